@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// To copy: one program with this manifest, in which `path:` names a clone of Apus.
+// To start a program of your own, copy this manifest with one target, and set `path:` to a clone of Apus.
 let package = Package(
   name: "Examples",
   dependencies: [.package(name: "Apus", path: "..")],

@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
-// The embedded files, each ended by a zero.
+// The embedded files, each terminated by a zero byte.
 static const struct {
   const char *name;
   const char *text;

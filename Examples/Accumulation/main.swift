@@ -1,9 +1,9 @@
-// A data set of one's own, and steps over the gradients of four small batches that together are a large one.
+// A user-defined data set, and gradient accumulation: each step uses the gradients of four small batches.
 import Apus
 
 let epochs = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1])! : 20
 
-/// Points in two spirals, which are made when they are asked for.
+/// Points on two spirals, computed on request.
 struct Spirals: ExampleSource {
   let count = 1024
 

@@ -1,5 +1,5 @@
 // A deep convolutional GAN (Radford et al., 2016) that learns to draw rectangles, in the order of PyTorch's tutorial:
-// the images are made once, and train first the discriminator, then the generator.
+// each step generates images once, and trains first the discriminator with them, then the generator.
 import Apus
 
 let steps = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1])! : 400
@@ -29,7 +29,7 @@ let generatorOptimizer = Optimizer(rule, for: generator)
 let discriminatorOptimizer = Optimizer(rule, for: discriminator)
 var key = RandomKey(seed: 1)
 
-/// Bright rectangles on a dark ground, `[batch, 1, 16, 16]`.
+/// Bright rectangles on a dark background, `[batch, 1, 16, 16]`.
 @MainActor func rectangles() -> Tensor {
   let low = Tensor.randomIntegers([2, batch, 1], lower: 1, upper: 8, key: &key)
   let high = low + Tensor.randomIntegers([2, batch, 1], lower: 4, upper: 8, key: &key)

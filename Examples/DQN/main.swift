@@ -5,7 +5,7 @@ let steps = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1])! : 3
 let (size, batch, discount) = (5, 32, 0.95)
 var key = RandomKey(seed: 1)
 
-/// A ball falls from row 0 to the last; the paddle there moves left, not, or right.
+/// A ball falls from row 0 to the last row; the paddle there moves left, stays, or moves right.
 struct Catch {
   var (row, paddle) = (0, size / 2)
   let ball: Int

@@ -1,5 +1,5 @@
-// Fine-tuning: a network learns ten kinds of stripes, is stored, and gets a new head for two kinds that it has few
-// examples of: first the head alone, then all of it, slowly.
+// Fine-tuning: a network learns ten kinds of stripes, is saved, and gets a new head for two kinds with few examples.
+// Training updates first the head alone, then all layers at a low learning rate.
 import Apus
 
 let steps = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1])! : 150
@@ -23,7 +23,7 @@ struct Network: Module {
   func callAsFunction(_ x: Tensor) -> Tensor { head(features(x)) }
 }
 
-/// Noisy stripes in one of `classes` directions, `[count, 1, 16, 16]`, with their classes.
+/// Noisy stripes in one of `classes` directions, `[count, 1, 16, 16]`, with their labels.
 @MainActor func stripes(_ count: Int, classes: Int) -> (images: Tensor, labels: Tensor) {
   let labels = Tensor.randomIntegers([count], upper: classes, key: &key)
   let angle = (labels * (.pi / Double(classes)) + 0.1).reshaped(to: [count, 1, 1, 1])

@@ -1,11 +1,11 @@
-// A graph convolutional network (Kipf, Welling, 2017) that finds four communities from four labels of each.
+// A graph convolutional network (Kipf, Welling, 2017) that finds four communities from four labeled nodes of each.
 import Apus
 
 let steps = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1])! : 100
 let (nodes, classes, width) = (200, 4, 16)
 let labels = (0..<nodes).map { $0 % classes }
 
-// Edges in both directions, most within a community, and a loop at every node.
+// Edges in both directions, most of them within a community, and a self-loop at every node.
 var key = RandomKey(seed: 1)
 var edges = (0..<nodes).map { ($0, $0) }
 for left in 0..<nodes {

@@ -17,7 +17,7 @@ func network() -> Sequential {
 
 let centers = Tensor.normal([10, 64], key: &key)
 
-/// Points around one of ten centers, `[count, 64]`, with the numbers of the centers.
+/// Points around one of ten centers, `[count, 64]`, with the indices of their centers.
 @MainActor func points(_ count: Int) -> (inputs: Tensor, labels: Tensor) {
   let labels = Tensor.randomIntegers([count], upper: 10, key: &key)
   return (centers[labels] + Tensor.normal([count, 64], deviation: 1.5, key: &key), labels)

@@ -25,7 +25,7 @@ var key = RandomKey(seed: 1)
   }
 }
 
-/// The loss on new points after one step of gradient descent, which is differentiated too.
+/// The loss on new points after one step of gradient descent; the step is differentiated too.
 @MainActor func adapted() -> Tensor {
   let loss = wave()
   let values = model.values

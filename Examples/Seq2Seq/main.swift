@@ -11,7 +11,7 @@ struct Translator: Module {
   let mixing = Linear(2 * width, width)
   let output = Linear(width, digits)
 
-  /// Logits for every place of an answer, `[batch, length, digits]`, where what stands before it is known.
+  /// Logits for every position of an answer, `[batch, length, digits]`, with teacher forcing.
   func callAsFunction(_ source: Tensor, _ answer: Tensor) -> Tensor {
     let read = encoder(embedding(source))
     let start = Tensor(repeating: Double(digits), shape: [source.shape[0], 1], dtype: .int64)

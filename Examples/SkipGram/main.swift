@@ -1,5 +1,5 @@
-// Word vectors by skip-gram with negative sampling (Mikolov et al., 2013), of a text in which words of one topic stand
-// together.
+// Word vectors by skip-gram with negative sampling (Mikolov et al., 2013), from a text in which words of one topic
+// occur together.
 import Apus
 
 let steps = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1])! : 300
@@ -17,7 +17,7 @@ struct SkipGram: Module {
   let centers = Embedding(words, width, initializer: .normal(deviation: 0.1))
   let contexts = Embedding(words, width, initializer: .normal(deviation: 0.1))
 
-  /// The loss of pairs that occur, `[batch]` each, and of words drawn at random, `[batch, negatives]`.
+  /// The loss of pairs that occur, `[batch]` each, and of randomly sampled words, `[batch, negatives]`.
   func callAsFunction(_ center: Tensor, _ context: Tensor, _ noise: Tensor) -> Tensor {
     let vector = centers(center)
     let near = (vector * contexts(context)).sum(axis: 1)

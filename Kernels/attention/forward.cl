@@ -1,10 +1,10 @@
-// Attention of some queries of a head at a time, one in each lane; keys are the same for all of them.
+// Attention for WIDTH neighbouring queries of a head, one query per lane; all lanes read the same keys.
 //
 //   item     = (batch · heads + head) · parts + part        part: neighbouring queries
 //   output   [batch, heads, queries, width]
 //   logs     [batch, heads, queries], behind the output
 //
-// Keys are taken $block at a time, so that what was added up is brought to a new peak but once for them.
+// Keys are processed in blocks of $block, so that the accumulators are rescaled to a new maximum only once per block.
 const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 if (item >= $items) return;
 const i64 line = item / $parts;
@@ -47,7 +47,7 @@ for (i64 key = 0; key < end; key += $block) {
     p[j] = CHOOSE_$lane(open, p[j] * $scale$ADDED, lowest);
     top = CHOOSE_$lane(row_greater_$lane(p[j], top), p[j], top);
   }
-  // The lowest number less itself would not be a number.
+  // -infinity minus -infinity would be NaN.
   const $V next = CHOOSE_$lane(row_equal_$lane(top, lowest), ($V)(0), top);
   const $V factor = row_exp_$lane(peak - next);
   peak = top;

@@ -1,5 +1,5 @@
-// The gradients of keys and values, one key in each lane; all queries of the heads that it serves go by, $block at a
-// time.
+// The gradients of keys and values, one key per lane. The kernel iterates over all queries of the heads that share the
+// key, in blocks of $block.
 //
 //   item     = (batch · groups + group) · parts + part      part: neighbouring keys
 //   dK       [batch, groups, keys, size], behind dQ

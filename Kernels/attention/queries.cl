@@ -1,6 +1,6 @@
-// The gradients of queries, one in each lane, as in forward.cl; weights are worked out again from the logarithms.
+// The gradients of queries, one query per lane as in forward.cl. Weights are recomputed from the logarithms.
 //
-//   dots     [batch, heads, queries] in the workspace: rows of dY · Y, which keys.cl reads
+//   dots     [batch, heads, queries] in the workspace: dY · Y for each row, which keys.cl reads
 //   dQ       [batch, heads, queries, size]
 const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 if (item >= $items) return;

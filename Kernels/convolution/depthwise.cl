@@ -1,5 +1,5 @@
-// A convolution of single channels with $tapsH × $tapsW taps, row by row: each register of pixels is read once for all of
-// the $tileRows rows of results that meet it.
+// A depthwise convolution with $tapsH × $tapsW taps, row by row: each register of pixels is read once for all of the
+// $tileRows rows of results that use it.
 //
 //   sums[m][column] += weights[u − m][s] · image[h + u][column + s]
 //

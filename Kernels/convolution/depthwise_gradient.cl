@@ -1,12 +1,11 @@
-// The gradient of the weights of a convolution of single channels with $tapsH × $tapsW taps: for each tap the sum over
-// images and pixels of the products of x and y, row by row. Each register of x is read once for all of the $tileRows rows
-// of y that meet it.
+// The gradient of the weights of a depthwise convolution with $tapsH × $tapsW taps: for each tap, the sum over images
+// and pixels of the products of x and y, row by row. Each register of x is read once for all of the $tileRows rows of y
+// that use it.
 //
 //   sums[u − m][s] += y[h + m][column] · x[h + u][column + s]
 //
-// One work-item adds up the planes of one channel in some of the images, which it prepares in private arrays
-// (convolution/image_copy.cl): zeros of x stand where those of y do. Its lanes are neighbouring pixels, which are added
-// up at the end.
+// One work-item sums the planes of one channel over some of the images, which it prepares in private arrays padded with
+// zeros (convolution/image_copy.cl). Lanes are neighbouring pixels and are added up at the end.
 const $index group = GROUP_ID() % $groups;
 const $index part = GROUP_ID() / $groups;
 const $index stop = SMALLER((part + 1) * $imagesPerPart, $imageCount);

@@ -1,11 +1,12 @@
-// The gradient of the weights: for each channel of y and each (channel of x, tap) the sum over images and
-// places of their products, over images that convolution/image.cl prepared to the same width. Lanes are
-// neighbouring places; they are added up at the end.
+// The gradient of the weights: for each channel of y and each (channel of x, tap), the sum over images and positions of
+// their products. convolution/image.cl prepared both factors with rows of the same width. Lanes are neighbouring
+// positions and are added up at the end.
 //
 //   sums[i][j] += y[image, row i][q] · x[image][q + offset of (channel, tap) j]
 //
-// One work-item computes some tiles of $tileRows × $tileColumns sums over some of the images. All of its tiles add up
-// one block of images and places before the next, so that the block stays in a cache; sums are kept in `stage` between blocks.
+// One work-item computes some tiles of $tileRows × $tileColumns sums over some of the images. All of its tiles add one
+// block of images and positions before the next block, so that the block stays in a cache. Between blocks, sums are
+// kept in `stage`.
 $index rest = GROUP_ID();
 const $index columnChunk = rest % $columnChunks;
 rest = rest / $columnChunks;
@@ -63,7 +64,7 @@ for ($index block = firstImage; block < stop; block += $imagesPerBlock) {
     }
   }
 }
-// Adds up the lanes of WIDTH sums at a time: they are the rows of a square, which is transposed.
+// Adds up the lanes of WIDTH sums at a time: the sums are the rows of a square, which is transposed.
 const $index height = lastTileRow - firstTileRow;
 const $index sumCount = (lastTileColumn - firstTileColumn) * height * $tileRows * $tileColumns;
 for ($index firstSum = 0; firstSum < sumCount; firstSum += WIDTH) {

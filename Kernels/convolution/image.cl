@@ -1,8 +1,8 @@
-// Copies images so that a convolution over them needs no bounds and no strides: converted to the lane of
-// the arithmetic, with zeros around and between the elements, and taken apart by the remainders of the
-// coordinates (the phases) when divided by the stride; phases that no tap reads are left out:
+// Copies images so that a convolution over them needs no bounds checks and no strides. Elements are converted to the
+// lane of the arithmetic, with zeros around and between them, and grouped into phases by the remainders of their
+// coordinates modulo the stride. Phases that no tap reads are left out:
 //
-//   source [image, d, h, w]  →  target [image, phase, d', h', w'], `$imageStride` elements an image
+//   source [image, d, h, w]  →  target [image, phase, d', h', w'], `$imageStride` elements per image
 //
 // One work-item copies a band of rows of some images.
 const $index band = GROUP_ID() % $bands;

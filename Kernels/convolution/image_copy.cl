@@ -1,4 +1,4 @@
-// Copies rows firstRow to lastRow of each phase of one image to `copy`; convolution/image.cl says how they lie.
+// Copies rows firstRow to lastRow - 1 of each phase of one image to `copy`, in the layout of convolution/image.cl.
 $index phase = 0;
 for ($index phaseD = 0; phaseD < $readPhasesD; phaseD += 1) {
   for ($index phaseH = 0; phaseH < $readPhasesH; phaseH += 1) {
@@ -15,7 +15,7 @@ for ($index phaseD = 0; phaseD < $readPhasesD; phaseD += 1) {
           const $index from = $offset + (($image * $sourceD + placeD) * $sourceH + placeH) * $sourceW;
           const $index row = (phase * $targetD + d) * $targetH + h;
           $space $T *to = copy + row * $targetW;
-          // How far to write: past the last row of an image there is room for whole registers.
+          // The end of the row: the last row of an image is followed by padding for whole registers.
           const $index clear = row + 1 == $rowsPerImage ? $targetW + $slack : $targetW;
           const $index last = isInside ? end : 0;
           $COPY

@@ -1,12 +1,12 @@
-// The gradient of the weights over images with channels last: for each tap and channel of x, and each
-// channel of y, the sum over pixels of their products:
+// The gradient of the weights over channels-last images: for each tap and channel of x, and each channel of y, the sum
+// over pixels of their products:
 //
 //              ┌ panel of y ┐
-//   pixel ───  │  b0   b1   │     A tile is $tileRows channels of x at one tap by one panel; the pixels that
-//   c │ x →    │ sums       │     a tap meets outside of the image are left out.
+//   pixel ───  │  b0   b1   │     A tile is $tileRows channels of x at one tap by one panel of y. Pixels that
+//   c │ x →    │ sums       │     a tap reads outside of the image are left out.
 //
-// One work-item adds up some rows of pixels for some tiles, a block of rows that stays in a cache at a time;
-// sums wait in `stage` and are written to target [part, tap, channel, $width · panels].
+// One work-item sums some rows of pixels for some tiles, one block of rows at a time, which stays in a cache. Between
+// blocks, sums are kept in `stage`; at the end they are written to target [part, tap, channel, $width · panels].
 $index rest = GROUP_ID();
 const $index panel = rest % $panels;
 rest = rest / $panels;

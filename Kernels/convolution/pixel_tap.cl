@@ -1,4 +1,4 @@
-// The pixels that a tap meets; where they lie outside of the image, zeros instead.
+// The pixels that a tap reads. Pixels outside of the image are replaced by zeros.
 const int tapDown = (int)geometry[$tapTable + 2 * segment];
 const int tapAcross = (int)geometry[$tapTable + 2 * segment + 1];
 GLOBAL const $leftT *moved = $A + $leftOffset + (tapDown * $imageWidth + tapAcross) * $terms;

@@ -1,6 +1,6 @@
-// The windows of the results first, first + 1, … of a grid of pixels: the coordinates of each one's first
-// pixel in the image, which may lie outside, and the place of that pixel in memory. Past the last result it
-// is repeated.
+// The windows of the results first, first + 1, … of a grid of pixels: for each window, the coordinates of its first
+// pixel, which may be outside of the image, and the offset of that pixel in memory. Results past the last one repeat
+// it.
 int down[$tileRows];
 int across[$tileRows];
 $index origin[$tileRows];

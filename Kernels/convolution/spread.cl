@@ -1,5 +1,5 @@
-// The gradient of the input of a convolution of single elements with strides: elements that are a multiple of the stride
-// have the next one of source [plane, d, h, w], all others have 0.
+// The gradient of the input of a strided pointwise convolution. Elements whose coordinates are multiples of the stride
+// are the elements of source [plane, d, h, w]; all others are 0.
 //
 // One work-item computes some rows of the result.
 const $index end = SMALLER((GROUP_ID() + 1) * $rowsPerItem, $rows);

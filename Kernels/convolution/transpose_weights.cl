@@ -1,10 +1,10 @@
-// Copies weights into panels of $width neighbouring results, in the order in which a product reads them,
-// converted to the lane of the arithmetic and filled up with zeros:
+// Packs weights into panels of $width neighbouring results, in the order in which a product reads them, converted to
+// the lane of the arithmetic and padded with zeros:
 //
 //   source, element (column, place, channel, tap) by strides  →  target [panel, slot of tap, channel, $width]
 //
-// Taps and, within a place, channels lie one after the other in the source: squares of WIDTH columns and
-// WIDTH of those are transposed in registers. One work-item copies some places of one panel.
+// A place is a run of channels that is contiguous in the source, with the taps innermost. Squares of WIDTH columns and
+// WIDTH elements of a place are transposed in registers. One work-item copies some places of one panel.
 const $index panel = GROUP_ID() % $panels;
 const $index chunk = GROUP_ID() / $panels;
 const $index end = SMALLER((chunk + 1) * $placesPerItem, $places);

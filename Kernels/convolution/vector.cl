@@ -1,13 +1,13 @@
-// A convolution over images that convolution/image.cl prepared: the element that a tap needs for the
-// output at place q of the plane lies at q plus a constant. A work-item keeps $tileRows channels of
-// $vectors registers of neighbouring places:
+// A convolution over images that convolution/image.cl prepared: the element that a tap reads for the output at position
+// q of the plane is at q plus a constant. A work-item holds $tileRows channels of $vectors registers of neighbouring
+// positions:
 //
-//                   q q+1 …          q runs through rows of the prepared width; the places at the end
-//   row (channel) [ sums   ]         of each row that belong to no output are left out in the end.
+//                   q q+1 …          q runs through rows of the prepared width; positions at the end of
+//   row (channel) [ sums   ]         a row that belong to no output are not stored.
 //
 //   sums[row][q] += weights[channel][tap][row] · image[channel][q + offset of tap]
 //
-// One work-item computes a block of channels for some places of one plane.
+// One work-item computes a block of channels for some positions of one plane.
 $index rest = GROUP_ID();
 const $index chunk = rest % $chunks;
 rest = rest / $chunks;

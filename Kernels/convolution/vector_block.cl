@@ -1,5 +1,5 @@
-// One block of $tileRows channels of convolution/vector.cl: places begin to end of a plane whose first element of the first
-// channel is at `first`.
+// One block of $tileRows channels of convolution/vector.cl: positions begin to end - 1 of a plane. `first` points to
+// the plane's first element in the first channel.
 PRIVATE_ARRAY($T, stage, $tileRows * $stageWidth + WIDTH);
 for ($index q = begin; q < end; q += $vectors * WIDTH) {
   $V sums[$tileRows][$vectors];

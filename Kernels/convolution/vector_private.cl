@@ -1,5 +1,5 @@
-// As convolution/vector.cl, of images so small that a work-item prepares all channels of one group for itself, in a private
-// array, and computes all of their results.
+// The same as convolution/vector.cl for small images: a work-item prepares all channels of one group in a private array
+// and computes all of their results.
 const $index group = GROUP_ID() % $groups;
 const $index image = GROUP_ID() / $groups;
 PRIVATE_ARRAY($T, prepared, $preparedSize + WIDTH);

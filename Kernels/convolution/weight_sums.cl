@@ -1,9 +1,9 @@
-// Adds up the parts of a gradient of weights and puts it into the order of the weights:
+// Adds up the parts of a gradient of weights and writes it in the layout of the weights:
 //
 //   source [part, tap, channel, $width]  →  result [column, (channel, tap)]
 //
-// by squares of WIDTH columns and WIDTH elements of a row of the result, which are transposed in registers. One
-// work-item computes some elements of WIDTH rows.
+// Squares of WIDTH columns and WIDTH elements of a row of the result are transposed in registers. One work-item
+// computes some elements of WIDTH rows.
 const $index chunk = GROUP_ID() % $chunks;
 const $index first = GROUP_ID() / $chunks * WIDTH;
 const $index end = SMALLER((chunk + 1) * $elementsPerItem, $elements);

@@ -1,5 +1,5 @@
-// Copies weights into the order in which a convolution reads them, converted to the lane of the
-// arithmetic and filled up with zeros:
+// Packs weights in the order in which a convolution reads them, converted to the lane of the arithmetic and padded with
+// zeros:
 //
 //   source, element (group, row, channel, tap) by strides  →  target [group, block, channel, tap, $tileRows]
 //

@@ -1,12 +1,13 @@
-// A convolution of 3 × 3 taps by tiles of 4 × 4 results: the transforms of a tile's patch and of the weights are
-// multiplied at each of 36 spots, which are products of matrices over channels, and the sums are transformed back:
+// A Winograd convolution of 3 × 3 taps by tiles of 4 × 4 results. Transformed patches and weights have 36 elements
+// (spots). At each spot, a product of matrices over channels multiplies them; then the sums are transformed back:
 //
 //             ┌ panel of weights ┐
 //   term ───  │    b0      b1    │     at each spot; patches [spot, tile, $pitch], weights [spot, term, panel],
 //   tile │ a  │       sums       │     sums [spot, tile, panel]
 //
-// One work-item computes some tasks, of some tiles and panels each, in a room of its own that stays in a cache. It
-// holds the sums and, of patches and weights, those that are not many; the others were transformed beforehand.
+// One work-item computes some tasks, each of some tiles and panels, in its own scratch buffer (room), which stays in a
+// cache. The room contains the sums and the transforms of either patches or weights; the others were transformed in
+// advance.
 GLOBAL $T *room = $room + GROUP_ID() * $roomSize;
 GLOBAL $T *products = room + $sumsOffset;
 for ($index task = GROUP_ID(); task < $tasks; task += $items) {

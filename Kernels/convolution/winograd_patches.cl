@@ -1,8 +1,8 @@
-// Transforms the patches of 6 × 6 pixels of the tiles firstTile, … , lastTile - 1; tiles past the last repeat it:
+// Transforms the patches of 6 × 6 pixels of the tiles firstTile, … , lastTile - 1; tiles past the last one repeat it:
 //
 //   image [pixel, channel]  →  patches [36 spots, tile, $pitch]
 //
-// Pixels outside of the image are zeros. Channels past the last are whatever lies there, and are not read.
+// Pixels outside of the image are zeros. Channels past the last have arbitrary values, which are not read.
 for ($index number = firstTile; number < lastTile; number += 1) {
   const $index tile = SMALLER(number, $tiles - 1);
   $TILE

@@ -1,13 +1,13 @@
-// The gradient of 3 × 3 weights by tiles of 4 × 4 results: at each of 36 spots a product of matrices over tiles, of
-// the transforms of patches and of gradients,
+// The gradient of 3 × 3 weights by tiles of 4 × 4 results: at each of 36 spots (see winograd.cl), a product of matrices
+// over tiles multiplies the transforms of patches and gradients:
 //
 //             ┌ gradients ┐
 //   tile ───  │  b0   b1  │     patches [spot, tile, $pitch], gradients [spot, tile, $gradientPitch],
 //   c │ a     │   sums    │     sums [spot, channel of x, channel of y]
 //
-// One work-item computes some tasks, of a part of the tiles and a block of the channels each, in a room of its own.
-// Either a task is all channels: it transforms its tiles, a few at a time, and leaves the sums to be added up. Or it is
-// all tiles, which were transformed beforehand, and it brings the sums to an end.
+// One work-item computes some tasks, each of a part of the tiles and a block of the channels, in its own scratch buffer
+// (room). If a task covers all channels, it transforms its tiles, a few at a time, and another launch adds up the sums
+// of all parts. If a task covers all tiles, these were transformed in advance, and it computes the results.
 GLOBAL $T *products = $room + GROUP_ID() * $roomSize;
 for ($index task = GROUP_ID(); task < $tasks; task += $items) {
   const $index part = task / $blocks;

@@ -1,9 +1,9 @@
-// The gradients of weights from their sums at 36 spots, for the channels firstChannel, … , lastChannel - 1 of x and
-// firstColumn, … , lastColumn - 1 of y, which are added up over parts:
+// Computes the gradients of weights from their sums at 36 spots, which it adds up over all parts, for the channels
+// firstChannel, … , lastChannel - 1 of x and firstColumn, … , lastColumn - 1 of y:
 //
 //   products [part, spot, channel of x, channel of y]  →  result [channel of y, (channel of x, tap)]
 //
-// by squares of WIDTH channels of y and WIDTH elements of a row of the result, which are transposed in registers.
+// Squares of WIDTH channels of y and WIDTH elements of a row of the result are transposed in registers.
 for ($index channel = firstChannel; channel < lastChannel; channel += WIDTH) {
   for ($index first = firstColumn; first < lastColumn; first += WIDTH) {
     PRIVATE_ARRAY($T, lines, 9 * WIDTH * WIDTH);

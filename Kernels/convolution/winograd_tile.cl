@@ -1,4 +1,4 @@
-// Where a tile is: its image, and the pixel of its first result.
+// The location of a tile: its image, and the pixel of its first result.
 const $index image = tile / ($tilesDown * $tilesAcross);
 const $index line = tile / $tilesAcross;
 const $index down = (line - image * $tilesDown) * 4;

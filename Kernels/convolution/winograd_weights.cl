@@ -2,8 +2,8 @@
 //
 //   source, element (result, term, tap) by strides  →  weights [36 spots, term, $panelWidth]
 //
-// Taps and, within a place, terms lie one after the other in the source: squares of WIDTH results and WIDTH of
-// those are transposed in registers. Results past the last repeat it and are not stored in the end.
+// A place is a run of terms that is contiguous in the source, with the taps innermost. Squares of WIDTH results and
+// WIDTH elements of a place are transposed in registers. Results past the last one repeat it and are not stored.
 for ($index column = 0; column < $panelWidth; column += WIDTH) {
   for ($index place = firstTerm; place < lastTerm; place += $termsPerPlace) {
     const $index held = SMALLER($termsPerPlace, lastTerm - place);

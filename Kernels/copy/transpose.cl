@@ -1,10 +1,10 @@
-// Copies an array whose elements lie in order along another axis than those of the result do:
+// Copies an array that is contiguous along another axis than the result:
 //
 //   source  i →  contiguous        result  i ↓  by $resultStride
 //           j ↓  by $sourceStride          j →  contiguous
 //
-// by squares of WIDTH × WIDTH that are transposed in registers. One work-item copies a block of j and some of i,
-// so that whole lines of a cache are written.
+// Squares of WIDTH × WIDTH elements are transposed in registers. One work-item copies a block of j and some of i, so
+// that whole cache lines are written.
 $index rest = GROUP_ID();
 const $index chunk = rest % $chunks;
 rest = rest / $chunks;

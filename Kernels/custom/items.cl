@@ -1,7 +1,7 @@
-// The items of a user's operation. On a CPU a work-item goes through some of them, on a GPU it does one.
+// The items of a user-defined operation. On a CPU, a work-item computes several items; on a GPU, it computes one.
 //
-//   LOAD(x, at)           an element of an array as a number: float for the types of 16 bits
-//   STORE(y, at, value)   the opposite, rounded to the array's type
+//   LOAD(x, at)           an element of an array; 16-bit types are converted to float
+//   STORE(y, at, value)   stores a value, rounded to the array's type
 #define LOAD(array, at) LOAD_OF_##array(at)
 #define STORE(array, at, value) STORE_OF_##array(at, value)
 $REAL

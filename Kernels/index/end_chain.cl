@@ -1,4 +1,4 @@
-// Counts a term that was added to `sum`. What fills its chain goes to the levels above it (see reduce.def).
+// Counts a term that was added to `sum`. The sum of a full chain is added to the levels above it (see reduce.def).
 terms += 1;
 if (terms % $chain == 0) {
   $V carry = sum;

@@ -1,5 +1,5 @@
-// Counts a term of a sum in memory. What fills its chain goes to the levels above it (see reduce.def), which get room
-// when the first chain is full.
+// Counts a term of a sum in memory. The sum of a full chain is added to the levels above it (see reduce.def), for which
+// the first full chain allocates a room.
 $counts[at] += 1;
 if ($counts[at] % $chain == 0) {
   const int isNew = $rooms[at] == 0;

@@ -1,4 +1,4 @@
-// Adds the levels of the cascade of a sum in memory to it, where it has such.
+// Adds the levels of its cascade to a sum in memory, if it has a room for levels.
 if ($rooms[at] > 0) {
   const i64 room = ($firstRoom + $rooms[at] - 1) * $levels * $pitch;
   for (i64 c = $from; c < $until; c += WIDTH) {

@@ -1,5 +1,5 @@
-// Adds rows to the places that their indices name, on a CPU. A work-item owns some columns of all of a
-// result's rows and goes through the sources in order, so that nothing is added twice at a time:
+// Adds the rows of the source to the rows of the result that their indices select, on a CPU. A work-item owns some
+// columns of all rows of the result and adds the sources in order, so that no two work-items add to the same element:
 //
 //   result[outer, index[outer, j, i], i] += source[outer, j, i]
 $index unit = GROUP_ID() * $unitsPerItem;

@@ -1,5 +1,5 @@
-// Adds rows to the places that their indices name, on a GPU. A work-item makes one element of the result and
-// looks through all indices for its own, so that nothing is added twice at a time:
+// Adds the rows of the source to the rows of the result that their indices select, on a GPU. A work-item computes one
+// element of the result and searches all indices for its own row, so that no two work-items add to the same element:
 //
 //   result[outer, own, i] = the sum of source[outer, j, i] over all j with index[outer, j, i] = own
 const $index place = ($index)GROUP_ID() * 256 + ($index)LOCAL_ID();

@@ -1,9 +1,9 @@
-// The sums of segments of rows, on a GPU. The rows of a segment lie together, and the segments in order:
+// The sums of segments of rows, on a GPU. The rows of a segment are contiguous, and the segments are sorted:
 //
 //   result[outer, own, i] = the sum of source[outer, j, i] over all j with index[outer, j] = own
 //
-// A work-item makes one element of the result: by halving it finds where its segment begins, and goes on to
-// where it ends. Those of the first column share out the test that the indices are in range and ascend.
+// A work-item computes one element of the result: it finds the start of its segment by bisection and adds rows up to
+// the end of the segment. The work-items of the first column share the check that the indices are in range and sorted.
 const $index place = ($index)GROUP_ID() * 256 + ($index)LOCAL_ID();
 if (place >= $total) return;
 const $index row = place / $inner;

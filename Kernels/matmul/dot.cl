@@ -1,10 +1,10 @@
-// A product of few rows with a B whose columns are contiguous, so that every result is a scalar product of
-// two rows in memory. Lanes are neighbouring terms:
+// A product of few rows and a column-major B, so that every result is the dot product of two contiguous vectors. Lanes
+// are neighbouring terms:
 //
 //   sums[j] += A[m][k, k + 1, …] · B[column j][k, k + 1, …]
 //
-// and are added up (1 times one and the other: integers wrap) at the end, after WIDTH columns were transposed: they
-// become one register of results. One work-item computes some such registers for all rows.
+// At the end, the sums of WIDTH columns are transposed and their lanes added up to one register of results (by
+// ACCUMULATE with a factor of 1, so that integers wrap). One work-item computes some such registers for all rows.
 $index rest = GROUP_ID();
 const $index chunk = rest % $chunks;
 const $index batch = rest / $chunks;

@@ -1,5 +1,5 @@
-// Copies a matrix into panels of $width columns that lie one after the other, converted to the lane of
-// the arithmetic and filled up with zeros, so that the product reads it in order:
+// Packs a matrix into contiguous panels of $width columns, converted to the lane of the arithmetic and padded with
+// zeros, so that the product reads memory in order:
 //
 //   source [batch, rows, columns], any strides  →  panels [batch, panel, row, $width]
 //

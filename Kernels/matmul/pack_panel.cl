@@ -1,5 +1,5 @@
-// The rows of a panel for the terms of a block, from a B whose columns are contiguous: blocks of WIDTH rows and WIDTH
-// columns are transposed in registers.
+// Packs the rows of a panel for the terms of a block, from a column-major B: squares of WIDTH rows and WIDTH columns
+// are transposed in registers.
 const $index until = SMALLER(end * $terms, $depth);
 for ($index k = begin * $terms; k < until; k += WIDTH) {
   const int height = (int)SMALLER(until - k, ($index)WIDTH);

@@ -1,9 +1,9 @@
-// The rows of a panel for the terms of a block, from a B whose rows are contiguous.
+// Packs the rows of a panel for the terms of a block, from a row-major B.
 const $index until = SMALLER(end * $terms, $depth);
 for ($index k = begin * $terms; k < until; k += 1) {
   $T *to = packed + (k - begin * $terms) * $vectors * WIDTH;
   UNROLL for (int v = 0; v < $vectors; v += 1) {
-    // Registers behind the last column repeat one in memory.
+    // Registers past the last column are loaded from the last column on, to stay inside the buffer.
     const $index column = SMALLER((panel * $vectors + v) * WIDTH, $columns - 1);
     VSTORE(LOAD_$rightDtype($B, $rightOffset + k * $lineStride + column, WIDTH), to + v * WIDTH);
   }

@@ -1,5 +1,5 @@
-// The same as matmul/pack.cl where the columns of the source are contiguous: blocks of WIDTH rows and
-// WIDTH columns are transposed in registers.
+// The same as matmul/pack.cl for a column-major source: squares of WIDTH rows and WIDTH columns are transposed in
+// registers.
 $index rest = GROUP_ID();
 const $index chunk = rest % $chunks;
 rest = rest / $chunks;

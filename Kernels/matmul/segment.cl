@@ -1,4 +1,4 @@
-// The parts of the rows of a matrix that a segment of terms needs.
+// Pointers to the terms of a segment, one for each row of the tile.
 const $index span = SMALLER($depth - segment * $terms, $terms);
 UNROLL for (int m = 0; m < $tileRows; m += 1) {
   left[m] = $A + $leftOffset + SMALLER(first + m, $rows - 1) * $rowStride + segment * $terms * $kStride;

@@ -1,5 +1,4 @@
-// The terms of a segment whose left factors lie in order from row to row: those of the tile are converted
-// for each term.
+// The terms of a segment of a column-major left factor: for each term, the elements of the tile's rows are converted.
 PRIVATE_ARRAY($T, factors, WIDTH);
 const int count = (int)SMALLER($rows - first, ($index)$tileRows);
 for ($index k = 0; k < span; k += 1) {

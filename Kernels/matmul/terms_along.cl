@@ -1,5 +1,4 @@
-// The terms of a segment whose left factors lie in order in each row of the tile: a register of each is
-// converted at a time.
+// The terms of a segment of a row-major left factor: one register of each row of the tile is converted at a time.
 PRIVATE_ARRAY($T, factors, $tileRows * WIDTH);
 for ($index start = 0; start < span; start += WIDTH) {
   const int count = (int)SMALLER(span - start, ($index)WIDTH);

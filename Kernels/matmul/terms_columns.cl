@@ -1,5 +1,5 @@
-// The terms of a segment whose left factors lie in order from row to row. All rows of a whole tile are read from one
-// pointer, since a pointer for each would not fit the registers. The lines that the next tile reads are fetched ahead.
+// The terms of a segment of a column-major left factor. All rows of a whole tile are read from one pointer, since one
+// pointer per row would not fit the registers. The cache lines of the next tile are prefetched.
 if (first + $tileRows <= $rows) {
   GLOBAL const $leftT *column = left[0];
   for ($index k = 0; k < span; k += 1) {

@@ -1,5 +1,5 @@
-// What a work-item brings of a tile of one factor: $pieces times $quad elements that follow each other, along the terms
-// of a sum or across them. Outside of the matrix there are zeros.
+// Loads the elements of a factor's tile that a work-item copies: $pieces times $quad consecutive elements, along the
+// terms of a sum or across them. Elements outside of the matrix are zeros.
 UNROLL for (int piece = 0; piece < $pieces; piece += 1) {
   const int element = lid + piece * $items;
   const int across = $across;

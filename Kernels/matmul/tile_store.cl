@@ -1,4 +1,4 @@
-// The same elements, from registers to shared memory: a row for each term.
+// Stores the same elements from registers to local memory: one row per term.
 UNROLL for (int piece = 0; piece < $pieces; piece += 1) {
   const int element = lid + piece * $items;
   const int across = $across;

@@ -1,8 +1,8 @@
-// A product by tiles of $tileRows × $tileColumns results: a group of $items work-items brings $step columns of the
-// left matrix and rows of the right one to shared memory, then each work-item adds to $itemRows × $itemColumns
-// results. Those are squares of 4 × 4, so that four numbers are read at a time, as far apart as there are work-items
-// beside each other. While a step is added up the next one is on its way to registers. Where the elements come from and
-// what becomes of a result is given: a convolution is the product of matrices that are never written down.
+// A product by tiles of $tileRows × $tileColumns results: a group of $items work-items copies $step columns of the left
+// matrix and rows of the right one to local memory, then each work-item adds to $itemRows × $itemColumns results. These
+// are squares of 4 × 4, so that four elements are read at a time; the squares of neighbouring work-items are adjacent.
+// While a step is added up, the next one is loaded to registers. The lowering fills in loads and stores: a convolution
+// is a product of implicit matrices.
 //
 //   group → (batch, tile row, tile column)
 //   work-item → (x, y):  row 4 y + i % 4 + i / 4 · $rowPitch of the tile, column 4 x + j % 4 + j / 4 · $columnPitch
@@ -50,7 +50,7 @@ while (start < $end) {
   }
   BARRIER();
 }
-// A copy, so that only it is addressed by a variable and the sums stay in registers.
+// Only this copy is indexed by a variable, so that the sums stay in registers.
 $T results[$itemRows * $itemColumns];
 UNROLL for (int i = 0; i < $itemRows; i += 1) {
   UNROLL for (int j = 0; j < $itemColumns; j += 1) results[i * $itemColumns + j] = sums[i][j];

@@ -1,19 +1,19 @@
-// A product by tiles of $tileRows rows and $vectors registers of columns, kept in registers: for each k,
-// every element of a column of A times a row of the panel of B.
+// A product by tiles of $tileRows rows and $vectors registers of columns, kept in registers: for each k, every element
+// of a column of A times a row of the panel of B.
 //
-//            ┌ panel ┐            A is read in place, from a pointer for each row of the tile and each
-//   k  ────  │ b0 b1 │            segment of terms: a part of the row or, where the rows are the windows
-//   m │ a →  │ c0 c1 │            of an image, the channels of one pixel. Where A is stored by columns,
-//                                 one pointer serves all rows of a whole tile.
-//                                 B is packed in panels, or read in place if panels fill its rows up to
-//                                 a part of the last register, or each work-item packs its panel, one
-//                                 block of terms at a time.
+//            ┌ panel ┐            A is read in place, from one pointer per row of the tile and segment of
+//   k  ────  │ b0 b1 │            terms. A segment is a part of the row or, if rows are the windows of an
+//   m │ a →  │ c0 c1 │            image, the channels of one pixel. If A is column-major, one pointer
+//                                 serves all rows of a whole tile.
+//                                 B is packed in panels, or read in place if its rows consist of whole
+//                                 panels (except a part of the last register), or each work-item packs
+//                                 its panel, one block of terms at a time.
 //
-// Numbers of other types than that of the sums are converted as they are read.
+// Elements of another type than the sums are converted when they are read.
 //
-// Rows past the last repeat it and are not stored. One work-item computes some tiles below each other in
-// some panels, $segmentsPerBlock segments of all of them at a time: what it reads again stays in a cache.
-// Between blocks, sums are kept in `stage`.
+// Rows past the last one repeat it and are not stored. One work-item computes some vertically adjacent tiles in some
+// panels, $segmentsPerBlock segments of all of them at a time, so that repeated reads hit a cache. Between blocks, sums
+// are kept in `stage`.
 $index rest = GROUP_ID();
 const $index chunk = rest % $chunks;
 rest = rest / $chunks;

@@ -1,5 +1,4 @@
-// The gradient of a pooling's input on a GPU: a work-item looks for the windows that hold its element.
-// Lanes are not used: WIDTH is 1.
+// The gradient of a pooling's input on a GPU: a work-item finds the windows that contain its element. WIDTH is 1.
 $T core = 0;
 for ($index backD = 0; backD < $windowD; backD += 1) {
   const $index offD = inputD + $paddingD - backD * $dilationD;

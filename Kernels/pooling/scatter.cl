@@ -1,5 +1,5 @@
-// The gradient of a pooling's input on a CPU: a work-item goes through the windows of some planes and adds
-// to a plane of its own, which it then hands on.
+// The gradient of a pooling's input on a CPU: a work-item iterates over the windows of some planes and adds to its own
+// plane in the workspace, to which it then applies the epilogue.
 $index plane = GROUP_ID() * $planesPerItem;
 const $index lastPlane = SMALLER(plane + $planesPerItem, $planes);
 GLOBAL $T *stage = $workspace + GROUP_ID() * $stageStride;

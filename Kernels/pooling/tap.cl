@@ -1,4 +1,4 @@
-// The elements of one tap for the windows of `count` neighbouring outputs, and which of them lie inside.
+// The elements of one tap for the windows of `count` neighbouring outputs, and a mask of the elements inside the input.
 $V value;
 VI held = (VI)(1);
 if ($isInside || (fromW >= 0 && fromW + (count - 1) * $strideW < $inputW)) {

@@ -1,5 +1,5 @@
-// Walks the windows of `count` neighbouring outputs, from `column` on in row (d, h) of `plane`, together:
-// lanes are outputs. Elements outside the input do not count.
+// Iterates over the windows of `count` neighbouring outputs together, one output per lane: those in row (d, h) of
+// `plane`, from `column` on. Elements outside of the input are skipped.
 for ($index tapD = 0; tapD < $windowD; tapD += 1) {
   const $index fromD = d * $strideD + tapD * $dilationD - $paddingD;
   if (fromD < 0 || fromD >= $inputD) continue;

@@ -1,5 +1,5 @@
-// The dialect of kernels, for CUDA C++ under NVRTC. WIDTH is 1; HAS_FLOAT64 is 1. prelude/math.h and
-// prelude/storage.h say what a dialect has to define.
+// The dialect for CUDA C++ under NVRTC. WIDTH is 1; HAS_FLOAT64 is 1. prelude/math.h and prelude/storage.h list the
+// names that a dialect defines.
 #define KERNEL extern "C" __global__
 #define GLOBAL
 #define INLINE static __device__ __forceinline__
@@ -11,7 +11,7 @@
 #define GROUP_ID() blockIdx.x
 #define LOCAL_ID() ((int)threadIdx.x)
 #define PREFETCH(pointer)
-// Four numbers from a multiple of 16 bytes on.
+// Loads four elements from an address that is a multiple of 16.
 #define LOAD_QUAD(p) (*(const float4 *)(p))
 #define UNROLL _Pragma("unroll")
 #define NO_UNROLL _Pragma("unroll 1")
@@ -79,7 +79,7 @@ INLINE double FMA(double a, double b, double c) { return __fma_rn(a, b, c); }
 #define TRUNCATE(x) truncf(x)
 #define LIBM_FMOD(a, b) fmodf(a, b)
 
-// Conversions between element types; out of range they wrap.
+// Conversions between element types; values out of range wrap.
 #define I_FROM_i8(x) ((int)(x))
 #define I_FROM_u8(x) ((int)(x))
 #define I_FROM_u16(x) ((int)(x))
@@ -100,7 +100,7 @@ INLINE u16 HALF_FROM_FLOAT(float x) {
   asm("cvt.rn.f16.f32 %0, %1;" : "=h"(result) : "f"(x));
   return result;
 }
-// Truncating; the hardware gives the nearest integer where the number is not in range.
+// Truncating conversions; the hardware saturates values out of range.
 #define I_SATURATED_F(x) __float2int_rz(x)
 #define L_SATURATED_F(x) __float2ll_rz(x)
 

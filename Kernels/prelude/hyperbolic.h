@@ -28,7 +28,7 @@ INLINE VF WIDE(cosh_f32)(VF a) {
   return e + 0.25f / e;
 }
 
-// log1p(t + extra) for nonnegative numbers, with the rounding error of the sum.
+// log1p(t + extra) for nonnegative arguments, including the rounding error of the sum.
 INLINE VF WIDE(log1p_sum)(VF t, VF extra) {
   VF sum = t + extra;
   VF low = SELECT_F(t > extra, (t - sum) + extra, (extra - sum) + t);

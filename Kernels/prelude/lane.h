@@ -1,7 +1,7 @@
-// What a row of elementwise.def or reduce.def may use, for one lane. Follows the dialect and the other
-// preludes; pasted once for each lane, with LANE defined as LANE_F32, LANE_I32, LANE_I64 or (only where
-// HAS_FLOAT64 is 1) LANE_F64, always followed by the rows of that lane. It defines
-//   V  UV            a vector of the lane, and of its unsigned twin (integers only)
+// The names that a row of elementwise.def or reduce.def may use, for one lane. This file is included once per lane,
+// after the dialect and the other preludes, with LANE defined as LANE_F32, LANE_I32, LANE_I64 or (only if HAS_FLOAT64
+// is 1) LANE_F64. The rows of that lane follow. It defines
+//   V  UV            a vector of the lane, and of its unsigned counterpart (integers only)
 //   UNSIGNED(a)      the bits of a V as UV
 //   FN(name)         a function of that lane in the preludes
 //   ROW(name)        the name of the function that the row `name` becomes
@@ -86,14 +86,14 @@
 #define MAGNITUDE(a) FN(fabs)(a)
 #define QUOTIENT(a, b) ((a) / (b))
 
-// The remainder with the sign of the divisor, as NumPy's.
+// The remainder with the sign of the divisor, as in NumPy.
 INLINE V FN(remainder)(V a, V b) {
   V r = FN(fmod)(a, b);
   V moved = SELECT((r < 0) != (b < 0), r + b, r);
   return SELECT(r == 0, SELECT(b < 0, (V)(-0.0f), (V)(0.0f)), moved);
 }
 
-// ⌊a / b⌋ that agrees with the remainder, as NumPy's: a = b·floor_divide + remainder.
+// ⌊a / b⌋, consistent with the remainder as in NumPy: a = b·floor_divide + remainder.
 INLINE V FN(floor_divide)(V a, V b) {
   V r = FN(fmod)(a, b);
   V q = (a - r) / b;
@@ -109,7 +109,7 @@ INLINE V FN(floor_divide)(V a, V b) {
 #define MAGNITUDE(a) SELECT((a) < 0, NEGATIVE(a), a)
 #define QUOTIENT(a, b) FN(divide)(a, b)
 
-// The quotient cut toward zero; 0 for a divisor of 0, and the least number wraps around.
+// The quotient truncated toward zero; 0 for a divisor of 0. The least number divided by −1 wraps around.
 INLINE V FN(divide)(V a, V b) {
   V safe = SELECT((b == 0) | ((b == -1) & (a == LEAST)), (V)(1), b);
   return SELECT(b == 0, (V)(0), a / safe);
@@ -130,11 +130,11 @@ INLINE V FN(remainder)(V a, V b) {
 INLINE V FN(floor_divide)(V a, V b) {
   V q = FN(divide)(a, b);
   V r = FN(remainder)(a, b);
-  // The quotient was cut upward where the signs differ and something remains.
+  // Truncation rounded up where the signs differ and there is a remainder.
   return SELECT((r != 0) & ((a ^ b) < 0), q - 1, q);
 }
 
-// By squaring; a negative exponent gives 0 but for the bases 1 and −1.
+// Exponentiation by squaring; a negative exponent gives 0 except for the bases 1 and −1.
 INLINE V FN(pow)(V a, V b) {
   V result = (V)(1);
   V square = a;

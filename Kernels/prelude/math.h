@@ -1,7 +1,7 @@
 // The float32 functions behind the rows of elementwise.def, written once for C, OpenCL C and CUDA.
 //
-// This text follows a dialect, which defines
-//   WIDE(name)           the name a function gets: `name`, or `name##_16` where several widths coexist
+// This file follows a dialect, which defines
+//   WIDE(name)           the name of a function: `name`, or `name##_16` where several widths coexist
 //   INLINE               the qualifiers of a function
 //   VF VI VU             vectors of float, int and unsigned int of one lane count, or scalars
 //   VL VW                vectors of signed and unsigned 64-bit integers
@@ -10,22 +10,21 @@
 //   AS_L(x) AS_W(x)      VW as VL, VL as VW
 //   TO_F(i) TO_I(x)      VI to VF, rounded to nearest even; VF to VI, in range, truncated
 //   MULTIPLY_HIGH(a, b)  the high words of the products of two VU
-//   FMA(a, b, c)         a·b + c of VF, fused where the machine does that
+//   FMA(a, b, c)         a·b + c of VF, fused where the processor supports it
 //   EXACT_FMA(a, b, c)   a·b + c of VF without rounding the product
 //   SQUARE_ROOT(x) ROUND(x) FLOOR(x) CEIL(x) TRUNCATE(x)   of VF; ROUND is half to even
 //   LIBM_FMOD(a, b)      fmod of VF
-//   SCALED(x, j)         x·2^j of VF, whole j, rounded once; left out where a machine has no instruction for it
-//   HAS_HALF             1 where there are instructions for float16, kept in a vector of 16-bit words:
+//   SCALED(x, j)         x·2^j of VF, integral j, rounded once; undefined if there is no instruction for it
+//   HAS_HALF             1 if there are conversion instructions for float16, in a vector of 16-bit words:
 //                        FLOAT_FROM_HALF(h), exact, and HALF_FROM_FLOAT(x), rounded to nearest even
-//   LIBM1(name) LIBM2(name)   definitions of WIDE(name##_f64) of VD as the function of C's math.h
-//   ANY32(m) ANY64(m)    whether a mask is true in any lane; a mask is what a comparison gives, -1 or 1
-//                        for true, as wide as what was compared
+//   LIBM1(name) LIBM2(name)   define WIDE(name##_f64) of VD as the function of C's math.h
+//   ANY32(m) ANY64(m)    whether a mask is true in any lane; a mask is the result of a comparison, -1 or 1
+//                        for true, as wide as the operands
 //   TRUTH32(m) TRUTH64(m)   a mask as VI holding 0 or 1
-// A cast from a scalar, as in (VF)(1.0f), repeats it; `m ? a : b` chooses lane by lane.
+// A cast from a scalar, as in (VF)(1.0f), broadcasts it; `m ? a : b` selects lane by lane.
 //
-// Contraction must be off: FMA stands where it is meant. No operation crosses lanes, so that all widths
-// give the same bits. The polynomials are minimax fits of the relative error; ApusCPUTests holds every
-// function to 2 ULP.
+// Contraction must be off: FMA is explicit where it is intended. No operation crosses lanes, so that all widths compute
+// the same bits. The polynomials are minimax fits of the relative error; ApusCPUTests checks every function to 2 ULP.
 
 #define SELECT_F(m, a, b) ((m) ? (VF)(a) : (VF)(b))
 #define SELECT_I(m, a, b) ((m) ? (VI)(a) : (VI)(b))
@@ -39,7 +38,7 @@
 
 // ---- Exponentials
 
-// p·2^j of whole j, which i is too; over- and underflow round once.
+// p·2^j for integral j; i is j as an integer. Overflow and underflow round once.
 INLINE VF WIDE(scaled)(VF p, VF j, VI i) {
 #ifdef SCALED
   return SCALED(p, j);
@@ -64,8 +63,8 @@ INLINE VF WIDE(exp_sum)(VF f, VF f_low) {
   return (p + f) + 1.0f;
 }
 
-// exp(high + low)·2^shift, where low is small. What is 0 is not worked out: processors take a hundred cycles to round a
-// result below the least normal number.
+// exp(high + low)·2^shift, where low is small. Results that are 0 are not computed: processors need about a hundred
+// cycles to round a result below the least normal number.
 INLINE VF WIDE(exp_pair)(VF high, VF low, int shift) {
   VF x = SELECT_F(high > 120.0f, (VF)(120.0f), high);
   x = SELECT_F(high < -105.0f, (VF)(0.0f), x);
@@ -80,7 +79,7 @@ INLINE VF WIDE(exp_pair)(VF high, VF low, int shift) {
   return SELECT_F(high < -105.0f, (VF)(0.0f), r);
 }
 
-// As exp_pair, without what f loses: a quarter of the result's last place.
+// As exp_pair, without the rounding error of f: a quarter of an ULP of the result.
 INLINE VF WIDE(exp_f32)(VF a) {
   VF x = SELECT_F(a > 120.0f, (VF)(120.0f), a);
   x = SELECT_F(a < -105.0f, (VF)(0.0f), x);
@@ -136,7 +135,7 @@ INLINE VF WIDE(sigmoid_f32)(VF a) {
   VF t = WIDE(exp_f32)(-ABSOLUTE_F(a));
   VF d = 1.0f + t;
   VF r = SELECT_F(a < 0.0f, t, (VF)(1.0f)) / d;
-  // What the sum lost, times r / d; 1 / d is r or 1 − r.
+  // The rounding error of the sum, times r / d; 1 / d is r or 1 − r.
   VF lost = t - (d - 1.0f);
   return FMA(-r, lost * SELECT_F(a < 0.0f, 1.0f - r, r), r);
 }
@@ -156,7 +155,7 @@ INLINE VF WIDE(log_tail)(VF f) {
   return FMA(s * f, p, s * -0.5f);
 }
 
-// a = 2^i·m for positive a; m, in [least, 2·least), is returned. `least` is given by its bits.
+// Splits a positive a = 2^i·m and returns m, in [least, 2·least). `least` is given by its bits.
 INLINE VF WIDE(split_exponent)(VF a, int least, VF *i) {
   VI is_denormal = SELECT_I(a < 1.17549435e-38f, (VI)(1), (VI)(0));
   VI bits = AS_I(a * SELECT_F(is_denormal != 0, (VF)(8388608.0f), (VF)(1.0f)));
@@ -165,7 +164,7 @@ INLINE VF WIDE(split_exponent)(VF a, int least, VF *i) {
   return AS_F(bits - e);
 }
 
-// r, but for the edges of a logarithm: −∞ at 0, NaN below, ∞ at ∞.
+// r, except at the edges of a logarithm: −∞ at 0, NaN below, ∞ at ∞.
 INLINE VF WIDE(log_edges)(VF a, VF r) {
   r = SELECT_F(a < INFINITE_F, r, a + a);
   r = SELECT_F(a < 0.0f, NAN_F, r);
@@ -181,7 +180,7 @@ INLINE VF WIDE(log_f32)(VF a) {
   return WIDE(log_edges)(a, sum + (((whole - sum) + f) + low));
 }
 
-// log(a)·(factor + factor_low), where the same times log 2 is (two + two_low) and i·two is exact.
+// log(a)·(factor + factor_low), where (two + two_low) is log 2 times that factor and i·two is exact.
 INLINE VF WIDE(log_times)(VF a, VF factor, VF factor_low, VF two, VF two_low) {
   VF i;
   VF f = WIDE(split_exponent)(a, 0x3f2aaaab, &i) - 1.0f;
@@ -206,7 +205,7 @@ INLINE VF WIDE(log10_f32)(VF a) {
 // log(1 + a + a_low) for a > −1, where a_low is small.
 INLINE VF WIDE(log1p_pair)(VF a, VF a_low) {
   VI e = (AS_I(1.0f + a) - 0x3f2aaaab) & EXPONENT_BITS;
-  // 1 + f = 2^-i·(1 + a); products with powers of two are exact. Four times the scale is never denormal.
+  // 1 + f = 2^-i·(1 + a); products with powers of two are exact. Four times the scale is never subnormal.
   VF scale = AS_F((VI)(0x40800000) - e);
   VF scaled = (a * 0.25f) * scale;
   VF shifted = scale * 0.25f - 1.0f;
@@ -215,7 +214,7 @@ INLINE VF WIDE(log1p_pair)(VF a, VF a_low) {
   VF second = SELECT_F(ABSOLUTE_F(scaled) < ABSOLUTE_F(shifted), scaled, shifted);
   VF f_low = ((first - f) + second) + (a_low * 0.25f) * scale;
   VF i = TO_F(e >> 23);
-  // The derivative of log(1 + f) at f, to first order in f_low.
+  // f_low times the derivative of log(1 + f) at f, a first-order correction.
   VF low = FMA(i, (VF)(0x1.7f7d1cp-20f), WIDE(log_tail)(f)) + f_low / (1.0f + f);
   VF whole = i * 0x1.62e4p-1f;
   VF sum = whole + f;

@@ -35,7 +35,7 @@ INLINE VF WIDE(erfc_f32)(VF a) {
   t = SELECT_F(t > 12.0f, (VF)(12.0f), t);
   VF d = t + 2.0f;
   VF divisor = FMA((VF)(2.0f), t, (VF)(1.0f));
-  // One division for both quotients.
+  // One division serves both quotients.
   VF inverse = 1.0f / (d * divisor);
   VF q_inverse = inverse * divisor;
   VF q = (t - 2.0f) * q_inverse;
@@ -50,8 +50,8 @@ INLINE VF WIDE(erfc_f32)(VF a) {
   p = FMA(p, q, (VF)(-0.166032165f));
   p = FMA(p, q, (VF)(-9.27638263e-2f));
   p = FMA(p, q, (VF)(0.276978403f));
-  // (1 + p)/(1 + 2t)·exp(−t²): what the quotient and the square lost goes into the exponent. 1/n is nearly a line for n
-  // up to 1.28.
+  // (1 + p)/(1 + 2t)·exp(−t²): the rounding errors of the quotient and of the square are added to the exponent. 1/n is
+  // nearly linear for n up to 1.28.
   VF n = 1.0f + p;
   VF quotient = n * (inverse * d);
   VF lost = FMA(EXACT_FMA(-quotient, t, (VF)(0.5f)), (VF)(2.0f), p - quotient);
@@ -89,7 +89,7 @@ INLINE VF WIDE(normal_f32)(VF a, VF g) {
   p = FMA(p, q, (VF)(9.31455493e-2f));
   p = FMA(p, q, (VF)(-0.398887753f));
   p = EXACT_FMA(p, q, (VF)(0.695555329f));
-  // What the sum, its inverse and the product lost; how p·u follows u is nearly a line.
+  // The rounding errors of the sum, its inverse and the product; the derivative of p·u by u is nearly linear.
   VF lost = FMA(-u, t - (d - 2.3125f), EXACT_FMA(-u, d, (VF)(1.0f)));
   lost = lost * FMA((VF)(4.47180891f), u, (VF)(0.167820141f));
   VF w = g * u;

@@ -1,5 +1,5 @@
-// The dialect of kernels, for OpenCL C 1.2. WIDTH, the lanes of a register, is 1 or 16; HAS_FLOAT64 is 0
-// or 1. prelude/math.h and prelude/storage.h say what else a dialect has to define.
+// The dialect for OpenCL C 1.2. WIDTH, the number of lanes of a register, is 1 or 16; HAS_FLOAT64 is 0 or 1.
+// prelude/math.h and prelude/storage.h list the other names that a dialect defines.
 #pragma OPENCL FP_CONTRACT OFF
 #if HAS_FLOAT64 && defined(cl_khr_fp64)
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable
@@ -10,10 +10,10 @@
 #define INLINE static inline
 #define WIDE(name) name
 #define LOCAL_ARRAY(type, name, count) __local type name[count]
-// A private array that begins at a cache line, so that loads of whole registers do not cross lines.
+// A private array that is aligned to cache lines, so that loads of whole registers do not cross lines.
 #define PRIVATE_ARRAY(type, name, count) type name[count] __attribute__((aligned(64)))
-// On CPUs, fetches the cache line at a pointer, which may lie outside of the buffer. OpenCL C's prefetch() does not allow
-// that.
+// On CPUs, prefetches the cache line at a pointer, which may be outside of the buffer. OpenCL C's prefetch() does not
+// allow that.
 #if WIDTH != 1 && defined(__has_builtin) && !defined(SPELLED_LANES)
 #if __has_builtin(__builtin_prefetch)
 #define PREFETCH(pointer) __builtin_prefetch((const void *)(size_t)(pointer), 0, 2)
@@ -24,7 +24,7 @@
 #endif
 #define CONSTANT_TABLE __constant
 #define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
-// What items of a group wrote to global memory is there for the others behind it.
+// A barrier after which the items of a group see each other's writes to global memory.
 #if WIDTH == 1
 #define GLOBAL_BARRIER() barrier(CLK_GLOBAL_MEM_FENCE)
 #else
@@ -34,12 +34,12 @@
 #define GROUP_ID() get_group_id(0)
 #define LOCAL_ID() ((int)get_local_id(0))
 #else
-// A group is one work-item, and what it does is a function that is given its number.
+// A group is one work-item; its body is a function that receives the index of the group.
 #define OUTLINED static __attribute__((noinline))
 #define GROUP_ID() group_id
 #define LOCAL_ID() 0
 #endif
-// Four numbers from a multiple of 16 bytes on.
+// Loads four elements from an address that is a multiple of 16.
 #define LOAD_QUAD(p) (*(GLOBAL const float4 *)(p))
 #define UNROLL _Pragma("unroll")
 #define NO_UNROLL _Pragma("clang loop unroll(disable) vectorize(disable)")
@@ -54,7 +54,7 @@ typedef ulong u64;
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 
-// SPELLED_LANES: oclgrind's search for uninitialized values misreads vectors that are put together of parts.
+// SPELLED_LANES: oclgrind's check for uninitialized values misreads vectors that are assembled from parts.
 #if WIDTH == 1
 #define VECTOR(type) type
 #define CONVERT(type) JOIN(convert_, type)
@@ -75,7 +75,7 @@ typedef ulong u64;
 #define CONVERT(type) JOIN(convert_, VECTOR(type))
 #define VLOAD(p) load_lanes(p)
 #define VSTORE(v, p) store_lanes(v, p)
-// Every second element; the last is that of the last lane.
+// Loads every second element; the last element read is that of the last lane.
 #ifdef SPELLED_LANES
 #define VLOAD_EVEN(wide, p)                                                                    \
   ((wide)((p)[0], (p)[2], (p)[4], (p)[6], (p)[8], (p)[10], (p)[12], (p)[14], (p)[16], (p)[18], \
@@ -83,7 +83,7 @@ typedef ulong u64;
 #else
 #define VLOAD_EVEN(wide, p) ((wide)(VLOAD(p).even, VLOAD((p) + WIDTH - 1).odd))
 #endif
-// Elements `stride` apart; lanes above `last` repeat it.
+// Loads elements `stride` apart; lanes above `last` repeat lane `last`.
 #define PICK_(p, lane, stride, last) (p)[((lane) < (last) ? (lane) : (last)) * (stride)]
 #define VPICK(wide, p, stride, last)                                                  \
   ((wide)(PICK_(p, 0, stride, last), PICK_(p, 1, stride, last), PICK_(p, 2, stride, last),     \
@@ -93,7 +93,7 @@ typedef ulong u64;
           PICK_(p, 12, stride, last), PICK_(p, 13, stride, last), PICK_(p, 14, stride, last),  \
           PICK_(p, 15, stride, last)))
 #define FIRST_LANE(v) ((v).s0)
-// Moves lanes k … 2k − 1 of 16 to the first k places; the other lanes are unspecified.
+// Moves lanes k … 2k − 1 of 16 to the first k lanes; the other lanes are unspecified.
 #define LOWERED_8(v) ((v).s89abcdef89abcdef)
 #define LOWERED_4(v) ((v).s4567456745674567)
 #define LOWERED_2(v) ((v).s2323232323232323)
@@ -116,7 +116,7 @@ typedef VECTOR(char) V_i8;
 typedef VECTOR(uchar) V_u8;
 typedef VECTOR(ushort) V_u16;
 
-// Stores the first `count` lanes, fewer than all: with one lane there is nothing to store.
+// Stores the first `count` < WIDTH lanes; with one lane there is nothing to store.
 #if WIDTH == 1
 #define VSTORE_PART_u8(v, p, count)
 #define VSTORE_PART_i8(v, p, count)
@@ -151,7 +151,7 @@ typedef VECTOR(ushort) V_u16;
 #define TRUNCATE(x) trunc(x)
 #define LIBM_FMOD(a, b) fmod(a, b)
 
-// Conversions between element types; out of range they wrap.
+// Conversions between element types; values out of range wrap.
 #define I_FROM_i8(x) CONVERT(int)(x)
 #define I_FROM_u8(x) CONVERT(int)(x)
 #define I_FROM_u16(x) CONVERT(int)(x)
@@ -161,11 +161,12 @@ typedef VECTOR(ushort) V_u16;
 #define I_FROM_L(x) CONVERT(int)(x)
 #define L_FROM_I(x) CONVERT(long)(x)
 #define F_FROM_L(x) CONVERT(float)(x)
-// float16 as bits. OpenCL C 1.2 knows it in memory alone; of that of a variable compilers make an instruction.
+// float16 as bits. OpenCL C 1.2 supports float16 only in memory; compilers reduce an access to a variable to an
+// instruction.
 #define HAS_HALF 1
 #if WIDTH == 16 && defined(__AVX512F__)
-// PoCL makes two of half the width, and permutations. The 8, no exceptions, keeps it from seeing what the first does:
-// it would compare float16 where the numbers are compared, for which there is no instruction.
+// PoCL would emit two conversions of half the width, and permutations. The 8 (no exceptions) hides the conversion from
+// the compiler, which would otherwise compare float16 values, for which there is no instruction.
 INLINE VF FLOAT_FROM_HALF(V_u16 bits) {
   return __builtin_ia32_vcvtph2ps512_mask(as_short16(bits), (VF)(0.0f), (ushort)0xffff, 8);
 }
@@ -187,7 +188,7 @@ INLINE V_u16 HALF_FROM_FLOAT(VF x) {
   return bits;
 }
 #endif
-// Truncating; the result is the nearest integer where the number is not in range.
+// Truncating conversions; values out of range saturate.
 #define I_SATURATED_F(x) JOIN(CONVERT(int), _sat)(x)
 #define L_SATURATED_F(x) JOIN(CONVERT(long), _sat)(x)
 
@@ -205,8 +206,8 @@ typedef VECTOR(double) VD;
 #define LIBM2(name) \
   INLINE VD WIDE(name##_f64)(VD a, VD b) { return name(a, b); }
 #else
-// Lane by lane: pow and fmod of PoCL 3.1's double vectors are wrong in all lanes where one holds 0, an
-// infinity or NaN, as the lanes behind the last element may.
+// Computed lane by lane: pow and fmod of PoCL 3.1's double vectors are wrong in all lanes if one lane is 0, an infinity
+// or NaN, as the lanes past the last element may be.
 #define LIBM2(name) \
   INLINE VD WIDE(name##_f64)(VD a, VD b) { \
     double x[WIDTH], y[WIDTH]; \

@@ -1,7 +1,7 @@
 // Random words, for any dialect. Follows prelude/storage.h.
 
-// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011): ten rounds over the
-// counter (block, counter) under the key (seed). The four words of the block in each lane.
+// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011): ten rounds over the counter
+// (block, counter) under the key (seed). Computes the four words of the block in each lane.
 INLINE void random_words(VL block, VL counter, VL seed, VU *words) {
   VU c0 = AS_U(I_FROM_L(block));
   VU c1 = AS_U(I_FROM_L(block >> 32));
@@ -27,7 +27,7 @@ INLINE void random_words(VL block, VL counter, VL seed, VU *words) {
   words[3] = c3;
 }
 
-// The words with the given numbers.
+// Returns the random words with the given indices.
 INLINE VI random_i64(VL number, VL seed, VL counter) {
   VU words[4];
   random_words(number >> 2, counter, seed, words);
@@ -39,8 +39,8 @@ INLINE VI random_i64(VL number, VL seed, VL counter) {
 #define random_i32(number, seed, counter) random_i64(L_FROM_I(number), seed, counter)
 
 #if WIDTH > 1
-// The words from `place` on. Those of a block in each lane are drawn together and kept in `words`, the first of which
-// has the number `first`.
+// Returns the random words from index `place` on. The blocks of all lanes are generated together and buffered in
+// `words`; the first buffered word has the index `first`.
 INLINE VI next_words(i64 place, VL seed, VL counter, int *words, i64 *first) {
   if (place < *first || place + WIDTH > *first + 4 * WIDTH) {
     VU drawn[4];
@@ -52,14 +52,15 @@ INLINE VI next_words(i64 place, VL seed, VL counter, int *words, i64 *first) {
 }
 #endif
 
-// 1 for the words of a block whose upper 24 bits are below `bound`, else 0.
+// Sets `kept` to 1 for the words of a block whose upper 24 bits are below `bound`, else to 0.
 INLINE void kept_words(VL block, VL counter, VL seed, VI bound, VI *kept) {
   VU words[4];
   random_words(block, counter, seed, words);
   UNROLL for (int i = 0; i < 4; i += 1) kept[i] = TRUTH32(AS_I(words[i] >> 8) < bound);
 }
 
-// The same for the words from `place` on, one in each lane, and for those of the two rows behind, `stride` words apart.
+// The same for the words from index `place` on, one per lane, and for the next two rows, which are `stride` words
+// apart.
 #if WIDTH == 1
 INLINE void kept_rows(i64 place, i64 stride, VL counter, VL seed, VI bound, VI *kept) {
   UNROLL for (int row = 0; row < 3; row += 1) {
@@ -70,7 +71,7 @@ INLINE void kept_rows(i64 place, i64 stride, VL counter, VL seed, VI bound, VI *
   }
 }
 #else
-// Five neighbouring lanes have the blocks of a row, wherever in the first of them it begins.
+// Five neighbouring lanes generate the blocks of a row, wherever the row begins in the first of them.
 INLINE void kept_rows(i64 place, i64 stride, VL counter, VL seed, VI bound, VI *kept) {
   const VI row = (VI)(0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2);
   const VL block = (((VL)(place) + L_FROM_I(row) * (VL)(stride)) >> 2) + LANES_L - L_FROM_I(row * 5);
@@ -82,8 +83,8 @@ INLINE void kept_rows(i64 place, i64 stride, VL counter, VL seed, VI bound, VI *
 }
 #endif
 
-// The same for four words, the first of which is `skew` words into the block ahead of `block`: `last` holds that
-// block's, and then those of `block`.
+// The same for four words per lane, the first of which is `skew` words into the block before `block`. `last` contains
+// the results for that block and receives those for `block`.
 INLINE void kept_fours(VL block, VL counter, VL seed, VI bound, VI skew, VI *last, VI *kept) {
   VI all[7];
   UNROLL for (int i = 0; i < 4; i += 1) all[i] = last[i];

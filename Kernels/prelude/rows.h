@@ -1,7 +1,7 @@
-// The functions that the rows of elementwise.def and reduce.def become in kernels. Stands ahead of them
-// once; each row is then a function row_name_lane, each reduction reduce_name_lane with the constant
-// function identity_name_lane, or better_name_lane for those that find places. Names are pasted before
-// anything can expand them: in some dialects tanh or max is a macro.
+// Definitions that turn the rows of elementwise.def and reduce.def into functions of kernels. This file precedes them
+// once. Each row becomes a function row_name_lane; each reduction becomes reduce_name_lane with the constant function
+// identity_name_lane or, if it finds an index, better_name_lane. Names are pasted before they can be expanded, because
+// tanh or max is a macro in some dialects.
 
 #define UNARY(name, result)    \
   INLINE V FN(row_##name)(V a) {    \

@@ -2,7 +2,7 @@
 
 // ---- Powers
 
-// log2 of positive a as a sum of two floats, good to some 2^-33: with q = (m − 1)/(m + 1),
+// log2 of positive a as a sum of two floats, accurate to about 2^-33. With q = (m − 1)/(m + 1),
 // log m = 2 atanh q = 2q + 2q³·(1/3 + q²/5 + …).
 INLINE VF WIDE(log2_pair)(VF a, VF *low) {
   VF i;
@@ -61,14 +61,14 @@ INLINE VF WIDE(fmod_f32)(VF a, VF b) { return LIBM_FMOD(a, b); }
 
 // The float16 nearest to a (ties to even), as a float32.
 #if HAS_HALF
-// The conversions may make NaN quiet: one that comes in is passed on as it is.
+// The conversions may quiet NaN, so a NaN is returned unchanged.
 INLINE VF WIDE(round_float16)(VF a) { return SELECT_F(a == a, FLOAT_FROM_HALF(HALF_FROM_FLOAT(a)), a); }
 #else
 INLINE VF WIDE(round_float16)(VF a) {
   VI bits = AS_I(a) & 0x7fffffff;
   VI rounded = (bits + 0x0fff + ((bits >> 13) & 1)) & (VI)(~0x1fff);
   rounded = SELECT_I(rounded >= 0x47800000, (VI)(0x7f800000), rounded);
-  // Below 2^-14 the unit is 2^-24, that of numbers just above ½.
+  // Below 2^-14 the spacing of float16 is 2^-24, the spacing of float32 just above ½.
   VF tiny = (AS_F(bits) + 0.5f) - 0.5f;
   VF r = SELECT_F(bits < 0x38800000, tiny, AS_F(rounded));
   return SELECT_F(a == a, WITH_SIGN_OF(r, a), a);
@@ -101,7 +101,7 @@ INLINE VD WIDE(sigmoid_f64)(VD a) {
 
 INLINE VD WIDE(gaussian_f64)(VD a) { return WIDE(exp_f64)(a * a * -0.5); }
 
-// g is of no use here.
+// g is not used.
 INLINE VD WIDE(normal_f64)(VD a, VD g) {
   (void)g;
   return 0.5 * WIDE(erfc_f64)(a * -0.70710678118654752);

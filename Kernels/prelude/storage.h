@@ -1,19 +1,19 @@
 // Loads, stores and conversions of the element types, for any dialect. Follows prelude/special.h.
 //
-// A register holds WIDTH elements; `count` says how many of them exist, WIDTH but at the end of a row.
+// A register holds WIDTH elements; `count` of them are valid, which is WIDTH except at the end of a row.
 //   LOAD_t(p, at, count)               elements at, at + 1, …
-//   EXACT_t(p, at, count)              the same without touching others, which may be written meanwhile
+//   EXACT_t(p, at, count)              the same without reading other elements, which may be written concurrently
 //   EVEN_t(p, at, count)               elements at, at + 2, …
 //   GATHER_t(p, at, stride, count)     elements at, at + stride, …
 //   SPLAT_t(p, at)                     one element in all lanes
-//   STORE_t, SCATTER_t(…, v)           the opposite
-//   CONVERT_a_b(v)                     between lanes; float to integer truncates and saturates, NaN is 0
+//   STORE_t, SCATTER_t(…, v)           the corresponding stores
+//   CONVERT_a_b(v)                     between lanes; float to integer truncates and saturates, NaN becomes 0
 //   CHOOSE_a(condition, x, y)          x where the VI condition is not 0
 //   CONSTANT_a(bits)                   a number in all lanes
 //   PLACES_a(first, step)              first, first + step, …
-//   FIRST_a(v), ROTATE_a(v, by)        the first lane; lane `by` in the first place
-//   LOWERED_8(v), _4, _2, _1           of 16 lanes: lanes k to 2k - 1 in the first k places
-//   HELD(count)                        which lanes hold elements
+//   FIRST_a(v), ROTATE_a(v, by)        the first lane; the lanes rotated so that lane `by` is the first
+//   LOWERED_8(v), _4, _2, _1           of 16 lanes: lanes k to 2k - 1, moved to the first k lanes
+//   HELD(count)                        1 in the lanes that hold elements, else 0
 
 #define SMALLER(a, b) ((a) < (b) ? (a) : (b))
 #define LARGER(a, b) ((a) > (b) ? (a) : (b))
@@ -25,7 +25,7 @@ INLINE VF float_from_brain(VI bits) { return AS_F(bits << 16); }
 INLINE VI brain_from_float(VF a) {
   VI high = AS_I(a) >> 16;
   VI r = AS_I(AS_U(a) + 0x7fffu + AS_U(high & 1)) >> 16;
-  // A NaN whose payload lies in the low half must not become infinite.
+  // A NaN whose payload is in the low half must not become infinite.
   return SELECT_I(a == a, r, high | 0x40);
 }
 
@@ -43,8 +43,7 @@ INLINE VI brain_from_float(VF a) {
 #define WRITE_HALF(v) HALF_FROM_FLOAT(v)
 #define WRITE_BRAIN(v) u16_FROM_I(brain_from_float(v))
 
-// Loads read whole registers: every block of memory ends with room for that. Lanes from `count` on hold
-// anything.
+// Loads read whole registers; every block of memory ends with padding for that. Lanes from `count` on are unspecified.
 #define DEFINE_STORAGE(name, type, wide, V, READ, WRITE)                                            \
   INLINE V LOAD_##name(GLOBAL const type *p, i64 at, int count) {                                   \
     wide v = VLOAD(p + at);                                                                         \
@@ -101,10 +100,10 @@ DEFINE_STORAGE(int64, i64, VL, VL, READ_SAME, WRITE_SAME)
 DEFINE_STORAGE(float16, u16, V_u16, VF, READ_HALF, WRITE_HALF)
 DEFINE_STORAGE(bfloat16, u16, V_u16, VF, READ_BRAIN, WRITE_BRAIN)
 DEFINE_STORAGE(float32, float, VF, VF, READ_SAME, WRITE_SAME)
-// What is only moved.
+// 16-bit elements that are only copied.
 DEFINE_STORAGE(word16, u16, V_u16, V_u16, READ_SAME, WRITE_SAME)
 
-// The plan's scalar bank has 8 bytes an entry.
+// The plan's scalar bank has 8 bytes per entry.
 #define SCALAR_i32(bank, entry) ((VI)(((GLOBAL const int *)(bank))[2 * (entry)]))
 #define SCALAR_i64(bank, entry) ((VL)((bank)[entry]))
 #define SCALAR_f32(bank, entry) ((VF)(((GLOBAL const float *)(bank))[2 * (entry)]))
@@ -131,7 +130,7 @@ DEFINE_STORAGE(word16, u16, V_u16, V_u16, READ_SAME, WRITE_SAME)
 INLINE VI CONVERT_f32_i32(VF v) { return I_SATURATED_F(SELECT_F(v == v, v, (VF)(0.0f))); }
 INLINE VL CONVERT_f32_i64(VF v) { return L_SATURATED_F(SELECT_F(v == v, v, (VF)(0.0f))); }
 
-// The lanes moved down by `by`, the lowest to the top.
+// Rotates the lanes down by `by`; the lowest lanes move to the top.
 #define DEFINE_LANES(suffix, type, V)             \
   INLINE V ROTATE_##suffix(V v, int by) {         \
     type part[2 * WIDTH];                         \

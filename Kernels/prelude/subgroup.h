@@ -1,6 +1,6 @@
-// Sub-groups: SUBGROUP work-items that follow one another and run in step. SHIFT_type(x, span) is the `x` of the
-// work-item `span` places further on, whatever it is where that is outside of the sub-group; all of its work-items
-// must call it together. SUBGROUPS stands ahead of kernels that do.
+// Sub-groups: SUBGROUP consecutive work-items that run in lockstep. SHIFT_type(x, span) returns the `x` of the
+// work-item `span` positions further on; it is unspecified outside of the sub-group. All work-items of the sub-group
+// must call it together. Kernels that call it are declared with SUBGROUPS.
 #if defined(SUBGROUP_PTX)
 #define SUBGROUPS
 #define SHIFT_WORD(type, letter) \
@@ -9,7 +9,7 @@
     asm volatile("shfl.sync.down.b32 %0, %1, %2, 31, -1;" : "=" letter(result) : letter(x), "r"(span)); \
     return result; \
   }
-// Two words.
+// For types of two words.
 #define SHIFT_PAIR(type, letter) \
   INLINE type SHIFT_##type(type x, int span) { \
     type result; \

@@ -1,14 +1,14 @@
-// Angles: the float32 circular functions and their inverses. Follows math.h, in the same dialect.
+// The float32 trigonometric functions and their inverses. Follows math.h, in the same dialect.
 
 // ---- Trigonometric functions
 
-// Word i, in 0…4, of five.
+// Selects word i, in 0…4, of five.
 #define PICK_WORD(i, w0, w1, w2, w3, w4)                                                            \
   AS_U(SELECT_I(i < 2, SELECT_I(i < 1, (VI)(w0), (VI)(w1)),                                         \
                 SELECT_I(i < 3, (VI)(w2), SELECT_I(i < 4, (VI)(w3), (VI)(w4)))))
 
-// |a| modulo π/2 in [−π/4, π/4] by Payne and Hanek's method (1983): 96 bits of (2/π)/4, chosen so that
-// whole turns drop out, times the mantissa; then with the sign of a. For |a| ≥ 1.
+// |a| modulo π/2 in [−π/4, π/4] by Payne and Hanek's method (1983): 96 bits of (2/π)/4, chosen so that full turns
+// cancel, times the mantissa; then with the sign of a. For |a| ≥ 1.
 INLINE VF WIDE(reduce_large)(VF a, VI *quadrant, VF *low_part) {
   VI e = ((AS_I(a) >> 23) & 255) - 126;
   VU mantissa = AS_U((AS_I(a) << 8) | (VI)(-0x7fffffff - 1));
@@ -46,14 +46,13 @@ INLINE VF WIDE(reduce_large)(VF a, VI *quadrant, VF *low_part) {
   return SELECT_F(sign != 0, -sum, sum);
 }
 
-// a − quadrant·π/2 in [−π/4, π/4] as a sum of two floats; only the low two bits of the quadrant mean
-// anything.
+// a − quadrant·π/2 in [−π/4, π/4] as a sum of two floats; only the low two bits of the quadrant are significant.
 INLINE VF WIDE(reduce_quarter)(VF a, VI *quadrant, VF *low) {
   VF t = FMA(a, (VF)(0.636619747f), (VF)(ROUNDER));
   VF j = t - ROUNDER;
   VI q = AS_I(t);
   VF first = EXACT_FMA(j, (VF)(-0x1.921fbp0f), a);
-  // The second product and its difference from `first`, both with their rounding errors (Knuth).
+  // The second product and its sum with `first`, both with their rounding errors (Knuth).
   VF product = j * -0x1.5110b4p-22f;
   VF second = first + product;
   VF step = second - first;

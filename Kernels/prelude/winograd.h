@@ -1,12 +1,12 @@
-// The transforms of a line that a convolution of 3 × 3 taps by tiles of 4 × 4 results is made of: F(4 × 4, 3 × 3)
-// with the points 0, ±1, ±2, ∞ (Lavin, Gray: "Fast algorithms for convolutional neural networks", 2015),
+// The one-dimensional transforms of a convolution of 3 × 3 taps by tiles of 4 × 4 results: F(4 × 4, 3 × 3) with the
+// points 0, ±1, ±2, ∞ (Lavin, Gray: "Fast algorithms for convolutional neural networks", 2015),
 //
 //     Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A,      ∂g = Gᵀ [(Bᵀ d B) ⊙ (A ∂Y Aᵀ)] G
 //
-// where numbers are `step` registers apart, and results `to_step`. Follows the dialect, of kernels for CPUs or of
-// the CPU's own loops.
+// where inputs are `step` registers apart, and results `to_step`. Follows the dialect of kernels for CPUs or that of
+// the CPU backend's own loops.
 
-// Bᵀ: six numbers of a line of the image.
+// Bᵀ: six pixels of a line to six elements.
 INLINE void winograd_patch_line(const VF *d, int step, VF *to, int to_step) {
   VF a = FMA((VF)(-4.0f), d[2 * step], d[4 * step]), b = FMA((VF)(-4.0f), d[step], d[3 * step]);
   VF c = d[4 * step] - d[2 * step], e = d[3 * step] - d[step];
@@ -18,7 +18,7 @@ INLINE void winograd_patch_line(const VF *d, int step, VF *to, int to_step) {
   to[5 * to_step] = FMA((VF)(4.0f), d[step], FMA((VF)(-5.0f), d[3 * step], d[5 * step]));
 }
 
-// Aᵀ: six products to four results.
+// Aᵀ: six sums of products to four results.
 INLINE void winograd_result_line(const VF *m, int step, VF *to, int to_step) {
   VF s = m[step] + m[2 * step], d = m[step] - m[2 * step];
   VF s2 = m[3 * step] + m[4 * step], d2 = m[3 * step] - m[4 * step];
@@ -28,7 +28,7 @@ INLINE void winograd_result_line(const VF *m, int step, VF *to, int to_step) {
   to[3 * to_step] = FMA((VF)(8.0f), d2, d) + m[5 * step];
 }
 
-// A: four gradients of results to six.
+// A: four gradients of results to six elements.
 INLINE void winograd_gradient_line(const VF *y, int step, VF *to, int to_step) {
   VF even = y[0] + y[2 * step], odd = y[step] + y[3 * step];
   VF even2 = FMA((VF)(4.0f), y[2 * step], y[0]), odd2 = FMA((VF)(8.0f), y[3 * step], y[step] + y[step]);
@@ -40,7 +40,7 @@ INLINE void winograd_gradient_line(const VF *y, int step, VF *to, int to_step) {
   to[5 * to_step] = y[3 * step];
 }
 
-// G: three weights to six.
+// G: three weights to six elements.
 INLINE void winograd_weight_line(const VF *g, int step, VF *to, int to_step) {
   VF outer = (g[0] + g[2 * step]) * (VF)(-1.0f / 6), inner = g[step] * (VF)(1.0f / 6);
   VF far = FMA((VF)(1.0f / 24), g[0], g[2 * step] * (VF)(1.0f / 6)), near = g[step] * (VF)(1.0f / 12);

@@ -1,4 +1,4 @@
-// Whether registers of other work-items come as they should: 1 for each of 256 that says so.
+// Checks that SHIFT reads the registers of other work-items: stores 1 for each of 256 work-items that succeeds.
 KERNEL SUBGROUPS void subgroup_probe(GLOBAL int *results, int at) {
   const int lid = LOCAL_ID();
   int isRight = 1;

@@ -1,11 +1,11 @@
-// The gradients of $rowsPerGroup sequences, from the last time to the first; one group for them, as forward.cl has it.
+// The gradients of $rowsPerGroup sequences, from the last time step to the first, in one group as in forward.cl.
 //
-//   result  gradients of the input [times, batch, gates, size], those of the states, and $slopes: those of the product
+//   result  gradients of the input [times, batch, gates, size], of the states, and of the product ($slopes)
 //   weight  [gates · size, size]
 //
-// What flows back past a time is added up in the gradients of the states. A time's gradients of the product are there
-// for the whole group before they are multiplied, $vectors registers of columns at a time. With more than one register,
-// the size is a multiple of their width.
+// The gradients that flow to the previous time step are accumulated in the gradients of the states. In each time step,
+// the whole group computes the gradients of the product before it multiplies them by the weights, $vectors registers of
+// columns at a time. With more than one register, the size is a multiple of their width.
 const i64 first = (i64)GROUP_ID() * $rowsPerGroup;
 const i64 end = SMALLER(first + $rowsPerGroup, (i64)$batch);
 const i64 stateCount = $batch * $size;
@@ -26,7 +26,7 @@ for (i64 at = LOCAL_ID() * WIDTH; at < $size; at += $localSize * WIDTH) {
 for (i64 step = $times - 1; step >= 0; step -= 1) {
   const i64 place = $isReversed ? $times - 1 - step : step;
   const i64 previous = place + ($isReversed ? 1 : -1);
-  // Along the rows, so that the processor fetches their lines ahead.
+  // The loop runs along the rows, so that the processor prefetches their cache lines.
   for (i64 sequence = first; sequence < end; sequence += 1) {
     for (i64 at = LOCAL_ID() * WIDTH; at < $size; at += $localSize * WIDTH) {
       const int count = (int)SMALLER((i64)WIDTH, $size - at);

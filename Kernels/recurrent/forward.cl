@@ -1,12 +1,12 @@
-// All times of $rowsPerGroup sequences, one group for them; its items share the elements of a state.
+// All time steps of $rowsPerGroup sequences, in one group, whose items share the elements of a state.
 //
 //   input   [times, batch, gates, size]      weight [size, gates, size]
-//   result  [times, batch, size], the last states, what is kept: [times, batch, kept, size]
+//   result  [times, batch, size], the last states, the values for the backward pass: [times, batch, kept, size]
 //
-// Before each time the states of the one before are there for the whole group; other groups write next to them, so
-// that they are read exactly. A load of the weights serves $rows sequences. $gatesAtOnce gates are multiplied at a
-// time: all of them, or one after the other in a loop that is not unrolled, so that the sums of one fit the
-// registers. Sequences past the last repeat it and are not stored.
+// Before each time step, the whole group has written the previous states. Other groups write next to them, so that
+// loads must be exact. A load of the weights serves $rows sequences. $gatesAtOnce gates are multiplied at a time: all
+// of them, or one after the other in a loop that is not unrolled, so that the sums of one gate fit the registers.
+// Sequences past the last one repeat it and are not stored.
 const i64 first = (i64)GROUP_ID() * $rowsPerGroup;
 const i64 end = SMALLER(first + $rowsPerGroup, (i64)$batch);
 const i64 stateCount = $batch * $size;
@@ -22,8 +22,8 @@ for (i64 step = 0; step < $times; step += 1) {
       $V sums[4][$rows];
       i64 rowAt[$rows];
       UNROLL for (int r = 0; r < $rows; r += 1) rowAt[r] = SMALLER(block + r, $batch - 1) * $size;
-      // Of the input the cells need a line of each gate and sequence (of float64 two), too far apart for the processor to
-      // fetch them ahead by itself.
+      // The cells read one cache line of the input (two for float64) per gate and sequence, too far apart for the
+      // processor to prefetch them by itself.
       UNROLL for (int r = 0; r < $rows; r += 1) {
         UNROLL for (int g = 0; g < $gates; g += 1) {
           PREFETCH($input + $inputOffset + (place * stateCount + rowAt[r]) * $gates + g * $size + at);

@@ -1,4 +1,4 @@
-// Overwrites the product of each chunk with the running product of the chunks before it.
+// Overwrites the product of each chunk with the product of the chunks before it.
 const i64 line = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 if (line >= $items) return;
 $T product = 1;

@@ -1,10 +1,10 @@
-// Running products along the middle axis of [outer, extent, inner]. The axis is cut into chunks where there are few
-// others to run at a time:
+// Cumulative products along the middle axis of [outer, extent, inner]. The axis is split into chunks if the other axes
+// do not occupy the device:
 //
-//   totals:  one result for each chunk          carries: the running results of the chunks before each
-//   apply:   each chunk from its carry on
+//   totals:  one result for each chunk          carries: the cumulative results of the chunks before each
+//   apply:   each chunk, starting from its carry
 //
-// A work-item takes one chunk of one (outer, inner).
+// A work-item computes one chunk of one (outer, inner).
 const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 if (item >= $items) return;
 const i64 chunk = item % $chunks;

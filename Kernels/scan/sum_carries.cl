@@ -1,4 +1,4 @@
-// The running sums of the chunks before each chunk, in place of the chunks' own: the upper levels of the cascade.
+// Overwrites the sum of each chunk with the sum of the chunks before it, by the upper levels of the cascade.
 const i64 line = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 if (line >= $items) return;
 $T levels[$mostLevels];

@@ -1,8 +1,9 @@
-// Running sums along the middle axis of [outer, extent, inner], as cascades of chains (see reduce.def): a sum is that of
-// the element's chain of 16 plus what lies before the chain, the full chains of each level, from the highest on. So it is
-// the same wherever the axis is cut at a multiple of 16, 256, …; products.cl says how it is cut.
+// Cumulative sums along the middle axis of [outer, extent, inner], as cascades of chains (see reduce.def). A result is
+// the sum within the element's chain of 16 plus the sum before that chain, which adds the full chains of each level,
+// highest first. So results do not depend on where the axis is split, if it is split at multiples of 16, 256, …;
+// products.cl describes the chunks.
 //
-// A work-item takes one chunk of one (outer, inner).
+// A work-item computes one chunk of one (outer, inner).
 const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 if (item >= $items) return;
 const i64 chunk = item % $chunks;

@@ -1,5 +1,5 @@
-// Sorts each run of $block neighbours of a row by insertion, as the order of their places in the row. One
-// work-item sorts one run.
+// Sorts each run of $block neighbouring elements of a row by insertion. The result is the order of their indices in the
+// row. One work-item sorts one run.
 const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 if (item >= $items) return;
 const i64 row = item / $runs;

@@ -1,6 +1,6 @@
-// Merges neighbouring sorted runs of `$run` places into runs twice as long. Every element finds its place
-// by itself: behind the elements of its own run before it and those of the other run that go before it.
-// Of equal elements the left run's go first, so that the order is stable.
+// Merges neighbouring sorted runs of `$run` elements into runs twice as long. The position of each element is computed
+// on its own: the number of elements before it in its run, plus the number of elements of the other run that precede
+// it. Of equal elements, those of the left run come first, so that the sort is stable.
 const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 const i64 stop = SMALLER((item + 1) * $perItem, $elements);
 for (i64 element = item * $perItem; element < stop; element += 1) {

@@ -15,7 +15,7 @@ enum ApusCommand {
 
   static func main() {
     StandardStreams.openMissing()
-    // A file that grows past the limit of the process is an error of writing it, not the end of the command.
+    // Without the signal, a write that exceeds the file size limit of the process fails instead of ending the process.
     signal(SIGXFSZ, SIG_IGN)
     do {
       try run(Array(CommandLine.arguments.dropFirst()))

@@ -1,10 +1,10 @@
 import Apus
 import ApusFiles
 
-/// The command, started once more.
+/// Runs this command again as a child process.
 enum ChildProcess {
-  /// Runs `apus` with the given words and passes on the JSON objects that it prints. What it says on standard error
-  /// goes where ours goes.
+  /// Runs `apus` with the given words and returns the JSON objects that it prints. Its standard error is that of this
+  /// process.
   static func output(of words: [String]) throws -> [JSONObject] {
     let output: ProgramOutput
     do throws(FileError) {
@@ -19,7 +19,7 @@ enum ChildProcess {
   }
 }
 
-/// A process of ours failed; it has said why.
+/// A child process failed, and has reported the reason.
 struct ChildFailure: Error, CustomStringConvertible {
   var words: [String]
   var status: Int32

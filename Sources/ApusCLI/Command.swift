@@ -5,7 +5,7 @@ protocol Command: Sendable {
   static var summary: String { get }
   /// More about the command, between usage and options; empty if there is nothing to add.
   static var discussion: String { get }
-  /// Options, flags and arguments; arguments in their order.
+  /// Options, flags and arguments; arguments in the order of their positions.
   static var declarations: [Declaration] { get }
   static func run(_ arguments: Arguments) throws
 }

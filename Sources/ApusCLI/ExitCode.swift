@@ -1,15 +1,15 @@
 import Apus
 
-/// How the command ends: a contract that scripts rely on.
+/// The exit codes of the command, on which scripts rely.
 enum ExitCode: Int32 {
   case success = 0
-  /// The run itself failed: it diverged, ran out of memory, a kernel did not build.
+  /// The run itself failed: it diverged, ran out of memory, or a kernel did not build.
   case failure = 1
-  /// The command line cannot be understood (`EX_USAGE`).
+  /// The command line is invalid (`EX_USAGE`).
   case usage = 64
   /// Bad data or a bad model (`EX_DATAERR`).
   case data = 65
-  /// The device is not there, or was lost (`EX_UNAVAILABLE`).
+  /// The device is not available, or was lost (`EX_UNAVAILABLE`).
   case device = 69
   /// A file could not be read or written (`EX_IOERR`).
   case inputOutput = 74
@@ -17,7 +17,7 @@ enum ExitCode: Int32 {
   case interrupted = 130
   case terminated = 143
 
-  /// The one place that says which error ends the command in which way.
+  /// The exit code of an error; every mapping from errors to exit codes is here.
   init(for error: any Error) {
     switch error {
     case is UsageError: self = .usage
@@ -28,7 +28,7 @@ enum ExitCode: Int32 {
     case is ShapeError, ModelError.misfit, ModelError.notFinite: self = .data
     case let error as LayerListError: self = error.kind == .grammar ? .usage : .data
     case is OutputError: self = .inputOutput
-    // As a shell says it of a signal.
+    // Shells report a signal as 128 plus its number.
     case let interruption as Interruption: self = ExitCode(rawValue: 128 + interruption.signal) ?? .interrupted
     case let error as ChildFailure: self = ExitCode(rawValue: error.status) ?? .failure
     default: self = .failure
@@ -51,7 +51,7 @@ enum ExitCode: Int32 {
     case .damaged, .mismatch, .unstorable, .untrained, .unknownParameter, .unmeasurable, .singleExample: self = .data
     case .noCheckpoint(_, let damaged): self = damaged.isEmpty ? .inputOutput : .data
     case .occupied: self = .usage
-    // What the run was given, not what it made.
+    // The initial weights were not finite; training did not cause this.
     case .brokenWeights(step: 0, _): self = .data
     case .diverged, .brokenWeights, .anomaly, .optimizer, .tooLarge: self = .failure
     }

@@ -1,7 +1,7 @@
 import Apus
 import ApusFiles
 
-/// The options that lead out of what went wrong: the library's errors, which say what to do, do not know them.
+/// The options that may resolve an error: the library's messages do not know the options of the command.
 func hint(for error: any Error) -> String? {
   switch error {
   case TrainingError.diverged, TrainingError.anomaly, TrainingError.brokenWeights(step: 1..., _):
@@ -23,10 +23,10 @@ func hint(for error: any Error) -> String? {
   }
 }
 
-/// Runs a part that opens a run's data. Where they are not found and the run has a path that is not absolute, says what it
-/// is relative to.
+/// Runs a body that opens a run's data. If the data are not found and the run has a relative path, reports what the
+/// path is relative to.
 ///
-/// - Parameter run: the directory of a run that was started before; `nil` for a new run.
+/// - Parameter run: the directory of an existing run; `nil` for a new run.
 func explainingRelativeData<R>(of settings: RunSettings, in run: String?, _ body: () throws -> R) throws -> R {
   do {
     return try body()
@@ -49,7 +49,7 @@ private func isMissing(_ error: any Error) -> Bool {
   }
 }
 
-/// The source that a bare path stands for; `nil` where there is nothing of that name.
+/// The data source for a bare path; `nil` if there is no file of that name.
 private func existingSource(_ path: String) -> String? {
   guard FileSystem.exists(path) else { return nil }
   if FileSystem.isDirectory(path) { return "image-folder:\(path)" }

@@ -4,11 +4,11 @@ import Synchronization
 
 /// A caching allocator of 64-byte aligned host memory.
 ///
-/// Sizes are rounded up to classes, eight to each power of two, and what is released waits in its class
-/// for the next request of that class, within the bounds of a `CacheLimit`.
+/// Sizes are rounded up to size classes, eight per power of two. Each class caches its released blocks
+/// for later requests, up to the limit of a `CacheLimit`.
 final class Allocator: @unchecked Sendable {
   static let alignment = 64
-  /// Vectors may be read up to this far behind the last element.
+  /// Vector loads may read up to this many bytes past the last element.
   private static let padding = 64
   private static let hugePageByteCount = 2 << 20
 
@@ -31,7 +31,7 @@ final class Allocator: @unchecked Sendable {
   }
 
   private let state = Mutex(State())
-  /// Bytes that this process may have in all.
+  /// The most bytes that this process may allocate in total.
   let limit: Int
   private let cacheLimit: CacheLimit
 
@@ -42,11 +42,11 @@ final class Allocator: @unchecked Sendable {
 
   deinit { releaseUnused() }
 
-  /// The size of the class for a request.
+  /// The size class of a request.
   static func sizeClass(of byteCount: Int) -> Int {
     let units = max(1, (byteCount + alignment - 1) / alignment)
     guard units > 8 else { return units * alignment }
-    // The class is the number's first four bits, rounded up.
+    // The class keeps the four leading bits of the number, rounded up.
     let shift = (Int.bitWidth - 1 - (units - 1).leadingZeroBitCount) - 3
     return ((((units - 1) >> shift) + 1) << shift) * alignment
   }
@@ -54,7 +54,7 @@ final class Allocator: @unchecked Sendable {
   func allocate(byteCount: Int) throws(DeviceError) -> UnsafeMutableRawPointer {
     guard byteCount <= limit else { throw outOfMemory(byteCount) }
     let size = Self.sizeClass(of: byteCount)
-    // The pointer leaves the lock as a number: no other thread has it from here on.
+    // The pointer leaves the lock as an integer, because pointers are not `Sendable`. No other thread has it now.
     let pooled = state.withLock { UInt(bitPattern: $0.take(size)) }
     if let pointer = UnsafeMutableRawPointer(bitPattern: pooled) { return pointer }
     if let fresh = reserve(size) { return fresh }
@@ -67,7 +67,7 @@ final class Allocator: @unchecked Sendable {
     .outOfMemory(device: "cpu", requested: byteCount, used: state.withLock { $0.statistics.used }, available: limit)
   }
 
-  /// Memory from the system, counted as used, or `nil`.
+  /// Allocates memory from the system and counts it as used; `nil` if it does not fit.
   private func reserve(_ size: Int) -> UnsafeMutableRawPointer? {
     let fits = state.withLock { state in
       guard size <= limit - state.statistics.used - state.statistics.pooled else { return false }
@@ -105,7 +105,7 @@ final class Allocator: @unchecked Sendable {
   var statistics: MemoryStatistics { state.withLock { $0.statistics } }
 }
 
-/// Host memory that returns to its allocator.
+/// Host memory that returns to its allocator on deinitialization.
 final class CPUBuffer: Buffer, @unchecked Sendable {
   let pointer: UnsafeMutableRawPointer
   private let allocator: Allocator

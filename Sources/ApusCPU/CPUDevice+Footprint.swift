@@ -10,7 +10,7 @@ extension CPUDevice {
       perRun: plan.slabs, shared: executable.workspaceByteCounts + [executable.sharedByteCount])
   }
 
-  /// What the device's own limit leaves, but no more than the system has free: other processes use the same memory.
+  /// The bytes left below the device's own limit, but at most the system's free memory, which other processes use too.
   public var availableByteCount: Int {
     let (limit, counts) = (info.memoryByteCount, memory)
     return max(0, min(limit - counts.used, (HostSystem.availableByteCount ?? limit) + counts.pooled))
@@ -18,7 +18,7 @@ extension CPUDevice {
 }
 
 extension HostSystem {
-  /// The memory that the system can give to processes without swapping; `nil` where it does not say.
+  /// The memory that the system can give to processes without swapping; `nil` if the system does not report it.
   static var availableByteCount: Int? {
     guard let text = String(systemFile: "/proc/meminfo") else { return nil }
     let line = text.split(separator: "\n").first { $0.hasPrefix("MemAvailable:") }

@@ -5,29 +5,29 @@ import Synchronization
 
 /// The processor as a device: a thread pool, loops for its instruction set, and OpenBLAS.
 ///
-/// Work is done when `run` returns. Results do not depend on the number of threads.
+/// `run` is synchronous. Results do not depend on the number of threads.
 public final class CPUDevice: Device, @unchecked Sendable {
   public let info: DeviceInfo
   let pool: ThreadPool
   let allocator: Allocator
   let loops: UnsafePointer<csimd_table>
   private let workspaces: Workspaces
-  /// Held while a plan runs: the pool has one job at a time.
+  /// Locked while a plan runs: the pool runs one job at a time.
   private let turn = Mutex(StepLog())
 
-  /// The kernels for products read `float32`.
+  /// The matrix-product kernels read `float32`.
   public var prefersFloat32Products: Bool { true }
 
-  /// `bfloat16` where the machine multiplies such numbers in pairs, and faster than `float32`.
+  /// `bfloat16` if the machine has dot-product instructions for pairs of it that are faster than `float32` products.
   public var fastProductTypes: [DType] { pairs == nil ? [] : [.bfloat16] }
   let pairs: UnsafePointer<csimd_pairs>?
   let caches: Caches
 
   /// The device of this process.
   ///
-  /// `APUS_THREADS` sets the number of threads (all cores this process may use), `APUS_SIMD` the
-  /// instruction set: `avx512`, `avx2` or `baseline` (the best the machine has).
-  /// - Throws: `DeviceError.unavailable` for a value that is unknown or that the machine cannot serve.
+  /// `APUS_THREADS` sets the number of threads (default: all cores that this process may use). `APUS_SIMD` sets the
+  /// instruction set: `avx512`, `avx2` or `baseline` (default: the best set of the machine).
+  /// - Throws: `DeviceError.unavailable` for an unknown value, or a value that the machine does not support.
   public static func open() throws(DeviceError) -> CPUDevice {
     try CPUDevice(
       threads: HostSystem.environment("APUS_THREADS"), simd: HostSystem.environment("APUS_SIMD"))
@@ -46,10 +46,10 @@ public final class CPUDevice: Device, @unchecked Sendable {
     try self.init(threadCount: threadCount, simd: simd, memoryLimit: HostMemory.byteCount)
   }
 
-  /// - Parameter usesPairs: whether `bfloat16` numbers are multiplied in pairs if the machine can
+  /// - Parameter pairs: the unit that multiplies `bfloat16` elements in pairs, if the machine has it; `nil` chooses the
+  ///   fastest.
   init(
-    threadCount: Int, simd: String?, memoryLimit: Int, usesPairs: Bool = csimd_has_fast_pairs() != 0,
-    caches: Caches = .host
+    threadCount: Int, simd: String?, memoryLimit: Int, pairs unit: PairUnit? = nil, caches: Caches = .host
   ) throws(DeviceError) {
     guard let loops = csimd_open(simd) else {
       let names: [String] = ["avx512", "avx2", "baseline"]
@@ -58,10 +58,10 @@ public final class CPUDevice: Device, @unchecked Sendable {
         device: "cpu",
         reason: "APUS_SIMD is '\(simd ?? "")'; this machine has \(known.joined(separator: ", "))")
     }
-    // Our pool runs many calls at once; a call's bits change with the number of its own threads.
+    // The pool makes OpenBLAS calls concurrently, and the bits of a result depend on the number of OpenBLAS's threads.
     openblas_use_calling_thread()
     (self.loops, self.caches) = (loops, caches)
-    pairs = usesPairs ? csimd_find_pairs(loops) : nil
+    pairs = unit.map { csimd_find_pairs(loops, $0) } ?? csimd_find_fast_pairs(loops)
     pool = try ThreadPool(threadCount: threadCount)
     allocator = Allocator(limit: memoryLimit)
     workspaces = Workspaces(count: threadCount)
@@ -88,7 +88,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
   }
 
   public func prepare(_ plan: Plan) throws(DeviceError) -> any Executable {
-    // What cannot fit is refused before anything is resolved for it.
+    // A plan that cannot fit is rejected before its steps are resolved.
     let values = plan.slabs.reduce(0, +) + plan.outputs.reduce(0) { $0 + ($1.donatedInput == nil ? $1.byteCount : 0) }
     guard values <= info.memoryByteCount else {
       throw .outOfMemory(device: "cpu", requested: values, used: memory.used, available: info.memoryByteCount)
@@ -123,7 +123,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
         inputs: inputs, outputs: outputs, slabs: slabs, scalars: scalars, pool: pool,
         workspaces: workspaces, log: &log)
     }
-    // Nothing but an index stops a plan that runs, and those are checked before anything is overwritten.
+    // Only an invalid index stops a running plan, and indices are checked before any buffer is overwritten.
     if let failure { throw RunFailure(failure) }
   }
 
@@ -153,7 +153,7 @@ func address(of buffer: Buffer) -> UnsafeMutableRawPointer {
   unsafeDowncast(buffer, to: CPUBuffer.self).pointer
 }
 
-/// Bytes copied when the download started.
+/// A download that copied its bytes when it started.
 private final class CPUDownload: Download {
   private let buffer: CPUBuffer
 

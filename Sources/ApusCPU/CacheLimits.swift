@@ -1,11 +1,11 @@
-/// From how many bytes on memory is taken for more than caches hold: of common machines, not of the one at hand (which
-/// `Caches` has), so that the same loops run everywhere.
+/// Byte counts above which data is assumed not to fit into caches. They describe common machines, not the current one
+/// (see `Caches`), so that the same loops run on all machines.
 enum CacheLimits {
-  /// An array that no core's own caches hold: its lines are prefetched.
+  /// Above this size, an array does not fit into a core's private caches: its cache lines are prefetched.
   static let coreByteCount = 2 << 20
-  /// A result whose lines are written far apart: they go past the caches.
+  /// Above this size, a result whose cache lines are written far apart is written with non-temporal stores.
   static let scatteredByteCount = 4 << 20
-  /// All that a step moves, so that no cache has any of it when it ends: results go past the caches, and are not fetched
-  /// only to be overwritten.
+  /// Above this many bytes moved by a step, no cache holds any of them when the step ends: results are written with
+  /// non-temporal stores, which do not read a cache line before they overwrite it.
   static let stepByteCount = 64 << 20
 }

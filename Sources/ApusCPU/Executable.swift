@@ -5,13 +5,13 @@ import Glibc
 /// A plan as a list of resolved steps.
 final class CPUExecutable: Executable, @unchecked Sendable {
   let plan: Plan
-  /// Bytes that each worker, and all together, need for the steps' temporary values.
+  /// Bytes of temporary memory for the steps: per worker, and (below) shared by all workers.
   let workspaceByteCounts: [Int]
   let sharedByteCount: Int
   private let steps: [(step: any CPUStep, planned: Range<Int>)]
-  /// The address of each value, and the scalars repeated over 16 lanes: set at the start of a run.
+  /// The address of each value, and the scalars broadcast to 16 lanes; set at the start of a run.
   private let frame: RunFrame
-  /// What the steps do; made for the first log.
+  /// The costs of the steps; created when a log is first written.
   private lazy var costs = steps.map { entry in StepCost(joining: entry.planned.map { plan.cost(of: plan.steps[$0]) }) }
 
   init(
@@ -72,7 +72,7 @@ final class CPUExecutable: Executable, @unchecked Sendable {
 protocol CPUStep: AnyObject {
   /// Bytes of temporary memory that each worker needs.
   var workspaceByteCount: Int { get }
-  /// How many tasks use such memory, at most: no more workers need it.
+  /// The most tasks that use such memory: no more workers than this need it.
   var taskCount: Int { get }
   /// Bytes of temporary memory that the workers share.
   var sharedByteCount: Int { get }
@@ -85,13 +85,13 @@ extension CPUStep {
   var sharedByteCount: Int { 0 }
 }
 
-/// Addresses that last for one run.
+/// Addresses that are valid for one run.
 final class RunFrame {
   let values: UnsafeMutablePointer<UnsafeMutableRawPointer?>
-  /// The scalar bank: its own, or in the body of a loop that of the whole plan.
+  /// The scalar bank: this frame's own bank or, in a loop body, the bank of the whole plan.
   var scalars: UnsafeMutableRawPointer
   private let ownScalars: UnsafeMutableRawPointer
-  /// Memory that is read after a step, which the step prefetches; `nil` where that is not known.
+  /// Memory that is read after the current step and that the step prefetches; `nil` if it is not known.
   var ahead: UnsafeMutablePointer<csimd_prefetch_range>?
 
   init(valueCount: Int, scalarCount: Int) {
@@ -106,13 +106,13 @@ final class RunFrame {
     ownScalars.deallocate()
   }
 
-  /// An entry of the scalar bank of lane `int64`.
+  /// The value of a scalar with lane `int64`.
   func integer(_ scalar: Int) -> Int64 {
     (scalars + scalar * Int(CSIMD_SPLAT_BYTES)).load(as: Int64.self)
   }
 }
 
-/// What a step runs with.
+/// The addresses, threads and temporary memory that a step runs with.
 struct RunContext: ~Copyable {
   let frame: RunFrame
   let pool: ThreadPool
@@ -128,13 +128,13 @@ struct RunContext: ~Copyable {
   }
 }
 
-/// Temporary memory: a piece for each worker, and one for all.
+/// Temporary memory: one block for each worker, and one shared block.
 final class Workspaces {
   private struct Piece {
     var memory: UnsafeMutableRawPointer?
     var byteCount = 0
 
-    /// Makes the piece at least this large; `false` where memory is lacking.
+    /// Enlarges the block to at least this size; `false` if out of memory.
     mutating func enlarge(to size: Int) -> Bool {
       guard size > byteCount || memory == nil else { return true }
       guard let larger = aligned_alloc(4096, (size + 8191) & ~4095) else { return false }
@@ -144,7 +144,7 @@ final class Workspaces {
     }
   }
 
-  /// One for each worker and, at the end, the shared one. A raw pointer avoids an exclusivity check in each task.
+  /// One block for each worker, then the shared block. A raw pointer avoids an exclusivity check in each task.
   private let pieces: UnsafeMutablePointer<Piece>
   private let workerCount: Int
 
@@ -162,8 +162,8 @@ final class Workspaces {
   subscript(worker: Int) -> UnsafeMutableRawPointer { pieces[worker].memory! }
   var shared: UnsafeMutableRawPointer { pieces[workerCount].memory! }
 
-  /// Makes the pieces at least this large; `false` where memory is lacking, which leaves those that older plans need.
-  /// Nothing may be running.
+  /// Enlarges the blocks to at least these sizes. If it is out of memory, it returns `false`, and the blocks stay large
+  /// enough for older plans. No step may be running.
   func reserve(_ byteCounts: [Int], shared: Int) -> Bool {
     precondition(byteCounts.count == workerCount, "one size for each worker")
     return (byteCounts + [shared]).enumerated().allSatisfy { index, byteCount in pieces[index].enlarge(to: byteCount) }

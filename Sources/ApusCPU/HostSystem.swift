@@ -1,7 +1,7 @@
 import ApusDevice
 import Glibc
 
-/// What the operating system says of the machine.
+/// Information from the operating system about the machine.
 enum HostSystem {
   /// The processor's name, as in `/proc/cpuinfo`.
   static var processorName: String? {

@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension Lane {
-  /// The entry for this lane of a table in the order of `Lane`.
+  /// The entry for this lane in a table that is ordered like `Lane`.
   func entry<T>(of table: (T?, T?, T?, T?)) -> T {
     switch self {
     case .int32: table.0!
@@ -11,7 +11,7 @@ extension Lane {
     }
   }
 
-  /// The entry for this lane, which is `float32` or `float64`, of a table of these two.
+  /// The entry for this lane, `float32` or `float64`, in a table of these two.
   func entry<T>(of table: (T?, T?)) -> T {
     precondition(self == .float32 || self == .float64, "there are no loops for \(self)")
     return self == .float32 ? table.0! : table.1!

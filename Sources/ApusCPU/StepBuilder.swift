@@ -5,9 +5,9 @@ import CSIMD
 struct StepBuilder {
   let plan: Plan
   let loops: UnsafePointer<csimd_table>
-  /// The threads that steps run on: how work is cut may follow from it, results may not.
+  /// The number of threads that run a step. It may affect how work is split into tasks, but not results.
   let threadCount: Int
-  /// What multiplies bfloat16 numbers by pairs, where that is to be used.
+  /// The kernels that multiply pairs of bfloat16 values; `nil` if they are not to be used.
   var pairs: UnsafePointer<csimd_pairs>?
   var caches = Caches.host
 
@@ -47,7 +47,7 @@ struct StepBuilder {
     step.pass == .forward ? RecurrentStep(step, self) : try RecurrentGradientStep(step, self)
   }
 
-  /// What multiplies factors whose numbers are rounded to a type by pairs, if the device uses pairs.
+  /// The pairwise kernels for factors that are rounded to a type, if there are any and the device uses them.
   func pairs(of dtype: DType) -> UnsafePointer<csimd_pairs>? { dtype == .bfloat16 ? pairs : nil }
 
   /// The loop of a row of `Kernels/elementwise.def`.
@@ -88,7 +88,7 @@ extension Lane {
 }
 
 extension DType {
-  /// Whether values are stored as their lane, so that registers can lie in the array.
+  /// Whether values are stored in the type of their lane, so that a program's registers can alias the array.
   var isLane: Bool { lane.dtype == self }
 }
 
@@ -103,8 +103,8 @@ extension Layout {
 }
 
 extension csimd_layout {
-  /// Whether element i lies at `offset + i`.
+  /// Whether element i has address `offset + i`.
   var isContiguous: Bool { rank == 1 && strides.0 == 1 }
-  /// Whether all elements are the same one.
+  /// Whether all indices refer to one element.
   var isRepeated: Bool { rank == 0 }
 }

@@ -1,9 +1,10 @@
-/// The least that is worth a task of its own: another thread hears of it a microsecond later.
+/// The smallest amount of work that is worth its own task: another thread starts a task about a microsecond late.
 enum TaskLimits {
-  /// Of elementwise programs and reductions: elements times the weight of one (`Kernel.weight`, `ReductionTable.weight`).
+  /// For elementwise programs and reductions: elements times the cost of one (`Kernel.weight`,
+  /// `ReductionTable.weight`).
   static let weight = 65536
-  /// Elements that are moved or compared.
+  /// For steps that move or compare elements: the number of elements.
   static let elementCount = 16384
-  /// Multiply-adds of products.
+  /// For products: the number of multiply-adds.
   static let multiplyAddCount = 500_000
 }

@@ -1,9 +1,10 @@
 import ApusDevice
 import CSIMD
 
-/// Threads that share the numbered tasks of one job, the calling thread among them.
+/// Threads, including the calling thread, that share the numbered tasks of one job.
 ///
-/// How work is cut into tasks may depend on the number of threads; no sum does, so that results do not either.
+/// The split of work into tasks may depend on the number of threads. No order of summation does, so that results do not
+/// depend on it either.
 final class ThreadPool: @unchecked Sendable {
   let threadCount: Int
   private let pool: OpaquePointer
@@ -20,7 +21,7 @@ final class ThreadPool: @unchecked Sendable {
 
   deinit { csimd_pool_close(pool) }
 
-  /// Calls `body` with each index below `count` and the number of the worker that runs it, which is below `count` as well.
+  /// Calls `body` with each index below `count` and the number of the worker that runs it, which is also below `count`.
   func run(_ count: Int, _ body: (_ index: Int, _ worker: Int) -> Void) {
     guard count > 1 else {
       if count == 1 { body(0, 0) }
@@ -37,8 +38,8 @@ final class ThreadPool: @unchecked Sendable {
     }
   }
 
-  /// Holds the closure so that workers call it without retaining its context, for whose reference count they would
-  /// contend. The optimizer leaves out the retain for a constant of a class.
+  /// Holds the closure, so that workers call it without retaining its context and contending for its reference count.
+  /// The optimizer omits the retain for a constant property of a class.
   private final class Job {
     let body: (_ index: Int, _ worker: Int) -> Void
 

@@ -1,16 +1,17 @@
 import ApusFiles
 import ApusTensor
 
-/// The most that is made of files, checked ahead of the work: a few megabytes can stand for any number of gigabytes.
+/// The memory limits for decoded data, checked before decoding: a file of a few megabytes can expand to any number of
+/// gigabytes.
 enum DataBudget {
-  /// Bytes of host memory that the pixels of a file, or a table, may take: an eighth of what the process may have, since
-  /// they are held twice or thrice on their way to a device.
+  /// The most bytes of host memory for the pixels of a file or for a table: an eighth of the memory limit of the
+  /// process, because two or three copies exist during the transfer to a device.
   static let memoryByteCount = ComputeDevice.hostMemoryByteCount / 8
-  /// Bytes of a text: its tokens and what tokenizers need take some thirty times as much.
+  /// The most bytes of a text: its tokens and the working memory of tokenizers occupy about thirty times as much.
   static let textByteCount = min(1 << 30, ComputeDevice.hostMemoryByteCount / 32)
 
-  /// Refuses data that would take more than `memoryByteCount`.
-  /// - Parameter byteCount: `nil` for a number that does not fit `Int`
+  /// Throws if data would occupy more than `memoryByteCount`.
+  /// - Parameter byteCount: the size of the data; `nil` for a number that does not fit `Int`
   static func check(
     _ byteCount: Int?, of what: String, source: String, remedy: String
   ) throws(DataError) {
@@ -25,14 +26,14 @@ enum DataBudget {
   }
 }
 
-/// The memory of data that grow while a file is read.
+/// The memory budget of data that grow while a file is read.
 struct GrowingBudget {
   private var byteCount = 0
   private let source: String
 
   init(_ source: String) { self.source = source }
 
-  /// Takes some more bytes, for what stands in a line of the file.
+  /// Adds the bytes that a line of the file requires; throws above the limit.
   mutating func take(_ bytes: Int, line: Int) throws(DataError) {
     byteCount += bytes
     let limit = DataBudget.memoryByteCount

@@ -1,37 +1,37 @@
 import ApusFiles
 
-/// What can be wrong with data, with the file, the place in it, and the way out.
+/// An error in data, with the file, the location in it and a remedy.
 public enum DataError: Error, Hashable, Sendable {
-  /// The operating system refused: the file does not exist, may not be read, the disk is full, …
+  /// The operating system reported an error: the file does not exist, may not be read, the disk is full, …
   case inputOutput(path: String, operation: String, reason: String)
-  /// The files of a data set are not there. `remedy` says how to get them.
+  /// The files of a data set are missing. `remedy` says how to get them.
   case missing(dataset: String, path: String, remedy: String)
-  /// The file is not what its format says.
+  /// The file violates its format.
   case malformed(path: String, format: String, place: Place, reason: String, remedy: String)
-  /// A tensor or record is well-formed, but not what is asked for.
+  /// The file is well-formed, but its content is not supported here.
   case unsupported(path: String, format: String, reason: String, remedy: String)
-  /// The data, or what is to be done to them, are beyond a limit, which `reason` names.
+  /// The data or an operation on them exceeds a limit, which `reason` names.
   case tooLarge(source: String, reason: String, remedy: String)
-  /// A source of data that no data set answers to.
+  /// A source string that names no known data set.
   case unknownSource(String, known: [String])
-  /// A text that says what is to be done to data, and the word in it that cannot be understood.
+  /// A specification string, such as a list of transforms, and the word in it that is invalid.
   case specification(text: String, word: String, reason: String)
 
-  /// Where in a file something is.
+  /// The location of an error in a file.
   public enum Place: Hashable, Sendable {
     case file
-    /// A byte, counted from 0 in the stored file or, for compressed files, in what it holds.
+    /// A byte, counted from 0 in the stored file or, for compressed files, in the decompressed content.
     case offset(Int)
     /// The record or array element, counted from 0.
     case record(Int)
     /// The line of a text, counted from 1.
     case line(Int)
-    /// The named part, for example a tensor.
+    /// A named element, for example a tensor.
     case name(String)
   }
 
   package init(_ error: FileError) {
-    // A file that is too large can be read; it is not one that can be used.
+    // A file above the size limit is readable, so this is no input/output error.
     guard !error.isTooLarge else {
       self = .tooLarge(source: error.path, reason: error.reason, remedy: "name a smaller file")
       return
@@ -69,7 +69,7 @@ extension DataError: CustomStringConvertible {
     case .specification(let text, _, let reason):
       return "\(text.quoted(limit: 200)): \(reason.printable(limit: 2000))"
     case .unknownSource(let source, let known):
-      // What follows a colon is no word to compare: the names are.
+      // Compare only the names before the colons.
       let names = known.map { String($0.prefix { $0 != ":" }) }
       let match = nearestMatch(to: String(source.prefix { $0 != ":" }), in: names)
       let meant = match.flatMap { names.firstIndex(of: $0) }.map { "; did you mean \(known[$0])?" } ?? ""
@@ -78,7 +78,7 @@ extension DataError: CustomStringConvertible {
   }
 }
 
-/// Turns errors of the file system into those of this module.
+/// Converts a `FileError` that `body` throws into a `DataError`.
 package func reportingFiles<R: ~Copyable>(_ body: () throws(FileError) -> R) throws(DataError) -> R {
   do throws(FileError) { return try body() } catch { throw DataError(error) }
 }

@@ -3,9 +3,9 @@ import ApusFiles
 private let longestWord = 256
 private let mostWords = 10_000
 
-/// The word that someone who wrote `text` most likely meant; `nil` when none is near.
+/// The word that is most similar to a misspelled `text`; `nil` when none is similar.
 ///
-/// Text and words may come from a file: none of more than 256 bytes is compared, and no more than 10,000 words.
+/// Text and words may come from a file, so only words of at most 256 bytes are compared, and at most 10,000 of them.
 package func nearestMatch(to text: String, in words: [String]) -> String? {
   guard text.utf8.count <= longestWord else { return nil }
   let words = words.prefix(mostWords).filter { $0.utf8.count <= longestWord }
@@ -16,15 +16,15 @@ package func nearestMatch(to text: String, in words: [String]) -> String? {
   return best.distance <= max(1, (min(text.count, best.word.count) + 1) / 2) ? best.word : nil
 }
 
-/// The end of a message about an unknown word: what was probably meant, and what there is.
+/// The end of a message about an unknown word: the most similar word and, if there are few, all known words.
 package func suggestion(for text: String, in words: [String]) -> String {
   let known = words.count <= 12 ? "; known are " + words.map { $0.printable(limit: 80) }.joined(separator: ", ") : ""
   guard let match = nearestMatch(to: text, in: words) else { return known }
   return "; did you mean \(match.printable(limit: 80))?" + (known.isEmpty ? "" : " (\(known.dropFirst(2)))")
 }
 
-/// How many letters have to be inserted, removed, replaced or swapped with their neighbour (optimal string
-/// alignment).
+/// The edit distance (optimal string alignment): the number of letters to insert, remove, replace or swap with a
+/// neighbour.
 private func editDistance(_ one: String, _ other: String) -> Int {
   let (a, b) = (Array(one), Array(other))
   var rows = [[Int]](repeating: Array(0...b.count), count: a.count + 1)

@@ -1,6 +1,6 @@
-/// The first operation of a graph that gave NaN or an infinity although its inputs had neither.
+/// The first operation of a graph that produced NaN or an infinity from inputs without either.
 public struct Anomaly: Hashable, Sendable {
-  /// What an input of the operation was.
+  /// The description of an input of the operation.
   public struct Input: Hashable, Sendable {
     public var dtype: DType
     /// The extents of the input.
@@ -8,7 +8,7 @@ public struct Anomaly: Hashable, Sendable {
     /// The smallest and the largest element; `nil` for integers, `bool` and arrays without elements.
     public var range: ClosedRange<Double>?
 
-    /// An input from what is known of it.
+    /// Describes an input.
     public init(dtype: DType, shape: [Int], range: ClosedRange<Double>?) {
       self.dtype = dtype
       self.shape = shape
@@ -16,43 +16,43 @@ public struct Anomaly: Hashable, Sendable {
     }
   }
 
-  /// The name of the device that it was found on.
+  /// The name of the device that found the anomaly.
   public var device: String
-  /// The operation's name, for example `log`; `value` for data that were brought in with a NaN.
+  /// The operation's name, for example `log`; `value` for input data that contain the NaN.
   public var operation: String
-  /// The keys of the layers around it, joined by dots, with the type of the innermost: `0.2 (Linear)`.
+  /// The keys of the enclosing layers, joined by dots, with the type of the innermost layer: `0.2 (Linear)`.
   public var layer: String?
-  /// Whether the operation was built to give the gradient of the layer.
+  /// Whether the operation belongs to the gradient of the layer.
   public var isGradient = false
   /// The element type of the result.
   public var dtype: DType
   /// The extents of the result.
   public var shape: [Int]
-  /// The indices of the first such element.
+  /// The index of the first element that is not finite.
   public var place: [Int]
-  /// Its value: NaN, or an infinity.
+  /// The value of that element: NaN or an infinity.
   public var value: Double
-  /// How many of the result's elements are not finite.
+  /// The number of elements of the result that are not finite.
   public var count: Int
-  /// What the operation worked on.
+  /// The inputs of the operation.
   public var inputs: [Input]
-  /// Inside a loop: the place in its sequences, from 0, and their length.
+  /// Inside a loop, the index in its sequences and their length; else `nil`.
   public var turn: Turn?
 
-  /// A place in a loop's sequences.
+  /// An index in a loop's sequences.
   public struct Turn: Hashable, Sendable {
-    /// The place, from 0.
+    /// The index, counted from 0.
     public var index: Int
     public var count: Int
 
-    /// Place `index` of `count`.
+    /// Element `index` of `count`.
     public init(index: Int, count: Int) {
       self.index = index
       self.count = count
     }
   }
 
-  /// An anomaly outside of any layer and loop.
+  /// Creates an anomaly outside of layers and loops.
   public init(
     device: String, operation: String, dtype: DType, shape: [Int], place: [Int], value: Double, count: Int,
     inputs: [Input]

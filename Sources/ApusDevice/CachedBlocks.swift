@@ -1,18 +1,18 @@
 import Glibc
 
-/// Free blocks of a device's memory that wait for a request of their size, and how many bytes of them may wait.
+/// A cache of free blocks of device memory, which are reused for requests of the same size.
 ///
-/// The least recently used block is given up first. Both devices' pools keep their free blocks in one.
+/// The least recently used block is evicted first. The memory pools of both devices use this cache.
 public struct CachedBlocks<Block> {
   @usableFromInline struct Entry {
     @usableFromInline let block: Block
-    /// Counts up with every block that comes in: the smallest number waits longest.
+    /// The insertion number: the block with the smallest number is the oldest.
     @usableFromInline let number: Int
 
     @usableFromInline init(block: Block, number: Int) { (self.block, self.number) = (block, number) }
   }
 
-  /// Blocks of one size, the latest at the end. Those ahead of `first` are gone.
+  /// The blocks of one size, the most recent at the end. Entries before `first` have been removed.
   @usableFromInline struct Queue {
     @usableFromInline var entries: [Entry?] = []
     @usableFromInline var first = 0
@@ -68,7 +68,7 @@ public struct CachedBlocks<Block> {
     add(size)
   }
 
-  /// The block of a size that was used last; `nil` where there is none.
+  /// Removes and returns the most recently used block of a size; `nil` when there is none.
   @inlinable public mutating func take(byteCount size: Int) -> Block? {
     let index = firstIndex(from: size)
     guard index < sizes.count, sizes[index] == size, let entry = queues[index].removeLast() else { return nil }
@@ -76,7 +76,7 @@ public struct CachedBlocks<Block> {
     return entry.block
   }
 
-  /// Takes out the blocks that were used least recently, until at most `limit` bytes are left.
+  /// Removes the least recently used blocks until at most `limit` bytes remain.
   @inlinable public mutating func evict(above limit: Int, _ release: (Block) -> Void) {
     while byteCount > limit, let index = oldestQueue(), let entry = queues[index].removeFirst() {
       add(-sizes[index])
@@ -94,7 +94,7 @@ public struct CachedBlocks<Block> {
     return low
   }
 
-  /// The queue of the block that waits longest. All are looked at, but only where something is given up.
+  /// The index of the queue with the oldest block. The linear search runs only for evictions.
   @usableFromInline func oldestQueue() -> Int? {
     var found: (index: Int, number: Int)?
     for index in queues.indices {
@@ -107,29 +107,30 @@ public struct CachedBlocks<Block> {
   @usableFromInline mutating func add(_ size: Int) { byteCount += size }
 }
 
-/// How many bytes of free blocks a device may keep for reuse.
+/// The limit of the bytes of free blocks that a device keeps for reuse.
 ///
-/// Three times the most that was in use at once, so that a few plans which take turns (two networks of a GAN, training
-/// and evaluation) find their blocks again, but never more than half of the device's memory. `APUS_CACHED_MEMORY` is
-/// a limit in MiB instead; 0 keeps nothing.
+/// The limit is three times the peak usage, so that a few alternating plans (two networks of a GAN, training and
+/// evaluation) reuse their blocks, but at most half of the device's memory. `APUS_CACHED_MEMORY` sets a limit in MiB
+/// instead; 0 keeps nothing.
 public struct CacheLimit: Sendable {
   private static let peakFactor = 3
-  /// What is always kept: to ask a system for small blocks again costs more than they are worth.
+  /// The smallest limit: allocating small blocks again costs more than keeping them.
   private static let leastByteCount = 64 << 20
 
   private let memoryByteCount: Int
   private let fixedByteCount: Int?
 
-  /// The limit of a device with so much memory.
-  /// - Parameter fixedByteCount: a limit that does not depend on use; that of the environment when left out
+  /// Creates the limit of a device with `memoryByteCount` bytes of memory.
+  /// - Parameter fixedByteCount: a limit that does not depend on usage; by default the value of the environment
+  ///   variable
   public init(memoryByteCount: Int, fixedByteCount: Int? = CacheLimit.environment) {
     (self.memoryByteCount, self.fixedByteCount) = (memoryByteCount, fixedByteCount)
   }
 
-  /// `APUS_CACHED_MEMORY` in bytes; `nil` where it is not set.
+  /// `APUS_CACHED_MEMORY` in bytes; `nil` when it is not set.
   public static let environment: Int? = getenv("APUS_CACHED_MEMORY").flatMap { byteCount(String(cString: $0)) }
 
-  /// Why `APUS_CACHED_MEMORY` cannot be understood; `nil` where it can, or is not set.
+  /// The reason why `APUS_CACHED_MEMORY` is invalid; `nil` when it is valid or not set.
   public static var environmentFlaw: String? {
     guard let text = getenv("APUS_CACHED_MEMORY").map({ String(cString: $0) }), byteCount(text) == nil else {
       return nil
@@ -143,7 +144,7 @@ public struct CacheLimit: Sendable {
     Int(text).flatMap { (0...most).contains($0) ? $0 << 20 : nil }
   }
 
-  /// The limit in bytes, where at most `peak` bytes were in use at once.
+  /// The limit in bytes for a peak usage of `peak` bytes.
   public func byteCount(peak: Int) -> Int {
     if let fixedByteCount { return fixedByteCount }
     let (multiple, overflow) = peak.multipliedReportingOverflow(by: CacheLimit.peakFactor)

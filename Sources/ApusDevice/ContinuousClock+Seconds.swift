@@ -1,7 +1,7 @@
 import Glibc
 
 extension ContinuousClock {
-  /// Seconds since some moment, on a clock that only goes forward.
+  /// The seconds of a monotonic clock with an arbitrary origin.
   package static var seconds: Double {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)

@@ -12,7 +12,7 @@ public enum Lane: UInt8, Sendable, Hashable, CaseIterable {
 }
 
 extension DType {
-  /// The size of one element in bytes; a `bool` takes one byte holding 0 or 1.
+  /// The size of one element in bytes; a `bool` is one byte with the value 0 or 1.
   public var byteCount: Int {
     switch self {
     case .bool, .uint8, .int8: 1
@@ -66,7 +66,7 @@ extension Lane: CustomStringConvertible {
     }
   }
 
-  /// The element type a value of this lane is stored as without conversion.
+  /// The element type that stores a value of this lane without conversion.
   public var dtype: DType {
     switch self {
     case .int32: .int32

@@ -1,87 +1,88 @@
-/// What executes plans. Implementations know steps and bytes, never operations.
+/// An executor of plans. Implementations know steps and bytes, never operations.
 ///
-/// Calls may come from any thread. Work is ordered: a `run`, `upload` or `startDownload` takes effect
-/// after everything called before it, but may still be under way when the call returns.
+/// Calls may come from any thread. Work is ordered: a `run`, `upload` or `startDownload` takes effect after all earlier
+/// calls, but may be incomplete when the call returns.
 public protocol Device: AnyObject, Sendable {
-  /// What the device is and can do; it never changes.
+  /// The constant properties of the device.
   var info: DeviceInfo { get }
 
-  /// Memory for `byteCount` bytes, returned to the device's pool when the buffer is released.
+  /// Allocates a buffer of `byteCount` bytes; its memory returns to the device's pool when the buffer is released.
   func allocate(byteCount: Int) throws(DeviceError) -> Buffer
 
   /// Copies host bytes to the start of a buffer; the source may be reused on return.
   func upload(_ source: UnsafeRawBufferPointer, to buffer: Buffer) throws(DeviceError)
 
-  /// Starts copying the first `byteCount` bytes of a buffer to the host, after all work called so far
-  /// and without waiting for it.
+  /// Starts copying the first `byteCount` bytes of a buffer to the host. The copy follows all earlier work; the call
+  /// does not wait.
   func startDownload(_ buffer: Buffer, byteCount: Int) throws(DeviceError) -> any Download
 
-  /// Which images of a convolution the device wants with channels last, where it has them with channels first.
+  /// The cases in which the device prefers channels-last images for a convolution of channels-first images.
   func channelsLast(
     _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType
   ) -> ChannelsLastPreference
 
-  /// Whether products and convolutions of 16-bit floating-point numbers are faster as `float32` steps, their operands
-  /// converted ahead.
+  /// Whether matrix products and convolutions of 16-bit floating-point values are faster as `float32` steps after a
+  /// conversion of their operands.
   var prefersFloat32Products: Bool { get }
 
-  /// The 16-bit types whose products and convolutions are faster than those of `float32`.
+  /// The 16-bit types whose matrix products and convolutions are faster than in `float32`.
   var fastProductTypes: [DType] { get }
 
-  /// Compiles what the plan needs. Expensive, called once per plan.
+  /// Compiles the kernels of a plan. Expensive; called once per plan.
   func prepare(_ plan: Plan) throws(DeviceError) -> any Executable
 
   /// Runs a plan. `inputs`, `outputs` and `scalars` are parallel to the plan's.
   ///
-  /// When it returns, all indices were in range: a device that finds out late waits for that, but not for the rest.
-  /// - Parameter areIndicesKnown: Whether all indices are known to be in range, so that nothing need be waited for.
+  /// On return, all indices have been checked: an asynchronous device waits for the check, but not for the remaining
+  /// work.
+  /// - Parameter areIndicesKnown: Whether all indices are known to be in range, so that no wait is necessary.
   func run(
     _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar], areIndicesKnown: Bool
   ) throws(RunFailure)
 
-  /// Waits for all work called so far.
+  /// Waits for all earlier work.
   func synchronize() throws(DeviceError)
 
-  /// Notes from now on what runs, and how long it takes.
+  /// Starts recording the executed steps and their durations.
   func startProfile() throws(DeviceError)
 
-  /// Waits for all work called so far and returns what ran since `startProfile`, in the order in which it began.
+  /// Waits for all earlier work, and returns the records since `startProfile` in order of their start times.
   func finishProfile() throws(DeviceError) -> [StepRecord]
 
-  /// Measures, in plans that are prepared from now on, which of the kernels that can do a step is the fastest.
+  /// Starts autotuning: measures the kernels that can compute each step of the plans prepared from now on.
   /// - Parameter report: called with each result, on the thread that prepares the plan.
   func startTuning(report: @escaping @Sendable (TuningRecord) -> Void) throws(DeviceError)
 
-  /// Ends what `startTuning` began, and keeps the choices for later processes.
+  /// Ends autotuning, and stores the choices for later processes.
   func finishTuning() throws(DeviceError)
 
-  /// Drops the choices that were measured, here and for later processes: those that the device comes with hold again.
+  /// Deletes the measured choices, in this and later processes; the built-in choices apply again.
   func forgetTuning() throws(DeviceError)
 
-  /// Device memory at this moment, in bytes.
+  /// The current use of device memory, in bytes.
   var memory: MemoryStatistics { get }
 
-  /// The bytes that a buffer of `byteCount` bytes takes of the device's memory.
+  /// The bytes of device memory that a buffer of `byteCount` bytes occupies.
   func footprint(ofBuffer byteCount: Int) -> Int
 
-  /// The memory that running a plan takes. Nothing is allocated or compiled for the answer.
+  /// The memory that running a plan requires, computed without allocation or compilation.
   func footprint(of plan: Plan) throws(DeviceError) -> PlanFootprint
 
-  /// The bytes that further buffers can have at this moment; memory kept for reuse counts as free.
+  /// The bytes that are currently available for new buffers; cached memory counts as free.
   var availableByteCount: Int { get }
 
-  /// Gives pooled memory that is not in use back to the system.
+  /// Returns unused pooled memory to the system.
   func releaseUnusedMemory()
 }
 
-/// Why a plan did not run.
+/// The failure of a run of a plan.
 public struct RunFailure: Error, Sendable {
-  /// What went wrong.
+  /// The cause of the failure.
   public let error: DeviceError
-  /// Whether donated inputs may have been written. As long as they were not, all inputs are as before.
+  /// Whether donated inputs may have been written. If not, all inputs are unchanged.
   public let hasOverwritten: Bool
 
-  /// A failure, which leaves inputs alone unless it says otherwise.
+  /// Creates a failure; by default, it has not overwritten inputs.
   public init(_ error: DeviceError, hasOverwritten: Bool = false) {
     self.error = error
     self.hasOverwritten = hasOverwritten
@@ -89,7 +90,7 @@ public struct RunFailure: Error, Sendable {
 }
 
 extension Device {
-  /// Runs a plan of whose indices nothing is known.
+  /// Runs a plan whose indices are not known to be in range.
   package func run(
     _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar]
   ) throws(DeviceError) {
@@ -100,79 +101,79 @@ extension Device {
     }
   }
 
-  /// Channels stay first.
+  /// By default, channels stay first.
   public func channelsLast(
     _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType
   ) -> ChannelsLastPreference {
     .never
   }
 
-  /// Products read 16-bit numbers as they are.
+  /// By default, products read 16-bit values without conversion.
   public var prefersFloat32Products: Bool { false }
 
-  /// Both: products read half of the memory.
+  /// By default both types, because products read half the memory.
   public var fastProductTypes: [DType] { [.float16, .bfloat16] }
 
-  /// There are devices that cannot say.
+  /// By default, the device does not support profiles.
   public func startProfile() throws(DeviceError) {
     throw .unsupported(device: info.identifier, feature: "profiles")
   }
 
-  /// Nothing, since there is no profile to finish.
+  /// By default an empty list, because no profile was started.
   public func finishProfile() throws(DeviceError) -> [StepRecord] { [] }
 
-  /// There are devices that have one kernel for a step.
+  /// By default, the device has only one kernel for a step, so it does not support tuning.
   public func startTuning(report: @escaping @Sendable (TuningRecord) -> Void) throws(DeviceError) {
     throw .unsupported(device: info.identifier, feature: "choosing kernels by measurement")
   }
 
-  /// Nothing, since nothing was measured.
+  /// By default does nothing, because nothing was measured.
   public func finishTuning() throws(DeviceError) {}
 
-  /// There is nothing to forget either.
+  /// By default, the device does not support tuning.
   public func forgetTuning() throws(DeviceError) {
     throw .unsupported(device: info.identifier, feature: "choosing kernels by measurement")
   }
 }
 
-/// A plan made ready by one device.
+/// A plan that a device has prepared.
 public protocol Executable: AnyObject, Sendable {}
 
-/// A copy to the host under way.
+/// An asynchronous copy to the host.
 public protocol Download: AnyObject, Sendable {
-  /// Waits for the bytes and passes them on.
+  /// Waits for the bytes and passes them to `body`.
   func wait<R>(_ body: (UnsafeRawBufferPointer) -> R) throws(DeviceError) -> R
 }
 
 /// Device memory. Subclasses hold the address or handle, and return it to a pool in `deinit`.
 open class Buffer: @unchecked Sendable {
-  /// The usable size in bytes; the memory behind it may be larger.
+  /// The usable size in bytes; the allocation may be larger.
   public let byteCount: Int
 
-  /// Called by subclasses, which bring the memory.
+  /// Called by subclasses, which provide the memory.
   public init(byteCount: Int) { self.byteCount = byteCount }
 }
 
-/// What a device says of itself.
+/// The description of a device.
 public struct DeviceInfo: Hashable, Sendable {
-  /// The way in which the device is reached.
+  /// The back ends.
   public enum Kind: String, Hashable, Sendable { case cpu, opencl, cuda }
 
   /// The back end that drives the device.
   public var kind: Kind
-  /// The name that `--device` takes: `cpu`, `opencl:0`, …
+  /// The name for the option `--device`: `cpu`, `opencl:0`, …
   public var identifier: String
-  /// What the vendor calls the device.
+  /// The vendor's name of the device.
   public var name: String
-  /// Who makes the device, as its driver says.
+  /// The manufacturer of the device, as reported by its driver.
   public var vendor: String
   /// The driver and its version, or the instruction set of a CPU.
   public var driver: String
-  /// Whether the device is a discrete GPU (its memory is its own).
+  /// Whether the device is a discrete GPU (with its own memory).
   public var isDiscreteGPU: Bool
-  /// Cores of a CPU, compute units of an OpenCL device.
+  /// The number of cores of a CPU, or of compute units of an OpenCL device.
   public var computeUnits: Int
-  /// The device's whole memory in bytes.
+  /// The total memory of the device in bytes.
   public var memoryByteCount: Int
   /// The largest single buffer in bytes.
   public var maximumAllocationByteCount: Int
@@ -181,7 +182,7 @@ public struct DeviceInfo: Hashable, Sendable {
   /// Whether programs may have `float64` lanes.
   public var supportsFloat64: Bool
 
-  /// A description from its parts.
+  /// Creates a description from its fields.
   public init(
     kind: Kind, identifier: String, name: String, vendor: String, driver: String,
     isDiscreteGPU: Bool, computeUnits: Int, memoryByteCount: Int, maximumAllocationByteCount: Int,
@@ -203,14 +204,14 @@ public struct DeviceInfo: Hashable, Sendable {
 
 /// Bytes of device memory.
 public struct MemoryStatistics: Hashable, Sendable {
-  /// In buffers and running plans.
+  /// The bytes in buffers and running plans.
   public var used: Int
   /// The highest value of `used` so far.
   public var peak: Int
-  /// Kept for reuse.
+  /// The bytes that are cached for reuse.
   public var pooled: Int
 
-  /// Counts in bytes.
+  /// Creates statistics from counts of bytes.
   public init(used: Int = 0, peak: Int = 0, pooled: Int = 0) {
     self.used = used
     self.peak = peak

@@ -1,21 +1,21 @@
-/// What can go wrong on a device, with what is needed to get out of it.
+/// An error of a device, with the information that is needed to resolve it.
 public enum DeviceError: Error, Hashable, Sendable {
   /// No such device or no driver. `reason` says why and what to install.
   case unavailable(device: String, reason: String)
-  /// `requested` bytes did not fit, after the pool was flushed and the request repeated.
+  /// An allocation of `requested` bytes failed, also after the pool was flushed.
   case outOfMemory(device: String, requested: Int, used: Int, available: Int)
   /// A kernel did not build.
   case buildFailed(device: String, kernel: String, log: String)
   /// A kernel did not run.
   case launchFailed(device: String, kernel: String, reason: String)
-  /// An index was outside its axis, or an id below the one before it. `fault` is the first one; `nil` where it is lost,
-  /// as in a loop on a GPU.
+  /// An index was out of range, or an id was below its predecessor. `fault` is the first fault; `nil` when it is
+  /// unknown, as in a loop on a GPU.
   case indexOutOfRange(device: String, operation: String, fault: IndexFault?)
   /// The device or its driver stopped answering; the process must open it again.
   case lost(device: String, reason: String)
-  /// The device lacks what the plan needs, for example `float64`.
+  /// The device lacks a feature that the plan requires, for example `float64`.
   case unsupported(device: String, feature: String)
-  /// NaN or an infinity came up where anomalies are looked for. The values are there.
+  /// Anomaly detection found NaN or an infinity. The values have been computed.
   case notFinite(Anomaly)
 }
 
@@ -44,7 +44,7 @@ extension DeviceError: CustomStringConvertible {
     }
   }
 
-  /// The start of a compiler's log: one mistake can make it thousands of lines long.
+  /// The first lines of a compiler's log: one error can produce thousands of lines.
   private func excerpt(_ log: String) -> String {
     let lines = log.split(separator: "\n")
     let rest = lines.count > 12 ? "\n… and \(lines.count - 12) lines more" : ""

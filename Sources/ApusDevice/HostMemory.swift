@@ -2,7 +2,7 @@ import Glibc
 
 /// The memory of the host that this process may use.
 public enum HostMemory {
-  /// In bytes: that of the machine, or less where a control group or `ulimit -v` says so.
+  /// The memory in bytes: the memory of the machine, or a lower limit of a control group or `ulimit -v`.
   public static let byteCount = min(
     machineByteCount, addressSpaceByteCount ?? .max, controlGroupByteCount(root: "") ?? .max)
 
@@ -10,19 +10,19 @@ public enum HostMemory {
     sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
   }
 
-  /// The limit of `ulimit -v`; `nil` where there is none.
+  /// The limit of `ulimit -v`; `nil` when there is none.
   private static var addressSpaceByteCount: Int? {
     var limit = rlimit()
     guard getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0 else { return nil }
     return Int(exactly: limit.rlim_cur)
   }
 
-  /// The least limit of the control groups that this process is in and of those above them; `nil` where none limits it.
+  /// The lowest limit of the control groups of this process and of their ancestors; `nil` without a limit.
   ///
-  /// `/proc/self/cgroup` names the groups, `/proc/self/mountinfo` says where their files are: those of version 2, and
-  /// those of version 1 with the memory controller, of which a machine may have both.
+  /// `/proc/self/cgroup` names the groups, `/proc/self/mountinfo` the mount points of their files: for version 2, and
+  /// for the memory controller of version 1. A machine may have both.
   ///
-  /// - Parameter root: a folder in the place of `/`, for tests
+  /// - Parameter root: a folder that replaces `/`, for tests
   package static func controlGroupByteCount(root: String) -> Int? {
     guard let groups = String(systemFile: "\(root)/proc/self/cgroup"),
       let mounts = String(systemFile: "\(root)/proc/self/mountinfo", limit: 1 << 20)
@@ -38,7 +38,7 @@ public enum HostMemory {
       for mount in hierarchies where mount.isUnified == isUnified {
         for folder in mount.folders(of: parts[2]) {
           let file = "\(root)\(folder)/\(isUnified ? "memory.max" : "memory.limit_in_bytes")"
-          // Version 2 says "max" where there is no limit.
+          // Version 2 writes "max" when there is no limit.
           let limit = String(systemFile: file)?.split(separator: "\n").first.flatMap { Int($0) }
           if let limit { least = min(least ?? limit, limit) }
         }
@@ -48,7 +48,7 @@ public enum HostMemory {
   }
 }
 
-/// A hierarchy of control groups that limits memory, as a line of `mountinfo` has it.
+/// A mounted hierarchy of control groups that limits memory, parsed from a line of `mountinfo`.
 private struct ControlGroupMount {
   let isUnified: Bool
   /// The group whose files are at the mount point.
@@ -70,9 +70,9 @@ private struct ControlGroupMount {
     point = String(fields[4])
   }
 
-  /// The folders of a group and of those above it, up to the mount point.
+  /// The folders of a group and of its ancestors, up to the mount point.
   func folders(of path: Substring) -> [String] {
-    // A process in a namespace of its own may see groups outside of the mount as `/..`.
+    // A process in a cgroup namespace may see groups outside of the mount as `/..`.
     var names = path.split(separator: "/")
     let outer = group.split(separator: "/")
     if names.starts(with: outer) { names.removeFirst(outer.count) }

@@ -1,15 +1,16 @@
-/// What is known of the indices of a gather or scatter beside where they lie.
+/// Properties of the indices of a gather or scatter, in addition to their layout.
 public struct Indexing: Hashable, Sendable {
-  /// The layer or operation that errors name, as the user wrote it; `nil` for the step's own names.
+  /// The name of the layer or operation in errors, as the user wrote it; `nil` selects the names of the step.
   public var operation: String?
-  /// The shape of the tensor of indices, for the positions in errors; `nil` for a list.
+  /// The shape of the index tensor, for the positions in errors; `nil` for a list.
   public var shape: Shape?
-  /// Whether indices below zero had the extent added: those of errors are the user's again.
+  /// Whether the extent was added to negative indices; errors report the original index.
   public var countsFromEnd: Bool
-  /// Whether the indices are in range whatever the inputs are, or an earlier step of the plan reads the same ones.
+  /// Whether the indices need no check: they are in range for all inputs, or an earlier step of the plan reads the same
+  /// indices.
   public var isKnown: Bool
 
-  /// What is known of some indices; nothing, when all is left out.
+  /// Creates properties; by default, nothing is known of the indices.
   public init(
     operation: String? = nil, shape: Shape? = nil, countsFromEnd: Bool = false, isKnown: Bool = false
   ) {
@@ -20,20 +21,20 @@ public struct Indexing: Hashable, Sendable {
   }
 }
 
-/// An index outside its axis, or an id below the one before it where they have to ascend.
+/// An index out of range, or an id below its predecessor where ids must ascend.
 public struct IndexFault: Hashable, Sendable {
-  /// The index as the user gave it.
+  /// The index as the user passed it.
   public var value: Int
-  /// Where it lies in the tensor of indices.
+  /// The position of the index in the index tensor.
   public var position: [Int]
   /// The extent of the axis.
   public var extent: Int
-  /// Whether indices below zero count from the end.
+  /// Whether negative indices count from the end.
   public var countsFromEnd: Bool
-  /// The id ahead of one that is in range but out of order.
+  /// The predecessor of an id that is in range but out of order; else `nil`.
   public var previous: Int?
 
-  /// A fault from its parts.
+  /// Creates a fault from its fields.
   public init(value: Int, position: [Int], extent: Int, countsFromEnd: Bool = false, previous: Int? = nil) {
     self.value = value
     self.position = position
@@ -54,21 +55,21 @@ extension IndexFault: CustomStringConvertible {
 
 /// The indices that a step reads.
 package struct IndexList: Sendable {
-  /// Where they lie, over `[outer, count, inner]`.
+  /// The operand of the indices, over `[outer, count, inner]`.
   package let indices: Operand
   package let extent: Int
   package let isSorted: Bool
   package let indexing: Indexing
 
-  /// How many numbers have to be in memory for all indices to be.
+  /// The number of elements from the start of the value up to the last index.
   package var reach: Int {
     let layout = indices.layout
     guard layout.shape.elementCount > 0 else { return 0 }
     return layout.offset + 1 + zip(layout.shape, layout.strides).reduce(0) { $0 + ($1.0 - 1) * $1.1 }
   }
 
-  /// The first index, in their order, that is out of range or out of order.
-  /// - Parameter read: The number at a position of the value.
+  /// The first index in row-major order that is out of range or out of order.
+  /// - Parameter read: Returns the element at an offset of the value.
   package func firstFault(_ read: (Int) -> Int) -> IndexFault? {
     let layout = indices.layout
     let isShared = layout.strides[2] == 0
@@ -113,7 +114,7 @@ extension ScatterAdd {
 }
 
 extension Step {
-  /// Whether the step may meet an index that it cannot follow.
+  /// Whether the step may encounter an invalid index.
   package var mayFault: Bool {
     switch self {
     case .gather(let step): !step.indexing.isKnown
@@ -125,11 +126,11 @@ extension Step {
 }
 
 extension Plan {
-  /// How many steps have run when all indices have been found to be in range.
+  /// The number of steps up to and including the last one that checks indices.
   package var checkedStepCount: Int { (steps.lastIndex { $0.step.mayFault } ?? -1) + 1 }
 
-  /// How many steps run ahead of the first that writes to a donated input. A plan from the planner checks its indices
-  /// before.
+  /// The number of steps before the first one that writes to a donated input. The planner puts all checks of indices
+  /// before it.
   package var preservingStepCount: Int {
     steps.firstIndex { planned in
       planned.step.results.contains { value in

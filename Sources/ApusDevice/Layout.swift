@@ -1,17 +1,17 @@
-/// Where the elements of a strided array lie: element `i` of `shape` is at
-/// `offset + Σ i[axis] · strides[axis]`, in elements.
+/// The memory layout of a strided array: element `i` of `shape` is at `offset + Σ i[axis] · strides[axis]`, in
+/// elements.
 ///
-/// A stride of 0 repeats an element (broadcasting); a negative one walks backwards.
+/// A stride of 0 repeats an element (broadcasting); a negative stride traverses an axis backwards.
 public struct Layout: Hashable, Sendable {
-  /// The extents of what is walked, outermost first.
+  /// The extents of the axes, outermost first.
   public var shape: Shape
-  /// The distance in elements of neighbours along each axis.
+  /// The distance between neighbours along each axis, in elements.
   public var strides: Shape
-  /// The place of the first element, in elements.
+  /// The offset of the first element, in elements.
   public var offset: Int
 
-  /// A layout from its parts.
-  /// - Precondition: as many strides as extents.
+  /// Creates a layout from its fields.
+  /// - Precondition: the shape and the strides have the same rank.
   public init(shape: Shape, strides: Shape, offset: Int = 0) {
     self.shape = shape
     self.strides = strides
@@ -33,7 +33,7 @@ public struct Layout: Hashable, Sendable {
     return true
   }
 
-  /// The same with the axes from `first` on as one, or `nil` where no stride walks them.
+  /// The layout with the axes from `first` on merged into one; `nil` when no single stride describes them.
   package func mergingAxes(from first: Int) -> Layout? {
     var (extent, step) = (1, 0)
     for axis in (first..<shape.rank).reversed() where shape[axis] != 1 {
@@ -46,7 +46,7 @@ public struct Layout: Hashable, Sendable {
     )
   }
 
-  /// Whether both put every element at the same place: strides of axes of extent 1 do not matter.
+  /// Whether both layouts give every element the same offset; strides of axes of extent 1 are ignored.
   public func coincides(with other: Layout) -> Bool {
     guard shape == other.shape, offset == other.offset else { return false }
     return (0..<shape.rank).allSatisfy { shape[$0] == 1 || strides[$0] == other.strides[$0] }
@@ -69,8 +69,7 @@ extension Layout {
     return result
   }
 
-  /// The layout repeated to `target` by NumPy's rule: axes are aligned at the right, an extent of 1
-  /// is repeated.
+  /// The layout broadcast to `target` by NumPy's rule: axes are aligned at the right, an extent of 1 is repeated.
   /// - Precondition: the shapes are compatible.
   public func broadcast(to target: Shape) -> Layout {
     var result = Layout(shape: target, strides: Shape(repeating: 0, count: target.rank), offset: offset)
@@ -81,7 +80,8 @@ extension Layout {
     return result
   }
 
-  /// The layout of `shape[axis]` elements each `step` apart, from `start`, along each axis.
+  /// The layout of a strided slice: along each axis, `target[axis]` elements from `start[axis]` in steps of
+  /// `step[axis]`.
   public func sliced(start: [Int], step: [Int], shape target: Shape) -> Layout {
     var result = self
     result.shape = target
@@ -92,7 +92,7 @@ extension Layout {
     return result
   }
 
-  /// The layout under another shape of as many elements, or `nil` when no strides describe it.
+  /// The layout of another shape with the same number of elements; `nil` when no strides describe it.
   public func reshaped(to target: Shape) -> Layout? {
     guard shape.elementCount > 0 else { return Layout(contiguous: target) }
     // Group old and new axes whose products agree; inside a group the old axes must be mergeable.
@@ -125,7 +125,7 @@ extension Layout {
     return result
   }
 
-  /// The stride of the single axis that the given adjacent axes amount to, or `nil`.
+  /// The stride of the single axis that results from merging adjacent axes; `nil` when they cannot be merged.
   private func mergedStride(of axes: Range<Int>) -> Int? {
     var stride: Int?
     var expected = 0
@@ -144,8 +144,8 @@ extension Layout {
 // MARK: - Iteration
 
 extension Layout {
-  /// Merges adjacent axes that every layout walks as one, drops axes of extent 1 and returns the
-  /// smaller domain with the layouts over it. The row-major order of the elements is kept.
+  /// Merges adjacent axes that are mergeable in every layout, drops axes of extent 1, and returns the smaller domain
+  /// with the layouts over it. The row-major order of the elements is preserved.
   ///
   /// - Parameter layouts: layouts over `domain`, all of that shape.
   public static func collapsed(_ domain: Shape, _ layouts: [Layout]) -> (Shape, [Layout]) {

@@ -1,4 +1,4 @@
-// Numbers as people read them. Members, so that modules above need no import of this one to use them.
+// Formats numbers for messages. These are members, so that other modules can use them without importing this one.
 
 extension Int {
   /// A size in bytes: `512 B`, `3.1 GiB`.
@@ -26,8 +26,8 @@ extension Int {
 }
 
 extension Double {
-  /// The number with a fixed count of decimal places: `0.8783`; as Swift writes it where that would take more than
-  /// 15 digits.
+  /// The number with a fixed count of decimal places: `0.8783`; in Swift's notation if it would have more than 15
+  /// digits.
   package func text(places: Int) -> String {
     let scale = (0..<places).reduce(1.0) { scale, _ in scale * 10 }
     guard isFinite, magnitude * scale < 1e15 else { return "\(self)" }
@@ -37,11 +37,11 @@ extension Double {
     return (self < 0 ? "-" : "") + String(whole / Int(scale)) + fraction
   }
 
-  /// A share in hundredths: `87.8 %`, or with a space at which no line is broken.
+  /// A fraction in percent: `87.8 %`, optionally with a no-break space.
   package func percent(places: Int, space: Character = " ") -> String {
     "\((100 * self).text(places: places))\(space)%"
   }
 
-  /// The number as Swift writes it, whole ones as integers: `3`, `0.25`.
+  /// The number in Swift's notation, whole numbers as integers: `3`, `0.25`.
   package var shortText: String { Int(exactly: self).map(String.init) ?? "\(self)" }
 }

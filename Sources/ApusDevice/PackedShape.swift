@@ -1,11 +1,11 @@
-/// A shape with the alignment of an integer. Objects that hold a `Shape` itself, whose vector is aligned to 64 bytes,
-/// come from the slow path of the allocator; graph nodes are made by the hundred in each training step.
+/// A shape with the alignment of an integer. The vector in `Shape` is aligned to 64 bytes, so objects that contain a
+/// `Shape` are allocated on the slow path; each training step creates hundreds of graph nodes.
 public struct PackedShape: Sendable {
   @usableFromInline let extents: (Int, Int, Int, Int, Int, Int, Int, Int)
   @usableFromInline let count8: UInt8
   @usableFromInline let excess: UInt8
 
-  /// The shape, packed.
+  /// Packs a shape.
   @inlinable public init(_ shape: Shape) {
     let e = shape.extents
     extents = (e[0], e[1], e[2], e[3], e[4], e[5], e[6], e[7])
@@ -13,7 +13,7 @@ public struct PackedShape: Sendable {
     excess = shape.excess
   }
 
-  /// The shape that was packed.
+  /// The unpacked shape.
   @inlinable public var shape: Shape {
     var result = Shape()
     let e = extents

@@ -2,24 +2,24 @@
 public struct Plan: Hashable, Sendable {
   /// One array of a plan.
   public struct Value: Hashable, Sendable {
-    /// Where the bytes of a value are.
+    /// The memory of a value.
     public enum Storage: Hashable, Sendable {
       /// The plan's input buffer of this index.
       case input(Int)
       /// The plan's output buffer of this index.
       case output(Int)
-      /// A place in one of the plan's slabs, which live as long as one run.
+      /// An offset in one of the plan's slabs, which exist for one run.
       case scratch(slab: Int, byteOffset: Int)
     }
 
     /// The type of the stored elements.
     public var dtype: DType
-    /// The number of elements that are stored one after the other.
+    /// The number of elements, which are stored contiguously.
     public var elementCount: Int
     /// The memory of the value.
     public var storage: Storage
 
-    /// A value from its parts.
+    /// Creates a value from its fields.
     public init(dtype: DType, elementCount: Int, storage: Storage) {
       self.dtype = dtype
       self.elementCount = elementCount
@@ -30,25 +30,25 @@ public struct Plan: Hashable, Sendable {
     public var byteCount: Int { elementCount * dtype.byteCount }
   }
 
-  /// An output buffer. A donated input is written in place: the same buffer is then passed as that
-  /// input and as this output. No step that may still meet a wrong index runs after one that writes it, so that a run
-  /// which fails has changed nothing.
+  /// An output buffer. A donated input is written in place: the same buffer is then passed as that input and as this
+  /// output. All steps that check indices run before the first step that writes to it, so that a failed run changes
+  /// nothing.
   public struct Output: Hashable, Sendable {
     /// The size in bytes of the buffer that the caller provides.
     public var byteCount: Int
-    /// The input whose buffer the output takes over, where there is one.
+    /// The donated input whose buffer the output reuses; `nil` for none.
     public var donatedInput: Int?
 
-    /// An output of its own memory, or in that of an input.
+    /// Creates an output with its own memory, or with the memory of a donated input.
     public init(byteCount: Int, donatedInput: Int? = nil) {
       self.byteCount = byteCount
       self.donatedInput = donatedInput
     }
   }
 
-  /// A step with the names of the operations it came from, for errors, profiles and anomalies.
+  /// A step with the names of the operations that were lowered to it, for errors, profiles and anomalies.
   public struct PlannedStep: Hashable, Sendable {
-    /// What is done.
+    /// The step itself.
     public var step: Step
     /// The operations that the step computes, for logs and profiles.
     public var names: [String]
@@ -60,20 +60,20 @@ public struct Plan: Hashable, Sendable {
     }
   }
 
-  /// All arrays; steps refer to them by their place here.
+  /// All arrays; steps refer to them by index.
   public var values: [Value]
-  /// The work, in the order it is done in.
+  /// The steps, in execution order.
   public var steps: [PlannedStep]
-  /// The number of buffers that a run is given to read.
+  /// The number of input buffers of a run.
   public var inputCount: Int
-  /// What a run writes its results to.
+  /// The output buffers of a run.
   public var outputs: [Output]
   /// Byte sizes of the scratch slabs; none is above the device's largest allocation.
   public var slabs: [Int]
   /// The lanes of the scalar bank.
   public var scalars: [Lane]
 
-  /// A plan from its parts, which have to agree.
+  /// Creates a plan from its fields, which must be consistent.
   public init(
     values: [Value] = [], steps: [PlannedStep] = [], inputCount: Int = 0, outputs: [Output] = [],
     slabs: [Int] = [], scalars: [Lane] = []

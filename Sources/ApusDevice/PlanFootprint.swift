@@ -1,13 +1,13 @@
-/// The memory that running a plan takes besides its inputs and outputs, in bytes.
+/// The memory that running a plan requires in addition to its inputs and outputs, in bytes.
 public struct PlanFootprint: Hashable, Sendable {
   /// Buffers that are allocated for each run and released at its end.
   public var perRun: [Int]
-  /// Pieces that the device keeps and all plans share: each is as large as the largest of its plans needs.
+  /// Workspaces that the device keeps and all plans share: the size of each is the largest requirement of any plan.
   public var shared: [Int]
-  /// What the prepared plan holds as long as it exists.
+  /// The memory that the prepared plan occupies as long as it exists.
   public var prepared: Int
 
-  /// Sizes in bytes.
+  /// Creates a footprint from sizes in bytes.
   public init(perRun: [Int] = [], shared: [Int] = [], prepared: Int = 0) {
     self.perRun = perRun
     self.shared = shared
@@ -16,12 +16,12 @@ public struct PlanFootprint: Hashable, Sendable {
 }
 
 extension Device {
-  /// No more than what is asked for.
+  /// By default, exactly the requested size.
   public func footprint(ofBuffer byteCount: Int) -> Int { byteCount }
 
-  /// The plan's slabs, for each run.
+  /// By default, the plan's slabs for each run.
   public func footprint(of plan: Plan) throws(DeviceError) -> PlanFootprint { PlanFootprint(perRun: plan.slabs) }
 
-  /// What is not in buffers.
+  /// By default, the device's memory that is not in use.
   public var availableByteCount: Int { max(0, info.memoryByteCount - memory.used) }
 }

@@ -2,19 +2,18 @@ public import Kernels
 
 /// A straight-line elementwise program: loads, instructions, stores.
 ///
-/// Registers are numbered: register `i` below `inputs.count` is input `i`, register
-/// `inputs.count + j` the result of instruction `j`. A program holds no shapes, so that one compiled
-/// text serves many domains.
+/// Registers are numbered: register `i` below `inputs.count` is input `i`, register `inputs.count + j` the result of
+/// instruction `j`. A program contains no shapes, so that one compiled kernel serves many domains.
 public struct Program: Hashable, Sendable {
-  /// What an input register is loaded from.
+  /// The source of an input register.
   public enum Input: Hashable, Sendable {
     /// An element of a tensor, converted to the lane of its type.
     case tensor(DType)
-    /// A number of the plan's scalar bank, the same for all elements.
+    /// An entry of the plan's scalar bank, the same for all elements.
     case scalar(Lane)
-    /// The number of a place, which no memory holds; of lane `int32` or `int64`.
+    /// The index of an element, computed and not loaded; of lane `int32` or `int64`.
     case index(Lane)
-    /// A result of the step this program follows (the product of a matmul, a reduced value).
+    /// A result of the step that precedes this program (the product of a matmul, a reduced value).
     case core(Lane)
 
     /// The arithmetic type of the register.
@@ -26,11 +25,11 @@ public struct Program: Hashable, Sendable {
     }
   }
 
-  /// A register that is stored, and the type it is stored as; its lane is `dtype.lane`.
+  /// A register to store, and the element type that stores it; its lane is `dtype.lane`.
   public struct Output: Hashable, Sendable {
     /// The register whose value is stored.
     public var register: Int
-    /// The element type it is stored as.
+    /// The element type that stores the value.
     public var dtype: DType
 
     /// Stores `register` as elements of `dtype`.
@@ -42,12 +41,12 @@ public struct Program: Hashable, Sendable {
 
   /// The first registers, in order.
   public var inputs: [Input]
-  /// The registers behind the inputs, each computed from those before it.
+  /// The registers after the inputs, each computed from earlier registers.
   public var instructions: [Instruction]
-  /// What is kept of the registers.
+  /// The registers to store.
   public var outputs: [Output]
 
-  /// A program from its parts; an empty one does nothing.
+  /// Creates a program; an empty one does nothing.
   public init(inputs: [Input] = [], instructions: [Instruction] = [], outputs: [Output] = []) {
     self.inputs = inputs
     self.instructions = instructions
@@ -92,18 +91,18 @@ public struct Instruction: Hashable, Sendable {
     public var description: String { name }
   }
 
-  /// What is computed.
+  /// The function.
   public var function: Function
-  /// The lane of the operands, and the row's instance that is run.
+  /// The lane of the operands, which selects the instance of the row.
   public var lane: Lane
-  /// The lane of the result: the operands' lane, but for comparisons (`int32`, 0 or 1) and `convert`.
+  /// The lane of the result: equal to the lane of the operands except for comparisons (`int32`, 0 or 1) and `convert`.
   public var result: Lane
-  /// Registers, at most three.
+  /// The operand registers, at most three.
   public var operands: [Int]
-  /// The number of a `constant`; `nil` for everything else.
+  /// The value of a `constant`; `nil` for all other functions.
   public var immediate: Scalar?
 
-  /// An instruction; its result has the lane of the operands unless `result` says otherwise.
+  /// Creates an instruction; by default, its result has the lane of the operands.
   public init(
     _ function: Function, lane: Lane, result: Lane? = nil, operands: [Int], immediate: Scalar? = nil
   ) {
@@ -125,7 +124,7 @@ public enum Scalar: Hashable, Sendable {
   case float(Double)
   case integer(Int64)
 
-  /// The value as a `Double`, rounded where it is an integer above 2⁵³.
+  /// The value as a `Double`, rounded if it is an integer above 2⁵³.
   public var double: Double {
     switch self {
     case .float(let value): value
@@ -133,7 +132,7 @@ public enum Scalar: Hashable, Sendable {
     }
   }
 
-  /// The value as an integer; fractions are cut, what does not fit is clamped, NaN is 0.
+  /// The value as an integer; fractions are truncated, values out of range are clamped, NaN is 0.
   public var integer: Int64 {
     switch self {
     case .float(let value):

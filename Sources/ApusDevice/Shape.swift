@@ -3,17 +3,17 @@
 /// A shape is a plain value without heap storage, so that building a graph node allocates nothing
 /// for it. The rank is at most `Shape.maximumRank`.
 ///
-/// A value may hold what no tensor can have (extents below 0, more of them than `maximumRank`), so that
-/// what is given one can name the mistake: `flaw` says what is wrong.
+/// A value may be invalid for a tensor (negative extents, or more than `maximumRank`), so that its receiver can report
+/// the error: `flaw` describes it.
 public struct Shape: Sendable {
-  /// The number of axes that a tensor has at most.
+  /// The largest number of axes of a tensor.
   public static let maximumRank = 8
 
-  /// Extents behind the rank are 0. A vector and not an `InlineArray`, of which Swift 6.3 loses stores in
-  /// optimized code.
+  /// Extents beyond the rank are 0. A vector instead of an `InlineArray`, because Swift 6.3 loses stores to an
+  /// `InlineArray` in optimized code.
   @usableFromInline var extents: SIMD8<Int>
   @usableFromInline var count8: UInt8
-  /// The extents that did not fit, which are counted and not kept.
+  /// The number of extents that did not fit; their values are lost.
   @usableFromInline var excess: UInt8
 
   /// The shape of a scalar.
@@ -23,13 +23,13 @@ public struct Shape: Sendable {
     excess = 0
   }
 
-  /// A shape of the given extents.
+  /// Creates a shape with the given extents.
   @inlinable public init(_ extents: some Collection<Int>) {
     self.init()
     for extent in extents { append(extent) }
   }
 
-  /// A shape of `rank` equal extents.
+  /// Creates a shape with `rank` equal extents.
   @inlinable public init(repeating extent: Int, count rank: Int) {
     self.init()
     for _ in 0..<rank { append(extent) }
@@ -38,7 +38,7 @@ public struct Shape: Sendable {
   /// The number of axes.
   @inlinable public var rank: Int { Int(count8) }
 
-  /// Appends an innermost axis. Beyond `maximumRank` the extent is lost, and `flaw` says so.
+  /// Appends an innermost axis. Beyond `maximumRank`, the extent is lost and `flaw` reports it.
   @inlinable public mutating func append(_ extent: Int) {
     guard rank < Shape.maximumRank else {
       excess = Swift.min(excess, .max - 1) + 1
@@ -48,15 +48,16 @@ public struct Shape: Sendable {
     count8 += 1
   }
 
-  /// The number of elements: the product of the extents, 1 for a scalar. It wraps where `flaw` is not `nil`.
+  /// The number of elements: the product of the extents, 1 for a scalar. The product may wrap around if `flaw` is not
+  /// `nil`.
   @inlinable public var elementCount: Int {
     var product = 1
     for axis in 0..<rank { product &*= extents[axis] }
     return product
   }
 
-  /// Whether a tensor can have the shape: at most `maximumRank` axes, no negative extent, and a size in bytes
-  /// that an `Int` counts (extents of 0 taken as 1, so that products of some of them do not overflow either).
+  /// Whether a tensor can have the shape: at most `maximumRank` axes, no negative extent, and a size in bytes that fits
+  /// `Int` (extents of 0 count as 1, so that partial products do not overflow either).
   @inlinable public var isSound: Bool {
     guard excess == 0 else { return false }
     var product = 1
@@ -68,7 +69,7 @@ public struct Shape: Sendable {
     return product <= Int.max / 16
   }
 
-  /// Why no tensor can have the shape, or `nil` where one can.
+  /// The reason why the shape is invalid for a tensor; `nil` when it is valid.
   public var flaw: String? {
     if isSound { return nil }
     if excess > 0 { return "\(self) has \(rank + Int(excess)) axes, above the maximum of \(Shape.maximumRank)" }
@@ -106,8 +107,8 @@ public struct Shape: Sendable {
     return result
   }
 
-  /// A shape for extents that come from a file or an option: refuses negative extents, ranks above
-  /// the maximum and element counts whose size in bytes would overflow.
+  /// A shape for extents from a file or an option: rejects negative extents, ranks above the maximum and element counts
+  /// whose size in bytes would overflow.
   public init?(validating extents: [Int], dtype: DType) {
     guard extents.count <= Shape.maximumRank else { return nil }
     var bytes = dtype.byteCount

@@ -1,34 +1,35 @@
-/// Scaled dot-product attention, `y = dropped(softmax(scale · Q Kᵀ + added)) · V` over the keys that are open, without a
-/// value that holds all weights (FlashAttention; Dao et al., 2022).
+/// Scaled dot-product attention, `y = dropped(softmax(scale · Q Kᵀ + added)) · V` over the unmasked keys, without
+/// materializing all weights (FlashAttention; Dao et al., 2022).
 ///
-/// | pass | reads | result, one part behind the other |
+/// | pass | reads | result, concatenated |
 /// |---|---|---|
 /// | `forward` | `query`, `key`, `value` | `y: [batch, heads, queries, width]`, `log Σ eˣ: [batch, heads, queries]` |
-/// | `backward` | those, `forward`, `gradient` of `y` | gradients of `query`, `key` and `value`, each contiguous |
+/// | `backward` | these, `forward`, `gradient` of `y` | gradients of `query`, `key` and `value`, each contiguous |
 ///
-/// A query without open keys gives zeros, the greatest number for the logarithm, and gradients of 0.
+/// For a query whose keys are all masked, the output is 0, the logarithm is the greatest finite number, and the
+/// gradients are 0.
 public struct Attention: Hashable, Sendable {
   /// The direction.
   public enum Pass: String, Hashable, Sendable { case forward, backward }
 
   /// The extents of all operands.
   public struct Geometry: Hashable, Sendable {
-    /// Sequences.
+    /// The number of sequences.
     public var batch: Int
-    /// Heads of the queries.
+    /// The number of query heads.
     public var heads: Int
-    /// Heads of keys and values; each serves `heads / groups` of the queries' in a row.
+    /// The number of key and value heads; each serves `heads / groups` consecutive query heads.
     public var groups: Int
-    /// Queries of a sequence.
+    /// The number of queries of a sequence.
     public var queries: Int
-    /// Keys of a sequence.
+    /// The number of keys of a sequence.
     public var keys: Int
-    /// Elements of a query or key.
+    /// The number of elements of a query or key.
     public var size: Int
-    /// Elements of a value.
+    /// The number of elements of a value.
     public var width: Int
 
-    /// The extents one by one.
+    /// Creates a geometry from its extents.
     public init(batch: Int, heads: Int, groups: Int, queries: Int, keys: Int, size: Int, width: Int) {
       self.batch = batch
       self.heads = heads
@@ -47,9 +48,9 @@ public struct Attention: Hashable, Sendable {
     public var value: Shape { [batch, groups, keys, width] }
     /// The shape of the output and its gradient.
     public var output: Shape { [batch, heads, queries, width] }
-    /// The shape of what a mask covers.
+    /// The shape of the attention weights and of a mask.
     public var weights: Shape { [batch, heads, queries, keys] }
-    /// The elements of the result of a pass.
+    /// The number of elements of the result of a pass.
     public func resultCount(_ pass: Pass) -> Int {
       switch pass {
       case .forward: batch * heads * queries * (width + 1)
@@ -58,55 +59,55 @@ public struct Attention: Hashable, Sendable {
     }
   }
 
-  /// Which weights are left out, and what the others are multiplied by; drawn again for the gradients.
+  /// The dropout of attention weights; the backward pass recomputes the same random words.
   ///
-  /// Element `i` of `geometry.weights` is kept where the upper 24 bits of word `i` of the stream are below `bound`.
+  /// Element `i` of `geometry.weights` is kept if the upper 24 bits of word `i` of the stream are below `bound`.
   public struct Dropout: Hashable, Sendable {
-    /// An entry of the scalar bank, of lane `int64`: the seed of the words, as the instruction `random` takes it.
+    /// The index in the scalar bank of the seed, of lane `int64`, as in the instruction `random`.
     public var seed: Int
-    /// The entry that holds the number of the draw.
+    /// The index in the scalar bank of the counter of the random stream.
     public var counter: Int
-    /// The probability of being left out, in `0 ..< 1`.
+    /// The dropout probability, in `0 ..< 1`.
     public var rate: Double
 
-    /// Words of a stream at a rate.
+    /// Creates a dropout from a random stream and a rate.
     public init(seed: Int, counter: Int, rate: Double) {
       self.seed = seed
       self.counter = counter
       self.rate = rate
     }
 
-    /// Of 2²⁴: `⌈2²⁴ · (1 − rate)⌉`, where the difference is rounded to `float32`.
+    /// The threshold of the 24 bits: `⌈2²⁴ · (1 − rate)⌉`, with the difference rounded to `float32`.
     public var bound: Int { Int((Double(Float(1 - rate)) * 0x1p24).rounded(.up)) }
-    /// What kept weights are multiplied by.
+    /// The factor of kept weights.
     public var factor: Double { 1 / (1 - rate) }
   }
 
-  /// The row of the table.
+  /// The pass, a row of the table.
   public var pass: Pass
   /// The extents.
   public var geometry: Geometry
-  /// What products are multiplied by.
+  /// The factor of the products `Q Kᵀ`.
   public var scale: Double
-  /// Whether key `j` is open to query `i` only where `j ≤ i + offset`.
+  /// Whether query `i` attends only to the keys `j ≤ i + offset`.
   public var isCausal: Bool
-  /// A value of one `int64`; 0 where there is none.
+  /// The causal offset, a value of one `int64`; `nil` for 0.
   public var offset: Int?
-  /// Of type `bool`, over `geometry.weights`: the keys that are open. Any strides.
+  /// The mask of type `bool` over `geometry.weights`: true for the keys to attend to. Any strides.
   public var mask: Operand?
-  /// Over `geometry.weights`: what is added to the scaled products. Any strides. A key with −∞ is not open.
+  /// The bias over `geometry.weights` that is added to the scaled products. Any strides. A key with −∞ is masked.
   public var added: Operand?
-  /// The weights that are left out, if any are.
+  /// The dropout of the weights; `nil` for none.
   public var dropout: Dropout?
   /// `float32` or `float64`: the type of all other operands.
   public var dtype: DType
-  /// Queries; elements of a row follow each other, as in all operands with four axes.
+  /// The queries; the elements of a row are contiguous, as in all operands with four axes.
   public var query: Operand
   /// Keys.
   public var key: Operand
   /// Values.
   public var value: Operand
-  /// The result of the forward pass, for the backward one.
+  /// The result of the forward pass, for the backward pass.
   public var forward: Int?
   /// The gradient of the output, for the backward pass.
   public var gradient: Operand?
@@ -138,10 +139,10 @@ public struct Attention: Hashable, Sendable {
 
   /// The operands with four axes.
   public var operands: [Operand] { [query, key, value] + [mask, added, gradient].compactMap(\.self) }
-  /// The values that are read whole.
+  /// The values that are read as a whole.
   public var wholeReads: [Int] { [offset, forward].compactMap(\.self) }
 
-  /// Multiply-adds twice: of all products, masks left aside.
+  /// The floating-point operations: two per multiply-add of all products, masks ignored.
   public var flops: Double {
     let products = 2 * Double(geometry.weights.elementCount)
     let (size, width) = (Double(geometry.size), Double(geometry.width))

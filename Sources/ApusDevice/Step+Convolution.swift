@@ -3,13 +3,13 @@
 /// `y[n, k, o] = Σ_{c, r} x[n, c, o·stride + r·dilation − padding] · w[k, c, r]`, where channel `c` runs
 /// over the group of `k` and reads outside of `x` are 0.
 public struct ConvolutionGeometry: Hashable, Sendable {
-  /// Images, `n` of the formula.
+  /// The number of images, `n` in the formula.
   public var batch: Int
-  /// Parts that the channels are split into; each sees its own inputs alone.
+  /// The number of channel groups; each group reads only its own input channels.
   public var groups: Int
-  /// Channels of `x`, all groups together.
+  /// The number of channels of `x` in all groups.
   public var inputChannels: Int
-  /// Channels of `y`, all groups together.
+  /// The number of channels of `y` in all groups.
   public var outputChannels: Int
   /// Spatial extents of `x`: depth, height, width.
   public var input: SIMD3<Int>
@@ -17,14 +17,14 @@ public struct ConvolutionGeometry: Hashable, Sendable {
   public var kernel: SIMD3<Int>
   /// Spatial extents of `y`.
   public var output: SIMD3<Int>
-  /// The distance of windows in elements of `x`.
+  /// The distance between windows in elements of `x`.
   public var stride: SIMD3<Int>
-  /// Padding before the first element; what lies behind the last follows from `output`.
+  /// Padding before the first element; the padding after the last element follows from `output`.
   public var padding: SIMD3<Int>
-  /// The distance of a window's elements in elements of `x`.
+  /// The distance between the elements of a window in elements of `x`.
   public var dilation: SIMD3<Int>
 
-  /// The sizes one by one.
+  /// Creates a geometry from its sizes.
   public init(
     batch: Int, groups: Int, inputChannels: Int, outputChannels: Int, input: SIMD3<Int>,
     kernel: SIMD3<Int>, output: SIMD3<Int>, stride: SIMD3<Int>, padding: SIMD3<Int>,
@@ -42,7 +42,7 @@ public struct ConvolutionGeometry: Hashable, Sendable {
     self.dilation = dilation
   }
 
-  /// Multiply-adds of any of the three passes; the largest `Int` where there are more.
+  /// The number of multiply-adds of each of the three passes; saturates at the largest `Int`.
   public var multiplyAdds: Int {
     let extents = [output.x, output.y, output.z, kernel.x, kernel.y, kernel.z, outputChannels, inputChannels / groups]
     return extents.reduce(batch) { product, extent in
@@ -53,14 +53,15 @@ public struct ConvolutionGeometry: Hashable, Sendable {
 }
 
 extension ConvolutionGeometry {
-  /// Whether each pixel of the output is of the same pixel of the input: the convolution is a product of matrices.
+  /// Whether each output pixel depends only on the input pixel at the same position: the convolution is a matrix
+  /// product.
   package var isPointwise: Bool {
     kernel.wrappedProduct == 1 && stride.wrappedProduct == 1 && padding == SIMD3(0, 0, 0) && input == output
   }
 }
 
 extension SIMD3<Int> {
-  /// The product of the three extents, without a check for overflow: for extents of a sound shape.
+  /// The product of the three extents, without an overflow check: for extents of a valid shape.
   public var wrappedProduct: Int { x &* y &* z }
 
   /// `HxW` or `DxHxW`, without a leading extent of 1.
@@ -75,36 +76,36 @@ extension SIMD3<Int> {
 /// | `inputGradient` | `y: [batch, outputChannels, output]` | `w` | `x` |
 /// | `weightGradient` | `x` | `y` | `w: [outputChannels, inputChannels / groups, kernel]` |
 public struct Convolution: Hashable, Sendable {
-  /// What is computed of `x`, `w` and `y`.
+  /// The array that is computed from the other two.
   public enum Pass: String, Hashable, Sendable, CaseIterable {
     case output, inputGradient, weightGradient
   }
 
-  /// How `x` and `y` lie.
+  /// The memory layout of `x` and `y`.
   public enum Order: Hashable, Sendable {
     /// Both as `[batch, channels, spatial…]`.
     case channelsFirst
     /// Both as `[batch, spatial…, channels]`.
     case channelsLast
-    /// `x` with channels first, `y` with channels last: images of few channels stay as they are.
+    /// `x` with channels first, `y` with channels last: images with few channels are not converted.
     case mixed
   }
 
-  /// The row of the table.
+  /// The pass, a row of the table.
   public var pass: Pass
   /// The sizes, the same for all passes.
   public var geometry: ConvolutionGeometry
-  /// The order of the images; `w` has its own.
+  /// The layout of the images; it does not apply to `w`.
   public var order: Order
-  /// Contiguous values of type `dtype`.
+  /// The left factor, a contiguous value of type `dtype`.
   public var left: Int
-  /// The other factor, contiguous and of type `dtype` too.
+  /// The right factor, a contiguous value of type `dtype`.
   public var right: Int
   /// The element type of both factors; the core result has its lane.
   public var dtype: DType
-  /// The type that all numbers of both factors are rounded to, as in `Matmul`.
+  /// The type to which all elements of both factors are rounded, as in `Matmul`.
   public var factorDtype: DType
-  /// The domain is the result's shape with all three spatial axes, in the order in which it lies: rank 5.
+  /// The epilogue; its domain is the result's shape with all three spatial axes in memory order, of rank 5.
   public var epilogue: Epilogue
 
   /// A pass over two values.
@@ -134,12 +135,12 @@ extension Convolution: StepFamily {
 }
 
 extension Convolution {
-  /// A convolution whose windows are single elements, as the product of the weights with the channels of each image:
-  /// `y[n] = w·x[n]` of `[outputs, inputs]` and `[inputs, pixels]`, or `x[n] = wᵀ·y[n]` for the gradient of the input. Its
-  /// epilogue has the domain `[batch, channels, pixels]`.
+  /// A pointwise convolution as the product of the weights and the channels of each image: `y[n] = w·x[n]` with the
+  /// shapes `[outputs, inputs]` and `[inputs, pixels]`, or `x[n] = wᵀ·y[n]` for the gradient of the input. Its epilogue
+  /// has the domain `[batch, channels, pixels]`.
   ///
-  /// `nil` for another convolution, for integers, for channels last, and where the epilogue's operands do not have the pixels
-  /// on one axis.
+  /// `nil` for other convolutions, for integers, for channels-last images, and when the pixels of the epilogue's
+  /// operands cannot be merged into one axis.
   package var pointwiseProduct: Matmul? {
     guard isPointwiseProduct, pass != .weightGradient, let epilogue = epilogue.mergingAxes(from: 2) else { return nil }
     let g = geometry
@@ -155,8 +156,9 @@ extension Convolution {
       b: Operand(value: left, layout: images), dtype: dtype, factorDtype: factorDtype, epilogue: epilogue)
   }
 
-  /// The gradient of weights of single elements as a product for each image, `w[n] = y[n]·x[n]ᵀ` of `[outputs, pixels]` and
-  /// `[pixels, inputs]`, whose sum over the images has the epilogue. `nil` for another convolution.
+  /// The weight gradient of a pointwise convolution as a product for each image, `w[n] = y[n]·x[n]ᵀ` with the shapes
+  /// `[outputs, pixels]` and `[pixels, inputs]`. The epilogue applies to the sum over the images. `nil` for other
+  /// convolutions.
   package var pointwiseGradientProducts: Matmul? {
     guard isPointwiseProduct, pass == .weightGradient else { return nil }
     let g = geometry
@@ -173,9 +175,9 @@ extension Convolution {
 }
 
 extension Convolution {
-  /// The gradient of the input of a strided 1 × 1 convolution, as a convolution of stride 1 over the elements that windows
-  /// read, one for each element of `y`; the gradient of all others is 0. The epilogue stays that of the
-  /// strided step. `nil` for any other convolution.
+  /// The gradient of the input of a strided 1 × 1 convolution, as a convolution of stride 1 over the input elements
+  /// that windows read, one for each element of `y`; the gradient of all other elements is 0. The epilogue is still the
+  /// epilogue of the strided step. `nil` for other convolutions.
   package var withoutStride: Convolution? {
     let g = geometry
     guard pass == .inputGradient, g.kernel.wrappedProduct == 1, g.stride.wrappedProduct > 1, g.padding == SIMD3(0, 0, 0)
@@ -186,27 +188,27 @@ extension Convolution {
   }
 }
 
-/// When a device wants the images of a convolution with channels last, although copies bring them there.
+/// The cases in which a device prefers channels-last images for a convolution, despite the cost of conversion.
 public struct ChannelsLastPreference: Hashable, Sendable {
-  /// Where copies are worth it.
+  /// The cases in which conversion is worth its cost.
   public enum Place: Hashable, Sendable {
     case nowhere
-    /// Where the images lie so already: no copy is.
+    /// Only if the images are already channels-last: no conversion is worth its cost.
     case givenImages
-    /// Where they do, or where the result leads to another convolution.
+    /// If the images are already channels-last, or if the result is used by another convolution.
     case sequences
     case everywhere
   }
 
-  /// Where the convolution is to have its images with channels last.
+  /// The cases in which the convolution uses channels-last images.
   public var place: Place
-  /// Whether `x` is as well read with channels first (`Convolution.Order.mixed`).
+  /// Whether channels-first `x` is equally efficient (`Convolution.Order.mixed`).
   public var readsChannelsFirst: Bool
 
-  /// Channels stay first.
+  /// The preference for channels-first images in all cases.
   public static let never = ChannelsLastPreference(.nowhere)
 
-  /// A preference from its parts.
+  /// Creates a preference from its fields.
   public init(_ place: Place, readsChannelsFirst: Bool = false) {
     self.place = place
     self.readsChannelsFirst = readsChannelsFirst

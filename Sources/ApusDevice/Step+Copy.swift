@@ -1,16 +1,16 @@
-/// Pieces laid into one array: concatenation, padding, and the gradient of a slice.
+/// A copy of several pieces into one array: concatenation, padding, and the gradient of a slice.
 ///
-/// The array is filled with `fill` where it is given (it is where the pieces leave gaps), then each
-/// piece is copied to its place. Places do not overlap.
+/// If `fill` is given, the array is first filled with it; it is required if the pieces leave gaps. Then each piece is
+/// copied to its destination. Destinations do not overlap.
 public struct StridedCopy: Hashable, Sendable {
-  /// A source and the layout, of the same shape, that its elements get in the result.
+  /// A source and its destination, a layout of the same shape in the result.
   public struct Piece: Hashable, Sendable {
-    /// What is copied.
+    /// The source of the copy.
     public var source: Operand
-    /// Where its elements go.
+    /// The layout of the elements in the result.
     public var place: Layout
 
-    /// A source and its place, of one shape.
+    /// Creates a piece from a source and a destination of the same shape.
     public init(source: Operand, place: Layout) {
       self.source = source
       self.place = place
@@ -19,14 +19,14 @@ public struct StridedCopy: Hashable, Sendable {
 
   /// The element type of all pieces and of the result.
   public var dtype: DType
-  /// The number between the pieces; `nil` where they leave no gap.
+  /// The value of elements between the pieces; `nil` if they leave no gaps.
   public var fill: Scalar?
-  /// What is laid into the array, none over another.
+  /// The pieces, which do not overlap.
   public var pieces: [Piece]
   /// The value that receives the array.
   public var result: Int
 
-  /// A copy from its parts.
+  /// Creates a copy from its fields.
   public init(dtype: DType, fill: Scalar?, pieces: [Piece], result: Int) {
     self.dtype = dtype
     self.fill = fill

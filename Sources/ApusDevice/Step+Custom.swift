@@ -1,16 +1,16 @@
 import Synchronization
 
-/// A user's operation: items that read contiguous values and write contiguous values, in any order and at the same time.
+/// A user-defined operation: independent items that read and write contiguous values, in any order and concurrently.
 public struct Custom: Hashable, Sendable {
-  /// What is done for an item.
+  /// The kernel that computes an item.
   public var kernel: CustomKernel
   /// The number of items.
   public var count: Int
-  /// Numbers that the items read, parallel to the kernel's names of them.
+  /// Integers that the items read, parallel to `kernel.sizeNames`.
   public var sizes: [Int]
-  /// Contiguous values, parallel to the kernel's names of inputs.
+  /// Contiguous values, parallel to `kernel.inputNames`.
   public var inputs: [Int]
-  /// Contiguous values, parallel to the kernel's names of results; none is the memory of an input.
+  /// Contiguous values, parallel to `kernel.resultNames`; none shares memory with an input.
   public var results: [Int]
 
   /// A step from its kernel and values.
@@ -23,29 +23,29 @@ public struct Custom: Hashable, Sendable {
   }
 }
 
-/// What a user's operation does for one item: as the text of a kernel, as a function of the host, or both.
+/// The computation of one item of a user-defined operation: as kernel source, as a host function, or both.
 ///
-/// The text is that of a loop's body in OpenCL C 1.2 behind the prelude of `Kernels/`. It knows the item `i`, pointers
-/// and numbers under the names given here, and `REAL`, the type of arithmetic of the first floating-point value.
+/// The source is a loop body in OpenCL C 1.2, after the prelude of `Kernels/`. It can use the item index `i`, the
+/// pointers and integers with the names given here, and `REAL`, the arithmetic type of the first floating-point value.
 public final class CustomKernel: Sendable {
   /// The operation's name, for errors and profiles.
   public let name: String
-  /// Tells kernels apart.
+  /// The unique number of the kernel.
   public let number: UInt64
-  /// What the text calls the inputs, results and sizes.
+  /// The names of the inputs in the source.
   public let inputNames: [String]
-  /// What the text calls the results.
+  /// The names of the results in the source.
   public let resultNames: [String]
-  /// What the text calls the sizes.
+  /// The names of the sizes in the source.
   public let sizeNames: [String]
-  /// The body of the loop over items.
+  /// The kernel source, the body of the loop over items.
   public let text: String?
-  /// Does some of the items; called on several threads at once.
+  /// The host function, which computes a range of items; called on several threads concurrently.
   public let host: (@Sendable (CustomItems) -> Void)?
 
   private static let count = Atomic<UInt64>(0)
 
-  /// A kernel from its parts.
+  /// Creates a kernel from its fields.
   public init(
     name: String, inputNames: [String], resultNames: [String], sizeNames: [String], text: String?,
     host: (@Sendable (CustomItems) -> Void)?
@@ -65,7 +65,7 @@ extension CustomKernel: Hashable {
   public func hash(into hasher: inout Hasher) { hasher.combine(number) }
 }
 
-/// Some items of a user's operation, with the memory that they work on.
+/// A range of items of a user-defined operation, with the arrays that they use.
 public struct CustomItems {
   /// An array in memory.
   public struct Array {
@@ -76,7 +76,7 @@ public struct CustomItems {
     /// The number of elements.
     public var count: Int
 
-    /// Elements from an address on.
+    /// Creates an array from the address of its first element.
     public init(pointer: UnsafeMutableRawPointer, dtype: DType, count: Int) {
       self.pointer = pointer
       self.dtype = dtype
@@ -86,16 +86,16 @@ public struct CustomItems {
 
   /// The operation's name.
   public let name: String
-  /// The items to do.
+  /// The range of items to compute.
   public let range: Range<Int>
-  /// The numbers that belong to the operation's names of sizes.
+  /// The sizes, parallel to the kernel's names of sizes.
   public let sizes: [Int]
-  /// The whole inputs, whatever the items.
+  /// The complete inputs, independent of the range.
   public let inputs: [Array]
-  /// The whole results.
+  /// The complete results.
   public let results: [Array]
 
-  /// Some items of a step.
+  /// Creates a range of items of a step.
   public init(name: String, range: Range<Int>, sizes: [Int], inputs: [Array], results: [Array]) {
     self.name = name
     self.range = range

@@ -1,11 +1,11 @@
 public import Kernels
 
-/// One program over a list of domains. A strided copy is a program without instructions; an
-/// optimizer's update of all parameters is one step with a segment for each.
+/// One program over a list of domains. A strided copy is a program without instructions; an optimizer's update of all
+/// parameters is one step with a segment for each parameter.
 public struct Elementwise: Hashable, Sendable {
-  /// What is done for each element.
+  /// The program that runs for each element.
   public var program: Program
-  /// The arrays it is done for, one domain each.
+  /// The arrays, with one domain for each segment.
   public var segments: [Binding]
 
   /// One program over the domains.
@@ -25,7 +25,7 @@ public struct Reduction: Hashable, Sendable {
   public var domain: Shape
   /// The reduced axes, ascending.
   public var axes: [Int]
-  /// What is computed for each element ahead of combining.
+  /// The program that runs for each element before the reduction.
   public var prologue: Program
   /// Parallel to `prologue.inputs`; layouts have the shape of `domain`.
   public var arguments: [Argument]
@@ -33,10 +33,10 @@ public struct Reduction: Hashable, Sendable {
   /// `argmax`, whose result is the `int64` row-major index of the first extreme element (NaN wins) among the reduced
   /// axes.
   public var reducers: [ReductionRow]
-  /// What is computed of the combined values.
+  /// The epilogue that runs on the combined values.
   public var epilogue: Epilogue
 
-  /// A reduction from its parts.
+  /// Creates a reduction from its fields.
   public init(
     domain: Shape, axes: [Int], prologue: Program, arguments: [Argument], reducers: [ReductionRow],
     epilogue: Epilogue
@@ -52,15 +52,15 @@ public struct Reduction: Hashable, Sendable {
 
 /// An inclusive running `sum` or `product` along the middle axis of `[outer, extent, inner]`.
 public struct Scan: Hashable, Sendable {
-  /// The product of the extents ahead of the axis.
+  /// The product of the extents before the axis.
   public var outer: Int
   /// The extent of the axis.
   public var extent: Int
-  /// The product of the extents behind the axis.
+  /// The product of the extents after the axis.
   public var inner: Int
   /// `sum` or `product`.
   public var combine: ReductionRow
-  /// Whether it runs from the end of the axis to its start.
+  /// Whether the scan runs from the end of the axis to its start.
   public var isReversed: Bool
   /// The element type of source and result.
   public var dtype: DType

@@ -2,24 +2,23 @@
 ///
 /// An index outside `0..<extent` is never read: the run throws `DeviceError.indexOutOfRange`.
 public struct Gather: Hashable, Sendable {
-  /// The product of the extents ahead of the axis.
+  /// The product of the extents before the axis.
   public var outer: Int
-  /// The extent of the axis in the source: indices are below it.
+  /// The extent of the axis in the source; indices must be below it.
   public var extent: Int
   /// The extent of the axis in the result.
   public var count: Int
-  /// The product of the extents behind the axis.
+  /// The product of the extents after the axis.
   public var inner: Int
   /// The element type of source and result.
   public var dtype: DType
   /// A contiguous value `[outer, extent, inner]`.
   public var source: Int
-  /// `int32` or `int64` indices, layout over `[outer, count, inner]` (strides of 0 where one index
-  /// serves a row).
+  /// `int32` or `int64` indices, layout over `[outer, count, inner]` (strides of 0 if one index selects a whole row).
   public var indices: Operand
   /// A contiguous value `[outer, count, inner]`.
   public var result: Int
-  /// What else is known of the indices.
+  /// Additional properties of the indices.
   public var indexing: Indexing
 
   /// A gather from its sizes and values.
@@ -39,29 +38,29 @@ public struct Gather: Hashable, Sendable {
   }
 }
 
-/// `result[o, indices[o, j, i], i] += source[o, j, i]`, from zeros, added in ascending order of `j`.
+/// `result[o, indices[o, j, i], i] += source[o, j, i]`, starting from zeros, accumulated in ascending order of `j`.
 ///
-/// Where the indices ascend it is the sum of segments, which a device finds without a search through all of them.
+/// If the indices ascend, it is a segment sum; a device finds the segments without a search through all indices.
 public struct ScatterAdd: Hashable, Sendable {
-  /// The product of the extents ahead of the axis.
+  /// The product of the extents before the axis.
   public var outer: Int
-  /// The extent of the axis in the result: indices are below it.
+  /// The extent of the axis in the result; indices must be below it.
   public var extent: Int
   /// The extent of the axis in the source.
   public var count: Int
-  /// The product of the extents behind the axis.
+  /// The product of the extents after the axis.
   public var inner: Int
   /// The element type of source and result.
   public var dtype: DType
   /// A contiguous value `[outer, count, inner]`.
   public var source: Int
-  /// As in `Gather`.
+  /// The indices, as in `Gather`.
   public var indices: Operand
   /// A contiguous value `[outer, extent, inner]`.
   public var result: Int
-  /// Whether the indices serve whole rows and ascend with `j`; one below the one before it is then out of range.
+  /// Whether the indices select whole rows and ascend with `j`; an index below its predecessor is then an error.
   public var isSorted: Bool
-  /// What else is known of the indices.
+  /// Additional properties of the indices.
   public var indexing: Indexing
 
   /// A scatter from its sizes and values.
@@ -82,10 +81,10 @@ public struct ScatterAdd: Hashable, Sendable {
   }
 }
 
-/// `result[indices[j], i] = rows[j, i]`, in a result that has the numbers of `base` already: it lies in the memory of
-/// `base`, or a step before has copied them. Other rows are neither read nor written.
+/// `result[indices[j], i] = rows[j, i]`, in a result that already contains the elements of `base`: it shares the memory
+/// of `base`, or an earlier step has copied them. Other rows are neither read nor written.
 ///
-/// No index occurs twice; rows whose index is outside of `0..<extent` are left out.
+/// No index occurs twice; rows whose index is outside of `0..<extent` are skipped.
 public struct RowWrite: Hashable, Sendable {
   /// The number of rows in base and result.
   public var extent: Int
@@ -99,7 +98,7 @@ public struct RowWrite: Hashable, Sendable {
   public var base: Int
   /// A contiguous value `[count, inner]`.
   public var rows: Int
-  /// `int32` or `int64` indices, layout over `[1, count, inner]` with strides of 0 but for `count`.
+  /// `int32` or `int64` indices, layout over `[1, count, inner]` with strides of 0 except for `count`.
   public var indices: Operand
   /// A contiguous value `[extent, inner]`.
   public var result: Int

@@ -1,45 +1,45 @@
-/// A plan that runs `count` times, with values that it carries from one time to the next.
+/// A plan that runs for `count` iterations, with values that are carried from one iteration to the next.
 ///
-/// Each time is an element of the sequences: in order, or from the last to the first. The scalar bank of the body
-/// is that of the whole plan.
+/// Each iteration processes one element of the sequences, from the first to the last or in reverse. The body uses the
+/// scalar bank of the whole plan.
 public struct Loop: Hashable, Sendable {
-  /// What an input of the body is.
+  /// The source of an input of the body.
   public enum Source: Hashable, Sendable {
-    /// A contiguous value, the same each time.
+    /// A contiguous value, the same in each iteration.
     case whole(Int)
-    /// An element of a sequence: it begins at the offset of the layout and `strides[0]` further each time, and is
-    /// contiguous itself.
+    /// An element of a sequence: element `t` is contiguous and begins at the offset of the layout plus
+    /// `t · strides[0]`.
     case element(Operand)
-    /// What is carried under this number.
+    /// The carried value with this number.
     case carried(Int)
   }
 
-  /// Where an output of the body goes.
+  /// The destination of an output of the body.
   public enum Target: Hashable, Sendable {
-    /// To the element of a contiguous value, a sequence.
+    /// The current element of a sequence, which is a contiguous value.
     case element(Int)
-    /// To what is carried under this number, whose input it overwrites.
+    /// The carried value with this number, whose input is overwritten.
     case carried(Int)
   }
 
-  /// The number of times.
+  /// The number of iterations.
   public var count: Int
-  /// Whether it goes from the last element to the first.
+  /// Whether the loop runs from the last element to the first.
   public var isReversed: Bool
-  /// What is run each time. Outputs to what is carried are donated the input.
+  /// The plan of one iteration. An output to a carried value reuses the donated buffer of its input.
   public var body: Plan
   /// Parallel to the body's inputs.
   public var inputs: [Source]
   /// Parallel to the body's outputs.
   public var outputs: [Target]
-  /// Contiguous values that are copied to what is carried before the first time.
+  /// Contiguous values that are copied to the carried values before the first iteration.
   public var initial: [Int]
-  /// The values that hold what is carried, and in the end its last state.
+  /// The values that store the carried state, and after the loop the last state.
   public var carried: [Int]
   /// Values that serve as the body's slabs.
   public var slabs: [Int]
 
-  /// A loop from its parts.
+  /// Creates a loop from its fields.
   public init(
     count: Int, isReversed: Bool, body: Plan, inputs: [Source], outputs: [Target], initial: [Int], carried: [Int],
     slabs: [Int]
@@ -54,7 +54,7 @@ public struct Loop: Hashable, Sendable {
     self.slabs = slabs
   }
 
-  /// The values that are read: those of the inputs, but for what is carried, and what that begins with.
+  /// The values that the loop reads: the inputs except carried values, and the initial values.
   public var reads: [Int] {
     inputs.compactMap { source in
       switch source {
@@ -65,18 +65,18 @@ public struct Loop: Hashable, Sendable {
     } + initial
   }
 
-  /// The values that are written: sequences, what is carried, and slabs.
+  /// The values that the loop writes: sequences, carried values and slabs.
   public var writes: [Int] {
     outputs.compactMap { target in
       if case .element(let value) = target { value } else { nil }
     } + carried + slabs
   }
 
-  /// The place in the sequences of each time.
+  /// The index in the sequences of each iteration.
   public var order: [Int] { isReversed ? (0..<count).reversed() : Array(0..<count) }
 
-  /// Where a value of the body lies: a value of the whole plan, elements from its begin on, and how many more each
-  /// place in the sequences adds. Slabs count in bytes.
+  /// The location of a value of the body: a value of the whole plan, the offset in it in elements, and the additional
+  /// offset per index in the sequences. Offsets in slabs are in bytes.
   public func location(of value: Int) -> (value: Int, offset: Int, stride: Int) {
     let description = body.values[value]
     switch description.storage {

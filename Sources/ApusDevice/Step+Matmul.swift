@@ -11,20 +11,20 @@ public struct Matmul: Hashable, Sendable {
   public var n: Int
   /// Columns of `a` and rows of `b`, which are summed over.
   public var k: Int
-  /// `[batch…, m, k]` and `[batch…, k, n]`. One of the last two strides is 1 and the other at least
-  /// the extent it skips; batch strides are free (0 where broadcast).
+  /// The left factor `[batch…, m, k]`; `b` is `[batch…, k, n]`. One of the last two strides is 1, the other is at least
+  /// the extent of the contiguous axis; batch strides are arbitrary (0 for broadcast axes).
   public var a: Operand
   /// The right factor; see `a` for its layout.
   public var b: Operand
   /// The element type of `a` and `b`; the core result has its lane.
   public var dtype: DType
-  /// The type that all numbers of `a` and `b` are rounded to: `dtype`, or `bfloat16` where `dtype` is `float32`, so that a
-  /// device may multiply them as such. The result is the same.
+  /// The type to which all elements of `a` and `b` are already rounded: `dtype`, or `bfloat16` if `dtype` is `float32`.
+  /// A device may multiply them in that type with the same result.
   public var factorDtype: DType
-  /// What is computed of the product.
+  /// The epilogue that runs on the product.
   public var epilogue: Epilogue
 
-  /// A product from its sizes and operands; `nil` for a `factorDtype` of `dtype`.
+  /// Creates a product; the default of `factorDtype` is `dtype`.
   public init(
     batch: Shape, m: Int, n: Int, k: Int, a: Operand, b: Operand, dtype: DType, factorDtype: DType? = nil,
     epilogue: Epilogue

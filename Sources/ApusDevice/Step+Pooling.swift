@@ -5,24 +5,23 @@
 /// | `maximum`, `average` | `forward` | `x: [planes, input]` | – | `y: [planes, output]` |
 /// | `maximum` | `backward` | `x` | gradient of `y` | gradient of `x` |
 /// | `average` | `backward` | gradient of `y` | – | gradient of `x` |
-/// | `maximum` | `select` | `x` | `v: [planes, input]` | `v` at the place of each window's maximum |
+/// | `maximum` | `select` | `x` | `v: [planes, input]` | `v` at the index of each window's maximum |
 ///
-/// The maximum of a window is its first one in row-major order, NaN before any number. An average
-/// divides by the size of the window, or by its part inside the input where
-/// `countsPadding` is false.
+/// The maximum of a window is the first one in row-major order, and NaN is larger than any number. An average divides
+/// by the size of the window, or by its number of elements inside the input if `countsPadding` is false.
 public struct Pooling: Hashable, Sendable {
-  /// What is taken of a window.
+  /// The function that is applied to a window.
   public enum Kind: String, Hashable, Sendable { case maximum, average }
-  /// The direction: from windows, to them, or values at places found before.
+  /// The pass: forward, backward, or the selection of values at the maximum's index.
   public enum Pass: String, Hashable, Sendable { case forward, backward, select }
 
   /// The first column of the table.
   public var kind: Kind
   /// The second column of the table.
   public var pass: Pass
-  /// Whether an average divides by the elements of a window outside of the input too.
+  /// Whether the divisor of an average includes the elements of a window outside of the input.
   public var countsPadding: Bool
-  /// Batch times channels.
+  /// The number of planes: batch times channels.
   public var planes: Int
   /// Extents of `x`: depth, height, width.
   public var input: SIMD3<Int>
@@ -30,19 +29,19 @@ public struct Pooling: Hashable, Sendable {
   public var window: SIMD3<Int>
   /// The number of windows along each axis.
   public var output: SIMD3<Int>
-  /// The distance of windows in elements of `x`.
+  /// The distance between windows in elements of `x`.
   public var stride: SIMD3<Int>
-  /// How far the first window reaches before the first element.
+  /// The padding before the first element.
   public var padding: SIMD3<Int>
-  /// The distance of a window's elements in elements of `x`.
+  /// The distance between the elements of a window in elements of `x`.
   public var dilation: SIMD3<Int>
-  /// Contiguous values of type `dtype`.
+  /// The left operand of the table, a contiguous value of type `dtype`.
   public var left: Int
-  /// The second factor where the table has one, contiguous and of type `dtype`.
+  /// The right operand if the table has one, a contiguous value of type `dtype`.
   public var right: Int?
   /// The element type of the operands; the core result has its lane.
   public var dtype: DType
-  /// The domain is `[planes, d, h, w]` of the result.
+  /// The epilogue; its domain is `[planes, d, h, w]` of the result.
   public var epilogue: Epilogue
 
   /// A pass over one or two values.

@@ -1,22 +1,26 @@
-/// A recurrent layer over a whole sequence, in one direction: a product and a cell for each time, from inputs whose
-/// products are there already.
+/// A recurrent layer over a whole sequence, in one direction: a matrix product and a cell for each time step.
 ///
-/// Gates lie one behind the other, in PyTorch's order; `G` is their number, `p = hₜ₋₁ · W` the product of the state:
+/// The products of the inputs are computed in advance. Gates are concatenated in PyTorch's order; `G` is their number,
+/// `p = hₜ₋₁ · W` the product of the state:
 ///
-/// | kind | gates | cell |
-/// |---|---|---|
-/// | `tanh`, `relu` | 1 | `hₜ = f(xₜ + p)` (Elman, 1990) |
-/// | `lstm` | 4 | `(i, f, g, o) = (σ, σ, tanh, σ)(xₜ + p)`, `cₜ = f · cₜ₋₁ + i · g`, `hₜ = o · tanh cₜ` (Gers et al., 2000) |
-/// | `gru` | 3 | `r = σ(xᵣ + pᵣ + bᵣ)`, `z = σ(x_z + p_z + b_z)`, `n = tanh(xₙ + r · (pₙ + bₙ))`, `hₜ = (1 − z) · n + z · hₜ₋₁` (Cho et al., 2014) |
+/// - `tanh`, `relu`: 1 gate, `hₜ = f(xₜ + p)` (Elman, 1990).
+/// - `lstm`: 4 gates, `(i, f, g, o) = (σ, σ, tanh, σ)(xₜ + p)`, `cₜ = f · cₜ₋₁ + i · g`, `hₜ = o · tanh cₜ` (Gers et
+///   al., 2000).
+/// - `gru`: 3 gates, `r = σ(xᵣ + pᵣ + bᵣ)`, `z = σ(x_z + p_z + b_z)`, `n = tanh(xₙ + r · (pₙ + bₙ))`,
+///   `hₜ = (1 − z) · n + z · hₜ₋₁` (Cho et al., 2014).
 ///
-/// | pass | reads | result, one part behind the other |
-/// |---|---|---|
-/// | `forward` | `input: [times, batch, G · size]`, states, `weight: [size, G · size]`, bias | `h: [times, batch, size]`, the last `h` (and `c`), and what is kept |
-/// | `backward` | states, `weight: [G · size, size]`, `forward` with all that it kept, gradients of its parts | gradients of the input and of the states; for `gru` those of the biased product, `[times, batch, 3 · size]` |
+/// The result of a pass is a concatenation:
 ///
-/// Kept are for each time and sequence `i f g o c` of an `lstm`, and `r z n` and `pₙ + bₙ` of a `gru`. Where the mask says
-/// that a sequence has no element, its states stay as they are, 0 is kept (and `c`), and the input has no gradient.
-/// All values are contiguous. What is computed for a sequence does not depend on those beside it, nor on their number.
+/// - `forward` reads `input: [times, batch, G · size]`, states, `weight: [size, G · size]`, and for `gru` a bias. The
+///   result is `h: [times, batch, size]`, the last `h` (and `c`), and the kept values.
+/// - `backward` reads states, `weight: [G · size, size]`, the result of `forward` with kept values, and the gradients
+///   of its outputs. The result is the gradients of the input and of the states; for `gru` also the gradients of the
+///   biased product, `[times, batch, 3 · size]`.
+///
+/// The kept values of each time step and sequence are `i f g o c` for `lstm`, and `r z n` and `pₙ + bₙ` for `gru`.
+/// Where the mask is false for a sequence, its states do not change, the kept values are 0 (except `c`), and the
+/// gradient of the input is 0. All values are contiguous. The result of a sequence does not depend on the other
+/// sequences of the batch or on their number.
 public struct Recurrent: Hashable, Sendable {
   /// The cell.
   public enum Kind: Int, Hashable, Sendable { case tanh, relu, lstm, gru }
@@ -25,16 +29,16 @@ public struct Recurrent: Hashable, Sendable {
 
   /// The extents of all operands.
   public struct Geometry: Hashable, Sendable {
-    /// The row of the table.
+    /// The kind of the cell.
     public var kind: Kind
-    /// Elements of a sequence.
+    /// The number of time steps.
     public var times: Int
-    /// Sequences.
+    /// The number of sequences.
     public var batch: Int
-    /// Elements of a state.
+    /// The number of elements of a state.
     public var size: Int
 
-    /// The extents one by one.
+    /// Creates a geometry from its extents.
     public init(kind: Kind, times: Int, batch: Int, size: Int) {
       self.kind = kind
       self.times = times
@@ -42,26 +46,26 @@ public struct Recurrent: Hashable, Sendable {
       self.size = size
     }
 
-    /// Gates of a time: those that lie one behind the other in `input`.
+    /// The number of gates, which are concatenated in `input`.
     public var gates: Int { kind == .lstm ? 4 : kind == .gru ? 3 : 1 }
-    /// States that are carried: `h`, and `c` of an `lstm`.
+    /// The number of carried states: `h`, and `c` for `lstm`.
     public var states: Int { kind == .lstm ? 2 : 1 }
-    /// Numbers that are kept for each element of a state.
+    /// The number of kept values per state element and time step.
     public var kept: Int { kind == .lstm ? 5 : kind == .gru ? 4 : 0 }
-    /// Elements of one state.
+    /// The number of elements of one state of all sequences.
     public var stateCount: Int { batch * size }
-    /// Elements of the states of all times.
+    /// The number of elements of one state over all time steps.
     public var sequenceCount: Int { times * stateCount }
-    /// Where the last states begin in the result of the forward pass.
+    /// The offset of the last states in the result of the forward pass.
     public var lastStart: Int { sequenceCount }
-    /// Where that begins which is kept.
+    /// The offset of the kept values in the result of the forward pass.
     public var keptStart: Int { sequenceCount + states * stateCount }
-    /// Where the gradients of the states begin in the result of the backward pass.
+    /// The offset of the gradients of the states in the result of the backward pass.
     public var stateGradientStart: Int { gates * sequenceCount }
-    /// Where those of the biased product begin.
+    /// The offset of the gradients of the biased product.
     public var productGradientStart: Int { gates * sequenceCount + states * stateCount }
 
-    /// The elements of the result of a pass.
+    /// The number of elements of the result of a pass.
     public func resultCount(_ pass: Pass, keeps: Bool) -> Int {
       switch pass {
       case .forward: keptStart + (keeps ? kept * sequenceCount : 0)
@@ -76,25 +80,25 @@ public struct Recurrent: Hashable, Sendable {
   public var geometry: Geometry
   /// Whether time runs from the last element to the first.
   public var isReversed: Bool
-  /// Whether the forward pass keeps what the backward one needs.
+  /// Whether the forward pass keeps the values that the backward pass needs.
   public var keeps: Bool
-  /// `float32` or `float64`: the type of all values but the mask.
+  /// `float32` or `float64`: the type of all values except the mask.
   public var dtype: DType
   /// The products of the inputs, with their biases; for the forward pass.
   public var input: Int?
-  /// The states ahead of the first time, `[batch, size]` each.
+  /// The initial states, `[batch, size]` each.
   public var states: [Int]
-  /// The weight as the pass multiplies with it, see the table.
+  /// The weight in the layout of the pass, see above.
   public var weight: Int
   /// `[3 · size]`, for the forward pass of a `gru`.
   public var bias: Int?
-  /// Of type `bool`, `[times, batch]`: where a sequence has an element; `nil` for everywhere.
+  /// The mask of type `bool`, `[times, batch]`: true where a sequence has an element; `nil` for everywhere.
   public var mask: Int?
-  /// The result of the forward pass, for the backward one.
+  /// The result of the forward pass, for the backward pass.
   public var forward: Int?
-  /// The gradient of `h` of all times, where there is one.
+  /// The gradient of `h` at all time steps; `nil` for none.
   public var gradient: Int?
-  /// The gradients of the last states, where there are some.
+  /// The gradients of the last states; `nil` for none.
   public var lastGradients: [Int?]
   /// The value for the result.
   public var result: Int
@@ -137,15 +141,15 @@ public struct Recurrent: Hashable, Sendable {
     self.result = result
   }
 
-  /// The values that are read, all of them whole.
+  /// The values that are read, each as a whole.
   public var reads: [Int] {
     [input, weight, bias, mask, forward, gradient].compactMap(\.self) + states + lastGradients.compactMap(\.self)
   }
 
-  /// The places of the elements in the order in which time runs.
+  /// The indices of the time steps in processing order.
   public var order: [Int] { isReversed ? (0..<geometry.times).reversed() : Array(0..<geometry.times) }
 
-  /// Multiply-adds twice: of the products.
+  /// The floating-point operations: two per multiply-add of the products.
   public var flops: Double { 2 * Double(geometry.sequenceCount) * Double(geometry.gates * geometry.size) }
 }
 

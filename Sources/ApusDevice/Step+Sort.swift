@@ -1,9 +1,9 @@
-/// The stable order that sorts each row: `result[r, i]` is the place in row `r` of the element that
-/// comes `i`-th. NaN sorts behind every number when ascending, before when descending.
+/// A stable argsort of each row: `result[r, i]` is the index in row `r` of element `i` in sorted order. NaN sorts after
+/// every number in ascending order, before every number in descending order.
 public struct Sort: Hashable, Sendable {
-  /// Lists that are sorted, each on its own.
+  /// The number of rows, which are sorted independently.
   public var rows: Int
-  /// Elements of a list.
+  /// The number of elements of a row.
   public var columns: Int
   /// Whether the largest element comes first.
   public var isDescending: Bool

@@ -1,6 +1,7 @@
-/// What every family of steps says of itself.
+/// The requirements of a family of steps.
 protocol StepFamily {
-  /// The step on other values: `read` numbers those that it reads, `write` those that it writes, each place once.
+  /// The step with other values: `read` maps the values that it reads, `write` the values that it writes, each
+  /// reference once.
   func mapped(read: (Int) -> Int, write: (Int) -> Int) -> Self
 }
 
@@ -29,7 +30,7 @@ extension Step {
     return list
   }
 
-  /// The step with other numbers for its values.
+  /// The step with renumbered values.
   package func renumbered(_ number: (Int) -> Int) -> Step { mapped(read: number, write: number) }
 
   private func mapped(read: (Int) -> Int, write: (Int) -> Int) -> Step {

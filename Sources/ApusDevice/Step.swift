@@ -1,5 +1,5 @@
-/// One unit of work of a plan. The families are closed: a device implements each of them and knows
-/// nothing of the operations that were lowered to them.
+/// One unit of work of a plan. The set of families is closed: a device implements each of them and knows nothing of the
+/// operations that were lowered to them.
 public enum Step: Hashable, Sendable {
   case elementwise(Elementwise)
   case reduction(Reduction)
@@ -22,28 +22,28 @@ public enum Step: Hashable, Sendable {
 public struct Operand: Hashable, Sendable {
   /// The index into `Plan.values`.
   public var value: Int
-  /// Where the elements lie in the value.
+  /// The layout of the elements in the value.
   public var layout: Layout
 
-  /// A value seen through a layout.
+  /// Creates a view of a value.
   public init(value: Int, layout: Layout) {
     self.value = value
     self.layout = layout
   }
 }
 
-/// What an input of a `Program` is bound to.
+/// The binding of an input of a `Program`.
 public enum Argument: Hashable, Sendable {
   /// An array whose layout has the shape of the domain.
   case tensor(Operand)
   /// An entry of the scalar bank.
   case scalar(Int)
-  /// The numbers that a layout over the domain gives its places.
+  /// The offsets that a layout over the domain assigns to its elements.
   case index(Layout)
-  /// Result `i` of the step the program follows.
+  /// Result `i` of the step that precedes the program.
   case core(Int)
 
-  /// Where the elements lie, or which numbers they have; `nil` for what has no layout of its own.
+  /// The layout of a tensor or of indices; `nil` for other arguments.
   package var layout: Layout? {
     switch self {
     case .tensor(let operand): operand.layout
@@ -52,7 +52,7 @@ public enum Argument: Hashable, Sendable {
     }
   }
 
-  /// The argument with another layout, where it has one.
+  /// The argument with a changed layout, if it has a layout.
   package func laidOut(_ change: (Layout) -> Layout) -> Argument {
     switch self {
     case .tensor(let operand): .tensor(Operand(value: operand.value, layout: change(operand.layout)))
@@ -62,18 +62,18 @@ public enum Argument: Hashable, Sendable {
   }
 }
 
-/// A program's inputs and outputs over one domain: `arguments` are parallel to `Program.inputs`,
-/// `results` to `Program.outputs`. Results never overlap each other; a result may be the same memory
-/// as an argument only where both have the same layout.
+/// A program's inputs and outputs over one domain: `arguments` are parallel to `Program.inputs`, `results` to
+/// `Program.outputs`. Results never overlap each other; a result may share the memory of an argument only if both have
+/// the same layout.
 public struct Binding: Hashable, Sendable {
   /// The shape that the program runs over.
   public var domain: Shape
-  /// Where input registers are loaded from.
+  /// The sources of the input registers.
   public var arguments: [Argument]
-  /// Where outputs are stored.
+  /// The destinations of the outputs.
   public var results: [Operand]
 
-  /// A binding from its parts.
+  /// Creates a binding from its fields.
   public init(domain: Shape, arguments: [Argument], results: [Operand]) {
     self.domain = domain
     self.arguments = arguments
@@ -81,12 +81,12 @@ public struct Binding: Hashable, Sendable {
   }
 }
 
-/// A program that runs on the results of a step before they are stored. The domain is that of the
-/// step's result. The plainest one stores the result as it is.
+/// A program that runs on the results of a step before they are stored. It runs over the domain of the step's result.
+/// The trivial epilogue stores the unchanged result.
 public struct Epilogue: Hashable, Sendable {
-  /// What is done for each element of the result.
+  /// The program that runs for each element of the result.
   public var program: Program
-  /// The arrays it is done for, over the result's shape.
+  /// The arrays of the program, over the result's shape.
   public var binding: Binding
 
   /// A program and its arrays.
@@ -95,7 +95,7 @@ public struct Epilogue: Hashable, Sendable {
     self.binding = binding
   }
 
-  /// The same with the axes from `first` on as one, or `nil` where not all arrays walk them as one.
+  /// The epilogue with the axes from `first` on merged into one; `nil` if they cannot be merged in all arrays.
   package func mergingAxes(from first: Int) -> Epilogue? {
     var result = self
     result.binding.domain = Shape(Array(binding.domain[..<first]) + [binding.domain[first...].reduce(1, *)])
@@ -117,7 +117,7 @@ public struct Epilogue: Hashable, Sendable {
     return result
   }
 
-  /// The operand that receives the unchanged core result, or `nil` where the program does more.
+  /// The operand that receives the unchanged core result, or `nil` if the program does more.
   public var plainResult: Operand? {
     guard program.inputs.count == 1, program.instructions.isEmpty, program.outputs.count == 1,
       case .core = program.inputs[0], program.outputs[0].dtype == program.inputs[0].lane.dtype

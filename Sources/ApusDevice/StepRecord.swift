@@ -1,13 +1,13 @@
-/// A step or kernel that ran, and when.
+/// The record of an executed step or kernel.
 public struct StepRecord: Hashable, Sendable {
-  /// What it computed and moved.
+  /// The cost of the step.
   public var cost: StepCost
-  /// When it began, in seconds of a clock of the device.
+  /// The start time, in seconds of a device clock.
   public var start: Double
-  /// How long it took, in seconds.
+  /// The duration in seconds.
   public var duration: Double
 
-  /// A record from its parts.
+  /// Creates a record from its fields.
   public init(cost: StepCost, start: Double, duration: Double) {
     self.cost = cost
     self.start = start

@@ -1,9 +1,9 @@
 import Glibc
 
 extension String {
-  /// The start of a file that the system makes up as it is read, such as those in `/proc`: such files have no size to
-  /// ask for. `nil` where there is none.
-  /// - Parameter limit: the most bytes that are read
+  /// Reads the start of a virtual file, for example in `/proc`; such files report no size. `nil` when the file cannot
+  /// be opened.
+  /// - Parameter limit: the largest number of bytes to read
   package init?(systemFile path: String, limit: Int = 16_384) {
     guard let file = fopen(path, "re") else { return nil }
     defer { fclose(file) }

@@ -1,6 +1,6 @@
-/// The cascades of chains that sums are, on every device: see `Kernels/reduce.def`.
+/// The cascaded accumulation chains of sums, the same on every device: see `Kernels/reduce.def`.
 package enum SumCascade {
-  /// The most terms of a chain; `CSIMD_CHAIN` for the CPU's loops.
+  /// The largest number of terms of an accumulation chain; `CSIMD_CHAIN` in the CPU's loops.
   package static let chain = 16
 
   /// The number of levels that combine at most `chains` chains.

@@ -1,44 +1,44 @@
-/// What a device measured of the kernels that can do one step.
+/// A device's measurements of the kernels that can compute one step.
 public struct TuningRecord: Hashable, Sendable {
-  /// One of the kernels.
+  /// A measured kernel.
   public struct Candidate: Hashable, Sendable {
-    /// What became of it.
+    /// The outcome of a measurement.
     public enum Outcome: Hashable, Sendable {
-      /// It gave the same numbers as the others, in this time.
+      /// The kernel returned the same values as the others, in this time.
       case seconds(Double)
-      /// It could not be built or run, and why.
+      /// The kernel could not be built or run, for this reason.
       case failed(String)
-      /// It gave other numbers than most of the others.
+      /// The kernel returned other values than most of the others.
       case wrong
     }
 
-    /// The shape of its tiles.
+    /// The name of the kernel, the shape of its tiles.
     public var name: String
-    /// Its time, or why it has none.
+    /// The time of the kernel, or the reason for its failure.
     public var outcome: Outcome
 
-    /// A candidate from its parts.
+    /// Creates a candidate from its fields.
     public init(name: String, outcome: Outcome) {
       self.name = name
       self.outcome = outcome
     }
 
-    /// The time where it has one.
+    /// The time; `nil` after a failure.
     public var seconds: Double? {
       if case .seconds(let time) = outcome { time } else { nil }
     }
   }
 
-  /// The family, the types, and the classes of sizes for which the choice holds.
+  /// The family, the types and the size classes to which the choice applies.
   public var problem: String
-  /// The step that was measured; its operations are counted.
+  /// The cost of the measured step.
   public var cost: StepCost
-  /// All kernels, the one that is taken without a measurement first.
+  /// All kernels; the first is the default without a measurement.
   public var candidates: [Candidate]
-  /// Which of them is taken from now on; `nil` where none works.
+  /// The kernel that is used from now on; `nil` when none works.
   public var chosen: String?
 
-  /// A record from its parts.
+  /// Creates a record from its fields.
   public init(problem: String, cost: StepCost, candidates: [Candidate], chosen: String?) {
     self.problem = problem
     self.cost = cost

@@ -1,9 +1,8 @@
-/// The tiles of a convolution of 3 × 3 taps with stride 1 and channels last, by products of transformed tiles, see
-/// `Kernels/prelude/winograd.h`: 36 products of matrices take the place of 144 multiply-adds of each tile of 4 × 4
-/// results.
+/// The tiles of a Winograd convolution F(4 × 4, 3 × 3) with stride 1 and channels last, see
+/// `Kernels/prelude/winograd.h`: 36 matrix products replace the 144 multiply-adds of each tile of 4 × 4 results.
 ///
-/// An error is some ten times that of the direct sums, `≈ 5·10⁻⁶` of the largest result; the tolerance of a sum of so
-/// many terms is several times that.
+/// The error is about ten times the error of direct sums, `≈ 5·10⁻⁶` of the largest result; the tolerance for sums of
+/// this length is several times larger.
 package struct WinogradGeometry: Sendable {
   /// Images `[height, width, channels]`.
   package struct Extent: Sendable {
@@ -11,30 +10,30 @@ package struct WinogradGeometry: Sendable {
     package var width: Int
     package var channels: Int
 
-    /// Numbers of a row of pixels, and of an image.
+    /// The number of elements of a row of pixels, and of an image.
     package var row: Int { width * channels }
     package var image: Int { height * row }
   }
 
-  /// Products of numbers for each tile and pair of channels.
+  /// The number of multiplications for each tile and pair of channels.
   package static let spots = 36
   private static let side = 4
   private static let leastChannels = 32
-  /// What transforms and longer ways through memory cost: products have to be so many times fewer than those of direct
-  /// sums.
+  /// The cost factor of transforms and memory traffic: Winograd must reduce the number of multiplications by at least
+  /// this factor.
   package static let overhead = 1.5
 
   package let images: Int
   package let source: Extent
   package let results: Extent
   package let tilesOfImage: (down: Int, across: Int)
-  /// Where a patch of the source begins before its tile's first result.
+  /// The offset by which a source patch begins before the first result of its tile.
   package let lead: (down: Int, across: Int)
-  /// Whether taps come the other way round: those of an input's gradient.
+  /// Whether the taps are flipped, as for the gradient of the input.
   package let isFlipped: Bool
 
-  /// The geometry of a pass, or `nil` where there are other taps or few channels. Tiles are those of the pass's result,
-  /// of the output for a weight's gradient.
+  /// The geometry of a pass, or `nil` for other taps or few channels. The tiles divide the result of the pass; for the
+  /// weight gradient, they divide the output.
   package init?(_ g: ConvolutionGeometry, pass: Convolution.Pass) {
     guard g.kernel == SIMD3(1, 3, 3), g.stride == SIMD3(1, 1, 1), g.dilation == SIMD3(1, 1, 1), g.groups == 1,
       g.padding.x == 0, g.output.x == g.input.x, min(g.inputChannels, g.outputChannels) >= Self.leastChannels
@@ -51,6 +50,6 @@ package struct WinogradGeometry: Sendable {
   package var tilesPerImage: Int { tilesOfImage.down * tilesOfImage.across }
   package var tileCount: Int { images * tilesPerImage }
 
-  /// The distance of tiles: lines of a power of two would share the same places of a cache.
+  /// The distance between tiles in elements: with a power of two, cache lines would map to the same cache sets.
   package static func pitch(_ channels: Int) -> Int { (channels + 15) / 16 * 16 + 16 }
 }

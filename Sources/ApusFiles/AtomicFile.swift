@@ -1,10 +1,9 @@
 import Glibc
 
-/// Replaces a file as a whole: after any failure, at any time, the path holds either all of the old
-/// bytes or all of the new ones.
+/// Atomically replaces a file: after any failure, at any time, the path contains either all old bytes or all new bytes.
 ///
-/// The bytes go to a new file in the same directory (renames do not cross file systems), every call is
-/// checked, the file is flushed to the disk before the rename and the directory after it.
+/// The bytes are written to a new file in the same directory (renames do not cross file systems). Every call is
+/// checked. The file is flushed to the disk before the rename, the directory after it.
 package final class AtomicFile {
   package let path: String
   private let folder: Folder
@@ -14,9 +13,9 @@ package final class AtomicFile {
   private var isDone = false
   private var written = 0
 
-  /// Starts to write the file of a path that the user names. A symbolic link is replaced, not followed.
-  /// - Parameter needed: the size the file will have; when the disk has less room, the error says so
-  ///   before anything is written.
+  /// Starts to write a file at a path from the user. A symbolic link is replaced, not followed.
+  /// - Parameter needed: the final size of the file; if the disk has less free space, the error occurs before anything
+  ///   is written.
   package convenience init(path: String, needed: Int = 0) throws(FileError) {
     let (directory, name) = splitPath(path)
     var status = stat()
@@ -31,8 +30,8 @@ package final class AtomicFile {
     try self.init(path, folder, name, mode: exists ? status.st_mode & 0o777 : nil, needed: needed)
   }
 
-  /// Starts to write a file of a folder that is not trusted: anything but a regular file with one link is refused.
-  /// - Parameter needed: as for a path.
+  /// Starts to write a file in an untrusted folder: only a regular file with one link is replaced.
+  /// - Parameter needed: as in `init(path:needed:)`.
   package convenience init(in folder: Folder, name: String, needed: Int = 0) throws(FileError) {
     let mode = try folder.checkReplaceable(name)
     try self.init(folder.path(of: name), folder, name, mode: mode, needed: needed)
@@ -57,7 +56,7 @@ package final class AtomicFile {
     }
   }
 
-  /// Flushes the new file and puts it in the place of the old one.
+  /// Flushes the new file and renames it over the old one.
   package func commit() throws(FileError) {
     guard fsync(file.number) == 0 else { throw explained(.current("flush", path), needed: written) }
     guard renameat(folder.number, temporary, folder.number, name) == 0 else { throw .current("rename", path) }
@@ -65,7 +64,7 @@ package final class AtomicFile {
     try folder.flush()
   }
 
-  /// A new empty file whose name no other writer has.
+  /// Creates an empty file with a name that no other writer uses.
   private static func create(
     in folder: Folder, name: String, path: String
   ) throws(FileError) -> (FileDescriptor, String) {
@@ -93,13 +92,13 @@ package final class AtomicFile {
 }
 
 extension AtomicFile {
-  /// Replaces `path` by a file of these bytes.
+  /// Replaces the file at `path` by a file with these bytes.
   package static func write(_ bytes: some Sequence<UInt8>, to path: String) throws(FileError) {
     let bytes = bytes as? [UInt8] ?? Array(bytes)
     try AtomicFile(path: path, needed: bytes.count).finish(bytes)
   }
 
-  /// Replaces a file of a folder that is not trusted.
+  /// Replaces a file in an untrusted folder.
   package static func write(_ bytes: [UInt8], in folder: Folder, name: String) throws(FileError) {
     try AtomicFile(in: folder, name: name, needed: bytes.count).finish(bytes)
   }

@@ -5,7 +5,7 @@ package final class FileDescriptor: Sendable {
   package let path: String
   package let number: Int32
 
-  /// Takes over an open file; `path` names it in errors.
+  /// Takes ownership of an open file; `path` names it in errors.
   package init(path: String, number: Int32) {
     self.path = path
     self.number = number
@@ -13,8 +13,8 @@ package final class FileDescriptor: Sendable {
 
   deinit { close(number) }
 
-  /// Opens a regular file for reading. Directories, devices and pipes are refused, so that a name
-  /// that a user gives cannot block the process.
+  /// Opens a regular file for reading. Directories, devices and pipes are rejected, so that a path from the user cannot
+  /// block the process.
   package convenience init(reading path: String) throws(FileError) {
     let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard number >= 0 else { throw .current("open", path, detail: FileDescriptor.lossyName(path)) }
@@ -31,7 +31,7 @@ package final class FileDescriptor: Sendable {
     self.init(path: path, number: number)
   }
 
-  /// Why a path that does not exist may have been listed: what is no UTF-8 was replaced in it.
+  /// Explains why a listed path does not exist: bytes that are not UTF-8 were replaced in its name.
   private static func lossyName(_ path: String) -> String? {
     guard errno == ENOENT, path.unicodeScalars.contains("\u{FFFD}") else { return nil }
     return "its name may not be UTF-8; rename it"
@@ -44,7 +44,7 @@ package final class FileDescriptor: Sendable {
     return Int(status.st_size)
   }
 
-  /// Fills `buffer` from `offset` on and returns how many bytes there were.
+  /// Reads from `offset` into `buffer` and returns the number of bytes read.
   package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileError) -> Int {
     var done = 0
     while done < buffer.count {
@@ -59,8 +59,8 @@ package final class FileDescriptor: Sendable {
     return done
   }
 
-  /// The `count` bytes from `offset` on; fewer only where the file ends.
-  /// - Throws: also where there is no memory for them.
+  /// Reads `count` bytes from `offset` on; fewer only at the end of the file.
+  /// - Throws: also when there is not enough memory.
   package func bytes(at offset: Int, count: Int) throws(FileError) -> [UInt8] {
     guard HostAllocation.isPossible(count) else {
       throw FileError(operation: "read", path: path, code: ENOMEM, detail: "\(count) bytes are needed")
@@ -104,12 +104,12 @@ package final class FileDescriptor: Sendable {
     }
   }
 
-  /// Brings what was written to the disk.
+  /// Flushes the written data to the disk.
   package func flush() throws(FileError) {
     guard fsync(number) == 0 else { throw .current("flush", path) }
   }
 
-  /// Refuses to go on with a file that has been removed: what is written to it would be lost without a word.
+  /// Throws if the file has been removed: data written to it would be lost silently.
   package func checkNotRemoved() throws(FileError) {
     var status = stat()
     guard fstat(number, &status) == 0 else { throw .current("look at", path) }
@@ -120,14 +120,14 @@ package final class FileDescriptor: Sendable {
 }
 
 extension FileDescriptor {
-  /// The whole of a regular file.
-  /// - Parameter limit: a larger file is an error, found before memory is asked for.
+  /// The contents of a regular file.
+  /// - Parameter limit: a larger file is an error, detected before memory is allocated.
   package static func contents(of path: String, limit: Int = .max) throws(FileError) -> [UInt8] {
     try FileDescriptor(reading: path).contents(limit: limit)
   }
 
-  /// The whole of the file.
-  /// - Parameter limit: a larger file is an error, found before memory is asked for.
+  /// The contents of the file.
+  /// - Parameter limit: a larger file is an error, detected before memory is allocated.
   package func contents(limit: Int = .max) throws(FileError) -> [UInt8] {
     let count = try byteCount()
     guard count <= limit else {

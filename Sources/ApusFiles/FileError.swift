@@ -2,12 +2,12 @@ import Glibc
 
 /// A call to the file system that failed.
 package struct FileError: Error, Hashable, Sendable {
-  /// What was being done: `open`, `read`, `write`, …
+  /// The operation that failed: `open`, `read`, `write`, …
   package var operation: String
   package var path: String
   /// The `errno` of the call, 0 when the file itself is the reason.
   package var code: Int32
-  /// What is known beyond the code, for example the bytes needed.
+  /// Additional information, for example the number of bytes needed.
   package var detail: String?
 
   package init(operation: String, path: String, code: Int32, detail: String? = nil) {
@@ -17,7 +17,7 @@ package struct FileError: Error, Hashable, Sendable {
     self.detail = detail
   }
 
-  /// The failure that `errno` describes now.
+  /// The failure that the current `errno` describes.
   static func current(_ operation: String, _ path: String, detail: String? = nil) -> FileError {
     FileError(operation: operation, path: path, code: errno, detail: detail)
   }

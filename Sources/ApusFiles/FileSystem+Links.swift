@@ -1,7 +1,7 @@
 import Glibc
 
 extension FileSystem {
-  /// What there can be at a path.
+  /// The kinds of files at a path.
   package enum Kind: Sendable {
     case file
     case directory
@@ -10,15 +10,15 @@ extension FileSystem {
     case other
   }
 
-  /// What there is at a path.
-  /// - Parameter followsLinks: whether it is what a symbolic link leads to; else `link` is a kind of its own
+  /// The kind of the file at a path.
+  /// - Parameter followsLinks: whether to return the kind of a symbolic link's target instead of `link`
   package static func kind(of path: String, followsLinks: Bool) throws(FileError) -> Kind {
     var status = stat()
     guard (followsLinks ? stat(path, &status) : lstat(path, &status)) == 0 else { throw .current("look at", path) }
     return Kind(status)
   }
 
-  /// The absolute path without symbolic links, `.` and `..`, of something that is there.
+  /// The absolute path of an existing file, without symbolic links, `.` and `..`.
   package static func canonicalPath(_ path: String) throws(FileError) -> String {
     guard let resolved = realpath(path, nil) else { throw .current("resolve", path) }
     defer { free(resolved) }
@@ -27,7 +27,7 @@ extension FileSystem {
 }
 
 extension FileSystem.Kind {
-  /// What `stat` found.
+  /// The kind from the result of `stat`.
   init(_ status: stat) {
     self =
       switch status.st_mode & S_IFMT {

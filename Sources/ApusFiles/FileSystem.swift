@@ -1,8 +1,8 @@
 import Glibc
 
-/// What else is asked of the file system.
+/// Operations on paths in the file system.
 package enum FileSystem {
-  /// Creates a directory and those above it that are missing.
+  /// Creates a directory and its missing parents.
   package static func createDirectory(_ path: String, mode: mode_t = 0o777) throws(FileError) {
     var status = stat()
     if stat(path, &status) == 0 {
@@ -16,7 +16,7 @@ package enum FileSystem {
     guard mkdir(path, mode) == 0 || errno == EEXIST else { throw .current("create the directory", path) }
   }
 
-  /// Creates a directory that no other user can write to, or makes sure that one which exists is so.
+  /// Creates a directory that no other user can write to, or checks that an existing one is private.
   package static func createPrivateDirectory(_ path: String) throws(FileError) {
     try createDirectory(path, mode: 0o700)
     var status = stat()
@@ -27,7 +27,7 @@ package enum FileSystem {
     }
   }
 
-  /// How many bytes the file system of a path has left; `nil` where it does not say.
+  /// The number of free bytes of the file system of a path; `nil` when it is unknown.
   package static func freeByteCount(_ path: String) -> Int? {
     var status = statvfs()
     guard statvfs(path, &status) == 0 else { return nil }
@@ -35,19 +35,19 @@ package enum FileSystem {
     return overflow ? nil : free
   }
 
-  /// What there is in a directory.
+  /// An entry of a directory.
   package struct Entry: Sendable {
     package let name: String
-    /// Whether the name is UTF-8. Of another `name` shows what can be shown, and the entry cannot be opened by it.
+    /// Whether the name is UTF-8. If not, `name` is a lossy conversion that cannot open the entry.
     package let isNamed: Bool
-    /// Whether it is known to be a directory, and no symbolic link.
+    /// Whether the entry is known to be a directory and not a symbolic link.
     package let isDirectory: Bool
   }
 
   /// The names in a directory, sorted, without `.` and `..`.
   package static func entries(of path: String) throws(FileError) -> [String] { try contents(of: path).map(\.name) }
 
-  /// What there is in a directory, sorted by names, without `.` and `..`.
+  /// The entries of a directory, sorted by name, without `.` and `..`.
   package static func contents(of path: String) throws(FileError) -> [Entry] {
     guard let directory = opendir(path) else { throw .current("list", path) }
     defer { closedir(directory) }
@@ -64,10 +64,10 @@ package enum FileSystem {
     return found.sorted { $0.name < $1.name }
   }
 
-  /// Whether there is something at `path`.
+  /// Whether a file or directory exists at `path`.
   package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
-  /// Whether there is a directory at `path`.
+  /// Whether a directory exists at `path`.
   package static func isDirectory(_ path: String) -> Bool {
     var status = stat()
     return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR

@@ -2,22 +2,22 @@ import Glibc
 
 /// An open directory whose content is not trusted.
 ///
-/// Files and folders in it are opened by name through its descriptor: a later call is not led elsewhere where a part of
-/// the path was replaced. Symbolic links are not followed; files with several hard links, pipes, sockets and devices
-/// are refused, by a look at what was opened. A name with a separator, `.` and `..` are refused too.
+/// Files and folders in it are opened by name relative to its descriptor: replacing a component of the path does not
+/// redirect later calls. Symbolic links are not followed; files with several hard links, pipes, sockets and devices are
+/// rejected by a check of the opened file. Names with a separator, `.` and `..` are rejected too.
 package final class Folder: Sendable {
-  /// What errors call it.
+  /// The path in error messages.
   package let path: String
   let number: Int32
 
-  /// Opens a directory that the user names: symbolic links in the path are followed.
+  /// Opens a directory at a path from the user; symbolic links in the path are followed.
   package init(path: String) throws(FileError) {
     let number = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard number >= 0 else { throw .current("open", path) }
     (self.path, self.number) = (path, number)
   }
 
-  /// Opens a directory that the user names; it is created, with those above it that are missing.
+  /// Opens a directory at a path from the user; creates it and its missing parents.
   package convenience init(creating path: String) throws(FileError) {
     try FileSystem.createDirectory(path)
     try self.init(path: path)
@@ -30,7 +30,7 @@ package final class Folder: Sendable {
   /// The path of an entry, for errors and messages.
   package func path(of name: String) -> String { "\(path)/\(name)" }
 
-  /// What an entry is, a symbolic link being one; `nil` where there is none of this name.
+  /// The kind of an entry, without following symbolic links; `nil` when no entry has this name.
   package func kind(of name: String) throws(FileError) -> FileSystem.Kind? {
     try check(name, "look at")
     var status = stat()
@@ -46,12 +46,12 @@ package final class Folder: Sendable {
   /// Opens a regular file for reading.
   package func file(reading name: String) throws(FileError) -> FileDescriptor { try file(name, O_RDONLY, "open") }
 
-  /// Opens a regular file for writing. It is created where there is none; what it holds stays.
+  /// Opens a regular file for writing. It is created if it does not exist; its contents are preserved.
   package func file(writing name: String) throws(FileError) -> FileDescriptor {
     try file(name, O_RDWR | O_CREAT, "write")
   }
 
-  /// Creates a regular file; `EEXIST` where there is anything of this name.
+  /// Creates a regular file; the error is `EEXIST` if an entry with this name exists.
   package func file(creating name: String) throws(FileError) -> FileDescriptor {
     try check(name, "create")
     let number = openat(number, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o666)
@@ -60,7 +60,7 @@ package final class Folder: Sendable {
   }
 
   private func file(_ name: String, _ flags: Int32, _ operation: String) throws(FileError) -> FileDescriptor {
-    // A device would notice that it is opened. What counts is the look at the open file below.
+    // Opening a device can have side effects, so check the kind first. The check of the open file below is decisive.
     if let kind = try kind(of: name), kind != .file { throw refusal(of: kind, operation, name) }
     let number = openat(number, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o666)
     guard number >= 0 else { throw .current(operation, path(of: name)) }
@@ -73,14 +73,14 @@ package final class Folder: Sendable {
     return file
   }
 
-  /// The whole of a regular file.
-  /// - Parameter limit: a larger file is an error, found before memory is asked for.
+  /// The contents of a regular file.
+  /// - Parameter limit: a larger file is an error, detected before memory is allocated.
   package func contents(of name: String, limit: Int) throws(FileError) -> [UInt8] {
     try file(reading: name).contents(limit: limit)
   }
 
-  /// Refuses a name that has something other than a regular file with one link.
-  /// - Returns: the permissions of the file; `nil` where there is none.
+  /// Throws if the name belongs to anything other than a regular file with one link.
+  /// - Returns: the permissions of the file; `nil` if it does not exist.
   func checkReplaceable(_ name: String) throws(FileError) -> mode_t? {
     try check(name, "write")
     var status = stat()
@@ -104,7 +104,7 @@ package final class Folder: Sendable {
     return Folder(path: path(of: name), number: number)
   }
 
-  /// Opens a folder in this one, which is created where there is none.
+  /// Opens a folder in this one, which is created if it does not exist.
   package func folder(creating name: String) throws(FileError) -> Folder {
     try check(name, "create the directory")
     guard mkdirat(number, name, 0o777) == 0 || errno == EEXIST else {
@@ -120,12 +120,12 @@ package final class Folder: Sendable {
     try names().map { Folder.text($0) }.sorted()
   }
 
-  /// A name as text; what is not UTF-8 is shown as U+FFFD.
+  /// A name as text; bytes that are not UTF-8 become U+FFFD.
   private static func text(_ name: [CChar]) -> String {
     String(decoding: name.dropLast().lazy.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
-  /// The names as the file system has them, with the zero behind them: they need not be UTF-8.
+  /// The names in the bytes of the file system, with a terminating zero; they need not be UTF-8.
   private func names() throws(FileError) -> [[CChar]] {
     let own = openat(number, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard own >= 0, let directory = fdopendir(own) else { throw .current("list", path) }
@@ -149,13 +149,13 @@ package final class Folder: Sendable {
     try remove(Array(name.utf8CString), depth: 0)
   }
 
-  /// How deep the folders may be nested that are removed: each level has an open descriptor.
+  /// The largest nesting depth of folders to remove: each level keeps a descriptor open.
   private static let depthLimit = 64
 
   private func remove(_ name: [CChar], depth: Int) throws(FileError) {
     let path = path(of: Folder.text(name))
     if unlinkat(number, name, 0) == 0 || errno == ENOENT { return }
-    // Linux says EISDIR of a directory, POSIX EPERM.
+    // For a directory, Linux reports EISDIR and POSIX EPERM.
     guard errno == EISDIR || errno == EPERM else { throw .current("remove", path) }
     guard depth < Folder.depthLimit else {
       throw FileError(operation: "remove", path: path, code: ELOOP, detail: "folders are nested too deep")
@@ -167,13 +167,13 @@ package final class Folder: Sendable {
     guard unlinkat(number, name, AT_REMOVEDIR) == 0 || errno == ENOENT else { throw .current("remove", path) }
   }
 
-  /// Removes all that is in the folder, then the folder, by the path that it was opened under.
+  /// Removes all entries, then the folder itself by the path with which it was opened.
   package func removeAll() throws(FileError) {
     for name in try names() { try remove(name, depth: 0) }
     guard rmdir(path) == 0 || errno == ENOENT else { throw .current("remove", path) }
   }
 
-  /// Gives an entry another name, which must be free or that of the same kind: files are replaced.
+  /// Renames an entry. The new name must be free or belong to an entry of the same kind; files are replaced.
   package func move(_ name: String, to target: String) throws(FileError) {
     try check(name, "rename")
     try check(target, "rename")
@@ -182,9 +182,9 @@ package final class Folder: Sendable {
     }
   }
 
-  /// Makes the names in the folder survive a crash of the machine.
+  /// Flushes the folder, so that its names survive a crash of the machine.
   package func flush() throws(FileError) {
-    // Some file systems have nothing to flush for a directory and say EINVAL.
+    // Some file systems have nothing to flush for a directory and return EINVAL.
     guard fsync(number) == 0 || errno == EINVAL else { throw .current("flush", path) }
   }
 

@@ -1,17 +1,17 @@
 import Glibc
 
-/// The exclusive use of a folder, until the value goes away or the process ends, in whatever way.
+/// An exclusive lock of a folder, held until the value is released or the process ends for any reason.
 ///
-/// It is a lock (`flock`) of the file `.lock` in the folder, which holds the number of the process. The file stays: a
-/// lock of a file that is removed would not keep others from the next one.
+/// The lock is an `flock` of the file `.lock` in the folder, which contains the process ID. The file is never removed:
+/// a lock of a removed file would not exclude a lock of its successor.
 package final class FolderLock: Sendable {
   /// The name of the file.
   package static let name = ".lock"
 
-  /// What became of a wish for a lock.
+  /// The outcome of an attempt to lock.
   package enum Outcome: Sendable {
     case locked(FolderLock)
-    /// Another process has it, of this number where it could be read.
+    /// Another process holds the lock, with this ID if it could be read.
     case inUse(process: Int?)
   }
 
@@ -20,11 +20,11 @@ package final class FolderLock: Sendable {
   private init(_ file: FileDescriptor) { self.file = file }
 
   deinit {
-    // The next reader must not take a number from before for that of the process that has the lock now.
+    // A later reader must not mistake this process ID for the ID of the next holder.
     ftruncate(file.number, 0)
   }
 
-  /// Takes the lock, or says who has it. Nothing is waited for.
+  /// Acquires the lock, or returns its holder. Does not wait.
   package static func take(of folder: Folder) throws(FileError) -> Outcome {
     let file = try folder.file(writing: name)
     while flock(file.number, LOCK_EX | LOCK_NB) != 0 {
@@ -37,7 +37,7 @@ package final class FolderLock: Sendable {
     return .locked(FolderLock(file))
   }
 
-  /// The process that has the lock. It writes its number a moment after it has it.
+  /// The process that holds the lock. It writes its ID shortly after it acquires the lock.
   private static func holder(_ file: FileDescriptor) throws(FileError) -> Int? {
     for _ in 0..<50 {
       let text = String(decoding: try file.bytes(at: 0, count: 20), as: UTF8.self)

@@ -1,9 +1,9 @@
 import Glibc
 
-/// What a program wrote to its standard output, and how it ended. Its standard error is ours.
+/// The standard output and the exit status of a program. The program inherits the standard error of this process.
 package struct ProgramOutput: Sendable {
   package var bytes: [UInt8]
-  /// What the program returned, or 128 and the signal that ended it.
+  /// The exit status, or 128 plus the signal that ended the program.
   package var status: Int32
 
   /// How the program ended, in words.
@@ -13,9 +13,9 @@ package struct ProgramOutput: Sendable {
 
   /// Runs a program to its end.
   /// - Parameters:
-  ///   - path: the program's file; it is not looked for anywhere else.
-  ///   - name: what the program is told that it is called.
-  /// - Throws: when it cannot be started.
+  ///   - path: the path of the program; `PATH` is not searched.
+  ///   - name: the program's `argv[0]`; by default its path.
+  /// - Throws: when the program cannot be started.
   package init(running path: String, as name: String? = nil, _ words: [String]) throws(FileError) {
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0 else { throw .current("run", path) }
@@ -34,13 +34,13 @@ package struct ProgramOutput: Sendable {
     guard code == 0 else { throw FileError(operation: "run", path: path, code: code) }
     var status: Int32 = 0
     while waitpid(child, &status, 0) < 0, errno == EINTR {}
-    // The low seven bits are the signal that ended the process, the next byte is what it returned.
+    // The low seven bits are the signal that ended the process, the next byte is its exit status.
     let signal = status & 0x7F
     self.status = signal == 0 ? status >> 8 & 0xFF : 128 + signal
   }
 
-  /// What a program wrote that ended well.
-  /// - Throws: also when it ended in another way.
+  /// The standard output of a program that succeeds.
+  /// - Throws: when the program cannot be started or fails.
   package static func bytes(of path: String, _ words: [String]) throws(FileError) -> [UInt8] {
     let output = try ProgramOutput(running: path, words)
     guard output.status == 0 else { throw FileError(operation: "run", path: path, code: 0, detail: output.ending) }

@@ -2,7 +2,7 @@ import CSHA256
 
 /// The SHA-256 digest of a stream of bytes (FIPS 180-4).
 ///
-/// Used where stored bytes have to be recognised: cached GPU programs, checkpoints, `weights_sha256`.
+/// Identifies stored bytes: cached GPU programs, checkpoints, `weights_sha256`.
 package struct SHA256: Sendable {
   private var state: InlineArray<8, UInt32> = [
     0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
@@ -12,12 +12,12 @@ package struct SHA256: Sendable {
   private var byteCount: UInt64 = 0
   private let usesInstructions: Bool
 
-  /// - Parameter usesInstructions: whether to use the processor's instructions for it, where there are any.
+  /// - Parameter usesInstructions: whether to use the processor's SHA-256 instructions, if it has them.
   package init(usesInstructions: Bool = true) {
     self.usesInstructions = usesInstructions && SHA256.hasInstructions
   }
 
-  /// Whether the processor has instructions for SHA-256; they are seven times as fast.
+  /// Whether the processor has instructions for SHA-256; they are seven times as fast as portable code.
   package static let hasInstructions = csha256_has_instructions()
 
   /// Adds bytes to the stream.

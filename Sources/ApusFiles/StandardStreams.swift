@@ -1,15 +1,15 @@
 import Glibc
 
-/// The three streams that a process is started with.
+/// The three standard streams of a process.
 package enum StandardStreams {
-  /// Opens closed standard streams on `/dev/null`: else the next file that is opened would get the number of one, and what
-  /// is printed would go into that file.
+  /// Opens closed standard streams on `/dev/null`: otherwise the next opened file would get the descriptor of a
+  /// standard stream, and output would be written to that file.
   ///
-  /// Input is opened for writing and the others for reading, so that using them stays the error that it was: results
-  /// that are lost must not look like success.
+  /// Input is opened for writing and the others for reading, so that using them is still an error: lost results must
+  /// not look like success.
   package static func openMissing() {
     for number in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(number, F_GETFD) == -1 && errno == EBADF {
-      // The lowest free number is this one: those below it are open by now.
+      // This is the lowest free descriptor: lower ones are open by now.
       let opened = open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY)
       guard opened == number || opened < 0 else {
         fatalError("StandardStreams: \(number) is free, but \(opened) was opened")
@@ -19,7 +19,7 @@ package enum StandardStreams {
 
   /// Ignores SIGPIPE: a write to a pipe without a reader fails with an error and does not end the process.
   ///
-  /// A handler that does nothing, in place of `SIG_IGN`: programs that the process starts do not inherit it.
+  /// The handler is empty instead of `SIG_IGN`, because child processes do not inherit handlers.
   package static func surviveClosedPipes() {
     var action = sigaction()
     action.__sigaction_handler.sa_handler = { _ in }

@@ -1,19 +1,20 @@
-/// Text from files, names and paths as a message may carry it. Such text can be of any length and hold anything: what
-/// moves a terminal's cursor or turns the direction of writing is escaped, and what is too long is cut in its middle.
+/// Formats text from files, names and paths for messages. Such text can have any length and content: characters that
+/// move a terminal's cursor or change the writing direction are escaped, and long text is truncated in the middle.
 extension StringProtocol {
-  /// The text in double quotes, escaped and cut: for a name or value inside a message.
+  /// The text in double quotes, escaped and truncated: for a name or value inside a message.
   package func quoted(limit: Int = 80) -> String { "\"\(printable(limit: limit))\"" }
 
-  /// The text, escaped and cut.
+  /// The text, escaped and truncated.
   ///
-  /// Control characters, those that set the direction of writing, invisible ones and line separators become `\u{1B}`.
+  /// Control characters, characters that set the writing direction, invisible characters and line separators become
+  /// escapes such as `\u{1B}`.
   ///
   /// - Parameters:
-  ///   - limit: the most characters (Unicode scalars) that are kept; half of them are the beginning, half the end
+  ///   - limit: the largest number of Unicode scalars to keep, half from the beginning and half from the end
   ///   - keepsLines: whether line feeds and tabs stay as they are
   package func printable(limit: Int = 512, keepsLines: Bool = false) -> String {
     let scalars = unicodeScalars
-    // Nearly all texts are short and plain.
+    // Fast path: nearly all texts are short and plain.
     if utf8.count <= limit, utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) { return String(self) }
     let half = limit / 2
     guard let cut = scalars.index(scalars.startIndex, offsetBy: limit + 1, limitedBy: scalars.endIndex),
@@ -43,7 +44,7 @@ extension Unicode.Scalar {
     if value < 0x7F { return value >= 0x20 }
     switch properties.generalCategory {
     case .control, .lineSeparator, .paragraphSeparator, .surrogate: return false
-    // Scripts and emoji are joined by these two.
+    // These two join characters of scripts and emoji.
     case .format: return value == 0x200C || value == 0x200D
     default: return true
     }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Work that is not waited for, and work that is left for the end of the process.
+/// Detached work, and work that is deferred to the end of the process.
 package enum BackgroundWork {
   private static let state = State()
 
@@ -14,7 +14,7 @@ package enum BackgroundWork {
     init(_ body: @escaping @Sendable () -> Void) { self.body = body }
   }
 
-  /// Runs `body` on a thread of its own; on this one where there is none to be had.
+  /// Runs `body` on a new thread, or on the calling thread if no thread can be created.
   static func start(_ body: @escaping @Sendable () -> Void) {
     let job = Unmanaged.passRetained(Job(body))
     var thread = pthread_t()
@@ -31,17 +31,17 @@ package enum BackgroundWork {
     }
   }
 
-  /// Leaves `body` for `finish`.
+  /// Defers `body` to `finish`.
   static func atEnd(_ body: @escaping @Sendable () -> Void) {
     state.lock.lock()
     state.rest.append(body)
     state.lock.unlock()
   }
 
-  /// Runs what was left for the end.
+  /// Runs the deferred work.
   ///
-  /// A program calls it before it exits. A function given to `atexit` would not do: by then compilers in drivers may
-  /// have torn down what they need.
+  /// A program calls this function before it exits. An `atexit` handler would run too late: compilers in drivers may
+  /// already have been torn down.
   package static func finish() {
     state.lock.lock()
     let bodies = state.rest

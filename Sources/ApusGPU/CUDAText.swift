@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// The text of plans in the CUDA dialect, for checks of that text without a device.
+/// The kernel source of plans in the CUDA dialect, so that it can be checked without a device.
 package enum CUDAText {
   /// The program that a CUDA device would build for a plan.
   package static func program(for plan: Plan) throws(DeviceError) -> String {

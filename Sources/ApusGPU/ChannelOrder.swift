@@ -1,8 +1,8 @@
 import ApusDevice
 
 extension GPUDevice {
-  /// Kernels for CPUs multiply matrices of pixels where there are channels enough to fill registers. Work-items of GPUs
-  /// read images as they are.
+  /// Returns where a convolution prefers channels-last images. CPU kernels multiply matrices of pixels if the channels
+  /// fill registers. GPU kernels read images in the given layout.
   func channelsLast(
     _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType
   ) -> ChannelsLastPreference {
@@ -10,7 +10,7 @@ extension GPUDevice {
       geometry.kernel.x == 1 && geometry.stride.x == 1 && geometry.padding.x == 0
       && geometry.input.x == geometry.output.x && geometry.input.x == 1
     let width = driver.target.width
-    // With a stride most taps miss a pixel of the input: other kernels would multiply zeros.
+    // With a stride, most taps of the input gradient do not reach a given pixel: other kernels would multiply zeros.
     let isSparse = pass == .inputGradient && geometry.stride.wrappedProduct > 1
     guard driver.target.kernelClass == .cpu, isFlat, geometry.groups == 1, dtype.isFloatingPoint,
       geometry.outputChannels >= width, geometry.inputChannels >= width || isSparse

@@ -1,7 +1,7 @@
 import ApusDevice
 
-/// One word of device memory where kernels leave the number of the place in a plan that met an index outside its axis;
-/// 0 where none did.
+/// One word of device memory in which a kernel that finds an index out of range stores the number of its ``IndexSite``;
+/// 0 if every index was in range.
 final class FaultRegister<Driver: GPUDriver>: @unchecked Sendable {
   private let driver: Driver
   private let pool: MemoryPool<Driver>
@@ -18,7 +18,7 @@ final class FaultRegister<Driver: GPUDriver>: @unchecked Sendable {
 
   deinit { pool.give(block) }
 
-  /// Waits for the work so far and returns what it left, which is cleared.
+  /// Waits for all enqueued work, returns the stored number and resets it to 0.
   func take() throws(DeviceError) -> Int {
     let word = UnsafeMutableRawBufferPointer.allocate(byteCount: 4, alignment: 4)
     defer { word.deallocate() }
@@ -37,22 +37,23 @@ final class FaultRegister<Driver: GPUDriver>: @unchecked Sendable {
   }
 }
 
-/// A launch that reads indices, and where they lie.
+/// A launch that reads indices, and the location of the indices.
 struct IndexSite: Sendable {
   var launch: Int
   var operation: String
   var list: IndexList
   var place: Place
   var dtype: DType
-  /// Whether the launch runs many times, with other indices each time.
+  /// Whether the launch runs in a loop, with different indices in each iteration.
   var isRepeated = false
 }
 
 extension GPUDevice {
-  /// The error for the first wrong index of the launches that check, which have run with `memories` and left `number`.
+  /// Returns the error for the first index out of range, after the checked launches ran with `memories` and stored
+  /// `number`.
   ///
-  /// They are run once more, up to each launch that reads indices: what follows may have taken over their memory. The
-  /// same index is found in every run, whichever work-item came last.
+  /// The launches run again, up to each launch that reads indices, because later launches may have reused the memory of
+  /// the indices. So the reported index does not depend on which work-item wrote last.
   func indexFailure(
     _ executable: GPUExecutable<Driver>, _ memories: [Driver.Memory], number: Int
   ) throws(DeviceError) -> DeviceError {

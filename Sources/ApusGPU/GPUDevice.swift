@@ -10,7 +10,7 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
   let scratch: ScratchArena<Driver>
   let faults: FaultRegister<Driver>
   let tuner: Tuner
-  /// Held while work is handed to the driver.
+  /// Held while work is submitted to the driver.
   let lock = Lock()
 
   var info: DeviceInfo { driver.info }
@@ -28,7 +28,7 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
   }
 
   func allocate(byteCount: Int) throws(DeviceError) -> Buffer {
-    // The driver clears new memory in its queue.
+    // The lock is required because the driver enqueues a fill of new memory.
     lock.lock()
     defer { lock.unlock() }
     return GPUBuffer(byteCount: byteCount, block: try pool.take(byteCount), pool: pool)
@@ -84,10 +84,10 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
   }
 }
 
-/// Bytes on their way to the host.
+/// A copy from the device to the host.
 final class GPUDownload<Driver: GPUDriver>: Download, @unchecked Sendable {
   private let device: GPUDevice<Driver>
-  /// Kept until the copy is done.
+  /// Retained until the copy is done.
   private let buffer: Buffer
   private let bytes: UnsafeMutableRawBufferPointer
   private let byteCount: Int

@@ -1,10 +1,10 @@
 import ApusDevice
 
-/// A GPU programming interface as the device needs it: bytes, programs and launches. A driver knows no
-/// tensors and no operations.
+/// The GPU programming interface that a device uses: memory, programs and launches. A driver knows nothing of tensors
+/// and operations.
 ///
-/// Work is in order: everything takes effect after what was called before it. Calls come from one
-/// thread at a time, but for `wait`, `free` and `binary`, which may come from any.
+/// Work runs in order: each call takes effect after all earlier calls. Calls come from one thread at a time, except
+/// `wait`, `free` and `binary`, which any thread may call.
 protocol GPUDriver: AnyObject, Sendable {
   /// A block of device memory.
   associatedtype Memory: Sendable
@@ -12,12 +12,12 @@ protocol GPUDriver: AnyObject, Sendable {
   associatedtype Module: Sendable
   /// Launches with their arguments bound.
   associatedtype Recording: AnyObject
-  /// A copy to the host under way.
+  /// A pending copy to the host.
   associatedtype Transfer: Sendable
 
   var info: DeviceInfo { get }
   var target: KernelTarget { get }
-  /// Device, driver and platform with their versions: what a built program depends on beside its text.
+  /// Device, driver and platform with their versions: everything but the source that a built program depends on.
   var fingerprint: [String] { get }
 
   func allocate(byteCount: Int) throws(DeviceError) -> Memory
@@ -25,31 +25,31 @@ protocol GPUDriver: AnyObject, Sendable {
 
   /// Copies host bytes to the start of a block; the source may be reused on return.
   func copyIn(_ source: UnsafeRawBufferPointer, to memory: Memory) throws(DeviceError)
-  /// Starts copying the start of a block to `target`, which must stay valid until `wait` returned.
+  /// Starts copying the start of a block to `target`, which must stay valid until `wait` returns.
   func copyOut(_ memory: Memory, to target: UnsafeMutableRawBufferPointer) throws(DeviceError) -> Transfer
   func wait(_ transfer: Transfer) throws(DeviceError)
 
-  /// Builds a program of the text of one or more kernels; `name` is for messages.
+  /// Builds a program from the source of one or more kernels; `name` is used in messages.
   func compile(_ text: String, name: String) throws(DeviceError) -> Module
-  /// How many programs the driver can build at a time.
+  /// The number of programs that the driver can build in parallel.
   var builderCount: Int { get }
-  /// Has programs built, several at a time, which `compile` is then asked for. What fails is left to that.
-  /// - Returns: how many were built.
+  /// Builds programs in parallel, ahead of their calls of `compile`, which reports failed builds.
+  /// - Returns: the number of programs that were built.
   func prebuild(_ programs: [(text: String, kernels: [String])]) -> Int
-  /// A program from what `binary` returned in an earlier process, or `nil` where the driver refuses it.
+  /// Loads a program that `binary` returned in an earlier process; `nil` if the driver rejects it.
   func load(_ binary: [UInt8]) -> Module?
   func binary(of module: Module) -> [UInt8]?
 
-  /// Prepares launches to be run in order, many times. Loops inside of others stand behind them.
+  /// Prepares launches to be replayed in order. In `loops`, an inner loop follows the loop that contains it.
   func record(_ launches: [Launch<Module>], loops: [LaunchLoop]) throws(DeviceError) -> Recording
-  /// Starts some launches of a recording, in which loops are whole, with `memories[slot]` in the place of each slot.
+  /// Starts a range of launches, with `memories[slot]` bound to each slot. The range must not split a loop.
   func replay(_ recording: Recording, _ launches: Range<Int>, memories: [Memory]) throws(DeviceError)
 
   func synchronize() throws(DeviceError)
 
-  /// Notes from now on when each launch began and ended.
+  /// Starts to record when each launch begins and ends.
   func startProfile() throws(DeviceError)
-  /// Waits for all launches and returns those since `startProfile`.
+  /// Waits for all launches and returns the records of the launches since `startProfile`.
   func finishProfile() throws(DeviceError) -> [StepRecord]
 }
 
@@ -58,12 +58,12 @@ extension GPUDriver {
   func prebuild(_ programs: [(text: String, kernels: [String])]) -> Int { 0 }
 }
 
-/// One kernel launch. A kernel's parameters are blocks of memory, then one `int`: where in the plan's
-/// geometry its numbers begin.
+/// One kernel launch. A kernel's parameters are blocks of memory, then one `int`: the offset of the launch's numbers in
+/// the plan's geometry.
 struct Launch<Module: Sendable>: Sendable {
   var module: Module
   var kernel: String
-  /// Places in the table of memories that `replay` is given, parallel to the kernel's pointers.
+  /// Indices into the `memories` of `replay`, parallel to the kernel's pointers.
   var slots: [Int]
   var geometryOffset: Int32
   var groups: Int
@@ -71,32 +71,32 @@ struct Launch<Module: Sendable>: Sendable {
   var cost: StepCost
 }
 
-/// What the text of kernels depends on.
+/// The properties of a device that kernel source depends on.
 package struct KernelTarget: Sendable, Hashable {
-  /// Shapes of kernels: long vectors in single work-items, or groups of work-items that share memory.
+  /// The two kinds of kernels: long vectors in single work-items, or work-groups that share local memory.
   package enum Class: String, Sendable, Hashable, CaseIterable { case cpu, gpu }
 
   /// The file of `Kernels/prelude` that defines the dialect.
   var dialect: String
   var kernelClass: Class
   var supportsFloat64: Bool
-  /// For CPUs: how many vectors of `width` numbers of 32 bits the registers of a core hold.
+  /// For CPUs: the number of vectors of `width` 32-bit elements that the registers of a core hold.
   var registerCount = 32
-  /// For GPUs: who made it, where that decides on the shapes of kernels.
+  /// For GPUs: the vendor, if it affects the choice of kernel shapes.
   var vendor = Vendor.other
-  /// For GPUs: the memory that a group of work-items shares, in bytes, and the most work-items of a group.
+  /// For GPUs: the local memory of a work-group in bytes, and the largest work-group.
   var localByteCount = 48 << 10
   var largestGroup = 1024
-  /// For GPUs: how work-items read registers of others; `nil` where they cannot.
+  /// For GPUs: how work-items read registers of other work-items; `nil` if they cannot.
   var subgroup: Subgroup?
-  /// Units that each run some groups at a time.
+  /// The number of compute units.
   var computeUnits = 1
-  /// The file of `Kernels/tuning` with what was measured on such devices, where there is one.
+  /// The file of `Kernels/tuning` with measurements for such devices, if there is one.
   var tuningFile: String?
 
-  /// Work-items that follow one another, run in step and can read each other's registers.
+  /// Consecutive work-items that run in lockstep and can read each other's registers.
   struct Subgroup: Sendable, Hashable {
-    /// The functions that read them, as `Kernels/prelude/subgroup.h` names them: OpenCL's, Intel's or NVIDIA's PTX.
+    /// The shuffle functions, by their macro in `Kernels/prelude/subgroup.h`: OpenCL's, Intel's or NVIDIA's PTX.
     enum Access: String { case khr = "SUBGROUP_KHR", intel = "SUBGROUP_INTEL", ptx = "SUBGROUP_PTX" }
 
     /// A power of two, at most 256.
@@ -104,7 +104,7 @@ package struct KernelTarget: Sendable, Hashable {
     var access: Access
   }
 
-  /// A maker of GPUs.
+  /// A GPU vendor.
   package enum Vendor: Sendable, Hashable { case nvidia, amd, intel, other }
 
   init(dialect: String, kernelClass: Class, supportsFloat64: Bool) {
@@ -113,12 +113,14 @@ package struct KernelTarget: Sendable, Hashable {
     self.supportsFloat64 = supportsFloat64
   }
 
-  /// Elements that a work-item holds in one register.
+  /// The number of elements in a register of a work-item.
   var width: Int { kernelClass == .cpu ? 16 : 1 }
 
-  /// For CPUs: as many work-items as balance the load of the cores, for kernels that lose little if work is cut finer.
+  /// For CPUs: the number of work-items that balances the load of the cores, for kernels that lose little from a finer
+  /// split.
   var enoughItems: Int { 16 * computeUnits }
 
-  /// The same for kernels whose work-items each pack factors or keep sums between blocks: finer cuts repeat that work.
+  /// The same for kernels whose work-items each pack factors or keep sums between blocks: a finer split repeats that
+  /// work.
   var enoughPackingItems: Int { 4 * computeUnits }
 }

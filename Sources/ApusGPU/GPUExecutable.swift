@@ -7,17 +7,17 @@ final class GPUExecutable<Driver: GPUDriver>: Executable, @unchecked Sendable {
   let scalars: [Lane]
   /// Sizes of the plan's slabs, then of the workspace.
   let scratchSizes: [Int]
-  /// How many launches have run when all indices have been looked at, and how many before inputs are overwritten.
+  /// The number of launches up to the last check of indices, and the number of launches before inputs are overwritten.
   let checkedLaunches: Int
   let preservingLaunches: Int
   let launchCount: Int
-  /// The launches that read indices, by the number that they leave, less 1.
+  /// The launches that read indices. Site `i` stores the number `i + 1` in the fault register.
   let sites: [IndexSite]
   let kernels: [KernelText]
   var runCount = 0
   let bank: GPUBuffer<Driver>
   let geometry: GPUBuffer<Driver>
-  /// What the scalar bank holds, as its 8-byte entries.
+  /// The contents of the scalar bank, as 8-byte entries.
   var bankContents: [UInt64] = []
 
   init(
@@ -50,7 +50,7 @@ extension GPUDevice {
     return lowering
   }
 
-  /// A plan with the kernels of the given shapes.
+  /// Builds the kernels of a plan in the given shapes and binds its launches.
   func executable(of plan: Plan, _ choices: TuningTable) throws(DeviceError) -> GPUExecutable<Driver> {
     let lowering = try lower(plan, choices)
     lock.lock()
@@ -105,7 +105,7 @@ extension GPUDevice {
     }
   }
 
-  /// Runs a plan whose kernels are being measured, and are not to be kept for later processes.
+  /// Runs a plan to measure its kernels, which are not stored for later processes.
   func measure(
     _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar]
   ) throws(DeviceError) {
@@ -114,7 +114,7 @@ extension GPUDevice {
     defer { lock.unlock() }
     let memories = try memories(of: executable, inputs: inputs, outputs: outputs, scalars: scalars)
     try driver.replay(executable.recording, 0..<executable.launchCount, memories: memories)
-    // The numbers that kernels are measured with need not be indices.
+    // The input values of a measurement may be out of range as indices.
     if !executable.sites.isEmpty { try faults.clear() }
   }
 
@@ -125,7 +125,7 @@ extension GPUDevice {
     return executable
   }
 
-  /// The memory of each slot, with the scalars in theirs.
+  /// Uploads the scalars and returns the memory of each slot.
   private func memories(
     of executable: GPUExecutable<Driver>, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar]
   ) throws(DeviceError) -> [Driver.Memory] {
@@ -144,8 +144,7 @@ extension GPUDevice {
     return memories
   }
 
-  /// Uploads the scalar bank where it changed. The queue is in order: runs under way read the numbers
-  /// that they were started with.
+  /// Uploads the scalar bank if it changed. The queue is in order, so pending runs still read their own values.
   private func setScalars(
     _ scalars: [Scalar], of executable: GPUExecutable<Driver>
   ) throws(DeviceError) {

@@ -1,18 +1,18 @@
 import ApusDevice
 import Glibc
 
-/// What the environment says of logging, resources and kernels. All but `kernelClass` leaves results as they are;
-/// kernels of another class may round them otherwise in the last bit.
+/// The options for logging, resources and kernels. Only `kernelClass` affects results: kernels of the other class may
+/// round the last bit differently.
 package struct GPUOptions: Sendable {
-  /// `APUS_DEBUG=1`: one line a launch on stderr.
+  /// `APUS_DEBUG=1`: logs one line per launch to stderr.
   package var logsLaunches = false
-  /// `APUS_KEEP_KERNELS=DIR`: where the text of every program is written.
+  /// `APUS_KEEP_KERNELS=DIR`: the directory to which the source of every program is written.
   package var kernelDirectory: String?
-  /// `APUS_KERNEL_CLASS=cpu|gpu`: the shapes of kernels, instead of those that fit the device's type.
+  /// `APUS_KERNEL_CLASS=cpu|gpu`: the kernel class, instead of the class that fits the device's type.
   package var kernelClass: KernelTarget.Class?
-  /// Where built programs are kept; `nil` keeps none.
+  /// The directory of the program cache; `nil` disables the cache.
   package var cacheDirectory: String?
-  /// Whether memory that was never used is filled with a pattern, for tests.
+  /// Whether new memory is filled with a pattern, for tests.
   package var fillsNewMemory = false
 
   package init(
@@ -25,7 +25,7 @@ package struct GPUOptions: Sendable {
     self.cacheDirectory = cacheDirectory
   }
 
-  /// The options of this process.
+  /// The options that the environment variables of this process set.
   package static var environment: GPUOptions {
     GPUOptions(
       logsLaunches: variable("APUS_DEBUG").map { $0 != "0" } ?? false,
@@ -34,8 +34,8 @@ package struct GPUOptions: Sendable {
       cacheDirectory: defaultCacheDirectory)
   }
 
-  /// Refuses what the environment cannot mean.
-  /// - Parameter device: what is being opened, for the error.
+  /// Throws if an environment variable has an invalid value.
+  /// - Parameter device: the name of the device for the error message.
   static func checkEnvironment(for device: String) throws(DeviceError) {
     if let flaw = CacheLimit.environmentFlaw { throw .unavailable(device: device, reason: flaw) }
     guard let name = variable("APUS_KERNEL_CLASS"), KernelTarget.Class(rawValue: name) == nil else { return }

@@ -1,7 +1,7 @@
 import Kernels
 
-/// The text ahead of the kernels of every program: the dialect, the functions on registers and the rows
-/// of the `.def` files.
+/// The source that precedes the kernels of every program: the dialect, the functions on registers and the entries of
+/// the `.def` files.
 enum KernelPrelude {
   static func text(for target: KernelTarget) -> String {
     var text = dialect(of: target)
@@ -15,7 +15,7 @@ enum KernelPrelude {
     return text
   }
 
-  /// The part that knows the language and the device, and nothing of arithmetic.
+  /// Returns the part of the prelude that depends on the language and the device, without arithmetic functions.
   static func dialect(of target: KernelTarget) -> String {
     let text = "#define WIDTH \(target.width)\n#define HAS_FLOAT64 \(target.supportsFloat64 ? 1 : 0)\n"
     guard let subgroup = target.subgroup else { return text + file(target.dialect) }
@@ -23,7 +23,7 @@ enum KernelPrelude {
       + file(target.dialect) + file("prelude/subgroup.h")
   }
 
-  /// The text of a file of `Kernels/`.
+  /// Returns the contents of a file in `Kernels/`.
   static func file(_ name: String) -> String {
     guard let text = apus_kernel_text(name) else { fatalError("Kernels/ has no \(name)") }
     return String(cString: text)

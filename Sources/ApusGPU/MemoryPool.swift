@@ -16,14 +16,14 @@ final class Lock: @unchecked Sendable {
   func unlock() { pthread_mutex_unlock(mutex) }
 }
 
-/// Room behind the bytes of every block: kernels read whole registers, of 16 elements or every second of
-/// 32, also where fewer elements are left.
+/// The padding after the bytes of every block. Kernels read whole registers (16 elements, or every second of 32) even
+/// where fewer elements remain.
 let blockSlack = 256
 
-/// Device memory that is kept for reuse by size.
+/// A pool of device memory blocks that are reused by size.
 ///
-/// A block may be handed out again while work that used it is still under way: the device's queue is
-/// in order, so whatever its next owner starts runs later.
+/// A block may be reused while earlier work on it is still pending: the device's queue is in order, so the work of its
+/// next owner runs later.
 final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
   struct Block: Sendable {
     var memory: Driver.Memory
@@ -38,9 +38,9 @@ final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
   private var counts = MemoryStatistics()
 
   /// - Parameters:
-  ///   - fillsNewMemory: whether memory that was never used holds 0xA5 in every byte, so that what reads it before it is
-  ///     written gives wrong results.
-  ///   - cacheLimit: how much is kept for reuse
+  ///   - fillsNewMemory: whether new memory is filled with 0xA5 bytes, so that reads of uninitialized memory give wrong
+  ///     results.
+  ///   - cacheLimit: the limit of the memory that is kept for reuse.
   init(driver: Driver, fillsNewMemory: Bool, cacheLimit: CacheLimit? = nil) {
     self.driver = driver
     self.fillsNewMemory = fillsNewMemory
@@ -55,8 +55,8 @@ final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
     return counts
   }
 
-  /// The size of the blocks that serve a request: eight sizes between two powers of two, so that at
-  /// most an eighth is wasted and different shapes share blocks.
+  /// Returns the block size for a request. There are eight sizes between two powers of two, so that at most an eighth
+  /// is wasted and different shapes share blocks.
   func capacity(for byteCount: Int) -> Int {
     let least = (max(byteCount + blockSlack, 512) + 7) & ~7
     let step = max(256, 1 << (Int.bitWidth - 1 - least.leadingZeroBitCount - 3))
@@ -64,7 +64,7 @@ final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
     return rounded > driver.info.maximumAllocationByteCount + blockSlack ? least : rounded
   }
 
-  /// A block of at least `byteCount` bytes.
+  /// Returns a block of at least `byteCount` bytes.
   /// - Throws: `DeviceError.outOfMemory` when it does not fit even after unused blocks were released.
   func take(_ byteCount: Int) throws(DeviceError) -> Block {
     lock.lock()
@@ -152,16 +152,16 @@ final class GPUBuffer<Driver: GPUDriver>: Buffer, @unchecked Sendable {
   deinit { pool.give(block) }
 }
 
-/// The scratch memory of all plans of a device. One run at a time uses it, in the order of the queue,
-/// so plans share it and it is as large as the largest of them needs.
+/// The scratch memory that all plans of a device share. Runs use it one at a time, in queue order, so each slab is as
+/// large as the largest plan requires.
 final class ScratchArena<Driver: GPUDriver>: @unchecked Sendable {
   private let pool: MemoryPool<Driver>
   private var blocks: [MemoryPool<Driver>.Block?] = []
 
   init(pool: MemoryPool<Driver>) { self.pool = pool }
 
-  /// Makes slab `i` at least `sizes[i]` bytes large. Where that fails, slabs that plans left larger or
-  /// more numerous are given up first.
+  /// Makes slab `i` at least `sizes[i]` bytes large. If that fails, releases all slabs and unused blocks and tries
+  /// again.
   func reserve(_ sizes: [Int]) throws(DeviceError) {
     do throws(DeviceError) { try grow(sizes) } catch {
       release()
@@ -185,7 +185,7 @@ final class ScratchArena<Driver: GPUDriver>: @unchecked Sendable {
 
   func memory(_ index: Int) -> Driver.Memory? { blocks[index]?.memory }
 
-  /// Returns everything to the pool; the next run reserves again what it needs.
+  /// Returns all slabs to the pool; the next run reserves them again.
   func release() {
     for block in blocks { if let block { pool.give(block) } }
     blocks = []

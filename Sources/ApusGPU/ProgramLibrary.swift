@@ -2,7 +2,7 @@ import ApusDevice
 import ApusFiles
 import Kernels
 
-/// A parameter of a kernel; the type ends with what stands ahead of the name.
+/// A kernel parameter. `type` is the text before the name, with the space or `*` between them.
 struct KernelParameter {
   var type: String
   var name: String
@@ -13,16 +13,16 @@ struct KernelParameter {
   }
 }
 
-/// The text of one kernel. Equal texts have equal names.
+/// The source of one kernel. Kernels with equal source have equal names.
 struct KernelText: Hashable, Sendable {
   var name: String
   var text: String
 
-  /// A kernel of `family` from its parameters and body; the name is made of the family and a digest.
+  /// Creates a kernel of `family` from its parameters and body. Its name is the family and a digest.
   ///
-  /// Kernels for CPUs are calls of a function: PoCL makes three entries of each kernel and would compile what it
-  /// does three times. They do nothing where `at` is negative, so that a kernel can be started to be built.
-  /// - Parameter usesSubgroups: Whether a kernel for GPUs reads registers of other work-items.
+  /// A CPU kernel only calls an outlined function: PoCL creates three entry points per kernel and would compile the
+  /// body three times. The kernel does nothing if `at` is negative, so that such a launch can trigger its compilation.
+  /// - Parameter usesSubgroups: Whether a GPU kernel reads registers of other work-items.
   init(
     family: String, parameters: [KernelParameter], body: String, for kernelClass: KernelTarget.Class,
     usesSubgroups: Bool = false
@@ -48,16 +48,16 @@ struct KernelText: Hashable, Sendable {
 
 /// The built programs of a device, in this process and on disk.
 ///
-/// Kernels are found by their text, so that plans of the same structure share them. What a plan lacks
-/// is built as one program: a build costs the same whatever it holds.
+/// Kernels are looked up by their source, so that plans of the same structure share them. The missing kernels of a plan
+/// are built as one program, because each build has a fixed cost.
 final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
   private final class Program: @unchecked Sendable {
     let module: Driver.Module
     let key: String
     let kernelCount: Int
-    /// The size on disk; a program grows when a driver finishes building a kernel at its first launch.
+    /// The size on disk; the binary grows when a driver finishes building a kernel at its first launch.
     var storedSize = 0
-    /// Whether a plan that uses it runs again and again.
+    /// Whether a plan that uses the program runs repeatedly.
     var isRepeated = false
 
     init(module: Driver.Module, key: String, kernelCount: Int) {
@@ -67,7 +67,7 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
     }
   }
 
-  /// How long programs stay unstored in a process that goes on, and how long its end may take for them.
+  /// The seconds after which a running process stores its programs, and the time limit for storing them at exit.
   private static var patience: Double { 30 }
   private static var exitBudget: Double { 10 }
 
@@ -80,7 +80,7 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
   private var pending: [Program] = []
   private var pendingSince: Double?
   private let storing = Lock()
-  /// Whether texts could not be kept, which is said once.
+  /// Whether a failure to write kernel source was reported; it is reported once.
   private var hasWarned = false
   private(set) var buildCount = 0
 
@@ -90,7 +90,7 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
     self.store = store
   }
 
-  /// The modules that hold the given kernels.
+  /// Returns the modules that contain the given kernels.
   /// - Throws: `DeviceError.buildFailed` with the name of the first kernel that does not build alone.
   func modules(for kernels: [KernelText]) throws(DeviceError) -> [Driver.Module] {
     lock.lock()
@@ -123,7 +123,7 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
     return kernels.map { programs[$0]!.module }
   }
 
-  /// Notes that kernels were started that may not have run before, or that run again and again.
+  /// Records that the kernels of a plan ran for the first time or, with `isRepeated`, that they run repeatedly.
   func noteRun(of kernels: [KernelText], isRepeated: Bool) {
     guard store != nil else { return }
     lock.lock()
@@ -139,10 +139,10 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
     }
   }
 
-  /// Writes programs that ran to the disk, if that is due.
+  /// Writes programs whose kernels ran to the disk, if that is due.
   ///
-  /// Some drivers build every kernel once more for it, and hold up launches meanwhile. So it waits for
-  /// the end of the process or, in one that runs for long, happens beside its work.
+  /// To return a binary, some drivers build every kernel again and block launches meanwhile. So programs are stored at
+  /// the end of the process or, in a long-running process, on a background thread.
   func storeUsed() {
     lock.lock()
     let isDue = !pending.isEmpty && pendingSince.map { ContinuousClock.seconds - $0 > Self.patience } ?? false
@@ -152,7 +152,7 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
     BackgroundWork.start { self.storePending(until: .infinity) { $0.isRepeated } }
   }
 
-  /// Writes pending programs of which `condition` holds, the largest first.
+  /// Writes the pending programs that satisfy `condition`, those with the most kernels first.
   private func storePending(until deadline: Double, where condition: (Program) -> Bool) {
     storing.lock()
     defer { storing.unlock() }
@@ -170,14 +170,14 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
     }
   }
 
-  /// Kernels are one program or, where the driver builds several at a time and there are enough of them, some.
+  /// Splits kernels into programs: one, or several if the driver builds in parallel and there are enough kernels.
   private func parts(of kernels: [KernelText]) -> [[KernelText]] {
     let count = min(driver.builderCount, kernels.count / 4)
     guard count > 1 else { return kernels.isEmpty ? [] : [kernels] }
     return (0..<count).map { part in stride(from: part, to: kernels.count, by: count).map { kernels[$0] } }
   }
 
-  /// The text of a program, and what its binary is known by.
+  /// Returns the source of a program and the cache key of its binary.
   private func source(of kernels: [KernelText]) -> (text: String, key: String) {
     let text = KernelPrelude.text(for: driver.target) + kernels.map(\.text).joined(separator: "\n")
     let key = ProgramStore.key(of: driver.fingerprint + [text])
@@ -203,7 +203,7 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
     }
   }
 
-  /// The error of the first kernel that fails on its own.
+  /// Returns the error of the first kernel that fails to build on its own.
   private func culprit(of error: DeviceError, _ kernels: [KernelText]) -> DeviceError {
     guard kernels.count > 1 else { return error }
     for kernel in kernels {
@@ -214,7 +214,7 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
     return error
   }
 
-  /// Writes the text for a reader where `APUS_KEEP_KERNELS` asks for it.
+  /// Writes the source to the directory that `APUS_KEEP_KERNELS` names, if it is set.
   private func keep(_ text: String, key: String) {
     guard let directory = options.kernelDirectory else { return }
     do throws(FileError) {

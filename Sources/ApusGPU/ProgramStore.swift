@@ -2,24 +2,24 @@ import ApusFiles
 import Glibc
 import Synchronization
 
-/// Built programs and tables of measurements on disk: one file each, named by the digest of everything it depends on.
+/// Built programs and tuning tables on disk: one file each, named by the digest of everything that the file depends on.
 ///
-/// A file is a magic number, the length and the SHA-256 of what follows, then the program. Whatever
-/// does not agree is a miss: the program is built again and the file replaced.
+/// A file contains a magic number, the length of the payload, a SHA-256 digest, and the payload. A file that does not
+/// match is a miss: the program is built again and the file replaced.
 struct ProgramStore: Sendable {
-  /// Changed whenever the meaning of a key or the layout of a file changes.
+  /// Must change whenever the meaning of a key or the layout of a file changes.
   static let version = "apus-kernels-1"
   private static let magic = Array("APUSKRN1".utf8)
   private static let headerSize = 48
-  /// No program is near this size; a larger file is not one of ours.
+  /// The maximum size of a file in bytes, far above the size of any program.
   private static let limit = 256 << 20
 
   private static let hasFailed = Atomic(false)
 
   let directory: String
 
-  /// A store in `directory`, which is created where it is missing; `nil`, with a warning, where it is not
-  /// safe: programs are run as they are, so no other user may be able to write them.
+  /// Opens the store in `directory`, which is created if it is missing. Returns `nil`, with a warning, if the directory
+  /// cannot be made private: stored programs are executed unchecked, so no other user may be able to write them.
   init?(directory: String) {
     self.directory = directory
     do throws(FileError) { try FileSystem.createPrivateDirectory(directory) } catch {
@@ -28,7 +28,7 @@ struct ProgramStore: Sendable {
     }
   }
 
-  /// The name of the program that depends on `parts`.
+  /// Returns the key of the program that depends on `parts`.
   static func key(of parts: [String]) -> String {
     var digest = SHA256()
     for part in [version] + parts {
@@ -61,14 +61,14 @@ struct ProgramStore: Sendable {
     bytes += digest(of: program, key: key)
     bytes += program
     do throws(FileError) { try AtomicFile.write(bytes, to: path(key)) } catch {
-      // A full disk is told of once, not for every program.
+      // A full disk is reported once, not for every program.
       guard ProgramStore.hasFailed.exchange(true, ordering: .relaxed) == false else { return }
       warn(
         "kernels are not kept in the cache \(directory.printable()): \(error.reason); they are built again next time")
     }
   }
 
-  /// The digest covers the key, so that a file under another's name is a miss.
+  /// Returns the digest of key and program. A file that was renamed to another key is a miss.
   private func digest(of program: [UInt8], key: String) -> [UInt8] {
     var digest = SHA256()
     digest.update(Array(key.utf8))

@@ -2,13 +2,13 @@ import ApusData
 import ApusFiles
 import ApusNN
 
-/// A model that can be named: `mlp`, `lenet5`, `char-lstm`, …
+/// A model with a name: `mlp`, `lenet5`, `char-lstm`, …
 public struct ModelDescription: Sendable {
-  /// What a model takes and gives.
+  /// The input and output of a model.
   public enum Kind: Hashable, Sendable {
     /// Images to classes.
     case images(ImageNetwork)
-    /// The beginning of a text to what comes next.
+    /// The start of a text to the next token.
     case language(TextNetwork)
     /// Texts to classes.
     case texts(TextNetwork)
@@ -17,7 +17,7 @@ public struct ModelDescription: Sendable {
   public let name: String
   public let summary: String
   public let kind: Kind
-  /// What it trains with unless told otherwise.
+  /// The default training settings.
   public let recipe: Recipe
 
   public init(name: String, summary: String, kind: Kind, recipe: Recipe) {
@@ -27,7 +27,7 @@ public struct ModelDescription: Sendable {
     self.recipe = recipe
   }
 
-  /// How a model is trained by default.
+  /// The default training settings of a model.
   public struct Recipe: Hashable, Sendable {
     /// The name of the data set.
     public var data: String
@@ -38,9 +38,9 @@ public struct ModelDescription: Sendable {
     public var schedule: String
     /// The number of examples in a batch.
     public var batchSize: Int
-    /// How often all examples are seen.
+    /// The number of passes over the data.
     public var epochs: Int
-    /// The norm that gradients are scaled down to, if there is one.
+    /// The maximum norm of gradients, if they are clipped.
     public var clipNorm: Double?
 
     public init(
@@ -58,27 +58,27 @@ public struct ModelDescription: Sendable {
 }
 
 extension ModelDescription {
-  /// Every model, in the order in which they are listed.
+  /// All models, in the order of listings.
   public static let all: [ModelDescription] =
     [.mlp, .lenet5] + vision + [
       .rnn, .lstm, .gru, .charLSTM, .wordLSTM, .charTransformer, .textLSTM, .textTransformer,
     ]
 
-  /// The model of a name.
+  /// Finds a model by its name.
   public static func find(_ name: String) throws(ModelError) -> ModelDescription {
     if let model = all.first(where: { $0.name == name }) { return model }
     throw .unknown(name, known: all.map(\.name))
   }
 }
 
-/// What can be wrong with the choice of a model.
+/// Errors in the choice or use of a model.
 public enum ModelError: Error, Hashable, Sendable {
   case unknown(String, known: [String])
-  /// Sizes that do not go together.
+  /// Sizes that do not fit.
   case misfit(String)
-  /// A model's result has NaN.
+  /// The model's output contains NaN.
   case notFinite
-  /// The device has less memory than training the model takes, whatever the size of the batch.
+  /// The device has less memory than training the model needs, for any batch size.
   case tooLarge(parameters: Int, valuesEach: Int, requested: Int, device: String, available: Int)
 }
 

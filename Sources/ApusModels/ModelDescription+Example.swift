@@ -3,11 +3,11 @@ import ApusNN
 import ApusTensor
 
 extension ModelDescription {
-  /// The model as it would be for its own data: of images as it is written or published, of text with as many tokens as
-  /// there may be and two classes.
+  /// The model for its default data: an image model with its default input and classes, a text model with the maximum
+  /// vocabulary and, for a classifier, two classes.
   ///
-  /// - Parameters: for images, as those of `ImageNetwork.model(input:classes:stem:)`; of a classifier of texts `classes`
-  ///   counts, too.
+  /// - Parameters: for images as in `ImageNetwork.model(input:classes:stem:)`; for a text classifier `classes` is used
+  ///   too.
   public func exampleModel(input: [Int]? = nil, classes: Int? = nil, stem: ImageStem? = nil) throws -> any Layer {
     switch kind {
     case .images(let network): try network.model(input: input, classes: classes, stem: stem)
@@ -16,7 +16,7 @@ extension ModelDescription {
     }
   }
 
-  /// One input of the model.
+  /// The shape and type of one input of the model.
   public func exampleInput() -> ModelSummary.Input {
     switch kind {
     case .images(let network): ModelSummary.Input(network.inputSize)

@@ -2,7 +2,7 @@ import ApusNN
 import ApusTensor
 
 extension ModelDescription {
-  /// Refuses so many parameters on a device that has too little memory to train them.
+  /// Throws if the device has too little memory to train a model with `parameters` parameters.
   public static func checkMemory(
     parameters: Int, rule: any UpdateRule, device: ComputeDevice = .current
   ) throws(ModelError) {

@@ -1,23 +1,23 @@
 import ApusNN
 import ApusTensor
 
-/// What a model consists of: its layers with their output shapes, parameters, operations and memory.
+/// The layers of a model with their output shapes, parameters, operations and memory.
 public struct ModelSummary: Sendable {
   /// A layer.
   public struct Row: Hashable, Sendable {
-    /// The layer's place, the prefix of its keys.
+    /// The keys that lead to the layer, the prefix of its own keys.
     public var path: String
     /// The name of the layer's type.
     public var type: String
-    /// Without the batch.
+    /// The output shape, without the batch.
     public var output: [Int]
-    /// Numbers in the parameters.
+    /// The number of values in the parameters.
     public var parameterCount: Int
-    /// Multiply-accumulate operations for one example.
+    /// The number of multiply-accumulate operations for one example.
     public var multiplyAccumulates: Int
   }
 
-  /// An example: its extents, and the type of its elements.
+  /// The shape and element type of an example.
   public struct Input: Hashable, Sendable {
     /// The extents, without the batch.
     public var extents: [Int]
@@ -28,35 +28,35 @@ public struct ModelSummary: Sendable {
       self.dtype = dtype
     }
 
-    /// Numbers of float32.
+    /// An input of float32 values.
     public init(_ extents: [Int]) { self.init(extents, dtype: .float32) }
   }
 
   /// The layers, in the order in which they run.
   public var rows: [Row]
-  /// `[…]` of one example.
+  /// The input shape of one example.
   public var input: [Int]
-  /// `[…]` of the result of one example.
+  /// The output shape of one example.
   public var output: [Int]
-  /// Trained numbers, each shared one once.
+  /// The number of trainable values; shared parameters count once.
   public var trainableCount: Int
-  /// Numbers in parameters that are not trained.
+  /// The number of values in frozen parameters.
   public var frozenCount: Int
-  /// Numbers of running statistics.
+  /// The number of values in running statistics.
   public var statisticCount: Int
-  /// Multiply-accumulate operations for one example.
+  /// The number of multiply-accumulate operations for one example.
   public var multiplyAccumulates: Int
-  /// Bytes of the outputs of all layers for one example; layers that only change the shape take none.
+  /// The size of all layers' outputs for one example in bytes, without layers that only change the shape.
   public var activationByteCount: Int
 
-  /// Runs a model on placeholders; nothing is computed.
+  /// Runs a model on a placeholder; nothing is evaluated.
   ///
   /// - Parameter input: the extents of one example.
-  /// - Throws: `ShapeError` when the layers do not fit each other or the input.
+  /// - Throws: `ShapeError` if the layers do not fit each other or the input.
   public init(of model: any Layer, input: [Int]) throws { try self.init(of: model, input: Input(input)) }
 
-  /// Runs a model on a placeholder; nothing is computed.
-  /// - Throws: `ShapeError` when the layers do not fit each other or the input.
+  /// Runs a model on a placeholder; nothing is evaluated.
+  /// - Throws: `ShapeError` if the layers do not fit each other or the input.
   public init(of model: any Layer, input: Input) throws {
     let x = Tensor.zeros(Shape([1] + input.extents), dtype: input.dtype)
     let (records, output) = try checkingShapes {
@@ -94,7 +94,7 @@ extension ModelSummary.Row {
 }
 
 extension ModelSummary: CustomStringConvertible {
-  /// A table with a line for each layer, then the sums.
+  /// A table with a line for each layer, then the totals.
   public var description: String {
     var lines = [["layer", "type", "output", "parameters", "MACs"]]
     for row in rows {

@@ -1,17 +1,17 @@
 import ApusTensor
 
-/// The gradients of a loss, one for each of some parameters.
+/// The gradients of a loss with respect to some parameters.
 public struct Gradients: Sendable {
-  /// What there are gradients of.
+  /// The parameters that the loss is differentiated with respect to.
   public let parameters: [Parameter]
-  /// Parallel to `parameters`; `nil` for frozen ones and those that the loss does not depend on.
+  /// The gradients, parallel to `parameters`; `nil` for frozen parameters and those that the loss does not depend on.
   public internal(set) var tensors: [Tensor?]
-  /// Whether all gradients of a scaled loss are finite, `bool` of shape `[]`: an update that takes others is given up.
-  /// `nil` where the loss was not scaled.
+  /// Whether all gradients of a scaled loss are finite, `bool` of shape `[]`; otherwise the update is skipped. `nil` if
+  /// the loss was not scaled.
   public internal(set) var isFinite: Tensor? = nil
-  /// What the gradients are of: an update computes them as well, for what is wrong with a label may show there alone.
+  /// The losses of the gradients. An update evaluates them too, because an invalid label may be detected only there.
   var losses: [Tensor] = []
-  /// What to go back to where an update with these gradients fails, the latest last.
+  /// The states to restore if an update with these gradients fails, in order of creation.
   var origins: [StepOrigin] = []
 
   /// The gradient of a parameter.
@@ -19,15 +19,15 @@ public struct Gradients: Sendable {
     parameters.firstIndex { $0 === parameter }.flatMap { tensors[$0] }
   }
 
-  /// The square root of the sum of all squares; `float32` of gradients of 16 bits.
+  /// The Euclidean norm of all gradients together; `float32` for 16-bit gradients.
   public var norm: Tensor {
     let squares = tensors.compactMap { $0?.wideLane.squared().sum() }
     guard let first = squares.first else { return .zeros([]) }
     return squares.dropFirst().reduce(first, +).sqrt()
   }
 
-  /// Scaled down to a norm of at most `limit`: `g · min(1, limit / (‖g‖ + 10⁻⁶))` (Pascanu, Mikolov, Bengio,
-  /// 2013; as `torch.nn.utils.clip_grad_norm_`).
+  /// Scales the gradients down to a norm of at most `limit`: `g · min(1, limit / (‖g‖ + 10⁻⁶))` (Pascanu, Mikolov,
+  /// Bengio, 2013; as `torch.nn.utils.clip_grad_norm_`).
   public consuming func clipped(toNorm limit: Double) -> Gradients {
     let scale = (Tensor.number(limit, device: norm.device) / (norm + 1e-6)).clamped(upper: 1)
     for index in tensors.indices {
@@ -37,17 +37,17 @@ public struct Gradients: Sendable {
     return self
   }
 
-  /// Each number cut to `−limit … limit`, as `torch.nn.utils.clip_grad_value_`.
+  /// Clips each element to `−limit … limit`, as `torch.nn.utils.clip_grad_value_`.
   public consuming func clipped(toValue limit: Double) -> Gradients {
     mapped { gradient, number in gradient.maximum(number(-limit)).minimum(number(limit)) }
   }
 
-  /// Each number times `factor`.
+  /// Multiplies each element by `factor`.
   public consuming func scaled(by factor: Double) -> Gradients {
     mapped { gradient, number in gradient * number(factor) }
   }
 
-  /// The sums of two lists of gradients of the same parameters.
+  /// Adds two lists of gradients of the same parameters.
   public consuming func adding(_ other: Gradients) -> Gradients {
     guard parameters == other.parameters else { fatalError("Gradients: those of other parameters cannot be added") }
     for index in tensors.indices {
@@ -71,13 +71,14 @@ public struct Gradients: Sendable {
 
 /// Computes a loss and its gradients with respect to parameters.
 ///
-/// Nothing is evaluated here: the loss is, together with the update, when an optimizer takes the gradients.
+/// Nothing is evaluated here: the loss is evaluated together with the update, when an optimizer applies the gradients.
 ///
 /// - Parameters:
-///   - parameters: frozen ones get no gradient.
+///   - parameters: the parameters; frozen ones get no gradient.
 ///   - loss: builds the loss, a tensor of one element.
-/// - Precondition: the loss depends on a parameter that is not frozen. One that has lost the way to it stops the process:
-///   it was built from a value that depends on the parameter, was evaluated before and has let go of its graph.
+/// - Precondition: the loss depends on a parameter that is not frozen. The process stops if the gradient path to such a
+///   parameter is lost: the loss was built from a value that depends on the parameter, but that was evaluated before
+///   and has released its graph.
 public func valueAndGradients(
   of parameters: [Parameter], _ loss: () throws -> Tensor
 ) rethrows -> (value: Tensor, gradients: Gradients) {
@@ -89,8 +90,8 @@ public func valueAndGradients(
   return result
 }
 
-/// As `valueAndGradients(of:_:)`, for a closure that also returns something else, for example the outputs of the
-/// model. Tensors among it (`Tensor`, `[Tensor]`) are evaluated together with the loss.
+/// As `valueAndGradients(of:_:)`, for a closure that also returns another value, for example the outputs of the model.
+/// If that value is a `Tensor` or `[Tensor]`, it is evaluated together with the loss.
 public func valueAndGradients<Auxiliary>(
   of parameters: [Parameter], _ loss: () throws -> (Tensor, Auxiliary)
 ) rethrows -> (value: Tensor, gradients: Gradients, auxiliary: Auxiliary) {

@@ -7,15 +7,15 @@ import Synchronization
   import Glibc
 #endif
 
-// The only place that names backends.
+// The only file that names backends.
 extension ComputeDevice {
   private static let opened = Mutex<[String: ComputeDevice]>([:])
 
-  /// The device of a name: `cpu`, `opencl`, `opencl:N`, or `auto`; `opencl:N.P/C` is part `P`, from 0, of `C` equal
-  /// parts of the compute units of `opencl:N`, a device of its own.
+  /// Returns the device with a name: `cpu`, `opencl`, `opencl:N`, or `auto`; `opencl:N.P/C` names a sub-device,
+  /// partition `P`, counted from 0, of `C` equal partitions of the compute units of `opencl:N`.
   ///
-  /// A device is opened once per process. `auto` takes a discrete OpenCL GPU, else the CPU.
-  /// - Throws: `DeviceError.unavailable` when there is no such device; nothing falls back silently.
+  /// A device is opened once per process. `auto` selects a discrete OpenCL GPU, else the CPU.
+  /// - Throws: `DeviceError.unavailable` when there is no such device; there is no silent fallback.
   public static func named(_ name: String) throws(DeviceError) -> ComputeDevice {
     if name == "auto" { return try automatic().device }
     let identifier = name == "opencl" ? "opencl:0" : name
@@ -39,12 +39,12 @@ extension ComputeDevice {
   /// The memory of the host that this process may use, in bytes.
   package static var hostMemoryByteCount: Int { HostMemory.byteCount }
 
-  /// Whether a text names a device, which need not be there.
+  /// Whether a string is a valid device name. The device need not exist.
   public static func isName(_ text: String) -> Bool {
     ["auto", "cpu", "opencl"].contains(text) || OpenCL.Name(text) != nil
   }
 
-  /// The device that `auto` takes, and why.
+  /// The device that `auto` selects, and the reason.
   public static func automatic() throws(DeviceError) -> (device: ComputeDevice, reason: String) {
     let found: [DeviceInfo]
     do throws(DeviceError) {
@@ -60,7 +60,7 @@ extension ComputeDevice {
     return (try named(gpu.identifier), "a discrete OpenCL GPU")
   }
 
-  /// Everything that can be opened, and why the rest cannot.
+  /// The available devices, and the errors of backends that cannot be opened.
   public static func available() -> (devices: [DeviceInfo], problems: [DeviceError]) {
     var devices: [DeviceInfo] = []
     var problems: [DeviceError] = []
@@ -69,9 +69,9 @@ extension ComputeDevice {
     return (devices, problems)
   }
 
-  /// Waits for what devices are still doing, and keeps what they built in this process for later ones, if that is left
-  /// to be done. A program calls it once, before it exits; it may take some seconds after the first use of a model on a
-  /// device. Without it a process may end while a driver compiles, which some drivers do not survive.
+  /// Waits for pending work on all devices, and for background work that stores compiled programs for later processes.
+  /// A program calls it once, before it exits; it may take some seconds after the first use of a model on a device.
+  /// Without it, the process may exit while a driver compiles, which crashes some drivers.
   public static func storePrograms() {
     for device in opened.withLock({ Array($0.values) }) {
       // Reading the values throws the error.
@@ -80,13 +80,13 @@ extension ComputeDevice {
     BackgroundWork.finish()
   }
 
-  /// The device that `APUS_DEVICE` names, if it is set and not empty; there need not be such a device.
+  /// The device name in `APUS_DEVICE`, if it is set and not empty. The device need not exist.
   public static var nameInEnvironment: String? {
     guard let text = getenv("APUS_DEVICE"), text.pointee != 0 else { return nil }
     return String(cString: text)
   }
 
-  /// The process's default device: that of `APUS_DEVICE`, else the CPU.
+  /// The process's default device: the device that `APUS_DEVICE` names, else the CPU.
   static let defaultDevice: ComputeDevice = {
     do throws(DeviceError) { return try named(nameInEnvironment ?? "cpu") } catch {
       endProcess("APUS_DEVICE: \(error)")

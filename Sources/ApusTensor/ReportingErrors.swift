@@ -1,21 +1,21 @@
 import Glibc
 
-/// Runs the part of a program that may fail. An error that it throws ends the process: the last line on standard error is
-/// `error: ` with the message, and the exit status is 1.
+/// Runs code that may throw. An error ends the process: the last line on standard error is `error: ` with the message,
+/// and the exit status is 1.
 /// ```
 /// reportingErrors {
 ///   try model.state.load(from: path)
 /// }
 /// ```
-/// Swift's own way to end at an uncaught error is a trap, whose message stack, registers and libraries follow. Where a
-/// program does not use this function, `SWIFT_BACKTRACE=enable=no` in the environment leaves at most a few frames of these.
-/// Mistakes in a program, such as shapes that do not fit, trap here too.
+/// By default, an uncaught error in Swift is a trap, which prints a message, the stack, registers and libraries. In a
+/// program without this function, `SWIFT_BACKTRACE=enable=no` in the environment reduces this to at most a few frames.
+/// Programming errors, such as incompatible shapes, still trap inside `body`.
 @discardableResult
 public func reportingErrors<R>(_ body: () throws -> R) -> R {
   do { return try body() } catch { endProcess("\(error)") }
 }
 
-/// The same for a part that waits for tasks.
+/// The same for asynchronous code.
 @discardableResult
 public func reportingErrors<R>(
   isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> R
@@ -23,9 +23,9 @@ public func reportingErrors<R>(
   do { return try await body() } catch { endProcess("\(error)") }
 }
 
-/// Ends the process with a last line for standard error.
+/// Writes an error line to standard error and ends the process.
 func endProcess(_ message: String) -> Never {
-  // What the program has printed comes first.
+  // Flush the program's own output first.
   fflush(nil)
   let line = "error: \(message)\n"
   line.utf8CString.withUnsafeBufferPointer { text in

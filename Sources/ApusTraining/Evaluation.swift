@@ -1,15 +1,15 @@
 import ApusNN
 import ApusTensor
 
-/// How well a model does on some examples.
+/// The results of a model on a set of examples.
 public struct Evaluation: Hashable, Sendable {
   /// The mean of the examples' losses, in the objective's unit.
   public var loss: Double
-  /// The share of examples, or of their parts, that are right, where the objective says which are.
+  /// The fraction of examples, or of their elements, that are correct, if the objective defines hits.
   public var accuracy: Double?
-  /// The means of the objective's other measures, by their names.
+  /// The means of the objective's other measures, by name.
   public var measures: [String: Double]
-  /// The number of examples that were measured: without those that could not be read, where these are left out.
+  /// The number of examples that were measured, without those that could not be read.
   public var count: Int
 
   public init(loss: Double, accuracy: Double? = nil, measures: [String: Double] = [:], count: Int) {
@@ -21,7 +21,7 @@ public struct Evaluation: Hashable, Sendable {
 }
 
 /// Runs a model in inference over all examples and measures it.
-/// - Parameter batchSize: cut down to the number of examples.
+/// - Parameter batchSize: limited to the number of examples.
 /// - Throws: also `unmeasurable`, when none of the examples could be read.
 public func evaluate(
   _ model: any Layer, on source: any ExampleSource, objective: Objective = .classification, batchSize: Int
@@ -38,17 +38,17 @@ public func evaluate(
 }
 
 extension Tensor {
-  /// Whether something is so as a byte, numbers as float32.
+  /// Booleans as they are, numbers as float32.
   fileprivate var asMeasured: Tensor { dtype == .bool ? self : cast(to: .float32) }
 }
 
 private struct EvaluationSum {
   /// The names of the measures.
   let names: [String]
-  /// The number of examples in a batch, filled up.
+  /// The number of examples in a batch, padding included.
   let size: Int
   var loss = 0.0
-  /// For each measure the sum over all parts of examples, and their number.
+  /// For each measure, the sum over all elements of the examples, and their number.
   var sums: [RunningMean]
   var count = 0
 

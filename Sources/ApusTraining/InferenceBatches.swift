@@ -1,23 +1,24 @@
 import ApusNN
 import ApusTensor
 
-/// A model that runs in inference over all examples, in order.
+/// Inference of a model over all examples, in order.
 ///
-/// The last batch is filled up with copies of an example that are not counted, so that all batches run the same
-/// plan. Examples that could not be read do not count either. Batch `i` is read while batch `i + 1` runs.
+/// The last batch is padded with copies of an example, which are not counted, so that all batches run the same plan.
+/// Examples that could not be read are not counted either. The results of batch `i` are read while batch `i + 1` runs.
 struct InferenceBatches {
   let model: any Layer
   let source: any ExampleSource
-  /// Cut down to the number of examples.
+  /// The requested size, which `size` limits to the number of examples.
   let batchSize: Int
 
-  /// The number of examples in every batch, filled up.
+  /// The number of examples in every batch, padding included.
   static func size(_ batchSize: Int, _ source: any ExampleSource) -> Int { max(1, min(batchSize, source.count)) }
 
   /// Runs all batches.
   /// - Parameters:
-  ///   - read: from a batch's outputs and targets to what is read of it.
-  ///   - take: is given that, which places of the batch count, ascending, and the number of the example at place 0.
+  ///   - read: maps a batch's outputs and targets to the tensors that are read back.
+  ///   - take: receives the readings of these tensors, the positions of the batch that count, ascending, and the index
+  ///     of the example at position 0.
   func run(
     read: (_ outputs: Tensor, _ targets: Tensor) -> [Tensor],
     take: (_ readings: [Reading], _ places: [Int], _ start: Int) throws -> Void
@@ -49,16 +50,16 @@ struct InferenceBatches {
 }
 
 extension Array {
-  /// Some rows of a matrix, ascending, one after the other.
+  /// The given rows of a row-major matrix, ascending, concatenated.
   func rows(_ places: [Int], width: Int) -> [Element] {
-    // Mostly they are the first ones, all of the batch.
+    // Usually the positions are a prefix: the whole batch.
     if places.last == places.count - 1 { return Array(self[..<(places.count * width)]) }
     return places.flatMap { self[$0 * width..<($0 + 1) * width] }
   }
 }
 
 extension TrainingError {
-  /// There are examples, and none of them could be read.
+  /// The error for examples of which none could be read.
   static func noneReadable(of count: Int) -> TrainingError {
     .unmeasurable(reason: "none of the \(count) examples could be read")
   }

@@ -1,27 +1,27 @@
 import ApusNN
 import ApusTensor
 
-/// What a model gave for some examples, with what it should have given, on the host and in the examples' order.
+/// A model's outputs for some examples, with their targets, on the host and in the examples' order.
 public struct Predictions: Sendable {
-  /// What the examples should give.
+  /// The targets of the examples.
   public enum Targets: Hashable, Sendable {
     /// A class for each example.
     case classes([Int32])
-    /// Numbers, row-major, as many for each example as there are outputs.
+    /// Numbers, row-major, one for each output of each example.
     case numbers([Float])
   }
 
-  /// The numbers of the examples in their source: all, without those that could not be read, where these are left out.
+  /// The indices of the examples in their source, without those that could not be read and were left out.
   public var examples: [Int]
   /// The number of examples.
   public var count: Int { losses.count }
-  /// The model's outputs, of classifiers logits: `[count, width]`, row-major.
+  /// The model's outputs (for classifiers logits): `[count, width]`, row-major.
   public var outputs: [Float]
-  /// The number of outputs for an example.
+  /// The number of outputs per example.
   public var width: Int
   /// The loss of each example, in the objective's unit.
   public var losses: [Float]
-  /// What the outputs should have been.
+  /// The targets of the examples.
   public var targets: Targets
 
   /// The mean of the losses.
@@ -31,9 +31,9 @@ public struct Predictions: Sendable {
   public var probabilities: [Float] { softmax(outputs, rows: width) }
 
   /// The measures of a classifier.
-  /// - Parameter threshold: of two classes: the probability of class 1 from which on it is predicted; `nil` for the
-  ///   larger one.
-  /// - Throws: `unmeasurable` when the targets are no classes of the model, or outputs are not finite.
+  /// - Parameter threshold: for two classes, the smallest probability of class 1 for which it is predicted; `nil` to
+  ///   predict the more likely class.
+  /// - Throws: `unmeasurable` when the targets are not classes of the model, or outputs are not finite.
   public func classification(threshold: Double? = nil) throws(TrainingError) -> ClassificationResults {
     guard case .classes(let labels) = targets else {
       throw .unmeasurable(reason: "the targets are numbers, not classes")
@@ -42,7 +42,7 @@ public struct Predictions: Sendable {
   }
 
   /// The measures of a regression.
-  /// - Throws: `unmeasurable` when the targets are classes, or something is not finite.
+  /// - Throws: `unmeasurable` when the targets are classes, or a value is not finite.
   public func regression() throws(TrainingError) -> RegressionResults {
     guard case .numbers(let numbers) = targets else {
       throw .unmeasurable(reason: "the targets are classes, not numbers")
@@ -51,14 +51,14 @@ public struct Predictions: Sendable {
   }
 }
 
-/// Runs a model in inference over all examples, as `evaluate` does, and keeps what it gives for each.
+/// Runs a model in inference over all examples, as `evaluate` does, and returns its outputs for each.
 ///
-/// All outputs are kept on the host: 4 bytes for each number of each example.
+/// All outputs are stored on the host: 4 bytes for each output of each example.
 /// - Parameters:
-///   - objective: what the losses are of.
-///   - batchSize: cut down to the number of examples.
-/// - Throws: also `unmeasurable`, when there are no examples or none could be read, or targets are neither a class nor as many numbers as there
-///   are outputs for each.
+///   - objective: defines the losses.
+///   - batchSize: limited to the number of examples.
+/// - Throws: also `unmeasurable`, when there are no examples or none could be read, or when the targets of an example
+///   are neither one class nor one number per output.
 public func predict(
   _ model: any Layer, on source: any ExampleSource, objective: Objective = .classification, batchSize: Int
 ) throws(TrainingError) -> Predictions {
@@ -72,7 +72,7 @@ public func predict(
     if outputs.shape[0] != size || targets.elementCount != (targets.dtype.isInteger ? size : outputs.elementCount) {
       misfit = "the model gives \(outputs.shape) for targets of \(targets.shape)"
     }
-    // Losses of what does not fit cannot be built.
+    // Losses of mismatched shapes cannot be built.
     guard misfit == nil else { return [] }
     let known = targets.cast(to: targets.dtype.isInteger ? .int32 : .float32)
     return [outputs.cast(to: .float32), objective.losses(outputs, targets).cast(to: .float32), known]

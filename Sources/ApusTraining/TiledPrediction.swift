@@ -1,16 +1,16 @@
 import ApusData
 
-/// What a classifier makes of the tiles of a large picture, put together again.
+/// The predictions of a classifier for the tiles of a large image, combined.
 public struct TiledPrediction: Hashable, Sendable {
-  /// Where the tiles lie.
+  /// The positions of the tiles.
   public let tiles: ImageTiles
-  /// Of each tile, `[tiles, classes]`, row-major.
+  /// The probabilities of each tile, `[tiles, classes]`, row-major.
   public let probabilities: [Float]
   /// The number of classes.
   public let classCount: Int
 
   /// - Parameter probabilities: `[tiles.count, classes]`, row-major.
-  /// - Precondition: there are as many as that.
+  /// - Precondition: the number of probabilities is a positive multiple of `tiles.count`.
   public init(_ tiles: ImageTiles, probabilities: [Float]) {
     guard !probabilities.isEmpty, probabilities.count % tiles.count == 0 else {
       fatalError("TiledPrediction: \(probabilities.count) probabilities of \(tiles.count) tiles")
@@ -25,7 +25,7 @@ public struct TiledPrediction: Hashable, Sendable {
     probabilities[number * classCount..<(number + 1) * classCount]
   }
 
-  /// The probability of each class for the whole picture: the mean over the tiles.
+  /// The probability of each class for the whole image: the mean over the tiles.
   public var means: [Double] {
     (0..<classCount).map { number in
       let own = stride(from: number, to: probabilities.count, by: classCount).map { Double(probabilities[$0]) }
@@ -33,8 +33,8 @@ public struct TiledPrediction: Hashable, Sendable {
     }
   }
 
-  /// The probability of a class at each pixel of the picture, `[height, width]`: that of the tile it lies in, in several
-  /// their weighted mean, see ``ImageTiles/stitched(_:channels:)``.
+  /// The probability of a class at each pixel of the image, `[height, width]`: that of the tile that contains the
+  /// pixel, or for several tiles their weighted mean, see ``ImageTiles/stitched(_:channels:)``.
   public func map(ofClass number: Int) -> [Float] {
     tiles.stitched(channels: 1) { tile, _ in probabilities[tile * classCount + number] }
   }

@@ -3,43 +3,43 @@ import ApusFiles
 import ApusNN
 import ApusTensor
 
-/// What can go wrong with a run, with what is needed to get out of it.
+/// The errors of a training run, with what is needed to resolve them.
 public enum TrainingError: Error, Hashable, Sendable {
   /// The device failed; checkpoints already written are untouched.
   case device(DeviceError)
-  /// A data file could not be read or written, or is not what it should be.
+  /// A data file could not be read or written, or is malformed.
   case data(DataError)
-  /// The operating system refused.
+  /// The operating system refused an operation.
   case inputOutput(path: String, operation: String, reason: String)
   /// A checkpoint or file of weights is damaged.
   case damaged(path: String, reason: String)
   /// A file of weights or a checkpoint belongs to another model or run.
   case mismatch(path: String, reason: String)
-  /// What a checkpoint should keep besides tensors could not be read again.
+  /// The configuration for a checkpoint could not be read back.
   case unstorable(path: String, reason: String)
-  /// There is nothing to go on from.
+  /// There is no checkpoint to resume from.
   case noCheckpoint(path: String, damaged: [String])
-  /// Another process, of this number where it could be read, is writing to the run.
+  /// Another process is writing to the run; `process` is its number if it could be read.
   case inUse(path: String, process: Int?)
-  /// The output directory holds another run.
+  /// The output directory contains another run.
   case occupied(path: String)
-  /// No way leads from the loss to trainable parameters of these keys: training would leave them as they are.
+  /// No gradient path leads from the loss to the trainable parameters with these keys: training would not change them.
   case untrained(keys: [String])
-  /// The loss depends on a trainable parameter that the optimizer does not hold; of a shape, and read in a layer.
+  /// The loss depends on a trainable parameter of this shape, read in this layer, that the optimizer does not update.
   case unknownParameter(shape: [Int], layer: String?)
   /// The loss of step `step`, counted from 1, is not a finite number.
   case diverged(step: Int, loss: Double)
-  /// A parameter or statistic is not finite after so many steps; no checkpoint was made of it.
+  /// A parameter or statistic is not finite after `step` steps; no checkpoint was written.
   case brokenWeights(step: Int, key: String)
-  /// The first operation that made NaN or an infinity, where they are looked for, in step `step`, counted from 1.
+  /// The first operation that produced NaN or an infinity in step `step`, counted from 1, with anomaly detection.
   case anomaly(step: Int, Anomaly)
-  /// The optimizer could not go on.
+  /// The optimizer failed.
   case optimizer(OptimizerError)
-  /// Step `step`, counted from 1, has one example, of which a layer cannot be trained.
+  /// Step `step`, counted from 1, has a single example, with which a layer cannot be trained.
   case singleExample(step: Int, ShapeError)
   /// Training does not fit the device's memory; `fitting` is the largest batch size that does, if there is one.
   case tooLarge(TrainingMemory, limit: MemoryLimit, device: String, fitting: Int?)
-  /// Outputs or labels that no measure is defined for.
+  /// The outputs or labels cannot be measured.
   case unmeasurable(reason: String)
 
   init(_ error: FileError) {
@@ -52,7 +52,7 @@ extension TrainingError: CustomStringConvertible {
     "detecting anomalies names the operation; a lower learning rate or gradients clipped to a norm of 1 may help; "
     + "checkpoints made before are as they were"
 
-  /// Paths, keys and what files say are in it cut and escaped.
+  /// The message, in which paths, keys and texts from files are shortened and escaped.
   public var description: String { text.printable(limit: 4096, keepsLines: true) }
 
   private var text: String {
@@ -107,7 +107,7 @@ extension TrainingError: CustomStringConvertible {
   }
 }
 
-/// Turns the errors of the modules below into that of this one.
+/// Converts the errors of lower modules to `TrainingError`.
 func reportingTraining<R>(_ body: () throws -> R) throws(TrainingError) -> R {
   do {
     return try body()

@@ -1,10 +1,10 @@
 #include <cblas.h>
 
-// What the library itself calls ahead of a fork; not in its header, nor in all of its builds.
+// OpenBLAS calls this function before a fork. It is not declared in its header and is missing from some builds.
 extern int blas_thread_shutdown_(void) __attribute__((weak));
 
-/// Runs each call on the thread that makes it. The threads that the library started when it was loaded are ended: they
-/// would spin for a tenth of a second, on cores that are wanted.
+/// Makes OpenBLAS run each call on the calling thread. It ends the threads that OpenBLAS started when it was loaded:
+/// they would spin for a tenth of a second on cores that other threads need.
 static inline void openblas_use_calling_thread(void) {
   openblas_set_num_threads(1);
   if (blas_thread_shutdown_) blas_thread_shutdown_();

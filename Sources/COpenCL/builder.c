@@ -16,14 +16,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// How long a builder waits for work before it ends, the largest piece of it, and how long that may take.
+// How long a builder waits for a job before it exits, the largest job, and the longest time that a job may take.
 enum { IDLE_MILLISECONDS = 10000, MOST_BYTES = 64 << 20, MOST_SECONDS = 240 };
 
 static cl_device_id device;
 static cl_context context;
 static cl_command_queue queue;
 
-// Reads exactly `count` bytes; 0 where the other side is gone.
+// Reads exactly `count` bytes; returns 0 if the other end is closed.
 static int receive(void *bytes, size_t count) {
   char *at = bytes;
   while (count > 0) {
@@ -35,7 +35,7 @@ static int receive(void *bytes, size_t count) {
   return 1;
 }
 
-// The device with this number among all of all platforms, with a context and a queue.
+// Opens a device, by its index among the devices of all platforms, and creates a context and a queue.
 static int open_device(const COpenCLFunctions *cl, cl_uint number) {
   cl_platform_id platforms[32];
   cl_uint platform_count = 0;
@@ -56,7 +56,7 @@ static int open_device(const COpenCLFunctions *cl, cl_uint number) {
   return queue != NULL;
 }
 
-// Starts a kernel such that it does nothing: the compiler has to finish it for that.
+// Launches a kernel with arguments that make it do nothing; the compiler has to finish the kernel for the launch.
 static int launch(const COpenCLFunctions *cl, cl_program program, const char *name, size_t local_size) {
   cl_int status = 0;
   cl_kernel kernel = cl->clCreateKernel(program, name, &status);
@@ -76,7 +76,7 @@ static int launch(const COpenCLFunctions *cl, cl_program program, const char *na
   return status == CL_SUCCESS;
 }
 
-// Builds one program and finishes its kernels, whose names lie one after the other, each ended by a zero.
+// Builds one program and launches its kernels, whose names are stored consecutively, each terminated by a zero byte.
 static int build(const COpenCLFunctions *cl, const COpenCLJob *job, const char *bytes) {
   if (queue == NULL) return 0;
   const char *options = bytes;
@@ -93,7 +93,7 @@ static int build(const COpenCLFunctions *cl, const COpenCLJob *job, const char *
   return is_built;
 }
 
-// Builds something if there is no work yet, so that the compiler is loaded when it comes.
+// Builds an empty kernel if there is no job yet, so that the compiler is loaded when the first job arrives.
 static void warm_up(const COpenCLFunctions *cl, cl_uint number) {
   static const char text[] = "__kernel void nothing(int at) {}";
   COpenCLJob job = {.local_size = 1, .option_count = 1, .name_count = sizeof "nothing", .text_count = sizeof text};
@@ -105,7 +105,7 @@ static void warm_up(const COpenCLFunctions *cl, cl_uint number) {
 }
 
 static void serve(cl_uint number) {
-  // A compiler that goes round in circles ends by a signal.
+  // A signal ends a compiler that hangs.
   alarm(MOST_SECONDS);
   const COpenCLFunctions *cl = copencl_functions();
   if (cl == NULL) return;
@@ -127,7 +127,7 @@ static void serve(cl_uint number) {
   }
 }
 
-// Closes all descriptors from one on, however many there are.
+// Closes all descriptors from `first` on.
 static void close_from(int first) {
 #ifdef SYS_close_range
   if (syscall(SYS_close_range, (unsigned)first, ~0u, 0u) == 0) return;
@@ -141,24 +141,24 @@ static void close_from(int first) {
   closedir(directory);
 }
 
-// Whether a descriptor is a socket of this machine, as builders are given.
+// Whether a descriptor is a local (Unix domain) socket, as builders receive it.
 static int is_local_socket(int descriptor) {
   int domain = 0;
   socklen_t size = sizeof domain;
   return getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
 }
 
-// Runs ahead of main. A process that was started as a builder does nothing else: it forks the builder and exits. So the
-// builder is no child of the process that wants it, which may wait for any of its children and not know this one.
+// Runs before main. A process that was started as a builder only forks the builder and exits. Thus the builder is not a
+// child of the process that uses it, which may wait for any of its children and does not know this one.
 __attribute__((constructor(101))) static void begin(int count, char **words) {
   if (count != 2 || strcmp(words[0], COPENCL_BUILDER_NAME) != 0) return;
   char *end = NULL;
   unsigned long number = strtoul(words[1], &end, 10);
   if (end == words[1] || *end != 0 || !is_local_socket(COPENCL_BUILDER_SOCKET)) return;
   if (fork() != 0) _exit(0);
-  // Where the C library could not close them ahead.
+  // For C libraries that cannot close the descriptors at the spawn.
   close_from(COPENCL_BUILDER_SOCKET + 1);
-  // Which signals the process that started it waits for is that one's business.
+  // Reset the signal mask, which is inherited from the process that started this one.
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
@@ -194,7 +194,7 @@ static int first_object(struct dl_phdr_info *info, size_t size, void *result) {
 }
 
 int copencl_can_start_builders(void) {
-  // The constructor above is in a program that is started again only if it is in the program itself.
+  // A restarted program runs the constructor above only if the constructor is part of the program itself.
   ElfW(Addr) program = 0;
   dl_iterate_phdr(first_object, &program);
   Dl_info here;

@@ -22,7 +22,7 @@ void csha256_compress_portable(uint32_t state[8], const void *blocks, size_t cou
         }
         uint32_t v[8];
         memcpy(v, state, sizeof v);
-        // Instead of moving the eight variables, their places move: variable j of round i is v[(j - i) mod 8].
+        // The eight variables are not moved; their indices rotate: variable j of round i is v[(j - i) mod 8].
 #pragma clang loop unroll_count(8)
         for (unsigned i = 0; i < 64; i++) {
             uint32_t a = v[-i & 7], b = v[(1 - i) & 7], c = v[(2 - i) & 7];

@@ -35,7 +35,7 @@ void csha256_compress_instructions(uint32_t state[8], const void *blocks, size_t
             cdgh = _mm_sha256rnds2_epu32(cdgh, abef, rounds);
             abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(rounds, 0x0e));
             if (i >= 12) continue;
-            // The words of rounds 4·i + 16 and on take the place of those just used.
+            // The words of rounds 4·i + 16 to 4·i + 19 overwrite the words that were just used.
             __m128i seven_back = _mm_alignr_epi8(w[(i + 3) & 3], w[(i + 2) & 3], 4);
             __m128i next = _mm_add_epi32(_mm_sha256msg1_epu32(w[i & 3], w[(i + 1) & 3]), seven_back);
             w[i & 3] = _mm_sha256msg2_epu32(next, w[(i + 3) & 3]);

@@ -1,4 +1,4 @@
-// Access to vectors in memory, by the names of their types, and prefetching of lines of the cache.
+// Vector loads and stores by type name, and prefetching of cache lines.
 
 #define PASTE_(a, b) a##b
 #define PASTE(a, b) PASTE_(a, b)
@@ -6,7 +6,7 @@
 // Unaligned vector access.
 #define LOAD(type, source) (*(const PASTE(type, _any) *)(source))
 #define STORE(type, target, value) (*(PASTE(type, _any) *)(target) = (value))
-// A store past the caches, to a multiple of 64 bytes.
+// A non-temporal store to an address that is a multiple of 64 bytes.
 #define STREAM(type, target, value) __builtin_nontemporal_store((PASTE(type, _line))(value), (PASTE(type, _line) *)(target))
 typedef VF VF_any __attribute__((aligned(4), may_alias));
 typedef VI VI_any __attribute__((aligned(4), may_alias));
@@ -18,7 +18,7 @@ typedef VI VI_line __attribute__((aligned(64), may_alias));
 typedef VD VD_line __attribute__((aligned(64), may_alias));
 typedef VL VL_line __attribute__((aligned(64), may_alias));
 
-// Copies fewer than 16 words of 4 or 8 bytes: a call of memcpy takes longer than the copy.
+// Copies fewer than 16 words of 4 or 8 bytes: a call of memcpy costs more than the copy.
 #define COPY_PART(name, S)                                                                      \
   INLINE void name(void *target, const void *source, size_t count) {                            \
     char *t = target;                                                                           \
@@ -37,15 +37,15 @@ COPY_PART(copy_part_8, uint64_t)
 #define COPY_SOME(type) PASTE(copy_part_, type)
 
 #define CSIMD_CACHE_LINE 64
-// A walk over the lines of the cache that hold a block of memory, row by row: memory is read at its best along rows,
-// whatever the order in which numbers are wanted from the caches afterwards.
+// Iterates over the cache lines of a block of memory, row by row: memory is read fastest along rows, independent of the
+// order in which the elements are used afterwards.
 typedef struct {
   csimd_prefetch_block rest;
-  // Bytes of the row that the walk is behind.
+  // The byte offset in the current row.
   size_t at;
 } prefetch_cursor;
 
-// The next line, or NULL behind the last one.
+// The next cache line, or NULL after the last one.
 INLINE const char *prefetch_next(prefetch_cursor *cursor) {
   if (cursor->rest.count == 0) return NULL;
   const char *row = cursor->rest.data, *line = row + cursor->at;
@@ -58,13 +58,13 @@ INLINE const char *prefetch_next(prefetch_cursor *cursor) {
   return line;
 }
 
-// Prefetches the next line into the first-level cache.
+// Prefetches the next cache line into the L1 cache.
 INLINE void prefetch_line(prefetch_cursor *cursor) {
   const char *line = prefetch_next(cursor);
   if (line) __builtin_prefetch(line, 0, 3);
 }
 
-// A block of memory that a product prefetches into the second-level cache: `lines_per_tile` cache lines before each tile.
+// A block of memory that a product prefetches into the L2 cache: `lines_per_tile` cache lines before each tile.
 typedef struct {
   prefetch_cursor cursor;
   size_t lines_per_tile;
@@ -79,13 +79,12 @@ INLINE prefetch_share prefetch_share_of(const csimd_prefetch_block *block, size_
   return result;
 }
 
-// Prefetches a block of at least k rows one cache line at a time: with each number along k, a tile prefetches a line of
-// another row.
+// Prefetches a block of at least k rows: for each element along k, a tile prefetches one cache line of another row.
 typedef struct {
   const char *rows, *next, *last_rows;
   /// Cache lines in a row; lines left to prefetch in the current k rows; lines left in the whole block.
   size_t length, left, count;
-  /// The distance of k rows and of one, in bytes.
+  /// The byte strides of k rows, and of one row.
   size_t distance, step;
 } prefetch_lines;
 
@@ -95,7 +94,7 @@ INLINE prefetch_lines prefetch_lines_of(const csimd_prefetch_block *block, size_
   size_t length = (block->length + CSIMD_CACHE_LINE - 1) / CSIMD_CACHE_LINE, count = (block->count + k - 1) / k * length;
   if (count > tiles) return result;
   result.rows = result.next = block->data;
-  // The last group is k rows too: it may overlap the one before.
+  // The last group also has k rows, and may overlap the group before it.
   result.last_rows = result.rows + (block->count - k) * block->distance;
   result.length = result.left = length;
   result.count = count;

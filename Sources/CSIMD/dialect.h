@@ -1,5 +1,5 @@
-// The C dialect of Kernels/prelude: 16 lanes on every instruction set, so that reductions have the same
-// order everywhere. An isa_*.c file defines CSIMD_HAS_FMA as 0 or 1 before it includes this.
+// The C definitions for Kernels/prelude: 16 lanes on every instruction set, so that reductions have the same
+// order everywhere. An isa_*.c file defines CSIMD_HAS_FMA as 0 or 1 before it includes this file.
 
 #include <float.h>
 #include <math.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 
 #pragma STDC FP_CONTRACT OFF
-// Vectors pass between inlined functions only, so that no calling convention is involved.
+// Vectors are passed between inlined functions only, so that no calling convention is involved.
 #pragma clang diagnostic ignored "-Wpsabi"
 
 typedef float VF __attribute__((ext_vector_type(16)));
@@ -68,7 +68,7 @@ INLINE VF libm_fmod(VF a, VF b) {
 #define ROUND(x) __builtin_elementwise_roundeven(x)
 #define TRUNCATE(x) __builtin_elementwise_trunc(x)
 #else
-// fma and the roundings are calls to libm on such a machine.
+// Without FMA, the built-in fma and rounding functions would be calls to libm.
 #define FMA(a, b, c) ((VF)(a) * (VF)(b) + (VF)(c))
 INLINE VF exact_fma(VF a, VF b, VF c) {
   VD product = __builtin_convertvector(a, VD) * __builtin_convertvector(b, VD);

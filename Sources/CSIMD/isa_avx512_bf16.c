@@ -18,11 +18,11 @@
 #define FN(name) name##_pairs
 #define V VF
 #define SCALAR float
-// The instruction adds the products of the upper halves, rounds, and adds those of the lower halves.
+// The instruction adds the products of the upper halves, rounds, and adds the products of the lower halves.
 #define MULTIPLY_ADD(a, b, c) ((VF)_mm512_dpbf16_ps((__m512)(c), (__m512bh)(a), (__m512bh)(b)))
 #include "loops_tiles.h"
 
-// Numbers of bfloat16 have zeros in their lower halves.
+// bfloat16 values in float32 have zero lower halves.
 INLINE VF joined(VF first, VF second) { return AS_F(AS_U(first) | AS_U(second) >> 16); }
 
 static void join(size_t count, const float *numbers, float *words) {
@@ -45,11 +45,11 @@ static void join_lines(size_t rows, size_t width, const float *lines, float *wor
     for (size_t c = 0; c < width; c += LANES) STORE(VF, words + c, joined(LOAD(VF, lines + c), LOAD(VF, lines + width + c)));
 }
 
-// Lines along k that become a block of a sliver or a panel at a time.
+// Elements along k that are transposed into a sliver or panel at a time.
 #define LINES_AT_ONCE 64
 
-// `target[i·step + r] = (source[r·stride + 2i], source[r·stride + 2i + 1])` for r < rows, at most 16, and 2i < k. Up to 15
-// words behind each row of the target are written, in order.
+// `target[i·step + r] = (source[r·stride + 2i], source[r·stride + 2i + 1])` for r < rows (at most 16) and 2i < k. Up to
+// 15 words past each row of the target are written before the next row.
 static void transpose_pairs(
     size_t rows, size_t k, const float *source, ptrdiff_t stride, float *target, size_t step) {
   _Alignas(64) float lines[LINES_AT_ONCE * LANES];
@@ -67,7 +67,7 @@ static void transpose_pairs(
   }
 }
 
-// Two lines of all rows, or one and zeros, become one of words.
+// Joins two lines, or one line and zeros, into a line of words.
 INLINE VF joined_rows(const float *first, const float *second, size_t count) {
   VF a = (VF)(0), b = (VF)(0);
   if (count == LANES) {
@@ -99,7 +99,7 @@ static void FN(pack_rows)(size_t m, size_t k, const void *a, ptrdiff_t row, ptrd
     FOR_SLIVERS(m, {
       float *to = (float *)slivers + first * words + i * rows;
       VF both = joined_rows(line + first, next ? next + first : NULL, first + LANES <= m ? LANES : rows);
-      // What is written too much are lines of the sliver that come later.
+      // The elements past a line belong to later lines of the sliver, which are written afterwards.
       if ((words - i) * rows >= LANES) STORE(VF, to, both);
       else COPY_SOME(VF)(to, &both, rows);
     })
@@ -130,6 +130,7 @@ static void FN(pack_columns)(
 }
 
 const csimd_pairs csimd_avx512_bf16 = {
+  .word_multiple = 1,
   .pack_rows = FN(pack_rows),
   .pack_columns = FN(pack_columns),
   .block_multiply = FN(block_multiply),
@@ -137,5 +138,11 @@ const csimd_pairs csimd_avx512_bf16 = {
   .join = join,
   .join_lines = join_lines,
 };
+#pragma clang attribute pop
+
+#pragma clang attribute push( \
+    __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx512bf16,avx2,fma,f16c,amx-tile,amx-bf16"))), \
+    apply_to = function)
+#include "loops_amx.h"
 #pragma clang attribute pop
 #endif

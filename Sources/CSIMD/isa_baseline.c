@@ -1,4 +1,4 @@
-// What the target has without asking: SSE2 on x86-64, NEON (with fma) on AArch64.
+// The instruction set that every machine of the target has: SSE2 on x86-64, NEON (with fma) on AArch64.
 #include "csimd.h"
 #include <math.h>
 #include <string.h>

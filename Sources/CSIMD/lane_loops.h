@@ -1,4 +1,5 @@
-// The rows of one lane as loops, and their table. Included once for each lane, with LANE defined.
+// The operations of elementwise.def on one lane as loops, and their table. Included once for each lane, with LANE
+// defined.
 
 #include "../../Kernels/prelude/lane.h"
 
@@ -15,7 +16,7 @@
     V b = OPERAND(V, 1);                                                          \
     r = expression;                                                               \
   })
-// What tests say goes to registers as 32 bits, or to memory as a byte.
+// The results of comparisons are 32 bits in registers, or one byte in memory.
 #define TRUTHS(name) FN(truths_##name)
 #define TEST1_OF(loop, name, R, R_BYTES, expression)                        \
   DEFINE_LOOP(loop(name), R, R_BYTES, 1, SIZES(BYTES_OF(V), 0, 0), {        \
@@ -49,8 +50,8 @@ DEFINE_LOOP(FN(select), V, BYTES_OF(V), 3, SIZES(4, BYTES_OF(V), BYTES_OF(V)), {
 })
 
 #if LANE_IS_FLOAT
-// Rows in one loop: exp(a − b), which softmax is made of, a number times its normal distribution, and products to which
-// something is added, or which are taken from something; each operation rounds.
+// Fused operations: exp(a − b) for softmax, a·Φ(a) (GELU), a product plus a term, and a term minus a product. Each
+// operation is rounded separately.
 #define TERNARY(name, expression)                                                                 \
   DEFINE_LOOP(ROW(name), V, BYTES_OF(V), 3, SIZES(BYTES_OF(V), BYTES_OF(V), BYTES_OF(V)), {       \
     V a = OPERAND(V, 0);                                                                          \

@@ -1,15 +1,15 @@
-// The loops of one instruction set. An isa_*.c file includes this once, after it defined
+// The loops of one instruction set. An isa_*.c file includes this file once, after it has defined
 //   CSIMD_ISA_NAME     the table's name, a string
 //   CSIMD_TABLE        the table's identifier
 //   CSIMD_HAS_FMA      0 or 1
-//   CSIMD_REGISTERS    how many vectors of 16 floats the registers hold
+//   CSIMD_REGISTERS    the number of vectors of 16 floats that the registers hold
 // inside a `#pragma clang attribute push` that sets the target.
 
 #include "dialect.h"
 #include "access.h"
 #include "windows.h"
 
-// A loop handles whole groups of 16; what remains goes through padded copies.
+// A loop handles whole groups of 16 elements; the remaining elements use padded copies.
 #define TAIL_BYTES 128
 __attribute__((noinline)) static void run_tail(
     csimd_loop loop, size_t whole, size_t rest, char *result, size_t result_bytes,
@@ -28,11 +28,11 @@ __attribute__((noinline)) static void run_tail(
   memcpy(result + whole * result_bytes, output, rest * result_bytes);
 }
 
-// `for` over the whole groups of an operation with the given operands, then the tail.
+// Defines the loop of an operation: over whole groups, then the tail.
 #define DEFINE_LOOP(name, R, R_BYTES, COUNT, BYTES, BODY)                                               \
   static void name(size_t count, void *result, const csimd_operand *operands, const csimd_flow *flow) { \
     static const size_t bytes[3] = BYTES;                                                               \
-    /* Read once: what is stored could change them, for all that a compiler knows. */                   \
+    /* Read the operands once: the compiler must assume that stores could change them. */               \
     const char *data[3];                                                                                \
     size_t step[3];                                                                                     \
     for (int k = 0; k < COUNT; k += 1) {                                                                \
@@ -71,7 +71,7 @@ __attribute__((noinline)) static void run_tail(
 #define BYTES_VL 8
 #define BYTES_OF(T) PASTE(BYTES_, T)
 
-// Lane i of FOLDED(a, k) is lane i + k of a; only lanes below k are used.
+// Lane i of FOLDED(a, k) is lane i + k of a; callers use only lanes below k.
 #define FOLDED(a, k)                                                                              \
   __builtin_shufflevector(a, a, (0 + k) & 15, (1 + k) & 15, (2 + k) & 15, (3 + k) & 15,           \
                           (4 + k) & 15, (5 + k) & 15, (6 + k) & 15, (7 + k) & 15, (8 + k) & 15,   \

@@ -1,6 +1,6 @@
-// Rows of attention's weights, between its products. Included once for each floating-point lane.
+// Attention weights, computed between the two matrix products. Included once for each floating-point lane.
 
-// Which lanes of a row from `at` on are open: ahead of `end`, and not 0 in the mask.
+// The mask of the keys from `at` on that a row may attend to: keys below `end` that are not 0 in the mask.
 INLINE MASK FN(attention_open)(const csimd_weights *w, size_t at, size_t end, const uint8_t *mask) {
   VI lanes = (VI){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} + (int32_t)at;
   VI open = lanes < (int32_t)end;
@@ -24,19 +24,19 @@ INLINE size_t FN(attention_end)(const csimd_weights *w, size_t row) {
   return end < 0 ? 0 : end > (int64_t)w->keys ? w->keys : (size_t)end;
 }
 
-// The words of a row's weights ahead of `end`, or NULL.
+// The random words for a row's weights below `end`, or NULL without dropout.
 INLINE const uint32_t *FN(attention_words)(const csimd_weights *w, size_t row, size_t end) {
   if (w->words == NULL) return NULL;
   philox(end, w->words, w->first_word + row * w->word_row, w->seed, w->counter);
   return w->words;
 }
 
-// Which weights of a row dropout leaves.
+// The mask of the weights that dropout keeps.
 INLINE MASK FN(attention_kept)(const csimd_weights *w, const uint32_t *words) {
   return MASK_OF((VI)(LOAD(VU, words) >> 8) < (int32_t)w->bound);
 }
 
-// What is added to the products of a row from `at` on; 0 from `end` on.
+// The values that are added to the products of a row from `at` on; 0 from `end` on.
 INLINE V FN(attention_added)(const csimd_weights *w, size_t at, size_t end, const SCALAR *added) {
   if (w->added_step == 1 && at + LANES <= end) return LOAD(V, added + at);
   SCALAR numbers[LANES];
@@ -67,8 +67,8 @@ INLINE SCALAR FN(attention_total)(V v) {
   return v[0];
 }
 
-// The products of a block of keys become weights without their common divisor; what was added up of the
-// keys before it is brought to the new peaks.
+// Turns the products of a block of keys into weights that are not yet divided by their sum; rescales the sums
+// and outputs of the previous keys to the new maxima.
 static void FN(attention_weights)(const csimd_weights *w, void *products, void *peaks, void *sums, void *output) {
   SCALAR *row = products, *peak = peaks, *sum = sums, *total = output;
   const uint8_t *mask = w->mask;
@@ -111,7 +111,7 @@ static void FN(attention_weights)(const csimd_weights *w, void *products, void *
   }
 }
 
-// Divides by the sums; the logarithm of a row's whole sum takes the place of its peak.
+// Divides the output by the sums, and replaces each row's maximum by the logarithm of its whole sum.
 static void FN(attention_finish)(const csimd_weights *w, const void *sums, void *peaks, void *output) {
   const SCALAR *sum = sums;
   SCALAR *peak = peaks, *total = output;
@@ -124,7 +124,7 @@ static void FN(attention_finish)(const csimd_weights *w, const void *sums, void 
   }
 }
 
-// The products of a block become weights, and the gradients of the weights those of the products.
+// Turns the products of a block into weights, and the gradients of the weights into gradients of the products.
 static void FN(attention_gradients)(
     const csimd_weights *w, const void *logarithms, const void *dots, void *products, void *gradients) {
   const SCALAR *logarithm = logarithms, *dot = dots;
@@ -152,7 +152,7 @@ static void FN(attention_gradients)(
   }
 }
 
-// The product of each row of two arrays.
+// The dot product of each row of two arrays.
 static void FN(attention_dots)(
     size_t rows, size_t width, const void *left, size_t left_stride, const void *right, size_t right_stride,
     void *dots) {

@@ -9,7 +9,7 @@
   })
 #define TO(R, x) __builtin_convertvector(x, R)
 
-// Truncated and saturated; NaN becomes 0. `limit` is the first power of two that is too
+// Truncates and saturates; NaN becomes 0. `limit` is the smallest power of two that is too
 // large.
 #define SATURATED(R, A, limit, least, greatest)                                 \
   ({                                                                            \
@@ -46,18 +46,18 @@ typedef uint16_t halves16 __attribute__((ext_vector_type(16), aligned(2), may_al
 
 #if HAS_HALF
 INLINE VF from_float16(halves16 h) { return FLOAT_FROM_HALF((VH)h); }
-// Vectors of halves are converted by instructions. All NaN are stored as the same one, but for the sign.
+// Instructions convert vectors of halves. All NaNs are stored with the same payload and keep their sign.
 INLINE halves16 to_float16(VF a) {
   return (halves16)HALF_FROM_FLOAT(a == a ? a : AS_F((AS_I(a) & INT32_MIN) | 0x7fc00000));
 }
 #else
-// float16 as float32: the exponent is moved by a product, which also makes denormals normal.
+// float16 as float32: a multiplication adjusts the exponent and also normalizes denormals.
 INLINE VF from_float16(halves16 h) {
   VI bits = TO(VI, h);
   VI magnitude = (bits & 0x7fff) << 13;
   VF r = AS_F(magnitude) * 0x1p112f;
   r = magnitude >= 0x0f800000 ? AS_F(magnitude | 0x7f800000) : r;
-  // NaN become quiet, as those that processors convert.
+  // NaNs become quiet, as with the conversion instructions.
   r = magnitude > 0x0f800000 ? AS_F(magnitude | 0x7fc00000) : r;
   return AS_F(AS_I(r) | ((bits & 0x8000) << 16));
 }
@@ -76,7 +76,7 @@ INLINE halves16 to_float16(VF a) {
 INLINE VF from_bfloat16(halves16 h) { return AS_F(TO(VI, h) << 16); }
 INLINE halves16 to_bfloat16(VF a) {
   VI r = AS_I(round_bfloat16(a)) >> 16;
-  // A NaN whose payload lies in the low half must not become infinite.
+  // A NaN with a payload only in the low half must not become an infinity.
   return TO(halves16, a == a ? r : (r | 0x40));
 }
 
@@ -87,7 +87,7 @@ INLINE signed16 to_signed(VI a) { return TO(signed16, a); }
 INLINE bytes16 to_truths(VI a) { return TO(bytes16, (a != 0) & 1); }
 #define UNCHANGED(a) (a)
 
-// Groups of 16 are collected into, or scattered from, a vector of the storage type.
+// Groups of 16 elements are gathered into, or scattered from, a vector of the storage type.
 #define LOAD_LOOP(name, S, STORED, R, from)                                                     \
   static void name(size_t n, void *result, const void *source, ptrdiff_t stride) {              \
     R *r = result;                                                                              \

@@ -1,13 +1,13 @@
-// Convolutions with stride 1 on padded planes, seen as one row of pixels: the neighbour that a tap reads
-// lies at the same distance for all pixels, so that vectors run over pixels without an im2col. The gaps
+// Convolutions with stride 1 on padded planes, treated as one row of pixels: the offset of the pixel that a tap reads
+// is the same for all results, so that vectors run over pixels without im2col. The gaps
 // between the rows of the result hold garbage that is not read.
 //
 //     out[k][p] = Σ_t weights[t][k] · x[p + offsets[t]]
 //
-// The greatest K is PLANE_BLOCK; 1, 2 and the even numbers up to it are there.
+// K is 1 or an even number up to PLANE_BLOCK.
 //
-// A tile of K channels × B vectors of pixels is kept in registers; CSIMD_REGISTERS vectors of 16 floats
-// fit.
+// A tile of K channels × B vectors of pixels is kept in registers, which hold CSIMD_REGISTERS vectors of
+// 16 floats.
 
 #define PLANE_TILE(K, B)                                                                         \
   INLINE void plane_tile_##K##_##B(size_t taps, const float *x, const ptrdiff_t *offsets,        \
@@ -27,7 +27,7 @@
     for (int k = 0; k < K; k += 1)                                                               \
       for (int b = 0; b < B; b += 1) STORE(VF, out + k * stride + b * LANES, sums[k][b]);        \
   }
-// Blocks of B vectors, then of C: what one vector's chain of sums waits for, others fill.
+// Blocks of B vectors, then of C: several independent chains hide the latency of multiply-adds.
 #define PLANE_ROW(K, B, C)                                                                       \
   static void plane_row_##K(size_t taps, const float *x, const ptrdiff_t *offsets,               \
                             const float *weights, float *out, size_t stride, size_t vectors) {   \
@@ -127,7 +127,7 @@ static void plane_correlate(size_t channels, size_t taps, const float *x, const 
     correlate_row_1(vectors, y + k * stride, stride, x, offsets, taps, sums + k * taps * LANES);
 }
 
-// Folds each group of 16 sums into one number, by halves.
+// Adds each group of 16 sums, by halves.
 static void fold_sums(size_t count, const float *sums, float *result) {
   for (size_t i = 0; i < count; i += 1) {
     VF a = LOAD(VF, sums + i * LANES);

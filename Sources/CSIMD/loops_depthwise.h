@@ -2,14 +2,14 @@
 //
 //     out[r][p] = Σ_i Σ_j weights[3i + j] · x[r + i − padding][p + j − padding]
 //
-// Rows of results are at least LANES long. The last vector of a row ends where the row ends, so that it may overlap the one
-// before it. With a padding of 1 the plane is as large as the result, and zeros stand for the pixels around it; with a
-// padding of 0 all pixels are in memory.
+// Rows of results have at least LANES elements. The last vector of a row ends at the row's end, so that it may overlap
+// the previous vector. With a padding of 1 the plane is as large as the result, and pixels around it count as zeros;
+// with a padding of 0 all pixels are in memory.
 
 #define DEPTHWISE_ROWS 4
 #define DEPTHWISE_LOOP _Pragma("clang loop unroll(full)")
 
-// The pixels that tap j reads for the vector of results at the pixels from `x` on.
+// The pixels that tap j reads for the vector of results at `x`.
 INLINE VF depthwise_pixels(const int padding, const int is_first, const int is_last, const float *x, const int j) {
   if (padding && is_first && j == 0) {
     return __builtin_shufflevector(
@@ -21,7 +21,8 @@ INLINE VF depthwise_pixels(const int padding, const int is_first, const int is_l
   return LOAD(VF, x + j - padding);
 }
 
-// Some rows of one vector, from the rows of pixels in `x`. With enough registers each row is read once for all of them.
+// Computes one vector of `rows` rows from the rows of pixels in `x`. With enough registers, each pixel row is read
+// once.
 INLINE void depthwise_tile(
     const int padding, const int is_first, const int is_last, const int rows, const float *const *x, size_t at,
     const float *weights, float *out, size_t out_row) {
@@ -58,7 +59,7 @@ INLINE void depthwise_rows(
 INLINE void depthwise_plane(
     const int padding, const csimd_depthwise_plane *plane, const float *weights, float *out, size_t out_row,
     size_t rows, size_t columns) {
-  // A last tile of few rows computes some of those before it again.
+  // The last tile may recompute rows of the previous tile.
   const size_t height = rows < DEPTHWISE_ROWS ? 1 : DEPTHWISE_ROWS;
   for (size_t row = 0; row < rows; row += height) {
     size_t r = row + height <= rows ? row : rows - height;
@@ -80,8 +81,8 @@ static void depthwise_multiply(
   else depthwise_plane(0, plane, weights, out, out_row, rows, columns);
 }
 
-// The sums of one vector of each row. A row of pixels, which is read once, meets three rows of y. Lanes that are not `fresh`
-// were taken by the vector before, and left out where there are some.
+// Accumulates the sums over one vector of each row. A row of pixels is read once and multiplied with three rows of y.
+// With `is_partial`, only `fresh` lanes are accumulated: the previous vector included the others.
 INLINE void depthwise_column(
     const int is_partial, VI fresh, const float *x, size_t x_row, const float *y, size_t y_row, size_t rows, float *sums) {
   VF s[3][3], factors[3] = {(VF)(0.0f), (VF)(0.0f), (VF)(0.0f)};
@@ -94,7 +95,7 @@ INLINE void depthwise_column(
     VF pixels[3];
     DEPTHWISE_LOOP for (int j = 0; j < 3; j += 1) pixels[j] = LOAD(VF, x + r * x_row + j);
     DEPTHWISE_LOOP for (int i = 0; i < 3; i += 1) {
-      // Row r − i of y; there is none at both ends.
+      // Skip if row r − i of y does not exist.
       if (r < (size_t)i || r - (size_t)i >= rows) continue;
       DEPTHWISE_LOOP for (int j = 0; j < 3; j += 1) {
         VF sum = FMA(pixels[j], factors[i], s[i][j]);

@@ -1,9 +1,9 @@
-// Running sums and products, and products of integer matrices.
+// Cumulative sums and products, and products of integer matrices.
 
-// Lines of `width` numbers, in order or from the last to the first.
+// A line of `width` elements; lines are in order, or reversed.
 #define LINE(S, step) ((S *)values + (is_reversed ? lines - 1 - (step) : (step)) * width)
 
-// Each line is multiplied by the one before it, the first one by what `state` holds.
+// Each line is multiplied by the line before it; the first line is multiplied by `state`.
 #define SCAN_PRODUCT(name, S)                                                                    \
   static void name(size_t lines, size_t width, void *values, int is_reversed, void *state,       \
                    int64_t taken) {                                                              \
@@ -15,8 +15,9 @@
     }                                                                                            \
   }
 
-// A sum is that of the line's chain of CSIMD_CHAIN lines plus what lies before the chain: the full chains of each level
-// (see reduce.def), from the highest on. `state` holds the levels, what lies before the chain, and the chain.
+// A sum is the sum within the line's chain of CSIMD_CHAIN lines plus the sum before the chain: the full chains of each
+// level (see reduce.def), starting with the highest level. `state` holds the levels, the sum before the chain, and the
+// chain.
 #define SCAN_SUM(name, S)                                                                        \
   static void name(size_t lines, size_t width, void *values, int is_reversed, void *state,       \
                    int64_t taken) {                                                              \

@@ -1,4 +1,4 @@
-// Products of matrices of floating-point numbers. Included once for each such lane.
+// Floating-point matrix products. Included once for each such lane.
 
 #undef MULTIPLY_ADD
 #if CSIMD_HAS_FMA
@@ -9,7 +9,7 @@
 
 #include "loops_tiles.h"
 
-// A product with one vector of columns, where packing rows would take as long as multiplying them.
+// A product with one vector of columns, for which packing rows would cost as much as multiplying them.
 static __attribute__((noinline)) void FN(narrow_rows)(
     size_t rows, size_t k, const SCALAR *a, size_t a_row, size_t a_step, const SCALAR *b, size_t b_row, SCALAR *c,
     size_t c_row, size_t columns, int accumulates, const SCALAR *ahead) {
@@ -24,7 +24,7 @@ static void FN(narrow_multiply)(
   size_t b_row = panels->row != 0 ? panels->row : LANES;
   const SCALAR *lines = a, *b = (const SCALAR *)panels->data + panels->first * b_row;
   if (a_step == 1) {
-    // Few rows at a time: where they are a power of two apart, they share the same places of a cache.
+    // A few rows at a time: rows at power-of-two strides map to the same cache sets.
     size_t height = TILE_ROWS < 8 ? TILE_ROWS : 8;
     for (size_t row = 0; row < m; row += height)
       FN(narrow_rows)(
@@ -33,7 +33,7 @@ static void FN(narrow_multiply)(
     return;
   }
   FOR_SLIVERS(m, {
-    // Lines are far apart: those of the next sliver but one, or of the first ones of the next lines, are prefetched.
+    // Lines are far apart: prefetch the sliver after the next, or the first slivers of the next lines.
     size_t next = first + 2 * TILE_ROWS;
     const SCALAR *ahead = next < m ? lines + next : is_followed ? lines + k * a_step + (next - m) : NULL;
     FN(narrow_rows)(
@@ -41,15 +41,15 @@ static void FN(narrow_multiply)(
   })
 }
 
-// Lines of numbers side by side: `target[i·step + r] = source[r·stride + i]` for r < rows and i < k. Up to 15 numbers
-// behind each row of the target are written, in order.
+// Transposes rows: `target[i·step + r] = source[r·stride + i]` for r < rows and i < k. Up to 15 elements
+// past each row of the target are written before the next row.
 INLINE void FN(transpose_some_lines)(
     size_t rows, size_t k, const SCALAR *source, ptrdiff_t stride, SCALAR *target, size_t step) {
   size_t i = 0;
 #if LANE == LANE_F32 && CSIMD_REGISTERS >= 8
   for (; i + LANES <= k; i += LANES) {
     const float *ahead = prefetch_address(rows, source, stride, i, k);
-    // A line of the cache is read whole, and prefetched once.
+    // A whole cache line is read, and prefetched once.
     TILE_LOOP for (size_t part = 0; part < LANES; part += TRANSPOSE_WIDTH)
       transpose_block(
           rows, source + i + part, stride, part == 0 ? ahead : NULL, target + (i + part) * step, step);
@@ -64,7 +64,7 @@ INLINE void FN(transpose_some_lines)(
 
 static void FN(transpose_lines)(
     size_t rows, size_t k, const SCALAR *source, ptrdiff_t stride, SCALAR *target, size_t step) {
-  // A known number of rows needs no branch for each of them.
+  // A constant number of rows needs no branch for each row.
   switch (rows) {
 #if LANE == LANE_F32 && CSIMD_REGISTERS >= 8
     case TRANSPOSE_WIDTH: FN(transpose_some_lines)(TRANSPOSE_WIDTH, k, source, stride, target, step); break;
@@ -74,19 +74,19 @@ static void FN(transpose_lines)(
   }
 }
 
-// The numbers of a line of a sliver, in the smallest vector that holds TILE_ROWS of them.
+// A line of a sliver, as the smallest vector that holds TILE_ROWS elements.
 #undef SLIVER_LANES
 #define SLIVER_LANES (TILE_ROWS <= 4 ? 4 : TILE_ROWS <= 8 ? 8 : 16)
 typedef SCALAR FN(sliver_line) __attribute__((ext_vector_type(SLIVER_LANES), aligned(sizeof(SCALAR)), may_alias));
 typedef SCALAR FN(half_line) __attribute__((ext_vector_type(SLIVER_LANES / 2), aligned(sizeof(SCALAR)), may_alias));
 
-// Copies `rows` numbers of a line; with `is_whole` a whole vector, which may be longer.
+// Copies `rows` elements of a line; with `is_whole` a whole vector, which may be longer.
 INLINE void FN(copy_line)(SCALAR *to, const SCALAR *from, size_t rows, int is_whole) {
   const size_t half = SLIVER_LANES / 2;
   if (is_whole) {
     *(FN(sliver_line) *)to = *(const FN(sliver_line) *)from;
   } else if (rows >= half) {
-    // Two vectors that overlap.
+    // Copy two vectors that overlap.
     FN(half_line) first = *(const FN(half_line) *)from, last = *(const FN(half_line) *)(from + rows - half);
     *(FN(half_line) *)to = first;
     *(FN(half_line) *)(to + rows - half) = last;
@@ -97,8 +97,8 @@ INLINE void FN(copy_line)(SCALAR *to, const SCALAR *from, size_t rows, int is_wh
 
 #undef SLIVERS_AT_ONCE
 #define SLIVERS_AT_ONCE 4
-// Rows of a transposed factor: a line of some slivers at a time, as it lies in memory. Slivers are often a multiple of 4
-// KiB apart: a first-level cache has places for lines of few of them.
+// Packs rows of a transposed factor: one line of a few slivers at a time, in memory order. Slivers are often a multiple
+// of 4 KiB apart: an L1 cache set holds lines of only a few of them.
 static void FN(pack_transposed_rows)(size_t m, size_t k, const SCALAR *a, ptrdiff_t line, SCALAR *slivers) {
   size_t tiles = (m + TILE_ROWS - 1) / TILE_ROWS;
   for (size_t tile = 0, start = 0; tile < tiles; tile += SLIVERS_AT_ONCE) {
@@ -109,7 +109,7 @@ static void FN(pack_transposed_rows)(size_t m, size_t k, const SCALAR *a, ptrdif
       first[t] = start;
       rows[t] = m / tiles + (tile + t < m % tiles);
       to[t] = slivers + start * k;
-      // How many lines are copied as whole vectors: what these write behind a line is overwritten by the next lines.
+      // The number of lines that are copied as whole vectors; the next lines overwrite the elements past a line.
       int has_room = start + SLIVER_LANES <= m && k * rows[t] >= SLIVER_LANES;
       whole[t] = has_room ? k - (SLIVER_LANES - 1) / rows[t] : 0;
       start += rows[t];
@@ -134,11 +134,11 @@ static void FN(pack_rows)(size_t m, size_t k, const void *a, ptrdiff_t row, ptrd
   })
 }
 
-// Whole panels of columns that lie side by side, a line of each at a time, as they lie in memory.
+// Copies `count` adjacent whole panels, one line of each at a time, in memory order.
 INLINE void FN(copy_panels)(
     const int count, size_t k, const SCALAR *from, ptrdiff_t row, SCALAR *to, size_t distance) {
   for (size_t i = 0; i < k; i += 1, from += row, to += PANEL_WIDTH) {
-    // Lines are far apart. Behind the last one, the first lines of the panels beside these are prefetched.
+    // Lines are far apart, so they are prefetched; after the last line, the first lines of the next panels.
     size_t next = i + PREFETCH_LINES;
     const SCALAR *ahead = from + PREFETCH_LINES * row + (next < k ? 0 : count * PANEL_WIDTH - (ptrdiff_t)k * row);
     TILE_LOOP for (int v = 0; v < count * TILE_VECTORS; v += 1) __builtin_prefetch(ahead + v * LANES);
@@ -173,7 +173,7 @@ static void FN(pack_columns)(
     }
     size_t transposed = 0;
 #if LANE == LANE_F32 && CSIMD_REGISTERS >= 8
-    // Whole blocks stay inside of the panel.
+    // Transpose whole blocks inside of the panel.
     for (; transposed + TRANSPOSE_WIDTH <= columns; transposed += TRANSPOSE_WIDTH)
       FN(transpose_lines)(TRANSPOSE_WIDTH, k, from + (ptrdiff_t)transposed * column, column, to + transposed, width);
 #endif
@@ -183,7 +183,7 @@ static void FN(pack_columns)(
 }
 #undef FOR_SLIVERS
 
-// The sums of chains that were computed apart.
+// Adds chains that were computed separately.
 static void FN(chain_sums)(
     size_t rows, size_t columns, size_t chains, const void *first, size_t row, size_t distance, void *c, size_t c_row) {
   for (size_t r = 0; r < rows; r += 1) {

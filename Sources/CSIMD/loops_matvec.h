@@ -1,10 +1,10 @@
-// Products of one row with a matrix of floating-point numbers, after loops_matmul.h. Included once for each such lane.
+// Products of one row with a floating-point matrix. Included once for each such lane, after loops_matmul.h.
 
-// How many columns of a product of one row are summed at a time.
+// The columns of a product of one row that are summed at a time.
 #undef ROW_CHUNK
 #define ROW_CHUNK 2048
 
-// Adds the product of some of k, whose rows of b follow each other.
+// Accumulates the product over a range of k, for b with contiguous rows.
 INLINE void FN(add_lines)(
     size_t n, size_t k, const SCALAR *a, size_t a_step, const SCALAR *b, ptrdiff_t row, SCALAR *sums) {
   size_t whole = n / LANES * LANES;
@@ -25,8 +25,8 @@ INLINE void FN(add_lines)(
 }
 
 #if LANE == LANE_F32 && CSIMD_REGISTERS >= 8
-// Adds the product of some of k with TRANSPOSE_WIDTH columns, each of which lies in one line.
-// Prefetches what lies `ahead` elements after what it reads; nothing if `ahead` is 0.
+// The product over a range of k with TRANSPOSE_WIDTH contiguous columns.
+// Prefetches the memory `ahead` elements after the memory that it reads; nothing if `ahead` is 0.
 INLINE transposed_row FN(add_columns)(
     size_t k, const SCALAR *a, size_t a_step, const SCALAR *b, ptrdiff_t column, size_t ahead) {
   transposed_row sum = (transposed_row)(0);
@@ -45,7 +45,7 @@ INLINE transposed_row FN(add_columns)(
 }
 #endif
 
-// The product of one row: every number of b is read once, as it lies in memory.
+// The product of one row: every element of `b` is read once, in memory order.
 static void FN(vector_multiply)(
     size_t n, size_t k, size_t depth, const void *a, size_t a_step, const void *b, ptrdiff_t row, ptrdiff_t column,
     void *c, int prefetches) {

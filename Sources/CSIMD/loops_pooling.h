@@ -1,7 +1,7 @@
-// Pooling of one plane, row by row of the result, tap by tap, along the row. Included for each lane with
+// Pooling of one plane: for each row of the result and each tap, a loop along the row. Included for each lane with
 // SCALAR and LANE defined, after lane.h.
 
-// Calls `body` for each tap that finds pixels of a row: tap (its number), from (the row's first pixel), and
+// Calls `body` for each tap that reads pixels of a row, with: tap (its index), from (the first pixel), and
 // part, the span of results.
 #define FOR_EACH_TAP(row, body)                                                                  \
   ptrdiff_t tap = 0;                                                                             \
@@ -17,7 +17,7 @@
         body;                                                                                    \
       }                                                                                          \
     }
-// Rows of channels have no gaps.
+// With stride 1, the pixels of a row are contiguous, and the loop is vectorized.
 #define FOR_EACH_PIXEL(body)                                                                     \
   if (w->stride[2] == 1) {                                                                       \
     _Pragma("clang loop vectorize(enable)")                                                      \
@@ -30,7 +30,8 @@
   }
 #define ROW_COUNT (w->output[0] * w->output[1])
 
-// The greatest pixel of each window of a row and its place in the plane; the first of equals, NaN first.
+// The greatest pixel of each window of a row and its index in the plane: the first of equal pixels; NaN is the
+// greatest.
 static void FN(pool_row)(const csimd_windows *w, const SCALAR *x, ptrdiff_t row, SCALAR *best, int32_t *places) {
   ptrdiff_t width = w->output[2];
   for (ptrdiff_t i = 0; i < width; i += 1) places[i] = -1;
@@ -88,7 +89,7 @@ static void FN(pool_selection)(const csimd_windows *w, const void *input, const 
   }
 }
 
-// The number of pixels of each window of a row: those inside the plane, or all.
+// The number of pixels of each window of a row: all pixels, or only the pixels inside the plane.
 static void FN(pool_counts)(const csimd_windows *w, ptrdiff_t row, int counts_padding, int32_t *counts) {
   int32_t all = (int32_t)(w->kernel[0] * w->kernel[1] * w->kernel[2]);
   for (ptrdiff_t i = 0; i < w->output[2]; i += 1) counts[i] = counts_padding ? all : 0;

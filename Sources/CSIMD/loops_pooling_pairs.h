@@ -1,4 +1,4 @@
-// Windows of 2 × 2 pixels with stride 2 on float32, eight results at a time.
+// Maximum pooling with 2 × 2 windows and stride 2 on float32, eight results at a time.
 
 typedef float eight __attribute__((ext_vector_type(8)));
 typedef int32_t eight_masks __attribute__((ext_vector_type(8)));
@@ -15,19 +15,19 @@ INLINE int is_pairs(const csimd_windows *w) {
 #define EVEN(v) __builtin_shufflevector(v, v, 0, 2, 4, 6, 8, 10, 12, 14)
 #define ODD(v) __builtin_shufflevector(v, v, 1, 3, 5, 7, 9, 11, 13, 15)
 #define WOVEN(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15)
-// Whether a comes before b, which stands first: greater, or NaN where b is none.
+// Whether a replaces b: a is greater, or a is NaN and b is not.
 #define BEATS(a, b) ((a > b) | ((a != a) & (b == b)))
 
-// Calls `body` for eight windows of two rows: y (where their results begin), u and l (their pixels), a, b,
-// c, d (the same, by their places in the windows), count (8, or what there is where rows are shorter). Up
-// to 15 pixels behind the last one are read.
+// Calls `body` for eight windows of two rows with: y, i (their results begin at y + i), u and l (the upper and lower
+// pixels), a, b, c, d (the same, by position in the window), count (8, or the row's length if it is shorter). Up
+// to 15 pixels past the last one are read.
 #define FOR_EACH_EIGHT(body)                                                                     \
   ptrdiff_t width = w->output[2], pixels = w->input[2], y = 0;                                   \
   for (ptrdiff_t z = 0; z < w->output[0]; z += 1)                                                \
     for (ptrdiff_t row = 0; row < w->output[1]; row += 1, y += width) {                          \
       ptrdiff_t start = (z * w->input[1] + 2 * row) * pixels;                                    \
       for (ptrdiff_t group = 0; group < width; group += 8) {                                     \
-        /* The last eight of a row overlap the ones before. */                                   \
+        /* The last eight of a row may overlap the previous ones. */                             \
         ptrdiff_t i = group + 8 > width && width >= 8 ? width - 8 : group;                       \
         VF u = LOAD(VF, x + start + 2 * i), l = LOAD(VF, x + start + pixels + 2 * i);            \
         eight a = EVEN(u), b = ODD(u), c = EVEN(l), d = ODD(l);                                  \
@@ -44,7 +44,7 @@ static void pool_pairs(const csimd_windows *w, const void *input, void *output) 
     eight m = BEATS(b, a) ? b : a;
     m = BEATS(c, m) ? c : m;
     m = BEATS(d, m) ? d : m;
-    // What is written behind a short row, the next one overwrites.
+    // The next row overwrites the results that are written past a short row.
     if (y + i + 8 <= result_size) memcpy(to + y + i, &m, sizeof m); else copy_part_4(to + y + i, &m, count);
   })
 }
@@ -77,7 +77,7 @@ static void pool_pairs_gradient(const csimd_windows *w, const void *input, const
     VF above = WOVEN(in_a, in_b);
     VF below = WOVEN(in_c, in_d);
     float *first = to + start + 2 * i;
-    // Zeros behind short rows: the rows that follow overwrite them.
+    // The next rows overwrite the zeros that are written past short rows.
     if (count == 8 || start + pixels + LANES <= input_size) {
       STORE(VF, first, above);
       STORE(VF, first + w->input[2], below);

@@ -1,13 +1,13 @@
 // Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011), 16 blocks at a
 // time.
 
-// Numbers, and pairs of numbers, of two vectors by turns.
+// Interleaves words, or pairs of words, of two vectors.
 #define LOWER_PAIRS(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
 #define UPPER_PAIRS(a, b) __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
 #define LOWER_FOURS(a, b) __builtin_shufflevector(a, b, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23)
 #define UPPER_FOURS(a, b) __builtin_shufflevector(a, b, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31)
 
-// The products of 32-bit words, from those of the even and of the odd ones.
+// The 64-bit products of 32-bit words: returns the high words and sets `low`. Even and odd words are multiplied apart.
 INLINE VU multiply_words(VU a, uint32_t factor, VU *low) {
   typedef uint64_t half __attribute__((ext_vector_type(8)));
   half factors = (half)((uint64_t)factor);
@@ -16,7 +16,7 @@ INLINE VU multiply_words(VU a, uint32_t factor, VU *low) {
   return __builtin_shufflevector(even, odd, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31);
 }
 
-// The four words of the block in each lane.
+// Computes the four words of the Philox block in each lane.
 INLINE void philox_blocks(VL block, uint64_t seed, uint64_t counter, VU words[4]) {
   VU c0 = __builtin_convertvector(AS_W(block), VU);
   VU c1 = __builtin_convertvector(AS_W(block) >> 32, VU);
@@ -39,7 +39,7 @@ INLINE void philox_blocks(VL block, uint64_t seed, uint64_t counter, VU words[4]
   words[3] = c3;
 }
 
-// Words `start ..< start + count` of a stream.
+// Writes words `start ..< start + count` of a stream.
 static void philox(size_t count, uint32_t *result, uint64_t start, uint64_t seed, uint64_t counter) {
   size_t skew = start % 4;
   for (size_t i = 0; i < count; skew = 0) {
@@ -60,7 +60,7 @@ static void philox(size_t count, uint32_t *result, uint64_t start, uint64_t seed
   }
 }
 
-// Words whose numbers are in no order, up to LANES of them.
+// Writes up to LANES words at arbitrary positions.
 INLINE void philox_words(size_t count, uint32_t *result, VL number, uint64_t seed, uint64_t counter) {
   VU words[4];
   philox_blocks(number >> 2, seed, counter, words);
@@ -71,10 +71,10 @@ INLINE void philox_words(size_t count, uint32_t *result, VL number, uint64_t see
   memcpy(result, &word, count * sizeof(uint32_t));
 }
 
-// How many of a vector's numbers are left.
+// The number of elements left, at most LANES.
 INLINE size_t held(size_t count, size_t start) { return count - start < LANES ? count - start : LANES; }
 
-// Words by their numbers. Blocks of four are used whole where numbers follow each other.
+// Words by their positions. Consecutive positions use all four words of a block.
 #define RANDOM_LOOP(name, S)                                                                                \
   INLINE int name##_follow(const S *numbers, size_t first, size_t count) {                                  \
     S others = 0;                                                                                           \

@@ -1,4 +1,4 @@
-// The cells of recurrent layers. Included once for each floating-point lane.
+// Cells of recurrent layers. Included once for each floating-point lane.
 
 INLINE V FN(cell_load)(const void *source, size_t at, size_t count) {
   const SCALAR *numbers = (const SCALAR *)source + at;
@@ -64,7 +64,7 @@ static void FN(cell_forward)(const csimd_cell *cell) {
       case CSIMD_CELL_GRU: FN(gru_forward)(cell, at, count); break;
       default: {
         V sum = CELL_LOAD(cell->input, at) + CELL_LOAD(cell->product, at);
-        // As `max`: NaN stays.
+        // NaN propagates, as with `max`.
         V relu = SELECT(sum < 0, (V)(0), sum);
         CELL_STORE(cell->next_state, at, cell->kind == CSIMD_CELL_TANH ? FN(tanh)(sum) : relu);
       }

@@ -1,34 +1,35 @@
-// The rows of reduce.def for one lane. A running value is four vectors, filled in turn, and is folded
+// The reductions of reduce.def for one lane. An accumulator is four vectors, which accumulate in turn. It is folded
 // first across the vectors, then by halves: the order depends on the count alone.
 //
-// Numbers are combined in a cascade of chains (see reduce.def): what CSIMD_CHAIN groups of four vectors give is a term
-// of the first level, what CSIMD_CHAIN terms of a level give a term of the next one.
+// Elements are combined in a cascade of chains (see reduce.def): CSIMD_CHAIN groups of four vectors make a term of the
+// first level, CSIMD_CHAIN terms of a level make a term of the next level.
 
 typedef struct {
-  /// The chain that is being filled.
+  /// The current chain.
   V part[4];
-  /// Of each level the chain of full chains below it. Holds a value only where the number of its terms is no multiple of
-  /// CSIMD_CHAIN; the last level takes all. A full chain goes there when the next one begins.
+  /// For each level, the chain of the full chains below it. It is valid only if the number of its terms is not a
+  /// multiple of CSIMD_CHAIN; the last level accumulates all of its terms. A full chain moves up when the next chain
+  /// begins.
   V level[3];
-  /// Groups of four vectors that were taken.
+  /// The number of accumulated groups of four vectors.
   uint64_t groups;
 } FN(sums);
 _Static_assert(sizeof(FN(sums)) <= CSIMD_STATE_BYTES, "a running value has room");
 
 typedef struct {
   V best;
-  /// −1 where no number was seen.
+  /// The index of `best`; −1 before the first element.
   VL place;
 } FN(places);
 
-/// Prefetches memory while the four vectors at `x`, which start at number `i`, are added: `lines` cache lines from
-/// `ahead` on or, if `ahead` is NULL, the numbers 2 KiB behind `x`.
+/// Prefetches memory while the four vectors at `x`, which start at element `i`, are added: `lines` cache lines at
+/// `ahead` or, if `ahead` is NULL, the elements 2 KiB after `x`.
 INLINE void FN(prefetch_group)(const char *x, const char *ahead, size_t i, size_t lines) {
   for (size_t at = 0; ahead && at < 64 * lines; at += 64) __builtin_prefetch(ahead + lines * i + at, 0, 2);
   for (size_t at = 0; !ahead && at < 4 * LANES * BYTES_OF(V); at += 64) csimd_prefetch_ahead(x + at);
 }
 
-/// Adds numbers a to the running value, each as `number`, which may depend on b, the second operand.
+/// Accumulates elements a; the expression `number` transforms each and may depend on b, the second operand.
 #define TAKE(name, combined, identity, prefetched_lines, second, number)                             \
   static void FN(take_##name)(size_t n, void *state, const csimd_operand *values, int64_t start,     \
                               const char *ahead) {                                                   \
@@ -47,7 +48,7 @@ INLINE void FN(prefetch_group)(const char *x, const char *ahead, size_t i, size_
       size_t whole = (n - i) / (4 * LANES), room = CSIMD_CHAIN - groups % CSIMD_CHAIN;               \
       if (whole > room) whole = room;                                                                \
       groups += whole;                                                                               \
-      /* In registers: the tail below makes `part` an array in memory. */                            \
+      /* A copy in registers, since the tail below makes `part` an array in memory. */               \
       V run[4];                                                                                      \
       for (int k = 0; k < 4; k += 1) run[k] = part[k];                                               \
       for (size_t end = i + whole * 4 * LANES; i < end; i += 4 * LANES) {                            \
@@ -74,14 +75,14 @@ INLINE void FN(prefetch_group)(const char *x, const char *ahead, size_t i, size_
     (void)b;                                                                                         \
   }
 
-/// The number of an operand that is the same for all, in a vector.
+/// Broadcasts a single-value operand to a vector.
 INLINE V FN(repeated)(const csimd_operand *operand) {
   SCALAR number;
   memcpy(&number, operand->data, sizeof number);
   return (V)(number);
 }
 
-/// A whole row and its result. A row of whole vectors that is one chain stays in registers.
+/// Reduces a whole row. A row of whole vectors that fits into one chain stays in registers.
 #define WHOLE_ROW(name, combined, identity, prefetched_lines, second, number)                              \
   static void FN(row_##name)(size_t n, const csimd_operand *values, void *result, const char *ahead) { \
     V b = second;                                                                                    \
@@ -121,7 +122,7 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
   INLINE V FN(chain_##name)(const V *part) {                                                                           \
     return FN(combine_##name)(FN(combine_##name)(part[0], part[1]), FN(combine_##name)(part[2], part[3]));             \
   }                                                                                                                    \
-  /* Makes a full chain, the last of `groups`, a term of the levels. */                                                \
+  /* Adds the full chain that ends with group number `groups` to the levels. */                                        \
   static void FN(climb_##name)(FN(sums) *s, uint64_t groups, V a) {                                                    \
     for (int i = 0; i < 3 && groups % CSIMD_CHAIN == 0; i += 1) {                                                      \
       groups /= CSIMD_CHAIN;                                                                                           \
@@ -130,7 +131,7 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
       s->level[i] = a;                                                                                                 \
     }                                                                                                                  \
   }                                                                                                                    \
-  /* All that was taken: the lowest level is the latest. */                                                            \
+  /* Combines all elements; the lowest level has the latest ones. */                                                   \
   INLINE V FN(settled_##name)(const FN(sums) *s) {                                                                     \
     V a = FN(chain_##name)(s->part);                                                                                   \
     uint64_t terms = s->groups > 0 ? (s->groups - 1) / CSIMD_CHAIN : 0;                                                \
@@ -200,7 +201,7 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
     FN(columns_##name)(n, numbers, both, NULL);                                                                       \
   }
 
-// Lanes from k on are preferred to those below where they are better, or as good and of an earlier place.
+// Lane i + k replaces lane i if its value is better, or equally good with an earlier index.
 #define FOLD_PLACES(name, k)                                                                      \
   {                                                                                               \
     V other = FOLDED(best, k);                                                                    \
@@ -226,14 +227,14 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
     return !(is_better) && at_a < at_b;                                                                \
   }                                                                                                    \
   INLINE MASK FN(better_##name)(V a, V b) { return MASK_OF(is_better); }                               \
-  /* Four vectors in turn, so that comparisons need not wait for each other. */                        \
+  /* Four vectors in turn, so that comparisons do not depend on each other. */                         \
   static void FN(take_##name)(size_t n, void *state, const csimd_operand *values, int64_t start,       \
                               const char *ahead) {                                                     \
     FN(places) s = *(FN(places) *)state;                                                               \
     const char *x = values->data;                                                                      \
     size_t step = values->step * LANES * BYTES_OF(V);                                                  \
     size_t whole = n / LANES, parts = whole < 4 ? whole : 4;                                           \
-    /* Places count from 0 on, in integers as wide as the numbers; where none was seen they are -1. */ \
+    /* Indices start at 0, in integers as wide as the elements; -1 before the first element. */        \
     MASK at = NARROW_MASK(COUNT_UP);                                                                   \
     V best[4];                                                                                         \
     MASK place[4];                                                                                     \
@@ -323,7 +324,7 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
 #undef REDUCE_INDEX
 #undef FOLD_PLACES
 
-// Sums of rows whose numbers first become something else with the help of a number of the row's own, `values[1]`.
+// Row sums of elements that are first transformed with one value per row, `values[1]`.
 #if LANE_IS_FLOAT
 INLINE V FN(squared_difference)(V a, V b) {
   V difference = a - b;
@@ -336,7 +337,7 @@ JOINED(sum_difference, 1, a - b)
 JOINED(sum_squared_difference, CSIMD_DEVIATION_LINES, FN(squared_difference)(a, b))
 JOINED(sum_exp_difference, 4, FN(exp)(a - b))
 
-/// `sum_squared_difference` and `sum_difference` at once.
+/// `sum_squared_difference` and `sum_difference` in one pass.
 static void FN(take_deviations)(size_t n, void *squares, void *sums, const csimd_operand *values, const char *ahead) {
   FN(sums) *q = squares, *s = sums;
   const char *x = values[0].data;
@@ -393,7 +394,8 @@ static void FN(take_deviations)(size_t n, void *squares, void *sums, const csimd
   q->groups = s->groups = groups;
 }
 
-/// The results of `take_deviations` for a whole row. A row of whole vectors that is one chain stays in registers.
+/// The results of `take_deviations` for a whole row. A row of whole vectors that fits into one chain stays in
+/// registers.
 static void FN(deviation_row)(size_t n, const csimd_operand *values, void *square_result, void *sum_result,
                               const char *ahead) {
   V shift = FN(repeated)(&values[1]);
@@ -428,7 +430,7 @@ static void FN(deviation_row)(size_t n, const csimd_operand *values, void *squar
   FN(fold_sum)(FN(chain_sum)(sum), sum_result);
 }
 
-/// `take_deviations` for `count` columns of some lines; the arrays of sums are read and written once.
+/// `take_deviations` for `count` columns of several lines; the arrays of sums are read and written once.
 static void FN(deviation_lines)(size_t count, void *squares, void *sums, const csimd_operand *values,
                                 ptrdiff_t distance, size_t lines) {
   const char *x = values[0].data, *shifts = values[1].data;

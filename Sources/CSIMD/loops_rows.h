@@ -1,4 +1,4 @@
-// Copies of short rows of float32, for which a call of memcpy would take longer than the copy.
+// Copies of short float32 rows, for which a call of memcpy would cost more than the copy.
 
 #define COUNT_UP32 ((VI){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15})
 
@@ -10,7 +10,7 @@ INLINE void copy_row(size_t count, const float *source, float *target) {
   }
   if (i == count) return;
   if (count >= LANES) {
-    // The last 16, some of them once more.
+    // Copy the last 16 elements; some of them were copied already.
     VF x = LOAD(VF, source + count - LANES);
     STORE(VF, target + count - LANES, x);
   } else {
@@ -35,8 +35,8 @@ static void stream(size_t count, const void *source, void *target) {
   memcpy(t, s, count);
 }
 
-// Rows shorter than a vector are written as one, with zeros behind them that the next row overwrites; up to
-// 15 numbers behind the source are read. What lies between the rows of the target may become 0.
+// Rows shorter than a vector are written as whole vectors, padded with zeros that the next row overwrites; up to
+// 15 elements past the source are read. Gaps between target rows may be overwritten with 0.
 static void copy_rows(size_t rows, size_t count, const float *source, size_t source_stride, float *target,
                       size_t target_stride) {
   if (source_stride == count && target_stride == count) {

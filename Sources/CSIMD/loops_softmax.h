@@ -1,19 +1,21 @@
-// Exponentials of rows, each less the row's maximum: softmax and log-sum-exp. Three rows are worked on together, number
-// by number: the maximum of the next one, the exponentials of this one and their sum, and the quotients of the one before.
-// So memory is read and written all the time; loop after loop, it would wait during the exponentials.
+// Softmax and log-sum-exp of rows. One loop processes three rows together, element by element: the maximum of the next
+// row, the exponentials of the current row and their sum, and the quotients of the previous row. Thus memory is read
+// and written all the time; with separate loops it would be idle during the exponentials.
 //
-// Each row goes through the operations of `max`, `exp_difference`, `sum` and `multiply` in their order: no bit differs.
+// Each row runs through the operations of `max`, `exp_difference`, `sum` and `multiply` in their order, so that no bit
+// differs.
 
-// How far ahead lines are prefetched, in bytes.
+// The prefetch distance, in bytes.
 #define ROWS_AHEAD 32768
 
-/// Where the three rows are; `e` holds exponentials of the row before until this row's are written there.
+/// The addresses of the three rows. `e` holds the exponentials of the previous row until the current row's overwrite
+/// them.
 typedef struct {
   const char *next, *row;
   char *e, *quotients;
 } FN(softmax_lines);
 
-/// Takes a vector of each row into running values.
+/// Processes one vector of each row and updates the accumulators.
 INLINE void FN(softmax_vector)(const FN(softmax_lines) *at, size_t byte, V shift, V scale, V *peak, V *sum, int keeps,
                                int divides, int streams) {
   if (divides) {
@@ -24,14 +26,14 @@ INLINE void FN(softmax_vector)(const FN(softmax_lines) *at, size_t byte, V shift
   V a = FN(exp)(LOAD(V, at->row + byte) - shift);
   if (keeps) STORE(V, at->e + byte, a);
   *sum = FN(combine_sum)(*sum, a);
-  // Of equal numbers the later one, as in `max`. NaN may be left out: it shows in the sum.
+  // Of equal values, keep the later one, as in `max`. A NaN may be missed here, but it shows in the sum.
   V b = LOAD(V, at->next + byte);
   *peak = SELECT(*peak > b, *peak, b);
   for (size_t line = 0; line < LANES * BYTES_OF(V); line += 64)
     __builtin_prefetch(at->next + byte + line + ROWS_AHEAD, 0, 2);
 }
 
-/// One row; gives the maximum of the next one and the sum of this one's exponentials.
+/// Processes one row; returns the maximum of the next row and the sum of the current row's exponentials.
 INLINE void FN(softmax_pass)(size_t n, const FN(softmax_lines) *at, V shift, V scale, SCALAR *next_peak, SCALAR *total,
                              int keeps, int divides, int streams) {
   size_t i = 0;
@@ -58,7 +60,7 @@ INLINE void FN(softmax_pass)(size_t n, const FN(softmax_lines) *at, V shift, V s
             &lines, (i + k * LANES) * BYTES_OF(V), shift, scale, &peak[k], &sum[k], keeps, divides, streams);
   }
   if (i == n && groups <= CSIMD_CHAIN) {
-    // One chain, without a state in memory.
+    // A single chain needs no accumulator in memory.
     FN(fold_max)(FN(chain_max)(peak), next_peak);
     FN(fold_sum)(FN(chain_sum)(sum), total);
     return;
@@ -67,7 +69,7 @@ INLINE void FN(softmax_pass)(size_t n, const FN(softmax_lines) *at, V shift, V s
     peaks.part[k] = peak[k];
     sums.part[k] = sum[k];
   }
-  // A maximum does not depend on the order: it is one chain.
+  // A maximum does not depend on the order, so it is one chain.
   peaks.groups = 1;
   sums.groups = groups + (i < n);
   for (int k = 0; i < n; i += LANES, k += 1) {
@@ -98,7 +100,7 @@ static void FN(softmax_rows)(const csimd_softmax *rows) {
   size_t n = rows->count, bytes = n * BYTES_OF(V);
   const char *row = rows->numbers;
   char *e = rows->exponentials, *quotients = rows->quotients;
-  // Rows of quotients begin at lines of memory, or none is written past the caches.
+  // Non-temporal stores require that all rows of quotients begin at cache lines.
   int streams = rows->streams && (uintptr_t)quotients % 64 == 0 && bytes % 64 == 0;
   V scale = (V)(0);
   SCALAR next;
@@ -106,7 +108,7 @@ static void FN(softmax_rows)(const csimd_softmax *rows) {
   for (size_t r = 0; r < rows->rows; r += 1, row += bytes) {
     FN(softmax_lines) at = {r + 1 < rows->rows ? row + bytes : row, row, e, quotients};
     SCALAR top = next, total;
-    // What is left of the row before is written while this one's exponentials are computed.
+    // The quotients of the previous row are written while the current row's exponentials are computed.
     int divides = quotients != NULL && r > 0;
     for (int is_again = 0;; is_again = 1) {
       SCALAR shift = rows->shifts == NULL || top - top == 0 ? top : *(const SCALAR *)rows->substitute;
@@ -117,7 +119,7 @@ static void FN(softmax_rows)(const csimd_softmax *rows) {
       memcpy((char *)rows->peaks + r * BYTES_OF(V), &top, BYTES_OF(V));
       if (rows->shifts) memcpy((char *)rows->shifts + r * BYTES_OF(V), &shift, BYTES_OF(V));
       if (total == total || is_again) break;
-      // There may be NaN in the row: it is the maximum then.
+      // The row may contain a NaN, which is then the maximum.
       FN(row_max)(n, &(csimd_operand){row, 1}, &top, NULL);
       divides = 0;
     }

@@ -1,5 +1,5 @@
-// The weights of convolutions with channels last: between `[result channel][source channel][tap]`, as they come, and
-// panels of result channels.
+// Packing and unpacking of the weights of convolutions with channels last: between the stored layout
+// `[result channel][source channel][tap]` and panels of result channels.
 
 #define TAPS_AT_ONCE 144
 
@@ -8,7 +8,7 @@ static void pack_taps(
     ptrdiff_t row, float *panel, size_t distance) {
   float lines[TAPS_AT_ONCE][2 * LANES];
   if ((size_t)row == taps && columns == width && taps <= TAPS_AT_ONCE) {
-    // All taps, row after row: whole lines of weights.
+    // All taps are packed, so whole contiguous lines of weights are transposed.
     for (size_t first = 0, most = TAPS_AT_ONCE / taps; first < rows; first += most) {
       size_t count = rows - first < most ? rows - first : most;
       transpose_4(count * taps, columns, w + (ptrdiff_t)first * row, column, lines, 2 * LANES);

@@ -1,6 +1,7 @@
-// Tiles of products of matrices. Included once for each kind of factors, with
-//   FN(name), V, SCALAR           the suffix of functions, a vector, its numbers
-//   MULTIPLY_ADD(a, b, c)         what a tile adds to its sums `c` at a time
+// Micro-kernels of matrix products: a tile of sums is computed in registers. Included once for each kind of factors,
+// with
+//   FN(name), V, SCALAR           the function suffix, the vector type, its element type
+//   MULTIPLY_ADD(a, b, c)         c plus the product(s) of a and b
 // defined.
 //
 //                       a panel: TILE_VECTORS vectors of columns
@@ -11,9 +12,10 @@
 //            ┌─────┐   ┌────────────┐
 //   a sliver │ a   │   │ sums       │  in registers
 //            └─────┘   └────────────┘
-//   TILE_ROWS rows, one number of each at a time
+//   TILE_ROWS rows, one element of each at a time
 
-// A tile of sums and a row of the panel fill CSIMD_REGISTERS vectors of 16 floats, half as many of doubles.
+// A tile of sums and a row of the panel fill the registers: CSIMD_REGISTERS vectors of 16 floats, or half as many of
+// doubles.
 #undef TILE_ROWS
 #undef TILE_VECTORS
 #if CSIMD_REGISTERS >= 32
@@ -36,12 +38,13 @@
 #undef PANEL_WIDTH
 #define PANEL_WIDTH (TILE_VECTORS * LANES)
 enum { FN(panel_width) = PANEL_WIDTH };
-// Loops over a tile have to be gone before its sums can become registers.
+// Loops over a tile must be fully unrolled so that its sums can live in registers.
 #undef TILE_LOOP
 #define TILE_LOOP _Pragma("clang loop unroll(full)")
 
-// The sums of a tile, each a chain along all lines of factors, whatever the tile's height; `columns` of them are stored.
-// With each number of a chain a cache line is prefetched from `ahead` on, `ahead_step` bytes apart; none where it is NULL.
+// Computes a tile. Each sum is one accumulation chain along all lines of the factors, independent of the tile's height;
+// `columns` columns are stored. Each step of a chain prefetches a cache line at `ahead`, which then advances by
+// `ahead_step` bytes; nothing is prefetched if `ahead` is NULL.
 INLINE void FN(tile)(
     const int rows, const int vectors, csimd_lines lines, const SCALAR *a, size_t a_row, const SCALAR *b, size_t b_row,
     SCALAR *c, size_t c_row, size_t columns, int accumulates, const char *ahead, size_t ahead_step) {
@@ -55,7 +58,7 @@ INLINE void FN(tile)(
     for (size_t inner = 0; inner < lines.count[1]; inner += 1) {
       const SCALAR *from = a + (ptrdiff_t)outer * lines.a[0] + (ptrdiff_t)inner * lines.a[1];
       const SCALAR *line_of = b + (ptrdiff_t)outer * lines.b[0] + (ptrdiff_t)inner * lines.b[1];
-      // Where this loop starts 32 bytes into a cache line, products with AVX2 take 5 to 7 % more time on Zen 3.
+      // If this loop starts 32 bytes into a cache line, products with AVX2 take 5 to 7 % more time on Zen 3.
       [[clang::code_align(64)]] for (size_t i = 0; i < lines.k; i += 1) {
         if (ahead) __builtin_prefetch(ahead + i * ahead_step, 0, 2);
         V line[TILE_VECTORS];
@@ -121,7 +124,7 @@ INLINE void FN(tile_of)(
 }
 #undef TILE_CASE
 
-// A last panel of few columns is one vector wide.
+// The number of vectors in a panel: a last panel of few columns has one.
 INLINE int FN(panel_vectors)(size_t columns) { return (int)((columns + LANES - 1) / LANES); }
 
 static __attribute__((noinline)) void FN(tile_any)(
@@ -137,7 +140,7 @@ static __attribute__((noinline)) void FN(tile_any)(
   FN(tile_of)(rows, 1, line, a, 1, b, b_row, c, c_row, columns, accumulates, NULL, 0);
 }
 
-// The same with a cache line of what is read next prefetched with each number of k.
+// Like `tile_any` with given strides of `a`; each step along k prefetches one cache line of the next data.
 static __attribute__((noinline)) void FN(tile_with_lines)(
     size_t rows, size_t k, const SCALAR *a, size_t a_row, size_t a_step, const SCALAR *b, size_t b_row, SCALAR *c,
     size_t c_row, size_t columns, int accumulates, const char *ahead, size_t ahead_step) {
@@ -151,7 +154,7 @@ static __attribute__((noinline)) void FN(tile_with_lines)(
   FN(tile_of)(rows, 1, line, a, a_row, b, b_row, c, c_row, columns, accumulates, ahead, ahead_step);
 }
 
-// Slivers of as equal a height as can be.
+// Iterates over slivers whose heights differ by at most one.
 #define FOR_SLIVERS(m, body)                                                                  \
   for (size_t t = 0, first = 0, tiles = (m + TILE_ROWS - 1) / TILE_ROWS; t < tiles; t += 1) { \
     size_t rows = m / tiles + (t < m % tiles);                                                \
@@ -159,7 +162,7 @@ static __attribute__((noinline)) void FN(tile_with_lines)(
     first += rows;                                                                            \
   }
 
-// If k is at most this, a tile writes more than it reads. The same value as `BlockSchedule.shortDepth`.
+// If k is at most this, results are most of a tile's memory traffic. The same value as `BlockSchedule.shortDepth`.
 #undef SHORT_CHAIN
 #define SHORT_CHAIN 64
 #undef PAGE_BYTES
@@ -171,7 +174,8 @@ static void FN(block_multiply)(
     int accumulates, const csimd_prefetch_block *ahead) {
   prefetch_lines lines = prefetch_lines_of(ahead, k, TILES(m, n));
   prefetch_share next = prefetch_share_of(lines.count > 0 ? NULL : ahead, TILES(m, n));
-  // If rows of c are a page or more apart, a few rows are finished before the next, so that few pages are written at once.
+  // If rows of c are a page or more apart, a sliver's rows are completed before the next sliver, so that only a few
+  // pages are written at a time.
   size_t group = k <= SHORT_CHAIN && c_row * sizeof(SCALAR) >= PAGE_BYTES ? n : PANEL_WIDTH;
   for (size_t start = 0; start < n; start += group) {
     size_t end = n - start < group ? n : start + group;
@@ -196,7 +200,7 @@ static void FN(block_multiply)(
   }
 }
 
-// Products whose factors lie in lines: those of a window of an image, and its weights.
+// Products whose factors consist of several lines, such as a window of an image and its weights.
 static __attribute__((noinline)) void FN(tile_lines)(
     size_t rows, const csimd_lines *lines, const SCALAR *a, size_t a_row, const SCALAR *b, size_t b_row, SCALAR *c,
     size_t c_row, size_t columns, int accumulates) {

@@ -1,8 +1,8 @@
-// Transposition of matrices of numbers of any size.
+// Transposition of matrices with elements of 1, 2, 4 or 8 bytes.
 
 #include "transpose_block.h"
 
-// A block of a tile. Each line of the source is wanted once: nothing is prefetched.
+// Transposes a block of a tile. Each line of the source is read once: nothing is prefetched.
 INLINE void transpose_piece(const float *source, ptrdiff_t stride, float *target, ptrdiff_t step) {
   transposed_row a[TRANSPOSE_WIDTH];
   TRANSPOSE_LOOP for (int r = 0; r < TRANSPOSE_WIDTH; r += 1) a[r] = LOAD(transposed_row, source + r * stride);
@@ -10,7 +10,7 @@ INLINE void transpose_piece(const float *source, ptrdiff_t stride, float *target
   TRANSPOSE_LOOP for (int r = 0; r < TRANSPOSE_WIDTH; r += 1) STORE(transposed_row, target + r * step, a[r]);
 }
 
-// Words are numbers of any type.
+// Words are elements of any type.
 #define TRANSPOSE_PART(name, WORD)                                                                  \
   typedef WORD name##_word __attribute__((may_alias));                                              \
   INLINE void name(size_t rows, size_t columns, const name##_word *source, ptrdiff_t source_stride, \
@@ -26,7 +26,7 @@ TRANSPOSE_PART(transpose_part_4, uint32_t)
 TRANSPOSE_PART(transpose_part_8, uint64_t)
 
 #if defined(CSIMD_HAS_AVX512)
-// A part of a block, at the edge of a tile.
+// Transposes a partial block at the edge of a matrix.
 INLINE void transpose_masked(
     size_t height, size_t width, const float *source, ptrdiff_t stride, float *target, ptrdiff_t step) {
   const __mmask16 rows = (__mmask16)((1u << height) - 1), columns = (__mmask16)((1u << width) - 1);
@@ -39,7 +39,7 @@ INLINE void transpose_masked(
 }
 #endif
 
-// The transpose of at most 16 rows of at most 16 words.
+// Transposes at most 16 rows of at most 16 words.
 INLINE void transpose_tile(
     size_t height, size_t width, const float *source, ptrdiff_t stride, float *target, ptrdiff_t step) {
   if (height == 16 && width == 16) {
@@ -57,16 +57,16 @@ INLINE void transpose_tile(
   transpose_part_4(height, width, (const uint32_t *)source, stride, (uint32_t *)target, step);
 }
 
-// The transpose of large matrices, past the caches, for targets whose rows begin with a line of the cache. Blocks are
-// transposed into `room`, from where lines of the block ahead of them are written meanwhile, whole rows of them one after
-// the other: memory writes short pieces of lines at half of its speed, and reads them so. What comes next of the source
-// is prefetched row by row, into the first-level cache.
+// Transposes large matrices with non-temporal stores, for targets whose rows begin at cache lines. A block is
+// transposed into `room` while the previous block is written from there, one whole row after the other: memory writes
+// and reads short segments of rows at half of its speed. The next rows of the source are prefetched, row by row, into
+// the L1 cache.
 #define STREAM_COLUMNS 64
 #define STREAM_ROWS 512
 #define STREAM_LENGTH (STREAM_COLUMNS + 16)
 _Static_assert(CSIMD_TRANSPOSE_ROOM == 2 * STREAM_ROWS * STREAM_LENGTH * sizeof(float), "room of two blocks");
 
-/// A transposed block, and the line of it that is written next.
+/// A transposed block, and the position that is written next.
 typedef struct {
   const float *room;
   float *target;
@@ -99,7 +99,7 @@ static void transpose_streamed(
     for (size_t top = 0; top < rows; top += most) {
       size_t height = rows - top < most ? rows - top : most;
       for (size_t c = 0; c < width; c += 16) {
-        // The next 16 rows: of this block, of the one below it, or of the next strip.
+        // Prefetch the next 16 rows of the source: for this block, the block below it, or the next strip.
         size_t left = strip + c + 16, first = top;
         if (c + 16 >= width) {
           first = top + height < rows ? top + height : 0;
@@ -130,9 +130,9 @@ static void transpose_streamed(
 #undef STREAM_ROWS
 #undef STREAM_LENGTH
 
-// Strips of 64 columns, each from its first row to its last: 64 lines of the source are walked along, and whole lines of
-// the target written once. With rows walked first, lines of the source that lie a power of two apart would be
-// fetched for each 16 rows again.
+// Strips of 64 columns, each from the first row to the last: a strip reads 64 lines of the source sequentially and
+// writes whole cache lines of the target once. In the other loop order, source lines at power-of-two strides would
+// evict each other and be fetched again for every 16 rows.
 #define TRANSPOSE_STRIP 64
 #define TRANSPOSE(name, S, tile)                                                                    \
   static void name(size_t rows, size_t columns, const void *source, ptrdiff_t source_stride,        \

@@ -1,14 +1,14 @@
 // Convolutions of 3 × 3 taps with stride 1 on tiles of 4 × 4 results (Lavin, Gray: "Fast algorithms for convolutional
-// neural networks", 2015), by the transforms of Kernels/prelude/winograd.h. The 36 products of numbers are products of
-// matrices over channels and tiles. Channels lie last, 16 of them in a vector.
+// neural networks", 2015), by the transforms of Kernels/prelude/winograd.h. Each of the 36 spots is a matrix product
+// over channels and tiles. Images have channels last; a vector holds 16 channels.
 
 #include "../../Kernels/prelude/winograd.h"
 
 #define SPOTS 36
-// Loops over a patch have to be gone before it can become registers.
+// Loops over a patch must be fully unrolled so that it can live in registers.
 #define PATCH_LOOP _Pragma("clang loop unroll(full)")
 
-// Where a tile is: its image, and the place of its first result.
+// Iterates over tiles with: the image, and the row and column of the tile's first result.
 #define FOR_EACH_TILE(...)                                                                           \
   for (size_t tile = first; tile < first + count; tile += 1) {                                       \
     size_t image = tile / (w->tiles_y * w->tiles_x), place = tile % (w->tiles_y * w->tiles_x);       \
@@ -47,7 +47,7 @@ static void winograd_results(
       PATCH_LOOP for (int i = 0; i < SPOTS; i += 1) m[i] = LOAD(VF, at + (size_t)i * distance);
       PATCH_LOOP for (int i = 0; i < 6; i += 1) winograd_result_line(m + i, 6, t + i, 6);
       PATCH_LOOP for (int i = 0; i < 4; i += 1) winograd_result_line(t + 6 * i, 1, y + 4 * i, 1);
-      // Lines of results begin with the first tile's.
+      // `results` begins at the first tile's top row.
       ptrdiff_t line_of = top - (ptrdiff_t)(first % (w->tiles_y * w->tiles_x) / w->tiles_x * 4);
       PATCH_LOOP for (int i = 0; i < 16; i += 1) {
         ptrdiff_t row = i / 4, column = i % 4;
@@ -78,7 +78,7 @@ static void winograd_gradients(
 }
 #undef FOR_EACH_TILE
 
-// Weights lie tap after tap, source channel after source channel; vectors go across result channels.
+// Weights are stored as [result channel][source channel][tap]; vectors run over result channels.
 #define TAPS 9
 
 static void winograd_weights(

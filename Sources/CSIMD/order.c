@@ -2,7 +2,7 @@
 
 #include "csimd.h"
 
-/// A key whose unsigned order is that of the numbers: NaN is the greatest, and −0 equals 0.
+/// A key whose unsigned order is the order of the values: NaN is the greatest, and −0 equals 0.
 static uint64_t key_f64(uint64_t bits) {
   uint64_t magnitude = bits & 0x7fffffffffffffffu;
   if (magnitude > 0x7ff0000000000000u) return UINT64_MAX;
@@ -17,11 +17,11 @@ static uint64_t key_f32(uint32_t bits) {
   return bits >> 31 ? (uint32_t)~bits : bits | 0x80000000u;
 }
 
-/// Replaces the numbers of a lane by keys, 8 bytes each.
+/// Replaces the values of a lane by keys of 8 bytes each.
 static void make_keys(int lane, int is_descending, size_t count, uint64_t *keys) {
   int bytes = csimd_lane_bytes(lane);
   uint64_t flip = !is_descending ? 0 : bytes == 4 ? UINT32_MAX : UINT64_MAX;
-  // Backwards, since a key may be wider than its number.
+  // Iterate backwards, since a key may be wider than its value.
   for (size_t i = count; i-- > 0;) {
     uint32_t narrow;
     uint64_t wide;
@@ -61,7 +61,7 @@ void csimd_sort(int lane, int is_descending, size_t count, uint64_t *workspace, 
   for (int shift = 0; shift < 8 * csimd_lane_bytes(lane); shift += 8) {
     size_t starts[257] = {0};
     for (size_t i = 0; i < count; i += 1) starts[(keys[i] >> shift & 255) + 1] += 1;
-    // A byte that all keys share sorts nothing.
+    // Skip a byte that is equal in all keys.
     if (starts[(keys[0] >> shift & 255) + 1] == count) continue;
     for (int i = 0; i < 256; i += 1) starts[i + 1] += starts[i];
     for (size_t i = 0; i < count; i += 1) {

@@ -26,7 +26,7 @@ void csimd_set_layout(
       count += 1;
     }
   }
-  // A repeated number has no axes.
+  // A broadcast value has no axes.
   if (count == 1 && layout->strides[0] == 0) count = 0;
   layout->rank = count;
 }
@@ -41,7 +41,7 @@ int64_t csimd_position(const csimd_layout *layout, int64_t index) {
   return layout->rank ? position + index * layout->strides[0] : position;
 }
 
-/// A run of elements that lie at equal distances.
+/// A run of equally spaced elements.
 typedef struct {
   int64_t position, stride, count;
 } run_of;
@@ -69,7 +69,7 @@ static run_of run_at(const csimd_layout *layout, int64_t start, int64_t count) {
   return run;
 }
 
-/// Copies numbers of the lane's own type; short runs are frequent.
+/// Copies elements of the lane's own type; short runs are frequent.
 static void copy_run(char *target, const char *source, int64_t count, int64_t stride, int bytes) {
   if (stride == 1) {
     memcpy(target, source, (size_t)(count * bytes));
@@ -104,13 +104,13 @@ static void load_run(
   }
 }
 
-/// A register as two loads. One load of both parts, which are stored one by one, would wait until everything stored
-/// before them has left the core's store buffer: the whole block that the last loop wrote.
+/// Reads a register with two loads. Its fields are stored separately, so a single load of both would have to wait until
+/// all earlier stores have left the core's store buffer: the whole block that the last loop wrote.
 static csimd_operand read_register(const csimd_operand *reg) {
   return (csimd_operand){*(const void *const volatile *)&reg->data, *(const volatile size_t *)&reg->step};
 }
 
-/// Fills a register, or points it at the array.
+/// Fills a register, or lets it alias the array.
 static void resolve(
     const csimd_kernel *kernel, const csimd_frame *frame, int number, int64_t start, int64_t count,
     csimd_operand *reg) {
@@ -179,7 +179,7 @@ static void store_output(
   }
 }
 
-/// Points the registers at what is the same for all elements, and runs what follows from it.
+/// Sets the registers of uniform arguments, and runs the uniform instructions.
 static void run_uniform(const csimd_kernel *kernel, const csimd_frame *frame, csimd_operand *registers) {
   for (int i = 0; i < kernel->argument_count; i += 1) {
     const csimd_argument *argument = &kernel->arguments[i];
@@ -199,7 +199,7 @@ static void run_uniform(const csimd_kernel *kernel, const csimd_frame *frame, cs
   }
 }
 
-/// Where the next block of an array begins: it arrives while numbers are computed that lie in the cache.
+/// The address of an array's next block, which is prefetched while the current block is computed.
 static const char *next_block(const csimd_kernel *kernel, const csimd_operand *registers, int argument, int64_t count) {
   if (argument < 0 || registers[argument].step == 0) return NULL;
   return (const char *)registers[argument].data + count * csimd_lane_bytes(kernel->arguments[argument].lane);
@@ -215,7 +215,7 @@ const char *csimd_prefetch_next(csimd_prefetch_range *ahead, int64_t count) {
   return NULL;
 }
 
-/// Runs the instructions of a block, which write some outputs at once unless they are all to be stored later.
+/// Runs the instructions of a block; with `writes_outputs`, they write direct outputs themselves.
 static void run_instructions(
     const csimd_kernel *kernel, const csimd_frame *frame, csimd_operand *registers, int64_t start, int64_t count,
     int writes_outputs) {
@@ -255,8 +255,8 @@ static void run_block(
 
 // ---- Flat kernels
 
-/// An instruction of a flat kernel. From block to block its operands, its result and what it prefetches move by so
-/// many bytes a number: arrays by theirs, registers not at all.
+/// An instruction of a flat kernel. From block to block, the addresses of its operands, its result and its prefetches
+/// advance by the given bytes per element: the element size for arrays, 0 for registers.
 typedef struct {
   csimd_loop loop;
   int operand_count, prefetches_ranges;
@@ -267,8 +267,8 @@ typedef struct {
   int data_bytes[3], target_bytes, ahead_bytes;
 } flat_instruction;
 
-/// How far ahead large kernels prefetch, and the blocks in which they run, in numbers: so short that memory is read
-/// and written at nearly all times, unless there is much to do for each array, which calls would only make longer.
+/// The prefetch distance and the block lengths of large kernels, in elements. Blocks are so short that memory is read
+/// and written almost all the time. Kernels with many instructions per array use longer blocks to save calls.
 enum { FLAT_AHEAD = 1024, FLAT_BLOCK = 128, LONG_FLAT_BLOCK = 512 };
 
 static int64_t flat_block(const csimd_kernel *kernel, int instruction_count, int array_count) {
@@ -339,7 +339,7 @@ static void run_flat(
   }
 }
 
-/// What was written past the caches comes ahead of what tells others of it.
+/// Orders non-temporal stores before the stores that tell other threads of them.
 static void finish_streams(const csimd_kernel *kernel) {
   for (int i = 0; i < kernel->output_count; i += 1) {
     if (!kernel->outputs[i].streams) continue;
@@ -382,7 +382,7 @@ void csimd_run(
 
 // ---- Rows of a tile
 
-/// Transposes what an array whose neighbours follow each other along rows holds for some rows of a tile.
+/// Loads a range of a tile's rows by transposition if the array is contiguous from row to row; otherwise returns 0.
 static int transpose_rows(
     const csimd_kernel *kernel, const csimd_argument *argument, const char *base, const csimd_tile *tile,
     int64_t first, int64_t rows, char *slot) {
@@ -397,7 +397,7 @@ static int transpose_rows(
   return 1;
 }
 
-/// Copies the pieces of a register that rows of a tile read, one after the other.
+/// Fills a register with the elements of a range of a tile's rows, contiguously.
 static void gather_rows(
     const csimd_kernel *kernel, const csimd_frame *frame, int number, const csimd_tile *tile, int64_t first,
     int64_t rows, csimd_operand *reg) {
@@ -441,7 +441,7 @@ void csimd_run_tile(const csimd_kernel *kernel, const csimd_frame *frame, const 
       if (argument->kind == CSIMD_TENSOR && argument->layout.rank == 0) continue;
       gather_rows(kernel, frame, i, tile, first, rows, &registers[i]);
     }
-    // Everything has been read: no output can overwrite what is still wanted, and none is written at once.
+    // All arguments of these rows have been read, so outputs cannot overwrite them; no output is written directly.
     run_instructions(kernel, frame, registers, 0, rows * tile->columns, 0);
     for (int i = 0; i < kernel->output_count; i += 1) {
       const csimd_output *output = &kernel->outputs[i];

@@ -1,4 +1,4 @@
-// Reductions: programs whose blocks go to running values.
+// Reductions: programs whose blocks are accumulated by reducers.
 
 #include "csimd_program.h"
 
@@ -9,7 +9,7 @@ typedef struct {
   char *states;
   csimd_prefetch_range *ahead;
   void *const *results;
-  /// The row that is taken.
+  /// The current row.
   int64_t position;
 } row_context;
 
@@ -44,7 +44,7 @@ static void finish_row(const row_context *c) {
     c->reduction->reducers[i]->finish(c->states + i * CSIMD_STATE_BYTES, row_result(c, i));
 }
 
-/// A row that is one block.
+/// Reduces a row that consists of one block.
 static void take_whole_row(void *context, const csimd_operand *outputs, int64_t start, size_t count) {
   row_context *c = context;
   const csimd_reduction *reduction = c->reduction;
@@ -68,7 +68,7 @@ static void move(const csimd_reduction *reduction, int64_t position, int64_t *sh
     shifts[i] = csimd_position(&reduction->outer[i], position);
 }
 
-/// The one array whose numbers a reduction takes as they lie side by side, or NULL.
+/// The only array of a reduction, if one reducer reads it directly and it is contiguous; otherwise NULL.
 static const csimd_argument *plain_argument(const csimd_reduction *reduction) {
   const csimd_kernel *kernel = reduction->kernel;
   const csimd_argument *argument = kernel->arguments;
@@ -77,7 +77,7 @@ static const csimd_argument *plain_argument(const csimd_reduction *reduction) {
   return argument->layout.rank == 1 && argument->layout.strides[0] == 1 ? argument : NULL;
 }
 
-/// The operand of an output that is an argument, from number `first` of row or line `position` on.
+/// The operand for an output that is an argument, starting at element `first` of row or line `position`.
 static csimd_operand joined_operand(
     const csimd_reduction *reduction, const csimd_frame *frame, int output, int64_t first, int64_t position) {
   int reg = reduction->kernel->outputs[output].reg;
@@ -87,8 +87,8 @@ static csimd_operand joined_operand(
   return (csimd_operand){(const char *)frame->values[argument->index] + at * csimd_dtype_bytes(argument->dtype), 1};
 }
 
-/// Whether what reducers by rows take together are arguments as they lie in memory: numbers side by side, and one for all
-/// of them.
+/// Whether fused reducers by rows can read their two operands in place: a contiguous array, and one value for all of
+/// its elements.
 static int takes_arguments(const csimd_reduction *reduction) {
   const csimd_kernel *kernel = reduction->kernel;
   if (reduction->outputs == CSIMD_OUTPUTS_SEPARATE || kernel->instruction_count > 0) return 0;
@@ -101,13 +101,13 @@ static int takes_arguments(const csimd_reduction *reduction) {
   return 1;
 }
 
-/// Whether a kernel gives elements `start..<end` in one block.
+/// Whether a kernel computes elements `start..<end` in one block.
 static int is_one_block(const csimd_kernel *kernel, int64_t start, int64_t end) {
   return end - start <= kernel->block && (kernel->row == 0 || end - start <= kernel->row - start % kernel->row);
 }
 
-/// Contiguous rows of one array, for one reducer. Short rows take a few dozen cycles, so the layout of the argument is
-/// examined once for all rows.
+/// Reduces contiguous rows of one array with one reducer. Short rows cost a few dozen cycles, so the layout of the
+/// argument is examined once for all rows.
 static void reduce_plain_rows(
     row_context *c, const csimd_argument *plain, const csimd_frame *frame, int64_t last, int64_t start, size_t count,
     int keeps_states) {
@@ -141,7 +141,7 @@ void csimd_reduce_rows(
     reduce_plain_rows(&context, plain, frame, last, start, (size_t)(end - start), keeps_states);
     return;
   }
-  // For short rows the setup in `csimd_run` takes longer than the reduction.
+  // For short rows, the setup in `csimd_run` costs more than the reduction.
   int takes_joined = !keeps_states && takes_arguments(reduction);
   int is_one_block_row = !keeps_states && is_one_block(reduction->kernel, start, end);
   frame->shifts = shifts;
@@ -181,8 +181,9 @@ void csimd_merge_rows(
   }
 }
 
-// Columns of `width` results, in arrays of 8 bytes a result at most. A reducer with places has the numbers and the places,
-// another one what the lines give that are combined with each other first, then the levels of the cascade.
+// Columns of `width` results, in arrays with at most 8 bytes per result. A reducer with indices has an array of values
+// and one of indices. Other reducers have one array for the lines that are combined first, then the levels of the
+// cascade.
 
 int64_t csimd_column_arrays(int64_t lines) {
   int64_t arrays = 2;
@@ -213,7 +214,7 @@ typedef struct {
   int64_t width, arrays, place;
 } column_context;
 
-/// Where an array of a reducer has the number of result `position`.
+/// The address of result `position` in an array of a reducer.
 static char *column(const column_context *c, int reducer, int array, int64_t position) {
   int bytes = c->reduction->reducers[reducer]->is_index && array == 1 ? 8 : c->reduction->number_bytes[reducer];
   return c->columns + 8 * c->width * (c->arrays * reducer + array) + position * bytes;
@@ -228,7 +229,8 @@ static void take_columns(void *context, const csimd_operand *outputs, int64_t st
   }
 }
 
-/// Before the first of lines that are combined with each other, and behind the last, which end group `groups`.
+/// Begins a group of lines that are combined first; before that, it merges group number `groups` (if not 0), which has
+/// just ended, into the levels.
 static void change_lines(const column_context *c, int64_t first, int64_t last, int64_t groups) {
   size_t count = (size_t)(last - first);
   for (int i = 0; i < c->reduction->reducer_count; i += 1) {
@@ -243,7 +245,7 @@ static void change_lines(const column_context *c, int64_t first, int64_t last, i
   }
 }
 
-/// Sums of deviations and of their squares, some lines at once.
+/// Sums deviations and their squares, several lines at a time; returns the number of groups of lines.
 static int64_t take_deviations(
     const column_context *c, const csimd_frame *frame, int64_t first, int64_t last, int64_t start, int64_t end) {
   const csimd_reduction *reduction = c->reduction;

@@ -1,11 +1,16 @@
 #include "csimd_pairs.h"
 
 #include <string.h>
+#if defined(__x86_64__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 extern const csimd_table csimd_baseline;
 #if defined(__x86_64__)
 extern const csimd_table csimd_avx512;
 extern const csimd_pairs csimd_avx512_bf16;
+extern const csimd_pairs csimd_amx_bf16;
 extern const csimd_table csimd_avx2;
 
 static int can_run(const csimd_table *table) {
@@ -32,20 +37,32 @@ const csimd_table *csimd_open(const char *name) {
   return NULL;
 }
 
-const csimd_pairs *csimd_find_pairs(const csimd_table *table) {
 #if defined(__x86_64__)
-  if (table == &csimd_avx512 && __builtin_cpu_supports("avx512bf16")) return &csimd_avx512_bf16;
+// Whether the kernel lets this process use the tile registers: it has to be asked once, before the first use.
+static int has_tiles(void) {
+  enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
+  if (!__builtin_cpu_supports("amx-tile") || !__builtin_cpu_supports("amx-bf16")) return 0;
+  return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+}
+#endif
+
+const csimd_pairs *csimd_find_pairs(const csimd_table *table, csimd_pair_unit unit) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (table != &csimd_avx512 || !__builtin_cpu_supports("avx512bf16")) return NULL;
+  if (unit == CSIMD_PAIRS_VECTOR) return &csimd_avx512_bf16;
+  if (has_tiles()) return &csimd_amx_bf16;
 #endif
   return NULL;
 }
 
-int csimd_has_fast_pairs(void) {
+const csimd_pairs *csimd_find_fast_pairs(const csimd_table *table) {
+  const csimd_pairs *matrix = csimd_find_pairs(table, CSIMD_PAIRS_MATRIX);
+  if (matrix) return matrix;
 #if defined(__x86_64__)
-  __builtin_cpu_init();
-  return !__builtin_cpu_is("intel");
-#else
-  return 0;
+  if (!__builtin_cpu_is("intel")) return csimd_find_pairs(table, CSIMD_PAIRS_VECTOR);
 #endif
+  return NULL;
 }
 
 static const csimd_row *find_row(const csimd_table *table, const char *row, int lane) {

@@ -18,21 +18,21 @@
 #define ACTIVE (OPEN - 1)
 #define GENERATION(state) ((state) >> 17)
 
-// The tasks that a worker begins with: the same ones of every job, since their memory is in its caches then. A worker
-// that has done them takes those of the others.
+// The range of tasks that a worker begins with. It is the same range in similar jobs, so that their memory is likely in
+// the worker's caches. A worker that has finished its range steals tasks from the others.
 struct share {
   _Alignas(64) _Atomic size_t next;
   size_t end;
 };
 
 struct csimd_pool {
-  // generation · 2^17 + (1 << 16 while a job takes workers) + workers inside the job. A worker that is
-  // inside keeps the job's fields in place; one that wakes up late finds the job closed.
+  // generation · 2^17 + (1 << 16 while a job accepts workers) + number of workers inside the job. The job's
+  // fields stay valid while a worker is inside; a worker that wakes up late finds the job closed.
   _Alignas(64) _Atomic uint64_t state;
-  // The job has a cache line of its own: writing to a line that other cores poll is slow.
+  // The job has its own cache line: writing to a line that other cores poll is slow.
   _Alignas(64) csimd_task task;
   void *context;
-  // Workers from this number on take no task.
+  // Workers with this number or a higher one run no tasks.
   size_t workers;
   struct share *shares;
   _Alignas(64) _Atomic uint32_t wake_sequence;
@@ -66,7 +66,7 @@ static void work(csimd_pool *pool, size_t worker) {
   size_t owner = worker;
   for (size_t i = 0; i < pool->workers; i += 1) {
     struct share *share = &pool->shares[owner];
-    // Looking comes first: adding would take the line from the worker that works on it.
+    // Check before adding: an atomic add would take the cache line from the worker that owns it.
     while (atomic_load_explicit(&share->next, memory_order_relaxed) < share->end) {
       size_t index = atomic_fetch_add_explicit(&share->next, 1, memory_order_relaxed);
       if (index < share->end) pool->task(pool->context, index, worker);
@@ -90,7 +90,7 @@ static void wait_for_news(csimd_pool *pool, uint64_t seen) {
   } while (now() < deadline);
   uint32_t sequence = atomic_load(&pool->wake_sequence);
   atomic_fetch_add(&pool->sleepers, 1);
-  // The sequence was read first: a job published from here on changes it, and the wait returns.
+  // The sequence was read first: a job that is published from now on changes it, and the wait returns.
   if (!is_news(pool, seen)) syscall(SYS_futex, &pool->wake_sequence, FUTEX_WAIT_PRIVATE, sequence, NULL, NULL, 0);
   atomic_fetch_sub(&pool->sleepers, 1);
 }
@@ -174,7 +174,7 @@ void csimd_pool_run(csimd_pool *pool, size_t count, csimd_task task, void *conte
   work(pool, 0);
   atomic_fetch_and(&pool->state, ~OPEN);
   for (int i = 0; atomic_load(&pool->state) & ACTIVE; i += 1) {
-    // A worker that lost its core would otherwise be waited for by burning its time.
+    // After a while, yield: spinning could keep a preempted worker from running.
     if (i > 2000) sched_yield(); else relax();
   }
 }

@@ -1,6 +1,6 @@
-// Blocks of words that are transposed in registers.
+// Transposition of blocks of 4-byte words in registers.
 
-// How far ahead memory is prefetched: in the direction of rows, and in lines.
+// Prefetch distances: in elements along rows, and in lines.
 #define PREFETCH_NUMBERS 64
 #define PREFETCH_LINES 24
 #define TRANSPOSE_LOOP _Pragma("clang loop unroll(full)")
@@ -44,8 +44,8 @@ INLINE void transpose_registers(transposed_row *a) {
 #endif
 typedef transposed_row transposed_row_any __attribute__((aligned(4), may_alias));
 
-// Reads TRANSPOSE_WIDTH words of each row and prefetches as many at `ahead`, unless it is NULL: many processors do not
-// prefetch rows that are far apart themselves.
+// Reads TRANSPOSE_WIDTH words of each row and prefetches the same number at `ahead`, unless it is NULL: the hardware of
+// many processors does not prefetch rows that are far apart.
 INLINE void load_rows(
     size_t rows, const float *source, ptrdiff_t stride, const float *ahead, transposed_row *a) {
   TRANSPOSE_LOOP for (size_t r = 0; r < TRANSPOSE_WIDTH; r += 1)
@@ -54,8 +54,8 @@ INLINE void load_rows(
     a[r] = r < rows ? (transposed_row)LOAD(transposed_row, source + (ptrdiff_t)r * stride) : (transposed_row)(0);
 }
 
-// The transpose of `rows` rows of TRANSPOSE_WIDTH words, at most as many: pairs are exchanged at distances 1, 2, 4, ….
-// Lines of the target are written whole, one after the other.
+// Transposes `rows` (at most TRANSPOSE_WIDTH) rows of TRANSPOSE_WIDTH words: pairs are exchanged at distances 1, 2, 4,
+// …. The rows of the target are written whole, one after the other.
 INLINE void transpose_block(
     size_t rows, const float *source, ptrdiff_t stride, const float *ahead, float *target, size_t step) {
   transposed_row a[TRANSPOSE_WIDTH];
@@ -64,8 +64,8 @@ INLINE void transpose_block(
   TRANSPOSE_LOOP for (size_t r = 0; r < TRANSPOSE_WIDTH; r += 1) STORE(transposed_row, target + r * step, a[r]);
 }
 
-// What to prefetch while word `i` of k is read: words further on in the same rows, or the first ones of the rows that
-// follow.
+// The address to prefetch while word `i` of k is read: later words of the same rows, or the first words of the next
+// rows.
 INLINE const float *prefetch_address(size_t rows, const float *source, ptrdiff_t stride, size_t i, size_t k) {
   size_t at = i + PREFETCH_NUMBERS;
   return at < k ? source + at : source + (ptrdiff_t)rows * stride + (at - k);

@@ -2,8 +2,8 @@
 
 #include "windows.h"
 
-// Calls `body` with line (the number of the tap), row, part (a span), and place: where in the image the row
-// starts, or −1 for a row outside.
+// Calls `body` with line (the index of the tap), row, part (the span of results), and place: the offset of the row in
+// the image, or −1 for a row outside of it.
 #define FOR_EACH_ROW(w, body)                                                                            \
   ptrdiff_t line = 0;                                                                                    \
   const ptrdiff_t next_place = w->stride[1] * w->input[2];                                               \
@@ -24,7 +24,7 @@
           }                                                                                              \
         }
 
-// Every other number, four at a time; one more may be read behind the last.
+// Copies every other element, four at a time; one element past the last may be read.
 #define EVERY_OTHER(name, S)                                                                                         \
   typedef S name##_vector __attribute__((ext_vector_type(4), aligned(sizeof(S)), may_alias));                        \
   static void name(S *to, const S *from, ptrdiff_t count) {                                                          \

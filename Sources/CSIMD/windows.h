@@ -1,11 +1,11 @@
-// Where windows lie in images.
+// Positions of windows in images.
 
 #ifndef CSIMD_WINDOWS_H
 #define CSIMD_WINDOWS_H
 
 #include "csimd.h"
 
-/// The positions of a result along an axis whose pixel a tap finds inside the image, and the first such pixel.
+/// The results `first ..< last` along an axis for which a tap reads a pixel inside the image, and the first such pixel.
 typedef struct {
   ptrdiff_t first, last, start;
 } csimd_span;

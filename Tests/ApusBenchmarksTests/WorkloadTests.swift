@@ -24,7 +24,8 @@ struct WorkloadTests {
     }
   }
 
-  /// Multiply-adds of the output count twice, in every pass: 2·1·4·3·3 · 1·3·3 of a grouped convolution.
+  /// Every pass counts two operations for each multiply-add of the output: 2·1·4·3·3 · 1·3·3 for this grouped
+  /// convolution.
   @Test func aConvolutionHasALineForEachPass() throws {
     let lines = try lines(of: Conv("N1C2H5W5K4R3S3P1U2D1G2"))
     #expect(lines.map { $0["pass"]?.string } == ["forward", "input", "weight"])
@@ -53,7 +54,7 @@ struct WorkloadTests {
     #expect(throws: ProblemError.self) { try LoaderRate.find("jpeg256") }
   }
 
-  /// The names that are printed are names that are taken.
+  /// Every printed workload name is accepted as an argument.
   @Test func namesAreRead() throws {
     for name in Gemm.standardNames { #expect(try Gemm(name).name == name) }
     for name in Conv.standardNames { #expect(try Conv(name).name == name) }

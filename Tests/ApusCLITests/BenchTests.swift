@@ -59,7 +59,7 @@ struct BenchTests {
     #expect(step.status == 64 && step.errors.contains("is not for step"), "\(step.errors)")
   }
 
-  /// Each workload is measured in a process of its own, so that the first loss and the peak are its own.
+  /// Each workload runs in its own process, so that its first step and its peak memory do not include another's.
   @Test func stepsTellTheFirstLossAndThePeak() throws {
     let lines = try lines("step", "mlp-b128-adam,lenet5-b128-sgd", "--device", "cpu", "--runs", "1")
     #expect(lines.map { $0["problem"] as? String } == ["mlp-b128-adam", "lenet5-b128-sgd"])
@@ -76,7 +76,7 @@ struct BenchTests {
     #expect(result.lines[0].contains("MEDIAN MS") && result.lines[1].contains("GFLOP/s"))
   }
 
-  /// What keeps one workload from running ends the command in the same way as without the others.
+  /// A missing device gives the same error for one workload and for several.
   @Test func aMissingDeviceIsTheSameErrorForSeveralSteps() throws {
     for workloads in ["lenet5-b128-sgd", "mlp-b128-adam,lenet5-b128-sgd"] {
       let result = try Invocation("bench", "step", workloads, "--device", "opencl:99", "--json")
@@ -85,7 +85,8 @@ struct BenchTests {
     }
   }
 
-  /// Runs of one product, with caches of their own in a folder; the lines in which they say what they built.
+  /// Runs of one matrix product with their own kernel caches in a folder, and the log lines that count the built
+  /// programs.
   private struct CachedRuns {
     let folder = FileManager.default.temporaryDirectory.appending(path: "apus-built-\(UUID().uuidString)")
 
@@ -108,7 +109,8 @@ struct BenchTests {
     func remove() { try? FileManager.default.removeItem(at: folder) }
   }
 
-  /// PoCL builds one kernel at a time in a process; other processes build beside it, and the next run builds nothing.
+  /// PoCL builds one kernel at a time per process, so that other processes build in parallel; the next run builds
+  /// nothing.
   @Test(
     .enabled(
       if: Invocation.isPoCL && ProcessInfo.processInfo.activeProcessorCount > 1,
@@ -122,7 +124,7 @@ struct BenchTests {
     #expect(second.count == first.count && second.allSatisfy { $0.contains(" 1 stored, 0 built") }, "\(second)")
   }
 
-  /// Processes that build the same programs at the same time leave whole ones.
+  /// Processes that build the same programs concurrently leave complete cache entries.
   @Test func processesShareACache() throws {
     let runs = try CachedRuns()
     defer { runs.remove() }

@@ -12,7 +12,7 @@ struct CommandLineTests {
     }
   }
 
-  /// Every command of the overview explains itself, in both spellings.
+  /// Every command in the overview has a help page, in both spellings.
   @Test func everyCommandHasAPage() throws {
     let overview = try Invocation("--help").lines
     let names = overview.filter { $0.hasPrefix("  ") }.compactMap { $0.split(separator: " ").first }
@@ -71,12 +71,12 @@ struct ListingTests {
     }
   }
 
-  /// The numbers of parameters are PyTorch's for the same layers.
+  /// The parameter counts equal PyTorch's for the same layers.
   @Test func modelsAsTextAndAsJSON() throws {
     let models = try objects("models", "--json")
     let counts = Dictionary(
       uniqueKeysWithValues: models.map { ($0["name"] as? String ?? "", $0["parameters"] as? Int ?? 0) })
-    // As published, with 1,000 classes where they are for ImageNet.
+    // Published counts; ImageNet models have 1,000 classes.
     let known = [
       "mlp": 235_146, "lenet5": 61_706, "rnn": 21_514, "lstm": 82_186, "gru": 61_962, "alexnet": 61_100_840,
       "alexnet-2012": 60_965_224, "vgg11": 132_863_336, "vgg16": 138_357_544, "vgg19-bn": 143_678_248,
@@ -92,7 +92,7 @@ struct ListingTests {
     #expect(text.status == 0 && text.lines.contains { $0.hasPrefix("lenet5") && $0.contains("61,706") })
   }
 
-  /// What cannot be used is listed with the reason; the command fails only when nothing can be used.
+  /// Unavailable devices are listed with the reason; the command fails only if no device is available.
   @Test func devicesAsTextAndAsJSON() throws {
     let devices = try objects("devices", "--json")
     #expect(!devices.isEmpty)
@@ -122,7 +122,7 @@ struct ListingTests {
 }
 
 struct CompletionTests {
-  /// Bash runs its script and is asked what it would offer.
+  /// Runs the completion script in Bash and checks the completions that it offers.
   @Test(arguments: [
     ("apus ''", "datasets"), ("apus comp", "completions"), ("apus datasets --", "--json"),
     ("apus completions ''", "fish"), ("apus help data", "datasets"),
@@ -156,7 +156,7 @@ struct CompletionTests {
       #expect(!options.isEmpty && script.contains(command), "\(command)")
       for option in options { #expect(script.contains(option), "\(command) --\(option)") }
     }
-    // Single quotes are balanced: none of the help texts ends one.
+    // Single quotes balance: no help text closes a quoted string.
     #expect(script.replacingOccurrences(of: "'\\''", with: "").count { $0 == "'" } % 2 == 0)
   }
 }

@@ -3,7 +3,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// What trained models are measured by, with one of images and one of texts in two classes.
+/// Evaluation of trained models: one of images, and one of texts in two classes.
 @Suite struct EvaluateTests {
   private let place: ScratchDirectory
   private let images: TinyImages
@@ -13,7 +13,7 @@ import Testing
     images = try TinyImages()
   }
 
-  /// A model that has seen a few batches: some classes it knows, some it does not.
+  /// A model after a few steps: it recognizes some classes and not others.
   private func imageRun() throws -> String {
     let run = try Invocation(
       "train", "mlp", "--data", images.source, "--device", "cpu", "--batch-size", "16", "--steps", "6", "--output",
@@ -22,7 +22,7 @@ import Testing
     return place.file("images")
   }
 
-  /// Cats and dogs in every order, some of them called wrongly.
+  /// Trains on cats and dogs whose labels do not depend on the text, so that some examples are misclassified.
   private func textRun() throws -> String {
     let lines = (0..<200).map { "\($0 % 7 < 3 ? "cat" : "dog")\tthe \($0 % 2 == 0 ? "cat" : "dog") number \($0 % 9)" }
     let path = try place.write(Array(lines.joined(separator: "\n").utf8), to: "texts.txt")
@@ -98,12 +98,12 @@ import Testing
     #expect(chosen["threshold"] as? Double == threshold)
     let second = try #require((chosen["classes"] as? [[String: Any]])?.last)
     for key in ["precision", "recall", "f1"] { #expect(second[key] as? Double == best[key], "\(key)") }
-    // From 1 on nearly nothing is of the second class.
+    // At a threshold near 0 nearly every example is predicted as the second class.
     let all = try evaluate(run, "--threshold", "1e-9", "--json").summary()
     #expect((all["classes"] as? [[String: Any]])?.last?["recall"] as? Double == 1)
     #expect(all["test_loss"] as? Double == plain["test_loss"] as? Double)
     #expect(try evaluate(run).output.contains("best F1"))
-    // The other commands make the same of it, also of the example whose probability it is.
+    // The other commands apply the same threshold, also to the example whose probability equals it.
     let errors = try Invocation("errors", run, "--threshold", "\(threshold)", "--device", "cpu", "--json").summary()
     #expect(errors["test_accuracy"] as? Double == chosen["test_accuracy"] as? Double)
     #expect(errors["threshold"] as? Double == threshold)
@@ -164,7 +164,7 @@ import Testing
 
     var lines = try String(contentsOfFile: sheet, encoding: .utf8).components(separatedBy: "\r\n")
     #expect(lines.count == errors + 2 && lines[0].hasPrefix("example,name,true,predicted,probability,loss,tag 1"))
-    // It may be written again as long as nothing is filled in.
+    // The sheet may be overwritten as long as no tag is filled in.
     #expect(try Invocation("errors", run, "--device", "cpu", "--output", sheet).status == 0)
     lines[1] = lines[1].replacing(/,,,,$/, with: ",odd,,,")
     lines[2] = lines[2].replacing(/,,,,$/, with: ",odd,short,,")
@@ -181,7 +181,7 @@ import Testing
     #expect(abs((first["ceiling"] as? Double ?? 0) - (accuracy + (1 - accuracy) * 2 / 3)) < 1e-12)
     let text = try Invocation("errors", run, "--device", "cpu", "--tags", sheet)
     #expect(text.output.contains("3 of \(errors) errors were looked at") && text.output.contains("CEILING"))
-    // What was filled in is not written over.
+    // Tags that were filled in are not overwritten.
     let again = try Invocation("errors", run, "--device", "cpu", "--output", sheet)
     #expect(again.status == 64 && again.errors.contains("there is a file with other content"), "\(again.errors)")
     #expect(try String(contentsOfFile: sheet, encoding: .utf8).contains("odd"))

@@ -2,7 +2,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Bad input and failing machines: an exit code and one message each.
+/// Bad input and failing machines: each gives one exit code and one message.
 struct FaultTests {
   private let images: TinyImages
   private let place: ScratchDirectory
@@ -15,7 +15,7 @@ struct FaultTests {
   private func train(_ words: [String], environment: [String: String] = [:]) throws -> Invocation {
     let common = ["--steps", "2", "--output", place.file("run"), "--json"]
     let run = try Invocation(["train"] + words + common, environment: environment)
-    // Nothing is left of a run that could not start, and nothing is printed that looks like a result.
+    // A run that cannot start leaves no folder and prints nothing that looks like a result.
     #expect(run.output.isEmpty && !FileManager.default.fileExists(atPath: place.file("run")))
     return run
   }
@@ -95,7 +95,7 @@ struct FaultTests {
     let bytes = [UInt8(header.utf8.count), 0, 0, 0, 0, 0, 0, 0] + Array(header.utf8)
     let missing = try place.write(bytes + [UInt8](repeating: 0, count: 802_816), to: "missing")
     let run = try train(["mlp", "--data", images.source, "--weights", missing])
-    // All of them at once.
+    // One message lists all missing keys.
     let keys = "\"1.bias\", \"3.weight\", \"3.bias\", \"5.weight\", \"5.bias\" are missing"
     #expect(run.status == 65 && run.errors.contains(keys), "\(run.errors)")
     let short = try place.write(bytes, to: "short")
@@ -123,7 +123,7 @@ struct FaultTests {
     let run = try Invocation(
       ["train", "mlp", "--steps", "1", "--data", images.source, "--output", place.file("run"), "--json"],
       environment: ["OCL_ICD_VENDORS": place.path, "APUS_DEVICE": "auto"])
-    // The reason is the true one: here, that nothing was found at all.
+    // The message states the actual reason: the OpenCL loader found nothing.
     let reason = "device cpu: no discrete GPU was found: device opencl is not available: the OpenCL loader finds no"
     #expect(run.status == 0 && run.errors.contains(reason), "\(run.errors)")
   }
@@ -154,7 +154,7 @@ struct FaultTests {
   {
     let words = ["--layers", "conv 64 3x3 pad 1, relu, dense 10", "--data", "synthetic", "--device", "opencl"]
     let run = try train(words + ["--batch-size", "full"], environment: ["POCL_MEMORY_LIMIT": "1"])
-    // Refused before anything is built: a device of 1 GiB gives a quarter of it in one piece.
+    // The run is refused before anything is built: a device with 1 GiB allocates at most a quarter of it in one buffer.
     let refusal = #/training at batch size 10000 needs .* of .* batch size (\d+) fits \(--batch-size \d+\)/#
     let match = try #require(try refusal.firstMatch(in: run.errors), "\(run.errors)")
     #expect(run.status == 1 && Int(match.1).map { (100..<10_000).contains($0) } == true, "\(run.errors)")

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ApusCLI
 
-/// Run folders that a stranger has prepared: nothing outside of them changes, and nothing traps or waits for ever.
+/// Run folders prepared by an attacker: no command changes anything outside them, traps or hangs.
 struct HostileFolderTests {
   private let place: ScratchDirectory
   private let run: String
@@ -21,12 +21,12 @@ struct HostileFolderTests {
       "--schedule", "plateau", "--device", "cpu", "--output", run)
     let drawn = try Invocation("plot", run, "--curves-only")
     try #require(trained.status == 0 && drawn.status == 0, "\(trained.errors)\(drawn.errors)")
-    // Without another one to go on from, a damaged checkpoint is an error.
+    // Without another checkpoint to resume from, a damaged checkpoint is an error.
     try FileManager.default.removeItem(atPath: "\(run)/checkpoints/step-000000000")
     folders = try HostileFolder.all(of: run)
   }
 
-  /// Runs `body` with each of the folders, and holds what is outside to how it was.
+  /// Runs `body` on each folder and checks that nothing outside the folder changed.
   private func forEach(
     _ folders: [HostileFolder], _ body: (HostileFolder, _ path: String) throws -> Void
   ) throws {
@@ -66,7 +66,7 @@ struct HostileFolderTests {
           try withDevice(device) { try self.use(path, for: use) }
           #expect(!folder.refusals.contains(use), "\(folder): \(use) is not refused")
         } catch TrainingError.diverged {
-          // A learning rate that no run survives is a number like others.
+          // A learning rate at which every run diverges is a valid number.
           #expect(!folder.refusals.contains(use), "\(folder): \(use) is not refused")
         } catch {
           let code = ExitCode(for: error)
@@ -76,7 +76,7 @@ struct HostileFolderTests {
     }
   }
 
-  /// The command does the same: one of each thirty.
+  /// The command behaves the same, on every 30th folder.
   @Test(.timeLimit(.minutes(30))) func theCommandRefusesThem() throws {
     let step = Int(ProcessInfo.processInfo.environment["APUS_HOSTILE_STEP"] ?? "") ?? 30
     try forEach(stride(from: 0, to: folders.count, by: step).map { folders[$0] }) { folder, path in

@@ -3,11 +3,12 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Pictures in folders, from training to prediction.
+/// Images in folders, from training to prediction.
 struct ImageTests {
   private let place: ScratchDirectory
 
-  /// 30 + 12 pictures of different sizes in three classes, told by the colour that is the brightest; half are PNG.
+  /// Writes 30 training and 12 test images of different sizes in three classes. The class is the brightest color
+  /// channel; half of the images are PNG.
   init() throws {
     place = try ScratchDirectory()
     for (part, count) in [("train", 30), ("test", 12)] {
@@ -51,7 +52,7 @@ struct ImageTests {
     #expect(events.count == 1 && events[0].hasPrefix("events.out.tfevents."))
   }
 
-  /// A large picture, red on its left and blue on its right, by tiles of the model's 16 pixels.
+  /// A large image, red on the left and blue on the right, is predicted in tiles of the model's 16 pixels.
   @Test func largePicturesArePredictedByTiles() throws {
     #expect(try Invocation(words("run", steps: 60)).status == 0)
     let pixels = (0..<40 * 70 * 3).map { place -> UInt8 in
@@ -67,7 +68,7 @@ struct ImageTests {
     try #require(run.status == 0, "\(run.errors)")
     let line = try JSON(parsing: Array(run.lines[0].utf8))
     let tiles = try #require(line["tiles"]?.array)
-    // Every 12 pixels, and at the end: 3 rows of 6.
+    // A tile every 12 pixels and one at the end: 3 rows of 6.
     #expect(tiles.count == 18 && tiles[5]["left"]?.integer == 54 && tiles[17]["top"]?.integer == 24)
     #expect(tiles[0]["class"]?.string == "red" && tiles[5]["class"]?.string == "blue")
     #expect(try line["class"]?.string == "red" && run.member("examples") == 1)
@@ -75,7 +76,7 @@ struct ImageTests {
     #expect((line["probability"]?.number ?? 2) <= own.reduce(0, max))
     let map = try Image(contentsOf: place.file("maps/large.png"))
     #expect(map.height == 40 && map.width == 70 && map.channels == 3)
-    // Where the class is, colours lie over the grey.
+    // The overlay is most colorful where the class is found.
     func colour(_ x: Int) -> Int {
       let start = (20 * 70 + x) * 3
       return Int(map.pixels[start]) - Int(map.pixels[start + 2])
@@ -89,10 +90,10 @@ struct ImageTests {
     #expect(alone.status == 64 && alone.errors.contains("--tile-overlap"), "\(alone.errors)")
   }
 
-  /// Neither the number of threads nor a stop in the middle of an epoch changes a bit; mixing included.
+  /// Neither the number of threads nor a stop within an epoch changes a bit, with or without mixing.
   @Test(arguments: [[], ["--augment", "flip, mixup, cutmix"]]) func sameBits(mixing: [String]) throws {
     func digest(_ words: [String]) throws -> String? {
-      // An option is given once.
+      // An option may be given only once.
       var words = words
       if !mixing.isEmpty, let place = words.firstIndex(of: "--augment") { words.removeSubrange(place...place + 1) }
       let run = try Invocation(words + mixing)
@@ -131,12 +132,13 @@ struct ImageTests {
     #expect(try counted.status == 0 && counted.member("skipped_images") == 1, "\(counted.errors)")
   }
 
-  /// What is measured are the pictures that can be read, under their own names; what is asked for by name is not left out.
+  /// Evaluation covers the images that can be read, under their own names; an unreadable image named as an argument is
+  /// an error.
   @Test func badPicturesOfTheTestAreLeftOut() throws {
     let path = place.file("pictures/test/green/4.png")
     let whole = try Data(contentsOf: URL(filePath: path))
     try whole.prefix(whole.count / 2).write(to: URL(filePath: path))
-    // Weights that are as good as none: one class is predicted of most, so that others are wrong.
+    // After one step the weights are nearly untrained: most images get the same class, so that some are misclassified.
     let run = try Invocation(words("run", ["--skip-bad"], steps: 1))
     #expect(try run.status == 0 && run.member("skipped_images") == 1, "\(run.errors)")
     let trained = place.file("run")
@@ -176,7 +178,7 @@ struct ImageTests {
     #expect(none.status == 65 && none.errors.contains("none of the 12 examples could be read"), "\(none.errors)")
   }
 
-  /// A folder without parts is measured as it is, unless the run has learnt from it.
+  /// A folder without splits is evaluated as a whole, unless the run was trained on it.
   @Test func foldersWithoutPartsAreMeasuredWhole() throws {
     let run = try Invocation(words("run", ["--validation", "0.2"], steps: 2))
     #expect(run.status == 0, "\(run.errors)")
@@ -227,7 +229,7 @@ struct ImageTests {
     #expect(!FileManager.default.fileExists(atPath: place.file("wrong")))
   }
 
-  /// A full disk, as a limit on files plays it: what was saved before is whole, and the run can go on.
+  /// A full disk, simulated by a file size limit, damages no earlier checkpoint, and the run can be resumed.
   @Test func aFullDiskLosesNothing() throws {
     let before = try Invocation(words("full", steps: 6))
     #expect(before.status == 0, "\(before.errors)")

@@ -9,8 +9,8 @@ struct Invocation {
   /// The lines of the output.
   var lines: [Substring] { output.split(separator: "\n") }
 
-  /// Runs `apus` with nothing on its standard input, and without the user's cache of kernels: storing them builds
-  /// each a second time.
+  /// Runs `apus` with an empty standard input and without the user's kernel cache: storing kernels builds each a second
+  /// time.
   init(
     _ arguments: [String], in directory: String? = nil, environment: [String: String] = [:], output path: String? = nil
   ) throws {
@@ -25,7 +25,7 @@ struct Invocation {
     process.standardOutput = try path.map { try FileHandle(forWritingTo: URL(filePath: $0)) } ?? output
     process.standardError = errors
     try process.run()
-    // Both pipes are read at once: a full one would stop the command.
+    // Reads both pipes at the same time: a full one would block the command.
     let reader = Reader(errors.fileHandleForReading)
     let text = path == nil ? output.fileHandleForReading.readDataToEndOfFile() : Data()
     self.output = String(decoding: text, as: UTF8.self)
@@ -38,13 +38,13 @@ struct Invocation {
     try self.init(arguments, environment: environment, output: path)
   }
 
-  /// The command lies beside the program that runs the tests.
+  /// The command, which lies next to the test executable.
   static var executable: URL {
     URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
       .appending(path: "apus")
   }
 
-  /// Whether the OpenCL device is PoCL's, some of whose variables make a machine fail.
+  /// Whether the OpenCL device is PoCL's; some of PoCL's environment variables make a device fail.
   static let isPoCL = (try? Invocation("devices").output.contains("Portable Computing Language")) ?? false
 
   /// Reads a pipe to its end on another thread.

@@ -20,14 +20,14 @@ struct LearningCurveTests {
 
   private func records(_ run: Invocation) throws -> [JSON] { try run.lines.map { try JSON(parsing: Array($0.utf8)) } }
 
-  /// Each size once for each seed, of all that is not held out; what is written is what is printed.
+  /// Trains once for each size and seed on the examples that are not held out; the files hold what is printed.
   @Test func sizesAndSeeds() throws {
     let output = place.file("curve")
     let run = try Invocation(
       words(["--fractions", "1,0.25,0.5", "--repeats", "2", "--seed", "5", "--output", output, "--json"]))
     #expect(run.status == 0, "\(run.errors)")
     let lines = try records(run)
-    // A fifth of 96 images is held out, of each class the same share.
+    // A fifth of the 96 images is held out, the same fraction of each class.
     let whole = try #require(lines.last?["points"]?.array)
     let sizes = whole.compactMap { $0["examples"]?.integer }
     #expect(sizes.count == 3 && sizes == sizes.sorted() && lines.dropLast().count == 6)
@@ -42,7 +42,7 @@ struct LearningCurveTests {
     let written = try JSON(parsing: Array(text("learning-curve.json").utf8))
     #expect(written["points"] == lines.last?["points"] && written["settings"]?["model"]?.string == "mlp")
     #expect(try text("report.html").contains("<svg") && text("learning-curve.svg").contains("<svg"))
-    // The same words give the same numbers, and a subset of the sizes some of them.
+    // The same arguments give the same numbers, and a subset of the sizes gives a subset of the numbers.
     let again = try Invocation(words(["--fractions", "0.25", "--repeats", "1", "--seed", "5", "--json"]))
     #expect(try records(again).first == lines.first)
   }

@@ -2,7 +2,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Numbers that are too large end the command with a message, however large they are.
+/// Numbers that are too large end the command with a message.
 struct LimitTests {
   private let images: TinyImages
   private let place: ScratchDirectory
@@ -32,7 +32,7 @@ struct LimitTests {
     #expect(!FileManager.default.fileExists(atPath: place.file("run")))
   }
 
-  /// The largest values are taken: what is computed from them does not overflow.
+  /// The largest values are accepted: computations with them do not overflow.
   @Test func theLargestCounts() throws {
     let steps = try train(["mlp", "--steps", "1", "--batch-size", "1000000000", "--seed", "9223372036854775807"])
     #expect(steps.status == 0, "\(steps.errors)")
@@ -72,7 +72,7 @@ struct LimitTests {
 
   // MARK: - Layers
 
-  /// A list of layers that is refused. The list itself may be long: the test's name has its beginning.
+  /// A list of layers that is refused. The list may be long: the test's name holds only its beginning.
   struct LayerList: Sendable, CustomTestStringConvertible {
     let layers: String
     let status: Int32
@@ -119,7 +119,7 @@ struct LimitTests {
     #expect(ContinuousClock.now - start < .seconds(20))
   }
 
-  /// Said before a parameter is made, not when the memory is full.
+  /// Models that exceed the memory are refused before a parameter is created, not when memory runs out.
   @Test(arguments: ["cpu", "opencl"]) func modelsThatNoMemoryHolds(device: String) throws {
     let layers = ["--layers", "dense 16777216, dense 65536, dense 10"]
     let start = ContinuousClock.now

@@ -2,9 +2,9 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// What training takes of the memory, and what is refused.
+/// The memory that training needs, and the runs that are refused because of it.
 @Suite struct MemoryTests {
-  /// No machine has the memory of these, and none of it is asked for.
+  /// No machine has memory for these batches, and none is allocated for them.
   @Test(arguments: ["cpu", "opencl"]) func aSummaryRefusesABatchThatCannotFit(_ device: String) throws {
     let words = ["summary", "resnet18", "--device", device, "--json"]
     let run = try Invocation(words + ["--batch-size", "10000000"])
@@ -37,7 +37,7 @@ import Testing
     #expect(try Invocation("summary", "mlp", "--batch-size", "full").status == 64)
   }
 
-  /// Refused ahead of the model, and of the statistics of the images; nothing is left behind.
+  /// The run is refused before the model is built and the image statistics are computed, and leaves no files behind.
   @Test func aRunThatCannotFitIsRefused() throws {
     let place = try ScratchDirectory()
     let images = try TinyImages(trainCount: 3000, testCount: 10)

@@ -2,7 +2,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Which examples models are measured with.
+/// The split of the data on which models are evaluated.
 struct PartTests {
   private let place: ScratchDirectory
 
@@ -53,7 +53,8 @@ struct PartTests {
     #expect(try measure(plain, "--part", "tets").errors.contains("did you mean test?"))
   }
 
-  /// Files of one's own are measured as a whole, whatever they are called; the run's own is not.
+  /// A user's own files are evaluated as a whole, whatever they are called; the file that the run was trained on is
+  /// not.
   @Test func filesAreMeasuredWhole() throws {
     func table(_ name: String, _ kinds: [String]) throws -> String {
       let rows = kinds.enumerated().map { "\($0 * 7 % 11),\($0 % 5),\($1)" }
@@ -73,7 +74,7 @@ struct PartTests {
     }
     #expect(try measure(place.file("run"), "--part", "all").member("examples") == 50)
     #expect(try measure(place.file("run"), "--part", "train").member("examples") == 40)
-    // Against the training part of the run, not of the file.
+    // The verdict compares with the training split of the run, not of the file.
     let judged = try measure(
       place.file("run"), "--data", table("other.csv", ["tree", "moss", "moss"]), "--human-error", "0")
     let verdict = try #require(try judged.member("bias_variance", as: [String: Any].self), "\(judged.errors)")
@@ -106,7 +107,7 @@ struct PartTests {
       "train", "text-lstm", "--data", labelled("c.txt", 40), "--width", "4", "--sequence-length", "4", "--steps", "1",
       "--device", "cpu", "--output", place.file("texts"))
     try #require(classes.status == 0, "\(classes.errors)")
-    // Fewer than could be split.
+    // The file has too few examples for a split.
     let few = try measure(place.file("texts"), "--data", labelled("d.txt", 3))
     #expect(try few.member("examples") == 3 && few.member("part") == "all", "\(few.errors)")
     #expect(try measure(place.file("texts")).member("examples") == 4)

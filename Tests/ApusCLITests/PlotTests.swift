@@ -45,7 +45,7 @@ struct PlotTests {
     #expect(try !String(contentsOfFile: other, encoding: .utf8).contains("confusion"))
   }
 
-  /// Ahead of the first checkpoint the model is that of the settings, not that of the list.
+  /// Before the first checkpoint, the report describes the model with the run's settings, not with default settings.
   @Test func modelsOfTheSettingsAreDrawn() throws {
     let settings = #"{"model":"resnet18","data":"synthetic","image_size":32,"channels":3,"classes":17}"#
     _ = try place.write(Array(settings.utf8), to: "config.json")
@@ -55,7 +55,7 @@ struct PlotTests {
     let count = try #require(summary.output.firstMatch(of: /([0-9,]+) parameters/)?.output.1)
     let page = try String(contentsOfFile: place.file("report.html"), encoding: .utf8)
     #expect(page.contains("\(count) parameters"), "\(count)")
-    // How many classes a folder has nobody knows without looking into it.
+    // The number of classes of a folder is unknown until the folder is read.
     _ = try place.write(Array(#"{"model":"resnet18","data":"image-folder:/nowhere"}"#.utf8), to: "config.json")
     #expect(try Invocation("plot", place.path, "--curves-only").status == 0)
     #expect(try !String(contentsOfFile: place.file("report.html"), encoding: .utf8).contains(" parameters"))
@@ -89,7 +89,7 @@ struct PlotTests {
     #expect(files.contains("loss.svg") && files.contains("weights.svg") && !files.contains("saliency.svg"))
   }
 
-  /// A run that has just begun, one that writes now, one that is damaged: each says what it is.
+  /// A run with an incomplete last record, a damaged run, and a run that has just begun each get their own message.
   @Test func runsThatAreNotWhole() throws {
     let run = try train(["mlp", "--steps", "60", "--batch-size", "16"])
     let metrics = URL(filePath: "\(run)/metrics.jsonl")

@@ -2,7 +2,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Runs in mixed precision, and runs that look for NaN.
+/// Runs in mixed precision, and runs that detect NaN.
 struct PrecisionTests {
   private let images: TinyImages
   private let place: ScratchDirectory
@@ -44,7 +44,7 @@ struct PrecisionTests {
     #expect(half.status == 64 && half.errors.contains("did you mean mixed?"), "\(half.errors)")
   }
 
-  /// The run ends with a message; the checkpoint before is whole, and the run goes on from it.
+  /// A diverging run ends with a message; the checkpoint before is complete, and the run can resume from it.
   @Test func brokenRunsStopAndAreKept() throws {
     let words = [
       "mlp", "--optimizer", "sgd", "--learning-rate", "1e30", "--steps", "20", "--batch-size", "32", "--save-every",

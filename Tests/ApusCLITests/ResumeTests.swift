@@ -2,7 +2,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Runs that are stopped, in good order or not, and go on.
+/// Runs that are stopped, cleanly or not, and resumed.
 struct ResumeTests {
   private let images: TinyImages
   private let place: ScratchDirectory
@@ -24,7 +24,7 @@ struct ResumeTests {
     return try invocation.member("weights_sha256")
   }
 
-  /// Starts a run, sends it a signal some time later, or when there is a file, and waits for its end.
+  /// Starts a run, sends it a signal after some seconds or once a file exists, and waits for its end.
   private func stop(
     _ words: [String], _ signal: Int32, after seconds: Double = 0, file: String? = nil
   ) throws -> Int32 {
@@ -33,7 +33,7 @@ struct ResumeTests {
     process.arguments = words
     process.standardOutput = FileHandle.nullDevice
     process.standardError = FileHandle.nullDevice
-    // A shell may have switched SIGINT off for the tests, if they run in the background, and nohup SIGHUP.
+    // The tests may ignore SIGINT, if a shell runs them in the background, and SIGHUP, if nohup does.
     let before = [SIGINT, SIGHUP].map { ($0, Foundation.signal($0, SIG_DFL)) }
     try process.run()
     for (signal, action) in before { _ = Foundation.signal(signal, action) }
@@ -42,7 +42,7 @@ struct ResumeTests {
       Thread.sleep(forTimeInterval: 0.01)
     }
     kill(process.processIdentifier, signal)
-    // One that does not listen must not hold up the tests for good.
+    // A process that ignores the signal must not block the tests forever.
     let deadline = Date(timeIntervalSinceNow: 60)
     while process.isRunning, Date() < deadline { Thread.sleep(forTimeInterval: 0.01) }
     if process.isRunning { kill(process.processIdentifier, SIGKILL) }
@@ -55,12 +55,12 @@ struct ResumeTests {
     _ = try digest(Invocation(words("half", steps: 9)))
     let rest = try Invocation("train", "--resume", place.file("half"), "--steps", "20", "--json")
     #expect(try digest(rest) == whole && rest.member("steps") == 20)
-    // What is finished stays as it is.
+    // Resuming a finished run changes nothing.
     let again = try Invocation("train", "--resume", place.file("half"), "--json")
     #expect(try digest(again) == whole)
   }
 
-  /// Kills at any time, also ahead of the first checkpoint, lose nothing that was saved.
+  /// Kills at any time, also before the first checkpoint, lose nothing that was saved.
   @Test func killedRunsGoOn() throws {
     let whole = try digest(Invocation(words("whole", steps: 1500)))
     let killed = words("killed", steps: 1500) + ["--save-every", "0.02"]
@@ -107,7 +107,7 @@ struct ResumeTests {
     #expect(none.status == 74 && none.errors.contains("no checkpoint to go on from"), "\(none.errors)")
   }
 
-  /// A run of which the newest checkpoint is damaged goes on from the one before, and says so.
+  /// A run whose newest checkpoint is damaged resumes from the one before, with a message.
   @Test func damagedCheckpoints() throws {
     let whole = try digest(Invocation(words("whole", steps: 8)))
     _ = try digest(Invocation(words("run", steps: 3)))

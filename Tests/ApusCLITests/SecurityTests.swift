@@ -5,7 +5,7 @@ import Testing
 struct SecurityTests {
   private let files = FileManager.default
 
-  /// What a user sets does not make a builder of kernels of the command.
+  /// A user's environment variable does not turn the command into a kernel builder.
   @Test func theCommandIsNoBuilder() throws {
     let plain = try Invocation("devices", "--json")
     let set = try Invocation("devices", "--json", environment: ["APUS_KERNEL_BUILDER": "0"])
@@ -29,7 +29,7 @@ struct SecurityTests {
     #expect(try Invocation(words, environment: ["APUS_CACHED_MEMORY": "0"]).status == 0)
   }
 
-  /// PoCL runs what it finds in its cache: nobody else can write there.
+  /// PoCL executes the binaries in its cache, so that no other user may write there.
   @Test(.enabled(if: Invocation.isPoCL, "only PoCL has this cache")) func theCacheOfPoCLIsPrivate() throws {
     let home = try ScratchDirectory()
     #expect(try bench(home.path).status == 0)
@@ -56,7 +56,7 @@ struct SecurityTests {
     #expect(try files.contentsOfDirectory(atPath: cache).isEmpty)
   }
 
-  /// Neither a path nor a name in a file acts on the terminal.
+  /// Control characters in a path or in a name in a file do not reach the terminal.
   @Test func messagesAreEscapedAndCut() throws {
     let scratch = try ScratchDirectory()
     let column = "\u{1B}[31mtitle\u{7}\u{202E}" + String(repeating: "c", count: 900_000)

@@ -2,7 +2,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Groups of examples that are measured apart.
+/// Groups of examples that are evaluated separately.
 struct SliceTests {
   private let place: ScratchDirectory
   private let run: String
@@ -66,7 +66,7 @@ struct SliceTests {
     #expect(try measure("--slices", place.file("none.csv")).status == 74)
   }
 
-  /// Slices of a classifier are of its accuracy, and part of the verdict.
+  /// Slices of a classifier report its accuracy and are part of the verdict.
   @Test func slicesOfClassifiers() throws {
     let images = try TinyImages()
     let trained = try Invocation(

@@ -2,7 +2,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Standard streams that are closed or nobody reads, terminals that hang up, and folders that vanish.
+/// Standard streams that are closed or that nobody reads, terminals that hang up, and folders that are removed.
 struct StreamTests {
   private let images: TinyImages
   private let place: ScratchDirectory
@@ -19,7 +19,7 @@ struct StreamTests {
     ]
   }
 
-  /// Runs the command through a shell, which knows how to close and join streams; `$0` is the command.
+  /// Runs the command through a shell, which can close and redirect streams; `$0` is the command.
   private func shell(_ script: String, _ words: [String]) throws -> (status: Int32, errors: String) {
     let process = Process()
     process.executableURL = URL(filePath: "/bin/sh")
@@ -37,12 +37,12 @@ struct StreamTests {
     try? FileManager.default.contentsOfDirectory(atPath: place.file("run/checkpoints")).max()
   }
 
-  /// A file that is opened must not get the number of a stream.
+  /// A file that is opened must not get the descriptor of a standard stream.
   @Test(
     arguments: [("2>&-", 0), ("0<&-", 0), ("0<&- 2>&-", 0), ("1>&-", 74), ("0<&- 1>&- 2>&-", 74)] as [(String, Int32)])
   func closedStreams(_ closing: String, status: Int32) throws {
     let run = try shell("exec \"$0\" \"$@\" \(closing)", words(steps: 12))
-    // Results that nobody gets are no success, but the run is saved.
+    // Results that cannot be written make the command fail, but the run is saved.
     #expect(run.status == status && lastCheckpoint == "step-000000012", "\(run.errors)")
     let metrics = try String(contentsOfFile: place.file("run/metrics.jsonl"), encoding: .utf8)
     for line in metrics.split(separator: "\n") {
@@ -74,7 +74,7 @@ struct StreamTests {
   }
 
   private func end(_ process: Process) throws -> (status: Int32, errors: String) {
-    // One that does not end must not hold up the tests for good.
+    // A process that does not end must not block the tests forever.
     let deadline = Date(timeIntervalSinceNow: 60)
     while process.isRunning, Date() < deadline { Thread.sleep(forTimeInterval: 0.01) }
     if process.isRunning { kill(process.processIdentifier, SIGKILL) }
@@ -105,7 +105,7 @@ struct StreamTests {
     }
     kill(run.processIdentifier, SIGKILL)
     _ = try end(run)
-    // The lock goes with the process, in whatever way that ends.
+    // The process releases the lock, whatever ends it.
     let next = try Invocation(
       "train", "--resume", place.file("run"), "--set", "save_every=60", "--json", "--steps", "1")
     let isLocked = next.errors.contains("is writing to this run")
@@ -115,7 +115,7 @@ struct StreamTests {
   @Test func aFolderThatIsRemovedIsAnError() throws {
     let run = try start(words(steps: 1_000_000))
     while FileManager.default.fileExists(atPath: place.file("run")) {
-      // Not at once where the run is writing a checkpoint at this moment.
+      // A first attempt can fail while the run is writing a checkpoint.
       try? FileManager.default.removeItem(atPath: place.file("run"))
     }
     let (status, errors) = try end(run)

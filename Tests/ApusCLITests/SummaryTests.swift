@@ -14,7 +14,7 @@ struct SummaryTests {
     #expect(try json.member("activation_bytes") == 58_408)
   }
 
-  /// Options change what is shown, or are refused.
+  /// Every option changes the output or is refused.
   @Test func noOptionIsIgnored() throws {
     let place = try ScratchDirectory()
     let colours = try Invocation("summary", "lenet5", "--channels", "3", "--image-size", "32", "--json")
@@ -41,7 +41,7 @@ struct SummaryTests {
     }
   }
 
-  /// A model's name stands for the model wherever the command is called; a path tells a directory or file of that name.
+  /// A model's name means the model in every working directory; a path selects a directory or file of the same name.
   @Test func namesOfModelsComeFirst() throws {
     let place = try ScratchDirectory()
     try FileManager.default.createDirectory(atPath: place.file("lenet5"), withIntermediateDirectories: false)

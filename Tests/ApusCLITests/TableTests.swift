@@ -2,7 +2,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Tables in CSV, from the file to what a model says of them.
+/// CSV tables, from the file to the predictions of a model.
 struct TableTests {
   private let place: ScratchDirectory
   /// `price` is a number that follows from the other columns.
@@ -40,7 +40,7 @@ struct TableTests {
     return (run, path)
   }
 
-  /// A run whose data are not where it was started says so, goes on when they are named, and what fails changes nothing.
+  /// A run reports that its data are missing, resumes when given their new path, and a failed attempt changes nothing.
   @Test func dataMayMove() throws {
     let run = place.file("moved")
     let never = try Invocation(["train", "mlp", "--data", "csv:none.csv"], in: place.path)
@@ -79,7 +79,7 @@ struct TableTests {
     let (loss, root) = (
       try measured.member("test_loss", as: Double.self), try measured.member("root_mean_squared_error", as: Double.self)
     )
-    // In the target's own units, whose deviation is some 140 000, as the losses of training are.
+    // Errors and training losses are in the target's own units; its standard deviation is about 140,000.
     #expect(root! > 500 && root! < 30_000 && abs(root! * root! / loss! - 1) < 1e-9)
     #expect(abs(try #require(try run.member("test_loss", as: Double.self)) / loss! - 1) < 1e-4)
     let last = try #require(try run.member("train_loss", as: Double.self)).squareRoot()
@@ -93,7 +93,7 @@ struct TableTests {
     let text = try Invocation("evaluate", path, "--device", "cpu")
     #expect(text.output.contains("R²") && text.output.contains("32 test rows of"), "\(text.output)")
 
-    // Columns in another order, without the target, with a town that nobody knows, and none.
+    // Columns in another order, without the target; one town is unknown, and one row has missing values.
     let fresh = try place.write(Array("age,area,town\n10,110,Kiel\n10,110,Rome\n,110,\n".utf8), to: "fresh.csv")
     let seen = try Invocation("predict", path, fresh, "--device", "cpu", "--json")
     #expect(seen.status == 0 && seen.lines.count == 4, "\(seen.errors)")
@@ -177,7 +177,7 @@ struct TableTests {
     #expect(images.status == 65 && images.errors.contains("it is images, the model takes table rows"))
   }
 
-  /// Columns that say nothing are left out, there or not when the model is used; and files need not name their columns.
+  /// Ignored columns may be absent when the model is used, and files need no header.
   @Test func columnsAreLeftOutOrHaveNoNames() throws {
     let (_, path) = try model(houses, "few", epochs: 1, ["--ignore-columns", "town,age"])
     for text in ["area\n50\n", "town,area\nRome,50\n", "area,price\n50,1\n"] {
@@ -200,7 +200,7 @@ struct TableTests {
     #expect(whole.status == 0 && whole.output.contains("160 rows"), "\(whole.output) \(whole.errors)")
   }
 
-  /// A resumed run ends with the bits of one that was not stopped.
+  /// A resumed run ends with the same bits as an uninterrupted run.
   @Test func runsGoOn() throws {
     let words = [
       "--layers", "dense 8, dropout 0.2, tanh, dense 1", "--data", "csv:\(houses)", "--categories", "codes",
@@ -216,7 +216,7 @@ struct TableTests {
     #expect(other.status == 65 && other.errors.contains("its scaling is \"minmax\""), "\(other.errors)")
     let again = try train(["--config", place.file("whole") + "/config.json", "--output", place.file("again")])
     #expect(try again.member("weights_sha256", as: String.self) == whole.member("weights_sha256"), "\(again.errors)")
-    // The rows are others.
+    // The rows have changed.
     let text = try String(contentsOfFile: houses, encoding: .utf8)
     try text.replacing("Kiel", with: "Jena")
       .write(toFile: houses, atomically: true, encoding: .utf8)

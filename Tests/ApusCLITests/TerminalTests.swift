@@ -13,11 +13,11 @@ import Testing
     images = try TinyImages(trainCount: 96, testCount: 40)
   }
 
-  /// Trains while standard error is a terminal of so many columns, and returns what the terminal was sent.
-  /// - Parameter resized: the columns that it has after a while.
+  /// Trains with a terminal of `columns` columns as standard error, and returns the text that the terminal received.
+  /// - Parameter resized: the number of columns to which the terminal is resized later.
   private func train(columns: Int, resized: Int? = nil) throws -> String {
     let terminal = open("/dev/ptmx", O_RDWR | O_NOCTTY)
-    // TIOCSPTLCK unlocks the other end and TIOCGPTN tells its number: macros that Swift does not know.
+    // TIOCSPTLCK unlocks the other end, and TIOCGPTN returns its number; Swift does not import these macros.
     var (isLocked, number): (Int32, UInt32) = (0, 0)
     try #require(
       terminal >= 0 && ioctl(terminal, 0x4004_5431, &isLocked) == 0 && ioctl(terminal, 0x8004_5430, &number) == 0)
@@ -55,8 +55,7 @@ import Testing
     return String(decoding: text, as: UTF8.self)
   }
 
-  /// The lines that a terminal shows: what follows each return to the left edge. Progress begins with the first bar or
-  /// epoch.
+  /// The lines that the terminal shows, split at line ends and carriage returns, from the first bar or epoch on.
   private func lines(_ text: String) -> ArraySlice<String> {
     let all = text.split(whereSeparator: { ["\r", "\n", "\r\n"].contains($0) }).map(String.init)
     let first = all.firstIndex { $0.contains("█") || $0.contains("░") || $0.contains("epoch 1/") } ?? 0
@@ -68,7 +67,7 @@ import Testing
     let epochs = shown.filter { $0.hasPrefix("epoch ") }
     #expect(epochs.count == 60 && epochs.allSatisfy { $0.contains("train accuracy 0.") || $0.contains("accuracy 1.") })
     #expect(epochs.allSatisfy { $0.contains("test loss") } == (columns == 200))
-    // Letters, digits and the pieces of the bar take a column each.
+    // Letters, digits and the characters of the bar are one column wide each.
     #expect(shown.allSatisfy { $0.count <= columns }, "\(shown.first { $0.count > columns } ?? "")")
   }
 

@@ -2,7 +2,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Models of text, from the file to what they say.
+/// Text models, from the file to the generated text.
 struct TextTests {
   private let place: ScratchDirectory
   private let text: String
@@ -33,7 +33,7 @@ struct TextTests {
     )
     #expect(abs((perplexity ?? 0) / exp(loss ?? 9) - 1) < 1e-9)
     let bits = try #require(try run.member("test_bits_per_character", as: Double.self))
-    // A character is a token, and fewer words, pieces or pairs make up the text.
+    // One character is one token; the other tokenizers need fewer tokens for the text.
     let ratio = bits * log(2) / (loss ?? 0)
     #expect(tokenizer == "character" ? abs(ratio - 1) < 1e-9 : ratio > 0 && ratio < 1)
 
@@ -68,7 +68,7 @@ struct TextTests {
     #expect(seen.lines.first?.contains("0: dog (") == true && seen.lines.last?.contains("2: cat (") == true)
     #expect(try Invocation("summary", output, "--json").member("output") == [2])
 
-    // Classes go by their names, whatever their numbers in a file.
+    // Classes match by name, whatever their numbers in a file.
     let dogs = (0..<20).map { "dog\tthe dog has number \($0)" }
     let some = try place.write(Array(dogs.joined(separator: "\n").utf8), to: "some.txt")
     let measured = try Invocation("evaluate", output, "--data", "labelled-text:\(some)", "--device", "cpu", "--json")
@@ -80,7 +80,7 @@ struct TextTests {
     #expect(unknown.status == 65 && unknown.errors.contains("it has a class \"cow\""), "\(unknown.errors)")
   }
 
-  /// Weights of a run bring its tokenizer along: tokens keep their meaning on other texts.
+  /// Weights of a run come with its tokenizer, so that tokens keep their meaning on other texts.
   @Test func weightsBringTheirTokenizer() throws {
     let sizes = ["--width", "8", "--depth", "1", "--sequence-length", "8", "--tokenizer", "word"]
     let base = try train(
@@ -91,13 +91,14 @@ struct TextTests {
     let words = ["word-lstm", "--data", "text:\(other)", "--steps", "2", "--weights", place.file("base")]
     let tuned = try train(words + ["--output", place.file("tuned")] + sizes)
     #expect(tuned.status == 0, "\(tuned.errors)")
-    // Of the seven in a line the zebra and most of the numbers.
+    // Of the seven tokens in a line, the zebra and most of the numbers are unknown.
     #expect(tuned.errors.contains("other.txt: 26 % of its tokens are unknown to the weights' tokenizer"))
     let made = try Invocation(
       "generate", place.file("tuned"), "--prompt", "the zebra", "--length", "3", "--device", "cpu", "--json")
     #expect(try made.member("text", as: String.self)?.hasPrefix("the zebra") == true, "\(made.errors)")
     #expect(try made.member("continuation", as: String.self)?.contains("zebra") == false)
-    // A file in a checkpoint lies beside its tokenizer, too; one that is alone tells nothing, which is said.
+    // A weights file in a checkpoint has its tokenizer next to it. A weights file alone has none, and the command says
+    // so.
     let file = try #require(
       FileManager.default.enumerator(atPath: place.file("base"))?.compactMap { $0 as? String }
         .filter { $0.hasSuffix("weights.safetensors") }.max())
@@ -122,9 +123,9 @@ struct TextTests {
     #expect(rest.status == 0, "\(rest.errors)")
   }
 
-  /// A resumed run ends with the bits of one that was not stopped.
+  /// A resumed run ends with the same bits as an uninterrupted run.
   @Test func runsGoOn() throws {
-    // A rate that goes by the length of the run would be another one in a part of it.
+    // A schedule that depends on the length of the run would give other learning rates in a shorter run.
     let words = [
       "char-lstm", "--data", "text:\(text)", "--width", "8", "--depth", "1", "--sequence-length", "8", "--dropout",
       "0.2", "--seed", "4", "--schedule", "constant",

@@ -1,11 +1,11 @@
 import ApusTestSupport
 import Foundation
 
-/// A data set of 28x28 images in ten classes that is read in no time: each class has its own bright row.
+/// A data set of 28x28 images in ten classes that loads quickly: each class has its own bright row.
 struct TinyImages {
   let directory: ScratchDirectory
 
-  /// What `--data` takes.
+  /// The value of `--data`.
   var source: String { "mnist:\(directory.path)" }
   var testImages: String { directory.file("t10k-images-idx3-ubyte") }
 
@@ -44,7 +44,7 @@ extension Invocation {
     return try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] ?? [:]
   }
 
-  /// The member of the summary that a test goes on with.
+  /// The value of one key of the summary.
   func member<Value>(_ key: String, as type: Value.Type = Value.self) throws -> Value? {
     try summary()[key] as? Value
   }

@@ -35,7 +35,7 @@ struct TrainTests {
     #expect(failed.status == 74 && failed.errors.contains("/nonexistent"))
   }
 
-  /// Everything that scripts read from the last line, and nothing else.
+  /// The last line has exactly the keys that scripts read.
   @Test func lastLineIsTheContract() throws {
     let run = try train(["mlp", "--epochs", "2", "--batch-size", "32", "--seed", "3", "--output", place.file("run")])
     #expect(run.status == 0, "\(run.errors)")
@@ -52,7 +52,7 @@ struct TrainTests {
     #expect(line["output"] as? String == place.file("run"))
   }
 
-  /// What there is to learn from is said ahead of the first step, and that a few steps are few.
+  /// The command describes the data before the first step, with a note if an epoch has few steps.
   @Test func theDataAreDescribed() throws {
     let run = try train(["mlp", "--epochs", "2", "--validation", "0.25", "--output", place.file("run")])
     #expect(
@@ -60,13 +60,13 @@ struct TrainTests {
     #expect(run.errors.contains("an epoch is 1 step of 72 examples"), "\(run.errors)")
     let longer = try train(["mlp", "--epochs", "10", "--batch-size", "8", "--output", place.file("longer")])
     #expect(longer.errors.contains("96 training and 40 test") && !longer.errors.contains("an epoch is"))
-    // A run that cannot begin is not announced.
+    // A run that cannot start is not announced.
     let failed = try Invocation(
       "train", "mlp", "--data", "mnist:\(place.file("nothing"))", "--output", place.file("no"))
     #expect(failed.status == 74 && !failed.errors.contains("mlp in"), "\(failed.errors)")
   }
 
-  /// The options that lead out of what the library complains of.
+  /// Errors of the library name the options that avoid them.
   @Test func errorsLeadToOptions() throws {
     let file = try place.write(Array("a,b\n".utf8), to: "table.csv")
     for (path, source) in [(file, "csv:\(file)"), (place.path, "image-folder:\(place.path)")] {
@@ -79,7 +79,7 @@ struct TrainTests {
     #expect(other.status == 65 && other.errors.contains("--replace-head"), "\(other.errors)")
   }
 
-  /// Pictures of any size become inputs of a model whose training images had one size.
+  /// A model trained on images of one size predicts images of any size.
   @Test func picturesOfOtherSizesArePredicted() throws {
     let output = place.file("run")
     #expect(try train(["mlp", "--steps", "60", "--batch-size", "32", "--output", output]).status == 0)
@@ -110,7 +110,7 @@ struct TrainTests {
     #expect(seen.lines[13].contains("\"index\":13,\"label\":3,\"class\":\"3\""), "\(seen.lines[13])")
   }
 
-  /// First values from the data are other ones, and the same each time.
+  /// Initial values computed from the data differ from the default ones, and are the same each time.
   @Test func firstValuesFromTheData() throws {
     func digest(_ words: [String]) throws -> String {
       let name = place.file("run-\(UUID().uuidString)")
@@ -140,7 +140,7 @@ struct TrainTests {
     }
   }
 
-  /// Each of them changes the run, and a run that goes on keeps it.
+  /// Each of these options changes the run, and a resumed run keeps it.
   @Test func gradientsPenaltiesAndConstraints() throws {
     func digest(_ name: String, _ words: [String], steps: String = "6") throws -> String? {
       let run = try train(
@@ -164,7 +164,7 @@ struct TrainTests {
     #expect(try rest.member("weights_sha256") == whole, "\(rest.errors)")
   }
 
-  /// Two steps change the weights under every name, and the help lists it.
+  /// Two steps change the weights under every optimizer and schedule, and the help lists each name.
   @Test func everyOptimizerAndScheduleTrains() throws {
     let help = try Invocation("train", "--help").output
     let digests = try (optimizerNames.map { ["--optimizer", $0] } + scheduleNames.map { ["--schedule", $0] }).map {
@@ -179,12 +179,12 @@ struct TrainTests {
       return try run.member("weights_sha256", as: String.self)
     }
     #expect(optimizerNames.count == 15 && scheduleNames.count == 13)
-    // Each optimizer goes its own way; a schedule may leave two steps as they are.
+    // Nearly all optimizers give different weights; a schedule may leave two steps unchanged.
     #expect(Set(digests.prefix(optimizerNames.count)).count >= optimizerNames.count - 2, "\(digests)")
     print("command: \(digests.count) optimizers and schedules trained")
   }
 
-  /// What a plateau remembers is part of the checkpoint.
+  /// The state of the plateau schedule is part of the checkpoint.
   @Test func plateausGoOnWithTheSameBits() throws {
     func words(_ name: String, _ epochs: Int) -> [String] {
       [
@@ -202,11 +202,11 @@ struct TrainTests {
     #expect(try rest.member("weights_sha256", as: String.self) == whole.member("weights_sha256"))
     let metrics = try String(contentsOfFile: place.file("whole") + "/metrics.jsonl", encoding: .utf8)
     let rates = metrics.matches(of: /"learning_rate":([^,}]+)/).map { String($0.1) }
-    // Losses that hardly change: the rate fell once there had been ten that were no better, and again.
+    // The losses hardly change: the learning rate fell after ten epochs without improvement, and then again.
     #expect(Set(rates).count == 3, "\(rates)")
   }
 
-  /// Equal runs give equal bits for any number of threads; another seed gives others.
+  /// Equal runs give equal bits for any number of threads; another seed gives other bits.
   @Test func equalRunsAreEqual() throws {
     func digest(_ name: String, seed: String, threads: String) throws -> String? {
       let words = ["mlp", "--steps", "5", "--seed", seed, "--output", place.file(name)]
@@ -233,7 +233,7 @@ struct TrainTests {
     let second = try Invocation("train", "--config", stored, "--json", "--output", place.file("b"))
     #expect(second.status == 0, "\(second.errors)")
     #expect(try second.member("weights_sha256", as: String.self) == first.member("weights_sha256"))
-    // The command line outdoes --set, which outdoes the file.
+    // The command line overrides --set, which overrides the file.
     let third = try Invocation(
       "train", "--config", stored, "--set", "steps=9", "--set", "seed=7", "--seed", "4", "--json", "--output",
       place.file("c"))

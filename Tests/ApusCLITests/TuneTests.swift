@@ -20,13 +20,13 @@ import Testing
       let chosen = try #require(line["chosen"] as? String)
       #expect(candidates.count > 1 && candidates[0]["name"] as? String == line["default"] as? String)
       let times = candidates.compactMapValue("milliseconds")
-      // Another kernel is taken where it saves a twentieth.
+      // Another kernel replaces the default only if it saves a twentieth of the time.
       let usual = try #require(candidates[0]["name"] as? String)
       #expect(times.count == candidates.count && (chosen == usual || times[chosen]! < 0.951 * times[usual]!))
     }
     let last = try #require(lines.last)
     #expect(last["device"] as? String == "opencl:0" && last["problems"] as? Int == 3 && last["left_out"] as? Int == 0)
-    // The choice is kept whether it is the model's or not.
+    // The choice is stored even if it is the default kernel.
     func stored() throws -> Int {
       try FileManager.default.contentsOfDirectory(at: folder.appending(path: "apus"), includingPropertiesForKeys: nil)
         .count { try Data(contentsOf: $0).range(of: Data("matmul float32 NT b0 m2 n7 k6 = ".utf8)) != nil }
@@ -52,7 +52,7 @@ import Testing
 }
 
 extension [[String: Any]] {
-  /// The numbers of a key by the names of what they belong to.
+  /// The values of a key, by the names of their candidates.
   fileprivate func compactMapValue(_ key: String) -> [String: Double] {
     Dictionary(
       uniqueKeysWithValues: compactMap { item in

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ApusCPU
 
-/// Sums of columns that a product's tasks take are those that a reduction takes of the stored product.
+/// Column sums computed by a product's tasks equal those of a reduction over the stored product.
 @Suite struct ColumnSumsTests {
   struct Case: CustomStringConvertible {
     var batch: Shape = []
@@ -13,9 +13,10 @@ import Testing
     var n: Int
     var k: Int
     var dtype: DType = .float32
-    /// Whether the matrix on the right serves all products.
+    /// Whether all products of the batch share the right factor.
     var isStacked = false
-    /// Whether rows of the tiles are whole groups of lines, so that the product gives the sums.
+    /// Whether tiles hold whole groups of rows that the reduction adds at once, so that the product's tasks compute the
+    /// sums.
     var isJoined = true
 
     var description: String { "\(batch) \(m)x\(n)x\(k) \(dtype)" }
@@ -29,7 +30,7 @@ import Testing
     Case(m: 0, n: 40, k: 8), Case(m: 30, n: 40, k: 0),
   ]
 
-  /// A product, twice as much of it where it is positive, and the sums of the columns of that.
+  /// A product, then `2·relu(product)`, and the column sums of the result.
   private func plan(_ test: Case, stored: [Double]?, reducer: ReductionRow = .sum) -> PlanBuilder {
     var (builder, numbers) = (PlanBuilder(), TestNumbers(seed: 7))
     let lane = test.dtype.lane
@@ -84,7 +85,7 @@ import Testing
     #expect(zip(results[1], sums).allSatisfy { abs($0 - $1) <= bound * max(1, abs($1)) })
   }
 
-  /// Products give sums alone: everything else is taken of what they store.
+  /// A product's tasks compute sums only: other reductions read the stored product.
   @Test(arguments: [ReductionRow.max, .argmax, .product]) func otherReductions(reducer: ReductionRow) throws {
     let test = Case(m: 50, n: 40, k: 9)
     let found = try plan(test, stored: nil, reducer: reducer).run(on: cpu())

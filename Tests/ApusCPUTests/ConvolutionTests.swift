@@ -41,23 +41,24 @@ import Testing
     geometry(batch: 2, 1, 19, input: [2, 9, 10], kernel: [1, 1, 1]),
     geometry(batch: 2, 5, 1, input: [1, 12, 13], kernel: [1, 1, 1]),
     geometry(batch: 2, 8, 6, input: [1, 16, 16], kernel: [1, 1, 1], padding: [0, 1, 1], behind: [0, -1, -1]),
-    // A filter of 3 × 3 taps for each channel: last vectors and tiles that overlap, few rows, and strips.
+    // A 3 × 3 filter for each channel (depthwise): overlapping last vectors and tiles, few rows, and strips.
     geometry(batch: 2, groups: 5, 5, 5, input: [1, 7, 37], kernel: [1, 3, 3], padding: [0, 1, 1]),
     geometry(batch: 2, groups: 3, 3, 3, input: [2, 5, 18], kernel: [1, 3, 3]),
     geometry(batch: 1, groups: 2, 2, 2, input: [1, 260, 300], kernel: [1, 3, 3], padding: [0, 2, 1]),
-    // Matrices of windows: several chains of sums, rows of pixels a page apart, and images that are matrices.
+    // im2col matrices: several accumulation chains, rows of pixels a page apart, and images used as matrices directly.
     geometry(batch: 3, 40, 50, input: [1, 30, 33], kernel: [1, 1, 1], stride: [1, 2, 2]),
     geometry(batch: 2, 40, 50, input: [1, 33, 33], kernel: [1, 3, 3], stride: [1, 2, 2], padding: [0, 1, 1]),
     geometry(batch: 2, 9, 20, input: [1, 64, 64], kernel: [1, 2, 2], stride: [1, 2, 2]),
     geometry(batch: 2, groups: 2, 12, 10, input: [1, 16, 20], kernel: [1, 1, 1]),
     geometry(batch: 2, 3, 4, input: [3, 9, 8], kernel: [2, 3, 3], stride: [2, 2, 2], padding: [1, 1, 2]),
-    // More inputs than outputs: gradients of weights that are transposed, in parts and in groups.
+    // More input than output channels: transposed weight gradients, in splits and in groups.
     geometry(batch: 2, 64, 32, input: [1, 33, 32], kernel: [1, 1, 1]),
     geometry(batch: 2, groups: 2, 24, 10, input: [1, 16, 20], kernel: [1, 1, 1]),
     geometry(batch: 2, 260, 20, input: [1, 10, 20], kernel: [1, 1, 1]),
   ]
 
-  /// Channels last: what fills vectors and what does not, images that are rows of tiles, and taps that lie outside.
+  /// Channels last: channel counts that fill vectors and others, images that are rows of tiles, and taps outside the
+  /// image.
   static let channelsLast: [ConvolutionGeometry] = [
     geometry(batch: 3, 6, 16, input: [1, 14, 14], kernel: [1, 5, 5]),
     geometry(batch: 2, 3, 64, input: [1, 30, 29], kernel: [1, 7, 7], stride: [1, 2, 2], padding: [0, 3, 3]),
@@ -78,7 +79,7 @@ import Testing
     geometry(batch: 0, 16, 16, input: [1, 4, 4], kernel: [1, 3, 3]),
   ]
 
-  /// What is computed on transformed tiles: blocks of tiles and of channels, tiles that reach beyond the image, parts.
+  /// Winograd geometries: blocks of tiles and of channels, tiles that extend beyond the image, and splits.
   static let transformed: [ConvolutionGeometry] = [
     geometry(batch: 9, 32, 48, input: [1, 8, 8], kernel: [1, 3, 3], padding: [0, 1, 1]),
     geometry(batch: 2, 64, 32, input: [1, 13, 22], kernel: [1, 3, 3], padding: [0, 1, 1]),
@@ -87,7 +88,7 @@ import Testing
     geometry(batch: 3, 32, 32, input: [1, 11, 13], kernel: [1, 3, 3], padding: [0, 3, 2], behind: [0, 1, 0]),
   ]
 
-  /// Images of a number of channels with these behind the spatial axes, or back.
+  /// Moves the channel axis of images behind the spatial axes; with `channels` and `pixels` exchanged, moves it back.
   private func reordered(_ images: [Double], channels: Int, pixels: Int) -> [Double] {
     var result = images
     for index in images.indices {
@@ -98,7 +99,7 @@ import Testing
     return result
   }
 
-  /// The scalar definition.
+  /// The reference implementation in scalar code.
   private func reference(
     _ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ left: [Double], _ right: [Double]
   ) -> [Double] {
@@ -153,7 +154,7 @@ import Testing
     let weightCount = g.outputChannels * g.inputChannels / g.groups * g.kernel.wrappedProduct
     let xCount = g.batch * g.inputChannels * g.input.wrappedProduct
     let yCount = g.batch * g.outputChannels * g.output.wrappedProduct
-    // Small integers: sums are exact, so that every error shows.
+    // Sums of small integers are exact, so that every error shows.
     let x = random.integers(xCount, -3...3)
     let w = random.integers(weightCount, -3...3)
     let y = random.integers(yCount, -3...3)
@@ -173,7 +174,7 @@ import Testing
     let result = builder.output(domain.elementCount, lane.dtype)
     var epilogue = Epilogue.plain(domain, lane: lane, into: result)
     if doubles {
-      // Needs the channel's number: twice the result, plus the channel, from a tensor.
+      // The epilogue doubles the result and adds the channel's index, which it reads from a tensor.
       let channels = builder.input((0..<channelCount).map(Double.init), lane.dtype)
       epilogue.program.inputs.append(.tensor(lane.dtype))
       epilogue.program.instructions = [
@@ -202,7 +203,7 @@ import Testing
     return (try builder.run(on: cpu(threads: threads, simd: simd))[0], expected)
   }
 
-  /// Within the tolerance of a sum, `4·√K·2⁻²⁴·Σ|terms|`.
+  /// Results are within the tolerance of a sum, `4·√K·2⁻²⁴·Σ|terms|`.
   @Test(arguments: transformed, Convolution.Pass.allCases)
   func transformedTilesAreNear(geometry: ConvolutionGeometry, pass: Convolution.Pass) throws {
     #expect(WinogradGeometry.paying(geometry, pass: pass) != nil)
@@ -210,7 +211,7 @@ import Testing
     for simd in availableSets {
       for doubles in [false, true] {
         let (result, expected) = try run(geometry, pass, simd: simd, doubles: doubles, order: .channelsLast)
-        // The factors are integers of -3 … 3, whose products have a mean magnitude of (12/7)².
+        // The factors are integers in -3 … 3, whose products have a mean magnitude of (12/7)².
         let bound = 4 * Double(terms).squareRoot() * 0x1p-24 * Double(terms) * 144 / 49
         #expect(result.count == expected.count)
         #expect(zip(result, expected).allSatisfy { abs($0 - $1) <= bound }, "\(simd) \(doubles)")
@@ -220,7 +221,8 @@ import Testing
     for threads in [2, 5] { #expect(try run(geometry, pass, threads: threads, order: .channelsLast).result == one) }
   }
 
-  /// All passes of what is compared but one: gradients of weights take whole vectors of outputs.
+  /// All passes of these geometries allow channels last except one: weight gradients need whole vectors of output
+  /// channels.
   @Test func channelsLastIsFor() {
     let pairs = Self.channelsLast.flatMap { geometry in Convolution.Pass.allCases.map { (geometry, $0) } }
     let refused = pairs.filter { !$0.allowsChannelsLast($1, .float32) }
@@ -233,7 +235,7 @@ import Testing
     #expect(spread.allowsChannelsLast(.output, .float32) && !spread.allowsChannelsLast(.inputGradient, .float32))
   }
 
-  /// Copies into another order have to be worth it.
+  /// Copies to another channel order must cost less than they save.
   @Test func channelsLastIsWanted() throws {
     let device = try cpu()
     func wanted(
@@ -271,7 +273,7 @@ import Testing
     #expect(try run(geometry, pass, threads: 5, order: .channelsLast).result == one)
   }
 
-  /// Images of any number of channels are read with channels first, where the pass has one for that.
+  /// Images are read channels-first for any number of channels, in passes that support it.
   @Test(arguments: channelsLast, [Convolution.Pass.output, .weightGradient])
   func mixedOrderMatchesReference(geometry: ConvolutionGeometry, pass: Convolution.Pass) throws {
     guard geometry.allowsMixedOrder(pass, .float32) else { return }
@@ -285,12 +287,12 @@ import Testing
     #expect(try run(geometry, pass, threads: 5, order: .mixed).result == one)
   }
 
-  /// Windows that are read where they lie with channels first before and behind: of few channels, and of more that a stride
-  /// takes apart.
+  /// Geometries whose windows are read in place, with channels first in operands and results: windows of few channels,
+  /// or windows of more channels at a stride.
   static let planes: [(ConvolutionGeometry, Convolution.Pass)] =
     [Convolution.Pass.output, .weightGradient].flatMap { pass in
       let fewChannels = channelsLast.filter { $0.inputChannels <= 4 && $0.kernel.z >= 5 }
-      // The last result is no cache's, and its rows do not begin with lines of one.
+      // The result of the first geometry exceeds the caches, and its rows do not begin at cache lines.
       let others = [
         geometry(batch: 1, 2, 96, input: [1, 219, 114], kernel: [1, 1, 5], stride: [1, 2, 1]),
         geometry(batch: 5, 6, 32, input: [1, 14, 14], kernel: [1, 5, 5]),

@@ -37,19 +37,19 @@ import Testing
     #expect(device.memory.pooled == 0)
     let large = try (1...20).map { try device.allocate(byteCount: $0 * 10_007) }
     #expect(Set(large.map { address(of: $0) }).count == 20)
-    // A class wastes less than an eighth.
+    // Rounding up to a size class wastes less than an eighth.
     #expect(device.memory.used < 1024 + 210 * 10_007 * 9 / 8 + 20 * 64)
     withExtendedLifetime((second, large)) {}
   }
 
-  /// Blocks of many sizes one after the other, as networks of different shapes use them.
+  /// Allocates blocks of many sizes one after the other, as networks of different shapes do.
   @Test func whatIsKeptHasALimit() throws {
     let allocator = Allocator(limit: 1 << 30, cacheLimit: CacheLimit(memoryByteCount: 1 << 30, fixedByteCount: 8 << 20))
     for size in stride(from: 1 << 20, to: 4 << 20, by: 1 << 17) {
       allocator.release(try allocator.allocate(byteCount: size), byteCount: size)
       #expect(allocator.statistics.pooled <= 8 << 20)
     }
-    // Three times the peak stay, and so do the blocks of plans that take turns.
+    // The pool keeps up to three times the peak, and the blocks of plans that alternate.
     let device = try CPUDevice(threadCount: 1, simd: nil, memoryLimit: 1 << 32)
     let sizes = [30 << 20, 40 << 20, 50 << 20]
     for _ in 0..<2 { for size in sizes { _ = try device.allocate(byteCount: size) } }
@@ -58,7 +58,7 @@ import Testing
     #expect(device.memory.pooled <= 3 * device.memory.peak && device.memory.pooled > device.memory.peak)
   }
 
-  /// A plan that writes `count` numbers, each twice itself.
+  /// A plan that doubles `count` elements.
   private func plan(_ count: Int, slabs: [Int] = []) -> Plan {
     let layout = Layout(contiguous: [count])
     let program = Program(
@@ -77,7 +77,7 @@ import Testing
       inputCount: 1, outputs: [.init(byteCount: 4 * count)], slabs: slabs)
   }
 
-  /// Preparing takes no time or memory for each element, and what cannot fit is refused before it.
+  /// Preparing a plan costs no time or memory per element, and fails at once if the plan cannot fit.
   @Test func plansOfAnySizeArePreparedAtOnce() throws {
     let device = try CPUDevice(threadCount: 1, simd: nil, memoryLimit: 1 << 50)
     let start = ContinuousClock.now
@@ -85,7 +85,7 @@ import Testing
     let failure = error { _ = try device.prepare(plan(1 << 46, slabs: [1 << 49, 1 << 49])) }
     #expect(failure == .outOfMemory(device: "cpu", requested: 5 << 48, used: 0, available: 1 << 50))
     #expect(ContinuousClock.now - start < .seconds(10))
-    // What is written over an input takes no memory of its own.
+    // A result written over its input allocates no memory.
     var donated = plan(1 << 46, slabs: [1 << 50])
     donated.outputs[0].donatedInput = 0
     _ = try device.prepare(donated)
@@ -102,7 +102,7 @@ import Testing
     #expect(used >= 600_000)
     #expect(held != nil)
     held = nil
-    // The pool gives its memory back for a request of another class.
+    // The pool frees its memory for a request of another size class.
     let other = try device.allocate(byteCount: 900_000)
     #expect(device.memory.pooled == 0)
     withExtendedLifetime(other) {}

@@ -73,7 +73,7 @@ import Testing
     }
   }
 
-  /// Every element of every segment is written, whatever task it falls into.
+  /// Every element of every segment is written, whichever task covers it.
   @Test func segmentsOfAllSizesAreCutIntoTasks() throws {
     var builder = PlanBuilder()
     let counts = [1, 40_000, 1024, 1025, 7, 100_000, 65_536, 2]
@@ -112,7 +112,7 @@ import Testing
   }
 
   @Test func updatesInPlace() throws {
-    // Momentum: v' = 0.9 v + g, p' = p − rate v', both over their inputs; and the old p is kept too.
+    // Momentum: v' = 0.9 v + g, p' = p − rate v', both in place; the old p is an output too.
     var builder = PlanBuilder()
     var random = TestNumbers(seed: 33)
     let counts = [50_000, 7, 2000]
@@ -198,7 +198,8 @@ import Testing
     #expect(results[3] == [0, 1, 2, 3, 4, 5, 6, 7])
   }
 
-  /// A test that is only stored is written as bytes at once, one that is read besides goes through a register.
+  /// A comparison stored only as bool is written as bytes directly; one that is also stored as int32 goes through a
+  /// register.
   @Test(arguments: availableSets) func testsAreStoredAsBytes(simd: String) throws {
     let names: [ElementwiseRow] = [.equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual]
     let ofFloats: [ElementwiseRow] = [.isNaN, .isFinite, .isInfinite]
@@ -235,7 +236,7 @@ import Testing
     }
   }
 
-  /// A number of 64 bits that is stored beside arrays of 32 takes as much room as a block of it.
+  /// A 64-bit scalar that is stored next to arrays of 32 bits needs a block of 64-bit elements.
   @Test func storedNumbersBesideArrays() throws {
     var (builder, numbers) = (PlanBuilder(), TestNumbers(seed: 9))
     let count = 5000
@@ -260,8 +261,8 @@ import Testing
     #expect(found[1] == x && found[2] == x.map { -$0 })
   }
 
-  /// Arrays that lie along the domain are run in short blocks where they are large: what is stored on the way, read again
-  /// there, and written over an argument is the same as for parts of them.
+  /// Large contiguous arrays run in short blocks. Values that are stored and read again, and results written over an
+  /// argument, equal those of slices of the arrays.
   @Test(arguments: availableSets, [(DType.float32, 0), (.float64, 0), (.float32, 8)])
   func flatPrograms(simd: String, test: (dtype: DType, more: Int)) throws {
     var numbers = TestNumbers(seed: 4)
@@ -274,7 +275,7 @@ import Testing
         [builder.output(range.count, dtype), builder.output(range.count, .bool), builder.output(over: inputs[2])]
       let number = builder.scalar(.float(0.25), lane)
       let layout = Layout(contiguous: [range.count])
-      // Many instructions make longer blocks; their number is even.
+      // More instructions make longer blocks; an even number of negations leaves the result unchanged.
       let last = 7 + test.more
       let program = Program(
         inputs: [.tensor(dtype), .tensor(dtype), .tensor(dtype), .scalar(lane)],

@@ -88,7 +88,7 @@ import Testing
     }
   }
 
-  /// Rows are written in place, others stay, and what is out of range is left out.
+  /// Rows are written in place, other rows stay, and indices out of range are ignored.
   @Test(arguments: [DType.float32, .float64, .float16, .int64, .int8, .bool], [DType.int32, .int64])
   func rowsAreWritten(dtype: DType, indexType: DType) throws {
     for inner in [1, 5, 3000] {
@@ -185,7 +185,7 @@ import Testing
     #expect(Set(result).count > 69_000)
   }
 
-  /// Numbers in order, in rows that begin within a block of four words, in no order, and the same one again and again.
+  /// Word numbers in order, in rows that begin within a block of four words, in another order, and repeated.
   @Test(arguments: availableSets) func wordsAreThoseOfTheirNumbers(simd: String) throws {
     let layouts: [(Layout, Lane)] = [
       (Layout(contiguous: [1]), .int32), (Layout(contiguous: [5003]), .int32),
@@ -228,7 +228,7 @@ import Testing
       let numbers = random.integers(shape.elementCount, 0...99)
       var builder = PlanBuilder()
       let source = builder.input(numbers, dtype)
-      // A gap behind each row of the result shows what is written too far.
+      // A gap after each row of the result reveals writes beyond the row.
       let layout = Layout(contiguous: shape).transposed(order)
       let width = layout.shape[layout.shape.rank - 1]
       var place = Layout(contiguous: layout.shape)
@@ -242,7 +242,8 @@ import Testing
     }
   }
 
-  /// A result that goes past the caches, whose rows are parts of longer ones: whole tiles, and those at its edges.
+  /// A result larger than the caches, whose rows are segments of longer rows: whole tiles, and partial tiles at the
+  /// edges.
   @Test(arguments: availableSets, [(1100, 1030, 1040), (600, 4130, 4144), (9, 150_000, 150_000)])
   func largeCopiesExchangeAxes(simd: String, size: (rows: Int, columns: Int, width: Int)) throws {
     let (rows, columns, width) = size

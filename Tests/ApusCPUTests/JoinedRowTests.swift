@@ -5,20 +5,20 @@ import Testing
 
 @testable import ApusCPU
 
-/// What the CPU does in one loop where a program has two instructions.
+/// Instructions of a program that the CPU fuses into one loop.
 @Suite struct JoinedRowTests {
-  /// A number of each row beside its numbers, and which of both a difference subtracts.
+  /// The order of a row and of its per-row scalar, in the arguments and in the difference.
   enum Order: CaseIterable {
     case rowFirst, rowLast, subtracted
 
-    /// The inputs of the difference, where 0 is the first argument.
+    /// The operands of the difference, as argument indices.
     var operands: [Int] { self == .rowLast ? [1, 0] : [0, 1] }
-    /// Whether the row's numbers are the first argument.
+    /// Whether the row is the first argument.
     var beginsWithRow: Bool { self == .rowFirst }
     var sign: Double { self == .subtracted ? -1 : 1 }
   }
 
-  /// Rows that are shorter than a vector, end within one, take several blocks and several parts.
+  /// Rows that are shorter than a vector, end within a vector, or span several blocks and splits.
   @Test(arguments: [1, 5, 16, 63, 64, 65, 1000, 5000, 40000], [ElementwiseRow.multiply, .exp])
   func sumsOfDifferences(length: Int, function: ElementwiseRow) throws {
     for lane in [Lane.float32, .float64] {
@@ -65,7 +65,7 @@ import Testing
     }
   }
 
-  /// The exponential of a difference alone, and of one that is wanted itself.
+  /// The exponential of a difference, with and without storing the difference.
   @Test(arguments: [false, true]) func exponentialsOfDifferences(keepsDifference: Bool) throws {
     let count = 1000
     var random = TestNumbers(seed: 3)
@@ -99,7 +99,8 @@ import Testing
     }
   }
 
-  /// A number times its normal distribution is one row, unless something else reads what is between.
+  /// `x·Φ(x)` is fused into one `gelu` instruction, unless the factor is not `x` or something else reads an
+  /// intermediate.
   @Test func normalDistributions() throws {
     func program(_ factor: Int, outputs: [Int]) -> Program {
       Program(
@@ -118,8 +119,8 @@ import Testing
     }
   }
 
-  /// A product to which something is added, or which is taken from something, is one row with its other operand, unless
-  /// something else reads the product or all elements have the same.
+  /// `c + a·b` and `c − a·b` are fused into one instruction, unless something else reads the product or both of its
+  /// factors are uniform.
   @Test func productsInSums() {
     func joined(
       _ function: ElementwiseRow, _ operands: [Int], outputs: [Int] = [4], uniform: Set<Int> = []
@@ -141,7 +142,7 @@ import Testing
     #expect(joined(.subtract, [3, 2])[0] != nil)
     #expect(joined(.add, [3, 3])[0] != nil && joined(.maximum, [3, 2])[0] != nil)
     #expect(joined(.add, [3, 2], outputs: [4, 3])[0] != nil)
-    // What has been joined is not joined again.
+    // A fused instruction is not fused again.
     var chain = Program(
       inputs: [.tensor(.float32), .tensor(.float32), .tensor(.float32)],
       instructions: [

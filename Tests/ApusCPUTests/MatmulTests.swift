@@ -31,7 +31,7 @@ import Testing
     Case(m: 17, n: 19, k: 23, transposesA: true, transposesB: true, dtype: .int64),
   ]
 
-  /// Every way in which products are cut and their factors packed.
+  /// Products that cover every way of splitting a product and of packing its factors.
   static let cuts: [Case] = [
     Case(m: 300, n: 290, k: 530), Case(m: 300, n: 290, k: 530, transposesB: true),
     Case(m: 300, n: 290, k: 530, transposesA: true), Case(m: 250, n: 272, k: 260, transposesA: true, transposesB: true),
@@ -51,7 +51,7 @@ import Testing
     Case(m: 1, n: 1, k: 40_000), Case(m: 30, n: 33, k: 2600, dtype: .float64),
   ]
 
-  /// Products whose factors are read where they lie if caches serve them so.
+  /// Products whose factors are read in place if the caches allow it.
   static let inPlace: [Case] = [
     Case(m: 128, n: 256, k: 784), Case(m: 128, n: 256, k: 784, transposesA: true), Case(m: 61, n: 224, k: 530),
     Case(m: 64, n: 576, k: 1100), Case(m: 64, n: 576, k: 1100, transposesA: true), Case(m: 64, n: 64, k: 2100),
@@ -59,7 +59,7 @@ import Testing
     Case(m: 300, n: 1000, k: 600), Case(m: 300, n: 1000, k: 600, transposesB: true),
     Case(m: 603, n: 10, k: 2100, transposesA: true), Case(m: 603, n: 16, k: 2100, transposesA: true, transposesB: true),
     Case(batch: [3], m: 70, n: 96, k: 300, dtype: .float64),
-    // Transposed rows so far apart that they are packed, with and without a cut along k.
+    // Transposed rows so far apart that they are packed, with and without a split along k.
     Case(m: 520, n: 120, k: 300, transposesA: true), Case(m: 400, n: 72, k: 2100, transposesA: true),
   ]
 
@@ -79,7 +79,7 @@ import Testing
     var builder = PlanBuilder()
     let batches = test.batch.elementCount
     let isFloat = test.dtype.isFloatingPoint
-    // Rows of A and all of B are the same for every number of rows.
+    // The leading rows of A and all of B do not depend on the number of rows.
     func numbers(_ count: Int, _ random: inout TestNumbers) -> [Double] {
       (isFloat ? random.array(count) : random.integers(count, -5...5)).map(test.dtype.rounded)
     }
@@ -165,7 +165,7 @@ import Testing
     #expect(packed.result.elementsEqual(inPlace.result))
   }
 
-  /// A row of a product is the same alone and among others, wherever it is cut.
+  /// A row of a product has the same bits alone and among others, wherever the product is split.
   @Test(arguments: [1, 5, 12, 47, 100, 250], availableSets)
   func bitsOfARowDoNotDependOnOthers(rows: Int, simd: String) throws {
     for (transposed, dtype) in [(false, DType.float32), (true, .float32), (true, .float64)] {

@@ -6,24 +6,24 @@ import Testing
 
 @testable import ApusCPU
 
-/// Whether this machine multiplies bfloat16 numbers in pairs.
-private let hasPairs = csimd_open("avx512").map { csimd_find_pairs($0) != nil } ?? false
+/// Whether this machine multiplies bfloat16 elements in pairs.
+private let hasPairs = csimd_open("avx512").map { csimd_find_pairs($0, .vector) != nil } ?? false
 
-/// Products of bfloat16 factors by pairs have the bits of those by single numbers.
+/// Products of bfloat16 factors in pairs have the same bits as single multiply-adds.
 @Suite(.enabled(if: hasPairs, "this processor has no AVX512-BF16")) struct PairTests {
-  /// What `body` gives on a device of each instruction set.
+  /// Runs `body` on a device of each instruction set and compares the bits of the results.
   private func compare(_ name: String, _ body: () throws -> [Tensor]) throws {
     let results = try ["avx512", "avx2"].map { simd in
-      let device = try CPUDevice(threadCount: 3, simd: simd, memoryLimit: 1 << 32, usesPairs: true)
+      let device = try CPUDevice(threadCount: 3, simd: simd, memoryLimit: 1 << 32, pairs: .vector)
       return try withDevice(ComputeDevice(backend: device)) { () throws in
         try body().map { try $0.cast(to: .float32).array().map(\Float.bitPattern) }
       }
     }
-    // Arrays that differ are not shown: their difference takes hours to find.
+    // A failure does not show the arrays: computing their difference takes hours.
     for (pairs, single) in zip(results[0], results[1]) { #expect(pairs.elementsEqual(single), "\(name)") }
   }
 
-  /// Numbers whose sums are never subnormal, since the instruction takes subnormal numbers as zeros.
+  /// Elements whose sums are never subnormal, since the instruction flushes subnormal numbers to zero.
   private func numbers(_ shape: Shape, seed: UInt64) -> Tensor {
     var random = TestNumbers(seed: seed)
     return Tensor(random.array(shape.elementCount).map { Float($0) }, shape: shape).cast(to: .bfloat16)
@@ -40,11 +40,11 @@ private let hasPairs = csimd_open("avx512").map { csimd_find_pairs($0) != nil } 
     #expect(products.map(\.dtype) == [.float32] && products.map(\.factorDtype) == [.bfloat16])
   }
 
-  /// What shows that the instruction is at work: it takes subnormal sums as zeros, where single multiply-adds keep them.
+  /// Shows that the instruction is used: it flushes subnormal sums to zero, whereas single multiply-adds keep them.
   @Test func subnormalSumsAreZeros() throws {
     let tiny = 0x1p-66
     func results(_ simd: String) throws -> [Float] {
-      let device = try CPUDevice(threadCount: 2, simd: simd, memoryLimit: 1 << 32, usesPairs: true)
+      let device = try CPUDevice(threadCount: 2, simd: simd, memoryLimit: 1 << 32, pairs: .vector)
       return try withDevice(ComputeDevice(backend: device)) { () throws in
         let (a, b) = (Tensor(repeating: tiny, shape: [64, 64]), Tensor(repeating: tiny, shape: [64, 64]))
         let product = a.cast(to: .bfloat16).matmul(b.cast(to: .bfloat16))
@@ -99,7 +99,7 @@ private let hasPairs = csimd_open("avx512").map { csimd_find_pairs($0) != nil } 
     try compare("\(window)") {
       let x = numbers([4, channels, window.size, window.size], seed: 1)
       let w = numbers([outputs, channels, kernel, kernel], seed: 2)
-      // A second one behind it, so that images lie with channels last.
+      // A second convolution, so that the intermediate image is stored channels-last.
       let v = numbers([32, outputs, 3, 3], seed: 3)
       let padding = (before: kernel / 2, after: kernel / 2)
       let y = x.convolved(with: w, stride: [stride, stride], padding: [padding, padding]).relu()

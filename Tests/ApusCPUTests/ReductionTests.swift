@@ -62,12 +62,12 @@ import Testing
     }
   }
 
-  /// A row in one go has the bits of one that is taken into a state, whatever its length.
+  /// Reducing a row in one call gives the same bits as accumulating it into a state, for any length.
   @Test(arguments: availableSets, [0, 16, 48, 64, 80, 777, 1008, 1024, 1040, 4096])
   func wholeRowsHaveTheBitsOfStates(simd: String, count: Int) throws {
     let loops = try #require(csimd_open(simd))
     var random = TestNumbers(seed: UInt64(count + 1))
-    // Vectors may be read beyond the last number.
+    // Vector loads may read beyond the last element.
     let numbers = random.array(count + 64).map(Float.init)
     let mean = [Float](repeating: 0.37, count: 16)
     var memory = [UInt64](repeating: 0, count: 2 * Int(CSIMD_STATE_BYTES) / 8 + 8)
@@ -116,7 +116,7 @@ import Testing
     let (domain, axes) = shape
     var random = TestNumbers(seed: 3)
     let isIndex = reducer.isIndex
-    // Sums of many are compared exactly: what rounding may change would hide numbers that are left out.
+    // Long sums use integers and are compared exactly: a tolerance for rounding would hide missing elements.
     let isLong = axes.reduce(1) { $0 * domain[$1] } > 1000
     let numbers =
       isIndex || isLong ? random.integers(domain.elementCount, -50...50) : random.array(domain.elementCount)
@@ -172,7 +172,7 @@ import Testing
     #expect(try reduce(numbers, [2, 3], axes: [1], .max)[0].isNaN)
     #expect(try reduce(numbers, [2, 3], axes: [1], .argmax) == [1, 1])
     #expect(try reduce(numbers, [2, 3], axes: [0], .argmin) == [1, 0, 1])
-    // Among numbers that are compared side by side, the first one counts.
+    // If several NaNs are in different lanes, the first index is returned.
     for places in [[70, 150], [17, 18], [199, 3], [64, 128], [190]] {
       var row = (0..<200).map { Double($0 % 7) }
       for place in places { row[place] = .nan }
@@ -197,7 +197,7 @@ import Testing
   }
 
   @Test func prologueAndEpilogue() throws {
-    // Two reducers, a program before and one behind: mean of squares and largest place.
+    // Two reducers with a prologue and an epilogue: the mean of squares plus the maximum.
     var builder = PlanBuilder()
     var random = TestNumbers(seed: 11)
     let numbers = random.array(40 * 300).map { Double(Float($0)) }
@@ -237,7 +237,7 @@ import Testing
 }
 
 extension Epilogue {
-  /// Stores the core result as it is.
+  /// Stores the core result unchanged.
   static func plain(_ domain: Shape, lane: Lane, into value: Int, _ dtype: DType? = nil) -> Epilogue {
     Epilogue(
       program: Program(
@@ -248,7 +248,7 @@ extension Epilogue {
   }
 }
 
-/// The instruction sets of this machine.
+/// The instruction sets that this machine supports.
 let availableSets: [String] = ["avx512", "avx2", "baseline"].filter {
   (try? CPUDevice(threadCount: 1, simd: $0, memoryLimit: 1 << 20)) != nil
 }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What each row of `Kernels/elementwise.def` computes, in double precision.
+/// The function of each row of `Kernels/elementwise.def`, in double precision.
 enum RowTable {
   static let floatUnary: [String: @Sendable (Double) -> Double] = [
     "negate": { -$0 }, "absolute": { abs($0) }, "sqrt": { $0.squareRoot() },
@@ -35,7 +35,7 @@ enum RowTable {
 
   static func sigmoid(_ x: Double) -> Double { x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x)) }
 
-  /// By bisection on erf, or on erfc in the tails.
+  /// Computed by bisection on erf, or on erfc in the tails.
   static func inverseErf(_ x: Double) -> Double {
     guard abs(x) < 1 else { return abs(x) == 1 ? x * .infinity : .nan }
     if abs(x) < 1e-4 { return x * 0.8862269254527580 * (1 + .pi / 12 * x * x) }

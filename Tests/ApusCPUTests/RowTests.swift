@@ -6,9 +6,9 @@ import Testing
 
 @testable import ApusCPU
 
-/// Every row on every lane and instruction set, against `RowTable`.
+/// Compares every row, on every lane and instruction set, with `RowTable`.
 @Suite struct RowTests {
-  /// A loop of one row, and calls of it on arrays.
+  /// The loop of one row, callable on arrays.
   struct Row {
     let loop: csimd_loop
 
@@ -104,7 +104,7 @@ import Testing
     for (index, result) in row(a, b, as: Float.self, zero: 0).enumerated() {
       let exact = function(Double(a[index]), Double(b[index]))
       var error = Self.ulps(result, exact)
-      // Either zero may be the smaller of two zeros.
+      // Either zero is a correct minimum or maximum of two zeros.
       if error == .infinity, exact == 0, result == 0, name.hasSuffix("imum") { error = 0 }
       #expect(error <= 2, "\(name)(\(a[index]), \(b[index])) is \(result), not \(exact)")
       if error > 2 { break }
@@ -117,7 +117,7 @@ import Testing
     }
   }
 
-  /// The row takes `exp(−a²/2)` as it was rounded.
+  /// The row's second operand is `exp(−a²/2)` after rounding.
   @Test(arguments: availableSets)
   func normalDistribution(simd: String) throws {
     let a = Self.floats(step: 80_021)
@@ -134,7 +134,7 @@ import Testing
     let x = a.map(Double.init)
     let wide = try find("normal", .float64, simd)(x, x, as: Double.self, zero: 0)
     for (x, y) in zip(x, wide) where x > -37 {
-      // What x/√2 is rounded by counts more the larger it is.
+      // The rounding error of x/√2 counts more, the larger |x| is.
       let exact = 0.5 * erfc(-x / 2.0.squareRoot())
       #expect(abs(y - exact) <= (4e-15 + 4e-16 * min(x * x, 1400)) * exact, "normal(\(x)) is \(y), not \(exact)")
     }
@@ -193,7 +193,7 @@ import Testing
       let row = try find(name, lane, simd)
       if let test = RowTable.comparisons[name] {
         for (i, y) in row(a, b, as: Int32.self, zero: 0).enumerated() {
-          // What is compared is the order alone: large integers are no doubles.
+          // Only the order is compared: large integers have no exact double.
           #expect(y == (test(a[i] > b[i] ? 1 : 0, b[i] > a[i] ? 1 : 0) ? 1 : 0), "\(name) \(a[i]) \(b[i])")
         }
       } else if RowTable.integerUnary(name, T(1)) != nil {
@@ -227,7 +227,7 @@ import Testing
     #expect(units == [0, 0, 0x1p-24, 1 - 0x1p-24, 0.5])
   }
 
-  /// Bit for bit the product of the number with its normal distribution.
+  /// The fused row has the same bits as the number times its normal distribution function.
   @Test(arguments: availableSets) func gelu(simd: String) throws {
     let a = Self.floats(step: 80_021)
     let g = try find("gaussian", .float32, simd)(a, as: Float.self, zero: 0)
@@ -241,7 +241,7 @@ import Testing
     }
   }
 
-  /// Bit for bit the product and then the sum or the difference.
+  /// The fused rows have the same bits as the product followed by the sum or difference.
   @Test(arguments: availableSets) func productsInSums(simd: String) throws {
     let a = Self.floats(step: 80_021)
     let (b, c) = (Array(a.reversed()), a.map { $0 / 3 + 1 })
@@ -269,7 +269,7 @@ import Testing
     }
   }
 
-  /// Functions that take little time are functions that there are.
+  /// Every cheap function exists as a row, except three.
   @Test func cheapRowsExist() {
     let table = csimd_open(nil)!.pointee
     let rows = [(table.rows.0!, table.row_count.0), (table.rows.2!, table.row_count.2)]

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ApusCPU
 
-/// Operations of tensors are planned as the steps that the CPU runs in one pass over rows.
+/// Tensor operations are planned as the steps that the CPU fuses into one pass over rows.
 @Suite struct SoftmaxPlanTests {
   private func pattern(_ operation: (Tensor) -> Tensor) throws -> SoftmaxPattern? {
     let device = RecordingDevice()

@@ -5,17 +5,17 @@ import Testing
 
 @testable import ApusCPU
 
-/// Rows of softmax and log-sum-exp in one pass give what their steps give one by one.
+/// Softmax and log-sum-exp in one pass over rows give the same bits as their separate steps.
 @Suite struct SoftmaxRowsTests {
-  /// What follows from the maxima of the rows.
+  /// The results computed from the row maxima.
   enum Kind: CaseIterable, Sendable {
-    /// Quotients of exponentials by their sums; exponentials and their sums; sums of exponentials lessened by finite
-    /// maxima, or of stored ones.
+    /// Exponentials divided by their sums; exponentials and their sums; sums of exponentials after finite maxima are
+    /// subtracted, without or with storing the exponentials.
     case softmax, exponentials, sums, storedSums
 
     var replacesInfinite: Bool { self == .sums || self == .storedSums }
     var storesExponentials: Bool { self != .sums }
-    /// Which values may be read behind the steps.
+    /// Whether later steps read the exponentials.
     var isReadLater: Bool { self != .softmax }
   }
 
@@ -27,7 +27,7 @@ import Testing
     return plan.builder
   }
 
-  /// Whether the results are the same, but for the first, which only the steps between write.
+  /// Whether the results are equal, except for the first, which only the separating steps write.
   private func isEqual(_ left: [[Double]], _ right: [[Double]]) -> Bool {
     left.count == right.count
       && zip(left, right).dropFirst().allSatisfy {
@@ -35,7 +35,7 @@ import Testing
       }
   }
 
-  /// Rows that end within a vector or a group of four, rows of what no number is, and of infinities alone.
+  /// Rows that end within a vector or a group of four, and rows of NaN or of infinities alone.
   @Test(arguments: Kind.allCases, [16, 17, 64, 100, 257, 4096]) func sameBits(kind: Kind, length: Int) throws {
     let rows = 70
     for dtype in [DType.float32, .float64] {
@@ -65,7 +65,7 @@ import Testing
     }
   }
 
-  /// Rows that no cache holds, whose quotients are written past the caches.
+  /// Rows that exceed the caches, whose quotients are written with non-temporal stores.
   @Test(arguments: availableSets, [DType.float32, .float64]) func largeRows(simd: String, dtype: DType) throws {
     let (rows, length) = (8224 / dtype.byteCount, 4096)
     var random = TestNumbers(seed: 5)
@@ -77,7 +77,7 @@ import Testing
     #expect(isEqual(together, apart))
   }
 
-  /// Steps that are something else stay as they are.
+  /// Steps that deviate from the pattern are not fused.
   @Test func patterns() {
     func pattern(_ kind: Kind, _ change: (inout [Step]) -> Void = { _ in }, aliases: Bool = false) -> SoftmaxPattern? {
       let numbers = [Double](repeating: 0, count: 64)
@@ -87,7 +87,7 @@ import Testing
     }
     #expect(Kind.allCases.map { pattern($0)?.count } == [4, 3, 3, 4])
     #expect(pattern(.softmax)?.quotients != nil && pattern(.exponentials)?.exponentials != nil)
-    // Exponentials in the place of the numbers would be read again where there is NaN.
+    // Rows with NaN read the numbers again, so that the exponentials must not overwrite them.
     #expect(pattern(.softmax, aliases: true) == nil)
     let others: [(inout Reduction) -> Void] = [
       { $0.reducers = [.min] }, { $0.axes = [0] },
@@ -109,7 +109,7 @@ import Testing
   }
 }
 
-/// A plan of steps over rows, with one that has no rows between them unless they are to run together.
+/// A plan of steps over rows, separated by unrelated steps unless `isTogether`.
 private struct RowPlan {
   var builder = PlanBuilder()
   private let domain: Shape

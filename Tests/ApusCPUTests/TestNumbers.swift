@@ -2,7 +2,7 @@ import ApusDevice
 
 @testable import ApusCPU
 
-/// A device with room for every test.
+/// A device with enough memory for every test.
 func cpu(threads: Int = 2, simd: String? = nil, caches: Caches = .host) throws -> CPUDevice {
   try CPUDevice(threadCount: threads, simd: simd, memoryLimit: 1 << 32, caches: caches)
 }

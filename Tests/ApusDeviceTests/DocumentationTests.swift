@@ -1,9 +1,9 @@
 import Testing
 
-/// What is public says what it is.
+/// Every public declaration has a documentation comment.
 ///
-/// Left out is what has its words elsewhere: members that a protocol of the house, or of Swift, asks for; other names of
-/// types; initializers whose parameters are the properties.
+/// Exempt are declarations that are documented elsewhere: members that a protocol of the project or of Swift requires,
+/// type aliases, and initializers whose parameters are the properties.
 struct DocumentationTests {
   @Test func whatIsPublicIsDocumented() throws {
     let files = try sources(["Sources"], [".swift"])
@@ -19,7 +19,7 @@ struct DocumentationTests {
     #expect(count > 1500)
   }
 
-  /// Members that protocols of Swift ask for.
+  /// Members that Swift's protocols require.
   private static let known: Set<String> = [
     "description", "hash", "==", "<", "startIndex", "endIndex", "makeIterator", "next",
   ]
@@ -61,7 +61,7 @@ struct DocumentationTests {
   }
 }
 
-/// A public declaration: where it stands, what it is and what it is called.
+/// A public declaration: its line, its text, its keyword and its name.
 struct Declaration {
   var line: Int
   var text: String
@@ -88,7 +88,7 @@ extension Source {
     }
   }
 
-  /// The members that protocols of this file ask for.
+  /// The members that the protocols of this file require.
   var requirements: Set<String> {
     var names: Set<String> = []
     var isInside = false
@@ -105,7 +105,7 @@ extension Source {
     return names
   }
 
-  /// Whether a declaration says what it is, or needs not to.
+  /// Whether a declaration has a documentation comment or needs none.
   func isDocumented(_ declaration: Declaration, _ asked: Set<String>) -> Bool {
     var above = declaration.line - 1
     while above >= 0, lines[above].trimmingPrefix(while: \.isWhitespace).hasPrefix("@") { above -= 1 }
@@ -118,7 +118,7 @@ extension Source {
     }
   }
 
-  /// A public stored property, or what a literal gives.
+  /// Whether a name is a public stored property or the argument label of a literal initializer.
   private func isProperty(_ name: String) -> Bool {
     if name.hasSuffix("Literal") { return true }
     return lines.contains { line in
@@ -130,11 +130,11 @@ extension Source {
     }
   }
 
-  /// What an initializer calls its parameters inside, of `label name: Type` the name; of a literal's the label.
+  /// The parameter names of an initializer: `name` for `label name: Type`, or the label for a literal.
   private func parameters(of declaration: Declaration) -> [String] {
     var (depth, parts) = (0, [""])
     scan: for line in lines[declaration.line...] {
-      // The arrow of a function's type is no bracket.
+      // The arrow of a function type is not a bracket.
       for character in line.split(separator: "->").joined() {
         if depth == 1, character == "," { parts.append("") }
         if "([{<".contains(character) { depth += 1 }

@@ -5,7 +5,7 @@ import Testing
 @testable import ApusDevice
 
 struct HostMemoryTests {
-  /// A root folder with the files of a process's control groups.
+  /// Creates a root folder with the control group files of a process.
   private func root(_ groups: String, _ mounts: String, _ limits: [String: String]) throws -> ScratchDirectory {
     let scratch = try ScratchDirectory()
     for (path, text) in limits.merging(
@@ -28,7 +28,7 @@ struct HostMemoryTests {
     "22 27 0:21 / /proc rw - proc proc rw\n32 31 0:28 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n"
     + "35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
 
-  /// The least limit of the group and of all above it counts, wherever it stands.
+  /// The smallest limit of the group and of its ancestors applies.
   @Test func nestedGroups() throws {
     let files = [
       "sys/fs/cgroup/user.slice/memory.max": "max\n", "sys/fs/cgroup/user.slice/a/memory.max": "4096\n",
@@ -49,13 +49,13 @@ struct HostMemoryTests {
     ]
     let groups = "9:name=systemd:/\n4:memory:/job/part\n1:cpu:/job\n0::/\n"
     #expect(try limit(groups, version1, files) == 1_000_000)
-    // Both versions at once: the smaller limit.
+    // With both versions at once, the smaller limit applies.
     let both = files.merging(["sys/fs/cgroup/unified/memory.max": "500\n"]) { $1 }
     let mounts = version1 + "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"
     #expect(try limit(groups, mounts, both) == 500)
   }
 
-  /// A container sees its own group at the mount point, whatever the path is called outside.
+  /// A container sees its own group at the mount point, whatever the path is outside.
   @Test func groupsOfContainers() throws {
     let mount = "35 31 0:32 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n"
     let files = ["sys/fs/cgroup/memory/memory.limit_in_bytes": "2048\n"]
@@ -75,7 +75,7 @@ struct CachedBlocksTests {
     var blocks = CachedBlocks<Int>()
     for (number, size) in [(1, 8), (2, 16), (3, 8), (4, 32), (5, 8)] { blocks.insert(number, byteCount: size) }
     #expect(blocks.byteCount == 72)
-    // The latest of a size is the first to be used again.
+    // The most recent block of a size is reused first.
     #expect(blocks.take(byteCount: 8) == 5 && blocks.take(byteCount: 64) == nil)
     blocks.insert(5, byteCount: 8)
     var gone: [Int] = []
@@ -86,7 +86,7 @@ struct CachedBlocksTests {
     #expect(blocks.take(byteCount: 8) == 5 && blocks.take(byteCount: 8) == nil && blocks.byteCount == 0)
   }
 
-  /// A queue that is filled at one end and emptied at the other does not grow.
+  /// A queue that is filled at one end and evicted at the other does not grow.
   @Test func queuesStaySmall() {
     var blocks = CachedBlocks<Int>()
     var last = -1

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// What each module may import, and nothing else: the house of the design, bottom up, as `Package.swift` builds it.
+/// The modules that each module may import: the layers of the design, bottom up, as `Package.swift` declares them.
 private let law: [String: Set<String>] = {
   var law: [String: Set<String>] = ["ApusBenchmarks": ["Apus"], "ApusCLI": ["Apus", "ApusBenchmarks", "ApusFiles"]]
   let package = (try? String(contentsOf: root.appending(path: "Package.swift"), encoding: .utf8)) ?? ""
@@ -12,8 +12,8 @@ private let law: [String: Set<String>] = {
   return law
 }()
 
-/// Parts of the toolchain that any module may import. Full Foundation is not among them: it would make a
-/// static binary 60 MB larger.
+/// Modules of the toolchain that any module may import. Full Foundation is excluded: it would make a static binary 60
+/// MB larger.
 private let system: Set<String> = ["Swift", "Glibc", "FoundationEssentials", "Synchronization"]
 
 /// A source file of the package.
@@ -24,7 +24,7 @@ struct Source {
   /// The module of the file: `Sources/<module>/…`, `Benchmarks/<module>/…`.
   var module: String { String(path.split(separator: "/")[1]) }
 
-  /// The names of the modules that the file imports, of `import struct A.B` only `A`.
+  /// The modules that the file imports; for `import struct A.B` only `A`.
   var imports: [String] {
     lines.compactMap { line in
       let words = line.split(whereSeparator: \.isWhitespace)
@@ -38,9 +38,9 @@ struct Source {
     }
   }
 
-  /// The lines of each function and initializer, by the indentation that the formatter gives: it ends with the first
-  /// line that is indented as its beginning and closes a brace. What ends on the line that it begins on is left out, and
-  /// so are requirements without a body.
+  /// The line ranges of functions and initializers, found by the formatter's indentation. A function ends with the
+  /// first line that closes a brace at the indentation of the function's first line. Functions on a single line and
+  /// requirements without a body are left out.
   var functions: [Range<Int>] {
     lines.indices.compactMap { start in
       let isHead = lines[start].contains(/^ *(@.*\) )?([a-z@][A-Za-z]* )*(func |init[?(<])/)
@@ -49,7 +49,7 @@ struct Source {
       for end in lines[(start + 1)...].indices {
         let line = lines[end]
         if line == indentation + "}" { return start..<end + 1 }
-        // The body, or a list of parameters that goes on.
+        // The body, or a parameter list that continues.
         let inside = ["  ", ")", "where", "throws", "{"].contains { line.hasPrefix(indentation + $0) }
         guard inside || line.isEmpty || line.hasPrefix("#") else { return nil }
       }
@@ -65,7 +65,7 @@ struct Source {
 private let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
   .deletingLastPathComponent()
 
-/// The files below these folders whose names end in one of these ways.
+/// The files in these folders whose names have one of these endings.
 func sources(_ folders: [String], _ endings: [String]) throws -> [Source] {
   var result: [Source] = []
   for folder in folders {
@@ -93,7 +93,7 @@ struct LayeringTests {
     }
   }
 
-  /// The law itself has no cycles, and the names it allows are modules or C targets.
+  /// The rules have no cycles, and the names that they allow are modules or C targets.
   @Test func theLawHasAnOrder() {
     var placed: Set<String> = ["CSIMD", "COpenBLAS", "Kernels", "COpenCL", "CSHA256", "CZlib", "CPNG", "CTurboJPEG"]
     var open = Set(law.keys)
@@ -104,7 +104,7 @@ struct LayeringTests {
     #expect(open.isEmpty, "these import each other, or something unknown: \(open.sorted())")
   }
 
-  /// Above the GPU module nobody knows a vendor: neither its functions nor its types.
+  /// Modules above the devices use no function and no type of a vendor.
   @Test func vendorSymbolsStayInTheirModule() throws {
     let prefixes = [
       "cl_", "CL_", "clEnqueue", "clCreate", "clGet", "cuLaunch", "cuMem", "CU_", "nvrtc", "cblas_",
@@ -112,7 +112,7 @@ struct LayeringTests {
     let owners: Set<String> = ["ApusGPU", "ApusCPU", "COpenCL", "COpenBLAS", "CSIMD"]
     for file in try sources(["Sources", "Benchmarks"], [".swift"]) where !owners.contains(file.module) {
       for (number, line) in file.lines.enumerated() {
-        // Text between quotes may speak of a vendor: messages, options, peers.
+        // String literals may mention a vendor: in messages and options.
         let code = line.split(separator: "\"", omittingEmptySubsequences: false).enumerated()
           .filter { $0.offset % 2 == 0 }.map(\.element).joined(separator: " ")
         let words = code.split { !$0.isLetter && !$0.isNumber && $0 != "_" }
@@ -142,8 +142,8 @@ struct LayeringTests {
     }
   }
 
-  /// Optimized code stops at a `precondition` without its message, and does not stop at an `assert` at all. Beneath the
-  /// tensors they guard what no caller can get wrong; elsewhere it is `guard … else { fatalError("…") }`.
+  /// Optimized code stops at a `precondition` without its message, and removes an `assert`. Below the tensors they
+  /// guard conditions that no caller can violate; elsewhere the code uses `guard … else { fatalError("…") }`.
   @Test func mistakesAreNamed() throws {
     let owners: Set<String> = ["ApusGPU", "ApusCPU"]
     let mute: Set<Substring> = ["precondition", "preconditionFailure", "assert", "assertionFailure"]
@@ -157,7 +157,7 @@ struct LayeringTests {
     }
   }
 
-  /// The simulator sees every suite of kernels.
+  /// The simulator runs every suite of kernel tests.
   @Test func noSuiteOfKernelsIsLeftOut() throws {
     let check = try String(contentsOf: root.appending(path: ".ci/oclgrind-check"), encoding: .utf8)
     let filter = try #require(check.firstMatch(of: /ApusGPUTests\.\(([A-Za-z|]+)\)Tests/))

@@ -1,7 +1,7 @@
 import ApusDevice
 import Testing
 
-/// What a shape says of extents that no tensor can have.
+/// Shapes describe the flaw of extents that no tensor can have.
 @Suite struct ShapeTests {
   @Test func soundShapesHaveNoFlaw() {
     for shape: Shape in [[], [0], [3, 4], [1, 1, 1, 1, 1, 1, 1, 2], [1 << 58], [0, 1 << 30]] {
@@ -23,7 +23,7 @@ import Testing
   @Test(arguments: [2, -1]) func axesThatAreMissingAreNamed(_ axis: Int) async throws {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) { [axis] in
       let shape: Shape = [3, 4]
-      // Computed, so that the compiler does not see it.
+      // The index is computed, so that the compiler does not diagnose it.
       _ = shape[axis * shape[0] / 3]
     }
     let text = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
@@ -47,7 +47,7 @@ import Testing
     #expect(geometry.multiplyAdds == .max)
   }
 
-  /// Axes become one where one stride walks them; axes of extent 1 may have any.
+  /// Axes are merged if one stride traverses them; axes of extent 1 may have any stride.
   @Test func axesMerge() throws {
     func merged(_ shape: Shape, _ strides: Shape) -> Layout? {
       Layout(shape: shape, strides: strides, offset: 5).mergingAxes(from: 1)

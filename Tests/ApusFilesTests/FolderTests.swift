@@ -4,7 +4,7 @@ import Testing
 
 @testable import ApusFiles
 
-/// Folders whose content is not trusted.
+/// Folders with untrusted contents.
 struct FolderTests {
   private let scratch: ScratchDirectory
   private let folder: Folder
@@ -62,7 +62,7 @@ struct FolderTests {
     try FileSystem.createDirectory(folder.path(of: "tree/deeper"))
     #expect(symlink(scratch.file("victims"), folder.path(of: "tree/deeper/link")) == 0)
     #expect(mkfifo(folder.path(of: "tree/pipe"), 0o600) == 0)
-    // A name that is no UTF-8.
+    // A name that is not UTF-8.
     #expect(open(folder.path(of: "tree/") + "x", O_CREAT | O_WRONLY, 0o600) >= 0)
     let bytes = folder.path(of: "tree/").utf8CString.dropLast() + [-1, -2, 0]
     #expect(Array(bytes).withUnsafeBufferPointer { mkdir($0.baseAddress!, 0o700) } == 0)
@@ -72,7 +72,7 @@ struct FolderTests {
     #expect(try FileSystem.entries(of: scratch.file("victims/inner")) == ["file"])
   }
 
-  /// What is open is what counts: another folder under the same path changes nothing.
+  /// An open folder stays the same folder: another folder under its path changes nothing.
   @Test func pathsAreResolvedOnce() throws {
     try FileSystem.createDirectory(scratch.file("other"))
     #expect(rename(scratch.file("folder"), scratch.file("moved")) == 0)
@@ -97,7 +97,7 @@ struct FolderTests {
     try file.checkNotRemoved()
     try folder.remove("data")
     #expect(throws: FileError.self) { try file.checkNotRemoved() }
-    // A folder that is gone is not made once more.
+    // A removed folder is not created again.
     #expect(rmdir(folder.path) == 0)
     #expect(throws: FileError.self) { _ = try folder.folder(creating: "inner") }
     #expect(throws: FileError.self) { try AtomicFile.write([1], in: folder, name: "data") }
@@ -110,7 +110,7 @@ struct FolderTests {
       return
     }
     for _ in 0..<2 {
-      // Two descriptors of one process are strangers to each other as well.
+      // Two descriptors of the same process exclude each other too.
       guard case .inUse(let process) = try FolderLock.take(of: folder) else {
         Issue.record("a folder is locked twice")
         return
@@ -126,7 +126,7 @@ struct FolderTests {
       Issue.record("a lock outlives its holder")
       return
     }
-    // A lock that leads elsewhere is none.
+    // A lock file that is a symbolic link is refused.
     try folder.remove(FolderLock.name)
     #expect(symlink(scratch.file("victim"), folder.path(of: FolderLock.name)) == 0)
     #expect(throws: FileError.self) { _ = try FolderLock.take(of: folder) }

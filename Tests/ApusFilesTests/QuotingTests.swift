@@ -11,8 +11,8 @@ struct QuotingTests {
     #expect("a\nb\tc".printable(keepsLines: true) == "a\nb\tc")
   }
 
-  /// What a terminal or an editor would act on: control characters of both sets, directions of writing, line separators,
-  /// invisible characters.
+  /// Characters on which a terminal or an editor acts: control characters of both sets, text directions, line
+  /// separators, and invisible characters.
   @Test(arguments: [
     ("\u{1B}[31mred", "\\u{1B}[31mred"), ("a\rb\u{7}", "a\\u{D}b\\u{7}"), ("\u{9B}2J", "\\u{9B}2J"),
     ("\u{202E}gnp.exe", "\\u{202E}gnp.exe"), ("\u{2066}x\u{2069}", "\\u{2066}x\\u{2069}"),
@@ -31,7 +31,7 @@ struct QuotingTests {
     #expect(ContinuousClock.now - start < .seconds(1))
     #expect("abcdefghi".printable(limit: 9) == "abcdefghi")
     #expect("abcdefghij".printable(limit: 9) == "abcde … 1 bytes … ghij")
-    // Any number of marks may stand on one letter.
+    // One letter can carry any number of combining marks.
     #expect(("a" + String(repeating: "\u{301}", count: 100_000)).printable(limit: 10).unicodeScalars.count < 40)
   }
 
@@ -69,7 +69,7 @@ struct FileSystemTests {
     #expect(error?.description.contains("its name may not be UTF-8; rename it") == true)
   }
 
-  /// A file without content can have any size: there is no memory for it, which is no reason to end the process.
+  /// A sparse file can have any size: too little memory for it is an error, and does not end the process.
   @Test func aFileLargerThanMemoryIsAnError() throws {
     let scratch = try ScratchDirectory()
     let path = try scratch.write([], to: "sparse")

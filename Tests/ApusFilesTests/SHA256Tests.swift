@@ -31,7 +31,7 @@ struct SHA256Tests {
     }
   }
 
-  /// The instructions and the portable loop agree, over one block and over many.
+  /// The SHA instructions and the portable loop agree, over one block and over many.
   @Test(.enabled(if: SHA256.hasInstructions, "this processor has no instructions for SHA-256"))
   func instructionsGiveTheSameDigest() {
     let bytes = (0..<5000).map { UInt8(truncatingIfNeeded: $0 &* $0 &+ $0 >> 7) }

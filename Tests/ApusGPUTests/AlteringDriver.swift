@@ -4,7 +4,7 @@ import Testing
 
 @testable import ApusGPU
 
-/// A driver that builds other texts than it is given, and fails when a test wants that.
+/// A driver that builds altered kernel sources, and fails if a test requests it.
 final class AlteringDriver: GPUDriver {
   typealias Memory = OpenCLDriver.Memory
   typealias Module = OpenCLDriver.Module
@@ -14,12 +14,12 @@ final class AlteringDriver: GPUDriver {
   private let base: OpenCLDriver
   private let alter: @Sendable (String) -> String
   let target: KernelTarget
-  /// How many replays go well before one fails; `nil` for all.
+  /// The number of replays that succeed before one fails; `nil` for all.
   let replaysLeft = Mutex<Int?>(nil)
 
   /// - Parameters:
-  ///   - adapt: Changes what the lowering knows of the device.
-  ///   - alter: The text that is built in the place of another.
+  ///   - adapt: Changes the description of the device that the lowering uses.
+  ///   - alter: Returns the kernel source to build in place of its argument.
   init(
     _ options: GPUOptions, adapt: (inout KernelTarget) -> Void = { _ in },
     alter: @escaping @Sendable (String) -> String = { $0 }

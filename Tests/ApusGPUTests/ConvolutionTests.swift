@@ -29,33 +29,34 @@ import Testing
       1, 2, 5, size: SIMD3(4, 5, 6), kernel: SIMD3(2, 3, 2), stride: SIMD3(2, 1, 2), padding: SIMD3(1, 1, 0)),
     geometry(2, 5, 5, groups: 5, size: SIMD3(1, 9, 9), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(1, 2, 3, size: SIMD3(1, 5, 5), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 2), padding: SIMD3(0, 3, 3)),
-    // Windows of single pixels: products of matrices, and a stride that leaves most pixels out.
+    // Windows of single pixels: matrix products, and a stride that skips most pixels.
     geometry(3, 5, 7, size: SIMD3(1, 6, 9), kernel: SIMD3(1, 1, 1)),
     geometry(2, 5, 7, size: SIMD3(1, 8, 9), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 3)),
     geometry(2, 3, 4, size: SIMD3(3, 8, 9), kernel: SIMD3(1, 1, 1), stride: SIMD3(2, 2, 1)),
-    // Images of whole registers, which are read where they lie.
+    // Images of whole registers, which are read in place.
     geometry(2, 6, 4, groups: 2, size: SIMD3(1, 8, 8), kernel: SIMD3(1, 1, 1)),
     geometry(3, 70, 5, size: SIMD3(1, 4, 8), kernel: SIMD3(1, 1, 1)),
     geometry(2, 5, 7, size: SIMD3(1, 8, 8), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 2)),
-    // Images that a work-item prepares for itself: phases, zeros between elements, several planes and blocks of channels.
+    // Images that a work-item prepares for itself: stride phases, zeros between elements, several planes, and channel
+    // blocks.
     geometry(
       17, 3, 13, size: SIMD3(1, 7, 20), kernel: SIMD3(1, 3, 2), stride: SIMD3(1, 2, 2), padding: SIMD3(0, 1, 1)),
     geometry(8, 4, 6, groups: 2, size: SIMD3(3, 4, 5), kernel: SIMD3(2, 2, 3), padding: SIMD3(1, 0, 1)),
-    // Single channels row by row: rows of one and two registers, more rows than a tile, and windows larger than the image.
+    // Depthwise, row by row: rows of one and two registers, more rows than a tile, and windows larger than the image.
     geometry(2, 3, 3, groups: 3, size: SIMD3(1, 6, 30), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(3, 2, 2, groups: 2, size: SIMD3(1, 11, 37), kernel: SIMD3(1, 5, 5), padding: SIMD3(0, 1, 2)),
     geometry(2, 2, 2, groups: 2, size: SIMD3(1, 3, 2), kernel: SIMD3(1, 4, 5), padding: SIMD3(0, 3, 4)),
     geometry(2, 2, 2, groups: 2, size: SIMD3(1, 9, 17), kernel: SIMD3(1, 7, 7), padding: SIMD3(0, 3, 3)),
-    // Gradients of weights in blocks: of images, of places of one image, and of more channels than a work-item takes.
+    // Weight gradients in blocks: of images, of pixels of one image, and of more channels than a work-item computes.
     geometry(11, 6, 16, size: SIMD3(1, 14, 14), kernel: SIMD3(1, 5, 5)),
     geometry(2, 3, 17, size: SIMD3(1, 48, 48), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(2, 1, 260, size: SIMD3(1, 6, 6), kernel: SIMD3(1, 3, 3)),
-    // A gradient of the input whose rows end in the middle of a register of every second element.
+    // An input gradient whose rows end in the middle of a register of every second element.
     geometry(2, 5, 7, size: SIMD3(1, 5, 35), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 2)),
   ]
 
-  /// For images with channels last: padding, strides that leave grids without a tap, more taps and channels than a
-  /// block and a work-item take.
+  /// Geometries for images with channels last: padding, strides with phases that no tap reaches, and more taps and
+  /// channels than a block and a work-item process.
   nonisolated static let pixels: [ConvolutionGeometry] = [
     geometry(2, 16, 20, size: SIMD3(1, 7, 9), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(
@@ -68,8 +69,8 @@ import Testing
       16, 3, 18, size: SIMD3(1, 20, 22), kernel: SIMD3(1, 5, 3), stride: SIMD3(1, 2, 2), padding: SIMD3(0, 2, 1)),
   ]
 
-  /// For transformed tiles: sizes that are no multiples of those of tiles, panels and registers. The first transforms
-  /// the weights beforehand, the second the patches, and the third has more tasks than work-items.
+  /// Winograd geometries whose sizes are no multiples of tiles, panels and registers. The first transforms the weights
+  /// beforehand, the second the patches, and the third has more tasks than work-items.
   nonisolated static let transformed: [ConvolutionGeometry] = [
     geometry(10, 33, 40, size: SIMD3(1, 11, 13), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(6, 72, 100, size: SIMD3(1, 9, 6), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 0, 2)),
@@ -121,7 +122,7 @@ import Testing
     try check(Self.pixels[index], pass, .float32, order: .channelsLast, tolerance: 0x1p-20)
   }
 
-  /// Within the tolerance of a sum, `4·√K·2⁻²⁴·Σ|terms|`.
+  /// Results are within the tolerance of a sum, `4·√K·2⁻²⁴·Σ|terms|`.
   @Test(arguments: Harness.isSimulator ? 0..<2 : 0..<3, [Convolution.Pass.output, .inputGradient])
   func transformedTiles(_ index: Int, _ pass: Convolution.Pass) throws {
     let g = Self.transformed[index]
@@ -132,7 +133,7 @@ import Testing
       g, pass, .float32, order: .channelsLast, tolerance: 4 * Double(terms).squareRoot() * 0x1p-24)
   }
 
-  /// Gradients of weights in parts of the tiles, and in blocks of channels, of which the last are smaller.
+  /// Weight gradients in splits of the tiles, and in blocks of channels; the last split and the last block are smaller.
   @Test(arguments: [(32, 64, 25, true), (208, 96, 2, false)])
   func transformedGradients(_ channels: Int, _ columns: Int, _ batch: Int, hasParts: Bool) throws {
     let g = Self.geometry(
@@ -144,14 +145,14 @@ import Testing
     try check(g, .weightGradient, .float32, order: .channelsLast, tolerance: 4 * terms.squareRoot() * 0x1p-24)
   }
 
-  /// Tiles are transformed where that saves time: in layers of 3 × 3 taps and stride 1 that have channels and pixels
-  /// enough.
-  /// Which of the geometries are computed row by row: others pass `passes` without these kernels.
+  /// The geometries that the depthwise kernels compute: the others pass `passes` without these kernels.
   @Test(arguments: Convolution.Pass.allCases) func depthwiseRowsAreFor(pass: Convolution.Pass) {
     let rows = Self.geometries.indices.filter { DepthwiseTiling(Self.geometries[$0], pass, registerWidth: 16) != nil }
     #expect(rows == [5, 15, 16, 17])
   }
 
+  /// Winograd tiles are used where they save time: in layers of 3 × 3 taps and stride 1 with enough channels and
+  /// pixels.
   @Test func transformedTilesAreFor() {
     func takes(
       _ batch: Int, _ channels: Int, side: Int, kernel: Int = 3, stride: Int = 1, dilation: Int = 1,
@@ -179,7 +180,7 @@ import Testing
     #expect(!takes(32, 64, side: 32, stride: 2) && !takes(32, 64, side: 32, dilation: 2))
   }
 
-  /// Without an image the gradient of the weights is what the epilogue makes of zeros.
+  /// Without images, the weight gradient is the epilogue applied to zeros.
   @Test(arguments: [Convolution.Order.channelsFirst, .channelsLast]) func noImages(order: Convolution.Order) throws {
     let g = Self.geometry(0, 16, 20, size: SIMD3(1, 7, 9), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1))
     try check(g, .weightGradient, .float32, order: order, tolerance: 0)
@@ -190,7 +191,7 @@ import Testing
     try check(Self.pixels[1], pass, dtype, order: .channelsLast, tolerance: 0x1p-22)
   }
 
-  /// Images of half width are converted as they are read: nothing of an image's size is needed beside them.
+  /// Half-precision images are converted as they are read: no second buffer of an image's size is needed.
   @Test(
     .enabled(if: Harness.classes.contains(.cpu) && !Harness.isSimulator, "kernels for CPUs; the simulator takes hours"),
     arguments: Convolution.Pass.allCases)
@@ -200,14 +201,14 @@ import Testing
     device.releaseUnusedMemory()
     let before = device.memory.used
     try check(g, pass, .float16, order: .channelsLast, tolerance: 0x1p-20)
-    // The arguments and the result, the blocks of the pool an eighth larger.
+    // The arguments and the result; blocks of the pool are up to an eighth larger.
     let (x, y) = (g.batch * g.inputChannels * 576, g.batch * g.outputChannels * 576)
     let bytes = pass == .output ? 2 * x + 4 * y : pass == .inputGradient ? 4 * x + 2 * y : 2 * (x + y)
     let image = 4 * (pass == .inputGradient ? y : x)
     #expect(device.memory.used + device.memory.pooled - before < bytes * 9 / 8 + image / 2)
   }
 
-  /// The sums of a pass, and those of the sizes of their terms.
+  /// The sums of a pass, and the sums of the magnitudes of their terms.
   private func expected(
     _ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ x: [Double], _ y: [Double], _ w: [Double], count: Int
   ) -> (sums: [Double], sizes: [Double]) {
@@ -226,7 +227,7 @@ import Testing
     return (sums, sizes)
   }
 
-  /// The same elements with the channels behind the pixels.
+  /// The same elements with channels last.
   private func reordered(_ values: [Double], channels: Int, pixels: Int) -> [Double] {
     values.indices.map { place in
       let (image, pixel, channel) = (place / (channels * pixels), place / channels % pixels, place % channels)
@@ -279,7 +280,7 @@ import Testing
             epilogue: epilogue(
               dtype.lane, operand, domain: laid, bias: Operand(value: biasValue, layout: biasLayout)))))
       let raw = try builder.results(on: device)[0]
-      // Back to channels first: pixels and channels change their parts.
+      // Moves the channels first again, with pixels and channels exchanged.
       let pixels = domain[2] * domain[3] * domain[4]
       let output = isLast && isImage ? reordered(raw, channels: pixels, pixels: domain[1]) : raw
       let inner = domain.elementCount / (pass == .weightGradient ? domain[0] : domain[0] * domain[1])

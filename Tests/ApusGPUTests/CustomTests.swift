@@ -3,7 +3,8 @@ import ApusGPU
 import ApusTestSupport
 import Testing
 
-/// Users' kernels: names, sizes, more items than one group has, and numbers of every type through `LOAD` and `STORE`.
+/// User-defined kernels: names, sizes, more work-items than a work-group, and elements of every type through `LOAD` and
+/// `STORE`.
 @DeviceThread @Suite struct CustomTests {
   private func run(
     _ kernel: CustomKernel, count: Int, sizes: [Int], _ inputs: [([Double], DType)], _ results: [(Int, DType)],
@@ -52,7 +53,7 @@ import Testing
     let (a, b) = (numbers.array(count), numbers.array(count))
     let (n, t) = (numbers.integers(count, -8..<8), numbers.integers(count, 0..<2))
     let y = a.indices.map { a[$0] * 2 + b[$0] }
-    // The nearest of 8 bits, ties to even: what is rounded here are multiples of 1/64 below 16.
+    // bfloat16 rounds to 8 bits, ties to even; the rounded values are multiples of 1/64 below 16.
     let z = y.indices.map { DType.bfloat16.rounded(y[$0] - n[$0]) }
     let m = n.indices.map { t[$0] == 0 ? -1 : n[$0] }
     for (kernelClass, device) in Harness.devices {

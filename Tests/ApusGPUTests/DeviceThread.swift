@@ -1,10 +1,10 @@
 import Foundation
 
-/// The actor of the suites of kernels: all of their work is done on one thread.
+/// The actor of the kernel test suites, which runs all of their work on one thread.
 ///
-/// The simulator of `.ci/oclgrind-check` keeps what it knows of uninitialized memory for each thread, and crashes where
-/// a kernel is launched on another one than the context was made on. The main actor does not keep to a thread: once the
-/// main thread waits in `dispatch_main`, its work is done by whichever thread of the pool is free.
+/// The simulator of `.ci/oclgrind-check` tracks uninitialized memory per thread, and crashes if a kernel is launched on
+/// another thread than the one that created the context. The main actor is not bound to one thread: once the main
+/// thread waits in `dispatch_main`, any free thread of the pool runs its work.
 @globalActor actor DeviceThread {
   static let shared = DeviceThread()
 
@@ -13,7 +13,7 @@ import Foundation
   nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 }
 
-/// Does jobs in their order on a thread of its own, which lives as long as the process.
+/// Runs jobs in order on its own thread, which lives as long as the process.
 private final class ThreadExecutor: SerialExecutor {
   private let jobs = JobQueue()
 
@@ -29,7 +29,7 @@ private final class ThreadExecutor: SerialExecutor {
   func enqueue(_ job: consuming ExecutorJob) { jobs.append(UnownedJob(job)) }
 }
 
-/// Jobs that wait, in the order of their arrival.
+/// Waiting jobs, in the order of their arrival.
 private final class JobQueue: @unchecked Sendable {
   private let condition = NSCondition()
   private var jobs: [UnownedJob] = []

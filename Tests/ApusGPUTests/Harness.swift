@@ -3,19 +3,18 @@ import ApusGPU
 import ApusTestSupport
 import Foundation
 
-/// The OpenCL devices that tests run on: device 0 with each class of kernels, or with the one that
-/// `APUS_KERNEL_CLASS` forces. Programs are built from their text in every run: the caches of the user and of
-/// the OpenCL platform are left alone.
+/// The OpenCL devices on which tests run: device 0 with each kernel class, or with the class that `APUS_KERNEL_CLASS`
+/// forces. Every run builds programs from source: it uses neither the user's cache nor that of the OpenCL platform.
 ///
-/// The suites of kernels stay on one thread, see ``DeviceThread``.
+/// The kernel test suites run on one thread, see ``DeviceThread``.
 enum Harness {
   static let devices: [(kernelClass: KernelTarget.Class, device: any Device)] =
     classes.map { ($0, open($0)) }
 
-  /// Both classes of kernels, or the one that `APUS_KERNEL_CLASS` names.
+  /// Both kernel classes, or the one that `APUS_KERNEL_CLASS` names.
   static let classes = GPUOptions.environment.kernelClass.map { [$0] } ?? KernelTarget.Class.allCases
 
-  /// Whether `.ci/oclgrind-check` runs the tests: its simulator takes minutes for large cases, which are left out then.
+  /// Whether `.ci/oclgrind-check` runs the tests: its simulator takes minutes for large cases, which are then skipped.
   static let isSimulator = getenv("OCLGRIND_LOG") != nil
 
   /// Whether the tests run on PoCL.
@@ -24,7 +23,7 @@ enum Harness {
   /// Compute units of the device.
   static let computeUnits = (try? OpenCL.devices().first?.computeUnits) ?? 0
 
-  /// A device of its own.
+  /// Opens a new device.
   static func open(_ kernelClass: KernelTarget.Class, cacheDirectory: String? = nil) -> any Device {
     var options = GPUOptions.environment
     options.kernelClass = kernelClass
@@ -37,15 +36,15 @@ enum Harness {
 }
 
 extension PlanBuilder {
-  /// Runs the plan once, and leaves its CUDA text for the compiler.
+  /// Runs the plan once, and writes its CUDA source for the compiler check.
   func results(on device: any Device) throws -> [[Double]] {
     try CUDADump.write(plan)
     return try run(on: device)
   }
 }
 
-/// Writes the CUDA text of every plan that a test runs to the directory that `APUS_DUMP_CUDA` names;
-/// `.ci/nvrtc-check` compiles what it finds there.
+/// Writes the CUDA source of every plan that a test runs to the directory that `APUS_DUMP_CUDA` names;
+/// `.ci/nvrtc-check` compiles the files there.
 enum CUDADump {
   private static let directory = ProcessInfo.processInfo.environment["APUS_DUMP_CUDA"]
 
@@ -59,7 +58,7 @@ enum CUDADump {
   }
 }
 
-/// Repeatable numbers without a pattern.
+/// Reproducible pseudorandom numbers.
 struct Numbers {
   private var state: UInt64
 

@@ -6,7 +6,7 @@ import Testing
 @DeviceThread @Suite struct IndexTests {
   struct Case: CustomTestStringConvertible {
     var outer, extent, count, inner: Int
-    /// Whether one index serves a row.
+    /// Whether all elements of a row share one index.
     var isShared = true
     var dtype = DType.float32
     var indexType = DType.int32
@@ -94,7 +94,7 @@ import Testing
     }
   }
 
-  /// Rows are written in place, others stay, and what is out of range is left out.
+  /// Rows are written in place, other rows stay, and indices out of range are ignored.
   @Test(arguments: [(1, DType.int64), (5, .int8), (70, .float32), (3000, .bfloat16)])
   func rowsAreWritten(inner: Int, dtype: DType) throws {
     let indexType: DType = inner == 5 ? .int64 : .int32
@@ -119,7 +119,7 @@ import Testing
     }
   }
 
-  /// A gather of rows 0 and `index` of 4, then one that is in range.
+  /// Gathers elements 0 and `index` of 4.
   private func gather(_ index: Double, on device: any Device) throws -> [Double] {
     var builder = PlanBuilder()
     let source = builder.input([1, 2, 3, 4], .float32)
@@ -145,7 +145,7 @@ import Testing
     }
   }
 
-  /// Segments that do not ascend or are out of range, wherever in the list.
+  /// Segment indices that do not ascend or are out of range, anywhere in the list.
   @Test(arguments: [
     (segments: [0, 4, 3, 4, 4], fault: IndexFault(value: 3, position: [2], extent: 5, previous: 4)),
     ([0, 1, 2, 3, 5], IndexFault(value: 5, position: [4], extent: 5)),
@@ -244,7 +244,7 @@ import Testing
 }
 
 @DeviceThread @Suite struct RandomTests {
-  /// Philox4x32-10 as its authors write it.
+  /// Philox4x32-10 as its authors define it.
   static func philox(_ counter: [UInt32], _ key: [UInt32]) -> [UInt32] {
     var (c, k) = (counter, key)
     for _ in 0..<10 {
@@ -265,7 +265,7 @@ import Testing
     #expect(Self.philox(ones, [.max, .max]) == [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd])
   }
 
-  /// Numbers in order, in no order, and in rows that begin within a block of four words.
+  /// Word numbers in order, in another order, and in rows that begin within a block of four words.
   private nonisolated static let numbers: [(Layout, Lane)] =
     [1, 6, 64, 5003].map { (Layout(contiguous: [$0]), .int32) } + [
       (Layout(shape: [40, 50], strides: [1, 40], offset: 0), .int32),

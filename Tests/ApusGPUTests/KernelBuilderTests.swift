@@ -14,11 +14,12 @@ import Testing
     #expect(KernelBuilders.needed(of: environment) == ["PATH=/bin", "POCL_CACHE_DIR=/c", "HOME=/h"])
   }
 
-  /// A builder has the socket and what it opens itself, and no variable but those that it is given.
+  /// A builder process has only its socket, the files that it opens itself, and the variables that it is given.
   @Test(.enabled(if: Harness.isPoCL, "only PoCL uses kernel builders")) func buildersInheritNothing() throws {
     let scratch = try ScratchDirectory()
     let path = try scratch.write([1], to: "secret")
-    // Open without the mark that closes it when a program starts, at numbers that no loop over the first thousands meets.
+    // Neither descriptor has the close-on-exec flag, and the second is too large for loops that close the first
+    // thousands.
     let file = open(path, O_RDONLY)
     let high = fcntl(file, F_DUPFD, 5000)
     defer {
@@ -40,11 +41,11 @@ import Testing
     #expect(!files.isEmpty && !files.contains(path), "\(files)")
     let environment = try Data(contentsOf: URL(filePath: "/proc/\(builder)/environ"))
     #expect(String(decoding: environment, as: UTF8.self) == mark + "\0")
-    // It ends when its socket is closed.
+    // The builder ends when its socket is closed.
     close(ends[0])
   }
 
-  /// The process with a variable in its environment.
+  /// The process with this variable in its environment.
   private func started(_ mark: String) -> String? {
     for _ in 0..<200 {
       for process in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] where Int(process) != nil {
@@ -58,7 +59,7 @@ import Testing
 }
 
 @Suite struct MemoryPoolTests {
-  /// Blocks of many sizes one after the other, as networks of different shapes use them.
+  /// Allocates blocks of many sizes one after the other, as networks of different shapes do.
   @Test func whatIsKeptHasALimit() throws {
     let device = try #require(Harness.open(.cpu) as? GPUDevice<OpenCLDriver>)
     let pool = MemoryPool(
@@ -70,7 +71,7 @@ import Testing
       kept.append(pool.statistics.pooled)
     }
     #expect(kept.allSatisfy { $0 <= 8 << 20 } && kept.last! > 4 << 20, "\(kept)")
-    // The last one is found again, the first one is gone.
+    // The last block is reused; the first one was freed.
     let before = pool.statistics.pooled
     let last = try pool.take((4 << 20) - (1 << 17))
     #expect(pool.statistics.pooled == before - last.capacity)

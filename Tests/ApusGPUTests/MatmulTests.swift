@@ -3,7 +3,7 @@ import ApusGPU
 import ApusTestSupport
 import Testing
 
-/// One result of the last `core` register, through `relu(core + bias)` or unchanged.
+/// An epilogue with one result: `relu(core + bias)`, or the core result unchanged if there is no bias.
 func epilogue(
   _ lane: Lane, _ result: Operand, domain: Shape, bias: Operand? = nil, dtype: DType? = nil
 ) -> Epilogue {
@@ -52,14 +52,14 @@ func epilogue(
     Case(m: 20, n: 40, k: 30, isLeftTransposed: true, dtype: .int8),
     Case(m: 9, n: 21, k: 33, dtype: .int32), Case(m: 9, n: 21, k: 33, dtype: .int64),
     Case(m: 14, n: 40, k: 33, isLeftTransposed: true, dtype: .float64),
-    // Scalar products of rows; a single row; sums that wait between blocks of terms.
+    // Dot products of rows; a single row; sums that are stored between blocks of terms.
     Case(m: 1, n: 1000, k: 66, isRightTransposed: true, hasBias: true), Case(m: 1, n: 300, k: 230),
     Case(batch: [2], m: 3, n: 1000, k: 70, isRightTransposed: true), Case(m: 3, n: 300, k: 230),
     Case(m: 1, n: 1001, k: 70, isRightTransposed: true, dtype: .float16),
     Case(m: 270, n: 64, k: 600, isLeftTransposed: true, hasBias: true), Case(m: 20, n: 32, k: 2100),
     Case(m: 4000, n: 256, k: 400, isLeftTransposed: true), Case(m: 1024, n: 1024, k: 510, isLeftTransposed: true),
     Case(m: 5, n: 7, k: 0, dtype: .float16),
-    // Factors of half width that are converted where they lie: along rows, across them, in several segments.
+    // Half-precision factors that are converted as they are read: along rows, across rows, and in several segments.
     Case(m: 13, n: 64, k: 37, isLeftTransposed: true, dtype: .float16), Case(m: 1, n: 1024, k: 70, dtype: .float16),
     Case(m: 20, n: 192, k: 400, dtype: .bfloat16),
     // Panels that a work-item packs for itself, from rows and from columns of the right factor.
@@ -70,7 +70,7 @@ func epilogue(
     Case(m: 256, n: 120, k: 100), Case(m: 20, n: 61, k: 300, isLeftTransposed: true),
   ]
 
-  /// Each element, and the sum of its terms' sizes.
+  /// Each element, and the sum of the magnitudes of its terms.
   private func expected(_ item: Case, _ a: [Double], _ b: [Double], _ bias: [Double]) -> [(sum: Double, size: Double)] {
     Grid.indices(Shape([item.batch.reduce(1, *), item.m, item.n])).map { index in
       let (batch, m, n) = (index[0], index[1], index[2])
@@ -86,7 +86,7 @@ func epilogue(
     }
   }
 
-  /// What a simulator is done with in seconds; work-items of GPUs compute whole tiles.
+  /// Cases that a simulator finishes in seconds; work-items of GPU kernels compute whole tiles.
   nonisolated private static let smallCases = cases.filter { item in
     let tiled = max(item.m, 64) * max(item.n, 64) * item.k
     return item.m * item.n * item.k <= 100_000 && (Harness.classes != [.gpu] || tiled <= 1_000_000)

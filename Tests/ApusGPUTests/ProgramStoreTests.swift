@@ -5,7 +5,7 @@ import Testing
 @testable import ApusGPU
 import ApusTestSupport
 
-/// 0, 1, … and so on, each and a number, by a plan of one step.
+/// The numbers 0, 1, …, each plus `number`, computed by a plan of one step.
 private func increments(_ count: Int, by number: Double = 1, on device: any Device) throws -> [Double] {
   var builder = PlanBuilder()
   let input = builder.input((0..<count).map(Double.init), .float32)
@@ -30,7 +30,7 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
 }
 
 @Suite struct ProgramStoreTests {
-  /// A new directory that goes away with `body`.
+  /// A new directory that is removed after `body`.
   private func withDirectory(_ body: (String) throws -> Void) rethrows {
     let path = FileManager.default.temporaryDirectory.path + "/apus-store-\(UUID().uuidString)"
     defer { try? FileManager.default.removeItem(atPath: path) }
@@ -74,7 +74,7 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
       for length in [0, 7, 47, 48, file.count - 1] { #expect(try read(Array(file[..<length])) == nil) }
       #expect(try read(file + [0]) == nil)
       #expect(try read(file) == Self.program)
-      // The program of another key under this one's name.
+      // The program of another key, stored under the name of this key.
       let other = ProgramStore.key(of: ["other"])
       store.write(Self.program.reversed(), key: other)
       try FileManager.default.removeItem(atPath: store.path(key))
@@ -94,7 +94,7 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
     }
   }
 
-  /// x + 1 over 100 elements, and how many programs the device built for it.
+  /// x + 1 over 100 elements, and the number of programs that the device built for it.
   private func run(cacheDirectory: String) throws -> (numbers: [Double], builds: Int) {
     let device = Harness.open(.cpu, cacheDirectory: cacheDirectory)
     let numbers = try increments(100, on: device)
@@ -102,7 +102,7 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
     return (numbers, (device as! GPUDevice<OpenCLDriver>).programs.buildCount)
   }
 
-  /// What a mean divides by, say, is another number for another batch, and no reason to build a kernel.
+  /// Constants, such as the divisor of a mean, are arguments of a kernel: another value needs no new kernel.
   @Test(arguments: [KernelTarget.Class.cpu, .gpu])
   func numbersAreNoReasonToBuild(kernelClass: KernelTarget.Class) throws {
     let device = Harness.open(kernelClass)
@@ -141,7 +141,7 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
     }
     #expect(kernel == bad.name)
     #expect(log.contains("nonsense"))
-    // The device goes on.
+    // The device stays usable.
     #expect(try device.programs.modules(for: [good]).count == 1)
   }
 
@@ -154,7 +154,7 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
     }
   }
 
-  /// Two parts of a device are two devices, each with half of the compute units.
+  /// Two sub-devices of a device are two devices, each with half of the compute units.
   @Test(.enabled(if: Harness.computeUnits > 1, "one compute unit has no parts")) func partsAreDevices() throws {
     let whole = Harness.computeUnits
     for number in 0..<2 {
@@ -193,10 +193,10 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
     }
   }
 
-  /// Only PoCL can be told how much memory it has.
+  /// PoCL is the only platform whose memory size can be set.
   @Test(.enabled(if: Harness.isPoCL, "its memory is limited by a setting of PoCL")) func memoryRunsOutCleanly() async {
     await #expect(processExitsWith: .success) {
-      // The device then has 1 GiB, and 256 MiB in one allocation.
+      // The device then has 1 GiB, and 256 MiB per allocation.
       setenv("POCL_MEMORY_LIMIT", "1", 1)
       let device = try OpenCL.open(0, options: GPUOptions())
       let quarter = device.info.maximumAllocationByteCount
@@ -210,7 +210,7 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
         exit(2)
       } catch DeviceError.outOfMemory(_, requested: quarter - 4096, _, _) {}
       guard buffers.count == 3 || buffers.count == 4 else { exit(3) }
-      // Released memory is there again, for another size too.
+      // Released memory can be allocated again, also in other sizes.
       buffers = []
       for size in [quarter - 4096, quarter / 2, quarter / 3] { _ = try device.allocate(byteCount: size) }
       exit(0)

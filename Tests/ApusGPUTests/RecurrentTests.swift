@@ -5,7 +5,8 @@ import Testing
 @testable import ApusGPU
 
 @DeviceThread @Suite struct RecurrentTests {
-  /// What a simulator is done with in a minute. Of the GPU class each group is one block, whatever the batch is.
+  /// Cases that a simulator finishes in a minute. In the GPU class each work-group computes a whole block, whatever the
+  /// batch.
   nonisolated private static let smallCases = RecurrentStepCase.all.filter { item in
     let g = item.geometry
     return Harness.classes != [.gpu] || g.times * g.batch * g.size < 3000
@@ -20,7 +21,7 @@ import Testing
     }
   }
 
-  /// Registers and cores decide on tiles, groups and whether weights are packed, and never on a sum.
+  /// The numbers of registers and cores decide on tiles, groups and weight packing, but never change a sum.
   @Test(
     .enabled(
       if: Harness.classes.contains(.cpu) && !Harness.isSimulator, "tiles are of the CPU class; simulators take minutes")

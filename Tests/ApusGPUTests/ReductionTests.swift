@@ -38,7 +38,7 @@ import Testing
     return groups
   }
 
-  /// Squares, the elements twice, and which are above 1.875.
+  /// Squares, the elements twice, and whether they exceed 1.875.
   nonisolated private static let prologue = Program(
     inputs: [.tensor(.float32)],
     instructions: [
@@ -51,7 +51,7 @@ import Testing
       Program.Output(register: 0, dtype: .float32), Program.Output(register: 3, dtype: .bool),
     ])
 
-  /// The first result twice.
+  /// Doubles the first result.
   nonisolated private static let epilogue = Program(
     inputs: [.core(.float32), .core(.float32), .core(.int64), .core(.int32)],
     instructions: [Instruction(.add, lane: .float32, operands: [0, 0])],
@@ -60,18 +60,18 @@ import Testing
       Program.Output(register: 2, dtype: .int64), Program.Output(register: 3, dtype: .bool),
     ])
 
-  /// Runs sum of squares, max, argmin and any at once, with an epilogue that doubles the first.
+  /// Computes a sum of squares, max, argmin and any in one reduction; the epilogue doubles the first.
   @Test(arguments: cases) func severalAtOnce(_ item: Case) throws {
     for (kernelClass, device) in Harness.devices { try check(item, on: device, "\(kernelClass)") }
   }
 
-  /// The same on one device.
+  /// The same check on one device.
   func check(_ item: Case, on device: any Device, _ name: String = "") throws {
     let shape = Shape(item.shape)
     var numbers = Numbers(seed: UInt64(shape.elementCount))
     let x = numbers.array(shape.elementCount)
     let kept = Shape(item.shape.indices.map { item.axes.contains($0) ? 1 : item.shape[$0] })
-    // The elements lie in memory in another order of axes.
+    // The elements are stored in another order of axes.
     let order = item.permutation ?? Array(item.shape.indices)
     let memory = Shape(order.map { item.shape[$0] })
     var inverse = order
@@ -109,7 +109,7 @@ import Testing
     }
   }
 
-  /// Each reducer over the columns of `rows` lines of numbers, the results as `Double`.
+  /// Each reducer over the columns of `rows` lines of numbers, with the results as `Double`.
   private func columns(
     _ numbers: [Double], rows: Int, _ reducers: [ReductionRow], on device: any Device
   ) throws -> [[Double]] {
@@ -134,8 +134,10 @@ import Testing
     return try builder.results(on: device)
   }
 
-  /// Several vectors of columns are summed side by side where there are many: each column as if it were with few.
-  @Test(arguments: [[ReductionRow.sum], [.max], [.argmin], [.sum, .argmax]], [(3, 512), (300, 512), (600, 256), (40, 1056)])
+  /// If there are many columns, several vectors of columns are reduced side by side, with the same bits as among few
+  /// columns.
+  @Test(arguments: [[ReductionRow.sum], [.max], [.argmin], [.sum, .argmax]],
+    [(3, 512), (300, 512), (600, 256), (40, 1056)])
   func wideColumns(_ reducers: [ReductionRow], _ size: (rows: Int, width: Int)) throws {
     let few = 112
     var numbers = Numbers(seed: UInt64(size.rows))

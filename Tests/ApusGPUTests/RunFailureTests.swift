@@ -4,9 +4,9 @@ import Testing
 
 @testable import ApusGPU
 
-/// What a plan that fails leaves of the inputs that it would have overwritten.
+/// The state of inputs that a failing plan would have overwritten.
 @DeviceThread @Suite struct RunFailureTests {
-  /// Looks rows up, then writes the table's opposite over it.
+  /// Gathers rows of a table, then overwrites the table with its negation.
   private func plan(_ indices: [Double]) -> PlanBuilder {
     var builder = PlanBuilder()
     let table = builder.input([1, 2, 3, 4], .float32)
@@ -35,7 +35,7 @@ import Testing
     return buffer
   }
 
-  /// Runs the plan; returns whether it says that it may have overwritten its inputs, and the table.
+  /// Runs the plan; returns its error, whether it reports that it may have overwritten its inputs, and the table.
   private func outcome(
     _ indices: [Int32], replaysLeft: Int? = nil, areIndicesKnown: Bool = false
   ) throws -> (error: DeviceError?, hasOverwritten: Bool, table: [Float]) {

@@ -15,12 +15,12 @@ import Testing
 
   @Test func whatTheDeviceHasNotIsNotUsed() throws {
     let driver = try driver()
-    // Of 64 work-items NVIDIA's instruction reads no further than the 32nd; other devices know no such instruction.
+    // With 64 work-items, NVIDIA's instruction reads no further than the 32nd; other devices lack the instruction.
     #expect(try !driver.works(Subgroup(size: 64, access: .ptx)))
-    // No device has sub-groups so large.
+    // No device has sub-groups of this size.
     #expect(try !driver.works(Subgroup(size: 256, access: .khr)))
     #expect(try !driver.works(Subgroup(size: 256, access: .intel)))
-    // What it says to have works.
+    // Sub-groups that the device reports work.
     #expect((driver.target.subgroup == nil) == driver.entry.subgroups.isEmpty)
   }
 
@@ -37,8 +37,8 @@ import Testing
     #expect(driver.target.subgroup == nil)
   }
 
-  /// Reductions by sub-groups of 16, on a device whose work-items shift numbers through shared memory instead. That needs
-  /// all of them, so that there are rows for all sub-groups.
+  /// Reductions by sub-groups of 16, on a device that emulates shifts in local memory. The emulation needs all
+  /// work-items, so that there are rows for all sub-groups.
   @Test(
     .enabled(if: Harness.isPoCL, "what replaces sub-groups is made for PoCL"),
     arguments: [[32, 17], [32, 300], [16, 512], [3, 513], [2, 90_000]])
@@ -64,7 +64,7 @@ import Testing
     try ReductionTests().check(ReductionTests.Case(shape: shape, axes: [1]), on: device)
   }
 
-  /// Rows of few elements are reduced by sub-groups, those of many by groups, those of very few by work-items.
+  /// Sub-groups reduce rows of few elements, work-groups rows of many, and work-items rows of very few.
   @Test(arguments: [(32, false, false), (33, true, false), (1024, true, false), (1025, true, true)])
   func sizesDecideWhoReduces(_ count: Int, shifts: Bool, shares: Bool) throws {
     var builder = PlanBuilder()

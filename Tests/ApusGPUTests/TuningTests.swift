@@ -7,7 +7,7 @@ import Testing
 @testable import ApusGPU
 
 extension Device {
-  /// What is measured while a plan is prepared.
+  /// The measurements made while a plan is prepared.
   fileprivate func records(of plan: Plan) throws -> [TuningRecord] {
     let records = Mutex<[TuningRecord]>([])
     try startTuning { record in records.withLock { $0.append(record) } }
@@ -33,7 +33,7 @@ struct TuningTests {
     return builder
   }
 
-  /// The gradient of the weights of a convolution, with channels last.
+  /// The weight gradient of a convolution, with channels last.
   private func weightGradient() -> PlanBuilder {
     let one = SIMD3(repeating: 1)
     let g = ConvolutionGeometry(
@@ -59,7 +59,7 @@ struct TuningTests {
     return options
   }
 
-  /// A device whose registers may be fewer, and whose kernels others than it is given.
+  /// A device with altered kernel sources, and with fewer registers if `registerCount` is given.
   private func open(
     _ options: GPUOptions, registerCount: Int? = nil, alter: @escaping @Sendable (String) -> String = { $0 }
   ) throws -> GPUDevice<AlteringDriver> {
@@ -68,7 +68,8 @@ struct TuningTests {
     return try GPUDevice(driver: driver, options: options)
   }
 
-  /// Also the shapes of processors with fewer registers. Most sums of 500 terms differ in another order.
+  /// Includes the tile shapes of processors with fewer registers. In another order, most sums of 500 terms would
+  /// differ.
   @Test(arguments: [(KernelTarget.Class.cpu, 32), (.cpu, 8), (.gpu, 32)].filter { Harness.classes.contains($0.0) })
   func everyShapeGivesTheSameBits(kernelClass: KernelTarget.Class, registerCount: Int) throws {
     let device = try open(options(kernelClass), registerCount: registerCount)
@@ -81,7 +82,7 @@ struct TuningTests {
     }
   }
 
-  /// A kernel that does not build, and one that adds something, are left out; the choice holds for later processes.
+  /// A kernel that does not build and one with a wrong result are excluded; later processes use the same choice.
   @Test func unfitKernelsAreLeftOut() throws {
     let folder = FileManager.default.temporaryDirectory.path + "/apus-tuning-\(UUID().uuidString)"
     defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -106,11 +107,11 @@ struct TuningTests {
     try device.forgetTuning()
     #expect(device.tuner.choices[record.problem] == nil)
     #expect(try open().tuner.choices[record.problem] == nil)
-    // Nothing is measured that nobody asks for.
+    // Nothing is measured unless tuning was started.
     #expect(throws: DeviceError.self) { try device.prepare(plan) }
   }
 
-  /// A kernel that takes many times as long as the others is not taken, whether it is the usual one or not.
+  /// A kernel that is many times slower than the others is not chosen, whether it is the default or not.
   @Test(arguments: [true, false]) func slowKernelsAreNotTaken(isUsualSlow: Bool) throws {
     let device = try open(options(.cpu), registerCount: 32) { text in
       guard text.contains("sums[8][2]") == isUsualSlow else { return text }
@@ -129,12 +130,12 @@ struct TuningTests {
   @Test func aTwentiethIsClear() {
     #expect(isClearlyLess([0.9, 0.94, 0.95, 0.95, 1.2]))
     #expect(!isClearlyLess([0.9, 0.94, 0.96, 0.96, 1.2]))
-    // Many shares say otherwise.
+    // Two of five ratios contradict.
     #expect(!isClearlyLess([0.5, 0.5, 0.5, 1.1, 1.2]))
     #expect(!isClearlyLess([1]) && !isClearlyLess([0.96]))
   }
 
-  /// What could not be measured does not take an earlier choice away.
+  /// A failed measurement does not remove an earlier choice.
   @Test func failuresLeaveChoices() throws {
     let device = try open(options(.cpu), registerCount: 32)
     let plan = product(m: 4, n: 70, k: 36).plan
@@ -147,7 +148,7 @@ struct TuningTests {
     #expect(device.tuner.choices[record.problem] == record.chosen && record.chosen != nil)
   }
 
-  /// Where no kernel works the record says so, and the plan's own error is what is thrown.
+  /// If no kernel works, the record says so, and preparing the plan throws its own error.
   @Test func noKernelFits() throws {
     let device = try open(options(.cpu), registerCount: 32) { $0 + "no kernel" }
     let records = Mutex<[TuningRecord]>([])
@@ -169,7 +170,7 @@ struct TuningTests {
     #expect(table.text == "convolution n2 = 12x2\n")
   }
 
-  /// A name that no kernel has, from another version or a damaged table, leaves the choice to the model.
+  /// An unknown kernel name, from another version or a damaged table, leaves the choice to the cost model.
   @Test func unknownNamesAreIgnored() throws {
     let plan = product(m: 50, n: 70, k: 36).plan
     let target = try OpenCLEntry.all()[0].target(.cpu)

@@ -7,19 +7,19 @@ import Testing
 @testable import ApusCPU
 @testable import ApusGPU
 
-/// What steps keep meanwhile is in proportion to what they read and write, whatever their sizes are to each other. Plans
-/// are lowered, not run.
+/// The workspace of a step is proportional to its operands and results, whatever the ratios of their sizes. Plans are
+/// lowered, not run.
 @Suite struct WorkspaceTests {
-  /// Bytes that any step may take, and how many times its values' bytes.
+  /// Workspace bytes that any step may use, and how many times the bytes of its values it may use in addition.
   private static let free = 4 << 20
   private static let times = 4
 
-  /// An input of a plan, with any numbers in it.
+  /// An evaluated input of a plan, with arbitrary values.
   private func input(_ shape: Shape, _ dtype: DType = .float32) throws -> Tensor {
     try Tensor(repeating: 0, shape: shape, dtype: dtype).evaluated()
   }
 
-  /// Checks the plans that a GPU gets.
+  /// Checks the plans lowered for a GPU.
   private func checkKernels(_ plans: some Sequence<Plan>, _ name: String) throws {
     for plan in plans {
       let (values, bound) = bound(plan)
@@ -33,14 +33,14 @@ import Testing
     }
   }
 
-  /// Checks the plans that the CPU gets.
+  /// Checks the plans prepared for the CPU.
   private func checkLoops(_ plans: some Sequence<Plan>, _ name: String) throws {
     for plan in plans {
       let (values, bound) = bound(plan)
       for threads in [1, 16] {
         let loops = try #require(csimd_open(nil))
-        let executable = try CPUExecutable(plan, loops: loops, threadCount: threads, pairs: csimd_find_pairs(loops))
-        // Each thread has caches of its own, and room for what they hold.
+        let executable = try CPUExecutable(plan, loops: loops, threadCount: threads, pairs: csimd_find_fast_pairs(loops))
+        // Each thread has its own caches, and buffers of their size.
         let workspace = executable.workspaceByteCounts.reduce(executable.sharedByteCount, +)
         #expect(
           workspace <= bound + (threads << 21),
@@ -54,7 +54,7 @@ import Testing
     return (values, Self.free + Self.times * values)
   }
 
-  /// Checks the plan of each of the tensors that `body` makes of evaluated inputs.
+  /// Checks the plan of each tensor that `body` builds from evaluated inputs.
   private func check(_ name: String, _ body: () throws -> [Tensor]) throws {
     for isCPU in [false, true] {
       let device = RecordingDevice(checksPlans: false, prefersFloat32Products: isCPU)

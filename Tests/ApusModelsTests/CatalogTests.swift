@@ -7,7 +7,8 @@ import Testing
 @testable import ApusModels
 
 struct CatalogTests {
-  /// A Transformer is one stream: no box takes more than what goes on and what came past a part.
+  /// The graph of a Transformer is one stream: only additions have two sources, the stream and the branch that is
+  /// added.
   @Test func theGraphOfATransformerIsAStream() throws {
     let graph = try withDevice(.named("cpu")) { () throws in
       let model = VisionTransformer(imageSize: 8, patch: 4, width: 8, depth: 4, heads: 2, channels: 1, classes: 3)
@@ -41,9 +42,10 @@ struct CatalogTests {
     #expect(error?.description == "unknown model \"lenet\"; did you mean lenet5?")
   }
 
-  /// Of 1,000 classes those of Dosovitskiy et al.'s ViT-S/16 and ViT-B/16. For ten classes of 32 × 32 pixels by hand, with
-  /// the width 192: patches 48 · 192 + 192, the class token 192, positions 65 · 192, in each of six blocks attention
-  /// 4 · (192² + 192), dense layers 2 · 4 · 192² + 5 · 192 and norms 4 · 192, a norm 384, the last layer 192 · 10 + 10.
+  /// The counts for 1,000 classes are those of Dosovitskiy et al.'s ViT-S/16 and ViT-B/16. For ten classes of 32 × 32
+  /// pixels, computed by hand with the width 192: patches 48 · 192 + 192, the class token 192, positions 65 · 192, in
+  /// each of six blocks attention 4 · (192² + 192), dense layers 2 · 4 · 192² + 5 · 192 and norms 4 · 192, a norm 384,
+  /// the last layer 192 · 10 + 10.
   @Test func parametersOfVisionTransformers() throws {
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
       func count(_ name: String, _ input: [Int]? = nil, classes: Int? = nil) throws -> Int {

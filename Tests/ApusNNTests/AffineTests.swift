@@ -2,9 +2,9 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// `x · Wᵀ + b` in the layers that consist of it: the same types for weights and biases in mixed precision.
+/// Layers that consist of `x · Wᵀ + b` use the same types for weights and biases in mixed precision.
 @Suite struct AffineTests {
-  /// What each layer gives for inputs of a type: a weight of 0.1, which 16 bits round, and a bias of 0.2.
+  /// The outputs of each layer for inputs of one type, with weights of 0.1, which 16 bits round, and biases of 0.2.
   private func results(_ dtype: DType) throws -> [(name: String, found: Tensor)] {
     func filled<M: Module>(_ module: M) -> M {
       for parameter in module.parameters {
@@ -30,7 +30,7 @@ import Testing
     }
   }
 
-  /// 0.1 as `float32`, not as the nearest `float16`.
+  /// The weights are 0.1 as `float32`, not as the nearest `float16`.
   @Test func mixedPrecisionLeavesDoublesAlone() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let (w, b) = (Double(Float(0.1)), Double(Float(0.2)))

@@ -5,14 +5,14 @@ import Testing
 
 /// Attention: second derivatives, rows without keys, generation, dropout.
 @Suite struct AttentionTests {
-  /// Numbers that repeat nowhere.
+  /// Numbers without repetitions.
   private static func numbers(_ shape: Shape, _ start: Int) -> Tensor {
     Tensor((start..<start + shape.elementCount).map { sin(Double($0 * $0)) }, shape: shape)
   }
 
   private static let kinds = ["plain", "causal", "mask", "added", "grouped", "dropped"]
 
-  /// A penalty on the gradients of attention, which are functions of everything.
+  /// A penalty on the gradients of attention, which depend on all inputs.
   private static func penalty(_ kind: String, _ inputs: [Tensor]) -> Tensor {
     let flags = Tensor([true, false, true, true, true, true, false, false, false], shape: [3, 3])
     let mask = kind == "mask" ? flags : kind == "added" ? inputs[3] : nil
@@ -51,7 +51,7 @@ import Testing
     }
   }
 
-  /// As on the CPU, everywhere. Every kernel takes time to build: OpenCL has one of the kinds.
+  /// Second derivatives agree with the CPU's on every device. Kernels take time to build: OpenCL runs one of the kinds.
   @Test(
     arguments: TestDevice.conformance.flatMap { test in
       (test.name.hasPrefix("opencl") ? ["causal"] : kinds).map { (test, $0) }
@@ -71,8 +71,8 @@ import Testing
     }
   }
 
-  /// A query without keys gives zeros and has no gradient, whatever lies under the mask.
-  /// The added mask's kernels are the definition's, which other tests run through OpenCL.
+  /// A query without keys gives zeros and has no gradient, whatever the masked values are.
+  /// OpenCL skips the added mask, since it uses the kernels of the unfused definition, which other tests run.
   @Test(
     arguments: TestDevice.conformance.flatMap { test in
       (test.name.hasPrefix("opencl") ? [false] : [false, true]).map { (test, $0) }
@@ -96,7 +96,7 @@ import Testing
     }
   }
 
-  /// A module whose sequences are padding altogether gives the output's bias.
+  /// For a sequence that consists of padding, the module returns the output's bias.
   @Test func sequencesOfPaddingGiveTheBias() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let attention = withRandomKey(RandomKey(seed: 1)) { MultiheadAttention(4, heads: 2, isBatchFirst: true) }
@@ -110,7 +110,7 @@ import Testing
     }
   }
 
-  /// Whoever looks for infinities finds none in what a mask hides, by the step or by the definition.
+  /// Anomaly detection finds no infinities in masked elements, neither in the fused step nor in the unfused definition.
   @Test func masksAreNoAnomalies() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let attention = withRandomKey(RandomKey(seed: 1)) { MultiheadAttention(4, heads: 2, isBatchFirst: true) }
@@ -124,7 +124,7 @@ import Testing
     }
   }
 
-  /// Weights are dropped at the given rate and the others scaled up, in training alone.
+  /// Dropout drops weights at the given rate and scales the others up, in training only.
   @Test func dropoutDropsWeights() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let attention = withRandomKey(RandomKey(seed: 1)) { MultiheadAttention(4, heads: 2, dropout: 0.25) }

@@ -3,12 +3,12 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Connectionist temporal classification beside PyTorch's cases: every path by hand, derivatives, mistakes.
+/// Connectionist temporal classification beyond PyTorch's cases: enumerated paths, derivatives, and mistakes.
 @Suite struct CTCTests {
-  /// OpenCL has PyTorch's cases.
+  /// OpenCL runs PyTorch's cases only.
   static let hosts = TestDevice.all.filter { ["reference", "cpu"].contains($0.name) }
 
-  /// The loss and its true partial derivatives, by going through all paths of one example.
+  /// The loss and its exact partial derivatives, by enumeration of all paths of one example.
   private func byPaths(_ x: [[Double]], _ target: [Int], blank: Int) -> (loss: Double, slopes: [[Double]]) {
     let (times, classes) = (x.count, x[0].count)
     var total = 0.0
@@ -29,7 +29,7 @@ import Testing
   }
 
   @Test(arguments: CTCTests.hosts, [0, 1]) func equalsTheSumOverAllPaths(_ test: TestDevice, blank: Int) throws {
-    // No log-softmax: derivatives hold for single elements.
+    // Without log-softmax, so that derivatives hold for single elements.
     let x = (0..<5).map { time in (0..<3).map { -1 - abs(sin(Double(3 * time + $0) * 1.7)) } }
     let targets = blank == 0 ? [[1, 1], [2], [], [2, 1]] : [[0, 0], [2], [], [2, 0]]
     try withDevice(test.device) { () throws in
@@ -49,7 +49,7 @@ import Testing
     }
   }
 
-  /// The gradient of a penalty on the gradient, against differences in float64.
+  /// The gradient of a penalty on the gradient agrees with finite differences in float64.
   @Test func secondDerivatives() throws {
     let device = try #require(TestDevice.all.first { $0.name == "cpu" }).device
     try withDevice(device) { () throws in
@@ -68,7 +68,7 @@ import Testing
     }
   }
 
-  /// Gradients are numbers where no path spells the target, where a class is impossible, and behind the end of an input.
+  /// Gradients are finite where no path spells the target, where a class is impossible, and past the end of an input.
   @Test(arguments: CTCTests.hosts) func impossiblePaths(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       var numbers = (0..<40).map { Float(-1 - $0 % 3) }
@@ -83,13 +83,13 @@ import Testing
       #expect(try losses.array()[1].isFinite)
       #expect(try slopes.array().allSatisfy(\.isFinite))
       #expect(try slopes[.all, 0..<1].array().allSatisfy { $0 == 0 })
-      // A number that is none stays one.
+      // NaN stays NaN.
       let poisoned = ctcLoss(x * .nan, targets, inputLengths: [4, 4], targetLengths: [2, 2])
       #expect(try poisoned.scalar().isNaN)
     }
   }
 
-  /// The graph holds no times, and other lengths are no other plan.
+  /// The size of the graph does not depend on the number of time steps, and other lengths reuse the plan.
   @Test func graphsHoldNoTimes() throws {
     try recordingPlans { device in
       var counts: [Int] = []
@@ -108,12 +108,13 @@ import Testing
         try eval([loss])
         plans.append(device.plans.count)
       }
-      // The first one computes `x` besides.
+      // The first plan also computes `x`.
       #expect(plans == [1, 2, 2, 2])
     }
   }
 
-  /// The gather's error, which the operation's tests and those of other losses meet on OpenCL. The blank is no target.
+  /// A target that is no class, or is the blank, raises the index error of the gather, which other tests check on
+  /// OpenCL.
   @Test(arguments: CTCTests.hosts) func targetsThatAreNoClass(_ test: TestDevice) throws {
     for bad: Int64 in [-1, 5, .max, 0] {
       let device = try test.reopened()

@@ -3,7 +3,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Reads the sources: what is public has a conformance case.
+/// Checks in the sources that every public type has a conformance case.
 @Suite struct CoverageTests {
   private func sources(_ folder: String) throws -> String {
     let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -12,7 +12,7 @@ import Testing
       .filter { $0.pathExtension == "swift" }.map { try String(contentsOf: $0, encoding: .utf8) }.joined()
   }
 
-  /// The public types of a folder that conform to one of some protocols.
+  /// The public types of a folder that conform to any of the protocols.
   private func types(_ folder: String, _ protocols: Set<String>) throws -> Set<String> {
     let found = try sources(folder).matches(of: /public (?:struct|final class) (\w+)(?:<[^>]*>)?: ([\w, ]+)/).filter {
       let conformances = $0.2.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
@@ -35,7 +35,7 @@ import Testing
     let covered = withDevice(device) {
       (ModuleCase.layers + ModuleCase.moreActivations).map { self.name($0.make()) }
     }
-    // Random, chains and closures of the user's, or other layers in a mode of their own: ModuleTests.
+    // Random layers, containers, user-defined closures and layers in their own mode: see ModuleTests.
     let others: Set = ["Dropout", "Sequential", "Function", "InMode"]
     check("layers", try types("Layers", ["Layer", "Module"]), others.union(covered), atLeast: 50)
   }
@@ -50,7 +50,7 @@ import Testing
     let device = TestDevice.reference.device
     let covered = withDevice(device) { ModuleCase.attention.map { self.name($0.make()) } }
     check("kinds of attention", try types("Layers/Attention", ["Layer", "Module"]), Set(covered), atLeast: 8)
-    // What has no parameters stands in cases of its own, named after it.
+    // Functions without parameters have their own cases, named after them.
     let cases = ModuleCase.attention.map(\.name)
     for prefix in ["sdpa", "rotary", "linear-biases"] { #expect(cases.contains { $0.hasPrefix(prefix) }) }
   }

@@ -3,7 +3,7 @@ import ApusDevice
 import ApusTestSupport
 import Testing
 
-/// What is dropped, by fixed seeds; equal numbers on the interpreter and the CPU.
+/// Dropped elements for fixed seeds, equal on the interpreter and the CPU.
 @Suite struct DropoutTests {
   static let devices = TestDevice.all.filter { ["reference", "cpu"].contains($0.name) }
 
@@ -16,7 +16,7 @@ import Testing
       let x = Tensor.ones([100, 100])
       let values = try run(Dropout(0.3), x)
       #expect(Set(values) == [0, 1 / 0.7])
-      // A share of 0.3 has a deviation of 0.0046 here.
+      // The fraction of 0.3 has a standard deviation of 0.0046 here.
       #expect(abs(Double(values.count { $0 == 0 }) / 10_000 - 0.3) < 0.014)
       #expect(abs(values.reduce(0, +) / 10_000 - 1) < 0.02)
       #expect(try run(Dropout(0.3), x) == values)
@@ -45,7 +45,7 @@ import Testing
     }
   }
 
-  /// Standard normal inputs stay standard normal in mean and variance; what is dropped has SELU's limit.
+  /// Standard normal inputs keep their mean and variance; dropped elements get SELU's limit.
   @Test(arguments: devices) func alphaDropoutKeepsMeanAndVariance(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       var key = RandomKey(seed: 5)
@@ -67,7 +67,7 @@ import Testing
     }
   }
 
-  /// Whole channels, with what `AlphaDropout` makes of an element.
+  /// Whole channels are dropped, with the values that `AlphaDropout` gives to an element.
   @Test(arguments: devices) func featureAlphaDropout(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let x = Tensor.ones([40, 25, 2, 3])
@@ -85,7 +85,7 @@ import Testing
     }
   }
 
-  /// Monte-Carlo dropout: draws in inference, whose mean is near the input.
+  /// Monte-Carlo dropout: inference drops elements too, and the mean of its outputs is near the input.
   @Test(arguments: devices) func layersThatAreAlwaysOnDropInInference(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let x = Tensor.ones([1, 50, 2, 2])
@@ -100,7 +100,7 @@ import Testing
       try check(Dropout2d(0.5, isAlwaysOn: true))
       let alpha = AlphaDropout(0.5, isAlwaysOn: true)
       #expect(try run(alpha, x, .inference) != x.array())
-      // No mode is needed where there is nothing to choose.
+      // A layer that is always on needs no mode.
       let gradient = withRandomKey(RandomKey(seed: 1)) {
         gradients(of: Dropout(0.5, isAlwaysOn: true)(x).sum(), withRespectTo: [x])[0]
       }
@@ -108,7 +108,8 @@ import Testing
     }
   }
 
-  /// Masks are drawn where they are read, for results and for gradients: no value of a plan holds words or truth.
+  /// Masks are recomputed where they are read, for results and gradients: no value of a plan holds random words or
+  /// masks.
   @Test func masksAreNotStored() throws {
     func plan(_ layer: some Layer, _ shape: Shape, weight: Shape?) throws -> Plan {
       let device = RecordingDevice(channelsLast: { _, _ in ChannelsLastPreference(.everywhere) })
@@ -136,7 +137,7 @@ import Testing
     }
   }
 
-  /// What is dropped has no gradient, and everything else that of its factor, whatever the step that drops.
+  /// Dropped elements have no gradient, and all others have the gradient of their factor, whichever step drops them.
   @Test(arguments: devices) func gradientsDropTheSame(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       func check(_ shape: Shape, _ hidden: (Tensor) -> Tensor) throws {

@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Values that are read between what is built and what is differentiated.
+/// Values that are read between building a graph and differentiating it.
 @Suite struct EvaluationOrderTests {
   private static let devices = Array(TestDevice.all.prefix(2))
 
@@ -18,7 +18,7 @@ import Testing
 
   private static let x = [0.5, -1, 2, 0.25, 1.5, -0.75] as [Float]
 
-  // MARK: - Reading inside of a scope
+  // MARK: - Reading inside a scope
 
   @Test(arguments: devices) func gradientsOutliveTheirScope(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
@@ -31,7 +31,7 @@ import Testing
         return gradients(of: value, withRespectTo: [x])[0]
       }
       #expect(try found.array() == expected)
-      // Second derivatives, some of them read inside.
+      // Second derivatives, some of which are read inside the scope.
       func slope() -> Tensor { gradients(of: loss(), withRespectTo: [x])[0] }
       let second = try gradients(of: slope().sum(), withRespectTo: [x])[0].array()
       let outside = try recordingGradients {
@@ -42,7 +42,7 @@ import Testing
         return gradients(of: first.sum(), withRespectTo: [x])[0]
       }
       #expect(try outside.array() == second)
-      // Part of it is read inside, the rest outside, in another order.
+      // Some values are read inside the scope and the rest outside, in another order.
       let (value, parts) = try recordingGradients {
         let value = loss()
         let found = gradients(of: value, withRespectTo: [x])[0]
@@ -101,7 +101,7 @@ import Testing
     }
   }
 
-  // MARK: - Losses without a way
+  // MARK: - Losses without a gradient path
 
   @Test(arguments: devices) func lossesThatHaveLostTheWay(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
@@ -118,7 +118,7 @@ import Testing
         try checkingShapes { _ = try optimizer.valueAndGradients { Tensor(Self.x).squared().mean() } }
       }
       #expect(unrelated?.reason.contains("none of the 4 trainable parameters") == true)
-      // One of them is enough, and data that has been evaluated is nobody's.
+      // A path to one parameter is enough; evaluated data that depends on no parameter is allowed.
       let data = try (Tensor([1, 2, 3, 4] as [Float]) * 2).evaluated()
       _ = try optimizer.minimize { (net.parameters[1].value * data).sum() }
     }
@@ -130,7 +130,7 @@ import Testing
       let x = try Tensor([3, 4] as [Float]).evaluated()
       let data = try (x * 2).evaluated()
       let new = try Tensor([5, 6] as [Float]).evaluated()
-      // Whatever their age: neither is in the output, which was computed from another value that has been evaluated.
+      // `old` is older than `data`, but `data` was not computed from it: its gradient is zero.
       let y = (data * new).sum()
       #expect(
         try gradients(of: y, withRespectTo: [old, new]).map { try $0.array(of: Float.self) } == [[0, 0], [6, 8]])
@@ -142,7 +142,7 @@ import Testing
         try checkingShapes { _ = gradients(of: y, withRespectTo: [new, x]) }
       }
       #expect(hidden?.reason.contains("input 1, since the result of multiply was evaluated before") == true)
-      // Through more than one evaluation.
+      // The path is cut by more than one evaluation.
       let later = try (data.exp() + new).evaluated()
       let farther = #expect(throws: ShapeError.self) {
         try checkingShapes { _ = gradients(of: later.sum(), withRespectTo: [x]) }
@@ -152,9 +152,9 @@ import Testing
     }
   }
 
-  // MARK: - Adversaries
+  // MARK: - Adversarial networks
 
-  /// The steps of a DCGAN in PyTorch's order: one batch of images for both, made ahead of either.
+  /// The steps of a DCGAN in PyTorch's order: both use one batch of generated images, which is built before them.
   @Test(arguments: devices) func adversariesShareTheirImages(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       func train(isShared: Bool) throws -> (weights: [Float], losses: [Double]) {

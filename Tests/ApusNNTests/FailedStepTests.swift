@@ -2,17 +2,17 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Steps that fail: nothing is lost, and training goes on as if they had not been tried.
+/// Failed steps lose nothing, and training continues as if they had not been tried.
 @Suite struct FailedStepTests {
   static let devices = TestDevice.all.filter { $0.name != "reference" }
 
-  /// A small model, and batches for it with and without a mistake.
+  /// A small model, and valid and invalid batches for it.
   struct Case: Sendable, CustomTestStringConvertible {
     let name: String
     let precision: Precision
     let rule: any UpdateRule
     let model: @Sendable () -> Sequential
-    /// The inputs of a step; a wrong one where a model has indices for inputs.
+    /// The inputs of a step; invalid ones if the inputs of the model are indices.
     let inputs: @Sendable (_ step: Int, _ isWrong: Bool) -> Tensor
     let hasIndices: Bool
 
@@ -76,7 +76,7 @@ import Testing
     return Tensor(list)
   }
 
-  /// A model in training, and all that a step changes.
+  /// A model in training, and all state that a step changes.
   private final class Run {
     let model: Sequential
     let optimizer: Optimizer
@@ -121,7 +121,7 @@ import Testing
           failing.fail(failure)
           let error = Result { try tried.step(x, classes) }
           if failing.isWaiting {
-            // Everything was in place already, or what rode along was what failed.
+            // No buffer had to be allocated, or a value that is evaluated along with the step failed instead.
             failing.fail(nil)
             Issue.record("\(failure) was not met")
           }
@@ -140,7 +140,7 @@ import Testing
     }
   }
 
-  /// Statistics that a closure has assigned, and numbers that it has drawn, when it throws by itself.
+  /// If a closure throws, the statistics that it assigned and the random numbers that it consumed are restored.
   @Test func closuresThatThrow() throws {
     struct Mistake: Error {}
     try withDevice(TestDevice.reference.device) { () throws in
@@ -181,7 +181,7 @@ import Testing
     }
   }
 
-  /// What rides along with a step and fails does not keep the step from being made.
+  /// If a value that is evaluated along with a step fails, the step still takes effect.
   @Test(arguments: TestDevice.all) func measuresThatFail(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let run = Run(Self.cases[0])

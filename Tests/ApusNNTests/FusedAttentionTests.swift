@@ -8,9 +8,9 @@ import Testing
 @testable import ApusCPU
 @testable import ApusNN
 
-/// Attention as one step: against its definition, and where it is used.
+/// Attention as one fused step: agreement with its unfused definition, and where it is used.
 @Suite struct FusedAttentionTests {
-  /// Extents and options; every number of a device's blocks and registers is met from below and above.
+  /// Extents and options that lie below and above every block and register size of the devices.
   struct Setting: Hashable, Sendable, CustomTestStringConvertible {
     var query: Shape
     var key: Shape
@@ -33,7 +33,7 @@ import Testing
       }
     }
 
-    /// A mask that is added, and closes some keys.
+    /// An added mask that hides some keys.
     func added(_ dtype: DType) -> Tensor? {
       added.map { shape in
         let numbers = (0..<shape.elementCount).map { $0 % 7 == 3 ? -Double.infinity : cos(Double($0 * $0)) }
@@ -41,7 +41,7 @@ import Testing
       }
     }
 
-    /// A third of the keys is closed, and all of them to the second query.
+    /// A boolean mask that hides a third of the keys, and all keys from the second query.
     func masks(_ device: ComputeDevice, _ added: Tensor?) -> AttentionMasks {
       let flags = mask.map { shape in
         Tensor(
@@ -73,7 +73,7 @@ import Testing
       query: [1, 2, 145, 9], key: [1, 2, 270, 9], width: 70, isCausal: true, added: [2, 145, 270], dropout: 0.1),
   ]
 
-  /// The output and the gradients of queries, keys, values and the mask that is added.
+  /// The output, and the gradients of queries, keys, values and the added mask.
   private func results(_ setting: Setting, _ dtype: DType, isFused: Bool) throws -> [[Double]] {
     let inputs = setting.inputs(dtype)
     let added = setting.added(dtype)
@@ -92,14 +92,14 @@ import Testing
     return try found.map { try $0.array(of: Double.self) }
   }
 
-  /// The interpreter is slow, and OpenCL builds kernels for what no other test builds them for.
+  /// The interpreter is slow, and OpenCL runs only settings for which no other test builds kernels.
   static let pairs = TestDevice.all.flatMap { test in
     let settings = test.name.hasPrefix("opencl") ? [large[0], large[1]] : small + large
     return settings.filter { test.name != "reference" || $0.query.elementCount <= 1000 }.map { (test, $0) }
   }
 
   @Test(arguments: pairs) func equalsItsDefinition(_ test: TestDevice, _ setting: Setting) throws {
-    // The definition's kernels would have to be built for each setting.
+    // The definition runs on the CPU: other devices would have to build its kernels for each setting.
     let cpu = try #require(TestDevice.all.first { $0.name == "cpu" }).device
     let expected = try withDevice(cpu) { () throws in try results(setting, .float32, isFused: false) }
     let found = try withDevice(test.device) { () throws in try results(setting, .float32, isFused: true) }
@@ -110,11 +110,11 @@ import Testing
     }
   }
 
-  /// Values that are ones leave of each query the share of its weights that is kept: no weight is dropped by one device
-  /// and kept by another, or by the definition.
+  /// All devices and the unfused definition drop the same weights. With values of one, the output of each query is the
+  /// sum of its kept weights.
   @Test(arguments: TestDevice.conformance) func dropsWhatTheDefinitionDrops(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
-      // Weights of keys are powers of two: which of them are in a sum can be read from it.
+      // The weights are powers of two, so that each sum encodes which weights it contains.
       let (queries, keys) = (37, 18)
       let q = Tensor.ones([1, 1, queries, 1])
       let k = Tensor((0..<keys).map { Float(-$0) * 0.6931472 }, shape: [1, 1, keys, 1])
@@ -178,7 +178,7 @@ import Testing
     return steps.compactMap { if case .attention(let step) = $0 { step } else { nil } }
   }
 
-  /// Two steps, forward and backward; projected heads are read where they lie.
+  /// Attention is two steps, forward and backward; projected heads are read in place.
   @Test func layersUseIt() throws {
     let steps = try steps {
       let layer = withRandomKey(RandomKey(seed: 1)) { MultiheadAttention(8, heads: 2) }
@@ -192,8 +192,8 @@ import Testing
     #expect(steps[1].mask?.layout.strides == [5, 0, 0, 1])
   }
 
-  /// With dropout, a mask that is added and one of truth values no value is as large as the weights; one draw serves
-  /// both directions, and the plan serves the next draw.
+  /// With dropout, an added mask and a boolean mask, no value is as large as the weights. Both passes use the same
+  /// random numbers, and the next step reuses the plan with new ones.
   @Test func nothingHoldsTheWeights() throws {
     let runs = try attentionRuns()
     let steps = try runs.map { run in
@@ -206,11 +206,11 @@ import Testing
     #expect(steps.map { $0[1] - $0[0] } == [0, 0] && steps[1][0] == steps[0][0] + 1)
   }
 
-  /// Two steps of training.
+  /// Two training steps.
   private func attentionRuns() throws -> [RecordingDevice.Run] {
     var runs: [RecordingDevice.Run] = []
     try recordingPlans { device in
-      // Draws of a stream of its own, which no other test takes numbers from.
+      // A separate random stream, which no other test uses.
       try withRandomKey(RandomKey(seed: 1)) { () throws in
         let layer = MultiheadAttention(8, heads: 2, dropout: 0.1)
         let bias = Tensor((0..<64).map { Float($0) }, shape: [1, 64])
@@ -228,7 +228,7 @@ import Testing
     return runs
   }
 
-  /// Odd configurations are those of the definition.
+  /// Unsupported configurations use the unfused definition.
   @Test func theDefinitionStandsIn() throws {
     func count(_ body: @escaping (Tensor, Tensor) -> Tensor) throws -> Int {
       try steps { [body(.ones([1, 2, 3, 4]), .ones([1, 2, 3, 4]))] }.count

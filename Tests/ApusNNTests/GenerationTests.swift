@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Key–value caches: piece by piece as all at once, in plans that are used again.
+/// Key–value caches: chunks give the same results as the whole sequence, with reused plans.
 @Suite struct GenerationTests {
   private func sequence(_ length: Int, _ batch: Int, _ size: Int) -> Tensor {
     var key = RandomKey(seed: 7)
@@ -55,7 +55,7 @@ import Testing
     }
   }
 
-  /// Padding ahead of a short prompt is hidden from the elements behind it.
+  /// Padding before a short prompt is hidden from later elements.
   @Test func paddedPromptsEqualShortOnes() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let attention = withRandomKey(RandomKey(seed: 1)) { MultiheadAttention(4, heads: 2, isBatchFirst: true) }
@@ -68,7 +68,7 @@ import Testing
     }
   }
 
-  /// However long the sequence grows, one plan does for every element.
+  /// One plan serves every element, however long the sequence grows.
   @Test func elementsShareAPlan() throws {
     let device = ComputeDevice(backend: ReferenceDevice())
     try withDevice(device) { () throws in

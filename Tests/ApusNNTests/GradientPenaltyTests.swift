@@ -3,8 +3,8 @@ import ApusDevice
 import ApusTestSupport
 import Testing
 
-/// What a penalty on gradients costs through a recurrent layer: `lstm-rows`, 28 steps of 28, 128 units, batches of 128,
-/// and `loss + 0.1 · mean((‖∂loss/∂x‖ − 1)²)` with the gradients of all parameters.
+/// The cost of a penalty on gradients through a recurrent layer: `lstm-rows`, 28 steps of 28, 128 units, batches of
+/// 128, and `loss + 0.1 · mean((‖∂loss/∂x‖ − 1)²)` with the gradients of all parameters.
 @Suite struct GradientPenaltyTests {
   struct Rows: Module {
     let lstm = LSTM(28, 128, isBatchFirst: true)
@@ -18,8 +18,8 @@ import Testing
     }
   }
 
-  /// The multiplications of a plan's products, and its steps, with those of loops as often as they run; a recurrent
-  /// step is a product and a cell for each time.
+  /// The multiply-adds of a plan's products, and the number of its steps. The steps of loops count once per iteration;
+  /// a recurrent step counts as a product and a cell for each time step.
   private func work(_ steps: [Plan.PlannedStep]) -> (products: Int, steps: Int) {
     steps.reduce(into: (0, 0)) { sum, planned in
       switch planned.step {

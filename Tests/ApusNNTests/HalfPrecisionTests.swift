@@ -3,7 +3,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Losses and layers whose inner values 16 bits do not hold.
+/// Losses and layers whose intermediate values do not fit into 16-bit types.
 @Suite struct HalfPrecisionTests {
   private struct Case: Sendable {
     let name: String
@@ -72,7 +72,7 @@ import Testing
     }
   }
 
-  /// The second derivative of the square is that of a square also where both are equal.
+  /// The second derivative is that of the square also where both arguments are equal.
   @Test func robustLossesAreSquaresAtTheirMinimum() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let x = Tensor([2, 1, 0.5] as [Float])
@@ -83,7 +83,8 @@ import Testing
     }
   }
 
-  /// Keys and values that all examples share: the step does not take them, and the definition is as exact.
+  /// Keys and values that all examples share: the fused step does not support them, and the unfused definition is as
+  /// exact.
   @Test(arguments: TestDevice.all.filter { $0.extent != .everyShape }, [DType.bfloat16, .float16])
   func attentionOverBroadcastAxes(_ test: TestDevice, _ dtype: DType) throws {
     try withDevice(test.device) { () throws in
@@ -99,7 +100,7 @@ import Testing
       let expected = results(q.cast(to: .float32), k.cast(to: .float32), v.cast(to: .float32))
       try eval(found + expected)
       #expect(found.allSatisfy { $0.dtype == dtype })
-      // Half a unit of the largest numbers; gradients are made of the rounded output.
+      // Half a unit of the largest elements; gradients are computed from the rounded output.
       let unit = dtype == .bfloat16 ? 0x1p-9 : 0x1p-12
       for (place, pair) in zip(found, expected).enumerated() {
         let (one, other) = (try pair.0.array(), try pair.1.array())

@@ -2,11 +2,11 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Wrong sizes name the layer or operation, the rule and the sizes.
+/// Errors for wrong sizes name the layer or operation, the rule and the sizes.
 @Suite struct LayerMistakeTests {
   struct Call: Sendable {
     let operation: String
-    /// Parts of the reason, both sizes among them.
+    /// Substrings of the reason, including both sizes.
     let parts: [String]
     let make: @Sendable () -> Void
 
@@ -120,7 +120,7 @@ import Testing
     Construction("orthogonal: [3] has no rows and columns", Initializer.orthogonal()([3])),
   ]
 
-  /// Constructors stop the process; the message is the last that it says.
+  /// Constructors stop the process; the message is the last output.
   @Test(arguments: constructions.indices) func sizesThatNoLayerHas(_ index: Int) async throws {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) { [index] in
       withDevice(ComputeDevice(backend: ReferenceDevice())) {
@@ -133,7 +133,7 @@ import Testing
     #expect(text.contains(message), "\(text)")
   }
 
-  /// An index outside of the table, on every device; negative ones are outside too.
+  /// An index outside of the table is an error on every device, also a negative one.
   @Test(arguments: TestDevice.all, [4, -1]) func embeddingsCheckIndices(_ test: TestDevice, _ wrong: Int) throws {
     let device = try test.reopened()
     try withDevice(device) { () throws in

@@ -2,11 +2,11 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Losses where there is nothing to compare with: bad targets, types, shapes.
+/// Losses without a reference to compare with: bad targets, types and shapes.
 @Suite struct LossTests {
   let device = ComputeDevice(backend: ReferenceDevice())
 
-  /// A class that there is not is no loss of 0 or of anything else, on any device.
+  /// A target outside of the classes is an error on every device, not a loss.
   @Test(arguments: TestDevice.all) func targetsThatAreNoClass(_ test: TestDevice) throws {
     for bad: Int32 in [-1, 3, -3, .min, .max] {
       for dtype in [DType.int32, .int64] {
@@ -27,7 +27,7 @@ import Testing
     }
   }
 
-  /// Other element types of logits and targets, and a target that is left out, are what they were in float32.
+  /// Other element types of logits and targets, and ignored targets, give the losses of float32.
   @Test(arguments: TestDevice.all) func typesOfTargets(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let logits = Tensor([1, 2, 3, 4, 0, 2] as [Float], shape: [2, 3])
@@ -61,7 +61,7 @@ import Testing
 
 /// Losses at the ends of their ranges.
 @Suite struct SafeLogTests {
-  /// A probability of 0 is a loss of 100, not of infinity, and its gradient a number.
+  /// A probability of 0 has a loss of 100, not infinity, and its gradient is finite.
   @Test(arguments: TestDevice.conformance) func certainAndWrong(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let p = Tensor([0, 1, 0.25, 0.75] as [Float], shape: [2, 2])
@@ -75,7 +75,7 @@ import Testing
     }
   }
 
-  /// `batchMean` divides by the examples alone.
+  /// `batchMean` divides by the number of examples only.
   @Test func meansOverTheBatch() throws {
     try withDevice(ComputeDevice(backend: ReferenceDevice())) { () throws in
       let (x, t) = (Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3]), Tensor.zeros([2, 3]))

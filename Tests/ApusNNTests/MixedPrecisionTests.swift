@@ -4,7 +4,7 @@ import Testing
 
 @testable import ApusNN
 
-/// Training in mixed precision: scaled losses, updates that are given up, steps that count.
+/// Training in mixed precision: scaled losses, skipped updates, and step counts.
 @Suite struct MixedPrecisionTests {
   private let device = ComputeDevice(backend: ReferenceDevice())
 
@@ -58,7 +58,7 @@ import Testing
     }
   }
 
-  /// A weight whose gradient is `scale · 2⁻⁴`, a product in float16 between.
+  /// A weight whose gradient is `scale · 2⁻⁴`, computed by a product in float16.
   private struct Overflow {
     let net = Linear(weight: Parameter(Tensor([1] as [Float], shape: [1, 1])), bias: nil)
     let optimizer: Optimizer
@@ -75,7 +75,7 @@ import Testing
 
   @Test func overflowsHalveTheScaleAndChangeNothingElse() throws {
     try withDevice(device) { () throws -> Void in
-      // The gradient of the product's result is the scale itself: 65,536 is too large for float16.
+      // The gradient of the product is the scale itself: 65,536 is too large for float16.
       let run = Overflow(
         Adam(learningRate: 0.25), LossScaler.Settings(initialScale: 0x1p18, growthInterval: 3))
       for expected in [0x1p17, 0x1p16, 0x1p15] {
@@ -86,12 +86,12 @@ import Testing
         }
       }
       #expect(try run.skipped == 3)
-      // The first update that counts is Adam's first: its size is the rate, whatever the gradient.
+      // The first update that is not skipped is Adam's first: its size is the rate, whatever the gradient.
       try run.step()
       #expect(try abs(run.weight - 0.75) < 1e-6 && run.scale == 0x1p15 && run.skipped == 3)
       try run.step()
       try run.step()
-      // Three good steps: it grows, overflows, shrinks, and counts anew.
+      // After three good steps the scale grows, overflows, shrinks, and the count restarts.
       #expect(try run.scale == 0x1p16)
       try run.step()
       #expect(try run.scale == 0x1p15 && run.skipped == 4)
@@ -103,7 +103,7 @@ import Testing
     }
   }
 
-  /// However often updates are given up, the scale stays one whose reciprocal is a number: the next good step is one.
+  /// However many updates are skipped, the scale keeps a finite reciprocal, and the next good step is applied.
   @Test func theScaleHasAFloor() throws {
     try withDevice(device) { () throws -> Void in
       let run = Overflow(Adam(learningRate: 0.25), LossScaler.Settings(initialScale: 1, backoffFactor: 0.25))
@@ -116,7 +116,7 @@ import Testing
     }
   }
 
-  /// A gradient of `x²` by way of `1 / x`, which `float16` does not hold.
+  /// `x²` with a custom gradient that divides by a number that underflows in `float16`.
   private static func brokenSquare(_ x: Tensor) -> Tensor {
     withGradient([x]) { gradient, inputs, _ in
       let inverse = inputs[0].cast(to: .float16) * 0x1p-15
@@ -126,7 +126,7 @@ import Testing
     }
   }
 
-  /// Gradients that no scale makes finite end the run, on every device, with the name of the operation.
+  /// Gradients that are finite at no scale end the run on every device, with an error that names the operation.
   @Test(arguments: TestDevice.conformance) func twentySkippedUpdatesAreAnError(target: TestDevice) throws {
     try withDevice(try target.reopened()) { () throws -> Void in
       let net = Self.network()
@@ -139,7 +139,7 @@ import Testing
           return (broken ? Self.brokenSquare(y) : y.squared()).mean()
         }
       }
-      // A step whose gradients are finite begins the count anew.
+      // A step with finite gradients restarts the count.
       for _ in 0..<15 { try step(broken: true) }
       #expect(try optimizer.lossScaler!.skippedSteps.scalar() == 15)
       #expect(try net.parameters.map { try $0.value.array() } == before)
@@ -167,7 +167,7 @@ import Testing
         run.net(Tensor([0.0625] as [Float], shape: [1, 1])).sum()
       }
       #expect(try gradients.tensors[0]!.array() == [0.0625] && gradients.norm.scalar() == 0.0625)
-      // Limits are those of the loss's own gradients, and an overflow is remembered through them.
+      // Clipping applies to the unscaled gradients, and keeps the flag of an overflow.
       let clipped = gradients.clipped(toValue: 0.03125).clipped(toNorm: 1)
       #expect(try clipped.tensors[0]!.array() == [0.03125] && clipped.isFinite!.scalar() == 1)
       try run.optimizer.update(clipped)
@@ -192,7 +192,7 @@ import Testing
     }
   }
 
-  /// What is computed on the device from the number of the step is what the host would compute.
+  /// Factors that the device computes from the step count equal those that the host would compute.
   @Test(arguments: optimizerNames) func rulesCountTheSteps(name: String) throws {
     try withDevice(device) { () throws -> Void in
       let rules: [any UpdateRule] =
@@ -215,7 +215,7 @@ import Testing
           return try value.array()
         }
         let expected = try run(skipping: nil)
-        // NAdam's friction goes by attempts.
+        // NAdam's momentum schedule counts attempted steps.
         for (one, other) in zip(try run(skipping: name == "nadam" ? 0 : 7), expected) {
           #expect(abs(one - other) <= 2e-6 * max(abs(other), 1), "\(one) \(other)")
         }
@@ -236,7 +236,7 @@ import Testing
       }
       #expect(device.preparedPlanCount == 2)
       #expect(used.count == 1, "memory grows from step to step: \(used.sorted())")
-      // It grew until it overflowed, again and again.
+      // The scale grew until it overflowed, repeatedly.
       #expect(try optimizer.lossScaler!.skippedSteps.scalar() > 10)
     }
   }
@@ -258,7 +258,7 @@ import Testing
     }
   }
 
-  /// Overflow that is provided for is no anomaly; one that the loss does not survive is.
+  /// An overflow that loss scaling handles is no anomaly; an overflow in the loss itself is.
   @Test func anomaliesAreThoseThatReachTheWeights() throws {
     try withDevice(device) { () throws -> Void in
       let run = Overflow(SGD(learningRate: 1), LossScaler.Settings(initialScale: 0x1p18))

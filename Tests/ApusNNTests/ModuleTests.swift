@@ -47,7 +47,7 @@ private final class Owner: Module {
     }
   }
 
-  /// What may stand between the braces of a `Sequential`, and which indices it gets.
+  /// The contents of a `Sequential` builder, and the indices that they get.
   @Test(arguments: [true, false]) func chainsWithConditionsAndLoops(_ isDeep: Bool) throws {
     try withDevice(device) { () throws in
       let model = Sequential {
@@ -89,7 +89,7 @@ private final class Owner: Module {
       let doubled = net.values.mapped { _, value in value * 2 }
       #expect(try withValues(doubled) { try net(x).array() } == [6])
       #expect(try net(x).array() == [3])
-      // With respect to the values that stand in, not to the parameters.
+      // The gradient is with respect to the substituted values, not to the parameters.
       let gradient = withValues(doubled) { gradients(of: net(x), withRespectTo: [doubled["0.weight"]!]) }
       #expect(try gradient[0].array() == [1, 2])
       doubled.store()
@@ -127,7 +127,7 @@ private final class Owner: Module {
     }
   }
 
-  /// A step of training agrees with that of the same model in float32, and comes closer to the exact numbers.
+  /// A training step in float64 agrees with the float32 step of the same model, except for rounding.
   @Test func modelsOfOtherTypes() throws {
     try withDevice(device) { () throws in
       let model = Sequential {
@@ -227,7 +227,7 @@ private final class Owner: Module {
     }
   }
 
-  /// Parameters that a checkpointed function uses have the gradients that they have outside, and dropout drops the same.
+  /// Parameters used by a checkpointed function get the same gradients as outside, and dropout drops the same elements.
   @Test(arguments: TestDevice.all.filter { !$0.name.contains("opencl") })
   func checkpointedLayersLearn(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
@@ -364,7 +364,7 @@ private final class Owner: Module {
     }
   }
 
-  /// What `setMode` says goes ahead of the mode of the task, also where a checkpoint runs the layer again.
+  /// A mode set by `setMode` overrides the mode of the task, also where a checkpoint recomputes the layer.
   @Test func aModeThatIsSet() throws {
     for device in TestDevice.all {
       try withDevice(device.reopened()) { () throws in
@@ -393,7 +393,7 @@ private final class Owner: Module {
     }
   }
 
-  /// Dropout that a layer holds without a key is found too.
+  /// `setMode` also reaches dropout that a layer holds without a key.
   @Test func modesOfHiddenLayers() throws {
     try withDevice(device) { () throws in
       let layer = TransformerEncoderLayer(4, heads: 2, hidden: 8, dropout: 0.5)

@@ -2,11 +2,11 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// What PyTorch's results in `float64` do not show.
+/// Properties that PyTorch's results in `float64` do not test.
 @Suite struct NormalizationTests {
   private static let devices = TestDevice.all.filter { ["reference", "cpu"].contains($0.name) }
 
-  /// Squares of what `float16` holds overflow; sums of `bfloat16` lose digits.
+  /// Squares of `float16` values overflow, and sums of `bfloat16` values lose digits.
   @Test(arguments: devices, [DType.float16, .bfloat16])
   func narrowTypesAreWorkedOutInFloat32(_ test: TestDevice, _ dtype: DType) throws {
     try withDevice(test.device) { () throws in
@@ -27,7 +27,7 @@ import Testing
     }
   }
 
-  /// The running mean without a momentum is the mean of the means of all batches.
+  /// Without a momentum, the running mean is the mean of the means of all batches.
   @Test func cumulativeAveragesWeighBatchesAlike() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let norm = BatchNorm(1, momentum: nil)
@@ -40,7 +40,7 @@ import Testing
     }
   }
 
-  /// One value for each channel is enough for inference, two are for training, and no example has no values.
+  /// Inference needs one value per channel, training needs two, and an empty batch gives an empty result.
   @Test func singleValues() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let (batch, instance) = (BatchNorm(3), InstanceNorm(3, tracksStatistics: true))
@@ -51,7 +51,7 @@ import Testing
     }
   }
 
-  /// Far from 0, and from the running values that are followed, no digits are lost; equal numbers have no variance.
+  /// Statistics lose no digits far from 0 and far from the running values.
   @Test(arguments: TestDevice.all) func statisticsFarFromZero(_ test: TestDevice) throws {
     for offset in [0, 1e4, 1e6] as [Float] {
       try withDevice(test.device) { () throws in
@@ -74,7 +74,7 @@ import Testing
     }
   }
 
-  /// A value that is followed from far away arrives without the rounding of the way.
+  /// With momentum 1, a running value far from the new value is replaced without a rounding error.
   @Test func runningValuesFollowWithoutDifference() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let norm = BatchNorm(1, momentum: 1)
@@ -97,7 +97,7 @@ import Testing
     }
   }
 
-  /// One group is the whole example, a group for each channel is instance normalization.
+  /// One group gives layer normalization, and one group per channel gives instance normalization.
   @Test(arguments: devices) func groupNormsEndsAreOtherNorms(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       var key = RandomKey(seed: 4)

@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// What optimizers keep, overwrite and leave alone.
+/// The memory that optimizers retain, overwrite and leave alone.
 @Suite struct OptimizerTests {
   let device = ComputeDevice(backend: ReferenceDevice())
 
@@ -10,7 +10,7 @@ import Testing
     #expect(CosineSchedule(warmup: 4).factor(step: 1, of: 10) == 0.5)
   }
 
-  /// Rates and corrections are numbers of a plan, not part of it; old values are overwritten.
+  /// Rates and corrections are scalar arguments of a plan, not constants in it; old values are overwritten.
   @Test func aThousandAdamStepsPrepareTwoPlans() throws {
     try withDevice(device) { () throws in
       let net = withRandomKey(RandomKey(seed: 1)) { Sequential { Linear(3, 2) } }
@@ -35,7 +35,7 @@ import Testing
       let x = try Tensor.ones([2, 300]).evaluated()
       try optimizer.minimize { net(x).squared().mean() }
       let used = device.memory.used
-      // Three arrays for the parameters, one of each kind, and next to nothing else.
+      // Three arrays of the size of the parameters: the parameters and both moments.
       #expect(used < 3 * 4 * (300 * 200 + 200) + 4096)
       try optimizer.minimize { net(x).squared().mean() }
       #expect(device.memory.used == used)

@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Rates, decays and constraints of groups; batches in parts; averages of weights.
+/// Rates, decays and constraints of groups; accumulated batches; averages of weights.
 @Suite struct ParameterGroupTests {
   let device = ComputeDevice(backend: ReferenceDevice())
 
@@ -22,7 +22,7 @@ import Testing
 
   // MARK: - Groups
 
-  /// Each parameter moves at its group's rate, that of an own rate with the schedule.
+  /// Each parameter moves at its group's rate; a group's own rate follows the schedule in proportion.
   @Test func groupsHaveTheirRatesAndDecays() throws {
     try withDevice(device) { () throws in
       let net = net()
@@ -33,7 +33,7 @@ import Testing
           ParameterGroup([p[0]], rateFactor: 0.5), ParameterGroup([p[1]], learningRate: 0.25, weightDecay: 0),
           ParameterGroup([p[2]], rateFactor: 0),
         ])
-      optimizer.learningRate = 0.1  // A fifth, as a schedule would have it.
+      optimizer.learningRate = 0.1  // A fifth, as a schedule would set it.
       let before = try p.map { try $0.value.array() }
       let x = try batch()
       let (_, gradients) = valueAndGradients(of: p) { net(x).squared().sum() }
@@ -50,7 +50,7 @@ import Testing
     }
   }
 
-  /// A run that is stopped and goes on ends with the same bits.
+  /// A resumed run ends with the same bits.
   @Test func groupsAreSavedAndRestored() throws {
     try withDevice(device) { () throws in
       let x = try batch()
@@ -90,7 +90,7 @@ import Testing
 
   // MARK: - Constraints
 
-  /// Every constraint holds after each step, in the plan of the step.
+  /// Every constraint holds after each step, and is part of the step's plan.
   @Test func constraintsHoldAfterEveryStep() throws {
     let constraints: [(any Constraint, (_ rows: [[Double]]) -> Bool)] = [
       (MaxNorm(0.5), { $0.allSatisfy { norm($0) < 0.5 + 1e-5 } && $0.contains { norm($0) > 0.49 } }),
@@ -144,7 +144,7 @@ import Testing
       }
       let everything = Penalty(.l1(1), on: net) { _, _ in false }
       #expect(everything.parameters.count == 2)
-      // The norm of no weights at all has a slope of 0.
+      // The norm of weights that are all zero has the gradient 0.
       net.parameters[0].value = .zeros([2, 2])
       let (zero, gradients) = valueAndGradients(of: net.parameters) { Penalty(.l2(1), on: net)() }
       #expect(try zero.scalar() == 0)
@@ -152,7 +152,7 @@ import Testing
     }
   }
 
-  /// For plain gradient descent a decay of 2λ is the squared norm times λ.
+  /// For plain gradient descent, a weight decay of 2λ equals a penalty of λ times the squared norm.
   @Test func decayIsThePenaltyOfGradientDescent() throws {
     try withDevice(device) { () throws in
       let (one, other, x) = (net(), net(), try batch())
@@ -171,7 +171,7 @@ import Testing
 
   // MARK: - Accumulation
 
-  /// Parts of a batch, one after the other, are one large batch.
+  /// Several small batches, one after the other, equal one large batch.
   @Test func partsOfABatchAreTheWhole() throws {
     for (accumulation, isMean) in [(Optimizer.Accumulation.mean, true), (.sum, false)] {
       let device = ComputeDevice(backend: ReferenceDevice())
@@ -230,12 +230,12 @@ import Testing
           #expect(abs(output - found - bias) < 1e-5)
         }
       }
-      // The model itself is as it was.
+      // The model itself is unchanged.
       #expect(try weight.value.scalar() == 25)
     }
   }
 
-  /// An average takes nothing from the updates: old values are still overwritten, with the same plans.
+  /// Averages do not disturb the updates: old values are still overwritten, with the same plans.
   @Test func averagesLeaveThePlansAlone() throws {
     try withDevice(device) { () throws in
       let (net, x) = (net(), try batch())
@@ -247,7 +247,7 @@ import Testing
         try average.update()
         if step > 1 { used.insert(device.memory.used) }
       }
-      // First values, averages of them, updates, updates of averages.
+      // Plans for initial values, their averages, updates, and averages of the updates.
       #expect(device.preparedPlanCount <= 4)
       #expect(used.count == 1)
     }

@@ -3,11 +3,11 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Batches of sequences of different lengths against the sequences alone; each test prints its figure.
+/// Batches of sequences of different lengths agree with the single sequences; each test prints its figure.
 @Suite struct PackedSequenceTests {
   enum Kind: String, CaseIterable, Sendable { case rnn, lstm, gru }
 
-  /// A layer of a kind, from a batch of sequences to outputs and states.
+  /// A recurrent layer of one kind, from a batch of sequences to outputs and states.
   struct Layer: Sendable {
     let module: any Module
     let run: @Sendable (_ x: Tensor, _ lengths: [Int]?) -> [Tensor]
@@ -62,7 +62,7 @@ import Testing
 
   static let lengths = [6, 2, 4]
 
-  /// `[time, batch, 3]`, with `padding` behind the ends.
+  /// A batch `[time, batch, 3]`, with `padding` after the end of each sequence.
   private func batch(padding: Float) -> Tensor {
     let values = (0..<6 * 3 * 3).map { place -> Float in
       let (time, sequence) = (place / 9, place / 3 % 3)
@@ -112,7 +112,7 @@ import Testing
     }
   }
 
-  /// The first `length` elements (all where left out) of a sequence of a batch, `[time, 1, …]`.
+  /// The first `length` elements of one sequence of a batch, or all of them, as `[time, 1, …]`.
   private func sequence(_ place: Int, of x: Tensor, length: Int?) throws -> Tensor {
     let (count, batch, size) = (length ?? x.shape[0], x.shape[1], x.shape[2])
     let values = try x.array()
@@ -129,7 +129,7 @@ import Testing
     #expect(worst <= 1e-6, "\(place): \(worst) of the largest gradient")
   }
 
-  /// What lies behind the end of a sequence changes no bit of outputs, states and gradients.
+  /// Padding after the end of a sequence changes no bit of outputs, states and gradients.
   @Test(arguments: TestDevice.conformance, Kind.allCases)
   func paddingChangesNoBit(_ test: TestDevice, _ kind: Kind) throws {
     try withDevice(test.device) { () throws in
@@ -141,7 +141,7 @@ import Testing
         found.append(try (result.outputs + result.gradients).map { try $0.array() })
       }
       #expect(found[1] == found[0] && found[2] == found[0], "\(test.name) \(kind)")
-      // The padding of outputs is zeros, and so are the gradients of that of inputs.
+      // The padding of outputs is zero, and so are the gradients of padded inputs.
       let (outputs, slopesOfX) = (found[0][0], found[0][slopes.count])
       for time in 0..<6 {
         for (sequence, length) in PackedSequenceTests.lengths.enumerated() where time >= length {

@@ -4,7 +4,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Recurrent layers: against PyTorch, second derivatives, lengths, and what is wrong.
+/// Recurrent layers: agreement with PyTorch, second derivatives, lengths, and mistakes.
 @Suite struct RecurrentTests {
   @Test(arguments: TestDevice.conformance) func agreesWithPyTorch(_ test: TestDevice) throws {
     let fixture = try Fixture("recurrent")
@@ -23,14 +23,14 @@ import Testing
     report.print()
   }
 
-  /// A module of whatever kind.
+  /// A module of any type.
   private struct Erased: Module {
     let module: any Module
     init(_ module: any Module) { self.module = module }
     var members: [ModuleMember] { module.members }
   }
 
-  /// A penalty on the gradients, which are functions of everything: its own gradients against differences.
+  /// The gradients of a penalty on the gradients agree with finite differences.
   @Test(arguments: ["rnn", "lstm", "gru"], [(false, false), (true, true), (true, false), (false, true)])
   func secondDerivatives(_ kind: String, _ options: (hasLengths: Bool, isReversed: Bool)) throws {
     let device = try #require(TestDevice.all.first { $0.name == "cpu" }).device
@@ -72,7 +72,8 @@ import Testing
     }
   }
 
-  /// float64 with sizes of whole registers and many times: OpenCL devices for CPUs may copy the weights then.
+  /// float64, with sizes of whole registers and many time steps: CPU kernels of OpenCL devices may then copy the
+  /// weights.
   @Test(arguments: TestDevice.all, ["lstm", "gru"])
   func float64AgreesWithTheReference(_ test: TestDevice, kind: String) throws {
     func results(on device: ComputeDevice) throws -> [[Double]] {
@@ -143,7 +144,7 @@ import Testing
     #expect(message { _ = GRUCell(3, 4)(.zeros([2, 3]), state: .zeros([2, 3])) }.contains("GRUCell"))
   }
 
-  /// Lengths that are computed are known on the device alone.
+  /// Only the device knows lengths that are computed.
   @Test(arguments: TestDevice.conformance, [[5, 6], [0, 5], [5, -1]] as [[Int32]])
   func computedLengthsAreChecked(_ test: TestDevice, _ lengths: [Int32]) throws {
     try withDevice(test.reopened()) { () throws in

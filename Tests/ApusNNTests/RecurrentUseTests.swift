@@ -3,11 +3,11 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// What recurrent layers are used for: cells of one's own, dropout between layers, second derivatives.
+/// Uses of recurrent layers: user-defined cells, dropout between layers, and second derivatives.
 @Suite struct RecurrentUseTests {
   static let hosts = TestDevice.all.filter { ["reference", "cpu"].contains($0.name) }
 
-  /// A cell that goes through `loop` is the layer, in outputs, states and gradients.
+  /// A cell in a `loop` equals the layer, in outputs, states and gradients.
   @Test(arguments: hosts) func cellsInALoopEqualTheLayers(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       var key = RandomKey(seed: 3)
@@ -67,7 +67,7 @@ import Testing
     }
   }
 
-  /// The dropout between layers: what it is, where it is, and where it is not.
+  /// Dropout between layers: its effect, and where it applies.
   @Test(arguments: hosts) func dropoutBetweenLayers(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       func layer(_ dropout: Double, layers: Int) -> RNN {
@@ -86,9 +86,9 @@ import Testing
       #expect(try run(layer(0.4, layers: 2), x) == dropped, "the same seed drops the same")
       #expect(try run(layer(0.4, layers: 2), x, seed: 8) != dropped)
       #expect(try run(layer(0.4, layers: 2), x, .inference) == plain)
-      // Not behind the last layer, hence nowhere where there is one.
+      // There is no dropout after the last layer, hence none in a single layer.
       #expect(try run(layer(0.4, layers: 1), x) == run(layer(0, layers: 1), x))
-      // The second layer passes positive numbers on: what is 0 or 1/0.6 times as much was dropped or kept.
+      // The second layer passes positive numbers on: elements multiplied by 0 or 1/0.6 were dropped or kept.
       let passing = layer(0.4, layers: 2)
       passing.parameters[0].value = Tensor.eye(40)
       passing.parameters[1].value = .zeros([40, 40])
@@ -97,7 +97,7 @@ import Testing
       let shares = zip(try run(passing, x), try x.array()).map { $0 / $1 }
       #expect(shares.allSatisfy { abs($0) < 1e-6 || abs($0 - 1 / 0.6) < 1e-5 })
       let share = Double(shares.count { $0 == 0 }) / 24_000
-      // A share of 0.4 has a deviation of 0.0032 here; each time has draws of its own.
+      // The fraction of 0.4 has a standard deviation of 0.0032 here; each time step has its own mask.
       #expect(abs(share - 0.4) < 0.0128)
       let patterns = (0..<30).map { (time: Int) -> [Bool] in shares[time * 800..<time * 800 + 800].map { $0 == 0 } }
       #expect(Set(patterns).count == 30)
@@ -106,7 +106,7 @@ import Testing
     }
   }
 
-  /// Second derivatives of OpenCL are the CPU's, which `RecurrentTests` holds against differences.
+  /// Second derivatives on OpenCL agree with the CPU's, which `RecurrentTests` compares with differences.
   @Test(arguments: ["lstm", "gru"]) func secondDerivativesOfDevicesAgree(_ kind: String) throws {
     var found: [String: [[Double]]] = [:]
     for test in TestDevice.conformance {

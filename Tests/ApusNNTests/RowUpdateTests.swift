@@ -5,11 +5,11 @@ import Testing
 @testable import ApusNN
 @testable import ApusTensor
 
-/// Embeddings of which an update changes the rows alone that were looked up.
+/// Embeddings whose updates change only the rows that were looked up.
 @Suite struct RowUpdateTests {
   private static let start: [[Float]] = [[1, 2], [3, 4], [5, 6], [7, 8], [9, 10]]
 
-  /// Two steps of an embedding on lists of indices, with what is left of table and state.
+  /// Trains an embedding on lists of indices; returns the final table and optimizer state.
   private func run(
     _ rule: any UpdateRule, _ steps: [[Int]], updatesRows: Bool, precision: Precision = .float32,
     clipNorm: Double? = nil
@@ -23,7 +23,7 @@ import Testing
     return try [layer.weight.value.array()] + optimizer.state.filter { $0.value.rank == 2 }.map { try $0.value.array() }
   }
 
-  /// Where every row is looked up, each update is the one of the whole table; indices that occur twice add up.
+  /// If every row is looked up, each update equals the update of the whole table; repeated indices add up.
   @Test func rowsFollowTheRule() throws {
     let rules: [any UpdateRule] = [
       Adam(learningRate: 0.1, weightDecay: 0.01), SGD(learningRate: 0.01, momentum: 0.9), AdaGrad(learningRate: 0.1),
@@ -46,7 +46,7 @@ import Testing
     }
   }
 
-  /// Rows without a lookup keep value and moments; those that a later step leaves out keep what they have then.
+  /// Rows without a lookup keep their values and moments, also in later steps.
   @Test(arguments: [Precision.float32, .mixed]) func otherRowsStay(precision: Precision) throws {
     for device in TestDevice.conformance {
       try withDevice(device.reopened()) { () throws in
@@ -66,7 +66,7 @@ import Testing
     }
   }
 
-  /// A table that is read as a whole as well, and accumulated gradients.
+  /// A table that is also read as a whole, and accumulated gradients.
   @Test func wholeGradientsLeaveRowsWithoutOne() throws {
     for device in TestDevice.conformance {
       try withDevice(device.reopened()) { () throws in
@@ -83,7 +83,7 @@ import Testing
     }
   }
 
-  /// A table that something else refers to is not written over.
+  /// A table that is still referenced is not overwritten.
   @Test func anOldTableStays() throws {
     for device in TestDevice.conformance {
       try withDevice(device.reopened()) { () throws in
@@ -97,7 +97,7 @@ import Testing
     }
   }
 
-  /// A step takes memory and work for its rows, and none for the table.
+  /// A step costs memory and work for its rows, but not for the table.
   @Test func aStepCostsItsRows() throws {
     let recording = RecordingDevice()
     try withDevice(ComputeDevice(backend: recording)) { () throws in

@@ -2,11 +2,11 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// What all rules have in common, and forms of one rule against each other.
+/// Common properties of all rules, and equivalent forms of one rule.
 @Suite struct UpdateRuleTests {
   let device = ComputeDevice(backend: ReferenceDevice())
 
-  /// Every rule of the catalog, and the forms that have tensors or formulas of their own.
+  /// Every rule of the catalog, and the forms that have their own tensors or formulas.
   private static func rules() throws -> [any UpdateRule] {
     try optimizerNames.map { try optimizerRule($0, learningRate: 0.01, weightDecay: 0.001) } + [
       SGD(learningRate: 0.01, momentum: 0.9, dampening: 0.5), AdaGrad(rateDecay: 0.1, initialAccumulator: 1),
@@ -20,7 +20,7 @@ import Testing
 
   private func batch() throws -> Tensor { try Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3]).evaluated() }
 
-  /// Rates, momenta and corrections are numbers of a plan, not part of it.
+  /// Rates, momenta and corrections are scalar arguments of a plan, not constants in it.
   @Test func aThousandStepsOfEveryRulePrepareTwoPlans() throws {
     let rules = try UpdateRuleTests.rules()
     for rule in rules {
@@ -42,7 +42,7 @@ import Testing
     print("plans: 1000 steps of each of \(rules.count) rules prepare 2")
   }
 
-  /// Losses of 30 steps.
+  /// The losses of `steps` steps.
   private func losses(_ rule: any UpdateRule, steps: Int = 30) throws -> (losses: [Double], optimizer: Optimizer) {
     let (net, x) = (net(), try batch())
     let optimizer = Optimizer(rule, for: net)
@@ -55,7 +55,7 @@ import Testing
       let plain = try losses(SGD(learningRate: 0.01, momentum: 0.8, isNesterov: true, weightDecay: 0.1))
       #expect(ahead.losses.last! < 0.2 * ahead.losses[0])
       for (one, other) in zip(ahead.losses, plain.losses) { #expect(abs(one - other) <= 1e-5 * ahead.losses[0]) }
-      // The places that the one looks ahead to are the weights of the other.
+      // The look-ahead points of the one form are the weights of the other.
       let places = ahead.optimizer.atGradientPoint { ahead.optimizer.parameters.map(\.value) }
       for (place, parameter) in zip(places, plain.optimizer.parameters) {
         #expect(try place.isClose(to: parameter.value, relative: 1e-4, absolute: 1e-5).all().scalar() == 1)
@@ -72,7 +72,7 @@ import Testing
     }
   }
 
-  /// The spread of a gradient that never changes is 0, and no root of a negative number.
+  /// The variance of a gradient that never changes is 0, not negative.
   @Test func centeredAveragesOfConstantGradientsAreFinite() throws {
     try withDevice(device) { () throws in
       let net = Sequential { Linear(3, 2) }
@@ -82,7 +82,7 @@ import Testing
     }
   }
 
-  /// A schedule's momentum reaches the rule: by the formula of SGD.
+  /// A schedule's momentum reaches the rule, according to the formula of SGD.
   @Test func schedulesMoveTheMomentum() throws {
     try withDevice(device) { () throws in
       let net = Sequential { Linear(1, 1, hasBias: false, initializer: .ones) }
@@ -100,7 +100,7 @@ import Testing
     }
   }
 
-  /// The schedules that nothing is told of are right where the run is shorter than they are, or as long as can be.
+  /// Schedules with default lengths are valid for runs that are shorter than these, and for the longest possible runs.
   @Test func schedulesStandAnyLength() throws {
     for name in scheduleNames {
       for warmup in [0, 5] {

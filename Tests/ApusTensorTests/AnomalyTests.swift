@@ -5,9 +5,9 @@ import Foundation
 import Synchronization
 import Testing
 
-/// The first operation that makes NaN or an infinity is named.
+/// The error names the first operation that produces NaN or an infinity.
 @Suite struct AnomalyTests {
-  /// What is looked for does not depend on the class of the kernels.
+  /// Detection does not depend on the kernel class.
   private static let devices = TestDevice.all.filter { $0.extent != .everyShape }
 
   private func anomaly(_ body: () throws -> Void) -> Anomaly? {
@@ -31,9 +31,9 @@ import Testing
       #expect(found.value == -.infinity && found.device == target.device.name)
       #expect(found.inputs == [.init(dtype: .float32, shape: [2, 3], range: 0...8)])
       #expect(found.layer == nil && !found.isGradient && found.turn == nil)
-      // The values are there.
+      // The values are computed nevertheless.
       #expect(try z.scalar() == -.infinity)
-      // What was not finite before is none of the next operation's fault, unless it makes NaN of it.
+      // An operation is not blamed for non-finite inputs, unless it produces NaN from them.
       #expect(anomaly { try eval([z * 2]) } == nil)
       let undefined = try #require(anomaly { try eval([(z * 2 - z) * 3]) })
       #expect(undefined.operation == "subtract" && undefined.value.isNaN, "\(undefined)")
@@ -48,7 +48,7 @@ import Testing
         let (carried, _) = loop(over: [y], carrying: [Tensor.ones([1])], isReversed: isReversed) { carried, elements in
           ([(elements[0] + carried[0] * 0).exp() * carried[0]], [])
         }
-        // e²⁰ · e⁴⁰ is finite, e¹²⁰ and e⁸⁰ · e⁶⁰ are not.
+        // e²⁰ · e⁴⁰ is finite; e¹²⁰ and e⁸⁰ · e⁶⁰ are not.
         let found = try #require(anomaly { try eval(carried) })
         #expect(found.operation == "multiply" && found.turn == .init(index: isReversed ? 2 : 2, count: 4), "\(found)")
       }
@@ -98,11 +98,11 @@ import Testing
     }
   }
 
-  /// Layers that are built at the same time, in tasks of one scope, keep their names.
+  /// Layers that are built concurrently, in tasks of one scope, keep their names.
   @Test func tasksDoNotMixNames() async {
     let layers = ConcurrentLayers()
     await withCheckedContinuation { continuation in
-      // On a thread of its own: it waits for the tasks.
+      // Runs on its own thread, which waits for the tasks.
       Thread.detachNewThread {
         detectingAnomalies { layers.build(["a", "b"], on: TestDevice.reference.device) }
         continuation.resume()
@@ -130,9 +130,9 @@ import Testing
   }
 }
 
-/// Two layers that are inside of their names at the same time.
+/// Two layers that are inside their naming scopes at the same time.
 private final class ConcurrentLayers: Sendable {
-  /// By key, the layer that the anomaly in it was reported with.
+  /// The layer that each anomaly reports, by key.
   let names = Mutex<[String: String]>([:])
   private let entered = [DispatchSemaphore(value: 0), DispatchSemaphore(value: 0)]
 
@@ -152,7 +152,7 @@ private final class ConcurrentLayers: Sendable {
     let y = withDevice(device) {
       namingOperations(after: (key, "Layer")) {
         entered[number].signal()
-        // A deadline in place of a deadlock, should there be one thread alone.
+        // A timeout instead of a deadlock, in case there is only one thread.
         _ = entered[1 - number].wait(timeout: .now() + 2)
         return Tensor([0, 1] as [Float]).log()
       }

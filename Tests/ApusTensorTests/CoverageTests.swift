@@ -4,9 +4,9 @@ import Testing
 
 @testable import ApusTensor
 
-/// Reads the sources: what is public and what is an operation has a case.
+/// Checks in the sources that every public method and every operation has a case.
 @Suite struct CoverageTests {
-  /// Methods that are tested elsewhere, with the suite.
+  /// Methods that other suites test, with the name of the suite.
   private static let others = [
     "compressed": "TensorTests", "trueIndices": "TensorTests", "withGradient": "RuledTests",
     "checkpointed": "RuledTests", "promoted": "PromotionTests", "+=": "LifetimeTests", "-=": "PromotionTests",
@@ -14,14 +14,14 @@ import Testing
     "input": "CustomOperationTests", "result": "CustomOperationTests",
   ]
 
-  /// Operations that planners and access insert, that make values out of nothing, or whose family is tested with its
-  /// definition.
+  /// Operations that the planner or an access inserts, that create values without inputs, or whose family is tested
+  /// against its unfused definition.
   private static let plumbing: Set<String> = [
     "ruled", "ruledResults", "alias", "loop", "unitFloat", "randomBits", "customWithoutGradient", "attention",
     "attentionGradient", "recurrent", "recurrentGradient", "rowWrite",
   ]
 
-  /// Cases whose subscripts or results leave no choice of shapes, and reductions that refuse no elements.
+  /// Cases whose subscripts or results fix the shapes, and reductions that refuse empty inputs.
   private static func admitsNoEmptyShape(_ name: String) -> Bool {
     let fixed: Set<String> = [
       "broadcast", "subscript(ranges)", "subscript(beyond)", "subscript(empty)", "replacing", "replacing(index)",
@@ -33,7 +33,7 @@ import Testing
     return fixed.contains(name) || reductions.contains { name == $0 + "(all)" }
   }
 
-  /// Every case runs on a shape without elements and on one with an axis of 1 (or on a number).
+  /// Every case runs on a shape without elements, and on one with an axis of extent 1 or a scalar.
   @Test func everyCaseHasTheSmallestShapes() {
     let large = Set(OpCase.large.map(\.name))
     let cases = OpCase.all.filter { !$0.inputs.isEmpty && !large.contains($0.name) }

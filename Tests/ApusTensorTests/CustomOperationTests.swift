@@ -5,11 +5,11 @@ import Testing
 
 @testable import ApusTensor
 
-/// Operations of a user's: several inputs and results, everywhere in plans, wrong text, what is missing.
+/// User-defined operations: several inputs and results, all uses in plans, invalid source, and missing code.
 @Suite struct CustomOperationTests {
   private static let x = (0..<12).map { Float(($0 * 7) % 11) / 4 - 1 }
 
-  /// Views and numbers for inputs, work ahead and behind, in a loop, and a result that nobody reads.
+  /// Views and scalars as inputs, work before and after, use in a loop, and a result that is never read.
   @Test(arguments: TestDevice.all) func severalInputsAndResults(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let x = Tensor(CustomOperationTests.x, shape: [4, 3])
@@ -45,7 +45,7 @@ import Testing
     }
   }
 
-  /// First and second derivatives of a fused operation are those of its composed form.
+  /// First and second derivatives of a fused operation equal those of its composed form.
   @Test(arguments: TestDevice.all.filter { $0.extent == .everything }) func gradientsEqualTheComposedForm(
     _ test: TestDevice
   ) throws {
@@ -77,7 +77,7 @@ import Testing
     }
   }
 
-  /// Text that is none gives the operation's name and the compiler's words, and the device goes on.
+  /// Invalid source gives an error with the operation's name and the compiler's message, and the device stays usable.
   @Test func wrongText() throws {
     let wrong = CustomOperation(
       "askew", inputs: ["x"], results: ["y"], types: { inputs throws(ShapeError) in [inputs[0]] },
@@ -95,7 +95,7 @@ import Testing
     }
   }
 
-  /// A device that the operation has no code for is named on the line of the call.
+  /// If the operation has no code for a device, the call reports an error that names the device.
   @Test func missingCode() throws {
     let types: @Sendable ([TensorType]) throws(ShapeError) -> [TensorType] = { inputs throws(ShapeError) in
       [inputs[0]]
@@ -146,7 +146,7 @@ import Testing
     }
   }
 
-  /// What a rule gives must fit the inputs, whichever kind of rule it is.
+  /// The results of a gradient rule must fit the inputs, for every kind of rule.
   @Test func mistakesOfRulesAreNamed() {
     withDevice(TestDevice.reference.device) {
       let x = Tensor.zeros([2, 3])
@@ -193,7 +193,7 @@ import Testing
     }
   }
 
-  /// 16 bits are numbers in a text only through `LOAD` and `STORE`, and then those of the host.
+  /// Kernel source can use 16-bit numbers only through `LOAD` and `STORE`; the results equal the host's.
   @Test(arguments: TestDevice.all) func narrowTypes(_ test: TestDevice) throws {
     func doubling(_ text: String) -> CustomOperation {
       CustomOperation(
@@ -213,7 +213,7 @@ import Testing
     }
   }
 
-  /// The same operation on the same shapes is one plan; another one, with the same names, is another.
+  /// The same operation on the same shapes shares one plan; another operation with the same names gets its own plan.
   @Test func plansAreReused() throws {
     try recordingPlans { device in
       func make(_ text: String) -> CustomOperation {
@@ -231,7 +231,7 @@ import Testing
     }
   }
 
-  /// What has no gradient rule is not differentiated, which a trainer sees.
+  /// No gradient passes through an operation without a gradient rule.
   @Test func withoutARule() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let steps = CustomOperation(

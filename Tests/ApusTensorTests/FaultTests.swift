@@ -3,7 +3,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Wrong indices: which tensors throw, and what the error says.
+/// Index errors: which tensors throw them, and what they say.
 @Suite struct FaultTests {
   @Test(arguments: TestDevice.all) func aFaultBelongsToItsTensors(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
@@ -25,7 +25,7 @@ import Testing
     }
   }
 
-  /// Indices that the device has computed, so that the host knows nothing of them.
+  /// Indices that the device computes, so that the host does not know them.
   @Test(arguments: TestDevice.all) func computedIndices(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let table = Tensor([1, 2, 3, 4] as [Float], shape: [2, 2])
@@ -54,7 +54,7 @@ import Testing
           .hasPrefix("segmentSum: id 1 at [2] is below 2, the one ahead of it; sort the rows by their ids first"))
       #expect(
         message(x.segmentSum(Tensor([0, 1, 3] as [Int32]), count: 3)).hasPrefix("segmentSum: index 3 at [2] is not in"))
-      // A result without a place has no element that a kernel would compute.
+      // An empty result has no element whose work-item would check the index.
       let empty = Tensor.zeros([0, 2])
       #expect(
         message(empty.scatterAdding(x, at: places, axis: 0)).hasPrefix("scatterAdding: index 0 at [0, 0] is not in"))
@@ -63,7 +63,7 @@ import Testing
     }
   }
 
-  /// Threads with graphs of their own, of which every second one is wrong.
+  /// Threads with their own graphs, of which every second one has a wrong index.
   @Test(arguments: TestDevice.all) func threads(_ test: TestDevice) throws {
     let device = test.device
     let queue = DispatchQueue(label: "faults", attributes: .concurrent)

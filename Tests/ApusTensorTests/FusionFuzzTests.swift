@@ -27,7 +27,7 @@ import Testing
     }
   }
 
-  /// The same with a plan that may overwrite its inputs: values that are not held are donated.
+  /// The same with plans that may overwrite their inputs: values without other references are donated.
   @Test(arguments: fast, 0..<20) func donationKeepsValues(device: TestDevice, seed: Int) throws {
     try withDevice(device.device) { () throws in
       var graph = RandomGraph(seed: UInt64(seed), evaluatesEach: false)
@@ -47,7 +47,7 @@ import Testing
   }
 }
 
-/// A graph of random operations on small tensors of shapes that keep meeting.
+/// A graph of random operations on small tensors, whose shapes recur.
 private struct RandomGraph {
   var values: [Tensor] = []
   var kept: [Tensor] = []
@@ -83,7 +83,7 @@ private struct RandomGraph {
     kept.append(values[values.count - 1])
   }
 
-  /// Lets go of all but the last few values.
+  /// Releases all but the last few values.
   mutating func forget() {
     values.removeFirst(values.count - 8)
     kept = []

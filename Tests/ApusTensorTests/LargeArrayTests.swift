@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Arrays that no cache holds take other ways through memory; what they hold is the same.
+/// Arrays that exceed the caches use other memory paths, with the same results.
 @Suite struct LargeArrayTests {
   private static let rows = 6001
   private static let columns = 2052
@@ -36,7 +36,7 @@ import Testing
     #expect(try (x.transposed() * 2 + 1).array() == expected.map { $0 * 2 + 1 })
   }
 
-  /// Rows that do not begin with lines of the cache and such that do, long and short, and axes of few elements.
+  /// Rows that begin at cache lines and rows that do not, long and short, and axes of few elements.
   @Test(
     arguments: [
       [4, 3025, 100], [3, 100, 5003], [5, 100_003, 3], [2, 5, 200_003], [1, 1040, 2055], [2, 48, 30_001],
@@ -54,7 +54,7 @@ import Testing
     #expect(try x.transposed([0, 2, 1]).reshaped(to: [count]).array() == expected)
   }
 
-  /// A transpose whose rows are parts of longer ones.
+  /// A transpose whose rows are segments of longer rows.
   @Test func transposesIntoColumns() throws {
     let (rows, columns, rest) = (1030, 1100, 10)
     let x = try matrix(numbers()).reshaped(to: [Self.rows * Self.columns])
@@ -69,7 +69,7 @@ import Testing
     }
   }
 
-  /// Sums add in the same order whether what is summed was stored or not.
+  /// Sums add in the same order whether their terms were stored or not.
   @Test(
     arguments: [([3, 40_000], [1]), ([100, 300], [0, 1]), ([30_000, 40], [0]), ([9, 700, 8], [0, 1])]
       as [(Shape, [Int])])
@@ -83,7 +83,7 @@ import Testing
     }
   }
 
-  /// Steps that run together for blocks of rows, against the same ones run apart.
+  /// Steps that are fused over blocks of rows agree with the same steps run separately.
   @Test(arguments: [[6001, 2052], [257, 300], [3, 5, 70], [2, 9], [1, 100], [100, 1]] as [Shape])
   func rows(shape: Shape) throws {
     let x = try matrix(numbers()).reshaped(to: [Self.rows * Self.columns])[0..<shape.elementCount].reshaped(to: shape)

@@ -2,13 +2,13 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Sums, means, variances and running sums of so many numbers that one addition after the other would lose digits.
+/// Sums, means, variances and running sums of counts at which sequential addition would lose digits.
 @Suite struct LongSumTests {
-  /// All devices but the interpreter.
+  /// All devices except the interpreter.
   private static let devices = TestDevice.all.filter { $0.name != "reference" }
   private static let count = 10_000_000
 
-  /// Numbers in 0..<1 without a pattern.
+  /// Pseudorandom numbers in 0..<1.
   private static func random(_ count: Int) -> [Float] {
     var state: UInt64 = 12345
     return (0..<count).map { _ in
@@ -68,7 +68,7 @@ import Testing
     }
   }
 
-  /// The gradient of a bias, the sums of a product's columns.
+  /// The gradient of a bias: the sums of a product's columns.
   @Test(arguments: devices) func columnsOfProducts(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let (rows, columns) = (300_000, 12)
@@ -80,7 +80,7 @@ import Testing
     }
   }
 
-  /// Rows that many indices name: gradients of tables, scatters of rows and of elements, and segments.
+  /// Rows that many indices address: gradients of tables, scatters of rows and of elements, and segments.
   @Test(arguments: devices) func scattersAndSegments(_ test: TestDevice) throws {
     let count = 200_000
     let places = (0..<count).map { Int64($0 % 7 == 0 ? 2 : 0) }
@@ -123,7 +123,7 @@ import Testing
     }
   }
 
-  /// A line alone, which is cut, has the bits of one among many; so have lines below each other, and all devices.
+  /// A single line, which is split, has the same bits as a line among several and as a column, on all devices.
   @Test func runningSumsOfAnyCut() throws {
     let numbers = Self.random(100_003).map { $0 - 0.25 }
     var expected: [Float] = []
@@ -142,7 +142,7 @@ import Testing
     }
   }
 
-  /// What the mean loses to rounding is no part of the variance.
+  /// The rounding error of the mean does not enter the variance.
   @Test(arguments: TestDevice.all) func varianceFarFromZero(_ test: TestDevice) throws {
     let numbers = Self.random(100_000).map { $0 * 2 + 1_000_000 }
     try withDevice(test.device) { () throws in
@@ -154,7 +154,7 @@ import Testing
     }
   }
 
-  /// Of equal numbers the deviation is 0, and so are its derivatives.
+  /// The standard deviation of equal numbers and its gradient are 0, and the second derivative is finite.
   @Test(arguments: TestDevice.all) func deviationOfEqualNumbers(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       for value in [0.1, 3, 1e6, 0] as [Float] {

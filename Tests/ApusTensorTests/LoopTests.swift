@@ -2,10 +2,10 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Loops against the same body written out in Swift.
+/// Loops agree with the same body unrolled in Swift.
 @Suite struct LoopTests {
-  /// A recurrence with what a body can have: weights from outside, several values carried, one of them an integer,
-  /// outputs that are carried too, and outputs that are not.
+  /// A recurrence with every feature of a body: weights from outside, several carried values, one of them an integer,
+  /// and outputs that are carried too and outputs that are not.
   struct Recurrence {
     var x, h, s, weight, bias: Tensor
 
@@ -80,7 +80,7 @@ import Testing
     }
   }
 
-  /// Values that change places, and a loop without sequences.
+  /// Carried values that are exchanged, and a loop without sequences.
   @Test(arguments: TestDevice.all) func fibonacci(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let zero = Tensor([0] as [Int32])
@@ -130,7 +130,7 @@ import Testing
     }
   }
 
-  /// The graph and its plan hold the body once.
+  /// The graph and its plan contain the body once.
   @Test func lengthChangesNoStructure() throws {
     let device = ComputeDevice(backend: ReferenceDevice())
     var counts: [Int] = []
@@ -149,7 +149,7 @@ import Testing
     #expect(counts[0] == counts[2] && counts[1] == counts[3], "\(counts)")
   }
 
-  /// Whoever asks for one result gets the others that somebody refers to; equal loops share a plan.
+  /// Evaluating one result also computes the other results that are still referenced; equal loops share a plan.
   @Test func resultsAreComputedTogether() throws {
     let device = ComputeDevice(backend: ReferenceDevice())
     let recurrence = Recurrence(length: 4, device: device)
@@ -189,11 +189,11 @@ import Testing
     #expect(message { _ = loop(over: [x], carrying: [h]) { (c, _) in ([c[0].sum()], []) } }.contains("float32 [2]"))
   }
 
-  /// A rule of the user's for several results.
+  /// A user-defined gradient rule for several results.
   @Test func rulesForSeveralResults() throws {
     let x = Tensor([1, 2, 3] as [Float])
     let results = withGradient([x]) { gradients, inputs, outputs in
-      // Not the derivative: twice the first gradient, and the second result of it all.
+      // Not the derivative: twice the gradient of the first result, plus the second result.
       [(gradients[0] ?? inputs[0] * 0) * 2 + outputs[1]]
     } function: { inputs in
       [inputs[0] * 10, inputs[0].squared()]

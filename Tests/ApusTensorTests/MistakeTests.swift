@@ -2,8 +2,8 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// One bad call for every way to get an argument wrong: each gives an error that names the operation, and none
-/// stops the process.
+/// One bad call for every way to pass a wrong argument. Each gives an error that names the operation, and none stops
+/// the process.
 @Suite struct MistakeTests {
   private struct Mistake: Sendable, CustomTestStringConvertible {
     let operation: String
@@ -275,7 +275,7 @@ import Testing
     }
   }
 
-  /// Every operation on inputs of shapes that are not its own, after a first mistake: building goes on.
+  /// Every operation on inputs with unsuitable shapes: after the first mistake, building the graph continues.
   @Test func placeholdersArePassedOn() throws {
     var random = SplitMix(state: 11)
     func shape() -> Shape {
@@ -283,7 +283,7 @@ import Testing
     }
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
       var refused = 0
-      // The case of `split` looks at its input's shape itself.
+      // The case of `split` reads its input's shape itself.
       for operation in OpCase.all where operation.name != "split" {
         for _ in 0..<40 {
           let inputs = operation.inputs.map { values -> Tensor in

@@ -18,7 +18,7 @@ extension OpCase {
     #expect(problems.isEmpty, "\(problems.joined(separator: "\n"))")
   }
 
-  /// All in one plan: it is one program build on an OpenCL device.
+  /// All cases are in one plan, which is one program build on an OpenCL device.
   @Test(arguments: TestDevice.all)
   func specialValuesAreKept(device: TestDevice) throws {
     let cases = SpecialCase.all
@@ -36,7 +36,7 @@ extension OpCase {
     }
   }
 
-  /// First and second derivatives in `float64`, where OpenCL devices need not have it.
+  /// First and second derivatives in `float64`, which OpenCL devices need not support.
   @Test(
     arguments: TestDevice.all.filter { ["reference", "cpu"].contains($0.name) },
     OpCase.all.filter { $0.derivatives != .none })

@@ -2,11 +2,11 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Which types operations take in mixed precision, and how exact they are.
+/// The types of operations in mixed precision, and their accuracy.
 @Suite struct PrecisionTests {
   private let narrow: [DType] = [.float16, .bfloat16]
 
-  /// The families with an operation each, from float32 or 16-bit inputs of shape `[2, 2]`, all positive.
+  /// One operation of each product family, on positive float32 or 16-bit inputs of shape `[2, 2]`.
   private static let products: [(name: String, body: @Sendable (Tensor) -> Tensor)] = [
     ("matmul", { $0.matmul($0) }), ("matrix times vector", { $0.matmul($0[0]) }),
     ("einsum", { Tensor.einsum("ij,kj->ik", [$0, $0]) }),
@@ -55,7 +55,7 @@ import Testing
           for (name, body) in Self.following {
             for input in [x, x.cast(to: type)] { #expect(body(input).dtype == input.dtype, "\(name)") }
           }
-          // Of two types the wider.
+          // Of two types, the result has the wider one.
           #expect((x + x.cast(to: type)).dtype == .float32)
           #expect(withPrecision(.float32) { x.matmul(x) }.dtype == .float32, "scopes nest")
         }
@@ -66,7 +66,7 @@ import Testing
     }
   }
 
-  /// A sum of ones in `float16` ends at 2,048, one in `bfloat16` at 256.
+  /// A sequential sum of ones stops at 2,048 in `float16`, and at 256 in `bfloat16`.
   @Test(arguments: TestDevice.all) func sumsInsideProductsAreFloat32(target: TestDevice) throws {
     try withDevice(target.device) { () throws in
       let count = 4096
@@ -76,7 +76,7 @@ import Testing
         #expect(try product.array() == Array(repeating: 4096, count: 9))
         let (image, weight) = (x.reshaped(to: [1, 3 * 256, 4, 4]), x.reshaped(to: [1, 3 * 256, 4, 4]))
         #expect(try image.convolved(with: weight).array() == [12288])
-        // The weight's gradient sums over the places, the input's over the channels.
+        // The gradient of the weight sums over positions, the gradient of the input over channels.
         let plane = x.reshaped(to: [3, 1, 64, 64])
         let ones = Tensor.ones([1, 1, 1, 1])
         let loss = plane.convolved(with: ones)
@@ -103,7 +103,7 @@ import Testing
       let expected = gradients(of: x.matmul(w).squared().sum(), withRespectTo: [x, w])
       // Small integers and their halves are exact.
       for (one, other) in zip(found, expected) { #expect(try one.array() == other.array()) }
-      // A graph that was built in mixed precision is differentiated in its types outside of it as well.
+      // A graph that was built in mixed precision keeps its types if it is differentiated outside of the scope.
       let y = withPrecision(.mixed) { x.matmul(w) }
       #expect(try gradients(of: y, withRespectTo: [w])[0].array() == [4, 4, 6, 6])
     }

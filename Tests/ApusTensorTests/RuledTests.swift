@@ -2,19 +2,19 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Gradient rules of one's own, checkpoints and auxiliary results.
+/// Custom gradients, checkpoints and auxiliary results.
 @Suite struct RuledTests {
   @Test func aRuleReplacesThoseInside() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let x = Tensor([1, 2, 3] as [Double])
-      // Rounds, and passes gradients straight through.
+      // Rounds, and passes 10 times the gradient straight through.
       let y = withGradient([x]) { gradient, _, _ in
         [gradient * 10]
       } function: {
         $0[0].rounded() * 2
       }
       let first = gradients(of: (y * x).sum(), withRespectTo: [x])[0]
-      // d(y + 10·x)/dx, where the rule holds again for y.
+      // d(y + 10·x)/dx, where the custom gradient applies to y again.
       let second = gradients(of: first, withRespectTo: [x])[0]
       try eval([y, first, second])
       #expect(try y.values() == [2, 4, 6])
@@ -43,7 +43,7 @@ import Testing
     }
   }
 
-  /// What a function uses besides its inputs has its gradient, through what it is made of as well.
+  /// Captured tensors of a checkpointed function get their gradients, also through the values that depend on them.
   @Test func checkpointsOfMoreThanTheirInputs() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let (x, w) = (Tensor([1, 2, 3] as [Float]), Tensor([2, 0, 1] as [Float]))
@@ -58,7 +58,7 @@ import Testing
     }
   }
 
-  /// What an input is made of gets its gradient through that input alone.
+  /// If an input depends on another input, the gradient flows through that input only once.
   @Test func checkpointsOfInputsThatDependOnEachOther() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let x = Tensor([1, 2, 3] as [Float])
@@ -84,7 +84,7 @@ import Testing
     }
   }
 
-  /// Reading a value lets go of what it was made from. Zeros must not be the answer to a gradient through it.
+  /// Reading a value releases its graph, so that a gradient through it is an error, not zero.
   @Test func aGradientThroughAValueThatWasReadIsAMistake() throws {
     try withDevice(ComputeDevice(backend: ReferenceDevice())) { () throws in
       let x = Tensor([0.5, 1, 2] as [Float])
@@ -96,7 +96,7 @@ import Testing
         }
         #expect("\(try #require(error))".contains("recordingGradients"))
       }
-      // A constant on purpose, one made before the input, and an input that is used nowhere.
+      // A deliberate constant, a tensor that the output cannot depend on, and an input without any use.
       let later = Tensor([3] as [Float])
       let zeros = try checkingShapes {
         gradients(of: read.stopGradient() * x.sum(), withRespectTo: [x, later])

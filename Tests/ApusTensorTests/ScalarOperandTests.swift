@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Numbers beside tensors, comparisons, and tensors made of nested lists.
+/// Scalars next to tensors, comparisons, and tensors made of nested lists.
 @Suite struct ScalarOperandTests {
   private let n = 3
   private let f: Float = 0.5
@@ -111,7 +111,7 @@ import Testing
   }
 }
 
-/// Subscripts that are set, and those by lists of indices.
+/// Assignments to subscripts, and subscripts by lists of indices.
 @Suite struct SubscriptTests {
   private func onAll(_ body: (String) throws -> Void) throws {
     for device in TestDevice.all { try withDevice(device.reopened()) { () throws in try body(device.name) } }

@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// A wrong shape names the operation, the rule and what breaks it.
+/// Errors for wrong shapes name the operation, the rule and the violation.
 @Suite struct ShapeErrorTests {
   private struct Mistake: Sendable {
     let operation: String

@@ -3,7 +3,7 @@ import ApusDevice
 import ApusTestSupport
 import Testing
 
-/// The gradient of what is taken apart by slices.
+/// The gradient of a tensor that is read in slices.
 @Suite struct SliceGradientTests {
   /// The sum of `weights[i]·slice²` over slices `[start, count]` of the last axis.
   private func loss(_ x: Tensor, _ slices: [(start: Int, count: Int, step: Int)]) -> Tensor {
@@ -39,7 +39,7 @@ import Testing
     #expect(try gradient.array(of: Double.self) == expected(numbers, width: 6, named))
   }
 
-  /// One copy lays the pieces side by side; no array of zeros is made and added.
+  /// One copy joins the slices; no array of zeros is created and added.
   @Test func wholeCutsAreJoined() throws {
     let device = RecordingDevice()
     let steps = try withDevice(ComputeDevice(backend: device)) { () throws in

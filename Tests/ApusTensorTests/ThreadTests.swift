@@ -3,10 +3,10 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Tensors that several threads use at once.
+/// Tensors that several threads use at the same time.
 @Suite struct ThreadTests {
-  /// Each round shares a graph: one task evaluates it, one what it has in common with others, one differentiates,
-  /// one builds on it and reads that, and one drops it.
+  /// Each round shares a graph: one task evaluates it, one evaluates a common subgraph, one differentiates, one builds
+  /// on it and reads the result, and one drops it.
   @Test func oneGraphOnSeveralThreads() async throws {
     for device in [TestDevice.reference.device, try #require(TestDevice.all.first { $0.name == "cpu" }).device] {
       try await withThrowingTaskGroup(of: Void.self) { group in
@@ -20,8 +20,7 @@ import Testing
     }
   }
 
-  /// A value that rides along with the next evaluation is not taken along by one of another task, while the graph it
-  /// belongs to is still recorded.
+  /// While its graph is still recorded, a value attached to the next evaluation is not evaluated by another thread.
   @Test func attachedValuesWaitForTheirScope() throws {
     let device = TestDevice.reference.device
     let x = try Tensor([1, 2, 3] as [Float], device: device).evaluated()
@@ -47,7 +46,7 @@ import Testing
 
   private func share(_ device: ComputeDevice, _ value: Float) async throws {
     let x = Tensor([value, 2], device: device)
-    // Long enough that evaluations begin while somebody walks along it.
+    // Long enough that evaluations begin while another task traverses it.
     let common = (0..<20).reduce(x * x + 1) { sum, _ in sum + 2 - 1 - 1 }
     let y = (common * common).sum()
     let z = common.log()
@@ -63,7 +62,8 @@ import Testing
         #expect(common.isEvaluated)
       }
       group.addTask {
-        // What was evaluated in between is a constant, and the way to x may be gone; what was not has its gradient.
+        // If `common` was evaluated meanwhile, it is a constant and the path to x may be cut; otherwise the gradient
+        // exists.
         let loss = (common * 3).sum() + y * 0
         do {
           let found = try checkingShapes { gradients(of: loss, withRespectTo: [x])[0] }.array()

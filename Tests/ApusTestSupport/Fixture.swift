@@ -1,9 +1,9 @@
 import Apus
 import Foundation
 
-/// Results of PyTorch in float64, from `Tests/Conformance`; `fixture.py` there says what the keys mean.
+/// Results of PyTorch in float64, from `Tests/Conformance`; `fixture.py` there explains the keys.
 public struct Fixture: Sendable {
-  /// The names of the cases, in the order in which they were made.
+  /// The names of the cases, in the order in which they were generated.
   public let cases: [String]
   private let file: Safetensors.File
 
@@ -13,14 +13,14 @@ public struct Fixture: Sendable {
     try self.init(path: path)
   }
 
-  /// A file that lies elsewhere.
+  /// A fixture file at another path.
   public init(path: String) throws {
     file = try Safetensors.File(path: path)
     let list = try JSON(parsing: Array((file.header.metadata["cases"] ?? "").utf8))
     cases = (list.array ?? []).compactMap(\.string)
   }
 
-  /// What stands behind `prefix` in the keys of a case.
+  /// The keys of a case that begin with `prefix`, without the prefix.
   public func keys(of name: String, _ prefix: String) -> [String] {
     file.header.entries.map(\.name).filter { $0.hasPrefix("\(name)/\(prefix)") }
       .map { String($0.dropFirst("\(name)/\(prefix)".count)) }.sorted()
@@ -31,20 +31,20 @@ public struct Fixture: Sendable {
   /// A tensor of a case, on the current device.
   public func tensor(_ name: String, _ key: String) throws -> Tensor { try file.tensor("\(name)/\(key)") }
 
-  /// `input.0`, `input.1`, …
+  /// The tensors `input.0`, `input.1`, …
   public func inputs(of name: String) throws -> [Tensor] {
     try keys(of: name, "input.").map { try tensor(name, "input.\($0)") }
   }
 
-  /// The numbers of a tensor of a case.
+  /// The elements of a tensor of a case.
   public func numbers(_ name: String, _ key: String) throws -> [Double] {
     let device = ComputeDevice.host
     return try withDevice(device) { () throws in try tensor(name, key).array(of: Double.self) }
   }
 
-  /// How far `found` is from a tensor of a case, in units of `4 √K 2⁻²⁴` of its largest element, where K is the size
-  /// of the largest tensor of the case: at most 1 is asked of results, at most 10 of gradients. Integers have to be
-  /// equal.
+  /// The difference between `found` and a tensor of a case, in units of `4 √K 2⁻²⁴` of its largest element, where K is
+  /// the size of the largest tensor of the case. Results may be off by at most 1 and gradients by at most 10; integers
+  /// have to be equal.
   public func error(of found: Tensor, _ name: String, _ key: String) throws -> Double {
     guard let entry = file.header["\(name)/\(key)"] else { throw FixtureError("\(name) has no \(key)") }
     guard Array(found.shape) == entry.shape else {
@@ -58,7 +58,7 @@ public struct Fixture: Sendable {
     let unit = 4 * Double(terms).squareRoot() * 0x1p-24 * largest
     return zip(numbers, expected).reduce(0) { worst, pair in
       let difference = abs(pair.0 - pair.1) / unit
-      // NaN is as far as can be, but where it is expected.
+      // NaN counts as an infinite difference, except where it is expected.
       if pair.0 == pair.1 || pair.0.isNaN && pair.1.isNaN { return worst }
       return difference.isNaN ? .infinity : max(worst, difference)
     }
@@ -66,7 +66,7 @@ public struct Fixture: Sendable {
 }
 
 extension ComputeDevice {
-  /// Where tests read numbers.
+  /// The device on which tests read numbers.
   fileprivate static let host = ComputeDevice(backend: ReferenceDevice())
 }
 
@@ -75,7 +75,7 @@ public struct FixtureError: Error, CustomStringConvertible {
   init(_ description: String) { self.description = description }
 }
 
-/// The worst errors of a family on a device, which tests print.
+/// The largest errors of a family on a device, which tests print.
 public struct ConformanceReport {
   private let family: String
   private let device: String
@@ -89,7 +89,7 @@ public struct ConformanceReport {
 
   public mutating func beginCase() { caseCount += 1 }
 
-  /// Notes an error; returns what is wrong with it, if anything.
+  /// Records an error; returns a description of the problem, if there is one.
   public mutating func add(_ error: Double, of place: String, isGradient: Bool = false) -> String? {
     if isGradient {
       if error >= worst.gradient.0 { worst.gradient = (error, place) }
@@ -109,11 +109,13 @@ public struct ConformanceReport {
 }
 
 extension TestDevice {
-  /// The devices whose modules are compared with PyTorch's: the interpreter, the CPU, and OpenCL with its own kernels.
+  /// The devices whose modules are compared with PyTorch's: the interpreter, the CPU, and OpenCL with its default
+  /// kernels.
   public static var conformance: [TestDevice] { all.filter { !$0.name.contains("gpu") } }
 }
 
-/// The sum of the floating-point tensors, each times `cos(i)` of the row-major places, whose gradients fixtures hold.
+/// The sum of the floating-point tensors, each times `cos(i)` of its row-major index; fixtures hold the gradients of
+/// this loss.
 public func patternLoss(_ outputs: [Tensor]) -> Tensor {
   outputs.filter { $0.dtype.isFloatingPoint }.map { output in
     let pattern = (0..<output.elementCount).map { cos(Double($0)) }

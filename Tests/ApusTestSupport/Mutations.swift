@@ -1,4 +1,4 @@
-/// Damaged copies of well-formed bytes, the same on every run: what a parser must survive without a trap.
+/// Damaged copies of well-formed bytes, equal on every run, which a parser must survive without a trap.
 public struct Mutations: Sequence, Sendable {
   private let seeds: [[UInt8]]
   private let count: Int

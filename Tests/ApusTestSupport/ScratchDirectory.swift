@@ -1,6 +1,6 @@
 import Foundation
 
-/// An empty directory that is removed, with what is in it, when the value goes away.
+/// An empty directory that is removed with its contents when the value is released.
 public final class ScratchDirectory: Sendable {
   public let path: String
 

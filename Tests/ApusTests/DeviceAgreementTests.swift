@@ -1,8 +1,8 @@
 import Apus
 import Testing
 
-/// The same model trains the same way on the CPU and through OpenCL: losses of the first steps and the first
-/// gradients, on the images of Fashion-MNIST.
+/// The same model trains equally on the CPU and through OpenCL: the losses of the first steps and the first gradients
+/// agree, on the images of Fashion-MNIST.
 @Suite struct DeviceAgreementTests {
   private let train: ImageSet
   private let statistics: PixelStatistics
@@ -54,8 +54,7 @@ import Testing
     #expect(losses[0][19] < losses[0][0])
   }
 
-  /// Every gradient within ten times the tolerance of a sum of `K` terms, `4·√K·2⁻²⁴·Σ|terms|`, where the sum of
-  /// magnitudes is at least the largest gradient of the tensor times the batch's share.
+  /// Every gradient is within ten times the tolerance of a sum of `K` terms, `4·√K·2⁻²⁴·Σ|terms|`.
   @Test func gradientsOfTheFirstStep() throws {
     var gradients: [[[Float]]] = []
     for device in devices {
@@ -69,8 +68,8 @@ import Testing
         gradients.append(try found.tensors.map { try #require($0).array() })
       }
     }
-    // The table allows a gradient ten times a sum's 4·√K·2⁻²⁴·Σ|terms|. Σ|terms| is at least the magnitude of any
-    // element; K is the terms of one element: the batch, at a convolution's places.
+    // Σ|terms| is at least the magnitude of any element of the gradient. K is the number of terms of one element: the
+    // batch times the output positions of a convolution.
     let places = [28 * 28, 28 * 28, 10 * 10, 10 * 10, 1, 1, 1, 1, 1, 1]
     #expect(gradients[0].count == places.count)
     var worst: Float = 0

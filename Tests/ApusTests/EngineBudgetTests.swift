@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// What a training step may cost: steps in its plan, plans in a run.
+/// The limits of a training step: steps in its plan, and plans in a run.
 @Suite struct EngineBudgetTests {
   private func lenet() -> Sequential {
     Sequential {
@@ -35,7 +35,7 @@ import Testing
         }
         let plan = try #require(recording.plans.last)
         #expect(plan.steps.count <= 45)
-        // All but the loss are parameters and optimizer state, which take over the old ones' memory.
+        // All outputs except the loss are parameters and optimizer state, which overwrite the old ones.
         #expect(plan.outputs.filter { $0.donatedInput == nil }.count == 1)
       }
     }
@@ -72,8 +72,8 @@ import Testing
     #expect(device.memory.used == 0)
   }
 
-  /// The time to plan a network follows its size: four times the layers take about four times as long, where pairs of
-  /// layers would make it sixteen.
+  /// The time to plan a network is proportional to its size: four times the layers take about four times as long,
+  /// whereas an algorithm over pairs of layers would take sixteen times as long.
   @Test func planningADeepNetworkTakesTimeInProportion() throws {
     func milliseconds(layers: Int) throws -> Double {
       try withDevice(ComputeDevice(backend: RecordingDevice(checksPlans: false))) { () throws in
@@ -92,7 +92,7 @@ import Testing
     #expect(large <= 10 * small, "\(small) and \(large) ms")
   }
 
-  /// Chains that nothing cuts, as a loop builds them that is never read in between.
+  /// Chains without an evaluation in between, as a loop builds them if nothing is read.
   @Test func planningALongChainTakesTimeInProportion() throws {
     func milliseconds(count: Int) throws -> Double {
       try withDevice(ComputeDevice(backend: RecordingDevice(checksPlans: false))) { () throws in

@@ -2,10 +2,10 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// The programs of Examples: they learn, and are no longer than one and a half times their PyTorch forms, which lie
-/// beside them.
+/// The programs in Examples: they learn, and are at most one and a half times as long as their PyTorch versions in
+/// Examples/PyTorch.
 @Suite struct ExampleTests {
-  /// A program, its argument, and the words ahead of a loss that falls.
+  /// A program, its argument, and the word before a loss that falls.
   struct Program: CustomTestStringConvertible, Sendable {
     let name: String
     let amount: Int
@@ -29,7 +29,7 @@ import Testing
     #expect(own > 10 && Double(own) < 1.5 * Double(peer), "\(own) lines, \(peer) in PyTorch")
   }
 
-  /// Every folder with a program is built by both manifests, and tested.
+  /// Both manifests build every folder with a program, and every program is tested.
   @Test func allListsAgree() throws {
     let names = Set(Self.programs.map(\.name))
     let examples = Self.root.appending(path: "Examples")
@@ -44,7 +44,7 @@ import Testing
     }
   }
 
-  /// The lines with code.
+  /// The number of lines with code.
   private static func lines(_ path: String, comment: String) throws -> Int {
     let text = try String(contentsOf: root.appending(path: path), encoding: .utf8)
     return text.split(separator: "\n").count {
@@ -64,7 +64,7 @@ import Testing
     }
     switch program.name {
     case "DCGAN":
-      // Both networks move: neither loss stays where it began, and the bright part nears that of the rectangles.
+      // Both networks change: no loss repeats, and the bright fraction approaches that of the rectangles.
       let (of, by) = (Self.numbers(after: "discriminator", in: output), Self.numbers(after: "generator", in: output))
       try #require(of.count >= 4 && by.count >= 4, "\(output)")
       let moves = Set(of).count == of.count && Set(by).count == by.count
@@ -76,14 +76,14 @@ import Testing
       #expect(difference < 0.2, "\(output)")
     case "DQN":
       let rewards = Self.numbers(after: "reward", in: output)
-      // Chance alone gives −0.6.
+      // Random play gives −0.6.
       try #require(rewards.count == 3, "\(output)")
       #expect(rewards[2] > 0.3 && rewards[2] > rewards[0], "\(output)")
     case "Seq2Seq", "GCN", "FineTuning", "Accumulation":
       let accuracy = Self.numbers(after: "accuracy", in: output).last ?? 0
       #expect(accuracy > 0.8, "\(output)")
     case "SkipGram":
-      // One word in five is of the same topic.
+      // One word in five has the same topic.
       let share = Self.numbers(after: "topic", in: output).last ?? 0
       #expect(share > 0.6, "\(output)")
     case "HalfInference":
@@ -109,11 +109,11 @@ import Testing
     return output
   }
 
-  /// Runs a program in a folder, to its exit status and what it prints.
+  /// Runs a program in a folder; returns its exit status and its output.
   private static func run(
     _ program: Program, in folder: URL, environment: [String: String] = [:]
   ) throws -> (status: Int32, output: String) {
-    // Programs lie beside the one that runs the tests.
+    // The programs are next to the test executable.
     let programs = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
     let process = Process()
     process.executableURL = programs.appending(path: program.name)
@@ -128,7 +128,7 @@ import Testing
     return (process.terminationReason == .exit ? process.terminationStatus : -1, output)
   }
 
-  /// An error that nothing catches is the last line, without a stack or registers behind it.
+  /// An uncaught error is the last line of the output, without a stack trace or registers after it.
   @Test func uncaughtErrorsComeLast() throws {
     let folder = try ScratchDirectory()
     let file = URL(filePath: folder.path).appending(path: "stripes.safetensors")

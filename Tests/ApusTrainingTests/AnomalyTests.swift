@@ -4,12 +4,12 @@ import Testing
 
 @testable import ApusTraining
 
-/// Runs whose numbers stop being finite: they stop, and what was kept is good.
+/// Runs whose values become non-finite stop, and their last checkpoint is good.
 @Suite struct AnomalyTests {
-  /// Points, of which a batch has a NaN when it is taken for the time that is told.
+  /// Points of which one batch becomes NaN.
   private final class Spoiled: ExampleSource, @unchecked Sendable {
     let points: Points
-    /// Batches until the one that is spoiled.
+    /// The number of batches before the spoiled one.
     var rest: Int
     var count: Int { points.count }
 
@@ -35,7 +35,7 @@ import Testing
       do {
         _ = try trainer(run, Spoiled(after: batch)).run()
       } catch TrainingError.occupied {
-        // The first run is there, and whole.
+        // The folder of the first run exists and is complete.
       }
       let checkpoint = try Checkpoint.find(path) { Issue.record("\($0)") }
       #expect(checkpoint.state.step <= batch)
@@ -62,7 +62,7 @@ import Testing
     }
   }
 
-  /// The last loss is that of the weights before the step: finite weights are not what follows from it.
+  /// The last loss is computed before the update, so that it does not show whether the updated weights are finite.
   @Test func brokenWeightsAreNotKept() throws {
     try SmallRun().inDirectory { run, path -> Void in
       let points = try Points(count: 43)
@@ -92,7 +92,7 @@ import Testing
     }
   }
 
-  /// The first step of a session also looks at which parameters are read: it is checked as the others are.
+  /// The first step of a session also determines which parameters are read; it is checked like the others.
   @Test func theLayerIsNamedInTheFirstStepToo() throws {
     var run = SmallRun()
     run.options.detectsAnomalies = true
@@ -109,7 +109,7 @@ import Testing
     }
   }
 
-  /// The scaler provides for an overflow in the first step, whose nodes are built while layers are told apart.
+  /// The loss scaler handles an overflow in the first step, whose graph is built while layers are recorded.
   @Test func anOverflowThatIsProvidedForIsNone() throws {
     var run = SmallRun()
     run.options.precision = .mixed
@@ -130,16 +130,16 @@ import Testing
       run.options.detectsAnomalies = true
       let plans = run.device.preparedPlanCount
       let checked = try run.trainer().run()
-      // Two sizes of batches, the evaluation, and the first values.
+      // Two batch sizes, the evaluation, and the initial values.
       #expect(run.device.preparedPlanCount - plans <= 8)
       #expect(abs(checked.trainLoss! - plain.trainLoss!) < 1e-5)
     }
   }
 }
 
-/// Stops in mixed precision, and of batches that are too small.
+/// Runs that stop in mixed precision or because a batch is too small.
 @Suite struct GivenUpTests {
-  /// The identity, whose gradient divides by what `float16` rounds to 0.
+  /// The identity, with a gradient that divides by 0 in `float16`.
   private struct Vanishing: Layer {
     var members: [ModuleMember] { [] }
 
@@ -153,7 +153,7 @@ import Testing
     }
   }
 
-  /// A run that gives every update up does not go on in silence.
+  /// A run that skips every update does not continue silently.
   @Test func twentySkippedUpdatesEndTheRun() throws {
     var run = SmallRun()
     run.options.precision = .mixed
@@ -177,7 +177,7 @@ import Testing
     }
   }
 
-  /// What is left of an epoch may be one example: the run ends with an error, and not the process.
+  /// The last batch of an epoch may have a single example: the run ends with an error, and the process continues.
   @Test func oneExampleIsNoBatchForBatchNorm() throws {
     var run = SmallRun()
     run.options.batchSize = 6

@@ -41,7 +41,7 @@ import Testing
     }
   }
 
-  /// What could not be read again is refused with the first checkpoint, not found missing at the end.
+  /// A configuration that could not be read back is refused at the first checkpoint, not discovered at the end.
   @Test func aConfigurationThatIsNestedTooDeep() throws {
     var run = SmallRun()
     var value: JSON = "core"
@@ -83,7 +83,7 @@ import Testing
         return
       }
       #expect(damaged.count == 2)
-      // And a new run does not write over it either.
+      // A new run does not overwrite it either.
       #expect(throws: TrainingError.occupied(path: path)) { try run.trainer().run() }
     }
   }
@@ -96,7 +96,7 @@ import Testing
       let state = try Checkpoint(path: "\(path)/checkpoints/step-000000001").state
       for mutation in Mutations(of: [Array(good)], count: 300) {
         try Data(mutation).write(to: URL(filePath: name))
-        // Either refused, or a change that means nothing, such as a space.
+        // The file is refused, or the change has no meaning, such as a space.
         if let found = try? Checkpoint(path: "\(path)/checkpoints/step-000000001").state { #expect(found == state) }
       }
     }

@@ -7,7 +7,7 @@ import Testing
 @testable import ApusTraining
 
 struct LayerwisePretrainingTests {
-  /// 64 points of a plane, seen in 12 numbers: six would be enough for a layer to give them back.
+  /// 64 points in a plane, embedded in 12 dimensions: a layer of six units can reconstruct them.
   private struct Plane: ExampleSource {
     let points: Tensor
     let shape: Shape
@@ -53,7 +53,7 @@ struct LayerwisePretrainingTests {
     #expect(try pretraining(again, on: Plane([12])) == outcomes)
   }
 
-  /// Layers that drop are no activations, whichever they are; an activation that draws in training is one.
+  /// Dropout layers of any kind do not count as activations; an activation that samples in training does.
   @Test func layersThatDropAreLeftOut() throws {
     for dropping: any Layer in [Dropout(0.5), AlphaDropout(0.5), FeatureAlphaDropout(0.5), Dropout2d(0.5)] {
       let model = Sequential([
@@ -64,7 +64,7 @@ struct LayerwisePretrainingTests {
     }
   }
 
-  /// What became NaN is not built upon.
+  /// A layer that became NaN stops the pretraining of the following layers.
   @Test func brokenLayersStopIt() throws {
     let model = dense()
     let second = try model.state.entries[2].value.array(of: Float.self)
@@ -77,7 +77,7 @@ struct LayerwisePretrainingTests {
     #expect(try model.state.entries[2].value.array(of: Float.self) == second)
   }
 
-  /// Convolutions of any stride are reversed by their own weights.
+  /// Convolutions of any stride are reconstructed with their own weights.
   @Test func convolutions() throws {
     let model = withRandomKey(RandomKey(seed: 1)) {
       Sequential {

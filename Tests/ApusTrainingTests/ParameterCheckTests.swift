@@ -4,9 +4,9 @@ import Testing
 
 @testable import ApusTraining
 
-/// A run does not start where something that should be trained would not be.
+/// A run does not start if a trainable parameter would not be trained.
 @Suite struct ParameterCheckTests {
-  /// Two layers, of which one does not count.
+  /// Two layers, of which one does not affect the loss.
   private struct Idle: Layer {
     let used = Linear(3, 2)
     let idle = Linear(3, 2)
@@ -52,7 +52,7 @@ import Testing
         message.contains("a trainable parameter of shape [3] in layer 0 (Function) that the optimizer does not hold"))
       hidden.isTrainable = false
       try run(model)
-      // One that is read and does not count is nobody's mistake.
+      // A parameter that is read without affecting the loss is no error.
       hidden.isTrainable = true
       try run(
         Sequential {

@@ -2,21 +2,22 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// What devices say of the steps that they ran.
+/// The records of the steps that devices ran.
 @Suite struct ProfileTests {
-  /// A product and what is computed of it, which is small: times differ, names do not.
+  /// A small product and its softmax: the times vary, the names do not.
   private func work() throws {
     let a = Tensor.ones([8, 16])
     _ = try a.matmul(a.transposed([1, 0])).softmax(axis: 1).array()
   }
 
-  /// Devices that say what they ran; a test opens one of its own, for others run on the shared ones at the same time.
+  /// Devices that record their steps. Tests open their own instances, since other tests use the shared ones at the same
+  /// time.
   private static let devices = TestDevice.all.filter { $0.name == "cpu" || $0.name.hasPrefix("opencl") }
 
   @Test(arguments: devices) func recordsWhatRan(shared: TestDevice) throws {
     let device = try shared.reopened()
     try withDevice(device) {
-      // Not what ran before, nor what runs behind.
+      // Steps that ran before or after are not recorded.
       try work()
       let limits = DeviceLimits(gflops: 100, gbytesPerSecond: 10)
       let (_, profile) = try Profile.record(on: device, limits: limits) { try work() }
@@ -31,7 +32,7 @@ import Testing
     }
   }
 
-  /// A profile ends with what it is of, whatever that does, and there is one at a time.
+  /// A profile ends with its body, even if that throws, and only one can be active.
   @Test(arguments: devices) func profilesEnd(shared: TestDevice) throws {
     struct Stop: Error {}
     let device = try shared.reopened()
@@ -80,7 +81,7 @@ import Testing
     }
   }
 
-  /// What is computed of the test set at the ends of epochs is not training.
+  /// The evaluation of the test set at the end of an epoch is not part of the profile.
   @Test func evaluationIsNotProfiled() throws {
     let counts = try [false, true].map { isTested in
       var run = SmallRun()

@@ -6,7 +6,7 @@ import Testing
 struct StepComparisonTests {
   private let reference = ComputeDevice(backend: ReferenceDevice())
 
-  /// A loss, its gradients, and a value that is drawn.
+  /// A loss, its gradients, and random numbers.
   private func step(_ device: ComputeDevice) throws -> [Tensor] {
     withDevice(device) {
       let x = Tensor((0..<24).map { Float($0) / 12 - 1 }, shape: [4, 6])
@@ -29,7 +29,7 @@ struct StepComparisonTests {
     #expect(abs(comparison.losses[0] - comparison.losses[1]) < 1e-6)
   }
 
-  /// The operation that is wrong is named, not one of those that follow from it.
+  /// The faulty operation is named, not an operation that depends on it.
   @Test func theWrongOperationIsNamed() throws {
     let faulty = ComputeDevice(backend: FaultyDevice(replacing: .tanh, by: .sin))
     let comparison = try StepComparison(on: [reference, faulty], reference: reference, step: step)
@@ -39,7 +39,7 @@ struct StepComparisonTests {
   }
 
   @Test func sumsAreHeldAgainstTheirTerms() throws {
-    // The terms cancel: what is left of the sum is mostly rounding, and within that of the terms.
+    // The terms cancel: the sum is mostly rounding error, but within the tolerance of its terms.
     func step(_ device: ComputeDevice) throws -> [Tensor] {
       withDevice(device) { [Tensor((0..<1000).map { Float($0 * 7919 % 1009) * 1.1 - 554 }).sum()] }
     }
@@ -49,7 +49,7 @@ struct StepComparisonTests {
   }
 }
 
-/// The reference device with a function of single elements that is another one.
+/// The reference device, with one elementwise function replaced by another.
 private final class FaultyDevice: Device, Sendable {
   private let base = ReferenceDevice()
   private let function: ElementwiseRow

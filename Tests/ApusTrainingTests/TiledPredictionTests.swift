@@ -3,13 +3,13 @@ import ApusTraining
 import Testing
 
 struct TiledPredictionTests {
-  /// A picture of 4 x 6 in tiles of 4 x 4 that share two columns.
+  /// An image of 4 x 6 in tiles of 4 x 4 that share two columns.
   @Test func tilesArePutTogether() {
     let tiles = ImageTiles(ImageSize(height: 4, width: 6), tile: ImageSize(height: 4, width: 4), overlap: 2)
     let found = TiledPrediction(tiles, probabilities: [0.25, 0.75, 1, 0])
     #expect(found.classCount == 2 && Array(found.probabilities(ofTile: 1)) == [1, 0])
     #expect(found.means == [0.625, 0.375])
-    // Weights of the columns are 1, 2, 2, 1 in each tile; where both lie, 2 to 1 and 1 to 2.
+    // The weights of the columns are 1, 2, 2, 1 in each tile; in the overlap they are 2 to 1 and 1 to 2.
     let row = found.map(ofClass: 1)[..<6].map { ($0 * 1024).rounded() / 1024 }
     #expect(row == [0.75, 0.75, 0.5, 0.25, 0, 0] && found.map(ofClass: 1).count == 24)
   }

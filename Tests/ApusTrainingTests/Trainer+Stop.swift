@@ -6,7 +6,7 @@ import Foundation
 private struct Stopped: Error {}
 
 extension Trainer {
-  /// Runs until a number of steps is done and written, then stops as if the process had been killed.
+  /// Runs until `steps` steps are done and written, then stops as if the process had been killed.
   func stop(after steps: Int) throws {
     var session = try TrainingSession(self)
     try session.run(until: steps)

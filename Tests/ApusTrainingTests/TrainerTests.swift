@@ -5,7 +5,7 @@ import Testing
 
 @testable import ApusTraining
 
-/// Points of two classes that a line divides.
+/// Points of two classes that a line separates.
 struct Points: ExampleSource {
   let inputs: Tensor
   let targets: Tensor
@@ -35,8 +35,8 @@ struct Points: ExampleSource {
   }
 }
 
-/// A run small enough for the reference device, with everything that has to be restored: momentum, dropout,
-/// statistics, a schedule, a last batch that is smaller.
+/// A run small enough for the reference device, with all state that has to be restored: momentum, dropout, statistics,
+/// a schedule, and a smaller last batch.
 struct SmallRun {
   let device = ComputeDevice(backend: ReferenceDevice())
   var options = TrainingOptions(
@@ -67,7 +67,7 @@ struct SmallRun {
   }
 }
 
-/// Numbers that are a line's: `y = [x₀ − 2 x₁, 3 x₂]`.
+/// Targets that depend linearly on the inputs: `y = [x₀ − 2 x₁, 3 x₂]`.
 private struct Line: ExampleSource {
   let points: Points
   var count: Int { points.count }
@@ -87,10 +87,10 @@ private struct Line: ExampleSource {
       let options = TrainingOptions(length: .epochs(40), batchSize: 8)
       let result = try Trainer(model, Adam(learningRate: 0.1), on: line, testing: line, objective: .regression, options)
         .run()
-      // There is no share of examples that are right.
+      // A regression has no accuracy.
       let loss = try #require(result.testLoss)
       #expect(loss < 1e-4 && result.testAccuracy == nil)
-      // The mean of each example's squared errors: (1² + 3²) / 2 and (2² + 0²) / 2.
+      // The loss of an example is the mean of its squared errors: (1² + 3²) / 2 and (2² + 0²) / 2.
       let losses = Objective.regression.losses(
         Tensor([1, 2, 3, 4] as [Float], shape: [2, 2]), Tensor([0, 5, 1, 4] as [Float], shape: [2, 2]))
       #expect(try losses.array() == [5, 2])
@@ -98,7 +98,7 @@ private struct Line: ExampleSource {
     }
   }
 
-  /// A run without end is one that nobody waits for, not one whose length overflows.
+  /// The largest possible lengths give an endless run; they do not overflow.
   @Test func lengthsThatAreNoNumbers() throws {
     try withDevice(SmallRun().device) { () throws in
       for length in [TrainingOptions.Length.epochs(.max), .steps(.max)] {
@@ -123,7 +123,7 @@ private struct Line: ExampleSource {
     }
   }
 
-  /// Examples a second are those of the epoch: what they say of its time adds up to the time of all steps.
+  /// The rate in examples per second is that of the epoch: the times of the epochs add up to the time of all steps.
   @Test func ratesAreThoseOfTheEpoch() throws {
     try SmallRun().inDirectory { run, path in
       let result = try run.trainer().run()
@@ -143,12 +143,12 @@ private struct Line: ExampleSource {
     run.options.batchSize = nil
     try withDevice(run.device) { () throws in
       _ = try run.trainer().run()
-      // The first values, the step, the evaluation.
+      // The initial values, the step, the evaluation.
       #expect(run.device.preparedPlanCount == 3)
     }
   }
 
-  /// Stops after every possible step, and goes on in a new trainer.
+  /// Stops after different numbers of steps, and resumes in a new trainer.
   @Test func resumingGivesTheSameBits() throws {
     let whole = try SmallRun().inDirectory { run, path in
       (try run.trainer().run(), try Data(contentsOf: URL(filePath: "\(path)/metrics.jsonl")))
@@ -171,7 +171,7 @@ private struct Line: ExampleSource {
     }
   }
 
-  /// The scale of the loss, and what it knows of overflows, goes on too.
+  /// The scale of the loss and its overflow counts are restored too.
   @Test func resumingInMixedPrecisionGivesTheSameBits() throws {
     var run = SmallRun()
     run.options.precision = .mixed
@@ -224,7 +224,7 @@ private struct Line: ExampleSource {
       let second = try run.trainer()
       try second.resume { Issue.record("\($0)") }
       _ = try second.run()
-      // A run that is over leaves the folder to others.
+      // A finished run releases the folder.
       let third = try run.trainer()
       try third.resume { Issue.record("\($0)") }
       #expect(third.state.step == 18 && second.state.step == 18)
@@ -286,7 +286,7 @@ private struct Line: ExampleSource {
     }
   }
 
-  /// Schedules go by validation examples, else by the training loss: a test part steers nothing.
+  /// Schedules follow the validation examples, or else the training loss: the test set steers nothing.
   @Test(arguments: [false, true]) func schedulesNeverGoByTheTest(hasValidation: Bool) throws {
     let (records, seen) = (Records(), Records())
     var run = SmallRun()
@@ -317,13 +317,13 @@ private struct Line: ExampleSource {
     }
   }
 
-  /// Without what depends on time.
+  /// The metrics without the fields that depend on time.
   private func withoutSeconds(_ metrics: String) -> String {
     metrics.replacing(/"(seconds|epoch_seconds|examples_per_second|loader_share)":[^,}]*/, with: "")
   }
 }
 
-/// Notes what it is told.
+/// A schedule that records the metrics it receives.
 private struct Listener: MetricSchedule {
   static let name = "listener"
   let seen: Records
@@ -341,9 +341,9 @@ private final class Records: @unchecked Sendable {
   func append(_ record: JSONObject) { lock.withLock { stored.append(record) } }
 }
 
-/// Batches that threads prepare ahead.
+/// Batches that threads prepare in advance.
 @Suite struct PrefetchingTests {
-  /// Batches whose third one cannot be read.
+  /// A source whose third batch cannot be read.
   private struct Broken: ExampleSource {
     let count = 40
 
@@ -383,7 +383,7 @@ private final class Records: @unchecked Sendable {
       #expect(throws: DataError.self) { try pass.next() }
       #expect(try pass.next()?.targets.array(of: Int.self).first == 30)
       #expect(try pass.next() == nil)
-      // A pass that is given up ends its threads.
+      // An abandoned pass ends its threads.
       var first = Broken().prefetched(threads: 2, batchesAhead: 1).pass(over: batches, from: 0, epoch: nil)
       #expect(try first.next() != nil)
     }

@@ -5,9 +5,9 @@ import Testing
 
 @testable import ApusTraining
 
-/// What is measured of training: from the outputs of the steps themselves.
+/// Training metrics, computed from the outputs of the training steps.
 @Suite struct TrainingMeasureTests {
-  /// Points of 30 classes, of which a linear model gets some right by chance.
+  /// Points of 30 classes; a linear model gets some right by chance.
   private struct ManyClasses: ExampleSource {
     let points: Points
     var count: Int { points.count }
@@ -38,7 +38,7 @@ import Testing
     withRandomKey(RandomKey(seed: 4)) { Sequential { Linear(3, 30) } }
   }
 
-  /// With a rate of 0 all steps and both evaluations measure the same model.
+  /// With a learning rate of 0, all steps and both evaluations measure the same model.
   @Test(arguments: TestDevice.all) func trainingIsMeasuredAsTestsAre(_ place: TestDevice) throws {
     try withDevice(place.device) {
       let source = ManyClasses(points: try Points(count: 43))
@@ -62,7 +62,7 @@ import Testing
     }
   }
 
-  /// Penalties, weights of classes and smoothing change what is minimized, not the unit of the loss that is reported.
+  /// Penalties, class weights and label smoothing change the minimized loss, not the unit of the reported loss.
   @Test func lossesOfTrainingAreThoseOfTests() throws {
     try withDevice(SmallRun().device) {
       let source = ManyClasses(points: try Points(count: 43))
@@ -104,7 +104,7 @@ import Testing
     }
   }
 
-  /// The measures ride along with the step: no weight changes by a bit, and no plan is added.
+  /// The measures are evaluated along with the step: no bit of a weight changes, and no plan is added.
   @Test(arguments: TestDevice.all) func measuringChangesNoBit(_ place: TestDevice) throws {
     func run(_ objective: Objective) throws -> (digest: String, plans: Int) {
       // A device that nothing else uses.
@@ -122,7 +122,7 @@ import Testing
     #expect(bare.digest == measured.digest && bare.plans == measured.plans, "\(bare), \(measured)")
   }
 
-  /// The time of each epoch is its own, and adds up to that of the run; also over sessions.
+  /// Each epoch has its own time, and the times add up to the time of the run, also over several sessions.
   @Test func epochsHaveTheirOwnTimes() throws {
     try SmallRun().inDirectory { run, path in
       try run.trainer().stop(after: 8)

@@ -26,7 +26,7 @@ import Testing
       model, Adam(learningRate: 0.1), on: examples, TrainingOptions(length: .steps(3), batchSize: batchSize))
   }
 
-  /// What is planned is what the same run takes, on a device that nothing else uses.
+  /// The planned memory is what the same run uses, on a device that nothing else uses.
   @Test(arguments: devices) func planningTellsWhatARunTakes(_ place: TestDevice) throws {
     let device = try place.reopened()
     for batchSize in [8, 512] {
@@ -38,7 +38,7 @@ import Testing
       #expect(planned.modelByteCount == 4 * (8 * 9 + 8 + 2048 * 64 + 64 + 640 + 10))
       #expect(planned.optimizerByteCount == 2 * planned.modelByteCount)
       try withDevice(device) { _ = try trainer(batchSize).run() }
-      // The processor's workspaces are no buffers.
+      // The workspaces of the CPU are not buffers.
       let ratio = Double(planned.byteCount) / Double(device.memory.peak)
       #expect((0.99...(device.info.kind == .cpu ? 1.5 : 1.05)).contains(ratio), "\(batchSize): \(ratio)")
       device.releaseUnusedMemory()
@@ -57,12 +57,12 @@ import Testing
     }
     #expect(memory.batchSize == 3000 && fitting >= 1000 && fitting < 1300, "\(fitting)")
     #expect(error!.description.contains("batch size \(fitting) fits"), "\(error!)")
-    // What is suggested passes the same check, and its neighbour does not.
+    // The suggested batch size passes the same check, and the next larger one does not.
     #expect(try limit.check(batchSize: fitting, on: "this", plan).batchSize == fitting)
     #expect(throws: TrainingError.self) { _ = try limit.check(batchSize: fitting + 1, on: "this", plan) }
   }
 
-  /// A device may have much memory and give no large piece of it.
+  /// A device may have much memory but no large single allocation.
   @Test func aSingleArrayMayBeTooLarge() throws {
     try withDevice(SmallRun().device) {
       func plan(_ size: Int) throws -> TrainingMemory { try TrainingMemory(on: .current) { trainer(size) } }
@@ -75,7 +75,7 @@ import Testing
     }
   }
 
-  /// A line, a staircase and a jump: the answer is exact, and takes few plans.
+  /// For a line, a staircase and a jump, the search is exact and needs few plans.
   @Test func theSearchIsExact() {
     let shapes: [@Sendable (Int) -> Int] = [
       { 1000 + 37 * $0 }, { 1000 + 4096 * ($0 * 37 / 4096 + 1) }, { $0 < 700 ? 10 : 1 << 40 }, { $0 * $0 },
@@ -95,7 +95,7 @@ import Testing
     }
   }
 
-  /// Sizes beyond all memory are not even planned.
+  /// Sizes beyond all memory are refused without planning.
   @Test func absurdSizesAreRefusedAtOnce() throws {
     func plan(_ size: Int) throws -> TrainingMemory {
       #expect(size <= 100_000)

@@ -1,5 +1,5 @@
-// Gives every test process a kernel cache of PoCL of its own, so that programs are built from their text and the
-// user's cache is left alone. The environment is written before the first thread starts: later, others read it.
+// Gives every test process its own PoCL kernel cache, so that programs are built from source and the user's cache is
+// not used. The environment is set before the first thread starts, since other threads read it later.
 #define _XOPEN_SOURCE 700
 #include "environment.h"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Activations beside those of layers.py: writes activations.safetensors. Run it again when a case is added, and check
-the file in."""
+"""Activations that layers.py does not cover: writes activations.safetensors. After adding a case, run it again and
+commit the file."""
 import torch
 import torch.nn as nn
 from fixture import Fixture, randn
@@ -9,7 +9,7 @@ f = Fixture()
 
 
 class StraightThrough(torch.autograd.Function):
-    """1 where x >= 0, with the gradient of the identity, or that of a clipped identity."""
+    """1 where x >= 0, with the gradient of the identity or of a clipped identity."""
 
     @staticmethod
     def forward(ctx, x, clips):
@@ -33,7 +33,7 @@ class UnitStep(nn.Module):
 
 
 class ScaledTanh(nn.Module):
-    """By the form of the literature: 2 / (1 + exp(-2ax)) - 1 is tanh(ax)."""
+    """In the form of the literature: 2 / (1 + exp(-2ax)) - 1 is tanh(ax)."""
 
     def __init__(self, slope, scale):
         super().__init__()

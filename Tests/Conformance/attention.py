@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Attention: writes attention.safetensors. Run it again when a case is added, and check the file in.
+"""Attention: writes attention.safetensors. After adding a case, run it again and commit the file.
 
-Masks of truth values are true where a query may attend to a key, as in scaled_dot_product_attention; the modules of
-PyTorch get the opposite."""
+Boolean masks are true where a query may attend to a key, as in scaled_dot_product_attention; the modules of PyTorch get
+the inverse."""
 import math
 
 import torch
@@ -14,14 +14,14 @@ f = Fixture()
 
 
 def flags(*shape):
-    """A mask that leaves each query a key, the first."""
+    """A random mask that leaves each query at least the first key."""
     mask = torch.rand(*shape) < 0.6
     mask[..., 0] = True
     return mask
 
 
 def present(*lengths, size):
-    """[batch, size]: where there is an element."""
+    """A mask [batch, size] of the elements before the end of each sequence."""
     return torch.arange(size) < torch.tensor(lengths)[:, None]
 
 
@@ -29,7 +29,7 @@ def causal(queries, keys, offset=0):
     return torch.ones(queries, keys, dtype=torch.bool).tril(offset)
 
 
-# The function. Shapes are [batch, heads, length, size].
+# The attention function. Shapes are [batch, heads, length, size].
 def dot(case, f_, *inputs, **others):
     f.function("sdpa" + case, f_, *inputs, **others)
 
@@ -90,7 +90,7 @@ def waves(length, size):
 
 
 def slopes(heads):
-    """From the paper's code."""
+    """The slopes as in the paper's code."""
     if math.log2(heads).is_integer():
         start = 2 ** (-2 ** -(math.log2(heads) - 3))
         return [start ** (i + 1) for i in range(heads)]
@@ -127,7 +127,7 @@ f.function("linear-biases", lambda q, k, v: linear(q, k, v, 4), randn(2, 4, 4, 3
 f.function("linear-biases-odd", lambda q, k, v: linear(q, k, v, 6), randn(1, 6, 4, 3), randn(1, 6, 6, 3), randn(1, 6, 6, 3))
 
 
-# Multi-head attention. Biases are drawn: PyTorch begins with zeros.
+# Multi-head attention. Biases are random, since PyTorch initializes them to zeros.
 def drawn(m):
     with torch.no_grad():
         for p in m.parameters():
@@ -144,7 +144,7 @@ def alone(**options):
 
 
 def named(masks):
-    """Masks of truth values turned around, by their shapes."""
+    """Keyword arguments for masks, identified by their shapes, with boolean masks inverted."""
     found = {}
     for mask in masks:
         inverse = ~mask if mask.dtype == torch.bool else mask
@@ -170,7 +170,7 @@ heads("-weights-heads", M(6, 2, batch_first=True), lambda m, q, k: m(q, k, k, av
 heads("-key-bias", M(6, 2, add_bias_kv=True), alone(), x)
 heads("-zero-key", M(6, 2, add_zero_attn=True), alone(), x, flags(5, 5))
 heads("-both-keys", M(6, 2, add_bias_kv=True, add_zero_attn=True), alone(), x, flags(5, 5), present(5, 3, size=5))
-# Told that the mask is causal PyTorch forgets the mask, and with it that all may attend to the keys that it adds.
+# With is_causal=True PyTorch ignores the mask, and with it that all queries may attend to the added keys.
 heads("-both-keys-causal", M(6, 2, add_bias_kv=True, add_zero_attn=True), lambda m, x: m(
     x, x, x, need_weights=False, attn_mask=~causal(5, 5))[:1], x)
 
@@ -198,7 +198,7 @@ class Grouped(nn.Module):
 f.module("multihead-grouped", Grouped(8, 4, 2, False), randn(2, 5, 8))
 f.module("multihead-rotary", Grouped(8, 2, 1, True), randn(2, 5, 8))
 
-# Transformers. Without training there is a fast path with other rounding and without gradients.
+# Transformers, in training mode: in inference PyTorch has a fast path with other rounding and without gradients.
 x, memory = randn(4, 2, 6), randn(3, 2, 6)
 layer = dict(nhead=2, dim_feedforward=5, dropout=0.0)
 E, D = nn.TransformerEncoderLayer, nn.TransformerDecoderLayer

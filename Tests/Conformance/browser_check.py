@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Looks at a page as a reader does: in Chromium, at the width of a phone and of a desktop, on light and dark.
+"""Checks the layout of a page in Chromium, at the width of a phone and of a desktop, in light and dark mode.
 
-Fails where the page is wider than the window, a figure is missing, empty or cut off, letters are too small, a text leaves
-its picture or lies on another one, the console has an error, or anything is asked of the network. Screenshots are kept.
+Fails if the page is wider than the window, a figure is missing, empty or cut off, letters are too small, a text leaves
+its drawing or overlaps another one, the console has an error, or the page requests anything from the network. Keeps
+screenshots.
 
-usage: python3 browser_check.py PAGE.html FOLDER [FIGURE…]    (python's own library; chromium in PATH)
-       FIGURE: names of figures that have to be there; without any at least one has to
+usage: python3 browser_check.py PAGE.html FOLDER [FIGURE…]    (standard library; chromium in PATH)
+       FIGURE: names of required figures; without names at least one figure is required
 """
 import base64
 import itertools
@@ -18,7 +19,7 @@ import tempfile
 
 SIZES = {"phone": (390, 844, True), "desktop": (1280, 900, False)}
 
-# What the window shows, in its pixels. Text and rectangles of drawings are compared with the drawing they are in.
+# Collects positions in window pixels. Text and rectangles of drawings are compared with their drawing.
 PROBE = r"""
 (() => {
   const shown = e => e.getClientRects().length > 0 && getComputedStyle(e).visibility === "visible";
@@ -68,7 +69,7 @@ PROBE = r"""
 
 
 class Browser:
-    """Chromium over the pipes of its debugging protocol."""
+    """Chromium, controlled through the pipes of its debugging protocol."""
 
     def __init__(self):
         path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -80,7 +81,7 @@ class Browser:
                      "--disable-background-networking", f"--user-data-dir={self.profile.name}", "about:blank"]
 
         def wire():
-            # The browser reads commands from 3 and writes answers to 4. Neither may be what the other comes from.
+            # The browser reads commands from descriptor 3 and writes answers to 4; the pipes may already use 3 or 4.
             a, b = os.dup2(here[0], 103), os.dup2(there[1], 104)
             os.dup2(a, 3)
             os.dup2(b, 4)
@@ -143,7 +144,7 @@ class Browser:
 
 
 def complaints(events, address):
-    """What the console says and what was asked for, besides the page itself and what lies in it."""
+    """Console messages, and requests other than for the page itself and its embedded data."""
     for event in events:
         method, data = event.get("method"), event.get("params", {})
         if method == "Network.requestWillBeSent" and not data["request"]["url"].startswith(("data:", address)):

@@ -1,15 +1,16 @@
-"""Files of PyTorch's results, which the tests compare Apus with: NAME.safetensors beside NAME.py.
+"""Files of PyTorch's results, with which the tests compare Apus: NAME.safetensors next to NAME.py.
 
-Everything is computed in float64 from values that float32 holds, so that a difference is an error of ours. A tensor is
-called CASE/KEY:
+All results are computed in float64 from values that are exact in float32, so that a difference is an error of Apus. A
+tensor is called CASE/KEY:
 
-  input.I, state.K     what goes in: inputs in order, parameters and buffers by their keys of the state dict
-  output.I             what comes out
+  input.I, state.K     the inputs in order, and the parameters and buffers by their keys in the state dict
+  output.I             the outputs
   after.K              a buffer that the module changed
   gradient.input.I, gradient.K
-                       of the sum of all outputs, each times the pattern cos(0), cos(1), ... of its row-major places
+                       the gradients of the sum of all outputs, each times the pattern cos(0), cos(1), ... of its
+                       row-major indices
 
-The metadata hold the names of the cases, in order, and the versions.
+The metadata contain the names of the cases, in order, and the versions.
 """
 import json
 import os
@@ -24,7 +25,7 @@ torch.manual_seed(20240611)
 
 
 def exact(t):
-    """The tensor in float64, its values rounded to float32."""
+    """The tensor in float64, with values rounded to float32."""
     return t.detach().to(torch.float32).to(torch.float64) if t.is_floating_point() else t.detach()
 
 
@@ -42,7 +43,7 @@ class Fixture:
         self.cases, self.tensors = [], {}
 
     def add(self, case, **tensors):
-        """A case of tensors; numbers and lists become float64 tensors."""
+        """Adds a case of tensors; numbers and lists become float64 tensors."""
         if case in self.cases:
             raise ValueError(f"{case} stands twice")
         self.cases.append(case)
@@ -55,7 +56,7 @@ class Fixture:
         self.tensors[f"{case}/{key}"] = value.detach().clone().contiguous()
 
     def function(self, case, f, *inputs, **others):
-        """A function of tensors, with the gradients of those that are floating-point."""
+        """Adds a function of tensors, with the gradients of its floating-point inputs."""
         inputs = [exact(x).requires_grad_(x.is_floating_point()) for x in inputs]
         outputs = f(*inputs)
         self.add(case)
@@ -64,7 +65,7 @@ class Fixture:
             self.put(case, key, value)
 
     def module(self, case, module, *inputs, training=True, repeat=1, call=None):
-        """A module with the gradients of inputs and parameters. `repeat` runs it several times, for its buffers."""
+        """Adds a module with the gradients of inputs and parameters. It runs `repeat` times, for its buffers."""
         module = module.double().train(training)
         with torch.no_grad():
             for value in module.state_dict().values():

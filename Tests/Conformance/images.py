@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Picture files and what Pillow reads from them: `file` (bytes) and `pixels`, uint8 of `size` [height, width, channels].
-Colours are what `convert("RGB")` gives, which drops transparency; values of 16 bits are their upper bytes.
+"""Image files and the pixels that Pillow reads from them: `file` (bytes) and `pixels`, uint8 of `size` [height, width,
+channels]. Colors are those of `convert("RGB")`, which drops transparency; 16-bit samples are their upper bytes.
 
 usage: python3 images.py    (torch, numpy, safetensors, pillow)
 """
@@ -46,12 +46,12 @@ def chunk(name, data):
 
 
 def with_chunk(file, name, data):
-    """A PNG file with a chunk behind its header."""
+    """A PNG file with an additional chunk after its header."""
     return file[:33] + chunk(name, data) + file[33:]
 
 
 def wide(values):
-    """A PNG file of 16 bits a sample, which Pillow does not write for colours."""
+    """A PNG file with 16 bits per sample, which Pillow does not write for colors."""
     height, width, channels = values.shape
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
     header = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
@@ -59,7 +59,7 @@ def wide(values):
 
 
 def interlaced(levels):
-    """A PNG file of 4 bits a sample in the seven passes of Adam7, which Pillow does not write."""
+    """A PNG file with 4 bits per sample in the seven passes of Adam7, which Pillow does not write."""
     height, width = levels.shape
     rows = b""
     for y, x, dy, dx in ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)):

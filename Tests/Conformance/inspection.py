@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Saliency maps (Simonyan et al., 2013) and Grad-CAM (Selvaraju et al., 2017) of a small net.
+"""Saliency maps (Simonyan et al., 2013) and Grad-CAM (Selvaraju et al., 2017) of a small network.
 
   input.0, input.1     images, and the classes whose scores are explained
   state.K              the parameters of a chain of layers
   output.0             the scores
-  saliency             max over channels of |d score / d pixel|, of the given classes; saliency.largest of the largest
-  cam, cam.4           relu(sum_k alpha_k A_k) of the last convolution, and of the rectifier behind it
+  saliency             max over channels of |d score / d pixel| for the given classes; saliency.largest for the class
+                       with the largest score
+  cam, cam.4           relu(sum_k alpha_k A_k) of the last convolution, and of the rectifier after it
 
 usage: python3 inspection.py    (torch, numpy, safetensors)
 """

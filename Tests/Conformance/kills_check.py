@@ -2,8 +2,8 @@
 
     python3 Tests/Conformance/kills_check.py [--kills 300] [--apus .build/release/apus] [--device cpu] [--seed 0]
 
-Five kinds of runs take turns: mlp, lenet5, char-lstm, a table and a folder of pictures. Each run is killed with SIGKILL
-again and again, and goes on until it is finished; then the next one starts, until there were that many kills of each kind.
+There are five kinds of runs: mlp, lenet5, char-lstm, a table and a folder of images. Each run is killed with SIGKILL
+and resumed until it is finished; then the next run starts, until the kills of the kind are done.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import zlib
 
 
 def png(path, value, seed):
-    """Writes a grey picture of 16x16 pixels, of noise around a value."""
+    """Writes a gray image of 16x16 pixels with noise around a value."""
     noise = random.Random(seed)
     rows = b"".join(b"\0" + bytes(min(255, value + noise.randrange(60)) for _ in range(16)) for _ in range(16))
 
@@ -48,7 +48,7 @@ def make_data(folder):
 
 
 def recipes(folder):
-    """Name, and the words behind `apus train`."""
+    """The name of each kind, and the arguments of `apus train`."""
     pictures = ["--layers", "conv 4 3x3 pad 1, batchnorm, relu, pool 2x2 stride 2, dropout 0.2, dense 2"]
     return {
         "mlp": ["mlp", "--data", "synthetic", "--steps", "100", "--optimizer", "adam"],
@@ -84,7 +84,7 @@ class Check:
         return json.loads(result.stdout.splitlines()[-1])["weights_sha256"], time.monotonic() - start
 
     def kill_once(self, words, longest):
-        """Whether the process was killed before it ended."""
+        """Runs the command; returns whether it was killed before it ended."""
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
             process.wait(self.random.uniform(0.005, longest))
@@ -101,7 +101,7 @@ class Check:
 
     def run(self, name, recipe, kills):
         whole, _ = self.digest(self.words(recipe, self.folder / f"{name}-whole"))
-        # The first run builds kernels. The length of the second one is that of the runs to come.
+        # The first run builds kernels, so that the second one gives the duration of later runs.
         again, seconds = self.digest(self.words(recipe, self.folder / f"{name}-again"))
         if again != whole:
             self.failures.append(f"{name}: two runs without kills have the weights {whole} and {again}")
@@ -144,7 +144,7 @@ def main():
         kinds = recipes(folder)
         total = 0
         for index, (name, recipe) in enumerate(kinds.items()):
-            # Together exactly as many as were asked for.
+            # The kills of all kinds sum to exactly the requested number.
             total += check.run(name, recipe, options.kills * (index + 1) // len(kinds) - total)
     for failure in check.failures:
         print(failure)

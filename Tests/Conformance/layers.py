@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Layers: writes layers.safetensors. Run it again when a case is added, and check the file in."""
+"""Layers: writes layers.safetensors. After adding a case, run it again and commit the file."""
 import torch
 import torch.nn as nn
 from fixture import Fixture, exact, randn
@@ -67,7 +67,7 @@ f.module("lp-pool3d", nn.LPPool3d(2, 2), randn(1, 2, 2, 4, 2))
 
 
 def drawn(m):
-    """The module with parameters and running values as if it had been trained."""
+    """The module with random parameters and running values, as if it had been trained."""
     with torch.no_grad():
         for key, value in m.state_dict().items():
             if value.is_floating_point():

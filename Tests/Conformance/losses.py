@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Losses: writes losses.safetensors. Run it again when a case is added, and check the file in."""
+"""Losses: writes losses.safetensors. After adding a case, run it again and commit the file."""
 import torch
 import torch.nn.functional as F
 from fixture import Fixture, exact, randn
@@ -52,7 +52,7 @@ q = exact(torch.rand(3, 5) * 0.9 + 0.05)
 f.function("binary-cross-entropy-from-probabilities", F.binary_cross_entropy, q, yes)
 f.function("binary-cross-entropy-from-probabilities-weights",
            lambda x, t, w: F.binary_cross_entropy(x, t, w.detach(), reduction="none"), q, yes, torch.rand(5) + 0.5)
-# Certain and wrong: the logarithm is -100, the gradient that of PyTorch's rule.
+# Certain and wrong predictions: the logarithm is -100, and the gradient is that of PyTorch's clamped rule.
 f.function("binary-cross-entropy-certain", lambda x, t: F.binary_cross_entropy(x, t.detach(), reduction="none"),
            torch.tensor([0.0, 1.0, 0.0, 1.0]), torch.tensor([0.0, 1.0, 1.0, 0.0]))
 
@@ -62,7 +62,7 @@ f.function("kl-divergence-batch-mean", lambda x, t: F.kl_div(x, t, reduction="ba
 f.function("kl-divergence-logarithms", lambda x, t: F.kl_div(x, t, log_target=True, reduction="sum"), logs, t.log())
 f.function("kl-divergence-zeros", lambda x, t: F.kl_div(x, t.detach(), reduction="none"), logs, exact(torch.eye(3, 5)))
 
-# No binary hinge in PyTorch: by the formula.
+# PyTorch has no binary hinge loss: computed by the formula.
 f.function("hinge", lambda x, t: torch.relu(1 - t * x).mean(), a, signs)
 f.function("squared-hinge", lambda x, t: torch.relu(1 - t * x).square().sum(), a, signs)
 f.function("soft-margin", lambda x, t: F.soft_margin_loss(x, t.detach()), a, signs)
@@ -85,7 +85,7 @@ f.function("gaussian", F.gaussian_nll_loss, a, b, yes + 0.1)
 f.function("gaussian-full", lambda x, t, v: F.gaussian_nll_loss(x, t, v, full=True, eps=0.4, reduction="none"), a, b, yes)
 
 
-# The gradients are those of logits: PyTorch's rule holds behind a log-softmax only.
+# Gradients are with respect to logits: PyTorch's gradient is valid only after a log-softmax.
 def ctc(case, targets, inputs, lengths, times=7, classes=5, **options):
     f.function(case, lambda x, t: F.ctc_loss(x.log_softmax(2), t, inputs, lengths, **options),
                randn(times, len(inputs), classes) * 2, torch.tensor(targets))

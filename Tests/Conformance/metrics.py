@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Measures of classifiers and regressions by scikit-learn: writes metrics.safetensors. Run it again when a case is added,
-and check the file in. What scikit-learn does not have, or leaves undefined, is computed from its definition here."""
+"""Metrics of classifiers and regressions by scikit-learn: writes metrics.safetensors. After adding a case, run it again
+and commit the file. Metrics that scikit-learn lacks or leaves undefined are computed here from their definitions."""
 import warnings
 
 import numpy as np
@@ -20,7 +20,7 @@ def defined(values):
 
 
 def top(p, y, k):
-    """Among equal outputs the lower class number ranks first: scikit-learn has it the other way round."""
+    """Among equal outputs the lower class number ranks first; scikit-learn ranks the higher one first."""
     classes = p.shape[1]
     places = np.argsort(-p, axis=1, kind="stable")[:, :k]
     share = (places == y[:, None]).any(1).mean()
@@ -39,7 +39,7 @@ def calibration_error(confidence, hit, bins):
 
 
 def points(score, positive):
-    """Each threshold with tp, fp, positives, negatives."""
+    """Tuples (threshold, tp, fp, positives, negatives)."""
     return [(t, np.sum(positive & (score >= t)), np.sum(~positive & (score >= t)), np.sum(positive), np.sum(~positive))
             for t in np.unique(score)[::-1]]
 

@@ -1,10 +1,10 @@
-"""Runs damaged and hostile files of every format through the command, and reports crashes, traps and overruns.
+"""Runs the command on damaged and hostile files of every format, and reports crashes, traps and exceeded limits.
 
     python mutants_check.py APUS [--formats png,csv] [--count 10000] [--seconds 600] [--jobs 2] [--seed 1] [--keep DIR]
 
-A mutant has to end the command with 0, 1, 64, 65 or 74, within 1 GB of resident memory and 10 seconds, with a message of at
-most 16 KiB that holds no control character. Formats of which one process reads many files (pictures) are run in batches;
-a batch that fails is halved until the mutant is found. What fails is kept in DIR. Needs nothing but Python.
+On a mutant the command has to exit with 0, 1, 64, 65 or 74, within 1 GB of resident memory and 10 seconds, with a
+message of at most 16 KiB without control characters. Formats of which one process reads many files (images) run in
+batches; a failing batch is halved until the mutant is found. Failing mutants are kept in DIR. Requires only Python.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from pathlib import Path
 
 MEMORY = 1 << 30
 SECONDS = 10
-# Far above what is measured: what runs away ends here, before the machine does.
+# Far above the measured use: a runaway process ends here before it exhausts the machine.
 ADDRESS_SPACE = 6 << 30
 HERE = Path(__file__).parent
 ALLOWED = {0, 1, 64, 65, 74}
@@ -40,13 +40,13 @@ NUMBERS = [0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x8000000
 
 
 def mutated(data, random, others):
-    """Some changes of bytes: flips, numbers at the edges of their types, cuts, copies, pieces of other files."""
+    """Random changes of bytes: flips, limits of number types, deletions, copies, and fragments of other files."""
     data = bytearray(data)
     for _ in range(random.choice([1, 1, 1, 2, 4, 16])):
         kind = random.randrange(9)
         at = random.randrange(len(data) + 1)
         if random.random() < 0.4:
-            at = min(at, random.randrange(64))  # Headers are small, and what matters most.
+            at = min(at, random.randrange(64))  # Headers are small and matter most.
         size = random.choice([1, 2, 4, 8, 64, 1024])
         if kind == 0 and at < len(data):
             data[at] ^= 1 << random.randrange(8)
@@ -78,7 +78,7 @@ WORDS = [
 
 
 def rewritten(text, random, words):
-    """Some changes of tokens: others in their places, numbers at the edges, copies, cuts."""
+    """Random changes of tokens: replacements, limits of number types, copies, and deletions."""
     tokens = re.findall(r"\w+|\s+|[^\w\s]", text) or [""]
     for _ in range(random.choice([1, 1, 2, 4])):
         kind = random.randrange(6)
@@ -102,7 +102,7 @@ def rewritten(text, random, words):
     return "".join(tokens)
 
 
-# --- Formats: what there is of each, what a mutant is, and which command reads it
+# --- Formats: seeds, mutants, and the command that reads each format
 
 
 def safetensors(path):
@@ -113,7 +113,7 @@ def safetensors(path):
 
 
 def fixture_pictures(kind):
-    """The files of pictures in images.safetensors, stored as numbers of one byte each or wider."""
+    """The image files in images.safetensors, whose bytes are stored as numbers of any width."""
     header, data = safetensors(HERE / "images.safetensors")
     widths = {"U8": "B", "I64": "q", "I32": "i", "F32": "f", "F64": "d"}
     found = []
@@ -128,7 +128,7 @@ def fixture_pictures(kind):
 
 
 def png_repaired(data):
-    """The same chunks with the checksums that belong to them: else every mutant ends there."""
+    """The same chunks with correct checksums: otherwise every mutant fails there."""
     out, at = data[:8], 8
     while at + 12 <= len(data):
         length = struct.unpack(">I", data[at : at + 4])[0]
@@ -169,7 +169,7 @@ def tar(files):
 
 
 def tar_repaired(data):
-    """Sums that belong to the headers, wherever a block looks like one."""
+    """Corrects the checksum of every block that looks like a header."""
     data = bytearray(data)
     for at in range(0, len(data) - 511, 512):
         if data[at + 257 : at + 262] == b"ustar":
@@ -179,7 +179,7 @@ def tar_repaired(data):
 
 
 class Format:
-    """One format: `mutant` gives the bytes or the text of one, `words` the command that reads it."""
+    """One format: `mutant` returns the bytes or the text of a mutant, and `words` the command that reads it."""
 
     batch = 1
 
@@ -193,7 +193,7 @@ class Format:
         ]  # fmt: skip
 
     def run(self, mutants):
-        """Runs the command over some mutants in a folder of its own."""
+        """Runs the command on some mutants in a new folder."""
         self.folder = Path(tempfile.mkdtemp(dir=self.place))
         try:
             return outcome(self.apus, self.words(mutants))
@@ -251,7 +251,7 @@ class CIFAR(Format):
 
 
 class Pictures(Format):
-    """Pictures of a folder, those that cannot be read left out."""
+    """Images in a folder; images that cannot be read are left out."""
 
     batch = 100
 
@@ -368,7 +368,7 @@ class Config(Format):
 
 
 class Tokenizer(Format):
-    """The tokenizer of a checkpoint, whose digest is that of the mutant."""
+    """The tokenizer of a checkpoint whose digest matches the mutant."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
@@ -408,7 +408,7 @@ class Tokenizer(Format):
 
 
 def find(value, key):
-    """The objects in a value that have a key."""
+    """All objects inside of a JSON value that have the key."""
     if isinstance(value, dict):
         return ([value] if key in value else []) + [found for inner in value.values() for found in find(inner, key)]
     return [found for inner in value for found in find(inner, key)] if isinstance(value, list) else []
@@ -462,7 +462,7 @@ def limits():
 
 
 def outcome(apus, words):
-    """What is wrong with a run of the command; None where nothing is, and its seconds and bytes."""
+    """Runs the command; returns the problem or None, the seconds, and the bytes of memory."""
     began = time.monotonic()
     words = [word.encode("utf-8", "surrogatepass") for word in words]
     with tempfile.TemporaryFile() as errors:
@@ -485,7 +485,7 @@ def outcome(apus, words):
         text = errors.read(1 << 20)
     memory = usage.ru_maxrss * 1024
     code = os.waitstatus_to_exitcode(status)
-    # The time of a process is its own: others may share the processor.
+    # Processor time, since other processes may share the processor.
     used = usage.ru_utime + usage.ru_stime
     if not done or used > SECONDS:
         return f"took {used:.1f} s of the processor, {seconds:.1f} s in all", used, memory
@@ -499,7 +499,7 @@ def outcome(apus, words):
 
 
 def check(kind, place, apus, tiny, seed, first, count):
-    """Runs some mutants; those that fail, with the reason, and the most seconds and bytes of one run."""
+    """Runs some mutants; returns those that fail with the reason, and the maximum seconds and bytes of one run."""
     form = FORMATS[kind](place, apus, tiny)
     mutants = [form.mutant(random.Random(f"{kind} {seed} {number}")) for number in range(first, first + count)]
     failures, most_seconds, most_memory = [], 0, 0
@@ -509,7 +509,7 @@ def check(kind, place, apus, tiny, seed, first, count):
         try:
             reason, seconds, memory = form.run([mutants[i] for i in part])
         except (OSError, ValueError) as error:
-            # A text that no command line can carry is no mutant.
+            # A text that does not fit on a command line is skipped.
             reason, seconds, memory = (None if isinstance(error, ValueError) or error.errno == 7 else str(error)), 0, 0
         most_seconds, most_memory = max(most_seconds, seconds), max(most_memory, memory)
         if reason is None:
@@ -522,7 +522,7 @@ def check(kind, place, apus, tiny, seed, first, count):
 
 
 def prepare(place, apus):
-    """Small data, and runs with a checkpoint of each tokenizer."""
+    """Creates small data sets, and runs with a checkpoint of each tokenizer."""
     tiny = place / "tiny"
     tiny.mkdir()
     for name in ("train", "t10k"):

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""20 steps of a small net with each optimizer: writes optimizers.safetensors. Run it again when a case is added, and
-check the file in.
+"""20 steps of a small network with each optimizer: writes optimizers.safetensors. After adding a case, run it again and
+commit the file.
 
-CASE/losses are the losses before each step, CASE/after.K the parameters and buffers after the last, CASE/slot.K.NAME
-what the optimizer keeps then; start/state.K, start/input.0 and start/input.1 (the classes) are what all begin with.
+CASE/losses are the losses before each step, CASE/after.K the parameters and buffers after the last step, and
+CASE/slot.K.NAME the optimizer state at that point. All cases begin with start/state.K, start/input.0 and start/input.1
+(the classes).
 """
 import torch
 import torch.nn as nn
@@ -14,7 +15,7 @@ f = Fixture()
 O = torch.optim
 
 
-# No bias ahead of the batch norm: its gradient is rounding noise, of which Adam makes full steps.
+# No bias before the batch norm: its gradient is rounding noise, which Adam scales to full steps.
 def net():
     return nn.Sequential(
         nn.Conv2d(1, 3, 3, padding=1, bias=False), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
@@ -78,7 +79,7 @@ run("rprop-limits", lambda p: O.Rprop(p, 2e-3, etas=(0.4, 1.5), step_sizes=(1e-3
 
 
 class Formula(O.Optimizer):
-    """Rules that PyTorch does not have, from their papers: `step_of` changes a parameter by its gradient and state."""
+    """Rules that PyTorch lacks, from their papers: `step_of` updates a parameter with its gradient and state."""
 
     def __init__(self, parameters, step_of, names):
         super().__init__(parameters, {})
@@ -123,7 +124,7 @@ run("lamb", lambda p: Formula(p, lamb, ["exp_avg", "exp_avg_sq"]))
 
 
 def run_look_ahead(case, rate, momentum):
-    """Sutskever et al., 2013, equations 3 and 4: the gradient is that at w + momentum * v."""
+    """Sutskever et al., 2013, equations 3 and 4: the gradient is evaluated at w + momentum * v."""
     m = net()
     m.load_state_dict(start)
     parameters = dict(m.named_parameters())
@@ -153,7 +154,7 @@ run_look_ahead("nesterov-look-ahead", 0.05, 0.9)
 
 
 def groups(m):
-    """No decay for what has one axis, and a tenth of the rate for the convolution."""
+    """No decay for parameters with one axis, and a tenth of the rate for the convolution."""
     named = list(m)
     vectors = [p for p in named if p.dim() <= 1]
     return [{"params": [named[0]], "lr": 0.001}, {"params": vectors, "weight_decay": 0.0},

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Recurrent layers: writes recurrent.safetensors. Run it again when a case is added, and check the file in.
+"""Recurrent layers: writes recurrent.safetensors. After adding a case, run it again and commit the file.
 
-Outputs are the sequence, then the last states. Cases with lengths hold them as CASE/lengths; the elements behind the
-end are NaN in the inputs, and their gradients are zeros."""
+The outputs are the sequence, then the last states. Cases with lengths contain CASE/lengths; input elements after the
+end of a sequence are NaN, and their gradients are zeros."""
 import torch
 import torch.nn as nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -58,7 +58,7 @@ f.module("gru-cell-no-bias", nn.GRUCell(3, 4, bias=False), randn(2, 3), call=cel
 
 
 def truncated(m, x):
-    """Two pieces; gradients end between them."""
+    """Two segments of a sequence with gradients truncated between them."""
     y, s = m(x[:3])
     z, s = m(x[3:], tuple(t.detach() for t in s) if isinstance(s, tuple) else s.detach())
     return flat((torch.cat([y, z]), s))

@@ -1,9 +1,9 @@
-"""Pictures that look like something."""
+"""Test images with smooth structure."""
 import numpy
 
 
 def scene(height, width, channels, seed=0):
-    """Smooth colours with a texture on them."""
+    """Smooth colors with added noise."""
     random = numpy.random.default_rng(seed)
     y, x = numpy.mgrid[0:height, 0:width]
     planes = [

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""A table and what scikit-learn makes of its columns, fitted on the training rows.
+"""A table, and the features that scikit-learn computes from its columns, fitted on the training rows.
 
   table/csv                     the bytes of the file
-  table/train                   the numbers of the training rows
+  table/train                   the indices of the training rows
   SCALING-FILLING-CATEGORIES/output.0
-                                the features of all rows, column by column as they stand in the table; with "-missing",
-                                a feature behind each numeric column in which training rows have no value
+                                the features of all rows, in the order of the columns; with "-missing", an indicator
+                                after each numeric column in which training rows have no value
   table/weights                 compute_class_weight("balanced") of the target's classes in the training rows
 
 usage: python3 tables.py    (scikit-learn, numpy; torch and safetensors to write the file)
@@ -29,7 +29,7 @@ is_train = numpy.isin(numpy.arange(COUNT), train)
 
 
 def with_gaps(values, share):
-    """Some of the values as text, with other ways to write a missing one."""
+    """The values as text, with some replaced by different spellings of a missing value."""
     words = ["", "NA", "NaN", "null", "?", "nan"]
     gaps = random.random(COUNT) < share
     return [words[random.integers(len(words))] if gap else str(value) for value, gap in zip(values, gaps)]
@@ -74,7 +74,7 @@ def features(scaling, filling, categories, indicates):
         if name in numeric:
             x = numpy.array([[numpy.nan if v in missing else float(v)] for v in values])
             if name == "nearly" and scaling == "min-max":
-                x -= 1e6  # exact, and without it MinMaxScaler loses the digits that are left
+                x -= 1e6  # exact; without it MinMaxScaler loses the remaining digits
             scaler = {"standard": StandardScaler, "min-max": MinMaxScaler, "none": FunctionTransformer}[scaling]()
             result.append(make_pipeline(SimpleImputer(strategy=filling), scaler).fit(x[train]).transform(x))
             if indicates:
@@ -84,7 +84,7 @@ def features(scaling, filling, categories, indicates):
             known = [sorted({v[0] for v in x[train]} - {""})]
             if categories == "one-hot":
                 encoder = OneHotEncoder(categories=known, handle_unknown="ignore", sparse_output=False)
-                # fit looks for categories that are not listed; the missing ones are left out of it.
+                # `fit` refuses categories that are not listed, so that missing values are left out.
                 result.append(encoder.fit(x[train][x[train][:, 0] != ""]).transform(x))
             else:
                 encoder = OrdinalEncoder(categories=known, handle_unknown="use_encoded_value", unknown_value=-1)

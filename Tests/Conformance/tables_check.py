@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Short training runs on tables that come with scikit-learn, side by side: its own networks and `apus train mlp`.
+"""Compares short training runs on scikit-learn's tables: its own networks and `apus train mlp`.
 
-Both learn from the same rows, with dense layers of 256 and 128, ReLU, Adam at a constant rate, batches of 64 drawn anew
-in each epoch, and features and target standardized by the training rows; each has its own random numbers. What is held
-out is measured by `apus evaluate`. R² of regression and accuracy of classification, the means of the splits, must not be
-further below scikit-learn's than 0.03 and 0.01.
+Both train on the same rows, with dense layers of 256 and 128, ReLU, Adam at a constant rate, batches of 64 shuffled in
+each epoch, and features and target standardized by the training rows; each uses its own random numbers. `apus evaluate`
+evaluates the held-out rows. The means over the splits must be at most 0.03 (R² of regression) and 0.01 (accuracy of
+classification) below scikit-learn's.
 
 usage: python3 tables_check.py [--apus PATH] [--device cpu] [--splits 5]        (scikit-learn, numpy)
 """
@@ -41,7 +41,7 @@ def write(path, names, features, target):
 
 
 def apus(arguments, task, names, train, test, seed):
-    """What `apus evaluate` says of the test rows, a file of their own."""
+    """Trains, and returns the score that `apus evaluate` reports for a separate file of the test rows."""
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         write(folder / "train.csv", names, *train)
@@ -54,7 +54,7 @@ def apus(arguments, task, names, train, test, seed):
                 raise SystemExit(f"apus {' '.join(map(str, words))}: {done.stderr}")
             return [json.loads(line) for line in done.stdout.splitlines()]
 
-        # A single row is left to the test of the run: all others are learnt from.
+        # The run holds out a single row and trains on all others.
         run("train", "mlp", "--data", f"csv:{folder}/train.csv", "--task", task, "--epochs", EPOCHS, "--batch-size", BATCH,
             "--optimizer", "adam", "--learning-rate", RATE, "--schedule", "constant", "--seed", seed,
             "--test-share", 1 / len(train[1]), "--output", folder / "run")

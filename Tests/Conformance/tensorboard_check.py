@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reads the files that EventFileTests writes with TensorBoard, and compares what it finds.
+"""Reads the files of EventFileTests with TensorBoard, and compares their contents with the expected values.
 
 usage: APUS_TENSORBOARD=DIR swift test … --filter EventFileTests
        python3 tensorboard_check.py DIR    (tensorboard, numpy; a new DIR each time)
@@ -21,7 +21,7 @@ def check(what, condition, *details):
 
 
 def noise(i):
-    """As Gallery.noise in the tests."""
+    """The same function as Gallery.noise in the tests."""
     mask = (1 << 64) - 1
     z = i * 0x9E3779B97F4A7C15 & mask
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 & mask
@@ -33,7 +33,7 @@ folder = sys.argv[1]
 files = sorted(f for f in os.listdir(folder) if "tfevents" in f)
 check("two files", len(files) == 2, files)
 
-# Every record is read, with its checksums, and every event is encoded as the library itself would.
+# Every record has valid checksums, and every event has the same encoding as the library's.
 count = 0
 for name in files:
     for record in event_file_loader.RawEventFileLoader(os.path.join(folder, name)).Load():
@@ -56,14 +56,14 @@ def scalars(tag):
 
 
 losses = scalars("loss/step")
-# Steps 31 to 40 of the first file are gone, those of the second are there.
+# Steps 31 to 40 come from the second file; those of the first are dropped.
 expected = {s: 1 / s for s in range(1, 21)} | {s: 99.0 for s in range(21, 31)} | {s: 1 / s for s in range(31, 41)}
 check("steps", sorted(losses) == sorted(expected), sorted(losses))
 check("losses", all(losses[s] == numpy.float32(v) for s, v in expected.items()), losses)
 check("each step once", len(events.Scalars("loss/step")) == 40, len(events.Scalars("loss/step")))
 check("train loss", scalars("loss/train") == {20: 0.25, 40: 0.125, 60: 0.0625}, scalars("loss/train"))
 check("accuracy", scalars("accuracy/test") == {20: 0.5, 40: 0.75, 60: 0.875}, scalars("accuracy/test"))
-# How long the run had taken when it went on from step 30 is not in the records.
+# The records do not contain the run's time at step 30, from which it resumed.
 check("speed", scalars("speed/steps_per_second") == {20: 10.0, 60: 5.0}, scalars("speed/steps_per_second"))
 check("examples", scalars("speed/examples_per_second") == {20: 1000.0}, scalars("speed/examples_per_second"))
 
@@ -83,7 +83,7 @@ check("text", text.tensor_proto.string_val[0].decode() == "# Configuration\n\nle
 metadata = events.SummaryMetadata("configuration")
 check("plugin", metadata.plugin_data.plugin_name == "text", metadata)
 
-# What the server itself reads: all values become tensors of plugins.
+# The server's own reader converts all values to tensors of plugins.
 served = [v for name in files for e in event_file_loader.EventFileLoader(os.path.join(folder, name)).Load() for v in e.summary.value]
 plugins = {v.tag: v.metadata.plugin_data.plugin_name for v in served if v.metadata.plugin_data.plugin_name}
 check("plugins", plugins.get("weights") == "histograms" and plugins.get("pictures/checkerboard") == "images"

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Tokens of byte-pair encoding and WordPiece as the Python package `tokenizers` makes them: tokens.json.
+"""Tokens of byte-pair encoding and WordPiece from the Python package `tokenizers`: writes tokens.json.
 
-Both are trained on a small text in several languages, and split others that have what is hard: contractions, several
-spaces, digits beside letters, accents, Chinese, words that are not known.
+Both are trained on a small text in several languages, and split texts with difficult contents: contractions, several
+spaces, digits next to letters, accents, Chinese, and unknown words.
 """
 
 import json
@@ -33,7 +33,7 @@ byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
 
 
 def byte_of():
-    """The byte that each character of GPT-2's alphabet stands for."""
+    """The byte of each character in GPT-2's alphabet."""
     shown = list(range(33, 127)) + list(range(161, 173)) + list(range(174, 256))
     table = {chr(b): b for b in shown}
     for n, b in enumerate(b for b in range(256) if b not in shown):

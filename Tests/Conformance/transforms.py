@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Transforms of pictures by Pillow, PyTorch, torchvision and numpy. All are of `picture C`, `pixels` of uint8 [23, 31, C]; a
-case has the `channels` C, the `output`, its `size` and `numbers`, what the transform is given:
+"""Image transforms by Pillow, PyTorch, torchvision and numpy. All transform `picture C`, `pixels` of uint8 [23, 31, C].
+A case has the `channels` C, the `output`, its `size`, and `numbers`, the arguments of the transform:
 
-  antialias, box               Pillow's resize: top, left, height, width of the part
-  bilinear, bicubic            F.interpolate, align_corners=False, the latter with antialias=True (Pillow cuts off what
-                               is beyond 0 ... 255 between the axes)
+  antialias, box               Pillow's resize: top, left, height, width of the crop
+  bilinear, bicubic            F.interpolate, align_corners=False, the latter with antialias=True (Pillow clips to
+                               0 ... 255 between the axes)
   affine, rotate               torchvision's functional, bilinear: angle, right, down, scale, shear x, shear y, fill
   brightness … hue             torchvision's functional: the factor
   gray, pad, center            convert("L"); numpy.pad: top, bottom, left, right; center_crop
   gaussian, mean               one level of a pyramid
 
-usage: python3 transforms.py    (torch, torchvision, numpy, safetensors, pillow; a torchvision that was built for another
-PyTorch will do)
+usage: python3 transforms.py    (torch, torchvision, numpy, safetensors, pillow; torchvision may be built for another
+PyTorch version)
 """
 import importlib.util
 import pathlib
@@ -24,7 +24,7 @@ from PIL import Image
 from fixture import Fixture
 from scene import scene
 
-# Operators that were built for another PyTorch do not register, and are not needed: names are enough.
+# Operators built for another PyTorch do not register and are not needed: defining their names suffices.
 place = pathlib.Path(importlib.util.find_spec("torchvision").origin).parent
 names = set(re.findall(r'(?:torchvision::|register_meta\(")(\w+)', (place / "_meta_registrations.py").read_text()))
 for name in sorted(names | {"nms", "qnms"}):
@@ -80,10 +80,10 @@ for channels, image in picture.items():
         (0, 5, -3, 1, 0, 0, 0), (30, 0, 0, 1, 0, 0, 0), (-77, 2, 3, 0.7, 10, 0, 0), (12, 0, 0, 1.6, -15, 8, 0),
         (45, 1, 1, 1, 0, 0, 90),
     ):
-        # Numbers above the fill, beyond which there is nothing: with `fill` edges would be counted twice.
+        # Transforms the difference from the fill with zeros outside: with `fill`, edges would be blended twice.
         found = F.affine(tensor(image).double() - fill, angle, [right, down], scale, [x, y], **bilinear) + fill
         add(f"affine {angle} {scale} {channels}", image, array(found.round().to(torch.uint8)), angle, right, down, scale, x, y, fill)
-    # Rotations of torchvision turn the other way.
+    # torchvision rotates in the opposite direction.
     found = F.rotate(tensor(image), -20, **bilinear)
     add(f"rotate {channels}", image, array(found), 20, 0, 0, 1, 0, 0, 0)
 
@@ -107,7 +107,7 @@ for channels, image in picture.items():
     padded = numpy.pad(image.astype(float), ((2, 2), (2, 2), (0, 0)), "reflect")
     blurred = sum(kernel[y, x] * padded[y : y + 23, x : x + 31] for y in range(5) for x in range(5))
     add(f"gaussian {channels}", image, numpy.floor(blurred[::2, ::2] + 0.5).astype(numpy.uint8))
-    # Edges of odd pictures are the mean of two, their corner is itself.
+    # With odd sizes, an edge pixel is the mean of two, and the corner is copied.
     odd = numpy.pad(image.astype(float), ((0, 1), (0, 1), (0, 0)), "edge")
     mean = sum(odd[y::2, x::2] for y in range(2) for x in range(2)) / 4
     add(f"mean {channels}", image, numpy.floor(mean + 0.5).astype(numpy.uint8))

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Networks for images, whose weights are too large to keep: they follow from their places, in the tests too.
+"""Image networks whose weights are too large to store: here and in the tests they are computed from their indices.
 
-Parameter number j (in the order of the state dict, from 1 on) is s * u at row-major place i, where u is SplitMix64's
+Parameter number j (in the order of the state dict, from 1 on) is s * u at row-major index i, where u is SplitMix64's
 finalizer of i + 2^32 * j, its upper 53 bits as a number in -1 ... 1, rounded to float32, with s = sqrt(6 / inputs of an
 output) for matrices and 0.1 for vectors; factors of normalization have 1 added. The input is u of parameter 0.
-Of each gradient its norm and its first four numbers are kept.
+Of each gradient, the norm and the first four elements are stored.
 
-Small modules are kept whole, as in the other files, with their maps of attention in inference: `map.I`.
+Small modules are stored completely, as in the other files, with their attention maps in inference: `map.I`.
 
 usage: python3 vision.py    (torch, numpy, safetensors)
 """
@@ -50,7 +50,7 @@ def fill(model):
 
 
 def network(fixture, case, model, *shape):
-    """A training step in float64. Apus takes it in float64, too: rounding in float32 turns rectifiers near 0."""
+    """A training step in float64. Apus uses float64 too, since float32 rounding flips rectifiers near 0."""
     model = model.double().train()
     fill(model)
     x = exact(scattered(math.prod(shape), 0)).reshape(shape).requires_grad_()
@@ -82,7 +82,7 @@ network(fixture, "cbam-resnet18", ResNet(attention="cbam"), 4, 3, 32, 32)
 
 
 def small(case, module, maps, *shape):
-    """A module of random values with its maps in inference."""
+    """A module with random values, and its attention maps in inference."""
     with torch.no_grad():
         for value in module.parameters():
             value.copy_(torch.randn(value.shape) * 0.5 + (1 if value.dim() == 1 else 0))
@@ -95,7 +95,7 @@ def small(case, module, maps, *shape):
 
 
 def transformer_maps(model, x):
-    """The weights of each layer, then the rollout (Abnar, Zuidema, 2020)."""
+    """The attention weights of each layer, then the rollout (Abnar, Zuidema, 2020)."""
     x, rollout, all_weights = model.tokens(x), 1, []
     for block in model.encoder.layers:
         weights = block.weights(x)

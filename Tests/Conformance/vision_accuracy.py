@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
-"""Short training runs on a part of Fashion-MNIST, side by side: PyTorch and `apus train`, with one recipe.
+"""Compares short training runs of PyTorch and `apus train` on a subset of Fashion-MNIST, with one recipe.
 
-Both take as many training images, of each class the same share and drawn by the seed, standardized by their own mean and
-deviation, with Adam at a rate that falls to 0 along half a cosine, batches of 64 drawn anew in each epoch, and each its
-own random numbers from the distributions of torchvision. The accuracy on 2,500 test images, of each class the same share
-and the same ones on both sides, must not be further below PyTorch's than 0.02, as the mean of the seeds.
+Both use the same number of training images, stratified by class, sampled by the seed, and standardized by their own
+mean and standard deviation. Both use Adam with a rate that falls to 0 along half a cosine, and batches of 64 shuffled
+in each epoch. Each side samples its own random numbers from the distributions of torchvision. Both are tested on the
+same 2,500 images, stratified by class. The accuracy, as the mean over the seeds, must be at most 0.02 below PyTorch's.
 
-The networks are those of the catalog, of one channel with the stem for small images: before anything runs, the parameters
-of each layer are compared with those that `apus summary` lists, and where they differ nothing is run.
+The networks are those of the catalog, with one channel and the stem for small images. Before any run, the parameters of
+each layer are compared with the list of `apus summary`; if they differ, nothing is run.
 
-With `--together` both start from PyTorch's first values and take the same images in the same order, so that only the
-rounding of each step differs: where the means of a few seeds leave open whether one side learns worse, this tells.
+With `--together` both start from PyTorch's initial values and use the same images in the same order, so that only the
+rounding of each step differs. This decides whether one side learns worse if the means of a few seeds do not.
 
-The largest takes two minutes or so a side and seed on two cores. `--torch-cache FILE` keeps PyTorch's figures, so that a
-later call with another device of Apus need not measure them again; those of another recipe are measured anew.
+The largest network takes about two minutes per side and seed on two cores. `--torch-cache FILE` stores PyTorch's
+figures, so that a later call with another Apus device need not measure them again; another recipe is measured anew.
 
 usage: python3 vision_accuracy.py [MODEL ...] [--apus PATH] [--device cpu] [--seeds 1,2] [--train-count N] [--epochs N]
                                   [--together] [--torch-cache FILE]                  (torch, numpy, safetensors)
@@ -40,8 +40,8 @@ sys.path.insert(0, str(root / "Benchmarks/Peers"))
 from torch_models import VGG, AlexNet, DenseNet, ResNet, VisionTransformer  # noqa: E402
 
 CLASSES, SIZE, BATCH, TESTS = 10, 28, 64, 2500
-# How to make a network of some channels, and its rate, training images and epochs: some 10^13 multiplications and
-# additions each.
+# A function that builds the network for a number of channels, the rate, training images and epochs: about 10^13
+# multiply-adds each.
 MODELS = {
     "alexnet": (lambda channels: AlexNet(CLASSES, small=True, channels=channels), 5e-4, 4096, 4),
     "alexnet-2012": (lambda channels: AlexNet(CLASSES, columns=2, small=True, channels=channels), 5e-4, 4096, 4),
@@ -56,13 +56,13 @@ MODELS = {
         lambda channels: VisionTransformer(CLASSES, SIZE, 4, 192, 6, 3, channels=channels), 1e-3, 6144, 4
     ),
 }
-# Steps in which the rate rises first: without them what a Transformer reaches in so few is up to its first values.
+# Warmup steps: without them the result of so few steps of a Transformer depends on its initial values.
 WARMUP = {"vit-small": 64}
 DEFAULT = ["alexnet", "vgg11", "resnet34", "densenet121", "vit-small"]
 
 
 def read(folder, part):
-    """The images `[count, 28, 28]` and labels of `train` or `t10k`, bytes; IDX headers are 16 and 8 bytes long."""
+    """The images `[count, 28, 28]` and labels of `train` or `t10k` as bytes; IDX headers are 16 and 8 bytes long."""
 
     def numbers(name, header):
         with gzip.open(folder / f"{part}-{name}-ubyte.gz") as file:
@@ -72,7 +72,7 @@ def read(folder, part):
 
 
 def stratified(labels, count, seed):
-    """The numbers of `count` examples, of each class its share, rounded: the largest remainders get what is left."""
+    """The indices of `count` examples, stratified by class; the rounding follows the largest remainders."""
     random = numpy.random.default_rng(seed)
     classes, sizes = numpy.unique(labels, return_counts=True)
     shares = sizes * count / len(labels)
@@ -84,7 +84,7 @@ def stratified(labels, count, seed):
 
 
 def write_idx(path, array):
-    """A file of bytes as MNIST has them: two zeros, the type 8, the rank, the extents, the elements."""
+    """Writes bytes in MNIST's format: two zeros, the type 8, the rank, the extents, the elements."""
     extents = b"".join(extent.to_bytes(4, "big") for extent in array.shape)
     path.write_bytes(bytes([0, 0, 8, array.ndim]) + extents + numpy.ascontiguousarray(array).tobytes())
 
@@ -96,16 +96,16 @@ def write_data(folder, train, test):
 
 
 def difference(apus, name):
-    """What the catalog's network and PyTorch's do not have in common; empty where they are alike.
+    """The differences between the catalog's network and PyTorch's; empty if they are equal.
 
-    `apus summary` has no option for channels: both are made for three."""
+    `apus summary` has no option for channels, so that both are built for three."""
     command = [apus, "summary", name, "--stem", "small", "--classes", str(CLASSES), "--image-size", str(SIZE), "--json"]
     run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if run.returncode:
         return run.stderr.strip()
     *rows, whole = map(json.loads, run.stdout.splitlines())
     listed = {row["layer"]: row["parameters"] for row in rows if row["parameters"]}
-    # Sums by the paths that the summary has: a layer of its list may hold several modules of PyTorch's.
+    # Sums over the paths of the summary, since one of its layers may hold several PyTorch modules.
     found = dict.fromkeys(listed, 0)
     others = []
     total = 0
@@ -123,7 +123,7 @@ def difference(apus, name):
 
 
 def factor(step, steps, warmup):
-    """A straight line up to 1, then half a cosine down to 0."""
+    """A linear rise to 1, then half a cosine down to 0."""
     if step < warmup:
         return 1 / warmup + (1 - 1 / warmup) * step / warmup
     return (1 + math.cos(math.pi * (step - warmup) / (steps - warmup))) / 2
@@ -150,7 +150,7 @@ def apus_order(count, seed, epoch):
 
 @dataclass
 class Recipe:
-    """What both sides do, and whether from the same first values on the same batches."""
+    """The recipe of both sides, and whether they share initial values and batches."""
 
     name: str
     rate: float
@@ -190,7 +190,7 @@ def train_torch(recipe, seed, train, test):
 
 
 def train_apus(apus, device, recipe, seed, train, test):
-    """The accuracy, or None where the run failed."""
+    """The accuracy, or None if the run failed."""
     with tempfile.TemporaryDirectory() as folder:
         start = ["--train-count", str(recipe.count), "--split-seed", str(seed)]
         if recipe.together:
@@ -214,7 +214,7 @@ def train_apus(apus, device, recipe, seed, train, test):
 
 
 class Cache:
-    """PyTorch's accuracies by what they depend on, in a file or nowhere."""
+    """PyTorch's accuracies by their settings, stored in a file if there is a path."""
 
     def __init__(self, path):
         self.path = path
@@ -230,7 +230,7 @@ class Cache:
 
 
 def compare(name, options, seeds, train, test, cache):
-    """Prints a row; whether it is as it should be."""
+    """Prints a row of the comparison; returns whether the accuracy is good enough."""
     make, rate, count, epochs = MODELS[name]
     recipe = Recipe(
         name, rate, options.train_count or count, options.epochs or epochs, WARMUP.get(name, 0), options.together

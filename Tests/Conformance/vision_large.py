@@ -1,35 +1,35 @@
 #!/usr/bin/env python3
-"""The networks for images of the catalog: one training step of PyTorch in float64 against Apus in float64 and float32.
+"""The catalog's image networks: compares one training step of PyTorch in float64 with Apus in float64 and float32.
 
-Makes NAME/NAME.safetensors in a folder for each case, with random state and input that float32 holds, logits, running
-statistics and all gradients, in the form of fixture.py (the files take up to 1.7 gigabytes each), then runs
-LargeVisionTests on them and prints a table. "NAME" is in its published size, "NAME@32" has the stem for small images,
-of 32 pixels. Networks with dropout take the step in the mode of inference.
+For each case, writes NAME/NAME.safetensors in a folder, with random state and input that float32 holds exactly, logits,
+running statistics and all gradients, in the format of fixture.py (up to 1.7 gigabytes per file). Then runs
+LargeVisionTests on the files and prints a table. "NAME" has its published size, and "NAME@32" the stem for small images
+of 32 pixels. Networks with dropout run the step in inference mode.
 
-How far Apus may be off:
+The tolerances:
 
-  float64     1e-9 of the largest number of each tensor, gradients as well as results. Rounding turns no rectifier there.
-  float32     results: a share of the largest number, 4 * sqrt(K) * 2^-24, K being the length of all sums from input to
-              logits, one behind the other; or as far as noise moves PyTorch's logits, if that is more, as where batches
-              of two examples are normalized (`share`, the most of three draws). Noise means that the results of every
-              layer of PyTorch are moved by 4 * sqrt(K) * 2^-24 of their root mean square (DESIGN.md, section 6),
-              normally distributed.
-              gradients: 0.1 of the norm of each of at least 16 numbers, and 0.05 of the norm of all together. A rectifier
-              or a maximum that rounding turns changes single numbers by far more than rounding (PyTorch's own as well,
-              up to 0.03 of a norm), and of the norm of all little.
+  float64     1e-9 of the largest element of each tensor, for gradients and results. Rounding flips no rectifier there.
+  float32     results: a fraction of the largest element, 4 * sqrt(K) * 2^-24, where K is the total length of all sums
+              from input to logits, one after the other; or the change of PyTorch's logits due to noise, if that is
+              larger, such as for normalized batches of two examples (`share`, the maximum of three samples). The noise
+              is normally distributed: 4 * sqrt(K) * 2^-24 of the root mean square of each layer's results.
+              gradients: 0.1 of the norm of each tensor with at least 16 elements, and 0.05 of the norm of all together.
+              Rounding can flip a rectifier or a maximum, which changes single elements by far more than rounding (in
+              PyTorch too, up to 0.03 of a norm), but changes the norm of all gradients little.
 
-For biases ahead of a norm, whose gradients are 0 but for rounding, there is ten times 4 * sqrt(n) * u of the n terms'
-magnitudes besides (`terms.KEY`), u being 2^-53 or 2^-24.
+Biases before a norm have the gradient 0 except for rounding. They get an additional tolerance of ten times
+4 * sqrt(n) * u of the magnitudes of the n terms (`terms.KEY`), where u is 2^-53 or 2^-24.
 
-The columns "torch" are how far PyTorch's own results and gradients in float32 are off.
+The columns "torch" are the errors of PyTorch's own results and gradients in float32.
 
 usage: python3 vision_large.py FOLDER [NAME ...] [--torchvision DIR] [--no-test] [--test-only] [--runs RUNS]
                                                          (torch, numpy, safetensors)
 
---runs RUNS: of the tests those whose names begin so, with semicolons between: "cpu, float64;opencl:0 cpu" (default: all).
+--runs RUNS: runs only tests whose names begin with one of these, separated by semicolons: "cpu, float64;opencl:0 cpu"
+(default: all).
 
---torchvision DIR: also compares the models of torch_models.py with torchvision's, which lies in DIR (`pip install
---no-deps --target DIR "torchvision==0.28.*" pillow`); its compiled operations are not needed.
+--torchvision DIR: also compares the models of torch_models.py with those of torchvision in DIR (`pip install --no-deps
+--target DIR "torchvision==0.28.*" pillow`); its compiled operations are not needed.
 """
 import argparse
 import math
@@ -82,7 +82,7 @@ networks = {
 }
 cases = {}
 for name, make in networks.items():
-    # The largest take minutes each.
+    # The largest networks take minutes each.
     count = 1 if name.startswith("v") else 2
     cases[name] = (lambda make=make: make(1000, False), (count, 3, 224, 224))
     cases[name + "@32"] = (lambda make=make: make(10, True), (2, 3, 32, 32))
@@ -94,7 +94,7 @@ def drops(model):
 
 
 def prepared(model):
-    """In float64, with random values that float32 holds, and no activations in place."""
+    """The model in float64, with random values that float32 holds exactly, and without in-place activations."""
     model = model.double().train(not drops(model))
     gain = 3 if isinstance(model, VisionTransformer) else 6
     for module in model.modules():
@@ -113,7 +113,7 @@ def prepared(model):
 
 
 def terms(module):
-    """The length of the sums of a layer, None for what is no layer of its own."""
+    """The length of the sums of a layer, or None for a module that does not count as a layer."""
     kinds = torch.nn.modules
     if isinstance(module, kinds.activation.MultiheadAttention):
         return 4 * module.embed_dim
@@ -135,7 +135,7 @@ def step(model, x):
 
 
 class Noise:
-    """Moves the results of layers."""
+    """Adds noise to the results of layers."""
 
     def __init__(self, layers, generator):
         self.layers, self.generator = layers, generator
@@ -165,12 +165,12 @@ def make_case(name, folder):
     x = exact(2 * torch.rand(shape, dtype=torch.float64) - 1)
     layers = {}
     for key, module in model.named_modules():
-        # What lies inside of attention is counted with it.
+        # Modules inside of attention are counted with it.
         if terms(module) is not None and not key.endswith("out_proj"):
             layers[key] = module
     state = {key: value.clone() for key, value in model.state_dict().items()}
 
-    # The magnitudes of what the gradients of convolutions' biases are sums of.
+    # The magnitudes of the terms whose sums are the gradients of convolution biases.
     sums = {}
     hooks = []
     for key, module in layers.items():
@@ -194,7 +194,7 @@ def make_case(name, folder):
                 share = max(share, relative(model(x), y))
     single, slopes = step(model.float(), x.float())
     largest = max(value.norm() for value in gradients.values())
-    # A gradient that is 0 but for rounding has no digits of its own.
+    # A gradient that is 0 except for rounding has no relative accuracy.
     worst = max(
         ((slopes[key] - g).norm() / g.norm()).item()
         for key, g in gradients.items()
@@ -206,7 +206,7 @@ def make_case(name, folder):
     tensors |= {f"gradient.{key}": value for key, value in gradients.items()}
     tensors |= {f"terms.{key}": value for key, value in sums.items()}
     tensors |= {"training": 0.0 if drops(model) else 1.0}
-    # What goes in is given in float32.
+    # Inputs and state are stored in float32.
     tensors |= {"input.0": x.float()} | {
         f"state.{key}": value.float() if value.is_floating_point() else value for key, value in state.items()
     }
@@ -226,7 +226,7 @@ def make_case(name, folder):
 
 
 def compare_with_torchvision(folder):
-    """The models of torch_models.py against torchvision's: keys, logits and gradients in float64."""
+    """Compares the models of torch_models.py with torchvision's: keys, logits and gradients in float64."""
     sys.path.insert(0, folder)
     with open(os.path.join(folder, "torchvision/_meta_registrations.py")) as file:
         names = set(re.findall(r'register_meta\("(\w+)"', file.read())) | {"nms", "qnms"}
@@ -254,14 +254,14 @@ def compare_with_torchvision(folder):
         x = torch.rand(2, 3, *((224, 224) if name.startswith("vit") else (96, 96)), dtype=torch.float64)
         (y, found), (z, expected) = step(ours, x), step(other, x)
         largest = max(value.norm() for value in expected.values())
-        # A gradient that is 0 but for rounding has no digits of its own.
+        # A gradient that is 0 except for rounding has no relative accuracy.
         worst = max(((found[key] - g).norm() / (g.norm() + 1e-9 * largest)).item() for key, g in expected.items())
         difference = ((y - z).abs().max() / z.abs().max()).item()
         print(f"{name:12} keys equal, logits within {difference:.1e}, gradients within {worst:.1e}", flush=True)
 
 
 def run_tests(folder, names, runs):
-    """Runs the tests of each case in a process of its own: devices keep memory for reuse, of every size that was asked for."""
+    """Runs the tests of each case in a separate process, since devices retain memory of every requested size."""
     command = "swift test -c release --disable-xctest --scratch-path .build-tests --filter LargeVisionTests"
     rows, failed = [], []
     for name in names:

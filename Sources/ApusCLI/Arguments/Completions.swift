@@ -1,4 +1,4 @@
-/// Scripts that complete the command line, made from the declarations.
+/// Scripts for shell completion, generated from the declarations.
 enum Completions {
   static func bash(_ commands: [any Command.Type]) -> String {
     var cases: [String] = []
@@ -132,6 +132,6 @@ enum Completions {
     commands.map { $0.name }.joined(separator: " ")
   }
 
-  /// Text for between single quotes: all three shells end them, escape one, and start again.
+  /// Text for use between single quotes: for all three shells a quote ends the text, is escaped, and starts it again.
   private static func quoted(_ text: String) -> String { text.replacing("'", with: "'\\''") }
 }

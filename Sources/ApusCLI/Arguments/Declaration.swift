@@ -20,14 +20,14 @@ struct Flag: Sendable {
   }
 }
 
-/// A value that is told by its place, not by a name.
+/// A positional argument.
 struct Argument<Value: Sendable>: Sendable {
   let name: String
   let declaration: Declaration
 
   /// - Parameters:
-  ///   - isRequired: whether at least one has to be there
-  ///   - repeats: whether it takes all that follow; only the last argument of a command may
+  ///   - isRequired: whether at least one value is required
+  ///   - repeats: whether it accepts all remaining values; only the last argument of a command may
   init(
     _ kind: ValueKind<Value>, isRequired: Bool = true, repeats: Bool = false, help: String
   ) {
@@ -38,12 +38,12 @@ struct Argument<Value: Sendable>: Sendable {
   }
 }
 
-/// An option, flag or argument without its type: what parser, help and completions go by.
+/// An option, flag or argument without its type, for the parser, the help and the completions.
 struct Declaration: Sendable {
   enum Role: Sendable { case flag, option, requiredArgument, optionalArgument }
 
   let role: Role
-  /// Without hyphens; for arguments the placeholder.
+  /// The name without hyphens; for arguments the placeholder.
   let name: String
   let placeholder: String
   let expectation: String
@@ -96,7 +96,7 @@ struct Declaration: Sendable {
   }
 }
 
-/// The values that a command line gives.
+/// The values on a command line.
 struct Arguments: Sendable {
   private var values: [String: [any Sendable]] = [:]
 
@@ -108,7 +108,7 @@ struct Arguments: Sendable {
 
   subscript<Value>(option: Option<Value>) -> Value? { all(option).first }
   subscript(flag: Flag) -> Bool { values[flag.name]?.first as? Bool ?? false }
-  /// The value of an argument; of one that is required there always is one.
+  /// The value of an argument; a required argument always has one.
   subscript<Value>(argument: Argument<Value>) -> Value? { all(argument).first }
 
   func all<Value>(_ option: Option<Value>) -> [Value] { all(option.name) }

@@ -1,9 +1,9 @@
 import Apus
 import ApusFiles
 
-/// A command line that cannot be understood.
+/// An invalid command line.
 struct UsageError: Error, CustomStringConvertible {
-  /// The subcommand it was meant for, if that much is known.
+  /// The subcommand, if it is known.
   var command: String?
   var message: String
 
@@ -14,10 +14,10 @@ struct UsageError: Error, CustomStringConvertible {
 }
 
 extension Arguments {
-  /// Reads the arguments behind a command's name.
+  /// Parses the arguments after a command's name.
   ///
-  /// Options and arguments may be mixed; `--` ends the options. A value follows its option as the next word
-  /// or behind an equals sign.
+  /// Options and arguments may be mixed; `--` ends the options. The value of an option is the next word, or follows an
+  /// equals sign.
   init(parsing words: [String], for command: any Command.Type) throws(UsageError) {
     self.init()
     var parser = Parser(
@@ -74,7 +74,7 @@ private struct Parser {
     }
   }
 
-  /// What options of other programs are called here.
+  /// Usual names of options in other programs, with the names here.
   private static let usualNames = [
     "lr": "learning-rate", "wd": "weight-decay", "bs": "batch-size", "dataset": "data", "out": "output",
     "lr-schedule": "schedule", "lr-scheduler": "schedule", "optim": "optimizer", "num-workers": "workers",
@@ -85,7 +85,8 @@ private struct Parser {
     usualNames[String(word.drop { $0 == "-" })].map { "--\($0)" }.flatMap { known.contains($0) ? $0 : nil }
   }
 
-  /// The option that was most likely meant: with few letters nearly every other one is near.
+  /// The option that was most likely meant. A name of at most three letters must be a prefix of the option: nearly
+  /// every option is close to a short name.
   private func nearest(_ name: String) -> String? {
     let match = nearestMatch(to: name, in: options.map(\.name))
     return match.flatMap { name.count > 3 || $0.hasPrefix(name) ? "--\($0)" : nil }
@@ -102,7 +103,7 @@ private struct Parser {
     if let value = declaration.parse(text) { return value }
     let subject = declaration.isArgument ? declaration.placeholder : "--\(declaration.name)"
     if case .words(let words) = declaration.completion {
-      // Where there are more than a shell can offer, all forms are said.
+      // If the words are only some of the accepted forms, the error describes all forms.
       let isAll = declaration.expectation.hasSuffix(words.joined(separator: ", "))
       let end = isAll ? suggestion(for: text, in: words) : ": it is \(declaration.expectation)"
       throw failure("unknown \(subject) \(text.quoted())\(end)")

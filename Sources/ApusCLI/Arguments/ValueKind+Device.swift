@@ -2,7 +2,7 @@ import Apus
 import ApusFiles
 
 extension ValueKind<String> {
-  /// The name of a device. Whether there is such a device shows when it is opened.
+  /// The name of a device. Whether the device exists is known only when it is opened.
   static let device = ValueKind(
     "D", expectation: "one of auto, cpu, opencl, opencl:N, opencl:N.P/C", completion: .words(["auto", "cpu", "opencl"])
   ) { text in
@@ -11,8 +11,8 @@ extension ValueKind<String> {
 }
 
 extension ComputeDevice {
-  /// The device for a command: that of `--device`, else that of `APUS_DEVICE`, else the one that `auto` takes. What
-  /// `auto` took is said, with the reason.
+  /// The device for a command: that of `--device`, otherwise that of `APUS_DEVICE`, otherwise the one that `auto`
+  /// selects. The selection of `auto` is reported with the reason.
   static func chosen(by option: String?) throws -> ComputeDevice {
     var name = option ?? "auto"
     if option == nil, let text = nameInEnvironment {

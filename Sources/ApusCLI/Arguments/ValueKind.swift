@@ -1,11 +1,11 @@
-/// What an option or argument takes: how it is called in help, what it accepts, and what a shell offers.
+/// The kind of value of an option or argument: its name in help, the accepted values, and the completions in a shell.
 struct ValueKind<Value: Sendable>: Sendable {
   /// The placeholder in help: `N`, `FILE`, …
   let placeholder: String
-  /// What is accepted, to end the sentence "expected …".
+  /// A description of the accepted values, to end the sentence "expected …".
   let expectation: String
   let completion: Completion
-  /// The value that a text stands for, or `nil`.
+  /// Parses text; `nil` if it is not accepted.
   let parse: @Sendable (String) -> Value?
 
   init(
@@ -19,7 +19,7 @@ struct ValueKind<Value: Sendable>: Sendable {
   }
 }
 
-/// What a shell offers for a value.
+/// The completions that a shell offers for a value.
 enum Completion: Sendable {
   case none
   case files
@@ -29,7 +29,7 @@ enum Completion: Sendable {
 }
 
 extension ValueKind<Int> {
-  /// A count. The limit is there so that what is multiplied with it later cannot overflow.
+  /// A count. The limit prevents overflows in later multiplications.
   static func nonNegativeCount(upTo limit: Int) -> ValueKind {
     ValueKind("N", expectation: "an integer from 0 to \(limit)") { text in
       Int(text).flatMap { 0...limit ~= $0 ? $0 : nil }
@@ -47,7 +47,7 @@ extension ValueKind<Int> {
 
 extension ValueKind<UInt64> {
   static let seed = ValueKind("N", expectation: "an integer from 0 to \(Int64.max)") { text in
-    // JSON and its readers know signed numbers of 64 bits.
+    // JSON and its readers use signed 64-bit integers.
     Int64(text).flatMap { UInt64(exactly: $0) }
   }
 }
@@ -65,7 +65,7 @@ extension ValueKind<Double> {
     Double(text).flatMap { 0 < $0 && $0 <= 1 ? $0 : nil }
   }
 
-  /// A share that is not all.
+  /// A fraction below 1.
   static let share = ValueKind("X", expectation: "a number from 0 to below 1") { text in
     Double(text).flatMap { 0 <= $0 && $0 < 1 ? $0 : nil }
   }
@@ -76,7 +76,7 @@ extension ValueKind<String> {
     ValueKind(placeholder, expectation: "a text that is not empty") { $0.isEmpty ? nil : $0 }
   }
 
-  /// Any text, the empty one too.
+  /// Any text, including the empty one.
   static let anyText = ValueKind("TEXT", expectation: "a text") { $0 }
 
   static let file = ValueKind("FILE", expectation: "a file name", completion: .files) {
@@ -87,7 +87,7 @@ extension ValueKind<String> {
     $0.isEmpty ? nil : $0
   }
 
-  /// One of some words.
+  /// One of several words.
   static func choice(_ placeholder: String, of words: [String]) -> ValueKind {
     ValueKind(
       placeholder, expectation: "one of " + words.joined(separator: ", "), completion: .words(words)
@@ -96,7 +96,7 @@ extension ValueKind<String> {
 }
 
 extension ValueKind<[String]> {
-  /// Words with commas between.
+  /// Words separated by commas.
   static func list(_ placeholder: String) -> ValueKind {
     ValueKind("\(placeholder)[,…]", expectation: "a list with commas between") { text in
       let words = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)

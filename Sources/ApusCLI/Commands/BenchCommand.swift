@@ -78,7 +78,7 @@ enum BenchCommand: Command {
     if let table { try table.write(line) } else { try StandardOutput.write(.object(line)) }
   }
 
-  /// The command line that measures one workload in a process of its own.
+  /// The command line that measures one workload in a separate process.
   private static func alone(_ workload: any Workload, _ arguments: Arguments) -> [String] {
     var words = [name, "step", workload.name, "--json"]
     if let device = arguments[device] { words += ["--device", device] }
@@ -88,10 +88,10 @@ enum BenchCommand: Command {
   }
 }
 
-// MARK: - What is measured
+// MARK: - Workloads
 
 extension BenchCommand {
-  /// The types of elements that products, convolutions and operations are measured with.
+  /// The element types with which products, convolutions and operations are measured.
   private static let dtypes: [DType] = [.float32, .float16, .bfloat16]
 
   private static func workloads(_ arguments: Arguments) throws -> [any Workload] {

@@ -30,7 +30,7 @@ enum ErrorsCommand: Command {
       throw UsageError(
         command: name, message: "\(stored.settings.model.name) is \(stored.format.modelName); try apus evaluate")
     }
-    // Files are looked at before the model runs.
+    // Files are checked before the model runs.
     let sheet = try arguments[tags].map { try ErrorSheet(path: $0) }
     if let path = arguments[output] { try checkUnused(path) }
     let device = try ComputeDevice.chosen(by: arguments[device])
@@ -61,7 +61,7 @@ enum ErrorsCommand: Command {
     try arguments[json] ? report.writeJSON() : report.write()
   }
 
-  /// Refuses to write over a sheet that someone has filled in, or a file that is no sheet.
+  /// Refuses to overwrite a sheet that someone has filled in, or a file that is not a sheet.
   private static func checkUnused(_ path: String) throws {
     guard FileSystem.exists(path) else { return }
     if let old = try? ErrorSheet(path: path), !old.rows.contains(where: \.isExamined) { return }
@@ -82,7 +82,7 @@ private struct ErrorReport {
   let listed: Int
 
   private static let confusionLimit = 10
-  /// A text of any length may be the name of an example.
+  /// The maximum displayed length of a name: the name of an example may be a text of any length.
   private static let nameLimit = 60
 
   private var entries: ArraySlice<ErrorAnalysis.Entry> { analysis.entries.prefix(listed) }

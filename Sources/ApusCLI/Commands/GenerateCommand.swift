@@ -34,7 +34,7 @@ enum GenerateCommand: Command {
     let given = arguments[prompt] ?? ""
     let text = given.isEmpty ? "\n" : given
     var tokens = format.tokenizer.encode(text)
-    // A text that is nothing to the tokenizer, such as the end of a line to WordPiece.
+    // The tokenizer may return no tokens, as WordPiece does for the end of a line.
     if tokens.isEmpty { tokens = [ReservedToken.unknown] }
     let clock = ContinuousClock()
     let start = clock.now
@@ -43,7 +43,7 @@ enum GenerateCommand: Command {
       return try generateTokens(model, prompt: tokens, count: arguments[length] ?? 500, sampling: sampling)
     }
     let seconds = (clock.now - start) / .seconds(1)
-    // The prompt stays as it was written: what a tokenizer does not know would be lost.
+    // The prompt stays as it was written: characters that the tokenizer does not know would be lost.
     let continuation = format.tokenizer.decode(tokens + made).dropping(format.tokenizer.decode(tokens))
     let whole = text + continuation
     guard arguments[json] else { return try StandardOutput.write(line: whole) }
@@ -57,6 +57,6 @@ enum GenerateCommand: Command {
 }
 
 extension String {
-  /// The text without a beginning.
+  /// The text without a prefix.
   fileprivate func dropping(_ prefix: String) -> String { hasPrefix(prefix) ? String(dropFirst(prefix.count)) : self }
 }

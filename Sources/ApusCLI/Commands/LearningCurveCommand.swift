@@ -11,7 +11,7 @@ enum LearningCurveCommand: Command {
     "repeats", .count(upTo: 1000), help: "how often each part is drawn and learnt from (default: 3)")
   static let output = Option("output", .directory, help: "where the numbers, the picture and a page are written")
   static let json = Flag("json", help: "print one JSON object for each run, then one for the curve")
-  /// Without those that say how runs are kept: these are not.
+  /// The options of a training run without `saveEvery`, since the runs are not stored.
   static let declarations =
     RunOptions.declarations.filter { $0.name != RunOptions.saveEvery.name }
     + [
@@ -60,7 +60,7 @@ enum LearningCurveCommand: Command {
           try report(run, size, "\(number)/\(sizes.count * seeds.count)", arguments[json])
         }
         points.append(LearningCurve.Point(size: size, runs: runs))
-        // What has been measured is not lost when a later run fails.
+        // Writes the results so far: they are not lost when a later run fails.
         if let output { try write(LearningCurve(points), settings, to: output) }
       }
       return LearningCurve(points)
@@ -79,7 +79,7 @@ enum LearningCurveCommand: Command {
     try StandardOutput.write(.object(line))
   }
 
-  /// One run with a part of the examples.
+  /// One run with a subset of the training examples.
   private static func measure(
     _ settings: RunSettings, repetition: UInt64, _ size: Int, _ weights: PretrainedWeights?
   ) throws -> LearningCurve.Run {
@@ -89,7 +89,7 @@ enum LearningCurveCommand: Command {
     settings.dataSettings.trainCount = size
     let task = try LearningTask(settings)
     guard let validation = task.validation else { fatalError("learning-curve: no examples were held out") }
-    // Errors are measured once, behind the last step.
+    // Errors are measured once, after the last step.
     let trainer = try settings.trainer(task, from: weights, isNew: true, measures: false) { $0.progress = .automatic }
     _ = try trainer.run()
     func error(_ examples: any ExampleSource) throws -> Double {
@@ -121,7 +121,7 @@ enum LearningCurveCommand: Command {
     ])
   }
 
-  /// Writes the numbers, the picture and the page.
+  /// Writes the numbers, the chart and the page.
   private static func write(_ curve: LearningCurve, _ settings: RunSettings, to directory: String) throws {
     let chart = LineChart("Learning curve", curve)
     var numbers = curve.json.object ?? [:]
@@ -147,7 +147,7 @@ enum LearningCurveCommand: Command {
 }
 
 extension ValueKind<[Double]> {
-  /// Shares of a whole, with commas between.
+  /// Fractions separated by commas.
   fileprivate static let fractions = ValueKind(
     "X[,…]", expectation: "a list of numbers above 0 and at most 1"
   ) { text in

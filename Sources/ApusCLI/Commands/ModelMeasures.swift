@@ -1,8 +1,8 @@
 import Apus
 
-/// Everything that `apus evaluate` measures of a model.
+/// All measures of a model that `apus evaluate` reports.
 struct ModelMeasures {
-  /// The data, and which part of these.
+  /// The data, and the part of them that is measured.
   let source: String
   let part: DataPart
   private(set) var total: Evaluation
@@ -11,7 +11,7 @@ struct ModelMeasures {
   private(set) var regression: RegressionReport?
   private(set) var classes: ClassificationReport?
   private(set) var slices: SliceReport?
-  /// Of the training part, which the verdict takes.
+  /// The results on the training part, which the verdict uses.
   private(set) var train: Evaluation?
   private(set) var verdict: BiasVarianceReport?
 
@@ -67,7 +67,7 @@ struct ModelMeasures {
     return results
   }
 
-  /// Compares with what the model does with the examples that it was trained with.
+  /// Compares the results with those on the training examples.
   private mutating func judge(
     _ results: ClassificationResults, _ known: Predictions, humanError: Double, _ format: DataFormat,
     _ arguments: Arguments
@@ -79,7 +79,7 @@ struct ModelMeasures {
       slices: slices?.places ?? [])
   }
 
-  /// What a model does with examples that it was trained with tells nothing of variance.
+  /// Refuses the model's own training examples: they do not measure variance.
   private static func checkHeldOut(_ data: MeasuredData, _ stored: StoredModel) throws {
     guard data.part == .train || data.part == .all, try stored.isOwn(data.source) else { return }
     throw UsageError(

@@ -13,7 +13,7 @@ enum ModelsCommand: Command {
   static func run(_ arguments: Arguments) throws {
     var table = Table("MODEL", "INPUT", "PARAMETERS", "")
     for model in ModelDescription.all {
-      // Nothing is computed: the device only gives the tensors a place.
+      // Nothing is computed: the device is needed only to create tensors.
       let parameters = try withDevice(.named("cpu")) { try model.exampleModel().parameters }
       let count = parameters.reduce(0) { $0 + $1.shape.elementCount }
       if arguments[json] {

@@ -46,7 +46,7 @@ enum PlotCommand: Command {
     ])
   }
 
-  /// The page, which is begun before anything is computed for it.
+  /// The file of the page, which is opened before anything is computed for it.
   static func page(of source: RunRecord, output: String?) throws(DataError) -> AtomicFile {
     try reportingFiles { () throws(FileError) in
       if let output { return try AtomicFile(path: output) }
@@ -54,9 +54,9 @@ enum PlotCommand: Command {
     }
   }
 
-  /// Writes each picture to a file of its own, then the page.
-  /// - Parameter onFigure: is given each picture with the path of its file.
-  /// - Returns: the number of pictures.
+  /// Writes each chart to a separate file, then the page.
+  /// - Parameter onFigure: receives each chart with the path of its file.
+  /// - Returns: the number of charts.
   static func write(
     _ report: Report, of source: RunRecord, to pages: AtomicFile,
     onFigure: (_ figure: Report.Figure, _ file: String) throws -> Void

@@ -1,7 +1,8 @@
 import Apus
 
 extension PredictCommand {
-  /// Every row of a file is an example. All files are read before the first result is printed: a bad one is found early.
+  /// Predicts every row of the files. All files are read before the first result is printed: a malformed one is found
+  /// early.
   static func predictRows(_ stored: StoredModel, _ format: TableFormat, _ arguments: Arguments) throws {
     let tables = try arguments.all(files).map { file in
       let table = try format.encoder.table(

@@ -2,7 +2,7 @@ import Apus
 import ApusFiles
 
 extension PredictCommand {
-  /// Every picture is cut into tiles of the model's size; what the model says of these is put together again.
+  /// Cuts every image into tiles of the model's size, and combines the predictions of the tiles.
   static func predictTiles(
     _ stored: StoredModel, _ format: ImageFormat, overlap: Int, _ arguments: Arguments
   ) throws {
@@ -14,7 +14,7 @@ extension PredictCommand {
     }
     let paths = arguments.all(files)
     let maps = try arguments[output].map { try mapPaths($0, paths) }
-    // The tiles have the size already.
+    // The tiles already have the size of the model's inputs.
     let direct = ImageFormat(
       ImageReading(size: format.size), classNames: format.classNames, statistics: format.statistics)
     let device = try ComputeDevice.chosen(by: arguments[device])
@@ -44,13 +44,13 @@ extension PredictCommand {
     if arguments[json] { try StandardOutput.write(.object(summary(paths.count, stored, device))) }
   }
 
-  /// The class with the largest probability; of two, what a threshold makes of it.
+  /// The class with the largest probability; with a threshold, class 1 if its probability reaches it.
   private static func label(of probabilities: [Double], threshold: Double?) -> Int {
     if let threshold { return probabilities[1] >= threshold ? 1 : 0 }
     return probabilities.indices.reduce(0) { probabilities[$1] > probabilities[$0] ? $1 : $0 }
   }
 
-  /// A file of a directory, which is created, for each picture: `DIR/NAME.png`.
+  /// The path of the output file for each image, `DIR/NAME.png`. Creates the directory.
   private static func mapPaths(_ directory: String, _ paths: [String]) throws -> [String] {
     let names = paths.map { path in
       let file = path.split(separator: "/").last.map(String.init) ?? path
@@ -89,7 +89,7 @@ extension PredictCommand {
   }
 }
 
-/// The tiles of a picture, without classes, cut out when they are asked for.
+/// The tiles of an image, without classes, which are cut out on request.
 private struct TileSource: ImageSource {
   let tiles: ImageTiles
   let image: Image

@@ -50,7 +50,7 @@ enum PredictCommand: Command {
   }
 
   private static func predictImages(_ stored: StoredModel, _ format: ImageFormat, _ arguments: Arguments) throws {
-    // Files of many images are read before the first result is printed: a bad one is found early.
+    // Files of many images are read before the first result is printed: a malformed one is found early.
     let sets = try ImageFiles.grouped(arguments.all(files), for: format)
     let device = try ComputeDevice.chosen(by: arguments[device])
     var count = 0
@@ -68,7 +68,7 @@ enum PredictCommand: Command {
     if arguments[json] { try StandardOutput.write(.object(summary(count, stored, device))) }
   }
 
-  /// What is printed behind all predictions.
+  /// The summary that is printed after all predictions.
   static func summary(_ count: Int, _ stored: StoredModel, _ device: ComputeDevice) -> JSONObject {
     [
       "model": .string(stored.settings.model.name), "device": .string(device.name), ResultKey.examples: .integer(count),
@@ -76,7 +76,7 @@ enum PredictCommand: Command {
     ]
   }
 
-  /// Every line of a file is a text.
+  /// Predicts every line of the files as a text.
   private static func predictTexts(_ stored: StoredModel, _ format: TextFormat, _ arguments: Arguments) throws {
     guard case .texts(let network) = stored.settings.model.kind else {
       throw UsageError(
@@ -102,8 +102,8 @@ enum PredictCommand: Command {
   }
 
   /// - Parameters:
-  ///   - place: the file, and which image or line in it; `nil` where there is but one.
-  ///   - line: where a row of a table starts in its file.
+  ///   - place: the file, and the index of the image or line in it; `nil` if there is only one.
+  ///   - line: the line of the file in which a row of a table starts.
   static func write(
     _ prediction: Prediction, _ place: (file: String, index: Int?), _ name: String, _ arguments: Arguments,
     line: Int? = nil
@@ -124,7 +124,7 @@ enum PredictCommand: Command {
 }
 
 extension ValueKind<Int> {
-  /// Pixels that neighbouring tiles share; a tile has more.
+  /// The number of pixels that neighbouring tiles share; less than the size of a tile.
   fileprivate static let tileOverlap = ValueKind(
     "N", expectation: nonNegativeCount(upTo: 100_000).expectation, parse: nonNegativeCount(upTo: 100_000).parse)
 }

@@ -15,7 +15,7 @@ enum SummaryCommand: Command {
   static let layers = RunOptions.layers
   static let json = Flag("json", help: "print one JSON object for each layer, then one for the model")
   static let classes = RunOptions.classes
-  /// What the memory of training depends on, also of the model of a run.
+  /// The options on which the memory of training depends, also for the model of a run.
   private static let training = [RunOptions.batchSize.declaration, RunOptions.device.declaration]
   static let declarations =
     [model.declaration, layers.declaration, classes.declaration, json.declaration] + training
@@ -29,7 +29,7 @@ enum SummaryCommand: Command {
     """
 
   static func run(_ arguments: Arguments) throws {
-    // What a model's name says does not depend on what lies in the working directory.
+    // The name of a model takes precedence over a file of the same name in the working directory.
     let isNamed = ModelDescription.all.contains { $0.name == arguments[model] }
     if let path = arguments[model], arguments[layers] == nil, !isNamed {
       if FileSystem.isDirectory(path) {
@@ -80,7 +80,7 @@ enum SummaryCommand: Command {
     _ name: String, _ model: @autoclosure () throws -> any Layer, _ input: ModelSummary.Input,
     _ training: PlannedTraining, batchSize: BatchSize, _ arguments: Arguments
   ) throws {
-    // Nothing is computed: the device only gives the tensors a place.
+    // Nothing is computed: the device is needed only to create tensors.
     let summary = try withDevice(.named("cpu")) { try ModelSummary(of: model(), input: input) }
     let (memory, refusal) = try training.stated(batchSize, arguments)
     if arguments[json] {
@@ -109,13 +109,13 @@ extension ModelSummary {
 }
 
 extension PlannedTraining {
-  /// What training takes, in words and as members of the summary.
+  /// The requirements of training, as text and as members of the summary.
   fileprivate struct Statement {
     let text: String
     let json: JSONObject
   }
 
-  /// The memory of training on the chosen device, and why it is refused if it is.
+  /// The memory of training on the chosen device, and the error if it does not fit.
   fileprivate func stated(
     _ batchSize: BatchSize, _ arguments: Arguments
   ) throws -> (memory: Statement, refusal: TrainingError?) {
@@ -150,7 +150,7 @@ extension ModelSummary.Row {
   }
 }
 
-/// What a safetensors file holds.
+/// The contents of a safetensors file.
 private struct TensorTable {
   let file: Safetensors.File
 

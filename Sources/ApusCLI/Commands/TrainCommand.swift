@@ -54,7 +54,7 @@ enum TrainCommand: Command {
     """
 
   static func run(_ arguments: Arguments) throws {
-    // A reader that has seen enough must not cost the run: head -1 ends with the first line.
+    // A closed pipe must not end the run: head -1 ends after the first line.
     StandardStreams.surviveClosedPipes()
     var run = try TrainingRun(arguments)
     let epochs = EpochPrinter(isEnabled: arguments[json])
@@ -80,7 +80,7 @@ enum TrainCommand: Command {
       }
       try report?.check()
     } catch let error as OutputError {
-      // The terminal that hung up can take no results: the signal says why the run ended.
+      // A terminal that hung up receives no results: the signal is the reason why the run ended.
       if let interruption { throw interruption }
       throw OutputError(description: "\(error); the run is finished and saved in \(run.directory.path)")
     }
@@ -88,7 +88,7 @@ enum TrainCommand: Command {
   }
 }
 
-/// A run that a signal ended in good order.
+/// A run that a signal ended gracefully.
 struct Interruption: Error, CustomStringConvertible {
   var signal: Int32
   var run: String
@@ -96,7 +96,7 @@ struct Interruption: Error, CustomStringConvertible {
   var description: String { "stopped and saved; go on with: apus train --resume \(run)" }
 }
 
-/// Prints the records of epochs. A failure to do so ends the command, but not the run.
+/// Prints the records of epochs. A failure to print ends the command with an error, but not the run.
 private final class EpochPrinter: Sendable {
   private let isEnabled: Bool
   private let failure = Mutex<OutputError?>(nil)

@@ -60,7 +60,7 @@ enum TuneCommand: Command {
     try workload(String(name))
   }
 
-  /// A product, a convolution or a step, whichever the name looks like.
+  /// A product, a convolution or a training step, depending on the form of the name.
   private static func workload(_ name: String) throws -> any Workload {
     do throws(ProblemError) {
       if name.first?.isNumber == true { return try Gemm(name) }
@@ -72,7 +72,7 @@ enum TuneCommand: Command {
   }
 }
 
-/// What is measured, line by line as it comes.
+/// Prints the measurements, a line for each, as they arrive.
 private final class TuningReport: Sendable {
   private struct State {
     var (problems, changed, left) = (0, 0, 0)
@@ -107,7 +107,7 @@ private final class TuningReport: Sendable {
 
   var problemCount: Int { state.withLock { $0.problems } }
 
-  /// Throws what went wrong when a line was written.
+  /// Throws the error that occurred when a line was written, if any.
   func check() throws {
     if let failure = state.withLock({ $0.failure }) { throw failure }
   }
@@ -129,14 +129,14 @@ private final class TuningReport: Sendable {
 }
 
 extension TuningRecord.Candidate {
-  /// Why it has no time.
+  /// The reason why the candidate has no time.
   fileprivate var reason: String {
     if case .failed(let text) = outcome { text } else { "it gives other numbers than most" }
   }
 }
 
 extension TuningRecord {
-  /// The operations in a nanosecond, 10⁹ of them in a second.
+  /// The operations per second, in units of 10⁹.
   private func rate(_ candidate: Candidate) -> String? {
     candidate.seconds.map { "\((label.flops / $0 / 1e9).text(places: 0)) GFLOP/s" }
   }

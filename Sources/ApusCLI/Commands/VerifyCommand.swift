@@ -46,7 +46,7 @@ enum VerifyCommand: Command {
   }
 }
 
-/// One step of a recipe.
+/// One training step of a recipe.
 private struct ComparedStep {
   let model: ModelDescription
   private let format: DataFormat
@@ -62,7 +62,7 @@ private struct ComparedStep {
     format = try withDevice(.named("cpu")) { [settings] in try LearningTask(settings).format }
   }
 
-  /// The loss, its gradients, and what the optimizer makes of them.
+  /// The loss, its gradients, and the results of the optimizer's update.
   func build(on device: ComputeDevice) throws -> [Tensor] {
     try withDevice(device) {
       let seeds = RunSeeds(settings.seed)
@@ -70,7 +70,7 @@ private struct ComparedStep {
       let train = try LearningTask(settings).train
       let count = min(settings.batchSize.count ?? train.count, train.count)
       let examples = try train.readableExamples((0..<count).map { Int32($0) })
-      // First values are computed by the CPU for all devices: they start from the same bits.
+      // The CPU computes the initial values for all devices: they start from the same bits.
       let (values, parameters) = (network.state.entries, network.parameters)
       for (entry, value) in zip(values, try firstValues()) { entry.assign(try value.moved(to: device)) }
       let (loss, gradients) = try checkingShapes {
@@ -106,7 +106,7 @@ private struct ComparedStep {
   }
 }
 
-/// Devices that do not agree.
+/// The error for devices that do not agree.
 private struct Divergence: Error, CustomStringConvertible {
   var comparison: StepComparison
   var devices: [ComputeDevice]

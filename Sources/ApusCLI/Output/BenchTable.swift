@@ -1,11 +1,11 @@
 import Apus
 
-/// The lines of `apus bench` for people, each as soon as it is there.
+/// Prints the results of `apus bench` as a table, each line as soon as it is available.
 final class BenchTable {
   private static let widths = [4, 30, 7, 8, 9, 9, 12]
   private var hasTitles = false
 
-  /// Writes a line, and ahead of the first one the titles.
+  /// Writes a line, and the titles before the first one.
   func write(_ line: JSONObject) throws {
     if !hasTitles { try write(["", "PROBLEM", "", "DEVICE", "MEDIAN MS", "MIN MS", "RATE", ""]) }
     hasTitles = true
@@ -20,7 +20,7 @@ final class BenchTable {
     for (index, cell) in cells.enumerated() {
       let width = index < BenchTable.widths.count ? BenchTable.widths[index] : 0
       let space = String(repeating: " ", count: max(0, width - cell.count))
-      // Words are set to the left, numbers to the right.
+      // Words are left-aligned, numbers right-aligned.
       text += index < 4 ? cell + space + "  " : space + cell + "  "
     }
     while text.last == " " { text.removeLast() }

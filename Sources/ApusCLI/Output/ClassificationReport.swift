@@ -4,7 +4,7 @@ import Apus
 struct ClassificationReport {
   let results: ClassificationResults
   let format: DataFormat
-  /// How many of the largest outputs `topAccuracy` looks at; `nil` for none.
+  /// The `k` of the top-k accuracy; `nil` for none.
   let top: Int?
   private let auc: ClassAUC
 
@@ -19,7 +19,7 @@ struct ClassificationReport {
   }
 
   private var isBinary: Bool { results.classCount == 2 }
-  /// What stands for a ratio of 0 to 0.
+  /// The text for a ratio of 0 to 0.
   static let undefined = "-"
 
   // MARK: - Text
@@ -71,7 +71,7 @@ struct ClassificationReport {
 
   // MARK: - JSON
 
-  /// The members for the summary. A ratio of 0 to 0 is 0, and its class is listed as undefined.
+  /// The members of the summary. A ratio of 0 to 0 is 0, and its class lists it as undefined.
   var json: JSONObject {
     var object = JSONObject()
     for measure in results.measures(top: top) { object[measure.key] = measure.value.map { .number($0) } }

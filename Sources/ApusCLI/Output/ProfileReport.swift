@@ -2,9 +2,9 @@ import Apus
 import ApusFiles
 import Synchronization
 
-/// Writes a profile to a file, and what took longest to stderr.
+/// Writes a profile to a file, and the kernels that took longest to standard error.
 final class ProfileReport: Sendable {
-  /// The help of an option; `steps` says of which steps of training.
+  /// The help text of an option; `steps` names the training steps that are profiled.
   static func help(_ steps: String) -> String {
     "write what the device ran in \(steps) to FILE, a trace for ui.perfetto.dev, and what took longest to stderr"
   }
@@ -18,13 +18,13 @@ final class ProfileReport: Sendable {
   private let path: String
   private let state = Mutex(State())
 
-  /// A report to `path`, which must be one that can be written.
+  /// Creates a report to `path`, which must be writable.
   init(path: String) throws {
     self.path = path
     _ = try reportingFiles { () throws(FileError) in try AtomicFile(path: path) }
   }
 
-  /// Finds out what the device is capable of.
+  /// Measures the limits of the device.
   func measureLimits(of device: ComputeDevice) throws {
     let limits = try DeviceLimits.measured(on: device)
     state.withLock { $0.limits = limits }
@@ -44,7 +44,7 @@ final class ProfileReport: Sendable {
     Diagnostics.write(summary(profile))
   }
 
-  /// Throws where nothing could be written.
+  /// Throws if the profile could not be written.
   func check() throws {
     let (isWritten, failure) = state.withLock { ($0.isWritten, $0.failure) }
     if let failure { throw failure }

@@ -2,9 +2,9 @@ import Apus
 import ApusFiles
 import Synchronization
 
-/// Says on standard error how far the reading of a large file is: nothing for one that is read in no time.
+/// Reports on standard error how much of a large file has been read; a file that is read quickly causes no message.
 final class ReadingReport: Sendable {
-  /// Seconds between two messages, and before the first of a file.
+  /// Seconds between two messages, and before the first message of a file.
   private static let interval = 3.0
 
   private struct State {
@@ -23,7 +23,7 @@ final class ReadingReport: Sendable {
     (self.now, self.write) = (now, write)
   }
 
-  /// Notes that a share of a file has been read.
+  /// Records that a fraction of a file has been read.
   @Sendable func note(_ path: String, _ share: Double) {
     let isDue = state.withLock { state in
       let time = now()

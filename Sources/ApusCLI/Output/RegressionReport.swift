@@ -2,7 +2,7 @@ import Apus
 
 /// The measures of a model that predicts numbers, in the target's own units, as text and as JSON.
 struct RegressionReport {
-  /// Of the targets as the model gives them: `(x − mean) / deviation`.
+  /// The results in units of the model, whose targets are `(x − mean) / deviation`.
   let results: RegressionResults
   let target: String
   private let mean: Double
@@ -16,7 +16,7 @@ struct RegressionReport {
     (self.mean, self.deviation) = (mean, deviation)
   }
 
-  /// The mean of `residual²`.
+  /// The mean of `residual²`, in the target's own units.
   var loss: Double { results.meanSquaredError * deviation * deviation }
 
   /// `(prediction, target)` of each example.
@@ -41,7 +41,7 @@ struct RegressionReport {
       + (results.r2.map { [("R²", $0.text(places: 4))] } ?? [])
   }
 
-  /// The members for the summary.
+  /// The members of the summary.
   var json: JSONObject {
     var object: JSONObject = ["target": .string(target)]
     for error in errors { object[error.key] = .number(error.value) }
@@ -49,7 +49,7 @@ struct RegressionReport {
     return object
   }
 
-  /// A number of any size.
+  /// The text of a number of any magnitude.
   static func text(_ value: Double) -> String {
     (1e-2..<1e9).contains(value.magnitude) || value == 0 ? value.text(places: 4) : String(value)
   }

@@ -1,23 +1,23 @@
 import Apus
 
-/// How a model does with groups of examples, the worst first.
+/// The results of a model on groups of examples, the worst first.
 struct SliceReport {
-  /// A group, by the places of its examples among the measured ones.
+  /// A group, with the positions of its examples among the measured ones.
   private struct Line {
     var name: String
     var places: [Int]
-    /// The accuracy; of numbers the mean absolute error.
+    /// The accuracy; for regression the mean absolute error.
     var measure: Double
   }
 
   private let lines: [Line]
   private let isRegression: Bool
 
-  /// More are not printed for people.
+  /// The maximum number of groups in the table.
   private static let listed = 100
 
-  /// - Parameter examples: the numbers of the measured examples.
-  /// - Returns: `nil` without groups.
+  /// - Parameter examples: the indices of the measured examples.
+  /// - Returns: `nil` if there are no groups.
   init?(_ groups: DataSlices, _ results: ClassificationResults, _ examples: [Int]) {
     self.init(groups, examples, isRegression: false) { results.predicted[$0] == results.labels[$0] ? 1 : 0 }
   }
@@ -34,7 +34,7 @@ struct SliceReport {
     let places = Dictionary(uniqueKeysWithValues: examples.enumerated().map { ($1, $0) })
     self.isRegression = isRegression
     lines = groups.slices.compactMap { slice in
-      // Some may not have been readable.
+      // Some examples may not have been readable.
       let own = slice.examples.compactMap { places[$0] }
       guard !own.isEmpty else { return nil }
       let mean = own.reduce(0) { $0 + measure($1) } / Double(own.count)
@@ -45,7 +45,7 @@ struct SliceReport {
     }.map(\.element)
   }
 
-  /// For the verdict on bias and variance.
+  /// The groups, for the verdict on bias and variance.
   var places: [BiasVarianceReport.Slice] {
     lines.map { BiasVarianceReport.Slice(name: $0.name, validation: $0.places) }
   }

@@ -1,12 +1,12 @@
 import Apus
 import ApusFiles
 
-/// Results could not be written.
+/// An error in writing results.
 struct OutputError: Error, CustomStringConvertible {
   var description: String
 }
 
-/// Where results go. Every write is checked: a full disk must not look like success.
+/// Writes results. Every write is checked: a full disk must not look like success.
 enum StandardOutput {
   static func write(line: String) throws(OutputError) {
     do throws(FileError) {
@@ -16,19 +16,19 @@ enum StandardOutput {
     }
   }
 
-  /// One JSON object, in one line.
+  /// Writes a JSON object in one line.
   static func write(_ object: JSON) throws(OutputError) { try write(line: object.text()) }
 }
 
-/// Where progress, logs and errors go.
+/// Writes progress, logs and errors.
 enum Diagnostics {
-  /// The most characters of one message: all that a library says is shorter.
+  /// The maximum number of characters in a message; messages of the library are shorter.
   private static let limit = 16_384
 
-  /// Writes a message of one or several lines. Whatever it quotes, no byte of it can move the terminal's cursor.
+  /// Writes a message of one or several lines. Quoted text is escaped, so that it cannot move the terminal's cursor.
   static func write(_ message: String) {
     let line = message.printable(limit: limit, keepsLines: true)
-    // There is nowhere left to report a failure to.
+    // There is no other place to report a failure.
     try? FileDescriptor.standardError.write(Array((line + "\n").utf8))
   }
 }

@@ -1,12 +1,12 @@
 import ApusFiles
 
-/// Columns of text, the last one as wide as it likes.
+/// Columns of text, of which the last may have any width.
 struct Table {
   private var rows: [[String]] = []
 
   init(_ titles: String...) { rows = [titles] }
 
-  /// - Parameter cells: may be names from files: they are cut and escaped
+  /// - Parameter cells: texts, which may be names from files: they are shortened and escaped
   mutating func append(_ cells: String...) { rows.append(cells.map { $0.printable(limit: 256) }) }
 
   var text: String {

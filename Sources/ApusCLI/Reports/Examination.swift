@@ -1,29 +1,29 @@
 import Apus
 
-/// What a trained model does with examples. These are told by their places among those that were looked at.
+/// The results of a trained model on examples, which are identified by their positions among the examined ones.
 struct Examination {
   let model: any Layer
   let device: ComputeDevice
   let format: DataFormat
   let source: String
-  /// Which part of the source is looked at.
+  /// The part of the source that is examined.
   let part: DataPart
   let parameterCount: Int
-  /// Of classifiers.
+  /// The results of a classifier; `nil` for other models.
   let results: ClassificationResults?
-  /// The places of the examples that are taken for another class, the worst first.
+  /// The positions of the misclassified examples, the worst first.
   let mistakes: [Int]
-  /// Of models that predict numbers.
+  /// The results of a model that predicts numbers; `nil` for other models.
   let regression: RegressionReport?
-  /// The names of the classes, as many as the model has outputs.
+  /// The names of the classes, one for each output of the model.
   let classNames: [String]
-  /// Pictures that could not be read.
+  /// Images that could not be read.
   let skipped: SkippedPictures
   private let data: any ExampleSource
-  /// The numbers in the data of those that were looked at.
+  /// The indices of the examined examples in the data.
   private let numbers: [Int]
 
-  /// More examples are not looked at: a page is to be made in a moment.
+  /// The maximum number of examined examples: a page should be made quickly.
   static let limit = 20_000
   private static let batchSize = 256
 
@@ -45,29 +45,29 @@ struct Examination {
     classNames = (0..<(results?.classCount ?? 0)).map { measured.format.className($0) }
   }
 
-  /// The number of examples, and of those that were looked at.
+  /// The number of all examples, and of the examined ones.
   var counts: (all: Int, examined: Int) { (data.count, min(data.count, Examination.limit)) }
 
-  /// What the examples are called, of several: `test examples`.
+  /// The name of the examples, in the plural: `test examples`.
   var examplesName: String { part == .all ? "examples" : "\(part == .train ? "training" : part.rawValue) examples" }
 
-  /// Some examples, as the model takes them.
+  /// The inputs of some examples.
   func inputs(_ places: [Int]) throws -> Tensor { try data.examples(places.map { Int32(numbers[$0]) }).inputs }
 
-  /// The first examples, for statistics of what layers give.
+  /// The first examples, for statistics of the layers' outputs.
   var sample: Tensor {
     get throws { try inputs(Array(0..<min(numbers.count, 64))) }
   }
 
-  // MARK: - Pictures
+  // MARK: - Images
 
-  /// Examples as pictures; `nil` where they are none.
+  /// Examples as images; `nil` if they are not images.
   func pictures(_ places: [Int]) throws -> [Image]? {
     guard case .images(let images) = format else { return nil }
     let (channels, height, width) = (images.size[0], images.size[1], images.size[2])
     let area = height * width
     var values = try inputs(places).array(of: Float.self)
-    // Back from what the model sees to what was in the file.
+    // Inverts the standardization of the inputs.
     for place in values.indices {
       let channel = place / area % channels
       let deviation = images.statistics.standardDeviation[channel]
@@ -81,7 +81,7 @@ struct Examination {
   }
 }
 
-/// The first of many examples.
+/// The first `count` examples of a source.
 private struct FirstExamples: ExampleSource {
   let source: any ExampleSource
   let count: Int

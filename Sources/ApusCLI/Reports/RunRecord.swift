@@ -1,16 +1,16 @@
 import Apus
 import ApusFiles
 
-/// What a run has written: its settings and its metrics.
+/// The files of a run: its settings and its metrics.
 struct RunRecord {
-  /// Where the run lies, and the page about it goes.
+  /// The directory of the run, which also receives the page about it.
   let directory: RunDirectory
   let configuration: JSONObject
   let settings: RunSettings
   let metrics: RunMetrics
 
   /// Reads the directory of a run.
-  /// - Throws: where there is no run, or one of its files is damaged.
+  /// - Throws: if there is no run, or one of its files is damaged.
   init(path: String, command: String) throws {
     guard FileSystem.isDirectory(path) else {
       let reason = FileSystem.exists(path) ? "it is a file, not the directory of a run" : "there is none"
@@ -36,6 +36,6 @@ struct RunRecord {
 
   var path: String { directory.path }
 
-  /// The records that close an epoch.
+  /// The records at the ends of epochs.
   var epochs: [JSONObject] { metrics.records.filter { $0["train_loss"] != nil || $0["test_loss"] != nil } }
 }

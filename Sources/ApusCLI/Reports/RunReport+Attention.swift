@@ -1,7 +1,7 @@
 import Apus
 
 extension RunReport {
-  /// What layers of attention weigh: places and patches over some images, and channels.
+  /// The weights of attention layers: over the positions and patches of some images, and over channels.
   func attention() throws -> Report.Section? {
     guard let examination, let results = examination.results, case .images = examination.format else { return nil }
     return try withDevice(examination.device) {
@@ -21,8 +21,8 @@ extension RunReport {
     }
   }
 
-  /// A row for each example: itself, for Transformers the way of attention through all layers, then the weights of the
-  /// last layers: of each head by the class token, or of each place.
+  /// A row for each example: the image, for Transformers the attention rollout through all layers, then the weights of
+  /// the last layers: those of the class token for each head, or those of the positions.
   private func places(
     _ examination: Examination, _ maps: [AttentionMap], _ x: Tensor, _ images: [Image]
   ) throws -> ImageGrid? {
@@ -57,7 +57,7 @@ extension RunReport {
     return ImageGrid("Attention", cells, columnCount: 1 + columns.count)
   }
 
-  /// The weights of the channels of each layer, the largest first, in the mean over the examples.
+  /// The weights of the channels of each layer in descending order, averaged over the examples.
   private func channels(_ maps: [AttentionMap]) throws -> LineChart? {
     let series = try maps.filter { $0.kind == .channels }.suffix(8).map { map -> LineChart.Series in
       let weights = try map.weights.mean(axis: 0).array(of: Float.self).sorted(by: >)
@@ -70,7 +70,7 @@ extension RunReport {
 }
 
 extension AttentionMap {
-  /// Rows and columns of patches that tile a picture, behind the token of the class.
+  /// The rows and columns of the patches that tile an image, without the class token.
   fileprivate func patches(_ height: Int, _ width: Int) -> (rows: Int, columns: Int)? {
     let count = weights.shape[3] - 1
     return (1...max(count, 1)).first { $0 * $0 * width == count * height }.map { ($0, count / $0) }

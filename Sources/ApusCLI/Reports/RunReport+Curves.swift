@@ -1,7 +1,7 @@
 import Apus
 
 extension RunReport {
-  /// How loss, metrics, rate and time went.
+  /// The curves of the loss, the other metrics, the learning rate and the time.
   func curves() -> Report.Section? {
     let metrics = record.metrics
     guard !metrics.records.isEmpty else {
@@ -31,13 +31,13 @@ extension RunReport {
     return Report.Section("Training", blocks)
   }
 
-  /// The loss of windows of steps, and that of epochs.
+  /// The loss of windows of steps, and the loss of epochs.
   private var loss: LineChart {
     let metrics = record.metrics
     let windows = metrics.points("loss")
     var series: [LineChart.Series] = []
     if windows.count > 1 {
-      // Over a twenty-fifth of the run: enough to see through the noise, too little to lag behind.
+      // An average over a twenty-fifth of the run: enough to reduce the noise, too little to lag behind.
       let window = Double(windows.count) / 25
       let smoothing: Smoothing? = window >= 2 ? .exponential(1 - 1 / window) : nil
       series.append(LineChart.Series("training, by step", windows, smoothing: smoothing))
@@ -47,13 +47,13 @@ extension RunReport {
       if !points.isEmpty { series.append(LineChart.Series("\(RunReport.part(part)), by epoch", points)) }
     }
     let values = series.flatMap(\.points).map(\.y).filter { $0.isFinite && $0 > 0 }
-    // A loss that falls by orders of magnitude is a line at the floor otherwise.
+    // On a linear axis, a loss that falls by orders of magnitude would be a line at the bottom.
     let isWide = (values.max() ?? 1) > 50 * (values.min() ?? 1)
     return LineChart(
       "Loss", x: Axis("step", isInteger: true), y: Axis("loss", isLogarithmic: isWide), series)
   }
 
-  /// Metrics other than the loss that are known of some part of the data: `accuracy` of `train_accuracy` and
+  /// Metrics other than the loss that are known for some split of the data: `accuracy` for `train_accuracy` and
   /// `test_accuracy`.
   private var measures: [(name: String, keys: [(part: String, key: String)])] {
     var found: [(name: String, keys: [(part: String, key: String)])] = []
@@ -72,7 +72,7 @@ extension RunReport {
     return found
   }
 
-  /// What else epochs say.
+  /// The keys of all other metrics of epochs.
   private var others: [String] {
     let known: Set<String> = ["step", "epoch", "loss", "learning_rate", "seconds", "epoch_seconds"]
     return record.metrics.keys.filter { key in
@@ -80,7 +80,7 @@ extension RunReport {
     }
   }
 
-  /// The time of each epoch, with its test.
+  /// The time of each epoch, including its evaluation.
   private var seconds: LineChart? {
     let durations = record.metrics.points("epoch_seconds", over: "epoch")
     guard !durations.isEmpty else { return nil }
@@ -98,13 +98,13 @@ extension RunReport {
 
   private static func part(_ key: String) -> String { key == "train" ? "training" : key }
 
-  /// `top5_accuracy` to `Top5 accuracy`
+  /// `top5_accuracy` becomes `Top5 accuracy`.
   static func words(_ key: String) -> String {
     let text = key.replacing("_", with: " ")
     return text.prefix(1).uppercased() + text.dropFirst()
   }
 
-  /// Letters, digits and hyphens.
+  /// A file name of letters, digits and hyphens.
   static func fileName(_ text: String) -> String {
     let name = text.lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }
     return String(name.prefix(60))

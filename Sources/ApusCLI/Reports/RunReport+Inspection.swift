@@ -1,7 +1,7 @@
 import Apus
 
 extension RunReport {
-  /// What the model looks at in some images: gradients, the places that a class is seen at, and feature maps.
+  /// The parts of some images that the model uses: saliency, Grad-CAM and feature maps.
   func seeing() throws -> Report.Section? {
     guard let examination, let results = examination.results, case .images = examination.format else { return nil }
     return try withDevice(examination.device) {
@@ -18,7 +18,7 @@ extension RunReport {
     }
   }
 
-  /// Up to four that are right, of different classes, then up to four that are wrong.
+  /// Up to four correctly predicted examples of different classes, then up to four misclassified ones.
   static func examples(_ examination: Examination, _ results: ClassificationResults) -> [Int] {
     var (right, seen): ([Int], Set<Int32>) = ([], [])
     for (example, label) in results.labels.enumerated() where right.count < 4 {
@@ -27,7 +27,7 @@ extension RunReport {
     return right + examination.mistakes.prefix(4)
   }
 
-  /// A row for each example: itself, its saliency, its Grad-CAM where the model has a convolution.
+  /// A row for each example: the image, its saliency, and its Grad-CAM if the model has a convolution.
   private func maps(
     _ examination: Examination, _ results: ClassificationResults, _ shown: [Int], _ images: [Image]
   ) throws -> ImageGrid {
@@ -54,7 +54,7 @@ extension RunReport {
     return ImageGrid("Saliency and Grad-CAM", cells, columnCount: cam == nil ? 2 : 3)
   }
 
-  /// Each example by its largest number: `[batch, …]` in `0 ... 1`.
+  /// The maps, with each example divided by its maximum: `[batch, …]` in `0 ... 1`.
   private func normalized(_ maps: Tensor) -> Tensor {
     let axes = Array(1..<maps.rank)
     return maps / (maps.max(axes: axes, keepingAxes: true) + 1e-30)

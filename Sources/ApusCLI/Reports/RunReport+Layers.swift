@@ -1,7 +1,7 @@
 import Apus
 
 extension RunReport {
-  /// The weights: filters, and how the numbers of each parameter are distributed.
+  /// The weights: filters, and the distribution of the elements of each parameter.
   func weights() throws -> Report.Section? {
     guard let examination else { return nil }
     let statistics = try withDevice(examination.device) { try examination.model.parameterStatistics() }
@@ -20,7 +20,7 @@ extension RunReport {
     return Report.Section("Weights", blocks)
   }
 
-  /// What the layers give for some examples.
+  /// The statistics of the layers' outputs for some examples.
   func activations() throws -> Report.Section? {
     guard let examination else { return nil }
     let (statistics, count) = try withDevice(examination.device) {
@@ -52,7 +52,7 @@ extension RunReport {
     ]
   }
 
-  /// - Parameter skipsFirst: whether the first extent is a number of examples.
+  /// - Parameter skipsFirst: whether the first extent is the number of examples.
   private static func cells(_ statistics: ValueStatistics, skipsFirst: Bool = false) -> [String] {
     let shape = statistics.shape.dropFirst(skipsFirst ? 1 : 0)
     let numbers = [
@@ -61,7 +61,7 @@ extension RunReport {
     return [statistics.name, RunReport.extents(Array(shape))] + numbers.map { significant($0) }
   }
 
-  /// Four places, or three digits where these would hide the number.
+  /// Four decimal places, or three significant digits where four places would hide the number.
   private static func significant(_ value: Double) -> String {
     guard value != 0, value.magnitude < 1e-3 else { return value.text(places: value.magnitude < 1000 ? 4 : 1) }
     let exponent = Int(value.magnitude.exponentOfTen)
@@ -70,7 +70,7 @@ extension RunReport {
 
   private static func scale(_ exponent: Int) -> Double { Double("1e\(exponent)") ?? 1 }
 
-  /// Histograms side by side, as many as a page can take.
+  /// Histograms side by side, at most 48 of them.
   private static func histograms(_ statistics: [ValueStatistics], _ folder: String) -> [Report.Block] {
     let shown = statistics.prefix(48).map { entry -> Report.Block in
       .figure(Report.Figure("\(folder)-\(fileName(entry.name))", entry.histogram))
@@ -96,7 +96,7 @@ extension RunReport {
 }
 
 extension Double {
-  /// The exponent of the number in scientific notation; 0 of zero.
+  /// The exponent in scientific notation if the magnitude is below 1; otherwise 0.
   fileprivate var exponentOfTen: Double {
     var (value, exponent) = (magnitude, 0.0)
     while value > 0, value < 1 { (value, exponent) = (value * 10, exponent - 1) }

@@ -1,7 +1,7 @@
 import Apus
 
 extension RunReport {
-  /// The examples that the model takes for another class, the worst first: as `apus errors` lists them.
+  /// The misclassified examples, the worst first, as `apus errors` lists them.
   func mistakes() throws -> Report.Section? {
     guard let examination, let results = examination.results else { return nil }
     let wrong = examination.mistakes
@@ -20,7 +20,7 @@ extension RunReport {
     return Report.Section("Mistakes", [.text(text), .figure(Report.Figure("mistakes", grid, isWide: true))])
   }
 
-  /// The class of an example, and the one that it was taken for where that is another: `coat → shirt`.
+  /// The class of an example, and the predicted class if it differs: `coat → shirt`.
   static func caption(_ examination: Examination, _ results: ClassificationResults, _ example: Int) -> String {
     let (label, predicted) = (Int(results.labels[example]), Int(results.predicted[example]))
     let names = examination.classNames

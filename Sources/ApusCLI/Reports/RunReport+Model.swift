@@ -3,7 +3,7 @@ import Apus
 extension RunReport {
   /// The layers as a table and as a graph.
   func model() throws -> Report.Section? {
-    // How many features there are, and so what the model is, says the checkpoint alone.
+    // Only the checkpoint contains the number of features, on which the model depends.
     if stored == nil, record.settings.table != nil { return nil }
     let found = try withDevice(.named("cpu")) { () throws -> (any Layer, ModelSummary.Input)? in
       if let stored {
@@ -12,7 +12,7 @@ extension RunReport {
       return try record.settings.expectedModel()
     }
     guard let (network, input) = found else { return nil }
-    // Nothing is computed: the device only gives the tensors a place.
+    // Nothing is computed: the device is needed only to create tensors.
     return try withDevice(.named("cpu")) { () throws in
       let summary = try ModelSummary(of: network, input: input)
       let whole = try ModelGraph("Graph", of: network, input: input.extents, dtype: input.dtype)
@@ -29,7 +29,7 @@ extension RunReport {
     }
   }
 
-  /// `6 × 28 × 28`, which no line is broken in.
+  /// `6 × 28 × 28`, with non-breaking spaces.
   static func extents(_ extents: [Int]) -> String { extents.map(String.init).joined(separator: "\u{a0}×\u{a0}") }
 
   private static func sentence(of summary: ModelSummary) -> String {

@@ -1,7 +1,7 @@
 import Apus
 
 extension RunReport {
-  /// How far predicted numbers are from the true ones.
+  /// The differences of predicted numbers from the true ones.
   func regression() -> Report.Section? {
     guard let examination, let report = examination.regression else { return nil }
     let points = report.points

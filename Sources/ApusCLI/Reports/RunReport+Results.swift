@@ -1,10 +1,10 @@
 import Apus
 
 extension RunReport {
-  /// Lines up to this number are told apart.
+  /// The number of lines in a chart that can be distinguished.
   private static let lineCount = 8
 
-  /// How the model does with test data, as a whole and by class.
+  /// The results of a classifier on the examined data, as a whole and by class.
   func results() throws -> Report.Section? {
     guard let examination, let results = examination.results else { return nil }
     let names = examination.classNames
@@ -70,7 +70,7 @@ extension RunReport {
 
   // MARK: - Curves
 
-  /// The classes whose curves are drawn: those with the smallest areas, in their order.
+  /// The classes whose curves are drawn, in their order; if there are too many, those with the smallest areas.
   private static func shownClasses(_ results: ClassificationResults) -> [Int] {
     let areas = results.auc.classes
     let defined = areas.indices.filter { areas[$0] != nil }

@@ -1,20 +1,20 @@
 import Apus
 
-/// The page about a run, one function a section.
+/// The report about a run, one function per section.
 ///
-/// To add a section: write a function that returns it, `nil` where the run has nothing for it, and name it in `make()`.
+/// To add a section: write a function that returns it (`nil` if the run has nothing for it), and call it in `make()`.
 struct RunReport {
   let record: RunRecord
-  /// The newest checkpoint, where there is one.
+  /// The newest checkpoint, if there is one.
   private(set) var stored: StoredModel?
-  /// What the model does with examples, where there are some.
+  /// The results of the model on examples, if there are any.
   private(set) var examination: Examination?
-  /// What is left out of the page, and why.
+  /// The omitted contents of the report, with the reasons.
   private(set) var omissions: [String] = []
 
   init(_ record: RunRecord) { self.record = record }
 
-  /// The page.
+  /// The report.
   func make() throws -> Report {
     let sections: [Report.Section?] = [
       curves(), try results(), regression(), try mistakes(), try model(), try weights(), try activations(),
@@ -24,10 +24,11 @@ struct RunReport {
     return Report(title, subtitle: subtitle, facts: facts, sections: sections.compactMap(\.self))
   }
 
-  // MARK: - What there is
+  // MARK: - Examination
 
-  /// Reads the newest checkpoint and the data, and runs one over the other. What is not to be had is noted.
-  /// - Throws: a mistake in the command line.
+  /// Reads the newest checkpoint and the data, and runs the model over the data. Other errors are recorded as
+  /// omissions.
+  /// - Throws: an error in the command line.
   mutating func examine(data: String?, part: DataPart?, device name: String?) throws(UsageError) {
     do {
       let stored = try StoredModel(path: record.path, command: PlotCommand.name)
@@ -46,7 +47,7 @@ struct RunReport {
     }
   }
 
-  // MARK: - The head
+  // MARK: - Title and facts
 
   private var title: String { record.settings.model.name }
 
@@ -80,7 +81,7 @@ struct RunReport {
     return "\(last) of \(all)"
   }
 
-  /// `45 s`, `3 min 12 s`, `2 h 05 min`
+  /// `45 s`, `3 min 12 s`, `2 h 5 min`
   static func duration(_ seconds: Double) -> String {
     let total = Int(min(max(seconds, 0), 1e9).rounded())
     if total < 10 { return "\(seconds.text(places: 1)) s" }

@@ -1,12 +1,12 @@
 import Apus
 
-/// The class that a model takes an example for.
+/// The class that a model predicts for an example.
 struct Prediction {
-  /// The example's place in its file.
+  /// The example's index in its file.
   var index: Int
-  /// The class with the largest output; of two, what a threshold made of it.
+  /// The class with the largest output; with a threshold, class 1 if its probability reaches it.
   var label: Int
-  /// Its share: `softmax(outputs)[label]`.
+  /// The probability of the class: `softmax(outputs)[label]`.
   var probability: Double
 }
 
@@ -15,13 +15,13 @@ struct Classifier {
   let model: any Layer
   /// The number of examples.
   let count: Int
-  /// The examples with some numbers.
+  /// Returns the inputs of the examples with the given indices.
   let inputs: ([Int32]) throws -> Tensor
 
   private static let batchSize = 256
 
-  /// Passes a prediction for each example on, in order: that which `apus evaluate` measures.
-  /// - Parameter threshold: of two classes: the probability of the second from which on it is predicted.
+  /// Calls `body` with the prediction for each example, in order; `apus evaluate` measures the same predictions.
+  /// - Parameter threshold: for two classes, the smallest probability of the second class for which it is predicted.
   func run(threshold: Double?, _ body: (Prediction) throws -> Void) throws {
     try runBatches { index, outputs in
       try checkThreshold(threshold, classCount: outputs.count, command: PredictCommand.name)
@@ -36,9 +36,9 @@ struct Classifier {
     }
   }
 
-  /// Passes what the model gives for each example on, in order.
+  /// Calls `body` with the model's outputs for each example, in order.
   ///
-  /// The last batch is filled up with copies of an example, so that all batches run the same plan.
+  /// The last batch is padded with copies of an example, so that all batches run the same plan.
   func runBatches(_ body: (_ index: Int, _ outputs: ArraySlice<Float>) throws -> Void) throws {
     guard count > 0 else { return }
     let size = min(Classifier.batchSize, count)

@@ -1,9 +1,9 @@
 import Apus
 import ApusFiles
 
-/// Values for options from elsewhere than the command line: a file, `--set`, an earlier run.
+/// Values for options that do not come from the command line: a file, `--set`, an earlier run.
 struct Configuration {
-  /// Where the values come from, for errors.
+  /// The source of the values, for errors.
   let origin: String
   let values: JSONObject
 
@@ -20,10 +20,10 @@ struct Configuration {
     try self.init(origin: path, text: bytes)
   }
 
-  /// The largest file that is read.
+  /// The maximum size of a file in bytes.
   static let limit = 1 << 20
 
-  /// Reads a JSON object that a file holds.
+  /// Parses a JSON object from the contents of a file.
   init(origin path: String, text bytes: [UInt8]) throws(DataError) {
     origin = path
     let remedy = "a configuration is an object such as {\"batch_size\": 64}"
@@ -41,7 +41,7 @@ struct Configuration {
     values = object
   }
 
-  /// Reads the `key=value` words of `--set`; of a key that comes twice the last counts.
+  /// Parses the `key=value` words of `--set`; of a repeated key the last value counts.
   init(assignments: [String], command: String) throws(UsageError) {
     origin = "--set"
     var object = JSONObject()
@@ -62,7 +62,8 @@ extension Declaration {
 }
 
 extension Arguments {
-  /// With the values of `--set`, then those of `--config`, for options of a run that the command line leaves open.
+  /// The arguments with the values of `--set`, then of `--config`, for options of a run that the command line does not
+  /// set.
   func filled(command: String) throws -> Arguments {
     var filled = self
     let assignments = try Configuration(assignments: all(TrainCommand.set), command: command)
@@ -73,9 +74,9 @@ extension Arguments {
     return filled
   }
 
-  /// Takes over the values of a configuration for options that have none yet.
+  /// Adds the values of a configuration for options that have none yet.
   ///
-  /// A value is read as it would be on the command line. `null` stands for nothing, as if the key were not there.
+  /// A value is parsed as on the command line. `null` has the same meaning as a missing key.
   mutating func fill(
     from configuration: Configuration, _ declarations: [Declaration], command: String
   ) throws(UsageError) {
@@ -98,7 +99,8 @@ extension Arguments {
     }
   }
 
-  /// A run has a number of epochs or one of steps: a choice of the one outdoes an earlier choice of the other.
+  /// Whether `--epochs` or `--steps` is set, if the declaration is one of them: they are alternatives, and the source
+  /// of higher precedence decides.
   private func containsAlternative(of declaration: Declaration) -> Bool {
     let pair = [RunOptions.epochs.declaration, RunOptions.steps.declaration]
     guard pair.contains(where: { $0.name == declaration.name }) else { return false }
@@ -109,7 +111,7 @@ extension Arguments {
 extension Declaration {
   fileprivate var accepted: String { role == .flag ? "true or false" : expectation }
 
-  /// The value that a member of a configuration stands for; of a flag a `Bool`.
+  /// The value of a member of a configuration; for a flag a `Bool`.
   fileprivate func value(of json: JSON) -> (any Sendable)? {
     guard let text = json.word else { return nil }
     guard role == .flag else { return parse(text) }

@@ -1,12 +1,12 @@
 import Apus
 
-/// What a trained model has to know of its data to take more of it.
+/// The format of the data that a model was trained with, as needed to prepare other data.
 enum DataFormat: Sendable {
   case images(ImageFormat)
   case text(TextFormat)
   case table(TableFormat)
 
-  /// The member of a checkpoint's configuration that it is kept in.
+  /// The key of the format in a checkpoint's configuration.
   private var key: String {
     switch self {
     case .images: "images"
@@ -23,12 +23,12 @@ enum DataFormat: Sendable {
     }
   }
 
-  /// What a checkpoint keeps of a run besides its state.
+  /// The configuration that a checkpoint stores in addition to its state.
   func configuration(_ settings: RunSettings) -> JSONObject {
     ["settings": .object(settings.json), key: json]
   }
 
-  /// - Returns: `nil` when the configuration does not say what data the model takes.
+  /// - Returns: `nil` when the configuration contains no data format.
   init?(_ configuration: JSONObject) {
     if let images = ImageFormat(configuration["images"]) {
       self = .images(images)
@@ -41,12 +41,12 @@ enum DataFormat: Sendable {
     }
   }
 
-  /// Whether data of both formats are the same to a model.
+  /// Whether both formats prepare data in the same way.
   static func == (one: DataFormat, other: DataFormat) -> Bool { one.key == other.key && one.json == other.json }
 }
 
 extension ModelDescription {
-  /// One input of the model, of images those that it was trained with.
+  /// One input of the model; for images of the size that it was trained with.
   func exampleInput(_ format: DataFormat) -> ModelSummary.Input {
     switch format {
     case .images(let format): ModelSummary.Input(format.size)

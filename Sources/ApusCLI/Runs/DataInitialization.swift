@@ -1,14 +1,14 @@
 import Apus
 
-/// First values of weights that come from the data.
+/// Initial values of weights that are computed from the data.
 enum DataInitialization: String, CaseIterable, Sendable {
   case lsuv
   case autoencoder
 
-  /// Steps of an autoencoder for each layer.
+  /// The number of steps of an autoencoder for each layer.
   private static let steps = 300
 
-  /// Gives a model its first values, from the training data.
+  /// Initializes a model from the training data.
   func initialize(_ model: any Layer, _ settings: RunSettings, on train: any ExampleSource) throws {
     let size = min(settings.batchSize.count ?? train.count, train.count)
     switch self {

@@ -1,7 +1,7 @@
 import Apus
 
-/// The options that say which examples a run learns from, and how much each counts. Each is also a key of
-/// configurations, as those of `RunOptions` are.
+/// The options for which examples a run learns from, and how they are weighted. Each is also a key of configurations,
+/// like the options of `RunOptions`.
 enum DataOptions {
   static let testShare = Option(
     "test-share", .share, help: "the share to test with, of data without a test part of their own (default: 0.2)")
@@ -22,20 +22,20 @@ enum DataOptions {
     "sampling", .choice("KIND", of: ClassSampling.allCases.map(\.rawValue)),
     help: "balanced: each class comes equally often, by repetition (default: shuffled)")
 
-  /// In the order in which they are listed and stored.
+  /// All options, in the order in which they are listed and stored.
   static let declarations = [
     testShare.declaration, validation.declaration, splitSeed.declaration, trainCount.declaration,
     labelSmoothing.declaration, classWeights.declaration, sampling.declaration,
   ]
 }
 
-/// Whether rare classes count more.
+/// How examples are weighted by class.
 enum ClassWeighting: String, CaseIterable, Sendable { case none, balanced }
 
-/// How an epoch goes through the examples.
+/// How an epoch samples the examples.
 enum ClassSampling: String, CaseIterable, Sendable { case shuffled, balanced }
 
-/// Which examples a run learns from, and how much each counts.
+/// The examples that a run learns from, and their weights.
 struct DataSettings: Hashable, Sendable {
   var split: SplitOptions
   var trainCount: Int?
@@ -43,8 +43,8 @@ struct DataSettings: Hashable, Sendable {
   var classWeights: ClassWeighting
   var sampling: ClassSampling
 
-  /// - Throws: when a model of text, whose data have parts of their own, is given one of them, and when nothing is left to
-  ///   learn from.
+  /// - Throws: when an option is given for a model of text, whose data have their own splits, or when nothing is left
+  ///   to learn from.
   init(_ arguments: Arguments, for model: ModelDescription, command: String) throws(UsageError) {
     let (test, validation) = (arguments[DataOptions.testShare] ?? 0.2, arguments[DataOptions.validation] ?? 0)
     guard test + validation < 1 else {
@@ -62,11 +62,11 @@ struct DataSettings: Hashable, Sendable {
     }
   }
 
-  /// Whether a classifier minimizes something else than it is measured by.
+  /// Whether a classifier minimizes another objective than it is measured by.
   var changesObjective: Bool { classWeights != .none || labelSmoothing != 0 }
 
-  /// What is minimized by a classifier.
-  /// - Parameter labels: those of the training examples.
+  /// The objective that a classifier minimizes.
+  /// - Parameter labels: the labels of the training examples.
   func objective(labels: [Int32], classCount: Int) -> Objective {
     let weights = classWeights == .balanced ? ClassBalance(labels: labels, classCount: classCount).weights : nil
     return .classification(weights: weights, smoothing: labelSmoothing, classCount: classCount)
@@ -74,7 +74,7 @@ struct DataSettings: Hashable, Sendable {
 }
 
 extension JSONObject {
-  /// Adds the members that stand for settings other than the defaults.
+  /// Adds the members for settings that differ from the defaults.
   mutating func set(_ data: DataSettings) {
     if data.split.test != 0.2 { self["test_share"] = .number(data.split.test) }
     if data.split.validation != 0 { self["validation"] = .number(data.split.validation) }

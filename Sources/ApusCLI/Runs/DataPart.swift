@@ -1,44 +1,44 @@
 import Apus
 
-/// A part of the data of a run, or of others.
+/// A split of the data of a run, or of other data.
 enum DataPart: String, CaseIterable, Sendable {
   case train
   case validation
   case test
   case all
 
-  /// What examples of the part are called: `1,000 validation images`.
+  /// The number and the name of examples of the split: `1,000 validation images`.
   func examples(_ count: Int, _ name: String) -> String {
     let own = self == .all ? "" : "\(self == .train ? "training" : rawValue) "
     return "\(count.grouped) \(own)\(name)"
   }
 
-  /// The key of a measure: `test_loss`, of all examples `loss`.
+  /// The key of a measure: `test_loss`, for all examples `loss`.
   func key(_ measure: String) -> String { self == .all ? measure : "\(rawValue)_\(measure)" }
 
-  /// What a measure is called: `test loss`, of all examples `loss`.
+  /// The title of a measure: `test loss`, for all examples `loss`.
   func title(_ measure: String) -> String { self == .all ? measure : "\(rawValue) \(measure)" }
 }
 
-/// The keys that commands share in what they print as JSON.
+/// The keys that several commands use in their JSON output.
 enum ResultKey {
-  /// The number of a class.
+  /// The index of a class.
   static let label = "label"
-  /// The name of a class: of an example the true one, where the model is told what that is, else the predicted one.
+  /// The name of a class: the true class of an example if it is known, otherwise the predicted class.
   static let className = "class"
-  /// The name of the class that an example is taken for.
+  /// The name of the predicted class of an example.
   static let predictedClass = "predicted_class"
   /// The number of examples.
   static let examples = "examples"
-  /// The part of the data that they are.
+  /// The split of the data.
   static let part = "part"
-  /// The number of pictures that could not be read and were left out.
+  /// The number of images that could not be read and were left out.
   static let skipped = "skipped_images"
 }
 
-/// Pictures that could not be read, and were left out.
+/// Images that could not be read and were left out.
 struct SkippedPictures {
-  /// How many; `nil` where none may be.
+  /// The number of images; `nil` if unreadable images are an error.
   let count: Int?
   private let sources: [SkippedImages]
 
@@ -47,12 +47,12 @@ struct SkippedPictures {
     count = settings.skipsBad ? sources.reduce(0) { $0 + $1.count } : nil
   }
 
-  /// What is said of them beside other results.
+  /// The rows for a table of results.
   var rows: [(String, String)] {
     count.map { [("skipped", "\($0.grouped) \($0 == 1 ? "picture" : "pictures") that could not be read")] } ?? []
   }
 
-  /// Names the first of them.
+  /// Reports the first images on standard error.
   func report() {
     for skipped in sources where skipped.count > 0 {
       for image in skipped.first { Diagnostics.write("skipped: \(image.error)") }

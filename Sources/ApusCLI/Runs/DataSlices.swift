@@ -1,17 +1,17 @@
 import Apus
 import ApusFiles
 
-/// Groups of examples that have something in common, by their numbers in the measured part: `colour = red`.
+/// Groups of examples that have something in common, by their indices in the measured split: `colour = red`.
 struct DataSlices {
   struct Slice {
     var name: String
     var examples: [Int]
   }
 
-  /// In the order of their names; of numbers in that of the numbers.
+  /// The groups by name; for numbers in ascending order.
   private(set) var slices: [Slice] = []
 
-  /// The groups that `--slices` and `--slice` ask for.
+  /// The groups that `--slices` and `--slice` request.
   init(_ arguments: Arguments, of data: MeasuredData) throws {
     let (path, columns) = (arguments[EvaluateCommand.slicesFile], arguments.all(EvaluateCommand.slice))
     guard path != nil || !columns.isEmpty else { return }
@@ -36,7 +36,7 @@ struct DataSlices {
 
   // MARK: - Files
 
-  /// Each row of a file names an example, and says something of it in its other columns.
+  /// Reads groups from a file: each row names an example, and the values of its other columns are its groups.
   private static func read(_ path: String, _ data: MeasuredData) throws(DataError) -> [Slice] {
     let reader = try CSVReader(path: path)
     func malformed(_ line: Int, _ reason: String) -> DataError {
@@ -70,7 +70,7 @@ struct DataSlices {
     return slices.map { Slice(name: $0.key, examples: $0.value.sorted()) }
   }
 
-  /// The examples of each name; also of the last part of a path, where one alone has it.
+  /// The indices of the examples of each name. The last component of a path is also a name if it is unique.
   private static func numbers(of names: [String]) -> [String: [Int]] {
     func grouped(_ names: [String]) -> [String: [Int]] {
       Dictionary(grouping: names.indices) { names[$0] }
@@ -92,7 +92,7 @@ struct DataSlices {
     }
   }
 
-  /// Groups by the values, of more than four by the quarters between the quartiles.
+  /// Groups by value, or by quartile if there are more than four values.
   private static func groups(_ name: String, _ values: [Double]) -> [Slice] {
     let present = values.indices.filter { !values[$0].isNaN }
     let sorted = present.map { values[$0] }.sorted()

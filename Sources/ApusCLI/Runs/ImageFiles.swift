@@ -1,13 +1,13 @@
 import Apus
 import ApusFiles
 
-/// Images of files that are named one by one: an IDX file has many, a picture is one.
+/// The images of files that are named individually: an IDX file contains many images, any other file one.
 struct ImageFiles {
   let images: any ImageSource
   private let paths: [String]
   private let arePictures: Bool
 
-  /// Files next to each other that are pictures become one source, so that they run in batches.
+  /// Consecutive files of one image become one source, so that they run in batches.
   static func grouped(_ paths: [String], for format: ImageFormat) throws(DataError) -> [ImageFiles] {
     var groups: [ImageFiles] = []
     var pictures: [String] = []
@@ -37,12 +37,12 @@ struct ImageFiles {
     self.init(images: PictureFiles(paths: pictures), paths: pictures, arePictures: true)
   }
 
-  /// Where an image lies: its file, and its number in a file of many.
+  /// The location of an image: its file, and its index in a file of many.
   func place(of index: Int) -> (file: String, index: Int?) {
     arePictures ? (paths[index], nil) : (paths[0], index)
   }
 
-  /// IDX files begin with two zeros, compressed ones with gzip's number; all else should be a picture.
+  /// IDX files begin with two zero bytes, compressed ones with the magic number of gzip; all others should be images.
   private static func isPicture(_ path: String) throws(DataError) -> Bool {
     do throws(FileError) {
       let start = try FileDescriptor(reading: path).bytes(at: 0, count: 2)
@@ -53,7 +53,7 @@ struct ImageFiles {
   }
 }
 
-/// Pictures without classes.
+/// Image files without classes.
 private struct PictureFiles: ImageSource {
   let paths: [String]
   let labels: [Int32]

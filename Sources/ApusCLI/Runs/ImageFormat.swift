@@ -1,11 +1,11 @@
 import Apus
 
-/// What a model has to know of the images it was trained with, to take others: kept in checkpoints.
+/// The format of the images that a model was trained with, as needed to prepare others; stored in checkpoints.
 struct ImageFormat: Hashable, Sendable {
-  /// What becomes of pictures.
+  /// How images become inputs.
   var reading: ImageReading
   var classNames: [String]
-  /// Of the training images; all others are standardized with it.
+  /// The statistics of the training images, with which all images are standardized.
   var statistics: PixelStatistics
 
   init(_ reading: ImageReading, classNames: [String], statistics: PixelStatistics) {
@@ -27,7 +27,7 @@ struct ImageFormat: Hashable, Sendable {
     return .object(object)
   }
 
-  /// - Returns: `nil` when something is missing or does not fit together.
+  /// - Returns: `nil` when a member is missing or inconsistent.
   init?(_ json: JSON?) {
     guard let size = json?["size"]?.array?.compactMap(\.integer), json?["size"]?.array?.count == 3,
       ImageFormat.isPossible(size),
@@ -42,17 +42,17 @@ struct ImageFormat: Hashable, Sendable {
     statistics = PixelStatistics(mean: mean, standardDeviation: deviation)
   }
 
-  /// Whether images can have a size: what a model is made for is reckoned with it.
+  /// Whether images can have a size; the extents of a model are computed from it.
   private static func isPossible(_ size: [Int]) -> Bool {
     size.count == 3 && (1...4096).contains(size[0]) && size[1...].allSatisfy((1...65_536).contains)
   }
 
-  /// The name of a class; its number when the model has more outputs than the data had classes.
+  /// The name of a class; its index if the model has more outputs than the data had classes.
   func className(_ index: Int) -> String { index < classNames.count ? classNames[index] : String(index) }
 }
 
 extension ImageFormat {
-  /// The format of data, and the images themselves as a model is given them.
+  /// The format of a data set, with the statistics of its training images.
   static func reading(
     _ data: ImageDataset, _ settings: RunSettings, _ network: ImageNetwork
   ) throws(DataError) -> ImageFormat {
@@ -60,7 +60,7 @@ extension ImageFormat {
     let known = reading.isDirect(data.train) ? data.statistics : nil
     let options = reading.options(settings.image)
     if known == nil {
-      // Ahead of the statistics, for which thousands of pictures are read.
+      // Checked before the statistics, for which thousands of images are read.
       let count = min(settings.batchSize.count ?? .max, data.train.labels.count)
       try options.byteCount(ofBatch: count, source: settings.data)
     }
@@ -68,7 +68,7 @@ extension ImageFormat {
     return ImageFormat(reading, classNames: data.classNames, statistics: statistics)
   }
 
-  /// The format of data as far as it is known without looking at pictures: these are taken as standardized.
+  /// The format of a data set as far as it is known without reading images, which are assumed to be standardized.
   static func planned(
     _ data: ImageDataset, _ settings: RunSettings, _ network: ImageNetwork
   ) throws(DataError) -> ImageFormat {
@@ -80,7 +80,7 @@ extension ImageFormat {
         mean: Array(repeating: 0, count: channels), standardDeviation: Array(repeating: 1, count: channels)))
   }
 
-  /// Images as a model is given them for evaluation: from the memory of the device where nothing is to be done to them.
+  /// The inputs of images in evaluation; they are in device memory if images need no transform.
   func examples(_ source: any ImageSource, _ settings: ImageSettings) -> any ExampleSource {
     if let images = source as? ImageSet, reading.isDirect(images) {
       return LoadedImages(images, statistics: statistics)
@@ -89,7 +89,7 @@ extension ImageFormat {
       source, evaluation: reading.options(settings), statistics: statistics, classCount: classNames.count)
   }
 
-  /// Images as a model is given them in training.
+  /// The inputs of images in training.
   func trainingExamples(_ source: any ImageSource, _ settings: RunSettings) throws(DataError) -> any ExampleSource {
     let image = settings.image
     guard !image.augmentation.isEmpty else { return examples(source, image) }
@@ -99,8 +99,8 @@ extension ImageFormat {
       evaluation: reading.options(image), statistics: statistics, classCount: classNames.count)
   }
 
-  /// The format by which some images become inputs: where the training images had one size and nothing was done to them,
-  /// pictures of another size are resized.
+  /// The format that prepares the given images: if the training images had one size and no transform, images of another
+  /// size are resized.
   func fitting(_ images: any ImageSource) -> ImageFormat {
     guard !(images is ImageSet), reading.transform.isEmpty else { return self }
     var format = self
@@ -108,8 +108,8 @@ extension ImageFormat {
     return format
   }
 
-  /// Refuses images of one size that can become no input of the model.
-  /// - Parameter own: `[channels, height, width]`; `nil` where images differ.
+  /// Refuses images of one size that cannot be inputs of the model.
+  /// - Parameter own: `[channels, height, width]`; `nil` if images differ.
   func check(_ own: [Int]?, _ path: String) throws(DataError) {
     guard let own, reading.transform.isEmpty, own != size else { return }
     func text(_ size: [Int]) -> String { size.map(String.init).joined(separator: "x") }

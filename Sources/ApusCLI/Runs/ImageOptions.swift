@@ -1,6 +1,6 @@
 import Apus
 
-/// The options of models of images. Each is also a key of configurations, as those of `RunOptions` are.
+/// The options of models of images. Each is also a key of configurations, like the options of `RunOptions`.
 enum ImageOptions {
   static let stem = Option(
     "stem", .choice("KIND", of: ImageStem.allCases.map(\.rawValue)),
@@ -22,13 +22,13 @@ enum ImageOptions {
       "leave out pictures that cannot be read, and count them: others come in their place in training, none in tests"
   )
 
-  /// What changes the size of the images and what stands ahead of a model.
+  /// The options that change the size of the images and the stem of a model.
   static let shape = [stem.declaration, imageSize.declaration, channels.declaration]
-  /// In the order in which they are listed and stored.
+  /// All options, in the order in which they are listed and stored.
   static let declarations =
     shape + [transform.declaration, augment.declaration, workers.declaration, skipBad.declaration]
 
-  /// What can stand in `--transform` and `--augment`, two lines for each.
+  /// The transforms for `--transform` and `--augment`, two lines for each.
   static let transforms: String = {
     let lines =
       ImagePipeline.transformTypes.map { ($0.usage, $0.summary) } + BatchMixing.usage.map { ($0.usage, $0.summary) }
@@ -37,28 +37,28 @@ enum ImageOptions {
 }
 
 extension ValueKind<String> {
-  /// A list of transforms. Whether it can be read shows when it is: the error says more.
+  /// A list of transforms. It is parsed later, with an error that is more precise.
   static let transforms = ValueKind("SPEC", expectation: "transforms with commas between", completion: .none) { $0 }
 }
 
-/// How images are read, and what the model makes of them.
+/// How images are read and transformed, and which stem the model has.
 struct ImageSettings: Hashable, Sendable {
-  /// `nil` for what fits the size of the images.
+  /// The stem; `nil` for the one that suits the size of the images.
   var stem: ImageStem?
-  /// The height and width that images are brought to; `nil` for their own.
+  /// The height and width to which images are resized; `nil` for their own.
   var size: Int?
-  /// `nil` for the images' own.
+  /// The number of channels; `nil` for the images' own.
   var channels: Int?
-  /// What is done to every image; `nil` for what the size asks for.
+  /// The transform of every image; `nil` for the one that the size requires.
   var transform: ImagePipeline?
-  /// What is done to images in training besides.
+  /// Additional transforms of images in training.
   var augmentation = ImagePipeline()
-  /// Threads that read images.
+  /// The number of threads that read images.
   var workers: Int?
-  /// Whether pictures that cannot be read are left out.
+  /// Whether images that cannot be read are left out.
   var skipsBad = false
 
-  /// - Throws: when a model that takes no images is given some of it, and for transforms that cannot be read.
+  /// - Throws: when an option is given for a model that takes no images, and for transforms that cannot be parsed.
   init(_ arguments: Arguments, for model: ModelDescription, command: String) throws {
     guard case .images(let network) = model.kind else {
       let given = ImageOptions.declarations.first { arguments.contains($0) }
@@ -83,7 +83,7 @@ struct ImageSettings: Hashable, Sendable {
 }
 
 extension JSONObject {
-  /// Adds the members that stand for the settings of images.
+  /// Adds the members for the settings of images.
   mutating func set(_ image: ImageSettings) {
     self["stem"] = image.stem.map { .string($0.rawValue) }
     self["image_size"] = image.size.map { .integer($0) }

@@ -1,10 +1,10 @@
 import Apus
 
-/// How pictures become inputs of one size: kept in checkpoints, so that others become the same.
+/// How images become inputs of one size; stored in checkpoints, so that other images are treated in the same way.
 struct ImageReading: Hashable, Sendable {
   /// `[channels, height, width]`
   var size: [Int]
-  /// What is done to every picture.
+  /// The transform of every image.
   var transform: ImagePipeline
 
   init(size: [Int], transform: ImagePipeline = ImagePipeline()) {
@@ -12,16 +12,16 @@ struct ImageReading: Hashable, Sendable {
     self.transform = transform
   }
 
-  /// What the settings ask for, for a model and data.
+  /// The reading that the settings request for a model and data.
   ///
   /// - Parameter own: the size of all images, `[channels, height, width]`; `nil` where they differ.
-  /// - Throws: when pictures would come out in different sizes.
+  /// - Throws: when images would have different sizes.
   init(_ settings: ImageSettings, for network: ImageNetwork, own: [Int]?, source: String) throws(DataError) {
     let channels = settings.channels ?? own?[0] ?? 3
     let ownSize = own.map { ImageSize(height: $0[1], width: $0[2]) }
     var wanted = settings.size.map { ImageSize(height: $0, width: $0) }
     if wanted == nil, own == nil, settings.transform == nil {
-      // What the network was made for.
+      // The size that the network was designed for.
       wanted = ImageSize(height: network.inputSize[1], width: network.inputSize[2])
     }
     transform = settings.transform ?? wanted.map { ImageReading.fitting($0, own: ownSize) } ?? ImagePipeline()
@@ -38,16 +38,16 @@ struct ImageReading: Hashable, Sendable {
     size = [channels, found.height, found.width]
   }
 
-  /// The shorter side is brought to 8/7 of the size, and the middle cut out, as is usual for 224 of 256 pixels; small
-  /// ones are brought to the size as they are.
+  /// The shorter side is resized to 8/7 of the size and the centre is cropped, as is usual for 224 of 256 pixels; for
+  /// small or non-square sizes, images are resized directly.
   private static func fitting(_ size: ImageSize, own: ImageSize?) -> ImagePipeline {
     if own == size { return ImagePipeline() }
     guard min(size.height, size.width) > 64, size.height == size.width else { return ImagePipeline([Resize(size)]) }
     return ImagePipeline([ResizeShorter(size.height * 8 / 7), CenterCrop(size)])
   }
 
-  /// What is done in training: the transform and then the augmentation, or the augmentation alone where it brings
-  /// pictures of any size to the one that is wanted.
+  /// The pipeline of training: the transform and then the augmentation, or the augmentation alone if it brings images
+  /// of any size to the required one.
   func training(_ augmentation: ImagePipeline, source: String) throws(DataError) -> ImagePipeline {
     let wanted = ImageSize(height: size[1], width: size[2])
     if augmentation.outputSize(nil) == wanted { return augmentation }
@@ -60,15 +60,15 @@ struct ImageReading: Hashable, Sendable {
     return ImagePipeline(transform.transforms + augmentation.transforms, mixing: augmentation.mixing)
   }
 
-  /// How a loader does it.
-  /// - Parameter pipeline: of training; the transform when left out.
+  /// The options of an image loader.
+  /// - Parameter pipeline: the pipeline of training; the transform when left out.
   func options(_ settings: ImageSettings, _ pipeline: ImagePipeline? = nil, seed: UInt64 = 0) -> ImageLoader.Options {
     ImageLoader.Options(
       imageSize: size, pipeline: pipeline ?? transform, seed: seed, workers: settings.workers ?? 2,
       badImages: settings.skipsBad ? .replaced : .refused)
   }
 
-  /// Whether images are inputs as they lie in memory.
+  /// Whether images can be used as inputs without a conversion.
   func isDirect(_ source: any ImageSource) -> Bool {
     transform.isEmpty && (source as? ImageSet)?.imageSize == size
   }

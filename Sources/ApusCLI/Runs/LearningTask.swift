@@ -2,24 +2,25 @@ import Apus
 import ApusFiles
 import Glibc
 
-/// The data of a run, and what is to be learnt from them.
+/// The data of a run, and what is learnt from them.
 struct LearningTask {
   var format: DataFormat
   var train: any ExampleSource
   var test: any ExampleSource
-  /// To measure with after each epoch, if some are held out.
+  /// The examples for evaluation after each epoch, if some are held out.
   var validation: (any ExampleSource)?
-  /// The training examples as they are measured; `nil` where that is as they are learnt from, not augmented.
+  /// The training examples without augmentation, for evaluation; `nil` if training does not augment them.
   var plainTrain: (() -> any ExampleSource)?
-  /// The classes of the training examples, of images and of tables.
+  /// The classes of the training examples, for images and tables.
   var labels: [Int32] = []
 }
 
 extension LearningTask {
   /// Reads the data, and uploads them to the current device.
   /// - Parameters:
-  ///   - known: the tokenizer of weights that the model starts from; else one is learnt from the text.
-  ///   - willLoad: is told what the data are and how many there are to learn from, as soon as that is known.
+  ///   - known: the tokenizer of the weights that the model starts from; without one, a tokenizer is learnt from the
+  ///     text.
+  ///   - willLoad: receives the format of the data and the number of training examples as soon as they are known.
   init(
     _ settings: RunSettings, tokenizer known: (any Tokenizer)? = nil,
     willLoad: (_ format: DataFormat, _ count: Int) throws -> Void = { _, _ in }
@@ -56,7 +57,7 @@ extension LearningTask {
     }
   }
 
-  /// The parts of a data set of images.
+  /// The splits of a data set of images.
   private static func images(
     _ settings: RunSettings, _ network: ImageNetwork, _ willLoad: (_ format: DataFormat, _ count: Int) throws -> Void
   ) throws -> LearningTask {
@@ -66,7 +67,7 @@ extension LearningTask {
       throw UsageError(
         command: settings.command, message: "--test-share 0: \(settings.data) has no other pictures to test with")
     }
-    // The statistics of pictures in files take a while.
+    // Called before the statistics of image files are computed, which takes a while.
     try willLoad(.images(ImageFormat.planned(data, settings, network)), data.train.labels.count)
     let format = try ImageFormat.reading(data, settings, network)
     let train = try format.trainingExamples(data.train, settings)
@@ -77,12 +78,12 @@ extension LearningTask {
       labels: data.train.labels)
   }
 
-  /// The pictures that could not be read and were left out, in all parts.
+  /// The images that could not be read and were left out, in all splits.
   func skipped(_ settings: RunSettings) -> SkippedPictures {
     SkippedPictures(of: [train, test, validation].compactMap(\.self), settings.image)
   }
 
-  /// What there is to learn from: `60,000 training and 10,000 test images of 1x28x28, 10 classes`.
+  /// A description of the data: `60,000 training and 10,000 test images of 1x28x28, 10 classes`.
   var summary: String {
     let parts = [(train.count, "training"), (validation?.count ?? 0, "validation"), (test.count, "test")]
     let counts = parts.filter { $0.0 > 0 }.map { "\($0.0.grouped) \($0.1)" }
@@ -97,7 +98,7 @@ extension LearningTask {
     }
   }
 
-  /// What is minimized.
+  /// The objective that is minimized.
   func objective(_ settings: RunSettings) -> Objective {
     guard format.isClassifier else { return format.objective }
     return settings.dataSettings.objective(labels: labels, classCount: format.classNames.count)
@@ -105,7 +106,7 @@ extension LearningTask {
 }
 
 extension ModelDescription.Kind {
-  /// The kind of tokenizer that texts are read with; `nil` for images.
+  /// The kind of tokenizer for texts; `nil` for images.
   var tokenizer: String? {
     switch self {
     case .images: nil
@@ -114,7 +115,7 @@ extension ModelDescription.Kind {
   }
 }
 
-/// The number that a model has for each of some classes, by their names.
+/// The model's indices of classes with the given names.
 func numbers(of names: [String], _ known: [String], _ source: String) throws(DataError) -> [Int32] {
   var numbers: [Int32] = []
   for name in names {
@@ -129,8 +130,8 @@ func numbers(of names: [String], _ known: [String], _ source: String) throws(Dat
 }
 
 extension ImageSource {
-  /// The images with the numbers that a model has for the classes of these names. Where no name is common to both, as
-  /// with digits for names, classes are the same by their numbers.
+  /// The images with the model's indices of the classes of these names. If no name is common to both, for example
+  /// because names are digits, the indices stay as they are.
   func renumbered(
     _ names: [String], _ known: [String], _ source: String
   ) throws(DataError) -> any ImageSource {
@@ -140,7 +141,7 @@ extension ImageSource {
 }
 
 extension LabelledTexts {
-  /// The texts with the numbers that a model has for the classes of these names.
+  /// The texts with the model's indices of the classes of these names.
   func renumbered(
     _ names: [String], _ known: [String], _ source: String
   ) throws(DataError) -> LabelledTexts {
@@ -150,9 +151,9 @@ extension LabelledTexts {
 }
 
 extension TextNetwork {
-  /// The tokenizer that is known, else one that is learnt from the text.
+  /// The known tokenizer, or otherwise one that is learnt from the text.
   fileprivate func tokenizer(_ known: (any Tokenizer)?, for text: String, _ source: String) -> any Tokenizer {
-    // The option has no other words than the catalog.
+    // The option accepts only kinds of the catalog.
     let tokenizer = known ?? TokenizerCatalog.learn(tokenizer, from: text, size: vocabularySize)!
     let share = tokenizer.unknownShare(of: text)
     if share > 0.25 {
@@ -165,18 +166,18 @@ extension TextNetwork {
 }
 
 extension Tokenizer {
-  /// The share of a text, by its beginning, that is unknown: little is learnt from it.
+  /// The fraction of unknown tokens at the beginning of a text: little is learnt from these.
   fileprivate func unknownShare(of text: String) -> Double {
     let tokens = encode(String(text.prefix(100_000)))
-    // Where there is a token for every text, 1 is one like others.
+    // A byte-pair tokenizer has a token for every text, so its token 1 is an ordinary one.
     guard !(self is BytePairTokenizer), !tokens.isEmpty else { return 0 }
     return Double(tokens.count { $0 == ReservedToken.unknown }) / Double(tokens.count)
   }
 }
 
 extension TextFormat {
-  /// Text to measure with; what it says of tokens and characters is noted.
-  /// - Parameter part: what the text is, for errors: `test part`.
+  /// The windows of a text for evaluation; stores the number of tokens per character.
+  /// - Parameter part: the name of the text, for errors: `test part`.
   mutating func measured(
     _ text: String, _ length: Int, _ part: String, _ name: String
   ) throws(DataError) -> TokenWindows {
@@ -198,21 +199,22 @@ extension TextFormat {
   }
 }
 
-/// What the loss of a language model says.
+/// Measures that are derived from the loss of a language model.
 struct LanguageMeasures {
   /// `loss · tokens / characters / log 2`
   var bitsPerCharacter: Double
   /// `exp(loss)`
   var perplexity: Double
 
-  /// - Parameter loss: in nats for each token; `nil` when there is none or the model is not one of language.
+  /// - Parameter loss: the loss in nats per token.
+  /// - Returns: `nil` if there is no loss, or the model is not a language model.
   init?(_ loss: Double?, _ format: DataFormat) {
     guard let loss, case .text(let text) = format, let ratio = text.tokensPerCharacter else { return nil }
     bitsPerCharacter = loss * ratio / log(2)
     perplexity = exp(loss)
   }
 
-  /// - Parameter part: what was measured.
+  /// - Parameter part: the measured split.
   func json(_ part: DataPart) -> JSONObject {
     [part.key("bits_per_character"): .number(bitsPerCharacter), part.key("perplexity"): .number(perplexity)]
   }

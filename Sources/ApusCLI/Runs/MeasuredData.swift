@@ -1,28 +1,28 @@
 import Apus
 import ApusFiles
 
-/// The examples that a trained model is measured with.
+/// The examples on which a trained model is measured.
 struct MeasuredData {
-  /// What names the data.
+  /// The name of the data source.
   var source: String
-  /// Which part of these the examples are.
+  /// The split of the source from which the examples come.
   var part: DataPart
   var examples: any ExampleSource
-  /// What the examples are called; `nil` for numbers.
+  /// The names of the examples; `nil` if they are only numbered.
   var names: [String]?
-  /// The model's format, with what it says of these examples.
+  /// The model's format, with values that are measured on these examples.
   var format: DataFormat
-  /// Of rows of a table: its columns but for the target, and which rows the examples are.
+  /// For a table, its columns except the target, and the row of each example.
   var table: (features: Apus.Table, rows: [Int32])?
 }
 
 extension StoredModel {
-  /// Examples of a source, if they are such as the model takes.
+  /// Examples of a source, if they have the format that the model requires.
   ///
   /// - Parameters:
-  ///   - named: the source; `nil` for that of the run.
-  ///   - part: which of them. When left out, all of another source without parts of its own, such as a file; else the
-  ///     validation part, where there is one, and the test part where there is none.
+  ///   - named: the source; `nil` for the source of the run.
+  ///   - part: the split. When left out, all examples of another source without splits, such as a file; otherwise the
+  ///     validation split, or the test split if there is no validation split.
   func data(of named: String? = nil, part wanted: DataPart? = nil, command: String) throws -> MeasuredData {
     guard let named else {
       return try explainingRelativeData(of: settings, in: checkpoint.path) {
@@ -45,10 +45,10 @@ extension StoredModel {
     }
   }
 
-  /// The examples that the model was trained with, as they are measured.
+  /// The examples that the model was trained with, without augmentation.
   func trainingData(command: String) throws -> any ExampleSource { try data(part: .train, command: command).examples }
 
-  /// Whether a source is that of the run: also a file or folder that is named in another way.
+  /// Whether a source is that of the run, also if its file or folder is given by another path.
   func isOwn(_ source: String) throws -> Bool {
     if source == settings.data { return true }
     let (one, other) = (try DatasetDescription.find(source), try DatasetDescription.find(settings.data))
@@ -130,14 +130,14 @@ extension StoredModel {
   }
 }
 
-/// Which examples are asked for.
+/// A request for examples.
 private struct DataRequest {
   let source: String
-  /// `nil` for the validation part, where there is one, else the test part.
+  /// The split; `nil` for the validation split, or the test split if there is no validation split.
   let part: DataPart?
   let command: String
 
-  /// - Throws: when there is no such part.
+  /// - Throws: when the split does not exist.
   func choose<Examples>(_ examples: (DataPart) -> Examples?) throws(UsageError) -> (DataPart, Examples) {
     let chosen = part ?? (examples(.validation) == nil ? .test : .validation)
     guard let found = examples(chosen) else {
@@ -150,7 +150,7 @@ private struct DataRequest {
 }
 
 extension DataFormat {
-  /// The classes' names, by number; a model may have more outputs.
+  /// The names of the classes, by index; a model may have more outputs.
   var classNames: [String] {
     switch self {
     case .images(let format): format.classNames
@@ -159,7 +159,7 @@ extension DataFormat {
     }
   }
 
-  /// The name of a class, else its number.
+  /// The name of a class, or its index if it has none.
   func className(_ number: Int) -> String {
     let names = classNames
     return number < names.count ? names[number] : String(number)
@@ -167,7 +167,7 @@ extension DataFormat {
 }
 
 extension DataFormat {
-  /// What an example is called, of several.
+  /// The name of examples, in the plural.
   var examplesName: String {
     switch self {
     case .images: "images"
@@ -176,10 +176,10 @@ extension DataFormat {
     }
   }
 
-  /// Whether the next token of a text is predicted.
+  /// Whether the model predicts the next token of a text.
   var isLanguage: Bool { if case .text(let format) = self { format.classNames == nil } else { false } }
 
-  /// Whether classes are predicted.
+  /// Whether the model predicts classes.
   var isClassifier: Bool {
     switch self {
     case .images: true
@@ -188,11 +188,11 @@ extension DataFormat {
     }
   }
 
-  /// What a model that predicts no classes is: `a language model`.
+  /// A description of a model that predicts no classes: `a language model`.
   var modelName: String { if case .table = self { "a model of numbers" } else { "a language model" } }
 
-  /// What is minimized and measured, with all classes alike. Losses are means over examples, or tokens, in nats; of
-  /// numbers squared errors in the target's own units.
+  /// The objective without class weights. Losses are means over examples or tokens, in nats; for numbers they are
+  /// squared errors in the target's own units.
   var objective: Objective {
     if isLanguage { return .tokens }
     if case .table(let table) = self, case .numbers(_, let deviation) = table.task {

@@ -1,6 +1,6 @@
 import Apus
 
-/// A run whose steps can be planned without its data: what it takes of a device's memory.
+/// A run whose steps can be planned without its data, to determine the device memory that it needs.
 struct PlannedTraining {
   private let settings: RunSettings
   private let objective: Objective
@@ -9,7 +9,7 @@ struct PlannedTraining {
   private let makeExamples:
     @Sendable (_ count: Int, _ upload: PlannedExamples.Upload) -> (inputs: Tensor, targets: Tensor)
 
-  /// A run on data of a format.
+  /// Creates the plan of a run on data of a format.
   init(_ settings: RunSettings, _ format: DataFormat) {
     self.settings = settings
     let classes = format.classNames.count
@@ -31,7 +31,7 @@ struct PlannedTraining {
     }
   }
 
-  /// A model with the inputs and outputs that it was made for.
+  /// Creates the plan of a run of a model with the inputs and outputs that it was built for.
   init(_ settings: RunSettings, input: ModelSummary.Input, model: @escaping () throws -> any Layer) {
     self.settings = settings
     let isLanguage = if case .language = settings.model.kind { true } else { false }
@@ -58,8 +58,8 @@ struct PlannedTraining {
     }
   }
 
-  /// Refuses what does not fit a device.
-  /// - Returns: what the run takes.
+  /// Throws if the run does not fit in the memory of a device.
+  /// - Returns: the memory that the run needs.
   func check(batchSize: Int, on device: ComputeDevice) throws -> TrainingMemory {
     try MemoryLimit(of: device).check(batchSize: batchSize, on: device.name) { try memory(batchSize: $0, on: device) }
   }

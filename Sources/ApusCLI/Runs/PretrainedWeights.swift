@@ -5,7 +5,7 @@ import ApusFiles
 struct PretrainedWeights {
   /// The safetensors file.
   let path: String
-  /// What the weights were found in, or lie in, unless they are a file alone.
+  /// The checkpoint that contains the weights; `nil` for a separate file.
   let checkpoint: Checkpoint?
 
   init(path: String) throws {
@@ -20,9 +20,9 @@ struct PretrainedWeights {
     }
   }
 
-  /// The tokenizer that the weights were trained with, if they lie in a checkpoint: numbers of tokens mean nothing
-  /// without it.
-  /// - Parameter kind: the model's, which it has to be of.
+  /// The tokenizer that the weights were trained with, if they are in a checkpoint: token numbers mean nothing without
+  /// it.
+  /// - Parameter kind: the kind of the model's tokenizer, which must be the same.
   func tokenizer(ofKind kind: String) throws(TrainingError) -> (any Tokenizer)? {
     guard case .text(let format)? = checkpoint.flatMap({ DataFormat($0.state.configuration) }) else {
       Diagnostics.write("\(path): it tells nothing of tokens: they are numbered as the text of this run has them")
@@ -35,8 +35,8 @@ struct PretrainedWeights {
     return format.tokenizer
   }
 
-  /// Takes over all parameters and statistics.
-  /// - Parameter replacesHead: leaves the last layer that has parameters as it is; it may have another size.
+  /// Loads all parameters and statistics into a model.
+  /// - Parameter replacesHead: whether to skip the last layer that has parameters; it may then have another size.
   func load(into model: any Layer, replacesHead: Bool) throws {
     let head = replacesHead ? model.headKey.map { "\($0)." } : nil
     func isKept(_ key: String) -> Bool { head.map { key.hasPrefix($0) } ?? false }
@@ -51,7 +51,7 @@ struct PretrainedWeights {
     }
   }
 
-  /// Weights of a published network differ from a run's in the first and in the last layer.
+  /// Adds advice to a mismatch: weights of a published network differ from a run's in the first and in the last layer.
   private static func advised(_ error: TrainingError) -> TrainingError {
     guard case .mismatch(let path, let reason) = error else { return error }
     return .mismatch(
@@ -62,7 +62,7 @@ struct PretrainedWeights {
 }
 
 extension Module {
-  /// The key of the last part that has parameters.
+  /// The key of the last submodule that has parameters.
   fileprivate var headKey: String? {
     for case .module(let key, let module) in members.reversed() where !module.parameters.isEmpty { return key }
     return nil

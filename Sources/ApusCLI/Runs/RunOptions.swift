@@ -1,7 +1,6 @@
 import Apus
 
-/// The options that say how a model is trained. Each is also a key of configurations: `--batch-size` is
-/// `batch_size` there.
+/// The options of a training run. Each is also a key of configurations: `--batch-size` is `batch_size` there.
 enum RunOptions {
   static let model = Argument(
     .model, isRequired: false, help: "the model to train; with --layers any name for the chain")
@@ -56,7 +55,7 @@ enum RunOptions {
     "classes", .count, help: "outputs of the last layer (default: the data's classes)")
   static let saveEvery = Option("save-every", .positiveNumber, help: "seconds between checkpoints (default: 60)")
 
-  /// In the order in which they are listed and stored.
+  /// All options, in the order in which they are listed and stored.
   static let declarations =
     [
       model.declaration, layers.declaration, data.declaration, device.declaration, epochs.declaration,
@@ -70,7 +69,7 @@ enum RunOptions {
 }
 
 extension ValueKind<String> {
-  /// The name of a model. Whether there is such a model shows when it is looked for: with `--layers` any name will do.
+  /// The name of a model. It is looked up later, because any name is allowed with `--layers`.
   static let model = ValueKind(
     "MODEL", expectation: "the name of a model", completion: .words(ModelDescription.all.map(\.name))
   ) { $0.isEmpty ? nil : $0 }
@@ -80,12 +79,12 @@ extension ValueKind<String> {
   ) { $0.isEmpty ? nil : $0 }
 }
 
-/// How many examples a step takes.
+/// The number of examples in a step.
 enum BatchSize: Hashable, Sendable {
   case full
   case count(Int)
 
-  /// `nil` for all examples.
+  /// The number of examples; `nil` for all of them.
   var count: Int? { if case .count(let count) = self { count } else { nil } }
 
   var json: JSON { count.map { .integer($0) } ?? "full" }

@@ -1,13 +1,13 @@
 import Apus
 
 extension RunSettings {
-  /// The number of outputs of the last layer; `nil` for as many as it says itself. A model of the catalog takes as
-  /// many as there are classes.
+  /// The number of outputs of the last layer; `nil` for the number that the layer itself specifies. A model of the
+  /// catalog has an output for each class.
   private func outputs(for format: ImageFormat) -> Int? {
     classes ?? (hasOwnLayers ? nil : format.classNames.count)
   }
 
-  /// The number of outputs for a table: one for each class, or for the number that is predicted.
+  /// The number of outputs for a table: one for each class, or one for a predicted number.
   private func outputs(for format: TableFormat) -> Int { classes ?? format.outputCount }
 
   /// Refuses fewer outputs than the data have classes.
@@ -18,7 +18,7 @@ extension RunSettings {
       message: "--classes \(classes) is less than the \(format.classNames.count) classes of the data")
   }
 
-  /// The model for some data, with new weights.
+  /// The model for data of a format, with new weights.
   func makeModel(for format: DataFormat) throws -> any Layer {
     try checkClasses(format)
     switch (model.kind, format) {
@@ -37,8 +37,8 @@ extension RunSettings {
     }
   }
 
-  /// The model for some data, with new weights, for training on the current device: refused where that has too little
-  /// memory for it.
+  /// The model for data of a format, with new weights, for training on the current device. Throws if the device has too
+  /// little memory for it.
   func makeModel(for format: DataFormat, rule: any UpdateRule) throws -> any Layer {
     try checkClasses(format)
     if case (.images(let network), .images(let images)) = (model.kind, format), network.layers != nil {

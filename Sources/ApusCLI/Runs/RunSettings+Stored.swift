@@ -1,8 +1,8 @@
 import Apus
 
 extension RunSettings {
-  /// The settings that a run or a checkpoint keeps.
-  /// - Throws: where they cannot be understood: what stands in a file is no mistake in the command line.
+  /// The settings that a run or a checkpoint has stored.
+  /// - Throws: a data error if the settings are invalid: a mistake in a file is not a usage error.
   init(stored: Configuration, command: String) throws(DataError) {
     do {
       var arguments = Arguments()

@@ -1,12 +1,12 @@
 import Apus
 
 extension RunSettings {
-  /// What trains a model as the settings say, on the current device.
+  /// The trainer that the settings describe, on the current device.
   /// - Parameters:
-  ///   - weights: what a new run starts from, if not from random numbers.
-  ///   - isNew: whether it starts at all, and does not go on from a checkpoint.
-  ///   - measures: whether it measures the model with the validation and the test examples.
-  ///   - adapt: sets what has nothing to do with the numbers that come out.
+  ///   - weights: the initial weights of a new run; `nil` for random ones.
+  ///   - isNew: whether the run starts from initial weights instead of a checkpoint.
+  ///   - measures: whether the model is evaluated on the validation and the test examples.
+  ///   - adapt: sets options that do not change the results.
   func trainer(
     _ task: LearningTask, from weights: PretrainedWeights?, isNew: Bool, measures: Bool = true,
     _ adapt: (inout TrainingOptions) -> Void
@@ -28,13 +28,13 @@ extension RunSettings {
     }
   }
 
-  /// The formula of the optimizer.
+  /// The update rule of the optimizer.
   func updateRule() throws -> any UpdateRule {
     try optimizerRule(optimizer, learningRate: learningRate, weightDecay: weightDecay)
   }
 
-  /// What trains a model that is there.
-  /// - Parameter testObjective: what is reported, where that is not what is minimized.
+  /// The trainer of a given model.
+  /// - Parameter testObjective: the reported objective, if it differs from the minimized one.
   func trainer(
     _ model: any Layer, _ rule: any UpdateRule, on train: any ExampleSource, testing test: (any ExampleSource)? = nil,
     validating validation: (any ExampleSource)? = nil, objective: Objective, testObjective: Objective? = nil,
@@ -50,7 +50,7 @@ extension RunSettings {
       testObjective: testObjective, groups: groups(of: model), penalty: penalty(on: model), options)
   }
 
-  /// Weights, which have more than one axis, and all else.
+  /// Two groups of parameters: weights, which have more than one axis, and all others.
   private func groups(of model: any Module) -> [ParameterGroup] {
     guard decaysWeightsOnly || maxNorm != nil else { return [] }
     let state = model.state
@@ -61,7 +61,7 @@ extension RunSettings {
     ]
   }
 
-  /// What the loss is to contain of the weights.
+  /// The penalty on the weights that is added to the loss.
   private func penalty(on model: any Module) -> Penalty? {
     switch (l1, l2) {
     case (nil, nil): nil

@@ -1,14 +1,14 @@
 import Apus
 
-/// How a model is trained, with everything that was left open filled in.
+/// The settings of a training run, with all defaults filled in.
 struct RunSettings {
-  /// The command that they are for, for errors.
+  /// The command that uses the settings, for errors.
   let command: String
   var model: ModelDescription
-  /// Whether the layers are those of `--layers`, not those of the catalog.
+  /// Whether the layers are those of `--layers` instead of the catalog.
   var hasOwnLayers: Bool
   var data: String
-  /// `auto` until the device is chosen; `nil` for what the environment says.
+  /// `auto` until the device is chosen; `nil` for the device that the environment names.
   var device: String?
   var length: TrainingOptions.Length
   var batchSize: BatchSize
@@ -31,14 +31,14 @@ struct RunSettings {
   var replacesHead: Bool
   var classes: Int?
   var saveEvery: Double
-  /// Which examples it learns from, and how much each counts.
+  /// The examples that the run learns from, and their weights.
   var dataSettings: DataSettings
-  /// How images are read, and what the model makes of them.
+  /// How images are read and transformed, and which stem the model has.
   var image: ImageSettings
-  /// What is learnt of a table; `nil` where the data are none.
+  /// The settings of a table; `nil` if the data are not a table.
   var table: TableSettings?
 
-  /// Fills in what the arguments leave open from the model's recipe.
+  /// Takes the values that the arguments do not set from the model's recipe.
   init(_ arguments: Arguments, command: String) throws {
     self.command = command
     model = try .chosen(by: arguments, command: command).changed(by: arguments, command: command)
@@ -85,7 +85,7 @@ struct RunSettings {
     table = try .chosen(by: arguments, for: data, command: command)
   }
 
-  /// The settings as a configuration: given to `--config` it makes the same run again.
+  /// The settings as a configuration, which reproduces the run when it is given to `--config`.
   var json: JSONObject {
     var object: JSONObject = ["model": .string(model.name)]
     switch model.kind {
@@ -126,10 +126,10 @@ struct RunSettings {
 }
 
 extension ModelDescription {
-  /// The name of a chain of layers that was given none.
+  /// The name of a chain of layers for which none was given.
   private static let unnamed = "layers"
 
-  /// The model that the arguments name, or the chain of `--layers` with the recipe of that model.
+  /// The model that the arguments name, or the chain of `--layers` with the recipe of the named model.
   static func chosen(by arguments: Arguments, command: String) throws -> ModelDescription {
     let name = arguments[RunOptions.model]
     guard let text = arguments[RunOptions.layers] else {
@@ -156,7 +156,7 @@ extension ModelDescription {
 }
 
 extension Precision {
-  /// The precision of a name.
+  /// The precision with a name; `float32` without one.
   static func chosen(by name: String?, command: String) throws -> Precision {
     guard name != "tf32" else {
       throw UsageError(

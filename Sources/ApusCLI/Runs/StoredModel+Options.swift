@@ -1,7 +1,7 @@
 import Apus
 
 extension StoredModel {
-  /// Refuses options of classifiers for another model.
+  /// Refuses options of classifiers if the model is not a classifier.
   func checkClassifier(_ declarations: [Declaration], _ arguments: Arguments, command: String) throws(UsageError) {
     guard !format.isClassifier, let given = declarations.first(where: { arguments.contains($0) }) else { return }
     throw UsageError(
@@ -9,7 +9,7 @@ extension StoredModel {
   }
 }
 
-/// Refuses a threshold for other than two classes.
+/// Refuses a threshold unless there are two classes.
 func checkThreshold(_ threshold: Double?, classCount: Int, command: String) throws(UsageError) {
   guard let threshold, classCount != 2 else { return }
   throw UsageError(

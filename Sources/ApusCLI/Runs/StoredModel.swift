@@ -1,7 +1,7 @@
 import Apus
 import ApusFiles
 
-/// The model of a run or checkpoint, with all that is needed to use it.
+/// The model of a run or checkpoint, with everything that is needed to use it.
 struct StoredModel {
   let checkpoint: Checkpoint
   let settings: RunSettings
@@ -11,7 +11,7 @@ struct StoredModel {
     ValueKind<String>("RUN", expectation: "a run or a checkpoint", completion: .directories) { $0.isEmpty ? nil : $0 },
     help: "the directory of a run, whose newest checkpoint is taken, or of a checkpoint")
 
-  /// Reads what a checkpoint says of its model, and verifies its files.
+  /// Reads the description of the model in a checkpoint, and verifies the checkpoint's files.
   init(path: String, command: String) throws {
     guard FileSystem.isDirectory(path) else {
       let reason = FileSystem.exists(path) ? "it is a file, not the directory of a run or checkpoint" : "there is none"
@@ -36,7 +36,7 @@ struct StoredModel {
     self.format = format
   }
 
-  /// The checkpoint's format is not one for its model.
+  /// The error for a checkpoint whose data format does not fit its model.
   var mismatch: TrainingError {
     .mismatch(path: checkpoint.path, reason: "its data are not those of a \(settings.model.name)")
   }

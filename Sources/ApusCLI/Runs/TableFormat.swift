@@ -1,20 +1,20 @@
 import Apus
 import ApusFiles
 
-/// What a model has to know of the table it was trained with, to take others: kept in checkpoints.
+/// The format of the table that a model was trained with, as needed to encode others; stored in checkpoints.
 struct TableFormat: Hashable, Sendable {
-  /// What is predicted.
+  /// The predicted quantity.
   enum Task: Hashable, Sendable {
-    /// The classes' names, by number.
+    /// The names of the classes, by index.
     case classes([String])
-    /// Numbers, which the model gives as `(x − mean) / deviation`, by those of the training rows. All that is reported,
-    /// losses and errors, is in the target's own units.
+    /// Numbers, which the model outputs as `(x − mean) / deviation` with the statistics of the training rows. Reported
+    /// losses and errors are in the target's own units.
     case numbers(mean: Double, deviation: Double)
   }
 
-  /// Fitted on the training rows.
+  /// The encoder of features, fitted on the training rows.
   var encoder: TableEncoder
-  /// The column that is predicted.
+  /// The name of the target column.
   var target: String
   var task: Task
 
@@ -38,7 +38,7 @@ struct TableFormat: Hashable, Sendable {
     self.task = task
   }
 
-  /// - Returns: `nil` when something is missing or does not fit together.
+  /// - Returns: `nil` when a member is missing or inconsistent.
   init?(_ json: JSON?) {
     guard let encoder = TableEncoder(json?["columns"]), let target = json?["target"]?.string else { return nil }
     switch json?["task"]?.string.flatMap(TableTask.Kind.init) {
@@ -59,24 +59,24 @@ struct TableFormat: Hashable, Sendable {
     self.target = target
   }
 
-  /// The classes' names; none where numbers are predicted.
+  /// The names of the classes; empty if numbers are predicted.
   var classNames: [String] { if case .classes(let names) = task { names } else { [] } }
 
-  /// The number of outputs that a model has.
+  /// The number of outputs of the model.
   var outputCount: Int { if case .classes(let names) = task { names.count } else { 1 } }
 
-  /// What is predicted of a table.
+  /// Whether classes or numbers are predicted.
   var kind: TableTask.Kind { if case .classes = task { .classification } else { .regression } }
 
-  /// What the target's column holds.
+  /// The kind of values in the target column.
   var targetKind: Apus.Table.Kind {
     classNames.allSatisfy { Double($0) != nil } ? .numeric : .categorical
   }
 
-  /// The features that hold codes.
+  /// The features that contain category codes.
   var codes: [TableEmbedding.Code] { encoder.codes.map { TableEmbedding.Code(feature: $0.feature, count: $0.count) } }
 
-  /// A number that the model gave, in the target's own units.
+  /// An output of the model, in the target's own units.
   func value(_ output: Float) -> Double {
     guard case .numbers(let mean, let deviation) = task else { return Double(output) }
     return Double(output) * deviation + mean
@@ -108,7 +108,7 @@ extension TableFormat {
     return (TableFormat(encoder: encoder, target: data.target, task: task), data)
   }
 
-  /// Rows as the model is given them.
+  /// The inputs and targets of the model for some rows.
   func examples(_ data: TableDataset, _ rows: [Int32]) throws(DataError) -> LoadedTable {
     var data = data
     if case .numbers(let numbers) = data.targets, case .numbers(let mean, let deviation) = task {
@@ -133,7 +133,7 @@ extension TableFormat {
 }
 
 extension RunSettings {
-  /// The first option that is given and for classes alone.
+  /// The first given option that is for classes only.
   fileprivate var classOption: String? {
     let given = [
       (DataOptions.classWeights.declaration, dataSettings.classWeights != .none),

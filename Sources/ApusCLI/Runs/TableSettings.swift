@@ -1,6 +1,6 @@
 import Apus
 
-/// The options of tables. Each is also a key of configurations, as those of `RunOptions` are.
+/// The options of tables. Each is also a key of configurations, like the options of `RunOptions`.
 enum TableFileOptions {
   static let target = Option(
     "target", .text("COLUMN"), help: "the column of a table that is predicted (default: the last)")
@@ -23,7 +23,7 @@ enum TableFileOptions {
     "categories", .choice("KIND", of: TableEncoding.Categories.allCases.map(\.rawValue)),
     help: "a feature for each category of a table's columns, or codes that a first layer embeds (default: one-hot)")
 
-  /// In the order in which they are listed and stored.
+  /// All options, in the order in which they are listed and stored.
   static let declarations = [
     target.declaration, ignored.declaration, noHeader.declaration, task.declaration, scaling.declaration,
     missing.declaration, missingIndicators.declaration,
@@ -31,14 +31,14 @@ enum TableFileOptions {
   ]
 }
 
-/// What is learnt of a table, and how its columns become features.
+/// The target of a table, and how its columns become features.
 struct TableSettings: Hashable, Sendable {
   var task: TableTask
   /// How the file is read.
   var reading: TableOptions
   var encoding: TableEncoding
 
-  /// The settings for a source; `nil` where it is no table.
+  /// The settings for a source; `nil` if it is not a table.
   /// - Throws: when options of tables are given for other data, or options of images for a table.
   static func chosen(by arguments: Arguments, for source: String, command: String) throws -> TableSettings? {
     let given = TableFileOptions.declarations.first { arguments.contains($0) }
@@ -71,7 +71,7 @@ struct TableSettings: Hashable, Sendable {
 }
 
 extension JSONObject {
-  /// Adds the members that stand for settings other than the defaults.
+  /// Adds the members for settings that differ from the defaults.
   mutating func set(_ table: TableSettings) {
     self["target"] = table.task.target.map { .string($0) }
     if !table.reading.ignored.isEmpty {

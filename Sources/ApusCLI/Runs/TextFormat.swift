@@ -1,11 +1,11 @@
 import Apus
 
-/// What a model has to know of the texts it was trained with, to take others: kept in checkpoints.
+/// The format of the texts that a model was trained with, as needed to encode others; stored in checkpoints.
 struct TextFormat: Sendable {
   var tokenizer: any Tokenizer
-  /// `nil` for a language model.
+  /// The names of the classes; `nil` for a language model.
   var classNames: [String]?
-  /// Tokens for each character in the test text of a language model, which bits per character are reckoned with.
+  /// The number of tokens per character in the test text of a language model, for computing bits per character.
   var tokensPerCharacter: Double?
 
   var json: JSON {
@@ -21,7 +21,7 @@ struct TextFormat: Sendable {
     self.tokensPerCharacter = tokensPerCharacter
   }
 
-  /// - Returns: `nil` when something is missing or does not fit together.
+  /// - Returns: `nil` when a member is missing or inconsistent.
   init?(_ json: JSON?) {
     guard let tokenizer = TokenizerCatalog.restored(json?["tokenizer"]) else { return nil }
     self.tokenizer = tokenizer

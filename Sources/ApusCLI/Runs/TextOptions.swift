@@ -1,6 +1,6 @@
 import Apus
 
-/// The options of models of text. Each is also a key of configurations, as those of `RunOptions` are.
+/// The options of models of text. Each is also a key of configurations, like the options of `RunOptions`.
 enum TextOptions {
   static let tokenizer = Option(
     "tokenizer", .choice("KIND", of: TokenizerCatalog.kinds),
@@ -16,7 +16,7 @@ enum TextOptions {
   static let depth = Option("depth", .count(upTo: 1_024), help: "the number of layers (default: the model's)")
   static let dropout = Option("dropout", .share, help: "the probability of dropout (default: the model's)")
 
-  /// In the order in which they are listed and stored.
+  /// All options, in the order in which they are listed and stored.
   static let declarations = [
     tokenizer.declaration, vocabularySize.declaration, sequenceLength.declaration, width.declaration,
     depth.declaration, dropout.declaration,
@@ -24,8 +24,8 @@ enum TextOptions {
 }
 
 extension ModelDescription {
-  /// The model with the sizes that the arguments give.
-  /// - Throws: when they give some to a model that has none of them.
+  /// The model with the sizes that the arguments specify.
+  /// - Throws: when a size is given for a model that does not have it.
   func changed(by arguments: Arguments, command: String) throws(UsageError) -> ModelDescription {
     let given = TextOptions.declarations.filter { arguments.contains($0) }
     let kind: Kind
@@ -54,7 +54,7 @@ extension TextNetwork {
 }
 
 extension JSONObject {
-  /// Adds the members that stand for a network of text.
+  /// Adds the members for a network of text.
   mutating func set(_ network: TextNetwork) {
     self["tokenizer"] = .string(network.tokenizer)
     self["vocabulary_size"] = .integer(network.vocabularySize)

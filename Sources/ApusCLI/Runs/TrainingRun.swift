@@ -1,16 +1,16 @@
 import Apus
 import ApusFiles
 
-/// How a run went.
+/// The outcome of a run.
 struct TrainedRun {
   let result: TrainingResult
   let format: DataFormat
   let device: ComputeDevice
-  /// Pictures that could not be read.
+  /// Images that could not be read.
   let skipped: SkippedPictures
 }
 
-/// A run that is about to start, or to go on.
+/// A run that is about to start or to resume.
 struct TrainingRun {
   private(set) var settings: RunSettings
   let directory: RunDirectory
@@ -18,9 +18,9 @@ struct TrainingRun {
 
   private enum Origin {
     case new
-    /// The run goes on in its own directory.
+    /// The run resumes in its own directory.
     case newest(Checkpoint)
-    /// A run in a new directory goes on from another one's checkpoint.
+    /// A run in a new directory resumes from another run's checkpoint.
     case copy(Checkpoint)
   }
 
@@ -28,8 +28,9 @@ struct TrainingRun {
 
   static let command = "train"
 
-  /// Finds out what is to be done. When this returns, the directory exists. A new one holds the settings; one that has a
-  /// run keeps its own until training starts, so that a command that fails before changes nothing.
+  /// Determines the settings, the directory and the starting point of a run. When this returns, the directory exists. A
+  /// new one contains the settings; an existing run keeps its own until training starts, so that a command that fails
+  /// earlier changes nothing.
   init(_ arguments: Arguments) throws {
     let given = try arguments.filled(command: TrainingRun.command)
     let output = arguments[TrainCommand.output]
@@ -37,7 +38,7 @@ struct TrainingRun {
       (settings, directory, origin) = try TrainingRun.resuming(path, output, given)
     } else {
       settings = try RunSettings(given, command: TrainingRun.command)
-      // Wrong words in a command line are found before anything is created.
+      // Errors in a command line are found before anything is created.
       _ = try DatasetDescription.find(settings.data)
       directory = try .creating(output, for: settings.model.name)
       origin = .new
@@ -45,7 +46,7 @@ struct TrainingRun {
     if try directory.configuration() == nil { try directory.write(settings) }
   }
 
-  // MARK: - Going on
+  // MARK: - Resuming
 
   private static func resuming(
     _ path: String, _ output: String?, _ given: Arguments
@@ -54,15 +55,15 @@ struct TrainingRun {
     let source = try RunDirectory(reading: path)
     let isCheckpoint = try Checkpoint.isCheckpoint(source.folder)
     let isCopied = output != nil && output != path
-    // A checkpoint that another run starts from is only read. Else the run is locked from here on: another
-    // process would go on from the same checkpoint.
+    // A checkpoint that another run starts from is only read. Otherwise the run is locked from here on, so that no
+    // other process resumes from the same checkpoint.
     let run = isCheckpoint || isCopied ? source : try RunDirectory(locking: source.folder)
     let checkpoint: Checkpoint
     do throws(TrainingError) {
       checkpoint = try Checkpoint.find(run.folder, warn: Diagnostics.write)
     } catch {
       guard case .noCheckpoint(_, damaged: []) = error, let stored = try run.configuration() else { throw error }
-      // The run was stopped before it had made a checkpoint.
+      // The run was stopped before its first checkpoint.
       Diagnostics.write("\(path): no checkpoint yet: the run starts anew")
       let settings = try continued(stored, given)
       return (settings, isCopied ? try .creating(output, for: settings.model.name) : run, .new)
@@ -80,8 +81,9 @@ struct TrainingRun {
     return (settings, run, .newest(checkpoint))
   }
 
-  /// The settings of a run that goes on: its own, but for the length, the device, how often it is saved, and what does not
-  /// change the result. Tables and pictures may have moved: whether they are still the same is found out when they are open.
+  /// The settings of a resumed run: its own, except for the length, the device, the save interval, and options that do
+  /// not change the result. Tables and images may have moved: whether they are the same is checked when they have been
+  /// loaded.
   private static func continued(_ stored: Configuration, _ given: Arguments) throws -> RunSettings {
     let old = try RunSettings(stored: stored, command: command)
     var merged = given
@@ -104,8 +106,8 @@ struct TrainingRun {
     return new
   }
 
-  /// Whether two sources are both tables, or both folders of pictures. A run's format holds statistics of these, by which
-  /// others are found out; texts are told apart by name alone.
+  /// Whether two sources are both tables, or both folders of images. A run's format contains statistics of these, which
+  /// reveal other data; texts are identified by name only.
   private static func isSameKind(_ one: String, _ other: String) throws -> Bool {
     let (one, other) = (try DatasetDescription.find(one), try DatasetDescription.find(other))
     return one.description.name == other.description.name && one.argument != nil && other.argument != nil
@@ -115,8 +117,8 @@ struct TrainingRun {
 
   /// Runs to the end, or until a signal.
   /// - Parameters:
-  ///   - report: what a profile of some steps is written by, where one is wanted.
-  ///   - onRecord: is given each record of metrics.
+  ///   - report: receives a profile of some steps, if one is requested.
+  ///   - onRecord: receives each record of metrics.
   mutating func run(
     _ report: ProfileReport?, onRecord: @escaping @Sendable (JSONObject) -> Void
   ) throws -> TrainedRun {
@@ -146,7 +148,7 @@ struct TrainingRun {
     return TrainedRun(result: result, format: task.format, device: device, skipped: skipped)
   }
 
-  /// Says what training takes of the device's memory, and refuses what does not fit, before anything is built.
+  /// Reports the device memory that training needs, and throws if it does not fit, before anything is built.
   private func stateMemory(_ format: DataFormat, _ count: Int, on device: ComputeDevice) throws {
     let size = min(settings.batchSize.count ?? count, count)
     let memory = try PlannedTraining(settings, format).check(batchSize: max(size, 1), on: device)
@@ -159,7 +161,7 @@ struct TrainingRun {
     }
   }
 
-  /// An epoch of few steps is soon over, and teaches little.
+  /// Warns of epochs of few steps, which are soon over and train little.
   private func adviseOnSteps(_ count: Int) {
     guard case .count(let size) = settings.batchSize, case .epochs(let epochs) = settings.length else { return }
     let steps = (count + size - 1) / size
@@ -169,7 +171,7 @@ struct TrainingRun {
         + "--batch-size make more")
   }
 
-  /// What the run starts from, if it is new and does not start from random numbers.
+  /// The initial weights of a new run; `nil` for random ones, and for a resumed run.
   private func pretrainedWeights() throws -> PretrainedWeights? {
     guard isNew else { return nil }
     return try settings.weights.map { try PretrainedWeights(path: $0) }
@@ -192,7 +194,7 @@ struct TrainingRun {
     }
   }
 
-  /// The tokenizer of the weights that the run starts from, or of the run that goes on, where there are some.
+  /// The tokenizer of the initial weights or of the resumed run, if there is one.
   private func tokenizer(of weights: PretrainedWeights?) throws -> (any Tokenizer)? {
     let checkpoint: Checkpoint
     switch origin {
@@ -216,7 +218,7 @@ struct TrainingRun {
         path: checkpoint.path, reason: "the data of \(settings.data) are not those it was trained with")
     }
     if case .newest = origin {
-      // Warnings were given when the checkpoint was looked for.
+      // The warnings were given when the checkpoint was found.
       try trainer.resume { _ in }
     } else {
       try trainer.resume(from: checkpoint)

@@ -9,7 +9,7 @@ extension CPUDevice {
       return .never
     }
     let readsChannelsFirst = geometry.allowsMixedOrder(pass, dtype) && geometry.readsPlanes(pass, fewChannels: 4)
-    // Products with whole images need no other order than the images have.
+    // Products with whole images work in either layout, so the images keep theirs.
     let place: ChannelsLastPreference.Place =
       geometry.isPointwise ? .givenImages : geometry.isCopyBound(pass) ? .sequences : .everywhere
     return ChannelsLastPreference(place, readsChannelsFirst: readsChannelsFirst)
@@ -17,10 +17,10 @@ extension CPUDevice {
 }
 
 extension ConvolutionGeometry {
-  /// Channels that fill a vector.
+  /// The number of channels that fills a vector.
   static let leastVectorChannels = 16
 
-  /// Whether there is a step for channels last: for two spatial axes, one group, and `float32`.
+  /// Whether a channels-last step exists: for two spatial axes, one group, and `float32`.
   func allowsChannelsLast(_ pass: Convolution.Pass, _ dtype: DType) -> Bool {
     let isFlat = kernel.x == 1 && stride.x == 1 && padding.x == 0 && input.x == output.x
     guard isFlat, groups == 1, dtype == .float32 else { return false }
@@ -31,29 +31,29 @@ extension ConvolutionGeometry {
     }
   }
 
-  /// Whether a step for channels last can read `x` with channels first: where the taps of a row lie side by side.
+  /// Whether a channels-last step can read `x` with channels first: the taps of a row must be contiguous.
   func allowsMixedOrder(_ pass: Convolution.Pass, _ dtype: DType) -> Bool {
     pass != .inputGradient && dilation.z == 1 && input.x == 1 && allowsChannelsLast(pass, dtype)
   }
 
-  /// Whether windows are best read where they lie with channels first: long rows of taps of at most `fewChannels`
-  /// channels, or, for the output, windows that a stride takes apart. Of those, neighbours of a row read the same lines of
-  /// the cache, and a copy of the image with channels last would take longer than it saves.
+  /// Whether windows are best read in place with channels first: long rows of taps of at most `fewChannels` channels
+  /// or, for the output, strided windows. Neighbouring strided windows of a row read the same cache lines, and a
+  /// channels-last copy of the image would cost more than it saves.
   func readsPlanes(_ pass: Convolution.Pass, fewChannels: Int) -> Bool {
     if inputChannels <= fewChannels && kernel.z >= 5 { return true }
     return pass == .output && stride.z > 1 && kernel.z > 1 && output.z >= Self.leastWindowsOfRow
       && inputChannels * kernel.y <= Self.mostRowsOfWindow
   }
 
-  /// Windows of a row that fill a tile.
+  /// The number of windows of a row that fills a tile.
   private static let leastWindowsOfRow = 8
-  /// Rows of taps of a window that a first-level cache holds for a tile of windows (measured on 48 KiB: 1.14 to 1.5 times
-  /// the speed of channels last up to 384 rows, 0.90 for 768).
+  /// The most rows of taps per window at which a tile of windows fits into an L1 cache (measured with 48 KiB: 1.14 to
+  /// 1.5 times the speed of channels last for up to 384 rows, 0.90 times for 768).
   private static let mostRowsOfWindow = 384
 
-  /// Whether copies into another order take as long as they save: where windows are single pixels, of which a stride
-  /// skips most, and where channels do not fill vectors and planes are padded instead. The gradient of weights of many
-  /// taps is worth them.
+  /// Whether copies into another layout cost as much as they save: for strided windows of one pixel, where the stride
+  /// skips most pixels, and for channels that do not fill vectors, where padded planes are used instead. The weight
+  /// gradient of a kernel with many taps is worth the copies.
   fileprivate func isCopyBound(_ pass: Convolution.Pass) -> Bool {
     if kernel.wrappedProduct == 1 { return true }
     guard inputChannels < Self.leastVectorChannels, stride == SIMD3(1, 1, 1) else { return false }

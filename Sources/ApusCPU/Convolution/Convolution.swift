@@ -1,12 +1,14 @@
 import ApusDevice
 
 extension StepBuilder {
-  /// The step of a convolution by the method that suits it: for channels last transformed tiles, or windows where they lie;
-  /// else padded planes for stride 1 and images that fill vectors, windows of few channels, products with whole images,
-  /// or else with the matrix of windows.
+  /// Chooses the algorithm of a convolution. Channels last: Winograd, or windows read in place. Channels first: padded
+  /// planes for stride 1 and images that fill vectors, windows read in place for few channels or strides, products with
+  /// whole images, and im2col for the rest.
   func convolution(_ step: Convolution) throws(DeviceError) -> any CPUStep {
     if step.order != .channelsFirst {
-      if step.order == .channelsLast, let geometry = WinogradGeometry.paying(step.geometry, pass: step.pass) {
+      if step.order == .channelsLast, !usesMatrixUnit(step),
+        let geometry = WinogradGeometry.paying(step.geometry, pass: step.pass)
+      {
         return step.pass == .weightGradient
           ? try WinogradWeightGradientStep(step, geometry, self) : try WinogradConvolutionStep(step, geometry, self)
       }
@@ -35,13 +37,22 @@ extension StepBuilder {
     }
   }
 
-  /// Whether windows are read where they lie with channels first, for results that fill vectors.
+  /// Whether a matrix unit multiplies the windows of a pass: direct sums are then faster than Winograd tiles.
+  private func usesMatrixUnit(_ step: Convolution) -> Bool {
+    guard let pairs = pairs(of: step.factorDtype), pairs.pointee.word_multiple > 1, step.pass != .weightGradient else {
+      return false
+    }
+    let channels = step.pass == .output ? step.geometry.inputChannels : step.geometry.outputChannels
+    return channels % (2 * pairs.pointee.word_multiple) == 0
+  }
+
+  /// Whether windows are read in place with channels first; result channels must fill vectors.
   private func readsPlanes(_ step: Convolution) -> Bool {
     step.geometry.readsPlanes(step.pass, fewChannels: step.pass == .output ? 8 : 4)
       && step.geometry.outputChannels >= ConvolutionGeometry.leastVectorChannels
       && step.geometry.allowsMixedOrder(step.pass, step.dtype)
   }
 
-  /// Pixels of an image from which on its product is worth tasks of its own.
+  /// The fewest pixels at which an image's product is worth its own tasks.
   private static var leastPixels: Int { 128 }
 }

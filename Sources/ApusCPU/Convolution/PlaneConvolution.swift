@@ -2,7 +2,7 @@ import ApusDevice
 import CSIMD
 
 /// The output or the input gradient of a convolution with stride 1, computed strip by strip on padded
-/// planes (see `PlaneGeometry`). Small images go several to a task.
+/// planes (see `PlaneGeometry`). A task computes several images if they are small.
 final class PlaneConvolutionStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -14,9 +14,9 @@ final class PlaneConvolutionStep: CPUStep {
   private let offsets: [Int]
   private let loops: UnsafePointer<csimd_table>
   private let copier: RowCopier
-  /// Strips (or whole images) of a task.
+  /// Strips (or whole images) per task.
   private let grain: Int
-  /// Where the pieces of the workspace begin, in bytes.
+  /// Byte offsets of the buffers in the workspace.
   private let stripOffset: Int
   private let coreOffset: Int
   private let epilogueOffset: Int
@@ -34,7 +34,7 @@ final class PlaneConvolutionStep: CPUStep {
       geometry.stripRows * geometry.width * geometry.resultChannels * geometry.tapCount
     grain = max(1, 1_000_000 / max(1, work))
     stripOffset = (geometry.paddedSize * 4 + 63) & ~63
-    // A tile may compute one channel more than there are.
+    // The last tile may compute one extra channel.
     coreOffset = stripOffset + (geometry.resultChannels / geometry.groups + 1) * geometry.stripSize * 4
     epilogueOffset =
       coreOffset
@@ -73,13 +73,13 @@ final class PlaneConvolutionStep: CPUStep {
       image * geometry.resultChannels * channelSize + plane * geometry.result.y * geometry.result.z
       + rows.lowerBound * geometry.result.z
     let place = epilogue.place(frame)?.assumingMemoryBound(to: Float.self)
-    // In its place a channel lies among whole planes, else the strips of all channels follow each other.
+    // In the result, channels are whole planes apart; in the workspace, the strips of all channels are contiguous.
     let stripCount = rows.count * geometry.result.z
     let core = place.map { $0 + first } ?? (workspace + coreOffset).assumingMemoryBound(to: Float.self)
     let stride = place == nil ? stripCount : channelSize
     var paddedGroup: Int?
     if geometry.readsInPlace(dtype) {
-      // A row of zeros is all that is needed beside the image.
+      // In-place reads need one row of zeros in addition to the image.
       if clears { padded.update(repeating: 0, count: geometry.width) }
       let planes = source.assumingMemoryBound(to: Float.self) + image * imageSize
       multiplyInPlace(planes, plane, rows, zeros: padded, panels, core, stride)
@@ -98,7 +98,7 @@ final class PlaneConvolutionStep: CPUStep {
     finish(first, stripCount, core, stride, frame, workspace + epilogueOffset)
   }
 
-  /// Computes a strip of all channels, each by a filter of its own, from an image in memory.
+  /// Computes a strip of all channels of a depthwise convolution from the unpadded image.
   private func multiplyInPlace(
     _ image: UnsafePointer<Float>, _ plane: Int, _ rows: Range<Int>, zeros: UnsafePointer<Float>,
     _ panels: UnsafePointer<Float>, _ core: UnsafeMutablePointer<Float>, _ stride: Int
@@ -113,7 +113,7 @@ final class PlaneConvolutionStep: CPUStep {
     }
   }
 
-  /// Computes some channels of a strip and closes the gaps between its rows.
+  /// Computes a block of channels of a strip and removes the gaps between its rows.
   private func multiply(
     _ block: PlaneWeights.Block, _ rows: Range<Int>, _ padded: UnsafeMutablePointer<Float>,
     _ panels: UnsafeMutablePointer<Float>, _ strip: UnsafeMutablePointer<Float>,
@@ -138,7 +138,7 @@ final class PlaneConvolutionStep: CPUStep {
     }
   }
 
-  /// The epilogue over a strip: at once where it is a whole image, else channel by channel.
+  /// Runs the epilogue on a strip: in one call if the strip is a whole image, otherwise channel by channel.
   private func finish(
     _ first: Int, _ count: Int, _ core: UnsafeMutablePointer<Float>, _ stride: Int, _ frame: RunFrame,
     _ workspace: UnsafeMutableRawPointer

@@ -3,35 +3,35 @@ import CSIMD
 
 /// A convolution with stride 1 on padded planes.
 ///
-/// A strip, some rows of one plane of the result, is computed from a buffer that holds the rows its taps
+/// A strip is a range of rows of one plane of the result. It is computed from a buffer with the rows that its taps
 /// read, padded with zeros: `[channels, kernel planes, rows, padded width]`. Pixel `p` of the strip is at
-/// row `p / width`, column `p mod width`; a tap reads at a fixed distance from it. Columns from the result's
-/// width on are gaps.
+/// row `p / width`, column `p mod width`, and each tap reads at a constant offset from it. Columns at or beyond the
+/// result's width are gaps.
 struct PlaneGeometry {
   let batch: Int
   let groups: Int
-  /// Of all groups together.
+  /// The source channels of all groups, and (below) the result channels.
   let sourceChannels: Int
   let resultChannels: Int
   let source: SIMD3<Int>
   let result: SIMD3<Int>
   let kernel: SIMD3<Int>
   let dilation: SIMD3<Int>
-  /// Where the source begins in its padded version; negative where its first elements are cut off.
+  /// The offset of the source in the padded plane; negative if its first elements are cropped.
   let lead: SIMD3<Int>
   let isFlipped: Bool
-  /// Source channels of a padded buffer: those of a group.
+  /// The channels of a padded buffer: the source channels of one group.
   let paddedChannels: Int
-  /// Rows of a strip, and strips of a plane.
+  /// Rows per strip, and (below) strips per plane.
   let stripRows: Int
   let stripCount: Int
 
-  /// Bytes of a strip's source and result, to stay in a second-level cache.
+  /// Bytes of a strip's source and result, which should stay in an L2 cache.
   private static let stripByteCount = 400_000
 
-  /// The geometry of a pass, or `nil` where another method is better.
+  /// The geometry of a pass, or `nil` if another algorithm is better.
   init?(_ g: ConvolutionGeometry, pass: Convolution.Pass, dtype: DType) {
-    // Single pixels of many channels are products of matrices.
+    // A 1 × 1 kernel over many channels is a matrix product.
     let isProduct = g.kernel.wrappedProduct == 1 && g.inputChannels > 4 * g.groups
     guard dtype.lane == .float32, g.stride == SIMD3(1, 1, 1), !isProduct else { return nil }
     batch = g.batch
@@ -52,10 +52,10 @@ struct PlaneGeometry {
     paddedChannels = sourceChannels / groups
     let width = result.z + reach.z
     let inner = paddedChannels * g.kernel.x * width * 4
-    // Images have the results of all groups side by side, gradients of weights those of one.
+    // A forward or input-gradient strip has the results of all groups; a weight gradient has those of one group.
     let row = inner + resultChannels / (pass == .weightGradient ? groups : 1) * width * 4
     let rows = max(4, (Self.stripByteCount - reach.y * inner) / max(1, row))
-    // Strips of equal height, a little more than fits where that saves one.
+    // Strips have equal heights, and up to a quarter more rows than fit if that saves a strip.
     let strips = max(1, (result.y * 4 + rows * 5 - 1) / (rows * 5))
     stripRows = max(1, (result.y + strips - 1) / strips)
     stripCount = (result.y + stripRows - 1) / stripRows
@@ -64,42 +64,43 @@ struct PlaneGeometry {
     else { return nil }
   }
 
-  /// Vectors must not be spent on gaps and tails.
+  /// Whether at least half of the vector lanes hold pixels rather than gaps and tails.
   private var fillsVectors: Bool {
     stripRows * result.z >= vectorCount(rows: stripRows) * 8
   }
 
-  /// Whether more than a fifth of the numbers of an output's vectors are gaps between rows, or lie behind the last one.
+  /// Whether more than a fifth of the vector lanes of a forward pass are gaps between rows, or lie after the last row.
   var hasGaps: Bool { !isFlipped && stripRows * result.z * 5 < vectorCount(rows: stripRows) * 16 * 4 }
 
-  /// The weights are read once for each strip: from a second-level cache, or for many pixels.
+  /// Whether weights, which are read once for each strip, fit into an L2 cache or are reused for many pixels.
   private var hasNearWeights: Bool {
     let byteCount = resultChannels * tapCount * 4
     return byteCount <= 600_000 || stripRows * result.z >= 128
   }
 
-  /// The sums of a weight gradient are read and written, and the source padded, once for each strip; without planes its
-  /// windows would be copied one by one, which takes as long as some channels of results.
+  /// Whether strips of a weight gradient are long enough: each strip reads and writes all sums and pads the source. The
+  /// alternative without planes copies each window, which costs as much as about eight result channels.
   private var hasLongSums: Bool {
     let vectors = vectorCount(rows: stripRows)
     let padding = paddedChannels * kernel.x * (paddedRows * 20 + paddedRows * width / 4)
     return vectors >= 6 && padding * 4 <= (gradientChannelGrain + 8) * tapCount * vectors
   }
 
-  /// Result channels, all in one group, whose sums stay in a cache: the nearer the fewer pixels there are.
+  /// The number of result channels of one group whose sums stay in a cache. With fewer pixels per strip, the sums have
+  /// to fit into a smaller, faster cache.
   var gradientChannelGrain: Int {
     let byteCount = 400_000 * max(1, vectorCount(rows: stripRows) / 16)
     return min(resultChannels / groups, max(4, byteCount / max(1, tapCount * 64) / 4 * 4))
   }
 
-  /// Whether each channel has a filter of 3 × 3 taps of its own, and rows fill vectors: `depthwise_multiply` computes
-  /// results where they lie, and reads each pixel once for all rows of taps.
+  /// Whether the convolution is depthwise with 3 × 3 taps and its rows fill vectors: `depthwise_multiply` then writes
+  /// results in place and reads each pixel once for all rows of taps.
   var isDepthwise: Bool {
     groups == sourceChannels && groups == resultChannels && kernel == SIMD3(1, 3, 3) && dilation == SIMD3(1, 1, 1)
       && result.z >= 16
   }
 
-  /// Whether the rows of such results are computed from pixels where they lie, as many as the results, with zeros around.
+  /// Whether depthwise results are computed from the unpadded image: it has the result's width, with zero padding.
   func readsInPlace(_ dtype: DType) -> Bool {
     isDepthwise && dtype == .float32 && source.z == result.z && lead == SIMD3(0, 1, 1) && source.x == result.x
   }
@@ -108,14 +109,14 @@ struct PlaneGeometry {
   var paddedRows: Int { stripRows + (kernel.y - 1) * dilation.y }
   var tapCount: Int { kernel.wrappedProduct * sourceChannels / groups }
   var paddedChannelSize: Int { kernel.x * paddedRows * width }
-  /// Numbers of the padded buffer; the last vector reads past the last pixel.
+  /// Elements of the padded buffer, with slack because the last vector reads past the last pixel.
   var paddedSize: Int { paddedChannels * paddedChannelSize + 32 }
-  /// Distance of channels in a strip's result.
+  /// The channel stride of a strip's result.
   var stripSize: Int { vectorCount(rows: stripRows) * 16 }
 
   func vectorCount(rows: Int) -> Int { ((rows - 1) * width + result.z + 15) / 16 }
 
-  /// The distance of each tap of a group, channel by channel.
+  /// The offset of each tap of a group, channel by channel.
   var tapOffsets: [Int] {
     var offsets: [Int] = []
     offsets.reserveCapacity(tapCount)
@@ -132,7 +133,7 @@ struct PlaneGeometry {
     return offsets
   }
 
-  /// Strips of one image.
+  /// Strips per image.
   var piecesPerImage: Int { result.x * stripCount }
 
   /// The plane and the rows of a strip of an image.
@@ -141,8 +142,8 @@ struct PlaneGeometry {
     return (plane, (strip * stripRows)..<min((strip + 1) * stripRows, result.y))
   }
 
-  /// Copies what the taps of a strip read, from channel `firstChannel` on, into the padded buffer, whose
-  /// padding is zero already or, with `clears`, is made so.
+  /// Copies the pixels that the taps of a strip read, starting at channel `firstChannel`, into the padded buffer. The
+  /// padding must be zero already unless `clears` is set, which zeroes the buffer first.
   func pad(
     _ image: UnsafeMutableRawPointer, firstChannel: Int = 0, plane: Int, rows: Range<Int>,
     into buffer: UnsafeMutablePointer<Float>,

@@ -3,8 +3,8 @@ import CSIMD
 
 /// The weight gradient of a convolution with stride 1 on padded planes (see `PlaneGeometry`).
 ///
-/// Strips are dealt to a number of parts that depends on the shape alone. Each part keeps 16 sums for each
-/// weight; the parts are added in order.
+/// Strips are split into parts, whose number depends on the shape alone. Each part accumulates 16 sums for each
+/// weight; the partial results of the parts are added in order.
 final class PlaneWeightGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -17,7 +17,7 @@ final class PlaneWeightGradientStep: CPUStep {
   private let loops: UnsafePointer<csimd_table>
   private let copier: RowCopier
   private let partCount: Int
-  /// Result channels that are summed together, all in one group, and such blocks of a task.
+  /// The result channels, all of one group, that are summed as a block, and (below) the blocks per task.
   private let channelGrain: Int
   private let blockGrain: Int
   private let gradientOffset: Int
@@ -56,7 +56,7 @@ final class PlaneWeightGradientStep: CPUStep {
   private var blockCount: Int { blocksPerGroup * geometry.groups }
   private var tasksPerPart: Int { (blockCount + blockGrain - 1) / blockGrain }
 
-  /// An epilogue has tasks of its own, and memory for them.
+  /// The number of tasks; not limited if the epilogue's separate tasks need memory too.
   var taskCount: Int { epilogue.workspaceByteCount > 0 ? .max : partCount * tasksPerPart }
 
   func run(_ context: borrowing RunContext) {
@@ -120,7 +120,7 @@ final class PlaneWeightGradientStep: CPUStep {
       partial + (group * perGroup + channels.lowerBound) * offsets.count)
   }
 
-  /// Lays the gradient's rows at the distance of the padded ones, with zeros in the gaps.
+  /// Copies the gradient's rows to the row stride of the padded buffer, with zeros in the gaps.
   private func spread(
     _ first: Int, _ count: Int, _ plane: Int, _ rows: Range<Int>, _ gradient: UnsafeMutableRawPointer,
     _ target: UnsafeMutablePointer<Float>
@@ -131,7 +131,7 @@ final class PlaneWeightGradientStep: CPUStep {
       let from = (((first + channel) * extents.x + plane) * extents.y + rows.lowerBound) * extents.z
       copier.copy(
         rows.count, extents.z, gradient, from, stride: extents.z, to: to, stride: geometry.width)
-      // A shorter strip leaves pixels of a longer one before it.
+      // After a shorter strip, the buffer still holds pixels of an earlier, longer strip.
       let end = (rows.count - 1) * geometry.width + extents.z
       let vectorEnd = geometry.vectorCount(rows: rows.count) * 16
       if rows.count < geometry.stripRows { (to + end).update(repeating: 0, count: vectorEnd - end) }

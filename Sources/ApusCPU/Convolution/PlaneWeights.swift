@@ -1,16 +1,16 @@
 import ApusDevice
 import CSIMD
 
-/// The weights of a convolution as `plane_multiply` reads them: for each group and block of result
-/// channels, tap by tap, one number for each channel of the block.
+/// The weights of a convolution, packed for `plane_multiply`: for each group and block of result
+/// channels, tap by tap, one weight for each channel of the block.
 struct PlaneWeights {
   struct Block {
     var group: Int
-    /// Result channels in the group.
+    /// Result channels, counted from the group's first channel.
     var channels: Range<Int>
-    /// Channels the tile computes: one more than there are where their number is odd.
+    /// The channels that the tile computes: an odd number above 1 is rounded up.
     var width: Int
-    /// Where the panel begins.
+    /// The element offset of the panel.
     var offset: Int
   }
 
@@ -42,7 +42,7 @@ struct PlaneWeights {
     count = offset
   }
 
-  /// Bytes of the panels, and of a copy of narrow weights.
+  /// Bytes of the panels and of the `float32` copy of narrower weights.
   var byteCount: Int {
     count * 4 + (dtype == .float32 ? 0 : weightCount * 4) + 64
   }

@@ -1,7 +1,7 @@
 import ApusDevice
 import CSIMD
 
-/// Pooling, plane by plane.
+/// Pooling, one plane at a time.
 final class PoolingStep: CPUStep {
   let workspaceByteCount: Int
   private let step: Pooling
@@ -90,7 +90,7 @@ final class PoolingStep: CPUStep {
     }
   }
 
-  /// A plane in its lane.
+  /// Returns a plane in its lane's type, converted into `room` if necessary.
   private func converted(
     _ base: UnsafeMutableRawPointer, _ plane: Int, _ size: Int, _ room: UnsafeMutableRawPointer
   ) -> UnsafeMutableRawPointer {

@@ -1,7 +1,7 @@
 import ApusDevice
 import CSIMD
 
-/// Copies rows of numbers, as `float32`.
+/// Copies rows and converts them to `float32`.
 struct RowCopier {
   let dtype: DType
   private let load: csimd_load
@@ -13,7 +13,7 @@ struct RowCopier {
     load = csimd_find_load(builder.loops, Int32(dtype.rawValue))
   }
 
-  /// - Parameter first: the first number, counted from `base`.
+  /// - Parameter first: the index of the first element, counted from `base`.
   func copy(
     _ rows: Int, _ count: Int, _ base: UnsafeMutableRawPointer, _ first: Int, stride: Int,
     to target: UnsafeMutablePointer<Float>, stride targetStride: Int
@@ -25,7 +25,7 @@ struct RowCopier {
         rows, count, source.assumingMemoryBound(to: Float.self), stride, target, targetStride)
       return
     }
-    // Rows are shorter than what a conversion is fast for: many are converted at once, gaps included.
+    // Single rows are too short for a fast conversion: one call converts several rows and the gaps between them.
     let block = max(1, (Self.roomCount - count) / max(1, stride) + 1)
     withUnsafeTemporaryAllocation(of: Float.self, capacity: max(Self.roomCount, count) + 16) { room in
       let numbers = room.baseAddress!
@@ -37,6 +37,6 @@ struct RowCopier {
     }
   }
 
-  /// Numbers that are converted at once.
+  /// The most elements that one call converts, unless a row is longer.
   private static let roomCount = 2048
 }

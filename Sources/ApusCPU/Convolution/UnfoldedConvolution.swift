@@ -1,7 +1,7 @@
 import ApusDevice
 import CSIMD
 
-/// The output of a convolution: weights times windows.
+/// The output of a convolution: weights times the matrix of windows (im2col).
 final class UnfoldedConvolutionStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -75,7 +75,7 @@ final class UnfoldedConvolutionStep: CPUStep {
   }
 }
 
-/// The input gradient of a convolution: transposed weights times pixels, added where the windows lie.
+/// The input gradient of a convolution: transposed weights times pixels, accumulated into the windows' pixels (col2im).
 final class UnfoldedInputGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int

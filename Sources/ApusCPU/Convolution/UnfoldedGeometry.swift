@@ -2,19 +2,19 @@ import ApusDevice
 import CSIMD
 
 /// A convolution as products with the matrix of its windows ("im2col"): any stride, dilation, groups and
-/// type. Small images share a matrix, large ones have one for some rows at a time.
+/// type. Small images share a matrix; a large image has one matrix for each block of rows.
 struct UnfoldedGeometry {
   let g: ConvolutionGeometry
   let lane: Lane
   let dtype: DType
-  /// Images of a matrix.
+  /// Images per matrix.
   let imageGrain: Int
-  /// Rows of the result (one position of the two outer axes each) of a matrix.
+  /// Rows of the result per matrix; a row is one position of the two outer axes.
   let rowGrain: Int
   let load: csimd_load
   var windows: csimd_windows
 
-  /// Bytes a matrix should not exceed by much, and pixels it should have at least.
+  /// The approximate limit for a matrix in bytes, and (below) the fewest pixels it should have.
   private static let matrixByteCount = 600_000
   private static let leastPixels = 192
 
@@ -37,13 +37,13 @@ struct UnfoldedGeometry {
       dilation: extents(g.dilation))
   }
 
-  /// Whether an image is its own matrix of windows.
+  /// Whether an image in memory is its own matrix of windows.
   var isInPlace: Bool { g.isPointwise && dtype.isLane && imageGrain == 1 }
 
   var pixels: Int { g.output.wrappedProduct }
   var rows: Int { g.output.x * g.output.y }
   var tapCount: Int { windows.channels * g.kernel.wrappedProduct }
-  /// Channels of a group.
+  /// Input channels of a group, and (below) output channels.
   var inputs: Int { g.inputChannels / g.groups }
   var outputs: Int { g.outputChannels / g.groups }
   var inputSize: Int { g.input.wrappedProduct }
@@ -59,23 +59,23 @@ struct UnfoldedGeometry {
   // MARK: - Temporary memory
 
   private func bytes(_ count: Int) -> Int { (count * lane.byteCount + 63) & ~63 }
-  /// The windows of a matrix; the outputs' pixels; an image of a group in its lane.
+  /// Bytes of the windows of a matrix; (below) of the output pixels, and of a group's image in its lane's type.
   var linesByteCount: Int { bytes(tapCount * pitch(matrixPixels)) }
   var pixelsByteCount: Int { bytes(outputs * matrixPixels) }
   var imageByteCount: Int { bytes(inputs * inputSize) }
   var weightsByteCount: Int { dtype.isLane ? 0 : bytes(g.outputChannels * tapCount) }
 
-  /// The distance of lines of so many pixels: whole vectors, and no multiple of 256 bytes, so that pieces of lines one
-  /// below the other have places of their own in a cache.
+  /// The row stride of a matrix with this many pixels: a multiple of 16 elements, but not of 64, so that the same
+  /// columns of consecutive rows map to different cache sets.
   private func pitch(_ pixels: Int) -> Int {
     let whole = (pixels + 15) & ~15
     return whole % 64 == 0 ? whole + 16 : whole
   }
 
-  // MARK: - Parts
+  // MARK: - Matrices
 
-  /// The windows of some images' group of channels, the images side by side; `room` takes an image that has
-  /// to be converted.
+  /// Returns the windows of a range of images and one group of channels, with the images side by side. `room` holds an
+  /// image that has to be converted.
   func unfold(
     _ input: UnsafeMutableRawPointer, _ images: Range<Int>, group: Int, _ rows: Range<Int>,
     into lines: UnsafeMutableRawPointer, room: UnsafeMutableRawPointer
@@ -103,13 +103,13 @@ struct UnfoldedGeometry {
     return MatrixProduct.Factor(lines, leading: pitch)
   }
 
-  /// What the windows of the next image read, where an image is a task.
+  /// The memory that the windows of the next image read, if each image is one task.
   func imageAhead(_ input: UnsafeRawPointer, _ images: Range<Int>, group: Int) -> csimd_prefetch_block {
     guard imageGrain == 1, rowBlocks == 1, images.upperBound < g.batch, g.input.z > 0 else {
       return csimd_prefetch_block()
     }
     let first = (images.upperBound * g.inputChannels + group * inputs) * inputSize
-    // Rows between windows are left out.
+    // Rows that lie between windows are skipped.
     let step = max(1, g.stride.y)
     let rows = g.padding.y == 0 && g.input.y % step == 0 ? min(step, g.kernel.y) : step
     return csimd_prefetch_block(
@@ -117,8 +117,8 @@ struct UnfoldedGeometry {
       count: inputSize * inputs / (step * g.input.z), length: rows * g.input.z * dtype.byteCount)
   }
 
-  /// The pixels of some images' group of output channels, the images side by side: in place where they lie
-  /// so, else copied.
+  /// Returns the pixels of a range of images and output channels of a group, with the images side by side: in place if
+  /// they already have this layout, otherwise copied.
   func collect(
     _ gradient: UnsafeMutableRawPointer, _ images: Range<Int>, group: Int, channels: Range<Int>,
     _ rows: Range<Int>, into room: UnsafeMutableRawPointer
@@ -141,7 +141,7 @@ struct UnfoldedGeometry {
     return MatrixProduct.Factor(room, leading: images.count * width)
   }
 
-  /// The weights in their lane.
+  /// The weights in their lane's type.
   func weights(_ value: Int, _ context: borrowing RunContext) -> UnsafeMutableRawPointer {
     guard !dtype.isLane else { return context.address(value) }
     load(g.outputChannels * tapCount, context.shared, context.address(value), 1)

@@ -1,12 +1,12 @@
 import ApusDevice
 import CSIMD
 
-/// The weight gradient of a convolution: pixels times transposed windows. Images are dealt to a number of
-/// parts that depends on the shape alone; the parts are added in order.
+/// The weight gradient of a convolution: pixels times transposed windows. Images are split into parts, whose number
+/// depends on the shape alone; the partial results of the parts are added in order.
 ///
-/// The right factor of a product is packed, and the left one read where it lies: where a group has more taps than outputs
-/// and windows are not copied, the parts are the products of windows with transposed pixels, `[taps, outputs]`, and their
-/// sum is transposed.
+/// The right factor of a product is packed, and the left factor is read in place. If a group has at least twice as many
+/// taps as outputs and windows are read in place, a part computes windows times transposed pixels, `[taps, outputs]`,
+/// and the sum of the parts is transposed.
 final class UnfoldedWeightGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -19,16 +19,16 @@ final class UnfoldedWeightGradientStep: CPUStep {
   private let gradient: Int
   private let merger: PartMerger
   private let partCount: Int
-  /// Output channels of a task, all in one group.
+  /// Output channels per task, all of one group.
   private let channelGrain: Int
-  /// Whether parts are transposed.
+  /// Whether partial results are transposed.
   private let isTransposed: Bool
   private let transpose: Transpose
 
   private typealias Transpose =
     @convention(c) (Int, Int, UnsafeRawPointer?, Int, UnsafeMutableRawPointer?, Int) -> Void
 
-  /// Pixels of a block whose windows, read once for each panel of outputs, stay in a second-level cache.
+  /// Pixels per block: its windows, which are read once for each panel of outputs, stay in an L2 cache.
   private static let pixelsOfBlock = 512
 
   init(_ step: Convolution, _ builder: StepBuilder) throws(DeviceError) {
@@ -40,10 +40,10 @@ final class UnfoldedWeightGradientStep: CPUStep {
     let weightCount = max(1, step.geometry.outputChannels * geometry.tapCount)
     let limit = min(
       geometry.imageBlocks, step.geometry.multiplyAdds / 2_000_000, 8, 10_000_000 / weightCount)
-    // A power of two shares out evenly.
+    // A power of two distributes evenly over threads.
     partCount = limit >= 8 ? 8 : limit >= 4 ? 4 : limit >= 2 ? 2 : 1
     merger = try PartMerger(count: weightCount, parts: partCount, lane: geometry.lane, builder)
-    // Where weights are many, channels are what is shared out.
+    // With few parts and groups, tasks split the channels.
     channelGrain =
       partCount * step.geometry.groups >= 4
       ? max(1, geometry.outputs) : max(1, min(geometry.outputs, max(64, geometry.outputs / 4)))
@@ -61,7 +61,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
 
   private var blockCount: Int { (geometry.outputs + channelGrain - 1) / channelGrain }
 
-  /// An epilogue has tasks of its own, and memory for them.
+  /// The number of tasks; not limited if the epilogue's separate tasks need memory too.
   var taskCount: Int {
     epilogue.workspaceByteCount > 0 ? .max : partCount * geometry.g.groups * blockCount
   }
@@ -94,7 +94,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
     epilogue.run(context, cores: &core)
   }
 
-  /// `[taps, outputs]` of each group to `[outputs, taps]`.
+  /// Transposes `[taps, outputs]` of each group to `[outputs, taps]`.
   private func transpose(
     _ source: UnsafeMutableRawPointer, into target: UnsafeMutableRawPointer, _ context: borrowing RunContext
   ) {
@@ -150,7 +150,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
       + kernels.sliverByteCount(rows: geometry.outputs, k: geometry.matrixPixels)
   }
 
-  /// Adds the product of some channels' pixels with the windows, one chain for each result.
+  /// Adds the product of a block of channels' pixels with the windows; each result has one accumulation chain.
   private func multiply(
     _ channels: Int, _ count: Int, _ pixels: MatrixProduct.Factor, _ lines: MatrixProduct.Factor,
     _ result: UnsafeMutableRawPointer, room: UnsafeMutableRawPointer, ahead: csimd_prefetch_block
@@ -164,7 +164,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
     let size = geometry.lane.byteCount
     let a = BlockKernels.Factor(pointer: pixels.pointer, row: pixels.order.leading, column: 1)
     let slivers = room + kernels.panelByteCount(columns: kernels.panelWidth, k: count)
-    // Rows a page apart share the same places of a first-level cache.
+    // Rows at a multiple of the page size map to the same L1 cache set.
     let isPacked = a.row * size % 4096 == 0
     if isPacked { kernels.packRows(channels, k: count, a, slivers) }
     for tap in stride(from: 0, to: geometry.tapCount, by: kernels.panelWidth) {
@@ -188,7 +188,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
     }
   }
 
-  /// Adds the product of the windows with the pixels, one chain for each result and block of pixels.
+  /// Adds the product of the windows with the pixels; each result has one accumulation chain per block of pixels.
   private func multiplyTransposed(
     _ kernels: BlockKernels, _ count: Int, _ lines: MatrixProduct.Factor, _ pixels: MatrixProduct.Factor,
     _ result: UnsafeMutableRawPointer, room: UnsafeMutableRawPointer

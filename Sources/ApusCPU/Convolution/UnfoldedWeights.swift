@@ -2,12 +2,12 @@ import ApusDevice
 import CSIMD
 
 /// The weights of a group as the left factor of products: `[outputs, taps]` times windows, or their transpose times
-/// pixels. Floating-point numbers are packed once for all tasks.
+/// pixels. Floating-point weights are packed once for all tasks.
 struct UnfoldedWeights {
   private let geometry: UnfoldedGeometry
   private let isTransposed: Bool
   private let product: MatrixProduct
-  /// `nil` for integers, and for pixels on a machine without AVX2, where OpenBLAS is faster.
+  /// `nil` for integers, and for transposed weights on a machine without AVX2, where OpenBLAS is faster.
   private let packed: PackedRows?
 
   init(_ step: Convolution, _ geometry: UnfoldedGeometry, isTransposed: Bool, _ builder: StepBuilder) {
@@ -22,12 +22,12 @@ struct UnfoldedWeights {
 
   /// Bytes that all threads share.
   var sharedByteCount: Int { geometry.weightsByteCount + geometry.g.groups * (packed?.byteCount ?? 0) }
-  /// Bytes that a product takes.
+  /// Bytes of scratch memory for a product.
   var roomByteCount: Int { packed?.workspaceByteCount(columns: geometry.matrixPixels) ?? 0 }
 
   private func first(_ group: Int) -> Int { group * geometry.outputs * geometry.tapCount * geometry.lane.byteCount }
 
-  /// The weights as `multiply` takes them.
+  /// Converts and packs the weights for `multiply`.
   func prepare(_ weights: Int, _ context: borrowing RunContext) -> UnsafeMutableRawPointer {
     let weights = geometry.weights(weights, context)
     guard let packed else { return weights }
@@ -44,9 +44,9 @@ struct UnfoldedWeights {
 
   /// The product of a group's weights with `n` columns.
   /// - Parameters:
-  ///   - isPadded: whether each row of `columns` has room for a multiple of 16 numbers.
-  ///   - room: `roomByteCount` bytes.
-  ///   - ahead: what is prefetched meanwhile.
+  ///   - isPadded: whether each row of `columns` is padded to a multiple of 16 elements.
+  ///   - room: `roomByteCount` bytes of scratch memory.
+  ///   - ahead: memory that the product prefetches.
   func multiply(
     _ weights: UnsafeMutableRawPointer, _ group: Int, n: Int, _ columns: MatrixProduct.Factor,
     isPadded: Bool = false, _ target: UnsafeMutableRawPointer, leading: Int, room: UnsafeMutableRawPointer,

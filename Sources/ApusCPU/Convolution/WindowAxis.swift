@@ -1,11 +1,11 @@
 import ApusDevice
 
-/// One spatial axis of a convolution's pass: its results, and the taps that each of them reads.
+/// One spatial axis of a convolution's pass: its results, and the taps that each result reads.
 ///
-/// Result `j` lies at `first + j·step`; its tap `t` reads the source at `j·stride + t·dilation + offset`, where that is
-/// inside of it.
+/// Result `j` has position `first + j·step`. Its tap `t` reads the source at `j·stride + t·dilation + offset`, unless
+/// that is outside of the source.
 struct WindowAxis {
-  /// Results that follow each other and whose taps inside of the source are the same.
+  /// Consecutive results with the same taps inside of the source.
   struct Segment {
     var results: Range<Int>
     var taps: Range<Int>
@@ -18,7 +18,7 @@ struct WindowAxis {
   let dilation: Int
   let offset: Int
   let segments: [Segment]
-  /// The place of each tap in the weights.
+  /// The index of each tap in the weights.
   let weightTaps: [Int]
 
   private init(
@@ -39,15 +39,15 @@ struct WindowAxis {
     self.segments = segments
   }
 
-  /// An axis of the output, or of the weight's gradient.
+  /// An axis of the output, or of the weight gradient.
   init(outputOf g: ConvolutionGeometry, axis: Int) {
     self.init(
       count: g.output[axis], first: 0, step: 1, stride: g.stride[axis], dilation: g.dilation[axis],
       offset: -g.padding[axis], weightTaps: Array(0..<g.kernel[axis]), source: g.input[axis])
   }
 
-  /// An axis of the input gradient: the inputs `phase`, `phase + stride`, … are read by every `stride`-th tap, which is
-  /// the convolution of the gradient with those taps in reversed order.
+  /// An axis of the input gradient. Every `stride`-th tap reads the inputs `phase`, `phase + stride`, …: their gradient
+  /// is the convolution of the output's gradient with these taps in reversed order.
   ///
   /// - Precondition: the stride or the dilation is 1.
   init(inputGradientOf g: ConvolutionGeometry, axis: Int, phase: Int) {
@@ -61,12 +61,12 @@ struct WindowAxis {
       source: g.output[axis])
   }
 
-  /// Where the first result of a segment reads its first tap.
+  /// The source position that the first tap of a segment's first result reads.
   func start(of segment: Segment) -> Int {
     segment.results.lowerBound * stride + segment.taps.lowerBound * dilation + offset
   }
 
-  /// The results that lie in a range of places.
+  /// The results whose positions lie in a range.
   func results(in places: Range<Int>) -> Range<Int> {
     func ordinal(_ place: Int) -> Int { min(count, max(0, (place - first + step - 1) / step)) }
     let start = ordinal(places.lowerBound)

@@ -1,13 +1,13 @@
 import ApusDevice
 import CSIMD
 
-/// The output or the input gradient of a convolution with channels last, or the output of one of few channels whose
-/// images have channels first: its tasks transpose their results while a cache has them.
+/// The output or the input gradient of a convolution that reads windows in place, with channels last. The output can
+/// also be computed from channels-first images; channels-first results are transposed while they are in a cache.
 ///
-/// The windows of results that read the same taps are rows of a matrix whose elements are a fixed distance apart: a row
-/// of pixels, a column of them, or a pixel of several images. They are multiplied with panels of the weights where they
-/// lie; taps outside of the image are left out, and nothing is padded. Of bfloat16 numbers the source is copied first, two
-/// channels to a word, where the machine multiplies such words.
+/// The windows of results that read the same taps are the rows of a strided matrix: a row of pixels, a column of
+/// pixels, or one pixel of several images. They are multiplied in place with panels of the weights. Taps outside of the
+/// image are skipped, so nothing is padded. For bfloat16 factors on a machine with pairwise products, the source is
+/// first copied into words of two channels.
 final class WindowConvolutionStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -18,7 +18,7 @@ final class WindowConvolutionStep: CPUStep {
   private let source: Int
   private let loops: UnsafePointer<csimd_table>
   private let pairs: UnsafePointer<csimd_pairs>?
-  /// Transposes a task's results, and the bytes that they have before that.
+  /// Transposes a task's results to channels first; (below) the bytes of the results before they are transposed.
   private let block: BlockTransposition?
   private let channelsLastByteCount: Int
 
@@ -49,7 +49,7 @@ final class WindowConvolutionStep: CPUStep {
     sharedByteCount = weights.byteCount + wordCount * MemoryLayout<Float>.size
   }
 
-  /// The source of a run: a copy by words behind the packed weights where factors are multiplied in pairs.
+  /// The source of a run: for pairwise products, a copy as words, stored after the packed weights.
   private func source(_ context: borrowing RunContext) -> UnsafePointer<Float> {
     let numbers = UnsafePointer(context.pointer(source, as: Float.self))
     guard let pairs else { return numbers }
@@ -100,7 +100,7 @@ final class WindowConvolutionStep: CPUStep {
     }
   }
 
-  /// The same, into rows of pixels of each channel.
+  /// Runs a task with channels-first results.
   private func run(
     _ task: WindowSchedule.Task, _ block: BlockTransposition, _ source: UnsafePointer<Float>,
     _ panels: UnsafePointer<Float>, _ tiles: TileEpilogue.Tiles, room: UnsafeMutableRawPointer
@@ -124,7 +124,7 @@ final class WindowConvolutionStep: CPUStep {
     }
   }
 
-  /// Where a task's results go: the first one, and the distances of pixels, of lines of them and of images.
+  /// The destination of a task's results: the first result, and the strides of pixels, rows and images.
   private struct Target {
     var pointer: UnsafeMutablePointer<Float>
     var pixel: Int
@@ -132,7 +132,7 @@ final class WindowConvolutionStep: CPUStep {
     var image: Int
   }
 
-  /// The results of a task that lie in one phase.
+  /// Computes the results of a task that belong to one phase.
   private func multiply(
     _ phase: WindowGeometry.Phase, _ task: WindowSchedule.Task, _ source: UnsafePointer<Float>,
     _ panels: UnsafePointer<Float>, _ target: Target
@@ -148,13 +148,13 @@ final class WindowConvolutionStep: CPUStep {
     }
   }
 
-  /// The results of one rectangle, which all read the same taps.
+  /// Computes the results of one rectangle, which all read the same taps.
   private func multiply(
     _ phase: WindowGeometry.Phase, _ y: WindowAxis.Segment, _ x: WindowAxis.Segment, _ task: WindowSchedule.Task,
     _ source: UnsafePointer<Float>, _ panels: UnsafePointer<Float>, _ target: Target
   ) {
     let from = geometry.source
-    // Images, lines and pixels: how many, and their distances among the windows and among the results.
+    // Images, rows and pixels: their counts, and their strides in the source and in the results.
     let counts = SIMD3(task.images.count, y.results.count, x.results.count)
     let windows = SIMD3(from.image, phase.y.stride * from.row, phase.x.stride * from.pixel)
     let results = SIMD3(target.image, phase.y.step * target.line, phase.x.step * target.pixel)

@@ -1,8 +1,8 @@
 import ApusDevice
 import CSIMD
 
-/// A pass of a convolution as windows of its source: that of the output and of the weight's
-/// gradient have one phase, that of the input gradient one for each place of a pixel in the stride.
+/// A pass of a convolution as windows of its source. The output and the weight gradient have one phase;
+/// the input gradient has one phase for each pixel position modulo the stride.
 struct WindowGeometry {
   /// Images `[height, width, channels]`, or `[channels, height, width]`.
   struct Extent {
@@ -11,18 +11,18 @@ struct WindowGeometry {
     var channels: Int
     var isPlanar = false
 
-    /// The distances of pixels, of rows of them, of channels and of images.
+    /// The strides of pixels, rows, channels and images.
     var pixel: Int { isPlanar ? 1 : channels }
     var row: Int { width * pixel }
     var channel: Int { isPlanar ? height * width : 1 }
     var image: Int { height * width * channels }
   }
 
-  /// Results whose distances are the stride, and whose taps have the same distances.
+  /// Results whose positions differ by multiples of the stride, and which read taps at the same relative offsets.
   struct Phase {
     let y: WindowAxis
     let x: WindowAxis
-    /// Where its weights begin among the packed ones.
+    /// The offset of the phase's weights in the packed weights.
     let weightOffset: Int
 
     var tapCount: Int { y.weightTaps.count * x.weightTaps.count }
@@ -32,10 +32,10 @@ struct WindowGeometry {
   let source: Extent
   let results: Extent
   let phases: [Phase]
-  /// Numbers of the packed weights.
+  /// Elements of the packed weights.
   let weightCount: Int
 
-  /// - Parameter channelsOfWord: the source channels that a word holds, which count as one.
+  /// - Parameter channelsOfWord: the number of source channels in a word; a word counts as one channel.
   init(
     _ g: ConvolutionGeometry, pass: Convolution.Pass, order: Convolution.Order = .channelsLast, channelsOfWord: Int = 1
   ) {
@@ -65,27 +65,27 @@ struct WindowGeometry {
     weightCount = offset
   }
 
-  /// The taps inside of the source, of all results of an image.
+  /// The number of taps inside of the source, summed over all results of an image.
   var tapCountOfImage: Int {
     func taps(_ axis: WindowAxis) -> Int { axis.segments.reduce(0) { $0 + $1.results.count * $1.taps.count } }
     return phases.reduce(0) { $0 + taps($1.y) * taps($1.x) }
   }
 
-  /// Multiply-adds of a result, without those that padding saves.
+  /// Multiply-adds per result; taps in the padding are counted too.
   var work: Int { phases.reduce(0) { $0 + $1.tapCount } * source.channels / phases.count }
 }
 
-/// The lines of numbers that a rectangle of results with the same taps reads, of the source and of the weights.
+/// The contiguous lines of the source and of the weights that a rectangle of results with the same taps reads.
 struct WindowLines {
   private let lines: csimd_lines
-  /// Where the first tap is, in rows of a panel.
+  /// The row of a panel that holds the first tap.
   private let firstRow: Int
 
   init(_ phase: WindowGeometry.Phase, y: WindowAxis.Segment, x: WindowAxis.Segment, _ source: WindowGeometry.Extent) {
     var lines = csimd_lines()
     lines.a_step = 1
     if source.isPlanar {
-      // A line of taps of each channel.
+      // For each channel and row of taps, one line.
       let perLine = phase.x.weightTaps.count
       firstRow = y.taps.lowerBound * perLine + x.taps.lowerBound
       lines.count = (source.channels, y.taps.count)
@@ -97,7 +97,7 @@ struct WindowLines {
     }
     let perLine = phase.x.weightTaps.count * source.channels
     firstRow = y.taps.lowerBound * perLine + x.taps.lowerBound * source.channels
-    // Taps side by side are one line.
+    // Adjacent taps form one line.
     let isDense = phase.x.dilation == 1
     lines.count = (y.taps.count, isDense ? min(1, x.taps.count) : x.taps.count)
     lines.a = (phase.y.dilation * source.row, phase.x.dilation * source.channels)
@@ -106,7 +106,7 @@ struct WindowLines {
     self.lines = lines
   }
 
-  /// The lines in a panel of so many columns, and where they begin there.
+  /// The lines for a panel with `width` columns, and their start offset in the panel.
   func inPanel(width: Int) -> (lines: csimd_lines, start: Int) {
     var lines = lines
     lines.b.0 *= width
@@ -116,7 +116,7 @@ struct WindowLines {
 }
 
 extension ConvolutionGeometry {
-  /// The same sums with an image as one row where pixels do not see each other.
+  /// An equivalent geometry whose images are one row, if the convolution is pointwise; otherwise the same geometry.
   fileprivate var withLongestRows: ConvolutionGeometry {
     guard isPointwise else { return self }
     var g = self

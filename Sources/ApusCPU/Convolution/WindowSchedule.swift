@@ -1,8 +1,8 @@
-/// How a pass of a convolution by windows is cut into tasks, by its sizes alone.
+/// The split of a window convolution's pass into tasks; it depends on the shape alone.
 struct WindowSchedule {
   struct Task {
     var images: Range<Int>
-    /// Lines of results.
+    /// Rows of result pixels.
     var rows: Range<Int>
     var channels: Range<Int>
   }
@@ -12,18 +12,18 @@ struct WindowSchedule {
   private let rows: Int
   private let channels: Int
 
-  /// Tasks that are enough for all threads to end together.
+  /// The number of tasks that is enough to balance the threads.
   private static let enough = 16
-  /// Rows of a product that keep the arithmetic units busy.
+  /// The number of rows at which a product keeps the arithmetic units busy.
   private static let enoughRows = 8
-  /// The channels of a block: whole panels.
+  /// Channels per block: whole panels.
   private static let channelGrain = 32
 
   init(_ geometry: WindowGeometry) {
     self.geometry = geometry
     let results = geometry.results
     let longest = geometry.phases.reduce(0) { max($0, $1.x.count, $1.y.count) }
-    // Images of few pixels go several to a product.
+    // A product combines several images that have few pixels.
     images = longest >= Self.enoughRows ? 1 : min(geometry.images, 36)
     var rows = max(1, results.height)
     let pixelWork = max(1, results.width * geometry.work * results.channels)
@@ -49,7 +49,7 @@ struct WindowSchedule {
     return (geometry.images + images - 1) / images * rowBlocks * channelBlocks
   }
 
-  /// Lines and channels of the largest task.
+  /// Rows and channels of the largest task.
   var rowsOfTask: Int { min(rows, geometry.results.height) }
   var channelsOfTask: Int { min(channels, geometry.results.channels) }
   /// Results of the largest task.
@@ -57,7 +57,7 @@ struct WindowSchedule {
     min(images, geometry.images) * rowsOfTask * geometry.results.width * channelsOfTask
   }
 
-  /// Tasks that follow each other read the same images.
+  /// The task with an index; consecutive tasks read the same images.
   func task(_ index: Int) -> Task {
     let (rest, channel) = index.quotientAndRemainder(dividingBy: channelBlocks)
     let (image, row) = rest.quotientAndRemainder(dividingBy: rowBlocks)
@@ -67,8 +67,8 @@ struct WindowSchedule {
       channels: (channel * channels)..<min((channel + 1) * channels, geometry.results.channels))
   }
 
-  /// Which of images, lines and pixels are the rows of a product: pixels where they are enough, else what makes the
-  /// highest tiles.
+  /// Chooses whether images (0), rows (1) or pixels (2) are the rows of a product: pixels if there are enough,
+  /// otherwise the axis that makes the tallest tiles.
   static func axisOfRows(_ counts: SIMD3<Int>) -> Int {
     func height(_ count: Int) -> Double { Double(count) / Double((count + 11) / 12) }
     guard height(counts.z) < Double(enoughRows) else { return 2 }

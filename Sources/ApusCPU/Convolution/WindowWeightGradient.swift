@@ -1,42 +1,42 @@
 import ApusDevice
 import CSIMD
 
-/// The gradient of a convolution's weights with channels last: for each tap the product of the channels of the pixels
-/// it reads with the channels of the output's gradient, both where they lie. Where the images have channels first, a
-/// block of the gradient is transposed for all taps.
+/// The weight gradient of a convolution with channels last: for each tap, the product of the pixels that the tap reads
+/// (their channels) with the output's gradient, both read in place. If the gradient has channels first, each block of
+/// it is transposed once for all taps.
 ///
-/// Small gradients are sums of parts, of some images each; tasks of large ones are some taps and output channels. Both
-/// follow from the sizes.
+/// Small gradients are summed in parts, each over a range of images. Tasks of large gradients cover ranges of taps and
+/// output channels. The split depends on the shape alone.
 final class WindowWeightGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
   private let geometry: WindowGeometry
   private let taps: (y: Int, x: Int)
   private let parts: Int
-  /// The blocks of output channels of a task.
+  /// The number of blocks that output channels are split into.
   private let blocks: Int
-  /// Lines of taps of a task: all of a small gradient, so that what they read comes from memory once.
+  /// Rows of taps per task: all of them for a small gradient, so that their input is read from memory once.
   private let tapGrain: Int
-  /// Pixels of a block.
+  /// Pixels per block, which is the length of an accumulation chain.
   private let chain: Int
   private let epilogue: EpilogueKernel
   private let input: Int
   private let gradient: Int
   private let loops: UnsafePointer<csimd_table>
-  /// Numbers of a block of a gradient that is transposed.
+  /// Elements of the buffer for a transposed block of the gradient.
   private let transposedCount: Int
-  /// Bytes of the numbers that are stored at a time, where they wait for their epilogue.
+  /// Bytes of the buffer in which weight gradients wait for their epilogue.
   private let storedByteCount: Int
 
-  /// Numbers of all parts together, and parts that are enough.
+  /// The most sums of all parts together, and (below) the number of parts that is enough.
   private static let mostNumbers = 1 << 21
   private static let enoughParts = 16
-  /// The longest chain of sums, and the shortest that is worth the loads of what it is added to.
+  /// The longest accumulation chain, and (below) the shortest that is worth loading the sums that it is added to.
   private static let longestChain = 2048
   private static let shortestChain = 128
-  /// Numbers of a gradient, and of what a block of pixels reads, that stay in a second-level cache.
+  /// The most weight gradients, and the most elements that a block of pixels reads, that stay in an L2 cache.
   private static let mostOwnNumbers = 1 << 17
-  /// Output channels that are stored at a time.
+  /// Output channels per task that merges the parts and runs the epilogue.
   private static let storedChannels = 16
 
   init(_ step: Convolution, _ builder: StepBuilder) throws(DeviceError) {
@@ -66,10 +66,10 @@ final class WindowWeightGradientStep: CPUStep {
     sharedByteCount = parts * count * MemoryLayout<Float>.size
   }
 
-  /// Numbers of the whole gradient, as `[tap][source channel][result channel]`, or
-  /// `[source channel][tap][result channel]` where the source has planes of channels.
+  /// Elements of the whole gradient, as `[tap][source channel][result channel]`, or
+  /// `[source channel][tap][result channel]` if the source has channels first.
   private var count: Int { taps.y * taps.x * geometry.source.channels * geometry.results.channels }
-  /// How far taps, and source channels, lie apart there.
+  /// The stride of taps in this layout, and (below) of source channels.
   private var tapDistance: Int {
     (geometry.source.isPlanar ? 1 : geometry.source.channels) * geometry.results.channels
   }
@@ -100,7 +100,7 @@ final class WindowWeightGradientStep: CPUStep {
     return (panels * block / blocks * 32)..<min(panels * (block + 1) / blocks * 32, geometry.results.channels)
   }
 
-  /// The sums of some lines of taps over a part's images, for some output channels.
+  /// Sums a range of rows of taps over a part's images, for a range of output channels.
   private func add(
     part: Int, taps: Range<Int>, channels: Range<Int>, _ input: UnsafePointer<Float>,
     _ gradient: UnsafePointer<Float>, _ sums: UnsafeMutablePointer<Float>, room: UnsafeMutablePointer<Float>
@@ -136,14 +136,14 @@ final class WindowWeightGradientStep: CPUStep {
     }
   }
 
-  /// Some channels of some rows of pixels.
+  /// A range of channels of a range of rows of pixels.
   private struct Block {
     var images: Range<Int>
     var rows: Range<Int>
     var channels: Range<Int>
   }
 
-  /// Where a block of the gradient lies with channels last, and the distances of its pixels, rows and images.
+  /// The address of a block of the gradient with channels last, and the strides of its pixels, rows and images.
   private struct Factor {
     var pointer: UnsafePointer<Float>
     var pixel: Int
@@ -153,7 +153,7 @@ final class WindowWeightGradientStep: CPUStep {
     func moved(rows: Int) -> Factor { Factor(pointer: pointer + rows * row, pixel: pixel, row: row, image: image) }
   }
 
-  /// A block of the gradient, transposed where it has channels first.
+  /// Returns a block of the gradient, transposed if it has channels first.
   private func factor(_ block: Block, _ gradient: UnsafePointer<Float>, room: UnsafeMutablePointer<Float>) -> Factor {
     let results = geometry.results
     func start(_ image: Int) -> UnsafePointer<Float> {
@@ -172,7 +172,7 @@ final class WindowWeightGradientStep: CPUStep {
     return Factor(pointer: room, pixel: channels, row: results.width * channels, image: pixels * channels)
   }
 
-  /// Adds what some pixels give to the taps that they all read.
+  /// Accumulates the contribution of a segment of pixels to the taps that all of them read.
   private func add(
     _ block: Block, _ x: WindowAxis.Segment, tap: Int, _ input: UnsafePointer<Float>, _ gradient: Factor,
     _ sums: UnsafeMutablePointer<Float>
@@ -192,7 +192,7 @@ final class WindowWeightGradientStep: CPUStep {
       + phase.x.start(of: x) * source.pixel
     let factors = gradient.pointer + x.results.lowerBound * gradient.pixel
     let to = sums + (tap * taps.x + x.taps.lowerBound) * tapDistance + channels.lowerBound
-    // Taps of a channel side by side, or channels of taps side by side, are one row of numbers.
+    // A product's rows are the taps of a channel (channels first) or the channels of adjacent taps (channels last).
     let (runs, rows, distance) =
       source.isPlanar
       ? (source.channels, x.taps.count, source.channel)
@@ -208,7 +208,7 @@ final class WindowWeightGradientStep: CPUStep {
     }
   }
 
-  /// Adds up the parts, in the order of the weights, and takes them through the epilogue.
+  /// Adds the parts, writes them in the layout of the weights, and runs the epilogue.
   private func store(_ sums: UnsafePointer<Float>, _ context: borrowing RunContext) {
     let (frame, workspaces) = (context.frame, context.workspaces)
     let place = epilogue.place(frame)?.assumingMemoryBound(to: Float.self)

@@ -1,9 +1,9 @@
 import ApusDevice
 import CSIMD
 
-/// The weights of a convolution with channels last in panels of result channels, for each phase
-/// `[panel][tap][source channel][result channel]`, or `[panel][source channel][tap][result channel]` where the source has
-/// planes of channels; the last panel is filled with zeros up to 16 channels. Words may hold two source channels each.
+/// The weights of a convolution, packed in panels of result channels. For each phase they are
+/// `[panel][tap][source channel][result channel]`, or `[panel][source channel][tap][result channel]` if the source has
+/// channels first. Zeros pad the last panel to 16 channels. A word may hold two source channels.
 struct WindowWeights {
   private let geometry: WindowGeometry
   private let pairs: UnsafePointer<csimd_pairs>?
@@ -26,17 +26,17 @@ struct WindowWeights {
   }
 
   var byteCount: Int { geometry.weightCount * MemoryLayout<Float>.size }
-  /// Bytes that each worker needs while it packs: the channels of a task ahead of being joined.
+  /// Bytes that each worker needs while it packs: the channels of a task before they are joined into words.
   var workspaceByteCount: Int {
     pairs == nil ? 0 : 2 * grain * panelWidth * (geometry.phases.map(\.tapCount).max() ?? 0) * MemoryLayout<Float>.size
   }
-  /// The source channels, or words of them, of a task: enough numbers for one.
+  /// Source channels (or words) per task: enough weights to be worth a task.
   private var grain: Int { max(1, 32768 / (panelWidth * max(1, geometry.phases[0].tapCount))) }
 
-  /// The panels of a range of channels that begins with a panel.
+  /// The panels of a range of channels that begins at a panel boundary.
   func panels(of channels: Range<Int>) -> [ChannelPanel] { ChannelPanel.all(of: channels, width: panelWidth) }
 
-  /// Where a panel begins among the packed weights.
+  /// The offset of a panel in the packed weights.
   func offset(of panel: ChannelPanel, _ phase: WindowGeometry.Phase) -> Int {
     phase.weightOffset + panel.channels.lowerBound * phase.tapCount * geometry.source.channels
   }
@@ -66,7 +66,7 @@ struct WindowWeights {
     _ target: UnsafeMutablePointer<Float>
   ) {
     if geometry.source.isPlanar {
-      // The taps are all there, in order.
+      // With channels first there is one phase, so all taps are packed in their order.
       let rows = sources.count * phase.tapCount
       loops.pointee.pack_taps(
         panel.channels.count, panel.width, rows, 1, [0],
@@ -79,7 +79,7 @@ struct WindowWeights {
       distance: geometry.source.channels * panel.width)
   }
 
-  /// All taps of some source channels, `distance` numbers apart.
+  /// Packs all taps of a range of source channels; taps are `distance` elements apart.
   private func packTaps(
     _ panel: ChannelPanel, _ phase: WindowGeometry.Phase, _ sources: Range<Int>, _ weights: UnsafePointer<Float>,
     _ target: UnsafeMutablePointer<Float>, distance: Int
@@ -91,7 +91,7 @@ struct WindowWeights {
       distances.result, distances.source, target, distance)
   }
 
-  /// The same of words of two source channels each, joined in `room`.
+  /// Packs words of two source channels each; `room` holds the channels before they are joined.
   private func packPairs(
     _ panel: ChannelPanel, _ phase: WindowGeometry.Phase, _ words: Range<Int>, _ weights: UnsafePointer<Float>,
     _ target: UnsafeMutablePointer<Float>, _ pairs: csimd_pairs, room: UnsafeMutablePointer<Float>
@@ -105,13 +105,13 @@ struct WindowWeights {
   }
 }
 
-/// Channels of the result that are columns side by side.
+/// Result channels that are adjacent columns of a panel.
 struct ChannelPanel {
   var channels: Range<Int>
   /// The columns of the panel in memory.
   var width: Int
 
-  /// The panels of a range of channels that begins with a panel; the last one may be narrow.
+  /// The panels of a range of channels that begins at a panel boundary; the last panel may be narrow.
   static func all(of channels: Range<Int>, width: Int) -> [ChannelPanel] {
     stride(from: channels.lowerBound, to: channels.upperBound, by: width).map { first in
       let end = min(first + width, channels.upperBound)
@@ -120,7 +120,7 @@ struct ChannelPanel {
   }
 }
 
-/// The distances of a pass's result and source channels among the weights, `[outputs, inputs, taps]`.
+/// The strides of a pass's result and source channels in the weights, `[outputs, inputs, taps]`.
 struct WeightDistances {
   let result: Int
   let source: Int

@@ -1,10 +1,10 @@
 import ApusDevice
 import CSIMD
 
-/// The output or the input gradient of a convolution on transformed tiles, see `WinogradGeometry`.
+/// The output or the input gradient of a Winograd convolution, see `WinogradGeometry`.
 ///
-/// Where there are many tiles their transforms are a thread's own, a block of tiles at a time, and those of the weights
-/// are shared; where there are many weights it is the other way round, a panel of channels at a time.
+/// With many tiles, each task transforms its own block of tiles, and all tasks share the transformed weights. With many
+/// weights, each task transforms its own panel of weights, and all tasks share the transformed tiles.
 final class WinogradConvolutionStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -69,7 +69,7 @@ final class WinogradConvolutionStep: CPUStep {
     }
   }
 
-  /// The patches of some tiles.
+  /// Transforms the patches of a range of tiles.
   private func transform(_ tiles: Range<Int>, _ source: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>)
   {
     withUnsafePointer(to: geometry.sourceTiles) { grid in
@@ -78,7 +78,7 @@ final class WinogradConvolutionStep: CPUStep {
     }
   }
 
-  /// The weights of a panel.
+  /// Transforms the weights of a panel.
   private func transform(
     _ panel: ChannelPanel, _ weights: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>, distance: Int
   ) {
@@ -107,7 +107,7 @@ final class WinogradConvolutionStep: CPUStep {
     }
   }
 
-  /// Products to results, image by image.
+  /// Transforms products to results and runs the epilogue, image by image.
   private func store(
     _ task: WinogradSchedule.Task, _ products: UnsafePointer<Float>, _ tiles: TileEpilogue.Tiles,
     room: UnsafeMutableRawPointer

@@ -1,30 +1,30 @@
 import ApusDevice
 
-/// How a convolution on transformed tiles is cut into tasks, and which transforms are shared, by its sizes alone.
+/// The split of a Winograd convolution into tasks and the choice of shared transforms; both depend on the shape alone.
 struct WinogradSchedule {
   struct Task {
     var tiles: Range<Int>
     var channels: Range<Int>
   }
 
-  /// The tiles of a task in one image: whole lines of them.
+  /// The tiles of a task in one image: whole rows of tiles.
   struct Part {
     var image: Int
     var rows: Range<Int>
     var tiles: Range<Int>
   }
 
-  /// Whether the weights' transforms are shared, and tasks are blocks of tiles; else the tiles' transforms are, and
-  /// tasks are blocks of channels.
+  /// Whether tasks are blocks of tiles and share the transformed weights; otherwise tasks are blocks of channels and
+  /// share the transformed tiles.
   let sharesWeights: Bool
   private let geometry: WinogradGeometry
-  /// Tiles and channels of a task.
+  /// Tiles per task, and (below) channels per task.
   private let tileGrain: Int
   private let channelGrain: Int
 
-  /// Tiles of a task of `patches` alone.
+  /// Tiles per task that only transforms patches.
   static let patchGrain = 16
-  /// Numbers of a task's transforms that stay near.
+  /// Elements of a task's transforms that stay in a core's caches.
   private static let nearNumbers = 600_000
   private static let leastTiles = 24
   private static let mostTiles = 96
@@ -38,7 +38,7 @@ struct WinogradSchedule {
       let wanted = min(Self.mostTiles, max(Self.leastTiles, near))
       let perImage = geometry.tilesPerImage
       let line = geometry.tilesOfImage.across
-      // Whole images, or whole lines of one.
+      // Whole images, or whole rows of tiles of one image.
       tileGrain =
         wanted >= perImage ? wanted / perImage * perImage : max(line, wanted / line * line)
       channelGrain = outputs
@@ -48,7 +48,7 @@ struct WinogradSchedule {
     }
   }
 
-  /// The blocks of tiles, which do not go across an image unless they are whole images.
+  /// Blocks of tiles per image; a block covers several images only if they are whole.
   private var blocksPerImage: Int { max(1, (geometry.tilesPerImage + tileGrain - 1) / tileGrain) }
   private var imagesPerBlock: Int { max(1, tileGrain / geometry.tilesPerImage) }
   private var tileBlocks: Int {
@@ -67,7 +67,7 @@ struct WinogradSchedule {
     return Task(tiles: start..<min(start + tileGrain, limit), channels: channels)
   }
 
-  /// The images of a range of tiles.
+  /// Splits a range of tiles by image.
   func images(of tiles: Range<Int>) -> [Part] {
     let (perImage, line) = (geometry.tilesPerImage, geometry.tilesOfImage.across)
     return (tiles.lowerBound / perImage...(tiles.upperBound - 1) / perImage).map { image in
@@ -78,17 +78,17 @@ struct WinogradSchedule {
     }
   }
 
-  /// Ranges of so many of `count`.
+  /// Splits `0 ..< count` into ranges of `grain`.
   func blocks(of count: Int, by grain: Int) -> [Range<Int>] {
     stride(from: 0, to: count, by: grain).map { $0..<min($0 + grain, count) }
   }
 
-  /// Results of the largest part of a task.
+  /// Result elements of the largest part of a task.
   var largestTask: Int {
     min(tileGrain, geometry.tilesPerImage) / geometry.tilesOfImage.across * 4 * geometry.results.width * channelGrain
   }
 
-  // The distances, in numbers: of tiles, and of the 36 products.
+  // Strides, in elements: of tiles (pitch), and of the 36 spots (distance).
   var sourcePitch: Int { WinogradGeometry.pitch(geometry.source.channels) }
   var productPitch: Int { WinogradGeometry.pitch(channelGrain) }
   var patchDistance: Int { (sharesWeights ? tileGrain : geometry.tileCount) * sourcePitch }
@@ -97,7 +97,7 @@ struct WinogradSchedule {
     geometry.source.channels * (sharesWeights ? geometry.results.channels : channelGrain)
   }
 
-  // Numbers of transforms.
+  // Elements of the transforms.
   private var patchCount: Int { WinogradGeometry.spots * patchDistance }
   private var weightCount: Int { WinogradGeometry.spots * weightDistance }
   var sharedCount: Int { sharesWeights ? weightCount : patchCount }

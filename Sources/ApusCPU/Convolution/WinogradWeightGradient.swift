@@ -1,10 +1,10 @@
 import ApusDevice
 import CSIMD
 
-/// The gradient of a convolution's weights on transformed tiles, see `WinogradGeometry`.
+/// The weight gradient of a Winograd convolution, see `WinogradGeometry`.
 ///
-/// Few weights are summed in parts, each over some tiles whose transforms are a thread's own; many in blocks of input
-/// and output channels, each over all tiles, whose transforms are shared.
+/// Few weights are summed in parts: each part covers a range of tiles, which its task transforms. Many weights are
+/// summed in blocks of input and output channels: each block covers all tiles, whose transforms all tasks share.
 final class WinogradWeightGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -13,19 +13,19 @@ final class WinogradWeightGradientStep: CPUStep {
   private let input: Int
   private let gradient: Int
   private let loops: UnsafePointer<csimd_table>
-  /// The number of parts, 0 where there are blocks of channels.
+  /// The number of parts; 0 if weights are summed in blocks of channels.
   private let parts: Int
   /// Tiles that are transformed together.
   private let tileGrain: Int
   private let ownCount: Int
   private let sharedCount: Int
 
-  /// Numbers of the sums of all parts.
+  /// The most sums of all parts together.
   private static let mostPartNumbers = 1_400_000
   private static let enoughParts = 8
-  /// Tiles of a part at a time.
+  /// Tiles that a part transforms at a time.
   private static let partTiles = 48
-  /// Channels of a block.
+  /// Channels per block.
   private static let blockChannels = 64
 
   init(_ step: Convolution, _ geometry: WinogradGeometry, _ builder: StepBuilder) throws(DeviceError) {
@@ -52,7 +52,7 @@ final class WinogradWeightGradientStep: CPUStep {
   private var outputs: Int { geometry.results.channels }
   private var inputPitch: Int { WinogradGeometry.pitch(inputs) }
   private var outputPitch: Int { WinogradGeometry.pitch(outputs) }
-  /// Where transforms of gradients are behind those of patches.
+  /// The offset of the gradients' transforms, which follow the patches' transforms.
   private var gradientsOffset: Int { spots * tileGrain * inputPitch }
 
   func run(_ context: borrowing RunContext) {
@@ -69,7 +69,7 @@ final class WinogradWeightGradientStep: CPUStep {
     withUnsafePointer(to: Optional(UnsafeMutableRawPointer(core))) { epilogue.run(context, cores: $0) }
   }
 
-  /// Transforms tiles of both factors, each into its half of `target`.
+  /// Transforms tiles of both factors, each into its own section of `target`.
   private func transform(
     _ tiles: Range<Int>, at place: Int, _ input: UnsafePointer<Float>, _ gradient: UnsafePointer<Float>,
     _ target: UnsafeMutablePointer<Float>
@@ -82,7 +82,7 @@ final class WinogradWeightGradientStep: CPUStep {
       tileGrain * outputPitch, outputPitch)
   }
 
-  /// Adds, or stores, the products of some tiles of one block of channels, for all spots.
+  /// Accumulates (or stores) the products of a range of tiles for one block of channels and all 36 spots.
   private func multiply(
     _ count: Int, rows: Range<Int>, columns: Range<Int>, _ transforms: UnsafePointer<Float>,
     _ sums: UnsafeMutablePointer<Float>, distance: Int, pitch: Int, accumulates: Bool

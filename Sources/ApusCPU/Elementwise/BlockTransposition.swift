@@ -1,11 +1,11 @@
 import CSIMD
 
-/// Transposes blocks into lines that lie far apart in memory.
+/// Transposes blocks into rows that are far apart in memory.
 ///
-/// Large results go past the caches. Small blocks are transposed into a room beside them, whose lines are then written one
-/// after the other. That needs lines that begin with a line of the cache; where others are long, a task's whole block is
-/// transposed in the room first. Written piece by piece, the first and the last bytes of each piece would be fetched for
-/// every piece again.
+/// Large results are written with non-temporal stores. Small blocks are transposed into a scratch buffer, whose rows
+/// are then written one after the other. This requires rows that begin at a cache line. If they do not but are long, a
+/// task's whole block is transposed in the scratch buffer first: written in short segments, the partial cache lines at
+/// both ends of every segment would be read from memory again.
 struct BlockTransposition {
   private typealias Function =
     @convention(c) (
@@ -17,16 +17,16 @@ struct BlockTransposition {
   private let byteCount: Int
   private let isStreamed: Bool
   private let isBuffered: Bool
-  /// Bytes of the room, and elements from one line to the next there where it has a whole block.
+  /// Bytes of the scratch buffer, and (below) its row stride in elements if it holds a whole block.
   let roomByteCount: Int
   private let roomStride: Int
 
-  /// Columns from which on lines are long enough to be copied by themselves.
+  /// The fewest columns at which rows are long enough for a copy each.
   private static let leastColumns = 256
 
-  /// Whether lines begin where lines of the cache do, and go past the caches.
+  /// Whether rows begin at cache lines and are written with non-temporal stores.
   ///
-  /// - Parameter offset: the first element of the result.
+  /// - Parameter offset: the offset of the result's first element.
   static func isStreamed(byteCount: Int, offset: Int, stride: Int, resultByteCount: Int) -> Bool {
     resultByteCount >= CacheLimits.scatteredByteCount && byteCount == 4 && (offset | stride) * byteCount % 64 == 0
   }
@@ -34,9 +34,9 @@ struct BlockTransposition {
   /// - Parameters:
   ///   - byteCount: bytes of an element.
   ///   - rows: the rows of the largest block of the result.
-  ///   - columns: its columns.
-  ///   - stride: elements of the result from one row to the next.
-  ///   - resultByteCount: bytes of the whole result; 0 where it is read again at once.
+  ///   - columns: the columns of this block.
+  ///   - stride: the row stride of the result, in elements.
+  ///   - resultByteCount: bytes of the whole result; 0 if it is read again at once.
   init(
     byteCount: Int, rows: Int, columns: Int, stride: Int, resultByteCount: Int, _ loops: UnsafePointer<csimd_table>
   ) {
@@ -53,13 +53,13 @@ struct BlockTransposition {
     isStreamed = Self.isStreamed(byteCount: byteCount, offset: 0, stride: stride, resultByteCount: resultByteCount)
     isBuffered =
       resultByteCount >= CacheLimits.scatteredByteCount && stride * byteCount % 64 != 0 && columns >= Self.leastColumns
-    // Rows of a power of two bytes share the same places of a cache.
+    // Rows with a power-of-two stride would map to the same cache sets.
     roomStride = (columns + 15) / 16 * 16 + 16
     roomByteCount =
       isStreamed ? Int(CSIMD_TRANSPOSE_ROOM) : isBuffered ? (rows * roomStride * byteCount + 63) & ~63 : 0
   }
 
-  /// Row `r` and column `c` of the result are element `c·sourceStride + r` of the source.
+  /// Transposes a block: row `r`, column `c` of the result is element `c·sourceStride + r` of the source.
   func run(
     rows: Int, columns: Int, _ source: UnsafeRawPointer, _ sourceStride: Int, _ target: UnsafeMutableRawPointer,
     _ stride: Int, room: UnsafeMutableRawPointer

@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// Pieces laid into one array: each is a program without instructions.
+/// Copies strided segments into one array: each segment is a program without instructions.
 final class CopyStep: CPUStep {
   let workspaceByteCount: Int
   private let fill: ElementwiseStep?

@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// A user's operation: its function of the host, on ranges of items that are cut by sizes alone.
+/// A user-defined operation: calls its host function on ranges of items; the split depends on the shapes alone.
 final class CustomStep: CPUStep {
   private let step: Custom
   private let host: @Sendable (CustomItems) -> Void

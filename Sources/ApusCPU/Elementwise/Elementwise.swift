@@ -1,16 +1,16 @@
 import ApusDevice
 
-/// A program over its segments, cut into tasks by shape.
+/// Runs a program over its segments, split into tasks by shape.
 final class ElementwiseStep: CPUStep, RowwiseStep {
   let workspaceByteCount: Int
   private let kernels: [Kernel]
-  /// The number of each kernel's first task, then that of all tasks.
+  /// The index of each kernel's first task, then the number of all tasks.
   private let firstTasks: [Int]
   private let isSmall: Bool
-  /// Segments that only move numbers.
+  /// Segments that only move elements.
   private let transposes: [Transposition]
   private let rowCopies: [RowCopy]
-  /// Large segments that read along another axis than they write.
+  /// Kernels of segments that read and write along different axes.
   private let tiled: [TiledKernel]
 
   init(_ step: Elementwise, _ builder: StepBuilder) throws(DeviceError) {
@@ -69,7 +69,7 @@ final class ElementwiseStep: CPUStep, RowwiseStep {
 
   // MARK: - Rows
 
-  /// Whether the step is one kernel that takes any range of its domain.
+  /// Whether the step is one kernel that can run on any range of its domain.
   var isWhole: Bool { kernels.count == 1 && tiled.isEmpty }
 
   var weight: Int { kernels.reduce(0) { $0 + $1.count * $1.weight } }
@@ -86,7 +86,7 @@ final class ElementwiseStep: CPUStep, RowwiseStep {
 
   func keepInCache(_ values: Set<Int>) { for kernel in kernels { kernel.keepInCache(values) } }
 
-  /// The last kernel whose first task is not behind `index`.
+  /// The last kernel whose first task is at or before `index`.
   private func kernelNumber(ofTask index: Int) -> Int {
     var (low, high) = (0, kernels.count)
     while high - low > 1 {

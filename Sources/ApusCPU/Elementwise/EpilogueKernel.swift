@@ -1,20 +1,20 @@
 import ApusDevice
 import CSIMD
 
-/// What happens to the core results of a step: stored as they are, or taken through a program.
+/// The epilogue of a step: it stores the core results unchanged, or runs a program on them.
 final class EpilogueKernel {
-  /// The program; `nil` where the one core result is stored as it is, contiguously.
+  /// The program; `nil` if the only core result is stored unchanged and contiguously.
   let kernel: Kernel?
-  /// Where an unchanged core result goes: a value, and the first element in it.
+  /// The destination of an unchanged core result: a value, and the offset of the first element in it.
   private let plain: (value: Int, offset: Int)?
   /// A value of the core's size that the epilogue overwrites and does not read: the core result may be
-  /// computed there.
+  /// computed in it.
   private let room: (value: Int, offset: Int)?
   private let coreByteCount: Int
   let count: Int
 
   var workspaceByteCount: Int { kernel?.workspaceByteCount ?? 0 }
-  /// Whether the core result can be computed in its place in memory.
+  /// Whether the core result can be computed in the memory of a result value.
   var hasPlace: Bool { plain != nil || room != nil }
 
   /// - Parameter lanes: the lanes of the core results.
@@ -42,7 +42,7 @@ final class EpilogueKernel {
     let core = program.inputs.firstIndex { if case .core = $0 { true } else { false } }
     let storesCore = program.outputs.contains { $0.register == core }
     for (result, output) in zip(epilogue.binding.results, program.outputs) where result.layout.isContiguous {
-      // Where the core result is itself stored, no other output may be stored over it before.
+      // If the core result is an output itself, no other output may overwrite it first.
       guard !storesCore || output.register == core else { continue }
       guard builder.plan.values[result.value].dtype == lane.dtype else { continue }
       let isRead = epilogue.binding.arguments.contains { argument in
@@ -72,7 +72,7 @@ final class EpilogueKernel {
     }
   }
 
-  /// Runs the program on everything, cut into tasks.
+  /// Runs the program on all elements, split into tasks.
   func run(_ context: borrowing RunContext, cores: UnsafePointer<UnsafeMutableRawPointer?>) {
     guard let kernel else { return }
     let (frame, workspaces) = (context.frame, context.workspaces)

@@ -20,10 +20,10 @@ struct LoopInstruction: Hashable {
 }
 
 extension Program {
-  /// The instructions, with a `FusedRow` for several of them where nothing else reads the intermediate values; `nil`
-  /// stands for the instructions that were fused into a later one.
+  /// The instructions after fusion of several into a `FusedRow`, if nothing else reads the intermediate results; `nil`
+  /// replaces an instruction that was fused into another.
   ///
-  /// - Parameter isUniform: whether a register is the same for all elements: products of two such are computed once.
+  /// - Parameter isUniform: whether a register is the same for all elements: products of such registers run only once.
   func joiningRows(isUniform: (Int) -> Bool) -> [LoopInstruction?] {
     var result: [LoopInstruction?] = instructions.map { LoopInstruction(instruction: $0) }
     /// The index of the instruction that computes a register, if it computes `row`, is read once and is not fused.
@@ -72,30 +72,30 @@ extension Program {
 }
 
 extension Argument {
-  /// Whether it is the same number all over its domain.
+  /// Whether the argument has one value over its whole domain.
   fileprivate var isRepeated: Bool {
     if case .scalar = self { return true }
     return layout?.raw.isRepeated ?? false
   }
 }
 
-/// What one reducer of CSIMD sums, in place of a program and a sum.
+/// What a reducer of CSIMD sums, with the program fused into it.
 enum FusedSum: String {
   case difference = "sum_difference"
   case squaredDifference = "sum_squared_difference"
   case expDifference = "sum_exp_difference"
 }
 
-/// A sum whose reducers compute what its program did: squared differences, alone or with the differences, or
-/// exponentials of differences.
+/// Sums whose program is fused into the reducers: squared differences, alone or with the differences, or exponentials of
+/// differences.
 struct JoinedSum {
   let reducers: [FusedSum]
-  /// Computes the numbers and what is subtracted from them.
+  /// The program that computes the minuends and subtrahends.
   let prologue: Program
 
-  /// `nil` where a sum is of something else, or what is subtracted from the numbers of a row is not one number.
+  /// Fuses a reduction; `nil` if it has another form, or if the subtrahend is not constant along a row.
   ///
-  /// - Parameter arguments: those of the reduction over the axes of a row, `nil` for a reduction by columns.
+  /// - Parameter arguments: the reduction's arguments over the axes of a row; `nil` for a reduction by columns.
   init?(_ step: Reduction, over arguments: [Argument]?) {
     let program = step.prologue
     guard step.reducers.allSatisfy({ $0 == .sum }), let lane = program.instructions.first?.lane,

@@ -1,21 +1,21 @@
 import ApusDevice
 import CSIMD
 
-/// A program over one domain with everything resolved, for `csimd_run`.
+/// A program over one domain, resolved to functions and layouts for `csimd_run`.
 final class Kernel {
   let raw: UnsafeMutablePointer<csimd_kernel>
   /// The elements of the domain.
   let count: Int
-  /// A measure of the work of one element: loads, stores and instructions.
+  /// The estimated cost of one element: loads, stores and instructions.
   let weight: Int
-  /// Bytes of workspace a run needs.
+  /// Bytes of workspace that a run needs.
   var workspaceByteCount: Int { Int(raw.pointee.workspace_bytes) + Self.frameByteCount }
 
   private static let frameByteCount = Int(CSIMD_MAXIMUM_REGISTERS) * MemoryLayout<csimd_operand>.stride
   private let splats: [UnsafeMutableRawPointer]
 
   /// - Parameters:
-  ///   - results: where outputs are stored; `nil` where a sink takes them.
+  ///   - results: the operands in which outputs are stored; `nil` if a sink receives them.
   init(
     _ program: Program, domain: Shape, arguments: [Argument], results: [Operand]?, _ builder: StepBuilder
   ) throws(DeviceError) {
@@ -63,7 +63,7 @@ final class Kernel {
     csimd_run(self.raw, &raw, Int64(range.lowerBound), Int64(range.upperBound), nil, nil)
   }
 
-  /// Lets values that are soon read again go through the caches, and prefetches nothing that is there already.
+  /// Writes values that are soon read again with ordinary stores, and disables prefetches of cached arrays.
   func keepInCache(_ values: Set<Int>) {
     raw.pointee.is_large = 0
     for index in 0..<Int(raw.pointee.output_count) where values.contains(Int(raw.pointee.outputs[index].value)) {
@@ -71,10 +71,10 @@ final class Kernel {
     }
   }
 
-  /// Whether rows of so many elements are run together faster than one by one.
+  /// Whether rows of `columns` elements run faster together than one by one.
   func takesTiles(columns: Int) -> Bool { columns > 0 && columns <= Int(raw.pointee.block) / 2 }
 
-  /// Runs some columns of some rows of the domain on one thread.
+  /// Runs a tile of the domain on one thread.
   func run(
     _ tile: csimd_tile, _ frame: RunFrame, workspace: UnsafeMutableRawPointer, core: UnsafeMutableRawPointer
   ) {
@@ -85,7 +85,7 @@ final class Kernel {
     }
   }
 
-  /// What C needs to know of a run.
+  /// The description of a run for `csimd_run`.
   func frame(_ frame: RunFrame, workspace: UnsafeMutableRawPointer) -> csimd_frame {
     csimd_frame(
       values: UnsafePointer(frame.values),
@@ -94,23 +94,23 @@ final class Kernel {
       ahead: frame.ahead)
   }
 
-  /// Elements of a task: enough to be worth handing out. Each task waits for what it wrote past the caches, so that large
-  /// domains have larger ones.
+  /// Elements per task: enough to be worth a task. Each task ends with a wait for its non-temporal stores, so large
+  /// domains have larger tasks.
   var grain: Int {
     let least = TaskLimits.weight / weight
     return max(1024, min(max(least, count / 256), 8 * least) / 1024 * 1024)
   }
-  /// Whether the whole domain is too little work to hand out.
+  /// Whether the whole domain is too little work for several tasks.
   var isSmall: Bool { count * weight <= TaskLimits.weight }
 }
 
-/// Places in the workspace, reused when what they hold is no longer needed.
+/// Register slots in the workspace, reused when their registers are no longer needed.
 struct KernelSlots {
   private(set) var byteCount = 0
   private var free: [Int] = []
   let size: Int
 
-  /// Three cache lines more than a power of two, so that slots do not compete for the same places in a cache.
+  /// Slots are three cache lines larger than a power of two, so that they do not compete for the same cache sets.
   init(block: Int, laneByteCount: Int) { size = block * laneByteCount + 192 }
 
   mutating func take() -> Int {
@@ -123,7 +123,7 @@ struct KernelSlots {
 }
 
 extension Instruction {
-  /// Rows that take about as long as their loads and stores.
+  /// Rows that cost about as much as their loads and stores.
   private static let cheapRows: Set<ElementwiseRow> = [
     .add, .subtract, .multiply, .minimum, .maximum, .negate, .absolute, .sign, .equal, .notEqual, .less, .lessOrEqual,
     .greater, .greaterOrEqual, .bitAnd, .bitOr, .bitXor, .bitNot, .shiftLeft, .shiftRight, .logicalAnd, .logicalOr,
@@ -131,7 +131,7 @@ extension Instruction {
     .isFinite, .isInfinite, .unitFloat, .roundFloat16, .roundBFloat16, .wrapInt8, .wrapUInt8,
   ]
 
-  /// Whether memory can be prefetched while it runs.
+  /// Whether the instruction runs long enough to prefetch memory meanwhile.
   var isLong: Bool {
     switch function {
     case .row(let row): !Self.cheapRows.contains(row)
@@ -140,7 +140,7 @@ extension Instruction {
     }
   }
 
-  /// A measure of the time of one element.
+  /// The estimated time per element.
   var weight: Int {
     if !isLong { return 2 }
     return lane == .float64 ? 60 : function == .row(.power) || function == .row(.fmod) ? 30 : 8

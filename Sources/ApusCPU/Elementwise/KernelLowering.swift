@@ -1,7 +1,7 @@
 import ApusDevice
 import CSIMD
 
-/// The translation of a program into a `csimd_kernel`.
+/// The lowering of a program to a `csimd_kernel`.
 struct KernelLowering {
   let builder: StepBuilder
   let program: Program
@@ -14,7 +14,7 @@ struct KernelLowering {
   let block: Int
   var row = 0
 
-  /// The numbers that a reducer takes in at once.
+  /// The elements that a reducer accumulates at once.
   private static let reducerGroup = 64
 
   private enum Kind {
@@ -33,12 +33,12 @@ struct KernelLowering {
     self.builder = builder
     self.program = program
     self.domain = domain
-    // What is the same for all elements needs no room for a block of them, unless it is stored.
+    // A uniform register needs no slot for a whole block, unless it is stored.
     let inputs = program.inputs.filter { if case .scalar = $0 { false } else { true } }
     let lanes =
       inputs.map(\.lane) + program.instructions.map(\.result) + program.outputs.map { program.lane(of: $0.register) }
     let laneByteCount = lanes.map(\.byteCount).max() ?? 8
-    // Some eight registers live at a time; they are to stay in a first-level cache of 32 KiB.
+    // About eight registers are live at a time, and they should stay in an L1 cache of 32 KiB.
     block = laneByteCount == 4 && lanes.count <= 16 ? 1024 : 512
     slots = KernelSlots(block: block, laneByteCount: laneByteCount)
   }
@@ -155,7 +155,7 @@ struct KernelLowering {
       return csimd_find_conversion(
         builder.loops, Int32(instruction.lane.rawValue), Int32(instruction.result.rawValue))
     case .row(let row):
-      // A row that takes another lane than it gives stands under the lane it gives, but for tests.
+      // If operand and result lanes differ, the table lists a function under its result lane, except for comparisons.
       return try builder.loop(row.name, row == .unitFloat ? instruction.result : instruction.lane)
     case .constant: fatalError("constants are arguments")
     }
@@ -175,8 +175,8 @@ struct KernelLowering {
     }
   }
 
-  /// Spreads what is prefetched over a block's instructions: an array each where there are enough of them, else the
-  /// first one prefetches all that it reads. An instruction prefetches four bytes a number.
+  /// Distributes prefetches over a block's instructions. If there are enough, each prefetches one array; otherwise the
+  /// first instruction prefetches all its operands. An instruction prefetches four bytes per element.
   private mutating func spreadPrefetches() {
     let arrays = arguments.indices.filter { arguments[$0].in_place != 0 && !isUniform[$0] }
     let working = instructions.indices.filter { instructions[$0].is_uniform == 0 }
@@ -189,8 +189,8 @@ struct KernelLowering {
     }
   }
 
-  /// Whether all arrays lie as the domain does, so that a run only moves along them, and few instructions write all
-  /// outputs at once.
+  /// Whether all arrays are contiguous along the domain, so that a run only advances pointers, and few instructions
+  /// write all outputs directly.
   var isFlat: Bool {
     let isAlong = arguments.indices.allSatisfy { index in
       let argument = arguments[index]
@@ -204,7 +204,7 @@ struct KernelLowering {
 
   // MARK: - Aliasing
 
-  /// Lets an instruction write an output at once, where nothing read later can be overwritten by it.
+  /// Lets an instruction write an output directly, if the output overwrites nothing that is read later.
   private mutating func chooseDirectOutputs(_ hasResults: Bool) {
     guard hasResults else { return }
     for number in outputs.indices {
@@ -217,7 +217,7 @@ struct KernelLowering {
       let truths = dtype == .bool ? truths(at: index) : nil
       guard dtype.isLane || truths != nil else { continue }
       let isSafe = arguments.indices.allSatisfy { argument in
-        // A core result may have been computed in the place of any output.
+        // A core result may have been computed in the memory of any output.
         if arguments[argument].kind == Kind.core { return lastUse(of: argument) <= index }
         guard arguments[argument].kind == Kind.tensor, arguments[argument].in_place != 0,
           builder.mayAlias(Int(arguments[argument].index), Int(output.value))
@@ -231,7 +231,7 @@ struct KernelLowering {
     }
   }
 
-  /// The loop that writes what a test says to memory, where one output is all that reads it.
+  /// The loop that writes a comparison's result as bytes, if one output is its only use.
   private func truths(at index: Int) -> csimd_loop? {
     let register = arguments.count + index
     let isRead = instructions.contains { $0.reads(register) }
@@ -243,8 +243,8 @@ struct KernelLowering {
     return csimd_find_truths(builder.loops, instruction.function.name, Int32(instruction.lane.rawValue))
   }
 
-  /// Stores follow each other at the end of a block: an array that one output overwrites must not be the
-  /// register of another.
+  /// Prevents an array that one output overwrites from being the register of another output: outputs are stored one
+  /// after the other at the end of a block.
   private mutating func restrictInPlaceArguments() {
     for argument in arguments.indices where arguments[argument].in_place != 0 {
       let isStored = outputs.contains { $0.reg == argument }
@@ -255,7 +255,7 @@ struct KernelLowering {
     }
   }
 
-  /// Writes past the caches what they cannot hold, but for what was just read from there.
+  /// Uses non-temporal stores for outputs that the caches cannot hold, except for memory that was just read.
   private mutating func chooseStreams() {
     let tensors = arguments.filter { $0.kind == Kind.tensor }.map { Int($0.index) }
     let all = Set(tensors + outputs.map { Int($0.value) })
@@ -266,7 +266,7 @@ struct KernelLowering {
     }
   }
 
-  /// Whether an array is read that a core's cache does not hold.
+  /// Whether the program reads an array that does not fit into a core's caches.
   var isLarge: Bool {
     arguments.contains { argument in
       argument.kind == Kind.tensor
@@ -274,13 +274,13 @@ struct KernelLowering {
     }
   }
 
-  /// The last instruction that reads a register; `instructions.count` where an output does.
+  /// The last instruction that reads a register; `instructions.count` if an output reads it.
   private func lastUse(of register: Int) -> Int {
     if outputs.contains(where: { $0.reg == register }) { return instructions.count }
     return instructions.lastIndex { $0.reads(register) } ?? -1
   }
 
-  // MARK: - Places
+  // MARK: - Slots
 
   private mutating func assignSlots() {
     let uses = (0..<(arguments.count + instructions.count)).map { lastUse(of: $0) }
@@ -295,8 +295,8 @@ struct KernelLowering {
     }
     for index in instructions.indices where instructions[index].is_uniform == 0 {
       let ending = held.keys.filter { uses[$0] == index }.sorted()
-      // The result may take the place of another result of the same size. An argument's place may hold
-      // one number repeated, which is read again and again.
+      // The result may reuse the slot of another result of the same size. It must not overwrite an argument's slot,
+      // which may hold a broadcast value that the loop reads for each group of elements.
       let size = laneByteCount(arguments.count + index)
       var rest: [Int] = []
       for register in ending {
@@ -316,8 +316,8 @@ struct KernelLowering {
     return program.lane(of: original).byteCount
   }
 
-  /// With long rows, blocks end where they do: then broadcast operands need no copies. Reducers take whole groups of
-  /// numbers, so that what they take ends with a group.
+  /// Lets blocks end at the ends of long rows, so that broadcast operands need no copies. Reducers accumulate whole
+  /// groups, so for them a row must be a multiple of a group.
   private mutating func chooseRow(_ inputs: [Argument], _ results: [Operand]?) {
     let (shape, _) = Layout.collapsed(domain, inputs.compactMap(\.layout) + (results ?? []).map(\.layout))
     guard shape.rank > 1, let width = shape.last, width >= 256 else { return }

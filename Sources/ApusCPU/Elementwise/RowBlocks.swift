@@ -1,39 +1,40 @@
 import ApusDevice
 import CSIMD
 
-/// A step that can do its work for some rows alone: for the elements whose number, divided by those of a row, is in a
+/// A step that can run on a range of rows alone: on the elements whose index, divided by the row length, is in the
 /// range.
 protocol RowwiseStep: AnyObject {
   var workspaceByteCount: Int { get }
   var sharedByteCount: Int { get }
-  /// A measure of the work of all rows.
+  /// The estimated cost of all rows.
   var weight: Int { get }
   /// Runs rows `rows` of `rowCount` on one thread.
   func run(
     rows: Range<Int>, of rowCount: Int, _ frame: RunFrame, workspace: UnsafeMutableRawPointer,
     shared: UnsafeMutableRawPointer)
-  /// Says that so numbered values stay in a cache until they are read, and that all others are there already.
+  /// Tells the step that these values stay in a cache until they are read, and that its other operands are cached
+  /// already.
   func keepInCache(_ values: Set<Int>)
 }
 
-/// Steps that follow each other along the same rows, run together for block after block of rows: what one of them leaves
-/// is still in the cache when the next one reads it. Softmax, the norms and their gradients are such steps.
+/// Consecutive steps over the same rows, run together for one block of rows after the other: the result of a step is
+/// still in the cache when the next step reads it. Examples are softmax, normalizations and their gradients.
 ///
-/// Each row goes through the same loops as if the steps ran one after the other, so that no bit changes.
+/// Each row runs through the same loops as if the steps ran separately, so that no bit changes.
 final class RowBlockStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
   private let steps: [any RowwiseStep]
   private let rowCount: Int
-  /// The rows of a block, and those of a task. A task is several blocks; each block prefetches the data of the next.
+  /// Rows per block, and (below) rows per task. A task runs several blocks; each block prefetches the data of the next.
   private let grain: Int
   private let taskRows: Int
-  /// What is read from memory that no cache holds, and the bytes of a row of it.
+  /// Values that are read from memory rather than from a cache, and the bytes of one row.
   private let sources: [(value: Int, rowByteCount: Int)]
-  /// Where each step's part of the shared memory begins.
+  /// The offset of each step's shared memory.
   private let sharedOffsets: [Int]
-  /// The values that only these steps use, which need no more room than a block's rows: the bytes of a row, and where
-  /// they are kept in a worker's memory.
+  /// Values that only these steps use, which need memory for one block alone: the bytes of a row, and the offset in a
+  /// worker's memory.
   private let locals: [(value: Int, rowByteCount: Int, offset: Int)]
   private let others: [Int]
   private let valueCount: Int
@@ -49,7 +50,7 @@ final class RowBlockStep: CPUStep {
     let values = Set(members.flatMap(\.values)).sorted()
     let rowByteCounts = values.map { plan.values[$0].byteCount / rows.rowCount }
     let weight = steps.reduce(0) { $0 + $1.weight }
-    // Blocks of what stays in a cache, unless no step reads rows that another one leaves there.
+    // If several steps use the same rows, blocks fit into a cache.
     let isChained = values.contains { value in
       plan.values[value].byteCount > rows.rowCount * 16 && members.count { $0.values.contains(value) } > 1
     }
@@ -69,7 +70,7 @@ final class RowBlockStep: CPUStep {
     var workspace = ((steps.map(\.workspaceByteCount).max() ?? 0) + 127) & ~63
     locals = rows.locals.filter(values.contains).map { value in
       let rowByteCount = plan.values[value].byteCount / rows.rowCount
-      // Some lines more than a power of two, so that places do not compete for the same sets of a cache.
+      // A few cache lines of padding keep buffers from competing for the same cache sets.
       defer { workspace += (grain * rowByteCount + 255) & ~63 }
       return (value, rowByteCount, workspace)
     }
@@ -124,11 +125,11 @@ final class RowBlockStep: CPUStep {
 struct RowBlock {
   let steps: Range<Int>
   let rowCount: Int
-  /// Values that nothing else uses, and large ones that the steps only read.
+  /// Values that no other step uses, and (below) large values that the steps only read.
   let locals: [Int]
   let sources: [Int]
 
-  /// A step, what it uses, and a value whose rows it prefetches itself.
+  /// A step, the values that it uses, and a value whose rows it prefetches itself.
   struct Member {
     let step: any RowwiseStep
     let values: [Int]
@@ -141,7 +142,7 @@ struct RowBlockSearch {
   let builder: StepBuilder
   private var plan: Plan { builder.plan }
 
-  /// Replaces neighbours that can run together; the steps of the plan that each of the results stands for.
+  /// Merges consecutive steps that can run together; returns each step with the range of the plan's steps that it runs.
   func joined(_ steps: [any CPUStep]) -> [(step: any CPUStep, planned: Range<Int>)] {
     var result: [(step: any CPUStep, planned: Range<Int>)] = []
     var index = 0
@@ -160,7 +161,7 @@ struct RowBlockSearch {
     return result
   }
 
-  /// The steps of a block, those of softmax as one.
+  /// The steps of a block; the steps of a softmax become one member.
   private func members(_ block: RowBlock, _ steps: [any RowwiseStep]) -> [RowBlock.Member] {
     var result: [RowBlock.Member] = []
     var rest = block.steps
@@ -183,7 +184,7 @@ struct RowBlockSearch {
     return result
   }
 
-  /// The blocks of a plan, around its reductions by rows.
+  /// The blocks of a plan: each grows around a reduction by rows.
   private func blocks(_ steps: [any CPUStep]) -> [RowBlock] {
     var result: [RowBlock] = []
     for index in steps.indices where index >= (result.last?.steps.upperBound ?? 0) {
@@ -216,7 +217,7 @@ struct RowBlockSearch {
     return result
   }
 
-  /// The results of a reduction whose kept axes come first.
+  /// The number of rows of a reduction whose kept axes come first; `nil` for other reductions.
   private func rowCount(_ step: Reduction) -> Int? {
     let axes = (0..<step.domain.rank).filter { step.domain[$0] > 1 }
     let kept = axes.prefix { !step.axes.contains($0) }
@@ -224,7 +225,7 @@ struct RowBlockSearch {
     return step.domain.elementCount == 0 ? nil : step.epilogue.binding.domain.elementCount
   }
 
-  /// Whether a step has rows, so many.
+  /// Whether a step can run by rows and has `rowCount` of them.
   private func isRowwise(_ steps: [any CPUStep], _ index: Int, _ rowCount: Int) -> Bool {
     switch plan.steps[index].step {
     case .reduction(let step):
@@ -236,7 +237,7 @@ struct RowBlockSearch {
     }
   }
 
-  /// How many axes make up the rows.
+  /// The number of leading axes whose product is the number of rows.
   private func leadingAxes(_ domain: Shape, _ rowCount: Int) -> Int? {
     var product = 1
     for axis in 0..<domain.rank {
@@ -246,7 +247,7 @@ struct RowBlockSearch {
     return nil
   }
 
-  /// Whether each row of what the steps write is written and read by that row alone.
+  /// Whether each row of a written value is written and read only while the same row of the steps runs.
   private func isTogether(_ range: Range<Int>, _ rowCount: Int) -> Bool {
     var written: Set<Int> = []
     for index in range { written.formUnion(plan.steps[index].step.results) }
@@ -264,7 +265,7 @@ struct RowBlockSearch {
     return true
   }
 
-  /// What a step reads and writes, and over which shape.
+  /// The operands that a step reads and writes, each with its domain.
   private func operands(_ step: Step) -> [(Operand, Shape)] {
     func tensors(_ arguments: [Argument], _ domain: Shape) -> [(Operand, Shape)] {
       arguments.compactMap { if case .tensor(let operand) = $0 { (operand, domain) } else { nil } }
@@ -279,7 +280,7 @@ struct RowBlockSearch {
     }
   }
 
-  /// Whether row after row of an operand lies in equal parts of its value, one after the other.
+  /// Whether the rows of an operand lie in consecutive segments of equal size of its value.
   private func isRowLocal(_ operand: Operand, _ domain: Shape, _ rowCount: Int) -> Bool {
     let count = plan.values[operand.value].elementCount
     guard let split = leadingAxes(domain, rowCount), count % rowCount == 0 else { return false }
@@ -298,7 +299,7 @@ struct RowBlockSearch {
     return true
   }
 
-  /// Whether two values are the same bytes.
+  /// Whether two values that alias occupy exactly the same bytes.
   private func sharesPlace(_ left: Int, _ right: Int) -> Bool {
     let (a, b) = (plan.values[left], plan.values[right])
     guard a.byteCount == b.byteCount else { return false }

@@ -1,7 +1,7 @@
 import ApusDevice
 import CSIMD
 
-/// A copy without conversion whose source and result both walk along one axis: rows of bytes.
+/// A copy without conversion whose source and result are contiguous along the same axis: it copies rows of bytes.
 struct RowCopy {
   private let source: Int
   private let result: Int
@@ -10,19 +10,19 @@ struct RowCopy {
   private let rowCount: Int
   private let from: csimd_layout
   private let to: csimd_layout
-  /// Rows along the last of the other axes, and the bytes from one to the next.
+  /// The number of rows along the innermost of the other axes, and (below) their strides in bytes.
   private let lastExtent: Int
   private let lastStep: (source: Int, result: Int)
-  /// Where the result is too large for the caches and has long rows, what copies past them.
+  /// The function that copies with non-temporal stores, for results with long rows that do not fit into the caches.
   private let stream: (@convention(c) (Int, UnsafeRawPointer?, UnsafeMutableRawPointer?) -> Void)?
-  /// What copies rows that are too short for a call each, along the last of the other axes.
+  /// The function that copies several short rows, along the innermost of the other axes, in one call.
   private let copyRowsTogether:
     (@convention(c) (Int, Int, UnsafePointer<Float>?, Int, UnsafeMutablePointer<Float>?, Int) -> Void)?
-  /// Rows of a task; one long row is cut into pieces of so many bytes.
+  /// Rows per task; (below) the bytes per task if a single long row is split.
   private let grain: Int
   private static let taskByteCount = 1 << 17
 
-  /// The copy that a program amounts to, or `nil`.
+  /// The row copy that a program is equivalent to, or `nil`.
   init?(_ program: Program, _ segment: Binding, _ builder: StepBuilder) {
     guard program.instructions.isEmpty, program.inputs.count == 1, program.outputs.count == 1,
       case .tensor(let operand) = segment.arguments[0]
@@ -102,12 +102,12 @@ struct RowCopy {
     }
   }
 
-  /// - Note: what is copied past the caches is there for others only behind a fence.
+  /// - Note: other threads see non-temporal stores only after a fence.
   private func copy(_ byteCount: Int, _ source: UnsafeMutableRawPointer, _ target: UnsafeMutableRawPointer) {
     if let stream { stream(byteCount, source, target) } else { target.copyMemory(from: source, byteCount: byteCount) }
   }
 
-  /// The bytes at which a row begins in the source and in the result.
+  /// The byte offsets of a row in the source and in the result.
   private func positions(_ row: Int) -> (Int, Int) {
     withUnsafePointer(to: from) { from in
       withUnsafePointer(to: to) { to in

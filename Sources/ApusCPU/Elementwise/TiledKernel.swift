@@ -1,15 +1,15 @@
 import ApusDevice
 import CSIMD
 
-/// A kernel some of whose arguments walk along another axis than its results: it runs tile by tile of those two axes, so
-/// that lines of both are used whole.
+/// A kernel with arguments that are contiguous along another axis than its results: it runs in tiles over these two
+/// axes, so that whole cache lines of both are used.
 struct TiledKernel {
   private let kernel: Kernel
-  /// The axis along which those arguments walk, and the numbers of elements behind it.
+  /// The extent and stride of the axis along which those arguments are contiguous, and (below) the results' extent.
   private let rows: Int
   private let width: Int
   private let columns: Int
-  /// Where the other axes lie in the domain.
+  /// The layout of the other axes in the domain.
   private let outer: csimd_layout
   private let outerCount: Int
 

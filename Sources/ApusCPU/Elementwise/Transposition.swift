@@ -1,12 +1,12 @@
 import ApusDevice
 import CSIMD
 
-/// A copy whose source walks along one axis and whose result along another, in tiles of those two.
+/// A copy whose source and result are contiguous along different axes; it runs in tiles over these two axes.
 struct Transposition {
   private let source: Int
   private let result: Int
   private let byteCount: Int
-  /// The other axes: their extents and where they move the source and the result.
+  /// The other axes: their extents, and (below) their layouts in the source and in the result.
   private let outer: Shape
   private let outerSource: Layout
   private let outerResult: Layout
@@ -16,23 +16,22 @@ struct Transposition {
   /// The result's axis of stride 1 and the source's stride along it.
   private let columns: Int
   private let sourceStride: Int
-  /// The rows and columns of a task.
+  /// Rows per task, and (below) columns per task.
   private let rowGrain: Int
   private let columnGrain: Int
   private let block: BlockTransposition
 
-  /// Columns that are walked along together.
+  /// Columns per strip; a task has a multiple of them.
   private static let stripColumns = 64
-  /// Rows and elements of a task, and the fewest elements: threads that take turns at short pieces of lines fetch the
-  /// lines between them twice. Where a task prefetches its next blocks while it works, it has as many of them as leave
-  /// enough tasks.
+  /// Rows and elements per task. Tasks with short segments would share cache lines with other threads, which fetch them
+  /// again. Streamed tasks prefetch their next block, so they are as large as possible with enough tasks left.
   private static let grain = (rows: 1024, elements: 1 << 15)
   private static let streamedGrain = (rows: 4096, elements: 1 << 20)
   private static let enoughTasks = 16
   private static let leastElements = 1 << 13
   private static let leastExtent = 2
 
-  /// The copy that a program amounts to, or `nil`.
+  /// The transposition that a program is equivalent to, or `nil`.
   init?(_ program: Program, _ segment: Binding, _ builder: StepBuilder) {
     guard program.instructions.isEmpty, program.inputs.count == 1, program.outputs.count == 1,
       case .tensor(let operand) = segment.arguments[0]
@@ -76,7 +75,7 @@ struct Transposition {
     let strips = (columns + columnGrain - 1) / columnGrain
     let workspaces = context.workspaces
     let count = outer.elementCount * strips * blocks
-    // Small matrices go several to a task.
+    // A task transposes several small matrices.
     let together = max(1, Self.leastElements / (rowGrain * columnGrain))
     func transpose(_ task: Int, _ worker: Int) {
       let (strip, number) = task.quotientAndRemainder(dividingBy: blocks)

@@ -29,7 +29,7 @@ final class GatherStep: CPUStep {
     }
   }
 
-  /// Copies rows, long ones as bytes; `false` where an index is outside of the axis.
+  /// Copies rows, long ones as bytes; `false` if an index is out of range.
   private func copy(
     _ rows: Range<Int>, from source: UnsafeMutableRawPointer, at base: UnsafeMutableRawPointer,
     to result: UnsafeMutableRawPointer

@@ -6,7 +6,7 @@ struct IndexReader {
   let value: Int
   let isWide: Bool
   let layout: Layout
-  /// Entries the indexed axis has.
+  /// The extent of the indexed axis.
   let extent: Int
 
   init(_ operand: Operand, extent: Int, _ builder: StepBuilder) {
@@ -16,15 +16,15 @@ struct IndexReader {
     self.extent = extent
   }
 
-  /// Whether one index serves all elements of a row.
+  /// Whether all elements of a row have the same index.
   var servesRows: Bool { layout.shape[2] <= 1 || layout.strides[2] == 0 }
 
-  /// The position of the index of `[outer, place, 0]`.
+  /// The offset of index `[outer, place, 0]` in the index array.
   func position(_ outer: Int, _ place: Int) -> Int {
     layout.offset + outer * layout.strides[0] + place * layout.strides[1]
   }
 
-  /// The index at a position, or `nil` where it is outside of the axis.
+  /// The index at an offset of the index array, or `nil` if it is out of range.
   @inline(__always)
   func read(_ base: UnsafeMutableRawPointer, _ position: Int) -> Int? {
     let index =
@@ -36,7 +36,7 @@ struct IndexReader {
 }
 
 extension IndexReader {
-  /// The error that names the first wrong index.
+  /// The error that names the first invalid index.
   func failure(_ list: IndexList, _ base: UnsafeMutableRawPointer, _ names: [String]) -> DeviceError {
     let fault = list.firstFault { position in
       isWide
@@ -48,7 +48,7 @@ extension IndexReader {
   }
 }
 
-/// Notes from several workers that something went wrong.
+/// A failure flag for each worker; flags are on separate cache lines.
 final class FailureFlags {
   private let flags: UnsafeMutablePointer<Bool>
   private static let spacing = 64

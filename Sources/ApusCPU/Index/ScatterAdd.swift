@@ -3,8 +3,8 @@ import CSIMD
 
 /// `result[o, indices[o, j, i], i] += source[o, j, i]`, in ascending order of `j`.
 ///
-/// A task owns some rows of the result: it walks over all indices and adds what falls to it, so that the
-/// order does not depend on the tasks. What one place gets is added in chains.
+/// A task owns a range of rows of the result. It traverses all indices and adds the terms of its rows, so that the
+/// order of summation does not depend on the tasks. The terms of one result are added in chains.
 final class ScatterAddStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -16,7 +16,7 @@ final class ScatterAddStep: CPUStep {
   private let store: csimd_store
   private let lane: Lane
   private let partCount: Int
-  /// Whether sums may have more terms than a chain, and where the shared memory has their counts.
+  /// Whether sums may have more terms than a chain, and (below) the offset of their counts in the shared memory.
   private let hasChains: Bool
   private let countsOffset: Int
 
@@ -28,10 +28,10 @@ final class ScatterAddStep: CPUStep {
     add = try builder.row(.add, lane)
     load = csimd_find_load(builder.loops, Int32(step.dtype.rawValue))
     store = csimd_find_store(builder.loops, Int32(step.dtype.rawValue))
-    // Each part reads all indices once more.
+    // Each part reads all indices again.
     partCount = max(1, min(step.extent, min(16, step.count * step.inner / TaskLimits.elementCount)))
     workspaceByteCount = step.inner * lane.byteCount + 64
-    // Narrow types are summed in their lane.
+    // Narrow types are summed in their lane's type.
     countsOffset =
       step.dtype.isLane ? 0 : (step.outer * step.extent * step.inner * lane.byteCount + 63) & ~63
     hasChains = lane.dtype.isFloatingPoint && step.count > Int(CSIMD_CHAIN)
@@ -75,7 +75,7 @@ final class ScatterAddStep: CPUStep {
     if failures.isRaised { throw indices.failure(step.indexList, base, names) }
   }
 
-  /// The chains of the sums of some rows.
+  /// The chains for the sums of a range of rows.
   private func chains(_ outer: Int, _ rows: Range<Int>, _ shared: UnsafeMutableRawPointer)
     -> SumChains?
   {
@@ -87,7 +87,7 @@ final class ScatterAddStep: CPUStep {
       termCount: step.count, byteCount: width * lane.byteCount)
   }
 
-  /// Adds the source's rows that go to `rows`; `false` where an index is outside of the axis.
+  /// Adds the source's rows whose indices are in `rows`; `false` if an index is out of range.
   private func accumulate(
     _ outer: Int, _ rows: Range<Int>, _ source: UnsafeMutableRawPointer,
     _ base: UnsafeMutableRawPointer, _ sums: UnsafeMutableRawPointer,
@@ -127,12 +127,12 @@ final class ScatterAddStep: CPUStep {
     return isFine
   }
 
-  /// The first place whose index is `row` or more, where indices ascend.
+  /// The position of the first index that is `row` or more; indices must be sorted.
   private func firstPlace(of row: Int, _ outer: Int, _ base: UnsafeMutableRawPointer) -> Int {
     var (low, high) = (0, step.count)
     while low < high {
       let middle = (low + high) / 2
-      // One that is out of range has been found by the task that checks its part.
+      // The task that checks the part with an index out of range reports it.
       if let index = indices.read(base, indices.position(outer, middle)), index < row {
         low = middle + 1
       } else {
@@ -142,7 +142,7 @@ final class ScatterAddStep: CPUStep {
     return low
   }
 
-  /// Whether the indices of a part of the places ascend, up to the next part's first, and are in range.
+  /// Whether the indices of a part, and the first index of the next part, are in range and in ascending order.
   private func ascends(_ outer: Int, _ part: Int, _ base: UnsafeMutableRawPointer) -> Bool {
     var last = 0
     let places =
@@ -174,10 +174,10 @@ final class ScatterAddStep: CPUStep {
   }
 }
 
-/// The cascades of sums that terms go to one at a time (see `Kernels/reduce.def`). A sum itself holds its chain; room for
-/// the levels above it is made when its first chain is full.
+/// Cascades of sums for terms that arrive one at a time (see `Kernels/reduce.def`). A sum itself holds its current
+/// chain; memory for the levels above it is allocated when its first chain is full.
 struct SumChains {
-  /// `counts[unit]`: the terms of a sum so far. `rooms[unit]`: the number of its room, from 1 on.
+  /// `counts[unit]`: the number of terms in a sum. `rooms[unit]`: 1 + the index of its block in `memory`, or 0.
   private let counts: UnsafeMutablePointer<Int32>
   private let rooms: UnsafeMutablePointer<Int32>
   private let unitCount: Int
@@ -190,8 +190,8 @@ struct SumChains {
   static func byteCount(_ unitCount: Int) -> Int { 2 * unitCount * MemoryLayout<Int32>.size }
 
   /// - Parameters:
-  ///   - place: room for the counts.
-  ///   - termCount: the most terms of a sum.
+  ///   - place: memory for the counts.
+  ///   - termCount: the most terms that a sum can have.
   ///   - byteCount: the size of a sum.
   init(at place: UnsafeMutableRawPointer, unitCount: Int, termCount: Int, byteCount: Int) {
     counts = place.bindMemory(to: Int32.self, capacity: 2 * unitCount)
@@ -202,7 +202,7 @@ struct SumChains {
     levels = SumCascade.levels(of: termCount / Self.chain)
   }
 
-  /// Counts a term that was added to a sum. What fills the sum's chain goes to the levels above it.
+  /// Counts a term that was added to a sum. A full chain moves from the sum to the levels above it.
   mutating func note(
     _ unit: Int, _ sum: UnsafeMutableRawPointer,
     add: (_ target: UnsafeMutableRawPointer, _ source: UnsafeMutableRawPointer) -> Void
@@ -226,7 +226,7 @@ struct SumChains {
     }
   }
 
-  /// Adds the levels to the sums, and frees their room.
+  /// Adds the levels to the sums and frees their memory.
   consuming func finish(
     _ sums: UnsafeMutableRawPointer,
     add: (_ target: UnsafeMutableRawPointer, _ source: UnsafeMutableRawPointer) -> Void

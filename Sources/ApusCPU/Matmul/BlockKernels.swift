@@ -1,16 +1,16 @@
 import ApusDevice
 import CSIMD
 
-/// The kernels that products of matrices of floating-point numbers are made of, on one lane: factors are packed
-/// into slivers of rows and panels of columns, and those multiplied.
+/// The kernels of floating-point matrix products for one lane. The left factor is packed into slivers (row panels with
+/// the height of a tile), the right factor into panels of columns; micro-kernels multiply a sliver with a panel.
 struct BlockKernels {
-  /// A factor: the distances of its rows and of its columns, one of which is 1.
+  /// A factor with its row and column strides, one of which is 1.
   struct Factor {
     var pointer: UnsafeRawPointer
     var row: Int
     var column: Int
 
-    /// What begins at an element.
+    /// The submatrix that begins at an element.
     func moved(row index: Int = 0, column other: Int = 0, _ lane: Lane) -> Factor {
       Factor(pointer: pointer + (index * row + other * column) * lane.byteCount, row: row, column: column)
     }
@@ -18,8 +18,10 @@ struct BlockKernels {
 
   let lane: Lane
   let panelWidth: Int
-  /// The numbers along k that a word of a packed factor holds: 2 where factors are multiplied as bfloat16 numbers.
+  /// The elements along k that a word of a packed factor holds: 2 if factors are multiplied as bfloat16, otherwise 1.
   let numbersOfWord: Int
+  /// The number of words along k of a packed factor is a multiple of this.
+  private let wordMultiple: Int
   private let pack: (rows: PackRows, columns: PackColumns)
   private let multiply: Multiply
   private let multiplyLines: MultiplyLines
@@ -54,18 +56,18 @@ struct BlockKernels {
   private typealias AddChains =
     @convention(c) (Int, Int, Int, UnsafeRawPointer?, Int, Int, UnsafeMutableRawPointer?, Int) -> Void
 
-  /// - Parameter pairs: what multiplies factors of bfloat16 numbers in float32 memory, for `packRows`, `packColumns` and
-  ///   `multiply`.
+  /// - Parameter pairs: the kernels that `packRows`, `packColumns` and `multiply` use for factors whose float32
+  ///   elements are bfloat16 values.
   init(_ lane: Lane, pairs: UnsafePointer<csimd_pairs>? = nil, _ builder: StepBuilder) {
     self.lane = lane
     let table = builder.loops.pointee
     panelWidth = lane.entry(of: table.panel_width)
     if let pairs = pairs?.pointee {
-      numbersOfWord = 2
+      (numbersOfWord, wordMultiple) = (2, pairs.word_multiple)
       pack = (pairs.pack_rows, pairs.pack_columns)
       multiply = pairs.block_multiply
     } else {
-      numbersOfWord = 1
+      (numbersOfWord, wordMultiple) = (1, 1)
       pack = (lane.entry(of: table.pack_rows), lane.entry(of: table.pack_columns))
       multiply = lane.entry(of: table.block_multiply)
     }
@@ -76,9 +78,12 @@ struct BlockKernels {
     prefetchesLines = !builder.caches.prefetchesManyLines
   }
 
-  /// The number of words that hold `k` numbers along k.
-  private func words(_ k: Int) -> Int { (k + numbersOfWord - 1) / numbersOfWord }
-  /// The size of `rows` packed rows in bytes; `packRows` may write up to 15 words behind them.
+  /// The number of words that hold `k` elements along k.
+  private func words(_ k: Int) -> Int {
+    let unit = numbersOfWord * wordMultiple
+    return (k + unit - 1) / unit * wordMultiple
+  }
+  /// The size of `rows` packed rows in bytes; `packRows` may write up to 15 words past them.
   func sliverByteCount(rows: Int, k: Int) -> Int { ((rows * words(k) + 16) * lane.byteCount + 63) & ~63 }
   /// The size of `columns` packed columns in bytes, rounded up to whole panels.
   func panelByteCount(columns: Int, k: Int) -> Int {
@@ -89,17 +94,17 @@ struct BlockKernels {
     pack.rows(rows, k, a.pointer, a.row, a.column, slivers)
   }
 
-  /// - Parameter height: how many rows a panel has room for.
+  /// - Parameter height: the number of rows that a panel has memory for.
   func packColumns(_ columns: Int, k: Int, _ b: Factor, _ panels: UnsafeMutableRawPointer, height: Int) {
     pack.columns(columns, k, b.pointer, b.row, b.column, panels, words(height) * panelWidth)
   }
 
-  /// The panels that `packColumns` wrote, from row `first` on.
+  /// The panels that `packColumns` wrote, starting at row `first`.
   func packed(_ panels: UnsafeRawPointer, height: Int, first: Int = 0) -> csimd_panels {
     csimd_panels(data: panels, distance: words(height) * panelWidth, row: 0, first: first / numbersOfWord)
   }
 
-  /// Whether columns can be read where they lie.
+  /// Whether columns can be read in place.
   func canReadInPlace(columns: Int, _ isTransposed: Bool) -> Bool {
     numbersOfWord == 1 && !isTransposed && columns % 16 == 0
   }
@@ -108,20 +113,20 @@ struct BlockKernels {
     csimd_panels(data: b.pointer, distance: panelWidth, row: b.row, first: 0)
   }
 
-  /// The lines of memory that `packRows` reads.
+  /// The memory that `packRows` reads, to be prefetched.
   func ahead(rows: Int, k: Int, _ a: Factor) -> csimd_prefetch_block {
     let (distance, count, length) = a.column == 1 ? (a.row, rows, k) : (a.column, k, rows)
     return csimd_prefetch_block(
       data: a.pointer, distance: distance * lane.byteCount, count: count, length: length * lane.byteCount)
   }
 
-  /// The lines of memory that `packColumns`, or a product with columns in place, reads.
+  /// The memory that `packColumns`, or a product with columns in place, reads, to be prefetched.
   func ahead(columns: Int, k: Int, _ b: Factor) -> csimd_prefetch_block {
     ahead(rows: columns, k: k, b.transposed)
   }
 
-  /// `c[m, n] = a·b`, or added to c.
-  /// - Parameter ahead: what is prefetched meanwhile.
+  /// `c[m, n] = a·b`, or `c += a·b` with `accumulates`.
+  /// - Parameter ahead: memory that is prefetched meanwhile.
   func multiply(
     m: Int, n: Int, k: Int, _ slivers: UnsafeRawPointer, _ panels: csimd_panels, _ c: UnsafeMutableRawPointer,
     leading: Int, accumulates: Bool, ahead: csimd_prefetch_block = csimd_prefetch_block()
@@ -133,7 +138,7 @@ struct BlockKernels {
     }
   }
 
-  /// `c[m, n] = a·b`, or added to c, for a as it lies; neither factor is one of words.
+  /// `c[m, n] = a·b`, or `c += a·b` with `accumulates`. Reads `a` in place; neither factor may consist of words.
   func multiply(
     m: Int, n: Int, k: Int, _ a: Factor, _ panels: csimd_panels, _ c: UnsafeMutableRawPointer, leading: Int,
     accumulates: Bool, ahead: csimd_prefetch_block = csimd_prefetch_block()
@@ -149,8 +154,8 @@ struct BlockKernels {
     }
   }
 
-  /// `c[m, n] = a·b`, or added to c, for n ≤ 16 and a as it lies.
-  /// - Parameter isFollowed: whether as much of a follows along k.
+  /// `c[m, n] = a·b`, or `c += a·b` with `accumulates`, for n ≤ 16. Reads `a` in place.
+  /// - Parameter isFollowed: whether at least k more elements of `a` follow along k.
   func multiplyNarrow(
     m: Int, n: Int, k: Int, _ a: Factor, _ panels: csimd_panels, _ c: UnsafeMutableRawPointer, leading: Int,
     accumulates: Bool, isFollowed: Bool
@@ -161,13 +166,13 @@ struct BlockKernels {
     }
   }
 
-  /// `c[n] = a[k]·b`, a sum of chains of `depth`.
+  /// `c[n] = a[k]·b`; each element is a sum of accumulation chains of length `depth`.
   func multiplyVector(n: Int, k: Int, depth: Int, _ a: Factor, _ b: Factor, _ c: UnsafeMutableRawPointer) {
     multiplyVector(n, k, depth, a.pointer, a.column, b.pointer, b.row, b.column, c, prefetchesLines ? 1 : 0)
   }
 
-  /// `c[rows, columns] = Σ chains`, added up in their order; rows of a chain are `leading` elements apart, chains
-  /// `distance`.
+  /// `c[rows, columns] = Σ chains`, added in their order. The row stride of a chain is `leading` elements, the stride
+  /// of chains is `distance`.
   func sumChains(
     rows: Int, columns: Int, chains: Int, _ first: UnsafeRawPointer, leading: Int, distance: Int,
     _ c: UnsafeMutableRawPointer, leading resultLeading: Int

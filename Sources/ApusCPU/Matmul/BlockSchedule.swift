@@ -1,13 +1,14 @@
-/// How a product of matrices of floating-point numbers is cut into tasks, and who packs its factors: chosen by its
-/// shape, the caches and, where tasks are few, the number of threads; no sum depends on it.
+/// The split of a floating-point matrix product into tasks, and the packing of its factors. It depends on the shape,
+/// the caches and, if there are few tasks, on the number of threads; no order of summation depends on it.
 struct BlockSchedule {
   enum Method { case blocks, narrow, vector }
 
-  /// Who packs a factor, or a task's part of it, and for whom. What other threads have written is slow to read: each
-  /// thread packs a small factor for itself.
+  /// Which thread packs a factor, and which threads use the result: each task its own block, each thread the whole
+  /// factor for its tasks, or all threads one shared copy. Data that another thread has written is slow to read, so
+  /// each thread packs a small factor for itself.
   enum Packing { case none, task, thread, shared }
 
-  /// Products of the same shape, their factors in the same order.
+  /// Products with the same shape and the same factor layouts.
   struct Products {
     var m: Int
     var n: Int
@@ -22,11 +23,11 @@ struct BlockSchedule {
 
     fileprivate var method: Method { m == 1 ? .vector : n <= 16 ? .narrow : .blocks }
 
-    /// Whether factors of bfloat16 numbers are worth packing in pairs: few rows read columns where they lie.
+    /// Whether packing bfloat16 factors in pairs pays: a product of few rows is faster if it reads columns in place.
     var paysPairs: Bool { method == .blocks && (m >= 32 || right.isTransposed) }
 
-    /// Whether results are so few beside what they are sums of that a second-level cache holds a task's share of them
-    /// and of both factors for a chain's length of k. Gradients of the weights of dense layers are such products.
+    /// Whether k is large compared with m and n, so that an L2 cache holds a task's results and its blocks of both
+    /// factors for one chain. Weight gradients of dense layers are such products.
     fileprivate var isDeep: Bool {
       let (short, long) = (min(m, n), max(m, n))
       return count == 1 && left.isTransposed && !right.isTransposed && short >= 192 && short <= 512 && long >= 512
@@ -35,66 +36,67 @@ struct BlockSchedule {
   }
 
   let method: Method
-  /// The rows of a task.
+  /// Rows per task.
   private(set) var rowGrain: Int
-  /// The panels of columns of a task.
+  /// Panels of columns per task.
   private(set) var panelGrain: Int
   private(set) var rowPacking: Packing
   private(set) var columnPacking: Packing
-  /// The chains of a task where a product is cut along k, else 0. Tasks then compute chains of the whole product, which
-  /// are added up afterwards in their order.
+  /// Chains per task of a product that is split along k (split-K), otherwise 0. Such tasks compute chains of the whole
+  /// product, which are added afterwards in their order.
   private(set) var chainGrain = 0
 
-  /// The numbers of a chain along k: a sliver of so many stays in a first-level cache, a block of rows in a
-  /// second-level one.
+  /// The length of a chain along k: a sliver of this length stays in an L1 cache, a block of rows in an L2 cache.
   static let depth = 256
   static let mostRows = 240
   private static let leastRows = 48
-  /// If k is at most this, results are most of what a task reads and writes: its rows are long.
+  /// If k is at most this, most of a task's memory traffic is its results: tasks have long rows.
   private static let shortDepth = 64
   private static let mostPanels = 8
-  /// Columns of a product of one row: memory is read in pieces as long as that.
+  /// Columns per task of a product of one row: memory is read in segments of this length.
   private static let vectorColumns = 1024
-  /// The same where each column is a line of memory.
+  /// The same if the right factor is transposed, so that each column is contiguous.
   private static let vectorTransposedColumns = 256
-  /// The longest row, and the most of them, in which a panel's piece is read where it lies: rows a power of two apart
-  /// share the same places of a cache.
+  /// The longest row stride, and (below) the most rows, with which panels are read in place: rows at power-of-two
+  /// strides map to the same cache sets.
   private static let longestRowInPlace = 256
   private static let mostRowsInPlace = 256
-  // The next six apply if `Caches.servesFactorsInPlace`, and were measured on 48 KiB of L1 and 2 MiB of L2 (Intel Xeon,
-  // Emerald Rapids).
+  // The next six limits apply if `Caches.servesFactorsInPlace`, and were measured with 48 KiB of L1 and 2 MiB of L2
+  // (Intel Xeon, Emerald Rapids).
 
-  /// A right factor whose rows are a multiple of this many bytes apart is packed: its rows share sets of the L2 cache.
+  /// A right factor whose row stride is a multiple of this many bytes is packed: its rows map to the same L2 cache
+  /// sets.
   private static let distanceOfConflicts = 16384
-  /// The right factor is read in place for at most this many rows of the left one: packing pays if it is read more often.
+  /// The right factor is read in place for at most this many rows of the left factor: with more rows, packing pays.
   private static let mostRowsForColumnsInPlace = 192
   /// The left factor is read in place for at most this many columns.
   private static let mostColumnsForRowsInPlace = 256
-  /// The same for rows that threads would pack for each other, and read from each other's caches.
+  /// The same for rows that would be packed into shared memory and read from other threads' caches.
   private static let mostColumnsForSharedRowsInPlace = 1024
-  /// A transposed left factor is packed if its rows are a page or more apart: each number along k is in another page.
+  /// A transposed left factor is packed if its stride along k is at least this, a page of float32: each element along k
+  /// is then in another page.
   private static let numbersOfPage = 1024
-  /// It is also packed if the distance of its rows times the number of columns of the product is at least this: lines far
-  /// apart evict each other before they are read again. A product that is cut along k packs from half of this bound on,
-  /// since threads pack in parallel. Measured on 40 shapes: 64x64x3584 is 1.26 times as fast in place, 512x128x3584 is
-  /// 1.27 times as fast packed, and 384x256x3584 1.40 times.
+  /// A transposed left factor is also packed if its stride times the number of columns of the product is at least this:
+  /// cache lines far apart evict each other before they are read again. A product that is split along k uses half of
+  /// this limit, since threads pack in parallel. Measured on 40 shapes: 64x64x3584 is 1.26 times as fast in place,
+  /// 512x128x3584 is 1.27 times as fast packed, and 384x256x3584 1.40 times.
   private static let mostDistanceInPlace = 49152
-  /// The numbers of a factor that each thread packs for itself: they stay in a second-level cache, and are read often
-  /// enough to be worth it.
+  /// The most elements of a factor that each thread packs for itself: they stay in an L2 cache and are read often
+  /// enough.
   private static let mostOwnColumnNumbers = 1 << 18
   private static let mostRowNumbersOfThread = 1 << 17
   private static let manyRows = 768
-  /// The rows of a task that takes all columns: few stay in a first-level cache, but of a transposed factor whole
-  /// lines of memory are read.
+  /// Rows per task that computes all columns: a few rows stay in an L1 cache, but a transposed factor needs enough rows
+  /// to read whole cache lines.
   private static let rowsOfAllColumns = 24
   private static let transposedRowsOfAllColumns = 96
-  /// The most rows of such a task if they are read in place, where that balances threads better.
+  /// The most rows of such a task if they are read in place and the larger size balances threads better.
   private static let mostRowsOfAllColumns = 96
   private static let mostDeepRows = 384
-  /// Tasks of one product, or of some products, that are enough for all threads to end together.
+  /// The number of tasks that balances the threads, for one product and (below) for several products.
   private static let enoughBlocks = 16
   private static let enoughTasks = 32
-  /// Tasks for each thread below which a product of many chains is cut along k.
+  /// A product of many chains is split along k if it has fewer tasks per thread than this.
   private static let fewTasks = 4
 
   init(_ products: Products, _ kernels: BlockKernels, threadCount: Int, _ caches: Caches) {
@@ -139,26 +141,26 @@ struct BlockSchedule {
     }
   }
 
-  /// Whether the right factor is read where it lies, `k` rows of it at a time.
+  /// Whether the right factor is read in place, `k` rows at a time.
   private static func readsColumnsInPlace(
     _ products: Products, _ kernels: BlockKernels, _ caches: Caches, k: Int
   ) -> Bool {
     if products.method == .vector { return true }
     guard kernels.canReadInPlace(columns: products.n, products.right.isTransposed) else { return false }
     if products.right.leading <= longestRowInPlace && k <= mostRowsInPlace { return true }
-    // Rows without a gap are packed already.
+    // Contiguous rows are packed already.
     if products.method == .narrow && products.right.leading == products.n { return true }
     return caches.servesFactorsInPlace && products.m <= mostRowsForColumnsInPlace
       && products.right.leading * kernels.lane.byteCount % distanceOfConflicts != 0
   }
 
-  /// Whether rows can be read where they lie about as fast as packed ones: words of two numbers are always packed.
+  /// Whether rows can be read in place about as fast as packed rows. Words of two elements are always packed.
   private static func canReadRowsInPlace(_ kernels: BlockKernels, _ caches: Caches) -> Bool {
     caches.servesFactorsInPlace && kernels.numbersOfWord == 1
   }
 
-  /// Whether the left factor of blocks is read where it lies.
-  /// - Parameter isCut: whether tasks are pieces of k.
+  /// Whether the left factor is read in place by the method `blocks`.
+  /// - Parameter isCut: whether the product is split along k.
   private static func readsRowsInPlace(
     _ products: Products, _ kernels: BlockKernels, _ caches: Caches, isCut: Bool
   ) -> Bool {
@@ -168,16 +170,16 @@ struct BlockSchedule {
       && products.left.leading * products.n * (isCut ? 2 : 1) < mostDistanceInPlace
   }
 
-  /// Whether chains of a narrow product are read faster than rows: a task's rows of a transposed factor lie in as many
-  /// pages as there are numbers along k, all rows of a chain lie side by side, and in a second-level cache.
+  /// Whether a narrow product is faster if its tasks are chains rather than rows. A task's rows of a transposed factor
+  /// touch a page for each element along k; the elements of all rows of a chain are adjacent and fit into an L2 cache.
   private static func paysChains(_ products: Products, _ kernels: BlockKernels, _ caches: Caches) -> Bool {
     products.method == .narrow && products.left.isTransposed && products.left.leading >= numbersOfPage / 2
       && caches.servesFactorsInPlace
       && products.left.leading * depth * kernels.lane.byteCount <= caches.secondLevelByteCount
   }
 
-  /// Tasks that take all columns, so that an epilogue runs over whole rows: as large as pays, unless another size
-  /// balances the threads better.
+  /// Splits the rows; tasks compute all columns, so that an epilogue runs over whole rows. Another size replaces the
+  /// preferred one if it balances the threads better.
   private mutating func cutRows(_ products: Products, threadCount: Int) {
     let most =
       products.left.isTransposed
@@ -185,20 +187,20 @@ struct BlockSchedule {
     let fair = (products.m + Self.enoughBlocks / 2 - 1) / (Self.enoughBlocks / 2)
     let least = TaskLimits.multiplyAddCount / (products.n * products.k)
     setRowGrain(max(min(most, fair), least), of: products.m)
-    // The rows of the thread that has most of them; a task costs as much as two rows besides.
+    // The time of the thread with the most rows, in rows; a task has an overhead of two rows.
     func time(_ grain: Int) -> Int {
       let (whole, rest) = products.m.quotientAndRemainder(dividingBy: grain)
       let tasks = (whole + threadCount - 1) / threadCount
       return tasks * (grain + 2) + (whole % threadCount == 0 && rest > 0 ? rest + 2 : 0)
     }
     let largest = rowPacking == .none && method == .blocks ? max(rowGrain, Self.mostRowsOfAllColumns) : rowGrain
-    // Narrow rows are multiplied eight at a time where they lie in lines, and sums of columns take 12: 24 has both.
+    // Narrow products multiply eight contiguous rows at a time, and column sums need groups of 12: 24 is a multiple.
     let step = method == .narrow && !products.left.isTransposed ? 24 : 12
     let others = stride(from: largest / step * step, to: max(least, 12) - 1, by: -step)
     rowGrain = min(products.m, others.reduce(rowGrain) { time($1) < time($0) ? $1 : $0 })
   }
 
-  /// Two tasks for each thread, cut along the longer side; each packs what it reads, as deep as a chain at a time.
+  /// Splits the longer of m and n into about two tasks per thread; each task packs its factors one chain at a time.
   private mutating func cutDeep(_ products: Products, parts: Int, panels: Int, width: Int) {
     rowPacking = .task
     columnPacking = .task
@@ -210,8 +212,8 @@ struct BlockSchedule {
     }
   }
 
-  /// Few results of many terms: each task packs and multiplies a piece of k, so that no thread reads all of a factor.
-  /// Rows of results are summed as other tasks.
+  /// Splits k, for few results of many terms: a task packs and multiplies a range of chains, so that no thread reads a
+  /// whole factor. Other tasks then add the chains of a range of rows.
   private mutating func cutChains(_ products: Products, chains: Int, panels: Int) {
     let (m, n) = (products.m, products.n)
     chainGrain = max(1, TaskLimits.multiplyAddCount / (m * n * Self.depth))
@@ -219,11 +221,11 @@ struct BlockSchedule {
     panelGrain = panels
   }
 
-  /// Whole slivers, whose heights divide 12.
+  /// Rounds the rows of a task up to whole slivers, whose heights divide 12.
   private mutating func setRowGrain(_ rows: Int, of m: Int) { rowGrain = min(m, (rows + 11) / 12 * 12) }
 
-  /// Blocks of rows that stay in a cache, and as many more as all threads need; as many panels as leave enough tasks
-  /// that are worth one.
+  /// Splits rows and columns. Blocks of rows stay in a cache, and there are more of them if the threads need more
+  /// tasks. A task has as many panels as leave enough tasks, but enough to be worth a task.
   private mutating func cutBlocks(_ products: Products, panels: Int, width: Int, isInPlace: Bool, sharesRows: Bool) {
     let m = products.m
     let wanted = products.count >= Self.enoughBlocks ? 1 : Self.enoughBlocks

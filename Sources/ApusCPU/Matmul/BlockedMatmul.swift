@@ -1,7 +1,7 @@
 import ApusDevice
 import CSIMD
 
-/// A batched matrix product of floating-point numbers by own kernels; the epilogue runs on the tile of a task right
+/// A batched floating-point matrix product by this package's own kernels; the epilogue runs on a task's tile right
 /// after its product.
 final class BlockedMatmulStep: CPUStep {
   let workspaceByteCount: Int
@@ -13,21 +13,21 @@ final class BlockedMatmulStep: CPUStep {
   private let rightOrder: MatrixOrder
   private let product: BlockedProduct
   private let epilogue: TileEpilogue
-  /// The values that hold all elements of the product, or what was made of them, row by row.
+  /// The row-major values to which the epilogue writes all elements.
   private let results: [Int]
-  /// What is summed up of columns of these values, and where in the shared memory.
+  /// The column sums of these values, and their offsets in the shared memory.
   private(set) var columnSums: [(sums: ColumnSums, offset: Int)] = []
 
   init(_ step: Matmul, _ builder: StepBuilder) throws(DeviceError) {
     let lane = step.dtype.lane
-    // A column is a row of the product of the transposes.
+    // A product with one column is computed as one row of the product of the transposes.
     let isTransposed = step.n == 1
     let a = MatmulOperand(step.a, rows: step.m, columns: step.k, step, builder, at: 0)
     let b = MatmulOperand(step.b, rows: step.k, columns: step.n, step, builder, at: a.sharedByteCount)
     (left, right) = isTransposed ? (b, a) : (a, b)
     var products = BlockSchedule.Products(
       m: step.m, n: step.n, k: step.k, count: step.batch.elementCount, left: a.order, right: b.order)
-    // Matrices by the same one are a single product.
+    // Products of stacked matrices with the same right factor are one product.
     if products.count > 1, b.isRepeated, let stacked = a.stackedOrder {
       (products.m, products.count, products.left) = (products.m * products.count, 1, stacked)
     }
@@ -54,7 +54,7 @@ final class BlockedMatmulStep: CPUStep {
     return BlockKernels.Factor(pointer: UnsafeRawPointer(start), row: strides.row, column: strides.column)
   }
 
-  /// Whether the step writes a matrix to a value in tiles of whole groups of lines.
+  /// Whether the step writes a value as a matrix of this shape, in tiles of whole groups of lines.
   func gives(_ value: Int, rows: Int, columns: Int) -> Bool {
     let lines = ReductionShape.linesAtOnce
     return results.contains(value) && columns == product.n && rows == batchCount * product.m
@@ -62,7 +62,7 @@ final class BlockedMatmulStep: CPUStep {
       && (product.rowGrain % lines == 0 || product.rowGrain >= product.m)
   }
 
-  /// Has sums taken of columns of a value that the step gives.
+  /// Lets the step also compute column sums of a value that it writes.
   func add(_ sums: ColumnSums) {
     columnSums.append((sums, sharedByteCount))
     sharedByteCount += sums.sharedByteCount

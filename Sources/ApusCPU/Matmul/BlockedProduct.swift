@@ -1,10 +1,10 @@
 import ApusDevice
 import CSIMD
 
-/// A product of matrices of floating-point numbers, in tasks.
+/// A floating-point matrix product, split into tasks.
 ///
-/// An element is a sum of chains of `BlockSchedule.depth` fused multiply-adds along k, the same in every shape and for
-/// every cut.
+/// An element is a sum of accumulation chains of `BlockSchedule.depth` fused multiply-adds along k, independent of the
+/// shape and of the split.
 struct BlockedProduct {
   let m: Int
   let n: Int
@@ -14,7 +14,7 @@ struct BlockedProduct {
   let kernels: BlockKernels
   private let schedule: BlockSchedule
 
-  /// - Parameter factors: the type that the factors' numbers are rounded to.
+  /// - Parameter factors: the type that the factors' elements are rounded to.
   init(_ products: BlockSchedule.Products, _ lane: Lane, factors: DType, _ builder: StepBuilder) {
     (m, n, k) = (products.m, products.n, products.k)
     kernels = BlockKernels(lane, pairs: products.paysPairs ? builder.pairs(of: factors) : nil, builder)
@@ -25,29 +25,30 @@ struct BlockedProduct {
 
   private static let depth = BlockSchedule.depth
   private static let cachedByteCount = 1 << 20
-  /// The bytes of columns that are prefetched before they are packed: what is packed already stays in the L2 cache too.
+  /// The most bytes of columns that are prefetched before they are packed: packed columns also stay in the L2 cache.
   private static let mostPrefetchedByteCount = 1 << 16
   private var depths: Int { (k + Self.depth - 1) / Self.depth }
   private var cutsChains: Bool { schedule.chainGrain > 0 }
-  /// The rows that a task which computes a chain of all results packs at a time.
+  /// The rows that a split-K task packs at a time.
   private var rowsOfChain: Int { min(m, BlockSchedule.mostRows) }
   private var rowTasks: Int { (m + rowGrain - 1) / rowGrain }
   private var columnTasks: Int { (n + columnGrain - 1) / columnGrain }
   var taskCount: Int { rowTasks * columnTasks }
 
-  /// The bytes of a task's rows, packed.
+  /// The bytes of a task's packed rows.
   private var rowByteCount: Int {
     kernels.sliverByteCount(rows: cutsChains ? rowsOfChain : rowGrain, k: min(k, Self.depth))
   }
   private var allRowsByteCount: Int { depths * rowTasks * rowByteCount }
 
-  /// Where packed factors are in a thread's own memory, after a word that says whether its own factor is there.
+  /// A thread's memory begins with a flag, which is set if the thread has packed its own factors; packed factors
+  /// follow.
   private static let markByteCount = 64
   private var ownColumnsOffset: Int {
     let rows = schedule.rowPacking == .task ? rowByteCount : schedule.rowPacking == .thread ? allRowsByteCount : 0
     return Self.markByteCount + rows
   }
-  /// Bytes of a thread's own.
+  /// Bytes of a thread's own memory.
   var workspaceByteCount: Int {
     let columns =
       schedule.columnPacking == .task
@@ -62,10 +63,10 @@ struct BlockedProduct {
     return sharedColumnsOffset + (schedule.columnPacking == .shared ? kernels.panelByteCount(columns: n, k: k) : 0)
   }
 
-  /// The bytes of all results of one chain.
+  /// The bytes of the results of one chain.
   private var chainByteCount: Int { m * n * kernels.lane.byteCount }
 
-  /// The elements of a task; tasks that follow each other read the same columns.
+  /// The elements of a task; consecutive tasks read the same columns.
   func tile(_ task: Int) -> (rows: Range<Int>, columns: Range<Int>) {
     let (column, row) = task.quotientAndRemainder(dividingBy: rowTasks)
     return (
@@ -73,7 +74,7 @@ struct BlockedProduct {
     )
   }
 
-  /// Packs what all threads read, or computes the chains of a product that is cut along k.
+  /// Packs shared factors, or computes the chains of a product that is split along k.
   func prepare(
     _ a: BlockKernels.Factor, _ b: BlockKernels.Factor, shared: UnsafeMutableRawPointer, _ workspaces: Workspaces,
     _ pool: ThreadPool
@@ -97,10 +98,10 @@ struct BlockedProduct {
     }
   }
 
-  /// Before the tasks of a run: what a thread packed for another run is not there any more.
+  /// Marks a thread's packed factors as invalid; called before the tasks of a run.
   func forget(_ workspace: UnsafeMutableRawPointer) { workspace.storeBytes(of: 0, as: Int.self) }
 
-  /// Packs what a thread keeps for all of its tasks, before the first of them.
+  /// Packs the factors that a thread keeps for all of its tasks, before the first task.
   private func packOwn(_ a: BlockKernels.Factor, _ b: BlockKernels.Factor, _ workspace: UnsafeMutableRawPointer) {
     guard schedule.rowPacking == .thread || schedule.columnPacking == .thread, workspace.load(as: Int.self) == 0 else {
       return
@@ -114,7 +115,7 @@ struct BlockedProduct {
     }
   }
 
-  /// Some of the panels of all columns.
+  /// Packs a range of panels over all of k.
   private func packPanels(_ panels: Range<Int>, _ b: BlockKernels.Factor, _ target: UnsafeMutableRawPointer) {
     let first = panels.lowerBound * kernels.panelWidth
     kernels.packColumns(
@@ -122,7 +123,7 @@ struct BlockedProduct {
       target + kernels.panelByteCount(columns: first, k: k), height: k)
   }
 
-  /// One part of all rows: the rows of a task for a chain's length of k.
+  /// Packs the rows of one task for one chain.
   private func packRows(_ part: Int, _ a: BlockKernels.Factor, _ target: UnsafeMutableRawPointer) {
     let (block, task) = part.quotientAndRemainder(dividingBy: rowTasks)
     let (first, start) = (task * rowGrain, block * Self.depth)
@@ -131,7 +132,7 @@ struct BlockedProduct {
       target + part * rowByteCount)
   }
 
-  /// `c[rows, columns] = a·b` of a task; factors are those of the whole product.
+  /// Computes a task's `c[rows, columns] = a·b`; `a` and `b` are the factors of the whole product.
   func multiply(
     rows: Range<Int>, columns: Range<Int>, _ a: BlockKernels.Factor, _ b: BlockKernels.Factor,
     _ c: UnsafeMutableRawPointer, leading: Int, shared: UnsafeMutableRawPointer, workspace: UnsafeMutableRawPointer
@@ -170,7 +171,7 @@ struct BlockedProduct {
       var (slivers, ahead) = (workspace + Self.markByteCount, csimd_prefetch_block())
       if schedule.rowPacking == .task {
         kernels.packRows(m, k: count, source, slivers)
-        // The next chain, or the first one of the task that this thread most often runs next.
+        // Prefetch the next chain, or the first chain of the task that this thread most often runs next.
         let next = start + Self.depth
         ahead = rowsAhead(next < k ? rows.lowerBound : rows.upperBound, most: m, column: next < k ? next : 0, a)
       } else {
@@ -183,16 +184,17 @@ struct BlockedProduct {
     }
   }
 
-  /// What is packed next, to be prefetched: rows of a chain, `most` or up to the last one.
+  /// The rows of a chain that are packed next, at most `most`, to be prefetched.
   private func rowsAhead(_ row: Int, most: Int, column: Int, _ a: BlockKernels.Factor) -> csimd_prefetch_block {
-    // A small factor is in a second-level cache already.
+    // A small factor is in an L2 cache already.
     guard m * k * kernels.lane.byteCount > Self.cachedByteCount else { return csimd_prefetch_block() }
     return kernels.ahead(
       rows: min(most, m - row), k: min(Self.depth, k - column), a.moved(row: row, column: column, kernels.lane))
   }
 
-  /// The columns of the chain that begins at row `start`, or the first columns after this task's. They are prefetched
-  /// if this task alone reads them from memory: in place, or few enough to stay in an L2 cache until it packs them.
+  /// The columns of the chain that begins at row `start`, or the first columns after this task's, to be prefetched.
+  /// They are prefetched if this task alone reads them from memory: in place, or few enough to stay in an L2 cache
+  /// until it packs them.
   private func columnsAhead(_ columns: Range<Int>, _ start: Int, _ b: BlockKernels.Factor) -> csimd_prefetch_block {
     let bytesOfChain = columns.count * min(Self.depth, k) * kernels.lane.byteCount
     let readsColumns =
@@ -206,7 +208,7 @@ struct BlockedProduct {
       b.moved(row: row, column: first, kernels.lane))
   }
 
-  /// All results of one chain, as `[m, n]`.
+  /// Computes all results of one chain, as `[m, n]`.
   private func multiplyChain(
     _ chain: Int, _ a: BlockKernels.Factor, _ b: BlockKernels.Factor, _ c: UnsafeMutableRawPointer,
     workspace: UnsafeMutableRawPointer
@@ -232,7 +234,7 @@ struct BlockedProduct {
     for row in stride(from: 0, to: m, by: rowsOfChain) {
       let rows = min(rowsOfChain, m - row)
       kernels.packRows(rows, k: count, source.moved(row: row, kernels.lane), slivers)
-      // The next rows, or the first ones of the chain that this thread most often computes next.
+      // Prefetch the next rows, or the first rows of the chain that this thread most often computes next.
       let next = row + rows < m ? (row: row + rows, column: start) : (row: 0, column: min(start + Self.depth, k))
       kernels.multiply(
         m: rows, n: n, k: count, slivers, panels, c + row * n * kernels.lane.byteCount, leading: n, accumulates: false,
@@ -240,7 +242,7 @@ struct BlockedProduct {
     }
   }
 
-  /// The panels of a task's columns from row `start` of b on.
+  /// The panels of a task's columns, starting at row `start` of `b`.
   private func panels(
     _ columns: Range<Int>, _ start: Int, _ b: BlockKernels.Factor, shared: UnsafeRawPointer,
     workspace: UnsafeMutableRawPointer

@@ -1,19 +1,19 @@
 import ApusDevice
 import CSIMD
 
-/// The order of a matrix in memory: row after row, or column after column.
+/// The layout of a matrix in memory: row-major, or column-major (transposed).
 struct MatrixOrder {
   var isTransposed: Bool
-  /// The distance of rows (of columns where it is transposed).
+  /// The row stride (the column stride if it is transposed).
   var leading: Int
 
-  /// The order in which the same memory is the transpose.
+  /// The layout with which the same memory is the transpose.
   var transposed: MatrixOrder { MatrixOrder(isTransposed: !isTransposed, leading: leading) }
-  /// The distances of rows and of columns.
+  /// The row and column strides.
   var strides: (row: Int, column: Int) { isTransposed ? (1, leading) : (leading, 1) }
 }
 
-/// One factor of a product: read in place, or converted to its lane in shared memory first.
+/// One factor of a product: read in place, or first converted to its lane's type in shared memory.
 struct MatmulOperand {
   let order: MatrixOrder
   let sharedByteCount: Int
@@ -28,7 +28,7 @@ struct MatmulOperand {
   /// Whether all products of the batch read the same matrix.
   let isRepeated: Bool
 
-  /// - Parameter sharedOffset: where in the shared memory a converted matrix goes.
+  /// - Parameter sharedOffset: the offset of a converted matrix in the shared memory.
   init(
     _ operand: Operand, rows: Int, columns: Int, _ step: Matmul,
     _ builder: StepBuilder, at sharedOffset: Int
@@ -54,7 +54,7 @@ struct MatmulOperand {
     sharedByteCount = isConverted ? (copies * rows * columns * step.dtype.lane.byteCount + 63) & ~63 : 0
   }
 
-  /// The order of all matrices of the batch as one, row behind row, or `nil` where they do not lie so.
+  /// The layout of all matrices of the batch stacked into one matrix, or `nil` if their rows are not equally spaced.
   var stackedOrder: MatrixOrder? {
     if isConverted { return isRepeated || order.isTransposed ? nil : order }
     let strides = operand.layout.strides
@@ -70,7 +70,7 @@ struct MatmulOperand {
     return MatrixOrder(isTransposed: false, leading: leading)
   }
 
-  /// Where the elements lie that `position` counts.
+  /// The address from which `position` counts elements.
   func base(_ context: borrowing RunContext) -> UnsafeMutableRawPointer {
     isConverted ? context.shared + sharedOffset : context.address(operand.value)
   }
@@ -108,7 +108,7 @@ struct MatmulOperand {
       var line = task * grain
       let end = min(line + grain, copies * lines)
       while line < end {
-        // Lines that follow each other are one.
+        // Contiguous lines are converted in one call.
         let count = isDense ? min(end, (line / lines + 1) * lines) - line : 1
         let start = origin(line / lines) + line % lines * lineStride
         load(

@@ -2,9 +2,9 @@ import ApusDevice
 import COpenBLAS
 import CSIMD
 
-/// `C = A·B` of one lane on one thread: OpenBLAS for floats, loops for integers.
+/// `C = A·B` for one lane on one thread: OpenBLAS for floating point, loops for integers.
 struct MatrixProduct {
-  /// A row-major factor, or one whose columns follow each other.
+  /// A row-major or column-major factor.
   struct Factor {
     var pointer: UnsafeMutableRawPointer
     var order: MatrixOrder
@@ -36,7 +36,7 @@ struct MatrixProduct {
       lane == .int32 ? table.integer_matmul.0 : lane == .int64 ? table.integer_matmul.1 : nil
   }
 
-  /// `c[m, n] = a[m, k]·b[k, n]`, added to what is there where it accumulates.
+  /// `c[m, n] = a[m, k]·b[k, n]`, or `c += a·b` with `accumulates`.
   func multiply(
     m: Int, n: Int, k: Int, _ a: Factor, _ b: Factor, _ c: UnsafeMutableRawPointer, leading: Int,
     accumulates: Bool = false

@@ -1,12 +1,12 @@
 import ApusDevice
 import CSIMD
 
-/// Products of small matrices of floating-point numbers on one thread, in memory of its own: columns that several
+/// Products of small floating-point matrices on one thread, in the caller's scratch memory; columns that several
 /// products share are packed once.
 struct PackedProduct {
   typealias Factor = BlockKernels.Factor
 
-  /// Columns that products share.
+  /// The columns of a right factor, packed or in place, for one or more products.
   struct Columns {
     fileprivate var panels: csimd_panels
     fileprivate var count: Int
@@ -17,15 +17,15 @@ struct PackedProduct {
   init(_ lane: Lane, _ builder: StepBuilder) { kernels = BlockKernels(lane, builder) }
 
   private static let depth = BlockSchedule.depth
-  /// The longest row in which columns are read where they lie.
+  /// The longest row stride with which columns are read in place.
   private static let longestRowInPlace = 256
 
   /// Bytes of packed columns.
   func columnByteCount(_ columns: Int, k: Int) -> Int { kernels.panelByteCount(columns: columns, k: k) }
-  /// Bytes that a product of so many rows takes.
+  /// Bytes of scratch memory for a product with `rows` rows.
   func rowByteCount(_ rows: Int, k: Int) -> Int { kernels.sliverByteCount(rows: rows, k: min(k, Self.depth)) }
 
-  /// The columns of `b: [k, columns]` as `multiply` takes them: where they lie, or packed in `room`.
+  /// Prepares the columns of `b: [k, columns]` for `multiply`: in place, or packed in `room`.
   func columns(_ columns: Int, k: Int, _ b: Factor, room: UnsafeMutableRawPointer) -> Columns {
     if kernels.canReadInPlace(columns: columns, b.column != 1), b.row <= Self.longestRowInPlace {
       return Columns(panels: kernels.inPlace(b), count: columns)
@@ -34,8 +34,8 @@ struct PackedProduct {
     return Columns(panels: kernels.packed(room, height: k), count: columns)
   }
 
-  /// `c[m, n] = a[m, k]·b[k, n]`, or added to c. Where n is less than the columns of b, those up to the end of a panel
-  /// are written too.
+  /// `c[m, n] = a[m, k]·b[k, n]`, or `c += a·b` with `accumulates`. If n is less than the number of columns of b, the
+  /// columns up to the end of the panel are written too.
   func multiply(
     m: Int, n: Int, k: Int, _ a: Factor, _ b: Columns, _ c: UnsafeMutableRawPointer, leading: Int,
     accumulates: Bool, room: UnsafeMutableRawPointer
@@ -54,6 +54,6 @@ struct PackedProduct {
 }
 
 extension BlockKernels.Factor {
-  /// The same matrix with its axes exchanged.
+  /// The transposed view of the matrix.
   var transposed: BlockKernels.Factor { BlockKernels.Factor(pointer: pointer, row: column, column: row) }
 }

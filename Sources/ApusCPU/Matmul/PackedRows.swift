@@ -1,8 +1,8 @@
 import ApusDevice
 import CSIMD
 
-/// A left factor of floating-point numbers, `[m, k]`, packed once for products with many right factors on threads of their
-/// own. A result is a sum of chains of `BlockSchedule.depth` fused multiply-adds.
+/// A floating-point left factor, `[m, k]`, packed once for products with many right factors that run on different
+/// threads. A result is a sum of accumulation chains of `BlockSchedule.depth` fused multiply-adds.
 struct PackedRows {
   typealias Factor = BlockKernels.Factor
 
@@ -16,14 +16,15 @@ struct PackedRows {
   }
 
   private static let depth = BlockSchedule.depth
-  /// Rows of a right factor further apart than that share places of a cache when they are a power of two apart.
+  /// The longest row stride of a right factor that is read in place: rows at larger power-of-two strides map to the
+  /// same cache sets.
   private static let longestRowInPlace = 512
 
-  /// Chains, which are packed one by one.
+  /// The number of chains, which are packed one by one.
   var chainCount: Int { (k + Self.depth - 1) / Self.depth }
   private var chainByteCount: Int { kernels.sliverByteCount(rows: m, k: min(k, Self.depth)) }
   var byteCount: Int { chainCount * chainByteCount }
-  /// Bytes of temporary memory that a product with so many columns needs.
+  /// Bytes of scratch memory for a product with `columns` columns.
   func workspaceByteCount(columns: Int) -> Int { kernels.panelByteCount(columns: columns, k: min(k, Self.depth)) }
 
   /// Packs one chain.
@@ -33,10 +34,10 @@ struct PackedRows {
       m, k: min(Self.depth, k - start), a.moved(column: start, kernels.lane), rows + chain * chainByteCount)
   }
 
-  /// `c[m, n] = a·b` of packed rows.
+  /// `c[m, n] = a·b` with packed rows of `a`.
   /// - Parameters:
-  ///   - isPadded: whether each row of b has room for a multiple of 16 numbers.
-  ///   - ahead: what is prefetched meanwhile.
+  ///   - isPadded: whether each row of `b` is padded to a multiple of 16 elements.
+  ///   - ahead: memory that is prefetched meanwhile.
   func multiply(
     _ rows: UnsafeRawPointer, n: Int, _ b: Factor, isPadded: Bool, _ c: UnsafeMutableRawPointer, leading: Int,
     room: UnsafeMutableRawPointer, ahead: csimd_prefetch_block

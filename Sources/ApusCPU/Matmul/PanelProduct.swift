@@ -1,19 +1,19 @@
 import ApusDevice
 import CSIMD
 
-/// Products of rows with one matrix `[k, n]` again and again, which lies in panels of columns for that.
+/// Repeated products of rows with one matrix `[k, n]`, which is stored in panels of columns.
 ///
-/// A row is multiplied in the same way alone and beside others.
+/// The result of a row does not depend on the other rows of a product.
 struct PanelProduct {
   let k: Int
   let n: Int
-  /// The distance of the rows of results: whole panels.
+  /// The row stride of results: whole panels.
   let stride: Int
   private let kernels: BlockKernels
-  /// Whether the matrix is read as it lies: copying it takes longer than a few products.
+  /// Whether the matrix is read in place: packing it costs more than a few products.
   private let isInPlace: Bool
 
-  /// - Parameter uses: how many rows there will be for one matrix.
+  /// - Parameter uses: the total number of rows that are multiplied with one matrix.
   init(k: Int, n: Int, uses: Int, _ lane: Lane, _ builder: StepBuilder) {
     self.k = k
     self.n = n
@@ -25,12 +25,12 @@ struct PanelProduct {
 
   /// Bytes that all threads share.
   var sharedByteCount: Int { isInPlace ? 0 : kernels.panelByteCount(columns: n, k: k) }
-  /// Bytes that a product of so many rows takes beside its result.
+  /// Bytes of scratch memory for a product of `rows` rows, in addition to its result.
   func roomByteCount(rows: Int) -> Int { kernels.sliverByteCount(rows: rows, k: k) }
-  /// Bytes of the result of so many rows.
+  /// Bytes of the result of `rows` rows.
   func resultByteCount(rows: Int) -> Int { rows * stride * kernels.lane.byteCount }
 
-  /// The matrix as `multiply(rows:…)` takes it.
+  /// Prepares the matrix for `multiply(rows:…)`: in place, or packed in shared memory.
   func panels(of matrix: UnsafeMutableRawPointer, _ context: borrowing RunContext) -> csimd_panels {
     let factor = BlockKernels.Factor(pointer: UnsafeRawPointer(matrix), row: n, column: 1)
     guard !isInPlace else { return kernels.inPlace(factor) }
@@ -44,7 +44,7 @@ struct PanelProduct {
     return kernels.packed(shared, height: k)
   }
 
-  /// `result[rows, n] = a[rows, k] · matrix`, rows of the result `stride` apart.
+  /// `result[rows, n] = a[rows, k] · matrix`; the row stride of the result is `stride`.
   func multiply(
     rows: Int, _ a: UnsafeRawPointer, leading: Int, _ panels: csimd_panels, _ result: UnsafeMutableRawPointer,
     room: UnsafeMutableRawPointer

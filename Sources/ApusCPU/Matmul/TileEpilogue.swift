@@ -1,13 +1,13 @@
 import ApusDevice
 import CSIMD
 
-/// What happens to the tiles of a product: each is computed where its results go, or beside it, and taken through the
-/// epilogue right after that.
+/// The epilogue of a product's tiles: a tile is computed in the result or in a scratch buffer, and the epilogue runs on
+/// it right afterwards.
 struct TileEpilogue {
-  /// Where a tile is computed.
+  /// The memory in which a tile is computed.
   struct Target {
     var pointer: UnsafeMutableRawPointer
-    /// The distance of its rows.
+    /// The row stride.
     var leading: Int
   }
 
@@ -17,7 +17,7 @@ struct TileEpilogue {
   private let size: Int
   private let tileByteCount: Int
 
-  /// - Parameter elements: those of the largest tile.
+  /// - Parameter elements: the number of elements of the largest tile.
   init(
     _ epilogue: Epilogue, _ lane: Lane, width: Int, elements: Int, _ builder: StepBuilder
   ) throws(DeviceError) {
@@ -26,7 +26,7 @@ struct TileEpilogue {
     tileByteCount = self.epilogue.hasPlace ? 0 : (elements * size + 63) & ~63
   }
 
-  /// Whether tiles stay as they were computed.
+  /// Whether tiles are stored without an epilogue.
   var isPlain: Bool { epilogue.kernel == nil }
   var workspaceByteCount: Int { tileByteCount + epilogue.workspaceByteCount }
 
@@ -38,18 +38,19 @@ struct TileEpilogue {
     fileprivate let frame: RunFrame
     fileprivate let place: UnsafeMutableRawPointer?
 
-    /// Whether tiles are computed where their results go.
+    /// Whether tiles are computed in the result.
     var isInPlace: Bool { place != nil }
 
     /// - Parameters:
     ///   - first: the index of the tile's first element in the whole product.
-    ///   - room: `workspaceByteCount` bytes.
+    ///   - room: `workspaceByteCount` bytes of scratch memory.
     func target(_ first: Int, columns: Int, room: UnsafeMutableRawPointer) -> Target {
       guard let place else { return Target(pointer: room, leading: columns) }
       return Target(pointer: place + first * epilogue.size, leading: epilogue.width)
     }
 
-    /// The epilogue over a tile: at once where its rows are whole, else short rows together and long ones by themselves.
+    /// Runs the epilogue on a tile: in one call if the tile has whole rows, otherwise short rows together and long rows
+    /// one by one.
     func finish(_ first: Int, rows: Int, columns: Int, _ target: Target, room: UnsafeMutableRawPointer) {
       let kernel = epilogue.epilogue
       guard let program = kernel.kernel else { return }

@@ -1,11 +1,11 @@
 import ApusDevice
 import CSIMD
 
-/// What a reduction by columns gives of the result of a product, taken by the product's tasks while their rows are in a
-/// cache: bit for bit what the reduction itself does with the stored result, since that too combines
-/// `ReductionShape.linesAtOnce` lines with each other first. Gradients of biases are such reductions.
+/// Column sums of a product's result, which the product's tasks compute while their rows are in a cache. They equal the
+/// reduction of the stored result bit for bit, because the reduction also combines `ReductionShape.linesAtOnce` lines
+/// with each other first. Bias gradients are such reductions.
 final class ColumnSums {
-  /// One result for each column, from the end of the product to the reduction.
+  /// One sum for each column; valid from the end of the product until the reduction.
   let results: UnsafeMutableRawPointer
   var resultByteCount: Int { width * size }
   /// Bytes that the product's tasks share.
@@ -18,7 +18,7 @@ final class ColumnSums {
   private let reducer: csimd_reducer
   private static let lines = ReductionShape.linesAtOnce
 
-  /// - Parameter value: `shape.reducedCount` lines of `shape.keptCount` numbers of `lane`.
+  /// - Parameter value: the product's result, `shape.reducedCount` lines of `shape.keptCount` elements of `lane`.
   init(of value: Int, _ lane: Lane, _ shape: ReductionShape, _ reducer: csimd_reducer) {
     self.value = value
     self.shape = shape
@@ -31,7 +31,7 @@ final class ColumnSums {
 
   private var groupCount: Int { (shape.reducedCount + Self.lines - 1) / Self.lines }
 
-  /// Takes in a tile that is stored now, whose rows begin with a group of lines and end with one or with the last row.
+  /// Sums a stored tile. Its rows must begin at a group of lines and end at a group's end or at the last row.
   func take(
     rows: Range<Int>, columns: Range<Int>, _ frame: RunFrame, shared: UnsafeMutableRawPointer
   ) {
@@ -44,7 +44,7 @@ final class ColumnSums {
     }
   }
 
-  /// Combines what all tiles left, in the parts and in the order of the reduction.
+  /// Combines the sums of all tiles, in the parts and in the order of the reduction.
   func finish(_ pool: ThreadPool, shared: UnsafeMutableRawPointer) {
     let grain = max(16, TaskLimits.elementCount / max(1, groupCount) / 16 * 16)
     let (levels, parts) = (shape.columnArrayCount - 1, shape.partCount)
@@ -52,7 +52,7 @@ final class ColumnSums {
       let start = task * grain
       let count = min(grain, width - start)
       let distance = grain * size
-      // The levels of each part; the lowest one of a part holds its sums in the end.
+      // The levels of each part; at the end, a part's lowest level holds its sums.
       withUnsafeTemporaryAllocation(byteCount: parts * levels * distance, alignment: 64) { room in
         func numbers(_ part: Int) -> UnsafeMutableRawPointer { room.baseAddress! + part * levels * distance }
         withUnsafePointer(to: reducer) { raw in
@@ -82,12 +82,12 @@ final class ColumnSums {
 }
 
 extension [any CPUStep] {
-  /// Lets products give what reductions of their results by columns ask for.
+  /// Lets products compute the column sums that later reductions of their results need.
   func joinColumnSums(_ plan: Plan) {
     var writers: [Int: Int] = [:]
     for (index, planned) in plan.steps.enumerated() {
       if let reduction = self[index] as? ReductionStep, let source = reduction.columnSource,
-        // What is too large for a cache is written past it.
+        // Larger results are written with non-temporal stores, so no cache has their rows.
         plan.values[source.value].byteCount < CacheLimits.stepByteCount,
         let writer = writers[source.value], let product = self[writer] as? BlockedMatmulStep,
         product.gives(source.value, rows: source.shape.reducedCount, columns: source.shape.keptCount)

@@ -1,7 +1,7 @@
 import ApusDevice
 import CSIMD
 
-/// Sums of parts, in order: `result = parts[0] + parts[1] + …`, each part `count` numbers.
+/// Adds partial results in order: `result = parts[0] + parts[1] + …`; each part has `count` elements.
 struct PartMerger {
   private let count: Int
   private let parts: Int
@@ -16,7 +16,7 @@ struct PartMerger {
     add = try builder.row(.add, lane)
   }
 
-  /// - Parameter partials: the parts, one behind the other.
+  /// - Parameter partials: the parts, contiguous and in order.
   func merge(
     _ context: borrowing RunContext, _ partials: UnsafeMutableRawPointer,
     into result: UnsafeMutableRawPointer

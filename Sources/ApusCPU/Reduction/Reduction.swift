@@ -1,24 +1,24 @@
 import ApusDevice
 import CSIMD
 
-/// A reduction, either by rows (each result takes in its elements one after the other) or by columns
-/// (each reduced position is taken in by all results side by side).
+/// A reduction, either by rows (each result accumulates its elements one after the other) or by columns
+/// (one vector operation accumulates a reduced position into adjacent results).
 ///
-/// Long reductions are cut into parts of a fixed length, whose running values are merged in pairs. Within a part, numbers
-/// are combined in a cascade of chains (see `Kernels/reduce.def`).
+/// Long reductions are split into parts of a fixed length, whose accumulators are merged pairwise. Within a part,
+/// elements are combined in a cascade of chains (see `Kernels/reduce.def`).
 final class ReductionStep: CPUStep, RowwiseStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
   private let shape: ReductionShape
   private let table: ReductionTable
   private let epilogue: EpilogueKernel
-  /// The addresses of the core results, and where they lie in the shared memory.
+  /// The addresses of the core results, and (below) their offsets in the shared memory.
   private let cores: UnsafeMutablePointer<UnsafeMutableRawPointer?>
   private let coreOffsets: [Int]
   private let partsOffset: Int
-  /// A value of lines side by side whose columns are all that is summed, with their shape; `nil` for other reductions.
+  /// The value and shape of a reduction that only sums the columns of a contiguous value; `nil` for other reductions.
   let columnSource: (value: Int, shape: ReductionShape)?
-  /// What the product gives that wrote that value.
+  /// The column sums that the product which wrote this value computes, if any.
   private var columnSums: ColumnSums?
 
   init(_ step: Reduction, _ builder: StepBuilder) throws(DeviceError) {
@@ -63,7 +63,7 @@ final class ReductionStep: CPUStep, RowwiseStep {
 
   // MARK: - Columns of products
 
-  /// The value whose columns are summed as they are stored, contiguously and in floating point.
+  /// The value that a reduction sums by columns, if it is contiguous, of floating point and used unchanged.
   private static func lines(_ step: Reduction, _ builder: StepBuilder) -> Int? {
     let axes = (0..<step.domain.rank).filter { step.domain[$0] > 1 }
     let reduced = axes.prefix { step.axes.contains($0) }
@@ -75,7 +75,7 @@ final class ReductionStep: CPUStep, RowwiseStep {
     return dtype == .float32 || dtype == .float64 ? operand.value : nil
   }
 
-  /// What the product gives that writes the columns' source; from now on the step reads nothing else.
+  /// Creates the column sums for the product that writes the source; from now on the step reads only these sums.
   func sumsOfProduct(_ value: Int) -> ColumnSums {
     let sums = ColumnSums(of: value, table.resultLanes[0], shape, table.reducer)
     columnSums = sums
@@ -84,7 +84,7 @@ final class ReductionStep: CPUStep, RowwiseStep {
 
   // MARK: - Rows
 
-  /// Whether each result is computed in one go.
+  /// Whether the reduction is by rows and not split into parts.
   var isWhole: Bool { shape.byRows && shape.partCount == 1 }
 
   var weight: Int { shape.keptCount * shape.reducedCount * table.weight }
@@ -101,7 +101,7 @@ final class ReductionStep: CPUStep, RowwiseStep {
     }
   }
 
-  /// Takes results through the epilogue that `compute` writes, given where the first of all rows has its own.
+  /// Runs `compute` and then the epilogue on its results. `compute` receives the addresses of the results of row 0.
   func run(
     rows: Range<Int>, _ frame: RunFrame, workspace: UnsafeMutableRawPointer, shared: UnsafeMutableRawPointer,
     compute: (UnsafePointer<UnsafeMutableRawPointer?>) -> Void
@@ -163,17 +163,17 @@ final class ReductionStep: CPUStep, RowwiseStep {
   }
 }
 
-/// How a reduction is cut. Where one result's elements are cut, it is by the shape alone, so that sums add in the same
-/// order whatever is computed ahead of them.
+/// The split of a reduction into tasks and parts. The parts of one result depend on the shape alone, so that the order
+/// of summation does not depend on the prologue's cost.
 struct ReductionShape {
   let keptCount: Int
   let reducedCount: Int
   let byRows: Bool
-  /// Results of a task, and reduced positions of a part.
+  /// Results per task, and (below) reduced positions per part.
   private let keptGrain: Int
   private let partLength: Int
 
-  /// Lines of columns that are combined with each other first.
+  /// The lines that a reduction by columns combines with each other first.
   static let linesAtOnce = Int(CSIMD_LINES_AT_ONCE)
 
   init(_ step: Reduction, weight: Int) {
@@ -184,9 +184,9 @@ struct ReductionShape {
       partLength = TaskLimits.elementCount
       keptGrain = max(1, TaskLimits.weight / weight / max(1, min(reducedCount, partLength)))
     } else {
-      // Whole lines of memory as long as can be, whose sums still stay in a first-level cache.
+      // Lines are as long as possible while their sums stay in an L1 cache.
       keptGrain = max(1, min(keptCount, 4096))
-      // Parts only where the results alone do not make enough tasks.
+      // A reduction has several parts only if its results alone do not make enough tasks.
       let blocks = (keptCount + keptGrain - 1) / keptGrain
       let parts = min(
         reducedCount * keptGrain / TaskLimits.elementCount, (16 + blocks - 1) / max(1, blocks))
@@ -197,7 +197,7 @@ struct ReductionShape {
 
   var partCount: Int { max(1, (reducedCount + partLength - 1) / partLength) }
   var blockCount: Int { (keptCount + keptGrain - 1) / keptGrain }
-  /// Of a reduction by columns, the arrays that a part needs for each reducer.
+  /// The arrays per reducer that a part of a reduction by columns needs.
   var columnArrayCount: Int { Int(csimd_column_arrays(Int64(min(partLength, reducedCount)))) }
 
   func kept(_ block: Int) -> (lower: Int64, upper: Int64) {
@@ -208,7 +208,7 @@ struct ReductionShape {
     (Int64(number * partLength), Int64(min((number + 1) * partLength, reducedCount)))
   }
 
-  /// Rows, where the innermost axes are reduced and not short.
+  /// Whether to reduce by rows: the innermost axes are reduced and not short.
   static func prefersRows(_ step: Reduction) -> Bool {
     let axes = (0..<step.domain.rank).filter { step.domain[$0] > 1 }
     guard let inner = axes.last, axes.contains(where: { !step.axes.contains($0) }) else { return true }

@@ -1,15 +1,15 @@
 import ApusDevice
 import CSIMD
 
-/// A reduction as C sees it: the kernel over the inner axes, the reducers, and how the outer axes move
-/// the kernel's arguments.
+/// The C description of a reduction: the kernel over the inner axes, the reducers, and the strides of the kernel's
+/// arguments along the outer axes.
 final class ReductionTable {
   let kernel: Kernel
   let raw: UnsafeMutablePointer<csimd_reduction>
-  /// A measure of the work of one element, whether the kernel does it or the reducers.
+  /// The estimated cost of one element in the kernel and in the reducers.
   let weight: Int
   let count: Int
-  /// The lanes of the results: of argmin and argmax `int64`.
+  /// The lanes of the results: `int64` for argmin and argmax.
   let resultLanes: [Lane]
   private let lanes: [Lane]
 
@@ -63,10 +63,10 @@ final class ReductionTable {
   /// The first of the reducers.
   var reducer: csimd_reducer { raw.pointee.reducers[0]!.pointee }
 
-  /// Bytes of the running values of one result.
+  /// Bytes of the accumulators of one result.
   var stateByteCount: Int { count * Int(CSIMD_STATE_BYTES) }
 
-  /// Bytes of the running values of a part of a reduction by columns.
+  /// Bytes of the accumulators of one part of a reduction by columns.
   func columnByteCount(_ shape: ReductionShape) -> Int { count * 8 * shape.columnArrayCount * shape.keptCount }
 
   private static func copy<T>(_ array: [T]) -> UnsafePointer<T> {
@@ -77,7 +77,8 @@ final class ReductionTable {
 }
 
 extension Kernel {
-  /// Whether the first of two outputs are numbers that lie side by side in lines, and the second the same for all lines.
+  /// Whether the kernel has two outputs, of which the first is an array of contiguous lines and the second is the same
+  /// for all lines.
   fileprivate func givesLines(_ outer: [csimd_layout]) -> Bool {
     let outputs = UnsafeBufferPointer(start: raw.pointee.outputs, count: Int(raw.pointee.output_count))
     guard outputs.count == 2, outputs.allSatisfy({ $0.reg < raw.pointee.argument_count }) else { return false }
@@ -90,11 +91,11 @@ extension Kernel {
     return lies(raw.pointee.arguments[numbers]) && outer[numbers].rank == 1 && isFixed
   }
 
-  /// For each argument of the kernel, where the outer axes move it. What has no layout stays.
+  /// For each argument of the kernel, its layout along the outer axes; an argument without a layout does not move.
   func movement(_ inputs: [Argument], of domain: Shape, axes: [Int]) -> [csimd_layout] {
     let still = Layout(shape: domain.selecting(axes), strides: Shape(repeating: 0, count: axes.count))
     return (0..<Int(raw.pointee.argument_count)).map { (index: Int) -> csimd_layout in
-      // Constants stand behind the inputs.
+      // Constants follow the inputs.
       guard index < inputs.count, var layout = inputs[index].layout?.selecting(axes) else { return still.raw }
       layout.offset = 0
       return layout.raw

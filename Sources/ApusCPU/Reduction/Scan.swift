@@ -1,14 +1,14 @@
 import ApusDevice
 import CSIMD
 
-/// A running sum or product along the middle axis of `[outer, extent, inner]`, a few lines at a time.
+/// A cumulative sum or product along the middle axis of `[outer, extent, inner]`, a few lines at a time.
 final class ScanStep: CPUStep {
   let workspaceByteCount: Int
   private let step: Scan
   private let scan: csimd_scan
   private let load: csimd_load
   private let store: csimd_store
-  /// Neighbours along the inner axis that a task takes along, and the lines of them that a first-level cache holds.
+  /// Elements of the inner axis per task, and (below) lines of this width that an L1 cache holds.
   private let width: Int
   private let lineCount: Int
   private static let maximumWidth = 256
@@ -43,7 +43,7 @@ final class ScanStep: CPUStep {
     }
   }
 
-  /// Scans the lines of a block. Narrow types are combined in their lane and rounded when stored.
+  /// Scans the lines of a block. Narrow types are combined in their lane's type and rounded when stored.
   private func run(
     _ outer: Int, _ block: Int, _ source: UnsafeMutableRawPointer, _ result: UnsafeMutableRawPointer,
     _ workspace: UnsafeMutableRawPointer
@@ -56,7 +56,7 @@ final class ScanStep: CPUStep {
       let lines = min(lineCount, step.extent - taken)
       let line = step.isReversed ? step.extent - taken - lines : taken
       let first = (outer * step.extent + line) * step.inner + block * width
-      // Whole lines lie one behind the other.
+      // Lines over the whole inner axis are contiguous.
       let (pieces, length) = count == step.inner ? (1, lines * count) : (lines, count)
       for piece in 0..<pieces {
         load(length, values + piece * count * laneSize, source + (first + piece * step.inner) * size, 1)

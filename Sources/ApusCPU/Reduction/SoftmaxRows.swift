@@ -1,11 +1,11 @@
 import ApusDevice
 import CSIMD
 
-/// Steps of a plan that subtract their maxima from the numbers of rows and sum the exponentials: the maximum, what is
-/// subtracted (the maximum, or a scalar where that is not finite), the exponentials where they are stored, their sum, and
-/// their products with its reciprocal.
+/// Consecutive steps of a plan that compute a softmax or log-sum-exp of rows: the maximum, the shift that is subtracted
+/// (the maximum, or a scalar if the maximum is not finite), the exponentials if they are stored, their sum, and the
+/// exponentials times the reciprocal of the sum.
 struct SoftmaxPattern {
-  /// How many steps, from the maximum on.
+  /// The number of steps, including the maximum.
   private(set) var count = 1
   private(set) var sum = 0
   let numbers: Int
@@ -16,7 +16,7 @@ struct SoftmaxPattern {
   private(set) var exponentials: Int?
   private(set) var quotients: Int?
 
-  /// Exponentials that nothing reads behind the steps: they are not stored.
+  /// Exponentials that nothing reads after the steps: they are not stored.
   private(set) var unstored: Int?
 
   /// The values that the steps use when they run as one.
@@ -25,15 +25,15 @@ struct SoftmaxPattern {
     return all.filter { $0 != unstored }
   }
 
-  /// Rows of less than a vector would be padded more than computed.
+  /// The shortest row: with fewer elements than a vector, most of the work would be padding.
   private static let leastLength = 16
   private let domain: Shape
   private let axes: [Int]
 
-  /// The steps from the first of `steps` on, as many as there are; `nil` where they are others.
+  /// Matches the longest pattern at the start of `steps`; `nil` if they are other steps.
   ///
   /// - Parameters:
-  ///   - isLast: whether nothing reads a value behind the step of a number.
+  ///   - isLast: whether no step after step number `step` reads a value.
   ///   - mayAlias: whether two values may share bytes.
   init?(_ steps: [Step], isLast: (_ value: Int, _ step: Int) -> Bool, mayAlias: (Int, Int) -> Bool) {
     guard case .reduction(let maximum)? = steps.first, maximum.reducers == [.max],
@@ -111,7 +111,7 @@ struct SoftmaxPattern {
     return result(step, register: 2)
   }
 
-  /// The value that a step writes as a whole, unless it converts.
+  /// The value that a step writes completely and without conversion.
   private func result(_ step: Elementwise, register: Int) -> Int? {
     guard step.program.outputs == [.init(register: register, dtype: lane.dtype)],
       step.segments[0].results[0].layout.isIdentity
@@ -135,7 +135,7 @@ struct SoftmaxPattern {
     return operand.value == value && operand.layout.isIdentity
   }
 
-  /// Whether an argument is a number of each row, the same all over the row.
+  /// Whether an argument reads `value` with one element per row, broadcast over the row.
   private func isRepeated(_ argument: Argument, _ value: Int) -> Bool {
     guard case .tensor(let operand) = argument, operand.value == value else { return false }
     let kept = (0..<domain.rank).filter { !axes.contains($0) }
@@ -143,7 +143,7 @@ struct SoftmaxPattern {
   }
 }
 
-/// What softmax and log-sum-exp do with the numbers of their rows, in one pass over them.
+/// Computes the softmax or log-sum-exp of rows in one step.
 final class SoftmaxRowsStep: RowwiseStep {
   let workspaceByteCount: Int
   let weight: Int
@@ -155,7 +155,7 @@ final class SoftmaxRowsStep: RowwiseStep {
 
   var sharedByteCount: Int { sum.sharedByteCount }
 
-  /// - Parameter steps: those that it stands for.
+  /// - Parameter steps: the steps that it replaces.
   init(_ pattern: SoftmaxPattern, _ steps: [any RowwiseStep], _ builder: StepBuilder) {
     self.pattern = pattern
     sum = steps[pattern.sum] as! ReductionStep
@@ -179,7 +179,7 @@ final class SoftmaxRowsStep: RowwiseStep {
       value.map { frame.values[$0]! + rows.lowerBound * count * byteCount }
     }
     sum.run(rows: rows, frame, workspace: workspace, shared: shared) { cores in
-      // Quotients are made of a row of exponentials at a time.
+      // Quotients are computed from one row of exponentials at a time, held in the workspace.
       let stored = pattern.unstored == nil ? numbers(pattern.exponentials, perRow: pattern.length) : nil
       let exponentials = pattern.quotients == nil ? stored : workspace + rowOffset
       var raw = csimd_softmax(

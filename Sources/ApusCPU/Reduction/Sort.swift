@@ -1,7 +1,7 @@
 import ApusDevice
 import CSIMD
 
-/// The stable order of each row, by a radix sort of keys that order as the numbers do.
+/// The stable sort order of each row, by a radix sort of keys with the same order as the values.
 final class SortStep: CPUStep {
   let workspaceByteCount: Int
   private let step: Sort
@@ -10,11 +10,11 @@ final class SortStep: CPUStep {
   init(_ step: Sort, _ builder: StepBuilder) {
     self.step = step
     load = csimd_find_load(builder.loops, Int32(step.dtype.rawValue))
-    // Keys and places, each twice.
+    // Keys and positions, each twice.
     workspaceByteCount = step.columns * 32 + 64
   }
 
-  /// Rows of a task.
+  /// Rows per task.
   private var grain: Int { max(1, 4096 / max(1, step.columns)) }
   var taskCount: Int { (step.rows + grain - 1) / grain }
 

@@ -1,8 +1,8 @@
 import ApusDevice
 import CSIMD
 
-/// Attention, block of queries by block of queries: the weights of a block of keys are worked out, used and forgotten
-/// (Dao et al., 2022), with the running peak and sum of each row (Milakov, Gimelshein, 2018).
+/// Attention computed in blocks of queries and keys: the weights of each block are computed, used and discarded
+/// (Dao et al., 2022), with a running maximum and sum for each row (Milakov, Gimelshein, 2018).
 final class AttentionStep: CPUStep {
   let workspaceByteCount: Int
   private let step: Attention
@@ -13,8 +13,8 @@ final class AttentionStep: CPUStep {
   private let rowByteCount: Int
   private let weightByteCount: Int
 
-  /// What a thread's memory holds: weights, the sum of each query's, packed keys and values of a block, other packed
-  /// rows, words.
+  /// The buffers in a thread's workspace: weights, their sum for each query, packed keys and values of a block, other
+  /// packed rows, random words for dropout.
   private struct Room {
     var weights: UnsafeMutableRawPointer
     var sums: UnsafeMutableRawPointer
@@ -24,7 +24,7 @@ final class AttentionStep: CPUStep {
     var words: UnsafeMutableRawPointer
   }
 
-  /// Where a task's queries and what is known of them lie.
+  /// The addresses of the output, running maxima and sums of a block of queries.
   private struct Rows {
     var output: UnsafeMutableRawPointer
     var peaks: UnsafeMutableRawPointer
@@ -64,7 +64,7 @@ final class AttentionStep: CPUStep {
     }
   }
 
-  /// Some queries of a head.
+  /// Computes the output of a range of queries of one head.
   private func run(
     _ line: Int, _ queries: Range<Int>, _ result: UnsafeMutableRawPointer, _ frame: RunFrame, _ room: Room
   ) {
@@ -104,7 +104,7 @@ final class AttentionStep: CPUStep {
     blocks.pick(\.attention_finish)(&whole, room.sums, peaks, output)
   }
 
-  /// Some queries and a block of keys.
+  /// Accumulates the output of a block of queries over a block of keys.
   private func attend(
     _ block: csimd_weights, _ query: PackedProduct.Factor,
     _ columns: (key: PackedProduct.Columns, value: PackedProduct.Columns), _ rows: Rows, _ room: Room

@@ -1,14 +1,14 @@
 import ApusDevice
 import CSIMD
 
-/// What both passes of attention share: operands, blocks of queries and keys, masks.
+/// The operands, blocks of queries and keys, and masks that both passes of attention share.
 ///
-/// Blocks are cut by the shape alone, and what a task adds up it adds in order.
+/// The split into blocks depends on the shape alone, and a task accumulates its blocks in order.
 struct AttentionBlocks {
-  /// Queries of a task and keys of a block, whose columns are packed once.
+  /// The queries of a task, and (below) the keys of a block, which a task packs once.
   static let queryBlock = 128
   static let keyBlock = 256
-  /// Queries of a block: few, since all of them are multiplied by the keys that the last one may attend to.
+  /// The queries of a block: few, because each of them is multiplied by all keys that the last one may attend to.
   private static let rowBlock = 36
 
   let geometry: Attention.Geometry
@@ -25,13 +25,13 @@ struct AttentionBlocks {
     table = builder.loops
   }
 
-  /// Keys of a block, and the distance of its rows.
+  /// The keys of a block, and (below) the row stride of its weights.
   var keysOfBlock: Int { min(geometry.keys, Self.keyBlock) }
   var stride: Int { (keysOfBlock + 15) & ~15 }
   var queriesOfBlock: Int { min(geometry.queries, Self.rowBlock) }
-  /// Bytes of the weights of a block, with room for the last vector.
+  /// Bytes of the weights of a block, padded for the last vector.
   var weightByteCount: Int { (queriesOfBlock * stride + 16) * lane.byteCount }
-  /// Bytes of a number for each query of a task.
+  /// Bytes of an array with one value for each query of a task.
   var rowByteCount: Int { (min(geometry.queries, Self.queryBlock) * lane.byteCount + 63) & ~63 }
 
   /// The blocks of a task's queries.
@@ -41,10 +41,10 @@ struct AttentionBlocks {
     }
   }
 
-  /// Bytes of the words of a row of a block's weights.
+  /// Bytes of the random words for one row of a block's weights.
   var wordByteCount: Int { step.dropout == nil ? 0 : (keysOfBlock + 16) * 4 }
 
-  /// Where a head of an operand begins, and the distance of its rows.
+  /// The address of a row of an operand's head, and the row stride.
   func rows(_ operand: Operand, _ batch: Int, _ head: Int, from row: Int, _ context: RunFrame) -> PackedProduct.Factor {
     let strides = operand.layout.strides
     let place = operand.layout.offset + batch * strides[0] + head * strides[1] + row * strides[2]
@@ -53,18 +53,18 @@ struct AttentionBlocks {
     return PackedProduct.Factor(pointer: base, row: leading, column: 1)
   }
 
-  /// How many keys come before the first query; for all where nothing is causal.
+  /// The number of keys before the first query's own key; all keys if attention is not causal.
   func offset(_ context: RunFrame) -> Int {
     guard step.isCausal else { return geometry.keys }
     guard let offset = step.offset else { return 0 }
     return Int(clamping: context.values[offset]!.load(as: Int64.self)).clamped(to: geometry.queries + geometry.keys)
   }
 
-  /// The keys that the queries ahead of `end` may attend to.
+  /// The number of keys that the queries before `end` may attend to.
   func reach(_ end: Int, _ offset: Int) -> Int { max(0, min(geometry.keys, end + offset)) }
 
-  /// The weights of some queries and keys of a head.
-  /// - Parameter words: room for `wordByteCount`.
+  /// Describes the weights of a range of queries and keys of one head.
+  /// - Parameter words: a buffer of `wordByteCount` bytes.
   func block(
     _ batch: Int, _ head: Int, queries: Range<Int>, keys: Range<Int>, offset: Int, words: UnsafeMutableRawPointer,
     _ context: RunFrame
@@ -100,12 +100,12 @@ struct AttentionBlocks {
     return result
   }
 
-  /// The function of this lane.
+  /// The function for this lane.
   func pick<F>(_ functions: KeyPath<csimd_table, (F?, F?)>) -> F { lane.entry(of: table.pointee[keyPath: functions]) }
 }
 
 extension Layout {
-  /// Where an element lies.
+  /// The offset of an element.
   fileprivate func place(_ index: [Int]) -> Int { zip(index, strides).reduce(offset) { $0 + $1.0 * $1.1 } }
 }
 
@@ -114,7 +114,7 @@ extension Int {
 }
 
 extension Int {
-  /// `0 ..< self` in pieces of `size`.
+  /// Splits `0 ..< self` into ranges of `size`; the last may be shorter.
   func pieces(of size: Int) -> [Range<Int>] {
     Swift.stride(from: 0, to: self, by: size).map { $0..<Swift.min($0 + size, self) }
   }

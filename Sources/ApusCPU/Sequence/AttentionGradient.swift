@@ -1,12 +1,13 @@
 import ApusDevice
 import CSIMD
 
-/// The gradients of attention, head of keys by head of keys; weights are worked out a second time from the logarithms
-/// of their sums (Dao et al., 2022):
+/// The gradients of attention, one head of keys per task. Weights are recomputed from the logarithms of their sums
+/// (Dao et al., 2022):
 /// ```
-/// P = exp(scale · Q Kᵀ − log),  dV = (F · P)ᵀ dY,  dS = scale · P · (F · dY Vᵀ − rows of dY · Y),  dQ = dS K,  dK = dSᵀ Q
+/// P = exp(scale · Q Kᵀ − log),  dV = (F · P)ᵀ dY,  dS = scale · P · (F · dY Vᵀ − rows of dY · Y),
+/// dQ = dS K,  dK = dSᵀ Q
 /// ```
-/// `F` is what dropout multiplies weights by.
+/// `F` is the factor by which dropout multiplies each weight.
 final class AttentionGradientStep: CPUStep {
   let workspaceByteCount: Int
   private let step: Attention
@@ -41,8 +42,8 @@ final class AttentionGradientStep: CPUStep {
       + blocks.wordByteCount
   }
 
-  /// What a thread's memory holds: weights, their gradients, a number for each query, packed keys and values of a
-  /// block, other packed columns and rows, words.
+  /// The buffers in a thread's workspace: weights, their gradients, one dot product for each query, packed keys and
+  /// values of a block, other packed columns and rows, random words for dropout.
   private struct Room {
     var weights: UnsafeMutableRawPointer
     var slopes: UnsafeMutableRawPointer
@@ -65,7 +66,7 @@ final class AttentionGradientStep: CPUStep {
       columns: columns, rows: rows, words: rows + rowByteCount)
   }
 
-  /// Where the gradients of a head and its group begin.
+  /// The addresses of the gradients of a head and its group.
   private struct Targets {
     var query: UnsafeMutableRawPointer
     var key: UnsafeMutableRawPointer
@@ -145,7 +146,7 @@ final class AttentionGradientStep: CPUStep {
     var slope: PackedProduct.Factor
   }
 
-  /// Some queries and a block of keys, which begin where `rows` and `targets` point.
+  /// Accumulates the gradients of a block of queries and keys, which begin at the addresses in `rows` and `targets`.
   private func attend(
     _ block: csimd_weights, _ logarithms: UnsafeMutableRawPointer,
     _ columns: (key: PackedProduct.Columns, value: PackedProduct.Columns), _ room: Room, _ rows: Rows,

@@ -1,13 +1,13 @@
 import ApusDevice
 import CSIMD
 
-/// The steps of a body, run for one element of the sequences after the other.
+/// Runs the steps of a loop body once for each element of the sequences, in order.
 final class LoopStep: CPUStep {
   private let step: Loop
   private let steps: [any CPUStep]
   private let frame: RunFrame
-  /// Where the body's values lie: a value of the whole plan, bytes from there on, and how many more each place in
-  /// the sequences adds.
+  /// The addresses of the body's values: a value of the whole plan, a byte offset into it, and a byte stride for each
+  /// position in the sequences.
   private let places: [(value: Int, offset: Int, stride: Int)]
   private let carriedByteCounts: [Int]
   let workspaceByteCount: Int

@@ -1,10 +1,10 @@
 import ApusDevice
 import CSIMD
 
-/// What both passes of a recurrent layer share: how the batch is cut, and where a row of a value begins.
+/// The split of the batch and the row addresses that both passes of a recurrent layer share.
 ///
-/// A task goes through all times with some of the sequences: no thread waits for another between times. Sequences do
-/// not depend on each other, and neither do products of their rows: here the batch may be cut by the number of threads.
+/// A task processes all time steps of some of the sequences, so that no thread waits for another between time steps.
+/// Sequences and the products of their rows are independent: the number of threads may affect the split of the batch.
 struct RecurrentRows {
   let geometry: Recurrent.Geometry
   let lane: Lane
@@ -21,7 +21,7 @@ struct RecurrentRows {
 
   /// The most sequences that a task of this batch may have.
   var most: Int { min(geometry.batch, Self.limit) }
-  /// Bytes of a state.
+  /// Bytes of one state vector.
   var byteCount: Int { geometry.size * lane.byteCount }
 
   func tasks(_ pool: ThreadPool) -> [Range<Int>] {
@@ -29,13 +29,13 @@ struct RecurrentRows {
     return geometry.batch.pieces(of: max(min(geometry.batch, 4), (geometry.batch + count - 1) / count))
   }
 
-  /// Whether a sequence has an element at a place.
+  /// Whether a sequence has an element at a time step.
   func isHeld(_ place: Int, _ row: Int, _ frame: RunFrame) -> Bool {
     guard let mask else { return true }
     return (frame.values[mask]! + place * geometry.batch + row).load(as: UInt8.self) != 0
   }
 
-  /// Where the numbers of a sequence at a place begin, in an array with `width` states for each.
+  /// The address of a sequence's row at a time step, in an array with `width` state vectors per row.
   func row(_ base: UnsafeMutableRawPointer, _ place: Int, _ row: Int, width: Int = 1) -> UnsafeMutableRawPointer {
     base + (place * geometry.batch + row) * width * byteCount
   }
@@ -45,7 +45,7 @@ struct RecurrentRows {
   }
 }
 
-/// A recurrent layer forward.
+/// The forward pass of a recurrent layer.
 final class RecurrentStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -72,7 +72,7 @@ final class RecurrentStep: CPUStep {
     context.pool.run(tasks.count) { task, worker in self.run(tasks[task], panels, frame, workspaces[worker]) }
   }
 
-  /// All times of some sequences.
+  /// Runs all time steps of a range of sequences.
   private func run(
     _ batch: Range<Int>, _ panels: csimd_panels, _ frame: RunFrame, _ workspace: UnsafeMutableRawPointer
   ) {
@@ -104,7 +104,7 @@ final class RecurrentStep: CPUStep {
     }
   }
 
-  /// One time of one sequence.
+  /// Runs one time step of one sequence.
   private func run(
     _ place: Int, _ row: Int, product: UnsafeMutableRawPointer, state: UnsafeMutableRawPointer,
     cell: UnsafeMutableRawPointer, _ result: UnsafeMutableRawPointer, _ frame: RunFrame

@@ -1,7 +1,7 @@
 import ApusDevice
 import CSIMD
 
-/// The gradients of a recurrent layer, from the last time to the first.
+/// The gradients of a recurrent layer, from the last time step to the first.
 final class RecurrentGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -30,16 +30,16 @@ final class RecurrentGradientStep: CPUStep {
     context.pool.run(tasks.count) { task, worker in self.run(tasks[task], panels, frame, workspaces[worker]) }
   }
 
-  /// What one time of a sequence is told beside its place.
+  /// The gradients that one time step of a sequence receives from the next.
   private struct Row {
-    /// What came through the product of the time behind.
+    /// The state's gradient through the matrix product of the next time step.
     var product: UnsafeMutableRawPointer
-    /// What came past it; and for `c`.
+    /// The state's gradient that bypasses that product, and (below) the gradient of the cell state `c`.
     var carried: UnsafeMutableRawPointer
     var carriedCell: UnsafeMutableRawPointer
   }
 
-  /// All times of some sequences.
+  /// Runs all time steps of a range of sequences.
   private func run(
     _ batch: Range<Int>, _ panels: csimd_panels, _ frame: RunFrame, _ workspace: UnsafeMutableRawPointer
   ) {
@@ -90,7 +90,7 @@ final class RecurrentGradientStep: CPUStep {
     }
   }
 
-  /// One time of one sequence.
+  /// Runs one time step of one sequence.
   private func run(
     _ place: Int, after previous: Int?, _ row: Int, _ parts: Row, _ result: UnsafeMutableRawPointer, _ frame: RunFrame
   ) {

@@ -1,6 +1,6 @@
 import ApusFiles
 
-/// The King James Bible, as the Debian package `bible-kjv` prints it: one verse a line, `Ge1:1 In the beginning …`.
+/// The King James Bible, as the Debian package `bible-kjv` prints it: one verse per line, `Ge1:1 In the beginning …`.
 enum Bible {
   static let program = "/usr/bin/bible"
   private static let remedy = "install it with: apt-get install bible-kjv"
@@ -25,14 +25,14 @@ enum Bible {
 
   static let groupNames = groups.map(\.name)
 
-  /// The verses without their numbers, each with the group of its book.
+  /// The verses without their numbers, each labelled with the group of its book.
   static func verses() throws(DataError) -> LabelledTexts {
     var (texts, labels) = ([String](), [Int32]())
     var books: [Substring] = []
     let bounds = groups.reduce(into: [0]) { $0.append($0.last! + $1.books) }.dropFirst()
     for line in try text().split(separator: "\n") {
       let parts = line.split(separator: " ", maxSplits: 1)
-      // "1Sam3:4": the book ends where the number of the chapter begins.
+      // "1Sam3:4": the book's name ends where the chapter number begins.
       guard parts.count == 2, let colon = parts[0].firstIndex(of: ":"),
         let last = parts[0][..<colon].lastIndex(where: { !$0.isNumber })
       else { continue }

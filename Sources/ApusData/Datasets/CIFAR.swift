@@ -1,7 +1,7 @@
 import ApusFiles
 
-/// The pictures of CIFAR-10 and CIFAR-100 (Krizhevsky: "Learning multiple layers of features from tiny images", 2009),
-/// in their binary version: a folder of its files, or the archive that they come in, which is streamed.
+/// The images of CIFAR-10 and CIFAR-100 (Krizhevsky: "Learning multiple layers of features from tiny images", 2009), in
+/// the binary version, read from a folder of the files or streamed from the distributed archive.
 ///
 /// ```
 /// record: a byte for each label, 32 · 32 of red, 32 · 32 of green, 32 · 32 of blue
@@ -10,13 +10,13 @@ struct CIFAR: Sendable {
   let name: String
   let trainFiles: [String]
   let testFile: String
-  /// The file of the classes' names, one a line.
+  /// The name of the file with the class names, one per line.
   let nameFile: String
-  /// How many classes each label of a record tells apart.
+  /// The number of classes of each label in a record.
   let classCounts: [Int]
-  /// Which label of a record is learnt.
+  /// The index of the record's label that is used as the class.
   let label: Int
-  /// The archive, for the error when files are not there.
+  /// The file name of the archive, for the error message when files are missing.
   let archiveName: String
 
   static let ten = CIFAR(
@@ -32,7 +32,7 @@ struct CIFAR: Sendable {
   private static let side = 32
   private static let channels = 3
   private static let pixelCount = channels * side * side
-  /// Seven times the largest file there is.
+  /// The most bytes to read from one file: seven times the size of the largest file.
   private static let byteLimit = 1 << 30
   private static let nameLimit = 1 << 16
 
@@ -42,7 +42,7 @@ struct CIFAR: Sendable {
   }
 
   /// Reads all images into memory.
-  /// - Parameter path: a folder that has the files, or a folder with them, or a tar archive
+  /// - Parameter path: a folder that contains the files, a folder with a subfolder that contains them, or a tar archive
   func load(_ path: String) throws(DataError) -> ImageDataset {
     var files = FileSystem.isDirectory(path) ? try readFolder(path) : try readArchive(path)
     guard let names = files.names else { throw missing("\(path)/\(nameFile)") }
@@ -55,7 +55,7 @@ struct CIFAR: Sendable {
     return ImageDataset(name: name, classNames: names, train: train.images, test: test.images)
   }
 
-  /// What has been read.
+  /// The records and class names read so far.
   private struct Files {
     var records: [String: Records] = [:]
     var names: [String]?
@@ -71,7 +71,7 @@ struct CIFAR: Sendable {
     }
 
     var images: ImageSet {
-      // Planes are stored as they are in memory.
+      // The file stores the channel planes in the order of `ImageSet`.
       ImageSet(channels: channels, height: side, width: side, pixels: pixels, labels: labels)
     }
   }

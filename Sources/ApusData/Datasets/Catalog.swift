@@ -1,26 +1,27 @@
 import ApusFiles
 
-/// A data set that can be named: `fashion-mnist`, `mnist:DIR`, `text:FILE`, …
+/// A data set that a source string can name: `fashion-mnist`, `mnist:DIR`, `text:FILE`, …
 public struct DatasetDescription: Sendable {
-  /// What a data set consists of, and how it is read; the closures get what a source says behind its colon.
+  /// The kind of content and the closure that reads it; the closure receives the text after the colon of a source.
   enum Content: Sendable {
-    /// Images with classes; `nil` where their size `[channels, height, width]` or the classes depend on the files.
+    /// Labelled images; the size `[channels, height, width]` or the class names are `nil` when they depend on the
+    /// files.
     case images(
       size: [Int]?, classNames: [String]?, @Sendable (String, SplitOptions) throws(DataError) -> ImageDataset)
-    /// Running text, before any of it is held out.
+    /// Running text, before the test split is held out.
     case text(@Sendable (String) throws(DataError) -> String)
-    /// Texts with classes, before any are held out; `nil` when the classes depend on the file.
+    /// Labelled texts, before the test split is held out; the class names are `nil` when they depend on the file.
     case labelledTexts(
       classNames: [String]?, @Sendable (String) throws(DataError) -> (texts: LabelledTexts, classNames: [String]))
-    /// Rows of a table; what is learnt of it depends on the file.
+    /// Rows of a table; the target column depends on the file.
     case table
   }
 
   public let name: String
-  /// What follows the name and a colon in a source, for example `DIR`; `nil` when nothing does.
+  /// The placeholder for the text after the colon in a source, for example `DIR`; `nil` when the source has no colon.
   public let argument: String?
   public let summary: String
-  /// The file or directory that is read unless another is named.
+  /// The file or directory that is read by default.
   public let defaultPath: String?
   let content: Content
 
@@ -32,7 +33,7 @@ public struct DatasetDescription: Sendable {
     self.content = content
   }
 
-  /// How the data set is written as a source: `mnist:DIR`.
+  /// The source string that names the data set: `mnist:DIR`.
   public var source: String { argument.map { "\(name):\($0)" } ?? name }
 
   /// `images`, `text`, `labelled texts` or `table rows`.
@@ -45,13 +46,13 @@ public struct DatasetDescription: Sendable {
     }
   }
 
-  /// Whether it consists of rows of a table.
+  /// Whether the content is rows of a table.
   public var isTable: Bool { if case .table = content { true } else { false } }
 
-  /// `[channels, height, width]`; `nil` where there are no images, or of more than one size.
+  /// `[channels, height, width]`; `nil` when the content is not images, or when the image size depends on the files.
   public var imageSize: [Int]? { if case .images(let size, _, _) = content { size } else { nil } }
 
-  /// `nil` when there are none, or when they depend on what is named.
+  /// The class names; `nil` when there are none, or when they depend on the files.
   public var classNames: [String]? {
     switch content {
     case .images(_, let names, _): names
@@ -60,7 +61,7 @@ public struct DatasetDescription: Sendable {
     }
   }
 
-  /// Whether the files are where they are expected; `nil` when that depends on what is named.
+  /// Whether the files are installed; `nil` when the source names their path.
   public var isInstalled: Bool? {
     if let defaultPath { return FileSystem.exists(defaultPath) }
     return argument == nil ? true : nil
@@ -68,13 +69,13 @@ public struct DatasetDescription: Sendable {
 }
 
 extension DatasetDescription {
-  /// Every data set, in the order in which they are listed.
+  /// All data sets, in listing order.
   public static let all: [DatasetDescription] = [
     .fashionMNIST, .mnist, .synthetic, .cifar10, .cifar100, .cifar100Coarse, .imageFolder, .bible, .text, .bibleVerses,
     .labelledText, .csv,
   ]
 
-  /// The data set that a source names, and what the source says behind a colon.
+  /// The data set that a source names, and the text after the colon of the source.
   public static func find(
     _ source: String
   ) throws(DataError) -> (description: DatasetDescription, argument: String?) {
@@ -88,8 +89,8 @@ extension DatasetDescription {
     return (match, value)
   }
 
-  /// Whether a source has parts of its own, to learn from and to test with. Of others, such as a file that one has made,
-  /// a share is held out.
+  /// Whether a source has fixed training and test splits. Of other sources, such as a user's file, a fraction is held
+  /// out.
   public static func hasParts(_ source: String) throws(DataError) -> Bool {
     let (description, argument) = try find(source)
     switch description.content {
@@ -99,7 +100,7 @@ extension DatasetDescription {
     }
   }
 
-  /// Reads a source of one kind of content.
+  /// Reads a source whose content must be of one kind.
   static func load<R>(
     _ source: String, _ wanted: String, _ read: (Content, String) throws(DataError) -> R?
   ) throws(DataError) -> R {
@@ -115,7 +116,7 @@ extension DatasetDescription {
 extension ImageDataset {
   /// Reads the data set that a source names: `fashion-mnist`, `mnist:DIR`, `cifar10:PATH`, `image-folder:DIR`.
   ///
-  /// - Parameter split: what is held out, where the data have no such part of their own
+  /// - Parameter split: the fractions to hold out when the data set has no such split of its own
   public static func load(
     _ source: String, split: SplitOptions = SplitOptions()
   ) throws(DataError) -> ImageDataset {
@@ -133,7 +134,7 @@ extension TextCorpus {
     return try TextCorpus(name: argument ?? description.name, text: text(ofSource: source))
   }
 
-  /// Reads the whole text that a source names, of which nothing is held out.
+  /// Reads the whole text that a source names and holds nothing out.
   public static func text(ofSource source: String) throws(DataError) -> String {
     try DatasetDescription.load(source, "text") { content, argument throws(DataError) in
       if case .text(let read) = content { try read(argument) } else { nil }
@@ -151,7 +152,7 @@ extension TextDataset {
 }
 
 extension LabelledTexts {
-  /// Reads all labelled texts that a source names, of which none are held out, and the classes' names.
+  /// Reads all labelled texts that a source names, and the class names; holds nothing out.
   public static func load(_ source: String) throws(DataError) -> (texts: LabelledTexts, classNames: [String]) {
     try DatasetDescription.load(source, "labelled texts") { content, argument throws(DataError) in
       if case .labelledTexts(_, let read) = content { try read(argument) } else { nil }

@@ -1,11 +1,11 @@
 import ApusFiles
 
-/// What is in a folder, in an order that does not depend on the file system: by the bytes of the names.
+/// The contents of a folder in an order that does not depend on the file system: sorted by the bytes of the names.
 ///
-/// Hidden files and folders are left out. Symbolic links are followed, but not out of the folder, and not to folders
-/// that hold them.
+/// Hidden files and folders are skipped. Symbolic links are followed unless the target contains the link. A link that
+/// leads out of the folder is an error.
 struct FolderListing {
-  /// The folder as it was named.
+  /// The path of the folder as the caller passed it, without trailing slashes.
   let root: String
   private let canonicalRoot: String
 
@@ -22,8 +22,8 @@ struct FolderListing {
     }
   }
 
-  /// The names of the folders in a folder.
-  /// - Parameter folder: relative to the root, empty for the root itself
+  /// The names of the direct subfolders of a folder.
+  /// - Parameter folder: its path relative to the root, empty for the root itself
   func folders(in folder: String) throws(DataError) -> [String] {
     var found: [String] = []
     for entry in try contents(of: folder) {
@@ -42,19 +42,20 @@ struct FolderListing {
     return try item(name).kind == .directory
   }
 
-  /// The paths of the PNG and JPEG files in a folder and those below it, relative to the root.
+  /// The paths of the PNG and JPEG files in a folder and its subfolders, relative to the root.
   func pictures(below folder: String) throws(DataError) -> [String] {
     var found: [String] = []
     let start = try item(folder)
     var open = [(path: folder, canonical: start.canonical)]
-    // A folder to which several links lead is walked once: so loops end, and bushes of links do not grow.
+    // A folder that several links lead to is visited once. Link cycles therefore end, and nested links do not multiply
+    // the work.
     var seen: Set<String> = [start.canonical]
     while let (path, canonical) = open.popLast() {
       for entry in try contents(of: path) {
         let name = entry.name
         let below = Self.join(path, name)
         guard entry.isNamed else {
-          // It cannot be opened, and is counted among those that cannot be read.
+          // A file whose name is not UTF-8 cannot be opened: it is listed here, and reading it fails.
           try checkFolder(entry, in: path)
           if isPicture(name) { found.append(below) }
           continue
@@ -74,7 +75,7 @@ struct FolderListing {
     return found.sorted(by: Self.precedes)
   }
 
-  /// The order of names: that of their bytes.
+  /// Compares names by their bytes.
   private static func precedes(_ one: String, _ other: String) -> Bool {
     one.utf8.lexicographicallyPrecedes(other.utf8)
   }
@@ -91,15 +92,15 @@ struct FolderListing {
       .filter { !$0.name.hasPrefix(".") }.sorted { Self.precedes($0.name, $1.name) }
   }
 
-  /// Refuses a folder that cannot be opened: all in it would be missing.
+  /// Throws if the entry is a folder: it cannot be opened, and its files would be missing.
   private func checkFolder(_ entry: FileSystem.Entry, in folder: String) throws(DataError) {
     guard entry.isDirectory else { return }
     throw .inputOutput(
       path: "\(root)/\(Self.join(folder, entry.name))", operation: "list", reason: "its name is not UTF-8; rename it")
   }
 
-  /// What there is at a path, and its path without links.
-  /// - Parameter parent: the path without links of the folder that it is in; found out when it is not given
+  /// The kind of the file at a path, and its canonical path (without links).
+  /// - Parameter parent: the canonical path of the containing folder; computed when it is `nil`
   private func item(
     _ relative: String, in parent: String? = nil
   ) throws(DataError) -> (kind: FileSystem.Kind, canonical: String) {

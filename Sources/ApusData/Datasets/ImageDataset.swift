@@ -1,4 +1,4 @@
-/// Labelled images of one size, as they are stored: one byte a value.
+/// Labelled images of one size, stored with one byte per value.
 public struct ImageSet: Sendable {
   /// The number of channels of each image.
   public let channels: Int
@@ -11,7 +11,7 @@ public struct ImageSet: Sendable {
   /// The class of each image.
   public let labels: [Int32]
 
-  /// - Precondition: `pixels` holds `labels.count` images.
+  /// - Precondition: `pixels` contains `labels.count` images.
   public init(channels: Int, height: Int, width: Int, pixels: [UInt8], labels: [Int32]) {
     guard pixels.count == labels.count * channels * height * width else {
       fatalError(
@@ -32,23 +32,23 @@ public struct ImageSet: Sendable {
   public var imageSize: [Int] { [channels, height, width] }
 }
 
-/// Images to train on and others to test with, in memory or in files.
+/// The training, validation and test images of a data set, in memory or in files.
 public struct ImageDataset: Sendable {
   public let name: String
-  /// The classes' names, by number.
+  /// The class names, indexed by class number.
   public let classNames: [String]
-  /// The images to learn from.
+  /// The training images.
   public let train: any ImageSource
-  /// The images to choose settings by, if there are such.
+  /// The validation images, if there are any.
   public let validation: (any ImageSource)?
-  /// The images to test with.
+  /// The test images.
   public let test: any ImageSource
-  /// `[channels, height, width]`, where all images are of one size and in memory.
+  /// `[channels, height, width]` when all images have one size and are in memory; else `nil`.
   public let imageSize: [Int]?
-  /// Of the training images, where these are in memory; all images are standardized with it.
+  /// The pixel statistics of the training images when these are in memory; all images are standardized with them.
   public let statistics: PixelStatistics?
 
-  /// A data set; if its training images are in memory, its statistics are theirs.
+  /// Creates a data set, and computes its statistics if the training images are in memory.
   public init(
     name: String, classNames: [String], train: any ImageSource, validation: (any ImageSource)? = nil,
     test: any ImageSource
@@ -63,8 +63,8 @@ public struct ImageDataset: Sendable {
     statistics = (train as? ImageSet).map { PixelStatistics(of: $0) }
   }
 
-  /// The same with so many training images, of each class the same share; `nil` or more than there are for all.
-  /// Those of one seed are among those of any larger number with it.
+  /// A data set with at most `count` training images, the same fraction of each class; `nil` keeps all images. For one
+  /// seed, a smaller subset is contained in every larger one.
   public func learning(from count: Int?, seed: UInt64) -> ImageDataset {
     guard let count, count < train.labels.count else { return self }
     let chosen = NestedSubsets(labels: train.labels, seed: seed).subset(count).sorted()
@@ -72,7 +72,8 @@ public struct ImageDataset: Sendable {
       name: name, classNames: classNames, train: train.part(chosen), validation: validation, test: test)
   }
 
-  /// The same with a validation part, if it has none: a share of the training images, of each class the same.
+  /// The data set with a validation split: if it has none, the same fraction of each class is held out of the training
+  /// images.
   func holdingOut(_ options: SplitOptions) throws(DataError) -> ImageDataset {
     guard validation == nil, options.validation > 0 else { return self }
     let split = Split(labels: train.labels, SplitOptions(test: 0, validation: options.validation, seed: options.seed))
@@ -86,7 +87,7 @@ public struct ImageDataset: Sendable {
 }
 
 extension DataError {
-  /// There are not enough examples to hold some out.
+  /// The error for data with too few examples to hold some out.
   static func tooFew(_ path: String, _ reason: String) -> DataError {
     .unsupported(
       path: path, format: "data", reason: reason, remedy: "hold out a larger share, or name data with more examples")
@@ -98,9 +99,9 @@ extension DataError {
 /// `mean = Σ v / n`, `standardDeviation = √(Σ (v − mean)² / (n − 1))` with `v = pixel / 255`, over all images
 /// and positions, as `torch.std` computes it.
 public struct PixelStatistics: Hashable, Sendable {
-  /// Of each channel.
+  /// The mean of each channel.
   public var mean: [Double]
-  /// Of each channel.
+  /// The standard deviation of each channel.
   public var standardDeviation: [Double]
 
   public init(mean: [Double], standardDeviation: [Double]) {
@@ -108,7 +109,7 @@ public struct PixelStatistics: Hashable, Sendable {
     self.standardDeviation = standardDeviation
   }
 
-  /// The statistics of all pixels of some images.
+  /// Computes the statistics over all pixels of a set of images.
   public init(of images: ImageSet) {
     let area = images.height * images.width
     self.init(
@@ -119,7 +120,7 @@ public struct PixelStatistics: Hashable, Sendable {
       })
   }
 
-  /// From how often each channel has each of the 256 values: sums over them are exact.
+  /// Computes the statistics from one 256-bin histogram per channel; the sums of the pixels are exact integers.
   init(histograms: [[Int]]) {
     mean = []
     standardDeviation = []
@@ -136,11 +137,11 @@ public struct PixelStatistics: Hashable, Sendable {
     }
   }
 
-  /// How often each of the 256 values comes in `area` pixels in a row, from `start` and from every `step` on.
+  /// The 256-bin histogram of the runs of `area` pixels that begin at `start`, `start + step`, `start + 2 · step`, …
   static func histogram(
     _ pixels: UnsafeBufferPointer<UInt8>, from start: Int, _ area: Int, every step: Int
   ) -> [Int] {
-    // Four tables, because adding twice in a row to the same place waits for the first to be stored.
+    // Four tables: consecutive increments of the same counter would each wait for the previous store.
     var tables = [Int](repeating: 0, count: 4 * 256)
     for image in stride(from: start, to: pixels.count, by: step) {
       for index in image..<image + area { tables[(index & 3) << 8 | Int(pixels[index])] += 1 }

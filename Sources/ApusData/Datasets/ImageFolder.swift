@@ -1,22 +1,23 @@
 import ApusFiles
 
-/// Pictures in folders, one a class, as torchvision's `ImageFolder` reads them: `DIR/<class>/…/name.png`.
+/// Images in one folder per class, as torchvision's `ImageFolder` reads them: `DIR/<class>/…/name.png`.
 ///
-/// PNG and JPEG files are taken, told by their names' ends, in whatever folder below that of their class, but not
-/// hidden ones. They are listed at once, sorted by path, and decoded one at a time when they are asked for.
+/// PNG and JPEG files are recognized by their extensions, at any depth below the class folder; hidden files are
+/// skipped. The files are listed at once, sorted by path, and decoded one at a time on request.
 public struct ImageFolder: ImageSource {
-  /// The classes, by number: the names of the folders, sorted by their bytes.
+  /// The class names, indexed by class number: the folder names, sorted by their bytes.
   public let classNames: [String]
-  /// The class of each picture.
+  /// The class of each image.
   public let labels: [Int32]
   private let root: String
   private let paths: [String]
 
-  /// Lists the pictures of a folder.
-  /// - Throws: when it cannot be listed, has no folders, or one of them no pictures, and when a symbolic link leads out.
+  /// Lists the images of a folder.
+  /// - Throws: when the folder cannot be listed or has no subfolders, a subfolder has no images, or a symbolic link
+  ///   leads out.
   public init(path: String) throws(DataError) { try self.init(FolderListing(path), part: "", classNames: nil) }
 
-  /// Lists the pictures of a part, whose classes may be known from another.
+  /// Lists the images of a split; `known` are the class names if another split determines them.
   fileprivate init(_ listing: FolderListing, part: String, classNames known: [String]?) throws(DataError) {
     root = listing.root
     let folder = part.isEmpty ? root : "\(root)/\(part)"
@@ -38,15 +39,17 @@ public struct ImageFolder: ImageSource {
     self.labels = labels
   }
 
-  /// Reads and decodes a picture.
+  /// Reads and decodes an image.
   public func image(_ number: Int) throws(DataError) -> Image { try Image(contentsOf: name(of: number)) }
 
-  /// The path of the picture's file.
+  /// The path of the image file.
   public func name(of number: Int) -> String { "\(root)/\(paths[number])" }
 }
 
 extension ImageFolder {
-  /// The parts `DIR/train` and `DIR/test`, else `DIR/val`; both, if there are both. Classes without these are split.
+  /// Reads the training, validation and test splits of a folder. `DIR/train` and `DIR/test` or `DIR/val` are the
+  /// splits: `DIR/val` is for validation if `DIR/test` exists, else for tests. A folder without them is split by
+  /// `options`.
   static func dataset(_ path: String, _ options: SplitOptions) throws(DataError) -> ImageDataset {
     let listing = try listing(path)
     let (hasTest, hasValidation) = (try listing.contains("test"), try listing.contains("val"))
@@ -59,7 +62,7 @@ extension ImageFolder {
       name: path, classNames: train.classNames, train: train, validation: validation, test: test)
   }
 
-  /// Whether a folder has parts of its own.
+  /// Whether a folder has its own training and test splits.
   static func hasParts(_ path: String) throws(DataError) -> Bool { try hasParts(listing(path)) }
 
   private static func hasParts(_ listing: FolderListing) throws(DataError) -> Bool {
@@ -76,7 +79,7 @@ extension ImageFolder {
     return try FolderListing(path)
   }
 
-  /// Holds out a share of each class. A folder `train` alone holds the classes.
+  /// Holds out a fraction of each class. If `train` is the only folder, its subfolders are the classes.
   private static func split(_ listing: FolderListing, _ options: SplitOptions) throws(DataError) -> ImageDataset {
     let folders = try listing.folders(in: "")
     let hasClasses = try folders == ["train"] ? !listing.folders(in: "train").isEmpty : false

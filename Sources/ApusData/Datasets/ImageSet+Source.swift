@@ -1,5 +1,5 @@
 extension ImageSet: ImageSource {
-  /// An image, its channels beside each other at each place.
+  /// An image with interleaved channels (channels-last).
   public func image(_ number: Int) -> Image {
     let area = height * width
     let start = number * imageByteCount

@@ -1,10 +1,10 @@
-/// A part of the images of a source.
+/// A subset of the images of a source.
 public struct ImageSubset: ImageSource {
-  /// Where the images come from.
+  /// The source of the images.
   public let source: any ImageSource
-  /// Their numbers in the source.
+  /// The numbers of the images in the source.
   public let numbers: [Int32]
-  /// The class of each image of the part.
+  /// The class of each image of the subset.
   public let labels: [Int32]
 
   /// - Precondition: all numbers are in `0 ..< source.labels.count`.
@@ -15,18 +15,18 @@ public struct ImageSubset: ImageSource {
     self.labels = numbers.map { labels[Int($0)] }
   }
 
-  /// An image by its number in the part.
+  /// The image with this number in the subset.
   public func image(_ number: Int) throws(DataError) -> Image { try source.image(Int(numbers[number])) }
 
-  /// What the source calls the image.
+  /// The name of the image in the source.
   public func name(of number: Int) -> String { source.name(of: Int(numbers[number])) }
 }
 
-/// The images of several sources, one after the other.
+/// The concatenated images of several sources.
 private struct JoinedImages: ImageSource {
   let parts: [any ImageSource]
   let labels: [Int32]
-  /// The number at which each part begins.
+  /// The number of the first image of each source.
   let starts: [Int]
 
   init(_ parts: [any ImageSource]) {
@@ -52,7 +52,7 @@ private struct JoinedImages: ImageSource {
 }
 
 extension ImageDataset {
-  /// All images: those to learn from, those to choose settings by, then those to test with.
+  /// All images: the training, then the validation, then the test images.
   public var all: any ImageSource {
     let parts = [train, validation, test].compactMap(\.self).filter { !$0.labels.isEmpty }
     if parts.count == 1 { return parts[0] }
@@ -66,7 +66,7 @@ extension ImageDataset {
 }
 
 extension ImageSource {
-  /// The images with these numbers, in this order: in memory if all of them are.
+  /// The images with these numbers, in this order; they are in memory if the source is.
   /// - Precondition: all are in `0 ..< labels.count`.
   func part(_ numbers: [Int32]) -> any ImageSource {
     (self as? ImageSet)?.selecting(numbers) ?? ImageSubset(self, numbers: numbers)

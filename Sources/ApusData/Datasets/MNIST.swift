@@ -1,9 +1,9 @@
 import ApusFiles
 
-/// Digits or anything else in the four files of MNIST (LeCun, Cortes, Burges, 1998), plain or `.gz`.
+/// A reader of digits or other images in the four files of MNIST (LeCun, Cortes, Burges, 1998), plain or `.gz`.
 enum MNIST {
   /// Reads `{train,t10k}-{images-idx3,labels-idx1}-ubyte` from a directory.
-  /// - Parameter remedy: how to get the files, for the error when they are not there
+  /// - Parameter remedy: how to get the files, for the error message when they are missing
   static func load(
     name: String, directory: String, classNames: [String], remedy: String
   ) throws(DataError) -> ImageDataset {
@@ -24,7 +24,7 @@ enum MNIST {
   ) throws(DataError) -> ImageSet {
     let imagePath = try find("\(prefix)-images-idx3-ubyte", in: directory, name, remedy)
     let labelPath = try find("\(prefix)-labels-idx1-ubyte", in: directory, name, remedy)
-    // The headers of both and the labels come first: the pictures may be a thousand times as large as their file.
+    // Both headers and the labels are read first: decompressed images may be a thousand times as large as their file.
     let imageReader = try ByteReader(path: imagePath)
     let header = try header(imageReader, rank: 3)
     let labelReader = try ByteReader(path: labelPath)

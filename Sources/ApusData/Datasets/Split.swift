@@ -1,13 +1,13 @@
-/// What share of examples is held out, and by which seed they are chosen.
+/// The fractions of examples to hold out, and the seed that selects them.
 public struct SplitOptions: Hashable, Sendable {
-  /// The share to test with, where the data have no test part of their own; with 0 these have no test part at all.
+  /// The test fraction, for data without their own test split; with 0, such data have no test split.
   public var test: Double
-  /// The share to choose settings by, where the data have no such part of their own; none by default.
+  /// The validation fraction, for data without their own validation split; 0 by default.
   public var validation: Double
-  /// Equal seeds give equal parts.
+  /// Equal seeds give equal splits.
   public var seed: UInt64
 
-  /// - Precondition: no share is negative, and together they are less than 1.
+  /// - Precondition: neither fraction is negative, and their sum is less than 1.
   public init(test: Double = 0.2, validation: Double = 0, seed: UInt64 = 0) {
     guard test >= 0, validation >= 0, test + validation < 1 else {
       fatalError("SplitOptions: shares of \(test) and \(validation); they must not be negative, their sum below 1")
@@ -18,22 +18,24 @@ public struct SplitOptions: Hashable, Sendable {
   }
 }
 
-/// Examples to learn from, to choose settings by and to test with: each is in one of the three parts.
+/// A partition of examples into training, validation and test splits.
 ///
-/// The parts depend on the labels, the shares and the seed alone. What is tested with does not depend on the share of
-/// the validation part, and which examples of a class are held out not on those of other classes, but for their number.
+/// The splits depend only on the labels, the fractions and the seed. The test split does not depend on the validation
+/// fraction. Other classes influence only how many examples of a class are held out, not the order in which they are
+/// selected.
 public struct Split: Hashable, Sendable {
-  /// The numbers of the examples to learn from, ascending.
+  /// The numbers of the training examples, ascending.
   public let train: [Int32]
-  /// The numbers of the examples to choose settings by, ascending.
+  /// The numbers of the validation examples, ascending.
   public let validation: [Int32]
-  /// The numbers of the examples to test with, ascending.
+  /// The numbers of the test examples, ascending.
   public let test: [Int32]
 
-  /// Splits every class in the same shares.
+  /// Splits every class by the same fractions.
   ///
-  /// A part has `n · share` examples, rounded; how many a class gives follows from its own `n_c · share` by the largest
-  /// remainders. At least one example of each class is learnt from, also where a part is smaller than asked for then.
+  /// A held-out split has `n · fraction` examples, rounded. Its number of examples of a class follows from
+  /// `n_c · fraction` by the method of largest remainders. At least one example of each class stays in the training
+  /// split, even if a held-out split is then smaller than requested.
   ///
   /// - Parameter labels: the class of each example
   public init(labels: [Int32], _ options: SplitOptions) {
@@ -65,18 +67,18 @@ public struct Split: Hashable, Sendable {
     self.init(labels: [Int32](repeating: 0, count: count), options)
   }
 
-  /// How many examples each class gives to a part (Hamilton's method), none more than its limit.
+  /// The number of examples that each class contributes to a split (Hamilton's method), at most its limit.
   private static func apportion(_ counts: [Int], _ share: Double, atMost limits: [Int]) -> [Int] {
     let wanted = Int((Double(counts.reduce(0, +)) * share).rounded())
     let quotas = counts.map { Double($0) * share }
     var given = zip(quotas, limits).map { min(Int($0), $1) }
-    // Equal remainders go by the numbers of the classes.
+    // Equal remainders are ordered by class number.
     let order = quotas.indices.sorted {
       let remainders = (quotas[$0] - Double(Int(quotas[$0])), quotas[$1] - Double(Int(quotas[$1])))
       return remainders.0 == remainders.1 ? $0 < $1 : remainders.0 > remainders.1
     }
     var rest = wanted - given.reduce(0, +)
-    // One for each class: what the limits leave over stays in the training part.
+    // At most one more of each class: the rest that the limits leave stays in the training split.
     for index in order where rest > 0 && given[index] < limits[index] {
       given[index] += 1
       rest -= 1
@@ -89,6 +91,6 @@ public struct Split: Hashable, Sendable {
     return numbers.shuffled { random.integer(below: $0, at: $1) }
   }
 
-  /// Apart from the epochs', which count from 0.
+  /// The base of the random streams of the classes, far from the streams of the epochs, which count from 0.
   private static let stream: UInt64 = 0x7370_6c74 << 32
 }

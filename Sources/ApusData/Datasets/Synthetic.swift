@@ -1,5 +1,5 @@
-/// Images that need no files: each class has a pattern of soft blobs, which every image shows shifted, with
-/// another brightness, and under noise. A small net learns them, a bad one does not.
+/// Generated images that need no files. Each class has a pattern of soft blobs; every image shows it shifted, with
+/// random brightness and noise. A small net learns the classes, a faulty one does not.
 enum Synthetic {
   static let classCount = 10
   private static let size = 28
@@ -13,7 +13,7 @@ enum Synthetic {
       test: images(patterns, count: testCount, stream: 2))
   }
 
-  /// Six blobs, on a canvas that leaves room for the shifts: values 0...1.
+  /// A pattern of six blobs with values in 0...1, on a canvas with margins for the shifts.
   private static func pattern(_ label: Int) -> [Double] {
     let random = CounterRandom(seed: 0x7377_6966, stream: UInt64(100 + label))
     let side = size + 2 * maximumShift
@@ -24,7 +24,7 @@ enum Synthetic {
       let width = 4 + random.unit(at: 3 * blob + 2) * 12
       for index in canvas.indices {
         let (dy, dx) = (Double(index / side) - y, Double(index % side) - x)
-        // A rational bell instead of exp, whose last bit depends on the C library.
+        // A rational bell function instead of exp, whose last bit depends on the C library.
         let bell = 1 / (1 + (dy * dy + dx * dx) / width)
         canvas[index] += bell * bell
       }

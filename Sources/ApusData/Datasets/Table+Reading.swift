@@ -1,13 +1,14 @@
 import ApusFiles
 
 extension Table {
-  /// Reads a file of separated values, plain or compressed by gzip.
+  /// Reads a file of delimiter-separated values, plain or compressed by gzip.
   ///
-  /// A column is numeric if all values that it has are decimal numbers, else categorical. White space around values does
-  /// not count. The file is read twice, first for the kinds of the columns: its text is never held.
+  /// A column is numeric if all its values, except missing ones, are decimal numbers; else it is categorical. White
+  /// space around values is ignored. The file is read twice, first to determine the kinds of the columns; its text is
+  /// never kept in memory.
   ///
-  /// - Throws: an error that names the line, where a row has another number of fields than the first, a value is not of
-  ///   the kind that was asked for, or a number is too large; also when there are no rows, or columns of the same name.
+  /// - Throws: an error that names the line when a row has another number of fields than the first, a value is not of
+  ///   the requested kind, or a number is too large; also when there are no rows, or two columns have the same name.
   public init(path: String, options: TableOptions = TableOptions()) throws(DataError) {
     try self.init(path, options) { () throws(DataError) in try CSVReader(path: path, delimiter: options.delimiter) }
   }
@@ -43,13 +44,13 @@ extension Table {
 }
 
 extension Table {
-  /// The names of a file's columns, by its first line alone.
+  /// The column names of a file, read from its first line alone.
   static func columnNames(path: String, options: TableOptions) throws(DataError) -> [String] {
     try CSVReader(path: path, delimiter: options.delimiter).next().map { TableSurvey.names(of: $0, options) } ?? []
   }
 }
 
-/// What there is in a file, found by reading it once.
+/// The columns of a file and their kinds, determined by reading it once.
 private struct TableSurvey {
   let path: String
   let names: [String]
@@ -89,12 +90,12 @@ private struct TableSurvey {
     _ options: TableOptions, _ reader: CSVReader, _ first: CSVReader.Record?
   ) throws(DataError) {
     var isNumeric = [Bool](repeating: true, count: names.count)
-    // Whether all values are numbers when a comma stands for the point, and one that has such a comma.
+    // Whether all values are numbers if decimal commas are allowed, and the first value with such a comma.
     var hasCommas = isNumeric
     var example = [Substring?](repeating: nil, count: names.count)
     let missing = MissingWords(options.missing)
     var count = 0
-    // Only sizes are known so far: a line's number, and a number for each column.
+    // The first pass only sums the memory of the rows: a line number and a number for each column.
     var budget = GrowingBudget(path)
     let rowByteCount = 8 + 8 * wantedCount
     func look(at record: CSVReader.Record) throws(DataError) {
@@ -130,7 +131,7 @@ private struct TableSurvey {
     }
   }
 
-  /// Reads the rows again, which may have changed since.
+  /// Reads the rows a second time and checks them again, because the file may have changed.
   func forEachRow(
     of reader: CSVReader, _ body: ([String], Int) throws(DataError) -> Void
   ) throws(DataError) {
@@ -143,7 +144,7 @@ private struct TableSurvey {
 }
 
 extension Substring {
-  /// Whether it is a number but for one comma in the place of the point: `38,1`.
+  /// Whether the text is a number with a decimal comma instead of a decimal point: `38,1`.
   fileprivate var isDecimalComma: Bool {
     utf8.count { $0 == 0x2c } == 1 && !utf8.contains(0x2e) && Number(self[...].replacing(",", with: ".")[...]) != nil
   }
@@ -154,7 +155,7 @@ private struct Number {
   let value: Double
 
   init?(_ text: Substring) {
-    // What else Swift reads as a number are words and hexadecimal digits.
+    // Swift would also parse words such as `nan`, and hexadecimal digits.
     let isDecimal = text.utf8.allSatisfy { byte in
       (0x30...0x39).contains(byte) || "+-.eE".utf8.contains(byte)
     }
@@ -163,7 +164,7 @@ private struct Number {
   }
 }
 
-/// The words for missing values, as they are compared.
+/// The words for missing values, compared in lower case.
 private struct MissingWords {
   private let words: Set<String>
   private let longest: Int
@@ -176,7 +177,7 @@ private struct MissingWords {
   func contains(_ text: Substring) -> Bool { text.utf8.count <= longest && words.contains(text.lowercased()) }
 }
 
-/// A column that grows by rows.
+/// Builds a column row by row.
 private struct ColumnBuilder {
   private let name: String
   private let kind: Table.Kind
@@ -208,7 +209,7 @@ private struct ColumnBuilder {
     }
   }
 
-  /// The list of categories and the table of their numbers: what each takes beside its text.
+  /// The memory of a category in the list and in the lookup table, in addition to its text.
   private static let categoryByteCount = 96
 
   private mutating func place(

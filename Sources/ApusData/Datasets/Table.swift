@@ -1,6 +1,6 @@
-/// A table in memory, by columns.
+/// A table in memory, stored by columns.
 public struct Table: Hashable, Sendable {
-  /// What the values of a column are.
+  /// The kind of the values of a column.
   public enum Kind: String, Hashable, Sendable {
     case numeric
     case categorical
@@ -10,14 +10,14 @@ public struct Table: Hashable, Sendable {
   public struct Column: Hashable, Sendable {
     /// The values of a column.
     public enum Values: Hashable, Sendable {
-      /// A number for each row, NaN where it is missing.
+      /// A number for each row, NaN for a missing value.
       case numbers([Double])
-      /// For each row the place of its category among `names`, −1 where it is missing.
+      /// For each row the index of its category in `names`, −1 for a missing value.
       case categories(codes: [Int32], names: [String])
     }
 
     public let name: String
-    /// The values, one a row.
+    /// The values, one per row.
     public let values: Values
 
     public init(name: String, values: Values) {
@@ -32,11 +32,11 @@ public struct Table: Hashable, Sendable {
       }
     }
 
-    /// What the values are.
+    /// The kind of the values.
     public var kind: Kind { if case .numbers = values { .numeric } else { .categorical } }
   }
 
-  /// What the table is called in errors: the path of its file.
+  /// The name of the table in error messages: the path of its file.
   public let name: String
   /// The columns, in order.
   public let columns: [Column]
@@ -45,8 +45,8 @@ public struct Table: Hashable, Sendable {
   /// The line of the file in which each row starts.
   let lines: [Int]
 
-  /// A table of columns.
-  /// - Precondition: they have the same number of rows, and names of their own.
+  /// Creates a table from columns.
+  /// - Precondition: the columns have the same number of rows and distinct names.
   public init(name: String = "memory", columns: [Column]) {
     let count = columns.first?.count ?? 0
     guard columns.allSatisfy({ $0.count == count }), Set(columns.map(\.name)).count == columns.count else {
@@ -62,14 +62,15 @@ public struct Table: Hashable, Sendable {
     self.lines = lines
   }
 
-  /// The column of a name.
+  /// The column with this name.
   public subscript(name: String) -> Column? { columns.first { $0.name == name } }
 
-  /// The line of the file in which a row starts, from 1; of a table that was made of columns, the row's number from 1.
+  /// The line of the file in which a row starts, counted from 1; for a table created from columns, the row number
+  /// counted from 1.
   /// - Precondition: `row` is in `0 ..< rowCount`.
   public func line(of row: Int) -> Int { lines[row] }
 
-  /// The same without a column.
+  /// The table without a column.
   func removing(_ name: String) -> Table {
     Table(name: self.name, columns: columns.filter { $0.name != name }, lines: lines)
   }
@@ -77,17 +78,17 @@ public struct Table: Hashable, Sendable {
 
 /// How a table is read.
 public struct TableOptions: Hashable, Sendable {
-  /// What stands between the fields; `nil` takes what stands most often in the first line.
+  /// The delimiter between fields; `nil` selects the most frequent one in the first line.
   public var delimiter: CSVReader.Delimiter?
   /// Whether the first line names the columns; else they are called `column 1`, `column 2`, …
   public var hasHeader = true
-  /// What columns of these names hold, instead of what their content says.
+  /// The kinds of columns by name; they override the kinds that the content implies.
   public var kinds: [String: Table.Kind] = [:]
-  /// Columns that are left out.
+  /// The names of columns to skip.
   public var ignored: Set<String> = []
-  /// The words that stand for a missing value, in lower case; how they are written does not matter.
+  /// The words for a missing value, in lower case; the comparison ignores case.
   public var missing: Set<String> = ["", "na", "n/a", "nan", "null", "?"]
 
-  /// A header, kinds by content, no column left out.
+  /// The default options: a header, kinds by content, all columns.
   public init() {}
 }

@@ -1,26 +1,27 @@
 import ApusFiles
 
-/// What is predicted from a row of a table.
+/// The targets to predict from the rows of a table.
 public enum TableTargets: Hashable, Sendable {
   /// The class of each row, and the classes' names.
   case classes([Int32], names: [String])
-  /// The number of each row.
+  /// The target value of each row.
   case numbers([Double])
 }
 
-/// What is to be learnt of a table: by default its last column, by what this holds.
+/// The prediction task of a table: by default its last column, as classes or numbers according to its content.
 public struct TableTask: Hashable, Sendable {
-  /// What is predicted.
+  /// The kind of prediction.
   public enum Kind: String, Hashable, Sendable {
     case classification
     case regression
   }
 
-  /// The column that is predicted; `nil` for the last.
+  /// The target column; `nil` for the last one.
   public var target: String?
-  /// Whether classes or numbers are predicted; `nil` where the target says it.
+  /// Whether classes or numbers are predicted; `nil` infers it from the target column.
   ///
-  /// Then words are classes, and so are whole numbers if there are at most 20 different ones; other numbers are not.
+  /// With `nil`, words are classes, and so are whole numbers with at most 20 distinct values; other numbers are
+  /// regression targets.
   public var kind: Kind?
 
   public init(target: String? = nil, kind: Kind? = nil) {
@@ -29,32 +30,32 @@ public struct TableTask: Hashable, Sendable {
   }
 }
 
-/// Rows of a table to learn from, to choose settings by and to test with.
+/// Rows of a table in training, validation and test splits.
 public struct TableDataset: Sendable {
   public let name: String
-  /// The column that is predicted.
+  /// The target column.
   public let target: String
   /// All columns but the target.
   public let features: Table
-  /// What is predicted.
+  /// The targets of all rows.
   public let targets: TableTargets
-  /// The rows of each part.
+  /// The rows of each split.
   public let split: Split
 
-  /// The most different whole numbers that are taken for classes.
+  /// The largest number of distinct whole numbers that are interpreted as classes.
   private static let classLimit = 20
 
-  /// Takes a column apart, and splits the rows; those of classes in the same shares of each.
+  /// Separates the target column and splits the rows; with class targets, splits every class by the same fractions.
   ///
-  /// - Throws: when there is no such column or no other, a row has no target, all have the same class, or a part has no
-  ///   rows.
+  /// - Throws: when the target column does not exist or is the only column, a row has no target, all rows have the same
+  ///   class, or a split has no rows.
   public init(
     _ table: Table, task: TableTask = TableTask(), split options: SplitOptions = SplitOptions()
   ) throws(DataError) {
     try self.init(table, task, options, leastClassCount: 2)
   }
 
-  /// - Parameter leastClassCount: how many classes there have to be.
+  /// - Parameter leastClassCount: the minimum number of classes.
   private init(
     _ table: Table, _ task: TableTask, _ options: SplitOptions, leastClassCount: Int
   ) throws(DataError) {
@@ -106,7 +107,7 @@ public struct TableDataset: Sendable {
     }
   }
 
-  /// Classes are numbered in their order, that of words or of numbers.
+  /// Numbers the classes in sorted order of their words or numbers.
   private static func classes(
     _ codes: [Int32], _ names: [String], sortedBy precedes: (Int, Int) -> Bool
   ) -> TableTargets {
@@ -123,7 +124,7 @@ public struct TableDataset: Sendable {
       "remove the row, or name another target")
   }
 
-  /// The different ones of some numbers; `nil` when there are more than the limit.
+  /// The distinct values of an array; `nil` when there are more than the limit.
   private static func distinct(_ numbers: [Double], atMost limit: Int) -> [Double]? {
     var found: Set<Double> = []
     for number in numbers where found.insert(number).inserted && found.count > limit { return nil }
@@ -137,8 +138,8 @@ extension TableDataset {
     (self.targets, self.split) = (targets, split)
   }
 
-  /// The same rows with other targets, such as scaled ones.
-  /// - Precondition: there is one for each row.
+  /// The same rows with other targets, for example scaled ones.
+  /// - Precondition: there is one target for each row.
   public func replacingTargets(_ targets: TableTargets) -> TableDataset {
     guard targets.count == features.rowCount else {
       fatalError("TableDataset: \(targets.count) targets for \(features.rowCount) rows")
@@ -146,11 +147,11 @@ extension TableDataset {
     return TableDataset(self, targets: targets, split: split)
   }
 
-  /// The same with fewer rows to learn from, those of classes in the same shares of each.
+  /// The data set with fewer training rows; with class targets, it keeps the same fraction of each class.
   ///
   /// - Parameters:
-  ///   - count: how many; all, if there are no more, or for `nil`.
-  ///   - seed: what they are chosen by.
+  ///   - count: the number of training rows; `nil`, or more than there are, keeps all.
+  ///   - seed: the seed of the random selection.
   public func learning(from count: Int?, seed: UInt64) -> TableDataset {
     let rows = split.train
     guard let count, count < rows.count else { return self }
@@ -166,8 +167,8 @@ extension TableDataset {
         train: chosen.map { rows[Int($0)] }, validation: split.validation, test: split.test))
   }
 
-  /// Mean and standard deviation of the training rows' targets, as `StandardScaler` computes them: a deviation of 1 where
-  /// all are equal. `nil` for classes.
+  /// Mean and standard deviation of the training targets, as `StandardScaler` computes them: the deviation is 1 if all
+  /// are equal. `nil` for classes.
   public var targetStatistics: (mean: Double, standardDeviation: Double)? {
     guard case .numbers(let numbers) = targets else { return nil }
     let (mean, deviation) = TableEncoder.Rule.standardization(split.train.map { numbers[Int($0)] })
@@ -185,15 +186,15 @@ extension TableTargets {
 }
 
 extension TableDataset {
-  /// Reads the table that a source names, `csv:FILE`, to be encoded as those that an encoder was fitted on.
-  /// - Parameter targetKind: what the target column holds.
+  /// Reads the table that a source names, `csv:FILE`, to be encoded by a fitted encoder.
+  /// - Parameter targetKind: the kind of the target column.
   public static func load(
     _ source: String, options: TableOptions = TableOptions(), encoder: TableEncoder, task: TableTask,
     targetKind: Table.Kind, split: SplitOptions = SplitOptions()
   ) throws(DataError) -> TableDataset {
     let table = try encoder.table(
       path: path(of: source), options: options, target: task.target ?? "", holding: targetKind, needsTarget: true)
-    // Those that a model is measured with need not be of all classes.
+    // Rows for evaluation need not contain all classes.
     return try TableDataset(table, task, split, leastClassCount: 1)
   }
 

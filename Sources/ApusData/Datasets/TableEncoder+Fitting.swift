@@ -1,7 +1,7 @@
 import ApusFiles
 
 extension TableEncoder.Rule {
-  /// What becomes of a column, by its training rows.
+  /// Fits the encoding rule of a column to its training rows.
   init(
     fitting column: Table.Column, _ rows: [Int32], _ encoding: TableEncoding, _ path: String
   ) throws(DataError) {
@@ -35,7 +35,7 @@ extension TableEncoder.Rule {
   }
 
   private static func mean(of numbers: [Double]) -> Double {
-    // The mean of equal numbers is the number, without rounding.
+    // The mean of equal numbers is that number, without rounding.
     guard let first = numbers.first, numbers.contains(where: { $0 != first }) else { return numbers.first ?? 0 }
     return numbers.reduce(0, +) / Double(numbers.count)
   }
@@ -46,8 +46,8 @@ extension TableEncoder.Rule {
     return sorted.count % 2 == 1 ? sorted[middle] : sorted[middle - 1] / 2 + sorted[middle] / 2
   }
 
-  /// Mean and standard deviation; 1 in the place of a deviation that is nothing but rounding, by the bound of
-  /// scikit-learn (Chan, Golub, LeVeque: "Algorithms for computing the sample variance", 1983).
+  /// Mean and standard deviation; the deviation is 1 if it is only rounding error, by the bound of scikit-learn (Chan,
+  /// Golub, LeVeque: "Algorithms for computing the sample variance", 1983).
   static func standardization(_ numbers: [Double]) -> (Double, Double) {
     let count = Double(numbers.count)
     let mean = mean(of: numbers)

@@ -1,8 +1,8 @@
 extension TableEncoder {
-  /// The rules, for checkpoints. Numbers are kept exactly.
+  /// The rules as JSON, for checkpoints. Numbers are stored exactly.
   public var json: JSON { .array(columns.map(\.json)) }
 
-  /// The rules that `json` gave; `nil` when something is missing or does not fit together.
+  /// Restores the rules from `json`; `nil` when a value is missing or values are inconsistent.
   public init?(_ json: JSON?) {
     guard let list = json?.array else { return nil }
     let columns = list.compactMap(Column.init)
@@ -39,7 +39,7 @@ extension TableEncoder.Column {
     case .categorical:
       guard let list = categories?.array else { return nil }
       let names = list.compactMap(\.string)
-      // Each category has one place.
+      // Categories must be distinct.
       guard Set(names).count == list.count else { return nil }
       rule = json["one_hot"] == nil ? .codes(names) : .oneHot(names)
     case .numeric where json["scale"] == nil: rule = .dropped

@@ -1,14 +1,14 @@
 import ApusFiles
 
 extension TableEncoder {
-  /// Reads a table to be encoded: its columns are those of the training rows, by their names in any order.
+  /// Reads a table to encode; it must have the columns of the training table, in any order.
   ///
   /// - Parameters:
-  ///   - options: how the file is read; columns that are left out need not be there.
-  ///   - target: the column that is predicted.
-  ///   - kind: what it holds.
-  ///   - needsTarget: whether it has to be there; else it is not read.
-  /// - Throws: an error that names the columns, when some are missing or others are there; as `Table(path:)` besides.
+  ///   - options: how the file is read; ignored columns need not exist.
+  ///   - target: the name of the target column.
+  ///   - kind: the kind of the target column.
+  ///   - needsTarget: whether the target column must exist; if not, it is not read.
+  /// - Throws: an error that names the missing or extra columns; also the errors of `Table(path:)`.
   public func table(
     path: String, options given: TableOptions = TableOptions(), target: String, holding kind: Table.Kind,
     needsTarget: Bool
@@ -36,7 +36,7 @@ extension TableEncoder {
     return try Table(path: path, options: options)
   }
 
-  /// `column "a"`, `columns "a", "b"`, and of many how many more there are.
+  /// Lists names for an error: `column "a"`, `columns "a", "b"`; names beyond the eighth are only counted.
   private static func list(_ names: [String]) -> String {
     let shown = names.prefix(8).map { "\($0.quoted())" }.joined(separator: ", ")
     let rest = names.count > 8 ? " and \(names.count - 8) more" : ""

@@ -1,17 +1,17 @@
 import ApusFiles
 
-/// How the columns of a table become features.
+/// The options for encoding the columns of a table as features.
 public struct TableEncoding: Hashable, Sendable {
   /// How numbers are scaled.
   public enum Scaling: String, CaseIterable, Hashable, Sendable {
-    /// `(x − mean) / standard deviation`, the latter with the divisor `n`, as scikit-learn's `StandardScaler`.
+    /// `(x − mean) / standard deviation`, the deviation with the divisor `n`, as scikit-learn's `StandardScaler`.
     case standard
     /// `(x − min) / (max − min)`, as `MinMaxScaler`.
     case minMax = "minmax"
     case none
   }
 
-  /// What stands for missing numbers.
+  /// The replacement for missing numbers.
   public enum Imputation: String, CaseIterable, Hashable, Sendable {
     case mean
     case median
@@ -19,56 +19,59 @@ public struct TableEncoding: Hashable, Sendable {
 
   /// How categories become numbers.
   public enum Categories: String, CaseIterable, Hashable, Sendable {
-    /// A feature for each category, 1 for that of the row; all 0 for an unknown or missing one.
+    /// One feature per category: 1 for the row's category, else 0; all 0 for an unknown or missing category.
     case oneHot = "one-hot"
-    /// One feature: 1, 2, … for an embedding, 0 for an unknown or missing category.
+    /// One feature with the category's code 1, 2, … for an embedding; 0 for an unknown or missing category.
     case codes
   }
 
   /// How numbers are scaled.
   public var scaling = Scaling.standard
-  /// What stands for missing numbers.
+  /// The replacement for missing numbers.
   public var imputation = Imputation.mean
-  /// Whether a feature tells rows that miss a number, for columns in which training rows do.
+  /// Whether columns with missing numbers in the training rows get an additional feature that indicates a missing
+  /// number.
   public var indicatesMissing = false
   /// How categories become numbers.
   public var categories = Categories.oneHot
 
-  /// Standardized numbers, the mean for missing ones, one-hot categories.
+  /// The default options: standardized numbers, the mean for missing numbers, one-hot categories.
   public init() {}
 }
 
-/// Turns rows of a table into features, in a way that is fitted on the training rows alone.
+/// Encodes rows of a table as features, by rules that are fitted to the training rows alone.
 ///
 /// Missing numbers are filled in before columns are scaled, as in scikit-learn's
-/// `make_pipeline(SimpleImputer(), StandardScaler())`. A column that is constant in the training rows is not divided by
-/// anything: it becomes 0 there. One of numbers that is missing in all of them gives no feature.
+/// `make_pipeline(SimpleImputer(), StandardScaler())`. A column that is constant in the training rows has the scale 1,
+/// so standard and min-max scaling map it to 0 there. A numeric column without values in the training rows gives no
+/// feature.
 public struct TableEncoder: Hashable, Sendable {
-  /// What becomes of a column.
+  /// The encoding rule of a column.
   public enum Rule: Hashable, Sendable {
-    /// `(x − offset) / scale`, with `fill` for a missing `x`; if `indicatesMissing`, then 1 for a missing one, else 0.
+    /// `(x − offset) / scale`, with `fill` for a missing `x`; if `indicatesMissing`, a second feature is 1 for a
+    /// missing `x`, else 0.
     case number(fill: Double, offset: Double, scale: Double, indicatesMissing: Bool)
-    /// A feature for each of these categories.
+    /// One feature for each of these categories.
     case oneHot([String])
-    /// The place of the category among these, counted from 1; 0 for others.
+    /// The index of the category in this list, counted from 1; 0 for other categories.
     case codes([String])
     /// No feature.
     case dropped
   }
 
-  /// A column and what becomes of it.
+  /// A column and its encoding rule.
   public struct Column: Hashable, Sendable {
     public let name: String
-    /// What it held in the training rows.
+    /// The kind of the column in the training table.
     public let kind: Table.Kind
-    /// What becomes of it.
+    /// The encoding rule.
     public let rule: Rule
   }
 
-  /// The columns that are looked up by their names, in order.
+  /// The encoded columns, in feature order; a table's columns are found by name.
   public let columns: [Column]
 
-  /// The most features.
+  /// The largest allowed number of features.
   static let widthLimit = 1 << 20
 
   /// Fits the rules of all columns of a table.
@@ -103,7 +106,7 @@ public struct TableEncoder: Hashable, Sendable {
   /// The number of features.
   public var width: Int { columns.reduce(0) { $0 + $1.rule.width } }
 
-  /// What each feature is called: `age`, `age missing`, `colour=red`.
+  /// The name of each feature: `age`, `age missing`, `colour=red`.
   public var featureNames: [String] {
     columns.flatMap { column -> [String] in
       switch column.rule {
@@ -115,7 +118,7 @@ public struct TableEncoder: Hashable, Sendable {
     }
   }
 
-  /// The features that hold codes, and how many different ones each: what embeddings have to be made for.
+  /// The features that hold codes, each with its number of distinct codes: the sizes of the embedding tables.
   public var codes: [(feature: Int, count: Int)] {
     var found: [(feature: Int, count: Int)] = []
     var place = 0
@@ -126,12 +129,12 @@ public struct TableEncoder: Hashable, Sendable {
     return found
   }
 
-  /// What the columns hold, to read other tables in the same way: `TableOptions.kinds`.
+  /// The kinds of the columns, to read other tables in the same way (`TableOptions.kinds`).
   public var kinds: [String: Table.Kind] {
     Dictionary(columns.map { ($0.name, $0.kind) }, uniquingKeysWith: { first, _ in first })
   }
 
-  /// The features of some rows, in their order: `[rows.count, width]`, row-major.
+  /// The features of the given rows, in the given order: `[rows.count, width]`, row-major.
   ///
   /// - Throws: when the table lacks a column or has one of another kind, or a number does not fit a float32.
   /// - Precondition: all rows are in `0 ..< table.rowCount`.
@@ -170,7 +173,7 @@ public struct TableEncoder: Hashable, Sendable {
     return features
   }
 
-  /// Visits rows whose category is known, with its place among those known.
+  /// Calls `body` with the index of every row whose category is known, and the category's index in `known`.
   private static func forEachKnown(
     _ known: [String], _ rows: [Int32], _ codes: [Int32], _ names: [String], _ body: (Int, Int) -> Void
   ) {
@@ -184,7 +187,7 @@ public struct TableEncoder: Hashable, Sendable {
 }
 
 extension TableEncoder.Rule {
-  /// The number of features that it gives.
+  /// The number of features of the rule.
   var width: Int {
     switch self {
     case .number(_, _, _, let indicatesMissing): indicatesMissing ? 2 : 1

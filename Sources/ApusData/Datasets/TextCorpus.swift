@@ -1,17 +1,17 @@
 import ApusFiles
 
-/// Running text: its beginning to learn from, its end to test with.
+/// Running text: the beginning is the training split, the end is the test split.
 public struct TextCorpus: Sendable {
   public let name: String
-  /// What is learnt from.
+  /// The training text.
   public let train: String
-  /// What is held out.
+  /// The test text, which is held out.
   public let test: String
 
-  /// The share that is held out.
+  /// The fraction that is held out.
   private static let testShare = 0.1
-  /// Cuts a text: the last tenth of its characters (Unicode scalars) is held out.
-  /// - Throws: when the text is too short to be cut.
+  /// Splits a text: the last tenth of its characters (Unicode scalars) is held out.
+  /// - Throws: when the text is too short to be split.
   public init(name: String, text: String) throws(DataError) {
     let scalars = text.unicodeScalars
     let count = scalars.count
@@ -30,7 +30,7 @@ public struct TextCorpus: Sendable {
   /// Reads a file of UTF-8.
   public init(path: String) throws(DataError) { try self.init(name: path, text: TextCorpus.text(of: path)) }
 
-  /// The text of a file; lines may end as on Windows, and a byte-order mark is left out.
+  /// The text of a file. Windows line ends become line feeds, and a byte-order mark is removed.
   static func text(of path: String) throws(DataError) -> String {
     var bytes = try reportingFiles { () throws(FileError) in
       try FileDescriptor.contents(of: path, limit: DataBudget.textByteCount)
@@ -39,7 +39,7 @@ public struct TextCorpus: Sendable {
     return try text(bytes, path: path)
   }
 
-  /// The text that bytes of UTF-8 are.
+  /// Decodes bytes of UTF-8.
   static func text(_ bytes: [UInt8], path: String) throws(DataError) -> String {
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw .malformed(
@@ -49,7 +49,7 @@ public struct TextCorpus: Sendable {
     return bytes.contains(0x0D) ? text.replacing("\r\n", with: "\n") : text
   }
 
-  /// Where bytes cease to be UTF-8.
+  /// The offset of the first bytes that are not UTF-8.
   private static func invalidOffset(of bytes: [UInt8]) -> Int {
     var decoder = UTF8()
     var iterator = bytes.makeIterator()

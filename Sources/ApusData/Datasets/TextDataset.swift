@@ -1,4 +1,4 @@
-/// Texts with classes.
+/// Texts with class labels.
 public struct LabelledTexts: Sendable {
   /// The texts.
   public let texts: [String]
@@ -23,7 +23,7 @@ public struct LabelledTexts: Sendable {
 
   public var count: Int { texts.count }
 
-  /// Reads lines `class<TAB>text`. Classes are numbered in the order of their names; empty lines are left out.
+  /// Reads lines `class<TAB>text`. Classes are numbered in the order of their names; empty lines are skipped.
   static func reading(_ path: String) throws(DataError) -> (texts: LabelledTexts, classNames: [String]) {
     var examples: [(label: String, text: String)] = []
     let lines = try TextCorpus.text(of: path).split(separator: "\n", omittingEmptySubsequences: false)
@@ -47,17 +47,17 @@ public struct LabelledTexts: Sendable {
   }
 }
 
-/// Texts with classes to learn from and others to test with.
+/// Labelled texts in a training and a test split.
 public struct TextDataset: Sendable {
   public let name: String
-  /// The classes' names, by number.
+  /// The class names, indexed by class number.
   public let classNames: [String]
-  /// The texts to learn from.
+  /// The training texts.
   public let train: LabelledTexts
-  /// The texts to test with.
+  /// The test texts.
   public let test: LabelledTexts
 
-  /// - Throws: when one of both parts is empty.
+  /// - Throws: when a split is empty.
   public init(name: String, classNames: [String], train: LabelledTexts, test: LabelledTexts) throws(DataError) {
     guard train.count > 0, test.count > 0 else {
       throw .unsupported(
@@ -82,7 +82,7 @@ public struct TextDataset: Sendable {
       test: part(numbers.filter { $0 % 10 == 9 }))
   }
 
-  /// Reads lines `class<TAB>text`. Classes are numbered in the order of their names; empty lines are left out.
+  /// Reads lines `class<TAB>text`. Classes are numbered in the order of their names; empty lines are skipped.
   public init(path: String) throws(DataError) {
     let (texts, classNames) = try LabelledTexts.reading(path)
     try self.init(name: path, classNames: classNames, all: texts)

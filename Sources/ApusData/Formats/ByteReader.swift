@@ -1,14 +1,14 @@
 import ApusFiles
 
-/// Bytes that are read in order from a plain or a gzip file (RFC 1952), told apart by their first two.
+/// Reads bytes in order from a plain or a gzip file (RFC 1952); the first two bytes distinguish the two kinds.
 ///
-/// A file is read a piece at a time, and a compressed stream is inflated only as far as is asked for. What is held
-/// is bounded by the caller and not by the file: 1 byte of deflate can stand for a thousand.
+/// A file is read in chunks, and a compressed stream is inflated only as far as requested. The caller bounds the
+/// memory, not the file: 1 byte of deflate can expand to a thousand bytes.
 final class ByteReader {
   let path: String
   private let stored: StoredBytes
   private let inflater: Inflater?
-  /// How many bytes have been read.
+  /// The number of bytes that have been read.
   private(set) var position = 0
 
   private init(stored: StoredBytes, path: String) throws(DataError) {
@@ -27,17 +27,17 @@ final class ByteReader {
     try self.init(stored: StoredBytes(path: path), path: path)
   }
 
-  /// How many bytes are left of a source that is not compressed; `nil` for one that is.
+  /// The number of remaining bytes of an uncompressed source; `nil` for a compressed source.
   func plainByteCount() throws(DataError) -> Int? { inflater == nil ? try stored.remaining() : nil }
 
-  /// The next `count` bytes; fewer only where the source ends.
+  /// The next `count` bytes; fewer only at the end of the source.
   func read(_ count: Int) throws(DataError) -> [UInt8] {
     let result = if let inflater { try inflater.read(count) } else { try stored.read(count) }
     position += result.count
     return result
   }
 
-  /// Leaves out the next `count` bytes, and says how many there were: fewer only where the source ends.
+  /// Skips the next `count` bytes and returns the number of skipped bytes: fewer only at the end of the source.
   func skip(_ count: Int) throws(DataError) -> Int {
     guard inflater != nil else {
       let skipped = try stored.skip(count)
@@ -54,14 +54,14 @@ final class ByteReader {
   }
 }
 
-/// Bytes as they are stored, in memory or in a file, taken from the front. Of a file one piece is held.
+/// A queue of stored bytes, in memory or in a file. Only one chunk of a file is in memory.
 final class StoredBytes {
   private static let pieceByteCount = 1 << 18
   private let file: FileDescriptor?
   private var piece: [UInt8]
-  /// The first byte of the piece that has not been taken.
+  /// The index of the first byte of the chunk that has not been consumed.
   private var start = 0
-  /// How many bytes have been taken.
+  /// The number of bytes that have been consumed.
   private(set) var offset = 0
 
   init(_ bytes: [UInt8]) {
@@ -74,7 +74,8 @@ final class StoredBytes {
     piece = []
   }
 
-  /// Reads on until `count` bytes lie ready, and says how many do: fewer only where the source ends.
+  /// Reads until `count` bytes are buffered, and returns the number of buffered bytes: fewer only at the end of the
+  /// source.
   @discardableResult
   func prepare(_ count: Int) throws(DataError) -> Int {
     let held = piece.count - start
@@ -92,20 +93,20 @@ final class StoredBytes {
     return piece.count
   }
 
-  /// Whether the bytes that come next are these.
+  /// Whether the next bytes equal `prefix`.
   func starts(with prefix: [UInt8]) throws(DataError) -> Bool {
     try prepare(prefix.count)
     return piece[start...].starts(with: prefix)
   }
 
-  /// Gives `body` what lies ready; it says how many bytes it took.
+  /// Passes the buffered bytes to `body`, which returns the number of bytes it consumed.
   func take(_ body: (UnsafeBufferPointer<UInt8>) -> Int) {
     let taken = piece.withUnsafeBufferPointer { body(UnsafeBufferPointer(rebasing: $0[start...])) }
     start += taken
     offset += taken
   }
 
-  /// The next `count` bytes; fewer only where the source ends.
+  /// The next `count` bytes; fewer only at the end of the source.
   func read(_ count: Int) throws(DataError) -> [UInt8] {
     var result: [UInt8] = []
     while result.count < count, try prepare(1) > 0 {
@@ -118,7 +119,7 @@ final class StoredBytes {
     return result
   }
 
-  /// Leaves out the next `count` bytes, and says how many there were.
+  /// Skips the next `count` bytes and returns the number of skipped bytes.
   func skip(_ count: Int) throws(DataError) -> Int {
     let skipped = min(count, try remaining())
     start = min(piece.count, start + skipped)
@@ -126,7 +127,7 @@ final class StoredBytes {
     return skipped
   }
 
-  /// How many bytes have not been taken.
+  /// The number of bytes that have not been consumed.
   func remaining() throws(DataError) -> Int {
     guard let file else { return piece.count - start }
     let size = try reportingFiles { () throws(FileError) in try file.byteCount() }

@@ -1,10 +1,9 @@
-/// The records of a text of separated values (RFC 4180), in order, plain or compressed by gzip.
+/// A streaming reader of delimiter-separated values (RFC 4180), plain or compressed by gzip.
 ///
-/// Fields may be quoted; quoted ones may hold the delimiter, line ends, and quotes that are doubled. Lines end in LF, CR
-/// LF or CR, and those without any character are left out. A byte-order mark is left out too. The text is streamed: no
-/// more than one record is held.
+/// Fields may be quoted; quoted fields may contain the delimiter, line ends, and doubled quotes. Lines end in LF, CR LF
+/// or CR. Empty lines and a byte-order mark are skipped. At most one record is in memory.
 public final class CSVReader {
-  /// What stands between the fields of a record.
+  /// The delimiter between the fields of a record.
   public enum Delimiter: UInt8, CaseIterable, Hashable, Sendable {
     case comma = 0x2c
     case semicolon = 0x3b
@@ -14,24 +13,24 @@ public final class CSVReader {
   /// The fields of a record, and the line in which it starts, counted from 1.
   public typealias Record = (fields: [String], line: Int)
 
-  /// What stands between the fields.
+  /// The delimiter between the fields.
   public private(set) var delimiter = Delimiter.comma
   private let reader: ByteReader
   private let fieldLimit: Int
   private var chunk: [UInt8] = []
   private var place = 0
   private var line = 1
-  /// Whether a byte ends a run of an unquoted field.
+  /// Whether a byte value ends a run of ordinary bytes in an unquoted field.
   private var isSpecial = [Bool](repeating: false, count: 256)
 
-  /// The largest field, in bytes, unless told otherwise.
+  /// The default limit of the size of a field, in bytes.
   public static let defaultFieldLimit = 1 << 20
   private static let columnLimit = 1 << 20
   private static let recordLimit = 1 << 26
   private static let (lineFeed, carriageReturn, quote) = (UInt8(0x0a), UInt8(0x0d), UInt8(0x22))
 
   /// - Parameters:
-  ///   - delimiter: `nil` takes that which stands most often in the first line
+  ///   - delimiter: `nil` selects the most frequent delimiter in the first line
   ///   - fieldLimit: the largest field that is accepted, in bytes
   init(_ reader: ByteReader, delimiter: Delimiter? = nil, fieldLimit: Int = defaultFieldLimit) throws(DataError) {
     self.reader = reader
@@ -43,8 +42,8 @@ public final class CSVReader {
     isSpecial[Int(self.delimiter.rawValue)] = true
   }
 
-  /// Reads what is in memory, which may be compressed by gzip.
-  /// - Parameter path: where the bytes come from, for errors.
+  /// Reads from memory; the bytes may be compressed by gzip.
+  /// - Parameter path: the name of the source in errors.
   public convenience init(
     parsing bytes: [UInt8], path: String = "memory", delimiter: Delimiter? = nil, fieldLimit: Int = defaultFieldLimit
   ) throws(DataError) {
@@ -60,7 +59,7 @@ public final class CSVReader {
 
   /// The next record; `nil` at the end.
   ///
-  /// - Throws: where quotes are not as they have to be, a field is too long, or the text is not UTF-8.
+  /// - Throws: when quotes are misplaced, a field is too long, or the text is not UTF-8.
   public func next() throws(DataError) -> Record? {
     while let byte = try peek(), byte == Self.lineFeed || byte == Self.carriageReturn { try takeLineEnd() }
     guard try peek() != nil else { return nil }
@@ -119,7 +118,7 @@ public final class CSVReader {
         }
       case Self.lineFeed, Self.carriageReturn:
         bytes.append(next)
-        // Of CR LF the second counts.
+        // CR LF counts as one line end.
         let following = try peek()
         if next == Self.lineFeed || following != Self.lineFeed { line += 1 }
       default:
@@ -131,7 +130,7 @@ public final class CSVReader {
     throw failure("quotes that open in line \(start) are never closed", "close them")
   }
 
-  /// Appends what comes before the next byte of a kind, or before the end of the chunk.
+  /// Appends the bytes before the next byte that satisfies `isEnd`, or all bytes up to the end of the chunk.
   @inline(__always)
   private func takeRun(into bytes: inout [UInt8], until isEnd: (UInt8) -> Bool) throws(DataError) {
     let end = chunk[place...].firstIndex(where: isEnd) ?? chunk.count
@@ -148,7 +147,7 @@ public final class CSVReader {
     if isReturn, following == Self.lineFeed { place += 1 }
   }
 
-  /// The next byte, which is not taken; `nil` at the end.
+  /// The next byte, without consuming it; `nil` at the end.
   private func peek() throws(DataError) -> UInt8? {
     if place == chunk.count {
       chunk = try reader.read(1 << 16)
@@ -158,7 +157,7 @@ public final class CSVReader {
     return chunk[place]
   }
 
-  /// The delimiter that stands most often in the first line, outside of quotes; a comma when there is none.
+  /// The most frequent delimiter in the first line, outside quotes; a comma when there is none.
   private func detected() -> Delimiter {
     var counts: [UInt8: Int] = [:]
     var isQuoted = false
@@ -184,10 +183,10 @@ public final class CSVReader {
   }
 }
 
-/// Text of separated values (RFC 4180), for spreadsheets and other readers.
+/// A writer of comma-separated values (RFC 4180), for spreadsheets and other readers.
 public enum CSVWriter {
-  /// Records with commas between the fields, each ended by CR LF. Fields are quoted where any of a reader's delimiters,
-  /// a quote or a line end is in them, and where an empty one stands alone: readers leave out empty lines.
+  /// The text of records: commas separate the fields, CR LF ends each record. A field is quoted if it contains a
+  /// delimiter of `CSVReader`, a quote or a line end, or if it is empty and the only field: readers skip empty lines.
   public static func text(of records: [[String]]) -> String {
     records.map { ($0 == [""] ? "\"\"" : $0.map(quoted).joined(separator: ",")) + "\r\n" }.joined()
   }

@@ -2,7 +2,7 @@ import CZlib
 
 /// A gzip stream of one or more members, each with its checksum and size verified by zlib.
 final class Inflater {
-  /// What a member starts with.
+  /// The first bytes of a member.
   static let magic: [UInt8] = [0x1f, 0x8b]
 
   private let input: StoredBytes
@@ -16,7 +16,7 @@ final class Inflater {
     self.path = path
     stream = .allocate(capacity: 1)
     stream.initialize(to: z_stream())
-    // 15 bits of window, plus 16 for a gzip header; `inflateInit2` itself is a macro Swift cannot see.
+    // 15 bits of window, plus 16 for a gzip header; `inflateInit2` is a macro, which Swift cannot import.
     let code = inflateInit2_(stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
     guard code == Z_OK else { throw failure("zlib could not start (code \(code))") }
   }
@@ -26,9 +26,9 @@ final class Inflater {
     stream.deallocate()
   }
 
-  /// The next `count` bytes of what is compressed; fewer only where the last member ends.
+  /// The next `count` decompressed bytes; fewer only at the end of the last member.
   func read(_ count: Int) throws(DataError) -> [UInt8] {
-    // The memory asked for grows with what really comes out, not with what a header promises.
+    // The allocation grows with the actual output, not with the size that a header declares.
     var result: [UInt8] = []
     while result.count < count, !isDone {
       let chunk = min(count - result.count, max(1 << 16, result.count))
@@ -54,7 +54,7 @@ final class Inflater {
       var code = Z_OK
       input.take { source in
         let given = min(source.count, 1 << 30)
-        // zlib does not write through next_in, its type only lacks the const.
+        // zlib does not write through next_in; its type merely lacks the const.
         stream.pointee.next_in = UnsafeMutablePointer(mutating: source.baseAddress)
         stream.pointee.avail_in = UInt32(given)
         stream.pointee.next_out = buffer.baseAddress! + written
@@ -76,7 +76,7 @@ final class Inflater {
     return written
   }
 
-  /// Goes on behind the end of a member: with another one, or not at all.
+  /// Starts the next member, or ends the stream when there is none.
   private func startNextMember() throws(DataError) {
     guard try input.prepare(1) > 0 else {
       isDone = true

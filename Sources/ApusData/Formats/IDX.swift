@@ -4,7 +4,7 @@
 /// 0, 0, type, rank, rank × extent as big-endian uint32, elements in row-major order, big-endian
 /// ```
 public struct IDXArray: Hashable, Sendable {
-  /// The types of elements and the byte that stands for each in a file.
+  /// The element types and their codes in a file.
   public enum ElementType: UInt8, Sendable {
     case uint8 = 0x08
     case int8 = 0x09
@@ -39,8 +39,8 @@ public struct IDXArray: Hashable, Sendable {
 
   /// Reads a file, plain or compressed by gzip.
   ///
-  /// Nothing is taken on trust: the file must hold exactly the elements that its header promises, and no
-  /// more than one byte beyond them is ever inflated.
+  /// The header is verified: the file must contain exactly the elements that the header declares. At most one byte
+  /// beyond them is inflated.
   public init(path: String) throws(DataError) {
     try self.init(ByteReader(path: path))
   }
@@ -51,12 +51,12 @@ public struct IDXArray: Hashable, Sendable {
   }
 }
 
-/// The beginning of a file: what it holds, before any of it is read.
+/// The header of a file, read before the elements.
 struct IDXHeader {
   var type: IDXArray.ElementType
   var extents: [Int]
 
-  /// Reads the beginning of a file.
+  /// Reads the header of a file.
   init(_ reader: ByteReader) throws(DataError) {
     let magic = try reader.read(4)
     guard magic.count == 4, magic[0] == 0, magic[1] == 0 else {
@@ -76,7 +76,7 @@ struct IDXHeader {
     extents = (0..<rank).map { axis in sizes[4 * axis..<4 * axis + 4].reduce(0) { $0 << 8 | Int($1) } }
   }
 
-  /// The bytes of the elements; `nil` where they do not fit `Int`.
+  /// The number of bytes of the elements; `nil` when it does not fit `Int`.
   var byteCount: Int? {
     var bytes = type.byteCount
     for extent in extents {
@@ -91,7 +91,7 @@ struct IDXHeader {
 extension IDXArray {
   private init(_ reader: ByteReader) throws(DataError) { try self.init(reader, IDXHeader(reader)) }
 
-  /// Reads the elements behind a header.
+  /// Reads the elements that follow a header.
   init(_ reader: ByteReader, _ header: IDXHeader) throws(DataError) {
     let bytes = try IDXArray.elements(reader, header)
     self.init(
@@ -101,7 +101,7 @@ extension IDXArray {
   private static func elements(_ reader: ByteReader, _ header: IDXHeader) throws(DataError) -> [UInt8] {
     let extents = header.extents
     guard let needed = header.byteCount else { throw failure(reader, 4, "the sizes \(extents) are too large") }
-    // A plain file says at once that it is too short.
+    // The size of a plain file shows at once that it is too short.
     if let rest = try reader.plainByteCount(), rest < needed {
       throw failure(
         reader, reader.position + rest,

@@ -1,16 +1,15 @@
 import ApusFiles
 
-/// The most that a picture may take, checked before anything is decoded: a file of some kilobytes can stand for
-/// gigabytes of pixels.
+/// The size limits of images, checked before decoding: a file of a few kilobytes can expand to gigabytes of pixels.
 public struct ImageLimits: Hashable, Sendable {
   /// The largest product of height and width.
   public var pixels: Int
-  /// The largest file.
+  /// The largest allowed file size in bytes.
   public var bytes: Int
 
   /// - Parameters:
   ///   - pixels: the largest product of height and width
-  ///   - bytes: the largest file
+  ///   - bytes: the largest allowed file size in bytes
   public init(pixels: Int = 1 << 26, bytes: Int = 1 << 28) {
     self.pixels = pixels
     self.bytes = bytes
@@ -19,7 +18,7 @@ public struct ImageLimits: Hashable, Sendable {
   /// 67 million pixels, 268 MB.
   public static let `default` = ImageLimits()
 
-  /// Checks a size that a header names.
+  /// Checks an image size from a file header.
   func check(height: Int, width: Int, path: String, format: String) throws(DataError) {
     let (area, overflow) = height.multipliedReportingOverflow(by: width)
     guard overflow || area > pixels else { return }
@@ -30,14 +29,14 @@ public struct ImageLimits: Hashable, Sendable {
 }
 
 extension Image {
-  /// Reads a PNG or JPEG file; which of the two, its first bytes say, not its name.
+  /// Reads a PNG or JPEG file; the first bytes determine the format, not the file name.
   ///
-  /// Grey pictures have 1 channel, all others 3. As in torchvision's `ImageFolder`, transparency is dropped, colour
-  /// profiles are not applied, and the orientation that cameras note in EXIF is not followed. Values of 16 bits are
-  /// rounded to 8, palettes are expanded, CMYK becomes RGB. Of an animation the first picture is read.
+  /// Grey images have 1 channel, all others 3. As in torchvision's `ImageFolder`, transparency is dropped, colour
+  /// profiles are not applied, and the EXIF orientation is ignored. 16-bit values are rounded to 8 bits, palettes are
+  /// expanded, and CMYK is converted to RGB. Of an animation, the first frame is read.
   ///
-  /// - Throws: an error that names the file when it cannot be read, is of another kind, larger than `limits`,
-  ///   truncated or damaged anywhere.
+  /// - Throws: an error that names the file when it cannot be read, has another format, exceeds `limits`, is truncated
+  ///   or is damaged anywhere.
   public init(contentsOf path: String, limits: ImageLimits = .default) throws(DataError) {
     let bytes = try reportingFiles { () throws(FileError) in
       try FileDescriptor.contents(of: path, limit: limits.bytes)

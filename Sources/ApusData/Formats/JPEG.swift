@@ -1,14 +1,15 @@
 import ApusFiles
 import CTurboJPEG
 
-/// Pictures in the JPEG format (ISO/IEC 10918), baseline and progressive, decoded and encoded by libjpeg-turbo.
+/// Images in the JPEG format (ISO/IEC 10918), baseline and progressive, decoded and encoded by libjpeg-turbo.
 enum JPEG {
   static let signature: [UInt8] = [0xff, 0xd8, 0xff]
 
-  /// Decodes a file with the accurate transform and interpolated colours, as Pillow does.
+  /// Decodes a file with the accurate DCT and interpolated chroma, as Pillow does.
   ///
-  /// What the library only warns of (data that end early, restart markers out of place, …) is an error: it would fill
-  /// the rest with grey. Files of four inks are taken as Adobe writes them, inverted, and composed as Pillow does.
+  /// Warnings of the library (truncated data, misplaced restart markers, …) are errors, because the library would fill
+  /// the rest with grey. CMYK files are assumed to be inverted, as Adobe writes them, and are converted to RGB as
+  /// Pillow does.
   static func decode(_ bytes: [UInt8], path: String, limits: ImageLimits) throws(DataError) -> Image {
     guard let handle = tjInitDecompress() else { throw failure(message(nil), bytes, path) }
     defer { tjDestroy(handle) }
@@ -36,7 +37,7 @@ enum JPEG {
         reason: "there is no memory for its \(height)x\(width) pixels",
         remedy: "make the picture smaller")
     }
-    // A hostile file of progressive scans without end would take hours.
+    // A hostile file with endless progressive scans would otherwise decode for hours.
     let flags = TJFLAG_ACCURATEDCT | TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS
     var broken: DataError?
     let pixels = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
@@ -58,7 +59,7 @@ enum JPEG {
       height: Int(height), width: Int(width), channels: min(stored, 3), pixels: hasInks ? composed(pixels) : pixels)
   }
 
-  /// `k − (255 − c) · k / 255` of inverted inks, rounded twice as Pillow does.
+  /// `k − (255 − c) · k / 255` of inverted CMYK values, rounded twice as in Pillow.
   private static func composed(_ inks: [UInt8]) -> [UInt8] {
     let area = inks.count / 4
     return [UInt8](unsafeUninitializedCapacity: 3 * area) { buffer, count in
@@ -73,7 +74,7 @@ enum JPEG {
     }
   }
 
-  /// Encodes a picture; colours are stored at half the resolution each way unless `isSubsampled` is false.
+  /// Encodes an image; chroma is stored at half the resolution along both axes unless `isSubsampled` is false.
   static func encode(_ image: Image, quality: Int, isSubsampled: Bool = true) -> [UInt8] {
     guard let handle = tjInitCompress() else { fatalError("jpegData: \(message(nil))") }
     defer { tjDestroy(handle) }
@@ -95,24 +96,24 @@ enum JPEG {
     tjGetErrorStr2(handle).map { String(cString: $0) } ?? "unknown error"
   }
 
-  /// Pixels times scans that are decoded: a file of a few kilobytes can have hundreds of scans of millions.
+  /// The limit of pixels times scans of a file: a file of a few kilobytes can have hundreds of scans of millions of
+  /// pixels.
   private static let mostWork = 1 << 30
-  /// Pixels times scans that are decoded to find damage.
+  /// The limit of pixels times scans that are decoded to locate damage.
   private static let searchWork = 1 << 28
 
-  /// How many scans there are, at most. In their data 0xFF 0xDA never comes.
+  /// An upper bound of the number of scans: 0xFF 0xDA never occurs in the data of a scan.
   private static func scanCount(_ bytes: [UInt8]) -> Int {
     var count = 0
     for index in bytes.indices.dropLast() where bytes[index] == 0xff && bytes[index + 1] == 0xda { count += 1 }
     return max(count, 1)
   }
 
-  /// - Parameter damage: the bytes among which is the one that the library had come to when it found something wrong, if
-  ///   that is known.
+  /// - Parameter damage: the range that contains the byte at which the library detected the damage, if that is known.
   private static func failure(
     _ reason: String, _ bytes: [UInt8], _ path: String, damage: @autoclosure () -> ClosedRange<Int>? = nil
   ) -> DataError {
-    // This the library only finds at the end.
+    // The library detects a premature end only at the end of the data.
     let end = reason.hasPrefix("Premature end") ? bytes.count : nil
     let known = brokenSegment(bytes) ?? end
     let found = known.map { $0...$0 } ?? damage()
@@ -124,9 +125,10 @@ enum JPEG {
       remedy: "copy or download the file again")
   }
 
-  /// The byte with which a file becomes wrong in some way: the library does not say where it was, but of a file that is
-  /// cut ahead of that place, it says that the file ends.
-  /// - Parameter tries: how often the file may be decoded: with fewer than the search takes, some bytes are left
+  /// The range that contains the first damaged byte, by bisection. The library does not report the offset, but for a
+  /// file truncated before the damage it reports a premature end.
+  /// - Parameter tries: the maximum number of decodings; with fewer than the bisection requires, a range of bytes
+  ///   remains
   private static func firstWrong(
     _ bytes: [UInt8], tries: Int, _ isWrong: (_ first: Int) -> Bool
   ) -> ClosedRange<Int>? {
@@ -139,14 +141,15 @@ enum JPEG {
     return tooFew...enough - 1
   }
 
-  /// The byte at which the segments ahead of the picture's data break off: the file's end if it is cut in one of them.
+  /// The offset of the damage in the segments before the image data: the end of the file if a segment is truncated,
+  /// `nil` without damage.
   private static func brokenSegment(_ bytes: [UInt8]) -> Int? {
     var start = 2
     while start + 4 <= bytes.count {
       let marker = bytes[start + 1]
       guard bytes[start] == 0xff, marker != 0xd9 else { return start }
       switch marker {
-      case 0xff: start += 1  // Any number of these may be ahead of a marker.
+      case 0xff: start += 1  // Any number of fill bytes may precede a marker.
       case 0x01, 0xd0...0xd7: start += 2  // These have no length.
       default:
         let length = Int(bytes[start + 2]) << 8 | Int(bytes[start + 3])
@@ -160,9 +163,9 @@ enum JPEG {
 }
 
 extension Image {
-  /// The picture as a JPEG file, its colours at half the resolution each way, as cameras store them.
+  /// The image as a JPEG file, with chroma at half the resolution along both axes, as cameras store it.
   /// - Parameter quality: 1 to 100
-  /// - Precondition: it has 1 or 3 channels, and neither extent is above 65,535.
+  /// - Precondition: the image has 1 or 3 channels, and neither extent is above 65,535.
   public func jpegData(quality: Int = 90) -> [UInt8] {
     guard channels == 1 || channels == 3, (1...100).contains(quality), max(height, width) <= 0xffff else {
       fatalError("jpegData: [\(height), \(width), \(channels)] in quality \(quality)")

@@ -1,27 +1,26 @@
 import ApusFiles
 
-/// Why a text is not JSON.
+/// The error of a text that is not JSON.
 public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
   /// The byte at which reading stopped.
   public var offset: Int
-  /// What is wrong there.
+  /// The error at that byte.
   public var reason: String
 
   public var description: String { "byte \(offset): \(reason)" }
 }
 
 extension JSON {
-  /// How deep arrays and objects may be nested unless told otherwise.
+  /// The default limit of the nesting depth of arrays and objects.
   public static let defaultDepth = 32
-  /// How many values a text may hold: each takes many times the memory of its characters.
+  /// The largest number of values in a text: each value occupies many times the memory of its characters.
   public static let maximumValueCount = 1 << 21
 
   /// Reads one JSON value.
   ///
-  /// Stricter than most readers: no duplicate keys (two spellings that Unicode calls equivalent count as
-  /// one), no trailing commas, no bytes behind the value, no lone surrogates, only valid UTF-8, no number
-  /// outside the range of `Int` or `Double`, at most `maximumDepth` nested arrays and objects, and at most
-  /// `maximumValueCount` values.
+  /// Stricter than most readers: no duplicate keys (canonically equivalent Unicode spellings are duplicates), no
+  /// trailing commas, no bytes after the value, no lone surrogates, only valid UTF-8, no number outside the range of
+  /// `Int` or `Double`, at most `maximumDepth` nested arrays and objects, and at most `maximumValueCount` values.
   public init(parsing bytes: [UInt8], maximumDepth: Int = JSON.defaultDepth) throws(JSONError) {
     var parser = JSONParser(bytes: bytes, maximumDepth: maximumDepth)
     self = try parser.document()
@@ -233,7 +232,7 @@ extension JSONParser {
     return .number(value)
   }
 
-  /// Moves past the digits of a number and says whether it has neither fraction nor exponent.
+  /// Skips the digits of a number and returns whether it has neither fraction nor exponent.
   private mutating func scanNumber() throws(JSONError) -> Bool {
     if take(UInt8(ascii: "0")) {
       if let byte = next, isDigit(byte) { throw failure("a number must not start with 0") }

@@ -1,8 +1,8 @@
 extension JSON {
-  /// The text of the value: always the same for the same value, in one line or indented by two spaces.
+  /// The text of the value, on one line or indented by two spaces; equal values give equal text.
   ///
-  /// Floating-point numbers are written with as many digits as reading them back exactly needs. JSON has
-  /// no infinities and no NaN: they are written as `null`.
+  /// Floating-point numbers are written with the fewest digits that restore them exactly. JSON has no infinities and no
+  /// NaN: they are written as `null`.
   public func text(indented: Bool = false) -> String {
     var text = ""
     write(to: &text, indentation: indented ? 0 : nil)
@@ -17,7 +17,7 @@ extension JSON {
     case .number(let value): text += value.isFinite ? value.description : "null"
     case .string(let value): JSON.write(value, to: &text)
     case .array(let values):
-      // Arrays of plain values, such as shapes, stay in one line.
+      // Arrays of plain values, such as shapes, stay on one line.
       let isPlain = values.allSatisfy { $0.array == nil && $0.object == nil }
       JSON.writeList("[", "]", values, to: &text, indentation: isPlain ? nil : indentation) {
         $0.write(to: &$1, indentation: $2)

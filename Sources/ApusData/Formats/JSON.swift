@@ -1,4 +1,4 @@
-/// A JSON value (RFC 8259). Integers are kept exactly, objects keep the order of their keys.
+/// A JSON value (RFC 8259). Integers are exact, objects keep the order of their keys.
 public enum JSON: Hashable, Sendable {
   case null
   case bool(Bool)
@@ -9,7 +9,7 @@ public enum JSON: Hashable, Sendable {
   case object(JSONObject)
 }
 
-/// The members of a JSON object, in order, each key once.
+/// The members of a JSON object, in order, with unique keys.
 public struct JSONObject: Hashable, Sendable {
   /// The keys, in the order in which they were added.
   public private(set) var keys: [String] = []
@@ -21,7 +21,7 @@ public struct JSONObject: Hashable, Sendable {
   /// Whether there are no members.
   public var isEmpty: Bool { keys.isEmpty }
 
-  /// The value of a key; setting one that is new appends it, setting `nil` removes the key.
+  /// The value of a key; setting a new key appends it, setting `nil` removes the key.
   public subscript(key: String) -> JSON? {
     get { values[key] }
     set {
@@ -64,7 +64,7 @@ extension JSON: ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral, Expres
     self = .object(object)
   }
 
-  /// The number that prints with as few digits as `value` needs in its own precision.
+  /// The number with the shortest decimal text that identifies `value` in single precision.
   public init(_ value: Float) { self = .number(Double(value.description) ?? Double(value)) }
 }
 

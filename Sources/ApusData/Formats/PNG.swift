@@ -1,13 +1,13 @@
 import ApusFiles
 import CPNG
 
-/// Pictures in the PNG format (ISO/IEC 15948), decoded and encoded by libpng.
+/// Images in the PNG format (ISO/IEC 15948), decoded and encoded by libpng.
 enum PNG {
   static let signature: [UInt8] = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]
 
-  /// Decodes a file; what is dropped and what is converted stands at `Image.init(contentsOf:limits:)`.
+  /// Decodes a file; `Image.init(contentsOf:limits:)` lists the conversions.
   static func decode(_ bytes: [UInt8], path: String, limits: ImageLimits) throws(DataError) -> Image {
-    // The stream that libpng gets has been walked through and has nothing in it but the pixels.
+    // The stream for libpng has been checked and contains only the chunks that define the pixels.
     let stream = try PNGChunks(bytes, path: path)
     let header = stream.header
     try limits.check(height: header.height, width: header.width, path: path, format: "PNG")
@@ -23,11 +23,11 @@ enum PNG {
         reason: "there is no memory for its \(header.height)x\(header.width) pixels",
         remedy: "make the picture smaller")
     }
-    // libpng reads from the memory that it was given first until the picture is finished.
+    // libpng reads from the memory passed to `begin_read` until the image is complete.
     let pixels = stream.bytes.withUnsafeBufferPointer { source -> [UInt8]? in
       guard png_image_begin_read_from_memory(&state, source.baseAddress, source.count) != 0 else { return nil }
       if header.bitDepth == 16 { state.flags |= UInt32(PNG_IMAGE_FLAG_16BIT_sRGB) }
-      // With the alpha channel, where there is one: libpng could only compose it onto something.
+      // Keep an alpha channel: libpng could remove it only by compositing onto a background.
       let alpha = state.format & PNG_FORMAT_FLAG_ALPHA
       state.format = alpha | (header.isColored ? PNG_FORMAT_FLAG_COLOR : 0)
       stored += alpha == 0 ? 0 : 1
@@ -36,7 +36,7 @@ enum PNG {
         initialized = isDecoded ? count * stored : 0
       }
     }
-    // A warning is about the pixels too: nothing else was passed on.
+    // A warning concerns the pixels too, because the stream contains nothing else.
     guard let pixels, !pixels.isEmpty, state.warning_or_error == 0 else { throw failure(state, path) }
     return Image(
       height: header.height, width: header.width, channels: channels,
@@ -56,7 +56,7 @@ enum PNG {
     }
   }
 
-  /// Encodes a picture.
+  /// Encodes an image.
   static func encode(_ image: Image) -> [UInt8] {
     var state = png_image()
     state.version = UInt32(PNG_IMAGE_VERSION)
@@ -64,7 +64,7 @@ enum PNG {
     state.height = UInt32(image.height)
     state.format = image.channels == 1 ? 0 : PNG_FORMAT_FLAG_COLOR
     defer { png_image_free(&state) }
-    // What cannot be compressed grows by less than an eighth; libpng says how much it needs if that is not enough.
+    // Incompressible data grow by less than an eighth; if the buffer is too small, libpng returns the required size.
     var room = image.pixels.count + image.height + image.pixels.count / 8 + 1024
     for _ in 0..<2 {
       var isEncoded = false
@@ -88,8 +88,8 @@ enum PNG {
 }
 
 extension Image {
-  /// The picture as a PNG file.
-  /// - Precondition: it has 1 or 3 channels.
+  /// The image as a PNG file.
+  /// - Precondition: the image has 1 or 3 channels.
   public func pngData() -> [UInt8] {
     guard channels == 1 || channels == 3 else { fatalError("pngData: \(channels) channels, expected 1 or 3") }
     return PNG.encode(self)

@@ -1,14 +1,14 @@
 import CZlib
 
-/// The chunks of a PNG file, checked one by one, of which those are kept that say what the pixels are.
+/// The chunks of a PNG file that define the pixels; all chunks are checked.
 ///
-/// libpng reads no further than the last row and forgives damage in what it thinks less important. A walk through the
-/// file finds every truncation and every wrong checksum, and knows where. What is left out can neither change pixels
-/// (gamma, profiles, transparent colours: torchvision drops them too) nor be a bomb of its own (compressed texts).
+/// libpng stops at the last row and ignores damage in chunks that it considers less important. This check finds the
+/// offset of every truncation and of every wrong checksum. The dropped chunks cannot change pixels (gamma, profiles,
+/// transparent colours: torchvision drops them too), and cannot act as decompression bombs (compressed texts).
 struct PNGChunks {
-  /// The size, and what a sample is.
+  /// The image size and the sample format.
   let header: PNGHeader
-  /// A PNG file of the chunks that count.
+  /// A PNG file of the kept chunks.
   let bytes: [UInt8]
 
   private static let mostChunks = 1 << 20
@@ -33,7 +33,7 @@ struct PNGChunks {
       if PNGChunks.kept.contains(kind) {
         ranges.append(chunk.range)
       } else if kind.utf8.first.map({ $0 & 0x20 == 0 }) ?? true {
-        // A capital letter says that the pixels cannot be understood without this chunk.
+        // An upper-case first letter marks a critical chunk: the pixels cannot be decoded without it.
         throw PNGChunks.failure(path, position, "the chunk \(kind) is not known")
       }
       position = chunk.range.upperBound
@@ -51,7 +51,7 @@ struct PNGChunks {
     }
   }
 
-  /// The chunk at a position: its length, its name, its data and their checksum.
+  /// Checks the chunk at a position (length, name, data, checksum), and returns its name and byte range.
   private static func chunk(
     of file: [UInt8], at position: Int, path: String
   ) throws(DataError) -> (kind: String, range: Range<Int>) {
@@ -68,7 +68,7 @@ struct PNGChunks {
       throw failure(
         path, position, "the chunk \(kind) promises \(length) bytes, there are \(file.count - position - 12)")
     }
-    // The checksum is of the name and the data.
+    // The checksum covers the name and the data.
     let checksum = file.withUnsafeBufferPointer { buffer in
       crc32(0, buffer.baseAddress! + position + 4, UInt32(length + 4))
     }

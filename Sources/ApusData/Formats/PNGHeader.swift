@@ -1,16 +1,16 @@
-/// What the first chunk of a PNG file says (ISO/IEC 15948, 11.2.2).
+/// The contents of the first chunk of a PNG file (ISO/IEC 15948, 11.2.2).
 package struct PNGHeader: Sendable {
   package let width: Int
   package let height: Int
-  /// Bits of a sample: 1, 2, 4, 8 or 16.
+  /// The number of bits of a sample: 1, 2, 4, 8 or 16.
   let bitDepth: UInt8
-  /// Bits: 1 for a palette, 2 for colours, 4 for opacity.
+  /// A bit mask: 1 for a palette, 2 for colours, 4 for an alpha channel.
   let colorType: UInt8
 
-  /// The signature and the chunk with its length, its name, 13 bytes of data and the checksum.
+  /// The size of the signature and the first chunk: its length, its name, 13 bytes of data and the checksum.
   private static let byteCount = 8 + 4 + 4 + 13 + 4
 
-  /// Reads the beginning of a file; `nil` for other bytes. The checksum is left to who reads the rest.
+  /// Reads the beginning of a file; `nil` for other bytes. The checksum is not checked here.
   package init?(_ file: [UInt8]) {
     let name = PNG.signature + [0, 0, 0, 13] + Array("IHDR".utf8)
     guard file.count >= PNGHeader.byteCount, file.starts(with: name) else { return nil }
@@ -23,10 +23,10 @@ package struct PNGHeader: Sendable {
   /// Whether there are colours, as samples or in a palette.
   var isColored: Bool { colorType & 2 != 0 }
 
-  /// The numbers of a pixel, those of a palette's colours where it has one.
+  /// The number of channels of a pixel, after the expansion of a palette.
   package var channelCount: Int { (isColored ? 3 : 1) + (colorType & 4 != 0 ? 1 : 0) }
 
-  /// A number of four bytes, the first one of the highest value.
+  /// A big-endian 32-bit number.
   static func word(_ bytes: [UInt8], at position: Int) -> Int {
     bytes[position..<position + 4].reduce(0) { $0 << 8 | Int($1) }
   }

@@ -1,11 +1,11 @@
 import ApusFiles
 
 extension Safetensors {
-  /// A file that is open for reading: its header is checked, its tensors are read when they are asked for.
+  /// A file that is open for reading: its header is checked, its tensors are read on request.
   public final class File: Sendable {
-    /// The path that it was opened under.
+    /// The path of the file when it was opened.
     public let path: String
-    /// What the file says of its tensors.
+    /// The header, which describes the tensors.
     public let header: Header
     private let file: FileDescriptor
     private let dataOffset: Int
@@ -15,7 +15,7 @@ extension Safetensors {
       try self.init(reportingFiles { () throws(FileError) in try FileDescriptor(reading: path) })
     }
 
-    /// Takes over an open file, as `init(path:)`.
+    /// Takes ownership of an open file and checks its header, as `init(path:)` does.
     package init(_ file: FileDescriptor) throws(DataError) {
       path = file.path
       let size = try reportingFiles { () throws(FileError) in try file.byteCount() }
@@ -39,7 +39,7 @@ extension Safetensors {
     }
   }
 
-  /// The checked length of the header from the first 8 bytes of a file.
+  /// Decodes and checks the length of the header, which is the first 8 bytes of a file.
   static func headerByteCount(
     _ prefix: [UInt8], fileByteCount: Int, path: String
   ) throws(DataError) -> Int {
@@ -47,7 +47,7 @@ extension Safetensors {
       throw .safetensors(path, .file, "\(fileByteCount) bytes are too few for a header")
     }
     let count = prefix.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-    // Both lengths would be far above the limit: a zip archive, and a pickle that begins with PyTorch's number.
+    // These prefixes of a zip archive and of a pickle with PyTorch's magic number are no valid header lengths.
     if prefix.starts(with: [0x50, 0x4b, 3, 4]) || prefix.starts(with: [0x80, 2, 0x8a, 0x0a, 0x6c]) {
       throw .unsupported(
         path: path, format: "PyTorch", reason: "it is a pickle, which can run any program when it is read",
@@ -64,7 +64,7 @@ extension Safetensors {
     return Int(count)
   }
 
-  /// Reads the header of a file that is in memory, and says where its data start.
+  /// Reads the header of a file in memory, and returns it with the offset of the data.
   public static func header(
     of bytes: [UInt8], path: String = "memory"
   ) throws(DataError) -> (header: Header, dataOffset: Int) {

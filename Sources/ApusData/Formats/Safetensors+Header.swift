@@ -1,15 +1,15 @@
 import ApusFiles
 
 extension Safetensors {
-  /// The header of a file, checked as a whole: every byte behind it belongs to exactly one tensor.
+  /// The header of a file, which has been validated: every byte after it belongs to exactly one tensor.
   public struct Header: Hashable, Sendable {
-    /// The tensors in the order in which they lie in the file.
+    /// The tensors in file order.
     public let entries: [Entry]
-    /// Texts that the file carries beside the tensors.
+    /// The text metadata of the file.
     public let metadata: [String: String]
     private let indices: [String: Int]
 
-    /// A header of entries that do not overlap.
+    /// Creates a header of entries that do not overlap.
     public init(entries: [Entry], metadata: [String: String] = [:]) {
       self.entries = entries
       self.metadata = metadata
@@ -28,7 +28,7 @@ extension Safetensors.Header {
   /// Reads the JSON of a header.
   /// - Parameters:
   ///   - bytes: the header without its length
-  ///   - dataByteCount: how many bytes follow it in the file
+  ///   - dataByteCount: the number of bytes after the header
   ///   - path: the name of the source in errors
   public init(parsing bytes: [UInt8], dataByteCount: Int, path: String) throws(DataError) {
     guard bytes.first == UInt8(ascii: "{") else {
@@ -104,7 +104,7 @@ extension Safetensors.Header {
     return sizes.count == values.count && sizes.allSatisfy { $0 >= 0 } ? sizes : nil
   }
 
-  /// Sorts the entries by their place and makes sure that they cover the data without holes and overlaps.
+  /// Sorts the entries by offset and checks that they cover the data without gaps and overlaps.
   private static func checkCoverage(
     _ entries: inout [Safetensors.Entry], dataByteCount: Int, path: String
   ) throws(DataError) {

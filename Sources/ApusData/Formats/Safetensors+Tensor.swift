@@ -2,7 +2,7 @@ import ApusFiles
 import ApusTensor
 
 extension Safetensors.ElementType {
-  /// The type that a tensor's elements are stored as.
+  /// The element type that stores a tensor's `dtype`.
   public init(_ dtype: DType) {
     switch dtype {
     case .bool: self = .bool
@@ -17,7 +17,7 @@ extension Safetensors.ElementType {
     }
   }
 
-  /// The type of a tensor with such elements; `nil` where there is none.
+  /// The `DType` of a tensor with these elements; `nil` when none exists.
   public var dtype: DType? { DType.allCases.first { Self($0) == self } }
 }
 
@@ -30,7 +30,7 @@ extension Safetensors.StoredTensor {
 }
 
 extension Safetensors.File {
-  /// Reads the tensor of a name.
+  /// Reads the tensor with this name.
   public func tensor(_ name: String, device: ComputeDevice = .current) throws(DataError) -> Tensor {
     guard let entry = header[name] else {
       let names = header.entries.map(\.name)
@@ -67,7 +67,7 @@ extension Safetensors.File {
 }
 
 extension Safetensors {
-  /// Computes tensors and replaces a file by one that holds them, as a whole or not at all.
+  /// Computes tensors and atomically replaces a file by a file that contains them.
   ///
   /// - Returns: the SHA-256 digest of the file, in hexadecimal.
   /// - Throws: `DeviceError` when a tensor cannot be computed, `DataError` when the file cannot be written.

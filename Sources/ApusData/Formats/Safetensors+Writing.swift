@@ -1,7 +1,7 @@
 import ApusFiles
 
 extension Safetensors {
-  /// A tensor to be written.
+  /// A tensor to write.
   public struct StoredTensor: Sendable {
     public var name: String
     /// The type of the elements.
@@ -24,10 +24,10 @@ extension Safetensors {
     }
   }
 
-  /// Replaces a file by one that holds these tensors, as a whole or not at all.
+  /// Atomically replaces a file by a file that contains these tensors.
   ///
-  /// The bytes are those that the reference implementation writes for the same tensors: the types with the
-  /// largest elements first, then by name.
+  /// The bytes equal those of the reference implementation for the same tensors: sorted by element type, the largest
+  /// elements first, then by name.
   /// - Precondition: no name occurs twice.
   /// - Returns: the SHA-256 digest of the file, in hexadecimal.
   @discardableResult
@@ -37,7 +37,7 @@ extension Safetensors {
     try write(tensors, metadata) { needed throws(FileError) in try AtomicFile(path: path, needed: needed) }
   }
 
-  /// Replaces a file of a folder that is not trusted, as `write(_:metadata:to:)`.
+  /// Replaces a file in an untrusted folder, as `write(_:metadata:to:)` does.
   package static func write(
     _ tensors: [StoredTensor], in folder: Folder, name: String
   ) throws(DataError) -> String {
@@ -62,7 +62,7 @@ extension Safetensors {
     }
   }
 
-  /// The bytes of a file that holds these tensors.
+  /// The bytes of a file that contains these tensors.
   public static func encode(_ tensors: [StoredTensor], metadata: [String: String] = [:]) -> [UInt8] {
     let tensors = ordered(tensors)
     return tensors.reduce(into: headerBytes(tensors, metadata: metadata)) { $0 += $1.bytes }

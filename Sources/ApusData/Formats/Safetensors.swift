@@ -3,12 +3,12 @@
 /// ```
 /// u64 N, N bytes of JSON {name: {dtype, shape, data_offsets: [begin, end]}}, tensors one after the other
 /// ```
-/// Everything is little-endian; tensors are in row-major order and lie without gaps.
+/// Everything is little-endian; tensors are in row-major order and contiguous, without gaps.
 public enum Safetensors {
-  /// The largest header that is read: that of some 80,000 tensors.
+  /// The largest header that is read, enough for about 80,000 tensors.
   public static let maximumHeaderByteCount = 8 << 20
 
-  /// The types of elements, in the order in which a writer lays tensors out (last first).
+  /// The element types; a writer stores tensors in the reverse of this order.
   public enum ElementType: String, Sendable, CaseIterable {
     case bool = "BOOL"
     case float4 = "F4"
@@ -46,14 +46,14 @@ public enum Safetensors {
     var order: Int { ElementType.allCases.firstIndex(of: self)! }
   }
 
-  /// What a header says of one tensor.
+  /// The description of one tensor in a header.
   public struct Entry: Hashable, Sendable {
     public var name: String
     /// The type of the elements.
     public var type: ElementType
     /// The extents of the axes; none for a single number.
     public var shape: [Int]
-    /// Where its bytes lie, counted from the end of the header.
+    /// The byte range of the elements, counted from the end of the header.
     public var range: Range<Int>
 
     public init(name: String, type: ElementType, shape: [Int], range: Range<Int>) {
@@ -64,7 +64,7 @@ public enum Safetensors {
     }
   }
 
-  /// The size in bytes of a tensor, or `nil` when it is not a whole number or out of range.
+  /// The size of a tensor in bytes; `nil` when it is not a whole number or out of range.
   static func byteCount(_ shape: [Int], _ type: ElementType) -> Int? {
     var bits = type.bitCount
     for extent in shape {

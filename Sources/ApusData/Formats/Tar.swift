@@ -1,10 +1,10 @@
 import ApusFiles
 
-/// The files in an archive, in order: ustar (POSIX.1-1988) and pax (POSIX.1-2001), GNU's long names and large sizes,
-/// plain or compressed by gzip.
+/// A streaming reader of the files in a tar archive: ustar (POSIX.1-1988), pax (POSIX.1-2001), GNU long names and large
+/// sizes, plain or compressed by gzip.
 ///
-/// The archive is streamed: nothing is written to the disk, and what is not asked for is passed over. Folders, links
-/// and devices are left out. Every header is checked by its sum.
+/// Nothing is written to the disk, and unread data are skipped. Folders, links and devices are skipped. The checksum of
+/// every header is verified.
 final class TarReader {
   /// A file of the archive.
   struct Entry: Hashable {
@@ -14,7 +14,7 @@ final class TarReader {
 
   let path: String
   private let reader: ByteReader
-  /// What has not been read of the current file, without and with what fills its last block.
+  /// The number of unread bytes of the current file, without and with the padding of its last block.
   private var rest = 0
   private var blockRest = 0
   private var isDone = false
@@ -22,9 +22,9 @@ final class TarReader {
 
   /// The largest size of a long name or of a set of pax records.
   private static let attributeLimit = 1 << 20
-  /// How much may fill the archive up behind its end.
+  /// The largest number of padding bytes after the end of the archive.
   private static let fillLimit = 1 << 20
-  /// The largest archive, once inflated, and the most headers of one: ten times those of any data set that is read.
+  /// The largest inflated archive and the largest number of headers: ten times the values of any supported data set.
   private static let byteLimit = 1 << 31
   private static let headerLimit = 100_000
   private var headerCount = 0
@@ -34,7 +34,7 @@ final class TarReader {
     path = reader.path
   }
 
-  /// The next file; what was not read of the one before is passed over. `nil` at the end.
+  /// The next file; skips unread data of the previous file. `nil` at the end.
   func next() throws(DataError) -> Entry? {
     var own = TarAttributes()
     while !isDone {
@@ -49,7 +49,7 @@ final class TarReader {
       case .file:
         let name = own.name ?? defaults.name ?? header.name
         try begin(own.byteCount ?? defaults.byteCount ?? header.byteCount, offset)
-        // Before there was a type of folders, they were files whose names end so.
+        // Before the folder type existed, a folder was a file with a name that ends in a slash.
         if !name.hasSuffix("/") { return Entry(name: name, byteCount: rest) }
         own = TarAttributes()
       case .longName: own.name = try longName(header, offset)
@@ -67,7 +67,7 @@ final class TarReader {
     return nil
   }
 
-  /// The next `count` bytes of the current file; fewer only where it ends.
+  /// The next `count` bytes of the current file; fewer only at its end.
   func read(_ count: Int) throws(DataError) -> [UInt8] {
     let wanted = min(count, rest)
     let bytes = try reader.read(wanted)
@@ -93,7 +93,7 @@ final class TarReader {
     (rest, blockRest) = (0, 0)
   }
 
-  /// The next header; `nil` for the zeros that close the archive.
+  /// The next header; `nil` at the zeros that end the archive.
   private func header() throws(DataError) -> TarHeader? {
     let offset = reader.position
     headerCount += 1
@@ -120,7 +120,7 @@ final class TarReader {
     }
   }
 
-  /// What follows a header that describes another.
+  /// The data of a header that describes the next file.
   private func data(_ header: TarHeader, _ offset: Int) throws(DataError) -> [UInt8] {
     guard header.byteCount <= TarReader.attributeLimit else {
       throw failure(offset, "\(header.byteCount) bytes of a name, more than the limit of \(TarReader.attributeLimit)")
@@ -129,7 +129,7 @@ final class TarReader {
     return try read(header.byteCount)
   }
 
-  /// Reads what fills the archive up, so that a compressed one is checked to its end.
+  /// Reads the padding after the archive, so that a compressed archive is checked to its end.
   private func finish() throws(DataError) {
     isDone = true
     let offset = reader.position

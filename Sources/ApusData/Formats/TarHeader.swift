@@ -1,12 +1,12 @@
 import ApusFiles
 
-/// Why a header is none, and at which of its bytes.
+/// The error of an invalid header, with the offset of the byte.
 struct TarError: Error {
   var offset: Int
   var reason: String
 }
 
-/// The block ahead of each file of an archive.
+/// The header block before each file of an archive.
 ///
 /// ```
 /// name 100, mode 8, owner 8, group 8, size 12, time 12, sum 8, type 1, link 100, magic 8, …, prefix 155 (from 345)
@@ -19,9 +19,9 @@ struct TarHeader {
     case withoutData
     case longName
     case longLink
-    /// Records of pax for the next file.
+    /// Pax records for the next file.
     case attributes
-    /// Records of pax for all files that follow.
+    /// Pax records for all following files.
     case defaults
     case sparse
     case other
@@ -48,7 +48,7 @@ struct TarHeader {
     default: kind = .other
     }
     let name = TarHeader.text(block[0..<100])
-    // GNU's header has other things in the place of the prefix, and its magic ends in spaces.
+    // A GNU header stores other fields at the offset of the prefix, and its magic ends in spaces.
     let prefix = block[257..<263].elementsEqual("ustar\0".utf8) ? TarHeader.text(block[345..<500]) : ""
     self.name = prefix.isEmpty ? name : "\(prefix)/\(name)"
     guard let byteCount = TarHeader.number(block[TarHeader.sizes]) else {
@@ -57,7 +57,8 @@ struct TarHeader {
     self.byteCount = byteCount
   }
 
-  /// The sum of all bytes, its own taken as spaces. Old programs added signed bytes.
+  /// Checks the sum of all bytes, with the bytes of the sum itself replaced by spaces. Old programs summed signed
+  /// bytes.
   private static func checkSum(_ block: [UInt8]) throws(TarError) {
     var (sum, signedSum) = (0, 0)
     for (index, byte) in block.enumerated() {
@@ -75,8 +76,8 @@ struct TarHeader {
     String(decoding: field.prefix { $0 != 0 }, as: UTF8.self)
   }
 
-  /// Octal digits between spaces and zeros, or, with GNU, binary behind a byte of 0x80. `nil` when it is neither, or
-  /// does not fit.
+  /// Parses octal digits that are delimited by spaces or zero bytes or, for GNU, a binary number after a byte of 0x80;
+  /// `nil` when the field is neither or does not fit `Int`.
   private static func number(_ field: ArraySlice<UInt8>) -> Int? {
     var result = 0
     func append(_ digit: UInt8, _ bits: Int) -> Bool {
@@ -93,14 +94,14 @@ struct TarHeader {
   }
 }
 
-/// What pax records or GNU's long names say of a file beyond its header.
+/// The attributes of a file from pax records or GNU long names.
 struct TarAttributes: Equatable {
   var name: String?
   var byteCount: Int?
 
   init() {}
 
-  /// Records `length key=value\n`, of which the length counts all.
+  /// Parses records `length key=value\n`; the length is the size of the whole record.
   init(parsing bytes: [UInt8]) throws(TarError) {
     var start = 0
     while start < bytes.count {
@@ -132,7 +133,7 @@ struct TarAttributes: Equatable {
     }
   }
 
-  /// Takes over what others say.
+  /// Overwrites attributes that `other` sets.
   mutating func update(with other: TarAttributes) {
     name = other.name ?? name
     byteCount = other.byteCount ?? byteCount

@@ -1,12 +1,11 @@
 import Glibc
 
-/// A linear map of the plane about the middle of a picture, and a translation: from places in the new picture to those
-/// in the old one.
+/// An affine map about the centre of an image; it maps output coordinates to source coordinates.
 ///
-/// `R(angle) · shear · scale`, then the translation, as torchvision's `affine` composes them. Angles are in degrees and
-/// turn clockwise; shears too.
+/// `R(angle) · shear · scale`, then the translation, as torchvision's `affine` composes them. Rotation and shear angles
+/// are in degrees, clockwise.
 struct AffineMap {
-  /// `x' = xx · x + xy · y + x0`, `y' = yx · x + yy · y + y0`, measured from the middle.
+  /// `x' = xx · x + xy · y + x0`, `y' = yx · x + yy · y + y0`, relative to the centre.
   let xx, xy, x0, yx, yy, y0: Double
 
   init(angle: Double, right: Double = 0, down: Double = 0, scale: Double = 1, shearX: Double = 0, shearY: Double = 0) {
@@ -15,7 +14,7 @@ struct AffineMap {
     let b = -cos(turn - second) * tan(first) / cos(second) - sin(turn)
     let c = sin(turn - second) / cos(second)
     let d = -sin(turn - second) * tan(first) / cos(second) + cos(turn)
-    // The inverse of a matrix of determinant 1, and that of the scale.
+    // The inverse of the rotation and shear (determinant 1), divided by the scale.
     (xx, xy, yx, yy) = (d / scale, -b / scale, -c / scale, a / scale)
     x0 = -xx * right - xy * down
     y0 = -yx * right - yy * down
@@ -23,7 +22,7 @@ struct AffineMap {
 }
 
 extension Image {
-  /// The picture seen through a map, bilinear between pixels; beyond the edges lies `fill`.
+  /// The image resampled through a map with bilinear interpolation; pixels beyond the edges are `fill`.
   func mapped(by map: AffineMap, fill: UInt8) -> Image {
     let sampler = AffineSampler(image: size, channels: channels, fill: Int32(fill))
     return Image(size, channels: channels) { target in
@@ -36,7 +35,7 @@ extension Image {
   }
 }
 
-/// One row of a picture seen through a map.
+/// Resamples one row of an image through a map.
 private struct AffineSampler {
   let height, width, channels: Int
   let fill: Int32
@@ -45,10 +44,11 @@ private struct AffineSampler {
     (height, width, self.channels, self.fill) = (image.height, image.width, channels, fill)
   }
 
-  /// Shares between pixels in units of 2⁻¹¹: the product of two and a byte fits 32 bits.
+  /// The unit of interpolation weights, 2⁻¹¹: the product of two weights and a byte fits 32 bits.
   private static let one: Int32 = 1 << 11
 
-  /// Places count from the middle of the first pixel, in units of 2⁻³², which leaves room for those far outside.
+  /// Fixed-point coordinates in units of 2⁻³², relative to the centre of the first pixel; the integer bits cover
+  /// coordinates far outside the image.
   private static func fixed(_ place: Double) -> Int { Int((place * 0x1p32).rounded()) }
 
   private static func share(_ place: Int) -> Int32 { Int32(truncatingIfNeeded: (place >> 21) & 0x7ff) }

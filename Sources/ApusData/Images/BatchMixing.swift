@@ -1,15 +1,16 @@
-/// A way to mix the pictures of a batch in pairs, each with a share of the other's class.
+/// A method that mixes the images of a batch in pairs; each image gets a fraction of its partner's class.
 public struct BatchMixing: Hashable, Sendable {
-  /// What is mixed.
+  /// How two images are mixed.
   public enum Kind: String, Hashable, Sendable, CaseIterable {
     /// All pixels, `λ · x + (1 − λ) · x[partner]` (Zhang et al., "mixup: beyond empirical risk minimization", 2017).
     case mixup
-    /// A rectangle of the partner is put into the picture (Yun et al., "CutMix", 2019).
+    /// A rectangle of the partner replaces that region of the image (Yun et al., "CutMix", 2019).
     case cutmix
   }
 
   public var kind: Kind
-  /// Shares are drawn from `Beta(alpha, alpha)`: near 0 or 1 for small numbers, near a half for large ones.
+  /// The parameter of the distribution `Beta(alpha, alpha)` of λ: small values give λ near 0 or 1, large values λ near
+  /// one half.
   public var alpha: Double
 
   /// - Precondition: `alpha` is positive.
@@ -19,7 +20,7 @@ public struct BatchMixing: Hashable, Sendable {
     self.init(kind, alpha: try words.number(in: 0.001...1000) ?? kind.usualAlpha)
   }
 
-  /// How the ways are written in a text.
+  /// The syntax of the methods in a pipeline text.
   public static let usage = [
     (usage: "mixup [A]", summary: "mix pairs of pictures and their classes; shares from Beta(A, A) (0.2)"),
     (usage: "cutmix [A]", summary: "put a rectangle of one picture into another, classes by area; Beta(A, A) (1)"),
@@ -27,7 +28,7 @@ public struct BatchMixing: Hashable, Sendable {
 }
 
 extension BatchMixing.Kind {
-  /// What the authors use for ImageNet.
+  /// The default: the authors' value for ImageNet.
   fileprivate var usualAlpha: Double { self == .mixup ? 0.2 : 1 }
 }
 
@@ -35,25 +36,25 @@ extension BatchMixing: CustomStringConvertible {
   public var description: String { kind.rawValue + (alpha == kind.usualAlpha ? "" : " \(alpha.short)") }
 }
 
-/// How the pictures of one batch are mixed.
+/// How the images of one batch are mixed.
 ///
-/// The loss is `λ · loss(outputs, labels) + (1 − λ) · loss(outputs, labels[partners])`. What cutmix does to pixels has
-/// been done when a loader hands out a batch; what mixup does is left for the device, on standardized numbers.
+/// The loss is `λ · loss(outputs, labels) + (1 − λ) · loss(outputs, labels[partners])`. The loader applies cutmix
+/// before it returns a batch; mixup is applied on the device, to standardized values.
 public struct MixPlan: Hashable, Sendable {
   public var kind: BatchMixing.Kind
-  /// The other picture of each, by its place in the batch.
+  /// The index in the batch of each image's partner.
   public var partners: [Int32]
-  /// λ, the share of a picture's own class.
+  /// λ, the weight of an image's own class.
   public var ownShare: Double
-  /// With cutmix the part that comes from the partner; it may be empty.
+  /// With cutmix, the rows of the rectangle from the partner; may be empty.
   public var rows: Range<Int>
-  /// The columns of that part.
+  /// The columns of that rectangle.
   public var columns: Range<Int>
 
-  /// Draws a plan: one share for the batch, as both papers' authors do.
+  /// Samples a plan with one λ for the batch, as the authors of both papers do.
   ///
-  /// Of cutmix the rectangle has `√(1 − λ)` of both extents and its middle anywhere, and is cut off at the edges; λ is
-  /// then the share that is left.
+  /// For cutmix, the rectangle has `√(1 − λ)` of both extents and a random centre, and is clipped at the edges; λ
+  /// becomes the fraction of the area outside the rectangle.
   init(_ mixing: BatchMixing, count: Int, _ size: ImageSize, random: inout ImageRandom) {
     kind = mixing.kind
     partners = random.permutation(count)
@@ -69,12 +70,12 @@ public struct MixPlan: Hashable, Sendable {
     ownShare = 1 - Double(rows.count * columns.count) / Double(size.height * size.width)
   }
 
-  /// Puts the rectangles in, where there are any.
+  /// Copies the partners' rectangles into the images, if the plan has a rectangle.
   /// - Parameter pixels: `[count, channels, height, width]`
   func exchange(_ pixels: UnsafeMutablePointer<UInt8>, channels: Int, _ size: ImageSize) {
     let (row, part) = (columns.count, rows.count * columns.count)
     guard part > 0 else { return }
-    // Every rectangle is read before one is written over: partners go in rings.
+    // All rectangles are read before any is overwritten, because partners form cycles.
     let each = channels * part
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: partners.count * each) { room in
       guard let kept = room.baseAddress else { return }

@@ -1,13 +1,14 @@
 extension Image {
-  /// The luma of a colour, `0.299 R + 0.587 G + 0.114 B` (ITU-R BT.601), in 16 bits behind the point as Pillow does.
+  /// The luma of a colour, `0.299 R + 0.587 G + 0.114 B` (ITU-R BT.601), in fixed point with 16 fractional bits, as in
+  /// Pillow.
   @inline(__always)
   static func luma(_ red: UInt8, _ green: UInt8, _ blue: UInt8) -> UInt8 {
     UInt8(truncatingIfNeeded: (Int(red) * 19_595 + Int(green) * 38_470 + Int(blue) * 7_471 + 0x8000) >> 16)
   }
 
-  /// The picture in grey or in colours: grey is `0.299 R + 0.587 G + 0.114 B`, rounded, and has equal red, green and
-  /// blue.
-  /// - Precondition: the picture has 1 or 3 channels, as many as asked for or the other number.
+  /// The image converted to grey or RGB: grey is `0.299 R + 0.587 G + 0.114 B`, rounded, and becomes equal red, green
+  /// and blue.
+  /// - Precondition: `count` is the number of channels, or one of the two is 1 and the other 3.
   public func converted(toChannels count: Int) -> Image {
     if count == channels { return self }
     let area = height * width
@@ -33,8 +34,8 @@ extension Image {
     }
   }
 
-  /// Writes the picture as planes, `[channels, height, width]`, each plane of a grey picture the same.
-  /// - Precondition: `count` is the picture's number of channels, or the picture is grey.
+  /// Writes the image as planes, `[channels, height, width]`; all planes of a grey image are equal.
+  /// - Precondition: `count` is the image's number of channels, or the image is grey.
   func writePlanes(_ count: Int, to target: UnsafeMutablePointer<UInt8>) {
     let (area, channels) = (height * width, channels)
     pixels.withUnsafeBufferPointer { source in

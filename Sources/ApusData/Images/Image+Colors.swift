@@ -2,16 +2,16 @@ extension Image {
   /// Multiplies all values: 0 gives black.
   public mutating func changeBrightness(by factor: Double) { replaceValues { factor * Double($0) } }
 
-  /// Moves all values away from the mean of the grey picture, or towards it: 0 gives a plain grey.
+  /// Scales the distance of all values from the mean luma: 0 gives a uniform grey.
   public mutating func changeContrast(by factor: Double) {
     let mean = (1 - factor) * meanLuma
     replaceValues { factor * Double($0) + mean }
   }
 
-  /// Moves all colours away from their grey, or towards it: 0 gives a grey picture.
+  /// Scales the distance of all colours from their luma: 0 gives a grey image.
   public mutating func changeSaturation(by factor: Double) {
     guard channels == 3 else { return }
-    // 12 bits behind the point.
+    // Fixed point with 12 fractional bits.
     let share = Int32((min(factor, 1e4) * 4096).rounded())
     let area = height * width
     pixels.withUnsafeMutableBufferPointer { buffer in
@@ -27,7 +27,7 @@ extension Image {
     }
   }
 
-  /// Turns all hues by a share of a whole turn, in the space of hue, saturation and value (Smith, 1978).
+  /// Rotates all hues by a fraction of a full turn, in HSV space (Smith, 1978).
   public mutating func turnHues(by turn: Double) {
     guard channels == 3 else { return }
     // In sixths of a turn.
@@ -44,7 +44,7 @@ extension Image {
     let (red, green, blue) = (Float(pixel[0]), Float(pixel[1]), Float(pixel[2]))
     let (high, low) = (max(red, max(green, blue)), min(red, min(green, blue)))
     let spread = high - low
-    // Without branches: which colour is the strongest is as good as random. Of greys the numerator is 0.
+    // No branches, because the strongest primary is unpredictable. For greys, the numerator is 0.
     let isRed = high == red
     let isGreen = high == green
     let difference = isRed ? green - blue : isGreen ? blue - red : red - green
@@ -52,10 +52,11 @@ extension Image {
     var hue = difference / max(spread, 1) + base + shift
     hue += hue < 0 ? 6 : 0
     hue -= hue >= 6 ? 6 : 0
-    // Each primary is full within one sixth of a turn of its own hue, and falls to nothing over the next.
+    // Each primary has the value `high` within one sixth of a turn of its own hue, and falls to `low` over the next
+    // sixth.
     func level(_ distance: Float) -> UInt8 {
       let fall = min(max(abs(distance) - 1, 0), 1)
-      // The nearest integer ends up in the lowest bits.
+      // The addition leaves the nearest integer in the lowest bits.
       return UInt8(truncatingIfNeeded: (high - fall * spread + 12_582_912).bitPattern)
     }
     pixel[0] = level(hue > 3 ? hue - 6 : hue)
@@ -63,7 +64,7 @@ extension Image {
     pixel[2] = level(hue - 4)
   }
 
-  /// Every value by what `function` makes of it, rounded and cut off at 0 and 255.
+  /// Replaces every value by `function` of it, rounded and clamped to 0...255.
   private mutating func replaceValues(_ function: (Int) -> Double) {
     let table = (0..<256).map { UInt8(max(0, min(255, function($0))).rounded()) }
     pixels.withUnsafeMutableBufferPointer { buffer in
@@ -73,7 +74,7 @@ extension Image {
     }
   }
 
-  /// The mean of the grey picture.
+  /// The mean luma.
   private var meanLuma: Double {
     var sum = 0
     pixels.withUnsafeBufferPointer { source in

@@ -1,13 +1,13 @@
-/// What lies beyond the edges of a picture.
+/// The pixels beyond the edges of an image.
 public enum EdgeMode: Hashable, Sendable {
   /// One value in all channels.
   case constant(UInt8)
-  /// The picture mirrored, without its outermost pixels twice: `d c b | a b c d | c b a`.
+  /// The mirrored image, without repeating the outermost pixels: `d c b | a b c d | c b a`.
   case reflect
-  /// The outermost pixels again: `a a a | a b c d | d d d`.
+  /// The repeated outermost pixels: `a a a | a b c d | d d d`.
   case replicate
 
-  /// The place in `0 ..< count` whose pixel stands at `place`; `nil` for a constant.
+  /// The index in `0 ..< count` of the pixel to use at index `place`; `nil` for a constant.
   func source(of place: Int, _ count: Int) -> Int? {
     if place >= 0, place < count { return place }
     switch self {
@@ -20,7 +20,7 @@ public enum EdgeMode: Hashable, Sendable {
     }
   }
 
-  /// A word for it, if it is not black.
+  /// The words of the mode in a transform text; empty for black.
   var suffix: String {
     switch self {
     case .constant(let value): value == 0 ? "" : " fill \(value)"
@@ -31,31 +31,31 @@ public enum EdgeMode: Hashable, Sendable {
 }
 
 extension TransformWords {
-  /// `reflect`, `replicate` or `fill` and a value, if one is there; black otherwise.
+  /// Parses `reflect`, `replicate` or `fill` with a value; black if none is present.
   mutating func edgeMode() throws(DataError) -> EdgeMode {
     if take("reflect") { return .reflect }
     if take("replicate") { return .replicate }
     return .constant(try fill())
   }
 
-  /// The value behind `fill`, or 0.
+  /// Parses the value after `fill`; 0 if it is absent.
   mutating func fill() throws(DataError) -> UInt8 {
     UInt8(try wholeNumber(after: "fill", in: 0...255) ?? 0)
   }
 }
 
 extension Image {
-  /// A part of the picture, which may reach beyond it on any side.
+  /// A region of the image, which may extend beyond it on any side.
   ///
   /// - Parameters:
-  ///   - top: where the part begins, in rows of the picture; may be negative
-  ///   - left: where it begins, in columns
-  ///   - edges: what lies beyond the picture
+  ///   - top: the first row of the region in the image; may be negative
+  ///   - left: the first column of the region; may be negative
+  ///   - edges: the pixels beyond the edges of the image
   public func cropped(
     top: Int, left: Int, _ part: ImageSize, edges: EdgeMode = .constant(0)
   ) -> Image {
     if top == 0, left == 0, part == size { return self }
-    // The columns that the picture has itself, and those on both sides that it does not.
+    // Columns `first ..< last` of the region are inside the image, the others are beyond its edges.
     let first = min(max(0, -left), part.width)
     let last = max(first, min(part.width, width - left))
     let fill: UInt8 = if case .constant(let value) = edges { value } else { 0 }
@@ -85,15 +85,15 @@ extension Image {
     }
   }
 
-  /// The part of a size in the middle; where the picture is smaller, what lies beyond its edges on both sides.
+  /// The central region of a size; a smaller image is padded on both sides.
   public func centerCropped(to size: ImageSize, edges: EdgeMode = .constant(0)) -> Image {
-    // Half a pixel too many goes to the even side, as Python rounds.
+    // Halves are rounded to even, as in Python.
     let top = (Double(height - size.height) / 2).rounded(.toNearestOrEven)
     let left = (Double(width - size.width) / 2).rounded(.toNearestOrEven)
     return cropped(top: Int(top), left: Int(left), size, edges: edges)
   }
 
-  /// Equal parts in rows, from the top left on: one every `stride` pixels each way, only whole ones.
+  /// All complete patches of a size in row-major order, one every `stride` pixels along both axes.
   /// - Precondition: `stride` is positive.
   public func patches(_ size: ImageSize, stride step: Int) -> [Image] {
     stride(from: 0, through: height - size.height, by: step).flatMap { top in

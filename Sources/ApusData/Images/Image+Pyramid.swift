@@ -1,15 +1,15 @@
-/// How the levels of a pyramid are made smaller.
+/// The downsampling filter of a pyramid.
 public enum PyramidFilter: String, Hashable, Sendable, CaseIterable {
-  /// Binomial weights `1 4 6 4 1` each way about every second pixel, edges mirrored (Burt, Adelson, 1983).
+  /// Binomial weights `1 4 6 4 1` along both axes around every second pixel, with mirrored edges (Burt, Adelson, 1983).
   case gaussian
-  /// The mean of squares of four; at an odd edge of what is left of them.
+  /// The mean of 2x2 pixels; at an odd edge, the mean of the remaining ones.
   case box
 }
 
 extension Image {
-  /// The picture in ever smaller sizes, itself first: each extent is half the one before, rounded up.
+  /// The image pyramid, starting with the image itself: each level halves both extents, rounded up.
   ///
-  /// - Parameter levels: how many pictures; fewer where a picture of one pixel comes first
+  /// - Parameter levels: the number of levels; fewer if a level has only one pixel
   public func pyramid(levels: Int, filter: PyramidFilter = .gaussian) -> [Image] {
     var result = [self]
     while result.count < levels, let last = result.last, last.height > 1 || last.width > 1 {
@@ -27,7 +27,7 @@ extension Image {
       pixels.withUnsafeBufferPointer { source in
         withUnsafeTemporaryAllocation(of: Int32.self, capacity: row) { sums in
           for y in 0..<size.height {
-            // Down the columns first, in full: 16 · 255 has room enough.
+            // The vertical pass does not round: 16 · 255 fits 32 bits.
             sums.update(repeating: 0)
             for (tap, weight) in weights.enumerated() {
               let old = (EdgeMode.reflect.source(of: 2 * y + tap - 2, height) ?? 0) * row

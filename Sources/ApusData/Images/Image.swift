@@ -1,4 +1,4 @@
-/// A picture, one byte a value: `[height, width, channels]`, row-major, as decoders give it.
+/// An image with one byte per value: `[height, width, channels]`, row-major, as decoders produce it.
 public struct Image: Hashable, Sendable {
   /// The extent of the vertical axis.
   public let height: Int
@@ -26,12 +26,12 @@ public protocol ImageSource: Sendable {
   /// The class of each image.
   var labels: [Int32] { get }
 
-  /// An image by its number. Any thread may ask.
+  /// An image by its number. May be called from any thread.
   ///
-  /// - Throws: an error that names the file, where it cannot be read or is not a picture.
+  /// - Throws: an error that names the file, when it cannot be read or is not an image.
   /// - Precondition: the number is in `0 ..< labels.count`.
   func image(_ number: Int) throws(DataError) -> Image
 
-  /// What an image is called in lists of mistakes: the path of its file, or its number.
+  /// The name of an image in lists of misclassified examples: the path of its file, or its number.
   func name(of number: Int) -> String
 }

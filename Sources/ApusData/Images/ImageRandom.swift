@@ -1,20 +1,20 @@
 import Glibc
 
-/// The random numbers of one picture in one epoch, or of one batch: a function of the seed and of these alone, so that
-/// no thread and no restart in the middle changes what is drawn.
+/// The random numbers of one image in one epoch, or of one batch. They depend only on the seed, the epoch and the image
+/// or batch, so neither threads nor a restart change them.
 public struct ImageRandom: Sendable {
   private let random: CounterRandom
   private var position = 0
 
-  /// The numbers of an example.
-  /// - Parameter repetition: how often the example has come before in this epoch
+  /// The random numbers of an example.
+  /// - Parameter repetition: how often the example occurred earlier in this epoch
   public init(seed: UInt64, epoch: Int, example: Int, repetition: Int = 0) {
-    // Apart from the numbers of the order of an epoch, which have streams of the seed itself.
+    // The modified seed separates these streams from the streams of the epoch order, which use the seed itself.
     let epochs = CounterRandom(seed: seed ^ 0x696d_6167_6573, stream: UInt64(bitPattern: Int64(epoch)))
     random = CounterRandom(seed: epochs[repetition], stream: UInt64(bitPattern: Int64(example)))
   }
 
-  /// The numbers of a batch, apart from those of examples.
+  /// The random numbers of a batch, independent of the numbers of examples.
   init(seed: UInt64, epoch: Int, batch: Int) {
     self.init(seed: seed, epoch: epoch, example: batch, repetition: -1)
   }
@@ -36,7 +36,7 @@ public struct ImageRandom: Sendable {
   /// An integer in `0 ..< bound`.
   public mutating func integer(below bound: Int) -> Int { bits().randomInteger(below: bound) }
 
-  /// `true` with a probability.
+  /// Returns `true` with this probability.
   public mutating func chance(_ probability: Double) -> Bool { unit() < probability }
 
   /// The numbers `0 ..< count` in random order.
@@ -44,12 +44,12 @@ public struct ImageRandom: Sendable {
     Array(0..<Int32(count)).shuffled { bound, _ in integer(below: bound) }
   }
 
-  /// A part of a picture of random area, shape and place: ten draws, `nil` if none fits.
+  /// A region of random area, aspect ratio and position; `nil` if none of ten samples fits.
   /// - Parameters:
-  ///   - limit: what height and width are at most.
-  ///   - scale: the part's share of the area.
-  ///   - ratio: one side by the other, evenly drawn on a logarithmic scale.
-  ///   - size: the part's size of these two sides.
+  ///   - limit: the largest height and width.
+  ///   - scale: the range of the region's fraction of the area.
+  ///   - ratio: the range of the ratio of the two sides, sampled uniformly on a logarithmic scale.
+  ///   - size: makes the region's size from the two sides.
   mutating func part(
     of picture: ImageSize, atMost limit: ImageSize, scale: ClosedRange<Double>, ratio: ClosedRange<Double>,
     size: (_ side: Int, _ other: Int) -> ImageSize
@@ -71,8 +71,8 @@ public struct ImageRandom: Sendable {
 
   /// A number from the distribution `Beta(alpha, alpha)`.
   ///
-  /// Up to 1 by M. D. Jöhnk's method (1964), above by R. C. H. Cheng's algorithm BB (1978) for equal parameters; both
-  /// draw until a pair of numbers is accepted.
+  /// Uses M. D. Jöhnk's method (1964) for `alpha` up to 1, above it R. C. H. Cheng's algorithm BB (1978) for equal
+  /// parameters; both are rejection methods.
   /// - Precondition: `alpha` is positive.
   mutating func beta(_ alpha: Double) -> Double {
     guard alpha > 1 else { return betaByPowers(alpha) }
@@ -88,8 +88,8 @@ public struct ImageRandom: Sendable {
     }
   }
 
-  /// `X / (X + Y)` of `X = U^(1/α)`, `Y = V^(1/α)` where their sum is at most 1; by logarithms, because small `α` make
-  /// both smaller than any number.
+  /// `X / (X + Y)` of `X = U^(1/α)`, `Y = V^(1/α)` accepted if their sum is at most 1; computed with logarithms,
+  /// because `X` and `Y` underflow for small `α`.
   private mutating func betaByPowers(_ alpha: Double) -> Double {
     while true {
       let (first, second) = (log(1 - unit()) / alpha, log(1 - unit()) / alpha)

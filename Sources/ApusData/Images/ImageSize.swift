@@ -1,4 +1,4 @@
-/// The extents of a picture.
+/// The extents of an image.
 public struct ImageSize: Hashable, Sendable {
   /// The extent of the vertical axis.
   public var height: Int
@@ -12,10 +12,10 @@ public struct ImageSize: Hashable, Sendable {
 }
 
 extension ImageSize: CustomStringConvertible {
-  /// `224` of a square, else height and width: `224x320`.
+  /// `224` for a square, else height and width: `224x320`.
   public var description: String { height == width ? "\(height)" : "\(height)x\(width)" }
 
-  /// Reads a description. Neither extent is above 16,384.
+  /// Parses a description. Neither extent may exceed 16,384.
   init?(_ text: String) {
     let numbers = text.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
     guard (1...2).contains(numbers.count), numbers.allSatisfy((1...16_384).contains) else { return nil }
@@ -27,7 +27,7 @@ extension Image {
   /// The extents.
   public var size: ImageSize { ImageSize(height: height, width: width) }
 
-  /// A picture whose values `body` writes, all of them.
+  /// Creates an image; `body` must write all values.
   init(_ size: ImageSize, channels: Int, _ body: (_ pixels: UnsafeMutablePointer<UInt8>) -> Void) {
     let count = size.height * size.width * channels
     let pixels = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in

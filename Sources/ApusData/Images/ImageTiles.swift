@@ -1,21 +1,20 @@
-/// A large picture cut into overlapping tiles of one size, and what is predicted for them put together again.
+/// Divides a large image into overlapping tiles of one size, and stitches the predictions for the tiles.
 ///
-/// The last tile of each row and column ends where the picture does, so that it may overlap the one before it by more.
-/// Where tiles overlap, their values are averaged with weights that fall towards a tile's edges, so that no seams are
-/// left.
+/// The last tile of each row and column ends at the edge of the image, so it may overlap its neighbour by more. In
+/// overlaps, values are averaged with weights that decrease towards the edges of a tile, which avoids seams.
 public struct ImageTiles: Hashable, Sendable {
-  /// The picture's size.
+  /// The size of the image.
   public let image: ImageSize
   /// The size of every tile.
   public let tile: ImageSize
-  /// The first row and column of each tile, by rows.
+  /// The first row and column of each tile, in row-major order.
   public let origins: [(top: Int, left: Int)]
   private let overlap: Int
 
   /// - Parameters:
-  ///   - image: the picture's size
-  ///   - tile: the tiles' size; where the picture is smaller, it gets mirrored edges at the bottom and right
-  ///   - overlap: how many pixels neighbours share at least
+  ///   - image: the size of the image
+  ///   - tile: the size of the tiles; a smaller image is padded by reflection at the bottom and right
+  ///   - overlap: the minimum overlap of neighbours in pixels
   /// - Precondition: extents are positive, and the overlap is not negative and smaller than a tile.
   public init(_ image: ImageSize, tile: ImageSize, overlap: Int) {
     guard overlap >= 0, overlap < min(tile.height, tile.width), min(image.height, image.width) > 0 else {
@@ -35,12 +34,12 @@ public struct ImageTiles: Hashable, Sendable {
   /// The number of tiles.
   public var count: Int { origins.count }
 
-  /// The tiles of a picture, by rows.
-  /// - Precondition: the picture has the size that the tiles were made for.
+  /// The tiles of an image, in row-major order.
+  /// - Precondition: the size of the image is `self.image`.
   public func tiles(of image: Image) -> [Image] { (0..<count).map { tile($0, of: image) } }
 
   /// One of the tiles, by its number.
-  /// - Precondition: the picture has the size that the tiles were made for, and `number` is in `0 ..< count`.
+  /// - Precondition: the size of the image is `self.image`, and `number` is in `0 ..< count`.
   public func tile(_ number: Int, of image: Image) -> Image {
     guard image.size == self.image else {
       fatalError("ImageTiles: a picture of \(image.size), expected \(self.image)")
@@ -48,13 +47,13 @@ public struct ImageTiles: Hashable, Sendable {
     return image.cropped(top: origins[number].top, left: origins[number].left, tile, edges: .reflect)
   }
 
-  /// Values for each pixel of the picture, `[channels, height, width]`, from those of the tiles.
+  /// Stitches the predictions of the tiles into values for each pixel of the image, `[channels, height, width]`.
   ///
-  /// `Σ w · v / Σ w` over the tiles that a pixel lies in; the weight `w` of a place in a tile is the product of those
-  /// of its row and its column, `min(i + 1, length − i, overlap + 1)`.
+  /// `Σ w · v / Σ w` over the tiles that contain a pixel; the weight `w` of a pixel in a tile is the product of the
+  /// weights of its row and its column, `min(i + 1, length − i, overlap + 1)`.
   ///
-  /// - Parameter predictions: of each tile, `[channels, tile height, tile width]`
-  /// - Precondition: there are as many predictions as tiles, each of that size.
+  /// - Parameter predictions: the values of each tile, `[channels, tile height, tile width]`
+  /// - Precondition: there is one prediction of that size per tile.
   public func stitched(_ predictions: [[Float]], channels: Int) -> [Float] {
     let area = tile.height * tile.width
     guard predictions.count == count, predictions.allSatisfy({ $0.count == channels * area }) else {
@@ -63,9 +62,8 @@ public struct ImageTiles: Hashable, Sendable {
     return stitched(channels: channels) { predictions[$0][$1] }
   }
 
-  /// The same for values that are made when they are asked for: tiles that overlap by much have many more than the
-  /// picture.
-  /// - Parameter value: of a tile, at a place of its `[channels, tile height, tile width]`.
+  /// Stitches values that are computed on demand: tiles with a large overlap have many more values than the image.
+  /// - Parameter value: returns the value of a tile at an index of its `[channels, tile height, tile width]`.
   public func stitched(channels: Int, _ value: (_ tile: Int, _ place: Int) -> Float) -> [Float] {
     let (size, area) = (image.height * image.width, tile.height * tile.width)
     var sums = [Float](repeating: 0, count: channels * size)

@@ -1,4 +1,4 @@
-/// How often each class occurs, and how much an example of it has to count for all classes to count alike.
+/// The number of examples of each class, and the class weights that balance the classes.
 public struct ClassBalance: Hashable, Sendable {
   /// The number of examples of each class.
   public let counts: [Int]
@@ -15,9 +15,10 @@ public struct ClassBalance: Hashable, Sendable {
     self.counts = counts
   }
 
-  /// `n / (classes · n_c)`, as scikit-learn's "balanced": all examples together weigh `n`, each class the same.
+  /// `n / (classes · n_c)`, as scikit-learn's "balanced": all examples together have the weight `n`, and all classes
+  /// have equal weight.
   ///
-  /// `classes` counts those that occur; one that does not has the weight 0.
+  /// `classes` is the number of classes that occur; an absent class has the weight 0.
   public var weights: [Double] {
     let total = Double(counts.reduce(0, +))
     let occurring = Double(counts.count { $0 > 0 })

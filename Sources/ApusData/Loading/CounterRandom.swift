@@ -1,12 +1,12 @@
-/// Random numbers by position: the same `(seed, stream, index)` always gives the same bits, in any order
-/// and from any thread, so nothing has to be stored to go on in the middle.
+/// Counter-based random numbers: the same `(seed, stream, index)` always gives the same bits, in any order and on any
+/// thread, so resuming needs no stored state.
 ///
-/// The numbers are those of SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number
-/// generators", 2014), whose state is a counter.
+/// The generator is SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014), whose
+/// state is a counter.
 package struct CounterRandom: Sendable {
   private let key: UInt64
 
-  /// - Parameter stream: what the numbers are for; different streams of one seed are independent.
+  /// - Parameter stream: the purpose of the numbers; different streams of one seed are independent.
   package init(seed: UInt64, stream: UInt64) {
     key = Self.mixed(Self.mixed(seed &+ Self.gamma) ^ (stream &* 0xd134_2543_de82_ef95))
   }

@@ -1,25 +1,25 @@
 import ApusTensor
 import Glibc
 
-/// Reads and transforms the pictures of an epoch on threads of its own, some batches ahead of who asks for them.
+/// Reads and transforms the images of an epoch on worker threads, a number of batches ahead of the consumer.
 ///
-/// What comes out is a function of the seed, the epoch and the numbers of the pictures: it has the same bits for any
-/// number of threads, and from any batch on. One thread asks at a time.
+/// The batches are a function of the seed, the epoch and the image numbers: their bits do not depend on the number of
+/// threads or on the first batch. Only one thread may call `next` at a time.
 public final class ImageLoader: @unchecked Sendable {
-  /// What is made of the pictures, and by whom.
+  /// The image size, the transforms and the threads of a loader.
   public struct Options: Hashable, Sendable {
-    /// `[channels, height, width]` of what comes out: 1 channel is grey, 3 are colours, and pictures of the other kind
-    /// are converted.
+    /// `[channels, height, width]` of the loaded images: 1 channel is grey, 3 channels are RGB. Images with the other
+    /// number of channels are converted.
     public var imageSize: [Int]
-    /// What is done to each picture; its end must make all sizes equal.
+    /// The transforms of each image; they must produce images of one size.
     public var pipeline: ImagePipeline
-    /// Where random numbers come from.
+    /// The seed of all random numbers.
     public var seed: UInt64
-    /// The number of threads; with 0 who asks does the work.
+    /// The number of threads; with 0, the caller of `next` does the work.
     public var workers: Int
-    /// How many batches are kept in memory ahead of the one that is handed out.
+    /// The number of batches that are prefetched.
     public var batchesAhead: Int
-    /// What becomes of a picture that cannot be read.
+    /// How to handle an image that cannot be read.
     public var badImages: BadImages
 
     public init(
@@ -31,30 +31,29 @@ public final class ImageLoader: @unchecked Sendable {
     }
   }
 
-  /// What becomes of a picture that cannot be read.
+  /// How to handle an image that cannot be read.
   public enum BadImages: Hashable, Sendable {
-    /// It is an error.
+    /// It causes an error.
     case refused
-    /// In its place comes the next good one in the order of the epoch, behind the last the first: batches stay full, as
-    /// training needs them.
+    /// The next readable image in epoch order, cyclically, replaces it. Batches stay full, as training requires.
     case replaced
-    /// Nothing comes in its place: zeros, and the batch says where. So others are measured alone.
+    /// Zeros replace it, and the batch lists its index. Evaluation then covers the readable images alone.
     case leftOut
   }
 
-  /// A picture that could not be read.
+  /// An image that could not be read.
   public struct BadImage: Sendable {
-    /// What its source calls it.
+    /// The name of the image in its source.
     public var name: String
-    /// What was wrong with it.
+    /// The error that reading it caused.
     public var error: DataError
   }
 
   /// Seconds that callers of `next` waited, or worked if there are no threads.
   public private(set) var waitedSeconds = 0.0
-  /// How many different pictures could not be read in the batches handed out so far.
+  /// The number of distinct unreadable images in the batches returned so far.
   public var badCount: Int { bad.count }
-  /// The first of them.
+  /// The first unreadable images, at most 10.
   public private(set) var badImages: [BadImage] = []
 
   private static let namedBadImages = 10
@@ -62,15 +61,15 @@ public final class ImageLoader: @unchecked Sendable {
   private let ring: LoaderRing
   private var threads: [pthread_t] = []
 
-  /// Starts to read.
+  /// Starts to load the batches.
   ///
   /// - Parameters:
-  ///   - source: the pictures
-  ///   - batches: the numbers of the pictures of each batch of the epoch, such as a `MinibatchOrder.Epoch`
+  ///   - source: the images
+  ///   - batches: the image numbers of each batch of the epoch, for example a `MinibatchOrder.Epoch`
   ///   - epoch: the number of the epoch, for random numbers
-  ///   - first: the batch to begin with; those ahead of it are not read
-  /// - Precondition: `imageSize` has three positive extents, of which the channels are 1 or 3 or those of the pictures;
-  ///   all numbers are those of pictures, `first` is in `0 ... batches.count`.
+  ///   - first: the batch to begin with; earlier batches are not read
+  /// - Precondition: `imageSize` has three positive extents; its channels are 1, 3 or the channels of the images. All
+  ///   numbers are valid image numbers, and `first` is in `0 ... batches.count`.
   public init(
     _ source: any ImageSource, batches: some Collection<some Collection<Int32>>, epoch: Int, from first: Int = 0,
     options: Options
@@ -95,7 +94,7 @@ public final class ImageLoader: @unchecked Sendable {
   public var workerCount: Int { threads.count }
 
   private func startThread() {
-    // The thread keeps the ring alive, never the loader: that one's end is what ends the thread.
+    // The thread retains the ring, never the loader: the deinit of the loader ends the thread.
     let argument = Unmanaged.passRetained(ring)
     var thread = pthread_t()
     let status = pthread_create(
@@ -108,10 +107,10 @@ public final class ImageLoader: @unchecked Sendable {
     if status == 0 { threads.append(thread) } else { argument.release() }
   }
 
-  /// The next batch; `nil` behind the last.
+  /// The next batch; `nil` after the last one.
   ///
-  /// - Throws: what was wrong with a picture of this batch, the first one in its order, or that its pictures take more
-  ///   memory than they may. The batch is lost; the one behind it comes next.
+  /// - Throws: the error of the first unreadable image of this batch, or an error if the images exceed the memory
+  ///   limit. The batch is lost; the next call returns the following batch.
   public func next() throws(DataError) -> LoadedBatch? {
     let began = ContinuousClock.seconds
     defer { waitedSeconds += ContinuousClock.seconds - began }

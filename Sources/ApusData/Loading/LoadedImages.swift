@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// Examples and what they should give, cut from a data set.
+/// A batch of images and their labels.
 public struct Batch: Sendable {
   /// Standardized pixels, float32 `[count, channels, height, width]`.
   public var images: Tensor
@@ -10,24 +10,24 @@ public struct Batch: Sendable {
   public var count: Int { labels.elementCount }
 }
 
-/// A set of images that lies on a device as it is stored, one byte a value.
+/// A set of images in device memory, stored with one byte per value.
 ///
-/// The images are uploaded once. A batch is gathered, converted and standardized on the device, as part of
-/// the plan that uses it: per step only the indices of its examples are copied.
+/// The images are uploaded once. A batch is gathered, converted and standardized on the device, as part of the plan
+/// that uses it: each training step copies only the indices of its examples.
 public struct LoadedImages: Sendable {
   /// uint8 `[count, channels, height, width]`
   public let pixels: Tensor
   /// int32 `[count]`
   public let labels: Tensor
-  /// What the pixels are standardized with.
+  /// The statistics that standardize the pixels.
   public let statistics: PixelStatistics
-  /// Where the images are.
+  /// The device that stores the images.
   public let device: ComputeDevice
 
   public var count: Int { labels.elementCount }
 
-  /// Uploads a set.
-  /// - Parameter statistics: those of the training set, for training and test images alike
+  /// Uploads a set of images.
+  /// - Parameter statistics: the statistics of the training set, for training and test images alike
   public init(_ images: ImageSet, statistics: PixelStatistics, device: ComputeDevice = .current) {
     self.device = device
     self.statistics = statistics
@@ -54,8 +54,8 @@ public struct LoadedImages: Sendable {
 }
 
 extension PixelStatistics {
-  /// `(pixels / 255 − mean) / standardDeviation` of each channel, in float32; a channel without any
-  /// variation only has its mean taken off.
+  /// `(pixels / 255 − mean) / standardDeviation` of each channel, in float32; only the mean is subtracted from a
+  /// channel without variation.
   ///
   /// - Parameter pixels: uint8 `[count, channels, height, width]`
   public func standardizing(_ pixels: Tensor) -> Tensor {

@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// Rows of a table on a device, as features and targets. A batch is gathered there: per step only the numbers of its
-/// rows are copied.
+/// Rows of a table on a device, as features and targets. A batch is gathered on the device: each training step copies
+/// only the indices of its rows.
 public struct LoadedTable: Sendable {
   /// float32 `[count, width]`
   public let features: Tensor
@@ -13,14 +13,14 @@ public struct LoadedTable: Sendable {
 
   /// Encodes and uploads some rows of a table.
   ///
-  /// - Throws: when they cannot be encoded, or do not fit the device's memory.
+  /// - Throws: when the rows cannot be encoded, or do not fit into the memory of the device.
   /// - Precondition: there are rows, all in `0 ..< data.features.rowCount`.
   public init(
     _ data: TableDataset, rows: [Int32], encoder: TableEncoder, device: ComputeDevice = .current
   ) throws(DataError) {
     guard !rows.isEmpty else { fatalError("LoadedTable: no rows of \(data.name)") }
     let (size, overflow) = rows.count.multipliedReportingOverflow(by: 4 * encoder.width)
-    // They are made on the host, and copied.
+    // The features are encoded in host memory, then copied.
     guard !overflow, size <= device.info.memoryByteCount, size <= ComputeDevice.hostMemoryByteCount / 4 else {
       throw .unsupported(
         path: data.name, format: "CSV",

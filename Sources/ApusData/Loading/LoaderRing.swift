@@ -1,13 +1,13 @@
-/// The batches that are being filled, a bounded number ahead of the one that is handed out next, and the pieces of
-/// work that threads take from them in order.
+/// The queue of batches that worker threads fill, a bounded number ahead of the consumer. The threads take pieces of
+/// the batches in order.
 final class LoaderRing: @unchecked Sendable {
   let work: LoaderWork
   private let monitor = Monitor()
   private let depth: Int
   private var batches: [Batch]
-  /// The next batch to hand out.
+  /// The next batch to return.
   private var first: Int
-  /// The batch that work is taken from, and the next place in the epoch.
+  /// The batch of the next piece of work, and the piece's first position in the epoch.
   private var current: Int
   private var place: Int
   private var isStopped = false
@@ -15,15 +15,15 @@ final class LoaderRing: @unchecked Sendable {
   /// A batch that is being filled.
   final class Batch {
     let number: Int
-    /// `nil` where there is no memory for them: then `error` says so.
+    /// `nil` when the allocation failed; then `error` is set.
     let pixels: PixelBuffer?
     var mix: MixPlan?
     var rest: Int
     var isDone = false
-    /// The pictures that took the place of others, and those that could not be read, by place.
+    /// The replacements of unreadable images, and the unreadable images, by position in the epoch.
     var replacements: [Int: Int32] = [:]
     var failures: [Int: [LoaderWork.Failure]] = [:]
-    /// What ended it: that of the first place.
+    /// The error with the lowest position in the epoch.
     var error: (place: Int, error: DataError)?
 
     init(number: Int, count: Int, _ work: LoaderWork) {
@@ -37,7 +37,7 @@ final class LoaderRing: @unchecked Sendable {
     }
   }
 
-  /// Some places of a batch, which one thread fills.
+  /// A range of positions of a batch, which one thread fills.
   struct Piece {
     var batch: Batch
     var places: Range<Int>
@@ -49,7 +49,7 @@ final class LoaderRing: @unchecked Sendable {
     batches = []
   }
 
-  /// The next piece of work, waited for; `nil` when there is none left.
+  /// Waits for the next piece of work; `nil` when none is left.
   func take() -> Piece? {
     monitor.lock()
     defer { monitor.unlock() }
@@ -73,7 +73,7 @@ final class LoaderRing: @unchecked Sendable {
     return piece
   }
 
-  /// Does a piece of work.
+  /// Loads the images of a piece.
   func fill(_ piece: Piece) {
     guard let pixels = piece.batch.pixels else { return finish(piece) }
     let start = work.bounds[piece.batch.number]
@@ -102,7 +102,7 @@ final class LoaderRing: @unchecked Sendable {
       return batch.rest == 0
     }
     guard isLast else { return }
-    // Nobody else has anything to do with the batch any more.
+    // No other thread accesses the batch any more.
     if batch.error == nil, let pixels = batch.pixels, let mix = work.mix(batch.number) {
       let size = work.options.imageSize
       mix.exchange(pixels.start, channels: size[0], ImageSize(height: size[1], width: size[2]))
@@ -114,7 +114,7 @@ final class LoaderRing: @unchecked Sendable {
     }
   }
 
-  /// The next batch, waited for; `nil` behind the last. Without threads the caller fills it.
+  /// Waits for the next batch; `nil` after the last one. Without threads, the caller fills it.
   func next(fillsItself: Bool) -> Batch? {
     if fillsItself {
       while monitor.withLock({ first < work.batchCount && current == first }), let piece = take() { fill(piece) }
@@ -128,7 +128,7 @@ final class LoaderRing: @unchecked Sendable {
     return batches.removeFirst()
   }
 
-  /// Ends all work: threads find nothing left to do.
+  /// Ends all work: `take` returns `nil` to every thread.
   func stop() {
     monitor.withLock {
       isStopped = true

@@ -1,19 +1,19 @@
-/// Which pictures an epoch needs, and how each becomes pixels, independent of thread and time.
+/// The images of an epoch and the conversion of each to pixels, independent of thread and time.
 struct LoaderWork: Sendable {
   let source: any ImageSource
   let options: ImageLoader.Options
   let epoch: Int
-  /// The pictures of the epoch in order.
+  /// The image numbers of the epoch in order.
   let examples: [Int32]
-  /// Where each batch begins in `examples`, and where the last one ends.
+  /// The start of each batch in `examples`, then the end of the last batch.
   let bounds: [Int]
   let labels: [Int32]
-  /// How often each picture has come before, where any comes more than once.
+  /// For each position, how often its image occurred earlier in the epoch; empty if no image occurs twice.
   private let repetitions: [Int32]
-  /// The pictures, if they can be copied as they lie in memory.
+  /// The source, if its images can be copied from memory unchanged.
   private let planes: ImageSet?
 
-  /// A picture that cannot be read.
+  /// An image that cannot be read.
   struct Failure {
     var example: Int32
     var error: DataError
@@ -48,22 +48,22 @@ struct LoaderWork: Sendable {
 
   var batchCount: Int { bounds.count - 1 }
 
-  /// Bytes of a picture as a model gets it.
+  /// The number of bytes of an image after its conversion.
   var imageByteCount: Int { options.imageSize.reduce(1, *) }
 
   private var size: ImageSize { ImageSize(height: options.imageSize[1], width: options.imageSize[2]) }
 
-  /// How many pictures a thread takes at a time: copies are cheaper than asking for work.
+  /// The number of images in a piece of work: copies are cheap, so their pieces are large.
   var pieceCount: Int { planes == nil ? 4 : 256 }
 
-  /// After how many pictures in a row that cannot be read the search for another ends.
+  /// The number of consecutive unreadable images after which the search for a replacement ends.
   private static let longestSearch = 100
 
-  /// Writes the picture of a place in the epoch.
+  /// Writes the image of a position in the epoch.
   ///
-  /// - Returns: the picture that was written, and those that could not be read. A bad picture that is replaced is by the
-  ///   next good one in the order of the epoch, behind the last the first, with the random numbers of the place; one that
-  ///   is left out becomes zeros.
+  /// - Returns: the number of the image that was written, and the images that could not be read. The next readable
+  ///   image in epoch order, cyclically, replaces an unreadable one, with the random numbers of the original position;
+  ///   an image that is left out becomes zeros.
   func load(_ place: Int, to target: UnsafeMutablePointer<UInt8>) throws(DataError) -> (Int32, [Failure]) {
     var failures: [Failure] = []
     while true {
@@ -83,8 +83,8 @@ struct LoaderWork: Sendable {
     }
   }
 
-  /// Memory for a batch.
-  /// - Throws: when the batches that are held take more than `DataBudget` leaves.
+  /// Allocates the memory of a batch.
+  /// - Throws: when the batches in memory exceed the limit of `DataBudget`.
   func pixels(count: Int) throws(DataError) -> PixelBuffer {
     let path = examples.first.map { source.name(of: Int($0)) } ?? "data"
     let bytes = try options.byteCount(ofBatch: count, source: path)
@@ -124,7 +124,7 @@ struct LoaderWork: Sendable {
     .unsupported(path: source.name(of: Int(example)), format: "picture", reason: reason, remedy: remedy)
   }
 
-  /// How a batch is mixed.
+  /// Selects how a batch is mixed; `nil` without mixing.
   func mix(_ batch: Int) -> MixPlan? {
     let ways = options.pipeline.mixing
     guard !ways.isEmpty else { return nil }
@@ -137,8 +137,8 @@ struct LoaderWork: Sendable {
 extension ImageLoader.Options {
   static let remedy = "take smaller pictures or a smaller batch"
 
-  /// The bytes of a batch.
-  /// - Throws: when the batches that a loader holds, those ahead and the one that is handed out, take more than they may.
+  /// The number of bytes of a batch.
+  /// - Throws: when the batches of a loader, the prefetched ones and the returned one, exceed the memory limit.
   @discardableResult
   package func byteCount(ofBatch count: Int, source: String) throws(DataError) -> Int {
     let held = max(1, batchesAhead) + 1

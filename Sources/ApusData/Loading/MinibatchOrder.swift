@@ -1,17 +1,16 @@
-/// In which order the examples of a data set are visited, and how they are cut into minibatches.
+/// The order in which the examples of a data set are visited, and their division into minibatches.
 ///
-/// The order is a function of the seed and the epoch alone: a run that is resumed in the middle of an
-/// epoch asks for the same batches as one that was never interrupted, and nothing but `(seed, epoch,
-/// batch)` has to be stored.
+/// The order is a function of the seed and the epoch alone: a run that resumes in the middle of an epoch requests the
+/// same batches as an uninterrupted run, and a checkpoint stores only `(seed, epoch, batch)`.
 public struct MinibatchOrder: Hashable, Sendable {
   public let count: Int
   /// The number of examples in a batch; the last one may have fewer.
   public let batchSize: Int
   /// Equal seeds give equal orders.
   public let seed: UInt64
-  /// Whether the examples are in a random order, another one in each epoch.
+  /// Whether the examples are in a random order, a different one in each epoch.
   public let isShuffled: Bool
-  /// Whether a last batch that is smaller than the others is left out.
+  /// Whether an incomplete last batch is dropped.
   public let dropsLast: Bool
   /// The examples of each class, if classes are balanced.
   private let classes: [[Int32]]?
@@ -19,7 +18,7 @@ public struct MinibatchOrder: Hashable, Sendable {
   /// Each example once in an epoch.
   /// - Parameters:
   ///   - count: the number of examples
-  ///   - batchSize: the number of examples in a batch; cut down to `count`
+  ///   - batchSize: the number of examples in a batch; limited to `count`
   /// - Precondition: both are positive.
   public init(count: Int, batchSize: Int, seed: UInt64, isShuffled: Bool = true, dropsLast: Bool = false) {
     guard count > 0, batchSize > 0 else {
@@ -33,15 +32,15 @@ public struct MinibatchOrder: Hashable, Sendable {
     classes = nil
   }
 
-  /// Each class equally often in an epoch, whose examples are drawn with replacement: those of a rare class come
-  /// several times, and not all of a frequent one come.
+  /// Each class equally often in an epoch, its examples sampled with replacement: an example of a rare class occurs
+  /// several times, and some examples of a frequent class do not occur.
   ///
-  /// An epoch has as many examples as there are. Where they are no multiple of the classes, the rest goes to classes
-  /// that are drawn in each epoch.
+  /// An epoch has `labels.count` examples. If the number of classes does not divide it, the rest goes to classes that
+  /// are chosen at random in each epoch.
   ///
   /// - Parameters:
-  ///   - labels: the class of each example; classes without examples are left out
-  ///   - batchSize: the number of examples in a batch; cut down to their number
+  ///   - labels: the class of each example; classes without examples are ignored
+  ///   - batchSize: the number of examples in a batch; limited to the number of examples
   /// - Precondition: there are examples, and `batchSize` is positive.
   public init(balancing labels: [Int32], batchSize: Int, seed: UInt64, dropsLast: Bool = false) {
     guard !labels.isEmpty, batchSize > 0 else {
@@ -91,15 +90,16 @@ public struct MinibatchOrder: Hashable, Sendable {
       examples[batch * batchSize..<Swift.min((batch + 1) * batchSize, examples.count)]
     }
 
-    /// The random numbers are taken by position.
+    /// A random permutation, with random numbers by position.
     private static func permutation(_ count: Int, seed: UInt64, epoch: Int) -> [Int32] {
       let random = CounterRandom(seed: seed, stream: UInt64(bitPattern: Int64(epoch)))
       return Array(0..<Int32(count)).shuffled { random.integer(below: $0, at: $1) }
     }
 
-    /// A class for each place, shuffled, and for each an example of the class.
+    /// Assigns a class to each position, shuffled, and samples an example of that class.
     private static func balanced(_ classes: [[Int32]], _ count: Int, seed: UInt64, epoch: Int) -> [Int32] {
-      // Places in the same order as examples would be: those of the last, incomplete round are the rest.
+      // Positions are permuted like the examples of unbalanced epochs; the last, incomplete round of classes is the
+      // rest.
       let places = permutation(count, seed: seed, epoch: epoch)
       let random = CounterRandom(seed: seed, stream: UInt64(bitPattern: Int64(epoch)) ^ drawing)
       let round = shuffledClasses(classes.count, random)
@@ -109,13 +109,13 @@ public struct MinibatchOrder: Hashable, Sendable {
       }
     }
 
-    /// The classes in an order by which those of an incomplete round are chosen.
+    /// A random order of the classes; it decides which classes an incomplete round contains.
     private static func shuffledClasses(_ count: Int, _ random: CounterRandom) -> [Int] {
-      // Numbers below 0 are apart from those of the places.
+      // Negative indices do not collide with the indices of positions.
       Array(0..<count).shuffled { random.integer(below: $0, at: -$1) }
     }
 
-    /// Apart from the numbers that shuffle.
+    /// Separates the stream for sampling from the stream for shuffling.
     private static let drawing: UInt64 = 0x6472_6177 << 32
   }
 }

@@ -1,11 +1,11 @@
 import Glibc
 
-/// A lock, and two queues of threads that wait for what others change under it.
+/// A lock with two condition variables.
 package final class Monitor: @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let conditions = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 2)
 
-  /// What threads wait for.
+  /// The events that threads wait for.
   package enum Event: Int {
     case room = 0
     case result = 1
@@ -26,10 +26,10 @@ package final class Monitor: @unchecked Sendable {
   package func lock() { pthread_mutex_lock(mutex) }
   package func unlock() { pthread_mutex_unlock(mutex) }
 
-  /// Releases the lock until another thread signals the event; it may also wake up without a signal.
+  /// Releases the lock until another thread announces the event; spurious wake-ups are possible.
   package func wait(for event: Event) { pthread_cond_wait(conditions + event.rawValue, mutex) }
 
-  /// Wakes up all who wait for an event.
+  /// Wakes up all threads that wait for an event.
   package func announce(_ event: Event) { pthread_cond_broadcast(conditions + event.rawValue) }
 
   package func withLock<R>(_ body: () -> R) -> R {

@@ -1,11 +1,11 @@
 import Glibc
 
-/// Bytes of pixels at one place in memory, which threads fill together. Once it is handed out it is not written to.
+/// A contiguous buffer of pixel bytes, which several threads fill. It is not modified after the loader has returned it.
 public final class PixelBuffer: @unchecked Sendable {
   public let count: Int
   let start: UnsafeMutablePointer<UInt8>
 
-  /// - Returns: `nil` where there is no memory for it.
+  /// - Returns: `nil` when the allocation fails.
   init?(count: Int) {
     guard let memory = malloc(max(count, 1)) else { return nil }
     self.count = count

@@ -1,11 +1,11 @@
 extension PixelStatistics {
-  /// The statistics of pictures as a model gets them.
+  /// Computes the statistics of images after loading and transforms.
   ///
   /// - Parameters:
-  ///   - source: the pictures to train with
-  ///   - options: what is made of them; its transforms should not be random
-  ///   - limit: at most so many pictures count, evenly taken from all
-  /// - Throws: what is wrong with the first picture that cannot be read, unless bad ones are left out.
+  ///   - source: the training images
+  ///   - options: the loading options; their transforms should not be random
+  ///   - limit: the largest number of images to use, evenly spaced in the source
+  /// - Throws: the error of the first unreadable image, unless `options` replace or leave out bad images.
   public init(
     of source: any ImageSource, options: ImageLoader.Options, limit: Int = 5_000
   ) throws(DataError) {
@@ -13,7 +13,7 @@ extension PixelStatistics {
     let taken = min(count, max(1, limit))
     let numbers = (0..<taken).map { Int32($0 * count / taken) }
     let byteCount = options.imageSize.reduce(1) { $0.multipliedReportingOverflow(by: $1).partialValue }
-    // Histograms are the same for any batches: large pictures come in small ones.
+    // The batch size does not affect the histograms: large images are loaded in small batches.
     let size = min(64, max(1, (1 << 28) / max(1, byteCount)))
     let batches = stride(from: 0, to: taken, by: size).map { numbers[$0..<min($0 + size, taken)] }
     let (channels, area) = (options.imageSize[0], options.imageSize[1] * options.imageSize[2])

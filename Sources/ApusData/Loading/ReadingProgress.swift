@@ -1,12 +1,13 @@
 import Synchronization
 
-/// Says how far the reading of a file is that is read a piece at a time: a table, an archive, pictures of MNIST.
+/// Reports the progress of reading a file chunk by chunk: a table, an archive, the images of MNIST.
 package enum ReadingProgress {
   package typealias Report = @Sendable (_ path: String, _ share: Double) -> Void
 
   private static let current = Mutex<Report?>(nil)
 
-  /// Called for each piece, with the path of the file and the share of its bytes that have been read; one for the process.
+  /// The process-wide callback: it receives the path of the file and the fraction of its bytes read so far, once per
+  /// chunk.
   package static var report: Report? {
     get { current.withLock { $0 } }
     set { current.withLock { $0 = newValue } }

@@ -1,14 +1,13 @@
 import ApusTensor
 
-/// A text on a device, cut into windows of one length: a model sees the tokens of a window and is to say, at each
-/// place, which token comes next.
+/// A tokenized text on a device, divided into windows of one length for next-token prediction.
 ///
-/// Window `i` has the tokens `i·n ..< (i+1)·n` as inputs, and those one place further as targets. What is left at the
-/// end of the text is not used.
+/// Window `i` has the tokens `i·n ..< (i+1)·n` as inputs, and the tokens shifted by one as targets. The remainder at
+/// the end of the text is unused.
 public struct TokenWindows: Sendable {
   /// int32 `[count, length]`
   public let inputs: Tensor
-  /// int32 `[count, length]`: the inputs, one place further.
+  /// int32 `[count, length]`: the inputs, shifted by one token.
   public let targets: Tensor
 
   public var count: Int { inputs.shape[0] }
@@ -16,7 +15,7 @@ public struct TokenWindows: Sendable {
   public var length: Int { inputs.shape[1] }
 
   /// Uploads tokens.
-  /// - Returns: `nil` when the tokens do not fill a window and the token behind it, or `length` is not positive.
+  /// - Returns: `nil` when there are fewer than `length + 1` tokens, or `length` is not positive.
   public init?(_ tokens: [Int32], length: Int, device: ComputeDevice = .current) {
     guard length > 0, tokens.count > length else { return nil }
     let count = (tokens.count - 1) / length

@@ -1,17 +1,17 @@
 import ApusTensor
 
-/// Texts as tokens on a device, each filled up to the length of the longest.
+/// Tokenized texts on a device, padded to the length of the longest one.
 public struct TokenizedTexts: Sendable {
-  /// int32 `[count, length]`, `ReservedToken.padding` behind the end of each text.
+  /// int32 `[count, length]`, padded with `ReservedToken.padding`.
   public let tokens: Tensor
   /// int32 `[count]`
   public let labels: Tensor
 
   public var count: Int { labels.elementCount }
 
-  /// Uploads texts. One without any token gets an unknown one, so that each has something to look at.
-  /// - Parameter limit: longer texts are cut.
-  /// - Throws: when all texts, as long as the longest, do not fit the device's memory.
+  /// Uploads texts. An empty text becomes one unknown token, so that no sequence is empty.
+  /// - Parameter limit: the maximum number of tokens; longer texts are truncated.
+  /// - Throws: when the padded texts do not fit into the memory of the device.
   public init(
     _ texts: LabelledTexts, tokenizer: any Tokenizer, length limit: Int, device: ComputeDevice = .current
   ) throws(DataError) {
@@ -21,7 +21,7 @@ public struct TokenizedTexts: Sendable {
     }
     let length = encoded.reduce(1) { max($0, $1.count) }
     let (size, overflow) = length.multipliedReportingOverflow(by: 4 * max(texts.count, 1))
-    // They are made on the host, and copied.
+    // The token array is built in host memory, then copied.
     guard !overflow, size <= device.info.memoryByteCount, size <= ComputeDevice.hostMemoryByteCount / 4 else {
       throw .unsupported(
         path: "text", format: "data",

@@ -1,12 +1,12 @@
-/// Byte-pair encoding (Sennrich, Haddow, Birch, 2016) over bytes, as in GPT-2 (Radford et al., 2019): every text has
-/// tokens, and decoding gives it back byte for byte.
+/// Byte-pair encoding (Sennrich, Haddow, Birch, 2016) over bytes, as in GPT-2 (Radford et al., 2019): every text can be
+/// encoded, and decoding restores it byte for byte.
 ///
-/// Token 0 fills up, 1 … 256 are the bytes, and each merge adds one. Merges stay within words with the space ahead of
-/// them, runs of digits and runs of other characters.
+/// Token 0 is padding, tokens 1 … 256 are the bytes, and each merge adds a token. Merges stay within words with their
+/// preceding space, runs of digits and runs of other characters.
 public struct BytePairTokenizer: Tokenizer, Hashable {
   public static let kind = "bpe"
 
-  /// The pairs of tokens that became one, in the order of learning: the first makes token 257.
+  /// The merged pairs of tokens, in learning order: the first pair becomes token 257.
   public let merges: [[Int32]]
   private let ranks: [PairMerger.Pair: Int32]
   /// The bytes of each token.
@@ -15,11 +15,12 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
   private static let firstByte: Int32 = 1
   private static let firstMerge: Int32 = 257
 
-  /// The bytes of all tokens together: each merge may double a token, so that a list of forty could fill any memory.
+  /// The limit of the bytes of all tokens together: each merge may double the length of a token, so forty merges could
+  /// fill any memory.
   private static let limit = 1 << 26
 
-  /// - Returns: `nil` when a merge is not one of two tokens that are there before it, or the tokens' texts become longer
-  ///   than 64 MiB together.
+  /// - Returns: `nil` when a merge is not a pair of earlier tokens, a pair occurs twice, or all token texts together
+  ///   exceed 64 MiB.
   public init?(merges: [[Int32]]) {
     var bytes: [[UInt8]] = [[]] + (0...255).map { [UInt8($0)] }
     var total = 0
@@ -36,8 +37,8 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
     (self.merges, self.ranks, self.bytes) = (merges, ranks, bytes)
   }
 
-  /// Merges the most frequent pair again and again, until there are `size` tokens, no pair comes twice, or the tokens' texts
-  /// would become longer than 64 MiB together.
+  /// Repeatedly merges the most frequent pair, until there are `size` tokens, no pair occurs twice, or all token texts
+  /// together would exceed 64 MiB.
   public init(learning text: String, size: Int) {
     var counts: [[UInt8]: Int] = [:]
     BytePairTokenizer.forEachPart(of: text) { counts[Array($0), default: 0] += 1 }
@@ -72,7 +73,7 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
     return tokens
   }
 
-  /// Merges as they were learnt, the earliest first.
+  /// Applies the merges in learning order.
   private func encoded(_ part: ArraySlice<UInt8>) -> [Int32] {
     var symbols = part.map { Int32($0) + BytePairTokenizer.firstByte }
     while symbols.count > 1 {
@@ -87,17 +88,17 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
     return symbols
   }
 
-  /// Bytes that are not UTF-8, such as a part of a character, are shown as U+FFFD.
+  /// Decodes tokens; bytes that are not UTF-8, such as an incomplete character, become U+FFFD.
   public func decode(_ tokens: some Sequence<Int32>) -> String {
     String(decoding: tokens.flatMap { bytes.indices.contains(Int($0)) ? bytes[Int($0)] : [] }, as: UTF8.self)
   }
 
   public var json: JSON { .array(merges.map { .array($0.map { .integer(Int($0)) }) }) }
 
-  /// The tokenizer that `json` describes; `nil` when it is no such description.
+  /// Restores the tokenizer from `json`; `nil` when `json` is invalid.
   public init?(_ json: JSON) {
     guard let elements = json.array else { return nil }
-    // Both parts of a merge must be tokens.
+    // An invalid token becomes −1, which `init(merges:)` rejects.
     self.init(merges: elements.map { ($0.array ?? []).map { $0.integer.flatMap(Int32.init(exactly:)) ?? -1 } })
   }
 
@@ -105,9 +106,9 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
 
   private enum PartKind { case letters, digits, space, other }
 
-  /// Cuts a text where merges end, as GPT-2 does:
-  /// `'s|'t|'re|'ve|'m|'ll|'d| ?letters| ?digits| ?others|spaces`, where of several spaces the last is left for what
-  /// follows. One by one: a list of all takes more memory than the text.
+  /// Splits a text into the units within which merges happen, as GPT-2 does:
+  /// `'s|'t|'re|'ve|'m|'ll|'d| ?letters| ?digits| ?others|spaces`, where the last of several spaces belongs to the next
+  /// unit. `body` receives the units one by one, because a list of all units occupies more memory than the text.
   private static func forEachPart(of text: String, _ body: (ArraySlice<UInt8>) -> Void) {
     let scalars = Array(text.unicodeScalars)
     let kinds = scalars.map { kind(of: $0) }
@@ -121,7 +122,7 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
     }
   }
 
-  /// Where the part that begins at `start` ends.
+  /// The end of the unit that begins at `start`.
   private static func end(of start: Int, _ scalars: [Unicode.Scalar], _ kinds: [PartKind]) -> Int {
     if scalars[start] == "'", let count = contraction(scalars[(start + 1)...]) { return start + 1 + count }
     let hasBlank = scalars[start] == " " && start + 1 < scalars.count && kinds[start + 1] != .space
@@ -131,7 +132,7 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
     return leavesOne ? end - 1 : end
   }
 
-  /// The length of an English ending that stands behind an apostrophe.
+  /// The length of an English contraction after an apostrophe, such as `re` or `ll`.
   private static func contraction(_ rest: ArraySlice<Unicode.Scalar>) -> Int? {
     let endings: [[Unicode.Scalar]] = [["s"], ["t"], ["r", "e"], ["v", "e"], ["m"], ["l", "l"], ["d"]]
     return endings.first { rest.starts(with: $0) }?.count

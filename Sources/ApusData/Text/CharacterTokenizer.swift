@@ -2,13 +2,13 @@
 public struct CharacterTokenizer: Tokenizer, Hashable {
   public static let kind = "character"
 
-  /// The characters, from token 2 on, in the order of their code points.
+  /// The characters of the tokens from 2 on, in the order of their code points.
   public let characters: [Unicode.Scalar]
   private let numbers: [Unicode.Scalar: Int32]
 
   private static let reservedCount = 2
 
-  /// - Precondition: no character comes twice.
+  /// - Precondition: no character occurs twice.
   public init(characters: [Unicode.Scalar]) {
     self.characters = characters
     let first = Int32(CharacterTokenizer.reservedCount)
@@ -16,7 +16,7 @@ public struct CharacterTokenizer: Tokenizer, Hashable {
       uniqueKeysWithValues: characters.enumerated().map { ($1, Int32($0) + first) })
   }
 
-  /// The characters of a text; if there are more than there may be, the most frequent ones.
+  /// Learns the characters of a text; if there are too many, the most frequent ones.
   public init(learning text: String, size: Int = .max) {
     var counts: [Unicode.Scalar: Int] = [:]
     for scalar in text.unicodeScalars { counts[scalar, default: 0] += 1 }
@@ -29,13 +29,13 @@ public struct CharacterTokenizer: Tokenizer, Hashable {
 
   public func encode(_ text: String) -> [Int32] {
     var tokens: [Int32] = []
-    // An array that grows by doubling takes three times as much for a while, and texts are long.
+    // An array that grows by doubling temporarily occupies three times the memory, and texts are long.
     tokens.reserveCapacity(text.utf8.count)
     for scalar in text.unicodeScalars { tokens.append(numbers[scalar] ?? ReservedToken.unknown) }
     return tokens
   }
 
-  /// What is unknown is shown as U+FFFD.
+  /// Decodes tokens; unknown characters become U+FFFD.
   public func decode(_ tokens: some Sequence<Int32>) -> String {
     var text = String.UnicodeScalarView()
     for token in tokens {
@@ -51,7 +51,7 @@ public struct CharacterTokenizer: Tokenizer, Hashable {
 
   public var json: JSON { .array(characters.map { .integer(Int($0.value)) }) }
 
-  /// The tokenizer that `json` describes; `nil` when it is no such description.
+  /// Restores the tokenizer from `json`; `nil` when `json` is invalid.
   public init?(_ json: JSON) {
     guard let elements = json.array else { return nil }
     let scalars = elements.compactMap { $0.integer.flatMap(UInt32.init(exactly:)).flatMap(Unicode.Scalar.init) }

@@ -1,17 +1,17 @@
-/// Learns which neighbouring symbols of words are to become one symbol: what byte-pair encoding and WordPiece share.
+/// Learns merges of adjacent symbols in words, for byte-pair encoding and WordPiece.
 ///
-/// Each round merges one pair everywhere. Only words that contain it are looked at, so a vocabulary of thousands
-/// takes seconds.
+/// Each round merges one pair in all words. Only words that contain the pair are visited, so learning thousands of
+/// symbols costs seconds.
 struct PairMerger {
   struct Pair: Hashable {
     var left: Int32
     var right: Int32
   }
 
-  /// A word as symbols, and how often it comes.
+  /// The words as symbols, with their numbers of occurrences.
   private var words: [(symbols: [Int32], count: Int)]
   private var pairCounts: [Pair: Int] = [:]
-  /// The words that a pair is or was in.
+  /// The words that contain or contained a pair.
   private var places: [Pair: Set<Int>] = [:]
   private(set) var symbolCounts: [Int32: Int] = [:]
 
@@ -20,9 +20,10 @@ struct PairMerger {
     for index in words.indices { add(index, words[index].count) }
   }
 
-  /// The pair with the largest score that comes at least twice; of equal ones that of the smallest numbers.
+  /// The pair with the highest score that occurs at least twice; ties go to the smallest symbol numbers.
   ///
-  /// - Parameter score: of a pair that comes `count` times, its symbols `left` and `right` times.
+  /// - Parameter score: the score of a pair that occurs `count` times, and whose symbols occur `left` and `right`
+  ///   times.
   func best(_ score: (_ count: Int, _ left: Int, _ right: Int) -> Double) -> Pair? {
     var found: (pair: Pair, score: Double)?
     for (pair, count) in pairCounts where count > 1 {
@@ -48,7 +49,7 @@ struct PairMerger {
     pairCounts[pair] = nil
   }
 
-  /// Counts the symbols and pairs of a word `count` times.
+  /// Adds `count` to the counts of a word's symbols and pairs.
   private mutating func add(_ index: Int, _ count: Int) {
     let symbols = words[index].symbols
     for symbol in symbols { symbolCounts[symbol, default: 0] += count }
@@ -60,7 +61,7 @@ struct PairMerger {
   }
 }
 
-/// Symbols with each pair replaced, from the left.
+/// Replaces each occurrence of a pair, from the left.
 func merged(_ symbols: [Int32], _ pair: PairMerger.Pair, _ symbol: Int32) -> [Int32] {
   var result: [Int32] = []
   result.reserveCapacity(symbols.count)

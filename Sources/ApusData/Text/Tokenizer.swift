@@ -1,7 +1,7 @@
-/// From text to numbers and back. Token 0 fills sequences up; a tokenizer that does not know every text has token 1
-/// for what it does not know.
+/// Converts text to token numbers and back. Token 0 is padding; a tokenizer that cannot encode every text uses token 1
+/// for unknown text.
 public protocol Tokenizer: Sendable {
-  /// What the kind is called: `character`, `word`, `bpe`, `wordpiece`.
+  /// The name of the kind: `character`, `word`, `bpe`, `wordpiece`.
   static var kind: String { get }
 
   /// The number of different tokens: they are `0 ..< count`.
@@ -10,25 +10,25 @@ public protocol Tokenizer: Sendable {
   /// The tokens of a text.
   func encode(_ text: String) -> [Int32]
 
-  /// The text of tokens. Numbers that are none give nothing.
+  /// The text of tokens. Invalid token numbers are skipped.
   func decode(_ tokens: some Sequence<Int32>) -> String
 
-  /// All that `init(_:)` needs to make it again.
+  /// The JSON from which `init(_:)` restores the tokenizer.
   var json: JSON { get }
 
-  /// - Returns: `nil` when something is missing or of another kind.
+  /// - Returns: `nil` when a value is missing or has the wrong type.
   init?(_ json: JSON)
 
   /// Learns from a text.
-  /// - Parameter size: the most tokens that there may be.
+  /// - Parameter size: the largest number of tokens.
   init(learning text: String, size: Int)
 }
 
-/// The tokens that stand for no text.
+/// The tokens that represent no particular text.
 public enum ReservedToken {
-  /// Fills sequences up.
+  /// Pads sequences.
   public static let padding: Int32 = 0
-  /// Stands for what a tokenizer does not know.
+  /// Represents unknown text.
   public static let unknown: Int32 = 1
 }
 
@@ -47,12 +47,12 @@ public enum TokenizerCatalog {
     types.first { $0.kind == kind }.map { $0.init(learning: text, size: size) }
   }
 
-  /// A tokenizer as it is kept in a file.
+  /// The JSON that stores a tokenizer in a file.
   public static func stored(_ tokenizer: any Tokenizer) -> JSON {
     ["kind": .string(type(of: tokenizer).kind), "content": tokenizer.json]
   }
 
-  /// The tokenizer that `stored` kept; `nil` when it is not one.
+  /// Restores a tokenizer from the JSON of `stored`; `nil` when it is invalid.
   public static func restored(_ json: JSON?) -> (any Tokenizer)? {
     guard let kind = json?["kind"]?.string, let content = json?["content"] else { return nil }
     return types.first { $0.kind == kind }?.init(content)

@@ -1,10 +1,10 @@
-/// Tokens that are words: a list, and the place of each.
+/// A list of words, and the token number of each word.
 public struct Vocabulary: Hashable, Sendable {
   /// The tokens' texts, by number.
   public let words: [String]
   private let numbers: [String: Int32]
 
-  /// - Returns: `nil` when a word comes twice.
+  /// - Returns: `nil` when a word occurs twice.
   public init?(_ words: [String]) {
     self.words = words
     numbers = Dictionary(words.enumerated().map { ($1, Int32($0)) }, uniquingKeysWith: { first, _ in first })
@@ -12,7 +12,7 @@ public struct Vocabulary: Hashable, Sendable {
   }
 
   /// Reserved words, then the most frequent others.
-  /// - Parameter counts: how often each word comes; of equally frequent ones the smaller word is first.
+  /// - Parameter counts: the number of occurrences of each word; equally frequent words are in ascending order.
   init(reserved: [String], counts: [String: Int], size: Int) {
     let known = Set(reserved)
     let sorted = counts.filter { !known.contains($0.key) }
@@ -25,12 +25,12 @@ public struct Vocabulary: Hashable, Sendable {
   /// The number of a word.
   public subscript(word: String) -> Int32? { numbers[word] }
 
-  /// The word of a number; `nil` for numbers that are no token.
+  /// The word of a number; `nil` for invalid token numbers.
   public func word(_ token: Int32) -> String? { words.indices.contains(Int(token)) ? words[Int(token)] : nil }
 
   var json: JSON { .array(words.map { .string($0) }) }
 
-  /// - Returns: `nil` when it is not a list of different words.
+  /// - Returns: `nil` when it is not a list of distinct words.
   init?(_ json: JSON?) {
     guard let elements = json?.array else { return nil }
     let words = elements.compactMap(\.string)

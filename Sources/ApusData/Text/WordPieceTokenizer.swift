@@ -1,34 +1,34 @@
 @_spi(_Unicode) import Swift
 
-/// WordPiece (Schuster, Nakajima, 2012) as BERT uses it (Devlin et al., 2019): each word is cut into the longest
-/// pieces that are known, from the left; pieces that do not begin a word are written with `##`.
+/// WordPiece (Schuster, Nakajima, 2012) as BERT uses it (Devlin et al., 2019): each word is split into the longest
+/// known pieces, from the left; pieces that do not begin a word have the prefix `##`.
 ///
-/// Words are cut at spaces and around punctuation and Chinese characters. A word with a part that no piece covers is
-/// one unknown token.
+/// Text is split into words at spaces and around punctuation and Chinese characters. A word that known pieces do not
+/// cover is one unknown token.
 public struct WordPieceTokenizer: Tokenizer, Hashable {
   public static let kind = "wordpiece"
 
-  /// In the order of BERT's `vocab.txt` the line is the number.
+  /// The pieces, numbered like the lines of BERT's `vocab.txt`.
   public let vocabulary: Vocabulary
-  /// Whether capital letters are read as small ones and accents are dropped.
+  /// Whether text is lowercased and accents are dropped.
   public let isLowercased: Bool
   private let unknown: Int32
 
   static let reserved = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-  /// As in BERT: longer words are unknown.
+  /// The maximum word length; longer words are unknown, as in BERT.
   private static let longestWord = 100
 
-  /// - Parameter vocabulary: with `[UNK]` in it.
+  /// - Parameter vocabulary: the pieces; `nil` is returned without `[UNK]`.
   public init?(vocabulary: Vocabulary, isLowercased: Bool = true) {
     guard let unknown = vocabulary["[UNK]"] else { return nil }
     (self.vocabulary, self.isLowercased, self.unknown) = (vocabulary, isLowercased, unknown)
   }
 
-  /// Learns pieces from a text, read in small letters.
+  /// Learns pieces from a text after lowercasing.
   public init(learning text: String, size: Int) { self.init(learning: text, size: size, isLowercased: true) }
 
-  /// Starts with the characters and joins, again and again, the pair whose joining makes the text likelier by most:
-  /// `count(ab) / (count(a) · count(b))`, until there are `size` pieces or no pair comes twice.
+  /// Starts with the characters and repeatedly merges the pair that increases the likelihood of the text most, by
+  /// `count(ab) / (count(a) · count(b))`, until there are `size` pieces or no pair occurs twice.
   public init(learning text: String, size: Int, isLowercased: Bool) {
     var counts: [String: Int] = [:]
     for word in WordPieceTokenizer.words(of: text, isLowercased) { counts[word, default: 0] += 1 }
@@ -51,7 +51,7 @@ public struct WordPieceTokenizer: Tokenizer, Hashable {
     while pieces.count < size,
       let pair = merger.best({ Double($0) / (Double($1) * Double($2)) })
     {
-      // Two ways can lead to one piece.
+      // Different pairs can form the same piece.
       let right = pieces[Int(pair.right)]
       merger.merge(pair, into: number(pieces[Int(pair.left)] + right.dropFirst(2)))
     }
@@ -91,7 +91,7 @@ public struct WordPieceTokenizer: Tokenizer, Hashable {
     return pieces
   }
 
-  /// Words with a space between them, pieces joined, and no space ahead of `, . ; : ! ? ) ]`.
+  /// Decodes tokens: joins pieces, and separates words by spaces except before `, . ; : ! ? ) ]`.
   public func decode(_ tokens: some Sequence<Int32>) -> String {
     var text = ""
     for token in tokens {
@@ -108,7 +108,7 @@ public struct WordPieceTokenizer: Tokenizer, Hashable {
 
   public var json: JSON { ["lowercase": .bool(isLowercased), "pieces": vocabulary.json] }
 
-  /// The tokenizer that `json` describes; `nil` when it is no such description.
+  /// Restores the tokenizer from `json`; `nil` when `json` is invalid.
   public init?(_ json: JSON) {
     guard let isLowercased = json["lowercase"]?.bool, let vocabulary = Vocabulary(json["pieces"]) else { return nil }
     self.init(vocabulary: vocabulary, isLowercased: isLowercased)
@@ -121,8 +121,8 @@ public struct WordPieceTokenizer: Tokenizer, Hashable {
     word.unicodeScalars.enumerated().map { $0 == 0 ? String($1) : "##" + String($1) }
   }
 
-  /// BERT's words: what stands between spaces, punctuation marks and Chinese characters each alone, control
-  /// characters dropped.
+  /// BERT's words: text is split at spaces, each punctuation mark and each Chinese character is a word, and control
+  /// characters are dropped.
   static func words(of text: String, _ isLowercased: Bool) -> [String] {
     var words: [String] = []
     var word = String.UnicodeScalarView()
@@ -151,7 +151,7 @@ public struct WordPieceTokenizer: Tokenizer, Hashable {
 }
 
 extension Unicode.Scalar {
-  /// All characters of ASCII that are neither letters nor digits, and Unicode's punctuation.
+  /// Whether this is Unicode punctuation, or a visible ASCII character that is neither a letter nor a digit.
   fileprivate var isPunctuation: Bool {
     switch value {
     case 33...47, 58...64, 91...96, 123...126: return true
@@ -166,7 +166,7 @@ extension Unicode.Scalar {
     }
   }
 
-  /// The blocks of unified ideographs.
+  /// Whether this is in a block of CJK unified ideographs.
   fileprivate var isChinese: Bool {
     switch value {
     case 0x4E00...0x9FFF, 0x3400...0x4DBF, 0x20000...0x2A6DF, 0x2A700...0x2CEAF, 0xF900...0xFAFF, 0x2F800...0x2FA1F:

@@ -1,14 +1,14 @@
-/// Words, punctuation marks and ends of lines are tokens: `He said: "it's so"` is
-/// `He`, `said`, `:`, `"`, `it's`, `so`, `"`.
+/// Words, punctuation marks and line ends are tokens: `He said: "it's so"` is `He`, `said`, `:`, `"`, `it's`, `so`,
+/// `"`.
 ///
-/// A word is a run of letters, digits and marks, with apostrophes and hyphens inside. Any other character that is not
-/// a space stands alone. Spaces are not kept: decoding puts them where they usually are.
+/// A word is a run of letters, digits and marks, with apostrophes and hyphens inside. Any other character except a
+/// space is a token of its own. Spaces are dropped; decoding inserts them at their usual positions.
 public struct WordTokenizer: Tokenizer, Hashable {
   public static let kind = "word"
 
   /// The tokens: two reserved ones, then words.
   public let vocabulary: Vocabulary
-  /// Whether capital letters are read as small ones.
+  /// Whether text is lowercased.
   public let isLowercased: Bool
 
   private static let reserved = ["[PAD]", "[UNK]"]
@@ -22,10 +22,10 @@ public struct WordTokenizer: Tokenizer, Hashable {
     self.isLowercased = isLowercased
   }
 
-  /// Learns the most frequent words of a text, with capital letters.
+  /// Learns the most frequent words of a text, case-sensitively.
   public init(learning text: String, size: Int) { self.init(learning: text, size: size, isLowercased: false) }
 
-  /// The most frequent words of a text.
+  /// Learns the most frequent words of a text.
   public init(learning text: String, size: Int, isLowercased: Bool) {
     var counts: [String: Int] = [:]
     for word in WordTokenizer.words(of: isLowercased ? text.lowercased() : text) { counts[word, default: 0] += 1 }
@@ -40,7 +40,7 @@ public struct WordTokenizer: Tokenizer, Hashable {
     WordTokenizer.words(of: isLowercased ? text.lowercased() : text).map { vocabulary[$0] ?? ReservedToken.unknown }
   }
 
-  /// Words with a space between them, but none ahead of `, . ; : ! ? ) ]` and behind `( [` and at the ends of lines.
+  /// Decodes tokens: separates words by spaces, except before `, . ; : ! ? ) ]`, after `( [` and at line ends.
   public func decode(_ tokens: some Sequence<Int32>) -> String {
     var text = ""
     var isJoined = true
@@ -55,7 +55,7 @@ public struct WordTokenizer: Tokenizer, Hashable {
 
   public var json: JSON { ["lowercase": .bool(isLowercased), "words": vocabulary.json] }
 
-  /// The tokenizer that `json` describes; `nil` when it is no such description.
+  /// Restores the tokenizer from `json`; `nil` when `json` is invalid.
   public init?(_ json: JSON) {
     guard let isLowercased = json["lowercase"]?.bool, let vocabulary = Vocabulary(json["words"]),
       Array(vocabulary.words.prefix(2)) == WordTokenizer.reserved
@@ -67,7 +67,7 @@ public struct WordTokenizer: Tokenizer, Hashable {
   static func words(of text: String) -> [String] {
     var words: [String] = []
     var word = String.UnicodeScalarView()
-    /// An apostrophe or hyphen behind a word, which belongs to it if a letter follows.
+    /// An apostrophe or hyphen after a word; it belongs to the word if a letter follows.
     var link: Unicode.Scalar?
     func finish() {
       if !word.isEmpty { words.append(String(word)) }
@@ -93,7 +93,7 @@ public struct WordTokenizer: Tokenizer, Hashable {
 }
 
 extension Unicode.Scalar {
-  /// Whether it is a letter, a mark or a digit.
+  /// Whether this is a letter, a mark or a digit.
   var isWordPart: Bool {
     if value < 0x80 { return isLetter || isDigit }
     return properties.isAlphabetic || properties.numericType != nil || properties.isJoined
@@ -104,7 +104,7 @@ extension Unicode.Scalar {
 }
 
 extension Unicode.Scalar.Properties {
-  /// Whether it stands on the letter ahead of it.
+  /// Whether this is a mark that combines with the preceding letter.
   fileprivate var isJoined: Bool {
     generalCategory == .nonspacingMark || generalCategory == .spacingMark || generalCategory == .enclosingMark
   }

@@ -1,42 +1,43 @@
 import ApusDevice
 
-/// The running results of a reduction's reducers, in registers.
+/// The accumulators of a reduction's reducers, in registers.
 ///
-/// Sums are cascades of chains (see `Kernels/reduce.def`): a register holds the chain of each level above the lowest one.
+/// Sums are cascades of accumulation chains (see `Kernels/reduce.def`): each level above the lowest one has its own
+/// register.
 struct Accumulators {
   private struct Item {
     var reducer: ReductionRow
     var lane: Lane
     var value: String
-    /// The place of the value, for `argmin` and `argmax`.
+    /// The register of the value's index, for `argmin` and `argmax`.
     var place: String?
 
-    /// Whether the order matters to the last bits.
+    /// Whether the order of additions affects the last bits.
     var isCascade: Bool { reducer == .sum && lane.dtype.isFloatingPoint }
-    /// The register of a level, from 1 on.
+    /// Returns the register of a level; levels start at 1.
     func level(_ number: Int) -> String { "\(value)_\(number)" }
   }
 
-  /// Those of the first set of results, then of the others.
+  /// The accumulators of the first set of results, then those of the other sets.
   private var items: [Item]
   private let setCount: Int
-  /// Levels above the lowest one.
+  /// The number of levels above the lowest one.
   private let levels: Int
 
-  /// The most terms of a chain, a power of two.
+  /// The maximum number of terms in a chain, a power of two.
   static let chain = SumCascade.chain
-  /// How many chains of the lowest level a term of `level` stands for.
+  /// Returns the number of lowest-level chains that a term of `level` combines.
   private static func chains(of level: Int) -> Int { 1 << (chain.trailingZeroBitCount * level) }
 
-  /// Whether terms are taken in chains that `endChain` ends.
+  /// Whether terms are accumulated in chains, each ended by `endChain`.
   var hasChains: Bool { levels > 0 && items.contains { $0.isCascade } }
 
-  /// The reducers of `step`, over the outputs of its prologue.
+  /// Creates accumulators for the reducers of `step`, over the outputs of its prologue.
   /// - Parameters:
-  ///   - chains: how many chains of at most `chain` terms a register takes, at most.
-  ///   - sets: how many vectors of results are accumulated side by side.
+  ///   - chains: the maximum number of chains (of at most `chain` terms each) that a register accumulates.
+  ///   - sets: the number of result vectors that are accumulated side by side.
   init(_ step: Reduction, chains: Int, sets: Int = 1) {
-    // Kernels are shared by shapes with about as many terms.
+    // Shapes with a similar number of terms share kernels.
     levels = chains <= 1 ? 0 : [1, 3].first { chains <= Self.chains(of: $0) } ?? 5
     setCount = sets
     items = (0..<sets).flatMap { set in
@@ -49,10 +50,10 @@ struct Accumulators {
     }
   }
 
-  /// The registers of a set that an epilogue takes as core results.
+  /// Returns the registers of a set that an epilogue receives as core results.
   func cores(ofSet set: Int = 0) -> [String] { items(ofSet: set).map { $0.place ?? $0.value } }
 
-  /// All registers of a set with their lanes, in a fixed order.
+  /// Returns all registers of a set with their lanes, in a fixed order.
   func registers(ofSet set: Int = 0) -> [(name: String, lane: Lane)] {
     items(ofSet: set).flatMap { item in
       [(name: item.value, lane: item.lane)] + (item.place.map { [(name: $0, lane: Lane.int64)] } ?? [])
@@ -64,10 +65,10 @@ struct Accumulators {
     return items[set * count..<(set + 1) * count]
   }
 
-  /// Declares the registers with the identities.
+  /// Declares the registers and initializes them with the identities.
   func declare(_ builder: inout KernelBuilder) {
     for item in items {
-      // A place starts behind all others, with the value that any element is at least as good as.
+      // An index starts behind all others, with the identity as its value: every element is at least as good.
       let identity =
         switch item.reducer {
         case .argmin: ReductionRow.min
@@ -84,7 +85,7 @@ struct Accumulators {
     if hasChains { builder.line("int chains = 0;") }
   }
 
-  /// Ends a chain: what was taken since the last one is a term of the next level.
+  /// Ends a chain: its sum becomes a term of the next level.
   func endChain(_ builder: inout KernelBuilder) {
     guard hasChains else { return }
     builder.line("chains += 1;")
@@ -102,7 +103,7 @@ struct Accumulators {
     builder.block("if ((chains & \(Self.chains(of: level) - 1)) == 0)") { climb(to: level + 1, &$0) }
   }
 
-  /// Combines the levels, ahead of lanes, parts and results.
+  /// Combines the levels, before lanes, parts and results are combined.
   func settle(_ builder: inout KernelBuilder) {
     guard hasChains else { return }
     for item in items where item.isCascade {
@@ -113,10 +114,10 @@ struct Accumulators {
     }
   }
 
-  /// Takes registers in, those of all sets: one element a lane, the first one at number `place`.
+  /// Accumulates registers for all sets, one element per lane.
   /// - Parameters:
-  ///   - places: an expression for the places, as VL.
-  ///   - count: how many lanes hold elements; `nil` where all lanes are accumulated apart.
+  ///   - places: an expression for the indices of the elements, as VL.
+  ///   - count: the number of lanes that hold elements; `nil` if the lanes are never combined.
   func add(
     _ registers: [String], places: String, count: String? = nil, _ builder: inout KernelBuilder
   ) {
@@ -145,7 +146,7 @@ struct Accumulators {
     }
   }
 
-  /// Takes in other partial values of the same results, whose names `other` gives.
+  /// Merges other partial values of the same results; `other` maps each register to the name of the other value.
   func merge(_ other: (String) -> String, _ builder: inout KernelBuilder) {
     for item in items {
       add(one: item, value: other(item.value), place: item.place.map(other), &builder)

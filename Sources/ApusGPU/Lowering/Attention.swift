@@ -24,7 +24,7 @@ extension PlanLowering {
     }
   }
 
-  /// A kernel of the family: as many lines as there are heads, cut into registers along queries or keys.
+  /// Emits a launch over `lines` heads of all batches, each of which is split into registers along queries or keys.
   private mutating func launch(
     _ name: String, _ step: Attention, lines: Int, along extent: Int,
     _ fill: (PlanLowering, inout KernelTemplate, inout KernelBuilder) -> Void
@@ -54,7 +54,8 @@ extension PlanLowering {
     }
     let scale = builder.number(Int(truncatingIfNeeded: Scalar.float(step.scale).bits(lane)))
     template["scale"] = "CONSTANT_\(lane.suffix)(\(scale))"
-    // The logarithm of nothing, under which every weight is 0, and which is no infinity that a user might look for.
+    // The log-sum-exp of an empty row, with which every weight is 0. It is finite, so that a search for infinities does
+    // not report it.
     let greatest = lane == .float32 ? Double(Float.greatestFiniteMagnitude) : .greatestFiniteMagnitude
     template["greatest"] = Scalar.float(greatest).text(lane)
     template["ahead"] = ahead(step, &builder)
@@ -64,7 +65,7 @@ extension PlanLowering {
       .step(share: step.pass == .forward ? 1 : 0.5))
   }
 
-  /// How many keys more than its own place a query attends to; all where nothing is causal.
+  /// Returns how many keys beyond its own position a query attends to; all keys if attention is not causal.
   private func ahead(_ step: Attention, _ builder: inout KernelBuilder) -> String {
     let limit = step.geometry.queries + step.geometry.keys
     guard step.isCausal, let offset = step.offset else { return builder.number(step.isCausal ? 0 : limit) }
@@ -74,7 +75,7 @@ extension PlanLowering {
     return "ahead"
   }
 
-  /// An operand with four axes: the pointer under `name`, and numbers for its offset and strides.
+  /// Binds an operand with four axes: its pointer under `name`, and numbers for its offset and strides.
   private func bind(
     _ operand: Operand, as name: String, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {
@@ -86,7 +87,7 @@ extension PlanLowering {
     }
   }
 
-  /// Where the masks of a head begin, and what they are in the lanes of a register.
+  /// Fills in the offsets of a head's masks, and the code that applies them to a register.
   private func masks(
     _ step: Attention, isAlongKeys: Bool, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {
@@ -110,7 +111,8 @@ extension PlanLowering {
     dropout(step, isAlongKeys: isAlongKeys, &template, &builder)
   }
 
-  /// Where the words of a row of weights begin, which of them are kept, and what becomes of the others.
+  /// Fills in dropout: the random words of a row of weights, the mask of kept weights, and the code that drops and
+  /// scales.
   private func dropout(
     _ step: Attention, isAlongKeys: Bool, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {
@@ -141,7 +143,7 @@ extension PlanLowering {
       template["DROP"] = kept("kept[j]", "p", factor)
       return
     }
-    // The words of each lane follow each other.
+    // The random words of each lane are consecutive.
     let queries = builder.number(step.geometry.queries)
     template["WORDS"] = """
       const VL word = ((VL)(line * \(queries) + first) + LANES_L) * (VL)((i64)\(keys));
@@ -162,7 +164,7 @@ extension PlanLowering {
     template["FACTOR"] = factor
   }
 
-  /// How many keys (or queries) a register serves at a time; the rows in work fit the registers of either class. Words
-  /// come by fours.
+  /// The number of keys (or queries) that a work-item processes at a time; their sums fit the registers of either
+  /// kernel class. It is a multiple of 4, because random words are generated in fours.
   private var keyBlock: Int { isCPU ? 8 : 4 }
 }

@@ -1,23 +1,24 @@
 import ApusDevice
 
-/// How a convolution of single channels is computed row by row, by `Kernels/convolution/depthwise.cl` and
+/// How a depthwise convolution is computed row by row, by `Kernels/convolution/depthwise.cl` and
 /// `Kernels/convolution/depthwise_gradient.cl`.
 struct DepthwiseTiling {
-  /// The image that windows read: x, or y for the gradient of the input.
+  /// The image that windows read: the input or, for the gradient of the input, the gradient of the output.
   let image: PreparedImage
   /// The gradient of the output, for the gradient of the weights.
   let gradient: PreparedImage?
-  /// Registers of a row of results.
+  /// The number of registers along a row of results that are computed at a time.
   let vectors: Int
 
-  /// Rows of results that share what is read.
+  /// The number of rows of results that share loads of the image.
   static let rows = 4
-  /// The most elements of a plane in a private array.
+  /// The maximum number of elements of a plane in a private array.
   static let privateSize = 16384
-  /// The most taps whose sums fit into registers.
+  /// The maximum number of taps whose sums fit into registers.
   static let mostTaps = 25
 
-  /// `nil` for convolutions of several channels or with strides, for many taps, and for large planes.
+  /// Returns `nil` for convolutions that are not depthwise and two-dimensional, for strides, dilation and many taps,
+  /// and for large planes.
   init?(_ g: ConvolutionGeometry, _ pass: Convolution.Pass, registerWidth: Int) {
     let one = SIMD3(repeating: 1)
     guard g.groups > 1, g.inputChannels == g.groups, g.outputChannels == g.groups, g.stride == one, g.dilation == one,
@@ -32,7 +33,7 @@ struct DepthwiseTiling {
       image.slack = (Self.rows - 1) * image.target.z + vectors * registerWidth
       self.image = image
     case .weightGradient:
-      // Rows of whole registers, whose last lanes meet zeros in both.
+      // Rows consist of whole registers; zero padding cancels the products of the lanes past the last column.
       let columns = (width + registerWidth - 1) / registerWidth * registerWidth
       var image = PreparedImage.input(g, slack: 0)
       image.target.z = columns + g.kernel.z - 1
@@ -75,7 +76,7 @@ extension PlanLowering {
     template["weights"] = builder.pointer(step.dtype.storage, slot: weights.slot)
     template["weightOffset"] = builder.number(weights.offset)
     template["dtype"] = step.dtype.description
-    // The gradient of the input reads the taps from the last on.
+    // The gradient of the input reads the taps in reverse order.
     template["tap"] =
       step.pass == .output
       ? "(u - m) * \(g.kernel.z) + s" : "(\(g.kernel.y - 1) - u + m) * \(g.kernel.z) + \(g.kernel.z - 1) - s"
@@ -97,7 +98,7 @@ extension PlanLowering {
   ) {
     let g = step.geometry
     let lane = step.dtype.lane
-    // Enough work-items for several cores, from few channels.
+    // The sum over images is split into parts, so that few channels have work-items for several cores.
     let mostParts = min(g.batch, max(2, (16 + g.groups - 1) / g.groups))
     let imagesPerPart = (g.batch + mostParts - 1) / mostParts
     let parts = (g.batch + imagesPerPart - 1) / imagesPerPart

@@ -1,15 +1,15 @@
 import ApusDevice
 
-/// How the gradient of weights is cut for `Kernels/convolution/pixel_gradient.cl`.
+/// How a gradient of weights is split into tiles and work-items for `Kernels/convolution/pixel_gradient.cl`.
 private struct GradientTiling {
   /// Channels of `x` and registers of channels of `y` in a tile.
   let rows, vectors: Int
   let width: Int
   let panels: Int
-  /// Taps and channels of a work-item.
+  /// The taps and channels per work-item.
   let tapsPerItem, channelsPerItem: Int
   let tapBlocks, channelBlocks: Int
-  /// Rows of pixels that a work-item adds up, and those that stay in a cache.
+  /// The sum over rows of pixels is split into parts (split-K): rows per part, parts, and rows per cache block.
   let rowsPerPart, parts, rowsPerBlock: Int
 
   init(_ g: ConvolutionGeometry, tile: VectorTile, lane: Lane, registerWidth: Int) {
@@ -22,14 +22,14 @@ private struct GradientTiling {
     let most = VectorTile.mostKept
     channelsPerItem = min(tiles, most) * rows
     channelBlocks = (g.inputChannels + channelsPerItem - 1) / channelsPerItem
-    // Neighbouring taps read the same pixels; those of a row, or all.
+    // Neighbouring taps read the same pixels, so a work-item computes all taps, or some of one row.
     tapsPerItem = tiles * taps <= most ? taps : max(1, min(g.kernel.z, most / tiles))
     tapBlocks = (taps + tapsPerItem - 1) / tapsPerItem
     let lines = g.batch * g.output.y
-    // Where sums are cut decides on their bits: not by the tile, but by what a usual one would do.
+    // The split of the sums determines their bits, so it depends on a typical tile, not on the chosen one.
     let tasks = (g.outputChannels + 31) / 32 * ((taps * ((g.inputChannels + 11) / 12) + most - 1) / most)
     let perPart = max(1, (lines * tasks + 31) / 32)
-    // Not less than some thousand pixels: sums are written and added up for each part.
+    // A part has at least some thousand pixels, because the sums of each part are written and then added up.
     let leastLines = (2048 + g.output.z - 1) / g.output.z
     rowsPerPart = min(lines, max(perPart, leastLines))
     parts = (lines + rowsPerPart - 1) / rowsPerPart
@@ -55,7 +55,7 @@ extension PlanLowering {
     template["target"] = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
     template["storage"] = step.dtype.storage
     template["dtype"] = step.dtype.description
-    // What is not of the lane is converted register by register.
+    // Elements of another type than the lane's are converted register by register.
     let isConverted = step.dtype != lane.dtype
     template["FACTORS"] =
       isConverted ? "\(lane.scalar) factors[WIDTH];\nVSTORE(LOAD_\(step.dtype)(left, 0, WIDTH), factors);" : ""
@@ -95,7 +95,8 @@ extension PlanLowering {
     }
   }
 
-  /// For each tap its distance down and across, and which columns of results have their pixel inside of the image.
+  /// Returns for each tap its vertical and horizontal offset, and the range of result columns whose pixel is inside the
+  /// image.
   private func tapTable(_ g: ConvolutionGeometry) -> [Int] {
     (0..<g.kernel.y * g.kernel.z).flatMap { tap -> [Int] in
       let down = tap / g.kernel.z * g.dilation.y - g.padding.y
@@ -106,7 +107,7 @@ extension PlanLowering {
     }
   }
 
-  /// Adds up the parts, and brings the sums into the order of the weights.
+  /// Adds up the parts and writes the sums in the layout of the weights.
   private mutating func addWeights(_ step: Convolution, _ tiling: GradientTiling, partSize: Int) {
     let g = step.geometry
     let lane = step.dtype.lane

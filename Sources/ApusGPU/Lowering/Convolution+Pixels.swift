@@ -1,26 +1,26 @@
 import ApusDevice
 
-/// The windows of a convolution over images with channels last: which pixels the taps meet for a grid of results, and
-/// where the results lie.
+/// The windows of a convolution over channels-last images: the pixels that the taps read for a grid of results, and the
+/// locations of the results.
 struct PixelWindows {
   /// Rows and columns of the image that is read, and its channels.
   var image: (height: Int, width: Int, channels: Int)
   /// The grid of results: images, rows and columns.
   var grid: (batch: Int, height: Int, width: Int)
-  /// How far windows are apart.
+  /// The distance between neighbouring windows.
   var step: (down: Int, across: Int)
-  /// The distance of each tap's pixel from the first of the window.
+  /// The offset of each tap's pixel from the first pixel of the window.
   var taps: [(down: Int, across: Int)]
-  /// Where the weights of the first tap lie, among all of them.
+  /// The index of the first tap's weights among the taps of all grids.
   var firstSlot = 0
-  /// Rows and columns of the results, of which the grid is every `scale`th, from `shift` on.
+  /// Rows and columns of the results. The grid covers every `scale`th row and column, starting at `shift`.
   var result: (height: Int, width: Int)
   var scale = (down: 1, across: 1)
   var shift = (down: 0, across: 0)
 
   var count: Int { grid.batch * grid.height * grid.width }
 
-  /// The output of a convolution.
+  /// Returns the windows of a convolution's output.
   static func output(_ g: ConvolutionGeometry) -> PixelWindows {
     PixelWindows(
       image: (g.input.y, g.input.z, g.inputChannels), grid: (g.batch, g.output.y, g.output.z),
@@ -31,8 +31,8 @@ struct PixelWindows {
       result: (g.output.y, g.output.z))
   }
 
-  /// The gradient of the input: a grid for each remainder of its coordinates when divided by the stride, which other
-  /// taps reach. `slots` says where among the taps of all grids that of each number is.
+  /// Returns the windows of a gradient of the input: a grid for each remainder of its coordinates modulo the stride,
+  /// because different taps reach each remainder. `slots` maps each tap to its index among the taps of all grids.
   static func inputGradient(_ g: ConvolutionGeometry) -> (windows: [PixelWindows], slots: [Int]) {
     var windows: [PixelWindows] = []
     var slots = [Int](repeating: 0, count: g.kernel.y * g.kernel.z)
@@ -89,9 +89,9 @@ extension PlanLowering {
     let isForward = step.pass == .output
     let columns = isForward ? g.outputChannels : g.inputChannels
     let terms = isForward ? g.inputChannels : g.outputChannels
-    // One width of panels for all grids: that of the largest.
+    // All grids use the panel width of the largest grid.
     let largest = windows.max { $0.taps.count < $1.taps.count }!
-    // Pixels are many from some dozens on, so that another batch finds its kernels built.
+    // 64 or more pixels count as at least 512, so that other batch sizes use kernels that are already built.
     let tile = chooseTile(
       "convolution \(step.pass) \(step.dtype) taps\(largest.taps.count)",
       m: largest.count < 64 ? largest.count : max(512, largest.count), n: columns, terms: largest.taps.count * terms)
@@ -116,7 +116,7 @@ extension PlanLowering {
     let image = place(value: step.left)
     var tiling = VectorTiling(
       m: windows.count, n: columns, segments: windows.taps.count, terms: windows.image.channels, like: model)
-    // Weights that are read for every tile stay in the second-level cache.
+    // A block of weights that every tile reads stays in the L2 cache.
     let tapBytes = tiling.width * tiling.terms * lane.dtype.byteCount
     let blocks = (windows.taps.count * tapBytes + (1 << 19) - 1) / (1 << 19)
     tiling.segmentsPerBlock = max(1, (windows.taps.count + blocks - 1) / max(1, blocks))
@@ -141,7 +141,7 @@ extension PlanLowering {
     template["PLACE"] = place(of: windows, &builder)
     fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
     template["tapTable"] = builder.table(windows.taps.flatMap { [$0.down, $0.across] })
-    // Whole registers are read of them.
+    // Kernels read whole registers of the zeros.
     let zeros = (tiling.terms + width) * step.dtype.byteCount
     template["zeros"] = builder.table([Int](repeating: 0, count: (zeros + 7) / 8))
     template["TILE"] = template.with(file: "convolution/pixel_tile.cl").text
@@ -152,7 +152,7 @@ extension PlanLowering {
     launch(builder, groups: tiling.parts * tiling.chunks, .step(share: share))
   }
 
-  /// The number of the row of results, of row `first + m` of the grid.
+  /// Returns code that declares `output`, the index of the result row for row `first + m` of the grid.
   private func place(of windows: PixelWindows, _ builder: inout KernelBuilder) -> String {
     let index = builder.index
     if windows.scale == (1, 1) { return "const \(index) output = first + m;" }
@@ -169,8 +169,8 @@ extension PlanLowering {
       """
   }
 
-  /// Emits the launch that brings the weights into the order in which they are read: panels of results, and in each the
-  /// taps in the order of their slots.
+  /// Emits the launch that packs the weights in the order in which they are read: panels of results, each with its taps
+  /// in the order of their slots.
   private mutating func transposeWeights(
     _ step: Convolution, columns: Int, channels: Int, width panelWidth: Int, slots: [Int], to target: Place
   ) {
@@ -179,7 +179,7 @@ extension PlanLowering {
     let source = place(value: step.right)
     let taps = slots.count
     let isForward = step.pass == .output
-    // Of an output's weights all lie in a row; of an input's only the taps do.
+    // For the output, all weights of a result are contiguous; for the gradient of the input, only the taps are.
     let channelsPerPlace = isForward ? min(channels, width) : 1
     let places = (channels + channelsPerPlace - 1) / channelsPerPlace
     let panels = (columns + panelWidth - 1) / panelWidth

@@ -1,15 +1,15 @@
 import ApusDevice
 
 extension PlanLowering {
-  /// The three passes as products of matrices that are never written down:
+  /// Lowers the three passes as products of implicit matrices (implicit GEMM):
   ///
   /// | pass | rows | columns | depth |
   /// |---|---|---|---|
-  /// | `output` | channels of `y` | places of `y`, all images | channels of `x`, taps |
-  /// | `inputGradient` | channels of `x` | places of `x`, all images | channels of `y`, taps |
-  /// | `weightGradient` | channels of `y` | channels of `x`, taps | places of `y`, all images |
+  /// | `output` | channels of `y` | positions of `y`, all images | channels of `x`, taps |
+  /// | `inputGradient` | channels of `x` | positions of `x`, all images | channels of `y`, taps |
+  /// | `weightGradient` | channels of `y` | channels of `x`, taps | positions of `y`, all images |
   ///
-  /// Extents are constants of the text: the compiler then divides by multiplying.
+  /// Extents are constants in the kernel source, so that the compiler replaces divisions by multiplications.
   mutating func lowerTiled(_ step: Convolution) {
     let g = step.geometry
     let lane = step.dtype.lane
@@ -26,7 +26,8 @@ extension PlanLowering {
       columns: columns, depth: depth, lane: lane)
     let rowTiles = (rows + tile.rows - 1) / tile.rows
     let columnTiles = (columns + tile.columns - 1) / tile.columns
-    // A long sum over few results is cut, so that the device has work; where, decides on its bits, and not the tile.
+    // A long sum for few results is split into parts to occupy the device. The split determines the bits of the sum, so
+    // it does not depend on the tile.
     let squares = (rows + 63) / 64 * ((columns + 63) / 64) * g.groups
     let parts = step.pass == .weightGradient ? max(1, min(64, depth / 1024, 512 / squares)) : 1
     let partSize = (depth + parts - 1) / parts
@@ -58,7 +59,7 @@ extension PlanLowering {
     if step.pass == .weightGradient { lowerSum(of: parts, lane: lane, workspaceOffset: 0, step.epilogue) }
   }
 
-  /// Fills in where the elements of the product go.
+  /// Fills in the stores of the product's elements.
   private func fillResults(
     _ step: Convolution, rows: Int, columns: Int, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {
@@ -79,7 +80,7 @@ extension PlanLowering {
     }
   }
 
-  /// Fills in where the elements of the two matrices come from. Neighbouring work-items read neighbouring places.
+  /// Fills in the loads of the two factors. Neighbouring work-items read neighbouring elements.
   private func fillLoads(
     _ step: Convolution, _ tile: GroupTile, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {
@@ -91,7 +92,7 @@ extension PlanLowering {
     }
   }
 
-  /// What assigns an element of each matrix to `value`.
+  /// Returns code that assigns an element of each factor to `value`.
   private func loads(_ step: Convolution, _ builder: inout KernelBuilder) -> (left: String, right: String) {
     let g = step.geometry
     let index = builder.index
@@ -136,7 +137,8 @@ extension PlanLowering {
     }
   }
 
-  /// The element of `y` that a tap brings to an element of `x`, or nothing where the stride passes it over.
+  /// Returns code that loads the element of `y` that contributes to an element of `x` through a tap; without such an
+  /// element, the value remains 0.
   private func readOutput(
     _ g: ConvolutionGeometry, _ place: String, _ index: String, _ load: (String) -> String
   ) -> String {
@@ -155,7 +157,8 @@ extension PlanLowering {
       """
   }
 
-  /// The element of `x` that a tap needs for an output, or nothing outside.
+  /// Returns code that loads the element of `x` that a tap reads for an output; outside of the image, the value remains
+  /// 0.
   private func readInput(
     _ g: ConvolutionGeometry, channels: Int, _ index: String, _ load: (String) -> String
   ) -> String {
@@ -175,7 +178,7 @@ extension PlanLowering {
       """
   }
 
-  /// Binds a contiguous value; the result turns an offset into the text that reads it.
+  /// Binds a contiguous value. Returns a function from an offset to code that loads the element.
   private func load(_ value: Int, _ dtype: DType, _ builder: inout KernelBuilder) -> (String) -> String {
     let place = place(value: value)
     let pointer = builder.pointer(dtype.storage, slot: place.slot)
@@ -183,7 +186,7 @@ extension PlanLowering {
     return { "LOAD_\(dtype)(\(pointer), \(offset) + \($0), 1)" }
   }
 
-  /// Lines that take a row-major number apart; `extents` are those of all coordinates but the first.
+  /// Returns code that splits a row-major index into coordinates; `extents` are those of all coordinates but the first.
   static func takingApart(
     _ number: String, _ names: [String], _ extents: [some CustomStringConvertible], _ index: String
   ) -> String {

@@ -1,16 +1,15 @@
 import ApusDevice
 
-/// The most bytes of prepared images at a time; larger batches are run in pieces.
+/// The maximum size of prepared images in bytes; larger batches are split into pieces.
 private let imageBudget = 64 << 20
 
-/// The most places that a work-item of `Kernels/convolution/vector.cl` holds the sums of.
+/// The maximum number of positions whose sums a work-item of `Kernels/convolution/vector.cl` holds.
 private let stageWidth = 1024
 
-/// The most elements of prepared channels that a work-item keeps in a private array.
+/// The maximum number of elements of prepared channels in the private array of a work-item.
 private let privateSize = 8192
 
-/// How the planes of a convolution's output, or of its gradient of the input, are computed by
-/// `Kernels/convolution/vector.cl`.
+/// How `Kernels/convolution/vector.cl` computes the planes of a convolution's output or of its gradient of the input.
 private struct PlaneTiling {
   /// Where work-items find the channels of an image.
   enum Images {
@@ -21,7 +20,7 @@ private struct PlaneTiling {
     case preparedInItem
   }
 
-  /// Results and terms: channels of a group.
+  /// The channels per group of the results and of the terms.
   let rows, channels: Int
   let image: PreparedImage
   let images: Images
@@ -46,7 +45,7 @@ private struct PlaneTiling {
     }
     tile = Self.tile(rows: rows, lane: lane)!
     image = Self.image(g, step.pass, slack: tile.vectors * width)
-    // Each work-item computes all results of its image: there have to be images for several cores.
+    // Each work-item computes all results of one image and group, so there must be enough of these for several cores.
     let isSmall = channels * image.stride <= privateSize && g.batch * g.groups >= 16
     images = isSmall ? .preparedInItem : .prepared
   }
@@ -55,8 +54,8 @@ private struct PlaneTiling {
     pass == .output ? .input(g, slack: slack) : .outputGradient(g, slack: slack)
   }
 
-  /// The 24 sums that fit into registers, with the fewest rows past the last channel, of the numbers of vectors for which
-  /// `fits` holds.
+  /// Returns the tile with the fewest rows past the last channel, among those of at most 24 sums, which fit into
+  /// registers, and a number of vectors for which `fits` holds.
   private static func tile(rows: Int, lane: Lane, fits: (Int) -> Bool = { _ in true }) -> (rows: Int, vectors: Int)? {
     let isWide = lane.dtype.byteCount == 8
     return [(8, 3), (6, 4), (12, 2), (4, 6), (2, 8), (1, 8)]
@@ -68,15 +67,15 @@ private struct PlaneTiling {
   }
 
   var blocks: Int { (rows + tile.rows - 1) / tile.rows }
-  /// The places of a plane, in rows of the prepared width.
+  /// The number of positions of a plane, in rows of the prepared width.
   var placeCount: Int { (output.y - 1) * image.target.z + output.z }
 }
 
-/// One of the two values that a gradient of weights is a sum of products of.
+/// One of the two factors whose products a gradient of weights sums.
 private struct GradientFactor {
   let image: PreparedImage
   let isInPlace: Bool
-  /// Channels of all groups.
+  /// The number of channels of all groups.
   let channels: Int
 
   init(_ image: PreparedImage, _ dtype: DType, channels: Int, width: Int) {
@@ -87,24 +86,24 @@ private struct GradientFactor {
     self.channels = channels
   }
 
-  /// The elements that are prepared for each image.
+  /// The number of elements that are prepared per image.
   var preparedCount: Int { isInPlace ? 0 : channels * image.stride }
 }
 
-/// How `Kernels/convolution/gradient.cl` cuts a gradient of weights into work-items and blocks of what it reads.
+/// How `Kernels/convolution/gradient.cl` splits a gradient of weights into work-items and cache blocks.
 private struct GradientBlocking {
-  /// Tiles of a work-item below and beside each other, and how many such pieces there are.
+  /// The tiles of a work-item and the number of chunks, both vertically and horizontally.
   let rowsPerItem, rowChunks, columnsPerItem, columnChunks: Int
-  /// The block of images, or of places of one image, that all tiles of a work-item read before the next block is.
+  /// The block of images, or of positions of one image, that all tiles of a work-item read before the next block.
   let imagesPerBlock, placesPerBlock: Int
 
   /// The bytes of images that stay in the L1 and L2 caches of a core.
   private static let cachedBytes = 64 << 10
-  /// The places per block of an image that does not fit a cache. Smaller blocks load and store the sums too often.
+  /// The positions per block of an image that does not fit a cache. Smaller blocks load and store the sums too often.
   private static let largestPlaces = 1024
 
   /// - Parameters:
-  ///   - blocks, blockColumns: tiles below and beside each other.
+  ///   - blocks, blockColumns: the number of tiles vertically and horizontally.
   ///   - items: the number of work-items if each computed all tiles.
   ///   - enough: the number of work-items that balances the load of the cores.
   ///   - imageBytes: the bytes of one image of both factors.
@@ -116,7 +115,7 @@ private struct GradientBlocking {
       let each = (count + chunks - 1) / chunks
       return (each, (count + each - 1) / each)
     }
-    // Few tiles get a work-item each: they read little twice.
+    // Few tiles get one work-item each, because they share few loads.
     let areFew = blocks * blockColumns * items <= 4 * enough
     (rowsPerItem, rowChunks) = cut(blocks, most: areFew ? 1 : VectorTile.mostKept)
     let balanced = max(1, min(VectorTile.mostKept / rowsPerItem, blockColumns * items * rowChunks / enough))
@@ -140,7 +139,7 @@ extension PlanLowering {
       let images = lowerPlanes(step, to: nil, behind: 0)
       return needWorkspace(images)
     }
-    // Sums for the elements that the windows meet, then the other elements between them.
+    // The sums of the elements that windows read are computed first; then zeros are inserted between them.
     let count = g.batch * g.inputChannels * g.output.wrappedProduct
     let sums = (count + 63) / 64 * 64
     needWorkspace(lowerPlanes(dense, to: 0, behind: sums))
@@ -148,8 +147,9 @@ extension PlanLowering {
   }
 
   /// Lowers a convolution whose workspace begins at element `start`.
-  /// - Parameter sums: where in the workspace the sums are written, ahead of the epilogue; `nil` for the epilogue's results.
-  /// - Returns: the bytes of workspace.
+  /// - Parameter sums: the workspace offset at which the sums are written without the epilogue; `nil` to apply the
+  ///   epilogue.
+  /// - Returns: the size of the workspace in bytes.
   private mutating func lowerPlanes(_ step: Convolution, to sums: Int?, behind start: Int) -> Int {
     let g = step.geometry
     let size = step.dtype.lane.dtype.byteCount
@@ -223,7 +223,7 @@ extension PlanLowering {
       .step(share: Double(piece.count) / Double(g.batch)))
   }
 
-  /// Fills in where the work-items find their images.
+  /// Fills in the location from which work-items read their images.
   private func fillImages(
     _ step: Convolution, _ tiling: PlaneTiling, workspace: String, images: Int, _ template: inout KernelTemplate,
     _ builder: inout KernelBuilder
@@ -244,8 +244,8 @@ extension PlanLowering {
     }
   }
 
-  /// Emits the epilogue of a gradient of the input that is 0 but where the windows of single elements lie, whose sums begin
-  /// the workspace.
+  /// Emits the epilogue of the gradient of the input of a strided pointwise convolution. It is 0 except at the elements
+  /// that windows read, whose sums are at the start of the workspace.
   private mutating func spread(_ step: Convolution) {
     let g = step.geometry
     let lane = step.dtype.lane
@@ -270,7 +270,7 @@ extension PlanLowering {
         written: rows * g.input.z * lane.dtype.byteCount))
   }
 
-  /// Emits the launch that brings the weights into the order in which they are read.
+  /// Emits the launch that packs the weights in the order in which they are read.
   private mutating func packWeights(
     _ step: Convolution, rows: Int, channels: Int, tileRows: Int, to workspaceOffset: Int
   ) {
@@ -319,15 +319,15 @@ extension PlanLowering {
     let places = GradientFactor(
       .places(g, like: input.image, slack: width), step.dtype, channels: g.outputChannels, width: width)
     let isWide = size == 8
-    // A group of one channel has one row.
+    // A group with one output channel has one row.
     let (tileRows, tileColumns) = isWide ? (3, 4) : rows == 1 ? (1, 9) : (4, 6)
     let tiles = g.groups * ((rows + tileRows - 1) / tileRows) * ((columns + tileColumns - 1) / tileColumns)
 
     let perImage = (places.preparedCount + input.preparedCount) * size
     let imagesPerPiece = perImage == 0 ? g.batch : max(1, min(g.batch, imageBudget / perImage))
     let pieces = (g.batch + imagesPerPiece - 1) / imagesPerPiece
-    // Enough work-items for several cores, from few tiles; at least two parts, so that all their sums
-    // share a kernel.
+    // The sum is split into parts, so that few tiles have work-items for several cores. There are at least two parts,
+    // so that all shapes share the kernel that adds up the parts.
     let partsPerPiece = min(imagesPerPiece, max(2, (16 + tiles * pieces - 1) / (tiles * pieces)))
     let imagesPerPart = (imagesPerPiece + partsPerPiece - 1) / partsPerPiece
     let parts = (0..<pieces).map { piece in
@@ -350,7 +350,7 @@ extension PlanLowering {
     lowerSum(of: partCount, lane: lane, workspaceOffset: 0, step.epilogue)
   }
 
-  /// Where a factor's images are read: prepared in the workspace, or in the value itself.
+  /// Returns the location of a factor's images: the workspace, where a launch prepares them, or the value itself.
   private mutating func place(
     _ factor: GradientFactor, _ images: Range<Int>, of value: Int, _ dtype: DType, _ workspaceOffset: Int
   ) -> Place {

@@ -1,11 +1,12 @@
 import ApusDevice
 
 extension WinogradGeometry {
-  /// Multiply-adds of direct sums; with less the launches and kernels that come on top are not worth their while.
+  /// The minimum number of multiply-adds of the direct sums. With fewer, additional launches and kernels cost more than
+  /// they save.
   private static let leastProducts = 1 << 24
 
-  /// The geometry of a pass, or `nil` where direct sums are faster.
-  /// - Parameter panelWidth: what columns are filled up to.
+  /// Returns the geometry of a pass, or `nil` if direct sums are faster.
+  /// - Parameter panelWidth: the multiple to which the number of columns is padded.
   static func paying(
     _ g: ConvolutionGeometry, pass: Convolution.Pass, _ dtype: DType, panelWidth: Int
   ) -> WinogradGeometry? {
@@ -21,27 +22,28 @@ extension WinogradGeometry {
   var productCount: Double { Double(Self.spots * tileCount) * Double(source.channels * results.channels) }
 }
 
-/// How an output or the gradient of an input is cut for `Kernels/convolution/winograd.cl`, by its sizes alone.
+/// How an output or a gradient of the input is split into work for `Kernels/convolution/winograd.cl`, by its sizes
+/// alone.
 ///
-/// Where there are many tiles the weights are transformed beforehand, and patches by the task that needs them; where
-/// there are many weights it is the other way round.
+/// With many tiles, the weights are transformed in advance, and each task transforms its own patches. With many
+/// weights, the patches are transformed in advance, and each task transforms its own weights.
 struct WinogradTiling {
-  /// Rows and columns of the tiles in registers.
+  /// The rows and vectors of the tiles in registers.
   static let rows = 8
   static let vectors = 2
   private static let tilesOfPatches = 16
   private static let tilesOfWeights = 64
   private static let termsOfWeights = 64
-  /// Numbers that may be transformed beforehand: 256 MiB of them.
+  /// The maximum number of elements that are transformed in advance: 256 MiB.
   private static let mostShared = 1 << 26
-  /// Transformed weights that stay in the last cache.
+  /// The maximum number of weights whose transforms stay in the last-level cache.
   private static let mostSharedWeights = 1 << 16
 
   let grid: WinogradGeometry
-  /// Columns of a panel.
+  /// The number of columns of a panel.
   let width: Int
 
-  /// The tiling of a pass, or `nil` where direct sums are faster.
+  /// Creates the tiling of a pass; `nil` if direct sums are faster.
   init?(_ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType, registerWidth: Int) {
     width = Self.vectors * registerWidth
     guard pass != .weightGradient, let grid = WinogradGeometry.paying(g, pass: pass, dtype, panelWidth: width)
@@ -54,8 +56,8 @@ struct WinogradTiling {
   var panels: Int { (grid.results.channels + width - 1) / width }
   var pitch: Int { WinogradGeometry.pitch(terms) }
 
-  /// Whether the weights are transformed beforehand, and tasks are blocks of tiles with all panels; else the patches
-  /// are, and a task is a panel of some more tiles.
+  /// Whether the weights are transformed in advance, and a task is a block of tiles with all panels. Otherwise the
+  /// patches are transformed in advance, and a task is one panel of a larger block of tiles.
   var sharesWeights: Bool {
     2 * grid.tileCount > grid.results.channels && terms * grid.results.channels <= Self.mostSharedWeights
   }
@@ -64,25 +66,26 @@ struct WinogradTiling {
   var panelsPerTask: Int { sharesWeights ? panels : 1 }
   var parts: Int { (panels + panelsPerTask - 1) / panelsPerTask }
   var tasks: Int { (grid.tileCount + tilesPerTask - 1) / tilesPerTask * parts }
-  /// Work-items, for a device of some cores: few, so that their rooms stay in the last cache.
+  /// Returns the number of work-items for `cores` cores: few, so that their scratch buffers stay in the last-level
+  /// cache.
   func items(for cores: Int) -> Int { min(tasks, max(tasks < 512 ? 16 : 32, min(128, 4 * cores))) }
   var termsPerBlock: Int { sharesWeights ? terms : min(terms, Self.termsOfWeights) }
 
-  /// Tiles whose patches lie together.
+  /// The number of tiles whose patches are stored together.
   var patchedTiles: Int { sharesWeights ? tilesPerTask : (grid.tileCount + Self.rows - 1) / Self.rows * Self.rows }
-  // The distances of spots; powers of two would share the same places of a cache.
+  // The distances between spots in memory; powers of two would map to the same cache sets.
   var patchDistance: Int { patchedTiles * pitch }
   var weightDistance: Int { (termsPerBlock + 1) * width }
 
-  /// Numbers that are transformed beforehand.
+  /// The number of elements that are transformed in advance.
   var sharedCount: Int { WinogradGeometry.spots * (sharesWeights ? panels * weightDistance : patchDistance) }
-  /// Where sums are in the room of a work-item, behind the transforms of its own.
+  /// The offset of the sums in a work-item's scratch buffer, behind its own transforms.
   var sumsOffset: Int { WinogradGeometry.spots * (sharesWeights ? patchDistance : weightDistance) }
   var roomSize: Int { sumsOffset + WinogradGeometry.spots * tilesPerTask * width }
 }
 
 extension PlanLowering {
-  /// A convolution by transformed tiles: one launch for the transforms that all tasks share, one for the tasks.
+  /// Lowers a convolution by transformed tiles: one launch for the transforms that all tasks share, one for the tasks.
   mutating func lowerWinograd(_ step: Convolution, _ tiling: WinogradTiling) {
     let items = tiling.items(for: target.computeUnits)
     needWorkspace((tiling.sharedCount + items * tiling.roomSize) * DType.float32.byteCount)
@@ -132,7 +135,7 @@ extension PlanLowering {
     launch(builder, groups: items, .step(flops: 2 * tiling.grid.productCount))
   }
 
-  /// The transforms of all weights: a work-item computes those of some terms of a panel.
+  /// Emits the transforms of all weights; a work-item transforms some terms of a panel.
   private mutating func transformWeights(_ step: Convolution, _ tiling: WinogradTiling) {
     let lane = step.dtype.lane
     let blocks = (tiling.grid.source.channels + width - 1) / width
@@ -157,7 +160,7 @@ extension PlanLowering {
         "transformed weights", read: numbers * lane.dtype.byteCount, written: tiling.sharedCount * lane.dtype.byteCount))
   }
 
-  /// The transforms of all patches: a work-item computes those of some tiles.
+  /// Emits the transforms of all patches; a work-item transforms some tiles.
   private mutating func transformPatches(_ step: Convolution, _ tiling: WinogradTiling) {
     let lane = step.dtype.lane
     let tilesPerItem = max(1, 2048 / tiling.grid.source.channels)
@@ -190,7 +193,7 @@ extension PlanLowering {
     return template
   }
 
-  /// What all kernels on a grid of tiles know.
+  /// Returns a template with the values that all kernels on a grid of tiles share.
   func winogradTemplate(
     _ file: String, _ grid: WinogradGeometry, pitch: Int, patchDistance: Int, _ builder: inout KernelBuilder
   ) -> KernelTemplate {
@@ -229,7 +232,8 @@ extension PlanLowering {
     let row = 9 * step.geometry.inputChannels
     template["source"] =
       "(\(builder.pointer(step.dtype.storage, slot: source.slot)) + \(builder.number(source.offset)))"
-    // Of an output's weights all lie in a row; of an input's only the taps do, which it meets the other way round.
+    // For the output, all weights of a result are contiguous; for the gradient of the input, only the taps are, and
+    // their order is reversed.
     let isFlipped = tiling.grid.isFlipped
     for (name, value) in [
       ("termsPerPlace", isFlipped ? 1 : width), ("columnStride", isFlipped ? 9 : row),

@@ -1,22 +1,22 @@
 import ApusDevice
 
-/// How the gradient of weights is cut for `Kernels/convolution/winograd_products.cl`, by its sizes alone.
+/// How a gradient of weights is split into work for `Kernels/convolution/winograd_products.cl`, by its sizes alone.
 ///
-/// Few weights are summed in parts, each over some of the tiles, which it transforms; many in blocks of channels, each
-/// over all tiles, which are transformed beforehand.
+/// Few weights are summed in parts (split-K), each of which covers some of the tiles and transforms them. Many weights
+/// are computed in blocks of channels, each of which covers all tiles; these are transformed in advance.
 struct WinogradGradientTiling {
   private static let mostPartWeights = 1 << 14
   private static let enoughParts = 8
   private static let tilesOfPart = 16
-  /// Channels of x and y in a block.
+  /// The channels of x and y in a block.
   private static let block = (rows: 64, columns: 32)
   private static let mostItems = 16
-  /// Numbers of transforms that stay in the last cache.
+  /// The maximum number of transformed elements that stay in the last-level cache.
   private static let mostShared = 6_000_000
 
   let grid: WinogradGeometry
 
-  /// The tiling, or `nil` where direct sums are faster.
+  /// Creates the tiling; `nil` if direct sums are faster.
   init?(_ g: ConvolutionGeometry, _ dtype: DType, registerWidth: Int) {
     let width = WinogradTiling.vectors * registerWidth
     guard let grid = WinogradGeometry.paying(g, pass: .weightGradient, dtype, panelWidth: width),
@@ -34,31 +34,31 @@ struct WinogradGradientTiling {
   var channelBlocks: Int { (channels.x + channelsPerBlock - 1) / channelsPerBlock }
   var blocks: Int { channelBlocks * ((channels.y + columnsPerBlock - 1) / columnsPerBlock) }
   var items: Int { hasParts ? parts : min(blocks, Self.mostItems) }
-  /// Tiles whose transforms lie together.
+  /// The number of tiles whose transforms are stored together.
   var tilesPerBlock: Int { hasParts ? Self.tilesOfPart : grid.tileCount }
 
   var pitch: (x: Int, y: Int) { (WinogradGeometry.pitch(channels.x), WinogradGeometry.pitch(channels.y)) }
-  // The distances of spots; powers of two would share the same places of a cache.
+  // The distances between spots in memory; powers of two would map to the same cache sets.
   var distance: (x: Int, y: Int) { (tilesPerBlock * pitch.x, tilesPerBlock * pitch.y) }
   var sumDistance: Int { channelsPerBlock * columnsPerBlock + 32 }
-  /// Where transforms of gradients are behind those of patches.
+  /// The offset of the transforms of gradients, behind those of patches.
   var gradientsOffset: Int { WinogradGeometry.spots * distance.x }
   private var transforms: Int { WinogradGeometry.spots * (distance.x + distance.y) }
   var sharedCount: Int { hasParts ? 0 : transforms }
-  /// Where transforms of its own are in the room of a work-item, behind the sums.
+  /// The offset of the transforms in a work-item's scratch buffer, behind the sums.
   var transformsOffset: Int { WinogradGeometry.spots * sumDistance }
   var roomSize: Int { transformsOffset + (hasParts ? transforms : 0) }
 }
 
 extension PlanLowering {
-  /// The tiling of a gradient of weights, or `nil` where direct sums are faster.
+  /// Returns the tiling of a gradient of weights, or `nil` if direct sums are faster.
   func winogradGradient(_ step: Convolution) -> WinogradGradientTiling? {
     guard canMerge(step.epilogue, from: 1) else { return nil }
     return WinogradGradientTiling(step.geometry, step.dtype, registerWidth: width)
   }
 
-  /// The gradient of weights by transformed tiles: a launch for the products, and one for the transforms ahead of it or
-  /// for the sums of parts behind it.
+  /// Lowers a gradient of weights by transformed tiles: a launch for the products, and one for the transforms before it
+  /// or for the sum of the parts after it.
   mutating func lowerWinogradGradient(_ step: Convolution, _ tiling: WinogradGradientTiling) {
     needWorkspace((tiling.sharedCount + tiling.items * tiling.roomSize) * DType.float32.byteCount)
     if !tiling.hasParts { transformTiles(step, tiling) }
@@ -97,7 +97,7 @@ extension PlanLowering {
     if tiling.hasParts { addParts(step, tiling) }
   }
 
-  /// The transforms of all tiles: a work-item computes those of some.
+  /// Emits the transforms of all tiles; a work-item transforms some of them.
   private mutating func transformTiles(_ step: Convolution, _ tiling: WinogradGradientTiling) {
     let grid = tiling.grid
     let lane = step.dtype.lane
@@ -123,7 +123,7 @@ extension PlanLowering {
         written: tiling.sharedCount * lane.dtype.byteCount))
   }
 
-  /// Adds up the parts: a work-item those of a square of channels.
+  /// Emits the sum of the parts; a work-item computes a square of channels.
   private mutating func addParts(_ step: Convolution, _ tiling: WinogradGradientTiling) {
     let lane = step.dtype.lane
     var builder = KernelBuilder(family: "convolution_winograd_sums", target: target, isLarge: true)
@@ -147,7 +147,7 @@ extension PlanLowering {
         written: 9 * weights * lane.dtype.byteCount))
   }
 
-  /// What all kernels of a tiling know.
+  /// Returns a template with the values that all kernels of a tiling share.
   private func gradientTemplate(
     _ file: String, _ step: Convolution, _ tiling: WinogradGradientTiling, _ builder: inout KernelBuilder
   ) -> KernelTemplate {
@@ -163,7 +163,7 @@ extension PlanLowering {
     return template
   }
 
-  /// The text that transforms both factors of the tiles from `firstTile` to `lastTile`.
+  /// Returns code that transforms both factors of the tiles from `firstTile` to `lastTile`.
   private func transforms(
     _ step: Convolution, _ tiling: WinogradGradientTiling, patches: String, gradients: String,
     _ template: inout KernelTemplate, _ builder: inout KernelBuilder
@@ -181,7 +181,7 @@ extension PlanLowering {
       """
   }
 
-  /// The text that turns sums into results.
+  /// Returns code that transforms sums into results.
   private func results(
     _ step: Convolution, origin: (channel: String, column: String), parts: Int, _ template: inout KernelTemplate,
     _ builder: inout KernelBuilder

@@ -20,13 +20,13 @@ extension PlanLowering {
     }
   }
 
-  /// Whether a gradient of weights for each image takes no more memory than the images do.
+  /// Whether one gradient of weights per image needs no more memory than the images do.
   private func sumsAreFew(_ step: Convolution) -> Bool {
     let g = step.geometry
     return g.outputChannels * g.inputChannels <= (g.outputChannels + g.inputChannels) * g.output.wrappedProduct
   }
 
-  /// The gradient of weights that met no image.
+  /// Lowers the gradient of weights of an empty batch: zeros.
   private mutating func lowerZeros(_ step: Convolution) {
     let lane = step.dtype.lane
     let count = step.epilogue.binding.domain.elementCount
@@ -43,26 +43,27 @@ extension PlanLowering {
 
 }
 
-/// How an image is laid out for kernels that know no bounds: see `Kernels/convolution/image.cl`.
+/// The layout of an image for kernels without bounds checks: see `Kernels/convolution/image.cl`.
 struct PreparedImage {
-  /// The extents in memory.
+  /// The extents of the source image.
   var source: SIMD3<Int>
-  /// Zeros ahead of the first element; negative where elements are left out.
+  /// The number of zeros before the first element; negative if elements are left out.
   var low: SIMD3<Int>
-  /// The distance of neighbouring elements; between them are zeros.
+  /// The distance between neighbouring elements of the source; zeros fill the gaps.
   var insert: SIMD3<Int>
-  /// What coordinates are divided by: elements of the same remainder are a phase.
+  /// The divisors of the coordinates: elements with the same remainder form a phase.
   var phases: SIMD3<Int>
-  /// The remainders that some tap reads, from 0 on; the elements of others are left out.
+  /// The number of remainders that some tap reads, starting at 0; elements with other remainders are left out.
   var readPhases = SIMD3(repeating: 1)
   /// The extents of a phase.
   var target: SIMD3<Int>
-  /// Room past the end, for registers that reach over it.
+  /// The padding past the end, for registers that extend over it.
   var slack: Int
 
   var rowsPerImage: Int { readPhases.wrappedProduct * target.x * target.y }
 
-  /// Whether a value of type `dtype` lies so already: whole registers, without zeros around, between or behind them.
+  /// Whether a value of type `dtype` already has this layout: whole registers, without zeros around, between or behind
+  /// its elements.
   func isInPlace(_ dtype: DType, width: Int) -> Bool {
     let one = SIMD3(repeating: 1)
     return dtype == dtype.lane.dtype && low == .zero && insert == one && phases == one && target == source
@@ -71,7 +72,7 @@ struct PreparedImage {
 
   var stride: Int { rowsPerImage * target.z + slack }
 
-  /// The input of a convolution, read by its taps.
+  /// Returns the layout of a convolution's input.
   static func input(_ g: ConvolutionGeometry, slack: Int) -> PreparedImage {
     let one = SIMD3(repeating: 1)
     let window = g.dilation &* (g.kernel &- one) &+ one
@@ -81,8 +82,8 @@ struct PreparedImage {
       readPhases: pointwiseMin(g.stride, window), target: (needed &+ g.stride &- one) / g.stride, slack: slack)
   }
 
-  /// The gradient of the output, such that the gradient of the input is its convolution with the
-  /// flipped weights, at stride 1.
+  /// Returns the layout of the gradient of the output. The gradient of the input is the convolution of this image with
+  /// the flipped weights, at stride 1.
   static func outputGradient(_ g: ConvolutionGeometry, slack: Int) -> PreparedImage {
     let one = SIMD3(repeating: 1)
     let reach = g.dilation &* (g.kernel &- one)
@@ -91,7 +92,7 @@ struct PreparedImage {
       slack: slack)
   }
 
-  /// The gradient of the output, in rows as wide as those of the prepared input.
+  /// Returns the layout of the gradient of the output with rows as wide as those of the prepared input.
   static func places(_ g: ConvolutionGeometry, like input: PreparedImage, slack: Int) -> PreparedImage {
     let one = SIMD3(repeating: 1)
     return PreparedImage(
@@ -99,7 +100,7 @@ struct PreparedImage {
       target: SIMD3(g.output.x, input.target.y, input.target.z), slack: slack)
   }
 
-  /// How far from a place the element lies that each tap needs.
+  /// Returns the offset of each tap's element from the position of the result.
   func tapOffsets(_ g: ConvolutionGeometry) -> [Int] {
     let volume = target.wrappedProduct
     var offsets: [Int] = []
@@ -120,8 +121,7 @@ struct PreparedImage {
 }
 
 extension PlanLowering {
-  /// Emits the launch that prepares `count` images, from image `first` of the value at `place` on, into
-  /// the workspace.
+  /// Emits the launch that prepares `count` images in the workspace, starting at image `first` of the value at `place`.
   mutating func prepare(
     _ image: PreparedImage, count: Int, first: Int, from place: Place, dtype: DType, to workspaceOffset: Int
   ) {
@@ -133,7 +133,7 @@ extension PlanLowering {
     template["image"] = "image"
     template["IMAGE"] = copyText(
       image, first: first, from: place, dtype: dtype, isPrivate: false, &template, &builder)
-    // A work-item has some thousand elements to copy; few images are cut into bands of rows.
+    // A work-item copies some thousand elements; few large images are split into bands of rows.
     let imagesPerItem = max(1, min(8192 / image.stride, (count + 15) / 16))
     let bands = max(1, min(image.target.y, image.stride / 8192, 16 / count))
     let rowsPerBand = (image.target.y + bands - 1) / bands
@@ -151,7 +151,8 @@ extension PlanLowering {
         written: count * image.stride * lane.dtype.byteCount))
   }
 
-  /// The text that copies image `$image` of the value at `place`, numbered from image `first` on, and the names in it.
+  /// Returns code that copies image `$image` of the value at `place`, counted from image `first`, and fills in its
+  /// names.
   func copyText(
     _ image: PreparedImage, first: Int, from place: Place, dtype: DType, isPrivate: Bool,
     _ template: inout KernelTemplate, _ builder: inout KernelBuilder
@@ -188,8 +189,8 @@ extension PlanLowering {
     return template.with(file: "convolution/image_copy.cl").text
   }
 
-  /// Emits which elements of a row have a place in it: numbers `first` to `end`, of the target or, where
-  /// zeros stand between them, of the source.
+  /// Emits the range of elements that a row contains: `first` to `end`, as indices of the target or, if zeros are
+  /// inserted between elements, of the source.
   private func rowRange(
     _ image: PreparedImage, _ template: KernelTemplate, _ builder: inout KernelBuilder
   ) {
@@ -210,8 +211,8 @@ extension PlanLowering {
     }
   }
 
-  /// Emits the copy of one row from `from` to `to`, or zeros where the row is outside. In private memory rows are written
-  /// one after the other, in whole registers.
+  /// Emits the copy of one row from `from` to `to`, or zeros if the row is outside of the source. In private memory,
+  /// rows are written in order, as whole registers.
   private func copyRow(
     _ image: PreparedImage, _ dtype: DType, source: String, isPrivate: Bool, _ template: KernelTemplate,
     _ builder: inout KernelBuilder
@@ -254,7 +255,7 @@ extension PlanLowering {
       } else {
         let step = template["phasesW"]!
         let picked = "GATHER_\(dtype)(\(source), from + t * \(step) - shift, \(step), count)"
-        // Zeros stay behind the last element.
+        // The lanes past the last element remain zero.
         let value = isPrivate ? "CHOOSE_\(lane.suffix)(HELD(count), \(picked), \(zero))" : picked
         builder.line(store(value, at: "t", count: "count"))
       }
@@ -267,7 +268,7 @@ extension PlanLowering {
     let lane = dtype.lane
     builder.line("\(lane.vector) value = \(zero);")
     builder.block("if (w < last && w + WIDTH > first)") { builder in
-      // A register that begins ahead of the row may begin ahead of all memory.
+      // A register that begins before the row may begin before the buffer.
       builder.line("const \(index) at = from + w - shift;")
       builder.line("value = LOAD_\(dtype)(\(source), LARGER(at, (\(index))0), WIDTH);")
       builder.line("if (at < 0) value = ROTATE_\(lane.suffix)(value, (int)(WIDTH + at));")

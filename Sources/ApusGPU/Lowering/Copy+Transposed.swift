@@ -1,8 +1,8 @@
 import ApusDevice
 
 extension Program {
-  /// The axis of `rows` along which the elements of a plain copy's source lie in order, where it is not the axis along
-  /// which those of its result do, and both are long enough to be worth transposing squares in registers.
+  /// Returns the axis of `rows` along which the source of a plain copy is contiguous, if the result is contiguous along
+  /// another axis and both axes are long enough to transpose squares in registers; else `nil`.
   func transposedAxis(_ rows: Walk, _ columns: (extent: Int, strides: [Int])) -> Int? {
     guard instructions.isEmpty, outputs.count == 1, inputs.count == 1, case .tensor(let dtype) = inputs[0],
       dtype == outputs[0].dtype, columns.strides[1] == 1, columns.strides[0] > 1, columns.extent >= 8
@@ -12,7 +12,7 @@ extension Program {
 }
 
 extension PlanLowering {
-  /// A copy of a source whose elements lie in order along `axis` of the rows.
+  /// Emits the copy of a source that is contiguous along `axis` of the rows.
   mutating func launchTransposed(
     _ dtype: DType, _ bound: BoundProgram, _ rows: Walk, _ columns: (extent: Int, strides: [Int]), axis: Int
   ) {
@@ -20,13 +20,13 @@ extension PlanLowering {
     var batch = rows
     let extent = batch.extents.remove(at: axis)
     let strides = batch.strides.indices.map { batch.strides[$0].remove(at: axis) }
-    // A work-item copies a few pages, rows of several lines of a cache.
+    // A work-item copies a few pages, in rows of several cache lines.
     let perBand = min((columns.extent + width - 1) / width * width, dtype.byteCount == 2 ? 128 : 64)
     let perChunk = min((extent + width - 1) / width * width, 256)
     let bands = (columns.extent + perBand - 1) / perBand
     let chunks = (extent + perChunk - 1) / perChunk
     let lane = dtype.lane
-    // Numbers of half width are moved as they are.
+    // 16-bit elements are copied without conversion.
     let (scalar, vector, storage) =
       dtype.byteCount == 2 ? (dtype.storage, "V_\(dtype.storage)", "word16") : (lane.scalar, lane.vector, "\(dtype)")
 

@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension PlanLowering {
-  /// A user's operation: its text as the body of a loop over items.
+  /// Lowers a user-defined operation: its source is the body of a loop over items.
   mutating func lower(_ step: Custom, device: String) throws(DeviceError) {
     let kernel = step.kernel
     guard let text = kernel.text else {
@@ -37,9 +37,9 @@ extension PlanLowering {
       builder, groups: (step.count + perGroup - 1) / perGroup, localSize: isCPU ? 1 : 256)
   }
 
-  /// Declares an array under the name that the text knows, and what `LOAD` and `STORE` do with it.
+  /// Declares an array under the name that the source uses, and defines `LOAD` and `STORE` for it.
   ///
-  /// Elements of 16 bits are no numbers in a kernel: their type is one that a compiler refuses to calculate with.
+  /// 16-bit elements have a struct type in a kernel, so that the compiler rejects arithmetic on them.
   private func declare(_ name: String, _ value: Int, isConstant: Bool, _ builder: inout KernelBuilder) {
     let dtype = plan.values[value].dtype
     let (pointer, offset) = bind(value, isConstant: isConstant, &builder)
@@ -51,7 +51,7 @@ extension PlanLowering {
     builder.declare("#define STORE_OF_\(name)(at, value) \(stored)")
   }
 
-  /// The name, as far as a kernel can be called that.
+  /// Returns the operation's name; underscores replace characters that a kernel name cannot contain.
   private func family(_ kernel: CustomKernel) -> String {
     "custom_" + kernel.name.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? String($0) : "_" }.joined()
   }
@@ -61,6 +61,7 @@ extension DType {
   /// Whether the elements are floating-point numbers of 16 bits.
   fileprivate var isNarrow: Bool { self == .float16 || self == .bfloat16 }
 
-  /// The type of an element in the text of users; it names the way out in a compiler's errors.
+  /// The element type in the source of users. For 16-bit elements, its name in a compiler error tells users to call
+  /// `LOAD` and `STORE`.
   fileprivate var arrayName: String { isNarrow ? "\(self)_by_LOAD_and_STORE" : storage }
 }

@@ -1,14 +1,14 @@
 import ApusDevice
 
 extension PlanLowering {
-  /// A segment as a kernel walks it.
+  /// A segment with the rows and columns that a kernel iterates over.
   private struct Segment {
     var bound: BoundProgram
     var rows: Walk
     var columns: (extent: Int, strides: [Int])
     var elementCount: Int
 
-    /// What the text of a kernel depends on.
+    /// The properties that the kernel source depends on.
     var signature: [Int] {
       [rows.rank] + columns.strides.map { $0 == 0 ? 0 : $0 == 1 || columns.extent == 1 ? 1 : 2 }
     }
@@ -20,19 +20,19 @@ extension PlanLowering {
     }
   }
 
-  /// The most segments of one launch; kernels of several segments are always of this size, so that all
-  /// optimizers of one kind share a kernel.
+  /// The maximum number of segments per launch. Kernels for several segments always have this size, so that optimizers
+  /// of one kind share a kernel.
   private static let segmentLimit = 8
-  /// The most pointers of one kernel: some devices take 1 KiB of arguments.
+  /// The maximum number of pointers per kernel: some devices accept only 1 KiB of arguments.
   private static let pointerLimit = 100
-  /// Elements that a group of work-items, or on a CPU one work-item, takes on.
+  /// The number of elements per work-group or, on a CPU, per work-item.
   var elementsPerGroup: Int { isCPU ? 8192 : 1024 }
 
   mutating func lower(_ step: Elementwise) {
     lower(step.program, step.segments.map { (bind(step.program, $0), $0.domain) })
   }
 
-  /// A program over several domains, each with arrays of its own.
+  /// Lowers a program over several domains, each with its own arrays.
   mutating func lower(_ program: Program, _ bindings: [(bound: BoundProgram, domain: Shape)]) {
     var groups: [[Int]: [Segment]] = [:]
     var order: [[Int]] = []
@@ -60,7 +60,7 @@ extension PlanLowering {
     }
   }
 
-  /// One launch over segments of the same structure, by a kernel for `size` of them.
+  /// Emits one launch over segments of the same structure, with a kernel for `size` segments.
   /// - Parameter share: the fraction of the step's elements.
   private mutating func launch(_ program: Program, _ segments: [Segment], size: Int, share: Double) {
     let isLarge = segments.contains(where: \.isLarge)
@@ -93,7 +93,7 @@ extension PlanLowering {
       .step(share: share))
   }
 
-  /// Finds the segment that a group of work-items belongs to.
+  /// Emits the search for the segment of a work-group.
   private func beginSegments(_ size: Int, _ builder: inout KernelBuilder) {
     guard size > 1 else { return builder.begin("const i64 start = 0;") }
     builder.segmentCount = size
@@ -105,7 +105,7 @@ extension PlanLowering {
     builder.begin("GLOBAL const i64 *const numbers = geometry + geometry[\(size) + segment];")
   }
 
-  /// Emits the kernel for one segment; returns how many groups it needs.
+  /// Emits the kernel for one segment; returns the number of groups.
   private func emit(
     _ program: Program, _ segment: Segment, size: Int, _ builder: inout KernelBuilder
   ) -> Int {

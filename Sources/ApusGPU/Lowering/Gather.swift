@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension PlanLowering {
-  /// The offset of an index and how it moves along the innermost axis.
+  /// The location and strides of an index array.
   struct Indices {
     var pointer: String
     var base: String
@@ -16,7 +16,7 @@ extension PlanLowering {
       strides = operand.layout.strides.map { builder.number($0) }
     }
 
-    /// The index of element (outer, j, column).
+    /// Returns code that loads the index of element (outer, j, column).
     func at(_ outer: String, _ j: String, _ column: String?) -> String {
       let inner = column.map { " + (\($0)) * \(strides[2])" } ?? ""
       return "(i64)\(pointer)[\(base) + \(outer) * \(strides[0]) + \(j) * \(strides[1])\(inner)]"

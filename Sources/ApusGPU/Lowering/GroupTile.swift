@@ -1,10 +1,10 @@
 import ApusDevice
 
-/// What a group of work-items of a GPU computes of a product, see `Kernels/matmul/tiled.cl`.
+/// The tile of a product that a GPU work-group computes, see `Kernels/matmul/tiled.cl`.
 struct GroupTile: KernelShape {
-  /// Results of the group, and the terms that it has in shared memory at a time.
+  /// The rows and columns of the group's results, and the terms in local memory at a time.
   let rows, columns, depth: Int
-  /// Results of a work-item, in squares of 4 × 4.
+  /// The rows and columns of a work-item's results, in squares of 4 × 4.
   let itemRows, itemColumns: Int
 
   init(_ rows: Int, _ columns: Int, _ itemRows: Int, _ itemColumns: Int, depth: Int = 16) {
@@ -16,10 +16,10 @@ struct GroupTile: KernelShape {
 
   var items: Int { rows / itemRows * (columns / itemColumns) }
 
-  /// The shared memory of a group, for numbers of `byteCount` bytes.
+  /// Returns the local memory of a group in bytes, for elements of `byteCount` bytes.
   func localByteCount(_ byteCount: Int) -> Int { depth * (rows + columns + 8) * byteCount }
 
-  /// Tiles of which each work-item brings as many elements as the others, also four at a time.
+  /// All tiles. Each work-item loads the same number of elements, also in groups of four.
   static let all = [
     GroupTile(32, 32, 4, 4), GroupTile(64, 64, 8, 8), GroupTile(128, 128, 8, 8), GroupTile(64, 64, 4, 4),
     GroupTile(128, 64, 8, 8), GroupTile(64, 128, 8, 8), GroupTile(128, 128, 8, 8, depth: 8), GroupTile(32, 128, 4, 8),
@@ -28,8 +28,8 @@ struct GroupTile: KernelShape {
 }
 
 extension PlanLowering {
-  /// The tile of a product of `rows` × `columns` results in `batch` places. Large tiles read less; small ones leave less
-  /// of them idle, and keep more of the device busy.
+  /// Chooses the tile of a product of `rows` × `columns` results, `batch` times. Large tiles read less; small tiles
+  /// waste less at the edges and occupy more of the device.
   mutating func chooseTile(
     _ family: @autoclosure () -> String, batch: Int, rows: Int, columns: Int, depth: Int, lane: Lane
   ) -> GroupTile {
@@ -45,7 +45,7 @@ extension PlanLowering {
       switch (tile.description, target.vendor) {
       case ("32x32x16/4x4", _): rows <= 32 || columns <= 32
       case ("64x64x16/8x8", _): true
-      // Work-items of Intel's GPUs have registers for few results, and little is gained by sharing memory.
+      // Work-items of Intel's GPUs have registers for few results and gain little from local memory.
       case ("128x128x16/8x8", let vendor): vendor != .intel && min(rows, columns) >= 128
       default: false
       }
@@ -54,7 +54,7 @@ extension PlanLowering {
       "\(family()) m\(Self.sizeClass(rows)) n\(Self.sizeClass(columns)) k\(Self.sizeClass(depth))",
       among: usual.isEmpty ? [fitting.first ?? GroupTile.all[0]] : usual, or: fitting
     ) { tile in
-      // Units take turns; what a step reads comes on top of what it adds up.
+      // Compute units process the tiles in rounds. The cost of a tile is its multiply-adds plus its loads.
       let rounds = (count(tile) + 2 * target.computeUnits - 1) / (2 * target.computeUnits)
       return rounds * (tile.rows * tile.columns + 8 * (tile.rows + tile.columns))
     }
@@ -62,14 +62,14 @@ extension PlanLowering {
 }
 
 extension KernelTemplate {
-  /// One of the factors of a product by tiles.
+  /// A factor of a product by tiles.
   enum Side: String {
     case left, right
 
     fileprivate var title: String { self == .left ? "Left" : "Right" }
   }
 
-  /// A product by tiles in shared memory.
+  /// Creates the template of a product by tiles in local memory.
   init(_ tile: GroupTile, _ lane: Lane, _ builder: inout KernelBuilder) {
     self.init("matmul/tiled.cl", lane, builder)
     builder.begin("LOCAL_ARRAY(\(lane.scalar), left, \(tile.depth * (tile.rows + 4)));")
@@ -84,10 +84,12 @@ extension KernelTemplate {
     }
   }
 
-  /// Fills in how a factor comes to shared memory. Neighbouring work-items read along the terms of a sum or across them.
+  /// Fills in the copy of a factor to local memory. Neighbouring work-items read along the terms of a sum or across
+  /// them.
   /// - Parameters:
-  ///   - quad: How many elements are read at a time, 4 or 1; they are all inside of the matrix or none is.
-  ///   - load: What assigns the elements at `depth`, and `row` or `column`, to a register and those after it.
+  ///   - quad: The number of elements per load, 4 or 1. Either all of them are inside the matrix or none is.
+  ///   - load: Returns code that loads the elements at `depth` and `row` or `column` into the given register and those
+  ///     after it.
   mutating func fetch(
     _ side: Side, of tile: GroupTile, alongDepth: Bool, quad: Int, load: (String) -> String
   ) {

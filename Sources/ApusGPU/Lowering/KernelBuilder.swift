@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// The memories of one run, as the slots of a table.
+/// The layout of the table with the memories of one run.
 struct SlotTable: Sendable {
   var inputs: Int
   var outputs: Int
@@ -12,9 +12,9 @@ struct SlotTable: Sendable {
     slabs = plan.slabs.count
   }
 
-  /// What a plan needs beside its values while a step runs.
+  /// The workspace that a step uses in addition to its values.
   var workspace: Int { inputs + outputs + slabs }
-  /// The scalar bank: 8 bytes an entry, in the entry's lane.
+  /// The scalar bank: 8 bytes per entry, in the entry's lane.
   var bank: Int { workspace + 1 }
   /// The numbers that launches read: extents, strides and offsets, as `int64`.
   var geometry: Int { workspace + 2 }
@@ -30,14 +30,14 @@ struct SlotTable: Sendable {
   }
 }
 
-/// Builds the text of one kernel together with the arguments of one launch of it.
+/// Builds the source of one kernel and the arguments of one launch of it.
 ///
-/// Only structure goes into the text; extents, strides and offsets are numbers that the kernel reads
-/// from the plan's geometry, so that launches of different shapes share a kernel.
+/// The source contains only structure. The kernel reads extents, strides and offsets from the plan's geometry, so that
+/// launches of different shapes share a kernel.
 struct KernelBuilder {
   let family: String
   let target: KernelTarget
-  /// The type of indices: 32 bits on GPUs, whose 64-bit division is slow, unless something is larger.
+  /// The type of indices: 32 bits on GPUs, whose 64-bit division is slow, unless an index needs 64 bits.
   let index: String
   /// Parameters, in order.
   private(set) var pointers: [Pointer] = []
@@ -49,9 +49,9 @@ struct KernelBuilder {
   private var serial = 0
   /// The array that the numbers are read from.
   var source = "geometry"
-  /// Whether work-items read registers of others.
+  /// Whether work-items read registers of other work-items.
   var usesSubgroups = false
-  /// How many segments a kernel serves that chooses its memory by `segment`.
+  /// The number of segments of a kernel that selects its memory by `segment`.
   var segmentCount = 1
 
   struct Pointer {
@@ -67,7 +67,7 @@ struct KernelBuilder {
     index = target.kernelClass == .cpu || isLarge ? "i64" : "int"
   }
 
-  /// A pointer parameter bound to `slot`; returns the name of a variable that holds it.
+  /// Adds a pointer parameter bound to `slot`; returns the name of its variable.
   mutating func pointer(
     _ type: String, slot: Int, isConstant: Bool = true, isShared: Bool = false
   ) -> String {
@@ -81,13 +81,13 @@ struct KernelBuilder {
     return name
   }
 
-  /// The slot of memory that a kernel has bound before, or binds now.
+  /// Returns the name of the shared pointer to `slot`, which is added at the first request.
   mutating func sharedPointer(_ type: String, slot: Int, isConstant: Bool = true) -> String {
     if let index = pointers.firstIndex(where: { $0.isShared && $0.slot == slot }) { return "p\(index)" }
     return pointer(type, slot: slot, isConstant: isConstant, isShared: true)
   }
 
-  /// A number that the kernel reads from the geometry; returns the name of a variable that holds it.
+  /// Adds a number that the kernel reads from the geometry; returns the name of its variable.
   mutating func number(_ value: Int) -> String {
     let name = "n\(numbers.count)"
     declarations += "  const \(index) \(name) = (\(index))\(source)[\(numbers.count)];\n"
@@ -95,7 +95,7 @@ struct KernelBuilder {
     return name
   }
 
-  /// The bits of a number of any type, which the kernel reads from the geometry; returns the name of a variable.
+  /// Adds the bits of a number of any type, which the kernel reads from the geometry; returns the name of its variable.
   mutating func word(_ bits: Int64) -> String {
     let name = "w\(numbers.count)"
     declarations += "  const i64 \(name) = \(source)[\(numbers.count)];\n"
@@ -103,19 +103,19 @@ struct KernelBuilder {
     return name
   }
 
-  /// A number that stands in the text where it is `trivial`, so that the compiler drops what it makes idle.
+  /// Adds a number or, if it is `trivial`, returns it as a literal, so that the compiler removes redundant code.
   mutating func number(_ value: Int, orTrivial trivial: Int) -> String {
     value == trivial ? String(trivial) : number(value)
   }
 
-  /// A list of numbers; returns the place in the geometry where it begins.
+  /// Adds a list of numbers; returns a variable with its offset in the geometry.
   mutating func table(_ values: [Int]) -> String {
     let start = number(numbers.count + 1)
     numbers += values.map(Int64.init)
     return start
   }
 
-  /// A name that no other variable of the kernel has.
+  /// Returns a name that no other variable of the kernel has.
   mutating func unique(_ stem: String) -> String {
     serial += 1
     return "\(stem)\(serial)"
@@ -140,10 +140,10 @@ struct KernelBuilder {
     line("}")
   }
 
-  /// Appends a line behind the declarations of the numbers and ahead of the body.
+  /// Appends a line after the declarations so far and before the body.
   mutating func declare(_ code: String) { declarations += "  \(code)\n" }
 
-  /// Appends a line ahead of everything else.
+  /// Appends a line to the start of the kernel, before the declarations.
   mutating func begin(_ code: String) { preface += "  \(code)\n" }
 
   var kernel: KernelText {

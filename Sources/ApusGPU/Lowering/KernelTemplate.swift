@@ -1,14 +1,13 @@
 import ApusDevice
 
-/// The text of a file of `Kernels/`, in which `$name` stands for what the lowering puts there: a number,
-/// a type, or lines of a program.
+/// A file of `Kernels/` with placeholders `$name` that a lowering fills in: a number, a type, or lines of code.
 struct KernelTemplate {
   private let file: String
   private var values: [String: String] = [:]
 
   init(_ file: String) { self.file = file }
 
-  /// A template that knows the types of a lane's registers and of indices.
+  /// Creates a template with the types of a lane's registers and of indices.
   init(_ file: String, _ lane: Lane, _ builder: KernelBuilder) {
     self.file = file
     values = [
@@ -17,20 +16,20 @@ struct KernelTemplate {
     ]
   }
 
-  /// What `$name` stands for.
+  /// The text that replaces `$name`.
   subscript(name: String) -> String? {
     get { values[name] }
     set { values[name] = newValue }
   }
 
-  /// The same values for another file.
+  /// Returns a template for another file with the same values.
   func with(file: String) -> KernelTemplate {
     var template = KernelTemplate(file)
     template.values = values
     return template
   }
 
-  /// The text with everything filled in, without the comments.
+  /// The text with all placeholders replaced, without comment lines.
   var text: String {
     var result = ""
     let lines = KernelPrelude.file(file).split(separator: "\n").filter { !$0.hasPrefix("//") }
@@ -52,7 +51,7 @@ extension KernelBuilder {
   /// Appends a filled-in template.
   mutating func append(_ template: KernelTemplate) { lines(template.text) }
 
-  /// The lines that `body` emits, as a text to be put into a template.
+  /// Returns the lines that `body` emits, for use in a template.
   mutating func captured(_ body: (inout KernelBuilder) -> Void) -> String {
     let before = text
     text = ""

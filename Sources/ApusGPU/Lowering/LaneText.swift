@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// How lanes and element types are spelled in kernel text.
+/// The spelling of lanes and element types in kernel source.
 extension Lane {
   /// The type of a register: a vector of the kernel class's width.
   var vector: String {
@@ -12,7 +12,7 @@ extension Lane {
     }
   }
 
-  /// The type of one number.
+  /// The type of one element.
   var scalar: String {
     switch self {
     case .int32: "int"
@@ -22,7 +22,7 @@ extension Lane {
     }
   }
 
-  /// The ending of functions on this lane.
+  /// The suffix of functions on this lane.
   var suffix: String {
     switch self {
     case .int32: "i32"
@@ -49,7 +49,7 @@ extension DType {
 }
 
 extension Scalar {
-  /// The bits of the number as a value of `lane`, sign- or zero-extended.
+  /// Returns the bits of the number as a value of `lane`, sign- or zero-extended.
   func bits(_ lane: Lane) -> UInt64 {
     switch lane {
     case .int32: UInt64(UInt32(bitPattern: Int32(truncatingIfNeeded: integer)))
@@ -59,7 +59,7 @@ extension Scalar {
     }
   }
 
-  /// The number as a register of `lane`, by its bits, so that no spelling rounds it.
+  /// Returns code for the number as a register of `lane`, spelled by its bits, so that no conversion rounds it.
   func text(_ lane: Lane) -> String {
     "CONSTANT_\(lane.suffix)(0x\(String(bits(lane), radix: 16)))"
   }

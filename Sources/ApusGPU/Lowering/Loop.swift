@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// Launches that run several times; each time reads the plan's geometry `geometryStride` numbers further.
+/// A range of launches that runs several times. Each iteration reads the geometry `geometryStride` numbers further on.
 struct LaunchLoop: Sendable {
   var range: Range<Int>
   var count: Int
@@ -8,8 +8,8 @@ struct LaunchLoop: Sendable {
 }
 
 extension PlanLowering {
-  /// The launches of a body are bound once: from element to element only places change, and with them numbers in the
-  /// geometry.
+  /// Lowers a loop. The launches of the body are bound once: only offsets change between iterations, and with them
+  /// numbers in the geometry.
   mutating func lower(_ step: Loop, device: String) throws(DeviceError) {
     copyInitial(step)
     let order = step.order
@@ -24,7 +24,7 @@ extension PlanLowering {
       start.kernels == next.kernels && start.kernels == end.kernels
       && end.geometry == zip(start.geometry, difference).map { $0 + turns * $1 }
     if isRegular { return append(start, count: order.count, step: difference) }
-    // The width of indices may depend on a place.
+    // The index width of a kernel may depend on offsets: each iteration is lowered on its own.
     for place in order { append(try lowered(step, at: place, device: device), count: 1, step: []) }
   }
 
@@ -45,7 +45,7 @@ extension PlanLowering {
     }
   }
 
-  /// The body's launches for one place in the sequences.
+  /// Lowers the body for one position in the sequences.
   private func lowered(_ step: Loop, at place: Int, device: String) throws(DeviceError) -> PlanLowering {
     let places = step.body.values.indices.map { value in
       let location = step.location(of: value)
@@ -60,7 +60,7 @@ extension PlanLowering {
     return inner
   }
 
-  /// Adds launches that run `count` times, with numbers that grow by `step` each time.
+  /// Adds launches that run `count` times, with numbers that increase by `step` each time.
   private mutating func append(_ body: PlanLowering, count: Int, step: [Int64]) {
     let (firstLaunch, base) = (launches.count, geometry.count)
     needWorkspace(body.workspaceByteCount)

@@ -1,8 +1,8 @@
 import ApusDevice
 
 extension PlanLowering {
-  /// Whether a product has so few results of so many terms that tiles would be next to empty: its workspace would be
-  /// many times the size of its factors, above all where those have one byte. Such results are sums of products.
+  /// Whether a product has few results with many terms. Tiles would be almost empty, and their workspace many times the
+  /// size of the factors, especially for 1-byte types. Such products are lowered as reductions.
   func isSums(_ step: Matmul) -> Bool {
     let mostResults = step.dtype.byteCount == 1 ? 64 : 16
     return step.m * step.n <= mostResults && step.batch.elementCount * step.k >= 4096

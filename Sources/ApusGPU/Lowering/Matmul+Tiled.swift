@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension PlanLowering {
-  /// A product by groups of work-items.
+  /// Lowers a product to a kernel in which each work-group computes a tile.
   mutating func lowerTiled(_ step: Matmul) {
     let lane = step.dtype.lane
     let count = step.batch.elementCount
@@ -41,8 +41,8 @@ extension PlanLowering {
       builder, groups: count * rowTiles * columnTiles, localSize: tile.items)
   }
 
-  /// Fills in how a matrix is read: along its axis of stride 1, four elements at a time where all of them lie on
-  /// multiples of 16 bytes.
+  /// Fills in the loads of a matrix: along its axis of stride 1, four elements at a time if all such quads are aligned
+  /// to 16 bytes.
   private func fetch(
     _ side: KernelTemplate.Side, _ matrix: Matrix, _ pointer: String, _ row: String, _ column: String, _ step: Matmul,
     _ tile: GroupTile, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
@@ -64,6 +64,6 @@ extension PlanLowering {
 }
 
 extension Matrix {
-  /// `N`, or `T` where neighbours lie below each other.
+  /// `N` if the elements of a row are contiguous, else `T`.
   var order: String { columnStride == 1 ? "N" : "T" }
 }

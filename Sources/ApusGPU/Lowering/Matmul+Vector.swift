@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// The sums that a work-item for CPUs keeps in registers: rows of a product, and vectors of its columns.
+/// The tile whose sums a CPU work-item keeps in registers: rows of a product, and vectors of its columns.
 struct VectorTile: KernelShape {
   let rows, vectors: Int
 
@@ -8,34 +8,34 @@ struct VectorTile: KernelShape {
 
   var description: String { "\(rows)x\(vectors)" }
 
-  /// The most tiles whose sums a work-item keeps between blocks of terms.
+  /// The maximum number of tiles whose sums a work-item keeps between blocks of terms.
   static let mostKept = 64
 
-  /// Vectors of numbers of a lane; registers hold half as many numbers of 8 bytes.
+  /// Returns the number of vectors for a lane; registers hold half as many 8-byte elements.
   func vectors(of lane: Lane) -> Int { lane.dtype.byteCount == 8 ? max(1, vectors / 2) : vectors }
 
-  /// Whether `n` columns fill panels of `vectors` registers, each of `width` numbers. The last register may extend past
-  /// the row, because each buffer ends with room for one register.
+  /// Whether `n` columns fill panels of `vectors` registers, each of `width` elements. The last register may extend
+  /// past the row, because each buffer ends with padding for one register.
   static func arePanelsWhole(n: Int, vectors: Int, width: Int) -> Bool { (n + width - 1) / width % vectors == 0 }
 
-  /// Numbers of a right factor for which no kernel of its own is worth its while.
+  /// The number of elements of a right factor below which specialized kernels do not pay off.
   static let smallFactor = 1 << 16
 
-  /// The shapes worth measuring for products of `m` rows.
+  /// Returns the shapes worth measuring for products of `m` rows.
   static func candidates(m: Int, registers: Int) -> [VectorTile] {
     let wide =
       m >= 48
       ? [(12, 2), (14, 2), (10, 2), (8, 3), (9, 3), (6, 4), (12, 1), (8, 2)]
       : [(8, 3), (8, 2), (8, 1), (6, 4), (4, 4), (2, 8), (1, 8)]
     let narrow = [(6, 1), (4, 1), (3, 2), (2, 2), (1, 4)]
-    // A vector for the panel's columns each and one for the other factor go with the sums.
+    // In addition to the sums, registers hold the vectors of the panel and one vector for the other factor.
     return (registers >= 32 ? wide : registers >= 8 ? narrow : [(2, 1), (1, 1)])
       .map { VectorTile($0.0, $0.1) }.filter { $0.rows < 2 * m }
   }
 
-  /// The shapes among which the sizes decide. Of `m` little more than the class matters, so that another batch finds its
-  /// kernels built: one row, a few, some hundred, of which 8 are a good part, and more; or whether panels are read in
-  /// place. What is small has tiles of one shape, whatever its sizes are.
+  /// Returns the shapes among which the cost model chooses. They depend on the class of `m` (one row, at most 4, fewer
+  /// than 512, or more) and on whether panels are read in place, so that other batch sizes use kernels that are already
+  /// built. Small factors always have the same shape.
   static func usual(m: Int, factor: Int, isInPlace: Bool, registers: Int) -> [VectorTile] {
     let wide =
       switch m {
@@ -51,7 +51,8 @@ struct VectorTile: KernelShape {
 }
 
 extension PlanLowering {
-  /// The tiles of a product of `m` × `n` results of `terms` terms, of which as few columns as possible lie past the end.
+  /// Chooses the tile of a product of `m` × `n` results with `terms` terms, with as few columns as possible past the
+  /// end.
   mutating func chooseTile(
     _ family: @autoclosure () -> String, m: Int, n: Int, terms: Int, canReadInPlace: Bool = false
   ) -> VectorTile {
@@ -62,23 +63,23 @@ extension PlanLowering {
       or: VectorTile.candidates(m: m, registers: registers)
     ) { tile in
       let panel = tile.vectors * width
-      // A load of a number for each row, and those of the panel, come on top of the products.
+      // The loads of an element per row and of the panel add to the cost of the products.
       let products =
         (n + panel - 1) / panel * (10 * tile.rows * tile.vectors + tile.rows + tile.vectors) / tile.rows
-      // Only whole panels are read in place; the wider they are the better memory is read.
+      // Only whole panels are read in place; wider panels use the memory bandwidth better.
       let isInPlace = canReadInPlace && VectorTile.arePanelsWhole(n: n, vectors: tile.vectors, width: width)
       return products + (isInPlace ? 20 * ((n - 1) / panel) : 400 * n / m)
     }
   }
 }
 
-/// How a product is cut into tiles and work-items for `Kernels/matmul/vector.cl`.
+/// How a product is split into tiles and work-items for `Kernels/matmul/vector.cl`.
 struct VectorTiling {
-  /// The sizes of the product: rows, columns, and segments of terms.
+  /// The sizes of the product: rows, columns, segments, and terms per segment.
   let m, n, segments, terms: Int
-  /// Rows and registers of a tile, and its columns.
+  /// The rows, vectors and columns of a tile.
   let rows, vectors, width: Int
-  /// Segments that are added for all tiles of a work-item before the next are.
+  /// The number of segments that are added for all tiles of a work-item before the next block of segments.
   var segmentsPerBlock: Int
   private(set) var tilesPerItem = 1
   private(set) var panelsPerItem = 1
@@ -86,10 +87,10 @@ struct VectorTiling {
   /// The bytes of the left factor that stay in the L2 cache until the next panel reads them again.
   static let heldBytes = 1 << 20
 
-  /// The most bytes of a left factor that is converted ahead of the product.
+  /// The maximum size in bytes of a left factor that is converted before the product.
   static let convertedBytes = 16 << 20
 
-  /// Tiles of the given shape.
+  /// Creates a tiling with tiles of the given shape.
   init(m: Int, n: Int, segments: Int, terms: Int, tile: VectorTile, lane: Lane, registerWidth: Int) {
     (self.m, self.n, self.segments, self.terms) = (m, n, segments, terms)
     rows = tile.rows
@@ -98,7 +99,7 @@ struct VectorTiling {
     segmentsPerBlock = max(1, segments)
   }
 
-  /// The tiles of another product, for panels of the same width.
+  /// Creates the tiling of another product, for panels of the same width.
   init(m: Int, n: Int, segments: Int, terms: Int, like model: VectorTiling) {
     (self.m, self.n, self.segments, self.terms) = (m, n, segments, terms)
     (rows, vectors, width) = (model.rows, model.vectors, model.width)
@@ -110,11 +111,11 @@ struct VectorTiling {
   var chunks: Int { (tiles + tilesPerItem - 1) / tilesPerItem }
   var parts: Int { (panels + panelsPerItem - 1) / panelsPerItem }
 
-  /// Deals tiles out to work-items: as large pieces as caches hold, but enough of them for the cores. Where only a
-  /// block of terms is read at a time, it is the tiles beside each other that share what a cache fetches.
+  /// Distributes tiles to work-items: chunks as large as caches hold, but enough of them for the cores. If terms are
+  /// read in several blocks, tiles next to each other share cache lines.
   /// - Parameters:
-  ///   - bytesPerTile: what of the left factor a tile reads in a block.
-  ///   - enough: the work-items that are enough for the cores, where more would have pieces of fewer panels.
+  ///   - bytesPerTile: the bytes of the left factor that a tile reads per block.
+  ///   - enough: the number of work-items that occupies the cores; while there are fewer, each gets fewer panels.
   mutating func deal(batch: Int, bytesPerTile: Int, enough: Int) {
     let isBlocked = segmentsPerBlock < segments
     tilesPerItem = max(1, min(tiles, isBlocked ? 32 : 12, Self.heldBytes / max(1, bytesPerTile)))
@@ -132,8 +133,8 @@ struct VectorTiling {
     }
   }
 
-  /// Gives each work-item one panel, which it packs, and as many tiles as leave `enough` work-items: each work-item of a
-  /// panel packs it again.
+  /// Gives each work-item one panel, which it packs, and as many tiles as leave `enough` work-items, because every
+  /// work-item of a panel packs the panel again.
   mutating func dealPanels(batch: Int, bytesPerTile: Int, enough: Int) {
     let most = max(1, min(tiles, VectorTile.mostKept, Self.heldBytes / max(1, bytesPerTile)))
     var chunks = (tiles + most - 1) / most
@@ -144,8 +145,8 @@ struct VectorTiling {
 }
 
 extension KernelTemplate {
-  /// A product by tiles in registers, of numbers of two types in two slots. Fills in all but what the files of the
-  /// tile and its left factors are.
+  /// Creates the template of a product by tiles in registers, for factors of two types in two slots. Fills in all
+  /// values except the included files for the tile and its factors.
   init(
     _ tiling: VectorTiling, _ lane: Lane, left: (dtype: DType, slot: Int), right: (dtype: DType, slot: Int),
     _ builder: inout KernelBuilder
@@ -170,8 +171,8 @@ extension KernelTemplate {
     }
   }
 
-  /// Fills in where a tile finds the rows of its panel: in memory or, with `packedTerms`, in a private array. The
-  /// work-item packs that array for each block of at most `packedTerms` terms, from contiguous rows or columns.
+  /// Fills in the location of a panel's rows: memory or, with `packedTerms`, a private array. The work-item packs that
+  /// array for each block of at most `packedTerms` terms, from contiguous rows or columns.
   mutating func fillRight(packedTerms: Int?, packsRows: Bool = false) {
     guard let packedTerms, let lane = self["T"], let vectors = self["vectors"] else {
       (self["PACKED"], self["PACK"]) = ("", "")
@@ -184,7 +185,7 @@ extension KernelTemplate {
     self["RIGHTPART"] = "VLOAD(row + v * WIDTH)"
   }
 
-  /// Fills in the loop over the terms of a segment, which converts left factors that are not of the lane.
+  /// Fills in the loop over the terms of a segment. It converts left factors whose type is not the lane's.
   mutating func fillTerms(of dtype: DType) {
     self["RIGHTPART"] = self["RIGHTPART"] ?? "LOAD_\(self["rightDtype"]!)(row, v * WIDTH, WIDTH)"
     let isAlongRow = self["kStride"] == "1"
@@ -203,27 +204,28 @@ extension KernelTemplate {
   }
 }
 
-/// How work-items for CPUs read the factors of a product.
+/// How CPU work-items read the factors of a product.
 private struct FactorAccess {
-  /// Whether panels of the right factor may be read where they lie, and whether each work-item packs those that it reads.
+  /// Whether panels of the right factor may be read in place, and whether each work-item packs the panels that it
+  /// reads.
   let readsInPlace, packsInItem: Bool
-  /// Whether lines of the left factor begin so far apart that they evict each other; see `conflictDistance`.
+  /// Whether rows or columns of the left factor are so far apart that they evict each other; see `conflictDistance`.
   let isCrowded: Bool
   let isLeftPacked: Bool
-  /// The terms that are added for all tiles of a work-item before the next are.
+  /// The number of terms that are added for all tiles of a work-item before the next block of terms.
   let block: Int
 
-  /// The most terms of a panel that a work-item packs at a time. More would not fit the private memory of every runtime;
-  /// fewer would read the rows of the left factor in pieces too short to prefetch.
+  /// The maximum number of terms of a panel that a work-item packs at a time. More terms would not fit the private
+  /// memory of every runtime; with fewer, the rows of the left factor would be read in runs too short to prefetch.
   static let packedTerms = 512
 
-  /// Lines of a factor that begin a multiple of this many bytes apart share so few sets of a cache that they evict each
-  /// other. If registers are few, tiles are small and panels one line wide: each line is read again for every few rows,
-  /// and lines closer together than a page conflict too (Zen 3, 512x512x512: 87 GFLOP/s in place, 126 packed).
+  /// Returns the distance in bytes at which rows or columns of a factor share so few cache sets that they evict each
+  /// other. With few registers, tiles are small and panels one cache line wide: each line is read again for every few
+  /// rows, and lines closer than a page conflict too (Zen 3, 512x512x512: 87 GFLOP/s in place, 126 packed).
   static func conflictDistance(_ hasFewRegisters: Bool) -> Int { hasFewRegisters ? 512 : 4096 }
 
   init(_ step: Matmul, _ left: Matrix, _ right: Matrix, width: Int, isConvertedAhead: Bool, hasFewRegisters: Bool) {
-    // The panels of short rows lie side by side in the lines of a cache.
+    // The panels of short rows share cache lines.
     readsInPlace = right.columnStride == 1 && (step.m <= 48 || right.rowStride <= 4 * width)
     // A work-item packs its own panels if the product has so few rows that a separate kernel to pack the whole factor
     // would cost too much, or if the right factor is stored transposed and the product is not small.
@@ -233,30 +235,31 @@ private struct FactorAccess {
       && (step.m <= 96 && isLarge
         || right.rowStride == 1 && min(step.m, step.n) >= 48 && step.n * step.k >= VectorTile.smallFactor)
     let isInRows = left.columnStride == 1
-    // A left factor whose lines are 512 bytes apart has few rows, and stays in the second-level cache all the same.
+    // A left factor whose columns are 512 bytes apart has few rows, and stays in the L2 cache anyway.
     let distance = max(1024, Self.conflictDistance(hasFewRegisters))
     isCrowded = (isInRows ? left.rowStride : left.columnStride) * step.dtype.byteCount % distance == 0 && step.k > 384
-    // Narrow panels read the factor more often.
+    // With narrow panels, the factor is read more often.
     isLeftPacked = !isInRows && isCrowded && step.n >= (hasFewRegisters ? 256 : 1024) || isConvertedAhead
     if packsInItem {
       block = min(Self.packedTerms, step.k)
     } else if step.k > 384, !isInRows && !isLeftPacked || readsInPlace && step.n > width {
-      // Of a left factor that lies column by column, neighbouring tiles share what a cache fetches at a time, of a right
-      // one that is read where it lies neighbouring panels; a single panel has no neighbours.
+      // With small blocks, neighbouring tiles share the cache lines of a left factor in column-major order, and
+      // neighbouring panels share those of a right factor that is read in place. A single panel has no neighbours.
       block = step.m == 1 ? 32 : 256
     } else {
       block = min(2048, step.k)
     }
   }
 
-  /// A tile with as many rows as a cache has places for lines `conflictDistance` apart.
+  /// Returns a tile with at most as many rows as a cache set has ways, if the rows conflict (see `conflictDistance`).
   func narrowed(_ tile: VectorTile) -> VectorTile {
     isCrowded && !isLeftPacked ? VectorTile(min(tile.rows, 8), tile.vectors) : tile
   }
 }
 
 extension PlanLowering {
-  /// - Parameter keepsSums: whether the sums are written to the beginning of the workspace, contiguous, without the epilogue.
+  /// - Parameter keepsSums: whether the sums are written to the start of the workspace, contiguous, without the
+  ///   epilogue.
   mutating func lowerVector(_ step: Matmul, keepsSums: Bool = false) {
     let lane = step.dtype.lane
     let rank = step.batch.rank
@@ -288,14 +291,14 @@ extension PlanLowering {
     }
     needWorkspace(workspace)
 
-    // What is packed is converted to the lane.
+    // Packed factors have the type of the lane.
     let leftDtype = access.isLeftPacked ? lane.dtype : step.dtype
     var builder = KernelBuilder(family: "matmul_vector", target: target, isLarge: true)
     var template = KernelTemplate(
       tiling, lane, left: (leftDtype, left.slot), right: (isPacked ? lane.dtype : step.dtype, right.slot), &builder)
     template["depth"] = builder.number(step.k)
     template["panelStride"] = builder.number(isPacked ? step.k * tiling.width : tiling.width)
-    // One of the strides of A is 1; the compiler should know which.
+    // One of the strides of A is 1. A literal tells the compiler which.
     template["rowStride"] = left.columnStride == 1 ? builder.number(left.rowStride) : "1"
     template["kStride"] = left.columnStride == 1 ? "1" : builder.number(left.columnStride)
     template["bStride"] = builder.number(access.packsInItem ? tiling.width : right.rowStride)
@@ -318,8 +321,8 @@ extension PlanLowering {
   /// Whether a core has fewer registers than with AVX-512.
   private var hasFewRegisters: Bool { target.registerCount < 32 }
 
-  /// A copy of the left factor in the workspace, each row contiguous. Lines of neighbouring rows fall into different sets
-  /// of a cache.
+  /// Copies the left factor to the workspace with contiguous rows, which are padded so that neighbouring rows map to
+  /// different cache sets.
   private mutating func packRows(of left: Matrix, _ step: Matmul, _ workspace: inout Int) -> Matrix {
     var padded = max(width, (step.k + width - 1) / width * width)
     let distance = min(1024, FactorAccess.conflictDistance(hasFewRegisters))
@@ -334,7 +337,7 @@ extension PlanLowering {
     template["EPILOGUE"] = "STORE_\(lane.dtype)(\(sums), output * \(template["columns"]!) + column, count, core);"
   }
 
-  /// The tiles of a product, dealt out to work-items.
+  /// Returns the tiling of a product, distributed to work-items.
   private mutating func tiling(
     of step: Matmul, _ left: Matrix, _ right: Matrix, _ access: FactorAccess
   ) -> VectorTiling {
@@ -352,15 +355,15 @@ extension PlanLowering {
       tiling.dealPanels(batch: count, bytesPerTile: bytesPerTile, enough: target.enoughPackingItems)
       return tiling
     }
-    // One row of results takes as long as the right factor is read: in long pieces of its rows.
+    // A product with one row is bound by reads of the right factor, so work-items read long runs of its rows.
     tiling.deal(
       batch: count, bytesPerTile: bytesPerTile,
       enough: step.m == 1 ? 2 * target.computeUnits : target.enoughItems)
     return tiling
   }
 
-  /// A tile no wider than the columns of a product whose packed right factor is large: it is not padded to many times its
-  /// size.
+  /// Returns a tile no wider than the columns of the product if the packed right factor is large, so that padding does
+  /// not multiply its size.
   private func narrowed(_ tile: VectorTile, for step: Matmul) -> VectorTile {
     let panelBytes = step.batch.elementCount * step.k * step.dtype.byteCount * tile.vectors * width
     guard panelBytes > 1 << 20 else { return tile }
@@ -369,18 +372,18 @@ extension PlanLowering {
     return VectorTile(tile.rows, min(tile.vectors, vectors))
   }
 
-  /// Whether a left factor that many panels read is small enough to be converted ahead of the product; others are as
-  /// they are read.
+  /// Whether a left factor that many panels read is small enough to be converted before the product. Other factors are
+  /// converted when they are read.
   private func isConvertedAhead(_ step: Matmul) -> Bool {
     let bytes = step.batch.elementCount * step.m * step.k * step.dtype.lane.dtype.byteCount
     return step.m > 8 && step.n >= 512 && bytes <= VectorTiling.convertedBytes
   }
 
-  /// A few rows times a matrix that lies column by column: scalar products of rows in memory.
+  /// Lowers a product of a few rows and a column-major matrix: dot products of contiguous vectors.
   private mutating func lowerDot(_ step: Matmul, _ left: Matrix, _ right: Matrix) {
     let lane = step.dtype.lane
     let vectors = (step.n + width - 1) / width
-    // A work-item has some ten thousand numbers to read, if eight of them still find work.
+    // A work-item reads some ten thousand elements, if at least eight work-items remain.
     let spread = max(1, vectors * step.batch.elementCount / 8)
     let vectorsPerItem = max(1, min(spread, 16384 / (step.k * width)))
     let chunks = (vectors + vectorsPerItem - 1) / vectorsPerItem

@@ -32,8 +32,8 @@ extension PlanLowering {
     }
   }
 
-  /// The epilogue of a kernel that knows `output`, the number of the row of results, `column` and
-  /// `count`; split in what a row needs and what a register needs.
+  /// Fills in the epilogue of a kernel that defines `output` (the index of the result row), `column` and `count`: code
+  /// for each row and code for each register.
   func epilogue(
     _ step: Matmul, _ template: inout KernelTemplate, _ builder: inout KernelBuilder, core: String = "core"
   ) {
@@ -59,21 +59,21 @@ extension PlanLowering {
 // MARK: - Epilogues
 
 extension PlanLowering {
-  /// Where the last of what an epilogue reads and writes begins.
+  /// Returns the maximum offset of the arrays that an epilogue reads and writes.
   func maximumOffset(of epilogue: Epilogue) -> Int { bind(epilogue.program, epilogue.binding).maximumOffset }
 
-  /// Whether all that an epilogue reads and writes lies in order along the axes from `first` on.
+  /// Whether all arrays that an epilogue reads and writes can be traversed as one axis from axis `first` on.
   func canMerge(_ epilogue: Epilogue, from first: Int) -> Bool {
     let bound = bind(epilogue.program, epilogue.binding)
     let domain = epilogue.binding.domain
     return Walk(bound.layouts, shape: domain, axes: first..<domain.rank).rank <= 1
   }
 
-  /// Fills `$ROW` and `$EPILOGUE` of a template whose text knows `output`, the row-major number over the
-  /// axes that number rows, and `column` and `count` along the others.
+  /// Fills in `$ROW` and `$EPILOGUE` of a template that defines `output`, the row-major index over the axes of rows,
+  /// and `column` and `count` along the other axes.
   ///
-  /// - Parameter mergingFrom: the first of the axes that make up a row where all operands lie in order
-  ///   along them; else, and where it is `nil`, the last axis is the row.
+  /// - Parameter mergingFrom: the first axis of a row, if all arrays can be traversed as one axis from there on.
+  ///   Otherwise, or if it is `nil`, a row is the last axis.
   /// - Returns: the number of elements of a row.
   @discardableResult
   func fillEpilogue(

@@ -1,8 +1,8 @@
 import ApusDevice
 
 extension PlanLowering {
-  /// Copies a matrix into panels in the workspace, from byte `workspace` on; one copy for all batches
-  /// that share it.
+  /// Packs a matrix into panels in the workspace, starting at byte `workspace`. Batches that share the matrix share the
+  /// copy.
   mutating func pack(
     _ matrix: Matrix, _ dtype: DType, batch: Shape, rows: Int, columns: Int, panel: Int, _ workspace: inout Int
   ) -> Matrix {

@@ -1,17 +1,17 @@
 import ApusDevice
 
-/// Where an array begins: a slot and an offset in elements.
+/// The start of an array: a slot and an offset in elements.
 struct Place: Sendable {
   var slot: Int
   var offset: Int
 }
 
-/// A program's arguments and results as places in memory, with their layouts over the domain.
+/// A program's arguments and results as locations in memory, with their layouts over the domain.
 struct BoundProgram {
   enum Argument {
     case tensor(Place)
     case scalar(Int)
-    /// Numbers of places, the first of which is `offset`.
+    /// Element indices, the first of which is `offset`.
     case index(offset: Int)
     case core(Int)
   }
@@ -19,32 +19,33 @@ struct BoundProgram {
   var arguments: [Argument]
   var results: [Place]
   var bankSlot: Int
-  /// The layouts of the tensors and indices among the arguments, then of the results. Their offsets are in the places.
+  /// The layouts of the tensors and indices among the arguments, then of the results. The locations contain their
+  /// offsets.
   var layouts: [Layout]
 }
 
-/// Turns the steps of a plan into kernels, launches and the numbers that they read. One extension a
-/// family of steps.
+/// Lowers the steps of a plan to kernels, launches and the numbers that they read. Each family of steps has an
+/// extension.
 struct PlanLowering {
   let plan: Plan
   let target: KernelTarget
   let slots: SlotTable
-  /// The shapes of kernels that were found to be the fastest; `nil` leaves all choices to the cost models.
+  /// The kernel shapes that were measured to be the fastest; `nil` leaves all choices to the cost models.
   let choices: TuningTable?
-  /// Where the values lie, in the body of a loop; in a whole plan each where its storage says.
+  /// The locations of the values in the body of a loop; `nil` in a whole plan, where their storage determines them.
   private let places: [Place]?
   private(set) var launches: [LoweredLaunch] = []
-  /// Launches that run several times; loops in loops stand behind those that they are in.
+  /// Launches that run several times. An inner loop follows the loop that contains it.
   private(set) var loops: [LaunchLoop] = []
   private(set) var geometry: [Int64] = []
   private(set) var workspaceByteCount = 0
-  /// The launches that read indices. The number that their kernels leave is the place here, and 1 more.
+  /// The launches that read indices. A kernel reports the index of its site in this array, plus 1.
   private(set) var sites: [IndexSite] = []
-  /// How many sites stand ahead of those of a loop's body.
+  /// The number of sites before the sites of a loop's body.
   private let firstSite: Int
-  /// How many launches stand ahead of those of each step.
+  /// The number of launches before each step.
   private var firstLaunches: [Int] = []
-  /// Which kernels were chosen among several: tuning measures the others.
+  /// The choices among several kernels. Tuning measures the alternatives.
   private(set) var decisions: [KernelChoice] = []
   /// The cost of the step that is being lowered.
   private var cost = StepCost(operation: "", label: "")
@@ -60,7 +61,7 @@ struct PlanLowering {
     places = nil
   }
 
-  /// The body of a loop, in the memory of the whole plan.
+  /// Creates the lowering of a loop's body, in the memory of the whole plan.
   init(_ plan: Plan, in outer: PlanLowering, places: [Place]) {
     self.plan = plan
     (target, choices, slots) = (outer.target, outer.choices, outer.slots)
@@ -142,7 +143,7 @@ struct PlanLowering {
     workspaceByteCount = max(workspaceByteCount, byteCount)
   }
 
-  /// Notes that the next launch reads indices; returns the number that it leaves where one is out of range.
+  /// Records that the next launch reads indices; returns the number that it stores if an index is out of range.
   mutating func noteIndices(_ list: IndexList) -> Int {
     sites.append(
       IndexSite(
@@ -153,7 +154,7 @@ struct PlanLowering {
 
   mutating func add(_ site: IndexSite) { sites.append(site) }
 
-  /// How many launches the first steps are.
+  /// Returns the number of launches of the first `count` steps.
   func launchCount(ofSteps count: Int) -> Int {
     count < firstLaunches.count ? firstLaunches[count] : launches.count
   }

@@ -12,7 +12,7 @@ extension PlanLowering {
     }
   }
 
-  /// The names that all pooling templates share.
+  /// Returns a template with the values that all pooling templates share.
   private func names(_ step: Pooling, _ builder: inout KernelBuilder) -> KernelTemplate {
     let lane = step.dtype.lane
     var template = KernelTemplate("pooling/window.cl", lane, builder)
@@ -50,7 +50,7 @@ extension PlanLowering {
     template[name + "Offset"] = builder.number(place.offset)
   }
 
-  /// The walk over windows whose elements are used as `use` says.
+  /// Returns the loop over windows, with `use` as the code for each element.
   private func windows(_ shared: KernelTemplate, use: String, reading: Bool = true) -> String {
     var window = shared.with(file: "pooling/window.cl")
     if reading {
@@ -63,7 +63,7 @@ extension PlanLowering {
     return window.text
   }
 
-  /// The walk that finds the first maximum of each window: `best` and its `place` in the plane.
+  /// Returns the loop that finds the first maximum of each window: `best` and its offset in the plane, `best_place`.
   private func maxima(_ shared: KernelTemplate, _ lane: Lane) -> String {
     let use = """
       const VI take = held & (TRUTH32(best_place < 0) | better_argmax_\(lane.suffix)(value, best));
@@ -77,7 +77,7 @@ extension PlanLowering {
       """
   }
 
-  /// The number of elements that each window's average divides by, as `divisor`.
+  /// Returns code that computes `divisor`, the number of elements in each window's average.
   private func divisor(_ step: Pooling, _ shared: KernelTemplate) -> String {
     let lane = step.dtype.lane
     guard !step.countsPadding else {
@@ -158,8 +158,8 @@ extension PlanLowering {
 
   // MARK: - Backward
 
-  /// What a window adds to the elements it holds, from `gradient`; `add(place, number)` spells the
-  /// addition of one lane.
+  /// Returns code that adds the contributions of a window, from `gradient`, to its elements. `add(place, number)`
+  /// returns the code that adds `number` at offset `place`.
   private func contributions(
     _ step: Pooling, _ shared: KernelTemplate, add: (_ place: String, _ number: String) -> String
   ) -> String {

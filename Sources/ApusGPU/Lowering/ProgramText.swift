@@ -1,40 +1,40 @@
 import ApusDevice
 
-/// Emits an elementwise program into a kernel: its loads, instructions and stores for the elements that
-/// one work-item holds at a time.
+/// Emits an elementwise program into a kernel: its loads, instructions and stores for the elements that a work-item
+/// processes at a time.
 ///
-/// A kernel walks rows and columns. The emitter is told when a row begins (offsets are computed and what
-/// does not change along the row is loaded) and then runs the program at each column.
+/// A kernel iterates over rows and columns. `beginRow` computes offsets and loads values that are constant along the
+/// row; then `emit` runs the program at each column.
 struct ProgramText {
   private struct Access {
-    /// `nil` for numbers of places, which lie nowhere.
+    /// `nil` for element indices, which are not in memory.
     var pointer: String?
     var dtype: DType
     var stride: ColumnStride
     /// The offset of the row.
     var offset = ""
-    /// The register, where it is the same for the whole row.
+    /// The register, if its value is constant along the row.
     var rowRegister: String?
   }
 
   private let program: Program
   private let walk: BoundWalk
-  /// The offsets that rows are counted from.
+  /// The base offsets of all rows.
   private var bases: [String]
-  /// Parallel to `program.inputs`; `nil` for inputs that are neither tensors nor numbers of places.
+  /// Parallel to `program.inputs`; `nil` for inputs that are neither tensors nor element indices.
   private var inputs: [Access?] = []
   private var results: [Access] = []
-  /// Registers of the inputs that are scalars, and the numbers of those that are core results.
+  /// The registers of scalar inputs, and the numbers of inputs that are core results.
   private var scalarRegisters: [String?] = []
   private var coreNumbers: [Int] = []
-  /// Where words of neighbouring elements are kept, by the instruction that draws them; see `drawn`.
+  /// The buffers of random words of neighbouring elements, by the instruction that generates them; see `drawn`.
   private var buffers: [Int: String] = [:]
   private let keepsWords: Bool
 
   /// Binds the tensors and scalars of a program as parameters of the kernel.
   ///
   /// - Parameters:
-  ///   - rows: the walk over the axes that rows number, of `bound.layouts`.
+  ///   - rows: the iteration over the axes of rows, of `bound.layouts`.
   ///   - columns: the strides of the same arrays along the columns.
   init(
     _ program: Program, _ bound: BoundProgram, rows: Walk, columns: (extent: Int, strides: [Int]),
@@ -83,12 +83,12 @@ struct ProgramText {
     walk = BoundWalk(rows, &builder)
   }
 
-  /// Emits offsets at a position of an outer walk; rows are counted from there.
+  /// Emits the offsets at a position of an outer iteration; they become the base offsets of all rows.
   mutating func move(_ outer: BoundWalk, to position: String, _ builder: inout KernelBuilder) {
     bases = outer.offsets(at: position, bases: bases, &builder)
   }
 
-  /// Emits what holds for a whole row.
+  /// Emits the code at the start of a row: offsets, and values that are constant along the row.
   mutating func beginRow(_ row: String, _ builder: inout KernelBuilder) {
     var offsets = walk.offsets(at: row, bases: bases, &builder)[...]
     for index in inputs.indices where inputs[index] != nil {
@@ -106,7 +106,7 @@ struct ProgramText {
     beginWords(&builder)
   }
 
-  /// Emits room for words of neighbouring elements, of which a register takes a few of those that are drawn together.
+  /// Emits buffers for random words of neighbouring elements, which are generated for several registers at a time.
   private mutating func beginWords(_ builder: inout KernelBuilder) {
     for (index, instruction) in program.instructions.enumerated() where keepsWords && firstPlace(instruction) != nil {
       let name = builder.unique("words")
@@ -116,7 +116,7 @@ struct ProgramText {
     }
   }
 
-  /// Where an instruction draws words of neighbours, what the number of the first one in a row is called.
+  /// Returns the variable with the index of a row's first element if an instruction generates random words, else `nil`.
   private func firstPlace(_ instruction: Instruction) -> String? {
     guard instruction.function == .random, instruction.operands[0] < inputs.count,
       let access = inputs[instruction.operands[0]], access.pointer == nil, case .unit = access.stride
@@ -125,7 +125,7 @@ struct ProgramText {
   }
 
   /// Emits the program for the `count` elements from column `column` on, with its stores.
-  /// - Parameter cores: the registers of the results of the step that the program follows.
+  /// - Parameter cores: the registers with the core results of the step, which are inputs of the program.
   func emit(column: String, count: String, cores: [String] = [], _ builder: inout KernelBuilder) {
     let outputs = program.outputs.map { Program.Output(register: program.unrounded($0), dtype: $0.dtype) }
     let values = registers(column: column, count: count, cores: cores, outputs: outputs, &builder)
@@ -194,15 +194,17 @@ struct ProgramText {
     }
   }
 
-  /// The words of neighbours, from those that were drawn together.
+  /// Returns code for random words of neighbouring elements, which are generated together; `nil` for other
+  /// instructions.
   private func drawn(_ index: Int, _ registers: [String], column: String) -> String? {
     guard let buffer = buffers[index], let first = firstPlace(program.instructions[index]) else { return nil }
     let key = program.instructions[index].operands.dropFirst().map { registers[$0] }
     return "next_words(\(first) + \(column), \(key[0]), \(key[1]), \(buffer), &\(buffer)_first)"
   }
 
-  /// A number that may be another one for other shapes, such as how many a mean is of: read from the geometry, so that
-  /// they share the kernel. Whole and half numbers next to zero belong to formulas and stay in the text.
+  /// Returns code for a constant that may depend on the shape, such as the divisor of a mean: it is read from the
+  /// geometry, so that shapes share the kernel. Multiples of 0.5 up to 8 belong to formulas and stay in the source
+  /// (`nil`).
   private func constant(_ instruction: Instruction, _ builder: inout KernelBuilder) -> String? {
     guard instruction.function == .constant, instruction.result.dtype.isFloatingPoint,
       let immediate = instruction.immediate, case let value = immediate.double, value.isFinite,
@@ -232,7 +234,7 @@ struct ProgramText {
 }
 
 extension Program {
-  /// The register to store for an output: a store rounds, so that what was rounded to its type is taken from before.
+  /// Returns the register to store for an output. A store rounds, so a preceding rounding to the same type is skipped.
   fileprivate func unrounded(_ output: Output) -> Int {
     let place = output.register - inputs.count
     guard place >= 0, instructions[place].function == output.dtype.rounding.map(Instruction.Function.row) else { return output.register }

@@ -53,8 +53,8 @@ extension PlanLowering {
     var gates: Int
   }
 
-  /// A tile whose sums fit the registers. On CPUs there are enough sums to hide the latency of a multiply-add; if the
-  /// batch has too few sequences for every core, 4 share a load.
+  /// Returns a tile whose sums fit the registers. On CPUs there are enough sums to hide the latency of a multiply-add;
+  /// if the batch has too few sequences for every core, 4 share a load.
   private func tile(_ step: Recurrent) -> RecurrentTile {
     let g = step.geometry
     guard isCPU else { return RecurrentTile(rows: 4, rowsPerGroup: 4, gates: g.gates) }
@@ -65,8 +65,8 @@ extension PlanLowering {
     return RecurrentTile(rows: rows, rowsPerGroup: rows, vectors: vectors, gates: g.gates)
   }
 
-  /// A tile for few registers: they hold the sums of one gate, and each core has one group, which reads a panel of
-  /// weights from a near cache for all its rows. Large batches all have the same rows, and so the same kernel.
+  /// Returns a tile for few registers: they hold the sums of one gate, and each core has one group, which reads a panel
+  /// of weights from a low-level cache for all its rows. All large batches have the same rows, and so the same kernel.
   private func narrowTile(_ step: Recurrent) -> RecurrentTile {
     let g = step.geometry
     let registers = registers(of: step)
@@ -78,17 +78,17 @@ extension PlanLowering {
       rows: rows, rowsPerGroup: blocks * rows, gates: rows * g.gates <= most ? g.gates : 1)
   }
 
-  /// Whether the registers are as many as with AVX-512.
+  /// Whether there are as many registers as with AVX-512.
   private func hasManyRegisters(_ step: Recurrent) -> Bool { registers(of: step) >= 32 }
 
-  /// How many vectors of `width` numbers of the step's lane the registers of a core hold.
+  /// Returns the number of vectors of `width` elements of the step's lane that the registers of a core hold.
   private func registers(of step: Recurrent) -> Int {
     target.registerCount * DType.float32.byteCount / step.dtype.lane.dtype.byteCount
   }
 
-  /// The weights in panels as wide as a load, in the workspace; `nil` if the kernel reads them in place. In place the
-  /// lines of a panel are often a large power of two apart, and a cache keeps few of those. A copy costs about as much as
-  /// two readings.
+  /// Packs the weights into panels as wide as a load, in the workspace; returns `nil` if the kernel reads them in
+  /// place. In place, the rows of a panel are often a large power of two apart, and a cache keeps few of them. A copy
+  /// costs about as much as reading the weights twice.
   private mutating func packedWeights(of step: Recurrent, _ tile: RecurrentTile) -> Matrix? {
     let g = step.geometry
     let columns = step.pass == .forward ? g.gates * g.size : g.size
@@ -103,8 +103,8 @@ extension PlanLowering {
     return panels
   }
 
-  /// How a kernel loads a register of weights of row `k`: of gate `part + g` and elements from `at` on in the forward pass,
-  /// of the register `v` of columns in the backward pass.
+  /// Fills in the load of a register of weights in row `k`: gate `part + g` and elements from `at` on in the forward
+  /// pass, register `v` of columns in the backward pass.
   private func fillWeight(
     _ step: Recurrent, _ panels: Matrix?, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {
@@ -147,7 +147,7 @@ extension PlanLowering {
       }
     }
     if let forward = step.forward { bind(forward, as: "forward", &template, &builder) }
-    // Only those that the cell reads: arguments of kernels are few.
+    // Only the states that the cell reads are bound, because the number of kernel arguments is limited.
     if step.geometry.kind == .gru { bind(step.states[0], as: "state", &template, &builder) }
     if step.geometry.kind == .lstm { bind(step.states[1], as: "cell", &template, &builder) }
     template["slopes"] = step.geometry.kind == .gru ? "carried + stateCount" : "ofInput"
@@ -159,12 +159,12 @@ extension PlanLowering {
       ? "dh * (1 - h * h)" : "CHOOSE_\(step.dtype.lane.suffix)(\(positive(step)), dh, \(zero))"
   }
 
-  /// Where a state of a rectified unit is above 0, as a condition for all lanes.
+  /// Returns code for the mask of lanes in which the state of a ReLU unit is positive.
   private func positive(_ step: Recurrent) -> String {
     ElementwiseRow.greater.call(step.dtype.lane, "h, (\(step.dtype.lane.vector))(0)")
   }
 
-  /// A value: the pointer under `name`, and a number for its offset.
+  /// Binds a value: its pointer under `name`, and a number for its offset.
   private func bind(
     _ value: Int, as name: String, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {

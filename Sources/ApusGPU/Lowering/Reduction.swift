@@ -8,8 +8,8 @@ extension PlanLowering {
     lower(step, prologue: bind(prologue, prologueBinding), mayCut: true)
   }
 
-  /// Lowers a reduction whose arguments are `prologue`'s places.
-  /// - Parameter mayCut: whether parts of results may be left in the workspace.
+  /// Lowers a reduction whose arguments are at the locations in `prologue`.
+  /// - Parameter mayCut: whether the reduction may be split into parts, whose results are stored in the workspace.
   private mutating func lower(_ step: Reduction, prologue prologueBound: BoundProgram, mayCut: Bool) {
     let epilogueBound = bind(step.epilogue.program, step.epilogue.binding)
     var shape = ReductionShape(step, prologue: prologueBound.layouts, epilogue: epilogueBound.layouts)
@@ -36,8 +36,8 @@ extension PlanLowering {
       .part("sum of \(shape.parts) parts", read: emitter.workspaceByteCount, written: 8 * shape.outputCount))
   }
 
-  /// Adds up `parts` copies of the result of a step that lie one after the other in the workspace, and
-  /// applies the step's epilogue.
+  /// Adds up `parts` copies of the result of a step, which are contiguous in the workspace, and applies the step's
+  /// epilogue.
   mutating func lowerSum(of parts: Int, lane: Lane, workspaceOffset: Int, _ epilogue: Epilogue) {
     let shape = epilogue.binding.domain
     let domain = shape.inserting(parts, at: 0)
@@ -62,7 +62,8 @@ extension PlanLowering {
     lower(part: sum) { $0.lower(step, prologue: source, mayCut: false) }
   }
 
-  /// Lines of memory are read several vectors at a time, where all are whole and enough work-items are left.
+  /// Returns the number of result vectors per work-item: several, to read memory in longer runs, if all vectors are
+  /// whole and enough work-items remain.
   private func vectors(of shape: ReductionShape, reducers: Int) -> Int {
     let all = shape.rows.count * shape.columns.extent / width
     return [4, 2].first { count in
@@ -70,7 +71,7 @@ extension PlanLowering {
     } ?? 1
   }
 
-  /// Few results of many elements are worth a second launch.
+  /// Returns the number of parts. Few results of many elements are worth a second launch, which combines the parts.
   private func parts(of shape: ReductionShape) -> Int {
     let total = shape.outputCount * shape.reducedCount
     let limit = shape.isAlong ? shape.reducedCount / 1024 : shape.reduced.count / 16
@@ -99,7 +100,7 @@ private struct ReductionEmitter {
   private var isCPU: Bool { target.kernelClass == .cpu }
   private var width: Int { target.width }
 
-  /// The chains that a register takes: those of a reduced row, or those of all rows together.
+  /// The maximum number of chains that a register accumulates: those of a reduced row, or of all rows together.
   private var chains: Int {
     func count(_ terms: Int, _ length: Int) -> Int { (terms + length - 1) / length }
     let rows = count(shape.reduced.count, shape.parts)
@@ -109,14 +110,15 @@ private struct ReductionEmitter {
   }
   private var accumulators: Accumulators { Accumulators(step, chains: chains, sets: shape.vectors) }
 
-  /// Along the innermost axis on a CPU, whether long rows are cut into parts themselves; else rows are dealt out.
+  /// For a reduction along the innermost axis on a CPU, whether rows are split into parts; else whole rows are
+  /// distributed.
   private var cutsRows: Bool { shape.parts > 1 && shape.reduced.count < shape.parts }
-  /// The elements of a row that belong to a part.
+  /// The number of elements of a row in a part.
   private var rowLength: Int {
     cutsRows ? (shape.inner.extent / shape.parts + width) / width * width : shape.inner.extent
   }
 
-  /// Outputs that one work-item or group holds at a time.
+  /// The number of outputs that one work-item or group computes at a time.
   private var block: Int {
     if !isCPU { return 1 }
     if !shape.isAlong { return width * shape.vectors }
@@ -124,7 +126,7 @@ private struct ReductionEmitter {
   }
   private var blocksPerRow: Int { (shape.columns.extent + block - 1) / block }
   private var blocks: Int { shape.rows.count * blocksPerRow }
-  /// Blocks that one work-item takes on, so that it has enough to do.
+  /// The number of blocks per work-item, so that each has enough work.
   private var blocksPerItem: Int {
     isCPU ? max(1, min(8192 / max(1, block * shape.reducedCount), (blocks + 7) / 8)) : 1
   }
@@ -139,7 +141,7 @@ private struct ReductionEmitter {
 
   // MARK: - The kernels
 
-  /// The kernel that reduces, to the results or to parts of them.
+  /// Returns the kernel that computes the results or the partial results.
   func accumulate() -> (KernelBuilder, groups: Int) {
     var builder = newBuilder(shape.isAlong ? "reduction_along" : "reduction_across")
     var program = step.prologue
@@ -177,7 +179,7 @@ private struct ReductionEmitter {
     return (builder, frame.groups)
   }
 
-  /// The kernel that combines the parts.
+  /// Returns the kernel that combines the partial results.
   func combine() -> (KernelBuilder, groups: Int) {
     var builder = newBuilder("reduction_parts")
     var whole = self.shape
@@ -210,7 +212,7 @@ private struct ReductionEmitter {
 
   // MARK: - Blocks of results
 
-  /// How work-items are given blocks of results.
+  /// The code that assigns blocks of results to work-items.
   struct Frame {
     var loop: String
     var blocksPerRow: String
@@ -255,14 +257,14 @@ private struct ReductionEmitter {
     builder.line("const \(index) output = row * \(frame.columns) + column;")
   }
 
-  /// The first of the reduced rows that belong to this part, and the end of them.
+  /// Returns the range of the reduced rows that belong to this part.
   private func range(_ total: String, _ builder: inout KernelBuilder) -> (first: String, end: String) {
     guard shape.parts > 1 else { return ("0", total) }
     let size = builder.number((shape.reduced.count + shape.parts - 1) / shape.parts)
     return ("part * \(size)", "SMALLER((part + 1) * \(size), \(total))")
   }
 
-  /// Emits a loop over terms, cut into chains where the accumulators have such.
+  /// Emits a loop over terms, split into chains if the accumulators have chains.
   private func inChains(
     of accumulators: Accumulators, _ variable: String, from first: String, to end: String, step: String,
     _ builder: inout KernelBuilder, _ body: (inout KernelBuilder) -> Void
@@ -274,8 +276,8 @@ private struct ReductionEmitter {
     }
   }
 
-  /// Emits a loop over chains of terms, or nothing around `terms` where the accumulators have none; `terms` emits the loop
-  /// over the terms between two numbers.
+  /// Emits a loop over chains of terms, or only `terms` if the accumulators have no chains. `terms` emits the loop over
+  /// the terms from `start` to `stop`.
   private func inChains(
     of accumulators: Accumulators, _ variable: String, from first: String, to end: String, step: String,
     _ builder: inout KernelBuilder, terms: (_ start: String, _ stop: String, inout KernelBuilder) -> Void
@@ -295,7 +297,7 @@ private struct ReductionEmitter {
 
   // MARK: - Along the innermost axis
 
-  /// One result after the other, each in a vector whose lanes are combined at the end.
+  /// Emits code for one result after the other, each in a vector whose lanes are combined at the end.
   private func vectorsAlong(
     _ text: inout ProgramText, _ outer: BoundWalk, total: String, inner: String,
     _ builder: inout KernelBuilder
@@ -321,7 +323,7 @@ private struct ReductionEmitter {
         }
         inChains(of: accumulators, "along", from: first, to: end, step: "WIDTH", &builder) { start, stop, builder in
           builder.line("\(index) along = \(start);")
-          // Whole vectors are not compared with what is left.
+          // Whole vectors need no mask.
           builder.block("for (; along + WIDTH <= \(stop); along += WIDTH)") { add("WIDTH", &$0) }
           builder.block("if (along < \(stop))") { builder in
             builder.line("const int held = (int)(\(stop) - along);")
@@ -341,7 +343,7 @@ private struct ReductionEmitter {
     }
   }
 
-  /// A group or sub-group of work-items for one result, combined in a tree.
+  /// Emits code for one result per group or sub-group of work-items, whose registers are combined in a tree.
   private func groupAlong(
     _ text: inout ProgramText, _ outer: BoundWalk, _ frame: Frame, total: String, inner: String,
     _ builder: inout KernelBuilder
@@ -370,11 +372,11 @@ private struct ReductionEmitter {
       if let subgroup = target.subgroup { combineSubgroup(subgroup.size, &builder) }
       builder.block("if (lid == 0)") { builder in finish(&builder) }
     }
-    // Barriers stand outside of conditions.
+    // Barriers must be outside of conditionals.
     if items == 256 { body(&builder) } else { builder.block(frame.loop, body) }
   }
 
-  /// Combines the registers of a group in shared memory, down to those of its first sub-group.
+  /// Combines the registers of a group in local memory, until only those of its first sub-group remain.
   private func combineShared(_ builder: inout KernelBuilder) {
     for register in accumulators.registers() {
       builder.begin("LOCAL_ARRAY(\(register.lane.scalar), all_\(register.name), 256);")
@@ -408,7 +410,7 @@ private struct ReductionEmitter {
     }
   }
 
-  // MARK: - Ends
+  // MARK: - Results of blocks
 
   private func emit(
     _ text: ProgramText, column: String, count: String, _ builder: inout KernelBuilder
@@ -416,10 +418,10 @@ private struct ReductionEmitter {
     text.registers(column: column, count: count, outputs: step.prologue.outputs, &builder)
   }
 
-  /// Emits what becomes of the accumulators of a block: the epilogue, or a store of the part.
+  /// Emits the end of a block: the epilogue, or the store of partial results.
   private func finish(_ builder: inout KernelBuilder) {
     guard shape.parts == 1 else {
-      // Results that are cut into parts are few: one vector.
+      // Reductions that are split into parts have one vector per block.
       for (register, place) in zip(accumulators.registers(), partPlaces(&builder)) {
         builder.line(
           "STORE_\(register.lane.dtype)(\(place.pointer), \(place.offset), count, \(register.name));")
@@ -437,11 +439,11 @@ private struct ReductionEmitter {
     }
   }
 
-  /// The first column of a vector of a block, and how many of its lanes hold results.
+  /// The first column of a vector of a block, and the number of its lanes that hold results.
   private func column(ofSet set: Int) -> String { set == 0 ? "column" : "(column + \(set) * WIDTH)" }
   private var count: String { shape.vectors == 1 ? "count" : "WIDTH" }
 
-  /// Where the parts of each register lie in the workspace: `[register][part][output]`.
+  /// Returns the locations of each register's partial results in the workspace: `[register][part][output]`.
   private func partPlaces(_ builder: inout KernelBuilder) -> [(pointer: String, offset: String)] {
     let count = builder.number(shape.outputCount)
     let size = shape.parts * shape.outputCount

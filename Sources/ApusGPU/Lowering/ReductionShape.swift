@@ -1,25 +1,26 @@
 import ApusDevice
 
-/// How a reduction is cut up. Everything follows from the shape.
+/// How a reduction is split into loops, parts and work-items.
 struct ReductionShape {
-  /// All kept axes, of the prologue's arrays and the epilogue's together.
+  /// All kept axes, for the arrays of the prologue and of the epilogue.
   var kept: Walk
-  /// The kept axes but the innermost, and the innermost.
+  /// The kept axes without the innermost, and the innermost.
   var rows: Walk
   var columns: (extent: Int, strides: [Int])
-  /// The reduced axes; of a reduction along the innermost axis without that one.
+  /// The reduced axes, without the innermost axis if that one is reduced.
   var reduced: Walk
-  /// The innermost reduced axis of a reduction along the innermost axis.
+  /// The innermost axis if it is reduced, else an axis of extent 1.
   var inner: (extent: Int, strides: [Int])
-  /// Whether the innermost axis is reduced: a kernel then walks along it, else across it.
+  /// Whether the innermost axis is reduced: a kernel then reduces along it, else across it.
   var isAlong: Bool
-  /// How many parts the reduced elements are cut into.
+  /// The number of parts that the reduced elements are split into.
   var parts = 1
-  /// On a GPU: the work-items of a result, where the innermost axis is reduced: a group, or a sub-group for few elements.
+  /// On a GPU, along the innermost axis: the number of work-items per result, a group or, for few elements, a
+  /// sub-group.
   var itemsPerOutput = 256
-  /// On a CPU, across the innermost axis: vectors of results that a work-item holds at a time.
+  /// On a CPU, across the innermost axis: the number of result vectors that a work-item computes at a time.
   var vectors = 1
-  /// How many arrays the prologue walks; the epilogue's follow.
+  /// The number of the prologue's arrays; the epilogue's arrays follow them.
   var prologueCount: Int
 
   var outputCount: Int { rows.count * columns.extent }
@@ -27,7 +28,7 @@ struct ReductionShape {
 
   init(_ step: Reduction, prologue: [Layout], epilogue: [Layout]) {
     let keptAxes = (0..<step.domain.rank).filter { !step.axes.contains($0) }
-    // An epilogue walks the kept axes only.
+    // An epilogue iterates over the kept axes only.
     kept = Walk(prologue + epilogue, shape: step.domain, axes: keptAxes)
     rows = kept
     columns = rows.removeLast()
@@ -49,7 +50,7 @@ struct ReductionShape {
     (columns.extent, Array(columns.strides[prologueCount...]))
   }
 
-  /// Treats the innermost reduced axis as any other: each work-item then reduces all by itself.
+  /// Treats the innermost axis like the other reduced axes: each work-item then computes a whole result.
   mutating func walkAcross() {
     reduced.append(inner)
     inner = (1, inner.strides.map { _ in 0 })

@@ -1,10 +1,10 @@
 extension KernelBuilder {
-  /// Emits loops over `rows` rows of `columns` elements, dealt out to work-items: on a CPU each takes a
-  /// run of `elementsPerGroup` in registers, on a GPU each of the 256 of a group every 256th of them.
-  /// The text that `body` emits knows `column` and `count`, that of `begin` `row`.
+  /// Emits loops over `rows` rows of `columns` elements, distributed to work-items. On a CPU, a work-item processes a
+  /// run of `elementsPerGroup` elements in registers; on a GPU, each of the 256 work-items of a group processes every
+  /// 256th of them. The code of `body` can use `column` and `count`, the code of `begin` can use `row`.
   ///
-  /// A variable `start` must hold the group that the loops begin at.
-  /// - Returns: how many groups the loops need.
+  /// A variable `start` must hold the index of the first group.
+  /// - Returns: the number of groups.
   mutating func overRows(
     _ rows: Int, columns: Int, elementsPerGroup: Int,
     begin: (inout KernelBuilder) -> Void, body: (inout KernelBuilder) -> Void
@@ -14,7 +14,7 @@ extension KernelBuilder {
       : overElements(rows, columns, elementsPerGroup, begin, body)
   }
 
-  /// A unit is a row or, where rows are long, a piece of one.
+  /// Emits the loops for a CPU. A unit is a row or, if rows are long, a segment of a row.
   private mutating func overRegisters(
     _ rows: Int, _ extent: Int, _ elementsPerGroup: Int, _ begin: (inout KernelBuilder) -> Void,
     _ body: (inout KernelBuilder) -> Void

@@ -4,7 +4,7 @@ extension PlanLowering {
   mutating func lower(_ step: Scan) {
     let lines = step.outer * step.inner
     guard lines * step.extent > 0 else { return }
-    // Few long lines are cut, so that the device has work.
+    // Few long lines are split into chunks to occupy the device.
     let isCut = lines < (isCPU ? 2 : 4096) && step.extent > 4096
     let chunkSize = isCut ? self.chunkSize(step) : step.extent
     let chunks = (step.extent + chunkSize - 1) / chunkSize
@@ -16,7 +16,8 @@ extension PlanLowering {
     launch(step, chunks: chunks, chunkSize: chunkSize, isTotals: false)
   }
 
-  /// About a thousand chunks at most. Those of sums are whole terms of a level of their cascade.
+  /// Returns the size of chunks, at most about a thousand per line. For sums, a chunk is a whole term of a level of the
+  /// cascade.
   private func chunkSize(_ step: Scan) -> Int {
     guard step.isSum else { return max(512, (step.extent + 1023) / 1024) }
     return [1 << 8, 1 << 12].first { step.extent <= $0 << 10 } ?? 1 << 16
@@ -84,7 +85,7 @@ extension PlanLowering {
       .part("carries", read: 8 * lines * chunks, written: 8 * lines * chunks))
   }
 
-  /// One element as a number of its lane.
+  /// Returns code that loads one element in the type of its lane.
   func element(_ dtype: DType, _ pointer: String, _ offset: String) -> String {
     dtype.lane.dtype == dtype
       ? "\(pointer)[\(offset)]" : "FIRST_\(dtype.lane.suffix)(SPLAT_\(dtype)(\(pointer), \(offset)))"

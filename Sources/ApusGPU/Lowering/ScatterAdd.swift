@@ -2,12 +2,12 @@ import ApusDevice
 
 extension PlanLowering {
   mutating func lower(_ step: ScatterAdd) {
-    // Where there is no place to add to, every index is out of range: the kernel that looks at all of them says so.
+    // If the extent is 0, every index is out of range; the kernel that checks all indices reports it.
     guard step.outer * step.inner * max(step.extent, step.count) > 0 else { return }
     if isCPU || step.extent == 0 { lowerOwned(step) } else { lowerElements(step) }
   }
 
-  /// A kernel under construction, with the memory and the sizes that all kernels of the family know.
+  /// A kernel under construction, with the values that all kernels of the family share.
   private struct Scatter {
     var builder: KernelBuilder
     var template: KernelTemplate
@@ -32,10 +32,10 @@ extension PlanLowering {
 
   // MARK: - On CPUs
 
-  /// A work-item owns some columns of all rows and goes through the sources in order.
+  /// Emits a kernel in which a work-item owns some columns of all rows and adds the sources in order.
   private mutating func lowerOwned(_ step: ScatterAdd) {
     let lane = step.dtype.lane
-    // Columns are shared out so that eight work-items have some, in whole registers where that can be.
+    // Columns are distributed to eight work-items, in whole registers if possible.
     let wanted = max(1, min(8 / step.outer, step.inner / width))
     let piece = max(1, wanted == 1 ? step.inner : (step.inner / wanted + width - 1) / width * width)
     let pieces = (step.inner + piece - 1) / piece
@@ -66,7 +66,7 @@ extension PlanLowering {
       scatter.builder, groups: (units + unitsPerItem - 1) / unitsPerItem)
   }
 
-  /// Adds the columns of source `j` that a work-item owns.
+  /// Returns code that adds the columns of source `j` that a work-item owns.
   private func addition(_ step: ScatterAdd, _ scatter: Scatter, _ countTerm: String) -> String {
     let (template, indices) = (scatter.template, scatter.indices)
     let (lane, type) = (step.dtype.lane.suffix, step.dtype.lane.dtype)
@@ -102,8 +102,9 @@ extension PlanLowering {
       """
   }
 
-  /// The text that keeps the cascades of sums in memory: ahead of all terms, after each, and behind them. Reserves the
-  /// workspace: behind what lies there already the counts of terms, the numbers of rooms, and the rooms for levels.
+  /// Returns code that keeps the cascades of sums in memory: before all terms, after each term, and after all terms.
+  /// Reserves the workspace, from byte `first` on: counts of terms, numbers of rooms, and rooms, each with the levels
+  /// of a cascade.
   private mutating func ownedChains(
     _ step: ScatterAdd, _ scatter: inout Scatter, units: Int, piece: Int, behind first: Int
   ) -> (begin: String, count: String, settle: String) {
@@ -113,7 +114,7 @@ extension PlanLowering {
     }
     let lane = step.dtype.lane
     let isShared = scatter.indices.isShared
-    // A room for each full chain at most.
+    // At most one room per full chain.
     let most = step.count / Accumulators.chain
     let counts = isShared ? units * step.extent : step.outer * step.extent * step.inner
     let rooms = isShared ? step.outer * most * step.inner : units * piece * most
@@ -144,7 +145,7 @@ extension PlanLowering {
     )
   }
 
-  /// Rounds the sums of the columns that a work-item owns to the type of the result.
+  /// Returns code that rounds the sums of the columns that a work-item owns to the type of the result.
   private func conversion(_ step: ScatterAdd, _ template: KernelTemplate) -> String {
     let (inner, extent) = (template["inner"]!, template["extent"]!)
     let result =
@@ -161,8 +162,8 @@ extension PlanLowering {
 
   // MARK: - On GPUs
 
-  /// A work-item makes one element of the result: it looks through all indices for its own or, where they ascend, finds
-  /// where its own begin.
+  /// Emits a kernel in which a work-item computes one element of the result. It searches all indices for its own row
+  /// or, if the indices are sorted, finds the start of its segment.
   private mutating func lowerElements(_ step: ScatterAdd) {
     let isLarge = step.outer * step.inner * max(step.extent, step.count) >= 1 << 30
     var scatter = scatter(
@@ -180,11 +181,11 @@ extension PlanLowering {
       scatter.builder, groups: (total + 255) / 256, localSize: 256)
   }
 
-  /// Fills in what keeps the cascade of a sum in registers.
+  /// Fills in the code that keeps the cascade of a sum in registers.
   private func fillChains(_ step: ScatterAdd, _ template: inout KernelTemplate) {
     for name in ["CHAINS", "ENDCHAIN", "SETTLE"] { template[name] = "" }
     guard step.hasChains else { return }
-    // Kernels are shared by lists of about as many indices.
+    // Lists with a similar number of indices share kernels.
     let levels = step.count < 1 << 16 ? 3 : 7
     template["levels"] = String(levels)
     template["chain"] = String(Accumulators.chain)
@@ -204,6 +205,6 @@ extension ScatterAdd {
   /// Whether a sum may have more terms than a chain, and the order of additions matters.
   fileprivate var hasChains: Bool { dtype.lane.dtype.isFloatingPoint && count > Accumulators.chain }
 
-  /// The levels above the chains of a sum of all sources.
+  /// The number of levels above the chains, for a sum of all sources.
   fileprivate var chainLevels: Int { SumCascade.levels(of: count / Accumulators.chain) }
 }

@@ -14,7 +14,7 @@ extension PlanLowering {
     let result = place(value: step.result)
     let workspace = Place(slot: slots.workspace, offset: 0)
     if !passes.isEmpty { needWorkspace(8 * elements) }
-    // Orders go back and forth; the last pass writes the result.
+    // Passes alternate between workspace and result; the last pass writes the result.
     var isInResult = passes.count % 2 == 0
     launchBlocks(step, block: block, to: isInResult ? result : workspace)
     for run in passes {
@@ -26,7 +26,7 @@ extension PlanLowering {
 
   private var localSize: Int { isCPU ? 1 : 256 }
 
-  /// The keys of two places and the comparisons of them. NaN is larger than every number.
+  /// Fills in the keys of two elements and their comparisons. NaN is larger than every number.
   private func filled(_ file: String, _ step: Sort, _ builder: inout KernelBuilder) -> KernelTemplate {
     var template = KernelTemplate(file, step.dtype.lane, builder)
     let (source, offset) = bind(step.source, isConstant: true, &builder)

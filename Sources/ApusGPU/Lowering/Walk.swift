@@ -1,14 +1,13 @@
 import ApusDevice
 
-/// How several arrays are walked together over some axes: the extents, outermost first, and the strides
-/// of each array.
+/// A joint iteration over some axes of several arrays: the extents, outermost first, and the strides of each array.
 struct Walk {
   var extents: [Int] = []
   /// For each array, parallel to `extents`.
   var strides: [[Int]]
 
-  /// The walk over `axes` of arrays of the same shape, with axes merged that all arrays walk as one and
-  /// axes of extent 1 left out. The row-major order is kept.
+  /// Creates the iteration over `axes` of arrays of the same shape. Axes that all arrays traverse as one axis are
+  /// merged, and axes of extent 1 are left out. The row-major order is kept.
   init(_ layouts: [Layout], shape: Shape, axes: some Sequence<Int>) {
     strides = layouts.map { _ in [] }
     for axis in axes where shape[axis] != 1 {
@@ -30,7 +29,7 @@ struct Walk {
   var rank: Int { extents.count }
   var count: Int { extents.reduce(1, *) }
 
-  /// Takes the innermost axis off; its extent and strides (1 and zeros for a walk of rank 0).
+  /// Removes the innermost axis; returns its extent and strides (1 and zeros for an iteration of rank 0).
   mutating func removeLast() -> (extent: Int, strides: [Int]) {
     guard let extent = extents.popLast() else { return (1, strides.map { _ in 0 }) }
     let last = strides.map { $0.last! }
@@ -38,38 +37,38 @@ struct Walk {
     return (extent, last)
   }
 
-  /// Puts an axis inside all others.
+  /// Appends an innermost axis.
   mutating func append(_ axis: (extent: Int, strides: [Int])) {
     extents.append(axis.extent)
     for index in strides.indices { strides[index].append(axis.strides[index]) }
   }
 
-  /// The walk of some of the arrays.
+  /// Returns the iteration over some of the arrays.
   func keeping(_ arrays: Range<Int>) -> Walk {
     var walk = self
     walk.strides = Array(strides[arrays])
     return walk
   }
 
-  /// The largest distance from the first element of any array.
+  /// The maximum distance of an element from the first element of its array.
   var reach: Int {
     strides.map { row in zip(row, extents).reduce(0) { $0 + abs($1.0) * max($1.1 - 1, 0) } }.max() ?? 0
   }
 }
 
-/// A walk whose numbers a kernel holds in variables.
+/// A `Walk` whose extents and strides are variables of a kernel.
 struct BoundWalk {
   let extents: [String]
   let strides: [[String]]
 
   init(_ walk: Walk, _ builder: inout KernelBuilder) {
-    // The outermost extent is never needed to take a number apart.
+    // The outermost extent is not needed to split an index into coordinates.
     extents = walk.extents.indices.map { $0 == 0 ? "" : builder.number(walk.extents[$0]) }
     strides = walk.strides.map { row in row.map { builder.number($0) } }
   }
 
-  /// Emits variables with the offsets of all arrays at row-major position `position`, each on top of its
-  /// entry of `bases`; returns their names.
+  /// Emits variables with the offsets of all arrays at the row-major index `position`, each added to its entry of
+  /// `bases`; returns their names.
   func offsets(at position: String, bases: [String], _ builder: inout KernelBuilder) -> [String] {
     guard !extents.isEmpty else { return bases }
     var coordinates = [String](repeating: position, count: extents.count)
@@ -93,8 +92,7 @@ struct BoundWalk {
   }
 }
 
-/// How consecutive elements of an array lie along the innermost axis of a kernel. It decides which load
-/// or store stands in the text.
+/// The stride of an array along the innermost axis of a kernel. It determines which load or store is emitted.
 enum ColumnStride: Hashable {
   case zero, unit
   case other(String)

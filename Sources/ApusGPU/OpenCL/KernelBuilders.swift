@@ -2,22 +2,22 @@ import ApusDevice
 import COpenCL
 import Glibc
 
-/// Processes beside this one that build programs, for a platform that builds one kernel at a time in a process and keeps
-/// what it built on the disk. This program is started once more for each, see `copencl_can_start_builders`.
+/// Helper processes that build programs in parallel, for a platform that builds one kernel at a time per process and
+/// caches its builds on disk. Each of them runs this executable, see `copencl_can_start_builders`.
 ///
-/// Nothing depends on them: what they do not build, or not in time, is built here.
+/// Builders only save time: the driver itself builds all programs that they do not build in time.
 final class KernelBuilders: @unchecked Sendable {
-  /// Milliseconds that a program may take.
+  /// The time limit for building a program, in milliseconds.
   private static let patience: Int32 = 300_000
 
-  /// The number of the device among those of all platforms.
+  /// The index of the device among the devices of all platforms.
   private let device: Int
   let count: Int
   private let lock = Lock()
-  /// The sockets of builders, which end when they find them closed.
+  /// The sockets of the builders. A builder exits when its socket is closed.
   private var builders: [Int32] = []
 
-  /// Builders for a device of PoCL, one for each core but at most four; `nil` where they would be of no use.
+  /// Creates builders for a PoCL device, one per core but at most four; `nil` if they would not save time.
   init?(_ entry: OpenCLEntry, _ target: KernelTarget) {
     let cores = Int(copencl_core_count())
     guard entry.part == nil, entry.platformText(CL_PLATFORM_NAME) == "Portable Computing Language",
@@ -31,15 +31,15 @@ final class KernelBuilders: @unchecked Sendable {
 
   deinit { for builder in builders { close(builder) } }
 
-  /// Has programs built, and waits for them.
-  /// - Returns: how many were.
+  /// Sends programs to the builders and waits for the results.
+  /// - Returns: the number of programs that were built.
   func build(_ programs: [(text: String, kernels: [String])], options: String) -> Int {
     lock.lock()
     defer { lock.unlock() }
     guard !programs.isEmpty else { return 0 }
     var used: [Int32] = []
     for program in programs.prefix(count) {
-      // One that ended for lack of work is replaced.
+      // A builder that exited because it was idle is replaced.
       while used.count < builders.count, !send(program, options, to: builders[used.count]) {
         close(builders.remove(at: used.count))
       }
@@ -54,12 +54,12 @@ final class KernelBuilders: @unchecked Sendable {
     return used.count - failed.count
   }
 
-  /// Starts all that are missing: while the first has work, the others load the compiler.
+  /// Starts all missing builders: the others load the compiler while the first one builds.
   private func startBuilders() {
     while builders.count < count, let builder = start() { builders.append(builder) }
   }
 
-  /// What a builder is told of an environment: where libraries, platforms and their caches are, and nothing else.
+  /// Returns the environment variables that a builder receives: only the locations of libraries, platforms and caches.
   static func needed(of environment: [String]) -> [String] {
     let names: Set = ["PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME", "LD_LIBRARY_PATH", "LANG", "LC_ALL"]
     let prefixes = ["POCL_", "OCL_ICD_", "OPENCL_"]
@@ -118,7 +118,7 @@ final class KernelBuilders: @unchecked Sendable {
     return true
   }
 
-  /// Waits for the answer; a builder that has none for a long time, or fails, is given up.
+  /// Waits for the answer. A builder that fails or does not answer in time is closed.
   private func receive(from builder: Int32) -> Bool {
     var input = pollfd(fd: builder, events: Int16(POLLIN), revents: 0)
     var status: Int32 = 0

@@ -2,24 +2,23 @@ import ApusDevice
 
 /// The OpenCL devices of this machine.
 public enum OpenCL {
-  /// What every device of every platform says of itself; `devices()[n]` is `opencl:n`.
+  /// Returns the properties of every device of every platform; `devices()[n]` is `opencl:n`.
   /// - Throws: `DeviceError.unavailable` when there is no loader, no platform or no device; the reason
   ///   says what to install.
   public static func devices() throws(DeviceError) -> [DeviceInfo] {
     try OpenCLEntry.all().map(\.info)
   }
 
-  /// One device, or an equal part of one's compute units, which works as a device of its own.
+  /// The name of a device or of a sub-device, which is one of several equal parts of a device's compute units.
   public struct Name: Hashable, Sendable {
-    /// The number of the device.
+    /// The index of the device.
     public var index: Int
-    /// Which part of how many, where it is not the whole device.
+    /// The number of the sub-device and the count of sub-devices; `nil` for the whole device.
     public var part: (number: Int, count: Int)? { partNumber.map { ($0, partCount) } }
     private var partNumber: Int?
     private var partCount = 1
 
-    /// The device that `opencl:N` names, or part `P`, from 0, of `C` parts that `opencl:N.P/C` does; `nil` for another
-    /// text.
+    /// Parses `opencl:N`, device `N`, or `opencl:N.P/C`, sub-device `P` (from 0) of `C`; `nil` for any other text.
     public init?(_ text: String) {
       guard text.hasPrefix("opencl:") else { return nil }
       let words = text.dropFirst(7).split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
@@ -35,8 +34,8 @@ public enum OpenCL {
   }
 
   /// Opens a device.
-  /// - Throws: `DeviceError.unavailable` when there is no such device, or for a variable of the environment that
-  ///   is not understood.
+  /// - Throws: `DeviceError.unavailable` when there is no such device or when an environment variable has an invalid
+  ///   value.
   public static func open(_ name: Name) throws(DeviceError) -> any Device {
     try GPUOptions.checkEnvironment(for: "opencl:\(name.index)")
     return try open(name.index, part: name.part, options: GPUOptions.environment)

@@ -2,15 +2,15 @@ import ApusDevice
 import COpenCL
 
 extension OpenCLDriver {
-  /// Kernels with their arguments set. Each launch has a kernel object of its own, so that a replay sets
-  /// only the arguments whose memory is another one than last time.
+  /// Kernels with their arguments set. Each launch has its own kernel object, so that a replay only sets the arguments
+  /// whose memory changed since the last replay.
   final class Recording {
     fileprivate struct Entry {
       var kernel: cl_kernel
       var globalSize: Int
       var localSize: Int
       var cost: StepCost
-      /// Where the numbers of the launch begin, and the argument that says so.
+      /// The offset of the launch's numbers in the geometry, and the index of the kernel argument with that offset.
       var geometryOffset: Int32
       var geometryArgument: cl_uint
       /// Keeps the program alive.
@@ -19,7 +19,7 @@ extension OpenCLDriver {
 
     fileprivate var entries: [Entry] = []
     fileprivate var loops: [LaunchLoop] = []
-    /// For each slot the places it is bound at.
+    /// For each slot, the kernel arguments that it is bound to.
     fileprivate var places: [[(entry: Int, argument: cl_uint)]] = []
     fileprivate var bound: [Memory?] = []
     fileprivate let api: COpenCLFunctions
@@ -77,8 +77,8 @@ extension OpenCLDriver {
     _ = api.clFlush(queue)
   }
 
-  /// Runs some launches in order; `loops` are those among them. `shift` is how far a loop around them has come in the
-  /// geometry.
+  /// Runs a range of launches in order; `loops` are the loops in the range. `shift` is the geometry offset of the
+  /// current iteration of the enclosing loops, `nil` outside of loops.
   private func run(
     _ recording: Recording, _ range: Range<Int>, _ loops: ArraySlice<LaunchLoop>, shift: Int?
   ) throws(DeviceError) {

@@ -1,11 +1,11 @@
 import ApusDevice
 import COpenCL
 
-/// The times of launches: those that are known, and events of which they can be read when they are over.
+/// The times of launches: records of finished launches, and events of launches that may still be running.
 struct LaunchProfile {
   private(set) var records: [StepRecord] = []
   private var pending: [(event: cl_event, cost: StepCost)] = []
-  /// Events are read in bunches of this size, so that a long profile holds few of them.
+  /// Events are read in batches of this size, so that a long profile retains few of them.
   private static let bunch = 4096
 
   mutating func add(_ event: cl_event, _ cost: StepCost, _ driver: OpenCLDriver) throws(DeviceError) {
@@ -13,7 +13,7 @@ struct LaunchProfile {
     if pending.count >= Self.bunch { try finish(driver) }
   }
 
-  /// Waits for the launches that are under way.
+  /// Waits for the pending launches and records their times.
   mutating func finish(_ driver: OpenCLDriver) throws(DeviceError) {
     defer {
       for (event, _) in pending { _ = driver.api.clReleaseEvent(event) }
@@ -39,7 +39,7 @@ extension OpenCLDriver {
     return ended.records
   }
 
-  /// When a launch that is over began, and how long it took.
+  /// Returns the start time and the duration of a finished launch.
   func record(of event: cl_event, _ cost: StepCost) -> StepRecord {
     var start: cl_ulong = 0
     var end: cl_ulong = 0

@@ -2,7 +2,7 @@ import ApusDevice
 import COpenCL
 
 extension OpenCLDriver {
-  /// No option that lets the compiler change a result: contraction is off in the text.
+  /// No option lets the compiler change a result; the kernel source turns contraction off.
   static let buildOptions = "-cl-std=CL1.2"
 
   var builderCount: Int { builders?.count ?? 1 }

@@ -1,15 +1,15 @@
 import ApusDevice
 
 extension OpenCLDriver {
-  /// The first of some sub-groups that works.
+  /// Returns the first sub-group configuration that works.
   func first(of subgroups: [KernelTarget.Subgroup]) throws(DeviceError) -> KernelTarget.Subgroup? {
     for subgroup in subgroups where try works(subgroup) { return subgroup }
     return nil
   }
 
-  /// Whether a kernel that reads registers of other work-items is built, runs, and finds what it should.
-  /// - Throws: What has nothing to do with the kernel, as memory that runs out: which kernels a device has, and so the
-  ///   bits of its results, must not depend on that.
+  /// Whether a probe kernel that reads registers of other work-items builds, runs and reads the expected values.
+  /// - Throws: Errors that the kernel does not cause, such as a lack of memory: the choice of kernels, and so the bits
+  ///   of results, must not depend on them.
   func works(_ subgroup: KernelTarget.Subgroup) throws(DeviceError) -> Bool {
     var target = target
     target.subgroup = subgroup

@@ -2,7 +2,7 @@ import ApusDevice
 import COpenCL
 import Glibc
 
-/// Host copies of uploads under way: the queue reads them after the call that started it returned.
+/// Host copies of pending uploads: the queue reads them after the call that started the upload has returned.
 struct StagingBlocks {
   private struct Block {
     var bytes: UnsafeMutableRawPointer
@@ -16,7 +16,7 @@ struct StagingBlocks {
 
   init(_ api: OpenCLFunctions) { self.api = api }
 
-  /// A block of at least `byteCount` bytes that no upload reads any more; `nil` where the host has no memory for one.
+  /// Returns a block of at least `byteCount` bytes that no pending upload reads; `nil` if the host is out of memory.
   mutating func take(_ byteCount: Int) -> (bytes: UnsafeMutableRawPointer, capacity: Int)? {
     reclaim()
     if let index = free.firstIndex(where: { $0.capacity >= byteCount && $0.capacity <= 4 * byteCount + 4096 }) {
@@ -29,7 +29,7 @@ struct StagingBlocks {
     return (bytes, capacity)
   }
 
-  /// Marks a block as read until `event` is complete.
+  /// Marks a block as in use until `event` is complete.
   mutating func put(_ bytes: UnsafeMutableRawPointer, _ capacity: Int, until event: cl_event?) {
     busy.append(Block(bytes: bytes, capacity: capacity, event: event))
   }
@@ -43,7 +43,7 @@ struct StagingBlocks {
     free = []
   }
 
-  /// Uploads complete in order, so it is enough to look at the oldest.
+  /// Frees the blocks of completed uploads. Uploads complete in order, so the search stops at the first pending one.
   private mutating func reclaim() {
     var done = 0
     while done < busy.count, isComplete(busy[done].event) { done += 1 }
@@ -67,10 +67,10 @@ struct StagingBlocks {
 }
 
 extension OpenCLDriver {
-  /// Copies above this size wait for the queue instead of being doubled in host memory.
+  /// Larger uploads wait for the queue instead of being copied in host memory.
   private static let stagingLimit = 64 << 20
 
-  /// A read under way.
+  /// A pending read.
   struct Transfer: @unchecked Sendable { let event: cl_event }
 
   func copyIn(_ source: UnsafeRawBufferPointer, to memory: Memory) throws(DeviceError) {
@@ -107,7 +107,8 @@ extension OpenCLDriver {
     try check(status, "copying to the host")
   }
 
-  /// Drivers that allocate lazily find out at the first use of a buffer that it does not fit.
+  /// Throws the error of a failed copy. Drivers that allocate lazily report a lack of memory at the first use of a
+  /// buffer.
   private func checkMemory(_ status: cl_int, byteCount: Int) throws(DeviceError) {
     guard status != CL_SUCCESS else { return }
     if OpenCLStatus(code: status).isOutOfMemory {

@@ -5,7 +5,7 @@ import COpenCL
 final class OpenCLDriver: GPUDriver, @unchecked Sendable {
   struct Memory: @unchecked Sendable, Equatable {
     let object: cl_mem
-    /// Tells it from memory that was freed and may have had the same address.
+    /// Distinguishes the block from freed memory that may have had the same address.
     let number: Int
   }
 
@@ -30,10 +30,10 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
   let options: GPUOptions
   let context: cl_context
   private(set) var queue: cl_command_queue
-  /// Launches whose times are noted, and those whose times are known; `nil` where nothing is profiled.
+  /// The current profile; `nil` while nothing is profiled.
   var profile: LaunchProfile?
   var staging: StagingBlocks
-  /// Blocks of memory so far.
+  /// The number of blocks allocated so far.
   private var memoryCount = 0
   let builders: KernelBuilders?
 
@@ -71,7 +71,7 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
     _ = api.clReleaseContext(context)
   }
 
-  /// A queue that notes when its work begins and ends, or one that does not.
+  /// Creates a queue; `noting` enables profiling of its commands.
   private static func queue(
     _ context: cl_context, _ entry: OpenCLEntry, noting: Bool
   ) throws(DeviceError) -> cl_command_queue {
@@ -83,7 +83,7 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
     return queue
   }
 
-  /// Waits for all work, and goes on with a new queue.
+  /// Waits for all work and replaces the queue.
   func replaceQueue(noting: Bool) throws(DeviceError) {
     try synchronize()
     let next = try Self.queue(context, entry, noting: noting)
@@ -91,7 +91,7 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
     queue = next
   }
 
-  /// Throws the error that a failed call stands for.
+  /// Throws the error of a failed call; does nothing on success.
   func check(_ status: cl_int, _ activity: @autoclosure () -> String) throws(DeviceError) {
     guard status != CL_SUCCESS else { return }
     throw OpenCLStatus(code: status).error(device: info.identifier, activity: activity())
@@ -121,8 +121,8 @@ extension OpenCLDriver {
     return Memory(object: object, number: memoryCount)
   }
 
-  /// Fills new memory with zeros: kernels read whole registers where fewer elements are left, and what
-  /// else is in them should be the same in every run. In pieces: some drivers fail on large sizes.
+  /// Fills new memory with zeros: kernels read whole registers at the end of a row, and the lanes past the end must
+  /// have the same values in every run. The fill is split into pieces, because some drivers fail on large sizes.
   private func clear(_ object: cl_mem, byteCount: Int) throws(DeviceError) {
     let piece = 256 << 20
     var zero: UInt64 = 0

@@ -2,8 +2,8 @@ import ApusDevice
 import COpenCL
 
 extension OpenCLEntry {
-  /// What the device's kernels depend on.
-  /// - Parameter kernelClass: The shapes of kernels, where they are not those that fit the device's type.
+  /// Returns the properties that the device's kernels depend on.
+  /// - Parameter kernelClass: The kernel class; `nil` for the class that fits the device's type.
   func target(_ kernelClass: KernelTarget.Class?) -> KernelTarget {
     var target = KernelTarget(
       dialect: "prelude/opencl.h", kernelClass: kernelClass ?? (isCPU ? .cpu : .gpu),
@@ -16,8 +16,9 @@ extension OpenCLEntry {
     return target
   }
 
-  /// The sub-groups that kernels may have, by what the device says of itself; the best come first. Of devices that give
-  /// kernels sub-groups as they see fit those that can be told the size; NVIDIA's say nothing and have 32 always.
+  /// The sub-group configurations that kernels may use, by the device's extensions, best first. Devices with variable
+  /// sub-group sizes must let kernels require a size. NVIDIA's devices do not report sub-groups; their size is always
+  /// 32.
   var subgroups: [KernelTarget.Subgroup] {
     if vendor == .nvidia { return [KernelTarget.Subgroup(size: 32, access: .ptx)] }
     let extensions = text(CL_DEVICE_EXTENSIONS).split(separator: " ")
@@ -29,8 +30,9 @@ extension OpenCLEntry {
       .map { KernelTarget.Subgroup(size: 16, access: $0.access) }
   }
 
-  /// Of a CPU: how many vectors of 16 numbers of 32 bits its registers hold. Those are as wide as the device says:
-  /// 32 registers of 512 bits with AVX-512, 16 of 256 with AVX2, 16 of 128 with SSE and 32 with NEON.
+  /// For CPUs: the number of vectors of 16 32-bit elements that the registers hold. The device reports the register
+  /// width: 32 registers of 512 bits with AVX-512, 16 of 256 bits with AVX2, 16 of 128 bits with SSE and 32 of 128 bits
+  /// with NEON.
   private var registerCount: Int {
     switch number(CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, cl_uint.self) {
     case 16...: return 32
@@ -44,7 +46,7 @@ extension OpenCLEntry {
     }
   }
 
-  /// There are measurements for CPUs with AVX-512.
+  /// The tuning file; there are measurements only for CPUs with AVX-512.
   private var tuningFile: String? {
     let platform = platformText(CL_PLATFORM_NAME)
     guard registerCount == 32 else { return nil }

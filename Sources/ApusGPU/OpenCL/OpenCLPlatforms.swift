@@ -5,7 +5,7 @@ import COpenCL
 struct OpenCLFunctions: @unchecked Sendable {
   let table: UnsafePointer<COpenCLFunctions>
 
-  /// The loader of this process, or the reason why there is none.
+  /// Returns the loader of this process, or throws the reason why there is none.
   static func open() throws(DeviceError) -> OpenCLFunctions {
     guard let table = copencl_functions() else {
       throw .unavailable(
@@ -25,10 +25,10 @@ struct OpenCLEntry: @unchecked Sendable {
   let device: cl_device_id
   let index: Int
   let api: OpenCLFunctions
-  /// Which of several equal parts of the device it is, where it is one.
+  /// The sub-device; `nil` for a whole device.
   var part: Part?
 
-  /// A part of a device's compute units, released with the last reference.
+  /// A sub-device: one of several equal parts of a device's compute units. It is released with the last reference.
   final class Part: @unchecked Sendable {
     let number, count: Int
     private let device: cl_device_id
@@ -43,11 +43,11 @@ struct OpenCLEntry: @unchecked Sendable {
 
   private static let enumeration = Lock()
 
-  /// Every device of every platform, in the order the loader names them.
+  /// Returns every device of every platform, in the order of the loader.
   /// - Throws: `DeviceError.unavailable` when there is no loader, no platform or no device.
   static func all() throws(DeviceError) -> [OpenCLEntry] {
     let api = try OpenCLFunctions.open()
-    // PoCL tells a thread that it has no devices while another one's first question starts it up.
+    // PoCL reports no devices to a thread while the first query of another thread initializes it.
     enumeration.lock()
     defer { enumeration.unlock() }
     PoCLCache.prepare()
@@ -90,8 +90,8 @@ struct OpenCLEntry: @unchecked Sendable {
 // MARK: - Parts
 
 extension OpenCLEntry {
-  /// Part `number`, from 0, of `count` equal parts of the device's compute units: a device of its own.
-  /// - Throws: `DeviceError.unavailable` where the device cannot be divided so.
+  /// Returns sub-device `number` (from 0) of `count` equal parts of the device's compute units.
+  /// - Throws: `DeviceError.unavailable` if the device cannot be divided into these parts.
   func part(_ number: Int, of count: Int) throws(DeviceError) -> OpenCLEntry {
     let units = self.number(CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint.self)
     let name = "\(identifier).\(number)/\(count)"

@@ -10,7 +10,7 @@ struct OpenCLStatus: Hashable {
       .contains(code)
   }
 
-  /// Whether the device or the connection to it is gone.
+  /// Whether the device or the connection to it is lost.
   var isLoss: Bool {
     [CL_DEVICE_NOT_AVAILABLE, CL_INVALID_COMMAND_QUEUE, CL_INVALID_CONTEXT, CL_INVALID_EVENT].contains(code)
       || code <= -9999

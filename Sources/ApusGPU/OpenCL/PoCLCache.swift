@@ -2,20 +2,20 @@ import ApusFiles
 import Glibc
 import Synchronization
 
-/// The folder in which PoCL keeps what it builds, and runs it from.
+/// The directory in which PoCL stores its builds, and from which it loads them.
 ///
-/// Its own choice is a folder that it neither checks nor keeps from others, so it gets one in Apus's cache, unless the
-/// user has named another with `POCL_CACHE_DIR`. It reads the variable when its devices are first asked for.
+/// PoCL neither checks its default directory nor protects it from other users. So its cache is in Apus's cache
+/// directory, unless the user sets `POCL_CACHE_DIR`. PoCL reads the variable when its devices are first queried.
 enum PoCLCache {
   private static let isPrepared = Atomic(false)
 
-  /// Done once, ahead of the first question to a platform.
+  /// Sets the directory once, before the first query of a platform.
   static func prepare() {
     guard !isPrepared.exchange(true, ordering: .acquiringAndReleasing) else { return }
     prepare(in: GPUOptions.environment.cacheDirectory)
   }
 
-  /// With less room than this, builds fail in ways that do not name the reason.
+  /// With less free space than this, builds fail without naming the reason.
   private static let leastFreeByteCount = 16 << 20
 
   private static var variable: String? {
@@ -25,7 +25,7 @@ enum PoCLCache {
   private static func prepare(in cache: String?) {
     guard let cache else { return }
     if variable == nil {
-      // With an empty one PoCL ends the process.
+      // PoCL ends the process if the variable is empty.
       unsetenv("POCL_CACHE_DIR")
       let folder = cache + "/pocl"
       do throws(FileError) {
@@ -33,7 +33,8 @@ enum PoCLCache {
         try FileSystem.createPrivateDirectory(folder)
         setenv("POCL_CACHE_DIR", folder, 1)
       } catch {
-        // Others could put programs in its place. Where there is no folder at all, PoCL finds its own or says so.
+        // Other users could put programs into the directory, so the kernel cache is disabled. If there is no directory
+        // at all, PoCL chooses its own or reports an error.
         if FileSystem.exists(folder) || FileSystem.exists(cache) { setenv("POCL_KERNEL_CACHE", "0", 0) }
       }
     }

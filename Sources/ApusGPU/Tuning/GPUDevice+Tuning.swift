@@ -6,7 +6,7 @@ extension GPUDevice {
   func finishTuning() throws(DeviceError) { tuner.finish() }
   func forgetTuning() throws(DeviceError) { tuner.forget() }
 
-  /// Measures the kernels of each step of a plan that has several, if that is asked for.
+  /// While tuning is active, measures the candidate kernels of each matrix product and convolution of a plan.
   func tuneSteps(of plan: Plan) throws(DeviceError) {
     guard tuner.isActive else { return }
     for step in plan.steps {
@@ -20,7 +20,7 @@ extension GPUDevice {
   private func tune(_ plan: Plan) throws(DeviceError) {
     let lowering = try lower(plan, tuner.choices)
     for var decision in lowering.decisions where decision.candidates.count > 1 && tuner.begins(decision.problem) {
-      // What is taken without a measurement comes first.
+      // The shape that is used without a measurement comes first.
       if let usual = tuner.usual(decision.problem), let place = decision.candidates.firstIndex(of: usual) {
         decision.candidates.swapAt(0, place)
       }
@@ -28,7 +28,7 @@ extension GPUDevice {
       do throws(DeviceError) {
         tuner.add(try Measurement(self, plan).record(decision, cost))
       } catch {
-        // Copies of what the step reads and writes need not fit where the plan does.
+        // Copies of the step's operands may not fit in memory although the plan does.
         guard case .outOfMemory(_, let requested, let used, let available) = error else { throw error }
         let reason =
           "too large: \(requested.byteText) asked for, \(used.byteText) in use, \(available.byteText) in all"
@@ -40,7 +40,7 @@ extension GPUDevice {
 }
 
 extension Plan {
-  /// A plan of one step, whose values are inputs and outputs of their own.
+  /// Returns a plan of one step, whose values are inputs and outputs of the plan.
   func alone(_ step: PlannedStep) -> Plan {
     var plan = Plan(scalars: scalars)
     let written = Set(step.step.results)
@@ -62,17 +62,18 @@ extension Plan {
   }
 }
 
-/// Whether shares of another's time are those of a kernel that is clearly faster: it saves a twentieth or more, and few
-/// shares say otherwise. Less is within the noise.
+/// Whether ratios of a kernel's time to another's show that it is clearly faster: the median is at most 0.95, and at
+/// least three quarters of the ratios are below 1. Smaller gains are within the noise.
 func isClearlyLess(_ shares: [Double]) -> Bool {
   shares.median <= 0.95 && shares.count { $0 < 1 } * 4 >= 3 * shares.count
 }
 
-/// The times of kernels for one step, on numbers without meaning.
+/// A measurement of the candidate kernels of one step, on arbitrary values.
 private struct Measurement<Driver: GPUDriver> {
   private typealias Candidate = (name: String, executable: GPUExecutable<Driver>, digest: [UInt8])
 
-  /// How long a candidate runs between two looks at the clock, and how often that is done.
+  /// The seconds of a timing, the number of rounds over all candidates, and the maximum number of timings in a
+  /// comparison.
   private let sample = 0.004
   private let rounds = 8
   private let comparisons = 16
@@ -102,7 +103,7 @@ private struct Measurement<Driver: GPUDriver> {
       do throws(DeviceError) {
         candidates.append(try ready(name, choice.problem))
       } catch {
-        // Neither memory nor a device that is gone is the kernel's fault.
+        // A lack of memory or a lost device is not the kernel's fault.
         switch error {
         case .outOfMemory, .lost: throw error
         default: outcomes[name] = .failed(error.description)
@@ -120,7 +121,7 @@ private struct Measurement<Driver: GPUDriver> {
       chosen: fastest.map { candidates[$0].name })
   }
 
-  /// A candidate that ran once.
+  /// Prepares a candidate and runs it once.
   private func ready(_ name: String, _ problem: String) throws(DeviceError) -> Candidate {
     var choices = TuningTable()
     choices[problem] = name
@@ -135,7 +136,7 @@ private struct Measurement<Driver: GPUDriver> {
     return (name, executable, digest.finalize())
   }
 
-  /// What most candidates computed; where as many computed something else, what the earlier ones did.
+  /// Returns the digest of the results that most candidates computed; if there is a tie, the first such digest.
   private func agreement(_ digests: [[UInt8]]) -> [UInt8]? {
     var counts: [[UInt8]: Int] = [:]
     for digest in digests { counts[digest, default: 0] += 1 }
@@ -143,10 +144,11 @@ private struct Measurement<Driver: GPUDriver> {
     return digests.first { counts[$0] == most }
   }
 
-  /// The times of candidates, and which of them to take: the first one, unless another is clearly faster.
+  /// Returns the times of candidates and the index of the one to use: the first one, unless another is clearly faster.
   ///
-  /// Machines change their speed from one moment to the next. So each is compared with the first one at the same time,
-  /// and the shares of its time count; those that are far behind after some rounds drop out.
+  /// The speed of a machine varies over time. So each round times the first candidate along with the others, and
+  /// candidates are compared by the ratio of their time to that of the first one. Candidates that are far slower after
+  /// three rounds drop out.
   private func times(_ candidates: [Candidate]) throws(DeviceError) -> (seconds: [Double], fastest: Int?) {
     guard !candidates.isEmpty else { return ([], nil) }
     var repeats: [Int] = []
@@ -174,8 +176,8 @@ private struct Measurement<Driver: GPUDriver> {
     return (results.map { $0 * least }, fastest)
   }
 
-  /// The shares of another's time that a candidate takes, each of two runs between two of the other; few where it is
-  /// plain that it does not save enough.
+  /// Returns ratios of a candidate's time to another's, each from two timings of the candidate between two timings of
+  /// the other. Stops early if the candidate clearly does not save enough.
   private func compare(
     _ one: (candidate: Candidate, repeats: Int), to other: (candidate: Candidate, repeats: Int)
   ) throws(DeviceError) -> [Double] {
@@ -188,7 +190,7 @@ private struct Measurement<Driver: GPUDriver> {
     return shares
   }
 
-  /// Seconds of one of `repeats` runs.
+  /// Returns the average seconds of one of `repeats` runs.
   private func time(_ candidate: Candidate, repeats: Int) throws(DeviceError) -> Double {
     try device.synchronize()
     let began = ContinuousClock.seconds
@@ -201,12 +203,13 @@ private struct Measurement<Driver: GPUDriver> {
 }
 
 extension [Double] {
-  /// The middle one of them.
+  /// The median; for an even count, the upper of the two middle elements.
   fileprivate var median: Double { sorted()[count / 2] }
 }
 
 extension GPUDevice {
-  /// Zeros, so that a kernel that writes nothing does not show what an earlier one wrote.
+  /// Fills a buffer with zeros, so that a kernel that writes nothing does not pass with the results of an earlier
+  /// kernel.
   fileprivate func clear(_ buffer: Buffer) throws(DeviceError) {
     let zeros = [UInt8](repeating: 0, count: buffer.byteCount)
     let result = zeros.withUnsafeBytes { bytes in
@@ -215,12 +218,12 @@ extension GPUDevice {
     try result.get()
   }
 
-  /// A buffer with the same numbers in each run: from -1 to 1, with digits enough that sums differ in another order, or
-  /// small integers.
+  /// Returns a buffer with the same values in each run: numbers from -1 to 1 with enough digits that sums depend on the
+  /// order of additions, or small integers.
   fileprivate func buffer(of value: Plan.Value) throws(DeviceError) -> Buffer {
     var state: UInt64 = 0x9E37_79B9_7F4A_7C15
     func bytes<T: BitwiseCopyable>(_ convert: (Int) -> T) -> [UInt8] {
-      // As many as no power of two is a multiple of, over and over.
+      // The values repeat with a period that divides no power of two.
       let numbers = (0..<min(value.elementCount, 8191)).map { _ in
         state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
         return convert(Int(state >> 33))

@@ -1,24 +1,25 @@
 import ApusDevice
 
-/// How a kernel cuts its work into tiles. Kernels of all shapes add in the same order and give the same bits, so that
-/// which one is taken is a matter of time alone (but for the sign of a zero where a tile of a GPU is filled up with
-/// zeros); the text is the shape's name in tables.
+/// How a kernel splits its work into tiles. Kernels of all shapes add in the same order and compute the same bits, so
+/// that the choice only affects time (except the sign of a zero where a GPU tile is padded with zeros). The description
+/// is the shape's name in tuning tables.
 protocol KernelShape: Hashable, Sendable, CustomStringConvertible {}
 
-/// The kernel that a lowering took for a step, and those that would do as well.
+/// A choice that a lowering made among several kernel shapes.
 struct KernelChoice: Hashable, Sendable {
-  /// The family, the types, and the classes of sizes.
+  /// The key of the choice: the kernel family, the types, and the size classes.
   var problem: String
-  /// The names of all shapes, the one that is taken without a measurement first: that of the least cost by the model.
+  /// The names of all shapes. The first one has the lowest cost in the model and is used without a measurement.
   var candidates: [String]
 }
 
 extension PlanLowering {
-  /// The shape of a kernel: the one that was found to be the fastest for sizes like these, else that of the least cost.
+  /// Chooses the shape of a kernel: the one measured to be the fastest for such sizes, else the one with the lowest
+  /// cost.
   /// - Parameters:
-  ///   - problem: What the choice is known by, see ``KernelChoice``.
+  ///   - problem: The key of the choice, see ``KernelChoice``.
   ///   - usual: The shapes among which the model chooses: few, so that plans share kernels.
-  ///   - others: Shapes that only a measurement takes.
+  ///   - others: Shapes that are used only if a measurement selects them.
   ///   - cost: An estimate of the time, in any unit.
   mutating func choose<Shape: KernelShape>(
     _ problem: @autoclosure () -> String, among usual: [Shape], or others: [Shape], cost: (Shape) -> Int
@@ -31,7 +32,7 @@ extension PlanLowering {
     return choices[problem].flatMap { name in all.first { $0.description == name } } ?? best
   }
 
-  /// Sizes of one class share what is measured: those up to the same power of two.
+  /// Returns the class of a size: its binary logarithm, rounded up. Sizes of one class share measurements.
   static func sizeClass(_ size: Int) -> Int {
     size <= 1 ? 0 : Int.bitWidth - (size - 1).leadingZeroBitCount
   }

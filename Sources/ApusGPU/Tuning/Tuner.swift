@@ -1,12 +1,12 @@
 import ApusDevice
 
-/// The choices of a device among kernels, and the state of a measurement of more of them.
+/// The kernel choices of a device, and the state of a tuning run.
 final class Tuner: @unchecked Sendable {
   private let target: KernelTarget
   private let fingerprint: [String]
   private let store: ProgramStore?
   private let lock = Lock()
-  /// What ships with the engine, overridden by what was measured here.
+  /// The choices that ship with the engine, and the measurements on this machine, which override them.
   private let shipped: TuningTable
   private var measured: TuningTable
   private var report: (@Sendable (TuningRecord) -> Void)?
@@ -19,7 +19,7 @@ final class Tuner: @unchecked Sendable {
     measured = .stored(in: store, fingerprint: fingerprint, target: target)
   }
 
-  /// The shapes to take.
+  /// The kernel shapes to use.
   var choices: TuningTable {
     lock.lock()
     defer { lock.unlock() }
@@ -42,7 +42,7 @@ final class Tuner: @unchecked Sendable {
     seen = []
   }
 
-  /// Ends the measurement.
+  /// Ends the tuning run.
   func finish() {
     lock.lock()
     defer { lock.unlock() }
@@ -59,15 +59,15 @@ final class Tuner: @unchecked Sendable {
     measured.write(to: store, fingerprint: fingerprint, target: target)
   }
 
-  /// Whether a problem was not measured yet; from then on it was.
+  /// Returns whether a problem is not measured yet, and marks it as measured.
   func begins(_ problem: String) -> Bool {
     lock.lock()
     defer { lock.unlock() }
     return report != nil && seen.insert(problem).inserted
   }
 
-  /// Takes a choice and keeps it at once: a measurement of many problems may be interrupted. What could not be measured
-  /// leaves an earlier choice as it is.
+  /// Adopts a choice and stores it at once, because tuning of many problems may be interrupted. A problem that could
+  /// not be measured keeps its earlier choice.
   func add(_ record: TuningRecord) {
     lock.lock()
     if let chosen = record.chosen {

@@ -1,14 +1,14 @@
 import ApusDevice
 
-/// Which shapes of kernels were found to be the fastest: names by problem, see ``KernelChoice``.
+/// The kernel shapes that were measured to be the fastest: names by problem, see ``KernelChoice``.
 ///
-/// The text has a line `problem = name` for each; empty lines and those that begin with `#` say nothing.
+/// The text has one line `problem = name` per problem; empty lines and lines that begin with `#` are ignored.
 struct TuningTable: Hashable, Sendable {
   private var names: [String: String] = [:]
 
   init() {}
 
-  /// The lines that can be understood; others are left out.
+  /// Parses a table; malformed lines are ignored.
   init(_ text: String) {
     for line in text.split(whereSeparator: \.isNewline) where !line.hasPrefix("#") {
       let parts = line.split(separator: " = ", maxSplits: 1)
@@ -21,12 +21,12 @@ struct TuningTable: Hashable, Sendable {
     set { names[problem] = newValue }
   }
 
-  /// A line for each problem, in the order of their names.
+  /// One line per problem, sorted by problem.
   var text: String {
     names.sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)\n" }.joined()
   }
 
-  /// The choices of `other`, and those of this table where it has none.
+  /// Returns the choices of `other`, and the choices of this table for all other problems.
   func overridden(by other: TuningTable) -> TuningTable {
     var table = self
     table.names.merge(other.names) { $1 }
@@ -37,7 +37,7 @@ struct TuningTable: Hashable, Sendable {
 // MARK: - Tables that come with the engine
 
 extension TuningTable {
-  /// What was measured on devices like this one, and ships with the engine.
+  /// Returns the table that ships with the engine for devices like this one.
   static func shipped(for target: KernelTarget) -> TuningTable {
     guard let name = target.tuningFile else { return TuningTable() }
     return TuningTable(KernelPrelude.file("tuning/\(name).txt"))
@@ -47,14 +47,14 @@ extension TuningTable {
 // MARK: - Tables of this machine
 
 extension TuningTable {
-  /// Changed whenever kernels change so that another shape may be the fastest.
+  /// Must change whenever a change of kernels may make another shape the fastest.
   private static let version = "tuning 2"
 
   private static func key(_ fingerprint: [String], _ target: KernelTarget) -> String {
     ProgramStore.key(of: [version, target.kernelClass.rawValue, String(target.computeUnits)] + fingerprint)
   }
 
-  /// What `apus tune` stored for a device.
+  /// Returns the table that `apus tune` stored for a device.
   static func stored(in store: ProgramStore?, fingerprint: [String], target: KernelTarget) -> TuningTable {
     let bytes = store?.read(key: key(fingerprint, target))
     return bytes.map { TuningTable(String(decoding: $0, as: UTF8.self)) } ?? TuningTable()

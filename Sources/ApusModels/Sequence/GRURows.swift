@@ -1,5 +1,5 @@
 extension ImageNetwork {
-  /// Gated recurrent units, 128 of them, over the 28 rows of an image, and a dense layer on its last state.
+  /// A GRU with 128 units over the 28 rows of an image, and a dense layer on its last state.
   public static let gru = ImageNetwork(
     layers: LayerList([
       .rows, .recurrent(.init(.gru, units: 128)), .dense(units: 10, hasBias: true),
@@ -7,7 +7,7 @@ extension ImageNetwork {
 }
 
 extension ModelDescription {
-  /// The rows of an image through gated recurrent units.
+  /// A GRU over the rows of an image.
   public static let gru = ModelDescription(
     name: "gru", summary: "gated recurrent units over image rows, 28 times 28-128, then 10",
     kind: .images(.gru), recipe: Recipe(learningRate: 2e-3))

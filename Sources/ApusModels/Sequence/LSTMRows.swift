@@ -1,5 +1,5 @@
 extension ImageNetwork {
-  /// A long short-term memory of 128 over the 28 rows of an image, and a dense layer on its last state.
+  /// An LSTM with 128 units over the 28 rows of an image, and a dense layer on its last state.
   public static let lstm = ImageNetwork(
     layers: LayerList([
       .rows, .recurrent(.init(.lstm, units: 128)), .dense(units: 10, hasBias: true),
@@ -7,7 +7,7 @@ extension ImageNetwork {
 }
 
 extension ModelDescription {
-  /// The rows of an image through a long short-term memory.
+  /// An LSTM over the rows of an image.
   public static let lstm = ModelDescription(
     name: "lstm", summary: "long short-term memory over image rows, 28 times 28-128, then 10",
     kind: .images(.lstm), recipe: Recipe(learningRate: 2e-3))

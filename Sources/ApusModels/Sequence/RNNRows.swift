@@ -1,5 +1,5 @@
 extension ImageNetwork {
-  /// A recurrent network of 128 over the 28 rows of an image, and a dense layer on its last state.
+  /// A recurrent network with 128 units over the 28 rows of an image, and a dense layer on its last state.
   public static let rnn = ImageNetwork(
     layers: LayerList([
       .rows, .recurrent(.init(.rnn, units: 128)), .dense(units: 10, hasBias: true),
@@ -7,7 +7,7 @@ extension ImageNetwork {
 }
 
 extension ModelDescription {
-  /// The rows of an image through a plain recurrent layer.
+  /// A plain recurrent layer over the rows of an image.
   public static let rnn = ModelDescription(
     name: "rnn", summary: "recurrent network over image rows, 28 times 28-128, then 10",
     kind: .images(.rnn), recipe: Recipe(learningRate: 1e-3))

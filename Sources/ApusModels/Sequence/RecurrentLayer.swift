@@ -1,7 +1,8 @@
 import ApusNN
 import ApusTensor
 
-/// Images as sequences of their rows: `[batch, channels, height, width]` to `[batch, height, channels · width]`.
+/// Converts images to sequences of their rows: `[batch, channels, height, width]` to
+/// `[batch, height, channels · width]`.
 public struct Rows: Layer {
   public init() {}
   public var members: [ModuleMember] { [] }
@@ -17,13 +18,13 @@ public struct Rows: Layer {
 }
 
 /// A recurrent layer in a chain: `[batch, time, features]` to the last state `[batch, size]`, or to the states of all
-/// times `[batch, time, size]`. With both directions, the last states of both stand side by side.
+/// time steps `[batch, time, size]`. The states of both directions are concatenated.
 public struct RecurrentLayer: Layer {
   private let layer: LayerList.Recurrent
   private let module: any Module
   private let run: @Sendable (Tensor) -> (output: Tensor, state: Tensor)
 
-  /// The layer that a list describes, for `inputs` features.
+  /// The layer described by a list, for `inputs` features.
   public init(_ layer: LayerList.Recurrent, inputs: Int) {
     self.layer = layer
     switch layer.kind {
@@ -56,7 +57,7 @@ public struct RecurrentLayer: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor {
     let found = run(x)
     if layer.givesAll { return found.output }
-    // [layers · directions, batch, units]: those of the last layer.
+    // The states are [layers · directions, batch, units]: select the last layer.
     let count = layer.isBidirectional ? 2 : 1
     let states = found.state.slice(axis: 0, from: found.state.shape[0] - count, count: count)
     return states.transposed([1, 0, 2]).flattened(from: 1)

@@ -2,21 +2,21 @@ import ApusNN
 import ApusTensor
 
 extension ImageNetwork {
-  /// The model for rows of a table: the chain of layers, behind a `TableEmbedding` where features hold codes. Its keys
-  /// then count from 1.
+  /// The model for rows of a table: the chain of layers, preceded by a `TableEmbedding` if there are categorical
+  /// features. The keys of the chain then start at 1.
   ///
   /// - Parameters:
   ///   - width: the number of features.
-  ///   - codes: those that hold codes.
-  ///   - outputs: those of the last layer, which is dense: one for each class, or one for a number.
-  /// - Throws: `ModelError` unless this is a chain of layers that take features, `LayerListError` where they do not fit.
+  ///   - codes: the features that contain codes.
+  ///   - outputs: the number of outputs of the last layer, which is dense: one for each class, or a single number.
+  /// - Throws: `ModelError` unless this is a chain of layers for features, `LayerListError` if the layers do not fit.
   public func tableModel(width: Int, codes: [TableEmbedding.Code] = [], outputs: Int) throws -> Sequential {
     let list = try tableLayers(outputs)
     let chain = try list.model(for: [TableEmbedding.outputWidth(of: width, codes: codes)])
     return codes.isEmpty ? chain : Sequential([TableEmbedding(width: width, codes: codes)] + chain.layers)
   }
 
-  /// Refuses a model of a table that a device cannot train, before any of its parameters is made.
+  /// Throws if a device has too little memory to train a model of a table, before any parameter is allocated.
   public func checkTableMemory(
     width: Int, codes: [TableEmbedding.Code] = [], outputs: Int, rule: any UpdateRule, device: ComputeDevice = .current
   ) throws {
@@ -26,7 +26,7 @@ extension ImageNetwork {
       parameters: stages.reduce(embedded) { $0 + $1.parameterCount }, rule: rule, device: device)
   }
 
-  /// Refuses networks that take images alone.
+  /// Throws for networks that accept only images.
   public func checkTakesTables() throws(ModelError) {
     guard let layers else {
       throw .misfit("the network takes images; a table is for chains of dense layers, such as mlp")
@@ -47,7 +47,7 @@ extension ImageNetwork {
 }
 
 extension LayerList {
-  /// The first layer that takes no features.
+  /// The first layer that does not accept features.
   fileprivate var imageLayer: Layer? {
     for layer in layers {
       switch layer {

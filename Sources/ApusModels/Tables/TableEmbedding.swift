@@ -1,20 +1,20 @@
 import ApusNN
 import ApusTensor
 
-/// Rows of a table with codes in the places of categories: `[batch, width]` to `[batch, outputs]`, float32.
+/// Encodes rows of a table whose categories are codes: `[batch, width]` to `[batch, outputs]`, float32.
 ///
-/// Features that hold numbers pass through, in their order; behind them stands for each feature of codes, in their order,
-/// a row of a table of its own (Guo, Berkhahn: "Entity embeddings of categorical variables", 2016). Rows start as those
-/// of `Embedding`, but for that of code 0, which stands for what is unknown or missing: it starts as zeros, and stays so
-/// unless training rows have it.
+/// Numeric features pass through in order. After them follows, for each categorical feature in order, a row of its
+/// embedding table (Guo, Berkhahn: "Entity embeddings of categorical variables", 2016). The tables are initialized as
+/// in `Embedding`, except row 0, which represents unknown or missing values: it is initialized with zeros and changes
+/// only if training rows contain code 0.
 ///
 /// Keys are `embeddings.0.weight`, `embeddings.1.weight`, …, each `[count, outputWidth(count)]`.
 public struct TableEmbedding: Layer {
-  /// A feature that holds codes `0 ..< count`.
+  /// A feature that contains codes `0 ..< count`.
   public struct Code: Hashable, Sendable {
-    /// Its place among the features.
+    /// Its index among the features.
     public var feature: Int
-    /// How many different codes there are.
+    /// The number of different codes.
     public var count: Int
 
     public init(feature: Int, count: Int) {
@@ -25,14 +25,14 @@ public struct TableEmbedding: Layer {
 
   private let embeddings: [Embedding]
   private let features: [Int]
-  /// The features between those of codes.
+  /// The ranges of numeric features between the categorical ones.
   private let runs: [Range<Int>]
   private let width: Int
 
   /// - Parameters:
   ///   - width: the number of features.
-  ///   - codes: those that hold codes, by ascending place.
-  /// - Precondition: places ascend below `width`, and counts are positive.
+  ///   - codes: the features that contain codes, in ascending order of index.
+  /// - Precondition: indices ascend and are below `width`, and counts are positive.
   public init(width: Int, codes: [Code]) {
     let places = codes.map(\.feature)
     guard zip([-1] + places, places + [width]).allSatisfy({ $0 < $1 }), codes.allSatisfy({ $0.count > 0 }) else {
@@ -48,10 +48,10 @@ public struct TableEmbedding: Layer {
     }
   }
 
-  /// The numbers that stand for one of `count` codes: `min(50, (count + 1) / 2)`.
+  /// The size of the vector that represents one of `count` codes: `min(50, (count + 1) / 2)`.
   public static func outputWidth(_ count: Int) -> Int { min(50, (count + 1) / 2) }
 
-  /// The number of outputs for a row.
+  /// The size of the output for a row.
   public static func outputWidth(of width: Int, codes: [Code]) -> Int {
     width - codes.count + codes.reduce(0) { $0 + outputWidth($1.count) }
   }

@@ -1,7 +1,7 @@
 import ApusNN
 
 extension ModelDescription {
-  /// Two layers of long short-term memory of 256 over characters.
+  /// Two LSTM layers of width 256 over characters.
   public static let charLSTM = ModelDescription(
     name: "char-lstm", summary: "language model: two LSTM layers of 256 over characters",
     kind: .language(

@@ -1,7 +1,7 @@
 import ApusNN
 
 extension ModelDescription {
-  /// Four layers of causal attention of 256 with 8 heads over characters.
+  /// Four Transformer layers of width 256 with 8 heads and causal attention over characters.
   public static let charTransformer = ModelDescription(
     name: "char-transformer", summary: "language model: four Transformer layers of 256, 8 heads, over characters",
     kind: .language(

@@ -1,7 +1,7 @@
 import ApusNN
 import ApusTensor
 
-/// Embeddings, a long short-term memory and a dense layer, over every token: integers `[batch, time]` to logits
+/// Embeddings, LSTM layers and a dense layer, applied at every token: integers `[batch, time]` to logits
 /// `[batch, time, vocabulary]` (Mikolov et al., 2010; Graves, 2013).
 public struct LSTMLanguageModel: LanguageModel {
   let embedding: Embedding
@@ -9,7 +9,7 @@ public struct LSTMLanguageModel: LanguageModel {
   let dropout: Dropout
   let output: Linear
 
-  /// - Parameter dropout: the share that is left out between layers and ahead of the outputs.
+  /// - Parameter dropout: the dropout rate between layers and before the output layer.
   public init(vocabulary count: Int, width: Int, depth: Int, dropout: Double = 0) {
     embedding = Embedding(count, width)
     lstm = LSTM(width, width, layers: depth, isBatchFirst: true, dropout: dropout)

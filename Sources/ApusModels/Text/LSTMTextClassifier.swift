@@ -2,15 +2,15 @@ import ApusData
 import ApusNN
 import ApusTensor
 
-/// Embeddings, a long short-term memory in both directions, the mean of its states over the text and a dense layer:
-/// integers `[batch, time]`, filled up with token 0, to logits `[batch, classes]`.
+/// Embeddings, a bidirectional LSTM, the mean of its states over the text and a dense layer: integers `[batch, time]`,
+/// padded with token 0, to logits `[batch, classes]`.
 public struct LSTMTextClassifier: Layer {
   let embedding: Embedding
   let lstm: LSTM
   let dropout: Dropout
   let output: Linear
 
-  /// - Parameter width: of the embeddings; each direction has states of half of it.
+  /// - Parameter width: the size of the embeddings; the states of each direction have half that size.
   public init(vocabulary count: Int, width: Int, depth: Int, dropout: Double = 0, classes: Int) {
     embedding = Embedding(count, width, paddingIndex: Int(ReservedToken.padding))
     let size = max(1, width / 2)
@@ -21,7 +21,7 @@ public struct LSTMTextClassifier: Layer {
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
     let isText = isText(x)
-    // A row of padding alone has one time, which the mean leaves out.
+    // A row of padding alone has length 1; the mean ignores its element.
     let lengths = isText.cast(to: .int32).sum(axis: 1).clamped(lower: 1)
     let vectors = LayerTrace.run("embedding", embedding, x) { embedding($0) }
     let states = LayerTrace.run("lstm", lstm, vectors) { lstm($0, lengths: lengths).output }

@@ -3,15 +3,15 @@ import ApusNN
 import ApusTensor
 import Glibc
 
-/// How the next token is drawn from a model's logits.
+/// How the next token is sampled from a model's logits.
 public struct Sampling: Hashable, Sendable {
-  /// Logits are divided by it: below 1 the likely becomes likelier. 0 takes the likeliest token.
+  /// The divisor of the logits: values below 1 favor the most likely tokens. 0 always selects the most likely token.
   public var temperature: Double
-  /// Only so many of the likeliest tokens are drawn from (Fan, Lewis, Dauphin, 2018).
+  /// Samples only from the `topK` most likely tokens (Fan, Lewis, Dauphin, 2018).
   public var topK: Int?
-  /// Only the likeliest tokens that together reach this probability are drawn from (Holtzman et al., 2020).
+  /// Samples only from the most likely tokens whose total probability reaches `topP` (Holtzman et al., 2020).
   public var topP: Double?
-  /// Equal seeds draw equal tokens.
+  /// Equal seeds sample equal tokens.
   public var seed: UInt64
 
   /// - Precondition: `temperature` is not negative, `topK` is positive, `topP` is in 0 … 1.
@@ -25,14 +25,14 @@ public struct Sampling: Hashable, Sendable {
     self.seed = seed
   }
 
-  /// Draws a token. Tokens that fill up are never drawn.
+  /// Samples a token. Padding is never sampled.
   ///
   /// - Parameters:
-  ///   - logits: of all tokens.
-  ///   - position: which draw it is; each has a random number of its own.
+  ///   - logits: the logits of all tokens.
+  ///   - position: the index of the draw, which determines its random number.
   func token(_ logits: [Float], position: Int) -> Int32 {
     var ranked = logits.indices.filter { $0 != Int(ReservedToken.padding) }
-    // Of equal logits the first token is ahead, so that a draw depends on nothing else.
+    // Equal logits are ordered by token, so that the result is deterministic.
     ranked.sort { (logits[$1], $0) < (logits[$0], $1) }
     guard temperature > 0, let best = ranked.first else { return Int32(ranked.first ?? 0) }
     if let topK { ranked = Array(ranked.prefix(topK)) }
@@ -53,14 +53,15 @@ public struct Sampling: Hashable, Sendable {
   }
 }
 
-/// Goes on with a text.
+/// Continues a text.
 ///
 /// - Parameters:
-///   - prompt: the tokens to go on from, at least one.
-///   - count: how many tokens are made, 0 or more.
-///   - each: is given each token as it is drawn; `false` ends the text.
-/// - Returns: the tokens behind the prompt.
-/// - Throws: `ModelError.notFinite` when the model gives NaN, a `DeviceError`, or what `each` throws.
+///   - prompt: the tokens to continue, at least one.
+///   - count: the number of tokens to generate, 0 or more.
+///   - each: receives each generated token; `false` ends the text.
+/// - Returns: the tokens after the prompt.
+/// - Throws: `ModelError.notFinite` if the model's output contains NaN, a `DeviceError`, or any error that `each`
+///   throws.
 @discardableResult
 public func generateTokens<Model: LanguageModel>(
   _ model: Model, prompt: [Int32], count: Int, sampling: Sampling = Sampling(),
@@ -70,7 +71,7 @@ public func generateTokens<Model: LanguageModel>(
   guard count >= 0 else { fatalError("generateTokens: a count of \(count) is below 0") }
   var all = prompt
   let capacity = min(model.longestText ?? .max, prompt.count + count)
-  // On the device that the weights are on.
+  // Run on the device of the weights.
   return try withDevice(model.parameters.first?.value.device ?? .current) { () throws in
     try withMode(.inference) { () throws in
       var memory = model.memory(batch: 1, capacity: capacity)
@@ -79,7 +80,7 @@ public func generateTokens<Model: LanguageModel>(
       var seen = 0
       for position in 0..<count {
         if seen + unread.count > capacity {
-          // The memory is full: the later half of the text is read anew.
+          // The memory is full: reset it and read the last `capacity / 2` tokens again.
           memory = model.memory(batch: 1, capacity: capacity)
           unread = all.suffix(max(1, capacity / 2))
           seen = 0

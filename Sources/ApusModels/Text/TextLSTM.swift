@@ -1,5 +1,5 @@
 extension ModelDescription {
-  /// Long short-term memory in both directions over the words of a text.
+  /// A bidirectional LSTM over the words of a text.
   public static let textLSTM = ModelDescription(
     name: "text-lstm", summary: "text classifier: LSTM of 128 in both directions over words",
     kind: .texts(

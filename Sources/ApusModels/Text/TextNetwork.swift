@@ -1,16 +1,16 @@
 import ApusNN
 import ApusTensor
 
-/// What a model of text is made of, apart from its vocabulary.
+/// The architecture of a text model, without its vocabulary.
 public struct TextNetwork: Hashable, Sendable {
-  /// What stands between the embeddings and the outputs.
+  /// The layers between the embeddings and the outputs.
   public enum Core: Hashable, Sendable {
     case lstm
-    /// Attention with so many heads.
+    /// Attention with `heads` heads.
     case transformer(heads: Int)
   }
 
-  /// What stands between the embeddings and the outputs.
+  /// The layers between the embeddings and the outputs.
   public var core: Core
   /// The size of embeddings and states.
   public var width: Int
@@ -18,11 +18,11 @@ public struct TextNetwork: Hashable, Sendable {
   public var depth: Int
   /// The rate of dropout between layers.
   public var dropout: Double
-  /// How text becomes tokens, see `TokenizerCatalog`.
+  /// The tokenizer, see `TokenizerCatalog`.
   public var tokenizer: String
-  /// The most tokens that there may be.
+  /// The maximum number of tokens in the vocabulary.
   public var vocabularySize: Int
-  /// Tokens in a window of a language model; longer texts of a classifier are cut to as many.
+  /// The number of tokens in a window of a language model; a classifier truncates longer texts to it.
   public var sequenceLength: Int
 
   public init(
@@ -38,7 +38,7 @@ public struct TextNetwork: Hashable, Sendable {
     self.sequenceLength = sequenceLength
   }
 
-  /// The language model for a vocabulary.
+  /// The language model for a vocabulary size.
   public func languageModel(vocabulary count: Int) throws(ModelError) -> any LanguageModel {
     try check()
     return switch core {
@@ -49,7 +49,7 @@ public struct TextNetwork: Hashable, Sendable {
     }
   }
 
-  /// The classifier for a vocabulary and some classes.
+  /// The classifier for a vocabulary size and a number of classes.
   public func classifier(vocabulary count: Int, classes: Int) throws(ModelError) -> any Layer {
     try check()
     return switch core {

@@ -1,5 +1,5 @@
 extension ModelDescription {
-  /// Two layers of attention of 128 with 4 heads over the words of a text.
+  /// Two Transformer layers of width 128 with 4 heads over the words of a text.
   public static let textTransformer = ModelDescription(
     name: "text-transformer", summary: "text classifier: two Transformer layers of 128, 4 heads, over words",
     kind: .texts(

@@ -1,16 +1,15 @@
 import ApusNN
 import ApusTensor
 
-/// Embeddings with learned positions, Transformer layers that attend to what is behind them, a norm and a dense layer,
-/// over every token: integers `[batch, time]` to logits `[batch, time, vocabulary]` (Radford et al., 2018; the norms
-/// stand ahead of attention and dense layers, as in GPT-2).
+/// Embeddings with learned positions, causal Transformer layers, a norm and a dense layer, applied at every token:
+/// integers `[batch, time]` to logits `[batch, time, vocabulary]` (Radford et al., 2018; pre-norm as in GPT-2).
 public struct TransformerLanguageModel: LanguageModel {
   let embedding: Embedding
   let positions: LearnedPositions
   let dropout: Dropout
   let encoder: TransformerEncoder
   let output: Linear
-  /// The most tokens of one text.
+  /// The maximum number of tokens in a text.
   let longest: Int
 
   /// - Parameter longest: the number of positions.
@@ -50,7 +49,7 @@ public struct TransformerLanguageModel: LanguageModel {
 }
 
 extension TransformerEncoder {
-  /// Layers with their norms ahead, four times the width between the dense layers, and a norm at the end.
+  /// Pre-norm layers with a hidden size of four times the width, and a final norm.
   static func normFirst(_ depth: Int, width: Int, heads: Int, dropout: Double) -> TransformerEncoder {
     TransformerEncoder(depth, norm: LayerNorm(width)) {
       TransformerEncoderLayer(

@@ -3,7 +3,7 @@ import ApusNN
 import ApusTensor
 
 /// Embeddings with learned positions, Transformer layers, the mean over the text and a dense layer: integers
-/// `[batch, time]`, filled up with token 0, to logits `[batch, classes]`.
+/// `[batch, time]`, padded with token 0, to logits `[batch, classes]`.
 public struct TransformerTextClassifier: Layer {
   let embedding: Embedding
   let positions: LearnedPositions

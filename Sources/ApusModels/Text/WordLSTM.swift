@@ -1,5 +1,5 @@
 extension ModelDescription {
-  /// Two layers of long short-term memory of 256 over words.
+  /// Two LSTM layers of width 256 over words.
   public static let wordLSTM = ModelDescription(
     name: "word-lstm", summary: "language model: two LSTM layers of 256 over words",
     kind: .language(

@@ -1,16 +1,17 @@
 import ApusNN
 import ApusTensor
 
-/// Five convolutions and three dense layers: `x: [batch, channels, height, width]` to logits `[batch, classes]`, from
-/// pictures of 224 pixels or so.
+/// Five convolutions and three dense layers: `x: [batch, channels, height, width]` to logits `[batch, classes]`, for
+/// images of about 224 pixels.
 ///
-/// With one column it is that of Krizhevsky: "One weird trick for parallelizing convolutional neural networks" (2014),
-/// with torchvision's names. With two it is the network of Krizhevsky, Sutskever and Hinton: "ImageNet classification with
-/// deep convolutional neural networks" (2012), made for two GPUs: channels in two groups but for the first and the third
-/// convolution, and normalization over neighbouring channels.
+/// With one column it is the network of Krizhevsky: "One weird trick for parallelizing convolutional neural networks"
+/// (2014), with torchvision's names. With two columns it is the network of Krizhevsky, Sutskever and Hinton: "ImageNet
+/// classification with deep convolutional neural networks" (2012), made for two GPUs: all convolutions except the first
+/// and the third have two groups, and local response normalization follows the first two.
 ///
-/// For small images the first two convolutions are 3 × 3 of stride 1, pooling halves, and the dense layers see 2 × 2
-/// pixels. Weights start as PyTorch's, as torchvision leaves them; the paper of 2012 has others.
+/// For small images the first two convolutions are 3 × 3 with stride 1, pooling windows are 2 × 2, and the dense layers
+/// read 2 × 2 pixels. Weights are initialized by PyTorch's default, as in torchvision; the 2012 paper initializes them
+/// differently.
 public struct AlexNet: Layer {
   let features: Sequential
   let avgpool: AdaptiveAvgPool2d
@@ -18,10 +19,10 @@ public struct AlexNet: Layer {
 
   /// - Parameters:
   ///   - columns: 1 or 2.
-  ///   - channels: those of the images.
+  ///   - channels: the number of channels of the images.
   ///   - classes: the number of logits.
-  ///   - dropout: the share that each of the two dense layers of 4,096 leaves out of its input.
-  ///   - stem: the size of the images that it is for.
+  ///   - dropout: the dropout rate before each of the two dense layers with 4,096 outputs.
+  ///   - stem: the stem for the size of the images.
   public init(
     columns: Int = 1, channels: Int = 3, classes: Int = 1000, dropout: Double = 0.5, stem: ImageStem = .imageNet
   ) {
@@ -40,7 +41,7 @@ public struct AlexNet: Layer {
     }
   }
 
-  /// The first convolution, the second one, and the pooling behind each.
+  /// The first and the second convolution, and the pooling after each.
   private static func parts(
     _ channels: Int, _ first: Int, _ second: Int, groups: Int, _ stem: ImageStem
   ) -> (first: Conv2d, second: Conv2d, pooling: MaxPool2d) {

@@ -1,23 +1,23 @@
 import ApusNN
 import ApusTensor
 
-/// What a layer of a model makes of the parts of its input: how much each channel, pixel or patch is worth.
+/// The attention of a layer of a model: the weight of each channel, pixel or patch of its input.
 public struct AttentionMap: Sendable {
-  /// What is weighed.
+  /// What the weights refer to.
   public enum Kind: String, Hashable, Sendable, CaseIterable {
     /// Channels: `[batch, channels]`, each weight in `0 … 1`.
     case channels
     /// Pixels: `[batch, 1, height, width]`, each weight in `0 … 1`.
     case pixels
-    /// Tokens, by each token: `[batch, heads, tokens, tokens]`, the weights of a row add up to 1. Token 0 is that of the
-    /// class, the others are patches in rows.
+    /// Tokens attended to by each token: `[batch, heads, tokens, tokens]`, each row with a sum of 1. Token 0 is the
+    /// class token, the others are the patches in row-major order.
     case tokens
   }
 
-  /// The keys on the way to the layer, joined by dots: `layer1.0.se`.
+  /// The keys that lead to the layer, joined by dots: `layer1.0.se`.
   public let path: String
   public let kind: Kind
-  /// The weights, in the shape that `kind` says.
+  /// The weights, in the shape described by `kind`.
   public let weights: Tensor
 
   public init(_ path: String, _ kind: Kind, _ weights: Tensor) {
@@ -26,7 +26,7 @@ public struct AttentionMap: Sendable {
 
   /// All maps of a model in inference, in the order in which its layers run.
   ///
-  /// Nothing is computed before a map is read; the model itself runs as it always does.
+  /// Nothing is evaluated before a map is read. The model itself is not changed.
   /// - Parameter x: `[batch, channels, height, width]`.
   public static func all(of model: any Layer, on x: Tensor) -> [AttentionMap] {
     withMode(.inference) {
@@ -42,8 +42,8 @@ public struct AttentionMap: Sendable {
   }
 }
 
-/// A layer that can say what it attends to.
+/// A layer that can return its attention.
 public protocol AttendingLayer: Layer {
-  /// The maps of an input, under paths from the layer on.
+  /// The attention maps for an input, with paths relative to the layer.
   func attention(to x: Tensor) -> [AttentionMap]
 }

@@ -2,16 +2,17 @@ import ApusNN
 import ApusTensor
 
 extension VisionTransformer {
-  /// How much of each patch reaches the class token through all layers (attention rollout; Abnar, Zuidema: "Quantifying
-  /// attention flow in Transformers", 2020), as pictures of the size of the images:
+  /// The contribution of each patch to the class token through all layers (attention rollout; Abnar, Zuidema:
+  /// "Quantifying attention flow in Transformers", 2020), as maps of the size of the images:
   /// ```
   /// R = A_L · … · A₁,   Aᵢ = ½ mean over heads(weightsᵢ) + ½ I
   /// ```
-  /// The half is the way around attention. Of `R` the class token's row is taken, without its own column; the weights
-  /// of patches are stretched linearly between their middles.
+  /// The identity accounts for the residual connections. The result is the class token's row of `R` without its own
+  /// column, interpolated linearly between patch centers.
   ///
   /// - Parameter x: `[batch, channels, height, width]`.
-  /// - Returns: `[batch, 1, height, width]`; the weights of the patches and of the class token itself add up to 1.
+  /// - Returns: `[batch, 1, height, width]`; the weights of all patches and of the class token itself sum to 1 before
+  ///   interpolation.
   public func attentionRollout(_ x: Tensor) -> Tensor {
     let (rows, columns) = (imageSize[0] / patchSize, imageSize[1] / patchSize)
     let (batch, tokens) = (x.shape.first ?? 1, rows * columns + 1)

@@ -1,8 +1,8 @@
 import ApusNN
 import ApusTensor
 
-/// Layers that are given the same input, and whose outputs become one: `f₀(x) + f₁(x) + …`, or one behind the other
-/// along the axis of channels. Beside a single one goes the input as it is: `f(x) + x`, and `x` ahead of `f(x)`.
+/// Layers with the same input, whose outputs are combined: `f₀(x) + f₁(x) + …`, or concatenated along the channel axis.
+/// With a single layer the input itself is the second branch: `f(x) + x`, or `x` followed by `f(x)`.
 struct Branches: Layer {
   private let kind: LayerList.Link.Kind
   private let layers: [any Layer]

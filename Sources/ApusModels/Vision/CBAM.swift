@@ -1,26 +1,26 @@
 import ApusNN
 import ApusTensor
 
-/// The convolutional block attention module (Woo, Park, Lee, Kweon: "CBAM: convolutional block attention module",
-/// 2018): channels are weighed, then pixels,
+/// The convolutional block attention module (Woo, Park, Lee, Kweon: "CBAM: convolutional block attention
+/// module", 2018), which scales channels and then pixels:
 /// ```
 /// y = c · x,  z = s · y
 /// c = sigmoid(mlp(mean(x)) + mlp(max(x)))                                     over the pixels
 /// s = sigmoid(norm(conv₇ₓ₇(max(y), mean(y))))                                 over the channels
 /// ```
 /// for `x: [batch, channels, height, width]`, `c: [batch, channels]`, `s: [batch, 1, height, width]`. The gradient of a
-/// maximum goes in equal parts to all places that have it.
+/// maximum is divided equally among all positions that attain it.
 ///
-/// Names and start are those of the authors' PyTorch code (Jongchan/attention-module): `ChannelGate.mlp.1` and `.3`,
-/// `SpatialGate.spatial.conv` and `.bn`. Biases start as zeros, and so does the factor of the norm: all pixels are
-/// worth a half at first.
+/// Names and initialization follow the authors' PyTorch code (Jongchan/attention-module): `ChannelGate.mlp.1` and `.3`,
+/// `SpatialGate.spatial.conv` and `.bn`. Biases and the scale of the norm are initialized with zeros, so that `s` is
+/// initially one half.
 public struct CBAM: AttendingLayer {
   private let channelGate: ChannelGate
   private let spatialGate: SpatialGate
 
   /// - Parameters:
-  ///   - channels: those of the input.
-  ///   - reduction: a `reduction`-th of the channels, at least one, stands between the two dense layers.
+  ///   - channels: the number of channels of the input.
+  ///   - reduction: the hidden layer has `channels / reduction` units, at least one.
   /// - Precondition: both are 1 or more.
   public init(_ channels: Int, reduction: Int = 16) {
     guard channels > 0, reduction > 0 else {
@@ -47,7 +47,7 @@ public struct CBAM: AttendingLayer {
   }
 }
 
-/// `x` with each channel weighed.
+/// Scales each channel of `x`.
 private struct ChannelGate: Layer {
   let mlp: Sequential
 
@@ -60,7 +60,7 @@ private struct ChannelGate: Layer {
     }
   }
 
-  /// `[batch, channels, 1, 1]`. Means and maxima go through the dense layers as one batch.
+  /// The factors `c`, `[batch, channels, 1, 1]`. Means and maxima pass through the dense layers as one batch.
   func factors(_ x: Tensor) -> Tensor {
     let (batch, channels) = (x.shape[0], x.shape[1])
     let pooled = Tensor.concatenated([x.mean(axes: [2, 3]), x.max(axes: [2, 3])])
@@ -71,11 +71,11 @@ private struct ChannelGate: Layer {
   func callAsFunction(_ x: Tensor) -> Tensor { x * factors(x) }
 }
 
-/// `x` with each pixel weighed.
+/// Scales each pixel of `x`.
 private struct SpatialGate: Layer {
   let spatial = Compressed()
 
-  /// A convolution of two channels, and normalization.
+  /// A convolution of two channels to one, and normalization.
   struct Compressed: Layer {
     let conv = Conv2d(2, 1, kernel: 7, padding: 3, hasBias: false, initializer: .heNormal(fan: .output))
     let bn = BatchNorm(1, momentum: 0.01)
@@ -88,7 +88,7 @@ private struct SpatialGate: Layer {
     }
   }
 
-  /// `[batch, 1, height, width]`.
+  /// The factors `s`, `[batch, 1, height, width]`.
   func factors(_ x: Tensor) -> Tensor {
     let pooled = Tensor.concatenated([x.max(axis: 1, keepingAxes: true), x.mean(axis: 1, keepingAxes: true)], axis: 1)
     return LayerTrace.run("spatial", spatial, pooled).sigmoid()
@@ -98,7 +98,7 @@ private struct SpatialGate: Layer {
 }
 
 extension Tensor {
-  /// Whether this is `[batch, channels, height, width]`; what is not is reported.
+  /// Whether this is `[batch, channels, height, width]`. Reports an error if not.
   func isPicture(_ layer: String) -> Bool {
     guard rank == 4 else {
       ShapeError(layer, "\(shape) is not [batch, channels, height, width]").report()

@@ -1,25 +1,25 @@
 import ApusNN
 import ApusTensor
 
-/// A densely connected network (Huang, Liu, van der Maaten, Weinberger: "Densely connected convolutional networks",
-/// 2017), whose layers see the channels of all before them in a block, with torchvision's names:
-/// `x: [batch, channels, height, width]` to logits `[batch, classes]`.
+/// A densely connected network (Huang, Liu, van der Maaten, Weinberger: "Densely connected convolutional
+/// networks", 2017), with torchvision's names: `x: [batch, channels, height, width]` to logits `[batch, classes]`. Each
+/// layer reads the concatenated outputs of all preceding layers of its block.
 ///
-/// Convolutions start normal with the variance `2 / fanIn`, norms as the identity, the dense layer as PyTorch's with a
-/// bias of zeros.
+/// Convolutions are initialized normal with the variance `2 / fanIn`, norms as the identity, and the dense layer by
+/// PyTorch's default with a bias of zeros.
 public struct DenseNet: Layer {
   let features: DenseFeatures
   let classifier: Linear
 
   /// - Parameters:
-  ///   - layers: the number of layers of each of the blocks, `[6, 12, 24, 16]` for DenseNet-121.
-  ///   - growth: the channels that a layer adds.
-  ///   - width: the channels ahead of the first block.
-  ///   - bottleneck: how many times `growth` channels a layer's 3 × 3 convolution sees.
-  ///   - channels: those of the images.
-  ///   - stem: small images see a 3 × 3 convolution of stride 1 and no pooling. The paper's networks for them have three
-  ///     blocks, and twice `growth` channels ahead: `[6, 6, 6]` with a growth of 12 and a width of 24 is its
-  ///     DenseNet-BC of 40 layers.
+  ///   - layers: the number of layers in each block, `[6, 12, 24, 16]` for DenseNet-121.
+  ///   - growth: the number of channels that each layer adds.
+  ///   - width: the number of channels before the first block.
+  ///   - bottleneck: the input channels of a layer's 3 × 3 convolution, as a multiple of `growth`.
+  ///   - channels: the number of channels of the images.
+  ///   - stem: small images use a 3 × 3 convolution with stride 1 and no pooling. The paper's networks for small images
+  ///     have three blocks and `2 · growth` channels before them: `[6, 6, 6]` with a growth of 12 and a width of 24 is
+  ///     its DenseNet-BC with 40 layers.
   public init(
     layers: [Int] = [6, 12, 24, 16], growth: Int = 32, width: Int = 64, bottleneck: Int = 4, channels: Int = 3,
     classes: Int = 1000, stem: ImageStem = .imageNet
@@ -38,8 +38,8 @@ public struct DenseNet: Layer {
   }
 }
 
-/// The blocks of a `DenseNet` with the transitions between them, which halve channels and extents, and what stands ahead
-/// and behind: `[batch, channels, height, width]` to the channels of all.
+/// The stem of a `DenseNet`, its blocks with transitions between them, which halve channels and extents, and the final
+/// norm: `[batch, inputs, height, width]` to `[batch, channels, …]`.
 struct DenseFeatures: Layer {
   private let conv0: Conv2d
   private let norm0: BatchNorm
@@ -47,7 +47,7 @@ struct DenseFeatures: Layer {
   private let transitions: [DenseTransition]
   private let last: BatchNorm
   private let stem: ImageStem
-  /// The channels of the result.
+  /// The number of output channels.
   let channels: Int
 
   init(layers: [Int], growth: Int, width: Int, bottleneck: Int, channels: Int, stem: ImageStem) {
@@ -70,7 +70,7 @@ struct DenseFeatures: Layer {
     self.channels = count
   }
 
-  /// The blocks and transitions in their order, with their keys.
+  /// The blocks and transitions in order, with their keys.
   private var stages: [(key: String, layer: any Layer)] {
     blocks.indices.flatMap { index -> [(key: String, layer: any Layer)] in
       let block: (String, any Layer) = ("denseblock\(index + 1)", blocks[index])
@@ -92,7 +92,7 @@ struct DenseFeatures: Layer {
   }
 }
 
-/// Layers each of which adds `growth` channels to what it is given.
+/// Layers each of which concatenates `growth` channels to its input.
 struct DenseBlock: Layer {
   private let layers: [DenseLayer]
 
@@ -114,7 +114,7 @@ struct DenseBlock: Layer {
   }
 }
 
-/// A 1 × 1 and a 3 × 3 convolution, each behind normalization and a rectifier: `[batch, inputs, …]` to `growth` channels.
+/// A 1 × 1 and a 3 × 3 convolution, each after normalization and ReLU: `[batch, inputs, …]` to `growth` channels.
 struct DenseLayer: Layer {
   private let norm1: BatchNorm
   private let conv1: Conv2d
@@ -136,7 +136,7 @@ struct DenseLayer: Layer {
   }
 }
 
-/// Normalization, a rectifier, a 1 × 1 convolution and the mean of 2 × 2 pixels.
+/// Normalization, ReLU, a 1 × 1 convolution and 2 × 2 average pooling.
 struct DenseTransition: Layer {
   private let norm: BatchNorm
   private let conv: Conv2d
@@ -153,7 +153,7 @@ struct DenseTransition: Layer {
 }
 
 extension Conv2d {
-  /// A convolution without bias, normal with the variance `2 / fanIn` (He et al., 2015), as in torchvision.
+  /// A convolution without bias, initialized normal with the variance `2 / fanIn` (He et al., 2015), as in torchvision.
   fileprivate static func dense(
     _ inputs: Int, _ outputs: Int, kernel: Extents, stride: Int = 1, padding: Padding = 0
   ) -> Conv2d {

@@ -1,17 +1,17 @@
 import ApusNN
 import ApusTensor
 
-/// A network from images to classes: a chain of layers, or one that has been published.
+/// A network from images to classes: a chain of layers, or a published network.
 public struct ImageNetwork: Hashable, Sendable {
-  /// What it consists of.
+  /// The kind of network.
   public enum Body: Hashable, Sendable {
     case layers(LayerList)
     case published(PublishedNetwork)
   }
 
-  /// What it consists of.
+  /// The kind of network.
   public let body: Body
-  /// The size of one input as it is written or published, `[channels, height, width]`.
+  /// The default size of one input, `[channels, height, width]`.
   public let inputSize: [Int]
 
   /// A chain of layers.
@@ -20,13 +20,13 @@ public struct ImageNetwork: Hashable, Sendable {
     self.inputSize = inputSize
   }
 
-  /// A network as it is published.
+  /// A published network.
   public init(_ network: PublishedNetwork) {
     body = .published(network)
     inputSize = network.inputSize
   }
 
-  /// The number of outputs as it is written or published; `nil` where the last layer does not say it.
+  /// The default number of outputs; `nil` if the last layer does not define it.
   public var classes: Int? {
     switch body {
     case .layers(let list): if case .dense(let units, _)? = list.layers.last { units } else { nil }
@@ -34,18 +34,18 @@ public struct ImageNetwork: Hashable, Sendable {
     }
   }
 
-  /// The chain of layers, where it is one.
+  /// The chain of layers; `nil` for a published network.
   public var layers: LayerList? { if case .layers(let list) = body { list } else { nil } }
 }
 
 extension ImageNetwork {
-  /// The model for other inputs or classes than its own.
+  /// The model for given inputs or classes.
   ///
   /// - Parameters:
   ///   - input: the extents of one example, `[channels, height, width]`.
-  ///   - classes: the number of outputs; of a chain those of the last dense layer.
-  ///   - stem: what stands ahead of a published network; `nil` for what fits the input.
-  /// - Throws: `LayerListError` or `ModelError`, with the layer where the model does not fit the input.
+  ///   - classes: the number of outputs; for a chain it replaces the outputs of the last dense layer.
+  ///   - stem: the stem of a published network; `nil` for the stem that fits the input.
+  /// - Throws: `LayerListError` or `ModelError`, with the layer at which the model does not fit the input.
   public func model(input: [Int]? = nil, classes: Int? = nil, stem: ImageStem? = nil) throws -> any Layer {
     switch body {
     case .layers: return try layers(giving: classes).model(for: input ?? inputSize)
@@ -53,7 +53,7 @@ extension ImageNetwork {
     }
   }
 
-  /// The layers, the last one with another number of outputs if it is a dense one.
+  /// The layers; if the last layer is dense, its number of outputs is replaced.
   private func layers(giving outputs: Int?) -> LayerList {
     var list = layers ?? LayerList([])
     if let outputs, case .dense(_, let hasBias)? = list.layers.last {
@@ -64,13 +64,13 @@ extension ImageNetwork {
 }
 
 extension ImageNetwork {
-  /// The model for data with some classes.
+  /// The model for data with a number of classes.
   ///
   /// - Parameters:
-  ///   - outputs: the number of outputs. `nil` leaves a chain of layers as it is written, and gives a published network
-  ///     one for each class.
+  ///   - outputs: the number of outputs. With `nil` a chain of layers is unchanged, and a published network has one
+  ///     output for each class.
   ///   - stem: as for `model`.
-  /// - Throws: an error of the last layer unless there is an output for each class.
+  /// - Throws: an error unless there is one output for each class, or more if `outputs` requests them.
   public func classifier(input: [Int], classes: Int, outputs: Int?, stem: ImageStem? = nil) throws -> any Layer {
     guard case .layers = body else {
       guard outputs ?? classes >= classes else {
@@ -89,8 +89,8 @@ extension ImageNetwork {
     return try list.model(for: input)
   }
 
-  /// Refuses a chain of layers that a device cannot train, before any of its parameters is made: each takes room for its
-  /// value, its gradient, and what the optimizer keeps.
+  /// Throws if a device has too little memory to train a chain of layers, before any parameter is allocated. Each
+  /// parameter needs memory for its value, its gradient and the optimizer's state.
   /// - Parameter outputs: as for `classifier`.
   public func checkMemory(
     input: [Int], outputs: Int?, rule: any UpdateRule, device: ComputeDevice = .current

@@ -1,5 +1,5 @@
 extension LayerList.Stage {
-  /// The number of trained values: kernels, weights, biases; scale and shift of a batch normalization.
+  /// The number of trainable values: kernels, weights, biases, and scale and shift of a batch normalization.
   public var parameterCount: Int {
     switch layer {
     case .convolution(let convolution):
@@ -13,7 +13,7 @@ extension LayerList.Stage {
     }
   }
 
-  /// The multiplications, each with its addition, that one example takes in convolutions and dense layers.
+  /// The number of multiply-adds for one example in convolutions, recurrent and dense layers.
   public var multiplyAddCount: Int {
     switch layer {
     case .convolution(let convolution):
@@ -38,12 +38,12 @@ extension LayerList.Recurrent {
 
   private var directionCount: Int { isBidirectional ? 2 : 1 }
 
-  /// Weights of inputs and states, in all layers.
+  /// The number of weights of inputs and states, in all layers.
   fileprivate func weightCount(inputs: Int) -> Int {
     let rows = directionCount * gateCount * units
     return rows * (inputs + units) + (layers - 1) * rows * (outputCount + units)
   }
 
-  /// PyTorch's two biases a gate.
+  /// The number of biases: two for each gate, as in PyTorch.
   fileprivate var biasCount: Int { layers * directionCount * gateCount * 2 * units }
 }

@@ -2,10 +2,10 @@ import ApusData
 import ApusFiles
 
 extension LayerList {
-  /// Reads a list in the grammar of the type; upper and lower case are the same.
+  /// Parses a list in the grammar described at the type; letter case is ignored.
   public init(parsing text: String) throws(LayerListError) { try self.init(parsing: text.lowercased()[...], depth: 0) }
 
-  /// Links may lie in links so deep.
+  /// The maximum nesting depth of links.
   private static let deepest = 16
 
   private init(parsing text: Substring, depth: Int) throws(LayerListError) {
@@ -18,7 +18,7 @@ extension LayerList {
     }
   }
 
-  /// The first words of all layers.
+  /// The names of all layers.
   static let layerNames =
     ["conv", "pool", "avgpool", "globalpool", "dense", "flatten", "batchnorm", "dropout", "rows"]
     + Link.Kind.allCases.map(\.rawValue) + Recurrent.Kind.allCases.map(\.rawValue) + Activation.allCases.map(\.rawValue)
@@ -26,7 +26,7 @@ extension LayerList {
 
 extension LayerList.Link {
   /// Reads `residual (list | list)`.
-  /// - Parameter parser: of the link's words, for errors.
+  /// - Parameter parser: a parser of the link's words, for error messages.
   fileprivate init(_ text: Substring, _ parser: inout LayerParser, _ depth: Int) throws(LayerListError) {
     guard depth < LayerList.deepest else { throw parser.failure("links lie more than \(LayerList.deepest) deep") }
     let trimmed = text.trimmed
@@ -51,7 +51,7 @@ extension LayerList.Link {
 }
 
 extension Substring {
-  /// The parts between separators that are in no parentheses.
+  /// Splits at separators outside parentheses.
   fileprivate func split(separator: Character, outside open: Character, _ close: Character) -> [Substring] {
     var (parts, start, depth) = ([Substring](), startIndex, 0)
     for index in indices {
@@ -67,7 +67,7 @@ extension Substring {
     return parts + [self[start...]]
   }
 
-  /// Where the parenthesis that opens at an index is closed.
+  /// The index of the parenthesis that closes the one at `open`.
   fileprivate func closing(_ open: Index) -> Index? {
     var depth = 0
     for index in self[open...].indices {
@@ -78,9 +78,9 @@ extension Substring {
   }
 }
 
-/// Reads one layer, word by word.
+/// Parses one layer, word by word.
 private struct LayerParser {
-  /// No extent is larger; what is written is multiplied later and must not overflow unseen.
+  /// The largest extent. The limit prevents unnoticed overflow of products computed later.
   static let largest = 1 << 24
 
   let position: Int
@@ -177,8 +177,8 @@ extension LayerParser {
     return words[next - 1]
   }
 
-  /// What follows the fixed words of a layer: names, each once, with their sizes. `pad same` gives a size of
-  /// −1, a plain number gives it twice.
+  /// Parses the options after the fixed words of a layer: names, each at most once, with their sizes. `pad same` is
+  /// represented by a size of −1; a single number sets height and width.
   private mutating func options(
     _ known: [String]
   ) throws(LayerListError) -> [(name: String, value: LayerList.Size)] {

@@ -1,20 +1,21 @@
 extension LayerList {
-  /// A layer in its place: what goes in and what comes out.
+  /// A layer with its input and output shapes.
   public struct Stage: Hashable, Sendable {
     /// The layer.
     public var layer: Layer
-    /// `[channels, height, width]`, `[time, features]`, or `[features]` once flattened; without the batch.
+    /// The shape of the input without the batch: `[channels, height, width]`, `[time, features]`, or `[features]` once
+    /// flattened.
     public var input: [Int]
-    /// As `input`, of what comes out.
+    /// The shape of the output, as `input`.
     public var output: [Int]
-    /// The layers of each chain of a link, in their places.
+    /// The stages of each branch of a link.
     public var branches: [[Stage]] = []
   }
 
   /// Fits the layers to an input.
   ///
-  /// A dense layer takes flat features: where none was written, a `flatten` is put ahead of it.
-  /// - Parameter input: `[channels, height, width]` or `[features]`
+  /// A dense layer requires flat features: if necessary a `flatten` is inserted before it.
+  /// - Parameter input: `[channels, height, width]` or `[features]`.
   public func stages(for input: [Int]) throws(LayerListError) -> [Stage] {
     var stages: [Stage] = []
     var shape = input
@@ -46,7 +47,7 @@ extension LayerList {
 }
 
 extension LayerList {
-  /// The layers, those of links and the repeated ones of recurrent layers counted.
+  /// The number of layers, including layers inside links and each layer of recurrent layers.
   fileprivate var layerCount: Int {
     layers.reduce(0) { count, layer in
       switch layer {
@@ -59,7 +60,7 @@ extension LayerList {
 }
 
 extension LayerFit {
-  /// A link in its place.
+  /// Fits a link to an input shape.
   fileprivate func stage(of link: LayerList.Link, _ shape: [Int]) throws(LayerListError) -> LayerList.Stage {
     var stage = LayerList.Stage(layer: layer, input: shape, output: [])
     for branch in link.branches {
@@ -91,13 +92,14 @@ extension LayerFit {
   }
 }
 
-/// The shape rules, with errors that name the layer.
+/// The shape rules, with errors that describe the layer.
 private struct LayerFit {
-  /// Multiplications for one example: no machine does more in a week, and sums of it over a batch are still numbers.
+  /// The maximum number of multiplications for one example: no machine does more in a week, and sums over a batch do
+  /// not overflow.
   static let largestWork = 1 << 50
-  /// No memory holds a tensor of more elements.
+  /// The maximum number of elements of a tensor: no memory is large enough for more.
   static let largestTensor = 1 << 40
-  /// The most layers: four times those of the deepest published networks.
+  /// The maximum number of layers: four times the depth of the deepest published networks.
   static let mostLayers = 4096
 
   let position: Int
@@ -130,7 +132,7 @@ private struct LayerFit {
     case .batchNorm:
       guard shape.count != 2 else { throw failure("needs images or features, but its input is a sequence \(shape)") }
       return shape
-    // A link's is that of its chains.
+    // The output of a link is computed from its branches.
     case .dropout, .activation, .link: return shape
     }
   }
@@ -174,7 +176,7 @@ private struct LayerFit {
     return output
   }
 
-  /// Refuses a layer that reads a window for each output where that is more than anyone can wait for.
+  /// Throws if a layer that reads a window for each output needs too many multiplications.
   private func checkWork(_ outputCount: Int, _ window: Int) throws(LayerListError) {
     let (work, overflow) = outputCount.multipliedReportingOverflow(by: window)
     guard !overflow, work <= LayerFit.largestWork else { throw tooMuchWork }
@@ -198,7 +200,7 @@ private struct LayerFit {
     return (padded - covered) / stride + 1
   }
 
-  /// The product of extents, refused when no memory could hold as many elements.
+  /// The product of extents. Throws if no memory is large enough for that number of elements.
   fileprivate func product(_ extents: [Int]) throws(LayerListError) -> Int {
     var product = 1
     for extent in extents {

@@ -1,6 +1,6 @@
 import ApusFiles
 
-/// A chain of layers as it is written on a command line:
+/// A chain of layers, as written on a command line:
 /// `conv 6 5x5 pad 2, relu, pool 2, conv 16 5x5, relu, pool 2, flatten, dense 120, relu, dense 10`.
 ///
 /// ```
@@ -14,9 +14,9 @@ import ApusFiles
 ///       | "relu" | "tanh" | "sigmoid" | …
 /// SIZE  = N | HEIGHT "x" WIDTH
 /// ```
-/// This is the description alone: it knows shapes, no tensors. `stages(for:)` fits it to an input.
+/// It is only a description, with shapes and without tensors. `stages(for:)` fits it to an input.
 public struct LayerList: Hashable, Sendable {
-  /// Height and width.
+  /// A height and a width.
   public struct Size: Hashable, Sendable {
     /// The extent of the vertical axis.
     public var height: Int
@@ -33,15 +33,15 @@ public struct LayerList: Hashable, Sendable {
   public struct Convolution: Hashable, Sendable {
     /// The number of output channels.
     public var filters: Int
-    /// The extent of the filters.
+    /// The size of the filters.
     public var kernel: Size
-    /// How far apart neighbouring windows are.
+    /// The distance between adjacent windows.
     public var stride = Size(1, 1)
-    /// Zeros on each side; `nil` for as many as keep height and width.
+    /// The zeros on each side; `nil` for the number that preserves height and width.
     public var padding: Size? = Size(0, 0)
-    /// The distance of neighbouring elements under a filter.
+    /// The distance between adjacent elements under a filter.
     public var dilation = Size(1, 1)
-    /// Into how many independent parts the channels are divided.
+    /// The number of independent groups of channels.
     public var groups = 1
     /// Whether a bias is added.
     public var hasBias = true
@@ -55,31 +55,31 @@ public struct LayerList: Hashable, Sendable {
 
   /// A pooling over height and width.
   public struct Pooling: Hashable, Sendable {
-    /// What is taken of a window.
+    /// The function of a window.
     public enum Kind: Hashable, Sendable { case maximum, average }
 
     public var kind: Kind
-    /// The extent of a window.
+    /// The size of a window.
     public var window: Size
-    /// How far apart neighbouring windows are.
+    /// The distance between adjacent windows.
     public var stride: Size
-    /// Elements that are added on each side.
+    /// The number of elements added on each side.
     public var padding = Size(0, 0)
   }
 
   /// A recurrent layer over a sequence `[time, features]`.
   public struct Recurrent: Hashable, Sendable {
-    /// The cells that a layer may have.
+    /// The kind of cell.
     public enum Kind: String, Hashable, Sendable, CaseIterable { case rnn, lstm, gru }
 
     public var kind: Kind
-    /// The extent of the state.
+    /// The size of the state.
     public var units: Int
-    /// How many there are, one after the other.
+    /// The number of stacked layers.
     public var layers = 1
-    /// Whether each layer also runs from the end.
+    /// Whether each layer also runs backward in time.
     public var isBidirectional = false
-    /// Whether it gives the states of all times, and not the last alone.
+    /// Whether it returns the states of all time steps, not only the last.
     public var givesAll = false
     /// Whether a bias is added.
     public var hasBias = true
@@ -89,22 +89,22 @@ public struct LayerList: Hashable, Sendable {
       self.units = units
     }
 
-    /// The extent of what it gives for a time.
+    /// The size of the output at a time step.
     public var outputCount: Int { units * (isBidirectional ? 2 : 1) }
   }
 
-  /// Chains from the same input, whose outputs become one.
+  /// Branches with the same input, whose outputs are combined.
   public struct Link: Hashable, Sendable {
-    /// How the outputs become one.
+    /// How the outputs are combined.
     public enum Kind: String, Hashable, Sendable, CaseIterable {
       /// Their sum.
       case residual
-      /// One behind the other, along the channels or features.
+      /// Concatenation along the channels or features.
       case concat
     }
 
     public var kind: Kind
-    /// The chains. Beside a single one goes the input as it is.
+    /// The branches. With a single branch the input itself is the second one.
     public var branches: [LayerList]
 
     public init(_ kind: Kind, _ branches: [LayerList]) {
@@ -113,13 +113,13 @@ public struct LayerList: Hashable, Sendable {
     }
   }
 
-  /// Functions of single elements, by the name they are written with.
+  /// Element-wise functions, by their name in the grammar.
   public enum Activation: String, Hashable, Sendable, CaseIterable {
     case relu, sigmoid, tanh, gelu, silu, elu, selu, softplus
     case leakyRelu = "leaky-relu"
   }
 
-  /// A layer as it is written, with its sizes.
+  /// A layer of the list, with its sizes.
   public enum Layer: Hashable, Sendable {
     case convolution(Convolution)
     case pooling(Pooling)
@@ -129,7 +129,7 @@ public struct LayerList: Hashable, Sendable {
     case flatten
     case batchNorm
     case dropout(rate: Double)
-    /// An image as the sequence of its rows, `[height, channels · width]`.
+    /// Converts an image to the sequence of its rows, `[height, channels · width]`.
     case rows
     case recurrent(Recurrent)
     case activation(Activation)
@@ -142,9 +142,9 @@ public struct LayerList: Hashable, Sendable {
   public init(_ layers: [Layer]) { self.layers = layers }
 }
 
-/// A layer list that cannot be read, or that does not fit.
+/// An error in the grammar of a layer list, or a layer that does not fit.
 public struct LayerListError: Error, Hashable, Sendable {
-  /// What went wrong.
+  /// The kind of error.
   public enum Kind: Hashable, Sendable {
     /// The text is not a layer list.
     case grammar
@@ -153,11 +153,11 @@ public struct LayerListError: Error, Hashable, Sendable {
   }
 
   public var kind: Kind
-  /// Which layer, counted from 1.
+  /// The number of the layer, counted from 1.
   public var position: Int
-  /// The layer as it is written; inside of a link, the link.
+  /// The layer as written; inside a link, the link.
   public var layer: String
-  /// What is wrong with it.
+  /// The reason of the error.
   public var reason: String
 }
 
@@ -170,7 +170,7 @@ extension LayerListError: CustomStringConvertible {
 // MARK: - Text
 
 extension LayerList: CustomStringConvertible {
-  /// The list in the same grammar, defaults left out: parsing it gives an equal list.
+  /// The list in the same grammar, without default values. Parsing it returns an equal list.
   public var description: String { layers.map(\.description).joined(separator: ", ") }
 }
 

@@ -8,7 +8,7 @@ extension ImageNetwork {
 }
 
 extension ModelDescription {
-  /// Dense layers alone.
+  /// A model of dense layers only.
   public static let mlp = ModelDescription(
     name: "mlp", summary: "multi-layer perceptron 784-256-128-10",
     kind: .images(.mlp), recipe: Recipe())

@@ -1,7 +1,7 @@
 import ApusNN
 
 extension ModelDescription {
-  /// Convolutional and attention networks of the literature. Images of up to 64 pixels get a small stem.
+  /// Published convolutional and attention networks. Images of up to 64 pixels get the small stem.
   static let vision: [ModelDescription] = [
     published("alexnet", "AlexNet, five convolutions and three dense layers") {
       AlexNet(channels: $0[0], classes: $1, stem: $2)

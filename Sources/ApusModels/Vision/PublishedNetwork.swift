@@ -1,17 +1,18 @@
 import ApusNN
 import ApusTensor
 
-/// A network of the literature, which is made for images of any size and number of classes.
+/// A published network, which can be built for any image size and number of classes.
 public struct PublishedNetwork: Sendable {
   /// The name in the catalog.
   public let name: String
-  /// The size of one input as it is published, `[channels, height, width]`.
+  /// The published size of one input, `[channels, height, width]`.
   public let inputSize: [Int]
-  /// The number of classes as it is published.
+  /// The published number of classes.
   public let classes: Int
   private let make: @Sendable (_ input: [Int], _ classes: Int, _ stem: ImageStem) throws(ModelError) -> any Layer
 
-  /// - Parameter make: the network for inputs `[channels, height, width]`; what it throws says why there is none.
+  /// - Parameter make: builds the network for inputs `[channels, height, width]`; throws if there is none for that
+  ///   size.
   public init(
     _ name: String, inputSize: [Int] = [3, 224, 224], classes: Int = 1000,
     make: @escaping @Sendable (_ input: [Int], _ classes: Int, _ stem: ImageStem) throws(ModelError) -> any Layer
@@ -22,10 +23,10 @@ public struct PublishedNetwork: Sendable {
     self.make = make
   }
 
-  /// The network for other inputs or classes than those that it is published for.
+  /// The network for given inputs or classes instead of the published ones.
   ///
-  /// - Parameter stem: `nil` for what fits the size of the input.
-  /// - Throws: `ModelError.misfit` when the input is too small for it.
+  /// - Parameter stem: the stem; `nil` for the stem that fits the size of the input.
+  /// - Throws: `ModelError.misfit` if the input is too small.
   public func model(input: [Int]? = nil, classes: Int? = nil, stem: ImageStem? = nil) throws -> any Layer {
     let input = input ?? inputSize
     let stem = stem ?? .fitting(input)

@@ -4,19 +4,20 @@ import ApusTensor
 /// A residual network (He, Zhang, Ren, Sun: "Deep residual learning for image recognition", 2015), with
 /// torchvision's names: `x: [batch, channels, height, width]` to logits `[batch, classes]`.
 ///
-/// Convolutions start normal with the variance `2 / fanOut`, norms as the identity, the dense layer as PyTorch's.
+/// Convolutions are initialized normal with the variance `2 / fanOut`, norms as the identity, and the dense layer by
+/// PyTorch's default.
 public struct ResNet: Layer {
-  /// What its stages are made of.
+  /// The blocks of the stages.
   public enum Block: Hashable, Sendable {
-    /// `ResidualBlock`, of ResNet-18 and 34.
+    /// `ResidualBlock`, used in ResNet-18 and 34.
     case basic
-    /// `BottleneckBlock`, of ResNet-50 and deeper ones.
+    /// `BottleneckBlock`, used in ResNet-50 and deeper ones.
     case bottleneck
 
-    /// How many times the channels of its 3 × 3 convolutions a block gives.
+    /// The output channels of a block, as a multiple of the channels of its 3 × 3 convolutions.
     var expansion: Int { self == .basic ? 1 : BottleneckBlock.expansion }
 
-    /// A block from some channels to `expansion` times others.
+    /// A block with `inputs` input channels and `expansion · channels` output channels.
     func layer(_ inputs: Int, _ channels: Int, stride: Int, attention: Attention) -> any Layer {
       switch self {
       case .basic: ResidualBlock(inputs, channels, stride: stride, attention: attention)
@@ -25,13 +26,13 @@ public struct ResNet: Layer {
     }
   }
 
-  /// What weighs a block's result before its input is added to it.
+  /// The attention applied to a block's result before the residual addition.
   public enum Attention: Hashable, Sendable {
-    /// Nothing.
+    /// No attention.
     case none
-    /// `SqueezeExcitation` with a `reduction`-th of the channels between its layers, under the key `se`: SE-ResNet.
+    /// `SqueezeExcitation` with `channels / reduction` hidden channels, under the key `se`: SE-ResNet.
     case squeezeExcite(reduction: Int = 16)
-    /// `CBAM` with a `reduction`-th of the channels between its layers, under the key `cbam`.
+    /// `CBAM` with `channels / reduction` hidden units, under the key `cbam`.
     case cbam(reduction: Int = 16)
   }
 
@@ -47,10 +48,10 @@ public struct ResNet: Layer {
   /// - Parameters:
   ///   - blocks: the number of blocks of each of the four stages: `[2, 2, 2, 2]` for ResNet-18, `[3, 4, 6, 3]` for
   ///     ResNet-34 and, with bottlenecks, ResNet-50.
-  ///   - block: what they are.
-  ///   - attention: what weighs the result of each block.
-  ///   - channels: those of the images.
-  ///   - stem: small images see a 3 × 3 convolution of stride 1 and no pooling.
+  ///   - block: the kind of blocks.
+  ///   - attention: the attention applied to the result of each block.
+  ///   - channels: the number of channels of the images.
+  ///   - stem: small images use a 3 × 3 convolution with stride 1 and no pooling.
   public init(
     blocks: [Int] = [2, 2, 2, 2], of block: Block = .basic, attention: Attention = .none, channels: Int = 3,
     classes: Int = 1000, stem: ImageStem = .imageNet

@@ -1,7 +1,7 @@
 import ApusNN
 import ApusTensor
 
-/// Two 3 × 3 convolutions with normalization, `y = relu(f(x) + x)`; where the sizes differ `x` goes through a 1 × 1
+/// Two 3 × 3 convolutions with normalization, `y = relu(f(x) + x)`. If the sizes differ, `x` is projected by a 1 × 1
 /// convolution with normalization.
 public struct ResidualBlock: Layer {
   let conv1: Conv2d
@@ -12,7 +12,7 @@ public struct ResidualBlock: Layer {
   let cbam: CBAM?
   let downsample: Sequential?
 
-  /// A block from some channels to others, whose first convolution has the stride.
+  /// A block with `inputs` input channels and `outputs` output channels; the first convolution has the stride.
   public init(_ inputs: Int, _ outputs: Int, stride: Int = 1, attention: ResNet.Attention = .none) {
     conv1 = .ahead(inputs, outputs, kernel: 3, stride: stride, padding: 1)
     bn1 = BatchNorm(outputs)
@@ -31,11 +31,11 @@ public struct ResidualBlock: Layer {
   }
 }
 
-/// A 1 × 1, a 3 × 3 and a 1 × 1 convolution with normalization, `y = relu(f(x) + x)`, the last with four times the
-/// channels; where the sizes differ `x` goes through a 1 × 1 convolution with normalization. The stride is that of the
-/// 3 × 3 convolution, as in torchvision; the paper has it in the first.
+/// A 1 × 1, a 3 × 3 and a 1 × 1 convolution with normalization, `y = relu(f(x) + x)`; the last has four times the
+/// channels. If the sizes differ, `x` is projected by a 1 × 1 convolution with normalization. The 3 × 3 convolution has
+/// the stride, as in torchvision; in the paper it is the first convolution.
 public struct BottleneckBlock: Layer {
-  /// How many times the channels of the inner convolutions it gives.
+  /// The output channels, as a multiple of the channels of the inner convolutions.
   public static let expansion = 4
 
   let conv1: Conv2d
@@ -48,7 +48,7 @@ public struct BottleneckBlock: Layer {
   let cbam: CBAM?
   let downsample: Sequential?
 
-  /// A block from some channels to four times others.
+  /// A block with `inputs` input channels and `4 · channels` output channels.
   public init(_ inputs: Int, _ channels: Int, stride: Int = 1, attention: ResNet.Attention = .none) {
     let outputs = BottleneckBlock.expansion * channels
     conv1 = .ahead(inputs, channels, kernel: 1)
@@ -72,7 +72,7 @@ public struct BottleneckBlock: Layer {
   }
 }
 
-/// How the blocks end.
+/// The common end of the residual blocks.
 private protocol Residual: Layer {
   var se: SqueezeExcitation? { get }
   var cbam: CBAM? { get }
@@ -104,7 +104,7 @@ extension ResNet.Attention {
   }
 }
 
-/// What brings the input of a block to the size of its output, where they differ.
+/// Projects the input of a block to the size of its output; `nil` if they are equal.
 private func projection(_ inputs: Int, _ outputs: Int, stride: Int) -> Sequential? {
   guard stride != 1 || inputs != outputs else { return nil }
   return Sequential {
@@ -114,8 +114,8 @@ private func projection(_ inputs: Int, _ outputs: Int, stride: Int) -> Sequentia
 }
 
 extension Conv2d {
-  /// A convolution ahead of normalization, which makes a bias idle, and a rectifier: normal with the variance
-  /// `2 / fanOut` (He et al., 2015), as in torchvision.
+  /// A convolution before normalization and ReLU, without a bias, which the normalization would cancel. It is
+  /// initialized normal with the variance `2 / fanOut` (He et al., 2015), as in torchvision.
   static func ahead(_ inputs: Int, _ outputs: Int, kernel: Extents, stride: Int = 1, padding: Padding = 0) -> Conv2d {
     Conv2d(
       inputs, outputs, kernel: kernel, stride: Extents(stride), padding: padding, hasBias: false,

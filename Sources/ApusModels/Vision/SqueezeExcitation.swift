@@ -2,21 +2,21 @@ import ApusNN
 import ApusTensor
 
 /// Squeeze and excitation (Hu, Shen, Sun: "Squeeze-and-excitation networks", 2018): each channel is multiplied by a
-/// number that follows from the means of all,
+/// factor computed from the means of all channels,
 /// ```
 /// y[n, c] = s[n, c] · x[n, c],   s = sigmoid(W₂ · relu(W₁ · mean(x) + b₁) + b₂)
 /// ```
 /// for `x: [batch, channels, height, width]`, `s: [batch, channels]`.
 ///
-/// Names and start are torchvision's: `fc1` and `fc2` are 1 × 1 convolutions, normal with the variance `2 / fanOut`, with
-/// biases of zeros as in its EfficientNet.
+/// Names and initialization follow torchvision: `fc1` and `fc2` are 1 × 1 convolutions, normal with the variance
+/// `2 / fanOut`, with biases of zeros as in its EfficientNet.
 public struct SqueezeExcitation: AttendingLayer {
   let fc1: Conv2d
   let fc2: Conv2d
 
   /// - Parameters:
-  ///   - channels: those of the input.
-  ///   - squeezed: how many numbers the means become between the two layers.
+  ///   - channels: the number of channels of the input.
+  ///   - squeezed: the number of hidden channels between the two layers.
   public init(_ channels: Int, squeezed: Int) {
     guard channels > 0, squeezed > 0 else {
       fatalError("SqueezeExcitation: \(channels) channels and \(squeezed) between them must be 1 or more")
@@ -27,14 +27,14 @@ public struct SqueezeExcitation: AttendingLayer {
       squeezed, channels, kernel: 1, initializer: .heNormal(fan: .output), biasInitializer: .zeros)
   }
 
-  /// A layer with a `reduction`-th of the channels, at least one, between its own two: the paper has 16.
+  /// A layer with `channels / reduction` hidden channels, at least one. The paper has a reduction of 16.
   /// - Precondition: `reduction` is 1 or more.
   public init(_ channels: Int, reduction: Int = 16) {
     guard reduction > 0 else { fatalError("SqueezeExcitation: the reduction \(reduction) is below 1") }
     self.init(channels, squeezed: max(channels / reduction, 1))
   }
 
-  /// `s`, `[batch, channels, 1, 1]`.
+  /// The factors `s`, `[batch, channels, 1, 1]`.
   private func factors(_ x: Tensor) -> Tensor {
     let squeezed = LayerTrace.run("fc1", fc1, x.mean(axes: [2, 3], keepingAxes: true)).relu()
     return LayerTrace.run("fc2", fc2, squeezed).sigmoid()

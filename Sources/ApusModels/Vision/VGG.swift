@@ -5,22 +5,22 @@ import ApusTensor
 /// large-scale image recognition", 2014), with torchvision's names: `x: [batch, channels, height, width]` to logits
 /// `[batch, classes]`.
 ///
-/// Convolutions start normal with the variance `2 / fanOut`, dense layers normal with a deviation of 0.01, biases as
-/// zeros, norms as the identity.
+/// Convolutions are initialized normal with the variance `2 / fanOut`, dense layers normal with a deviation of 0.01,
+/// biases with zeros, and norms as the identity.
 public struct VGG: Layer {
   let features: Sequential
   private let avgpool: AdaptiveAvgPool2d?
   let classifier: Sequential
 
   /// - Parameters:
-  ///   - convolutions: the number of convolutions of each of the five stages: `[1, 1, 2, 2, 2]` for VGG-11,
+  ///   - convolutions: the number of convolutions in each of the five stages: `[1, 1, 2, 2, 2]` for VGG-11,
   ///     `[2, 2, 2, 2, 2]` for 13, `[2, 2, 3, 3, 3]` for 16 and `[2, 2, 4, 4, 4]` for 19.
-  ///   - isNormalized: whether batches are normalized behind each convolution.
-  ///   - channels: those of the images.
+  ///   - isNormalized: whether batch normalization follows each convolution.
+  ///   - channels: the number of channels of the images.
   ///   - classes: the number of logits.
-  ///   - dropout: the share that the last two of three dense layers leave out of their input.
-  ///   - stem: small images have one pixel left behind the stages, the mean of those that are left of images of more
-  ///     than 32 pixels, and one dense layer. Pooling takes odd extents in too: 28, 14, 7, 4, 2, 1.
+  ///   - dropout: the dropout rate before each of the last two of three dense layers.
+  ///   - stem: small images are reduced to one pixel, followed by one dense layer. For images of more than 32 pixels
+  ///     this is the mean of the pixels after the stages. Pooling rounds odd extents up: 28, 14, 7, 4, 2, 1.
   public init(
     convolutions: [Int] = [2, 2, 3, 3, 3], isNormalized: Bool = false, channels: Int = 3, classes: Int = 1000,
     dropout: Double = 0.5, stem: ImageStem = .imageNet
@@ -63,7 +63,7 @@ public struct VGG: Layer {
     return LayerTrace.run("classifier", classifier, Flatten()(pooled(y)))
   }
 
-  /// 7 × 7 pixels, or the one of small images.
+  /// Reduces to 7 × 7 pixels, or to one for small images.
   private func pooled(_ x: Tensor) -> Tensor {
     if let avgpool { return avgpool(x) }
     return x.rank == 4 && x.shape[2] * x.shape[3] > 1 ? x.mean(axes: [2, 3], keepingAxes: true) : x

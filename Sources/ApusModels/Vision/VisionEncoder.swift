@@ -1,7 +1,7 @@
 import ApusNN
 import ApusTensor
 
-/// The layers of a `VisionTransformer`, positions ahead and a norm behind: `[batch, tokens, width]` to the same.
+/// The positions, layers and final norm of a `VisionTransformer`: `[batch, tokens, width]` to the same shape.
 struct VisionEncoder: Layer {
   private let positions: VisionPositions
   private let dropout: Dropout
@@ -29,7 +29,7 @@ struct VisionEncoder: Layer {
   }
 }
 
-/// A vector that is learned for each place, added.
+/// Adds a learned vector to each position.
 struct VisionPositions: Layer {
   let table: Parameter
 
@@ -38,7 +38,7 @@ struct VisionPositions: Layer {
   func callAsFunction(_ x: Tensor) -> Tensor { x + table.value.cast(to: x.dtype) }
 }
 
-/// Attention and two dense layers, each behind a norm and with its input added:
+/// Attention and two dense layers, each after a norm (pre-norm) and with a residual connection:
 /// ```
 /// y = x + attention(ln_1(x)),   z = y + mlp(ln_2(y))
 /// ```
@@ -80,7 +80,7 @@ struct VisionEncoderBlock: AttendingLayer {
     return y + LayerTrace.run("mlp", mlp, LayerTrace.run("ln_2", ln2, y))
   }
 
-  /// The weights are those of the definition of attention, in operations: the step of training and use has none.
+  /// The weights are computed by the definition of attention, because the fused step does not store them.
   func attention(to x: Tensor) -> [AttentionMap] {
     [AttentionMap("self_attention", .tokens, selfAttention.withWeights(ln1(x), averagesHeads: false).weights)]
   }

@@ -1,20 +1,21 @@
 import ApusNN
 import ApusTensor
 
-/// A Transformer of patches (Dosovitskiy et al.: "An image is worth 16x16 words", 2021), with torchvision's names:
+/// A vision Transformer (Dosovitskiy et al.: "An image is worth 16x16 words", 2021), with torchvision's names:
 /// `x: [batch, channels, height, width]` to logits `[batch, classes]`.
 ///
-/// A convolution makes a token of each patch. One more, the class token, stands ahead of them; what the layers make of
-/// it goes to the dense layer.
+/// A convolution maps each patch to a token. A class token is prepended, whose final state is the input of the
+/// classification layer.
 ///
-/// It starts as torchvision's: the convolution normal with the variance `1 / fanIn`, cut at 2 (not at two deviations);
-/// positions normal with a deviation of 0.02; dense layers between norms and the projections of attention Xavier-uniform
-/// (Glorot, Bengio, 2010), with biases of a deviation of 1e-6 and of zeros; the projection of attention's results as
-/// PyTorch's `Linear`, without its bias; class token and last layer as zeros.
+/// Initialization follows torchvision. The convolution is normal with the variance `1 / fanIn`, truncated at ±2 (not at
+/// two deviations). Positions are normal with a deviation of 0.02. The dense layers of the blocks are Xavier uniform
+/// (Glorot, Bengio, 2010) with biases of a deviation of 1e-6. The input projections of attention are Xavier uniform
+/// with biases of zeros; its output projection is initialized as PyTorch's `Linear`, with a bias of zeros. The class
+/// token and the last layer are zeros.
 public struct VisionTransformer: Layer {
-  /// The extents of the images, `[height, width]`.
+  /// The size of the images, `[height, width]`.
   public let imageSize: [Int]
-  /// Height and width of a patch.
+  /// The height and width of a patch.
   public let patchSize: Int
   private let convProj: Conv2d
   private let classToken: ClassToken
@@ -22,17 +23,17 @@ public struct VisionTransformer: Layer {
   private let head: Linear
 
   /// - Parameters:
-  ///   - imageSize: the extents of the images, one number or height and width.
-  ///   - patch: height and width of a patch.
-  ///   - width: the extent of a token.
+  ///   - imageSize: the size of the images, one number or height and width.
+  ///   - patch: the height and width of a patch.
+  ///   - width: the size of a token.
   ///   - depth: the number of layers.
-  ///   - heads: a divisor of `width`.
-  ///   - hidden: the extent between the two dense layers of each layer; four times `width` when left out.
-  ///   - dropout: the rate behind positions, attention and dense layers.
-  ///   - attentionDropout: the rate at which attention's weights are dropped.
-  ///   - channels: those of the images.
+  ///   - heads: the number of heads, a divisor of `width`.
+  ///   - hidden: the size between the two dense layers of each layer; by default `4 · width`.
+  ///   - dropout: the dropout rate after positions, attention and dense layers.
+  ///   - attentionDropout: the dropout rate of attention weights.
+  ///   - channels: the number of channels of the images.
   ///   - classes: the number of logits.
-  /// - Precondition: `mistake` finds none.
+  /// - Precondition: `mistake` returns `nil` for the sizes.
   public init(
     imageSize: Extents = 224, patch: Int = 16, width: Int = 768, depth: Int = 12, heads: Int = 12, hidden: Int? = nil,
     dropout: Double = 0, attentionDropout: Double = 0, channels: Int = 3, classes: Int = 1000
@@ -58,12 +59,12 @@ public struct VisionTransformer: Layer {
     head = Linear(width, classes, initializer: .zeros, biasInitializer: .zeros)
   }
 
-  /// ViT-B/16: 86,567,656 parameters for 1,000 classes of 224 pixels.
+  /// ViT-B/16: 86,567,656 parameters for 1,000 classes and images of 224 pixels.
   public static func base16(imageSize: Extents = 224, channels: Int = 3, classes: Int = 1000) -> VisionTransformer {
     VisionTransformer(imageSize: imageSize, channels: channels, classes: classes)
   }
 
-  /// What is wrong with some sizes, if anything.
+  /// Describes invalid sizes; `nil` if the sizes are valid.
   public static func mistake(imageSize: Extents, patch: Int, width: Int, heads: Int) -> String? {
     guard (1...2).contains(imageSize.values.count), patch > 0, width > 0, heads > 0 else {
       return
@@ -95,7 +96,7 @@ public struct VisionTransformer: Layer {
   }
 }
 
-/// `[batch, patches, width]` with the token of the class ahead.
+/// Prepends the class token to `[batch, patches, width]`.
 private struct ClassToken: Layer {
   let token: Parameter
 

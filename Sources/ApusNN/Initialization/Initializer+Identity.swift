@@ -1,17 +1,16 @@
 import ApusTensor
 
-/// Initializers of layers that start as the identity.
+/// Initializers with which layers start as the identity.
 extension Initializer {
-  /// Ones where row and column are equal, zeros elsewhere (PyTorch's `eye_`): a dense layer that starts by passing on
-  /// what it gets.
+  /// Ones on the diagonal, zeros elsewhere (PyTorch's `eye_`): a dense layer initially passes its input through.
   /// - Precondition: the shape has two axes.
   public static let identity = Initializer { shape, _, _ in
     guard shape.rank == 2 else { fatalError("identity: \(shape) is not [outputs, inputs]") }
     return .eye(shape[0], shape[1])
   }
 
-  /// A convolution that starts by passing on its input channels, as many as there are outputs (PyTorch's `dirac_`):
-  /// `W[k, k, ⌊kernel / 2⌋] = 1` in each group, zeros elsewhere.
+  /// A convolution that initially passes its input channels through to the output channels of the same index (PyTorch's
+  /// `dirac_`): `W[k, k, ⌊kernel / 2⌋] = 1` in each group, zeros elsewhere.
   /// - Precondition: the shape is `[outputs, inputs / groups, kernel…]`, and `groups` divides its outputs.
   public static func dirac(groups: Int = 1) -> Initializer {
     Initializer { shape, _, _ in

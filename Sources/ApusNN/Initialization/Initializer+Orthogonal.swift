@@ -2,13 +2,14 @@ import ApusTensor
 import Glibc
 
 extension Initializer {
-  /// `gain` times a random matrix with orthonormal rows, or columns where there are fewer of them (Saxe, McClelland,
-  /// Ganguli, 2014); the axes behind the first count as one.
+  /// `gain` times a random matrix with orthonormal rows, or orthonormal columns if there are fewer columns (Saxe,
+  /// McClelland, Ganguli, 2014). The axes after the first are flattened into one.
   ///
-  /// The matrix is the `Q` of the QR decomposition of normal numbers, by Householder's reflections in `Double` on the
-  /// host, its columns signed such that the diagonal of `R` is positive: that makes it uniform among all such matrices
-  /// (Mezzadri, 2007). O(rows · columns · min(rows, columns)); the draw is read back from the device, so that equal
-  /// seeds give equal bits on every device.
+  /// The matrix is the `Q` of the QR decomposition of a matrix of normally distributed numbers. Householder reflections
+  /// compute it in `Double` on the host. The signs of its columns make the diagonal of `R` positive, so that `Q` is
+  /// uniformly distributed among all such matrices (Mezzadri, 2007). The cost is
+  /// `O(rows · columns · min(rows, columns))`. The random numbers are read back from the device, so that equal seeds
+  /// give equal bits on every device.
   ///
   /// - Precondition: the shape has two axes or more.
   public static func orthogonal(gain: Double = 1) -> Initializer {
@@ -19,13 +20,13 @@ extension Initializer {
       return Tensor.uniform([2, long * short], key: &key).mappedOnHost(to: shape) { numbers in
         let q = orthonormalColumns(normalNumbers(numbers), long, short)
         guard rows < columns else { return q.map { Float($0 * gain) } }
-        // The long side is the columns: the transpose.
+        // The columns are the longer side: write the transpose.
         return (0..<rows * columns).map { Float(q[$0 % columns * rows + $0 / columns] * gain) }
       }
     }
   }
 
-  /// Box and Muller's transform (1958) of two lists of numbers in `0 ..< 1`.
+  /// The Box–Muller transform (1958) of two lists of numbers in `0 ..< 1`.
   private static func normalNumbers(_ uniform: [Float]) -> [Double] {
     let count = uniform.count / 2
     return (0..<count).map { index in
@@ -33,24 +34,24 @@ extension Initializer {
     }
   }
 
-  /// The `Q` of `A = Q R`, both `[rows, columns]` in row-major order with `rows ≥ columns`, and `R`'s diagonal
-  /// positive.
+  /// The `Q` of `A = Q R` with a positive diagonal of `R`. `A` and `Q` are `[rows, columns]` in row-major order with
+  /// `rows ≥ columns`.
   private static func orthonormalColumns(_ matrix: [Double], _ rows: Int, _ columns: Int) -> [Double] {
-    // Column-major: reflections go along columns.
+    // Column-major, because reflections traverse columns.
     var a = (0..<rows * columns).map { matrix[$0 % rows * columns + $0 / rows] }
     var signs = [Double](repeating: 1, count: columns)
-    // Column k keeps the vector v of reflection k, H = I − v vᵀ · 2 / |v|², from its diagonal on.
+    // Column k stores the vector v of reflection k, H = I − v vᵀ · 2 / |v|², from its diagonal on.
     for k in 0..<columns {
       let start = k * rows + k
       let end = (k + 1) * rows
       let length = a[start..<end].reduce(0) { $0 + $1 * $1 }.squareRoot()
-      // Away from the diagonal's sign, so that nothing cancels.
+      // The sign is opposite to the diagonal's, which avoids cancellation.
       let diagonal = a[start] > 0 ? -length : length
       signs[k] = diagonal < 0 ? -1 : 1
       a[start] -= diagonal
       for column in k + 1..<columns { reflect(&a, from: start, to: end, at: column * rows + k) }
     }
-    // Q is the product of the reflections with the first columns of the identity, the last one first.
+    // Q is the product of the reflections and the first columns of the identity; the last reflection is applied first.
     var q = [Double](repeating: 0, count: rows * columns)
     for k in 0..<columns { q[k * rows + k] = signs[k] }
     for k in (0..<columns).reversed() {
@@ -60,7 +61,7 @@ extension Initializer {
     return (0..<rows * columns).map { q[$0 % columns * rows + $0 / columns] }
   }
 
-  /// Reflects the part of a column that begins at `place` by the vector at `start ..< end` of the same array.
+  /// Reflects the part of a column from offset `place` on by the vector at `start ..< end` of the same array.
   private static func reflect(_ a: inout [Double], from start: Int, to end: Int, at place: Int) {
     var (square, product) = (0.0, 0.0)
     for offset in 0..<end - start {

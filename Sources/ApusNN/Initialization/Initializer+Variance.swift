@@ -1,21 +1,22 @@
 import ApusTensor
 
-/// Initializers that keep the variance of what passes through: a deviation `gain · √(2 / (fanIn + fanOut))` or
-/// `gain / √fan`. A uniform distribution with that deviation reaches `√3` times as far.
+/// Initializers that preserve the variance of activations or gradients: the standard deviation is
+/// `gain · √(2 / (fanIn + fanOut))` or `gain / √fan`. A uniform distribution with that deviation has bounds `√3` times
+/// as large.
 extension Initializer {
-  /// Which of the two numbers of connections counts.
+  /// Whether the fan-in or the fan-out scales the variance.
   public enum Fan: String, Hashable, Sendable, CaseIterable {
-    /// `fanIn`: the variance of activations stays on the way forward.
+    /// `fanIn`: preserves the variance of activations in the forward pass.
     case input
-    /// `fanOut`: the variance of gradients stays on the way back.
+    /// `fanOut`: preserves the variance of gradients in the backward pass.
     case output
   }
 
   /// The two forms of Xavier's (Glorot's) initialization.
   public enum XavierForm: String, Hashable, Sendable, CaseIterable {
-    /// The variance `2 / (fanIn + fanOut)` of the paper, between what activations and what gradients need.
+    /// The variance `2 / (fanIn + fanOut)` of the paper, a compromise between activations and gradients.
     case average
-    /// The variance `1 / fanIn` that textbooks and Caffe give the same name, for activations alone.
+    /// The variance `1 / fanIn`, which textbooks and Caffe also call Xavier, for activations alone.
     case input
   }
 
@@ -43,11 +44,11 @@ extension Initializer {
     scaled(isNormal: true) { gain / connections($0, fan).squareRoot() }
   }
 
-  /// Uniform in `±√(3 / fanIn)`, the variance `1 / fanIn` (LeCun, Bottou, Orr, Müller, 1998): for SELU and the scaled
-  /// tanh.
+  /// Uniform in `±√(3 / fanIn)`, with the variance `1 / fanIn` (LeCun, Bottou, Orr, Müller, 1998): for SELU and the
+  /// scaled tanh.
   public static let lecunUniform = heUniform(gain: 1)
 
-  /// Normal with the variance `1 / fanIn` (LeCun, Bottou, Orr, Müller, 1998), not cut.
+  /// Normal with the variance `1 / fanIn` (LeCun, Bottou, Orr, Müller, 1998), not truncated.
   public static let lecunNormal = heNormal(gain: 1)
 
   private static func connections(_ fans: Fans, _ fan: Fan) -> Double {
@@ -72,17 +73,17 @@ extension Initializer {
   }
 }
 
-/// What follows a layer, for the gain of its initializer: `initializer: .heNormal(gain: Nonlinearity.tanh.gain)`.
+/// The function after a layer, for the gain of its initializer: `initializer: .heNormal(gain: Nonlinearity.tanh.gain)`.
 public enum Nonlinearity: Hashable, Sendable {
   case linear
   case sigmoid
   case tanh
   case relu
-  /// With the slope below 0.
+  /// Leaky ReLU, with `slope` for negative inputs.
   case leakyReLU(slope: Double)
   case selu
 
-  /// By how much the deviation of weights is raised to make up for what the function takes away: 1 for linear and
+  /// The factor on the deviation of weights that compensates for the variance lost in the function: 1 for linear and
   /// sigmoid, `5/3` for tanh, `√2` for ReLU, `√(2 / (1 + slope²))` for leaky ReLU, `3/4` for SELU (PyTorch's
   /// `calculate_gain`).
   public var gain: Double {

@@ -1,17 +1,16 @@
 import ApusTensor
 
-/// How a parameter starts.
+/// The initial value of a parameter.
 ///
-/// Fans are those of weights `[outputs, inputs, kernel…]`: `fanIn = inputs · Πkernel`,
-/// `fanOut = outputs · Πkernel`.
+/// The fans of weights `[outputs, inputs, kernel…]` are `fanIn = inputs · Πkernel` and `fanOut = outputs · Πkernel`.
 public struct Initializer: Sendable {
   private let make: @Sendable (Shape, Fans, inout RandomKey) -> Tensor
 
-  /// How many numbers go into a unit and come out of it, by which variances are scaled.
+  /// The number of connections into and out of a unit, which scales variances.
   public struct Fans: Hashable, Sendable {
-    /// Numbers that a result is a sum of.
+    /// The number of terms summed into one output.
     public var fanIn: Int
-    /// Results that a number goes into.
+    /// The number of outputs that one input contributes to.
     public var fanOut: Int
 
     public init(fanIn: Int, fanOut: Int) {
@@ -27,10 +26,10 @@ public struct Initializer: Sendable {
     }
   }
 
-  /// An initializer of one's own.
+  /// A user-defined initializer.
   public init(_ make: @escaping @Sendable (Shape, Fans, inout RandomKey) -> Tensor) { self.make = make }
 
-  /// A new value, its random numbers from the task's `RandomSource`.
+  /// A new value, with random numbers from the task's `RandomSource`.
   public func callAsFunction(_ shape: Shape, fans: Fans? = nil) -> Tensor {
     RandomSource.current.draw { key in make(shape, fans ?? Fans(weight: shape), &key) }
   }
@@ -42,7 +41,7 @@ extension Initializer {
   /// Ones.
   public static let ones = constant(1)
 
-  /// One number everywhere.
+  /// A constant.
   public static func constant(_ value: Double) -> Initializer {
     Initializer { shape, _, _ in Tensor(repeating: value, shape: shape) }
   }
@@ -60,10 +59,10 @@ extension Initializer {
     Initializer { shape, _, key in .normal(shape, mean: mean, deviation: deviation, key: &key) }
   }
 
-  /// Normal, cut to `mean + deviation · (lower … upper)`: at two deviations when left out. What lies outside is drawn
-  /// again, not moved to the ends, so that the deviation that remains is smaller (0.88 of it for two).
+  /// Normal, truncated to `mean + deviation · (lower … upper)`, by default at two deviations. Samples outside are
+  /// redrawn, not clamped, so that the resulting deviation is smaller (0.88 of it for two deviations).
   ///
-  /// PyTorch's `trunc_normal_(mean, std, a, b)` takes the ends themselves: `lower = (a − mean) / std`, and likewise
+  /// PyTorch's `trunc_normal_(mean, std, a, b)` takes absolute bounds: `lower = (a − mean) / std`, and likewise
   /// `upper`.
   public static func truncatedNormal(
     mean: Double = 0, deviation: Double, lower: Double = -2, upper: Double = 2

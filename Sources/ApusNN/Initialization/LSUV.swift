@@ -1,34 +1,34 @@
 import ApusTensor
 
-/// Layer-sequential unit-variance initialization (Mishkin, Matas, "All you need is a good init", 2016): starting from
-/// orthonormal weights, layer after layer in the order in which they run, `W ← W / √Var(output)` on a batch of data until
-/// the output's variance, over all of its elements, is 1.
+/// Layer-sequential unit-variance initialization (Mishkin, Matas, "All you need is a good init", 2016). It starts from
+/// orthonormal weights and processes the layers in the order in which they run: `W ← W / √Var(output)` on a batch of
+/// data, repeated until the variance over all elements of the output is 1.
 ///
 /// ```
 /// let outcomes = try LSUV()(model, on: images)
 /// ```
 ///
-/// It takes in `Linear`, `Conv` and `ConvTranspose`, whose weights are trainable; a weight that several of them share is
-/// scaled for its first use. Biases stay as they are: the paper's are zeros. Layers run in the mode around it.
+/// It applies to `Linear`, `Conv` and `ConvTranspose` layers with trainable weights. A weight shared by several layers
+/// is scaled for its first use. Biases are unchanged: the paper's are zeros. Layers run in the current mode.
 public struct LSUV: Sendable {
-  /// What became of a weight.
+  /// The result for one weight.
   public struct Outcome: Sendable {
-    /// The weight that was divided.
+    /// The scaled weight.
     public let weight: Parameter
-    /// The variance of the layer's output, as it is now.
+    /// The variance of the layer's output after scaling.
     public let variance: Double
-    /// How often the weight was divided.
+    /// The number of times the weight was divided.
     public let steps: Int
-    /// Whether the variance is as near to 1 as asked for. It is not where a layer gives one and the same number for
-    /// everything, nothing finite, or mostly its bias.
+    /// Whether the variance is within the tolerance of 1. It is not if the layer's output is constant, not finite, or
+    /// mostly its bias.
     public let isReached: Bool
   }
 
-  /// How far from 1 a variance may be.
+  /// The largest allowed difference between a variance and 1.
   public var tolerance: Double
-  /// How often a weight is divided at most.
+  /// The maximum number of divisions of a weight.
   public var maximumSteps: Int
-  /// Whether weights start as orthonormal ones, and not as they are.
+  /// Whether weights are first replaced by orthonormal ones.
   public var startsOrthogonal: Bool
 
   /// - Precondition: `tolerance` is above 0, `maximumSteps` not negative.
@@ -43,7 +43,7 @@ public struct LSUV: Sendable {
 
   /// Scales the weights of a model.
   ///
-  /// - Returns: what became of each weight, in the order in which they run.
+  /// - Returns: the result for each weight, in the order in which the layers run.
   public func callAsFunction(_ model: some Layer, on batch: Tensor) throws(DeviceError) -> [Outcome] {
     try callAsFunction { model(batch) }
   }

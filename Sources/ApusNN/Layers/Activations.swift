@@ -1,6 +1,6 @@
 import ApusTensor
 
-// Each takes any shape and works element by element.
+// Element-wise layers for tensors of any shape.
 
 /// `max(x, 0)` (Nair, Hinton, 2010).
 public struct ReLU: Layer {
@@ -11,7 +11,7 @@ public struct ReLU: Layer {
 
 /// `x` where it is positive, else `slope · x` (Maas et al., 2013).
 public struct LeakyReLU: Layer {
-  /// The factor of negative numbers.
+  /// The factor of negative elements.
   public let slope: Double
   public init(slope: Double = 0.01) { self.slope = slope }
   public var members: [ModuleMember] { [] }
@@ -27,7 +27,7 @@ public struct ELU: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.elu(alpha: alpha) }
 }
 
-/// `x` where it is positive, else `α (e^(x/α) − 1)`: ELU whose slope has no jump at 0 (Barron, 2017).
+/// `x` where it is positive, else `α (e^(x/α) − 1)`: ELU with a continuous slope at 0 (Barron, 2017).
 public struct CELU: Layer {
   /// The factor `α`.
   public let alpha: Double
@@ -36,17 +36,17 @@ public struct CELU: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.celu(alpha: alpha) }
 }
 
-/// The self-normalizing form of ELU (Klambauer et al., 2017).
+/// Scaled ELU for self-normalizing networks (Klambauer et al., 2017).
 public struct SELU: Layer {
   public init() {}
   public var members: [ModuleMember] { [] }
   public func callAsFunction(_ x: Tensor) -> Tensor { x.selu() }
 }
 
-/// `x Φ(x)`, with the normal distribution function (Hendrycks, Gimpel, 2016); with `isApproximate`
-/// `x/2 · (1 + tanh(√(2/π) · (x + 0.044715·x³)))` in its place.
+/// `x Φ(x)` with the normal distribution function `Φ` (Hendrycks, Gimpel, 2016), or with `isApproximate`
+/// `x/2 · (1 + tanh(√(2/π) · (x + 0.044715·x³)))`.
 public struct GELU: Layer {
-  /// Whether the approximation by `tanh` is taken.
+  /// Whether the approximation by `tanh` is used.
   public let isApproximate: Bool
   public init(isApproximate: Bool = false) { self.isApproximate = isApproximate }
   public var members: [ModuleMember] { [] }
@@ -103,7 +103,7 @@ public struct LogSigmoid: Layer {
 ///
 /// The bipolar sigmoid `2 / (1 + e^(−2ax)) − 1` of the literature is `tanh(ax)`: `Tanh(slope: a)`.
 public struct Tanh: Layer {
-  /// 1.7159·tanh(2x/3), which keeps a variance of 1 and maps ±1 to ±1 (LeCun et al., "Efficient BackProp", 1998).
+  /// `1.7159·tanh(2x/3)`, which preserves a variance of 1 and maps ±1 to ±1 (LeCun et al., "Efficient BackProp", 1998).
   public static let leCun = Tanh(slope: 2.0 / 3, scale: 1.7159)
 
   /// The factor of `x`.
@@ -127,9 +127,9 @@ public struct Tanh: Layer {
   }
 }
 
-/// The axes from `axis` on as one: `[batch, …]` to `[batch, features]`.
+/// Flattens the axes from `axis` on into one: `[batch, …]` to `[batch, features]`.
 public struct Flatten: Layer {
-  /// The first axis of those that become one.
+  /// The first axis that is flattened.
   public let axis: Int
   public init(from axis: Int = 1) { self.axis = axis }
   public var members: [ModuleMember] { [] }

@@ -1,8 +1,8 @@
 import ApusTensor
 
-/// What the adaptive poolings share: the number of windows along each spatial axis.
+/// The number of windows along each spatial axis of an adaptive pooling layer.
 private struct AdaptiveSize: Sendable {
-  /// `nil` for as many as the axis has elements.
+  /// The number along each axis; `nil` for one window per element.
   private let output: [Int?]
 
   init(_ output: [Int?], rank: Int, _ layer: String) {
@@ -12,7 +12,7 @@ private struct AdaptiveSize: Sendable {
     self.output = output
   }
 
-  /// The sizes for an input; what does not fit is reported.
+  /// The sizes for an input. Reports an error if the shape does not fit.
   func sizes(for x: Tensor, _ layer: String) -> [Int]? {
     guard x.rank == output.count + 2, x.shape.dropFirst(2).allSatisfy({ $0 > 0 }) else {
       ShapeError(layer, "\(x.shape) is not [batch, channels, \(output.count) axes that are not empty]").report()
@@ -22,16 +22,16 @@ private struct AdaptiveSize: Sendable {
   }
 }
 
-/// The means of as many windows as asked for, whatever the size of the input:
-/// `x: [batch, channels, spatial…]` to `[batch, channels, output…]`. Window `i` of `out` along an axis of `in` elements
-/// holds `⌊i·in/out⌋ ..< ⌈(i+1)·in/out⌉`.
+/// The mean over a given number of windows, for any size of the input: `x: [batch, channels, spatial…]` to
+/// `[batch, channels, output…]`. Window `i` of `out` along an axis of `in` elements covers the elements
+/// `⌊i·in/out⌋ ..< ⌈(i+1)·in/out⌉`.
 public struct AdaptiveAvgPool<let rank: Int>: Layer {
   private let size: AdaptiveSize
 
-  /// - Parameter output: the windows along each spatial axis, `nil` for as many as it has elements.
+  /// - Parameter output: the number of windows along each spatial axis; `nil` for one window per element.
   public init(_ output: [Int?]) { size = AdaptiveSize(output, rank: rank, Self.typeName) }
 
-  /// A pooling with `output` windows along every axis.
+  /// A pooling layer with `output` windows along every axis.
   public init(_ output: Int) { self.init(Array(repeating: output, count: rank)) }
 
   public static var typeName: String { "AdaptiveAvgPool\(rank)d" }
@@ -42,15 +42,15 @@ public struct AdaptiveAvgPool<let rank: Int>: Layer {
   }
 }
 
-/// The largest elements of the windows of `AdaptiveAvgPool`. The gradient goes to the first of equal ones where all
-/// windows of an axis have one size, and is shared among them elsewhere.
+/// The maximum of each window of `AdaptiveAvgPool`. If all windows of an axis have the same size, the gradient goes to
+/// the first of equal elements, otherwise it is divided among them.
 public struct AdaptiveMaxPool<let rank: Int>: Layer {
   private let size: AdaptiveSize
 
-  /// - Parameter output: the windows along each spatial axis, `nil` for as many as it has elements.
+  /// - Parameter output: the number of windows along each spatial axis; `nil` for one window per element.
   public init(_ output: [Int?]) { size = AdaptiveSize(output, rank: rank, Self.typeName) }
 
-  /// A pooling with `output` windows along every axis.
+  /// A pooling layer with `output` windows along every axis.
   public init(_ output: Int) { self.init(Array(repeating: output, count: rank)) }
 
   public static var typeName: String { "AdaptiveMaxPool\(rank)d" }

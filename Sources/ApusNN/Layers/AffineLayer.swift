@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// A layer that gives a linear function of its input plus a bias: `W x + b`, however the weights are arranged.
+/// A layer that computes a linear function of its input plus a bias, `W x + b`, with any arrangement of the weights.
 package protocol AffineLayer: Layer {}
 
 extension Linear: AffineLayer {}
@@ -10,7 +10,7 @@ extension TransposedConvolution: AffineLayer {}
 extension Tensor {
   /// `x · Wᵀ + b` for `x: [batch…, inputs]`, `W: [outputs, inputs]`, `b: [outputs]`: `[batch…, outputs]`.
   ///
-  /// In mixed precision weight and bias are of the type of products, unless `x` is `float64`, which is left alone.
+  /// In mixed precision weight and bias are cast to the type of products, unless `x` is `float64`.
   public func linear(weight: Tensor, bias: Tensor? = nil) -> Tensor {
     guard dtype != .float64 else { return matmul(weight.transposed()).plus(bias) }
     return matmul(weight.narrowed.transposed()).plus(bias?.narrowed)

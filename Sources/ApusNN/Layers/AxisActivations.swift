@@ -1,6 +1,6 @@
 import ApusTensor
 
-// Each takes any shape with the axis.
+// Layers for tensors of any shape that has the axis.
 
 /// `eˣⁱ / Σⱼ eˣʲ` along an axis.
 public struct Softmax: Layer {
@@ -29,7 +29,7 @@ public struct Softmin: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.softmin(axis: axis) }
 }
 
-/// `a · sigmoid(b)` of the two halves `a` and `b` along an axis, which becomes half as long (Dauphin et al., 2017).
+/// `a · sigmoid(b)` for the two halves `a` and `b` of an axis, whose extent is halved (Dauphin et al., 2017).
 public struct GLU: Layer {
   /// The axis; negative numbers count from the end.
   public let axis: Int

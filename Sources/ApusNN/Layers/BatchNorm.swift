@@ -1,26 +1,26 @@
 import ApusTensor
 
-/// `y = (x − mean) / √(variance + ε) · γ + β` for each channel of `x: [batch, channels, …]` (Ioffe, Szegedy,
-/// 2015). The ε stands inside of the root, as in the paper.
+/// `y = (x − mean) / √(variance + ε) · γ + β` for each channel of `x: [batch, channels, …]` (Ioffe, Szegedy, 2015). The
+/// ε is inside the root, as in the paper.
 ///
-/// In training mean and variance are those of the batch, and the running ones follow:
-/// `running = (1 − momentum) · running + momentum · batch`, the variance in its unbiased form. Without a momentum the running
-/// values are the means over all batches so far: the share of batch `n` is `1 / n`. In inference, and in a layer
-/// whose parameters are all frozen or that was given the mode by `setMode(_:where:)`, the running ones are used and stay
-/// as they are. A layer that does not track them
-/// takes those of the batch in every mode. A batch with a single value for each channel is an error, as in PyTorch.
+/// In training the layer normalizes with the mean and variance of the batch and updates the running statistics:
+/// `running = (1 − momentum) · running + momentum · batch`, with the unbiased variance. Without a momentum the running
+/// statistics are the means over all batches so far: batch `n` has the weight `1 / n`. In inference the running
+/// statistics are used and not changed. The same holds in training if all parameters of the layer are frozen or
+/// `setMode(_:where:)` has set the layer to inference. A layer without running statistics uses the batch statistics in
+/// every mode. A batch with a single value for each channel is an error, as in PyTorch.
 public struct BatchNorm: Layer {
-  /// The factors `γ`, `[channels]`, if there are any.
+  /// The scale `γ`, `[channels]`, if the layer is affine.
   public let weight: Parameter?
-  /// The summands `β`, `[channels]`, if there are any.
+  /// The shift `β`, `[channels]`, if the layer is affine.
   public let bias: Parameter?
   /// The running mean, `[channels]`; PyTorch's `running_mean`.
   public let runningMean: Statistic?
   /// The running variance, `[channels]`; PyTorch's `running_var`.
   public let runningVar: Statistic?
-  /// How many batches the running values have seen; PyTorch's `num_batches_tracked`.
+  /// The number of batches in the running statistics; PyTorch's `num_batches_tracked`.
   public let numBatchesTracked: Statistic?
-  /// `ε`, which keeps the root from 0.
+  /// `ε`, which keeps the root above 0.
   public let epsilon: Double
   public let momentum: Double?
   private let channels: Int
@@ -28,9 +28,9 @@ public struct BatchNorm: Layer {
 
   /// - Parameters:
   ///   - channels: the extent of axis 1.
-  ///   - momentum: the share of the batch in the running values, `nil` for equal shares of all batches.
-  ///   - isAffine: whether there are `γ` and `β`.
-  ///   - tracksStatistics: whether there are running values.
+  ///   - momentum: the weight of a batch in the running statistics; `nil` for equal weights of all batches.
+  ///   - isAffine: whether the layer has `γ` and `β`.
+  ///   - tracksStatistics: whether the layer has running statistics.
   public init(
     _ channels: Int, epsilon: Double = 1e-5, momentum: Double? = 0.1, isAffine: Bool = true,
     tracksStatistics: Bool = true
@@ -68,12 +68,12 @@ public struct BatchNorm: Layer {
     runningMean == nil || ModeScope.mode(for: "BatchNorm", own: ownMode) == .training && !isFrozen
   }
 
-  /// `x − mean` and the variance, from the running values.
+  /// `x − mean` and the variance, with the running statistics.
   private func stored(_ x: Tensor, _ shape: Shape) -> (Tensor, Tensor) {
     (x - runningMean!.value.reshaped(to: shape), runningVar!.value.reshaped(to: shape))
   }
 
-  /// `x − mean` and the variance, from the batch; the running values follow.
+  /// `x − mean` and the variance of the batch. Updates the running statistics.
   private func tracked(_ x: Tensor) -> (Tensor, Tensor) {
     let axes = [0] + Array(2..<x.rank)
     let (centered, mean, variance) = x.centered(axes)

@@ -10,8 +10,8 @@ public struct Bilinear: Module {
 
   /// - Parameters:
   ///   - hasBias: whether `b` is added.
-  ///   - initializer: of the weight, with `first` as its fan in; the bias is uniform in `±1/√first`, as in PyTorch,
-  ///     unless `biasInitializer` says otherwise.
+  ///   - initializer: initializes the weight, with a fan-in of `first`.
+  ///   - biasInitializer: initializes the bias; by default uniform in `±1/√first`, as in PyTorch.
   public init(
     _ first: Int, _ second: Int, _ outputs: Int, hasBias: Bool = true, initializer: Initializer = .pytorch,
     biasInitializer: Initializer = .pytorch

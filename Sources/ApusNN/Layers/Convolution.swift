@@ -2,16 +2,17 @@ import ApusTensor
 
 /// The convolution (cross-correlation) along 1 to 3 spatial axes, plus a bias for each output channel:
 /// `y[n, k, o] = b[k] + Σ_{c, r} x[n, c, o·stride + r·dilation − padding] · W[k, c, r]`
-/// for `x: [batch, inputs, spatial…]` or, of one example, `[inputs, spatial…]`, `W: [outputs, inputs / groups, kernel…]`, `b: [outputs]`.
+/// for `x: [batch, inputs, spatial…]`, or `[inputs, spatial…]` for one example,
+/// `W: [outputs, inputs / groups, kernel…]`, `b: [outputs]`.
 ///
-/// A depthwise convolution, which filters every channel on its own, is one with as many groups as inputs: see
+/// A depthwise convolution filters every channel separately. It has as many groups as input channels: see
 /// `depthwise(_:multiplier:…)`.
 public struct Convolution<let rank: Int>: Layer {
   /// The filters `W`, `[outputs, inputs / groups, kernel…]`.
   public let weight: Parameter
   /// `b`, `[outputs]`, if there is one.
   public let bias: Parameter?
-  /// Into how many independent parts the channels are divided.
+  /// The number of independent groups of channels.
   public let groups: Int
   private let stride: [Int]
   private let padding: [(before: Int, after: Int)]
@@ -19,10 +20,10 @@ public struct Convolution<let rank: Int>: Layer {
   private let paddingMode: PaddingMode
 
   /// - Parameters:
-  ///   - groups: into how many independent parts the channels are divided.
-  ///   - paddingMode: what stands around the input.
-  ///   - initializer: of the weight; the bias is uniform in `±1/√fanIn`, as in PyTorch, unless
-  ///     `biasInitializer` says otherwise.
+  ///   - groups: the number of independent groups of channels.
+  ///   - paddingMode: the values of the padding.
+  ///   - initializer: initializes the weight.
+  ///   - biasInitializer: initializes the bias; by default uniform in `±1/√fanIn`, as in PyTorch.
   /// - Precondition: `groups` divides both channel counts.
   public init(
     _ inputs: Int, _ outputs: Int, kernel: Extents, stride: Extents = 1, padding: Padding = 0,
@@ -44,8 +45,9 @@ public struct Convolution<let rank: Int>: Layer {
     self.paddingMode = paddingMode
   }
 
-  /// A convolution of every channel on its own (Chollet, 2017): outputs `multiplier · c ..< multiplier · (c + 1)` come
-  /// from channel `c`, `W: [channels · multiplier, 1, kernel…]`. A pointwise one (`kernel: 1`) behind it mixes channels.
+  /// A depthwise convolution (Chollet, 2017): output channels `multiplier · c ..< multiplier · (c + 1)` are computed
+  /// from input channel `c`, with `W: [channels · multiplier, 1, kernel…]`. A pointwise convolution (`kernel: 1`) after
+  /// it mixes the channels.
   public static func depthwise(
     _ channels: Int, multiplier: Int = 1, kernel: Extents, stride: Extents = 1, padding: Padding = 0,
     dilation: Extents = 1, hasBias: Bool = true, paddingMode: PaddingMode = .zeros,

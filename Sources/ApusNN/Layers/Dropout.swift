@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// What the dropout layers share: when they drop, and what.
+/// The settings and masks of the dropout layers.
 struct Dropping: Sendable {
   let rate: Double
   let isAlwaysOn: Bool
@@ -12,31 +12,31 @@ struct Dropping: Sendable {
     self.isAlwaysOn = isAlwaysOn
   }
 
-  /// `true` with probability `1 − rate` at each place of `shape`, or `nil` where nothing is dropped.
+  /// A mask of `shape` that is true with probability `1 − rate`, or `nil` if nothing is dropped.
   func kept(_ shape: Shape, _ device: ComputeDevice, _ layer: String) -> Tensor? {
     key(layer).map { kept(shape, device, $0) }
   }
 
-  /// The same with a key that was drawn before.
+  /// The same with a given key.
   func kept(_ shape: Shape, _ device: ComputeDevice, _ key: RandomKey) -> Tensor {
     var key = key
     return .bernoulli(shape, probability: 1 - rate, key: &key, device: device)
   }
 
-  /// What to draw with, or `nil` where nothing is dropped.
+  /// The key for the mask, or `nil` if nothing is dropped.
   func key(_ layer: String) -> RandomKey? {
     guard isAlwaysOn || ModeScope.mode(for: layer, own: ownMode) == .training, rate > 0 else { return nil }
     return RandomSource.current.draw { $0.one() }
   }
 
-  /// `x / (1 − rate)` where `kept` holds, else 0.
+  /// `x / (1 − rate)` where `kept` is true, else 0.
   func apply(_ kept: Tensor, to x: Tensor) -> Tensor {
     kept.select(x * (1 / (1 - rate)), Tensor.number(0, dtype: x.dtype, device: x.device))
   }
 }
 
 extension Dropping {
-  /// `a · x + b`, with the limit of SELU in place of `x` where `kept` does not hold: see `AlphaDropout`.
+  /// `a · x + b`, where the limit of SELU replaces `x` if `kept` is false: see `AlphaDropout`.
   func applyAlpha(_ kept: Tensor, to x: Tensor) -> Tensor {
     let limit = -1.0507009873554805 * 1.6732632423543772
     let a = 1 / ((1 - rate) * (1 + rate * limit * limit)).squareRoot()
@@ -46,24 +46,25 @@ extension Dropping {
   }
 }
 
-/// A layer that drops a part of what comes in, and is otherwise the identity.
+/// A layer that drops some elements of its input and is otherwise the identity.
 package protocol DroppingLayer: Layer {}
 
-/// In training, zero with probability `rate`, else `x / (1 − rate)`, so that the mean stays (Srivastava et al.,
-/// 2014). In inference `x`.
+/// In training, 0 with probability `rate`, else `x / (1 − rate)`, which preserves the mean (Srivastava et al., 2014).
+/// In inference `x`.
 ///
-/// A layer that is always on drops in inference too. Several runs of one model are then draws from its predictive
-/// distribution: their mean is the prediction, their spread its uncertainty (Monte-Carlo dropout; Gal, Ghahramani,
-/// 2016). The other layers stay in the mode of the run, so that batch norm uses its running values.
+/// A layer with `isAlwaysOn` drops elements in inference too. The outputs of several runs of one model are then samples
+/// of its predictive distribution: their mean is the prediction, their spread its uncertainty (Monte Carlo dropout;
+/// Gal, Ghahramani, 2016). The other layers stay in the mode of the run, so that batch norm uses its running
+/// statistics.
 public struct Dropout: DroppingLayer {
   private let dropping: Dropping
 
-  /// The probability with which an element is dropped.
+  /// The probability that an element is dropped.
   public var rate: Double { dropping.rate }
-  /// Whether it drops in inference too.
+  /// Whether elements are dropped in inference too.
   public var isAlwaysOn: Bool { dropping.isAlwaysOn }
 
-  /// - Parameter isAlwaysOn: whether it drops in inference too.
+  /// - Parameter isAlwaysOn: whether elements are dropped in inference too.
   /// - Precondition: `0 ≤ rate < 1`.
   public init(_ rate: Double = 0.5, isAlwaysOn: Bool = false) {
     dropping = Dropping(rate, isAlwaysOn: isAlwaysOn, "Dropout")
@@ -76,19 +77,18 @@ public struct Dropout: DroppingLayer {
   }
 }
 
-/// Dropout of whole channels: each channel of each example of `x: [batch, channels, spatial…]`, or of the one of
-/// `[channels, spatial…]`, is zero with
-/// probability `rate`, else `x / (1 − rate)` (Tompson et al., 2015: neighbouring places are too much alike for
-/// `Dropout`). In inference `x`, unless it is always on.
+/// Dropout of whole channels, for `x: [batch, channels, spatial…]` or `[channels, spatial…]`. Each channel of each
+/// example is 0 with probability `rate`, else `x / (1 − rate)` (Tompson et al., 2015: `Dropout` has little effect on
+/// strongly correlated neighboring positions). In inference `x`, unless `isAlwaysOn`.
 public struct ChannelDropout<let rank: Int>: DroppingLayer {
   private let dropping: Dropping
 
-  /// The probability with which an element is dropped.
+  /// The probability that a channel is dropped.
   public var rate: Double { dropping.rate }
-  /// Whether it drops in inference too.
+  /// Whether channels are dropped in inference too.
   public var isAlwaysOn: Bool { dropping.isAlwaysOn }
 
-  /// - Parameter isAlwaysOn: whether it drops in inference too, as `Dropout` says.
+  /// - Parameter isAlwaysOn: whether channels are dropped in inference too, as for `Dropout`.
   /// - Precondition: `0 ≤ rate < 1`.
   public init(_ rate: Double = 0.5, isAlwaysOn: Bool = false) {
     dropping = Dropping(rate, isAlwaysOn: isAlwaysOn, Self.typeName)
@@ -111,18 +111,18 @@ public typealias Dropout1d = ChannelDropout<1>
 public typealias Dropout2d = ChannelDropout<2>
 public typealias Dropout3d = ChannelDropout<3>
 
-/// Dropout for nets of `SELU`, which keeps their mean and variance (Klambauer et al., 2017): in training
-/// `a · x + b`, where with probability `rate` the limit of SELU, `α′ = −λα`, stands in for `x`,
-/// `a = ((1 − rate)(1 + rate · α′²))^(−1/2)`, `b = −a · rate · α′`. In inference `x`, unless it is always on.
+/// Dropout for networks with `SELU`, whose mean and variance it preserves (Klambauer et al., 2017). In training
+/// `a · x + b`, where with probability `rate` the limit of SELU, `α′ = −λα`, replaces `x`;
+/// `a = ((1 − rate)(1 + rate · α′²))^(−1/2)` and `b = −a · rate · α′`. In inference `x`, unless `isAlwaysOn`.
 public struct AlphaDropout: DroppingLayer {
   private let dropping: Dropping
 
-  /// The probability with which an element is dropped.
+  /// The probability that an element is dropped.
   public var rate: Double { dropping.rate }
-  /// Whether it drops in inference too.
+  /// Whether elements are dropped in inference too.
   public var isAlwaysOn: Bool { dropping.isAlwaysOn }
 
-  /// - Parameter isAlwaysOn: whether it drops in inference too, as `Dropout` says.
+  /// - Parameter isAlwaysOn: whether elements are dropped in inference too, as for `Dropout`.
   /// - Precondition: `0 ≤ rate < 1`.
   public init(_ rate: Double = 0.5, isAlwaysOn: Bool = false) {
     dropping = Dropping(rate, isAlwaysOn: isAlwaysOn, "AlphaDropout")
@@ -135,17 +135,17 @@ public struct AlphaDropout: DroppingLayer {
   }
 }
 
-/// `AlphaDropout` of whole channels: what stands in for one is drawn for each channel of each example of
-/// `x: [batch, channels, spatial…]` (`torch.nn.FeatureAlphaDropout`).
+/// `AlphaDropout` of whole channels: each channel of each example of `x: [batch, channels, spatial…]` is kept or
+/// replaced as a whole (`torch.nn.FeatureAlphaDropout`).
 public struct FeatureAlphaDropout: DroppingLayer {
   private let dropping: Dropping
 
-  /// The probability with which an element is dropped.
+  /// The probability that a channel is dropped.
   public var rate: Double { dropping.rate }
-  /// Whether it drops in inference too.
+  /// Whether channels are dropped in inference too.
   public var isAlwaysOn: Bool { dropping.isAlwaysOn }
 
-  /// - Parameter isAlwaysOn: whether it drops in inference too, as `Dropout` says.
+  /// - Parameter isAlwaysOn: whether channels are dropped in inference too, as for `Dropout`.
   /// - Precondition: `0 ≤ rate < 1`.
   public init(_ rate: Double = 0.5, isAlwaysOn: Bool = false) {
     dropping = Dropping(rate, isAlwaysOn: isAlwaysOn, "FeatureAlphaDropout")

@@ -1,20 +1,20 @@
 import ApusTensor
 
-/// Row `x[i]` of a table for each index: integers `x: [indices…]` to `[indices…, width]`, `W: [count, width]`.
+/// Looks up row `x[i]` of a table for each index: integers `x: [indices…]` to `[indices…, width]`, `W: [count, width]`.
 ///
-/// - Throws (when the value is read): `DeviceError.indexOutOfRange` for an index that is not in `0 ..< count`, on
-///   every device.
+/// - Throws (when the value is read): `DeviceError.indexOutOfRange` for an index outside `0 ..< count`, on every
+///   device.
 public struct Embedding: Layer {
-  /// The vectors of all tokens, `[count, size]`.
+  /// The table, `[count, width]`, with one row per index.
   public let weight: Parameter
   /// The index whose row gets no gradient.
   public let paddingIndex: Int?
 
   /// - Parameters:
-  ///   - paddingIndex: a row that starts as zeros and gets no gradient, for what fills sequences up.
-  ///   - initializer: of the table; normal with a deviation of 1, as in PyTorch, when left out.
-  ///   - updatesRows: whether optimizers change those rows alone that a step looks up: see `Parameter.updatesRows`. For
-  ///     tables of which a batch needs a small part.
+  ///   - paddingIndex: a row for padding, which is initialized with zeros and gets no gradient.
+  ///   - initializer: initializes the table; by default normal with a deviation of 1, as in PyTorch.
+  ///   - updatesRows: whether optimizers update only the rows that a step looks up: see `Parameter.updatesRows`. Useful
+  ///     if a batch uses a small fraction of the table.
   /// - Precondition: `paddingIndex` is below `count`.
   public init(
     _ count: Int, _ width: Int, paddingIndex: Int? = nil, initializer: Initializer = .normal(deviation: 1),
@@ -29,8 +29,7 @@ public struct Embedding: Layer {
     self.paddingIndex = paddingIndex
   }
 
-  /// A layer with given rows, such as vectors that were trained elsewhere. A parameter that is not trainable keeps
-  /// them as they are.
+  /// A layer with a given table, for example pretrained vectors. A frozen parameter keeps its values.
   /// - Precondition: `weight` is `[count, width]`, and `paddingIndex` is below `count`.
   public init(weight: Parameter, paddingIndex: Int? = nil) {
     guard weight.shape.rank == 2 else { fatalError("Embedding: the weight \(weight.shape) is not [count, width]") }

@@ -1,17 +1,17 @@
-/// Sizes along the spatial axes: one number for all, or one for each.
+/// Sizes along the spatial axes: one value for all axes, or one for each.
 public struct Extents: Hashable, Sendable, ExpressibleByIntegerLiteral, ExpressibleByArrayLiteral {
-  /// The numbers: one, or one for each axis.
+  /// One value, or one for each axis.
   public var values: [Int]
 
-  /// The same number along all axes.
+  /// The same value along all axes.
   public init(_ value: Int) { values = [value] }
-  /// A number for each axis.
+  /// One value for each axis.
   public init(_ values: [Int]) { self.values = values }
   public init(integerLiteral value: Int) { values = [value] }
   public init(arrayLiteral elements: Int...) { values = elements }
 
-  /// One number for each of `rank` axes.
-  /// - Precondition: there are 1 or `rank`.
+  /// One value for each of `rank` axes.
+  /// - Precondition: there are 1 or `rank` values.
   func spread(_ rank: Int, _ name: String) -> [Int] {
     guard values.count == 1 || values.count == rank else {
       fatalError("\(name): \(values) must be one number or \(rank)")
@@ -20,20 +20,19 @@ public struct Extents: Hashable, Sendable, ExpressibleByIntegerLiteral, Expressi
   }
 }
 
-/// Elements around the spatial axes.
+/// The number of padding elements around the spatial axes.
 public enum Padding: Hashable, Sendable, ExpressibleByIntegerLiteral, ExpressibleByArrayLiteral {
-  /// As many before as after: one number for all axes, or one for each.
+  /// The same number before and after an axis: one value for all axes, or one for each.
   case each(Extents)
-  /// For each axis as many as it takes for the output to have the size of the input, at stride 1; where the
-  /// number is odd the larger part comes last.
+  /// The number that preserves the size of the input at stride 1. If it is odd, the extra element comes after the axis.
   case same
-  /// Different ones before and after each axis.
+  /// Different numbers before and after each axis.
   case sides(before: [Int], after: [Int])
 
   public init(integerLiteral value: Int) { self = .each(Extents(value)) }
   public init(arrayLiteral elements: Int...) { self = .each(Extents(elements)) }
 
-  /// The elements before and after each of `rank` axes.
+  /// The numbers of elements before and after each of `rank` axes.
   func amounts(_ rank: Int, kernel: [Int], dilation: [Int], _ name: String) -> [(before: Int, after: Int)] {
     switch self {
     case .each(let extents): return extents.spread(rank, name).map { ($0, $0) }

@@ -1,14 +1,14 @@
 import ApusTensor
 
-// Layers without a layer, for weights that come from elsewhere: `linear(weight:bias:)`, `convolved(with:bias:…)`,
-// `maxPooled(_:)`, `gathering(_:)` for embeddings, activations, and these.
+// Functional forms of layers, with weights as arguments: these, and `linear(weight:bias:)`, `convolved(with:bias:…)`,
+// `maxPooled(_:)`, `gathering(_:)` for embeddings, and activations.
 
 extension Tensor {
-  /// `(x − mean) / √(variance + ε) · γ + β`, mean and (biased) variance over the last axes of each example: what
-  /// `LayerNorm` computes.
+  /// `(x − mean) / √(variance + ε) · γ + β` with the mean and (biased) variance over the last axes of each example, as
+  /// computed by `LayerNorm`.
   ///
   /// - Parameters:
-  ///   - axes: those that are normalized together; the last when left out.
+  ///   - axes: the axes that are normalized together; by default the last.
   ///   - weight: `γ`, broadcast to the shape.
   ///   - bias: `β`, broadcast to the shape.
   public func layerNormalized(
@@ -21,11 +21,11 @@ extension Tensor {
     }
   }
 
-  /// `(x − mean) / √(variance + ε) · γ + β` for each channel of `x: [batch, channels, …]`: what `BatchNorm` computes.
+  /// `(x − mean) / √(variance + ε) · γ + β` for each channel of `x: [batch, channels, …]`, as computed by `BatchNorm`.
   ///
   /// - Parameters:
-  ///   - mean: `[channels]`; that of the batch when left out.
-  ///   - variance: `[channels]`; the biased one of the batch when left out.
+  ///   - mean: `[channels]`; by default the mean of the batch.
+  ///   - variance: `[channels]`; by default the biased variance of the batch.
   ///   - weight: `γ`, `[channels]`.
   ///   - bias: `β`, `[channels]`.
   public func batchNormalized(
@@ -46,8 +46,9 @@ extension Tensor {
     }
   }
 
-  /// `(x − mean) / √(variance + ε) · γ + β`, mean and (biased) variance over the places of each channel of each example of
-  /// `x: [batch, channels, spatial…]`: what `InstanceNorm` computes without running values.
+  /// `(x − mean) / √(variance + ε) · γ + β` with the mean and (biased) variance over the spatial positions of each
+  /// channel of each example of `x: [batch, channels, spatial…]`, as computed by `InstanceNorm` without running
+  /// statistics.
   ///
   /// - Parameters:
   ///   - weight: `γ`, `[channels]`.
@@ -63,11 +64,11 @@ extension Tensor {
     }
   }
 
-  /// `(x − mean) / √(variance + ε) · γ + β`, mean and (biased) variance over the channels of a group and all places of
-  /// each example of `x: [batch, channels, …]`: what `GroupNorm` computes.
+  /// `(x − mean) / √(variance + ε) · γ + β` with the mean and (biased) variance over the channels of a group and all
+  /// spatial positions of each example of `x: [batch, channels, …]`, as computed by `GroupNorm`.
   ///
   /// - Parameters:
-  ///   - groups: how many; a divisor of the channels.
+  ///   - groups: the number of groups, a divisor of the number of channels.
   ///   - weight: `γ`, `[channels]`.
   ///   - bias: `β`, `[channels]`.
   public func groupNormalized(
@@ -86,12 +87,12 @@ extension Tensor {
     }
   }
 
-  /// `x / √(mean(x²) + ε) · γ`, the mean over the last axes of each example: what `RMSNorm` computes.
+  /// `x / √(mean(x²) + ε) · γ` with the mean over the last axes of each example, as computed by `RMSNorm`.
   ///
   /// - Parameters:
-  ///   - axes: those that are normalized together; the last when left out.
+  ///   - axes: the axes that are normalized together; by default the last.
   ///   - weight: `γ`, broadcast to the shape.
-  ///   - epsilon: when left out, the distance from 1 to the next number of the type.
+  ///   - epsilon: by default the machine epsilon of the type (the distance from 1 to the next value).
   public func rmsNormalized(axes: [Int] = [-1], weight: Tensor? = nil, epsilon: Double? = nil) -> Tensor {
     let epsilon = epsilon ?? RMSNorm.unit(dtype)
     return inWideLane { x in
@@ -100,9 +101,9 @@ extension Tensor {
     }
   }
 
-  /// Zero with probability `rate`, else `x / (1 − rate)`, in every mode; the layer `Dropout` does this in training only.
+  /// 0 with probability `rate`, else `x / (1 − rate)`, in every mode; the layer `Dropout` does this in training only.
   ///
-  /// - Parameter key: what is drawn with; it counts on.
+  /// - Parameter key: the random key, which advances.
   /// - Precondition: `0 ≤ rate < 1`.
   public func dropout(_ rate: Double = 0.5, key: inout RandomKey) -> Tensor {
     let dropping = Dropping(rate, isAlwaysOn: true, "dropout")

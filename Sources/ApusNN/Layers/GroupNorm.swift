@@ -1,20 +1,20 @@
 import ApusTensor
 
-/// `y = (x − mean) / √(variance + ε) · γ + β`, mean and (biased) variance over the channels of a group and all
-/// places of each example (Wu, He, 2018), for `x: [batch, channels, …]`, `γ, β: [channels]`.
+/// `y = (x − mean) / √(variance + ε) · γ + β` with the mean and (biased) variance over the channels of a group and all
+/// spatial positions of each example (Wu, He, 2018), for `x: [batch, channels, …]`, `γ, β: [channels]`.
 ///
-/// With one group it normalizes examples, with as many as channels it is `InstanceNorm`.
+/// With one group it normalizes whole examples; with one channel per group it equals `InstanceNorm`.
 public struct GroupNorm: Layer {
-  /// The factors `γ`, `[channels]`, if there are any.
+  /// The scale `γ`, `[channels]`, if the layer is affine.
   public let weight: Parameter?
-  /// The summands `β`, `[channels]`, if there are any.
+  /// The shift `β`, `[channels]`, if the layer is affine.
   public let bias: Parameter?
-  /// `ε`, which keeps the root from 0.
+  /// `ε`, which keeps the root above 0.
   public let epsilon: Double
   private let groups: Int
   private let channels: Int
 
-  /// - Parameter isAffine: whether there are `γ` and `β`.
+  /// - Parameter isAffine: whether the layer has `γ` and `β`.
   /// - Precondition: `groups` divides `channels`.
   public init(_ groups: Int, channels: Int, epsilon: Double = 1e-5, isAffine: Bool = true) {
     guard groups > 0, channels > 0, channels % groups == 0 else {

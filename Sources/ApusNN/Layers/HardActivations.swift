@@ -1,6 +1,6 @@
 import ApusTensor
 
-// Each takes any shape and works element by element.
+// Element-wise layers for tensors of any shape.
 
 /// `min(max(x, 0), 6)`.
 public struct ReLU6: Layer {
@@ -9,7 +9,7 @@ public struct ReLU6: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.relu6() }
 }
 
-/// `x` cut to `lower … upper`.
+/// `x` clipped to `lower … upper`.
 public struct HardTanh: Layer {
   /// The lower bound.
   public let lower: Double
@@ -41,16 +41,16 @@ public struct HardSwish: Layer {
 
 /// `x` where `|x| > bound`, else 0.
 public struct HardShrink: Layer {
-  /// Numbers of at most this size become 0.
+  /// Elements with at most this magnitude become 0.
   public let bound: Double
   public init(_ bound: Double = 0.5) { self.bound = bound }
   public var members: [ModuleMember] { [] }
   public func callAsFunction(_ x: Tensor) -> Tensor { x.hardShrink(bound) }
 }
 
-/// `x` moved by `bound` towards 0, and 0 where `|x| ≤ bound`.
+/// `x` moved towards 0 by `bound`, and 0 where `|x| ≤ bound`.
 public struct SoftShrink: Layer {
-  /// Numbers of at most this size become 0.
+  /// Elements with at most this magnitude become 0.
   public let bound: Double
   public init(_ bound: Double = 0.5) { self.bound = bound }
   public var members: [ModuleMember] { [] }
@@ -66,9 +66,9 @@ public struct TanhShrink: Layer {
 
 /// `x` above `bound`, else `value`.
 public struct Threshold: Layer {
-  /// Numbers up to this are replaced.
+  /// Elements that are not above this bound are replaced.
   public let bound: Double
-  /// What stands in for numbers up to the bound.
+  /// The replacement value.
   public let value: Double
 
   public init(_ bound: Double, value: Double) {
@@ -82,10 +82,10 @@ public struct Threshold: Layer {
 
 /// 1 where `x ≥ 0`, else 0: the threshold unit (McCulloch, Pitts, 1943), trained with a straight-through gradient.
 public struct UnitStep: Layer {
-  /// What flows back; `nil` for the true derivative, which is 0.
+  /// The straight-through gradient; `nil` for the true derivative, which is 0.
   public let gradient: StraightThrough?
 
-  /// - Parameter gradient: what flows back; `nil` for the true derivative, which is 0.
+  /// - Parameter gradient: the straight-through gradient; `nil` for the true derivative, which is 0.
   public init(gradient: StraightThrough? = .identity) { self.gradient = gradient }
 
   public var members: [ModuleMember] { [] }

@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// A layer in a mode of its own, whatever the mode of the task: a batch norm that keeps its running values in a model
-/// that is trained, or dropout that stays on. The keys are those of the layer.
+/// A layer with its own mode, which overrides the mode of the task: for a batch norm that keeps its running statistics
+/// in a model that is trained, or dropout that stays active. Its keys are the keys of the layer.
 /// ```
 /// Sequential {
 ///   Conv2d(3, 8, kernel: 3)
@@ -22,6 +22,6 @@ public struct InMode<Base: Layer>: Layer {
 }
 
 extension Layer {
-  /// The layer, sharing its parameters and statistics, in a mode of its own.
+  /// The layer with its own mode. It shares parameters and statistics with this layer.
   public func inMode(_ mode: Mode) -> InMode<Self> { InMode(base: self, mode: mode) }
 }

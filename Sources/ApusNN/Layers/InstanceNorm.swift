@@ -1,25 +1,25 @@
 import ApusTensor
 
-/// `y = (x − mean) / √(variance + ε) · γ + β`, mean and (biased) variance over the places of each channel of each
-/// example (Ulyanov, Vedaldi, Lempitsky, 2016), for `x: [batch, channels, 1 to 3 spatial axes]`,
+/// `y = (x − mean) / √(variance + ε) · γ + β` with the mean and (biased) variance over the spatial positions of each
+/// channel of each example (Ulyanov, Vedaldi, Lempitsky, 2016), for `x: [batch, channels, 1 to 3 spatial axes]`,
 /// `γ, β: [channels]`.
 ///
-/// A layer that tracks statistics uses the running ones in inference; in training they follow by
-/// `running = (1 − momentum) · running + momentum · batch`, where the batch's values are the means over its examples, of
-/// the variances in their unbiased form. A single place is an error where its own statistics are taken. The count of
-/// batches stands for PyTorch's key: like there it stays 0.
+/// A layer that tracks statistics uses the running statistics in inference and updates them in training:
+/// `running = (1 − momentum) · running + momentum · batch`, where `batch` is the mean over the examples, with unbiased
+/// variances. An input with a single spatial position is an error unless running statistics are used. The count of
+/// batches exists only for PyTorch's key; as in PyTorch it stays 0.
 public struct InstanceNorm: Layer {
-  /// The factors `γ`, `[channels]`, if there are any.
+  /// The scale `γ`, `[channels]`, if the layer is affine.
   public let weight: Parameter?
-  /// The summands `β`, `[channels]`, if there are any.
+  /// The shift `β`, `[channels]`, if the layer is affine.
   public let bias: Parameter?
   /// The running mean, `[channels]`; PyTorch's `running_mean`.
   public let runningMean: Statistic?
   /// The running variance, `[channels]`; PyTorch's `running_var`.
   public let runningVar: Statistic?
-  /// How many batches the running values have seen; PyTorch's `num_batches_tracked`.
+  /// PyTorch's `num_batches_tracked`, which stays 0.
   public let numBatchesTracked: Statistic?
-  /// `ε`, which keeps the root from 0.
+  /// `ε`, which keeps the root above 0.
   public let epsilon: Double
   public let momentum: Double
   private let channels: Int
@@ -27,9 +27,9 @@ public struct InstanceNorm: Layer {
 
   /// - Parameters:
   ///   - channels: the extent of axis 1.
-  ///   - momentum: the share of the batch in the running values.
-  ///   - isAffine: whether there are `γ` and `β`.
-  ///   - tracksStatistics: whether there are running values.
+  ///   - momentum: the weight of a batch in the running statistics.
+  ///   - isAffine: whether the layer has `γ` and `β`.
+  ///   - tracksStatistics: whether the layer has running statistics.
   public init(
     _ channels: Int, epsilon: Double = 1e-5, momentum: Double = 0.1, isAffine: Bool = false,
     tracksStatistics: Bool = false
@@ -44,7 +44,7 @@ public struct InstanceNorm: Layer {
     self.channels = channels
   }
 
-  /// - Parameter x: `[batch, channels, spatial…]`, or `[channels, places]` of one example.
+  /// - Parameter x: `[batch, channels, spatial…]`, or `[channels, places]` for one example.
   public func callAsFunction(_ x: Tensor) -> Tensor { x.asBatch(ofRank: 3, normalizedBatch) }
 
   private func normalizedBatch(_ x: Tensor) -> Tensor {
@@ -66,7 +66,7 @@ public struct InstanceNorm: Layer {
     return (x - runningMean.value.reshaped(to: shape)) * scale
   }
 
-  /// The standardized input; the running values follow.
+  /// The standardized input. Updates the running statistics.
   private func tracked(_ x: Tensor, _ runningMean: Statistic, _ runningVar: Statistic) -> Tensor {
     let axes = Array(2..<x.rank)
     let count = x.shape.dropFirst(2).reduce(1, *)

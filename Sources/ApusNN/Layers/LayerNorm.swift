@@ -1,21 +1,21 @@
 import ApusTensor
 
-/// `y = (x − mean) / √(variance + ε) · γ + β`, mean and (biased) variance over the last axes of each example
+/// `y = (x − mean) / √(variance + ε) · γ + β` with the mean and (biased) variance over the last axes of each example
 /// (Ba, Kiros, Hinton, 2016), for `x: [batch…, shape…]`, `γ, β: shape`.
 public struct LayerNorm: Layer {
-  /// The factors `γ`, if there are any.
+  /// The scale `γ`, if the layer is affine.
   public let weight: Parameter?
-  /// The summands `β`, if there are any.
+  /// The shift `β`, if the layer has one.
   public let bias: Parameter?
-  /// `ε`, which keeps the root from 0.
+  /// `ε`, which keeps the root above 0.
   public let epsilon: Double
   private let shape: Shape
 
   /// - Parameters:
   ///   - shape: the last axes, which are normalized together.
-  ///   - isAffine: whether there are `γ` and `β`.
-  ///   - hasBias: whether there is `β`, where there is `γ`.
-  /// - Precondition: the shape has an axis, and no extent below 1.
+  ///   - isAffine: whether the layer has `γ` and `β`.
+  ///   - hasBias: whether an affine layer has `β`.
+  /// - Precondition: the shape has at least one axis, and no extent below 1.
   public init(_ shape: Shape, epsilon: Double = 1e-5, isAffine: Bool = true, hasBias: Bool = true) {
     checkNormalized(shape, "LayerNorm")
     weight = isAffine ? Parameter(.ones(shape)) : nil
@@ -35,20 +35,20 @@ public struct LayerNorm: Layer {
   }
 }
 
-/// `y = x / √(mean(x²) + ε) · γ`, the mean over the last axes of each example (Zhang, Sennrich, 2019), for
-/// `x: [batch…, shape…]`, `γ: shape`. Unlike in `LayerNorm` the mean stays.
+/// `y = x / √(mean(x²) + ε) · γ` with the mean over the last axes of each example (Zhang, Sennrich, 2019), for
+/// `x: [batch…, shape…]`, `γ: shape`. Unlike `LayerNorm` it does not subtract the mean.
 public struct RMSNorm: Layer {
-  /// The factors `γ`, if there are any.
+  /// The scale `γ`, if the layer is affine.
   public let weight: Parameter?
-  /// `ε`; `nil` for the distance from 1 to the next number of the type.
+  /// `ε`; `nil` for the machine epsilon of the input's type.
   public let epsilon: Double?
   private let shape: Shape
 
   /// - Parameters:
   ///   - shape: the last axes, which are normalized together.
-  ///   - epsilon: when left out, the distance from 1 to the next number of the input's type.
-  ///   - isAffine: whether there is `γ`.
-  /// - Precondition: the shape has an axis, and no extent below 1.
+  ///   - epsilon: `nil` for the machine epsilon of the input's type (the distance from 1 to the next value).
+  ///   - isAffine: whether the layer has `γ`.
+  /// - Precondition: the shape has at least one axis, and no extent below 1.
   public init(_ shape: Shape, epsilon: Double? = nil, isAffine: Bool = true) {
     checkNormalized(shape, "RMSNorm")
     weight = isAffine ? Parameter(.ones(shape)) : nil
@@ -66,7 +66,7 @@ public struct RMSNorm: Layer {
     return x.rmsNormalized(axes: axes, weight: weight?.value, epsilon: epsilon)
   }
 
-  /// The distance from 1 to the next number of a type.
+  /// The machine epsilon: the distance from 1 to the next value of a type.
   static func unit(_ dtype: DType) -> Double {
     switch dtype {
     case .float64: 0x1p-52
@@ -84,7 +84,7 @@ private func checkNormalized(_ shape: Shape, _ layer: String) {
 }
 
 extension Tensor {
-  /// The numbers of the last axes, if they are `normalized`; what is not is reported.
+  /// The indices of the last axes, if their extents are `normalized`. Reports an error if not.
   fileprivate func lastAxes(_ normalized: Shape, _ layer: String) -> [Int]? {
     guard rank >= normalized.rank, Shape(shape.suffix(normalized.rank)) == normalized else {
       ShapeError(layer, "the last axes of \(shape) are not \(normalized)").report()

@@ -1,15 +1,15 @@
 import ApusTensor
 import Synchronization
 
-/// Records the layers that run, with what goes in and out: the ground of summaries.
+/// Records the layers that run, with their inputs and outputs, for summaries.
 package final class LayerTrace: Sendable {
   package struct Record: Sendable {
-    /// The keys on the way to the layer, joined by dots.
+    /// The keys that lead to the layer, joined by dots.
     package var path: String
     package var layer: any Module
     package var input: Tensor
     package var output: Tensor
-    /// Whether the layer consists of others, which are recorded before it.
+    /// Whether the layer contains other layers, which are recorded before it.
     package var isContainer: Bool
   }
 
@@ -22,7 +22,7 @@ package final class LayerTrace: Sendable {
   @TaskLocal private static var taskLocal: LayerTrace?
   private static let active = Atomic<Int>(0)
 
-  /// The trace of the task. Without any in the process this costs one load.
+  /// The trace of the task. If the process has no active trace, this costs one load.
   static var current: LayerTrace? { active.load(ordering: .relaxed) == 0 ? nil : taskLocal }
 
   /// Runs a layer and records it.
@@ -30,7 +30,7 @@ package final class LayerTrace: Sendable {
     record(key, layer, input) { layer($0) }
   }
 
-  /// Runs a part of a model, under whose key anomalies are reported, and records it if there is a trace.
+  /// Runs a component of a model and records it if there is a trace. Anomalies are reported under its key.
   package static func run(
     _ key: String, _ module: any Module, _ input: Tensor, _ body: (Tensor) -> Tensor
   ) -> Tensor {
@@ -38,7 +38,7 @@ package final class LayerTrace: Sendable {
       ?? namingOperations(after: (key, type(of: module).typeName)) { body(input) }
   }
 
-  /// Runs a layer that is a part of a model.
+  /// Runs a layer of a model.
   package static func run(_ key: String, _ layer: any Layer, _ input: Tensor) -> Tensor {
     run(key, layer, input) { layer($0) }
   }
@@ -61,8 +61,8 @@ package final class LayerTrace: Sendable {
     return output
   }
 
-  /// Runs a layer and returns a record of each layer in it that ran, inner ones first, and its output. A layer
-  /// that is no container is recorded itself.
+  /// Runs a layer and returns its output and a record of each inner layer that ran, innermost first. A layer that is
+  /// not a container is recorded itself.
   package static func run(_ layer: any Layer, _ input: Tensor) -> (records: [Record], output: Tensor) {
     let trace = LayerTrace()
     active.add(1, ordering: .relaxed)

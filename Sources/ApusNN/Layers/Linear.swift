@@ -9,8 +9,8 @@ public struct Linear: Layer {
 
   /// - Parameters:
   ///   - hasBias: whether `b` is added.
-  ///   - initializer: of the weight; the bias is uniform in `±1/√inputs`, as in PyTorch, unless
-  ///     `biasInitializer` says otherwise.
+  ///   - initializer: initializes the weight.
+  ///   - biasInitializer: initializes the bias; by default uniform in `±1/√inputs`, as in PyTorch.
   public init(
     _ inputs: Int, _ outputs: Int, hasBias: Bool = true, initializer: Initializer = .pytorch,
     biasInitializer: Initializer = .pytorch
@@ -20,7 +20,7 @@ public struct Linear: Layer {
     bias = hasBias ? Parameter(biasInitializer([outputs], fans: .init(weight: shape))) : nil
   }
 
-  /// A layer with given values.
+  /// A layer with given parameters.
   public init(weight: Parameter, bias: Parameter?) {
     self.weight = weight
     self.bias = bias

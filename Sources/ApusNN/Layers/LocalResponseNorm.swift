@@ -1,21 +1,20 @@
 import ApusTensor
 
 /// `y_c = x_c / (k + α · s_c)^β` for `x: [batch, channels, …]`, where `s_c` is the mean of the squares of `size`
-/// neighbouring channels around `c`, those beyond the ends counted as zeros (`⌊size / 2⌋` before `c`, the rest from
-/// `c` on).
+/// channels around `c`: `⌊size / 2⌋` before `c` and the others from `c` on. Channels beyond the ends count as zeros.
 ///
-/// Krizhevsky, Sutskever and Hinton (2012) take the sum in place of the mean, with `k = 2`, `α = 10⁻⁴`, `β = 0.75` and
-/// five channels; PyTorch takes the mean, so that its `α` is `size` times as large for the same function.
+/// Krizhevsky, Sutskever and Hinton (2012) use the sum instead of the mean, with `k = 2`, `α = 10⁻⁴`, `β = 0.75` and
+/// five channels. PyTorch uses the mean, so that its `α` is `size` times as large for the same function.
 public struct LocalResponseNorm: Layer {
-  /// The number of neighbouring channels.
+  /// The number of channels in a window.
   public let size: Int
-  /// The factor `α` of the squares.
+  /// The factor `α` of `s`.
   public let alpha: Double
   /// The exponent `β`.
   public let beta: Double
   /// The summand `k`.
   public let k: Double
-  /// Whether `s` is the sum, as in the paper, and not the mean.
+  /// Whether `s` is the sum, as in the paper, instead of the mean.
   public let isSummed: Bool
 
   /// - Precondition: `size` is at least 1.
@@ -35,7 +34,7 @@ public struct LocalResponseNorm: Layer {
       ShapeError("LocalResponseNorm", "\(x.shape) is not [batch, channels, 1 or more axes]").report()
       return x
     }
-    // Channels become the first axis of a plane, along which windows slide.
+    // Channels become the height of an image with one channel, so that pooling windows slide along them.
     let places = x.shape.dropFirst(2).reduce(1, *)
     let scale = alpha * (isSummed ? Double(size) : 1)
     return x.inWideLane { x in

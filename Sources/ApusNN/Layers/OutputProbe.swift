@@ -1,7 +1,7 @@
 import ApusTensor
 import Synchronization
 
-/// Sees what layers with weights give, in the order in which they run.
+/// Records the outputs of layers with weights, in the order in which they run.
 final class OutputProbe: Sendable {
   struct Record: Sendable {
     var weight: Parameter
@@ -12,7 +12,7 @@ final class OutputProbe: Sendable {
   @TaskLocal private static var taskLocal: OutputProbe?
   private static let active = Atomic<Int>(0)
 
-  /// Passes the output of a layer on. Without any probe in the process this costs one load.
+  /// Records the output of a layer and returns it. If the process has no active probe, this costs one load.
   static func note(_ weight: Parameter, _ output: Tensor) -> Tensor {
     guard active.load(ordering: .relaxed) != 0, let probe = taskLocal else { return output }
     probe.records.withLock { $0.append(Record(weight: weight, output: output)) }

@@ -2,14 +2,15 @@ import ApusTensor
 
 /// `x` where it is positive, else `w · x` with a learned `w`: one for all or one for each channel (He et al., 2015).
 ///
-/// Weight decay pulls `w` to 0, that is to ReLU: exempt it.
+/// Weight decay pulls `w` towards 0, which makes it a ReLU: exempt it.
 public struct PReLU: Layer {
-  /// `[count]`
+  /// The slopes `w`, `[count]`.
   public let weight: Parameter
 
   /// - Parameters:
-  ///   - count: 1, or the number of channels, which axis 1 of `x` (`[batch, channels, …]`) has; axis 0 of a vector.
-  ///   - initial: the first value of `w`.
+  ///   - count: 1, or the number of channels: the extent of axis 1 of `x` (`[batch, channels, …]`), or of axis 0 of a
+  ///     vector.
+  ///   - initial: the initial value of `w`.
   public init(_ count: Int = 1, initial: Double = 0.25) {
     weight = Parameter(Tensor(repeating: initial, shape: [count]))
   }

@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// The elements around the spatial axes, for the padding layers.
+/// The padding around the spatial axes, for the padding layers.
 private struct Border: Sendable {
   private let amounts: [(before: Int, after: Int)]
 
@@ -13,9 +13,10 @@ private struct Border: Sendable {
     }
   }
 
-  /// The elements around all axes of `x: [batch, channels, spatial…]` or `[channels, spatial…]`; what does not fit is reported.
+  /// The padding around all axes of `x`, which is `[batch, channels, spatial…]` or `[channels, spatial…]`. Reports an
+  /// error if it does not fit.
   ///
-  /// - Parameter most: how many elements an axis gives at most.
+  /// - Parameter most: the maximum padding on a side of an axis.
   func around(_ x: Tensor, _ layer: String, most: (_ extent: Int) -> Int = { _ in .max }) -> [(
     before: Int, after: Int
   )]? {
@@ -36,10 +37,10 @@ private struct Border: Sendable {
   }
 }
 
-/// `value` around the spatial axes of `x: [batch, channels, spatial…]`: zeros when it is left out (PyTorch's `ZeroPad`
-/// and `ConstantPad`, whose lists of numbers begin with the last axis; here each axis has its own in order).
+/// Pads the spatial axes of `x: [batch, channels, spatial…]` with `value`, by default 0 (PyTorch's `ZeroPad` and
+/// `ConstantPad`, whose lists of amounts begin with the last axis; here the amounts are in the order of the axes).
 public struct ConstantPad<let rank: Int>: Layer {
-  /// What stands around the input.
+  /// The padding value.
   public let value: Double
   private let border: Border
 
@@ -57,8 +58,8 @@ public struct ConstantPad<let rank: Int>: Layer {
   }
 }
 
-/// The input mirrored around its spatial axes, without its first and last elements: `c b | a b c | b a`. Each side is
-/// shorter than the axis.
+/// Mirrors the input around its spatial axes, without repeating its first and last elements: `c b | a b c | b a`. The
+/// padding on each side must be shorter than the axis.
 public struct ReflectionPad<let rank: Int>: Layer {
   private let border: Border
 
@@ -73,7 +74,7 @@ public struct ReflectionPad<let rank: Int>: Layer {
   }
 }
 
-/// The first and last elements repeated around the spatial axes: `a a | a b c | c c`.
+/// Repeats the first and last elements around the spatial axes: `a a | a b c | c c`.
 public struct ReplicationPad<let rank: Int>: Layer {
   private let border: Border
 
@@ -88,7 +89,8 @@ public struct ReplicationPad<let rank: Int>: Layer {
   }
 }
 
-/// The input again around its spatial axes, as if it went around: `b c | a b c | a b`. No side is longer than the axis.
+/// Continues the input periodically around its spatial axes: `b c | a b c | a b`. The padding on each side must not be
+/// longer than the axis.
 public struct CircularPad<let rank: Int>: Layer {
   private let border: Border
 

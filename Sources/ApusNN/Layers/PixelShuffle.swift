@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// Channels to places, the sub-pixel convolution's last part (Shi et al., 2016):
+/// Rearranges channels into spatial positions, the last step of a sub-pixel convolution (Shi et al., 2016):
 /// `y[n, c, h·r + i, w·r + j] = x[n, c·r² + i·r + j, h, w]`, `[batch, channels · r², height, width]` to
 /// `[batch, channels, height · r, width · r]`.
 public struct PixelShuffle: Layer {
@@ -25,8 +25,8 @@ public struct PixelShuffle: Layer {
   }
 }
 
-/// Places to channels, the inverse of `PixelShuffle`: `[batch, channels, height · r, width · r]` to
-/// `[batch, channels · r², height, width]`.
+/// Rearranges spatial positions into channels, the inverse of `PixelShuffle`:
+/// `[batch, channels, height · r, width · r]` to `[batch, channels · r², height, width]`.
 public struct PixelUnshuffle: Layer {
   public let factor: Int
 

@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// The largest element of each window: `[batch, channels, spatial…]` to the same with fewer places.
+/// The maximum of each window: `[batch, channels, spatial…]` to the same rank with smaller spatial extents.
 public struct MaxPool<let rank: Int>: Layer {
   private let window: [Int]
   private let stride: [Int]
@@ -9,10 +9,10 @@ public struct MaxPool<let rank: Int>: Layer {
   private let roundsUp: Bool
 
   /// - Parameters:
-  ///   - stride: the distance of windows, the window's extents when left out.
-  ///   - padding: at most half of the window; what lies there is never taken.
-  ///   - dilation: the distance of the elements of a window.
-  ///   - roundsUp: whether a window may reach beyond the end.
+  ///   - stride: the distance between windows; by default the window's extents.
+  ///   - padding: at most half of the window; padding never provides the maximum.
+  ///   - dilation: the distance between the elements of a window.
+  ///   - roundsUp: whether the last window may extend beyond the end (PyTorch's `ceil_mode`).
   public init(
     _ window: Extents, stride: Extents? = nil, padding: Padding = 0, dilation: Extents = 1, roundsUp: Bool = false
   ) {
@@ -32,7 +32,7 @@ public struct MaxPool<let rank: Int>: Layer {
   }
 }
 
-/// The mean of each window: `[batch, channels, spatial…]` to the same with fewer places.
+/// The mean of each window: `[batch, channels, spatial…]` to the same rank with smaller spatial extents.
 public struct AvgPool<let rank: Int>: Layer {
   private let window: [Int]
   private let stride: [Int]
@@ -41,9 +41,9 @@ public struct AvgPool<let rank: Int>: Layer {
   private let countsPadding: Bool
 
   /// - Parameters:
-  ///   - stride: the distance of windows, the window's extents when left out.
-  ///   - countsPadding: whether padding counts as zeros, or not at all.
-  ///   - roundsUp: whether a window may reach beyond the end.
+  ///   - stride: the distance between windows; by default the window's extents.
+  ///   - countsPadding: whether padding counts as zeros in the mean or is left out.
+  ///   - roundsUp: whether the last window may extend beyond the end (PyTorch's `ceil_mode`).
   public init(
     _ window: Extents, stride: Extents? = nil, padding: Padding = 0, roundsUp: Bool = false,
     countsPadding: Bool = true
@@ -74,8 +74,8 @@ public struct GlobalAveragePool: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.mean(axes: Array(2..<Swift.max(x.rank, 2))) }
 }
 
-/// The largest element over all spatial axes: `[batch, channels, spatial…]` to `[batch, channels]`. Equal ones share
-/// the gradient.
+/// The maximum over all spatial axes: `[batch, channels, spatial…]` to `[batch, channels]`. The gradient is divided
+/// among equal maxima.
 public struct GlobalMaxPool: Layer {
   public init() {}
   public var members: [ModuleMember] { [] }

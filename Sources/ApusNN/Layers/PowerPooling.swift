@@ -1,16 +1,17 @@
 import ApusTensor
 
-/// The power mean of each window without its division: `(Σ xᵖ)^(1/p)`, `[batch, channels, spatial…]` to the same with
-/// fewer places (Sermanet, Chintala, LeCun, 2012; as PyTorch's `LPPool`, with `xᵖ` and not `|x|ᵖ`).
+/// The Lp norm of each window without absolute values: `(Σ xᵖ)^(1/p)`, `[batch, channels, spatial…]` to the same rank
+/// with smaller spatial extents (Sermanet, Chintala, LeCun, 2012; as PyTorch's `LPPool`, with `xᵖ` and not `|x|ᵖ`).
 ///
-/// With `p = 1` it is the sum; towards infinity it becomes the maximum. The gradient of a window whose sum is 0 is 0.
+/// With `p = 1` it is the sum; as `p` tends to infinity it tends to the maximum. The gradient of a window whose sum is
+/// 0 is 0.
 public struct LPPool<let rank: Int>: Layer {
   /// The exponent `p`.
   public let power: Double
   private let window: [Int]
   private let stride: [Int]
 
-  /// - Parameter stride: the distance of windows, the window's extents when left out.
+  /// - Parameter stride: the distance between windows; by default the window's extents.
   /// - Precondition: `p` is above 0.
   public init(_ power: Double, _ window: Extents, stride: Extents? = nil) {
     let name = Self.typeName
@@ -28,7 +29,7 @@ public struct LPPool<let rank: Int>: Layer {
       let powers = power == 1 ? x : power == 2 ? x.squared() : x.power(power)
       let sum = powers.averagePooled(window, stride: stride) * Double(window.reduce(1, *))
       if power == 1 { return sum }
-      // The root's slope at 0 is infinite: there a 1 takes its place.
+      // The slope of the root is infinite at 0: use the root of 1 there, then replace the result by 0.
       let isZero = sum .== 0
       let safe = sum.replacing(where: isZero, with: 1)
       return (power == 2 ? safe.sqrt() : safe.power(1 / power)).replacing(where: isZero, with: 0)

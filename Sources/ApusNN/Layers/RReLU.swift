@@ -1,11 +1,11 @@
 import ApusTensor
 
-/// `x` where it is positive, else `a · x`: in training with an `a` drawn from `lower ..< upper` for each element, in
-/// inference with their mean (Xu et al., 2015).
+/// `x` where it is positive, else `a · x`. In training `a` is sampled from `lower ..< upper` for each element; in
+/// inference it is the mean of both (Xu et al., 2015).
 public struct RReLU: Layer {
-  /// The smallest factor of negative numbers.
+  /// The smallest factor of negative elements.
   public let lower: Double
-  /// The largest factor of negative numbers.
+  /// The largest factor of negative elements.
   public let upper: Double
   private let ownMode = ModeSwitch()
 

@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// Layers one after the other. Every element takes an index in the keys, activations and closures too.
+/// Runs layers one after the other. Every element has an index as its key, including activations and closures.
 ///
 /// ```
 /// let model = Sequential {
@@ -16,7 +16,7 @@ public struct Sequential: Layer {
   /// A chain of layers.
   public init(_ layers: [any Layer]) { self.layers = layers }
 
-  /// A chain of layers, one on a line.
+  /// A chain of layers, one per line.
   public init(@SequentialBuilder _ layers: () -> [any Layer]) { self.layers = layers() }
 
   public var members: [ModuleMember] {
@@ -36,34 +36,34 @@ public struct Sequential: Layer {
   }
 }
 
-/// Collects the layers of a `Sequential`: layers, functions, `if`, `for`.
+/// Collects the layers of a `Sequential` from layers, functions, `if` and `for`.
 @resultBuilder
 public enum SequentialBuilder {
-  /// A part of the chain: a layer, layers, or a function.
+  /// Elements of the chain: a layer, an array of layers, or a function.
   public static func buildExpression(_ layer: any Layer) -> [any Layer] { [layer] }
-  /// A part of the chain: a layer, layers, or a function.
+  /// Elements of the chain: a layer, an array of layers, or a function.
   public static func buildExpression(_ layers: [any Layer]) -> [any Layer] { layers }
-  /// A part of the chain: a layer, layers, or a function.
+  /// Elements of the chain: a layer, an array of layers, or a function.
   public static func buildExpression(_ function: @escaping @Sendable (Tensor) -> Tensor) -> [any Layer] {
     [Function(function)]
   }
-  /// Modules that take or give more than one tensor, such as recurrent layers and attention, are no part of a chain.
+  /// Rejects modules that take or return more than one tensor, such as recurrent layers and attention.
   @available(*, unavailable, message: "chains take layers from a tensor to a tensor: call it in a Function")
   public static func buildExpression(_ module: some Module) -> [any Layer] { [] }
-  /// Parts one after the other.
+  /// Concatenates elements.
   public static func buildBlock(_ parts: [any Layer]...) -> [any Layer] { parts.flatMap(\.self) }
-  /// The part of an `if`, or nothing.
+  /// The elements of an `if`, or none.
   public static func buildOptional(_ part: [any Layer]?) -> [any Layer] { part ?? [] }
   /// One of two branches.
   public static func buildEither(first part: [any Layer]) -> [any Layer] { part }
   /// One of two branches.
   public static func buildEither(second part: [any Layer]) -> [any Layer] { part }
-  /// The parts of a `for`.
+  /// Concatenates the elements of a `for`.
   public static func buildArray(_ parts: [[any Layer]]) -> [any Layer] { parts.flatMap(\.self) }
 }
 
-/// A closure as a layer: `Function { x in x * 2 }`. Its name keeps Swift from taking the braces for a part of the
-/// line before.
+/// A closure as a layer: `Function { x in x * 2 }`. Without the name, Swift would parse the braces as a trailing
+/// closure of the line before.
 public struct Function: Layer {
   private let body: @Sendable (Tensor) -> Tensor
 

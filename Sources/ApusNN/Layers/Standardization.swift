@@ -1,14 +1,14 @@
 import ApusTensor
 
-/// What the normalizing layers share.
+/// Computations shared by the normalization layers.
 extension Tensor {
-  /// `(x − mean) / √(variance + ε)`, with the mean and the (biased) variance over `axes`.
+  /// `(x − mean) / √(variance + ε)` with the mean and the (biased) variance over `axes`.
   func standardized(_ axes: [Int], epsilon: Double) -> Tensor {
     let (centered, _, variance) = centered(axes)
     return centered * (variance + epsilon).rsqrt()
   }
 
-  /// `x − mean`, the mean and the (biased) variance over `axes`, which are kept with an extent of 1.
+  /// `x − mean`, the mean and the (biased) variance over `axes`, which keep an extent of 1.
   func centered(_ axes: [Int]) -> (Tensor, mean: Tensor, variance: Tensor) {
     let mean = mean(axes: axes, keepingAxes: true)
     let centered = self - mean
@@ -16,7 +16,7 @@ extension Tensor {
     return (centered, mean, sum / (Double(elementCount) / Double(Swift.max(sum.elementCount, 1))))
   }
 
-  /// `x · γ + β` with a number for each channel, `x: [batch, channels, …]`.
+  /// `x · γ + β` with one value for each channel of `x: [batch, channels, …]`.
   func scaled(perChannel weight: Tensor?, plus bias: Tensor?) -> Tensor {
     var result = self
     if let weight { result = result * weight.reshaped(to: perChannelShape(weight.elementCount)) }
@@ -24,8 +24,8 @@ extension Tensor {
     return result
   }
 
-  /// Whether statistics over all axes but `kept` are of more than one value; those of a single one say nothing, and are
-  /// reported.
+  /// Whether statistics over all axes except `kept` cover more than one value. Reports an error if they cover a single
+  /// value.
   func hasSeveralValues(apartFrom kept: [Int], _ layer: String) -> Bool {
     let count = shape.indices.reduce(1) { kept.contains($1) ? $0 : $0 * shape[$1] }
     guard count == 1 else { return true }
@@ -37,13 +37,13 @@ extension Tensor {
     return false
   }
 
-  /// The shape of `channels` numbers that broadcasts along axis 1 of this tensor.
+  /// The shape in which `channels` values broadcast along axis 1 of this tensor.
   func perChannelShape(_ channels: Int) -> Shape {
     Shape([channels] + Array(repeating: 1, count: Swift.max(rank - 2, 0)))
   }
 
-  /// Whether this is `[batch, channels, …]` with as many channels as `layer` has, and `spatialAxes` more axes; what is
-  /// not is reported.
+  /// Whether this is `[batch, channels, …]` with the given number of channels and of spatial axes. Reports an error if
+  /// not.
   func hasChannels(_ channels: Int, spatialAxes: ClosedRange<Int>, _ layer: String) -> Bool {
     guard rank >= 2, spatialAxes.contains(rank - 2), shape[1] == channels else {
       let rest = spatialAxes.upperBound == 0 ? "" : ", \(spatialAxes.lowerBound) to \(spatialAxes.upperBound) axes"
@@ -55,14 +55,14 @@ extension Tensor {
 }
 
 extension Statistic {
-  /// The share of a batch in a running value: the same for all, or a tensor.
+  /// The weight of a batch in a running statistic: a constant or a tensor.
   enum Share {
     case number(Double)
     case tensor(Tensor)
   }
 
-  /// `running = (1 − share) · running + share · batch`, without a gradient. A difference of the two would lose digits
-  /// where they are far apart.
+  /// `running = (1 − share) · running + share · batch`, without a gradient. The form
+  /// `running + share · (batch − running)` would lose digits if the two are far apart.
   func follow(_ batch: Tensor, share: Share) {
     let old = value
     let new = batch.stopGradient().cast(to: old.dtype).reshaped(to: shape)

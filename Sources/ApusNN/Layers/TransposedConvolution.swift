@@ -10,7 +10,7 @@ public struct TransposedConvolution<let rank: Int>: Layer {
   public let weight: Parameter
   /// `b`, `[outputs]`, if there is one.
   public let bias: Parameter?
-  /// Into how many independent parts the channels are divided.
+  /// The number of independent groups of channels.
   public let groups: Int
   private let stride: [Int]
   private let padding: [(before: Int, after: Int)]
@@ -18,11 +18,12 @@ public struct TransposedConvolution<let rank: Int>: Layer {
   private let dilation: [Int]
 
   /// - Parameters:
-  ///   - padding: what a convolution from the output to the input would add, and is cut off here; there is no `.same`.
-  ///   - outputPadding: elements more behind each axis, of those that strides leave open.
-  ///   - groups: into how many independent parts the channels are divided.
-  ///   - initializer: of the weight; the bias is uniform in `±1/√fanIn`, as in PyTorch, unless `biasInitializer` says
-  ///     otherwise. As there, `fanIn` is `outputs / groups · Πkernel`.
+  ///   - padding: the padding of the corresponding convolution from output to input, which is cropped from the output
+  ///     here; `.same` is not supported.
+  ///   - outputPadding: additional elements after each axis, because several output sizes are possible with a stride.
+  ///   - groups: the number of independent groups of channels.
+  ///   - initializer: initializes the weight. As in PyTorch `fanIn` is `outputs / groups · Πkernel`.
+  ///   - biasInitializer: initializes the bias; by default uniform in `±1/√fanIn`, as in PyTorch.
   /// - Precondition: `groups` divides both channel counts, and `outputPadding` is below the stride or the dilation.
   public init(
     _ inputs: Int, _ outputs: Int, kernel: Extents, stride: Extents = 1, padding: Padding = 0,

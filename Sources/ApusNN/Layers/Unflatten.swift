@@ -1,14 +1,15 @@
 import ApusTensor
 
-/// Axis `axis` as several: `[batch, features]` to `[batch, sizes…]` for axis 1. One size may be −1 and is worked out.
+/// Splits axis `axis` into several: `[batch, features]` to `[batch, sizes…]` for axis 1. One size may be −1 and is
+/// inferred.
 public struct Unflatten: Layer {
-  /// The axis that becomes several; negative numbers count from the end.
+  /// The axis that is split; negative numbers count from the end.
   public let axis: Int
-  /// The extents that it becomes, one of them −1 at most.
+  /// The new extents, at most one of them −1.
   public let sizes: [Int]
 
   /// - Parameter axis: negative numbers count from the end.
-  /// - Precondition: at most one size is −1, and none lower.
+  /// - Precondition: at most one size is −1, and none is smaller.
   public init(axis: Int = 1, to sizes: [Int]) {
     guard !sizes.isEmpty, sizes.allSatisfy({ $0 >= -1 }), sizes.count(where: { $0 == -1 }) <= 1 else {
       fatalError("Unflatten: the sizes \(sizes) must be 0 or more, one of them -1 at most")
@@ -39,7 +40,7 @@ public struct Unflatten: Layer {
   }
 }
 
-/// The input: a place holder, for example where a model's last layer was.
+/// Returns its input: a placeholder, for example for a removed last layer.
 public struct Identity: Layer {
   public init() {}
   public var members: [ModuleMember] { [] }

@@ -1,12 +1,11 @@
 import ApusTensor
 
-/// The spatial axes stretched to other extents: `x: [batch, channels, spatial…]` to `[batch, channels, size…]`, with 1
-/// to 3 spatial axes.
+/// Resizes the spatial axes: `x: [batch, channels, spatial…]` to `[batch, channels, size…]`, with 1 to 3 spatial axes.
 ///
-/// Element `i` of `out` comes from place `(i + ½) · in / out − ½`, from `i · (in − 1) / (out − 1)` where corners are
-/// aligned, and for `.nearest` from `⌊i · in / out⌋`. With a scale, `out = ⌊in · scale⌋`; places are those of the
-/// extents that come out (PyTorch's `recompute_scale_factor`), so that a layer with a scale and one with the size that it
-/// gives are the same.
+/// Output element `i` of `out` is taken from input position `(i + ½) · in / out − ½`, from `i · (in − 1) / (out − 1)`
+/// if corners are aligned, and for `.nearest` from `⌊i · in / out⌋`. With a scale, `out = ⌊in · scale⌋`. Positions are
+/// computed from the rounded extents (PyTorch's `recompute_scale_factor`), so that a scale gives the same result as the
+/// size computed from it.
 public struct Upsample: Layer {
   private enum Target: Sendable {
     case size(Extents)
@@ -17,7 +16,7 @@ public struct Upsample: Layer {
   private let interpolation: Interpolation
   private let alignsCorners: Bool
 
-  /// Upsampling to a size: one number for all spatial axes, or one for each.
+  /// Resizes to a size: one value for all spatial axes, or one for each.
   ///
   /// - Parameter alignsCorners: for `.linear`, whether the first and last elements keep their values.
   /// - Precondition: every extent is 1 or more.
@@ -26,13 +25,13 @@ public struct Upsample: Layer {
     self.init(.size(size), interpolation, alignsCorners)
   }
 
-  /// Upsampling by a factor for all spatial axes.
+  /// Resizes all spatial axes by one factor.
   /// - Precondition: the factor is above 0.
   public init(scale: Double, by interpolation: Interpolation = .nearest, alignsCorners: Bool = false) {
     self.init(scales: [scale], by: interpolation, alignsCorners: alignsCorners)
   }
 
-  /// Upsampling by a factor for each spatial axis.
+  /// Resizes each spatial axis by its own factor.
   /// - Precondition: every factor is above 0.
   public init(scales: [Double], by interpolation: Interpolation = .nearest, alignsCorners: Bool = false) {
     guard !scales.isEmpty, scales.allSatisfy({ $0 > 0 && $0.isFinite }) else {
@@ -54,7 +53,7 @@ public struct Upsample: Layer {
     sizes(for: x).map { x.resized(to: $0, by: interpolation, alignsCorners: alignsCorners) } ?? x
   }
 
-  /// The new extents; what does not fit is reported.
+  /// The new extents. Reports an error if the shape does not fit.
   private func sizes(for x: Tensor) -> [Int]? {
     let count: Int
     let extent: (_ axis: Int) -> Double

@@ -1,15 +1,15 @@
 import ApusTensor
 
-/// The cross-entropy of logits with probabilities of "yes": `−w (p t log σ(x) + (1 − t) log(1 − σ(x)))`, as
-/// `w ((1 − t) x + (1 + (p − 1) t) log(1 + e⁻ˣ))`, which neither overflows nor takes the logarithm of 0
-/// (`torch.nn.BCEWithLogitsLoss`).
+/// The binary cross-entropy of logits and target probabilities of the positive class:
+/// `−w (p t log σ(x) + (1 − t) log(1 − σ(x)))`, computed as `w ((1 − t) x + (1 + (p − 1) t) log(1 + e⁻ˣ))`, which
+/// neither overflows nor takes the logarithm of 0 (`torch.nn.BCEWithLogitsLoss`).
 ///
 /// - Parameters:
 ///   - logits: any shape, not normalized.
 ///   - targets: the same shape, in `0 … 1`.
 ///   - weights: `w`, broadcast to the shape.
-///   - positiveWeights: `p`, broadcast to the shape: above 1 for classes whose "yes" is rare.
-/// - Returns: one number, or with `reduction: .none` the shape of `logits`.
+///   - positiveWeights: `p`, broadcast to the shape: above 1 for classes with few positive examples.
+/// - Returns: a scalar, or with `reduction: .none` the shape of `logits`.
 public func binaryCrossEntropy(
   _ logits: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, weights: Tensor? = nil,
   positiveWeights: Tensor? = nil
@@ -21,8 +21,8 @@ public func binaryCrossEntropy(
   }
 }
 
-/// The cross-entropy of probabilities of "yes" with such probabilities: `−w (t log p + (1 − t) log(1 − p))`, where no
-/// logarithm is below −100 (`torch.nn.BCELoss`). Where there are logits, take those.
+/// The binary cross-entropy of probabilities and target probabilities: `−w (t log p + (1 − t) log(1 − p))`, with
+/// logarithms clamped to at least −100 (`torch.nn.BCELoss`). Prefer logits where they are available.
 ///
 /// The gradient of `p` is `w (p − t) / max(p (1 − p), 10⁻¹²)`.
 ///

@@ -1,29 +1,33 @@
 import ApusTensor
 
 /// Connectionist temporal classification (Graves et al., 2006; `torch.nn.CTCLoss`): the negative logarithm of the
-/// probability that a path through the times spells the target, when repeated classes count once and blanks nothing.
+/// probability of all paths through the time steps that spell the target. Repeated classes are merged and blanks
+/// removed.
 ///
 /// With `l = (blank, t₁, blank, t₂, …, blank)` and `eₜ(s) = logProbabilities[t, lₛ]` of one example:
 /// ```
 /// αₜ(s) = eₜ(s) + log(e^αₜ₋₁(s) + e^αₜ₋₁(s−1) + [lₛ ≠ lₛ₋₂] e^αₜ₋₁(s−2))
 /// loss = −log(e^α_T(2S) + e^α_T(2S−1))
 /// ```
-/// for `T` times and `S` classes of a target, in one loop over the times. Its derivatives are exact, also with respect
-/// to single elements of `logProbabilities`: `∂loss/∂eₜ(s)` is minus the probability that the path is at `s` at time
-/// `t`. PyTorch adds `e^logProbabilities`, which a log-softmax takes away again: behind one the gradients are equal.
+/// for `T` time steps and `S` classes of a target, in one loop over the time steps. Its derivatives are exact, also
+/// with respect to single elements of `logProbabilities`: `∂loss/∂eₜ(s)` is minus the probability that the path is at
+/// `s` at time `t`. PyTorch adds `e^logProbabilities` to the gradient, which the gradient of a log-softmax cancels:
+/// behind a log-softmax the gradients are equal.
 ///
 /// - Parameters:
-///   - logProbabilities: `[time, batch, classes]`, for example of `logSoftmax()`; `[time, classes]` of one example.
-///   - targets: integers, classes other than the blank: `[batch, longest]`, where elements behind the end of a target
-///     may be anything, or one target behind the other, `[Σ targetLengths]`, as that of one example.
-///   - inputLengths: the number of times of each example, in `0 ... time`.
+///   - logProbabilities: `[time, batch, classes]`, for example from `logSoftmax()`, or `[time, classes]` for one
+///     example.
+///   - targets: integers, classes other than the blank: `[batch, longest]`, where elements after the end of a target
+///     are ignored, or concatenated targets `[Σ targetLengths]`, as for one example.
+///   - inputLengths: the number of time steps of each example, in `0 ... time`.
 ///   - targetLengths: the number of classes of each target.
-///   - blank: the class that stands for nothing.
-///   - reduction: `mean` divides each loss by the length of its target (at least 1) first.
-///   - zeroInfinity: whether a target that no path can spell, whose loss is infinite, counts as a loss of 0. Its
-///     gradient is 0 in any case.
-/// - Returns: one number, or with `reduction: .none` `[batch]`, `[]` of one example; `float64` if the probabilities are, else `float32`.
-/// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is no class, or the blank.
+///   - blank: the index of the blank class.
+///   - reduction: `mean` first divides each loss by the length of its target (at least 1).
+///   - zeroInfinity: whether the infinite loss of a target that no path can spell is replaced by 0. Its gradient is 0
+///     in any case.
+/// - Returns: a scalar, or with `reduction: .none` `[batch]`, or `[]` for one example; `float64` if the probabilities
+///   are, else `float32`.
+/// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is the blank or not a class.
 public func ctcLoss(
   _ logProbabilities: Tensor, _ targets: Tensor, inputLengths: [Int], targetLengths: [Int], blank: Int = 0,
   reduction: LossReduction = .mean, zeroInfinity: Bool = false
@@ -49,18 +53,18 @@ public func ctcLoss(
   return (found / Tensor(divisors, device: x.device).cast(to: x.dtype)).mean()
 }
 
-/// The logarithm of a probability of 0. A number, so that differences of two of them are: what follows of it is 0, and
-/// never NaN, in the gradients too.
+/// The logarithm of a probability of 0. It is finite, so that differences of two such values are never NaN, also in
+/// gradients.
 private let ctcImpossible = -1e30
 
-/// The lengths of a batch of examples, which are known before anything is computed.
+/// The lengths of a batch of examples, known before evaluation.
 private struct CTCSizes {
   let inputLengths: [Int]
   let targetLengths: [Int]
   let blank: Int
 
   private var longest: Int { targetLengths.max() ?? 0 }
-  /// Classes of the longest target, and the blanks around them.
+  /// The number of classes and surrounding blanks of the longest target.
   private var count: Int { 2 * longest + 1 }
   private var batch: Int { targetLengths.count }
 
@@ -87,8 +91,8 @@ private struct CTCSizes {
     return nil
   }
 
-  /// For each class of a target and the blanks around it, `[batch, 2 · longest + 1]`, the class at the place that is
-  /// `distance` before, or itself where there is none; blanks in place of what lies behind the end.
+  /// For each class of a target and the blanks around it, `[batch, 2 · longest + 1]`, the class `distance` positions
+  /// before it, or its own class if there is none. Positions after the end of the target are blanks.
   func labels(_ targets: Tensor, distance: Int = 0) -> Tensor {
     let flat = targets.reshaped(to: [targets.elementCount])
     let classes = flat.dtype == .int64 ? flat : flat.cast(to: .int32)
@@ -109,7 +113,7 @@ private struct CTCSizes {
       .rows(at: Tensor(places, shape: [batch, count], device: targets.device), for: "ctcLoss")
   }
 
-  /// An index that is none in place of a blank that stands for a class.
+  /// Replaces a blank that stands for a target class by an invalid index, so that evaluation throws.
   private func refusingBlanks(_ labels: Tensor) -> Tensor {
     let flags = targetLengths.flatMap { length in (0..<count).map { $0 % 2 == 1 && $0 / 2 < length } }
     let isClass = Tensor(flags, shape: labels.shape, device: labels.device)
@@ -117,7 +121,7 @@ private struct CTCSizes {
     return isClass.logicalAnd(labels .== blank).select(none, labels)
   }
 
-  /// The logarithms of the probabilities of the targets, `[batch]`.
+  /// The log-probabilities of the targets, `[batch]`.
   func pathSums(_ x: Tensor, _ targets: Tensor) -> Tensor {
     let time = x.shape[0]
     let labels = labels(targets)
@@ -126,9 +130,10 @@ private struct CTCSizes {
     let emissions = x.elements(at: places, axis: 2, for: "ctcLoss")
     let flags = (0..<time).flatMap { time in inputLengths.map { time < $0 } }
     let isTime = Tensor(flags, shape: [time, batch, 1], device: x.device)
-    // Over a blank between two classes that differ.
+    // A path may skip a blank between two different classes.
     let mayLeap = labels .!= self.labels(targets, distance: 2)
-    // Before the first time there is one path: at the first blank, from where it goes on to blank or class.
+    // Before the first time step there is one path. It is at the first blank, from where it continues to the blank or
+    // to the first class.
     let begin = (0..<batch * count).map { $0 % count == 0 ? 0 : Float(ctcImpossible) }
     let start = Tensor(begin, shape: [batch, count], device: x.device).cast(to: x.dtype)
     let (last, _) = loop(over: [emissions, isTime], carrying: [start]) { carried, elements in
@@ -138,11 +143,11 @@ private struct CTCSizes {
       let leaps = mayLeap.select(padded.slice(axis: 1, from: 0, count: count), impossible)
       let largest = stays.maximum(steps).maximum(leaps).stopGradient()
       let sum = (stays - largest).exp() + (steps - largest).exp() + (leaps - largest).exp()
-      // An infinite emission would make NaN of differences.
+      // An infinite emission would turn differences into NaN.
       let next = largest + sum.log() + elements[0].maximum(impossible)
       return ([elements[1].select(next, stays)], [])
     }
-    // The path ends at the last class or behind it.
+    // The path ends at the last class or at the blank after it.
     let ends = targetLengths.flatMap { length in (0..<count).map { $0 == 2 * length || $0 == 2 * length - 1 } }
     let isEnd = Tensor(ends, shape: [batch, count], device: x.device)
     return isEnd.select(last[0], impossible).logSumExp(axis: 1)

@@ -1,11 +1,11 @@
 import ApusTensor
 
-/// `Σ a b / (max(‖a‖, ε) max(‖b‖, ε))` along an axis (`torch.nn.CosineSimilarity`): 1 for vectors of one direction, −1
-/// for opposite ones.
+/// `Σ a b / (max(‖a‖, ε) max(‖b‖, ε))` along an axis (`torch.nn.CosineSimilarity`): 1 for parallel vectors, −1 for
+/// opposite ones.
 ///
 /// - Parameters:
-///   - first, second: one shape.
-/// - Returns: the shape without the axis.
+///   - first, second: tensors of equal shape.
+/// - Returns: a tensor of that shape without the axis.
 public func cosineSimilarity(_ first: Tensor, _ second: Tensor, axis: Int = 1, epsilon: Double = 1e-8) -> Tensor {
   comparing("cosineSimilarity", [first, second]) { pair in
     let norms = pair.map { $0.norm(axes: [axis]).clamped(lower: epsilon) }
@@ -26,13 +26,13 @@ public func cosineDistance(
   }
 }
 
-/// `1 − cos(a, b)` where the target is 1, `max(0, cos(a, b) − margin)` where it is −1
-/// (`torch.nn.CosineEmbeddingLoss`, whose cosine has `Σ a² + 10⁻¹²` under its roots).
+/// `1 − cos(a, b)` where the target is 1, `max(0, cos(a, b) − margin)` where it is −1 (`torch.nn.CosineEmbeddingLoss`,
+/// which takes the norms as `√(Σ a² + 10⁻¹²)`).
 ///
 /// - Parameters:
-///   - first, second: `[batch, features]`, `[features]` of one example.
-///   - targets: `[batch]`, `[]` of one example: 1 and −1.
-/// - Returns: one number, or with `reduction: .none` the shape of `targets`.
+///   - first, second: `[batch, features]`, or `[features]` for one example.
+///   - targets: `[batch]`, or `[]` for one example: 1 or −1.
+/// - Returns: a scalar, or with `reduction: .none` the shape of `targets`.
 public func cosineEmbedding(
   _ first: Tensor, _ second: Tensor, _ targets: Tensor, margin: Double = 0, reduction: LossReduction = .mean
 ) -> Tensor {

@@ -1,17 +1,17 @@
 import ApusTensor
 
-/// The cross-entropy of logits with class indices: `w_t (log Σⱼ exp(xⱼ) − x_t)`.
+/// The cross-entropy of logits and class indices: `w_t (log Σⱼ exp(xⱼ) − x_t)`.
 ///
-/// The gradient of the logits of an example without weights is `softmax(x) − onehot(t)`.
+/// Without weights the gradient of an example's logits is `softmax(x) − onehot(t)`.
 ///
 /// - Parameters:
-///   - logits: `[batch, classes]` or `[batch, classes, places…]`, `[classes]` of one example, not normalized.
-///   - targets: integers in `0 ..< classes`: `[batch]` or `[batch, places…]`, `[]` of one example.
-///   - ignoring: a target that counts as nothing, and not in the mean.
-///   - smoothing: the share `ε` of a uniform distribution in the targets (Szegedy et al., 2016).
+///   - logits: unnormalized, `[batch, classes]` or `[batch, classes, places…]`, or `[classes]` for one example.
+///   - targets: integers in `0 ..< classes`: `[batch]` or `[batch, places…]`, or `[]` for one example.
+///   - ignoring: a target value whose loss is 0 and which does not count in the mean.
+///   - smoothing: label smoothing, the weight `ε` of a uniform distribution in the targets (Szegedy et al., 2016).
 ///   - weights: `[classes]`; the mean is weighted, `Σ w_t lossₜ / Σ w_t`, as in `torch.nn.CrossEntropyLoss`.
-/// - Returns: one number, or with `reduction: .none` the shape of `targets`.
-/// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is no class.
+/// - Returns: a scalar, or with `reduction: .none` the shape of `targets`.
+/// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is not a class.
 public func crossEntropy(
   _ logits: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, ignoring: Int? = nil,
   smoothing: Double = 0, weights: Tensor? = nil
@@ -40,14 +40,14 @@ public func crossEntropy(
   return choice.reduced(losses, reduction)
 }
 
-/// The cross-entropy of logits with distributions: `−Σⱼ wⱼ pⱼ log softmax(x)ⱼ`.
+/// The cross-entropy of logits and target distributions: `−Σⱼ wⱼ pⱼ log softmax(x)ⱼ`.
 ///
 /// - Parameters:
-///   - logits: `[batch, classes]` or `[batch, classes, places…]`, not normalized.
-///   - probabilities: the same shape; along axis 1 they add up to 1.
-///   - smoothing: the share `ε` of a uniform distribution that takes the place of as much of `probabilities`.
-///   - weights: `[classes]`. The mean is over batch and places, whatever the weights.
-/// - Returns: one number, or with `reduction: .none` the shape of `logits` without axis 1.
+///   - logits: unnormalized, `[batch, classes]` or `[batch, classes, places…]`.
+///   - probabilities: the same shape; they sum to 1 along axis 1.
+///   - smoothing: label smoothing, the weight `ε` of a uniform distribution; `probabilities` are weighted by `1 − ε`.
+///   - weights: `[classes]`. The mean over batch and places is not divided by the weights.
+/// - Returns: a scalar, or with `reduction: .none` the shape of `logits` without axis 1.
 public func crossEntropy(
   _ logits: Tensor, probabilities: Tensor, reduction: LossReduction = .mean, smoothing: Double = 0,
   weights: Tensor? = nil
@@ -66,11 +66,11 @@ public func crossEntropy(
   }
 }
 
-/// The cross-entropy of probabilities with class indices: `−w_t max(log p_t, −100)`. A logarithm of probabilities
-/// loses what a softmax has rounded away: where there are logits, take those.
+/// The cross-entropy of probabilities and class indices: `−w_t max(log p_t, −100)`. The logarithm of probabilities
+/// loses what a softmax has rounded away: prefer logits where they are available.
 ///
 /// - Parameters:
-///   - probabilities: `[batch, classes]` or `[batch, classes, places…]`; along axis 1 they add up to 1.
+///   - probabilities: `[batch, classes]` or `[batch, classes, places…]`; they sum to 1 along axis 1.
 ///   - targets, ignoring, weights: as for logits.
 public func crossEntropy(
   fromProbabilities probabilities: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, ignoring: Int? = nil,

@@ -4,16 +4,16 @@ import ApusTensor
 ///
 /// - Parameters:
 ///   - outputs: any shape.
-///   - targets: the same shape: 1 and −1.
+///   - targets: the same shape: 1 or −1.
 public func hinge(_ outputs: Tensor, _ targets: Tensor, reduction: LossReduction = .mean) -> Tensor {
   elementLoss("hinge", outputs, targets, reduction) { x, t in (1 - t * x).relu() }
 }
 
-/// `max(0, 1 − t x)²` of each element, which has a slope everywhere.
+/// `max(0, 1 − t x)²` of each element, which is differentiable everywhere.
 ///
 /// - Parameters:
 ///   - outputs: any shape.
-///   - targets: the same shape: 1 and −1.
+///   - targets: the same shape: 1 or −1.
 public func squaredHinge(_ outputs: Tensor, _ targets: Tensor, reduction: LossReduction = .mean) -> Tensor {
   elementLoss("squaredHinge", outputs, targets, reduction) { x, t in (1 - t * x).relu().squared() }
 }
@@ -22,7 +22,7 @@ public func squaredHinge(_ outputs: Tensor, _ targets: Tensor, reduction: LossRe
 ///
 /// - Parameters:
 ///   - outputs: any shape.
-///   - targets: the same shape: 1 and −1.
+///   - targets: the same shape: 1 or −1.
 public func softMargin(_ outputs: Tensor, _ targets: Tensor, reduction: LossReduction = .mean) -> Tensor {
   elementLoss("softMargin", outputs, targets, reduction) { x, t in (-t * x).softplus() }
 }
@@ -32,7 +32,7 @@ public func softMargin(_ outputs: Tensor, _ targets: Tensor, reduction: LossRedu
 ///
 /// - Parameters:
 ///   - distances: any shape.
-///   - targets: the same shape: 1 and −1.
+///   - targets: the same shape: 1 or −1.
 public func hingeEmbedding(
   _ distances: Tensor, _ targets: Tensor, margin: Double = 1, reduction: LossReduction = .mean
 ) -> Tensor {
@@ -41,11 +41,11 @@ public func hingeEmbedding(
   }
 }
 
-/// `max(0, margin − t (x₁ − x₂))`: `x₁` is to rank above `x₂` where the target is 1, below where it is −1
-/// (`torch.nn.MarginRankingLoss`).
+/// `max(0, margin − t (x₁ − x₂))`: `x₁` should rank above `x₂` where the target is 1, and below it where the target is
+/// −1 (`torch.nn.MarginRankingLoss`).
 ///
 /// - Parameters:
-///   - first, second, targets: one shape.
+///   - first, second, targets: tensors of equal shape.
 public func marginRanking(
   _ first: Tensor, _ second: Tensor, _ targets: Tensor, margin: Double = 0, reduction: LossReduction = .mean
 ) -> Tensor {
@@ -56,12 +56,12 @@ public func marginRanking(
 /// `torch.nn.MultiMarginLoss`).
 ///
 /// - Parameters:
-///   - outputs: `[batch, classes]`, `[classes]` of one example.
-///   - targets: integers in `0 ..< classes`, `[batch]`, `[]` of one example.
+///   - outputs: `[batch, classes]`, or `[classes]` for one example.
+///   - targets: integers in `0 ..< classes`, `[batch]`, or `[]` for one example.
 ///   - power: `p`, 1 or 2.
 ///   - weights: `[classes]`.
-/// - Returns: one number, or with `reduction: .none` `[batch]`.
-/// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is no class.
+/// - Returns: a scalar, or with `reduction: .none` `[batch]`.
+/// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is not a class.
 public func multiMargin(
   _ outputs: Tensor, _ targets: Tensor, power: Int = 1, margin: Double = 1, weights: Tensor? = nil,
   reduction: LossReduction = .mean

@@ -10,15 +10,16 @@ public func huber(
   _ outputs: Tensor, _ targets: Tensor, delta: Double = 1, reduction: LossReduction = .mean
 ) -> Tensor {
   elementLoss("huber", outputs, targets, reduction) { x, t in
-    // Not the square of the distance, whose second derivative would be 0 where both are equal.
+    // Not the square of the distance: its second derivative would be 0 where output and target are equal.
     let difference = x - t
     let distance = difference.abs()
     return (distance .< delta).select(difference.squared() * 0.5, (distance - 0.5 * delta) * delta)
   }
 }
 
-/// With `d = |x − t|`: `d² / (2 · beta)` below `beta`, `d − beta / 2` from there on (Girshick, 2015;
-/// `torch.nn.SmoothL1Loss`): `huber` with `delta = beta`, divided by `beta`; for a `beta` of 0 the absolute error.
+/// With `d = |x − t|`: `d² / (2 · beta)` below `beta`, otherwise `d − beta / 2` (Girshick, 2015;
+/// `torch.nn.SmoothL1Loss`). It equals `huber` with `delta = beta`, divided by `beta`; a `beta` of 0 gives the absolute
+/// error.
 ///
 /// - Parameters:
 ///   - outputs: any shape.

@@ -1,12 +1,12 @@
 import ApusTensor
 
-/// The divergence of Kullback and Leibler (1951) of a distribution `t` from one that is given by its logarithms `x`:
-/// `t (log t − x)` of each element, 0 where `t` is 0 (`torch.nn.KLDivLoss`). Summed over the elements of an example it
-/// is `KL(t ‖ eˣ)`: for the mean of the divergences of a batch of vectors take `.batchMean`.
+/// The Kullback–Leibler divergence (1951) of a distribution `t` from a distribution given by its logarithms `x`:
+/// `t (log t − x)` of each element, 0 where `t` is 0 (`torch.nn.KLDivLoss`). Its sum over the elements of an example is
+/// `KL(t ‖ eˣ)`: use `.batchMean` for the mean divergence of a batch of vectors.
 ///
 /// - Parameters:
-///   - logProbabilities: any shape, for example of `logSoftmax()`.
-///   - targets: the same shape: probabilities, or their logarithms where `targetsAreLogarithms`.
+///   - logProbabilities: any shape, for example from `logSoftmax()`.
+///   - targets: the same shape: probabilities, or their logarithms if `targetsAreLogarithms`.
 public func klDivergence(
   _ logProbabilities: Tensor, _ targets: Tensor, targetsAreLogarithms: Bool = false,
   reduction: LossReduction = .mean

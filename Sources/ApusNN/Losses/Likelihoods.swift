@@ -22,20 +22,20 @@ public func poissonNegativeLogLikelihood(
   }
 }
 
-/// The negative log-likelihood of numbers under normal distributions: `(log v + (x − t)² / v) / 2` with
-/// `v = max(variance, ε)` (Nix, Weigend, 1994; `torch.nn.GaussianNLLLoss`). The gradient of a variance below `ε` is
-/// that of `v`, so that it can grow again.
+/// The negative log-likelihood of values under normal distributions: `(log v + (x − t)² / v) / 2` with
+/// `v = max(variance, ε)` (Nix, Weigend, 1994; `torch.nn.GaussianNLLLoss`). A variance below `ε` gets the gradient of
+/// `v`, so that it can grow again.
 ///
 /// - Parameters:
-///   - means, targets: one shape.
-///   - variances: the same shape, or one that is broadcast to it.
+///   - means, targets: tensors of equal shape.
+///   - variances: the same shape, or a shape that broadcasts to it.
 ///   - isFull: whether the constant `log(2π) / 2` is added.
 public func gaussianNegativeLogLikelihood(
   _ means: Tensor, _ targets: Tensor, variances: Tensor, isFull: Bool = false, epsilon: Double = 1e-6,
   reduction: LossReduction = .mean
 ) -> Tensor {
   elementLoss("gaussianNegativeLogLikelihood", means, targets, reduction) { x, t in
-    // The lift to ε is a constant.
+    // The difference to ε is treated as a constant.
     let variances = variances.cast(to: x.dtype)
     let v = variances + (variances.clamped(lower: epsilon) - variances).stopGradient()
     let losses = (v.log() + (x - t).squared() / v) * 0.5

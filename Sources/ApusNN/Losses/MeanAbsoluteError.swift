@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// `|x − t|` of each element, reduced (`torch.nn.L1Loss`). The gradient where both are equal is 0.
+/// `|x − t|` of each element, reduced (`torch.nn.L1Loss`). The gradient is 0 where output and target are equal.
 ///
 /// - Parameters:
 ///   - outputs: any shape.

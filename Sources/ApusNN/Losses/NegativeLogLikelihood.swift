@@ -1,15 +1,15 @@
 import ApusTensor
 
-/// `−w_t l_t` of logarithms of probabilities and class indices (`torch.nn.NLLLoss`).
+/// `−w_t l_t` for log-probabilities and class indices (`torch.nn.NLLLoss`).
 ///
 /// - Parameters:
-///   - logProbabilities: `[batch, classes]` or `[batch, classes, places…]`, `[classes]` of one example; say
-///     of `logSoftmax(axis: 1)`.
-///   - targets: integers in `0 ..< classes`: `[batch]` or `[batch, places…]`, `[]` of one example.
-///   - ignoring: a target that counts as nothing, and not in the mean.
+///   - logProbabilities: `[batch, classes]` or `[batch, classes, places…]`, or `[classes]` for one example; for example
+///     from `logSoftmax(axis: 1)`.
+///   - targets: integers in `0 ..< classes`: `[batch]` or `[batch, places…]`, or `[]` for one example.
+///   - ignoring: a target value whose loss is 0 and which does not count in the mean.
 ///   - weights: `[classes]`; the mean is weighted, `Σ w_t lossₜ / Σ w_t`.
-/// - Returns: one number, or with `reduction: .none` the shape of `targets`.
-/// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is no class.
+/// - Returns: a scalar, or with `reduction: .none` the shape of `targets`.
+/// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is not a class.
 public func negativeLogLikelihood(
   _ logProbabilities: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, ignoring: Int? = nil,
   weights: Tensor? = nil
@@ -26,18 +26,18 @@ public func negativeLogLikelihood(
   }
 }
 
-/// Targets that are classes, with what they count.
+/// Class-index targets with their weights.
 struct ClassChoice {
-  /// The targets, with class 0 in place of ignored ones.
+  /// The targets; ignored ones are replaced by class 0.
   let classes: Tensor
-  /// Where the target counts; `nil` for everywhere.
+  /// Whether each target counts; `nil` if all do.
   private let counts: Tensor?
-  /// The weight of each target; `nil` where all weigh 1.
+  /// The weight of each target; `nil` if all weights are 1.
   let weights: Tensor?
 
   /// - Parameters:
-  ///   - x: numbers of the type of the weights that are wanted.
-  ///   - operation: the loss that errors name.
+  ///   - x: a tensor with the type that the weights are cast to.
+  ///   - operation: the name of the loss in errors.
   init(_ targets: Tensor, like x: Tensor, ignoring: Int?, weights: Tensor?, for operation: String) {
     counts = ignoring.map { targets .!= $0 }
     let classes =
@@ -46,14 +46,14 @@ struct ClassChoice {
     self.weights = weights.map { $0.cast(to: x.dtype).rows(at: classes, for: operation) }
   }
 
-  /// The losses of logarithms of probabilities.
+  /// The negative log-likelihoods of the targets, reduced.
   func likelihoods(_ logProbabilities: Tensor, _ reduction: LossReduction, for operation: String) -> Tensor {
     var losses = -logProbabilities.picking(classes, axis: 1, for: operation)
     if let weights { losses = losses * weights }
     return reduced(losses, reduction)
   }
 
-  /// - Parameter losses: already weighted.
+  /// - Parameter losses: weighted losses.
   func reduced(_ losses: Tensor, _ reduction: LossReduction) -> Tensor {
     let zero = Tensor.number(0, dtype: losses.dtype, device: losses.device)
     let kept = counts?.select(losses, zero) ?? losses
@@ -64,7 +64,7 @@ struct ClassChoice {
 }
 
 extension Tensor {
-  /// A number for each class, `[classes]`, as `[1, classes, 1…]` beside `x`.
+  /// Reshapes one value for each class, `[classes]`, to `[1, classes, 1…]`, which broadcasts to `x`.
   func alongClasses(of x: Tensor) -> Tensor {
     var shape = Shape(repeating: 1, count: x.rank)
     shape[1] = elementCount
@@ -72,13 +72,13 @@ extension Tensor {
   }
 }
 
-/// A loss of one example, `outputs: [classes]` with one target, as that of a batch of one.
+/// Computes the loss of one example, `outputs: [classes]` with one target, as a batch of one.
 func ofOneExample(_ outputs: Tensor, _ targets: Tensor, _ loss: (Tensor, Tensor) -> Tensor) -> Tensor {
   let found = loss(outputs.expandingAxis(at: 0), targets.expandingAxis(at: 0))
   return found.rank == 0 ? found : found.squeezingAxis(at: 0)
 }
 
-/// Whether targets are classes of `logits`, and weights those of its classes; reported where they are not.
+/// Whether targets are class indices for `logits` and weights match the number of classes. Reports an error if not.
 func fits(_ targets: Tensor, _ logits: Tensor, _ weights: Tensor?, _ name: String) -> Bool {
   guard logits.rank >= 2, targets.shape == logits.shape.removing(1), targets.dtype.isInteger else {
     ShapeError(
@@ -91,7 +91,7 @@ func fits(_ targets: Tensor, _ logits: Tensor, _ weights: Tensor?, _ name: Strin
   return fits(weights, logits, name)
 }
 
-/// Whether weights are those of the classes of `logits`; reported where they are not.
+/// Whether weights match the number of classes of `logits`. Reports an error if not.
 func fits(_ weights: Tensor?, _ logits: Tensor, _ name: String) -> Bool {
   guard let weights, weights.shape != [logits.shape[1]] else { return true }
   ShapeError(name, "weights \(weights.shape) are not one for each of \(logits.shape[1]) classes").report()

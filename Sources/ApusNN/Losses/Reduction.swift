@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// What becomes of the losses of single elements or examples.
+/// How the losses of single elements or examples are reduced.
 public enum LossReduction: Sendable {
   case mean
   case sum
@@ -18,16 +18,16 @@ public enum LossReduction: Sendable {
     }
   }
 
-  /// Losses whose first axis is the batch.
+  /// Reduces losses whose first axis is the batch.
   func callAsFunction(_ losses: Tensor) -> Tensor {
     self(losses, batch: losses.rank > 0 ? losses.shape[0] : 1)
   }
 }
 
-/// A loss that compares tensors of one shape element by element; where shapes differ, that is reported.
+/// A loss that compares tensors of equal shape element by element. Reports an error if shapes differ.
 ///
-/// Losses of numbers of 16 bits are computed in `float32` and rounded once; in mixed precision they stay so.
-/// - Parameter loss: gets the tensors in the type that they are computed in.
+/// Losses of 16-bit values are computed in `float32` and rounded once; in mixed precision they stay `float32`.
+/// - Parameter loss: receives the tensors in the type of the computation.
 func comparing(_ name: String, _ tensors: [Tensor], _ loss: (_ tensors: [Tensor]) -> Tensor) -> Tensor {
   let first = tensors[0]
   if let other = tensors.first(where: { $0.shape != first.shape }) {
@@ -37,7 +37,7 @@ func comparing(_ name: String, _ tensors: [Tensor], _ loss: (_ tensors: [Tensor]
   return first.wide { wide in loss([wide] + tensors.dropFirst().map { $0.cast(to: wide.dtype) }) }
 }
 
-/// A loss of each element of `outputs` and `targets`, which have one shape, reduced.
+/// An element-wise loss of `outputs` and `targets` of equal shape, reduced.
 func elementLoss(
   _ name: String, _ outputs: Tensor, _ targets: Tensor, _ reduction: LossReduction,
   _ loss: (_ output: Tensor, _ target: Tensor) -> Tensor

@@ -15,8 +15,9 @@ public func pairwiseDistance(_ first: Tensor, _ second: Tensor, p: Double = 2, e
 /// - Parameters:
 ///   - anchor, positive, negative: `[…, features]`.
 ///   - p: the norm of the distance.
-///   - swaps: whether the negative's distance is that from the positive where this is smaller (Balntas et al., 2016).
-/// - Returns: one number, or with `reduction: .none` the shape without the last axis.
+///   - swaps: whether the distance from the positive to the negative replaces the anchor's distance if it is smaller
+///     (Balntas et al., 2016).
+/// - Returns: a scalar, or with `reduction: .none` the shape without the last axis.
 public func tripletMargin(
   _ anchor: Tensor, _ positive: Tensor, _ negative: Tensor, margin: Double = 1, p: Double = 2, epsilon: Double = 1e-6,
   swaps: Bool = false, reduction: LossReduction = .mean

@@ -1,15 +1,15 @@
 import ApusTensor
 
-/// How layers behave that differ between training and use.
+/// The behavior of layers that differ between training and inference.
 public enum Mode: Sendable {
-  /// Dropout drops, batch norm normalizes with the statistics of the batch and keeps track of them.
+  /// Dropout is active; batch norm normalizes with the batch statistics and updates the running statistics.
   case training
-  /// Dropout passes everything on, batch norm uses the running statistics.
+  /// Dropout passes its input through; batch norm uses the running statistics.
   case inference
 }
 
-/// Runs `body` in a mode. Outside of any mode layers are in inference, but stop the process in a gradient scope,
-/// where that is almost always a mistake.
+/// Runs `body` in a mode. Without a mode layers run in inference. In a gradient scope they stop the process instead,
+/// because a missing mode is almost always a mistake there.
 public func withMode<R>(_ mode: Mode, _ body: () throws -> R) rethrows -> R {
   try ModeScope.$current.withValue(mode, operation: body)
 }
@@ -18,8 +18,8 @@ public func withMode<R>(_ mode: Mode, _ body: () throws -> R) rethrows -> R {
 enum ModeScope {
   @TaskLocal static var current: Mode?
 
-  /// The mode, for a layer that depends on it.
-  /// - Parameter own: what the layer keeps a mode of its own in.
+  /// The mode for a layer that depends on it.
+  /// - Parameter own: the layer's own mode, which takes precedence.
   static func mode(for layer: String, own: ModeSwitch) -> Mode {
     if let mode = own.mode ?? current { return mode }
     guard !isRecordingGradients else {

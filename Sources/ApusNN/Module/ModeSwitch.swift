@@ -1,8 +1,8 @@
 import ApusTensor
 import Synchronization
 
-/// The mode that a layer keeps whatever the mode of the task, if it has one. Copies of the layer share it, as they share
-/// its parameters.
+/// A layer's own mode, if any, which overrides the mode of the task. Copies of the layer share it, as they share its
+/// parameters.
 final class ModeSwitch: Sendable {
   private let held = Mutex<Mode?>(nil)
 
@@ -13,17 +13,18 @@ final class ModeSwitch: Sendable {
 }
 
 extension Module {
-  /// Has layers keep a mode of their own from now on, whatever the mode of the task: a batch norm that keeps its running
-  /// values in a model that is trained (PyTorch's `layer.eval()` behind `model.train()`), or dropout that stays on.
+  /// Sets a mode for layers that overrides the mode of the task from now on: for a batch norm that keeps its running
+  /// statistics in a model that is trained (PyTorch's `layer.eval()` after `model.train()`), or dropout that stays
+  /// active.
   /// ```
   /// model.setMode(.inference) { $0.hasPrefix("backbone.") }
   /// model.head.setMode(.training)
   /// ```
   /// - Parameters:
-  ///   - mode: `nil` for that of the task again.
-  ///   - isChosen: takes the key of a module within this one, such as `layers.0.norm`. A chosen module is set with all
-  ///     that it holds. This module as a whole, when left out.
-  /// - Returns: the keys of the chosen modules; those within a chosen one are not among them.
+  ///   - mode: the mode, or `nil` to use the mode of the task again.
+  ///   - isChosen: whether to set a module within this one, given its key, such as `layers.0.norm`. A chosen module is
+  ///     set with all modules that it contains. By default this whole module is set.
+  /// - Returns: the keys of the chosen modules, without the modules inside them.
   @discardableResult
   public func setMode(_ mode: Mode?, where isChosen: ((_ key: String) -> Bool)? = nil) -> [String] {
     guard let isChosen else {
@@ -47,7 +48,7 @@ extension Module {
   }
 }
 
-/// Sets all switches in the stored properties of a value and of what it holds.
+/// Sets all switches in the stored properties of a value, recursively.
 private func setMode(_ mode: Mode?, of value: Any) {
   var mirror: Mirror? = Mirror(reflecting: value)
   while let current = mirror {

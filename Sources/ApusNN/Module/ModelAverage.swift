@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// A moving average of the parameters of a model, often better than the last of them (Polyak, Juditsky, 1992).
+/// A moving average of the parameters of a model, often better than their last values (Polyak, Juditsky, 1992).
 ///
 /// ```
 /// let average = try ModelAverage(of: model, .exponential(decay: 0.999))
@@ -8,12 +8,12 @@ import ApusTensor
 /// try average.update()
 /// let result = try withValues(average.values) { try evaluate(model, on: testData, batchSize: 100) }
 /// ```
-/// Statistics, such as those of batch norms, are taken over as they are. A task uses an average at a time.
+/// Statistics, such as those of batch norms, are not averaged. Only one task may use an average at a time.
 public final class ModelAverage {
-  /// How the average moves.
+  /// The formula of the average.
   public enum Kind: Hashable, Sendable {
-    /// `a ← decay · a + (1 − decay) · w`. It starts as the parameters; with `correctsBias` as 0, and what is read is
-    /// `a / (1 − decayᵗ)`, so that the first values do not outlast their weight (Kingma, Ba, 2015).
+    /// `a ← decay · a + (1 − decay) · w`, initialized with the parameters. With `correctsBias` it is initialized with 0
+    /// and read as `a / (1 − decayᵗ)`, so that the initial values do not count too much (Kingma, Ba, 2015).
     case exponential(decay: Double, correctsBias: Bool = false)
     /// `a ← a + (w − a) / t`: the mean of the values at all updates (Izmailov et al., 2018).
     case mean
@@ -31,7 +31,7 @@ public final class ModelAverage {
     self.kind = kind
     self.model = model
     state = model.state
-    // A copy: what the average refers to could not be overwritten by the next update of the parameters.
+    // A copy: the next update could not overwrite the parameters in place if the average referred to them.
     let start: Double = if case .exponential(_, true) = kind { 0 } else { 1 }
     averages = state.entries.map { entry in
       let value = entry.value
@@ -40,7 +40,7 @@ public final class ModelAverage {
     try eval(averages)
   }
 
-  /// Takes the present values into the average.
+  /// Adds the current values to the average.
   public func update() throws(DeviceError) {
     count += 1
     let share: Double =
@@ -56,7 +56,7 @@ public final class ModelAverage {
     try eval(averages)
   }
 
-  /// The averages with the present statistics: for `withValues`, or to `store()` in the model.
+  /// The averages with the current statistics: for `withValues`, or to `store()` in the model.
   public var values: ModelValues {
     var correction = 1.0
     if case .exponential(let decay, true) = kind { correction = 1 / (1 - decay.raised(to: max(count, 1))) }

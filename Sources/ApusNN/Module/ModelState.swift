@@ -1,19 +1,19 @@
 import ApusTensor
 
-/// The parameters and statistics of a model under their keys, each once: a shared parameter is listed under
-/// the first of its keys.
+/// The parameters and statistics of a model under their keys. A shared parameter is listed once, under the first of its
+/// keys.
 ///
-/// Taking it reflects over the model: do so once, not in every step.
+/// Creating it reflects over the model: do so once, not in every step.
 public struct ModelState: Sendable {
   /// A parameter or statistic.
   public struct Entry: Sendable {
-    /// The name under which it is stored, PyTorch's for the library's layers.
+    /// The name under which it is stored; the same as in PyTorch for the library's layers.
     public let key: String
     /// The parameter, or `nil` for a statistic.
     public let parameter: Parameter?
     let cell: TensorCell
 
-    /// The value as it is now.
+    /// The current value.
     public var value: Tensor { cell.value }
     /// The extents.
     public var shape: Shape { cell.shape }
@@ -21,30 +21,30 @@ public struct ModelState: Sendable {
     public var dtype: DType { cell.dtype }
 
     /// Replaces the value.
-    /// - Precondition: it has the shape and type of the old one.
+    /// - Precondition: the new value has the shape and type of the old one.
     public func assign(_ value: Tensor) { cell.assign(value) }
   }
 
-  /// All, in the order in which they are declared.
+  /// All entries, in declaration order.
   public private(set) var entries: [Entry] = []
-  /// Further keys of shared values, with the keys they are listed under.
+  /// The additional keys of shared values, mapped to the keys under which they are listed.
   public private(set) var aliases: [String: String] = [:]
 
-  /// All that a model has, found by reflection.
+  /// Finds all parameters and statistics of a model by reflection.
   public init(of model: any Module) {
     var listed: [ObjectIdentifier: String] = [:]
     var path: [ObjectIdentifier] = []
     collect(model, prefix: "", &listed, &path)
   }
 
-  /// The trained and frozen parameters.
+  /// All parameters, trainable and frozen.
   public var parameters: [Parameter] { entries.compactMap(\.parameter) }
 
   private mutating func collect(
     _ module: any Module, prefix: String, _ listed: inout [ObjectIdentifier: String],
     _ path: inout [ObjectIdentifier]
   ) {
-    // A module that holds itself, directly or through others, is gone through once.
+    // A module that contains itself, directly or through others, is visited once.
     let identity = type(of: module) is AnyClass ? ObjectIdentifier(module as AnyObject) : nil
     if let identity {
       guard !path.contains(identity) else { return }
@@ -78,6 +78,6 @@ extension Module {
   /// Parameters and statistics under their keys.
   public var state: ModelState { ModelState(of: self) }
 
-  /// The parameters, each once, in the order in which they are declared.
+  /// The parameters, each once, in declaration order.
   public var parameters: [Parameter] { state.parameters }
 }

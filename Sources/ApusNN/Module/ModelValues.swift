@@ -1,10 +1,10 @@
 import ApusTensor
 
-/// The values of a model's parameters and statistics at one time: unlike the model itself a value, that can be
-/// kept, averaged, differentiated with respect to and used again.
+/// The values of a model's parameters and statistics at one time. Unlike the model it is a value, which can be stored,
+/// averaged, differentiated with respect to and used again.
 public struct ModelValues: Sendable {
   private let state: ModelState
-  /// One for each of `keys`.
+  /// The tensors, parallel to `keys`.
   public private(set) var tensors: [Tensor]
 
   init(_ state: ModelState) {
@@ -12,7 +12,7 @@ public struct ModelValues: Sendable {
     tensors = state.entries.map(\.value)
   }
 
-  /// The keys, in the order in which they are declared.
+  /// The keys, in declaration order.
   public var keys: [String] { state.entries.map(\.key) }
 
   /// The value under a key.
@@ -20,7 +20,7 @@ public struct ModelValues: Sendable {
     state.entries.firstIndex { $0.key == key }.map { tensors[$0] }
   }
 
-  /// Each value changed by `transform`, which is also given the place of the value.
+  /// Applies `transform` to each value and its index.
   /// - Precondition: shapes and types stay as they are.
   public func mapped(_ transform: (_ index: Int, _ value: Tensor) throws -> Tensor) rethrows -> ModelValues {
     var result = self
@@ -28,7 +28,7 @@ public struct ModelValues: Sendable {
     return result
   }
 
-  /// Makes these the values of the model they were taken from.
+  /// Assigns these values to the model they were taken from.
   public func store() {
     for (entry, tensor) in zip(state.entries, tensors) { entry.assign(tensor) }
   }
@@ -40,13 +40,13 @@ public struct ModelValues: Sendable {
 }
 
 extension Module {
-  /// The present values of parameters and statistics.
+  /// The current values of parameters and statistics.
   public var values: ModelValues { ModelValues(state) }
 }
 
-/// Runs `body`, in which the model that `values` were taken from has these values.
+/// Runs `body` with these values in the model that `values` were taken from.
 ///
-/// Statistics that are assigned inside are seen inside, and given up at the end.
+/// Assignments to statistics are visible inside and discarded at the end.
 public func withValues<R>(_ values: ModelValues, _ body: () throws -> R) rethrows -> R {
   try Substitution.run(values.byCell, body)
 }

@@ -1,21 +1,22 @@
 import ApusTensor
 
 extension Module {
-  /// Gives all parameters, and all statistics that are floating-point, another type: PyTorch's `model.double()`.
+  /// Converts all parameters and all floating-point statistics to another type: PyTorch's `model.double()`.
   ///
   /// ```
   /// model.convert(to: .float64)
   /// let y = model(x.cast(to: .float64))
   /// ```
-  /// Layers compute in the type of their parameters and want inputs of the same one. A narrower type rounds the values;
-  /// what was rounded away does not come back with a wider one. Counts, such as a batch norm's of batches, stay integers.
-  /// Parameters stay shared and frozen as they are.
+  /// Layers compute in the type of their parameters and require inputs of the same type. A narrower type rounds the
+  /// values; converting back does not restore them. Integer statistics, such as a batch norm's count of batches, stay
+  /// integers. Parameters remain shared and frozen.
   ///
-  /// `float64` is for comparisons that rounding must not disturb, and slower by far on most GPUs; a device without it
-  /// says so when values are computed. `float16` and `bfloat16` are for inference: they take half the memory, but small
-  /// updates would be lost in them. Mixed precision trains with them and keeps parameters `float32`, see `Optimizer`.
+  /// `float64` is for comparisons in which rounding must not interfere, and is much slower on most GPUs. A device
+  /// without it throws when values are computed. `float16` and `bfloat16` are for inference: they need half the memory,
+  /// but small updates would be rounded away. Mixed precision trains with them and keeps parameters in `float32`, see
+  /// `Optimizer`.
   ///
-  /// An optimizer, an average or values that were taken before keep the type that they found: make them anew.
+  /// Optimizers, averages and values created before keep the old type: create them again.
   /// - Precondition: `dtype` is floating-point.
   public func convert(to dtype: DType) {
     guard dtype.isFloatingPoint else { fatalError("convert: \(dtype) is not floating-point") }

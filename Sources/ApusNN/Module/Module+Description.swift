@@ -1,8 +1,8 @@
 import ApusTensor
 
 extension Module {
-  /// The module as PyTorch prints it: type, parameters with their shapes and settings in parentheses, then the modules
-  /// within, one on a line under its key. Equal neighbours are counted.
+  /// The module in PyTorch's format: its type, with parameter shapes and settings in parentheses, then the modules that
+  /// it contains, each on a line under its key. Consecutive equal modules are merged into one line with their count.
   /// ```
   /// Sequential(
   ///   (0): Linear(weight: [128, 784], bias: [128])
@@ -12,7 +12,7 @@ extension Module {
   public var description: String { ModulePrinter.text(of: self) }
 }
 
-/// The text of modules.
+/// Formats modules as text.
 private enum ModulePrinter {
   static func text(of module: any Module) -> String {
     var (settings, children): ([String], [(key: String, text: String)]) = ([], [])
@@ -31,7 +31,7 @@ private enum ModulePrinter {
     return head + "\n" + lines.joined(separator: "\n") + "\n)"
   }
 
-  /// Neighbours of consecutive numbers and one text as one: `(0-5): 6 x …`.
+  /// Merges consecutive numbered modules with equal text into one: `(0-5): 6 x …`.
   private static func merged(_ children: [(key: String, text: String)]) -> [(key: String, text: String)] {
     var result: [(key: String, text: String)] = []
     var index = 0
@@ -48,7 +48,7 @@ private enum ModulePrinter {
   }
 }
 
-/// The numbers, truth values, words and lists of them among the stored properties of a value, as `name: value`.
+/// The numbers, Booleans, strings and lists of these among the stored properties of a value, as `name: value`.
 struct Settings {
   private(set) var texts: [String] = []
 
@@ -63,7 +63,7 @@ struct Settings {
     if let text = Settings.text(of: value) {
       texts.append("\(label): \(text)")
     } else if !(value is any Module), !(value is Shape), Mirror(reflecting: value).displayStyle == .struct {
-      // What several layers share in a structure of its own, as the rate of dropout.
+      // Settings that several layers share in a structure, such as the rate of dropout.
       texts += Settings(of: value).texts
     }
   }
@@ -106,7 +106,7 @@ extension Statistic: CustomStringConvertible {
 }
 
 extension Optimizer: CustomStringConvertible {
-  /// The rule with its settings, then the groups, one on a line.
+  /// The rule with its settings, then the groups, one per line.
   /// ```
   /// Adam(learningRate: 0.001, …)
   ///   4 parameters, step 100

@@ -1,21 +1,22 @@
 import ApusTensor
 
 extension Module {
-  /// Freezes the parameters whose keys `isChosen` holds for: they get no gradients, and optimizers leave them as they
-  /// are. A batch norm whose parameters are all frozen keeps its running values.
+  /// Freezes the parameters whose keys `isChosen` accepts: they get no gradients, and optimizers do not change them. A
+  /// batch norm whose parameters are all frozen keeps its running statistics.
   /// ```
   /// model.freeze { !$0.hasPrefix("fc.") }
   /// ```
-  /// - Parameter isChosen: takes a key as in `state`; all parameters when left out. One that is shared has several.
-  /// - Returns: the keys of the parameters that `isChosen` holds for.
+  /// - Parameter isChosen: receives a key as in `state`; by default all parameters are chosen. A shared parameter has
+  ///   several keys.
+  /// - Returns: the keys of the chosen parameters.
   @discardableResult
   public func freeze(where isChosen: (_ name: String) -> Bool = { _ in true }) -> [String] {
     setTrainable(false, isChosen)
   }
 
-  /// Has the parameters whose keys `isChosen` holds for trained again.
-  /// - Parameter isChosen: takes a key as in `state`; all parameters when left out.
-  /// - Returns: the keys of the parameters that `isChosen` holds for.
+  /// Unfreezes the parameters whose keys `isChosen` accepts.
+  /// - Parameter isChosen: receives a key as in `state`; by default all parameters are chosen.
+  /// - Returns: the keys of the chosen parameters.
   @discardableResult
   public func unfreeze(where isChosen: (_ name: String) -> Bool = { _ in true }) -> [String] {
     setTrainable(true, isChosen)
@@ -33,10 +34,10 @@ extension Module {
     }
   }
 
-  /// Takes the values of all parameters and statistics of a model of the same structure, as a target network does.
-  /// Values are copied: later updates of one model leave the other as it is.
+  /// Copies the values of all parameters and statistics from a model of the same structure, for example into a target
+  /// network. Later updates of one model do not change the other.
   ///
-  /// - Throws: where the models are on different devices and copying between them fails.
+  /// - Throws: if the models are on different devices and copying between them fails.
   /// - Precondition: both have the same keys with the same shapes.
   public func load(from other: some Module) throws(DeviceError) {
     let (own, given) = (state, other.state)

@@ -1,25 +1,25 @@
 import ApusTensor
 
-/// A model or a part of one: a struct or final class whose stored properties are parameters, statistics and
-/// other modules.
+/// A model or a component of one: a struct or final class whose stored properties are parameters, statistics and other
+/// modules.
 ///
-/// What a module holds is found by reflection and named after its properties, in the way of PyTorch's state
-/// dictionaries: `lowerCamelCase` becomes `snake_case`, elements of arrays take their index, and levels are
-/// joined by dots (`encoder.layers.0.running_mean`). A module with other names implements `members`.
+/// Reflection finds the members of a module and names them after its properties, as in PyTorch's state dictionaries:
+/// `lowerCamelCase` becomes `snake_case`, array elements are named by their index, and levels are joined by dots
+/// (`encoder.layers.0.running_mean`). A module with other names implements `members`.
 public protocol Module: Sendable, CustomStringConvertible {
-  /// What the module holds, under its keys.
+  /// The members of the module, with their keys.
   var members: [ModuleMember] { get }
 
-  /// What the type is called in summaries.
+  /// The name of the type in summaries.
   static var typeName: String { get }
 }
 
-/// A module from one tensor to one tensor, such as those that `Sequential` chains.
+/// A module from one tensor to one tensor, as used in `Sequential`.
 public protocol Layer: Module {
   func callAsFunction(_ x: Tensor) -> Tensor
 }
 
-/// A part of a module with its key.
+/// A member of a module with its key.
 public enum ModuleMember: Sendable {
   case parameter(String, Parameter)
   case statistic(String, Statistic)
@@ -72,7 +72,7 @@ private func collect(_ value: Any, key: String) -> [ModuleMember] {
   }
 }
 
-/// `runningMean` to `running_mean`; a leading underscore goes.
+/// Converts `runningMean` to `running_mean` and drops leading underscores.
 func snakeCase(_ name: String) -> String {
   var result = ""
   for character in name.drop(while: { $0 == "_" }) {

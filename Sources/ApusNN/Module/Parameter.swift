@@ -3,15 +3,16 @@ import Synchronization
 
 /// A trained value of a model.
 ///
-/// A parameter is a reference: layers that hold the same one share their weights, gradients and optimizer
-/// state are found by it, and setting `isTrainable` freezes it wherever it is used.
+/// A parameter is a reference. Layers with the same parameter share its value, gradients and optimizer state are looked
+/// up by it, and setting `isTrainable` freezes it wherever it is used.
 public final class Parameter: Sendable {
   let cell: TensorCell
   private let trainable: Atomic<Bool>
-  /// Whether optimizers change those rows alone that the loss looks up, with their part of the rule's tensors, as PyTorch
-  /// does with `sparse=True`. All others stay as they are, whatever momentum or weight decay they would have; an update
-  /// costs what its rows do. Gradients that were evaluated ahead of the update, as accumulated ones are, and those with
-  /// other parts than lookups cost what the whole parameter does: there the rows count that have a number other than 0.
+  /// Whether optimizers update only the rows that the loss looks up, with the same rows of the rule's state, as PyTorch
+  /// does with `sparse=True`. All other rows stay unchanged, regardless of momentum and weight decay, and the cost of
+  /// an update is proportional to its rows. The cost is that of the whole parameter if a gradient was evaluated before
+  /// the update, as accumulated gradients are, or does not consist of lookups alone. In that case the rows with a
+  /// nonzero element are updated.
   public let updatesRows: Bool
 
   /// A parameter that starts as `value`.
@@ -21,7 +22,7 @@ public final class Parameter: Sendable {
     trainable = Atomic(isTrainable)
   }
 
-  /// The value; inside `withValues` the one given there.
+  /// The value; inside `withValues` the substituted value.
   /// - Precondition: a new value has the shape and type of the old one.
   public var value: Tensor {
     get {
@@ -31,7 +32,7 @@ public final class Parameter: Sendable {
     set { cell.assign(newValue) }
   }
 
-  /// The extents, which never change.
+  /// The extents, which are constant.
   public var shape: Shape { cell.shape }
   /// The type of the elements, which `Module.convert(to:)` changes.
   public var dtype: DType { cell.dtype }
@@ -48,16 +49,16 @@ extension Parameter: Hashable {
   public func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
 }
 
-/// A running value of a model that is not trained, such as the mean of a batch norm (PyTorch's buffer).
+/// A value of a model that is updated but not trained, such as the running mean of a batch norm (PyTorch's buffer).
 public final class Statistic: Sendable {
   let cell: TensorCell
 
   /// A statistic that starts as `value`.
   public init(_ value: Tensor) { cell = TensorCell(value) }
 
-  /// The value; inside `withValues` the one given there.
+  /// The value; inside `withValues` the substituted value.
   ///
-  /// A value that is assigned is computed in the plan of the step, without a gradient.
+  /// An assigned value is computed in the plan of the step, without a gradient.
   /// - Precondition: a new value has the shape and type of the old one.
   public var value: Tensor {
     get { cell.value }
@@ -68,7 +69,7 @@ public final class Statistic: Sendable {
     }
   }
 
-  /// The extents, which never change.
+  /// The extents, which are constant.
   public var shape: Shape { cell.shape }
   /// The type of the elements, which `Module.convert(to:)` changes.
   public var dtype: DType { cell.dtype }

@@ -1,16 +1,16 @@
 import ApusTensor
 import Synchronization
 
-/// The parameters whose values some code reads, wherever they are: also those that no reflection finds.
+/// Records the parameters whose values some code reads, including those that reflection does not find.
 package final class ParameterReads: Sendable {
   @TaskLocal private static var taskLocal: ParameterReads?
   private static let active = Atomic<Int>(0)
   private let stored = Mutex<(list: [(parameter: Parameter, layer: String?)], known: Set<Parameter>)>(([], []))
 
-  /// The record of the task. Without any in the process this costs one load.
+  /// The record of the task. If the process has no active record, this costs one load.
   static var current: ParameterReads? { active.load(ordering: .relaxed) == 0 ? nil : taskLocal }
 
-  /// Runs `body`, and returns the parameters that it has read, each once and with the layer it was first read in.
+  /// Runs `body`, and returns the parameters that it read, each once, with the layer that read it first.
   package static func recording<R>(
     _ body: () throws -> R
   ) rethrows -> (result: R, reads: [(parameter: Parameter, layer: String?)]) {

@@ -1,23 +1,23 @@
 import ApusTensor
 import Synchronization
 
-/// Where layers take random numbers from: a key that counts on with every draw.
+/// The source of random numbers for layers: a key that advances with every draw.
 ///
-/// A model that is built inside `withRandomKey(RandomKey(seed: 1)) { … }` starts with the same values every
-/// time and on every device. Elsewhere the numbers come from one source of the process, which starts at seed 0.
+/// A model that is built inside `withRandomKey(RandomKey(seed: 1)) { … }` starts with the same values every time and on
+/// every device. Otherwise random numbers come from a process-wide source with seed 0.
 public final class RandomSource: Sendable {
   private let stored: Mutex<RandomKey>
 
-  /// A source that draws from a key on.
+  /// A source whose first draw uses `key`.
   public init(_ key: RandomKey) { stored = Mutex(key) }
 
-  /// The key of the next draw. Setting it goes back to a place that was kept.
+  /// The key of the next draw. Setting it restores a saved state.
   public var key: RandomKey {
     get { stored.withLock { $0 } }
     set { stored.withLock { $0 = newValue } }
   }
 
-  /// Draws with the key, which counts on.
+  /// Runs `body` with the key, which advances.
   public func draw<R>(_ body: (inout RandomKey) -> sending R) -> sending R {
     stored.withLock { key in body(&key) }
   }
@@ -25,7 +25,7 @@ public final class RandomSource: Sendable {
   @TaskLocal private static var taskLocal: RandomSource?
   private static let process = RandomSource(RandomKey(seed: 0))
 
-  /// The source of the innermost `withRandomSource`, else that of the process.
+  /// The source of the innermost `withRandomSource`, otherwise the process-wide source.
   public static var current: RandomSource { taskLocal ?? process }
 
   fileprivate static func run<R>(_ source: RandomSource, _ body: () throws -> R) rethrows -> R {
@@ -33,12 +33,12 @@ public final class RandomSource: Sendable {
   }
 }
 
-/// Runs `body`; layers draw from `source`.
+/// Runs `body`, in which layers draw from `source`.
 public func withRandomSource<R>(_ source: RandomSource, _ body: () throws -> R) rethrows -> R {
   try RandomSource.run(source, body)
 }
 
-/// Runs `body`; layers draw from a source of its own, which starts at `key`.
+/// Runs `body`, in which layers draw from a new source that starts at `key`.
 public func withRandomKey<R>(_ key: RandomKey, _ body: () throws -> R) rethrows -> R {
   try withRandomSource(RandomSource(key), body)
 }

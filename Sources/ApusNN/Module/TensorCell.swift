@@ -1,9 +1,9 @@
 import ApusTensor
 import Synchronization
 
-/// The place of a value that changes: what `Parameter` and `Statistic` are made of.
+/// Mutable storage of a value, used by `Parameter` and `Statistic`.
 ///
-/// `withValues` lets code see other values for a while, without a change to the cell.
+/// `withValues` temporarily substitutes another value without changing the cell.
 final class TensorCell: Sendable {
   private let stored: Mutex<Tensor>
   let shape: Shape
@@ -13,13 +13,13 @@ final class TensorCell: Sendable {
     shape = value.shape
   }
 
-  /// The type of the value itself, which only `convert(to:)` changes.
+  /// The type of the stored value, which only `convert(to:)` changes.
   var dtype: DType { stored.withLock { $0.dtype } }
 
   /// The value that code in this task sees.
   var value: Tensor { Substitution.current?[self] ?? stored.withLock { $0 } }
 
-  /// The value itself, whatever `withValues` says.
+  /// The stored value, ignoring `withValues`.
   var storedValue: Tensor {
     get { stored.withLock { $0 } }
     set {
@@ -28,7 +28,7 @@ final class TensorCell: Sendable {
     }
   }
 
-  /// Assigns what code in this task sees.
+  /// Assigns the substituted value if there is one, otherwise the stored value.
   func assign(_ newValue: Tensor) {
     check(newValue)
     if let substitution = Substitution.current, substitution[self] != nil {
@@ -38,7 +38,7 @@ final class TensorCell: Sendable {
     }
   }
 
-  /// Gives the value itself another type. What code in this task sees otherwise stays as it is.
+  /// Converts the stored value to another type. A substituted value stays unchanged.
   func convert(to dtype: DType) {
     stored.withLock { value in
       guard value.dtype != dtype else { return }
@@ -56,14 +56,14 @@ final class TensorCell: Sendable {
   }
 }
 
-/// Values that stand in for those of cells.
+/// Values that temporarily replace the values of cells.
 final class Substitution: Sendable {
   @TaskLocal private static var taskLocal: Substitution?
   private static let active = Atomic<Int>(0)
   private let tensors: Mutex<[ObjectIdentifier: Tensor]>
   private let outer: Substitution?
 
-  /// The innermost substitution of the task. Outside of any this costs one load.
+  /// The innermost substitution of the task. If the process has no active substitution, this costs one load.
   static var current: Substitution? {
     active.load(ordering: .relaxed) == 0 ? nil : taskLocal
   }

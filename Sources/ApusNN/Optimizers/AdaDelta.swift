@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// AdaDelta (Zeiler, 2012), as `torch.optim.Adadelta`: steps in units of the weights' own.
+/// AdaDelta (Zeiler, 2012), as `torch.optim.Adadelta`: its steps have the units of the weights.
 /// ```
 /// g ← g + weightDecay · w
 /// s ← ρ · s + (1 − ρ) · g²
@@ -11,9 +11,9 @@ import ApusTensor
 public struct AdaDelta: UpdateRule {
   public static let name = "adadelta"
   public var learningRate: Double
-  /// The share `ρ` of the old averages in the new ones.
+  /// `ρ`, the weight of the old averages in the new ones.
   public var rho: Double
-  /// `ε`, in both roots: the first steps are of its size.
+  /// `ε`, added under both roots. It sets the size of the first steps.
   public var epsilon: Double
   public var weightDecay: Double
 

@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// AdaGrad (Duchi et al., 2011), as `torch.optim.Adagrad`. It accumulates squared gradients, so that its steps shrink
-/// for good; `RMSProp` averages them.
+/// AdaGrad (Duchi et al., 2011), as `torch.optim.Adagrad`. It accumulates squared gradients, so that its steps keep
+/// shrinking; `RMSProp` averages them.
 /// ```
 /// g ← g + weightDecay · w
 /// s ← s + g²
@@ -10,9 +10,9 @@ import ApusTensor
 public struct AdaGrad: UpdateRule {
   public static let name = "adagrad"
   public var learningRate: Double
-  /// How fast the rate falls besides: by `1 / (1 + (t − 1) · rateDecay)`.
+  /// The additional decay of the rate: its factor is `1 / (1 + (t − 1) · rateDecay)`.
   public var rateDecay: Double
-  /// What `s` starts as.
+  /// The initial value of `s`.
   public var initialAccumulator: Double
   /// `ε`, which keeps the divisor from 0.
   public var epsilon: Double

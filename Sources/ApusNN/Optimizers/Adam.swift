@@ -8,20 +8,20 @@ import ApusTensor
 /// v ← β₂ · v + (1 − β₂) · g²
 /// w ← w − rate / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε)
 /// ```
-/// AMSGrad (Reddi et al., 2018) has the largest `v` so far in place of `v`.
+/// AMSGrad (Reddi et al., 2018) replaces `v` by the largest `v` so far.
 public struct Adam: MomentumRule {
   public static let name = "adam"
   public var learningRate: Double
-  /// The share of the old mean of the gradients in the new one.
+  /// The weight of the old gradient average in the new one.
   public var beta1: Double
-  /// The share of the old measure of the gradients' size in the new one.
+  /// The weight of the old average of squared gradients in the new one.
   public var beta2: Double
   /// `ε`, which keeps the divisor from 0.
   public var epsilon: Double
   public var weightDecay: Double
-  /// Whether the weight decay is apart from the gradient.
+  /// Whether the weight decay is decoupled from the gradient.
   public var isDecoupled: Bool
-  /// Whether steps never grow again after large gradients.
+  /// Whether the largest second moment so far is used, so that steps do not grow again after large gradients.
   public var isAMSGrad: Bool
 
   public init(
@@ -45,7 +45,8 @@ public struct Adam: MomentumRule {
   public var stateNames: [String] { ["exp_avg", "exp_avg_sq"] + (isAMSGrad ? ["max_exp_avg_sq"] : []) }
 
   public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
-    // The corrections change from step to step: they are numbers, as is everything that a user may change.
+    // The bias corrections change at every step. As all settings that a user may change, they are numbers outside the
+    // plan's cache key.
     let stepSize = step.corrected(rate, decay: beta1, number)
     let root = step.correctedRoot(decay: beta2, number)
     let (share1, share2, keep2, small) = (number(1 - beta1), number(1 - beta2), number(beta2), number(epsilon))

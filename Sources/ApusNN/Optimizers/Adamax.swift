@@ -1,6 +1,7 @@
 import ApusTensor
 
-/// Adamax (Kingma, Ba, 2015), as `torch.optim.Adamax`: Adam with the largest gradient in place of the squares.
+/// Adamax (Kingma, Ba, 2015), as `torch.optim.Adamax`: Adam with the maximum norm of the gradients in place of the root
+/// mean square.
 /// ```
 /// g ← g + weightDecay · w
 /// m ← m + (1 − β₁) · (g − m)
@@ -10,9 +11,9 @@ import ApusTensor
 public struct Adamax: MomentumRule {
   public static let name = "adamax"
   public var learningRate: Double
-  /// The share of the old mean of the gradients in the new one.
+  /// The weight of the old gradient average in the new one.
   public var beta1: Double
-  /// The share of the old measure of the gradients' size in the new one.
+  /// The decay of the old maximum before it is compared with the new gradient.
   public var beta2: Double
   /// `ε`, which keeps the divisor from 0.
   public var epsilon: Double

@@ -6,8 +6,9 @@ import ApusTensor
 /// v ← momentum · v + (1 − momentum) · g
 /// w ← w − rate · v
 /// ```
-/// Its steps are those of `SGD(momentum:)` at a rate of `(1 − momentum) · rate`: the average does not grow with the
-/// momentum, a rate that was tuned without it stays right. As all averages that start at 0 it is too small at first.
+/// Its steps equal the steps of `SGD(momentum:)` at a rate of `(1 − momentum) · rate`: the average does not grow with
+/// the momentum, so that a rate tuned without momentum stays right. Like all averages that start at 0, it is too small
+/// at first.
 public struct AveragedMomentum: MomentumRule {
   public static let name = "averaged-momentum"
   public var learningRate: Double

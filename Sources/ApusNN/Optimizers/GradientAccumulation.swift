@@ -1,20 +1,20 @@
 import ApusTensor
 
 extension Optimizer {
-  /// What becomes of the losses and gradients of several batches.
+  /// How the losses and gradients of several batches are combined.
   public enum Accumulation: Sendable {
     case sum
     case mean
   }
 
-  /// Takes one step against the gradients of several losses, whose sum or mean is minimized: with means over batches of
-  /// one size that of one large batch. Each loss is computed, and its memory given back, before the next is built.
+  /// Takes one step against the gradients of several losses, whose sum or mean is minimized: the mean over batches of
+  /// equal size is the step of one large batch. Each loss is evaluated and its memory freed before the next is built.
   ///
   /// - Parameters:
-  ///   - count: how many losses there are.
-  ///   - clipNorm: the largest norm of their sum or mean; a longer one is scaled down to it.
-  ///   - loss: builds the loss of a batch, 0 being the first.
-  /// - Returns: the sum or mean of the losses before the step. It is evaluated, but not waited for.
+  ///   - count: the number of losses.
+  ///   - clipNorm: the maximum norm of the summed or averaged gradient; a longer one is scaled down to it.
+  ///   - loss: builds the loss of a batch; the first is batch 0.
+  /// - Returns: the sum or mean of the losses before the step. It is scheduled, but the host does not wait for it.
   @discardableResult
   public func minimize(
     over count: Int, _ accumulation: Accumulation = .mean, clipNorm: Double? = nil,

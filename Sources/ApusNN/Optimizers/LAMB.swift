@@ -1,18 +1,18 @@
 import ApusTensor
 
-/// LAMB (You et al., "Large Batch Optimization for Deep Learning", 2020, algorithm 2): Adam whose step for each tensor
-/// is as long as the tensor, for large batches.
+/// LAMB (You et al., "Large Batch Optimization for Deep Learning", 2020, algorithm 2), for large batches: Adam whose
+/// step for each tensor has a norm proportional to the norm of the tensor.
 /// ```
 /// m ← β₁ · m + (1 − β₁) · g;  v ← β₂ · v + (1 − β₂) · g²
 /// u = m / (1 − β₁ᵗ) / (√(v / (1 − β₂ᵗ)) + ε) + weightDecay · w
-/// w ← w − rate · ‖w‖ / ‖u‖ · u                 with 1 for the ratio where either norm is 0
+/// w ← w − rate · ‖w‖ / ‖u‖ · u                 the ratio is 1 where either norm is 0
 /// ```
 public struct LAMB: MomentumRule {
   public static let name = "lamb"
   public var learningRate: Double
-  /// The share of the old mean of the gradients in the new one.
+  /// The weight of the old gradient average in the new one.
   public var beta1: Double
-  /// The share of the old measure of the gradients' size in the new one.
+  /// The weight of the old average of squared gradients in the new one.
   public var beta2: Double
   /// `ε`, which keeps the divisor from 0.
   public var epsilon: Double

@@ -1,24 +1,24 @@
 import ApusTensor
 
-/// Dynamic loss scaling (Micikevicius et al., 2018; as `torch.amp.GradScaler`): a factor keeps small gradients out of the
-/// range where `float16` has no digits left, and follows what the gradients allow.
+/// Dynamic loss scaling (Micikevicius et al., 2018; as `torch.amp.GradScaler`): a factor on the loss keeps small
+/// gradients from underflowing in `float16`. It grows while the gradients are finite and shrinks when they overflow.
 /// ```
 /// gₛ = ∇(scale · loss),  g = gₛ / scale
-/// all g finite:      the update is made; after growthInterval such steps  scale ← growthFactor · scale
-/// NaN or infinity:   parameters and the optimizer's state stay;          scale ← backoffFactor · scale
+/// all g finite:      the update is applied; after growthInterval such steps  scale ← growthFactor · scale
+/// NaN or infinity:   parameters and optimizer state stay unchanged;          scale ← backoffFactor · scale
 /// ```
-/// All of it is part of the update's plan: the host does not wait. It reads one update late how many were given up, and
-/// an optimizer stops after 20 in a row.
+/// All of this is part of the update's plan: the host does not wait. The host reads the number of skipped updates one
+/// update late, and an optimizer stops after 20 skipped updates in a row.
 public struct LossScaler: Sendable {
-  /// How the scale starts and moves.
+  /// The initial scale and how it changes.
   public struct Settings: Hashable, Sendable {
     /// The first factor.
     public var initialScale: Double
-    /// What the factor is multiplied by after steps without overflow.
+    /// The factor of the scale after `growthInterval` steps without overflow.
     public var growthFactor: Double
-    /// What it is multiplied by after an overflow.
+    /// The factor of the scale after an overflow.
     public var backoffFactor: Double
-    /// Steps without overflow until the scale grows.
+    /// The number of steps without overflow before the scale grows.
     public var growthInterval: Int
 
     public init(
@@ -31,18 +31,18 @@ public struct LossScaler: Sendable {
     }
   }
 
-  /// How the scale starts and moves.
+  /// The initial scale and how it changes.
   public let settings: Settings
-  /// The scale does not shrink any further: gradients that are not finite then are not because of it.
+  /// The smallest scale: if gradients are still not finite at this scale, the scale is not the cause.
   static let floor = 0x1p-16
   /// The factor of the next step, `float32` of shape `[]`.
   public private(set) var scale: Tensor
-  /// Steps without overflow since the scale has changed, `int32` of shape `[]`.
+  /// The number of steps without overflow since the scale last changed, `int32` of shape `[]`.
   public private(set) var goodSteps: Tensor
-  /// Updates that were given up, `int32` of shape `[]`.
+  /// The number of skipped updates, `int32` of shape `[]`.
   public private(set) var skippedSteps: Tensor
 
-  /// A scale on a device, before its first step.
+  /// A scaler on a device, before its first step.
   public init(_ settings: Settings = Settings(), device: ComputeDevice = .current) {
     guard settings.initialScale > 0, settings.growthFactor >= 1, (0..<1).contains(settings.backoffFactor),
       settings.growthInterval > 0
@@ -53,11 +53,11 @@ public struct LossScaler: Sendable {
     skippedSteps = .zeros([], dtype: .int32, device: device)
   }
 
-  /// The loss that is differentiated, in `float32`.
+  /// The scaled loss, which is differentiated, in `float32`.
   public func scaled(_ loss: Tensor) -> Tensor { (loss.dtype == .float64 ? loss : loss.cast(to: .float32)) * scale }
 
-  /// The gradients of the loss itself, from those of the scaled one, and whether they are finite; zeros where not all of
-  /// them are.
+  /// Divides the gradients of the scaled loss by the scale, and records whether all of them are finite. If any is not,
+  /// all gradients become zeros.
   public func unscaled(_ gradients: consuming Gradients) -> Gradients {
     var isFinite: Tensor?
     for case let gradient? in gradients.tensors {
@@ -71,7 +71,8 @@ public struct LossScaler: Sendable {
     let inverse = scale.reciprocal()
     for index in gradients.tensors.indices {
       guard let gradient = gradients.tensors[index] else { continue }
-      // With the flag ahead of the update, what is kept and what is new are chosen in the update's own pass over memory.
+      // The flag is computed before the update, so that the selection between old and new values is fused into the
+      // update's pass over memory.
       let zero = Tensor.number(0, dtype: gradient.dtype, device: gradient.device)
       gradients.tensors[index] = isFinite.select(gradient * inverse.cast(to: gradient.dtype), zero)
     }
@@ -79,23 +80,23 @@ public struct LossScaler: Sendable {
     return gradients
   }
 
-  /// Moves the scale after a step whose gradients were finite, or not.
+  /// Updates the scale after a step, given whether its gradients were finite.
   mutating func update(_ isFinite: Tensor) {
     let zero = Tensor.number(0, dtype: .int32, device: scale.device)
     let good = isFinite.select(goodSteps + 1, zero)
     let grows = good .>= settings.growthInterval
-    // A scale beyond all numbers would never be left again.
+    // An infinite scale would never shrink again.
     let larger = scale * settings.growthFactor
     let grown = grows.logicalAnd(larger.isFinite()).select(larger, scale)
     skippedSteps = isFinite.select(skippedSteps, skippedSteps + 1)
-    // Below the floor the reciprocal would leave the range in turn.
+    // Below the floor the reciprocal of the scale would overflow.
     let floor = Tensor.number(LossScaler.floor, dtype: .float32, device: scale.device)
     let smaller = (scale * settings.backoffFactor).maximum(floor)
     scale = isFinite.select(grown, smaller)
     goodSteps = grows.select(zero, good)
   }
 
-  /// What a checkpoint holds.
+  /// The keys of the state in a checkpoint.
   static let stateNames = ["scale", "good_steps", "skipped_steps"]
 
   var state: [Tensor] {
@@ -105,7 +106,7 @@ public struct LossScaler: Sendable {
 }
 
 extension LossScaler {
-  /// As the function of this name, with the loss scaled in between.
+  /// The same as the global `valueAndGradients(of:_:)`, with the loss scaled before differentiation.
   func valueAndGradients(
     of parameters: [Parameter], _ loss: () throws -> Tensor
   ) rethrows -> (value: Tensor, gradients: Gradients) {

@@ -1,7 +1,7 @@
 import ApusTensor
 import Glibc
 
-/// NAdam (Dozat, 2016), as `torch.optim.NAdam`: Adam with Nesterov's momentum, which grows over the steps.
+/// NAdam (Dozat, 2016), as `torch.optim.NAdam`: Adam with Nesterov momentum that grows over the steps.
 /// ```
 /// g ← g + weightDecay · w                  or, decoupled, w ← w − rate · weightDecay · w
 /// μₜ = β₁ · (1 − 0.96^(t · momentumDecay) / 2)
@@ -12,16 +12,16 @@ import Glibc
 public struct NAdam: MomentumRule {
   public static let name = "nadam"
   public var learningRate: Double
-  /// The share of the old mean of the gradients in the new one.
+  /// The weight of the old gradient average in the new one.
   public var beta1: Double
-  /// The share of the old measure of the gradients' size in the new one.
+  /// The weight of the old average of squared gradients in the new one.
   public var beta2: Double
   /// `ε`, which keeps the divisor from 0.
   public var epsilon: Double
   /// How fast the momentum grows to `β₁`.
   public var momentumDecay: Double
   public var weightDecay: Double
-  /// Whether the weight decay is apart from the gradient.
+  /// Whether the weight decay is decoupled from the gradient.
   public var isDecoupled: Bool
 
   public init(
@@ -46,7 +46,7 @@ public struct NAdam: MomentumRule {
 
   private func friction(_ step: Int) -> Double { beta1 * (1 - 0.5 * pow(0.96, Double(step) * momentumDecay)) }
 
-  /// `μ₁…μₜ`. Where it is too small to count beside 1, what is left out makes it smaller.
+  /// `μ₁…μₜ`. Multiplication stops once the product is too small to affect `1 − μ₁…μₜ`.
   private func frictionProduct(_ step: Int) -> Double {
     var product = 1.0
     for index in 1...step where product > 1e-20 { product *= friction(index) }
@@ -54,7 +54,7 @@ public struct NAdam: MomentumRule {
   }
 
   public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
-    // The friction follows a schedule: like that of the rate it goes by attempts.
+    // The momentum follows a schedule. Like the learning rate schedule it counts attempts, including skipped updates.
     let attempt = step.attempts
     let (now, next, product) = (friction(attempt), friction(attempt + 1), frictionProduct(attempt))
     let gradientSize = number(rate * (1 - now) / (1 - product))

@@ -1,15 +1,15 @@
 import ApusTensor
 
-/// Nesterov's momentum (1983) in the form that looks ahead (Sutskever et al., 2013), with the gradient at the place that
-/// momentum alone leads to:
+/// Nesterov momentum (1983) in the look-ahead form (Sutskever et al., 2013). The gradient is taken at the point that
+/// the momentum alone leads to:
 /// ```
 /// g ← ∇L(w + momentum · v) + weightDecay · (w + momentum · v)
 /// v ← momentum · v − rate · g
 /// w ← w + v
 /// ```
-/// At a constant rate the places `w + momentum · v` are the weights of `SGD(momentum:, isNesterov: true)`, which needs no
-/// second place. Losses and gradients come from that place: take steps with `Optimizer.minimize`, or compute gradients
-/// inside `Optimizer.atGradientPoint`.
+/// At a constant rate the points `w + momentum · v` equal the weights of `SGD(momentum:, isNesterov: true)`, which
+/// needs no second point. Losses and gradients must be computed at that point: take steps with `Optimizer.minimize`, or
+/// compute gradients inside `Optimizer.atGradientPoint`.
 public struct NesterovLookAhead: MomentumRule, LookAheadRule {
   public static let name = "nesterov-look-ahead"
   public var learningRate: Double

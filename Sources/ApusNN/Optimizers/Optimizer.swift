@@ -1,30 +1,32 @@
 import ApusTensor
 
-/// Changes the parameters of a model along the gradients of a loss.
+/// Updates the parameters of a model with the gradients of a loss.
 ///
 /// ```
 /// let optimizer = Optimizer(Adam(learningRate: 1e-3), for: model)
 /// let loss = try optimizer.minimize { crossEntropy(model(images), labels) }
 /// ```
-/// An update evaluates parameters, state, loss and assigned statistics in one plan, in which the old values are
-/// overwritten in place. A task uses an optimizer at a time.
+/// An update evaluates parameters, state, loss and assigned statistics in one plan, which overwrites the old values in
+/// place. Only one task may use an optimizer at a time.
 ///
-/// With `precision: .mixed` losses are built in mixed precision and scaled, so that their gradients stay within the range
-/// of `float16`; updates whose gradients overflow all the same are given up, and the scale is halved: see `LossScaler`.
-/// After 20 of them in a row `minimize` throws `OptimizerError.skippedUpdates`, which names the first operation to blame.
-/// Parameters, their gradients and the rule's tensors are `float32` as ever.
+/// With `precision: .mixed`, losses are built in mixed precision and scaled, so that their gradients stay within the
+/// range of `float16`. An update whose gradients overflow nevertheless is skipped and the scale is halved: see
+/// `LossScaler`.
+/// After 20 skipped updates in a row `minimize` throws `OptimizerError.skippedUpdates`, which names the first operation
+/// that produced NaN or infinity. Parameters, their gradients and the rule's state tensors stay `float32`.
 /// ```
 /// let optimizer = Optimizer(Adam(learningRate: 1e-3), for: model, precision: .mixed)
 /// ```
 public final class Optimizer {
-  /// The formula of the updates.
+  /// The update rule.
   public let rule: any UpdateRule
-  /// The parameters that are trained, with their keys.
+  /// The parameters that are trained.
   public let parameters: [Parameter]
-  /// The names of the parameters, parallel to them.
+  /// The keys of the parameters, parallel to `parameters`.
   public let keys: [String]
   private let model: ModelState
-  /// Parameters with settings of their own, which may be changed from step to step. All others follow the rule.
+  /// Groups of parameters with settings of their own, which may change from step to step. All other parameters use the
+  /// rule's settings.
   public var groups: [ParameterGroup] {
     didSet {
       guard groups.map(\.parameters) == oldValue.map(\.parameters) else {
@@ -32,26 +34,26 @@ public final class Optimizer {
       }
     }
   }
-  /// For each parameter the place of its group.
+  /// The index of each parameter's group in `groups`.
   private let groupOfParameter: [Int?]
 
-  /// How losses are computed.
+  /// The precision in which losses are computed.
   public let precision: Precision
-  /// Scales losses, where products are `float16`.
+  /// Scales losses if products are `float16`.
   public private(set) var lossScaler: LossScaler?
 
-  /// The number of updates so far, with those that were given up.
+  /// The number of updates so far, including skipped ones.
   public internal(set) var step = 0
   /// The learning rate of the next update.
   public var learningRate: Double
-  /// In place of the rule's momentum, for rules that have some: set by schedules that move it.
+  /// Replaces the rule's momentum, for rules that have one. Schedules that change the momentum set it.
   public var momentum: Double?
-  /// For each parameter the tensors that the rule keeps.
+  /// The rule's state tensors of each parameter.
   var slots: [[Tensor]]
   private var isPrepared = false
   private var skippedUpdates = SkippedUpdates(total: 0)
 
-  /// Stops where no update would make sense.
+  /// Stops the process if the rule's settings are invalid.
   private static func check(_ rule: any UpdateRule) {
     let name = type(of: rule).name
     for (what, number) in [("learning rate", rule.learningRate), ("weight decay", rule.weightDecay)] {
@@ -67,9 +69,9 @@ public final class Optimizer {
   /// An optimizer of all parameters of a model.
   ///
   /// - Parameters:
-  ///   - groups: parameters of the model with settings of their own, each in one group at most.
-  ///   - precision: how losses are computed by `minimize` and `valueAndGradients(_:)`.
-  ///   - lossScaling: how losses are scaled where products are `float16`.
+  ///   - groups: groups of the model's parameters with settings of their own; a parameter is in at most one group.
+  ///   - precision: the precision of losses in `minimize` and `valueAndGradients(_:)`.
+  ///   - lossScaling: how losses are scaled if products are `float16`.
   /// - Precondition: the rule's learning rate and weight decay are 0 or more, its momentum is in 0 … 1.
   public init(
     _ rule: any UpdateRule, for model: any Module, groups: [ParameterGroup] = [], precision: Precision = .float32,
@@ -111,11 +113,11 @@ public final class Optimizer {
     return parameters.map { places[$0] }
   }
 
-  /// The rate of a group where the optimizer's is `rate`.
+  /// The learning rate of a group when the optimizer's rate is `rate`.
   private static func rate(_ rate: Double, of group: ParameterGroup?, _ rule: any UpdateRule) -> Double {
     guard let group else { return rate }
     guard let own = group.learningRate else { return rate * group.rateFactor }
-    // 0 as a rate to start with leaves no way to follow it.
+    // With an initial rate of 0 there is no ratio to scale the group's rate by.
     return (rule.learningRate == 0 ? own : own * (rate / rule.learningRate)) * group.rateFactor
   }
 
@@ -128,26 +130,26 @@ public final class Optimizer {
     return moving
   }
 
-  /// The bytes of the tensors that the rule keeps.
+  /// The size of the rule's state tensors in bytes.
   public var stateByteCount: Int {
     slots.joined().reduce(0) { $0 + $1.shape.elementCount * $1.dtype.byteCount }
   }
 
-  /// Evaluates what the first update starts from, so that it runs the same plan as all others. The first update
-  /// does so by itself.
+  /// Evaluates the initial values, so that the first update runs the same plan as all others. The first update calls it
+  /// if needed.
   public func prepare() throws(DeviceError) {
     guard !isPrepared else { return }
     try eval(model.entries.map(\.cell.storedValue) + slots.joined() + (lossScaler?.state ?? []))
     isPrepared = true
   }
 
-  /// Builds a loss, and takes one step against its gradients.
+  /// Builds a loss and takes one step against its gradients.
   ///
-  /// A step that fails (an index that is out of range, not enough memory) changes nothing: when this throws, parameters,
-  /// statistics, the rule's tensors and the source of random numbers are as before.
-  /// - Parameter clipNorm: the largest norm of all gradients together; longer ones are scaled down to it, as
-  ///   `Gradients.clipped(toNorm:)` does.
-  /// - Returns: the loss before the step. It is evaluated, but not waited for.
+  /// A step that fails (an index out of range, not enough memory) changes nothing: when this throws, parameters,
+  /// statistics, the rule's state and the random number source are unchanged.
+  /// - Parameter clipNorm: the maximum norm of all gradients together; longer ones are scaled down to it, as by
+  ///   `Gradients.clipped(toNorm:)`.
+  /// - Returns: the loss before the step. It is scheduled, but the host does not wait for it.
   /// - Precondition: the loss depends on a parameter that is not frozen; see `valueAndGradients(of:_:)`.
   @discardableResult
   public func minimize(clipNorm: Double? = nil, _ loss: () throws -> Tensor) throws -> Tensor {
@@ -157,9 +159,9 @@ public final class Optimizer {
     return value
   }
 
-  /// Builds a loss and its gradients as `minimize` does: in the optimizer's precision, at the place that the rule wants,
-  /// and with the loss scaled. What is given are those of the loss itself, to be clipped or added up and then taken by
-  /// `update(_:)`. Where that fails, or `loss` throws, statistics and random numbers go back to where they are now.
+  /// Builds a loss and its gradients as `minimize` does: in the optimizer's precision, at the point that the rule
+  /// requires, and with the loss scaled. The result is unscaled: clip or accumulate the gradients and pass them to
+  /// `update(_:)`. If that fails, or `loss` throws, statistics and random numbers are restored to their present state.
   public func valueAndGradients(_ loss: () throws -> Tensor) throws -> (value: Tensor, gradients: Gradients) {
     try prepare()
     let origin = StepOrigin(model)
@@ -179,7 +181,8 @@ public final class Optimizer {
     }
   }
 
-  /// Runs steps of several evaluations, which go back to where they began when one of them throws.
+  /// Runs a step of several evaluations. If one of them throws, the model's statistics and the random number source are
+  /// restored.
   func restoring<R>(_ body: () throws -> R) throws -> R {
     let origin = StepOrigin(model, isHeld: true)
     do { return try body() } catch {
@@ -188,8 +191,8 @@ public final class Optimizer {
     }
   }
 
-  /// Runs `body`, in which the parameters have the values that the rule wants gradients at. For most rules those are
-  /// their own; see `LookAheadRule`.
+  /// Runs `body` with the parameters at the point where the rule requires gradients. For most rules this is the
+  /// parameters' own value; see `LookAheadRule`.
   public func atGradientPoint<R>(_ body: () throws -> R) rethrows -> R {
     guard rule is any LookAheadRule else { return try body() }
     var values: [ObjectIdentifier: Tensor] = [:]
@@ -202,10 +205,10 @@ public final class Optimizer {
     return try Substitution.run(values, body)
   }
 
-  /// Takes one step against given gradients. Parameters without one stay as they are.
+  /// Takes one step against given gradients. Parameters without a gradient stay unchanged.
   ///
-  /// Old values are overwritten in place unless something else refers to them; likewise memory for the gradients
-  /// is taken only if the caller keeps them. An update that fails changes nothing, as in `minimize`.
+  /// Old values are overwritten in place unless something else refers to them. Likewise, gradients get their own memory
+  /// only if the caller retains them. An update that fails changes nothing, as in `minimize`.
   public func update(_ gradients: consuming Gradients) throws(DeviceError) {
     try prepare()
     let origins = gradients.origins
@@ -217,7 +220,7 @@ public final class Optimizer {
     }
   }
 
-  /// The values of before an update.
+  /// The values before an update.
   private struct FormerState {
     let step: Int
     let parameters: [FormerValue]
@@ -265,7 +268,7 @@ public final class Optimizer {
     if let lossScaler { try skippedUpdates.note(lossScaler.skippedSteps) }
   }
 
-  /// Builds the new values. When it returns, nothing refers to the old ones but the graph.
+  /// Builds the new values. Afterwards only the graph refers to the old values.
   private func assign(_ gradients: consuming Gradients) {
     let isSameList =
       gradients.parameters.count == parameters.count
@@ -299,7 +302,7 @@ public final class Optimizer {
     if let isFinite = gradients.isFinite { lossScaler?.update(isFinite) }
   }
 
-  /// The formula of a group, for one type on one device.
+  /// The update rule of a group, for one type on one device.
   private struct Formula {
     let place: Int?
     let dtype: DType
@@ -323,7 +326,7 @@ public final class Optimizer {
 }
 
 extension Optimizer {
-  /// The tensors that the rule keeps, under keys such as `0.weight.momentum_buffer`.
+  /// The rule's state tensors, under keys such as `0.weight.momentum_buffer`.
   public var state: [(key: String, value: Tensor)] {
     zip(keys, slots).flatMap { key, slots in
       zip(rule.stateNames, slots).map { (key: "\(key).\($0)", value: $1) }
@@ -332,8 +335,8 @@ extension Optimizer {
 
   private static func scalerKey(_ name: String) -> String { "loss_scaler.\(name)" }
 
-  /// Goes on from a state that was kept.
-  /// - Parameter value: the tensor under a key, of the shape and type that `state` has there.
+  /// Restores saved state.
+  /// - Parameter value: returns the tensor under a key, with the shape and type that it has in `state`.
   public func restore<E: Error>(step: Int, value: (_ key: String) throws(E) -> Tensor) throws(E) {
     var restored = slots
     for (parameter, key) in keys.enumerated() {

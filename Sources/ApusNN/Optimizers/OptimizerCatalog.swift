@@ -1,9 +1,9 @@
 import ApusTensor
 
-/// An optimizer that can be named.
+/// An optimizer with a name.
 private struct NamedRule: Sendable {
   let name: String
-  /// From the learning rate and the weight decay.
+  /// Makes the rule from the learning rate and the weight decay.
   let make: @Sendable (_ rate: Double, _ decay: Double) -> any UpdateRule
 
   static let all = gradientDescent + adaptive
@@ -30,10 +30,10 @@ private struct NamedRule: Sendable {
   ]
 }
 
-/// The names that `optimizerRule` takes.
+/// The names that `optimizerRule` accepts.
 public let optimizerNames = NamedRule.all.map(\.name)
 
-/// The formula of an optimizer by its name, with the momentum of 0.9 and otherwise the settings of PyTorch.
+/// The update rule of a name, with a momentum of 0.9 and otherwise PyTorch's settings.
 public func optimizerRule(
   _ name: String, learningRate: Double, weightDecay: Double = 0
 ) throws(OptimizerError) -> any UpdateRule {
@@ -51,12 +51,12 @@ private let schedules: [(name: String, make: @Sendable () -> any Schedule)] = [
   (ReduceOnPlateau.name, { ReduceOnPlateau() }),
 ]
 
-/// The names that `learningRateSchedule` takes.
+/// The names that `learningRateSchedule` accepts.
 public let scheduleNames = schedules.map(\.name)
 
-/// A schedule by its name, fitted to the length of the run.
+/// The schedule of a name, fitted to the length of the run.
 ///
-/// - Parameter warmup: the steps of a linear rise before it; 0 for none.
+/// - Parameter warmup: the number of linear warm-up steps before it; 0 for none.
 public func learningRateSchedule(
   _ name: String, warmup: Int = 0
 ) throws(OptimizerError) -> any Schedule {
@@ -64,12 +64,12 @@ public func learningRateSchedule(
   return warmup > 0 ? WarmUpSchedule(steps: warmup, then: schedule) : schedule
 }
 
-/// A name that no optimizer or schedule has, or updates that come to nothing.
+/// An unknown name of an optimizer or schedule, or too many skipped updates.
 public enum OptimizerError: Error, Hashable, Sendable {
   case unknownOptimizer(String)
   case unknownSchedule(String)
-  /// In mixed precision so many updates in a row were given up, since gradients were not finite however small the scale
-  /// of the loss was. The operation is the first that gave NaN or an infinity in the step that followed.
+  /// In mixed precision `count` updates in a row were skipped, since gradients were not finite although the loss scale
+  /// was reduced. The anomaly is the first operation that produced NaN or infinity in the following step.
   case skippedUpdates(count: Int, Anomaly)
 }
 

@@ -3,16 +3,16 @@ import ApusTensor
 /// Parameters with settings of their own, for example a smaller rate for the layers of a base model, or no weight decay
 /// for biases.
 public struct ParameterGroup: Sendable {
-  /// Which parameters they are.
+  /// The parameters of the group.
   public let parameters: [Parameter]
-  /// The factor of the optimizer's learning rate.
+  /// The factor on the optimizer's learning rate.
   public var rateFactor: Double
-  /// In place of the rule's rate, and times `rateFactor`. It follows the optimizer's rate: where a schedule has halved
-  /// that, this is halved too.
+  /// Replaces the rule's learning rate; `rateFactor` still applies. It is scaled with the optimizer's rate: when a
+  /// schedule halves the optimizer's rate, this rate is halved too.
   public var learningRate: Double?
-  /// In place of the rule's.
+  /// Replaces the rule's weight decay.
   public var weightDecay: Double?
-  /// What new values are brought to, in the plan of the update.
+  /// The constraint that new values are projected to, in the plan of the update.
   public var constraint: (any Constraint)?
 
   public init(
@@ -26,8 +26,8 @@ public struct ParameterGroup: Sendable {
     self.constraint = constraint
   }
 
-  /// A group without weight decay of all parameters of a model that are exempt; unless told otherwise those with at most
-  /// one axis: biases, and the scales and shifts of normalizations.
+  /// A group without weight decay, of all exempt parameters of a model. By default these are the parameters with at
+  /// most one axis: biases, and the scales and shifts of normalizations.
   public static func withoutDecay(
     of model: any Module, where isExempt: ((_ key: String, _ parameter: Parameter) -> Bool)? = nil
   ) -> ParameterGroup {
@@ -36,7 +36,7 @@ public struct ParameterGroup: Sendable {
 }
 
 extension ModelState {
-  /// The parameters that `isIncluded` takes.
+  /// The parameters for which `isIncluded` returns true.
   public func parameters(where isIncluded: (_ key: String, _ parameter: Parameter) -> Bool) -> [Parameter] {
     entries.compactMap { entry in entry.parameter.flatMap { isIncluded(entry.key, $0) ? $0 : nil } }
   }

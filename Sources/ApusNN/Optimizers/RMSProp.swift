@@ -1,6 +1,7 @@
 import ApusTensor
 
-/// RMSProp (Tieleman, Hinton, 2012), as `torch.optim.RMSprop`. It averages squared gradients; `AdaGrad` accumulates them.
+/// RMSProp (Tieleman, Hinton, 2012), as `torch.optim.RMSprop`. It averages squared gradients, whereas `AdaGrad`
+/// accumulates them.
 /// ```
 /// g ← g + weightDecay · w
 /// s ← α · s + (1 − α) · g²
@@ -12,14 +13,14 @@ import ApusTensor
 public struct RMSProp: MomentumRule {
   public static let name = "rmsprop"
   public var learningRate: Double
-  /// The share `α` of the old averages in the new ones.
+  /// `α`, the weight of the old averages in the new ones.
   public var alpha: Double
   /// `ε`, which keeps the divisor from 0.
   public var epsilon: Double
-  /// Whether `ε` is added inside the root, as in the textbooks' form and in TensorFlow's.
+  /// Whether `ε` is added inside the root, as in textbooks and TensorFlow.
   public var addsEpsilonInsideRoot: Bool
   public var momentum: Double
-  /// Whether the square of the mean gradient is taken off.
+  /// Whether the square of the mean gradient is subtracted.
   public var isCentered: Bool
   public var weightDecay: Double
 
@@ -51,7 +52,7 @@ public struct RMSProp: MomentumRule {
       var spread = state[0]
       if isCentered {
         state[1] = state[1] + (gradient - state[1]) * share
-        // For gradients that hardly change rounding may leave less than 0.
+        // When gradients hardly change, rounding may make the difference negative.
         spread = (spread - state[1] * state[1]).maximum(zero)
       }
       var direction = gradient / (addsEpsilonInsideRoot ? (spread + small).sqrt() : spread.sqrt() + small)

@@ -1,12 +1,12 @@
 import ApusTensor
 
-/// The formula of an update for the rows of a parameter that have a gradient.
+/// The update rule restricted to the rows of a parameter that have a gradient.
 struct RowFormula {
   let apply: ParameterUpdate
-  /// Whether the update is made at all, where that is not known.
+  /// Whether the update is applied, as known on the device; `nil` if it always is.
   let isFinite: Tensor?
 
-  /// The new value; `state` is the rule's tensors for the parameter.
+  /// Returns the new value and updates `state`, the rule's state tensors of the parameter.
   func callAsFunction(_ value: Tensor, _ gradient: Tensor, _ state: inout [Tensor]) -> Tensor {
     guard let list = gradient.lookedUpRows() else { return masked(value, gradient, &state) }
     let old = ([value] + state).map { list.rows(of: $0) }
@@ -19,7 +19,7 @@ struct RowFormula {
     return written[0]
   }
 
-  /// The same of a gradient that is there as a whole.
+  /// The same for a gradient that is materialized as a whole.
   private func masked(_ value: Tensor, _ gradient: Tensor, _ state: inout [Tensor]) -> Tensor {
     var isUsed = gradient .!= 0
     if value.rank > 1 { isUsed = isUsed.any(axes: Array(1..<value.rank), keepingAxes: true) }

@@ -1,24 +1,24 @@
 import ApusTensor
 
-/// Resilient back-propagation (Riedmiller, Braun, 1993), as `torch.optim.Rprop`: a step size `s` for each weight, that
-/// grows while the gradient keeps its sign, and of the gradient the sign alone.
+/// Resilient back-propagation (Riedmiller, Braun, 1993), as `torch.optim.Rprop`. It uses only the sign of the gradient,
+/// and a step size `s` for each weight, which grows while the gradient keeps its sign.
 /// ```
 /// c ← sign(g · previous);  s ← clamp(s · (c > 0 ? growth : c < 0 ? shrinkage : 1), limits);  g ← 0 where c < 0
 /// w ← w − sign(g) · s;  previous ← g
 /// ```
-/// It needs the gradients of the full batch. The rate is the first step size alone: schedules change nothing.
+/// It needs gradients of the full batch. The learning rate is only the initial step size: schedules have no effect.
 public struct Rprop: UpdateRule {
   public static let name = "rprop"
   public var learningRate: Double
-  /// What a step is multiplied by where the gradient changes its sign.
+  /// The factor of a step where the gradient changes its sign.
   public var shrinkage: Double
-  /// What a step is multiplied by where the gradient keeps its sign.
+  /// The factor of a step where the gradient keeps its sign.
   public var growth: Double
-  /// No step becomes smaller.
+  /// The smallest step.
   public var smallestStep: Double
-  /// No step becomes larger.
+  /// The largest step.
   public var largestStep: Double
-  /// Part of the gradient.
+  /// The weight decay, which is added to the gradient.
   public var weightDecay: Double
 
   public init(
@@ -45,7 +45,7 @@ public struct Rprop: UpdateRule {
     let decay = weightDecay == 0 ? nil : number(weightDecay)
     return { value, gradient, state in
       let gradient = decayed(gradient, value, decay)
-      // The signs' product: that of the numbers underflows.
+      // The product of the signs, because the product of the gradients may underflow.
       let change = gradient.sign() * state[0].sign()
       let isBack = change .< 0
       let factor = isBack.select(less, (change .> 0).select(more, one))

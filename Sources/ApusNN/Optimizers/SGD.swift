@@ -6,14 +6,14 @@ import ApusTensor
 /// m ← momentum · m + (1 − dampening) · g          in the first step m ← g
 /// w ← w − rate · (nesterov ? g + momentum · m : m)
 /// ```
-/// With the Nesterov form `w` is the place that the original form looks ahead to: see `NesterovLookAhead`.
+/// With Nesterov momentum, `w` is the look-ahead point of the original form: see `NesterovLookAhead`.
 public struct SGD: MomentumRule {
   public static let name = "sgd"
   public var learningRate: Double
   public var momentum: Double
-  /// The share of each gradient that does not go into the momentum.
+  /// The fraction of each gradient that is not added to the momentum.
   public var dampening: Double
-  /// Whether the step looks ahead (Sutskever et al., 2013).
+  /// Whether the step uses Nesterov momentum (Sutskever et al., 2013).
   public var isNesterov: Bool
   public var weightDecay: Double
 

@@ -1,17 +1,18 @@
 import ApusTensor
 
-/// The updates that a loss scaler has given up one after the other, as far as the host knows: its counter is read one
-/// update late, when the device has finished it or nearly.
+/// The number of consecutive updates that a loss scaler has skipped, as far as the host knows: the host reads the
+/// device's counter one update late, when the device has finished that update or nearly so.
 struct SkippedUpdates {
-  /// After this many the scale is 2⁻²⁰ of its first value: if gradients are still not finite, the scale is not the cause.
+  /// After this many skipped updates the scale is 2⁻²⁰ of its initial value: if gradients are still not finite, the
+  /// scale is not the cause.
   static let limit = 20
 
   private var inARow = 0
-  /// The counter after the last update that was looked at; `nil` where it is not known.
+  /// The last counter value read; `nil` if unknown.
   private var total: Double?
   private var reading: Reading?
 
-  /// - Parameter total: the counter to begin with.
+  /// - Parameter total: the initial value of the counter.
   init(total: Double?) { self.total = total }
 
   /// Notes the counter after an update.
@@ -28,17 +29,17 @@ struct SkippedUpdates {
     total = found
   }
 
-  /// Whether as many updates in a row as the limit were given up.
+  /// Whether the limit of consecutive skipped updates is reached.
   mutating func reachLimit() throws(DeviceError) -> Bool {
-    // One update before the limit waiting costs nothing that matters.
+    // Waiting for the device is cheap here: it happens only one update before the limit.
     if inARow == SkippedUpdates.limit - 1 { try drain() }
     return inARow >= SkippedUpdates.limit
   }
 }
 
 extension LossScaler {
-  /// Looks for the first operation of a loss or its scaled gradients that gives NaN or an infinity.
-  /// - Throws: `OptimizerError.skippedUpdates` that names it, if there is one.
+  /// Finds the first operation in the computation of a loss or its scaled gradients that produces NaN or infinity.
+  /// - Throws: `OptimizerError.skippedUpdates` with that operation, if there is one.
   func reportAnomaly(of parameters: [Parameter], _ loss: () throws -> Tensor) throws {
     do {
       try detectingAnomalies {

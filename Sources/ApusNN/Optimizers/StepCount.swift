@@ -1,14 +1,14 @@
 import ApusTensor
 import Glibc
 
-/// The number of an update, 1 for the first.
+/// The number of an update; the first is 1.
 ///
-/// Updates that a loss scaler gives up do not count. How many there were is known to the device alone: what depends on
-/// the number is then computed there.
+/// Updates that a loss scaler skips do not count. Only the device knows how many there were, so that values that depend
+/// on the number are then computed on the device.
 public struct StepCount: Sendable, ExpressibleByIntegerLiteral {
-  /// The number with the updates that were given up.
+  /// The number of the update, counting skipped ones.
   public let attempts: Int
-  /// The number of those; `nil` where none ever is.
+  /// The number of skipped updates; `nil` without loss scaling.
   let skipped: Tensor?
 
   init(_ attempts: Int, skipped: Tensor?) {
@@ -16,14 +16,14 @@ public struct StepCount: Sendable, ExpressibleByIntegerLiteral {
     self.skipped = skipped
   }
 
-  /// An update after others none of which was given up.
+  /// An update with no skipped updates before it.
   public init(integerLiteral value: Int) { self.init(value, skipped: nil) }
 
-  /// A number that depends on that of the update.
+  /// A value that depends on the number of the update.
   ///
   /// - Parameters:
   ///   - number: as for `UpdateRule.update(step:rate:number:)`.
-  ///   - host: from the number of the update.
+  ///   - host: computes the value from the number of the update.
   ///   - device: the same formula in terms of tensors, of shape `[]`.
   public func number(
     _ number: (Double) -> Tensor, host: (_ step: Int) -> Double, device: (_ step: Tensor) -> Tensor
@@ -51,7 +51,7 @@ public struct StepCount: Sendable, ExpressibleByIntegerLiteral {
     }
   }
 
-  /// `1 − decayᵗ = −expm1(t · log decay)`, which keeps its digits where the power is near 1.
+  /// `1 − decayᵗ = −expm1(t · log decay)`, which stays accurate where the power is near 1.
   private static func correction(_ step: Tensor, _ decay: Double, _ number: (Double) -> Tensor) -> Tensor {
     -(step * number(log(decay))).expm1()
   }

@@ -1,15 +1,15 @@
 import ApusTensor
 
-/// What building a loss changes: the statistics that it assigns and the source of random numbers. A step that fails goes
-/// back to them.
+/// The state that building a loss changes: the statistics that it assigns and the random number source. A failed step
+/// restores it.
 struct StepOrigin: Sendable {
   private let statistics: [(cell: TensorCell, former: FormerValue)]
-  /// Keeps evaluations from taking the values' memory over.
+  /// Strong references that keep evaluations from reusing the values' memory.
   private let held: [Tensor]
   private let source = RandomSource.current
   private let key: RandomKey
 
-  /// - Parameter isHeld: Whether the values outlast evaluations that assign others.
+  /// - Parameter isHeld: whether the values must survive evaluations that assign new ones.
   init(_ model: ModelState, isHeld: Bool = false) {
     let cells = model.entries.filter { $0.parameter == nil }.map(\.cell)
     let values = cells.map(\.storedValue)

@@ -1,25 +1,25 @@
 import ApusTensor
 
-/// The formula of an optimizer, in ordinary tensor operations for a single parameter. The planner makes one step
-/// of the equal formulas of all parameters.
+/// The formula of an optimizer, written in ordinary tensor operations for a single parameter. The planner fuses the
+/// equal formulas of all parameters into one step.
 public protocol UpdateRule: Sendable {
-  /// What the rule is called in options and checkpoints, for example `adam`.
+  /// The name of the rule in options and checkpoints, for example `adam`.
   static var name: String { get }
 
-  /// The learning rate to start with.
+  /// The initial learning rate.
   var learningRate: Double { get }
 
-  /// How strongly weights are pulled to zero; each rule says in which of the ways.
+  /// The strength of weight decay; each rule documents the form it uses.
   var weightDecay: Double { get set }
 
-  /// The names of the tensors that the rule keeps for each parameter.
+  /// The names of the rule's state tensors of each parameter.
   var stateNames: [String] { get }
 
-  /// What a tensor that the rule keeps is filled with before the first step; 0 unless a rule says otherwise.
+  /// The initial value of a state tensor; 0 by default.
   ///
   /// - Parameters:
   ///   - name: one of `stateNames`.
-  ///   - rate: the learning rate to start with of the parameter.
+  ///   - rate: the parameter's initial learning rate.
   func initialValue(of name: String, rate: Double) -> Double
 
   /// The formula of one step.
@@ -27,7 +27,7 @@ public protocol UpdateRule: Sendable {
   /// - Parameters:
   ///   - step: the number of the update.
   ///   - rate: the learning rate of the step.
-  ///   - number: makes a tensor of a number that may change from step to step without a new plan.
+  ///   - number: makes a scalar tensor whose value may change from step to step without a new plan.
   func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate
 }
 
@@ -35,22 +35,22 @@ extension UpdateRule {
   public func initialValue(of name: String, rate: Double) -> Double { 0 }
 }
 
-/// From value and gradient to the new value; `state` is the rule's tensors for the parameter, which it replaces.
+/// Computes the new value from value and gradient, and replaces `state`, the rule's state tensors of the parameter.
 public typealias ParameterUpdate = (_ value: Tensor, _ gradient: Tensor, _ state: inout [Tensor]) -> Tensor
 
-/// A rule with momentum that a schedule may move, such as the one-cycle schedule. Adam's is β₁.
+/// A rule with momentum, which a schedule such as one-cycle may change. For Adam it is β₁.
 public protocol MomentumRule: UpdateRule {
   var momentum: Double { get set }
 }
 
-/// A rule that takes gradients at another place than the parameters' values.
+/// A rule that requires gradients at a point other than the parameters' values.
 public protocol LookAheadRule: UpdateRule {
-  /// The place for a parameter.
+  /// Returns a function that computes this point for a parameter.
   func point(number: (Double) -> Tensor) -> (_ value: Tensor, _ state: [Tensor]) -> Tensor
 }
 
 extension Double {
-  /// The number to an integer power, by squaring: the same bits on every machine.
+  /// The integer power, by squaring: it has the same bits on every machine.
   func raised(to exponent: Int) -> Double {
     var (result, factor, rest) = (1.0, self, exponent)
     while rest > 0 {
@@ -62,7 +62,7 @@ extension Double {
   }
 }
 
-/// `gradient + decay · value`: weight decay as part of the gradient, that of `decay / 2 · ‖w‖²`.
+/// `gradient + decay · value`: coupled weight decay, the gradient of `decay / 2 · ‖w‖²` added to the gradient.
 func decayed(_ gradient: Tensor, _ value: Tensor, _ decay: Tensor?) -> Tensor {
   decay.map { gradient + value * $0 } ?? gradient
 }

@@ -1,18 +1,18 @@
 import ApusTensor
 
-/// What the values of a parameter are kept to: an update brings new values there in its own plan.
+/// A constraint on the values of a parameter. An update projects new values to it in its own plan.
 public protocol Constraint: Sendable {
-  /// The value that meets the constraint.
+  /// Projects the value to the constraint.
   ///
-  /// - Parameter number: makes a tensor of a number that may change from step to step without a new plan.
+  /// - Parameter number: makes a scalar tensor whose value may change from step to step without a new plan.
   func callAsFunction(_ value: Tensor, number: (Double) -> Tensor) -> Tensor
 }
 
-/// Rows (all that belongs to an index of axis 0: the weights into a unit, a filter) scaled down to a norm of at most
-/// `limit` (Srebro, Shraibman, 2005; Srivastava et al., 2014): `w · limit / ‖w‖` where `‖w‖ > limit`. A parameter with at
-/// most one axis is a single row.
+/// Scales rows down to a norm of at most `limit` (Srebro, Shraibman, 2005; Srivastava et al., 2014): `w · limit / ‖w‖`
+/// where `‖w‖ > limit`. A row is all elements of one index of axis 0: the weights into a unit, or a filter. A parameter
+/// with at most one axis is a single row.
 public struct MaxNorm: Constraint {
-  /// The largest norm of a row.
+  /// The maximum norm of a row.
   public var limit: Double
   public init(_ limit: Double) { self.limit = limit }
 
@@ -23,7 +23,7 @@ public struct MaxNorm: Constraint {
   }
 }
 
-/// Rows, as for `MaxNorm`, scaled to a norm of 1; rows of zeros stay.
+/// Scales rows, as defined for `MaxNorm`, to a norm of 1; rows of zeros stay unchanged.
 public struct UnitNorm: Constraint {
   public init() {}
 
@@ -40,7 +40,7 @@ public struct NonNegative: Constraint {
   public func callAsFunction(_ value: Tensor, number: (Double) -> Tensor) -> Tensor { value.maximum(number(0)) }
 }
 
-/// `w` cut to `lower … upper`, as in the Wasserstein GAN (Arjovsky et al., 2017).
+/// `w` clipped to `lower … upper`, as in the Wasserstein GAN (Arjovsky et al., 2017).
 public struct ClippedWeights: Constraint {
   /// The smallest weight.
   public var lower: Double

@@ -6,14 +6,14 @@ import ApusTensor
 /// let penalty = Penalty(.squaredL2(1e-4), on: model)
 /// try optimizer.minimize { crossEntropy(model(images), labels) + penalty() }
 /// ```
-/// For rules without adaptive steps a weight decay of `2λ` is the squared norm times `λ`; for others the penalty goes
-/// through their averages, as the coupled decay does.
+/// For rules without adaptive steps the squared norm times `λ` equals a weight decay of `2λ`. Adaptive rules pass the
+/// penalty through their averages, as coupled weight decay.
 public struct Penalty: Sendable {
-  /// What is added to the loss.
+  /// The term that is added to the loss.
   public enum Kind: Hashable, Sendable {
     /// `λ Σ |w|` (Tibshirani, 1996). The gradient at 0 is 0.
     case l1(Double)
-    /// `λ Σ w²`, the square of the norm: what most call L2 (Hoerl, Kennard, 1970).
+    /// `λ Σ w²`, the square of the norm, usually called L2 (Hoerl, Kennard, 1970).
     case squaredL2(Double)
     /// `λ √(Σ w²)`, the norm itself, over all weights together. The gradient at 0 is 0.
     case l2(Double)
@@ -22,12 +22,12 @@ public struct Penalty: Sendable {
   }
 
   public var kind: Kind
-  /// What is penalized.
+  /// The parameters that are penalized.
   public let parameters: [Parameter]
 
   /// - Parameters:
-  ///   - model: looked through once.
-  ///   - isExempt: which parameters are left out; unless told otherwise those with at most one axis, as biases.
+  ///   - model: its parameters are collected once.
+  ///   - isExempt: whether a parameter is left out; by default parameters with at most one axis, such as biases.
   public init(
     _ kind: Kind, on model: any Module,
     exempting isExempt: ((_ key: String, _ parameter: Parameter) -> Bool)? = nil
@@ -41,7 +41,7 @@ public struct Penalty: Sendable {
     self.parameters = parameters
   }
 
-  /// The term, one number. Its factors may change without a new plan.
+  /// The penalty term, a scalar. Its factors may change without a new plan.
   public func callAsFunction() -> Tensor {
     switch kind {
     case .l1(let factor): sum { $0.abs() } * factor
@@ -59,7 +59,7 @@ public struct Penalty: Sendable {
 }
 
 extension Tensor {
-  /// The square root, with a gradient of 0 at 0 in place of an infinite one.
+  /// The square root, with a gradient of 0 at 0 instead of an infinite one.
   fileprivate func safeRoot() -> Tensor {
     let isPositive = self .> 0
     let root = isPositive.select(self, Tensor.number(1, dtype: dtype, device: device)).sqrt()

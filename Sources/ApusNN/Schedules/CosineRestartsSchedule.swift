@@ -1,13 +1,13 @@
 import Glibc
 
-/// Half a cosine from 1 down to `final`, again and again (Loshchilov, Hutter, 2017;
+/// Cosine annealing from 1 down to `final`, restarted at the end of every period (Loshchilov, Hutter, 2017;
 /// `torch.optim.lr_scheduler.CosineAnnealingWarmRestarts`): `final + (1 − final) · (1 + cos(π · t / T)) / 2`, where `t`
-/// counts from the last restart and the first `T = period` grows `growth` times at each.
+/// counts the steps since the last restart. `T` is `period` at first and is multiplied by `growth` at each restart.
 public struct CosineRestartsSchedule: Schedule {
   public static let name = "cosine-restarts"
-  /// The steps to the first restart; `nil` for such a number that the third period (with `growth` 2) ends with the run.
+  /// The number of steps before the first restart; `nil` for the number with which the third period ends with the run.
   public var period: Int?
-  /// At least 1.
+  /// The factor of the period at each restart, at least 1.
   public var growth: Int
   /// The factor at the end.
   public var final: Double
@@ -31,7 +31,7 @@ public struct CosineRestartsSchedule: Schedule {
     return final + (1 - final) * (1 + cos(Double.pi * Double(place) / Double(length))) / 2
   }
 
-  /// The first of three periods that together are not shorter than the run.
+  /// The shortest first period with which three periods cover the run.
   private func thirdPart(_ total: Int, _ growth: Int) -> Int {
     let (parts, rest) = total.quotientAndRemainder(dividingBy: 1 + growth + growth * growth)
     return parts + (rest > 0 ? 1 : 0)

@@ -1,10 +1,10 @@
 import Glibc
 
-/// After a linear rise, half a cosine from 1 down to `final` (Loshchilov, Hutter, 2017):
-/// `final + (1 − final) · (1 + cos(π · t)) / 2`, `t` from 0 to 1 over the steps after the rise.
+/// Cosine annealing from 1 down to `final` after a linear warm-up (Loshchilov, Hutter, 2017):
+/// `final + (1 − final) · (1 + cos(π · t)) / 2`, where `t` goes from 0 to 1 over the steps after the warm-up.
 public struct CosineSchedule: Schedule {
   public static let name = "cosine"
-  /// The steps of the rise, from `1 / warmup` on.
+  /// The number of warm-up steps; the first has the factor `1 / warmup`.
   public var warmup: Int
   /// The factor at the end.
   public var final: Double

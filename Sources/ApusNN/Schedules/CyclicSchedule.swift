@@ -1,28 +1,28 @@
 import Glibc
 
-/// In straight lines from `base` up to 1 and down again, over and over (Smith, 2017;
-/// `torch.optim.lr_scheduler.CyclicLR`); the optimizer's rate is the largest.
+/// Linear ramps from `base` up to 1 and back, repeated (Smith, 2017; `torch.optim.lr_scheduler.CyclicLR`). The
+/// optimizer's learning rate is the maximum.
 public struct CyclicSchedule: Schedule {
   public static let name = "cyclic"
 
   /// How the height of the cycles changes.
   public enum Mode: Hashable, Sendable {
     case triangular
-    /// Half as high at each cycle.
+    /// The height is halved at each cycle.
     case halving
-    /// `γᵗ` of the height.
+    /// The height is multiplied by `γᵗ`.
     case exponential(gamma: Double)
   }
 
   /// The smallest factor.
   public var base: Double
-  /// The steps of a rise; `nil` for an eighth of the run.
+  /// The number of steps from minimum to maximum; `nil` for an eighth of the run.
   public var rise: Int?
-  /// The steps of a fall; `nil` for those of a rise.
+  /// The number of steps from maximum to minimum; `nil` for as many as `rise`.
   public var fall: Int?
   /// How the height of the cycles changes.
   public var mode: Mode
-  /// The momentum falls to the lower bound while the rate rises; `nil` leaves the rule's alone.
+  /// The range of the momentum, which falls while the rate rises; `nil` leaves the rule's momentum unchanged.
   public var momenta: ClosedRange<Double>?
 
   public init(
@@ -42,7 +42,7 @@ public struct CyclicSchedule: Schedule {
     momenta.map { $0.upperBound - ($0.upperBound - $0.lowerBound) * height(step, total) }
   }
 
-  /// From 0 to 1, as far as the mode lets it.
+  /// The position in the cycle between minimum and maximum, from 0 to 1, scaled according to the mode.
   private func height(_ step: Int, _ total: Int) -> Double {
     let rise = max(rise ?? total / 8, 1)
     let fall = max(fall ?? rise, 1)

@@ -1,11 +1,11 @@
-/// In a straight line from `start` to `end` over `steps`, then `end` (`torch.optim.lr_scheduler.LinearLR`).
+/// A linear ramp from `start` to `end` over `steps`, then `end` (`torch.optim.lr_scheduler.LinearLR`).
 public struct LinearSchedule: Schedule {
   public static let name = "linear"
   /// The first factor.
   public var start: Double
   /// The last factor.
   public var end: Double
-  /// `nil` for all of the run.
+  /// The length of the ramp; `nil` for the whole run.
   public var steps: Int?
 
   public init(from start: Double = 1, to end: Double = 0, steps: Int? = nil) {
@@ -20,12 +20,12 @@ public struct LinearSchedule: Schedule {
   }
 }
 
-/// `factor` for `steps`, then another schedule, which starts there; unless told otherwise the full rate
+/// `factor` for `steps`, then another schedule that starts at its step 0; by default the full rate
 /// (`torch.optim.lr_scheduler.ConstantLR`).
 public struct ConstantThenSchedule: Schedule {
   public static let name = "constant-then"
   public var factor: Double
-  /// How long the factor holds.
+  /// The number of steps with this factor.
   public var steps: Int
   public var next: any Schedule
 
@@ -44,13 +44,13 @@ public struct ConstantThenSchedule: Schedule {
   }
 }
 
-/// A rise in a straight line from `start` to 1, which is reached after `steps` (Goyal et al., 2017), then another
-/// schedule over the rest of the run: PyTorch's `SequentialLR` of a `LinearLR` and the other.
+/// A linear warm-up from `start` to 1 over `steps` (Goyal et al., 2017), then another schedule over the rest of the
+/// run: PyTorch's `SequentialLR` of a `LinearLR` and that schedule.
 public struct WarmUpSchedule: MetricSchedule {
   public static let name = "warm-up"
-  /// `nil` for a tenth of the run.
+  /// The number of warm-up steps; `nil` for a tenth of the run.
   public var steps: Int?
-  /// `nil` for `1 / steps`.
+  /// The first factor; `nil` for `1 / steps`.
   public var start: Double?
   public var next: any Schedule
 

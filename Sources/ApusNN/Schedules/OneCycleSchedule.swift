@@ -1,28 +1,28 @@
 import Glibc
 
-/// One cycle (Smith, Topin, 2019; `torch.optim.lr_scheduler.OneCycleLR`): the rate rises to the optimizer's own and falls
-/// to next to nothing, while the momentum falls and rises.
+/// The one-cycle policy (Smith, Topin, 2019; `torch.optim.lr_scheduler.OneCycleLR`): the rate rises to the optimizer's
+/// learning rate and falls to almost 0, while the momentum falls and rises.
 ///
 /// | phase | rate | momentum |
 /// |---|---|---|
-/// | the first `riseShare` of the run | `1 / startDivisor` to 1 | largest to smallest |
-/// | with three phases, as long again | 1 to `1 / startDivisor` | smallest to largest |
-/// | the rest | to `1 / (startDivisor · endDivisor)` | to the largest |
+/// | the first `riseShare` of the run | `1 / startDivisor` to 1 | maximum to minimum |
+/// | with three phases, another `riseShare` of the run | 1 to `1 / startDivisor` | minimum to maximum |
+/// | the rest | to `1 / (startDivisor · endDivisor)` | to the maximum |
 ///
-/// Momentum is that of `MomentumRule`s whose own is not 0.
+/// The momentum applies to each `MomentumRule` whose own momentum is not 0.
 public struct OneCycleSchedule: Schedule {
   public static let name = "one-cycle"
-  /// The share of the run in which the rate rises.
+  /// The fraction of the run in which the rate rises.
   public var riseShare: Double
-  /// What the largest rate is divided by at first.
+  /// The maximum rate divided by the first rate.
   public var startDivisor: Double
-  /// What the first rate is divided by at the end.
+  /// The first rate divided by the last rate.
   public var endDivisor: Double
-  /// Whether the fall ends at the first rate, and a third phase follows.
+  /// Whether the fall ends at the first rate and a third phase follows.
   public var hasThreePhases: Bool
-  /// Whether the way is a straight line in place of half a cosine.
+  /// Whether rates and momenta are interpolated linearly instead of along half a cosine.
   public var isLinear: Bool
-  /// `nil` leaves the rule's momentum alone.
+  /// The range of the momentum; `nil` leaves the rule's momentum unchanged.
   public var momenta: ClosedRange<Double>?
 
   public init(
@@ -50,7 +50,7 @@ public struct OneCycleSchedule: Schedule {
     return value(step, total, hasThreePhases ? [high, low, high, high] : [high, low, high])
   }
 
-  /// The value on the way from corner to corner.
+  /// Interpolates between the values at the ends of the phases.
   private func value(_ step: Int, _ total: Int, _ corners: [Double]) -> Double {
     let rise = riseShare * Double(total) - 1
     let ends =

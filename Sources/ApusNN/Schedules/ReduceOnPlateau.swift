@@ -1,29 +1,29 @@
-/// The rate times `reduction` whenever a metric has not become better for more than `patience` observations
+/// Multiplies the rate by `reduction` whenever a metric has not improved for more than `patience` observations
 /// (`torch.optim.lr_scheduler.ReduceLROnPlateau`).
 public struct ReduceOnPlateau: MetricSchedule {
   public static let name = "plateau"
 
-  /// What counts as better than the best value so far.
+  /// The minimum improvement over the best value so far.
   public enum Threshold: Hashable, Sendable {
-    /// By this share of the best.
+    /// A fraction of the best value.
     case relative(Double)
-    /// By this difference.
+    /// An absolute difference.
     case absolute(Double)
   }
 
-  /// Whether larger is better, as for an accuracy.
+  /// Whether larger values are better, as for an accuracy.
   public var prefersLarger: Bool
-  /// What the rate is multiplied by.
+  /// The factor of a reduction.
   public var reduction: Double
-  /// So many observations without a better one are waited for.
+  /// The number of observations without improvement before a reduction.
   public var patience: Int
-  /// What counts as better.
+  /// The minimum improvement that counts.
   public var threshold: Threshold
-  /// The observations after a reduction that do not count.
+  /// The number of observations after a reduction that are not counted.
   public var cooldown: Int
   /// The smallest factor of the rate.
   public var minimum: Double
-  /// A reduction of the factor by no more than this is not made.
+  /// Reductions that change the factor by no more than this are skipped.
   public var epsilon: Double
 
   private var current = 1.0
@@ -75,10 +75,10 @@ public struct ReduceOnPlateau: MetricSchedule {
   }
 
   public var memory: [Double] {
-    // Without an observation there is no best value; an infinite one is no JSON.
+    // Before the first observation the best value is infinite, which JSON cannot represent.
     get { best.isFinite ? [current, Double(badCount), Double(cooldownCount), best] : [] }
     set {
-      // A checkpoint may hold any numbers: invalid ones are ignored.
+      // A checkpoint may contain arbitrary numbers: invalid ones are ignored.
       guard newValue.count == 4, newValue.allSatisfy(\.isFinite), (0...1).contains(newValue[0]),
         let bad = Int(exactly: newValue[1]),
         let cooldown = Int(exactly: newValue[2]), (0...1 << 53).contains(bad), (0...1 << 53).contains(cooldown)

@@ -1,12 +1,12 @@
 /// How the learning rate changes over the steps.
 public protocol Schedule: Sendable {
-  /// What the schedule is called in options and checkpoints, for example `cosine`.
+  /// The name of the schedule in options and checkpoints, for example `cosine`.
   static var name: String { get }
 
-  /// The factor of the learning rate for a step, 0 being the first, of a run of `total` steps.
+  /// The factor of the learning rate at a step of a run of `total` steps. The first step is 0.
   func factor(step: Int, of total: Int) -> Double
 
-  /// The momentum for a step; `nil` for that of the rule.
+  /// The momentum at a step; `nil` for the rule's own momentum.
   func momentum(step: Int, of total: Int) -> Double?
 }
 
@@ -14,19 +14,19 @@ extension Schedule {
   public func momentum(step: Int, of total: Int) -> Double? { nil }
 }
 
-/// A schedule that goes by a measured value, such as the loss of validation examples, in place of the number of the step.
+/// A schedule that depends on a measured metric, such as the validation loss, instead of the step number.
 public protocol MetricSchedule: Schedule {
-  /// Whether larger values are better: a training run gives it accuracies then, and else losses.
+  /// Whether larger values are better: if so, a training run passes accuracies, otherwise losses.
   var prefersLarger: Bool { get }
 
-  /// Takes note of a value: once an epoch in a training run.
+  /// Records a value of the metric. A training run calls it once an epoch.
   mutating func observe(_ metric: Double)
 
-  /// What it remembers of the values so far, for checkpoints.
+  /// The state derived from the values so far, for checkpoints.
   var memory: [Double] { get set }
 }
 
-/// The learning rate as it is.
+/// A constant learning rate.
 public struct ConstantSchedule: Schedule {
   public static let name = "constant"
   public init() {}

@@ -3,7 +3,7 @@ import Glibc
 /// `γ^⌊t / every⌋` (`torch.optim.lr_scheduler.StepLR`).
 public struct StepSchedule: Schedule {
   public static let name = "step"
-  /// The steps between two falls; `nil` for a third of the run.
+  /// The number of steps between two reductions; `nil` for a third of the run.
   public var every: Int?
   /// The factor `γ`.
   public var gamma: Double
@@ -18,10 +18,10 @@ public struct StepSchedule: Schedule {
   }
 }
 
-/// `γ` to the number of milestones that the step has reached (`torch.optim.lr_scheduler.MultiStepLR`).
+/// `γ` to the power of the number of milestones reached (`torch.optim.lr_scheduler.MultiStepLR`).
 public struct MultiStepSchedule: Schedule {
   public static let name = "multi-step"
-  /// Numbers of steps; `nil` for a half and three quarters of the run (He et al., 2016).
+  /// Step numbers; `nil` for half and three quarters of the run (He et al., 2016).
   public var milestones: [Int]?
   /// The factor `γ`.
   public var gamma: Double
@@ -40,7 +40,7 @@ public struct MultiStepSchedule: Schedule {
 /// `γᵗ` (`torch.optim.lr_scheduler.ExponentialLR`).
 public struct ExponentialSchedule: Schedule {
   public static let name = "exponential"
-  /// `nil` for that which brings the rate to a hundredth over the run.
+  /// The factor `γ`; `nil` for the value that reduces the rate to a hundredth over the run.
   public var gamma: Double?
 
   public init(gamma: Double? = nil) { self.gamma = gamma }
@@ -51,10 +51,11 @@ public struct ExponentialSchedule: Schedule {
   }
 }
 
-/// `1 / (1 + decay · t)`: the sum of the rates grows without end, that of their squares does not (Robbins, Monro, 1951).
+/// `1 / (1 + decay · t)`: the sum of the rates diverges, while the sum of their squares converges (Robbins,
+/// Monro, 1951).
 public struct InverseTimeSchedule: Schedule {
   public static let name = "inverse-time"
-  /// `nil` for that which brings the rate to a tenth over the run.
+  /// The decay; `nil` for the value that reduces the rate to a tenth over the run.
   public var decay: Double?
 
   public init(decay: Double? = nil) { self.decay = decay }
@@ -69,7 +70,7 @@ public struct PolynomialSchedule: Schedule {
   public static let name = "polynomial"
   /// The exponent `p`.
   public var power: Double
-  /// `nil` for all of the run.
+  /// The length of the decay; `nil` for the whole run.
   public var steps: Int?
   /// The factor at the end.
   public var final: Double

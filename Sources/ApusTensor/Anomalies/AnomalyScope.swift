@@ -1,30 +1,31 @@
 import ApusDevice
 import Synchronization
 
-/// The first operation that gave NaN or an infinity.
+/// The first operation whose result had a NaN or an infinity.
 public typealias Anomaly = ApusDevice.Anomaly
 
-/// Runs `body`; each evaluation inside looks at the results of all its operations.
+/// Runs `body`; each evaluation inside checks the results of all its operations for NaN and infinities.
 ///
-/// The first operation, in the order in which they were built, whose result has a NaN or an infinity although its
-/// inputs had none is thrown as `DeviceError.notFinite` by whatever evaluates it: `eval(_:)`, reading a value, an
-/// optimizer's update. The values themselves are there afterwards. A NaN that data bring in is named too, where
-/// something depends on it; infinities that are brought in, such as those of masks, are not.
+/// `DeviceError.notFinite` reports the first operation, in order of creation, whose result has a NaN or an infinity
+/// although its inputs have none. Any call that evaluates throws it: `eval(_:)`, reading a value, an optimizer's
+/// update. The values remain available afterwards. A NaN in the input data is reported too, if something depends on it;
+/// infinities in the input data, such as those of masks, are not.
 ///
 /// ```
 /// try detectingAnomalies {
 ///   try optimizer.minimize { crossEntropy(model(images), labels) }
 /// }
 /// ```
-/// Every intermediate value is kept in memory and read by the host: a step takes two or three times as long, and since
-/// operations run apart that are one elsewhere, sums may be rounded in another way. Outside of such a scope nothing is
-/// looked at, and nothing costs anything.
+/// Every intermediate value is kept in memory and read by the host: a step takes two or three times as long. Sums may
+/// be rounded differently, because operations are not fused. Outside of such a scope nothing is checked, and there is
+/// no cost.
 @discardableResult
 public func detectingAnomalies<R>(_ body: () throws -> R) rethrows -> R {
   try AnomalyScope.run(checks: true, body)
 }
 
-/// Runs `body`, the operations of a layer, whose name anomalies in it or in its gradient are reported with.
+/// Runs `body`, which builds the operations of a layer; anomalies in them or in their gradients are reported with its
+/// name.
 /// - Parameter layer: the key and the type of the layer.
 package func namingOperations<R>(
   after layer: @autoclosure () -> (key: String, type: String), _ body: () throws -> R
@@ -34,9 +35,9 @@ package func namingOperations<R>(
   return try AnomalyScope.building(.layer(key: key, type: type), body)
 }
 
-/// Runs `body`, in which `currentLayer` tells layers apart.
+/// Runs `body`; inside, `currentLayer` is the layer that is being built.
 package func namingLayers<R>(_ body: () throws -> R) rethrows -> R {
-  // A scope that checks evaluations tells layers apart, too, and has to know of all nodes.
+  // A scope that checks evaluations tracks layers too, and must receive all nodes.
   if AnomalyScope.current != nil { return try body() }
   return try AnomalyScope.run(checks: false, body)
 }
@@ -44,54 +45,54 @@ package func namingLayers<R>(_ body: () throws -> R) rethrows -> R {
 /// The keys and the type of the layer whose operations are being built, inside of `namingLayers(_:)`.
 package var currentLayer: String? { AnomalyScope.naming == nil ? nil : AnomalyScope.openLayer }
 
-/// Runs `body`, which builds operations that may overflow, since what depends on them is given up if they do: what they
-/// give is an anomaly only where a value that was asked for is not finite in the end.
+/// Runs `body`, which builds operations that may overflow because values that depend on them are then discarded. Their
+/// results are anomalies only if a requested value is not finite in the end.
 package func expectingOverflow<R>(_ body: () throws -> R) rethrows -> R {
   guard AnomalyScope.current != nil else { return try body() }
   return try AnomalyScope.building(.guarded, body)
 }
 
-/// A stretch of code whose evaluations are checked, and what its nodes were built for.
+/// A scope of code whose evaluations are checked, and the purposes that its nodes were built for.
 ///
-/// Nodes hold nothing for it: in such a stretch each notes its number here. What is built at the same time, in child
-/// tasks, is told apart by the task.
+/// Nodes store nothing for it: each node that is built inside the scope records its serial here. Nodes that child tasks
+/// build concurrently are distinguished by the task.
 final class AnomalyScope: Sendable {
   @TaskLocal private static var taskLocal: AnomalyScope?
   @TaskLocal private static var purpose: Nested?
   private static let active = Atomic<Int>(0)
 
-  /// Whether evaluations are checked, not only layers told apart.
+  /// Whether evaluations are checked, or only layers are tracked.
   private let checks: Bool
 
   private init(checks: Bool) { self.checks = checks }
 
-  /// The innermost scope of the task. Without any in the process this costs one load.
+  /// The innermost scope of the task. If no scope is active in the process, this costs one load.
   static var naming: AnomalyScope? { active.load(ordering: .relaxed) == 0 ? nil : taskLocal }
 
   /// The innermost scope of the task, if evaluations are checked in it.
   static var current: AnomalyScope? { naming.flatMap { $0.checks ? $0 : nil } }
 
-  /// What nodes are built for.
+  /// The purposes that nodes are built for.
   enum Purpose: Sendable {
     case layer(key: String, type: String)
-    /// The gradient of the node of this serial.
+    /// The gradient of the node with this serial.
     case gradient(of: UInt64)
-    /// What may overflow.
+    /// Operations that may overflow.
     case guarded
   }
 
-  /// A purpose inside of others.
+  /// A purpose nested in others.
   private final class Nested: Sendable {
     let purpose: Purpose
     let outer: Nested?
 
     init(_ purpose: Purpose, in outer: Nested?) { (self.purpose, self.outer) = (purpose, outer) }
 
-    /// From the innermost on.
+    /// All purposes, innermost first.
     var all: some Sequence<Purpose> { sequence(first: self, next: \.outer).lazy.map(\.purpose) }
   }
 
-  /// Nodes from `first` to `last`, built one after the other for the same.
+  /// Nodes from `first` to `last`, built consecutively for the same purpose.
   private struct Stretch {
     var purpose: Nested
     var first: UInt64
@@ -99,7 +100,7 @@ final class AnomalyScope: Sendable {
   }
 
   private let stretches = Mutex<[Stretch]>([])
-  /// So many stretches are remembered at least: those of a long step.
+  /// The number of stretches that are remembered at least, enough for a long step.
   private static let capacity = 1 << 17
 
   static func run<R>(checks: Bool, _ body: () throws -> R) rethrows -> R {
@@ -110,12 +111,12 @@ final class AnomalyScope: Sendable {
     }
   }
 
-  /// Runs `body`, whose nodes are built for a purpose.
+  /// Runs `body`; the nodes that it builds have this purpose.
   static func building<R>(_ purpose: Purpose, _ body: () throws -> R) rethrows -> R {
     try $purpose.withValue(Nested(purpose, in: Self.purpose), operation: body)
   }
 
-  /// Notes what a new node is built for. Without any scope in the process this costs one load.
+  /// Records the purpose of a new node. If no scope is active in the process, this costs one load.
   @inline(__always) static func note(_ serial: UInt64) {
     if active.load(ordering: .relaxed) != 0 { current?.add(serial) }
   }
@@ -142,7 +143,7 @@ final class AnomalyScope: Sendable {
     return type.map { "\(keys.reversed().joined(separator: ".")) (\($0))" }
   }
 
-  /// Where a node comes from.
+  /// The layer of a node, and whether it belongs to a gradient or may overflow.
   struct Origin {
     var layer: String?
     var isGradient = false
@@ -162,7 +163,7 @@ final class AnomalyScope: Sendable {
           type = type ?? name
         case .guarded: origin.isGuarded = true
         case .gradient(let node):
-          // The layers are those of what is differentiated; guards are also those around the gradient.
+          // The layers are those of the differentiated node; guards may also enclose the gradient.
           origin.isGradient = true
           forward = forward ?? node
         }

@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension Evaluator {
-  /// Gives every root a value, with all intermediate values kept, and looks at each of them.
+  /// Computes all roots, keeps all intermediate values and checks each of them.
   mutating func evaluate(_ roots: [Node], checking scope: AnomalyScope) throws(DeviceError) {
     var check = AnomalyCheck(roots + attachedNodes, scope: scope)
     try evaluate(roots)
@@ -9,22 +9,22 @@ extension Evaluator {
   }
 }
 
-/// The operations of one evaluation, and what became of them.
+/// The operations of one evaluation, and their results.
 private struct AnomalyCheck {
   fileprivate struct Operation {
     let node: Node
-    /// Those of the whole where the node is one of several results. The evaluation cuts the node's own edges.
+    /// The inputs of `whole`. They are stored because the evaluation cuts the edges of nodes.
     let inputs: [Node]
-    /// The node itself, or the one it is a result of.
+    /// The node itself, or the operation that it is a result of.
     let whole: Node
   }
 
   private let roots: [Node]
   private let scope: AnomalyScope
-  /// In the order in which they were built, so that inputs come before their users, and forward before backward.
+  /// In order of creation, so that inputs come before their users, and forward before backward.
   private var operations: [Operation] = []
   private var places: [ObjectIdentifier: Int] = [:]
-  /// Tensors, so that the values are kept.
+  /// Keeps the values alive.
   private var kept: [Tensor] = []
   private var known: [ObjectIdentifier: Bool] = [:]
 
@@ -36,7 +36,8 @@ private struct AnomalyCheck {
     for (place, operation) in operations.enumerated() {
       places[ObjectIdentifier(operation.node)] = place
       if !operation.isView { kept.append(Tensor(node: operation.node)) }
-      // A loop is repeated from its inputs, whatever their types and layouts. What was there before is not overwritten.
+      // A loop is run again from its inputs, so that all of them are kept. Materialized inputs are kept so that they
+      // are not overwritten.
       for input in operation.inputs
       where input.isMaterialized || operation.whole.op === Op.loop && input.op !== Op.scalar {
         kept.append(Tensor(node: input))
@@ -55,7 +56,7 @@ private struct AnomalyCheck {
       if node.op === Op.part {
         whole = inputs[0]
         inputs = (0..<whole.inputCount).map { whole.input($0) }
-        // Its value is that of an input.
+        // The result has the value of an input.
         if whole.op === Op.ruledResults { inputs = [inputs[node.attributes.integers[0]]] }
       }
       operations.append(Operation(node: node, inputs: inputs, whole: whole))
@@ -77,7 +78,7 @@ private struct AnomalyCheck {
     return try undefinedResult(&evaluator)
   }
 
-  /// A NaN that infinities gave which were brought in, where a root is not finite in the end.
+  /// A NaN that was computed from infinities in the input data, if a root is not finite in the end.
   private mutating func undefinedResult(_ evaluator: inout Evaluator) throws(DeviceError) -> Anomaly? {
     for operation in operations where !operation.isView {
       guard try hasNaN(operation.node, &evaluator) else { continue }
@@ -95,7 +96,7 @@ private struct AnomalyCheck {
     return try values(of: node, &evaluator).contains { $0.isNaN }
   }
 
-  /// A NaN that was brought in, where a root has one in the end.
+  /// A NaN in the input data, if a root is not finite in the end.
   private mutating func unknownValue(_ evaluator: inout Evaluator) throws(DeviceError) -> Anomaly? {
     for operation in operations {
       for input in operation.inputs where places[ObjectIdentifier(input)] == nil && input.isMaterialized {
@@ -117,7 +118,7 @@ private struct AnomalyCheck {
 
   // MARK: - Values
 
-  /// Whether no element is NaN or infinite. Views are computed where what they show is not finite.
+  /// Whether no element is NaN or infinite. A view is computed if its base is not finite.
   private mutating func isFinite(_ node: Node, _ evaluator: inout Evaluator) throws(DeviceError) -> Bool {
     let identity = ObjectIdentifier(node)
     if let known = known[identity] { return known }
@@ -138,7 +139,7 @@ private struct AnomalyCheck {
     return result
   }
 
-  /// A node with the value of `node`: itself, or for a view one that has just been computed.
+  /// A node with the value of `node`: itself, or for a view a copy that is computed now.
   private mutating func shown(_ node: Node, _ evaluator: inout Evaluator) throws(DeviceError) -> Node {
     guard node.buffer == nil, let place = places[ObjectIdentifier(node)], operations[place].isView else { return node }
     let source = try shown(operations[place].inputs[0], &evaluator)
@@ -159,7 +160,7 @@ private struct AnomalyCheck {
     return try evaluator.download(node, buffer).numbers(node.dtype)
   }
 
-  // MARK: - What is reported
+  // MARK: - Reports
 
   private mutating func anomaly(
     of operation: Operation, _ origin: AnomalyScope.Origin, _ evaluator: inout Evaluator
@@ -179,7 +180,7 @@ private struct AnomalyCheck {
     return anomaly
   }
 
-  /// Runs a loop once more, one time after the other, to find the operation in its body.
+  /// Runs a loop again, one iteration at a time, to find the operation in its body.
   private mutating func inside(
     _ operation: Operation, _ evaluator: inout Evaluator
   ) throws(DeviceError) -> Anomaly? {
@@ -207,7 +208,7 @@ private struct AnomalyCheck {
 }
 
 extension AnomalyCheck.Operation {
-  /// Whether the value is that of an input, seen in another way.
+  /// Whether the value is a view of an input or equal to it.
   fileprivate var isView: Bool {
     if case .view = node.op.lower { return true }
     return whole.op === Op.ruledResults

@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension Download {
-  /// Whether a number of type `dtype` is NaN or infinite.
+  /// Whether any element, of type `dtype`, is NaN or infinite.
   func hasNonFinite(_ dtype: DType) throws(DeviceError) -> Bool {
     try wait { bytes in
       switch dtype {
@@ -14,7 +14,7 @@ extension Download {
     }
   }
 
-  /// The numbers of type `dtype`; none for types that have no NaN.
+  /// The elements, of type `dtype`, as `Double`; empty for types that have no NaN.
   func numbers(_ dtype: DType) throws(DeviceError) -> [Double] {
     try wait { bytes in
       switch dtype {
@@ -28,8 +28,8 @@ extension Download {
   }
 }
 
-/// Whether all bits of the exponent are set anywhere: adding its lowest bit then carries into the sign. There is no
-/// branch in the loop, so that it runs on vectors.
+/// Whether any element has all exponent bits set: adding the lowest exponent bit then carries into the sign. The inner
+/// loop has no branch, so that it is vectorized.
 private func contains<Bits: FixedWidthInteger & UnsignedInteger>(
   _ elements: UnsafeBufferPointer<Bits>, exponent: Bits
 ) -> Bool {

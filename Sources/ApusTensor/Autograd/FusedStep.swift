@@ -1,18 +1,18 @@
-/// A function that a step of its own computes, and whose gradient another step computes: derivatives of the gradient are
-/// those of the definition's, in ordinary operations.
+/// A function with one fused step for its value and one for its gradient; derivatives of the gradient are computed from
+/// the definition, in ordinary operations.
 ///
-/// What the functions need beside numbers they get as `constants`, such as masks: a tensor that a rule holds on its own
-/// would be kept as a value that is wanted.
+/// Tensors other than the inputs, such as masks, are passed as `constants`: a tensor that a rule captures would be kept
+/// as a requested value.
 package struct FusedStep: Sendable {
-  /// From the inputs to the results, and behind them what the gradient needs.
+  /// Computes the results from the inputs, followed by the values that the gradient needs.
   package var step: @Sendable (_ inputs: [Tensor], _ constants: [Tensor]) -> [Tensor]
-  /// From the gradients of the results (`nil` for those that nothing depends on), the inputs and all that `step` gave to
-  /// the gradients of the inputs.
+  /// Computes the gradients of the inputs from the gradients of the results (`nil` for results that nothing depends
+  /// on), the inputs and all values returned by `step`.
   package var gradient:
     @Sendable (_ gradients: [Tensor?], _ inputs: [Tensor], _ constants: [Tensor], _ results: [Tensor]) -> [Tensor]
-  /// From the inputs to the results.
+  /// Computes the results from the inputs in ordinary operations.
   package var definition: @Sendable (_ inputs: [Tensor], _ constants: [Tensor]) -> [Tensor]
-  /// How many results there are, ahead of what the gradient needs.
+  /// The number of results, without the values that the gradient needs.
   package var resultCount: Int
 
   package init(
@@ -39,13 +39,13 @@ package struct FusedStep: Sendable {
     return Array(found.prefix(resultCount))
   }
 
-  /// The gradients of the inputs, under a rule of their own.
+  /// The gradients of the inputs, with a custom gradient of their own.
   private func first(
     _ gradients: [Tensor?], _ inputs: [Tensor], _ constants: [Tensor], _ results: [Tensor]
   ) -> [Tensor?] {
     let places = gradients.indices.filter { gradients[$0] != nil }
     guard !places.isEmpty else { return inputs.map { _ in nil } }
-    // What the step gave is a function of the inputs, through which nothing flows back here.
+    // The results of `step` are functions of the inputs; no gradient flows back through them here.
     let arguments = gradients.compactMap(\.self) + inputs + constants + results
     let (count, others, all) = (places.count + inputs.count, constants.count, arguments.count)
     return withGradient(arguments) { seconds, arguments, _ in
@@ -60,7 +60,7 @@ package struct FusedStep: Sendable {
     }
   }
 
-  /// The gradients of the gradients: those of the definition's.
+  /// The gradients of the gradients, computed from the definition.
   /// - Parameter arguments: the gradients of the results at `places`, then the inputs.
   private func second(
     _ seconds: [Tensor?], _ places: [Int], _ arguments: [Tensor], _ constants: [Tensor]

@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension BackwardPass {
-  /// Reports integers, and zeros that would hide a way that is gone.
+  /// Reports integers, and zeros that would hide a released gradient path.
   func check(_ output: Tensor, _ inputs: [Tensor], _ unused: UnusedInputs) {
     for tensor in [output] + inputs where !tensor.dtype.isFloatingPoint {
       return ShapeError("gradients", "\(tensor.dtype) numbers have no gradients; cast(to:) makes floats").report()
@@ -17,7 +17,7 @@ extension BackwardPass {
     }
   }
 
-  /// Reports a loss that none of some values has a part in, or that has let go of the way to one of them.
+  /// Reports a loss that depends on none of `values`, or that has released the gradient path to one of them.
   func check(loss: Tensor, of values: [Tensor], _ operation: String, mayBeUnrelated: Bool) {
     let unreached = values.indices.filter { !isReached($0) }
     for number in unreached {
@@ -35,14 +35,14 @@ extension BackwardPass {
     ).report()
   }
 
-  /// Why no way leads to an input that the output did depend on; `nil` where it never did.
+  /// Why no gradient path leads to an input that the output depended on; `nil` if it never did.
   private func evaluation(hiding input: Tensor) -> String? {
     guard let last = order.indices.last else { return nil }
     let nodes = input.node.sourceSerials
     return order[last].takeUnretainedValue().device.withEvaluator { _ in evaluation(hiding: nodes) }
   }
 
-  /// - Parameter nodes: The input, by its number.
+  /// - Parameter nodes: The serials of the input and of the nodes that it is a view of.
   private func evaluation(hiding nodes: Set<UInt64>) -> String? {
     var flows = Array(repeating: false, count: order.count)
     flows[order.count - 1] = true
@@ -67,7 +67,7 @@ extension BackwardPass {
 }
 
 extension Node {
-  /// The node, and what it is another layout of.
+  /// The serials of the node and of the nodes that it is a view of.
   fileprivate var sourceSerials: Set<UInt64> {
     device.withEvaluator { _ in
       var found: Set<UInt64> = [serial]

@@ -4,16 +4,16 @@ import ApusDevice
 enum GradientRule: Sendable {
   /// The result does not depend smoothly on any input (comparisons, indices, random bits).
   case notDifferentiable
-  /// The gradients of the inputs from that of the result, in terms of operations. `nil` for inputs that
-  /// have none. A gradient may have the broadcast shape of the result; it is summed to the input's.
+  /// Builds the gradients of the inputs from the gradient of the result; `nil` for inputs that have none. A gradient
+  /// may have the broadcast shape of the result; it is then summed to the shape of the input.
   case rule(@Sendable (GradientInput) -> [Tensor?])
-  /// The node is one result of several: its gradient is one of those that the rule of its input gets.
+  /// The node is one of several results: its gradient is passed to the rule of its input.
   case part
-  /// The node is a slice of its input: the gradients of all slices of a tensor are put together (``SliceGradients``).
+  /// The node is a slice of its input: the gradients of all slices of a tensor are combined (``SliceGradients``).
   case slice
 
-  /// A rule of several operations. For the two types of 16 bits they are computed in `float32` and the gradient is
-  /// rounded once: what is rounded in between would overflow or vanish (`x²` in `float16` from 256 on).
+  /// A rule of several operations. For 16-bit types they are computed in `float32`, and only the gradient is rounded:
+  /// rounded intermediate values would overflow or underflow (`x²` overflows in `float16` from 256 on).
   static func composed(_ rule: @escaping @Sendable (GradientInput) -> [Tensor?]) -> GradientRule {
     .rule { context in rule(context.inWideLane) }
   }
@@ -24,23 +24,23 @@ enum GradientRule: Sendable {
   }
 }
 
-/// What a gradient rule may use.
+/// The arguments of a gradient rule.
 struct GradientInput {
   let node: Node
-  /// The gradient of the result; where there are several, the first that there is.
+  /// The gradient of the result; of several results, the first gradient that is not `nil`.
   var gradient: Tensor
   /// The gradients of the results of an operation that has several, `nil` for those that nothing depends on.
   let parts: [Tensor?]?
-  /// Bit `i`: input `i` leads to what is differentiated (inputs from 63 on share a bit).
+  /// Bit `i`: whether the gradient of input `i` is needed (inputs from 63 on share a bit).
   let neededMask: UInt64
-  /// Nodes of the pass, and the places of this node's inputs among them. The node's own edges may have been cut
-  /// since the pass began, by an evaluation on another thread or in a rule of the user's.
+  /// The nodes of the pass. `inputs` are the indices of this node's inputs among them: the node's own edges may have
+  /// been cut since the pass began, by an evaluation on another thread or in a user-defined rule.
   let nodes: [Unmanaged<Node>]
   let inputs: ArraySlice<Int32>
-  /// Whether the rule reads values of 16 bits as `float32`.
+  /// Whether the rule reads 16-bit values as `float32`.
   var isWide = false
 
-  /// The same with all values in the type that they are computed in.
+  /// The same arguments, with 16-bit values read as `float32`.
   var inWideLane: GradientInput {
     guard node.dtype == .float16 || node.dtype == .bfloat16 else { return self }
     var wide = self

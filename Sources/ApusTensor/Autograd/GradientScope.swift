@@ -1,14 +1,14 @@
 import Synchronization
 
-/// A stretch of code whose graph is differentiated at its end: values read inside keep their edges,
-/// so that gradients still flow through them. When the outermost scope ends they are cut.
+/// A scope of code whose graph is differentiated at its end. Values read inside keep their edges, so that gradients
+/// still flow through them. The edges are cut when the outermost scope ends.
 final class GradientScope: Sendable {
   @TaskLocal static var taskLocal: GradientScope?
   private static let active = Atomic<Int>(0)
   private let kept = Mutex<[Node]>([])
   private let hasEnded = Atomic(false)
 
-  /// Whether code may still differentiate what was built inside.
+  /// Whether nodes that were built inside may still be differentiated.
   var isOpen: Bool { !hasEnded.load(ordering: .acquiring) }
 
   /// The innermost scope of the task. Outside of any scope this costs one load.
@@ -18,8 +18,8 @@ final class GradientScope: Sendable {
 
   func keep(_ node: Node) { kept.withLock { $0.append(node) } }
 
-  /// Cuts the edges of values. What was computed on the way to them and has no value stays a part of the graphs that
-  /// refer to it, and is computed again where those are evaluated.
+  /// Cuts the edges of materialized values. Intermediate nodes without a value stay in the graphs that refer to them
+  /// and are recomputed when those are evaluated.
   private func cutEdges() {
     var nodes = kept.withLock { $0 }
     while let device = nodes.first?.device {
@@ -44,8 +44,8 @@ final class GradientScope: Sendable {
   }
 }
 
-/// Marks the nodes of a checkpointed sub-graph, which are computed again for the gradient and must not
-/// be merged with those of the first time.
+/// Marks the nodes of a checkpointed sub-graph. They are recomputed for the gradient and must not be merged with the
+/// nodes of the first computation.
 enum CheckpointRegion {
   @TaskLocal static var taskLocal: UInt32 = 0
   private static let active = Atomic<Int>(0)
@@ -53,7 +53,7 @@ enum CheckpointRegion {
 
   static var current: UInt32 { active.load(ordering: .relaxed) == 0 ? 0 : taskLocal }
 
-  /// Runs `body`; nodes that it builds belong to a region of their own.
+  /// Runs `body`; the nodes that it builds belong to a new region.
   static func run<R>(_ body: () throws -> R) rethrows -> R {
     active.add(1, ordering: .relaxed)
     defer { active.subtract(1, ordering: .relaxed) }

@@ -3,16 +3,16 @@ import ApusDevice
 /// The gradients of `output` with respect to `inputs`: for each input `x`, `Σ ∂output/∂x` over the elements
 /// of `output`, in the shape and type of `x`.
 ///
-/// The gradients are ordinary tensors and can be differentiated again. Values that are read keep their place in the
-/// graph inside `recordingGradients`. A value that was evaluated outside of one counts as a constant, whichever thread
-/// has evaluated it: what it was made from is let go. A value whose `stopGradient()` is evaluated keeps its graph.
+/// The gradients are ordinary tensors and can be differentiated again. Inside `recordingGradients`, values that are
+/// read stay in the graph. A value that any thread evaluates outside of it releases its graph and counts as a constant.
+/// A value whose `stopGradient()` is evaluated keeps its graph.
 ///
 /// - Parameters:
-///   - seed: the gradient of `output` itself, ones when left out.
-///   - unused: what becomes of inputs that `output` does not depend on (`allow_unused` of PyTorch).
+///   - seed: the gradient of `output` itself; ones by default.
+///   - unused: how to treat inputs that `output` does not depend on (`allow_unused` of PyTorch).
 /// - Returns: one gradient for each input.
-/// - Precondition: output and inputs are floating-point. Where `output` depends on an input through a value that has let
-///   go of its graph, the process stops rather than give zeros.
+/// - Precondition: output and inputs are floating-point. If `output` depends on an input through a value that has
+///   released its graph, the process stops instead of returning zeros.
 public func gradients(
   of output: Tensor, withRespectTo inputs: [Tensor], seed: Tensor? = nil, unused: UnusedInputs = .zeros
 ) -> [Tensor] {
@@ -32,37 +32,37 @@ public func gradients(
   }
 }
 
-/// What `gradients` does with inputs that the output does not depend on.
+/// How `gradients` treats inputs that the output does not depend on.
 public enum UnusedInputs: Hashable, Sendable {
   /// Their gradients are zeros.
   case zeros
-  /// They are a mistake, which stops the process.
+  /// They are an error, which stops the process.
   case refused
 }
 
-/// Runs `body` so that values read inside stay differentiable: their edges are kept to its end.
+/// Runs `body` so that values read inside stay differentiable: their edges are kept until it ends.
 public func recordingGradients<R>(_ body: () throws -> R) rethrows -> R {
   try GradientScope.run(body)
 }
 
 /// Reverse-mode differentiation over the pending graph.
 ///
-/// The graph is copied under the device's lock, and its nodes count as referred to as long as the pass lasts, so
-/// that an evaluation on another thread keeps their values.
+/// The pass copies the graph under the device's lock and refers to its nodes as long as it lasts, so that an evaluation
+/// on another thread keeps their values.
 struct BackwardPass: ~Copyable {
-  /// What the output depends on, inputs first. Owned by the pass.
+  /// The output and its dependencies, inputs first. Owned by the pass.
   private(set) var order: [Unmanaged<Node>] = []
-  /// The places in `order` of the inputs of each node, one after the other.
+  /// The indices in `order` of the inputs of each node, concatenated.
   private(set) var edges: [Int32] = []
   private var firstEdge: [Int32] = []
   /// Whether a node depends on a target (and can be differentiated).
   private var isNeeded: [Bool] = []
-  /// The place of each target in `order`, −1 for those that were not reached.
+  /// The index of each target in `order`, −1 for targets that were not reached.
   private var targets: [Int] = []
   private var cotangents: [Tensor?] = []
   /// The gradients of the results of nodes that have several.
   private var partCotangents: [Int: [Tensor?]] = [:]
-  /// What slices of a node give to its gradient.
+  /// The contributions of slices of a node to its gradient.
   private var slices: [Int: SliceGradients] = [:]
 
   init(_ output: Node, _ targetNodes: [Node]) {
@@ -81,7 +81,7 @@ struct BackwardPass: ~Copyable {
     }
   }
 
-  /// Whether a way leads from the output to a target.
+  /// Whether a path leads from the output to a target.
   func isReached(_ target: Int) -> Bool { targets[target] >= 0 }
 
   func isTarget(_ index: Int) -> Bool { targets.contains(index) }
@@ -118,11 +118,11 @@ struct BackwardPass: ~Copyable {
       order.append(unmanaged.retain())
       node.handleCount.add(1, ordering: .relaxed)
     }
-    // Those of other devices are not in the graph, and not marked under this lock.
+    // Targets on other devices are not in the graph, and this lock does not protect their marks.
     targets = targetNodes.map { $0.device === output.device && $0.mark == epoch ? Int($0.position) : -1 }
   }
 
-  /// Each rule works in the types of its operation, whatever the precision is.
+  /// Runs each rule in the types of its operation, whatever the precision is.
   mutating func run(_ seed: Tensor) -> [Tensor?] {
     guard PrecisionScope.productType != nil else { return propagate(seed) }
     return PrecisionScope.run(nil) { propagate(seed) }
@@ -158,7 +158,7 @@ struct BackwardPass: ~Copyable {
     return targets.map { $0 < 0 ? nil : cotangents[$0] }
   }
 
-  /// Keeps the gradient of one of several results for the rule of the node that has them.
+  /// Stores the gradient of one of several results for the rule of their node.
   private mutating func collect(_ gradient: Tensor, ofPart part: Node, along range: Range<Int>) {
     guard let edge = range.first, isNeeded[Int(edges[edge])] else { return }
     let whole = Int(edges[edge])
@@ -166,13 +166,13 @@ struct BackwardPass: ~Copyable {
     partCotangents[whole, default: Array(repeating: nil, count: count)][part.attributes.integers[0]] = gradient
   }
 
-  /// Keeps the gradient of a slice until those of all slices of its source are known.
+  /// Stores the gradient of a slice until the gradients of all slices of its source are known.
   private mutating func collect(_ gradient: Tensor, ofSlice slice: Node, along range: Range<Int>) {
     guard let edge = range.first, isNeeded[Int(edges[edge])] else { return }
     slices[Int(edges[edge]), default: SliceGradients(slice)].append(gradient, slice)
   }
 
-  /// Adds what slices of a node give, once all of them are known.
+  /// Adds the contributions of a node's slices, once all of them are known.
   private mutating func joinSlices(of index: Int, _ namesOrigins: Bool) {
     guard let found = slices.removeValue(forKey: index) else { return }
     let shape = order[index]._withUnsafeGuaranteedRef(\.shape)
@@ -182,7 +182,7 @@ struct BackwardPass: ~Copyable {
     for contribution in contributions { add(contribution, at: index) }
   }
 
-  /// Adds what a rule gives to the inputs of its node.
+  /// Adds the gradients that a rule returns to the inputs of its node.
   private mutating func add(_ contributions: [Tensor?], along range: Range<Int>) {
     for (input, contribution) in contributions.enumerated() {
       guard let contribution else { continue }

@@ -1,5 +1,5 @@
-/// What slices of one tensor contribute to its gradient: where they are pieces of it one after the other, the gradient
-/// is their concatenation, instead of a sum of arrays that are mostly zeros.
+/// The contributions of a tensor's slices to its gradient. If the slices partition the tensor along an axis, the
+/// gradient is their concatenation, instead of a sum of arrays that are mostly zeros.
 struct SliceGradients {
   private struct Piece {
     var gradient: Tensor
@@ -28,7 +28,7 @@ struct SliceGradients {
 
   private func sorted(along axis: Int) -> [Piece] { pieces.sorted { $0.starts[axis] < $1.starts[axis] } }
 
-  /// Whether the pieces are the whole shape, cut along an axis.
+  /// Whether the slices partition the whole shape along an axis.
   private func areParts(of shape: Shape, along axis: Int) -> Bool {
     var place = 0
     for piece in sorted(along: axis) {

@@ -1,13 +1,13 @@
 import ApusDevice
 
-// What layers and training loops need of the graph.
+// Graph functions that layers and training loops use.
 
-/// Whether code runs inside `recordingGradients`, so that what it builds may be differentiated.
+/// Whether code runs inside `recordingGradients`, so that the nodes that it builds may be differentiated.
 public var isRecordingGradients: Bool { GradientScope.current != nil }
 
 extension Tensor {
-  /// Computes the value in the plan of whatever is evaluated next on the device, if it is still referred
-  /// to by then: a loss or a statistic rides along with the update of the parameters.
+  /// Computes the value together with the next evaluation on the device, if it is still referred to by then. A loss or
+  /// a statistic is computed in the same plan as the update of the parameters.
   public func evaluateWithNext() {
     device.withEvaluator { if !node.isMaterialized { $0.attach(node) } }
   }
@@ -19,10 +19,10 @@ package func partialGradients(of output: Tensor, withRespectTo inputs: [Tensor])
   return pass.run(output.seed)
 }
 
-/// As `partialGradients`. A loss that has lost the way to one of the values, or that depends on none of them, is reported
-/// as a mistake of `operation`.
+/// As `partialGradients`, but reports an error of `operation` if the loss has released its gradient path to one of the
+/// values, or if it depends on none of them.
 ///
-/// - Parameter mayBeUnrelated: Whether the caller reports a loss that depends on none.
+/// - Parameter mayBeUnrelated: Whether a loss that depends on none is accepted here because the caller reports it.
 package func lossGradients(
   of loss: Tensor, withRespectTo values: [Tensor], for operation: String, mayBeUnrelated: Bool
 ) -> [Tensor?] {
@@ -32,17 +32,17 @@ package func lossGradients(
 }
 
 extension Tensor {
-  /// The gradient of what is differentiated.
+  /// The gradient of the differentiated tensor itself: ones.
   fileprivate var seed: Tensor { Tensor(repeating: 1, shape: shape, dtype: dtype, device: device) }
 }
 
-/// A value to go back to. It does not keep an evaluation from taking its memory over.
+/// A value that can be restored later. It does not prevent an evaluation from reusing its memory.
 package struct FormerValue: Sendable {
   private let node: Node
 
-  /// Remembers what a tensor refers to.
+  /// Remembers the value of a tensor.
   package init(_ tensor: Tensor) { node = tensor.node }
 
-  /// The value as a tensor; `nil` where its memory was taken over.
+  /// The value as a tensor; `nil` if its memory was reused.
   package var tensor: Tensor? { node.device.withEvaluator { _ in node.isConsumed } ? nil : Tensor(node: node) }
 }

@@ -1,22 +1,23 @@
 import ApusDevice
 
-/// Which values tensors were made from: the ground of drawings of models.
+/// Finds the recorded values that a tensor was computed from. Model diagrams are drawn from it.
 package struct Ancestry {
-  /// What was noted, by the node of its value; of values that share one the last.
+  /// The number of each recorded node. If several values share a node, the last number counts.
   private var places: [ObjectIdentifier: Int] = [:]
-  /// Keeps the nodes, so that no other one takes the place of one that is gone.
+  /// Keeps the nodes alive, so that no new node reuses the `ObjectIdentifier` of a deallocated one.
   private var values: [Tensor] = []
 
   package init() {}
 
-  /// Notes a value under a number.
+  /// Records a value under a number.
   package mutating func note(_ value: Tensor, as number: Int) {
     places[ObjectIdentifier(value.node)] = number
     values.append(value)
   }
 
-  /// The noted values that lead to a tensor with no other noted one in between, rising, and the operations on the way
-  /// from them, those next to the tensor last. Neither what was evaluated nor what the values were made from is looked at.
+  /// Returns the numbers of the recorded values that the tensor depends on without another recorded value in between,
+  /// in ascending order, and the operations between them and the tensor, in order of creation. The search stops at
+  /// materialized nodes.
   package func sources(of tensor: Tensor) -> (numbers: [Int], operations: [String]) {
     var numbers: Set<Int> = []
     var found: [(serial: UInt64, name: String)] = []

@@ -1,8 +1,8 @@
 import ApusDevice
 
 extension Tensor {
-  /// The multiply-accumulate operations of the matrix products and convolutions that lead from `input` to this
-  /// tensor, neither of which has been evaluated in between; `Int.max` for more than there are numbers.
+  /// The number of multiply-accumulate operations in the matrix products, convolutions, attention and recurrent
+  /// operations between `input` and this tensor; `Int.max` on overflow. Materialized nodes are not traversed.
   package func multiplyAccumulates(since input: Tensor) -> Int {
     var seen: Set<ObjectIdentifier> = [ObjectIdentifier(input.node)]
     var stack = [node]
@@ -25,7 +25,7 @@ extension Node {
 }
 
 extension LoopBody {
-  /// Of all runs of the body.
+  /// The count for all iterations of the loop.
   fileprivate var multiplyAccumulates: Int {
     var once = 0
     for entry in entries.dropFirst(parameterCount) {
@@ -45,12 +45,12 @@ extension LoopBody {
   }
 }
 
-/// Of one operation with a result of `shape`.
+/// The count for one operation with a result of `shape`.
 private func multiplyAccumulates(
   _ op: Op, _ attributes: Attributes, _ shape: Shape, _ input: (Int) -> Shape
 ) -> Int {
   if case .convolution(let box) = attributes { return box.geometry.multiplyAdds }
-  // Of Q Kᵀ and the weights' product with V: masks save no operations here.
+  // Counts Q Kᵀ and the product of the weights with V. Masked elements count too.
   if op === Op.attention {
     let (query, key, value) = (input(0), input(1), input(2))
     let weights = query[0] * query[1] * query[2] * key[2]

@@ -6,17 +6,17 @@ import Synchronization
 /// New tensors go to the device of the innermost `withDevice`, else to the process's default device.
 public final class ComputeDevice: @unchecked Sendable {
   let backend: any Device
-  /// Touched under `lock` alone.
+  /// Accessed only under `lock`.
   private var evaluator: Evaluator
   private let lock = Mutex(())
 
-  /// Everything the device says of itself.
+  /// The properties of the device.
   public var info: DeviceInfo { backend.info }
 
-  /// The name that `--device` takes, for example `opencl:0`.
+  /// The name to pass to `--device`, for example `opencl:0`.
   public var name: String { backend.info.identifier }
 
-  /// Device memory in use, at its peak, and kept for reuse.
+  /// Device memory in use, its peak, and memory kept for reuse.
   public var memory: MemoryStatistics { backend.memory }
 
   /// The number of plans prepared so far. A training loop prepares a plan or two, then reuses them.
@@ -25,10 +25,10 @@ public final class ComputeDevice: @unchecked Sendable {
   /// The number of steps of the plan that ran last.
   public var lastPlanStepCount: Int { lock.withLock { _ in evaluator.plans.lastStepCount } }
 
-  /// Devices live as long as the process: nodes refer to them without counting.
+  /// Devices live as long as the process, so nodes hold unowned references to them.
   private static let all = Mutex<[ComputeDevice]>([])
 
-  /// A device for a backend: a built-in one, or one that a test brings.
+  /// Creates a device on a backend, which is built in or supplied by a test.
   package init(backend: any Device) {
     self.backend = backend
     evaluator = Evaluator(backend: backend)
@@ -37,7 +37,7 @@ public final class ComputeDevice: @unchecked Sendable {
 
   /// Runs `body` with exclusive use of the device's graph.
   ///
-  /// A thread that reads a node's edges or value holds this lock: an evaluation on another thread cuts and sets them.
+  /// A thread must hold this lock to read a node's edges or value: an evaluation on another thread may change them.
   func withEvaluator<R, E: Error>(_ body: (inout Evaluator) throws(E) -> R) throws(E) -> R {
     try lock.withLock { _ throws(E) in try body(&evaluator) }
   }
@@ -45,22 +45,21 @@ public final class ComputeDevice: @unchecked Sendable {
   /// Waits for all work on the device.
   public func synchronize() throws(DeviceError) { try backend.synchronize() }
 
-  /// Gives memory that is kept for reuse back to the system.
+  /// Returns memory that is kept for reuse to the system.
   public func releaseUnusedMemory() { backend.releaseUnusedMemory() }
 
-  /// Notes from now on what runs on the device, and how long it takes.
+  /// Starts to record which steps run on the device, and how long each takes.
   public func startProfile() throws(DeviceError) { try backend.startProfile() }
 
-  /// Waits for the device and returns what ran since `startProfile`, in the order in which it began.
+  /// Waits for the device and returns the steps that ran since `startProfile`, in order of their start.
   public func finishProfile() throws(DeviceError) -> [StepRecord] { try backend.finishProfile() }
 
-  /// Measures which kernels are the fastest for the steps of what `body` computes on the device for the first time, and
-  /// keeps the choices for later processes. Results are the same whichever kernels are chosen, but for the signs of zeros
-  /// on GPUs.
+  /// Measures which kernels are fastest for the steps that `body` runs on the device for the first time, and stores the
+  /// choices for later processes. Results do not depend on the chosen kernels, except for the signs of zeros on GPUs.
   /// - Parameters:
   ///   - report: called with each result while a plan is prepared; it must not evaluate on the device.
   ///   - body: evaluates tensors on the device.
-  /// - Throws: `DeviceError.unsupported` where the device has no choice, as the CPU; and what `body` throws.
+  /// - Throws: `DeviceError.unsupported` on a device without kernel choices, such as the CPU; errors of `body`.
   public func tune(report: @escaping @Sendable (TuningRecord) -> Void, _ body: () throws -> Void) throws {
     try backend.startTuning(report: report)
     let result = Result { try body() }
@@ -68,12 +67,13 @@ public final class ComputeDevice: @unchecked Sendable {
     try result.get()
   }
 
-  /// Drops what `tune` measured on the device, for plans that are made from now on, here and in later processes.
+  /// Discards the results of `tune` for this device. Plans prepared from now on, here and in later processes, ignore
+  /// them.
   public func forgetTuning() throws(DeviceError) { try backend.forgetTuning() }
 
   @TaskLocal static var taskLocal: ComputeDevice?
 
-  /// The device that new tensors go to.
+  /// The device on which new tensors are created.
   public static var current: ComputeDevice { taskLocal ?? defaultDevice }
 }
 

@@ -8,7 +8,7 @@ struct Evaluator: ~Copyable {
   var plans: PlanCache
 
   private var epoch: UInt32 = 0
-  /// Nodes reached, inputs first.
+  /// The visited nodes, inputs first.
   private var order: [Unmanaged<Node>] = []
   private var stack: [(node: Unmanaged<Node>, next: Int)] = []
   private var key = PlanKey()
@@ -17,14 +17,14 @@ struct Evaluator: ~Copyable {
   private var donatable: [Bool] = []
   private var outputNodes: [Unmanaged<Node>] = []
   private var scalars: [Scalar] = []
-  /// Nodes behind a `stopGradient` of the graph.
+  /// The inputs of the `stopGradient` nodes in the graph.
   private var detached: [Unmanaged<Node>] = []
-  /// For each node of `order` whether it keeps its inputs; empty where none does.
+  /// For each node of `order`, whether it keeps its inputs; empty if no node does.
   private var keepsEdges: [Bool] = []
-  /// Values to compute with the next plan although nothing that is asked for needs them.
+  /// Values to compute with the next plan although no requested value depends on them.
   private var attached: [(node: Node, scope: GradientScope?)] = []
   private var attachedLimit = 64
-  /// Results of operations that were reached, which are computed together with those that are asked for.
+  /// Results of visited operations with several results; they are computed together with the requested values.
   private var siblings: [Node] = []
 
   init(backend: any Device) {
@@ -32,24 +32,25 @@ struct Evaluator: ~Copyable {
     plans = PlanCache()
   }
 
-  /// Computes `node` with the next evaluation, whatever that is for; but as long as the gradient scope lasts in which
-  /// this is asked for, only with one inside of it: another thread's would cut the edges that gradients need.
+  /// Computes `node` with the next evaluation, whatever it evaluates. If `node` is attached inside a gradient scope,
+  /// only an evaluation inside the same scope computes it while the scope is open: an evaluation on another thread
+  /// would cut the edges that gradients need.
   mutating func attach(_ node: Node) {
     if attached.count >= attachedLimit {
-      // Values that nothing refers to any more are let go, or a loop that never evaluates would pile them up.
+      // Drop unreferenced values, so that a loop that never evaluates does not accumulate them.
       attached.removeAll { $0.node.isMaterialized || $0.node.handleCount.load(ordering: .acquiring) == 0 }
       attachedLimit = max(64, 2 * attached.count)
     }
     attached.append((node, GradientScope.current))
   }
 
-  /// What is computed with the next evaluation, if that may.
+  /// The attached nodes that a tensor still refers to.
   var attachedNodes: [Node] {
     attached.compactMap { $0.node.handleCount.load(ordering: .acquiring) > 0 ? $0.node : nil }
   }
 
-  /// Gives every root a value, and with them attached nodes. Where one of these may be what fails, the roots are
-  /// evaluated without them: an attached node has no value then, and reading it throws its error.
+  /// Computes all roots and, with them, the attached nodes. If an attached node may have caused a failure, the roots
+  /// are evaluated again without attached nodes. These then have no value, and reading one throws its error.
   mutating func evaluate(_ roots: [Node]) throws(DeviceError) {
     let extra = takeAttached()
     guard !extra.isEmpty else { return try evaluate(roots, with: []) }
@@ -83,14 +84,14 @@ struct Evaluator: ~Copyable {
         try run(plans.prepare(snapshot(), table, for: key, backend: backend))
       }
     } catch {
-      // The graph stays as it is; what was bound is let go.
+      // The graph stays unchanged; the bound buffers are released.
       begin()
       throw error
     }
     finish()
   }
 
-  /// The attached values that may be computed now.
+  /// Removes and returns the attached values that may be computed now.
   private mutating func takeAttached() -> [Node] {
     guard !attached.isEmpty else { return [] }
     let scope = GradientScope.current
@@ -115,9 +116,9 @@ struct Evaluator: ~Copyable {
     keepsEdges.removeAll(keepingCapacity: true)
   }
 
-  /// A value that a tensor refers to beside its `stopGradient` is meant to be differentiated on another way: images
-  /// that a discriminator is trained with, and then their generator. It keeps its graph, and that keeps its inputs'
-  /// memory.
+  /// Finds the nodes that keep their edges. If a tensor refers to the input of a `stopGradient`, that input will be
+  /// differentiated along another path: for example, generated images train a discriminator and then their generator.
+  /// The input keeps its graph, and the graph keeps the memory of its own inputs.
   private mutating func findDetached() {
     guard !detached.isEmpty else { return }
     detached.removeAll {
@@ -138,14 +139,14 @@ struct Evaluator: ~Copyable {
     }
   }
 
-  /// Appends what `root` depends on to `order`, inputs before their users, and counts edges.
+  /// Appends `root` and its dependencies to `order`, inputs before their users, and counts edges.
   private mutating func visit(_ root: Node) {
     guard root.mark != epoch else { return }
     enter(Unmanaged.passUnretained(root))
     while !stack.isEmpty {
       let (unmanaged, next) = stack[stack.count - 1]
       let (input, edge) = unmanaged._withUnsafeGuaranteedRef { node -> (Unmanaged<Node>?, Int32) in
-        // A node that stays pending needs its input again later: the edge does not count, so that the input is kept.
+        // A node that stays pending reads its input again later. Its edge is not counted, so that the input is kept.
         if !node.isMaterialized, next < node.inputCount { return (node.edge(next), node.staysPending ? 0 : 1) }
         node.position = Int32(truncatingIfNeeded: order.count)
         return (nil, 0)
@@ -182,10 +183,10 @@ struct Evaluator: ~Copyable {
     stack.append((node, 0))
   }
 
-  /// Writes the structure of `order` as words and collects inputs, numbers and outputs.
+  /// Writes the structure of `order` to the key and collects inputs, scalars and outputs.
   private mutating func writeKey() throws(DeviceError) {
     key.begin()
-    // Inside a gradient scope inputs are needed once more, to compute gradients from.
+    // Inside a gradient scope, gradients are computed from the inputs later.
     let mayDonate = GradientScope.current == nil
     for unmanaged in order {
       if let failure = unmanaged._withUnsafeGuaranteedRef({ bind($0, unmanaged, mayDonate) }) {
@@ -195,7 +196,7 @@ struct Evaluator: ~Copyable {
     key.finish()
   }
 
-  /// Writes one node to the key; returns why an input has no value.
+  /// Writes one node to the key; returns the failure of an input that has no value.
   private mutating func bind(
     _ node: Node, _ unmanaged: Unmanaged<Node>, _ mayDonate: Bool
   ) -> DeviceError? {
@@ -215,7 +216,7 @@ struct Evaluator: ~Copyable {
       key.append(node, isOutput: false, isInput: false)
       return nil
     }
-    // Someone outside of this evaluation still refers to the value: it has to be kept.
+    // A tensor or node outside of this evaluation refers to the value, so it must be stored.
     let isOutput =
       node.isRoot || node.handleCount.load(ordering: .acquiring) > 0
       || node.consumerCount.load(ordering: .relaxed) > node.edges
@@ -227,7 +228,7 @@ struct Evaluator: ~Copyable {
     return nil
   }
 
-  /// Starts a traversal of its own: no node is marked with the epoch it returns.
+  /// Starts a new traversal and returns its epoch, with which no node is marked yet.
   mutating func nextEpoch() -> UInt32 {
     epoch &+= 1
     return epoch
@@ -236,7 +237,7 @@ struct Evaluator: ~Copyable {
   /// The graph as plain data, for the planner.
   private func snapshot() -> GraphSnapshot {
     var result = GraphSnapshot()
-    // Outputs come in the same order as nodes.
+    // Outputs are in the same order as nodes.
     var outputs = outputNodes[...]
     for unmanaged in order {
       let isOutput = outputs.first?.toOpaque() == unmanaged.toOpaque()
@@ -300,7 +301,7 @@ struct Evaluator: ~Copyable {
     }
   }
 
-  /// A range that the integers of some inputs are in.
+  /// A range that contains the integers of all `sources`; `nil` if one of their ranges is unknown.
   private func numbers(of sources: [Int]) -> ClosedRange<Int>? {
     var result: ClosedRange<Int>?
     for source in sources {
@@ -310,7 +311,7 @@ struct Evaluator: ~Copyable {
     return result
   }
 
-  /// What the run computes from what.
+  /// Records which outputs the run computes from which inputs.
   private func record(_ entry: PlanCache.Entry) -> RunRecord {
     let record = RunRecord.empty(entry.dependencies, capacity: inputNodes.count + outputNodes.count)
     for (index, node) in inputNodes.enumerated() {
@@ -320,11 +321,11 @@ struct Evaluator: ~Copyable {
     return record
   }
 
-  /// Lets go of the evaluated graph, inputs first so that nothing is released recursively.
+  /// Releases the evaluated graph, inputs first so that nothing is released recursively.
   private mutating func finish() {
     let scope = GradientScope.current
-    // Inputs had values before: edges that they have belong to a scope, which may be another thread's. They come
-    // in the order of the nodes.
+    // Inputs had values before. If they still have edges, these belong to a gradient scope, which may be another
+    // thread's. `inputNodes` has the same order as `order`.
     var inputs = inputNodes[...]
     for (position, unmanaged) in order.enumerated() {
       if inputs.first?.toOpaque() == unmanaged.toOpaque() {
@@ -332,7 +333,7 @@ struct Evaluator: ~Copyable {
         continue
       }
       if !keepsEdges.isEmpty, keepsEdges[position] { continue }
-      // A node that is not kept but still has users elsewhere cannot exist: it became an output.
+      // No node without a stored value has users elsewhere: it would have become an output.
       unmanaged._withUnsafeGuaranteedRef { node in
         guard node.hasEdges, node.isRoot || !node.staysPending else { return }
         if let scope {

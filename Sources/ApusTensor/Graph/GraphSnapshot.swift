@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// A pending graph as plain data: what the planner works on.
+/// A pending graph as plain data, the input of the planner.
 struct GraphSnapshot {
   var nodes: [GraphNode] = []
   /// The outputs' nodes, in the order of the plan's outputs.
@@ -18,7 +18,7 @@ struct GraphSnapshot {
       isMaterialized: node.isMaterialized)
   }
 
-  /// Adds an operation on nodes that are there, or a value that is brought in.
+  /// Adds an operation on existing nodes, or a materialized value.
   mutating func append(
     _ op: Op, _ attributes: Attributes, _ type: TensorType, inputs: [Int], region: UInt32, isMaterialized: Bool
   ) {
@@ -48,7 +48,7 @@ struct GraphSnapshot {
     case .part:
       let index = attributes.integers[0]
       if case .ruledResults = nodes[inputs[0]].kind {
-        // The value of an input, under a rule of its own.
+        // A result with a custom gradient has the value of an input.
         result.inputs = [nodes[inputs[0]].inputs[index]]
         result.kind = .view([.reshape(type.shape)])
       } else {
@@ -58,7 +58,7 @@ struct GraphSnapshot {
     nodes.append(result)
   }
 
-  /// Adds the number in an entry of the scalar bank.
+  /// Adds a scalar that is read from an entry of the scalar bank.
   mutating func appendNumber(_ type: TensorType, slot: Int) {
     nodes.append(
       GraphNode(
@@ -73,20 +73,20 @@ struct GraphNode {
     case leaf(Int)
     case scalar(Int)
     case constant(Scalar)
-    /// The row-major numbers of the places of a shape.
+    /// The row-major index of each element of a shape.
     case index
     case elementwise(@Sendable (inout ProgramBuilder, GraphNode, [Int]) -> Int)
     case view([ViewTransform])
     case reduction(String)
     case step(StepLowering)
     case loop(LoopAttributes)
-    /// A step of the user's.
+    /// A user-defined operation.
     case custom(CustomCall)
-    /// A result of a loop, or of a user's operation.
+    /// One result of a loop or of a user-defined operation.
     case part(Int)
-    /// Several values under one rule.
+    /// Several values with one custom gradient rule.
     case ruledResults
-    /// Memory of a loop's body.
+    /// Scratch memory of a loop's body.
     case slab
   }
 
@@ -99,7 +99,7 @@ struct GraphNode {
   var inputTypes: [TensorType]
   var region: UInt32
   var kind: Kind = .leaf(-1)
-  /// Of a product whose factors are numbers of a narrower type than the one they are stored in: that type.
+  /// For a product whose factors have values of a narrower type than their storage type: the narrower type.
   var factorDtype: DType?
 
   var type: TensorType { TensorType(shape, dtype) }

@@ -1,19 +1,20 @@
 import ApusDevice
 
-/// Which indices of a graph have to be looked at while its plan runs, and which of its inputs would have to hold
-/// what numbers for none to be wrong.
+/// Finds the operations that must check their indices while the plan runs, and the ranges of input values that make all
+/// indices valid.
 struct IndexAnalysis {
-  /// A range that all numbers of an input have to be in.
+  /// A range that must contain all values of an input.
   struct Requirement {
     var input: Int
     var range: ClosedRange<Int>
   }
 
-  /// The operations whose indices may be wrong. What others read is in range, or the same as one of these reads.
+  /// The operations that must check their indices. Other indices are in range, or one of these operations checks the
+  /// same ones.
   private(set) var checking: Set<Int> = []
-  /// What suffices for all indices to be in range; `nil` where no property of the inputs does.
+  /// Conditions on the inputs that put all indices in range; `nil` if no such conditions exist.
   private(set) var requirements: [Requirement]? = []
-  /// For each output of integers the inputs that its numbers come from, where they are copies of such.
+  /// For each integer output that only copies input values: the inputs that it copies from.
   private(set) var sources: [(output: Int, inputs: [Int])] = []
 
   private let nodes: [GraphNode]
@@ -26,7 +27,7 @@ struct IndexAnalysis {
     }
   }
 
-  /// What is read: all numbers of `root`, or some of them.
+  /// A read of values of `root` as indices into an axis of `extent` elements.
   private struct Reading: Hashable {
     var root: Int
     var extent: Int
@@ -56,7 +57,7 @@ struct IndexAnalysis {
     }
   }
 
-  /// The node whose numbers those of `node` are among, and whether all of them are.
+  /// The node that the values of `node` are copied from, and whether all of its values occur in `node`.
   private func root(of node: Int) -> (node: Int, isWhole: Bool) {
     var (node, isWhole) = (node, true)
     while true {
@@ -73,7 +74,7 @@ struct IndexAnalysis {
     }
   }
 
-  /// What makes all numbers of `node` lie in `range`, or `nil`.
+  /// The requirements that put all values of `node` in `range`, or `nil` if none are known.
   private func require(_ node: Int, _ range: ClosedRange<Int>, depth: Int = 0) -> [Requirement]? {
     guard depth < 12 else { return nil }
     let found = nodes[node]
@@ -107,22 +108,22 @@ struct IndexAnalysis {
     return require(value, -Int(extent)...range.upperBound, depth: depth + 1)
   }
 
-  /// The inputs that hold all numbers of a node, or `nil`.
+  /// The inputs that contain all values of a node, or `nil`.
   private func inputs(behind node: Int) -> [Int]? {
     if case .leaf(let input) = nodes[root(of: node).node].kind { [input] } else { nil }
   }
 }
 
 extension GraphNode {
-  /// The indices that an operation reads.
+  /// How an operation uses its indices.
   struct IndexUse {
     var extent: Int
     var label: IndexLabel
-    /// Whether they have to ascend, and are not known to.
+    /// Whether the indices must ascend and are not known to do so.
     var mustAscend = false
   }
 
-  /// What is read of the indices, the second input; `nil` for other operations.
+  /// The use of the second input as indices; `nil` for operations without indices.
   fileprivate var indexUse: IndexUse? {
     let numbers = attributes
     switch op {
@@ -136,7 +137,7 @@ extension GraphNode {
     }
   }
 
-  /// Whether the node has its input's integers, with indices unchanged.
+  /// Whether the node copies integers without changing their values as indices.
   fileprivate var isIntegerCast: Bool {
     (op === Op.cast || op === Op.copy || op === Op.materialize) && (dtype == .int32 || dtype == .int64)
       && inputTypes[0].dtype.isInteger
@@ -157,7 +158,7 @@ extension LoopBody {
 }
 
 extension ViewTransform {
-  /// Whether all elements are still seen.
+  /// Whether the view contains every element of its base.
   fileprivate var keepsAll: Bool {
     switch self {
     case .broadcast(let shape): shape.elementCount > 0

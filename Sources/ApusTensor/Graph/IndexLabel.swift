@@ -1,18 +1,18 @@
 import ApusDevice
 import Synchronization
 
-/// What an operation that reads indices says of them beside its axis: the last of its integer attributes.
+/// Properties of the indices that an operation reads, encoded as the last of its integer attributes.
 package struct IndexLabel: Hashable, Sendable {
   private static let names = Mutex<(list: [String], numbers: [String: Int])>(([], [:]))
 
-  /// The bits: a number for the name, then the flags.
+  /// The encoding: a number for the name, shifted left past the three flag bits.
   let word: Int
 
   /// - Parameters:
   ///   - operation: The layer or operation that errors name, as the user wrote it.
-  ///   - countsFromEnd: Whether indices below zero had the extent added.
-  ///   - isKnown: Whether all are in range by the way they are made.
-  ///   - ascends: Whether they ascend by the way they are made.
+  ///   - countsFromEnd: Whether the extent was added to negative indices.
+  ///   - isKnown: Whether all indices are in range by construction.
+  ///   - ascends: Whether the indices ascend by construction.
   package init(_ operation: String, countsFromEnd: Bool = false, isKnown: Bool = false, ascends: Bool = false) {
     let number = Self.names.withLock { names in
       if let number = names.numbers[operation] { return number }
@@ -30,19 +30,19 @@ package struct IndexLabel: Hashable, Sendable {
   var isKnown: Bool { word & 2 != 0 }
   var ascends: Bool { word & 4 != 0 }
 
-  /// What a step is told, for indices of a shape.
+  /// The description of the indices for a step; `shape` is the shape of the index tensor.
   func indexing(_ shape: Shape) -> Indexing {
     Indexing(operation: operation, shape: shape, countsFromEnd: countsFromEnd, isKnown: isKnown)
   }
 }
 
 extension Attributes {
-  /// What the operation says of its indices.
+  /// The properties of the operation's indices.
   var indexLabel: IndexLabel { IndexLabel(word: integers[integers.count - 1]) }
 }
 
 extension Step {
-  /// The step where others of the plan have looked at its indices.
+  /// The same step without index checks.
   func withKnownIndices() -> Step {
     switch self {
     case .gather(var step):

@@ -1,13 +1,13 @@
 import ApusDevice
 
-/// What a loop does each time, as plain data: a graph whose first entries are parameters, namely what is carried, the
-/// elements of sequences, and values from outside that are the same each time.
+/// The body of a loop as plain data: a graph whose first entries are parameters. These are the carried values, the
+/// elements of sequences, and the invariants (outside values that are the same in each iteration).
 final class LoopBody: Sendable {
   struct Entry: Sendable {
     var op: Op
     var attributes: Attributes
     var type: TensorType
-    /// The places of its inputs among the entries.
+    /// The entry indices of its inputs.
     var inputs: [Int]
     var region: UInt32
   }
@@ -16,11 +16,11 @@ final class LoopBody: Sendable {
   let carriedCount: Int
   let sequenceCount: Int
   let invariantCount: Int
-  /// The places of the results: what is carried on, then the outputs.
+  /// The entry indices of the results: the next carried values, then the outputs.
   let results: [Int]
   let count: Int
   let isReversed: Bool
-  /// The body in a plan's key.
+  /// The encoding of the body in a plan's key.
   let words: [UInt64]
 
   var parameterCount: Int { carriedCount + sequenceCount + invariantCount }
@@ -48,7 +48,7 @@ final class LoopBody: Sendable {
     self.words = words + results.map { UInt64($0) }
   }
 
-  /// Runs the body once, on other tensors in the place of its parameters.
+  /// Builds one iteration of the body, with other tensors as its parameters.
   func callAsFunction(_ parameters: [Tensor]) -> [Tensor] {
     var nodes = parameters.map(\.node)
     for entry in entries.dropFirst(parameters.count) {
@@ -66,8 +66,8 @@ final class LoopBody: Sendable {
   }
 }
 
-/// A loop and its results: what was carried in the end, the outputs of all times, and what was carried at the
-/// beginning of each time.
+/// A loop and its results: the final carried values, the outputs of all iterations, and the carried values at the start
+/// of each iteration.
 final class LoopAttributes: Sendable {
   let body: LoopBody
   let results: ResultList
@@ -82,16 +82,16 @@ final class LoopAttributes: Sendable {
 }
 
 extension Op {
-  /// A parameter of a body that is being written down. It never has a value.
+  /// A parameter of a loop body during capture. It never has a value.
   static let placeholder: Op = Op(
     name: "parameter", shape: { _, _ throws(ShapeError) in TensorType(Shape(), .float32) },
     gradient: .notDifferentiable, lower: .leaf)
 }
 
 extension LoopBody {
-  /// Writes down what `body` builds from parameters of the given types.
+  /// Captures the graph that `body` builds from parameters of the given types.
   ///
-  /// - Returns: the body, and the nodes from outside that it depends on.
+  /// - Returns: the body, and the outside nodes that it depends on.
   static func capture(
     carried: [TensorType], elements: [TensorType], count: Int, isReversed: Bool, device: ComputeDevice,
     _ body: (_ carried: [Tensor], _ elements: [Tensor]) -> (carried: [Tensor], outputs: [Tensor])?
@@ -108,7 +108,7 @@ extension LoopBody {
       roots, carriedCount: carried.count, sequenceCount: elements.count, count: count, isReversed: isReversed)
   }
 
-  /// Writes down how a tensor was made of others, all built before it.
+  /// Captures how a tensor was computed from other tensors, all of them created before it.
   ///
   /// - Returns: a body that runs once, whose one output is the tensor, and the other nodes that it depends on.
   static func capture(_ result: Tensor, from inputs: [Tensor]) -> (body: LoopBody, invariants: [Node]) {
@@ -117,10 +117,10 @@ extension LoopBody {
   }
 }
 
-/// Finds what of a graph depends on parameters, and what it takes from outside.
+/// Finds the nodes of a graph that depend on parameters, and the outside nodes that they read.
 private struct Capture {
   private let placeholders: [Node]
-  /// What is older than all placeholders depends on none.
+  /// The serial of the oldest placeholder. Older nodes depend on no placeholder.
   private let firstSerial: UInt64
   /// Nodes that depend on parameters, inputs first.
   private var order: [Node] = []
@@ -162,7 +162,7 @@ private struct Capture {
     }
   }
 
-  /// Takes a node from outside into the body: numbers that never change as they are, all others as parameters.
+  /// Adds an outside node to the body: constants are copied, all other nodes become parameters.
   private mutating func take(_ node: Node) {
     guard isInvariant.insert(ObjectIdentifier(node)).inserted else { return }
     if node.op === Op.constant, !node.isMaterialized { order.append(node) } else { invariants.append(node) }

@@ -1,15 +1,15 @@
 import ApusDevice
 
-/// Emits the steps of ordered groups and gives every value a place: an input or output buffer, a donated
-/// input, or a stretch of a slab that is free at that time.
+/// Emits the steps of ordered groups and assigns storage to every value: an input or output buffer, a donated input, or
+/// a range of a slab that is free at that step.
 struct MemoryPlanner {
   private let planner: Planner
-  /// The inputs that the first outputs take the place of, in the body of a loop.
+  /// In the body of a loop, the inputs whose buffers the first outputs overwrite.
   private let carriedInputs: [Int]
-  /// Outputs that cannot be computed where they belong, and are copied there at the end.
+  /// Outputs that cannot be computed in their final buffer and are copied to it at the end.
   private var late: [(node: Int, output: Int)] = []
   private var result = Plan()
-  /// The plan's value of a node.
+  /// The index of a node's value in the plan.
   private var valueOf: [Int: Int] = [:]
   private var lastUse: [Int: Int] = [:]
   private var slabs: [Slab] = []
@@ -55,11 +55,11 @@ struct MemoryPlanner {
 
   // MARK: - Outputs
 
-  /// Outputs take over donated inputs of their type that are read for the last time before the step that writes
-  /// the output, or by that step in the same places.
+  /// Places each output in a donated input of its type, if the last read of that input comes before the step that
+  /// writes the output, or is made by that step at the same element positions.
   ///
-  /// - Parameter checkedStepCount: The steps that may end the run with a wrong index, and those ahead of them, take
-  ///   nothing over: a run that fails leaves all inputs as they were.
+  /// - Parameter checkedStepCount: The number of leading steps whose outputs take no donated inputs: all steps up to
+  ///   the last one that may fail on an invalid index. A failed run must leave all inputs unchanged.
   private mutating func placeOutputs(_ steps: [Step], checkedStepCount: Int) {
     var donors = Donors(planner, lastUse: lastUse)
     let writer = Dictionary(
@@ -89,8 +89,8 @@ struct MemoryPlanner {
     }
   }
 
-  /// An output of a loop's body that takes the place of an input: at once where that is read for the last time, else
-  /// at the end.
+  /// Places an output of a loop's body that overwrites an input: directly if the input is no longer read, else by a
+  /// copy at the end.
   private mutating func placeCarried(
     _ node: Int, output: Int, writtenAt position: Int, _ reads: StepReads, end: Int
   ) {
@@ -116,7 +116,7 @@ struct MemoryPlanner {
     }
   }
 
-  /// Copies a value of the plan, unless both lie in one place.
+  /// Copies a value of the plan, unless source and target share storage.
   private mutating func copy(_ source: Int, to target: Int) {
     let value = result.values[source]
     if value.storage == result.values[target].storage { return }
@@ -139,7 +139,7 @@ struct MemoryPlanner {
   private struct Donors {
     private var free: Set<Int> = []
     private let lastUse: [Int: Int]
-    /// By type, the one that is not needed for longest at the end.
+    /// The donors of each type, in descending order of their last use.
     private var byType: [TensorType: [Int]] = [:]
 
     init(_ planner: Planner, lastUse: [Int: Int]) {
@@ -156,7 +156,7 @@ struct MemoryPlanner {
 
     mutating func take(_ input: Int) { free.remove(input) }
 
-    /// A free input of `type` that is not read from step `position` on.
+    /// A free input of `type` that neither step `position` nor a later step reads.
     mutating func unused(_ type: TensorType, before position: Int) -> Int? {
       while let candidate = byType[type]?.last {
         if free.contains(candidate) { return lastUse[candidate] ?? -1 < position ? candidate : nil }
@@ -166,11 +166,11 @@ struct MemoryPlanner {
     }
   }
 
-  /// What a step reads, to find what it may overwrite.
+  /// The reads of a step, to find the values that it may overwrite.
   private struct StepReads {
     private let bindings: [Binding]
     private let coreReads: Set<Int>
-    /// What a step that writes parts of it takes over.
+    /// The base of a row write, whose buffer the result may reuse.
     private var base: Int?
     /// The bindings that read a value, and the one that writes it.
     private var readers: [Int: Set<Int>] = [:]
@@ -186,7 +186,8 @@ struct MemoryPlanner {
       }
     }
 
-    /// The values that only the program that writes `node` reads, each element before it writes the same one.
+    /// The values that only the program that writes `node` reads. The program reads each of their elements before it
+    /// writes the element at the same position.
     func overwritable(by node: Int) -> [Int] {
       if let base { return [base] }
       guard let index = writer[node], let result = bindings[index].results.first(where: { $0.value == node })
@@ -204,7 +205,7 @@ struct MemoryPlanner {
 
   // MARK: - Scratch
 
-  /// Memory of which parts are in use. Free stretches are kept in order.
+  /// A memory block that scratch values share. Free ranges are sorted by offset.
   private struct Slab {
     var byteCount = 0
     var free: [Range<Int>] = []
@@ -219,7 +220,7 @@ struct MemoryPlanner {
     return max((byteCount(node) + alignment - 1) / alignment * alignment, alignment)
   }
 
-  /// Best fit among free stretches, else the end of a slab, else a new slab.
+  /// Places a value in the best-fitting free range, else at the end of a slab, else in a new slab.
   private mutating func placeScratch(_ node: Int, at position: Int) {
     let size = alignedByteCount(node)
     var best: (slab: Int, index: Int, waste: Int)?

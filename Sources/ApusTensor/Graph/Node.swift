@@ -3,41 +3,41 @@ import Synchronization
 
 /// A node of the lazy graph: an operation on other nodes, or a materialized value.
 ///
-/// `op`, `shape`, `dtype` and `attributes` never change. Edges, buffer and scratch fields are read and written
-/// under the evaluation lock of the node's device alone, or while only one thread knows the node.
+/// `op`, `shape`, `dtype` and `attributes` never change. Edges, buffer and scratch fields are read and written only
+/// under the evaluation lock of the node's device, or while only one thread has access to the node.
 final class Node: @unchecked Sendable {
-  // Operations and devices live as long as the process: they are not counted.
+  // Operations and devices live as long as the process, so references to them are not counted.
   let opReference: Unmanaged<Op>
   let deviceReference: Unmanaged<ComputeDevice>
   private let packedShape: PackedShape
   let dtype: DType
   let attributes: Attributes
-  /// Whether the node is a number that may differ from run to run.
+  /// Whether the node is a scalar whose value may differ from run to run.
   let isNumber: Bool
-  /// Whether the node has no value of its own but several results.
+  /// Whether the node has several results instead of a value.
   let hasParts: Bool
   /// Nodes of different checkpointed regions are never merged; 0 is outside of all.
   let region: UInt32
-  /// Nodes in the order they were made: a node depends on earlier ones only.
+  /// The creation order: a node depends only on nodes with smaller serials.
   let serial: UInt64
 
   private static let count = Atomic<UInt64>(0)
 
-  // Inputs, owned: retained and released by hand, so that traversals do not count references.
+  // Owned inputs. They are retained and released manually, so that traversals do not count references.
   private var first: Unmanaged<Node>?
   private var second: Unmanaged<Node>?
   private var third: Unmanaged<Node>?
   private var others: [Unmanaged<Node>]
 
-  /// The value, once there is one.
+  /// The value, if it is materialized.
   var buffer: Buffer?
-  /// Whether an evaluation has taken over the memory of the value.
+  /// Whether an evaluation has reused the memory of the value.
   var isConsumed = false
-  /// The run that computed the value, and which of its outputs it was; `nil` for what was brought in.
+  /// The run that computed the value, and the index of the output in that run; `nil` for uploaded values.
   var origin: RunRecord.Output?
-  /// On the heap, since hardly any node has some.
+  /// Rare properties. They are on the heap because few nodes have any.
   private var notes: NodeNotes?
-  /// Why there is no value: an upload that failed, reported when the value is used.
+  /// Why there is no value, for example a failed upload; reported when the value is used.
   var failure: DeviceError? {
     get { notes?.failure }
     set {
@@ -48,7 +48,7 @@ final class Node: @unchecked Sendable {
   }
   /// Whether computing or uploading the value failed. Stored, since traversals read it for every node.
   private(set) var hasFailed = false
-  /// A range that all numbers of the value are in, where the host knows one.
+  /// A range that contains all integers of the value, if the host knows one.
   var numbers: ClosedRange<Int>? {
     get { notes?.numbers }
     set {
@@ -57,19 +57,19 @@ final class Node: @unchecked Sendable {
     }
   }
 
-  /// Tensors that refer to the node.
+  /// The number of tensors that refer to the node.
   let handleCount = Atomic<Int32>(0)
-  /// Edges from pending nodes to this one.
+  /// The number of edges from pending nodes to this one.
   let consumerCount = Atomic<Int32>(0)
 
-  // Scratch of one traversal.
+  // Scratch fields of one traversal.
   var mark: UInt32 = 0
   var position: Int32 = 0
   /// How many nodes of the evaluation read the value.
   var edges: Int32 = 0
-  /// Whether the evaluation is for this value, which is kept whatever else reads it.
+  /// Whether this value was requested; it is then stored, whatever else reads it.
   var isRoot = false
-  /// Whether the node is left without a value, although a tensor refers to it: `isRearrangement`.
+  /// Whether the node stays without a value although a tensor refers to it; see `isRearrangement`.
   var staysPending = false
 
   init(
@@ -97,7 +97,7 @@ final class Node: @unchecked Sendable {
     return .passRetained(node)
   }
 
-  /// A materialized value.
+  /// Creates a node with a materialized value.
   init(buffer: Buffer?, failure: DeviceError? = nil, type: TensorType, device: ComputeDevice) {
     opReference = .passUnretained(.leaf)
     deviceReference = .passUnretained(device)
@@ -138,7 +138,7 @@ final class Node: @unchecked Sendable {
   var op: Op { opReference.takeUnretainedValue() }
   var device: ComputeDevice { deviceReference.takeUnretainedValue() }
 
-  /// Whether the node has a value, and so is an input of whatever uses it.
+  /// Whether the node has a value, or failed to get one. Evaluations then treat it as an input.
   @inline(__always) var isMaterialized: Bool { buffer != nil || hasFailed }
 
   var hasEdges: Bool { first != nil }
@@ -146,7 +146,7 @@ final class Node: @unchecked Sendable {
   /// The first input, without counting a reference.
   var firstEdge: Unmanaged<Node>? { first }
 
-  /// Whether the node is a value that gradients do not flow through, by the user's own wish.
+  /// Whether the node is a `stopGradient` that the user requested.
   @inline(__always) var isDetaching: Bool {
     guard UInt(bitPattern: opReference.toOpaque()) == Node.detaching else { return false }
     if case .none = attributes { return true }
@@ -154,15 +154,15 @@ final class Node: @unchecked Sendable {
   }
   private static let detaching = UInt(bitPattern: Unmanaged.passUnretained(Op.stopGradient).toOpaque())
 
-  /// Whether the node is another order of all elements of a value that is there: what reads it can read that, and a
-  /// copy is only made where one is asked for.
+  /// Whether the node is a view of all elements of a materialized value. Its users can read that value directly; a copy
+  /// is made only on request.
   var isRearrangement: Bool {
     guard op.isView, let first else { return false }
     return first._withUnsafeGuaranteedRef { $0.buffer != nil && $0.shape.elementCount == shape.elementCount }
   }
 
-  /// Lets go of the inputs. What they alone held is released without recursion: a chain of a million
-  /// pending nodes would overflow the stack if each released the next.
+  /// Releases the inputs. Nodes that only the inputs keep alive are released without recursion, because recursive
+  /// release of a chain of a million pending nodes would overflow the stack.
   func cutEdges() {
     guard let first else { return }
     let (second, third, others) = (second, third, others)
@@ -170,7 +170,7 @@ final class Node: @unchecked Sendable {
     self.second = nil
     self.third = nil
     if !others.isEmpty { self.others = [] }
-    // In a step, inputs live on or have been cut before: no list is needed.
+    // In a training step, inputs stay alive or have been cut before, so the pending lists stay empty.
     Node.disconnect(first)
     if let second { Node.disconnect(second) }
     if let third { Node.disconnect(third) }
@@ -183,10 +183,10 @@ final class Node: @unchecked Sendable {
     while let next = pending.popLast() { disconnect(next, &pending) }
   }
 
-  /// Gives up one edge; the edges of a node that dies with it go to `pending`.
+  /// Releases one edge. If this was the last reference to the node, its edges are moved to `pending`.
   private static func disconnect(_ edge: Unmanaged<Node>, _ pending: inout [Unmanaged<Node>]) {
     edge._withUnsafeGuaranteedRef { _ = $0.consumerCount.subtract(1, ordering: .relaxed) }
-    // The edges of a node that is referred to elsewhere are not looked at: an evaluation may be cutting them.
+    // The edges of a node with other references are not read: an evaluation may be cutting them.
     var node = edge.takeRetainedValue()
     if isKnownUniquelyReferenced(&node) { node.moveInputs(to: &pending) }
   }

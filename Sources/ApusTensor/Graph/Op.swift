@@ -1,18 +1,17 @@
 import ApusDevice
 import Synchronization
 
-/// A primitive operation: its name, shape rule, gradient rule and lowering. There is one static
-/// instance for each operation, declared beside the methods that build it; nodes refer to it by
-/// identity.
+/// A primitive operation: its name, shape rule, gradient rule and lowering. Each operation has one static instance,
+/// declared next to the methods that build it; nodes refer to it by identity.
 final class Op: Sendable {
   /// A small number that identifies the operation in plan keys.
   let id: UInt16
   let name: String
-  /// Checks the inputs and gives the type of the result.
+  /// Checks the inputs and returns the type of the result.
   let shape: @Sendable (borrowing OpInputs, Attributes) throws(ShapeError) -> TensorType
   let gradient: GradientRule
   let lower: Lowering
-  /// Whether there are several results, which are parts of a node.
+  /// Whether there are several results, each of which is a `part` node.
   let hasParts: Bool
   /// Whether the result is another layout of the input's elements.
   let isView: Bool
@@ -44,14 +43,14 @@ public struct TensorType: Hashable, Sendable {
   /// The element type.
   public var dtype: DType
 
-  /// A type from its parts.
+  /// Creates a type from its components.
   public init(_ shape: Shape, _ dtype: DType) {
     self.shape = shape
     self.dtype = dtype
   }
 }
 
-/// The inputs of an operation: up to three are held in line.
+/// The inputs of an operation; up to three are stored inline.
 struct OpInputs: ~Copyable {
   var first: Node?
   var second: Node?
@@ -79,7 +78,7 @@ struct OpInputs: ~Copyable {
     return 3 + others.count
   }
 
-  /// The shape of input `index`; reading it this way counts no reference.
+  /// The shape of input `index`, without counting a reference.
   @inline(__always) func shape(_ index: Int) -> Shape {
     switch index {
     case 0: first.unsafelyUnwrapped.shape
@@ -140,7 +139,7 @@ final class ShapeBox: Sendable {
   init(_ shape: Shape) { packed = PackedShape(shape) }
 }
 
-// An operation reads the kind of attributes that its method gives it; another kind is a mistake in the operation.
+// An operation reads the kind of attributes that its method sets; another kind is a bug in the operation.
 extension Attributes {
   var integers: [Int] {
     guard case .integers(let values) = self else { fatalError("an operation reads integers of attributes \(self)") }
@@ -175,51 +174,51 @@ enum Lowering: Sendable {
 
   /// A materialized value, an input of the plan.
   case leaf
-  /// A number that may differ from run to run.
+  /// A scalar whose value may differ from run to run.
   case scalar
-  /// A number that is part of the plan.
+  /// A scalar whose value is part of the plan.
   case constant
-  /// The row-major numbers of the places of a shape, which no memory holds.
+  /// The row-major index of each element of a shape; it is never stored in memory.
   case index
-  /// Instructions: registers of the inputs in, register of the result out.
+  /// Emits instructions: receives the registers of the inputs, returns the register of the result.
   case elementwise(@Sendable (inout ProgramBuilder, GraphNode, [Int]) -> Int)
   /// Another layout of the same elements.
   case view(@Sendable (GraphNode) -> ViewTransform)
-  /// The reduced axes are the integer attributes.
+  /// The integer attributes are the keep-axes flag and the reduced axes.
   case reduction(Reducer)
-  /// A step of its own, with an optional epilogue.
+  /// A separate step with an optional epilogue.
   case step(StepLowering)
   /// A step that runs a graph many times; it has several results.
   case loop
-  /// The values of the first inputs, under one rule.
+  /// The values of the first inputs, with one custom gradient rule.
   case ruledResults
-  /// A step of the user's with several results.
+  /// A user-defined step with several results.
   case custom
-  /// A result of an operation that has several.
+  /// One result of an operation that has several.
   case part
 }
 
-/// The lowering of an operation that is a step of its own.
+/// The lowering of an operation that becomes a separate step.
 struct StepLowering: Sendable {
   /// Whether input `index` may be read with the layout; otherwise it is copied first.
   var accepts: @Sendable (_ index: Int, _ layout: Layout) -> Bool = { _, layout in layout.isIdentity }
-  /// Whether input `index` is taken from the scalar bank where it is a number.
+  /// Whether the step reads input `index` from the scalar bank if it is a scalar.
   var readsNumber: @Sendable (_ node: GraphNode, _ index: Int) -> Bool = { _, _ in false }
   /// The shape of the epilogue's domain, or `nil` when the step takes no epilogue.
   var epilogueDomain: (@Sendable (GraphNode) -> Shape)?
-  /// The step, from the operands of the inputs and the place of the result.
+  /// Builds the step from the operands of the inputs and the result.
   var build: @Sendable (GraphNode, StepOperands) -> Step
 }
 
-/// What a step of its own is built from.
+/// The operands from which a separate step is built.
 struct StepOperands {
   var inputs: [Operand]
-  /// Scalar bank entries of inputs that are numbers (parallel to `inputs`, −1 elsewhere).
+  /// The scalar bank entries of scalar inputs (parallel to `inputs`, −1 for other inputs).
   var scalars: [Int]
   /// The element types of the inputs.
   var dtypes: [DType]
-  /// Present where `epilogueDomain` is.
+  /// Present if the lowering has an `epilogueDomain`.
   var epilogue: Epilogue?
-  /// The value that holds the result where there is no epilogue.
+  /// The value that holds the result if there is no epilogue.
   var result: Int
 }

@@ -1,30 +1,30 @@
 import ApusDevice
 
-/// An operation of a graph that had no value yet when it was listed.
+/// An operation of a graph that was not evaluated yet when it was listed.
 public struct PendingOperation: Sendable {
   /// The operation's name, for example `matmul`.
   public let name: String
-  /// What it works on, in order.
+  /// The operands, in order.
   public let inputs: [Tensor]
-  /// What it gives.
+  /// The result.
   public let result: Tensor
-  /// The operation itself, where `result` is one of several: once it is computed, the result does not know it any
-  /// more.
+  /// The node of the operation, if `result` is one of several results. After evaluation, the result no longer refers to
+  /// it.
   private let whole: Node?
 
-  /// How far the results of two right implementations may lie apart.
+  /// How far the results of two correct implementations may differ.
   public enum Precision: Hashable, Sendable {
-    /// Not at all: values are moved, compared or chosen.
+    /// Not at all: the operation moves, compares or selects values.
     case exact
-    /// By the rounding of a function of single elements.
+    /// By the rounding of an elementwise function.
     case elementwise
-    /// By the rounding of sums, in any order, of this many terms.
+    /// By the rounding of sums of `termCount` terms, in any order.
     case sum(termCount: Int)
-    /// By the rounding of sums of about so many terms, some of which cancel: in proportion to the largest element.
+    /// By the rounding of sums of about `termCount` terms, some of which cancel: relative to the largest element.
     case composed(termCount: Int)
   }
 
-  /// The bound that the kind of the operation allows.
+  /// The allowed difference for this kind of operation.
   public var precision: Precision {
     let count = max(1, result.elementCount)
     switch result.node.op.lower {
@@ -34,28 +34,28 @@ public struct PendingOperation: Sendable {
       guard [.row(.sum), .row(.product), .squaresOfCentered].contains(reducer) else { return .exact }
       return .sum(termCount: max(1, inputs[0].elementCount / count))
     case .part, .loop, .ruledResults, .custom:
-      // A loop adds up as often as it runs; an element depends on all that went in.
+      // A loop accumulates over its iterations; each element may depend on all inputs.
       return .sum(termCount: max(1, inputs.reduce(0) { $0 + $1.elementCount }))
     case .step where [Op.recurrent, .recurrentGradient, .attentionGradient].contains { $0 === result.node.op }:
       return .composed(termCount: max(1, inputs.reduce(0) { $0 + $1.elementCount }))
     case .step:
       guard result.dtype.isFloatingPoint else { return .exact }
       guard inputs.count > 1 else { return .sum(termCount: max(1, inputs.first?.elementCount ?? 1)) }
-      // The terms of a matrix product: √(m·k · k·n / m·n). Of other steps about as many.
+      // A matrix product has k = √(m·k · k·n / m·n) terms. Other steps have about as many terms.
       let factors = inputs.prefix(2).reduce(1.0) { $0 * Double(max(1, $1.elementCount)) }
       return .sum(termCount: max(1, Int((factors / Double(count)).squareRoot())))
     }
   }
 
-  /// The operation once more, alone, on any device.
-  /// - Parameter inputs: others of the same shapes and types, on `device`.
+  /// Builds the operation again, alone, on any device.
+  /// - Parameter inputs: replacements of the same shapes and types, on `device`.
   public func repeated(on device: ComputeDevice, with inputs: [Tensor]) -> Tensor {
     func copy(_ node: Node, _ inputs: [Node]) -> Node {
       Node(
         op: node.op, inputs: OpInputs(list: inputs), attributes: node.attributes.renewed(),
         type: TensorType(node.shape, node.dtype), device: .passUnretained(device))
     }
-    // Steps may take numbers from the plan's scalars, and only from there.
+    // Some steps read scalars only from the plan's scalar bank.
     let nodes = zip(self.inputs, inputs).map { original, input in
       original.node.op === Op.scalar ? copy(original.node, []) : input.node
     }
@@ -67,7 +67,7 @@ public struct PendingOperation: Sendable {
 
 /// The pending operations that `tensors` depend on, inputs first.
 ///
-/// Holding them makes every intermediate value an output of the next evaluation, which is how two devices are
+/// While the list is held, every intermediate value is an output of the next evaluation. This allows two devices to be
 /// compared operation by operation.
 public func pendingOperations(of tensors: [Tensor]) -> [PendingOperation] {
   var result: [PendingOperation] = []
@@ -87,7 +87,7 @@ private func list(_ root: Node, _ seen: inout Set<ObjectIdentifier>, _ result: i
       if seen.insert(ObjectIdentifier(input)).inserted { stack.append((input, 0)) }
     } else {
       stack.removeLast()
-      // An operation with several results is listed once for each that there is.
+      // An operation with several results is listed once for each result in the graph.
       if !node.isMaterialized, !node.hasParts { result.append(PendingOperation(node)) }
     }
   }
@@ -103,7 +103,7 @@ extension PendingOperation {
   }
 }
 
-/// Tells values apart without comparing their elements.
+/// Identifies a value without comparing elements.
 public struct TensorIdentity: Hashable, Sendable {
   private let node: ObjectIdentifier
 
@@ -111,6 +111,6 @@ public struct TensorIdentity: Hashable, Sendable {
 }
 
 extension Tensor {
-  /// Equal for tensors that are the same value, for as long as one of them lives.
+  /// Equal for tensors that share one value, as long as one of them is alive.
   public var identity: TensorIdentity { TensorIdentity(node) }
 }

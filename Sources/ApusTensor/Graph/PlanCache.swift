@@ -1,13 +1,13 @@
 import ApusDevice
 
-/// Prepared plans by their keys. At most `capacity` are kept; the one unused for longest goes first.
+/// A cache of at most `capacity` prepared plans; it evicts the least recently used plan.
 struct PlanCache: ~Copyable {
   final class Entry {
     let executable: any Executable
     let outputs: [Plan.Output]
     let stepCount: Int
     let indices: IndexAnalysis
-    /// Whether `indices` has requirements or sources to look at in each run: hardly any plan does.
+    /// Whether `indices` has requirements or sources to check in each run; few plans have.
     let hasIndices: Bool
     let dependencies: DependencyTable
     var lastUse: UInt64 = 0

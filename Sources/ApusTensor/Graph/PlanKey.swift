@@ -1,7 +1,7 @@
 import ApusDevice
 
-/// The identity of a graph as a list of words: structure, shapes, element types, which values are
-/// wanted and which inputs may be overwritten. Numbers that change from run to run are not in it.
+/// The identity of a graph as a list of words: structure, shapes, element types, requested values and inputs that may
+/// be overwritten. Scalars that change from run to run are not part of it.
 struct PlanKey: Hashable, Sendable {
   private(set) var words: [UInt64] = []
   private var digest: UInt64 = 0
@@ -11,7 +11,7 @@ struct PlanKey: Hashable, Sendable {
     regions.removeAll(keepingCapacity: true)
   }
 
-  /// Regions in order of appearance: their numbers differ from step to step, their pattern does not.
+  /// Regions in order of appearance. Their numbers differ between training steps, but their pattern does not.
   private var regions: [UInt32] = []
 
   mutating func append(_ node: Node, isOutput: Bool, isInput: Bool) {
@@ -55,7 +55,7 @@ struct PlanKey: Hashable, Sendable {
 }
 
 extension Attributes {
-  /// Writes the attributes so that different ones give different words.
+  /// Appends words that encode the attributes; different attributes have different words.
   func append(to words: inout [UInt64]) {
     switch self {
     case .none: break
@@ -69,7 +69,7 @@ extension Attributes {
     case .number(.integer(let value)): words.append(UInt64(bitPattern: value))
     case .convolution(let box): box.append(to: &words)
     case .pooling(let box): box.append(to: &words)
-    // The rule has done its part when the graph was differentiated; each step brings a new one.
+    // The gradient rule is not used after differentiation, and each training step creates a new one.
     case .ruled, .ruledResults: break
     case .loop(let loop): words += loop.body.words
     case .custom(let call): words += call.words

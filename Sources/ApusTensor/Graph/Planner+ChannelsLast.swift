@@ -1,9 +1,9 @@
 import ApusDevice
 
 extension Planner {
-  /// Gives convolutions their images with channels last, where the device wants them so, and lets what is computed of
-  /// the results stay in that order: elementwise operations, reductions and pooling. What other operations and outputs
-  /// ask for is a transposed view, which is a copy at the edges.
+  /// Converts the images of convolutions to channels-last order where the device prefers it, and keeps that order in
+  /// elementwise operations, reductions and pooling. Other operations and outputs read a transposed view, which is a
+  /// copy at the boundary.
   mutating func orderChannels() {
     guard nodes.indices.contains(where: { preference(of: $0).place != .nowhere }) else { return }
     indexUsers()
@@ -18,24 +18,24 @@ extension Planner {
     }
   }
 
-  /// What is known with channels last.
+  /// The nodes that are available in channels-last order.
   private struct ChannelOrder {
-    /// The nodes that hold the same elements as others with channels last.
+    /// For each converted node, the node that holds its elements in channels-last order.
     var holders: [Int: Int] = [:]
-    /// Views of other nodes with channels last.
+    /// For each other node, its channels-last view.
     var views: [Int: Int] = [:]
   }
 
   /// `[0, 2, 3, …, 1]`.
   private static func channelsLast(_ rank: Int) -> [Int] { [0] + Array(2..<rank) + [1] }
-  /// `[0, rank − 1, 1, 2, …]`, which undoes it.
+  /// `[0, rank − 1, 1, 2, …]`, the inverse permutation.
   private static func channelsFirst(_ rank: Int) -> [Int] { [0, rank - 1] + Array(1..<rank - 1) }
 
   private func reordered(_ shape: Shape) -> Shape {
     Shape(Planner.channelsLast(shape.rank).map { shape[$0] })
   }
 
-  /// The elements of a node, spread over `shape`, with channels last.
+  /// A node with the elements of `node`, broadcast to `shape`, in channels-last order.
   private mutating func withChannelsLast(_ node: Int, over shape: Shape, _ order: inout ChannelOrder) -> Int {
     if let holder = order.holders[node], nodes[node].shape.rank == shape.rank { return holder }
     if isUniform(node) { return node }
@@ -52,7 +52,7 @@ extension Planner {
     return index
   }
 
-  /// Makes a node a view of what holds its elements with channels last.
+  /// Appends `node` and makes node `index` a channels-first view of it.
   private mutating func replace(_ index: Int, by node: GraphNode, _ order: inout ChannelOrder) {
     let holder = append(node)
     order.holders[index] = holder
@@ -71,7 +71,7 @@ extension Planner {
       if !haveChannelsLast, preference.place == .givenImages { return }
       if !haveChannelsLast, preference.place == .sequences, !leadsToConvolution(index) { return }
       let isMixed = preference.readsChannelsFirst && order.holders[node.inputs[0]] == nil
-      // What is not held or kept in that order is as well read and written in its own.
+      // If no input and no user has channels-last order, the convolution stays channels-first.
       if isMixed, box.pass == .output, !users[index].contains(where: { canKeepOrder($0) }) { return }
       if isMixed, box.pass == .weightGradient, order.holders[node.inputs[1]] == nil { return }
       for image in images where image != 0 || !isMixed {
@@ -98,13 +98,13 @@ extension Planner {
     }
   }
 
-  /// Where the device wants a node's images with channels last.
+  /// The device's channels-last preference for the images of a node.
   private func preference(of index: Int) -> ChannelsLastPreference {
     guard case .convolution(let box) = nodes[index].attributes, box.order == .channelsFirst else { return .never }
     return device.channelsLast(box.geometry, box.pass, nodes[index].dtype)
   }
 
-  /// Whether what keeps a node's order gives it to the output of a convolution.
+  /// Whether the order of a node reaches a forward convolution through nodes that keep it.
   private func leadsToConvolution(_ index: Int) -> Bool {
     var seen: Set<Int> = []
     var stack = users[index]
@@ -119,7 +119,7 @@ extension Planner {
     return false
   }
 
-  /// Whether a node can take what it reads with channels last.
+  /// Whether a node can read its inputs in channels-last order.
   private func canKeepOrder(_ index: Int) -> Bool {
     switch nodes[index].kind {
     case .elementwise, .reduction: return true
@@ -149,7 +149,7 @@ extension Planner {
     let axes = Set(node.attributes.integers.dropFirst())
     let permutation = Planner.channelsLast(rank)
     let reduced = permutation.indices.filter { axes.contains(permutation[$0]) }
-    // Places of extreme elements along several axes are counted in the order of the axes.
+    // The indices of extreme elements along several axes depend on the order of these axes.
     guard axes.count == 1 || node.op !== Op.argmin && node.op !== Op.argmax else { return }
     let left = permutation.filter { !axes.contains($0) }
     node.inputs[0] = input
@@ -166,14 +166,14 @@ extension Planner {
 }
 
 extension ConvolutionBox {
-  /// The same sums of images in another order.
+  /// The same convolution on images in another order.
   fileprivate func inOrder(_ order: Convolution.Order) -> ConvolutionBox {
     ConvolutionBox(pass: pass, geometry: geometry, shape: shape, order: order)
   }
 }
 
 extension PoolingBox {
-  /// The same windows of images with channels last: channels are a third spatial axis with windows of one element.
+  /// The same pooling on channels-last images: channels become a third spatial axis with windows of one element.
   fileprivate var withChannelsLast: PoolingBox? {
     guard inputShape.rank <= 4, input.x == 1, window.x == 1, stride.x == 1 else { return nil }
     func reordered(_ extents: SIMD3<Int>, _ channels: Int) -> SIMD3<Int> { SIMD3(extents.y, extents.z, channels) }

@@ -1,7 +1,8 @@
 import ApusDevice
 
 extension Planner {
-  /// The nodes of the results of users' operations. Those that nothing reads are made here, for the kernels write them.
+  /// Lists the result nodes of user-defined operations. Adds nodes for unused results, because the kernels write them
+  /// too.
   mutating func listCustomResults() {
     indexUsers()
     for node in topologicalOrder() {
@@ -16,7 +17,7 @@ extension Planner {
     }
   }
 
-  /// The step of a user's operation; values are numbered by node.
+  /// The step of a user-defined operation; values are numbered by node.
   func step(ofCustom node: Int) -> Step {
     guard let results = customResults[node], case .custom(let call) = nodes[node].kind else {
       fatalError("planner: \(nodes[node].op.name) has no results")
@@ -29,7 +30,7 @@ extension Planner {
 }
 
 extension GraphNode {
-  /// What plans call the node's operation: that of a user has a name of its own.
+  /// The name of the node's operation in plans; user-defined operations have their own names.
   var name: String {
     guard case .custom(let call) = attributes else { return op.name }
     return call.operation.name

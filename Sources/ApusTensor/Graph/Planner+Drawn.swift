@@ -1,12 +1,13 @@
 import ApusDevice
 
 extension Planner {
-  /// The most operations on random words that are done again where their result is read.
+  /// Results of this many consecutive operations on random words, or more, are stored instead of recomputed at each
+  /// use.
   private static let maximumDrawnDepth = 4
 
-  /// Finds random words, and what little is computed of them alone, that only programs read: each of those draws them
-  /// again, so that the mask of a dropout is never stored, neither for the programs that follow nor for gradients. Inputs
-  /// of half width that are widened are not stored a second time either: loads do that.
+  /// Finds random words, and short computations on them, that only programs read. Each of these programs recomputes
+  /// them, so a dropout mask is never stored, neither for the forward pass nor for gradients. Widened copies of narrow
+  /// inputs are not stored either, because loads convert them.
   mutating func findDrawn() {
     isDrawn = Array(repeating: false, count: nodes.count)
     var depths = Array(repeating: 0, count: nodes.count)
@@ -17,7 +18,7 @@ extension Planner {
       } else if nodes[node].op === Op.randomBits {
         guard nodes[node].inputs.allSatisfy({ isIndex($0) || isUniform($0) }) else { continue }
       } else {
-        // What is computed of several draws would be long to repeat.
+        // A computation on several random values would be expensive to repeat.
         let inputs = Set(nodes[node].inputs.filter { !isUniform($0) })
         guard inputs.count == 1, let input = inputs.first, isDrawn[input], nodes[input].shape == nodes[node].shape
         else { continue }
@@ -27,13 +28,13 @@ extension Planner {
     }
   }
 
-  /// Whether a node is an input of the plan as numbers of its lane.
+  /// Whether a node is a cast of a plan input to the type of its lane.
   private func isWideningLoad(_ node: Int) -> Bool {
     guard nodes[node].op === Op.cast, case .leaf = nodes[nodes[node].inputs[0]].kind else { return false }
     return nodes[nodes[node].inputs[0]].dtype.lane.dtype == nodes[node].dtype
   }
 
-  /// Whether all that reads a node are programs over its shape.
+  /// Whether all users of a node are elementwise operations of its shape or reductions.
   private func isReadByPrograms(_ node: Int) -> Bool {
     users[node].allSatisfy { user in
       switch nodes[user].kind {
@@ -44,7 +45,7 @@ extension Planner {
     }
   }
 
-  /// What a member of a program reads, for itself and for the drawn nodes that it computes.
+  /// The nodes that a member of a program reads, including reads by the nodes that it recomputes.
   func reads(of member: Int) -> [Int] {
     nodes[member].inputs.flatMap { isDrawn[$0] ? reads(of: $0) : [$0] }
   }

@@ -1,21 +1,21 @@
 import ApusDevice
 
-/// Nodes that become one step: an optional seed (a reduction or a step of its own) with what runs ahead
-/// of it and behind it, or elementwise operations alone.
+/// Nodes that become one step: either an anchor `seed` (a reduction or another separate step) with its prologue and
+/// epilogue, or elementwise operations alone.
 struct Group {
-  /// The shape of the nodes behind the seed, or of all where there is none.
+  /// The shape of the nodes after the seed, or of all nodes if there is no seed.
   var shape: Shape
   /// The reduction or other step.
   var seed: Int?
-  /// Elementwise nodes ahead of a reduction.
+  /// Elementwise nodes before a reduction.
   var prologue: [Int] = []
   /// Elementwise nodes, inputs first. Groups without a seed may have several segments: the same program
   /// on independent values.
   var segments: [[Int]] = [[]]
   var isOpen = true
-  /// Groups whose results are read. `true`: in a way that needs them in memory.
+  /// The groups whose results this group reads; `true` if it must read them from memory.
   fileprivate(set) var dependencies: [Int: Bool] = [:]
-  /// Groups that read results of this one.
+  /// The groups that read results of this one.
   fileprivate(set) var dependents: Set<Int> = []
   /// The position of the last node in topological order.
   var last: Int
@@ -30,7 +30,7 @@ struct Group {
   var nodes: [Int] { prologue + (seed.map { [$0] } ?? []) + segments.joined() }
 }
 
-/// Both ends of an edge are kept, so that groups are merged without a look at all others.
+/// Both groups store an edge, so that merging two groups does not scan all others.
 extension [Group] {
   mutating func connect(_ reader: Int, to source: Int, needsMemory: Bool) {
     guard reader != source else { return }
@@ -50,8 +50,8 @@ extension [Group] {
 extension Planner {
   static let maximumMembers = 48
   static let maximumArguments = 20
-  /// How many earlier groups one with an equal program is compared with, and how many groups a search for a way
-  /// between two visits then: in a long chain of equal groups none can be merged with any other.
+  /// Limits for merging groups with equal programs: the number of earlier groups that a group is compared with, and the
+  /// number of groups that each path search visits. In a long chain of equal groups no two can be merged.
   static let maximumTrials = 8
   static let maximumTrialVisits = 512
   static let maximumVisits = 16384
@@ -112,7 +112,7 @@ extension Planner {
     return groups.count - 1
   }
 
-  /// Enters what `node` reads as dependencies of its group.
+  /// Adds the groups that `node` reads to the dependencies of its group.
   mutating func connect(_ node: Int) {
     for (group, needsMemory) in dependencies(of: node) {
       groups.connect(groupOf[node], to: group, needsMemory: needsMemory)
@@ -127,7 +127,7 @@ extension Planner {
       groups[group].isOpen && groups[group].shape == nodes[node].shape
         && groups[group].segments[0].count < Planner.maximumMembers && canJoin(node, group, read)
     }
-    // A step of its own first: what joins it costs no pass over memory.
+    // Groups with a seed come first: an epilogue costs no additional pass over memory.
     candidates.sort { (groups[$0].seed == nil ? 1 : 0, $0) < (groups[$1].seed == nil ? 1 : 0, $1) }
     guard let target = candidates.first else {
       _ = startGroup(node, at: position, seed: false)
@@ -161,7 +161,7 @@ extension Planner {
     }
   }
 
-  /// The number of different arrays, and of drawn values, that elementwise nodes read from outside.
+  /// The number of distinct nodes, stored or recomputed, that elementwise nodes read from outside.
   private func argumentCount(_ members: [Int]) -> Int {
     let inside = Set(members)
     var outside = Set<Int>()
@@ -173,7 +173,7 @@ extension Planner {
     return outside.count
   }
 
-  /// Whether the two groups can be one: no way leads from one to the other through a third or through
+  /// Whether two groups can be merged: no dependency path leads from one to the other through a third group or through
   /// memory.
   private func canMerge(_ one: Int, _ other: Int) -> Bool {
     let members = groups[one].segments[0] + groups[other].segments[0]
@@ -190,8 +190,8 @@ extension Planner {
     return argumentCount(members) <= Planner.maximumArguments
   }
 
-  /// Whether `group` needs the results of `target`, directly or through others; also where that is not found out with
-  /// a bounded search.
+  /// Whether `group` needs the results of `target`, directly or through others; also `true` if the bounded search does
+  /// not finish.
   private func reaches(_ group: Int, _ target: Int, visits: Int = Planner.maximumVisits) -> Bool {
     if group == target { return true }
     guard !groups[target].dependents.isEmpty else { return false }
@@ -207,7 +207,7 @@ extension Planner {
     return false
   }
 
-  /// Moves the nodes of one group to another. `segment` keeps them apart as a segment of their own.
+  /// Moves the nodes of one group to another. `asSegment` keeps them in a separate segment.
   private mutating func merge(_ source: Int, into target: Int, asSegment: Bool = false) {
     for node in groups[source].nodes { groupOf[node] = target }
     if asSegment {
@@ -240,7 +240,7 @@ extension Planner {
 
   // MARK: - Reductions
 
-  /// A reduction takes over the elementwise group that it alone reads.
+  /// Starts the group of a reduction. An elementwise group that only the reduction reads becomes its prologue.
   private mutating func startReduction(_ node: Int, at position: Int) {
     let input = nodes[node].inputs[0]
     let group = groupOf[input]
@@ -262,7 +262,7 @@ extension Planner {
 
   // MARK: - Equal programs
 
-  /// Elementwise groups that run the same program on independent values become one step.
+  /// Merges elementwise groups that run the same program on independent values into one step.
   private mutating func mergeEqualPrograms() {
     var byProgram: [Program: [Int]] = [:]
     var programs: [Program] = []
@@ -289,11 +289,11 @@ extension Planner {
       && !reaches(one, later, visits: visits)
   }
 
-  /// Whether a group may meet a wrong index.
+  /// Whether a group may fail on an invalid index.
   func isChecking(_ group: Int) -> Bool { groups[group].seed.map(checking.contains) ?? false }
 
-  /// The groups, what they read first. Those that may meet a wrong index come before others where they can: behind
-  /// them inputs may be overwritten.
+  /// The groups in topological order. Groups that may fail on an invalid index come as early as possible, because
+  /// inputs may be overwritten only after them.
   func scheduledGroups() -> [Int] {
     var order: [Int] = []
     var seen = Set<Int>()
@@ -315,7 +315,7 @@ extension Planner {
     return order
   }
 
-  /// Dependencies, the one to compute first at the end.
+  /// The dependencies of a group; the one to compute first comes last.
   private func sortedDependencies(_ group: Int) -> [Int] {
     groups[group].dependencies.keys.sorted { groups[$0].last > groups[$1].last }
   }

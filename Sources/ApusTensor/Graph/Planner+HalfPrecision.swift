@@ -4,10 +4,10 @@ extension Planner {
   /// On devices that compute products of 16-bit numbers faster as `float32` products, keeps the 16-bit values between
   /// steps in `float32` memory: rounded as before, but without a conversion ahead of each step that reads them.
   ///
-  /// A 16-bit value gets a twin, a `float32` node of the same numbers, where it is computed from `float32` numbers, by a
-  /// product or from twins. Products, pooling, reductions and elementwise operations read the twin. All other operations,
-  /// and the plan's outputs, read the 16-bit value, which becomes a cast of its twin. The results have the same bits,
-  /// since devices add up 16-bit numbers in `float32` anyway.
+  /// A 16-bit value gets a twin, a `float32` node with the same values, if it is computed from `float32` values, by a
+  /// product or from twins. Products, pooling, reductions and elementwise operations read the twin. All other
+  /// operations, and the plan's outputs, read the 16-bit value, which becomes a cast of its twin. The results have the
+  /// same bits, because devices accumulate 16-bit values in `float32` anyway.
   mutating func widenHalfPrecision() {
     guard device.prefersFloat32Products, nodes.contains(where: \.isHalfPrecisionProduct) else { return }
     var widening = HalfPrecisionWidening(kept: Set(outputs))
@@ -15,7 +15,7 @@ extension Planner {
   }
 }
 
-/// The nodes that stand for 16-bit ones while a graph is widened.
+/// The `float32` nodes that replace 16-bit nodes while a graph is widened.
 private struct HalfPrecisionWidening {
   /// The plan's outputs, which keep their nodes.
   let kept: Set<Int>
@@ -23,8 +23,8 @@ private struct HalfPrecisionWidening {
   private var twins: [Int: Int] = [:]
   /// Casts of 16-bit nodes to `float32`, and the twins that they are equal to.
   private var aliases: [Int: Int] = [:]
-  /// Casts to `float32` of 16-bit nodes without a twin, for each checkpoint region that reads them: values are not shared
-  /// between regions.
+  /// Casts to `float32` of 16-bit nodes without a twin, for each checkpoint region that reads them; regions do not
+  /// share values.
   private var casts: [CastInput: Int] = [:]
 
   private struct CastInput: Hashable {
@@ -59,7 +59,7 @@ private struct HalfPrecisionWidening {
     planner.nodes[index] = .cast(of: twin, TensorType(node.shape, .float32), to: node.dtype, region: node.region)
   }
 
-  /// Makes a node that keeps its type read twins, if it can, and what casts are equal to.
+  /// Lets a node that keeps its type read twins where it can, and replaces casts among its inputs by equal twins.
   private mutating func read(_ index: Int, hasTwin: Bool, _ planner: inout Planner) {
     let node = planner.nodes[index]
     planner.nodes[index].inputs = node.inputs.map { aliases[$0] ?? $0 }
@@ -79,7 +79,7 @@ private struct HalfPrecisionWidening {
     planner.nodes[index].kind = .elementwise { builder, _, registers in emit(&builder, node, registers) }
   }
 
-  /// The node on `float32` numbers, with a `float32` result, which elementwise operations round to the node's type.
+  /// The node with `float32` inputs and a `float32` result, which elementwise operations round to the node's type.
   private mutating func widened(_ node: GraphNode, _ planner: inout Planner) -> GraphNode {
     var result = node
     result.inputs = inputs(of: node, &planner)
@@ -101,8 +101,8 @@ private struct HalfPrecisionWidening {
     return result
   }
 
-  /// The `float32` node of an input. A view without a twin becomes the same view of its base, which is cast in its own
-  /// order.
+  /// The `float32` node of an input. A view without a twin becomes the same view of its base; the base is cast in
+  /// memory order.
   private mutating func widened(_ input: Int, region: UInt32, _ planner: inout Planner) -> Int {
     if let known = twins[input] ?? aliases[input] { return known }
     let node = planner.nodes[input]

@@ -4,8 +4,8 @@ extension Planner {
   /// Programs store at most this many results, so that devices can bound their arguments.
   static let maximumResults = 16
 
-  /// Cuts groups in two where they hold too many operations or results: members are in topological order, so
-  /// that what is cut off reads what stays and never the other way round.
+  /// Splits groups with too many operations or results. Members are in topological order, so the second group may read
+  /// the first, but never the other way round.
   mutating func splitLargeGroups() {
     let count = groups.count
     var index = 0
@@ -25,7 +25,7 @@ extension Planner {
     for index in groups.indices { for node in groups[index].nodes { connect(node) } }
   }
 
-  /// How many members of a group fit in one program, counted from the first.
+  /// The number of members of a group, counted from the first, that fit in one program.
   private func fittingCount(_ group: Group) -> Int {
     let (lead, members) = (group.seed.map { [$0] } ?? [], group.segments[0])
     guard members.count >= Planner.maximumResults else { return members.count }

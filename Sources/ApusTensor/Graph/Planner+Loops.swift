@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// A loop whose body is planned. Values are nodes of the planner around it.
+/// A loop with a planned body. Values are nodes of the enclosing planner.
 struct PlannedLoop {
   var body: Plan
   var inputs: [Input]
@@ -17,7 +17,7 @@ struct PlannedLoop {
 }
 
 extension Planner {
-  /// Plans the bodies of loops, without the results that nothing reads.
+  /// Plans the bodies of loops, without sequence results that nothing reads.
   mutating func planLoops() {
     indexUsers()
     for node in topologicalOrder() {
@@ -61,7 +61,7 @@ extension Planner {
       slabs: plan.slabs.map { appendSlab($0) })
   }
 
-  /// The body's first nodes, and what those of them are that have to be brought in.
+  /// Adds the body's parameters to `graph`; returns the inputs that the loop must supply to its body.
   private func appendParameters(of body: LoopBody, inputs: [Int], to graph: inout GraphSnapshot) -> [PlannedLoop.Input]
   {
     var result: [PlannedLoop.Input] = []
@@ -81,7 +81,7 @@ extension Planner {
     return result
   }
 
-  /// Adds a result that nothing reads, of an operation that writes it.
+  /// Adds a node for a result that an operation writes although nothing reads it.
   mutating func appendPart(_ number: Int, of node: Int, _ type: TensorType) -> Int {
     append(
       GraphNode(
@@ -116,7 +116,7 @@ extension Planner {
         carried: loop.carried, slabs: loop.slabs))
   }
 
-  /// Whether a loop can read input `position` as it lies.
+  /// Whether a loop can read input `position` with this layout.
   static func accepts(_ attributes: LoopAttributes, _ position: Int, _ layout: Layout) -> Bool {
     let body = attributes.body
     let elements = body.carriedCount..<body.carriedCount + body.sequenceCount
@@ -126,7 +126,7 @@ extension Planner {
 }
 
 extension Op {
-  /// Memory for what a loop's body keeps within one time.
+  /// Scratch memory of a loop's body within one iteration.
   static let slab: Op = Op(
     name: "slab", shape: { _, _ throws(ShapeError) in TensorType(Shape(), .uint8) },
     gradient: .notDifferentiable, lower: .leaf)

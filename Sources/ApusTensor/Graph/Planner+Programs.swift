@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension Planner {
-  /// Where a node's elements lie, spread over `shape`. The value's number is the node's for now.
+  /// The memory layout of a node's elements, broadcast to `shape`.
   func layout(of node: Int, over shape: Shape) -> Layout {
     var layout = Layout(contiguous: nodes[node].shape)
     if case .view(let transforms) = nodes[node].kind {
@@ -10,7 +10,7 @@ extension Planner {
     return layout.shape == shape ? layout : layout.broadcast(to: shape)
   }
 
-  /// A read of a node's memory. A view reads what it is a view of.
+  /// A read of a node's memory; a view reads the memory of its base. Values are numbered by node.
   func operand(_ node: Int, over shape: Shape) -> Operand {
     var value = node
     if case .view = nodes[node].kind { value = nodes[node].inputs[0] }
@@ -65,8 +65,8 @@ extension Planner {
     )
   }
 
-  /// What follows a seed: its result and the members behind it, over the step's own domain.
-  /// - Parameter correction: gives the result's register, from that of the step's result.
+  /// The epilogue of a seed: its result and the members after it, over the domain of the step.
+  /// - Parameter correction: returns the register of the corrected result, from the register of the step's result.
   private func epilogue(
     of seed: Int, members: [Int], domain: Shape, correction: (inout ProgramBuilder, Int) -> Int = { $1 }
   ) -> Epilogue {
@@ -104,8 +104,8 @@ extension Planner {
       epilogue: epilogue(of: seed, members: group.segments[0], domain: kept))
   }
 
-  /// `Σx² − (Σx)²/n`, both sums in one pass: what the mean lost to rounding when it was subtracted is in `Σx`
-  /// (Chan, Golub, LeVeque, 1983). Where all of it is that, as for equal numbers, it is 0.
+  /// Computes `Σx² − (Σx)²/n`, with both sums in one pass. `Σx` contains the rounding error of the subtracted mean
+  /// (Chan, Golub, LeVeque, 1983). If the difference is within rounding error, as for equal elements, the result is 0.
   private func squaresOfCentered(
     _ seed: Int, of register: Int, _ group: Group, _ domain: Shape, _ kept: Shape, _ axes: [Int],
     _ builder: inout ProgramBuilder
@@ -133,7 +133,7 @@ extension Planner {
 
   // MARK: - Registers
 
-  /// Members whose values are read elsewhere.
+  /// The members that are outputs or whose values are read outside of the program.
   func stored(_ members: [Int], inside: Set<Int>) -> [Int] {
     members.filter { member in
       isOutput[member] || nodes[member].op === Op.materialize
@@ -141,7 +141,7 @@ extension Planner {
     }
   }
 
-  /// Whether a user of a number computes it again instead of reading it.
+  /// Whether a user of a uniform value recomputes it instead of reading it.
   private func isComputedInline(_ user: Int) -> Bool {
     switch nodes[user].kind {
     case .step, .loop, .custom: return false
@@ -168,7 +168,7 @@ extension Planner {
     return emit(&builder, nodes[node], inputs)
   }
 
-  /// The register of an input: computed in the same program, a number, or loaded from memory.
+  /// The register of an input: computed in the same program, a scalar, or loaded from memory.
   private func register(
     of input: Int, for shape: Shape, _ builder: inout ProgramBuilder, _ registers: inout [Int: Int]
   ) -> Int {

@@ -1,10 +1,10 @@
 import ApusDevice
 
 extension Planner {
-  /// Makes every view a chain of layout changes on a value that lies in memory.
+  /// Makes every view a chain of layout changes on a value in memory.
   ///
-  /// A view of an elementwise result that nothing else uses becomes the same operation on views of its
-  /// inputs, so that elementwise chains are not cut by reshapes and transposes.
+  /// A view of an elementwise result that has no other user becomes the same operation on views of its inputs, so that
+  /// reshapes and transposes do not cut elementwise chains.
   mutating func moveViews() {
     flattenViews()
     indexUsers()
@@ -31,12 +31,12 @@ extension Planner {
     }
   }
 
-  /// A transposed product that nothing else uses is a product of transposes, `(A·B)ᵀ = Bᵀ·Aᵀ`: what follows it
-  /// can then be its epilogue. Gradients of the weights of dense layers are such. Casts of the product, and other roundings
-  /// of it, are those of the transposed one.
+  /// Replaces a transposed product that has no other user by a product of transposes, `(A·B)ᵀ = Bᵀ·Aᵀ`, so that the
+  /// operations after it can be its epilogue.
   ///
-  /// A product that is asked for besides is taken the same way round, and copied: its sums must not depend on what else
-  /// reads it.
+  /// Weight gradients of dense layers have this form. Casts and other roundings of the product become roundings of the
+  /// transposed product. A product that is also an output is computed in transposed form and copied: its sums must not
+  /// depend on its other users.
   private mutating func absorbTransposes() {
     for index in topologicalOrder() {
       guard case .view(let transforms) = nodes[index].kind, transforms.count == 1,
@@ -48,7 +48,7 @@ extension Planner {
       guard nodes[base].op === Op.matmul, users[base].count == 1, roundings.isEmpty || !isOutput[base] else { continue }
       let read = nodes[index].inputs[0]
       var view = index
-      // The last rounding takes the place of the view, and reads the one before it.
+      // The last rounding replaces the view and reads the rounding before it.
       for rounding in roundings {
         let (shape, source) = (nodes[index].shape, append(nodes[index]))
         nodes[view] = nodes[rounding]
@@ -74,7 +74,7 @@ extension Planner {
     }
   }
 
-  /// What casts and other roundings that nothing else uses are computed of, and those, the last one first.
+  /// The value behind a chain of casts and other roundings without other users, and the roundings, the last one first.
   private func roundedValue(_ node: Int) -> (value: Int, roundings: [Int]) {
     var (value, roundings) = (node, [Int]())
     while nodes[value].op === Op.cast || nodes[value].op === Op.copy, case .elementwise = nodes[value].kind,
@@ -86,7 +86,7 @@ extension Planner {
     return (value, roundings)
   }
 
-  /// Makes an output a copy of another node's transpose.
+  /// Replaces an output by a copy of another node's transpose.
   private mutating func giveOut(_ output: Int, as transposed: Int) {
     let view = transposedView(of: transposed)
     let copy = appendCopy(of: view)
@@ -96,7 +96,7 @@ extension Planner {
     (isOutput[output], isOutput[copy]) = (false, true)
   }
 
-  /// Takes an edge off `users`, with the edges of what nothing uses any more.
+  /// Removes an edge from `users`, and the edges of nodes that become unused.
   private mutating func removeUse(of node: Int, by user: Int) {
     var stack = [(node, user)]
     while let (node, user) = stack.popLast() {
@@ -126,7 +126,7 @@ extension Planner {
     guard users[base].count == 1, !isOutput[base], !followsStep(base) else { return false }
     let isUniformBase = isUniform(base)
     guard let view = transforms.layout(over: nodes[base].shape) else { return false }
-    // What grows is computed before it is repeated.
+    // If the view has more elements than the base, the base is computed before it is repeated.
     guard isUniformBase || view.shape.elementCount <= nodes[base].shape.elementCount else {
       return false
     }
@@ -135,8 +135,8 @@ extension Planner {
     }
   }
 
-  /// Whether an elementwise node belongs to what can be the epilogue of a step: it reads the step's result, or does so
-  /// through others that nothing else uses. With views between them the result would go through memory.
+  /// Whether an elementwise node can be in the epilogue of a step: it reads the step's result, directly or through
+  /// elementwise nodes without other users. If a view were moved in between, the result would go through memory.
   private func followsStep(_ index: Int) -> Bool {
     var stack = [index]
     for _ in 0..<Planner.maximumMembers {
@@ -152,8 +152,7 @@ extension Planner {
     return false
   }
 
-  /// The layout changes from the memory of `input` to what `transforms` shows of `base`, or `nil` when
-  /// strides cannot describe them.
+  /// The layout changes that show `input` as `transforms` shows `base`, or `nil` when strides cannot describe them.
   private func chain(_ transforms: [ViewTransform], of input: Int, through base: Int) -> [ViewTransform]? {
     var result: [ViewTransform] = []
     var source = input
@@ -199,8 +198,9 @@ extension Planner {
     return added
   }
 
-  /// Where strides cannot describe a piece of a concatenation that was reshaped last, but can describe what it was
-  /// before, its place is split instead: heads of attention that are joined again need no copies then.
+  /// Handles concatenated inputs that end in a reshape which strides cannot describe: if strides can describe the input
+  /// before the reshape, that input is used and its slot in the result is reshaped instead. Joining attention heads
+  /// then needs no copies.
   private mutating func readAheadOfReshapes() {
     for index in topologicalOrder() where nodes[index].op === Op.concatenate {
       let strides = nodes[index].shape.contiguousStrides
@@ -220,7 +220,7 @@ extension Planner {
     }
   }
 
-  /// Where strides cannot describe a chain of layout changes, its first part is copied.
+  /// Copies the first part of each chain of layout changes that strides cannot describe.
   private mutating func splitUnreadableViews() {
     for index in topologicalOrder() { splitView(index) }
   }
@@ -238,7 +238,7 @@ extension Planner {
       prefix.shape = layout.shape
       nodes[index].inputs = [appendCopy(of: append(prefix))]
       nodes[index].kind = .view(Array(transforms[position...]))
-      // What is left is applied to contiguous memory; it may need another cut.
+      // The remaining changes apply to contiguous memory; they may need another split.
       splitView(index)
       return
     }

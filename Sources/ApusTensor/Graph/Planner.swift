@@ -1,8 +1,7 @@
 import ApusDevice
 
-/// Turns a graph into a plan: merges equal nodes, moves views to where values are read, groups
-/// elementwise operations around the steps they can share memory passes with, orders the groups and
-/// plans memory.
+/// Turns a graph into a plan: merges equal nodes, moves views to the operations that read them, fuses elementwise
+/// operations into steps that read or write the same memory, orders the groups and plans memory.
 struct Planner {
   var nodes: [GraphNode]
   /// The nodes of the plan's outputs. An output is always a node of a group, never a view.
@@ -12,22 +11,23 @@ struct Planner {
   let scalars: [Lane]
   let device: any Device
   let info: DeviceInfo
-  /// The operations whose indices have to be looked at.
+  /// The operations that must check their indices.
   let checking: Set<Int>
 
   /// Users of each node, once for each edge.
   var users: [[Int]] = []
   var isOutput: [Bool] = []
-  /// How many operations on numbers lie behind a node that is the same number everywhere; −1 for others.
+  /// For a node with the same value at all elements, the depth of the scalar operations that compute it; −1 for other
+  /// nodes.
   private var uniformDepth: [Int] = []
   var groups: [Group] = []
-  /// The group that computes a node, −1 for leaves, numbers, indices, views and what programs compute themselves.
+  /// The group that computes a node; −1 for leaves, scalars, indices, views and nodes that programs recompute.
   var groupOf: [Int] = []
-  /// Whether the programs that read a node compute it, each for itself: see `findDrawn`.
+  /// Whether each program that reads a node recomputes it: see `findDrawn`.
   var isDrawn: [Bool] = []
   /// The plans of loops.
   var loops: [Int: PlannedLoop] = [:]
-  /// The nodes of the results of users' operations.
+  /// The result nodes of user-defined operations.
   var customResults: [Int: [Int]] = [:]
 
   init(_ graph: GraphSnapshot, for device: any Device) {
@@ -42,7 +42,7 @@ struct Planner {
     for index in nodes.indices { uniformDepth.append(depth(of: nodes[index])) }
   }
 
-  /// - Parameter carriedInputs: for a loop's body the inputs that its first outputs take the place of.
+  /// - Parameter carriedInputs: for a loop's body, the inputs whose buffers its first outputs overwrite.
   consuming func plan(carriedInputs: [Int] = []) -> Plan {
     mergeEqualNodes()
     widenHalfPrecision()
@@ -60,7 +60,7 @@ struct Planner {
 
   // MARK: - The graph
 
-  /// Brings `users` and `isOutput` up to date after a change. Only what outputs need is counted.
+  /// Brings `users` and `isOutput` up to date after a change. Only nodes that outputs need are counted.
   mutating func indexUsers() {
     users = Array(repeating: [], count: nodes.count)
     isOutput = Array(repeating: false, count: nodes.count)
@@ -123,10 +123,10 @@ struct Planner {
         kind: .elementwise { _, _, registers in registers[0] }))
   }
 
-  /// Whether the node is the same number everywhere: it is then computed where it is used.
+  /// Whether the node has the same value at all elements. It is then computed where it is used.
   func isUniform(_ node: Int) -> Bool { uniformDepth[node] >= 0 }
 
-  /// Whether the node gives numbers of places, or a view of such.
+  /// Whether the node is an element index or a view of one.
   func isIndex(_ node: Int) -> Bool {
     switch nodes[node].kind {
     case .index: true
@@ -145,7 +145,7 @@ struct Planner {
         guard uniformDepth[input] >= 0 else { return -1 }
         depth = max(depth, uniformDepth[input])
       }
-      // Long chains of numbers are computed once, like anything else.
+      // Long chains of scalar operations are computed once, like other nodes.
       return depth < 32 ? depth + 1 : -1
     }
   }
@@ -184,7 +184,7 @@ struct Planner {
     }
   }
 
-  /// Outputs that no step would compute (views, numbers, indices) are copied, as are those that stand twice.
+  /// Copies outputs that no step would compute (leaves, views, scalars, indices) and outputs that occur twice.
   private mutating func materializeOutputs() {
     var seen: Set<Int> = []
     for position in outputs.indices {
@@ -199,7 +199,7 @@ struct Planner {
     }
   }
 
-  /// Steps of their own that cannot read an input as it lies get a copy of it.
+  /// Copies inputs that a separate step cannot read with their layout.
   private mutating func copyUnreadableInputs() {
     var copies: [Int: Int] = [:]
     for index in topologicalOrder() {
@@ -243,7 +243,7 @@ struct Planner {
     }
   }
 
-  /// A number that a loop carries or goes through has to lie in memory.
+  /// Copies a scalar to memory if a loop carries it or iterates over it.
   private mutating func copyNumber(_ position: Int, of index: Int, _ copies: inout [Int: Int]) {
     let input = nodes[index].inputs[position]
     guard case .scalar = nodes[input].kind else { return }
@@ -261,7 +261,7 @@ extension Op {
     name: "copy", shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
     gradient: .notDifferentiable, lower: .elementwise { _, _, registers in registers[0] })
 
-  /// A number that has to lie in memory because a step reads it from there.
+  /// A copy of a value to memory, inserted because a step reads it from there.
   static let materialize: Op = Op(
     name: "fill", shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
     gradient: .notDifferentiable, lower: .elementwise { _, _, registers in registers[0] })

@@ -1,46 +1,46 @@
 import ApusDevice
 import Synchronization
 
-/// What a computation would take of a device's memory.
+/// The device memory that a computation would use.
 public struct PlannedMemory: Hashable, Sendable {
-  /// The most bytes in use at a time, with the workspaces that the device keeps.
+  /// The largest number of bytes in use at one time, including the workspaces that the device keeps.
   public var peakByteCount: Int
   /// The largest single allocation in bytes.
   public var largestByteCount: Int
 }
 
 extension ComputeDevice {
-  /// Runs `body` on a device that plans whatever this one would run, and counts its memory. Nothing is allocated,
-  /// compiled or computed: values that are read are zero.
+  /// Runs `body` on a device that plans the work of this device and counts its memory.
   ///
-  /// The device of `body` stays known to the process, as all devices do; its plans are small beside what they describe.
+  /// Nothing is allocated, compiled or computed: values that are read are zero. The planning device stays registered
+  /// until the process ends, as all devices do; its plans are small compared to the values they describe.
   public func planning<R>(_ body: () throws -> R) throws -> (result: R, memory: PlannedMemory) {
     let backend = PlanningDevice(for: backend)
     let result = try withDevice(ComputeDevice(backend: backend), body)
     return (result, backend.planned)
   }
 
-  /// The bytes that further values can have at this moment.
+  /// The number of bytes that new values can use at this moment.
   public var availableByteCount: Int { backend.availableByteCount }
 
-  /// Whether products and convolutions of a precision are faster than those of `float32`. Those of `bfloat16` are on
-  /// AMD CPUs with AVX512-BF16; other 16-bit numbers are computed as `float32` ones on CPUs.
+  /// Whether products and convolutions in a precision are faster than in `float32`. On CPUs this holds for `bfloat16`
+  /// on AMD CPUs with AVX512-BF16; other 16-bit values are computed as `float32`.
   public func speedsUp(_ precision: Precision) -> Bool {
     precision.productType.map(backend.fastProductTypes.contains) ?? false
   }
 }
 
-/// A device that has another one's sizes and rules, and no memory.
+/// A device with the sizes and rules of another device, but without memory.
 final class PlanningDevice: Device, @unchecked Sendable {
   private struct Counts {
     var used = 0
     var peak = 0
     var largest = 0
-    /// Pieces that the device keeps for all plans.
+    /// The sizes of the workspaces that all plans share.
     var shared: [Int] = []
     var prepared = 0
 
-    /// Notes how much is in use while `extra` bytes more are.
+    /// Updates the peak with the bytes in use plus `extra`.
     mutating func note(extra: Int = 0) {
       peak = max(peak, used + extra + prepared + shared.reduce(0, +))
     }
@@ -116,7 +116,7 @@ private final class PlannedExecutable: Executable {
   init(_ footprint: PlanFootprint) { self.footprint = footprint }
 }
 
-/// A buffer that has a size alone.
+/// A buffer with a size but without memory.
 private final class PlannedBuffer: Buffer, @unchecked Sendable {
   private let onRelease: @Sendable () -> Void
 
@@ -128,7 +128,7 @@ private final class PlannedBuffer: Buffer, @unchecked Sendable {
   deinit { onRelease() }
 }
 
-/// The value of everything that was planned and not computed.
+/// A download of zeros: planned buffers have no contents.
 private final class Zeros: Download {
   private let byteCount: Int
   init(byteCount: Int) { self.byteCount = byteCount }

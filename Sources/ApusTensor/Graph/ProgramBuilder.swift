@@ -1,18 +1,18 @@
 import ApusDevice
 
-/// Writes an elementwise program. Registers are numbered as they come (inputs below zero) and
-/// renumbered at the end; equal instructions are written once.
+/// Builds an elementwise program. Registers are numbered in order of creation (inputs below zero) and renumbered at the
+/// end; equal instructions are emitted once.
 struct ProgramBuilder {
   private var inputs: [Program.Input] = []
   private(set) var arguments: [Argument] = []
   private var instructions: [Instruction] = []
   private var known: [Instruction: Int] = [:]
-  /// Registers whose values are known to be of a type of 16 bits, since those are that they are chosen from.
+  /// Registers that select among values of a 16-bit type, so that their values are of that type too.
   private var chosen: [Int: DType] = [:]
 
   /// The register of an input; the same argument is loaded once.
   mutating func input(_ kind: Program.Input, _ argument: Argument) -> Int {
-    // The same numbers of places may be asked for in two lanes.
+    // The same element indices may be read in two lanes.
     if let known = inputs.indices.first(where: { inputs[$0] == kind && arguments[$0] == argument }) {
       return -known - 1
     }
@@ -38,19 +38,19 @@ struct ProgramBuilder {
     emit(.row(row), lane: lane, result: result, operands)
   }
 
-  /// The register of a number.
+  /// The register of a constant.
   mutating func constant(_ value: Scalar, _ dtype: DType) -> Int {
     let register = emit(.constant, lane: dtype.lane, [], immediate: value)
     return narrow(register, to: dtype)
   }
 
-  /// Functions that give one of their operands, but for its sign.
+  /// Functions that return one of their operands, up to its sign.
   private static let choices: Set<Instruction.Function> = [
     .row(.maximum), .row(.minimum), .row(.negate), .row(.absolute), .select,
   ]
 
-  /// Whether a value is known to be one of `dtype`, so that rounding would not change it: one that was read or has been
-  /// rounded, 0, or a choice of such.
+  /// Whether a value is known to be representable in `dtype`, so that rounding would not change it: it was loaded or
+  /// rounded as `dtype`, is 0, or was selected among such values.
   private func isKnown(_ register: Int, as dtype: DType) -> Bool {
     if register < 0 { return inputs[-register - 1] == .tensor(dtype) }
     let instruction = instructions[register]
@@ -62,7 +62,7 @@ struct ProgramBuilder {
     }
   }
 
-  /// Rounds or wraps a value of the lane of `dtype` to what `dtype` can hold.
+  /// Rounds or wraps a value of the lane of `dtype` to the values of `dtype`.
   mutating func narrow(_ register: Int, to dtype: DType) -> Int {
     if dtype == .float16 || dtype == .bfloat16 {
       if isKnown(register, as: dtype) { return register }
@@ -83,7 +83,7 @@ struct ProgramBuilder {
     }
   }
 
-  /// Converts a value of type `source` to type `target`; a number becomes `bool` by being nonzero.
+  /// Converts a value of type `source` to type `target`; nonzero values become `true` in `bool`.
   mutating func cast(_ register: Int, from source: DType, to target: DType) -> Int {
     guard source != target else { return register }
     if target == .bool {

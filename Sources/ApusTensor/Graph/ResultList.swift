@@ -2,8 +2,8 @@ import Synchronization
 
 /// The results of an operation that has several.
 ///
-/// The node of such an operation has no value of its own; each result is a node `part` of it. Results are computed
-/// together: the evaluation of one gives a value to all of them that a tensor refers to.
+/// The node of such an operation has no value of its own; each result is a `part` node. Results are computed together:
+/// evaluating one computes all results that a tensor refers to.
 final class ResultList: Sendable {
   let types: [TensorType]
   private let parts: Mutex<[Part]>
@@ -17,7 +17,7 @@ final class ResultList: Sendable {
     parts = Mutex(types.map { _ in Part() })
   }
 
-  /// A result of `node`, whose results these are: the one there is, or a new one.
+  /// Returns the node of a result, existing or new. `node` is the operation that has this list.
   func part(_ index: Int, of node: Node) -> Tensor {
     parts.withLock { parts in
       if let part = parts[index].node { return Tensor(node: part) }
@@ -29,12 +29,12 @@ final class ResultList: Sendable {
     }
   }
 
-  /// The results that there are nodes of.
+  /// The results that have a node.
   var living: [Node] { parts.withLock { parts in parts.compactMap(\.node) } }
 }
 
 extension Op {
-  /// One of the results of an operation with several; its number is the integer attribute.
+  /// One of the results of an operation with several; its index is the integer attribute.
   static let part: Op = Op(
     name: "part",
     shape: { inputs, attributes throws(ShapeError) in inputs[0].results.types[attributes.integers[0]] },
@@ -60,7 +60,7 @@ extension Attributes {
     }
   }
 
-  /// The same for another node: results belong to one.
+  /// The attributes for another node; a result list belongs to one node only.
   func renewed() -> Attributes {
     switch self {
     case .loop(let attributes): .loop(LoopAttributes(attributes.body))

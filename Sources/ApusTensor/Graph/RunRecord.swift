@@ -1,18 +1,19 @@
 import ApusDevice
 
-/// Which inputs, and which other outputs on the way, each output of a plan depends on in a way that gradients follow.
+/// For each output of a plan, the inputs and other outputs that it depends on differentiably.
 struct DependencyTable {
   let inputCount: Int
   private let outputCount: Int
-  /// Words of a row: a bit for each input, then for each output.
+  /// The number of words in a row, which has a bit for each input, then for each output.
   private let width: Int
   private var bits: [UInt64] = []
-  /// A graph of more words than this is not looked through: each output counts as depending on everything.
+  /// If the table would have more words than this, each output counts as depending on everything.
   private static let wordLimit = 1 << 23
 
   /// - Parameters:
-  ///   - nodes: inputs before their users, which know each other's `position` here.
-  ///   - inputs: those of the nodes that have a value, and `outputs` those that get one, in this order.
+  ///   - nodes: inputs before their users; `position` of each node is its index here.
+  ///   - inputs: the nodes that have a value, in this order.
+  ///   - outputs: the nodes whose values the run computes, in this order.
   init(_ nodes: [Unmanaged<Node>], inputs: [Unmanaged<Node>], outputs: [Unmanaged<Node>]) {
     (inputCount, outputCount) = (inputs.count, outputs.count)
     width = (inputs.count + outputs.count + 63) / 64
@@ -42,7 +43,7 @@ struct DependencyTable {
     }
   }
 
-  /// The numbers of the inputs that an output depends on, and the others behind `inputCount`.
+  /// The indices of the inputs that an output depends on, and `inputCount` plus the index of each such output.
   func dependencies(of output: Int) -> [Int] {
     (0..<inputCount + outputCount).filter {
       bits.isEmpty || bits[output * width + $0 / 64] >> UInt64($0 % 64) & 1 == 1
@@ -60,9 +61,9 @@ extension Node {
   }
 }
 
-/// What a run computed from what: when a value has let go of its graph, it is still known what it depended on.
+/// The dependencies between the values of one run, which remain known after the values have released their graph.
 ///
-/// Every evaluation makes one, so the values lie behind the object: one allocation.
+/// Every evaluation creates a record, so its values are tail-allocated: one allocation.
 final class RunRecord: ManagedBuffer<RunRecordHeader, RunRecordValue> {
   /// An output of a run.
   struct Output {
@@ -70,7 +71,7 @@ final class RunRecord: ManagedBuffer<RunRecordHeader, RunRecordValue> {
     let number: Int32
   }
 
-  /// Runs that are remembered one behind the other.
+  /// The maximum length of a chain of remembered runs.
   private static let depthLimit = 64
   private var depth: Int { withUnsafeMutablePointerToHeader { $0.pointee.depth } }
 
@@ -82,8 +83,8 @@ final class RunRecord: ManagedBuffer<RunRecordHeader, RunRecordValue> {
 
   deinit { _ = withUnsafeMutablePointers { $1.deinitialize(count: $0.pointee.count) } }
 
-  /// - Parameter origin: where an input came from that lives on. Those that end with the run, such as parameters before
-  ///   an update, would keep all that ever happened.
+  /// - Parameter origin: the origin of an input that outlives the run. Inputs that end with the run, such as parameters
+  ///   before an update, must have none: they would keep the records of all earlier runs.
   func append(_ serial: UInt64, origin: Output?) {
     let depth = origin?.record.depth ?? 0
     let kept = depth < RunRecord.depthLimit ? origin : nil
@@ -94,7 +95,7 @@ final class RunRecord: ManagedBuffer<RunRecordHeader, RunRecordValue> {
     }
   }
 
-  /// Whether an output was computed from one of some nodes.
+  /// Whether an output depends on a node with one of the given serials.
   func output(_ number: Int32, dependsOn nodes: Set<UInt64>) -> Bool {
     struct Place: Hashable {
       var record: ObjectIdentifier
@@ -119,7 +120,7 @@ final class RunRecord: ManagedBuffer<RunRecordHeader, RunRecordValue> {
 
 struct RunRecordHeader {
   let table: DependencyTable
-  /// The values that were appended.
+  /// The number of appended values.
   var count = 0
   /// The length of the longest chain of remembered runs that ends here.
   var depth = 1

@@ -1,15 +1,15 @@
 import ApusDevice
 import Synchronization
 
-/// A shape, element type or axis that an operation cannot take: a programmer's error, found on the
-/// line that builds the operation.
+/// A shape, element type or axis that an operation does not accept: a programming error, found on the line that builds
+/// the operation.
 public struct ShapeError: Error, Hashable, Sendable, CustomStringConvertible {
   /// The operation, for example `matmul`.
   public let operation: String
   /// The broken rule and the shapes or types that break it.
   public let reason: String
 
-  /// A mistake of the operation of this name.
+  /// Creates an error of the operation with this name.
   public init(_ operation: String, _ reason: String) {
     self.operation = operation
     self.reason = reason
@@ -18,10 +18,10 @@ public struct ShapeError: Error, Hashable, Sendable, CustomStringConvertible {
   public var description: String { "\(operation): \(reason)" }
 }
 
-/// Runs `body` and returns the first shape error that it makes, or its result.
+/// Runs `body` and returns its result, or throws its first shape error.
 ///
-/// Inside, a wrong shape does not stop the process: the operation gives a placeholder, and building
-/// goes on to its end. Sizes that come from a file or an option are checked this way.
+/// Inside, an invalid shape does not stop the process: the operation returns a placeholder and building continues.
+/// Sizes from a file or an option are checked this way.
 public func checkingShapes<R>(_ body: () throws -> R) throws -> R {
   let record = ShapeRecord()
   let result = try ShapeRecord.$current.withValue(record, operation: body)
@@ -29,7 +29,7 @@ public func checkingShapes<R>(_ body: () throws -> R) throws -> R {
   return result
 }
 
-/// Where shape errors go inside `checkingShapes`.
+/// Records the first shape error inside `checkingShapes`.
 final class ShapeRecord: Sendable {
   @TaskLocal static var current: ShapeRecord?
   private let first = Mutex<ShapeError?>(nil)

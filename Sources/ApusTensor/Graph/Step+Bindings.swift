@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension Step {
-  /// The programs' reads and writes, element by element.
+  /// The reads and writes of the step's programs, element by element.
   var bindings: [Binding] {
     switch self {
     case .elementwise(let step): step.segments

@@ -25,9 +25,9 @@ extension Op {
   static let elu = activation(
     "elu",
     gradient: .composed { c in
-      // α·eˣ below 0, and not y + α: y is near −α there and has lost the digits of the sum.
+      // Below 0 the slope is α·eˣ. It is not computed as y + α: y is near −α there, and the sum loses digits.
       let (x, alpha) = (c.input(0), c.gradient.constant(c.attributes.number.double))
-      // Of the numbers above 0 the exponential would overflow, and second derivatives multiply it with 0.
+      // Above 0 the exponential would overflow, and second derivatives would multiply it by 0.
       return [(x .> 0).select(c.gradient, c.gradient * (x.clamped(upper: 0).exp() * alpha))]
     }
   ) { code, x in
@@ -57,10 +57,10 @@ extension Op {
     return code.emit(.multiply, x, code.emit(.normal, x, gaussian))
   }
 
-  /// `Φ + x·φ`, made of the same exponential as the value.
+  /// `Φ + x·φ`, computed from the same exponential as the value.
   static let geluSlope = activation(
     "geluSlope",
-    // φ·(2 − x²), where φ is 0 long before x² is cut.
+    // φ·(2 − x²); φ is already 0 where x² is clamped.
     gradient: .unary { g, x, _ in
       let square = x.squared().minimum(x.constant(1e4))
       return g * (square * -0.5).exp() * (2 - square) * 0.3989422804014327
@@ -74,7 +74,7 @@ extension Op {
   static let geluTanh = activation(
     "geluTanh",
     gradient: .unary { g, x, _ in
-      // From x² = 256 on t is ±1, and what is multiplied with 1 − t² must be a number.
+      // From x² = 256 on, t is ±1 and 1 − t² is 0; its other factors must stay finite.
       let square = x.squared().minimum(x.constant(256))
       let t = (x * (square * 0.044715 + 1) * 0.7978845608028654).tanh()
       let slope = (square * 0.134145 + 1) * 0.7978845608028654
@@ -136,7 +136,7 @@ extension Tensor {
   /// A zero of the tensor's type.
   fileprivate var zero: Tensor { constant(0) }
 
-  /// `max(x, 0)`; NaN stays. The gradient at 0 is 0.
+  /// `max(x, 0)`; NaN stays NaN. The gradient at 0 is 0.
   public func relu() -> Tensor { Tensor(.relu, OpInputs(node)) }
 
   /// `x` above 0, `slope · x` elsewhere. The gradient at 0 is `slope`.
@@ -155,7 +155,7 @@ extension Tensor {
   }
 
   /// `x` above 0, `slope · x` elsewhere, where `slope` is learned and broadcast (He et al., 2015). The gradient at 0 is
-  /// that of the lower side.
+  /// `slope`.
   public func prelu(slope: Tensor) -> Tensor { (self .> 0).select(self, self * slope) }
 
   /// Self-normalizing ELU (Klambauer et al., 2017).
@@ -181,10 +181,11 @@ extension Tensor {
   /// `x / (1 + |x|)`.
   public func softsign() -> Tensor { floating.inWideLane { $0 / ($0.abs() + 1) } }
 
-  /// `x` cut to `0 … 6`. The gradient at both bounds is 0.
+  /// `x` clamped to `0 … 6`. The gradient at both bounds is 0.
   public func relu6() -> Tensor { hardTanh(lower: 0, upper: 6) }
 
-  /// `x` cut to `lower … upper`. The gradient at both bounds is 0, as in PyTorch; that of `clamped` passes there.
+  /// `x` clamped to `lower … upper`. The gradient at both bounds is 0, as in PyTorch; `clamped` has a gradient of 1
+  /// there.
   public func hardTanh(lower: Double = -1, upper: Double = 1) -> Tensor {
     clamped(lower, upper, passesAtBounds: false)
   }

@@ -22,8 +22,8 @@ extension Tensor {
     }
   }
 
-  /// The largest elements of the windows of `adaptiveAveragePooled`. Equal ones share the gradient where
-  /// windows differ in size.
+  /// The largest elements of the windows of `adaptiveAveragePooled`. If windows differ in size, equal maxima share the
+  /// gradient.
   public func adaptiveMaxPooled(_ output: [Int]) -> Tensor {
     guard let sizes = adaptiveSizes(output, "adaptiveMaxPool") else { return self }
     if let window = evenWindows(sizes) { return maxPooled(window) }
@@ -32,7 +32,7 @@ extension Tensor {
       let (axis, extent) = (index + 2, shape[index + 2])
       let (start, end) = adaptiveBounds(extent, count)
       let longest = (0..<count).lazy.map { (($0 + 1) * extent + count - 1) / count - $0 * extent / count }.max()!
-      // Short windows name their last element again.
+      // Short windows repeat their last element.
       let offsets = Tensor.indices([count, longest], axis: 1, device: device)
       let places = (start.expandingAxis(at: 1) + offsets).minimum(end.expandingAxis(at: 1) - 1)
       result = result.gathering(known: places, axis: axis).max(axis: axis + 1)
@@ -51,7 +51,7 @@ extension Tensor {
     return Tensor.accepts(Shape(shape.prefix(2) + sizes), name) ? sizes : nil
   }
 
-  /// The window of an ordinary pooling, where every axis divides evenly.
+  /// The window of an equivalent ordinary pooling; `nil` if an axis does not divide evenly.
   private func evenWindows(_ sizes: [Int]) -> [Int]? {
     let extents = Array(shape.dropFirst(2))
     guard zip(extents, sizes).allSatisfy({ $0 % $1 == 0 }) else { return nil }
@@ -68,7 +68,7 @@ extension Tensor {
     )
   }
 
-  /// `[extent, count]`: one over the size of window `j` in column `j`, where the row is in the window.
+  /// A matrix `[extent, count]`: column `j` has 1 over the size of window `j` in the rows of that window, 0 elsewhere.
   private func adaptiveWeights(_ extent: Int, _ count: Int) -> Tensor {
     let (start, end) = adaptiveBounds(extent, count)
     let place = Tensor.indices([extent, count], axis: 0, device: device)

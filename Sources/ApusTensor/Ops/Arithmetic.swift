@@ -43,7 +43,7 @@ extension Op {
     gradient: .composed { c in
       let (y, x) = (c.input(0), c.input(1))
       let square = x * x + y * y
-      // At the origin both factors of a 1 in its place are 0.
+      // At the origin the square is replaced by 1: both gradients are then 0.
       let scale = c.gradient / (square .== 0).select(square.constant(1), square)
       return [scale * x, -(scale * y)]
     })
@@ -60,8 +60,8 @@ extension Op {
   static let floorDivide = binary(
     .floorDivide, gradient: .rule { _ in [nil, nil] })
 
-  /// Inputs: the values, then the bounds that there are. Attributes: whether there is a lower one, an upper one, and
-  /// whether the gradient passes where a value equals a bound (0 or 1 each).
+  /// Inputs: the values, then the bounds that are present. Attributes (0 or 1 each): whether there is a lower bound,
+  /// whether there is an upper bound, and whether the gradient passes where a value equals a bound.
   static let clamp: Op = Op(
     name: "clamp",
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, try DType.common("clamp", inputs)) },
@@ -87,7 +87,7 @@ extension Op {
       return result
     })
 
-  /// The gradient goes to the operand that was taken, half to each where both are equal.
+  /// The gradient goes to the selected operand; half to each if both are equal.
   private static func extremumRule(
     _ isFirst: @escaping @Sendable (Tensor, Tensor) -> Tensor
   ) -> GradientRule {
@@ -114,16 +114,16 @@ extension Tensor {
   /// The quotient; integers are divided as `float32` numbers.
   public static func / (left: Tensor, right: Tensor) -> Tensor { floatingBinary(.divide, left, right) }
 
-  /// Puts the sum in place of the left side, whose shape and type may change.
+  /// Replaces the left side with the sum; its shape and type may change.
   public static func += (left: inout Tensor, right: Tensor) { left = left + right }
-  /// Puts the difference in place of the left side.
+  /// Replaces the left side with the difference.
   public static func -= (left: inout Tensor, right: Tensor) { left = left - right }
-  /// Puts the product in place of the left side.
+  /// Replaces the left side with the product.
   public static func *= (left: inout Tensor, right: Tensor) { left = left * right }
-  /// Puts the quotient in place of the left side.
+  /// Replaces the left side with the quotient.
   public static func /= (left: inout Tensor, right: Tensor) { left = left / right }
 
-  /// `xᵖ`. A negative number to a fraction is NaN.
+  /// `xᵖ`. A negative base with a fractional exponent gives NaN.
   public func power(_ exponent: Tensor) -> Tensor {
     Tensor.arithmetic(.power, widened, exponent.widened)
   }
@@ -133,10 +133,10 @@ extension Tensor {
   /// The larger of both, NaN where one is NaN. At a tie each gets half of the gradient.
   public func maximum(_ other: Tensor) -> Tensor { Tensor.binary(.maximum, self, other) }
 
-  /// The values moved into `lower … upper`; NaN stays. The gradient is 0 outside and passes at the bounds.
+  /// The values clamped to `lower … upper`; NaN stays NaN. The gradient is 0 outside and passes at the bounds.
   ///
-  /// Integers stay what they are where the bounds are whole numbers, also ones that their type does not hold; a fraction
-  /// gives `float32`.
+  /// Integer tensors keep their type if the bounds are whole numbers, even if the type cannot hold the bounds; a
+  /// fractional bound gives `float32`.
   public func clamped(lower: Double? = nil, upper: Double? = nil) -> Tensor {
     clamped(lower, upper, passesAtBounds: true)
   }
@@ -145,7 +145,7 @@ extension Tensor {
   func clamped(_ lower: Double?, _ upper: Double?, passesAtBounds: Bool) -> Tensor {
     let limits = [lower, upper]
     if lower == nil && upper == nil { return self }
-    // Of `bool`, an integer or a floating-point type.
+    // The type is promoted with the type of each bound as a literal.
     let dtype = limits.reduce(dtype) { dtype, limit in
       limit.map { DType.promoted(dtype, literal(Scalar(bound: $0)).dtype) } ?? dtype
     }
@@ -163,7 +163,7 @@ extension Tensor {
   /// The remainder of floored division, with the sign of the divisor (NumPy's `%`).
   public func remainder(_ divisor: Tensor) -> Tensor { Tensor.arithmetic(.remainder, self, divisor) }
   /// The remainder of truncated division, with the sign of the dividend (C's `fmod`).
-  /// Of integers it is exact; that of a divisor of 0 is 0.
+  /// It is exact for integers; for an integer divisor of 0 it is 0.
   public func fmod(_ divisor: Tensor) -> Tensor { Tensor.arithmetic(.fmod, self, divisor) }
   /// The quotient rounded down. The gradient is 0.
   public func floorDivided(by divisor: Tensor) -> Tensor {

@@ -1,14 +1,14 @@
 import ApusDevice
 
-/// What attention is, beside its queries, keys and values.
+/// The parameters of attention other than its queries, keys and values.
 package struct AttentionOptions: Sendable {
   package var scale: Double
   package var isCausal: Bool
-  /// One `int64`: how many keys come before the first query.
+  /// One `int64`: the number of keys before the first query.
   package var offset: Tensor?
-  /// `bool`, `[batch, heads, queries, keys]`: the keys that are open.
+  /// `bool`, `[batch, heads, queries, keys]`: true where a query may attend to a key.
   package var open: Tensor?
-  /// The weights that are left out: those that `Tensor.bernoulli` draws as `false` with the key, at `1 − rate`.
+  /// The dropped weights: those for which `Tensor.bernoulli` with the key samples `false`, at `1 − rate`.
   package var dropout: Dropout?
 
   package init(scale: Double, isCausal: Bool, offset: Tensor?, open: Tensor?, dropout: Dropout?) {
@@ -19,7 +19,7 @@ package struct AttentionOptions: Sendable {
     self.dropout = dropout
   }
 
-  /// At which rate, with which draw.
+  /// The rate and the random key of dropout.
   package struct Dropout: Hashable, Sendable {
     package var rate: Double
     package var key: RandomKey
@@ -32,12 +32,13 @@ package struct AttentionOptions: Sendable {
 }
 
 extension Op {
-  /// Inputs: queries, keys and values of four axes, and those of `AttentionParts`, which are the attributes.
+  /// Inputs: queries, keys and values with four axes, then the inputs of `AttentionParts`, which also encodes the
+  /// attributes.
   ///
-  /// Derivatives are those of a rule of the family's, which names the definition.
+  /// The caller's custom gradient provides the derivatives.
   static let attention = attention("attention", .forward)
 
-  /// Inputs: queries, keys and values of four axes, the result of `attention`, the gradient, and those of
+  /// Inputs: queries, keys and values with four axes, the result of `attention`, the gradient, then the inputs of
   /// `AttentionParts`.
   static let attentionGradient = attention("attentionGradient", .backward)
 
@@ -79,7 +80,7 @@ extension Op {
           })))
   }
 
-  /// Whether the elements of a row follow each other, and rows do not overlap.
+  /// Whether the elements of each row are contiguous and rows do not overlap.
   private static func isRows(_ layout: Layout) -> Bool {
     let (row, width) = (layout.strides[2], layout.shape[3])
     return (layout.strides[3] == 1 || width == 1) && (row >= width || layout.shape[2] == 1)
@@ -94,9 +95,9 @@ extension Attention.Geometry {
   }
 }
 
-/// What attention is, beside its queries, keys and values, as integers.
+/// The parameters of attention other than its queries, keys and values, encoded as integers.
 private struct AttentionParts {
-  /// Inputs that there may be, in their order.
+  /// The optional inputs, in order.
   enum Input: CaseIterable {
     case offset, open, added, seed, counter
   }
@@ -113,11 +114,11 @@ private struct AttentionParts {
     inputs = zip(Input.allCases, integers[3...]).filter { $1 == 1 }.map(\.0)
   }
 
-  /// Which input stands at a place, and where one stands.
+  /// The optional input at a position, and the position of an optional input.
   func input(_ place: Int) -> Input? { inputs.indices.contains(place) ? inputs[place] : nil }
   func place(_ input: Input) -> Int? { inputs.firstIndex(of: input) }
 
-  /// The node over its first inputs.
+  /// Builds the node from its first inputs, the added tensor and the options.
   static func tensor(_ op: Op, _ first: [Tensor], added: Tensor?, _ options: AttentionOptions) -> Tensor {
     let numbers = options.dropout?.key.numbers(first[0].device)
     let others = [options.offset, options.open, added, numbers?[0], numbers?[1]]
@@ -130,13 +131,13 @@ private struct AttentionParts {
 }
 
 extension Tensor {
-  /// The greatest extent of a query, key or value that devices hold in registers.
+  /// The largest last extent of queries, keys and values that devices hold in registers.
   package static let attentionLimit = 256
 
-  /// Attention as one step: the output `[batch, heads, queries, width]`, and what the gradient needs.
+  /// Attention as one step: returns the output `[batch, heads, queries, width]`, and `whole`, which the gradient needs.
   ///
-  /// Its derivatives are the caller's business. All tensors are of one type, `float32` or `float64`, with four axes of
-  /// which none is empty, the last of queries, keys and values at most `attentionLimit`.
+  /// The caller defines its derivatives. All tensors have one type, `float32` or `float64`, and four non-empty axes;
+  /// the last axis of queries, keys and values has at most `attentionLimit` elements.
   ///
   /// - Parameter added: `[batch, heads, queries, keys]`, added to the scaled products.
   package static func attention(
@@ -147,8 +148,8 @@ extension Tensor {
     return (whole.slice(axis: 0, from: 0, count: shape.elementCount).reshaped(to: shape), whole)
   }
 
-  /// The gradients of queries, keys and values as one step, from that of the output.
-  /// - Parameter whole: what `attention` gave.
+  /// The gradients of queries, keys and values as one step, from the gradient of the output.
+  /// - Parameter whole: the `whole` result of `attention`.
   package static func attentionGradients(
     _ gradient: Tensor, _ query: Tensor, _ key: Tensor, _ value: Tensor, added: Tensor?, whole: Tensor,
     _ options: AttentionOptions

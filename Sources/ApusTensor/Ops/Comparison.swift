@@ -58,9 +58,9 @@ extension Op {
 }
 
 extension Tensor {
-  /// The values as another type. Floating-point numbers are rounded to nearest even on the way to a
-  /// narrower one, cut toward zero on the way to integers (NaN gives 0; what does not fit is clamped to
-  /// `int32` or `int64`, then wrapped to 8 bits); `bool` is "not 0".
+  /// The values converted to another type. Conversion to a narrower floating-point type rounds to nearest even.
+  /// Conversion to an integer type truncates toward zero; NaN becomes 0, and values out of range are clamped to `int32`
+  /// or `int64`, then wrapped to 8 bits for 8-bit types. Conversion to `bool` tests for nonzero.
   public func cast(to dtype: DType) -> Tensor {
     if dtype == self.dtype { return self }
     return Tensor(.cast, OpInputs(node), .integers([Int(dtype.rawValue)]))
@@ -73,7 +73,7 @@ extension Tensor {
   /// Where the value is infinite.
   public func isInfinite() -> Tensor { apply(.isInfinite) }
 
-  /// Logic on "is not 0"; the results are `bool`.
+  /// Where both are not 0; the results of logical operations are `bool`.
   public func logicalAnd(_ other: Tensor) -> Tensor { Tensor.binary(.logicalAnd, truth, other.truth) }
   /// Where at least one of both is not 0.
   public func logicalOr(_ other: Tensor) -> Tensor { Tensor.binary(.logicalOr, truth, other.truth) }
@@ -84,17 +84,17 @@ extension Tensor {
 
   private var truth: Tensor { cast(to: .bool) }
 
-  /// Bitwise operations on integers. `shiftedRight` fills with zeros.
+  /// The bits that are set in both integers.
   public func bitAnd(_ other: Tensor) -> Tensor { Tensor.binary(.bitAnd, self, other) }
   /// The bits that are set in at least one of both.
   public func bitOr(_ other: Tensor) -> Tensor { Tensor.binary(.bitOr, self, other) }
   /// The bits that are set in exactly one of both.
   public func bitXor(_ other: Tensor) -> Tensor { Tensor.binary(.bitXor, self, other) }
-  /// All bits turned over; of `bool` the other truth value.
+  /// All bits inverted; for `bool`, the logical negation.
   public func bitNot() -> Tensor { dtype == .bool ? logicalNot() : Tensor(.bitNot, OpInputs(node)) }
-  /// The bits moved up; 0 for the type's width or more, and for negative counts.
+  /// The bits shifted left; 0 for counts of the type's width or more, and for negative counts.
   public func shiftedLeft(by bits: Tensor) -> Tensor { Tensor.arithmetic(.shiftLeft, self, bits) }
-  /// The bits moved down with zeros coming in; 0 for the type's width or more, and for negative counts.
+  /// The bits shifted right and filled with zeros; 0 for counts of the type's width or more, and for negative counts.
   public func shiftedRight(by bits: Tensor) -> Tensor { Tensor.arithmetic(.shiftRight, self, bits) }
 
   /// For a `bool` condition: `then` where it holds, `other` elsewhere; all three are broadcast.

@@ -1,10 +1,10 @@
 import ApusDevice
 
-// Comparisons, element by element after broadcasting. Swift's `==` and `<` compare whole values and give a `Bool`; the
-// operators with a point are those that its SIMD vectors have.
+// Comparisons, element by element after broadcasting. Swift's `==` and `<` compare whole values and return a `Bool`;
+// the operators with a dot are those of Swift's SIMD vectors.
 
 extension Tensor {
-  /// Where the values are equal. Comparisons give `bool`; NaN is equal to nothing.
+  /// Where the values are equal. The results of comparisons are `bool`; NaN is equal to nothing.
   public static func .== (left: Tensor, right: Tensor) -> Tensor { binary(.equal, left, right) }
   /// Where the values differ; NaN differs from everything.
   public static func .!= (left: Tensor, right: Tensor) -> Tensor { binary(.notEqual, left, right) }

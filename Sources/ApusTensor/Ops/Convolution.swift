@@ -4,9 +4,9 @@ import ApusDevice
 final class ConvolutionBox: Sendable {
   let pass: Convolution.Pass
   let geometry: ConvolutionGeometry
-  /// The result's shape, with as many spatial axes as the operation has.
+  /// The result's shape, with the number of spatial axes of the operation.
   let shape: Shape
-  /// How the planner has placed the channels of the images.
+  /// The order of the images' channels, as chosen by the planner.
   let order: Convolution.Order
 
   init(pass: Convolution.Pass, geometry: ConvolutionGeometry, shape: Shape, order: Convolution.Order = .channelsFirst) {
@@ -64,7 +64,7 @@ extension Op {
           })))
   }
 
-  /// `y` of `x` and `w`.
+  /// Computes `y` from `x` and `w`.
   static let convolution: Op = convolutionPass("convolution") { c, box in
     let (x, w, g) = (c.input(0), c.input(1), c.gradient)
     return [
@@ -73,7 +73,7 @@ extension Op {
     ]
   }
 
-  /// The gradient of `x`, of that of `y` and `w`: the transposed convolution.
+  /// Computes the gradient of `x` from the gradient of `y` and `w`: the transposed convolution.
   static let convolutionInputGradient: Op = convolutionPass("convolutionInputGradient") { c, box in
     let (y, w, g) = (c.input(0), c.input(1), c.gradient)
     return [
@@ -82,7 +82,7 @@ extension Op {
     ]
   }
 
-  /// The gradient of `w`, of `x` and the gradient of `y`.
+  /// Computes the gradient of `w` from `x` and the gradient of `y`.
   static let convolutionWeightGradient: Op = convolutionPass("convolutionWeightGradient") { c, box in
     let (x, y, g) = (c.input(0), c.input(1), c.gradient)
     return [
@@ -128,7 +128,7 @@ extension Tensor {
   ///   - bias: `[outputChannels]`, added to the result.
   /// - Returns: `[batch, outputChannels, ⌊(in + before + after − dilation·(kernel−1) − 1) / stride⌋ + 1…]`
   ///   for `self: [batch, inputChannels, spatial…]`; both without the batch for `self: [inputChannels, spatial…]`.
-  ///   `int32` of `int8` and `uint8`.
+  ///   `int32` for `int8` and `uint8`.
   public func convolved(
     with weight: Tensor, bias: Tensor? = nil, stride: [Int] = [1], padding: [(before: Int, after: Int)] = [(0, 0)],
     dilation: [Int] = [1], groups: Int = 1
@@ -155,7 +155,7 @@ extension Tensor {
   ///
   /// - Parameters:
   ///   - weight: `[inputChannels, outputChannels / groups, kernel…]`, as in PyTorch.
-  ///   - outputPadding: elements added behind each spatial axis of the result.
+  ///   - outputPadding: elements added after each spatial axis of the result.
   ///   - bias: `[outputChannels]`, added to the result.
   /// - Returns: `[batch, outputChannels, (in − 1)·stride − before − after + dilation·(kernel−1) +
   ///   outputPadding + 1…]` for `self: [batch, inputChannels, spatial…]`; both without the batch for
@@ -187,7 +187,7 @@ extension Tensor {
     }
   }
 
-  /// Plus a number for each channel; in mixed precision the sum is of the type of products.
+  /// Adds a bias for each channel; in mixed precision the sum has the product type.
   private func plus(channelBias bias: Tensor?) -> Tensor {
     guard let bias else { return self }
     return self + bias.narrowed.reshaped(to: Shape([bias.elementCount] + Array(repeating: 1, count: rank - 2)))

@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// The sliding window of a convolution or pooling along up to three axes, leading ones filled with 1.
+/// The sliding window of a convolution or pooling along up to three axes; missing leading axes have neutral values.
 struct Window {
   var stride: SIMD3<Int>
   var before: SIMD3<Int>
@@ -22,7 +22,7 @@ struct Window {
     }
   }
 
-  /// One number for each of three axes from one for all or one for each of `rank` axes.
+  /// Expands one value for all axes, or one for each of `rank` axes, to a value for each of three axes.
   static func spread(
     _ name: String, _ what: String, _ values: [Int], _ rank: Int, fill: Int
   ) throws(ShapeError) -> SIMD3<Int> {
@@ -30,7 +30,7 @@ struct Window {
       throw ShapeError(name, "\(what) \(values) needs one number or \(rank)")
     }
     var result = SIMD3(repeating: fill)
-    // Products of two of them are counted.
+    // Products of two values must not overflow.
     for value in values where value.magnitude > Int32.max {
       throw ShapeError(name, "\(what) \(values) is beyond \(Int32.max)")
     }
@@ -38,7 +38,7 @@ struct Window {
     return result
   }
 
-  /// The spatial axes of `shape` (those behind the first two) as three.
+  /// The spatial axes of `shape` (all but the first two), extended to three.
   static func spatial(_ shape: Shape) -> SIMD3<Int> {
     var result = SIMD3(repeating: 1)
     let rank = shape.rank - 2
@@ -75,7 +75,7 @@ struct Window {
 }
 
 extension ConvolutionBox {
-  /// The last `rank` of three extents behind two leading ones.
+  /// The shape of two leading extents and the last `rank` of three spatial extents.
   static func shape(_ first: Int, _ second: Int, _ spatial: SIMD3<Int>, rank: Int) -> Shape {
     var shape: Shape = [first, second]
     for axis in (3 - rank)..<3 { shape.append(spatial[axis]) }

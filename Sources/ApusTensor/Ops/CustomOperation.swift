@@ -1,15 +1,17 @@
 import ApusDevice
 
-/// An operation of one's own: the text of a GPU kernel, a function for the CPU, and a rule for gradients.
+/// A user-defined operation: the source of a GPU kernel, a function for the CPU, and a custom gradient.
 ///
-/// The work is cut into items, as many as the first result has elements unless `items` says otherwise, which are done in
-/// any order and at the same time. The text is that of one item `i`, in OpenCL C 1.2 (CUDA's compiler takes it too,
-/// where it keeps to what both have): it knows the arrays and sizes by the names given here, and `REAL` for the type that
-/// the first floating-point array is calculated in: `double` for `float64`, else `float`. `continue` ends an item. The
-/// arrays are contiguous. Together the items write every element of the results, and nothing twice.
+/// The work is divided into items, which run in any order and in parallel. There is one item for each element of the
+/// first result unless `items` gives another number. The kernel source `text` computes one item `i`, in OpenCL C 1.2;
+/// CUDA's compiler accepts it too, if it uses only features that both have. It refers to arrays and sizes by the names
+/// given here, and to the type in which the first floating-point array is computed as `REAL`: `double` for `float64`,
+/// else `float`. `continue` ends an item. The arrays are contiguous. Together the items must write every element of the
+/// results exactly once.
 ///
-/// `LOAD(x, at)` is element `at` of the array `x` as a number, and `STORE(y, at, value)` rounds a number to the type of
-/// `y`. Arrays of 32 and 64 bits may be indexed instead; with `x[i]` of `float16` or `bfloat16` a text does not compile.
+/// `LOAD(x, at)` reads element `at` of the array `x` as a number, and `STORE(y, at, value)` rounds a number to the type
+/// of `y` and stores it. Arrays of 32- and 64-bit elements may be indexed directly; `x[i]` does not compile for
+/// `float16` or `bfloat16`.
 ///
 /// ```
 /// let softCap = CustomOperation(
@@ -23,17 +25,18 @@ import ApusDevice
 ///   gradient: { gradients, _, results in [gradients[0]! * (1 - results[0].abs() / 30).squared()] })
 /// let y = softCap([x])[0]
 /// ```
-/// An operation is code of the program's own and trusted like it: neither the function nor the text is kept from memory
-/// that is not the operation's. Make tests of both with sizes that are no round numbers.
+/// An operation is trusted like any other code of the program: nothing prevents the function or the kernel from
+/// accessing memory outside of its arrays. Test both with sizes that are not round numbers.
 ///
-/// It takes part in plans like any other operation, also inside `loop`; nothing is fused with it. Make one once, and not
-/// for each call: each is compiled for itself.
+/// Plans can contain it like any other operation, also inside `loop`, but nothing is fused with it. Create an operation
+/// once, not for each call: every instance is compiled separately.
 public final class CustomOperation: Sendable {
-  /// From the gradients of the results (`nil` for those that nothing depends on), the inputs and the results to the
-  /// gradients of the inputs (`nil` for none), in terms of operations: they can be differentiated again.
+  /// Computes the gradients of the inputs (`nil` for none) from the gradients of the results (`nil` for results that
+  /// nothing depends on), the inputs and the results. It is built from tensor operations and can be differentiated
+  /// again.
   public typealias Gradient = @Sendable (_ gradients: [Tensor?], _ inputs: [Tensor], _ results: [Tensor]) -> [Tensor?]
 
-  /// What errors and profiles call the operation.
+  /// The name of the operation in errors and profiles.
   public var name: String { kernel.name }
 
   let kernel: CustomKernel
@@ -45,13 +48,13 @@ public final class CustomOperation: Sendable {
 
   /// - Parameters:
   ///   - name: letters and digits.
-  ///   - inputs, results: what the text calls the arrays.
+  ///   - inputs, results: the names of the arrays in the kernel source.
   ///   - elementTypes: the floating-point types that inputs may have.
-  ///   - types: the results' shapes and element types from the inputs'; throws where inputs do not fit.
-  ///   - sizes: numbers that the text knows by name, from the inputs' shapes.
-  ///   - items: the number of items, from the inputs' shapes; at least 1 where a result has elements.
-  ///   - text: does one item on a GPU; OpenCL and CUDA devices need it.
-  ///   - host: does a range of items on the CPU; that device needs it.
+  ///   - types: computes the results' shapes and element types from the inputs'; throws if inputs do not fit.
+  ///   - sizes: named integers for the kernel source, computed from the inputs' shapes.
+  ///   - items: the number of items, from the inputs' shapes; at least 1 if a result has elements.
+  ///   - text: kernel source for one item; required on OpenCL and CUDA devices.
+  ///   - host: computes a range of items on the CPU; required on that device.
   ///   - gradient: `nil` for an operation that has none.
   public init(
     _ name: String, inputs: [String], results: [String], elementTypes: Set<DType> = [.float32],
@@ -76,11 +79,11 @@ public final class CustomOperation: Sendable {
     self.items = items
   }
 
-  /// The results for some inputs. Inputs that do not fit, and a device that the operation has no code for, are reported
-  /// on the line of the call.
+  /// Computes the results for `inputs`. Inputs that do not fit, and a device that the operation has no code for, are
+  /// reported at the call.
   ///
-  /// - Throws (when a value is read): `DeviceError.buildFailed` with the operation's name and the compiler's log, where
-  ///   the text does not compile.
+  /// - Throws (when a value is read): `DeviceError.buildFailed` with the operation's name and the compiler's log, if
+  ///   the kernel source does not compile.
   public func callAsFunction(_ inputs: [Tensor]) -> [Tensor] {
     do throws(ShapeError) {
       let call = try CustomCall(self, inputs)
@@ -95,7 +98,7 @@ public final class CustomOperation: Sendable {
     }
   }
 
-  /// The results' types, the sizes and the number of items for some inputs.
+  /// The results' types, the sizes and the number of items for `inputs`.
   fileprivate func plan(_ inputs: [Tensor]) throws(ShapeError) -> (types: [TensorType], sizes: [Int], count: Int) {
     guard inputs.count == kernel.inputNames.count else {
       throw ShapeError(name, "\(inputs.count) inputs are given, and \(kernel.inputNames.count) asked for")
@@ -134,7 +137,7 @@ public final class CustomOperation: Sendable {
     }
   }
 
-  /// Whether a name can be that of a variable which no kernel has already.
+  /// Whether a name is a valid variable name that no kernel already uses.
   private static func isFree(_ name: String) -> Bool {
     guard name.first.map({ $0.isASCII && $0.isLetter }) == true,
       name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") })
@@ -151,13 +154,13 @@ public final class CustomOperation: Sendable {
   }
 }
 
-/// A user's operation on inputs of known types.
+/// A call of a user-defined operation on inputs of known types.
 final class CustomCall: Sendable {
   let operation: CustomOperation
   let results: ResultList
   let sizes: [Int]
   let count: Int
-  /// The rule runs in the precision that the operation was called in.
+  /// The product type at the call; the gradient rule runs in the same precision.
   private let productType: DType?
 
   init(_ operation: CustomOperation, _ inputs: [Tensor]) throws(ShapeError) {
@@ -177,15 +180,15 @@ final class CustomCall: Sendable {
     productType = other.productType
   }
 
-  /// The gradients of the inputs, `nil` where there is no rule.
+  /// The gradients of the inputs, `nil` if there is no gradient rule.
   func gradients(_ gradients: [Tensor?], _ inputs: [Tensor], _ results: [Tensor]) -> [Tensor?]? {
     operation.gradient.map { rule in PrecisionScope.run(productType) { rule(gradients, inputs, results) } }
   }
 
-  /// The same for another node: results belong to one.
+  /// The call for another node; a result list belongs to one node only.
   func renewed() -> CustomCall { CustomCall(self) }
 
-  /// What tells calls apart, beside the types of inputs and results.
+  /// The words that distinguish calls in plan keys, in addition to the types of inputs and results.
   var words: [UInt64] { [operation.kernel.number, UInt64(count)] + sizes.map { UInt64(bitPattern: Int64($0)) } }
 }
 
@@ -212,14 +215,14 @@ extension Attributes {
   }
 }
 
-/// Some items of a `CustomOperation`, with the memory that they work on.
+/// A range of items of a `CustomOperation`, with the memory that they access.
 public typealias CustomItems = ApusDevice.CustomItems
 
 extension CustomItems {
-  /// All elements of an input, whatever the items.
+  /// All elements of an input, not only those of the items.
   ///
-  /// Indices are checked in debug builds alone, as those of every `UnsafeBufferPointer`: a check would keep loops from
-  /// being vectorized. In release builds an index outside of `0 ..< count` reads memory of other values.
+  /// Indices are checked in debug builds only, as for every `UnsafeBufferPointer`, because a check would prevent loops
+  /// from being vectorized. In release builds an index outside of `0 ..< count` reads memory of other values.
   /// - Precondition: the input has elements of that type.
   public func input<Element: TensorElement>(_ index: Int, of type: Element.Type) -> UnsafeBufferPointer<Element> {
     let array = inputs[index]
@@ -227,9 +230,9 @@ extension CustomItems {
     return UnsafeBufferPointer(start: array.pointer.assumingMemoryBound(to: type), count: array.count)
   }
 
-  /// All elements of a result, whatever the items; they are those of `items.range` that the function has to write.
+  /// All elements of a result; the function must write the elements that belong to `items.range`.
   ///
-  /// Indices are checked in debug builds alone. In release builds a write outside of `0 ..< count` changes memory of
+  /// Indices are checked in debug builds only. In release builds a write outside of `0 ..< count` changes memory of
   /// other values, or ends the process.
   /// - Precondition: the result has elements of that type.
   public func result<Element: TensorElement>(

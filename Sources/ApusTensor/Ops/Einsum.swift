@@ -2,8 +2,7 @@ import ApusDevice
 
 /// A parsed Einstein summation: the labels of each operand's axes and of the result's.
 ///
-/// An ellipsis stands for axes that broadcast; they get labels of their own (`"0"`, `"1"`, … from the last
-/// one on).
+/// An ellipsis stands for axes that broadcast; they get separate labels (`"0"`, `"1"`, …, counted from the last axis).
 private struct Equation {
   var operands: [[Character]]
   var result: [Character]
@@ -64,7 +63,7 @@ private struct Labelled {
   var tensor: Tensor
   var labels: [Character]
 
-  /// The axes in the order of `target`, with axes of extent 1 for labels that are not there.
+  /// The axes in the order of `target`, with axes of extent 1 for missing labels.
   func ordered(_ target: [Character]) throws(ShapeError) -> Tensor {
     guard target.count <= Shape.maximumRank else {
       throw ShapeError("einsum", "\(target.count) axes at once are above the maximum of \(Shape.maximumRank)")
@@ -74,7 +73,7 @@ private struct Labelled {
     return moved.reshaped(to: Shape(target.map { label in labels.firstIndex(of: label).map { tensor.shape[$0] } ?? 1 }))
   }
 
-  /// Axes with one label become one, their diagonal.
+  /// Replaces axes with the same label by their diagonal.
   func withoutRepeats() throws(ShapeError) -> Labelled {
     var result = self
     while let (first, second) = result.repeatedPair() {
@@ -96,14 +95,14 @@ private struct Labelled {
     return nil
   }
 
-  /// The sum over axes whose labels nothing else needs.
+  /// The sum over axes whose labels are not in `needed`.
   func summed(keeping needed: Set<Character>) -> Labelled {
     let axes = labels.indices.filter { !needed.contains(labels[$0]) }
     guard !axes.isEmpty else { return self }
     return Labelled(tensor: tensor.sum(axes: axes), labels: labels.filter(needed.contains))
   }
 
-  /// The product of both, summed over shared labels that nothing else needs: one batched matmul.
+  /// The product of both tensors, summed over shared labels that are not in `needed`: one batched matrix product.
   func contracted(with other: Labelled, keeping needed: Set<Character>) throws(ShapeError) -> Labelled {
     let extents = try sharedExtents(with: other)
     let (left, right) = (summed(keeping: needed.union(other.labels)), other.summed(keeping: needed.union(labels)))
@@ -114,7 +113,7 @@ private struct Labelled {
     let columns = right.labels.filter { !shared.contains($0) }
     let labels = batch + rows + columns
     if contracted.isEmpty || left.isBroadcast(contracted, extents) || right.isBroadcast(contracted, extents) {
-      // As a product of matrices has it: 8 bits are too few for products of integers.
+      // The result type of a matrix product: 8 bits are too few for products of integers.
       let type = DType.promoted(left.tensor.dtype, right.tensor.dtype).product
       let product =
         try left.ordered(labels + contracted).cast(to: type) * right.ordered(labels + contracted).cast(to: type)
@@ -134,7 +133,7 @@ private struct Labelled {
     list.contains { tensor.shape[labels.firstIndex(of: $0)!] != extents[$0]! }
   }
 
-  /// The extents of all labels; axes of an ellipsis may be 1 on one side.
+  /// The extents of all labels; axes of an ellipsis may have extent 1 in one operand.
   private func sharedExtents(with other: Labelled) throws(ShapeError) -> [Character: Int] {
     var extents = Dictionary(zip(labels, tensor.shape), uniquingKeysWith: { $1 })
     for (label, extent) in zip(other.labels, other.tensor.shape) {
@@ -149,11 +148,11 @@ private struct Labelled {
 }
 
 extension Tensor {
-  /// Einstein's summation: products of the operands' elements, summed over labels that the result lacks, as
-  /// in NumPy: `"ij,jk->ik"` is the matrix product, `"bii->b"` the traces, `"...ij->...ji"` the transposes.
+  /// Einstein summation: products of the operands' elements, summed over labels that the result lacks, as in NumPy:
+  /// `"ij,jk->ik"` is the matrix product, `"bii->b"` the traces, `"...ij->...ji"` the transposes.
   ///
-  /// Operands are contracted from left to right, each time by one batched matrix product. As there, products of `int8`
-  /// and `uint8` are `int32`; sums of integers without a product are `int64`.
+  /// Operands are contracted from left to right, with one batched matrix product each. As in matrix products, products
+  /// of `int8` and `uint8` are `int32`; sums of integers without a product are `int64`.
   ///
   /// - Parameter equation: one letter for each axis, operands separated by commas; `...` for axes that
   ///   broadcast. Without `->` the result has the labels that occur once, in alphabetical order.

@@ -1,7 +1,7 @@
 import ApusDevice
 
-// Each function: its operation with the gradient rule, then the method. Formulas are those of the rows of
-// `Kernels/elementwise.def`; `g` is the gradient of the result `y` of `x`.
+// First the operations with their gradient rules, then the methods. The formulas are in `Kernels/elementwise.def`; `g`
+// is the gradient of the result `y` of `x`.
 
 extension Op {
   static let exp = function(.exp, gradient: .unary { g, _, y in g * y })
@@ -48,7 +48,7 @@ extension Tensor {
   public func exp() -> Tensor { widened.apply(.exp) }
   /// `2ˣ`.
   public func exp2() -> Tensor { widened.apply(.exp2) }
-  /// `eˣ − 1`, exact near 0.
+  /// `eˣ − 1`, accurate near 0.
   public func expm1() -> Tensor { widened.apply(.expm1) }
   /// The natural logarithm; NaN below 0, −∞ at 0.
   public func log() -> Tensor { widened.apply(.log) }
@@ -56,7 +56,7 @@ extension Tensor {
   public func log2() -> Tensor { widened.apply(.log2) }
   /// The logarithm to base 10.
   public func log10() -> Tensor { widened.apply(.log10) }
-  /// `log(1 + x)`, exact near 0.
+  /// `log(1 + x)`, accurate near 0.
   public func log1p() -> Tensor { widened.apply(.log1p) }
   /// The square root; NaN below 0.
   public func sqrt() -> Tensor { apply(.sqrt) }
@@ -90,7 +90,7 @@ extension Tensor {
   public func atanh() -> Tensor { widened.apply(.atanh) }
   /// The error function `2/√π ∫₀ˣ exp(−t²) dt`.
   public func erf() -> Tensor { apply(.erf) }
-  /// `1 − erf(x)`, exact for large `x`.
+  /// `1 − erf(x)`, accurate for large `x`.
   public func erfc() -> Tensor { apply(.erfc) }
   /// The inverse of `erf`, on `−1 … 1`.
   public func erfinv() -> Tensor { widened.apply(.erfinv) }
@@ -104,7 +104,7 @@ extension Tensor {
   public func floor() -> Tensor { dtype.isFloatingPoint ? apply(.floor) : self }
   /// The smallest integer not below `x`. The gradient is 0.
   public func ceil() -> Tensor { dtype.isFloatingPoint ? apply(.ceil) : self }
-  /// The nearest integer, halves to the even one. The gradient is 0.
+  /// The nearest integer; ties round to even. The gradient is 0.
   public func rounded() -> Tensor { dtype.isFloatingPoint ? apply(.round) : self }
   /// The integer part. The gradient is 0.
   public func truncated() -> Tensor { dtype.isFloatingPoint ? apply(.truncate) : self }

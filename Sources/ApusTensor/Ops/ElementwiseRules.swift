@@ -13,7 +13,7 @@ extension Op {
       })
   }
 
-  /// A function of two numbers of one type, broadcast against each other.
+  /// A function of two values of one type, with broadcasting.
   static func binary(_ row: ElementwiseRow, gradient: GradientRule) -> Op {
     let name = row.name
     return Op(
@@ -62,7 +62,7 @@ extension Op {
 }
 
 extension Shape {
-  /// The shape that all inputs are repeated to, by NumPy's rule.
+  /// The shape that all inputs broadcast to, by NumPy's rule.
   static func broadcast(_ name: String, _ inputs: borrowing OpInputs) throws(ShapeError) -> Shape {
     if inputs.second == nil { return inputs.shape(0) }
     if inputs.third == nil, inputs.shape(0) == inputs.shape(1) { return inputs.shape(0) }
@@ -77,7 +77,8 @@ extension Shape {
     return result
   }
 
-  /// The shape that both are repeated to: aligned at the right, extents equal or 1. `nil` where there is none.
+  /// The shape that both broadcast to: axes are aligned at the right, extents are equal or 1. `nil` if they do not
+  /// broadcast.
   public func broadcast(with other: Shape) -> Shape? {
     if rank == 0 { return other }
     if other.rank == 0 { return self }
@@ -96,7 +97,7 @@ extension Shape {
 }
 
 extension DType {
-  /// The one type of all inputs; methods have promoted them.
+  /// The common type of all inputs, which methods have promoted before.
   static func common(_ name: String, _ inputs: borrowing OpInputs) throws(ShapeError) -> DType {
     let first = inputs.dtype(0)
     for index in 1..<max(inputs.count, 1) where inputs.dtype(index) != first {
@@ -123,17 +124,17 @@ extension DType {
 }
 
 extension DType {
-  /// The type of a product of matrices of this type: sums of 8-bit integers would not fit into 8 bits.
+  /// The result type of matrix products of this type: sums of 8-bit integers do not fit into 8 bits.
   var product: DType { self == .int8 || self == .uint8 || self == .bool ? .int32 : self }
 
-  /// `bool`, integers, floating-point types: a tensor without axes changes the type of others across these alone.
+  /// The promotion category: `bool`, then integers, then floating-point types. A tensor without axes promotes others
+  /// only to a higher category.
   fileprivate var category: Int { isFloatingPoint ? 2 : self == .bool ? 0 : 1 }
 }
 
 extension Tensor {
-  /// The type that an operation on several tensors has, by PyTorch's rule: that of `DType.promoted`, but tensors without
-  /// axes beside others count only where they are floating-point and the others are not, or integers and the others
-  /// `bool`.
+  /// The result type of an operation on several tensors, by PyTorch's rule: as `DType.promoted`, but tensors without
+  /// axes count only if their category is higher than that of the others (floating-point above integers above `bool`).
   static func promotedType(_ tensors: [Tensor]) -> DType {
     func common(_ list: [Tensor]) -> DType? {
       list.first.map { first in list.dropFirst().reduce(first.dtype) { DType.promoted($0, $1.dtype) } }
@@ -143,7 +144,7 @@ extension Tensor {
     return DType.promoted(whole, single)
   }
 
-  /// The same, `float32` where all are integers or `bool`.
+  /// The same, but `float32` if all tensors are integers or `bool`.
   static func floatingType(_ tensors: [Tensor]) -> DType {
     let dtype = promotedType(tensors)
     return dtype.isFloatingPoint ? dtype : .float32
@@ -163,7 +164,7 @@ extension Tensor {
     return Tensor(op, OpInputs(left.cast(to: dtype).node, right.cast(to: dtype).node))
   }
 
-  /// Builds a binary operation of arithmetic: `bool` operands count as `int32`.
+  /// Builds a binary arithmetic operation: `bool` operands count as `int32`.
   static func arithmetic(_ op: Op, _ left: Tensor, _ right: Tensor) -> Tensor {
     if left.dtype == .bool && right.dtype == .bool {
       return binary(op, left.cast(to: .int32), right.cast(to: .int32))
@@ -177,18 +178,18 @@ extension Tensor {
   /// The tensor, or its values as `float32` where they are integers or `bool`.
   var floating: Tensor { dtype.isFloatingPoint ? self : cast(to: .float32) }
 
-  /// A number of this tensor's type that is part of the plan.
+  /// A constant of this tensor's type; its value is part of the plan.
   func constant(_ value: Double) -> Tensor {
     Tensor(repeating: value, shape: [], dtype: dtype, device: device)
   }
 
-  /// A number beside this tensor, by PyTorch's rule for Python's numbers: of the tensor's type, but `float32` where an
-  /// integer tensor meets a floating-point number, and `int64` where a `bool` tensor meets an integer.
+  /// A scalar operand for this tensor, by PyTorch's rule for Python scalars: it has the tensor's type, but is `float32`
+  /// if an integer tensor meets a floating-point number, and `int64` if a `bool` tensor meets an integer.
   func literal<Number: TensorElement>(_ value: Number) -> Tensor {
     literal(value.number, isTruth: Number.dtype == .bool)
   }
 
-  /// The same for a number as plans hold it.
+  /// The same for a number as a `Scalar`.
   /// - Parameter isTruth: whether the number is a Boolean.
   func literal(_ number: Scalar, isTruth: Bool = false) -> Tensor {
     var type = dtype
@@ -201,12 +202,12 @@ extension Tensor {
     return .number(number.converted(to: type), dtype: type, device: device)
   }
 
-  /// Runs a comparison with a number; an integer that the tensor's type does not hold is compared as `int64`.
+  /// Compares with a number; an integer that the tensor's type cannot hold is compared as `int64`.
   func compared<Number: TensorElement>(_ op: Op, with value: Number) -> Tensor {
     compared(op, with: value.number, isTruth: Number.dtype == .bool)
   }
 
-  /// The same for a number as plans hold it.
+  /// The same for a number as a `Scalar`.
   func compared(_ op: Op, with number: Scalar, isTruth: Bool = false) -> Tensor {
     guard dtype.isInteger, case .integer = number, number.converted(to: dtype) != number else {
       return Tensor.binary(op, self, literal(number, isTruth: isTruth))

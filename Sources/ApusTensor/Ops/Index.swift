@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension Op {
-  /// The row-major number of each element. Attributes: the element type's number, then the shape.
+  /// The row-major index of each element. Attributes: the raw value of the element type, then the shape.
   static let index: Op = Op(
     name: "index",
     shape: { _, attributes throws(ShapeError) in
@@ -44,8 +44,8 @@ extension Op {
               result: operands.result, indexing: parts.indexing))
         })))
 
-  /// Inputs: values as `gather` gives them, and indices. Attributes: the first two of `gather`, the extent of
-  /// the axis, and an `IndexLabel`.
+  /// Inputs: values in the shape of a `gather` result, and indices. Attributes: the first two of `gather`, the extent
+  /// of the axis, and an `IndexLabel`.
   static let scatterAdd: Op = Op(
     name: "scatterAdd",
     shape: { inputs, attributes throws(ShapeError) in
@@ -108,7 +108,7 @@ private struct IndexParts {
     inner = full[(axis + 1)...].reduce(1, *)
     let isElementwise = attributes[1] == 1
     count = isElementwise ? indices.layout.shape[axis] : indices.layout.shape.elementCount
-    // Elementwise indices have the sizes of all other axes; others serve every row and column.
+    // Elementwise indices have all axes; other indices are the same for every outer and inner position.
     let shape: Shape = [outer, count, inner]
     let strides: Shape = isElementwise ? shape.contiguousStrides : [0, 1, 0]
     self.indices = Operand(value: indices.value, layout: Layout(shape: shape, strides: strides))
@@ -117,22 +117,22 @@ private struct IndexParts {
 }
 
 extension Tensor {
-  /// For each index along `axis` the slice at that place: axis `axis` is replaced by the axes of
-  /// `indices`. An embedding looks rows up with axis 0. Negative indices count from the end.
+  /// The slices of this tensor at `indices` along `axis`; the axes of `indices` replace axis `axis`. An embedding looks
+  /// up rows with axis 0. Negative indices count from the end.
   ///
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
   public func gathering(_ indices: Tensor, axis: Int = 0) -> Tensor {
     gathering(indices, axis: axis, for: "gathering")
   }
 
-  /// As `gathering(_:axis:)`, under the name of the layer or operation that the user wrote.
+  /// As `gathering(_:axis:)`; errors name `operation`, the layer or operation that the user called.
   package func gathering(_ indices: Tensor, axis: Int = 0, for operation: String) -> Tensor {
     guard let axis = checkedAxis(axis, "gather"), let list = wrapped(indices, axis, "gather") else { return self }
     let label = IndexLabel(operation, countsFromEnd: true)
     return Tensor(.gather, OpInputs(node, list.node), .integers([axis, 0, label.word]))
   }
 
-  /// As `gathering(_:axis:)`, for indices that are in range by the way they are made.
+  /// As `gathering(_:axis:)`, for indices that are in range by construction.
   func gathering(known indices: Tensor, axis: Int) -> Tensor {
     Tensor(
       .gather, OpInputs(node, indices.node), .integers([axis, 0, IndexLabel("gathering", isKnown: true).word]))
@@ -147,15 +147,15 @@ extension Tensor {
     return Tensor(.gather, OpInputs(node, list.node), .integers([axis, 0, IndexLabel(operation).word]))
   }
 
-  /// As `takingAlong`, for indices of the shape but for `axis`; a negative index is an error.
+  /// As `takingAlong`, for indices whose shape differs at most in `axis`; a negative index is an error.
   ///
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
   package func elements(at indices: Tensor, axis: Int, for operation: String) -> Tensor {
     Tensor(.gather, OpInputs(node, indices.node), .integers([axis, 1, IndexLabel(operation).word]))
   }
 
-  /// For each element of `indices` the element of the same place, but for `axis`, where the index says
-  /// (`torch.gather`): `y[i, j] = x[i, indices[i, j]]` for axis 1. Negative indices count from the end.
+  /// Selects for each element of `indices` the element at the same position, except that the index gives the position
+  /// along `axis` (`torch.gather`): `y[i, j] = x[i, indices[i, j]]` for axis 1. Negative indices count from the end.
   public func takingAlong(_ indices: Tensor, axis: Int) -> Tensor {
     guard let axis = checkedAxis(axis, "gather"), let list = wrapped(indices, axis, "gather") else { return self }
     var source = self
@@ -167,8 +167,8 @@ extension Tensor {
     return Tensor(.gather, OpInputs(source.node, list.node), .integers([axis, 1, label.word]))
   }
 
-  /// This tensor with `values` added at the places `indices` of `axis`; several for one place add up, in
-  /// order. `values` and `indices` have the shape of this tensor, but for `axis`.
+  /// This tensor with `values` added at the positions `indices` of `axis`. Values with the same index are added in
+  /// order. `values` and `indices` have the shape of this tensor, except along `axis`.
   public func scatterAdding(_ values: Tensor, at indices: Tensor, axis: Int) -> Tensor {
     guard let axis = checkedAxis(axis, "scatterAdd"), let list = wrapped(indices, axis, "scatterAdd") else {
       return self
@@ -185,8 +185,9 @@ extension Tensor {
         .integers([axis, 1, shape[axis], IndexLabel("scatterAdding", countsFromEnd: true).word]))
   }
 
-  /// This tensor with the slices of `values` added to those at `indices` along `axis`: `y[indices[i]] += values[i]` for
-  /// axis 0 (`torch.index_add`). Several for one slice add up, in order. Negative indices count from the end.
+  /// This tensor with the slices of `values` added to its slices at `indices` along `axis`:
+  /// `y[indices[i]] += values[i]` for axis 0 (`torch.index_add`). Slices with the same index are added in order.
+  /// Negative indices count from the end.
   ///
   /// - Parameters:
   ///   - values: the shape of this tensor, with the axes of `indices` in place of `axis`.
@@ -205,7 +206,7 @@ extension Tensor {
         .integers([axis, 0, shape[axis], IndexLabel("indexAdding", countsFromEnd: true).word]))
   }
 
-  /// Indices as `int32` or `int64`, negative ones counted from the end; what is no integer is reported.
+  /// The indices as `int32` or `int64`, with negative ones counted from the end. Reports indices that are not integers.
   private func wrapped(_ indices: Tensor, _ axis: Int, _ operation: String) -> Tensor? {
     guard indices.dtype.isInteger else {
       ShapeError(operation, "indices are \(indices.dtype), not integers").report()
@@ -215,15 +216,15 @@ extension Tensor {
     return (list .< 0).select(list + list.constant(Double(shape[axis])), list)
   }
 
-  /// The place of each element along `axis` (negative ones count from the end), as `int64`, or as `int32` for
-  /// fewer than 2³¹ elements.
+  /// The index of each element along `axis` (a negative axis counts from the end), as `int64`, or as `int32` for fewer
+  /// than 2³¹ elements.
   public static func indices(
     _ shape: Shape, axis: Int, dtype: DType = .int64, device: ComputeDevice = .current
   ) -> Tensor {
     indices(shape, axis, "indices", dtype, device)
   }
 
-  /// The row-major numbers of the places of a shape, `int32` where that can number them all.
+  /// The row-major index of each element of a shape, as `int32` if all of them fit.
   static func indices(_ shape: Shape, device: ComputeDevice) -> Tensor {
     indices(shape, shape.elementCount <= Int(Int32.max) ? .int32 : .int64, device)
   }
@@ -232,7 +233,7 @@ extension Tensor {
     Tensor(.index, OpInputs(), .integers([Int(dtype.rawValue)] + Array(shape)), device: device)
   }
 
-  /// As `indices(_:axis:)`; mistakes are those of `operation`.
+  /// As `indices(_:axis:)`; errors name `operation`.
   static func indices(
     _ shape: Shape, _ axis: Int, _ operation: String, _ dtype: DType = .int64, _ device: ComputeDevice
   ) -> Tensor {
@@ -259,7 +260,7 @@ extension Tensor {
     device: ComputeDevice = .current
   ) -> Tensor {
     let quotient = ((end - start) / step).rounded(.up)
-    // Above 2⁵³ a Double does not count every one.
+    // Above 2⁵³ a `Double` does not represent every count.
     guard step != 0, quotient <= 0x1p53 else {
       ShapeError("range", "from \(start) to \(end) by \(step) has no number of elements").report()
       return Tensor(repeating: 0, shape: [0], dtype: dtype, device: device)
@@ -270,8 +271,7 @@ extension Tensor {
     return (place * place.constant(step) + place.constant(start)).cast(to: dtype)
   }
 
-  /// A new last axis of `classes` places, 1 where the index points and 0 elsewhere (all 0 for an index
-  /// outside).
+  /// A new last axis of `classes` elements, 1 at the index and 0 elsewhere (all 0 for an index out of range).
   public func oneHot(_ classes: Int, dtype: DType = .float32) -> Tensor {
     guard hasRoomForAxis("oneHot") else { return cast(to: dtype) }
     var full = shape

@@ -18,7 +18,7 @@ extension Op {
           throw ShapeError(
             "concatenate", "\(inputs[0].shape) and \(inputs[index].shape) differ in more than axis \(axis)")
         }
-        // Both are at most an eighth of what an Int holds.
+        // This cannot overflow: both extents are at most an eighth of `Int.max`.
         shape[axis] += extent
         if let flaw = shape.flaw { throw ShapeError("concatenate", flaw) }
       }
@@ -42,7 +42,7 @@ extension Op {
           let strides = node.shape.contiguousStrides
           let pieces = zip(operands.inputs, node.inputTypes).map { source, type in
             defer { start += type.shape[axis] }
-            // A source may be read ahead of a reshape that joined some of its axes.
+            // The source may be the value before a reshape that joined some of its axes.
             let place = Layout(shape: type.shape, strides: strides, offset: start * strides[axis])
             return StridedCopy.Piece(source: source, place: place.reshaped(to: source.layout.shape)!)
           }
@@ -50,7 +50,8 @@ extension Op {
             StridedCopy(dtype: node.dtype, fill: nil, pieces: pieces, result: operands.result))
         })))
 
-  /// One input, laid into an array of the attributes' fill bits, starts, steps and extents.
+  /// Input: a tensor that is copied into a filled array. Attributes: the bits of the fill value, starts, steps and
+  /// extents.
   static let embed: Op = Op(
     name: "embed",
     shape: { inputs, attributes throws(ShapeError) in
@@ -86,7 +87,7 @@ extension Op {
 }
 
 extension Tensor {
-  /// The tensors one after the other along `axis`; types are promoted.
+  /// The tensors concatenated along `axis`; types are promoted.
   public static func concatenated(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
     guard let first = tensors.first else {
       ShapeError("concatenate", "there is no tensor to concatenate").report()
@@ -98,7 +99,7 @@ extension Tensor {
       .concatenate, OpInputs(list: tensors.map { $0.cast(to: dtype).node }), .integers([axis]))
   }
 
-  /// Tensors of one shape along a new axis.
+  /// Tensors of one shape stacked along a new axis.
   public static func stacked(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
     guard let first = tensors.first else {
       ShapeError("stack", "there is no tensor to stack").report()
@@ -112,7 +113,7 @@ extension Tensor {
     return concatenated(tensors.map { $0.expandingAxis(at: axis) }, axis: axis)
   }
 
-  /// The tensor laid into an array of `value`.
+  /// The tensor copied into an array of shape `shape` that is filled with `value`.
   func embedded(in shape: Shape, start: [Int], step: [Int], value: Double = 0) -> Tensor {
     Tensor(
       .embed, OpInputs(node),
@@ -125,7 +126,7 @@ extension Tensor {
       ShapeError("pad", "\(amounts.count) amounts do not match the axes of \(shape)").report()
       return self
     }
-    // Padding is never longer than what a shape may have: sums of three of these are.
+    // Larger amounts exceed every valid shape, and their sums could overflow.
     guard amounts.allSatisfy({ (0...Int.max / 16).contains($0.before) && (0...Int.max / 16).contains($0.after) }) else {
       ShapeError("pad", "amounts \(amounts) must be 0 or more elements, and not beyond counting").report()
       return self

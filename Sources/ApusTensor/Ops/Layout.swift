@@ -77,7 +77,7 @@ extension Op {
       return .slice(start: starts, step: steps, shape: node.shape)
     })
 
-  /// The place of the last of `extent` elements; far outside of any axis where it is not an `Int`.
+  /// The index of the last of `extent` elements; on overflow `Int.max`, which is outside of any axis.
   static func lastPlace(_ start: Int, _ step: Int, _ extent: Int) -> Int {
     let (distance, overflow) = step.multipliedReportingOverflow(by: extent - 1)
     let (last, isFar) = start.addingReportingOverflow(distance)
@@ -93,8 +93,8 @@ extension Op {
 }
 
 extension Tensor {
-  /// The same elements in row-major order under another shape; one extent may be −1 and is worked out (as 0
-  /// where another one is 0).
+  /// The same elements in row-major order under another shape; one extent may be −1 and is inferred (as 0 if another
+  /// one is 0).
   public func reshaped(to shape: Shape) -> Tensor {
     var target = shape
     if let free = shape.firstIndex(of: -1) {
@@ -121,10 +121,10 @@ extension Tensor {
     return Tensor(.transpose, OpInputs(node), .integers(axes))
   }
 
-  /// The exchange of a matrix's axes, which every dense layer asks for several times a step.
+  /// The permutation of a matrix transpose, which every dense layer uses several times a step.
   private static let exchanged = [1, 0]
 
-  /// The last two axes exchanged: the transpose of a matrix.
+  /// The tensor with its last two axes exchanged: the transpose of a matrix.
   public func transposed() -> Tensor {
     guard rank >= 2 else {
       ShapeError("transpose", "\(shape) has no two axes to exchange").report()
@@ -140,8 +140,7 @@ extension Tensor {
     return Tensor(.broadcast, OpInputs(node), .shape(ShapeBox(shape)))
   }
 
-  /// The sum over the axes that broadcasting to this shape has repeated: the inverse of `broadcast` for
-  /// gradients.
+  /// The sum over the axes that a broadcast from `target` to this shape has repeated: the gradient of `broadcast`.
   func summed(to target: Shape) -> Tensor {
     let lead = rank - target.rank
     var axes = Array(0..<lead)
@@ -154,13 +153,13 @@ extension Tensor {
 
   /// Elements `start + i · step` of each axis, `extent` of them.
   func sliced(start: [Int], step: [Int], extent: [Int]) -> Tensor {
-    // Where a slice has no second element, or no first one, any step and start will do.
+    // Normalizes the step of a slice with at most one element and the start of an empty slice.
     let steps = zip(step, extent).map { $1 > 1 ? $0 : 1 }
     let starts = zip(start, extent).map { $1 == 0 ? 0 : $0 }
     return Tensor(.slice, OpInputs(node), .integers(starts + steps + extent))
   }
 
-  /// An axis number with negative ones counted from the end. What is no axis is reported, and gives `nil`.
+  /// The axis, with negative numbers counted from the end. Reports an invalid axis and returns `nil`.
   func checkedAxis(_ axis: Int, _ operation: String) -> Int? {
     guard (-rank..<rank).contains(axis) else {
       ShapeError(operation, "axis \(axis) is not an axis of \(shape)").report()
@@ -169,21 +168,21 @@ extension Tensor {
     return axis < 0 ? axis + rank : axis
   }
 
-  /// Whether a tensor can have `shape`; where none can, that is reported as a mistake of `operation`.
+  /// Whether a tensor can have `shape`; if not, reports an error of `operation`.
   static func accepts(_ shape: Shape, _ operation: String) -> Bool {
     guard let flaw = shape.flaw else { return true }
     ShapeError(operation, flaw).report()
     return false
   }
 
-  /// Whether there is room for one more axis; where there is none, that is reported.
+  /// Whether there is room for one more axis; if not, reports an error of `operation`.
   func hasRoomForAxis(_ operation: String) -> Bool {
     guard rank == Shape.maximumRank else { return true }
     ShapeError(operation, "\(shape) has no room for another axis, at most \(Shape.maximumRank) are possible").report()
     return false
   }
 
-  /// A new axis of extent 1 ahead of axis `axis`.
+  /// The tensor with a new axis of extent 1 before axis `axis`.
   public func expandingAxis(at axis: Int) -> Tensor {
     guard (-rank - 1...rank).contains(axis) else {
       ShapeError("expandingAxis", "\(axis) is not a place between the axes of \(shape)").report()
@@ -193,7 +192,7 @@ extension Tensor {
     return reshaped(to: shape.inserting(1, at: axis < 0 ? axis + rank + 1 : axis))
   }
 
-  /// The axis `axis`, of extent 1, removed.
+  /// The tensor without axis `axis`, whose extent is 1.
   public func squeezingAxis(at axis: Int) -> Tensor {
     guard let axis = checkedAxis(axis, "squeezingAxis") else { return self }
     guard shape[axis] == 1 else {
@@ -203,8 +202,8 @@ extension Tensor {
     return reshaped(to: shape.removing(axis))
   }
 
-  /// The axes from `axis` on merged into one; negative numbers count from the end. Behind the last axis there
-  /// are none, which gives a new one of extent 1.
+  /// The tensor with the axes from `axis` on merged into one; negative numbers count from the end. If `axis` is the
+  /// rank, a new axis of extent 1 is added.
   public func flattened(from axis: Int = 0) -> Tensor {
     guard (-rank...rank).contains(axis) else {
       ShapeError("flatten", "axis \(axis) is not an axis of \(shape)").report()

@@ -3,7 +3,8 @@ import ApusDevice
 // Subscripts by lists of indices.
 
 extension Tensor {
-  /// The elements at lists of indices along some axes, in ascending order of the axes: NumPy's advanced indexing.
+  /// The elements at lists of indices along some axes (NumPy's advanced indexing); `lookups` is in ascending order of
+  /// the axes.
   func lookingUp(_ lookups: [(axis: Int, indices: Tensor)]) throws(ShapeError) -> Tensor {
     guard let first = lookups.first else { return self }
     if lookups.count == 1 { return gathering(first.indices, axis: first.axis, for: "subscript") }
@@ -19,8 +20,8 @@ extension Tensor {
     let target = isAdjacent ? axes[0] : 0
     var order = (0..<rank).filter { !axes.contains($0) }
     order.insert(contentsOf: axes, at: target)
-    // The axes become one, whose places are numbered row by row. Looking each index up among those of its axis finds
-    // what is out of range.
+    // The axes are merged into one, whose positions are numbered in row-major order. Each index is looked up in the
+    // numbers of its axis, which detects indices out of range.
     let count = axes.reduce(1) { $0 * shape[$1] }
     var place = Tensor(repeating: 0, shape: common, dtype: .int64, device: device)
     for (axis, indices) in lookups {
@@ -32,8 +33,8 @@ extension Tensor {
     return transposed(order).reshaped(to: merged).gathering(known: place, axis: target)
   }
 
-  /// The tensor with `value`, broadcast, at the elements that a subscript with lists of indices takes; the last value
-  /// counts where an element is named several times.
+  /// The tensor with `value`, broadcast, at the elements that a subscript with lists of indices selects. If an element
+  /// is selected several times, the last value counts.
   func scattering(_ value: Tensor, at list: [AxisIndex]) throws(ShapeError) -> Tensor {
     let numbers = Tensor.range(to: Double(elementCount), device: device).reshaped(to: shape)
     let region = try Region(list, in: numbers)
@@ -44,7 +45,7 @@ extension Tensor {
     let count = places.elementCount
     guard count > 0 else { return self }
     let values = value.cast(to: dtype).broadcast(to: places.shape).reshaped(to: [count])
-    // Sorting keeps the order of equal places: the last of each is the one that counts.
+    // The sort is stable, so the last of equal positions is the one that counts.
     let flat = places.reshaped(to: [count])
     let order = flat.argsort()
     let sorted = flat.gathering(known: order, axis: 0)
@@ -62,6 +63,6 @@ extension Tensor {
 }
 
 extension Shape {
-  /// The shape with axes of extent 1 behind it, for `rank` axes.
+  /// The shape with axes of extent 1 appended, up to `rank` axes.
   func padded(to rank: Int) -> Shape { Shape(self + Array(repeating: 1, count: Swift.max(0, rank - self.rank))) }
 }

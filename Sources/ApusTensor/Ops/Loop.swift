@@ -1,14 +1,14 @@
 import ApusDevice
 
 extension Op {
-  /// Inputs: what is carried at first, sequences, and what the body takes from outside.
+  /// Inputs: the initial carried values, the sequences, and the outside values that the body reads.
   static let loop: Op = Op(
     name: "loop", shape: { _, _ throws(ShapeError) in TensorType(Shape(), .float32) },
     gradient: .rule(loopGradients), lower: .loop)
 }
 
-/// Runs `body` for each element of sequences, and carries values from one time to the next: the graph holds the body
-/// once, however long the sequences are.
+/// Runs `body` for each element of sequences, and carries values from one iteration to the next: the graph contains the
+/// body once, whatever the length of the sequences.
 ///
 /// ```
 /// // h: [T, batch, size], the states of an exponential moving average over x: [T, batch, size]
@@ -17,22 +17,24 @@ extension Op {
 ///   return ([h], [h])
 /// }
 /// ```
-/// Gradients flow to everything that the body depends on, also from outside; the gradient is a loop in the other
-/// direction, which computes the body a second time, and can be differentiated again.
+/// Gradients flow to everything that the body depends on, including outside values. The gradient is a loop in the
+/// opposite direction that recomputes the body; it can be differentiated again.
 ///
-/// In mixed precision what is carried keeps the type that it begins with.
+/// In mixed precision, carried values keep their initial types.
 ///
-/// The body runs once, to be written down: it cannot read values, and what it draws of random numbers is the same
-/// each time. Draw numbers for all times outside, and go through them as a sequence.
+/// `body` is called once, to capture its graph. It cannot read values, and random numbers that it samples are the same
+/// in each iteration. Sample the numbers for all iterations outside and pass them as a sequence.
 ///
 /// - Parameters:
-///   - sequences: the body gets their elements along axis 0.
-///   - initial: what is carried to the first time.
-///   - count: the number of times; needed where there are no sequences.
-///   - isReversed: whether the body gets the last elements first. Outputs keep the places of their elements.
-///   - body: from what is carried and an element of each sequence to what is carried on, in the shapes and types of
-///     before, and outputs.
-/// - Returns: what was carried on from the last time, and for each output the sequence of all times, `[count, …]`.
+///   - sequences: the body receives their elements along axis 0.
+///   - initial: the values carried into the first iteration.
+///   - count: the number of iterations; required if there are no sequences.
+///   - isReversed: whether the body receives the last elements first. Outputs are stored at the indices of their
+///     elements.
+///   - body: computes the next carried values, in unchanged shapes and types, and the outputs, from the carried values
+///     and an element of each sequence.
+/// - Returns: the carried values after the last iteration, and for each output the sequence of all iterations,
+///   `[count, …]`.
 public func loop(
   over sequences: [Tensor], carrying initial: [Tensor], count: Int? = nil, isReversed: Bool = false,
   _ body: (_ carried: [Tensor], _ elements: [Tensor]) -> (carried: [Tensor], outputs: [Tensor])
@@ -49,7 +51,7 @@ public func loop(
     carried: carried, elements: elements, count: turns, isReversed: isReversed, device: device
   ) { values, elements in
     var found = body(values, elements)
-    // In mixed precision the body's operations choose their types; what is carried keeps its own.
+    // In mixed precision the body's operations choose their types; carried values keep theirs.
     if PrecisionScope.productType != nil { found.carried = keepingTypes(carried, found.carried) }
     guard let problem = mismatch(carried, found.carried) else { return found }
     ShapeError("loop", problem).report()
@@ -68,7 +70,7 @@ public func loop(
   return (Array(results.prefix(carried.count)), Array(results.dropFirst(carried.count)))
 }
 
-/// What is wrong with the arguments of a loop.
+/// Describes an error in the arguments of a loop, if there is one.
 private func problem(_ sequences: [Tensor], _ initial: [Tensor], _ count: Int?) -> String? {
   guard let turns = count ?? sequences.first?.shape.first else {
     return sequences.isEmpty ? "without sequences there has to be a count" : "a sequence has no axis"
@@ -100,14 +102,14 @@ private func mismatch(_ before: [TensorType], _ after: [Tensor]) -> String? {
   return nil
 }
 
-/// The gradients of a loop: a loop from the last time to the first that carries the gradients of what was carried,
-/// and adds up those of what came from outside.
+/// The gradients of a loop, computed by a loop from the last iteration to the first. It carries the gradients of
+/// carried values and accumulates the gradients of outside values.
 private func loopGradients(_ c: GradientInput) -> [Tensor?] {
   let forward = c.attributes.loop.body
   let (carriedCount, outputCount) = (forward.carriedCount, forward.outputCount)
   let firstInvariant = carriedCount + forward.sequenceCount
   let inputs = (0..<c.inputCount).map(c.input)
-  // Integers are carried, and have no gradients.
+  // Carried integers have no gradients.
   let smooth = (0..<carriedCount).filter { inputs[$0].dtype.isFloatingPoint }
   let needed = (carriedCount..<c.inputCount).filter { inputs[$0].dtype.isFloatingPoint && c.isNeeded($0) }
   let neededElements = needed.filter { $0 < firstInvariant }

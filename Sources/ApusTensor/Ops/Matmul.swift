@@ -55,9 +55,8 @@ extension Op {
 }
 
 extension Tensor {
-  /// The matrix product. `[m, k] · [k, n]` gives `[m, n]`; leading axes are batches and broadcast; a
-  /// vector counts as a row on the left and as a column on the right. Types are promoted; products of `int8` and `uint8`
-  /// are `int32`.
+  /// The matrix product. `[m, k] · [k, n]` gives `[m, n]`; leading axes are batches and broadcast; a vector counts as a
+  /// row on the left and as a column on the right. Types are promoted; products of `int8` and `uint8` are `int32`.
   public func matmul(_ other: Tensor) -> Tensor {
     guard rank > 0, other.rank > 0 else {
       ShapeError("matmul", "\(shape) and \(other.shape) must have at least one axis").report()
@@ -71,7 +70,7 @@ extension Tensor {
     return Tensor(.matmul, OpInputs(a.cast(to: type).node, b.cast(to: type).node))
   }
 
-  /// `selfᵀ · gradient`, summed over the batches that `target` does not have.
+  /// `selfᵀ · gradient`, summed over the batch axes that `target` does not have.
   fileprivate func transposedProduct(_ gradient: Tensor, like target: Tensor) -> Tensor {
     guard target.rank == 2, rank > 2 else { return transposed().matmul(gradient) }
     // One product over all rows instead of one for each batch.

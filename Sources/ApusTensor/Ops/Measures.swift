@@ -15,9 +15,8 @@ extension Tensor {
     return expandingAxis(at: 1) * other
   }
 
-  /// `(Σ |x|ᵖ)^(1/p)` over `axes` (all when left out); the largest `|x|` for an infinite `p`, the smallest for `−∞`, the
-  /// number of elements that are not 0 for `p = 0`. The gradient of a vector of zeros is 0, as is that of single zeros,
-  /// for all `p`.
+  /// `(Σ |x|ᵖ)^(1/p)` over `axes` (all by default); the largest `|x|` for an infinite `p`, the smallest for `−∞`, the
+  /// number of nonzero elements for `p = 0`. For all `p`, the gradient of zero elements and of a vector of zeros is 0.
   public func norm(_ p: Double = 2, axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     wide { x in
       switch p {
@@ -28,7 +27,7 @@ extension Tensor {
       default: break
       }
       let sum = (p == 2 ? x.squared() : x.absolutePower(p)).sum(axes: axes, keepingAxes: keepingAxes)
-      // The root's slope at 0 is infinite: there a 1 takes its place. NaN is no such place.
+      // The slope of the root at 0 is infinite, so a sum of 0 is replaced by 1. NaN is not replaced.
       let isZero = sum .== 0
       let safe = isZero.select(sum.constant(1), sum)
       let root = p == 2 ? safe.sqrt() : safe.power(safe.constant(1 / p))
@@ -52,19 +51,20 @@ extension Tensor {
   ) -> Tensor {
     let dtype = Tensor.promotedType([self, other])
     let (x, y) = (cast(to: dtype).wideLane.floating, other.cast(to: dtype).wideLane.floating)
-    // The difference of integers is one: as float32 large ones would be equal.
+    // Integers are subtracted as integers: as `float32`, different large ones would be equal.
     let difference = dtype.isFloatingPoint ? x - y : (cast(to: .int64) - other.cast(to: .int64)).floating
     let isNear = difference.abs() .<= y.abs() * relative + absolute
-    // An infinite bound is met by everything.
+    // Every difference meets an infinite bound, so `other` must also be finite.
     let result = isNear.logicalAnd(y.isFinite()).logicalOr(self .== other)
     guard equatesNaN else { return result }
     return result.logicalOr(x.isNaN().logicalAnd(y.isNaN()))
   }
 
-  /// `log(eˣ + eʸ)`, without overflow. The gradients are the shares of `eˣ` and `eʸ` in the sum.
+  /// `log(eˣ + eʸ)`, without overflow. The gradients are the fractions of `eˣ` and `eʸ` in the sum.
   public func logAddExp(_ other: Tensor) -> Tensor {
     Tensor.inWideLane([self, other]) {
-      // A rule of its own: the kinks of maximum and |x − y| cancel in the first derivative, not in their second ones.
+      // A custom gradient: the kinks of maximum and |x − y| cancel in the first derivative, but not in second
+      // derivatives.
       withGradient($0) { gradient, inputs, _ in
         let difference = inputs[0].difference(inputs[1])
         return [gradient * difference.sigmoid(), gradient * (-difference).sigmoid()]
@@ -87,7 +87,7 @@ extension Tensor {
     return (indices(shape, 0, "eye", .int64, device) .== indices(shape, 1, "eye", .int64, device)).cast(to: dtype)
   }
 
-  /// `count` numbers with equal distances, from `start` to `end` with both.
+  /// `count` equally spaced numbers from `start` to `end`, including both.
   public static func linspace(
     from start: Double, to end: Double, count: Int, dtype: DType = .float32,
     device: ComputeDevice = .current
@@ -95,14 +95,15 @@ extension Tensor {
     let wide: DType = dtype == .float64 ? .float64 : .float32
     let place = indices([count], 0, "linspace", .int64, device).cast(to: wide)
     let step = count > 1 ? (end - start) / Double(count - 1) : 0
-    // Counted from the nearer end, so that both ends are exact.
+    // Each half is counted from its own end, so that both ends are exact.
     let isFirstHalf = place .< Double(count) / 2
     let fromStart = place * place.constant(step) + place.constant(start)
     let fromEnd = place.constant(end) - (place.constant(Double(count - 1)) - place) * place.constant(step)
     return isFirstHalf.select(fromStart, fromEnd).cast(to: dtype)
   }
 
-  /// The coordinates of all points of a grid: result `i` varies along axis `i` alone, as vector `i` does.
+  /// The coordinates of all points of a grid: result `i` has the elements of vector `i` along axis `i` and repeats them
+  /// along all other axes.
   public static func meshgrid(_ vectors: [Tensor]) -> [Tensor] {
     guard vectors.allSatisfy({ $0.rank == 1 }), vectors.count <= Shape.maximumRank else {
       ShapeError("meshgrid", "\(vectors.map(\.shape)) are not at most \(Shape.maximumRank) vectors").report()

@@ -1,6 +1,6 @@
 import ApusDevice
 
-// Operations over several axes, for one: `axis:` names one axis, `axes:` several.
+// Variants for one axis of operations over several axes: `axis:` names one axis, `axes:` several.
 
 extension Tensor {
   /// The sum along `axis`.
@@ -37,6 +37,6 @@ extension Tensor {
   }
   /// The elements in reverse order along `axis`.
   public func flipped(axis: Int) -> Tensor { flipped(axes: [axis]) }
-  /// The tensor moved by `amount` along `axis`; what leaves at one end comes back at the other.
+  /// The tensor shifted by `amount` along `axis`; elements shifted past one end reappear at the other.
   public func rolled(by amount: Int, axis: Int) -> Tensor { rolled(by: [amount], axes: [axis]) }
 }

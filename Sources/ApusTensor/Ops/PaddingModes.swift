@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// What stands around a padded tensor.
+/// The elements around a padded tensor.
 public enum PaddingMode: String, Hashable, Sendable, CaseIterable {
   /// Zeros.
   case zeros
@@ -8,15 +8,15 @@ public enum PaddingMode: String, Hashable, Sendable, CaseIterable {
   case reflect
   /// The first and last elements: `a a | a b c | c c`.
   case replicate
-  /// The tensor again, as if it went around: `b c | a b c | a b`.
+  /// The tensor repeated periodically: `b c | a b c | a b`.
   case circular
 }
 
 extension Tensor {
-  /// The tensor with `before` and `after` elements around each axis, which repeat its own.
+  /// The tensor with `before` and `after` elements around each axis, chosen from its own elements by `mode`.
   ///
-  /// - Parameter amounts: for each axis at most its extent where it is circular, less than its extent where it is
-  ///   reflected; only an axis with elements is replicated.
+  /// - Parameter amounts: for each axis, at most its extent for `circular` and less than its extent for `reflect`;
+  ///   `replicate` needs an axis with elements.
   public func padded(by amounts: [(before: Int, after: Int)], mode: PaddingMode) -> Tensor {
     if mode == .zeros { return padded(by: amounts) }
     guard amounts.count == rank else {
@@ -33,10 +33,10 @@ extension Tensor {
     return result
   }
 
-  /// Whether an axis has what padding repeats; if not, that is reported.
+  /// Whether an axis has the elements that padding repeats; if not, reports an error.
   private func fits(_ amount: (before: Int, after: Int), _ axis: Int, _ mode: PaddingMode) -> Bool {
     let extent = shape[axis]
-    // Padding is never longer than what a shape may have: sums of three of these are.
+    // Larger amounts exceed every valid shape, and their sums could overflow.
     let most =
       switch mode {
       case .reflect: extent - 1
@@ -55,7 +55,7 @@ extension Tensor {
     return Tensor.accepts(target, "pad")
   }
 
-  /// What stands before and behind an axis.
+  /// The padding before and after an axis.
   private func borders(
     _ amount: (before: Int, after: Int), _ axis: Int, _ mode: PaddingMode
   ) -> (before: Tensor, after: Tensor) {

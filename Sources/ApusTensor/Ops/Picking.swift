@@ -3,8 +3,8 @@ import ApusDevice
 extension Op {
   /// Inputs: source, and integer indices of its shape without the axis. Attributes: the axis, and an `IndexLabel`.
   ///
-  /// The gradient is a choice, which becomes part of the steps around it: for the gradient of a cross-entropy that is
-  /// the step of the softmax. Where the axis is long and little is picked, `gather` is the better operation.
+  /// The gradient is an elementwise selection, which is fused into adjacent steps: for a cross-entropy, into the step
+  /// of the softmax. If the axis is long and few elements are picked, `gather` is the better operation.
   static let pick: Op = Op(
     name: "pick",
     shape: { inputs, attributes throws(ShapeError) in
@@ -40,7 +40,7 @@ extension Op {
 }
 
 extension Tensor {
-  /// The element at an index along `axis` for every place of the other axes: `y[i, j] = x[i, indices[i, j], j]` for
+  /// The element at an index along `axis` for every position of the other axes: `y[i, j] = x[i, indices[i, j], j]` for
   /// axis 1. Unlike in `takingAlong`, a negative index is an error.
   ///
   /// - Parameter indices: integers, of the shape without `axis`.

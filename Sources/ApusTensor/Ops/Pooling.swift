@@ -12,7 +12,7 @@ final class PoolingBox: Sendable {
   let stride: SIMD3<Int>
   let padding: SIMD3<Int>
   let dilation: SIMD3<Int>
-  /// The shapes of `x` and `y` with as many spatial axes as the operation has.
+  /// The shapes of `x` and `y`, with the number of spatial axes of the operation.
   let inputShape: Shape
   let outputShape: Shape
 
@@ -89,17 +89,17 @@ extension Op {
           })))
   }
 
-  /// `y` of `x`.
+  /// Computes `y` from `x`.
   static let maxPool: Op = poolingPass("maxPool") { c, box in
     [Tensor(.maxPoolGradient, OpInputs(c.inputNode(0), c.gradient.node), .pooling(box.with(.backward)))]
   }
 
-  /// The gradient of `x`, of `x` and the gradient of `y`. It does not depend smoothly on `x`.
+  /// Computes the gradient of `x` from `x` and the gradient of `y`. It is not differentiable with respect to `x`.
   static let maxPoolGradient: Op = poolingPass("maxPoolGradient") { c, box in
     [nil, Tensor(.maxPoolSelect, OpInputs(c.inputNode(0), c.gradient.node), .pooling(box.with(.select)))]
   }
 
-  /// The values of a second tensor at the places of the maxima of the first.
+  /// The values of a second tensor at the positions of the maxima of the first.
   static let maxPoolSelect: Op = poolingPass("maxPoolSelect") { c, box in
     [nil, Tensor(.maxPoolGradient, OpInputs(c.inputNode(0), c.gradient.node), .pooling(box.with(.backward)))]
   }
@@ -114,16 +114,16 @@ extension Op {
 }
 
 extension Tensor {
-  /// The largest element of each window; reads outside of the input are not taken. The gradient goes to
-  /// the first maximum in row-major order.
+  /// The largest element of each window; positions outside of the input are ignored. The gradient goes to the first
+  /// maximum in row-major order.
   ///
   /// - Parameters:
-  ///   - window: the extents of the window, one number for each spatial axis.
-  ///   - stride: the distance of windows, the window's extents when left out.
+  ///   - window: the extents of the window, one for each spatial axis.
+  ///   - stride: the distance between windows; by default the window's extents.
   ///   - padding: elements before and after each axis, at most half of the window.
   ///   - roundsUp: whether a window may reach beyond the end (PyTorch's `ceil_mode`).
   /// - Returns: `[batch, channels, ⌊(in + before + after − dilation·(window−1) − 1) / stride⌋ + 1…]` for
-  ///   `self: [batch, channels, spatial…]`; both without the batch where `window` has an extent for all axes but the
+  ///   `self: [batch, channels, spatial…]`; both without the batch if `window` has an extent for all axes but the
   ///   first.
   public func maxPooled(
     _ window: [Int], stride: [Int]? = nil, padding: [(before: Int, after: Int)] = [(0, 0)],
@@ -136,8 +136,8 @@ extension Tensor {
 
   /// The mean of each window.
   ///
-  /// - Parameter countsPadding: whether padding counts as zeros (PyTorch's default) or not at all. Places beyond the
-  ///   padding, which a window reaches where sizes are rounded up, never count.
+  /// - Parameter countsPadding: whether padding counts as zeros (PyTorch's default) or not at all. Positions beyond the
+  ///   padding, which a window reaches if sizes are rounded up, never count.
   /// - Returns: as `maxPooled`.
   public func averagePooled(
     _ window: [Int], stride: [Int]? = nil, padding: [(before: Int, after: Int)] = [(0, 0)],
@@ -150,8 +150,8 @@ extension Tensor {
     }
   }
 
-  /// The means of windows that were divided by all of their places, divided by those alone that are not beyond the
-  /// padding: the last window of an axis may be.
+  /// Corrects means that were divided by the full window size, so that they are divided by the number of positions not
+  /// beyond the padding. Only the last window of an axis can reach beyond it.
   private func countingUntilPaddingEnds(_ after: [Int]) -> Tensor {
     guard node.op === Op.averagePool, case .pooling(let box) = node.attributes else { return self }
     var result = self

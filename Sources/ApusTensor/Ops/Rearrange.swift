@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension Int {
-  /// The product, or the largest `Int` where it is larger: no axis has that extent.
+  /// The product, or `Int.max` on overflow; no axis has that extent.
   func saturatingProduct(_ other: Int) -> Int {
     let (product, overflow) = multipliedReportingOverflow(by: other)
     return overflow ? .max : product
@@ -9,7 +9,7 @@ extension Int {
 }
 
 extension Tensor {
-  /// Parts of the given extents along `axis`, one after the other.
+  /// Consecutive slices of the given extents along `axis`.
   public func split(into extents: [Int], axis: Int = 0) -> [Tensor] {
     guard let axis = checkedAxis(axis, "split") else { return extents.map { _ in self } }
     var rest: Int? = shape[axis]
@@ -25,9 +25,9 @@ extension Tensor {
     }
   }
 
-  /// `count` parts of one extent along `axis`.
+  /// `count` consecutive slices of equal extent along `axis`.
   public func split(_ count: Int, axis: Int = 0) -> [Tensor] {
-    // As many parts as are asked for stand for the wrong ones, within reason.
+    // After an error, the requested number of placeholders is returned, up to a limit.
     let wrong = Array(repeating: self, count: Swift.min(Swift.max(count, 0), 1 << 16))
     guard let axis = checkedAxis(axis, "split") else { return wrong }
     guard count > 0, shape[axis] % count == 0 else {
@@ -49,7 +49,7 @@ extension Tensor {
     return sliced(start: start, step: step, extent: Array(shape))
   }
 
-  /// The tensor moved by `amounts` along `axes`; what leaves at one end comes back at the other.
+  /// The tensor shifted by `amounts` along `axes`; elements shifted past one end reappear at the other.
   public func rolled(by amounts: [Int], axes: [Int]) -> Tensor {
     guard amounts.count == axes.count else {
       ShapeError("roll", "\(amounts.count) amounts for \(axes.count) axes").report()
@@ -105,8 +105,8 @@ extension Tensor {
     return reshaped(to: merged).broadcast(to: spread).reshaped(to: target)
   }
 
-  /// The lower triangle of the last two axes, zeros above diagonal `diagonal` (0 is the main one, positive
-  /// numbers are above it).
+  /// The lower triangle of the last two axes, zeros above diagonal `diagonal` (0 is the main diagonal, positive numbers
+  /// are above it).
   public func tril(_ diagonal: Int = 0) -> Tensor { triangle(diagonal, "tril") { $0 .<= $1 } }
 
   /// The upper triangle of the last two axes, zeros below diagonal `diagonal`.
@@ -123,11 +123,11 @@ extension Tensor {
     return keeps(column - row, row.constant(Double(diagonal))).select(self, constant(0))
   }
 
-  /// The diagonal of two axes, the last two when left out, as the last axis: `y[…, i] = x[…, i, i + offset]`.
+  /// The diagonal of two axes, by default the last two, as the last axis: `y[…, i] = x[…, i, i + offset]`.
   ///
   /// - Parameters:
-  ///   - offset: 0 is the main diagonal, positive ones lie above it.
-  ///   - axes: those of rows and columns.
+  ///   - offset: 0 is the main diagonal, positive offsets are above it.
+  ///   - axes: the axes of rows and of columns.
   public func diagonal(offset: Int = 0, axes: [Int] = [-2, -1]) -> Tensor {
     guard rank >= 2 else {
       ShapeError("diagonal", "\(shape) has no rows and columns").report()

@@ -1,11 +1,11 @@
 import ApusDevice
 
-/// A recurrent layer over a sequence, beside its tensors.
+/// The parameters of a recurrent layer over a sequence, except its tensors.
 package struct RecurrentOptions: Hashable, Sendable {
   package typealias Kind = Recurrent.Kind
 
   package var kind: Kind
-  /// Whether time runs from the end.
+  /// Whether time steps run from the end of the sequence.
   package var isReversed: Bool
 
   package init(_ kind: Kind, isReversed: Bool) {
@@ -15,14 +15,13 @@ package struct RecurrentOptions: Hashable, Sendable {
 }
 
 extension Op {
-  /// Inputs: the input, the states, the weight, then the bias and the mask where there are some. Attributes: those of
-  /// `RecurrentParts`.
+  /// Inputs: the input, the states, the weight, then the optional bias and mask. Attributes: see `RecurrentParts`.
   ///
-  /// Derivatives are those of the definition, which the caller of `Tensor.recurrent` names.
+  /// The caller of `Tensor.recurrent` provides the derivatives, from the definition.
   static let recurrent = recurrent("recurrent", .forward)
 
-  /// Inputs: the states, the weight, the result of `recurrent`, then the mask, the gradient of all states and those of
-  /// the last ones, where there are some.
+  /// Inputs: the states, the weight, the result of `recurrent`, then, if present, the mask, the gradient of all states
+  /// and the gradients of the last states.
   static let recurrentGradient = recurrent("recurrentGradient", .backward)
 
   private static func recurrent(_ name: String, _ pass: Recurrent.Pass) -> Op {
@@ -59,7 +58,7 @@ extension Op {
         })))
   }
 
-  /// The products of the states with the weight; those of the inputs are an operation of their own.
+  /// The multiply-adds of the states with the weight; the products of the inputs are a separate operation.
   static func recurrentMultiplyAdds(_ attributes: Attributes, state: Shape) -> Int {
     let geometry = RecurrentParts(attributes.integers).geometry(state)
     let (product, overflow) = geometry.sequenceCount.multipliedReportingOverflow(by: geometry.gates * geometry.size)
@@ -115,23 +114,23 @@ package struct RecurrentResults: Sendable {
   package var all: Tensor
   /// `[batch, size]` each.
   package var last: [Tensor]
-  /// What the gradient needs, if it was asked for.
+  /// The values that the gradient needs, if they were requested.
   package var whole: Tensor
 }
 
 extension Tensor {
-  /// A recurrent layer over a sequence as one step; see `Recurrent` for what is computed.
+  /// A recurrent layer over a sequence as one step; see `Recurrent` for the computation.
   ///
-  /// Its derivatives are the caller's business. All tensors but the mask are of one type, `float32` or `float64`; there
-  /// is a time and a sequence at least.
+  /// The caller defines its derivatives. All tensors but the mask have one type, `float32` or `float64`; there is at
+  /// least one time step and one sequence.
   ///
   /// - Parameters:
   ///   - input: `[times, batch, gates · size]`.
   ///   - states: `[batch, size]` each.
-  ///   - weight: `[gates · size, size]`, as layers have it.
+  ///   - weight: `[gates · size, size]`, in the layout of layers.
   ///   - bias: `[3 · size]`, for a GRU.
   ///   - mask: `bool`, `[times, batch]`.
-  ///   - keeps: whether `recurrentGradients` follows.
+  ///   - keeps: whether to keep the values that `recurrentGradients` needs.
   package static func recurrent(
     _ input: Tensor, states: [Tensor], weight: Tensor, bias: Tensor?, mask: Tensor?, keeps: Bool,
     _ options: RecurrentOptions
@@ -150,11 +149,11 @@ extension Tensor {
 
   /// The gradients of a recurrent layer as one step.
   /// - Parameters:
-  ///   - whole: that of `recurrent`, which kept what is needed.
+  ///   - whole: the `whole` result of `recurrent`, computed with `keeps`.
   ///   - all: the gradient of all states.
   ///   - last: the gradients of the last states.
-  /// - Returns: the gradients of the input, of the states, and of the product of the states for each time (for all kinds
-  ///   but a GRU that of the input).
+  /// - Returns: the gradients of the input, of the states, and of the products of the states with the weight for each
+  ///   time step (equal to the gradient of the input for all kinds but a GRU).
   package static func recurrentGradients(
     all: Tensor?, last: [Tensor?], states: [Tensor], weight: Tensor, mask: Tensor?, whole: Tensor, times: Int,
     _ options: RecurrentOptions
@@ -173,7 +172,7 @@ extension Tensor {
     return (input, ofStates, g.kind == .gru ? found.part(from: g.productGradientStart, gates) : input)
   }
 
-  /// Elements of a list of numbers, in a shape.
+  /// Consecutive elements of a rank-1 tensor, in the given shape.
   private func part(from start: Int, _ shape: Shape) -> Tensor {
     slice(axis: 0, from: start, count: shape.elementCount).reshaped(to: shape)
   }

@@ -23,7 +23,8 @@ extension Op {
   }
 
   static let sum = reduction("sum", reducer: .row(.sum), gradient: .rule { c in [c.kept(c.gradient)] })
-  /// Of centered numbers, whose sum is 0 but for the rounding of their mean: that this is taken off changes no derivative.
+  /// For centered elements, whose sum is 0 except for the rounding of their mean; removing that rounding changes no
+  /// derivative.
   static let squaredDeviations = reduction(
     "squaredDeviations", reducer: .squaresOfCentered,
     gradient: .rule { c in [c.input(0) * c.kept(2 * c.gradient)] })
@@ -41,14 +42,14 @@ extension Op {
 extension GradientInput {
   fileprivate var reducedAxes: [Int] { Array(attributes.integers.dropFirst()) }
 
-  /// A tensor of the result's shape with the reduced axes back in place, broadcast to the input.
+  /// A tensor of the result's shape with the reduced axes restored, broadcast to the input.
   fileprivate func kept(_ tensor: Tensor) -> Tensor {
     var shape = inputNode(0).shape
     for axis in reducedAxes { shape[axis] = 1 }
     return tensor.reshaped(to: shape).broadcast(to: inputNode(0).shape)
   }
 
-  /// The gradient goes in equal parts to all elements that equal the extreme one.
+  /// Distributes the gradient equally over all elements that equal the extreme element.
   fileprivate func extremum() -> Tensor {
     let hit = (input(0) .== kept(output)).cast(to: gradient.dtype)
     return hit / kept(hit.sum(axes: reducedAxes)) * kept(gradient)
@@ -73,7 +74,7 @@ extension Tensor {
     return Tensor(op, OpInputs(node), .integers(attributes))
   }
 
-  /// The sum over `axes` (all when left out); integers and `bool` are summed as `int64`.
+  /// The sum over `axes` (all by default); integers and `bool` are summed as `int64`.
   public func sum(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     let source = dtype.isFloatingPoint ? widened : cast(to: .int64)
     return source.reduce(.sum, axes, keepingAxes)
@@ -93,22 +94,22 @@ extension Tensor {
     }
   }
 
-  /// The smallest element; NaN where there is one. Equal ones share the gradient.
+  /// The smallest element; NaN if there is one. Equal minima share the gradient.
   public func min(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     checkedNotEmpty(axes, "min").reduce(.reduceMin, axes, keepingAxes)
   }
 
-  /// The largest element; NaN where there is one. Equal ones share the gradient.
+  /// The largest element; NaN if there is one. Equal maxima share the gradient.
   public func max(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     checkedNotEmpty(axes, "max").reduce(.reduceMax, axes, keepingAxes)
   }
 
-  /// The place (`int64`) of the first smallest element along `axis`, or in the flattened tensor.
+  /// The index (`int64`) of the first smallest element along `axis`, or in the flattened tensor.
   public func argmin(axis: Int? = nil, keepingAxes: Bool = false) -> Tensor {
     checkedNotEmpty(axis.map { [$0] }, "argmin").reduce(.argmin, axis.map { [$0] }, keepingAxes)
   }
 
-  /// The place (`int64`) of the first largest element along `axis`, or in the flattened tensor.
+  /// The index (`int64`) of the first largest element along `axis`, or in the flattened tensor.
   public func argmax(axis: Int? = nil, keepingAxes: Bool = false) -> Tensor {
     checkedNotEmpty(axis.map { [$0] }, "argmax").reduce(.argmax, axis.map { [$0] }, keepingAxes)
   }
@@ -123,8 +124,8 @@ extension Tensor {
     cast(to: .bool).reduce(.all, axes, keepingAxes)
   }
 
-  /// `Σ (x − mean)² / (n − correction)`; a correction of 1 gives the unbiased estimate. What the mean loses to rounding
-  /// does not show in it.
+  /// `Σ (x − mean)² / (n − correction)`; a correction of 1 gives the unbiased estimate. The rounding of the mean does
+  /// not affect it.
   public func variance(axes: [Int]? = nil, correction: Double = 1, keepingAxes: Bool = false) -> Tensor {
     wide { source in
       let centered = source - source.mean(axes: axes, keepingAxes: true)
@@ -134,20 +135,20 @@ extension Tensor {
     }
   }
 
-  /// `Σ (x − x̄)²` of numbers from which their mean was subtracted, so that `x̄` is what that lost to rounding.
+  /// `Σ (x − x̄)²` of elements from which the mean was subtracted, so that `x̄` is the rounding error of that mean.
   ///
-  /// Derivatives are those of `Σ x²`: where the mean's own are taken as well, `x̄` is 0 for all of them.
+  /// Derivatives are those of `Σ x²`: if the subtraction of the mean is differentiated too, `x̄` is identically 0.
   package func sumOfSquaredDeviations(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     reduce(.squaredDeviations, axes, keepingAxes)
   }
 
-  /// The square root of the variance. Its gradient is 0 where the variance is, as for equal numbers.
+  /// The square root of the variance. Its gradient is 0 where the variance is 0, as for equal elements.
   public func standardDeviation(
     axes: [Int]? = nil, correction: Double = 1, keepingAxes: Bool = false
   ) -> Tensor {
     wide { source in
       let variance = source.variance(axes: axes, correction: correction, keepingAxes: keepingAxes)
-      // The root's slope at 0 is infinite: there a 1 takes its place.
+      // The slope of the root at 0 is infinite, so a variance of 0 is replaced by 1.
       let isPositive = variance .> 0
       return isPositive.select(isPositive.select(variance, variance.constant(1)).sqrt(), variance * 0)
     }
@@ -159,7 +160,7 @@ extension Tensor {
   }
 
   private func logSumExpInLane(_ axes: [Int]?, _ keepingAxes: Bool) -> Tensor {
-    // There is no largest of no elements.
+    // An empty tensor has no maximum.
     if elementCount == 0 { return exp().sum(axes: axes, keepingAxes: keepingAxes).log() }
     // An infinite maximum would give ∞ − ∞.
     let peak = max(axes: axes, keepingAxes: true).stopGradient()
@@ -168,9 +169,9 @@ extension Tensor {
     return keepingAxes ? sum : sum.reshaped(to: reduce(.sum, axes, false).shape)
   }
 
-  /// For each element the product of the others it is reduced with, right also where some are 0.
+  /// For each element, the product of the other elements that are reduced with it; correct also if some are 0.
   fileprivate func productOfOthers(over axes: [Int]) -> Tensor {
-    // The reduced axes come last, as one.
+    // The reduced axes are moved to the end and merged.
     let order = (0..<rank).filter { !axes.contains($0) } + axes
     let kept = Shape(order.dropLast(axes.count).map { shape[$0] } + [axes.reduce(1) { $0 * shape[$1] }])
     var inverse = order

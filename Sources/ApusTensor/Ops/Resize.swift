@@ -1,16 +1,15 @@
 import ApusDevice
 
-/// How a resized tensor gets its elements.
+/// How the elements of a resized tensor are computed.
 public enum Interpolation: String, Hashable, Sendable, CaseIterable {
   /// The element at `⌊i · in / out⌋`.
   case nearest
-  /// Between the two neighbours along each axis (linear, bilinear, trilinear).
+  /// Linear interpolation between the two neighbours along each axis (linear, bilinear, trilinear).
   case linear
 }
 
 extension Tensor {
-  /// The spatial axes stretched or shrunk to other extents, without a low-pass filter (PyTorch's
-  /// `interpolate`).
+  /// The tensor with its spatial axes resized to other extents, without a low-pass filter (PyTorch's `interpolate`).
   ///
   /// - Parameters:
   ///   - size: the new extents, one for each spatial axis.

@@ -1,6 +1,6 @@
 import ApusDevice
 
-// Functions that are made of others, with gradients in terms of their own values.
+// Functions composed of other operations, with custom gradients in terms of their results.
 
 extension Tensor {
   /// The cube root, also of negative numbers. The gradient `1 / (3·y²)` is infinite at 0.
@@ -16,12 +16,12 @@ extension Tensor {
 
   private func cubeRoot() -> Tensor {
     let root = abs().power(constant(1.0 / 3)).copySign(self)
-    // 1/3 is no number of the type. One step of Newton's, (2·y + x/y²)/3, gives its digits back.
+    // 1/3 is not representable in the type. One Newton step, (2·y + x/y²)/3, restores the lost digits.
     let better = root - (root - self / root.squared()) * constant(1.0 / 3)
     return isFinite().logicalAnd(self .!= 0).select(better, root)
   }
 
-  /// `√(self² + other²)`, without overflow; infinite where one is infinite, whatever the other. The gradient of
+  /// `√(self² + other²)`, without overflow; infinite if one is infinite, whatever the other is. The gradient of
   /// `hypot(0, 0)` is 0.
   public func hypot(_ other: Tensor) -> Tensor {
     Tensor.inWideLane([self, other]) {
@@ -32,7 +32,7 @@ extension Tensor {
       } function: {
         let (x, y) = ($0[0].abs(), $0[1].abs())
         let (long, short) = (x.maximum(y), x.minimum(y))
-        // 0/0 and ∞/∞ are no slopes.
+        // Avoids 0/0 and ∞/∞.
         let slope = (short .== long).select(long.constant(1), short / long)
         let size = long * (slope.squared() + 1).sqrt()
         return x.isInfinite().logicalOr(y.isInfinite()).select(long.constant(.infinity), size)
@@ -40,7 +40,7 @@ extension Tensor {
     }
   }
 
-  /// `|self|` with the sign of `other`, that of −0 included. The gradient of `other` is 0.
+  /// `|self|` with the sign of `other`, including the sign of −0. The gradient of `other` is 0.
   public func copySign(_ other: Tensor) -> Tensor {
     let sign = other.floating
     let isNegative = (sign .< 0).logicalOr(sign.reciprocal() .< 0)

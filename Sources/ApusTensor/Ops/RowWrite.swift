@@ -1,8 +1,8 @@
 import ApusDevice
 
 extension Op {
-  /// Inputs: an array, rows to write over some of its own, and the indices of these, each at most once; a row whose index
-  /// is outside of the array is left out. In place where nothing else reads the array afterwards.
+  /// Inputs: an array, replacement rows, and their distinct row indices; a row whose index is out of range is ignored.
+  /// The write is in place if nothing else reads the array afterwards.
   static let rowWrite: Op = Op(
     name: "rowWrite",
     shape: { inputs, _ throws(ShapeError) in
@@ -31,27 +31,28 @@ extension Op {
         })))
 }
 
-/// Some rows of an array, each at most once.
+/// A list of distinct rows of an array.
 package struct RowList {
-  /// The indices in ascending order, `int64` `[count]`; behind the last, the array's extent.
+  /// The indices in ascending order, `int64` `[count]`; unused entries at the end hold the array's extent.
   package let indices: Tensor
-  /// What belongs to them, `[count, …]`; zeros behind the last.
+  /// The rows at these indices, `[count, …]`; zeros for unused entries.
   package let rows: Tensor
 
-  /// The rows of an array at the indices; any behind the last.
+  /// The rows of an array at the indices; arbitrary rows for unused entries.
   package func rows(of array: Tensor) -> Tensor {
     array.gathering(known: indices.minimum(array.shape[0] - 1), axis: 0)
   }
 }
 
 extension Tensor {
-  /// The tensor with rows in place of its own. What is read of it alone is written, where nothing else needs it.
+  /// The tensor with `rows` in place of its own at `list`. If nothing else needs the tensor, only these rows are
+  /// written.
   package func writing(_ rows: Tensor, at list: RowList) -> Tensor {
     Tensor(.rowWrite, OpInputs(list: [node, rows.node, list.indices.node]), .none)
   }
 
-  /// The rows of a sum of lookups' gradients that are not computed yet, without the zeros between them; `nil` where the
-  /// gradient has other parts.
+  /// The nonzero rows of a pending gradient that is a sum of gradients of lookups; `nil` if the gradient has other
+  /// terms.
   package func lookedUpRows() -> RowList? {
     var parts: [(rows: Tensor, indices: Tensor)] = []
     guard rank > 0, collect(&parts) else { return nil }
@@ -61,7 +62,7 @@ extension Tensor {
     let count = indices.elementCount
     guard count > 0 else { return nil }
     let rows = Tensor.concatenated(parts.map { $0.rows.reshaped(to: Shape([$0.indices.elementCount] + inner)) })
-    // Sorting is stable: rows of one index are added in their order.
+    // The sort is stable: rows with the same index are added in their original order.
     let order = indices.argsort()
     let sorted = indices.gathering(known: order, axis: 0)
     let isFirst = Tensor.concatenated([Tensor([true], device: device), sorted[1...] .!= sorted[..<(count - 1)]])
@@ -73,7 +74,7 @@ extension Tensor {
     return RowList(indices: isUsed.select(first, shape[0]), rows: sums)
   }
 
-  /// Follows sums and factors of a gradient to the lookups that it comes from.
+  /// Follows sums, scalar factors and casts of a gradient to the lookups that it comes from.
   private func collect(_ parts: inout [(rows: Tensor, indices: Tensor)]) -> Bool {
     var stack: [(node: Node, change: (Tensor) -> Tensor)] = [(node, { $0 })]
     while let (node, change) = stack.popLast() {

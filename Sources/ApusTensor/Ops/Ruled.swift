@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// A gradient rule of the user's. It runs in the precision that the function ran in.
+/// A user-defined gradient rule. It runs in the precision in which the function ran.
 final class RuledGradient: Sendable {
   private let productType = PrecisionScope.productType
   private let rule: @Sendable (_ gradient: Tensor, _ inputs: [Tensor], _ output: Tensor) -> [Tensor?]
@@ -12,7 +12,7 @@ final class RuledGradient: Sendable {
   }
 }
 
-/// A gradient rule of the user's for several results.
+/// A user-defined gradient rule for several results.
 final class RuledGradients: Sendable {
   let results: ResultList
   private let productType: DType?
@@ -24,7 +24,7 @@ final class RuledGradients: Sendable {
     self.rule = rule
   }
 
-  /// The same for another node: results belong to one.
+  /// The rule for another node; a result list belongs to one node only.
   init(renewing other: RuledGradients) {
     results = ResultList(other.results.types)
     productType = other.productType
@@ -43,14 +43,14 @@ extension Op {
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
     gradient: .notDifferentiable, lower: .view { .reshape($0.shape) })
 
-  /// The value of the input under another identity: what is differentiated with respect to one of several tensors
-  /// must not reach it through another of them.
+  /// The value of the input as a new node. It separates the tensors that gradients are taken with respect to: the
+  /// gradient of one must not flow through another.
   static let alias: Op = Op(
     name: "alias",
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
     gradient: .unary { g, _, _ in g }, lower: .view { .reshape($0.shape) })
 
-  /// Inputs: the result, then what the rule takes for its inputs. The value is the first input's.
+  /// Inputs: the result, then the inputs of the gradient rule. The value is the first input's.
   static let ruled: Op = Op(
     name: "ruled",
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
@@ -64,7 +64,7 @@ extension Op {
 }
 
 extension Op {
-  /// Inputs: the results, then what the rule takes for its inputs. The values are those of the first inputs.
+  /// Inputs: the results, then the inputs of the gradient rule. The values are those of the first inputs.
   static let ruledResults: Op = Op(
     name: "ruledResults", shape: { _, _ throws(ShapeError) in TensorType(Shape(), .float32) },
     gradient: .rule { c in
@@ -78,7 +78,8 @@ extension Op {
 }
 
 extension [Tensor?] {
-  /// What a user's rule gives for the inputs of an operation; `nil` where that does not fit, which is reported.
+  /// The gradients of a user-defined rule, checked against the inputs of the operation; reports a mismatch and returns
+  /// `nil`.
   func fitting(_ inputs: [Tensor], _ operation: String) -> [Tensor?]? {
     guard count == inputs.count else {
       ShapeError(operation, "the rule gives \(count) gradients for \(inputs.count) inputs").report()
@@ -102,22 +103,24 @@ extension [Tensor?] {
 }
 
 extension Tensor {
-  /// The same value, as a constant for differentiation.
+  /// The same value as a constant: no gradient flows through it.
   public func stopGradient() -> Tensor { Tensor(.stopGradient, OpInputs(node)) }
 
-  /// As `stopGradient()`, where gradients flow by a rule instead: the evaluator tells the two apart by the attribute.
+  /// As `stopGradient()`, but for inputs whose gradients flow through a custom rule; the evaluator distinguishes the
+  /// two by the attribute.
   fileprivate func underRule() -> Tensor { Tensor(.stopGradient, OpInputs(node), .integers([])) }
 
-  /// The same value under another identity, for differentiation with respect to one of several tensors.
+  /// The same value as a new node, for differentiation with respect to one of several tensors.
   package func aliased() -> Tensor { Tensor(.alias, OpInputs(node)) }
 }
 
-/// A function with a gradient rule of one's own, in place of the rules of the operations in it.
+/// A function with a custom gradient, which replaces the gradient rules of its operations.
 ///
 /// - Parameters:
-///   - inputs: what gradients flow to.
-///   - gradient: from the gradient of the result, the inputs and the result to the gradients of the inputs
-///     (`nil` for none), each floating-point, of the input's shape or one that it was broadcast to.
+///   - inputs: the tensors that gradients flow to.
+///   - gradient: computes the gradients of the inputs (`nil` for none) from the gradient of the result, the inputs and
+///     the result. Each gradient is floating-point, with the shape of its input or a shape that the input was broadcast
+///     to.
 ///   - function: computes the result.
 public func withGradient(
   _ inputs: [Tensor],
@@ -129,12 +132,12 @@ public func withGradient(
     .ruled, OpInputs(list: [result.node] + inputs.map(\.node)), .ruled(RuledGradient(gradient)))
 }
 
-/// A function of several results with a gradient rule of one's own.
+/// A function of several results with a custom gradient.
 ///
 /// - Parameters:
-///   - inputs: what gradients flow to.
-///   - gradient: from the gradients of the results (`nil` for those that nothing depends on), the inputs and the
-///     results to the gradients of the inputs (`nil` for none).
+///   - inputs: the tensors that gradients flow to.
+///   - gradient: computes the gradients of the inputs (`nil` for none) from the gradients of the results (`nil` for
+///     results that nothing depends on), the inputs and the results.
 ///   - function: computes the results.
 public func withGradient(
   _ inputs: [Tensor],
@@ -150,12 +153,13 @@ public func withGradient(
   return results.indices.map { rules.results.part($0, of: node) }
 }
 
-/// A function whose inner values are not kept for the gradient but computed a second time: less memory
-/// for more work.
+/// A function whose intermediate values are recomputed for the gradient instead of stored (gradient checkpointing): it
+/// trades computation for memory.
 ///
-/// `function` is called once; the gradient repeats the operations that it built of `inputs`. What else it uses, such as
-/// a layer's parameters, has gradients as outside, and random numbers, which do not depend on `inputs`, are kept.
-/// - Parameter inputs: what the values to be computed again depend on.
+/// `function` is called once; the gradient repeats the operations that it built from `inputs`. Other tensors that it
+/// uses, such as a layer's parameters, receive gradients as usual. Random numbers do not depend on `inputs`, so they
+/// are kept.
+/// - Parameter inputs: the tensors that the recomputed values depend on.
 public func checkpointed(_ inputs: [Tensor], _ function: ([Tensor]) -> Tensor) -> Tensor {
   let fixed = inputs.map { $0.underRule() }
   let result = function(fixed)

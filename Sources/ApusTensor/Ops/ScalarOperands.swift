@@ -1,16 +1,16 @@
 import ApusDevice
 
-// Numbers beside tensors. As Python's numbers in PyTorch they take the tensor's element type, but an integer tensor and
-// a floating-point number give `float32`, a `bool` tensor and an integer `int64`.
+// Operations on a tensor and a number. Like Python numbers in PyTorch, numbers take the tensor's element type, but an
+// integer tensor and a floating-point number give `float32`, and a `bool` tensor and an integer give `int64`.
 
 extension Tensor {
   /// Every element plus the number.
   public static func + <Number: TensorElement>(left: Tensor, right: Number) -> Tensor { left + left.literal(right) }
   /// The number plus every element.
   public static func + <Number: TensorElement>(left: Number, right: Tensor) -> Tensor { right.literal(left) + right }
-  /// Every element less the number.
+  /// Every element minus the number.
   public static func - <Number: TensorElement>(left: Tensor, right: Number) -> Tensor { left - left.literal(right) }
-  /// The number less every element.
+  /// The number minus every element.
   public static func - <Number: TensorElement>(left: Number, right: Tensor) -> Tensor { right.literal(left) - right }
   /// Every element times the number.
   public static func * <Number: TensorElement>(left: Tensor, right: Number) -> Tensor { left * left.literal(right) }
@@ -56,11 +56,11 @@ extension Tensor {
   public func bitAnd<Number: TensorElement>(_ other: Number) -> Tensor { bitAnd(literal(other)) }
   /// The bits that are set in the value or in the number.
   public func bitOr<Number: TensorElement>(_ other: Number) -> Tensor { bitOr(literal(other)) }
-  /// The bits that are set in exactly one of both.
+  /// The bits that are set in exactly one of the value and the number.
   public func bitXor<Number: TensorElement>(_ other: Number) -> Tensor { bitXor(literal(other)) }
-  /// The bits moved up; 0 for the type's width or more, and for negative counts.
+  /// The bits shifted left; 0 for counts of the type's width or more, and for negative counts.
   public func shiftedLeft<Number: TensorElement>(by bits: Number) -> Tensor { shiftedLeft(by: literal(bits)) }
-  /// The bits moved down with zeros coming in; 0 for the type's width or more, and for negative counts.
+  /// The bits shifted right and filled with zeros; 0 for counts of the type's width or more, and for negative counts.
   public func shiftedRight<Number: TensorElement>(by bits: Number) -> Tensor { shiftedRight(by: literal(bits)) }
 
   /// For a `bool` condition: `then` where it holds, the number elsewhere.
@@ -73,16 +73,16 @@ extension Tensor {
   }
 }
 
-// The same for `Double` alone: `x * .nan`, `x .< .infinity` and `x / .pi` say no other type.
+// The same for `Double`: without these, `x * .nan`, `x .< .infinity` and `x / .pi` do not determine a type.
 
 extension Tensor {
   /// Every element plus the number.
   public static func + (left: Tensor, right: Double) -> Tensor { left + left.literal(right) }
   /// The number plus every element.
   public static func + (left: Double, right: Tensor) -> Tensor { right.literal(left) + right }
-  /// Every element less the number.
+  /// Every element minus the number.
   public static func - (left: Tensor, right: Double) -> Tensor { left - left.literal(right) }
-  /// The number less every element.
+  /// The number minus every element.
   public static func - (left: Double, right: Tensor) -> Tensor { right.literal(left) - right }
   /// Every element times the number.
   public static func * (left: Tensor, right: Double) -> Tensor { left * left.literal(right) }

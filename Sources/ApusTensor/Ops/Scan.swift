@@ -13,8 +13,8 @@ extension Op {
     "cumulativeProduct", combine: .product,
     gradient: .composed { c in
       let (axis, isReversed) = (c.scanAxis, c.isReversedScan)
-      // ∂yⱼ/∂xᵢ = (Π_{k<i} x_k)·(Π_{i<k≤j} x_k): no division, so that zeros need no special case in any
-      // derivative. The first factor is the result one place earlier.
+      // ∂yⱼ/∂xᵢ = (Π_{k<i} x_k)·(Π_{i<k≤j} x_k): no division, so that zeros need no special case in any derivative. The
+      // first factor is the result at the previous position.
       let before = c.output.shifted(1, axis, isReversed, fill: 1)
       let after = c.gradient.weightedTails(c.input(0), axis, isReversed)
       return [before * after]
@@ -44,7 +44,7 @@ extension GradientInput {
 }
 
 extension Tensor {
-  /// The running sum along `axis`, with the element itself; integers and `bool` as `int64`.
+  /// The cumulative sum along `axis`, including the element itself; integers and `bool` as `int64`.
   ///
   /// - Parameter isReversed: whether it runs from the end to the start.
   public func cumulativeSum(axis: Int, isReversed: Bool = false) -> Tensor {
@@ -53,8 +53,8 @@ extension Tensor {
     return source.scanned(.cumulativeSum, axis, isReversed: isReversed)
   }
 
-  /// The running product along `axis`, with the element itself; integers and `bool` as `int64`. Derivatives
-  /// are right also where elements are 0; each takes log₂ n rounds.
+  /// The cumulative product along `axis`, including the element itself; integers and `bool` as `int64`. Derivatives are
+  /// correct also if elements are 0; each costs log₂ n rounds.
   public func cumulativeProduct(axis: Int, isReversed: Bool = false) -> Tensor {
     let source = dtype.isFloatingPoint ? widened : cast(to: .int64)
     guard let axis = checkedAxis(axis, "cumulativeProduct") else { return source }
@@ -65,7 +65,7 @@ extension Tensor {
     Tensor(op, OpInputs(node), .integers([axis, isReversed ? 1 : 0]))
   }
 
-  /// The elements moved `distance` places in the direction of a scan, with `fill` in the places that come free.
+  /// The elements shifted by `distance` positions in the direction of a scan; vacated positions get `fill`.
   fileprivate func shifted(_ distance: Int, _ axis: Int, _ isReversed: Bool, fill: Double) -> Tensor {
     let forward = isReversed ? -distance : distance
     let kept = Swift.max(shape[axis] - Swift.abs(forward), 0)
@@ -76,8 +76,8 @@ extension Tensor {
 
   /// `sᵢ = Σ_{j≥i} gⱼ · Π_{i<k≤j} x_k`, the solution of `sᵢ = gᵢ + xᵢ₊₁·sᵢ₊₁`, where self is `g`.
   ///
-  /// By doubling (Hillis and Steele, 1986): after round m, `s` covers 2ᵐ terms and `factor` is the product of
-  /// the next 2ᵐ elements.
+  /// It is computed by doubling (Hillis and Steele, 1986): after round m, `s` covers 2ᵐ terms and `factor` is the
+  /// product of the next 2ᵐ elements.
   fileprivate func weightedTails(_ x: Tensor, _ axis: Int, _ isReversed: Bool) -> Tensor {
     var sum = self
     var factor = x.shifted(-1, axis, isReversed, fill: 0)
@@ -90,7 +90,7 @@ extension Tensor {
     return sum
   }
 
-  /// For each element the product of all others along `axis`, without a division.
+  /// For each element, the product of all others along `axis`, without a division.
   func productOfOthers(_ axis: Int) -> Tensor {
     let before = scanned(.cumulativeProduct, axis, isReversed: false).shifted(1, axis, false, fill: 1)
     let after = scanned(.cumulativeProduct, axis, isReversed: true).shifted(1, axis, true, fill: 1)

@@ -1,8 +1,7 @@
 import ApusDevice
 
 extension Op {
-  /// Inputs: rows, and an ascending list of the segments that they belong to. Attributes: the number of segments, and an
-  /// `IndexLabel`.
+  /// Inputs: rows, and the ascending segment ids of the rows. Attributes: the number of segments, and an `IndexLabel`.
   static let segmentSum: Op = Op(
     name: "segmentSum",
     shape: { inputs, attributes throws(ShapeError) in
@@ -36,13 +35,14 @@ extension Op {
 }
 
 extension Tensor {
-  /// The sums of rows that belong together: `y[s] = Σ x[j]` over the `j` with `ids[j] = s`, added in their order; zeros
-  /// for a segment without rows. The gradient of a row is that of its segment.
+  /// The sums of the rows of each segment: `y[s] = Σ x[j]` over the `j` with `ids[j] = s`, added in order; zeros for an
+  /// empty segment. The gradient of a row is the gradient of its segment.
   ///
   /// - Parameters:
   ///   - ids: ascending integers in `0 ..< count`, one for each element along axis 0.
   ///   - count: the extent of the result's axis 0.
-  /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for an id that is outside, or below the one before.
+  /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for an id that is out of range or below its
+  ///   predecessor.
   public func segmentSum(_ ids: Tensor, count: Int) -> Tensor {
     segmentSum(ids, count: count, IndexLabel("segmentSum"))
   }
@@ -53,10 +53,10 @@ extension Tensor {
   }
 }
 
-/// The rows of a gradient added up where `gather` took them from.
+/// The gradient of `gather`: adds each row of the result's gradient at the index that it was gathered from.
 ///
-/// Some devices search all indices for each place. Where those are many, as in a large embedding, rows are brought in
-/// the order of their indices first: sorting is stable, so that sums are added in the same order.
+/// Some devices search all indices for each row of the source. If that is expensive, as for a large embedding, the rows
+/// are first sorted by index. The sort is stable, so sums are added in the same order.
 func gatherGradient(_ c: GradientInput) -> Tensor {
   let (source, ids) = (c.inputNode(0).shape, c.input(1))
   let (axis, isElementwise, label) = (c.attributes.integers[0], c.attributes.integers[1], c.attributes.indexLabel)

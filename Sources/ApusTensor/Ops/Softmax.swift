@@ -19,10 +19,10 @@ extension Tensor {
     }
   }
 
-  /// `e⁻ˣⁱ / Σⱼ e⁻ˣʲ` along `axis`: the largest share for the smallest number.
+  /// `e⁻ˣⁱ / Σⱼ e⁻ˣʲ` along `axis`: the smallest element has the largest weight.
   public func softmin(axis: Int = -1) -> Tensor { (-self).softmax(axis: axis) }
 
-  /// Nothing is computed of an axis without elements, which has no largest one.
+  /// Applies `body` unless the axis is empty: an empty axis has no maximum.
   private func softmaxed(_ axis: Int, _ body: (Tensor) -> Tensor) -> Tensor {
     wide { shape[axis] == 0 ? $0 : body($0) }
   }

@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension Op {
-  /// The order of the last axis. Attributes: whether it descends (0 or 1).
+  /// The permutation that sorts the last axis. Attributes: whether it is descending (0 or 1).
   static let argsort: Op = Op(
     name: "argsort",
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, .int64) },
@@ -18,8 +18,8 @@ extension Op {
 }
 
 extension Tensor {
-  /// The places (`int64`) of the elements along `axis` in sorted order; equal elements keep theirs. NaN is
-  /// larger than any number.
+  /// The indices (`int64`) of the elements along `axis` in sorted order; equal elements keep their order. NaN is larger
+  /// than any number.
   public func argsort(axis: Int = -1, isDescending: Bool = false) -> Tensor {
     guard rank > 0 else { return Tensor(repeating: 0, shape: [], dtype: .int64, device: device) }
     guard let axis = checkedAxis(axis, "argsort") else { return self }
@@ -29,14 +29,13 @@ extension Tensor {
     return transposed(order).argsort(isDescending: isDescending).transposed(order)
   }
 
-  /// The elements along `axis` in order. The gradient goes to where each came from.
+  /// The elements along `axis` in sorted order. The gradient of each goes to its original position.
   public func sorted(axis: Int = -1, isDescending: Bool = false) -> Tensor {
     guard rank > 0, let place = checkedAxis(axis, "sort") else { return self }
     return taking(argsort(axis: place, isDescending: isDescending), place)
   }
 
-  /// The `count` largest (or smallest) elements along `axis`, the most extreme first, and their places
-  /// (`int64`).
+  /// The `count` largest (or smallest) elements along `axis`, the most extreme first, and their indices (`int64`).
   public func topK(
     _ count: Int, axis: Int = -1, isLargest: Bool = true
   ) -> (values: Tensor, indices: Tensor) {

@@ -1,11 +1,11 @@
 import ApusDevice
 
-/// A subscript worked out for one shape: a slice, a reshape that drops and adds axes, then lookups along some of them.
+/// A subscript resolved for one shape: a slice, a reshape that removes and adds axes, then lookups along some axes.
 struct Region {
   private(set) var start: [Int] = []
   private(set) var step: [Int] = []
   private(set) var extent: [Int] = []
-  /// The shape of the slice; axes with lists of indices are whole.
+  /// The shape of the slice; axes with lists of indices have their full extent.
   private(set) var shape = Shape()
   /// The lists of indices, with their axes in `shape`.
   private(set) var lookups: [(axis: Int, indices: Tensor)] = []
@@ -41,7 +41,7 @@ struct Region {
     if let flaw = shape.flaw { throw ShapeError("subscript", flaw) }
   }
 
-  /// Takes `count` elements of the next axis, or one without keeping the axis.
+  /// Takes `count` elements of the next axis, or, if `count` is `nil`, one element and removes the axis.
   private mutating func take(_ first: Int, _ step: Int, _ count: Int?) {
     start.append(count == 0 ? 0 : first)
     self.step.append(step)
@@ -49,13 +49,13 @@ struct Region {
     if let count { shape.append(count) }
   }
 
-  /// Takes the next axis whole, for indices to be looked up along it.
+  /// Takes the whole next axis, along which indices are looked up.
   private mutating func take(lookup indices: Tensor, _ count: Int) {
     lookups.append((shape.rank, indices))
     take(0, 1, count)
   }
 
-  /// Ends outside of the axis are moved to it, as in NumPy.
+  /// Takes a range of the next axis; bounds outside of the axis are clamped, as in NumPy.
   private mutating func takeRange(_ from: Int?, _ to: Int?, _ step: Int, _ extent: Int) throws(ShapeError) {
     guard step != 0 else { throw ShapeError("subscript", "the step of a range is 0") }
     let bounds = step > 0 ? (0, extent) : (-1, extent - 1)
@@ -76,15 +76,16 @@ extension AxisIndex {
 }
 
 extension Tensor {
-  /// The part that indices take: `x[1]`, `x[0..<4, -1]`, `x[.range(step: -1)]`, `x[.ellipsis, .newAxis]`, and with lists
-  /// of indices `x[[2, 0]]`, `x[.all, places]`. Axes without an index are taken whole.
+  /// The part that indices select: `x[1]`, `x[0..<4, -1]`, `x[.range(step: -1)]`, `x[.ellipsis, .newAxis]`, and with
+  /// lists of indices `x[[2, 0]]`, `x[.all, places]`. Axes without an index are selected whole.
   ///
-  /// Several lists are broadcast against each other and taken together: `x[[0, 1], [2, 3]]` are the elements `x[0, 2]`
-  /// and `x[1, 3]`. Their axes stand where the first list does, or first, where others lie between them.
+  /// Several lists are broadcast against each other and used together: `x[[0, 1], [2, 3]]` are the elements `x[0, 2]`
+  /// and `x[1, 3]`. Their result axes are at the position of the first list, or come first if other axes are between
+  /// the lists.
   ///
-  /// Setting a part gives the variable a tensor with that part replaced, as `replacing(_:with:)` does: other tensors
-  /// stay as they are, and gradients flow to the new part and to the rest of the old tensor. A tensor of `bool` as the
-  /// only index sets the elements where it holds.
+  /// Assigning to a part gives the variable a new tensor with that part replaced, as by `replacing(_:with:)`: other
+  /// tensors do not change, and gradients flow to the new part and to the rest of the old tensor. A `bool` tensor as
+  /// the only index sets the elements where it is true.
   ///
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for lists of indices.
   public subscript<each Index: AxisIndexing>(_ indices: repeat each Index) -> Tensor {
@@ -98,7 +99,7 @@ extension Tensor {
       for index in repeat each indices { list.append(index.axisIndex) }
       self = replaced(list, with: newValue)
     }
-    // The accessor that the compiler would make of both crashes it (Swift 6.3).
+    // The compiler crashes on the accessor that it would synthesize from `get` and `set` (Swift 6.3).
     _modify {
       var list: [AxisIndex] = []
       for index in repeat each indices { list.append(index.axisIndex) }
@@ -108,7 +109,7 @@ extension Tensor {
     }
   }
 
-  /// Sets a part to numbers as written in the source: `x[0] = 1.5`, `x[1] = [1, 2, 3]`.
+  /// Sets a part to a literal: `x[0] = 1.5`, `x[1] = [1, 2, 3]`.
   @_disfavoredOverload
   public subscript<each Index: AxisIndexing>(_ indices: repeat each Index) -> TensorLiteral {
     @available(*, unavailable, message: "parts of a tensor are tensors")
@@ -127,7 +128,7 @@ extension Tensor {
     }
   }
 
-  /// The tensor with `value`, broadcast, in place of the part that the indices take. Where lists of indices name an
+  /// The tensor with `value`, broadcast, in place of the part that the indices select. If lists of indices select an
   /// element several times, the last value counts.
   public func replacing<each Index: AxisIndexing>(
     _ indices: repeat each Index, with value: Tensor
@@ -186,8 +187,8 @@ extension Tensor {
     mask.select(.number(value.number.converted(to: dtype), dtype: dtype, device: device), self)
   }
 
-  /// The elements where `mask` holds, in row-major order (`x[mask]` of NumPy). The mask is read back, for the
-  /// shape of the result depends on it.
+  /// The elements where `mask` holds, in row-major order (`x[mask]` of NumPy). The mask is read back to the host,
+  /// because the shape of the result depends on it.
   ///
   /// - Parameter mask: `bool`, of the shape of the leading axes.
   /// - Returns: `[count, rest…]`, where `rest` are the axes that the mask does not have.
@@ -201,7 +202,7 @@ extension Tensor {
     return reshaped(to: Shape([mask.elementCount] + rest)).gathering(places)
   }
 
-  /// The row-major numbers (`int64`) of the elements that are not 0. The tensor is read back.
+  /// The row-major indices (`int64`) of the elements that are not 0. The tensor is read back to the host.
   public func trueIndices() throws(DeviceError) -> Tensor {
     let truth = try array(of: Bool.self)
     return Tensor(truth.indices.filter { truth[$0] }, device: device)

@@ -1,16 +1,16 @@
 import ApusDevice
 
-/// The gradient that a threshold unit passes on in place of its own, which is 0 almost everywhere (Bengio, Léonard,
-/// Courville, 2013).
+/// The surrogate gradient of a threshold unit, whose true gradient is 0 almost everywhere (Bengio, Léonard, Courville,
+/// 2013).
 public enum StraightThrough: Hashable, Sendable {
-  /// That of the result, as it is.
+  /// The gradient of the result, unchanged.
   case identity
-  /// That of the result where `|x| ≤ 1`, elsewhere 0: the slope of `hardTanh` (Hubara et al., 2016).
+  /// The gradient of the result where `|x| ≤ 1`, elsewhere 0: the slope of `hardTanh` (Hubara et al., 2016).
   case clipped
 }
 
 extension Tensor {
-  /// `x` above `bound`, else `value`; NaN stays.
+  /// `x` above `bound`, else `value`; NaN stays NaN.
   public func threshold(_ bound: Double, value: Double) -> Tensor {
     compared(.lessOrEqual, with: Scalar(bound: bound)).select(literal(Scalar(bound: value)), self)
   }
@@ -18,7 +18,7 @@ extension Tensor {
   /// 1 where `x ≥ 0`, else 0: the threshold unit (McCulloch, Pitts, 1943; Rosenblatt, 1958), also called Heaviside's
   /// function. NaN gives 0.
   ///
-  /// - Parameter gradient: what flows back; `nil` for the true derivative, 0.
+  /// - Parameter gradient: the surrogate gradient; `nil` for the true derivative, 0.
   public func unitStep(gradient: StraightThrough? = .identity) -> Tensor {
     let x = floating
     guard let gradient else { return x.steps.stopGradient() }
@@ -32,13 +32,13 @@ extension Tensor {
 
   private var steps: Tensor { (self .>= 0).select(constant(1), constant(0)) }
 
-  /// `x` where `|x| > bound`, else 0; NaN stays. The gradient at the bounds is 0.
+  /// `x` where `|x| > bound`, else 0; NaN stays NaN. The gradient at the bounds is 0.
   public func hardShrink(_ bound: Double = 0.5) -> Tensor {
     abs().compared(.lessOrEqual, with: Scalar(bound: bound)).select(literal(0), self)
   }
 
-  /// `x` moved by `bound` towards 0, and 0 where `|x| ≤ bound`; NaN stays: the proximal map of `bound · |x|` (Donoho,
-  /// 1995). The gradient at the bounds is 0.
+  /// `x` shifted by `bound` towards 0, and 0 where `|x| ≤ bound`: the proximal map of `bound · |x|` (Donoho, 1995). NaN
+  /// stays NaN. The gradient at the bounds is 0.
   public func softShrink(_ bound: Double = 0.5) -> Tensor {
     abs().compared(.lessOrEqual, with: Scalar(bound: bound))
       .select(literal(0), self - sign() * literal(Scalar(bound: bound)))

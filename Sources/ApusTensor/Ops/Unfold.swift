@@ -21,7 +21,7 @@ extension Op {
       let (axis, size, step) = (c.attributes.integers[0], c.attributes.integers[1], c.attributes.integers[2])
       let windows: Shape = [c.node.shape[axis], size]
       let device = c.gradient.device
-      // Element `j` of window `i` came from place `i · step + j`.
+      // Element `j` of window `i` came from position `i · step + j`.
       let places =
         Tensor.indices(windows, axis: 0, device: device) * step
         + Tensor.indices(windows, axis: 1, device: device)

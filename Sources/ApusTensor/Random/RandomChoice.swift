@@ -9,8 +9,8 @@ extension Tensor {
     return key.bits([count], device: device).argsort()
   }
 
-  /// Random integers in `lower ..< upper`, `int64`. The range is at most 2³²; numbers are off an even
-  /// distribution by at most `(upper − lower) / 2³²`.
+  /// Random integers in `lower ..< upper`, `int64`. The range has at most 2³² numbers; the distribution deviates from
+  /// uniform by at most `(upper − lower) / 2³²`.
   public static func randomIntegers(
     _ shape: Shape, lower: Int = 0, upper: Int, key: inout RandomKey, device: ComputeDevice = .current
   ) -> Tensor {
@@ -20,22 +20,23 @@ extension Tensor {
       ShapeError("randomIntegers", "\(lower) ..< \(upper) is empty or above 2^32 numbers").report()
       return .zeros(shape, dtype: .int64, device: device)
     }
-    // The high word of a product spreads 2³² words over the range (Lemire, 2019).
+    // The high word of the product maps 32-bit words to the range (Lemire, 2019).
     let words = key.bits(shape, device: device).cast(to: .int64)
     let unsigned = words.bitAnd(words.constant(0xFFFF_FFFF))
     let scaled = (unsigned * unsigned.constant(Double(count))).shiftedRight(by: unsigned.constant(32))
     return scaled + Tensor(repeating: Scalar.integer(Int64(lower)), shape: [], dtype: .int64, device: device)
   }
 
-  /// Draws from categorical distributions: self is their unnormalized log-probabilities along the last axis.
+  /// Samples from categorical distributions, whose unnormalized log-probabilities are along the last axis of this
+  /// tensor.
   ///
-  /// - Returns: `int64` of shape `[count, leading…]`, or `[leading…]` where `count` is left out.
+  /// - Returns: `int64` of shape `[count, leading…]`, or `[leading…]` without a `count`.
   public func categorical(_ count: Int? = nil, key: inout RandomKey) -> Tensor {
     guard rank > 0, shape[rank - 1] > 0 else {
       ShapeError("categorical", "\(shape) has no classes in its last axis").report()
       return self
     }
-    // The largest of logits with Gumbel noise is distributed as their softmax (Gumbel, 1954).
+    // The argmax of logits with Gumbel noise is distributed as their softmax (Gumbel, 1954).
     let draws = count.map { Shape([$0] + shape) } ?? shape
     guard Tensor.accepts(draws, "categorical") else { return argmax(axis: -1) }
     let unit = key.unit(draws, device: device)

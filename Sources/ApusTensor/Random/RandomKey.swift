@@ -1,11 +1,11 @@
 import ApusDevice
 
-/// Where random numbers come from: Philox4x32-10 counts through blocks of a stream, so that equal keys give
-/// equal numbers on every device and nothing is kept on one.
+/// The state of the random number generator Philox4x32-10, which is counter-based: equal keys give equal numbers on
+/// every device, and no device stores state.
 public struct RandomKey: Hashable, Sendable, Codable {
-  /// The stream; other seeds give independent numbers.
+  /// The stream; different seeds give independent numbers.
   public var seed: UInt64
-  /// The next draw. Each draw of a tensor takes one number, whatever its size.
+  /// The number of the next draw. Sampling a tensor is one draw, whatever its size.
   public var counter: UInt64
 
   /// The stream of a seed, from draw `counter` on.
@@ -14,7 +14,7 @@ public struct RandomKey: Hashable, Sendable, Codable {
     self.counter = counter
   }
 
-  /// A key of its own for part `index` of a computation.
+  /// An independent key for part `index` of a computation.
   public func stream(_ index: UInt64) -> RandomKey {
     // SplitMix64's finalizer (Steele et al., 2014) spreads neighbouring indices over all seeds.
     var z = seed &+ (index &+ 1) &* 0x9E37_79B9_7F4A_7C15
@@ -23,7 +23,7 @@ public struct RandomKey: Hashable, Sendable, Codable {
     return RandomKey(seed: z ^ (z >> 31))
   }
 
-  /// The key of the next draw alone: whatever is drawn with copies of it is the same.
+  /// The key of the next draw only: copies of it sample the same numbers.
   package mutating func one() -> RandomKey { RandomKey(seed: seed, counter: nextDraw()) }
 
   /// The number of the next draw.
@@ -37,13 +37,13 @@ extension RandomKey: RandomNumberGenerator {
   /// 64 random bits, for Swift's own functions: `Int.random(in: 0..<6, using: &key)`, `list.shuffled(using: &key)`.
   public mutating func next() -> UInt64 {
     let draw = nextDraw()
-    // Twice, so that the numbers are not the seeds of streams.
+    // Applied twice, so that the results are not the seeds of streams.
     return stream(draw).stream(draw).seed
   }
 }
 
 extension Op {
-  /// Inputs: the numbers of the words; seed and counter, numbers of type `int64`.
+  /// Inputs: the indices of the words, then seed and counter as `int64` scalars.
   static let randomBits: Op = Op(
     name: "randomBits",
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, .int32) },
@@ -70,7 +70,7 @@ extension RandomKey {
     return Tensor(.randomBits, OpInputs(places.node, numbers[0].node, numbers[1].node))
   }
 
-  /// Seed and counter as steps take them.
+  /// Seed and counter as scalar operands.
   func numbers(_ device: ComputeDevice) -> [Tensor] {
     [seed, counter].map { .number(.integer(Int64(bitPattern: $0)), dtype: .int64, device: device) }
   }
@@ -92,7 +92,7 @@ extension Tensor {
     return (unit * (upper - lower) + lower).cast(to: dtype)
   }
 
-  /// Normal random numbers, by Box and Muller's transform (1958).
+  /// Normal random numbers, by the Box–Muller transform (1958).
   public static func normal(
     _ shape: Shape, mean: Double = 0, deviation: Double = 1, key: inout RandomKey,
     dtype: DType = .float32, device: ComputeDevice = .current
@@ -104,8 +104,7 @@ extension Tensor {
     return (radius * angle.cos() * deviation + mean).cast(to: dtype)
   }
 
-  /// Normal random numbers cut to `mean + deviation · (lower … upper)`, by the inverse distribution
-  /// function.
+  /// Normal random numbers truncated to `mean + deviation · (lower … upper)`, by the inverse distribution function.
   public static func truncatedNormal(
     _ shape: Shape, mean: Double = 0, deviation: Double = 1, lower: Double = -2, upper: Double = 2,
     key: inout RandomKey, dtype: DType = .float32, device: ComputeDevice = .current

@@ -1,9 +1,9 @@
 import ApusDevice
 
-/// What a subscript takes along one axis: an index, a range with a step, a list or tensor of indices, a new axis, or all
-/// axes between.
+/// One index of a subscript: an index, a range with a step, a list or tensor of indices, a new axis, or an ellipsis for
+/// all axes in between.
 ///
-/// Negative numbers count from the end. Ranges reach as far as the axis does, as in NumPy.
+/// Negative numbers count from the end. Ranges are clamped to the axis, as in NumPy.
 public struct AxisIndex: Sendable {
   enum Kind: Sendable {
     case index(Int)
@@ -16,12 +16,12 @@ public struct AxisIndex: Sendable {
 
   let kind: Kind
 
-  /// The slice at one index; the axis goes away.
+  /// The slice at one index; the axis is removed.
   public static func at(_ index: Int) -> AxisIndex { AxisIndex(kind: .index(index)) }
 
-  /// Every `step`-th element from `from` on, ahead of `to` (NumPy's `from:to:step`).
+  /// Every `step`-th element from `from` up to, but excluding, `to` (NumPy's `from:to:step`).
   ///
-  /// - Parameter step: not 0; a negative one walks backwards, from the end where `from` is left out.
+  /// - Parameter step: not 0; a negative step iterates backwards, by default from the end.
   public static func range(from: Int? = nil, to: Int? = nil, step: Int = 1) -> AxisIndex {
     AxisIndex(kind: .range(from: from, to: to, step: step))
   }
@@ -30,11 +30,11 @@ public struct AxisIndex: Sendable {
   public static let all = AxisIndex.range()
   /// A new axis of extent 1.
   public static let newAxis = AxisIndex(kind: .newAxis)
-  /// As many whole axes as the other indices leave.
+  /// All axes that the other indices do not use, whole.
   public static let ellipsis = AxisIndex(kind: .ellipsis)
 }
 
-/// A type that a tensor's subscript takes: `Int`, Swift's ranges, `[Int]`, a tensor of integers and `AxisIndex`.
+/// A type that a tensor's subscript accepts: `Int`, Swift's ranges, `[Int]`, a tensor of integers and `AxisIndex`.
 public protocol AxisIndexing: Sendable {
   var axisIndex: AxisIndex { get }
 }
@@ -44,9 +44,9 @@ extension AxisIndexing where Self == AxisIndex {
   public static var all: AxisIndex { AxisIndex.all }
   /// A new axis of extent 1.
   public static var newAxis: AxisIndex { AxisIndex.newAxis }
-  /// As many whole axes as the other indices leave.
+  /// All axes that the other indices do not use, whole.
   public static var ellipsis: AxisIndex { AxisIndex.ellipsis }
-  /// Every `step`-th element from `from` on, ahead of `to`.
+  /// Every `step`-th element from `from` up to, but excluding, `to`.
   public static func range(from: Int? = nil, to: Int? = nil, step: Int = 1) -> AxisIndex {
     AxisIndex.range(from: from, to: to, step: step)
   }
@@ -60,7 +60,7 @@ extension Range<Int>: AxisIndexing {
   public var axisIndex: AxisIndex { .range(from: lowerBound, to: upperBound) }
 }
 extension Int {
-  /// The place behind this one, or `nil` for the end: behind the last element, −1, there is nothing to count from.
+  /// The next index, or `nil` for the end: the index after −1, the last element, would be 0.
   fileprivate var following: Int? { self == -1 || self == .max ? nil : self + 1 }
 }
 extension ClosedRange<Int>: AxisIndexing {

@@ -1,12 +1,12 @@
 import ApusDevice
 
-/// A number, or arrays of numbers of any depth, of which a tensor can be made: `[[Float]]`, `[[[Int]]]`.
+/// A number, or nested arrays of numbers of any depth, from which a tensor can be created: `[[Float]]`, `[[[Int]]]`.
 public protocol NestedValues {
   /// The type of the numbers.
   associatedtype Leaf: TensorElement
-  /// The extents of this level and of those within, from the first element of each.
+  /// The extents of this level and of all inner levels, from the first element of each.
   var nestedShape: [Int] { get }
-  /// Appends the numbers in row-major order, and throws where a list has another length than `shape` says.
+  /// Appends the numbers in row-major order; throws if the length of a list differs from `shape`.
   func append(to values: inout [Leaf], shape: ArraySlice<Int>) throws(ShapeError)
 }
 
@@ -38,8 +38,8 @@ extension Array: NestedValues where Element: NestedValues {
 }
 
 extension Tensor {
-  /// A tensor of nested arrays, outermost first; the element type is that of the numbers.
-  /// - Precondition: arrays of one depth have one length.
+  /// A tensor from nested arrays, outermost first; its element type is the type of the numbers.
+  /// - Precondition: arrays of the same depth have the same length.
   @_disfavoredOverload
   public init<Values: NestedValues>(_ values: [[Values]], device: ComputeDevice = .current) {
     var leaves: [Values.Leaf] = []
@@ -53,7 +53,7 @@ extension Tensor {
     }
   }
 
-  /// A tensor without axes; the element type is that of the number.
+  /// A tensor without axes; its element type is the type of the number.
   @_disfavoredOverload
   public init<Element: TensorElement>(_ value: Element, device: ComputeDevice = .current) {
     self.init([value], shape: [], device: device)

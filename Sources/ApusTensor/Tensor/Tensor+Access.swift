@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// Computes the values of `tensors`, those of one device in one plan.
+/// Computes the values of `tensors`, in one plan for each device.
 public func eval(_ tensors: [Tensor]) throws(DeviceError) {
   var rest = tensors
   while let device = rest.first?.device {
@@ -11,7 +11,7 @@ public func eval(_ tensors: [Tensor]) throws(DeviceError) {
 }
 
 extension Evaluator {
-  /// Evaluates what has no value yet.
+  /// Evaluates the roots that have no value yet.
   fileprivate mutating func makeValues(of roots: [Node]) throws(DeviceError) {
     if roots.contains(where: { !$0.isMaterialized }) {
       if let scope = AnomalyScope.current { try evaluate(roots, checking: scope) } else { try evaluate(roots) }
@@ -21,17 +21,17 @@ extension Evaluator {
 }
 
 extension Tensor {
-  /// Computes the value, if it is not there yet.
+  /// Computes the value, if it is not computed yet.
   @discardableResult public func evaluated() throws(DeviceError) -> Tensor {
     try device.withEvaluator { evaluator throws(DeviceError) in try evaluator.makeValues(of: [node]) }
     return self
   }
 
-  /// Whether the value is there (or on its way on the device), so that no graph hangs on the tensor.
+  /// Whether the value is computed (or being computed on the device), so that the tensor refers to no graph.
   public var isEvaluated: Bool { device.withEvaluator { _ in node.isMaterialized } }
 
-  /// Starts copying the value to the host; `Reading.array()` waits for it. Work that is given to the
-  /// device in between is not waited for.
+  /// Starts copying the value to the host; `Reading.array()` waits for it. It does not wait for work that is submitted
+  /// to the device in between.
   public func startReading() throws(DeviceError) -> Reading {
     let buffer = try device.withEvaluator { evaluator throws(DeviceError) in
       try evaluator.makeValues(of: [node])
@@ -41,7 +41,7 @@ extension Tensor {
     return Reading(download: download, shape: shape, dtype: dtype)
   }
 
-  /// Passes the elements' bytes on, row-major.
+  /// Calls `body` with the bytes of the elements in row-major order.
   public func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) throws(DeviceError) -> R {
     try startReading().download.wait(body)
   }
@@ -54,7 +54,7 @@ extension Tensor {
     return try source.startReading().array(of: type)
   }
 
-  /// The one element, as a `Double`.
+  /// The only element, as a `Double`.
   /// - Precondition: the tensor has one element.
   public func scalar() throws(DeviceError) -> Double {
     if elementCount != 1 {
@@ -66,8 +66,8 @@ extension Tensor {
 }
 
 extension Tensor {
-  /// A tensor on the same device, of numbers that the host works out from those of this one, now. Gradients do not
-  /// flow through it; where the value cannot be read, reading the result throws what reading it did.
+  /// A tensor on the same device whose elements the host computes immediately from the elements of this one. Gradients
+  /// do not flow through it. If this value cannot be read, reading the result throws the same error.
   package func mappedOnHost(to shape: Shape, _ transform: ([Float]) -> [Float]) -> Tensor {
     do throws(DeviceError) {
       return Tensor(transform(try array()), shape: shape, device: device)
@@ -77,7 +77,7 @@ extension Tensor {
   }
 }
 
-/// A value on its way to the host.
+/// A value that is being copied to the host.
 public struct Reading: Sendable {
   let download: any Download
   /// The extents of the value, outermost first.

@@ -1,14 +1,14 @@
 import ApusDevice
 
 extension Tensor {
-  /// A tensor of equal numbers. The number is part of the plans that use it.
+  /// A tensor of equal elements. The number is part of the plans that use it.
   public init(
     repeating value: Double, shape: Shape, dtype: DType = .float32, device: ComputeDevice = .current
   ) {
     self.init(value, shape, dtype, device, "tensor")
   }
 
-  /// Creation under the name of `operation`, which a wrong shape is reported for.
+  /// Creates the tensor; an invalid shape is reported as an error of `operation`.
   private init(
     _ value: Double, _ shape: Shape, _ dtype: DType, _ device: ComputeDevice, _ operation: String
   ) {
@@ -16,7 +16,7 @@ extension Tensor {
     self.init(repeating: Scalar(value, as: dtype), shape: shape, dtype: dtype, device: device)
   }
 
-  /// - Precondition: the shape is sound, and the number one of `dtype`.
+  /// - Precondition: the shape is valid, and `dtype` can represent the number.
   init(repeating number: Scalar, shape: Shape, dtype: DType, device: ComputeDevice) {
     self.init(
       node: Node(
@@ -38,7 +38,8 @@ extension Tensor {
     Tensor(1, shape, dtype, device, "ones")
   }
 
-  /// A number that may change from step to step (a rate, a loss scale): plans are shared by all its values.
+  /// A scalar whose value may change from step to step (a learning rate, a loss scale): all its values share the same
+  /// plans.
   public static func number(
     _ value: Double, shape: Shape = [], dtype: DType = .float32, device: ComputeDevice = .current
   ) -> Tensor {
@@ -103,8 +104,8 @@ extension Tensor {
     }
   }
 
-  /// The range of integers that may be indices: where it is known, no run waits for the device to check them. Bytes of
-  /// several axes are pictures.
+  /// The range of integers that may be indices. If it is known, no run waits for the device to check them. 8-bit
+  /// tensors with several axes are assumed to be images.
   private static func numbers(of bytes: UnsafeRawBufferPointer, _ type: TensorType) -> ClosedRange<Int>? {
     switch type.dtype {
     case .int32: range(of: bytes, as: Int32.self)
@@ -139,7 +140,7 @@ extension Tensor {
 }
 
 extension Scalar {
-  /// The number as `dtype` holds it, as `init(_:as:)` makes it of a `Double`; 64 bits of an integer stay.
+  /// The number converted to `dtype`, as by `init(_:as:)`; 64-bit integers are kept exactly.
   func converted(to dtype: DType) -> Scalar {
     switch (self, dtype) {
     case (.integer, .int64): self
@@ -148,8 +149,8 @@ extension Scalar {
     }
   }
 
-  /// A number as `dtype` holds it: integers as `cast(to:)` makes them, truth values as 0 and 1. Floating-point
-  /// numbers are rounded where they are stored.
+  /// A number converted to `dtype`: to integers as by `cast(to:)`, to 0 and 1 for `bool`. Floating-point numbers are
+  /// rounded when they are stored.
   init(_ value: Double, as dtype: DType) {
     if dtype.isFloatingPoint {
       self = .float(value)
@@ -167,13 +168,14 @@ extension Scalar {
 }
 
 extension Scalar {
-  /// A number given as a `Double` for tensors of any type: an integer where it is a whole number.
+  /// A number given as a `Double` for tensors of any type: an integer if it is a whole number.
   init(bound value: Double) {
     let isWhole = value.magnitude < 0x1p63 && value.rounded(.towardZero) == value
     self = isWhole ? .integer(Int64(value)) : .float(value)
   }
 
-  /// The number of `dtype` next to `value`: what an integer type does not hold becomes its least or greatest number.
+  /// The number of `dtype` nearest to `value`: a value out of range of an integer type becomes its smallest or largest
+  /// number.
   init(saturating value: Double, as dtype: DType) {
     switch dtype {
     case .int8: self.init(min(max(value, -128), 127), as: dtype)
@@ -184,7 +186,7 @@ extension Scalar {
 }
 
 extension TensorElement {
-  /// The number as plans hold it.
+  /// The number as a `Scalar`.
   var number: Scalar {
     switch Self.dtype {
     case .float32: .float(Double(unsafeBitCast(self, to: Float.self)))
@@ -201,12 +203,12 @@ extension TensorElement {
 }
 
 extension Op {
-  /// A number that may differ from run to run.
+  /// A scalar whose value may differ from run to run.
   static let scalar: Op = Op(
     name: "number", shape: { _, _ throws(ShapeError) in TensorType([], .float32) },
     gradient: .notDifferentiable, lower: .scalar)
 
-  /// A number that is part of the plan.
+  /// A scalar whose value is part of the plan.
   static let constant: Op = Op(
     name: "constant", shape: { _, _ throws(ShapeError) in TensorType([], .float32) },
     gradient: .notDifferentiable, lower: .constant)

@@ -5,8 +5,8 @@ import ApusDevice
 #endif
 
 extension Tensor: CustomStringConvertible {
-  /// The values in nested brackets, as NumPy prints them, then shape and element type. Above 1,000 elements
-  /// the middle of long axes is left out. A pending tensor is computed; where that fails the error is printed.
+  /// The values in nested brackets, as NumPy prints them, then shape and element type. Above 1,000 elements the middle
+  /// of long axes is omitted. A pending tensor is computed; if that fails, the error is printed.
   public var description: String {
     do throws(DeviceError) {
       let printer = try TensorPrinter(self)
@@ -22,9 +22,9 @@ extension Tensor: CustomDebugStringConvertible {
   public var debugDescription: String { "Tensor \(dtype)\(shape) on \(device.name)" }
 }
 
-/// Lays values out in columns of one width.
+/// Formats values in columns of equal width.
 private struct TensorPrinter {
-  /// The extents of what is printed; `isCut[axis]` where the middle is left out.
+  /// The extents of the printed values; `isCut[axis]` is true if the middle of the axis is omitted.
   private let shape: Shape
   private let isCut: [Bool]
   private let cells: [String]
@@ -53,8 +53,8 @@ private struct TensorPrinter {
     }
   }
 
-  /// Four digits behind the point, or powers of ten where magnitudes are far apart; whole numbers end in a
-  /// point.
+  /// Formats values with four decimals, or in scientific notation if magnitudes are far apart; whole numbers end in a
+  /// decimal point.
   private static func texts(_ values: [Double]) -> [String] {
     let finite = values.filter(\.isFinite)
     let largest = finite.map(\.magnitude).max() ?? 0

@@ -9,7 +9,7 @@ import Synchronization
 public struct Tensor: Sendable {
   let handle: Handle
 
-  /// Counts the tensors that refer to a node, so that evaluation knows which values are still wanted.
+  /// Counts the tensors that refer to a node, so that evaluation knows which values are still needed.
   final class Handle: @unchecked Sendable {
     /// Owned, and released in `deinit`.
     private let reference: Unmanaged<Node>
@@ -21,7 +21,7 @@ public struct Tensor: Sendable {
       reference = .passRetained(node)
     }
 
-    // A thread that sees the lower count sees what was built on the node, too.
+    // A thread that sees the lower count also sees the nodes that were built on this node.
     deinit {
       reference._withUnsafeGuaranteedRef { _ = $0.handleCount.subtract(1, ordering: .releasing) }
       reference.release()
@@ -47,8 +47,7 @@ public struct Tensor: Sendable {
   /// The device the tensor lives on.
   public var device: ComputeDevice { node.device }
 
-  /// Builds an operation. A broken shape rule stops the process here, or is recorded by
-  /// `checkingShapes`.
+  /// Builds an operation. A violated shape rule stops the process here, or is recorded by `checkingShapes`.
   init(
     _ op: Op, _ inputs: consuming OpInputs, _ attributes: consuming Attributes = .none,
     device: ComputeDevice? = nil
@@ -88,20 +87,20 @@ public struct Tensor: Sendable {
   }
 }
 
-// The names of the contract that users of tensors need.
+// Types of the device interface that users of tensors need.
 /// The extents of a tensor.
 public typealias Shape = ApusDevice.Shape
 /// The element type of a tensor.
 public typealias DType = ApusDevice.DType
-/// What evaluation and access throw.
+/// The error that evaluation and access throw.
 public typealias DeviceError = ApusDevice.DeviceError
-/// What `ComputeDevice.info` gives.
+/// The type of `ComputeDevice.info`.
 public typealias DeviceInfo = ApusDevice.DeviceInfo
-/// A step of a plan, or a kernel, that ran: what `ComputeDevice.finishProfile` gives.
+/// A step of a plan, or a kernel, that ran, as returned by `ComputeDevice.finishProfile`.
 public typealias StepRecord = ApusDevice.StepRecord
-/// What was measured of the kernels that can do a step: what `ComputeDevice.tune(report:_:)` reports.
+/// The measurements of the kernels that can run a step, as reported by `ComputeDevice.tune(report:_:)`.
 public typealias TuningRecord = ApusDevice.TuningRecord
-/// What such a step does.
+/// The cost of such a step.
 public typealias StepCost = ApusDevice.StepCost
-/// What `ComputeDevice.memory` gives.
+/// The type of `ComputeDevice.memory`.
 public typealias MemoryStatistics = ApusDevice.MemoryStatistics

@@ -1,8 +1,8 @@
 import ApusDevice
 
-/// A Swift type that tensors can be made of and read as.
+/// A Swift type that tensors can be created from and read as.
 public protocol TensorElement: BitwiseCopyable, Sendable {
-  /// The element type of the same bits.
+  /// The element type with the same bits.
   static var dtype: DType { get }
 }
 
@@ -16,9 +16,9 @@ extension Int8: TensorElement { public static var dtype: DType { .int8 } }
 extension UInt8: TensorElement { public static var dtype: DType { .uint8 } }
 extension Bool: TensorElement { public static var dtype: DType { .bool } }
 
-/// A number of 16 bits with the exponent of a `Float` and 7 bits of fraction (Google's "brain" format).
+/// A 16-bit floating-point number with the exponent of a `Float` and 7 bits of fraction (Google's "brain" format).
 ///
-/// It holds values and converts them; arithmetic is that of `Float` or of tensors.
+/// It stores and converts values; arithmetic is done in `Float` or by tensors.
 public struct BFloat16: TensorElement, Hashable {
   /// The upper half of the bits of the same number as a `Float`.
   public var bitPattern: UInt16
@@ -26,17 +26,17 @@ public struct BFloat16: TensorElement, Hashable {
   /// `bfloat16`.
   public static var dtype: DType { .bfloat16 }
 
-  /// The number of these bits.
+  /// The number with these bits.
   public init(bitPattern: UInt16) { self.bitPattern = bitPattern }
 
-  /// The nearest number, of two that are equally near the one whose last bit is 0. NaN stays NaN, and quiet.
+  /// The nearest number; ties round to even. NaN becomes a quiet NaN.
   public init(_ value: Float) {
     let bits = value.bitPattern
-    // Cutting the fraction of a NaN could leave an infinity.
+    // Truncating the fraction of a NaN could leave an infinity.
     bitPattern = UInt16(value.isNaN ? (bits | 0x40_0000) >> 16 : (bits + 0x7FFF + (bits >> 16 & 1)) >> 16)
   }
 
-  /// As a hash table and `Float` see it: 0 and −0 are equal, NaN is not equal to itself.
+  /// Equality as for `Float`: 0 and −0 are equal, NaN is not equal to itself.
   public static func == (left: BFloat16, right: BFloat16) -> Bool { Float(left) == Float(right) }
 
   public func hash(into hasher: inout Hasher) { hasher.combine(Float(self)) }

@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// A number, a truth value or a list of such, as written in the source: `[[1, 2], [3, 4.5]]`.
+/// A number, a truth value or a nested list of these, as written in source code: `[[1, 2], [3, 4.5]]`.
 public enum TensorLiteral: Sendable {
   case float(Double)
   case integer(Int)
@@ -18,7 +18,7 @@ extension TensorLiteral: ExpressibleByFloatLiteral, ExpressibleByIntegerLiteral,
 }
 
 extension TensorLiteral {
-  /// The extents, where lists of one depth have one length.
+  /// The extents; throws if lists of the same depth differ in length.
   fileprivate func shape() throws(ShapeError) -> Shape {
     guard case .list(let elements) = self else { return [] }
     var inner = Shape()
@@ -44,9 +44,9 @@ extension Tensor: ExpressibleByArrayLiteral {
   /// as integers, else `float32`.
   public init(arrayLiteral elements: TensorLiteral...) { self.init(TensorLiteral.list(elements)) }
 
-  /// A tensor of numbers as written in the source, of any depth: `Tensor([[1, 2], [3, 4]])`, `Tensor(0.5)`. The element
-  /// type is `bool` where all numbers are truth values, `int64` where all are written as integers, else `float32`.
-  /// - Precondition: lists of one depth have one length.
+  /// A tensor from a literal of any depth: `Tensor([[1, 2], [3, 4]])`, `Tensor(0.5)`. The element type is `bool` if all
+  /// leaves are truth values, `int64` if all are written as integers, else `float32`.
+  /// - Precondition: lists of the same depth have the same length.
   public init(_ literal: TensorLiteral, device: ComputeDevice = .current) {
     do throws(ShapeError) {
       self.init(literal, shape: try literal.shape(), device: device)
@@ -56,10 +56,10 @@ extension Tensor: ExpressibleByArrayLiteral {
     }
   }
 
-  /// A tensor of the numbers of `literal`, in row-major order; the element type is that of `init(_:device:)`.
+  /// A tensor of the numbers of `literal`, in row-major order; the element type is chosen as by `init(_:device:)`.
   /// - Precondition: `literal` has `shape.elementCount` numbers.
   public init(_ literal: TensorLiteral, shape: Shape, device: ComputeDevice = .current) {
-    // Integers are kept as such: a Double does not hold all of them.
+    // Integers are kept as `Int`, because a `Double` cannot represent all of them.
     var (integers, truths, floats): ([Int], [Bool], [Float]) = ([], [], [])
     literal.forEach { leaf in
       switch leaf {

@@ -3,16 +3,16 @@ import ApusFiles
 import ApusNN
 import ApusTensor
 
-/// A checkpoint that has been read and found whole.
+/// A checkpoint that was read and verified.
 ///
 /// A checkpoint is a directory:
 /// ```
 /// weights.safetensors     parameters and statistics under their keys
-/// optimizer.safetensors   what the optimizer keeps for each parameter
+/// optimizer.safetensors   the optimizer's state for each parameter
 /// state.json              everything else, with the SHA-256 digests of the other files and of itself
 /// ```
-/// Its files stay open: what is loaded are the bytes that were verified, also when the run removes the checkpoint in
-/// between. Links, pipes and devices in place of a file are refused.
+/// The files stay open, so that loading reads the verified bytes even if the run removes the checkpoint in the
+/// meantime. Symbolic links, pipes and devices in place of a file are refused.
 public struct Checkpoint: Sendable {
   /// The directory.
   public let path: String
@@ -26,7 +26,7 @@ public struct Checkpoint: Sendable {
   package static let stateName = "state.json"
   static let format = 1
 
-  /// The file of parameters and statistics.
+  /// The path of the file of parameters and statistics.
   public var weightsPath: String { "\(path)/\(Checkpoint.weightsName)" }
 
   /// Reads a checkpoint's state and verifies its files against their digests.
@@ -52,7 +52,7 @@ public struct Checkpoint: Sendable {
       throw .damaged(path: name, reason: "values are missing, or are numbers that no run reaches")
     }
     self.state = state
-    // The digests of these files and of no others: a name could lead out of the folder.
+    // Requires digests of exactly these two files: another name could lead out of the folder.
     let files = members["files"]?.object ?? [:]
     guard Set(files.keys) == [Checkpoint.weightsName, Checkpoint.optimizerName] else {
       throw .damaged(
@@ -77,7 +77,7 @@ public struct Checkpoint: Sendable {
     SHA256.hexadecimal(of: Array(JSON.object(members).text().utf8))
   }
 
-  /// Opens a file whose bytes have the digest that the state gives.
+  /// Opens a file and verifies its bytes against the digest in the state.
   private static func verified(
     _ folder: Folder, _ name: String, _ digests: JSONObject
   ) throws(TrainingError) -> FileDescriptor {
@@ -96,9 +96,9 @@ public struct Checkpoint: Sendable {
     return file
   }
 
-  /// Takes over the parameters and statistics.
+  /// Loads the parameters and statistics into a model.
   ///
-  /// - Parameter isKept: whether what is under a key keeps its value, whatever the checkpoint has there.
+  /// - Parameter isKept: whether the model's entry under a key keeps its value instead of the checkpoint's.
   public func load(
     into model: any Module, device: ComputeDevice = .current,
     keeping isKept: (_ key: String) -> Bool = { _ in false }
@@ -107,7 +107,7 @@ public struct Checkpoint: Sendable {
     try model.state.load(from: file, device: device, keeping: isKept)
   }
 
-  /// Takes over what the optimizer keeps.
+  /// Loads the optimizer's state.
   func load(into optimizer: Optimizer, device: ComputeDevice) throws(TrainingError) {
     let file = try reportingTraining { try Safetensors.File(slots) }
     let shapes = Dictionary(uniqueKeysWithValues: optimizer.state.map { ($0.key, $0.value) })

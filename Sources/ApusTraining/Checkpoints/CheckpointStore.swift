@@ -7,9 +7,9 @@ import ApusTensor
 public struct CheckpointStore: Sendable {
   /// The directory of the run.
   private let run: String
-  /// The same, where it is open already.
+  /// The same directory, if it is already open.
   private var folder: Folder?
-  /// Checkpoints that were written or read here, oldest first.
+  /// Valid checkpoints that this store wrote or read, oldest first.
   private var whole: [String] = []
 
   private static let name = "checkpoints"
@@ -23,7 +23,7 @@ public struct CheckpointStore: Sendable {
   /// The checkpoints of a run whose folder is open.
   package init(_ folder: Folder) { (run, self.folder) = (folder.path, folder) }
 
-  /// Reaches the checkpoints through the folder of the run from now on.
+  /// Accesses the checkpoints through the open folder of the run from now on.
   mutating func open(_ run: RunFolder) { folder = run.folder }
 
   /// The folder of the checkpoints; `nil` where there is none.
@@ -35,7 +35,7 @@ public struct CheckpointStore: Sendable {
     }
   }
 
-  /// The directories of checkpoints, newest first, whole or not.
+  /// The names of the checkpoint directories, newest first, including damaged ones.
   public func names() throws(TrainingError) -> [String] {
     guard let checkpoints = try checkpoints() else { return [] }
     return try reportingTraining { try CheckpointStore.names(in: checkpoints) }
@@ -45,7 +45,7 @@ public struct CheckpointStore: Sendable {
     try checkpoints.entries().filter { step(of: $0) != nil }.sorted { step(of: $0)! > step(of: $1)! }
   }
 
-  /// The step of a checkpoint of this name, as it would be spelled here.
+  /// The step in a checkpoint's name; `nil` unless the name is exactly what `name(of:)` returns.
   private static func step(of entry: String) -> Int? {
     guard entry.hasPrefix("step-"), let step = Int(entry.dropFirst(5)), name(of: step) == entry else { return nil }
     return step
@@ -56,9 +56,9 @@ public struct CheckpointStore: Sendable {
     return "step-" + String(repeating: "0", count: max(0, 9 - digits.count)) + digits
   }
 
-  /// The newest checkpoint that is whole.
+  /// The newest undamaged checkpoint.
   ///
-  /// - Parameter warn: is told which newer ones are damaged, and why.
+  /// - Parameter warn: receives a message for each newer checkpoint that is damaged, with the reason.
   /// - Throws: `TrainingError.noCheckpoint` when there is none.
   public mutating func newest(warn: (String) -> Void) throws(TrainingError) -> Checkpoint {
     guard let checkpoints = try checkpoints() else { throw .noCheckpoint(path: directory, damaged: []) }
@@ -75,7 +75,7 @@ public struct CheckpointStore: Sendable {
           damaged.append(error.description)
         }
       }
-      // A run that goes on removes old ones while they are read.
+      // A run in progress may have removed checkpoints while they were read.
       let before = names
       names = try self.names()
       guard names != before, attempt < 10 else { throw .noCheckpoint(path: directory, damaged: damaged) }
@@ -91,7 +91,7 @@ public struct CheckpointStore: Sendable {
     return checkpoint
   }
 
-  /// Writes a checkpoint beside the others, flushes it, gives it its name, then removes all but the last two.
+  /// Writes a checkpoint under a temporary name, flushes it, renames it, then removes all but the last two.
   /// - Parameter run: the folder of the run, which this process has locked.
   mutating func save(
     _ state: TrainingState, model: ModelState, optimizer: Optimizer, to run: RunFolder
@@ -109,7 +109,7 @@ public struct CheckpointStore: Sendable {
         try? checkpoints.remove(temporary)
         throw error
       }
-      // Only a damaged one can have the name: a whole one is not written twice.
+      // Only a damaged checkpoint can have this name: a valid one is not written twice.
       try checkpoints.remove(name)
       try checkpoints.move(temporary, to: name)
       try checkpoints.flush()
@@ -123,7 +123,7 @@ public struct CheckpointStore: Sendable {
     _ state: TrainingState, _ model: ModelState, _ optimizer: Optimizer, to folder: Folder
   ) throws {
     let weights = try model.stored()
-    // The loss of a step says nothing of what the step made of the weights.
+    // A finite loss does not imply that the update of the step left the weights finite.
     if let broken = weights.first(where: { !$0.isFinite }) {
       throw TrainingError.brokenWeights(step: state.step, key: broken.name)
     }
@@ -138,7 +138,7 @@ public struct CheckpointStore: Sendable {
       Checkpoint.weightsName: .string(weightsDigest), Checkpoint.optimizerName: .string(slotsDigest),
     ]
     members["weights_sha256"] = .string(ModelState.sha256(of: weights))
-    // What is not finite is written as null, and reading gives null back: the digest is that of what is read.
+    // Non-finite numbers are written as null and read back as null: the digest covers the values that are read back.
     let text = JSON.object(members).text()
     let readable: JSON
     do throws(JSONError) {
@@ -151,7 +151,7 @@ public struct CheckpointStore: Sendable {
     try AtomicFile.write(bytes, in: folder, name: Checkpoint.stateName)
   }
 
-  /// Removes what interrupted runs left, and all checkpoints but the last two whole ones.
+  /// Removes temporary directories of interrupted runs, and all checkpoints but the last two valid ones.
   private func prune(_ checkpoints: Folder) throws(TrainingError) {
     try reportingTraining {
       for entry in try checkpoints.entries() {
@@ -164,12 +164,12 @@ public struct CheckpointStore: Sendable {
 }
 
 extension Checkpoint {
-  /// The newest whole checkpoint of a run's directory, or the checkpoint that is itself named.
+  /// The newest valid checkpoint in a run's directory, or the checkpoint at the path itself.
   public static func find(_ path: String, warn: (String) -> Void) throws(TrainingError) -> Checkpoint {
     try find(reportingTraining { try Folder(path: path) }, warn: warn)
   }
 
-  /// The newest whole checkpoint of a run's folder, or of the checkpoint that the folder is.
+  /// The newest valid checkpoint in a run's folder, or the folder itself if it is a checkpoint.
   package static func find(_ folder: Folder, warn: (String) -> Void) throws(TrainingError) -> Checkpoint {
     if try isCheckpoint(folder) { return try Checkpoint(folder) }
     var store = CheckpointStore(folder)

@@ -2,12 +2,12 @@ import ApusFiles
 
 /// The folder of a run, open and locked: no other process writes to the run while this value lives.
 ///
-/// What is in the folder is not trusted; see `Folder`.
+/// The contents of the folder are not trusted; see `Folder`.
 package final class RunFolder: Sendable {
   package let folder: Folder
   private let lock: FolderLock
 
-  /// Opens and locks a folder; it is created where there is none.
+  /// Opens and locks a folder; creates it if it is missing.
   /// - Throws: `TrainingError.inUse` when another process has the lock.
   package init(creating path: String) throws(TrainingError) {
     folder = try reportingTraining { try Folder(creating: path) }

@@ -1,52 +1,52 @@
 import ApusData
 import ApusTensor
 
-/// How far a run is: what a checkpoint holds beside the tensors.
+/// The progress of a run: everything in a checkpoint except the tensors.
 public struct TrainingState: Hashable, Sendable {
-  /// Finished steps.
+  /// The number of finished steps.
   public var step = 0
-  /// The examples' number, the size of batches and the seed: together with `step` the place of the sampler.
+  /// The number of examples. With `batchSize`, `seed` and `step` it determines the position of the sampler.
   public var exampleCount: Int
   /// The number of examples in a batch.
   public var batchSize: Int
-  /// What the order of the examples comes from.
+  /// The seed of the order of the examples.
   public var seed: UInt64
-  /// The key that layers draw from next.
+  /// The random key that layers use next.
   public var randomKey: RandomKey
-  /// The name of the optimizer's formula.
+  /// The name of the optimizer's update rule.
   public var optimizer: String
-  /// What the program that runs the training wants to find again: model, data, options.
+  /// The settings that the program needs to resume the run: model, data, options.
   public var configuration: JSONObject
 
-  /// Sum of losses times examples, and number of examples, since the epoch began.
+  /// The running mean of the examples' losses since the epoch began.
   var epochLoss = RunningMean()
-  /// The same since the last line of metrics.
+  /// The running mean of the losses since the last line of metrics.
   var windowLoss = RunningMean()
-  /// Sums of the measures of training since the epoch began, by their names.
+  /// The running means of the training measures since the epoch began, by name.
   var epochMeasures: [String: RunningMean] = [:]
-  /// The time that was spent when the epoch began.
+  /// The value of `seconds` when the epoch began.
   var epochStart = 0.0
   /// The mean loss of the last finished epoch.
   public var trainLoss: Double?
-  /// The measures of the last finished epoch of training, by their names: `accuracy`.
+  /// The training measures of the last finished epoch, by name: `accuracy`.
   public var trainMeasures: [String: Double] = [:]
-  /// The measures of the last evaluation besides its accuracy, by their names.
+  /// The measures of the last evaluation except accuracy, by name.
   public var testMeasures: [String: Double] = [:]
-  /// The same of the validation examples, where there are some.
+  /// The same measures of the validation examples, if there are any.
   public var validationMeasures: [String: Double] = [:]
   /// The mean loss of the last evaluation, if there was one.
   public var testLoss: Double?
-  /// The share of hits in the last evaluation, if there was one.
+  /// The accuracy in the last evaluation, if there was one.
   public var testAccuracy: Double?
-  /// The mean loss over the validation examples, where there are some.
+  /// The mean loss over the validation examples, if there are any.
   public var validationLoss: Double?
-  /// The share of hits among the validation examples, where there are some.
+  /// The accuracy on the validation examples, if there are any.
   public var validationAccuracy: Double?
-  /// What a schedule that goes by a metric remembers.
+  /// The state of a learning-rate schedule that depends on a metric.
   var scheduleMemory: [Double] = []
   /// Time spent in training, over all sessions.
   public var seconds = 0.0
-  /// The length of the file of metrics.
+  /// The length of the metrics file in bytes.
   var metricsByteCount = 0
 
   init(
@@ -62,7 +62,7 @@ public struct TrainingState: Hashable, Sendable {
   }
 }
 
-/// A mean that is built up example by example.
+/// A mean that is accumulated example by example.
 struct RunningMean: Hashable, Sendable {
   var sum = 0.0
   var count = 0
@@ -106,12 +106,12 @@ extension TrainingState {
     return object
   }
 
-  /// The largest count that a file may hold: what is added to it, or multiplied with it, still fits 64 bits.
+  /// The largest count that a file may contain, so that later sums and products with it fit in 64 bits.
   static let countLimit = 1 << 48
-  /// The most numbers that a schedule may remember.
+  /// The maximum number of values in a schedule's state.
   private static let memoryLimit = 64
 
-  /// - Returns: `nil` when something is missing, of another kind, or a number that no run reaches.
+  /// - Returns: `nil` when a member is missing, has the wrong type, or is out of range.
   init?(_ object: JSONObject) {
     guard let step = object["step"]?.count(from: 0), let exampleCount = object["example_count"]?.count(from: 1),
       let batchSize = object["batch_size"]?.count(from: 1), let seed = object["seed"]?.integer,
@@ -149,14 +149,14 @@ extension TrainingState {
 }
 
 extension JSON {
-  /// An integer from a lower bound to the largest count.
+  /// An integer between a lower bound and the largest count; otherwise `nil`.
   fileprivate func count(from least: Int) -> Int? {
     integer.flatMap { (least...TrainingState.countLimit).contains($0) ? $0 : nil }
   }
 }
 
 extension JSONObject {
-  /// Sets an object of members in the order of their names, unless there are none.
+  /// Stores members as an object, sorted by name; does nothing if there are none.
   fileprivate mutating func set(_ key: String, _ members: [String: JSON]) {
     guard !members.isEmpty else { return }
     var object = JSONObject()
@@ -164,7 +164,7 @@ extension JSONObject {
     self[key] = .object(object)
   }
 
-  /// The members of an object that can be read.
+  /// The members of an object for which `read` returns a value.
   fileprivate func members<Value>(_ key: String, _ read: (JSON) -> Value?) -> [String: Value] {
     var members: [String: Value] = [:]
     for (name, json) in self[key]?.object ?? [:] { members[name] = read(json) }

@@ -4,7 +4,7 @@ import ApusNN
 import ApusTensor
 
 extension ModelState {
-  /// Parameters and statistics as they go into a file.
+  /// Parameters and statistics in the form that a file stores.
   func stored() throws(DeviceError) -> [Safetensors.StoredTensor] {
     try eval(entries.map(\.value))
     var result: [Safetensors.StoredTensor] = []
@@ -26,10 +26,10 @@ extension ModelState {
     try reportingTraining { _ = try Safetensors.write(try stored(), to: path) }
   }
 
-  /// Takes over all parameters and statistics from a safetensors file, or nothing when one of them is missing or
-  /// has another shape or type.
+  /// Loads all parameters and statistics from a safetensors file, or nothing when one of them is missing or has another
+  /// shape or type.
   ///
-  /// - Parameter isKept: whether what is under a key keeps its value, whatever the file has there.
+  /// - Parameter isKept: whether the entry under a key keeps its value instead of the file's.
   public func load(
     from path: String, device: ComputeDevice = .current, keeping isKept: (_ key: String) -> Bool = { _ in false }
   ) throws(TrainingError) {
@@ -51,13 +51,13 @@ extension ModelState {
     for (entry, value) in zip(wanted, values) { entry.assign(value) }
   }
 
-  /// The key or the name of the same parameter that a file has.
+  /// The name under which a file contains a parameter: its key or one of its aliases.
   private func name(of key: String, in file: Safetensors.File) -> String {
     let names = [key] + aliases.filter { $0.value == key }.keys.sorted()
     return names.first { file.header[$0] != nil } ?? key
   }
 
-  /// Everything that does not fit: what is missing, what the model does not have, and what is of another shape.
+  /// All mismatches: missing tensors, tensors that the model does not have, and tensors of another shape or type.
   private func problems(
     _ wanted: [Entry], _ names: [String], _ file: Safetensors.File, _ isKept: (String) -> Bool
   ) -> [String] {
@@ -79,13 +79,13 @@ extension ModelState {
 }
 
 extension Safetensors.File {
-  /// What is wrong with a tensor's shape or type, if it is there.
+  /// The mismatch of a tensor's shape or type; `nil` if there is none or the tensor is missing.
   fileprivate func problem(_ name: String, _ shape: Shape, _ dtype: DType) -> String? {
     guard let entry = header[name], entry.shape != Array(shape) || entry.type.dtype != dtype else { return nil }
     return "\(name.quoted()) is \(entry.type.rawValue) of shape \(entry.shape), the model has \(dtype) of \(shape)"
   }
 
-  /// Reads a tensor of which shape and type are known.
+  /// Reads a tensor that must have the given shape and type.
   func tensor(
     _ name: String, shape: Shape, dtype: DType, device: ComputeDevice
   ) throws(TrainingError) -> Tensor {
@@ -96,7 +96,7 @@ extension Safetensors.File {
 }
 
 extension Safetensors.StoredTensor {
-  /// Whether there is neither NaN nor an infinity: no exponent all of whose bits are set.
+  /// Whether all elements are finite: no element has an exponent with all bits set.
   var isFinite: Bool {
     switch type {
     case .float16: !contains(UInt16.self, exponent: 0x7C00)

@@ -1,35 +1,35 @@
 import ApusData
 import ApusTensor
 
-/// Where batches come from: examples that are asked for by their numbers.
+/// A source of batches, whose examples are requested by index.
 public protocol ExampleSource: Sendable {
   /// The number of examples.
   var count: Int { get }
 
-  /// The examples with these numbers, in this order, as they are for evaluation.
-  /// - Throws: when they are read from files, and these cannot be.
-  /// - Precondition: all are in `0 ..< count`.
+  /// The examples with these indices, in this order, in the form used for evaluation.
+  /// - Throws: when a file that contains examples cannot be read.
+  /// - Precondition: all numbers are in `0 ..< count`.
   func examples(_ numbers: [Int32]) throws(DataError) -> (inputs: Tensor, targets: Tensor)
 
-  /// Goes through batches, of which later ones may be prepared while earlier ones are used.
+  /// Iterates over batches; later batches may be prepared while earlier ones are used.
   ///
   /// - Parameters:
-  ///   - batches: the numbers of the examples of each.
-  ///   - first: the batch to begin with.
-  ///   - epoch: for training, where examples may be altered from epoch to epoch; `nil` for what `examples` gives.
+  ///   - batches: the indices of the examples of each batch.
+  ///   - first: the index of the first batch.
+  ///   - epoch: the training epoch, on which augmentation may depend; `nil` for the examples that `examples` returns.
   func pass(over batches: [[Int32]], from first: Int, epoch: Int?) -> any ExamplePass
 }
 
-/// A way through batches, each given once.
+/// An iteration over batches that returns each batch once.
 public protocol ExamplePass {
-  /// The next batch; `nil` behind the last.
+  /// The next batch; `nil` after the last.
   mutating func next() throws(DataError) -> (inputs: Tensor, targets: Tensor)?
 
   /// How long `next` has waited for examples that were not ready, in seconds.
   var waitedSeconds: Double { get }
 
-  /// The places in the last batch of examples that could not be read and do not count; what stands there is no example.
-  /// Batches of training have none.
+  /// The positions in the last batch of examples that could not be read. They do not count, and the values there are
+  /// meaningless. Training batches have none.
   var missing: [Int] { get }
 }
 
@@ -38,8 +38,8 @@ extension ExamplePass {
 }
 
 extension ExampleSource {
-  /// Those of some examples that can be read, as they are for evaluation.
-  /// - Throws: when one cannot be read and must not be left out, or none can be read.
+  /// The readable ones among the given examples, in the form used for evaluation.
+  /// - Throws: when an example cannot be read and must not be left out, or when none can be read.
   /// - Precondition: all numbers are in `0 ..< count`.
   public func readableExamples(_ numbers: [Int32]) throws(DataError) -> (inputs: Tensor, targets: Tensor) {
     var pass = pass(over: [numbers], from: 0, epoch: nil)
@@ -47,7 +47,7 @@ extension ExampleSource {
     let missing = Set(pass.missing)
     if missing.isEmpty { return (inputs, targets) }
     let rest = numbers.indices.filter { !missing.contains($0) }.map { Int32($0) }
-    // The error says what is wrong with the first.
+    // This call throws the error of the first example.
     guard !rest.isEmpty else { return try examples(numbers) }
     let places = Tensor(rest, device: inputs.device)
     return (inputs.gathering(places), targets.gathering(places))
@@ -58,7 +58,7 @@ extension ExampleSource {
   }
 }
 
-/// Asks for each batch when its turn comes.
+/// Reads each batch only when it is requested.
 private struct DirectPass: ExamplePass {
   let source: any ExampleSource
   var batches: ArraySlice<[Int32]>

@@ -1,29 +1,29 @@
 import ApusNN
 import ApusTensor
 
-/// What a run minimizes and what it measures.
+/// The loss that a run minimizes and the measures that it reports.
 public struct Objective: Sendable {
-  /// Something that is measured of each example, or of each part of it, and whose mean is reported.
+  /// A quantity that is measured for each example, or for each element of it, and whose mean is reported.
   public struct Measure: Sendable {
-    /// The key behind `train_`, `validation_` and `test_`: `accuracy`.
+    /// The key after the prefixes `train_`, `validation_` and `test_`: `accuracy`.
     public var name: String
-    /// From outputs and targets to `[batch, …]`: numbers, or whether something is so.
+    /// Maps outputs and targets to numbers or booleans, `[batch, …]`.
     public var values: @Sendable (_ outputs: Tensor, _ targets: Tensor) -> Tensor
 
-    /// A measure from its parts.
+    /// A measure with a name and a function.
     public init(_ name: String, _ values: @escaping @Sendable (_ outputs: Tensor, _ targets: Tensor) -> Tensor) {
       (self.name, self.values) = (name, values)
     }
   }
 
-  /// From outputs and targets to the loss of each example, `[batch]`.
+  /// Maps outputs and targets to the loss of each example, `[batch]`.
   public var losses: @Sendable (_ outputs: Tensor, _ targets: Tensor) -> Tensor
-  /// From outputs and targets to whether each example, or each part of it, is right: `bool` of `[batch, …]`.
+  /// Maps outputs and targets to whether each example, or each element of it, is correct: `bool` of `[batch, …]`.
   public var hits: (@Sendable (_ outputs: Tensor, _ targets: Tensor) -> Tensor)?
-  /// What is measured besides losses and hits.
+  /// The measures other than losses and hits.
   public var measures: [Measure] = []
-  /// What losses are multiplied by where they are reported: a model of standardized numbers learns from squares of
-  /// these, and all that is said of it is in the target's own units.
+  /// The factor by which reported losses are multiplied. A model of standardized targets minimizes squared errors in
+  /// standardized units; the factor converts them to the target's own units.
   public var lossUnit = 1.0
 
   public init(
@@ -35,24 +35,24 @@ public struct Objective: Sendable {
     self.measures = measures
   }
 
-  /// The key of the share of hits.
+  /// The key of the accuracy.
   static let accuracy = "accuracy"
 
-  /// The hits, where there are some, and the other measures.
+  /// The hits, if the objective defines them, and the other measures.
   var allMeasures: [Measure] { (hits.map { [Measure(Objective.accuracy, $0)] } ?? []) + measures }
 
-  /// Logits and class indices: cross-entropy, and whether the largest logit is that of the class.
+  /// Cross-entropy of logits against class indices; a hit means that the logit of the class is the largest.
   public static let classification = Objective.classification()
 
-  /// Logits `[batch, classes]` and class indices `[batch]`, or distributions `[batch, classes]` such as mixed examples
-  /// have: cross-entropy. A hit is where the largest logit is that of the likeliest class.
+  /// Cross-entropy of logits `[batch, classes]` against class indices `[batch]`, or against distributions
+  /// `[batch, classes]` such as those of mixed examples. A hit means that the largest logit is that of the most likely
+  /// class.
   ///
   /// - Parameters:
-  ///   - weights: what the loss of an example counts by its class. The loss of a batch is the mean over its examples, so
-  ///     that weights whose mean over the examples is 1 leave its size as it is.
-  ///   - smoothing: the share of a uniform distribution in the targets (Szegedy et al., 2016).
-  ///   - classCount: with more than ``topClassCount`` classes whether the class is among the five largest logits is
-  ///     measured, too.
+  ///   - weights: the weight of an example's loss, by class. The loss of a batch is the mean over its examples, so
+  ///     weights whose mean over the examples is 1 preserve its magnitude.
+  ///   - smoothing: the weight of a uniform distribution in the targets (label smoothing: Szegedy et al., 2016).
+  ///   - classCount: with more than ``topClassCount`` classes, top-5 accuracy is also measured.
   public static func classification(
     weights: [Double]? = nil, smoothing: Double = 0, classCount: Int = 0
   ) -> Objective {
@@ -67,22 +67,22 @@ public struct Objective: Sendable {
       measures: classCount > topClassCount ? [Measure("top5_accuracy") { Objective.isAmong(5, $0, $1) }] : [])
   }
 
-  /// Of more classes than these the five likeliest are of interest.
+  /// Top-5 accuracy is measured when there are more classes than this.
   public static let topClassCount = 20
 
-  /// The likeliest classes, int64 `[batch]`.
+  /// The most likely classes, int64 `[batch]`.
   private static func classes(_ targets: Tensor) -> Tensor {
     targets.rank > 1 ? targets.argmax(axis: 1) : targets.cast(to: .int64)
   }
 
-  /// Whether fewer than `count` logits are larger than that of the class.
+  /// Whether fewer than `count` logits are larger than the logit of the class.
   private static func isAmong(_ count: Int, _ outputs: Tensor, _ targets: Tensor) -> Tensor {
     let own = outputs.takingAlong(classes(targets).reshaped(to: [-1, 1]), axis: 1)
     return (outputs .> own).cast(to: .float32).sum(axis: 1) .< Double(count)
   }
 
-  /// Logits `[batch, time, classes]` and class indices `[batch, time]`: cross-entropy and hits at each place. The
-  /// loss of an example is the mean over its places, in nats.
+  /// Cross-entropy and hits of logits `[batch, time, classes]` against class indices `[batch, time]` at each position.
+  /// The loss of an example is the mean over its positions, in nats.
   public static let tokens = Objective(
     losses: { outputs, targets in
       let losses = crossEntropy(
@@ -91,11 +91,11 @@ public struct Objective: Sendable {
     },
     hits: { $0.argmax(axis: 2) .== $1.cast(to: .int64) })
 
-  /// Numbers: the mean squared error.
+  /// Regression with the mean squared error.
   public static let regression = Objective.regression(unit: 1)
 
-  /// Numbers in units of `unit`: the mean squared error is minimized as it is, and reported, as the mean absolute error,
-  /// of numbers `unit` times as large.
+  /// Regression of values in units of `unit`. The mean squared error is minimized in these units; it and the mean
+  /// absolute error are reported for values multiplied by `unit`.
   public static func regression(unit: Double) -> Objective {
     var objective = Objective(
       losses: { outputs, targets in

@@ -1,15 +1,15 @@
 import ApusData
 import ApusTensor
 
-/// Examples that have shapes alone, to plan training with: see ``TrainingMemory``.
+/// Examples that consist of shapes only, for planning a training run: see ``TrainingMemory``.
 public struct PlannedExamples: ExampleSource {
-  /// Makes memory of a shape and type, as a batch that was uploaded has it.
+  /// Creates a tensor of a shape and type with its own buffer, like an uploaded batch.
   public typealias Upload = (_ shape: Shape, _ dtype: DType) -> Tensor
 
   public let count: Int
   private let make: @Sendable (_ count: Int, _ upload: Upload) -> (inputs: Tensor, targets: Tensor)
 
-  /// - Parameter make: builds a given number of examples in the form that `upload` gives.
+  /// - Parameter make: builds a given number of examples from tensors that `upload` returns.
   public init(
     count: Int, _ make: @escaping @Sendable (_ count: Int, _ upload: Upload) -> (inputs: Tensor, targets: Tensor)
   ) {
@@ -20,7 +20,7 @@ public struct PlannedExamples: ExampleSource {
   public func examples(_ numbers: [Int32]) throws(DataError) -> (inputs: Tensor, targets: Tensor) {
     make(numbers.count) { shape, dtype in
       let values = Tensor.zeros(shape, dtype: dtype)
-      // Without memory of its own it would be a constant of the plan.
+      // Without its own buffer the tensor would be a constant of the plan.
       try? eval([values])
       return values
     }

@@ -2,16 +2,16 @@ import ApusData
 import ApusTensor
 import Glibc
 
-/// The examples of another source, which threads ask for ahead of a model that trains or is measured.
+/// The examples of another source, which threads prepare ahead of training or evaluation.
 ///
-/// Batches come in order, and are the same for any number of threads. Their values are computed before they are handed
-/// out, on the device that was current where the source was made.
+/// Batches come in order, and are the same for any number of threads. Their values are computed before they are
+/// returned, on the device that was current when this source was created.
 public struct PrefetchedExamples<Source: ExampleSource>: ExampleSource {
-  /// Where the examples come from. Its `examples(_:)` is called from several threads at a time.
+  /// The source of the examples. Its methods are called from several threads at a time.
   public let source: Source
   /// The number of threads.
   public let threads: Int
-  /// The number of batches that are prepared ahead of the one that is used.
+  /// The number of batches that are prepared ahead of the batch in use.
   public let batchesAhead: Int
   private let device: ComputeDevice
 
@@ -32,7 +32,7 @@ public struct PrefetchedExamples<Source: ExampleSource>: ExampleSource {
   public func pass(over batches: [[Int32]], from first: Int, epoch: Int?) -> any ExamplePass {
     let (source, device) = (source, device)
     let queue = BatchQueue(count: batches.count, from: first, ahead: batchesAhead) { number throws(DataError) in
-      // One batch of the source's own pass: in training, examples may differ from epoch to epoch.
+      // One batch from the source's own pass: in training, examples may differ from epoch to epoch.
       try withDeviceOf(device) { () throws(DataError) in
         var pass = source.pass(over: batches, from: number, epoch: epoch)
         guard let (inputs, targets) = try pass.next() else { fatalError("\(Source.self): a batch is missing") }
@@ -46,10 +46,10 @@ public struct PrefetchedExamples<Source: ExampleSource>: ExampleSource {
 }
 
 extension ExampleSource {
-  /// The same examples, prepared by threads ahead of their use.
+  /// The same examples, which threads prepare ahead of their use.
   /// - Parameters:
-  ///   - threads: how many; the batches are the same for any number.
-  ///   - batchesAhead: how many batches are prepared ahead; two for each thread when left out.
+  ///   - threads: the number of threads; the batches are the same for any number.
+  ///   - batchesAhead: the number of batches that are prepared ahead; two per thread when left out.
   public func prefetched(threads: Int = 1, batchesAhead: Int? = nil) -> PrefetchedExamples<Self> {
     PrefetchedExamples(self, threads: threads, batchesAhead: batchesAhead ?? 2 * threads)
   }
@@ -69,7 +69,7 @@ private struct LoadedExamples {
   let missing: [Int]
 }
 
-/// The batches that threads prepare, a bounded number ahead of the one that is handed out next.
+/// A queue of batches that threads prepare, at most `ahead` batches before they are used.
 private final class BatchQueue: @unchecked Sendable {
   private let monitor = Monitor()
   private let count: Int
@@ -113,7 +113,7 @@ private final class BatchQueue: @unchecked Sendable {
     return nil
   }
 
-  /// The next batch, waited for; `nil` behind the last.
+  /// Waits for the next batch and returns it; `nil` after the last.
   func handOut() throws(DataError) -> LoadedExamples? {
     guard first < count else { return nil }
     monitor.lock()
@@ -136,7 +136,7 @@ private final class BatchQueue: @unchecked Sendable {
   }
 }
 
-/// A way through prefetched batches; its end stops the threads.
+/// A pass over prefetched batches; its deinitialization stops the threads.
 private final class PrefetchedPass: ExamplePass {
   private let queue: BatchQueue
   private var threads: [pthread_t] = []
@@ -154,7 +154,7 @@ private final class PrefetchedPass: ExamplePass {
   }
 
   private func startThread() {
-    // The thread keeps the queue alive, never the pass: that one's end is what ends the thread.
+    // The thread retains the queue but not the pass: deinitializing the pass stops the thread.
     let argument = Unmanaged.passRetained(queue)
     var thread = pthread_t()
     let status = pthread_create(
@@ -165,7 +165,7 @@ private final class PrefetchedPass: ExamplePass {
       }, argument.toOpaque())
     guard status == 0 else {
       argument.release()
-      // Without any thread nothing would ever come.
+      // Without any thread, `handOut()` would wait forever.
       guard !threads.isEmpty else { fatalError("PrefetchedExamples: no thread can be started: error \(status)") }
       return
     }

@@ -2,30 +2,31 @@ import ApusData
 import ApusTensor
 import Synchronization
 
-/// Images that threads read and transform ahead of a model that trains or is measured.
+/// Images that threads read and transform ahead of training or evaluation.
 ///
-/// Inputs are standardized pixels, float32 `[batch, channels, height, width]`. Targets are classes, int32 `[batch]`; where
-/// a pipeline mixes examples they are distributions, float32 `[batch, classes]`.
+/// Inputs are standardized pixels, float32 `[batch, channels, height, width]`. Targets are classes, int32 `[batch]`;
+/// when a pipeline mixes examples, they are distributions, float32 `[batch, classes]`.
 public struct StreamedImages: ExampleSource {
-  /// Where the images come from.
+  /// The source of the images.
   public let source: any ImageSource
-  /// What is made of them in training.
+  /// The options of the loader in training.
   public let training: ImageLoader.Options
-  /// What is made of them else.
+  /// The options of the loader in evaluation.
   public let evaluation: ImageLoader.Options
-  /// What their pixels are standardized with.
+  /// The statistics that standardize the pixels.
   public let statistics: PixelStatistics
   /// The number of classes.
   public let classCount: Int
-  /// Where batches are put.
+  /// The device that holds the batches.
   public let device: ComputeDevice
-  /// What could not be read, and was left out.
+  /// The images that could not be read and were left out.
   public let skipped = SkippedImages()
 
   /// - Parameters:
-  ///   - training: as in evaluation when left out. Where pictures that cannot be read are not refused, they are replaced
-  ///     in training.
-  ///   - evaluation: where such pictures are not refused, they are left out in passes of evaluation: they do not count.
+  ///   - training: the options in training; those of evaluation when left out. Unless images that cannot be read are
+  ///     refused, they are replaced in training.
+  ///   - evaluation: the options in evaluation. Unless images that cannot be read are refused, evaluation leaves them
+  ///     out and does not count them.
   public init(
     _ source: any ImageSource, training: ImageLoader.Options? = nil, evaluation: ImageLoader.Options,
     statistics: PixelStatistics, classCount: Int, device: ComputeDevice = .current
@@ -42,7 +43,7 @@ public struct StreamedImages: ExampleSource {
 
   public var count: Int { source.labels.count }
 
-  /// Who asks for certain pictures gets these: one that cannot be read is an error, whatever passes do with it.
+  /// The requested images; one that cannot be read is an error, whatever the options of passes say.
   public func examples(_ numbers: [Int32]) throws(DataError) -> (inputs: Tensor, targets: Tensor) {
     var options = evaluation
     options.badImages = .refused
@@ -63,16 +64,16 @@ public struct StreamedImages: ExampleSource {
   }
 }
 
-/// Pictures that could not be read, and were left out.
+/// Images that could not be read and were left out.
 public final class SkippedImages: Sendable {
   private let found = Mutex<(count: Int, first: [ImageLoader.BadImage])>((0, []))
 
-  /// The number of pictures, over a whole epoch.
+  /// The number of images that were left out in an epoch.
   public var count: Int { found.withLock { $0.count } }
-  /// The first of them.
+  /// The first images that were left out.
   public var first: [ImageLoader.BadImage] { found.withLock { $0.first } }
 
-  /// Every epoch meets all of them: the largest number counts.
+  /// Records a loader's unreadable images. Every epoch finds all of them, so the largest count is kept.
   fileprivate func note(_ loader: ImageLoader) {
     found.withLock { found in
       if loader.badCount > found.count { found = (loader.badCount, loader.badImages) }
@@ -102,7 +103,7 @@ private struct ImagePass: ExamplePass {
       mix.distributions(of: batch.labels, classCount: images.classCount),
       shape: [batch.count, images.classCount], device: images.device)
     guard mix.kind == .mixup else { return (inputs, targets) }
-    // A tensor and no number, so that every share runs the same plan.
+    // A tensor instead of a Swift number, so that every mixing ratio runs the same plan.
     let share = Tensor([Float(mix.ownShare)], device: images.device)
     let partners = inputs.gathering(Tensor(mix.partners, device: images.device))
     return (inputs * share + partners * (1 - share), targets)

@@ -2,17 +2,17 @@ import ApusNN
 import ApusTensor
 
 extension Layer {
-  /// Where in an image a class is seen: `relu(Σ_k α_k A_k)` over the channels of a convolution's output `A`, with
-  /// `α_k = mean ∂ score / ∂ A_k` over the positions (Selvaraju et al.: "Grad-CAM: visual explanations from deep networks
-  /// via gradient-based localization", 2017). The model is in inference.
+  /// The image regions that support a class: `relu(Σ_k α_k A_k)` over the channels of a convolution's output `A`, with
+  /// `α_k = mean ∂ score / ∂ A_k` over the positions (Selvaraju et al.: "Grad-CAM: visual explanations from deep
+  /// networks via gradient-based localization", 2017). The model runs in inference mode.
   ///
   /// - Parameters:
   ///   - x: `[batch, channels, height, width]`
   ///   - classes: integers `[batch]`; the classes with the largest scores when left out.
-  ///   - path: the layer whose output is taken, by its keys joined by dots; the last convolution when left out.
-  /// - Returns: `[batch, rows, columns]` with the extents of the layer's output, not negative; `nil` where there is no
-  ///   such layer, or it does not give images.
-  /// - Precondition: the model gives `[batch, classes]`.
+  ///   - path: the keys of the layer whose output is used, joined by dots; the last convolution when left out.
+  /// - Returns: `[batch, rows, columns]` with the extents of the layer's output, not negative; `nil` if there is no
+  ///   such layer or its output is not of rank 4.
+  /// - Precondition: the model returns `[batch, classes]`.
   public func gradCAM(of x: Tensor, classes: Tensor? = nil, at path: String? = nil) -> Tensor? {
     recordingGradients {
       let (layers, output) = layerOutputs(for: x)

@@ -1,9 +1,9 @@
 import ApusNN
 import ApusTensor
 
-/// What a layer gives while its model runs.
+/// The output of a layer in a run of its model.
 public struct LayerOutput: Sendable {
-  /// The keys on the way to the layer, joined by dots.
+  /// The keys that lead to the layer, joined by dots.
   public var path: String
   /// The layer itself.
   public var layer: any Module
@@ -15,11 +15,11 @@ public struct LayerOutput: Sendable {
 }
 
 extension Layer {
-  /// The outputs of the layers that run for some inputs, in their order; of layers that consist of others, those of the
-  /// inner ones. The model is in inference.
+  /// The outputs of the layers that run for an input, in execution order. A layer that contains others is replaced by
+  /// the inner layers. The model runs in inference mode.
   ///
   /// - Parameter x: `[batch, …]`
-  /// - Returns: the outputs of the layers, and that of the model.
+  /// - Returns: the outputs of the layers, and the output of the model.
   public func layerOutputs(for x: Tensor) -> (layers: [LayerOutput], output: Tensor) {
     let (records, output) = withMode(.inference) { LayerTrace.run(self, x) }
     let layers = records.filter { !$0.isContainer }

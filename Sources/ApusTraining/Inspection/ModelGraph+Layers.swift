@@ -2,11 +2,10 @@ import ApusNN
 import ApusTensor
 
 extension ModelGraph {
-  /// The layers of a model, with the ways that values take between them. The model runs on a placeholder: nothing is
-  /// computed.
+  /// The layers of a model and the data flow between them. The model runs on a placeholder: nothing is computed.
   ///
-  /// What a model does between its layers (activations that are written as operations) is named at the way into the next
-  /// layer. Where values of several layers meet in a sum, a product or a concatenation, that is a box of its own.
+  /// Operations between layers (such as activations that are not layers) label the edge into the next layer. Where
+  /// values of several layers meet in a sum, a product or a concatenation, that operation is a node.
   /// - Parameters:
   ///   - input: the extents of one example, without the batch.
   ///   - dtype: the type of its elements.
@@ -35,7 +34,7 @@ extension ModelGraph {
     self.init(title, input: input, nodes)
   }
 
-  /// What is done with values of several layers, as a part of what the last of them is a part of.
+  /// A node for the operations that combine values of several layers, in the module that contains the last of them.
   private static func meeting(
     of sources: [Int], _ operations: [String], in nodes: [Node], giving output: Tensor
   ) -> Node {
@@ -48,7 +47,8 @@ extension ModelGraph {
       output: Array(output.shape.dropFirst()), parameterCount: 0, sources: sources)
   }
 
-  /// The operations that change numbers: neither changes of shape nor constants. Each once, where it comes in a row.
+  /// The operations that change values, without changes of shape and constants. Consecutive repetitions are listed
+  /// once.
   private static func names(of operations: [String]) -> [String] {
     let silent: Set<String> = [
       "reshape", "transpose", "broadcast", "slice", "constant", "scalar", "cast", "leaf", "index", "pad",

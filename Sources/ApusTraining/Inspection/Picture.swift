@@ -1,8 +1,8 @@
 import ApusData
 
-/// Numbers as pictures.
+/// Images made from numbers.
 extension Image {
-  /// Shades of grey: the least number is black, the largest white, unless a range is given. NaN is black.
+  /// A greyscale image: the smallest number is black, the largest white, unless a range is given. NaN is black.
   /// - Parameter values: `[height, width]`, row-major.
   public static func shades(
     of values: some RandomAccessCollection<Float>, height: Int, width: Int, range: ClosedRange<Float>? = nil
@@ -11,10 +11,10 @@ extension Image {
     return Image(height: height, width: width, channels: 1, pixels: values.map { scale($0) })
   }
 
-  /// The picture of one or three channels, all on the same scale; of others the mean of the channels.
+  /// The image of one or three channels, all on the same scale; of other counts, the mean of the channels.
   /// - Parameters:
   ///   - values: `[channels, height, width]`, row-major.
-  ///   - range: what is black and what is white; the least and the largest number when left out.
+  ///   - range: the numbers for black and white; the smallest and the largest number when left out.
   public static func channels(
     _ values: some RandomAccessCollection<Float>, count: Int, height: Int, width: Int, range: ClosedRange<Float>? = nil
   ) -> Image {
@@ -31,9 +31,9 @@ extension Image {
     return Image(height: height, width: width, channels: 3, pixels: pixels)
   }
 
-  /// The picture, in grey, under a map of numbers in colours from black through red to yellow: the larger the number, the
-  /// less is seen of the picture.
-  /// - Parameter map: `[height, width]` of the picture, in `0 ... 1`.
+  /// This image, in grey, under a map of numbers in colours from black through red to yellow. The larger the number,
+  /// the less of the image is visible.
+  /// - Parameter map: `[height, width]` of the image, in `0 ... 1`.
   public func overlaid(with map: some RandomAccessCollection<Float>) -> Image {
     let map = Array(map)
     guard map.count == height * width else { fatalError("overlaid: \(map.count) numbers for \(height) x \(width)") }
@@ -52,7 +52,7 @@ extension Image {
     return Image(height: height, width: width, channels: 3, pixels: result)
   }
 
-  /// A scale whose lightness rises all the way, in `0 ... 255` (after "inferno" by van der Walt and Smith, 2015).
+  /// A colour scale of monotonic lightness, in `0 ... 255` (after "inferno" by van der Walt and Smith, 2015).
   private static func warm(_ share: Float) -> (red: Float, green: Float, blue: Float) {
     let stops: [(Float, Float, Float)] = [
       (0, 0, 4), (40, 11, 84), (101, 21, 110), (159, 42, 99), (212, 72, 66), (245, 125, 21), (250, 193, 39),
@@ -68,7 +68,7 @@ extension Image {
   }
 }
 
-/// From numbers of a range to bytes.
+/// Maps the numbers of a range to bytes.
 private struct ByteScale {
   private let low: Float
   private let factor: Float

@@ -2,15 +2,15 @@ import ApusNN
 import ApusTensor
 
 extension Layer {
-  /// How much the score of a class depends on each pixel: `max_c |∂ score / ∂ x_c|` over the channels (Simonyan, Vedaldi,
-  /// Zisserman: "Deep inside convolutional networks: visualising image classification models and saliency maps", 2013).
-  /// The model is in inference.
+  /// How much the score of a class depends on each pixel: `max_c |∂ score / ∂ x_c|` over the channels (Simonyan,
+  /// Vedaldi, Zisserman: "Deep inside convolutional networks: visualising image classification models and saliency
+  /// maps", 2013). The model runs in inference mode.
   ///
   /// - Parameters:
   ///   - x: `[batch, channels, …]`
   ///   - classes: integers `[batch]`; the classes with the largest scores when left out.
   /// - Returns: `[batch, …]`, not negative.
-  /// - Precondition: the model gives `[batch, classes]`, and treats the examples of a batch alone.
+  /// - Precondition: the model returns `[batch, classes]` and processes the examples of a batch independently.
   public func saliency(of x: Tensor, classes: Tensor? = nil) -> Tensor {
     let gradient = recordingGradients {
       let score = classScore(withMode(.inference) { self(x) }, classes)
@@ -20,7 +20,7 @@ extension Layer {
   }
 }
 
-/// The sum of the scores that examples have for their classes.
+/// The sum over the examples of the score of each example's class.
 func classScore(_ outputs: Tensor, _ classes: Tensor?) -> Tensor {
   guard outputs.rank == 2 else {
     ShapeError("classScore", "the model gives \(outputs.shape), not [batch, classes]").report()

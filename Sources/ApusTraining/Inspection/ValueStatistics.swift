@@ -1,36 +1,36 @@
 import ApusNN
 import ApusTensor
 
-/// How the numbers of a tensor are distributed.
+/// The distribution of the elements of a tensor.
 public struct ValueStatistics: Sendable {
-  /// Whose numbers they are: the key of a parameter, or the path of a layer.
+  /// The source of the elements: the key of a parameter, or the path of a layer.
   public var name: String
   /// The extents of the tensor.
   public var shape: [Int]
-  /// `Σ v / n`, of the finite ones.
+  /// `Σ v / n` over the finite elements.
   public var mean: Double
-  /// `√(Σ (v − mean)² / n)`, of the finite ones.
+  /// `√(Σ (v − mean)² / n)` over the finite elements.
   public var deviation: Double
-  /// The least and the largest of the finite ones.
+  /// The smallest and the largest finite element.
   public var range: ClosedRange<Double>
-  /// The share of numbers that are 0.
+  /// The fraction of the finite elements that are 0.
   public var zeroShare: Double
-  /// Numbers that are NaN or infinite.
+  /// The number of elements that are NaN or infinite.
   public var nonFiniteCount: Int
-  /// The share of units that gave 0 for every example and position: a rectifier behind them passes nothing on, neither
-  /// values nor gradients. `nil` where units are not known: for parameters.
+  /// The fraction of units whose output is 0 for every example and position: a dead rectifier passes on neither values
+  /// nor gradients. `nil` if the units are unknown, as for parameters.
   public var deadShare: Double?
-  /// How often numbers fall into bins of equal width.
+  /// The number of elements in bins of equal width.
   public var histogram: Histogram
 
-  /// The statistics of some numbers.
+  /// The statistics of the given elements.
   /// - Parameters:
-  ///   - shape: the extents, whose product is the count of numbers.
-  ///   - units: for outputs of a layer, `[batch, units, …]`, or `[batch, time, units]` of rank 3.
+  ///   - shape: the extents, whose product is the number of elements.
+  ///   - hasUnits: whether the values are a layer's output: `[batch, units, …]`, or `[batch, time, units]` of rank 3.
   public init(_ name: String, _ values: [Float], shape: [Int], hasUnits: Bool) {
     self.name = name
     self.shape = shape
-    // In passes over what is there: a matrix may have a hundred million numbers.
+    // Passes over the array without copies: a matrix may have a hundred million elements.
     var (count, zeros, sum) = (0, 0, 0.0)
     var (low, high) = (Float.infinity, -Float.infinity)
     for value in values where value.isFinite {
@@ -56,7 +56,7 @@ public struct ValueStatistics: Sendable {
 
   private static func deadShare(_ values: [Float], _ shape: [Int]) -> Double? {
     guard shape.count > 1, shape.reduce(1, *) == values.count, !values.isEmpty else { return nil }
-    // Of images the channels, of sequences the features of a place.
+    // The axis of units: for images the channels, for sequences the features of a position.
     let axis = shape.count == 3 ? 2 : 1
     let inner = shape[(axis + 1)...].reduce(1, *)
     var isAlive = [Bool](repeating: false, count: shape[axis])
@@ -74,7 +74,7 @@ extension Layer {
     }
   }
 
-  /// The statistics of what the layers give for some examples, in the order in which they run.
+  /// The statistics of the layers' outputs for the given examples, in execution order.
   /// - Parameter x: `[batch, …]`
   public func outputStatistics(for x: Tensor) throws -> [ValueStatistics] {
     let layers = layerOutputs(for: x).layers.filter { $0.output.dtype.isFloatingPoint }

@@ -1,25 +1,26 @@
 import ApusNN
 import ApusTensor
 
-/// What a device is capable of, as measured on it: the limits that kernels are judged by.
+/// The measured limits of a device, against which kernels are compared.
 public struct DeviceLimits: Hashable, Sendable {
-  /// 10⁹ multiplications and additions of `float32` a second, of a large matrix product.
+  /// 10⁹ `float32` multiplications and additions per second in a large matrix product.
   public var gflops: Double
-  /// 10⁹ bytes that a large copy reads and writes in a second.
+  /// 10⁹ bytes per second that a large element-wise operation reads and writes.
   public var gbytesPerSecond: Double
 
-  /// Limits that are known.
+  /// Creates limits from known values.
   public init(gflops: Double, gbytesPerSecond: Double) {
     self.gflops = gflops
     self.gbytesPerSecond = gbytesPerSecond
   }
 
-  /// The seconds that so much work takes at least.
+  /// A lower bound on the seconds for an amount of work.
   public func leastSeconds(flops: Double, bytes: Double) -> Double {
     max(flops / gflops, bytes / gbytesPerSecond) * 1e-9
   }
 
-  /// Measures a product of matrices and a copy, larger until they take a few milliseconds; that takes a second or so.
+  /// Measures matrix products and negations of growing size until one takes a few milliseconds; this takes about a
+  /// second.
   public static func measured(on device: ComputeDevice) throws -> DeviceLimits {
     DeviceLimits(
       gflops: try rate(on: device, sizes: [1024, 2048, 4096, 8192], work: { 2 * $0 * $0 * $0 }) { size in
@@ -32,13 +33,13 @@ public struct DeviceLimits: Hashable, Sendable {
       })
   }
 
-  /// 10⁹ of the best of some runs a second, at the first size that takes long enough. They take a while together:
-  /// machines change their speed from one moment to the next.
+  /// The throughput of the fastest of several runs, in 10⁹ units of work per second, at the first size that takes long
+  /// enough. The runs last at least 0.3 s in total, since the speed of a machine fluctuates.
   private static func rate(
     on device: ComputeDevice, sizes: [Int], work: (Double) -> Double, _ make: (Int) -> () -> Tensor
   ) throws -> Double {
     var rate = 0.0
-    // What does not fit is not measured.
+    // Sizes that do not fit in memory are skipped.
     for size in sizes where rate == 0 || 4 * size * size <= device.info.maximumAllocationByteCount / 4 {
       var best = Double.infinity
       try withDevice(device) {

@@ -3,33 +3,33 @@ import ApusFiles
 import Glibc
 import Synchronization
 
-/// A file of events for TensorBoard: scalars, histograms, pictures and texts by step.
+/// An event file for TensorBoard: scalars, histograms, images and texts by step.
 ///
 /// ```
 /// let events = try EventFile(directory: "runs/lenet5-1/tensorboard")
 /// events.add(scalar: 0.4213, "loss/train", step: 469)
 /// try events.flush()
 /// ```
-/// A record is the number of its bytes, a checksum of that, the bytes and their checksum (TensorFlow,
+/// A record consists of its length in bytes, a checksum of the length, the bytes and their checksum (TensorFlow,
 /// `core/lib/io/record_writer`); the bytes are an `Event` (`core/util/event.proto`).
 ///
-/// A run that goes on takes a new file in the same directory, whose name stands behind those of the others. It begins
-/// with a session that starts at the first step to come: TensorBoard drops what the files before have of this and later
-/// steps, which the run writes again. So nothing is read or cut when a run goes on, and a file that was not written to
-/// its end does no harm.
+/// A resumed run creates a new file in the same directory, whose name sorts after the others. The file begins with a
+/// session event whose step is the next step to run: TensorBoard drops events of this and later steps from earlier
+/// files, and the run writes them again. Thus resuming neither reads nor truncates a file, and an incomplete file does
+/// no harm.
 public final class EventFile: Sendable {
   private struct State {
     var buffer: [UInt8] = []
   }
 
-  /// Where the file is.
+  /// The path of the file.
   public let path: String
   private let file: FileDescriptor
   private let state = Mutex(State())
   private let clock: @Sendable () -> Double
 
-  /// Creates a file in a directory, which is created as well.
-  /// - Parameter step: the finished steps of the run: events before this one and of it are kept.
+  /// Creates a file in a directory, and the directory if it is missing.
+  /// - Parameter step: the number of finished steps of the run; events up to and including this step are kept.
   public convenience init(directory: String, resumingAfter step: Int = 0) throws(TrainingError) {
     try self.init(directory: directory, resumingAfter: step) { EventFile.now }
   }
@@ -41,7 +41,7 @@ public final class EventFile: Sendable {
     try self.init(folder, resumingAfter: step, clock: clock)
   }
 
-  /// Creates a file in a folder that is open.
+  /// Creates a file in an open folder.
   init(
     _ folder: Folder, resumingAfter step: Int, clock: @escaping @Sendable () -> Double = { EventFile.now }
   ) throws(TrainingError) {
@@ -64,12 +64,12 @@ public final class EventFile: Sendable {
     return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 
-  /// `events.out.tfevents.<seconds>.<host>.<process>`, later than all that are there: they are read in this order.
+  /// `events.out.tfevents.<seconds>.<host>.<process>`, later than all existing files: they are read in this order.
   private static func create(in folder: Folder, now: Double) throws(FileError) -> FileDescriptor {
     let prefix = "events.out.tfevents."
     let last = try folder.entries().compactMap { name -> Int? in
       guard name.hasPrefix(prefix) else { return nil }
-      // Names with later times are not from here: there would be none behind them.
+      // Times of 2⁴⁰ s or more are ignored: they are not from this program, and would leave no later name.
       return Int(name.dropFirst(prefix.count).prefix { $0.isNumber }).flatMap { $0 < 1 << 40 ? $0 : nil }
     }.max()
     var seconds = max(Int(now), (last ?? 0) &+ 1)
@@ -96,7 +96,7 @@ public final class EventFile: Sendable {
 
   // MARK: - Events
 
-  /// Adds an event with what `build` sets, to be written with the next `flush()`.
+  /// Adds an event with the fields that `build` sets; the next `flush()` writes it.
   private func append(_ build: (inout ProtocolMessage) -> Void) {
     var event = ProtocolMessage()
     event.set(1, clock())
@@ -114,7 +114,7 @@ public final class EventFile: Sendable {
     return length + checksum(length) + data + checksum(data)
   }
 
-  /// Adds a value of a summary.
+  /// Adds an event with one summary value.
   private func append(_ tag: String, step: Int, _ build: (inout ProtocolMessage) -> Void) {
     append { event in
       event.set(2, step)
@@ -127,15 +127,15 @@ public final class EventFile: Sendable {
     }
   }
 
-  /// Adds a number; it is kept in float32.
-  /// - Parameter tag: what the curve is called; those with the same part ahead of a slash are shown together.
+  /// Adds a scalar, which is stored as float32.
+  /// - Parameter tag: the name of the curve; curves with the same prefix before a slash are shown together.
   public func add(scalar value: Double, _ tag: String, step: Int) {
     append(tag, step: step) { $0.set(2, choice: Float(value)) }
   }
 
-  /// Adds a picture.
+  /// Adds an image.
   /// - Parameter png: the bytes of a PNG file.
-  /// - Throws: when they do not begin like one.
+  /// - Throws: when the bytes do not begin with the header of a PNG file.
   public func add(png: [UInt8], _ tag: String, step: Int) throws(TrainingError) {
     guard let header = PNGHeader(png), png.pngSize != nil else {
       throw .data(
@@ -153,7 +153,7 @@ public final class EventFile: Sendable {
     }
   }
 
-  /// Adds a text, in which TensorBoard understands Markdown.
+  /// Adds a text, which TensorBoard renders as Markdown.
   public func add(text: String, _ tag: String, step: Int) {
     append(tag, step: step) {
       $0.set(8) { tensor in
@@ -166,7 +166,7 @@ public final class EventFile: Sendable {
     }
   }
 
-  /// Adds how numbers are distributed, in bins of equal width; those that are not finite are left out.
+  /// Adds a histogram of numbers in bins of equal width; non-finite numbers are left out.
   public func add(histogram values: [Double], _ tag: String, step: Int, bins: Int = 64) {
     let finite = values.filter { $0.isFinite && $0.magnitude < 1e100 }
     let histogram = Histogram(tag, x: Axis(tag), of: finite, bins: bins)
@@ -185,7 +185,7 @@ public final class EventFile: Sendable {
 
   // MARK: - The file
 
-  /// Writes what was added.
+  /// Writes the added events.
   public func flush() throws(TrainingError) {
     try reportingTraining {
       try state.withLock { state in

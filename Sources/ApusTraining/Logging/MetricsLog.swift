@@ -1,15 +1,15 @@
 import ApusData
 import ApusFiles
 
-/// `metrics.jsonl`: one JSON object a line, appended while the run goes on.
+/// `metrics.jsonl`: one JSON object per line, appended during the run.
 final class MetricsLog {
   private let file: FileDescriptor
   private(set) var byteCount = 0
 
   static let name = "metrics.jsonl"
 
-  /// Opens the file. What lies beyond `byteCount` was written after the checkpoint that a run goes on from, and is
-  /// cut off: the run will write it again.
+  /// Opens the file and truncates it to `byteCount`: later lines were written after the checkpoint that the run resumes
+  /// from, and the run writes them again.
   init(in folder: Folder, keeping byteCount: Int) throws(TrainingError) {
     (file, self.byteCount) = try reportingTraining {
       let file = try folder.file(writing: MetricsLog.name)
@@ -28,6 +28,6 @@ final class MetricsLog {
     byteCount += line.count
   }
 
-  /// Brings the lines to the disk, ahead of a checkpoint that counts on them.
+  /// Flushes the lines to disk before a checkpoint that relies on them is written.
   func flush() throws(TrainingError) { try reportingTraining { try file.flush() } }
 }

@@ -3,8 +3,8 @@ import ApusFiles
 import ApusNN
 import ApusTensor
 
-/// What ran on a device in a while: each step of the plans (of OpenCL devices each kernel) with its operations, its
-/// shape and its time.
+/// The work that a device ran while it was recorded: each step of the plans (on OpenCL devices each kernel) with its
+/// operations, shape and time.
 ///
 /// ```
 /// let limits = try DeviceLimits.measured(on: .current)
@@ -13,11 +13,11 @@ import ApusTensor
 /// ```
 /// The file is a trace in Chrome's format, for https://ui.perfetto.dev or chrome://tracing.
 public struct Profile: Sendable {
-  /// The name of the device, and what its maker calls it.
+  /// The name of the device, followed by its vendor's name for it.
   public var device: String
-  /// What ran, in the order in which it began.
+  /// The recorded steps, in the order in which they began.
   public var records: [StepRecord]
-  /// What the device is capable of, where that was measured.
+  /// The limits of the device, if they were measured.
   public var limits: DeviceLimits?
 
   /// A profile from its parts.
@@ -27,14 +27,14 @@ public struct Profile: Sendable {
     self.limits = limits
   }
 
-  /// The profile of what `finishProfile` of a device returned.
+  /// The profile of the records that `finishProfile` of a device returned.
   public init(of device: ComputeDevice, _ records: [StepRecord], limits: DeviceLimits? = nil) {
     self.init(device: "\(device.name), \(device.info.name)", records: records, limits: limits)
   }
 
-  /// Runs `body` and notes what it has a device do.
-  /// - Parameter limits: what the device is capable of; see ``DeviceLimits/measured(on:)``.
-  /// - Throws: what `body` throws, or `DeviceError.unsupported` by a device that cannot say.
+  /// Runs `body` and records its work on a device.
+  /// - Parameter limits: the limits of the device; see ``DeviceLimits/measured(on:)``.
+  /// - Throws: what `body` throws, or `DeviceError.unsupported` if the device cannot record its work.
   public static func record<R>(
     on device: ComputeDevice, limits: DeviceLimits? = nil, _ body: () throws -> R
   ) throws -> (result: R, profile: Profile) {
@@ -50,19 +50,19 @@ public struct Profile: Sendable {
 
   // MARK: - Kernels
 
-  /// All that ran of one kind and shape.
+  /// All executions of one kernel family, shape and variant.
   public struct Kernel: Hashable, Sendable {
     /// Family, shape and variant.
     public var detail: String
     /// How often it ran.
     public var count: Int
-    /// How long it took, all together.
+    /// The total time.
     public var seconds: Double
-    /// Floating-point operations and bytes, all together.
+    /// The total number of floating-point operations and of bytes.
     public var flops, bytes: Double
   }
 
-  /// Kinds and shapes, those that took longest first.
+  /// The kernels, those with the longest total time first.
   public var kernels: [Kernel] {
     var found: [String: Kernel] = [:]
     for record in records {
@@ -77,10 +77,10 @@ public struct Profile: Sendable {
     return found.values.sorted { ($1.seconds, $0.detail) < ($0.seconds, $1.detail) }
   }
 
-  /// How long everything took.
+  /// The total time of all records.
   public var seconds: Double { records.reduce(0) { $0 + $1.duration } }
 
-  /// The share of what the device is capable of: the time that the work takes at least, by that which it took.
+  /// The fraction of the device's limits that is reached: the lower bound on the time divided by the measured time.
   public func share(seconds: Double, flops: Double, bytes: Double) -> Double? {
     guard let limits, seconds > 0, flops > 0 || bytes > 0 else { return nil }
     return limits.leastSeconds(flops: flops, bytes: bytes) / seconds
@@ -88,7 +88,7 @@ public struct Profile: Sendable {
 
   // MARK: - The file
 
-  /// The trace: an event for each record, with rates and the share of the device's limits.
+  /// The trace: an event for each record, with rates and the fraction of the device's limits.
   public var trace: JSON {
     let origin = records.map(\.start).min() ?? 0
     var object: JSONObject = ["displayTimeUnit": "ms"]
@@ -117,7 +117,7 @@ public struct Profile: Sendable {
     ]
   }
 
-  /// Writes the trace; a file that is there is replaced.
+  /// Writes the trace; an existing file is replaced.
   public func write(to path: String) throws(TrainingError) {
     do throws(FileError) {
       try AtomicFile.write(Array(trace.text().utf8), to: path)

@@ -1,20 +1,20 @@
 import ApusFiles
 import Glibc
 
-/// How far a run is, for people: a bar with the remaining time on a terminal, plain lines elsewhere.
+/// Shows the progress of a run: a bar with the remaining time on a terminal, plain lines elsewhere.
 ///
-/// What is written to a terminal is one line that fits its width, which is asked for each time: of the fields those of
-/// the highest ranks are left out. Lines that go to a file are written whole.
+/// Output to a terminal is one line that fits its width, which is queried each time: fields of the highest ranks are
+/// left out first. Lines that go to a file are written whole.
 public struct Progress {
-  /// How it is shown.
+  /// How progress is shown.
   public enum Style: Sendable {
-    /// A bar that is drawn over and over.
+    /// A bar that is redrawn in place.
     case bar
     /// A line at each epoch, and every ten seconds in between.
     case lines
     case silent
 
-    /// What suits standard error.
+    /// The style that suits standard error.
     public static var automatic: Style { isatty(STDERR_FILENO) == 1 ? .bar : .lines }
   }
 
@@ -24,47 +24,47 @@ public struct Progress {
   private let start: Double
   private let firstStep: Int
   private var last: Double
-  /// The columns that the bar and its fields take on the screen; 0 where there are none.
+  /// The columns that the bar and its fields occupy on the screen; 0 if none are shown.
   private var drawnWidth = 0
 
   /// - Parameters:
-  ///   - firstStep: the steps that were finished before this session.
+  ///   - firstStep: the number of steps that were finished before this session.
   ///   - width: the columns of the terminal; those of standard error when left out.
-  ///   - write: takes the text; standard error when left out.
+  ///   - write: writes the text; to standard error when left out.
   public init(
     style: Style, firstStep: Int, now: Double, width: (@Sendable () -> Int)? = nil,
     write: (@Sendable (String) -> Void)? = nil
   ) {
     self.style = style
     self.width = width ?? { Terminal.width(of: STDERR_FILENO) }
-    // A run does not end because its output is closed.
+    // A closed output does not end the run.
     self.write = write ?? { try? FileDescriptor.standardError.write(Array($0.utf8)) }
     self.firstStep = firstStep
     start = now
     last = now
   }
 
-  /// What there is to say of a step.
+  /// The state of a run after a step.
   public struct Status: Sendable {
-    /// Finished steps.
+    /// The number of finished steps.
     public var step: Int
-    /// The steps of the run.
+    /// The number of steps of the run.
     public var totalSteps: Int
     /// The current epoch, from 1.
     public var epoch: Int
-    /// The epochs of the run.
+    /// The number of epochs of the run.
     public var totalEpochs: Int
     /// The loss of the epoch so far, if it is known.
     public var loss: Double?
     /// Measures of the epoch so far, the most important first: `accuracy`.
     public var measures: [(name: String, value: Double)] = []
-    /// The same of the last evaluation, if there was one: `test accuracy`.
+    /// The measures of the last evaluation, if there was one: `test accuracy`.
     public var evaluated: [(name: String, value: Double)] = []
-    /// The examples of this session's steps.
+    /// The number of examples in the steps of this session.
     public var examples: Int
   }
 
-  /// Called after each step; says something when it is time to.
+  /// Called after each step; writes the status when enough time has passed since the last one.
   public mutating func update(_ status: Status, now: Double) {
     switch style {
     case .silent: return
@@ -76,10 +76,10 @@ public struct Progress {
     }
   }
 
-  /// Writes a line that stays.
+  /// Writes a permanent line.
   public mutating func note(_ line: String) { note(StatusLine([StatusLine.Field(line, rank: 0)])) }
 
-  /// Writes a line that stays, of the fields that fit.
+  /// Writes a permanent line of the fields that fit.
   mutating func note(_ line: StatusLine) {
     guard style != .silent else { return }
     guard style == .bar else { return write(line.text + "\n") }
@@ -94,7 +94,7 @@ public struct Progress {
     // The last column stays free: some terminals begin a new line as soon as it is written.
     let columns = width() - 1
     let least = 8
-    // On a narrow terminal words say more than a bar.
+    // A narrow terminal shows the fields without a bar.
     var text = StatusLine(fields(status, now)).fitted(to: columns < 55 ? columns : columns - least - 1)
     let room = min(columns - text.displayWidth - 1, 24)
     if room >= least { text = bar(status, width: room) + " " + text }
@@ -108,7 +108,7 @@ public struct Progress {
     return String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
   }
 
-  /// What covers the rest of the line before, as far as the terminal is wide now.
+  /// Spaces that cover the rest of the previous line, within the current width of the terminal.
   private func blank(after text: String, _ columns: Int) -> String {
     String(repeating: " ", count: max(0, min(drawnWidth, columns) - text.displayWidth))
   }
@@ -127,7 +127,7 @@ public struct Progress {
     for (place, measure) in status.evaluated.enumerated() {
       fields.append(Field("\(measure.name) \(measure.value.text(places: 4))", rank: place == 0 ? 6 : 9))
     }
-    // Of this session alone: what those before it took says nothing of this machine now.
+    // The rates are of this session only: earlier sessions may have run on another machine.
     let steps = status.step - firstStep
     if steps > 0, now > start {
       let rate = Double(steps) / (now - start)

@@ -1,10 +1,10 @@
-/// A message in the encoding of Protocol Buffers: fields one after the other, each with its number and kind.
+/// A message in the Protocol Buffers encoding: a sequence of fields, each with its number and wire type.
 ///
-/// Fields that have their default are left out, as the encoding has it.
+/// Fields with their default value are left out, as proto3 specifies.
 struct ProtocolMessage {
   private(set) var bytes: [UInt8] = []
 
-  /// The kinds of fields.
+  /// The wire types of fields.
   private enum Kind: UInt64 {
     case varint = 0, fixed64 = 1, lengthDelimited = 2, fixed32 = 5
   }
@@ -39,7 +39,7 @@ struct ProtocolMessage {
     append(littleEndian: value.bitPattern)
   }
 
-  /// `float` of a choice, which is there when it is zero too.
+  /// A `float` member of a `oneof`, which is written even if it is zero.
   mutating func set(_ field: Int, choice value: Float) {
     begin(field, .fixed32)
     append(littleEndian: value.bitPattern)
@@ -56,7 +56,7 @@ struct ProtocolMessage {
   /// `string`
   mutating func set(_ field: Int, _ value: String) { set(field, Array(value.utf8)) }
 
-  /// A message, which is there when it is empty too.
+  /// A nested message, which is written even if it is empty.
   mutating func set(_ field: Int, _ build: (inout ProtocolMessage) -> Void) {
     var message = ProtocolMessage()
     build(&message)

@@ -1,21 +1,21 @@
 import ApusData
 import ApusFiles
 
-/// What a run has written of itself: the records of its `metrics.jsonl`.
+/// The metrics that a run has written: the records of its `metrics.jsonl`.
 public struct RunMetrics: Sendable {
   /// The records, in the order in which they were written.
   public var records: [JSONObject]
-  /// Whether the last line has no end: the run writes it now, or was stopped while it did. The line is left out.
+  /// Whether the last line is incomplete: the run is writing it, or was stopped while writing. The line is left out.
   public var isCutOff: Bool
 
-  /// Records that are known.
+  /// Creates metrics from known records.
   public init(records: [JSONObject], isCutOff: Bool = false) {
     self.records = records
     self.isCutOff = isCutOff
   }
 
-  /// Reads a file of one JSON object a line.
-  /// - Throws: an error that names the line, where one is no JSON object.
+  /// Reads a file of one JSON object per line.
+  /// - Throws: an error that names the first line that is not a JSON object.
   public init(path: String) throws(DataError) {
     try self.init(reportingFiles { () throws(FileError) in try FileDescriptor(reading: path) })
   }
@@ -44,7 +44,7 @@ public struct RunMetrics: Sendable {
     }
   }
 
-  /// The keys of all numbers, in the order in which they first come.
+  /// The keys of all numeric values, in order of first occurrence.
   public var keys: [String] {
     var (known, keys): (Set<String>, [String]) = ([], [])
     for record in records {
@@ -53,7 +53,7 @@ public struct RunMetrics: Sendable {
     return keys
   }
 
-  /// The numbers under a key, over those under another one; records that lack either are left out.
+  /// The numbers under a key, over the numbers under another key; records that lack either are left out.
   public func points(_ key: String, over x: String = "step") -> [LineChart.Point] {
     records.compactMap { record in
       guard let place = record[x]?.number, let value = record[key]?.number else { return nil }

@@ -1,11 +1,11 @@
 import Glibc
 
-/// A line of fields; the less important ones are left out where the line is too long.
+/// A line of fields; the less important ones are left out if the line is too long.
 struct StatusLine {
-  /// A part of the line.
+  /// A field of the line.
   struct Field: Hashable {
     var text: String
-    /// Fields of higher ranks are left out first; of equal ranks the last one.
+    /// Fields of higher ranks are left out first; among equal ranks, the last one.
     var rank: Int
 
     init(_ text: String, rank: Int) { (self.text, self.rank) = (text, rank) }
@@ -18,7 +18,7 @@ struct StatusLine {
   /// All fields, two spaces apart.
   var text: String { fields.map(\.text).joined(separator: "  ") }
 
-  /// The fields that fit into so many columns; where not even one does, its beginning.
+  /// The fields that fit into `width` columns; if not even one fits, its beginning.
   func fitted(to width: Int) -> String {
     var line = self
     while line.text.displayWidth > width, line.fields.count > 1 {
@@ -30,10 +30,10 @@ struct StatusLine {
 }
 
 extension String {
-  /// The columns that a terminal shows the text in.
+  /// The number of terminal columns that the text occupies.
   var displayWidth: Int { reduce(0) { $0 + $1.displayWidth } }
 
-  /// As many characters as fit into so many columns.
+  /// The longest prefix that fits into `limit` columns.
   func prefix(displayWidth limit: Int) -> String {
     var width = 0
     return String(
@@ -45,7 +45,8 @@ extension String {
 }
 
 extension Character {
-  /// 0 for marks and controls, 2 for wide characters of East Asian scripts and emoji, else 1: Unicode Standard Annex 11.
+  /// The columns of a character: 0 for combining marks and control characters, 2 for wide characters of East Asian
+  /// scripts and emoji, otherwise 1 (Unicode Standard Annex 11).
   fileprivate var displayWidth: Int {
     if let ascii = asciiValue { return ascii < 32 || ascii == 127 ? 0 : 1 }
     let first = unicodeScalars.first!
@@ -63,9 +64,9 @@ extension Character {
   ]
 }
 
-/// What a terminal says of itself.
+/// Properties of a terminal.
 enum Terminal {
-  /// The columns that it has now; 80 where it does not say, or is no terminal.
+  /// The current number of columns; 80 if the terminal does not report it, or the descriptor is no terminal.
   static func width(of descriptor: Int32) -> Int {
     var size = winsize()
     guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }

@@ -2,7 +2,7 @@ import ApusData
 import ApusFiles
 import Synchronization
 
-/// Writes the records of a run, those of `metrics.jsonl`, for TensorBoard: each number a curve over the steps.
+/// Writes the records of a run (those of `metrics.jsonl`) for TensorBoard: each number becomes a curve over the steps.
 ///
 /// ```
 /// let log = try TensorBoardLog(directory: "runs/lenet5-1/tensorboard")
@@ -12,21 +12,21 @@ import Synchronization
 /// |---|---|
 /// | `loss`, of a window of steps | `loss/step` |
 /// | `train_x`, `test_x`, `validation_x` | `x/train`, `x/test`, `x/validation` |
-/// | `seconds`, between two records that have it | `speed/steps_per_second` |
+/// | `seconds`, as a rate between two records that have it | `speed/steps_per_second` |
 /// | `examples_per_second`, `loader_share`, `epoch_seconds` | `speed/…` |
 /// | others, such as `learning_rate` | the key |
 public final class TensorBoardLog: Sendable {
   private struct State {
-    /// The last record that says how long the run has taken.
+    /// The step and time of the last record that contains the time.
     var clock: (step: Int, seconds: Double)?
   }
 
-  /// Where the numbers go; more than records may be added there.
+  /// The event file that receives the numbers; other events may be added to it.
   public let events: EventFile
   private let state = Mutex(State())
 
-  /// Creates a file of events in a directory.
-  /// - Parameter step: the finished steps of a run that goes on; see ``EventFile``.
+  /// Creates an event file in a directory.
+  /// - Parameter step: the number of finished steps of a resumed run; see ``EventFile``.
   public convenience init(directory: String, resumingAfter step: Int = 0) throws(TrainingError) {
     try self.init(EventFile(directory: directory, resumingAfter: step), resumingAfter: step)
   }
@@ -39,13 +39,13 @@ public final class TensorBoardLog: Sendable {
 
   private init(_ events: EventFile, resumingAfter step: Int) {
     self.events = events
-    // How long a run that goes on had taken is not known here.
+    // The time that a resumed run had spent is not known here.
     if step == 0 { state.withLock { $0.clock = (0, 0) } }
   }
 
-  /// Adds the numbers of a record. Those of an epoch are in the file when this returns, with all before.
+  /// Adds the numbers of a record. A record at the end of an epoch also writes all buffered events to the file.
   ///
-  /// What is no number, and a record without a step, is left out.
+  /// Values that are not numbers, and records without a step, are left out.
   public func write(_ record: JSONObject) throws(TrainingError) {
     guard let step = record["step"]?.integer else { return }
     var isEpochEnd = false
@@ -58,10 +58,10 @@ public final class TensorBoardLog: Sendable {
     if isEpochEnd { try events.flush() }
   }
 
-  /// Writes what a run that ends within an epoch has added.
+  /// Writes the buffered events of a run that ends within an epoch.
   public func flush() throws(TrainingError) { try events.flush() }
 
-  /// `test_top5_accuracy` to `top5_accuracy/test`
+  /// `test_top5_accuracy` becomes `top5_accuracy/test`.
   static func tag(of key: String) -> String {
     if key == "loss" { return "loss/step" }
     if ["examples_per_second", "loader_share", "epoch_seconds"].contains(key) { return "speed/\(key)" }

@@ -1,8 +1,8 @@
 import Glibc
 import Synchronization
 
-/// Notices SIGINT, SIGTERM and SIGHUP while a run is under way. The first lets the step in progress finish; a second one
-/// ends the process at once, with exit code 130 or 143. A second SIGHUP does not: a terminal that closes sends it to the
+/// Catches SIGINT, SIGTERM and SIGHUP during a run. The first signal lets the step in progress finish; a second one
+/// exits the process at once with code 130 or 143. A second SIGHUP does not: a terminal that closes sends SIGHUP to the
 /// process, and its shell sends it again.
 enum Interrupts {
   private static let signals = [SIGINT, SIGTERM, SIGHUP]
@@ -23,7 +23,7 @@ enum Interrupts {
   }
 
   private static func install() {
-    // Read once before a handler can run, so that no handler is the first to touch it.
+    // Accessed before a handler can run, so that no handler triggers the lazy initialization.
     received.store(0, ordering: .relaxed)
     var action = sigaction()
     action.__sigaction_handler.sa_handler = { number in
@@ -31,7 +31,7 @@ enum Interrupts {
       if !first.exchanged, number != SIGHUP { _exit(128 + number) }
     }
     action.sa_flags = Int32(SA_RESTART)
-    // Whoever started the process may have left them blocked: threads that do so pass it on to what they start.
+    // The signals may be blocked: a process inherits the signal mask of the thread that started it.
     var set = sigset_t()
     sigemptyset(&set)
     for signal in signals { sigaddset(&set, signal) }
@@ -40,7 +40,7 @@ enum Interrupts {
       guard installed.isEmpty else { return }
       for signal in signals {
         var old = sigaction()
-        // A signal that the parent has switched off (nohup) stays off.
+        // A signal that the parent ignores (nohup) stays ignored.
         guard sigaction(signal, nil, &old) == 0, !isIgnored(old) else { continue }
         if sigaction(signal, &action, nil) == 0 { installed.append((signal, old)) }
       }

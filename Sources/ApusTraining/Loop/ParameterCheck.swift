@@ -1,14 +1,13 @@
 import ApusNN
 import ApusTensor
 
-/// What a loss depends on, held against what an optimizer trains.
+/// Compares the parameters that a loss depends on with those that an optimizer trains.
 ///
-/// A parameter that is left untrained without anyone's knowing is the worst kind of mistake: the run looks like one that
-/// learns badly.
+/// A parameter that is silently left untrained is the worst kind of mistake: the run looks like one that learns badly.
 enum ParameterCheck {
   /// - Parameters:
-  ///   - loss: has not been evaluated yet.
-  ///   - reads: the parameters that were read for it, with the layers they were read in.
+  ///   - loss: a loss that has not been evaluated yet.
+  ///   - reads: the parameters that were read for the loss, with the layers that read them.
   static func check(
     _ loss: Tensor, _ gradients: Gradients, _ reads: [(parameter: Parameter, layer: String?)], _ optimizer: Optimizer
   ) throws(TrainingError) {

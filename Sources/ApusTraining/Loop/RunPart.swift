@@ -1,6 +1,6 @@
-/// What a run knows of a part of its data: the loss, and its measures, the accuracy first.
+/// The results of a run on one split of its data: the loss and the measures, accuracy first.
 struct RunPart {
-  /// What its keys in records begin with: `train`, `validation` or `test`.
+  /// The prefix of its keys in records: `train`, `validation` or `test`.
   let key: String
   let loss: Double?
   let measures: [(name: String, value: Double)]
@@ -11,7 +11,7 @@ struct RunPart {
       (accuracy.map { [(Objective.accuracy, $0)] } ?? []) + others.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 
-  /// Training first, then what is measured with other examples.
+  /// The results of all measured splits, training first.
   static func all(of state: TrainingState) -> [RunPart] {
     var train = state.trainMeasures
     let accuracy = train.removeValue(forKey: Objective.accuracy)
@@ -22,13 +22,13 @@ struct RunPart {
     ].filter { $0.loss != nil }
   }
 
-  /// `top5_accuracy` to `top5 accuracy`.
+  /// `top5_accuracy` becomes `top5 accuracy`.
   static func words(_ name: String) -> String { name.replacing("_", with: " ") }
 
-  /// The measures with the part's name ahead: `test accuracy`.
+  /// The measures with the split's name in front: `test accuracy`.
   var named: [(name: String, value: Double)] { measures.map { ("\(key) \(RunPart.words($0.name))", $0.value) } }
 
-  /// `test loss 0.4017` and `test accuracy 0.8561`: measures that others are compared with are left out last.
+  /// `test loss 0.4017` and `test accuracy 0.8561`; the first measure has the lowest rank and is left out last.
   var fields: [StatusLine.Field] {
     let isTrain = key == "train"
     var fields = loss.map { [StatusLine.Field("\(key) loss \($0.text(places: 4))", rank: isTrain ? 4 : 5)] } ?? []

@@ -1,12 +1,12 @@
 import ApusNN
 import ApusTensor
 
-/// What is measured of a batch of training, from the outputs that its step computes anyway: the loss that is reported,
-/// where that is not the one that is minimized, and the objective's measures.
+/// The measurements of a training batch, from the outputs that its step computes anyway: the reported loss, if it
+/// differs from the minimized loss, and the objective's measures.
 struct StepMeasures {
   private let objective: Objective
   private let hasOwnLoss: Bool
-  /// The names of what is measured besides the loss.
+  /// The names of the measures other than the loss.
   let names: [String]
 
   init(_ trainer: Trainer) {
@@ -15,15 +15,15 @@ struct StepMeasures {
     names = objective.allMeasures.map(\.name)
   }
 
-  /// Where they are, and what they are means of.
+  /// The measured means, and the number of elements that each is a mean of.
   struct Values {
-    /// The means, one behind the other, float32.
+    /// The means, concatenated, float32.
     let means: Tensor
-    /// Parts of an example that each measure is of.
+    /// For each measure, the number of elements per example.
     let partsPerExample: [Int]
   }
 
-  /// Builds the means over a batch; `nil` where nothing is measured.
+  /// Builds the means over a batch; `nil` if nothing is measured.
   func values(_ outputs: Tensor, _ targets: Tensor) -> Values? {
     let outputs = outputs.stopGradient()
     var measured = objective.allMeasures.map { $0.values(outputs, targets) }
@@ -34,15 +34,15 @@ struct StepMeasures {
     return Values(means: means.count == 1 ? first : .concatenated(means), partsPerExample: parts)
   }
 
-  /// Values on their way to the host.
+  /// Values that are being read back to the host.
   struct Pending {
     let reading: Reading
     let partsPerExample: [Int]
   }
 
-  /// Adds what was read to the means of the epoch.
-  /// - Parameter loss: what was minimized.
-  /// - Returns: the loss that is reported.
+  /// Adds the values that were read to the means of the epoch.
+  /// - Parameter loss: the minimized loss.
+  /// - Returns: the reported loss.
   func add(
     _ pending: Pending?, loss: Double, count: Int, to state: inout TrainingState
   ) throws(DeviceError) -> Double {

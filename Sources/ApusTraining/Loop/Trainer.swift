@@ -11,30 +11,30 @@ import ApusTensor
 /// let trainer = Trainer(model, Adam(), on: train, testing: test, TrainingOptions(length: .epochs(5), seed: 1))
 /// let result = try trainer.run()
 /// ```
-/// A run is determined by the model's first values, the data, the options and the kind of device. One that is
-/// stopped at any time and resumed ends with the same bits as one that was not.
+/// A run is determined by the model's initial values, the data, the options and the kind of device. A run that is
+/// stopped at any time and resumed ends with bitwise the same result as an uninterrupted one.
 public final class Trainer {
-  /// What is trained.
+  /// The model to train.
   public let model: any Layer
   let modelState: ModelState
-  /// What updates the parameters.
+  /// The optimizer that updates the parameters.
   public let optimizer: Optimizer
   let train: any ExampleSource
   let test: (any ExampleSource)?
   let validation: (any ExampleSource)?
   let objective: Objective
   let testObjective: Objective
-  /// Whether what is minimized is not the loss that is reported.
+  /// Whether the reported loss differs from the minimized loss.
   let reportsOwnLoss: Bool
   let penalty: Penalty?
   let options: TrainingOptions
   let order: MinibatchOrder
   let device: ComputeDevice
   let random: RandomSource
-  /// As in the options, with what it has been told of.
+  /// The schedule of the options, with the metrics that it has observed.
   var schedule: any Schedule
 
-  /// How far the run is.
+  /// The progress of the run.
   public internal(set) var state: TrainingState
   var store: CheckpointStore?
   /// The folder of the run, while it is locked.
@@ -46,14 +46,13 @@ public final class Trainer {
 
   /// - Parameters:
   ///   - train: the examples to train with.
-  ///   - test: examples to measure the model with at the end of each epoch; with validation examples, at the end of the
-  ///     run alone.
-  ///   - validation: examples to measure the model with at the end of each epoch, and to choose by: a `MetricSchedule`
-  ///     goes by these, without them by the training loss, never by `test`.
-  ///   - testObjective: what they are measured by; the objective of training when left out.
-  ///   - groups: parameters with rates, decays and constraints of their own.
-  ///   - penalty: a term of the loss. The losses of training that are reported do not contain it: like those of
-  ///     evaluations they are those of `testObjective`, where there is one.
+  ///   - test: examples for evaluation at the end of each epoch; with validation examples, at the end of the run only.
+  ///   - validation: examples for evaluation at the end of each epoch and for model selection: a `MetricSchedule`
+  ///     observes these, or without them the training loss, but never `test`.
+  ///   - testObjective: the objective of evaluations; the training objective when left out.
+  ///   - groups: parameters with their own learning rates, weight decays and constraints.
+  ///   - penalty: a term that is added to the loss. Reported training losses exclude it: like evaluation losses they
+  ///     are those of `testObjective`, if there is one.
   public init(
     _ model: any Layer, _ rule: any UpdateRule, on train: any ExampleSource,
     testing test: (any ExampleSource)? = nil, validating validation: (any ExampleSource)? = nil,
@@ -89,7 +88,7 @@ public final class Trainer {
   public var totalSteps: Int {
     switch options.length {
     case .epochs(let count):
-      // More steps than there are numbers are as good as without end.
+      // More steps than `Int` can represent are as good as endless.
       let (steps, overflow) = count.multipliedReportingOverflow(by: order.batchesPerEpoch)
       return overflow ? .max : steps
     case .steps(let count): return count
@@ -101,7 +100,7 @@ public final class Trainer {
     return whole + (rest > 0 ? 1 : 0)
   }
 
-  /// Goes on from a checkpoint. The run must have the same data, batch size, seed and optimizer; it may be longer.
+  /// Resumes from a checkpoint. The run must have the same data, batch size, seed and optimizer; it may be longer.
   public func resume(from checkpoint: Checkpoint) throws(TrainingError) {
     let kept = checkpoint.state
     func require(_ isEqual: Bool, _ what: String) throws(TrainingError) {
@@ -126,11 +125,11 @@ public final class Trainer {
     isResumed = true
   }
 
-  /// Goes on from the newest whole checkpoint of the output directory.
-  /// - Parameter warn: is told of checkpoints that are damaged.
+  /// Resumes from the newest valid checkpoint of the output directory.
+  /// - Parameter warn: receives a message for each damaged checkpoint.
   public func resume(warn: (String) -> Void) throws(TrainingError) {
     guard let output = options.output else { return }
-    // Where there is no run, none is made.
+    // A missing output directory is not created.
     if FileSystem.exists(output) { try lockOutput() }
     let checkpoint = try store!.newest(warn: warn)
     try resume(from: checkpoint)
@@ -146,7 +145,7 @@ public final class Trainer {
     return options.handlesSignals ? try Interrupts.watching(body) : try body()
   }
 
-  /// A schedule that goes by an accuracy needs examples that it is measured with, and these are not for tests.
+  /// Checks that a schedule that depends on accuracy has validation examples: test examples must not steer a run.
   func checkSchedule() throws(TrainingError) {
     guard let schedule = schedule as? any MetricSchedule, schedule.prefersLarger else { return }
     guard validation != nil, testObjective.hits != nil else {
@@ -155,7 +154,7 @@ public final class Trainer {
     }
   }
 
-  /// A new run does not start where another one lies.
+  /// Prevents a new run from starting in the directory of another run.
   func checkOutput() throws(TrainingError) {
     guard let output = options.output else { return }
     try lockOutput()

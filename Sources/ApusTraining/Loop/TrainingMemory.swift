@@ -1,12 +1,12 @@
 import ApusNN
 import ApusTensor
 
-/// The memory that training takes of a device at a batch size: planned as the steps are, without allocating, compiling
-/// or computing anything.
+/// The device memory that training needs at a batch size, planned in the same way as the steps but without allocating,
+/// compiling or computing anything.
 public struct TrainingMemory: Hashable, Sendable {
   /// The number of examples in a batch.
   public var batchSize: Int
-  /// The most bytes in use at a time.
+  /// The peak number of bytes in use.
   public var byteCount: Int
   /// The largest single allocation in bytes.
   public var largestByteCount: Int
@@ -29,8 +29,8 @@ public struct TrainingMemory: Hashable, Sendable {
     self.optimizerByteCount = optimizerByteCount
   }
 
-  /// Plans the first steps of a run: later ones reuse their plans.
-  /// - Parameter make: makes the trainer, of a model that is built there, with `PlannedExamples`.
+  /// Plans the first steps of a run; later steps reuse their plans.
+  /// - Parameter make: creates the trainer with a model that is built in this closure, and with `PlannedExamples`.
   public init(on device: ComputeDevice, _ make: () throws -> Trainer) throws {
     let (sizes, memory) = try device.planning { () throws -> (batch: Int, model: Int, optimizer: Int) in
       let trainer = try make()
@@ -46,33 +46,33 @@ public struct TrainingMemory: Hashable, Sendable {
 }
 
 extension TrainingMemory: CustomStringConvertible {
-  /// `1.2 GiB at batch size 128: 42.7 MiB model, 85.3 MiB optimizer, 1.1 GiB batch, activations, gradients and workspaces`
+  /// `1.2 GiB at batch size 128: 42.7 MiB model, 85.3 MiB optimizer, 1.1 GiB batch, activations, …`
   public var description: String {
     "\(byteCount.byteText) at batch size \(batchSize): \(modelByteCount.byteText) model, "
       + "\(optimizerByteCount.byteText) optimizer, \(stepByteCount.byteText) batch, activations, gradients and workspaces"
   }
 }
 
-/// How much a device can give to a run.
+/// The memory that a device can provide to a run.
 public struct MemoryLimit: Hashable, Sendable {
-  /// Bytes in all.
+  /// The total number of bytes.
   public var byteCount: Int
   /// Bytes of the largest single allocation.
   public var largestByteCount: Int
 
-  /// A limit that is known.
+  /// Creates a limit from known values.
   public init(byteCount: Int, largestByteCount: Int = .max) {
     self.byteCount = byteCount
     self.largestByteCount = largestByteCount
   }
 
-  /// What a device can give at this moment.
+  /// The memory that a device can provide at the moment.
   public init(of device: ComputeDevice) {
     self.init(
       byteCount: device.availableByteCount, largestByteCount: device.info.maximumAllocationByteCount)
   }
 
-  /// How many times the limit something takes: it fits up to 1.
+  /// The fraction of the limit that training needs; training fits up to 1.
   func share(_ memory: TrainingMemory) -> Double {
     max(
       Double(memory.byteCount) / Double(max(1, byteCount)),
@@ -82,11 +82,11 @@ public struct MemoryLimit: Hashable, Sendable {
   /// Whether training fits.
   public func fits(_ memory: TrainingMemory) -> Bool { share(memory) <= 1 }
 
-  /// The largest batch size that fits, below one that does not: it was planned, and so was the next larger one.
+  /// The largest batch size that fits, below one that does not. Both it and the next larger one have been planned.
   ///
   /// Memory is nearly affine in the batch size: the search begins where a line through both ends of the range meets the
-  /// limit, and goes away from there in doubling steps until the limit lies between two sizes.
-  /// - Returns: `nil` where not even one example fits.
+  /// limit, moves from there in doubling steps until the limit lies between two sizes, and then bisects.
+  /// - Returns: `nil` if not even one example fits.
   public func largestBatchSize(
     below refused: TrainingMemory, _ plan: (_ batchSize: Int) throws -> TrainingMemory
   ) rethrows -> Int? {
@@ -114,9 +114,9 @@ public struct MemoryLimit: Hashable, Sendable {
     return low
   }
 
-  /// Refuses a batch size with which training would not fit, and names the largest that does.
+  /// Rejects a batch size with which training does not fit, and reports the largest one that does.
   /// - Parameter plan: plans training at a batch size.
-  /// - Returns: what it takes.
+  /// - Returns: the memory that training needs.
   /// - Throws: `TrainingError.tooLarge`, and what `plan` throws.
   public func check(
     batchSize: Int, on device: String, _ plan: (_ batchSize: Int) throws -> TrainingMemory
@@ -127,7 +127,7 @@ public struct MemoryLimit: Hashable, Sendable {
     throw TrainingError.tooLarge(memory, limit: self, device: device, fitting: fitting)
   }
 
-  /// Plans a batch size; one far beyond the limit is not planned but follows from two smaller ones.
+  /// Plans a batch size; a size far beyond the limit is extrapolated from two smaller sizes instead.
   private func estimate(
     _ batchSize: Int, _ plan: (_ batchSize: Int) throws -> TrainingMemory
   ) rethrows -> TrainingMemory {

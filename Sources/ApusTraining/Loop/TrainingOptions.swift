@@ -2,51 +2,52 @@ import ApusData
 import ApusNN
 import ApusTensor
 
-/// How a run is made.
+/// The options of a training run.
 public struct TrainingOptions: Sendable {
-  /// When a run is over.
+  /// The length of a run.
   public enum Length: Hashable, Sendable {
     case epochs(Int)
     case steps(Int)
   }
 
-  /// When the run is over.
+  /// The length of the run.
   public var length: Length
-  /// The number of examples in a batch; `nil` for all in one.
+  /// The number of examples in a batch; `nil` for all examples in one batch.
   public var batchSize: Int?
-  /// The classes of the training examples, where each class is to come equally often in an epoch.
+  /// The classes of the training examples, if each class is to occur equally often in an epoch.
   public var balancedLabels: [Int32]?
-  /// What the order of the examples and the layers' random numbers come from.
+  /// The seed of the order of the examples and of the layers' random numbers.
   public var seed: UInt64
   /// How the learning rate changes.
   public var schedule: any Schedule
-  /// How losses are computed. Evaluation is in `float32`.
+  /// The precision of losses in training; evaluation is in `float32`.
   public var precision: Precision
-  /// Gradients are scaled down to this norm.
+  /// The maximum norm of the gradients, to which they are scaled down.
   public var clipNorm: Double?
-  /// Each number of the gradients is cut to at most this size, ahead of `clipNorm`.
+  /// The maximum magnitude of each gradient element, which is clipped before `clipNorm` applies.
   public var clipValue: Double?
-  /// Whether the first operation that makes NaN or an infinity ends the run, and is named; see `detectingAnomalies(_:)`.
+  /// Whether the first operation that produces NaN or an infinity ends the run and is reported; see
+  /// `detectingAnomalies(_:)`.
   public var detectsAnomalies: Bool
-  /// Where checkpoints and metrics go; without a directory nothing is written.
+  /// The directory for checkpoints and metrics; without one nothing is written.
   public var output: String?
-  /// The output directory, where it is open and locked already.
+  /// The output directory, if it is already open and locked.
   package var folder: RunFolder?
   /// Whether the metrics are also written for TensorBoard, to `tensorboard/` in the output directory.
   public var writesEvents = false
-  /// Seconds from one checkpoint to the next, besides those at the ends of epochs.
+  /// Seconds from one checkpoint to the next, in addition to those at the ends of epochs.
   public var saveEvery: Double
-  /// What checkpoints keep so that the model and data can be built again.
+  /// Settings that checkpoints store so that the model and data can be built again.
   public var configuration: JSONObject
-  /// How people see how far it is.
+  /// How progress is shown.
   public var progress: Progress.Style
-  /// Whether SIGINT, SIGTERM and SIGHUP end the run in good order.
+  /// Whether SIGINT, SIGTERM and SIGHUP end the run gracefully.
   public var handlesSignals: Bool
-  /// Is given each record of `metrics.jsonl`, also without an output directory.
+  /// Receives each record of `metrics.jsonl`, also without an output directory.
   public var onRecord: (@Sendable (JSONObject) -> Void)?
-  /// Is given what the device ran in some steps of the session: those behind the first two, which build kernels.
+  /// Receives a profile of some steps of the session: those after the first two, which build kernels.
   public var onProfile: (@Sendable (Profile) -> Void)?
-  /// How many steps that are, at most.
+  /// The maximum number of profiled steps.
   public static let profiledSteps = 20
 
   public init(
@@ -73,33 +74,33 @@ public struct TrainingOptions: Sendable {
   }
 }
 
-/// How a run ended.
+/// The outcome of a run.
 public struct TrainingResult: Hashable, Sendable {
-  /// Finished epochs; the last one may have been cut short by the number of steps.
+  /// The number of finished epochs; the last one may have been cut short by the number of steps.
   public var epochs: Int
-  /// Finished steps, over all sessions.
+  /// The number of finished steps, over all sessions.
   public var steps: Int
   /// The mean loss of the last epoch, without penalties, in the unit of the other losses.
   public var trainLoss: Double?
-  /// The share of hits among the training examples of the last epoch, each measured in the step that learns from it.
+  /// The accuracy on the training examples of the last epoch, each measured in the step that learns from it.
   public var trainAccuracy: Double?
-  /// The mean loss over the validation examples after the last epoch, where there are some.
+  /// The mean loss over the validation examples after the last epoch, if there are any.
   public var validationLoss: Double?
-  /// The share of hits among the validation examples after the last epoch, where there are some.
+  /// The accuracy on the validation examples after the last epoch, if there are any.
   public var validationAccuracy: Double?
   /// The mean loss of the last evaluation, if there was one.
   public var testLoss: Double?
-  /// The share of hits in the last evaluation, if there was one.
+  /// The accuracy in the last evaluation, if there was one.
   public var testAccuracy: Double?
   /// Time spent, over all sessions.
   public var seconds: Double
   /// Time spent in this session.
   public var sessionSeconds: Double
-  /// Of this session, without validation and checkpoints; `nil` when it made no step.
+  /// The rate of this session, without validation and checkpoints; `nil` if it made no step.
   public var stepsPerSecond: Double?
-  /// The share of the time of this session's steps that was spent waiting for examples; `nil` where none are waited for.
+  /// The fraction of this session's step time that was spent waiting for examples; `nil` if no step waited.
   public var loaderShare: Double?
-  /// The digest of parameters and statistics, by sorted key; equal runs have equal ones.
+  /// The digest of parameters and statistics, by sorted key; identical runs have equal digests.
   public var weightsSHA256: String
   /// The signal that ended the run early: 1 (SIGHUP), 2 (SIGINT) or 15 (SIGTERM). The exit code is 128 more.
   public var interruption: Int32?

@@ -2,39 +2,39 @@ import ApusData
 import ApusNN
 import ApusTensor
 
-/// One go of a run: from its start or a checkpoint to its end or a signal.
+/// A session of a run: from its start or a checkpoint to its end or a signal.
 struct TrainingSession {
   private let trainer: Trainer
   private let metrics: MetricsLog?
   private let events: TensorBoardLog?
   private var progress: Progress
-  /// The loss and the measures of the step before, on their way to the host.
+  /// The loss and the measures of the previous step, which are being read back to the host.
   private var pending: (loss: Reading, measures: StepMeasures.Pending?, count: Int, step: Int)?
   private let measures: StepMeasures
-  /// The rest of the batches of an epoch.
+  /// The remaining batches of an epoch.
   private var pass: (epoch: Int, batches: any ExamplePass)?
   private let baseRate: Double
   private var hasCheckedParameters = false
-  /// What was noted for a profile that has begun and not ended.
+  /// The records of a profile that has begun and not ended.
   private var profiled: [StepRecord]?
-  /// Whether the device is noting what it runs, for this session.
+  /// Whether the device is recording its work for this session.
   private var isProfiling = false
 
-  /// When the time counted in `state.seconds` was last brought up to date.
+  /// The time of the last update of `state.seconds`.
   private var clock: Double
   private let firstStep: Int
   /// Time spent before this session.
   private let earlierSeconds: Double
-  /// Examples of the steps of this session.
+  /// The number of examples in the steps of this session.
   private var exampleCount = 0
-  /// Time spent in steps, with waiting for examples.
+  /// Time spent in steps, including waiting for examples.
   private var stepSeconds = 0.0
-  /// What both were when the epoch began, or the session.
+  /// The values of `exampleCount` and `stepSeconds` at the start of the epoch.
   private var epochStart = (examples: 0, seconds: 0.0)
   /// Time spent waiting for examples in the epochs before the current one.
   private var waitedSeconds = 0.0
 
-  /// Steps between two lines of metrics.
+  /// The number of steps between two lines of metrics.
   private static let window = 50
 
   init(_ trainer: Trainer) throws(TrainingError) {
@@ -62,13 +62,13 @@ struct TrainingSession {
     return try result(interruption)
   }
 
-  /// Runs until so many steps of the run are finished and written, or a signal comes, which is returned.
+  /// Runs until `end` steps of the run are finished and saved, or until a signal arrives, which is returned.
   @discardableResult
   mutating func run(until end: Int) throws(TrainingError) -> Int32? {
     do throws(TrainingError) {
       return try advance(to: end)
     } catch {
-      // Other code uses the device too: it does not record any more.
+      // Stops recording, because other code uses the device too.
       if isProfiling { _ = try? trainer.device.finishProfile() }
       isProfiling = false
       throw error
@@ -90,7 +90,7 @@ struct TrainingSession {
       if isEpochEnd || step == trainer.totalSteps { try finishEpoch() }
       let interruption = trainer.options.handlesSignals ? Interrupts.signal : nil
       let sinceSave = now - trainer.lastSave
-      // With the full batch every step is an epoch: those of a few milliseconds are not each worth a checkpoint.
+      // With the full batch every step is an epoch: a step of a few milliseconds is not worth a checkpoint.
       let isDue = sinceSave >= trainer.options.saveEvery || isEpochEnd && sinceSave >= 1
       if interruption != nil || isDue || step == end { try save() }
       if interruption != nil || step == end { try endProfile() }
@@ -102,7 +102,7 @@ struct TrainingSession {
 
   // MARK: - Steps
 
-  /// Begins to note what runs behind the first two steps, and ends it some steps later.
+  /// Begins a profile after the first two steps, and ends it `profiledSteps` steps later.
   private mutating func beginOrEndProfile() throws(TrainingError) {
     guard trainer.options.onProfile != nil else { return }
     let step = trainer.state.step - firstStep
@@ -155,14 +155,14 @@ struct TrainingSession {
       }
     }
     trainer.state.step += 1
-    // The step before is finished by now, or nearly: waiting for it stalls nothing.
+    // The previous step is finished by now, or nearly: waiting for it stalls nothing.
     try drain()
     let count = batch.targets.shape[0]
     exampleCount += count
     pending = (readings.loss, readings.measures, count, step + 1)
   }
 
-  /// In the first step of a session also makes sure that everything is trained that should be.
+  /// Builds the loss and the gradients; the first step of a session also checks that no parameter is left untrained.
   private func lossAndGradients(
     _ batch: (inputs: Tensor, targets: Tensor)
   ) throws -> (value: Tensor, gradients: Gradients, measured: StepMeasures.Values?) {
@@ -187,8 +187,8 @@ struct TrainingSession {
     return (result.value, result.gradients, measured)
   }
 
-  /// Builds a step. What is left of an epoch may be a single example, which some layers have no statistics of: that is
-  /// known only when the epoch ends, and no reason to stop the process.
+  /// Builds a step. The last batch of an epoch may be a single example, from which some layers cannot compute
+  /// statistics. This occurs only at the end of an epoch, so it is thrown as an error instead of stopping the process.
   private func checkingSingleExample<R>(_ batch: (inputs: Tensor, targets: Tensor), _ body: () throws -> R) throws -> R
   {
     guard batch.targets.shape.first == 1 else { return try body() }
@@ -199,7 +199,7 @@ struct TrainingSession {
     }
   }
 
-  /// Runs a step, and checks each of its operations where the options want that.
+  /// Runs a step, and checks each of its operations if the options request it.
   private func lookingForAnomalies<R>(
     _ step: Int, _ body: () throws(TrainingError) -> R
   ) throws(TrainingError) -> R {
@@ -228,7 +228,7 @@ struct TrainingSession {
     fatalError("TrainingSession: epoch \(epoch) has fewer batches than its order")
   }
 
-  /// Reads the loss and the measures that are under way.
+  /// Reads the pending loss and measures.
   private mutating func drain() throws(TrainingError) {
     guard let last = pending else { return }
     pending = nil
@@ -268,7 +268,7 @@ struct TrainingSession {
 
   private mutating func finishEpoch() throws(TrainingError) {
     try drain()
-    // A profile is of training alone.
+    // A profile covers training only.
     try pauseProfile()
     trainer.state.trainLoss = trainer.state.epochLoss.mean
     trainer.state.epochLoss = RunningMean()
@@ -315,8 +315,8 @@ struct TrainingSession {
     try evaluate(trainer.model, on: source, objective: trainer.testObjective, batchSize: trainer.order.batchSize)
   }
 
-  /// Tells a schedule that goes by a metric how the epoch was: by the validation examples, else by the training loss.
-  /// Never by the test examples: what has steered a run says nothing of other examples any more.
+  /// Passes the metric of the epoch to a schedule that depends on one: that of the validation examples, otherwise the
+  /// training loss. Test examples are never used: a metric that has steered a run is not an unbiased estimate.
   private func informSchedule() {
     guard var schedule = trainer.schedule as? any MetricSchedule else { return }
     let state = trainer.state
@@ -347,7 +347,7 @@ struct TrainingSession {
       evaluated: parts.dropFirst().first?.named ?? [], examples: exampleCount)
   }
 
-  // MARK: - Ends
+  // MARK: - Checkpoints and results
 
   private mutating func countTime() {
     let now = ContinuousClock.seconds
@@ -363,7 +363,7 @@ struct TrainingSession {
     try trainer.save(now: clock)
   }
 
-  /// The share of the time of steps that was spent waiting for examples; `nil` where that is never waited for.
+  /// The fraction of the step time that was spent waiting for examples; `nil` if no step waited.
   private var loaderShare: Double? {
     let waited = waitedSeconds + (pass?.batches.waitedSeconds ?? 0)
     return waited > 0 && stepSeconds > 0 ? min(waited / stepSeconds, 1) : nil
@@ -386,7 +386,7 @@ struct TrainingSession {
 }
 
 extension TrainingOptions {
-  /// The gradients within the limits.
+  /// The gradients, clipped to the limits of the options.
   fileprivate func clipped(_ gradients: consuming Gradients) -> Gradients {
     var gradients = gradients
     if let clipValue { gradients = gradients.clipped(toValue: clipValue) }

@@ -1,8 +1,8 @@
 import ApusData
 
 extension BiasVariance.Verdict {
-  /// What may help, the most promising first; of both kinds those against bias come first, because what is done against
-  /// variance can only be judged with a model that fits.
+  /// Possible remedies, the most promising first. For `both`, remedies against bias come first, because remedies
+  /// against variance can only be judged with a model that fits.
   public var remedies: [String] {
     let bias = [
       "a larger net: more layers or wider ones", "longer training, or a better optimizer and learning rate",
@@ -33,7 +33,7 @@ extension BiasVariance.Verdict {
 }
 
 extension BiasVariance {
-  /// What there is to say beside the numbers; empty when they speak for themselves.
+  /// Remarks on the numbers; empty if there are none.
   public var notes: [String] {
     var notes: [String] = []
     if !hasEnoughExamples {
@@ -49,7 +49,7 @@ extension BiasVariance {
     return notes
   }
 
-  /// The numbers and the verdict, in lines.
+  /// The numbers and the verdict, as lines of text.
   public var text: String {
     func percent(_ share: Double) -> String { share.percent(places: 2) }
     let lines = [

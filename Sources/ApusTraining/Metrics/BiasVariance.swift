@@ -1,19 +1,20 @@
-/// Where a model's error comes from: what it could do better on the examples it was trained with (bias), and what it
-/// loses on others (variance).
+/// The sources of a model's error: bias, the avoidable error on the training examples, and variance, the additional
+/// error on other examples.
 ///
 /// `avoidable bias = training error − Bayes error`, `variance = validation error − training error`. The Bayes error is
-/// the lowest that is possible; that of people who do the task well stands in for it. (Ng, "Machine Learning Yearning",
-/// chapters 20–27 and 33–35; the words are those of the decomposition of the squared error by Geman, Bienenstock and
-/// Doursat, "Neural networks and the bias/variance dilemma", 1992, of which this is the practical form.)
+/// the lowest possible error; the error of people who do the task well stands in for it. (Ng, "Machine Learning
+/// Yearning", chapters 20–27 and 33–35; the terms are those of the decomposition of the squared error by Geman,
+/// Bienenstock and Doursat, "Neural networks and the bias/variance dilemma", 1992, of which this is the practical
+/// form.)
 ///
-/// A gap is a finding when all of this holds:
+/// A gap is a finding when all of these conditions hold:
 /// - it is at least `thresholds.absolute`,
-/// - it is at least the share `thresholds.relative` of both gaps together, those below zero left out,
+/// - it is at least the fraction `thresholds.relative` of the sum of both gaps, without negative ones,
 /// - it is more than `thresholds.deviations` standard errors: `√(s²ₜ + s²ᵥ)` for the variance and `sₜ` for the bias,
 ///   with the standard error `s` of the training (t) and validation (v) error, see `MeasuredError`,
-/// - both errors are of at least `thresholds.examples` examples.
+/// - both errors are measured on at least `thresholds.examples` examples.
 public struct BiasVariance: Hashable, Sendable {
-  /// What to work on.
+  /// Which of bias and variance is high.
   public enum Verdict: String, CaseIterable, Sendable {
     /// Neither is found to be high.
     case low
@@ -22,18 +23,18 @@ public struct BiasVariance: Hashable, Sendable {
     case both
   }
 
-  /// From where on a gap is a finding. The defaults give the verdicts of the examples in Ng's book.
+  /// The thresholds above which a gap is a finding. The defaults give the verdicts of the examples in Ng's book.
   public struct Thresholds: Hashable, Sendable {
     /// The smallest gap of interest, in units of the error.
     public var absolute: Double
-    /// The smallest share of both gaps.
+    /// The smallest fraction of the sum of both gaps.
     public var relative: Double
     /// How many standard errors a gap must exceed; 1.96 is exceeded by chance in 5 of 100 cases.
     public var deviations: Double
-    /// The smallest number of examples that anything is said about.
+    /// The smallest number of examples for a verdict.
     public var examples: Int
 
-    /// Thresholds for shares of wrong examples; for other errors take an `absolute` in their units.
+    /// Thresholds for error rates; for other errors choose `absolute` in their units.
     public init(absolute: Double = 0.01, relative: Double = 0.25, deviations: Double = 1.96, examples: Int = 10) {
       self.absolute = absolute
       self.relative = relative
@@ -42,13 +43,13 @@ public struct BiasVariance: Hashable, Sendable {
     }
   }
 
-  /// The error on the examples that the model was trained with.
+  /// The error on the training examples.
   public let train: MeasuredError
-  /// The error on others.
+  /// The error on other examples.
   public let validation: MeasuredError
-  /// The lowest error that is possible.
+  /// The lowest possible error.
   public let bayes: Double
-  /// From when on a gap is a finding.
+  /// The thresholds above which a gap is a finding.
   public let thresholds: Thresholds
 
   public init(
@@ -60,19 +61,19 @@ public struct BiasVariance: Hashable, Sendable {
     self.thresholds = thresholds
   }
 
-  /// `train − bayes`; below zero when the model does better than was held to be possible.
+  /// `train − bayes`; negative when the model does better than was thought possible.
   public var avoidableBias: Double { train.value - bayes }
-  /// `validation − train`; below zero when the model does better on examples that it does not know.
+  /// `validation − train`; negative when the model does better on unseen examples.
   public var variance: Double { validation.value - train.value }
 
-  /// How far chance may have moved the avoidable bias, at so many standard errors as the thresholds ask for.
+  /// How far chance may have changed the avoidable bias: `thresholds.deviations` standard errors.
   public var biasMargin: Double { thresholds.deviations * train.squaredDeviation.squareRoot() }
-  /// How far chance may have moved the variance.
+  /// How far chance may have changed the variance.
   public var varianceMargin: Double {
     thresholds.deviations * (train.squaredDeviation + validation.squaredDeviation).squareRoot()
   }
 
-  /// Whether there are enough examples to say anything.
+  /// Whether there are enough examples for a verdict.
   public var hasEnoughExamples: Bool { min(train.count, validation.count) >= thresholds.examples }
 
   /// Which of the two gaps are findings.

@@ -2,15 +2,15 @@ import ApusData
 
 /// The verdict on a classifier as a whole, on each of its classes, and on slices of the data.
 ///
-/// With many classes and slices some are found to be high by chance: one in twenty where `thresholds.deviations` is
-/// 1.96. Larger deviations say less, and are surer.
+/// With many classes and slices, some are found to be high by chance: one in twenty where `thresholds.deviations` is
+/// 1.96. A larger value reports fewer findings, with more certainty.
 public struct BiasVarianceReport: Sendable {
-  /// A part of the examples that have something in common, by their numbers.
+  /// A subset of the examples that have something in common, by their indices.
   public struct Slice: Hashable, Sendable {
     public var name: String
     /// `nil` for all training examples.
     public var train: [Int]?
-    /// Numbers of validation examples.
+    /// The indices of validation examples.
     public var validation: [Int]
 
     public init(name: String, train: [Int]? = nil, validation: [Int]) {
@@ -20,25 +20,25 @@ public struct BiasVarianceReport: Sendable {
     }
   }
 
-  /// A verdict with what it is on.
+  /// The verdict on a class or a slice.
   public struct Part: Hashable, Sendable {
     public var name: String
-    /// What was found of them.
+    /// The comparison of the errors on its examples.
     public var result: BiasVariance
   }
 
-  /// Of all examples.
+  /// The verdict on all examples.
   public let overall: BiasVariance
-  /// The classes that occur in both parts, by number.
+  /// The classes that occur in both the training and the validation examples, by index.
   public let classes: [Part]
   /// The slices that have examples.
   public let slices: [Part]
 
-  /// Compares what a classifier made of the examples it was trained with and of others.
+  /// Compares the predictions of a classifier on its training examples with those on other examples.
   /// - Parameters:
-  ///   - bayes: the lowest error that is possible, or that of people.
-  ///   - classNames: by number; classes without one are called by their number.
-  /// - Throws: `unmeasurable` when a slice names an example that there is not.
+  ///   - bayes: the lowest possible error, or the error of people.
+  ///   - classNames: names by class index; classes without one are called by their index.
+  /// - Throws: `unmeasurable` when a slice names an example that does not exist.
   public init(
     train: ClassificationResults, validation: ClassificationResults, bayes: Double = 0, classNames: [String] = [],
     slices: [Slice] = [], thresholds: BiasVariance.Thresholds = BiasVariance.Thresholds()
@@ -63,7 +63,7 @@ public struct BiasVarianceReport: Sendable {
     self.slices = parts
   }
 
-  /// The verdicts in lines: the whole, then the classes and slices where something is high.
+  /// The verdicts as lines of text: the overall one, then those of classes and slices with high bias or variance.
   public var text: String {
     func lines(_ parts: [Part], _ name: String) -> [String] {
       parts.filter { $0.result.verdict != .low }.map { part in
@@ -81,7 +81,7 @@ public struct BiasVarianceReport: Sendable {
       object[key] = .array(
         parts.map { part in
           var line: JSONObject = ["name": .string(part.name)]
-          // The remedies are those of the verdict, wherever it stands.
+          // The remedies follow from the verdict, so parts do not repeat them.
           for (key, value) in part.result.json.object ?? JSONObject() where key != "remedies" { line[key] = value }
           return .object(line)
         })
@@ -95,7 +95,7 @@ extension ClassMeasures {
 }
 
 extension ClassificationResults {
-  /// The error on the examples with some numbers.
+  /// The error on the examples with the given indices.
   fileprivate func error(of examples: [Int], _ slice: String) throws(TrainingError) -> MeasuredError {
     if let number = examples.first(where: { !labels.indices.contains($0) }) {
       throw .unmeasurable(reason: "slice \(slice) has an example \(number), there are \(count)")

@@ -1,24 +1,25 @@
-/// Whether probabilities are as large as the shares of examples for which they hold.
+/// How well predicted probabilities match observed frequencies.
 ///
-/// The range from 0 to 1 is cut into bins of equal width, `(i/b, (i+1)/b]`, the first with 0.
+/// The range from 0 to 1 is divided into bins of equal width, `(i/b, (i+1)/b]`; the first includes 0.
 public struct CalibrationCurve: Hashable, Sendable {
   /// The examples whose probabilities are in one bin.
   public struct Bin: Hashable, Sendable {
-    /// The bin's number, from 0.
+    /// The bin's index, from 0.
     public var number: Int
     public var count: Int
     /// The mean of the examples' probabilities.
     public var meanProbability: Double
-    /// The share of the examples for which it is so.
+    /// The fraction of the examples for which the predicted event is true.
     public var observedShare: Double
   }
 
   /// The bins that have examples.
   public let bins: [Bin]
-  /// The number of bins, also of empty ones.
+  /// The number of bins, including empty ones.
   public let binCount: Int
 
-  /// - Precondition: there is a truth for each probability, all of which are in `0 ... 1`, and `binCount` is positive.
+  /// - Precondition: there is a truth value for each probability, all probabilities are in `0 ... 1`, and `binCount` is
+  ///   positive.
   init(_ probabilities: [Float], isTrue: [Bool], binCount: Int) {
     guard binCount > 0 else { fatalError("CalibrationCurve: \(binCount) bins") }
     self.binCount = binCount
@@ -27,7 +28,7 @@ public struct CalibrationCurve: Hashable, Sendable {
     let step = 1 / Double(binCount)
     for (probability, isTrue) in zip(probabilities, isTrue) {
       let value = Double(probability)
-      // What the product says, but for its rounding: an edge is i · step, as it is in numpy.linspace.
+      // The bin that the product gives, corrected for its rounding: an edge is i · step, as in numpy.linspace.
       var place = min(binCount - 1, Int(value * Double(binCount)))
       while place > 0, value <= Double(place) * step { place -= 1 }
       while place + 1 < binCount, value > Double(place + 1) * step { place += 1 }
@@ -51,12 +52,12 @@ public struct CalibrationCurve: Hashable, Sendable {
     return sum / Double(bins.reduce(0) { $0 + $1.count })
   }
 
-  /// The largest difference of a bin.
+  /// The largest calibration error of a bin.
   public var maximumError: Double { bins.map { abs($0.observedShare - $0.meanProbability) }.max() ?? 0 }
 }
 
 extension ClassificationResults {
-  /// How often the class with the largest probability is the true one, by that probability.
+  /// The calibration of the predictions: how often the most likely class is the true one, by its probability.
   /// - Precondition: `bins` is positive.
   public func calibration(bins: Int = 15) -> CalibrationCurve {
     var (confidences, hits): ([Float], [Bool]) = ([], [])
@@ -70,7 +71,7 @@ extension ClassificationResults {
     return CalibrationCurve(confidences, isTrue: hits, binCount: bins)
   }
 
-  /// How often examples are of a class, by the probability of that class.
+  /// The calibration of one class: how often examples are of the class, by its probability.
   /// - Precondition: `bins` is positive.
   public func calibration(ofClass number: Int, bins: Int = 15) -> CalibrationCurve {
     CalibrationCurve(

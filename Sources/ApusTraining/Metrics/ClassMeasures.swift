@@ -1,15 +1,15 @@
-/// How well one class is found. A ratio of 0 to 0 counts as 0, and is marked as undefined.
+/// The prediction quality of one class. A ratio of 0 to 0 counts as 0 and is marked as undefined.
 public struct ClassMeasures: Hashable, Sendable {
-  /// The number of the class's examples that were predicted as such.
+  /// The number of examples of the class that were predicted correctly.
   public var truePositives: Int
   /// How often the class was predicted.
   public var predictedCount: Int
   /// The number of examples of the class.
   public var support: Int
 
-  /// The share of the predictions of the class that are right: `true positives / predicted`.
+  /// The fraction of the predictions of the class that are right: `true positives / predicted`.
   public var precision: Double { ratio(truePositives, predictedCount) }
-  /// The share of the class's examples that are found: `true positives / support`.
+  /// The fraction of the class's examples that are found: `true positives / support`.
   public var recall: Double { ratio(truePositives, support) }
   /// The harmonic mean of precision and recall: `2 true positives / (predicted + support)`.
   public var f1: Double { ratio(2 * truePositives, predictedCount + support) }
@@ -22,7 +22,7 @@ public struct ClassMeasures: Hashable, Sendable {
   public var isAbsent: Bool { predictedCount == 0 && support == 0 }
 }
 
-/// Precision, recall and F1 of all classes in one number each.
+/// Precision, recall and F1, each averaged over the classes.
 public struct AveragedMeasures: Hashable, Sendable {
   /// The average of the precisions.
   public var precision: Double
@@ -32,13 +32,13 @@ public struct AveragedMeasures: Hashable, Sendable {
   public var f1: Double
 }
 
-/// How the measures of classes become one.
+/// How the measures of the classes are averaged.
 public enum Averaging: String, CaseIterable, Sendable {
   /// Every class counts the same.
   case macro
-  /// The counts of all classes are added up: with one class an example all three measures are the accuracy.
+  /// The counts of all classes are added up: with one class per example, all three measures equal the accuracy.
   case micro
-  /// Every class counts by its number of examples.
+  /// Every class is weighted by its number of examples.
   case weighted
 }
 
@@ -51,8 +51,8 @@ extension ConfusionMatrix {
     }
   }
 
-  /// The average over the classes that occur among labels or predictions, as scikit-learn takes it: one that is absent
-  /// from both would pull a macro average down, and says nothing of the model.
+  /// The average over the classes that occur among labels or predictions, as in scikit-learn: a class that is absent
+  /// from both would lower a macro average without telling anything about the model.
   public func average(_ averaging: Averaging) -> AveragedMeasures {
     let present = measures.filter { !$0.isAbsent }
     let weights: [Double] =

@@ -1,20 +1,20 @@
 extension ClassificationResults {
   /// A measure by its name.
   public struct Measure: Hashable, Sendable {
-    /// As in JSON: `balanced_accuracy`.
+    /// The key in JSON: `balanced_accuracy`.
     public var key: String
-    /// As people read it.
+    /// The name in reports.
     public var name: String
-    /// `nil` where it is not defined: for the area under a curve with examples of one class alone.
+    /// `nil` where it is undefined: for the area under a curve if all examples are of one class.
     public var value: Double?
   }
 
-  /// The measures of the whole, in the order in which people look at them. Precision, recall and F1 are not among them:
-  /// see `ConfusionMatrix.average(_:)`.
+  /// The overall measures, in the order in which they are shown. Precision, recall and F1 are not among them: see
+  /// `ConfusionMatrix.average(_:)`.
   ///
-  /// The area under the ROC curve (AUC) is that of class 1 where there are two classes, else the mean over the classes,
-  /// each against the rest.
-  /// - Parameter top: how many of the largest outputs may hold the true class in the measure of that; `nil` for none.
+  /// The area under the ROC curve (AUC) is that of class 1 if there are two classes, otherwise the mean over the
+  /// classes, each against the rest.
+  /// - Parameter top: the `k` of an additional top-k accuracy; `nil` for none.
   public func measures(top: Int? = nil) -> [Measure] {
     let topMeasure = top.map { Measure(key: "top_\($0)_accuracy", name: "top-\($0) accuracy", value: topAccuracy($0)) }
     let isBinary = classCount == 2

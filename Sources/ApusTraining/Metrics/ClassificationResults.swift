@@ -1,8 +1,8 @@
 import Glibc
 
-/// What a classifier made of labelled examples, and how good that is.
+/// The predictions of a classifier on labelled examples, and their quality.
 ///
-/// Among equal outputs the class with the lower number counts as the larger one, as in `argmax`, also for the places of
+/// Among equal outputs, the class with the lower index ranks higher, as in `argmax`; this also applies to
 /// `topAccuracy`.
 public struct ClassificationResults: Sendable {
   /// The number of classes.
@@ -11,24 +11,25 @@ public struct ClassificationResults: Sendable {
   public let labels: [Int32]
   /// `[count, classes]`, row-major.
   public let probabilities: [Float]
-  /// The class with the largest output for each example; of two classes, what a threshold made of it.
+  /// The predicted class of each example: that with the largest output, or for two classes the result of a threshold.
   public let predicted: [Int32]
-  /// How many classes have a larger output than the true one, for each example.
+  /// The number of classes that rank higher than the true one, for each example.
   public let ranks: [Int32]
-  /// True against predicted classes.
+  /// The counts of true against predicted classes.
   public let confusion: ConfusionMatrix
 
   /// The number of examples.
   public var count: Int { labels.count }
 
-  /// Measures probabilities.
+  /// The results of predicted probabilities.
   /// - Parameters:
   ///   - probabilities: `[labels.count, classes]`, row-major; they should add up to 1 for each example.
   ///   - classes: the number of classes.
   ///   - labels: the true class of each example.
-  ///   - threshold: of two classes: the probability of class 1 from which on it is predicted; `nil` for the larger one.
+  ///   - threshold: for two classes, the smallest probability of class 1 for which it is predicted; `nil` to predict
+  ///     the more likely class.
   /// - Throws: `unmeasurable` when there are no examples, a label is not in `0 ..< classes`, a value is not a
-  ///   probability, or there is a threshold for other than two classes.
+  ///   probability, or there is a threshold but not two classes.
   public init(
     probabilities: [Float], classes: Int, labels: [Int32], threshold: Double? = nil
   ) throws(TrainingError) {
@@ -38,8 +39,8 @@ public struct ClassificationResults: Sendable {
       reason: "the probability of class \(place % classes) for example \(place / classes) is \(probabilities[place])")
   }
 
-  /// Measures logits: `probabilities = softmax(logits)`, while ranks and predictions go by the logits, which differ
-  /// where probabilities of 32 bits are equal.
+  /// The results of logits: `probabilities = softmax(logits)`, whereas ranks and predictions use the logits, which may
+  /// differ even where float32 probabilities are equal.
   public init(logits: [Float], classes: Int, labels: [Int32], threshold: Double? = nil) throws(TrainingError) {
     try self.init(ranking: logits, softmax(logits, rows: classes), classes, labels, threshold)
   }
@@ -80,23 +81,23 @@ public struct ClassificationResults: Sendable {
         if value > own || value == own && place < label { rank += 1 }
       }
       ranks.append(Int32(rank))
-      // In 32 bits, as the probabilities are: one that was printed is a threshold that it reaches.
+      // Compared in float32, like the probabilities: an example reaches its own printed probability as a threshold.
       predicted.append(threshold.map { probabilities[start + 1] >= Float($0) ? 1 : 0 } ?? Int32(best))
     }
     return (predicted, ranks)
   }
 
-  /// `softmax(logits)` of each example, `[count, classes]`, with the bits that `probabilities` of such results have.
+  /// `softmax(logits)` of each example, `[count, classes]`, bitwise equal to `probabilities` of such results.
   public static func probabilities(logits: [Float], classes: Int) -> [Float] { softmax(logits, rows: classes) }
 
-  /// The share of examples whose predicted class is the true one.
+  /// The fraction of examples whose predicted class is the true one.
   public var accuracy: Double { confusion.accuracy }
 
-  /// The share of examples whose true class is among those with the `k` largest outputs.
+  /// The fraction of examples whose true class is among those with the `k` largest outputs.
   public func topAccuracy(_ k: Int) -> Double { Double(ranks.count { $0 < k }) / Double(count) }
 
-  /// The mean of `−log p` of the true classes, with `p` clipped to `2⁻⁵² … 1 − 2⁻⁵²` as scikit-learn clips what has
-  /// 64 bits.
+  /// The mean of `−log p` of the true classes, with `p` clipped to `2⁻⁵² … 1 − 2⁻⁵²`, as scikit-learn clips float64
+  /// values.
   public var logLoss: Double {
     labels.enumerated().reduce(0.0) { $0 + clippedLoss($1.offset, Int($1.element)) } / Double(count)
   }
@@ -106,9 +107,9 @@ public struct ClassificationResults: Sendable {
     return -log(min(max(share, Double.ulpOfOne), 1 - Double.ulpOfOne))
   }
 
-  /// The mean of `Σₖ (pₖ − yₖ)²`, from 0 to 2; of two classes of `(p₁ − y₁)²`, from 0 to 1.
+  /// The mean of `Σₖ (pₖ − yₖ)²`, from 0 to 2; for two classes the mean of `(p₁ − y₁)²`, from 0 to 1.
   ///
-  /// (Brier, "Verification of forecasts expressed in terms of probability", 1950; of two classes as scikit-learn does.)
+  /// (Brier, "Verification of forecasts expressed in terms of probability", 1950; for two classes as in scikit-learn.)
   public var brierScore: Double {
     let terms = classCount == 2 ? 1..<2 : 0..<classCount
     var sum = 0.0
@@ -127,7 +128,7 @@ public struct ClassificationResults: Sendable {
   }
 }
 
-/// `exp(xᵢ − max) / Σ exp(xⱼ − max)` of each row, with sums of 64 bits.
+/// `exp(xᵢ − max) / Σ exp(xⱼ − max)` of each row, with sums in float64.
 func softmax(_ logits: [Float], rows width: Int) -> [Float] {
   guard width > 0 else { return [] }
   var result = logits

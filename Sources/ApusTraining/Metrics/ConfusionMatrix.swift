@@ -1,15 +1,15 @@
-/// How often examples of one class were taken for another.
+/// The number of examples for each pair of true and predicted class.
 ///
 /// All measures here follow from the counts, and equal those of scikit-learn for the same labels and predictions.
 public struct ConfusionMatrix: Hashable, Sendable {
-  /// The number of classes, also of those that do not occur.
+  /// The number of classes, including those that do not occur.
   public let classCount: Int
   /// `[classes, classes]`, row-major: rows are the true classes, columns the predicted ones.
   public let counts: [Int]
   /// The number of examples.
   public let total: Int
 
-  /// More classes would make a matrix of gigabytes.
+  /// More classes would require a matrix of gigabytes.
   static let classLimit = 10_000
 
   /// Counts pairs of true and predicted classes.
@@ -32,7 +32,7 @@ public struct ConfusionMatrix: Hashable, Sendable {
     total = labels.count
   }
 
-  /// Refuses what cannot be counted.
+  /// Rejects labels that cannot be counted.
   static func check(_ labels: [Int32], classes: Int) throws(TrainingError) {
     guard !labels.isEmpty else { throw .unmeasurable(reason: "there are no examples") }
     guard 1...classLimit ~= classes else {
@@ -43,13 +43,13 @@ public struct ConfusionMatrix: Hashable, Sendable {
       reason: "example \(place) is of class \(labels[place]), there are \(classes), numbered from 0")
   }
 
-  /// The number of examples of class `label` that were taken for class `predicted`.
+  /// The number of examples of class `label` that were predicted as class `predicted`.
   public subscript(label: Int, predicted: Int) -> Int { counts[label * classCount + predicted] }
 
-  /// The number of examples that are right.
+  /// The number of examples that are predicted correctly.
   public var correctCount: Int { (0..<classCount).reduce(0) { $0 + self[$1, $1] } }
 
-  /// The share of examples that are right.
+  /// The fraction of examples that are predicted correctly.
   public var accuracy: Double { Double(correctCount) / Double(total) }
 
   /// The number of examples of each class.
@@ -74,20 +74,21 @@ extension ConfusionMatrix {
     return recalls.reduce(0, +) / Double(recalls.count)
   }
 
-  /// Cohen's kappa: the accuracy beyond that of chance, as a share of what is beyond chance.
+  /// Cohen's kappa: the accuracy in excess of chance, relative to the largest possible excess.
   ///
-  /// `κ = (a − e) / (1 − e)` with the accuracy `a` and `e = Σ supportₖ · predictedₖ / n²`. `nil` when labels and
-  /// predictions are all of one class: `0 / 0`. (Cohen, "A coefficient of agreement for nominal scales", 1960.)
+  /// `κ = (a − e) / (1 − e)` with the accuracy `a` and `e = Σ supportₖ · predictedₖ / n²`. `nil` when all labels and
+  /// predictions are of one class: `0 / 0`. (Cohen, "A coefficient of agreement for nominal scales", 1960.)
   public var kappa: Double? {
     let agreements = chance
     let all = Double(total) * Double(total)
     return agreements < all ? 1 - (all - Double(correctCount) * Double(total)) / (all - agreements) : nil
   }
 
-  /// The correlation coefficient of Matthews, for any number of classes.
+  /// The Matthews correlation coefficient, for any number of classes.
   ///
-  /// `(c·n − Σ sₖpₖ) / √((n² − Σ pₖ²)(n² − Σ sₖ²))` with `c` hits, supports `s` and predicted counts `p`; 0 where the
-  /// denominator is. (Gorodkin, "Comparing two K-category assignments by a K-category correlation coefficient", 2004.)
+  /// `(c·n − Σ sₖpₖ) / √((n² − Σ pₖ²)(n² − Σ sₖ²))` with `c` correct predictions, supports `s` and predicted counts
+  /// `p`; 0 where the denominator is 0. (Gorodkin, "Comparing two K-category assignments by a K-category correlation
+  /// coefficient", 2004.)
   public var matthewsCorrelation: Double {
     let all = Double(total) * Double(total)
     let spreads = [supports, predictedCounts].map { counts in
@@ -104,11 +105,11 @@ extension ConfusionMatrix {
 // MARK: - Confusions
 
 extension ConfusionMatrix {
-  /// Examples of one class that were taken for another.
+  /// The examples of one class that were predicted as another.
   public struct Confusion: Hashable, Sendable {
     /// The true class.
     public var label: Int
-    /// The class that they were taken for.
+    /// The predicted class.
     public var predicted: Int
     public var count: Int
   }

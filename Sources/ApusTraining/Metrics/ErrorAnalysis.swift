@@ -1,20 +1,20 @@
 import ApusData
 
-/// The examples that a model got wrong, the worst first: what to look at to find out what they have in common.
+/// The examples that a model got wrong, the worst first, for finding out what they have in common.
 ///
 /// (Ng, "Machine Learning Yearning", chapters 14–19.)
 public struct ErrorAnalysis: Sendable {
   /// An example that is wrong.
   public struct Entry: Hashable, Sendable {
-    /// The example's number, from 0.
+    /// The example's index, from 0.
     public var example: Int
-    /// What it is called, for example the path of its file.
+    /// The name of the example, such as the path of its file.
     public var name: String
     /// The true class, or target.
     public var truth: String
-    /// The class that the model took it for, or its output.
+    /// The predicted class, or the model's output.
     public var predicted: String
-    /// The probability that the model gave the class it predicted; `nil` of numbers.
+    /// The probability of the predicted class; `nil` for regression.
     public var probability: Double?
     /// The loss of the example.
     public var loss: Double
@@ -22,29 +22,30 @@ public struct ErrorAnalysis: Sendable {
 
   /// Two classes that are confused.
   public struct Confusion: Hashable, Sendable {
-    /// The class that it is of.
+    /// The true class.
     public var truth: String
-    /// The class that it is taken for.
+    /// The predicted class.
     public var predicted: String
     public var count: Int
   }
 
-  /// By falling loss, where that is equal by number.
+  /// By descending loss, ties by index.
   public let entries: [Entry]
-  /// The most frequent first; empty of numbers.
+  /// The confused classes, the most frequent first; empty for regression.
   public let confusions: [Confusion]
   /// The number of examples, right and wrong.
   public let count: Int
 
-  /// The share of examples that are right.
+  /// The fraction of examples that are right.
   public var accuracy: Double { 1 - ratio(entries.count, count) }
 
   /// The misclassified examples.
   /// - Parameters:
-  ///   - losses: of each example; `nil` for `−log p` of the true class.
-  ///   - examples: the number of each example; `nil` where they are counted from 0 on. See `Predictions.examples`.
-  ///   - names: by number; examples without one are called by their number.
-  ///   - classNames: by number; classes without one are called by their number.
+  ///   - losses: the loss of each example; `nil` for `−log p` of the true class.
+  ///   - examples: the index of each example in its source; `nil` for consecutive indices from 0. See
+  ///     `Predictions.examples`.
+  ///   - names: the names of examples by index; examples without one are called by their index.
+  ///   - classNames: the names of classes by index; classes without one are called by their index.
   public init(
     of results: ClassificationResults, losses: [Float]? = nil, examples: [Int]? = nil, names: [String]? = nil,
     classNames: [String] = []
@@ -65,8 +66,8 @@ public struct ErrorAnalysis: Sendable {
     count = results.count
   }
 
-  /// The examples with the largest residuals, whose losses are the means of their squares.
-  /// - Parameter worst: how many.
+  /// The examples with the largest losses, which are the means of their squared residuals.
+  /// - Parameter worst: the maximum number of entries.
   public init(of results: RegressionResults, worst: Int, names: [String]? = nil) {
     let (width, residuals) = (results.outputCount, results.residuals)
     func list(_ values: [Float], _ number: Int) -> String {
@@ -85,7 +86,7 @@ public struct ErrorAnalysis: Sendable {
   }
 }
 
-/// Places by falling loss, where that is equal by number. A loss that is not a number is as bad as can be.
+/// The positions by descending loss, ties by position. NaN counts as the largest loss.
 private func worstFirst(_ places: [Int], losses: [Double]) -> [Int] {
   func order(_ place: Int) -> (Double, Int) {
     let loss = place < losses.count ? losses[place] : 0
@@ -102,9 +103,8 @@ extension Optional<[String]> {
 }
 
 extension ClassificationResults {
-  /// The places of the examples that are taken for another class, the worst first: by falling loss, where that is equal
-  /// by number.
-  /// - Parameter losses: of each example; `nil` for `−log p` of the true class.
+  /// The positions of the misclassified examples, the worst first: by descending loss, ties by position.
+  /// - Parameter losses: the loss of each example; `nil` for `−log p` of the true class.
   public func mistakes(losses: [Float]? = nil) -> [Int] {
     let wrong = (0..<count).filter { predicted[$0] != labels[$0] }
     return worstFirst(wrong, losses: (losses ?? self.losses).map(Double.init))

@@ -1,20 +1,20 @@
 import ApusData
 import ApusFiles
 
-/// A table of wrong examples for a spreadsheet, with columns for tags to fill in by hand, and what was filled in.
+/// A spreadsheet of wrong examples, with columns for tags that are filled in by hand and read back.
 ///
-/// Tags are words of one's own for what makes an example hard, such as `blurry`. They stand in the columns named
-/// `tag …`, several in a cell with semicolons between, or are columns of their own, in which any mark tags a row.
+/// Tags are user-defined words for what makes an example hard, such as `blurry`. They are entered in the columns named
+/// `tag …`, several in a cell separated by semicolons, or as additional columns, in which any mark tags a row.
 public struct ErrorSheet: Hashable, Sendable {
   /// A row that was read back.
   public struct Row: Hashable, Sendable {
-    /// The example's number.
+    /// The example's index.
     public var example: Int
-    /// The true class as it stands in the sheet.
+    /// The true class as written in the sheet.
     public var truth: String
-    /// Each tag once, in their order.
+    /// The tags without duplicates, in the order of the sheet.
     public var tags: [String]
-    /// Whether someone has looked at it: it has a tag or a comment.
+    /// Whether the example has been examined: it has a tag or a comment.
     public var isExamined: Bool
   }
 
@@ -24,13 +24,13 @@ public struct ErrorSheet: Hashable, Sendable {
   private static let columns = ["example", "name", "true", "predicted", "probability", "loss"]
   private static let tagColumns = ["tag 1", "tag 2", "tag 3"]
   private static let comment = "comment"
-  /// What in a column of a tag's own says that a row is not tagged.
+  /// The values in the column of a tag that leave a row without the tag.
   private static let negations: Set<String> = ["0", "no", "false", "-", "n"]
 
-  /// A sheet to fill in.
+  /// The text of a sheet to fill in.
   ///
-  /// Texts that begin with `=`, `+`, `-`, `@`, a tab or a carriage return get an apostrophe in front: spreadsheets would
-  /// take them for formulas, and the name of a file is anyone's. (OWASP, "CSV injection".)
+  /// Texts that begin with `=`, `+`, `-`, `@`, `'`, a tab or a carriage return are prefixed with an apostrophe:
+  /// spreadsheets would interpret them as formulas, and the names of files are not trusted. (OWASP, "CSV injection".)
   public static func text(of analysis: ErrorAnalysis) -> String {
     let header = columns + tagColumns + [comment]
     let rows = analysis.entries.map { entry in
@@ -60,7 +60,7 @@ public struct ErrorSheet: Hashable, Sendable {
   /// Reads a sheet that was filled in, with its columns in any order.
   public init(path: String) throws(DataError) { try self.init(CSVReader(path: path), path: path) }
 
-  /// - Parameter path: where the bytes come from, for errors.
+  /// - Parameter path: the source of the bytes, for errors.
   init(_ bytes: [UInt8], path: String) throws(DataError) {
     try self.init(CSVReader(parsing: bytes, path: path), path: path)
   }
@@ -78,7 +78,7 @@ public struct ErrorSheet: Hashable, Sendable {
     var rows: [Row] = []
     var lines: [Int: Int] = [:]
     while let row = try reader.next() {
-      // A spreadsheet leaves empty cells at the end away, or adds some.
+      // A spreadsheet drops empty cells at the end of a row, or adds some.
       let fields = header.indices.map { $0 < row.fields.count ? String(row.fields[$0].trimmed) : "" }
       if row.fields.allSatisfy({ $0.trimmed.isEmpty }) { continue }
       guard row.fields.dropFirst(header.count).allSatisfy({ $0.trimmed.isEmpty }) else {

@@ -6,7 +6,7 @@ extension LearningCurve.Spread {
 }
 
 extension LearningCurve {
-  /// A line for each size, then what the law says.
+  /// A line for each size, then a description of the fitted law.
   public var text: String {
     let lines = points.map {
       "\($0.size.grouped) examples: training error \($0.train.text), validation error \($0.validation.text)"
@@ -40,7 +40,7 @@ extension LearningCurve {
 }
 
 extension PowerLaw.Fit {
-  /// The law and what more data would bring, or why there is none.
+  /// The law and the predicted gain from more data, or the reason why there is no law.
   public var text: String {
     guard case .law(let fitted) = self else {
       guard case .none(let reason) = self else { return "" }

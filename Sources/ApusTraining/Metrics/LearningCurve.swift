@@ -2,12 +2,12 @@ import ApusData
 
 /// Training and validation errors by the number of training examples.
 ///
-/// Every size is run with several seeds, each of which has subsets of its own, the smaller ones contained in the larger.
-/// (Cortes et al., "Learning curves: asymptotic values and rate of convergence", 1993.)
+/// Every size is run with several seeds. Each seed has its own subsets, of which the smaller are contained in the
+/// larger. (Cortes et al., "Learning curves: asymptotic values and rate of convergence", 1993.)
 public struct LearningCurve: Hashable, Sendable {
-  /// One run.
+  /// One training run.
   public struct Run: Hashable, Sendable {
-    /// What its examples were chosen by.
+    /// The seed that selects its examples.
     public var seed: UInt64
     /// The error over the training examples.
     public var train: Double
@@ -21,11 +21,11 @@ public struct LearningCurve: Hashable, Sendable {
     }
   }
 
-  /// The mean of some runs' errors, and their standard deviation, `√(Σ (x − mean)² / (n − 1))`; `nil` for one run.
+  /// The mean of several runs' errors, and their standard deviation, `√(Σ (x − mean)² / (n − 1))`.
   public struct Spread: Hashable, Sendable {
-    /// Over the runs.
+    /// The mean over the runs.
     public var mean: Double
-    /// The standard deviation over the runs; `nil` of a single one.
+    /// The standard deviation over the runs; `nil` for a single run.
     public var deviation: Double?
 
     init(_ values: [Double]) {
@@ -36,14 +36,14 @@ public struct LearningCurve: Hashable, Sendable {
     }
   }
 
-  /// All runs of one size.
+  /// All runs with one number of training examples.
   public struct Point: Hashable, Sendable {
     /// The number of training examples.
     public let size: Int
     /// The runs, one for each seed.
     public let runs: [Run]
 
-    /// - Precondition: there is a run.
+    /// - Precondition: there is at least one run.
     public init(size: Int, runs: [Run]) {
       guard !runs.isEmpty else { fatalError("LearningCurve.Point: no runs of \(size) examples") }
       self.size = size
@@ -56,17 +56,17 @@ public struct LearningCurve: Hashable, Sendable {
     public var validation: Spread { Spread(runs.map(\.validation)) }
   }
 
-  /// By rising size.
+  /// The points by ascending size.
   public let points: [Point]
 
   public init(_ points: [Point]) { self.points = points.sorted { $0.size < $1.size } }
 
-  /// Trains with subsets of the data.
+  /// Trains on subsets of the data.
   /// - Parameters:
-  ///   - sizes: numbers of examples; each is run once, and those above the number of examples are cut down to it.
-  ///   - seeds: what the subsets, and whatever else is drawn, come from.
-  ///   - labels: the class of each example, for subsets with the classes' shares.
-  ///   - run: trains with the examples of these numbers and gives the training and the validation error.
+  ///   - sizes: numbers of examples; duplicates run once, and sizes above the number of examples are reduced to it.
+  ///   - seeds: the seeds of the subsets and of all other random numbers, one per run.
+  ///   - labels: the class of each example, so that subsets preserve the class frequencies.
+  ///   - run: trains on the examples with these indices and returns the training and the validation error.
   /// - Throws: what `run` throws.
   /// - Precondition: there are examples and seeds, and sizes are positive.
   public static func measuring<Failure: Error>(
@@ -76,7 +76,7 @@ public struct LearningCurve: Hashable, Sendable {
     try measuring(sizes, seeds, labels.count, { NestedSubsets(labels: labels, seed: $0) }, run)
   }
 
-  /// The same for `count` examples without classes.
+  /// Trains on subsets of `count` examples without classes.
   public static func measuring<Failure: Error>(
     sizes: [Int], seeds: [UInt64], count: Int,
     _ run: (_ subset: [Int32], _ seed: UInt64) throws(Failure) -> (train: Double, validation: Double)
@@ -104,11 +104,11 @@ public struct LearningCurve: Hashable, Sendable {
     return LearningCurve(points)
   }
 
-  /// The sizes of some shares of the examples, at least 1 each.
+  /// The sizes for some fractions of the examples, at least 1 each.
   public static func sizes(fractions: [Double], of count: Int) -> [Int] {
     fractions.map { max(1, min(count, Int((min(max($0, 0), 1) * Double(count)).rounded()))) }
   }
 
-  /// The power law through the mean validation errors.
+  /// The power law fitted to the mean validation errors.
   public var fit: PowerLaw.Fit { PowerLaw.fit(points.map { (Double($0.size), $0.validation.mean) }) }
 }

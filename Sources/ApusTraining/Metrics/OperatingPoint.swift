@@ -1,34 +1,34 @@
-/// What a threshold for a class leads to.
+/// The effect of a threshold on the score of a class.
 public struct OperatingPoint: Hashable, Sendable {
-  /// From which score on an example counts as one of the class.
+  /// The lowest score for which an example is predicted as positive.
   public var threshold: Float
-  /// Positives that are taken for such.
+  /// Positives that are predicted as positive.
   public var truePositives: Int
-  /// Negatives that are taken for positives.
+  /// Negatives that are predicted as positive.
   public var falsePositives: Int
-  /// Positives that are taken for negatives.
+  /// Positives that are predicted as negative.
   public var falseNegatives: Int
-  /// Negatives that are taken for such.
+  /// Negatives that are predicted as negative.
   public var trueNegatives: Int
 
-  /// `tp / (tp + fp)`, 0 where nothing is taken.
+  /// `tp / (tp + fp)`, 0 where nothing is predicted as positive.
   public var precision: Double { ratio(truePositives, truePositives + falsePositives) }
-  /// `tp / (tp + fn)`, the share of the class that is found.
+  /// `tp / (tp + fn)`, the fraction of the positives that are found.
   public var recall: Double { ratio(truePositives, truePositives + falseNegatives) }
   /// `2 tp / (2 tp + fp + fn)`
   public var f1: Double { ratio(2 * truePositives, 2 * truePositives + falsePositives + falseNegatives) }
-  /// `fp / (fp + tn)`, the share of the others that is taken.
+  /// `fp / (fp + tn)`, the fraction of the negatives that are predicted as positive.
   public var falsePositiveRate: Double { ratio(falsePositives, falsePositives + trueNegatives) }
-  /// The index of Youden, `recall − false positive rate` ("Index for rating diagnostic tests", 1950).
+  /// Youden's index, `recall − false positive rate` ("Index for rating diagnostic tests", 1950).
   public var youden: Double { recall - falsePositiveRate }
 }
 
-/// The choice of a threshold. Of several that are equally good it is the highest, so that what follows is the same for
-/// the same scores. A threshold should be chosen with other examples than those that the model is judged by.
+/// The choice of a threshold. Of several equally good thresholds the highest is chosen, so that equal scores always
+/// lead to the same result. A threshold should be chosen on other examples than those used to evaluate the model.
 extension RankedScores {
-  /// What a threshold leads to.
+  /// The operating point of a threshold.
   public func point(at threshold: Float) -> OperatingPoint {
-    // The thresholds fall: all ahead of the first one that is below count.
+    // Thresholds are in descending order: a binary search finds the first one that is lower.
     var (low, high) = (0, thresholds.count)
     while low < high {
       let middle = (low + high) / 2
@@ -39,17 +39,17 @@ extension RankedScores {
     return point
   }
 
-  /// The point with the highest F1; `nil` where the class has no examples.
+  /// The point with the highest F1; `nil` if the class has no examples.
   public var bestF1: OperatingPoint? {
     guard positiveCount > 0 else { return nil }
-    // F1 = 2 tp / (tp + fp + positives), compared crosswise: integers have no rounding.
+    // F1 = 2 tp / (tp + fp + positives), compared by cross-multiplication: integers have no rounding.
     return best { one, other in
       let sizes = [one, other].map { $0.truePositives + $0.falsePositives + positiveCount }
       return one.truePositives * sizes[1] > other.truePositives * sizes[0]
     }
   }
 
-  /// The point with the highest index of Youden; `nil` where one of both kinds of examples is missing.
+  /// The point with the highest Youden index; `nil` if there are no positives or no negatives.
   public var bestYouden: OperatingPoint? {
     guard positiveCount > 0, negativeCount > 0 else { return nil }
     func scaled(_ point: OperatingPoint) -> Int {
@@ -58,12 +58,12 @@ extension RankedScores {
     return best { scaled($0) > scaled($1) }
   }
 
-  /// The point with the highest recall among those whose precision is at least so high; `nil` when there is none.
+  /// The point with the highest recall among those whose precision is at least `precision`; `nil` if there is none.
   public func best(precisionAtLeast precision: Double) -> OperatingPoint? {
     best(where: { $0.truePositives > 0 && $0.precision >= precision }) { $0.truePositives > $1.truePositives }
   }
 
-  /// The point with the highest precision among those whose recall is at least so high; `nil` when there is none.
+  /// The point with the highest precision among those whose recall is at least `recall`; `nil` if there is none.
   public func best(recallAtLeast recall: Double) -> OperatingPoint? {
     guard positiveCount > 0 else { return nil }
     return best(where: { $0.recall >= recall }) { one, other in
@@ -85,7 +85,7 @@ extension RankedScores {
     return best
   }
 
-  /// The point of a threshold by its number; before the first nothing is taken.
+  /// The operating point of the threshold at an index; before the first one nothing is predicted as positive.
   private subscript(place: Int) -> OperatingPoint {
     let (hits, misses) = place < 0 ? (0, 0) : (truePositives[place], falsePositives[place])
     return OperatingPoint(

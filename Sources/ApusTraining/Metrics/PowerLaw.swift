@@ -2,55 +2,55 @@ import Glibc
 
 /// `error ≈ a + b · n^(−c)`: how errors fall with the number `n` of examples.
 ///
-/// `a` is what stays with any number of examples. (Cortes et al., 1993; Hestness et al., "Deep learning scaling is
-/// predictable, empirically", 2017.)
+/// `a` is the error that remains with any number of examples. (Cortes et al., 1993; Hestness et al., "Deep learning
+/// scaling is predictable, empirically", 2017.)
 public struct PowerLaw: Hashable, Sendable {
-  /// The error that is left with endless data, at least 0.
+  /// The error that remains with endless data, at least 0.
   public var asymptote: Double
-  /// The part that data remove, at one example; above 0.
+  /// The reducible error at one example; above 0.
   public var scale: Double
-  /// How fast they do.
+  /// The rate at which the reducible error falls.
   public var exponent: Double
 
   /// The error with `count` examples.
   public func error(at count: Double) -> Double { asymptote + scale * exp(-exponent * log(count)) }
 
-  /// What came out of fitting a law to measured errors.
+  /// The result of fitting a law to measured errors.
   public enum Fit: Hashable, Sendable {
     case law(Fitted)
-    /// None, and why.
+    /// No law, and the reason.
     case none(String)
 
-    /// The law, where there is one.
+    /// The law, if there is one.
     public var fitted: Fitted? { if case .law(let fitted) = self { fitted } else { nil } }
   }
 
-  /// A law with how well it fits.
+  /// A law and the quality of its fit.
   public struct Fitted: Hashable, Sendable {
-    /// The law with the least squares.
+    /// The least-squares law.
     public var law: PowerLaw
     /// `√(mean of residual²)`, in units of the error.
     public var residual: Double
     /// The number of sizes that it was fitted to.
     public var pointCount: Int
-    /// The largest size that was measured: beyond it the law is a guess.
+    /// The largest measured size: beyond it the law is a guess.
     public var largestSize: Double
-    /// The laws that follow when one point is left out, where there are enough for that.
+    /// The laws fitted with one point left out, if there are enough points.
     public var variants: [PowerLaw]
 
-    /// An error that was not measured.
+    /// An error that was not measured but extrapolated.
     public struct Extrapolation: Hashable, Sendable {
       /// The number of examples.
       public var size: Double
-      /// The error that the law gives for it.
+      /// The error that the law predicts for it.
       public var error: Double
-      /// How much lower it is than the law's error for the largest size that was measured.
+      /// How much lower this is than the law's error at the largest measured size.
       public var gain: Double
-      /// From the lowest to the highest that the law gives when one point is left out; `nil` with four points.
+      /// The range of predictions of the law and of the laws with one point left out; `nil` with four sizes.
       public var range: ClosedRange<Double>?
     }
 
-    /// What `factor` times the largest number of examples would bring, if the law held beyond what was measured.
+    /// The extrapolation to `factor` times the largest number of examples, if the law holds beyond the measured sizes.
     public func extrapolated(by factor: Double = 2) -> Extrapolation {
       let size = factor * largestSize
       let error = law.error(at: size)
@@ -65,14 +65,14 @@ public struct PowerLaw: Hashable, Sendable {
 // MARK: - Fitting
 
 extension PowerLaw {
-  /// The exponents that are looked through. Outside of them points of a few sizes look like a constant, or like a step.
+  /// The range of exponents that is searched. Outside of it, points of a few sizes look like a constant or a step.
   private static let exponents = 0.01...4.0
 
   /// The law with the least sum of squared residuals, with `a ≥ 0` and `b > 0`.
   ///
-  /// For a given exponent the rest is linear, and solved in closed form; exponents are looked through on a grid, and
-  /// refined by golden section beside the best of it.
-  /// - Parameter points: sizes and errors. Four sizes are needed: three numbers are fitted.
+  /// For a given exponent the rest is linear and solved in closed form; the exponent is searched on a grid and refined
+  /// by golden-section search around the best grid point.
+  /// - Parameter points: sizes and errors. At least four sizes are required, because three parameters are fitted.
   public static func fit(_ points: [(size: Double, error: Double)]) -> Fit {
     let sizes = Set(points.map(\.size))
     guard points.allSatisfy({ $0.size > 0 && $0.size.isFinite && $0.error.isFinite }) else {
@@ -108,7 +108,7 @@ extension PowerLaw {
     return linear(points, largest, exp((left + right) / 2))
   }
 
-  /// The least squares of `a + b x` with `x = (n / largest)^(−c)`, `a ≥ 0`, `b ≥ 0`.
+  /// The least-squares solution of `a + b x` with `x = (n / largest)^(−c)`, `a ≥ 0`, `b ≥ 0`.
   private static func linear(
     _ points: [(size: Double, error: Double)], _ largest: Double, _ exponent: Double
   ) -> PowerLaw {
@@ -120,7 +120,7 @@ extension PowerLaw {
     var slope = spread > 0 ? max(0, together / spread) : 0
     var asymptote = meanError - slope * meanX
     if asymptote < 0 {
-      // On the edge of what is allowed: a line through the origin.
+      // On the boundary of the allowed region: a line through the origin.
       asymptote = 0
       slope = max(0, zip(xs, errors).reduce(0) { $0 + $1.0 * $1.1 } / xs.reduce(0) { $0 + $1 * $1 })
     }

@@ -1,17 +1,17 @@
 /// Precision against recall, for all thresholds.
 public struct PrecisionRecallCurve: Hashable, Sendable {
-  /// The share of the class's examples among those at or above each threshold; the first is 1.
+  /// The fraction of positives among the examples at or above each threshold; the first is 1.
   public var precisions: [Double]
-  /// The share of the class's examples that are at or above each threshold; the first is 0.
+  /// The fraction of the positives that are at or above each threshold; the first is 0.
   public var recalls: [Double]
-  /// In falling order; the first is infinite, at which nothing is taken.
+  /// In descending order; the first is infinite, where nothing is predicted as positive.
   public var thresholds: [Float]
 }
 
 extension RankedScores {
-  /// The points of the curve by rising recall; `nil` where the class has no examples.
+  /// The points of the curve by ascending recall; `nil` if the class has no examples.
   ///
-  /// scikit-learn lists the same points the other way round, and no threshold for the one of recall 0.
+  /// scikit-learn lists the same points in reverse order, and has no threshold for recall 0.
   public var precisionRecallCurve: PrecisionRecallCurve? {
     guard positiveCount > 0 else { return nil }
     return PrecisionRecallCurve(
@@ -20,8 +20,8 @@ extension RankedScores {
       thresholds: [.infinity] + thresholds)
   }
 
-  /// `Σ (Rₙ − Rₙ₋₁) Pₙ` over the thresholds, with recall `R` and precision `P`: the area under the steps, which is not
-  /// interpolated. `nil` where the class has no examples.
+  /// `Σ (Rₙ − Rₙ₋₁) Pₙ` over the thresholds, with recall `R` and precision `P`: the area under the step function,
+  /// without interpolation. `nil` if the class has no examples.
   public var averagePrecision: Double? {
     guard let curve = precisionRecallCurve else { return nil }
     return (1..<curve.recalls.count).reduce(0) {

@@ -1,17 +1,17 @@
-/// The receiver operating characteristic: true positive rates over false positive rates, for falling thresholds.
+/// The receiver operating characteristic: true positive rates over false positive rates, for descending thresholds.
 public struct ROCCurve: Hashable, Sendable {
-  /// False positive rates: the share of the other examples at or above each threshold.
+  /// False positive rates: the fraction of the negatives at or above each threshold.
   public var falsePositiveRates: [Double]
-  /// True positive rates: the share of the class's examples at or above each threshold.
+  /// True positive rates: the fraction of the positives at or above each threshold.
   public var truePositiveRates: [Double]
-  /// In falling order; the first is infinite, at which nothing is taken.
+  /// In descending order; the first is infinite, where nothing is predicted as positive.
   public var thresholds: [Float]
 }
 
 extension RankedScores {
-  /// The points of the curve, from (0, 0) to (1, 1); `nil` where one of both kinds of examples is missing.
-  /// - Parameter droppingIntermediate: leaves out points on a straight line between their neighbours in the list, which
-  ///   change neither the picture nor the area.
+  /// The points of the curve, from (0, 0) to (1, 1); `nil` if there are no positives or no negatives.
+  /// - Parameter droppingIntermediate: leaves out points on a straight line between their neighbours, which change
+  ///   neither the plot nor the area.
   public func rocCurve(droppingIntermediate: Bool = true) -> ROCCurve? {
     guard positiveCount > 0, negativeCount > 0 else { return nil }
     let last = thresholds.count - 1
@@ -29,10 +29,10 @@ extension RankedScores {
     counts[place + 1] - counts[place] != counts[place] - counts[place - 1]
   }
 
-  /// The area under the ROC curve: the chance that an example of the class has a higher score than another one, ties
-  /// counted half. `nil` where one of both kinds is missing.
+  /// The area under the ROC curve: the probability that a random positive has a higher score than a random negative,
+  /// ties counting half. `nil` if there are no positives or no negatives.
   ///
-  /// The trapezoids are added up as integers: the result is the exact ratio, rounded once. (Hanley and McNeil, "The
+  /// The trapezoids are summed as integers: the result is the exact ratio, rounded once. (Hanley and McNeil, "The
   /// meaning and use of the area under a receiver operating characteristic (ROC) curve", 1982.)
   public var auc: Double? {
     guard positiveCount > 0, negativeCount > 0 else { return nil }
@@ -48,14 +48,14 @@ extension RankedScores {
 
 /// Areas under the ROC curves of all classes, each against the others (one-vs-rest).
 public struct ClassAUC: Hashable, Sendable {
-  /// Of each class; `nil` where it has no examples, or no others.
+  /// The area of each class; `nil` for a class without positives or without negatives.
   public var classes: [Double?]
   /// The number of examples of each class.
   public var supports: [Int]
 
-  /// The mean of the areas that there are.
+  /// The mean of the defined areas.
   public var macro: Double? { mean { _ in 1 } }
-  /// The mean of the areas that there are, weighted by the numbers of examples.
+  /// The mean of the defined areas, weighted by the numbers of examples.
   public var weighted: Double? { mean { Double(supports[$0]) } }
 
   private func mean(_ weight: (Int) -> Double) -> Double? {

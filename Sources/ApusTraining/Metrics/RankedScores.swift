@@ -1,22 +1,22 @@
-/// Scores of examples that are of a class or not, sorted: how many of either lie above each threshold.
+/// The sorted scores of positive and negative examples, with the number of each at or above every threshold.
 ///
-/// An example counts as one of the class when its score is at or above the threshold. Equal scores are one threshold.
+/// An example is predicted as positive when its score is at or above the threshold. Equal scores are one threshold.
 public struct RankedScores: Hashable, Sendable {
-  /// The scores that occur, each once, in falling order.
+  /// The distinct scores, in descending order.
   public let thresholds: [Float]
-  /// How many examples of the class are at or above each threshold.
+  /// The number of positives at or above each threshold.
   public let truePositives: [Int]
-  /// How many other examples are at or above each threshold.
+  /// The number of negatives at or above each threshold.
   public let falsePositives: [Int]
 
-  /// The number of examples of the class.
+  /// The number of positives: examples of the class.
   public var positiveCount: Int { truePositives.last ?? 0 }
-  /// The number of other examples.
+  /// The number of negatives: all other examples.
   public var negativeCount: Int { falsePositives.last ?? 0 }
 
   /// Sorts scores, in O(n log n).
   /// - Throws: `unmeasurable` when a score is not a number.
-  /// - Precondition: there is a truth for each score.
+  /// - Precondition: there is a truth value for each score.
   public init(scores: [Float], isPositive: [Bool]) throws(TrainingError) {
     guard scores.count == isPositive.count else {
       fatalError("RankedScores: \(scores.count) scores for \(isPositive.count) examples")
@@ -27,7 +27,7 @@ public struct RankedScores: Hashable, Sendable {
     self.init(keys: zip(scores, isPositive).map(RankedScores.key))
   }
 
-  /// - Parameter keys: in any order.
+  /// - Parameter keys: the keys of scores, in any order.
   private init(keys: [UInt64]) {
     var (thresholds, hits, misses): ([Float], [Int], [Int]) = ([], [], [])
     var (hitCount, missCount) = (0, 0)
@@ -44,9 +44,9 @@ public struct RankedScores: Hashable, Sendable {
     falsePositives = misses
   }
 
-  /// Integers that are ordered as the scores are: sorting them is much faster. The last bit tells examples of the class.
+  /// An integer that is ordered like the score: sorting integers is much faster. The last bit marks positives.
   private static func key(_ score: Float, _ isPositive: Bool) -> UInt64 {
-    // Zero has two signs, of which the sum has none.
+    // Adding 0 turns −0 into +0, so that both zeros have the same key.
     let bits = (score + 0).bitPattern
     let ordered = bits >> 31 == 1 ? ~bits : bits | 1 << 31
     return UInt64(ordered) << 1 | (isPositive ? 1 : 0)
@@ -59,7 +59,7 @@ public struct RankedScores: Hashable, Sendable {
 }
 
 extension ClassificationResults {
-  /// One class against all others, by its probability.
+  /// The ranking of the examples for one class against all others, by its probability.
   public func ranking(ofClass number: Int) -> RankedScores {
     RankedScores(
       checked: probabilities(ofClass: number), labels.map { Int($0) == number })

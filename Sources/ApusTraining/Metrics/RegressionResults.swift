@@ -1,8 +1,8 @@
-/// What a model made of examples whose targets are numbers, and how good that is.
+/// The predictions of a regression model, and their quality.
 ///
-/// Of several outputs every measure is the mean of those of the outputs, as in scikit-learn, unless it says otherwise.
+/// With several outputs every measure is the mean over the outputs, as in scikit-learn, unless stated otherwise.
 public struct RegressionResults: Sendable {
-  /// The number of numbers of an example.
+  /// The number of outputs per example.
   public let outputCount: Int
   /// `[count, outputs]`, row-major.
   public let predicted: [Float]
@@ -34,20 +34,20 @@ public struct RegressionResults: Sendable {
   /// `[count, outputs]`: `target − prediction`.
   public var residuals: [Double] { zip(targets, predicted).map { Double($0) - Double($1) } }
 
-  /// Of each output: the mean of `|residual|`.
+  /// The mean of `|residual|` for each output.
   public var meanAbsoluteErrors: [Double] { perOutput { mean($0.map(abs)) } }
   /// The mean of `|residual|`.
   public var meanAbsoluteError: Double { mean(meanAbsoluteErrors) }
 
-  /// Of each output: the mean of `residual²`.
+  /// The mean of `residual²` for each output.
   public var meanSquaredErrors: [Double] { perOutput { mean($0.map { $0 * $0 }) } }
   /// The mean of `residual²`.
   public var meanSquaredError: Double { mean(meanSquaredErrors) }
 
-  /// `√(mean of residual²)`, of several outputs the mean of their roots.
+  /// `√(mean of residual²)`; with several outputs the mean of their roots.
   public var rootMeanSquaredError: Double { mean(meanSquaredErrors.map { $0.squareRoot() }) }
 
-  /// Of each output: the median of `|residual|`, of an even number the mean of the middle two.
+  /// The median of `|residual|` for each output; for an even number of examples the mean of the middle two.
   public var medianAbsoluteErrors: [Double] {
     perOutput { residuals in
       let sorted = residuals.map(abs).sorted()
@@ -60,29 +60,30 @@ public struct RegressionResults: Sendable {
   /// The largest `|residual|` of all outputs.
   public var maximumError: Double { residuals.reduce(0) { max($0, abs($1)) } }
 
-  /// Of each output: the coefficient of determination, `R² = 1 − Σ residual² / Σ (target − mean)²`.
+  /// The coefficient of determination for each output, `R² = 1 − Σ residual² / Σ (target − mean)²`.
   ///
-  /// Where all targets are equal it is 1 if all predictions are right, else 0, as in scikit-learn. `nil` for a single
-  /// example, which has no variance.
+  /// If all targets are equal, it is 1 when all predictions are right and otherwise 0, as in scikit-learn. `nil` for a
+  /// single example, which has no variance.
   public var r2PerOutput: [Double]? {
     guard count > 1 else { return nil }
     return zip(meanSquaredErrors, targetVariances).map(share)
   }
-  /// R², of several outputs the mean.
+  /// R²; with several outputs the mean.
   public var r2: Double? { r2PerOutput.map(mean) }
   /// R² of several outputs, each weighted by the variance of its targets.
   public var varianceWeightedR2: Double? {
     guard let r2PerOutput else { return nil }
     let variances = targetVariances
     let sum = variances.reduce(0, +)
-    // Without any variance all outputs count the same.
+    // Without any variance all outputs have the same weight.
     guard sum > 0 else { return r2 }
     return zip(r2PerOutput, variances).reduce(0) { $0 + $1.0 * $1.1 } / sum
   }
 
-  /// Of each output: `1 − Var(residual) / Var(target)`: R² without the residuals' mean. Equal targets are as for R².
+  /// `1 − Var(residual) / Var(target)` for each output: R² without the residuals' mean. Equal targets are treated as
+  /// for R².
   public var explainedVariances: [Double] { zip(perOutput(variance), targetVariances).map(share) }
-  /// The share of the targets' variance that the predictions explain.
+  /// The fraction of the targets' variance that the predictions explain.
   public var explainedVariance: Double { mean(explainedVariances) }
 
   private var targetVariances: [Double] { columns(targets.map(Double.init)).map(variance) }

@@ -1,34 +1,34 @@
 import ApusData
 
-/// How much of a model's error each tag of a sheet accounts for, and what could be won by mending it.
+/// How much of a model's error each tag of a sheet accounts for, and what could be gained by fixing it.
 public struct TagCounts: Hashable, Sendable {
-  /// A tag and the wrong examples that have it. Examples may have several tags: shares need not add up to 1.
+  /// A tag and the wrong examples that have it. Examples may have several tags, so fractions need not add up to 1.
   public struct Tag: Hashable, Sendable {
     public var name: String
     /// The number of tagged examples.
     public var count: Int
-    /// Their share of the examples that were examined.
+    /// The fraction of the examined examples that have the tag.
     public var share: Double
-    /// The accuracy if these very examples were right.
+    /// The accuracy if exactly the tagged examples were right.
     public var fixedAccuracy: Double
-    /// The accuracy if the share of the tag were the same among all wrong examples, and all those were right:
-    /// `accuracy + share · (1 − accuracy)`. It is the ceiling of what work on the tag can bring.
+    /// The accuracy if the tag had the same fraction among all wrong examples, and all of those were right:
+    /// `accuracy + share · (1 − accuracy)`. It is an upper bound on the accuracy that work on the tag can reach.
     public var ceiling: Double
   }
 
-  /// The most frequent first.
+  /// The tags, the most frequent first.
   public let tags: [Tag]
   /// The number of wrong examples.
   public let errorCount: Int
-  /// How many of them have a tag or a comment in the sheet. The rest counts as not looked at.
+  /// The number of wrong examples with a tag or a comment in the sheet. The others count as not examined.
   public let examinedCount: Int
-  /// How many rows of the sheet are of examples that this model has right, or whose class is another one: they come
-  /// from another model or other data, and are left out.
+  /// The number of rows whose example this model has right, or whose class differs: they come from another model or
+  /// other data, and are left out.
   public let unmatchedCount: Int
-  /// The share of examples that are right.
+  /// The fraction of examples that are right.
   public let accuracy: Double
 
-  /// Counts the tags of a sheet, for the errors that it was made of.
+  /// Counts the tags of a sheet for the errors of an analysis.
   public init(_ sheet: ErrorSheet, of analysis: ErrorAnalysis) {
     let wrong = Dictionary(uniqueKeysWithValues: analysis.entries.map { ($0.example, $0.truth) })
     let own = sheet.rows.filter { wrong[$0.example] == $0.truth }

@@ -3,31 +3,31 @@ import ApusNN
 import ApusTensor
 
 /// Layer-wise pre-training by autoencoders (Bengio, Lamblin, Popovici, Larochelle, 2007; with corrupted inputs Vincent
-/// et al., 2008): dense and convolutional layers, from the first on, each learn to give back what comes into them,
-/// from `y = f(W h + b)` as `ĥ = Wᵀ y + c`, by the squared error. The layers before stay as they were left.
+/// et al., 2008): dense and convolutional layers, from the first on, each learn to reconstruct their input `h` from
+/// `y = f(W h + b)` as `ĥ = Wᵀ y + c`, with the squared error. Earlier layers stay fixed.
 ///
 /// ```
 /// let outcomes = try LayerwisePretraining(steps: 500)(model, on: images)
 /// ```
-/// Then the whole model is trained as usual. `c` is dropped, and targets are not looked at: they need no labels.
+/// Afterwards the whole model is trained as usual. `c` is discarded, and targets are not used: examples need no labels.
 public struct LayerwisePretraining: Sendable {
-  /// How one layer did.
+  /// The result of one layer.
   public struct Outcome: Hashable, Sendable {
-    /// The layer's place in the model.
+    /// The index of the layer in the model.
     public var index: Int
-    /// The mean squared error of the first batch, and that of the last.
+    /// The mean squared error of the first batch.
     public var firstLoss: Double
     /// The mean squared error of the last batch.
     public var lastLoss: Double
   }
 
-  /// Steps for each layer.
+  /// The number of steps for each layer.
   public var steps: Int
   /// The number of examples in a batch.
   public var batchSize: Int
-  /// The formula of the updates.
+  /// The update rule of the optimizer.
   public var rule: any UpdateRule
-  /// The share of the numbers that are set to 0 on their way into a layer that is being trained.
+  /// The fraction of a layer's input elements that are set to 0 while it is trained.
   public var corruption: Double
   /// Equal seeds give equal random numbers.
   public var seed: UInt64
@@ -48,9 +48,9 @@ public struct LayerwisePretraining: Sendable {
   }
 
   /// Trains the layers of a model.
-  /// - Returns: an outcome for each dense or convolutional layer but the last, which is for the targets.
-  /// - Throws: `TrainingError.diverged` when the squared error of a layer's last batch is not finite; layers behind it
-  ///   are then as they were.
+  /// - Returns: an outcome for each dense or convolutional layer except the last, which predicts the targets.
+  /// - Throws: `TrainingError.diverged` when the squared error of a layer's last batch is not finite; later layers are
+  ///   then unchanged.
   public func callAsFunction(
     _ model: Sequential, on source: any ExampleSource
   ) throws(TrainingError) -> [Outcome] {
@@ -91,13 +91,13 @@ public struct LayerwisePretraining: Sendable {
     }
   }
 
-  /// Numbers, a share of them set to 0.
+  /// The input with a fraction of its elements set to 0.
   private func corrupted(_ h: Tensor) -> Tensor {
     guard corruption > 0 else { return h }
     return withMode(.training) { Dropout(corruption)(h) } * (1 - corruption)
   }
 
-  /// The layer behind another one, if it works on each number alone: it has no parameters and keeps the shape.
+  /// The next layer, if it is element-wise: it has no parameters and preserves the shape.
   private func activation(behind index: Int, _ layers: [any Layer], _ input: Tensor) -> (any Layer)? {
     guard index + 1 < layers.count else { return nil }
     let next = layers[index + 1]
@@ -111,7 +111,7 @@ public struct LayerwisePretraining: Sendable {
 private struct Autoencoder: Module {
   let layer: any Layer
   let activation: (any Layer)?
-  /// `c`, `[1, …]` as an input.
+  /// `c`, of shape `[1, …]` like one input.
   let bias: Parameter
 
   init(_ layer: any Layer, activation: (any Layer)?, like input: Tensor) {
@@ -124,7 +124,7 @@ private struct Autoencoder: Module {
 
   func reconstruction(of h: Tensor) -> Tensor {
     let sum = layer(h)
-    // An activation that draws random numbers does not while a layer is reversed.
+    // In inference mode, so that an activation uses no random numbers while the layer is reversed.
     let y = activation.map { layer in withMode(.inference) { layer(sum) } } ?? sum
     // The layer is affine: the gradient of ⟨W h + b, y⟩ with respect to h is Wᵀ y, whatever the kind of layer.
     let probe = Tensor.zeros(h.shape, dtype: h.dtype, device: h.device)

@@ -1,19 +1,19 @@
 import Glibc
 
-/// What lies along an edge of a chart.
+/// An axis of a chart.
 public struct Axis: Hashable, Sendable {
-  /// What is measured.
+  /// The quantity that is shown.
   public var title: String
-  /// What it is measured in; `nil` for numbers without one.
+  /// The unit of the quantity; `nil` if it has none.
   public var unit: String?
-  /// Whether equal distances are equal factors. Numbers that are not positive are left out then.
+  /// Whether the scale is logarithmic. Numbers that are not positive are then left out.
   public var isLogarithmic: Bool
-  /// Whether there is nothing between whole numbers: steps, epochs.
+  /// Whether all values are whole numbers, such as steps and epochs.
   public var isInteger: Bool
-  /// What the axis covers at least; of data alone when left out.
+  /// A range that the axis covers at least; when left out, the axis covers the data only.
   public var range: ClosedRange<Double>?
 
-  /// An axis; linear and as wide as the data unless told otherwise.
+  /// Creates an axis, by default linear and as wide as the data.
   public init(
     _ title: String, unit: String? = nil, isLogarithmic: Bool = false, isInteger: Bool = false,
     range: ClosedRange<Double>? = nil
@@ -28,13 +28,13 @@ public struct Axis: Hashable, Sendable {
   /// `loss (nats)`
   var label: String { unit.map { "\(title) (\($0))" } ?? title }
 
-  /// Whether there is a place for a number. What has gone beyond all measure would leave no room for the rest.
+  /// Whether the axis can show a number. Extremely large numbers are left out: they would leave no room for the others.
   func holds(_ value: Double) -> Bool {
     value.isFinite && value.magnitude < 1e100 && (!isLogarithmic || value > 1e-100)
   }
 
-  /// The range of the numbers that have a place, with some room around them; never empty.
-  /// - Parameter padding: the share of the range that is added at each end.
+  /// The range of the numbers that the axis can show, with padding; never empty.
+  /// - Parameter padding: the fraction of the range that is added at each end.
   func domain(of values: some Sequence<Double>, padding: Double) -> ClosedRange<Double> {
     var (low, high) = (Double.infinity, -Double.infinity)
     for value in values where holds(value) { (low, high) = (min(low, value), max(high, value)) }
@@ -42,13 +42,13 @@ public struct Axis: Hashable, Sendable {
       (low, high) = (min(low, range.lowerBound), max(high, range.upperBound))
     }
     if low > high { (low, high) = isLogarithmic ? (0.1, 1) : (0, 1) }
-    // Ends that were asked for stay, where no number is beyond: a share is not more than 1.
+    // A requested end is kept if no number lies beyond it: a fraction, for example, is at most 1.
     let isFixed = (low: low >= range?.lowerBound ?? .infinity, high: high <= range?.upperBound ?? -.infinity)
     if isLogarithmic {
       let room = max(pow(high / low, padding), low == high ? 2 : 1)
       return (isFixed.low && low < high ? low : low / room)...(isFixed.high && low < high ? high : high * room)
     }
-    // What differs by rounding alone is one number.
+    // Numbers that differ only by rounding count as one.
     if high - low <= 1e-12 * max(low.magnitude, high.magnitude) {
       let room = low == 0 ? 1 : max(low.magnitude, high.magnitude) * 0.1
       return (isFixed.low ? low : low - room)...high + room
@@ -58,7 +58,7 @@ public struct Axis: Hashable, Sendable {
   }
 }
 
-/// An axis that has a domain and a place.
+/// An axis with a domain and a position in pixels.
 struct Scale {
   let axis: Axis
   let domain: ClosedRange<Double>
@@ -77,14 +77,14 @@ struct Scale {
     high = axis.isLogarithmic ? log10(domain.upperBound) : domain.upperBound
   }
 
-  /// The pixel of a number; `nil` for one that has no place.
+  /// The pixel coordinate of a number; `nil` if the axis cannot show it.
   func place(_ value: Double) -> Double? {
     guard axis.holds(value) else { return nil }
     let number = axis.isLogarithmic ? log10(value) : value
     return start + (end - start) * ((number - low) / (high - low))
   }
 
-  /// Marks of which no two are closer than `distance` pixels.
+  /// Tick marks that are at least `distance` pixels apart.
   func ticks(distance: Double) -> [Ticks.Tick] {
     let count = max(2, Int((end - start).magnitude / distance))
     let found =
@@ -93,8 +93,8 @@ struct Scale {
     return found.ticks
   }
 
-  /// Marks whose labels, one beside the other, do not touch.
-  /// - Parameter width: of the picture, inside of which labels at the edges are moved.
+  /// Tick marks whose labels do not touch in a horizontal row.
+  /// - Parameter width: the width of the chart, into which labels at the edges are moved.
   func ticksApart(width: Double) -> [Ticks.Tick] {
     var distance = max(56, (end - start).magnitude / 9)
     while true {

@@ -1,12 +1,12 @@
-/// A bar for each of some named numbers, one below the other, so that there is room for the names.
+/// A horizontal bar for each of some named numbers, one below the other, which leaves room for the names.
 public struct BarChart: Chart {
   /// A bar.
   public struct Bar: Hashable, Sendable {
-    /// What stands beside it.
+    /// The name next to the bar.
     public var name: String
-    /// How long it is; one that is not finite is written and has no bar.
+    /// The length of the bar; a value that is not finite is written without a bar.
     public var value: Double
-    /// What is written behind it; the number when left out.
+    /// The text after the bar; the value when left out.
     public var label: String?
 
     public init(name: String, value: Double, label: String? = nil) {
@@ -16,7 +16,7 @@ public struct BarChart: Chart {
     }
   }
 
-  /// What it shows.
+  /// The title of the chart.
   public var title: String
   /// The axis along the bars, which begins at zero.
   public var axis: Axis

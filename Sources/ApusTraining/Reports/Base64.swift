@@ -1,5 +1,5 @@
 extension Sequence<UInt8> {
-  /// The bytes in the alphabet of RFC 4648, section 4, with padding.
+  /// The Base64 encoding of the bytes (RFC 4648, section 4), with padding.
   var base64: String {
     let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
     var text: [UInt8] = []

@@ -1,33 +1,33 @@
-/// Something that can be drawn from plain data.
+/// A chart that is drawn from plain data.
 public protocol Chart: Sendable {
-  /// What it shows.
+  /// The title of the chart.
   var title: String { get }
 
-  /// The picture, without its title, for a width in pixels at which its labels are as large as text. Those that have no
-  /// room in it are wider.
+  /// The drawing of the chart, without its title, for a width in pixels at which labels have the size of text. A chart
+  /// whose labels do not fit is wider.
   func drawing(width: Double) -> Drawing
 
-  /// The picture as a part of a page, where that is more than drawings of some widths.
+  /// The markup of the chart in a page; `nil` if the page shows drawings of several widths.
   var page: Markup? { get }
 }
 
-/// A picture and its size in pixels.
+/// A drawing and its size in pixels.
 public struct Drawing: Hashable, Sendable {
   /// The extent of the horizontal axis.
   public var width: Double
   /// The extent of the vertical axis.
   public var height: Double
-  /// Elements of SVG, from `(0, 0)` at the upper left to `(width, height)`.
+  /// SVG elements, from `(0, 0)` at the upper left to `(width, height)`.
   public var content: Markup
 
-  /// A picture of a size.
+  /// Creates a drawing of a size.
   public init(width: Double, height: Double, content: Markup) {
     self.width = width
     self.height = height
     self.content = content
   }
 
-  /// The picture in a page that has the rules of `Theme`.
+  /// The drawing as an element of a page that contains the rules of `Theme`.
   func inline(_ label: String, _ name: String = "fig") -> Markup {
     .element(
       "svg",
@@ -43,8 +43,8 @@ public struct Drawing: Hashable, Sendable {
 extension Chart {
   public var page: Markup? { nil }
 
-  /// A file of its own: an SVG picture with title, colours for light and dark backgrounds, and nothing from outside.
-  /// - Parameter width: in pixels; pictures whose labels need more are wider.
+  /// A self-contained SVG file with a title, colours for light and dark backgrounds, and no external resources.
+  /// - Parameter width: the width in pixels; a chart whose labels need more is wider.
   public func svg(width: Double = 720) -> String {
     let inside = drawing(width: width - 2 * margin)
     let lines = TextExtent.lines(title, inside.width, size: 16)
@@ -72,6 +72,6 @@ extension Chart {
 private let margin = 16.0
 
 extension Markup {
-  /// The rules of `Theme`, which hold nothing that was read.
+  /// The rules of `Theme`, which contain no text from files.
   static let style: Markup = .verbatim(Theme.style)
 }

@@ -1,6 +1,7 @@
 extension HeatMap {
-  /// A confusion matrix: how many examples of each class, a row, were taken for each class, a column. A cell is as strong
-  /// as the square root of its share of the row, so that rare mistakes are seen; mistakes have the second colour.
+  /// A confusion matrix: the number of examples of each class (row) that were predicted as each class (column). The
+  /// shade of a cell is the square root of its fraction of the row, so that rare misclassifications are visible;
+  /// misclassifications have the second colour.
   ///
   /// - Parameters:
   ///   - counts: `[classes, classes]`, row-major.

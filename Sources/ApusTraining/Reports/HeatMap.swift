@@ -1,17 +1,17 @@
-/// A table of numbers that are seen as shades: confusion matrices, correlations.
+/// A table of numbers that are shown as shades: confusion matrices, correlations.
 public struct HeatMap: Chart {
   /// A cell.
   public struct Cell: Hashable, Sendable {
-    /// How strong the shade is, in `0 ... 1`; `nil` for no shade at all.
+    /// The strength of the shade, in `0 ... 1`; `nil` for no shade.
     public var shade: Double?
-    /// What is written into it, from the first line down, as far as there is room.
+    /// The lines of text in the cell, from the first one down, as far as they fit.
     public var lines: [String]
-    /// What a pointer that rests on it is told.
+    /// The tooltip of the cell.
     public var note: String?
-    /// Whether the shade is one of the second colour, for what is to stand out.
+    /// Whether the shade has the second colour, so that the cell stands out.
     public var isSecond: Bool
 
-    /// A cell; empty unless told otherwise.
+    /// Creates a cell, by default an empty one.
     public init(shade: Double? = nil, lines: [String] = [], note: String? = nil, isSecond: Bool = false) {
       self.shade = shade
       self.lines = lines
@@ -20,11 +20,11 @@ public struct HeatMap: Chart {
     }
   }
 
-  /// A shade and what it stands for.
+  /// A shade and its meaning.
   public struct Key: Hashable, Sendable {
-    /// In `0 ... 1`.
+    /// The strength of the shade, in `0 ... 1`.
     public var shade: Double
-    /// What it means.
+    /// The meaning of the shade.
     public var label: String
 
     public init(shade: Double, label: String) {
@@ -33,19 +33,19 @@ public struct HeatMap: Chart {
     }
   }
 
-  /// What it shows.
+  /// The title of the chart.
   public var title: String
-  /// What the rows are, and the name of each.
+  /// The title of the rows, and the name of each.
   public private(set) var rows: (title: String, names: [String])
-  /// What the columns are, and the name of each.
+  /// The title of the columns, and the name of each.
   public private(set) var columns: (title: String, names: [String])
   /// `[rows, columns]`, row-major.
   public private(set) var cells: [Cell]
-  /// What the shades mean, and what is measured.
+  /// The title of the legend, and the meanings of shades.
   public var legend: (title: String, keys: [Key])
 
   /// A table of cells.
-  /// - Precondition: there is a cell for each row and column.
+  /// - Precondition: there is a cell for each pair of a row and a column.
   public init(
     _ title: String, rows: (title: String, names: [String]), columns: (title: String, names: [String]),
     cells: [Cell], legend: (title: String, keys: [Key]) = ("", [])
@@ -63,25 +63,25 @@ public struct HeatMap: Chart {
   public func drawing(width: Double) -> Drawing { HeatMapLayout(self, width: width).drawing() }
 }
 
-/// Where the parts of a heat map are.
+/// The layout of a heat map.
 private struct HeatMapLayout {
   let map: HeatMap
   let width: Double
-  /// The edge of a cell.
+  /// The edge length of a cell.
   let cell: Double
-  /// Where the cells begin.
+  /// The upper left corner of the cells.
   let left: Double
   let top: Double
-  /// The size of the names' letters.
+  /// The font size of the names.
   let size: Double
-  /// Whether the names of the columns are turned.
+  /// Whether the names of the columns are rotated.
   let isTurned: Bool
-  /// Whether there is room for what is written into cells: for all of it, since those left empty would seem to be 0.
+  /// Whether the texts of all cells fit. Otherwise none is shown, since an empty cell would seem to be 0.
   let hasText: Bool
   let rowNames: [String]
   let columnNames: [String]
 
-  /// The smallest edge of a cell: a hundred classes take the width of a page, and names have letters of nine pixels.
+  /// The smallest edge length of a cell: a hundred classes fill the width of a page, with names in nine-pixel letters.
   private static let least = 10.2
   private static let most = 46.0
 
@@ -103,7 +103,7 @@ private struct HeatMapLayout {
     top = 20 + (isTurned ? longest + 8 : size + 8)
   }
 
-  /// The size of the letters, and the edge of a cell that they leave room for.
+  /// The font size, and the edge length of a cell that it leaves room for.
   private static func fit(_ map: HeatMap, _ width: Double, _ limit: Double) -> (size: Double, cell: Double) {
     let count = Double(max(map.columns.names.count, 1))
     for (size, enough) in [(TextExtent.size, 16.0), (TextExtent.small, 12.5), (9, least)] {
@@ -170,7 +170,7 @@ private struct HeatMapLayout {
     return markup
   }
 
-  /// What the shades mean, in lines below the cells.
+  /// The legend of the shades, in lines below the cells.
   private func legend(below top: Double) -> (markup: Markup, end: (x: Double, y: Double)) {
     guard !map.legend.keys.isEmpty else { return (Markup(), (0, top)) }
     let title = TextExtent.fitting(map.legend.title, width)

@@ -1,18 +1,18 @@
-/// How often numbers fall between bounds.
+/// The counts of numbers in bins.
 public struct Histogram: Chart {
-  /// What it shows.
+  /// The title of the chart.
   public var title: String
   /// The axis of the numbers.
   public var x: Axis
   /// The axis of the counts.
   public var y: Axis
-  /// The bounds of the bins, rising: one more than there are bins.
+  /// The edges of the bins, ascending: one more than there are bins.
   public private(set) var edges: [Double]
-  /// How many numbers there are in each bin.
+  /// The number of values in each bin.
   public private(set) var counts: [Double]
 
-  /// Bins that are known.
-  /// - Precondition: the edges rise, and there is one more than there are counts.
+  /// Creates a histogram of known counts.
+  /// - Precondition: the edges are ascending, and there is one more edge than there are counts.
   public init(
     _ title: String, x: Axis, y: Axis = Axis("count", range: 0...0), edges: [Double], counts: [Double]
   ) {
@@ -25,13 +25,14 @@ public struct Histogram: Chart {
     self.counts = counts
   }
 
-  /// Bins of equal width over numbers; those that are not finite are left out.
+  /// Creates bins of equal width over numbers; non-finite numbers are left out.
   public init(_ title: String, x: Axis, y: Axis = Axis("count", range: 0...0), of values: [Double], bins: Int = 40) {
     let finite = values.lazy.filter { $0.isFinite && $0.magnitude < 1e100 }
     self.init(title, x: x, y: y, range: (finite.min() ?? 0)...(finite.max() ?? 1), of: values, bins: bins)
   }
 
-  /// Bins of equal width over a range; numbers beyond it are left out. A range that is one number gets some room.
+  /// Creates bins of equal width over a range; numbers outside of it are left out. A range of a single number is
+  /// widened.
   init<Number: BinaryFloatingPoint>(
     _ title: String, x: Axis, y: Axis = Axis("count", range: 0...0), range: ClosedRange<Double>, of values: [Number],
     bins: Int
@@ -72,7 +73,7 @@ public struct Histogram: Chart {
     return plot.drawing(data)
   }
 
-  /// Neighbouring bins as one, where there are more than that.
+  /// Merges neighbouring bins if there are more than `limit`.
   private func merged(to limit: Int) -> (edges: [Double], counts: [Double]) {
     let group = (counts.count + limit - 1) / max(limit, 1)
     guard group > 1 else { return (edges, counts) }

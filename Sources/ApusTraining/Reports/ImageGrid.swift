@@ -1,12 +1,12 @@
 import ApusData
 
-/// Small pictures with captions: filters, feature maps, examples that were taken for something else.
+/// Small images with captions: filters, feature maps, misclassified examples.
 public struct ImageGrid: Chart {
-  /// A picture.
+  /// An image.
   public struct Cell: Hashable, Sendable {
     /// The bytes of a PNG file.
     public var png: [UInt8]
-    /// What stands below.
+    /// The text below the image.
     public var caption: String
 
     public init(png: [UInt8], caption: String) {
@@ -15,24 +15,25 @@ public struct ImageGrid: Chart {
     }
   }
 
-  /// What it shows.
+  /// The title of the chart.
   public var title: String
-  /// The pictures, row by row.
+  /// The images, row by row.
   public var cells: [Cell]
-  /// How many there are in a row, where rows mean something; as many as fit when left out.
+  /// The number of images in a row, if rows have a meaning; `nil` for rows that fill the width.
   public var columnCount: Int?
 
-  /// Pictures in rows.
+  /// Creates a grid of images.
   public init(_ title: String, _ cells: [Cell], columnCount: Int? = nil) {
     self.title = title
     self.cells = cells
     self.columnCount = columnCount
   }
 
-  /// Pictures whose pixels are enlarged by whole factors, without any blending, to about `least` pixels.
+  /// The display size of the largest image: small images are enlarged by a whole factor, without interpolation, to at
+  /// least `least` pixels, and large ones are reduced to `most` pixels.
   private static let (least, most) = (72.0, 224.0)
 
-  /// The sizes at which the pictures are shown: all by the same factor.
+  /// The display sizes of the images, which are all scaled by the same factor.
   private var sizes: [(width: Double, height: Double)] {
     let own = cells.map { $0.png.pngSize ?? (width: 1, height: 1) }
     let largest = Double(own.map { max($0.width, $0.height) }.max() ?? 1)
@@ -41,10 +42,10 @@ public struct ImageGrid: Chart {
     return own.map { (Double($0.width) * factor, Double($0.height) * factor) }
   }
 
-  /// The bytes as an address that holds them.
+  /// The image as a data URL.
   private func address(_ cell: Cell) -> Markup.Value { .text("data:image/png;base64,\(cell.png.base64)") }
 
-  /// A list that the reader's window breaks into rows; what belongs to one row stays side by side.
+  /// A list that the browser breaks into rows; the images of one row stay side by side.
   public var page: Markup? {
     let sizes = sizes
     let items = zip(cells, sizes).map { cell, size in
@@ -92,7 +93,7 @@ public struct ImageGrid: Chart {
 }
 
 extension [UInt8] {
-  /// Width and height in the header of a PNG file; `nil` for other bytes, and for sizes that no page shows.
+  /// The width and height in the header of a PNG file; `nil` for other bytes, and for sizes that no page can show.
   var pngSize: (width: Int, height: Int)? {
     guard let header = PNGHeader(self) else { return nil }
     let limits = 1...1 << 20

@@ -1,15 +1,15 @@
 import Glibc
 
 extension LineChart {
-  /// The errors of a learning curve by the number of examples, and the power law through them where there is one, up to
-  /// twice the largest number.
+  /// The errors of a learning curve over the number of examples. If a power law was fitted, it is drawn up to twice the
+  /// largest number.
   public init(_ title: String, _ curve: LearningCurve) {
     func points(_ errors: KeyPath<LearningCurve.Point, LearningCurve.Spread>) -> [Point] {
       curve.points.map { Point(x: Double($0.size), y: $0[keyPath: errors].mean) }
     }
     var series = [Series("training", points(\.train)), Series("validation", points(\.validation))]
     if let fitted = curve.fit.fitted, let first = curve.points.first.map({ Double($0.size) }) {
-      // Even steps of the logarithm, as the axis has them.
+      // Equal steps of the logarithm, like the axis.
       let factor = 2 * fitted.largestSize / first
       let count = LineChart.lawPointCount
       let places = (0...count).map { first * exp(log(factor) * Double($0) / Double(count)) }
@@ -19,6 +19,6 @@ extension LineChart {
       title, x: Axis("training examples", isLogarithmic: true, isInteger: true), y: Axis("error", range: 0...0), series)
   }
 
-  /// Enough for a smooth line, and more than are marked each.
+  /// Enough for a smooth line, and too many for a marker at each point.
   private static let lawPointCount = 64
 }

@@ -1,10 +1,10 @@
-/// Lines over a common axis: curves of losses, of learning rates, of true and false positives.
+/// Lines over a common axis, such as losses, learning rates and ROC curves.
 public struct LineChart: Chart {
   /// A point of a line.
   public struct Point: Hashable, Sendable {
-    /// The place along the horizontal axis.
+    /// The horizontal coordinate.
     public var x: Double
-    /// The place along the vertical axis; one that is not finite leaves a gap in the line.
+    /// The vertical coordinate; a value that is not finite leaves a gap in the line.
     public var y: Double
 
     public init(x: Double, y: Double) {
@@ -15,11 +15,11 @@ public struct LineChart: Chart {
 
   /// A line.
   public struct Series: Hashable, Sendable {
-    /// What the legend calls it.
+    /// The name in the legend.
     public var name: String
-    /// The points, in the order in which they are joined.
+    /// The points, in the order in which they are connected.
     public var points: [Point]
-    /// How the line is smoothed; the points themselves are then drawn faintly behind it.
+    /// How the line is smoothed; the original line is then drawn faintly behind it.
     public var smoothing: Smoothing?
 
     /// A line through points.
@@ -30,7 +30,7 @@ public struct LineChart: Chart {
     }
   }
 
-  /// What it shows.
+  /// The title of the chart.
   public var title: String
   /// The horizontal axis.
   public var x: Axis
@@ -38,7 +38,7 @@ public struct LineChart: Chart {
   public var y: Axis
   /// The lines.
   public var series: [Series]
-  /// Whether a line from the lower left to the upper right is drawn: what chance gives, or what would be right.
+  /// Whether a reference line `y = x` is drawn, for chance level or perfect predictions.
   public var hasIdentityLine: Bool
 
   /// Lines over two axes.
@@ -66,12 +66,12 @@ public struct LineChart: Chart {
 }
 
 extension Plot {
-  /// Points up to this number are marked each.
+  /// Lines of at most this many points have a marker at each point.
   private static let markedCount = 24
-  /// Up to so many places along the axis tell their numbers to a pointer that rests on them.
+  /// At most this many positions along the axis have a tooltip with their values.
   private static let bandCount = 160
 
-  /// `y = x`, as far as both axes go.
+  /// The line `y = x` within both domains.
   var identity: Markup {
     let low = max(x.domain.lowerBound, y.domain.lowerBound)
     let high = min(x.domain.upperBound, y.domain.upperBound)
@@ -99,7 +99,7 @@ extension Plot {
     return .path("\(kind) \(Theme.stroke(index))", path, dashes: Theme.dashes(index))
   }
 
-  /// Points that no line would show, and all where there are few.
+  /// Markers for isolated points, which no line would show, and for all points if there are few.
   private func marks(_ points: [LineChart.Point], _ index: Int) -> Markup {
     let parts = segments(points)
     let isSparse = points.count <= Plot.markedCount
@@ -107,7 +107,7 @@ extension Plot {
     return marked.map { .dot(Theme.fill(index), $0, radius: 2.75) }.joined()
   }
 
-  /// The pixels of the points, cut where one has no place.
+  /// The pixels of the points, split where an axis cannot show a point.
   private func segments(_ points: [LineChart.Point]) -> [[Pixel]] {
     var (parts, part): ([[Pixel]], [Pixel]) = ([], [])
     for point in points {
@@ -122,7 +122,7 @@ extension Plot {
     return parts
   }
 
-  /// Hidden columns, with the numbers at their places.
+  /// Invisible columns whose tooltips contain the values at their positions.
   fileprivate func hoverBands(_ series: [LineChart.Series]) -> Markup {
     guard series.allSatisfy({ $0.points.count <= Plot.bandCount }) else { return Markup() }
     let places = Set(series.flatMap { $0.points.map(\.x) }).filter { x.axis.holds($0) }.sorted()
@@ -137,7 +137,7 @@ extension Plot {
     }.joined()
   }
 
-  /// What the lines say at a place.
+  /// The values of the lines at a position, as text.
   private func numbers(at place: Double, of series: [LineChart.Series]) -> String {
     func text(_ value: Double, _ axis: Axis) -> String {
       Ticks.label(value, step: axis.isInteger ? 1 : value.magnitude / 1e3)

@@ -1,8 +1,8 @@
 extension Markup {
-  /// A line of text at a place.
+  /// A line of text at a position.
   /// - Parameters:
-  ///   - style: classes of `Theme`.
-  ///   - whole: what it was before it was cut to the room there is; a pointer that rests on it is told.
+  ///   - style: CSS classes of `Theme`.
+  ///   - whole: the text before it was shortened to fit, which is shown as a tooltip.
   static func label(_ style: String, _ x: Double, _ y: Double, _ text: String, whole: String? = nil) -> Markup {
     let note = whole.map { $0 == text ? Markup() : .element("title", .text($0)) } ?? Markup()
     return element("text", ["class": .text(style), "x": .number(x), "y": .number(y)], note + .text(text))
@@ -18,10 +18,10 @@ extension Markup {
       ], isVoid: true)
   }
 
-  /// A rectangle with its upper left corner.
+  /// A rectangle at its upper left corner.
   /// - Parameters:
-  ///   - opacity: of its area, in `0 ... 1`.
-  ///   - note: what a pointer that rests on it is told.
+  ///   - opacity: the opacity of the fill, in `0 ... 1`.
+  ///   - note: the tooltip.
   static func rectangle(
     _ style: String, _ corner: Pixel, width: Double, height: Double, opacity: Double = 1, rounding: Double = 0,
     note: String? = nil
@@ -41,14 +41,14 @@ extension Markup {
       ["class": .text(style), "cx": .number(middle.x), "cy": .number(middle.y), "r": .number(radius)], isVoid: true)
   }
 
-  /// A line along the commands of a path.
+  /// A line along the commands of an SVG path.
   static func path(_ style: String, _ commands: String, dashes: String? = nil) -> Markup {
     element(
       "path",
       ["class": .text(style), "d": .text(commands), "stroke-dasharray": .text(dashes ?? "none")], isVoid: true)
   }
 
-  /// A filled triangle: the tip of an arrow.
+  /// A filled triangle, used as an arrowhead.
   static func triangle(_ style: String, _ corners: Pixel...) -> Markup {
     let points = corners.map { "\($0.x.coordinate),\($0.y.coordinate)" }.joined(separator: " ")
     return element("polygon", ["class": .text(style), "points": .text(points)], isVoid: true)

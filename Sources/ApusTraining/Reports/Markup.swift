@@ -1,29 +1,29 @@
-/// A piece of XML, SVG or HTML.
+/// A fragment of XML, SVG or HTML.
 ///
-/// It is put together from elements whose names are written in the source; text and the values of attributes are escaped
-/// on the way in, so that nothing which is read from a file can become markup.
+/// Markup is built from elements whose names are literals in the source code; texts and the values of attributes are
+/// escaped, so that nothing that is read from a file can become markup.
 public struct Markup: Hashable, Sendable {
   /// The markup, as it is written to a file.
   public private(set) var source = ""
 
-  /// Nothing.
+  /// Creates empty markup.
   public init() {}
 
-  /// Text, escaped. What XML has no place for, and what turns the direction of the text behind it, is replaced.
+  /// Escaped text. Characters that XML does not allow, or that change the direction of text, are replaced.
   public static func text(_ text: String) -> Markup {
     var markup = Markup()
     markup.append(escaping: text)
     return markup
   }
 
-  /// Text of the module's own that is markup already: rules of style, and whole pages of it.
+  /// Text of this module that is already markup, such as style rules.
   static func verbatim(_ text: String) -> Markup {
     var markup = Markup()
     markup.source = text
     return markup
   }
 
-  /// An element with its content; one without content closes itself where `isVoid`.
+  /// An element with its content; with `isVoid` an element that closes itself and has no content.
   static func element(
     _ name: StaticString, _ attributes: KeyValuePairs<StaticString, Value>, isVoid: Bool = false,
     _ content: Markup = Markup()
@@ -88,12 +88,12 @@ public struct Markup: Hashable, Sendable {
 }
 
 extension [Markup] {
-  /// One behind the other.
+  /// The fragments, concatenated.
   func joined() -> Markup { reduce(into: Markup()) { $0 += $1 } }
 }
 
 extension Double {
-  /// The number as a coordinate of a picture: at most two decimal places, none that are zero.
+  /// The number as a coordinate of a drawing: at most two decimal places, without trailing zeros.
   var coordinate: String {
     guard isFinite, magnitude < 1e9 else { return "0" }
     let hundredths = Int((self * 100).rounded())

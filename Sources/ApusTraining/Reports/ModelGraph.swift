@@ -1,18 +1,18 @@
-/// The layers of a model as boxes, with the ways that values take between them.
+/// The layers of a model as boxes, with the data flow between them.
 public struct ModelGraph: Chart {
-  /// A layer, or several as one.
+  /// A layer, or a group of layers.
   public struct Node: Hashable, Sendable {
-    /// What kind of layer it is.
+    /// The type of the layer.
     public var type: String
-    /// Where in the model it is, with dots between the levels.
+    /// The path of the layer in the model, with dots between the levels.
     public var path: String
-    /// The extents of what one example gives, without the batch.
+    /// The extents of the output for one example, without the batch.
     public var output: [Int]
-    /// Numbers in the parameters.
+    /// The number of elements in the parameters.
     public var parameterCount: Int
-    /// The places in the list of those whose output it takes; −1 is the input of the model.
+    /// The indices of the nodes whose outputs the layer uses; −1 is the input of the model.
     public var sources: [Int]
-    /// Operations between these and the layer that are no layers: `relu`, `add`, …
+    /// Operations between the sources and the layer that are not layers: `relu`, `add`, …
     public var operations: [String]
 
     public init(
@@ -27,15 +27,15 @@ public struct ModelGraph: Chart {
     }
   }
 
-  /// What it shows.
+  /// The title of the chart.
   public var title: String
   /// The extents of one example.
   public var input: [Int]
   /// The layers in the order in which they run.
   public private(set) var nodes: [Node]
 
-  /// Layers, each of which takes what earlier ones give.
-  /// - Precondition: sources are earlier in the list.
+  /// Creates a graph of layers, each of which uses the outputs of earlier ones.
+  /// - Precondition: the sources of a layer precede it in the list.
   public init(_ title: String, input: [Int], _ nodes: [Node]) {
     guard nodes.enumerated().allSatisfy({ index, node in node.sources.allSatisfy { (-1..<index).contains($0) } }) else {
       fatalError("ModelGraph: a layer takes the output of one that runs later")
@@ -45,8 +45,8 @@ public struct ModelGraph: Chart {
     self.nodes = nodes
   }
 
-  /// The graph with neighbouring layers of one part of the model as one box, at the finest level that has no more than
-  /// `limit` boxes, or else the coarsest.
+  /// The graph with neighbouring layers of one submodule merged into one box, at the finest level that has no more than
+  /// `limit` boxes, or otherwise the coarsest.
   public func grouped(limit: Int) -> ModelGraph {
     let depth = nodes.map { $0.path.split(separator: ".").count }.max() ?? 0
     var graph = self
@@ -56,7 +56,7 @@ public struct ModelGraph: Chart {
     return graph
   }
 
-  /// Neighbours whose paths begin with the same `level` names become one.
+  /// Merges neighbours whose paths begin with the same `level` names.
   private func grouped(level: Int) -> ModelGraph {
     var groups: [(key: String, members: [Int])] = []
     for (index, node) in nodes.enumerated() {
@@ -65,7 +65,7 @@ public struct ModelGraph: Chart {
       if parts.count > level, let last = groups.last, last.key == key {
         groups[groups.count - 1].members.append(index)
       } else {
-        // A layer that is not inside of anything stays alone, under a key that no group has.
+        // A layer that is in no submodule stays alone, under a key that no group has.
         groups.append((parts.count > level ? key : "\(key)\u{0}", [index]))
       }
     }
@@ -92,9 +92,9 @@ public struct ModelGraph: Chart {
   public func drawing(width: Double) -> Drawing { ModelGraphLayout(self, width: width).drawing }
 }
 
-/// Where boxes and ways are: the boxes below each other, ways past a box in lanes beside them.
+/// The layout of boxes and edges: the boxes are below each other, and edges that skip a box run in lanes next to them.
 private struct ModelGraphLayout {
-  /// A way from a box to others further down.
+  /// An edge from a box to others further down.
   struct Lane {
     var source: Int
     var targets: [Int]
@@ -113,7 +113,8 @@ private struct ModelGraphLayout {
     boxWidth = min(max(width - tracks - 20, 220), 340)
   }
 
-  /// Ways that do not lead to the next box. Those of one source share a lane, and lanes that do not meet a track.
+  /// The edges that do not lead to the next box. Edges of one source share a lane, and lanes that do not overlap share
+  /// a track.
   private static func lanes(of graph: ModelGraph) -> [Lane] {
     var targets: [Int: [Int]] = [:]
     for (index, node) in graph.nodes.enumerated() {
@@ -158,7 +159,7 @@ private struct ModelGraphLayout {
       "box", Pixel(x: 1, y: y), width: boxWidth, height: ModelGraphLayout.box, rounding: 4,
       note: [type, path, below].filter { !$0.isEmpty }.joined(separator: "\n"))
     let name = TextExtent.fittingEnd(path, boxWidth * 0.5, size: TextExtent.small)
-    // Strong letters are wider.
+    // Bold letters are wider.
     let room = (boxWidth - 30 - TextExtent.width(name, size: TextExtent.small)) / 1.08
     markup += .label("strong free", 11, y + 16, TextExtent.fitting(type, room))
     markup += .label("small muted end free", boxWidth - 9, y + 16, name)
@@ -166,7 +167,7 @@ private struct ModelGraphLayout {
     return markup + .label("small muted free", 11, y + 31, line)
   }
 
-  /// The way from the box above, and what happens on all ways to a box.
+  /// The edge from the box above, and the operations on the edges into a box.
   private func way(to index: Int, _ node: ModelGraph.Node) -> Markup {
     let (x, y) = (boxWidth / 2, top(index))
     var markup = Markup()

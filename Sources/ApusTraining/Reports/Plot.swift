@@ -1,11 +1,11 @@
-/// What charts with two axes have in common: the frame, its marks and titles, and the legend above.
+/// The common parts of charts with two axes: the frame, its tick marks and titles, and the legend above.
 struct Plot {
-  /// A line of a legend.
+  /// An entry of a legend.
   struct Key {
     var name: String
-    /// The number of its colour.
+    /// The index of its colour.
     var series: Int
-    /// Whether a dot stands for it, and not a line.
+    /// Whether the legend shows a dot instead of a line.
     var isDot = false
   }
 
@@ -17,8 +17,8 @@ struct Plot {
   private let yTicks: [Ticks.Tick]
 
   /// - Parameters:
-  ///   - aspect: height of the plot by its width; it is kept within what is legible.
-  ///   - keys: what the colours mean; nothing is said of a single one.
+  ///   - aspect: the height of the plot divided by its width; limited to a legible range.
+  ///   - keys: the entries of the legend; a single one is not shown.
   init(
     width: Double, aspect: Double = 0.5, x: Axis, y: Axis, _ xDomain: ClosedRange<Double>,
     _ yDomain: ClosedRange<Double>, keys: [Key] = [], isSquare: Bool = false
@@ -35,7 +35,7 @@ struct Plot {
     height = top + body + 44
   }
 
-  /// The parts behind the data.
+  /// The elements behind the data.
   var frame: Markup {
     var markup = legend.markup
     markup += .label("muted", 0, legend.height + 11, TextExtent.fitting(y.axis.label, width))
@@ -50,18 +50,18 @@ struct Plot {
     for tick in x.ticksApart(width: width) {
       guard let place = x.place(tick.value) else { continue }
       markup += .line("axis", Pixel(x: place, y: bottom), Pixel(x: place, y: bottom + 4))
-      // A label at the edge moves in rather than be cut off.
+      // A label at the edge moves inwards instead of being cut off.
       let half = TextExtent.width(tick.label) / 2
       markup += .label("muted mid", min(max(place, half), width - half), bottom + 18, tick.label)
     }
     return markup + .label("muted end", x.end, bottom + 36, TextExtent.fitting(x.axis.label, x.end))
   }
 
-  /// The picture of the frame with something in it.
+  /// The drawing of the frame with data in it.
   func drawing(_ data: Markup) -> Drawing { Drawing(width: width, height: height, content: frame + data) }
 }
 
-/// What the colours of a chart mean, in lines above it.
+/// The meanings of a chart's colours, in lines above it.
 struct Legend {
   let height: Double
   let markup: Markup

@@ -22,7 +22,7 @@ extension Report {
       """
   }
 
-  /// Pictures that lie in the page and its own style, and nothing else: neither scripts nor other files.
+  /// Allows images that are embedded in the page and its own style only: neither scripts nor other files.
   private static let policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
   private var header: Markup {
@@ -81,13 +81,13 @@ extension Report {
       "figure", ["class": figure.isWide ? "wide" : "half", "data-name": .text(figure.name)], content)
   }
 
-  /// A drawing for phones, one for half a page and one for a page, of which the reader's window shows one: letters are
-  /// as large in all.
+  /// A drawing for phones, one for half a page and one for a full page, of which the browser shows one: letters have
+  /// the same size in all.
   private func drawings(_ figure: Figure) -> Markup {
     let sizes: [(name: String, width: Double)] =
       figure.isWide ? [("fig n", 358), ("fig m", 560), ("fig w", 1136)] : [("fig n", 358), ("fig m w", 556)]
     let drawings = sizes.map { (name: $0.name, drawing: figure.chart.drawing(width: $0.width)) }
-    // A picture that is as it is, whatever the width, is there once.
+    // A drawing that is the same at all widths is included once.
     if drawings.allSatisfy({ $0.drawing == drawings[0].drawing }) {
       return Report.box(drawings[0].drawing, figure.chart.title, "fig", room: sizes[0].width)
     }
@@ -96,7 +96,7 @@ extension Report {
     }.joined()
   }
 
-  /// The drawing, in a box that scrolls by itself where it is wider than its room: shrunk it could not be read.
+  /// The drawing, in a scrolling box if it is wider than its room: it would be illegible when reduced.
   private static func box(_ drawing: Drawing, _ label: String, _ name: String, room: Double) -> Markup {
     guard drawing.width > room + 1 else { return drawing.inline(label, name) }
     return .element("div", ["class": "scroll"], drawing.inline(label, name + " natural"))

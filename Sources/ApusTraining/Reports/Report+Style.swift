@@ -1,5 +1,5 @@
 extension Markup {
-  /// The rules of a page, besides those of the drawings in it.
+  /// The style rules of a page, without those of the drawings in it.
   static let pageStyle: Markup = .verbatim(
     """
     \(variables(Theme.light))

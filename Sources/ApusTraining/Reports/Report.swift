@@ -1,9 +1,9 @@
-/// A page about a run, or about anything else that there are figures of: text, tables and charts in one HTML file that
-/// needs nothing from outside. It runs no script and allows none.
+/// A report about a run, or about anything else with figures: text, tables and charts in one self-contained HTML file.
+/// It runs no script and allows none.
 public struct Report: Sendable {
-  /// A number that stands at the head of the page.
+  /// A number at the head of the page.
   public struct Fact: Hashable, Sendable {
-    /// What it is.
+    /// The name of the number.
     public var name: String
     /// The number, with its unit.
     public var value: String
@@ -16,16 +16,16 @@ public struct Report: Sendable {
 
   /// A chart of a page.
   public struct Figure: Sendable {
-    /// What its file is called, without the ending: letters, digits and hyphens.
+    /// The file name of the chart, without the extension: letters, digits and hyphens.
     public var name: String
-    /// What is shown.
+    /// The chart.
     public var chart: any Chart
-    /// What stands below it.
+    /// The text below the chart.
     public var note: String?
-    /// Whether it takes the whole width of the page, not half of it.
+    /// Whether the chart has the full width of the page instead of half of it.
     public var isWide: Bool
 
-    /// A chart under the name of its file.
+    /// Creates a figure with a file name.
     public init(_ name: String, _ chart: any Chart, note: String? = nil, isWide: Bool = false) {
       self.name = name
       self.chart = chart
@@ -34,24 +34,24 @@ public struct Report: Sendable {
     }
   }
 
-  /// A part of a section.
+  /// A block of a section.
   public enum Block: Sendable {
     /// A paragraph.
     case text(String)
-    /// A chart; those that follow each other stand side by side where there is room.
+    /// A chart; consecutive charts stand side by side where there is room.
     case figure(Figure)
-    /// What is shown when the reader opens it.
+    /// A summary, and blocks that are hidden until the reader opens them.
     case details(String, [Block])
   }
 
-  /// A part of the page under a heading.
+  /// A section of the page under a heading.
   public struct Section: Sendable {
     /// The heading.
     public var title: String
-    /// Its parts, from the top down.
+    /// The blocks, from the top down.
     public var blocks: [Block]
 
-    /// A section with its parts.
+    /// Creates a section of blocks.
     public init(_ title: String, _ blocks: [Block]) {
       self.title = title
       self.blocks = blocks
@@ -60,14 +60,14 @@ public struct Report: Sendable {
 
   /// The heading of the page.
   public var title: String
-  /// What stands below the heading.
+  /// The text below the heading.
   public var subtitle: String
-  /// Numbers that say how it went.
+  /// The most important numbers.
   public var facts: [Fact]
-  /// The parts.
+  /// The sections.
   public var sections: [Section]
 
-  /// A page with its parts.
+  /// Creates a report from its parts.
   public init(_ title: String, subtitle: String = "", facts: [Fact] = [], sections: [Section] = []) {
     self.title = title
     self.subtitle = subtitle
@@ -75,7 +75,7 @@ public struct Report: Sendable {
     self.sections = sections
   }
 
-  /// All charts, also those that are not open.
+  /// All charts, including those in details.
   public var figures: [Figure] { sections.flatMap { Report.figures(in: $0.blocks) } }
 
   private static func figures(in blocks: [Block]) -> [Figure] {

@@ -2,19 +2,19 @@
 public struct ScatterChart: Chart {
   /// Points of one colour.
   public struct Series: Hashable, Sendable {
-    /// What the legend calls them.
+    /// The name in the legend.
     public var name: String
-    /// Those that are not finite are left out.
+    /// The points; non-finite ones are left out.
     public var points: [LineChart.Point]
 
-    /// Points under a name.
+    /// Creates a series of points with a name.
     public init(_ name: String, _ points: [LineChart.Point]) {
       self.name = name
       self.points = points
     }
   }
 
-  /// What it shows.
+  /// The title of the chart.
   public var title: String
   /// The horizontal axis.
   public var x: Axis
@@ -22,7 +22,7 @@ public struct ScatterChart: Chart {
   public var y: Axis
   /// The points.
   public var series: [Series]
-  /// Whether `y = x` is drawn, on which predictions would be right; both axes then cover the same.
+  /// Whether the line `y = x` of perfect predictions is drawn; both axes then cover the same range.
   public var hasIdentityLine: Bool
 
   /// Points over two axes.
@@ -53,11 +53,11 @@ public struct ScatterChart: Chart {
 }
 
 extension Plot {
-  /// More points than this share squares of pixels.
+  /// More points than this are merged by squares of pixels.
   private static let separateCount = 3000
 
-  /// The points as dots. Where there are many, those in one square of pixels are one dot, the fuller the square the
-  /// stronger: what lies alone, far from others, is still seen.
+  /// The points as dots. If there are many, the points in one square of pixels are merged into a dot, whose opacity
+  /// rises with their number; isolated points remain visible.
   fileprivate func dots(_ points: [LineChart.Point], _ index: Int) -> Markup {
     let pixels = points.compactMap { point -> Pixel? in
       guard let x = x.place(point.x), let y = y.place(point.y) else { return nil }

@@ -1,10 +1,10 @@
-/// How a noisy line is made one that shows where it goes.
+/// How a noisy line is smoothed.
 public enum Smoothing: Hashable, Sendable {
-  /// A moving average `s_t = w s_{t-1} + (1 − w) y_t`, given as `s_t / (1 − wᵗ)` with `s_0 = 0`: its beginning is not
-  /// pulled to zero (Kingma, Ba: "Adam", 2015, section 3). `w` is in `0 ..< 1`.
+  /// An exponential moving average `s_t = w s_{t-1} + (1 − w) y_t` with `s_0 = 0`, whose bias is corrected: the result
+  /// is `s_t / (1 − wᵗ)` (Kingma, Ba: "Adam", 2015, section 3). `w` is in `0 ..< 1`.
   case exponential(Double)
 
-  /// The smoothed numbers. Those that are not finite stay as they are, and are no part of the average.
+  /// The smoothed numbers. Non-finite numbers stay as they are, and do not enter the average.
   public func callAsFunction(_ values: [Double]) -> [Double] {
     guard case .exponential(let given) = self else { return values }
     let weight = min(max(given, 0), 0.9999)

@@ -1,10 +1,10 @@
-/// Rows of text under titles.
+/// A table of text with column titles.
 public struct TableChart: Chart {
   /// A column.
   public struct Column: Hashable, Sendable {
-    /// What stands above it.
+    /// The title above the column.
     public var title: String
-    /// Whether it is set to the right, as numbers are.
+    /// Whether the column is right-aligned, like numbers.
     public var isNumeric: Bool
 
     /// A column of words, or of numbers.
@@ -14,21 +14,21 @@ public struct TableChart: Chart {
     }
   }
 
-  /// What it shows.
+  /// The title of the chart.
   public var title: String
   /// The columns.
   public var columns: [Column]
-  /// A cell for each column; those that are missing are empty.
+  /// The rows, with a cell for each column; missing cells are empty.
   public var rows: [[String]]
 
-  /// Rows under the titles of columns.
+  /// Creates a table from its columns and rows.
   public init(_ title: String, _ columns: [Column], _ rows: [[String]]) {
     self.title = title
     self.columns = columns
     self.rows = rows
   }
 
-  /// A table of the page, in a box that scrolls by itself.
+  /// An HTML table, in a box that scrolls by itself.
   public var page: Markup? {
     func cell(_ name: StaticString, _ column: Column, _ text: String) -> Markup {
       column.isNumeric ? .element(name, ["class": "number"], .text(text)) : .element(name, .text(text))

@@ -1,9 +1,9 @@
-/// The size of text in a picture. No font is at hand when a picture is made, and readers have different ones: widths are
-/// those of DejaVu Sans, which is wider than the fonts of most systems, so that there is room for all.
+/// The size of text in a drawing. No font is available when a drawing is made, and readers have different fonts: widths
+/// are those of DejaVu Sans, which is wider than the fonts of most systems, so that there is always enough room.
 enum TextExtent {
-  /// Of labels, in pixels.
+  /// The font size of labels, in pixels.
   static let size = 12.0
-  /// Of small notes, in pixels.
+  /// The font size of small notes, in pixels.
   static let small = 10.5
 
   /// The width of a line in pixels.
@@ -11,9 +11,9 @@ enum TextExtent {
     size * text.unicodeScalars.reduce(0) { $0 + width($1) }
   }
 
-  /// The text, or its beginning with an ellipsis where it is wider than that.
+  /// The text, or its beginning with an ellipsis if it is wider than `limit`.
   static func fitting(_ text: String, _ limit: Double, size: Double = TextExtent.size) -> String {
-    // What a hundred thousand characters are like is not looked at.
+    // A long text is not measured as a whole.
     if text.utf8.count < 1000, width(text, size: size) <= limit { return text }
     var (kept, used) = ("", size * 0.9)
     for character in text {
@@ -25,12 +25,12 @@ enum TextExtent {
     return kept + "…"
   }
 
-  /// The text, or its end behind an ellipsis where it is wider than that: of a path the end says more.
+  /// The text, or its end after an ellipsis if it is wider than `limit`: the end of a path is more informative.
   static func fittingEnd(_ text: String, _ limit: Double, size: Double = TextExtent.size) -> String {
     String(fitting(String(text.reversed()), limit, size: size).reversed())
   }
 
-  /// The text in lines of at most that width, broken between words.
+  /// The text in lines of at most `limit` pixels, broken between words.
   static func lines(_ text: String, _ limit: Double, size: Double = TextExtent.size) -> [String] {
     var lines: [String] = []
     for word in fitting(text, 8 * limit, size: size).split(separator: " ") {
@@ -43,7 +43,7 @@ enum TextExtent {
     return lines
   }
 
-  /// In units of the size of the font.
+  /// The width of a character, in units of the font size.
   private static func width(_ scalar: Unicode.Scalar) -> Double {
     switch scalar {
     case "i", "j", "l", "I", "|", "'", ".", ",", ":", ";", " ", "\u{a0}", "!": 0.33

@@ -1,10 +1,10 @@
-/// The colours of pictures, each for a light and a dark background. Every rule stands there twice, once in a media query:
-/// viewers that know neither variables nor queries show the light one.
+/// The colours of drawings for light and dark backgrounds. Every rule is written twice, the second time in a media
+/// query: viewers that support neither variables nor media queries show the light colours.
 ///
 /// The hues of series are those of Okabe and Ito ("Color universal design", 2008), which people with each kind of
-/// colour blindness tell apart, made darker or lighter where they would not stand out from the background.
+/// colour blindness can distinguish, made darker or lighter where they would not stand out from the background.
 enum Theme {
-  /// The number of colours that series take in turn.
+  /// The number of colours through which series cycle.
   static let seriesCount = light.series.count
 
   struct Colors {
@@ -22,7 +22,7 @@ enum Theme {
     heat: "#6cb6ff",
     series: ["#56b4e9", "#f08a45", "#35c79b", "#e59ccb", "#e3b341", "#a5d3ff", "#9aa4af"])
 
-  /// Rules for the classes that drawings use.
+  /// Style rules for the CSS classes that drawings use.
   static let style = """
     .fig{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;font-size:12px}
     .fig text{font-variant-numeric:tabular-nums}
@@ -49,11 +49,11 @@ enum Theme {
     return rules
   }
 
-  /// The class of the strokes of a series.
+  /// The CSS class of the strokes of a series.
   static func stroke(_ series: Int) -> String { "s\(series % seriesCount)" }
-  /// The class of the areas of a series.
+  /// The CSS class of the areas of a series.
   static func fill(_ series: Int) -> String { "f\(series % seriesCount)" }
-  /// Behind the last colour the first comes again, broken; `nil` for lines that are whole.
+  /// The dash pattern of a series: after the last colour, the colours repeat with dashes; `nil` for solid lines.
   static func dashes(_ series: Int) -> String? {
     switch series / seriesCount {
     case 0: nil

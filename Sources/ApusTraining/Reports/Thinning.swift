@@ -1,12 +1,12 @@
-/// A place in a picture.
+/// A position in a drawing.
 struct Pixel: Hashable, Sendable {
   var x, y: Double
 }
 
 extension [Pixel] {
-  /// The points that a line through all of them is seen by: of each column of pixels the first, the lowest, the highest
-  /// and the last (Jugel, Jerzak, Hackenbroich, Markl: "M4: a visualization-oriented time series data aggregation",
-  /// 2014). The order stays, and no extreme is lost.
+  /// The points that determine how a line through all of them looks: in each column of pixels the first, the lowest,
+  /// the highest and the last (Jugel, Jerzak, Hackenbroich, Markl: "M4: a visualization-oriented time series data
+  /// aggregation", 2014). The order is preserved, and no extreme is lost.
   func thinned(columnWidth: Double = 1) -> [Pixel] {
     guard count > 4 else { return self }
     var result: [Pixel] = []
@@ -38,7 +38,7 @@ extension [Pixel] {
     return text
   }
 
-  /// The commands of a path of a dot at each point.
+  /// The commands of a path that draws a dot at each point.
   var dots: String {
     reduce(into: "") { $0 += "M\(tenth($1.x)) \(tenth($1.y))h0" }
   }

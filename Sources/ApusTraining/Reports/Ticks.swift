@@ -1,21 +1,21 @@
 import Glibc
 
-/// The places of an axis that are marked, and what is written there.
+/// The tick marks of an axis and their labels.
 struct Ticks: Hashable, Sendable {
   struct Tick: Hashable, Sendable {
     var value: Double
-    /// Empty for marks without a number.
+    /// The label, which is empty for marks without a number.
     var label: String
   }
 
   var ticks: [Tick]
 
-  /// Multiples of 1, 2 or 5 times a power of ten (Heckbert: "Nice numbers for graph labels", 1990), about `count` of
-  /// them, inside of the range.
-  /// - Parameter isInteger: no marks between whole numbers.
+  /// About `count` multiples of 1, 2 or 5 times a power of ten (Heckbert: "Nice numbers for graph labels", 1990),
+  /// within the range.
+  /// - Parameter isInteger: whether marks between whole numbers are left out.
   static func linear(_ range: ClosedRange<Double>, count: Int, isInteger: Bool = false) -> Ticks {
     let (low, high) = (range.lowerBound, range.upperBound)
-    // Halves: the extent of a range may be more than there are numbers.
+    // Halves, since the extent of a range may overflow.
     let half = high / 2 - low / 2
     guard half > 0, half.isFinite else { return Ticks(ticks: [Tick(value: low, label: label(low, step: 0))]) }
     var step = nice(2 * half / Double(max(count, 1)))
@@ -31,8 +31,8 @@ struct Ticks: Hashable, Sendable {
       })
   }
 
-  /// Powers of ten, so many apart that there are at most `count`; where there are less than two decades also 2 and 5
-  /// times them, and within one the marks of a linear axis.
+  /// Powers of ten, of which at most `count` are labelled. A range with fewer than three powers also has marks at 2 and
+  /// 5 times them; if fewer than three marks result, they are those of a linear axis.
   static func logarithmic(_ range: ClosedRange<Double>, count: Int) -> Ticks {
     let (low, high) = (log10(range.lowerBound), log10(range.upperBound))
     let (first, last) = (Int((low - 1e-9).rounded(.up)), Int((high + 1e-9).rounded(.down)))
@@ -51,21 +51,21 @@ struct Ticks: Hashable, Sendable {
     return Ticks(ticks: fine.map { Tick(value: $0, label: label($0, step: $0)) })
   }
 
-  /// The next of 1, 2, 5 and 10 times a power of ten that is not much less.
+  /// The step rounded to 1, 2, 5 or 10 times a power of ten.
   private static func nice(_ step: Double) -> Double {
     let power = pow(10, log10(step).rounded(.down))
     let share = step / power
     return power * (share < 1.5 ? 1 : share < 3.5 ? 2 : share < 7.5 ? 5 : 10)
   }
 
-  /// The number with as many places as marks that are `step` apart need: `0.25`, `12,000`, `3M`, `2×10⁻⁶`.
+  /// The number with the decimal places that marks `step` apart need: `0.25`, `12,000`, `3M`, `2×10⁻⁶`.
   static func label(_ value: Double, step: Double) -> String {
     guard value.isFinite else { return value.isNaN ? "nan" : value < 0 ? "−∞" : "∞" }
     let unit = step > 0 ? step : value.magnitude
     guard value.magnitude > unit * 1e-6, value != 0 else { return "0" }
     let sign = value < 0 ? "−" : ""
     let size = value.magnitude
-    // All marks of an axis have the same unit, and so the same spelling.
+    // All marks of an axis have the same step, and thus the same format.
     if size < 1e-3 && unit < 0.9e-5 || size >= 1e12 {
       var exponent = Int(log10(size).rounded(.down))
       var digits = max(0, exponent - Int(log10(unit).rounded(.down)))
@@ -81,7 +81,7 @@ struct Ticks: Hashable, Sendable {
     }
     let places = places(unit)
     let text = size.text(places: places)
-    // Swift's own spelling, where there are too many digits.
+    // Text with an exponent, which Swift writes for very long numbers, is left as it is.
     guard text.allSatisfy({ $0.isNumber || $0 == "." }), size >= 10_000 else { return sign + text }
     let parts = text.split(separator: ".")
     return sign + (Int(parts[0]) ?? 0).grouped + (parts.count > 1 ? "." + parts[1] : "")

@@ -3,31 +3,31 @@ import ApusTensor
 
 /// A training step on several devices, compared operation by operation.
 ///
-/// A step runs on each device as a whole, with every intermediate value kept. Then each operation is run once more
-/// on the reference device, alone and with the inputs that it had in the step: what it gave there must lie within
-/// the tolerance of its kind. So rounding does not add up from operation to operation, and the one that is wrong is
-/// named, not one that follows from it.
+/// The step runs on each device as a whole, and every intermediate value is kept. Then each operation is repeated on
+/// the reference device, alone and with the inputs that it had in the step: its result in the step must lie within the
+/// tolerance of its kind. Thus rounding errors do not accumulate from operation to operation, and the wrong operation
+/// is named instead of one that depends on it.
 public struct StepComparison: Sendable {
-  /// An element of an operation's result.
+  /// A difference in an element of an operation's result.
   public struct Difference: Hashable, Sendable {
-    /// The device that differs.
+    /// The device whose result differs.
     public var device: String
-    /// The operation's place in the step, from 1.
+    /// The operation's position in the step, from 1.
     public var position: Int
     /// The operation's name.
     public var operation: String
     /// The extents of the result.
     public var shape: [Int]
-    /// The element's place in row-major order.
+    /// The element's index in row-major order.
     public var element: Int
-    /// What the device gave.
+    /// The device's value.
     public var value: Double
-    /// What the reference device gives.
+    /// The reference device's value.
     public var expected: Double
-    /// The difference as a share of the tolerance; the devices diverge above 1.
+    /// The difference as a fraction of the tolerance; the devices diverge above 1.
     public var share: Double
 
-    /// Whether the difference is beyond the tolerance.
+    /// Whether the difference exceeds the tolerance.
     public var isDivergence: Bool { share > 1 }
   }
 
@@ -37,13 +37,13 @@ public struct StepComparison: Sendable {
   public var losses: [Double] = []
   /// The first difference beyond its tolerance.
   public var divergence: Difference?
-  /// The difference that takes most of its tolerance.
+  /// The largest difference relative to its tolerance.
   public var largest: Difference?
 
   /// Runs and compares a step.
   ///
   /// - Parameters:
-  ///   - devices: those that are compared.
+  ///   - devices: the devices to compare.
   ///   - reference: the device that repeats each operation.
   ///   - step: builds the step on a device, without evaluating anything; the first tensor is the loss.
   public init(
@@ -70,10 +70,10 @@ public struct StepComparison: Sendable {
   }
 }
 
-/// Repeats operations on a device.
+/// Repeats operations on the reference device.
 private struct Replay {
   let reference: ComputeDevice
-  /// What was copied to the device, by the value it is a copy of.
+  /// The copies of tensors on the device, by the identity of the original.
   private var copies: [TensorIdentity: Tensor] = [:]
 
   init(reference: ComputeDevice) { self.reference = reference }
@@ -91,7 +91,7 @@ private struct Replay {
     case .composed:
       magnitudes = Array(repeating: expected.reduce(0) { max($0, abs($1)) }, count: expected.count)
     case .sum:
-      // The sum of the terms' magnitudes is the same sum over the inputs' magnitudes.
+      // The sum of the terms' magnitudes is the result of the same operation on the inputs' magnitudes.
       let absolute = inputs.map { $0.dtype.isFloatingPoint ? $0.abs() : $0 }
       magnitudes = try operation.repeated(on: reference, with: absolute).array(of: Double.self)
     }

@@ -1,20 +1,21 @@
 import ApusTensor
 
-/// How far two computed values may lie apart.
+/// The tolerance for the difference of two computed values.
 struct Tolerance {
   let dtype: DType
   let precision: PendingOperation.Precision
 
-  /// The bound for an element.
+  /// The bound on the difference in an element.
   ///
   /// - elementwise functions: 4 units in the last place,
   /// - sums of `K` terms: `4 · √K · u · Σ|terms|`, `u` being half a unit in the last place of 1,
-  /// - gradients of attention and recurrent layers over `K` numbers: the same, of the largest element,
+  /// - gradients of attention and recurrent layers over `K` numbers: the same, relative to the largest element,
   /// - float16 `10⁻³`, bfloat16 `1.6 · 10⁻²`, relative.
   ///
   /// - Parameters:
   ///   - value: the expected value.
-  ///   - magnitude: of sums the sum of the terms' magnitudes, of what is composed the largest element's, else unused.
+  ///   - magnitude: for sums, the sum of the terms' magnitudes; for composed operations, the magnitude of the largest
+  ///     element; otherwise unused.
   func bound(_ value: Double, magnitude: Double) -> Double {
     switch (precision, dtype) {
     case (.exact, _): return 0
@@ -30,7 +31,7 @@ struct Tolerance {
     }
   }
 
-  /// How much of the bound a difference takes: above 1 the values differ. Equal infinities and NaNs are equal.
+  /// The difference as a fraction of the bound: above 1 the values differ. Equal infinities and NaNs are equal.
   func share(_ value: Double, _ expected: Double, magnitude: Double) -> Double {
     if value == expected || value.isNaN && expected.isNaN { return 0 }
     guard value.isFinite, expected.isFinite else { return .infinity }

@@ -5,8 +5,8 @@
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include <CL/cl.h>
 
-/// Every OpenCL entry point that is used, by its name. The declarations come from the OpenCL headers;
-/// the addresses from a loader opened at run time, so that nothing links against it.
+/// The names of all OpenCL entry points that are used. The OpenCL headers declare them; their addresses come from
+/// a library that is opened at run time, so that nothing links against it.
 #define COPENCL_FUNCTIONS(X)   \
   X(clGetPlatformIDs)          \
   X(clGetPlatformInfo)         \
@@ -48,45 +48,44 @@ typedef struct COpenCLFunctions {
   COPENCL_FUNCTIONS(COPENCL_FIELD)
 } COpenCLFunctions;
 
-/// The entry points of libOpenCL.so.1, or NULL when there is no such library or it lacks one of them.
-/// The library is opened at the first call; later ones, from any thread, return the same table.
+/// The entry points of libOpenCL.so.1, or NULL if there is no such library or it lacks one of them.
+/// The first call opens the library; later calls, from any thread, return the same table.
 const COpenCLFunctions *_Nullable copencl_functions(void);
 
 /// Why `copencl_functions` returned NULL.
 const char *_Nonnull copencl_failure(void);
 
-// A process can be started once more as a builder: it builds programs that it is sent over a socket, so that a
-// platform that keeps what it built on the disk finds it there. Such platforms (PoCL) build one kernel at a
-// time in a process, whatever its threads do.
+// The executable can be started again as a builder process: it builds programs that it receives over a socket, for
+// platforms that cache built programs on disk. Such a platform (PoCL) builds only one kernel at a time per process,
+// even if several threads build.
 
-/// What a builder is called, its first word; the second is the number of its device among those of all platforms. The
-/// descriptor is the builder's end of the socket. A process that has all three is a builder: no variable of the
-/// environment, which a user may set, makes one.
+/// The first argument (argv[0]) of a builder; the second is the index of its device among the devices of all platforms.
+/// The descriptor is the builder's end of the socket. A process with all three is a builder; environment variables,
+/// which a user may set, have no influence.
 #define COPENCL_BUILDER_NAME "apus-kernel-builder"
 #define COPENCL_BUILDER_SOCKET 3
 
-/// What a builder is sent, ahead of the options, the names of the kernels and the text, each ended by a zero. Kernels
-/// have memory objects and then one `int` as parameters, and do nothing where that is negative. The answer is a byte,
-/// 1 where everything was built.
+/// The header of a job for a builder. It is followed by the options, the names of the kernels and the source, each
+/// terminated by a zero byte. The parameters of a kernel are memory objects and then one `int`; the kernel does nothing
+/// if the `int` is negative. The answer is one byte: 1 if everything was built.
 typedef struct COpenCLJob {
-  /// The size of a group of work-items.
+  /// The number of work-items in a work-group.
   cl_uint local_size;
-  /// The sizes of what follows, with the zeros.
+  /// The byte counts of the options, names and source, including the zero bytes.
   cl_uint option_count;
   cl_uint name_count;
   cl_uint text_count;
 } COpenCLJob;
 
-/// Whether this program becomes a builder when it is started as one: not where this library was loaded into another
-/// program.
+/// Whether this program can be started as a builder: not if this code is in a library that another program has loaded.
 int copencl_can_start_builders(void);
 
-/// Starts `/proc/self/exe` as a builder for a device, with this environment and no descriptors but the socket; the
-/// standard ones lead nowhere. The process that was started forks the builder and exits: `process` is to be waited for.
-/// Returns 0 or an error of `posix_spawn`.
+/// Starts `/proc/self/exe` as a builder for a device, with this environment and no descriptors except the socket; the
+/// standard descriptors refer to /dev/null. The started process forks the builder and exits; the caller must wait for
+/// `process`. Returns 0 or an error of `posix_spawn`.
 int copencl_start_builder(int socket, int device, char *_Nullable const *_Nonnull environment, int *_Nonnull process);
 
-/// How many cores this process may use.
+/// The number of cores that this process may use.
 int copencl_core_count(void);
 
 #endif

@@ -4,11 +4,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// Whether the processor has instructions for SHA-256.
+/// Whether the processor has SHA-256 instructions.
 bool csha256_has_instructions(void);
 
 /// Runs the compression function of FIPS 180-4 over `count` blocks of 64 bytes.
 void csha256_compress_portable(uint32_t state[8], const void *blocks, size_t count);
 
-/// The same with the processor's instructions; only where it has them.
+/// The same with the processor's SHA-256 instructions, which it must have.
 void csha256_compress_instructions(uint32_t state[8], const void *blocks, size_t count);

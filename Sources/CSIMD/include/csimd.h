@@ -6,8 +6,8 @@
 
 /// The CPU's inner loops, one table of functions for each instruction set.
 ///
-/// Every loop works in groups of 16 lanes, also where the machine has fewer, so that the order of a
-/// reduction is the same everywhere.
+/// Every loop works in groups of 16 lanes, even if the machine's vectors are shorter, so that the order of a
+/// reduction is the same on all machines.
 
 /// The raw values of `Lane` and `DType` in ApusDevice.
 enum { CSIMD_I32, CSIMD_I64, CSIMD_F32, CSIMD_F64, CSIMD_LANES };
@@ -16,30 +16,30 @@ enum {
   CSIMD_FLOAT32, CSIMD_FLOAT64, CSIMD_DTYPES
 };
 
-/// The bytes that a number repeated over 16 lanes takes at most.
+/// The most bytes of a value that is broadcast to 16 lanes.
 #define CSIMD_SPLAT_BYTES 128
-/// Lines that a reduction by columns combines with each other before it takes the result in: the numbers that it goes to
-/// are read and written once for all of them. Tasks of products have multiples of so many rows, so that they can leave
-/// the same sums.
+/// The lines that a reduction by columns combines with each other before it accumulates them: the accumulators are read
+/// and written once for all of these lines. Tasks of products have a multiple of this many rows, so that they can
+/// compute the same sums.
 #define CSIMD_LINES_AT_ONCE 12
-/// The terms of a chain of a reduction: see Kernels/reduce.def.
+/// The number of terms of a chain in a reduction: see Kernels/reduce.def.
 #define CSIMD_CHAIN 16
-/// Room for the running value of a reduction: see `csimd_reducer`.
+/// Bytes of the accumulator of a reduction: see `csimd_reducer`.
 #define CSIMD_STATE_BYTES 1024
-/// Lines of memory that can be prefetched while deviations of 64 numbers are taken in.
+/// Cache lines that can be prefetched while the deviations of 64 elements are accumulated.
 #define CSIMD_DEVIATION_LINES 2
 
-/// An operand of a loop: with step 1 an array, with step 0 a number repeated over 16 lanes.
+/// An operand of a loop: an array (step 1), or a value that is broadcast to 16 lanes (step 0).
 typedef struct {
   const void *data;
   size_t step;
 } csimd_operand;
 
-/// Prefetches the line 2 KiB behind `data`, which is read now, into the second-level cache. The machine's own
-/// prefetching ends with a page, and fetches too few lines for one core to keep the memory busy.
+/// Prefetches the cache line 2 KiB after `data`, which is read now, into the L2 cache. The hardware prefetcher stops at
+/// page boundaries, and fetches too few lines for one core to saturate the memory bandwidth.
 static inline void csimd_prefetch_ahead(const void *data) { __builtin_prefetch((const char *)data + 2048, 0, 2); }
 
-/// Makes what was written past the caches visible ahead of anything written later.
+/// Makes earlier non-temporal stores visible before any later store.
 static inline void csimd_fence(void) {
 #if defined(__x86_64__)
   __builtin_ia32_sfence();
@@ -48,13 +48,13 @@ static inline void csimd_fence(void) {
 #endif
 }
 
-/// How a loop treats memory that no cache holds.
+/// How a loop accesses memory that no cache holds.
 typedef struct {
-  /// Whether the result, at a multiple of 64 bytes, is written past the caches.
+  /// Whether the result, which is aligned to 64 bytes, is written with non-temporal stores.
   int streams;
-  /// Whether the lines behind what is read are prefetched.
+  /// Whether the memory after the operands' current position is prefetched.
   int prefetches_operands;
-  /// A line from here on is prefetched with each group of 16 results; NULL for none.
+  /// Memory of which one cache line is prefetched with each group of 16 results; NULL for none.
   const char *ahead;
 } csimd_flow;
 
@@ -63,24 +63,24 @@ typedef void (*csimd_loop)(size_t count, void *result, const csimd_operand *oper
 
 /// `result[i] = source[i·stride]` with conversion to the lane of the source's type.
 typedef void (*csimd_load)(size_t count, void *result, const void *source, ptrdiff_t stride);
-/// `result[i·stride] = source[i]` with conversion from the lane of the result's type, past the caches where it streams
-/// and can.
+/// `result[i·stride] = source[i]` with conversion from the lane of the result's type. With `streams` it uses
+/// non-temporal stores, if stride and alignment allow it.
 typedef void (*csimd_store)(size_t count, void *result, ptrdiff_t stride, const void *source, int streams);
 
-/// Lines of factors that a product goes through, at two levels: how many there are, and the distances from one to the
-/// next in both factors.
+/// The lines of its factors that a product iterates over, in two nested loops: the number of lines, and their strides
+/// in both factors.
 typedef struct {
   size_t count[2];
   ptrdiff_t a[2], b[2];
-  /// The numbers of a line, and their distance in the first factor.
+  /// The elements of a line, and (below) their stride in the first factor.
   size_t k;
   ptrdiff_t a_step;
-  /// Rows of each panel of b to skip at its start.
+  /// Rows to skip at the start of each panel of `b`.
   size_t first;
 } csimd_lines;
 
-/// Images with channels last, a multiple of 16 of them, and the 4 × 4 tiles of the results or of what they are computed
-/// from. The first tile's patch begins `lead` before the image.
+/// Images with channels last (a multiple of 16), and the 4 × 4 tiles of the results. A tile's patch is the pixels that
+/// it is computed from. The first tile's patch begins `lead` pixels before the image.
 typedef struct {
   size_t height, width, channels, tiles_y, tiles_x;
   ptrdiff_t lead_y, lead_x;
@@ -89,76 +89,76 @@ typedef struct {
 typedef struct {
   const char *name;
   csimd_loop loop;
-  /// Of a test: what it says, a byte each; NULL for others.
+  /// For comparisons, a loop that writes each result as a byte; NULL for others.
   csimd_loop truths;
 } csimd_row;
 
-/// One row of Kernels/reduce.def on one lane. A running value takes numbers in groups of 64:
+/// One reduction of Kernels/reduce.def on one lane. An accumulator (state) reads elements in groups of 64:
 ///
-///   part[0] part[1] part[2] part[3]   the chain that is being filled: 16 numbers of each group go to each part
+///   part[0] part[1] part[2] part[3]   the current chain: each part accumulates 16 elements of a group
 ///      └───────┴───┬───┴───────┘
-///               level[0]              chains of CSIMD_CHAIN groups, combined: at most CSIMD_CHAIN of them
-///               level[1]              the same of level[0]
-///               level[2]              all that is above
-///   groups                            how many were taken
+///               level[0]              up to CSIMD_CHAIN combined chains of CSIMD_CHAIN groups each
+///               level[1]              up to CSIMD_CHAIN combined values of level[0]
+///               level[2]              all combined values of level[1]
+///   groups                            the number of accumulated groups
 ///
-/// Parts and levels have 16 lanes. Of argmin and argmax (`is_index`) a running value is the best number of each of 16
-/// lanes, with its place.
+/// Parts and levels have 16 lanes. For argmin and argmax (`is_index`), the state is the best value of each of 16 lanes
+/// and its index.
 ///
-/// Three more rows sum what the numbers become: `sum_difference` a − b, `sum_squared_difference` (a − b)² and
-/// `sum_exp_difference` exp(a − b) of the numbers a and the second operand b. They have neither `take_columns` nor
-/// `take_lines`; by columns, deviations alone are summed, with `deviation_lines`.
+/// Three more reducers sum a function of the elements a and the second operand b: `sum_difference` a − b,
+/// `sum_squared_difference` (a − b)², and `sum_exp_difference` exp(a − b). They have neither `take_columns` nor
+/// `take_lines`; by columns, only deviations can be summed, with `deviation_lines`.
 typedef struct {
   const char *name;
   int is_index;
-  /// Lines of memory that can be prefetched while 64 numbers are taken in, which lie in a cache.
+  /// Cache lines that can be prefetched while 64 cached elements are accumulated.
   int prefetched_lines;
-  /// Sets a running value to the identity.
+  /// Sets an accumulator to the identity.
   void (*begin)(void *state);
-  /// Adds `count` numbers to the running value; `start` is the index of the first. Prefetches `prefetched_lines` cache
-  /// lines for each 64 numbers, from `ahead` on or, where it is NULL, from behind the numbers.
+  /// Accumulates `count` elements; `start` is the index of the first. Prefetches `prefetched_lines` cache lines for
+  /// each 64 elements, starting at `ahead` or, if `ahead` is NULL, 2 KiB after the current elements.
   void (*take)(size_t count, void *state, const csimd_operand *values, int64_t start, const char *ahead);
-  /// Takes in another running value of later places.
+  /// Merges another accumulator, whose elements have later indices.
   void (*merge)(void *state, const void *other);
-  /// Writes the result: a number of the lane, or a 64-bit place.
+  /// Writes the result: a value of the lane, or a 64-bit index.
   void (*finish)(const void *state, void *result);
-  /// Sets `count` numbers to the identity (0, and in the second array −1 for no place yet, where `is_index`).
+  /// Sets `count` accumulators to the identity (for `is_index`: values to 0 and indices to −1, which means none).
   void (*begin_columns)(size_t count, void *numbers, int64_t *places);
-  /// `numbers[i] = f(numbers[i], values[i])`; `place` is that of the values, equal for all.
+  /// `numbers[i] = f(numbers[i], values[i])`; `place` is the index of all of these values.
   void (*take_columns)(size_t count, void *numbers, int64_t *places, const csimd_operand *values, int64_t place);
-  /// Takes in what `lines` arrays of numbers, so many bytes apart, give one after the other; NULL where `is_index`.
+  /// Combines `lines` arrays, which are `distance` bytes apart, in order, and accumulates the result; NULL for
+  /// `is_index`.
   void (*take_lines)(size_t count, void *numbers, const void *values, ptrdiff_t distance, size_t lines);
-  /// Merges columns of later places.
+  /// Merges other columns, whose elements have later indices.
   void (*merge_columns)(size_t count, void *numbers, int64_t *places, const void *other, const int64_t *other_places);
-  /// Of `sum_squared_difference`, what it and `sum_difference` do with the same values, at once; else NULL.
+  /// Set for `sum_squared_difference` only: does its work and that of `sum_difference` on the same values in one pass.
   void (*take_deviations)(
       size_t count, void *squares, void *sums, const csimd_operand *values, const char *ahead);
-  /// The two results that `begin`, `take_deviations` and `finish` give for one array of numbers; the second operand is a
-  /// single number.
+  /// The two results of `begin`, `take_deviations` and `finish` for one array; the second operand is a single value.
   void (*deviation_row)(
       size_t count, const csimd_operand *values, void *square, void *sum, const char *ahead);
-  /// `take_deviations` for columns of `lines` arrays of numbers; the second operand is for all of them.
+  /// `take_deviations` by columns for `lines` arrays; all arrays share the second operand.
   void (*deviation_lines)(
       size_t count, void *squares, void *sums, const csimd_operand *values, ptrdiff_t distance, size_t lines);
-  /// What `begin`, `take` and `finish` give for one array of numbers, without a state in memory where it is short; a second
-  /// operand is one number. NULL where `is_index`.
+  /// The result of `begin`, `take` and `finish` for one array; short arrays need no accumulator in memory. A second
+  /// operand is a single value. NULL for `is_index`.
   void (*row)(size_t count, const csimd_operand *values, void *result, const char *ahead);
 } csimd_reducer;
 
-/// Lines of numbers that a scan keeps: the levels of a cascade over 2⁶⁰ lines, and two more.
+/// The lines in the state of a scan: the levels of a cascade over 2⁶⁰ lines, and two more.
 #define CSIMD_SCAN_LINES 17
-/// Combines each of `lines` lines of `width` numbers with all before it (after it where reversed). `state` has room for
-/// CSIMD_SCAN_LINES lines and goes on from the `taken` lines before: a multiple of CSIMD_CHAIN, 0 at the start.
+/// Combines each of `lines` lines of `width` elements with all lines before it (after it, if reversed). `state` has
+/// CSIMD_SCAN_LINES lines and continues from the `taken` earlier lines: a multiple of CSIMD_CHAIN, 0 at the start.
 typedef void (*csimd_scan)(
     size_t lines, size_t width, void *values, int is_reversed, void *state, int64_t taken);
-/// `C[m, n] = A[m, k]·B[k, n]` of integers (added to C where it accumulates), with the given distances.
+/// `C[m, n] = A[m, k]·B[k, n]` for integers, or `C += A·B` with `accumulates`, with the given row and column strides.
 typedef void (*csimd_integer_matmul)(
     size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_column, const void *b, size_t b_row,
     size_t b_column, void *c, size_t c_row, int accumulates);
 
-/// The input plane of a 3 × 3 depthwise filter. The first row of results reads rows `first` to `first` + 2 of the plane;
-/// rows below 0 or from `rows` on are read from `zeros`. With `padding` 1 a column of zeros surrounds the plane on the left
-/// and on the right, and the plane is as wide as the result; with `padding` 0 it is two columns wider.
+/// The input plane of a 3 × 3 depthwise filter. The first row of results reads rows `first` to `first` + 2 of the
+/// plane; rows below 0 and rows at or above `rows` are read from `zeros`. With `padding` 1 the plane is as wide as the
+/// result and has an implicit column of zeros on either side; with `padding` 0 it is two columns wider than the result.
 typedef struct {
   const float *x, *zeros;
   size_t rows, row_stride;
@@ -166,129 +166,131 @@ typedef struct {
   int padding;
 } csimd_depthwise_plane;
 
-/// Windows that slide over an image of `channels` channels; a tap is a channel and a kernel position.
+/// Sliding windows over an image with `channels` channels; a tap is a channel and a kernel position.
 typedef struct {
   ptrdiff_t channels;
   ptrdiff_t input[3], kernel[3], output[3], stride[3], padding[3], dilation[3];
 } csimd_windows;
 
-/// Rows of numbers, one after the other, whose exponentials are wanted, with the row's maximum subtracted.
+/// Contiguous rows of `numbers`, and the results of their softmax or log-sum-exp.
 typedef struct {
   size_t rows, count;
   const void *numbers;
-  /// Of each row the maximum, and what is subtracted from its numbers: the maximum where it is finite, else the number at
-  /// `substitute`. Where `shifts` is NULL, it is always the maximum.
+  /// For each row, its maximum, and the shift that is subtracted from its elements: the maximum if it is finite,
+  /// otherwise the value at `substitute`. If `shifts` is NULL, the shift is always the maximum.
   void *peaks, *shifts;
   const void *substitute;
-  /// Of each row the sum of its exponentials.
+  /// For each row, the sum of its exponentials.
   void *sums;
-  /// The exponentials, or NULL; with `quotients` room for one row of them.
+  /// The exponentials, or NULL; with `quotients`, a scratch buffer for one row of them.
   void *exponentials;
-  /// The exponentials times the reciprocal of their row's sum, or NULL. They may lie where the numbers do.
+  /// The exponentials times the reciprocal of their row's sum, or NULL. They may overwrite `numbers`.
   void *quotients;
-  /// Quotients are written past the caches.
+  /// Quotients are written with non-temporal stores.
   int streams;
 } csimd_softmax;
 
-/// Bytes of the room of `transpose_streamed`: two blocks of 512 rows of 64 numbers and a gap of 16.
+/// Bytes of the scratch buffer of `transpose_streamed`: two blocks of 512 rows, each of 64 elements and a gap of 16.
 #define CSIMD_TRANSPOSE_ROOM 327680
 
-/// A block of attention's weights: rows of queries, columns of keys.
+/// A block of attention weights: rows are queries, columns are keys.
 typedef struct {
   size_t rows, keys;
-  /// The distance of rows: the number of keys, or more, up to the next multiple of 16.
+  /// The row stride: a multiple of 16, at least the number of keys.
   size_t stride;
-  /// Keys below `first_end + row` are open.
+  /// The query of a row may attend to keys below `first_end + row`.
   int64_t first_end;
   double scale;
-  /// Where 0, a key is not open; NULL for none.
+  /// A query may not attend to keys whose mask is 0; NULL for no mask.
   const uint8_t *mask;
   ptrdiff_t mask_row, mask_step;
-  /// Numbers of the lane that are added to the scaled products; NULL for none.
+  /// Values of the lane that are added to the scaled products; NULL for none.
   const void *added;
   ptrdiff_t added_row, added_step;
-  /// Room for the words of a row of weights, 72 more than there are keys; NULL where nothing is dropped. A weight is kept
-  /// where the upper 24 bits of its word are below `bound`. Rows are `word_row` words apart in the stream.
+  /// Scratch buffer for the random words of a row of weights: the number of keys, rounded up to a multiple of 16; NULL
+  /// without dropout. A weight is kept if the upper 24 bits of its word are below `bound`. Rows are `word_row` words
+  /// apart in the random stream.
   uint32_t *words;
   uint64_t first_word, word_row, seed, counter;
   uint32_t bound;
   double kept_factor;
-  /// The extent of a row of the output, and the distance of its rows.
+  /// The length of an output row, and the row stride.
   size_t width, output_stride;
 } csimd_weights;
 
-/// Memory that is read next and is to be prefetched: `count` rows of `length` bytes each, `distance` bytes apart.
+/// Memory that is read next and should be prefetched: `count` rows of `length` bytes each, `distance` bytes apart.
 typedef struct {
   const void *data;
   ptrdiff_t distance;
   size_t count, length;
 } csimd_prefetch_block;
 
-/// Panels of columns of a factor: packed, or read in place from rows of a multiple of 16 columns.
+/// Panels of columns of a factor: packed, or read in place from rows with a multiple of 16 columns.
 typedef struct {
   const void *data;
-  /// The distance of panels.
+  /// The stride of panels.
   size_t distance;
-  /// The distance of rows in a panel; 0 where it is packed.
+  /// The row stride in a panel; 0 if it is packed.
   size_t row;
-  /// The rows to leave out.
+  /// The number of rows to skip at the start of a panel.
   size_t first;
 } csimd_panels;
 
 /// The raw values of `Recurrent.Kind` in ApusDevice.
 enum { CSIMD_CELL_TANH, CSIMD_CELL_RELU, CSIMD_CELL_LSTM, CSIMD_CELL_GRU };
 
-/// One time of a recurrent layer for one sequence, see `Recurrent`; arrays have `size` numbers for each gate.
+/// One time step of a recurrent layer for one sequence, see `Recurrent`; arrays have `size` elements for each gate.
 typedef struct {
   int kind;
   size_t size;
   const void *input, *product;
-  /// Of the product; NULL for none.
+  /// The bias that is added to the product; NULL for none.
   const void *bias;
-  /// What is carried here, and on; `cell` of an LSTM alone. Either may be one place.
+  /// The incoming states and (below) the outgoing states; `cell` is for an LSTM only. An outgoing state may overwrite
+  /// the incoming one.
   const void *state, *cell;
   void *next_state, *next_cell;
-  /// What the gradient needs, or NULL.
+  /// The values that the backward pass needs, or NULL.
   void *kept;
 } csimd_cell;
 
-/// The gradient of one time for one sequence.
+/// The gradient of one time step for one sequence.
 typedef struct {
   int kind;
   size_t size;
-  /// What was kept of the time; the states ahead of it, and the one behind it.
+  /// The values that the forward pass kept for the time step, the states before it, and the state after it.
   const void *kept, *state, *cell, *next_state;
-  /// The gradient of the state: what came through the product of the time behind and past it, and that of the
-  /// output, or NULL.
+  /// The gradient of the outgoing state through the next time step's product, and the output's gradient or NULL.
   const void *product, *gradient;
-  /// Past the product, on to the time ahead.
+  /// The gradients of the states that bypass the product: input for the outgoing states, overwritten with the result
+  /// for the incoming states.
   void *carried, *carried_cell;
-  /// Of the input; of the biased product, for a GRU.
+  /// The gradient of the input and, for a GRU, of the biased product.
   void *input_gradient, *product_gradient;
 } csimd_cell_gradient;
 
 typedef struct {
   const char *name;
-  /// By lane.
+  /// The operations and reducers, by lane.
   const csimd_row *rows[CSIMD_LANES];
   size_t row_count[CSIMD_LANES];
   const csimd_reducer *reducers[CSIMD_LANES];
   size_t reducer_count[CSIMD_LANES];
-  /// `operands[0] ? operands[1] : operands[2]`, the condition of lane int32.
+  /// `operands[0] ? operands[1] : operands[2]`; the condition has lane int32.
   csimd_loop select[CSIMD_LANES];
-  /// From the first lane to the second; float to integer truncates and saturates, NaN becomes 0.
+  /// Converts the first lane to the second; float to integer truncates and saturates, NaN becomes 0.
   csimd_loop convert[CSIMD_LANES][CSIMD_LANES];
   csimd_load load[CSIMD_DTYPES];
   csimd_store store[CSIMD_DTYPES];
   /// `result[i] = start + i·step`, for int32 and int64.
   void (*count_up[2])(size_t count, void *result, int64_t start, int64_t step);
-  /// Words of a Philox4x32-10 stream: `operands[0]` are their numbers, of lane int32 or int64, then come seed and
+  /// Words of a Philox4x32-10 stream: `operands[0]` are their positions, of lane int32 or int64; then come seed and
   /// counter.
   csimd_loop random[2];
   csimd_scan scan_sum[CSIMD_LANES];
   csimd_scan scan_product[CSIMD_LANES];
-  /// Pooling of one plane (`channels` is not used), see `Pooling`; `room` takes two lanes' numbers for each
-  /// pixel of a result's row.
+  /// Pooling of one plane (`channels` is not used), see `Pooling`; `room` is a scratch buffer for two elements of the
+  /// lane for each pixel of a result row.
   void (*pool_maximum[CSIMD_LANES])(const csimd_windows *windows, const void *input, void *output);
   void (*pool_maximum_gradient[CSIMD_LANES])(
       const csimd_windows *windows, const void *input, const void *gradient, void *result, void *room);
@@ -298,48 +300,49 @@ typedef struct {
       const csimd_windows *windows, const void *input, int counts_padding, void *output, void *room);
   void (*pool_average_gradient[CSIMD_LANES])(
       const csimd_windows *windows, const void *gradient, int counts_padding, void *result, void *room);
-  /// Copies rows of `count` numbers. What lies between rows of fewer than 16 may become 0, and up to 15 numbers
-  /// behind their source are read.
+  /// Copies rows of `count` elements. If `count` is below 16, the gaps between target rows may be overwritten with 0,
+  /// and up to 15 elements past the source are read.
   void (*copy_rows)(
       size_t rows, size_t count, const float *source, size_t source_stride, float *target, size_t target_stride);
-  /// `target[r·target_stride + c] = source[c·source_stride + r]` of numbers of 1, 2, 4 and 8 bytes.
+  /// `target[r·target_stride + c] = source[c·source_stride + r]` for elements of 1, 2, 4 and 8 bytes.
   void (*transpose[4])(
       size_t rows, size_t columns, const void *source, ptrdiff_t source_stride, void *target,
       ptrdiff_t target_stride);
-  /// The same of numbers of 4 bytes, past the caches, where rows of the target begin with lines of a cache.
-  /// CSIMD_TRANSPOSE_ROOM bytes of `room` begin with a line too.
+  /// The same for elements of 4 bytes with non-temporal stores. Rows of the target must begin at cache lines, and so
+  /// must `room`, a scratch buffer of CSIMD_TRANSPOSE_ROOM bytes.
   void (*transpose_streamed)(
       size_t rows, size_t columns, const float *source, ptrdiff_t source_stride, float *target,
       ptrdiff_t target_stride, void *room);
-  /// Copies bytes past the caches; a fence is to follow.
+  /// Copies bytes with non-temporal stores; the caller must issue a fence afterwards.
   void (*stream)(size_t count, const void *source, void *target);
-  /// `panel[t·distance + r·width + c] = w[c·column + r·row + places[t]]`, zeros from `columns` on.
+  /// `panel[t·distance + r·width + c] = w[c·column + r·row + places[t]]`, padded with zeros from `columns` to `width`.
   void (*pack_taps)(
       size_t columns, size_t width, size_t rows, size_t taps, const ptrdiff_t *places, const float *w, ptrdiff_t column,
       ptrdiff_t row, float *panel, size_t distance);
   /// `w[(c·rows + r)·taps + t] = Σ_p sums[p·part + (t·rows + r)·width + c]`, for at most 16 columns.
   void (*unpack_taps)(
       size_t columns, size_t rows, size_t taps, size_t parts, size_t part, const float *sums, size_t width, float *w);
-  /// Tiles `first ..< first + count` of all images, transformed: the 36 numbers of each channel go `distance` apart,
-  /// tiles `pitch`.
+  /// Transforms tiles `first ..< first + count` of all images: the 36 values of each channel are stored `distance`
+  /// elements apart, tiles `pitch` elements apart.
   void (*winograd_patches)(
       const csimd_winograd *w, size_t first, size_t count, const float *images, float *to, size_t distance, size_t pitch);
-  /// Results of products; `results` is where the line of the first tile begins.
+  /// Transforms products to results; `results` is the start of the first tile's top row of pixels.
   void (*winograd_results)(
       const csimd_winograd *w, size_t first, size_t count, const float *products, size_t distance, size_t pitch,
       float *results, size_t line, size_t pixel);
-  /// As `winograd_patches`, of gradients of results.
+  /// Like `winograd_patches`, for the gradients of results.
   void (*winograd_gradients)(
       const csimd_winograd *w, size_t first, size_t count, const float *gradients, float *to, size_t distance,
       size_t pitch);
-  /// Weights of 16 columns: `to[spot·distance + r·pitch + c]` of the nine at `weights[c·column + r·row]`.
+  /// Transforms weights of 16 columns: the nine weights at `weights[c·column + r·row]` become
+  /// `to[spot·distance + r·pitch + c]`.
   void (*winograd_weights)(
       size_t rows, const float *weights, ptrdiff_t column, ptrdiff_t row, int is_flipped, float *to, size_t distance,
       size_t pitch);
-  /// The other way: sums of 16 columns to gradients of weights, rows nine numbers apart.
+  /// Transforms sums of 16 columns to weight gradients, whose rows are nine elements apart.
   void (*winograd_weight_gradients)(
       size_t rows, const float *sums, size_t distance, size_t pitch, float *gradients, ptrdiff_t column);
-  /// The greatest number of channels of a tile of `plane_multiply`: 2, 6 or 8.
+  /// The largest number of channels of a tile of `plane_multiply`: 2, 6 or 8.
   size_t plane_block;
   /// `out[k·stride + p] = Σ_t weights[t·channels + k]·x[p + offsets[t]]` for p < 16·vectors; `channels` is 1
   /// or an even number up to `plane_block`.
@@ -350,25 +353,26 @@ typedef struct {
   void (*plane_correlate)(
       size_t channels, size_t taps, const float *x, const ptrdiff_t *offsets, const float *y,
       size_t stride, size_t vectors, float *sums);
-  /// `out[r·out_row + p] = Σ weights[3i + j]·x[r + i + first][p + j − padding]` for i, j < 3, r < rows and p < columns, at
-  /// least 16 of them.
+  /// `out[r·out_row + p] = Σ weights[3i + j]·x[r + i + first][p + j − padding]` for i, j < 3, r < rows and p < columns;
+  /// `columns` must be at least 16.
   void (*depthwise_multiply)(
       const csimd_depthwise_plane *plane, const float *weights, float *out, size_t out_row, size_t rows, size_t columns);
-  /// Adds the products `y[r·y_row + p]·x[(r + i)·x_row + p + j]` for r < rows and p < columns, at least 16 of them, to the
-  /// 16 sums of weight 3i + j, `sums[(3i + j)·16 + lane]`.
+  /// Adds the products `y[r·y_row + p]·x[(r + i)·x_row + p + j]` for r < rows and p < columns to the 16 sums of weight
+  /// 3i + j, `sums[(3i + j)·16 + lane]`; `columns` must be at least 16.
   void (*depthwise_correlate)(
       const float *x, size_t x_row, const float *y, size_t y_row, size_t rows, size_t columns, float *sums);
-  /// Folds each group of 16 sums into one number.
+  /// Adds each group of 16 sums.
   void (*fold_sums)(size_t count, const float *sums, float *result);
   /// For int32 and int64.
   csimd_integer_matmul integer_matmul[2];
   /// For float32 and float64.
   void (*softmax_rows[2])(const csimd_softmax *rows);
-  /// For float32 and float64: products become weights, up to a divisor, next to those of the blocks before.
+  /// For float32 and float64: turns products into unnormalized weights, and rescales sums and output of the previous
+  /// blocks to the new maximum.
   void (*attention_weights[2])(const csimd_weights *block, void *products, void *peaks, void *sums, void *output);
-  /// The end of `attention_weights`: `peaks` become the logarithms of the sums.
+  /// Normalizes the output after the last block; `peaks` become the logarithms of the sums.
   void (*attention_finish[2])(const csimd_weights *block, const void *sums, void *peaks, void *output);
-  /// Products become weights, and the weights' gradients the products'.
+  /// Turns products into weights, and gradients of weights into gradients of products.
   void (*attention_gradients[2])(
       const csimd_weights *block, const void *logarithms, const void *dots, void *products, void *gradients);
   /// `dots[r] = Σ left[r, i]·right[r, i]`
@@ -377,47 +381,49 @@ typedef struct {
       void *dots);
   /// For float32 and float64: the columns of a panel.
   size_t panel_width[2];
-  /// Rows of a[m, k] in slivers of as equal a height as can be, [sliver][k][row], for `block_multiply`. One of the
-  /// distances is 1. Up to 15 numbers behind the m·k are written.
+  /// Packs rows of a[m, k] into slivers for `block_multiply`, [sliver][k][row], whose heights differ by at most 1. One
+  /// of the strides must be 1. Up to 15 elements past the m·k are written.
   void (*pack_rows[2])(size_t m, size_t k, const void *a, ptrdiff_t row, ptrdiff_t column, void *slivers);
-  /// Columns of b[k, n] in panels, [panel][k][column], `distance` numbers apart. Zeros fill the last one up to the next
-  /// 16. One of the distances is 1.
+  /// Packs columns of b[k, n] into panels, [panel][k][column], `distance` elements apart. Zeros pad the last panel to a
+  /// multiple of 16. One of the strides must be 1.
   void (*pack_columns[2])(
       size_t n, size_t k, const void *b, ptrdiff_t row, ptrdiff_t column, void *panels, size_t distance);
-  /// `c[m, n] = a[m, k]·b[k, n]`, added to what is there where it accumulates. An element is one chain of fused
-  /// multiply-adds along k, whatever m and n are. `ahead` is prefetched meanwhile, unless it is NULL.
+  /// `c[m, n] = a[m, k]·b[k, n]`, or `c += a·b` with `accumulates`. An element is one accumulation chain of fused
+  /// multiply-adds along k, independent of m and n. `ahead` is prefetched meanwhile, unless it is NULL.
   void (*block_multiply[2])(
       size_t m, size_t n, size_t k, const void *slivers, const csimd_panels *panels, void *c, size_t c_row,
       int accumulates, const csimd_prefetch_block *ahead);
-  /// `c[m, n] = Σ a·b` along lines; b in panels of `panel_width` columns (16 for a last narrow one) `b_panel` apart, whose
-  /// rows are `b_row` apart, or as wide as the panel where that is 0. `ahead` is prefetched meanwhile, unless it is NULL.
+  /// `c[m, n] = Σ a·b` along lines. b is in panels of `panel_width` columns (16 for a last narrow one), `b_panel`
+  /// apart; their row stride is `b_row`, or the panel's width if `b_row` is 0. `ahead` is prefetched meanwhile, unless
+  /// it is NULL.
   void (*lines_multiply[2])(
       size_t m, size_t n, const csimd_lines *lines, const void *a, ptrdiff_t a_row, const void *b, size_t b_row,
       ptrdiff_t b_panel, void *c, ptrdiff_t c_row, int accumulates, const csimd_prefetch_block *ahead);
-  /// As `block_multiply`, with a as it lies, whose numbers along k are `a_step` apart, and n ≤ 16; one of the distances
-  /// of a is 1. What follows a along k is prefetched where it is read next.
+  /// Like `block_multiply` for n ≤ 16, but reads `a` in place. `a_step` is the stride of `a` along k; one stride of `a`
+  /// must be 1. With `is_followed`, the elements that follow `a` along k are prefetched.
   void (*narrow_multiply[2])(
       size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_step, const csimd_panels *panels, void *c,
       size_t c_row, int accumulates, int is_followed);
-  /// `c[n] = a[k]·b[k, n]`: the sum of chains of `depth` along k; one of b's distances is 1. Columns that lie in lines
-  /// are prefetched if `prefetches` is set: processors that prefetch many lines themselves are faster without.
+  /// `c[n] = a[k]·b[k, n]`: the sum of chains of `depth` along k; one of b's strides must be 1. Contiguous columns are
+  /// prefetched if `prefetches` is set: processors whose hardware prefetches many lines are faster without.
   void (*vector_multiply[2])(
       size_t n, size_t k, size_t depth, const void *a, size_t a_step, const void *b, ptrdiff_t row, ptrdiff_t column,
       void *c, int prefetches);
-  /// `c[rows, columns] = Σ chains`, added up in their order; rows of a chain are `row` elements apart, chains `distance`.
+  /// `c[rows, columns] = Σ chains`, added in their order. The row stride of a chain is `row` elements, the stride of
+  /// chains is `distance`.
   void (*chain_sums[2])(
       size_t rows, size_t columns, size_t chains, const void *first, size_t row, size_t distance, void *c, size_t c_row);
   void (*cell_forward[2])(const csimd_cell *cell);
   void (*cell_backward[2])(const csimd_cell_gradient *cell);
 } csimd_table;
 
-/// The table named `name` ("avx512", "avx2", "baseline"), or the best of this machine for NULL. NULL is
-/// returned where the name is unknown or the machine cannot run it.
+/// Returns the table named `name` ("avx512", "avx2", "baseline"), or the best table of this machine for NULL. Returns
+/// NULL if the name is unknown or the machine cannot run the table.
 const csimd_table *csimd_open(const char *name);
 
-/// The loop of a row on a lane, or NULL.
+/// The loop of an operation on a lane, or NULL.
 csimd_loop csimd_find(const csimd_table *table, const char *row, int lane);
-/// The loop of a test that gives bytes, or NULL.
+/// The loop of a comparison that writes bytes, or NULL.
 csimd_loop csimd_find_truths(const csimd_table *table, const char *row, int lane);
 const csimd_reducer *csimd_find_reducer(const csimd_table *table, const char *row, int lane);
 
@@ -425,24 +431,24 @@ csimd_loop csimd_find_conversion(const csimd_table *table, int from, int to);
 csimd_load csimd_find_load(const csimd_table *table, int dtype);
 csimd_store csimd_find_store(const csimd_table *table, int dtype);
 
-/// The stable order that sorts `count` numbers of a lane, which lie at the start of `workspace`: 4·count
-/// words of 8 bytes. NaN is the greatest number.
+/// Computes the indices that stably sort `count` values of a lane, which are at the start of `workspace` (4·count
+/// words of 8 bytes). NaN sorts as the greatest value.
 void csimd_sort(int lane, int is_descending, size_t count, uint64_t *workspace, int64_t *result);
 
-/// The windows of an image as a matrix: line `tap` holds what that tap reads for each pixel of the result's
-/// rows `first_row..<last_row` (a row is one position of the two outer axes).
+/// Writes the windows of an image as a matrix (im2col): line `tap` holds the values that the tap reads for each pixel
+/// of the result's rows `first_row..<last_row` (a row is one position of the two outer axes).
 ///
-/// Fills lines of `line_stride` numbers of `bytes` (4 or 8) bytes; what lies outside the image is 0. One number behind
+/// Lines are `line_stride` elements of `bytes` (4 or 8) bytes apart; pixels outside the image are 0. One element past
 /// the image may be read.
 void csimd_unfold(
     const csimd_windows *windows, int bytes, const void *image, ptrdiff_t first_row, ptrdiff_t last_row,
     void *lines, ptrdiff_t line_stride);
-/// Adds the lines to the pixels they were read from; `lane` says of what type they are.
+/// Adds the lines to the pixels that they were read from (col2im); `lane` is their type.
 void csimd_fold(
     const csimd_windows *windows, int lane, const void *lines, ptrdiff_t line_stride, ptrdiff_t first_row,
     ptrdiff_t last_row, void *image);
 
-/// Repeats a number of the given lane over 16 lanes.
+/// Broadcasts a value of the given lane to 16 lanes.
 void csimd_splat(void *result, int lane, double floating, int64_t integer);
 
 #include "csimd_pairs.h"

@@ -3,38 +3,51 @@
 
 #include "csimd.h"
 
-/// Products of float32 factors whose numbers are all bfloat16 numbers, by instructions that multiply two numbers at a
-/// time.
+/// Products of float32 factors whose elements are all bfloat16 values, by instructions that multiply pairs of them.
 ///
-/// A word of a packed factor holds two numbers that follow each other along k, the first one in its upper half. If k is
-/// odd, the lower half of the last word is zero. An element's products are added in the order of `csimd_table`, so the
-/// results have the same bits, with one exception: subnormal numbers count as zeros.
+/// A word of a packed factor holds two consecutive elements along k, the first one in its upper half. If k is odd, the
+/// lower half of the last word is zero. Subnormals are treated as zeros.
 typedef struct {
-  /// As `pack_rows` of the table, in (k + 1) / 2 words a row.
+  /// Packed rows and columns have a multiple of this number of words along k; the words that are added are zeros.
+  size_t word_multiple;
+  /// Like `pack_rows` of the table, with (k + 1) / 2 words per row, rounded up to `word_multiple`. Only `block_multiply`
+  /// reads the layout.
   void (*pack_rows)(size_t m, size_t k, const void *a, ptrdiff_t row, ptrdiff_t column, void *slivers);
-  /// As `pack_columns` of the table, in (k + 1) / 2 words a column; `distance` counts words.
+  /// Like `pack_columns` of the table, with (k + 1) / 2 words per column, rounded up to `word_multiple`; `distance` counts
+  /// words.
   void (*pack_columns)(
       size_t n, size_t k, const void *b, ptrdiff_t row, ptrdiff_t column, void *panels, size_t distance);
-  /// As `block_multiply` of the table; `k` counts words.
+  /// Like `block_multiply` of the table; `k` counts words, a multiple of `word_multiple`.
   void (*block_multiply)(
       size_t m, size_t n, size_t k, const void *slivers, const csimd_panels *panels, void *c, size_t c_row,
       int accumulates, const csimd_prefetch_block *ahead);
-  /// As `lines_multiply` of the table; all numbers of the first factor, and distances in both, count words.
+  /// Like `lines_multiply` of the table; line lengths and strides count words.
   void (*lines_multiply)(
       size_t m, size_t n, const csimd_lines *lines, const void *a, ptrdiff_t a_row, const void *b, size_t b_row,
       ptrdiff_t b_panel, void *c, ptrdiff_t c_row, int accumulates, const csimd_prefetch_block *ahead);
   /// `words[i] = (numbers[2i], numbers[2i + 1])` for i < count.
   void (*join)(size_t count, const float *numbers, float *words);
-  /// `words[r·width + c] = (lines[2r·width + c], lines[(2r + 1)·width + c])` for r < rows and c < width, a multiple of 16.
+  /// `words[r·width + c] = (lines[2r·width + c], lines[(2r + 1)·width + c])` for r < rows and c < width; `width` must
+  /// be a multiple of 16.
   void (*join_lines)(size_t rows, size_t width, const float *lines, float *words);
 } csimd_pairs;
 
-/// The products by pairs of the machine that a table is for; NULL where it has no such instructions.
-const csimd_pairs *csimd_find_pairs(const csimd_table *table);
+/// The units that multiply pairs.
+typedef enum __attribute__((enum_extensibility(closed), swift_name("PairUnit"))) {
+  /// AVX512-BF16. An element's products are added in the order of `csimd_table`, so the results have the same bits, except
+  /// for subnormals.
+  CSIMD_PAIRS_VECTOR __attribute__((swift_name("vector"))),
+  /// AMX-BF16; loops_amx.h defines the order of accumulation.
+  CSIMD_PAIRS_MATRIX __attribute__((swift_name("matrix"))),
+} csimd_pair_unit;
 
-/// Whether a product by pairs takes less time than two products of single numbers. Intel CPUs issue one every other
-/// cycle (0.49 times the multiply-adds of float32 in the same time, measured on Emerald Rapids); on AMD's Zen 4 products by pairs are
-/// the faster ones.
-int csimd_has_fast_pairs(void);
+/// The pairwise products of a unit; NULL if the machine or the table does not have it. Linux must permit a process to use
+/// the tile registers of AMX: the first call requests that.
+const csimd_pairs *csimd_find_pairs(const csimd_table *table, csimd_pair_unit unit);
+
+/// The pairwise products of the fastest unit; NULL if float32 products are faster. Intel CPUs issue one AVX512-BF16
+/// instruction every other cycle (0.49 times the multiply-adds of float32 in the same time, measured on Emerald Rapids);
+/// on AMD's Zen 4, pairwise products are faster.
+const csimd_pairs *csimd_find_fast_pairs(const csimd_table *table);
 
 #endif

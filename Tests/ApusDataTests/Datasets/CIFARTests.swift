@@ -12,7 +12,7 @@ struct CIFARTests {
     labels + (0..<3072).map { UInt8((first + $0) % 251) }
   }
 
-  /// The files of CIFAR-10 with one, two, … records a batch.
+  /// The files of CIFAR-10, where batch `k` has `k` records.
   private func ten() -> [String: [UInt8]] {
     var files = ["batches.meta.txt": Array(names.utf8), "readme.html": [60, 62]]
     for batch in 1...5 {
@@ -37,7 +37,7 @@ struct CIFARTests {
     return scratch
   }
 
-  /// In an order of its own, as the real archive is.
+  /// An archive whose files are in an arbitrary order, as in the real one.
   private func archive(_ files: [String: [UInt8]]) -> [UInt8] {
     let sorted = files.sorted { String($0.key.reversed()) < String($1.key.reversed()) }
     return gzipped(
@@ -62,7 +62,7 @@ struct CIFARTests {
       #expect(data.imageSize == [3, 32, 32] && data.classNames[8] == "ship" && data.classNames.count == 10)
       #expect(train.labels == [1, 2, 2, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 5] && test.labels == [9, 0])
       #expect(train.pixels[3072 * 2..<3072 * 3] == record([], first: 1)[...])
-      // Red, green and blue of the second place of the first row.
+      // Red, green and blue of the second pixel in the first row.
       #expect(test.image(0).pixels[3..<6] == [101, UInt8(1125 % 251), UInt8(2149 % 251)])
       #expect(data.statistics == PixelStatistics(of: train))
     }

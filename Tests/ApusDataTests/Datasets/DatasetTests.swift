@@ -22,7 +22,7 @@ struct DatasetTests {
     #expect(abs(statistics.standardDeviation[0] - 0.35302424826730616) < 1e-14)
   }
 
-  /// The training and test images of a data set that is in memory.
+  /// The training and test images of an in-memory data set.
   private func parts(_ data: ImageDataset) throws -> (train: ImageSet, test: ImageSet) {
     (try #require(data.train as? ImageSet), try #require(data.test as? ImageSet))
   }
@@ -138,8 +138,8 @@ struct MNISTDirectoryTests {
     #expect(try failure(directory(labels: three)).contains("3 labels for images of sizes [2, 1, 2]"))
   }
 
-  /// A few kilobytes can stand for gigabytes of pixels: how many labels there are, and how much memory the pixels take, is
-  /// looked at before any of them is inflated.
+  /// A few kilobytes can expand to gigabytes of pixels: the number of labels and the memory for the pixels are checked
+  /// before any pixel is inflated.
   @Test func picturesAreInflatedLast() throws {
     let header: [UInt8] = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0x80, 0, 0, 0, 0x80, 0]
     let zeros = gzipped([UInt8](repeating: 0, count: 1 << 24))
@@ -152,12 +152,12 @@ struct MNISTDirectoryTests {
     _ = try scratch.write([0, 0, 8, 1, 0, 0, 0, 2, 7, 10], to: "train-labels-idx1-ubyte")
     try FileManager.default.removeItem(atPath: scratch.file("train-labels-idx1-ubyte.gz"))
     #expect(try failure(scratch).contains("in record 1: label 10"))
-    // As many labels as pictures, and more pixels than memory.
+    // As many labels as images, but more pixels than fit in memory.
     let huge = gzipped([0, 0, 8, 3, 0, 0, 0, 2, 0, 2, 0, 0, 0, 2, 0, 0]) + zeros
     _ = try scratch.write(huge, to: "train-images-idx3-ubyte.gz")
     _ = try scratch.write([0, 0, 8, 1, 0, 0, 0, 2, 7, 3], to: "train-labels-idx1-ubyte")
     #expect(try failure(scratch).contains("elements of sizes [2, 131072, 131072] take 32"))
-    // A plain file shows how long it is.
+    // The length of an uncompressed file is known.
     _ = try scratch.write(Array(header), to: "train-images-idx3-ubyte")
     try FileManager.default.removeItem(atPath: scratch.file("train-images-idx3-ubyte.gz"))
     #expect(try failure(scratch).contains("the header promises 2147483648 bytes of elements"))

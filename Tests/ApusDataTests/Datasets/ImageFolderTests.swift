@@ -8,7 +8,7 @@ import Testing
 struct ImageFolderTests {
   private let files = FileManager.default
 
-  /// Pictures of one pixel at these paths; its value is the number of the path.
+  /// Writes one-pixel images at these paths; the value of each pixel is the index of its path.
   private func folder(_ paths: [String]) throws -> ScratchDirectory {
     let scratch = try ScratchDirectory()
     for (number, path) in paths.enumerated() { try write(number, to: path, in: scratch) }
@@ -51,12 +51,12 @@ struct ImageFolderTests {
     #expect(names(data.test, scratch) == ["test/dog/t.png"] && data.test.labels == [1])
     #expect(names(try #require(data.validation), scratch) == ["val/cat/v.png"])
     #expect(data.imageSize == nil && data.statistics == nil)
-    // Pictures of different sizes, decoded when they are asked for.
+    // Images of different sizes, decoded on request.
     #expect(try data.train.image(2) == Image(height: 1, width: 1, channels: 1, pixels: [0]))
     #expect(try data.train.image(3).width == 3)
   }
 
-  /// What cannot be named cannot be opened: a picture is listed, and is one that cannot be read; a folder is an error.
+  /// A file whose name is not UTF-8 cannot be opened: an image is listed but cannot be read; a folder is an error.
   @Test func namesThatAreNotUTF8() throws {
     let scratch = try folder(["a/1.png", "b/2.png"])
     func lossy(_ path: String, _ body: (UnsafePointer<CChar>) -> Int32) {
@@ -101,7 +101,7 @@ struct ImageFolderTests {
     }
   }
 
-  /// Links of every kind inside: to files, to folders, in loops.
+  /// Links inside the folder: to files, to folders, and in loops.
   @Test func linksInside() throws {
     let scratch = try folder(["a/1.png", "a/x/2.png", "b/3.png", "pool.png"])
     try link("a/link.png", to: "../pool.png", in: scratch)
@@ -112,7 +112,7 @@ struct ImageFolderTests {
     try link("c", to: "b", in: scratch)
     let all = try ImageFolder(path: scratch.path)
     #expect(all.classNames == ["a", "b", "c"])
-    // One of x and y is walked: both are the same folder.
+    // Only one of x and y is traversed: both are the same folder.
     let found = names(all, scratch)
     #expect(found.count == 5 && found.contains("a/link.png") && found.contains("c/3.png"))
     #expect(found.contains("a/x/2.png") != found.contains("a/y/2.png"))
@@ -140,7 +140,7 @@ struct ImageFolderTests {
       #expect(
         text.contains("\(scratch.path)/\(path): cannot use this image folder file: the symbolic link leads"), "\(text)")
     }
-    // A name that only starts as the folder's does.
+    // A folder whose name only starts with the root folder's name.
     let scratch = try folder(["r/a/1.png", "r-other/2.png"])
     try link("r/a/l", to: "../../r-other", in: scratch)
     let error = #expect(throws: DataError.self) { try ImageFolder(path: scratch.file("r")) }

@@ -3,7 +3,7 @@ import Testing
 @testable import ApusData
 
 struct SplitTests {
-  /// Labels of classes of these sizes, mixed.
+  /// Labels of classes with these sizes, in mixed order.
   private func labels(_ counts: [Int]) -> [Int32] {
     let all = counts.enumerated().flatMap { [Int32](repeating: Int32($0), count: $1) }
     return MinibatchOrder(count: all.count, batchSize: 1, seed: 5).epoch(0).examples.map { all[Int($0)] }
@@ -22,13 +22,14 @@ struct SplitTests {
     }
   }
 
-  /// Quotas 15, 9.3, 2.1, 0.3, 33.3: the one that is missing to 60 goes to the first of the largest remainders.
+  /// Quotas 15, 9.3, 2.1, 0.3, 33.3: the floors sum to 59, and the 60th goes to the first class with the largest
+  /// remainder.
   @Test func classesGiveByLargestRemainders() {
     let labels = labels([50, 31, 7, 1, 111])
     let split = Split(labels: labels, SplitOptions(test: 0.3, seed: 1))
     #expect(counts(split.test, labels, 5) == [15, 9, 2, 0, 34] || counts(split.test, labels, 5) == [15, 10, 2, 0, 33])
     #expect(split.test.count == 60)
-    // 3 · 0.5 each: 4.5 rounds to 5, and the lower numbers give the two that the floors leave over.
+    // 3 · 0.5 each: 4.5 rounds to 5, and the lower-numbered classes hold out the two that the floors leave.
     let even = self.labels([3, 3, 3])
     #expect(counts(Split(labels: even, SplitOptions(test: 0.5)).test, even, 3) == [2, 2, 1])
   }
@@ -47,23 +48,23 @@ struct SplitTests {
     let split = Split(labels: labels, SplitOptions(seed: 7))
     #expect(split == Split(labels: labels, SplitOptions(seed: 7)))
     #expect(split.test != Split(labels: labels, SplitOptions(seed: 8)).test)
-    // What is tested with stays when some of the others are held out too.
+    // The test split stays the same if a validation split is held out too.
     #expect(split.test == Split(labels: labels, SplitOptions(validation: 0.3, seed: 7)).test)
   }
 
-  /// Pins the numbers: another choice would make old results impossible to compare with.
+  /// Pins the splits: another choice would make old results impossible to compare with.
   @Test func partsStayWhatTheyAre() {
     let split = Split(count: 20, SplitOptions(test: 0.25, validation: 0.1, seed: 1))
     #expect(split.test == [4, 9, 11, 16, 17] && split.validation == [5, 19], "\(split)")
   }
 
-  /// Each example of a class is held out about equally often.
+  /// Each example is held out about equally often.
   @Test func theChoiceIsUniform() {
     var counts = [Int](repeating: 0, count: 10)
     for seed in 0..<10_000 as Range<UInt64> {
       for number in Split(count: 10, SplitOptions(test: 0.3, seed: seed)).test { counts[Int(number)] += 1 }
     }
-    // Binomial with 0.3: standard deviation 46.
+    // A binomial distribution with p = 0.3 has a standard deviation of 46.
     #expect(counts.allSatisfy { abs($0 - 3000) < 200 }, "\(counts)")
   }
 }

@@ -16,7 +16,7 @@ struct TableEncoderTests {
     train = try fixture.numbers("table", "train").map { Int32($0) }
   }
 
-  /// Every way of scaling, filling and encoding, beside scikit-learn: within a unit in the last place of float32.
+  /// Every scaling, imputation and encoding agrees with scikit-learn within a unit in the last place of float32.
   @Test func featuresAreThoseOfScikitLearn() throws {
     var worst: Float = 0
     let cases = fixture.cases.filter { $0 != "table" }
@@ -101,7 +101,7 @@ struct TableEncoderTests {
   @Test func otherTablesMustHaveTheColumns() throws {
     let encoder = try TableEncoder(fitting: table("age,colour\n1,x\n2,y\n"), rows: [0, 1])
     #expect(encoder.kinds == ["age": .numeric, "colour": .categorical])
-    // The order of columns does not count.
+    // The order of columns does not matter.
     #expect(try encoder.encode(table("colour,more,age\ny,0,2\n"), rows: [0]) == [1, 0, 1])
     let lacking = failure { _ = try encoder.encode(try table("ages,colour\n1,x\n"), rows: [0]) }
     #expect(

@@ -46,7 +46,8 @@ struct TableTests {
     #expect(try table(",b\n1,2\n").columns.map(\.name) == ["column 1", "b"])
   }
 
-  /// Numbers as German and French spreadsheets write them are not taken for words.
+  /// Columns of numbers with decimal commas, as German and French spreadsheets write them, are refused, not read as
+  /// words.
   @Test func decimalCommasAreRefused() throws {
     let message = failure("a;b\n38,1;x\nNA;y\n7;z\n")
     #expect(message.contains("the column \"a\" has numbers with decimal commas, such as 38,1"), "\(message)")
@@ -94,7 +95,8 @@ struct TableDatasetTests {
     #expect(throws: DataError.self) { _ = try data(text, task) }?.description ?? ""
   }
 
-  /// Fewer rows are some of those to learn from, of each class the same share; what is held out stays.
+  /// A smaller number of training rows is a subset with the same fraction of each class; the held-out rows stay the
+  /// same.
   @Test func fewerRowsAreLearntFrom() throws {
     let rows = (0..<100).map { "\($0),\($0 % 4 == 0 ? "rare" : "usual")\n" }.joined()
     let all = try data("a,y\n" + rows, TableTask(), SplitOptions(test: 0.2))

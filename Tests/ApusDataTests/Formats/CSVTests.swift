@@ -42,7 +42,7 @@ struct CSVTests {
     #expect(try records(gzipped(Array("a,b\n".utf8))) == [["a", "b"]])
   }
 
-  /// What was written is read back, whatever stands in the fields.
+  /// Records that were written are read back, whatever their fields contain.
   @Test func recordsAreWritten() throws {
     let fields = [["a", "b"], ["", " x "], ["a,b;c\td", "\"q\" \r\n"], ["\n", "é"], [""]]
     let text = CSVWriter.text(of: fields)
@@ -50,7 +50,7 @@ struct CSVTests {
     #expect(try records(text) == fields)
   }
 
-  /// However long a line of a compressed file is, little of it is held.
+  /// A very long line of a compressed file is not held in memory as a whole.
   @Test func aLineWithoutEnd() throws {
     let piece = gzipped([UInt8](repeating: UInt8(ascii: "x"), count: 1 << 24))
     let start = ContinuousClock.now
@@ -61,7 +61,7 @@ struct CSVTests {
     #expect(ContinuousClock.now - start < .seconds(10))
   }
 
-  /// Whoever wants to know hears how far the reading is: the table is read twice.
+  /// The callback receives the fraction of the file that has been read; a table is read twice.
   @Test func progressIsReported() throws {
     let scratch = try ScratchDirectory()
     let path = try scratch.write(Array(String(repeating: "1,2\n", count: 200_000).utf8), to: "a.csv")
@@ -89,7 +89,7 @@ struct CSVTests {
     #expect(lines == [1, 3, 7, 8])
   }
 
-  /// Fields, quotes and line ends that lie across the bounds of what is read at a time.
+  /// Fields, quotes and line ends may cross the boundaries of chunks.
   @Test func theBoundsOfChunksDoNotShow() throws {
     let record = ["x", "a \"quoted\"\r\nfield, of some length", "ü", ""]
     let line = "x,\"a \"\"quoted\"\"\r\nfield, of some length\",ü,\r\n"

@@ -85,7 +85,7 @@ struct IDXTests {
   }
 
   @Test func aHugePromiseDoesNotReserveMemory() {
-    // 2⁶¹ bytes are promised, none is there: reserving them first would end the process.
+    // The header promises 2⁶¹ bytes, and none follow: reserving them first would crash the process.
     let bytes: [UInt8] = [0, 0, 8, 2, 0xff, 0xff, 0xff, 0xff, 0x1f, 0xff, 0xff, 0xff]
     #expect(throws: DataError.self) { try IDXArray(parsing: bytes) }
     #expect(throws: DataError.self) { try IDXArray(parsing: gzipped(bytes)) }

@@ -4,7 +4,7 @@ import Testing
 @testable import ApusData
 
 extension Fixture {
-  /// The bytes of a tensor of a case.
+  /// The bytes of one tensor of a case.
   func bytes(_ name: String, _ key: String) throws -> [UInt8] { try numbers(name, key).map { UInt8($0) } }
 }
 
@@ -33,7 +33,7 @@ struct ImageFileTests {
       let expected = try fixture.bytes(name, "pixels")
       let size = try fixture.numbers(name, "size")
       try #require([image.height, image.width, image.channels].map(Double.init) == size, "\(name)")
-      // Of 16 bits Pillow takes the upper ones, which is up to 1 less than the nearest.
+      // Of 16 bits Pillow keeps the upper 8, which gives up to 1 less than the nearest level.
       let bound = name.contains("16-bits") ? 1 : 0
       let worst = zip(image.pixels, expected).map { abs(Int($0) - Int($1)) }.max() ?? 0
       #expect(worst <= bound, "\(name): off by \(worst)")
@@ -42,7 +42,7 @@ struct ImageFileTests {
 
   @Test func sixteenBitsAreRounded() throws {
     let fixture = try Fixture("images")
-    // Sample v = 256 a + b; the nearest level is that of 255 v / 65535.
+    // Sample v = 256 a + b; the nearest level is 255 v / 65535, rounded.
     let image = try Image(decoding: fixture.bytes("png-16-bits-1", "file"), path: "grey")
     let upper = try fixture.bytes("png-16-bits-1", "pixels")
     #expect(zip(image.pixels, upper).contains { $0 != $1 }, "all were cut off, none rounded")
@@ -103,7 +103,7 @@ struct ImageFileTests {
       let error = #expect(throws: DataError.self) { try Image(decoding: Array(jpeg.prefix(length)), path: "x") }
       #expect(error?.description.hasPrefix("x: not a valid JPEG file at byte \(length): ") == true, "\(error!)")
     }
-    // A mark of the end in the middle of the data.
+    // An end-of-image marker in the middle of the data.
     let data = jpeg.indices.first { jpeg[$0] == 0xff && jpeg[$0 + 1] == 0xda }! + 14
     #expect(jpeg.count > data + 40)
     for place in data..<jpeg.count - 4 {
@@ -115,7 +115,7 @@ struct ImageFileTests {
     #expect(missing?.description.hasPrefix("/nowhere/a.png: cannot open") == true)
   }
 
-  /// The damaged byte of a large picture is looked for as long as that takes no more than some decodings of it.
+  /// The search for the damaged byte of a large image is limited to the time of a few decodings.
   @Test func theSearchForDamageIsBounded() throws {
     let image = Image(height: 6000, width: 6000, channels: 1, pixels: [UInt8](repeating: 7, count: 36_000_000))
     var bytes = image.jpegData()
@@ -128,7 +128,7 @@ struct ImageFileTests {
     #expect(text.hasPrefix("x: not a valid JPEG file: "), "\(text)")
     let found = try #require(text.firstMatch(of: /between byte (\d+) and byte (\d+)/)).output
     #expect(Int(found.1)! <= place + 1 && Int(found.2)! >= place + 1, "\(place): \(text)")
-    // Scans without end.
+    // More scans than the limit allows.
     let scan = [0xff, 0xda] as [UInt8]
     let many = bytes.prefix(place) + (0..<64).flatMap { _ in scan } + bytes.suffix(from: place)
     let refused = #expect(throws: DataError.self) { try Image(decoding: Array(many), path: "x") }
@@ -144,7 +144,7 @@ struct ImageFileTests {
       }
       #expect(error?.description.contains("is more than 100 pixels") == true, "\(error!)")
     }
-    // A header that promises 10¹⁸ pixels: nothing of that size is asked for.
+    // A header that promises 65535 × 65535 pixels, for which no memory is allocated.
     var header = try fixture.bytes("jpeg-420", "file")
     let frame = header.indices.first { header[$0] == 0xff && header[$0 + 1] == 0xc0 }!
     header.replaceSubrange(frame + 5..<frame + 9, with: [0xff, 0xff, 0xff, 0xff])
@@ -163,7 +163,7 @@ struct ImageFileTests {
     where (try? Image(decoding: bytes, path: "memory", limits: ImageLimits(pixels: 1 << 20))) != nil {
       accepted += 1
     }
-    // Other numbers in the tables and data of a JPEG file are another picture.
+    // Mutated tables and data of a JPEG file may still decode, to another image.
     #expect(accepted > 10 && accepted < 10_000, "\(accepted)")
   }
 }

@@ -14,7 +14,7 @@ private func file(_ header: String, data: Int = 0, length: UInt64? = nil) -> [UI
 }
 
 struct SafetensorsTests {
-  /// Neither a long name nor one that a terminal would act on is in a message as it is.
+  /// Messages shorten long names and escape control characters.
   @Test func messagesQuoteNamesCutAndEscaped() {
     let name = "\u{1B}[2J\u{202E}" + String(repeating: "n", count: 3_000_000)
     let headers = [
@@ -43,8 +43,8 @@ struct SafetensorsTests {
     #expect(error?.description.contains("a header of 9437184 bytes is above the limit of 8388608") == true)
   }
 
-  /// What the reference implementation is asked about; the third entry is what the specification says.
-  /// Here it differs from version 0.8.0 twice: that one accepts leading space and a duplicate name.
+  /// Files with the verdict of the specification as the third entry. The reference implementation, version 0.8.0,
+  /// differs twice: it accepts leading spaces and duplicate names.
   @Test(arguments: [
     ("ok", file("{\"a\":{\(field)}}", data: 4), true),
     ("no tensor", file("{}"), true),
@@ -130,7 +130,7 @@ struct SafetensorsTests {
       try Safetensors.write(tensors.reversed(), metadata: ["a": "b", "format": "pt"], to: path) == digest)
   }
 
-  /// The bytes that `safetensors.numpy.save` 0.8.0 makes of the same three arrays.
+  /// The bytes that `safetensors.numpy.save` 0.8.0 writes for the same three arrays.
   @Test func bytesAreThoseOfTheReference() {
     let header =
       #"{"n":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},"#

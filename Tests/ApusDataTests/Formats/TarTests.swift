@@ -3,7 +3,7 @@ import Testing
 
 @testable import ApusData
 
-/// A header and what it describes, filled up to whole blocks.
+/// A header and its contents, padded to whole blocks.
 func tarEntry(
   _ name: String, _ bytes: [UInt8] = [], type: Character = "0", size: [UInt8]? = nil, prefix: String = "",
   magic: String = "ustar\u{0}00"
@@ -29,7 +29,7 @@ func tarEntry(
 
 let tarEnd = [UInt8](repeating: 0, count: 1024)
 
-/// A pax record, which counts its own length.
+/// A pax record, whose length field includes itself.
 private func paxRecord(_ key: String, _ value: String) -> [UInt8] {
   let rest = " \(key)=\(value)\n".utf8.count
   let length = (1...).first { String($0).utf8.count + rest == $0 }!
@@ -63,7 +63,7 @@ struct TarTests {
     for bytes in [archive, gzipped(archive)] {
       let tar = TarReader(try ByteReader(path: scratch.write(bytes, to: "a.tar")))
       var names: [String] = []
-      // What is not read is passed over.
+      // Contents that are not read are skipped.
       while let entry = try tar.next() { names.append(entry.name) }
       #expect(names == ["d/one", "d/two", "empty"])
       #expect(try tar.next() == nil)
@@ -143,14 +143,14 @@ struct TarTests {
 }
 
 struct ByteReaderTests {
-  /// Files of several pieces, so that members and reads cross their bounds.
+  /// Reads files of several chunks, so that members and reads cross chunk boundaries.
   @Test func filesAreReadInPieces() throws {
     let scratch = try ScratchDirectory()
     var random = SystemRandomNumberGenerator()
     let bytes = (0..<700_001).map { _ in UInt8.random(in: 0...255, using: &random) }
     let cut = gzipped(Array(bytes[..<262_100]))
     let stored = gzipped(Array(bytes[..<262_100])) + gzipped(Array(bytes[262_100...]))
-    // The second member starts right at the end of a piece in one of these.
+    // The second member starts near the end of the first chunk.
     #expect(cut.count < stored.count)
     for path in [try scratch.write(bytes, to: "plain"), try scratch.write(stored, to: "members.gz")] {
       let reader = try ByteReader(path: path)
@@ -172,7 +172,7 @@ struct ByteReaderTests {
     let random = CounterRandom(seed: 1, stream: 1)
     let bytes = (0..<262_144).map { UInt8(truncatingIfNeeded: random[$0]) }
     let second = gzipped(Array("second".utf8))
-    // The piece of 2¹⁸ bytes ends before, inside and behind the two bytes that a member starts with.
+    // The chunk of 2¹⁸ bytes ends before, inside and after the two magic bytes of the second member.
     var ends: Set<Int> = []
     for length in 261_990..<262_144 {
       let first = gzipped(Array(bytes[..<length]))

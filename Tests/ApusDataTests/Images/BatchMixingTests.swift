@@ -4,7 +4,7 @@ import Testing
 @testable import ApusData
 
 struct BatchMixingTests {
-  /// Mean ½, variance 1 / (4 (2α + 1)), fourth central moment 3 / (16 (2α + 1) (2α + 3)).
+  /// Beta(α, α) has mean ½, variance 1 / (4 (2α + 1)), and fourth central moment 3 / (16 (2α + 1) (2α + 3)).
   @Test(arguments: [0.05, 0.2, 0.5, 1, 1.5, 4, 30])
   func sharesAreBetaDistributed(alpha: Double) {
     var random = ImageRandom(seed: 7, epoch: 0, batch: 0)
@@ -15,7 +15,7 @@ struct BatchMixingTests {
     let second = 1 / (4 * (2 * alpha + 1))
     let fourth = 3 / (16 * (2 * alpha + 1) * (2 * alpha + 3))
     let eighth = fourth * 35 / (16 * (2 * alpha + 5) * (2 * alpha + 7))
-    // Four deviations of what a sample gives.
+    // The tolerances are four standard deviations of the sample moments.
     let root = Double(count).squareRoot()
     #expect(abs(moment(1)) < 4 * second.squareRoot() / root, "\(moment(1))")
     #expect(abs(moment(2) - second) < 4 * (fourth - second * second).squareRoot() / root, "\(moment(2)) \(second)")
@@ -36,7 +36,7 @@ struct BatchMixingTests {
       var random = ImageRandom(seed: 3, epoch: 1, batch: batch)
       let plan = MixPlan(BatchMixing(.cutmix, alpha: 1), count: 5, size, random: &random)
       #expect(plan.partners.sorted() == [0, 1, 2, 3, 4])
-      // Pixel values tell the picture: 40 · picture + channel.
+      // A pixel's value identifies its image and channel: 40 · image + channel.
       var pixels = (0..<5).flatMap { n in (0..<3).flatMap { c in [UInt8](repeating: UInt8(40 * n + c), count: 120) } }
       pixels.withUnsafeMutableBufferPointer { plan.exchange($0.baseAddress!, channels: 3, size) }
       for (index, value) in pixels.enumerated() {

@@ -12,7 +12,7 @@ struct PipelineTests {
     return result
   }
 
-  /// A text with every option, and what comes out of it again, if it is written otherwise.
+  /// Pipeline texts with every option, and the text that the parsed pipeline prints, if it differs.
   private static let texts: [(text: String, printed: String?)] = [
     ("", nil), ("flip", nil), ("flip 0.3", nil), ("flip-vertical", nil), ("flip 0.5", "flip"),
     ("crop pad 4", nil), ("crop 224 pad 4 reflect", nil), ("crop 20x30 fill 7", nil), ("crop", nil),
@@ -98,7 +98,7 @@ struct PipelineTests {
       try ImagePipeline(parsing: "shorter 256, crop 224, flip").outputSize() == ImageSize(height: 224, width: 224))
     #expect(try ImagePipeline(parsing: "shorter 256, flip").outputSize() == nil)
     #expect(try ImagePipeline(parsing: "scales 224 256").outputSize(ImageSize(height: 9, width: 9)) == nil)
-    // A sliver does not become a giant.
+    // The scaled size of a very narrow image is limited.
     #expect(ResizeShorter.size(ImageSize(height: 1, width: 65_535), 224) == ImageSize(height: 224, width: 299_593))
   }
 
@@ -110,7 +110,7 @@ struct PipelineTests {
     #expect(try result("flip 1, flip 1, flip-vertical 1, flip-vertical 1", of: image) == image)
     var places: Set<[UInt8]> = []
     for example in 0..<200 { places.insert(try result("shift 0.4", of: small, example: example).pixels) }
-    // 1.2 columns are at most 1, 0.8 rows too: nine places.
+    // 1.2 columns and 0.8 rows both give shifts of at most 1: nine results.
     #expect(places.count == 9 && places.contains([0, 0, 0, 0, 1, 2]), "\(places)")
     #expect(try result("gray 1", of: image).pixels.count == image.pixels.count)
   }
@@ -127,7 +127,7 @@ struct PipelineTests {
     }
   }
 
-  /// As long as every part fits, areas and logarithms of shapes are even: means 0.3 and 0.
+  /// If every crop fits, areas and log aspect ratios are uniform, with means 0.3 and 0.
   @Test func resizedCropsHaveTheRightShares() {
     let crop = RandomResizedCrop(ImageSize(height: 8, width: 8), scale: 0.1...0.5, ratio: 0.75...1 / 0.75)
     var (area, top, shape) = (0.0, 0.0, 0.0)
@@ -141,7 +141,7 @@ struct PipelineTests {
       #expect(part.top >= 0 && part.top + part.size.height <= 1000)
     }
     #expect(abs(area - 0.3) < 0.01 && abs(shape) < 10 && abs(top - 0.5) < 0.02, "\(area) \(shape) \(top)")
-    // What no part fits is cut in the middle.
+    // If no crop fits, the center is cropped.
     var random = ImageRandom(seed: 5, epoch: 0, example: 0)
     let part = RandomResizedCrop(ImageSize(height: 8, width: 8), scale: 0.9...1).part(
       of: ImageSize(height: 10, width: 1000), &random)

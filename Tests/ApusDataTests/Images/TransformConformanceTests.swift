@@ -3,7 +3,7 @@ import Testing
 
 @testable import ApusData
 
-/// Pillow, PyTorch and torchvision give the same pictures, to one level of 255.
+/// Transforms agree with Pillow, PyTorch and torchvision to one level of 255.
 struct TransformConformanceTests {
   private let fixture: Fixture
 
@@ -61,7 +61,7 @@ struct TransformConformanceTests {
     for (kind, row) in worst.sorted(by: { $0.key < $1.key }) {
       print("conformance: \(kind): at most \(row.error) of 255, in \((row.off * 1000).rounded() / 10) % of the pixels")
     }
-    // These are exact.
+    // These transforms agree exactly.
     for kind in ["pad", "center", "gaussian", "mean", "gray"] { #expect(worst[kind]?.error == 0, "\(kind)") }
   }
 }

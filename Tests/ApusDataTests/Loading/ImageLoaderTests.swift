@@ -7,17 +7,17 @@ import Testing
 
 @testable import ApusData
 
-/// Pictures of different sizes in memory as files, some of which cannot be read.
+/// Encoded images of different sizes in memory, some of which cannot be decoded.
 private struct Files: ImageSource {
   let files: [[UInt8]]
   let labels: [Int32]
   let bad: Set<Int>
-  /// How many were asked for.
+  /// Counts the requests for images.
   let count = Counter()
 
   final class Counter: Sendable {
     let value = Atomic(0)
-    /// Who asked: `process/task/thread` below `/proc`.
+    /// The requesting threads, as `process/task/thread` below `/proc`.
     let threads = Mutex<Set<String>>([])
 
     static var thread: String {
@@ -47,7 +47,7 @@ private struct Files: ImageSource {
 }
 
 struct ImageLoaderTests {
-  /// Batches that no memory holds are an error of the first that is asked for, with and without threads.
+  /// A batch that exceeds the memory is an error at the first request, with and without threads.
   @Test(arguments: [0, 2]) func batchesThatAreTooLarge(workers: Int) {
     let size = [3, 1 << 13, 1 << 13]
     let loader = ImageLoader(
@@ -75,7 +75,7 @@ struct ImageLoaderTests {
     MinibatchOrder(count: count, batchSize: 8, seed: 11).epoch(epoch)
   }
 
-  /// What tells two batches apart.
+  /// The fields by which batches are compared.
   private struct Record: Hashable {
     var number: Int
     var pixels: [UInt8]
@@ -151,7 +151,7 @@ struct ImageLoaderTests {
         }
       }
     }
-    // The long way gives the same.
+    // A pipeline of transforms gives the same pixels as the copy.
     let copied = try records(
       ImageLoader(set, batches: order(0, count: 30), epoch: 0, options: options("", workers: 0, size: [3, 4, 5])))
     let flipped = try records(
@@ -219,7 +219,7 @@ struct ImageLoaderTests {
     #expect(late.badCount == 1)
   }
 
-  /// The batch is lost: none of its pictures counts as one that was handed out, or left out of one that was.
+  /// A batch without a readable image fails, and its images are not counted as bad.
   @Test(arguments: [0, 1, 2]) func whereNoneIsGoodThereIsAnEnd(_ workers: Int) throws {
     let loader = try ImageLoader(
       Files(8, bad: Set(0..<8)), batches: [Array(0..<8)], epoch: 0,
@@ -230,7 +230,7 @@ struct ImageLoaderTests {
     #expect(try loader.next() == nil)
   }
 
-  /// Those that are measured are not others in the place of bad ones.
+  /// For an evaluation, bad images are left out, not replaced by others.
   @Test func badPicturesAreLeftOut() throws {
     let batches = (0..<5).map { (8 * $0..<8 * $0 + 8).map(Int32.init) }
     let whole = try records(
@@ -255,7 +255,7 @@ struct ImageLoaderTests {
       #expect(missing == [9, 10, 39] && loader.badCount == 3)
       #expect(loader.badImages.map(\.name) == ["picture 9", "picture 10", "picture 39"])
     }
-    // Also where none is good.
+    // This also holds if no image is readable.
     let none = try ImageLoader(
       Files(8, bad: Set(0..<8)), batches: [Array(0..<8)], epoch: 0,
       options: options("resize 16", workers: 2, bad: .leftOut))
@@ -266,7 +266,7 @@ struct ImageLoaderTests {
     let loader = try ImageLoader(
       source, batches: order(0), epoch: 0, options: options("resize 16", workers: 3, ahead: 2))
     #expect(try loader.next() != nil)
-    // Two batches more are read, and those alone.
+    // Exactly two more batches are read ahead.
     for _ in 0..<200 where source.count.value.load(ordering: .relaxed) < 24 { usleep(10_000) }
     usleep(50_000)
     #expect(source.count.value.load(ordering: .relaxed) == 24)
@@ -281,7 +281,7 @@ struct ImageLoaderTests {
     let threads = source.count.threads.withLock { $0 }
     #expect(threads.count >= 30 && !threads.contains(Files.Counter.thread))
     #expect(FileSystem.exists("/proc/\(Files.Counter.thread)"))
-    // The system lists a thread for a moment after it has been waited for.
+    // The system lists a joined thread for a moment.
     func left() -> Set<String> { threads.filter { FileSystem.exists("/proc/\($0)") } }
     for _ in 0..<1000 where !left().isEmpty { usleep(10_000) }
     #expect(left().isEmpty)

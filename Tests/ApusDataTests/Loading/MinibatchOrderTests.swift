@@ -23,13 +23,13 @@ struct MinibatchOrderTests {
     #expect(order.epoch(5).examples == other.epoch(5).examples)
   }
 
-  /// Pins the numbers: another order would make old runs impossible to repeat.
+  /// Pins the order: another order would make old runs impossible to repeat.
   @Test func theOrderStaysWhatItIs() {
     let first = MinibatchOrder(count: 10, batchSize: 10, seed: 1).epoch(0).examples
     #expect(first == [2, 4, 1, 8, 6, 0, 5, 3, 7, 9], "\(first)")
   }
 
-  /// Over many epochs each example is at each place about equally often: χ² with 9 × 9 degrees of freedom.
+  /// Over many epochs each example is at each position about equally often: χ² with 9 × 9 degrees of freedom.
   @Test func thePermutationsAreUniform() {
     let order = MinibatchOrder(count: 10, batchSize: 10, seed: 9)
     var counts = [Int](repeating: 0, count: 100)
@@ -62,7 +62,7 @@ struct MinibatchOrderTests {
       #expect(batches.count == 11 && batches[10].count == 1)
       var counts = [0, 0, 0]
       for example in batches.examples { counts[Int(labels[Int(example)]) / 2] += 1 }
-      // 1001 in three classes: the two that are left over go to drawn ones.
+      // 1001 in three classes: the two extra examples go to random classes.
       #expect(counts.sorted() == [333, 334, 334])
       extra.insert(counts)
       // Classes are mixed within a batch.
@@ -81,7 +81,7 @@ struct MinibatchOrderTests {
     #expect(order.epoch(4).examples != MinibatchOrder(balancing: labels, batchSize: 20, seed: 2).epoch(4).examples)
   }
 
-  /// With replacement each example of a class is as likely as another: χ² with 9 degrees of freedom.
+  /// With replacement, all examples of a class are equally likely: χ² with 9 degrees of freedom.
   @Test func balancedDrawsAreUniform() {
     let labels = (0..<40).map { Int32($0 < 10 ? 0 : 1) }
     let order = MinibatchOrder(balancing: labels, batchSize: 8, seed: 2)

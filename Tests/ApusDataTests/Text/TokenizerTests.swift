@@ -43,7 +43,7 @@ struct TokenizerTests {
     #expect(tokenizer.characters == ["a", "b", "c", "\u{301}"] && tokenizer.count == 6)
     #expect(tokenizer.encode("cabx") == [4, 2, 3, ReservedToken.unknown])
     #expect(tokenizer.decode([4, 0, 2, 1]) == "ca\u{FFFD}")
-    // The most frequent ones, when there is no room for all.
+    // The most frequent ones, if the vocabulary has no room for all.
     #expect(CharacterTokenizer(learning: "cabab", size: 4).characters == ["a", "b"])
   }
 
@@ -60,7 +60,7 @@ struct TokenizerTests {
     #expect(WordTokenizer(learning: "A a A", size: 9, isLowercased: true).encode("A a") == [2, 2])
   }
 
-  /// By hand: "ab" is the most frequent pair of `ab ab abc bc`, then "bc" with the blank ahead of it.
+  /// Computed by hand: "ab" is the most frequent pair of `ab ab abc bc`, then " ab" with the blank before it.
   @Test func bytePairsAreLearntByFrequency() {
     let tokenizer = BytePairTokenizer(learning: "ab ab abc bc", size: 259)
     let (a, b, blank) = (Int32(98), Int32(99), Int32(33))
@@ -69,12 +69,11 @@ struct TokenizerTests {
     for text in ["", " ", "\u{0}\n\t  x", Self.text, "🙂 在 e\u{301}"] {
       #expect(Array(tokenizer.decode(tokenizer.encode(text)).utf8) == Array(text.utf8))
     }
-    // Half a character.
+    // The first byte of a character alone.
     #expect(tokenizer.decode([0xF0 + 1]) == "\u{FFFD}")
   }
 
-  /// `count(ab) / (count(a) · count(b))` is 2 / (2 · 3) for `q ##u` and 3 / (5 · 4) for `t ##h`.
-  /// Each merge doubles a token: the hundredth would have more bytes than there are atoms in a cup of tea.
+  /// Each merge doubles a token: the hundredth would have 2¹⁰⁰ bytes.
   @Test func vocabulariesAreBounded() throws {
     let doubling = (0..<100).map { [Int32(256 + $0), Int32(256 + $0)] }
     #expect(BytePairTokenizer(merges: doubling) == nil)
@@ -82,6 +81,7 @@ struct TokenizerTests {
     #expect(tokenizer.decode([276]).utf8.count > 1 << 19)
   }
 
+  /// `count(ab) / (count(a) · count(b))` is 2 / (2 · 3) for `q ##u` and 3 / (5 · 4) for `t ##h`.
   @Test func wordPiecesAreLearntByLikelihood() {
     let tokenizer = WordPieceTokenizer(learning: "qu qu ou th th th tx ty xh", size: 5 + 8 + 1)
     #expect(tokenizer.vocabulary.words.last == "qu")
@@ -90,7 +90,7 @@ struct TokenizerTests {
     #expect(tokenizer.encode("zz") == [ReservedToken.unknown])
   }
 
-  /// Byte-pair encoding and WordPiece give what the Python package `tokenizers` gives, see `Tests/Conformance/tokens.py`.
+  /// Byte-pair encoding and WordPiece agree with the Python package `tokenizers`; see `Tests/Conformance/tokens.py`.
   @Test func agreesWithOtherTokenizers() throws {
     let tests = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent()

@@ -1,7 +1,7 @@
 import Apus
 import Testing
 
-/// Rows of a table with codes become numbers.
+/// Codes in the columns of a table become embedding vectors.
 @Suite struct TableEmbeddingTests {
   private let codes = [TableEmbedding.Code(feature: 1, count: 4), TableEmbedding.Code(feature: 3, count: 130)]
 
@@ -24,7 +24,7 @@ import Testing
     }
   }
 
-  /// A row's gradient is the sum over the examples that have its code.
+  /// The gradient of an embedding row is the sum over the examples with its code.
   @Test func rowsLearn() throws {
     try withDevice(.named("cpu")) {
       let layer = TableEmbedding(width: 2, codes: [TableEmbedding.Code(feature: 0, count: 3)])

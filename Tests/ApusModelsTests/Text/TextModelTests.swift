@@ -12,7 +12,7 @@ struct TextModelTests {
 
   private static let cores: [TextNetwork.Core] = [.lstm, .transformer(heads: 2)]
 
-  /// By hand: embeddings, then four gates of states and inputs with two biases for each layer, then the outputs.
+  /// By hand: embeddings, then in each layer four gates of states and inputs with two biases, then the outputs.
   @Test func parametersOfLSTMs() throws {
     let model = LSTMLanguageModel(vocabulary: 96, width: 256, depth: 2)
     let count = model.parameters.reduce(0) { $0 + $1.shape.elementCount }
@@ -22,7 +22,7 @@ struct TextModelTests {
         == ["embedding.weight", "output.weight", "output.bias"])
   }
 
-  /// By hand: 64 times two products of 8 by 32 in each of two layers, then 8 by 12.
+  /// By hand: 64 times two products of 8 by 32 in each of two layers, and 64 times a product of 8 by 12.
   @Test func summariesCountRecurrentSteps() throws {
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
       let model = LSTMLanguageModel(vocabulary: 12, width: 8, depth: 2)
@@ -32,7 +32,7 @@ struct TextModelTests {
     }
   }
 
-  /// By hand: for each token the layer's four products of 8 by 8 and two of 8 by 32, and the outputs of 8 by 12; for each
+  /// By hand: for each token the layer's four products of 8 by 8, two of 8 by 32, and the outputs of 8 by 12; for each
   /// pair of tokens a product of 8 and a sum of 8.
   @Test func summariesCountAttention() throws {
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
@@ -52,7 +52,7 @@ struct TextModelTests {
     #expect(throws: ModelError.self) { try network(.transformer(heads: 3)).languageModel(vocabulary: 9) }
   }
 
-  /// A text that is longer than the model's memory is read anew from its later half.
+  /// When a text outgrows the model's context, the model reads the second half of the context again.
   @Test func longTextsOutgrowTheMemory() throws {
     let model = try withRandomKey(RandomKey(seed: 5)) {
       try network(.transformer(heads: 2)).languageModel(vocabulary: 12)
@@ -63,7 +63,7 @@ struct TextModelTests {
     #expect(try generateTokens(model, prompt: Array(repeating: 4, count: 30), count: 3).count == 3)
   }
 
-  /// What a model says of a text does not depend on how much of it is read at once, on any device.
+  /// The logits do not depend on how many tokens are read at once, on any device.
   @Test(arguments: TestDevice.conformance, cores)
   func readingInPiecesIsReadingAtOnce(_ device: TestDevice, _ core: TextNetwork.Core) throws {
     try withDevice(device.device) { () throws in
@@ -86,7 +86,7 @@ struct TextModelTests {
     }
   }
 
-  /// A model that never saw the later tokens gives the same logits for the earlier ones.
+  /// Later tokens do not change the logits of earlier ones.
   @Test(arguments: cores) func languageModelsDoNotLookAhead(_ core: TextNetwork.Core) throws {
     let model = try withRandomKey(RandomKey(seed: 5)) { try network(core).languageModel(vocabulary: 12) }
     try withMode(.inference) {
@@ -96,7 +96,7 @@ struct TextModelTests {
     }
   }
 
-  /// What fills a text up changes nothing.
+  /// Padding does not change the logits.
   @Test(arguments: cores) func classifiersDoNotSeePadding(_ core: TextNetwork.Core) throws {
     let model = try withRandomKey(RandomKey(seed: 5)) {
       try network(core).classifier(vocabulary: 12, classes: 3)
@@ -110,7 +110,7 @@ struct TextModelTests {
     }
   }
 
-  /// Texts of padding alone are read, whatever reads them.
+  /// Texts that consist of padding have finite logits in every model.
   @Test(arguments: cores) func rowsOfPaddingHaveLogits(_ core: TextNetwork.Core) throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let model = try network(core, longest: 4).classifier(vocabulary: 9, classes: 3)
@@ -120,7 +120,7 @@ struct TextModelTests {
     }
   }
 
-  /// Weights that are broken draw no tokens, and the device is that of the weights.
+  /// Sampling from NaN logits is an error, and generation runs on the device of the weights.
   @Test(arguments: cores) func nothingIsDrawnFromNaN(_ core: TextNetwork.Core) throws {
     let model = try withDevice(TestDevice.reference.device) { () throws in
       try network(core, longest: 5).languageModel(vocabulary: 12)
@@ -140,7 +140,7 @@ struct TextModelTests {
     }
   }
 
-  /// An empty text has a mean that is a number.
+  /// The mean over an empty text is 0, not NaN.
   @Test func textsOfPaddingAlone() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let tokens = Tensor([0, 0, 3, 0] as [Int32], shape: [2, 2])
@@ -149,10 +149,10 @@ struct TextModelTests {
     }
   }
 
-  /// A text that repeats itself is learnt, and gone on with.
+  /// The model learns a periodic text and continues it.
   @Test(arguments: cores) func learnsToGoOn(_ core: TextNetwork.Core) throws {
     let text = (0..<200).map { [2, 3, 4, 3, 5, 6][$0 % 6] as Int32 }
-    // A window begins anywhere in what is repeated.
+    // A window may begin anywhere in the period.
     let windows = try #require(TokenWindows(text, length: 5))
     let model = try withRandomKey(RandomKey(seed: 5)) { try network(core, longest: 5).languageModel(vocabulary: 12) }
     let trainer = Trainer(
@@ -171,7 +171,7 @@ struct TextModelTests {
 }
 
 struct SamplingTests {
-  /// Token 0 fills up and is never drawn.
+  /// Token 0 is padding and is never sampled.
   private static let logits: [Float] = [9, 1, 3, 2, 3]
 
   private func shares(_ sampling: (UInt64) -> Sampling) -> [Double] {

@@ -3,7 +3,7 @@ import ApusDevice
 import ApusTestSupport
 import Testing
 
-/// Layers that attend to channels, pixels and patches against PyTorch's, and what they say of it.
+/// Layers that attend to channels, pixels and patches, and their attention maps, agree with PyTorch.
 @Suite struct AttendingLayerTests {
   /// As in `Tests/Conformance/vision.py`.
   private static let modules = [
@@ -65,7 +65,7 @@ import Testing
     }
   }
 
-  /// Training has attention as one step, with dropout too; the weights are computed for maps alone.
+  /// In training, attention is one step, also with dropout; the weights are computed only for maps.
   @Test func trainingHasAttentionAsOneStep() throws {
     let device = RecordingDevice()
     try withDevice(ComputeDevice(backend: device)) { () throws in
@@ -84,7 +84,8 @@ import Testing
     }
   }
 
-  /// The maps of a whole network, under the keys of its blocks; they do not change what it gives or keeps.
+  /// The attention maps of a whole network have the keys of its blocks; computing them changes neither outputs nor
+  /// state.
   @Test func networksHaveMapsOfEachBlock() throws {
     try withDevice(.named("cpu")) { () throws in
       let model = ResNet(blocks: [1, 2, 1, 1], attention: .cbam(reduction: 8), classes: 4, stem: .smallImage)
@@ -94,7 +95,7 @@ import Testing
       let maps = AttentionMap.all(of: model, on: x)
       #expect(maps.count == 10 && maps[2].path == "layer2.0.cbam.ChannelGate")
       #expect(maps[4].weights.shape == [2, 128] && maps[5].weights.shape == [2, 1, 8, 8])
-      // The norm of the pixels' gate starts with a factor of 0.
+      // The norm in the spatial gate starts with a factor of 0.
       #expect(try maps[5].weights.array(of: Float.self).allSatisfy { $0 == 0.5 })
       #expect(try maps[4].weights.array(of: Float.self).allSatisfy { $0 > 0 && $0 < 1 })
       #expect(try withMode(.inference) { try model(x).array(of: Float.self) } == before)
@@ -102,7 +103,7 @@ import Testing
     }
   }
 
-  /// A patch that all attend to takes most of the rollout, at its place in the picture.
+  /// A patch to which all patches attend dominates the rollout, at its position in the image.
   @Test func rolloutPointsAtThePatchAttendedTo() throws {
     try withDevice(.named("cpu")) { () throws in
       let model = VisionTransformer(
@@ -110,7 +111,8 @@ import Testing
       for entry in model.state.entries where !entry.key.contains(".ln") {
         entry.assign(.zeros(entry.shape))
       }
-      // Only the fifth of six patches has a mean of its own; its query is all others', by a bias, times its key.
+      // Only the fifth of six patches has a nonzero key. A bias gives all patches the same query, which matches this
+      // key.
       func set(_ key: String, _ values: [Float]) throws {
         let entry = try #require(model.state.entries.first { $0.key == key })
         entry.assign(Tensor(values, shape: entry.shape))
@@ -129,7 +131,8 @@ import Testing
       let picture = model.attentionRollout(.zeros([1, 1, 8, 12]))
       #expect(picture.shape == [1, 1, 8, 12])
       let numbers = try picture.array(of: Double.self)
-      // A half stays at each of three layers: 1 − 1/8 reaches the patch. Between pixels 4 and 7 of the last row.
+      // Half of the attention stays at each of three layers, so that 1 − 1/8 reaches the patch. It is between pixels 4
+      // and 7 of the last row.
       #expect(abs(numbers[7 * 12 + 5] - numbers[7 * 12 + 6]) < 1e-6)
       #expect(numbers.max()! > 0.7 && numbers.max()! < 0.876 && numbers.firstIndex(of: numbers.max()!)! % 12 / 4 == 1)
       #expect(numbers[0] < 0.01)

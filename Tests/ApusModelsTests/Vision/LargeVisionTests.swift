@@ -3,18 +3,18 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// The folder of the files, if it is named.
+/// The folder of the fixture files, if `APUS_LARGE_FIXTURES` names one.
 private let folder = ProcessInfo.processInfo.environment["APUS_LARGE_FIXTURES"]
 
-/// The catalog's networks for images, in their published sizes and in those for small images, against one training step of
-/// PyTorch's, in the files that `Tests/Conformance/vision_large.py` makes, which says where the bounds come from.
+/// The catalog's image networks, in published sizes and in those for small images, agree with one training step of
+/// PyTorch. `Tests/Conformance/vision_large.py` writes the files and explains the tolerances.
 @Suite(
   .enabled(
     if: folder != nil,
     "needs the files of Tests/Conformance/vision_large.py: APUS_LARGE_FIXTURES names their folder"),
   .serialized)
 struct LargeVisionTests {
-  /// The cases whose files are there.
+  /// The cases whose files exist.
   static let cases: [String] = {
     guard let folder, let files = try? FileManager.default.contentsOfDirectory(atPath: folder) else { return [] }
     return files.filter { $0.hasSuffix(".safetensors") }.map { String($0.dropLast(".safetensors".count)) }.sorted()
@@ -28,8 +28,8 @@ struct LargeVisionTests {
     var testDescription: String { "\(test.name), \(dtype)" }
   }
 
-  /// Every device in both types, if it has both; of these what `APUS_LARGE_RUNS` names by its beginning, as in
-  /// `cpu, float64`.
+  /// Every device with each type that it supports. `APUS_LARGE_RUNS` selects runs by the beginning of their names, such
+  /// as `cpu, float64`.
   static let runs: [Run] = {
     let wanted = ProcessInfo.processInfo.environment["APUS_LARGE_RUNS"]?.split(separator: ";").map(String.init)
     return TestDevice.conformance.filter { $0.name != "reference" }
@@ -39,7 +39,7 @@ struct LargeVisionTests {
       .filter { run in wanted?.contains { run.testDescription.hasPrefix($0) } ?? true }
   }()
 
-  /// The network of the catalog that a case is of: `resnet18`, or `resnet18@32` for its form for small images.
+  /// The catalog network of a case: `resnet18`, or `resnet18@32` for its form for small images.
   private static func network(_ name: String, _ input: Shape, classes: Int) throws -> any Layer {
     let parts = name.split(separator: "@").map(String.init)
     let description = try ModelDescription.find(parts[0])
@@ -82,14 +82,15 @@ struct LargeVisionTests {
   }
 }
 
-/// The worst differences of a case, and how much of their bounds they take.
+/// The largest errors of a case, and their ratios to the tolerances.
 ///
-/// In `float64` no number is off by more than 10⁻⁹ of the largest one of its tensor. In `float32` results are off by a
-/// share that the script has found, and gradients by a share of their norm, of each parameter's and a smaller one of all
-/// together: a rectifier that rounding turns moves single numbers further. So parameters of few numbers, such as the only
-/// factor of a norm of one channel, count only among all.
+/// In `float64` no element is off by more than 10⁻⁹ of the largest element of its tensor. In `float32` the tolerance of
+/// results is a fraction of the largest element that the script determined. Gradients are compared by their norm: for
+/// each parameter, and with a smaller tolerance for all together, since rounding that flips a rectifier moves single
+/// elements further. Therefore parameters of few elements, such as the only factor of a one-channel norm, count only in
+/// the total.
 private struct Comparison {
-  /// A difference, relative to the largest number or the norm.
+  /// An error relative to the largest element or the norm, its ratio to the tolerance, and its tensor.
   struct Worst {
     var error = 0.0
     var ratio = 0.0
@@ -104,7 +105,7 @@ private struct Comparison {
   private let fixture: Fixture
   private let name: String
   private let dtype: DType
-  /// What results may be off, of the largest one.
+  /// The tolerance of results, relative to the largest element.
   private let share: Double
   private(set) var result = Worst()
   private(set) var gradient = Worst()
@@ -123,12 +124,12 @@ private struct Comparison {
     return (try found.array(of: Double.self), expected)
   }
 
-  /// The norms of the differences and of the expected numbers: their largest magnitude, or the root of their squares' sum.
+  /// The norms of the difference and of the expected elements: the largest magnitude, or the Euclidean norm.
   private func norms(_ found: Tensor, _ key: String, isLargest: Bool) throws -> (difference: Double, expected: Double) {
     let (found, expected) = try numbers(found, key)
     var (difference, norm) = (0.0, 0.0)
     for (one, other) in zip(found, expected) {
-      // NaN is as far as can be.
+      // NaN counts as an infinite difference.
       let distance = one.isFinite ? abs(one - other) : .infinity
       difference = isLargest ? max(difference, distance) : difference + distance * distance
       norm = isLargest ? max(norm, abs(other)) : norm + other * other
@@ -146,7 +147,7 @@ private struct Comparison {
     let isDouble = dtype == .float64
     let (difference, norm) = try norms(found, "gradient.\(key)", isLargest: isDouble)
     var bound = norm * (isDouble ? Comparison.shareOfDoubles : Comparison.shareOfNorm)
-    // Ahead of a norm a bias has the gradient 0, but for the rounding of the terms.
+    // A bias before a norm has the gradient 0, except for the rounding of its terms.
     if fixture.contains(name, "terms.\(key)") {
       bound += 40 * (isDouble ? 0x1p-53 : 0x1p-24) * (try fixture.numbers(name, "terms.\(key)")[0])
     }
@@ -158,14 +159,14 @@ private struct Comparison {
     gradient = Worst(error: difference / max(norm, 1e-30), ratio: difference / bound, place: key)
   }
 
-  /// Looks at all gradients together.
+  /// Adds the error of all gradients together.
   mutating func addAllGradients() {
     let error = (squares.difference / max(squares.expected, 1e-30)).squareRoot()
     let ratio = error / Comparison.shareOfAll
     if ratio >= gradient.ratio { gradient = Worst(error: error, ratio: ratio, place: "all") }
   }
 
-  /// What the script makes a table of.
+  /// A row of the table that the script builds.
   func line(on run: LargeVisionTests.Run) throws -> String {
     func text(_ worst: Worst) -> String { String(format: "%.1e|%.3f|%@", worst.error, worst.ratio, worst.place) }
     let peer = try ["", ".gradient"].map { String(format: "%.1e", try fixture.numbers(name, "float32\($0)")[0]) }

@@ -96,7 +96,7 @@ struct LayerListTests {
     #expect(error?.reason.contains(reason) == true, "\(error!)")
   }
 
-  /// By hand: `x + relu(x)`, joined with `x` ahead of it: for `x = [1, −2]` that is `[1, −2, 2, −2]`.
+  /// By hand: `x` concatenated with `x + relu(x)`; for `x = [1, −2]` that is `[1, −2, 2, −2]`.
   @Test func links() throws {
     let list = try LayerList(parsing: "concat (residual (relu)), residual (dense 3 | dense 3 no-bias)")
     let stages = try list.stages(for: [2])

@@ -39,8 +39,8 @@ import Testing
     }
   }
 
-  /// The budget of a step: its plan, and the host's work from building the graph to handing it to the device, in the
-  /// units of `hostUnits`. Half of each bound was measured.
+  /// The budget of a training step: the steps of its plan, and the host's work from building the graph to handing the
+  /// plan to the device, in `hostUnits`. The measured values were half of each bound.
   @Test(arguments: [("sgd", 100.0), ("momentum", 120), ("adam", 160)])
   func aStepStaysInItsBudget(_ name: String, _ bound: Double) throws {
     let backend = RecordingDevice()

@@ -2,17 +2,17 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// The values that networks for images start with: torchvision's distributions.
+/// The initial values of image networks follow torchvision's distributions.
 @Suite struct VisionInitializationTests {
-  /// What is expected of a parameter.
+  /// The expected initial values of a parameter.
   private enum Start {
     case zeros
     case ones
-    /// Normal with a variance, or uniform with it up to a bound.
+    /// A distribution with this variance: normal, or uniform if there is a bound.
     case random(variance: Double, bound: Double? = nil)
 
     static func uniform(_ bound: Double) -> Start { .random(variance: bound * bound / 3, bound: bound) }
-    /// PyTorch's own, of weights and biases of `inputs` numbers to a unit.
+    /// PyTorch's default for weights and biases of units with `inputs` inputs.
     static func pytorch(_ inputs: Int) -> Start { .uniform(1 / Double(inputs).squareRoot()) }
   }
 
@@ -27,7 +27,7 @@ import Testing
       case .zeros: #expect(values.allSatisfy { $0 == 0 }, "\(entry.key)")
       case .ones: #expect(values.allSatisfy { $0 == 1 }, "\(entry.key)")
       case .random(let expected, let bound):
-        // Five deviations of what a normal distribution gives: √(1/n) and √(2/n).
+        // Five standard deviations of the mean and of the variance of a normal sample: √(1/n) and √(2/n).
         #expect(abs(mean) <= 5 * (expected / count).squareRoot(), "\(entry.key): mean \(mean)")
         #expect(abs(variance / expected - 1) <= 5 * (2 / count).squareRoot(), "\(entry.key): \(variance), \(expected)")
         if let bound { #expect(values.allSatisfy { abs($0) <= bound * 1.000001 }, "\(entry.key)") }

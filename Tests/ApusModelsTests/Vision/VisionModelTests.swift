@@ -3,7 +3,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// ResNet, DenseNet, VGG and AlexNet against PyTorch's, in `Tests/Conformance/vision.py`.
+/// ResNet, DenseNet, VGG and AlexNet agree with PyTorch, see `Tests/Conformance/vision.py`.
 @Suite struct VisionModelTests {
   @Test func parameterCountsAreThePublishedOnes() throws {
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
@@ -16,7 +16,7 @@ import Testing
       #expect(count(VGG(convolutions: [1, 1, 2, 2, 2], isNormalized: true)) == 132_868_840)
       #expect(count(AlexNet()) == 61_100_840)
       #expect(count(AlexNet(columns: 2)) == 60_965_224)
-      // Hu et al.'s, and those of pytorchcv for two layers with biases in each block.
+      // The counts of Hu et al., and those of pytorchcv for two layers with biases in each block.
       let deep = [3, 4, 6, 3]
       #expect(count(ResNet(attention: .squeezeExcite())) == 11_778_592)
       #expect(count(ResNet(blocks: deep, of: .bottleneck, attention: .squeezeExcite())) == 28_088_024)
@@ -48,7 +48,7 @@ import Testing
     }
   }
 
-  /// Every number of a model stands in one row of its summary.
+  /// Every parameter of a model is counted in one row of its summary.
   @Test func summariesHaveAllParameters() throws {
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
       for (model, input) in [
@@ -66,7 +66,7 @@ import Testing
     }
   }
 
-  /// Small images of either usual size, and one between that and large ones.
+  /// Small images of the two usual sizes, and of a size between small and large.
   @Test(arguments: [28, 32, 64]) func smallStemsTakeSmallImages(_ size: Int) throws {
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
       for name in ["resnet18", "densenet121", "vgg16", "alexnet", "alexnet-2012", "vit-small"] {
@@ -123,7 +123,7 @@ import Testing
     ("cbam-resnet18", { ResNet(attention: .cbam(), classes: 10, stem: .smallImage) }),
   ]
 
-  /// `count` numbers in -1 … 1 that follow from their places, as in the script.
+  /// `count` numbers in -1 … 1 computed from their indices, as in the script.
   private func scattered(_ count: Int, _ number: Int) -> [Double] {
     (0..<count).map { place in
       var z = UInt64(place) + UInt64(number) << 32
@@ -134,7 +134,7 @@ import Testing
     }
   }
 
-  /// Numbers that float32 holds, of any type.
+  /// A tensor of any type whose elements are exact in float32.
   private func tensor(_ numbers: [Double], _ shape: Shape, _ dtype: DType) -> Tensor {
     Tensor(numbers.map { Float($0) }, shape: shape).cast(to: dtype)
   }
@@ -154,10 +154,10 @@ import Testing
     model.state.entries.compactMap { entry in entry.parameter.map { (entry.key, $0) } }
   }
 
-  /// Logits and gradients: in float64 within a tight share of the largest one.
+  /// Logits and gradients agree, in float64 within a small fraction of the largest element.
   ///
-  /// In float32 logits are within a share that rounding reaches over some twenty layers; a rectifier or a maximum that
-  /// rounding turns moves the gradients of some parameters further, but not those of most.
+  /// In float32 logits are within the rounding error of some twenty layers. Rounding can flip a rectifier or a maximum,
+  /// which moves the gradients of some parameters further, but not those of most.
   @Test(arguments: models.map(\.name), [DType.float64, .float32])
   func agreesWithPyTorch(name: String, dtype: DType) throws {
     let fixture = try Fixture("vision")
@@ -188,7 +188,7 @@ import Testing
     }
   }
 
-  /// How far the norms of gradients are off, in float64 also their first four numbers, of their norms.
+  /// The relative errors of the norms of gradients, and in float64 also of their first four elements.
   private func gradientErrors(
     _ fixture: Fixture, _ name: String, _ gradients: [(key: String, value: Tensor)]
   ) throws -> [(error: Double, key: String)] {
@@ -200,7 +200,7 @@ import Testing
       let norm = numbers.reduce(0) { $0 + $1 * $1 }.squareRoot()
       let expected = try fixture.numbers(name, "gradient.\(key)")
       if expected[0] < 1e-9 * largest {
-        // A bias ahead of normalization.
+        // A bias before normalization.
         #expect(norm < (isDouble ? 1e-11 : 1e-5) * largest, "\(key)")
         continue
       }

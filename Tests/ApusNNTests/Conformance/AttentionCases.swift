@@ -5,14 +5,14 @@ extension ModuleCase {
   /// Attention of every kind, as in `Tests/Conformance/attention.py`.
   static let attention = dotProducts + groupedDotProducts + positions + multihead + multiheadKeys + transformers
 
-  /// One of each kind, with as many options as go together.
+  /// One case of each kind, with as many compatible options as possible.
   static let shortAttention: Set = [
     "sdpa-mask-added", "sdpa-masked-rows", "rotary-offset", "learned",
     "multihead-both-keys", "multihead-sizes", "multihead-rotary", "encoder-layer-masks",
     "transformer",
   ]
 
-  /// What has no parameters.
+  /// A module without parameters.
   private struct Nothing: Module {
     var members: [ModuleMember] { [] }
   }
@@ -64,7 +64,7 @@ extension ModuleCase {
     }
   }
 
-  /// Self-attention under masks, told apart by their shapes as in the script.
+  /// Self-attention with masks, which are identified by their shapes as in the script.
   private static func alone(
     _ name: String, isCausal: Bool = false, _ make: @escaping @Sendable () -> MultiheadAttention
   ) -> ModuleCase {

@@ -13,7 +13,7 @@ import Testing
   }
 
   @Test(arguments: TestDevice.conformance) func attention(_ test: TestDevice) throws {
-    // Its operations have cases of their own; where each kernel takes time to build one of each kind will do.
+    // The operations have their own cases; where kernels take time to build, one case of each kind suffices.
     let isBuilt = test.name.hasPrefix("opencl")
     try compare(ModuleCase.attention, "attention", on: test) { !isBuilt || ModuleCase.shortAttention.contains($0) }
   }
@@ -55,12 +55,13 @@ import Testing
     report.print()
   }
 
-  /// Twenty steps of a small net. Rounding grows from step to step: the bounds are those of gradients.
+  /// Twenty steps of a small network. Rounding errors grow from step to step: the tolerances are those of gradients.
   @Test(arguments: TestDevice.conformance) func optimizers(_ test: TestDevice) throws {
     let fixture = try Fixture("optimizers")
     #expect(fixture.cases.filter { $0 != "start" }.sorted() == OptimizerCase.all.map(\.name).sorted())
     var report = ConformanceReport("optimizers", on: test)
-    // Gradients in a plan of their own have the same kernels for all rules; only the first rules have them built anew.
+    // Gradients in a separate plan use the same kernels for all rules; only the first rules build gradients and update
+    // as one plan.
     let joined: Set = ["sgd", "momentum", "adam"]
     for run in OptimizerCase.all {
       report.beginCase()

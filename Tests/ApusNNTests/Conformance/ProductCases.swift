@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 
 extension ModuleCase {
-  /// Dense, bilinear and looked-up weights.
+  /// Dense, bilinear and embedding layers.
   static let products = [
     ModuleCase("linear", Linear(5, 3)),
     ModuleCase("linear-no-bias", Linear(5, 3, hasBias: false)),

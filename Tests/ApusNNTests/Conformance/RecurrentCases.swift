@@ -5,7 +5,7 @@ struct RecurrentCase: Sendable {
   let name: String
   let make: @Sendable () -> any Module
   var mode = Mode.training
-  /// Whether it differs from others in what happens outside of kernels, and runs where none are built.
+  /// Whether it differs from other cases only outside of kernels, and runs only where no kernels are built.
   var isForHosts = false
   let call: @Sendable (any Module, _ x: Tensor, _ states: [Tensor], _ lengths: [Int]?) -> [Tensor]
 
@@ -72,7 +72,7 @@ struct RecurrentCase: Sendable {
     }
   }
 
-  /// Two pieces of a sequence; gradients end between them.
+  /// Two segments of a sequence with gradients truncated between them.
   private static let truncated: [RecurrentCase] = [
     RecurrentCase(name: "rnn-truncated", make: { RNN(3, 4) }, isForHosts: true) { module, x, _, _ in
       let rnn = module as! RNN

@@ -11,7 +11,7 @@ extension ModuleCase {
     ModuleCase("pixel-unshuffle", PixelUnshuffle(2)),
   ]
 
-  /// PyTorch's amounts begin with the last axis.
+  /// PyTorch's padding amounts begin with the last axis.
   static let borders = [
     ModuleCase("zero-pad1d", ZeroPad1d(2)),
     ModuleCase("zero-pad2d", ZeroPad2d(.sides(before: [0, 2], after: [3, 1]))),
@@ -38,7 +38,7 @@ extension ModuleCase {
     ModuleCase("upsample-trilinear", Upsample(size: 3, by: .linear)),
   ]
 
-  /// In training they are compared with their formulas: other generators draw other numbers.
+  /// Training compares dropout with its formulas instead: other generators sample other numbers.
   static let dropouts = [
     ModuleCase("dropout-inference", mode: .inference, Dropout()),
     ModuleCase("dropout1d-inference", mode: .inference, Dropout1d()),

@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Large draws against the formulas.
+/// Large samples compared with the formulas.
 @Suite struct InitializerTests {
   private static let devices = TestDevice.all.filter { ["reference", "cpu"].contains($0.name) }
   /// Fans of 144 and 576.
@@ -13,7 +13,7 @@ import Testing
     let initializer: Initializer
     var mean = 0.0
     let variance: Double
-    /// Where a distribution ends.
+    /// The bounds of the distribution.
     var bounds: ClosedRange<Double>?
 
     static func normal(_ name: String, _ initializer: Initializer, variance: Double) -> Expected {
@@ -28,7 +28,7 @@ import Testing
 
   private static let expected: [Expected] = {
     let (fanIn, fanOut) = (144.0, 576.0)
-    // The variance that two deviations leave of a normal distribution: 1 − 2·2·φ(2) / (2Φ(2) − 1).
+    // The variance of a normal distribution truncated at two standard deviations: 1 − 2·2·φ(2) / (2Φ(2) − 1).
     let cut = 1 - 4 * 0.05399096651318806 / 0.9544997361036416
     return [
       .uniform("pytorch", .pytorch, bound: 1 / fanIn.squareRoot()),
@@ -76,14 +76,14 @@ import Testing
       let count = Double(values.count)
       let mean = values.reduce(0) { $0 + Double($1) } / count
       let variance = values.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / count
-      // 9216 numbers: the mean is off by 1 % of the deviation, a normal variance by 1.5 %.
+      // For 9216 samples, the mean is off by 1 % of the standard deviation, and a normal variance by 1.5 %.
       #expect(abs(mean - expected.mean) <= 0.04 * expected.variance.squareRoot())
       #expect(abs(variance - expected.variance) <= 0.05 * expected.variance)
       if let bounds = expected.bounds {
         let (lower, upper) = (Float(bounds.lowerBound), Float(bounds.upperBound))
         let isInside = values.allSatisfy { $0 >= lower && $0 <= upper }
         #expect(isInside)
-        // And near to an end that is not far out in the tail.
+        // The smallest sample is near the lower bound, unless the bound is far out in the tail.
         #expect(values.min()! - lower < 0.01 * max(upper - lower, 1))
       }
       #expect(try draw(3) == values)
@@ -122,7 +122,7 @@ import Testing
     }
   }
 
-  /// Uniform among all orthogonal matrices: no element has a sign of its own.
+  /// The distribution is uniform over all orthogonal matrices: no element prefers a sign.
   @Test func orthogonalSignsAreEven() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       var sums = [Double](repeating: 0, count: 9)
@@ -131,7 +131,7 @@ import Testing
         let values = try withRandomKey(RandomKey(seed: UInt64(seed))) { try Initializer.orthogonal()([3, 3]).array() }
         for (place, value) in values.enumerated() { sums[place] += Double(value) / Double(count) }
       }
-      // Each has mean 0 and variance 1/3: a deviation of 0.029.
+      // Each element has mean 0 and variance 1/3: the mean of 400 has a standard deviation of 0.029.
       let isEven = sums.allSatisfy { abs($0) < 0.1 }
       #expect(isEven, "\(sums)")
     }
@@ -157,7 +157,7 @@ import Testing
       let grouped = Conv2d(
         4, 4, kernel: [1, 3], padding: [0, 1], groups: 2, hasBias: false, initializer: .dirac(groups: 2))
       #expect(try grouped(x).array() == x.array())
-      // More outputs than inputs: the rest is zero.
+      // If there are more outputs than inputs, the remaining outputs are zero.
       let wide = Conv1d(2, 3, kernel: 2, hasBias: false, initializer: .dirac())
       #expect(try wide.weight.value.array() == [0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0])
     }

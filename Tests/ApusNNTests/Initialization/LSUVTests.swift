@@ -5,7 +5,7 @@ import Testing
 @Suite struct LSUVTests {
   private static let devices = TestDevice.all.filter { ["reference", "cpu"].contains($0.name) }
 
-  /// A deep net whose outputs would die out; the last layer's would explode.
+  /// A deep network whose activations would vanish; those of the last layer would explode.
   private func net() -> Sequential {
     Sequential {
       Conv2d(2, 6, kernel: 3, padding: 1, initializer: .normal(deviation: 0.01), biasInitializer: .zeros)
@@ -33,7 +33,7 @@ import Testing
         let reached = outcomes.allSatisfy { $0.isReached && $0.steps >= 1 && $0.steps <= 2 }
         #expect(reached, "\(outcomes.map { ($0.variance, $0.steps) })")
         #expect(outcomes.map { $0.weight.shape } == model.parameters.filter { $0.shape.rank > 1 }.map(\.shape))
-        // Seen from outside, layer by layer.
+        // The test computes the outputs of each layer itself.
         var x = batch
         for layer in model.layers {
           x = layer(x)
@@ -63,7 +63,7 @@ import Testing
 
   @Test func stepsEnd() throws {
     try withDevice(TestDevice.reference.device) { () throws in
-      // The bias alone has a variance of 4, which no scale of the weight takes away.
+      // The bias alone has a variance of 4, which no scale of the weight removes.
       let layer = Linear(2, 2, biasInitializer: Initializer { _, _, _ in Tensor([2, -2] as [Float]) })
       let outcomes = try LSUV(maximumSteps: 3)({ layer(Tensor([1, 0, 0, 1] as [Float], shape: [2, 2])) })
       #expect(outcomes.count == 1 && outcomes[0].steps == 3 && !outcomes[0].isReached)

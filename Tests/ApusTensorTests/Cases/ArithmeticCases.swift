@@ -3,7 +3,7 @@ import ApusTestSupport
 import Foundation
 
 extension OpCase {
-  /// Shapes of two inputs: equal, broadcast both ways, a scalar, none, one.
+  /// Shapes of two inputs: equal, broadcast in both directions, a scalar, no elements, and one element.
   static let binaryShapes: [[Shape]] = [
     [[3, 4], [3, 4]], [[5, 1, 3], [4, 1]], [[], [7]], [[37, 9], [9]], [[0, 3], [1, 3]], [[1], [1, 1]],
   ]

@@ -1,7 +1,7 @@
 import Apus
 import ApusTestSupport
 
-/// The sizes of a convolution along one axis.
+/// The parameters of a convolution along one axis.
 private struct Slide: Sendable {
   var stride = 1
   var before = 0
@@ -29,7 +29,7 @@ extension OpCase {
     }
   }
 
-  /// Every `x` times `w` is added where the convolution that this transposes reads it.
+  /// Adds each product of `x` and `w` at the index where the convolution that this transposes reads it.
   private static func transposeConvolve(
     _ x: Grid, _ w: Grid, _ slides: [Slide], groups: Int, extra: [Int]
   ) -> Grid {

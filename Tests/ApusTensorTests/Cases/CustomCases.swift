@@ -19,7 +19,8 @@ extension CustomOperation {
     },
     gradient: { gradients, _, results in [gradients[0]! * (1 - (results[0] / 30).squared())] })
 
-  /// Of each row of `x: [rows, columns]` the sum, and the row times `w: [columns]` above the sum: a work-item does a row.
+  /// The sum of each row of `x: [rows, columns]`, and the row times `w: [columns]` minus the sum. A work-item computes
+  /// one row.
   static let weighing = CustomOperation(
     "weighing", inputs: ["x", "w"], results: ["sum", "y"],
     types: { inputs throws(ShapeError) in

@@ -3,7 +3,7 @@ import ApusTestSupport
 import Foundation
 
 extension OpCase {
-  /// Shapes of one input: some elements, vectors with a tail, none, one, and a scalar.
+  /// Shapes of one input: some elements, vectors with a tail, no elements, one element, and a scalar.
   static let unaryShapes: [[Shape]] = [[[3, 5]], [[261]], [[2, 0]], [[1, 1]], [[]]]
 
   /// A function of one number.
@@ -90,7 +90,7 @@ extension OpCase {
     .unary(
       "tanhShrink", on: 0.3...4, tolerance: .composed(steps: 3, scale: 4), { $0.tanhShrink() }, { $0 - tanh($0) }),
     .unary("threshold", tolerance: .exact, { $0.threshold(0.5, value: -3) }, { $0 > 0.5 ? $0 : -3 }),
-    // Gradients in place of the derivative are compared in the conformance of layers.
+    // Surrogate gradients are compared in the conformance tests of layers.
     .unary("unitStep", tolerance: .exact, derivatives: .none, { $0.unitStep() }, { $0 >= 0 ? 1 : 0 }),
     .unary("unitStep(clipped)", tolerance: .exact, derivatives: .none, { $0.unitStep(gradient: .clipped) }) {
       $0 >= 0 ? 1 : 0

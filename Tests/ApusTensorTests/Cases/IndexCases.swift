@@ -94,12 +94,12 @@ extension OpCase {
       }, reference: { x in Grid([x[0].values.count, x[1].values.count]) { x[0][$0[0]] * x[1][$0[1]] } }),
   ]
 
-  /// Segments 0, 1, 3 and 4 for some rows.
+  /// Segment ids 0, 1, 3 and 4 for `rows` rows.
   private static func segments(_ rows: Int) -> [Int32] {
     (0..<rows).map { row in Int32(row * 4 / rows + (row * 4 / rows > 1 ? 1 : 0)) }
   }
 
-  /// A tensor made of nothing.
+  /// A tensor that is built without inputs.
   private static func constant(
     _ name: String, shape: Shape, _ make: @escaping @Sendable () -> Tensor,
     _ element: @escaping @Sendable ([Int]) -> Double

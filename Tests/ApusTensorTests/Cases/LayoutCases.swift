@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 
 extension OpCase {
-  /// Elements that move and do not change.
+  /// An operation that moves elements without changing them.
   private static func move(
     _ name: String, _ shapes: [[Shape]], dtypes: [DType] = numbers, derivatives: Derivatives = .second,
     _ apply: @escaping @Sendable ([Tensor]) -> Tensor, _ reference: @escaping @Sendable ([Grid]) -> Grid
@@ -19,7 +19,8 @@ extension OpCase {
     .move(name, shapes.map { [$0] }, dtypes: dtypes, { apply($0[0]) }, { reference($0[0]) })
   }
 
-  /// For what is composed of moves that every type has made: each kernel of another type takes PoCL 40 ms.
+  /// Types for compositions of moves that other cases run with every type: each kernel of another type costs 40 ms on
+  /// PoCL.
   private static let twoTypes: [DType] = [.float32, .int8]
 
   static let layouts: [OpCase] = [

@@ -2,8 +2,8 @@ import Apus
 import ApusTestSupport
 
 extension OpCase {
-  /// The elements of each window along the spatial axes; `bounds(axis, i)` are the first and last (excluded)
-  /// places of window `i`, and may reach outside.
+  /// The elements of each window along the spatial axes. `bounds(axis, i)` are the first and last (excluded) indices of
+  /// window `i`, which may be outside of the input.
   private static func pool(
     _ x: Grid, _ output: [Int], step: Int = 1, _ bounds: (Int, Int) -> (Int, Int), _ function: ([Double], Int) -> Double
   ) -> Grid {

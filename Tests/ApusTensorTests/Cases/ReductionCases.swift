@@ -3,8 +3,8 @@ import ApusTestSupport
 import Foundation
 
 extension OpCase {
-  /// Reductions over two of three axes, over one with the axes kept, and over all. `shapes` are what all three
-  /// take; where no elements cannot be reduced, the first two get a shape whose other axes have none.
+  /// Reductions over two of three axes, over one with the axes kept, and over all. All three run with `shapes`. If
+  /// `shapes` has no empty input, the first two also get a shape without elements whose reduced axes are not empty.
   private static func reduction(
     _ name: String, on range: ClosedRange<Double> = -2...2, dtypes: [DType] = floats,
     shapes: [[Shape]] = [[[3, 4, 5]], [[2, 300, 3]], [[1, 1, 1]], [[2, 0, 3]]],

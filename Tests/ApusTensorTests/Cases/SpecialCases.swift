@@ -2,15 +2,15 @@ import Apus
 import ApusTestSupport
 import Foundation
 
-/// An operation on numbers that stand for themselves: zeros, infinities, NaN, ties, and numbers whose squares their type
-/// does not hold. Expected values are PyTorch's where the README's table of conventions names no other.
+/// An operation on special values: zeros, infinities, NaN, ties, and numbers whose squares exceed their type. Expected
+/// values are PyTorch's unless the documentation's table of conventions states others.
 struct SpecialCase: Sendable {
   let name: String
   let dtype: DType
   let inputs: [[Double]]
   let apply: @Sendable ([Tensor]) -> Tensor
   let expected: [Double]
-  /// What a result may differ by, relative to the expected one.
+  /// The allowed difference of a result, relative to the expected value.
   let tolerance: Double
 
   init(
@@ -22,7 +22,7 @@ struct SpecialCase: Sendable {
     self.tolerance = tolerance ?? (dtype.isFloatingPoint ? ofType : 0)
   }
 
-  /// The smallest distance that counts: subnormal numbers have fewer digits.
+  /// The smallest difference that counts: subnormal numbers have fewer digits.
   private var floor: Double { dtype == .float16 ? 0x1p-24 : 0 }
 
   func isRight(_ value: Double, _ expected: Double) -> Bool {
@@ -35,7 +35,7 @@ struct SpecialCase: Sendable {
     { gradients(of: f($0[0]), withRespectTo: [$0[0]])[0] }
   }
 
-  /// The second derivative of `Σ f(x)` for an `f` of single elements.
+  /// The second derivative of `Σ f(x)` for an elementwise `f`.
   static func bend(_ f: @escaping @Sendable (Tensor) -> Tensor) -> @Sendable ([Tensor]) -> Tensor {
     { x in
       let first = gradients(of: f(x[0]), withRespectTo: [x[0]])[0]
@@ -43,7 +43,7 @@ struct SpecialCase: Sendable {
     }
   }
 
-  /// The gradients of both inputs of `Σ f(x, y)`, one behind the other.
+  /// The gradients of `Σ f(x, y)` with respect to both inputs, concatenated.
   static func slopes(_ f: @escaping @Sendable (Tensor, Tensor) -> Tensor) -> @Sendable ([Tensor]) -> Tensor {
     { .concatenated(gradients(of: f($0[0], $0[1]), withRespectTo: [$0[0], $0[1]])) }
   }
@@ -54,7 +54,7 @@ extension SpecialCase {
 
   static let all = halves + kinks + edges + integers
 
-  /// What would overflow or vanish on the way in 16 bits.
+  /// Operations whose intermediate values would overflow or underflow in 16 bits.
   private static let halves: [SpecialCase] = [
     .init("tanh-GELU's slope", .float16, [300, -300, 60000, -60000, 1], expected: [1, 0, 1, 0, 1.0829640838]) {
       slope { $0.gelu(isApproximate: true) }($0)
@@ -94,7 +94,7 @@ extension SpecialCase {
     .init("tanhShrink", .bfloat16, [0.125], expected: [0.125 - tanh(0.125)]) { $0[0].tanhShrink() },
   ]
 
-  /// Derivatives where functions have kinks, or where what they consist of has some.
+  /// Derivatives at kinks of functions, or at kinks of the functions that they are composed of.
   private static let kinks: [SpecialCase] = [
     .init("clamped's slope", .float32, [-1, 1, 0.5, -2, nan], expected: [1, 1, 1, 0, 0]) {
       slope { $0.clamped(lower: -1, upper: 1) }($0)
@@ -142,7 +142,7 @@ extension SpecialCase {
     .init("norm(3)", .float32, [nan, 4], expected: [nan]) { $0[0].norm(3, keepingAxes: true) },
   ]
 
-  /// Numbers that integer types do not hold, or `float32` not exactly.
+  /// Numbers that integer types cannot hold, or that `float32` cannot hold exactly.
   private static let integers: [SpecialCase] = [
     .init("fmod", .int64, [9_007_199_254_740_994, -7, 5], [3, 3, 0], expected: [1, -1, 0]) { $0[0].fmod($0[1]) },
     .init("clamped", .uint8, [3, 200], expected: [3, 200]) { $0[0].clamped(lower: -1, upper: 300) },

@@ -4,7 +4,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Convolutions with channels last, and what stays in that order with them.
+/// Convolutions with channels last, and the operations that keep this order.
 @Suite struct ChannelsLastTests {
   /// A residual block with normalization between a stem and a pooled head, and its parameters.
   struct Network {
@@ -41,7 +41,7 @@ import Testing
       return pooled.mean(axes: [2, 3])
     }
 
-    /// The result, the gradients of all that goes in, and the gradient of their squares.
+    /// The result, the gradients with respect to all inputs, and the gradients of the sum of their squares.
     func results() throws -> [[Double]] {
       let sources = [input] + weights + scales
       let (y, first, second) = recordingGradients { () -> (Tensor, [Tensor], [Tensor]) in
@@ -55,7 +55,7 @@ import Testing
     }
   }
 
-  /// The CPU agrees with the interpreter, which has channels first, in values and in two derivatives.
+  /// The CPU agrees with the interpreter, which computes channels-first, in values and in two derivatives.
   @Test(arguments: [1, 3], [5, 9, 32]) func agreesWithTheReference(batch: Int, side: Int) throws {
     func results(_ device: ComputeDevice) throws -> [[Double]] {
       try withDevice(device) { () throws in try Network(batch: batch, side: side).results() }
@@ -68,7 +68,7 @@ import Testing
     }
   }
 
-  /// Only what comes in is put into another order: nothing between layers is.
+  /// Only the input of the network is copied into channels-last order; nothing is copied between layers.
   @Test func nothingIsCopiedBetweenLayers() throws {
     let device = RecordingDevice(channelsLast: { _, _ in .init(.everywhere) })
     try withDevice(ComputeDevice(backend: device)) { () throws in
@@ -85,8 +85,9 @@ import Testing
     #expect(reordered.map(\.shape) == [[3, 9, 9, 3]])
   }
 
-  /// Images that are as well read with channels first are never copied: neither what comes in nor what is only given
-  /// out. Where channels last is for sequences, they keep their order unless another convolution follows.
+  /// Images that can be read channels-first at no cost are never copied: neither inputs nor results that are only
+  /// returned. If the device prefers channels last only for sequences of convolutions, they keep their order unless
+  /// another convolution follows.
   @Test func imagesOfFewChannelsStayAsTheyAre() throws {
     let device = RecordingDevice(channelsLast: { geometry, _ in
       let isNarrow = geometry.inputChannels <= 4
@@ -117,7 +118,7 @@ import Testing
     #expect(deeper == [.mixed, .channelsLast])
   }
 
-  /// Without an order for both, too, what is for sequences waits for a convolution to follow.
+  /// If the device cannot read channels-first, a preference for sequences also requires a convolution that follows.
   @Test func stridedPixelsStayAsTheyAre() throws {
     let device = RecordingDevice(channelsLast: { geometry, _ in
       .init(geometry.kernel.z == 1 ? .sequences : .everywhere)
@@ -143,7 +144,7 @@ import Testing
     #expect(deeper == [.channelsLast, .channelsLast])
   }
 
-  /// A device that does not want it keeps channels first.
+  /// A device without a preference for channels last keeps channels first.
   @Test func onlyWhereItIsWanted() throws {
     let device = RecordingDevice()
     try withDevice(ComputeDevice(backend: device)) { () throws in try eval([Network()()]) }
@@ -178,7 +179,7 @@ import Testing
 }
 
 extension Step {
-  /// How a copy reads.
+  /// The layouts that a copy reads.
   fileprivate var argumentsOfCopies: [Layout] {
     guard case .elementwise(let step) = self, step.program.instructions.isEmpty else { return [] }
     return step.segments.flatMap(\.arguments).compactMap { argument in

@@ -3,7 +3,7 @@ import ApusDevice
 import ApusTestSupport
 import Testing
 
-/// What graphs become, counted on a device that computes nothing.
+/// The plans that graphs become, counted on a device that computes nothing.
 @Suite struct FusionTests {
   /// The steps of the plan that computes `tensors`.
   private func steps(_ make: () -> [Tensor]) throws -> [Step] {
@@ -18,8 +18,8 @@ import Testing
     Tensor(Grid(shape) { _ in 1 }, dtype: dtype)
   }
 
-  /// On a device that computes 16-bit products as `float32` ones: the update of the weights is the epilogue of their
-  /// gradient's product although casts lie between them, and reductions read the rounded product where it lies.
+  /// On a device that computes 16-bit products in `float32`, the update of the weights is the epilogue of their
+  /// gradient's product despite the casts between them, and reductions read the rounded product in place.
   @Test func roundedProductsHaveEpilogues() throws {
     let device = RecordingDevice(prefersFloat32Products: true)
     try withDevice(ComputeDevice(backend: device)) { () throws in
@@ -49,7 +49,7 @@ import Testing
     #expect(step.segments.count == 1 && step.segments[0].results.count == 1)
   }
 
-  /// Loads widen what is of half width: nothing is stored as float32 because several programs read it so.
+  /// Loads widen half-precision inputs: no float32 copy is stored, even if several steps read it.
   @Test func inputsAreWidenedAsTheyAreRead() throws {
     let single = try steps { [input([8, 6]).softmax()] }
     for dtype in [DType.float16, .bfloat16] {
@@ -73,7 +73,7 @@ import Testing
     #expect(steps.count == 1)
     guard case .copy(let step) = steps.first else { return #expect(Bool(false), "\(steps)") }
     #expect(step.pieces.map(\.place.shape) == [[2, 3, 4, 8], [2, 3, 4, 8]])
-    // Axes that no reshape joins are read as they are.
+    // Axes that no reshape merges are read in place.
     let plain = try self.steps { [.concatenated([input([2, 3]).transposed(), input([3, 1])], axis: 1)] }
     #expect(plain.count == 1)
   }
@@ -119,12 +119,12 @@ import Testing
     #expect(step.prologue.instructions.count == 2 && step.axes == [1])
   }
 
-  /// The maximum, the powers, their sum and the quotient.
+  /// The maximum, the exponentials, their sum and the quotient.
   @Test func softmaxIsFourSteps() throws {
     #expect(try steps { [input([8, 6]).softmax()] }.count == 4)
   }
 
-  /// A reshape behind an epilogue does not draw it away from its product.
+  /// A reshape after an epilogue does not separate it from its product.
   @Test func reshapesLeaveAnEpilogueWhereItIs() throws {
     let steps = try steps {
       let product = (input([8, 6]).matmul(input([6, 4])) + input([4])).relu()
@@ -165,7 +165,7 @@ import Testing
     #expect(steps.count == 1)
   }
 
-  /// The order of a product's sums may depend on which way round it is taken.
+  /// The readers of a product do not change its orientation, on which the order of its sums may depend.
   @Test func whoWantsAProductDoesNotChangeIt() throws {
     func extents(keeping: Bool) throws -> [[Int]] {
       try steps {
@@ -214,7 +214,7 @@ import Testing
     #expect(again > plain)
   }
 
-  /// Many results of one chain are spread over several programs.
+  /// Many results of one chain are distributed over several programs.
   @Test func programsHaveAtMostSixteenResults() throws {
     let steps = try steps {
       var x = input([8])

@@ -3,7 +3,7 @@ import ApusDevice
 import ApusTestSupport
 import Testing
 
-/// When plans are made, what they overwrite, and what stays alive.
+/// When plans are prepared, what they overwrite, and what stays alive.
 @Suite struct LifetimeTests {
   private func vector(_ count: Int = 64, _ value: Float = 1) -> Tensor {
     Tensor(Array(repeating: value, count: count))
@@ -41,7 +41,7 @@ import Testing
       }
       #expect(compute.preparedPlanCount == 2)
       #expect(device.runs.count == 1000)
-      // Old parameters and state are written in place.
+      // Old parameters and state are overwritten in place.
       let plan = try #require(device.runs.last).plan
       #expect(plan.outputs.allSatisfy { $0.donatedInput != nil })
       #expect(plan.steps.count == 1)
@@ -62,7 +62,7 @@ import Testing
     }
   }
 
-  /// Another order of a value that is there is read as it is, whether a tensor refers to it or not.
+  /// A transpose of an evaluated value is read in place, whether a tensor refers to it or not.
   @Test func aTransposeThatIsHeldIsNotCopied() throws {
     let device = RecordingDevice()
     try withDevice(ComputeDevice(backend: device)) { () throws in
@@ -109,7 +109,7 @@ import Testing
         let x = vector(1000)
         let y = x * 2 + 1
         try eval([y])
-        // Never read: it is dropped with its inputs.
+        // Never read: it is released with its inputs.
         _ = (y.exp() / y).sum()
         #expect(device.memory.used >= 8000)
       }()
@@ -169,7 +169,7 @@ import Testing
       let y = x * x
       try eval([y])
       #expect(throws: ShapeError.self) { try checkingShapes { gradients(of: y, withRespectTo: [x]) } }
-      // It counts as a constant where another way leads to x.
+      // It counts as a constant if another path leads to x.
       #expect(try gradients(of: y * x, withRespectTo: [x])[0].values() == [4, 4, 4])
     }
   }
@@ -198,7 +198,7 @@ import Testing
       #expect(compute.preparedPlanCount == 1)
       try eval([vector(65) * Tensor.number(1)])
       #expect(compute.preparedPlanCount == 2)
-      // Other attributes, other plans.
+      // Other attributes give other plans.
       try eval([vector().reshaped(to: [8, 8]).sum(axis: 0)])
       try eval([vector().reshaped(to: [8, 8]).sum(axis: 1)])
       #expect(compute.preparedPlanCount == 4)

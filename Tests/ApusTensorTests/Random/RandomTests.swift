@@ -56,7 +56,7 @@ import Testing
     let x = try values { .normal([20000], mean: 2, deviation: 3, key: &$0) }
     #expect(abs(mean(x) - 2) < 0.08)
     #expect(abs(mean(x.map { ($0 - 2) * ($0 - 2) }) - 9) < 0.4)
-    // A normal distribution has 4.55 % outside of two deviations.
+    // A normal distribution has 4.55 % outside of two standard deviations.
     let outside = Double(x.count { abs($0 - 2) > 6 }) / Double(x.count)
     #expect(abs(outside - 0.0455) < 0.006)
   }

@@ -2,14 +2,14 @@ import ApusDevice
 import Foundation
 import Testing
 
-/// Attention as a step of its own, on operands whose heads lie side by side as projections leave them.
+/// An attention step, on operands whose heads lie side by side in each row, as projections produce them.
 public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible {
   private let geometry: Attention.Geometry
   private let isCausal: Bool
   private let offset: Int?
-  /// Along batch, heads, queries and keys: whether the mask differs there.
+  /// Whether the mask varies along batch, heads, queries and keys.
   private let mask: [Bool]?
-  /// The same of the mask that is added.
+  /// The same for the added mask.
   private let added: [Bool]?
   private let dropoutRate: Double?
 
@@ -24,7 +24,8 @@ public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible
     (self.added, self.dropoutRate) = (added, dropoutRate)
   }
 
-  /// A register has 1 or 16 queries, a block 4 or 8 keys. Random words come by fours, which rows do not begin with.
+  /// A register has 1 or 16 queries, and a block 4 or 8 keys. Random words come in groups of four, within which rows
+  /// begin.
   public static let all = [
     AttentionStepCase([1, 1, 1, 1, 1, 1, 1]),
     AttentionStepCase([2, 2, 1, 5, 9, 3, 4]),
@@ -50,13 +51,13 @@ public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible
 
   private func count(_ shape: Shape) -> Int { shape[0] * shape[1] * shape[2] * (shape[3] + 2) }
 
-  /// The extents of a mask as it lies in memory.
+  /// The extents of a mask in memory.
   private func extents(_ mask: [Bool]?) -> Shape? {
     mask.map { differs in Shape(zip(geometry.weights, differs).map { $1 ? $0 : 1 }) }
   }
 
   /// A plan of one pass. Inputs: queries, keys, values, the gradient, the forward result, the mask, the offset, the
-  /// mask that is added.
+  /// added mask.
   public func plan(_ pass: Attention.Pass) -> Plan {
     let g = geometry
     var plan = Plan(inputCount: 8)
@@ -93,7 +94,7 @@ public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible
       Self.bytes(Self.numbers(count(shape), place))
     }
     let forward = forward ?? Array(repeating: 0, count: g.resultCount(.forward))
-    // The second query of each mask is left without keys.
+    // Each mask hides all keys from its second query.
     let maskShape = extents(mask)
     let flags = (0..<(maskShape?.elementCount ?? 1)).map { place -> UInt8 in
       let (keys, queries) = (maskShape?[3] ?? 1, maskShape?[2] ?? 1)
@@ -112,6 +113,6 @@ public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible
   static let tolerance: Float = 4e-6
   public var passes: [Attention.Pass] { [.forward, .backward] }
 
-  /// Where both passes on a device differ from the interpreter's.
+  /// Describes where both passes on a device differ from the interpreter's.
   public func problems(on device: any Device) throws -> [String] { try firstProblems(on: device) }
 }

@@ -1,6 +1,6 @@
 import Apus
 
-/// An array of `Double` with a shape: what scalar references compute with, by index and nothing clever.
+/// An array of `Double` with a shape, accessed by index, for scalar reference implementations.
 public struct Grid: Sendable {
   public var shape: Shape
   public var values: [Double]
@@ -41,13 +41,13 @@ public struct Grid: Sendable {
 
   public func map(_ function: (Double) -> Double) -> Grid { Grid(shape, values.map(function)) }
 
-  /// The element that broadcasting shows at an index of a shape of at least this rank.
+  /// The element that broadcasting reads at an index of a shape whose rank is at least this one.
   public func spread(_ index: [Int]) -> Double {
     let own = Array(index.suffix(rank))
     return self[own.indices.map { shape[$0] == 1 ? 0 : own[$0] }]
   }
 
-  /// A function of elements at the same place after broadcasting.
+  /// Applies a function to the elements at the same index after broadcasting.
   public static func combined(_ grids: [Grid], _ function: ([Double]) -> Double) -> Grid {
     let rank = grids.map(\.rank).max() ?? 0
     let shape = Shape(
@@ -61,7 +61,7 @@ public struct Grid: Sendable {
     return Grid(shape) { index in function(grids.map { $0.spread(index) }) }
   }
 
-  /// A function of the elements that differ in `axes` alone, in row-major order.
+  /// Applies a function to the elements that differ only in `axes`, in row-major order.
   public func reduced(_ axes: [Int], keeping: Bool = false, _ function: ([Double]) -> Double) -> Grid {
     var kept = shape
     for axis in axes { kept[axis] = 1 }
@@ -75,9 +75,9 @@ public struct Grid: Sendable {
     return Grid(result, lists.map(function))
   }
 
-  /// A function of each line along `axis` to another line of any one length.
+  /// Applies a function to each line along `axis`; all results have the same length, which may be another one.
   ///
-  /// - Parameter count: that length, where it is not the axis's and there may be no line to tell it.
+  /// - Parameter count: The length of the results, required if it is not the axis's and there may be no line.
   public func lines(_ axis: Int, count: Int? = nil, _ function: ([Double]) -> [Double]) -> Grid {
     var unit = shape
     unit[axis] = 1
@@ -102,6 +102,6 @@ public struct Grid: Sendable {
     return Grid(target) { result[$0]! }
   }
 
-  /// The elements in row-major order under another shape.
+  /// The elements in row-major order with another shape.
   public func reshaped(_ shape: Shape) -> Grid { Grid(shape, values) }
 }

@@ -1,7 +1,7 @@
 import Apus
 import ApusDevice
 
-// Values go to and from devices as bytes, so that a device's own conversions are not part of every test.
+// Values are copied to and from devices as bytes, so that a device's own conversions are not part of every test.
 
 extension Tensor {
   /// A tensor of the current device.

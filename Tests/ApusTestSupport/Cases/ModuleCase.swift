@@ -5,11 +5,11 @@ public struct ModuleCase: Sendable {
   public let name: String
   public let make: @Sendable () -> any Module
   private var mode = Mode.training
-  /// How often it runs, for what it tracks.
+  /// The number of runs, for modules that track statistics.
   private var repeatCount = 1
   private let call: @Sendable (any Module, [Tensor]) -> [Tensor]
 
-  /// A module of its own signature.
+  /// A module with its own signature.
   public init<M: Module>(
     _ name: String, mode: Mode = .training, repeatCount: Int = 1, _ make: @escaping @Sendable () -> M,
     call: @escaping @Sendable (M, [Tensor]) -> [Tensor]
@@ -29,7 +29,7 @@ public struct ModuleCase: Sendable {
   }
 
   /// Compares outputs, gradients, statistics and keys with the fixture.
-  /// - Returns: what is wrong.
+  /// - Returns: Descriptions of the differences.
   public func problems(_ fixture: Fixture, _ report: inout ConformanceReport) throws -> [String] {
     var problems: [String] = []
     func check(_ error: Double, _ place: String, isGradient: Bool = false) {

@@ -2,7 +2,7 @@ import Apus
 import ApusDevice
 
 extension OpCase {
-  /// Holds first and second derivatives in `float64` against central differences along random directions.
+  /// Compares first and second derivatives in `float64` with central differences along random directions.
   ///
   /// For `L = Σ s·(f(x) + f(x)²/2)` the slope along `d` is `⟨∇L, d⟩`; for `G = ⟨∇L, u⟩` it is `⟨∇G, d⟩`.
   public func gradientProblems(on device: TestDevice) throws -> [String] {
@@ -21,8 +21,9 @@ extension OpCase {
 
   /// Compares gradients in `float32` with those of `oracle` in `float64`.
   ///
-  /// Where kernels are built at run time, second derivatives of operations that consist of others are left to those;
-  /// where the extent is `everyShape` all of theirs are: the kernels of that class differ by the width of a register.
+  /// Devices that build kernels at run time skip second derivatives of composed operations, whose components have their
+  /// own cases. With the extent `everyShape`, they skip all derivatives of these operations: their kernels differ only
+  /// in the width of a register.
   public func gradientParityProblems(on device: TestDevice, oracle: TestDevice) throws -> [String] {
     guard derivatives != .none else { return [] }
     let isLeftToParts = device.extent == .everything ? false : try isComposed(on: device)
@@ -61,7 +62,7 @@ private struct Probe {
     let grids = operation.grids(0, dtype: inputType)
     let targets = operation.inputs.indices.filter(operation.isDifferentiable)
     var random = SplitMix(state: UInt64(round + 1) &* 7919 &+ UInt64(operation.name.utf8.count))
-    // Multiples of 2⁻⁸, which float32 holds too.
+    // Multiples of 2⁻⁹, which float32 holds exactly.
     func draw() -> Double { Double(Int(random.next() >> 56) - 128) / 256 + 0x1p-9 }
     directions = targets.map { Grid(grids[$0].shape) { _ in draw() } }
     inner = targets.map { Grid(grids[$0].shape) { _ in draw() } }
@@ -80,12 +81,12 @@ private struct Probe {
     return result
   }
 
-  /// `L`, or `G` where `order` is 1, and the inputs it depends on.
+  /// `L`, or `G` if `order` is 1, and the inputs that it depends on.
   private func function(_ grids: [Grid], order: Int, dtype: DType) -> (value: Tensor, inputs: [Tensor]) {
     let tensors = operation.tensors(grids, dtype: dtype)
     let inputs = targets.map { tensors[$0] }
     let result = operation.apply(tensors)
-    // What flows back depends on the result, so that second derivatives pass through backward operations.
+    // The output's gradient depends on the result, so that second derivatives pass through backward operations.
     var value = (result * (result * 0.5 + 1) * Tensor(weights, dtype: dtype)).sum()
     if order == 1 {
       let first = Apus.gradients(of: value, withRespectTo: inputs)

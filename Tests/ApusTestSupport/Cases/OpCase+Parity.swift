@@ -11,7 +11,7 @@ extension OpCase {
       shapes.indices.filter { isRun(dtype, $0, isComposed: isComposed, device.extent) }
         .map { (dtype, $0, grids($0, dtype: dtype)) }
     }
-    // All in one plan: it is one program build on an OpenCL device.
+    // All runs are in one plan, which is one program build on an OpenCL device.
     let results = try withDevice(device.device) {
       try checkingShapes { runs.map { apply(tensors($0.2, dtype: $0.0)) } }
     }
@@ -28,7 +28,7 @@ extension OpCase {
     }
   }
 
-  /// Whether the operation consists of others that compute something.
+  /// Whether the operation is composed of several operations that compute something.
   func isComposed(on device: TestDevice) throws -> Bool {
     try withDevice(device.device) { () throws in
       let result = try checkingShapes { apply(tensors(grids(0, dtype: dtypes[0]), dtype: dtypes[0])) }
@@ -36,8 +36,8 @@ extension OpCase {
     }
   }
 
-  /// Where kernels are built at run time, operations made of others run with the first type and with a narrow one: the
-  /// others have run there with every type.
+  /// Devices that build kernels at run time run composed operations with the first type and with a narrow one: the
+  /// components run there with every type.
   private func isRun(_ dtype: DType, _ shape: Int, isComposed: Bool, _ extent: TestDevice.Extent) -> Bool {
     switch extent {
     case .everything: true
@@ -55,7 +55,7 @@ extension OpCase {
     _ values: [Double], _ expected: [Double], _ magnitudes: [Double], _ dtype: DType, _ type: DType
   ) -> String? {
     for (place, value) in values.enumerated() {
-      // A comparison of narrow floats is exact; a result wider than the inputs is held to theirs.
+      // A comparison of narrow floats is exact; a result wider than the inputs gets the tolerance of the inputs' type.
       let unit = type.isFloatingPoint && dtype.isFloatingPoint && dtype.byteCount < type.byteCount ? dtype : type
       let bound = tolerance.bound(expected[place], magnitude: magnitudes[place], dtype: unit)
       let isRight =
@@ -69,7 +69,7 @@ extension OpCase {
     return nil
   }
 
-  /// Whether an infinity stands for a number that the type cannot hold.
+  /// Whether an infinity is the correct rounding of a number that exceeds the type.
   private func overflows(_ value: Double, _ expected: Double, _ type: DType) -> Bool {
     guard type.isFloatingPoint else { return false }
     let rounded = Tolerance.format(type).rounded(type == .float32 ? Double(Float(expected)) : expected)

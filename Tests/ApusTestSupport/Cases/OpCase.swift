@@ -2,16 +2,16 @@ import Apus
 import ApusDevice
 import Testing
 
-/// One operation with everything that tests of it need: inputs, the operation, and what it should give,
-/// worked out element by element in `Double`.
+/// One operation with all that its tests need: inputs, the operation, and the expected result, computed element by
+/// element in `Double`.
 public struct OpCase: Sendable, CustomTestStringConvertible {
-  /// What an input holds.
+  /// The contents of an input.
   public enum Values: Sendable {
-    /// Numbers of the type that the case runs in, spread over a range.
+    /// Numbers of the type of the run, spread over a range.
     case numbers(ClosedRange<Double>)
-    /// Whole numbers of the type that the case runs in.
+    /// Whole numbers of the type of the run.
     case wholeNumbers(ClosedRange<Double>)
-    /// Indices (`int64`) below `bound`, and from −bound on where `wraps`.
+    /// Indices (`int64`) below `bound`; from −bound on if `wraps`.
     case indices(bound: Int, wraps: Bool = false)
     /// `true` and `false`.
     case truth
@@ -19,10 +19,10 @@ public struct OpCase: Sendable, CustomTestStringConvertible {
 
   public enum Derivatives: Sendable { case none, first, second }
 
-  /// The method's name; `name(variant)` where there are several cases for one.
+  /// The method's name, or `name(variant)` if it has several cases.
   public let name: String
   public var inputs: [Values]
-  /// Shapes of the inputs; the first list is the one that gradients are checked on.
+  /// Shapes of the inputs; gradients are checked on the first list.
   public var shapes: [[Shape]]
   public var dtypes: [DType]
   public var tolerance: Tolerance
@@ -42,14 +42,14 @@ public struct OpCase: Sendable, CustomTestStringConvertible {
 
   public var testDescription: String { name }
 
-  /// The method that the case is about.
+  /// The method that the case tests.
   public var method: String { String(name.prefix { $0 != "(" }) }
 
   public static let floats: [DType] = [.float32, .float64, .float16, .bfloat16]
   public static let integers: [DType] = [.int64, .int32, .int8, .uint8]
   public static let numbers: [DType] = floats + integers
 
-  /// The inputs of shape list `index`, the same on every call: numbers that `dtype` can hold.
+  /// The inputs of shape list `index`, equal on every call: numbers that `dtype` can hold.
   public func grids(_ index: Int = 0, dtype: DType) -> [Grid] {
     var random = SplitMix(state: name.utf8.reduce(UInt64(index)) { $0 &* 31 &+ UInt64($1) })
     return zip(inputs, shapes[index]).map { values, shape in

@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// A plan under construction, and the numbers of its inputs and scalars.
+/// A plan under construction, with the numbers of its inputs and scalars.
 public struct PlanBuilder {
   public private(set) var plan = Plan()
   private var inputs: [[UInt8]] = []
@@ -20,7 +20,7 @@ public struct PlanBuilder {
     return value(count, dtype, .output(plan.outputs.count - 1))
   }
 
-  /// An output written over an input.
+  /// An output that overwrites an input.
   public mutating func output(over input: Int) -> Int {
     guard case .input(let number) = plan.values[input].storage else {
       preconditionFailure("value \(input) is no input")
@@ -51,7 +51,7 @@ public struct PlanBuilder {
     plan.steps.append(Plan.PlannedStep(step: step, names: [name]))
   }
 
-  /// A step that draws the words with the numbers of a layout.
+  /// Adds a step that computes the random words whose numbers are the offsets of a layout.
   public mutating func drawWords(_ numbers: Layout, lane: Lane = .int32, seed: Int64, counter: Int64) {
     let key = [seed, counter].map { scalar(.integer($0), .int64) }
     let result = output(numbers.shape.elementCount, .int32)
@@ -75,12 +75,12 @@ public struct PlanBuilder {
 }
 
 extension Plan {
-  /// Runs the plan once, in memory that holds a pattern: whatever is not written shows.
+  /// Runs the plan once, in memory filled with a pattern, which reveals elements that are not written.
   /// - Parameter inputs: The bytes of each input.
   /// - Returns: The bytes of each output.
   func run(on device: any Device, inputs: [[UInt8]], scalars: [Scalar]) throws -> [[UInt8]] {
     let executable = try device.prepare(self)
-    // The simulator takes the size of the last upload for a buffer's, so that memory in a second use would mislead it.
+    // The simulator takes the size of the last upload as the size of a buffer: reused memory would mislead it.
     device.releaseUnusedMemory()
     func buffer(_ bytes: [UInt8]) throws -> Buffer {
       let buffer = try device.allocate(byteCount: bytes.count)
@@ -88,11 +88,11 @@ extension Plan {
       return buffer
     }
     func pattern(_ count: Int) -> [UInt8] { Array(repeating: 0xA5, count: count) }
-    // Whole registers may be read behind the last element; what is there must not matter.
+    // Kernels may read whole registers past the last element; the contents there must not matter.
     let buffers = try inputs.map { try buffer($0 + pattern(256)) }
     let results = try outputs.map { output in
       if let donated = output.donatedInput { return buffers[donated] }
-      // Devices other than the CPU are opened so that they fill new memory; an upload would count as a result there.
+      // Devices other than the CPU fill new memory themselves; an upload would count as a written result there.
       guard device.info.kind == .cpu else { return try device.allocate(byteCount: output.byteCount) }
       return try buffer(pattern(output.byteCount))
     }
@@ -104,7 +104,7 @@ extension Plan {
 }
 
 extension Layout {
-  /// The positions of all elements, in row-major order.
+  /// The offsets of all elements, in row-major order.
   public var positions: [Int] {
     (0..<shape.elementCount).map { index in
       var (rest, position) = (index, offset)

@@ -2,14 +2,14 @@ import ApusDevice
 import Foundation
 import Testing
 
-/// A recurrent layer as a step of its own.
+/// A recurrent layer as a single step.
 public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible {
   public let geometry: Recurrent.Geometry
   private let isReversed: Bool
   private let hasMask: Bool
   private let hasBias: Bool
   private let keeps: Bool
-  /// Whether the states of all times, and the last ones, have gradients.
+  /// Whether the states of all time steps, and the last states, have gradients.
   private let gradients: (all: Bool, last: Bool)
 
   private init(
@@ -21,8 +21,9 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
     self.hasBias = hasBias && kind == .gru
   }
 
-  /// On GPUs a load of weights serves 1 to 6 or 8 sequences, and a group has one such block or several; a register has 1
-  /// or 16 elements, a product of the backward pass 1, 2 or 4 registers. A tile of the CPU has up to 12 rows and 32 columns.
+  /// The sizes cover partial and whole blocks of all kernels. On GPUs a load of weights serves 1 to 6 or 8 sequences,
+  /// and a work-group has one such block or several; a register has 1 or 16 elements, and a product of the backward
+  /// pass 1, 2 or 4 registers. A tile of the CPU has up to 12 rows and 32 columns.
   public static let all = [
     RecurrentStepCase(.tanh, [5, 9, 6]),
     RecurrentStepCase(.relu, [3, 2, 17], isReversed: true, hasMask: true),
@@ -32,10 +33,10 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
     RecurrentStepCase(.gru, [2, 13, 32], isReversed: true, hasBias: false, gradients: (false, true)),
     RecurrentStepCase(.lstm, [2, 7, 64], hasMask: true),
     RecurrentStepCase(.tanh, [3, 13, 64], isReversed: true),
-    // Several blocks of rows in each group; the last block is not full.
+    // Several blocks of rows in each work-group; the last block is partial.
     RecurrentStepCase(.lstm, [4, 35, 48], isReversed: true, hasMask: true),
     RecurrentStepCase(.gru, [4, 26, 32], hasMask: true),
-    // More elements than a group has items.
+    // More elements than a work-group has work-items.
     RecurrentStepCase(.lstm, [2, 3, 300]),
     RecurrentStepCase(.lstm, [1, 1, 1], keeps: false),
     RecurrentStepCase(.gru, [2, 3, 8], keeps: false),
@@ -99,10 +100,10 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
 
   static let tolerance: Float = 6e-6
 
-  /// The passes that there are.
+  /// The passes of this case.
   public var passes: [Recurrent.Pass] { keeps ? [.forward, .backward] : [.forward] }
 
-  /// Where both passes on a device differ from the interpreter's.
+  /// Describes where both passes on a device differ from the interpreter's.
   public func problems(on device: any Device) throws -> [String] { try firstProblems(on: device) }
 
   /// The bits of both passes.

@@ -1,12 +1,12 @@
 import ApusDevice
 import Foundation
 
-/// A step of a fused family with a forward and a backward pass, on float32 numbers of its own.
+/// A fused step with a forward and a backward pass, on float32 inputs.
 protocol StepCase {
   associatedtype Pass: RawRepresentable<String>
   var passes: [Pass] { get }
 
-  /// What results may differ by, relative to the expected ones from 1 on.
+  /// The allowed difference of results, relative to expected values above 1.
   static var tolerance: Float { get }
   static var scalars: [Scalar] { get }
 
@@ -14,7 +14,7 @@ protocol StepCase {
   func plan(_ pass: Pass) -> Plan
 
   /// The bytes of the plan's inputs.
-  /// - Parameter forward: The forward pass's result, or `nil` ahead of it.
+  /// - Parameter forward: The result of the forward pass, or `nil` before that pass.
   func inputs(_ forward: [Float]?) -> [[UInt8]]
 }
 
@@ -27,7 +27,8 @@ extension StepCase {
     }
   }
 
-  /// Where the passes on a device differ from the interpreter's; a backward pass starts from its forward one.
+  /// Describes where the passes on a device differ from the interpreter's. The backward pass uses the interpreter's
+  /// forward result.
   func firstProblems(on device: any Device) throws -> [String] {
     let reference = ReferenceDevice()
     var forward: [Float]?
@@ -41,7 +42,7 @@ extension StepCase {
     }
   }
 
-  /// The results of all passes, each backward one after this device's own forward pass.
+  /// The results of all passes; the backward pass uses this device's own forward result.
   func resultBits(on device: any Device) throws -> [[UInt32]] {
     var forward: [Float]?
     return try passes.map { pass in
@@ -51,7 +52,7 @@ extension StepCase {
     }
   }
 
-  /// Numbers that differ from place to place and from input to input.
+  /// Numbers that vary with the index and the input.
   static func numbers(_ count: Int, _ input: Int) -> [Float] {
     (0..<count).map { Float(sin(Double($0 * (input + 2)) * 0.61)) }
   }

@@ -4,14 +4,14 @@ import ApusDevice
 import ApusGPU
 import Testing
 
-/// A device that operations are tested on.
+/// A device on which operations are tested.
 public struct TestDevice: Sendable, CustomTestStringConvertible {
-  /// How much of each case a device runs. Where kernels are built at run time each one costs 20 ms, so not
-  /// every type meets every shape there.
+  /// How much of each case a device runs. A kernel that is built at run time costs 20 ms, so that such devices do not
+  /// run every type with every shape.
   public enum Extent: Sendable {
     /// Every type with every shape.
     case everything
-    /// The first type with every shape, the others with the first one; first and second derivatives.
+    /// The first type with every shape, and the others with the first shape; first and second derivatives.
     case everyType
     /// The first type with every shape; first derivatives.
     case everyShape
@@ -21,10 +21,10 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
   public let device: ComputeDevice
   public let extent: Extent
 
-  /// Opens what the device is made of once more.
+  /// Opens another instance of the device's backend.
   public let backend: @Sendable () throws(DeviceError) -> any Device
 
-  /// Opens the device once more, for tests that break it.
+  /// Opens another instance of the device, for tests that break it.
   public let reopened: @Sendable () throws(DeviceError) -> ComputeDevice
 
   public var testDescription: String { name }
@@ -40,15 +40,15 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
     device = try reopened()
   }
 
-  /// The oracle.
+  /// The reference device, with which the others are compared.
   public static let reference: TestDevice = {
     do throws(DeviceError) { return try TestDevice("reference") { ReferenceDevice() } } catch { fatalError("\(error)") }
   }()
 
-  /// The interpreter, the CPU, and every OpenCL device with both classes of kernels.
+  /// The interpreter, the CPU, and every OpenCL device with both kernel classes.
   public static let all: [TestDevice] = [reference] + opened.devices
 
-  /// Why devices are missing; tests fail where there is anything.
+  /// The reasons why devices are missing; tests fail if there are any.
   public static var problems: [DeviceError] { opened.problems }
 
   private static let opened: (devices: [TestDevice], problems: [DeviceError]) = {
@@ -67,7 +67,7 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
           ) { () throws(DeviceError) in
             var options = GPUOptions.environment
             options.kernelClass = kernels
-            // Whoever keeps programs builds them a second time, and the user's cache is none of the tests'.
+            // Storing programs builds each a second time, and tests must not use the user's cache.
             options.cacheDirectory = nil
             return try OpenCL.open(index, options: options)
           }

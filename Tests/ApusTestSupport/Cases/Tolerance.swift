@@ -1,17 +1,17 @@
 import Apus
 import ApusDevice
 
-/// How far a result may be from its scalar reference. Every tolerance of every test is in this file.
+/// The allowed difference between a result and its scalar reference. Every tolerance of every test is in this file.
 public enum Tolerance: Sendable {
   /// No rounding: moves, comparisons, integers.
   case exact
   /// One function, within 4 units in the last place.
   case elementwise
-  /// A sum of `terms` products: 4·√terms·2⁻²⁴·Σ|terms|. Σ|terms| is the reference of the inputs' magnitudes,
-  /// so the function must be a sum with no negative factors of its own.
+  /// A sum of `terms` products: 4·√terms·2⁻²⁴·Σ|terms|. Σ|terms| is the reference of the inputs' magnitudes, so that
+  /// the function must be a sum whose own factors are not negative.
   case sum(terms: Int)
-  /// Several functions in a row: `steps` times what one may lose, relative to the result or to `scale` where
-  /// that is larger.
+  /// Several functions in a row: `steps` times the error of one function, relative to the result, or to `scale` if that
+  /// is larger.
   case composed(steps: Int, scale: Double = 0)
 
   /// The largest difference at one element.
@@ -24,7 +24,7 @@ public enum Tolerance: Sendable {
     switch self {
     case .exact: return 0
     case .elementwise:
-      // Below the normal numbers units do not shrink any more.
+      // Below the normal numbers, units no longer shrink.
       return max(Tolerance.relative(dtype) * expected.magnitude, 4 * Tolerance.format(dtype).unit(at: 0))
     case .sum(let terms):
       switch dtype {
@@ -37,7 +37,7 @@ public enum Tolerance: Sendable {
     }
   }
 
-  /// What one function may lose, relative to its result.
+  /// The error that one function may have, relative to its result.
   private static func relative(_ dtype: DType) -> Double {
     switch dtype {
     case .float16: 1e-3
@@ -47,13 +47,13 @@ public enum Tolerance: Sendable {
     }
   }
 
-  /// Gradients in `float32` against those in `float64`, relative to the largest one of a tensor: ten times
-  /// what a sum of that many terms may lose.
+  /// The tolerance of gradients in `float32` against those in `float64`, relative to the largest element of a tensor:
+  /// ten times the error that a sum of `terms` terms may have.
   public static func gradient(terms: Int) -> Double { 10 * 4 * Double(max(terms, 1)).squareRoot() * 0x1p-24 }
 
-  /// Finite differences in `float64`, relative.
+  /// The relative tolerance of finite differences in `float64`.
   public static let finiteDifference = 1e-6
-  /// The distance of finite differences.
+  /// The step of finite differences.
   public static let finiteDistance = 1e-5
 
   static func format(_ dtype: DType) -> Rounding {
@@ -66,7 +66,7 @@ public enum Tolerance: Sendable {
   }
 }
 
-/// How many representable numbers of `dtype` lie between two values, 0 for equal ones and two NaNs.
+/// The number of representable `dtype` numbers between two values, 0 for equal ones and for two NaNs.
 public func unitsInLastPlace(_ value: Double, _ expected: Double, _ dtype: DType) -> Double {
   if value == expected || value.isNaN && expected.isNaN { return 0 }
   guard value.isFinite, expected.isFinite else { return .infinity }

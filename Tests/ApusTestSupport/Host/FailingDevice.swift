@@ -2,13 +2,13 @@ import Apus
 import ApusDevice
 import Synchronization
 
-/// Another device, calls of which fail when a test wants that.
+/// A device that forwards to another one, with calls that fail if a test requests it.
 public final class FailingDevice: Device, Sendable {
-  /// What fails, once.
+  /// The call that fails, once.
   public enum Failure: Sendable {
-    /// The allocation after some others.
+    /// The allocation after `after` others.
     case allocation(after: Int)
-    /// The next plan that is run, ahead of its first step.
+    /// The next run of a plan, before its first step.
     case run
   }
 
@@ -21,10 +21,10 @@ public final class FailingDevice: Device, Sendable {
     error = .outOfMemory(device: base.info.identifier, requested: 1 << 40, used: 0, available: 0)
   }
 
-  /// Has a call fail, or no more where it has not been made yet.
+  /// Makes a call fail; `nil` cancels a failure that has not occurred yet.
   public func fail(_ failure: Failure?) { next.withLock { $0 = failure } }
 
-  /// Whether what should fail has not been called.
+  /// Whether the requested failure has not occurred yet.
   public var isWaiting: Bool { next.withLock { $0 != nil } }
 
   public var info: DeviceInfo { base.info }

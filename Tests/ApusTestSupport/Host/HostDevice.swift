@@ -2,16 +2,15 @@ import Apus
 import ApusDevice
 import Synchronization
 
-/// The memory half of a device that lives on the host: `ReferenceDevice` and `RecordingDevice` add what
-/// plans do.
+/// The memory functions of a device on the host; `ReferenceDevice` and `RecordingDevice` add the handling of plans.
 ///
-/// New memory is filled with 0xFF (NaN, −1, neither `true` nor `false`), so that a read of something that was
-/// never written shows.
+/// New memory is filled with 0xFF (NaN, −1, neither `true` nor `false`), which reveals reads of elements that were
+/// never written.
 public class HostDevice: Device, @unchecked Sendable {
   public let info: DeviceInfo
   private let counters = Mutex(MemoryStatistics())
 
-  /// What a device wants with channels last.
+  /// The preference of a device for channels last, for each convolution.
   public typealias ChannelsLastRule =
     @Sendable (ConvolutionGeometry, ApusDevice.Convolution.Pass) -> ChannelsLastPreference
 

@@ -1,8 +1,8 @@
 import Glibc
 
-/// What one call of `body` costs the calling thread, in units of a fixed piece of work of the same sort: small objects
-/// that point to each other, a table that they are found in. It is the median over `samples` stretches, in which the
-/// two take turns, so that neither the machine nor other work on it counts. A unit takes about 1 µs.
+/// The cost of one call of `body` on the calling thread, in units of a fixed workload of the same kind: small linked
+/// objects, and a table in which they are looked up. It is the median over `samples` intervals in which both alternate,
+/// so that neither the machine nor other work on it matters. A unit takes about 1 µs.
 public func hostUnits(count: Int = 200, samples: Int = 21, _ body: () throws -> Void) rethrows -> Double {
   for _ in 0..<count { try body() }
   var check = 0
@@ -34,7 +34,7 @@ private func unitOfWork(_ seed: Int) -> Int {
   return (0..<8).reduce(0) { $0 + table[seed + $1]!.numbers[0] }
 }
 
-/// Milliseconds of processor time that `body` takes on the calling thread.
+/// The processor time of `body` on the calling thread, in milliseconds.
 public func threadMilliseconds(_ body: () throws -> Void) rethrows -> Double {
   let start = threadMicroseconds()
   try body()

@@ -1,15 +1,15 @@
 import ApusDevice
 
 extension Plan {
-  /// What is wrong with the plan, or `nil`: values outside of their memory, reads of values that are not
-  /// (or no longer) there, results that overwrite what the same step still reads.
+  /// The first defect of the plan, or `nil`: values outside of their memory, reads of values that are not written yet
+  /// or already overwritten, results that overwrite what the same step still reads.
   public var problem: String? {
     var check = PlanCheck(self)
     return check.firstProblem()
   }
 }
 
-/// Follows a plan step by step and knows which values are intact.
+/// Follows a plan step by step and tracks which values are intact.
 private struct PlanCheck {
   private let plan: Plan
   private var isIntact: [Bool]
@@ -62,7 +62,7 @@ private struct PlanCheck {
     }
   }
 
-  /// The bytes of the block that a value lies in. An input's size is its values' own.
+  /// The bytes of the block that holds a value. An input's block has the size of the value.
   private func sizes(of value: Plan.Value) -> Int {
     switch value.storage {
     case .input: value.byteCount
@@ -112,14 +112,14 @@ private struct PlanCheck {
   }
 }
 
-/// What a step reads and writes.
+/// The reads and writes of a step.
 struct StepAccesses {
   struct Access {
     var value: Int
-    /// `nil` for all of the value, in order.
+    /// `nil` for the whole value, in order.
     var layout: Layout?
-    /// The program that reads or writes element by element: the segment of an elementwise step (segments may
-    /// run at the same time), 0 for an epilogue, −1 for what a step reads in an order of its own.
+    /// The program that reads or writes element by element: the segment of an elementwise step (segments may run at the
+    /// same time), 0 for an epilogue, −1 for reads in the step's own order.
     var segment = -1
 
     func stays(inside count: Int) -> Bool {
@@ -136,7 +136,7 @@ struct StepAccesses {
 
   var reads: [Access] = []
   var writes: [Access] = []
-  /// A layout that does not fit the domain it is read or written over.
+  /// The description of a layout that does not fit the domain over which it is read or written.
   private(set) var mismatch: String?
 
   init(_ step: Step) {
@@ -191,7 +191,7 @@ struct StepAccesses {
     }
   }
 
-  /// A loop whose lists do not fit its body.
+  /// The description of a loop whose lists do not fit its body.
   private static func mismatch(_ step: Loop) -> String? {
     guard step.inputs.count == step.body.inputCount, step.outputs.count == step.body.outputs.count,
       step.initial.count == step.carried.count, step.slabs.count == step.body.slabs.count

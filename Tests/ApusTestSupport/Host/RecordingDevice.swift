@@ -2,8 +2,8 @@ import Apus
 import ApusDevice
 import Synchronization
 
-/// A device that checks and records plans and computes nothing: what a graph becomes, and how often it is
-/// planned, can be tested without a backend.
+/// A device that checks and records plans and computes nothing. Tests use it to examine and count plans without a
+/// backend.
 public final class RecordingDevice: HostDevice, @unchecked Sendable {
   /// One run of a plan.
   public struct Run: Sendable {
@@ -16,8 +16,8 @@ public final class RecordingDevice: HostDevice, @unchecked Sendable {
   private let checksPlans: Bool
   private let prefersFloat32: Bool
 
-  /// - Parameter checksPlans: whether `prepare` refuses plans that are wrong in themselves, which takes time in
-  ///   proportion to the square of their steps.
+  /// - Parameter checksPlans: Whether `prepare` refuses defective plans, which costs time proportional to the square of
+  ///   their steps.
   public init(
     maximumAllocationByteCount: Int = 1 << 30, checksPlans: Bool = true, prefersFloat32Products: Bool = false,
     channelsLast: @escaping ChannelsLastRule = { _, _ in .never }
@@ -28,10 +28,10 @@ public final class RecordingDevice: HostDevice, @unchecked Sendable {
       name: "recording", maximumAllocationByteCount: maximumAllocationByteCount, channelsLast: channelsLast)
   }
 
-  /// Everything that was prepared, in order.
+  /// All plans that were prepared, in order.
   public var plans: [Plan] { recorded.withLock { $0.plans } }
 
-  /// Every run, in order.
+  /// All runs, in order.
   public var runs: [Run] { recorded.withLock { $0.runs } }
 
   /// The steps of the plan that ran last.
@@ -62,7 +62,7 @@ public final class RecordingDevice: HostDevice, @unchecked Sendable {
   }
 }
 
-/// Runs `body` on a new device that records; values that are read inside are meaningless.
+/// Runs `body` on a new recording device; values that are read inside are meaningless.
 public func recordingPlans(_ body: (RecordingDevice) throws -> Void) rethrows {
   let device = RecordingDevice()
   try withDevice(ComputeDevice(backend: device)) { try body(device) }

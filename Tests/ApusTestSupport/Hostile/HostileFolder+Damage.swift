@@ -10,7 +10,7 @@ extension HostileFolder {
     }
   }
 
-  /// Records that no run writes.
+  /// Metrics records that no run writes.
   static func metrics(_ layout: RunLayout) -> [HostileFolder] {
     let records = [
       #"{"step":1e19,"epoch":1e19,"train_loss":1,"seconds":1e300}"#, #"{"step":-1e19,"epoch":-1e19,"test_loss":1}"#,
@@ -32,7 +32,7 @@ extension HostileFolder {
       }
   }
 
-  /// Files that are cut off, and files with damaged bytes.
+  /// Files that are truncated, and files with damaged bytes.
   static func damages(_ layout: RunLayout) -> [HostileFolder] {
     let files = layout.files.filter { ![".lock", "report.html", "plots/loss.svg"].contains($0.path) }
     let cut = files.flatMap { file, _ in

@@ -1,7 +1,7 @@
 import Foundation
 
 extension HostileFolder {
-  /// What can be put in the place of a file or folder.
+  /// The objects that can replace a file or folder.
   private enum Substitute: String, CaseIterable {
     case linkToFile, relativeLinkToFile, linkToFolder, relativeLinkToFolder, linkToNothing, linkToItself, linkToZeros
     case linkToOwnCopy, hardLink, ownHardLink, pipe, socket, device, folder, file
@@ -27,7 +27,7 @@ extension HostileFolder {
       case .ownHardLink: try manager.linkItem(at: old, to: place)
       case .pipe: try check(mkfifo(place.path, 0o666))
       case .socket: try bindSocket(at: place)
-      // Only root can make one: others get a pipe once more.
+      // Only root can create a device: other users get a pipe instead.
       case .device: if mknod(place.path, S_IFCHR | 0o666, 1 << 8 | 5) != 0 { try check(mkfifo(place.path, 0o666)) }
       case .folder: try manager.createDirectory(at: place, withIntermediateDirectories: false)
       case .file: try Data("precious\n".utf8).write(to: place)
@@ -38,7 +38,7 @@ extension HostileFolder {
       if status != 0 { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
     }
 
-    /// A path may be longer than an address can be: the socket is bound in a short one and moved.
+    /// The path may be longer than a socket address allows: the socket is bound at a short path and moved.
     private func bindSocket(at place: URL) throws {
       let short = "/tmp/apus-\(UUID().uuidString.prefix(8))"
       let number = Foundation.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
@@ -56,7 +56,7 @@ extension HostileFolder {
     }
   }
 
-  /// Something else in the place of each file and folder.
+  /// Replaces each file and folder by another object.
   static func replacements(_ layout: RunLayout) -> [HostileFolder] {
     let files = layout.files.flatMap { path, uses in
       Substitute.allCases.filter { $0 != .file }.map { (path, uses, $0) }
@@ -71,7 +71,8 @@ extension HostileFolder {
     }
   }
 
-  /// What lies beside the files of a run, and would be written to, followed or removed. The run goes on.
+  /// Adds objects next to the files of a run that could be written to, followed or removed. The run can still be
+  /// resumed.
   static func additions(_ layout: RunLayout) -> [HostileFolder] {
     let names = [
       ".config.json.\(getpid())-0.new", ".report.html.\(getpid())-0.new", "plots/.loss.svg.\(getpid())-0.new",

@@ -2,13 +2,13 @@ import Apus
 import Foundation
 
 extension HostileFolder {
-  /// Numbers, and what is none, that would trap in careless arithmetic.
+  /// Numbers, and values of other types, that would trap in careless arithmetic.
   private static let values: [JSON] = [
     .number(1e19), .number(-1e19), .integer(-1), .integer(.min), .integer(.max), .integer(.max - 1), .number(1e308),
     .number(-1e308), .number(0.5), .null, "7", [], [:], true,
   ]
 
-  /// Changes the object in a file, and signs it again where it is signed.
+  /// Edits the object in a file, and renews its digest if it has one.
   private static func editing(
     _ file: String, _ description: String, _ refusals: Set<Use>,
     _ edit: @escaping @Sendable (inout JSONObject) -> Void
@@ -25,7 +25,7 @@ extension HostileFolder {
     }
   }
 
-  /// Names in a signed state that lead out of the folder, or to other files in it.
+  /// Names in a signed state that lead out of the folder or to other files in it.
   static func names(_ layout: RunLayout) -> [HostileFolder] {
     let names = [
       "../../../victim", "/etc/hostname", "..", ".", "", "a/b", "./weights.safetensors", "weights.safetensors\u{0}",
@@ -46,7 +46,7 @@ extension HostileFolder {
     }
   }
 
-  /// Digests that are missing or are none.
+  /// Digests that are missing or invalid.
   static func digests(_ layout: RunLayout) -> [HostileFolder] {
     let uses: Set<Use> = [.resuming, .evaluating]
     let values: [JSON?] = [nil, .null, "", "0", 0, [], [:], true, .string(String(repeating: "0", count: 64))]
@@ -101,7 +101,7 @@ extension HostileFolder {
       }
   }
 
-  /// Settings, where a run keeps them and where its checkpoint does.
+  /// Settings in the configuration of a run and in its checkpoint.
   static func settings(_ layout: RunLayout) -> [HostileFolder] {
     let keys = [
       "epochs", "steps", "batch_size", "learning_rate", "seed", "classes", "image_size", "save_every", "train_count",
@@ -109,7 +109,7 @@ extension HostileFolder {
     ]
     return keys.flatMap { key in
       values.flatMap { value -> [HostileFolder] in
-        // What is null counts as not set, and a seed may be any integer.
+        // A null value counts as not set, and a seed may be any integer.
         [
           editing("config.json", "\(key) is \(value.text())", []) { $0[key] = value },
           editing(layout.state, "settings.\(key) is \(value.text())", []) {
@@ -120,7 +120,7 @@ extension HostileFolder {
     }
   }
 
-  /// What a checkpoint says of its data.
+  /// The description of the data in a checkpoint.
   static func formats(_ layout: RunLayout) -> [HostileFolder] {
     let uses: Set<Use> = [.resuming, .evaluating]
     let sizes: [JSON] = [
@@ -168,7 +168,7 @@ extension HostileFolder {
 }
 
 extension JSONObject {
-  /// Sets the member at the end of a path of keys.
+  /// Sets the member at a path of keys.
   fileprivate mutating func set(_ path: ArraySlice<String>, _ value: JSON?) {
     guard let key = path.first else { return }
     guard path.count > 1 else { return self[key] = value }

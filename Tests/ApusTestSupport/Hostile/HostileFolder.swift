@@ -1,26 +1,26 @@
 import Foundation
 
-/// A run folder as a stranger may have prepared it: a whole run in which one thing was changed.
+/// A run folder as an attacker may have prepared it: a complete run with one change.
 public struct HostileFolder: Sendable, CustomStringConvertible {
-  /// What was changed.
+  /// The change.
   public let description: String
-  /// The commands that have to refuse it; others may also end well.
+  /// The commands that have to refuse the folder; the others may also succeed.
   public let refusals: Set<Use>
   let change: @Sendable (_ run: URL, _ victims: Victims) throws -> Void
 
-  /// What is done with a run folder.
+  /// A use of a run folder.
   public enum Use: Sendable, CaseIterable {
     case resuming, evaluating, plotting
   }
 
-  /// Copies a whole run to a path, and changes it there.
+  /// Copies a complete run to a path, and changes the copy.
   public func make(of run: String, at path: String, victims: Victims) throws {
     try FileManager.default.copyItem(atPath: run, toPath: path)
     try change(URL(filePath: path), victims)
   }
 
-  /// All of them.
-  /// - Parameter run: a whole run with one checkpoint, in whose folders each kind of file lies.
+  /// All hostile folders.
+  /// - Parameter run: A complete run with one checkpoint, whose folders contain each kind of file.
   public static func all(of run: String) throws -> [HostileFolder] {
     let layout = try RunLayout(of: run)
     return replacements(layout) + additions(layout) + names(layout) + digests(layout) + numbers(layout)
@@ -28,14 +28,14 @@ public struct HostileFolder: Sendable, CustomStringConvertible {
   }
 }
 
-/// Where the files of a run are.
+/// The paths of a run's files.
 struct RunLayout: Sendable {
   let checkpoint: String
   let events: String
 
   var state: String { "\(checkpoint)/state.json" }
 
-  /// Each file, with the commands that cannot do without it or write to it.
+  /// Each file, with the commands that need it or write to it.
   var files: [(path: String, uses: Set<HostileFolder.Use>)] {
     [
       ("config.json", [.resuming, .plotting]), ("metrics.jsonl", [.resuming, .plotting]), (".lock", [.resuming]),
@@ -60,13 +60,13 @@ struct RunLayout: Sendable {
   }
 }
 
-/// Files and folders outside of the run that must stay as they are.
+/// Files and folders outside of the run that must not change.
 public final class Victims: Sendable {
   let root: URL
   var file: URL { root.appending(path: "file") }
-  /// Looks like the folder of checkpoints, and like a checkpoint.
+  /// A folder that looks like the folder of checkpoints and like a checkpoint.
   var folder: URL { root.appending(path: "folder") }
-  /// There is nothing there, and nothing may come.
+  /// A path at which nothing exists and nothing may be created.
   var nothing: URL { root.appending(path: "nothing") }
 
   /// - Parameter path: an empty folder.
@@ -80,7 +80,7 @@ public final class Victims: Sendable {
     try Data("<svg/>".utf8).write(to: folder.appending(path: "loss.svg"))
   }
 
-  /// Names, contents, permissions and times of all that is there.
+  /// The names, contents, permissions and times of all files and folders.
   public func snapshot() throws -> [String] {
     let paths = try FileManager.default.subpathsOfDirectory(atPath: root.path).sorted()
     return try paths.map { path in

@@ -15,7 +15,7 @@ struct HostArray {
   /// The address of the first element.
   var pointer: UnsafeMutableRawPointer { buffer.bytes.baseAddress! + offset }
 
-  /// A value in the memory of this one, from an element of it on.
+  /// A value in the memory of this array, from one of its elements on.
   func part(_ value: Plan.Value, at element: Int) -> HostArray {
     HostArray(value, in: buffer, at: offset + element * dtype.byteCount)
   }
@@ -46,7 +46,7 @@ struct HostArray {
         buffer.bytes.storeBytes(of: value, toByteOffset: byte, as: type(of: value))
       }
       switch dtype {
-      // Programs round and wrap before they store: what does not fit is a defect of the plan.
+      // Programs round and wrap before they store: a number that does not fit is a defect of the plan.
       case .bool:
         precondition((0...1).contains(newValue.integer), "\(newValue) stored as bool")
         store(UInt8(newValue.integer))
@@ -64,7 +64,7 @@ struct HostArray {
 
   // MARK: - Numbers
 
-  /// New memory with numbers, each rounded or wrapped to the type.
+  /// A new array of numbers, each rounded or wrapped to the type.
   init(_ numbers: [Double], _ dtype: DType) {
     self.init(count: numbers.count, dtype)
     for (index, number) in numbers.enumerated() {
@@ -76,7 +76,7 @@ struct HostArray {
     }
   }
 
-  /// New memory with these bytes.
+  /// A new array with these bytes.
   init(bytes: UnsafeRawBufferPointer, _ dtype: DType) {
     self.init(count: bytes.count / dtype.byteCount, dtype)
     buffer.bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<(count * dtype.byteCount)]))
@@ -93,6 +93,6 @@ struct HostArray {
 }
 
 extension DType {
-  /// The value as this type holds it, rounded or wrapped.
+  /// The value rounded or wrapped to this type.
   public func rounded(_ value: Double) -> Double { HostArray([value], self).numbers[0] }
 }

@@ -2,7 +2,7 @@ import ApusDevice
 import Foundation
 
 extension Interpreter {
-  /// Attention as it is defined, a query at a time, in `Double`.
+  /// Computes attention by its definition, one query at a time, in `Double`.
   func run(_ step: Attention) {
     let g = step.geometry
     let reader = AttentionReader(step, self)
@@ -53,7 +53,7 @@ private struct AttentionReader {
 
   private func group(_ head: Int) -> Int { head / (g.heads / g.groups) }
 
-  /// The products of a query, −∞ for keys that are not open.
+  /// The scores of a query, −∞ for masked keys.
   private func products(_ batch: Int, _ head: Int, _ query: Int) -> [Double] {
     let q = row(step.query, batch, head, query)
     return (0..<g.keys).map { key in
@@ -64,7 +64,7 @@ private struct AttentionReader {
     }
   }
 
-  /// What dropout multiplies each weight of a query by.
+  /// The factors of dropout for the weights of a query.
   private func factors(_ line: Int) -> [Double] {
     guard let dropout = step.dropout else { return Array(repeating: 1, count: g.keys) }
     return (0..<g.keys).map { key in

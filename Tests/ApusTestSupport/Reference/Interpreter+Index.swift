@@ -24,7 +24,7 @@ extension Interpreter {
 
   func run(_ step: ScatterAdd) throws(DeviceError) {
     let (source, result) = (arrays[step.source], arrays[step.result])
-    // Rounded once, like every sum here.
+    // Sums are rounded once, like all sums of the interpreter.
     var sums = Array(
       repeating: Combined("sum", Program.Output(register: 0, dtype: step.dtype.lane.dtype)), count: result.count)
     try check(step.indexList)
@@ -49,7 +49,7 @@ extension Interpreter {
       device: device, operation: list.indexing.operation ?? names.joined(separator: " "), fault: fault)
   }
 
-  /// Calls `body` with each element of `[outer, count, inner]` and its place in `[outer, extent, inner]`.
+  /// Calls `body` with each element of `[outer, count, inner]` and its index in `[outer, extent, inner]`.
   private func forEachIndex(
     _ indices: Operand, _ outer: Int, _ count: Int, _ inner: Int, extent: Int, _ body: (Int, Int) -> Void
   ) {
@@ -61,7 +61,7 @@ extension Interpreter {
   }
 }
 
-/// A word of a stream, as the instruction `random` gives it.
+/// A word of a random stream, as the instruction `random` computes it.
 func randomWord(_ place: Int, seed: Int64, counter: Int64) -> UInt32 {
   func low(_ word: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: word) }
   func high(_ word: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: word >> 32) }

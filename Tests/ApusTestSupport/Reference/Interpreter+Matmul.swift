@@ -35,7 +35,8 @@ extension Interpreter {
     run(step.epilogue.program, step.epilogue.binding, cores: [core])
   }
 
-  /// All three passes walk the same terms `x · w · y` and add two of them up at the place of the third.
+  /// All three passes iterate over the same terms `x · w · y`, and add the product of two factors at the index of the
+  /// third.
   func run(_ step: Convolution) {
     let g = step.geometry
     let count =
@@ -56,7 +57,7 @@ extension Interpreter {
     run(step.epilogue.program, step.epilogue.binding, cores: [sums.map(\.result)])
   }
 
-  /// Calls `body` with the places in `x`, `w` and `y` of each multiply-add of a convolution.
+  /// Calls `body` with the indices in `x`, `w` and `y` of each multiply-add of a convolution.
   private func forEachTerm(
     _ g: ConvolutionGeometry, _ order: Convolution.Order, _ body: (Int, Int, Int) -> Void
   ) {
@@ -123,7 +124,7 @@ extension Interpreter {
     run(step.epilogue.program, step.epilogue.binding, cores: [core.map(\.result)])
   }
 
-  /// The elements of a window that lie in the input, and what an average divides by.
+  /// The elements of a window that are in the input, and the divisor of an average.
   private func window(_ step: Pooling, at output: SIMD3<Int>) -> (inside: [Int], divisor: Int) {
     let start = output &* step.stride &- step.padding
     let inside = grid(step.window).compactMap { index(start &+ $0.place &* step.dilation, in: step.input) }

@@ -2,7 +2,7 @@ import ApusDevice
 import Foundation
 
 extension Interpreter {
-  /// A recurrent layer as it is defined, a sequence and a time after the other, in `Double`.
+  /// Computes a recurrent layer by its definition, one sequence and one time step after the other, in `Double`.
   func run(_ step: Recurrent) {
     var reader = RecurrentReader(step, arrays)
     for row in 0..<step.geometry.batch {
@@ -112,7 +112,7 @@ private struct RecurrentReader {
     }
   }
 
-  /// The gradients of the input and of the product; what passes by it stays in `carried`.
+  /// The gradients of the input and of the product; the part that bypasses the product stays in `carried`.
   private func gradients(
     _ line: Int, _ previous: Int?, _ row: Int, _ carried: inout [[Double]]
   ) -> (input: [Double], product: [Double]) {

@@ -5,7 +5,7 @@ extension Interpreter {
     let arguments = arguments(step.arguments, over: step.domain)
     var kept = step.domain
     for axis in step.axes { kept[axis] = 1 }
-    // Where each element of the domain is combined to, and its number among those that meet there.
+    // The result to which each element of the domain contributes, and its position among the elements of that result.
     var target = Layout(contiguous: kept)
     var number = Layout(shape: step.domain, strides: Shape(repeating: 0, count: step.domain.rank))
     target.shape = step.domain
@@ -81,7 +81,7 @@ extension DType {
   }
 }
 
-/// What has been combined so far by a row of `Kernels/reduce.def`.
+/// The accumulator of a reducer of `Kernels/reduce.def`.
 struct Combined {
   private let reducer: ReductionRow
   private let lane: Lane

@@ -1,11 +1,11 @@
 import ApusDevice
 
-/// Runs steps on host arrays, one element after the other.
+/// Runs steps on host arrays, one element at a time.
 struct Interpreter {
   let device: String
   let arrays: [HostArray]
   let scalars: [Scalar]
-  /// The operations of the step that is run, for errors.
+  /// The operations of the current step, for errors.
   var names: [String] = []
 
   func run(_ step: Step) throws(DeviceError) {
@@ -47,7 +47,7 @@ struct Interpreter {
     }
   }
 
-  // MARK: - Users' operations
+  // MARK: - User-defined operations
 
   private func run(_ step: Custom) throws(DeviceError) {
     guard let host = step.kernel.host else {
@@ -56,7 +56,7 @@ struct Interpreter {
     func memory(_ value: Int) -> CustomItems.Array {
       CustomItems.Array(pointer: arrays[value].pointer, dtype: arrays[value].dtype, count: arrays[value].count)
     }
-    // Items come in any order: here the last first.
+    // Items may run in any order: here the last one runs first.
     for item in (0..<step.count).reversed() {
       host(
         CustomItems(
@@ -79,7 +79,7 @@ struct Interpreter {
     }
   }
 
-  /// How each input of a program is read.
+  /// Functions that read the inputs of a program for an element.
   func arguments(
     _ arguments: [Argument], over domain: Shape, _ cores: [[Scalar]] = []
   ) -> [(Int) -> Scalar] {
@@ -113,7 +113,7 @@ struct Interpreter {
   }
 }
 
-/// The places of the elements of a layout, in row-major order.
+/// The offsets of the elements of a layout, in row-major order.
 struct Places {
   private let places: [Int]
 
@@ -131,7 +131,7 @@ struct Places {
 extension Lane {
   var isFloatingPoint: Bool { self == .float32 || self == .float64 }
 
-  /// The value rounded or wrapped to what a register of the lane holds.
+  /// The value rounded or wrapped to a register of the lane.
   func holding(_ value: Scalar) -> Scalar {
     switch self {
     case .float32: .float(Double(Float(value.double)))

@@ -36,7 +36,7 @@ extension Instruction {
   }
 }
 
-/// The rows of `Kernels/elementwise.def`, in `Double` and `Int64`.
+/// The functions of `Kernels/elementwise.def`, in `Double` and `Int64`.
 public enum Reference {
   static func test(_ name: String, _ x: [Double]) -> Bool? {
     switch name {

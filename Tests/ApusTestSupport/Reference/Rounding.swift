@@ -1,5 +1,4 @@
-/// A narrow binary floating-point format, by its definition: numbers are multiples of the distance of
-/// neighbours at their exponent.
+/// A narrow binary floating-point format by its definition: numbers are multiples of the spacing at their exponent.
 public struct Rounding: Sendable {
   let fractionBits: Int
   let leastExponent: Int
@@ -10,13 +9,13 @@ public struct Rounding: Sendable {
   public static let float32 = Rounding(fractionBits: 23, leastExponent: -126, greatestExponent: 127)
   public static let float64 = Rounding(fractionBits: 52, leastExponent: -1022, greatestExponent: 1023)
 
-  /// The distance of neighbouring numbers at `value`.
+  /// The spacing of neighboring numbers at `value`.
   public func unit(at value: Double) -> Double {
     let exponent = value == 0 || !value.isFinite ? leastExponent : max(Int(value.exponent), leastExponent)
     return Double(sign: .plus, exponent: exponent - fractionBits, significand: 1)
   }
 
-  /// The nearest number of the format, halves to the even one; infinite above the largest.
+  /// The nearest number of the format, with ties to even; infinite above the largest.
   public func rounded(_ value: Double) -> Double {
     guard value.isFinite, value != 0, fractionBits < 52 else { return value }
     let unit = unit(at: value)

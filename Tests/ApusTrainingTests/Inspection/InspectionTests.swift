@@ -5,7 +5,7 @@ import Testing
 
 @testable import ApusTraining
 
-/// What a model looks at, against PyTorch's results in `Tests/Conformance/inspection.py`.
+/// Inspections of a model agree with PyTorch's results in `Tests/Conformance/inspection.py`.
 struct InspectionTests {
   private func chain(_ fixture: Fixture) throws -> Sequential {
     let model = Sequential {
@@ -55,7 +55,7 @@ struct InspectionTests {
     }
   }
 
-  /// A rectifier behind a bias of −100 is dead, one behind +100 never is.
+  /// A rectifier after a bias of −100 is dead; one after a bias of +100 never is.
   @Test func statistics() throws {
     try withDevice(.named("cpu")) { () throws in
       let model = Sequential {
@@ -77,7 +77,7 @@ struct InspectionTests {
     }
   }
 
-  /// Layers each of which sees what all before it gave.
+  /// Layers that each receive the outputs of all layers before.
   private struct Joined: Layer {
     let first = Linear(4, 2)
     let second = Linear(6, 3)
@@ -90,7 +90,7 @@ struct InspectionTests {
     }
   }
 
-  /// Concatenations are boxes that ways meet in, also where they are of concatenations.
+  /// Concatenations are nodes of the graph, also if they concatenate concatenations.
   @Test func concatenations() throws {
     let graph = try withDevice(.named("cpu")) { () throws in
       try ModelGraph("joined", of: Joined(), input: [4], dtype: .float32)
@@ -99,7 +99,7 @@ struct InspectionTests {
     #expect(graph.nodes.map(\.type) == ["Linear", "concatenate", "Linear", "concatenate", "Linear"])
   }
 
-  /// A block whose input goes past two layers and is added to what they give.
+  /// A block whose input bypasses two layers and is added to their output.
   private struct Residual: Layer {
     let first = Linear(4, 4)
     let second = Linear(4, 4)

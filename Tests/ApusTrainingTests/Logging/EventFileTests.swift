@@ -5,7 +5,8 @@ import Testing
 
 @testable import ApusTraining
 
-/// Files for TensorBoard, by their bytes; `Tests/Conformance/tensorboard_check.py` reads them with TensorBoard itself.
+/// TensorBoard files, checked by their bytes; `Tests/Conformance/tensorboard_check.py` reads them with TensorBoard
+/// itself.
 struct EventFileTests {
   private let place: ScratchDirectory
 
@@ -19,11 +20,11 @@ struct EventFileTests {
     #expect(CRC32C.checksum((0..<32).reversed()) == 0x113f_db5c)
     #expect(CRC32C.checksum("123456789".utf8) == 0xe306_9283)
     #expect(CRC32C.checksum([]) == 0)
-    // TensorFlow's: crc32c::Mask(crc32c::Value("foo")).
+    // The values of TensorFlow: crc32c::Mask(crc32c::Value("foo")).
     #expect(CRC32C.checksum("foo".utf8) == 0xcfc4_ae1d && CRC32C.masked("foo".utf8) == 0xfebe_8a61)
   }
 
-  /// The examples of the encoding's documentation, and numbers at the edges.
+  /// The examples of the encoding's documentation, and numbers at the limits.
   @Test func messages() {
     func bytes(_ build: (inout ProtocolMessage) -> Void) -> [UInt8] {
       var message = ProtocolMessage()
@@ -45,7 +46,7 @@ struct EventFileTests {
     #expect(bytes { $0.set(7) { _ in } } == [0x3a, 0])
   }
 
-  /// What TensorFlow 2.16 writes as the first record of a file at time 1.5.
+  /// The first record that TensorFlow 2.16 writes to a file, at time 1.5.
   @Test func records() throws {
     var event = ProtocolMessage()
     event.set(1, 1.5)
@@ -57,8 +58,8 @@ struct EventFileTests {
     #expect(Array(record[21..<36]) == [0x1a, 0x0d] + Array("brain.Event:2".utf8))
   }
 
-  /// A later file stands behind the earlier ones, also within the same second, and its session starts behind the steps
-  /// that are finished.
+  /// A later file sorts after the earlier ones, also within the same second, and its session starts after the finished
+  /// steps.
   @Test func filesAreInOrder() throws {
     let files = try [0, 5, 9].map { try EventFile(directory: place.file("b"), resumingAfter: $0) { 1000 } }
     let names = files.map { String($0.path.split(separator: "/").last!) }
@@ -109,7 +110,7 @@ struct EventFileTests {
     #expect(error?.description.contains("/proc/nowhere") == true)
   }
 
-  /// What `tensorboard_check.py` expects; where it asks for it, the files stay.
+  /// Writes the files that `tensorboard_check.py` expects; they are kept if the script requests them.
   @Test func writesWhatTheScriptReads() throws {
     let folder = ProcessInfo.processInfo.environment["APUS_TENSORBOARD"] ?? place.file("tensorboard")
     let log = try TensorBoardLog(directory: folder)
@@ -125,7 +126,7 @@ struct EventFileTests {
     log.events.add(text: "# Configuration\n\nlearning rate **0.1** — ☃", "configuration", step: 0)
     for step in 21...40 { try log.write(["step": .integer(step), "epoch": 2, "loss": 99]) }
     try log.flush()
-    // The run was stopped and goes on from a checkpoint behind step 30.
+    // The run was stopped and resumes from a checkpoint at step 30.
     let next = try TensorBoardLog(directory: folder, resumingAfter: 30)
     for step in 31...40 { try next.write(["step": .integer(step), "epoch": 2, "loss": .number(1 / Double(step))]) }
     try next.write(["step": 40, "epoch": 2, "train_loss": 0.125, "test_accuracy": 0.75, "seconds": 4])

@@ -5,7 +5,7 @@ import Testing
 @testable import ApusTraining
 
 @Suite struct ProgressTests {
-  /// What was written, and a width that changes.
+  /// The text that was written, and a width that can change.
   private final class Screen: @unchecked Sendable {
     private let lock = NSLock()
     private var stored = ""
@@ -16,7 +16,7 @@ import Testing
     func resize(to width: Int) { lock.withLock { columns = width } }
     func write(_ text: String) { lock.withLock { stored += text } }
 
-    /// The texts that began at the left edge since the last call.
+    /// The lines written since the last call, split at line ends and carriage returns.
     func lines() -> [String] {
       lock.withLock {
         defer { stored = "" }
@@ -51,7 +51,7 @@ import Testing
       "test accuracy 0.8561": 200, "62378 examples/s": 200, "test top5 accuracy 0.9921": 200,
     ]
     for (field, least) in shown where width >= least { #expect(line.contains(field), "\(width): \(line)") }
-    // The bar has what is left.
+    // The bar gets the remaining width.
     #expect(line.contains("█") == (width != 40), "\(line)")
   }
 
@@ -62,7 +62,7 @@ import Testing
     #expect(screen.lines().allSatisfy { $0.displayWidth > 120 && $0.displayWidth < 200 })
     screen.resize(to: 60)
     progress.update(status, now: 2)
-    // What covers the longer line before ends at the edge, too.
+    // The text that covers the longer line before also ends at the edge.
     #expect(screen.lines().allSatisfy { $0.displayWidth < 60 && $0.contains("accuracy 0.8461") })
     screen.resize(to: 80)
     progress.note(StatusLine([.init("epoch 2/5", rank: 0), .init(String(repeating: "x", count: 90), rank: 1)]))
@@ -70,7 +70,7 @@ import Testing
     #expect(note.map { $0.prefix(9) } == ["epoch 2/5"] && note[0].displayWidth <= 80)
   }
 
-  /// The whole of a line goes to a file, however long it is.
+  /// A file gets whole lines, however long they are.
   @Test func filesHaveWholeLines() {
     let screen = Screen(20)
     var progress = progress(screen, .lines)
@@ -80,7 +80,7 @@ import Testing
     #expect(screen.lines() == [String(repeating: "x", count: 90)])
   }
 
-  /// What earlier sessions did says nothing of the rate of this one.
+  /// Earlier sessions do not count in the rate of this session.
   @Test func theRateIsThatOfTheSession() {
     let screen = Screen(200)
     var progress = progress(screen, firstStep: 700)

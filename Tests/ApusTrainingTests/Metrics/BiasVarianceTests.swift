@@ -13,7 +13,7 @@ import Testing
     ).verdict
   }
 
-  /// The examples of Machine Learning Yearning, chapters 20 to 22, with its diagnoses, and one like them.
+  /// The examples of Machine Learning Yearning, chapters 20 to 22, with its diagnoses, and one similar example.
   @Test func verdictsAreThoseOfTheBook() {
     #expect(verdict(0.01, 0.11) == .variance)
     #expect(verdict(0.15, 0.16) == .bias)
@@ -21,7 +21,7 @@ import Testing
     #expect(verdict(0.005, 0.01) == .low)
     #expect(verdict(0.15, 0.30, bayes: 0.14) == .variance)
     #expect(verdict(0.15, 0.155, bayes: 0.145) == .low)
-    // The course that goes with it: 8 % and 10 %, by what people do.
+    // The example of the accompanying course: 8 % and 10 %, with two human errors.
     #expect(verdict(0.08, 0.10, bayes: 0.01) == .bias)
     #expect(verdict(0.08, 0.10, bayes: 0.075) == .variance)
   }
@@ -34,7 +34,7 @@ import Testing
     #expect(abs(few.varianceMargin - expected) < 1e-15 && abs(few.variance - 0.05) < 1e-15)
     #expect(few.verdict == .bias)
     #expect(verdict(0.05, 0.10, count: 100) == .bias && verdict(0.05, 0.10, count: 1000) == .both)
-    // Nothing is said of nine examples, even where all are wrong.
+    // Nine examples give no verdict, even if all are wrong.
     let nine = BiasVariance(train: MeasuredError(wrong: 0, of: 90), validation: MeasuredError(wrong: 9, of: 9))
     #expect(nine.verdict == .low && nine.notes.first?.contains("9 examples are too few") == true)
     let ten = BiasVariance(train: MeasuredError(wrong: 0, of: 90), validation: MeasuredError(wrong: 10, of: 10))
@@ -60,7 +60,7 @@ import Testing
   }
 
   @Test func classesAndSlicesHaveTheirOwnVerdict() throws {
-    // Class 1 is right in training and wrong elsewhere, class 2 is wrong everywhere, class 3 has no examples.
+    // Class 1 is right in training and wrong otherwise, class 2 is always wrong, class 3 has no examples.
     func results(_ wrong: [Bool]) throws -> ClassificationResults {
       let labels = (0..<150).map { Int32($0 % 3) }
       let probabilities = labels.flatMap { label in
@@ -81,7 +81,7 @@ import Testing
     #expect(report.classes.map(\.name) == ["a", "b", "2"])
     #expect(report.classes.map(\.result.verdict) == [.low, .variance, .bias])
     #expect(report.slices.map(\.name) == ["of a", "of b"])
-    // The second has the training error of everything: a third.
+    // The second slice uses the training error of all examples: a third.
     #expect(report.slices.map(\.result.verdict) == [.low, .both])
     #expect(report.text.contains("class b: variance (avoidable bias 0.0 %, variance 100.0 %)"))
     #expect(report.json["classes"]?.array?.count == 3 && report.json["verdict"]?.string == "both")

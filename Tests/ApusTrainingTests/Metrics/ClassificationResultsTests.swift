@@ -113,7 +113,7 @@ import Testing
     #expect(measures[1].precision == 0 && results.confusion.average(.macro).recall == 0.5)
   }
 
-  /// Logits decide where their probabilities of 32 bits are equal, and everything else is as of probabilities.
+  /// Logits decide if their float32 probabilities are equal; everything else follows the probabilities.
   @Test func logitsAreRankedByThemselves() throws {
     let logits: [Float] = [0, 40, 39.999996, -3, 0, 0, 1, 2, 3]
     let results = try ClassificationResults(logits: logits, classes: 3, labels: [1, 2, 2])
@@ -162,7 +162,7 @@ import Testing
     #expect("\(error!)".contains(reason), "\(error!)")
   }
 
-  /// The share of the class that is found, less that of the others that is taken: of 4 and 4 examples a multiple of ¼.
+  /// Recall minus false-positive rate: with 4 positive and 4 negative examples, a multiple of ¼.
   @Test func youdenIsRecallLessFalsePositiveRate() throws {
     let ranking = try RankedScores(
       scores: [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2],
@@ -174,7 +174,7 @@ import Testing
     #expect(ranking.bestYouden == ranking.point(at: 0.8))
   }
 
-  /// A hundred thousand scores, where anything quadratic would take minutes.
+  /// With a hundred thousand scores, a quadratic algorithm would take minutes.
   @Test func manyScoresAreSortedOnce() throws {
     let scores = (0..<100_000).map { Float(($0 * 7919) % 99_991) }
     let ranking = try RankedScores(scores: scores, isPositive: scores.map { $0 > 50_000 })

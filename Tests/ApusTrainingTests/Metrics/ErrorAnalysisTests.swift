@@ -6,7 +6,7 @@ import Testing
 @testable import ApusTraining
 
 @Suite struct ErrorAnalysisTests {
-  /// Ten examples of three classes, of which 1, 3, 4 and 8 are wrong.
+  /// Ten examples of three classes, of which 1, 3, 4 and 8 are misclassified.
   private func analysis(names: [String]? = nil, examples: [Int]? = nil) throws -> ErrorAnalysis {
     let labels: [Int32] = [0, 1, 2, 0, 1, 2, 0, 1, 2, 0]
     let predicted: [Int32: Int32] = [1: 2, 3: 2, 4: 2, 8: 0]
@@ -31,7 +31,7 @@ import Testing
     #expect(analysis.confusions[0] == ErrorAnalysis.Confusion(truth: "dog", predicted: "=cow", count: 2))
     #expect(analysis.confusions.map(\.count) == [2, 1, 1])
     #expect(try self.analysis().entries[0].name == "example 3")
-    // By their numbers, where not all examples are there.
+    // Examples keep their numbers if only some of them are given.
     let names = (0..<20).map { "\($0).png" }
     let some = try self.analysis(names: names, examples: (0..<10).map { 2 * $0 + 1 })
     #expect(some.entries.map(\.example) == [7, 9, 17, 3] && some.entries.map(\.name)[1] == "9.png")
@@ -45,7 +45,7 @@ import Testing
     #expect(analysis.entries[0].probability == nil && analysis.confusions.isEmpty)
   }
 
-  /// RFC 4180, and nothing that a spreadsheet would take for a formula.
+  /// The sheet follows RFC 4180, and contains nothing that a spreadsheet takes for a formula.
   @Test func sheetsAreQuotedAndHarmless() throws {
     var names = (0..<10).map { "\($0).png" }
     names[3] = "=HYPERLINK(\"http://x\", 1)"
@@ -63,7 +63,7 @@ import Testing
     #expect(rows.allSatisfy { $0.tags.isEmpty && !$0.isExamined })
   }
 
-  /// A reader of others, and one's own text: Python's `csv` takes the sheet apart as it was put together.
+  /// Python's `csv` module reads the sheet as it was written.
   @Test func pythonReadsTheSheet() throws {
     let place = try ScratchDirectory()
     let names = (0..<10).map { "a,\"\($0)\"\r\nb;c\td" }
@@ -128,7 +128,7 @@ import Testing
     #expect("\(error!)".contains("not UTF-8"))
   }
 
-  /// Whatever the bytes: a sheet or an error.
+  /// Any bytes give a sheet or an error.
   @Test func noBytesTrap() {
     var state: UInt64 = 1
     let letters = Array("example,true\n\r\"';\t1=\u{e9}".utf8)

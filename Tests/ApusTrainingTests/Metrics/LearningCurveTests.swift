@@ -35,7 +35,7 @@ import Testing
     }
   }
 
-  /// scipy's `curve_fit` has the same bounds.
+  /// scipy's `curve_fit` uses the same bounds.
   @Test func lawsEqualThoseOfSciPy() throws {
     let fixture = try MetricsFixture()
     let names = fixture.cases(with: "law")

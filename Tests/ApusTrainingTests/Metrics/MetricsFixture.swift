@@ -1,7 +1,7 @@
 import ApusTestSupport
 import Testing
 
-/// Results of scikit-learn, and how near ours have to be.
+/// Results of scikit-learn, and the tolerances of the comparison.
 struct MetricsFixture {
   let fixture: Fixture
 
@@ -12,7 +12,7 @@ struct MetricsFixture {
 
   func numbers(_ name: String, _ key: String) throws -> [Double] { try fixture.numbers(name, key) }
 
-  /// Holds numbers against the fixture: `10⁻¹²` of their size, at least of 1. NaN there stands for `nil` here.
+  /// Compares numbers with the fixture, within `10⁻¹²` relative to values above 1. NaN in the fixture stands for `nil`.
   func expect(
     _ found: [Double?], _ name: String, _ key: String, sourceLocation: SourceLocation = #_sourceLocation
   ) throws {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ApusTraining
 
-/// Numbers, and what they add up to.
+/// Pairs of numbers with their sums.
 private struct Sums: ExampleSource {
   let count: Int
 
@@ -15,7 +15,7 @@ private struct Sums: ExampleSource {
   }
 }
 
-/// Examples of which some cannot be read: what stands in their places is wrong.
+/// Examples of which some cannot be read: their elements of a batch are wrong.
 private struct Holes: ExampleSource {
   let points: Points
   let bad: Set<Int32>
@@ -46,7 +46,7 @@ private struct Holes: ExampleSource {
 @Suite struct PredictionsTests {
   private let run = SmallRun()
 
-  /// Whatever the size of the batches, and the last one's, everything is in the examples' order.
+  /// Predictions are in the order of the examples, for all sizes of batches and of the last batch.
   @Test func predictionsAgreeWithTheEvaluation() throws {
     try withDevice(run.device) {
       let (model, points) = (run.model(), try Points(count: 43))
@@ -71,7 +71,7 @@ private struct Holes: ExampleSource {
     }
   }
 
-  /// What could not be read is as if it were not there, also at the beginning of a last batch that is filled up.
+  /// Examples that cannot be read are ignored, also at the beginning of a padded last batch.
   @Test func examplesThatCannotBeReadDoNotCount() throws {
     try withDevice(run.device) {
       let (model, points) = (run.model(), try Points(count: 43))

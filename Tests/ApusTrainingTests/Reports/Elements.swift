@@ -3,7 +3,7 @@ import FoundationXML
 
 @testable import ApusTraining
 
-/// What a strict reader of XML finds in a text.
+/// The elements that a strict XML parser finds in a text.
 final class Elements: NSObject, XMLParserDelegate {
   struct Box {
     var left, right, top, bottom: Double

@@ -1,7 +1,7 @@
 import Apus
 import Foundation
 
-/// A page with every kind of chart, at sizes and with names that are hard to show.
+/// A page with every kind of chart, with sizes and names that are hard to display.
 enum Gallery {
   static let hostile =
     "<script>alert(1)</script> & \"quotes\" ' \u{202e}\u{0} 漢字 🦜 \(String(repeating: "long ", count: 20))"
@@ -175,7 +175,7 @@ enum Gallery {
     ]
   }
 
-  /// 5 × 5 pixels of grey.
+  /// 5 × 5 gray pixels.
   static let checkerboard = [UInt8](
     Data(
       base64Encoded:

@@ -5,7 +5,7 @@ import Testing
 @testable import ApusTraining
 
 struct ReportTests {
-  /// Every chart, at the width of a phone and of a page, is well-formed XML, and hostile names are text in it.
+  /// Every chart is well-formed XML at the width of a phone and of a page, and hostile names appear as text.
   @Test func drawingsAreWellFormed() throws {
     for figure in Gallery.report.figures {
       for width in [300.0, 720, 1200] {
@@ -19,7 +19,7 @@ struct ReportTests {
     }
   }
 
-  /// Nothing is drawn outside of a picture, as far as the places of text and rectangles tell.
+  /// Nothing is drawn outside of a drawing, as far as the positions of text and rectangles show.
   @Test(arguments: [300.0, 420, 720, 1200]) func nothingIsCutOff(width: Double) throws {
     for figure in Gallery.report.figures {
       let drawing = figure.chart.drawing(width: width)
@@ -41,7 +41,7 @@ struct ReportTests {
         try Data(figure.chart.svg().utf8).write(to: URL(filePath: "\(folder)/\(figure.name).svg"))
       }
     }
-    // Void elements apart, the body is XML as well.
+    // Except for void elements, the body is XML too.
     let start = try #require(html.range(of: "<main>")), end = try #require(html.range(of: "</main>"))
     let found = try Elements(parsing: String(html[start.lowerBound..<end.upperBound]))
     #expect(!found.names.contains("script") && !found.names.contains("link") && !found.names.contains("iframe"))
@@ -87,7 +87,7 @@ struct ReportTests {
     #expect(TextExtent.lines("one two three", 60).allSatisfy { TextExtent.width($0) <= 60 })
   }
 
-  /// Layers of one part of the model become one box, and ways between parts stay.
+  /// The layers of one submodule become one node, and the edges between submodules remain.
   @Test func graphsAreGrouped() {
     let grouped = Gallery.graph.grouped(limit: 5)
     #expect(grouped.nodes.count == 4)

@@ -29,7 +29,7 @@ struct TickTests {
     #expect(labels(0.3...4, 5) == ["0.5", "1", "2"])
   }
 
-  /// Whatever the range: marks rise, lie inside of it and are not many.
+  /// For any range, tick marks increase, are inside of the range, and are few.
   @Test func anyRange() {
     var edges: [Double] = [
       0, 1, 1e-300, Double.leastNonzeroMagnitude, 1e99, 1e16, 1e16 + 2, 0.1, 0.1 + 1e-17, 123.456, 1e-5,
@@ -51,7 +51,7 @@ struct TickTests {
     }
   }
 
-  /// A domain is never empty and has all numbers that can be drawn.
+  /// A domain is never empty and contains all numbers that can be drawn.
   @Test func anyDomain() {
     let values: [[Double]] = [
       [], [.nan], [.infinity, 1], [0], [5, 5, 5], [-Double.leastNonzeroMagnitude, 0], [1e99, -1e99], [3, 3 + 1e-15],

@@ -1,19 +1,19 @@
-/// The middle of every picture; a smaller one gets edges.
+/// Crops the centre of every image; a smaller image is padded.
 public struct CenterCrop: ImageTransform {
   public static let name = "center-crop"
   public static let usage = "center-crop SIZE [reflect|replicate|fill V]"
   public static let summary = "cut out the middle"
 
-  /// Of what comes out.
+  /// The output size.
   public var size: ImageSize
-  /// What lies beyond the edges.
+  /// The pixels beyond the edges.
   public var edges: EdgeMode
 
   public init(_ size: ImageSize, edges: EdgeMode = .constant(0)) {
     (self.size, self.edges) = (size, edges)
   }
 
-  /// Reads what follows the name.
+  /// Parses the arguments after the name.
   public init(_ words: inout TransformWords) throws(DataError) {
     self.init(try words.requiredSize(), edges: try words.edgeMode())
   }

@@ -1,22 +1,22 @@
-/// Every picture brighter or darker, with more or less contrast and colour, and with its hues turned, in random order:
-/// torchvision's `ColorJitter`.
+/// Changes brightness, contrast, saturation and hue of every image by random amounts, in random order: torchvision's
+/// `ColorJitter`.
 ///
-/// Each of the first three mixes the picture with another: with black, with the mean of its grey, with its grey. The
-/// factors are evenly drawn from `1 − x ... 1 + x`, the turn of the hues from `−x ... x` of a whole turn. What leaves
-/// 0 ... 255 is cut off, and every step rounds to bytes. Of a grey picture only brightness and contrast change.
+/// Brightness, contrast and saturation interpolate between the image and black, its mean luma, or its grey version.
+/// Their factors are uniform in `1 − x ... 1 + x`, the hue rotation in `−x ... x` of a full turn. Every step rounds and
+/// clamps to 0 ... 255. Only brightness and contrast of a grey image change.
 public struct ColorJitter: ImageTransform {
   public static let name = "color"
   public static let usage = "color X | color [brightness X] [contrast X] [saturation X] [hue X]"
   public static let summary =
     "change brightness, contrast and saturation by up to X of 1, hues by up to X of a turn (0.5 at most)"
 
-  /// How far the factor of brightness is from 1 at most.
+  /// The largest distance of the brightness factor from 1.
   public var brightness: Double
-  /// How far the factor of contrast is from 1 at most.
+  /// The largest distance of the contrast factor from 1.
   public var contrast: Double
-  /// How far the factor of saturation is from 1 at most.
+  /// The largest distance of the saturation factor from 1.
   public var saturation: Double
-  /// The largest turn of the hues, 0.5 at most.
+  /// The largest hue rotation as a fraction of a full turn, at most 0.5.
   public var hue: Double
 
   /// - Precondition: none is negative, `hue` is at most 0.5.
@@ -24,7 +24,7 @@ public struct ColorJitter: ImageTransform {
     (self.brightness, self.contrast, self.saturation, self.hue) = (brightness, contrast, saturation, hue)
   }
 
-  /// Reads what follows the name.
+  /// Parses the arguments after the name.
   public init(_ words: inout TransformWords) throws(DataError) {
     let all = try words.number(in: 0...10) ?? 0
     self.init(

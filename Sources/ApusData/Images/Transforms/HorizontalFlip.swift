@@ -1,15 +1,15 @@
-/// Some of the pictures with left and right exchanged.
+/// Flips images horizontally at random.
 public struct HorizontalFlip: ImageTransform {
   public static let name = "flip"
   public static let usage = "flip [P]"
   public static let summary = "mirror horizontally with probability P (0.5)"
 
-  /// How likely a picture is changed.
+  /// The probability of flipping an image.
   public var probability: Double
 
   public init(probability: Double = 0.5) { self.probability = probability }
 
-  /// Reads what follows the name.
+  /// Parses the arguments after the name.
   public init(_ words: inout TransformWords) throws(DataError) {
     self.init(probability: try words.number(in: 0...1) ?? 0.5)
   }
@@ -22,7 +22,7 @@ public struct HorizontalFlip: ImageTransform {
 }
 
 extension Image {
-  /// Exchanges left and right.
+  /// Flips the image horizontally.
   public mutating func flipHorizontally() {
     let (height, width, channels) = (height, width, channels)
     pixels.withUnsafeMutableBufferPointer { buffer in

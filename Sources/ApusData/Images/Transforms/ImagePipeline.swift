@@ -1,10 +1,10 @@
 import ApusFiles
 
-/// What is done to each picture, in order, and to each batch: a list of transforms as in `flip, crop pad 4, color 0.2`.
+/// The transforms of each image, in order, and the mixing of each batch, as in `flip, crop pad 4, color 0.2`.
 public struct ImagePipeline: Sendable {
-  /// What is done to each picture.
+  /// The transforms of each image, in order.
   public var transforms: [any ImageTransform]
-  /// How the pictures of a batch are mixed; of several ways one is drawn for each batch.
+  /// The mixing of a batch; of several methods, one is chosen at random for each batch.
   public var mixing: [BatchMixing]
 
   public init(_ transforms: [any ImageTransform] = [], mixing: [BatchMixing] = []) {
@@ -12,25 +12,25 @@ public struct ImagePipeline: Sendable {
     self.mixing = mixing
   }
 
-  /// Every transform of pictures, in the order in which they are listed.
+  /// All image transforms, in listing order.
   public static let transformTypes: [any ImageTransform.Type] = [
     Resize.self, ResizeShorter.self, MultiScale.self, PadToSize.self, CenterCrop.self, RandomCrop.self,
     RandomResizedCrop.self, HorizontalFlip.self, VerticalFlip.self, RandomShift.self, RandomRotation.self,
     RandomAffine.self, ColorJitter.self, RandomGrayscale.self, RandomErasing.self,
   ]
 
-  /// The most steps that a text may have.
+  /// The largest number of steps in a text.
   private static let mostSteps = 64
 
-  /// Whether nothing is done.
+  /// Whether the pipeline has no steps.
   public var isEmpty: Bool { transforms.isEmpty && mixing.isEmpty }
 
-  /// Changes a picture.
+  /// Applies the transforms to an image.
   public func apply(to image: inout Image, random: inout ImageRandom) {
     for transform in transforms { transform.apply(to: &image, random: &random) }
   }
 
-  /// The size of what comes out, of pictures of a size or (`nil`) of any size; `nil` where it is not always the same.
+  /// The output size for input images of a size, or (`nil`) of any size; `nil` if it varies.
   public func outputSize(_ input: ImageSize? = nil) -> ImageSize? {
     transforms.reduce(input) { $1.outputSize($0) }
   }
@@ -44,9 +44,9 @@ extension ImagePipeline: CustomStringConvertible {
     (transforms.map(\.description) + mixing.map(\.description)).joined(separator: ", ")
   }
 
-  /// Reads a list of steps with commas between, each a name and what follows it; an empty text is an empty list.
+  /// Parses a comma-separated list of steps, each a name and its arguments; an empty text is an empty list.
   ///
-  /// - Throws: an error that names the word that cannot be understood, and the nearest one that can.
+  /// - Throws: an error that names the invalid word and the most similar valid word.
   public init(parsing text: String) throws(DataError) {
     self.init()
     guard text.contains(where: { !$0.isWhitespace }) else { return }

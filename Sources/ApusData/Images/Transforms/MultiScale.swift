@@ -1,13 +1,13 @@
-/// The shorter side of each picture at one of several lengths, drawn anew (the scale jittering of Simonyan, Zisserman,
-/// 2014). A crop behind it makes the sizes equal.
+/// Resizes the shorter side of each image to one of several lengths, chosen at random (the scale jittering of Simonyan,
+/// Zisserman, 2014). A subsequent crop makes the sizes equal.
 public struct MultiScale: ImageTransform {
   public static let name = "scales"
   public static let usage = "scales N N … [bilinear|box|bicubic]"
   public static let summary = "like shorter, with one of several lengths, drawn anew for each picture"
 
-  /// Of the shorter side, in pixels; one is drawn.
+  /// The lengths of the shorter side in pixels.
   public var lengths: [Int]
-  /// How pixels are weighed.
+  /// The resampling filter.
   public var filter: ResampleFilter
 
   /// - Precondition: there is a length, and all are positive.
@@ -15,7 +15,7 @@ public struct MultiScale: ImageTransform {
     (self.lengths, self.filter) = (lengths, filter)
   }
 
-  /// Reads what follows the name.
+  /// Parses the arguments after the name.
   public init(_ words: inout TransformWords) throws(DataError) {
     self.init(try words.wholeNumbers(in: 1...8_192), filter: words.filter())
   }

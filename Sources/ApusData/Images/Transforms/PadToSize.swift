@@ -1,19 +1,19 @@
-/// Every picture at least of a size: what is smaller gets edges on both sides, the odd pixel at the bottom and right.
+/// Pads every image to at least a size, equally on both sides; an odd pixel is added at the bottom or right.
 public struct PadToSize: ImageTransform {
   public static let name = "pad"
   public static let usage = "pad SIZE [reflect|replicate|fill V]"
   public static let summary = "add edges to what is smaller than a size"
 
-  /// Of what comes out.
+  /// The minimum output size.
   public var size: ImageSize
-  /// What lies beyond the edges.
+  /// The pixels beyond the edges.
   public var edges: EdgeMode
 
   public init(_ size: ImageSize, edges: EdgeMode = .constant(0)) {
     (self.size, self.edges) = (size, edges)
   }
 
-  /// Reads what follows the name.
+  /// Parses the arguments after the name.
   public init(_ words: inout TransformWords) throws(DataError) {
     self.init(try words.requiredSize(), edges: try words.edgeMode())
   }

@@ -1,4 +1,4 @@
-/// Every picture turned, moved, scaled and sheared about its middle, bilinear between pixels: torchvision's
+/// Rotates, translates, scales and shears every image about its centre, with bilinear interpolation: torchvision's
 /// `RandomAffine`.
 public struct RandomAffine: ImageTransform {
   public static let name = "affine"
@@ -6,15 +6,15 @@ public struct RandomAffine: ImageTransform {
   public static let summary =
     "turn by up to D degrees, move by up to a share S, enlarge by A to B, shear by up to D degrees"
 
-  /// The most degrees either way.
+  /// The largest rotation in degrees, in both directions.
   public var rotation: Double
-  /// The most that pictures are moved, as a share of height and width.
+  /// The largest translation as a fraction of height and width.
   public var translation: Double
-  /// How much pictures are enlarged.
+  /// The range of the scale factor.
   public var scale: ClosedRange<Double>
-  /// The most degrees either way, along the horizontal axis.
+  /// The largest shear along the horizontal axis in degrees, in both directions.
   public var shear: Double
-  /// What lies beyond the edges.
+  /// The value of the pixels beyond the edges.
   public var fill: UInt8
 
   public init(
@@ -25,7 +25,7 @@ public struct RandomAffine: ImageTransform {
     (self.shear, self.fill) = (shear, fill)
   }
 
-  /// Reads what follows the name.
+  /// Parses the arguments after the name.
   public init(_ words: inout TransformWords) throws(DataError) {
     self.init(
       rotation: try words.number(after: "rotate", in: 0...180) ?? 0,

@@ -1,22 +1,22 @@
-/// A part of every picture, anywhere in it: torchvision's `RandomCrop`. A picture that is too small first gets what it
-/// lacks, half of it on each side.
+/// Crops a region at a random position: torchvision's `RandomCrop`. An image that is too small is first padded, equally
+/// on both sides.
 public struct RandomCrop: ImageTransform {
   public static let name = "crop"
   public static let usage = "crop [SIZE] [pad N] [reflect|replicate|fill V]"
   public static let summary = "cut out a part anywhere, of the picture's own size if none is named; first add N pixels"
 
-  /// The part's size; `nil` for that of the picture.
+  /// The size of the region; `nil` for the size of the image.
   public var size: ImageSize?
-  /// Pixels that are first added on each side.
+  /// The padding on each side in pixels.
   public var padding: Int
-  /// What lies beyond the edges.
+  /// The pixels beyond the edges.
   public var edges: EdgeMode
 
   public init(_ size: ImageSize?, padding: Int = 0, edges: EdgeMode = .constant(0)) {
     (self.size, self.padding, self.edges) = (size, padding, edges)
   }
 
-  /// Reads what follows the name.
+  /// Parses the arguments after the name.
   public init(_ words: inout TransformWords) throws(DataError) {
     let size = try words.size()
     let padding = try words.wholeNumber(after: "pad", in: 0...4096) ?? 0
@@ -34,7 +34,7 @@ public struct RandomCrop: ImageTransform {
     image = image.cropped(top: top, left: left, part, edges: edges)
   }
 
-  /// Where the part begins, with the padding and what else a small picture needs.
+  /// A random start of the region along one axis, with the padding and the extra padding of a small image.
   private func start(_ extent: Int, _ length: Int, _ random: inout ImageRandom) -> Int {
     let added = max(padding, (length - extent + 1) / 2)
     return random.integer(below: extent + 2 * added - length + 1) - added

@@ -1,5 +1,5 @@
-/// Some of the pictures with a rectangle of noise or of one value in them (Zhong et al., "Random erasing data
-/// augmentation", 2017), drawn as torchvision's `RandomErasing` does.
+/// Overwrites a random rectangle of some images with noise or one value (Zhong et al., "Random erasing data
+/// augmentation", 2017), sampled as in torchvision's `RandomErasing`.
 public struct RandomErasing: ImageTransform {
   public static let name = "erase"
   public static let usage = "erase [P] [scale A B] [ratio A B] [fill V]"
@@ -7,13 +7,13 @@ public struct RandomErasing: ImageTransform {
     "with probability P (0.5) put noise over a share A to B of the area (0.02 to 0.33), of a height by width of A to B "
     + "(0.3 to 3.3)"
 
-  /// How likely a picture is changed.
+  /// The probability of changing an image.
   public var probability: Double
-  /// The rectangle's share of the area.
+  /// The range of the rectangle's fraction of the area.
   public var scale: ClosedRange<Double>
-  /// The rectangle's height by its width, evenly drawn on a logarithmic scale.
+  /// The range of the rectangle's ratio of height to width, sampled uniformly on a logarithmic scale.
   public var ratio: ClosedRange<Double>
-  /// The value of all its pixels; `nil` for noise.
+  /// The value of the rectangle's pixels; `nil` for noise.
   public var fill: UInt8?
 
   static let usualScale = 0.02...0.33
@@ -26,7 +26,7 @@ public struct RandomErasing: ImageTransform {
     (self.probability, self.scale, self.ratio, self.fill) = (probability, scale, ratio, fill)
   }
 
-  /// Reads what follows the name.
+  /// Parses the arguments after the name.
   public init(_ words: inout TransformWords) throws(DataError) {
     self.init(
       probability: try words.number(in: 0...1) ?? 0.5,
@@ -54,7 +54,7 @@ public struct RandomErasing: ImageTransform {
     }
   }
 
-  /// Ten draws; `nil` if none fits.
+  /// Samples a rectangle; `nil` if none of ten samples fits.
   func part(of input: ImageSize, _ random: inout ImageRandom) -> (top: Int, left: Int, size: ImageSize)? {
     let limit = ImageSize(height: input.height - 1, width: input.width - 1)
     return random.part(of: input, atMost: limit, scale: scale, ratio: ratio) { ImageSize(height: $0, width: $1) }

@@ -1,15 +1,15 @@
-/// Some of the pictures without colours, in as many channels as before.
+/// Converts images to grey at random, and keeps the number of channels.
 public struct RandomGrayscale: ImageTransform {
   public static let name = "gray"
   public static let usage = "gray [P]"
   public static let summary = "convert to grey with probability P (0.1)"
 
-  /// How likely a picture is changed.
+  /// The probability of changing an image.
   public var probability: Double
 
   public init(probability: Double = 0.1) { self.probability = probability }
 
-  /// Reads what follows the name.
+  /// Parses the arguments after the name.
   public init(_ words: inout TransformWords) throws(DataError) {
     self.init(probability: try words.number(in: 0...1) ?? 0.1)
   }

@@ -1,18 +1,18 @@
-/// A part of every picture of random area and shape, in one size: torchvision's `RandomResizedCrop`, the crop of
-/// Inception (Szegedy et al., 2014).
+/// Crops a region of random area and aspect ratio, and resizes it to one size: torchvision's `RandomResizedCrop`, the
+/// crop of Inception (Szegedy et al., 2014).
 public struct RandomResizedCrop: ImageTransform {
   public static let name = "resized-crop"
   public static let usage = "resized-crop SIZE [scale A B] [ratio A B] [bilinear|box|bicubic]"
   public static let summary =
     "cut out a share A to B of the area (0.08 to 1), of a width by height of A to B (0.75 to 1.3333), and resize it"
 
-  /// Of what comes out.
+  /// The output size.
   public var size: ImageSize
-  /// The part's share of the area.
+  /// The range of the region's fraction of the area.
   public var scale: ClosedRange<Double>
-  /// The part's width by its height, evenly drawn on a logarithmic scale.
+  /// The range of the region's ratio of width to height, sampled uniformly on a logarithmic scale.
   public var ratio: ClosedRange<Double>
-  /// How pixels are weighed.
+  /// The resampling filter.
   public var filter: ResampleFilter
 
   static let usualScale = 0.08...1.0
@@ -25,7 +25,7 @@ public struct RandomResizedCrop: ImageTransform {
     (self.size, self.scale, self.ratio, self.filter) = (size, scale, ratio, filter)
   }
 
-  /// Reads what follows the name.
+  /// Parses the arguments after the name.
   public init(_ words: inout TransformWords) throws(DataError) {
     let size = try words.requiredSize()
     let scale = try words.range(after: "scale", in: 0.0001...1)
@@ -47,7 +47,7 @@ public struct RandomResizedCrop: ImageTransform {
 
   public func outputSize(_ input: ImageSize?) -> ImageSize? { size }
 
-  /// Ten draws, and if none fits, the largest part in the middle whose shape is allowed.
+  /// Samples a region; if none of ten samples fits, returns the largest central region with an allowed aspect ratio.
   func part(of input: ImageSize, _ random: inout ImageRandom) -> (top: Int, left: Int, size: ImageSize) {
     let drawn = random.part(of: input, atMost: input, scale: scale, ratio: ratio) { ImageSize(height: $1, width: $0) }
     if let drawn { return drawn }
@@ -63,7 +63,7 @@ public struct RandomResizedCrop: ImageTransform {
 }
 
 extension ClosedRange<Double> {
-  /// ` name 0.1 0.5`, or nothing for the usual range.
+  /// ` name 0.1 0.5`, or an empty text for the default range.
   func words(_ name: String, unless usual: ClosedRange<Double>) -> String {
     self == usual ? "" : " \(name) \(lowerBound.short) \(upperBound.short)"
   }

@@ -1,17 +1,17 @@
-/// Every picture turned about its middle, bilinear between pixels.
+/// Rotates every image about its centre, with bilinear interpolation.
 public struct RandomRotation: ImageTransform {
   public static let name = "rotate"
   public static let usage = "rotate D [fill V]"
   public static let summary = "turn by up to D degrees either way"
 
-  /// The most degrees either way.
+  /// The largest rotation in degrees, in both directions.
   public var degrees: Double
-  /// What lies beyond the edges.
+  /// The value of the pixels beyond the edges.
   public var fill: UInt8
 
   public init(_ degrees: Double, fill: UInt8 = 0) { (self.degrees, self.fill) = (degrees, fill) }
 
-  /// Reads what follows the name.
+  /// Parses the arguments after the name.
   public init(_ words: inout TransformWords) throws(DataError) {
     let degrees = try words.requiredNumber(in: 0.0...180)
     self.init(degrees, fill: try words.fill())

@@ -1,19 +1,19 @@
-/// Every picture moved by whole pixels, up to a share of its extents each way.
+/// Translates every image by whole pixels, up to a fraction of its extents in each direction.
 public struct RandomShift: ImageTransform {
   public static let name = "shift"
   public static let usage = "shift S [reflect|replicate|fill V]"
   public static let summary = "move by up to a share S of the height and the width"
 
-  /// The most that pictures are moved, as a share of height and width.
+  /// The largest translation as a fraction of height and width.
   public var share: Double
-  /// What lies beyond the edges.
+  /// The pixels beyond the edges.
   public var edges: EdgeMode
 
   public init(_ share: Double, edges: EdgeMode = .constant(0)) {
     (self.share, self.edges) = (share, edges)
   }
 
-  /// Reads what follows the name.
+  /// Parses the arguments after the name.
   public init(_ words: inout TransformWords) throws(DataError) {
     let share = try words.requiredNumber(in: 0.0...1)
     self.init(share, edges: try words.edgeMode())
@@ -27,7 +27,7 @@ public struct RandomShift: ImageTransform {
     image = image.cropped(top: -down, left: -right, image.size, edges: edges)
   }
 
-  /// Evenly drawn in `−share · extent ... share · extent`, to the nearest pixel.
+  /// A uniform random shift in `−share · extent ... share · extent`, rounded to whole pixels.
   static func pixels(_ share: Double, _ extent: Int, _ random: inout ImageRandom) -> Int {
     let most = share * Double(extent)
     return Int(random.uniform(in: -most...most).rounded(.toNearestOrEven))

@@ -1,20 +1,20 @@
 import Glibc
 
-/// How pixels are weighed where a picture changes its size.
+/// The filter for resizing an image.
 public enum ResampleFilter: String, Hashable, Sendable, CaseIterable {
-  /// Bilinear; where a picture is made smaller, over all pixels that fall into one: Pillow's and torchvision's
-  /// `BILINEAR`.
+  /// Bilinear with antialiasing: when downsizing, the filter covers all source pixels of an output pixel, as in
+  /// Pillow's and torchvision's `BILINEAR`.
   case antialias
-  /// Between the two nearest pixels each way, also where a picture is made smaller: `F.interpolate` of PyTorch with
-  /// `mode: bilinear`, `align_corners: False`.
+  /// Bilinear interpolation between the two nearest pixels along each axis, also when downsizing: `F.interpolate` of
+  /// PyTorch with `mode: bilinear`, `align_corners: False`.
   case bilinear
-  /// The mean of the pixels whose centres fall into one: Pillow's `BOX`.
+  /// The mean of the source pixels whose centres are inside the output pixel: Pillow's `BOX`.
   case box
-  /// Cubic (Keys, 1981; a = −0.5), over all pixels that fall into one: PyTorch's `bicubic` with `antialias`. Pillow's
-  /// also cuts off what is beyond 0 ... 255 between the two axes.
+  /// Cubic (Keys, 1981; a = −0.5), with antialiasing: PyTorch's `bicubic` with `antialias`. Pillow also clamps to 0 ...
+  /// 255 between the two axes.
   case bicubic
 
-  /// How far from its centre a pixel counts, in pixels of the coarser picture.
+  /// The radius of the filter, in pixels of the coarser image.
   fileprivate var support: Double {
     switch self {
     case .antialias, .bilinear: 1
@@ -34,12 +34,12 @@ public enum ResampleFilter: String, Hashable, Sendable, CaseIterable {
     }
   }
 
-  /// A word for it, if it is not the usual one.
+  /// The word of the filter in a transform text; empty for the default.
   var suffix: String { self == .antialias ? "" : " " + rawValue }
 }
 
 extension TransformWords {
-  /// The word for a filter, if there is one.
+  /// Parses the name of a filter; `antialias` if none is present.
   mutating func filter() -> ResampleFilter {
     var filter = ResampleFilter.antialias
     for other in ResampleFilter.allCases where take(other.rawValue) { filter = other }
@@ -47,16 +47,16 @@ extension TransformWords {
   }
 }
 
-/// One axis of a change of size: each new pixel is the weighted sum of `taps` old ones in a row.
+/// The resampling of one axis: each output pixel is the weighted sum of `taps` consecutive source pixels.
 struct ResampledAxis {
-  /// The number of old pixels that each new one is made of; some of the weights may be 0.
+  /// The number of source pixels per output pixel; some weights may be 0.
   let taps: Int
-  /// The first old pixel of each new one.
+  /// The first source pixel of each output pixel.
   let starts: [Int]
   /// `[count, taps]`
   let weights: [Float]
 
-  /// From `source` pixels to `count`.
+  /// Computes the weights to resample `source` pixels to `count`.
   init(_ filter: ResampleFilter, source: Int, count: Int) {
     let scale = Double(source) / Double(count)
     let stretch = filter == .bilinear ? 1 : max(scale, 1)
@@ -67,7 +67,7 @@ struct ResampledAxis {
     var longest = 1
     for new in 0..<count {
       var center = (Double(new) + 0.5) * scale
-      // Without the mean over a pixel's own part the outermost pixels go on beyond the edge.
+      // Without antialiasing, the outermost pixels are repeated beyond the edge.
       if filter == .bilinear { center = min(max(center, 0.5), Double(source) - 0.5) }
       var first = max(0, Int(center - support + 0.5))
       var end = min(source, Int(center + support + 0.5))
@@ -80,7 +80,7 @@ struct ResampledAxis {
       longest = max(longest, end - first)
     }
     taps = longest
-    // Every new pixel has as many old ones: the last begin earlier, with weights of 0.
+    // Every output pixel has `taps` source pixels: the last ranges begin earlier, with weights of 0.
     starts = firsts.map { min($0, source - longest) }
     var packed = [Float](repeating: 0, count: count * longest)
     for new in 0..<count {
@@ -92,13 +92,13 @@ struct ResampledAxis {
 }
 
 extension Image {
-  /// The picture in another size.
+  /// The image resized to another size.
   public func resized(to size: ImageSize, filter: ResampleFilter = .antialias) -> Image {
     resized(top: 0, left: 0, self.size, to: size, filter: filter)
   }
 
-  /// A part of the picture in another size: nothing outside the part counts.
-  /// - Precondition: the part lies within the picture.
+  /// A region of the image resized to another size; pixels outside the region have no influence.
+  /// - Precondition: the region is inside the image.
   func resized(top: Int, left: Int, _ part: ImageSize, to size: ImageSize, filter: ResampleFilter) -> Image {
     if part == size { return cropped(top: top, left: left, size) }
     let rows = ResampledAxis(filter, source: part.height, count: size.height)
@@ -114,7 +114,7 @@ extension Image {
   }
 }
 
-/// The sums of a change of size, in float32: a new row first, down the columns of the old picture, then along it.
+/// Computes the weighted sums in float32: for each output row, a vertical pass, then a horizontal pass.
 private struct Resampler {
   let channels: Int
   let width: Int
@@ -132,7 +132,7 @@ private struct Resampler {
     _ rows: ResampledAxis, from source: UnsafePointer<UInt8>, rowBytes: Int, to target: UnsafeMutablePointer<UInt8>
   ) {
     let (count, newCount) = (width * channels, newWidth * channels)
-    // Colours are read and written four values at a time, one more than a pixel has.
+    // RGB pixels are loaded and stored as four values, one more than a pixel has.
     withUnsafeTemporaryAllocation(of: Float.self, capacity: count + newCount + 8) { room in
       let row = room.baseAddress!
       let newRow = row + count + 4
@@ -148,7 +148,7 @@ private struct Resampler {
     }
   }
 
-  /// `Σ weights[k] · source[k]` of rows.
+  /// Computes the weighted sum of rows, `Σ weights[k] · source[k]`.
   private func sum(
     _ source: UnsafePointer<UInt8>, _ rowBytes: Int, _ weights: UnsafePointer<Float>, _ taps: Int, _ count: Int,
     into row: UnsafeMutablePointer<Float>
@@ -206,7 +206,7 @@ private struct Resampler {
     }
   }
 
-  /// Rounds to bytes; only cubic sums can be out of their range.
+  /// Clamps and rounds to bytes; only cubic sums can exceed the range.
   private func store(_ row: UnsafeMutablePointer<Float>, _ target: UnsafeMutablePointer<UInt8>, _ count: Int) {
     for index in 0..<count {
       let value = min(max(row[index], 0), 255) + Resampler.rounding

@@ -1,19 +1,19 @@
-/// Every picture in one size; what was not square becomes so.
+/// Resizes every image to one size, without preserving the aspect ratio.
 public struct Resize: ImageTransform {
   public static let name = "resize"
   public static let usage = "resize SIZE [bilinear|box|bicubic]"
   public static let summary = "change to a size such as 224 or 224x320 (height x width)"
 
-  /// Of what comes out.
+  /// The output size.
   public var size: ImageSize
-  /// How pixels are weighed.
+  /// The resampling filter.
   public var filter: ResampleFilter
 
   public init(_ size: ImageSize, filter: ResampleFilter = .antialias) {
     (self.size, self.filter) = (size, filter)
   }
 
-  /// Reads what follows the name.
+  /// Parses the arguments after the name.
   public init(_ words: inout TransformWords) throws(DataError) {
     self.init(try words.requiredSize(), filter: words.filter())
   }

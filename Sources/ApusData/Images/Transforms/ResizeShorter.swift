@@ -1,12 +1,13 @@
-/// Every picture with its shorter side at one length and its shape kept, as torchvision's `Resize` of one number.
+/// Resizes the shorter side of every image to one length and preserves the aspect ratio, as torchvision's `Resize` with
+/// one number.
 public struct ResizeShorter: ImageTransform {
   public static let name = "shorter"
   public static let usage = "shorter N [bilinear|box|bicubic]"
   public static let summary = "change the size, shape kept, to this length of the shorter side"
 
-  /// Of the shorter side, in pixels.
+  /// The length of the shorter side in pixels.
   public var length: Int
-  /// How pixels are weighed.
+  /// The resampling filter.
   public var filter: ResampleFilter
 
   /// - Precondition: `length` is positive.
@@ -14,7 +15,7 @@ public struct ResizeShorter: ImageTransform {
     (self.length, self.filter) = (length, filter)
   }
 
-  /// Reads what follows the name.
+  /// Parses the arguments after the name.
   public init(_ words: inout TransformWords) throws(DataError) {
     let length = try words.requiredNumber(in: 1...8_192)
     self.init(length, filter: words.filter())
@@ -29,8 +30,8 @@ public struct ResizeShorter: ImageTransform {
 
   public func outputSize(_ input: ImageSize?) -> ImageSize? { input.map { ResizeShorter.size($0, length) } }
 
-  /// The longer side is cut off to a whole number. A sliver of a picture is made shorter than its shape says, so that
-  /// no more than 2²⁶ pixels come out.
+  /// The output size. The longer side is truncated to a whole number, and limited so that the output has at most 2²⁶
+  /// pixels.
   static func size(_ size: ImageSize, _ length: Int) -> ImageSize {
     let (short, long) = (min(size.height, size.width), max(size.height, size.width))
     let other = min(length * long / short, max(length, (1 << 26) / length))

@@ -1,19 +1,19 @@
 import ApusFiles
 
-/// The words of one step in a text such as `crop 224 pad 4 reflect`, which a transform takes one by one.
+/// The words of one step in a text such as `crop 224 pad 4 reflect`, which a transform parses one by one.
 public struct TransformWords {
-  /// The step as it is written.
+  /// The text of the step.
   public let text: String
   private var words: [String]
   private var known: [String] = []
 
-  /// - Parameter words: without the name
+  /// - Parameter words: the words after the name
   init(_ text: String, _ words: [String]) {
     self.text = text
     self.words = words
   }
 
-  /// The size at the beginning, if there is one: `224`, `224x320`.
+  /// Parses the size at the beginning, if present: `224`, `224x320`.
   mutating func size() throws(DataError) -> ImageSize? {
     guard let first = words.first, first.first?.isNumber == true else { return nil }
     guard let size = ImageSize(first) else {
@@ -29,24 +29,24 @@ public struct TransformWords {
     return size
   }
 
-  /// The size at the beginning.
+  /// Parses the size at the beginning.
   mutating func requiredSize() throws(DataError) -> ImageSize {
     if let size = try size() { return size }
     throw failure(words.first ?? "", "a size is missing, such as 224 or 224x320")
   }
 
-  /// The number at the beginning, if there is one.
+  /// Parses the number at the beginning, if present.
   mutating func number(in range: ClosedRange<Double>) throws(DataError) -> Double? {
     guard let first = words.first, Double(first) != nil else { return nil }
     return try number(at: 0, in: range)
   }
 
-  /// The number at the beginning.
+  /// Parses the number at the beginning.
   mutating func requiredNumber(in range: ClosedRange<Double>) throws(DataError) -> Double {
     try number(at: 0, in: range)
   }
 
-  /// The whole number at the beginning.
+  /// Parses the whole number at the beginning.
   mutating func requiredNumber(in range: ClosedRange<Int>) throws(DataError) -> Int {
     guard let first = words.first, let number = Int(first) else {
       throw failure(words.first ?? "", "a whole number is missing")
@@ -58,14 +58,14 @@ public struct TransformWords {
     return number
   }
 
-  /// Whole numbers at the beginning, of which there is at least one.
+  /// Parses one or more whole numbers at the beginning.
   mutating func wholeNumbers(in range: ClosedRange<Int>) throws(DataError) -> [Int] {
     var numbers = [try requiredNumber(in: range)]
     while let first = words.first, Int(first) != nil { numbers.append(try requiredNumber(in: range)) }
     return numbers
   }
 
-  /// Takes a word, if it is there.
+  /// Removes a word, and returns whether it was present.
   mutating func take(_ word: String) -> Bool {
     known.append(word)
     guard let index = words.firstIndex(of: word) else { return false }
@@ -73,7 +73,7 @@ public struct TransformWords {
     return true
   }
 
-  /// The number behind a word, if the word is there.
+  /// Parses the number after a word, if the word is present.
   mutating func number(after word: String, in range: ClosedRange<Double>) throws(DataError) -> Double? {
     known.append(word)
     guard let index = words.firstIndex(of: word) else { return nil }
@@ -81,7 +81,7 @@ public struct TransformWords {
     return try number(at: index, in: range)
   }
 
-  /// The whole number behind a word, if the word is there.
+  /// Parses the whole number after a word, if the word is present.
   mutating func wholeNumber(after word: String, in range: ClosedRange<Int>) throws(DataError) -> Int? {
     let bounds = Double(range.lowerBound)...Double(range.upperBound)
     guard let number = try number(after: word, in: bounds) else { return nil }
@@ -89,17 +89,17 @@ public struct TransformWords {
     return Int(number)
   }
 
-  /// The two numbers behind a word, the second not below the first, if the word is there.
+  /// Parses the two numbers after a word, the second not below the first, if the word is present.
   mutating func range(after word: String, in range: ClosedRange<Double>) throws(DataError) -> ClosedRange<Double>? {
     guard let lower = try number(after: word, in: range) else { return nil }
-    // What followed the first number has moved to its place.
+    // The word after the first number has moved to its index.
     let index = positionBehindLast
     let upper = try number(at: index, in: range)
     guard lower <= upper else { throw failure(word, "behind \(word) the smaller number comes first") }
     return lower...upper
   }
 
-  /// Throws when a word is left.
+  /// Throws when words remain.
   func finish() throws(DataError) {
     guard let word = words.first else { return }
     let isNumber = Double(word) != nil
@@ -131,6 +131,6 @@ public struct TransformWords {
 }
 
 extension Double {
-  /// As short as can be read again: `4`, `0.25`.
+  /// The shortest text that parses to the same value: `4`, `0.25`.
   var short: String { self == rounded() && magnitude < 1e15 ? String(Int(self)) : String(self) }
 }

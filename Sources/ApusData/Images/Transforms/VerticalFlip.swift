@@ -1,15 +1,15 @@
-/// Some of the pictures with top and bottom exchanged.
+/// Flips images vertically at random.
 public struct VerticalFlip: ImageTransform {
   public static let name = "flip-vertical"
   public static let usage = "flip-vertical [P]"
   public static let summary = "exchange top and bottom with probability P (0.5)"
 
-  /// How likely a picture is changed.
+  /// The probability of flipping an image.
   public var probability: Double
 
   public init(probability: Double = 0.5) { self.probability = probability }
 
-  /// Reads what follows the name.
+  /// Parses the arguments after the name.
   public init(_ words: inout TransformWords) throws(DataError) {
     self.init(probability: try words.number(in: 0...1) ?? 0.5)
   }
@@ -22,7 +22,7 @@ public struct VerticalFlip: ImageTransform {
 }
 
 extension Image {
-  /// Exchanges top and bottom.
+  /// Flips the image vertically.
   public mutating func flipVertically() {
     let (height, row) = (height, width * channels)
     pixels.withUnsafeMutableBufferPointer { buffer in

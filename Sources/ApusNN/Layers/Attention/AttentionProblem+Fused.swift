@@ -1,15 +1,15 @@
 import ApusTensor
 
-/// Attention as one step, where its configuration has one: no weights are stored, forward or backward. The rule of the
-/// backward step differentiates the definition.
+/// Attention as one fused step, for the configurations that it supports: weights are not stored, forward or backward.
+/// Derivatives of the backward step are computed from the definition.
 extension AttentionProblem {
-  /// `[batch…, heads, queries, width]`, or `nil` where the definition has to do.
-  /// - Parameter random: what to draw the weights with that dropout leaves.
+  /// `[batch…, heads, queries, width]`, or `nil` if the fused step does not support the configuration.
+  /// - Parameter random: the key of the dropout mask.
   func fusedOutput(_ random: RandomKey?) -> Tensor? {
     guard let shapes = FusedShapes(self) else { return nil }
     let dtype = query.dtype
     guard key.dtype == dtype, value.dtype == dtype else { return nil }
-    // The narrow types are computed in float32 and rounded once.
+    // The 16-bit types are computed in float32 and rounded once.
     let lane: DType = dtype == .float64 ? .float64 : .float32
     let inputs = zip([query, key, value], [shapes.query, shapes.key, shapes.value]).map {
       $0.reshaped(to: $1).cast(to: lane)
@@ -29,11 +29,11 @@ extension AttentionProblem {
       .reshaped(to: Shape(full.dropLast() + [value.shape[value.rank - 1]]))
   }
 
-  /// A mask over four axes.
+  /// A mask broadcast to four axes.
   private func covering(_ mask: Tensor, _ weights: Shape) -> Tensor {
     var shape = mask.shape
     while shape.rank < full.rank { shape = shape.inserting(1, at: 0) }
-    // The axes of batches become one, which is a view unless the mask differs along several of them.
+    // The batch axes are merged into one. This is a view unless the mask varies along several of them.
     let batches = shape.dropLast(3)
     guard batches.count < 2 || batches.allSatisfy({ $0 == 1 }) else {
       return mask.broadcast(to: full).reshaped(to: weights)
@@ -42,13 +42,13 @@ extension AttentionProblem {
   }
 }
 
-/// Queries, keys and values with four axes.
+/// The shapes of queries, keys and values with four axes.
 private struct FusedShapes {
   var query: Shape
   var key: Shape
   var value: Shape
 
-  /// `nil` where the step does not take such shapes.
+  /// `nil` if the step does not support the shapes.
   init?(_ problem: AttentionProblem) {
     let all = [problem.query, problem.key, problem.value].map { tensor in
       var shape = tensor.shape
@@ -67,13 +67,13 @@ private struct FusedShapes {
 
 /// Attention on tensors with four axes.
 ///
-/// Its inputs are queries, keys, values and, where there is one, the mask that is added. The gradient of that mask is as
-/// large as the weights; it is the definition's, and nothing is computed for it unless it is wanted. Constants are the
-/// offset and the mask of open keys, where there are some.
+/// Its inputs are queries, keys, values and, if there is one, the additive mask. The gradient of that mask is as large
+/// as the weights. It is computed from the definition, and only if requested. Constants are the offset and the Boolean
+/// mask, if there are any.
 private struct FusedAttention: Sendable {
   var dropping: Dropping
   var hasOffset: Bool
-  /// Without its tensors.
+  /// The options without their tensors.
   var options: AttentionOptions
 
   var step: FusedStep {

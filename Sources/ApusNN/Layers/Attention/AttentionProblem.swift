@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// Attention on tensors that fit together.
+/// Attention on tensors with compatible shapes.
 struct AttentionProblem: Sendable {
   static let name = "scaledDotProductAttention"
 
@@ -15,10 +15,10 @@ struct AttentionProblem: Sendable {
   let dropping: Dropping
   /// The shape of the weights: `[batch…, heads, queries, keys]`.
   let full: Shape
-  /// The number of heads that keys and values have, where it is another one than the queries'.
+  /// The number of heads of keys and values; `nil` if it equals the number of query heads.
   private let groups: Int?
 
-  /// Checks the shapes, and reports what does not fit.
+  /// Checks the shapes. Reports an error and returns `nil` if they do not fit.
   init?(
     _ query: Tensor, _ key: Tensor, _ value: Tensor, _ masks: AttentionMasks, scale: Double?, dropping: Dropping
   ) {
@@ -50,7 +50,7 @@ struct AttentionProblem: Sendable {
     (self.masks, self.dropping, self.full) = (masks, dropping, full)
   }
 
-  /// The number of heads that keys and values have, where it is another one than the queries'.
+  /// The number of heads of keys and values; `nil` if it equals the number of query heads.
   private static func groups(_ query: Tensor, _ others: [Tensor]) -> Int? {
     guard query.rank > 2 else { return nil }
     let heads = query.shape[query.rank - 3]
@@ -97,7 +97,7 @@ extension AttentionProblem {
     return fusedOutput(random) ?? weighted(random).output
   }
 
-  /// The output by the definition, and the weights of the keys.
+  /// The output computed by the definition, and the attention weights.
   func weighted(_ random: RandomKey?) -> (output: Tensor, weights: Tensor) {
     let results = inWideLane { problem in
       let weights = problem.weights(random)
@@ -106,8 +106,8 @@ extension AttentionProblem {
     return (results[0], results[1])
   }
 
-  /// Runs `body` as the step does: `float32` inside where all operands have 16 bits, one rounding at the end. Scores that
-  /// are rounded first lose what the softmax tells apart.
+  /// Runs `body` in the precision of the fused step: in `float32` if all operands have 16 bits, with one rounding at
+  /// the end. Scores rounded before the softmax would lose small differences.
   private func inWideLane(_ body: (AttentionProblem) -> [Tensor]) -> [Tensor] {
     let dtype = DType.promoted(DType.promoted(query.dtype, key.dtype), value.dtype)
     guard dtype == .float16 || dtype == .bfloat16 else { return body(self) }
@@ -116,14 +116,14 @@ extension AttentionProblem {
     return withPrecision(.float32) { body(wide) }.map { $0.cast(to: dtype) }
   }
 
-  /// What to draw the weights with that dropout leaves, if there is any.
+  /// The key of the dropout mask, or `nil` without dropout.
   func drawn() -> RandomKey? { dropping.rate > 0 ? dropping.key(AttentionProblem.name) : nil }
 }
 
 // MARK: - The definition
 
 extension AttentionProblem {
-  /// `[batch…, heads, queries, keys]`: what each query takes of each value, in operations.
+  /// `[batch…, heads, queries, keys]`: the attention weights, computed with ordinary operations.
   func weights(_ random: RandomKey?) -> Tensor {
     let products = (grouped(query) * scale).matmul(grouped(key).transposed())
     var scores = products.reshaped(to: full)
@@ -135,13 +135,13 @@ extension AttentionProblem {
     return random.map { dropping.apply(dropping.kept(full, query.device, $0), to: weights) } ?? weights
   }
 
-  /// `[batch…, heads, queries, width]`: the values by their weights.
+  /// `[batch…, heads, queries, width]`: the values multiplied by the weights.
   func output(_ weights: Tensor) -> Tensor {
     let sums = grouped(weights).matmul(grouped(value))
     return sums.reshaped(to: Shape(full.dropLast() + [value.shape[value.rank - 1]]))
   }
 
-  /// Heads, axis −3, as `[groups, heads / groups]`; one head serves all groups.
+  /// Reshapes the heads, axis −3, to `[groups, heads / groups]`; a single head is shared by all groups.
   private func grouped(_ tensor: Tensor) -> Tensor {
     guard var groups, tensor.rank > 2 else { return tensor }
     let (axis, shape) = (tensor.rank - 3, tensor.shape)
@@ -151,9 +151,10 @@ extension AttentionProblem {
 }
 
 extension Tensor {
-  /// The softmax of what is allowed of the last axis; zeros, with zero gradients, where nothing is, or all is −∞.
+  /// The softmax over the allowed elements of the last axis; zeros, with zero gradients, where no element is allowed or
+  /// all are −∞.
   ///
-  /// Nothing here is infinite that was not before.
+  /// No value becomes infinite that was not infinite before.
   fileprivate func softmaxOrZeros(_ allowed: Tensor?) -> Tensor {
     func number(_ value: Double) -> Tensor { .number(value, dtype: dtype, device: device) }
     let lowest = dtype == .float64 ? -Double.greatestFiniteMagnitude : -Double(Float.greatestFiniteMagnitude)

@@ -1,9 +1,9 @@
 import ApusTensor
 
-/// The keys and values of a sequence that grows, as attention meets them again with every new element.
+/// The keys and values of a growing sequence, which attention reads again for every new element.
 ///
-/// It has room for a fixed number of elements, and where the sequence ends is a number that plans take in: however
-/// far it has grown, the next element runs in the plan of the one before.
+/// The capacity is fixed. The end of the sequence is a runtime number, not part of plans: the plan of one element also
+/// runs the next.
 ///
 /// ```
 /// var cache = attention.makeCache(batch: 1, capacity: 256)
@@ -12,19 +12,19 @@ import ApusTensor
 /// }
 /// ```
 public struct KeyValueCache: Sendable {
-  /// How many elements there is room for.
+  /// The maximum number of elements.
   public let capacity: Int
-  /// How many elements there are.
+  /// The current number of elements.
   public private(set) var length = 0
-  /// `[batch, heads, capacity, size]`, zeros behind the end.
+  /// `[batch, heads, capacity, size]`, zeros after the end.
   public private(set) var keys: Tensor
-  /// `[batch, heads, capacity, width]`, zeros behind the end.
+  /// `[batch, heads, capacity, width]`, zeros after the end.
   public private(set) var values: Tensor
 
   /// An empty cache.
   /// - Parameters:
-  ///   - width: the extent of values; `size`, that of keys, when left out.
-  ///   - dtype: `float32` when left out.
+  ///   - width: the size of values; by default `size`, the size of keys.
+  ///   - dtype: `float32` by default.
   public init(
     batch: Int, heads: Int, capacity: Int, size: Int, width: Int? = nil, dtype: DType? = nil,
     device: ComputeDevice = .current
@@ -35,11 +35,11 @@ public struct KeyValueCache: Sendable {
     values = .zeros([batch, heads, capacity, width ?? size], dtype: dtype, device: device)
   }
 
-  /// The place of the next element, for causal masks and positions: an integer that is no part of plans.
+  /// The position of the next element, for causal masks and position encodings: an integer that is not part of plans.
   public var end: Tensor { .number(Double(length), dtype: .int32, device: keys.device) }
 
-  /// Adds elements, `[batch, heads, count, size]` and `[batch, heads, count, width]`.
-  /// - Precondition: there is room for them.
+  /// Appends elements, `[batch, heads, count, size]` and `[batch, heads, count, width]`.
+  /// - Precondition: the capacity suffices.
   public mutating func append(_ newKeys: Tensor, _ newValues: Tensor) {
     for (new, old) in [(newKeys, keys), (newValues, values)] {
       var expected = old.shape

@@ -1,16 +1,16 @@
 import ApusTensor
 import Glibc
 
-/// Attention with linear biases (ALiBi; Press, Smith, Lewis, 2022): a mask that is added to the products and takes
-/// from them in proportion to the distance, `−slope · |i + offset − j|` for query `i` and key `j`.
+/// Attention with linear biases (ALiBi; Press, Smith, Lewis, 2022): an additive mask that lowers attention scores in
+/// proportion to the distance, `−slope · |i + offset − j|` for query `i` and key `j`.
 ///
-/// The slopes of `n` heads are `2^(−8h / n)`, `h = 1 … n`, where `n` is a power of two; else those of the power below,
-/// followed by every other one of the power above.
+/// For `n` heads, where `n` is a power of two, the slopes are `2^(−8h / n)`, `h = 1 … n`. Otherwise they are the slopes
+/// of the next lower power of two, followed by every second slope of the next higher power.
 public struct LinearBiases: Sendable {
-  /// One for each head.
+  /// The slope of each head.
   public let slopes: [Double]
 
-  /// The slopes for so many heads.
+  /// Computes the slopes for `heads` heads.
   public init(heads: Int) {
     guard heads > 0 else { fatalError("LinearBiases: \(heads) heads must be positive") }
     var power = 1
@@ -20,8 +20,8 @@ public struct LinearBiases: Sendable {
     self.slopes = slopes(power) + others.prefix(heads - power)
   }
 
-  /// - Parameter offset: how many keys come before the first query, an integer without axes; 0 when left out.
-  /// - Returns: `[heads, queries, keys]`, a mask of `float32` for attention.
+  /// - Parameter offset: the number of keys before the first query, a scalar integer; 0 by default.
+  /// - Returns: `[heads, queries, keys]`, an additive `float32` mask for attention.
   public func callAsFunction(
     queries: Int, keys: Int, offset: Tensor? = nil, device: ComputeDevice = .current
   ) -> Tensor {

@@ -1,8 +1,7 @@
 import ApusTensor
 
 extension MultiheadAttention {
-  /// An empty cache for `batch` sequences of at most `capacity` elements, of the type of the weights
-  /// when left out.
+  /// An empty cache for `batch` sequences of at most `capacity` elements; by default of the weights' type.
   public func makeCache(
     batch: Int, capacity: Int, dtype: DType? = nil, device: ComputeDevice = .current
   ) -> KeyValueCache {
@@ -11,16 +10,15 @@ extension MultiheadAttention {
       device: device)
   }
 
-  /// Attention of new elements to all that came before and to themselves, causally: piece by piece the same as
-  /// all at once with `isCausal`.
+  /// Causal attention of new elements to the cached elements and to each other. Calls with consecutive chunks give the
+  /// same result as one call with the whole sequence and `isCausal`.
   ///
   /// - Parameters:
-  ///   - x: `[count, batch, size]`, or batch first, the elements behind those of the cache.
-  ///   - cache: takes their keys and values in.
-  ///   - keyMask: `[batch, capacity]`; `bool`, true where there is a key that may be attended to, false where there is padding,
-  ///     or added.
+  ///   - x: `[count, batch, size]`, or batch first: the elements after those in the cache.
+  ///   - cache: the cache, to which keys and values are appended.
+  ///   - keyMask: `[batch, capacity]`: `bool` (true for keys that may be attended to, false for padding), or additive.
   /// - Returns: `[count, batch, size]`.
-  /// - Precondition: the layer adds no keys of its own.
+  /// - Precondition: the layer has no additional keys.
   public func callAsFunction(_ x: Tensor, cache: inout KeyValueCache, keyMask: Tensor? = nil) -> Tensor {
     guard biasK == nil, !addsZeroKey else {
       ShapeError("MultiheadAttention", "a layer that adds keys of its own takes no cache").report()

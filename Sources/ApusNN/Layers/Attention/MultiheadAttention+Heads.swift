@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// Queries, keys and values of all heads, `[batch, heads, length, size / heads]` each.
+/// Queries, keys and values of all heads, each `[batch, heads, length, size / heads]`.
 struct AttentionHeads: Sendable {
   var query: Tensor
   var key: Tensor
@@ -8,7 +8,7 @@ struct AttentionHeads: Sendable {
 }
 
 extension MultiheadAttention {
-  /// What the heads do, or `nil` where the inputs do not fit, which is reported.
+  /// The attention of the heads. Reports an error and returns `nil` if the inputs do not fit.
   func problem(
     _ query: Tensor, _ key: Tensor?, _ value: Tensor?, _ mask: Tensor?, _ keyMask: Tensor?, _ isCausal: Bool
   ) -> AttentionProblem? {
@@ -28,12 +28,12 @@ extension MultiheadAttention {
     return AttentionProblem(heads.query, heads.key, heads.value, masks, scale: nil, dropping: dropping)
   }
 
-  /// One example as a batch.
+  /// Adds a batch axis to one example.
   func batchOfOne(
     _ query: Tensor, _ key: Tensor?, _ value: Tensor?, _ keyMask: Tensor?
   ) -> (query: Tensor, key: Tensor?, value: Tensor?, keyMask: Tensor?) {
     let spread = { (x: Tensor) in x.rank == 2 ? x.expandingAxis(at: isBatchFirst ? 0 : 1) : x }
-    // Keys that are the queries have the same projection.
+    // Keys that are the same tensor as the queries stay the same tensor, so that one product projects both.
     let isSelf = key.map { $0.identity == query.identity } ?? true
     let hasOneSource = value.map { $0.identity == (key ?? query).identity } ?? true
     return (
@@ -44,7 +44,7 @@ extension MultiheadAttention {
 
   // MARK: Projections
 
-  /// The parts of the input projection's bias for queries, keys and values.
+  /// The biases of queries, keys and values, split from the bias of the input projection.
   private var biases: [Tensor?] {
     inProjBias.map { $0.value.split(into: [size, groupSize, groupSize]) } ?? [nil, nil, nil]
   }
@@ -62,7 +62,7 @@ extension MultiheadAttention {
     return AttentionHeads(query: split(parts[0]), key: split(parts[1]), value: split(parts[2]))
   }
 
-  /// The heads of keys and values alone.
+  /// Projects only keys and values to heads.
   func projected(_ key: Tensor, _ value: Tensor) -> (key: Tensor, value: Tensor) {
     let (weights, biases) = (weights, biases)
     return (
@@ -70,29 +70,29 @@ extension MultiheadAttention {
     )
   }
 
-  /// The heads of queries alone.
+  /// Projects only queries to heads.
   func projected(_ query: Tensor) -> Tensor { split(query.linear(weight: weights[0], bias: biases[0])) }
 
-  /// The weights of queries, keys and values.
+  /// The projection weights of queries, keys and values.
   private var weights: [Tensor] {
     if let weight = inProjWeight { return weight.value.split(into: [size, groupSize, groupSize]) }
     return [qProjWeight, kProjWeight, vProjWeight].compactMap { $0?.value }
   }
 
-  /// `[batch, heads, length, size / heads]` of `[length, batch, n]`.
+  /// Reshapes `[length, batch, n]` to `[batch, heads, length, size / heads]`.
   private func split(_ x: Tensor) -> Tensor {
     let heads = x.reshaped(to: [x.shape[0], x.shape[1], x.shape[2] / headSize, headSize])
     return heads.transposed(isBatchFirst ? [0, 2, 1, 3] : [1, 2, 0, 3])
   }
 
-  /// The output projection of `[batch, heads, queries, size / heads]`.
+  /// Applies the output projection to `[batch, heads, queries, size / heads]`.
   func joined(_ heads: Tensor, _ query: Tensor) -> Tensor {
     outProj(heads.transposed(isBatchFirst ? [0, 2, 1, 3] : [2, 0, 1, 3]).reshaped(to: query.shape))
   }
 
   // MARK: Additional keys
 
-  /// Adds the learned key and the one of zeros, which no mask hides.
+  /// Appends the learned key and the zero key, which no mask hides.
   private func extended(_ heads: AttentionHeads, _ masks: inout AttentionMasks) -> AttentionHeads {
     guard biasK != nil || addsZeroKey else { return heads }
     var heads = heads
@@ -118,7 +118,7 @@ extension MultiheadAttention {
     return heads
   }
 
-  // MARK: Mistakes
+  // MARK: Validation
 
   func check(_ query: Tensor, _ key: Tensor, _ value: Tensor) -> Bool {
     let (axes, others) = isBatchFirst ? ("batch, queries", "batch, keys") : ("queries, batch", "keys, batch")
@@ -140,7 +140,7 @@ extension MultiheadAttention {
     return true
   }
 
-  /// The mask of keys for all heads and queries.
+  /// Checks the key mask and reshapes it for all heads and queries.
   private func checked(_ keyMask: Tensor?, _ key: Tensor) -> (tensor: Tensor?, Void)? {
     guard let keyMask else { return (nil, ()) }
     let (batch, keys) = (key.shape[0], key.shape[2])
@@ -154,7 +154,7 @@ extension MultiheadAttention {
 }
 
 extension Tensor {
-  /// A mask with one more key, which all may attend to.
+  /// Extends a mask by one more key, to which all queries may attend.
   fileprivate func withOpenKey(after keys: Int) -> Tensor {
     guard rank > 0 else { return self }
     var (whole, more) = (shape, shape)

@@ -4,40 +4,40 @@ import ApusTensor
 /// ```
 /// y = concatenated(head₁ … headₙ) · W_oᵀ + b_o,   headᵢ = attention(Q W_qᵢᵀ + b_qᵢ, K W_kᵢᵀ + b_kᵢ, V W_vᵢᵀ + b_vᵢ)
 /// ```
-/// The three projections lie in one weight, `in_proj_weight: [3 · size, size]`, unless keys or values have a size of
-/// their own: then there are `q_proj_weight`, `k_proj_weight` and `v_proj_weight`. With grouped heads the parts of keys
-/// and values are smaller, `[keyValueHeads · size / heads, …]`.
+/// The three projections are stored in one weight, `in_proj_weight: [3 · size, size]`. If keys or values have a
+/// different size, there are separate `q_proj_weight`, `k_proj_weight` and `v_proj_weight`. With grouped heads the key
+/// and value projections are smaller, `[keyValueHeads · size / heads, …]`.
 ///
-/// Masks of truth values are true where a query may attend to a key, as in `scaledDotProductAttention`: PyTorch's module
-/// takes the opposite (`~mask`), for `attn_mask` and `key_padding_mask` alike. Queries that may attend to nothing give
-/// `b_o`.
+/// Boolean masks are true where a query may attend to a key, as in `scaledDotProductAttention`. PyTorch's module uses
+/// the opposite (`~mask`), for both `attn_mask` and `key_padding_mask`. The output for a query that may attend to no
+/// key is `b_o`.
 public struct MultiheadAttention: Module {
-  /// The projections of queries, keys and values, one behind the other; PyTorch's `in_proj_weight`.
+  /// The projections of queries, keys and values, concatenated; PyTorch's `in_proj_weight`.
   public let inProjWeight: Parameter?
-  /// The projection of the queries, where keys or values have a size of their own; `q_proj_weight`.
+  /// The projection of the queries, if keys or values have a different size; `q_proj_weight`.
   public let qProjWeight: Parameter?
-  /// The projection of the keys, where there is one of their own; `k_proj_weight`.
+  /// The projection of the keys, if it is separate; `k_proj_weight`.
   public let kProjWeight: Parameter?
-  /// The projection of the values, where there is one of their own; `v_proj_weight`.
+  /// The projection of the values, if it is separate; `v_proj_weight`.
   public let vProjWeight: Parameter?
-  /// The biases of the three projections, one behind the other; `in_proj_bias`.
+  /// The biases of the three projections, concatenated; `in_proj_bias`.
   public let inProjBias: Parameter?
-  /// The learned key that stands behind all others; `bias_k`.
+  /// The learned key after all others; `bias_k`.
   public let biasK: Parameter?
   /// The value of the learned key; `bias_v`.
   public let biasV: Parameter?
-  /// The projection of the heads' results, side by side; `out_proj`.
+  /// The projection of the concatenated head outputs; `out_proj`.
   public let outProj: Linear
 
-  /// The extent of queries and results, over all heads.
+  /// The size of queries and results, over all heads.
   public let size: Int
   /// The number of heads of the queries.
   public let heads: Int
-  /// How many heads keys and values have; each serves `heads / keyValueHeads` of the queries'.
+  /// The number of heads of keys and values; each serves `heads / keyValueHeads` query heads.
   public let keyValueHeads: Int
-  /// The extent of the keys that are given; PyTorch's `kdim`.
+  /// The size of the input keys; PyTorch's `kdim`.
   public let keySize: Int
-  /// The extent of the values that are given; PyTorch's `vdim`.
+  /// The size of the input values; PyTorch's `vdim`.
   public let valueSize: Int
   let addsZeroKey: Bool
   let isBatchFirst: Bool
@@ -45,21 +45,21 @@ public struct MultiheadAttention: Module {
   let rotary: RotaryPositions?
 
   var headSize: Int { size / heads }
-  /// The extent of projected keys and values.
+  /// The size of projected keys and values.
   var groupSize: Int { keyValueHeads * headSize }
 
   /// - Parameters:
-  ///   - size: the extent of queries and results.
-  ///   - heads: a divisor of `size`.
-  ///   - keyValueHeads: a divisor of `heads`; `heads` when left out.
-  ///   - keySize: the extent of keys; `size` when left out.
-  ///   - valueSize: the extent of values; `size` when left out.
-  ///   - dropout: the rate at which weights are dropped in training.
+  ///   - size: the size of queries and results.
+  ///   - heads: the number of heads, a divisor of `size`.
+  ///   - keyValueHeads: the number of heads of keys and values, a divisor of `heads`; by default `heads`.
+  ///   - keySize: the size of keys; by default `size`.
+  ///   - valueSize: the size of values; by default `size`.
+  ///   - dropout: the dropout rate of attention weights in training.
   ///   - hasBias: whether the projections add biases.
-  ///   - addsKeyBias: whether there is one more key, with a value, that is learned (`bias_k`, `bias_v`).
-  ///   - addsZeroKey: whether there is one more key, with a value, of zeros.
+  ///   - addsKeyBias: whether a learned key and value are appended (`bias_k`, `bias_v`).
+  ///   - addsZeroKey: whether a key and value of zeros are appended.
   ///   - isBatchFirst: whether inputs and results are `[batch, length, …]`, not `[length, batch, …]`.
-  ///   - rotary: turns queries and keys by their places.
+  ///   - rotary: rotary position embedding of queries and keys.
   public init(
     _ size: Int, heads: Int, keyValueHeads: Int? = nil, keySize: Int? = nil, valueSize: Int? = nil,
     dropout: Double = 0, hasBias: Bool = true, addsKeyBias: Bool = false, addsZeroKey: Bool = false,
@@ -99,15 +99,15 @@ public struct MultiheadAttention: Module {
   }
 
   /// - Parameters:
-  ///   - query: `[queries, batch, size]`; with `isBatchFirst` the batch comes first here and in what follows. Where it is
-  ///     `[queries, size]`, there is one example, and nothing has the axis of the batch.
-  ///   - key: `[keys, batch, keySize]`; the queries when left out.
-  ///   - value: `[keys, batch, valueSize]`; the keys when left out.
-  ///   - mask: broadcast to `[batch, heads, queries, keys]`; `bool` (true where a query may attend to a key) or added
-  ///     to the scaled products.
-  ///   - keyMask: `[batch, keys]`; `bool`, true where there is a key that may be attended to and false where there is
-  ///     padding (PyTorch's `key_padding_mask` is the opposite), or added.
-  ///   - isCausal: whether query `i` attends to the keys `0 … i` alone.
+  ///   - query: `[queries, batch, size]`; with `isBatchFirst` the batch axis comes first in all shapes here.
+  ///     `[queries, size]` is a single example, and no tensor has a batch axis then.
+  ///   - key: `[keys, batch, keySize]`; by default the queries.
+  ///   - value: `[keys, batch, valueSize]`; by default the keys.
+  ///   - mask: broadcast to `[batch, heads, queries, keys]`: `bool` (true where a query may attend to a key), or
+  ///     additive (added to the scaled products).
+  ///   - keyMask: `[batch, keys]`: `bool` (true for keys that may be attended to, false for padding, the opposite of
+  ///     PyTorch's `key_padding_mask`), or additive.
+  ///   - isCausal: whether query `i` attends only to the keys `0 … i`.
   /// - Returns: `[queries, batch, size]`.
   public func callAsFunction(
     _ query: Tensor, _ key: Tensor? = nil, _ value: Tensor? = nil, mask: Tensor? = nil, keyMask: Tensor? = nil,
@@ -122,9 +122,9 @@ public struct MultiheadAttention: Module {
     return joined(problem.output(), query)
   }
 
-  /// The result together with the weights of the keys, after dropout.
+  /// The result together with the attention weights, after dropout.
   ///
-  /// - Parameters: those of `callAsFunction`, and `averagesHeads`: whether the weights are the mean over the heads.
+  /// - Parameters: as for `callAsFunction`, and `averagesHeads`: whether the weights are averaged over the heads.
   /// - Returns: `[queries, batch, size]`, and `[batch, queries, keys]` or `[batch, heads, queries, keys]`.
   public func withWeights(
     _ query: Tensor, _ key: Tensor? = nil, _ value: Tensor? = nil, mask: Tensor? = nil, keyMask: Tensor? = nil,

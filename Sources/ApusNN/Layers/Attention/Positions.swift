@@ -1,7 +1,7 @@
 import ApusTensor
 import Glibc
 
-/// Adds a wave of its own to each place (Vaswani et al., 2017): `y = x + P`,
+/// Adds sinusoidal position encodings (Vaswani et al., 2017): `y = x + P`,
 /// ```
 /// P[m, 2i] = sin(m / 10000^(2i / size)),   P[m, 2i + 1] = cos(m / 10000^(2i / size))
 /// ```
@@ -10,8 +10,8 @@ public struct SinusoidalPositions: Layer {
   private let table: PositionTable
 
   /// - Parameters:
-  ///   - size: the extent of an element.
-  ///   - capacity: the number of places.
+  ///   - size: the size of an element.
+  ///   - capacity: the maximum number of positions.
   ///   - isBatchFirst: whether inputs are `[batch, length, size]`, not `[length, batch, size]`.
   public init(_ size: Int, capacity: Int, isBatchFirst: Bool = false) {
     guard size > 0, capacity > 0 else {
@@ -31,23 +31,23 @@ public struct SinusoidalPositions: Layer {
 
   public func callAsFunction(_ x: Tensor) -> Tensor { table.added(to: x, nil) }
 
-  /// - Parameter offset: the place of the first element, an integer without axes (`KeyValueCache.end`).
-  /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for an offset past the capacity.
+  /// - Parameter offset: the position of the first element, a scalar integer (`KeyValueCache.end`).
+  /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for positions beyond the capacity.
   public func callAsFunction(_ x: Tensor, offset: Tensor) -> Tensor { table.added(to: x, offset) }
 }
 
-/// Adds a learned vector to each place: `y = x + W` for `x: [batch, length, size]`, or `[length, batch, size]`, and
+/// Adds a learned vector for each position: `y = x + W` for `x: [batch, length, size]`, or `[length, batch, size]`, and
 /// `W: [capacity, size]`.
 public struct LearnedPositions: Layer {
-  /// The vectors of the places, `[capacity, size]`.
+  /// The vectors of the positions, `[capacity, size]`.
   public let weight: Parameter
   private let table: PositionTable
 
   /// - Parameters:
-  ///   - size: the extent of an element.
-  ///   - capacity: the number of places.
+  ///   - size: the size of an element.
+  ///   - capacity: the maximum number of positions.
   ///   - isBatchFirst: whether inputs are `[batch, length, size]`, not `[length, batch, size]`.
-  ///   - initializer: of the weight; normal with a deviation of 1, as in PyTorch's `Embedding`, when left out.
+  ///   - initializer: initializes the weight; by default normal with a deviation of 1, as in PyTorch's `Embedding`.
   public init(
     _ size: Int, capacity: Int, isBatchFirst: Bool = false, initializer: Initializer = .normal(deviation: 1)
   ) {
@@ -63,12 +63,12 @@ public struct LearnedPositions: Layer {
 
   public func callAsFunction(_ x: Tensor) -> Tensor { table.added(to: x, nil) }
 
-  /// - Parameter offset: the place of the first element, an integer without axes (`KeyValueCache.end`).
-  /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for an offset past the capacity.
+  /// - Parameter offset: the position of the first element, a scalar integer (`KeyValueCache.end`).
+  /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for positions beyond the capacity.
   public func callAsFunction(_ x: Tensor, offset: Tensor) -> Tensor { table.added(to: x, offset) }
 }
 
-/// A vector for each place.
+/// A table with a vector for each position.
 private struct PositionTable: Sendable {
   let name: String
   let isBatchFirst: Bool

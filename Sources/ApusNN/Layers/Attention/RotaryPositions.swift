@@ -1,28 +1,28 @@
 import ApusTensor
 import Glibc
 
-/// Rotary position embedding (Su et al., 2021): pairs of numbers of each query and key turn by an angle that grows
-/// with their place, so that products depend on distances alone.
+/// Rotary position embedding (Su et al., 2021): pairs of elements of each query and key are rotated by an angle
+/// proportional to the position, so that products depend only on distances.
 /// ```
 /// (a, b) ↦ (a · cos mθᵢ − b · sin mθᵢ, b · cos mθᵢ + a · sin mθᵢ),   θᵢ = base^(−2i / size)
 /// ```
-/// for place `m` and pair `i`.
+/// for position `m` and pair `i`.
 public struct RotaryPositions: Sendable {
-  /// Which numbers make a pair.
+  /// Which elements form a pair.
   public enum Pairing: Sendable {
-    /// Number `i` and number `i + size / 2`, as in GPT-NeoX and LLaMA's converted weights.
+    /// Elements `i` and `i + size / 2`, as in GPT-NeoX and LLaMA's converted weights.
     case halves
-    /// Numbers `2i` and `2i + 1`, as in the paper.
+    /// Elements `2i` and `2i + 1`, as in the paper.
     case neighbours
   }
 
-  /// The extent of the vectors that turn, that of a head.
+  /// The size of the rotated vectors, equal to the size of a head.
   public let size: Int
-  /// The number of places.
+  /// The maximum number of positions.
   public let capacity: Int
-  /// Which numbers make a pair.
+  /// Which elements form a pair.
   public let pairing: Pairing
-  /// `[capacity, size / 2]` each.
+  /// The cosines of the angles, `[capacity, size / 2]`, like the sines.
   private let cosines: Tensor
   private let sines: Tensor
 
@@ -41,8 +41,8 @@ public struct RotaryPositions: Sendable {
 
   /// - Parameters:
   ///   - x: `[batch…, length, size]`.
-  ///   - offset: the place of the first element, an integer without axes; 0 when left out.
-  /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for an offset past the capacity.
+  ///   - offset: the position of the first element, a scalar integer; 0 by default.
+  /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for positions beyond the capacity.
   public func callAsFunction(_ x: Tensor, offset: Tensor? = nil) -> Tensor {
     guard x.rank >= 2, x.shape[x.rank - 1] == size, x.shape[x.rank - 2] <= capacity else {
       let layout = "[batch…, length, \(size)] with a length of at most \(capacity)"
@@ -75,7 +75,7 @@ public struct RotaryPositions: Sendable {
 }
 
 extension Tensor {
-  /// Rows `offset ..< offset + count`; those from 0 on where there is no offset.
+  /// Rows `offset ..< offset + count`; without an offset the first `count` rows.
   func places(_ count: Int, _ offset: Tensor?) -> Tensor {
     guard let offset else { return slice(axis: 0, from: 0, count: count) }
     let places = Tensor.indices([count], axis: 0, dtype: .int32, device: device) + offset.cast(to: .int32)

@@ -1,11 +1,11 @@
 import ApusTensor
 
-/// Encoder and decoder (Vaswani et al., 2017), with the keys of `torch.nn.Transformer`: weights start uniform by
-/// Glorot and Bengio, and both ends are normalized, also where norms stand behind.
+/// Encoder and decoder (Vaswani et al., 2017), with the keys of `torch.nn.Transformer`. Weights are initialized with
+/// Xavier uniform, and the outputs of encoder and decoder are normalized, also with post-norm layers.
 public struct Transformer: Module {
   /// The encoder, which reads the source.
   public let encoder: TransformerEncoder
-  /// The decoder, which goes on with the target.
+  /// The decoder, which reads the target and the encoder's result.
   public let decoder: TransformerDecoder
 
   /// - Parameters: see `TransformerEncoderLayer`.
@@ -31,16 +31,16 @@ public struct Transformer: Module {
   }
 
   /// - Parameters:
-  ///   - source: `[sourceLength, batch, size]`, `[sourceLength, size]` of one example.
-  ///   - target: `[targetLength, batch, size]`, `[targetLength, size]` of one example.
-  ///   - sourceMask: of the source's elements among each other. All masks are true where an element may be attended to,
-  ///     the opposite of PyTorch's; see `MultiheadAttention`.
-  ///   - targetMask: of the target's elements among each other.
-  ///   - memoryMask: of the source's elements for the target's.
-  ///   - sourceKeyMask: `[batch, sourceLength]`, false where there is padding.
-  ///   - targetKeyMask: `[batch, targetLength]`, false where there is padding.
-  ///   - memoryKeyMask: `[batch, sourceLength]`, false where there is padding.
-  ///   - isTargetCausal: whether an element of the target attends to itself and those ahead of it alone.
+  ///   - source: `[sourceLength, batch, size]`, or `[sourceLength, size]` for one example.
+  ///   - target: `[targetLength, batch, size]`, or `[targetLength, size]` for one example.
+  ///   - sourceMask: the mask between source elements. All masks are true where an element may be attended to, the
+  ///     opposite of PyTorch's; see `MultiheadAttention`.
+  ///   - targetMask: the mask between target elements.
+  ///   - memoryMask: the mask from target elements to source elements.
+  ///   - sourceKeyMask: `[batch, sourceLength]`, false for padding.
+  ///   - targetKeyMask: `[batch, targetLength]`, false for padding.
+  ///   - memoryKeyMask: `[batch, sourceLength]`, false for padding.
+  ///   - isTargetCausal: whether a target element attends only to itself and preceding elements.
   /// - Returns: `[targetLength, batch, size]`.
   public func callAsFunction(
     _ source: Tensor, _ target: Tensor, sourceMask: Tensor? = nil, targetMask: Tensor? = nil,

@@ -1,15 +1,15 @@
 import ApusTensor
 
-/// What a decoder has seen of a sequence and its memory, for generation.
+/// The state of a decoder layer during generation: keys and values of the sequence and of the memory.
 public struct DecoderCache: Sendable {
-  /// The elements of the sequence.
+  /// The keys and values of the sequence.
   public internal(set) var elements: KeyValueCache
-  /// Keys and values of the memory, once it was seen.
+  /// The keys and values of the memory, once computed.
   var memory: (key: Tensor, value: Tensor)?
 }
 
-/// A layer of a Transformer's decoder (Vaswani et al., 2017), as `torch.nn.TransformerDecoderLayer`: that of the
-/// encoder with attention to a memory, the encoder's result, in between:
+/// A layer of a Transformer's decoder (Vaswani et al., 2017), as `torch.nn.TransformerDecoderLayer`. Compared with an
+/// encoder layer it has an additional attention to a memory, the encoder's result:
 /// ```
 /// x = norm1(x + attention(x)),  x = norm2(x + attention(x, memory)),  y = norm3(x + linear2(f(linear1(x))))
 /// ```
@@ -18,15 +18,15 @@ public struct TransformerDecoderLayer: Module {
   public let selfAttn: MultiheadAttention
   /// Attention of the elements to the memory; PyTorch's `multihead_attn`.
   public let multiheadAttn: MultiheadAttention
-  /// The first dense layer of the two behind attention, `[size]` to `[hidden]`.
+  /// The first dense layer of the feed-forward block, `[size]` to `[hidden]`.
   public let linear1: Linear
   /// The second dense layer, `[hidden]` to `[size]`.
   public let linear2: Linear
-  /// The normalization of the first part, attention.
+  /// The normalization for self-attention.
   public let norm1: LayerNorm
-  /// The normalization of the second part, attention to the memory.
+  /// The normalization for attention to the memory.
   public let norm2: LayerNorm
-  /// The normalization of the third part, the dense layers.
+  /// The normalization for the dense layers.
   public let norm3: LayerNorm
   private let isNormFirst: Bool
   private let feedForward: FeedForward
@@ -50,7 +50,7 @@ public struct TransformerDecoderLayer: Module {
     feedForward = FeedForward(linear1: linear1, linear2: linear2, dropout: Dropout(dropout), activation: activation)
   }
 
-  /// Without what holds the dense layers a second time.
+  /// Excludes `feedForward`, which contains the dense layers again.
   public var members: [ModuleMember] {
     [
       .module("self_attn", selfAttn), .module("multihead_attn", multiheadAttn), .module("linear1", linear1),
@@ -59,13 +59,13 @@ public struct TransformerDecoderLayer: Module {
   }
 
   /// - Parameters:
-  ///   - x: `[length, batch, size]`; with `isBatchFirst` the batch comes first here and in what follows. `[length, size]` is
-  ///     one example, and nothing has the axis of the batch.
+  ///   - x: `[length, batch, size]`; with `isBatchFirst` the batch axis comes first in all shapes here.
+  ///     `[length, size]` is a single example, and no tensor has a batch axis then.
   ///   - memory: `[keys, batch, size]`.
-  ///   - mask: of the elements among each other; see `MultiheadAttention`.
-  ///   - keyMask: `[batch, length]`, true where an element may be attended to, false where there is padding.
-  ///   - isCausal: whether an element attends to itself and those ahead of it alone.
-  ///   - memoryMask: of the memory's elements, as `mask`.
+  ///   - mask: the mask between elements; see `MultiheadAttention`.
+  ///   - keyMask: `[batch, length]`, true where an element may be attended to, false for padding.
+  ///   - isCausal: whether an element attends only to itself and preceding elements.
+  ///   - memoryMask: the mask from elements to memory elements, as `mask`.
   ///   - memoryKeyMask: `[batch, keys]`, as `keyMask`.
   public func callAsFunction(
     _ x: Tensor, _ memory: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool = false,
@@ -78,8 +78,8 @@ public struct TransformerDecoderLayer: Module {
     }
   }
 
-  /// New elements, `[count, batch, size]`, behind those of the cache: causally, see `MultiheadAttention`. Keys and
-  /// values of the memory are worked out the first time.
+  /// Processes new elements, `[count, batch, size]`, after those in the cache, with causal attention; see
+  /// `MultiheadAttention`. Keys and values of the memory are computed at the first call.
   public func callAsFunction(
     _ x: Tensor, _ memory: Tensor, cache: inout DecoderCache, memoryKeyMask: Tensor? = nil
   ) -> Tensor {
@@ -102,8 +102,8 @@ public struct TransformerDecoderLayer: Module {
   }
 }
 
-/// Layers of a decoder one after the other, as `torch.nn.TransformerDecoder`. Unlike there each layer begins with
-/// values of its own.
+/// Decoder layers one after the other, as `torch.nn.TransformerDecoder`. Unlike in PyTorch each layer is initialized
+/// independently.
 public struct TransformerDecoder: Module {
   /// The layers, in the order in which they run.
   public let layers: [TransformerDecoderLayer]
@@ -142,7 +142,7 @@ public struct TransformerDecoder: Module {
     }
   }
 
-  /// New elements, `[count, batch, size]`, behind those of the caches; see `TransformerDecoderLayer`.
+  /// Processes new elements, `[count, batch, size]`, after those in the caches; see `TransformerDecoderLayer`.
   public func callAsFunction(
     _ x: Tensor, _ memory: Tensor, caches: inout [DecoderCache], memoryKeyMask: Tensor? = nil
   ) -> Tensor {

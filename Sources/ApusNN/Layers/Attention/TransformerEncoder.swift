@@ -2,32 +2,32 @@ import ApusTensor
 
 /// A layer of a Transformer's encoder (Vaswani et al., 2017), as `torch.nn.TransformerEncoderLayer`:
 /// ```
-/// x = norm1(x + attention(x)),  y = norm2(x + linear2(f(linear1(x))))            normalized behind
-/// x = x + attention(norm1(x)),  y = x + linear2(f(linear1(norm2(x))))            ahead (Xiong et al., 2020)
+/// x = norm1(x + attention(x)),  y = norm2(x + linear2(f(linear1(x))))            post-norm
+/// x = x + attention(norm1(x)),  y = x + linear2(f(linear1(norm2(x))))            pre-norm (Xiong et al., 2020)
 /// ```
-/// with dropout behind `f`, and behind attention and `linear2`.
+/// with dropout after `f`, attention and `linear2`.
 public struct TransformerEncoderLayer: Layer {
   /// Attention of the elements to each other.
   public let selfAttn: MultiheadAttention
-  /// The first dense layer of the two behind attention, `[size]` to `[hidden]`.
+  /// The first dense layer of the feed-forward block, `[size]` to `[hidden]`.
   public let linear1: Linear
   /// The second dense layer, `[hidden]` to `[size]`.
   public let linear2: Linear
-  /// The normalization of the first part, attention.
+  /// The normalization for attention.
   public let norm1: LayerNorm
-  /// The normalization of the second part, the dense layers.
+  /// The normalization for the dense layers.
   public let norm2: LayerNorm
   private let isNormFirst: Bool
   private let feedForward: FeedForward
 
   /// - Parameters:
-  ///   - size: the extent of an element.
-  ///   - heads: a divisor of `size`.
-  ///   - hidden: the extent between the two dense layers.
-  ///   - dropout: the rate, also of the attention's weights.
-  ///   - epsilon: of the norms.
+  ///   - size: the size of an element.
+  ///   - heads: the number of heads, a divisor of `size`.
+  ///   - hidden: the size between the two dense layers.
+  ///   - dropout: the dropout rate, also of attention weights.
+  ///   - epsilon: the epsilon of the norms.
   ///   - isBatchFirst: whether inputs and results are `[batch, length, size]`, not `[length, batch, size]`.
-  ///   - isNormFirst: whether norms stand ahead of attention and dense layers.
+  ///   - isNormFirst: whether norms are applied before attention and dense layers (pre-norm).
   ///   - hasBias: whether dense layers, attention and norms add biases.
   ///   - keyValueHeads: see `MultiheadAttention`.
   ///   - rotary: see `MultiheadAttention`.
@@ -48,7 +48,7 @@ public struct TransformerEncoderLayer: Layer {
     feedForward = FeedForward(linear1: linear1, linear2: linear2, dropout: Dropout(dropout), activation: activation)
   }
 
-  /// Without what holds the dense layers a second time.
+  /// Excludes `feedForward`, which contains the dense layers again.
   public var members: [ModuleMember] {
     [
       .module("self_attn", selfAttn), .module("linear1", linear1), .module("linear2", linear2),
@@ -59,19 +59,20 @@ public struct TransformerEncoderLayer: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { self(x, isCausal: false) }
 
   /// - Parameters:
-  ///   - x: `[length, batch, size]`, or `[batch, length, size]` with `isBatchFirst`, as the result; `[length, size]` is one
-  ///     example, whose masks have no batch either.
+  ///   - x: `[length, batch, size]`, or `[batch, length, size]` with `isBatchFirst`, like the result; `[length, size]`
+  ///     is a single example, whose masks have no batch axis.
   ///   - mask: see `MultiheadAttention`.
-  ///   - keyMask: `[batch, length]`, true where an element may be attended to, false where there is padding: the
-  ///     opposite of PyTorch's `src_key_padding_mask`.
-  ///   - isCausal: whether an element attends to itself and those ahead of it alone.
+  ///   - keyMask: `[batch, length]`, true where an element may be attended to, false for padding: the opposite of
+  ///     PyTorch's `src_key_padding_mask`.
+  ///   - isCausal: whether an element attends only to itself and preceding elements.
   public func callAsFunction(
     _ x: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool = false
   ) -> Tensor {
     apply(x) { selfAttn($0, mask: mask, keyMask: keyMask, isCausal: isCausal) }
   }
 
-  /// New elements, `[count, batch, size]`, behind those of the cache: causally, see `MultiheadAttention`.
+  /// Processes new elements, `[count, batch, size]`, after those in the cache, with causal attention; see
+  /// `MultiheadAttention`.
   /// - Parameter keyMask: `[batch, capacity]`, true where an element may be attended to.
   public func callAsFunction(_ x: Tensor, cache: inout KeyValueCache, keyMask: Tensor? = nil) -> Tensor {
     apply(x) { selfAttn($0, cache: &cache, keyMask: keyMask) }
@@ -83,8 +84,8 @@ public struct TransformerEncoderLayer: Layer {
   }
 }
 
-/// Layers of an encoder one after the other, as `torch.nn.TransformerEncoder`. Unlike there each layer begins with
-/// values of its own.
+/// Encoder layers one after the other, as `torch.nn.TransformerEncoder`. Unlike in PyTorch each layer is initialized
+/// independently.
 public struct TransformerEncoder: Layer {
   /// The layers, in the order in which they run.
   public let layers: [TransformerEncoderLayer]
@@ -92,8 +93,8 @@ public struct TransformerEncoder: Layer {
   public let norm: LayerNorm?
 
   /// - Parameters:
-  ///   - layer: makes a layer, once for each.
-  ///   - norm: of the result; layers that normalize ahead need one.
+  ///   - layer: makes a layer; it is called once for each.
+  ///   - norm: the normalization of the result; required for pre-norm layers.
   public init(_ count: Int, norm: LayerNorm? = nil, _ layer: () -> TransformerEncoderLayer) {
     guard count >= 0 else { fatalError("TransformerEncoder: a count of \(count) layers is below 0") }
     layers = (0..<count).map { _ in layer() }
@@ -122,7 +123,8 @@ public struct TransformerEncoder: Layer {
     layers.map { $0.selfAttn.makeCache(batch: batch, capacity: capacity, dtype: dtype, device: device) }
   }
 
-  /// New elements, `[count, batch, size]`, behind those of the caches: causally, see `MultiheadAttention`.
+  /// Processes new elements, `[count, batch, size]`, after those in the caches, with causal attention; see
+  /// `MultiheadAttention`.
   /// - Parameter keyMask: `[batch, capacity]`, true where an element may be attended to.
   public func callAsFunction(_ x: Tensor, caches: inout [KeyValueCache], keyMask: Tensor? = nil) -> Tensor {
     guard caches.count == layers.count else {
@@ -135,7 +137,7 @@ public struct TransformerEncoder: Layer {
   }
 }
 
-/// What the layers of encoder and decoder share: two dense layers, dropout, and the way around.
+/// The feed-forward block and residual connections of encoder and decoder layers.
 struct FeedForward: Sendable {
   let linear1: Linear
   let linear2: Linear
@@ -144,7 +146,7 @@ struct FeedForward: Sendable {
 
   func callAsFunction(_ x: Tensor) -> Tensor { linear2(dropout(activation(linear1(x)))) }
 
-  /// `x + body(norm(x))`, or `norm(x + body(x))`.
+  /// `x + dropout(body(norm(x)))`, or `norm(x + dropout(body(x)))`.
   func residual(_ x: Tensor, _ norm: LayerNorm, _ isNormFirst: Bool, _ body: (Tensor) -> Tensor) -> Tensor {
     isNormFirst ? x + dropout(body(norm(x))) : norm(x + dropout(body(x)))
   }

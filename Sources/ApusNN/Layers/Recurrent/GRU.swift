@@ -1,6 +1,7 @@
 import ApusTensor
 
-/// Gated recurrent units over sequences, as `torch.nn.GRU` (Cho et al., 2014; the reset gate follows the product):
+/// Gated recurrent units over sequences, as `torch.nn.GRU` (Cho et al., 2014; the reset gate applies after the
+/// recurrent product):
 /// ```
 /// r = σ(W_ir xₜ + b_ir + W_hr hₜ₋₁ + b_hr)
 /// z = σ(W_iz xₜ + b_iz + W_hz hₜ₋₁ + b_hz)
@@ -23,8 +24,8 @@ public struct GRU: Module {
   public var members: [ModuleMember] { stack.members }
 
   /// - Parameters: see `RNN`.
-  /// - Returns: the states of the last layer at all times, `[time, batch, directions · size]`, and the last states of
-  ///   all layers.
+  /// - Returns: the states of the last layer at all time steps, `[time, batch, directions · size]`, and the last states
+  ///   of all layers.
   public func callAsFunction(
     _ x: Tensor, state: Tensor? = nil, lengths: [Int]? = nil
   ) -> (output: Tensor, state: Tensor) {
@@ -32,14 +33,14 @@ public struct GRU: Module {
     return (found.output, found.states.first ?? x)
   }
 
-  /// The same for lengths that are there; a literal is one of these, and not a tensor.
+  /// The same with non-optional lengths, so that an array literal is not interpreted as a tensor.
   public func callAsFunction(_ x: Tensor, state: Tensor? = nil, lengths: [Int]) -> (output: Tensor, state: Tensor) {
     self(x, state: state, lengths: Optional(lengths))
   }
 
-  /// With lengths that are computed: integers `[batch]`.
+  /// The same with lengths computed on the device: integers `[batch]`.
   ///
-  /// - Throws (when a value is read): `DeviceError.indexOutOfRange` for a length that is not in `1 … time`.
+  /// - Throws (when a value is read): `DeviceError.indexOutOfRange` for a length outside `1 … time`.
   @_disfavoredOverload
   public func callAsFunction(
     _ x: Tensor, state: Tensor? = nil, lengths: Tensor

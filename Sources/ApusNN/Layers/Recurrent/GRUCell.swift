@@ -1,13 +1,14 @@
 import ApusTensor
 
-/// One time of a gated recurrent unit, as `torch.nn.GRUCell` (Cho et al., 2014; the reset gate follows the product):
+/// One time step of a gated recurrent unit, as `torch.nn.GRUCell` (Cho et al., 2014; the reset gate applies after the
+/// recurrent product):
 /// ```
 /// r = σ(W_ir x + b_ir + W_hr h + b_hr)
 /// z = σ(W_iz x + b_iz + W_hz h + b_hz)
 /// n = tanh(W_in x + b_in + r · (W_hn h + b_hn))
 /// h′ = (1 − z) · n + z · h
 /// ```
-/// See `RNNCell` for what a cell is for.
+/// See `RNNCell` for when to use a cell.
 public struct GRUCell: Module {
   let cell: RecurrentCell
 

@@ -6,19 +6,19 @@ import ApusTensor
 /// cₜ = f · cₜ₋₁ + i · g
 /// hₜ = o · tanh cₜ
 /// ```
-/// Long sequences are trained in pieces: the state of one call goes into the next, and `stopGradient` ends the gradient
-/// at the border (truncated back-propagation through time; Williams, Peng, 1990):
+/// Long sequences are trained in chunks: the state of one call is passed to the next, and `stopGradient` ends the
+/// gradient between them (truncated backpropagation through time; Williams, Peng, 1990):
 /// ```
 /// var state: LSTM.State?
-/// for piece in pieces {
+/// for chunk in chunks {
 ///   let loss = try optimizer.minimize {
-///     let found = lstm(piece.inputs, state: state)
+///     let found = lstm(chunk.inputs, state: state)
 ///     state = found.state.stopGradient()
-///     return meanSquaredError(head(found.output), piece.targets)
+///     return meanSquaredError(head(found.output), chunk.targets)
 ///   }
 /// }
 /// ```
-/// `RNN` and `GRU` have one tensor for a state, whose `stopGradient()` is the same.
+/// `RNN` and `GRU` have a single tensor as state; use its `stopGradient()`.
 public struct LSTM: Module {
   let stack: RecurrentStack
 
@@ -34,11 +34,12 @@ public struct LSTM: Module {
 
   public var members: [ModuleMember] { stack.members }
 
-  /// What an LSTM carries: `h` and `c`, `[layers · directions, batch, size]` each, or `[batch, size]` of an `LSTMCell`.
+  /// The state of an LSTM: `h` and `c`, each `[layers · directions, batch, size]`, or `[batch, size]` for an
+  /// `LSTMCell`.
   public struct State: Sendable {
-    /// `h`, what the layer gives.
+    /// The hidden state `h`, which is also the output.
     public var hidden: Tensor
-    /// `c`, what it keeps to itself.
+    /// The cell state `c`.
     public var cell: Tensor
 
     public init(hidden: Tensor, cell: Tensor) {
@@ -46,12 +47,13 @@ public struct LSTM: Module {
       self.cell = cell
     }
 
-    /// The same numbers as constants: gradients end here (truncated back-propagation through time).
+    /// The same values as constants, at which gradients end (truncated backpropagation through time).
     public func stopGradient() -> State { State(hidden: hidden.stopGradient(), cell: cell.stopGradient()) }
   }
 
   /// - Parameters: see `RNN`.
-  /// - Returns: `h` of the last layer at all times, `[time, batch, directions · size]`, and the last states of all layers.
+  /// - Returns: `h` of the last layer at all time steps, `[time, batch, directions · size]`, and the last states of all
+  ///   layers.
   public func callAsFunction(
     _ x: Tensor, state: State? = nil, lengths: [Int]? = nil
   ) -> (output: Tensor, state: State) {
@@ -59,14 +61,14 @@ public struct LSTM: Module {
     return (found.output, State(hidden: found.states.first ?? x, cell: found.states.last ?? x))
   }
 
-  /// The same for lengths that are there; a literal is one of these, and not a tensor.
+  /// The same with non-optional lengths, so that an array literal is not interpreted as a tensor.
   public func callAsFunction(_ x: Tensor, state: State? = nil, lengths: [Int]) -> (output: Tensor, state: State) {
     self(x, state: state, lengths: Optional(lengths))
   }
 
-  /// With lengths that are computed: integers `[batch]`.
+  /// The same with lengths computed on the device: integers `[batch]`.
   ///
-  /// - Throws (when a value is read): `DeviceError.indexOutOfRange` for a length that is not in `1 … time`.
+  /// - Throws (when a value is read): `DeviceError.indexOutOfRange` for a length outside `1 … time`.
   @_disfavoredOverload
   public func callAsFunction(
     _ x: Tensor, state: State? = nil, lengths: Tensor

@@ -1,12 +1,13 @@
 import ApusTensor
 
-/// One time of a long short-term memory, as `torch.nn.LSTMCell` (Hochreiter, Schmidhuber, 1997; Gers et al., 2000):
+/// One time step of a long short-term memory, as `torch.nn.LSTMCell` (Hochreiter, Schmidhuber, 1997; Gers et
+/// al., 2000):
 /// ```
 /// (i, f, g, o) = (σ, σ, tanh, σ)(W_ih x + b_ih + W_hh h + b_hh)
 /// c′ = f · c + i · g
 /// h′ = o · tanh c′
 /// ```
-/// See `RNNCell` for what a cell is for.
+/// See `RNNCell` for when to use a cell.
 public struct LSTMCell: Module {
   let cell: RecurrentCell
 
@@ -19,7 +20,7 @@ public struct LSTMCell: Module {
 
   /// - Parameters:
   ///   - x: `[batch, inputs]`.
-  ///   - state: `h` and `c`, `[batch, size]` each, zeros where left out.
+  ///   - state: `h` and `c`, each `[batch, size]`; zeros by default.
   /// - Returns: `h′` and `c′`.
   public func callAsFunction(_ x: Tensor, state: LSTM.State? = nil) -> LSTM.State {
     guard let next = cell(x, states: state.map { [$0.hidden, $0.cell] }, count: 2) else {

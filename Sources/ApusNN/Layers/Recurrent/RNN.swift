@@ -8,12 +8,12 @@ public struct RNN: Module {
   let stack: RecurrentStack
 
   /// - Parameters:
-  ///   - inputs: the extent of an element.
-  ///   - size: the extent of a state.
-  ///   - layers: each after the first reads the states of the one before.
+  ///   - inputs: the number of input features.
+  ///   - size: the size of the hidden state.
+  ///   - layers: the number of layers; each layer after the first reads the outputs of the previous one.
   ///   - isBatchFirst: whether inputs and outputs are `[batch, time, …]`.
-  ///   - dropout: the rate of a dropout behind each layer but the last.
-  ///   - isBidirectional: whether each layer also runs from the end, with weights of its own.
+  ///   - dropout: the rate of the dropout after each layer except the last.
+  ///   - isBidirectional: whether each layer also runs backward in time, with separate weights.
   public init(
     _ inputs: Int, _ size: Int, layers: Int = 1, nonlinearity: Nonlinearity = .tanh, hasBias: Bool = true,
     isBatchFirst: Bool = false, dropout: Double = 0, isBidirectional: Bool = false
@@ -27,11 +27,11 @@ public struct RNN: Module {
 
   /// - Parameters:
   ///   - x: `[time, batch, inputs]`.
-  ///   - state: `[layers · directions, batch, size]`, zeros where left out.
-  ///   - lengths: how many elements of each sequence of the batch count, all where left out: outputs behind are zeros,
-  ///     states stay, and what lies there changes nothing.
-  /// - Returns: the states of the last layer at all times, `[time, batch, directions · size]`, and the last states of
-  ///   all layers.
+  ///   - state: `[layers · directions, batch, size]`; zeros by default.
+  ///   - lengths: the number of valid elements of each sequence in the batch; by default all. After the end of a
+  ///     sequence outputs are zeros and states stay unchanged; input elements there are ignored.
+  /// - Returns: the states of the last layer at all time steps, `[time, batch, directions · size]`, and the last states
+  ///   of all layers.
   public func callAsFunction(
     _ x: Tensor, state: Tensor? = nil, lengths: [Int]? = nil
   ) -> (output: Tensor, state: Tensor) {
@@ -39,14 +39,14 @@ public struct RNN: Module {
     return (found.output, found.states.first ?? x)
   }
 
-  /// The same for lengths that are there; a literal is one of these, and not a tensor.
+  /// The same with non-optional lengths, so that an array literal is not interpreted as a tensor.
   public func callAsFunction(_ x: Tensor, state: Tensor? = nil, lengths: [Int]) -> (output: Tensor, state: Tensor) {
     self(x, state: state, lengths: Optional(lengths))
   }
 
-  /// With lengths that are computed: integers `[batch]`.
+  /// The same with lengths computed on the device: integers `[batch]`.
   ///
-  /// - Throws (when a value is read): `DeviceError.indexOutOfRange` for a length that is not in `1 … time`.
+  /// - Throws (when a value is read): `DeviceError.indexOutOfRange` for a length outside `1 … time`.
   @_disfavoredOverload
   public func callAsFunction(
     _ x: Tensor, state: Tensor? = nil, lengths: Tensor

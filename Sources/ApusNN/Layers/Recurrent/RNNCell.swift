@@ -1,18 +1,18 @@
 import ApusTensor
 
-/// One time of an Elman network, as `torch.nn.RNNCell`: `h′ = f(W_ih x + b_ih + W_hh h + b_hh)` (Elman, 1990).
+/// One time step of an Elman network, as `torch.nn.RNNCell`: `h′ = f(W_ih x + b_ih + W_hh h + b_hh)` (Elman, 1990).
 ///
-/// A cell is for code that goes through the times itself, for example with `loop`; a whole sequence is faster with
-/// `RNN`, which multiplies the inputs of all times at once.
+/// Use a cell in code that iterates over the time steps itself, for example with `loop`. For a whole sequence `RNN` is
+/// faster, because it multiplies the inputs of all time steps at once.
 public struct RNNCell: Module {
   let cell: RecurrentCell
   /// The function `f`.
   public let nonlinearity: RNN.Nonlinearity
 
   /// - Parameters:
-  ///   - inputs: the extent of `x`.
-  ///   - size: the extent of `h`.
-  ///   - nonlinearity: `f`.
+  ///   - inputs: the size of `x`.
+  ///   - size: the size of `h`.
+  ///   - nonlinearity: the function `f`.
   public init(_ inputs: Int, _ size: Int, nonlinearity: RNN.Nonlinearity = .tanh, hasBias: Bool = true) {
     cell = RecurrentCell(
       nonlinearity == .tanh ? .rnnTanh : .rnnReLU, name: "RNNCell", inputs: inputs, size: size, hasBias: hasBias)
@@ -23,8 +23,8 @@ public struct RNNCell: Module {
   public var members: [ModuleMember] { cell.weights.members() }
 
   /// - Parameters:
-  ///   - x: `[batch, inputs]`, or `[inputs]` of one example.
-  ///   - state: `h: [batch, size]` or `[size]`, zeros where left out.
+  ///   - x: `[batch, inputs]`, or `[inputs]` for one example.
+  ///   - state: `h: [batch, size]` or `[size]`; zeros by default.
   /// - Returns: `h′`, of the same shape.
   public func callAsFunction(_ x: Tensor, state: Tensor? = nil) -> Tensor {
     cell(x, states: state.map { [$0] }, count: 1)?[0] ?? x

@@ -1,13 +1,14 @@
 import ApusTensor
 
-/// Gated recurrent unit (Cho et al., 2014), in the form of cuDNN and PyTorch, where the reset gate follows the product:
+/// Gated recurrent unit (Cho et al., 2014), in the form of cuDNN and PyTorch: the reset gate applies after the
+/// recurrent product.
 /// ```
 /// p = hₜ₋₁ · Wᵀ + b
 /// r = σ(xᵣ + pᵣ),  z = σ(x_z + p_z),  n = tanh(xₙ + r · pₙ)
 /// hₜ = (1 − z) · n + z · hₜ₋₁
 /// ```
 /// - Parameters: see `Recurrence`.
-/// - Returns: all states, the last; then what the gradient needs: `p` of all times.
+/// - Returns: all states and the last state, followed by `p` at all time steps, which the gradient needs.
 func gruRecurrence(
   _ projected: Tensor, _ h: Tensor, _ weight: Tensor, _ bias: Tensor, _ mask: Tensor?, isReversed: Bool
 ) -> [Tensor] {
@@ -29,7 +30,7 @@ func gruRecurrence(
   }
 }
 
-/// One time of a GRU, from the sums `[batch, 3 · size]` of the inputs and of the state.
+/// One time step of a GRU, from the sums `[batch, 3 · size]` of the inputs and of the state.
 func gruStep(_ x: Tensor, _ p: Tensor, state: Tensor) -> Tensor {
   let (_, z, n) = gruGates(x, p)
   return (1 - z) * n + z * state

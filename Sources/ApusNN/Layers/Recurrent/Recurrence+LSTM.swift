@@ -7,7 +7,8 @@ import ApusTensor
 /// hₜ = o · tanh cₜ
 /// ```
 /// - Parameters: see `Recurrence`.
-/// - Returns: all `h`, the last `h` and `c`; then what the gradient needs: all `c`, and the gates of all times.
+/// - Returns: all `h` and the last `h` and `c`, followed by all `c` and the gates at all time steps, which the gradient
+///   needs.
 func lstmRecurrence(
   _ projected: Tensor, _ h: Tensor, _ c: Tensor, _ weight: Tensor, _ mask: Tensor?, isReversed: Bool
 ) -> [Tensor] {
@@ -29,10 +30,10 @@ func lstmRecurrence(
   }
 }
 
-/// One time of an LSTM.
+/// One time step of an LSTM.
 /// - Parameters:
-///   - sum: `[batch, 4 · size]`, what goes into the gates.
-///   - cell: `[batch, size]`, `c` of before.
+///   - sum: `[batch, 4 · size]`, the inputs of the gates.
+///   - cell: `[batch, size]`, the previous `c`.
 /// - Returns: the new `h` and `c`, and `i f g o`.
 func lstmStep(_ sum: Tensor, cell: Tensor) -> (h: Tensor, c: Tensor, gates: [Tensor]) {
   let sums = sum.split(4, axis: 1)

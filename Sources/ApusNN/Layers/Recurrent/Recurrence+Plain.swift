@@ -3,7 +3,7 @@ import ApusTensor
 /// `hₜ = f(xₜ + hₜ₋₁ · Wᵀ)` with `f` the hyperbolic tangent or `max(·, 0)` (Elman, 1990).
 ///
 /// - Parameters: see `Recurrence`.
-/// - Returns: all states, and the last.
+/// - Returns: all states and the last state.
 func plainRecurrence(
   _ projected: Tensor, _ h: Tensor, _ weight: Tensor, _ mask: Tensor?, isReversed: Bool, isTanh: Bool
 ) -> [Tensor] {

@@ -10,17 +10,17 @@ extension Recurrence {
     }
   }
 
-  /// All times of a sequence in one direction, as one step; its gradient is another. In mixed precision both compute in
-  /// `float32`, whatever the types of the input and the states are.
+  /// All time steps of a sequence in one direction, as one step. Its gradient is another step. In mixed precision both
+  /// compute in `float32`, whatever the types of the input and the states are.
   ///
   /// - Parameters:
   ///   - projected: `[T, batch, gates · size]`, the products of the inputs, with the biases.
-  ///   - states: `[batch, size]` each, the states before the first time.
+  ///   - states: the states before the first time step, each `[batch, size]`.
   ///   - weight: `[gates · size, size]`.
-  ///   - bias: `[gates · size]`, where `hasHiddenBias`.
-  ///   - mask: `[T, batch, 1]`, true where there is an element; elsewhere states stay as they are.
-  ///   - isReversed: whether time runs from the end.
-  /// - Returns: `[T, batch, size]`, the states `h` of all times, and the last states.
+  ///   - bias: `[gates · size]`, if `hasHiddenBias`.
+  ///   - mask: `[T, batch, 1]`, true where a sequence has an element; elsewhere states stay unchanged.
+  ///   - isReversed: whether time runs backward.
+  /// - Returns: `[T, batch, size]`, the states `h` at all time steps, and the last states.
   func callAsFunction(
     _ projected: Tensor, states: [Tensor], weight: Tensor, bias: Tensor?, mask: Tensor?, isReversed: Bool
   ) -> (all: Tensor, last: [Tensor]) {
@@ -36,11 +36,12 @@ extension Recurrence {
   }
 }
 
-/// A sequence. Inputs are those of `Recurrence`, one after the other; the mask is a constant.
+/// The fused step of a sequence. Its inputs are the inputs of `Recurrence`, concatenated; the mask is a constant.
 private struct RecurrentSequence: Sendable {
   let recurrence: Recurrence
   let options: RecurrentOptions
-  /// Whether the step keeps what its gradient needs: outside of a recording the gradient runs it once more.
+  /// Whether the step stores intermediate values for its gradient. Without recording it does not, and the gradient runs
+  /// the step again.
   let keeps: Bool
 
   var step: FusedStep {

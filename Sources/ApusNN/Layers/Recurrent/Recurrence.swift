@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// What a recurrent layer does at each time: from the sums `[batch, gates · size]` of the inputs and of the state, gates
-/// one behind the other in PyTorch's order, to the next states.
+/// The cell of a recurrent layer, which computes the next states from the sums `[batch, gates · size]` of the inputs
+/// and of the state. The gates are concatenated in PyTorch's order.
 enum Recurrence: Sendable {
   case rnnTanh, rnnReLU, lstm, gru
 
@@ -13,17 +13,17 @@ enum Recurrence: Sendable {
     }
   }
 
-  /// The number of states that are carried: `h`, and for an LSTM `c`.
+  /// The number of states: `h`, and for an LSTM also `c`.
   var stateCount: Int { self == .lstm ? 2 : 1 }
 
-  /// Whether the bias of the state's product stands apart from that of the input's.
+  /// Whether the bias of the state's product is separate from the bias of the input's product.
   var hasHiddenBias: Bool { self == .gru }
 
-  /// One time.
+  /// One time step.
   /// - Parameters:
   ///   - x: the products of the inputs, with their biases.
   ///   - p: the products of `h`, with their biases.
-  ///   - states: `[batch, size]` each.
+  ///   - states: the states, each `[batch, size]`.
   func cell(_ x: Tensor, _ p: Tensor, _ states: [Tensor]) -> [Tensor] {
     switch self {
     case .rnnTanh: return [(x + p).tanh()]

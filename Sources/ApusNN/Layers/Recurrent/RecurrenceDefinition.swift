@@ -1,8 +1,8 @@
 import ApusTensor
 
 extension Recurrence {
-  /// What the step of a sequence computes, as a loop of ordinary operations whose rule is another: one product for each
-  /// time in either, and what the gradient of the gradient is made from.
+  /// Defines a sequence as a loop of ordinary operations, whose custom gradient is another loop. Each loop computes one
+  /// product per time step. Second derivatives of the fused step are computed from this definition.
   ///
   /// - Parameters: see `callAsFunction`.
   /// - Returns: all `h`, then the last states.
@@ -23,7 +23,7 @@ extension Recurrence {
   }
 }
 
-/// The states before each time, `[T, batch, size]`, from those after it and the first.
+/// The states before each time step, `[T, batch, size]`, from the states after each time step and the initial state.
 func previousStates(_ states: Tensor, _ initial: Tensor, isReversed: Bool) -> Tensor {
   let count = states.shape[0]
   let first = initial.expandingAxis(at: 0)
@@ -40,11 +40,11 @@ func weightGradient(_ gradients: Tensor, _ states: Tensor) -> Tensor {
     .matmul(states.reshaped(to: [rows, states.shape[2]]))
 }
 
-/// Sequences for a loop, some of which may be missing.
+/// The sequences of a loop, of which some may be missing.
 struct LoopElements {
   private(set) var sequences: [Tensor] = []
 
-  /// Adds a sequence; returns what picks its element.
+  /// Adds a sequence and returns a function that selects its element.
   mutating func add(_ sequence: Tensor?) -> ([Tensor]) -> Tensor? {
     guard let sequence else { return { _ in nil } }
     let place = sequences.count
@@ -53,7 +53,8 @@ struct LoopElements {
   }
 }
 
-/// The gradient of a state, split in what flows through the cell and what passes by where there is no element.
+/// Splits the gradient of a state into the gradient through the cell and the gradient that bypasses it where there is
+/// no element.
 func split(_ gradient: Tensor, by mask: Tensor?) -> (through: Tensor, past: Tensor?) {
   guard let mask else { return (gradient, nil) }
   let zero = Tensor.number(0, dtype: gradient.dtype, device: gradient.device)

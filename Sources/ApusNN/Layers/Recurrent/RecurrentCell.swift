@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// What `RNNCell`, `LSTMCell` and `GRUCell` consist of.
+/// The implementation of `RNNCell`, `LSTMCell` and `GRUCell`.
 struct RecurrentCell: Sendable {
   let name: String
   let recurrence: Recurrence
@@ -17,7 +17,7 @@ struct RecurrentCell: Sendable {
     weights = RecurrentWeights(gates: recurrence.gateCount, inputs: inputs, size: size, hasBias: hasBias)
   }
 
-  /// The states there are, else zeros; `nil` where shapes do not fit, which is reported then.
+  /// The given states, or zeros. Reports an error and returns `nil` if shapes do not fit.
   func states(_ states: [Tensor]?, count: Int, for x: Tensor) -> [Tensor]? {
     guard x.rank == 2, x.shape[1] == inputs else {
       ShapeError(name, "the input \(x.shape) is not [batch, \(inputs)]").report()
@@ -31,8 +31,8 @@ struct RecurrentCell: Sendable {
     return states ?? Array(repeating: .zeros(expected, dtype: x.dtype, device: x.device), count: count)
   }
 
-  /// The states after a time, of `x: [batch, inputs]` or, of one example, `[inputs]`; `nil` where shapes do not fit,
-  /// which is reported then.
+  /// The states after a time step, for `x: [batch, inputs]`, or `[inputs]` for one example. Reports an error and
+  /// returns `nil` if shapes do not fit.
   func callAsFunction(_ x: Tensor, states given: [Tensor]?, count: Int) -> [Tensor]? {
     guard x.rank == 1 else { return states(given, count: count, for: x).map { next(x, $0) } }
     let batch = x.expandingAxis(at: 0)
@@ -40,7 +40,7 @@ struct RecurrentCell: Sendable {
     return states(spread, count: count, for: batch).map { next(batch, $0).map { $0.squeezingAxis(at: 0) } }
   }
 
-  /// The states after a time.
+  /// The states after a time step.
   func next(_ x: Tensor, _ states: [Tensor]) -> [Tensor] {
     recurrence.cell(ofInput(x), ofState(states[0]), states)
   }

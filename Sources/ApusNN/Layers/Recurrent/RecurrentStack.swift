@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// Layers of a recurrence, each in one direction or both: what `RNN`, `LSTM` and `GRU` consist of.
+/// Stacked recurrent layers in one direction or both: the implementation of `RNN`, `LSTM` and `GRU`.
 struct RecurrentStack: Sendable {
   let name: String
   let recurrence: Recurrence
@@ -9,7 +9,7 @@ struct RecurrentStack: Sendable {
   let isBidirectional: Bool
   let isBatchFirst: Bool
   let dropout: Dropout?
-  /// `[layer][direction]`.
+  /// The weights, as `[layer][direction]`.
   let layers: [[RecurrentWeights]]
 
   init(
@@ -35,7 +35,7 @@ struct RecurrentStack: Sendable {
     }
   }
 
-  /// PyTorch's keys: `weight_ih_l0`, and those of the other direction with `_reverse`.
+  /// PyTorch's keys: `weight_ih_l0`, with the suffix `_reverse` for the backward direction.
   var members: [ModuleMember] {
     layers.enumerated().flatMap { layer, directions in
       directions.enumerated().flatMap { index, weights in
@@ -45,10 +45,10 @@ struct RecurrentStack: Sendable {
   }
 
   /// - Parameters:
-  ///   - x: `[T, batch, inputs]`, or `[batch, T, inputs]`; `[T, inputs]` is one sequence.
-  ///   - states: `[layers · directions, batch, size]` each, zeros where there are none; without the batch for one
-  ///     sequence, as the results are.
-  ///   - lengths: how many elements of each sequence count.
+  ///   - x: `[T, batch, inputs]`, or `[batch, T, inputs]` if batch first; `[T, inputs]` for a single sequence.
+  ///   - states: each `[layers · directions, batch, size]`; zeros by default. For a single sequence states and results
+  ///     have no batch axis.
+  ///   - lengths: the number of valid elements of each sequence.
   /// - Returns: the outputs of the last layer, `[T, batch, directions · size]`, and the last states.
   func callAsFunction(_ x: Tensor, states: [Tensor]?, lengths: SequenceLengths?) -> (output: Tensor, states: [Tensor]) {
     if x.rank == 2 {
@@ -68,7 +68,7 @@ struct RecurrentStack: Sendable {
     var sequence = isBatchFirst ? x.transposed([1, 0, 2]) : x
     let (count, batch) = (sequence.shape[0], sequence.shape[1])
     let mask = lengths.map { $0.mask(count: count, device: x.device) }
-    // What lies behind the end of a sequence must not come in, be it NaN.
+    // Elements after the end of a sequence must not affect the result, even if they are NaN.
     if let mask { sequence = mask.select(sequence, zero(sequence)) }
     let number = layers.count * (isBidirectional ? 2 : 1)
     let zeros = Tensor.zeros([number, batch, size], dtype: x.dtype, device: x.device)
@@ -93,7 +93,7 @@ struct RecurrentStack: Sendable {
 
   private func zero(_ x: Tensor) -> Tensor { .number(0, dtype: x.dtype, device: x.device) }
 
-  /// The products of all inputs, with the biases that can be added ahead.
+  /// The products of all inputs, with the biases that can be added before the loop.
   private func projected(_ x: Tensor, _ direction: RecurrentWeights) -> Tensor {
     let rows = x.shape[0] * x.shape[1]
     var bias = direction.biasIH?.value

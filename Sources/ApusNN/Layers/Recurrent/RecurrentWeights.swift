@@ -1,9 +1,9 @@
 import ApusTensor
 
-/// The parameters of one direction of a recurrent layer, and of a cell.
+/// The parameters of one direction of a recurrent layer, or of a cell.
 ///
 /// `weight_ih: [gates · size, inputs]`, `weight_hh: [gates · size, size]`, `bias_ih`, `bias_hh: [gates · size]`, each
-/// uniform in `±1/√size` at first, as in PyTorch.
+/// initialized uniformly in `±1/√size`, as in PyTorch.
 struct RecurrentWeights: Sendable {
   let weightIH: Parameter
   let weightHH: Parameter
@@ -19,7 +19,7 @@ struct RecurrentWeights: Sendable {
     biasHH = hasBias ? Parameter(start([rows])) : nil
   }
 
-  /// PyTorch's keys, with `suffix` behind each.
+  /// PyTorch's keys, each with `suffix`.
   func members(_ suffix: String = "") -> [ModuleMember] {
     let biases = [("bias_ih", biasIH), ("bias_hh", biasHH)]
     return [.parameter("weight_ih" + suffix, weightIH), .parameter("weight_hh" + suffix, weightHH)]

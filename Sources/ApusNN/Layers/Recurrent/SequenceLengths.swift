@@ -1,12 +1,12 @@
 import ApusTensor
 
-/// How many elements of each sequence of a batch count.
+/// The number of valid elements of each sequence in a batch.
 enum SequenceLengths {
   case known([Int])
-  /// Integers `[batch]`, which may come from other tensors. They are looked at on the device.
+  /// Integers `[batch]`, which may depend on other tensors. They are checked on the device.
   case computed(Tensor)
 
-  /// `[time, batch, 1]`: whether a sequence has an element there.
+  /// `[time, batch, 1]`: whether a sequence has an element at a time step.
   func mask(count: Int, device: ComputeDevice) -> Tensor {
     switch self {
     case .known(let lengths):
@@ -14,13 +14,13 @@ enum SequenceLengths {
       return Tensor(flags, shape: [count, lengths.count, 1], device: device)
     case .computed(let lengths):
       let times = Tensor.indices([count], axis: 0, device: device)
-      // Looking the last time up finds lengths that are not in 1 … count.
+      // Looking up the last time step detects lengths outside 1 … count.
       let last = times.rows(at: lengths.cast(to: .int64) - 1, for: "a sequence length less 1")
       return times.reshaped(to: [count, 1, 1]) .<= last.reshaped(to: [1, lengths.elementCount, 1])
     }
   }
 
-  /// What does not fit `count` times and a batch.
+  /// Describes lengths that do not fit the number of time steps and the batch.
   func problem(count: Int, batch: Int) -> String? {
     switch self {
     case .known(let lengths):

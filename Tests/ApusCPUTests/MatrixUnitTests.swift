@@ -1,0 +1,95 @@
+import Apus
+import ApusDevice
+import ApusTestSupport
+import CSIMD
+import Testing
+
+@testable import ApusCPU
+
+/// Whether this machine multiplies bfloat16 numbers on tile registers.
+private let hasTiles = csimd_open("avx512").map { csimd_find_pairs($0, .matrix) != nil } ?? false
+
+/// Products of bfloat16 factors on AMX: the documented order of additions, bit for bit, for any number of threads.
+@Suite(.enabled(if: hasTiles, "this processor has no AMX-BF16")) struct MatrixUnitTests {
+  private func device(threads: Int) throws -> ComputeDevice {
+    ComputeDevice(backend: try CPUDevice(threadCount: threads, simd: nil, memoryLimit: 1 << 32, pairs: .matrix))
+  }
+
+  /// What a tile adds to a sum for one chain: 32 products at a time, those of even and of odd indices apart.
+  private func chain(_ a: [Float], _ b: [Float]) -> Float {
+    var sum: Float = 0
+    for start in stride(from: 0, to: a.count, by: 32) {
+      var parts: (odd: Float, even: Float) = (0, 0)
+      for index in stride(from: start, to: min(start + 32, a.count), by: 2) {
+        parts.even = parts.even.addingProduct(a[index], b[index])
+        if index + 1 < a.count { parts.odd = parts.odd.addingProduct(a[index + 1], b[index + 1]) }
+      }
+      sum += parts.odd + parts.even
+    }
+    return sum
+  }
+
+  private func numbers(_ shape: Shape, seed: UInt64) -> (tensor: Tensor, values: [Float]) {
+    var random = TestNumbers(seed: seed)
+    // Halves of bfloat16 numbers are numbers with eight bits.
+    let values = random.array(shape.elementCount).map { Float(bitPattern: Float($0).bitPattern & 0xFFFF_0000) }
+    return (Tensor(values, shape: shape).cast(to: .bfloat16), values)
+  }
+
+  @Test(arguments: [
+    (64, 64, 64), (33, 17, 1), (300, 290, 530), (64, 64, 4091), (100, 31, 257), (40, 2000, 77), (13, 1000, 301),
+    (516, 200, 1031), (48, 40, 31), (1000, 33, 512),
+  ])
+  func products(_ m: Int, _ n: Int, _ k: Int) throws {
+    let (a, b) = (numbers([m, k], seed: 1), numbers([k, n], seed: 2))
+    var results: [[UInt32]] = []
+    for threads in [1, 3] {
+      let device = try device(threads: threads)
+      try withDevice(device) { () throws in
+        let (x, y) = (try a.tensor.moved(to: device), try b.tensor.moved(to: device))
+        let (xt, yt) = (
+          try x.transposed().evaluated().transposed(), try y.transposed().evaluated().transposed()
+        )
+        for product in [x.matmul(y), xt.matmul(y), x.matmul(yt), xt.matmul(yt)] {
+          results.append(try product.cast(to: .float32).array().map(\.bitPattern))
+        }
+      }
+    }
+    for other in results.dropFirst() { #expect(other == results[0]) }
+    guard m >= 32 else { return }
+    var random = TestNumbers(seed: 5)
+    for _ in 0..<200 {
+      let (row, column) = (Int(random.integers(1, 0...(m - 1))[0]), Int(random.integers(1, 0...(n - 1))[0]))
+      let (x, y) = ((0..<k).map { a.values[row * k + $0] }, (0..<k).map { b.values[$0 * n + column] })
+      // Chains of 256 products, added in order.
+      let sum = stride(from: 0, to: k, by: 256).reduce(nil as Float?) { sum, start in
+        let part = chain(Array(x[start..<min(start + 256, k)]), Array(y[start..<min(start + 256, k)]))
+        return sum.map { $0 + part } ?? part
+      }
+      let expected = Rounding.bfloat16.rounded(Double(sum ?? 0))
+      #expect(Double(Float(bitPattern: results[0][row * n + column])) == expected, "\(row) \(column)")
+    }
+  }
+
+  /// Windows whose lines are whole groups of words, and others.
+  @Test(arguments: [(64, 3, 1, 16), (32, 3, 2, 17), (64, 1, 1, 14), (32, 5, 1, 9), (48, 3, 1, 8), (16, 3, 1, 12)])
+  func convolutions(_ channels: Int, _ kernel: Int, _ stride: Int, _ size: Int) throws {
+    let (x, w) = (numbers([3, channels, size, size], seed: 1), numbers([40, channels, kernel, kernel], seed: 2))
+    func results(on device: ComputeDevice) throws -> [[Float]] {
+      try withDevice(device) { () throws in
+        let (x, w) = (try x.tensor.moved(to: device), try w.tensor.moved(to: device))
+        let padding = (before: kernel / 2, after: kernel / 2)
+        let y = x.convolved(with: w, stride: [stride, stride], padding: [padding, padding])
+        let loss = (y * numbers(y.shape, seed: 4).tensor.moved(to: device)).sum()
+        return try ([y] + gradients(of: loss, withRespectTo: [x, w])).map { try $0.cast(to: .float32).array() }
+      }
+    }
+    let found = try results(on: device(threads: 3))
+    #expect(found == (try results(on: device(threads: 1))))
+    let expected = try results(on: TestDevice.reference.device)
+    for (values, references) in zip(found, expected) {
+      let scale = references.map(abs).max()!
+      for (value, reference) in zip(values, references) { #expect(abs(value - reference) <= 0x1p-7 * scale) }
+    }
+  }
+}
