@@ -2,9 +2,16 @@ public import Kernels
 
 // The rows of the `.def` files of `Kernels/`, which C loops, GPU text and these enumerations share.
 
+/// A row of `Kernels/elementwise.def`: an elementwise function.
+public typealias ElementwiseRow = Kernels.ElementwiseRow
+/// A row of `Kernels/reduce.def`: a reduction.
+public typealias ReductionRow = Kernels.ReductionRow
+
 extension ElementwiseRow: @retroactive CaseIterable, @retroactive CustomStringConvertible {
   /// All rows, in the order of `Kernels/elementwise.def`.
-  public static var allCases: [ElementwiseRow] { rows { ElementwiseRow(rawValue: $0) } named: { apus_elementwise_name($0) } }
+  public static var allCases: [ElementwiseRow] {
+    rows { ElementwiseRow(rawValue: $0) } named: { apus_elementwise_name($0) }
+  }
 
   /// The name of the row, such as `floorDivide`.
   public var name: String { String(cString: apus_elementwise_name(Int32(rawValue))!) }
@@ -13,7 +20,9 @@ extension ElementwiseRow: @retroactive CaseIterable, @retroactive CustomStringCo
 
 extension ReductionRow: @retroactive CaseIterable, @retroactive CustomStringConvertible {
   /// All rows, in the order of `Kernels/reduce.def`.
-  public static var allCases: [ReductionRow] { rows { ReductionRow(rawValue: $0) } named: { apus_reduction_name($0) } }
+  public static var allCases: [ReductionRow] {
+    rows { ReductionRow(rawValue: $0) } named: { apus_reduction_name($0) }
+  }
 
   /// The name of the row, such as `argmax`.
   public var name: String { String(cString: apus_reduction_name(Int32(rawValue))!) }

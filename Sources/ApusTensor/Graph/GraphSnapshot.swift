@@ -77,7 +77,7 @@ struct GraphNode {
     case index
     case elementwise(@Sendable (inout ProgramBuilder, GraphNode, [Int]) -> Int)
     case view([ViewTransform])
-    case reduction(String)
+    case reduction(Lowering.Reducer)
     case step(StepLowering)
     case loop(LoopAttributes)
     /// A user-defined operation.

@@ -7,7 +7,7 @@ extension Op {
   static let relu = activation(
     "relu", gradient: .rule { c in [(c.output .> 0).select(c.gradient, c.gradient.zero)] }
   ) {
-    $0.emit("maximum", $1, $0.number(0))
+    $0.emit(.maximum, $1, $0.number(0))
   }
 
   /// Attributes: the slope below 0.
@@ -127,7 +127,7 @@ private struct ActivationCode {
 
   mutating func number(_ value: Double) -> Int {
     builder.emit(
-      "constant", lane: lane, [],
+      .constant, lane: lane, [],
       immediate: lane == .float32 || lane == .float64 ? .float(value) : .integer(Int64(value)))
   }
 }
