@@ -1,0 +1,108 @@
+import Foundation
+import Testing
+
+/// README.md and the files of `Documentation` agree with the tree.
+@Suite struct BookTests {
+  private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+
+  /// The paths of the files of a folder with an extension, sorted.
+  private static func files(in folder: String, ending: String) throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: root.appending(path: folder).path)
+      .filter { $0.hasSuffix(ending) }.sorted().map { "\(folder)/\($0)" }
+  }
+
+  private static func book() throws -> [String] { try ["README.md"] + files(in: "Documentation", ending: ".md") }
+
+  private func text(_ path: String) throws -> String {
+    try String(contentsOf: Self.root.appending(path: path), encoding: .utf8)
+  }
+
+  /// The lines without their indentation; empty lines are left out.
+  private func lines(_ text: some StringProtocol) -> [String] {
+    text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+  }
+
+  /// The fragments of a file between two marks.
+  private func fragments(_ path: String, from start: String, to end: String) throws -> [[String]] {
+    try text(path).components(separatedBy: start).dropFirst().map { lines($0.components(separatedBy: end)[0]) }
+  }
+
+  // MARK: - Examples
+
+  @Test func everySwiftExampleIsCompiledAndRun() throws {
+    var tests = try Self.files(in: "Tests/ApusTests/Documentation", ending: ".swift")
+    tests.append("Tests/ApusTests/ReadmeExamples.swift")
+    var (compiled, shown) = (Set<[String]>(), Set<[String]>())
+    for path in tests {
+      let examples = try fragments(path, from: "// example\n", to: "// end")
+      #expect(!examples.isEmpty, "\(path) has no examples")
+      compiled.formUnion(examples)
+    }
+    for path in try Self.book() { shown.formUnion(try fragments(path, from: "```swift\n", to: "```")) }
+    #expect(shown.count >= 20)
+    for example in shown.subtracting(compiled) { Issue.record("no test has the example \(example)") }
+    for example in compiled.subtracting(shown) { Issue.record("the book lacks the example \(example)") }
+  }
+
+  // MARK: - Links
+
+  @Test func everyLinkLeadsToAFileAndAHeading() throws {
+    var count = 0
+    for path in try Self.book() + ["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"] {
+      for match in try text(path).matches(of: /\]\(([^)\s]+)\)/) {
+        let link = String(match.output.1)
+        if link.hasPrefix("http") { continue }
+        count += 1
+        let parts = link.split(separator: "#", omittingEmptySubsequences: false).map(String.init)
+        let folder = path.contains("/") ? "Documentation/" : ""
+        let target = parts[0].isEmpty ? path : folder + parts[0]
+        guard FileManager.default.fileExists(atPath: Self.root.appending(path: target).path) else {
+          Issue.record("\(path): \(link) leads to no file")
+          continue
+        }
+        guard parts.count > 1 else { continue }
+        #expect(try anchors(target).contains(parts[1]), "\(path): \(link) leads to no heading")
+      }
+    }
+    #expect(count > 40)
+  }
+
+  /// The anchors of a file's headings.
+  private func anchors(_ path: String) throws -> Set<String> {
+    let headings = try text(path).split(separator: "\n").filter { $0.hasPrefix("#") }
+    return Set(
+      headings.map { heading in
+        heading.drop { $0 == "#" || $0 == " " }.lowercased()
+          .filter { $0.isLetter || $0.isNumber || $0 == " " || $0 == "-" }.replacing(" ", with: "-")
+      })
+  }
+
+  @Test func theTableOfContentsHasEveryChapter() throws {
+    let contents = try text("Documentation/README.md")
+    for path in try Self.book() where path != "README.md" && path != "Documentation/README.md" {
+      let name = path.split(separator: "/")[1]
+      #expect(contents.contains("](\(name))"), "\(name) is not in Documentation/README.md")
+    }
+  }
+
+  // MARK: - README and CONTRIBUTING
+
+  /// `.ci/run` takes the first line with this command.
+  @Test func theReadmeHasTheTestCommand() throws {
+    let readme = try text("README.md").components(separatedBy: "\n")
+    let line = readme.first { $0.contains("swift test ") }
+    #expect(line == ".ci/setup && swift test -c release --disable-xctest --scratch-path .build-tests")
+    #expect(readme.count <= 151)
+  }
+
+  @Test func everyFolderOfTheContributingTableIsThere() throws {
+    let contributing = try text("CONTRIBUTING.md")
+    let sources = try FileManager.default.contentsOfDirectory(atPath: Self.root.appending(path: "Sources").path)
+    let swiftModules = sources.filter { $0.hasPrefix("Apus") && $0 != "Apus" }
+    #expect(swiftModules.count >= 8)
+    for module in swiftModules {
+      #expect(contributing.contains("Sources/\(module)"), "\(module) is not in CONTRIBUTING.md")
+    }
+  }
+}
