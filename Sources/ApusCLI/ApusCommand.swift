@@ -38,6 +38,7 @@ enum ApusCommand {
       try StandardOutput.write(line: "apus \(version)")
     case "help":
       guard words.count > 1 else { return try StandardOutput.write(line: Help.overview(commands)) }
+      if words.count == 2, words[1] == "--man" { return try StandardOutput.write(line: ManualPage.text(commands)) }
       let command = try find(words[1])
       guard words.count == 2 else {
         throw UsageError(command: nil, message: "help takes one command; all of \(command.name) is in its page")

@@ -1,7 +1,7 @@
 import Apus
 
 /// The exit codes of the command, on which scripts rely.
-enum ExitCode: Int32 {
+enum ExitCode: Int32, CaseIterable {
   case success = 0
   /// The run itself failed: it diverged, ran out of memory, or a kernel did not build.
   case failure = 1
@@ -61,6 +61,19 @@ enum ExitCode: Int32 {
     switch error {
     case .unavailable, .lost, .unsupported: self = .device
     case .outOfMemory, .buildFailed, .launchFailed, .indexOutOfRange, .notFinite: self = .failure
+    }
+  }
+
+  /// The meaning of the code, for the manual page.
+  var meaning: String {
+    switch self {
+    case .success: "Success."
+    case .failure: "The run failed: it diverged, ran out of memory, or a kernel did not build."
+    case .usage: "The command line is wrong."
+    case .data: "Data or a model are wrong."
+    case .device: "The device is unavailable or was lost."
+    case .inputOutput: "A file could not be read or written."
+    case .hungUp, .interrupted, .terminated: "The run was ended by signal \(rawValue - 128); a checkpoint was saved."
     }
   }
 }

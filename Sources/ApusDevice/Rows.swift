@@ -10,7 +10,7 @@ public typealias ReductionRow = Kernels.ReductionRow
 extension ElementwiseRow: @retroactive CaseIterable, @retroactive CustomStringConvertible {
   /// All rows, in the order of `Kernels/elementwise.def`.
   public static var allCases: [ElementwiseRow] {
-    rows { ElementwiseRow(rawValue: $0) } named: { apus_elementwise_name($0) }
+    rows(ElementwiseRow.init(rawValue:), named: apus_elementwise_name)
   }
 
   /// The name of the row, such as `floorDivide`.
@@ -21,7 +21,7 @@ extension ElementwiseRow: @retroactive CaseIterable, @retroactive CustomStringCo
 extension ReductionRow: @retroactive CaseIterable, @retroactive CustomStringConvertible {
   /// All rows, in the order of `Kernels/reduce.def`.
   public static var allCases: [ReductionRow] {
-    rows { ReductionRow(rawValue: $0) } named: { apus_reduction_name($0) }
+    rows(ReductionRow.init(rawValue:), named: apus_reduction_name)
   }
 
   /// The name of the row, such as `argmax`.

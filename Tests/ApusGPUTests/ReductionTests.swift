@@ -136,7 +136,8 @@ import Testing
 
   /// If there are many columns, several vectors of columns are reduced side by side, with the same bits as among few
   /// columns.
-  @Test(arguments: [[ReductionRow.sum], [.max], [.argmin], [.sum, .argmax]],
+  @Test(
+    arguments: [[ReductionRow.sum], [.max], [.argmin], [.sum, .argmax]],
     [(3, 512), (300, 512), (600, 256), (40, 1056)])
   func wideColumns(_ reducers: [ReductionRow], _ size: (rows: Int, width: Int)) throws {
     let few = 112

@@ -39,7 +39,8 @@ import Testing
       let (values, bound) = bound(plan)
       for threads in [1, 16] {
         let loops = try #require(csimd_open(nil))
-        let executable = try CPUExecutable(plan, loops: loops, threadCount: threads, pairs: csimd_find_fast_pairs(loops))
+        let executable = try CPUExecutable(
+          plan, loops: loops, threadCount: threads, pairs: csimd_find_fast_pairs(loops))
         // Each thread has its own caches, and buffers of their size.
         let workspace = executable.workspaceByteCounts.reduce(executable.sharedByteCount, +)
         #expect(

@@ -34,7 +34,9 @@ import Testing
       Family("reduction", [[65, 40]]) { ($0[0].sum(axis: 1) * $0[0].variance(axis: 1)).sum() },
       Family("cumulative sum", [[5, 70]]) { ($0[0].cumulativeSum(axis: 1) * $0[0]).sum() },
       Family("matmul", [[19, 48], [48, 35]]) { $0[0].matmul($0[1]).relu().sum() },
-      Family("convolution", [[2, 3, 9, 8], [4, 3, 3, 3]]) { $0[0].convolved(with: $0[1], padding: [(1, 1)]).squared().sum() },
+      Family("convolution", [[2, 3, 9, 8], [4, 3, 3, 3]]) {
+        $0[0].convolved(with: $0[1], padding: [(1, 1)]).squared().sum()
+      },
       Family("pooling", [[2, 3, 8, 8]]) { $0[0].maxPooled([2, 2]).squared().sum() },
       Family("softmax", [[6, 50]]) { ($0[0].softmax() * $0[0]).sum() },
       Family("layer norm", [[6, 50]]) { ($0[0].layerNormalized() * $0[0]).sum() },

@@ -44,18 +44,3 @@ enum ManualPage {
     return result.hasPrefix(".") || result.hasPrefix("'") ? "\\&" + result : result
   }
 }
-
-extension ExitCode: CaseIterable {
-  /// What the code says, for the manual page.
-  var meaning: String {
-    switch self {
-    case .success: "Success."
-    case .failure: "The run failed: it diverged, ran out of memory, or a kernel did not build."
-    case .usage: "The command line is wrong."
-    case .data: "Data or a model are wrong."
-    case .device: "The device is unavailable or was lost."
-    case .inputOutput: "A file could not be read or written."
-    case .hungUp, .interrupted, .terminated: "The run was ended by signal \(rawValue - 128); a checkpoint was saved."
-    }
-  }
-}

@@ -112,7 +112,8 @@ struct JoinedSum {
         outputs: [0, 1].map { Program.Output(register: $0, dtype: lane.dtype) })
       return
     }
-    guard functions.count == 2, functions[0] == .row(.subtract), operands[0].sorted() == [0, 1], program.inputs.count == 2,
+    guard functions.count == 2, functions[0] == .row(.subtract), operands[0].sorted() == [0, 1],
+      program.inputs.count == 2,
       arguments.map({ $0[operands[0][1]].isRepeated }) ?? true
     else { return nil }
     switch (functions[1], operands[1], outputs) {

@@ -157,7 +157,8 @@ extension PlanLowering {
     launch(
       builder, groups: tiling.panels * blocks,
       .part(
-        "transformed weights", read: numbers * lane.dtype.byteCount, written: tiling.sharedCount * lane.dtype.byteCount))
+        "transformed weights", read: numbers * lane.dtype.byteCount, written: tiling.sharedCount * lane.dtype.byteCount)
+    )
   }
 
   /// Emits the transforms of all patches; a work-item transforms some tiles.

@@ -170,7 +170,8 @@ struct PlanLowering {
     _ builder: KernelBuilder, groups: Int, localSize: Int = 1, _ work: KernelWork = .step()
   ) {
     launch(
-      builder, slots: builder.pointers.map(\.slot), numbers: builder.numbers, groups: groups, localSize: localSize, work)
+      builder, slots: builder.pointers.map(\.slot), numbers: builder.numbers, groups: groups, localSize: localSize, work
+    )
   }
 
   mutating func launch(

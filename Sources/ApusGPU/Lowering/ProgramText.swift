@@ -237,7 +237,9 @@ extension Program {
   /// Returns the register to store for an output. A store rounds, so a preceding rounding to the same type is skipped.
   fileprivate func unrounded(_ output: Output) -> Int {
     let place = output.register - inputs.count
-    guard place >= 0, instructions[place].function == output.dtype.rounding.map(Instruction.Function.row) else { return output.register }
+    guard place >= 0, let rounding = output.dtype.rounding, instructions[place].function == .row(rounding) else {
+      return output.register
+    }
     return instructions[place].operands[0]
   }
 }

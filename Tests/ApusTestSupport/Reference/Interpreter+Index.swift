@@ -26,7 +26,7 @@ extension Interpreter {
     let (source, result) = (arrays[step.source], arrays[step.result])
     // Sums are rounded once, like all sums of the interpreter.
     var sums = Array(
-      repeating: Combined("sum", Program.Output(register: 0, dtype: step.dtype.lane.dtype)), count: result.count)
+      repeating: Combined(.sum, Program.Output(register: 0, dtype: step.dtype.lane.dtype)), count: result.count)
     try check(step.indexList)
     forEachIndex(step.indices, step.outer, step.count, step.inner, extent: step.extent) { element, place in
       sums[place].add(source[element], number: 0)
