@@ -138,21 +138,21 @@ extension TuningRecord.Candidate {
 extension TuningRecord {
   /// The operations per second, in units of 10⁹.
   private func rate(_ candidate: Candidate) -> String? {
-    candidate.seconds.map { "\((label.flops / $0 / 1e9).text(places: 0)) GFLOP/s" }
+    candidate.seconds.map { "\((cost.flops / $0 / 1e9).text(places: 0)) GFLOP/s" }
   }
 
   fileprivate var text: String {
     let first = candidates[0]
     let before = "\(first.name) \(rate(first) ?? "fails")"
     guard let chosen, let best = candidates.first(where: { $0.name == chosen }), chosen != first.name else {
-      return "\(label.detail): \(before)"
+      return "\(cost.label): \(before)"
     }
-    return "\(label.detail): \(before) → \(best.name) \(rate(best)!)"
+    return "\(cost.label): \(before) → \(best.name) \(rate(best)!)"
   }
 
   fileprivate var json: JSON {
     .object([
-      "problem": .string(problem), "step": .string(label.detail), "default": .string(candidates[0].name),
+      "problem": .string(problem), "step": .string(cost.label), "default": .string(candidates[0].name),
       "chosen": chosen.map { .string($0) } ?? .null,
       "candidates": .array(
         candidates.map { candidate in
