@@ -30,7 +30,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
   /// - Throws: `DeviceError.unavailable` for an unknown value, or a value that the machine does not support.
   public static func open() throws(DeviceError) -> CPUDevice {
     try CPUDevice(
-      threads: HostSystem.environment("APUS_THREADS"), simd: HostSystem.environment("APUS_SIMD"))
+      threads: Environment["APUS_THREADS"], simd: Environment["APUS_SIMD"])
   }
 
   convenience init(threads: String?, simd: String?) throws(DeviceError) {
@@ -78,12 +78,12 @@ public final class CPUDevice: Device, @unchecked Sendable {
 
   public func upload(_ source: UnsafeRawBufferPointer, to buffer: Buffer) throws(DeviceError) {
     guard let start = source.baseAddress, source.count > 0 else { return }
-    address(of: buffer).copyMemory(from: start, byteCount: source.count)
+    try address(of: buffer).copyMemory(from: start, byteCount: source.count)
   }
 
   public func startDownload(_ buffer: Buffer, byteCount: Int) throws(DeviceError) -> any Download {
     let copy = try CPUBuffer(byteCount: byteCount, allocator: allocator)
-    copy.pointer.copyMemory(from: address(of: buffer), byteCount: byteCount)
+    copy.pointer.copyMemory(from: try address(of: buffer), byteCount: byteCount)
     return CPUDownload(copy)
   }
 
@@ -108,7 +108,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
     _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar], areIndicesKnown: Bool
   ) throws(RunFailure) {
     guard let executable = executable as? CPUExecutable else {
-      throw RunFailure(.launchFailed(device: "cpu", kernel: "plan", reason: "it was prepared by another device"))
+      throw RunFailure(.foreign("plan", device: info.identifier))
     }
     var slabs: [CPUBuffer] = []
     do throws(DeviceError) {
@@ -149,8 +149,10 @@ public final class CPUDevice: Device, @unchecked Sendable {
 }
 
 /// The address of a buffer of this device.
-func address(of buffer: Buffer) -> UnsafeMutableRawPointer {
-  unsafeDowncast(buffer, to: CPUBuffer.self).pointer
+func address(of buffer: Buffer) throws(DeviceError) -> UnsafeMutableRawPointer {
+  // A comparison of types costs less than a cast; large models have hundreds of buffers.
+  guard type(of: buffer) == CPUBuffer.self else { throw .foreign("buffer", device: "cpu") }
+  return unsafeDowncast(buffer, to: CPUBuffer.self).pointer
 }
 
 /// A download that copied its bytes when it started.

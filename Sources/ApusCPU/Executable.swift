@@ -37,13 +37,17 @@ final class CPUExecutable: Executable, @unchecked Sendable {
     inputs: [Buffer], outputs: [Buffer], slabs: [CPUBuffer], scalars: [Scalar], pool: ThreadPool,
     workspaces: Workspaces, log: inout StepLog
   ) -> DeviceError? {
-    for (index, value) in plan.values.enumerated() {
-      frame.values[index] =
-        switch value.storage {
-        case .input(let number): address(of: inputs[number])
-        case .output(let number): address(of: outputs[number])
-        case .scratch(let slab, let byteOffset): slabs[slab].pointer + byteOffset
-        }
+    do throws(DeviceError) {
+      for (index, value) in plan.values.enumerated() {
+        frame.values[index] =
+          switch value.storage {
+          case .input(let number): try address(of: inputs[number])
+          case .output(let number): try address(of: outputs[number])
+          case .scratch(let slab, let byteOffset): slabs[slab].pointer + byteOffset
+          }
+      }
+    } catch {
+      return error
     }
     for (index, lane) in plan.scalars.enumerated() {
       csimd_splat(

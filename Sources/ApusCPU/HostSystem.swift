@@ -12,6 +12,4 @@ enum HostSystem {
     }
     return nil
   }
-
-  static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 }

@@ -128,11 +128,11 @@ public struct CacheLimit: Sendable {
   }
 
   /// `APUS_CACHED_MEMORY` in bytes; `nil` when it is not set.
-  public static let environment: Int? = getenv("APUS_CACHED_MEMORY").flatMap { byteCount(String(cString: $0)) }
+  public static let environment: Int? = Environment["APUS_CACHED_MEMORY"].flatMap(byteCount)
 
   /// The reason why `APUS_CACHED_MEMORY` is invalid; `nil` when it is valid or not set.
   public static var environmentFlaw: String? {
-    guard let text = getenv("APUS_CACHED_MEMORY").map({ String(cString: $0) }), byteCount(text) == nil else {
+    guard let text = Environment["APUS_CACHED_MEMORY"], byteCount(text) == nil else {
       return nil
     }
     return "APUS_CACHED_MEMORY is '\(text.prefix(40))'; it takes a number of MiB from 0 to \(most)"

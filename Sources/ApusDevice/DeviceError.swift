@@ -19,6 +19,13 @@ public enum DeviceError: Error, Hashable, Sendable {
   case notFinite(Anomaly)
 }
 
+extension DeviceError {
+  /// A buffer or plan that belongs to another device.
+  package static func foreign(_ what: String, device: String) -> DeviceError {
+    .launchFailed(device: device, kernel: "a plan", reason: "the \(what) belongs to another device")
+  }
+}
+
 extension DeviceError: CustomStringConvertible {
   public var description: String {
     switch self {

@@ -1,13 +1,7 @@
-import ApusCPU
 import ApusDevice
 import ApusGPU
 import Synchronization
 
-#if canImport(Glibc)
-  import Glibc
-#endif
-
-// The only file that names backends.
 extension ComputeDevice {
   private static let opened = Mutex<[String: ComputeDevice]>([:])
 
@@ -18,19 +12,14 @@ extension ComputeDevice {
   /// - Throws: `DeviceError.unavailable` when there is no such device; there is no silent fallback.
   public static func named(_ name: String) throws(DeviceError) -> ComputeDevice {
     if name == "auto" { return try automatic().device }
-    let identifier = name == "opencl" ? "opencl:0" : name
-    if let device = opened.withLock({ $0[identifier] }) { return device }
-    let backend: any Device
-    if identifier == "cpu" {
-      backend = try CPUDevice.open()
-    } else if let opencl = OpenCL.Name(identifier) {
-      backend = try OpenCL.open(opencl)
-    } else {
-      throw .unavailable(device: name, reason: "the devices are auto, cpu, opencl, opencl:N and opencl:N.P/C")
+    guard let (backend, identifier) = backend(of: name) else {
+      throw .unavailable(device: name, reason: "the devices are \(nameForms.joined(separator: ", "))")
     }
+    if let device = opened.withLock({ $0[identifier] }) { return device }
+    let implementation = try backend.open(identifier)
     return opened.withLock { devices in
       if let device = devices[identifier] { return device }
-      let device = ComputeDevice(backend: backend)
+      let device = ComputeDevice(backend: implementation)
       devices[identifier] = device
       return device
     }
@@ -39,33 +28,47 @@ extension ComputeDevice {
   /// The memory of the host that this process may use, in bytes.
   package static var hostMemoryByteCount: Int { HostMemory.byteCount }
 
+  /// The forms of device names: `auto`, `cpu`, `opencl`, `opencl:N` and `opencl:N.P/C`, where `N`, `P` and `C` stand for
+  /// numbers.
+  public static var nameForms: [String] { ["auto"] + Backend.all.flatMap(\.forms) }
+
   /// Whether a string is a valid device name. The device need not exist.
-  public static func isName(_ text: String) -> Bool {
-    ["auto", "cpu", "opencl"].contains(text) || OpenCL.Name(text) != nil
+  public static func isName(_ text: String) -> Bool { text == "auto" || backend(of: text) != nil }
+
+  /// The backend of a device name, and the full name.
+  private static func backend(of name: String) -> (backend: Backend, identifier: String)? {
+    for backend in Backend.all {
+      if let identifier = backend.identifier(name) { return (backend, identifier) }
+    }
+    return nil
   }
 
   /// The device that `auto` selects, and the reason.
   public static func automatic() throws(DeviceError) -> (device: ComputeDevice, reason: String) {
-    let found: [DeviceInfo]
-    do throws(DeviceError) {
-      found = try OpenCL.devices()
-    } catch {
-      return (try named("cpu"), "no discrete GPU was found: \(error)")
+    var (counts, problems): ([String], [DeviceError]) = ([], [])
+    for backend in Backend.all {
+      do throws(DeviceError) {
+        let devices = try backend.devices()
+        if let gpu = devices.first(where: \.isDiscreteGPU) {
+          return (try named(gpu.identifier), "a discrete \(backend.title) GPU")
+        }
+        guard devices.contains(where: { $0.kind != .cpu }) else { continue }
+        counts.append("\(devices.count) \(backend.title) device\(devices.count == 1 ? "" : "s")")
+      } catch {
+        problems.append(error)
+      }
     }
-    guard let gpu = found.first(where: \.isDiscreteGPU) else {
-      return (
-        try named("cpu"), "no discrete GPU was found among \(found.count) OpenCL device\(found.count == 1 ? "" : "s")"
-      )
-    }
-    return (try named(gpu.identifier), "a discrete OpenCL GPU")
+    let reason = problems.first.map { ": \($0)" } ?? " among \(counts.joined(separator: ", "))"
+    return (try named("cpu"), "no discrete GPU was found\(reason)")
   }
 
   /// The available devices, and the errors of backends that cannot be opened.
   public static func available() -> (devices: [DeviceInfo], problems: [DeviceError]) {
     var devices: [DeviceInfo] = []
     var problems: [DeviceError] = []
-    do throws(DeviceError) { devices.append(try named("cpu").info) } catch { problems.append(error) }
-    do throws(DeviceError) { devices += try OpenCL.devices() } catch { problems.append(error) }
+    for backend in Backend.all {
+      do throws(DeviceError) { devices += try backend.devices() } catch { problems.append(error) }
+    }
     return (devices, problems)
   }
 
@@ -82,8 +85,7 @@ extension ComputeDevice {
 
   /// The device name in `APUS_DEVICE`, if it is set and not empty. The device need not exist.
   public static var nameInEnvironment: String? {
-    guard let text = getenv("APUS_DEVICE"), text.pointee != 0 else { return nil }
-    return String(cString: text)
+    Environment["APUS_DEVICE"]
   }
 
   /// The process's default device: the device that `APUS_DEVICE` names, else the CPU.

@@ -1,3 +1,4 @@
+import ApusDevice
 import Glibc
 
 /// Runs code that may throw. An error ends the process: the last line on standard error is `error: ` with the message,
@@ -27,14 +28,6 @@ public func reportingErrors<R>(
 func endProcess(_ message: String) -> Never {
   // Flush the program's own output first.
   fflush(nil)
-  let line = "error: \(message)\n"
-  line.utf8CString.withUnsafeBufferPointer { text in
-    var sent = 0
-    while sent < text.count - 1 {
-      let count = write(STDERR_FILENO, text.baseAddress! + sent, text.count - 1 - sent)
-      if count < 0 && errno != EINTR { break }
-      sent += max(count, 0)
-    }
-  }
+  writeToStandardError("error: \(message)\n")
   exit(1)
 }

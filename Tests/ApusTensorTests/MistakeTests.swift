@@ -277,7 +277,7 @@ import Testing
 
   /// Every operation on inputs with unsuitable shapes: after the first mistake, building the graph continues.
   @Test func placeholdersArePassedOn() throws {
-    var random = SplitMix(state: 11)
+    var random = SplitMix64(state: 11)
     func shape() -> Shape {
       Shape((0..<Int.random(in: 0...4, using: &random)).map { _ in Int.random(in: 0...3, using: &random) })
     }

@@ -1,3 +1,5 @@
+import Apus
+
 /// Damaged copies of well-formed bytes, equal on every run, which a parser must survive without a trap.
 public struct Mutations: Sequence, Sendable {
   private let seeds: [[UInt8]]
@@ -12,7 +14,7 @@ public struct Mutations: Sequence, Sendable {
   }
 
   public func makeIterator() -> AnyIterator<[UInt8]> {
-    var random = SplitMix(state: 0x6d75_7461_7465)
+    var random = SplitMix64(state: 0x6d75_7461_7465)
     var made = 0
     return AnyIterator {
       guard made < count else { return nil }
@@ -23,7 +25,7 @@ public struct Mutations: Sequence, Sendable {
     }
   }
 
-  private func mutate(_ bytes: inout [UInt8], _ random: inout SplitMix) {
+  private func mutate(_ bytes: inout [UInt8], _ random: inout SplitMix64) {
     let place = bytes.isEmpty ? 0 : Int.random(in: 0..<bytes.count, using: &random)
     let interesting: [UInt8] = [0, 1, 0x7f, 0x80, 0xff] + Array("{}[]\":,-0e".utf8)
     switch Int.random(in: 0..<7, using: &random) {
@@ -34,18 +36,6 @@ public struct Mutations: Sequence, Sendable {
     case 4: bytes.insert(interesting.randomElement(using: &random)!, at: place)
     case 5: bytes.insert(contentsOf: bytes[place..<Swift.min(bytes.count, place + 16)], at: place)
     default: bytes.removeSubrange(place...)
-    }
-  }
-
-  private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-      state &+= 0x9e37_79b9_7f4a_7c15
-      var bits = state
-      bits = (bits ^ (bits >> 30)) &* 0xbf58_476d_1ce4_e5b9
-      bits = (bits ^ (bits >> 27)) &* 0x94d0_49bb_1331_11eb
-      return bits ^ (bits >> 31)
     }
   }
 }

@@ -4,13 +4,19 @@ import ApusFiles
 extension ValueKind<String> {
   /// The name of a device. Whether the device exists is known only when it is opened.
   static let device = ValueKind(
-    "D", expectation: "one of auto, cpu, opencl, opencl:N, opencl:N.P/C", completion: .words(["auto", "cpu", "opencl"])
+    "D", expectation: "one of \(ComputeDevice.nameForms.joined(separator: ", "))",
+    completion: .words(ComputeDevice.nameForms.filter { !$0.contains(":") })
   ) { text in
     ComputeDevice.isName(text) ? text : nil
   }
 }
 
 extension ComputeDevice {
+  /// The forms of device names for help: `auto, cpu, opencl, opencl:N or opencl:N.P/C`.
+  static var nameList: String {
+    nameForms.dropLast().joined(separator: ", ") + " or " + (nameForms.last ?? "")
+  }
+
   /// The device for a command: that of `--device`, otherwise that of `APUS_DEVICE`, otherwise the one that `auto`
   /// selects. The selection of `auto` is reported with the reason.
   static func chosen(by option: String?) throws -> ComputeDevice {

@@ -27,7 +27,7 @@ enum BenchCommand: Command {
   static let precision = Option(
     "precision", .choice("P", of: Precision.named.map(\.key)),
     help: "with step: how losses are computed (default: float32)")
-  static let device = Option("device", .device, help: "auto, cpu, opencl, opencl:N or opencl:N.P/C (default: auto)")
+  static let device = Option("device", .device, help: "\(ComputeDevice.nameList) (default: auto)")
   static let profile = Option(
     "profile", .file, help: "with step and one workload: " + ProfileReport.help("three steps behind three others"))
   static let runs = Option("runs", .count(upTo: 1_000_000), help: "how many runs the median is of (default: 7)")

@@ -8,7 +8,7 @@ enum RunOptions {
     "layers", .text("SPEC"),
     help: "a chain of layers instead of the model's, for example \"dense 64, relu, dense 10\"")
   static let data = Option("data", .dataSource, help: "the data set, see apus datasets (default: the model's)")
-  static let device = Option("device", .device, help: "auto, cpu, opencl, opencl:N or opencl:N.P/C (default: auto)")
+  static let device = Option("device", .device, help: "\(ComputeDevice.nameList) (default: auto)")
   static let epochs = Option(
     "epochs", .count, help: "how often all examples are seen (default: the model's)")
   static let steps = Option("steps", .count, help: "how many steps are made, instead of --epochs")

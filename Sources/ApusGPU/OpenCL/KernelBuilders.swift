@@ -22,7 +22,7 @@ final class KernelBuilders: @unchecked Sendable {
     let cores = Int(copencl_core_count())
     guard entry.part == nil, entry.platformText(CL_PLATFORM_NAME) == "Portable Computing Language",
       target.kernelClass == .cpu,
-      getenv("POCL_KERNEL_CACHE").map({ String(cString: $0) != "0" }) ?? true, cores > 1,
+      Environment["POCL_KERNEL_CACHE"].map({ $0 != "0" }) ?? true, cores > 1,
       copencl_can_start_builders() != 0
     else { return nil }
     device = entry.index
@@ -34,24 +34,24 @@ final class KernelBuilders: @unchecked Sendable {
   /// Sends programs to the builders and waits for the results.
   /// - Returns: the number of programs that were built.
   func build(_ programs: [(text: String, kernels: [String])], options: String) -> Int {
-    lock.lock()
-    defer { lock.unlock() }
-    guard !programs.isEmpty else { return 0 }
-    var used: [Int32] = []
-    for program in programs.prefix(count) {
-      // A builder that exited because it was idle is replaced.
-      while used.count < builders.count, !send(program, options, to: builders[used.count]) {
-        close(builders.remove(at: used.count))
+    lock.withLock { () -> Int in
+      guard !programs.isEmpty else { return 0 }
+      var used: [Int32] = []
+      for program in programs.prefix(count) {
+        // A builder that exited because it was idle is replaced.
+        while used.count < builders.count, !send(program, options, to: builders[used.count]) {
+          close(builders.remove(at: used.count))
+        }
+        if used.count == builders.count {
+          startBuilders()
+          guard used.count < builders.count, send(program, options, to: builders[used.count]) else { break }
+        }
+        used.append(builders[used.count])
       }
-      if used.count == builders.count {
-        startBuilders()
-        guard used.count < builders.count, send(program, options, to: builders[used.count]) else { break }
-      }
-      used.append(builders[used.count])
+      let failed = used.filter { !receive(from: $0) }
+      builders.removeAll { failed.contains($0) }
+      return used.count - failed.count
     }
-    let failed = used.filter { !receive(from: $0) }
-    builders.removeAll { failed.contains($0) }
-    return used.count - failed.count
   }
 
   /// Starts all missing builders: the others load the compiler while the first one builds.

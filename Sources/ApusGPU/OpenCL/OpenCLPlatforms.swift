@@ -48,23 +48,24 @@ struct OpenCLEntry: @unchecked Sendable {
   static func all() throws(DeviceError) -> [OpenCLEntry] {
     let api = try OpenCLFunctions.open()
     // PoCL reports no devices to a thread while the first query of another thread initializes it.
-    enumeration.lock()
-    defer { enumeration.unlock() }
-    PoCLCache.prepare()
-    var entries: [OpenCLEntry] = []
-    for platform in platforms(api) {
-      for device in devices(of: platform, api) {
-        entries.append(OpenCLEntry(platform: platform, device: device, index: entries.count, api: api))
+    return try enumeration.withLock { () throws(DeviceError) -> [OpenCLEntry] in
+      PoCLCache.prepare()
+      var entries: [OpenCLEntry] = []
+      for platform in platforms(api) {
+        for device in devices(of: platform, api) {
+          entries.append(OpenCLEntry(platform: platform, device: device, index: entries.count, api: api))
+        }
       }
+      guard !entries.isEmpty else {
+        throw .unavailable(
+          device: "opencl",
+          reason:
+            "the OpenCL loader finds no platform with a device (OCL_ICD_VENDORS, /etc/OpenCL/vendors; PoCL's also "
+            + "needs a cache directory that can be written, XDG_CACHE_HOME or POCL_CACHE_DIR); "
+            + "install one, for example: apt install pocl-opencl-icd")
+      }
+      return entries
     }
-    guard !entries.isEmpty else {
-      throw .unavailable(
-        device: "opencl",
-        reason: "the OpenCL loader finds no platform with a device (OCL_ICD_VENDORS, /etc/OpenCL/vendors; PoCL's also "
-          + "needs a cache directory that can be written, XDG_CACHE_HOME or POCL_CACHE_DIR); "
-          + "install one, for example: apt install pocl-opencl-icd")
-    }
-    return entries
   }
 
   private static func platforms(_ api: OpenCLFunctions) -> [cl_platform_id] {

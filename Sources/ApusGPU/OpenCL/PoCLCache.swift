@@ -1,3 +1,4 @@
+import ApusDevice
 import ApusFiles
 import Glibc
 import Synchronization
@@ -19,7 +20,7 @@ enum PoCLCache {
   private static let leastFreeByteCount = 16 << 20
 
   private static var variable: String? {
-    getenv("POCL_CACHE_DIR").map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
+    Environment["POCL_CACHE_DIR"]
   }
 
   private static func prepare(in cache: String?) {

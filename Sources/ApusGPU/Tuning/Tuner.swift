@@ -21,64 +21,58 @@ final class Tuner: @unchecked Sendable {
 
   /// The kernel shapes to use.
   var choices: TuningTable {
-    lock.lock()
-    defer { lock.unlock() }
-    return shipped.overridden(by: measured)
+    lock.withLock { shipped.overridden(by: measured) }
   }
 
   /// The shape that ships with the engine for a problem.
   func usual(_ problem: String) -> String? { shipped[problem] }
 
   var isActive: Bool {
-    lock.lock()
-    defer { lock.unlock() }
-    return report != nil
+    lock.withLock { report != nil }
   }
 
   func start(_ report: @escaping @Sendable (TuningRecord) -> Void) {
-    lock.lock()
-    defer { lock.unlock() }
-    self.report = report
-    seen = []
+    lock.withLock {
+      self.report = report
+      seen = []
+    }
   }
 
   /// Ends the tuning run.
   func finish() {
-    lock.lock()
-    defer { lock.unlock() }
-    report = nil
-    if store == nil, !seen.isEmpty {
-      warn("the choices hold for this process alone: there is no directory to keep them in")
+    lock.withLock {
+      report = nil
+      if store == nil, !seen.isEmpty {
+        warn("the choices hold for this process alone: there is no directory to keep them in")
+      }
     }
   }
 
   func forget() {
-    lock.lock()
-    defer { lock.unlock() }
-    measured = TuningTable()
-    measured.write(to: store, fingerprint: fingerprint, target: target)
+    lock.withLock {
+      measured = TuningTable()
+      measured.write(to: store, fingerprint: fingerprint, target: target)
+    }
   }
 
   /// Returns whether a problem is not measured yet, and marks it as measured.
   func begins(_ problem: String) -> Bool {
-    lock.lock()
-    defer { lock.unlock() }
-    return report != nil && seen.insert(problem).inserted
+    lock.withLock { report != nil && seen.insert(problem).inserted }
   }
 
   /// Adopts a choice and stores it at once, because tuning of many problems may be interrupted. A problem that could
   /// not be measured keeps its earlier choice.
   func add(_ record: TuningRecord) {
-    lock.lock()
-    if let chosen = record.chosen {
-      measured[record.problem] = chosen
-      // Another process may have measured other problems meanwhile.
-      var all = TuningTable.stored(in: store, fingerprint: fingerprint, target: target)
-      all[record.problem] = chosen
-      all.write(to: store, fingerprint: fingerprint, target: target)
+    let report = lock.withLock { () -> (@Sendable (TuningRecord) -> Void)? in
+      if let chosen = record.chosen {
+        measured[record.problem] = chosen
+        // Another process may have measured other problems meanwhile.
+        var all = TuningTable.stored(in: store, fingerprint: fingerprint, target: target)
+        all[record.problem] = chosen
+        all.write(to: store, fingerprint: fingerprint, target: target)
+      }
+      return self.report
     }
-    let report = report
-    lock.unlock()
     report?(record)
   }
 }

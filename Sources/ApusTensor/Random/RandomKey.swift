@@ -16,11 +16,8 @@ public struct RandomKey: Hashable, Sendable, Codable {
 
   /// An independent key for part `index` of a computation.
   public func stream(_ index: UInt64) -> RandomKey {
-    // SplitMix64's finalizer (Steele et al., 2014) spreads neighbouring indices over all seeds.
-    var z = seed &+ (index &+ 1) &* 0x9E37_79B9_7F4A_7C15
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return RandomKey(seed: z ^ (z >> 31))
+    // The finalizer spreads neighboring indices over all seeds.
+    RandomKey(seed: SplitMix64.mixed(seed &+ (index &+ 1) &* SplitMix64.gamma))
   }
 
   /// The key of the next draw only: copies of it sample the same numbers.

@@ -61,7 +61,7 @@ private struct Probe {
     self.operation = operation
     let grids = operation.grids(0, dtype: inputType)
     let targets = operation.inputs.indices.filter(operation.isDifferentiable)
-    var random = SplitMix(state: UInt64(round + 1) &* 7919 &+ UInt64(operation.name.utf8.count))
+    var random = SplitMix64(state: UInt64(round + 1) &* 7919 &+ UInt64(operation.name.utf8.count))
     // Multiples of 2⁻⁹, which float32 holds exactly.
     func draw() -> Double { Double(Int(random.next() >> 56) - 128) / 256 + 0x1p-9 }
     directions = targets.map { Grid(grids[$0].shape) { _ in draw() } }

@@ -51,7 +51,7 @@ public struct OpCase: Sendable, CustomTestStringConvertible {
 
   /// The inputs of shape list `index`, equal on every call: numbers that `dtype` can hold.
   public func grids(_ index: Int = 0, dtype: DType) -> [Grid] {
-    var random = SplitMix(state: name.utf8.reduce(UInt64(index)) { $0 &* 31 &+ UInt64($1) })
+    var random = SplitMix64(state: name.utf8.reduce(UInt64(index)) { $0 &* 31 &+ UInt64($1) })
     return zip(inputs, shapes[index]).map { values, shape in
       Grid(shape) { _ in values.draw(&random, dtype) }
     }
@@ -80,7 +80,7 @@ public struct OpCase: Sendable, CustomTestStringConvertible {
 }
 
 extension OpCase.Values {
-  fileprivate func draw(_ random: inout SplitMix, _ dtype: DType) -> Double {
+  fileprivate func draw(_ random: inout SplitMix64, _ dtype: DType) -> Double {
     let fraction = Double(random.next() >> 11) * 0x1p-53
     switch self {
     case .numbers(let range):
@@ -96,20 +96,5 @@ extension OpCase.Values {
       return (fraction * Double(wraps ? 2 * bound : bound)).rounded(.down) - (wraps ? Double(bound) : 0)
     case .truth: return fraction < 0.5 ? 0 : 1
     }
-  }
-}
-
-/// A small generator for test inputs (Steele et al., 2014).
-public struct SplitMix: RandomNumberGenerator, Sendable {
-  private var state: UInt64
-
-  public init(state: UInt64) { self.state = state }
-
-  public mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var bits = state
-    bits = (bits ^ (bits >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    bits = (bits ^ (bits >> 27)) &* 0x94d0_49bb_1331_11eb
-    return bits ^ (bits >> 31)
   }
 }

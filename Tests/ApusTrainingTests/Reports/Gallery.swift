@@ -7,10 +7,7 @@ enum Gallery {
     "<script>alert(1)</script> & \"quotes\" ' \u{202e}\u{0} 漢字 🦜 \(String(repeating: "long ", count: 20))"
 
   static func noise(_ index: Int) -> Double {
-    var z = UInt64(index) &* 0x9E37_79B9_7F4A_7C15
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return Double((z ^ (z >> 31)) >> 11) * 0x1p-53
+    Double(SplitMix64.mixed(UInt64(index) &* SplitMix64.gamma) >> 11) * 0x1p-53
   }
 
   static func points(_ count: Int, _ body: (Double) -> Double) -> [LineChart.Point] {

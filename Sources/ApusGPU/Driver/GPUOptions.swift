@@ -1,5 +1,4 @@
 import ApusDevice
-import Glibc
 
 /// The options for logging, resources and kernels. Only `kernelClass` affects results: kernels of the other class may
 /// round the last bit differently.
@@ -28,9 +27,9 @@ package struct GPUOptions: Sendable {
   /// The options that the environment variables of this process set.
   package static var environment: GPUOptions {
     GPUOptions(
-      logsLaunches: variable("APUS_DEBUG").map { $0 != "0" } ?? false,
-      kernelDirectory: variable("APUS_KEEP_KERNELS"),
-      kernelClass: variable("APUS_KERNEL_CLASS").flatMap(KernelTarget.Class.init(rawValue:)),
+      logsLaunches: Environment.logsSteps,
+      kernelDirectory: Environment["APUS_KEEP_KERNELS"],
+      kernelClass: Environment["APUS_KERNEL_CLASS"].flatMap(KernelTarget.Class.init(rawValue:)),
       cacheDirectory: defaultCacheDirectory)
   }
 
@@ -38,20 +37,14 @@ package struct GPUOptions: Sendable {
   /// - Parameter device: the name of the device for the error message.
   static func checkEnvironment(for device: String) throws(DeviceError) {
     if let flaw = CacheLimit.environmentFlaw { throw .unavailable(device: device, reason: flaw) }
-    guard let name = variable("APUS_KERNEL_CLASS"), KernelTarget.Class(rawValue: name) == nil else { return }
+    guard let name = Environment["APUS_KERNEL_CLASS"], KernelTarget.Class(rawValue: name) == nil else { return }
     let known = KernelTarget.Class.allCases.map(\.rawValue).joined(separator: " or ")
     throw .unavailable(device: device, reason: "APUS_KERNEL_CLASS is '\(name)'; it takes \(known)")
   }
 
   /// `$XDG_CACHE_HOME/apus`, else `~/.cache/apus`.
   private static var defaultCacheDirectory: String? {
-    if let base = variable("XDG_CACHE_HOME"), base.hasPrefix("/") { return base + "/apus" }
-    return variable("HOME").map { $0 + "/.cache/apus" }
-  }
-
-  private static func variable(_ name: String) -> String? {
-    guard let value = getenv(name) else { return nil }
-    let text = String(cString: value)
-    return text.isEmpty ? nil : text
+    if let base = Environment["XDG_CACHE_HOME"], base.hasPrefix("/") { return base + "/apus" }
+    return Environment["HOME"].map { $0 + "/.cache/apus" }
   }
 }

@@ -1,3 +1,4 @@
+import ApusDevice
 import ApusFiles
 import Glibc
 import Synchronization

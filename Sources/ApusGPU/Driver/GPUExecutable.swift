@@ -53,55 +53,57 @@ extension GPUDevice {
   /// Builds the kernels of a plan in the given shapes and binds its launches.
   func executable(of plan: Plan, _ choices: TuningTable) throws(DeviceError) -> GPUExecutable<Driver> {
     let lowering = try lower(plan, choices)
-    lock.lock()
-    defer { lock.unlock() }
-    let scratchSizes = plan.slabs + [lowering.workspaceByteCount]
-    try scratch.reserve(scratchSizes)
-    let kernels = lowering.launches.map(\.kernel)
-    let modules = try programs.modules(for: kernels)
-    let recording = try driver.record(
-      zip(lowering.launches, modules).map { launch, module in
-        Launch(
-          module: module, kernel: launch.kernel.name, slots: launch.slots,
-          geometryOffset: Int32(launch.geometryOffset), groups: launch.groups, localSize: launch.localSize,
-          cost: launch.cost)
-      }, loops: lowering.loops)
-    return GPUExecutable<Driver>(
-      recording: recording, plan, lowering, scratchSizes: scratchSizes, kernels: kernels,
-      bank: try buffer(byteCount: 8 * plan.scalars.count),
-      geometry: try buffer(of: lowering.geometry))
+    return try lock.withLock { () throws(DeviceError) -> GPUExecutable<Driver> in
+      let scratchSizes = plan.slabs + [lowering.workspaceByteCount]
+      try scratch.reserve(scratchSizes)
+      let kernels = lowering.launches.map(\.kernel)
+      let modules = try programs.modules(for: kernels)
+      let recording = try driver.record(
+        zip(lowering.launches, modules).map { launch, module in
+          Launch(
+            module: module, kernel: launch.kernel.name, slots: launch.slots,
+            geometryOffset: Int32(launch.geometryOffset), groups: launch.groups, localSize: launch.localSize,
+            cost: launch.cost)
+        }, loops: lowering.loops)
+      return GPUExecutable<Driver>(
+        recording: recording, plan, lowering, scratchSizes: scratchSizes, kernels: kernels,
+        bank: try buffer(byteCount: 8 * plan.scalars.count),
+        geometry: try buffer(of: lowering.geometry))
+    }
   }
 
   func run(
     _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar], areIndicesKnown: Bool
   ) throws(RunFailure) {
-    let executable = own(executable)
-    lock.lock()
-    defer { lock.unlock() }
-    var hasOverwritten = false
-    do throws(DeviceError) {
-      let memories = try memories(of: executable, inputs: inputs, outputs: outputs, scalars: scalars)
-      var done = 0
-      if !areIndicesKnown, executable.checkedLaunches > 0 {
-        done = executable.checkedLaunches
-        try driver.replay(executable.recording, 0..<done, memories: memories)
-        let number = try faults.take()
-        if number != 0 { throw try indexFailure(executable, memories, number: number) }
-      }
-      if done < executable.preservingLaunches {
-        try driver.replay(executable.recording, done..<executable.preservingLaunches, memories: memories)
-        done = executable.preservingLaunches
-      }
-      if done < executable.launchCount {
-        hasOverwritten = executable.preservingLaunches < executable.launchCount
-        try driver.replay(executable.recording, done..<executable.launchCount, memories: memories)
-      }
-    } catch {
-      throw RunFailure(error, hasOverwritten: hasOverwritten)
+    guard let executable = executable as? GPUExecutable<Driver> else {
+      throw RunFailure(.foreign("plan", device: info.identifier))
     }
-    executable.runCount += 1
-    if executable.runCount == 1 || executable.runCount == 16 {
-      programs.noteRun(of: executable.kernels, isRepeated: executable.runCount > 1)
+    try lock.withLock { () throws(RunFailure) in
+      var hasOverwritten = false
+      do throws(DeviceError) {
+        let memories = try memories(of: executable, inputs: inputs, outputs: outputs, scalars: scalars)
+        var done = 0
+        if !areIndicesKnown, executable.checkedLaunches > 0 {
+          done = executable.checkedLaunches
+          try driver.replay(executable.recording, 0..<done, memories: memories)
+          let number = try faults.take()
+          if number != 0 { throw try indexFailure(executable, memories, number: number) }
+        }
+        if done < executable.preservingLaunches {
+          try driver.replay(executable.recording, done..<executable.preservingLaunches, memories: memories)
+          done = executable.preservingLaunches
+        }
+        if done < executable.launchCount {
+          hasOverwritten = executable.preservingLaunches < executable.launchCount
+          try driver.replay(executable.recording, done..<executable.launchCount, memories: memories)
+        }
+      } catch {
+        throw RunFailure(error, hasOverwritten: hasOverwritten)
+      }
+      executable.runCount += 1
+      if executable.runCount == 1 || executable.runCount == 16 {
+        programs.noteRun(of: executable.kernels, isRepeated: executable.runCount > 1)
+      }
     }
   }
 
@@ -109,20 +111,15 @@ extension GPUDevice {
   func measure(
     _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar]
   ) throws(DeviceError) {
-    let executable = own(executable)
-    lock.lock()
-    defer { lock.unlock() }
-    let memories = try memories(of: executable, inputs: inputs, outputs: outputs, scalars: scalars)
-    try driver.replay(executable.recording, 0..<executable.launchCount, memories: memories)
-    // The input values of a measurement may be out of range as indices.
-    if !executable.sites.isEmpty { try faults.clear() }
-  }
-
-  private func own(_ executable: any Executable) -> GPUExecutable<Driver> {
     guard let executable = executable as? GPUExecutable<Driver> else {
-      fatalError("device \(info.identifier) was given a plan that another device prepared")
+      throw .foreign("plan", device: info.identifier)
     }
-    return executable
+    try lock.withLock { () throws(DeviceError) in
+      let memories = try memories(of: executable, inputs: inputs, outputs: outputs, scalars: scalars)
+      try driver.replay(executable.recording, 0..<executable.launchCount, memories: memories)
+      // The input values of a measurement may be out of range as indices.
+      if !executable.sites.isEmpty { try faults.clear() }
+    }
   }
 
   /// Uploads the scalars and returns the memory of each slot.
@@ -134,8 +131,8 @@ extension GPUDevice {
     let unused = executable.bank.block.memory
     var memories: [Driver.Memory] = []
     memories.reserveCapacity(executable.slots.count)
-    for buffer in inputs { memories.append(block(of: buffer).memory) }
-    for buffer in outputs { memories.append(block(of: buffer).memory) }
+    for buffer in inputs { memories.append(try block(of: buffer).memory) }
+    for buffer in outputs { memories.append(try block(of: buffer).memory) }
     for slab in executable.scratchSizes.indices { memories.append(scratch.memory(slab) ?? unused) }
     memories.append(executable.bank.block.memory)
     memories.append(executable.geometry.block.memory)

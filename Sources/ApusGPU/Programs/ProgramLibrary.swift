@@ -93,49 +93,49 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
   /// Returns the modules that contain the given kernels.
   /// - Throws: `DeviceError.buildFailed` with the name of the first kernel that does not build alone.
   func modules(for kernels: [KernelText]) throws(DeviceError) -> [Driver.Module] {
-    lock.lock()
-    defer { lock.unlock() }
-    var missing: [KernelText] = []
-    var seen: Set<KernelText> = []
-    for kernel in kernels where programs[kernel] == nil && seen.insert(kernel).inserted {
-      missing.append(kernel)
+    try lock.withLock { () throws(DeviceError) -> [Driver.Module] in
+      var missing: [KernelText] = []
+      var seen: Set<KernelText> = []
+      for kernel in kernels where programs[kernel] == nil && seen.insert(kernel).inserted {
+        missing.append(kernel)
+      }
+      let parts = parts(of: missing.sorted { $0.name < $1.name })
+      let sources = parts.map(source)
+      let stored = sources.map { source in
+        store?.read(key: source.key).flatMap { binary in driver.load(binary).map { ($0, binary.count) } }
+      }
+      let began = ContinuousClock.seconds
+      let beside = driver.prebuild(
+        zip(sources, zip(parts, stored)).compactMap { source, part in
+          part.1 == nil ? (source.text, part.0.map(\.name)) : nil
+        })
+      for (part, (source, stored)) in zip(parts, zip(sources, stored)) {
+        let program = try program(part, source, stored)
+        for kernel in part { programs[kernel] = program }
+      }
+      if options.logsLaunches, !parts.isEmpty {
+        let time = (ContinuousClock.seconds - began) * 1000
+        warn(
+          "\(driver.info.identifier): \(missing.count) kernels in \(parts.count) programs, "
+            + "\(stored.count { $0 != nil }) stored, \(beside) built beside · \(time.text(places: 0)) ms")
+      }
+      return kernels.map { programs[$0]!.module }
     }
-    let parts = parts(of: missing.sorted { $0.name < $1.name })
-    let sources = parts.map(source)
-    let stored = sources.map { source in
-      store?.read(key: source.key).flatMap { binary in driver.load(binary).map { ($0, binary.count) } }
-    }
-    let began = ContinuousClock.seconds
-    let beside = driver.prebuild(
-      zip(sources, zip(parts, stored)).compactMap { source, part in
-        part.1 == nil ? (source.text, part.0.map(\.name)) : nil
-      })
-    for (part, (source, stored)) in zip(parts, zip(sources, stored)) {
-      let program = try program(part, source, stored)
-      for kernel in part { programs[kernel] = program }
-    }
-    if options.logsLaunches, !parts.isEmpty {
-      let time = (ContinuousClock.seconds - began) * 1000
-      warn(
-        "\(driver.info.identifier): \(missing.count) kernels in \(parts.count) programs, "
-          + "\(stored.count { $0 != nil }) stored, \(beside) built beside · \(time.text(places: 0)) ms")
-    }
-    return kernels.map { programs[$0]!.module }
   }
 
   /// Records that the kernels of a plan ran for the first time or, with `isRepeated`, that they run repeatedly.
   func noteRun(of kernels: [KernelText], isRepeated: Bool) {
     guard store != nil else { return }
-    lock.lock()
-    defer { lock.unlock() }
-    for kernel in kernels {
-      guard let program = programs[kernel] else { continue }
-      if isRepeated { program.isRepeated = true }
-      if !isRepeated, !pending.contains(where: { $0 === program }) { pending.append(program) }
-    }
-    if pendingSince == nil, !pending.isEmpty {
-      pendingSince = ContinuousClock.seconds
-      BackgroundWork.atEnd { self.storePending(until: ContinuousClock.seconds + Self.exitBudget) { _ in true } }
+    lock.withLock {
+      for kernel in kernels {
+        guard let program = programs[kernel] else { continue }
+        if isRepeated { program.isRepeated = true }
+        if !isRepeated, !pending.contains(where: { $0 === program }) { pending.append(program) }
+      }
+      if pendingSince == nil, !pending.isEmpty {
+        pendingSince = ContinuousClock.seconds
+        BackgroundWork.atEnd { self.storePending(until: ContinuousClock.seconds + Self.exitBudget) { _ in true } }
+      }
     }
   }
 
@@ -144,29 +144,30 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
   /// To return a binary, some drivers build every kernel again and block launches meanwhile. So programs are stored at
   /// the end of the process or, in a long-running process, on a background thread.
   func storeUsed() {
-    lock.lock()
-    let isDue = !pending.isEmpty && pendingSince.map { ContinuousClock.seconds - $0 > Self.patience } ?? false
-    if isDue { pendingSince = ContinuousClock.seconds }
-    lock.unlock()
+    let isDue = lock.withLock { () -> Bool in
+      let isDue = !pending.isEmpty && pendingSince.map { ContinuousClock.seconds - $0 > Self.patience } ?? false
+      if isDue { pendingSince = ContinuousClock.seconds }
+      return isDue
+    }
     guard isDue else { return }
     BackgroundWork.start { self.storePending(until: .infinity) { $0.isRepeated } }
   }
 
   /// Writes the pending programs that satisfy `condition`, those with the most kernels first.
   private func storePending(until deadline: Double, where condition: (Program) -> Bool) {
-    storing.lock()
-    defer { storing.unlock() }
-    lock.lock()
-    let programs = pending.filter(condition).sorted { $0.kernelCount > $1.kernelCount }
-    pending.removeAll(where: condition)
-    lock.unlock()
-    guard let store else { return }
-    for program in programs where ContinuousClock.seconds < deadline {
-      guard let binary = driver.binary(of: program.module), binary.count != program.storedSize else {
-        continue
+    storing.withLock {
+      let programs = lock.withLock { () -> [Program] in
+        defer { pending.removeAll(where: condition) }
+        return pending.filter(condition).sorted { $0.kernelCount > $1.kernelCount }
       }
-      store.write(binary, key: program.key)
-      program.storedSize = binary.count
+      guard let store else { return }
+      for program in programs where ContinuousClock.seconds < deadline {
+        guard let binary = driver.binary(of: program.module), binary.count != program.storedSize else {
+          continue
+        }
+        store.write(binary, key: program.key)
+        program.storedSize = binary.count
+      }
     }
   }
 

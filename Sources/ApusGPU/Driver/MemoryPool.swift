@@ -1,21 +1,6 @@
 import ApusDevice
 import Glibc
 
-/// A mutual exclusion lock without a value.
-final class Lock: @unchecked Sendable {
-  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-
-  init() { pthread_mutex_init(mutex, nil) }
-
-  deinit {
-    pthread_mutex_destroy(mutex)
-    mutex.deallocate()
-  }
-
-  func lock() { pthread_mutex_lock(mutex) }
-  func unlock() { pthread_mutex_unlock(mutex) }
-}
-
 /// The padding after the bytes of every block. Kernels read whole registers (16 elements, or every second of 32) even
 /// where fewer elements remain.
 let blockSlack = 256
@@ -50,9 +35,7 @@ final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
   deinit { flush() }
 
   var statistics: MemoryStatistics {
-    lock.lock()
-    defer { lock.unlock() }
-    return counts
+    lock.withLock { counts }
   }
 
   /// Returns the block size for a request. There are eight sizes between two powers of two, so that at most an eighth
@@ -67,26 +50,26 @@ final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
   /// Returns a block of at least `byteCount` bytes.
   /// - Throws: `DeviceError.outOfMemory` when it does not fit even after unused blocks were released.
   func take(_ byteCount: Int) throws(DeviceError) -> Block {
-    lock.lock()
-    defer { lock.unlock() }
-    let capacity = capacity(for: byteCount)
-    if let memory = free.take(byteCount: capacity) {
-      counts.pooled -= capacity
-      return used(Block(memory: memory, capacity: capacity))
-    }
-    if counts.used + counts.pooled + capacity > driver.info.memoryByteCount { flushLocked() }
-    guard byteCount <= driver.info.maximumAllocationByteCount,
-      counts.used + capacity <= driver.info.memoryByteCount
-    else { throw outOfMemory(byteCount) }
-    if let memory = try? newMemory(capacity) {
-      return used(Block(memory: memory, capacity: capacity))
-    }
-    flushLocked()
-    do throws(DeviceError) {
-      return used(Block(memory: try newMemory(capacity), capacity: capacity))
-    } catch {
-      if case .outOfMemory = error { throw outOfMemory(byteCount) }
-      throw error
+    try lock.withLock { () throws(DeviceError) -> Block in
+      let capacity = capacity(for: byteCount)
+      if let memory = free.take(byteCount: capacity) {
+        counts.pooled -= capacity
+        return used(Block(memory: memory, capacity: capacity))
+      }
+      if counts.used + counts.pooled + capacity > driver.info.memoryByteCount { flushLocked() }
+      guard byteCount <= driver.info.maximumAllocationByteCount,
+        counts.used + capacity <= driver.info.memoryByteCount
+      else { throw outOfMemory(byteCount) }
+      if let memory = try? newMemory(capacity) {
+        return used(Block(memory: memory, capacity: capacity))
+      }
+      flushLocked()
+      do throws(DeviceError) {
+        return used(Block(memory: try newMemory(capacity), capacity: capacity))
+      } catch {
+        if case .outOfMemory = error { throw outOfMemory(byteCount) }
+        throw error
+      }
     }
   }
 
@@ -101,12 +84,12 @@ final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
   }
 
   func give(_ block: Block) {
-    lock.lock()
-    defer { lock.unlock() }
-    counts.used -= block.capacity
-    counts.pooled += block.capacity
-    free.insert(block.memory, byteCount: block.capacity)
-    evict(above: cacheLimit.byteCount(peak: counts.peak))
+    lock.withLock {
+      counts.used -= block.capacity
+      counts.pooled += block.capacity
+      free.insert(block.memory, byteCount: block.capacity)
+      evict(above: cacheLimit.byteCount(peak: counts.peak))
+    }
   }
 
   private func evict(above limit: Int) {
@@ -117,9 +100,7 @@ final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
 
   /// Releases all blocks that are not in use.
   func flush() {
-    lock.lock()
-    defer { lock.unlock() }
-    flushLocked()
+    lock.withLock { flushLocked() }
   }
 
   private func flushLocked() { evict(above: 0) }

@@ -29,56 +29,50 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
 
   func allocate(byteCount: Int) throws(DeviceError) -> Buffer {
     // The lock is required because the driver enqueues a fill of new memory.
-    lock.lock()
-    defer { lock.unlock() }
-    return GPUBuffer(byteCount: byteCount, block: try pool.take(byteCount), pool: pool)
+    return try lock.withLock { () throws(DeviceError) in
+      GPUBuffer(byteCount: byteCount, block: try pool.take(byteCount), pool: pool)
+    }
   }
 
   func upload(_ source: UnsafeRawBufferPointer, to buffer: Buffer) throws(DeviceError) {
     precondition(source.count <= buffer.byteCount, "upload: more bytes than the buffer holds")
-    lock.lock()
-    defer { lock.unlock() }
-    try driver.copyIn(source, to: block(of: buffer).memory)
+    try lock.withLock { () throws(DeviceError) in try driver.copyIn(source, to: try block(of: buffer).memory) }
   }
 
   func startDownload(_ buffer: Buffer, byteCount: Int) throws(DeviceError) -> any Download {
     precondition(byteCount <= buffer.byteCount, "startDownload: more bytes than the buffer holds")
-    lock.lock()
-    defer { lock.unlock() }
-    let download = try GPUDownload(device: self, buffer: buffer, byteCount: byteCount)
-    if byteCount > 0 { try download.start(block(of: buffer).memory) }
-    return download
+    return try lock.withLock { () throws(DeviceError) -> any Download in
+      let download = try GPUDownload(device: self, buffer: buffer, byteCount: byteCount)
+      if byteCount > 0 { try download.start(try block(of: buffer).memory) }
+      return download
+    }
   }
 
   func synchronize() throws(DeviceError) {
-    lock.lock()
-    defer { lock.unlock() }
-    try driver.synchronize()
-    programs.storeUsed()
+    try lock.withLock { () throws(DeviceError) in
+      try driver.synchronize()
+      programs.storeUsed()
+    }
   }
 
   func startProfile() throws(DeviceError) {
-    lock.lock()
-    defer { lock.unlock() }
-    try driver.startProfile()
+    try lock.withLock { () throws(DeviceError) in try driver.startProfile() }
   }
 
   func finishProfile() throws(DeviceError) -> [StepRecord] {
-    lock.lock()
-    defer { lock.unlock() }
-    return try driver.finishProfile()
+    try lock.withLock { () throws(DeviceError) in try driver.finishProfile() }
   }
 
   func releaseUnusedMemory() {
-    lock.lock()
-    defer { lock.unlock() }
-    scratch.release()
-    pool.flush()
+    lock.withLock {
+      scratch.release()
+      pool.flush()
+    }
   }
 
-  func block(of buffer: Buffer) -> MemoryPool<Driver>.Block {
+  func block(of buffer: Buffer) throws(DeviceError) -> MemoryPool<Driver>.Block {
     guard let buffer = buffer as? GPUBuffer<Driver> else {
-      fatalError("device \(info.identifier) was given a buffer of another device")
+      throw .foreign("buffer", device: info.identifier)
     }
     return buffer.block
   }
@@ -117,13 +111,13 @@ final class GPUDownload<Driver: GPUDriver>: Download, @unchecked Sendable {
   }
 
   func wait<R>(_ body: (UnsafeRawBufferPointer) -> R) throws(DeviceError) -> R {
-    lock.lock()
-    defer { lock.unlock() }
-    if let transfer {
-      self.transfer = nil
-      try device.driver.wait(transfer)
-      device.programs.storeUsed()
+    try lock.withLock { () throws(DeviceError) -> R in
+      if let transfer {
+        self.transfer = nil
+        try device.driver.wait(transfer)
+        device.programs.storeUsed()
+      }
+      return body(UnsafeRawBufferPointer(rebasing: bytes[..<byteCount]))
     }
-    return body(UnsafeRawBufferPointer(rebasing: bytes[..<byteCount]))
   }
 }

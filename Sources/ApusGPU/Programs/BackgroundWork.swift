@@ -1,3 +1,4 @@
+import ApusDevice
 import Glibc
 
 /// Detached work, and work that is deferred to the end of the process.
@@ -33,9 +34,7 @@ package enum BackgroundWork {
 
   /// Defers `body` to `finish`.
   static func atEnd(_ body: @escaping @Sendable () -> Void) {
-    state.lock.lock()
-    state.rest.append(body)
-    state.lock.unlock()
+    state.lock.withLock { state.rest.append(body) }
   }
 
   /// Runs the deferred work.
@@ -43,10 +42,10 @@ package enum BackgroundWork {
   /// A program calls this function before it exits. An `atexit` handler would run too late: compilers in drivers may
   /// already have been torn down.
   package static func finish() {
-    state.lock.lock()
-    let bodies = state.rest
-    state.rest = []
-    state.lock.unlock()
+    let bodies = state.lock.withLock { () -> [@Sendable () -> Void] in
+      defer { state.rest = [] }
+      return state.rest
+    }
     for body in bodies { body() }
   }
 }

@@ -1,0 +1,53 @@
+/// The properties of a device that kernel source depends on.
+package struct KernelTarget: Sendable, Hashable {
+  /// The two kinds of kernels: long vectors in single work-items, or work-groups that share local memory.
+  package enum Class: String, Sendable, Hashable, CaseIterable { case cpu, gpu }
+
+  /// The file of `Kernels/prelude` that defines the dialect.
+  var dialect: String
+  var kernelClass: Class
+  var supportsFloat64: Bool
+  /// For CPUs: the number of vectors of `width` 32-bit elements that the registers of a core hold.
+  var registerCount = 32
+  /// For GPUs: the vendor, if it affects the choice of kernel shapes.
+  var vendor = Vendor.other
+  /// For GPUs: the local memory of a work-group in bytes, and the largest work-group.
+  var localByteCount = 48 << 10
+  var largestGroup = 1024
+  /// For GPUs: how work-items read registers of other work-items; `nil` if they cannot.
+  var subgroup: Subgroup?
+  /// The number of compute units.
+  var computeUnits = 1
+  /// The file of `Kernels/tuning` with measurements for such devices, if there is one.
+  var tuningFile: String?
+
+  /// Consecutive work-items that run in lockstep and can read each other's registers.
+  struct Subgroup: Sendable, Hashable {
+    /// The shuffle functions, by their macro in `Kernels/prelude/subgroup.h`: OpenCL's, Intel's or NVIDIA's PTX.
+    enum Access: String { case khr = "SUBGROUP_KHR", intel = "SUBGROUP_INTEL", ptx = "SUBGROUP_PTX" }
+
+    /// A power of two, at most 256.
+    var size: Int
+    var access: Access
+  }
+
+  /// A GPU vendor.
+  package enum Vendor: Sendable, Hashable { case nvidia, amd, intel, other }
+
+  init(dialect: String, kernelClass: Class, supportsFloat64: Bool) {
+    self.dialect = dialect
+    self.kernelClass = kernelClass
+    self.supportsFloat64 = supportsFloat64
+  }
+
+  /// The number of elements in a register of a work-item.
+  var width: Int { kernelClass == .cpu ? 16 : 1 }
+
+  /// For CPUs: the number of work-items that balances the load of the cores, for kernels that lose little from a finer
+  /// split.
+  var enoughItems: Int { 16 * computeUnits }
+
+  /// The same for kernels whose work-items each pack factors or keep sums between blocks: a finer split repeats that
+  /// work.
+  var enoughPackingItems: Int { 4 * computeUnits }
+}

@@ -1,0 +1,27 @@
+import Apus
+import ApusDevice
+import ApusTestSupport
+import Testing
+
+/// A buffer or plan of another device is refused with the same error on every device.
+@Suite struct ForeignBufferTests {
+  private let reason = "the buffer belongs to another device"
+
+  @Test(arguments: TestDevice.all.dropFirst()) func buffersAreRefused(device: TestDevice) throws {
+    let (own, other) = (try device.backend(), TestDevice.reference)
+    let foreign = try other.backend().allocate(byteCount: 16)
+    let expected = DeviceError.launchFailed(device: own.info.identifier, kernel: "a plan", reason: reason)
+    #expect(throws: expected) { try [0, 1, 2, 3].withUnsafeBytes { try own.upload($0, to: foreign) } }
+    #expect(throws: expected) { _ = try own.startDownload(foreign, byteCount: 8) }
+  }
+
+  @Test(arguments: TestDevice.all.dropFirst()) func plansAreRefused(device: TestDevice) throws {
+    let (own, other) = (try device.backend(), try TestDevice.reference.backend())
+    let executable = try other.prepare(Plan())
+    let failure = #expect(throws: RunFailure.self) {
+      try own.run(executable, inputs: [], outputs: [], scalars: [], areIndicesKnown: true)
+    }
+    let text = "\(try #require(failure).error)"
+    #expect(text == "device \(own.info.identifier) could not run a plan: the plan belongs to another device")
+  }
+}
