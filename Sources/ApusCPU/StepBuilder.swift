@@ -33,7 +33,7 @@ struct StepBuilder {
 
   private func matmul(_ step: Matmul) throws(DeviceError) -> any CPUStep {
     switch step.dtype.lane {
-    case .float32, .float64: try BlockedMatmulStep(step, self)
+    case .float32, .float64: try FloatMatmulStep(step, self)
     case .int32, .int64: try IntegerMatmulStep(step, self)
     }
   }

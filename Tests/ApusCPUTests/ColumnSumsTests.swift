@@ -96,6 +96,6 @@ import Testing
     let steps = StepBuilder(plan: plan(test, stored: nil).plan, loops: try #require(csimd_open(nil)), threadCount: 2)
     let built = try steps.plan.steps.map { try steps.build($0) }
     built.joinColumnSums(steps.plan)
-    #expect(((built[0] as? BlockedMatmulStep)?.columnSums.count == 1) == test.isJoined)
+    #expect(((built[0] as? FloatMatmulStep)?.columnSums.count == 1) == test.isJoined)
   }
 }

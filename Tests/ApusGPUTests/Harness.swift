@@ -50,7 +50,7 @@ enum CUDADump {
 
   static func write(_ plan: Plan) throws {
     guard let directory else { return }
-    let text = try CUDAText.program(for: plan)
+    let text = try CUDASource.program(for: plan)
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
     try text.write(

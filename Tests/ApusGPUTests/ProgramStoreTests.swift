@@ -132,8 +132,8 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
 @Suite struct FaultTests {
   @Test func buildFailuresNameTheKernel() throws {
     let device = Harness.open(.cpu) as! GPUDevice<OpenCLDriver>
-    let good = KernelText(family: "good", parameters: [], body: "", for: .cpu)
-    let bad = KernelText(family: "bad", parameters: [], body: "  nonsense;\n", for: .cpu)
+    let good = KernelSource(family: "good", parameters: [], body: "", for: .cpu)
+    let bad = KernelSource(family: "bad", parameters: [], body: "  nonsense;\n", for: .cpu)
     let error = #expect(throws: DeviceError.self) { _ = try device.programs.modules(for: [good, bad]) }
     guard case .buildFailed("opencl:0", let kernel, let log) = error else {
       Issue.record("\(String(describing: error))")

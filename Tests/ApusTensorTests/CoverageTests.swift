@@ -8,8 +8,8 @@ import Testing
 @Suite struct CoverageTests {
   /// Methods that other suites test, with the name of the suite.
   private static let others = [
-    "compressed": "TensorTests", "trueIndices": "TensorTests", "withGradient": "RuledTests",
-    "checkpointed": "RuledTests", "promoted": "PromotionTests", "+=": "LifetimeTests", "-=": "PromotionTests",
+    "compressed": "TensorTests", "trueIndices": "TensorTests", "withGradient": "CustomGradientTests",
+    "checkpointed": "CustomGradientTests", "promoted": "PromotionTests", "+=": "LifetimeTests", "-=": "PromotionTests",
     "*=": "PromotionTests", "/=": "PromotionTests", "loop": "LoopTests",
     "input": "CustomOperationTests", "result": "CustomOperationTests",
   ]
@@ -17,7 +17,7 @@ import Testing
   /// Operations that the planner or an access inserts, that create values without inputs, or whose family is tested
   /// against its unfused definition.
   private static let plumbing: Set<String> = [
-    "ruled", "ruledResults", "alias", "loop", "unitFloat", "randomBits", "customWithoutGradient", "attention",
+    "customGradient", "customGradientResults", "alias", "loop", "unitFloat", "randomBits", "customWithoutGradient", "attention",
     "attentionGradient", "recurrent", "recurrentGradient", "rowWrite",
   ]
 

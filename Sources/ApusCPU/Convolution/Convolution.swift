@@ -28,7 +28,7 @@ extension StepBuilder {
         ? try WindowWeightGradientStep(step, self) : try WindowConvolutionStep(step, self)
     }
     if step.geometry.output.wrappedProduct >= Self.leastPixels, let product = step.pointwiseProduct {
-      return try BlockedMatmulStep(product, self)
+      return try FloatMatmulStep(product, self)
     }
     return switch step.pass {
     case .output: try UnfoldedConvolutionStep(step, self)

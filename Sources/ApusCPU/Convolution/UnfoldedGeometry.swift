@@ -79,11 +79,11 @@ struct UnfoldedGeometry {
   func unfold(
     _ input: UnsafeMutableRawPointer, _ images: Range<Int>, group: Int, _ rows: Range<Int>,
     into lines: UnsafeMutableRawPointer, room: UnsafeMutableRawPointer
-  ) -> MatrixProduct.Factor {
+  ) -> OpenBLASProduct.Factor {
     let width = rows.count * g.output.z
     if isInPlace {
       let first = (images.lowerBound * g.inputChannels + group * inputs) * inputSize
-      return MatrixProduct.Factor(
+      return OpenBLASProduct.Factor(
         input + (first + rows.lowerBound * g.output.z) * lane.byteCount, leading: inputSize)
     }
     let pitch = pitch(images.count * width)
@@ -100,7 +100,7 @@ struct UnfoldedGeometry {
           lines + number * width * lane.byteCount, pitch)
       }
     }
-    return MatrixProduct.Factor(lines, leading: pitch)
+    return OpenBLASProduct.Factor(lines, leading: pitch)
   }
 
   /// The memory that the windows of the next image read, if each image is one task.
@@ -122,14 +122,14 @@ struct UnfoldedGeometry {
   func collect(
     _ gradient: UnsafeMutableRawPointer, _ images: Range<Int>, group: Int, channels: Range<Int>,
     _ rows: Range<Int>, into room: UnsafeMutableRawPointer
-  ) -> MatrixProduct.Factor {
+  ) -> OpenBLASProduct.Factor {
     func position(_ image: Int, _ channel: Int) -> Int {
       (image * g.outputChannels + group * outputs + channel) * pixels + rows.lowerBound * g.output.z
     }
     let width = rows.count * g.output.z
     if dtype.isLane && images.count == 1 {
       let first = position(images.lowerBound, channels.lowerBound)
-      return MatrixProduct.Factor(gradient + first * lane.byteCount, leading: pixels)
+      return OpenBLASProduct.Factor(gradient + first * lane.byteCount, leading: pixels)
     }
     for (number, image) in images.enumerated() {
       for (line, channel) in channels.enumerated() {
@@ -138,7 +138,7 @@ struct UnfoldedGeometry {
           gradient + position(image, channel) * dtype.byteCount, 1)
       }
     }
-    return MatrixProduct.Factor(room, leading: images.count * width)
+    return OpenBLASProduct.Factor(room, leading: images.count * width)
   }
 
   /// The weights in their lane's type.

@@ -11,7 +11,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
   private let geometry: UnfoldedGeometry
-  private let product: MatrixProduct
+  private let product: OpenBLASProduct
   /// `nil` for integers.
   private let kernels: BlockKernels?
   private let epilogue: EpilogueKernel
@@ -33,7 +33,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
 
   init(_ step: Convolution, _ builder: StepBuilder) throws(DeviceError) {
     geometry = UnfoldedGeometry(step, builder)
-    product = MatrixProduct(geometry.lane, builder)
+    product = OpenBLASProduct(geometry.lane, builder)
     kernels = step.dtype.isFloatingPoint ? BlockKernels(geometry.lane, builder) : nil
     epilogue = try EpilogueKernel(step.epilogue, lanes: [geometry.lane], builder)
     (input, gradient) = (step.left, step.right)
@@ -152,7 +152,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
 
   /// Adds the product of a block of channels' pixels with the windows; each result has one accumulation chain.
   private func multiply(
-    _ channels: Int, _ count: Int, _ pixels: MatrixProduct.Factor, _ lines: MatrixProduct.Factor,
+    _ channels: Int, _ count: Int, _ pixels: OpenBLASProduct.Factor, _ lines: OpenBLASProduct.Factor,
     _ result: UnsafeMutableRawPointer, room: UnsafeMutableRawPointer, ahead: csimd_prefetch_block
   ) {
     guard let kernels else {
@@ -190,7 +190,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
 
   /// Adds the product of the windows with the pixels; each result has one accumulation chain per block of pixels.
   private func multiplyTransposed(
-    _ kernels: BlockKernels, _ count: Int, _ lines: MatrixProduct.Factor, _ pixels: MatrixProduct.Factor,
+    _ kernels: BlockKernels, _ count: Int, _ lines: OpenBLASProduct.Factor, _ pixels: OpenBLASProduct.Factor,
     _ result: UnsafeMutableRawPointer, room: UnsafeMutableRawPointer
   ) {
     let a = BlockKernels.Factor(pointer: lines.pointer, row: lines.order.leading, column: 1)

@@ -6,14 +6,14 @@ import CSIMD
 struct UnfoldedWeights {
   private let geometry: UnfoldedGeometry
   private let isTransposed: Bool
-  private let product: MatrixProduct
+  private let product: OpenBLASProduct
   /// `nil` for integers, and for transposed weights on a machine without AVX2, where OpenBLAS is faster.
   private let packed: PackedRows?
 
   init(_ step: Convolution, _ geometry: UnfoldedGeometry, isTransposed: Bool, _ builder: StepBuilder) {
     (self.geometry, self.isTransposed) = (geometry, isTransposed)
     let (outputs, taps) = (geometry.outputs, geometry.tapCount)
-    product = MatrixProduct(geometry.lane, builder)
+    product = OpenBLASProduct(geometry.lane, builder)
     let hasLoops = String(cString: builder.loops.pointee.name) != "baseline"
     packed =
       step.dtype.isFloatingPoint && (hasLoops || !isTransposed)
@@ -48,7 +48,7 @@ struct UnfoldedWeights {
   ///   - room: `roomByteCount` bytes of scratch memory.
   ///   - ahead: memory that the product prefetches.
   func multiply(
-    _ weights: UnsafeMutableRawPointer, _ group: Int, n: Int, _ columns: MatrixProduct.Factor,
+    _ weights: UnsafeMutableRawPointer, _ group: Int, n: Int, _ columns: OpenBLASProduct.Factor,
     isPadded: Bool = false, _ target: UnsafeMutableRawPointer, leading: Int, room: UnsafeMutableRawPointer,
     ahead: csimd_prefetch_block = csimd_prefetch_block()
   ) {

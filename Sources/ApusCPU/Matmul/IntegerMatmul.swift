@@ -11,7 +11,7 @@ final class IntegerMatmulStep: CPUStep {
   private let b: MatmulOperand
   private let lane: Lane
   private let epilogue: TileEpilogue
-  private let product: MatrixProduct
+  private let product: OpenBLASProduct
 
   init(_ step: Matmul, _ builder: StepBuilder) throws(DeviceError) {
     lane = step.dtype.lane
@@ -21,7 +21,7 @@ final class IntegerMatmulStep: CPUStep {
     a = MatmulOperand(step.a, rows: step.m, columns: step.k, step, builder, at: 0)
     b = MatmulOperand(
       step.b, rows: step.k, columns: step.n, step, builder, at: a.sharedByteCount)
-    product = MatrixProduct(lane, builder)
+    product = OpenBLASProduct(lane, builder)
     workspaceByteCount = epilogue.workspaceByteCount
     sharedByteCount = a.sharedByteCount + b.sharedByteCount
   }
@@ -52,7 +52,7 @@ final class IntegerMatmulStep: CPUStep {
   ) {
     product.multiply(
       m: tile.rows.count, n: tile.columns.count, k: shape.k,
-      MatrixProduct.Factor(a, self.a.order), MatrixProduct.Factor(b, self.b.order), target.pointer,
+      OpenBLASProduct.Factor(a, self.a.order), OpenBLASProduct.Factor(b, self.b.order), target.pointer,
       leading: target.leading)
   }
 }

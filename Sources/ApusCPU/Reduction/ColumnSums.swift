@@ -89,7 +89,7 @@ extension [any CPUStep] {
       if let reduction = self[index] as? ReductionStep, let source = reduction.columnSource,
         // Larger results are written with non-temporal stores, so no cache has their rows.
         plan.values[source.value].byteCount < CacheLimits.stepByteCount,
-        let writer = writers[source.value], let product = self[writer] as? BlockedMatmulStep,
+        let writer = writers[source.value], let product = self[writer] as? FloatMatmulStep,
         product.gives(source.value, rows: source.shape.reducedCount, columns: source.shape.keptCount)
       {
         product.add(reduction.sumsOfProduct(source.value))

@@ -106,8 +106,8 @@ final class AttentionStep: CPUStep {
 
   /// Accumulates the output of a block of queries over a block of keys.
   private func attend(
-    _ block: csimd_weights, _ query: PackedProduct.Factor,
-    _ columns: (key: PackedProduct.Columns, value: PackedProduct.Columns), _ rows: Rows, _ room: Room
+    _ block: csimd_weights, _ query: SmallProduct.Factor,
+    _ columns: (key: SmallProduct.Columns, value: SmallProduct.Columns), _ rows: Rows, _ room: Room
   ) {
     let g = step.geometry
     blocks.product.multiply(
@@ -118,7 +118,7 @@ final class AttentionStep: CPUStep {
     }
     blocks.product.multiply(
       m: block.rows, n: g.width, k: block.keys,
-      PackedProduct.Factor(pointer: room.weights, row: blocks.stride, column: 1), columns.value, rows.output,
+      SmallProduct.Factor(pointer: room.weights, row: blocks.stride, column: 1), columns.value, rows.output,
       leading: g.width, accumulates: true, room: room.rows)
   }
 

@@ -13,7 +13,7 @@ struct AttentionBlocks {
 
   let geometry: Attention.Geometry
   let lane: Lane
-  let product: PackedProduct
+  let product: SmallProduct
   private let step: Attention
   private let table: UnsafePointer<csimd_table>
 
@@ -21,7 +21,7 @@ struct AttentionBlocks {
     self.step = step
     geometry = step.geometry
     lane = step.dtype.lane
-    product = PackedProduct(lane, builder)
+    product = SmallProduct(lane, builder)
     table = builder.loops
   }
 
@@ -45,12 +45,12 @@ struct AttentionBlocks {
   var wordByteCount: Int { step.dropout == nil ? 0 : (keysOfBlock + 16) * 4 }
 
   /// The address of a row of an operand's head, and the row stride.
-  func rows(_ operand: Operand, _ batch: Int, _ head: Int, from row: Int, _ context: RunFrame) -> PackedProduct.Factor {
+  func rows(_ operand: Operand, _ batch: Int, _ head: Int, from row: Int, _ context: RunFrame) -> SmallProduct.Factor {
     let strides = operand.layout.strides
     let place = operand.layout.offset + batch * strides[0] + head * strides[1] + row * strides[2]
     let leading = max(operand.layout.shape[2] == 1 ? 0 : strides[2], operand.layout.shape[3], 1)
     let base = context.values[operand.value]! + place * lane.byteCount
-    return PackedProduct.Factor(pointer: base, row: leading, column: 1)
+    return SmallProduct.Factor(pointer: base, row: leading, column: 1)
   }
 
   /// The number of keys before the first query's own key; all keys if attention is not causal.

@@ -141,22 +141,22 @@ final class AttentionGradientStep: CPUStep {
 
   /// The rows of a block: queries, keys and the gradients of results.
   private struct Rows {
-    var query: PackedProduct.Factor
-    var key: PackedProduct.Factor
-    var slope: PackedProduct.Factor
+    var query: SmallProduct.Factor
+    var key: SmallProduct.Factor
+    var slope: SmallProduct.Factor
   }
 
   /// Accumulates the gradients of a block of queries and keys, which begin at the addresses in `rows` and `targets`.
   private func attend(
     _ block: csimd_weights, _ logarithms: UnsafeMutableRawPointer,
-    _ columns: (key: PackedProduct.Columns, value: PackedProduct.Columns), _ room: Room, _ rows: Rows,
+    _ columns: (key: SmallProduct.Columns, value: SmallProduct.Columns), _ room: Room, _ rows: Rows,
     _ targets: Targets
   ) {
     let g = step.geometry
     let product = blocks.product
     let (queries, keys) = (block.rows, block.keys)
-    let weights = PackedProduct.Factor(pointer: room.weights, row: blocks.stride, column: 1)
-    let slopes = PackedProduct.Factor(pointer: room.slopes, row: blocks.stride, column: 1)
+    let weights = SmallProduct.Factor(pointer: room.weights, row: blocks.stride, column: 1)
+    let slopes = SmallProduct.Factor(pointer: room.slopes, row: blocks.stride, column: 1)
     product.multiply(
       m: queries, n: keys, k: g.size, rows.query, columns.key, room.weights, leading: blocks.stride,
       accumulates: false, room: room.rows)

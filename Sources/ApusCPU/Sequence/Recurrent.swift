@@ -51,14 +51,14 @@ final class RecurrentStep: CPUStep {
   let sharedByteCount: Int
   private let step: Recurrent
   private let rows: RecurrentRows
-  private let product: PanelProduct
+  private let product: RepeatedRightProduct
   private let run: (UnsafePointer<csimd_cell>?) -> Void
 
   init(_ step: Recurrent, _ builder: StepBuilder) {
     self.step = step
     rows = RecurrentRows(step)
     let g = step.geometry
-    product = PanelProduct(k: g.size, n: g.gates * g.size, uses: g.times * g.batch, rows.lane, builder)
+    product = RepeatedRightProduct(k: g.size, n: g.gates * g.size, uses: g.times * g.batch, rows.lane, builder)
     run = rows.lane.entry(of: builder.loops.pointee.cell_forward)
     sharedByteCount = product.sharedByteCount
     workspaceByteCount =

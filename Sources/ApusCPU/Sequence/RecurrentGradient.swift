@@ -7,7 +7,7 @@ final class RecurrentGradientStep: CPUStep {
   let sharedByteCount: Int
   private let step: Recurrent
   private let rows: RecurrentRows
-  private let product: PanelProduct
+  private let product: RepeatedRightProduct
   private let run: (UnsafePointer<csimd_cell_gradient>?) -> Void
   private let add: csimd_loop
 
@@ -15,7 +15,7 @@ final class RecurrentGradientStep: CPUStep {
     self.step = step
     rows = RecurrentRows(step)
     let g = step.geometry
-    product = PanelProduct(k: g.gates * g.size, n: g.size, uses: g.times * g.batch, rows.lane, builder)
+    product = RepeatedRightProduct(k: g.gates * g.size, n: g.size, uses: g.times * g.batch, rows.lane, builder)
     run = rows.lane.entry(of: builder.loops.pointee.cell_backward)
     add = try builder.row(.add, rows.lane)
     sharedByteCount = product.sharedByteCount

@@ -42,7 +42,7 @@ struct IndexSite: Sendable {
   var launch: Int
   var operation: String
   var list: IndexList
-  var place: Place
+  var place: MemoryLocation
   var dtype: DType
   /// Whether the launch runs in a loop, with different indices in each iteration.
   var isRepeated = false

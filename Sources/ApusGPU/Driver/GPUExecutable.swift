@@ -13,7 +13,7 @@ final class GPUExecutable<Driver: GPUDriver>: Executable, @unchecked Sendable {
   let launchCount: Int
   /// The launches that read indices. Site `i` stores the number `i + 1` in the fault register.
   let sites: [IndexSite]
-  let kernels: [KernelText]
+  let kernels: [KernelSource]
   var runCount = 0
   let bank: GPUBuffer<Driver>
   let geometry: GPUBuffer<Driver>
@@ -21,7 +21,7 @@ final class GPUExecutable<Driver: GPUDriver>: Executable, @unchecked Sendable {
   var bankContents: [UInt64] = []
 
   init(
-    recording: Driver.Recording, _ plan: Plan, _ lowering: PlanLowering, scratchSizes: [Int], kernels: [KernelText],
+    recording: Driver.Recording, _ plan: Plan, _ lowering: PlanLowering, scratchSizes: [Int], kernels: [KernelSource],
     bank: GPUBuffer<Driver>, geometry: GPUBuffer<Driver>
   ) {
     self.recording = recording

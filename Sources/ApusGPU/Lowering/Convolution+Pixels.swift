@@ -98,7 +98,7 @@ extension PlanLowering {
     let tiling = VectorTiling(
       m: largest.count, n: columns, segments: largest.taps.count, terms: terms, tile: tile, lane: lane,
       registerWidth: width)
-    let weights = Place(slot: self.slots.workspace, offset: 0)
+    let weights = MemoryLocation(slot: self.slots.workspace, offset: 0)
     transposeWeights(step, columns: columns, channels: terms, width: tiling.width, slots: slots, to: weights)
     needWorkspace(tiling.panels * slots.count * terms * tiling.width * lane.dtype.byteCount)
     for grid in windows {
@@ -109,7 +109,7 @@ extension PlanLowering {
   }
 
   private mutating func launch(
-    _ step: Convolution, _ windows: PixelWindows, weights: Place, columns: Int, like model: VectorTiling, taps: Int,
+    _ step: Convolution, _ windows: PixelWindows, weights: MemoryLocation, columns: Int, like model: VectorTiling, taps: Int,
     share: Double
   ) {
     let lane = step.dtype.lane
@@ -172,7 +172,7 @@ extension PlanLowering {
   /// Emits the launch that packs the weights in the order in which they are read: panels of results, each with its taps
   /// in the order of their slots.
   private mutating func transposeWeights(
-    _ step: Convolution, columns: Int, channels: Int, width panelWidth: Int, slots: [Int], to target: Place
+    _ step: Convolution, columns: Int, channels: Int, width panelWidth: Int, slots: [Int], to target: MemoryLocation
   ) {
     let g = step.geometry
     let lane = step.dtype.lane

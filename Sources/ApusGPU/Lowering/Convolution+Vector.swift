@@ -353,7 +353,7 @@ extension PlanLowering {
   /// Returns the location of a factor's images: the workspace, where a launch prepares them, or the value itself.
   private mutating func place(
     _ factor: GradientFactor, _ images: Range<Int>, of value: Int, _ dtype: DType, _ workspaceOffset: Int
-  ) -> Place {
+  ) -> MemoryLocation {
     var source = place(value: value)
     if factor.isInPlace {
       source.offset += images.lowerBound * factor.channels * factor.image.stride
@@ -362,11 +362,11 @@ extension PlanLowering {
     prepare(
       factor.image, count: images.count * factor.channels, first: images.lowerBound * factor.channels, from: source,
       dtype: dtype, to: workspaceOffset)
-    return Place(slot: slots.workspace, offset: workspaceOffset)
+    return MemoryLocation(slot: slots.workspace, offset: workspaceOffset)
   }
 
   private mutating func launchWeightGradient(
-    _ step: Convolution, _ left: (place: Place, image: PreparedImage), _ right: (place: Place, image: PreparedImage),
+    _ step: Convolution, _ left: (place: MemoryLocation, image: PreparedImage), _ right: (place: MemoryLocation, image: PreparedImage),
     tile: (rows: Int, columns: Int), images: (count: Int, perPart: Int), parts: Range<Int>
   ) {
     let g = step.geometry

@@ -35,7 +35,7 @@ extension PlanLowering {
       instructions: [Instruction(.constant, lane: lane, operands: [], immediate: .integer(0))],
       outputs: [Program.Output(register: 0, dtype: lane.dtype)])
     let bound = BoundProgram(
-      arguments: [], results: [Place(slot: slots.workspace, offset: 0)], bankSlot: slots.bank,
+      arguments: [], results: [MemoryLocation(slot: slots.workspace, offset: 0)], bankSlot: slots.bank,
       layouts: [Layout(contiguous: Shape([count]))])
     lower(zero, [(bound, Shape([count]))])
     lowerSum(of: 1, lane: lane, workspaceOffset: 0, step.epilogue)
@@ -123,7 +123,7 @@ struct PreparedImage {
 extension PlanLowering {
   /// Emits the launch that prepares `count` images in the workspace, starting at image `first` of the value at `place`.
   mutating func prepare(
-    _ image: PreparedImage, count: Int, first: Int, from place: Place, dtype: DType, to workspaceOffset: Int
+    _ image: PreparedImage, count: Int, first: Int, from place: MemoryLocation, dtype: DType, to workspaceOffset: Int
   ) {
     let lane = dtype.lane
     var builder = KernelBuilder(family: "convolution_image", target: target, isLarge: true)
@@ -154,7 +154,7 @@ extension PlanLowering {
   /// Returns code that copies image `$image` of the value at `place`, counted from image `first`, and fills in its
   /// names.
   func copyText(
-    _ image: PreparedImage, first: Int, from place: Place, dtype: DType, isPrivate: Bool,
+    _ image: PreparedImage, first: Int, from place: MemoryLocation, dtype: DType, isPrivate: Bool,
     _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) -> String {
     let source = builder.pointer(dtype.storage, slot: place.slot)

@@ -3,7 +3,7 @@ import ApusDevice
 extension Program {
   /// Returns the axis of `rows` along which the source of a plain copy is contiguous, if the result is contiguous along
   /// another axis and both axes are long enough to transpose squares in registers; else `nil`.
-  func transposedAxis(_ rows: Walk, _ columns: (extent: Int, strides: [Int])) -> Int? {
+  func transposedAxis(_ rows: StridedLoop, _ columns: (extent: Int, strides: [Int])) -> Int? {
     guard instructions.isEmpty, outputs.count == 1, inputs.count == 1, case .tensor(let dtype) = inputs[0],
       dtype == outputs[0].dtype, columns.strides[1] == 1, columns.strides[0] > 1, columns.extent >= 8
     else { return nil }
@@ -14,7 +14,7 @@ extension Program {
 extension PlanLowering {
   /// Emits the copy of a source that is contiguous along `axis` of the rows.
   mutating func launchTransposed(
-    _ dtype: DType, _ bound: BoundProgram, _ rows: Walk, _ columns: (extent: Int, strides: [Int]), axis: Int
+    _ dtype: DType, _ bound: BoundProgram, _ rows: StridedLoop, _ columns: (extent: Int, strides: [Int]), axis: Int
   ) {
     guard case .tensor(let source) = bound.arguments[0] else { return }
     var batch = rows
@@ -44,7 +44,7 @@ extension PlanLowering {
     ] {
       template[name] = builder.number(value)
     }
-    let walk = BoundWalk(batch, &builder)
+    let walk = BoundStridedLoop(batch, &builder)
     let bases = [source.offset, bound.results[0].offset].map { builder.number($0) }
     var offsets: [String] = []
     template["BATCH"] = builder.captured { offsets = walk.offsets(at: "row", bases: bases, &$0) }

@@ -4,7 +4,7 @@ extension PlanLowering {
   /// A segment with the rows and columns that a kernel iterates over.
   private struct Segment {
     var bound: BoundProgram
-    var rows: Walk
+    var rows: StridedLoop
     var columns: (extent: Int, strides: [Int])
     var elementCount: Int
 
@@ -37,7 +37,7 @@ extension PlanLowering {
     var groups: [[Int]: [Segment]] = [:]
     var order: [[Int]] = []
     for (bound, domain) in bindings where domain.elementCount > 0 {
-      var rows = Walk(bound.layouts, shape: domain, axes: 0..<domain.rank)
+      var rows = StridedLoop(bound.layouts, shape: domain, axes: 0..<domain.rank)
       let columns = rows.removeLast()
       let segment = Segment(bound: bound, rows: rows, columns: columns, elementCount: domain.elementCount)
       if isCPU, let axis = program.transposedAxis(rows, columns) {
@@ -109,7 +109,7 @@ extension PlanLowering {
   private func emit(
     _ program: Program, _ segment: Segment, size: Int, _ builder: inout KernelBuilder
   ) -> Int {
-    var text = ProgramText(
+    var text = ExpressionEmitter(
       program, segment.bound, rows: segment.rows, columns: segment.columns, &builder)
     return builder.overRows(
       segment.rows.count, columns: segment.columns.extent, elementsPerGroup: elementsPerGroup,

@@ -9,7 +9,7 @@ extension PlanLowering {
     /// Whether all elements of a row share one index.
     var isShared: Bool
 
-    init(_ operand: Operand, _ place: Place, _ dtype: DType, _ builder: inout KernelBuilder) {
+    init(_ operand: Operand, _ place: MemoryLocation, _ dtype: DType, _ builder: inout KernelBuilder) {
       pointer = builder.pointer(dtype.storage, slot: place.slot)
       base = builder.number(place.offset)
       isShared = operand.layout.strides[2] == 0 || operand.layout.shape[2] == 1

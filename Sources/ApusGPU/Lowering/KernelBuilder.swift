@@ -146,13 +146,13 @@ struct KernelBuilder {
   /// Appends a line to the start of the kernel, before the declarations.
   mutating func begin(_ code: String) { preface += "  \(code)\n" }
 
-  var kernel: KernelText {
+  var kernel: KernelSource {
     let parameters = pointers.enumerated().flatMap { index, pointer in
       segmentCount > 1 && !pointer.isShared
         ? (0..<segmentCount).map { KernelParameter(pointer.type, "p\(index)_\($0)") }
         : [KernelParameter(pointer.type, "p\(index)")]
     }
-    return KernelText(
+    return KernelSource(
       family: family, parameters: parameters, body: preface + declarations + text, for: target.kernelClass,
       usesSubgroups: usesSubgroups)
   }
@@ -160,7 +160,7 @@ struct KernelBuilder {
 
 /// A launch before its kernel is built.
 struct LoweredLaunch: Sendable {
-  var kernel: KernelText
+  var kernel: KernelSource
   var slots: [Int]
   var geometryOffset: Int
   var groups: Int

@@ -28,7 +28,7 @@ extension PlanLowering {
     for place in order { append(try lowered(step, at: place, device: device), count: 1, step: []) }
   }
 
-  private var kernels: [KernelText] { launches.map(\.kernel) }
+  private var kernels: [KernelSource] { launches.map(\.kernel) }
 
   private mutating func copyInitial(_ step: Loop) {
     for (initial, carried) in zip(step.initial, step.carried) {

@@ -11,7 +11,7 @@ struct Matrix {
 }
 
 extension Matrix {
-  init(_ operand: Operand, _ place: Place, rank: Int) {
+  init(_ operand: Operand, _ place: MemoryLocation, rank: Int) {
     slot = place.slot
     offset = place.offset
     batch = Array(operand.layout.strides[0..<rank])
@@ -46,7 +46,7 @@ extension PlanLowering {
   ) {
     let layouts = [left, right].map { Layout(shape: batch, strides: Shape($0.batch)) }
     let bases = [left, right].map { builder.number($0.offset) }
-    let walk = BoundWalk(Walk(layouts, shape: batch, axes: 0..<batch.rank), &builder)
+    let walk = BoundStridedLoop(StridedLoop(layouts, shape: batch, axes: 0..<batch.rank), &builder)
     var offsets: [String] = []
     template["BATCH"] = builder.captured { builder in
       offsets = walk.offsets(at: "batch", bases: bases, &builder)
@@ -66,7 +66,7 @@ extension PlanLowering {
   func canMerge(_ epilogue: Epilogue, from first: Int) -> Bool {
     let bound = bind(epilogue.program, epilogue.binding)
     let domain = epilogue.binding.domain
-    return Walk(bound.layouts, shape: domain, axes: first..<domain.rank).rank <= 1
+    return StridedLoop(bound.layouts, shape: domain, axes: first..<domain.rank).rank <= 1
   }
 
   /// Fills in `$ROW` and `$EPILOGUE` of a template that defines `output`, the row-major index over the axes of rows,
@@ -83,13 +83,13 @@ extension PlanLowering {
     let bound = bind(epilogue.program, epilogue.binding)
     let domain = epilogue.binding.domain
     var first = domain.rank - 1
-    var inner = Walk(bound.layouts, shape: domain, axes: first..<domain.rank)
+    var inner = StridedLoop(bound.layouts, shape: domain, axes: first..<domain.rank)
     if let mergingFrom, canMerge(epilogue, from: mergingFrom) {
-      (first, inner) = (mergingFrom, Walk(bound.layouts, shape: domain, axes: mergingFrom..<domain.rank))
+      (first, inner) = (mergingFrom, StridedLoop(bound.layouts, shape: domain, axes: mergingFrom..<domain.rank))
     }
     let columns = inner.removeLast()
-    let rows = Walk(bound.layouts, shape: domain, axes: 0..<first)
-    var text = ProgramText(epilogue.program, bound, rows: rows, columns: columns, &builder)
+    let rows = StridedLoop(bound.layouts, shape: domain, axes: 0..<first)
+    var text = ExpressionEmitter(epilogue.program, bound, rows: rows, columns: columns, &builder)
     template["ROW"] = builder.captured { text.beginRow("output", &$0) }
     template["EPILOGUE"] = builder.captured {
       text.emit(column: "column", count: "count", cores: cores, &$0)

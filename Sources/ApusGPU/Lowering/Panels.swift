@@ -29,7 +29,7 @@ extension PlanLowering {
     template["width"] = builder.number(panel)
     template["target"] = "\(target) + \(builder.number(workspace / lane.dtype.byteCount))"
     let base = builder.number(matrix.offset)
-    let walk = BoundWalk(Walk([layout], shape: extents, axes: 0..<extents.rank), &builder)
+    let walk = BoundStridedLoop(StridedLoop([layout], shape: extents, axes: 0..<extents.rank), &builder)
     var offset = ""
     template["BATCH"] = builder.captured { builder in
       offset = walk.offsets(at: "batch", bases: [base], &builder)[0]

@@ -1,7 +1,7 @@
 import ApusDevice
 
 /// The start of an array: a slot and an offset in elements.
-struct Place: Sendable {
+struct MemoryLocation: Sendable {
   var slot: Int
   var offset: Int
 }
@@ -9,7 +9,7 @@ struct Place: Sendable {
 /// A program's arguments and results as locations in memory, with their layouts over the domain.
 struct BoundProgram {
   enum Argument {
-    case tensor(Place)
+    case tensor(MemoryLocation)
     case scalar(Int)
     /// Element indices, the first of which is `offset`.
     case index(offset: Int)
@@ -17,7 +17,7 @@ struct BoundProgram {
   }
 
   var arguments: [Argument]
-  var results: [Place]
+  var results: [MemoryLocation]
   var bankSlot: Int
   /// The layouts of the tensors and indices among the arguments, then of the results. The locations contain their
   /// offsets.
@@ -33,7 +33,7 @@ struct PlanLowering {
   /// The kernel shapes that were measured to be the fastest; `nil` leaves all choices to the cost models.
   let choices: TuningTable?
   /// The locations of the values in the body of a loop; `nil` in a whole plan, where their storage determines them.
-  private let places: [Place]?
+  private let places: [MemoryLocation]?
   private(set) var launches: [LoweredLaunch] = []
   /// Launches that run several times. An inner loop follows the loop that contains it.
   private(set) var loops: [LaunchLoop] = []
@@ -62,7 +62,7 @@ struct PlanLowering {
   }
 
   /// Creates the lowering of a loop's body, in the memory of the whole plan.
-  init(_ plan: Plan, in outer: PlanLowering, places: [Place]) {
+  init(_ plan: Plan, in outer: PlanLowering, places: [MemoryLocation]) {
     self.plan = plan
     (target, choices, slots) = (outer.target, outer.choices, outer.slots)
     firstSite = outer.firstSite + outer.sites.count
@@ -103,18 +103,18 @@ struct PlanLowering {
 
   // MARK: - Places
 
-  func place(_ operand: Operand) -> Place {
+  func place(_ operand: Operand) -> MemoryLocation {
     var place = place(value: operand.value)
     place.offset += operand.layout.offset
     return place
   }
 
-  func place(value index: Int) -> Place {
+  func place(value index: Int) -> MemoryLocation {
     if let places { return places[index] }
     let value = plan.values[index]
     let slot = slots.slot(of: value.storage)
-    guard case .scratch(_, let byteOffset) = value.storage else { return Place(slot: slot, offset: 0) }
-    return Place(slot: slot, offset: byteOffset / value.dtype.byteCount)
+    guard case .scratch(_, let byteOffset) = value.storage else { return MemoryLocation(slot: slot, offset: 0) }
+    return MemoryLocation(slot: slot, offset: byteOffset / value.dtype.byteCount)
   }
 
   func bind(_ program: Program, _ binding: Binding) -> BoundProgram {

@@ -54,7 +54,7 @@ extension PlanLowering {
       domain: domain, axes: [0], prologue: Program(inputs: [.tensor(lane.dtype)], outputs: [output]),
       arguments: [], reducers: [.sum], epilogue: Epilogue(program: epilogue.program, binding: binding))
     let source = BoundProgram(
-      arguments: [.tensor(Place(slot: slots.workspace, offset: workspaceOffset))], results: [],
+      arguments: [.tensor(MemoryLocation(slot: slots.workspace, offset: workspaceOffset))], results: [],
       bankSlot: slots.bank, layouts: [Layout(contiguous: domain)])
     let sum = KernelWork.part(
       "sum of \(parts) parts", read: domain.elementCount * lane.dtype.byteCount,
@@ -146,10 +146,10 @@ private struct ReductionEmitter {
     var builder = newBuilder(shape.isAlong ? "reduction_along" : "reduction_across")
     var program = step.prologue
     program.outputs = []
-    var text = ProgramText(
+    var text = ExpressionEmitter(
       program, prologue, rows: shape.reduced,
       columns: shape.isAlong ? shape.inner : shape.prologueColumns, &builder)
-    let outer = BoundWalk(shape.prologueWalk(shape.isAlong ? shape.kept : shape.rows), &builder)
+    let outer = BoundStridedLoop(shape.prologueWalk(shape.isAlong ? shape.kept : shape.rows), &builder)
     let frame = openFrame(&builder)
     let total = builder.number(shape.reduced.count)
     let inner = builder.number(shape.inner.extent)
@@ -299,7 +299,7 @@ private struct ReductionEmitter {
 
   /// Emits code for one result after the other, each in a vector whose lanes are combined at the end.
   private func vectorsAlong(
-    _ text: inout ProgramText, _ outer: BoundWalk, total: String, inner: String,
+    _ text: inout ExpressionEmitter, _ outer: BoundStridedLoop, total: String, inner: String,
     _ builder: inout KernelBuilder
   ) {
     let index = builder.index
@@ -345,7 +345,7 @@ private struct ReductionEmitter {
 
   /// Emits code for one result per group or sub-group of work-items, whose registers are combined in a tree.
   private func groupAlong(
-    _ text: inout ProgramText, _ outer: BoundWalk, _ frame: Frame, total: String, inner: String,
+    _ text: inout ExpressionEmitter, _ outer: BoundStridedLoop, _ frame: Frame, total: String, inner: String,
     _ builder: inout KernelBuilder
   ) {
     let index = builder.index
@@ -413,7 +413,7 @@ private struct ReductionEmitter {
   // MARK: - Results of blocks
 
   private func emit(
-    _ text: ProgramText, column: String, count: String, _ builder: inout KernelBuilder
+    _ text: ExpressionEmitter, column: String, count: String, _ builder: inout KernelBuilder
   ) -> [String] {
     text.registers(column: column, count: count, outputs: step.prologue.outputs, &builder)
   }
@@ -428,7 +428,7 @@ private struct ReductionEmitter {
       }
       return
     }
-    var text = ProgramText(
+    var text = ExpressionEmitter(
       step.epilogue.program, epilogue, rows: shape.epilogueWalk(shape.rows),
       columns: shape.epilogueColumns, &builder)
     text.beginRow("row", &builder)

@@ -3,12 +3,12 @@ import ApusDevice
 /// How a reduction is split into loops, parts and work-items.
 struct ReductionShape {
   /// All kept axes, for the arrays of the prologue and of the epilogue.
-  var kept: Walk
+  var kept: StridedLoop
   /// The kept axes without the innermost, and the innermost.
-  var rows: Walk
+  var rows: StridedLoop
   var columns: (extent: Int, strides: [Int])
   /// The reduced axes, without the innermost axis if that one is reduced.
-  var reduced: Walk
+  var reduced: StridedLoop
   /// The innermost axis if it is reduced, else an axis of extent 1.
   var inner: (extent: Int, strides: [Int])
   /// Whether the innermost axis is reduced: a kernel then reduces along it, else across it.
@@ -29,10 +29,10 @@ struct ReductionShape {
   init(_ step: Reduction, prologue: [Layout], epilogue: [Layout]) {
     let keptAxes = (0..<step.domain.rank).filter { !step.axes.contains($0) }
     // An epilogue iterates over the kept axes only.
-    kept = Walk(prologue + epilogue, shape: step.domain, axes: keptAxes)
+    kept = StridedLoop(prologue + epilogue, shape: step.domain, axes: keptAxes)
     rows = kept
     columns = rows.removeLast()
-    reduced = Walk(prologue, shape: step.domain, axes: step.axes)
+    reduced = StridedLoop(prologue, shape: step.domain, axes: step.axes)
     let last = (0..<step.domain.rank).last { step.domain[$0] != 1 }
     isAlong = last.map(step.axes.contains) ?? true
     inner = (1, prologue.map { _ in 0 })
@@ -40,8 +40,8 @@ struct ReductionShape {
     prologueCount = prologue.count
   }
 
-  func prologueWalk(_ walk: Walk) -> Walk { walk.keeping(0..<prologueCount) }
-  func epilogueWalk(_ walk: Walk) -> Walk { walk.keeping(prologueCount..<walk.strides.count) }
+  func prologueWalk(_ walk: StridedLoop) -> StridedLoop { walk.keeping(0..<prologueCount) }
+  func epilogueWalk(_ walk: StridedLoop) -> StridedLoop { walk.keeping(prologueCount..<walk.strides.count) }
 
   var prologueColumns: (extent: Int, strides: [Int]) {
     (columns.extent, Array(columns.strides[..<prologueCount]))

@@ -12,7 +12,7 @@ extension PlanLowering {
       run *= 2
     }
     let result = place(value: step.result)
-    let workspace = Place(slot: slots.workspace, offset: 0)
+    let workspace = MemoryLocation(slot: slots.workspace, offset: 0)
     if !passes.isEmpty { needWorkspace(8 * elements) }
     // Passes alternate between workspace and result; the last pass writes the result.
     var isInResult = passes.count % 2 == 0
@@ -44,7 +44,7 @@ extension PlanLowering {
     return template
   }
 
-  private mutating func launchBlocks(_ step: Sort, block: Int, to target: Place) {
+  private mutating func launchBlocks(_ step: Sort, block: Int, to target: MemoryLocation) {
     var builder = KernelBuilder(family: "sort_blocks", target: self.target, isLarge: true)
     var template = filled("sort/blocks.cl", step, &builder)
     let runs = (step.columns + block - 1) / block
@@ -59,7 +59,7 @@ extension PlanLowering {
       builder, groups: (items + localSize - 1) / localSize, localSize: localSize)
   }
 
-  private mutating func launchMerge(_ step: Sort, run: Int, from source: Place, to target: Place) {
+  private mutating func launchMerge(_ step: Sort, run: Int, from source: MemoryLocation, to target: MemoryLocation) {
     let elements = step.rows * step.columns
     let perItem = isCPU ? max(256, min(8192, elements / 16)) : 1
     let items = (elements + perItem - 1) / perItem

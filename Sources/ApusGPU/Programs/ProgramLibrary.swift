@@ -14,7 +14,7 @@ struct KernelParameter {
 }
 
 /// The source of one kernel. Kernels with equal source have equal names.
-struct KernelText: Hashable, Sendable {
+struct KernelSource: Hashable, Sendable {
   var name: String
   var text: String
 
@@ -75,7 +75,7 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
   private let options: GPUOptions
   private let store: ProgramStore?
   private let lock = Lock()
-  private var programs: [KernelText: Program] = [:]
+  private var programs: [KernelSource: Program] = [:]
   /// Programs whose kernels ran since they were last stored.
   private var pending: [Program] = []
   private var pendingSince: Double?
@@ -92,10 +92,10 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
 
   /// Returns the modules that contain the given kernels.
   /// - Throws: `DeviceError.buildFailed` with the name of the first kernel that does not build alone.
-  func modules(for kernels: [KernelText]) throws(DeviceError) -> [Driver.Module] {
+  func modules(for kernels: [KernelSource]) throws(DeviceError) -> [Driver.Module] {
     try lock.withLock { () throws(DeviceError) -> [Driver.Module] in
-      var missing: [KernelText] = []
-      var seen: Set<KernelText> = []
+      var missing: [KernelSource] = []
+      var seen: Set<KernelSource> = []
       for kernel in kernels where programs[kernel] == nil && seen.insert(kernel).inserted {
         missing.append(kernel)
       }
@@ -124,7 +124,7 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
   }
 
   /// Records that the kernels of a plan ran for the first time or, with `isRepeated`, that they run repeatedly.
-  func noteRun(of kernels: [KernelText], isRepeated: Bool) {
+  func noteRun(of kernels: [KernelSource], isRepeated: Bool) {
     guard store != nil else { return }
     lock.withLock {
       for kernel in kernels {
@@ -172,14 +172,14 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
   }
 
   /// Splits kernels into programs: one, or several if the driver builds in parallel and there are enough kernels.
-  private func parts(of kernels: [KernelText]) -> [[KernelText]] {
+  private func parts(of kernels: [KernelSource]) -> [[KernelSource]] {
     let count = min(driver.builderCount, kernels.count / 4)
     guard count > 1 else { return kernels.isEmpty ? [] : [kernels] }
     return (0..<count).map { part in stride(from: part, to: kernels.count, by: count).map { kernels[$0] } }
   }
 
   /// Returns the source of a program and the cache key of its binary.
-  private func source(of kernels: [KernelText]) -> (text: String, key: String) {
+  private func source(of kernels: [KernelSource]) -> (text: String, key: String) {
     let text = KernelPrelude.text(for: driver.target) + kernels.map(\.text).joined(separator: "\n")
     let key = ProgramStore.key(of: driver.fingerprint + [text])
     keep(text, key: key)
@@ -187,7 +187,7 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
   }
 
   private func program(
-    _ kernels: [KernelText], _ source: (text: String, key: String), _ stored: (module: Driver.Module, size: Int)?
+    _ kernels: [KernelSource], _ source: (text: String, key: String), _ stored: (module: Driver.Module, size: Int)?
   ) throws(DeviceError) -> Program {
     if let stored {
       let program = Program(module: stored.module, key: source.key, kernelCount: kernels.count)
@@ -205,7 +205,7 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
   }
 
   /// Returns the error of the first kernel that fails to build on its own.
-  private func culprit(of error: DeviceError, _ kernels: [KernelText]) -> DeviceError {
+  private func culprit(of error: DeviceError, _ kernels: [KernelSource]) -> DeviceError {
     guard kernels.count > 1 else { return error }
     for kernel in kernels {
       do throws(DeviceError) {

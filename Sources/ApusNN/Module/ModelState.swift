@@ -11,7 +11,7 @@ public struct ModelState: Sendable {
     public let key: String
     /// The parameter, or `nil` for a statistic.
     public let parameter: Parameter?
-    let cell: TensorCell
+    let cell: ValueBox
 
     /// The current value.
     public var value: Tensor { cell.value }

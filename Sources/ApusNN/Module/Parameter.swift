@@ -6,7 +6,7 @@ import Synchronization
 /// A parameter is a reference. Layers with the same parameter share its value, gradients and optimizer state are looked
 /// up by it, and setting `isTrainable` freezes it wherever it is used.
 public final class Parameter: Sendable {
-  let cell: TensorCell
+  let cell: ValueBox
   private let trainable: Atomic<Bool>
   /// Whether optimizers update only the rows that the loss looks up, with the same rows of the rule's state, as PyTorch
   /// does with `sparse=True`. All other rows stay unchanged, regardless of momentum and weight decay, and the cost of
@@ -18,7 +18,7 @@ public final class Parameter: Sendable {
   /// A parameter that starts as `value`.
   public init(_ value: Tensor, isTrainable: Bool = true, updatesRows: Bool = false) {
     self.updatesRows = updatesRows
-    cell = TensorCell(value)
+    cell = ValueBox(value)
     trainable = Atomic(isTrainable)
   }
 
@@ -51,10 +51,10 @@ extension Parameter: Hashable {
 
 /// A value of a model that is updated but not trained, such as the running mean of a batch norm (PyTorch's buffer).
 public final class Statistic: Sendable {
-  let cell: TensorCell
+  let cell: ValueBox
 
   /// A statistic that starts as `value`.
-  public init(_ value: Tensor) { cell = TensorCell(value) }
+  public init(_ value: Tensor) { cell = ValueBox(value) }
 
   /// The value; inside `withValues` the substituted value.
   ///

@@ -3,7 +3,7 @@ import ApusTensor
 /// The state that building a loss changes: the statistics that it assigns and the random number source. A failed step
 /// restores it.
 struct StepOrigin: Sendable {
-  private let statistics: [(cell: TensorCell, former: FormerValue)]
+  private let statistics: [(cell: ValueBox, former: FormerValue)]
   /// Strong references that keep evaluations from reusing the values' memory.
   private let held: [Tensor]
   private let source = RandomSource.current

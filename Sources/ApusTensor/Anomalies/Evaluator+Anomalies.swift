@@ -57,7 +57,7 @@ private struct AnomalyCheck {
         whole = inputs[0]
         inputs = (0..<whole.inputCount).map { whole.input($0) }
         // The result has the value of an input.
-        if whole.op === Op.ruledResults { inputs = [inputs[node.attributes.integers[0]]] }
+        if whole.op === Op.customGradientResults { inputs = [inputs[node.attributes.integers[0]]] }
       }
       operations.append(Operation(node: node, inputs: inputs, whole: whole))
     }
@@ -211,7 +211,7 @@ extension AnomalyCheck.Operation {
   /// Whether the value is a view of an input or equal to it.
   fileprivate var isView: Bool {
     if case .view = node.op.lower { return true }
-    return whole.op === Op.ruledResults
+    return whole.op === Op.customGradientResults
   }
 }
 

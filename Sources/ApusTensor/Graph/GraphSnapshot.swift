@@ -43,11 +43,11 @@ struct GraphSnapshot {
     case .reduction(let reducer): result.kind = .reduction(reducer)
     case .step(let lowering): result.kind = .step(lowering)
     case .loop: result.kind = .loop(attributes.loop)
-    case .ruledResults: result.kind = .ruledResults
+    case .customGradientResults: result.kind = .customGradientResults
     case .custom: result.kind = .custom(attributes.custom)
     case .part:
       let index = attributes.integers[0]
-      if case .ruledResults = nodes[inputs[0]].kind {
+      if case .customGradientResults = nodes[inputs[0]].kind {
         // A result with a custom gradient has the value of an input.
         result.inputs = [nodes[inputs[0]].inputs[index]]
         result.kind = .view([.reshape(type.shape)])
@@ -85,7 +85,7 @@ struct GraphNode {
     /// One result of a loop or of a user-defined operation.
     case part(Int)
     /// Several values with one custom gradient rule.
-    case ruledResults
+    case customGradientResults
     /// Scratch memory of a loop's body.
     case slab
   }

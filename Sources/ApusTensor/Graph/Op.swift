@@ -29,7 +29,7 @@ final class Op: Sendable {
     self.gradient = gradient
     self.lower = lower
     switch lower {
-    case .loop, .ruledResults, .custom: hasParts = true
+    case .loop, .customGradientResults, .custom: hasParts = true
     default: hasParts = false
     }
     if case .view = lower { isView = true } else { isView = false }
@@ -126,8 +126,8 @@ enum Attributes: Sendable {
   case number(Scalar)
   case convolution(ConvolutionBox)
   case pooling(PoolingBox)
-  case ruled(RuledGradient)
-  case ruledResults(RuledGradients)
+  case customGradient(CustomGradient)
+  case customGradientResults(MultiResultCustomGradient)
   case loop(LoopAttributes)
   case custom(CustomCall)
 }
@@ -191,7 +191,7 @@ enum Lowering: Sendable {
   /// A step that runs a graph many times; it has several results.
   case loop
   /// The values of the first inputs, with one custom gradient rule.
-  case ruledResults
+  case customGradientResults
   /// A user-defined step with several results.
   case custom
   /// One result of an operation that has several.

@@ -33,7 +33,7 @@ public struct PendingOperation: Sendable {
     case .reduction(let reducer):
       guard [.row(.sum), .row(.product), .squaresOfCentered].contains(reducer) else { return .exact }
       return .sum(termCount: max(1, inputs[0].elementCount / count))
-    case .part, .loop, .ruledResults, .custom:
+    case .part, .loop, .customGradientResults, .custom:
       // A loop accumulates over its iterations; each element may depend on all inputs.
       return .sum(termCount: max(1, inputs.reduce(0) { $0 + $1.elementCount }))
     case .step where [Op.recurrent, .recurrentGradient, .attentionGradient].contains { $0 === result.node.op }:

@@ -70,7 +70,7 @@ extension Attributes {
     case .convolution(let box): box.append(to: &words)
     case .pooling(let box): box.append(to: &words)
     // The gradient rule is not used after differentiation, and each training step creates a new one.
-    case .ruled, .ruledResults: break
+    case .customGradient, .customGradientResults: break
     case .loop(let loop): words += loop.body.words
     case .custom(let call): words += call.words
     }

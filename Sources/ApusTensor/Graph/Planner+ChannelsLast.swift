@@ -7,7 +7,7 @@ extension Planner {
   mutating func orderChannels() {
     guard nodes.indices.contains(where: { preference(of: $0).place != .nowhere }) else { return }
     indexUsers()
-    var order = ChannelOrder()
+    var order = ChannelsLastPolicy()
     for index in topologicalOrder() {
       switch nodes[index].kind {
       case .step: orderStep(index, &order)
@@ -19,7 +19,7 @@ extension Planner {
   }
 
   /// The nodes that are available in channels-last order.
-  private struct ChannelOrder {
+  private struct ChannelsLastPolicy {
     /// For each converted node, the node that holds its elements in channels-last order.
     var holders: [Int: Int] = [:]
     /// For each other node, its channels-last view.
@@ -36,7 +36,7 @@ extension Planner {
   }
 
   /// A node with the elements of `node`, broadcast to `shape`, in channels-last order.
-  private mutating func withChannelsLast(_ node: Int, over shape: Shape, _ order: inout ChannelOrder) -> Int {
+  private mutating func withChannelsLast(_ node: Int, over shape: Shape, _ order: inout ChannelsLastPolicy) -> Int {
     if let holder = order.holders[node], nodes[node].shape.rank == shape.rank { return holder }
     if isUniform(node) { return node }
     if let view = order.views[node], nodes[view].shape == reordered(shape) { return view }
@@ -53,7 +53,7 @@ extension Planner {
   }
 
   /// Appends `node` and makes node `index` a channels-first view of it.
-  private mutating func replace(_ index: Int, by node: GraphNode, _ order: inout ChannelOrder) {
+  private mutating func replace(_ index: Int, by node: GraphNode, _ order: inout ChannelsLastPolicy) {
     let holder = append(node)
     order.holders[index] = holder
     nodes[index].op = .transpose
@@ -61,7 +61,7 @@ extension Planner {
     nodes[index].kind = .view([.transpose(Planner.channelsFirst(nodes[index].shape.rank))])
   }
 
-  private mutating func orderStep(_ index: Int, _ order: inout ChannelOrder) {
+  private mutating func orderStep(_ index: Int, _ order: inout ChannelsLastPolicy) {
     var node = nodes[index]
     let preference = preference(of: index)
     switch node.attributes {
@@ -133,7 +133,7 @@ extension Planner {
     }
   }
 
-  private mutating func orderElementwise(_ index: Int, _ order: inout ChannelOrder) {
+  private mutating func orderElementwise(_ index: Int, _ order: inout ChannelsLastPolicy) {
     var node = nodes[index]
     guard node.inputs.contains(where: { order.holders[$0] != nil && nodes[$0].shape == node.shape }) else { return }
     node.inputs = node.inputs.map { withChannelsLast($0, over: node.shape, &order) }
@@ -141,7 +141,7 @@ extension Planner {
     replace(index, by: node, &order)
   }
 
-  private mutating func orderReduction(_ index: Int, _ order: inout ChannelOrder) {
+  private mutating func orderReduction(_ index: Int, _ order: inout ChannelsLastPolicy) {
     var node = nodes[index]
     guard let input = order.holders[node.inputs[0]] else { return }
     let rank = nodes[input].shape.rank

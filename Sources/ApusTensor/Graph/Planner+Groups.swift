@@ -1,15 +1,15 @@
 import ApusDevice
 
-/// Nodes that become one step: either an anchor `seed` (a reduction or another separate step) with its prologue and
+/// Nodes that become one step: either an anchor `anchor` (a reduction or another separate step) with its prologue and
 /// epilogue, or elementwise operations alone.
 struct Group {
-  /// The shape of the nodes after the seed, or of all nodes if there is no seed.
+  /// The shape of the nodes after the anchor, or of all nodes if there is no anchor.
   var shape: Shape
   /// The reduction or other step.
-  var seed: Int?
+  var anchor: Int?
   /// Elementwise nodes before a reduction.
   var prologue: [Int] = []
-  /// Elementwise nodes, inputs first. Groups without a seed may have several segments: the same program
+  /// Elementwise nodes, inputs first. Groups without a anchor may have several segments: the same program
   /// on independent values.
   var segments: [[Int]] = [[]]
   var isOpen = true
@@ -20,14 +20,14 @@ struct Group {
   /// The position of the last node in topological order.
   var last: Int
 
-  init(shape: Shape, seed: Int? = nil, segments: [[Int]] = [[]], last: Int) {
+  init(shape: Shape, anchor: Int? = nil, segments: [[Int]] = [[]], last: Int) {
     self.shape = shape
-    self.seed = seed
+    self.anchor = anchor
     self.segments = segments
     self.last = last
   }
 
-  var nodes: [Int] { prologue + (seed.map { [$0] } ?? []) + segments.joined() }
+  var nodes: [Int] { prologue + (anchor.map { [$0] } ?? []) + segments.joined() }
 }
 
 /// Both groups store an edge, so that merging two groups does not scan all others.
@@ -60,15 +60,15 @@ extension Planner {
   mutating func formGroups() {
     indexUsers()
     groupOf = Array(repeating: -1, count: nodes.count)
-    findDrawn()
+    findRecomputed()
     for (position, node) in topologicalOrder().enumerated() {
       switch nodes[node].kind {
-      case .leaf, .scalar, .constant, .index, .view, .ruledResults, .slab: continue
+      case .leaf, .scalar, .constant, .index, .view, .customGradientResults, .slab: continue
       case .elementwise:
-        if isDrawn[node] || isUniform(node) && !isOutput[node] && nodes[node].op !== Op.materialize { continue }
+        if isRecomputed[node] || isUniform(node) && !isOutput[node] && nodes[node].op !== Op.materialize { continue }
         place(node, at: position)
       case .reduction: startReduction(node, at: position)
-      case .step, .loop, .custom: _ = startGroup(node, at: position, seed: true)
+      case .step, .loop, .custom: _ = startGroup(node, at: position, anchor: true)
       case .part:
         groupOf[node] = groupOf[nodes[node].inputs[0]]
         groups[groupOf[node]].last = position
@@ -98,9 +98,9 @@ extension Planner {
     return result
   }
 
-  private mutating func startGroup(_ node: Int, at position: Int, seed: Bool) -> Int {
+  private mutating func startGroup(_ node: Int, at position: Int, anchor: Bool) -> Int {
     var group = Group(shape: nodes[node].shape, last: position)
-    if seed { group.seed = node } else { group.segments = [[node]] }
+    if anchor { group.anchor = node } else { group.segments = [[node]] }
     switch nodes[node].kind {
     case .step(let lowering): group.isOpen = lowering.epilogueDomain != nil
     case .loop, .custom: group.isOpen = false
@@ -127,13 +127,13 @@ extension Planner {
       groups[group].isOpen && groups[group].shape == nodes[node].shape
         && groups[group].segments[0].count < Planner.maximumMembers && canJoin(node, group, read)
     }
-    // Groups with a seed come first: an epilogue costs no additional pass over memory.
-    candidates.sort { (groups[$0].seed == nil ? 1 : 0, $0) < (groups[$1].seed == nil ? 1 : 0, $1) }
+    // Groups with a anchor come first: an epilogue costs no additional pass over memory.
+    candidates.sort { (groups[$0].anchor == nil ? 1 : 0, $0) < (groups[$1].anchor == nil ? 1 : 0, $1) }
     guard let target = candidates.first else {
-      _ = startGroup(node, at: position, seed: false)
+      _ = startGroup(node, at: position, anchor: false)
       return
     }
-    for other in candidates.dropFirst() where groups[other].seed == nil && canMerge(target, other) {
+    for other in candidates.dropFirst() where groups[other].anchor == nil && canMerge(target, other) {
       merge(other, into: target)
     }
     groups[target].segments[0].append(node)
@@ -153,8 +153,8 @@ extension Planner {
     guard argumentCount(groups[target].segments[0] + [node]) <= Planner.maximumArguments else {
       return false
     }
-    guard let seed = groups[target].seed, case .step(let lowering) = nodes[seed].kind,
-      let domain = lowering.epilogueDomain?(nodes[seed])
+    guard let anchor = groups[target].anchor, case .step(let lowering) = nodes[anchor].kind,
+      let domain = lowering.epilogueDomain?(nodes[anchor])
     else { return true }
     return reads(of: node).allSatisfy { input in
       isUniform(input) || layout(of: input, over: nodes[node].shape).reshaped(to: domain) != nil
@@ -244,17 +244,17 @@ extension Planner {
   private mutating func startReduction(_ node: Int, at position: Int) {
     let input = nodes[node].inputs[0]
     let group = groupOf[input]
-    guard group >= 0, groups[group].seed == nil, groups[group].shape == nodes[input].shape,
+    guard group >= 0, groups[group].anchor == nil, groups[group].shape == nodes[input].shape,
       groups[group].segments[0].allSatisfy({ member in
         !isOutput[member] && users[member].allSatisfy { $0 == node || groupOf[$0] == group }
       })
     else {
-      _ = startGroup(node, at: position, seed: true)
+      _ = startGroup(node, at: position, anchor: true)
       return
     }
     groups[group].prologue = groups[group].segments[0]
     groups[group].segments = [[]]
-    groups[group].seed = node
+    groups[group].anchor = node
     groups[group].shape = nodes[node].shape
     groups[group].last = position
     groupOf[node] = group
@@ -266,7 +266,7 @@ extension Planner {
   private mutating func mergeEqualPrograms() {
     var byProgram: [Program: [Int]] = [:]
     var programs: [Program] = []
-    for group in groups.indices where groups[group].seed == nil && !groups[group].segments[0].isEmpty {
+    for group in groups.indices where groups[group].anchor == nil && !groups[group].segments[0].isEmpty {
       let program = elementwise(groups[group].segments[0]).program
       if byProgram[program] == nil { programs.append(program) }
       byProgram[program, default: []].append(group)
@@ -290,7 +290,7 @@ extension Planner {
   }
 
   /// Whether a group may fail on an invalid index.
-  func isChecking(_ group: Int) -> Bool { groups[group].seed.map(checking.contains) ?? false }
+  func isChecking(_ group: Int) -> Bool { groups[group].anchor.map(checking.contains) ?? false }
 
   /// The groups in topological order. Groups that may fail on an invalid index come as early as possible, because
   /// inputs may be overwritten only after them.

@@ -27,7 +27,7 @@ extension Planner {
 
   /// The number of members of a group, counted from the first, that fit in one program.
   private func fittingCount(_ group: Group) -> Int {
-    let (lead, members) = (group.seed.map { [$0] } ?? [], group.segments[0])
+    let (lead, members) = (group.anchor.map { [$0] } ?? [], group.segments[0])
     guard members.count >= Planner.maximumResults else { return members.count }
     var inside = Set(lead)
     var counts = [stored(lead, inside: inside).count]

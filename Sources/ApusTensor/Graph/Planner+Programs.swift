@@ -19,15 +19,15 @@ extension Planner {
 
   /// The step of a group; values are numbered by node.
   func step(of group: Group) -> Step {
-    guard let seed = group.seed else {
+    guard let anchor = group.anchor else {
       let parts = group.segments.map { elementwise($0) }
       return .elementwise(Elementwise(program: parts[0].program, segments: parts.map(\.binding)))
     }
-    let node = nodes[seed]
+    let node = nodes[anchor]
     switch node.kind {
-    case .reduction(let reducer): return .reduction(reduction(seed, reducer, group))
-    case .loop: return step(ofLoop: seed)
-    case .custom: return step(ofCustom: seed)
+    case .reduction(let reducer): return .reduction(reduction(anchor, reducer, group))
+    case .loop: return step(ofLoop: anchor)
+    case .custom: return step(ofCustom: anchor)
     case .step(let lowering):
       let inputs = node.inputs.map { input -> Operand in
         if case .scalar = nodes[input].kind { return Operand(value: -1, layout: Layout(contiguous: [])) }
@@ -38,14 +38,14 @@ extension Planner {
         return -1
       }
       let epilogue = lowering.epilogueDomain.map { domain in
-        self.epilogue(of: seed, members: group.segments[0], domain: domain(node))
+        self.epilogue(of: anchor, members: group.segments[0], domain: domain(node))
       }
       let step = lowering.build(
         node,
         StepOperands(
           inputs: inputs, scalars: numbers, dtypes: node.inputs.map { nodes[$0].dtype },
-          epilogue: epilogue, result: seed))
-      return checking.contains(seed) ? step : step.withKnownIndices()
+          epilogue: epilogue, result: anchor))
+      return checking.contains(anchor) ? step : step.withKnownIndices()
     default: fatalError("planner: \(node.op.name) is not a step")
     }
   }
@@ -65,17 +65,17 @@ extension Planner {
     )
   }
 
-  /// The epilogue of a seed: its result and the members after it, over the domain of the step.
+  /// The epilogue of a anchor: its result and the members after it, over the domain of the step.
   /// - Parameter correction: returns the register of the corrected result, from the register of the step's result.
   private func epilogue(
-    of seed: Int, members: [Int], domain: Shape, correction: (inout ProgramBuilder, Int) -> Int = { $1 }
+    of anchor: Int, members: [Int], domain: Shape, correction: (inout ProgramBuilder, Int) -> Int = { $1 }
   ) -> Epilogue {
     var builder = ProgramBuilder()
-    let lane = nodes[seed].dtype.lane
+    let lane = nodes[anchor].dtype.lane
     let core = correction(&builder, builder.input(.core(lane), .core(0)))
-    var registers = [seed: builder.narrow(core, to: nodes[seed].dtype)]
+    var registers = [anchor: builder.narrow(core, to: nodes[anchor].dtype)]
     emit(members, &builder, &registers)
-    let stored = stored([seed] + members, inside: Set([seed] + members))
+    let stored = stored([anchor] + members, inside: Set([anchor] + members))
     return Epilogue(
       program: builder.program(storing: stored.map { (registers[$0]!, nodes[$0].dtype) }),
       binding: Binding(
@@ -84,10 +84,10 @@ extension Planner {
         results: stored.map { Operand(value: $0, layout: Layout(contiguous: domain)) }))
   }
 
-  private func reduction(_ seed: Int, _ reducer: Lowering.Reducer, _ group: Group) -> Reduction {
-    let input = nodes[seed].inputs[0]
+  private func reduction(_ anchor: Int, _ reducer: Lowering.Reducer, _ group: Group) -> Reduction {
+    let input = nodes[anchor].inputs[0]
     let domain = nodes[input].shape
-    let axes = Array(nodes[seed].attributes.integers.dropFirst())
+    let axes = Array(nodes[anchor].attributes.integers.dropFirst())
     var builder = ProgramBuilder()
     var registers: [Int: Int] = [:]
     emit(group.prologue, &builder, &registers)
@@ -96,21 +96,21 @@ extension Planner {
     var kept = domain
     for axis in axes { kept[axis] = 1 }
     guard case .row(let row) = reducer else {
-      return squaresOfCentered(seed, of: register, group, domain, kept, axes, &builder)
+      return squaresOfCentered(anchor, of: register, group, domain, kept, axes, &builder)
     }
     return Reduction(
       domain: domain, axes: axes, prologue: builder.program(storing: [(register, lane.dtype)]),
       arguments: builder.arguments, reducers: [row],
-      epilogue: epilogue(of: seed, members: group.segments[0], domain: kept))
+      epilogue: epilogue(of: anchor, members: group.segments[0], domain: kept))
   }
 
   /// Computes `Σx² − (Σx)²/n`, with both sums in one pass. `Σx` contains the rounding error of the subtracted mean
   /// (Chan, Golub, LeVeque, 1983). If the difference is within rounding error, as for equal elements, the result is 0.
   private func squaresOfCentered(
-    _ seed: Int, of register: Int, _ group: Group, _ domain: Shape, _ kept: Shape, _ axes: [Int],
+    _ anchor: Int, of register: Int, _ group: Group, _ domain: Shape, _ kept: Shape, _ axes: [Int],
     _ builder: inout ProgramBuilder
   ) -> Reduction {
-    let dtype = nodes[nodes[seed].inputs[0]].dtype
+    let dtype = nodes[nodes[anchor].inputs[0]].dtype
     let lane = dtype.lane
     let square = builder.emit(.multiply, lane: lane, [register, register])
     let count = Swift.max(1, domain.elementCount / Swift.max(1, kept.elementCount))
@@ -118,7 +118,7 @@ extension Planner {
       domain: domain, axes: axes,
       prologue: builder.program(storing: [(square, lane.dtype), (register, lane.dtype)]),
       arguments: builder.arguments, reducers: [.sum, .sum],
-      epilogue: epilogue(of: seed, members: group.segments[0], domain: kept) { builder, squares in
+      epilogue: epilogue(of: anchor, members: group.segments[0], domain: kept) { builder, squares in
         let sum = builder.input(.core(lane), .core(1))
         let share = builder.constant(.float(1 / Double(count)), lane.dtype)
         let mean = builder.emit(.multiply, lane: lane, [sum, share])
@@ -182,7 +182,7 @@ extension Planner {
     case .constant(let value): result = builder.constant(value, node.dtype)
     case .view where isUniform(input):
       result = register(of: node.inputs[0], for: shape, &builder, &registers)
-    case .elementwise where isDrawn[input] || isUniform(input) && node.op !== Op.materialize:
+    case .elementwise where isRecomputed[input] || isUniform(input) && node.op !== Op.materialize:
       result = instructions(of: input, over: shape, &builder, &registers)
     case _ where isIndex(input):
       return builder.input(.index(node.dtype.lane), .index(layout(of: input, over: shape)))

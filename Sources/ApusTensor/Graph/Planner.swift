@@ -23,8 +23,8 @@ struct Planner {
   var groups: [Group] = []
   /// The group that computes a node; −1 for leaves, scalars, indices, views and nodes that programs recompute.
   var groupOf: [Int] = []
-  /// Whether each program that reads a node recomputes it: see `findDrawn`.
-  var isDrawn: [Bool] = []
+  /// Whether each program that reads a node recomputes it: see `findRecomputed`.
+  var isRecomputed: [Bool] = []
   /// The plans of loops.
   var loops: [Int: PlannedLoop] = [:]
   /// The result nodes of user-defined operations.
@@ -138,7 +138,7 @@ struct Planner {
   private func depth(of node: GraphNode) -> Int {
     switch node.kind {
     case .scalar, .constant: return 0
-    case .leaf, .index, .reduction, .step, .loop, .custom, .part, .ruledResults, .slab: return -1
+    case .leaf, .index, .reduction, .step, .loop, .custom, .part, .customGradientResults, .slab: return -1
     case .view, .elementwise:
       var depth = 0
       for input in node.inputs {
@@ -193,7 +193,7 @@ struct Planner {
         outputs[position] = appendCopy(of: outputs[position])
       case .elementwise, .reduction, .step, .part:
         if !seen.insert(outputs[position]).inserted { outputs[position] = appendCopy(of: outputs[position]) }
-      case .loop, .custom, .ruledResults, .slab:
+      case .loop, .custom, .customGradientResults, .slab:
         fatalError("planner: \(nodes[outputs[position]].name) has no value")
       }
     }
@@ -233,7 +233,7 @@ struct Planner {
         case .constant, .index: isReadable = false
         case .elementwise: isReadable = !isUniform(input) || isOutputNode(input)
         case .leaf, .reduction, .step, .part: isReadable = true
-        case .loop, .custom, .ruledResults, .slab: isReadable = false
+        case .loop, .custom, .customGradientResults, .slab: isReadable = false
         }
         guard !isReadable else { continue }
         let copy = copies[input] ?? appendCopy(of: input, as: .materialize)

@@ -54,7 +54,7 @@ extension Attributes {
   var results: ResultList? {
     switch self {
     case .loop(let attributes): attributes.results
-    case .ruledResults(let attributes): attributes.results
+    case .customGradientResults(let attributes): attributes.results
     case .custom(let call): call.results
     default: nil
     }
@@ -64,7 +64,7 @@ extension Attributes {
   func renewed() -> Attributes {
     switch self {
     case .loop(let attributes): .loop(LoopAttributes(attributes.body))
-    case .ruledResults(let attributes): .ruledResults(RuledGradients(renewing: attributes))
+    case .customGradientResults(let attributes): .customGradientResults(MultiResultCustomGradient(renewing: attributes))
     case .custom(let call): .custom(call.renewed())
     default: self
     }

@@ -76,8 +76,8 @@ private struct FusedAttention: Sendable {
   /// The options without their tensors.
   var options: AttentionOptions
 
-  var step: FusedStep {
-    FusedStep(resultCount: 1) { inputs, constants in
+  var step: FusedOperation {
+    FusedOperation(resultCount: 1) { inputs, constants in
       let (output, whole) = Tensor.attention(
         inputs[0], inputs[1], inputs[2], added: inputs.dropFirst(3).first, options(constants))
       return [output, whole]

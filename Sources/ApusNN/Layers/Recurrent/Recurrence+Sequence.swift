@@ -44,8 +44,8 @@ private struct RecurrentSequence: Sendable {
   /// the step again.
   let keeps: Bool
 
-  var step: FusedStep {
-    FusedStep(resultCount: 1 + recurrence.stateCount) { inputs, masks in
+  var step: FusedOperation {
+    FusedOperation(resultCount: 1 + recurrence.stateCount) { inputs, masks in
       let found = results(inputs, masks.first, keeps: keeps)
       return [found.all] + found.last + [found.whole]
     } gradient: { gradients, inputs, masks, results in

@@ -3,7 +3,7 @@ import ApusTestSupport
 import Testing
 
 /// Custom gradients, checkpoints and auxiliary results.
-@Suite struct RuledTests {
+@Suite struct CustomGradientTests {
   @Test func aRuleReplacesThoseInside() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let x = Tensor([1, 2, 3] as [Double])

@@ -10,7 +10,7 @@ import Testing
 private let hasPairs = csimd_open("avx512").map { csimd_find_pairs($0, .vector) != nil } ?? false
 
 /// Products of bfloat16 factors in pairs have the same bits as single multiply-adds.
-@Suite(.enabled(if: hasPairs, "this processor has no AVX512-BF16")) struct PairTests {
+@Suite(.enabled(if: hasPairs, "this processor has no AVX512-BF16")) struct BFloat16PairTests {
   /// Runs `body` on a device of each instruction set and compares the bits of the results.
   private func compare(_ name: String, _ body: () throws -> [Tensor]) throws {
     let results = try ["avx512", "avx2"].map { simd in

@@ -5,7 +5,7 @@ import CSIMD
 ///
 /// An element is a sum of accumulation chains of `BlockSchedule.depth` fused multiply-adds along k, independent of the
 /// shape and of the split.
-struct BlockedProduct {
+struct TiledProduct {
   let m: Int
   let n: Int
   let k: Int

@@ -3,7 +3,7 @@ import CSIMD
 
 /// Products of small floating-point matrices on one thread, in the caller's scratch memory; columns that several
 /// products share are packed once.
-struct PackedProduct {
+struct SmallProduct {
   typealias Factor = BlockKernels.Factor
 
   /// The columns of a right factor, packed or in place, for one or more products.

@@ -4,7 +4,7 @@ import Synchronization
 /// Mutable storage of a value, used by `Parameter` and `Statistic`.
 ///
 /// `withValues` temporarily substitutes another value without changing the cell.
-final class TensorCell: Sendable {
+final class ValueBox: Sendable {
   private let stored: Mutex<Tensor>
   let shape: Shape
 
@@ -73,7 +73,7 @@ final class Substitution: Sendable {
     self.outer = outer
   }
 
-  subscript(cell: TensorCell) -> Tensor? {
+  subscript(cell: ValueBox) -> Tensor? {
     get { tensors.withLock { $0[ObjectIdentifier(cell)] } ?? outer?[cell] }
     set { tensors.withLock { $0[ObjectIdentifier(cell)] = newValue } }
   }

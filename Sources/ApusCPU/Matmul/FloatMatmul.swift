@@ -3,7 +3,7 @@ import CSIMD
 
 /// A batched floating-point matrix product by this package's own kernels; the epilogue runs on a task's tile right
 /// after its product.
-final class BlockedMatmulStep: CPUStep {
+final class FloatMatmulStep: CPUStep {
   let workspaceByteCount: Int
   private(set) var sharedByteCount: Int
   private let batchCount: Int
@@ -11,7 +11,7 @@ final class BlockedMatmulStep: CPUStep {
   private let right: MatmulOperand
   private let leftOrder: MatrixOrder
   private let rightOrder: MatrixOrder
-  private let product: BlockedProduct
+  private let product: TiledProduct
   private let epilogue: TileEpilogue
   /// The row-major values to which the epilogue writes all elements.
   private let results: [Int]
@@ -38,7 +38,7 @@ final class BlockedMatmulStep: CPUStep {
       (products.left, products.right) = (products.right.transposed, products.left.transposed)
     }
     (leftOrder, rightOrder) = (products.left, products.right)
-    product = BlockedProduct(products, lane, factors: step.factorDtype, builder)
+    product = TiledProduct(products, lane, factors: step.factorDtype, builder)
     epilogue = try TileEpilogue(
       step.epilogue, lane, width: product.n, elements: product.rowGrain * product.columnGrain, builder)
     workspaceByteCount = product.workspaceByteCount + epilogue.workspaceByteCount

@@ -4,7 +4,7 @@ import CSIMD
 /// Repeated products of rows with one matrix `[k, n]`, which is stored in panels of columns.
 ///
 /// The result of a row does not depend on the other rows of a product.
-struct PanelProduct {
+struct RepeatedRightProduct {
   let k: Int
   let n: Int
   /// The row stride of results: whole panels.

@@ -1,7 +1,7 @@
 import ApusDevice
 
 /// A user-defined gradient rule. It runs in the precision in which the function ran.
-final class RuledGradient: Sendable {
+final class CustomGradient: Sendable {
   private let productType = PrecisionScope.productType
   private let rule: @Sendable (_ gradient: Tensor, _ inputs: [Tensor], _ output: Tensor) -> [Tensor?]
 
@@ -13,7 +13,7 @@ final class RuledGradient: Sendable {
 }
 
 /// A user-defined gradient rule for several results.
-final class RuledGradients: Sendable {
+final class MultiResultCustomGradient: Sendable {
   let results: ResultList
   private let productType: DType?
   private let rule: @Sendable (_ gradients: [Tensor?], _ inputs: [Tensor], _ outputs: [Tensor]) -> [Tensor?]
@@ -25,7 +25,7 @@ final class RuledGradients: Sendable {
   }
 
   /// The rule for another node; a result list belongs to one node only.
-  init(renewing other: RuledGradients) {
+  init(renewing other: MultiResultCustomGradient) {
     results = ResultList(other.results.types)
     productType = other.productType
     rule = other.rule
@@ -51,11 +51,11 @@ extension Op {
     gradient: .unary { g, _, _ in g }, lower: .view { .reshape($0.shape) })
 
   /// Inputs: the result, then the inputs of the gradient rule. The value is the first input's.
-  static let ruled: Op = Op(
-    name: "ruled",
+  static let customGradient: Op = Op(
+    name: "customGradient",
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
     gradient: .rule { c in
-      guard case .ruled(let rule) = c.attributes else { fatalError("ruled: no rule") }
+      guard case .customGradient(let rule) = c.attributes else { fatalError("customGradient: no rule") }
       let inputs = (1..<c.inputCount).map(c.input)
       let found = rule.gradient(c.gradient, inputs, c.output)
       return found.fitting(inputs, "withGradient").map { [nil] + $0 } ?? []
@@ -65,16 +65,16 @@ extension Op {
 
 extension Op {
   /// Inputs: the results, then the inputs of the gradient rule. The values are those of the first inputs.
-  static let ruledResults: Op = Op(
-    name: "ruledResults", shape: { _, _ throws(ShapeError) in TensorType(Shape(), .float32) },
+  static let customGradientResults: Op = Op(
+    name: "customGradientResults", shape: { _, _ throws(ShapeError) in TensorType(Shape(), .float32) },
     gradient: .rule { c in
-      guard case .ruledResults(let rules) = c.attributes else { fatalError("ruledResults: no rule") }
+      guard case .customGradientResults(let rules) = c.attributes else { fatalError("customGradientResults: no rule") }
       let count = rules.results.types.count
       let inputs = (count..<c.inputCount).map(c.input)
       let found = rules.gradient(c.gradients, inputs, (0..<count).map { c.output($0) })
       return found.fitting(inputs, "withGradient").map { Array(repeating: nil, count: count) + $0 } ?? []
     },
-    lower: .ruledResults)
+    lower: .customGradientResults)
 }
 
 extension [Tensor?] {
@@ -108,7 +108,7 @@ extension Tensor {
 
   /// As `stopGradient()`, but for inputs whose gradients flow through a custom rule; the evaluator distinguishes the
   /// two by the attribute.
-  fileprivate func underRule() -> Tensor { Tensor(.stopGradient, OpInputs(node), .integers([])) }
+  fileprivate func detachedForCustomGradient() -> Tensor { Tensor(.stopGradient, OpInputs(node), .integers([])) }
 
   /// The same value as a new node, for differentiation with respect to one of several tensors.
   package func aliased() -> Tensor { Tensor(.alias, OpInputs(node)) }
@@ -127,9 +127,9 @@ public func withGradient(
   _ gradient: @escaping @Sendable (_ gradient: Tensor, _ inputs: [Tensor], _ output: Tensor) -> [Tensor?],
   function: ([Tensor]) -> Tensor
 ) -> Tensor {
-  let result = function(inputs.map { $0.underRule() })
+  let result = function(inputs.map { $0.detachedForCustomGradient() })
   return Tensor(
-    .ruled, OpInputs(list: [result.node] + inputs.map(\.node)), .ruled(RuledGradient(gradient)))
+    .customGradient, OpInputs(list: [result.node] + inputs.map(\.node)), .customGradient(CustomGradient(gradient)))
 }
 
 /// A function of several results with a custom gradient.
@@ -144,11 +144,11 @@ public func withGradient(
   _ gradient: @escaping @Sendable (_ gradients: [Tensor?], _ inputs: [Tensor], _ outputs: [Tensor]) -> [Tensor?],
   function: ([Tensor]) -> [Tensor]
 ) -> [Tensor] {
-  let results = function(inputs.map { $0.underRule() })
+  let results = function(inputs.map { $0.detachedForCustomGradient() })
   guard let device = results.first?.device else { return [] }
-  let rules = RuledGradients(results.map { TensorType($0.shape, $0.dtype) }, gradient)
+  let rules = MultiResultCustomGradient(results.map { TensorType($0.shape, $0.dtype) }, gradient)
   let node = Node(
-    op: .ruledResults, inputs: OpInputs(list: (results + inputs).map(\.node)), attributes: .ruledResults(rules),
+    op: .customGradientResults, inputs: OpInputs(list: (results + inputs).map(\.node)), attributes: .customGradientResults(rules),
     type: TensorType(Shape(), .float32), device: .passUnretained(device))
   return results.indices.map { rules.results.part($0, of: node) }
 }
@@ -161,7 +161,7 @@ public func withGradient(
 /// are kept.
 /// - Parameter inputs: the tensors that the recomputed values depend on.
 public func checkpointed(_ inputs: [Tensor], _ function: ([Tensor]) -> Tensor) -> Tensor {
-  let fixed = inputs.map { $0.underRule() }
+  let fixed = inputs.map { $0.detachedForCustomGradient() }
   let result = function(fixed)
   let (body, invariants) = LoopBody.capture(result, from: fixed)
   return withGradient(inputs + invariants.map { Tensor(node: $0) }) { gradient, inputs, _ in

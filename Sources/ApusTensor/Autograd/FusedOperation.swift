@@ -1,13 +1,13 @@
-/// A function with one fused step for its value and one for its gradient; derivatives of the gradient are computed from
+/// An operation with one fused step for its value and one for its gradient; derivatives of the gradient are computed from
 /// the definition, in ordinary operations.
 ///
 /// Tensors other than the inputs, such as masks, are passed as `constants`: a tensor that a rule captures would be kept
 /// as a requested value.
-package struct FusedStep: Sendable {
+package struct FusedOperation: Sendable {
   /// Computes the results from the inputs, followed by the values that the gradient needs.
-  package var step: @Sendable (_ inputs: [Tensor], _ constants: [Tensor]) -> [Tensor]
+  package var forward: @Sendable (_ inputs: [Tensor], _ constants: [Tensor]) -> [Tensor]
   /// Computes the gradients of the inputs from the gradients of the results (`nil` for results that nothing depends
-  /// on), the inputs and all values returned by `step`.
+  /// on), the inputs and all values returned by `forward`.
   package var gradient:
     @Sendable (_ gradients: [Tensor?], _ inputs: [Tensor], _ constants: [Tensor], _ results: [Tensor]) -> [Tensor]
   /// Computes the results from the inputs in ordinary operations.
@@ -16,12 +16,12 @@ package struct FusedStep: Sendable {
   package var resultCount: Int
 
   package init(
-    resultCount: Int, step: @escaping @Sendable ([Tensor], [Tensor]) -> [Tensor],
+    resultCount: Int, forward: @escaping @Sendable ([Tensor], [Tensor]) -> [Tensor],
     gradient: @escaping @Sendable ([Tensor?], [Tensor], [Tensor], [Tensor]) -> [Tensor],
     definition: @escaping @Sendable ([Tensor], [Tensor]) -> [Tensor]
   ) {
     self.resultCount = resultCount
-    self.step = step
+    self.forward = forward
     self.gradient = gradient
     self.definition = definition
   }
@@ -34,7 +34,7 @@ package struct FusedStep: Sendable {
       return first(given, Array(arguments.prefix(count)), Array(arguments.suffix(others)), results)
         + Array(repeating: nil, count: others)
     } function: { arguments in
-      step(Array(arguments.prefix(count)), Array(arguments.suffix(others)))
+      forward(Array(arguments.prefix(count)), Array(arguments.suffix(others)))
     }
     return Array(found.prefix(resultCount))
   }
@@ -45,7 +45,7 @@ package struct FusedStep: Sendable {
   ) -> [Tensor?] {
     let places = gradients.indices.filter { gradients[$0] != nil }
     guard !places.isEmpty else { return inputs.map { _ in nil } }
-    // The results of `step` are functions of the inputs; no gradient flows back through them here.
+    // The results of `forward` are functions of the inputs; no gradient flows back through them here.
     let arguments = gradients.compactMap(\.self) + inputs + constants + results
     let (count, others, all) = (places.count + inputs.count, constants.count, arguments.count)
     return withGradient(arguments) { seconds, arguments, _ in

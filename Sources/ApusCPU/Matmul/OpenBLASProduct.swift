@@ -3,7 +3,7 @@ import COpenBLAS
 import CSIMD
 
 /// `C = A·B` for one lane on one thread: OpenBLAS for floating point, loops for integers.
-struct MatrixProduct {
+struct OpenBLASProduct {
   /// A row-major or column-major factor.
   struct Factor {
     var pointer: UnsafeMutableRawPointer

@@ -3,28 +3,28 @@ import ApusDevice
 extension Planner {
   /// Results of this many consecutive operations on random words, or more, are stored instead of recomputed at each
   /// use.
-  private static let maximumDrawnDepth = 4
+  private static let maximumRecomputationDepth = 4
 
   /// Finds random words, and short computations on them, that only programs read. Each of these programs recomputes
   /// them, so a dropout mask is never stored, neither for the forward pass nor for gradients. Widened copies of narrow
   /// inputs are not stored either, because loads convert them.
-  mutating func findDrawn() {
-    isDrawn = Array(repeating: false, count: nodes.count)
+  mutating func findRecomputed() {
+    isRecomputed = Array(repeating: false, count: nodes.count)
     var depths = Array(repeating: 0, count: nodes.count)
     for node in topologicalOrder() {
       guard case .elementwise = nodes[node].kind, !isOutput[node], isReadByPrograms(node) else { continue }
       if isWideningLoad(node) {
-        depths[node] = Planner.maximumDrawnDepth - 1
+        depths[node] = Planner.maximumRecomputationDepth - 1
       } else if nodes[node].op === Op.randomBits {
         guard nodes[node].inputs.allSatisfy({ isIndex($0) || isUniform($0) }) else { continue }
       } else {
         // A computation on several random values would be expensive to repeat.
         let inputs = Set(nodes[node].inputs.filter { !isUniform($0) })
-        guard inputs.count == 1, let input = inputs.first, isDrawn[input], nodes[input].shape == nodes[node].shape
+        guard inputs.count == 1, let input = inputs.first, isRecomputed[input], nodes[input].shape == nodes[node].shape
         else { continue }
         depths[node] = depths[input] + 1
       }
-      isDrawn[node] = depths[node] < Planner.maximumDrawnDepth
+      isRecomputed[node] = depths[node] < Planner.maximumRecomputationDepth
     }
   }
 
@@ -47,6 +47,6 @@ extension Planner {
 
   /// The nodes that a member of a program reads, including reads by the nodes that it recomputes.
   func reads(of member: Int) -> [Int] {
-    nodes[member].inputs.flatMap { isDrawn[$0] ? reads(of: $0) : [$0] }
+    nodes[member].inputs.flatMap { isRecomputed[$0] ? reads(of: $0) : [$0] }
   }
 }

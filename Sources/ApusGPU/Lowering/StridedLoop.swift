@@ -1,7 +1,7 @@
 import ApusDevice
 
 /// A joint iteration over some axes of several arrays: the extents, outermost first, and the strides of each array.
-struct Walk {
+struct StridedLoop {
   var extents: [Int] = []
   /// For each array, parallel to `extents`.
   var strides: [[Int]]
@@ -44,7 +44,7 @@ struct Walk {
   }
 
   /// Returns the iteration over some of the arrays.
-  func keeping(_ arrays: Range<Int>) -> Walk {
+  func keeping(_ arrays: Range<Int>) -> StridedLoop {
     var walk = self
     walk.strides = Array(strides[arrays])
     return walk
@@ -56,12 +56,12 @@ struct Walk {
   }
 }
 
-/// A `Walk` whose extents and strides are variables of a kernel.
-struct BoundWalk {
+/// A `StridedLoop` whose extents and strides are variables of a kernel.
+struct BoundStridedLoop {
   let extents: [String]
   let strides: [[String]]
 
-  init(_ walk: Walk, _ builder: inout KernelBuilder) {
+  init(_ walk: StridedLoop, _ builder: inout KernelBuilder) {
     // The outermost extent is not needed to split an index into coordinates.
     extents = walk.extents.indices.map { $0 == 0 ? "" : builder.number(walk.extents[$0]) }
     strides = walk.strides.map { row in row.map { builder.number($0) } }

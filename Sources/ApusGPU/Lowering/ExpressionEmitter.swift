@@ -5,7 +5,7 @@ import ApusDevice
 ///
 /// A kernel iterates over rows and columns. `beginRow` computes offsets and loads values that are constant along the
 /// row; then `emit` runs the program at each column.
-struct ProgramText {
+struct ExpressionEmitter {
   private struct Access {
     /// `nil` for element indices, which are not in memory.
     var pointer: String?
@@ -18,7 +18,7 @@ struct ProgramText {
   }
 
   private let program: Program
-  private let walk: BoundWalk
+  private let walk: BoundStridedLoop
   /// The base offsets of all rows.
   private var bases: [String]
   /// Parallel to `program.inputs`; `nil` for inputs that are neither tensors nor element indices.
@@ -37,7 +37,7 @@ struct ProgramText {
   ///   - rows: the iteration over the axes of rows, of `bound.layouts`.
   ///   - columns: the strides of the same arrays along the columns.
   init(
-    _ program: Program, _ bound: BoundProgram, rows: Walk, columns: (extent: Int, strides: [Int]),
+    _ program: Program, _ bound: BoundProgram, rows: StridedLoop, columns: (extent: Int, strides: [Int]),
     _ builder: inout KernelBuilder
   ) {
     self.program = program
@@ -80,11 +80,11 @@ struct ProgramText {
       array += 1
     }
     self.bases = bases
-    walk = BoundWalk(rows, &builder)
+    walk = BoundStridedLoop(rows, &builder)
   }
 
   /// Emits the offsets at a position of an outer iteration; they become the base offsets of all rows.
-  mutating func move(_ outer: BoundWalk, to position: String, _ builder: inout KernelBuilder) {
+  mutating func move(_ outer: BoundStridedLoop, to position: String, _ builder: inout KernelBuilder) {
     bases = outer.offsets(at: position, bases: bases, &builder)
   }
 
