@@ -17,8 +17,8 @@ import Testing
   /// Operations that the planner or an access inserts, that create values without inputs, or whose family is tested
   /// against its unfused definition.
   private static let plumbing: Set<String> = [
-    "customGradient", "customGradientResults", "alias", "loop", "unitFloat", "randomBits", "customWithoutGradient", "attention",
-    "attentionGradient", "recurrent", "recurrentGradient", "rowWrite",
+    "customGradient", "customGradientResults", "alias", "loop", "unitFloat", "randomBits", "customWithoutGradient",
+    "attention", "attentionGradient", "recurrent", "recurrentGradient", "rowWrite",
   ]
 
   /// Cases whose subscripts or results fix the shapes, and reductions that refuse empty inputs.

@@ -109,8 +109,8 @@ extension PlanLowering {
   }
 
   private mutating func launch(
-    _ step: Convolution, _ windows: PixelWindows, weights: MemoryLocation, columns: Int, like model: VectorTiling, taps: Int,
-    share: Double
+    _ step: Convolution, _ windows: PixelWindows, weights: MemoryLocation, columns: Int, like model: VectorTiling,
+    taps: Int, share: Double
   ) {
     let lane = step.dtype.lane
     let image = place(value: step.left)

@@ -366,7 +366,8 @@ extension PlanLowering {
   }
 
   private mutating func launchWeightGradient(
-    _ step: Convolution, _ left: (place: MemoryLocation, image: PreparedImage), _ right: (place: MemoryLocation, image: PreparedImage),
+    _ step: Convolution, _ left: (place: MemoryLocation, image: PreparedImage),
+    _ right: (place: MemoryLocation, image: PreparedImage),
     tile: (rows: Int, columns: Int), images: (count: Int, perPart: Int), parts: Range<Int>
   ) {
     let g = step.geometry

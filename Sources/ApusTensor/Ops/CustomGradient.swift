@@ -148,8 +148,8 @@ public func withGradient(
   guard let device = results.first?.device else { return [] }
   let rules = MultiResultCustomGradient(results.map { TensorType($0.shape, $0.dtype) }, gradient)
   let node = Node(
-    op: .customGradientResults, inputs: OpInputs(list: (results + inputs).map(\.node)), attributes: .customGradientResults(rules),
-    type: TensorType(Shape(), .float32), device: .passUnretained(device))
+    op: .customGradientResults, inputs: OpInputs(list: (results + inputs).map(\.node)),
+    attributes: .customGradientResults(rules), type: TensorType(Shape(), .float32), device: .passUnretained(device))
   return results.indices.map { rules.results.part($0, of: node) }
 }
 
