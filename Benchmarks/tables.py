@@ -40,8 +40,8 @@ def bounds(device: str, kind: str, peer: str) -> dict[str, dict[str, float]]:
 
 
 def counted(rounds: list[tuple[Lines, dict[str, Lines]]]) -> list[tuple[Lines, Lines]]:
-    """The rounds with one line of the peer for each problem: that of the form which is the fastest over all rounds, with
-    the least memory and the most cores of others of any form."""
+    """The rounds with one line of the peer for each problem: that of the form which is the fastest over all rounds,
+    with     the least memory and the most cores of others of any form."""
     result: list[tuple[Lines, Lines]] = [(first, {}) for first, _ in rounds]
     problems = {key for _, forms in rounds for found in forms.values() for key in found}
     for key in problems:
@@ -175,7 +175,9 @@ class Comparison:
             text += f". Bounds reached: {sum(verdicts)} of {len(verdicts)}"
         if silent:
             worst = max(self.load(key, number) for key in silent for number in range(len(self.rounds)))
-            text += f". Not judged: {len(silent)} of {len(self.keys)} rows, during whose runs other processes took up to "
+            text += (
+                f". Not judged: {len(silent)} of {len(self.keys)} rows, during whose runs other processes took up to "
+            )
             text += f"{worst:.2f} cores; repeat them on a quiet machine"
         lacking = [" ".join(key).strip() for key in self.rounds[0][0] if key not in self.keys]
         if lacking:

@@ -76,11 +76,13 @@ class TableTests(unittest.TestCase):
         for side in (0, 1):
             for milliseconds in (0.1, 10):
                 found = steps((1, milliseconds), (1, milliseconds), (1, milliseconds))
-                for number in (0, 1):
-                    found.rounds[number][side]["lenet5-b128-sgd", ""]["others"] = 0.11
+                for index in (0, 1):
+                    found.rounds[index][side]["lenet5-b128-sgd", ""]["others"] = 0.11
                 self.assertRegex(found.table(), r"\| not judged +\| 2 of 3 +\|")
                 self.assertNotRegex(found.table() + found.summary(), r"yes|\*\*no|Bounds reached")
-                self.assertIn("Not judged: 1 of 1 rows, during whose runs other processes took up to 0.11", found.summary())
+                self.assertIn(
+                    "Not judged: 1 of 1 rows, during whose runs other processes took up to 0.11", found.summary()
+                )
 
     def test_a_mean_is_not_judged_with_a_disturbed_row(self):
         rows = {("a", "forward"): line("a", 1, gflops=3), ("b", "forward"): line("b", 1, gflops=3, others=0.5)}
@@ -100,7 +102,9 @@ class TableTests(unittest.TestCase):
         for apus, torch, peak, must, reached in cases:
             cells = product(apus, torch, peak).row(("8x8x8", "NN"))
             self.assertEqual((cells[7], cells[8:10]), (f"{apus / peak:.2f}", [must, reached]))
-        self.assertEqual(product(140, 100, 180, peak_others=0.2).row(("8x8x8", "NN"))[8:10], ["0.75 of peak", "not judged"])
+        self.assertEqual(
+            product(140, 100, 180, peak_others=0.2).row(("8x8x8", "NN"))[8:10], ["0.75 of peak", "not judged"]
+        )
 
     def test_the_fastest_form_of_the_peer_counts(self):
         name = ("lenet5-b128-sgd", "")
@@ -180,8 +184,16 @@ class CompareTests(unittest.TestCase):
         self.assertEqual(self.compare("ops", "--peer", "copy", lines=lines).returncode, 64)
 
     def test_a_peer_of_several_forms(self):
-        rows = {form: line("lenet5-b128-sgd", ms) for form, ms in (("eager", 4.0), ("channels-last", 5.0), ("compiled", 3.0))}
-        describe = {"peer": "torch 9", "devices": ["cpu"], "kinds": {"step": ["lenet5-b128-sgd"]}, "forms": {"step": [*rows]}}
+        rows = {
+            form: line("lenet5-b128-sgd", ms)
+            for form, ms in (("eager", 4.0), ("channels-last", 5.0), ("compiled", 3.0))
+        }
+        describe = {
+            "peer": "torch 9",
+            "devices": ["cpu"],
+            "kinds": {"step": ["lenet5-b128-sgd"]},
+            "forms": {"step": [*rows]},
+        }
         cases = "".join(f"*--form*{form}*) echo '{json.dumps(row)}' ;; " for form, row in rows.items())
         python = f"case \"$*\" in *describe*) echo '{json.dumps(describe)}' ;; {cases}*) exit 1 ;; esac"
         run = self.compare("step", lines=[line("lenet5-b128-sgd", 1.0)], python=python)
@@ -216,7 +228,10 @@ class RoundTests(unittest.TestCase):
             self.assertEqual((found, len(rest)), ({("a", ""): {"others": kept}}, left))
 
     def test_a_round_is_its_parts_by_forms(self):
-        parts = [({("a", ""): 1}, {"eager": {("a", ""): 2}, "compiled": {}}), ({("b", ""): 3}, {"eager": {("b", ""): 4}})]
+        parts = [
+            ({("a", ""): 1}, {"eager": {("a", ""): 2}, "compiled": {}}),
+            ({("b", ""): 3}, {"eager": {("b", ""): 4}}),
+        ]
         found = compare.one_round([lambda part=part: part for part in parts])
         self.assertEqual(found, ({("a", ""): 1, ("b", ""): 3}, {"eager": {("a", ""): 2, ("b", ""): 4}, "compiled": {}}))
 
@@ -239,7 +254,15 @@ class RoundTests(unittest.TestCase):
 
 class PeakTests(unittest.TestCase):
     def test_all_products_have_the_rate_of_the_processor(self):
-        words = [sys.executable, HERE / "Peers/peak_bench.py", "gemm", "--problem", "64x64x64,8x8x128", "--threads", "1"]
+        words = [
+            sys.executable,
+            HERE / "Peers/peak_bench.py",
+            "gemm",
+            "--problem",
+            "64x64x64,8x8x128",
+            "--threads",
+            "1",
+        ]
         run = subprocess.run([*words, "--transpose", "NT", "--runs", "1"], capture_output=True, text=True)
         found = [json.loads(row) for row in run.stdout.splitlines()]
         self.assertEqual([row["problem"] for row in found], ["64x64x64", "8x8x128"], run.stderr)
@@ -253,7 +276,11 @@ class ProcessorTests(unittest.TestCase):
         text = "processor\t: 0\ncpu family\t: {}\nmodel\t\t: 1\nmodel name\t: AMD EPYC\nflags\t\t: fpu {}\n\n"
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "cpuinfo"
-            for family, flags, vectors in ((25, "avx avx2", "AVX2"), (26, "avx2 avx512f", "AVX-512"), (15, "avx", "SSE")):
+            for family, flags, vectors in (
+                (25, "avx avx2", "AVX2"),
+                (26, "avx2 avx512f", "AVX-512"),
+                (15, "avx", "SSE"),
+            ):
                 path.write_text(text.format(family, flags) * 2)
                 self.assertEqual(processor(path), f"AMD EPYC, family {family}, {vectors}")
             path.write_text("Features\t: fp asimd\n")

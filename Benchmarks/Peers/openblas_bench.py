@@ -37,9 +37,7 @@ def gemm(name):
         strides = [m if transpose[0] == "T" else k, k if transpose[1] == "T" else n]
 
         def run():
-            openblas.cblas_sgemm(
-                ROW_MAJOR, *kinds, m, n, k, c_float(1), a, strides[0], b, strides[1], c_float(0), c, n
-            )
+            openblas.cblas_sgemm(ROW_MAJOR, *kinds, m, n, k, c_float(1), a, strides[0], b, strides[1], c_float(0), c, n)
 
         samples = measure.measure(run, lambda: None, options.runs)
         line = {"benchmark": "gemm", "problem": name, "transpose": transpose, "device": options.device}

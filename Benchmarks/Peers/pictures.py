@@ -93,7 +93,8 @@ class Pictures(torch.utils.data.Dataset):
 def loader(name, workers):
     """An epoch as a function; the processes are started once."""
     batches = torch.utils.data.DataLoader(
-        Pictures(LOADERS[name]), BATCH, shuffle=True, num_workers=workers, persistent_workers=True)
+        Pictures(LOADERS[name]), BATCH, shuffle=True, num_workers=workers, persistent_workers=True
+    )
 
     def run():
         for _ in batches:

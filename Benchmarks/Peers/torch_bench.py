@@ -19,7 +19,6 @@ if options.form == "compiled" and not any(map(shutil.which, ("c++", "g++", "clan
 import torch  # noqa: E402, only after it was looked for
 import torch.nn as nn  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
-
 from torch_models import VGG, AlexNet, CharLSTM, CharTransformer, ResNet  # noqa: E402
 
 peer = f"torch {torch.__version__}"
@@ -120,9 +119,7 @@ def mlp():
 def lenet5():
     features = [nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)]
     features += [nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()]
-    return nn.Sequential(
-        *features, nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)
-    )
+    return nn.Sequential(*features, nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10))
 
 
 class Rows(nn.Module):
@@ -144,10 +141,7 @@ def sgd(parameters):
 
 
 def images(batch=128, size=(1, 28, 28), classes=10):
-    return lambda: (
-        torch.randn(batch, *size, device=device),
-        torch.randint(0, classes, (batch,), device=device),
-    )
+    return lambda: (torch.randn(batch, *size, device=device), torch.randint(0, classes, (batch,), device=device))
 
 
 def text(batch, length):

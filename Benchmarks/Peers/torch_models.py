@@ -141,9 +141,7 @@ class Bottleneck(nn.Module):
 class ResNet(nn.Module):
     """ResNet-18 with torchvision's names, for images of 32 pixels unless told otherwise."""
 
-    def __init__(
-        self, classes=10, small=True, blocks=(2, 2, 2, 2), block=ResidualBlock, attention=None, channels=3
-    ):
+    def __init__(self, classes=10, small=True, blocks=(2, 2, 2, 2), block=ResidualBlock, attention=None, channels=3):
         super().__init__()
         expansion = 4 if block is Bottleneck else 1
         self.small = small
@@ -230,9 +228,7 @@ class DenseNet(nn.Module):
 class VGG(nn.Module):
     """VGG-16 with torchvision's names, with normalization and for images of 32 pixels unless told otherwise."""
 
-    def __init__(
-        self, classes=10, convolutions=(2, 2, 3, 3, 3), small=True, normalized=True, dropout=0.5, channels=3
-    ):
+    def __init__(self, classes=10, convolutions=(2, 2, 3, 3, 3), small=True, normalized=True, dropout=0.5, channels=3):
         super().__init__()
         layers, inputs = [], channels
         for count, outputs in zip(convolutions, (64, 128, 256, 512, 512)):

@@ -2,7 +2,8 @@
 """Trains char-lstm or char-transformer in PyTorch with the recipe that Apus uses by default, for comparing bits per
 character on the held-out tenth of the text after the same number of steps.
 
-Adam, gradients scaled down to a norm of 1, windows of the text in random order, a tenth left out (of char-lstm alone) and
+Adam, gradients scaled down to a norm of 1, windows of the text in random order, a tenth left out (of char-lstm alone)
+and
 rates along half a cosine. One JSON object a seed.
 """
 
@@ -15,9 +16,7 @@ import time
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-
 from torch_models import CharLSTM, CharTransformer
-
 
 MODELS = {"char-lstm": CharLSTM, "char-transformer": CharTransformer}
 

@@ -1,4 +1,5 @@
 import sys
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -20,13 +21,7 @@ class Spirals(Dataset):
 
 data = Spirals()
 loader = DataLoader(data, batch_size=32, shuffle=True, num_workers=2)
-model = nn.Sequential(
-    nn.Linear(2, 64),
-    nn.ReLU(),
-    nn.Linear(64, 64),
-    nn.ReLU(),
-    nn.Linear(64, 2),
-)
+model = nn.Sequential(nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 2))
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
 
 for epoch in range(epochs):

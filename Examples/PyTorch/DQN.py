@@ -1,5 +1,6 @@
 import random
 import sys
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -25,13 +26,7 @@ class Catch:
 
 
 def network():
-    return nn.Sequential(
-        nn.Linear(3, 64),
-        nn.ReLU(),
-        nn.Linear(64, 64),
-        nn.ReLU(),
-        nn.Linear(64, 3),
-    )
+    return nn.Sequential(nn.Linear(3, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 3))
 
 
 online, target = network(), network()

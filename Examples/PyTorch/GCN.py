@@ -1,5 +1,6 @@
 import random
 import sys
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -28,12 +29,7 @@ class GraphConvolution(nn.Module):
         return torch.zeros_like(y).index_add(0, targets, y[sources] * shares)
 
 
-model = nn.Sequential(
-    GraphConvolution(nodes, width),
-    nn.ReLU(),
-    nn.Dropout(0.5),
-    GraphConvolution(width, classes),
-)
+model = nn.Sequential(GraphConvolution(nodes, width), nn.ReLU(), nn.Dropout(0.5), GraphConvolution(width, classes))
 optimizer = torch.optim.Adam(model.parameters(), lr=0.01, weight_decay=5e-4)
 features, truth, known = torch.eye(nodes), torch.tensor(labels), slice(0, 4 * classes)
 

@@ -1,4 +1,5 @@
 import sys
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -8,12 +9,7 @@ steps = int(sys.argv[1]) if len(sys.argv) > 1 else 200
 
 def network():
     return nn.Sequential(
-        nn.Linear(64, 256),
-        nn.LayerNorm(256),
-        nn.GELU(),
-        nn.Linear(256, 256),
-        nn.GELU(),
-        nn.Linear(256, 10),
+        nn.Linear(64, 256), nn.LayerNorm(256), nn.GELU(), nn.Linear(256, 256), nn.GELU(), nn.Linear(256, 10)
     )
 
 

@@ -1,4 +1,5 @@
 import sys
+
 import torch
 from torch import nn
 from torch.func import functional_call
@@ -7,13 +8,7 @@ from torch.nn import functional as F
 steps = int(sys.argv[1]) if len(sys.argv) > 1 else 500
 tasks, shots, inner_rate = 4, 10, 0.02
 
-model = nn.Sequential(
-    nn.Linear(1, 40),
-    nn.Tanh(),
-    nn.Linear(40, 40),
-    nn.Tanh(),
-    nn.Linear(40, 1),
-)
+model = nn.Sequential(nn.Linear(1, 40), nn.Tanh(), nn.Linear(40, 40), nn.Tanh(), nn.Linear(40, 1))
 optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
 
 

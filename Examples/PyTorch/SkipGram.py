@@ -1,5 +1,6 @@
 import random
 import sys
+
 import torch
 from torch import nn
 from torch.nn import functional as F

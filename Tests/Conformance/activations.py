@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Activations that layers.py does not cover: writes activations.safetensors. After adding a case, run it again and
 commit the file."""
+
 import torch
 import torch.nn as nn
 from fixture import Fixture, randn
@@ -19,7 +20,7 @@ class StraightThrough(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, g):
-        x, = ctx.saved_tensors
+        (x,) = ctx.saved_tensors
         return (g * (x.abs() <= 1) if ctx.clips else g), None
 
 
@@ -44,13 +45,27 @@ class ScaledTanh(nn.Module):
 
 
 for case, m in [
-        ("celu", nn.CELU(1.7)), ("gelu-tanh", nn.GELU(approximate="tanh")), ("mish", nn.Mish()),
-        ("softplus-beta", nn.Softplus(beta=2.5)), ("softsign", nn.Softsign()), ("log-sigmoid", nn.LogSigmoid()),
-        ("tanh-slope", ScaledTanh(0.5, 1)), ("tanh-lecun", ScaledTanh(2 / 3, 1.7159)), ("relu6", nn.ReLU6()),
-        ("hard-tanh", nn.Hardtanh(-0.5, 0.75)), ("hard-sigmoid", nn.Hardsigmoid()), ("hard-swish", nn.Hardswish()),
-        ("hard-shrink", nn.Hardshrink(0.6)), ("soft-shrink", nn.Softshrink(0.6)), ("tanh-shrink", nn.Tanhshrink()),
-        ("threshold", nn.Threshold(0.3, -2)), ("unit-step", UnitStep(False)), ("unit-step-clipped", UnitStep(True)),
-        ("log-softmax", nn.LogSoftmax(1)), ("softmin", nn.Softmin(1))]:
+    ("celu", nn.CELU(1.7)),
+    ("gelu-tanh", nn.GELU(approximate="tanh")),
+    ("mish", nn.Mish()),
+    ("softplus-beta", nn.Softplus(beta=2.5)),
+    ("softsign", nn.Softsign()),
+    ("log-sigmoid", nn.LogSigmoid()),
+    ("tanh-slope", ScaledTanh(0.5, 1)),
+    ("tanh-lecun", ScaledTanh(2 / 3, 1.7159)),
+    ("relu6", nn.ReLU6()),
+    ("hard-tanh", nn.Hardtanh(-0.5, 0.75)),
+    ("hard-sigmoid", nn.Hardsigmoid()),
+    ("hard-swish", nn.Hardswish()),
+    ("hard-shrink", nn.Hardshrink(0.6)),
+    ("soft-shrink", nn.Softshrink(0.6)),
+    ("tanh-shrink", nn.Tanhshrink()),
+    ("threshold", nn.Threshold(0.3, -2)),
+    ("unit-step", UnitStep(False)),
+    ("unit-step-clipped", UnitStep(True)),
+    ("log-softmax", nn.LogSoftmax(1)),
+    ("softmin", nn.Softmin(1)),
+]:
     f.module(case, m, randn(3, 7) * 2)
 
 f.module("glu", nn.GLU(1), randn(2, 6, 3))

@@ -3,6 +3,7 @@
 
 Boolean masks are true where a query may attend to a key, as in scaled_dot_product_attention; the modules of PyTorch get
 the inverse."""
+
 import math
 
 import torch
@@ -53,7 +54,13 @@ dot("-grouped", lambda q, k, v: sdpa(q, k, v, enable_gqa=True), *g)
 dot("-grouped-causal", lambda q, k, v: sdpa(q, k, v, is_causal=True, enable_gqa=True), *g)
 dot("-grouped-mask", lambda q, k, v, m: sdpa(q, k, v, attn_mask=m, enable_gqa=True), *g, flags(2, 4, 3, 6))
 dot("-grouped-mask-added", lambda q, k, v, m: sdpa(q, k, v, attn_mask=m, enable_gqa=True), *g, randn(3, 6))
-dot("-one-group", lambda q, k, v: sdpa(q, k, v, enable_gqa=True), randn(2, 4, 3, 5), randn(2, 1, 6, 5), randn(2, 1, 6, 5))
+dot(
+    "-one-group",
+    lambda q, k, v: sdpa(q, k, v, enable_gqa=True),
+    randn(2, 4, 3, 5),
+    randn(2, 1, 6, 5),
+    randn(2, 1, 6, 5),
+)
 
 
 def masked_rows(q, k, v, m):
@@ -73,7 +80,9 @@ def rotated(x, pairing, offset=0, base=10000.0):
     place = torch.arange(offset, offset + length, dtype=torch.float64)
     angles = place[:, None] * base ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
     if pairing == "neighbours":
-        turned = torch.view_as_complex(x.unflatten(-1, (-1, 2)).contiguous()) * torch.polar(torch.ones_like(angles), angles)
+        turned = torch.view_as_complex(x.unflatten(-1, (-1, 2)).contiguous()) * torch.polar(
+            torch.ones_like(angles), angles
+        )
         return torch.view_as_real(turned).flatten(-2)
     angles = torch.cat([angles, angles], -1)
     a, b = x.chunk(2, -1)
@@ -85,17 +94,17 @@ def waves(length, size):
     rate = torch.exp(torch.arange(0, size, 2, dtype=torch.float64) * (-math.log(10000.0) / size))
     table = torch.zeros(length, size, dtype=torch.float64)
     table[:, 0::2] = torch.sin(place * rate)
-    table[:, 1::2] = torch.cos(place * rate)[:, :size // 2]
+    table[:, 1::2] = torch.cos(place * rate)[:, : size // 2]
     return table
 
 
 def slopes(heads):
     """The slopes as in the paper's code."""
     if math.log2(heads).is_integer():
-        start = 2 ** (-2 ** -(math.log2(heads) - 3))
+        start = 2 ** (-(2 ** -(math.log2(heads) - 3)))
         return [start ** (i + 1) for i in range(heads)]
     power = 2 ** math.floor(math.log2(heads))
-    return slopes(power) + slopes(2 * power)[0::2][:heads - power]
+    return slopes(power) + slopes(2 * power)[0::2][: heads - power]
 
 
 f.function("rotary-halves", lambda x: rotated(x, "halves"), randn(2, 3, 4, 6))
@@ -124,7 +133,9 @@ def linear(q, k, v, heads):
 
 
 f.function("linear-biases", lambda q, k, v: linear(q, k, v, 4), randn(2, 4, 4, 3), randn(2, 4, 6, 3), randn(2, 4, 6, 3))
-f.function("linear-biases-odd", lambda q, k, v: linear(q, k, v, 6), randn(1, 6, 4, 3), randn(1, 6, 6, 3), randn(1, 6, 6, 3))
+f.function(
+    "linear-biases-odd", lambda q, k, v: linear(q, k, v, 6), randn(1, 6, 4, 3), randn(1, 6, 6, 3), randn(1, 6, 6, 3)
+)
 
 
 # Multi-head attention. Biases are random, since PyTorch initializes them to zeros.
@@ -164,19 +175,37 @@ heads("-both-masks", M(6, 2), alone(), x, flags(5, 5), present(5, 3, size=5))
 heads("-causal", M(6, 2), lambda m, x: m(x, x, x, need_weights=False, attn_mask=~causal(5, 5), is_causal=True)[:1], x)
 heads("-cross", M(6, 2), lambda m, q, k: m(q, k, k, need_weights=False)[:1], x, randn(3, 2, 6))
 heads("-three", M(6, 2), lambda m, q, k, v: m(q, k, v, need_weights=False)[:1], x, randn(3, 2, 6), randn(3, 2, 6))
-heads("-sizes", M(6, 2, kdim=4, vdim=3), lambda m, q, k, v: m(q, k, v, need_weights=False)[:1], x, randn(3, 2, 4), randn(3, 2, 3))
+heads(
+    "-sizes",
+    M(6, 2, kdim=4, vdim=3),
+    lambda m, q, k, v: m(q, k, v, need_weights=False)[:1],
+    x,
+    randn(3, 2, 4),
+    randn(3, 2, 3),
+)
 heads("-weights", M(6, 2), lambda m, q, k: m(q, k, k), x, randn(3, 2, 6))
-heads("-weights-heads", M(6, 2, batch_first=True), lambda m, q, k: m(q, k, k, average_attn_weights=False), randn(2, 5, 6), randn(2, 3, 6))
+heads(
+    "-weights-heads",
+    M(6, 2, batch_first=True),
+    lambda m, q, k: m(q, k, k, average_attn_weights=False),
+    randn(2, 5, 6),
+    randn(2, 3, 6),
+)
 heads("-key-bias", M(6, 2, add_bias_kv=True), alone(), x)
 heads("-zero-key", M(6, 2, add_zero_attn=True), alone(), x, flags(5, 5))
 heads("-both-keys", M(6, 2, add_bias_kv=True, add_zero_attn=True), alone(), x, flags(5, 5), present(5, 3, size=5))
 # With is_causal=True PyTorch ignores the mask, and with it that all queries may attend to the added keys.
-heads("-both-keys-causal", M(6, 2, add_bias_kv=True, add_zero_attn=True), lambda m, x: m(
-    x, x, x, need_weights=False, attn_mask=~causal(5, 5))[:1], x)
+heads(
+    "-both-keys-causal",
+    M(6, 2, add_bias_kv=True, add_zero_attn=True),
+    lambda m, x: m(x, x, x, need_weights=False, attn_mask=~causal(5, 5))[:1],
+    x,
+)
 
 
 class Grouped(nn.Module):
     """Grouped heads with rotary positions, as in LLaMA."""
+
     def __init__(self, size, heads, groups, rotary):
         super().__init__()
         self.heads, self.groups, self.size, self.rotary = heads, groups, size, rotary
@@ -187,7 +216,9 @@ class Grouped(nn.Module):
 
     def forward(self, x):
         n = self.size // self.heads
-        parts = F.linear(x, self.in_proj_weight, self.in_proj_bias).split([self.size, self.groups * n, self.groups * n], -1)
+        parts = F.linear(x, self.in_proj_weight, self.in_proj_bias).split(
+            [self.size, self.groups * n, self.groups * n], -1
+        )
         q, k, v = [p.unflatten(-1, (-1, n)).transpose(1, 2) for p in parts]
         if self.rotary:
             q, k = rotated(q, "halves"), rotated(k, "halves")
@@ -203,29 +234,84 @@ x, memory = randn(4, 2, 6), randn(3, 2, 6)
 layer = dict(nhead=2, dim_feedforward=5, dropout=0.0)
 E, D = nn.TransformerEncoderLayer, nn.TransformerDecoderLayer
 f.module("encoder-layer", drawn(E(6, **layer)), x)
-f.module("encoder-layer-options", drawn(E(6, **layer, activation="gelu", layer_norm_eps=0.1, batch_first=True, norm_first=True)),
-         randn(2, 4, 6))
+f.module(
+    "encoder-layer-options",
+    drawn(E(6, **layer, activation="gelu", layer_norm_eps=0.1, batch_first=True, norm_first=True)),
+    randn(2, 4, 6),
+)
 f.module("encoder-layer-no-bias", drawn(E(6, **layer, bias=False)), x)
-f.module("encoder-layer-masks", drawn(E(6, **layer)), x, flags(4, 4), present(4, 2, size=4),
-         call=lambda m, x, a, k: m(x, src_mask=~a, src_key_padding_mask=~k))
-f.module("encoder-layer-causal", drawn(E(6, **layer, norm_first=True)), x,
-         call=lambda m, x: m(x, src_mask=~causal(4, 4), is_causal=True))
+f.module(
+    "encoder-layer-masks",
+    drawn(E(6, **layer)),
+    x,
+    flags(4, 4),
+    present(4, 2, size=4),
+    call=lambda m, x, a, k: m(x, src_mask=~a, src_key_padding_mask=~k),
+)
+f.module(
+    "encoder-layer-causal",
+    drawn(E(6, **layer, norm_first=True)),
+    x,
+    call=lambda m, x: m(x, src_mask=~causal(4, 4), is_causal=True),
+)
 f.module("decoder-layer", drawn(D(6, **layer)), x, memory)
-f.module("decoder-layer-options", drawn(D(
-    6, **layer, activation="gelu", layer_norm_eps=0.1, batch_first=True, norm_first=True)), randn(2, 4, 6), randn(2, 3, 6))
+f.module(
+    "decoder-layer-options",
+    drawn(D(6, **layer, activation="gelu", layer_norm_eps=0.1, batch_first=True, norm_first=True)),
+    randn(2, 4, 6),
+    randn(2, 3, 6),
+)
 f.module("decoder-layer-no-bias", drawn(D(6, **layer, bias=False)), x, memory)
-f.module("decoder-layer-masks", drawn(D(6, **layer)), x, memory, flags(4, 4), present(4, 2, size=4), flags(4, 3), present(3, 1, size=3),
-         call=lambda m, x, y, a, k, b, l: m(
-             x, y, tgt_mask=~a, tgt_key_padding_mask=~k, memory_mask=~b, memory_key_padding_mask=~l))
-f.module("decoder-layer-causal", drawn(D(6, **layer, norm_first=True)), x, memory,
-         call=lambda m, x, y: m(x, y, tgt_mask=~causal(4, 4), tgt_is_causal=True))
-f.module("encoder", drawn(nn.TransformerEncoder(E(6, **layer, norm_first=True), 2, nn.LayerNorm(6))), x, present(4, 2, size=4),
-         call=lambda m, x, k: m(x, mask=~causal(4, 4), src_key_padding_mask=~k, is_causal=True))
-f.module("decoder", drawn(nn.TransformerDecoder(D(6, **layer), 2)), x, memory, present(3, 1, size=3),
-         call=lambda m, x, y, k: m(x, y, tgt_mask=~causal(4, 4), memory_key_padding_mask=~k, tgt_is_causal=True))
-f.module("transformer", drawn(nn.Transformer(6, 2, 1, 1, 5, dropout=0.0)), x, randn(3, 2, 6),
-         present(4, 2, size=4), present(3, 2, size=3),
-         call=lambda m, x, y, k, l: m(
-             x, y, tgt_mask=~causal(3, 3), src_key_padding_mask=~k, tgt_key_padding_mask=~l, memory_key_padding_mask=~k,
-             tgt_is_causal=True))
+f.module(
+    "decoder-layer-masks",
+    drawn(D(6, **layer)),
+    x,
+    memory,
+    flags(4, 4),
+    present(4, 2, size=4),
+    flags(4, 3),
+    present(3, 1, size=3),
+    call=lambda m, x, y, a, k, b, l: m(
+        x, y, tgt_mask=~a, tgt_key_padding_mask=~k, memory_mask=~b, memory_key_padding_mask=~l
+    ),
+)
+f.module(
+    "decoder-layer-causal",
+    drawn(D(6, **layer, norm_first=True)),
+    x,
+    memory,
+    call=lambda m, x, y: m(x, y, tgt_mask=~causal(4, 4), tgt_is_causal=True),
+)
+f.module(
+    "encoder",
+    drawn(nn.TransformerEncoder(E(6, **layer, norm_first=True), 2, nn.LayerNorm(6))),
+    x,
+    present(4, 2, size=4),
+    call=lambda m, x, k: m(x, mask=~causal(4, 4), src_key_padding_mask=~k, is_causal=True),
+)
+f.module(
+    "decoder",
+    drawn(nn.TransformerDecoder(D(6, **layer), 2)),
+    x,
+    memory,
+    present(3, 1, size=3),
+    call=lambda m, x, y, k: m(x, y, tgt_mask=~causal(4, 4), memory_key_padding_mask=~k, tgt_is_causal=True),
+)
+f.module(
+    "transformer",
+    drawn(nn.Transformer(6, 2, 1, 1, 5, dropout=0.0)),
+    x,
+    randn(3, 2, 6),
+    present(4, 2, size=4),
+    present(3, 2, size=3),
+    call=lambda m, x, y, k, l: m(
+        x,
+        y,
+        tgt_mask=~causal(3, 3),
+        src_key_padding_mask=~k,
+        tgt_key_padding_mask=~l,
+        memory_key_padding_mask=~k,
+        tgt_is_causal=True,
+    ),
+)
 f.save()

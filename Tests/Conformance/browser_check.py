@@ -8,6 +8,7 @@ screenshots.
 usage: python3 browser_check.py PAGE.html FOLDER [FIGURE…]    (standard library; chromium in PATH)
        FIGURE: names of required figures; without names at least one figure is required
 """
+
 import base64
 import itertools
 import json
@@ -31,7 +32,8 @@ PROBE = r"""
   for (const f of figures) {
     const content = [...f.querySelectorAll("svg.fig, table, ul.pictures")].filter(shown);
     if (content.length !== 1) problems.push(`${name(f)}: ${content.length} pictures are shown`);
-    for (const i of f.querySelectorAll("img")) if (!i.complete || !i.naturalWidth) problems.push(`${name(f)}: a broken image`);
+    for (const i of f.querySelectorAll("img")) if (!i.complete || !i.naturalWidth)
+      problems.push(`${name(f)}: a broken image`);
     for (const svg of content.filter(e => e.matches("svg"))) {
       const box = svg.getBoundingClientRect();
       if (box.width < 100 || box.height < 10) problems.push(`${name(f)}: ${box.width} x ${box.height} pixels`);
@@ -40,19 +42,22 @@ PROBE = r"""
       const places = texts.map(t => t.getBoundingClientRect());
       texts.forEach((t, i) => {
         const size = parseFloat(getComputedStyle(t).fontSize) * scale;
-        if (size < 8.9) problems.push(`${name(f)}: letters of ${size.toFixed(1)} pixels: ${t.textContent.slice(0, 30)}`);
+        if (size < 8.9)
+          problems.push(`${name(f)}: letters of ${size.toFixed(1)} pixels: ${t.textContent.slice(0, 30)}`);
         const r = places[i];
         if (r.left < box.left - 1 || r.right > box.right + 1 || r.top < box.top - 1 || r.bottom > box.bottom + 1)
           problems.push(`${name(f)}: text leaves the picture: ${t.textContent.slice(0, 30)}`);
       });
       // Line boxes are higher than letters: a quarter of the height may lie on another one.
-      for (let i = 0; i < Math.min(places.length, 400); i++) for (let j = i + 1; j < Math.min(places.length, 400); j++) {
+      for (let i = 0; i < Math.min(places.length, 400); i++)
+        for (let j = i + 1; j < Math.min(places.length, 400); j++) {
         const a = places[i], b = places[j];
         const x = Math.min(a.right, b.right) - Math.max(a.left, b.left);
         const y = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
         const limit = Math.min(a.width, a.height, b.width, b.height) * 0.3;
         if (x > limit && y > limit)
-          problems.push(`${name(f)}: "${texts[i].textContent.slice(0, 20)}" lies on "${texts[j].textContent.slice(0, 20)}"`);
+          problems.push(
+            `${name(f)}: "${texts[i].textContent.slice(0, 20)}" lies on "${texts[j].textContent.slice(0, 20)}"`);
       }
     }
   }
@@ -77,8 +82,17 @@ class Browser:
             sys.exit("chromium is not in PATH")
         self.profile = tempfile.TemporaryDirectory()
         here, there = os.pipe(), os.pipe()
-        arguments = [path, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe",
-                     "--disable-background-networking", f"--user-data-dir={self.profile.name}", "about:blank"]
+        arguments = [
+            path,
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--remote-debugging-pipe",
+            "--disable-background-networking",
+            f"--user-data-dir={self.profile.name}",
+            "about:blank",
+        ]
 
         def wire():
             # The browser reads commands from descriptor 3 and writes answers to 4; the pipes may already use 3 or 4.
@@ -87,7 +101,8 @@ class Browser:
             os.dup2(b, 4)
 
         self.process = subprocess.Popen(
-            arguments, preexec_fn=wire, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            arguments, preexec_fn=wire, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         os.close(here[0])
         os.close(there[1])
         self.output, self.input = os.fdopen(here[1], "wb"), os.fdopen(there[0], "rb")
@@ -161,9 +176,13 @@ def main():
     browser, address, failures = Browser(), f"file://{page}", []
     for name, (width, height, is_phone) in SIZES.items():
         for scheme in ("light", "dark"):
-            browser.call("Emulation.setDeviceMetricsOverride", {
-                "width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone})
-            browser.call("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+            browser.call(
+                "Emulation.setDeviceMetricsOverride",
+                {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone},
+            )
+            browser.call(
+                "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+            )
             browser.open(address)
             with open(os.path.join(folder, f"{name}-{scheme}-closed.png"), "wb") as file:
                 file.write(browser.picture(width, browser.evaluate("document.documentElement.scrollHeight")))

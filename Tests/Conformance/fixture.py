@@ -12,6 +12,7 @@ tensor is called CASE/KEY:
 
 The metadata contain the names of the cases, in order, and the versions.
 """
+
 import json
 import os
 import sys
@@ -94,7 +95,12 @@ class Fixture:
                 self.put(case, f"gradient.{key}", torch.zeros_like(p) if p.grad is None else p.grad)
 
     def save(self):
-        tensors = {k: v.to(torch.float32) if "/state." in k and v.is_floating_point() else v for k, v in self.tensors.items()}
-        save_file(tensors, self.path, metadata={
-            "cases": json.dumps(self.cases), "torch": torch.__version__, "numpy": numpy.__version__})
+        tensors = {
+            k: v.to(torch.float32) if "/state." in k and v.is_floating_point() else v for k, v in self.tensors.items()
+        }
+        save_file(
+            tensors,
+            self.path,
+            metadata={"cases": json.dumps(self.cases), "torch": torch.__version__, "numpy": numpy.__version__},
+        )
         print(f"{os.path.basename(self.path)}: {len(self.cases)} cases, {os.path.getsize(self.path)} bytes")

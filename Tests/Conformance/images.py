@@ -4,15 +4,15 @@ channels]. Colors are those of `convert("RGB")`, which drops transparency; 16-bi
 
 usage: python3 images.py    (torch, numpy, safetensors, pillow)
 """
+
 import io
 import struct
 import zlib
 
 import numpy
 import torch
-from PIL import Image
-
 from fixture import Fixture
+from PIL import Image
 from scene import scene
 
 
@@ -37,8 +37,11 @@ def add(case, file, pixels=None):
         pixels = numpy.asarray(image.convert("L" if image.mode in ("1", "L", "LA") else "RGB"))
     pixels = pixels.reshape(*pixels.shape[:2], -1)
     fixture.add(
-        case, file=torch.frombuffer(bytearray(file), dtype=torch.uint8), pixels=torch.from_numpy(pixels.copy()),
-        size=list(pixels.shape))
+        case,
+        file=torch.frombuffer(bytearray(file), dtype=torch.uint8),
+        pixels=torch.from_numpy(pixels.copy()),
+        size=list(pixels.shape),
+    )
 
 
 def chunk(name, data):
@@ -62,7 +65,15 @@ def interlaced(levels):
     """A PNG file with 4 bits per sample in the seven passes of Adam7, which Pillow does not write."""
     height, width = levels.shape
     rows = b""
-    for y, x, dy, dx in ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)):
+    for y, x, dy, dx in (
+        (0, 0, 8, 8),
+        (0, 4, 8, 8),
+        (4, 0, 8, 4),
+        (0, 2, 4, 4),
+        (2, 0, 4, 2),
+        (0, 1, 2, 2),
+        (1, 0, 2, 1),
+    ):
         for row in levels[y::dy, x::dx]:
             padded = numpy.append(row, 0)[: len(row) + len(row) % 2]
             rows += b"\0" + (padded[::2] << 4 | padded[1::2]).astype(numpy.uint8).tobytes()

@@ -10,14 +10,24 @@
 
 usage: python3 inspection.py    (torch, numpy, safetensors)
 """
-import torch
 
+import torch
 from fixture import Fixture, exact, randn
 
 fixture = Fixture()
-model = torch.nn.Sequential(
-    torch.nn.Conv2d(2, 4, 3, padding=1), torch.nn.ReLU(), torch.nn.MaxPool2d(2), torch.nn.Conv2d(4, 6, 3, padding=1),
-    torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(96, 5)).double().eval()
+model = (
+    torch.nn.Sequential(
+        torch.nn.Conv2d(2, 4, 3, padding=1),
+        torch.nn.ReLU(),
+        torch.nn.MaxPool2d(2),
+        torch.nn.Conv2d(4, 6, 3, padding=1),
+        torch.nn.ReLU(),
+        torch.nn.Flatten(),
+        torch.nn.Linear(96, 5),
+    )
+    .double()
+    .eval()
+)
 with torch.no_grad():
     for value in model.state_dict().values():
         value.copy_(exact(value))

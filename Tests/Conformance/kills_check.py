@@ -54,14 +54,46 @@ def recipes(folder):
         "mlp": ["mlp", "--data", "synthetic", "--steps", "100", "--optimizer", "adam"],
         "lenet5": ["lenet5", "--data", "synthetic", "--steps", "60", "--batch-size", "32"],
         "char-lstm": [
-            "char-lstm", "--data", f"text:{folder / 'text.txt'}", "--steps", "60", "--width", "32", "--depth", "1",
-            "--sequence-length", "16", "--batch-size", "16", "--dropout", "0.1"],
+            "char-lstm",
+            "--data",
+            f"text:{folder / 'text.txt'}",
+            "--steps",
+            "60",
+            "--width",
+            "32",
+            "--depth",
+            "1",
+            "--sequence-length",
+            "16",
+            "--batch-size",
+            "16",
+            "--dropout",
+            "0.1",
+        ],
         "table": [
-            "mlp", "--data", f"csv:{folder / 'table.csv'}", "--steps", "1200", "--batch-size", "32",
-            "--schedule", "plateau"],
-        "pictures": pictures + [
-            "--data", f"image-folder:{folder / 'pictures'}", "--image-size", "16", "--augment", "flip, crop pad 2",
-            "--steps", "300", "--batch-size", "16"],
+            "mlp",
+            "--data",
+            f"csv:{folder / 'table.csv'}",
+            "--steps",
+            "1200",
+            "--batch-size",
+            "32",
+            "--schedule",
+            "plateau",
+        ],
+        "pictures": pictures
+        + [
+            "--data",
+            f"image-folder:{folder / 'pictures'}",
+            "--image-size",
+            "16",
+            "--augment",
+            "flip, crop pad 2",
+            "--steps",
+            "300",
+            "--batch-size",
+            "16",
+        ],
     }
 
 
@@ -73,8 +105,18 @@ class Check:
         self.failures = []
 
     def words(self, recipe, run):
-        return [self.options.apus, "train", *recipe, "--device", self.options.device, "--json", "--save-every", "0.05",
-                "--output", str(run)]
+        return [
+            self.options.apus,
+            "train",
+            *recipe,
+            "--device",
+            self.options.device,
+            "--json",
+            "--save-every",
+            "0.05",
+            "--output",
+            str(run),
+        ]
 
     def digest(self, words):
         start = time.monotonic()
@@ -124,8 +166,11 @@ class Check:
             leftovers = [path.name for path in (run / "checkpoints").iterdir() if not path.name.startswith("step-")]
             if leftovers:
                 self.failures.append(f"{name}: left over in {run}: {leftovers}")
-        print(f"{name}: {done} kills of {runs} runs of {seconds:.1f} s, {at_once} ahead of the first checkpoint; "
-              f"weights {whole[:16]}", flush=True)
+        print(
+            f"{name}: {done} kills of {runs} runs of {seconds:.1f} s, {at_once} ahead of the first checkpoint; "
+            f"weights {whole[:16]}",
+            flush=True,
+        )
         return done
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Layers: writes layers.safetensors. After adding a case, run it again and commit the file."""
+
 import torch
 import torch.nn as nn
 from fixture import Fixture, exact, randn
@@ -17,11 +18,16 @@ for mode in ["reflect", "replicate", "circular"]:
 f.module("conv1d-same-reflect", nn.Conv1d(2, 2, 4, padding="same", padding_mode="reflect"), randn(2, 2, 7))
 f.module("depthwise1d", nn.Conv1d(3, 3, 3, padding=1, groups=3), randn(2, 3, 6))
 f.module("depthwise2d-multiplier", nn.Conv2d(3, 6, 3, stride=2, groups=3, bias=False), randn(2, 3, 5, 6))
-f.module("conv-transpose1d", nn.ConvTranspose1d(4, 6, 3, stride=2, padding=1, output_padding=1, groups=2), randn(2, 4, 5))
+f.module(
+    "conv-transpose1d", nn.ConvTranspose1d(4, 6, 3, stride=2, padding=1, output_padding=1, groups=2), randn(2, 4, 5)
+)
 f.module("conv-transpose1d-dilation", nn.ConvTranspose1d(2, 3, 3, dilation=2, bias=False), randn(2, 2, 5))
 f.module("conv-transpose2d", nn.ConvTranspose2d(3, 2, 3), randn(2, 3, 4, 3))
-f.module("conv-transpose2d-options", nn.ConvTranspose2d(
-    3, 2, (3, 2), stride=(2, 3), padding=(1, 0), output_padding=(1, 2), dilation=(1, 2)), randn(2, 3, 4, 3))
+f.module(
+    "conv-transpose2d-options",
+    nn.ConvTranspose2d(3, 2, (3, 2), stride=(2, 3), padding=(1, 0), output_padding=(1, 2), dilation=(1, 2)),
+    randn(2, 3, 4, 3),
+)
 f.module("conv-transpose3d", nn.ConvTranspose3d(2, 2, 2, stride=2), randn(1, 2, 2, 3, 2))
 
 f.module("bilinear", nn.Bilinear(3, 4, 2), randn(5, 3), randn(5, 4))
@@ -44,6 +50,7 @@ f.module("avg-pool3d", nn.AvgPool3d((2, 1, 2)), randn(1, 1, 2, 3, 4))
 
 class Function(nn.Module):
     """A function as a module."""
+
     def __init__(self, call):
         super().__init__()
         self.call = call
@@ -82,8 +89,12 @@ f.module("batch-norm2d-inference", drawn(nn.BatchNorm2d(3)), randn(*image), trai
 f.module("batch-norm2d-options", drawn(nn.BatchNorm2d(3, eps=0.1, momentum=0.3)), randn(*image), repeat=2)
 f.module("batch-norm2d-cumulative", drawn(nn.BatchNorm2d(3, momentum=None)), randn(*image), repeat=3)
 f.module("batch-norm2d-untracked", drawn(nn.BatchNorm2d(3, track_running_stats=False)), randn(*image))
-f.module("batch-norm2d-untracked-inference", drawn(
-    nn.BatchNorm2d(3, affine=False, track_running_stats=False)), randn(*image), training=False)
+f.module(
+    "batch-norm2d-untracked-inference",
+    drawn(nn.BatchNorm2d(3, affine=False, track_running_stats=False)),
+    randn(*image),
+    training=False,
+)
 f.module("batch-norm3d-training", drawn(nn.BatchNorm3d(2)), randn(2, 2, 2, 3, 2))
 f.module("layer-norm", drawn(nn.LayerNorm(5)), randn(2, 3, 5))
 f.module("layer-norm-shape", drawn(nn.LayerNorm((3, 5), eps=0.1)), randn(2, 3, 5))
@@ -98,18 +109,34 @@ f.module("group-norm-plain", drawn(nn.GroupNorm(1, 4, affine=False)), randn(2, 4
 f.module("instance-norm1d", drawn(nn.InstanceNorm1d(3)), randn(2, 3, 6))
 f.module("instance-norm2d", drawn(nn.InstanceNorm2d(3, eps=0.1, affine=True)), randn(*image))
 f.module("instance-norm3d", drawn(nn.InstanceNorm3d(2, affine=True)), randn(2, 2, 2, 3, 2))
-f.module("instance-norm2d-tracked", drawn(
-    nn.InstanceNorm2d(3, momentum=0.3, affine=True, track_running_stats=True)), randn(*image), repeat=2)
-f.module("instance-norm2d-tracked-inference", drawn(
-    nn.InstanceNorm2d(3, track_running_stats=True)), randn(*image), training=False)
+f.module(
+    "instance-norm2d-tracked",
+    drawn(nn.InstanceNorm2d(3, momentum=0.3, affine=True, track_running_stats=True)),
+    randn(*image),
+    repeat=2,
+)
+f.module(
+    "instance-norm2d-tracked-inference",
+    drawn(nn.InstanceNorm2d(3, track_running_stats=True)),
+    randn(*image),
+    training=False,
+)
 f.module("local-response-norm", nn.LocalResponseNorm(3, alpha=0.5, beta=0.6, k=1.5), randn(2, 5, 2, 3))
 f.module("local-response-norm-even", nn.LocalResponseNorm(4), randn(2, 5, 6) * 9)
 f.module("local-response-norm-sum", nn.LocalResponseNorm(5, alpha=5e-4, k=2), randn(1, 6, 2, 2) * 9)
 
 for case, m in [
-        ("relu", nn.ReLU()), ("leaky-relu", nn.LeakyReLU(0.2)), ("elu", nn.ELU(0.7)), ("selu", nn.SELU()),
-        ("gelu", nn.GELU()), ("silu", nn.SiLU()), ("softplus", nn.Softplus()), ("sigmoid", nn.Sigmoid()),
-        ("tanh", nn.Tanh()), ("softmax", nn.Softmax(1))]:
+    ("relu", nn.ReLU()),
+    ("leaky-relu", nn.LeakyReLU(0.2)),
+    ("elu", nn.ELU(0.7)),
+    ("selu", nn.SELU()),
+    ("gelu", nn.GELU()),
+    ("silu", nn.SiLU()),
+    ("softplus", nn.Softplus()),
+    ("sigmoid", nn.Sigmoid()),
+    ("tanh", nn.Tanh()),
+    ("softmax", nn.Softmax(1)),
+]:
     f.module(case, m, randn(3, 7))
 
 f.module("flatten", nn.Flatten(), randn(2, 3, 4))
@@ -128,16 +155,22 @@ f.module("upsample-nearest1d", nn.Upsample(7), randn(1, 2, 3))
 f.module("upsample-nearest2d", nn.Upsample(scale_factor=2), randn(1, 2, 2, 3))
 f.module("upsample-nearest3d", nn.Upsample(size=(4, 2, 3)), randn(1, 1, 2, 3, 2))
 f.module("upsample-linear1d", nn.Upsample(scale_factor=2, mode="linear"), randn(1, 2, 3))
-f.module("upsample-bilinear", nn.Upsample(
-    scale_factor=(1.5, 2.4), mode="bilinear", recompute_scale_factor=True), randn(1, 2, 3, 3))
+f.module(
+    "upsample-bilinear",
+    nn.Upsample(scale_factor=(1.5, 2.4), mode="bilinear", recompute_scale_factor=True),
+    randn(1, 2, 3, 3),
+)
 f.module("upsample-bilinear-aligned", nn.Upsample(size=(5, 4), mode="bilinear", align_corners=True), randn(1, 2, 3, 3))
 f.module("upsample-trilinear", nn.Upsample(size=3, mode="trilinear"), randn(1, 1, 2, 3, 2))
 f.module("pixel-shuffle", nn.PixelShuffle(2), randn(2, 8, 2, 3))
 f.module("pixel-unshuffle", nn.PixelUnshuffle(2), randn(2, 2, 4, 6))
 for case, m, shape in [
-        ("dropout", nn.Dropout(), (3, 4)), ("dropout1d", nn.Dropout1d(), (2, 3, 4)),
-        ("dropout2d", nn.Dropout2d(), (2, 3, 2, 2)), ("dropout3d", nn.Dropout3d(), (1, 2, 2, 2, 2)),
-        ("alpha-dropout", nn.AlphaDropout(), (3, 4)),
-        ("feature-alpha-dropout", nn.FeatureAlphaDropout(), (2, 3, 4))]:
+    ("dropout", nn.Dropout(), (3, 4)),
+    ("dropout1d", nn.Dropout1d(), (2, 3, 4)),
+    ("dropout2d", nn.Dropout2d(), (2, 3, 2, 2)),
+    ("dropout3d", nn.Dropout3d(), (1, 2, 2, 2, 2)),
+    ("alpha-dropout", nn.AlphaDropout(), (3, 4)),
+    ("feature-alpha-dropout", nn.FeatureAlphaDropout(), (2, 3, 4)),
+]:
     f.module(case + "-inference", m, randn(*shape), training=False)
 f.save()

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Losses: writes losses.safetensors. After adding a case, run it again and commit the file."""
+
 import torch
 import torch.nn.functional as F
 from fixture import Fixture, exact, randn
@@ -22,16 +23,40 @@ f.function("mean-squared-error", F.mse_loss, logits, p)
 
 weights, many = exact(torch.rand(4) + 0.25), torch.tensor([0, -100, 1, -100, 2])
 f.function("cross-entropy-weights", lambda x, t, w: F.cross_entropy(x, t, w.detach()), logits, targets, weights)
-f.function("cross-entropy-weights-none", lambda x, t, w: F.cross_entropy(x, t, w.detach(), reduction="none"), logits, targets, weights)
+f.function(
+    "cross-entropy-weights-none",
+    lambda x, t, w: F.cross_entropy(x, t, w.detach(), reduction="none"),
+    logits,
+    targets,
+    weights,
+)
 for case, reduction in [("cross-entropy-everything", "mean"), ("cross-entropy-everything-sum", "sum")]:
-    f.function(case, lambda x, t, w: F.cross_entropy(x, t, w.detach(), ignore_index=-100, label_smoothing=0.2, reduction=reduction),
-               logits, many, weights)
-f.function("cross-entropy-pixels-weights", lambda x, t, w: F.cross_entropy(x, t, w.detach()), pixels, classes, weights[:3])
-f.function("cross-entropy-probabilities-everything",
-           lambda x, p, w: F.cross_entropy(x, p, w.detach(), label_smoothing=0.2), logits, p, weights)
+    f.function(
+        case,
+        lambda x, t, w: F.cross_entropy(x, t, w.detach(), ignore_index=-100, label_smoothing=0.2, reduction=reduction),
+        logits,
+        many,
+        weights,
+    )
+f.function(
+    "cross-entropy-pixels-weights", lambda x, t, w: F.cross_entropy(x, t, w.detach()), pixels, classes, weights[:3]
+)
+f.function(
+    "cross-entropy-probabilities-everything",
+    lambda x, p, w: F.cross_entropy(x, p, w.detach(), label_smoothing=0.2),
+    logits,
+    p,
+    weights,
+)
 f.function("cross-entropy-from-probabilities", lambda p, t: F.nll_loss(p.log().clamp(min=-100), t), p, targets)
 f.function("negative-log-likelihood", lambda x, t: F.nll_loss(x, t, ignore_index=-100), logits, many)
-f.function("negative-log-likelihood-weights", lambda x, t, w: F.nll_loss(x, t, w.detach(), ignore_index=-100), logits, many, weights)
+f.function(
+    "negative-log-likelihood-weights",
+    lambda x, t, w: F.nll_loss(x, t, w.detach(), ignore_index=-100),
+    logits,
+    many,
+    weights,
+)
 
 a, b, yes = randn(3, 5) * 2, randn(3, 5) * 2, exact(torch.rand(3, 5))
 signs, sign = exact(torch.sign(torch.randn(3, 5))), torch.tensor([1.0, -1.0, 1.0])
@@ -45,16 +70,30 @@ f.function("smooth-l1-beta", lambda x, t: F.smooth_l1_loss(x, t, beta=2.5, reduc
 
 f.function("binary-cross-entropy", F.binary_cross_entropy_with_logits, a, yes)
 f.function("binary-cross-entropy-large", F.binary_cross_entropy_with_logits, a * 1e3, yes)
-f.function("binary-cross-entropy-weights",
-           lambda x, t, w, p: F.binary_cross_entropy_with_logits(x, t, w.detach(), pos_weight=p.detach(), reduction="sum"),
-           a, yes, torch.rand(3, 1) + 0.5, torch.rand(5) + 0.5)
+f.function(
+    "binary-cross-entropy-weights",
+    lambda x, t, w, p: F.binary_cross_entropy_with_logits(x, t, w.detach(), pos_weight=p.detach(), reduction="sum"),
+    a,
+    yes,
+    torch.rand(3, 1) + 0.5,
+    torch.rand(5) + 0.5,
+)
 q = exact(torch.rand(3, 5) * 0.9 + 0.05)
 f.function("binary-cross-entropy-from-probabilities", F.binary_cross_entropy, q, yes)
-f.function("binary-cross-entropy-from-probabilities-weights",
-           lambda x, t, w: F.binary_cross_entropy(x, t, w.detach(), reduction="none"), q, yes, torch.rand(5) + 0.5)
+f.function(
+    "binary-cross-entropy-from-probabilities-weights",
+    lambda x, t, w: F.binary_cross_entropy(x, t, w.detach(), reduction="none"),
+    q,
+    yes,
+    torch.rand(5) + 0.5,
+)
 # Certain and wrong predictions: the logarithm is -100, and the gradient is that of PyTorch's clamped rule.
-f.function("binary-cross-entropy-certain", lambda x, t: F.binary_cross_entropy(x, t.detach(), reduction="none"),
-           torch.tensor([0.0, 1.0, 0.0, 1.0]), torch.tensor([0.0, 1.0, 1.0, 0.0]))
+f.function(
+    "binary-cross-entropy-certain",
+    lambda x, t: F.binary_cross_entropy(x, t.detach(), reduction="none"),
+    torch.tensor([0.0, 1.0, 0.0, 1.0]),
+    torch.tensor([0.0, 1.0, 1.0, 0.0]),
+)
 
 logs, t = torch.log_softmax(a, 1), exact(torch.softmax(b, 1))
 f.function("kl-divergence", lambda x, t: F.kl_div(x, t, reduction="sum") / 15, logs, t)
@@ -69,26 +108,54 @@ f.function("soft-margin", lambda x, t: F.soft_margin_loss(x, t.detach()), a, sig
 f.function("hinge-embedding", lambda x, t: F.hinge_embedding_loss(x, t, margin=1.5), a, signs.to(torch.int64))
 f.function("margin-ranking", lambda x, y, t: F.margin_ranking_loss(x, y, t, margin=0.5), a, b, signs)
 f.function("multi-margin", F.multi_margin_loss, logits, targets)
-f.function("multi-margin-squared", lambda x, t, w: F.multi_margin_loss(x, t, p=2, margin=1.5, weight=w.detach(), reduction="none"),
-           logits, targets, weights)
+f.function(
+    "multi-margin-squared",
+    lambda x, t, w: F.multi_margin_loss(x, t, p=2, margin=1.5, weight=w.detach(), reduction="none"),
+    logits,
+    targets,
+    weights,
+)
 f.function("cosine-similarity", F.cosine_similarity, a, b)
 f.function("cosine-distance", lambda x, y: (1 - F.cosine_similarity(x, y)).mean(), a, b)
-f.function("cosine-embedding", lambda x, y, t: F.cosine_embedding_loss(x, y, t, margin=0.1, reduction="none"), a, b, sign.to(torch.int64))
+f.function(
+    "cosine-embedding",
+    lambda x, y, t: F.cosine_embedding_loss(x, y, t, margin=0.1, reduction="none"),
+    a,
+    b,
+    sign.to(torch.int64),
+)
 f.function("pairwise-distance", F.pairwise_distance, a, b)
 c = randn(3, 5) * 2
 f.function("triplet-margin", F.triplet_margin_loss, a, b, c)
-f.function("triplet-margin-swap", lambda x, y, z: F.triplet_margin_loss(x, y, z, margin=3, p=3, swap=True, reduction="none"), a, b, c)
+f.function(
+    "triplet-margin-swap",
+    lambda x, y, z: F.triplet_margin_loss(x, y, z, margin=3, p=3, swap=True, reduction="none"),
+    a,
+    b,
+    c,
+)
 counts = torch.randint(0, 6, (3, 5)).to(torch.float64)
 f.function("poisson", lambda x, t: F.poisson_nll_loss(x, t.detach()), a, counts)
-f.function("poisson-rates", lambda x, t: F.poisson_nll_loss(x, t.detach(), log_input=False, full=True, reduction="none"), a.exp(), counts)
+f.function(
+    "poisson-rates",
+    lambda x, t: F.poisson_nll_loss(x, t.detach(), log_input=False, full=True, reduction="none"),
+    a.exp(),
+    counts,
+)
 f.function("gaussian", F.gaussian_nll_loss, a, b, yes + 0.1)
-f.function("gaussian-full", lambda x, t, v: F.gaussian_nll_loss(x, t, v, full=True, eps=0.4, reduction="none"), a, b, yes)
+f.function(
+    "gaussian-full", lambda x, t, v: F.gaussian_nll_loss(x, t, v, full=True, eps=0.4, reduction="none"), a, b, yes
+)
 
 
 # Gradients are with respect to logits: PyTorch's gradient is valid only after a log-softmax.
 def ctc(case, targets, inputs, lengths, times=7, classes=5, **options):
-    f.function(case, lambda x, t: F.ctc_loss(x.log_softmax(2), t, inputs, lengths, **options),
-               randn(times, len(inputs), classes) * 2, torch.tensor(targets))
+    f.function(
+        case,
+        lambda x, t: F.ctc_loss(x.log_softmax(2), t, inputs, lengths, **options),
+        randn(times, len(inputs), classes) * 2,
+        torch.tensor(targets),
+    )
 
 
 padded = [[1, 1, 4], [3, 0, -7], [2, 4, 99]]

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Metrics of classifiers and regressions by scikit-learn: writes metrics.safetensors. After adding a case, run it again
 and commit the file. Metrics that scikit-learn lacks or leaves undefined are computed here from their definitions."""
+
 import warnings
 
 import numpy as np
 import torch
+from fixture import Fixture
 from scipy.optimize import curve_fit
 from sklearn import metrics as m
 from sklearn.calibration import calibration_curve
-from fixture import Fixture
 
 warnings.simplefilter("ignore")
 f = Fixture()
@@ -33,15 +34,20 @@ def top(p, y, k):
 def calibration_error(confidence, hit, bins):
     edges = np.linspace(0, 1, bins + 1)
     place = np.searchsorted(edges[1:-1], confidence)
-    gaps = [np.sum(place == b) / len(hit) * abs(hit[place == b].mean() - confidence[place == b].mean())
-            for b in range(bins) if np.any(place == b)]
+    gaps = [
+        np.sum(place == b) / len(hit) * abs(hit[place == b].mean() - confidence[place == b].mean())
+        for b in range(bins)
+        if np.any(place == b)
+    ]
     return sum(gaps)
 
 
 def points(score, positive):
     """Tuples (threshold, tp, fp, positives, negatives)."""
-    return [(t, np.sum(positive & (score >= t)), np.sum(~positive & (score >= t)), np.sum(positive), np.sum(~positive))
-            for t in np.unique(score)[::-1]]
+    return [
+        (t, np.sum(positive & (score >= t)), np.sum(~positive & (score >= t)), np.sum(positive), np.sum(~positive))
+        for t in np.unique(score)[::-1]
+    ]
 
 
 def best(points, value, allowed=lambda *_: True):
@@ -69,18 +75,21 @@ def one_against_rest(case, number, score, positive):
     all = points(score, positive)
     f1 = lambda tp, fp, p, n: 2 * tp / (tp + fp + p)
     precision, recall = (lambda tp, fp, p, n: tp / (tp + fp)), (lambda tp, fp, p, n: tp / p)
-    put("choice", [
-        best(all, f1) if positive.any() else np.nan,
-        best(all, lambda tp, fp, p, n: tp / p - fp / n) if both else np.nan,
-        best(all, recall, lambda *c: c[0] > 0 and precision(*c) >= 0.6) if positive.any() else np.nan,
-        best(all, precision, lambda *c: recall(*c) >= 0.75) if positive.any() else np.nan,
-    ])
+    put(
+        "choice",
+        [
+            best(all, f1) if positive.any() else np.nan,
+            best(all, lambda tp, fp, p, n: tp / p - fp / n) if both else np.nan,
+            best(all, recall, lambda *c: c[0] > 0 and precision(*c) >= 0.6) if positive.any() else np.nan,
+            best(all, precision, lambda *c: recall(*c) >= 0.75) if positive.any() else np.nan,
+        ],
+    )
 
 
 def classifier(case, p, y, curves=()):
     f.add(case)
     p32, y = np.asarray(p, dtype=np.float32), np.asarray(y)
-    p, (count, classes) = p32.astype(np.float64), p32.shape
+    p, classes = p32.astype(np.float64), p32.shape[1]
     f.put(case, "probabilities", torch.tensor(p32))
     f.put(case, "labels", torch.tensor(y, dtype=torch.int32))
     put = lambda key, value: f.put(case, key, np.asarray(value, dtype=np.float64).tolist())
@@ -97,8 +106,12 @@ def classifier(case, p, y, curves=()):
     put("kappa", m.cohen_kappa_score(y, predicted))
     put("matthews", m.matthews_corrcoef(y, predicted))
     put("log-loss", m.log_loss(y, y_proba=p, labels=range(classes)))
-    put("brier", m.brier_score_loss(y, p[:, 1], pos_label=1) if classes == 2 else
-        m.brier_score_loss(y, p, labels=range(classes)))
+    put(
+        "brier",
+        m.brier_score_loss(y, p[:, 1], pos_label=1)
+        if classes == 2
+        else m.brier_score_loss(y, p, labels=range(classes)),
+    )
     areas, precisions = [], []
     for k in range(classes):
         positive = y == k
@@ -144,7 +157,12 @@ classifier("one-example-wrong", [[0.5, 0.25, 0.25]], [2], curves=[0, 2])
 classifier("many-classes", *random(120, 60, range(50), 3))
 classifier("two-classes", *random(150, 2, [0, 1]), curves=[0, 1])
 first = draw.integers(0, 9, 90) / 8
-classifier("two-classes-ties", np.stack([first, 1 - first], 1), (draw.random(90) > 0.2 + 0.6 * first).astype(int), curves=[0, 1])
+classifier(
+    "two-classes-ties",
+    np.stack([first, 1 - first], 1),
+    (draw.random(90) > 0.2 + 0.6 * first).astype(int),
+    curves=[0, 1],
+)
 hard = draw.integers(0, 2, 40)
 classifier("two-classes-certain", np.eye(2)[hard], np.where(draw.random(40) < 0.2, 1 - hard, hard), curves=[0, 1])
 classifier("all-right", np.eye(3)[[0, 1, 2, 2, 1]] * 0.75 + 0.25 / 3, [0, 1, 2, 2, 1], curves=[1])
@@ -161,8 +179,12 @@ def regression(case, predicted, targets):
     p, t = predicted.astype(np.float64), targets.astype(np.float64)
     put = lambda key, value: f.put(case, key, np.asarray(value, dtype=np.float64).tolist())
     for key, measure in [
-        ("absolute", m.mean_absolute_error), ("squared", m.mean_squared_error), ("root", m.root_mean_squared_error),
-        ("median", m.median_absolute_error), ("r2", m.r2_score), ("explained", m.explained_variance_score),
+        ("absolute", m.mean_absolute_error),
+        ("squared", m.mean_squared_error),
+        ("root", m.root_mean_squared_error),
+        ("median", m.median_absolute_error),
+        ("r2", m.r2_score),
+        ("explained", m.explained_variance_score),
     ]:
         put(key, measure(t, p))
         if key != "root":
@@ -187,9 +209,19 @@ regression("worse-than-the-mean", [5, -3, 8], [1, 2, 3])
 def power_law(case, sizes, errors, start=(0.1, 1, 0.5)):
     f.add(case)
     sizes, errors = np.asarray(sizes, dtype=np.float64), np.asarray(errors, dtype=np.float64)
-    law = lambda n, a, b, c: a + b * n ** -c
-    found, _ = curve_fit(law, sizes, errors, p0=start, bounds=([0, 0, 0.01], [np.inf, np.inf, 4]),
-                         ftol=1e-15, xtol=1e-15, gtol=1e-15, max_nfev=100000, x_scale=[0.1, 1, 0.5])
+    law = lambda n, a, b, c: a + b * n**-c
+    found, _ = curve_fit(
+        law,
+        sizes,
+        errors,
+        p0=start,
+        bounds=([0, 0, 0.01], [np.inf, np.inf, 4]),
+        ftol=1e-15,
+        xtol=1e-15,
+        gtol=1e-15,
+        max_nfev=100000,
+        x_scale=[0.1, 1, 0.5],
+    )
     f.put(case, "sizes", sizes.tolist())
     f.put(case, "errors", errors.tolist())
     f.put(case, "law", found.tolist())
@@ -197,8 +229,8 @@ def power_law(case, sizes, errors, start=(0.1, 1, 0.5)):
 
 
 sizes = np.array([100, 200, 400, 800, 1600, 3200, 6400])
-power_law("law-exact", sizes, 0.05 + 2 * sizes ** -0.6)
-power_law("law-noise", sizes, 0.05 + 2 * sizes ** -0.6 + draw.normal(size=7) * 0.002)
-power_law("law-without-rest", sizes, 1.5 * sizes ** -0.4 - 0.01 + draw.normal(size=7) * 0.001, start=(0.01, 1, 0.4))
+power_law("law-exact", sizes, 0.05 + 2 * sizes**-0.6)
+power_law("law-noise", sizes, 0.05 + 2 * sizes**-0.6 + draw.normal(size=7) * 0.002)
+power_law("law-without-rest", sizes, 1.5 * sizes**-0.4 - 0.01 + draw.normal(size=7) * 0.001, start=(0.01, 1, 0.4))
 power_law("law-four-points", [1000, 5000, 20000, 60000], [0.21, 0.14, 0.115, 0.104])
 f.save()

@@ -73,7 +73,8 @@ def mutated(data, random, others):
 
 WORDS = [
     "0", "-1", "1", "9223372036854775807", "9223372036854775808", "1e308", "1e999", "-0", "nan", "1000000", "16777216",
-    "\x1b[2J", "\u202e", "", " ", "\t", "\n", "\r\n", "null", "[]", "{}", '""', "\\ud800", "é", "\u0301" * 50, "x" * 5000,
+    "\x1b[2J", "\u202e", "", " ", "\t", "\n", "\r\n", "null", "[]", "{}", '""', "\\ud800", "é",
+    "\u0301" * 50, "x" * 5000,
 ]  # fmt: skip
 
 
@@ -291,7 +292,7 @@ class JPEG(Pictures):
 
 
 class CSV(Format):
-    seed = "height,colour,when,class\n1.5,red,2,a\n-2e3,\"blue \"\"x\"\"\",3,b\n,green,4,a\n0.25,red,5,b\n" * 3
+    seed = 'height,colour,when,class\n1.5,red,2,a\n-2e3,"blue ""x""",3,b\n,green,4,a\n0.25,red,5,b\n' * 3
 
     def mutant(self, random):
         text = rewritten(self.seed, random, ["red", "1.5", '"', ",", ";", "\r", "a,b,c,d"])
@@ -385,7 +386,9 @@ class Tokenizer(Format):
 
         state = json.loads(text, parse_float=keep)
         tokenizer = find(state, "tokenizer")
-        changed = rewritten(json.dumps(tokenizer[0]["tokenizer"]), random, ["content", "kind", "pieces", "[UNK]", "257"])
+        changed = rewritten(
+            json.dumps(tokenizer[0]["tokenizer"]), random, ["content", "kind", "pieces", "[UNK]", "257"]
+        )
         try:
             tokenizer[0]["tokenizer"] = json.loads(changed)
         except (ValueError, RecursionError):
@@ -423,7 +426,22 @@ class Layers(Format):
     ]
 
     def mutant(self, random):
-        words = ["conv", "dense", "residual", "(", ")", "|", ",", "layers", "pad", "stride", "x", "groups", "lstm", "all"]
+        words = [
+            "conv",
+            "dense",
+            "residual",
+            "(",
+            ")",
+            "|",
+            ",",
+            "layers",
+            "pad",
+            "stride",
+            "x",
+            "groups",
+            "lstm",
+            "all",
+        ]
         return rewritten(random.choice(self.seeds), random, words).replace("\0", "")[:100_000]
 
     def words(self, mutants):
@@ -584,9 +602,12 @@ def main():
                 keep.mkdir(exist_ok=True)
                 data = mutant[-1] if isinstance(mutant, tuple) else mutant
                 (keep / f"{kind}-{number}").write_bytes(
-                    data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass"))
+                    data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
+                )
             most = f"at most {seconds:.1f} s and {memory >> 20} MiB for a process"
-            print(f"{kind}: {done} mutants, {len(failures)} failed, {most}, {time.monotonic() - began:.0f} s", flush=True)
+            print(
+                f"{kind}: {done} mutants, {len(failures)} failed, {most}, {time.monotonic() - began:.0f} s", flush=True
+            )
     sys.exit(0 if is_clean else 1)
 
 

@@ -6,6 +6,7 @@ CASE/losses are the losses before each step, CASE/after.K the parameters and buf
 CASE/slot.K.NAME the optimizer state at that point. All cases begin with start/state.K, start/input.0 and start/input.1
 (the classes).
 """
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -18,8 +19,15 @@ O = torch.optim
 # No bias before the batch norm: its gradient is rounding noise, which Adam scales to full steps.
 def net():
     return nn.Sequential(
-        nn.Conv2d(1, 3, 3, padding=1, bias=False), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
-        nn.Linear(27, 8), nn.Tanh(), nn.Linear(8, 4)).double()
+        nn.Conv2d(1, 3, 3, padding=1, bias=False),
+        nn.BatchNorm2d(3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(27, 8),
+        nn.Tanh(),
+        nn.Linear(8, 4),
+    ).double()
 
 
 start = {k: exact(v) for k, v in net().state_dict().items()}
@@ -66,7 +74,10 @@ run("adamw-amsgrad", lambda p: O.AdamW(p, 0.01, betas=(0.8, 0.9), amsgrad=True))
 run("adagrad", lambda p: O.Adagrad(p, 0.05))
 run("adagrad-decay", lambda p: O.Adagrad(p, 0.05, lr_decay=0.1, weight_decay=0.01, initial_accumulator_value=0.1))
 run("rmsprop", lambda p: O.RMSprop(p, 0.01, eps=1e-3))
-run("rmsprop-centered", lambda p: O.RMSprop(p, 0.01, alpha=0.9, eps=1e-3, momentum=0.9, centered=True, weight_decay=0.01))
+run(
+    "rmsprop-centered",
+    lambda p: O.RMSprop(p, 0.01, alpha=0.9, eps=1e-3, momentum=0.9, centered=True, weight_decay=0.01),
+)
 run("adadelta", lambda p: O.Adadelta(p))
 run("adadelta-decay", lambda p: O.Adadelta(p, 0.5, rho=0.8, eps=1e-4, weight_decay=0.01))
 run("adamax", lambda p: O.Adamax(p, 0.01))
@@ -104,15 +115,15 @@ def averaged(p, g, state, t, rate=0.1, momentum=0.9, decay=0.01):
 
 def inside_root(p, g, state, t, rate=0.01, alpha=0.9, epsilon=1e-3):
     """s = alpha * s + (1 - alpha) * g^2; w = w - rate * g / sqrt(s + epsilon)."""
-    state["square_avg"].copy_(alpha * state["square_avg"] + (1 - alpha) * g ** 2)
+    state["square_avg"].copy_(alpha * state["square_avg"] + (1 - alpha) * g**2)
     p.copy_(p - rate * g / torch.sqrt(state["square_avg"] + epsilon))
 
 
 def lamb(p, g, state, t, rate=0.01, beta1=0.9, beta2=0.99, epsilon=1e-6, decay=0.01):
     """You et al., 2020, algorithm 2."""
     state["exp_avg"].copy_(beta1 * state["exp_avg"] + (1 - beta1) * g)
-    state["exp_avg_sq"].copy_(beta2 * state["exp_avg_sq"] + (1 - beta2) * g ** 2)
-    m, v = state["exp_avg"] / (1 - beta1 ** t), state["exp_avg_sq"] / (1 - beta2 ** t)
+    state["exp_avg_sq"].copy_(beta2 * state["exp_avg_sq"] + (1 - beta2) * g**2)
+    m, v = state["exp_avg"] / (1 - beta1**t), state["exp_avg_sq"] / (1 - beta2**t)
     u = m / (torch.sqrt(v) + epsilon) + decay * p
     w, r = torch.linalg.vector_norm(p), torch.linalg.vector_norm(u)
     p.copy_(p - rate * (w / r if w > 0 and r > 0 else 1.0) * u)
@@ -157,8 +168,11 @@ def groups(m):
     """No decay for parameters with one axis, and a tenth of the rate for the convolution."""
     named = list(m)
     vectors = [p for p in named if p.dim() <= 1]
-    return [{"params": [named[0]], "lr": 0.001}, {"params": vectors, "weight_decay": 0.0},
-            {"params": [p for p in named[1:] if p.dim() > 1]}]
+    return [
+        {"params": [named[0]], "lr": 0.001},
+        {"params": vectors, "weight_decay": 0.0},
+        {"params": [p for p in named[1:] if p.dim() > 1]},
+    ]
 
 
 run("groups", lambda p: O.AdamW(groups(p), 0.01, weight_decay=0.1))

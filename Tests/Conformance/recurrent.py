@@ -3,10 +3,11 @@
 
 The outputs are the sequence, then the last states. Cases with lengths contain CASE/lengths; input elements after the
 end of a sequence are NaN, and their gradients are zeros."""
+
 import torch
 import torch.nn as nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from fixture import Fixture, randn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 f = Fixture()
 
@@ -21,13 +22,21 @@ def call(m, x, *states):
 
 
 for name, make, states in [
-        ("rnn", nn.RNN, 1), ("rnn-relu", lambda *a, **k: nn.RNN(*a, nonlinearity="relu", **k), 1), ("lstm", nn.LSTM, 2),
-        ("gru", nn.GRU, 1)]:
+    ("rnn", nn.RNN, 1),
+    ("rnn-relu", lambda *a, **k: nn.RNN(*a, nonlinearity="relu", **k), 1),
+    ("lstm", nn.LSTM, 2),
+    ("gru", nn.GRU, 1),
+]:
     f.module(name, make(3, 4), randn(5, 2, 3), call=call)
     f.module(f"{name}-state", make(3, 4), randn(5, 2, 3), *[randn(1, 2, 4) for _ in range(states)], call=call)
     f.module(f"{name}-no-bias-batch-first", make(3, 4, bias=False, batch_first=True), randn(2, 5, 3), call=call)
-    f.module(f"{name}-deep-both", make(3, 4, num_layers=2, bidirectional=True), randn(3, 2, 3),
-             *[randn(4, 2, 4) for _ in range(states)], call=call)
+    f.module(
+        f"{name}-deep-both",
+        make(3, 4, num_layers=2, bidirectional=True),
+        randn(3, 2, 3),
+        *[randn(4, 2, 4) for _ in range(states)],
+        call=call,
+    )
     lengths = torch.tensor([4, 1, 3])
 
     def packed(m, x):

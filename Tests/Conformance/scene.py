@@ -1,4 +1,5 @@
 """Test images with smooth structure."""
+
 import numpy
 
 

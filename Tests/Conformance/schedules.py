@@ -2,6 +2,7 @@
 """200 steps of each schedule from a rate of 1: writes schedules.safetensors. After adding a case, run it again and
 commit the file. CASE/factors are the rates of the steps, CASE/momenta the momenta of schedules that change them, and
 CASE/metrics the metrics that a schedule received after each step."""
+
 import torch
 import torch.nn as nn
 from fixture import Fixture
@@ -38,24 +39,42 @@ run("polynomial-steps", lambda o: S.PolynomialLR(o, 60))
 run("linear", lambda o: S.LinearLR(o, 1 / 3, 1.0, 5))
 run("linear-down", lambda o: S.LinearLR(o, 1.0, 0.1, 150))
 run("constant-then", lambda o: S.ConstantLR(o, 0.25, 40))
-run("constant-then-cosine", lambda o: S.SequentialLR(
-    o, [S.ConstantLR(o, 0.25, 1000), S.CosineAnnealingLR(o, 160)], [40]))
+run(
+    "constant-then-cosine",
+    lambda o: S.SequentialLR(o, [S.ConstantLR(o, 0.25, 1000), S.CosineAnnealingLR(o, 160)], [40]),
+)
 run("warm-up", lambda o: S.LinearLR(o, 0.05, 1.0, 20))
 run("warm-up-cosine", lambda o: S.SequentialLR(o, [S.LinearLR(o, 0.1, 1.0, 25), S.CosineAnnealingLR(o, 175)], [25]))
 run("cosine-restarts", lambda o: S.CosineAnnealingWarmRestarts(o, 25, 2, 0.05))
 run("cosine-restarts-equal", lambda o: S.CosineAnnealingWarmRestarts(o, 30))
 run("one-cycle", lambda o: S.OneCycleLR(o, 1.0, 200))
-run("one-cycle-three-phases", lambda o: S.OneCycleLR(
-    o, 1.0, 200, pct_start=0.37, three_phase=True, anneal_strategy="linear", div_factor=10, final_div_factor=100))
+run(
+    "one-cycle-three-phases",
+    lambda o: S.OneCycleLR(
+        o, 1.0, 200, pct_start=0.37, three_phase=True, anneal_strategy="linear", div_factor=10, final_div_factor=100
+    ),
+)
 run("cyclic", lambda o: S.CyclicLR(o, 0.1, 1.0, 25))
 run("cyclic-halving", lambda o: S.CyclicLR(o, 0.2, 1.0, 10, 30, mode="triangular2", cycle_momentum=False))
 run("cyclic-exponential", lambda o: S.CyclicLR(o, 0.2, 1.0, 15, 30, mode="exp_range", gamma=0.99, base_momentum=0.7))
 
 wave = [float(2 / (1 + 0.02 * i) + 0.3 * torch.sin(torch.tensor(i * 0.7))) for i in range(200)]
 run("plateau", lambda o: S.ReduceLROnPlateau(o), metrics=wave)
-run("plateau-options", lambda o: S.ReduceLROnPlateau(
-    o, mode="max", factor=0.6, patience=3, threshold=0.01, threshold_mode="abs", cooldown=5, min_lr=0.02), metrics=wave)
-run("plateau-max-relative", lambda o: S.ReduceLROnPlateau(o, mode="max", factor=0.5, patience=7, threshold=0.05), metrics=wave)
-run("plateau-min-absolute", lambda o: S.ReduceLROnPlateau(
-    o, factor=0.5, patience=2, threshold=0.1, threshold_mode="abs", cooldown=2), metrics=wave)
+run(
+    "plateau-options",
+    lambda o: S.ReduceLROnPlateau(
+        o, mode="max", factor=0.6, patience=3, threshold=0.01, threshold_mode="abs", cooldown=5, min_lr=0.02
+    ),
+    metrics=wave,
+)
+run(
+    "plateau-max-relative",
+    lambda o: S.ReduceLROnPlateau(o, mode="max", factor=0.5, patience=7, threshold=0.05),
+    metrics=wave,
+)
+run(
+    "plateau-min-absolute",
+    lambda o: S.ReduceLROnPlateau(o, factor=0.5, patience=2, threshold=0.1, threshold_mode="abs", cooldown=2),
+    metrics=wave,
+)
 f.save()

@@ -10,17 +10,17 @@
 
 usage: python3 tables.py    (scikit-learn, numpy; torch and safetensors to write the file)
 """
+
 import csv
 import io
 
 import numpy
 import torch
+from fixture import Fixture
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
-
-from fixture import Fixture
 
 COUNT = 120
 random = numpy.random.default_rng(7)
@@ -95,6 +95,8 @@ def features(scaling, filling, categories, indicates):
 for scaling in ["standard", "min-max", "none"]:
     for filling in ["mean", "median"]:
         for categories in ["one-hot", "codes"]:
-            fixture.add(f"{scaling}-{filling}-{categories}", **{"output.0": features(scaling, filling, categories, False)})
+            fixture.add(
+                f"{scaling}-{filling}-{categories}", **{"output.0": features(scaling, filling, categories, False)}
+            )
 fixture.add("standard-median-one-hot-missing", **{"output.0": features("standard", "median", "one-hot", True)})
 fixture.save()

@@ -8,6 +8,7 @@ classification) below scikit-learn's.
 
 usage: python3 tables_check.py [--apus PATH] [--device cpu] [--splits 5]        (scikit-learn, numpy)
 """
+
 import argparse
 import csv
 import json
@@ -29,8 +30,14 @@ from sklearn.preprocessing import StandardScaler
 
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 EPOCHS, RATE, BATCH = 20, 1e-3, 64
-NETWORK = {"hidden_layer_sizes": (256, 128), "alpha": 0, "batch_size": BATCH, "learning_rate_init": RATE,
-           "max_iter": EPOCHS, "n_iter_no_change": EPOCHS}
+NETWORK = {
+    "hidden_layer_sizes": (256, 128),
+    "alpha": 0,
+    "batch_size": BATCH,
+    "learning_rate_init": RATE,
+    "max_iter": EPOCHS,
+    "n_iter_no_change": EPOCHS,
+}
 
 
 def write(path, names, features, target):
@@ -48,16 +55,40 @@ def apus(arguments, task, names, train, test, seed):
         write(folder / "test.csv", names, *test)
 
         def run(*words):
-            done = subprocess.run([arguments.apus, *map(str, words), "--device", arguments.device, "--json"],
-                                  capture_output=True, text=True)
+            done = subprocess.run(
+                [arguments.apus, *map(str, words), "--device", arguments.device, "--json"],
+                capture_output=True,
+                text=True,
+            )
             if done.returncode != 0:
                 raise SystemExit(f"apus {' '.join(map(str, words))}: {done.stderr}")
             return [json.loads(line) for line in done.stdout.splitlines()]
 
         # The run holds out a single row and trains on all others.
-        run("train", "mlp", "--data", f"csv:{folder}/train.csv", "--task", task, "--epochs", EPOCHS, "--batch-size", BATCH,
-            "--optimizer", "adam", "--learning-rate", RATE, "--schedule", "constant", "--seed", seed,
-            "--test-share", 1 / len(train[1]), "--output", folder / "run")
+        run(
+            "train",
+            "mlp",
+            "--data",
+            f"csv:{folder}/train.csv",
+            "--task",
+            task,
+            "--epochs",
+            EPOCHS,
+            "--batch-size",
+            BATCH,
+            "--optimizer",
+            "adam",
+            "--learning-rate",
+            RATE,
+            "--schedule",
+            "constant",
+            "--seed",
+            seed,
+            "--test-share",
+            1 / len(train[1]),
+            "--output",
+            folder / "run",
+        )
         measured = run("evaluate", folder / "run", "--data", f"csv:{folder}/test.csv")[-1]
         assert measured["part"] == "all" and measured["examples"] == len(test[1]), measured
     return measured["r2" if task == "regression" else "accuracy"]
@@ -87,7 +118,8 @@ def main():
             names = [str(n).replace(" ", "_") for n in data.feature_names]
             if task == "regression":
                 scaled = TransformedTargetRegressor(
-                    MLPRegressor(**NETWORK, random_state=seed), transformer=StandardScaler())
+                    MLPRegressor(**NETWORK, random_state=seed), transformer=StandardScaler()
+                )
                 network, linear = make_pipeline(StandardScaler(), scaled), make_pipeline(StandardScaler(), Ridge())
             else:
                 network = make_pipeline(StandardScaler(), MLPClassifier(**NETWORK, random_state=seed))
@@ -98,8 +130,12 @@ def main():
         means = {key: numpy.mean(values) for key, values in found.items()}
         failed |= means["apus"] < means["network"] - tolerance
         measure = "R²" if task == "regression" else "accuracy"
-        print(f"{name}: {measure} " + ", ".join(
-            f"{key} {means[key]:.4f} ({min(values):.4f} to {max(values):.4f})" for key, values in found.items()))
+        print(
+            f"{name}: {measure} "
+            + ", ".join(
+                f"{key} {means[key]:.4f} ({min(values):.4f} to {max(values):.4f})" for key, values in found.items()
+            )
+        )
     raise SystemExit(1 if failed else 0)
 
 

@@ -4,6 +4,7 @@
 usage: APUS_TENSORBOARD=DIR swift test … --filter EventFileTests
        python3 tensorboard_check.py DIR    (tensorboard, numpy; a new DIR each time)
 """
+
 import os
 import sys
 
@@ -44,11 +45,17 @@ check("records", count == 2 + 20 + 4 + 3 + 20 + 2 + 10 + 2 + 3, count)
 first = next(iter(event_file_loader.LegacyEventFileLoader(os.path.join(folder, files[0])).Load()))
 check("version", first.file_version == "brain.Event:2", first)
 
-events = event_accumulator.EventAccumulator(folder, size_guidance={k: 0 for k in ("scalars", "histograms", "images", "tensors")})
+events = event_accumulator.EventAccumulator(
+    folder, size_guidance={k: 0 for k in ("scalars", "histograms", "images", "tensors")}
+)
 events.Reload()
 tags = events.Tags()
-check("tags", sorted(tags["scalars"]) == [
-    "accuracy/test", "loss/step", "loss/train", "speed/examples_per_second", "speed/steps_per_second"], tags)
+check(
+    "tags",
+    sorted(tags["scalars"])
+    == ["accuracy/test", "loss/step", "loss/train", "speed/examples_per_second", "speed/steps_per_second"],
+    tags,
+)
 
 
 def scalars(tag):
@@ -71,12 +78,18 @@ values = numpy.array([noise(i) * 4 - 1 for i in range(1000)])
 histogram = events.Histograms("weights")[0].histogram_value
 edges = numpy.linspace(values.min(), values.max(), 65)
 check("histogram", histogram.num == 1000 and histogram.min == values.min() and histogram.max == values.max())
-check("histogram's sums", numpy.isclose(histogram.sum, values.sum()) and numpy.isclose(histogram.sum_squares, (values**2).sum()))
+check(
+    "histogram's sums",
+    numpy.isclose(histogram.sum, values.sum()) and numpy.isclose(histogram.sum_squares, (values**2).sum()),
+)
 check("histogram's edges", numpy.allclose(histogram.bucket_limit, edges[1:]), histogram.bucket_limit)
 check("histogram's counts", list(histogram.bucket) == list(numpy.histogram(values, edges)[0]), histogram.bucket)
 
 picture = events.Images("pictures/checkerboard")[0]
-check("picture", (picture.step, picture.width, picture.height) == (20, 5, 5) and picture.encoded_image_string[:4] == b"\x89PNG")
+check(
+    "picture",
+    (picture.step, picture.width, picture.height) == (20, 5, 5) and picture.encoded_image_string[:4] == b"\x89PNG",
+)
 
 text = events.Tensors("configuration")[0]
 check("text", text.tensor_proto.string_val[0].decode() == "# Configuration\n\nlearning rate **0.1** — ☃", text)
@@ -84,10 +97,21 @@ metadata = events.SummaryMetadata("configuration")
 check("plugin", metadata.plugin_data.plugin_name == "text", metadata)
 
 # The server's own reader converts all values to tensors of plugins.
-served = [v for name in files for e in event_file_loader.EventFileLoader(os.path.join(folder, name)).Load() for v in e.summary.value]
+served = [
+    v
+    for name in files
+    for e in event_file_loader.EventFileLoader(os.path.join(folder, name)).Load()
+    for v in e.summary.value
+]
 plugins = {v.tag: v.metadata.plugin_data.plugin_name for v in served if v.metadata.plugin_data.plugin_name}
-check("plugins", plugins.get("weights") == "histograms" and plugins.get("pictures/checkerboard") == "images"
-      and plugins.get("loss/step") == "scalars" and plugins.get("configuration") == "text", plugins)
+check(
+    "plugins",
+    plugins.get("weights") == "histograms"
+    and plugins.get("pictures/checkerboard") == "images"
+    and plugins.get("loss/step") == "scalars"
+    and plugins.get("configuration") == "text",
+    plugins,
+)
 
 print(f"{count} records in {len(files)} files, {len(failures)} failures")
 sys.exit(1 if failures else 0)

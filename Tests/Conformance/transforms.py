@@ -13,15 +13,15 @@ A case has the `channels` C, the `output`, its `size`, and `numbers`, the argume
 usage: python3 transforms.py    (torch, torchvision, numpy, safetensors, pillow; torchvision may be built for another
 PyTorch version)
 """
+
 import importlib.util
 import pathlib
 import re
 
 import numpy
 import torch
-from PIL import Image
-
 from fixture import Fixture
+from PIL import Image
 from scene import scene
 
 # Operators built for another PyTorch do not register and are not needed: defining their names suffices.
@@ -43,8 +43,12 @@ def add(case, image, output, *numbers):
     output = numpy.asarray(output)
     output = output.reshape(*output.shape[:2], -1)
     fixture.add(
-        case, output=torch.from_numpy(output.copy()), size=list(output.shape), channels=[image.shape[2]],
-        numbers=list(numbers))
+        case,
+        output=torch.from_numpy(output.copy()),
+        size=list(output.shape),
+        channels=[image.shape[2]],
+        numbers=list(numbers),
+    )
 
 
 def pillow(image):
@@ -68,8 +72,12 @@ for channels, image in picture.items():
             add(f"{name} {height}x{width} {channels}", image, pillow(image).resize((width, height), kind), 0, 0, 23, 31)
         for mode in ("bilinear", "bicubic"):
             planes = torch.nn.functional.interpolate(
-                tensor(image)[None].double(), (height, width), mode=mode, align_corners=False,
-                antialias=mode == "bicubic")
+                tensor(image)[None].double(),
+                (height, width),
+                mode=mode,
+                align_corners=False,
+                antialias=mode == "bicubic",
+            )
             planes = planes[0].round().clamp(0, 255).to(torch.uint8)
             add(f"{mode} {height}x{width} {channels}", image, array(planes), 0, 0, 23, 31)
     part = pillow(image).crop((4, 3, 4 + 19, 3 + 17))
@@ -77,12 +85,26 @@ for channels, image in picture.items():
 
     bilinear = {"interpolation": InterpolationMode.BILINEAR}
     for angle, right, down, scale, x, y, fill in (
-        (0, 5, -3, 1, 0, 0, 0), (30, 0, 0, 1, 0, 0, 0), (-77, 2, 3, 0.7, 10, 0, 0), (12, 0, 0, 1.6, -15, 8, 0),
+        (0, 5, -3, 1, 0, 0, 0),
+        (30, 0, 0, 1, 0, 0, 0),
+        (-77, 2, 3, 0.7, 10, 0, 0),
+        (12, 0, 0, 1.6, -15, 8, 0),
         (45, 1, 1, 1, 0, 0, 90),
     ):
         # Transforms the difference from the fill with zeros outside: with `fill`, edges would be blended twice.
         found = F.affine(tensor(image).double() - fill, angle, [right, down], scale, [x, y], **bilinear) + fill
-        add(f"affine {angle} {scale} {channels}", image, array(found.round().to(torch.uint8)), angle, right, down, scale, x, y, fill)
+        add(
+            f"affine {angle} {scale} {channels}",
+            image,
+            array(found.round().to(torch.uint8)),
+            angle,
+            right,
+            down,
+            scale,
+            x,
+            y,
+            fill,
+        )
     # torchvision rotates in the opposite direction.
     found = F.rotate(tensor(image), -20, **bilinear)
     add(f"rotate {channels}", image, array(found), 20, 0, 0, 1, 0, 0, 0)
@@ -99,7 +121,15 @@ for channels, image in picture.items():
         around = ((top, bottom), (left, right), (0, 0))
         for name, mode in (("reflect", "reflect"), ("replicate", "edge"), ("constant", "constant")):
             values = {"constant_values": 77} if name == "constant" else {}
-            add(f"pad {name} {top} {channels}", image, numpy.pad(image, around, mode, **values), top, bottom, left, right)
+            add(
+                f"pad {name} {top} {channels}",
+                image,
+                numpy.pad(image, around, mode, **values),
+                top,
+                bottom,
+                left,
+                right,
+            )
     for height, width in ((10, 14), (23, 12), (36, 18), (37, 40), (22, 30)):
         add(f"center {height}x{width} {channels}", image, array(F.center_crop(tensor(image), [height, width])))
 

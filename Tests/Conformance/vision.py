@@ -10,13 +10,13 @@ Small modules are stored completely, as in the other files, with their attention
 
 usage: python3 vision.py    (torch, numpy, safetensors)
 """
+
 import math
 import os
 import sys
 
 import numpy
 import torch
-
 from fixture import Fixture, exact, pattern, randn
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../Benchmarks/Peers"))

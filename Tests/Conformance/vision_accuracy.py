@@ -18,6 +18,7 @@ figures, so that a later call with another Apus device need not measure them aga
 usage: python3 vision_accuracy.py [MODEL ...] [--apus PATH] [--device cpu] [--seeds 1,2] [--train-count N] [--epochs N]
                                   [--together] [--torch-cache FILE]                  (torch, numpy, safetensors)
 """
+
 import argparse
 import gzip
 import json
@@ -52,9 +53,7 @@ MODELS = {
     "se-resnet18": (lambda channels: ResNet(CLASSES, attention="se", channels=channels), 1e-3, 2560, 3),
     "cbam-resnet18": (lambda channels: ResNet(CLASSES, attention="cbam", channels=channels), 1e-3, 2560, 3),
     "densenet121": (lambda channels: DenseNet(classes=CLASSES, small=True, channels=channels), 1e-3, 1536, 3),
-    "vit-small": (
-        lambda channels: VisionTransformer(CLASSES, SIZE, 4, 192, 6, 3, channels=channels), 1e-3, 6144, 4
-    ),
+    "vit-small": (lambda channels: VisionTransformer(CLASSES, SIZE, 4, 192, 6, 3, channels=channels), 1e-3, 6144, 4),
 }
 # Warmup steps: without them the result of so few steps of a Transformer depends on its initial values.
 WARMUP = {"vit-small": 64}

@@ -31,6 +31,7 @@ usage: python3 vision_large.py FOLDER [NAME ...] [--torchvision DIR] [--no-test]
 --torchvision DIR: also compares the models of torch_models.py with those of torchvision in DIR (`pip install --no-deps
 --target DIR "torchvision==0.28.*" pillow`); its compiled operations are not needed.
 """
+
 import argparse
 import math
 import os
@@ -39,9 +40,8 @@ import subprocess
 import sys
 
 import torch
-from safetensors.torch import save_file
-
 from fixture import exact, pattern
+from safetensors.torch import save_file
 
 root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 sys.path.insert(0, os.path.join(root, "Benchmarks/Peers"))
@@ -175,9 +175,11 @@ def make_case(name, folder):
     hooks = []
     for key, module in layers.items():
         if isinstance(module, torch.nn.Conv2d) and module.bias is not None:
+
             def keep(module, inputs, outputs, key=key):
                 g = outputs[0]
                 sums[f"{key}.bias"] = math.sqrt(g[:, 0].numel()) * g.abs().sum((0, 2, 3)).norm()
+
             hooks.append(module.register_full_backward_hook(keep))
     y, gradients = step(model, x)
     gradients = {key: value.clone() for key, value in gradients.items()}
@@ -276,7 +278,19 @@ def run_tests(folder, names, runs):
         if not found or test.returncode:
             failed.append(name)
             print(test.stdout[-6000:])
-    titles = ["case", "device", "type", "torch", "torch", "results", "of bound", "where", "gradients", "of bound", "where"]
+    titles = [
+        "case",
+        "device",
+        "type",
+        "torch",
+        "torch",
+        "results",
+        "of bound",
+        "where",
+        "gradients",
+        "of bound",
+        "where",
+    ]
     widths = [max(len(row[i]) for row in rows + [titles]) for i in range(len(titles))]
     for row in [titles] + rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
