@@ -1,22 +1,7 @@
 import Foundation
 
-/// The function of each row of `Kernels/elementwise.def`, in double precision.
+/// The functions of the rows that are not a `UnaryFunction`, in double precision.
 enum RowTable {
-  static let floatUnary: [String: @Sendable (Double) -> Double] = [
-    "negate": { -$0 }, "absolute": { abs($0) }, "sqrt": { $0.squareRoot() },
-    "rsqrt": { 1 / $0.squareRoot() }, "reciprocal": { 1 / $0 }, "exp": { exp($0) },
-    "exp2": { exp2($0) }, "expm1": { expm1($0) }, "log": { log($0) }, "log2": { log2($0) },
-    "log10": { log10($0) }, "log1p": { log1p($0) }, "sin": { sin($0) }, "cos": { cos($0) },
-    "tan": { tan($0) }, "asin": { asin($0) }, "acos": { acos($0) }, "atan": { atan($0) },
-    "sinh": { sinh($0) }, "cosh": { cosh($0) }, "tanh": { tanh($0) }, "asinh": { asinh($0) },
-    "acosh": { acosh($0) }, "atanh": { atanh($0) }, "erf": { erf($0) }, "erfc": { erfc($0) },
-    "erfinv": { inverseErf($0) }, "sigmoid": { sigmoid($0) },
-    "gaussian": { exp(-$0 * $0 / 2) }, "floor": { $0.rounded(.down) },
-    "ceil": { $0.rounded(.up) }, "round": { $0.rounded(.toNearestOrEven) },
-    "truncate": { $0.rounded(.towardZero) },
-    "sign": { $0 > 0 ? 1 : $0 < 0 ? -1 : $0 },
-  ]
-
   static let floatBinary: [String: @Sendable (Double, Double) -> Double] = [
     "add": { $0 + $1 }, "subtract": { $0 - $1 }, "multiply": { $0 * $1 }, "divide": { $0 / $1 },
     "minimum": { $0.isNaN || $1.isNaN ? .nan : min($0, $1) },
@@ -32,22 +17,6 @@ enum RowTable {
     "equal": { $0 == $1 }, "notEqual": { $0 != $1 }, "less": { $0 < $1 }, "lessOrEqual": { $0 <= $1 },
     "greater": { $0 > $1 }, "greaterOrEqual": { $0 >= $1 },
   ]
-
-  static func sigmoid(_ x: Double) -> Double { x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x)) }
-
-  /// Computed by bisection on erf, or on erfc in the tails.
-  static func inverseErf(_ x: Double) -> Double {
-    guard abs(x) < 1 else { return abs(x) == 1 ? x * .infinity : .nan }
-    if abs(x) < 1e-4 { return x * 0.8862269254527580 * (1 + .pi / 12 * x * x) }
-    let t = abs(x)
-    var (low, high) = (0.0, 6.0)
-    for _ in 0..<70 {
-      let middle = (low + high) / 2
-      let isBelow = t < 0.5 ? erf(middle) < t : erfc(middle) > 1 - t
-      if isBelow { low = middle } else { high = middle }
-    }
-    return x < 0 ? -low : low
-  }
 
   // MARK: - Integers
 

@@ -6,7 +6,7 @@ import Testing
 
 @testable import ApusCPU
 
-/// Compares every row, on every lane and instruction set, with `RowTable`.
+/// Compares every row, on every lane and instruction set, with `UnaryFunction` and `RowTable`.
 @Suite struct RowTests {
   /// The loop of one row, callable on arrays.
   struct Row {
@@ -58,9 +58,9 @@ import Testing
     return abs(Double(value) - exact) / Double(unit)
   }
 
-  @Test(arguments: RowTable.floatUnary.keys.sorted(), availableSets)
-  func floatUnary(name: String, simd: String) throws {
-    let function = RowTable.floatUnary[name]!
+  @Test(arguments: UnaryFunction.all, availableSets)
+  func floatUnary(_ tested: UnaryFunction, simd: String) throws {
+    let (name, function) = (tested.row.name, tested.reference)
     let row = try find(name, .float32, simd)
     let inputs = Self.floats(step: name == "erfinv" ? 400_009 : 80_021)
     let results = row(inputs, as: Float.self, zero: 0)
@@ -263,7 +263,7 @@ import Testing
     for index in 0..<table.row_count.2 {
       let name = String(cString: table.rows.2![index].name)
       let isKnown =
-        RowTable.floatUnary[name] != nil || RowTable.floatBinary[name] != nil
+        UnaryFunction.byName[name] != nil || RowTable.floatBinary[name] != nil
         || RowTable.floatTests[name] != nil || RowTable.comparisons[name] != nil || others.contains(name)
       #expect(isKnown, "\(name) has no reference")
     }
@@ -288,7 +288,7 @@ import Testing
   @Test(.enabled(if: Set(["avx2", "avx512"]).isSubset(of: availableSets), "this processor lacks AVX2 or AVX-512"))
   func vectorsAgreeBetweenInstructionSetsWithFMA() throws {
     let inputs = Self.floats(step: 50_021)
-    for name in RowTable.floatUnary.keys {
+    for name in UnaryFunction.byName.keys {
       let first = try find(name, .float32, "avx512")(inputs, as: UInt32.self, zero: 0)
       let second = try find(name, .float32, "avx2")(inputs, as: UInt32.self, zero: 0)
       let isEqual = zip(first, second).allSatisfy {

@@ -3,9 +3,6 @@ import ApusTestSupport
 import Foundation
 
 extension OpCase {
-  /// Shapes of one input: some elements, vectors with a tail, no elements, one element, and a scalar.
-  static let unaryShapes: [[Shape]] = [[[3, 5]], [[261]], [[2, 0]], [[1, 1]], [[]]]
-
   /// A function of one number.
   static func unary(
     _ name: String, on range: ClosedRange<Double> = -2...2, dtypes: [DType] = floats,
@@ -17,42 +14,9 @@ extension OpCase {
       derivatives: derivatives, apply: { apply($0[0]) }, reference: { $0[0].map(function) })
   }
 
-  static let elementwise: [OpCase] = [
-    .unary("exp", on: -10...10, { $0.exp() }, { exp($0) }),
-    .unary("exp2", on: -10...10, { $0.exp2() }, { exp2($0) }),
-    .unary("expm1", { $0.expm1() }, { expm1($0) }),
-    .unary("log", on: 0.01...20, { $0.log() }, { log($0) }),
-    .unary("log2", on: 0.01...20, { $0.log2() }, { log2($0) }),
-    .unary("log10", on: 0.01...20, { $0.log10() }, { log10($0) }),
-    .unary("log1p", on: -0.9...3, { $0.log1p() }, { log1p($0) }),
-    .unary("sqrt", on: 0.01...20, { $0.sqrt() }, { $0.squareRoot() }),
-    .unary("rsqrt", on: 0.05...20, { $0.rsqrt() }, { 1 / $0.squareRoot() }),
-    .unary("reciprocal", on: 0.1...5, { $0.reciprocal() }, { 1 / $0 }),
-    .unary("sin", on: -6...6, { $0.sin() }, { sin($0) }),
-    .unary("cos", on: -6...6, { $0.cos() }, { cos($0) }),
-    .unary("tan", on: -1.4...1.4, { $0.tan() }, { tan($0) }),
-    .unary("asin", on: -0.9...0.9, { $0.asin() }, { asin($0) }),
-    .unary("acos", on: -0.9...0.9, { $0.acos() }, { acos($0) }),
-    .unary("atan", on: -4...4, { $0.atan() }, { atan($0) }),
-    .unary("sinh", on: -4...4, { $0.sinh() }, { sinh($0) }),
-    .unary("cosh", on: -4...4, { $0.cosh() }, { cosh($0) }),
-    .unary("tanh", on: -4...4, { $0.tanh() }, { tanh($0) }),
-    .unary("asinh", on: -4...4, { $0.asinh() }, { asinh($0) }),
-    .unary("acosh", on: 1.2...9, { $0.acosh() }, { acosh($0) }),
-    .unary("atanh", on: -0.9...0.9, { $0.atanh() }, { atanh($0) }),
-    .unary("erf", on: -3...3, { $0.erf() }, { erf($0) }),
-    .unary("erfc", on: -3...3, { $0.erfc() }, { erfc($0) }),
-    .unary("erfinv", on: -0.95...0.95, { $0.erfinv() }, { Reference.inverseErrorFunction($0) }),
-    .unary("sigmoid", on: -8...8, { $0.sigmoid() }, { 1 / (1 + exp(-$0)) }),
-    .unary("-", dtypes: floats + [.int64, .int32, .int8], tolerance: .exact, { -$0 }, { -$0 }),
-    .unary("abs", dtypes: numbers, tolerance: .exact, { $0.abs() }, { abs($0) }),
-    .unary("sign", on: -3...3, dtypes: numbers, tolerance: .exact, { $0.sign() }, { $0 > 0 ? 1 : $0 < 0 ? -1 : 0 }),
-    .unary("floor", on: -9...9, dtypes: numbers, tolerance: .exact, { $0.floor() }, { $0.rounded(.down) }),
-    .unary("ceil", on: -9...9, dtypes: numbers, tolerance: .exact, { $0.ceil() }, { $0.rounded(.up) }),
-    .unary(
-      "rounded", on: -9...9, dtypes: numbers, tolerance: .exact, { $0.rounded() }, { $0.rounded(.toNearestOrEven) }),
-    .unary(
-      "truncated", on: -9...9, dtypes: numbers, tolerance: .exact, { $0.truncated() }, { $0.rounded(.towardZero) }),
+  static let elementwise: [OpCase] = UnaryFunction.all.compactMap(\.operation) + composedFunctions
+
+  private static let composedFunctions: [OpCase] = [
     .unary("cbrt", on: -30...30, tolerance: .composed(steps: 4), { $0.cbrt() }, { cbrt($0) }),
     .unary("squared", { $0.squared() }, { $0 * $0 }),
     // Integers are converted.

@@ -45,6 +45,9 @@ public struct OpCase: Sendable, CustomTestStringConvertible {
   /// The method that the case tests.
   public var method: String { String(name.prefix { $0 != "(" }) }
 
+  /// Shapes of one input: some elements, vectors with a tail, no elements, one element, and a scalar.
+  public static let unaryShapes: [[Shape]] = [[[3, 5]], [[261]], [[2, 0]], [[1, 1]], [[]]]
+
   public static let floats: [DType] = [.float32, .float64, .float16, .bfloat16]
   public static let integers: [DType] = [.int64, .int32, .int8, .uint8]
   public static let numbers: [DType] = floats + integers

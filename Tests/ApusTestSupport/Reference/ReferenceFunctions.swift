@@ -71,27 +71,14 @@ public enum Reference {
 
   static func float(_ name: String, _ x: [Double]) -> Double {
     if x.count == 2 { return float(name, x[0], x[1]) }
-    guard let function = functions[name] else { fatalError("no row \(name) for floating-point numbers") }
-    return function(x[0])
+    switch name {
+    case "roundFloat16": return Rounding.float16.rounded(x[0])
+    case "roundBFloat16": return Rounding.bfloat16.rounded(x[0])
+    default:
+      guard let function = UnaryFunction.byName[name] else { fatalError("no row \(name) for floating-point numbers") }
+      return function.reference(x[0])
+    }
   }
-
-  private static let functions: [String: @Sendable (Double) -> Double] = [
-    "negate": { -$0 }, "absolute": { abs($0) }, "sqrt": { $0.squareRoot() },
-    "sign": { $0 > 0 ? 1 : $0 < 0 ? -1 : $0 },
-    "rsqrt": { 1 / $0.squareRoot() }, "reciprocal": { 1 / $0 },
-    "exp": { exp($0) }, "exp2": { exp2($0) }, "expm1": { expm1($0) },
-    "log": { log($0) }, "log2": { log2($0) }, "log10": { log10($0) }, "log1p": { log1p($0) },
-    "sin": { sin($0) }, "cos": { cos($0) }, "tan": { tan($0) },
-    "asin": { asin($0) }, "acos": { acos($0) }, "atan": { atan($0) },
-    "sinh": { sinh($0) }, "cosh": { cosh($0) }, "tanh": { tanh($0) },
-    "asinh": { asinh($0) }, "acosh": { acosh($0) }, "atanh": { atanh($0) },
-    "erf": { erf($0) }, "erfc": { erfc($0) }, "erfinv": { inverseErrorFunction($0) },
-    "sigmoid": { 1 / (1 + exp(-$0)) }, "gaussian": { exp(-$0 * $0 / 2) },
-    "floor": { $0.rounded(.down) }, "ceil": { $0.rounded(.up) },
-    "round": { $0.rounded(.toNearestOrEven) }, "truncate": { $0.rounded(.towardZero) },
-    "roundFloat16": { Rounding.float16.rounded($0) },
-    "roundBFloat16": { Rounding.bfloat16.rounded($0) },
-  ]
 
   private static func float(_ name: String, _ a: Double, _ b: Double) -> Double {
     switch name {
