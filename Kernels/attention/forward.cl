@@ -5,6 +5,11 @@
 //   logs     [batch, heads, queries], behind the output
 //
 // Keys are processed in blocks of $block, so that the accumulators are rescaled to a new maximum only once per block.
+//
+// Parameters: $ADDED, $DROP, $FACTOR, $KEEP, $MASK, $OPEN, $V, $WORDS, $ahead, $block, $dtype, $greatest, $heads,
+// $items, $key, $keyBatch, $keyHead, $keyOffset, $keyRow, $keys, $lane, $localSize, $outputCount, $parts, $queries,
+// $query, $queryBatch, $queryHead, $queryOffset, $queryRow, $result, $resultOffset, $room, $scale, $share, $size,
+// $value, $valueBatch, $valueHead, $valueOffset, $valueRow, $width.
 const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 if (item >= $items) return;
 const i64 line = item / $parts;

@@ -4,6 +4,12 @@
 //   item     = (batch · groups + group) · parts + part      part: neighbouring keys
 //   dK       [batch, groups, keys, size], behind dQ
 //   dV       [batch, groups, keys, width], behind dK
+//
+// Parameters: $ADDED, $DROP, $DROPSLOPE, $KEEP, $MASK, $OPEN, $V, $WORDS, $ahead, $block, $dots, $dtype, $forward,
+// $forwardOffset, $groups, $heads, $items, $key, $keyBatch, $keyCount, $keyHead, $keyOffset, $keyRow, $keys, $lane,
+// $localSize, $outputCount, $parts, $queries, $query, $queryBatch, $queryCount, $queryHead, $queryOffset, $queryRow,
+// $result, $resultOffset, $room, $scale, $share, $size, $slope, $slopeBatch, $slopeHead, $slopeOffset, $slopeRow,
+// $value, $valueBatch, $valueHead, $valueOffset, $valueRow, $width.
 const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 if (item >= $items) return;
 const i64 line = item / $parts;

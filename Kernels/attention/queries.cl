@@ -2,6 +2,12 @@
 //
 //   dots     [batch, heads, queries] in the workspace: dY · Y for each row, which keys.cl reads
 //   dQ       [batch, heads, queries, size]
+//
+// Parameters: $ADDED, $DROPSLOPE, $KEEP, $MASK, $OPEN, $V, $WORDS, $ahead, $block, $dots, $dtype, $forward,
+// $forwardOffset, $heads, $items, $key, $keyBatch, $keyHead, $keyOffset, $keyRow, $keys, $lane, $localSize,
+// $outputCount, $parts, $queries, $query, $queryBatch, $queryHead, $queryOffset, $queryRow, $result, $resultOffset,
+// $room, $scale, $share, $size, $slope, $slopeBatch, $slopeHead, $slopeOffset, $slopeRow, $value, $valueBatch,
+// $valueHead, $valueOffset, $valueRow, $width.
 const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 if (item >= $items) return;
 const i64 line = item / $parts;

@@ -4,6 +4,9 @@
 //   sums[m][column] += weights[u − m][s] · image[h + u][column + s]
 //
 // One work-item prepares one plane in a private array (convolution/image_copy.cl) and computes its results.
+//
+// Parameters: $EPILOGUE, $IMAGE, $ROW, $T, $V, $dtype, $groups, $index, $lane, $outputH, $outputW, $preparedSize,
+// $tap, $tapsH, $tapsW, $targetH, $targetW, $tileRows, $vectors, $weightOffset, $weights, $zero.
 const $index group = GROUP_ID() % $groups;
 PRIVATE_ARRAY($T, prepared, $preparedSize + WIDTH);
 {

@@ -6,6 +6,9 @@
 //
 // One work-item sums the planes of one channel over some of the images, which it prepares in private arrays padded with
 // zeros (convolution/image_copy.cl). Lanes are neighbouring pixels and are added up at the end.
+//
+// Parameters: $INPUT, $OUTPUT, $T, $V, $groups, $imageCount, $imagesPerPart, $index, $inputRows, $inputW, $lane,
+// $outputRows, $outputW, $preparedSize, $tapsH, $tapsW, $target, $tileRows, $zero.
 const $index group = GROUP_ID() % $groups;
 const $index part = GROUP_ID() / $groups;
 const $index stop = SMALLER((part + 1) * $imagesPerPart, $imageCount);

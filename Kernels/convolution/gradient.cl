@@ -7,6 +7,11 @@
 // One work-item computes some tiles of $tileRows × $tileColumns sums over some of the images. All of its tiles add one
 // block of images and positions before the next block, so that the block stays in a cache. Between blocks, sums are
 // kept in `stage`.
+//
+// Parameters: $T, $V, $blockColumns, $blocks, $channels, $columnChunks, $columns, $columnsPerItem, $firstPart,
+// $groups, $imageCount, $imagesPerBlock, $imagesPerPart, $index, $lane, $left, $leftStride, $placeCount,
+// $placesPerBlock, $right, $rightStride, $rowChunks, $rows, $rowsPerItem, $stageTiles, $tapTable, $target,
+// $tileColumns, $tileRows, $zero.
 $index rest = GROUP_ID();
 const $index columnChunk = rest % $columnChunks;
 rest = rest / $columnChunks;

@@ -5,6 +5,8 @@
 //   source [image, d, h, w]  →  target [image, phase, d', h', w'], `$imageStride` elements per image
 //
 // One work-item copies a band of rows of some images.
+//
+// Parameters: $IMAGE, $T, $bands, $imageCount, $imageStride, $imagesPerItem, $index, $rowsPerBand, $target, $targetH.
 const $index band = GROUP_ID() % $bands;
 const $index chunk = GROUP_ID() / $bands;
 const $index stop = SMALLER((chunk + 1) * $imagesPerItem, $imageCount);

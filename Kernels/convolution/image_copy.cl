@@ -1,4 +1,8 @@
 // Copies rows firstRow to lastRow - 1 of each phase of one image to `copy`, in the layout of convolution/image.cl.
+//
+// Parameters: $COPY, $PLACED, $PLACEH, $RANGE, $T, $image, $index, $insertD, $insertH, $lowD, $lowH, $offset,
+// $phasesD, $phasesH, $readPhasesD, $readPhasesH, $readPhasesW, $rowsPerImage, $slack, $sourceD, $sourceH, $sourceW,
+// $space, $targetD, $targetH, $targetW.
 $index phase = 0;
 for ($index phaseD = 0; phaseD < $readPhasesD; phaseD += 1) {
   for ($index phaseH = 0; phaseH < $readPhasesH; phaseH += 1) {

@@ -7,6 +7,11 @@
 //
 // One work-item sums some rows of pixels for some tiles, one block of rows at a time, which stays in a cache. Between
 // blocks, sums are kept in `stage`; at the end they are written to target [part, tap, channel, $width · panels].
+//
+// Parameters: $FACTORS, $T, $V, $channelBlocks, $channels, $channelsPerItem, $columns, $dtype, $factor, $gridHeight,
+// $gridWidth, $imageHeight, $imageWidth, $index, $lane, $panels, $rows, $rowsPerBlock, $rowsPerPart, $stageTiles,
+// $stepAcross, $stepDown, $storage, $tapBlocks, $tapTable, $taps, $tapsPerItem, $target, $tileRows, $vectors, $x, $y,
+// $zero.
 $index rest = GROUP_ID();
 const $index panel = rest % $panels;
 rest = rest / $panels;

@@ -1,4 +1,6 @@
 // The pixels that a tap reads. Pixels outside of the image are replaced by zeros.
+//
+// Parameters: $A, $imageHeight, $imageWidth, $index, $leftOffset, $leftT, $tapTable, $terms, $tileRows, $zeros.
 const int tapDown = (int)geometry[$tapTable + 2 * segment];
 const int tapAcross = (int)geometry[$tapTable + 2 * segment + 1];
 GLOBAL const $leftT *moved = $A + $leftOffset + (tapDown * $imageWidth + tapAcross) * $terms;

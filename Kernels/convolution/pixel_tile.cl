@@ -1,6 +1,9 @@
 // The windows of the results first, first + 1, … of a grid of pixels: for each window, the coordinates of its first
 // pixel, which may be outside of the image, and the offset of that pixel in memory. Results past the last one repeat
 // it.
+//
+// Parameters: $gridHeight, $gridWidth, $imageHeight, $imageWidth, $index, $rows, $stepAcross, $stepDown, $terms,
+// $tileRows.
 int down[$tileRows];
 int across[$tileRows];
 $index origin[$tileRows];

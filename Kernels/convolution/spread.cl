@@ -2,6 +2,9 @@
 // are the elements of source [plane, d, h, w]; all others are 0.
 //
 // One work-item computes some rows of the result.
+//
+// Parameters: $EPILOGUE, $ROW, $SPREAD, $T, $V, $extentD, $extentH, $extentW, $index, $rows, $rowsPerItem, $source,
+// $sourceD, $sourceH, $sourceW, $stepD, $stepH, $zero.
 const $index end = SMALLER((GROUP_ID() + 1) * $rowsPerItem, $rows);
 for ($index output = GROUP_ID() * $rowsPerItem; output < end; output += 1) {
   const $index h = output % $extentH;

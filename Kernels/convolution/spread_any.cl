@@ -1,4 +1,6 @@
 // A register of zeros, with elements of `from` at the columns that are multiples of $stepW.
+//
+// Parameters: $T, $index, $sourceW, $stepW.
 PRIVATE_ARRAY($T, spread, WIDTH);
 VSTORE(core, spread);
 const $index first = (column + $stepW - 1) / $stepW;

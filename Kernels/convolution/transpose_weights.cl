@@ -5,6 +5,9 @@
 //
 // A place is a run of channels that is contiguous in the source, with the taps innermost. Squares of WIDTH columns and
 // WIDTH elements of a place are transposed in registers. One work-item copies some places of one panel.
+//
+// Parameters: $T, $V, $channels, $channelsPerPlace, $columnStride, $columns, $dtype, $index, $lane, $offset, $panels,
+// $placeStride, $places, $placesPerItem, $slots, $source, $taps, $target, $width, $zero.
 const $index panel = GROUP_ID() % $panels;
 const $index chunk = GROUP_ID() / $panels;
 const $index end = SMALLER((chunk + 1) * $placesPerItem, $places);

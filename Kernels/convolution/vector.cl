@@ -8,6 +8,9 @@
 //   sums[row][q] += weights[channel][tap][row] · image[channel][q + offset of tap]
 //
 // One work-item computes a block of channels for some positions of one plane.
+//
+// Parameters: $BLOCK, $T, $blocks, $channels, $chunkSize, $chunks, $groups, $imageStride, $images, $index,
+// $placeCount, $planeStride, $planes, $space.
 $index rest = GROUP_ID();
 const $index chunk = rest % $chunks;
 rest = rest / $chunks;

@@ -1,5 +1,9 @@
 // One block of $tileRows channels of convolution/vector.cl: positions begin to end - 1 of a plane. `first` points to
 // the plane's first element in the first channel.
+//
+// Parameters: $EPILOGUE, $ROW, $T, $V, $blocks, $channels, $firstImage, $groups, $imageStride, $index, $lane,
+// $outputH, $outputW, $planes, $rows, $space, $stageWidth, $tapTable, $taps, $targetW, $tileRows, $vectors, $weights,
+// $zero.
 PRIVATE_ARRAY($T, stage, $tileRows * $stageWidth + WIDTH);
 for ($index q = begin; q < end; q += $vectors * WIDTH) {
   $V sums[$tileRows][$vectors];

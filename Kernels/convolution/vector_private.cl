@@ -1,5 +1,8 @@
 // The same as convolution/vector.cl for small images: a work-item prepares all channels of one group in a private array
 // and computes all of their results.
+//
+// Parameters: $BLOCK, $IMAGE, $T, $blocks, $channels, $chunkSize, $chunks, $firstImage, $groups, $imageStride, $index,
+// $placeCount, $planeStride, $planes, $preparedSize, $targetH.
 const $index group = GROUP_ID() % $groups;
 const $index image = GROUP_ID() / $groups;
 PRIVATE_ARRAY($T, prepared, $preparedSize + WIDTH);

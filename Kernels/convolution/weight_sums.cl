@@ -4,6 +4,9 @@
 //
 // Squares of WIDTH columns and WIDTH elements of a row of the result are transposed in registers. One work-item
 // computes some elements of WIDTH rows.
+//
+// Parameters: $EPILOGUE, $ROW, $T, $V, $channels, $chunks, $elements, $elementsPerItem, $index, $parts, $rows,
+// $source, $taps, $width.
 const $index chunk = GROUP_ID() % $chunks;
 const $index first = GROUP_ID() / $chunks * WIDTH;
 const $index end = SMALLER((chunk + 1) * $elementsPerItem, $elements);

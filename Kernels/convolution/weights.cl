@@ -4,6 +4,9 @@
 //   source, element (group, row, channel, tap) by strides  →  target [group, block, channel, tap, $tileRows]
 //
 // One work-item copies the taps of one channel of one block.
+//
+// Parameters: $T, $blocks, $channelStride, $channels, $dtype, $firstTap, $groupStride, $index, $lane, $offset,
+// $rowStride, $rows, $source, $tapStride, $taps, $target, $tileRows.
 $index rest = GROUP_ID();
 const $index channel = rest % $channels;
 rest = rest / $channels;

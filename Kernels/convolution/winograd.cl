@@ -8,6 +8,10 @@
 // One work-item computes some tasks, each of some tiles and panels, in its own scratch buffer (room), which stays in a
 // cache. The room contains the sums and the transforms of either patches or weights; the others were transformed in
 // advance.
+//
+// Parameters: $EPILOGUE, $PATCHES, $ROW, $T, $TERMS, $TILE, $V, $WEIGHTS, $columns, $gridHeight, $gridWidth, $index,
+// $items, $panelWidth, $panels, $panelsPerTask, $parts, $patchDistance, $pitch, $room, $roomSize, $sumsOffset, $tasks,
+// $terms, $termsPerBlock, $tileRows, $tiles, $tilesPerTask, $vectors, $weightDistance, $zero.
 GLOBAL $T *room = $room + GROUP_ID() * $roomSize;
 GLOBAL $T *products = room + $sumsOffset;
 for ($index task = GROUP_ID(); task < $tasks; task += $items) {

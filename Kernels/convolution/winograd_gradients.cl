@@ -3,6 +3,9 @@
 //   gradient [pixel, channel]  →  gradients [36 spots, tile, $gradientPitch]
 //
 // Results past the end of an image are zeros.
+//
+// Parameters: $T, $TILE, $V, $columns, $gradient, $gradientDistance, $gradientPitch, $gridHeight, $gridWidth, $index,
+// $zero.
 for ($index tile = firstTile; tile < lastTile; tile += 1) {
   $TILE
   for ($index channel = 0; channel < $columns; channel += WIDTH) {

@@ -8,6 +8,10 @@
 // One work-item computes some tasks, each of a part of the tiles and a block of the channels, in its own scratch buffer
 // (room). If a task covers all channels, it transforms its tiles, a few at a time, and another launch adds up the sums
 // of all parts. If a task covers all tiles, these were transformed in advance, and it computes the results.
+//
+// Parameters: $RESULTS, $T, $TERMS, $TRANSFORMS, $V, $blocks, $channelBlocks, $channelsPerBlock, $columns,
+// $columnsPerBlock, $gradientDistance, $index, $items, $parts, $patchDistance, $room, $roomSize, $sumDistance, $tasks,
+// $terms, $tileRows, $tiles, $tilesPerBlock, $vectors, $zero.
 GLOBAL $T *products = $room + GROUP_ID() * $roomSize;
 for ($index task = GROUP_ID(); task < $tasks; task += $items) {
   const $index part = task / $blocks;

@@ -4,6 +4,9 @@
 //   products [part, spot, channel of x, channel of y]  →  result [channel of y, (channel of x, tap)]
 //
 // Squares of WIDTH channels of y and WIDTH elements of a row of the result are transposed in registers.
+//
+// Parameters: $EPILOGUE, $ROW, $T, $V, $columnsPerBlock, $index, $originChannel, $originColumn, $roomSize,
+// $sumDistance, $sumParts.
 for ($index channel = firstChannel; channel < lastChannel; channel += WIDTH) {
   for ($index first = firstColumn; first < lastColumn; first += WIDTH) {
     PRIVATE_ARRAY($T, lines, 9 * WIDTH * WIDTH);

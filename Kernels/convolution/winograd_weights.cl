@@ -4,6 +4,9 @@
 //
 // A place is a run of terms that is contiguous in the source, with the taps innermost. Squares of WIDTH results and
 // WIDTH elements of a place are transposed in registers. Results past the last one repeat it and are not stored.
+//
+// Parameters: $T, $V, $columnStride, $columns, $firstTap, $index, $panelWidth, $source, $tapStep, $termStride,
+// $termsPerPlace, $weightDistance.
 for ($index column = 0; column < $panelWidth; column += WIDTH) {
   for ($index place = firstTerm; place < lastTerm; place += $termsPerPlace) {
     const $index held = SMALLER($termsPerPlace, lastTerm - place);

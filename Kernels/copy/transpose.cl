@@ -5,6 +5,9 @@
 //
 // Squares of WIDTH × WIDTH elements are transposed in registers. One work-item copies a block of j and some of i, so
 // that whole cache lines are written.
+//
+// Parameters: $BATCH, $T, $V, $bands, $chunks, $columns, $dtype, $from, $index, $perBand, $perChunk, $result,
+// $resultStride, $rows, $source, $sourceStride, $to.
 $index rest = GROUP_ID();
 const $index chunk = rest % $chunks;
 rest = rest / $chunks;

@@ -2,6 +2,8 @@
 //
 //   LOAD(x, at)           an element of an array; 16-bit types are converted to float
 //   STORE(y, at, value)   stores a value, rounded to the array's type
+//
+// Parameters: $BODY, $REAL, $count, $index, $localSize, $perGroup.
 #define LOAD(array, at) LOAD_OF_##array(at)
 #define STORE(array, at, value) STORE_OF_##array(at, value)
 $REAL

@@ -1,4 +1,6 @@
 // Counts a term that was added to `sum`. The sum of a full chain is added to the levels above it (see reduce.def).
+//
+// Parameters: $V, $chain, $lane, $levels, $zero.
 terms += 1;
 if (terms % $chain == 0) {
   $V carry = sum;

@@ -1,5 +1,8 @@
 // Counts a term of a sum in memory. The sum of a full chain is added to the levels above it (see reduce.def), for which
 // the first full chain allocates a room.
+//
+// Parameters: $V, $chain, $counts, $firstRoom, $from, $inner, $lane, $laneType, $levels, $offset, $pitch, $rooms,
+// $until, $upper, $zero.
 $counts[at] += 1;
 if ($counts[at] % $chain == 0) {
   const int isNew = $rooms[at] == 0;

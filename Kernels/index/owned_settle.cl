@@ -1,4 +1,6 @@
 // Adds the levels of its cascade to a sum in memory, if it has a room for levels.
+//
+// Parameters: $V, $firstRoom, $from, $inner, $lane, $laneType, $levels, $offset, $pitch, $rooms, $until, $upper.
 if ($rooms[at] > 0) {
   const i64 room = ($firstRoom + $rooms[at] - 1) * $levels * $pitch;
   for (i64 c = $from; c < $until; c += WIDTH) {

@@ -2,6 +2,9 @@
 // columns of all rows of the result and adds the sources in order, so that no two work-items add to the same element:
 //
 //   result[outer, index[outer, j, i], i] += source[outer, j, i]
+//
+// Parameters: $ADD, $BEGIN, $CONVERT, $SETTLE, $T, $count, $extent, $index, $inner, $laneType, $piece, $pieces, $sums,
+// $units, $unitsPerItem, $zero.
 $index unit = GROUP_ID() * $unitsPerItem;
 const $index end = SMALLER(unit + $unitsPerItem, $units);
 for (; unit < end; unit += 1) {

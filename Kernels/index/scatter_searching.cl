@@ -2,6 +2,9 @@
 // element of the result and searches all indices for its own row, so that no two work-items add to the same element:
 //
 //   result[outer, own, i] = the sum of source[outer, j, i] over all j with index[outer, j, i] = own
+//
+// Parameters: $CHAINS, $ENDCHAIN, $FAULT, $SETTLE, $V, $columnStride, $count, $extent, $firstIndex, $firstResult,
+// $firstSource, $index, $indices, $inner, $lane, $outerStride, $result, $source, $stride, $total, $type, $zero.
 const $index place = ($index)GROUP_ID() * 256 + ($index)LOCAL_ID();
 if (place >= $total) return;
 const $index row = place / $inner;

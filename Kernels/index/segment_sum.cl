@@ -4,6 +4,9 @@
 //
 // A work-item computes one element of the result: it finds the start of its segment by bisection and adds rows up to
 // the end of the segment. The work-items of the first column share the check that the indices are in range and sorted.
+//
+// Parameters: $CHAINS, $ENDCHAIN, $FAULT, $SETTLE, $V, $count, $extent, $firstIndex, $firstResult, $firstSource,
+// $index, $indices, $inner, $lane, $outerStride, $result, $source, $stride, $total, $type, $zero.
 const $index place = ($index)GROUP_ID() * 256 + ($index)LOCAL_ID();
 if (place >= $total) return;
 const $index row = place / $inner;

@@ -5,6 +5,9 @@
 //
 // At the end, the sums of WIDTH columns are transposed and their lanes added up to one register of results (by
 // ACCUMULATE with a factor of 1, so that integers wrap). One work-item computes some such registers for all rows.
+//
+// Parameters: $A, $B, $BATCH, $EPILOGUE, $ROW, $V, $chunks, $columnStride, $columns, $depth, $dtype, $index, $lane,
+// $leftOffset, $rightOffset, $rowStride, $rows, $vectors, $vectorsPerItem, $zero.
 $index rest = GROUP_ID();
 const $index chunk = rest % $chunks;
 const $index batch = rest / $chunks;

@@ -4,6 +4,9 @@
 //   source [batch, rows, columns], any strides  →  panels [batch, panel, row, $width]
 //
 // One work-item copies some rows of one panel.
+//
+// Parameters: $BATCH, $LOAD, $V, $chunks, $columns, $index, $lane, $panels, $rows, $rowsPerItem, $target, $width,
+// $zero.
 $index rest = GROUP_ID();
 const $index chunk = rest % $chunks;
 rest = rest / $chunks;

@@ -1,5 +1,7 @@
 // Packs the rows of a panel for the terms of a block, from a column-major B: squares of WIDTH rows and WIDTH columns
 // are transposed in registers.
+//
+// Parameters: $B, $T, $V, $columns, $depth, $index, $lineStride, $rightDtype, $rightOffset, $terms, $vectors.
 const $index until = SMALLER(end * $terms, $depth);
 for ($index k = begin * $terms; k < until; k += WIDTH) {
   const int height = (int)SMALLER(until - k, ($index)WIDTH);

@@ -1,4 +1,6 @@
 // Packs the rows of a panel for the terms of a block, from a row-major B.
+//
+// Parameters: $B, $T, $columns, $depth, $index, $lineStride, $rightDtype, $rightOffset, $terms, $vectors.
 const $index until = SMALLER(end * $terms, $depth);
 for ($index k = begin * $terms; k < until; k += 1) {
   $T *to = packed + (k - begin * $terms) * $vectors * WIDTH;

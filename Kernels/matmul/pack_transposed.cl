@@ -1,5 +1,8 @@
 // The same as matmul/pack.cl for a column-major source: squares of WIDTH rows and WIDTH columns are transposed in
 // registers.
+//
+// Parameters: $BATCH, $V, $chunks, $columnStride, $columns, $dtype, $index, $lane, $offset, $panels, $rows,
+// $rowsPerItem, $source, $target, $width, $zero.
 $index rest = GROUP_ID();
 const $index chunk = rest % $chunks;
 rest = rest / $chunks;

@@ -1,4 +1,6 @@
 // Pointers to the terms of a segment, one for each row of the tile.
+//
+// Parameters: $A, $depth, $index, $kStride, $leftOffset, $rowStride, $rows, $terms, $tileRows.
 const $index span = SMALLER($depth - segment * $terms, $terms);
 UNROLL for (int m = 0; m < $tileRows; m += 1) {
   left[m] = $A + $leftOffset + SMALLER(first + m, $rows - 1) * $rowStride + segment * $terms * $kStride;

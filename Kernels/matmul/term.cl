@@ -1,4 +1,6 @@
 // One term of all sums of a tile.
+//
+// Parameters: $RIGHTPART, $V, $bStride, $factor, $lane, $tileRows, $vectors.
 $V b[$vectors];
 UNROLL for (int v = 0; v < $vectors; v += 1) b[v] = $RIGHTPART;
 UNROLL for (int m = 0; m < $tileRows; m += 1) {

@@ -1,4 +1,6 @@
 // The terms of a segment.
+//
+// Parameters: $TERM, $index.
 for ($index k = 0; k < span; k += 1) {
   $TERM
 }

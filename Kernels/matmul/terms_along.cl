@@ -1,4 +1,6 @@
 // The terms of a segment of a row-major left factor: one register of each row of the tile is converted at a time.
+//
+// Parameters: $T, $TERM, $index, $leftDtype, $tileRows.
 PRIVATE_ARRAY($T, factors, $tileRows * WIDTH);
 for ($index start = 0; start < span; start += WIDTH) {
   const int count = (int)SMALLER(span - start, ($index)WIDTH);

@@ -1,4 +1,6 @@
 // Stores the same elements from registers to local memory: one row per term.
+//
+// Parameters: $across, $along, $extent, $items, $next, $pieces, $quad, $quadAcross, $quadAlong, $side.
 UNROLL for (int piece = 0; piece < $pieces; piece += 1) {
   const int element = lid + piece * $items;
   const int across = $across;

@@ -6,6 +6,10 @@
 //
 //   group → (batch, tile row, tile column)
 //   work-item → (x, y):  row 4 y + i % 4 + i / 4 · $rowPitch of the tile, column 4 x + j % 4 + j / 4 · $columnPitch
+//
+// Parameters: $BATCH, $EPILOGUE, $FETCHLEFT, $FETCHRIGHT, $PLACE, $ROW, $STORELEFT, $STORERIGHT, $T, $V, $begin,
+// $columnPitch, $columnTiles, $columns, $end, $index, $itemColumns, $itemRows, $lane, $leftCount, $rightCount,
+// $rowPitch, $rowTiles, $rows, $step, $tileColumns, $tileRows.
 $index rest = GROUP_ID();
 const $index tileColumn = rest % $columnTiles;
 rest = rest / $columnTiles;

@@ -14,6 +14,10 @@
 // Rows past the last one repeat it and are not stored. One work-item computes some vertically adjacent tiles in some
 // panels, $segmentsPerBlock segments of all of them at a time, so that repeated reads hit a cache. Between blocks, sums
 // are kept in `stage`.
+//
+// Parameters: $BATCH, $EPILOGUE, $LEFT, $PACK, $PACKED, $PLACE, $RIGHT, $ROW, $T, $TERMS, $TILE, $V, $chunks,
+// $columns, $index, $leftT, $panels, $panelsPerItem, $parts, $rows, $segments, $segmentsPerBlock, $stageTiles,
+// $tileRows, $tiles, $tilesPerItem, $vectors, $zero.
 $index rest = GROUP_ID();
 const $index chunk = rest % $chunks;
 rest = rest / $chunks;

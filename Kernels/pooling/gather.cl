@@ -1,4 +1,8 @@
 // The gradient of a pooling's input on a GPU: a work-item finds the windows that contain its element. WIDTH is 1.
+//
+// Parameters: $T, $V, $WINDOWS, $dilationD, $dilationH, $dilationW, $dtype, $gradient, $gradientOffset, $index,
+// $outputD, $outputH, $outputW, $paddingD, $paddingH, $paddingW, $strideD, $strideH, $strideW, $windowD, $windowH,
+// $windowW.
 $T core = 0;
 for ($index backD = 0; backD < $windowD; backD += 1) {
   const $index offD = inputD + $paddingD - backD * $dilationD;

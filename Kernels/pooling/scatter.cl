@@ -1,5 +1,8 @@
 // The gradient of a pooling's input on a CPU: a work-item iterates over the windows of some planes and adds to its own
 // plane in the workspace, to which it then applies the epilogue.
+//
+// Parameters: $EPILOGUE, $ROW, $T, $V, $WINDOWS, $dtype, $gradient, $gradientOffset, $index, $inputVolume, $laneType,
+// $outputD, $outputH, $outputW, $planes, $planesPerItem, $rowCount, $rowLength, $stageStride, $workspace, $zero.
 $index plane = GROUP_ID() * $planesPerItem;
 const $index lastPlane = SMALLER(plane + $planesPerItem, $planes);
 GLOBAL $T *stage = $workspace + GROUP_ID() * $stageStride;

@@ -1,4 +1,7 @@
 // The elements of one tap for the windows of `count` neighbouring outputs, and a mask of the elements inside the input.
+//
+// Parameters: $READ, $T, $USE, $V, $apart, $dtype, $index, $inputVolume, $inputW, $isInside, $lane, $source,
+// $sourceOffset, $strideW.
 $V value;
 VI held = (VI)(1);
 if ($isInside || (fromW >= 0 && fromW + (count - 1) * $strideW < $inputW)) {

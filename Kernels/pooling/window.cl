@@ -1,5 +1,8 @@
 // Iterates over the windows of `count` neighbouring outputs together, one output per lane: those in row (d, h) of
 // `plane`, from `column` on. Elements outside of the input are skipped.
+//
+// Parameters: $TAP, $dilationD, $dilationH, $dilationW, $index, $inputD, $inputH, $inputW, $paddingD, $paddingH,
+// $paddingW, $strideD, $strideH, $strideW, $windowD, $windowH, $windowW.
 for ($index tapD = 0; tapD < $windowD; tapD += 1) {
   const $index fromD = d * $strideD + tapD * $dilationD - $paddingD;
   if (fromD < 0 || fromD >= $inputD) continue;

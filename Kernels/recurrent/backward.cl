@@ -6,6 +6,10 @@
 // The gradients that flow to the previous time step are accumulated in the gradients of the states. In each time step,
 // the whole group computes the gradients of the product before it multiplies them by the weights, $vectors registers of
 // columns at a time. With more than one register, the size is a multiple of their width.
+//
+// Parameters: $CELL, $GRADIENT, $HELD, $LAST, $LASTCELL, $T, $V, $WEIGHT, $batch, $dtype, $forward, $forwardOffset,
+// $gates, $isReversed, $lane, $localSize, $result, $resultOffset, $rows, $rowsPerGroup, $size, $slopes, $states,
+// $times, $vectors.
 const i64 first = (i64)GROUP_ID() * $rowsPerGroup;
 const i64 end = SMALLER(first + $rowsPerGroup, (i64)$batch);
 const i64 stateCount = $batch * $size;

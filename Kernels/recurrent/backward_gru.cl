@@ -1,4 +1,6 @@
 // dn = dh · (1 − z) · (1 − n²)
+//
+// Parameters: $T, $V, $batch, $dtype, $size, $state, $stateOffset.
 $V dr = ($V)(0), dz = ($V)(0), dn = ($V)(0), dp = ($V)(0);
 if (held) {
   GLOBAL const $T *gates = kept + row * 4 * $size + at;

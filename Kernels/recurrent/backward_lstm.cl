@@ -1,4 +1,6 @@
 // dc = dc + dh · o · (1 − tanh² c)
+//
+// Parameters: $T, $V, $batch, $cell, $cellOffset, $dtype, $lane, $size.
 $V di = ($V)(0), df = ($V)(0), dg = ($V)(0), dout = ($V)(0);
 if (held) {
   GLOBAL const $T *gates = kept + row * 5 * $size + at;

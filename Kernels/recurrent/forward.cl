@@ -7,6 +7,9 @@
 // loads must be exact. A load of the weights serves $rows sequences. $gatesAtOnce gates are multiplied at a time: all
 // of them, or one after the other in a loop that is not unrolled, so that the sums of one gate fit the registers.
 // Sequences past the last one repeat it and are not stored.
+//
+// Parameters: $CELL, $HELD, $PARTS, $T, $V, $WEIGHT, $batch, $dtype, $gates, $gatesAtOnce, $input, $inputOffset,
+// $isReversed, $lane, $localSize, $result, $resultOffset, $rows, $rowsPerGroup, $size, $state, $stateOffset, $times.
 const i64 first = (i64)GROUP_ID() * $rowsPerGroup;
 const i64 end = SMALLER(first + $rowsPerGroup, (i64)$batch);
 const i64 stateCount = $batch * $size;

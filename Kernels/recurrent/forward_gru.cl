@@ -1,4 +1,6 @@
 // h = (1 − z) · n + z · h
+//
+// Parameters: $BIAS0, $BIAS1, $BIAS2, $T, $V, $dtype, $input, $keeps, $lane, $size.
 $V reset = ($V)(0), z = ($V)(0), n = ($V)(0), p = ($V)(0);
 if (held) {
   p = sums[2][r]$BIAS2;

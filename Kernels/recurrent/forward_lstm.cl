@@ -1,4 +1,6 @@
 // c = f · c + i · g,  h = o · tanh c
+//
+// Parameters: $T, $V, $cell, $cellOffset, $dtype, $input, $keeps, $lane, $size.
 $V c = step == 0 ? LOAD_$dtype($cell, $cellOffset + unit, count) : EXACT_$dtype(cells, unit, count);
 $V i = ($V)(0), f = ($V)(0), g = ($V)(0), o = ($V)(0);
 if (held) {

@@ -1,4 +1,6 @@
 // h = f(x + p)
+//
+// Parameters: $V, $dtype, $function, $input.
 if (held) {
   const $V sum = LOAD_$dtype($input, x, count) + sums[0][r];
   h = $function;

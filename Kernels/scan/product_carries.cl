@@ -1,4 +1,6 @@
 // Overwrites the product of each chunk with the product of the chunks before it.
+//
+// Parameters: $T, $chunks, $items, $localSize, $totals.
 const i64 line = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 if (line >= $items) return;
 $T product = 1;

@@ -5,6 +5,9 @@
 //   apply:   each chunk, starting from its carry
 //
 // A work-item computes one chunk of one (outer, inner).
+//
+// Parameters: $FINISH, $READ, $T, $WRITE, $chunkSize, $chunks, $extent, $inner, $isReversed, $items, $localSize,
+// $start.
 const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 if (item >= $items) return;
 const i64 chunk = item % $chunks;

@@ -4,6 +4,9 @@
 // products.cl describes the chunks.
 //
 // A work-item computes one chunk of one (outer, inner).
+//
+// Parameters: $FINISH, $READ, $T, $WRITE, $chain, $chunkSize, $chunks, $extent, $inner, $isReversed, $items, $levels,
+// $localSize, $mostLevels, $start.
 const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 if (item >= $items) return;
 const i64 chunk = item % $chunks;

@@ -1,5 +1,7 @@
 // Sorts each run of $block neighbouring elements of a row by insertion. The result is the order of their indices in the
 // row. One work-item sorts one run.
+//
+// Parameters: $KEYOTHER, $KEYPLACE, $KEYPRECEDES, $T, $block, $columns, $items, $localSize, $runs, $target.
 const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 if (item >= $items) return;
 const i64 row = item / $runs;

@@ -1,6 +1,9 @@
 // Merges neighbouring sorted runs of `$run` elements into runs twice as long. The position of each element is computed
 // on its own: the number of elements before it in its run, plus the number of elements of the other run that precede
 // it. Of equal elements, those of the left run come first, so that the sort is stable.
+//
+// Parameters: $KEYOTHER, $KEYPLACE, $KEYPRECEDES, $OTHERPRECEDES, $T, $columns, $elements, $localSize, $perItem, $run,
+// $source, $target.
 const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 const i64 stop = SMALLER((item + 1) * $perItem, $elements);
 for (i64 element = item * $perItem; element < stop; element += 1) {
