@@ -19,6 +19,8 @@ public enum TrainingError: Error, Hashable, Sendable {
   case unstorable(path: String, reason: String)
   /// There is no checkpoint to resume from.
   case noCheckpoint(path: String, damaged: [String])
+  /// The run has checkpoints, but not this one.
+  case checkpointNotKept(path: String, name: String, kept: [String])
   /// Another process is writing to the run; `process` is its number if it could be read.
   case inUse(path: String, process: Int?)
   /// The output directory contains another run.
@@ -69,6 +71,9 @@ extension TrainingError: CustomStringConvertible {
     case .noCheckpoint(let path, let damaged):
       let found = damaged.isEmpty ? "there is none" : damaged.joined(separator: "; ")
       return "\(path): no checkpoint to go on from: \(found)"
+    case .checkpointNotKept(let path, let name, let kept):
+      let rest = kept.count > 8 ? " and \(kept.count - 8) more" : ""
+      return "\(path): the run keeps no checkpoint \(name); there are \(kept.prefix(8).joined(separator: ", "))\(rest)"
     case .inUse(let path, let process):
       let name = process.map { "process \($0)" } ?? "another process"
       return "\(path): \(name) is writing to this run; wait for its end, or stop it"
