@@ -15,7 +15,7 @@ public enum TrainingError: Error, Hashable, Sendable {
   case damaged(path: String, reason: String)
   /// A file of weights or a checkpoint belongs to another model or run.
   case mismatch(path: String, reason: String)
-  /// The configuration for a checkpoint could not be read back.
+  /// The configuration for a checkpoint, or the memory of an observer, could not be read back.
   case unstorable(path: String, reason: String)
   /// There is no checkpoint to resume from.
   case noCheckpoint(path: String, damaged: [String])
@@ -67,7 +67,7 @@ extension TrainingError: CustomStringConvertible {
     case .mismatch(let path, let reason):
       return "\(path): does not fit: \(reason); check the model and its options"
     case .unstorable(let path, let reason):
-      return "\(path): the configuration cannot be kept in a checkpoint: \(reason); make it simpler"
+      return "\(path): no checkpoint can be written: \(reason); make it simpler"
     case .noCheckpoint(let path, let damaged):
       let found = damaged.isEmpty ? "there is none" : damaged.joined(separator: "; ")
       return "\(path): no checkpoint to go on from: \(found)"

@@ -176,7 +176,8 @@ public struct CheckpointStore: Sendable {
     do throws(JSONError) {
       readable = try JSON(parsing: Array(text.utf8))
     } catch {
-      throw TrainingError.unstorable(path: folder.path, reason: error.reason)
+      throw TrainingError.unstorable(
+        path: folder.path, reason: "the configuration cannot be read back: \(error.reason)")
     }
     members["sha256"] = .string(Checkpoint.digest(of: readable.object ?? [:]))
     let bytes = Array((JSON.object(members).text(indented: true) + "\n").utf8)

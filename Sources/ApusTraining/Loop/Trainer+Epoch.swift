@@ -27,7 +27,7 @@ extension Trainer {
       try measure(test, .test)
     }
     informSchedule()
-    try ask { observer, progress throws(TrainingError) in try observer.didFinishEpoch(progress) }
+    try notify { observer, progress throws(TrainingError) in try observer.didFinishEpoch(progress) }
     let isEnd = state.step == totalSteps || session.stopReason != nil
     if validation != nil, let test, isEnd { try measure(test, .test) }
     try recordEpoch()
@@ -37,7 +37,7 @@ extension Trainer {
     try announce { observer, progress throws(TrainingError) in try observer.willEvaluate(progress, split) }
     let found = try evaluate(model, on: source, objective: testObjective, batchSize: order.batchSize)
     state.results[split] = found.metrics
-    try ask { observer, progress throws(TrainingError) in try observer.didEvaluate(progress, split) }
+    try notify { observer, progress throws(TrainingError) in try observer.didEvaluate(progress, split) }
   }
 
   /// Passes the metric of the epoch to a schedule that depends on one: that of the validation examples, otherwise the
@@ -88,6 +88,6 @@ extension Trainer {
 
   private func record(_ record: JSONObject) throws(TrainingError) {
     options.onRecord?(record)
-    try ask { observer, progress throws(TrainingError) in try observer.didRecord(progress, record) }
+    try notify { observer, progress throws(TrainingError) in try observer.didRecord(progress, record) }
   }
 }

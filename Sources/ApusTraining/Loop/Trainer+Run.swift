@@ -61,14 +61,14 @@ extension Trainer {
 
   private func advance(to end: Int) throws(TrainingError) -> Int32? {
     try reportingTraining { try optimizer.prepare() }
-    try ask { observer, progress throws(TrainingError) in try observer.didStart(progress) }
+    try notify { observer, progress throws(TrainingError) in try observer.didStart(progress) }
     try save()
     while state.step < end, session.stopReason == nil {
       try announceStep()
       let start = ContinuousClock.seconds
       try step()
       session.stepSeconds += ContinuousClock.seconds - start
-      try ask { observer, progress throws(TrainingError) in try observer.didStep(progress) }
+      try notify { observer, progress throws(TrainingError) in try observer.didStep(progress) }
       let isEpochEnd = state.step % order.batchesPerEpoch == 0
       if state.step % Trainer.window == 0 || isEpochEnd { try finishWindow() }
       if isEpochEnd || state.step == totalSteps { try finishEpoch() }
@@ -115,7 +115,7 @@ extension Trainer {
   }
 
   /// Passes an event to all observers and collects their requests.
-  func ask(
+  func notify(
     _ event: (any TrainingObserver, TrainingProgress) throws(TrainingError) -> TrainingRequest
   ) throws(TrainingError) {
     let progress = progress()
@@ -179,7 +179,7 @@ extension Trainer {
       state, model: modelState, optimizer: optimizer, to: runFolder, keeping: options.retention.last,
       and: checkpoints?.best?.step)
     savedStep = state.step
-    try ask { observer, progress throws(TrainingError) in try observer.didSaveCheckpoint(progress, path: path) }
+    try notify { observer, progress throws(TrainingError) in try observer.didSaveCheckpoint(progress, path: path) }
   }
 
   /// The memory of all observers that have one.
@@ -188,7 +188,8 @@ extension Trainer {
     for (key, observer) in rememberingObservers {
       let memory = observer.memory
       guard memory.count <= TrainingState.observerMemoryLimit, memory.allSatisfy(\.isFinite) else {
-        throw .unstorable(path: path, reason: "the memory of the observer \(key) is too long or not finite")
+        throw .unstorable(
+          path: path, reason: "the memory of the observer \(key) has too many values, or some that are not finite")
       }
       if !memory.isEmpty { memories[key] = memory }
     }
