@@ -74,7 +74,7 @@ import Testing
         options.onRecord = { norms.append($0["train_gradient_norm"]?.number) }
       }
       let points = try Points(count: 43)
-      let (_, gradients) = try valueAndGradients(of: trainer.model.parameters) {
+      let (_, gradients) = valueAndGradients(of: trainer.model.parameters) {
         crossEntropy(trainer.model(points.inputs), points.targets)
       }
       let expected = try Double(gradients.norm.scalar())

@@ -44,7 +44,7 @@ public enum TrainingEnd: Hashable, Sendable {
 /// stores it in `memory`: then a resumed run ends like one that was not interrupted.
 public protocol TrainingObserver: AnyObject {
   /// The name under which checkpoints store `memory`; the type's name if it is not written. Observers of one run with
-  /// equal names are told apart by their order.
+  /// equal names are numbered in their order.
   var name: String { get }
 
   /// The state of the observer, which checkpoints store and resumed runs restore: at most 1024 finite numbers.

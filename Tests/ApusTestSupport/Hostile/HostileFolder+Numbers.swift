@@ -106,7 +106,7 @@ extension HostileFolder {
   static func settings(_ layout: RunLayout) -> [HostileFolder] {
     let keys = [
       "epochs", "steps", "batch_size", "learning_rate", "seed", "classes", "image_size", "save_every", "train_count",
-      "validation", "layers", "transform", "data",
+      "validation", "layers", "transform", "data", "early_stop", "keep",
     ]
     return keys.flatMap { key in
       values.flatMap { value -> [HostileFolder] in
