@@ -47,7 +47,7 @@ enum ExitCode: Int32, CaseIterable {
     switch error {
     case .device(let error): self.init(for: error)
     case .data(let error): self.init(for: error)
-    case .inputOutput, .inUse: self = .inputOutput
+    case .inputOutput, .inUse, .checkpointNotKept: self = .inputOutput
     case .damaged, .mismatch, .unstorable, .untrained, .unknownParameter, .unmeasurable, .singleExample: self = .data
     case .noCheckpoint(_, let damaged): self = damaged.isEmpty ? .inputOutput : .data
     case .occupied: self = .usage

@@ -9,6 +9,7 @@ func hint(for error: any Error) -> String? {
   case TrainingError.optimizer: "--precision float32, --learning-rate, --clip-norm 1"
   case TrainingError.singleExample: "--batch-size"
   case TrainingError.noCheckpoint: "without --resume the run starts anew"
+  case TrainingError.checkpointNotKept(_, "best", _): "apus train --keep best keeps it"
   case TrainingError.occupied(let path): "--resume \(path), --output"
   case TrainingError.tooLarge(_, _, _, let fitting): fitting.map { "--batch-size \($0)" } ?? "--image-size, --device"
   case TrainingError.device(let error): hint(for: error)

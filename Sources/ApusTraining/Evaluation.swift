@@ -18,6 +18,9 @@ public struct Evaluation: Hashable, Sendable {
     self.measures = measures
     self.count = count
   }
+
+  /// The results without the number of examples.
+  public var metrics: SplitMetrics { SplitMetrics(loss: loss, accuracy: accuracy, measures: measures) }
 }
 
 /// Runs a model in inference over all examples and measures it.

@@ -15,10 +15,12 @@ public enum TrainingError: Error, Hashable, Sendable {
   case damaged(path: String, reason: String)
   /// A file of weights or a checkpoint belongs to another model or run.
   case mismatch(path: String, reason: String)
-  /// The configuration for a checkpoint could not be read back.
+  /// The configuration for a checkpoint, or the memory of an observer, could not be read back.
   case unstorable(path: String, reason: String)
   /// There is no checkpoint to resume from.
   case noCheckpoint(path: String, damaged: [String])
+  /// The run has checkpoints, but not this one.
+  case checkpointNotKept(path: String, name: String, kept: [String])
   /// Another process is writing to the run; `process` is its number if it could be read.
   case inUse(path: String, process: Int?)
   /// The output directory contains another run.
@@ -65,10 +67,13 @@ extension TrainingError: CustomStringConvertible {
     case .mismatch(let path, let reason):
       return "\(path): does not fit: \(reason); check the model and its options"
     case .unstorable(let path, let reason):
-      return "\(path): the configuration cannot be kept in a checkpoint: \(reason); make it simpler"
+      return "\(path): no checkpoint can be written: \(reason); make it simpler"
     case .noCheckpoint(let path, let damaged):
       let found = damaged.isEmpty ? "there is none" : damaged.joined(separator: "; ")
       return "\(path): no checkpoint to go on from: \(found)"
+    case .checkpointNotKept(let path, let name, let kept):
+      let rest = kept.count > 8 ? " and \(kept.count - 8) more" : ""
+      return "\(path): the run keeps no checkpoint \(name); there are \(kept.prefix(8).joined(separator: ", "))\(rest)"
     case .inUse(let path, let process):
       let name = process.map { "process \($0)" } ?? "another process"
       return "\(path): \(name) is writing to this run; wait for its end, or stop it"

@@ -4,6 +4,9 @@ enum EvaluateCommand: Command {
   static let name = "evaluate"
   static let summary = "measure a trained model with examples that it has not learnt from"
   static let run = StoredModel.argument
+  static let checkpoint = Option(
+    "checkpoint", .checkpoint,
+    help: "which checkpoint of the run: last, best (of a run with --keep best) or step-N (default: last)")
   static let data = Option("data", .dataSource, help: "the data set whose examples are taken (default: the run's)")
   static let part = Option(
     "part", .choice("PART", of: DataPart.allCases.map(\.rawValue)),
@@ -28,7 +31,8 @@ enum EvaluateCommand: Command {
     help: "measure groups of a table's rows: by a column's values, numbers by quarters of the rows")
   static let json = Flag("json", help: "print one JSON object")
   static let declarations = [
-    run.declaration, data.declaration, part.declaration, device.declaration, threshold.declaration, top.declaration,
+    run.declaration, checkpoint.declaration, data.declaration, part.declaration, device.declaration,
+    threshold.declaration, top.declaration,
     humanError.declaration, slicesFile.declaration, slice.declaration, json.declaration,
   ]
   static let discussion = """
@@ -42,7 +46,7 @@ enum EvaluateCommand: Command {
     """
 
   static func run(_ arguments: Arguments) throws {
-    let stored = try StoredModel(path: arguments[run]!, command: name)
+    let stored = try StoredModel(path: arguments[run]!, command: name, checkpoint: arguments[checkpoint])
     try stored.checkClassifier(
       [threshold.declaration, top.declaration, humanError.declaration], arguments, command: name)
     let device = try ComputeDevice.chosen(by: arguments[device])

@@ -11,9 +11,13 @@ enum LearningCurveCommand: Command {
     "repeats", .count(upTo: 1000), help: "how often each part is drawn and learnt from (default: 3)")
   static let output = Option("output", .directory, help: "where the numbers, the picture and a page are written")
   static let json = Flag("json", help: "print one JSON object for each run, then one for the curve")
-  /// The options of a training run without `saveEvery`, since the runs are not stored.
+  /// Options of checkpoints and of early stopping, since the runs are neither stored nor measured on the way.
+  private static let unused: Set<String> = [
+    RunOptions.saveEvery.name, RunOptions.earlyStop.name, RunOptions.keep.name,
+  ]
+  /// The other options of a training run, and those of the curve.
   static let declarations =
-    RunOptions.declarations.filter { $0.name != RunOptions.saveEvery.name }
+    RunOptions.declarations.filter { !unused.contains($0.name) }
     + [
       TrainCommand.configuration.declaration, TrainCommand.set.declaration, fractions.declaration, repeats.declaration,
       output.declaration, json.declaration,

@@ -123,12 +123,10 @@ extension TrainedRun {
       "model": .string(run.settings.model.name), "device": .string(device.name),
       "seed": .integer(Int(run.settings.seed)), "epochs": .integer(result.epochs), "steps": .integer(result.steps),
     ]
-    line["train_loss"] = result.trainLoss.map { .number($0) }
-    line["train_accuracy"] = result.trainAccuracy.map { .number($0) }
-    line["validation_loss"] = result.validationLoss.map { .number($0) }
-    line["validation_accuracy"] = result.validationAccuracy.map { .number($0) }
-    line["test_loss"] = result.testLoss.map { .number($0) }
-    line["test_accuracy"] = result.testAccuracy.map { .number($0) }
+    for (split, metrics) in result.results.measured {
+      line["\(split.rawValue)_loss"] = .number(metrics.loss)
+      line["\(split.rawValue)_accuracy"] = metrics.accuracy.map { .number($0) }
+    }
     for (key, value) in measures?.json(.test) ?? [:] { line[key] = value }
     line["seconds"] = .number(result.seconds)
     line["steps_per_second"] = result.stepsPerSecond.map { .number($0) }
@@ -138,6 +136,7 @@ extension TrainedRun {
       line["task"] = .string(table.kind.rawValue)
     }
     line[ResultKey.skipped] = skipped.count.map { .integer($0) }
+    line["stopped"] = result.stopped.map { .string($0) }
     line["weights_sha256"] = .string(result.weightsSHA256)
     line["output"] = .string(run.directory.path)
     return line
@@ -146,13 +145,11 @@ extension TrainedRun {
   fileprivate func text(_ run: TrainingRun) -> String {
     var rows = [("model", "\(run.settings.model.name) on \(device.name), seed \(run.settings.seed)")]
     rows.append(("steps", "\(result.steps.grouped) in \(result.epochs) \(result.epochs == 1 ? "epoch" : "epochs")"))
-    let numbers = [
-      ("train loss", result.trainLoss), ("train accuracy", result.trainAccuracy),
-      ("validation loss", result.validationLoss),
-      ("validation accuracy", result.validationAccuracy), ("test loss", result.testLoss),
-      ("test accuracy", result.testAccuracy),
-    ]
-    rows += numbers.compactMap { name, number in number.map { (name, $0.text(places: 4)) } }
+    if let reason = result.stopped { rows.append(("stopped", reason)) }
+    for (split, metrics) in result.results.measured {
+      rows.append(("\(split.rawValue) loss", metrics.loss.text(places: 4)))
+      if let accuracy = metrics.accuracy { rows.append(("\(split.rawValue) accuracy", accuracy.text(places: 4))) }
+    }
     rows += measures?.rows ?? []
     if case .table(let table) = format, case .numbers = table.task {
       rows.append(("losses", "mean squared errors of \(table.target), in its own units"))

@@ -48,7 +48,7 @@ struct PlannedTraining {
       let model = try makeModel(rule)
       return try settings.trainer(
         model, rule, on: PlannedExamples(count: batchSize, makeExamples), objective: objective,
-        testObjective: testObjective
+        testObjective: testObjective, observers: settings.earlyStop?.measure == .gradientNorm ? [NormReader()] : []
       ) { options in
         options.length = .steps(3)
         options.batchSize = batchSize
@@ -63,4 +63,9 @@ struct PlannedTraining {
   func check(batchSize: Int, on device: ComputeDevice) throws -> TrainingMemory {
     try MemoryLimit(of: device).check(batchSize: batchSize, on: device.name) { try memory(batchSize: $0, on: device) }
   }
+}
+
+/// Makes the steps measure the norm of the gradients.
+private final class NormReader: TrainingObserver {
+  var needsGradientNorm: Bool { true }
 }

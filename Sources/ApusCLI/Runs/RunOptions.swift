@@ -55,6 +55,18 @@ enum RunOptions {
     "classes", .count, help: "outputs of the last layer (default: the data's classes)")
   static let saveEvery = Option("save-every", .positiveNumber, help: "seconds between checkpoints (default: 60)")
 
+  static let earlyStop = Option(
+    "early-stop", .text("SPEC"),
+    help:
+      "stop at the end of an epoch, for example loss:patience=5,change=0.001 (epochs without improvement), "
+      + "accuracy:target=0.95 or gradient-norm:target=1e-3; loss and accuracy are those of --validation, without it those "
+      + "of training; none on --resume ends it")
+  static let keep = Option(
+    "keep", .text("SPEC"),
+    help:
+      "checkpoints that stay: last=N for the newest, best for that of the smallest loss, best=accuracy; as measured for "
+      + "--early-stop (default: last=2)")
+
   /// All options, in the order in which they are listed and stored.
   static let declarations =
     [
@@ -64,6 +76,7 @@ enum RunOptions {
       clipValue.declaration, decayExempt.declaration, l1.declaration, l2.declaration, maxNorm.declaration,
       detectAnomaly.declaration, seed.declaration,
       weights.declaration, initialize.declaration, replaceHead.declaration, classes.declaration, saveEvery.declaration,
+      earlyStop.declaration, keep.declaration,
     ] + DataOptions.declarations + TableFileOptions.declarations + ImageOptions.declarations
     + TextOptions.declarations
 }

@@ -5,7 +5,8 @@ extension RunSettings {
   /// - Parameters:
   ///   - weights: the initial weights of a new run; `nil` for random ones.
   ///   - isNew: whether the run starts from initial weights instead of a checkpoint.
-  ///   - measures: whether the model is evaluated on the validation and the test examples.
+  ///   - measures: whether the model is evaluated on the validation and the test examples, and stopped early by what
+  ///     is measured.
   ///   - adapt: sets options that do not change the results.
   func trainer(
     _ task: LearningTask, from weights: PretrainedWeights?, isNew: Bool, measures: Bool = true,
@@ -21,7 +22,8 @@ extension RunSettings {
     return try trainer(
       model, rule, on: task.train, testing: measures ? task.test : nil, validating: measures ? task.validation : nil,
       objective: task.objective(self),
-      testObjective: dataSettings.changesObjective ? task.format.objective : nil
+      testObjective: dataSettings.changesObjective ? task.format.objective : nil,
+      observers: measures ? earlyStop.map { [$0.observer] } ?? [] : []
     ) { options in
       if dataSettings.sampling == .balanced { options.balancedLabels = task.labels }
       adapt(&options)
@@ -38,7 +40,7 @@ extension RunSettings {
   func trainer(
     _ model: any Layer, _ rule: any UpdateRule, on train: any ExampleSource, testing test: (any ExampleSource)? = nil,
     validating validation: (any ExampleSource)? = nil, objective: Objective, testObjective: Objective? = nil,
-    _ adapt: (inout TrainingOptions) -> Void
+    observers: [any TrainingObserver] = [], _ adapt: (inout TrainingOptions) -> Void
   ) throws -> Trainer {
     var options = TrainingOptions(
       length: length, batchSize: batchSize.count, seed: seed,
@@ -47,7 +49,8 @@ extension RunSettings {
     adapt(&options)
     return Trainer(
       model, rule, on: train, testing: test, validating: validation, objective: objective,
-      testObjective: testObjective, groups: groups(of: model), penalty: penalty(on: model), options)
+      testObjective: testObjective, groups: groups(of: model), penalty: penalty(on: model), observers: observers,
+      options)
   }
 
   /// Two groups of parameters: weights, which have more than one axis, and all others.

@@ -31,6 +31,9 @@ struct RunSettings {
   var replacesHead: Bool
   var classes: Int?
   var saveEvery: Double
+  var earlyStop: EarlyStopSettings?
+  /// Which checkpoints stay.
+  var retention: CheckpointRetention
   /// The examples that the run learns from, and their weights.
   var dataSettings: DataSettings
   /// How images are read and transformed, and which stem the model has.
@@ -80,6 +83,7 @@ struct RunSettings {
       throw UsageError(command: command, message: "--classes is for classifiers, \(model.name) is a language model")
     }
     saveEvery = arguments[RunOptions.saveEvery] ?? 60
+    (earlyStop, retention) = (try .chosen(by: arguments, command), try .chosen(by: arguments, command))
     dataSettings = try DataSettings(arguments, for: model, command: command)
     image = try ImageSettings(arguments, for: model, command: command)
     table = try .chosen(by: arguments, for: data, command: command)
@@ -118,6 +122,8 @@ struct RunSettings {
     if replacesHead { object["replace_head"] = true }
     object["classes"] = classes.map { .integer($0) }
     object["save_every"] = .number(saveEvery)
+    object["early_stop"] = earlyStop.map { .string($0.description) }
+    if retention != .usual { object["keep"] = .string(retention.text) }
     object.set(dataSettings)
     object.set(image)
     if let table { object.set(table) }

@@ -12,13 +12,14 @@ struct StoredModel {
     help: "the directory of a run, whose newest checkpoint is taken, or of a checkpoint")
 
   /// Reads the description of the model in a checkpoint, and verifies the checkpoint's files.
-  init(path: String, command: String) throws {
+  /// - Parameter choice: which checkpoint of a run; `nil` for the newest one, or the path's own.
+  init(path: String, command: String, checkpoint choice: CheckpointChoice? = nil) throws {
     guard FileSystem.isDirectory(path) else {
       let reason = FileSystem.exists(path) ? "it is a file, not the directory of a run or checkpoint" : "there is none"
       throw DataError.inputOutput(path: path, operation: "read a checkpoint", reason: reason)
     }
     do throws(TrainingError) {
-      checkpoint = try Checkpoint.find(path, warn: Diagnostics.write)
+      checkpoint = try Checkpoint.find(path, choice ?? .last, warn: Diagnostics.write)
     } catch {
       guard case .noCheckpoint(_, let damaged) = error else { throw error }
       guard let first = damaged.first else {
@@ -26,6 +27,9 @@ struct StoredModel {
           path: path, operation: "read a checkpoint", reason: "there is none; apus train --output \(path) makes one")
       }
       throw TrainingError.damaged(path: path, reason: "no checkpoint is whole: \(first)")
+    }
+    guard choice == nil || checkpoint.path != path else {
+      throw UsageError(command: command, message: "--checkpoint chooses one of a run's; \(path) is a checkpoint itself")
     }
     let stored = checkpoint.state.configuration
     settings = try RunSettings(

@@ -81,15 +81,15 @@ struct TrainingRun {
     return (settings, run, .newest(checkpoint))
   }
 
-  /// The settings of a resumed run: its own, except for the length, the device, the save interval, and options that do
-  /// not change the result. Tables and images may have moved: whether they are the same is checked when they have been
-  /// loaded.
+  /// The settings of a resumed run: its own, except for the length, which early stopping determines too, the device,
+  /// the checkpoints, and options that do not change the result. Tables and images may have moved: whether they are the
+  /// same is checked when they have been loaded.
   private static func continued(_ stored: Configuration, _ given: Arguments) throws -> RunSettings {
     let old = try RunSettings(stored: stored, command: command)
     var merged = given
     try merged.fill(from: stored, RunOptions.declarations, command: command)
     let new = try RunSettings(merged, command: command)
-    let free = ["device", "epochs", "steps", "save_every", "detect_anomaly", "workers"]
+    let free = ["device", "epochs", "steps", "save_every", "detect_anomaly", "workers", "early_stop", "keep"]
     for declaration in RunOptions.declarations where !free.contains(declaration.key) {
       if declaration.key == RunOptions.data.declaration.key, case .images = new.model.kind,
         try isSameKind(old.data, new.data)
@@ -115,7 +115,7 @@ struct TrainingRun {
 
   // MARK: - Running
 
-  /// Runs to the end, or until a signal.
+  /// Runs to the end, until it is stopped early, or until a signal.
   /// - Parameters:
   ///   - report: receives a profile of some steps, if one is requested.
   ///   - onRecord: receives each record of metrics.
@@ -139,7 +139,10 @@ struct TrainingRun {
       try report?.measureLimits(of: device)
       let result = try trainer.run()
       if !isNew, result.stepsPerSecond == nil, result.interruption == nil {
-        Diagnostics.write("the run has made its \(result.steps) steps already: --epochs or --steps make it longer")
+        Diagnostics.write(
+          result.stopped == nil
+            ? "the run has made its \(result.steps) steps already: --epochs or --steps make it longer"
+            : "the run was stopped early: another --early-stop, or none, continues it")
       }
       return (result, task)
     }
@@ -185,6 +188,7 @@ struct TrainingRun {
       options.output = directory.path
       options.folder = directory.locked
       options.saveEvery = settings.saveEvery
+      options.retention = settings.retention
       options.configuration = task.format.configuration(settings)
       options.progress = .automatic
       options.handlesSignals = true

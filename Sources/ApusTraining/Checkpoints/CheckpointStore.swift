@@ -3,13 +3,13 @@ import ApusFiles
 import ApusNN
 import ApusTensor
 
-/// The checkpoints of a run: `<run>/checkpoints/step-<number>`, of which the last two are kept.
+/// The checkpoints of a run: `<run>/checkpoints/step-<number>`, of which `CheckpointRetention` says which are kept.
 public struct CheckpointStore: Sendable {
   /// The directory of the run.
   private let run: String
   /// The same directory, if it is already open.
   private var folder: Folder?
-  /// Valid checkpoints that this store wrote or read, oldest first.
+  /// Checkpoints that this store wrote or read, or that are older than the one that it read, oldest first.
   private var whole: [String] = []
 
   private static let name = "checkpoints"
@@ -56,6 +56,34 @@ public struct CheckpointStore: Sendable {
     return "step-" + String(repeating: "0", count: max(0, 9 - digits.count)) + digits
   }
 
+  /// The path of the checkpoint of a step, whether it exists or not.
+  func path(of step: Int) -> String { "\(directory)/\(CheckpointStore.name(of: step))" }
+
+  /// A checkpoint of the run.
+  ///
+  /// - Parameter warn: receives a message for each damaged checkpoint that is newer than the newest undamaged one, if
+  ///   that is read.
+  /// - Throws: `TrainingError.checkpointNotKept` when the run has checkpoints, but not the chosen one.
+  public mutating func find(_ choice: CheckpointChoice, warn: (String) -> Void) throws(TrainingError) -> Checkpoint {
+    switch choice {
+    case .last: return try newest(warn: warn)
+    case .best:
+      // A newer checkpoint that is damaged could name another step: the newest undamaged one decides.
+      guard let step = try newest(warn: warn).state.bestStep else {
+        throw .checkpointNotKept(path: directory, name: "best", kept: try names())
+      }
+      return try checkpoint(of: step)
+    case .step(let step): return try checkpoint(of: step)
+    }
+  }
+
+  private func checkpoint(of step: Int) throws(TrainingError) -> Checkpoint {
+    let (name, known) = (CheckpointStore.name(of: step), try names())
+    guard let checkpoints = try checkpoints(), !known.isEmpty else { throw .noCheckpoint(path: directory, damaged: []) }
+    guard known.contains(name) else { throw .checkpointNotKept(path: directory, name: name, kept: known) }
+    return try CheckpointStore.checkpoint(name, in: checkpoints)
+  }
+
   /// The newest undamaged checkpoint.
   ///
   /// - Parameter warn: receives a message for each newer checkpoint that is damaged, with the reason.
@@ -65,11 +93,11 @@ public struct CheckpointStore: Sendable {
     var names = try names()
     for attempt in 0... {
       var damaged: [String] = []
-      for name in names {
+      for (place, name) in names.enumerated() {
         do throws(TrainingError) {
           let checkpoint = try CheckpointStore.checkpoint(name, in: checkpoints)
           for message in damaged { warn(message + "; going on from the checkpoint before") }
-          whole = [name]
+          whole = names[place...].reversed()
           return checkpoint
         } catch {
           damaged.append(error.description)
@@ -91,10 +119,14 @@ public struct CheckpointStore: Sendable {
     return checkpoint
   }
 
-  /// Writes a checkpoint under a temporary name, flushes it, renames it, then removes all but the last two.
-  /// - Parameter run: the folder of the run, which this process has locked.
+  /// Writes a checkpoint under a temporary name, flushes it, renames it, then removes those that are not kept.
+  /// - Parameters:
+  ///   - run: the folder of the run, which this process has locked.
+  ///   - count: the number of the newest checkpoints that are kept.
+  ///   - best: the step of another checkpoint that is kept.
   mutating func save(
-    _ state: TrainingState, model: ModelState, optimizer: Optimizer, to run: RunFolder
+    _ state: TrainingState, model: ModelState, optimizer: Optimizer, to run: RunFolder, keeping count: Int = 2,
+    and best: Int? = nil
   ) throws(TrainingError) {
     let name = CheckpointStore.name(of: state.step)
     let temporary = ".\(name).new"
@@ -115,8 +147,8 @@ public struct CheckpointStore: Sendable {
       try checkpoints.flush()
       return checkpoints
     }
-    whole = (whole.filter { $0 != name } + [name]).suffix(2)
-    try prune(checkpoints)
+    whole = (whole.filter { $0 != name } + [name]).suffix(count)
+    try prune(checkpoints, keeping: Set(whole).union(best.map { [CheckpointStore.name(of: $0)] } ?? []))
   }
 
   private static func write(
@@ -144,19 +176,20 @@ public struct CheckpointStore: Sendable {
     do throws(JSONError) {
       readable = try JSON(parsing: Array(text.utf8))
     } catch {
-      throw TrainingError.unstorable(path: folder.path, reason: error.reason)
+      throw TrainingError.unstorable(
+        path: folder.path, reason: "the configuration cannot be read back: \(error.reason)")
     }
     members["sha256"] = .string(Checkpoint.digest(of: readable.object ?? [:]))
     let bytes = Array((JSON.object(members).text(indented: true) + "\n").utf8)
     try AtomicFile.write(bytes, in: folder, name: Checkpoint.stateName)
   }
 
-  /// Removes temporary directories of interrupted runs, and all checkpoints but the last two valid ones.
-  private func prune(_ checkpoints: Folder) throws(TrainingError) {
+  /// Removes temporary directories of interrupted runs, and all checkpoints but those with the given names.
+  private func prune(_ checkpoints: Folder, keeping names: Set<String>) throws(TrainingError) {
     try reportingTraining {
       for entry in try checkpoints.entries() {
         let isLeftover = entry.hasPrefix(".step-") && entry.hasSuffix(".new")
-        let isOld = CheckpointStore.step(of: entry) != nil && !whole.contains(entry)
+        let isOld = CheckpointStore.step(of: entry) != nil && !names.contains(entry)
         if isLeftover || isOld { try checkpoints.remove(entry) }
       }
     }
@@ -164,16 +197,20 @@ public struct CheckpointStore: Sendable {
 }
 
 extension Checkpoint {
-  /// The newest valid checkpoint in a run's directory, or the checkpoint at the path itself.
-  public static func find(_ path: String, warn: (String) -> Void) throws(TrainingError) -> Checkpoint {
-    try find(reportingTraining { try Folder(path: path) }, warn: warn)
+  /// A checkpoint in a run's directory, the newest valid one by default, or the checkpoint at the path itself.
+  public static func find(
+    _ path: String, _ choice: CheckpointChoice = .last, warn: (String) -> Void
+  ) throws(TrainingError) -> Checkpoint {
+    try find(reportingTraining { try Folder(path: path) }, choice, warn: warn)
   }
 
-  /// The newest valid checkpoint in a run's folder, or the folder itself if it is a checkpoint.
-  package static func find(_ folder: Folder, warn: (String) -> Void) throws(TrainingError) -> Checkpoint {
+  /// A checkpoint in a run's folder, the newest valid one by default, or the folder itself if it is a checkpoint.
+  package static func find(
+    _ folder: Folder, _ choice: CheckpointChoice = .last, warn: (String) -> Void
+  ) throws(TrainingError) -> Checkpoint {
     if try isCheckpoint(folder) { return try Checkpoint(folder) }
     var store = CheckpointStore(folder)
-    return try store.newest(warn: warn)
+    return try store.find(choice, warn: warn)
   }
 
   /// Whether a folder is a checkpoint, not a run.

@@ -26,22 +26,12 @@ public struct TrainingState: Hashable, Sendable {
   var epochMeasures: [String: RunningMean] = [:]
   /// The value of `seconds` when the epoch began.
   var epochStart = 0.0
-  /// The mean loss of the last finished epoch.
-  public var trainLoss: Double?
-  /// The training measures of the last finished epoch, by name: `accuracy`.
-  public var trainMeasures: [String: Double] = [:]
-  /// The measures of the last evaluation except accuracy, by name.
-  public var testMeasures: [String: Double] = [:]
-  /// The same measures of the validation examples, if there are any.
-  public var validationMeasures: [String: Double] = [:]
-  /// The mean loss of the last evaluation, if there was one.
-  public var testLoss: Double?
-  /// The accuracy in the last evaluation, if there was one.
-  public var testAccuracy: Double?
-  /// The mean loss over the validation examples, if there are any.
-  public var validationLoss: Double?
-  /// The accuracy on the validation examples, if there are any.
-  public var validationAccuracy: Double?
+  /// The newest results on each split of the data.
+  public var results = RunResults()
+  /// The newest step whose values were read.
+  var lastStep: MeasuredStep?
+  /// The memory of the observers, by their keys.
+  var observerMemory: [String: [Double]] = [:]
   /// The state of a learning-rate schedule that depends on a metric.
   var scheduleMemory: [Double] = []
   /// Time spent in training, over all sessions.
@@ -92,17 +82,19 @@ extension TrainingState {
       "epoch_loss": epochLoss.json, "window_loss": windowLoss.json, "seconds": .number(seconds),
       "metrics_byte_count": .integer(metricsByteCount),
     ]
-    object["train_loss"] = trainLoss.map { .number($0) }
-    object["test_loss"] = testLoss.map { .number($0) }
-    object["test_accuracy"] = testAccuracy.map { .number($0) }
-    object["validation_loss"] = validationLoss.map { .number($0) }
-    object["validation_accuracy"] = validationAccuracy.map { .number($0) }
+    object["train_loss"] = results.train.map { .number($0.loss) }
+    object["test_loss"] = results.test.map { .number($0.loss) }
+    object["test_accuracy"] = results.test?.accuracy.map { .number($0) }
+    object["validation_loss"] = results.validation.map { .number($0.loss) }
+    object["validation_accuracy"] = results.validation?.accuracy.map { .number($0) }
     object.set("epoch_measures", epochMeasures.mapValues(\.json))
     if epochStart != 0 { object["epoch_start"] = .number(epochStart) }
-    object.set("train_measures", trainMeasures.mapValues { .number($0) })
-    object.set("test_measures", testMeasures.mapValues { .number($0) })
-    object.set("validation_measures", validationMeasures.mapValues { .number($0) })
+    object.set("train_measures", (results.train?.all ?? [:]).mapValues { .number($0) })
+    object.set("test_measures", (results.test?.measures ?? [:]).mapValues { .number($0) })
+    object.set("validation_measures", (results.validation?.measures ?? [:]).mapValues { .number($0) })
     if !scheduleMemory.isEmpty { object["schedule_memory"] = .array(scheduleMemory.map { .number($0) }) }
+    object["last_step"] = lastStep?.json
+    object.set("observer_memory", observerMemory.mapValues { .array($0.map { .number($0) }) })
     return object
   }
 
@@ -110,6 +102,10 @@ extension TrainingState {
   static let countLimit = 1 << 48
   /// The maximum number of values in a schedule's state.
   private static let memoryLimit = 64
+  /// The maximum number of values in an observer's memory.
+  static let observerMemoryLimit = 1024
+  /// The maximum number of observers with a memory.
+  private static let observerLimit = 1024
 
   /// - Returns: `nil` when a member is missing, has the wrong type, or is out of range.
   init?(_ object: JSONObject) {
@@ -123,7 +119,9 @@ extension TrainingState {
       seconds.isFinite, seconds >= 0, let metricsByteCount = object["metrics_byte_count"]?.count(from: 0)
     else { return nil }
     let memory = object["schedule_memory"]?.array ?? []
-    guard memory.count <= TrainingState.memoryLimit, memory.allSatisfy({ $0.number != nil }) else { return nil }
+    guard memory.count <= TrainingState.memoryLimit, memory.allSatisfy({ $0.number != nil }),
+      let observerMemory = TrainingState.observerMemory(object["observer_memory"])
+    else { return nil }
     self.init(
       exampleCount: exampleCount, batchSize: batchSize, seed: UInt64(bitPattern: Int64(seed)),
       randomKey: RandomKey(
@@ -132,19 +130,28 @@ extension TrainingState {
     self.step = step
     self.epochLoss = epochLoss
     self.windowLoss = windowLoss
-    trainLoss = object["train_loss"]?.number
-    testLoss = object["test_loss"]?.number
-    testAccuracy = object["test_accuracy"]?.number
-    validationLoss = object["validation_loss"]?.number
-    validationAccuracy = object["validation_accuracy"]?.number
+    for split in DataSplit.allCases { results[split] = SplitMetrics(object, split) }
+    lastStep = MeasuredStep(object["last_step"])
+    self.observerMemory = observerMemory
     scheduleMemory = memory.compactMap(\.number)
     epochMeasures = object.members("epoch_measures") { RunningMean($0) }
     epochStart = object["epoch_start"]?.number ?? 0
-    trainMeasures = object.members("train_measures", \.number)
-    testMeasures = object.members("test_measures", \.number)
-    validationMeasures = object.members("validation_measures", \.number)
     self.seconds = seconds
     self.metricsByteCount = metricsByteCount
+  }
+
+  /// The memory of observers in a file; empty when it is missing, `nil` when it is malformed.
+  private static func observerMemory(_ json: JSON?) -> [String: [Double]]? {
+    guard let json else { return [:] }
+    guard let object = json.object, object.count <= observerLimit else { return nil }
+    var memories: [String: [Double]] = [:]
+    for (key, value) in object {
+      guard let values = value.array, values.count <= observerMemoryLimit else { return nil }
+      let numbers = values.compactMap(\.number)
+      guard numbers.count == values.count else { return nil }
+      memories[key] = numbers
+    }
+    return memories
   }
 }
 
@@ -169,6 +176,30 @@ extension JSONObject {
     var members: [String: Value] = [:]
     for (name, json) in self[key]?.object ?? [:] { members[name] = read(json) }
     return members
+  }
+}
+
+extension SplitMetrics {
+  /// The members of a state for a split; `nil` if the split was not measured.
+  fileprivate init?(_ object: JSONObject, _ split: DataSplit) {
+    // A loss that is not finite is stored as null.
+    guard let loss = object["\(split.rawValue)_loss"], loss == .null || loss.number != nil else { return nil }
+    self.init(loss: loss.number ?? .nan, all: object.members("\(split.rawValue)_measures", \.number))
+    accuracy = object["\(split.rawValue)_accuracy"]?.number ?? accuracy
+  }
+}
+
+extension MeasuredStep {
+  fileprivate var json: JSON {
+    var object: JSONObject = ["step": .integer(step), "loss": .number(loss)]
+    object["gradient_norm"] = gradientNorm.map { .number($0) }
+    return .object(object)
+  }
+
+  fileprivate init?(_ json: JSON?) {
+    guard let step = json?["step"]?.count(from: 1), let loss = json?["loss"]?.number else { return nil }
+    // A norm that is not finite is stored as null.
+    self.init(step: step, loss: loss, gradientNorm: json?["gradient_norm"].map { $0.number ?? .infinity })
   }
 }
 

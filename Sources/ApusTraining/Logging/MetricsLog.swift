@@ -31,3 +31,14 @@ final class MetricsLog {
   /// Flushes the lines to disk before a checkpoint that relies on them is written.
   func flush() throws(TrainingError) { try reportingTraining { try file.flush() } }
 }
+
+extension MetricsLog: TrainingObserver {
+  func didRecord(_ progress: TrainingProgress, _ record: JSONObject) throws(TrainingError) -> TrainingRequest {
+    try append(record)
+    return .continue
+  }
+
+  func willSaveCheckpoint(_ progress: TrainingProgress, path: String) throws(TrainingError) { try flush() }
+
+  func didEnd(_ progress: TrainingProgress, _ end: TrainingEnd) throws(TrainingError) { try flush() }
+}

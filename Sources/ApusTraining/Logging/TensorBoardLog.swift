@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// ```
 /// let log = try TensorBoardLog(directory: "runs/lenet5-1/tensorboard")
-/// options.onRecord = { try? log.write($0) }
+/// let trainer = Trainer(model, Adam(), on: train, observers: [log], options)
 /// ```
 /// | key of the record | curve |
 /// |---|---|
@@ -81,4 +81,15 @@ public final class TensorBoardLog: Sendable {
     let rate = Double(step - last.step) / (seconds - last.seconds)
     events.add(scalar: rate, "speed/steps_per_second", step: step)
   }
+}
+
+extension TensorBoardLog: TrainingObserver {
+  public func didRecord(_ progress: TrainingProgress, _ record: JSONObject) throws(TrainingError) -> TrainingRequest {
+    try write(record)
+    return .continue
+  }
+
+  public func willSaveCheckpoint(_ progress: TrainingProgress, path: String) throws(TrainingError) { try flush() }
+
+  public func didEnd(_ progress: TrainingProgress, _ end: TrainingEnd) throws(TrainingError) { try flush() }
 }

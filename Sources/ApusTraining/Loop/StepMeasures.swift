@@ -2,25 +2,38 @@ import ApusNN
 import ApusTensor
 
 /// The measurements of a training batch, from the outputs that its step computes anyway: the reported loss, if it
-/// differs from the minimized loss, and the objective's measures.
+/// differs from the minimized loss, the objective's measures, and the norm of the gradients, if it is requested.
 struct StepMeasures {
   private let objective: Objective
   private let hasOwnLoss: Bool
-  /// The names of the measures other than the loss.
+  /// The names of the objective's measures.
   let names: [String]
 
-  init(_ trainer: Trainer) {
-    objective = trainer.testObjective
-    hasOwnLoss = trainer.reportsOwnLoss
+  /// The key of the norm of the gradients among the measures of an epoch.
+  static let gradientNorm = "gradient_norm"
+
+  /// - Parameter hasOwnLoss: whether the reported loss differs from the minimized loss.
+  init(_ objective: Objective, hasOwnLoss: Bool) {
+    self.objective = objective
+    self.hasOwnLoss = hasOwnLoss
     names = objective.allMeasures.map(\.name)
   }
 
   /// The measured means, and the number of elements that each is a mean of.
   struct Values {
-    /// The means, concatenated, float32.
+    /// The means, concatenated, float32; the norm of the gradients is last.
     let means: Tensor
     /// For each measure, the number of elements per example.
     let partsPerExample: [Int]
+    /// Whether the means include the norm of the gradients.
+    var hasNorm = false
+
+    /// The values with the norm of the gradients.
+    static func adding(_ norm: Tensor, to values: Values?) -> Values {
+      let norm = norm.cast(to: .float32).reshaped(to: [1])
+      let means = values.map { Tensor.concatenated([$0.means, norm]) } ?? norm
+      return Values(means: means, partsPerExample: values?.partsPerExample ?? [], hasNorm: true)
+    }
   }
 
   /// Builds the means over a batch; `nil` if nothing is measured.
@@ -38,20 +51,33 @@ struct StepMeasures {
   struct Pending {
     let reading: Reading
     let partsPerExample: [Int]
+    let hasNorm: Bool
+
+    /// Starts reading values, which must be scheduled.
+    init(_ values: Values) throws(DeviceError) {
+      reading = try values.means.startReading()
+      partsPerExample = values.partsPerExample
+      hasNorm = values.hasNorm
+    }
   }
 
   /// Adds the values that were read to the means of the epoch.
   /// - Parameter loss: the minimized loss.
-  /// - Returns: the reported loss.
+  /// - Returns: the reported loss, and the norm of the gradients if it was measured.
   func add(
     _ pending: Pending?, loss: Double, count: Int, to state: inout TrainingState
-  ) throws(DeviceError) -> Double {
-    guard let pending else { return loss * objective.lossUnit }
+  ) throws(DeviceError) -> (loss: Double, gradientNorm: Double?) {
+    guard let pending else { return (loss * objective.lossUnit, nil) }
     var values = try pending.reading.array(of: Float.self).map { Double($0) }[...]
+    let norm = pending.hasNorm ? values.removeLast() : nil
+    // Gradients of a scaled loss may overflow; such a step updates nothing.
+    if let norm, norm.isFinite {
+      state.epochMeasures[StepMeasures.gradientNorm, default: RunningMean()].add(norm, count: count)
+    }
     let reported = hasOwnLoss ? values.removeFirst() : loss
     for ((name, value), parts) in zip(zip(names, values), pending.partsPerExample) {
       state.epochMeasures[name, default: RunningMean()].add(value, count: count * parts)
     }
-    return reported * objective.lossUnit
+    return (reported * objective.lossUnit, norm)
   }
 }

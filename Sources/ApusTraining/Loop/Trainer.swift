@@ -24,8 +24,6 @@ public final class Trainer {
   let validation: (any ExampleSource)?
   let objective: Objective
   let testObjective: Objective
-  /// Whether the reported loss differs from the minimized loss.
-  let reportsOwnLoss: Bool
   let penalty: Penalty?
   let options: TrainingOptions
   let order: MinibatchOrder
@@ -36,12 +34,19 @@ public final class Trainer {
 
   /// The progress of the run.
   public internal(set) var state: TrainingState
+  /// The observers of the run, in the order in which they receive events.
+  public let observers: [any TrainingObserver]
+  /// Requests checkpoints; `nil` without an output directory.
+  let checkpoints: CheckpointSchedule?
+  let measures: StepMeasures
+  /// Whether an observer needs the norm of the gradients.
+  let measuresGradientNorm: Bool
+  var session = TrainerSession()
   var store: CheckpointStore?
   /// The folder of the run, while it is locked.
   var runFolder: RunFolder?
   /// The step of the newest checkpoint.
   var savedStep: Int?
-  var lastSave = 0.0
   var isResumed = false
 
   /// - Parameters:
@@ -53,11 +58,13 @@ public final class Trainer {
   ///   - groups: parameters with their own learning rates, weight decays and constraints.
   ///   - penalty: a term that is added to the loss. Reported training losses exclude it: like evaluation losses they
   ///     are those of `testObjective`, if there is one.
+  ///   - observers: receive the events of the run, and may stop it or request checkpoints.
   public init(
     _ model: any Layer, _ rule: any UpdateRule, on train: any ExampleSource,
     testing test: (any ExampleSource)? = nil, validating validation: (any ExampleSource)? = nil,
     objective: Objective = .classification,
-    testObjective: Objective? = nil, groups: [ParameterGroup] = [], penalty: Penalty? = nil, _ options: TrainingOptions
+    testObjective: Objective? = nil, groups: [ParameterGroup] = [], penalty: Penalty? = nil,
+    observers: [any TrainingObserver] = [], _ options: TrainingOptions
   ) {
     self.model = model
     modelState = model.state
@@ -67,8 +74,10 @@ public final class Trainer {
     self.validation = validation
     self.objective = objective
     self.testObjective = testObjective ?? objective
-    reportsOwnLoss = testObjective != nil || penalty != nil
     self.penalty = penalty
+    measures = StepMeasures(testObjective ?? objective, hasOwnLoss: testObjective != nil || penalty != nil)
+    self.observers = observers
+    measuresGradientNorm = observers.contains { $0.needsGradientNorm }
     self.options = options
     let seeds = RunSeeds(options.seed)
     let batchSize = options.batchSize ?? train.count
@@ -82,6 +91,9 @@ public final class Trainer {
       exampleCount: train.count, batchSize: order.batchSize, seed: options.seed, randomKey: seeds.training,
       optimizer: type(of: rule).name, configuration: options.configuration)
     store = options.output.map { CheckpointStore(run: $0) }
+    checkpoints = options.output.map { _ in
+      CheckpointSchedule(saveEvery: options.saveEvery, best: options.retention.best)
+    }
   }
 
   /// The number of steps of the whole run.
@@ -95,10 +107,8 @@ public final class Trainer {
     }
   }
 
-  var totalEpochs: Int {
-    let (whole, rest) = totalSteps.quotientAndRemainder(dividingBy: order.batchesPerEpoch)
-    return whole + (rest > 0 ? 1 : 0)
-  }
+  /// The names of the measures of training, without the loss.
+  var measureNames: [String] { measures.names + (measuresGradientNorm ? [StepMeasures.gradientNorm] : []) }
 
   /// Resumes from a checkpoint. The run must have the same data, batch size, seed and optimizer; it may be longer.
   public func resume(from checkpoint: Checkpoint) throws(TrainingError) {
@@ -120,6 +130,11 @@ public final class Trainer {
       try require(schedule.memory == kept.scheduleMemory, "its schedule_memory is not one of this schedule")
       self.schedule = schedule
     }
+    for (key, observer) in rememberingObservers {
+      guard let memory = kept.observerMemory[key] else { continue }
+      observer.memory = memory
+      try require(observer.memory == memory, "its memory of the observer \(key) is not one of this observer")
+    }
     state.configuration = options.configuration.isEmpty ? kept.configuration : options.configuration
     savedStep = kept.step
     isResumed = true
@@ -133,16 +148,6 @@ public final class Trainer {
     if FileSystem.exists(output) { try lockOutput() }
     let checkpoint = try store!.newest(warn: warn)
     try resume(from: checkpoint)
-  }
-
-  /// Runs to the end, or until a signal.
-  public func run() throws(TrainingError) -> TrainingResult {
-    defer { runFolder = nil }
-    let body = { () throws(TrainingError) -> TrainingResult in
-      var session = try TrainingSession(self)
-      return try session.run()
-    }
-    return options.handlesSignals ? try Interrupts.watching(body) : try body()
   }
 
   /// Checks that a schedule that depends on accuracy has validation examples: test examples must not steer a run.
@@ -168,14 +173,5 @@ public final class Trainer {
     let folder = if let folder = options.folder { folder } else { try RunFolder(creating: output) }
     store?.open(folder)
     runFolder = folder
-  }
-
-  /// Writes a checkpoint, unless there is one of this step.
-  func save(now: Double) throws(TrainingError) {
-    lastSave = now
-    guard let runFolder, savedStep != state.step else { return }
-    state.randomKey = random.key
-    try store!.save(state, model: modelState, optimizer: optimizer, to: runFolder)
-    savedStep = state.step
   }
 }

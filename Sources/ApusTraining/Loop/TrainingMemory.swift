@@ -34,8 +34,7 @@ public struct TrainingMemory: Hashable, Sendable {
   public init(on device: ComputeDevice, _ make: () throws -> Trainer) throws {
     let (sizes, memory) = try device.planning { () throws -> (batch: Int, model: Int, optimizer: Int) in
       let trainer = try make()
-      var session = try TrainingSession(trainer)
-      try session.run(until: min(3, trainer.totalSteps))
+      try trainer.run(until: min(3, trainer.totalSteps))
       let model = trainer.modelState.entries.reduce(0) { $0 + $1.shape.elementCount * $1.dtype.byteCount }
       return (trainer.order.batchSize, model, trainer.optimizer.stateByteCount)
     }

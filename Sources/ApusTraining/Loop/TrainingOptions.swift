@@ -37,6 +37,8 @@ public struct TrainingOptions: Sendable {
   public var writesEvents = false
   /// Seconds from one checkpoint to the next, in addition to those at the ends of epochs.
   public var saveEvery: Double
+  /// Which checkpoints are kept.
+  public var retention: CheckpointRetention
   /// Settings that checkpoints store so that the model and data can be built again.
   public var configuration: JSONObject
   /// How progress is shown.
@@ -53,7 +55,8 @@ public struct TrainingOptions: Sendable {
   public init(
     length: Length, batchSize: Int? = 128, seed: UInt64 = 0, schedule: any Schedule = ConstantSchedule(),
     precision: Precision = .float32, clipNorm: Double? = nil, clipValue: Double? = nil, detectsAnomalies: Bool = false,
-    output: String? = nil, saveEvery: Double = 60, configuration: JSONObject = [:],
+    output: String? = nil, saveEvery: Double = 60, retention: CheckpointRetention = CheckpointRetention(),
+    configuration: JSONObject = [:],
     progress: Progress.Style = .silent, handlesSignals: Bool = false,
     onRecord: (@Sendable (JSONObject) -> Void)? = nil
   ) {
@@ -67,6 +70,7 @@ public struct TrainingOptions: Sendable {
     self.detectsAnomalies = detectsAnomalies
     self.output = output
     self.saveEvery = saveEvery
+    self.retention = retention
     self.configuration = configuration
     self.progress = progress
     self.handlesSignals = handlesSignals
@@ -80,18 +84,8 @@ public struct TrainingResult: Hashable, Sendable {
   public var epochs: Int
   /// The number of finished steps, over all sessions.
   public var steps: Int
-  /// The mean loss of the last epoch, without penalties, in the unit of the other losses.
-  public var trainLoss: Double?
-  /// The accuracy on the training examples of the last epoch, each measured in the step that learns from it.
-  public var trainAccuracy: Double?
-  /// The mean loss over the validation examples after the last epoch, if there are any.
-  public var validationLoss: Double?
-  /// The accuracy on the validation examples after the last epoch, if there are any.
-  public var validationAccuracy: Double?
-  /// The mean loss of the last evaluation, if there was one.
-  public var testLoss: Double?
-  /// The accuracy in the last evaluation, if there was one.
-  public var testAccuracy: Double?
+  /// The newest results on each split of the data.
+  public var results: RunResults
   /// Time spent, over all sessions.
   public var seconds: Double
   /// Time spent in this session.
@@ -104,4 +98,19 @@ public struct TrainingResult: Hashable, Sendable {
   public var weightsSHA256: String
   /// The signal that ended the run early: 1 (SIGHUP), 2 (SIGINT) or 15 (SIGTERM). The exit code is 128 more.
   public var interruption: Int32?
+  /// The reason for which an observer ended the run early.
+  public var stopped: String?
+
+  /// The mean loss of the last epoch, without penalties, in the unit of the other losses.
+  public var trainLoss: Double? { results.train?.loss }
+  /// The accuracy on the training examples of the last epoch, each measured in the step that learns from it.
+  public var trainAccuracy: Double? { results.train?.accuracy }
+  /// The mean loss over the validation examples after the last epoch, if there are any.
+  public var validationLoss: Double? { results.validation?.loss }
+  /// The accuracy on the validation examples after the last epoch, if there are any.
+  public var validationAccuracy: Double? { results.validation?.accuracy }
+  /// The mean loss of the last evaluation, if there was one.
+  public var testLoss: Double? { results.test?.loss }
+  /// The accuracy in the last evaluation, if there was one.
+  public var testAccuracy: Double? { results.test?.accuracy }
 }

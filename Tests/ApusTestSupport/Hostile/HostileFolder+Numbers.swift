@@ -80,6 +80,7 @@ extension HostileFolder {
     let free = [
       ["seed"], ["random_key", "seed"], ["random_key", "counter"], ["epoch_loss", "sum"], ["window_loss", "sum"],
       ["seconds"], ["train_loss"], ["test_accuracy"], ["schedule_memory"], ["format"], ["optimizer"], ["random_key"],
+      ["last_step"], ["last_step", "step"], ["observer_memory"],
     ]
     let known = (strict.map { ($0, true) } + free.map { ($0, false) }).flatMap { path, isStrict in
       values.map { value in
@@ -105,7 +106,7 @@ extension HostileFolder {
   static func settings(_ layout: RunLayout) -> [HostileFolder] {
     let keys = [
       "epochs", "steps", "batch_size", "learning_rate", "seed", "classes", "image_size", "save_every", "train_count",
-      "validation", "layers", "transform", "data",
+      "validation", "layers", "transform", "data", "early_stop", "keep",
     ]
     return keys.flatMap { key in
       values.flatMap { value -> [HostileFolder] in

@@ -1,4 +1,5 @@
 import Apus
+import Foundation
 import Testing
 
 /// The Swift examples of Documentation/Tasks.md, word for word; `BookTests` compares both.
@@ -85,6 +86,69 @@ import Testing
         // end
         #expect(try #require(result.testAccuracy) > 0.9)
         #expect(result.steps == 80)
+      }
+    }
+  }
+
+  /// Points on a circle, with the half that they are in.
+  private struct Circle: ExampleSource {
+    let count = 256
+
+    func examples(_ numbers: [Int32]) -> (inputs: Tensor, targets: Tensor) {
+      let angles = Tensor(numbers) * (2 * Double.pi / Double(count))
+      return (.stacked([angles.cos(), angles.sin()], axis: 1), (angles.cos() .< 0).cast(to: .int32))
+    }
+  }
+
+  @Test func earlyStopping() throws {
+    try withDevice(device) { () throws in
+      try withRandomKey(key) { () throws in
+        try? FileManager.default.removeItem(atPath: "/tmp/circle")
+        let (data, heldOut, model) = (Circle(), Circle(), Sequential { Linear(2, 2) })
+        // example
+        let options = TrainingOptions(
+          length: .epochs(200), batchSize: 32, output: "/tmp/circle", retention: CheckpointRetention(best: .loss))
+        let trainer = Trainer(
+          model, Adam(learningRate: 0.1), on: data, validating: heldOut,
+          observers: [EarlyStopping(.loss, patience: 3, change: 0.01)], options)
+        let result = try trainer.run()
+        print(result.stopped ?? "all epochs were needed")
+        // the validation loss has not improved by more than 0.01 from … for 3 epochs
+        let best = try Checkpoint.find("/tmp/circle", .best) { print($0) }
+        try best.load(into: model)
+        // end
+        #expect(result.stopped?.hasPrefix("the validation loss has not improved by more than 0.01 from") == true)
+        #expect(result.epochs < 200)
+        let measured = try evaluate(model, on: heldOut, batchSize: 32)
+        #expect(measured.loss == best.state.results.validation?.loss)
+      }
+    }
+  }
+
+  @Test func observers() throws {
+    try withDevice(device) { () throws in
+      try withRandomKey(key) { () throws in
+        let (data, model) = (Circle(), Sequential { Linear(2, 2) })
+        // example
+        /// Prints epochs, stores every hundredth step, and stops when the loss of a step explodes.
+        final class Watch: TrainingObserver {
+          func didStep(_ progress: TrainingProgress) -> TrainingRequest {
+            if let last = progress.lastStep, last.loss > 100 {
+              return .stop(reason: "the loss of step \(last.step) is \(last.loss)")
+            }
+            return progress.step % 100 == 0 ? .saveCheckpoint : .continue
+          }
+
+          func didFinishEpoch(_ progress: TrainingProgress) -> TrainingRequest {
+            print(progress.epoch, progress.results.train?.loss ?? 0, progress.learningRate)
+            return .continue
+          }
+        }
+        let options = TrainingOptions(length: .epochs(5), batchSize: 32)
+        let trainer = Trainer(model, Adam(learningRate: 0.1), on: data, observers: [Watch()], options)
+        let result = try trainer.run()
+        // end
+        #expect(result.steps == 40 && result.stopped == nil)
       }
     }
   }

@@ -1,0 +1,90 @@
+/// Which checkpoints of a run are kept; older ones are removed when a new one is written.
+public struct CheckpointRetention: Hashable, Sendable {
+  /// The number of the newest checkpoints that are kept. With one, a damaged file costs the run.
+  public var last: Int
+  /// The measure by which the checkpoint of the best epoch is kept in addition; `nil` for none.
+  public var best: SelectionMeasure?
+
+  /// - Precondition: `last` is positive.
+  public init(last: Int = 2, best: SelectionMeasure? = nil) {
+    guard last > 0 else { fatalError("CheckpointRetention: the last \(last) checkpoints; at least one is kept") }
+    self.last = last
+    self.best = best
+  }
+}
+
+/// One of the checkpoints of a run.
+public enum CheckpointChoice: Hashable, Sendable {
+  /// The newest undamaged checkpoint.
+  case last
+  /// The checkpoint of the best epoch; see `CheckpointRetention`.
+  case best
+  /// The checkpoint after a number of steps.
+  case step(Int)
+}
+
+/// Requests checkpoints when they are due, and after each epoch that is the best so far.
+final class CheckpointSchedule: TrainingObserver {
+  private let saveEvery: Double
+  private let measure: SelectionMeasure?
+  private var lastSave = 0.0
+  /// The step and the value of the best epoch so far.
+  private(set) var best: (step: Int, value: Double)?
+
+  /// - Parameters:
+  ///   - saveEvery: seconds from one checkpoint to the next, in addition to those at the ends of epochs.
+  ///   - measure: by which the best epoch is found; `nil` to find none.
+  init(saveEvery: Double, best measure: SelectionMeasure?) {
+    self.saveEvery = saveEvery
+    self.measure = measure
+  }
+
+  private static func name(_ measure: SelectionMeasure) -> String { "best checkpoint by \(measure.rawValue)" }
+
+  var name: String { measure.map(CheckpointSchedule.name) ?? "checkpoints" }
+
+  var memory: [Double] {
+    get { best.map { [Double($0.step), $0.value] } ?? [] }
+    set { if let best = CheckpointSchedule.best(newValue) { self.best = best } }
+  }
+
+  private static func best(_ memory: [Double]) -> (step: Int, value: Double)? {
+    guard memory.count == 2, memory[1].isFinite, let step = Int(exactly: memory[0]),
+      0...TrainingState.countLimit ~= step
+    else { return nil }
+    return (step, memory[1])
+  }
+
+  /// The step of the best epoch that a state has stored.
+  static func bestStep(_ state: TrainingState) -> Int? {
+    SelectionMeasure.allCases.lazy.compactMap { best(state.observerMemory[name($0)] ?? [])?.step }.first
+  }
+
+  func didStart(_ progress: TrainingProgress) throws(TrainingError) -> TrainingRequest {
+    try measure?.check(progress, for: "the best checkpoint")
+    lastSave = ContinuousClock.seconds
+    return .continue
+  }
+
+  func didStep(_ progress: TrainingProgress) -> TrainingRequest {
+    ContinuousClock.seconds - lastSave >= saveEvery ? .saveCheckpoint : .continue
+  }
+
+  func didFinishEpoch(_ progress: TrainingProgress) -> TrainingRequest {
+    if let measure, let value = measure.value(progress), value.isFinite,
+      best.map({ measure.isBetter(value, than: $0.value) }) ?? true
+    {
+      best = (progress.step, value)
+      return .saveCheckpoint
+    }
+    // With the full batch every step is an epoch: a step of a few milliseconds is not worth a checkpoint.
+    return progress.isEpochEnd && ContinuousClock.seconds - lastSave >= 1 ? .saveCheckpoint : .continue
+  }
+
+  func willSaveCheckpoint(_ progress: TrainingProgress, path: String) { lastSave = ContinuousClock.seconds }
+}
+
+extension TrainingState {
+  /// The step of the best epoch so far, whose checkpoint the run keeps; `nil` if the run finds none.
+  public var bestStep: Int? { CheckpointSchedule.bestStep(self) }
+}

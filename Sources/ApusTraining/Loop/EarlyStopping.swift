@@ -1,0 +1,123 @@
+/// Stops a run when a measure has not improved for some epochs, or has reached a target (Prechelt, "Early stopping – but
+/// when?", 1998).
+///
+/// ```
+/// let stopping = EarlyStopping(.loss, patience: 5)
+/// let trainer = Trainer(model, Adam(), on: train, validating: held, observers: [stopping], options)
+/// print(try trainer.run().stopped ?? "all epochs were needed")
+/// ```
+/// The measure is that of the validation examples if the run has any, otherwise of the training examples. It is read at
+/// the end of each whole epoch. A resumed run counts on from the values of its checkpoint.
+public final class EarlyStopping: TrainingObserver {
+  /// What a run can be stopped by.
+  public enum Measure: String, CaseIterable, Hashable, Sendable {
+    /// The mean loss; smaller values are better.
+    case loss
+    /// The accuracy; larger values are better.
+    case accuracy
+    /// The mean over an epoch of the norms of the steps' gradients, before they are clipped. Steps whose norm is not
+    /// finite do not count.
+    case gradientNorm = "gradient-norm"
+  }
+
+  /// What the run is stopped by.
+  public let measure: Measure
+  /// The number of epochs without improvement after which the run stops.
+  public let patience: Int?
+  /// The smallest improvement on the best value that counts, exclusive.
+  public let change: Double
+  /// The value at which the run stops: a loss or norm of at most this, an accuracy of at least this.
+  public let target: Double?
+
+  /// The best value so far, by `change`.
+  public private(set) var best: Double?
+  /// The number of epochs since the best value.
+  public private(set) var epochsWithoutImprovement = 0
+  /// The newest value, if it was finite.
+  private var last: Double?
+
+  /// - Precondition: there is a patience or a target; a gradient norm has a target only. `patience` is positive and
+  ///   `change` is not negative.
+  public init(_ measure: Measure = .loss, patience: Int? = nil, change: Double = 0, target: Double? = nil) {
+    guard patience != nil || target != nil, patience ?? 1 > 0, change >= 0, change.isFinite, target?.isFinite != false,
+      measure != .gradientNorm || patience == nil
+    else {
+      fatalError(
+        "EarlyStopping: patience \(patience.map(String.init) ?? "nil"), change \(change), target "
+          + "\(target.map { "\($0)" } ?? "nil") of \(measure.rawValue): missing or out of range")
+    }
+    self.measure = measure
+    self.patience = patience
+    self.change = change
+    self.target = target
+  }
+
+  /// The measure's name is part of it: counts of another measure are not restored.
+  public var name: String { "early stopping by \(measure.rawValue)" }
+
+  public var needsGradientNorm: Bool { measure == .gradientNorm }
+
+  public var memory: [Double] {
+    get {
+      guard best != nil || epochsWithoutImprovement > 0 else { return [] }
+      let values = [best, best == nil ? nil : last].compactMap(\.self)
+      return [Double(epochsWithoutImprovement)] + values
+    }
+    set {
+      guard newValue.count <= 3, newValue.allSatisfy(\.isFinite), let count = Int(exactly: newValue.first ?? 0),
+        0...TrainingState.countLimit ~= count
+      else { return }
+      epochsWithoutImprovement = count
+      best = newValue.count > 1 ? newValue[1] : nil
+      last = newValue.count > 2 ? newValue[2] : nil
+    }
+  }
+
+  public func didStart(_ progress: TrainingProgress) throws(TrainingError) -> TrainingRequest {
+    try selection?.check(progress, for: "early stopping")
+    return request(progress)
+  }
+
+  public func didFinishEpoch(_ progress: TrainingProgress) -> TrainingRequest {
+    // An epoch that the number of steps cut short is measured again at its end, if the run becomes longer.
+    guard progress.isEpochEnd, let value = value(progress) else { return .continue }
+    observe(value)
+    return request(progress)
+  }
+
+  /// The corresponding measure of model selection; `nil` for the gradient norm.
+  private var selection: SelectionMeasure? { SelectionMeasure(rawValue: measure.rawValue) }
+
+  private func value(_ progress: TrainingProgress) -> Double? {
+    if let selection { return selection.value(progress) }
+    return progress.results.train?.measures[StepMeasures.gradientNorm]
+  }
+
+  private func observe(_ value: Double) {
+    last = value.isFinite ? value : nil
+    let isImproved = best.map { (selection ?? .loss).isBetter(value, than: $0, by: change) } ?? true
+    if isImproved, value.isFinite {
+      best = value
+      epochsWithoutImprovement = 0
+    } else {
+      epochsWithoutImprovement += 1
+    }
+  }
+
+  private func request(_ progress: TrainingProgress) -> TrainingRequest {
+    let subject = "\(progress.selectionSplit == .validation ? "validation" : "training") \(measure.rawValue)"
+    let what = measure == .gradientNorm ? "mean gradient norm" : subject
+    if let target, let last, measure == .accuracy ? last >= target : last <= target {
+      return .stop(reason: "the \(what) of \(EarlyStopping.text(last)) has reached the target \(target)")
+    }
+    guard let patience, epochsWithoutImprovement >= patience else { return .continue }
+    let epochs = "\(epochsWithoutImprovement) \(epochsWithoutImprovement == 1 ? "epoch" : "epochs")"
+    let least = change > 0 ? " by more than \(change)" : ""
+    let from = best.map { " from \(EarlyStopping.text($0))" } ?? ""
+    return .stop(reason: "the \(what) has not improved\(least)\(from) for \(epochs)")
+  }
+
+  private static func text(_ value: Double) -> String {
+    abs(value) >= 0.001 || value == 0 ? value.text(places: 4) : "\(Float(value))"
+  }
+}

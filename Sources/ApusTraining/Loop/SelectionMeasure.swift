@@ -1,0 +1,29 @@
+/// The measure by which the epochs of a run are compared: of the validation examples if the run has any, otherwise of
+/// the training examples, but never of the test examples.
+public enum SelectionMeasure: String, CaseIterable, Hashable, Sendable {
+  /// The mean loss; smaller values are better.
+  case loss
+  /// The accuracy; larger values are better.
+  case accuracy
+
+  /// Whether larger values are better.
+  public var prefersLarger: Bool { self == .accuracy }
+
+  /// Whether a value is better than another one by more than `change`; a value that is not a number never is.
+  func isBetter(_ value: Double, than other: Double, by change: Double = 0) -> Bool {
+    prefersLarger ? value > other + change : value < other - change
+  }
+
+  /// The value after an epoch, if it was measured.
+  func value(_ progress: TrainingProgress) -> Double? {
+    self == .loss ? progress.selection?.loss : progress.selection?.accuracy
+  }
+
+  /// Throws if a run does not measure this.
+  /// - Parameter purpose: what the measure is needed for, to begin a sentence.
+  func check(_ progress: TrainingProgress, for purpose: String) throws(TrainingError) {
+    guard self == .loss || progress.measureNames.contains(Objective.accuracy) else {
+      throw .unmeasurable(reason: "\(purpose) goes by the accuracy, and the objective defines none")
+    }
+  }
+}

@@ -1,0 +1,204 @@
+import ApusData
+import ApusNN
+import ApusTensor
+
+// MARK: - The loop
+
+extension Trainer {
+  /// The number of steps between two lines of metrics.
+  private static let window = 50
+
+  /// Runs to the end, until an observer stops the run, or until a signal.
+  public func run() throws(TrainingError) -> TrainingResult {
+    defer {
+      // Closes the files of the run and ends the threads that prepare batches.
+      session = TrainerSession()
+      runFolder = nil
+    }
+    let body = { () throws(TrainingError) -> TrainingResult in
+      let interruption = try self.run(until: self.totalSteps)
+      return try self.result(interruption)
+    }
+    return options.handlesSignals ? try Interrupts.watching(body) : try body()
+  }
+
+  /// Runs a session until `end` steps of the run are finished and saved, or it is stopped.
+  /// - Returns: the signal that ended the session.
+  @discardableResult
+  func run(until end: Int) throws(TrainingError) -> Int32? {
+    try checkSchedule()
+    try checkOutput()
+    session = TrainerSession(from: state)
+    do throws(TrainingError) {
+      try addObservers()
+      let interruption = try advance(to: end)
+      try announceEnd(
+        interruption.map { .interrupted(signal: $0) } ?? session.stopReason.map { .stopped(reason: $0) } ?? .finished)
+      return interruption
+    } catch {
+      // The first error is the one to report.
+      try? announceEnd(.failed(error))
+      throw error
+    }
+  }
+
+  /// Makes the observers that the options request, and adds the user's.
+  private func addObservers() throws(TrainingError) {
+    if let onProfile = options.onProfile { session.observers.append(StepProfiler(device, report: onProfile)) }
+    if options.progress != .silent {
+      let progress = Progress(style: options.progress, firstStep: state.step, now: session.clock)
+      session.observers.append(ProgressObserver(progress))
+    }
+    if let run = runFolder?.folder {
+      let metrics = try MetricsLog(in: run, keeping: state.metricsByteCount)
+      if options.writesEvents { session.observers.append(try TensorBoardLog(run: run, resumingAfter: state.step)) }
+      session.observers.append(metrics)
+      session.metrics = metrics
+    }
+    if let checkpoints { session.observers.append(checkpoints) }
+    session.observers += observers
+  }
+
+  private func advance(to end: Int) throws(TrainingError) -> Int32? {
+    try reportingTraining { try optimizer.prepare() }
+    try notify { observer, progress throws(TrainingError) in try observer.didStart(progress) }
+    try save()
+    while state.step < end, session.stopReason == nil {
+      try announceStep()
+      let start = ContinuousClock.seconds
+      try step()
+      session.stepSeconds += ContinuousClock.seconds - start
+      try notify { observer, progress throws(TrainingError) in try observer.didStep(progress) }
+      let isEpochEnd = state.step % order.batchesPerEpoch == 0
+      if state.step % Trainer.window == 0 || isEpochEnd { try finishWindow() }
+      if isEpochEnd || state.step == totalSteps { try finishEpoch() }
+      try recordStop()
+      let interruption = options.handlesSignals ? Interrupts.signal : nil
+      let isEnd = interruption != nil || session.stopReason != nil || state.step == end
+      if isEnd || session.savesCheckpoint { try save() }
+      if let interruption { return interruption }
+    }
+    // An observer may have stopped the run when it received the checkpoint.
+    try recordStop()
+    return nil
+  }
+
+  private func result(_ interruption: Int32?) throws(TrainingError) -> TrainingResult {
+    try drain()
+    countTime()
+    let digest = try reportingTraining { try modelState.sha256() }
+    var results = state.results
+    // A run without a finished epoch reports the epoch that it is in.
+    if results.train == nil { results.train = progress().running }
+    let steps = state.step - session.firstStep
+    return TrainingResult(
+      epochs: epoch, steps: state.step, results: results, seconds: state.seconds,
+      sessionSeconds: state.seconds - session.earlierSeconds,
+      stepsPerSecond: steps > 0 && session.stepSeconds > 0 ? Double(steps) / session.stepSeconds : nil,
+      loaderShare: session.loaderShare, weightsSHA256: digest, interruption: interruption, stopped: session.stopReason)
+  }
+}
+
+// MARK: - Observers
+
+extension Trainer {
+  /// The number of the epoch of the last finished step, from 1.
+  var epoch: Int { (state.step + order.batchesPerEpoch - 1) / order.batchesPerEpoch }
+
+  /// - Parameter isBeforeStep: whether the current epoch is that of the next step instead of the last one.
+  func progress(isBeforeStep: Bool = false) -> TrainingProgress {
+    TrainingProgress(
+      state: state, totalSteps: totalSteps, stepsPerEpoch: order.batchesPerEpoch,
+      epoch: isBeforeStep ? state.step / order.batchesPerEpoch + 1 : max(epoch, 1),
+      learningRate: optimizer.learningRate, sessionExampleCount: session.exampleCount, hasValidation: validation != nil,
+      measureNames: measureNames)
+  }
+
+  /// Passes an event to all observers and collects their requests.
+  func notify(
+    _ event: (any TrainingObserver, TrainingProgress) throws(TrainingError) -> TrainingRequest
+  ) throws(TrainingError) {
+    let progress = progress()
+    for observer in session.observers {
+      switch try event(observer, progress) {
+      case .continue: break
+      case .saveCheckpoint: session.savesCheckpoint = true
+      case .stop(let reason): session.stopReason = session.stopReason ?? reason
+      }
+    }
+  }
+
+  /// Passes an event that precedes an action to all observers.
+  func announce(
+    isBeforeStep: Bool = false, _ event: (any TrainingObserver, TrainingProgress) throws(TrainingError) -> Void
+  ) throws(TrainingError) {
+    let progress = progress(isBeforeStep: isBeforeStep)
+    for observer in session.observers { try event(observer, progress) }
+  }
+
+  private func announceStep() throws(TrainingError) {
+    optimizer.learningRate = optimizer.rule.learningRate * schedule.factor(step: state.step, of: totalSteps)
+    optimizer.momentum = schedule.momentum(step: state.step, of: totalSteps)
+    if state.step % order.batchesPerEpoch == 0 {
+      try announce(isBeforeStep: true) { observer, progress throws(TrainingError) in
+        try observer.willStartEpoch(progress)
+      }
+    }
+    try announce(isBeforeStep: true) { observer, progress throws(TrainingError) in try observer.willStep(progress) }
+  }
+
+  private func announceEnd(_ end: TrainingEnd) throws(TrainingError) {
+    try announce { observer, progress throws(TrainingError) in try observer.didEnd(progress, end) }
+  }
+
+  /// The observers whose memory checkpoints store, with their keys: their names, numbered from the second of a name on.
+  var rememberingObservers: [(key: String, observer: any TrainingObserver)] {
+    var counts: [String: Int] = [:]
+    return ((checkpoints.map { [$0] } ?? []) + observers).map { observer in
+      let name = observer.name
+      counts[name, default: 0] += 1
+      return (counts[name]! == 1 ? name : "\(name) \(counts[name]!)", observer)
+    }
+  }
+}
+
+// MARK: - Checkpoints
+
+extension Trainer {
+  /// Writes a checkpoint, unless there is no output directory, or there is a checkpoint of this step.
+  func save() throws(TrainingError) {
+    session.savesCheckpoint = false
+    try drain()
+    countTime()
+    guard let runFolder, let path = store?.path(of: state.step), savedStep != state.step else { return }
+    try announce { observer, progress throws(TrainingError) in try observer.willSaveCheckpoint(progress, path: path) }
+    state.randomKey = random.key
+    if let metrics = session.metrics { state.metricsByteCount = metrics.byteCount }
+    state.observerMemory = try memory(for: path)
+    try store!.save(
+      state, model: modelState, optimizer: optimizer, to: runFolder, keeping: options.retention.last,
+      and: checkpoints?.best?.step)
+    savedStep = state.step
+    try notify { observer, progress throws(TrainingError) in try observer.didSaveCheckpoint(progress, path: path) }
+  }
+
+  /// The memory of all observers that have one.
+  private func memory(for path: String) throws(TrainingError) -> [String: [Double]] {
+    var memories: [String: [Double]] = [:]
+    for (key, observer) in rememberingObservers {
+      let memory = observer.memory
+      guard memory.count <= TrainingState.observerMemoryLimit, memory.allSatisfy(\.isFinite) else {
+        throw .unstorable(
+          path: path, reason: "the memory of the observer \(key) has too many values, or some that are not finite")
+      }
+      if !memory.isEmpty { memories[key] = memory }
+    }
+    return memories
+  }
+
+  func countTime() {
+    let now = ContinuousClock.seconds
+    state.seconds += now - session.clock
+    session.clock = now
+  }
+}

@@ -1,0 +1,119 @@
+import ApusData
+import ApusNN
+import ApusTensor
+
+extension Trainer {
+  /// Makes a step, and reads the values of the step before.
+  func step() throws(TrainingError) {
+    defer { session.hasCheckedParameters = true }
+    let step = state.step
+    let batch = try nextBatch(step)
+    let readings = try lookingForAnomalies(step) { () throws(TrainingError) in
+      try reportingTraining {
+        try withRandomSource(random) {
+          try withMode(.training) {
+            var (loss, gradients, measured) = try lossAndGradients(batch)
+            if measuresGradientNorm { measured = .adding(gradients.norm, to: measured) }
+            measured?.means.evaluateWithNext()
+            try optimizer.update(options.clipped(consume gradients))
+            let reading = try measured.map { try StepMeasures.Pending($0) }
+            return (loss: try loss.startReading(), measures: reading)
+          }
+        }
+      }
+    }
+    state.step += 1
+    // The previous step is finished by now, or nearly: waiting for it stalls nothing.
+    try drain()
+    let count = batch.targets.shape[0]
+    session.exampleCount += count
+    session.pending = (readings.loss, readings.measures, count, step + 1)
+  }
+
+  /// Builds the loss and the gradients; the first step of a session also checks that no parameter is left untrained.
+  private func lossAndGradients(
+    _ batch: (inputs: Tensor, targets: Tensor)
+  ) throws -> (value: Tensor, gradients: Gradients, measured: StepMeasures.Values?) {
+    var measured: StepMeasures.Values?
+    func build() throws -> (value: Tensor, gradients: Gradients) {
+      try checkingSingleExample(batch) {
+        try optimizer.valueAndGradients {
+          let outputs = model(batch.inputs)
+          let loss = objective.losses(outputs, batch.targets).mean()
+          measured = measures.values(outputs, batch.targets)
+          return penalty.map { loss + $0() } ?? loss
+        }
+      }
+    }
+    if session.hasCheckedParameters {
+      let (value, gradients) = try build()
+      return (value, gradients, measured)
+    }
+    let (result, reads) = try ParameterReads.recording(build)
+    try ParameterCheck.check(result.value, result.gradients, reads, optimizer)
+    return (result.value, result.gradients, measured)
+  }
+
+  /// Builds a step. The last batch of an epoch may be a single example, from which some layers cannot compute
+  /// statistics. This occurs only at the end of an epoch, so it is thrown as an error instead of stopping the process.
+  private func checkingSingleExample<R>(_ batch: (inputs: Tensor, targets: Tensor), _ body: () throws -> R) throws -> R
+  {
+    guard batch.targets.shape.first == 1 else { return try body() }
+    do {
+      return try checkingShapes(body)
+    } catch let error as ShapeError {
+      throw TrainingError.singleExample(step: state.step + 1, error)
+    }
+  }
+
+  /// Runs a step, and checks each of its operations if the options request it.
+  private func lookingForAnomalies<R>(
+    _ step: Int, _ body: () throws(TrainingError) -> R
+  ) throws(TrainingError) -> R {
+    guard options.detectsAnomalies else { return try body() }
+    do throws(TrainingError) {
+      return try reportingTraining { try detectingAnomalies(body) }
+    } catch {
+      guard case .device(.notFinite(let anomaly)) = error else { throw error }
+      throw .anomaly(step: step + 1, anomaly)
+    }
+  }
+
+  /// The examples of a step.
+  private func nextBatch(_ step: Int) throws(TrainingError) -> (inputs: Tensor, targets: Tensor) {
+    let (epoch, batch) = step.quotientAndRemainder(dividingBy: order.batchesPerEpoch)
+    if session.pass?.epoch != epoch {
+      if let finished = session.pass?.batches.waitedSeconds { session.waitedSeconds += finished }
+      let batches = order.epoch(epoch).map(Array.init)
+      session.pass = (epoch, train.pass(over: batches, from: batch, epoch: epoch))
+    }
+    do throws(DataError) {
+      if let examples = try session.pass?.batches.next() { return examples }
+    } catch {
+      throw .data(error)
+    }
+    fatalError("Trainer: epoch \(epoch) has fewer batches than its order")
+  }
+
+  /// Reads the pending loss and measures.
+  func drain() throws(TrainingError) {
+    guard let last = session.pending else { return }
+    session.pending = nil
+    let loss = try reportingTraining { try last.loss.scalar() }
+    guard loss.isFinite else { throw .diverged(step: last.step, loss: loss) }
+    let reported = try reportingTraining { try measures.add(last.measures, loss: loss, count: last.count, to: &state) }
+    state.epochLoss.add(reported.loss, count: last.count)
+    state.windowLoss.add(reported.loss, count: last.count)
+    state.lastStep = MeasuredStep(step: last.step, loss: reported.loss, gradientNorm: reported.gradientNorm)
+  }
+}
+
+extension TrainingOptions {
+  /// The gradients, clipped to the limits of the options.
+  fileprivate func clipped(_ gradients: consuming Gradients) -> Gradients {
+    var gradients = gradients
+    if let clipValue { gradients = gradients.clipped(toValue: clipValue) }
+    if let clipNorm { gradients = gradients.clipped(toNorm: clipNorm) }
+    return gradients
+  }
+}

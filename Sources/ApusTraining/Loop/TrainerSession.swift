@@ -1,0 +1,51 @@
+import ApusTensor
+
+/// What a trainer remembers during a session: from the start of a run or a checkpoint to its end, a stop or a signal.
+struct TrainerSession {
+  /// All observers: those of the trainer's options, then the user's.
+  var observers: [any TrainingObserver] = []
+  /// The metrics file, if there is an output directory.
+  var metrics: MetricsLog?
+
+  /// The reason for which an observer has stopped the run.
+  var stopReason: String?
+  /// Whether the reason is part of the metrics.
+  var hasRecordedStop = false
+  /// Whether an observer has requested a checkpoint.
+  var savesCheckpoint = false
+
+  /// The loss and the measures of the previous step, which are being read back to the host.
+  var pending: (loss: Reading, measures: StepMeasures.Pending?, count: Int, step: Int)?
+  /// The remaining batches of an epoch.
+  var pass: (epoch: Int, batches: any ExamplePass)?
+  var hasCheckedParameters = false
+
+  /// The time of the last update of `state.seconds`.
+  var clock = ContinuousClock.seconds
+  /// The number of steps before this session.
+  var firstStep = 0
+  /// Time spent before this session.
+  var earlierSeconds = 0.0
+  /// The number of examples in the steps of this session.
+  var exampleCount = 0
+  /// Time spent in steps, including waiting for examples.
+  var stepSeconds = 0.0
+  /// The values of `exampleCount` and `stepSeconds` at the start of the epoch.
+  var epochStart = (examples: 0, seconds: 0.0)
+  /// Time spent waiting for examples in the epochs before the current one.
+  var waitedSeconds = 0.0
+
+  init() {}
+
+  /// A session that continues from a state.
+  init(from state: TrainingState) {
+    firstStep = state.step
+    earlierSeconds = state.seconds
+  }
+
+  /// The fraction of the step time that was spent waiting for examples; `nil` if no step waited.
+  var loaderShare: Double? {
+    let waited = waitedSeconds + (pass?.batches.waitedSeconds ?? 0)
+    return waited > 0 && stepSeconds > 0 ? min(waited / stepSeconds, 1) : nil
+  }
+}

@@ -1,0 +1,120 @@
+import ApusData
+
+/// What an observer requests of a run.
+public enum TrainingRequest: Hashable, Sendable {
+  /// Nothing: the run continues.
+  case `continue`
+  /// A checkpoint after this step. Runs without an output directory write none.
+  case saveCheckpoint
+  /// The end of the run after this step, with a checkpoint. The reason is part of the result and of the metrics.
+  case stop(reason: String)
+}
+
+/// How a session of a run ended.
+public enum TrainingEnd: Hashable, Sendable {
+  /// All steps of the run are finished.
+  case finished
+  /// An observer stopped the run.
+  case stopped(reason: String)
+  /// A signal ended the session; the run can be resumed.
+  case interrupted(signal: Int32)
+  /// An error ended the session.
+  case failed(TrainingError)
+}
+
+/// Receives the events of a training run, and may stop the run or request checkpoints.
+///
+/// ```
+/// final class Budget: TrainingObserver {
+///   func didStep(_ progress: TrainingProgress) -> TrainingRequest {
+///     progress.step == 1000 ? .stop(reason: "the budget is used up") : .continue
+///   }
+/// }
+/// let trainer = Trainer(model, Adam(), on: train, observers: [Budget()], options)
+/// ```
+/// Methods that are not written do nothing; a method whose signature differs from the one here is never called.
+///
+/// The events of a step are, in this order: `willStartEpoch` for the first step of an epoch, `willStep`, `didStep`, then
+/// at the end of an epoch `willEvaluate` and `didEvaluate` for each split that is measured, and `didFinishEpoch`; then
+/// `didRecord` for each line of metrics, and `willSaveCheckpoint` and `didSaveCheckpoint` if a checkpoint is written.
+/// Requests take effect after all observers have received the events of the step. If several observers stop a run, the
+/// first reason counts.
+///
+/// The observer is called on the thread that trains, between the steps. An observer that depends on what it saw earlier
+/// stores it in `memory`: then a resumed run ends like one that was not interrupted.
+public protocol TrainingObserver: AnyObject {
+  /// The name under which checkpoints store `memory`; the type's name if it is not written. Observers of one run with
+  /// equal names are numbered in their order.
+  var name: String { get }
+
+  /// The state of the observer, which checkpoints store and resumed runs restore: at most 1024 finite numbers.
+  ///
+  /// A checkpoint may come from anywhere: setting an invalid value must leave the state as it is, and the run is then not
+  /// resumed.
+  var memory: [Double] { get set }
+
+  /// Whether the run measures the norm of the gradients. It then reports the norm for each step, and its mean over an
+  /// epoch as the measure `gradient_norm` of the training examples.
+  var needsGradientNorm: Bool { get }
+
+  /// Called once at the start of a session, after a checkpoint to resume from was loaded.
+  func didStart(_ progress: TrainingProgress) throws(TrainingError) -> TrainingRequest
+
+  /// Called before the first step of each epoch.
+  func willStartEpoch(_ progress: TrainingProgress) throws(TrainingError)
+
+  /// Called before each step.
+  func willStep(_ progress: TrainingProgress) throws(TrainingError)
+
+  /// Called after each step. The device may still be computing it: see `TrainingProgress.lastStep`.
+  func didStep(_ progress: TrainingProgress) throws(TrainingError) -> TrainingRequest
+
+  /// Called before the examples of a split are measured.
+  func willEvaluate(_ progress: TrainingProgress, _ split: DataSplit) throws(TrainingError)
+
+  /// Called after the examples of a split were measured: validation examples at the end of each epoch, test examples at
+  /// the end of the run, or without validation examples at the end of each epoch.
+  func didEvaluate(_ progress: TrainingProgress, _ split: DataSplit) throws(TrainingError) -> TrainingRequest
+
+  /// Called at the end of each epoch, also of a last one that the number of steps cuts short. If the run ends here, test
+  /// examples of a run with validation examples are measured afterwards.
+  func didFinishEpoch(_ progress: TrainingProgress) throws(TrainingError) -> TrainingRequest
+
+  /// Called with each line of metrics: of a window of 50 steps, of an epoch, or of the end of a stopped run.
+  func didRecord(_ progress: TrainingProgress, _ record: JSONObject) throws(TrainingError) -> TrainingRequest
+
+  /// Called before a checkpoint is written to the directory `path`.
+  func willSaveCheckpoint(_ progress: TrainingProgress, path: String) throws(TrainingError)
+
+  /// Called after a checkpoint was written to the directory `path`.
+  func didSaveCheckpoint(_ progress: TrainingProgress, path: String) throws(TrainingError) -> TrainingRequest
+
+  /// Called once at the end of a session, after its last checkpoint. An error that is thrown after `failed` is ignored.
+  func didEnd(_ progress: TrainingProgress, _ end: TrainingEnd) throws(TrainingError)
+}
+
+extension TrainingObserver {
+  public var name: String { String(describing: Self.self) }
+  public var memory: [Double] {
+    get { [] }
+    set {}
+  }
+  public var needsGradientNorm: Bool { false }
+  public func didStart(_ progress: TrainingProgress) throws(TrainingError) -> TrainingRequest { .continue }
+  public func willStartEpoch(_ progress: TrainingProgress) throws(TrainingError) {}
+  public func willStep(_ progress: TrainingProgress) throws(TrainingError) {}
+  public func didStep(_ progress: TrainingProgress) throws(TrainingError) -> TrainingRequest { .continue }
+  public func willEvaluate(_ progress: TrainingProgress, _ split: DataSplit) throws(TrainingError) {}
+  public func didEvaluate(_ progress: TrainingProgress, _ split: DataSplit) throws(TrainingError) -> TrainingRequest {
+    .continue
+  }
+  public func didFinishEpoch(_ progress: TrainingProgress) throws(TrainingError) -> TrainingRequest { .continue }
+  public func didRecord(_ progress: TrainingProgress, _ record: JSONObject) throws(TrainingError) -> TrainingRequest {
+    .continue
+  }
+  public func willSaveCheckpoint(_ progress: TrainingProgress, path: String) throws(TrainingError) {}
+  public func didSaveCheckpoint(_ progress: TrainingProgress, path: String) throws(TrainingError) -> TrainingRequest {
+    .continue
+  }
+  public func didEnd(_ progress: TrainingProgress, _ end: TrainingEnd) throws(TrainingError) {}
+}

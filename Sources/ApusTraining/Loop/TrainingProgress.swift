@@ -1,0 +1,62 @@
+/// The values of a finished step.
+public struct MeasuredStep: Hashable, Sendable {
+  /// The number of the step, from 1.
+  public var step: Int
+  /// The reported loss of the step's batch.
+  public var loss: Double
+  /// The norm of all gradients together before clipping, if an observer needs it.
+  public var gradientNorm: Double?
+
+  public init(step: Int, loss: Double, gradientNorm: Double? = nil) {
+    self.step = step
+    self.loss = loss
+    self.gradientNorm = gradientNorm
+  }
+}
+
+/// The progress of a run at the moment of an event.
+public struct TrainingProgress: Sendable {
+  let state: TrainingState
+  /// The number of steps of the run.
+  public let totalSteps: Int
+  /// The number of steps of an epoch.
+  public let stepsPerEpoch: Int
+  /// The number of the current epoch, from 1.
+  public let epoch: Int
+  /// The learning rate of the last step; before a step, the rate of that step.
+  public let learningRate: Double
+  /// The number of examples in the steps of this session.
+  public let sessionExampleCount: Int
+  /// Whether the run has validation examples.
+  public let hasValidation: Bool
+  /// The names of the measures other than the loss, such as `accuracy`.
+  public let measureNames: [String]
+
+  /// The number of finished steps, over all sessions.
+  public var step: Int { state.step }
+
+  /// The number of epochs of the run.
+  public var totalEpochs: Int { totalSteps / stepsPerEpoch + (totalSteps % stepsPerEpoch > 0 ? 1 : 0) }
+
+  /// Whether the last step was the last of an epoch.
+  public var isEpochEnd: Bool { state.step > 0 && state.step % stepsPerEpoch == 0 }
+
+  /// The newest results on each split.
+  public var results: RunResults { state.results }
+
+  /// The results that may influence a run: of the validation examples if the run has any, otherwise of the training
+  /// examples. A measure that has influenced a run is not an unbiased estimate, so test results must not.
+  public var selection: SplitMetrics? { results[selectionSplit] }
+
+  /// The split of `selection`.
+  public var selectionSplit: DataSplit { hasValidation ? .validation : .train }
+
+  /// The results of the training examples in the current epoch so far; `nil` at the beginning of an epoch.
+  public var running: SplitMetrics? {
+    state.epochLoss.mean.map { SplitMetrics(loss: $0, all: state.epochMeasures.compactMapValues(\.mean)) }
+  }
+
+  /// The newest step whose values have arrived on the host. This is the step before the last one, so that no step waits
+  /// for values of the device.
+  public var lastStep: MeasuredStep? { state.lastStep }
+}

@@ -1,0 +1,116 @@
+import Apus
+import ApusTestSupport
+import Foundation
+import Testing
+
+@testable import ApusTraining
+
+/// Which checkpoints of a run stay.
+@Suite struct RetentionTests {
+  /// Learns for an epoch of six steps, then unlearns: the first epoch is the best.
+  private struct Reversed: Schedule {
+    static let name = "reversed"
+    func factor(step: Int, of total: Int) -> Double { step < 6 ? 1 : -1 }
+  }
+
+  private func trainer(_ path: String, _ retention: CheckpointRetention, saveEvery: Double = 0) throws -> Trainer {
+    let points = try Points(count: 43)
+    let options = TrainingOptions(
+      length: .epochs(3), batchSize: 8, seed: 5, schedule: Reversed(), output: path, saveEvery: saveEvery,
+      retention: retention)
+    let model = withRandomKey(RunSeeds(5).initialization) { Sequential { Linear(3, 2) } }
+    return Trainer(model, SGD(learningRate: 0.5), on: points, validating: points, options)
+  }
+
+  private func inDirectory(_ body: (_ path: String) throws -> Void) throws {
+    let place = try ScratchDirectory()
+    try withDevice(SmallRun().device) { try body(place.file("run")) }
+  }
+
+  private func steps(_ path: String) throws -> [Int] {
+    try CheckpointStore(run: path).names().compactMap(step).sorted()
+  }
+
+  private func step(_ name: String) -> Int? { Int(name.dropFirst("step-".count)) }
+
+  @Test func theLastOnesAreKept() throws {
+    try inDirectory { path in
+      try trainer(path, CheckpointRetention(last: 3)).stop(after: 9)
+      #expect(try steps(path) == [7, 8, 9])
+      // A resumed run keeps those before.
+      let rest = try trainer(path, CheckpointRetention(last: 3))
+      try rest.resume { Issue.record("\($0)") }
+      try rest.run(until: 10)
+      #expect(try steps(path) == [8, 9, 10])
+    }
+    try inDirectory { path in
+      _ = try trainer(path, CheckpointRetention(last: 1)).run()
+      #expect(try steps(path) == [18])
+    }
+  }
+
+  @Test(arguments: [SelectionMeasure.loss, .accuracy]) func theBestIsKept(by measure: SelectionMeasure) throws {
+    try inDirectory { path in
+      // Nothing but the best epoch requests a checkpoint.
+      let first = try trainer(path, CheckpointRetention(last: 1, best: measure), saveEvery: 1e9)
+      let result = try first.run()
+      let key = "validation_\(measure.rawValue)"
+      let curve = try RunMetrics(path: "\(path)/metrics.jsonl").points(key)
+      let values = curve.map(\.y)
+      let best = try #require(measure.prefersLarger ? values.max() : values.min())
+      let step = try #require(curve.first { $0.y == best }.map { Int($0.x) })
+      #expect(step < 18 && result.steps == 18, "\(values)")
+      #expect(try steps(path) == [step, 18])
+      let found = try Checkpoint.find(path, .best) { Issue.record("\($0)") }
+      #expect(found.state.step == step && found.state.bestStep == step)
+      #expect(try Checkpoint.find(path) { _ in }.state.step == 18)
+      #expect(try Checkpoint.find(path, .step(step)) { _ in }.state.step == step)
+      let names = try CheckpointStore(run: path).names()
+      #expect(
+        throws: TrainingError.checkpointNotKept(path: "\(path)/checkpoints", name: "step-000000007", kept: names)
+      ) {
+        try Checkpoint.find(path, .step(7)) { _ in }
+      }
+    }
+  }
+
+  @Test func aResumedRunKeepsItsBest() throws {
+    try inDirectory { path in
+      try trainer(path, CheckpointRetention(last: 1, best: .loss)).stop(after: 13)
+      #expect(try steps(path) == [6, 13])
+      let rest = try trainer(path, CheckpointRetention(last: 1, best: .loss))
+      try rest.resume { Issue.record("\($0)") }
+      _ = try rest.run()
+      #expect(try steps(path) == [6, 18])
+    }
+  }
+
+  @Test func runsWithoutABest() throws {
+    try inDirectory { path in
+      _ = try trainer(path, CheckpointRetention()).run()
+      #expect(try steps(path) == [17, 18])
+      let error = #expect(throws: TrainingError.self) { try Checkpoint.find(path, .best) { _ in } }
+      #expect(error?.description.contains("the run keeps no checkpoint best; there are step-000000018") == true)
+    }
+  }
+
+  /// A state of an earlier version has neither observers nor a last step.
+  @Test func statesOfEarlierVersionsAreRead() throws {
+    try inDirectory { path in
+      let trainer = try trainer(path, CheckpointRetention(best: .loss))
+      try trainer.stop(after: 7)
+      let json = trainer.state.json
+      #expect(json["observer_memory"] != nil && json["last_step"] != nil)
+      var old = json
+      for key in ["observer_memory", "last_step"] { old[key] = nil }
+      let state = try #require(TrainingState(old))
+      #expect(state.results == trainer.state.results && state.results.validation?.accuracy != nil)
+      #expect(state.bestStep == nil && state.lastStep == nil)
+      #expect(try #require(TrainingState(json)) == trainer.state)
+      for value in [3, [], ["a": 1], ["a": ["b"]], ["a": .array(.init(repeating: 1, count: 2000))]] as [JSON] {
+        old["observer_memory"] = value
+        #expect(TrainingState(old) == nil, "\(value.text().prefix(40))")
+      }
+    }
+  }
+}
