@@ -1,6 +1,6 @@
 // Transforms the gradients of the 4 × 4 results of the tiles firstTile, … , lastTile - 1:
 //
-//   gradient [pixel, channel]  →  gradients [36 spots, tile, $gradientPitch]
+//   gradient [pixel, channel]  →  gradients [36 positions, tile, $gradientPitch]
 //
 // Results past the end of an image are zeros.
 //

@@ -1,6 +1,6 @@
 // Transforms the patches of 6 × 6 pixels of the tiles firstTile, … , lastTile - 1; tiles past the last one repeat it:
 //
-//   image [pixel, channel]  →  patches [36 spots, tile, $pitch]
+//   image [pixel, channel]  →  patches [36 positions, tile, $pitch]
 //
 // Pixels outside of the image are zeros. Channels past the last have arbitrary values, which are not read.
 //

@@ -1,9 +1,9 @@
-// The gradient of 3 × 3 weights by tiles of 4 × 4 results: at each of 36 spots (see winograd.cl), a product of matrices
-// over tiles multiplies the transforms of patches and gradients:
+// The gradient of 3 × 3 weights by tiles of 4 × 4 results: at each of the 36 positions of the Winograd domain (see
+// winograd.cl), a product of matrices over tiles multiplies the transforms of patches and gradients:
 //
 //             ┌ gradients ┐
-//   tile ───  │  b0   b1  │     patches [spot, tile, $pitch], gradients [spot, tile, $gradientPitch],
-//   c │ a     │   sums    │     sums [spot, channel of x, channel of y]
+//   tile ───  │  b0   b1  │     patches [position, tile, $pitch], gradients [position, tile, $gradientPitch],
+//   c │ a     │   sums    │     sums [position, channel of x, channel of y]
 //
 // One work-item computes some tasks, each of a part of the tiles and a block of the channels, in its own scratch buffer
 // (room). If a task covers all channels, it transforms its tiles, a few at a time, and another launch adds up the sums

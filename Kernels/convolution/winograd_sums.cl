@@ -1,7 +1,7 @@
-// Computes the gradients of weights from their sums at 36 spots, which it adds up over all parts, for the channels
-// firstChannel, … , lastChannel - 1 of x and firstColumn, … , lastColumn - 1 of y:
+// Adds the partial sums at the 36 positions of the Winograd domain and transforms them to gradients of 3 × 3 weights, for
+// channels firstChannel, … , lastChannel - 1 of x and firstColumn, … , lastColumn - 1 of y:
 //
-//   products [part, spot, channel of x, channel of y]  →  result [channel of y, (channel of x, tap)]
+//   products [part, position, channel of x, channel of y]  →  result [channel of y, (channel of x, tap)]
 //
 // Squares of WIDTH channels of y and WIDTH elements of a row of the result are transposed in registers.
 //

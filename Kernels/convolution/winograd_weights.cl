@@ -1,6 +1,6 @@
 // Transforms the 3 × 3 weights of a panel of $panelWidth results and of the terms firstTerm, … , lastTerm - 1:
 //
-//   source, element (result, term, tap) by strides  →  weights [36 spots, term, $panelWidth]
+//   source, element (result, term, tap) by strides  →  weights [36 positions, term, $panelWidth]
 //
 // A place is a run of terms that is contiguous in the source, with the taps innermost. Squares of WIDTH results and
 // WIDTH elements of a place are transposed in registers. Results past the last one repeat it and are not stored.

@@ -19,7 +19,8 @@ public struct Matmul: Hashable, Sendable {
   /// The element type of `a` and `b`; the core result has its lane.
   public var dtype: DType
   /// The type to which all elements of `a` and `b` are already rounded: `dtype`, or `bfloat16` if `dtype` is `float32`.
-  /// A device may multiply them in that type with the same result.
+  /// A device may multiply them in that type: the products are exact in float32, but units that multiply pairs of
+  /// bfloat16 numbers add in another order, and may flush subnormal numbers.
   public var factorDtype: DType
   /// The epilogue that runs on the product.
   public var epilogue: Epilogue

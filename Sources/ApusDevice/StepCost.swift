@@ -7,9 +7,9 @@ public struct StepCost: Hashable, Sendable {
   public var label: String
   /// Floating-point operations; 0 where memory traffic bounds the step.
   public var flops: Double
-  /// Bytes of all elements that are read, each once.
+  /// Bytes of all elements that are read, once for each operand.
   public var bytesRead: Double
-  /// Bytes of all elements that are written, each once.
+  /// Bytes of all elements that are written.
   public var bytesWritten: Double
 
   /// A cost from its parts.
@@ -195,10 +195,10 @@ private struct Traffic {
 
   private mutating func read(_ operand: Operand) { read += bytes(operand) }
 
-  /// The bytes of the distinct elements of an operand: what is broadcast counts once.
+  /// The bytes of the distinct elements of an operand: elements that are broadcast or overlap count once.
   private func bytes(_ operand: Operand) -> Double {
-    let layout = operand.layout
+    let (layout, value) = (operand.layout, values[operand.value])
     let count = (0..<layout.shape.rank).reduce(1) { layout.strides[$1] == 0 ? $0 : $0 * layout.shape[$1] }
-    return Double(count * values[operand.value].dtype.byteCount)
+    return Double(min(count, value.elementCount) * value.dtype.byteCount)
   }
 }

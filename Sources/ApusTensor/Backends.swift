@@ -7,6 +7,8 @@ import ApusGPU
 struct Backend: Sendable {
   /// The name in messages.
   let title: String
+  /// Whether `auto` looks for GPUs among the devices.
+  let mayHaveGPUs: Bool
   /// The forms of device names; `N`, `P` and `C` stand for numbers. The first form is the default device.
   let forms: [String]
   /// The full name of a device: `opencl` is short for `opencl:0`. `nil` if the text is not a name of this backend.
@@ -20,13 +22,13 @@ struct Backend: Sendable {
   static let all = [cpu, opencl]
 
   private static let cpu = Backend(
-    title: "CPU", forms: ["cpu"],
+    title: "CPU", mayHaveGPUs: false, forms: ["cpu"],
     identifier: { $0 == "cpu" ? $0 : nil },
     open: { _ throws(DeviceError) in try CPUDevice.open() },
     devices: { () throws(DeviceError) in [try ComputeDevice.named("cpu").info] })
 
   private static let opencl = Backend(
-    title: "OpenCL", forms: ["opencl", "opencl:N", "opencl:N.P/C"],
+    title: "OpenCL", mayHaveGPUs: true, forms: ["opencl", "opencl:N", "opencl:N.P/C"],
     identifier: { text in
       let name = text == "opencl" ? "opencl:0" : text
       return OpenCL.Name(name) == nil ? nil : name

@@ -46,13 +46,12 @@ extension ComputeDevice {
   /// The device that `auto` selects, and the reason.
   public static func automatic() throws(DeviceError) -> (device: ComputeDevice, reason: String) {
     var (counts, problems): ([String], [DeviceError]) = ([], [])
-    for backend in Backend.all {
+    for backend in Backend.all where backend.mayHaveGPUs {
       do throws(DeviceError) {
         let devices = try backend.devices()
         if let gpu = devices.first(where: \.isDiscreteGPU) {
           return (try named(gpu.identifier), "a discrete \(backend.title) GPU")
         }
-        guard devices.contains(where: { $0.kind != .cpu }) else { continue }
         counts.append("\(devices.count) \(backend.title) device\(devices.count == 1 ? "" : "s")")
       } catch {
         problems.append(error)
@@ -77,7 +76,7 @@ extension ComputeDevice {
   /// Without it, the process may exit while a driver compiles, which crashes some drivers.
   public static func storePrograms() {
     for device in opened.withLock({ Array($0.values) }) {
-      // Reading the values throws the error.
+      // Ignored here: reading a value throws the error.
       try? device.synchronize()
     }
     BackgroundWork.finish()

@@ -189,6 +189,51 @@ import Testing
     }
   }
 
+  /// A new run, and a run from a checkpoint without the observer, start from the initial state.
+  @Test func observersOfAnotherRunAreReset() throws {
+    let stopping = EarlyStopping(.loss, patience: 100)
+    try SmallRun().inDirectory { run, _ in
+      _ = try trainer(run, [stopping]).run()
+      let best = try #require(stopping.best)
+      try withDevice(run.device) {
+        var run = run
+        run.options.output = nil
+        run.options.length = .epochs(1)
+        _ = try trainer(run, [stopping]).run()
+      }
+      let second = try #require(stopping.best)
+      #expect(second > best && stopping.epochsWithoutImprovement == 0)
+    }
+    try SmallRun().inDirectory { run, _ in
+      try trainer(run, []).stop(after: 2)
+      let rest = try trainer(run, [stopping])
+      try rest.resume { Issue.record("\($0)") }
+      #expect(stopping.best == nil)
+    }
+  }
+
+  /// Fails at the end of a session.
+  private final class Failing: TrainingObserver {
+    let reason: String
+    var count = 0
+    init(_ reason: String) { self.reason = reason }
+    func didEnd(_ progress: TrainingProgress, _ end: TrainingEnd) throws(TrainingError) {
+      count += 1
+      throw .unmeasurable(reason: reason)
+    }
+  }
+
+  /// All observers receive the end exactly once, and the first error counts.
+  @Test func errorsAtTheEnd() throws {
+    let observers = [Failing("first"), Failing("second")]
+    try withDevice(SmallRun().device) {
+      #expect(throws: TrainingError.unmeasurable(reason: "first")) {
+        try trainer(SmallRun(), observers).run()
+      }
+    }
+    #expect(observers.map(\.count) == [1, 1])
+  }
+
   @Test func aMemoryThatCannotBeStoredOrTakenBackIsAnError() throws {
     try SmallRun().inDirectory { run, path in
       let error = #expect(throws: TrainingError.self) { try trainer(run, [Forgetful(.nan)]).run() }

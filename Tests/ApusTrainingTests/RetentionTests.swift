@@ -85,6 +85,20 @@ import Testing
     }
   }
 
+  /// In another output directory the best checkpoint of the first does not count.
+  @Test func aCopiedRunFindsABestOfItsOwn() throws {
+    try inDirectory { path in
+      try trainer(path, CheckpointRetention(last: 1, best: .loss)).stop(after: 7)
+      let copy = path + "-copy"
+      let rest = try trainer(copy, CheckpointRetention(last: 1, best: .loss))
+      try rest.resume(from: Checkpoint.find(path) { Issue.record("\($0)") })
+      #expect(rest.state.bestStep == 6)
+      _ = try rest.run()
+      #expect(try steps(copy) == [12, 18])
+      #expect(try Checkpoint.find(copy, .best) { Issue.record("\($0)") }.state.step == 12)
+    }
+  }
+
   @Test func runsWithoutABest() throws {
     try inDirectory { path in
       _ = try trainer(path, CheckpointRetention()).run()

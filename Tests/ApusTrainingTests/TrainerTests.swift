@@ -151,25 +151,34 @@ private struct Line: ExampleSource {
 
   /// Stops after different numbers of steps, and resumes in a new trainer.
   @Test func resumingGivesTheSameBits() throws {
-    let whole = try SmallRun().inDirectory { run, path in
-      (try run.trainer().run(), try Data(contentsOf: URL(filePath: "\(path)/metrics.jsonl")))
-    }
+    let whole = try SmallRun().inDirectory { run, path in try Outcome(try run.trainer().run(), path) }
     for stop in [1, 5, 6, 7, 17] {
-      try SmallRun().inDirectory { run, path in
-        var first = run
-        first.options.length = .steps(18)
-        let trainer = try first.trainer()
-        try trainer.stop(after: stop)
-        let second = try run.trainer()
-        try second.resume { Issue.record("\($0)") }
-        #expect(second.state.step == stop)
-        let result = try second.run()
-        #expect(result.weightsSHA256 == whole.0.weightsSHA256)
-        #expect(result.trainLoss == whole.0.trainLoss && result.testLoss == whole.0.testLoss)
-        let metrics = try String(contentsOfFile: "\(path)/metrics.jsonl", encoding: .utf8)
-        #expect(withoutSeconds(metrics) == withoutSeconds(String(decoding: whole.1, as: UTF8.self)))
-      }
+      let outcome = try SmallRun().inDirectory { run, path in try resumed(run, path, after: stop) }
+      #expect(outcome == whole, "stopped after \(stop) steps")
     }
+  }
+
+  /// What a whole run and a resumed one have in common.
+  private struct Outcome: Equatable {
+    let weights: String
+    let losses: [Double?]
+    let metrics: String
+
+    init(_ result: TrainingResult, _ path: String) throws {
+      weights = result.weightsSHA256
+      losses = [result.trainLoss, result.testLoss]
+      metrics = TrainerTests.withoutSeconds(try String(contentsOfFile: "\(path)/metrics.jsonl", encoding: .utf8))
+    }
+  }
+
+  private func resumed(_ run: SmallRun, _ path: String, after stop: Int) throws -> Outcome {
+    var first = run
+    first.options.length = .steps(18)
+    try first.trainer().stop(after: stop)
+    let second = try run.trainer()
+    try second.resume { Issue.record("\($0)") }
+    #expect(second.state.step == stop)
+    return try Outcome(try second.run(), path)
   }
 
   /// The scale of the loss and its overflow counts are restored too.
@@ -318,7 +327,7 @@ private struct Line: ExampleSource {
   }
 
   /// The metrics without the fields that depend on time.
-  private func withoutSeconds(_ metrics: String) -> String {
+  private static func withoutSeconds(_ metrics: String) -> String {
     metrics.replacing(/"(seconds|epoch_seconds|examples_per_second|loader_share)":[^,}]*/, with: "")
   }
 }

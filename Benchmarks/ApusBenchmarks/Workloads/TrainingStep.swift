@@ -7,7 +7,7 @@ public struct TrainingStep: Workload {
   private let model: Model
   private let batchSize: Int
   private let rule: @Sendable () -> any UpdateRule
-  /// How the losses are computed.
+  /// The precision of products in the step.
   public var precision = Precision.float32
 
   /// A model of the catalog, or one for images of a size.

@@ -9,28 +9,30 @@ enum BenchCommand: Command {
     .choice("KIND", of: ["gemm", "conv", "ops", "step", "loader", "all"]),
     help: "what is measured: gemm, conv, ops, step, loader or all")
   static let steps = Argument(
-    .list("WORKLOAD"), isRequired: false, help: "with step: the workloads, with commas between (default: all)")
+    .list("WORKLOAD"), isRequired: false, help: "with step: the workloads, separated by commas (default: all)")
   static let problems = Option(
     "problem", .list("P"), repeats: true,
     help: "with gemm: MxNxK; with conv: sizes such as N32C64H32W32K64R3S3P1U1D1G1; with ops: operations; "
       + "with loader: workloads; "
-      + "several with commas between (default: a set of usual ones)")
+      + "separated by commas (default: a standard set)")
   static let transpose = Option(
     "transpose", .choice("T", of: Gemm.Transpose.allCases.map(\.rawValue)),
     help: "with gemm: which of the two matrices is stored transposed, NN, NT or TN (default: each in turn)")
   static let pass = Option(
     "pass", .choice("PASS", of: Conv.Pass.allCases.map(\.rawValue) + ["all"]),
-    help: "with conv: forward, input or weight for one of the gradients, or all (default: all)")
+    help:
+      "with conv: forward, input (gradient of the input), weight (gradient of the weights) or all (default: all)")
   static let dtype = Option(
     "dtype", .choice("T", of: dtypes.map(\.description)),
     help: "with gemm, conv and ops: the type of elements, float32, float16 or bfloat16 (default: float32)")
   static let precision = Option(
     "precision", .choice("P", of: Precision.named.map(\.key)),
-    help: "with step: how losses are computed (default: float32)")
+    help: "with step: the precision of products in the step (default: float32)")
   static let device = Option("device", .device, help: "\(ComputeDevice.nameList) (default: auto)")
   static let profile = Option(
-    "profile", .file, help: "with step and one workload: " + ProfileReport.help("three steps behind three others"))
-  static let runs = Option("runs", .count(upTo: 1_000_000), help: "how many runs the median is of (default: 7)")
+    "profile", .file,
+    help: "with step and one workload: " + ProfileReport.help("three steps after three unrecorded ones"))
+  static let runs = Option("runs", .count(upTo: 1_000_000), help: "the number of measured runs (default: 7)")
   static let json = Flag("json", help: "print one JSON object a line")
 
   static let declarations = [
@@ -40,8 +42,9 @@ enum BenchCommand: Command {
   ]
 
   static let discussion = """
-    Rates are those of the fastest run. The first step counts from the start of the process to the first loss, another
-    batch size is what its first step takes longer than its second; workloads of step get a process each.
+    Rates are those of the fastest run. The time of the first step is from the start of the process to the first loss.
+    The time of a new batch size is the difference between its first and second step. Each step workload runs in its own
+    process.
 
     \(Help.rows([
       ("workloads", TrainingStep.all.map(\.name).joined(separator: ", ")),

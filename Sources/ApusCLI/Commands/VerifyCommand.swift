@@ -3,7 +3,7 @@ import ApusFiles
 
 enum VerifyCommand: Command {
   static let name = "verify"
-  static let summary = "compare a training step on two devices, operation by operation"
+  static let summary = "compare a training step on two or more devices, operation by operation"
   static let model = RunOptions.model
   static let devices = Option(
     "devices", .list("D"), help: "two or more devices, which have to be named, for example cpu,opencl")

@@ -71,7 +71,7 @@ struct ClassificationReport {
 
   // MARK: - JSON
 
-  /// The members of the summary. A ratio of 0 to 0 is 0, and its class lists it as undefined.
+  /// The members of the summary. A ratio 0/0 is written as 0, and the member `undefined` of its class names it.
   var json: JSONObject {
     var object = JSONObject()
     for measure in results.measures(top: top) { object[measure.key] = measure.value.map { .number($0) } }

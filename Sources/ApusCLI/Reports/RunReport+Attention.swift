@@ -11,7 +11,7 @@ extension RunReport {
       guard !maps.isEmpty, let images = try examination.pictures(shown) else { return nil }
       var blocks: [Report.Block] = []
       if let places = try places(examination, maps, x, images) {
-        blocks.append(.text("Where attention lies: from black for the least over red to yellow for the most."))
+        blocks.append(.text("Attention weights, from black (smallest) through red to yellow (largest)."))
         blocks.append(.figure(Report.Figure("attention", places, isWide: true)))
       }
       if let channels = try channels(maps) {
@@ -21,8 +21,8 @@ extension RunReport {
     }
   }
 
-  /// A row for each example: the image, for Transformers the attention rollout through all layers, then the weights of
-  /// the last layers: those of the class token for each head, or those of the positions.
+  /// A row for each example: the image; for Vision Transformers the attention rollout over all layers; the weights of the
+  /// class token in each head of the last layer with tokens; the weights of the last four layers with pixels.
   private func places(
     _ examination: Examination, _ maps: [AttentionMap], _ x: Tensor, _ images: [Image]
   ) throws -> ImageGrid? {

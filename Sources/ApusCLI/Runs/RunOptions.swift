@@ -31,7 +31,8 @@ enum RunOptions {
     "precision", .choice("P", of: Precision.named.map(\.key) + ["tf32"]),
     help:
       "mixed computes products in float16, with float32 weights and a scaled loss; mixed-bfloat16 in bfloat16, which "
-      + "needs no scale and is faster on AMD CPUs with AVX512-BF16; tf32 is for CUDA (default: float32)")
+      + "needs no scale and is faster on Intel CPUs with AMX and AMD CPUs with AVX512-BF16; tf32 is for CUDA "
+      + "(default: float32)")
   static let clipNorm = Option(
     "clip-norm", .nonNegativeNumber,
     help: "scale gradients down to this global norm, 0 for none (default: the model's)")

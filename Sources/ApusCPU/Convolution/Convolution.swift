@@ -1,4 +1,5 @@
 import ApusDevice
+import CSIMD
 
 extension StepBuilder {
   /// Chooses the algorithm of a convolution. Channels last: Winograd, or windows read in place. Channels first: padded
@@ -39,11 +40,15 @@ extension StepBuilder {
 
   /// Whether a matrix unit multiplies the windows of a pass: direct sums are then faster than Winograd tiles.
   private func usesMatrixUnit(_ step: Convolution) -> Bool {
-    guard let pairs = pairs(of: step.factorDtype), pairs.pointee.word_multiple > 1, step.pass != .weightGradient else {
-      return false
-    }
+    step.pass != .weightGradient && pairsOfWindows(step).map { $0.pointee.word_multiple > 1 } ?? false
+  }
+
+  /// The pairwise products for the windows of a pass with channels last; `nil` if the source channels of a tap do not fill
+  /// the words that an instruction takes.
+  func pairsOfWindows(_ step: Convolution) -> UnsafePointer<csimd_pairs>? {
+    guard step.order == .channelsLast, let pairs = pairs(of: step.factorDtype) else { return nil }
     let channels = step.pass == .output ? step.geometry.inputChannels : step.geometry.outputChannels
-    return channels % (2 * pairs.pointee.word_multiple) == 0
+    return channels % (2 * pairs.pointee.word_multiple) == 0 ? pairs : nil
   }
 
   /// Whether windows are read in place with channels first; result channels must fill vectors.

@@ -23,8 +23,7 @@ final class WindowConvolutionStep: CPUStep {
   private let channelsLastByteCount: Int
 
   init(_ step: Convolution, _ builder: StepBuilder) throws(DeviceError) {
-    let sourceChannels = step.pass == .output ? step.geometry.inputChannels : step.geometry.outputChannels
-    pairs = step.order == .channelsLast && sourceChannels % 2 == 0 ? builder.pairs(of: step.factorDtype) : nil
+    pairs = builder.pairsOfWindows(step)
     geometry = WindowGeometry(
       step.geometry, pass: step.pass, order: step.order, channelsOfWord: pairs == nil ? 1 : 2)
     schedule = WindowSchedule(geometry)

@@ -3,8 +3,8 @@ import CSIMD
 
 /// A floating-point matrix product, split into tasks.
 ///
-/// An element is a sum of accumulation chains of `BlockSchedule.depth` fused multiply-adds along k, independent of the
-/// shape and of the split.
+/// An element is a sum of accumulation chains of `BlockSchedule.depth` terms along k, independent of the shape and of the
+/// split. A term is a fused multiply-add, or a pair of products where a `PairUnit` multiplies bfloat16 numbers.
 struct TiledProduct {
   let m: Int
   let n: Int

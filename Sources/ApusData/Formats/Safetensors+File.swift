@@ -47,7 +47,7 @@ extension Safetensors {
       throw .safetensors(path, .file, "\(fileByteCount) bytes are too few for a header")
     }
     let count = prefix.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-    // These prefixes of a zip archive and of a pickle with PyTorch's magic number are no valid header lengths.
+    // The first bytes of a zip archive or of a PyTorch pickle are not a valid header length.
     if prefix.starts(with: [0x50, 0x4b, 3, 4]) || prefix.starts(with: [0x80, 2, 0x8a, 0x0a, 0x6c]) {
       throw .unsupported(
         path: path, format: "PyTorch", reason: "it is a pickle, which can run any program when it is read",

@@ -62,7 +62,7 @@ extension PlanLowering {
     builder.append(template)
     launch(
       builder, groups: (lines * parts + localSize - 1) / localSize, localSize: localSize,
-      .step(share: step.pass == .forward ? 1 : 0.5))
+      step.pass == .forward ? .step() : .step(share: 0.5, named: name))
   }
 
   /// Returns how many keys beyond its own position a query attends to; all keys if attention is not causal.

@@ -101,10 +101,11 @@ extension PlanLowering {
     let weights = MemoryLocation(slot: self.slots.workspace, offset: 0)
     transposeWeights(step, columns: columns, channels: terms, width: tiling.width, slots: slots, to: weights)
     needWorkspace(tiling.panels * slots.count * terms * tiling.width * lane.dtype.byteCount)
+    let productCount = windows.reduce(0) { $0 + $1.count * $1.taps.count }
     for grid in windows {
       launch(
         step, grid, weights: weights, columns: columns, like: tiling, taps: slots.count,
-        share: Double(grid.count * grid.taps.count) / Double(windows.reduce(0) { $0 + $1.count * $1.taps.count }))
+        share: Double(grid.count * grid.taps.count) / Double(max(1, productCount)))
     }
   }
 

@@ -197,8 +197,9 @@ struct PlanLowering {
 
 /// What a kernel does of the step that it is launched for.
 enum KernelWork {
-  /// A share of the step's own work; `flops` where the kernel's method takes another number of operations.
-  case step(share: Double = 1, flops: Double? = nil)
+  /// A share of the step's own work, with a name if several kernels share it; `flops` if the kernel's method takes another
+  /// number of operations.
+  case step(share: Double = 1, flops: Double? = nil, named: String? = nil)
   /// Work that prepares or completes the step: its name, and the bytes that it reads and writes.
   case part(String, read: Int, written: Int)
 
@@ -206,7 +207,8 @@ enum KernelWork {
   func cost(of step: StepCost) -> StepCost {
     var cost = step
     switch self {
-    case .step(let share, let flops):
+    case .step(let share, let flops, let name):
+      if let name { cost.label += ", \(name)" }
       cost.flops = flops ?? share * step.flops
       cost.bytesRead *= share
       cost.bytesWritten *= share

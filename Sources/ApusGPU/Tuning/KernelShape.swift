@@ -18,7 +18,7 @@ extension PlanLowering {
   /// cost.
   /// - Parameters:
   ///   - problem: The key of the choice, see ``KernelChoice``.
-  ///   - usual: The shapes among which the model chooses: few, so that plans share kernels.
+  ///   - usual: The shapes that the cost model chooses from. There are few, so that plans share kernels.
   ///   - others: Shapes that are used only if a measurement selects them.
   ///   - cost: An estimate of the time, in any unit.
   mutating func choose<Shape: KernelShape>(

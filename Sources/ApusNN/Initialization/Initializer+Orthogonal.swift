@@ -20,7 +20,7 @@ extension Initializer {
       return Tensor.uniform([2, long * short], key: &key).mappedOnHost(to: shape) { numbers in
         let q = orthonormalColumns(normalNumbers(numbers), long, short)
         guard rows < columns else { return q.map { Float($0 * gain) } }
-        // The columns are the longer side: write the transpose.
+        // With more columns than rows, Q is transposed.
         return (0..<rows * columns).map { Float(q[$0 % columns * rows + $0 / columns] * gain) }
       }
     }
@@ -61,7 +61,7 @@ extension Initializer {
     return (0..<rows * columns).map { q[$0 % columns * rows + $0 / columns] }
   }
 
-  /// Reflects the part of a column from offset `place` on by the vector at `start ..< end` of the same array.
+  /// Applies the reflection whose vector is at `start ..< end` to the elements from offset `place`.
   private static func reflect(_ a: inout [Double], from start: Int, to end: Int, at place: Int) {
     var (square, product) = (0.0, 0.0)
     for offset in 0..<end - start {

@@ -35,7 +35,7 @@ extension UpdateRule {
   public func initialValue(of name: String, rate: Double) -> Double { 0 }
 }
 
-/// Computes the new value from value and gradient, and replaces `state`, the rule's state tensors of the parameter.
+/// Computes the new value from value and gradient, and updates `state`, the rule's tensors for this parameter.
 public typealias ParameterUpdate = (_ value: Tensor, _ gradient: Tensor, _ state: inout [Tensor]) -> Tensor
 
 /// A rule with momentum, which a schedule such as one-cycle may change. For Adam it is β₁.

@@ -45,7 +45,10 @@ final class CheckpointSchedule: TrainingObserver {
 
   var memory: [Double] {
     get { best.map { [Double($0.step), $0.value] } ?? [] }
-    set { if let best = CheckpointSchedule.best(newValue) { self.best = best } }
+    set {
+      let best = CheckpointSchedule.best(newValue)
+      if best != nil || newValue.isEmpty { self.best = best }
+    }
   }
 
   private static func best(_ memory: [Double]) -> (step: Int, value: Double)? {

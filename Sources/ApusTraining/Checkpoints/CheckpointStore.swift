@@ -59,6 +59,9 @@ public struct CheckpointStore: Sendable {
   /// The path of the checkpoint of a step, whether it exists or not.
   func path(of step: Int) -> String { "\(directory)/\(CheckpointStore.name(of: step))" }
 
+  /// Whether there is a checkpoint of a step.
+  func contains(step: Int) throws(TrainingError) -> Bool { try names().contains(CheckpointStore.name(of: step)) }
+
   /// A checkpoint of the run.
   ///
   /// - Parameter warn: receives a message for each damaged checkpoint that is newer than the newest undamaged one, if
@@ -69,10 +72,18 @@ public struct CheckpointStore: Sendable {
     case .last: return try newest(warn: warn)
     case .best:
       // A newer checkpoint that is damaged could name another step: the newest undamaged one decides.
-      guard let step = try newest(warn: warn).state.bestStep else {
-        throw .checkpointNotKept(path: directory, name: "best", kept: try names())
+      var state = try newest(warn: warn).state
+      while let step = state.bestStep {
+        do throws(TrainingError) {
+          return try checkpoint(of: step)
+        } catch {
+          // A run in progress may have found a better one, and removed this one.
+          let before = state
+          state = try newest(warn: warn).state
+          guard state.step > before.step else { throw error }
+        }
       }
-      return try checkpoint(of: step)
+      throw .checkpointNotKept(path: directory, name: "best", kept: try names())
     case .step(let step): return try checkpoint(of: step)
     }
   }
@@ -147,7 +158,7 @@ public struct CheckpointStore: Sendable {
       try checkpoints.flush()
       return checkpoints
     }
-    whole = (whole.filter { $0 != name } + [name]).suffix(count)
+    whole = (whole.filter { $0 != name } + [name]).suffix(max(1, count))
     try prune(checkpoints, keeping: Set(whole).union(best.map { [CheckpointStore.name(of: $0)] } ?? []))
   }
 

@@ -17,8 +17,12 @@ extension Trainer {
   func finishEpoch() throws(TrainingError) {
     try drain()
     state.results.train = progress().running
-    state.epochLoss = RunningMean()
-    state.epochMeasures = [:]
+    // A last epoch that the number of steps cuts short continues if the run becomes longer.
+    let isWholeEpoch = state.step % order.batchesPerEpoch == 0
+    if isWholeEpoch {
+      state.epochLoss = RunningMean()
+      state.epochMeasures = [:]
+    }
     if let validation {
       // The test results of an earlier end of the run are not those of this model.
       state.results.test = nil
@@ -26,7 +30,7 @@ extension Trainer {
     } else if let test {
       try measure(test, .test)
     }
-    informSchedule()
+    if isWholeEpoch { informSchedule() }
     try notify { observer, progress throws(TrainingError) in try observer.didFinishEpoch(progress) }
     let isEnd = state.step == totalSteps || session.stopReason != nil
     if validation != nil, let test, isEnd { try measure(test, .test) }

@@ -29,17 +29,27 @@ extension Trainer {
     try checkSchedule()
     try checkOutput()
     session = TrainerSession(from: state)
+    let interruption: Int32?
     do throws(TrainingError) {
+      try prepareMemory()
       try addObservers()
-      let interruption = try advance(to: end)
-      try announceEnd(
-        interruption.map { .interrupted(signal: $0) } ?? session.stopReason.map { .stopped(reason: $0) } ?? .finished)
-      return interruption
+      interruption = try advance(to: end)
     } catch {
       // The first error is the one to report.
       try? announceEnd(.failed(error))
       throw error
     }
+    try announceEnd(
+      interruption.map { .interrupted(signal: $0) } ?? session.stopReason.map { .stopped(reason: $0) } ?? .finished)
+    return interruption
+  }
+
+  /// Resets observers that were part of another run, and forgets a best checkpoint that is not in the output directory.
+  private func prepareMemory() throws(TrainingError) {
+    if state.step == 0, !isResumed {
+      for (_, observer) in rememberingObservers { observer.memory = [] }
+    }
+    if let best = checkpoints?.best, let store, try !store.contains(step: best.step) { checkpoints?.memory = [] }
   }
 
   /// Makes the observers that the options request, and adds the user's.
@@ -147,8 +157,18 @@ extension Trainer {
     try announce(isBeforeStep: true) { observer, progress throws(TrainingError) in try observer.willStep(progress) }
   }
 
+  /// Passes the end of the session to all observers, also after one of them has thrown an error.
   private func announceEnd(_ end: TrainingEnd) throws(TrainingError) {
-    try announce { observer, progress throws(TrainingError) in try observer.didEnd(progress, end) }
+    let progress = progress()
+    var first: TrainingError?
+    for observer in session.observers {
+      do throws(TrainingError) {
+        try observer.didEnd(progress, end)
+      } catch {
+        first = first ?? error
+      }
+    }
+    if let first { throw first }
   }
 
   /// The observers whose memory checkpoints store, with their keys: their names, numbered from the second of a name on.

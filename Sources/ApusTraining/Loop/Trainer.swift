@@ -131,7 +131,10 @@ public final class Trainer {
       self.schedule = schedule
     }
     for (key, observer) in rememberingObservers {
-      guard let memory = kept.observerMemory[key] else { continue }
+      guard let memory = kept.observerMemory[key] else {
+        observer.memory = []
+        continue
+      }
       observer.memory = memory
       try require(observer.memory == memory, "its memory of the observer \(key) is not one of this observer")
     }

@@ -49,7 +49,8 @@ public protocol TrainingObserver: AnyObject {
 
   /// The state of the observer, which checkpoints store and resumed runs restore: at most 1024 finite numbers.
   ///
-  /// A checkpoint may come from anywhere: setting an invalid value must leave the state as it is, and the run is then not
+  /// An empty memory is the initial state: a new run, and a run from a checkpoint without a memory of this observer, set
+  /// it. A checkpoint may come from anywhere: setting an invalid value must leave the state as it is, and the run is then not
   /// resumed.
   var memory: [Double] { get set }
 
@@ -89,7 +90,8 @@ public protocol TrainingObserver: AnyObject {
   /// Called after a checkpoint was written to the directory `path`.
   func didSaveCheckpoint(_ progress: TrainingProgress, path: String) throws(TrainingError) -> TrainingRequest
 
-  /// Called once at the end of a session, after its last checkpoint. An error that is thrown after `failed` is ignored.
+  /// Called once at the end of a session, after its last checkpoint, for every observer. The first error that is thrown is
+  /// the error of the session, unless it ended by `failed`.
   func didEnd(_ progress: TrainingProgress, _ end: TrainingEnd) throws(TrainingError)
 }
 

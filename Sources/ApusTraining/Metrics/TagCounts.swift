@@ -11,8 +11,8 @@ public struct TagCounts: Hashable, Sendable {
     public var share: Double
     /// The accuracy if exactly the tagged examples were right.
     public var fixedAccuracy: Double
-    /// The accuracy if the tag had the same fraction among all wrong examples, and all of those were right:
-    /// `accuracy + share · (1 − accuracy)`. It is an upper bound on the accuracy that work on the tag can reach.
+    /// `accuracy + share · (1 − accuracy)`: the accuracy if the tag has the same share of all errors as of the examined
+    /// ones, and all errors with the tag are corrected. It is an upper bound for work on this tag.
     public var ceiling: Double
   }
 
@@ -22,8 +22,8 @@ public struct TagCounts: Hashable, Sendable {
   public let errorCount: Int
   /// The number of wrong examples with a tag or a comment in the sheet. The others count as not examined.
   public let examinedCount: Int
-  /// The number of rows whose example this model has right, or whose class differs: they come from another model or
-  /// other data, and are left out.
+  /// The number of rows that are left out, because this model classifies their example correctly or the true class
+  /// differs: they come from another model or other data.
   public let unmatchedCount: Int
   /// The fraction of examples that are right.
   public let accuracy: Double

@@ -335,7 +335,7 @@ typedef struct {
       const csimd_winograd *w, size_t first, size_t count, const float *gradients, float *to, size_t distance,
       size_t pitch);
   /// Transforms weights of 16 columns: the nine weights at `weights[c·column + r·row]` become
-  /// `to[spot·distance + r·pitch + c]`.
+  /// `to[position·distance + r·pitch + c]`.
   void (*winograd_weights)(
       size_t rows, const float *weights, ptrdiff_t column, ptrdiff_t row, int is_flipped, float *to, size_t distance,
       size_t pitch);
