@@ -1,10 +1,10 @@
 // A Winograd convolution of 3 × 3 taps by tiles of 4 × 4 results. Transformed patches and weights have 36 elements, the
-// positions of the Winograd domain. At each position, a product of matrices over channels multiplies them; then the sums
-// are transformed back:
+// positions of the Winograd domain. At each position, a product of matrices over channels multiplies them; then the
+// sums are transformed back:
 //
 //             ┌ panel of weights ┐
-//   term ───  │    b0      b1    │     at each position; patches [position, tile, $pitch], weights [position, term, panel],
-//   tile │ a  │       sums       │     sums [position, tile, panel]
+//   term ───  │    b0      b1    │     at each position; patches [position, tile, $pitch],
+//   tile │ a  │       sums       │     weights [position, term, panel], sums [position, tile, panel]
 //
 // One work-item computes some tasks, each of some tiles and panels, in its own scratch buffer (room), which stays in a
 // cache. The room contains the sums and the transforms of either patches or weights; the others were transformed in

@@ -8,7 +8,7 @@ func hint(for error: any Error) -> String? {
     "--detect-anomaly, --learning-rate, --clip-norm 1"
   case TrainingError.optimizer: "--precision float32, --learning-rate, --clip-norm 1"
   case TrainingError.singleExample: "--batch-size"
-  case TrainingError.noCheckpoint: "without --resume the run starts anew"
+  case TrainingError.noCheckpoint: "without --resume a new run starts"
   case TrainingError.checkpointNotKept(_, "best", _): "apus train --keep best keeps it"
   case TrainingError.occupied(let path): "--resume \(path), --output"
   case TrainingError.tooLarge(_, _, _, let fitting): fitting.map { "--batch-size \($0)" } ?? "--image-size, --device"
@@ -36,8 +36,8 @@ func explainingRelativeData<R>(of settings: RunSettings, in run: String?, _ body
       !argument.hasPrefix("/"), !FileSystem.exists(argument)
     {
       Diagnostics.write(
-        "the data of \(run.printable()), \(settings.data.printable()), are relative to the directory where the run was "
-          + "started: go there, or name them with --data")
+        "the data of \(run.printable()), \(settings.data.printable()), are relative to the folder where the run was "
+          + "started: run the command there, or name them with --data")
     }
     throw error
   }

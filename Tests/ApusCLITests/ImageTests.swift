@@ -149,7 +149,7 @@ struct ImageTests {
     let matrix = try #require(try measured.member("confusion_matrix", as: [[Int]].self))
     #expect(matrix.map { $0.reduce(0, +) } == [4, 3, 4])
     let text = try Invocation("evaluate", trained, "--device", "cpu", "--human-error", "0")
-    #expect(text.output.contains("11 test images of") && text.output.contains("1 picture that could not be read"))
+    #expect(text.output.contains("11 test images of") && text.output.contains("1 image that could not be read"))
 
     let errors = try Invocation("errors", trained, "--device", "cpu", "--json")
     #expect(try errors.member("skipped_images") == 1 && errors.errors.contains("skipped: \(path)"))

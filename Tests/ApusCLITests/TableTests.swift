@@ -51,7 +51,7 @@ struct TableTests {
     #expect(first.status == 0, "\(first.errors)")
     let settings = try Data(contentsOf: URL(filePath: run + "/config.json"))
     let lost = try Invocation("train", "--resume", run, "--epochs", "4", "--json")
-    #expect(lost.status == 74 && lost.errors.contains("relative to the directory where the run was started"))
+    #expect(lost.status == 74 && lost.errors.contains("relative to the folder where the run was started"))
     #expect(try Data(contentsOf: URL(filePath: run + "/config.json")) == settings)
     let measured = try Invocation("evaluate", run, "--device", "cpu")
     #expect(measured.status == 74 && measured.errors.contains("name them with --data"), "\(measured.errors)")

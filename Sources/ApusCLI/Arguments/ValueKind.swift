@@ -83,7 +83,7 @@ extension ValueKind<String> {
     $0.isEmpty ? nil : $0
   }
 
-  static let directory = ValueKind("DIR", expectation: "a directory", completion: .directories) {
+  static let directory = ValueKind("DIR", expectation: "a folder", completion: .directories) {
     $0.isEmpty ? nil : $0
   }
 
@@ -98,7 +98,7 @@ extension ValueKind<String> {
 extension ValueKind<[String]> {
   /// Words separated by commas.
   static func list(_ placeholder: String) -> ValueKind {
-    ValueKind("\(placeholder)[,…]", expectation: "a list with commas between") { text in
+    ValueKind("\(placeholder)[,…]", expectation: "a list separated by commas") { text in
       let words = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
       return words.contains("") ? nil : words
     }

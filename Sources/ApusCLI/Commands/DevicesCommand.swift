@@ -6,8 +6,8 @@ enum DevicesCommand: Command {
   static let json = Flag("json", help: "print one JSON object a line")
   static let declarations = [json.declaration]
   static let discussion = """
-    --device auto takes a discrete GPU if there is one, else the CPU. What cannot be used is listed with the
-    reason.
+    --device auto selects a discrete GPU if there is one, else the CPU. Devices that cannot be used are listed with
+    the reason.
     """
 
   static func run(_ arguments: Arguments) throws {

@@ -3,25 +3,26 @@ import ApusFiles
 
 enum ErrorsCommand: Command {
   static let name = "errors"
-  static let summary = "list what a classifier gets wrong, and count what one finds in it"
+  static let summary = "list the wrong predictions of a classifier, and count tags for them"
   static let run = StoredModel.argument
   static let data = EvaluateCommand.data
   static let part = EvaluateCommand.part
   static let threshold = EvaluateCommand.threshold
   static let device = RunOptions.device
-  static let output = Option("output", .file, help: "write all errors as a CSV sheet, with columns for tags")
-  static let tags = Option("tags", .file, help: "count the tags of such a sheet that was filled in")
-  static let count = Option("count", .count, help: "how many errors are listed, the worst first (default: 20)")
-  static let json = Flag("json", help: "print one JSON object for each listed error, then one for all")
+  static let output = Option("output", .file, help: "write all wrong predictions to a CSV file with columns for tags")
+  static let tags = Option("tags", .file, help: "count the tags in such a file, after they were filled in")
+  static let count = Option(
+    "count", .count, help: "the number of listed wrong predictions, the worst first (default: 20)")
+  static let json = Flag("json", help: "print one JSON object for each listed prediction, then one for all")
   static let declarations = [
     run.declaration, data.declaration, part.declaration, device.declaration, threshold.declaration, output.declaration,
     tags.declaration, count.declaration, json.declaration,
   ]
   static let discussion = """
-    Look at a hundred errors, and write into the tag columns what makes each hard: "blurry", "wrong label", one's own
-    words, several with semicolons between. Columns may be added: any mark in one tags the row with its title. Rows
-    without a tag or comment count as not looked at. --tags then says for each tag which share of the errors has it, and
-    which accuracy could at most be reached by work on these: the ceiling.
+    Inspect about a hundred wrong predictions, and write into the tag columns what makes each example hard: "blurry",
+    "wrong label" or tags of your own, separated by semicolons. You can add columns: any mark in one tags the row with
+    the title of the column. Rows without a tag or comment count as not inspected. --tags then prints for each tag the
+    fraction of the wrong predictions that have it, and the highest accuracy that work on them could reach (ceiling).
     """
 
   static func run(_ arguments: Arguments) throws {
@@ -52,8 +53,8 @@ enum ErrorsCommand: Command {
     let counts = sheet.map { TagCounts($0, of: analysis) }
     if let counts, counts.unmatchedCount > 0 {
       Diagnostics.write(
-        "\(arguments[tags] ?? ""): \(counts.unmatchedCount) rows are of examples that this model has right, or that have "
-          + "another class in \(measured.source); they are left out")
+        "\(arguments[tags] ?? ""): \(counts.unmatchedCount) rows are of examples that this model has right, or that "
+          + "have another class in \(measured.source); they are left out")
     }
     let report = ErrorReport(
       analysis: analysis, counts: counts, sheet: arguments[output], stored: stored, data: measured, skipped: skipped,

@@ -2,33 +2,33 @@ import Apus
 
 enum EvaluateCommand: Command {
   static let name = "evaluate"
-  static let summary = "measure a trained model with examples that it has not learnt from"
+  static let summary = "measure a trained model with held-out examples"
   static let run = StoredModel.argument
   static let checkpoint = Option(
     "checkpoint", .checkpoint,
     help: "which checkpoint of the run: last, best (of a run with --keep best) or step-N (default: last)")
-  static let data = Option("data", .dataSource, help: "the data set whose examples are taken (default: the run's)")
+  static let data = Option("data", .dataSource, help: "the data set to read (default: the run's)")
   static let part = Option(
     "part", .choice("PART", of: DataPart.allCases.map(\.rawValue)),
     help:
-      "which examples: train, validation, test or all (default: validation where some are held out, else test; of a file "
-      + "of one's own, or a folder without parts, all)")
+      "which examples: train, validation, test or all (default: validation if there are such examples, else test; "
+      + "all for data without their own splits, such as a file)")
   static let device = RunOptions.device
   static let threshold = Option(
-    "threshold", .probability, help: "of two classes: the probability from which on an example counts as the second")
+    "threshold", .probability, help: "with two classes: the lowest probability that counts as the second class")
   static let top = Option(
-    "top-k", .count, help: "the k of top-k accuracy (default: 5, of more classes)")
+    "top-k", .count, help: "the k of top-k accuracy (default: 5, with more than 5 classes)")
   static let humanError = Option(
     "human-error", .share,
-    help: "the share of examples that people get wrong: the training part is evaluated too, and bias told from variance"
+    help: "the error rate of people: also measures the training examples, and tells bias from variance"
   )
   static let slicesFile = Option(
     "slices", .file,
-    help: "measure groups of examples: a CSV file with a column example (number) or name, each other column groups them"
+    help: "measure groups of examples: a CSV file with a column example (numbers) or name; other columns group them"
   )
   static let slice = Option(
     "slice", .text("COLUMN"), repeats: true,
-    help: "measure groups of a table's rows: by a column's values, numbers by quarters of the rows")
+    help: "measure groups of a table's rows, by the values of a column; numbers are grouped by quartiles")
   static let json = Flag("json", help: "print one JSON object")
   static let declarations = [
     run.declaration, checkpoint.declaration, data.declaration, part.declaration, device.declaration,
@@ -36,13 +36,12 @@ enum EvaluateCommand: Command {
     humanError.declaration, slicesFile.declaration, slice.declaration, json.declaration,
   ]
   static let discussion = """
-    Classifiers are measured as a whole and by class; an average leaves out classes that neither occur nor are predicted,
-    and - stands for 0 of 0. The area under ROC is the chance that an example of a class has a higher probability of it
-    than another one. The calibration error is how far probabilities are from the share of examples that are right, in
-    15 bins. Thresholds should be chosen with other examples than those that the model is judged by: choose by the
-    validation part, and judge by --part test. With --human-error the test part stands for the validation part where there
-    is none. Models of a table's numbers are measured in the target's own units; their loss is the mean squared error.
-    Slices are listed the worst first.
+    Classifiers are measured as a whole and by class. Averages leave out classes that neither occur nor are predicted;
+    - stands for 0 divided by 0. The area under the ROC curve (AUC) is the probability that the model ranks an example
+    of the class above an example of another class. The calibration error is the mean difference between confidence and
+    accuracy, in 15 bins. Choose thresholds with the validation examples, and report results for --part test. If there
+    are no validation examples, --human-error uses the test examples. Models that predict a number are measured in the
+    target's own units; their loss is the mean squared error. Slices are listed with the worst first.
     """
 
   static func run(_ arguments: Arguments) throws {

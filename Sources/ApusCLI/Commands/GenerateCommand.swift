@@ -2,15 +2,16 @@ import Apus
 
 enum GenerateCommand: Command {
   static let name = "generate"
-  static let summary = "go on with a text"
+  static let summary = "continue a text with a language model"
   static let run = StoredModel.argument
-  static let prompt = Option("prompt", .anyText, help: "the text to go on with (default: the end of a line)")
-  static let length = Option("length", .count(upTo: 1_000_000), help: "how many tokens are made (default: 500)")
+  static let prompt = Option("prompt", .anyText, help: "the text to continue (default: the end of a line)")
+  static let length = Option("length", .count(upTo: 1_000_000), help: "the number of tokens to generate (default: 500)")
   static let temperature = Option(
-    "temperature", .nonNegativeNumber, help: "below 1 the likely becomes likelier, 0 takes the likeliest (default: 1)")
-  static let topK = Option("top-k", .count, help: "draw from so many of the likeliest tokens only")
+    "temperature", .nonNegativeNumber,
+    help: "divides the logits: below 1 favors likely tokens, 0 takes the likeliest (default: 1)")
+  static let topK = Option("top-k", .count, help: "sample from the N likeliest tokens only")
   static let topP = Option(
-    "top-p", .probability, help: "draw from the likeliest tokens that together have this probability")
+    "top-p", .probability, help: "sample from the likeliest tokens that together have this probability")
   static let seed = RunOptions.seed
   static let device = RunOptions.device
   static let json = Flag("json", help: "print one JSON object")
@@ -19,7 +20,7 @@ enum GenerateCommand: Command {
     topP.declaration, seed.declaration, device.declaration, json.declaration,
   ]
   static let discussion = """
-    RUN is that of a language model, such as apus train char-lstm makes. The same seed gives the same text.
+    RUN is a run of a language model, for example of apus train char-lstm. The same seed gives the same text.
     """
 
   static func run(_ arguments: Arguments) throws {

@@ -3,13 +3,13 @@ import ApusFiles
 
 enum LearningCurveCommand: Command {
   static let name = "learning-curve"
-  static let summary = "train with growing parts of the data, and say what more of them would bring"
+  static let summary = "train with growing subsets of the data, and estimate what more data would bring"
   static let fractions = Option(
     "fractions", .fractions,
-    help: "the parts of the training examples that are learnt from (default: 0.1,0.2,0.4,0.7,1)")
+    help: "fractions of the training examples, separated by commas (default: 0.1,0.2,0.4,0.7,1)")
   static let repeats = Option(
-    "repeats", .count(upTo: 1000), help: "how often each part is drawn and learnt from (default: 3)")
-  static let output = Option("output", .directory, help: "where the numbers, the picture and a page are written")
+    "repeats", .count(upTo: 1000), help: "the number of runs for each fraction (default: 3)")
+  static let output = Option("output", .directory, help: "the folder for the numbers, the figure and a page")
   static let json = Flag("json", help: "print one JSON object for each run, then one for the curve")
   /// Options of checkpoints and of early stopping, since the runs are neither stored nor measured on the way.
   private static let unused: Set<String> = [
@@ -23,11 +23,11 @@ enum LearningCurveCommand: Command {
       output.declaration, json.declaration,
     ]
   static let discussion = """
-    Every part is learnt from with the same recipe and number of epochs; of classes it has the shares of the whole, and
-    smaller parts lie in larger ones. The errors are those over the part, not augmented, and over held-out examples
-    (--validation, here 0.2 when left out): shares of wrong answers, or for numbers the share of the variance that is not
-    explained, 1 - R². Each repetition counts --seed and --split-seed up by one: it holds out other examples and starts
-    from other weights. Errors that fall as a power of the number of examples say what twice as many would bring.
+    Each run trains on a subset with the same recipe and number of epochs. Subsets are stratified by class, and larger
+    ones contain the smaller ones. The errors are those on the subset, without augmentation, and on held-out examples
+    (--validation, here with the default 0.2): the error rate, or for numbers the fraction of the variance that is not
+    explained, 1 - R². Each repetition adds one to --seed and --split-seed: it holds out other examples and starts from
+    other weights. A power law that is fitted to the errors estimates the error with twice as many examples.
     """
 
   private static let validationShare = 0.2
@@ -36,7 +36,7 @@ enum LearningCurveCommand: Command {
     var settings = try RunSettings(arguments.filled(command: name), command: name)
     guard case .images = settings.model.kind else {
       throw UsageError(
-        command: name, message: "learning curves are of images and tables, \(settings.model.name) takes text")
+        command: name, message: "learning curves are for images and tables, \(settings.model.name) takes text")
     }
     if settings.dataSettings.split.validation == 0 {
       let share = settings.dataSettings.split.test + validationShare

@@ -6,8 +6,8 @@ enum ModelsCommand: Command {
   static let json = Flag("json", help: "print one JSON object a line")
   static let declarations = [json.declaration]
   static let discussion = """
-    Any other chain of layers is written with --layers, in the same words as here. The parameters of models of text
-    are those with the largest vocabulary that they may have, and two classes.
+    --layers defines any other chain of layers, in the notation of this list. The numbers of parameters of text models
+    are for the largest vocabulary and two classes.
     """
 
   static func run(_ arguments: Arguments) throws {

@@ -3,30 +3,30 @@ import ApusFiles
 
 enum PlotCommand: Command {
   static let name = "plot"
-  static let summary = "draw a run: curves, model, mistakes, what its layers see"
+  static let summary = "draw a run: curves, model, misclassified examples, saliency and feature maps"
   static let run = Argument(
     ValueKind<String>("RUN", expectation: "a run", completion: .directories) { $0.isEmpty ? nil : $0 },
-    help: "the directory of a run; one that is still going on is drawn as far as it is")
+    help: "the folder of a run, which may still be training")
   static let output = Option("output", .file, help: "where the page is written (default: report.html in the run)")
   static let data = EvaluateCommand.data
   static let part = EvaluateCommand.part
   static let device = RunOptions.device
-  static let curves = Flag("curves-only", help: "draw what the run has written; neither data nor weights are read")
-  static let json = Flag("json", help: "print one JSON object for each picture, then one for the page")
+  static let curves = Flag("curves-only", help: "draw only what the run has written; neither data nor weights are read")
+  static let json = Flag("json", help: "print one JSON object for each figure, then one for the page")
   static let declarations = [
     run.declaration, output.declaration, data.declaration, part.declaration, device.declaration, curves.declaration,
     json.declaration,
   ]
   static let discussion = """
-    Writes a page, report.html, and its pictures as plots/*.svg into the directory of the run, and prints their paths.
-    What the model does with examples is left out of the page, with the reason, where there are no weights or no data.
+    Writes a page, report.html, and each figure as an SVG file in plots/ to the folder of the run, and prints their
+    paths. Without weights or data, the page has no results on examples; the command prints the reason.
     """
 
   static func run(_ arguments: Arguments) throws {
     let path = arguments[run]!
     let ofExamples = [data.declaration, part.declaration, device.declaration]
     if arguments[curves], let given = ofExamples.first(where: { arguments.contains($0) }) {
-      throw UsageError(command: name, message: "--curves-only reads no data: --\(given.name) is of no use with it")
+      throw UsageError(command: name, message: "--\(given.name) has no effect with --curves-only, which reads no data")
     }
     let source = try RunRecord(path: path, command: name)
     let pages = try page(of: source, output: arguments[output])

@@ -57,7 +57,7 @@ extension PredictCommand {
       return file.split(separator: ".").first.map(String.init) ?? file
     }
     if let (name, _) = Dictionary(grouping: names, by: \.self).first(where: { $0.value.count > 1 }) {
-      throw UsageError(command: self.name, message: "--output: several pictures are called \(name)")
+      throw UsageError(command: self.name, message: "--output: several images are called \(name)")
     }
     try reportingFiles { () throws(FileError) in try FileSystem.createDirectory(directory) }
     return names.map { "\(directory)/\($0).png" }

@@ -7,17 +7,17 @@ enum PredictCommand: Command {
   static let files = Argument(
     .file, repeats: true,
     help:
-      "PNG or JPEG pictures, or IDX files of images, plain or .gz; for models of text, files of lines; for models of "
-      + "tables, CSV")
+      "PNG or JPEG images, or IDX files of images, plain or .gz; for models of text, files with one text a line; for "
+      + "models of tables, CSV files")
   static let device = RunOptions.device
   static let threshold = EvaluateCommand.threshold
   static let tiles = Option(
     "tile-overlap", .tileOverlap,
-    help: "cut pictures into tiles of the model's size, which share so many pixels at least, instead of resizing them; "
-      + "the class is the one with the largest mean over the tiles")
+    help: "cut images into tiles of the model's input size that overlap by at least N pixels instead of resizing; "
+      + "the class is the one with the largest mean probability over the tiles")
   static let output = Option(
     "output", .directory,
-    help: "with --tile-overlap: where each picture is written with the probability of its class over it")
+    help: "with --tile-overlap: the folder for copies of the images, overlaid with the probability of their class")
   static let json = Flag("json", help: "print one JSON object for each image, line or row, then one for all")
   static let declarations = [
     run.declaration, files.declaration, device.declaration, threshold.declaration, tiles.declaration,
@@ -46,7 +46,7 @@ enum PredictCommand: Command {
       throw UsageError(command: name, message: "--output goes with --tile-overlap")
     }
     if case .images = format { return }
-    throw UsageError(command: name, message: "--tile-overlap is for pictures, the model takes \(format.examplesName)")
+    throw UsageError(command: name, message: "--tile-overlap is for images, the model takes \(format.examplesName)")
   }
 
   private static func predictImages(_ stored: StoredModel, _ format: ImageFormat, _ arguments: Arguments) throws {

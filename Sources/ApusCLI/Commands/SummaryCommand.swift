@@ -10,8 +10,8 @@ enum SummaryCommand: Command {
     },
     isRequired: false,
     help:
-      "the name of a model, the directory of a run or checkpoint, or a safetensors file (./NAME where a model has that "
-      + "name); with --layers any name")
+      "the name of a model, the folder of a run or checkpoint, or a safetensors file (./NAME if a model has the name); "
+      + "with --layers any name")
   static let layers = RunOptions.layers
   static let json = Flag("json", help: "print one JSON object for each layer, then one for the model")
   static let classes = RunOptions.classes
@@ -22,10 +22,10 @@ enum SummaryCommand: Command {
     + [RunOptions.optimizer.declaration, RunOptions.precision.declaration] + ImageOptions.shape
     + TextOptions.declarations.filter { $0.name != TextOptions.tokenizer.name }
   static let discussion = """
-    Multiply-accumulate operations and bytes of activations are those of one example, forward. The memory of training is
-    that of a whole step on the device: it is planned as the step would be, and nothing is allocated. A --batch-size that
-    does not fit ends with exit code 1 and the largest one that does. What a run or a file holds is as it is: the other
-    options are for models of the list and --layers.
+    Multiply-accumulate operations and bytes of activations are those of the forward pass of one example. The memory of
+    training is that of a whole step on the device; it is planned, and nothing is allocated. If the --batch-size does
+    not fit, the exit code is 1 and the message gives the largest size that fits. A run accepts only --batch-size and
+    --device, a file neither of them; the other options are for named models and --layers.
     """
 
   static func run(_ arguments: Arguments) throws {

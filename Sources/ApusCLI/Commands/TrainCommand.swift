@@ -5,9 +5,9 @@ import Synchronization
 enum TrainCommand: Command {
   static let name = TrainingRun.command
   static let summary = "train a model"
-  static let output = Option("output", .directory, help: "where the run is kept (default: runs/MODEL-N)")
+  static let output = Option("output", .directory, help: "the folder of the run (default: runs/MODEL-N)")
   static let resume = Option(
-    "resume", .directory, help: "go on with the run in a directory; --epochs or --steps may make it longer")
+    "resume", .directory, help: "continue the run in a folder; --epochs or --steps can make it longer")
   static let configuration = Option("config", .file, help: "read options from a JSON file, see above")
   static let set = Option(
     "set", .text("KEY=VALUE"), repeats: true, help: "set an option by its key; overrides --config")
@@ -22,35 +22,35 @@ enum TrainCommand: Command {
     ]
   static let discussion = """
     Options come from the command line, else from --set, else from --config, else from the model's recipe. A
-    configuration is a JSON object whose keys are options with _ for -: {"batch_size": 64}; not those that say where the
-    run is kept and what is printed, --output, --resume, --config, --set, --profile and --json. The one that a run
-    was made with is kept as config.json in its directory, beside metrics.jsonl and checkpoints/.
+    configuration is a JSON object whose keys are options with _ for -, such as {"batch_size": 64}. Options of the
+    invocation itself have no key: --output, --resume, --config, --set, --profile and --json. The configuration of
+    a run is config.json in its folder, beside metrics.jsonl and checkpoints/.
 
-    --layers names layers with commas between; a SIZE is N or HEIGHTxWIDTH:
-      conv FILTERS SIZE, and behind it stride SIZE, pad SIZE, pad same, dilation SIZE, groups N, no-bias
-      pool SIZE or avgpool SIZE, and behind it stride SIZE, pad SIZE; globalpool; flatten
-      dense UNITS, and behind it no-bias; batchnorm; dropout RATE; relu, sigmoid, tanh, gelu, silu, elu,
+    --layers lists layers, separated by commas; a SIZE is N or HEIGHTxWIDTH:
+      conv FILTERS SIZE, optionally followed by stride SIZE, pad SIZE, pad same, dilation SIZE, groups N, no-bias
+      pool SIZE or avgpool SIZE, optionally followed by stride SIZE, pad SIZE; globalpool; flatten
+      dense UNITS, optionally followed by no-bias; batchnorm; dropout RATE; relu, sigmoid, tanh, gelu, silu, elu,
       selu, softplus, leaky-relu
-      rows, an image's rows as a sequence; rnn UNITS, lstm UNITS or gru UNITS, and behind it layers N, both
-      for both directions, all for the states of all time steps, no-bias
-      residual (LAYERS | LAYERS), the sum of both chains, or concat (LAYERS | LAYERS), both along the channels; beside
-      a single chain goes the input as it is: residual (conv 8 3x3 pad 1, relu)
+      rows (the rows of an image as a sequence); rnn UNITS, lstm UNITS or gru UNITS, optionally followed by layers N,
+      both (bidirectional), all (the states of all time steps), no-bias
+      residual (LAYERS | LAYERS) adds the outputs of two chains, concat (LAYERS | LAYERS) joins them along the
+      channels; a single chain is combined with its input: residual (conv 8 3x3 pad 1, relu)
 
-    --transform and --augment name what is done to images, one after the other, with commas between:
+    --transform and --augment list transforms of images, which are applied in order, separated by commas:
     \(ImageOptions.transforms)
 
-    --data csv:FILE trains chains of layers, such as mlp, on rows of a table: the last layer, a dense one, gets as many
-    units as there are classes, or one where a number is predicted. Columns are filled, scaled and encoded by what the
-    training rows hold. A number that is predicted is standardized by the training rows' mean and deviation; losses and
-    errors are in the target's own units all the same.
+    --data csv:FILE trains chains of layers, such as mlp, on the rows of a table. The last layer must be dense; it gets
+    one unit for each class, or a single one to predict a number. Missing values, scaling and encoding of columns use
+    the statistics of the training rows. A predicted number is standardized with the mean and standard deviation of the
+    training rows; losses and errors are still in the target's own units.
 
-    Losses are means over the examples, of text over the tokens, in nats, and of numbers mean squared errors: the same
-    in training and every test, without penalties, class weights and smoothing. Measures of training are those of the
-    steps' own outputs, while the model learns.
+    Losses are means over the examples; of text they are means over the tokens, in nats, and of numbers mean squared
+    errors. They do not include penalties, class weights and label smoothing, neither in training nor in evaluation.
+    Training metrics come from the outputs of the training steps, while the weights change.
 
-    The first Ctrl-C finishes the step and saves, then apus train --resume DIR goes on, bit for bit. So does a terminal that
-    is closed. A run whose output is not read any more goes on to its end, and is saved. While a process trains, no other
-    one can go on with its run.
+    The first Ctrl-C finishes the step and saves a checkpoint; apus train --resume DIR then continues, and the result
+    has the same bits as without the interruption. A closed terminal has the same effect. If nothing reads the output
+    any more, the run continues to its end and is saved. While a process trains, no other process can continue its run.
     """
 
   static func run(_ arguments: Arguments) throws {
@@ -93,7 +93,7 @@ struct Interruption: Error, CustomStringConvertible {
   var signal: Int32
   var run: String
 
-  var description: String { "stopped and saved; go on with: apus train --resume \(run)" }
+  var description: String { "stopped and saved; continue with: apus train --resume \(run)" }
 }
 
 /// Prints the records of epochs. A failure to print ends the command with an error, but not the run.

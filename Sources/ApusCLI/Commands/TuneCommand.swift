@@ -4,24 +4,26 @@ import Synchronization
 
 enum TuneCommand: Command {
   static let name = "tune"
-  static let summary = "measure which kernels are the fastest on a device, and keep the choices"
+  static let summary = "measure which kernels of a device are the fastest, and store the choices"
 
   static let workloads = Argument(
     .list("WORKLOAD"), isRequired: false,
-    help: "MxNxK, N32C16H32W32K32R3S3P1U1D1G1 or a step, as bench takes them, with commas between (default: all)")
+    help: "products MxNxK, convolutions N32C16H32W32K32R3S3P1U1D1G1 or steps, as for bench, separated by commas "
+      + "(default: all)")
   static let device = Option(
     "device", .device, help: "an OpenCL device: opencl, opencl:N or opencl:N.P/C (default: opencl)")
-  static let forget = Flag("forget", help: "drop what was measured on the device: tables and the model choose again")
+  static let forget = Flag(
+    "forget", help: "delete the stored choices of the device: the tables and the cost model choose again")
   static let json = Flag("json", help: "print one JSON object a line, the last being the summary")
 
   static let declarations = [workloads.declaration, device.declaration, forget.declaration, json.declaration]
 
   static let discussion = """
-    Products and convolutions can be cut into tiles in several ways. Tables that come with apus and a model of the cost
-    choose among them, unless this command has measured that another is clearly faster, by 5 % or more, for sizes like
-    these. Results are the same bit for bit (on GPUs but for the signs of zeros). A kernel that cannot be built or run,
-    or gives other numbers than the rest, is left out and reported. All workloads take some minutes. Choices hold for the
-    device, with its driver; each is kept at once, in $XDG_CACHE_HOME/apus, else ~/.cache/apus.
+    Kernels of products and convolutions can use tiles of several shapes. Tables that ship with apus and a cost model
+    choose the shape, unless this command has measured that another one is at least 5 % faster for similar sizes.
+    Results keep the same bits (on GPUs except for the signs of zeros). A kernel that cannot be built or run, or whose
+    results differ from those of the others, is skipped and reported. All workloads take some minutes. Each choice is
+    stored as soon as it is measured, for the device and its driver, in $XDG_CACHE_HOME/apus, else ~/.cache/apus.
     """
 
   static func run(_ arguments: Arguments) throws {

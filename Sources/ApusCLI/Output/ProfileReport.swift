@@ -6,7 +6,7 @@ import Synchronization
 final class ProfileReport: Sendable {
   /// The help text of an option; `steps` names the training steps that are profiled.
   static func help(_ steps: String) -> String {
-    "write what the device ran in \(steps) to FILE, a trace for ui.perfetto.dev, and what took longest to stderr"
+    "write a trace of \(steps) to FILE, for ui.perfetto.dev, and a table of the slowest kernels to stderr"
   }
 
   private struct State {

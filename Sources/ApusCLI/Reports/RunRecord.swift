@@ -13,7 +13,7 @@ struct RunRecord {
   /// - Throws: if there is no run, or one of its files is damaged.
   init(path: String, command: String) throws {
     guard FileSystem.isDirectory(path) else {
-      let reason = FileSystem.exists(path) ? "it is a file, not the directory of a run" : "there is none"
+      let reason = FileSystem.exists(path) ? "it is a file, not the folder of a run" : "there is none"
       throw DataError.inputOutput(path: path, operation: "read a run", reason: reason)
     }
     directory = try RunDirectory(reading: path)
@@ -27,7 +27,8 @@ struct RunRecord {
     metrics = try directory.readMetrics() ?? RunMetrics(records: [])
     if metrics.isCutOff {
       Diagnostics.write(
-        "\(path)/metrics.jsonl: the last line has no end and is left out: the run goes on, or was stopped in between")
+        "\(path)/metrics.jsonl: the last line is incomplete and left out: the run is still training, or was "
+          + "interrupted")
     }
     if metrics.records.isEmpty {
       Diagnostics.write("\(path): the run has written no metrics yet: there are no curves")

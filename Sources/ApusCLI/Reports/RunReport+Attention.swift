@@ -21,8 +21,8 @@ extension RunReport {
     }
   }
 
-  /// A row for each example: the image; for Vision Transformers the attention rollout over all layers; the weights of the
-  /// class token in each head of the last layer with tokens; the weights of the last four layers with pixels.
+  /// A row for each example: the image; for Vision Transformers the attention rollout over all layers; the weights of
+  /// the class token in each head of the last layer with tokens; the weights of the last four layers with pixels.
   private func places(
     _ examination: Examination, _ maps: [AttentionMap], _ x: Tensor, _ images: [Image]
   ) throws -> ImageGrid? {

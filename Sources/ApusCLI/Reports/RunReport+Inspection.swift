@@ -9,12 +9,12 @@ extension RunReport {
       guard let images = try examination.pictures(shown) else { return nil }
       var blocks: [Report.Block] = [
         .text(
-          "For the class with the largest share. Saliency: how much its score depends on each pixel. Grad-CAM: where "
-            + "the last convolution sees the class.")
+          "For the predicted class. Saliency: the gradient of its score with respect to each pixel. Grad-CAM: the "
+            + "regions in the last convolution that increase its score.")
       ]
       blocks.append(.figure(Report.Figure("saliency", try maps(examination, results, shown, images), isWide: true)))
       blocks += try featureMaps(examination, shown[0])
-      return Report.Section("What the model sees", blocks)
+      return Report.Section("Saliency and feature maps", blocks)
     }
   }
 

@@ -37,8 +37,8 @@ extension RunReport {
       "Activations",
       [
         .text(
-          "For \(count) \(examination.examplesName). A unit, a channel or a feature, is dead where it gives 0 for every example at "
-            + "every position."),
+          "For \(count) \(examination.examplesName). A unit (a channel or feature) is dead if its output is 0 for "
+            + "every example at every position."),
         .figure(Report.Figure("activations", table, isWide: true)),
         .details(
           "Histograms of \(statistics.count) layers", RunReport.histograms(statistics, "activations")),

@@ -5,19 +5,20 @@ extension RunReport {
   func mistakes() throws -> Report.Section? {
     guard let examination, let results = examination.results else { return nil }
     let wrong = examination.mistakes
-    guard !wrong.isEmpty else { return Report.Section("Mistakes", [.text("There are none.")]) }
+    guard !wrong.isEmpty else { return Report.Section("Misclassified examples", [.text("None.")]) }
     let shown = Array(wrong.prefix(24))
     guard let images = try withDevice(examination.device, { try examination.pictures(shown) }) else { return nil }
     let text =
-      "\(wrong.count.grouped) examples are taken for another class; shown are those with the largest losses. "
-      + "Below each: its class, what it was taken for, and the probability."
+      "\(wrong.count.grouped) examples are misclassified; the figure shows those with the largest losses. "
+      + "Each caption gives the class, the predicted class and its probability."
     let cells = zip(shown, images).map { example, image in
       let percent = Double(results.probability(example)).percent(places: 0, space: "\u{a0}")
       return ImageGrid.Cell(
         png: image.pngData(), caption: "\(RunReport.caption(examination, results, example)), \(percent)")
     }
-    let grid = ImageGrid("The worst mistakes", cells)
-    return Report.Section("Mistakes", [.text(text), .figure(Report.Figure("mistakes", grid, isWide: true))])
+    let grid = ImageGrid("The worst misclassified examples", cells)
+    return Report.Section(
+      "Misclassified examples", [.text(text), .figure(Report.Figure("mistakes", grid, isWide: true))])
   }
 
   /// The class of an example, and the predicted class if it differs: `coat → shirt`.

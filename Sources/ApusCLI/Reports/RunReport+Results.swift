@@ -65,7 +65,7 @@ extension RunReport {
       [names[pair.label], names[pair.predicted], pair.count.grouped]
     }
     return TableChart(
-      "The most frequent confusions", [.init("class"), .init("taken for"), .init("examples", isNumeric: true)], rows)
+      "The most frequent confusions", [.init("class"), .init("predicted as"), .init("examples", isNumeric: true)], rows)
   }
 
   // MARK: - Curves

@@ -4,23 +4,24 @@ import Apus
 /// like the options of `RunOptions`.
 enum DataOptions {
   static let testShare = Option(
-    "test-share", .share, help: "the share to test with, of data without a test part of their own (default: 0.2)")
+    "test-share", .share, help: "the fraction held out for the test, if the data have no test split (default: 0.2)")
   static let validation = Option(
     "validation", .share,
-    help: "the share of the training examples held out for validation; the test waits for the end (default: 0)"
-  )
+    help:
+      "the fraction of the training examples held out for validation; test examples are then measured only at the end "
+      + "(default: 0)")
   static let splitSeed = Option(
-    "split-seed", .seed, help: "what held-out examples are chosen by, of each class the same share (default: 0)")
+    "split-seed", .seed, help: "the seed of the held-out examples, which are stratified by class (default: 0)")
   static let trainCount = Option(
-    "train-count", .count, help: "learn from so many examples, of each class the same share (default: all)")
+    "train-count", .count, help: "the number of training examples to use, stratified by class (default: all)")
   static let labelSmoothing = Option(
-    "label-smoothing", .share, help: "the share of the target that goes to all classes alike (default: 0)")
+    "label-smoothing", .share, help: "the part of the target that is distributed evenly over all classes (default: 0)")
   static let classWeights = Option(
     "class-weights", .choice("KIND", of: ClassWeighting.allCases.map(\.rawValue)),
-    help: "balanced: an example counts the more the rarer its class is (default: none)")
+    help: "balanced: the loss of each class is weighted by its inverse frequency (default: none)")
   static let sampling = Option(
     "sampling", .choice("KIND", of: ClassSampling.allCases.map(\.rawValue)),
-    help: "balanced: each class comes equally often, by repetition (default: shuffled)")
+    help: "balanced: each class is sampled equally often, with repetition (default: shuffled)")
 
   /// All options, in the order in which they are listed and stored.
   static let declarations = [

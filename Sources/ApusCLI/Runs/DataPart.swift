@@ -49,7 +49,7 @@ struct SkippedPictures {
 
   /// The rows for a table of results.
   var rows: [(String, String)] {
-    count.map { [("skipped", "\($0.grouped) \($0 == 1 ? "picture" : "pictures") that could not be read")] } ?? []
+    count.map { [("skipped", "\($0.grouped) \($0 == 1 ? "image" : "images") that could not be read")] } ?? []
   }
 
   /// Reports the first images on standard error.

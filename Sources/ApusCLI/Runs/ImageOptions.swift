@@ -4,22 +4,23 @@ import Apus
 enum ImageOptions {
   static let stem = Option(
     "stem", .choice("KIND", of: ImageStem.allCases.map(\.rawValue)),
-    help: "small for images of some 32 pixels, imagenet for some 224 (default: small up to 64)")
+    help: "the first layers: small for images of about 32 pixels, imagenet for about 224 (default: small up to 64)")
   static let imageSize = Option(
     "image-size", .count(upTo: 4_096),
-    help: "the height and width that images are brought to (default: their own, of folders the network's)")
+    help: "the height and width that images are resized to (default: their own; for folders that of the network)")
   static let channels = Option(
-    "channels", .choice("N", of: ["1", "3"]), help: "1 for grey, 3 for colours (default: the images' own)")
+    "channels", .choice("N", of: ["1", "3"]), help: "1 for grayscale, 3 for color (default: the images' own)")
   static let transform = Option(
-    "transform", .transforms, help: "what is done to every image, for example \"shorter 256, center-crop 224\"")
+    "transform", .transforms, help: "transforms of every image, for example \"shorter 256, center-crop 224\"")
   static let augment = Option(
-    "augment", .transforms, help: "what is done to images in training besides, for example \"flip, crop pad 4\"")
+    "augment", .transforms, help: "further transforms of training images, for example \"flip, crop pad 4\"")
   static let workers = Option(
-    "workers", .nonNegativeCount(upTo: 256), help: "threads that read and transform images; no result depends on it")
+    "workers", .nonNegativeCount(upTo: 256),
+    help: "threads that read and transform images; results do not depend on it")
   static let skipBad = Flag(
     "skip-bad",
     help:
-      "leave out pictures that cannot be read, and count them: others come in their place in training, none in tests"
+      "skip and count images that cannot be read; other images replace them in training, but not in evaluation"
   )
 
   /// The options that change the size of the images and the stem of a model.
@@ -38,7 +39,7 @@ enum ImageOptions {
 
 extension ValueKind<String> {
   /// A list of transforms. It is parsed later, with an error that is more precise.
-  static let transforms = ValueKind("SPEC", expectation: "transforms with commas between", completion: .none) { $0 }
+  static let transforms = ValueKind("SPEC", expectation: "transforms separated by commas", completion: .none) { $0 }
 }
 
 /// How images are read and transformed, and which stem the model has.

@@ -27,12 +27,12 @@ struct ImageReading: Hashable, Sendable {
     transform = settings.transform ?? wanted.map { ImageReading.fitting($0, own: ownSize) } ?? ImagePipeline()
     guard let found = transform.outputSize(ownSize) else {
       throw .unsupported(
-        path: source, format: "data", reason: "its pictures differ in size, and --transform leaves it so",
+        path: source, format: "data", reason: "its images differ in size, and --transform does not change that",
         remedy: "end it with resize, center-crop or pad, or write --image-size N alone")
     }
     guard wanted == nil || wanted == found else {
       throw .unsupported(
-        path: source, format: "data", reason: "--transform brings pictures to \(found), not to --image-size",
+        path: source, format: "data", reason: "--transform resizes images to \(found), not to --image-size",
         remedy: "leave out one of the two")
     }
     size = [channels, found.height, found.width]
@@ -52,7 +52,7 @@ struct ImageReading: Hashable, Sendable {
     let wanted = ImageSize(height: size[1], width: size[2])
     if augmentation.outputSize(nil) == wanted { return augmentation }
     guard augmentation.outputSize(wanted) == wanted else {
-      let found = augmentation.outputSize(wanted).map { "brings pictures to \($0)" } ?? "gives pictures of no one size"
+      let found = augmentation.outputSize(wanted).map { "resizes images to \($0)" } ?? "gives images of no one size"
       throw .unsupported(
         path: source, format: "data", reason: "--augment \(found), the model takes \(wanted)",
         remedy: "end it with crop \(wanted) or resize \(wanted)")

@@ -65,7 +65,7 @@ extension LearningTask {
       .learning(from: settings.dataSettings.trainCount, seed: settings.dataSettings.split.seed)
     guard !data.test.labels.isEmpty else {
       throw UsageError(
-        command: settings.command, message: "--test-share 0: \(settings.data) has no other pictures to test with")
+        command: settings.command, message: "--test-share 0: \(settings.data) has no other images to test with")
     }
     // Called before the statistics of image files are computed, which takes a while.
     try willLoad(.images(ImageFormat.planned(data, settings, network)), data.train.labels.count)

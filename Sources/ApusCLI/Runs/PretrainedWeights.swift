@@ -56,8 +56,8 @@ struct PretrainedWeights {
     guard case .mismatch(let path, let reason) = error else { return error }
     return .mismatch(
       path: path,
-      reason: reason + " (--stem imagenet is the first layer of ImageNet's networks, --replace-head begins "
-        + "the last one anew)")
+      reason: reason + " (--stem imagenet is the first layer of ImageNet's networks, "
+        + "--replace-head initializes the last one)")
   }
 }
 

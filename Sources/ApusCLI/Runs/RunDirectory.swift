@@ -55,7 +55,7 @@ struct RunDirectory {
       }
       guard errno == EEXIST else {
         throw DataError.inputOutput(
-          path: path, operation: "create the directory", reason: String(cString: strerror(errno)))
+          path: path, operation: "create the folder", reason: String(cString: strerror(errno)))
       }
     }
     fatalError("unreachable: the numbers do not end")

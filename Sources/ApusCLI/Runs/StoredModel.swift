@@ -9,13 +9,13 @@ struct StoredModel {
 
   static let argument = Argument(
     ValueKind<String>("RUN", expectation: "a run or a checkpoint", completion: .directories) { $0.isEmpty ? nil : $0 },
-    help: "the directory of a run, whose newest checkpoint is taken, or of a checkpoint")
+    help: "the folder of a run, for its newest checkpoint, or of a checkpoint")
 
   /// Reads the description of the model in a checkpoint, and verifies the checkpoint's files.
   /// - Parameter choice: which checkpoint of a run; `nil` for the newest one, or the path's own.
   init(path: String, command: String, checkpoint choice: CheckpointChoice? = nil) throws {
     guard FileSystem.isDirectory(path) else {
-      let reason = FileSystem.exists(path) ? "it is a file, not the directory of a run or checkpoint" : "there is none"
+      let reason = FileSystem.exists(path) ? "it is a file, not the folder of a run or checkpoint" : "there is none"
       throw DataError.inputOutput(path: path, operation: "read a checkpoint", reason: reason)
     }
     do throws(TrainingError) {

@@ -3,25 +3,28 @@ import Apus
 /// The options of tables. Each is also a key of configurations, like the options of `RunOptions`.
 enum TableFileOptions {
   static let target = Option(
-    "target", .text("COLUMN"), help: "the column of a table that is predicted (default: the last)")
+    "target", .text("COLUMN"), help: "the column of a table to predict (default: the last)")
   static let ignored = Option(
-    "ignore-columns", .list("COLUMN"), help: "columns of a table that are left out, such as one that numbers the rows")
+    "ignore-columns", .list("COLUMN"),
+    help: "columns of a table to leave out, such as row numbers, separated by commas")
   static let noHeader = Flag(
-    "no-header", help: "the first line of a table is a row: columns are called \"column 1\", \"column 2\", …")
+    "no-header",
+    help: "the first line of a table is a row, not a header: columns are called \"column 1\", \"column 2\", …")
   static let task = Option(
     "task", .choice("KIND", of: ["classification", "regression"]),
-    help: "whether a table's target is a class or a number (default: words and few whole numbers are classes)")
+    help: "whether a table's target is a class or a number (default: words and few distinct integers are classes)")
   static let scaling = Option(
     "scaling", .choice("KIND", of: TableEncoding.Scaling.allCases.map(\.rawValue)),
-    help: "numbers of a table get mean 0 and deviation 1, the range 0 to 1, or stay (default: standard)")
+    help: "scale numbers of a table to mean 0 and deviation 1, to the range 0 to 1, or not at all (default: standard)")
   static let missing = Option(
     "missing", .choice("KIND", of: TableEncoding.Imputation.allCases.map(\.rawValue)),
-    help: "what stands for missing numbers of a table: the column's mean or median (default: mean)")
+    help: "replace missing numbers of a table by the column's mean or median (default: mean)")
   static let missingIndicators = Flag(
-    "missing-indicators", help: "a feature tells which rows of a table miss a number, for columns where some do")
+    "missing-indicators",
+    help: "add a feature for each column of a table with missing numbers, which marks their rows")
   static let categories = Option(
     "categories", .choice("KIND", of: TableEncoding.Categories.allCases.map(\.rawValue)),
-    help: "a feature for each category of a table's columns, or codes that a first layer embeds (default: one-hot)")
+    help: "a feature for each category of a table's columns, or codes for an embedding layer (default: one-hot)")
 
   /// All options, in the order in which they are listed and stored.
   static let declarations = [

@@ -4,15 +4,15 @@ import Apus
 enum TextOptions {
   static let tokenizer = Option(
     "tokenizer", .choice("KIND", of: TokenizerCatalog.kinds),
-    help: "text becomes tokens: \(TokenizerCatalog.kinds.joined(separator: ", ")) (default: the model's)")
+    help: "the tokenizer: \(TokenizerCatalog.kinds.joined(separator: ", ")) (default: the model's)")
   static let vocabularySize = Option(
     "vocabulary-size", .count(upTo: 10_000_000),
-    help: "the most tokens that there may be; bpe has 257 or more (default: the model's)")
+    help: "the largest size of the vocabulary; at least 257 with bpe (default: the model's)")
   static let sequenceLength = Option(
     "sequence-length", .count(upTo: 1_000_000),
-    help: "the context length in tokens; longer texts are cut (default: the model's)")
+    help: "the context length in tokens; longer texts are truncated (default: the model's)")
   static let width = Option(
-    "width", .count(upTo: 65_536), help: "the size of embeddings and states (default: the model's)")
+    "width", .count(upTo: 65_536), help: "the size of embeddings and hidden states (default: the model's)")
   static let depth = Option("depth", .count(upTo: 1_024), help: "the number of layers (default: the model's)")
   static let dropout = Option("dropout", .share, help: "the probability of dropout (default: the model's)")
 

@@ -64,7 +64,7 @@ struct TrainingRun {
     } catch {
       guard case .noCheckpoint(_, damaged: []) = error, let stored = try run.configuration() else { throw error }
       // The run was stopped before its first checkpoint.
-      Diagnostics.write("\(path): no checkpoint yet: the run starts anew")
+      Diagnostics.write("\(path): no checkpoint yet: the run starts from the beginning")
       let settings = try continued(stored, given)
       return (settings, isCopied ? try .creating(output, for: settings.model.name) : run, .new)
     }
@@ -73,7 +73,7 @@ struct TrainingRun {
     let settings = try continued(stored, given)
     guard !isCheckpoint || output != nil else {
       throw UsageError(
-        command: command, message: "--resume \(path): to go on from a run's older checkpoint, name a new --output")
+        command: command, message: "--resume \(path): to continue from an older checkpoint, name a new --output")
     }
     if isCopied {
       return (settings, try .creating(output, for: settings.model.name), .copy(checkpoint))

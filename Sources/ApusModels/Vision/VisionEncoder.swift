@@ -1,7 +1,7 @@
 import ApusNN
 import ApusTensor
 
-/// Position embeddings, layers and final norm of a `VisionTransformer`; maps `[batch, tokens, width]` to the same shape.
+/// Position embeddings, layers and final norm; maps `[batch, tokens, width]` to the same shape.
 struct VisionEncoder: Layer {
   private let positions: VisionPositions
   private let dropout: Dropout

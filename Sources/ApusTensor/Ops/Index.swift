@@ -10,9 +10,9 @@ extension Op {
     gradient: .notDifferentiable,
     lower: .index)
 
-  /// Inputs: source and integer indices. Attributes: axis, whether the indices have the shape of the source except along
-  /// the axis (1, as in `torch.gather`) or replace the axis (0, as in `torch.index_select`, with indices of any rank),
-  /// and an `IndexLabel`.
+  /// Inputs: source and integer indices. Attributes: axis, whether the indices have the shape of the source except
+  /// along the axis (1, as in `torch.gather`) or replace the axis (0, as in `torch.index_select`, with indices of any
+  /// rank), and an `IndexLabel`.
   static let gather: Op = Op(
     name: "gather",
     shape: { inputs, attributes throws(ShapeError) in
@@ -147,7 +147,8 @@ extension Tensor {
     return Tensor(.gather, OpInputs(node, list.node), .integers([axis, 0, IndexLabel(operation).word]))
   }
 
-  /// Like `takingAlong`, for indices that have the shape of this tensor except along `axis`. A negative index is an error.
+  /// Like `takingAlong`, for indices that have the shape of this tensor except along `axis`. A negative index is an
+  /// error.
   ///
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
   package func elements(at indices: Tensor, axis: Int, for operation: String) -> Tensor {

@@ -5,13 +5,13 @@ extension BiasVariance.Verdict {
   /// against variance can only be judged with a model that fits.
   public var remedies: [String] {
     let bias = [
-      "a larger net: more layers or wider ones", "longer training, or a better optimizer and learning rate",
-      "another architecture, one that is made for such data",
+      "a larger network: more layers or wider ones", "longer training, or a better optimizer and learning rate",
+      "an architecture designed for such data",
       "less regularization: lower weight decay, dropout and augmentation",
     ]
     let variance = [
       "more training data", "regularization: weight decay, dropout, early stopping",
-      "augmentation of the training data", "a smaller net, or an architecture that shares more weights",
+      "augmentation of the training data", "a smaller network, or an architecture that shares more weights",
     ]
     return switch self {
     case .low: []
@@ -26,7 +26,7 @@ extension BiasVariance.Verdict {
     switch self {
     case .low: "low bias and variance"
     case .bias: "high bias: the model does not fit the training data"
-    case .variance: "high variance: the model does not carry over to other data"
+    case .variance: "high variance: the model does not generalize"
     case .both: "high bias and variance"
     }
   }
@@ -38,7 +38,7 @@ extension BiasVariance {
     var notes: [String] = []
     if !hasEnoughExamples {
       notes.append(
-        "\(min(train.count, validation.count)) examples are too few for a verdict, which takes \(thresholds.examples)")
+        "\(min(train.count, validation.count)) examples are too few for a verdict, which needs \(thresholds.examples)")
     }
     if variance < 0, -variance > varianceMargin {
       notes.append("the validation error is below the training error: are the two from the same source?")
@@ -55,8 +55,8 @@ extension BiasVariance {
     let lines = [
       "training error \(percent(train.value)) of \(train.count.grouped) examples, validation error "
         + "\(percent(validation.value)) of \(validation.count.grouped), Bayes or human error \(percent(bayes))",
-      "avoidable bias \(percent(avoidableBias)) (± \(percent(biasMargin)) by chance), variance "
-        + "\(percent(variance)) (± \(percent(varianceMargin)) by chance)",
+      "avoidable bias \(percent(avoidableBias)) (sampling error ± \(percent(biasMargin))), variance "
+        + "\(percent(variance)) (sampling error ± \(percent(varianceMargin)))",
       "verdict: \(verdict.text)",
     ]
     return (lines + notes.map { "note: \($0)" } + verdict.remedies.map { "try \($0)" }).joined(separator: "\n")

@@ -49,13 +49,13 @@ extension PowerLaw.Fit {
     let law = fitted.law
     let more = fitted.extrapolated()
     let range = more.range.map {
-      ", \($0.lowerBound.text(places: 4)) to \($0.upperBound.text(places: 4)) with one size left out"
+      ", \($0.lowerBound.text(places: 4)) to \($0.upperBound.text(places: 4)) if any one size is left out of the fit"
     }
     return """
       fit: validation error ≈ \(law.asymptote.text(places: 4)) + \(law.scale.text(places: 4)) · n^(−\
       \(law.exponent.text(places: 3))), RMSE \(fitted.residual.text(places: 5)) over \(fitted.pointCount) sizes
       extrapolated to \(Int(more.size).grouped) examples, twice the largest size: \(more.error.text(places: 4))\
-      \(range ?? ""); the fit gives \((more.error + more.gain).text(places: 4)) at the largest
+      \(range ?? ""); the fitted error at the largest size is \((more.error + more.gain).text(places: 4))
       """
   }
 

@@ -95,12 +95,12 @@ import Testing
 
   @Test func remediesComeWithTheVerdict() {
     typealias Verdict = BiasVariance.Verdict
-    #expect(Verdict.low.remedies.isEmpty && Verdict.bias.remedies[0].contains("larger net"))
+    #expect(Verdict.low.remedies.isEmpty && Verdict.bias.remedies[0].contains("larger network"))
     #expect(Verdict.variance.remedies[0].contains("more training data"))
     #expect(Verdict.both.remedies == Verdict.bias.remedies + Verdict.variance.remedies)
     let result = BiasVariance(
       train: MeasuredError(wrong: 100, of: 1000), validation: MeasuredError(wrong: 110, of: 1000))
-    #expect(result.text.contains("verdict: high bias") && result.text.contains("\ntry a larger net"))
+    #expect(result.text.contains("verdict: high bias") && result.text.contains("\ntry a larger network"))
     #expect(result.json["remedies"]?.array?.count == 4 && result.json["avoidable_bias"]?.number == 0.1)
   }
 }

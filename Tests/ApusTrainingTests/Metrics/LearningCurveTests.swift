@@ -64,7 +64,7 @@ import Testing
     #expect(four.extrapolated(by: 4).range == nil && four.extrapolated(by: 4).size == 3200)
     #expect(PowerLaw.fit(points).text.contains("extrapolated to 3,200 examples, twice the largest size"))
     let largest = try #require(PowerLaw.fit(points).fitted).law.error(at: 1600)
-    #expect(PowerLaw.fit(points).text.contains("; the fit gives \(largest.text(places: 4)) at the largest"))
+    #expect(PowerLaw.fit(points).text.contains("; the fitted error at the largest size is \(largest.text(places: 4))"))
     #expect(PowerLaw.fit(points).json["extrapolated"]?["examples"]?.number == 3200)
   }
 
