@@ -23,7 +23,7 @@ def arguments(description, devices, forms=None):
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("kind", choices=["gemm", "conv", "ops", "step", "loader", "describe"])
-    parser.add_argument("workloads", nargs="?", default="", help="with step: the workloads, with commas between")
+    parser.add_argument("workloads", nargs="?", default="", help="with step: the workloads, separated by commas")
     parser.add_argument("--problem", action="append", default=[], help="needed with gemm, conv, ops and loader")
     parser.add_argument("--transpose", choices=["NN", "NT", "TN"])
     parser.add_argument("--pass", dest="passes", choices=["forward", "input", "weight", "all"])
