@@ -55,7 +55,7 @@ private struct ControlGroupMount {
   private let group: String
   private let point: String
 
-  /// ```
+  /// ```text
   /// 32 31 0:29 /group /sys/fs/cgroup/memory rw,relatime … - cgroup cgroup rw,memory
   /// ```
   init?(_ line: Substring) {

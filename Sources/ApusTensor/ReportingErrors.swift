@@ -3,7 +3,7 @@ import Glibc
 
 /// Runs code that may throw. An error ends the process: the last line on standard error is `error: ` with the message,
 /// and the exit status is 1.
-/// ```
+/// ```swift
 /// reportingErrors {
 ///   try model.state.load(from: path)
 /// }

@@ -41,8 +41,37 @@ import Testing
     }
     for path in try Self.book() { shown.formUnion(try fragments(path, from: "```swift\n", to: "```")) }
     #expect(shown.count >= 20)
+    let blocks = try commentBlocks()
+    for block in blocks where block.language != "swift" && block.language != "text" {
+      Issue.record("\(block.path): an example in a comment is neither swift nor text")
+    }
+    let examples = blocks.filter { $0.language == "swift" }.map(\.lines)
+    #expect(examples.count >= 20)
+    shown.formUnion(examples)
     for example in shown.subtracting(compiled) { Issue.record("no test has the example \(example)") }
     for example in compiled.subtracting(shown) { Issue.record("the book lacks the example \(example)") }
+  }
+
+  /// The blocks in the documentation comments of `Sources`.
+  private func commentBlocks() throws -> [(path: String, language: String, lines: [String])] {
+    var blocks: [(path: String, language: String, lines: [String])] = []
+    let sources = Self.root.appending(path: "Sources")
+    for case let path as String in FileManager.default.enumerator(atPath: sources.path) ?? .init()
+    where path.hasSuffix(".swift") {
+      var isInside = false
+      for line in try text("Sources/\(path)").split(separator: "\n") {
+        let words = line.drop { $0 == " " }
+        guard words.hasPrefix("///") else { continue }
+        let comment = words.dropFirst(3).trimmingCharacters(in: .whitespaces)
+        if comment.hasPrefix("```") {
+          isInside.toggle()
+          if isInside { blocks.append((path, String(comment.dropFirst(3)), [])) }
+        } else if isInside, !comment.isEmpty {
+          blocks[blocks.count - 1].lines.append(comment)
+        }
+      }
+    }
+    return blocks
   }
 
   // MARK: - Links

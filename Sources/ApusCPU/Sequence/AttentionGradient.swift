@@ -3,7 +3,7 @@ import CSIMD
 
 /// The gradients of attention, one head of keys per task. Weights are recomputed from the logarithms of their sums
 /// (Dao et al., 2022):
-/// ```
+/// ```text
 /// P = exp(scale · Q Kᵀ − log),  dV = (F · P)ᵀ dY,  dS = scale · P · (F · dY Vᵀ − rows of dY · Y),
 /// dQ = dS K,  dK = dSᵀ Q
 /// ```

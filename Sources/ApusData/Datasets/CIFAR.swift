@@ -3,7 +3,7 @@ import ApusFiles
 /// The images of CIFAR-10 and CIFAR-100 (Krizhevsky: "Learning multiple layers of features from tiny images", 2009), in
 /// the binary version, read from a folder of the files or streamed from the distributed archive.
 ///
-/// ```
+/// ```text
 /// record: a byte for each label, 32 · 32 of red, 32 · 32 of green, 32 · 32 of blue
 /// ```
 struct CIFAR: Sendable {

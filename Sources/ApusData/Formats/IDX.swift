@@ -1,6 +1,6 @@
 /// An array in the IDX format of the MNIST files (http://yann.lecun.com/exdb/mnist).
 ///
-/// ```
+/// ```text
 /// 0, 0, type, rank, rank × extent as big-endian uint32, elements in row-major order, big-endian
 /// ```
 public struct IDXArray: Hashable, Sendable {

@@ -1,6 +1,6 @@
 /// The safetensors format, version 0.8 (https://github.com/huggingface/safetensors).
 ///
-/// ```
+/// ```text
 /// u64 N, N bytes of JSON {name: {dtype, shape, data_offsets: [begin, end]}}, tensors one after the other
 /// ```
 /// Everything is little-endian; tensors are in row-major order and contiguous, without gaps.

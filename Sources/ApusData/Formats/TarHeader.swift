@@ -8,7 +8,7 @@ struct TarError: Error {
 
 /// The header block before each file of an archive.
 ///
-/// ```
+/// ```text
 /// name 100, mode 8, owner 8, group 8, size 12, time 12, sum 8, type 1, link 100, magic 8, …, prefix 155 (from 345)
 /// ```
 struct TarHeader {

@@ -4,7 +4,7 @@ import ApusTensor
 extension VisionTransformer {
   /// The contribution of each patch to the class token through all layers (attention rollout; Abnar, Zuidema:
   /// "Quantifying attention flow in Transformers", 2020), as maps of the size of the images:
-  /// ```
+  /// ```text
   /// R = A_L · … · A₁,   Aᵢ = ½ mean over heads(weightsᵢ) + ½ I
   /// ```
   /// The identity accounts for the residual connections. The result is the class token's row of `R` without its own

@@ -3,7 +3,7 @@ import ApusTensor
 
 /// The convolutional block attention module (Woo, Park, Lee, Kweon: "CBAM: convolutional block attention
 /// module", 2018), which scales channels and then pixels:
-/// ```
+/// ```text
 /// y = c · x,  z = s · y
 /// c = sigmoid(mlp(mean(x)) + mlp(max(x)))                                     over the pixels
 /// s = sigmoid(norm(conv₇ₓ₇(max(y), mean(y))))                                 over the channels

@@ -3,7 +3,7 @@ import ApusFiles
 /// A chain of layers, as written on a command line:
 /// `conv 6 5x5 pad 2, relu, pool 2, conv 16 5x5, relu, pool 2, flatten, dense 120, relu, dense 10`.
 ///
-/// ```
+/// ```text
 /// list  = layer { "," layer }
 /// layer = ("residual" | "concat") "(" list { "|" list } ")"
 ///       | "conv" FILTERS SIZE { "stride" SIZE | "pad" SIZE | "pad" "same" | "dilation" SIZE

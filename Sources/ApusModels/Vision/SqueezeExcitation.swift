@@ -3,7 +3,7 @@ import ApusTensor
 
 /// Squeeze and excitation (Hu, Shen, Sun: "Squeeze-and-excitation networks", 2018): each channel is multiplied by a
 /// factor computed from the means of all channels,
-/// ```
+/// ```text
 /// y[n, c] = s[n, c] · x[n, c],   s = sigmoid(W₂ · relu(W₁ · mean(x) + b₁) + b₂)
 /// ```
 /// for `x: [batch, channels, height, width]`, `s: [batch, channels]`.

@@ -39,7 +39,7 @@ struct VisionPositions: Layer {
 }
 
 /// Attention and two dense layers, each after a norm (pre-norm) and with a residual connection:
-/// ```
+/// ```text
 /// y = x + attention(ln_1(x)),   z = y + mlp(ln_2(y))
 /// ```
 struct VisionEncoderBlock: AttendingLayer {

@@ -4,7 +4,7 @@ import ApusTensor
 /// orthonormal weights and processes the layers in the order in which they run: `W ← W / √Var(output)` on a batch of
 /// data, repeated until the variance over all elements of the output is 1.
 ///
-/// ```
+/// ```swift
 /// let outcomes = try LSUV()(model, on: images)
 /// ```
 ///

@@ -2,8 +2,8 @@ import ApusTensor
 
 /// A layer with its own mode, which overrides the mode of the task: for a batch norm that keeps its running statistics
 /// in a model that is trained, or dropout that stays active. Its keys are the keys of the layer.
-/// ```
-/// Sequential {
+/// ```swift
+/// let model = Sequential {
 ///   Conv2d(3, 8, kernel: 3)
 ///   BatchNorm(8).inMode(.inference)
 /// }

@@ -2,7 +2,7 @@ import ApusTensor
 
 /// Runs layers one after the other. Every element has an index as its key, including activations and closures.
 ///
-/// ```
+/// ```swift
 /// let model = Sequential {
 ///   Linear(784, 128)
 ///   ReLU()

@@ -5,7 +5,7 @@ import ApusTensor
 /// removed.
 ///
 /// With `l = (blank, t₁, blank, t₂, …, blank)` and `eₜ(s) = logProbabilities[t, lₛ]` of one example:
-/// ```
+/// ```text
 /// αₜ(s) = eₜ(s) + log(e^αₜ₋₁(s) + e^αₜ₋₁(s−1) + [lₛ ≠ lₛ₋₂] e^αₜ₋₁(s−2))
 /// loss = −log(e^α_T(2S) + e^α_T(2S−1))
 /// ```

@@ -16,7 +16,7 @@ extension Module {
   /// Sets a mode for layers that overrides the mode of the task from now on: for a batch norm that keeps its running
   /// statistics in a model that is trained (PyTorch's `layer.eval()` after `model.train()`), or dropout that stays
   /// active.
-  /// ```
+  /// ```swift
   /// model.setMode(.inference) { $0.hasPrefix("backbone.") }
   /// model.head.setMode(.training)
   /// ```

@@ -2,9 +2,9 @@ import ApusTensor
 
 /// A moving average of the parameters of a model, often better than their last values (Polyak, Juditsky, 1992).
 ///
-/// ```
+/// ```swift
 /// let average = try ModelAverage(of: model, .exponential(decay: 0.999))
-/// try optimizer.minimize { … }
+/// try optimizer.minimize { crossEntropy(model(images), labels) }
 /// try average.update()
 /// let result = try withValues(average.values) { try evaluate(model, on: testData, batchSize: 100) }
 /// ```

@@ -3,7 +3,7 @@ import ApusTensor
 extension Module {
   /// Converts all parameters and all floating-point statistics to another type: PyTorch's `model.double()`.
   ///
-  /// ```
+  /// ```swift
   /// model.convert(to: .float64)
   /// let y = model(x.cast(to: .float64))
   /// ```

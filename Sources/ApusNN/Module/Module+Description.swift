@@ -3,7 +3,7 @@ import ApusTensor
 extension Module {
   /// The module in PyTorch's format: its type, with parameter shapes and settings in parentheses, then the modules that
   /// it contains, each on a line under its key. Consecutive equal modules are merged into one line with their count.
-  /// ```
+  /// ```text
   /// Sequential(
   ///   (0): Linear(weight: [128, 784], bias: [128])
   ///   (1): ReLU()
@@ -107,7 +107,7 @@ extension Statistic: CustomStringConvertible {
 
 extension Optimizer: CustomStringConvertible {
   /// The rule with its settings, then the groups, one per line.
-  /// ```
+  /// ```text
   /// Adam(learningRate: 0.001, …)
   ///   4 parameters, step 100
   /// ```

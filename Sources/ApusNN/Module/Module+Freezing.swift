@@ -3,7 +3,7 @@ import ApusTensor
 extension Module {
   /// Freezes the parameters whose keys `isChosen` accepts: they get no gradients, and optimizers do not change them. A
   /// batch norm whose parameters are all frozen keeps its running statistics.
-  /// ```
+  /// ```swift
   /// model.freeze { !$0.hasPrefix("fc.") }
   /// ```
   /// - Parameter isChosen: receives a key as in `state`; by default all parameters are chosen. A shared parameter has

@@ -1,7 +1,7 @@
 import ApusTensor
 
 /// AdaDelta (Zeiler, 2012), as `torch.optim.Adadelta`: its steps have the units of the weights.
-/// ```
+/// ```text
 /// g ← g + weightDecay · w
 /// s ← ρ · s + (1 − ρ) · g²
 /// d ← √(u + ε) / √(s + ε) · g

@@ -2,7 +2,7 @@ import ApusTensor
 
 /// AdaGrad (Duchi et al., 2011), as `torch.optim.Adagrad`. It accumulates squared gradients, so that its steps keep
 /// shrinking; `RMSProp` averages them.
-/// ```
+/// ```text
 /// g ← g + weightDecay · w
 /// s ← s + g²
 /// w ← w − rate / (1 + (t − 1) · rateDecay) · g / (√s + ε)

@@ -2,7 +2,7 @@ import ApusTensor
 
 /// Adam (Kingma, Ba, 2015), as `torch.optim.Adam` and, with `isDecoupled`, `torch.optim.AdamW` (Loshchilov,
 /// Hutter, 2019):
-/// ```
+/// ```text
 /// g ← g + weightDecay · w                  or, decoupled, w ← w − rate · weightDecay · w
 /// m ← m + (1 − β₁) · (g − m)
 /// v ← β₂ · v + (1 − β₂) · g²

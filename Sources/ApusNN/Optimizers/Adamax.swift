@@ -2,7 +2,7 @@ import ApusTensor
 
 /// Adamax (Kingma, Ba, 2015), as `torch.optim.Adamax`: Adam with the maximum norm of the gradients in place of the root
 /// mean square.
-/// ```
+/// ```text
 /// g ← g + weightDecay · w
 /// m ← m + (1 − β₁) · (g − m)
 /// u ← max(β₂ · u, |g| + ε)

@@ -1,7 +1,7 @@
 import ApusTensor
 
 /// Gradient descent along a moving average of the gradients, the textbook's form of momentum:
-/// ```
+/// ```text
 /// g ← g + weightDecay · w
 /// v ← momentum · v + (1 − momentum) · g
 /// w ← w − rate · v

@@ -2,7 +2,7 @@ import ApusTensor
 
 /// LAMB (You et al., "Large Batch Optimization for Deep Learning", 2020, algorithm 2), for large batches: Adam whose
 /// step for each tensor has a norm proportional to the norm of the tensor.
-/// ```
+/// ```text
 /// m ← β₁ · m + (1 − β₁) · g;  v ← β₂ · v + (1 − β₂) · g²
 /// u = m / (1 − β₁ᵗ) / (√(v / (1 − β₂ᵗ)) + ε) + weightDecay · w
 /// w ← w − rate · ‖w‖ / ‖u‖ · u                 the ratio is 1 where either norm is 0

@@ -2,7 +2,7 @@ import ApusTensor
 import Glibc
 
 /// NAdam (Dozat, 2016), as `torch.optim.NAdam`: Adam with Nesterov momentum that grows over the steps.
-/// ```
+/// ```text
 /// g ← g + weightDecay · w                  or, decoupled, w ← w − rate · weightDecay · w
 /// μₜ = β₁ · (1 − 0.96^(t · momentumDecay) / 2)
 /// m ← m + (1 − β₁) · (g − m);  v ← β₂ · v + (1 − β₂) · g²

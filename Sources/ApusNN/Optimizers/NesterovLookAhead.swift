@@ -2,7 +2,7 @@ import ApusTensor
 
 /// Nesterov momentum (1983) in the look-ahead form (Sutskever et al., 2013). The gradient is taken at the point that
 /// the momentum alone leads to:
-/// ```
+/// ```text
 /// g ← ∇L(w + momentum · v) + weightDecay · (w + momentum · v)
 /// v ← momentum · v − rate · g
 /// w ← w + v

@@ -2,7 +2,7 @@ import ApusTensor
 
 /// Updates the parameters of a model with the gradients of a loss.
 ///
-/// ```
+/// ```swift
 /// let optimizer = Optimizer(Adam(learningRate: 1e-3), for: model)
 /// let loss = try optimizer.minimize { crossEntropy(model(images), labels) }
 /// ```
@@ -14,7 +14,7 @@ import ApusTensor
 /// `LossScaler`.
 /// After 20 skipped updates in a row `minimize` throws `OptimizerError.skippedUpdates`, which names the first operation
 /// that produced NaN or infinity. Parameters, their gradients and the rule's state tensors stay `float32`.
-/// ```
+/// ```swift
 /// let optimizer = Optimizer(Adam(learningRate: 1e-3), for: model, precision: .mixed)
 /// ```
 public final class Optimizer {

@@ -2,7 +2,7 @@ import ApusTensor
 
 /// RMSProp (Tieleman, Hinton, 2012), as `torch.optim.RMSprop`. It averages squared gradients, whereas `AdaGrad`
 /// accumulates them.
-/// ```
+/// ```text
 /// g ← g + weightDecay · w
 /// s ← α · s + (1 − α) · g²
 /// a ← a + (1 − α) · (g − a), s − a² in place of s      centered (Graves, 2013)

@@ -2,7 +2,7 @@ import ApusTensor
 
 /// Resilient back-propagation (Riedmiller, Braun, 1993), as `torch.optim.Rprop`. It uses only the sign of the gradient,
 /// and a step size `s` for each weight, which grows while the gradient keeps its sign.
-/// ```
+/// ```text
 /// c ← sign(g · previous);  s ← clamp(s · (c > 0 ? growth : c < 0 ? shrinkage : 1), limits);  g ← 0 where c < 0
 /// w ← w − sign(g) · s;  previous ← g
 /// ```

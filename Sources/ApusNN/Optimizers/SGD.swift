@@ -1,7 +1,7 @@
 import ApusTensor
 
 /// Gradient descent with momentum, as `torch.optim.SGD`:
-/// ```
+/// ```text
 /// g ← g + weightDecay · w
 /// m ← momentum · m + (1 − dampening) · g          in the first step m ← g
 /// w ← w − rate · (nesterov ? g + momentum · m : m)

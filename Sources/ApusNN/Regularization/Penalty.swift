@@ -2,7 +2,7 @@ import ApusTensor
 
 /// A term of the loss that grows with the weights.
 ///
-/// ```
+/// ```swift
 /// let penalty = Penalty(.squaredL2(1e-4), on: model)
 /// try optimizer.minimize { crossEntropy(model(images), labels) + penalty() }
 /// ```

@@ -11,7 +11,7 @@ public typealias Anomaly = ApusDevice.Anomaly
 /// update. The values remain available afterwards. A NaN in the input data is reported too, if something depends on it;
 /// infinities in the input data, such as those of masks, are not.
 ///
-/// ```
+/// ```swift
 /// try detectingAnomalies {
 ///   try optimizer.minimize { crossEntropy(model(images), labels) }
 /// }

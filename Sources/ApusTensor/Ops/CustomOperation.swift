@@ -13,7 +13,7 @@ import ApusDevice
 /// of `y` and stores it. Arrays of 32- and 64-bit elements may be indexed directly; `x[i]` does not compile for
 /// `float16` or `bfloat16`.
 ///
-/// ```
+/// ```swift
 /// let softCap = CustomOperation(
 ///   "softCap", inputs: ["x"], results: ["y"],
 ///   types: { [$0[0]] },

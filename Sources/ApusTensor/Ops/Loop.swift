@@ -10,7 +10,7 @@ extension Op {
 /// Runs `body` for each element of sequences, and carries values from one iteration to the next: the graph contains the
 /// body once, whatever the length of the sequences.
 ///
-/// ```
+/// ```swift
 /// // h: [T, batch, size], the states of an exponential moving average over x: [T, batch, size]
 /// let (last, states) = loop(over: [x], carrying: [h0]) { carried, elements in
 ///   let h = carried[0] * 0.9 + elements[0] * 0.1

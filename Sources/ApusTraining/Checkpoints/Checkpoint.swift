@@ -6,7 +6,7 @@ import ApusTensor
 /// A checkpoint that was read and verified.
 ///
 /// A checkpoint is a directory:
-/// ```
+/// ```text
 /// weights.safetensors     parameters and statistics under their keys
 /// optimizer.safetensors   the optimizer's state for each parameter
 /// state.json              everything else, with the SHA-256 digests of the other files and of itself

@@ -5,8 +5,8 @@ import Synchronization
 
 /// An event file for TensorBoard: scalars, histograms, images and texts by step.
 ///
-/// ```
-/// let events = try EventFile(directory: "runs/lenet5-1/tensorboard")
+/// ```swift
+/// let events = try EventFile(directory: "/tmp/events")
 /// events.add(scalar: 0.4213, "loss/train", step: 469)
 /// try events.flush()
 /// ```

@@ -6,10 +6,10 @@ import ApusTensor
 /// The work that a device ran while it was recorded: each step of the plans (on OpenCL devices each kernel) with its
 /// operations, shape and time.
 ///
-/// ```
+/// ```swift
 /// let limits = try DeviceLimits.measured(on: .current)
 /// let (_, profile) = try Profile.record(on: .current, limits: limits) { for _ in 0..<3 { try train() } }
-/// try profile.write(to: "profile.json")
+/// try profile.write(to: "/tmp/profile.json")
 /// ```
 /// The file is a trace in Chrome's format, for https://ui.perfetto.dev or chrome://tracing.
 public struct Profile: Sendable {

@@ -4,8 +4,8 @@ import Synchronization
 
 /// Writes the records of a run (those of `metrics.jsonl`) for TensorBoard: each number becomes a curve over the steps.
 ///
-/// ```
-/// let log = try TensorBoardLog(directory: "runs/lenet5-1/tensorboard")
+/// ```swift
+/// let log = try TensorBoardLog(directory: "/tmp/tensorboard")
 /// let trainer = Trainer(model, Adam(), on: train, observers: [log], options)
 /// ```
 /// | key of the record | curve |

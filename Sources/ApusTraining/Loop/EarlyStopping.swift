@@ -1,7 +1,7 @@
 /// Stops a run when a measure has not improved for some epochs, or has reached a target (Prechelt, "Early stopping – but
 /// when?", 1998).
 ///
-/// ```
+/// ```swift
 /// let stopping = EarlyStopping(.loss, patience: 5)
 /// let trainer = Trainer(model, Adam(), on: train, validating: held, observers: [stopping], options)
 /// print(try trainer.run().stopped ?? "all epochs were needed")

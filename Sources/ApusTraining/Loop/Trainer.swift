@@ -5,7 +5,7 @@ import ApusTensor
 
 /// Trains a model: batches, updates, validation, metrics and checkpoints.
 ///
-/// ```
+/// ```swift
 /// let seeds = RunSeeds(1)
 /// let model = withRandomKey(seeds.initialization) { makeModel() }
 /// let trainer = Trainer(model, Adam(), on: train, testing: test, TrainingOptions(length: .epochs(5), seed: 1))

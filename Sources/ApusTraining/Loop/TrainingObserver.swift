@@ -24,7 +24,7 @@ public enum TrainingEnd: Hashable, Sendable {
 
 /// Receives the events of a training run, and may stop the run or request checkpoints.
 ///
-/// ```
+/// ```swift
 /// final class Budget: TrainingObserver {
 ///   func didStep(_ progress: TrainingProgress) -> TrainingRequest {
 ///     progress.step == 1000 ? .stop(reason: "the budget is used up") : .continue

@@ -6,7 +6,7 @@ import ApusTensor
 /// et al., 2008): dense and convolutional layers, from the first on, each learn to reconstruct their input `h` from
 /// `y = f(W h + b)` as `ĥ = Wᵀ y + c`, with the squared error. Earlier layers stay fixed.
 ///
-/// ```
+/// ```swift
 /// let outcomes = try LayerwisePretraining(steps: 500)(model, on: images)
 /// ```
 /// Afterwards the whole model is trained as usual. `c` is discarded, and targets are not used: examples need no labels.

@@ -5,10 +5,10 @@ import ApusTensor
 /// The capacity is fixed. The end of the sequence is a runtime number, not part of plans: the plan of one element also
 /// runs the next.
 ///
-/// ```
+/// ```swift
 /// var cache = attention.makeCache(batch: 1, capacity: 256)
 /// for element in elements {  // [1, batch, size]
-///   let y = attention(element, cache: &cache)
+///   outputs.append(attention(element, cache: &cache))
 /// }
 /// ```
 public struct KeyValueCache: Sendable {

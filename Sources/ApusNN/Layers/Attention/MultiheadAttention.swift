@@ -1,7 +1,7 @@
 import ApusTensor
 
 /// Multi-head attention (Vaswani et al., 2017), with the parameters and keys of `torch.nn.MultiheadAttention`:
-/// ```
+/// ```text
 /// y = concatenated(head₁ … headₙ) · W_oᵀ + b_o,   headᵢ = attention(Q W_qᵢᵀ + b_qᵢ, K W_kᵢᵀ + b_kᵢ, V W_vᵢᵀ + b_vᵢ)
 /// ```
 /// The three projections are stored in one weight, `in_proj_weight: [3 · size, size]`. If keys or values have a

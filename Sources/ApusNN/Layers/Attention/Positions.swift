@@ -2,7 +2,7 @@ import ApusTensor
 import Glibc
 
 /// Adds sinusoidal position encodings (Vaswani et al., 2017): `y = x + P`,
-/// ```
+/// ```text
 /// P[m, 2i] = sin(m / 10000^(2i / size)),   P[m, 2i + 1] = cos(m / 10000^(2i / size))
 /// ```
 /// for `x: [batch, length, size]`, or `[length, batch, size]`.

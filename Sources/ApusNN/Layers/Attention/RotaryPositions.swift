@@ -3,7 +3,7 @@ import Glibc
 
 /// Rotary position embedding (Su et al., 2021): pairs of elements of each query and key are rotated by an angle
 /// proportional to the position, so that products depend only on distances.
-/// ```
+/// ```text
 /// (a, b) ↦ (a · cos mθᵢ − b · sin mθᵢ, b · cos mθᵢ + a · sin mθᵢ),   θᵢ = base^(−2i / size)
 /// ```
 /// for position `m` and pair `i`.

@@ -1,7 +1,7 @@
 import ApusTensor
 
 /// Scaled dot-product attention (Vaswani et al., 2017):
-/// ```
+/// ```text
 /// y = softmax(scale · Q Kᵀ + mask) · V
 /// ```
 /// `Q: [batch…, heads, queries, size]`, `K: [batch…, heads, keys, size]`, `V: [batch…, heads, keys, width]` to

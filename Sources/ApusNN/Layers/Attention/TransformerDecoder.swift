@@ -10,7 +10,7 @@ public struct DecoderCache: Sendable {
 
 /// A layer of a Transformer's decoder (Vaswani et al., 2017), as `torch.nn.TransformerDecoderLayer`. Compared with an
 /// encoder layer it has an additional attention to a memory, the encoder's result:
-/// ```
+/// ```text
 /// x = norm1(x + attention(x)),  x = norm2(x + attention(x, memory)),  y = norm3(x + linear2(f(linear1(x))))
 /// ```
 public struct TransformerDecoderLayer: Module {

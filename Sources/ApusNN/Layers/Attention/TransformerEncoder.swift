@@ -1,7 +1,7 @@
 import ApusTensor
 
 /// A layer of a Transformer's encoder (Vaswani et al., 2017), as `torch.nn.TransformerEncoderLayer`:
-/// ```
+/// ```text
 /// x = norm1(x + attention(x)),  y = norm2(x + linear2(f(linear1(x))))            post-norm
 /// x = x + attention(norm1(x)),  y = x + linear2(f(linear1(norm2(x))))            pre-norm (Xiong et al., 2020)
 /// ```

@@ -2,7 +2,7 @@ import ApusTensor
 
 /// Gated recurrent units over sequences, as `torch.nn.GRU` (Cho et al., 2014; the reset gate applies after the
 /// recurrent product):
-/// ```
+/// ```text
 /// r = σ(W_ir xₜ + b_ir + W_hr hₜ₋₁ + b_hr)
 /// z = σ(W_iz xₜ + b_iz + W_hz hₜ₋₁ + b_hz)
 /// n = tanh(W_in xₜ + b_in + r · (W_hn hₜ₋₁ + b_hn))

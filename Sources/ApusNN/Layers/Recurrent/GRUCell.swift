@@ -2,7 +2,7 @@ import ApusTensor
 
 /// One time step of a gated recurrent unit, as `torch.nn.GRUCell` (Cho et al., 2014; the reset gate applies after the
 /// recurrent product):
-/// ```
+/// ```text
 /// r = σ(W_ir x + b_ir + W_hr h + b_hr)
 /// z = σ(W_iz x + b_iz + W_hz h + b_hz)
 /// n = tanh(W_in x + b_in + r · (W_hn h + b_hn))

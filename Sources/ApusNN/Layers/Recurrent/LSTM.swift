@@ -1,14 +1,14 @@
 import ApusTensor
 
 /// Long short-term memory over sequences, as `torch.nn.LSTM` (Hochreiter, Schmidhuber, 1997; Gers et al., 2000):
-/// ```
+/// ```text
 /// (i, f, g, o) = (σ, σ, tanh, σ)(W_ih xₜ + b_ih + W_hh hₜ₋₁ + b_hh)
 /// cₜ = f · cₜ₋₁ + i · g
 /// hₜ = o · tanh cₜ
 /// ```
 /// Long sequences are trained in chunks: the state of one call is passed to the next, and `stopGradient` ends the
 /// gradient between them (truncated backpropagation through time; Williams, Peng, 1990):
-/// ```
+/// ```swift
 /// var state: LSTM.State?
 /// for chunk in chunks {
 ///   let loss = try optimizer.minimize {
@@ -16,6 +16,7 @@ import ApusTensor
 ///     state = found.state.stopGradient()
 ///     return meanSquaredError(head(found.output), chunk.targets)
 ///   }
+///   print(try loss.scalar())
 /// }
 /// ```
 /// `RNN` and `GRU` have a single tensor as state; use its `stopGradient()`.

@@ -2,7 +2,7 @@ import ApusTensor
 
 /// One time step of a long short-term memory, as `torch.nn.LSTMCell` (Hochreiter, Schmidhuber, 1997; Gers et
 /// al., 2000):
-/// ```
+/// ```text
 /// (i, f, g, o) = (σ, σ, tanh, σ)(W_ih x + b_ih + W_hh h + b_hh)
 /// c′ = f · c + i · g
 /// h′ = o · tanh c′

@@ -2,7 +2,7 @@ import ApusTensor
 
 /// Gated recurrent unit (Cho et al., 2014), in the form of cuDNN and PyTorch: the reset gate applies after the
 /// recurrent product.
-/// ```
+/// ```text
 /// p = hₜ₋₁ · Wᵀ + b
 /// r = σ(xᵣ + pᵣ),  z = σ(x_z + p_z),  n = tanh(xₙ + r · pₙ)
 /// hₜ = (1 − z) · n + z · hₜ₋₁

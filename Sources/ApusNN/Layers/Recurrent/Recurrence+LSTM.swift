@@ -1,7 +1,7 @@
 import ApusTensor
 
 /// Long short-term memory (Hochreiter, Schmidhuber, 1997; forget gates: Gers et al., 2000):
-/// ```
+/// ```text
 /// (i, f, g, o) = (σ, σ, tanh, σ)(xₜ + hₜ₋₁ · Wᵀ)
 /// cₜ = f · cₜ₋₁ + i · g
 /// hₜ = o · tanh cₜ
