@@ -41,7 +41,7 @@ struct DatasetTests {
     #expect(data.statistics == PixelStatistics(of: train) && data.statistics != all.statistics)
   }
 
-  @Test func imagesOfASetAreTurned() {
+  @Test func planarPixelsBecomeInterleaved() {
     let images = ImageSet(
       channels: 3, height: 1, width: 2, pixels: [9, 9, 9, 9, 9, 9, 1, 2, 3, 4, 5, 6], labels: [0, 1])
     #expect(images.image(1) == Image(height: 1, width: 2, channels: 3, pixels: [1, 3, 5, 2, 4, 6]))
@@ -140,7 +140,7 @@ struct MNISTDirectoryTests {
 
   /// A few kilobytes can expand to gigabytes of pixels: the number of labels and the memory for the pixels are checked
   /// before any pixel is inflated.
-  @Test func picturesAreInflatedLast() throws {
+  @Test func countsAreCheckedBeforeDecompression() throws {
     let header: [UInt8] = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0x80, 0, 0, 0, 0x80, 0]
     let zeros = gzipped([UInt8](repeating: 0, count: 1 << 24))
     let bomb = gzipped(header) + (0..<512).flatMap { _ in zeros }
