@@ -76,8 +76,9 @@ import Testing
         for second in gradients(of: sum, withRespectTo: numbers) { collect(second, &seen) }
       }
     }
-    let pattern = /static let \w+(?:: Op)? =\s*(?:Op\(\s*name: |\w+\(\s*)"(\w+)"/
-    let operations = try sources("Ops").matches(of: pattern).map { String($0.1) }
+    // An operation is named by a string, or by its row.
+    let pattern = /static let \w+(?:: Op)? =\s*(?:Op\(\s*name: |\w+\(\s*)(?:"(\w+)"|\.(\w+)[,)])/
+    let operations = try sources("Ops").matches(of: pattern).compactMap { ($0.1 ?? $0.2).map(String.init) }
     #expect(operations.count > 80)
     #expect(Set(operations).subtracting(seen).sorted() == [])
   }
