@@ -11,7 +11,8 @@ import Testing
     let (own, other) = (try device.backend(), TestDevice.reference)
     let foreign = try other.backend().allocate(byteCount: 16)
     let expected = DeviceError.launchFailed(device: own.info.identifier, kernel: "a plan", reason: reason)
-    #expect(throws: expected) { try [Float](repeating: 0, count: 4).withUnsafeBytes { try own.upload($0, to: foreign) } }
+    let bytes = [UInt8](repeating: 0, count: 16)
+    #expect(throws: expected) { try bytes.withUnsafeBytes { try own.upload($0, to: foreign) } }
     #expect(throws: expected) { _ = try own.startDownload(foreign, byteCount: 8) }
   }
 
