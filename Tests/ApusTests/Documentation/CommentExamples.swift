@@ -65,11 +65,14 @@ import Testing
       let path = "/tmp/comment-model.safetensors"
       let model = Linear(2, 2)
       try model.state.save(to: path)
+      let saved = try model.weight.value.array()
+      model.weight.value = .zeros([2, 2])
       // example
       reportingErrors {
         try model.state.load(from: path)
       }
       // end
+      #expect(try saved.contains { $0 != 0 } && model.weight.value.array() == saved)
     }
   }
 
