@@ -4,6 +4,8 @@
 #define GLOBAL
 #define INLINE static __device__ __forceinline__
 #define WIDE(name) name
+// The only group size that a kernel is launched with.
+#define GROUP_SIZE(items) __launch_bounds__(items)
 #define LOCAL_ARRAY(type, name, count) __shared__ type name[count]
 #define CONSTANT_TABLE static __device__ const
 #define BARRIER() __syncthreads()

@@ -9,6 +9,8 @@
 #define GLOBAL __global
 #define INLINE static inline
 #define WIDE(name) name
+// The only group size that a kernel is launched with.
+#define GROUP_SIZE(items) __attribute__((reqd_work_group_size(items, 1, 1)))
 #define LOCAL_ARRAY(type, name, count) __local type name[count]
 // A private array that is aligned to cache lines, so that loads of whole registers do not cross lines.
 #define PRIVATE_ARRAY(type, name, count) type name[count] __attribute__((aligned(64)))

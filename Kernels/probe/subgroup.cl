@@ -1,5 +1,5 @@
 // Checks that SHIFT reads the registers of other work-items: stores 1 for each of 256 work-items that succeeds.
-KERNEL SUBGROUPS void subgroup_probe(GLOBAL int *results, int at) {
+KERNEL GROUP_SIZE(256) SUBGROUPS void subgroup_probe(GLOBAL int *results, int at) {
   const int lid = LOCAL_ID();
   int isRight = 1;
   for (int span = SUBGROUP / 2; span > 0; span /= 2) {

@@ -1,7 +1,8 @@
 import ApusDevice
-import ApusGPU
 import ApusTestSupport
 import Foundation
+
+@testable import ApusGPU
 
 /// The OpenCL devices on which tests run: device 0 with each kernel class, or with the class that `APUS_KERNEL_CLASS`
 /// forces. Every run builds programs from source: it uses neither the user's cache nor that of the OpenCL platform.
@@ -23,14 +24,24 @@ enum Harness {
   /// Compute units of the device.
   static let computeUnits = (try? OpenCL.devices().first?.computeUnits) ?? 0
 
-  /// Opens a new device.
-  static func open(_ kernelClass: KernelTarget.Class, cacheDirectory: String? = nil) -> any Device {
+  /// Opens a new device, whose calls of the driver are checked.
+  static func open(
+    _ kernelClass: KernelTarget.Class, cacheDirectory: String? = nil
+  ) -> GPUDevice<CheckedOpenCL> {
     var options = GPUOptions.environment
     options.kernelClass = kernelClass
     options.cacheDirectory = cacheDirectory
+    return open(options) { try CheckedOpenCL($0) }
+  }
+
+  /// Opens a device of any driver, with new memory that is filled with a pattern.
+  static func open<Driver: GPUDriver>(
+    _ options: GPUOptions, _ driver: (GPUOptions) throws -> Driver
+  ) -> GPUDevice<Driver> {
+    var options = options
     options.fillsNewMemory = true
-    do { return try OpenCL.open(0, options: options) } catch {
-      fatalError("the tests need an OpenCL device: \(error)")
+    do { return try GPUDevice(driver: driver(options), options: options) } catch {
+      fatalError("the tests need a GPU device: \(error)")
     }
   }
 }

@@ -99,7 +99,7 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
     let device = Harness.open(.cpu, cacheDirectory: cacheDirectory)
     let numbers = try increments(100, on: device)
     BackgroundWork.finish()
-    return (numbers, (device as! GPUDevice<OpenCLDriver>).programs.buildCount)
+    return (numbers, device.programs.buildCount)
   }
 
   /// Constants, such as the divisor of a mean, are arguments of a kernel: another value needs no new kernel.
@@ -109,7 +109,7 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
     for number in [0.25, -1000.5, 0.125] {
       #expect(try increments(100, by: number, on: device) == (0..<100).map { Double($0) + number })
     }
-    #expect((device as! GPUDevice<OpenCLDriver>).programs.buildCount == 1)
+    #expect(device.programs.buildCount == 1)
   }
 
   @Test func devicesReuseAndReplacePrograms() throws {
@@ -131,7 +131,7 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
 
 @Suite struct FaultTests {
   @Test func buildFailuresNameTheKernel() throws {
-    let device = Harness.open(.cpu) as! GPUDevice<OpenCLDriver>
+    let device = Harness.open(.cpu)
     let good = KernelSource(family: "good", parameters: [], body: "", for: .cpu)
     let bad = KernelSource(family: "bad", parameters: [], body: "  nonsense;\n", for: .cpu)
     let error = #expect(throws: DeviceError.self) { _ = try device.programs.modules(for: [good, bad]) }

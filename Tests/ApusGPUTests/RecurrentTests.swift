@@ -35,7 +35,7 @@ import Testing
     for item in items {
       var found: [[[UInt32]]] = []
       for (registers, cores) in [(8, 2), (8, 1), (4, 64), (32, 2)] {
-        let driver = try AlteringDriver(
+        let driver = try CheckedOpenCL(
           options,
           adapt: { target in
             target.registerCount = registers

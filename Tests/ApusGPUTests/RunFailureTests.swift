@@ -39,12 +39,12 @@ import Testing
   private func outcome(
     _ indices: [Int32], replaysLeft: Int? = nil, areIndicesKnown: Bool = false
   ) throws -> (error: DeviceError?, hasOverwritten: Bool, table: [Float]) {
-    let driver = try AlteringDriver(GPUOptions())
+    let driver = try CheckedOpenCL(GPUOptions())
     let device = try GPUDevice(driver: driver, options: GPUOptions())
     let executable = try device.prepare(plan(indices.map(Double.init)).plan)
     let table = try buffer([1, 2, 3, 4] as [Float], device)
     let (list, rows) = (try buffer(indices, device), try device.allocate(byteCount: 64))
-    driver.replaysLeft.withLock { $0 = replaysLeft }
+    driver.failReplay(after: replaysLeft)
     var failure: RunFailure?
     do throws(RunFailure) {
       try device.run(

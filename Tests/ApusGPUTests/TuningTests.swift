@@ -62,8 +62,8 @@ struct TuningTests {
   /// A device with altered kernel sources, and with fewer registers if `registerCount` is given.
   private func open(
     _ options: GPUOptions, registerCount: Int? = nil, alter: @escaping @Sendable (String) -> String = { $0 }
-  ) throws -> GPUDevice<AlteringDriver> {
-    let driver = try AlteringDriver(
+  ) throws -> GPUDevice<CheckedOpenCL> {
+    let driver = try CheckedOpenCL(
       options, adapt: { $0.registerCount = registerCount ?? $0.registerCount }, alter: alter)
     return try GPUDevice(driver: driver, options: options)
   }
@@ -87,7 +87,7 @@ struct TuningTests {
     let folder = FileManager.default.temporaryDirectory.path + "/apus-tuning-\(UUID().uuidString)"
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let options = options(.cpu, cacheDirectory: folder)
-    func open() throws -> GPUDevice<AlteringDriver> {
+    func open() throws -> GPUDevice<CheckedOpenCL> {
       try self.open(options, registerCount: 32) { text in
         if text.contains("sums[8][2]") { return text + "no kernel" }
         guard text.contains("sums[4][4]") else { return text }

@@ -20,10 +20,8 @@ final class FaultRegister<Driver: GPUDriver>: @unchecked Sendable {
 
   /// Waits for all enqueued work, returns the stored number and resets it to 0.
   func take() throws(DeviceError) -> Int {
-    let word = UnsafeMutableRawBufferPointer.allocate(byteCount: 4, alignment: 4)
-    defer { word.deallocate() }
-    try driver.wait(try driver.copyOut(block.memory, to: word))
-    let number = Int(word.load(as: Int32.self))
+    let transfer = try driver.copyOut(block.memory, byteCount: 4)
+    let number = Int(try transfer.wait().load(as: Int32.self))
     if number != 0 { try clear() }
     return number
   }
@@ -60,7 +58,7 @@ extension GPUDevice {
     let sites = executable.sites
     var done = 0
     for site in sites where site.launch < executable.checkedLaunches && !site.isRepeated {
-      try driver.replay(executable.recording, done..<site.launch, memories: memories)
+      try replay(executable, done..<site.launch, memories: memories)
       done = site.launch
       guard let fault = try firstFault(at: site, memories[site.place.slot]) else { continue }
       try faults.clear()
@@ -73,10 +71,8 @@ extension GPUDevice {
 
   private func firstFault(at site: IndexSite, _ memory: Driver.Memory) throws(DeviceError) -> IndexFault? {
     let size = site.dtype.byteCount
-    let bytes = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: max(1, (site.place.offset + site.list.reach) * size), alignment: 64)
-    defer { bytes.deallocate() }
-    try driver.wait(try driver.copyOut(memory, to: bytes))
+    let transfer = try driver.copyOut(memory, byteCount: (site.place.offset + site.list.reach) * size)
+    let bytes = try transfer.wait()
     let start = site.place.offset * size
     return site.list.firstFault { position in
       size == 8

@@ -3,6 +3,12 @@ import ApusDevice
 extension GPUDevice {
   func footprint(ofBuffer byteCount: Int) -> Int { pool.capacity(for: byteCount) }
 
+  /// The free part of the device's memory, of which other processes use some, and the pool's unused blocks.
+  var availableByteCount: Int {
+    let (memory, total) = (memory, info.memoryByteCount)
+    return max(0, min(total - memory.used, (driver.freeByteCount() ?? total) + memory.pooled))
+  }
+
   func footprint(of plan: Plan) throws(DeviceError) -> PlanFootprint {
     let lowering = try lower(plan, tuner.choices)
     let numbers = [8 * plan.scalars.count, 8 * lowering.geometry.count]

@@ -1,5 +1,4 @@
 import ApusDevice
-import Glibc
 
 /// A device that lowers plans to kernels and runs them through a driver.
 final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
@@ -10,6 +9,10 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
   let scratch: ScratchArena<Driver>
   let faults: FaultRegister<Driver>
   let tuner: Tuner
+  /// What is recorded of the launches; `nil` while neither a profile nor the log needs it. Guarded by `lock`.
+  var profile: LaunchProfile?
+  /// The number of launches that were recorded so far, which gives each launch a tag of its own. Guarded by `lock`.
+  var launchCount = 0
   /// Held while work is submitted to the driver.
   let lock = Lock()
 
@@ -23,8 +26,9 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
     scratch = ScratchArena(pool: pool)
     let store = options.cacheDirectory.flatMap(ProgramStore.init(directory:))
     programs = ProgramLibrary(driver: driver, options: options, store: store)
-    tuner = Tuner(target: driver.target, fingerprint: driver.fingerprint, store: store)
+    tuner = Tuner(target: driver.target, store: store)
     faults = try FaultRegister(driver: driver, pool: pool)
+    if options.logsLaunches { _ = try driver.launchTimes(continuing: true) }
   }
 
   func allocate(byteCount: Int) throws(DeviceError) -> Buffer {
@@ -41,10 +45,9 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
 
   func startDownload(_ buffer: Buffer, byteCount: Int) throws(DeviceError) -> any Download {
     precondition(byteCount <= buffer.byteCount, "startDownload: more bytes than the buffer holds")
+    let memory = try block(of: buffer).memory
     return try lock.withLock { () throws(DeviceError) -> any Download in
-      let download = try GPUDownload(device: self, buffer: buffer, byteCount: byteCount)
-      if byteCount > 0 { try download.start(try block(of: buffer).memory) }
-      return download
+      GPUDownload(try driver.copyOut(memory, byteCount: byteCount), of: buffer, programs)
     }
   }
 
@@ -53,14 +56,6 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
       try driver.synchronize()
       programs.storeUsed()
     }
-  }
-
-  func startProfile() throws(DeviceError) {
-    try lock.withLock { () throws(DeviceError) in try driver.startProfile() }
-  }
-
-  func finishProfile() throws(DeviceError) -> [StepRecord] {
-    try lock.withLock { () throws(DeviceError) in try driver.finishProfile() }
   }
 
   func releaseUnusedMemory() {
@@ -80,44 +75,18 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
 
 /// A copy from the device to the host.
 final class GPUDownload<Driver: GPUDriver>: Download, @unchecked Sendable {
-  private let device: GPUDevice<Driver>
+  private let transfer: Driver.Transfer
+  private let programs: ProgramLibrary<Driver>
   /// Retained until the copy is done.
   private let buffer: Buffer
-  private let bytes: UnsafeMutableRawBufferPointer
-  private let byteCount: Int
-  private var transfer: Driver.Transfer?
-  private let lock = Lock()
 
-  init(device: GPUDevice<Driver>, buffer: Buffer, byteCount: Int) throws(DeviceError) {
-    var memory: UnsafeMutableRawPointer?
-    guard posix_memalign(&memory, 64, max(byteCount, 1)) == 0, let memory else {
-      throw .outOfMemory(device: "host", requested: byteCount, used: 0, available: HostMemory.byteCount)
-    }
-    self.device = device
-    self.buffer = buffer
-    self.byteCount = byteCount
-    bytes = UnsafeMutableRawBufferPointer(start: memory, count: max(byteCount, 1))
-  }
-
-  deinit {
-    // The copy writes to `bytes` until it is complete.
-    if let transfer { try? device.driver.wait(transfer) }
-    free(bytes.baseAddress)
-  }
-
-  func start(_ memory: Driver.Memory) throws(DeviceError) {
-    transfer = try device.driver.copyOut(
-      memory, to: UnsafeMutableRawBufferPointer(rebasing: bytes[..<byteCount]))
+  init(_ transfer: Driver.Transfer, of buffer: Buffer, _ programs: ProgramLibrary<Driver>) {
+    (self.transfer, self.buffer, self.programs) = (transfer, buffer, programs)
   }
 
   func wait<R>(_ body: (UnsafeRawBufferPointer) -> R) throws(DeviceError) -> R {
-    try lock.withLock { () throws(DeviceError) -> R in
-      if let transfer {
-        self.transfer = nil
-        try device.driver.wait(transfer)
-        device.programs.storeUsed()
-      }
-      return body(UnsafeRawBufferPointer(rebasing: bytes[..<byteCount]))
-    }
+    let bytes = try transfer.wait()
+    programs.storeUsed()
+    return body(bytes)
   }
 }

@@ -1,10 +1,11 @@
 import ApusDevice
 
-/// The GPU programming interface that a device uses: memory, programs and launches. A driver knows nothing of tensors
-/// and operations.
+/// The GPU programming interface that a device uses: memory, programs and launches. A driver does not know tensors or
+/// operations.
 ///
 /// Work runs in order: each call takes effect after all earlier calls. Calls come from one thread at a time, except
-/// `wait`, `free` and `binary`, which any thread may call.
+/// `free`, `freeByteCount`, `compile`, `binary` and the methods of a transfer, which any thread may call at any time.
+/// `GPUDriverTests` checks this contract with any driver.
 protocol GPUDriver: AnyObject, Sendable {
   /// A block of device memory.
   associatedtype Memory: Sendable
@@ -12,50 +13,70 @@ protocol GPUDriver: AnyObject, Sendable {
   associatedtype Module: Sendable
   /// Launches with their arguments bound.
   associatedtype Recording: AnyObject
-  /// A pending copy to the host.
-  associatedtype Transfer: Sendable
+  associatedtype Transfer: GPUTransfer
 
   var info: DeviceInfo { get }
   var target: KernelTarget { get }
-  /// Device, driver and platform with their versions: everything but the source that a built program depends on.
-  var fingerprint: [String] { get }
 
+  // MARK: Memory
+
+  /// Allocates a block that is filled with zeros: kernels read whole registers at the end of a row, and the lanes past
+  /// the end must have the same values in every run.
   func allocate(byteCount: Int) throws(DeviceError) -> Memory
+  /// Frees a block. Work that was submitted before still uses the block.
   func free(_ memory: Memory)
+  /// Returns the device memory that is free for all processes; `nil` if the driver does not report it.
+  func freeByteCount() -> Int?
 
   /// Copies host bytes to the start of a block; the source may be reused on return.
   func copyIn(_ source: UnsafeRawBufferPointer, to memory: Memory) throws(DeviceError)
-  /// Starts copying the start of a block to `target`, which must stay valid until `wait` returns.
-  func copyOut(_ memory: Memory, to target: UnsafeMutableRawBufferPointer) throws(DeviceError) -> Transfer
-  func wait(_ transfer: Transfer) throws(DeviceError)
+  /// Starts copying the first `byteCount` bytes of a block to host memory of the driver. Does not wait.
+  func copyOut(_ memory: Memory, byteCount: Int) throws(DeviceError) -> Transfer
 
-  /// Builds a program from the source of one or more kernels; `name` is used in messages.
-  func compile(_ text: String, name: String) throws(DeviceError) -> Module
-  /// The number of programs that the driver can build in parallel.
-  var builderCount: Int { get }
-  /// Builds programs in parallel, ahead of their calls of `compile`, which reports failed builds.
-  /// - Returns: the number of programs that were built.
-  func prebuild(_ programs: [(text: String, kernels: [String])]) -> Int
-  /// Loads a program that `binary` returned in an earlier process; `nil` if the driver rejects it.
-  func load(_ binary: [UInt8]) -> Module?
+  // MARK: Programs
+
+  /// Builds programs, in parallel where that is possible. The results are in the order of the programs.
+  func compile(_ programs: [ProgramSource]) -> [Result<CompiledProgram<Module>, DeviceError>]
+  /// Returns the binary of a program for ``ProgramSource/binary`` in later processes; `nil` if there is none.
   func binary(of module: Module) -> [UInt8]?
+
+  // MARK: Launches
 
   /// Prepares launches to be replayed in order. In `loops`, an inner loop follows the loop that contains it.
   func record(_ launches: [Launch<Module>], loops: [LaunchLoop]) throws(DeviceError) -> Recording
   /// Starts a range of launches, with `memories[slot]` bound to each slot. The range must not split a loop.
   func replay(_ recording: Recording, _ launches: Range<Int>, memories: [Memory]) throws(DeviceError)
-
+  /// Waits for all work.
   func synchronize() throws(DeviceError)
-
-  /// Starts to record when each launch begins and ends.
-  func startProfile() throws(DeviceError)
-  /// Waits for all launches and returns the records of the launches since `startProfile`.
-  func finishProfile() throws(DeviceError) -> [StepRecord]
+  /// Waits for all work and returns the times of the launches since the last call, in order of their start, if that
+  /// call started a measurement. `continuing` starts the next measurement.
+  func launchTimes(continuing: Bool) throws(DeviceError) -> [LaunchTime]
 }
 
-extension GPUDriver {
-  var builderCount: Int { 1 }
-  func prebuild(_ programs: [(text: String, kernels: [String])]) -> Int { 0 }
+/// A copy from device memory to host memory that the driver owns: page-locked where such memory exists, and reused when
+/// the transfer is released. The end of a transfer waits for its copy.
+protocol GPUTransfer: AnyObject, Sendable {
+  /// Waits for the copy and returns the bytes, which are valid as long as the transfer exists.
+  func wait() throws(DeviceError) -> UnsafeRawBufferPointer
+}
+
+/// A program to build: the source of one or more kernels.
+struct ProgramSource: Sendable {
+  /// The name for messages.
+  var name: String
+  var text: String
+  var kernels: [String]
+  /// The binary of the same source from an earlier process. A driver that rejects it builds the source.
+  var binary: [UInt8]?
+}
+
+/// A built program.
+struct CompiledProgram<Module: Sendable>: Sendable {
+  /// How the program was built.
+  enum Origin { case binary, source, helperProcess }
+
+  var module: Module
+  var origin: Origin
 }
 
 /// One kernel launch. A kernel's parameters are blocks of memory, then one `int`: the offset of the launch's numbers in
@@ -63,10 +84,24 @@ extension GPUDriver {
 struct Launch<Module: Sendable>: Sendable {
   var module: Module
   var kernel: String
+  /// The name for messages: the operation and what it is applied to.
+  var label: String
   /// Indices into the `memories` of `replay`, parallel to the kernel's pointers.
   var slots: [Int]
   var geometryOffset: Int32
   var groups: Int
+  /// The work-items of a group. The text of GPU kernels states it too, as the kernel's only group size.
   var localSize: Int
-  var cost: StepCost
+  /// The bytes of the local arrays of a group.
+  var localByteCount: Int
+  /// The number that identifies the launch in a ``LaunchTime``.
+  var tag: Int
+}
+
+/// When a launch ran, in seconds on the device's clock.
+struct LaunchTime: Sendable {
+  /// The launch's `tag`.
+  var tag: Int
+  var start: Double
+  var duration: Double
 }

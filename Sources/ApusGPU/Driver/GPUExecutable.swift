@@ -3,6 +3,10 @@ import ApusDevice
 /// A plan whose kernels are built and whose launches are bound.
 final class GPUExecutable<Driver: GPUDriver>: Executable, @unchecked Sendable {
   let recording: Driver.Recording
+  /// The costs of the launches, and the tag of the first; the others have the numbers after it.
+  let costs: [StepCost]
+  let firstTag: Int
+  let loops: [LaunchLoop]
   let slots: SlotTable
   let scalars: [Lane]
   /// Sizes of the plan's slabs, then of the workspace.
@@ -21,10 +25,13 @@ final class GPUExecutable<Driver: GPUDriver>: Executable, @unchecked Sendable {
   var bankContents: [UInt64] = []
 
   init(
-    recording: Driver.Recording, _ plan: Plan, _ lowering: PlanLowering, scratchSizes: [Int], kernels: [KernelSource],
-    bank: GPUBuffer<Driver>, geometry: GPUBuffer<Driver>
+    recording: Driver.Recording, firstTag: Int, _ plan: Plan, _ lowering: PlanLowering, scratchSizes: [Int],
+    kernels: [KernelSource], bank: GPUBuffer<Driver>, geometry: GPUBuffer<Driver>
   ) {
     self.recording = recording
+    self.firstTag = firstTag
+    costs = lowering.launches.map(\.cost)
+    loops = lowering.loops
     slots = lowering.slots
     scalars = plan.scalars
     self.scratchSizes = scratchSizes
@@ -35,6 +42,17 @@ final class GPUExecutable<Driver: GPUDriver>: Executable, @unchecked Sendable {
     self.kernels = kernels
     self.bank = bank
     self.geometry = geometry
+  }
+
+  func tag(of launch: Int) -> Int { firstTag + launch }
+}
+
+extension Launch {
+  fileprivate init(lowered launch: LoweredLaunch, module: Module, tag: Int) {
+    self.init(
+      module: module, kernel: launch.kernel.name, label: "\(launch.cost.operation) (\(launch.cost.label))",
+      slots: launch.slots, geometryOffset: Int32(launch.geometryOffset), groups: launch.groups,
+      localSize: launch.localSize, localByteCount: launch.localByteCount, tag: tag)
   }
 }
 
@@ -58,15 +76,14 @@ extension GPUDevice {
       try scratch.reserve(scratchSizes)
       let kernels = lowering.launches.map(\.kernel)
       let modules = try programs.modules(for: kernels)
-      let recording = try driver.record(
-        zip(lowering.launches, modules).map { launch, module in
-          Launch(
-            module: module, kernel: launch.kernel.name, slots: launch.slots,
-            geometryOffset: Int32(launch.geometryOffset), groups: launch.groups, localSize: launch.localSize,
-            cost: launch.cost)
-        }, loops: lowering.loops)
+      let firstTag = launchCount
+      launchCount += lowering.launches.count
+      let launches = zip(lowering.launches, modules).enumerated().map { index, launch in
+        Launch(lowered: launch.0, module: launch.1, tag: firstTag + index)
+      }
+      let recording = try driver.record(launches, loops: lowering.loops)
       return GPUExecutable<Driver>(
-        recording: recording, plan, lowering, scratchSizes: scratchSizes, kernels: kernels,
+        recording: recording, firstTag: firstTag, plan, lowering, scratchSizes: scratchSizes, kernels: kernels,
         bank: try buffer(byteCount: 8 * plan.scalars.count),
         geometry: try buffer(of: lowering.geometry))
     }
@@ -85,17 +102,17 @@ extension GPUDevice {
         var done = 0
         if !areIndicesKnown, executable.checkedLaunches > 0 {
           done = executable.checkedLaunches
-          try driver.replay(executable.recording, 0..<done, memories: memories)
+          try replay(executable, 0..<done, memories: memories)
           let number = try faults.take()
           if number != 0 { throw try indexFailure(executable, memories, number: number) }
         }
         if done < executable.preservingLaunches {
-          try driver.replay(executable.recording, done..<executable.preservingLaunches, memories: memories)
+          try replay(executable, done..<executable.preservingLaunches, memories: memories)
           done = executable.preservingLaunches
         }
         if done < executable.launchCount {
           hasOverwritten = executable.preservingLaunches < executable.launchCount
-          try driver.replay(executable.recording, done..<executable.launchCount, memories: memories)
+          try replay(executable, done..<executable.launchCount, memories: memories)
         }
       } catch {
         throw RunFailure(error, hasOverwritten: hasOverwritten)
@@ -116,7 +133,7 @@ extension GPUDevice {
     }
     try lock.withLock { () throws(DeviceError) in
       let memories = try memories(of: executable, inputs: inputs, outputs: outputs, scalars: scalars)
-      try driver.replay(executable.recording, 0..<executable.launchCount, memories: memories)
+      try replay(executable, 0..<executable.launchCount, memories: memories)
       // The input values of a measurement may be out of range as indices.
       if !executable.sites.isEmpty { try faults.clear() }
     }

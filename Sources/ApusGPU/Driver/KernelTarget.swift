@@ -1,4 +1,4 @@
-/// The properties of a device that kernel source depends on.
+/// The properties of a device that the source of kernels and the build of programs depend on.
 package struct KernelTarget: Sendable, Hashable {
   /// The two kinds of kernels: long vectors in single work-items, or work-groups that share local memory.
   package enum Class: String, Sendable, Hashable, CaseIterable { case cpu, gpu }
@@ -18,6 +18,10 @@ package struct KernelTarget: Sendable, Hashable {
   var subgroup: Subgroup?
   /// The number of compute units.
   var computeUnits = 1
+  /// Everything but the source that a built program depends on: device, driver and platform with their versions.
+  var fingerprint: [String] = []
+  /// The number of programs that the driver builds in parallel.
+  var parallelBuilds = 1
   /// The file of `Kernels/tuning` with measurements for such devices, if there is one.
   var tuningFile: String?
 

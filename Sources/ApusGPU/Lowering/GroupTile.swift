@@ -72,8 +72,8 @@ extension KernelTemplate {
   /// Creates the template of a product by tiles in local memory.
   init(_ tile: GroupTile, _ lane: Lane, _ builder: inout KernelBuilder) {
     self.init("matmul/tiled.cl", lane, builder)
-    builder.begin("LOCAL_ARRAY(\(lane.scalar), left, \(tile.depth * (tile.rows + 4)));")
-    builder.begin("LOCAL_ARRAY(\(lane.scalar), right, \(tile.depth * (tile.columns + 4)));")
+    builder.localArray("left", of: lane, count: tile.depth * (tile.rows + 4))
+    builder.localArray("right", of: lane, count: tile.depth * (tile.columns + 4))
     builder.begin("const int count = 1;")
     for (name, value) in [
       ("tileRows", tile.rows), ("tileColumns", tile.columns), ("itemRows", tile.itemRows),

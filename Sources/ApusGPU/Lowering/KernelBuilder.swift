@@ -51,6 +51,8 @@ struct KernelBuilder {
   var source = "geometry"
   /// Whether work-items read registers of other work-items.
   var usesSubgroups = false
+  /// The bytes of all local arrays.
+  private(set) var localByteCount = 0
   /// The number of segments of a kernel that selects its memory by `segment`.
   var segmentCount = 1
 
@@ -146,7 +148,14 @@ struct KernelBuilder {
   /// Appends a line to the start of the kernel, before the declarations.
   mutating func begin(_ code: String) { preface += "  \(code)\n" }
 
-  var kernel: KernelSource {
+  /// Adds an array in the local memory of a work-group.
+  mutating func localArray(_ name: String, of lane: Lane, count: Int) {
+    begin("LOCAL_ARRAY(\(lane.scalar), \(name), \(count));")
+    localByteCount += count * lane.dtype.byteCount
+  }
+
+  /// Returns the source for work-groups of `localSize` work-items.
+  func kernel(localSize: Int) -> KernelSource {
     let parameters = pointers.enumerated().flatMap { index, pointer in
       segmentCount > 1 && !pointer.isShared
         ? (0..<segmentCount).map { KernelParameter(pointer.type, "p\(index)_\($0)") }
@@ -154,7 +163,7 @@ struct KernelBuilder {
     }
     return KernelSource(
       family: family, parameters: parameters, body: preface + declarations + text, for: target.kernelClass,
-      usesSubgroups: usesSubgroups)
+      localSize: localSize, usesSubgroups: usesSubgroups)
   }
 }
 
@@ -165,5 +174,7 @@ struct LoweredLaunch: Sendable {
   var geometryOffset: Int
   var groups: Int
   var localSize: Int
+  /// The bytes of the local arrays of a work-group.
+  var localByteCount: Int
   var cost: StepCost
 }

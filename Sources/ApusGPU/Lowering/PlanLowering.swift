@@ -179,11 +179,12 @@ struct PlanLowering {
     _ work: KernelWork = .step()
   ) {
     guard groups > 0 else { return }
-    precondition(!isCPU || localSize == 1, "kernels for CPUs know no work-items")
+    precondition(!isCPU || localSize == 1, "a work-group of a CPU kernel has one work-item")
     launches.append(
       LoweredLaunch(
-        kernel: builder.kernel, slots: bound + [slots.geometry], geometryOffset: geometry.count,
-        groups: groups, localSize: localSize, cost: (part ?? work).cost(of: cost)))
+        kernel: builder.kernel(localSize: localSize), slots: bound + [slots.geometry], geometryOffset: geometry.count,
+        groups: groups, localSize: localSize, localByteCount: builder.localByteCount,
+        cost: (part ?? work).cost(of: cost)))
     geometry += numbers
   }
 

@@ -379,7 +379,7 @@ private struct ReductionEmitter {
   /// Combines the registers of a group in local memory, until only those of its first sub-group remain.
   private func combineShared(_ builder: inout KernelBuilder) {
     for register in accumulators.registers() {
-      builder.begin("LOCAL_ARRAY(\(register.lane.scalar), all_\(register.name), 256);")
+      builder.localArray("all_\(register.name)", of: register.lane, count: 256)
       builder.line("all_\(register.name)[lid] = \(register.name);")
     }
     builder.line("BARRIER();")

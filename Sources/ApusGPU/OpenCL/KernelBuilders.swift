@@ -33,7 +33,7 @@ final class KernelBuilders: @unchecked Sendable {
 
   /// Sends programs to the builders and waits for the results.
   /// - Returns: the number of programs that were built.
-  func build(_ programs: [(text: String, kernels: [String])], options: String) -> Int {
+  func build(_ programs: [ProgramSource], options: String) -> Int {
     lock.withLock { () -> Int in
       guard !programs.isEmpty else { return 0 }
       var used: [Int32] = []
@@ -99,7 +99,7 @@ final class KernelBuilders: @unchecked Sendable {
     return ends[0]
   }
 
-  private func send(_ program: (text: String, kernels: [String]), _ options: String, to builder: Int32) -> Bool {
+  private func send(_ program: ProgramSource, _ options: String, to builder: Int32) -> Bool {
     let options: [UInt8] = Array(options.utf8) + [0]
     let names = program.kernels.reduce(into: [UInt8]()) { $0 += Array($1.utf8) + [0] }
     let text: [UInt8] = Array(program.text.utf8) + [0]

@@ -9,7 +9,9 @@ extension OpenCLDriver {
       var kernel: cl_kernel
       var globalSize: Int
       var localSize: Int
-      var cost: StepCost
+      var label: String
+      var tag: Int
+      var slots: [Int]
       /// The offset of the launch's numbers in the geometry, and the index of the kernel argument with that offset.
       var geometryOffset: Int32
       var geometryArgument: cl_uint
@@ -41,7 +43,7 @@ extension OpenCLDriver {
       recording.entries.append(
         Recording.Entry(
           kernel: kernel, globalSize: launch.groups * launch.localSize, localSize: launch.localSize,
-          cost: launch.cost, geometryOffset: launch.geometryOffset,
+          label: launch.label, tag: launch.tag, slots: launch.slots, geometryOffset: launch.geometryOffset,
           geometryArgument: cl_uint(launch.slots.count), module: launch.module))
       for (argument, slot) in launch.slots.enumerated() {
         while recording.places.count <= slot {
@@ -58,7 +60,7 @@ extension OpenCLDriver {
   private func setGeometry(_ entry: Recording.Entry, shift: Int) throws(DeviceError) {
     var offset = entry.geometryOffset + Int32(shift)
     try check(
-      api.clSetKernelArg(entry.kernel, entry.geometryArgument, MemoryLayout<Int32>.size, &offset), entry.cost.label)
+      api.clSetKernelArg(entry.kernel, entry.geometryArgument, MemoryLayout<Int32>.size, &offset), entry.label)
   }
 
   func replay(_ recording: Recording, _ launches: Range<Int>, memories: [Memory]) throws(DeviceError) {
@@ -68,7 +70,7 @@ extension OpenCLDriver {
         let kernel = recording.entries[place.entry].kernel
         try check(
           api.clSetKernelArg(kernel, place.argument, MemoryLayout<cl_mem?>.size, &object),
-          recording.entries[place.entry].cost.label)
+          recording.entries[place.entry].label)
       }
       recording.bound[slot] = memories[slot]
     }
@@ -88,7 +90,7 @@ extension OpenCLDriver {
       guard let loop = loops.first, loop.range.lowerBound == index else {
         let entry = recording.entries[index]
         if let shift { try setGeometry(entry, shift: shift) }
-        try enqueue(entry)
+        try enqueue(entry, recording)
         index += 1
         continue
       }
@@ -101,36 +103,23 @@ extension OpenCLDriver {
     }
   }
 
-  private func enqueue(_ entry: Recording.Entry) throws(DeviceError) {
-    var event: cl_event?
-    guard options.logsLaunches || profile != nil else { return try enqueue(entry, nil) }
-    try enqueue(entry, &event)
-    guard let event else { return }
-    if options.logsLaunches {
-      var events: cl_event? = event
-      let status = api.clWaitForEvents(1, &events)
-      if status != CL_SUCCESS { _ = api.clReleaseEvent(event) }
-      try check(status, entry.cost.label)
-      warn("\(info.identifier): \(entry.cost.line(seconds: record(of: event, entry.cost).duration))")
-    }
-    if profile == nil {
-      _ = api.clReleaseEvent(event)
-    } else {
-      try profile!.add(event, entry.cost, self)
-    }
-  }
-
-  private func enqueue(
-    _ entry: Recording.Entry, _ event: UnsafeMutablePointer<cl_event?>?
-  ) throws(DeviceError) {
+  private func enqueue(_ entry: Recording.Entry, _ recording: Recording) throws(DeviceError) {
     var global = entry.globalSize
     var local = entry.localSize
-    let status = api.clEnqueueNDRangeKernel(queue, entry.kernel, 1, nil, &global, &local, 0, nil, event)
-    guard status != CL_SUCCESS else { return }
-    if OpenCLStatus(code: status).isOutOfMemory {
-      throw .outOfMemory(
-        device: info.identifier, requested: Int(entry.cost.bytes), used: 0, available: info.memoryByteCount)
+    var event: cl_event?
+    let status =
+      timed == nil
+      ? api.clEnqueueNDRangeKernel(queue, entry.kernel, 1, nil, &global, &local, 0, nil, nil)
+      : api.clEnqueueNDRangeKernel(queue, entry.kernel, 1, nil, &global, &local, 0, nil, &event)
+    guard status == CL_SUCCESS else {
+      // Drivers that allocate lazily report a lack of memory at the first launch that uses a block.
+      if OpenCLStatus(code: status).isOutOfMemory {
+        throw .outOfMemory(
+          device: info.identifier, requested: entry.slots.reduce(0) { $0 + (recording.bound[$1]?.byteCount ?? 0) },
+          used: 0, available: info.memoryByteCount)
+      }
+      return try check(status, entry.label)
     }
-    try check(status, "\(entry.cost.operation) (\(entry.cost.label))")
+    if let event { try timed!.add(event, tag: entry.tag, self) }
   }
 }

@@ -1,16 +1,16 @@
 import ApusDevice
 import COpenCL
 
-/// The times of launches: records of finished launches, and events of launches that may still be running.
-struct LaunchProfile {
-  private(set) var records: [StepRecord] = []
-  private var pending: [(event: cl_event, cost: StepCost)] = []
-  /// Events are read in batches of this size, so that a long profile retains few of them.
-  private static let bunch = 4096
+/// The times of launches: times of finished launches, and events of launches that may still be running.
+struct TimedLaunches {
+  private(set) var times: [LaunchTime] = []
+  private var pending: [(event: cl_event, tag: Int)] = []
+  /// Events are read in batches of this size, so that a long measurement retains few of them.
+  private static let batchSize = 4096
 
-  mutating func add(_ event: cl_event, _ cost: StepCost, _ driver: OpenCLDriver) throws(DeviceError) {
-    pending.append((event, cost))
-    if pending.count >= Self.bunch { try finish(driver) }
+  mutating func add(_ event: cl_event, tag: Int, _ driver: OpenCLDriver) throws(DeviceError) {
+    pending.append((event, tag))
+    if pending.count >= Self.batchSize { try finish(driver) }
   }
 
   /// Waits for the pending launches and records their times.
@@ -20,32 +20,29 @@ struct LaunchProfile {
       pending = []
     }
     try driver.synchronize()
-    for (event, cost) in pending { records.append(driver.record(of: event, cost)) }
+    for (event, tag) in pending {
+      let start = driver.time(of: event, CL_PROFILING_COMMAND_START)
+      let end = driver.time(of: event, CL_PROFILING_COMMAND_END)
+      times.append(LaunchTime(tag: tag, start: Double(start) * 1e-9, duration: Double(max(end, start) - start) * 1e-9))
+    }
   }
 }
 
 extension OpenCLDriver {
-  func startProfile() throws(DeviceError) {
-    guard profile == nil else { throw .unsupported(device: info.identifier, feature: "a profile within a profile") }
-    try replaceQueue(noting: true)
-    profile = LaunchProfile()
+  func launchTimes(continuing: Bool) throws(DeviceError) -> [LaunchTime] {
+    var ended = timed
+    let wasMeasuring = timed != nil
+    timed = nil
+    try ended?.finish(self)
+    if continuing != wasMeasuring { try replaceQueue(measuresTimes: continuing) }
+    if continuing { timed = TimedLaunches() }
+    return ended?.times ?? []
   }
 
-  func finishProfile() throws(DeviceError) -> [StepRecord] {
-    guard var ended = profile else { return [] }
-    profile = nil
-    try ended.finish(self)
-    try replaceQueue(noting: options.logsLaunches)
-    return ended.records
-  }
-
-  /// Returns the start time and the duration of a finished launch.
-  func record(of event: cl_event, _ cost: StepCost) -> StepRecord {
-    var start: cl_ulong = 0
-    var end: cl_ulong = 0
-    let size = MemoryLayout<cl_ulong>.size
-    _ = api.clGetEventProfilingInfo(event, cl_profiling_info(CL_PROFILING_COMMAND_START), size, &start, nil)
-    _ = api.clGetEventProfilingInfo(event, cl_profiling_info(CL_PROFILING_COMMAND_END), size, &end, nil)
-    return StepRecord(cost: cost, start: Double(start) * 1e-9, duration: Double(max(end, start) - start) * 1e-9)
+  /// Returns when a finished command reached a state, in nanoseconds.
+  fileprivate func time(of event: cl_event, _ state: Int32) -> cl_ulong {
+    var time: cl_ulong = 0
+    _ = api.clGetEventProfilingInfo(event, cl_profiling_info(state), MemoryLayout<cl_ulong>.size, &time, nil)
+    return time
   }
 }

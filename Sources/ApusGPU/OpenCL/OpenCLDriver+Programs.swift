@@ -5,32 +5,41 @@ extension OpenCLDriver {
   /// No option lets the compiler change a result; the kernel source turns contraction off.
   static let buildOptions = "-cl-std=CL1.2"
 
-  var builderCount: Int { builders?.count ?? 1 }
-
-  func prebuild(_ programs: [(text: String, kernels: [String])]) -> Int {
-    builders?.build(programs, options: Self.buildOptions) ?? 0
+  /// Loads the binaries, lets helper processes build other programs in the platform's cache, and then builds all
+  /// programs without a binary, most of which are in the cache by now.
+  func compile(_ programs: [ProgramSource]) -> [Result<CompiledProgram<Module>, DeviceError>] {
+    let loaded = programs.map { $0.binary.flatMap(load) }
+    let missing = zip(programs, loaded).compactMap { $1 == nil ? $0 : nil }
+    var helped = builders?.build(missing, options: Self.buildOptions) ?? 0
+    return zip(programs, loaded).map { program, module in
+      if let module { return .success(CompiledProgram(module: module, origin: .binary)) }
+      defer { helped -= 1 }
+      return Result { () throws(DeviceError) in
+        CompiledProgram(module: try build(program), origin: helped > 0 ? .helperProcess : .source)
+      }
+    }
   }
 
-  func compile(_ text: String, name: String) throws(DeviceError) -> Module {
+  private func build(_ source: ProgramSource) throws(DeviceError) -> Module {
     var status: cl_int = 0
-    let program = text.withCString { pointer in
-      var source: UnsafePointer<CChar>? = pointer
-      return api.clCreateProgramWithSource(context, 1, &source, nil, &status)
+    let program = source.text.withCString { pointer in
+      var text: UnsafePointer<CChar>? = pointer
+      return api.clCreateProgramWithSource(context, 1, &text, nil, &status)
     }
     guard let program else {
-      throw OpenCLStatus(code: status).error(device: info.identifier, activity: "building \(name)")
+      throw OpenCLStatus(code: status).error(device: info.identifier, activity: "building \(source.name)")
     }
     let module = Module(program: program, api: entry.api)
     let result = build(program)
     guard result == CL_SUCCESS else {
       throw .buildFailed(
-        device: info.identifier, kernel: name,
+        device: info.identifier, kernel: source.name,
         log: buildLog(program) + "\n(OpenCL \(OpenCLStatus(code: result).name), status \(result))")
     }
     return module
   }
 
-  func load(_ binary: [UInt8]) -> Module? {
+  private func load(_ binary: [UInt8]) -> Module? {
     var device: cl_device_id? = entry.device
     var size = binary.count
     var status: cl_int = 0

@@ -15,17 +15,16 @@ extension OpenCLDriver {
     target.subgroup = subgroup
     let text = KernelPrelude.dialect(of: target) + KernelPrelude.file("probe/subgroup.cl")
     do throws(DeviceError) {
-      let module = try compile(text, name: "subgroup_probe")
-      let cost = StepCost(operation: "probe", label: "subgroup_probe")
+      let source = ProgramSource(name: "subgroup_probe", text: text, kernels: ["subgroup_probe"])
+      let module = try compile([source])[0].get().module
       let launch = Launch(
-        module: module, kernel: "subgroup_probe", slots: [0], geometryOffset: 0, groups: 1, localSize: 256, cost: cost)
-      let results = UnsafeMutableBufferPointer<Int32>.allocate(capacity: 256)
-      defer { results.deallocate() }
-      let memory = try allocate(byteCount: results.count * 4)
+        module: module, kernel: "subgroup_probe", label: "subgroup_probe", slots: [0], geometryOffset: 0, groups: 1,
+        localSize: 256, localByteCount: 0, tag: 0)
+      let memory = try allocate(byteCount: 256 * 4)
       defer { free(memory) }
       try replay(record([launch], loops: []), 0..<1, memories: [memory])
-      try wait(copyOut(memory, to: UnsafeMutableRawBufferPointer(results)))
-      return results.allSatisfy { $0 == 1 }
+      let transfer = try copyOut(memory, byteCount: 256 * 4)
+      return try transfer.wait().bindMemory(to: Int32.self).allSatisfy { $0 == 1 }
     } catch {
       switch error {
       case .buildFailed, .launchFailed:

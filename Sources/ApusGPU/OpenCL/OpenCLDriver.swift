@@ -5,6 +5,7 @@ import COpenCL
 final class OpenCLDriver: GPUDriver, @unchecked Sendable {
   struct Memory: @unchecked Sendable, Equatable {
     let object: cl_mem
+    let byteCount: Int
     /// Distinguishes the block from freed memory that may have had the same address.
     let number: Int
   }
@@ -24,15 +25,14 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
 
   let info: DeviceInfo
   private(set) var target: KernelTarget
-  let fingerprint: [String]
   let entry: OpenCLEntry
   let api: COpenCLFunctions
   let options: GPUOptions
   let context: cl_context
   private(set) var queue: cl_command_queue
-  /// The current profile; `nil` while nothing is profiled.
-  var profile: LaunchProfile?
-  var staging: StagingBlocks
+  /// The launches whose times are measured; `nil` while none are.
+  var timed: TimedLaunches?
+  let hostBlocks: HostBlocks
   /// The number of blocks allocated so far.
   private var memoryCount = 0
   let builders: KernelBuilders?
@@ -44,7 +44,8 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
     info = entry.info
     target = entry.target(options.kernelClass)
     builders = KernelBuilders(entry, target)
-    fingerprint = [
+    target.parallelBuilds = builders?.count ?? 1
+    target.fingerprint = [
       entry.platformText(CL_PLATFORM_NAME), entry.platformText(CL_PLATFORM_VERSION), info.name, info.vendor,
       entry.text(CL_DEVICE_VERSION), entry.text(CL_DRIVER_VERSION), Self.buildOptions,
     ]
@@ -55,28 +56,28 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
     }
     self.context = context
     do throws(DeviceError) {
-      queue = try Self.queue(context, entry, noting: options.logsLaunches)
+      queue = try Self.queue(context, entry, measuresTimes: false)
     } catch {
       _ = api.clReleaseContext(context)
       throw error
     }
-    staging = StagingBlocks(entry.api)
+    let mapping = target.kernelClass == .gpu ? try? Self.queue(context, entry, measuresTimes: false) : nil
+    hostBlocks = HostBlocks(entry.api, context, mapping: mapping)
     if target.kernelClass == .gpu { target.subgroup = try first(of: entry.subgroups) }
   }
 
   deinit {
     _ = api.clFinish(queue)
-    staging.releaseAll()
+    hostBlocks.releaseAll()
     _ = api.clReleaseCommandQueue(queue)
     _ = api.clReleaseContext(context)
   }
 
-  /// Creates a queue; `noting` enables profiling of its commands.
   private static func queue(
-    _ context: cl_context, _ entry: OpenCLEntry, noting: Bool
+    _ context: cl_context, _ entry: OpenCLEntry, measuresTimes: Bool
   ) throws(DeviceError) -> cl_command_queue {
     var status: cl_int = 0
-    let properties = noting ? cl_command_queue_properties(CL_QUEUE_PROFILING_ENABLE) : 0
+    let properties = measuresTimes ? cl_command_queue_properties(CL_QUEUE_PROFILING_ENABLE) : 0
     guard let queue = entry.api.functions.clCreateCommandQueue(context, entry.device, properties, &status) else {
       throw .unavailable(device: entry.identifier, reason: "no queue: \(OpenCLStatus(code: status).name)")
     }
@@ -84,9 +85,9 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
   }
 
   /// Waits for all work and replaces the queue.
-  func replaceQueue(noting: Bool) throws(DeviceError) {
+  func replaceQueue(measuresTimes: Bool) throws(DeviceError) {
     try synchronize()
-    let next = try Self.queue(context, entry, noting: noting)
+    let next = try Self.queue(context, entry, measuresTimes: measuresTimes)
     _ = api.clReleaseCommandQueue(queue)
     queue = next
   }
@@ -118,11 +119,10 @@ extension OpenCLDriver {
     }
     try clear(object, byteCount: byteCount)
     memoryCount += 1
-    return Memory(object: object, number: memoryCount)
+    return Memory(object: object, byteCount: byteCount, number: memoryCount)
   }
 
-  /// Fills new memory with zeros: kernels read whole registers at the end of a row, and the lanes past the end must
-  /// have the same values in every run. The fill is split into pieces, because some drivers fail on large sizes.
+  /// Fills new memory with zeros, in pieces, because some drivers fail on large sizes.
   private func clear(_ object: cl_mem, byteCount: Int) throws(DeviceError) {
     let piece = 256 << 20
     var zero: UInt64 = 0
@@ -139,5 +139,16 @@ extension OpenCLDriver {
     }
   }
 
+  /// The object exists until the commands that use it are complete.
   func free(_ memory: Memory) { _ = api.clReleaseMemObject(memory.object) }
+
+  /// Only AMD's devices report free memory, in KiB.
+  func freeByteCount() -> Int? {
+    guard entry.text(CL_DEVICE_EXTENSIONS).contains("cl_amd_device_attribute_query") else { return nil }
+    let globalFreeMemoryAMD: cl_device_info = 0x4039
+    var kibibytes: [Int] = [0, 0]
+    let size = MemoryLayout<Int>.size * kibibytes.count
+    let status = api.clGetDeviceInfo(entry.device, globalFreeMemoryAMD, size, &kibibytes, nil)
+    return status == CL_SUCCESS ? kibibytes[0] << 10 : nil
+  }
 }

@@ -22,19 +22,22 @@ struct KernelSource: Hashable, Sendable {
   ///
   /// A CPU kernel only calls an outlined function: PoCL creates three entry points per kernel and would compile the
   /// body three times. The kernel does nothing if `at` is negative, so that such a launch can trigger its compilation.
-  /// - Parameter usesSubgroups: Whether a GPU kernel reads registers of other work-items.
+  /// - Parameters:
+  ///   - localSize: The number of work-items of a group of a GPU kernel, which the compiler may rely on.
+  ///   - usesSubgroups: Whether a GPU kernel reads registers of other work-items.
   init(
     family: String, parameters: [KernelParameter], body: String, for kernelClass: KernelTarget.Class,
-    usesSubgroups: Bool = false
+    localSize: Int = 1, usesSubgroups: Bool = false
   ) {
     let all = parameters + [KernelParameter("GLOBAL const i64 *", "geometry"), KernelParameter("int ", "at")]
     let list = all.map { $0.type + $0.name }.joined(separator: ", ")
     let body = "{\n  geometry += at;\n\(body)}\n"
-    let digest = SHA256.hexadecimal(of: Array((list + body).utf8))
+    let bounds = kernelClass == .gpu ? "GROUP_SIZE(\(localSize)) " : ""
+    let digest = SHA256.hexadecimal(of: Array((bounds + list + body).utf8))
     name = "\(family)_\(String(digest.prefix(10)))"
     switch kernelClass {
     case .gpu:
-      text = "KERNEL \(usesSubgroups ? "SUBGROUPS " : "")void \(name)(\(list)) \(body)"
+      text = "KERNEL \(bounds)\(usesSubgroups ? "SUBGROUPS " : "")void \(name)(\(list)) \(body)"
     case .cpu:
       let names = all.map { $0.name }.joined(separator: ", ")
       text = """
@@ -100,27 +103,41 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
         missing.append(kernel)
       }
       let parts = parts(of: missing.sorted { $0.name < $1.name })
-      let sources = parts.map(source)
-      let stored = sources.map { source in
-        store?.read(key: source.key).flatMap { binary in driver.load(binary).map { ($0, binary.count) } }
-      }
-      let began = ContinuousClock.seconds
-      let beside = driver.prebuild(
-        zip(sources, zip(parts, stored)).compactMap { source, part in
-          part.1 == nil ? (source.text, part.0.map(\.name)) : nil
-        })
-      for (part, (source, stored)) in zip(parts, zip(sources, stored)) {
-        let program = try program(part, source, stored)
-        for kernel in part { programs[kernel] = program }
-      }
-      if options.logsLaunches, !parts.isEmpty {
-        let time = (ContinuousClock.seconds - began) * 1000
-        warn(
-          "\(driver.info.identifier): \(missing.count) kernels in \(parts.count) programs, "
-            + "\(stored.count { $0 != nil }) stored, \(beside) built beside · \(time.text(places: 0)) ms")
-      }
+      if !parts.isEmpty { try build(parts) }
       return kernels.map { programs[$0]!.module }
     }
+  }
+
+  private func build(_ parts: [[KernelSource]]) throws(DeviceError) {
+    let began = ContinuousClock.seconds
+    let texts = parts.map(text)
+    let keys = texts.map { ProgramStore.key(of: driver.target.fingerprint + [$0]) }
+    for (text, key) in zip(texts, keys) { keep(text, key: key) }
+    let sources = zip(parts, zip(texts, keys)).map { part, source in
+      ProgramSource(
+        name: part.count == 1 ? part[0].name : "\(part.count) kernels", text: source.0, kernels: part.map(\.name),
+        binary: store?.read(key: source.1))
+    }
+    let results = driver.compile(sources)
+    for (index, part) in parts.enumerated() {
+      let compiled: CompiledProgram<Driver.Module>
+      do throws(DeviceError) { compiled = try results[index].get() } catch { throw failure(error, of: part) }
+      let program = Program(module: compiled.module, key: keys[index], kernelCount: part.count)
+      if compiled.origin == .binary { program.storedSize = sources[index].binary?.count ?? 0 } else { buildCount += 1 }
+      for kernel in part { programs[kernel] = program }
+    }
+    if options.logsLaunches {
+      let origins = results.compactMap { try? $0.get().origin }
+      let time = (ContinuousClock.seconds - began) * 1000
+      warn(
+        "\(driver.info.identifier): \(parts.joined().count) kernels in \(parts.count) programs, "
+          + "\(origins.count { $0 == .binary }) from the cache, \(origins.count { $0 == .helperProcess }) built by helper "
+          + "processes · \(time.text(places: 0)) ms")
+    }
+  }
+
+  private func text(of kernels: [KernelSource]) -> String {
+    KernelPrelude.text(for: driver.target) + kernels.map(\.text).joined(separator: "\n")
   }
 
   /// Records that the kernels of a plan ran for the first time or, with `isRepeated`, that they run repeatedly.
@@ -173,44 +190,17 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
 
   /// Splits kernels into programs: one, or several if the driver builds in parallel and there are enough kernels.
   private func parts(of kernels: [KernelSource]) -> [[KernelSource]] {
-    let count = min(driver.builderCount, kernels.count / 4)
+    let count = min(driver.target.parallelBuilds, kernels.count / 4)
     guard count > 1 else { return kernels.isEmpty ? [] : [kernels] }
     return (0..<count).map { part in stride(from: part, to: kernels.count, by: count).map { kernels[$0] } }
   }
 
-  /// Returns the source of a program and the cache key of its binary.
-  private func source(of kernels: [KernelSource]) -> (text: String, key: String) {
-    let text = KernelPrelude.text(for: driver.target) + kernels.map(\.text).joined(separator: "\n")
-    let key = ProgramStore.key(of: driver.fingerprint + [text])
-    keep(text, key: key)
-    return (text, key)
-  }
-
-  private func program(
-    _ kernels: [KernelSource], _ source: (text: String, key: String), _ stored: (module: Driver.Module, size: Int)?
-  ) throws(DeviceError) -> Program {
-    if let stored {
-      let program = Program(module: stored.module, key: source.key, kernelCount: kernels.count)
-      program.storedSize = stored.size
-      return program
-    }
-    buildCount += 1
-    do throws(DeviceError) {
-      let label = kernels.count == 1 ? kernels[0].name : "\(kernels.count) kernels"
-      let module = try driver.compile(source.text, name: label)
-      return Program(module: module, key: source.key, kernelCount: kernels.count)
-    } catch {
-      throw culprit(of: error, kernels)
-    }
-  }
-
-  /// Returns the error of the first kernel that fails to build on its own.
-  private func culprit(of error: DeviceError, _ kernels: [KernelSource]) -> DeviceError {
+  /// Returns the error of the first kernel that fails to build on its own, or the error of the whole program.
+  private func failure(_ error: DeviceError, of kernels: [KernelSource]) -> DeviceError {
     guard kernels.count > 1 else { return error }
     for kernel in kernels {
-      do throws(DeviceError) {
-        _ = try driver.compile(KernelPrelude.text(for: driver.target) + kernel.text, name: kernel.name)
-      } catch { return error }
+      let source = ProgramSource(name: kernel.name, text: text(of: [kernel]), kernels: [kernel.name])
+      if case .failure(let error) = driver.compile([source])[0] { return error }
     }
     return error
   }

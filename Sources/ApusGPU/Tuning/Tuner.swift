@@ -3,7 +3,6 @@ import ApusDevice
 /// The kernel choices of a device, and the state of a tuning run.
 final class Tuner: @unchecked Sendable {
   private let target: KernelTarget
-  private let fingerprint: [String]
   private let store: ProgramStore?
   private let lock = Lock()
   /// The choices that ship with the engine, and the measurements on this machine, which override them.
@@ -13,10 +12,10 @@ final class Tuner: @unchecked Sendable {
   /// The problems that were measured since `start`.
   private var seen: Set<String> = []
 
-  init(target: KernelTarget, fingerprint: [String], store: ProgramStore?) {
-    (self.target, self.fingerprint, self.store) = (target, fingerprint, store)
+  init(target: KernelTarget, store: ProgramStore?) {
+    (self.target, self.store) = (target, store)
     shipped = .shipped(for: target)
-    measured = .stored(in: store, fingerprint: fingerprint, target: target)
+    measured = .stored(in: store, target: target)
   }
 
   /// The kernel shapes to use.
@@ -51,7 +50,7 @@ final class Tuner: @unchecked Sendable {
   func forget() {
     lock.withLock {
       measured = TuningTable()
-      measured.write(to: store, fingerprint: fingerprint, target: target)
+      measured.write(to: store, target: target)
     }
   }
 
@@ -67,9 +66,9 @@ final class Tuner: @unchecked Sendable {
       if let chosen = record.chosen {
         measured[record.problem] = chosen
         // Another process may have measured other problems meanwhile.
-        var all = TuningTable.stored(in: store, fingerprint: fingerprint, target: target)
+        var all = TuningTable.stored(in: store, target: target)
         all[record.problem] = chosen
-        all.write(to: store, fingerprint: fingerprint, target: target)
+        all.write(to: store, target: target)
       }
       return self.report
     }

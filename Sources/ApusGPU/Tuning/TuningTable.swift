@@ -50,17 +50,17 @@ extension TuningTable {
   /// Must change whenever a change of kernels may make another shape the fastest.
   private static let version = "tuning 2"
 
-  private static func key(_ fingerprint: [String], _ target: KernelTarget) -> String {
-    ProgramStore.key(of: [version, target.kernelClass.rawValue, String(target.computeUnits)] + fingerprint)
+  private static func key(_ target: KernelTarget) -> String {
+    ProgramStore.key(of: [version, target.kernelClass.rawValue, String(target.computeUnits)] + target.fingerprint)
   }
 
   /// Returns the table that `apus tune` stored for a device.
-  static func stored(in store: ProgramStore?, fingerprint: [String], target: KernelTarget) -> TuningTable {
-    let bytes = store?.read(key: key(fingerprint, target))
+  static func stored(in store: ProgramStore?, target: KernelTarget) -> TuningTable {
+    let bytes = store?.read(key: key(target))
     return bytes.map { TuningTable(String(decoding: $0, as: UTF8.self)) } ?? TuningTable()
   }
 
-  func write(to store: ProgramStore?, fingerprint: [String], target: KernelTarget) {
-    store?.write(Array(text.utf8), key: Self.key(fingerprint, target))
+  func write(to store: ProgramStore?, target: KernelTarget) {
+    store?.write(Array(text.utf8), key: Self.key(target))
   }
 }

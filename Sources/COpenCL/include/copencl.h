@@ -23,6 +23,8 @@
   X(clEnqueueWriteBuffer)      \
   X(clEnqueueReadBuffer)       \
   X(clEnqueueFillBuffer)       \
+  X(clEnqueueMapBuffer)        \
+  X(clEnqueueUnmapMemObject)   \
   X(clEnqueueNDRangeKernel)    \
   X(clCreateProgramWithSource) \
   X(clCreateProgramWithBinary) \

@@ -1,0 +1,172 @@
+import ApusDevice
+import Synchronization
+import Testing
+
+@testable import ApusGPU
+
+typealias CheckedOpenCL = CheckedDriver<OpenCLDriver>
+
+extension CheckedDriver where Base == OpenCLDriver {
+  /// A driver of OpenCL device 0.
+  convenience init(
+    _ options: GPUOptions, adapt: (inout KernelTarget) -> Void = { _ in },
+    alter: @escaping @Sendable (String) -> String = { $0 }
+  ) throws {
+    let base = try OpenCLDriver(try #require(OpenCLEntry.all().first), options: options)
+    self.init(base, adapt: adapt, alter: alter)
+  }
+}
+
+/// A driver that stops the process where a caller breaks the contract of ``GPUDriver``: memory used after it was freed,
+/// copies and launches out of bounds, calls from two threads at once. It builds altered kernel sources and fails if a
+/// test requests it.
+final class CheckedDriver<Base: GPUDriver>: GPUDriver {
+  typealias Transfer = Base.Transfer
+  typealias Module = Base.Module
+
+  struct Memory: Sendable {
+    let base: Base.Memory
+    let number: Int
+    let byteCount: Int
+  }
+
+  final class Recording {
+    let base: Base.Recording
+    let slotCount: Int
+    let launchCount: Int
+    let loops: [LaunchLoop]
+
+    init(_ base: Base.Recording, _ launches: [Launch<Module>], _ loops: [LaunchLoop]) {
+      (self.base, self.loops) = (base, loops)
+      slotCount = (launches.flatMap(\.slots).max() ?? -1) + 1
+      launchCount = launches.count
+    }
+  }
+
+  private struct State {
+    var isBusy = false
+    var allocatedCount = 0
+    var live: Set<Int> = []
+    var replaysLeft: Int?
+  }
+
+  let base: Base
+  private let alter: @Sendable (String) -> String
+  private let state = Mutex(State())
+  let target: KernelTarget
+
+  /// - Parameters:
+  ///   - adapt: Changes the description of the device that the lowering uses.
+  ///   - alter: Returns the kernel source to build instead of its argument.
+  init(
+    _ base: Base, adapt: (inout KernelTarget) -> Void = { _ in },
+    alter: @escaping @Sendable (String) -> String = { $0 }
+  ) {
+    self.base = base
+    self.alter = alter
+    var target = base.target
+    adapt(&target)
+    self.target = target
+  }
+
+  /// Lets `count` replays succeed, and the next one fail; `nil` lets all succeed.
+  func failReplay(after count: Int?) { state.withLock { $0.replaysLeft = count } }
+
+  /// Runs a call that must not overlap with another one.
+  private func exclusively<R>(_ body: () throws(DeviceError) -> R) throws(DeviceError) -> R {
+    let wasBusy = state.withLock { state in
+      defer { state.isBusy = true }
+      return state.isBusy
+    }
+    precondition(!wasBusy, "two threads call the driver at once")
+    defer { state.withLock { $0.isBusy = false } }
+    return try body()
+  }
+
+  private func check(_ memory: Memory) {
+    precondition(state.withLock { $0.live.contains(memory.number) }, "memory is used after it was freed")
+  }
+
+  var info: DeviceInfo { base.info }
+
+  func allocate(byteCount: Int) throws(DeviceError) -> Memory {
+    precondition(byteCount > 0, "allocation of no bytes")
+    let memory = try exclusively { () throws(DeviceError) in try base.allocate(byteCount: byteCount) }
+    let number = state.withLock { state in
+      state.allocatedCount += 1
+      state.live.insert(state.allocatedCount)
+      return state.allocatedCount
+    }
+    return Memory(base: memory, number: number, byteCount: byteCount)
+  }
+
+  func free(_ memory: Memory) {
+    precondition(state.withLock { $0.live.remove(memory.number) } != nil, "memory is freed twice")
+    base.free(memory.base)
+  }
+
+  func freeByteCount() -> Int? { base.freeByteCount() }
+
+  func copyIn(_ source: UnsafeRawBufferPointer, to memory: Memory) throws(DeviceError) {
+    check(memory)
+    precondition(source.count <= memory.byteCount, "a copy to the device is larger than the block")
+    try exclusively { () throws(DeviceError) in try base.copyIn(source, to: memory.base) }
+  }
+
+  func copyOut(_ memory: Memory, byteCount: Int) throws(DeviceError) -> Transfer {
+    check(memory)
+    precondition(byteCount <= memory.byteCount, "a copy to the host is larger than the block")
+    return try exclusively { () throws(DeviceError) in try base.copyOut(memory.base, byteCount: byteCount) }
+  }
+
+  func compile(_ programs: [ProgramSource]) -> [Result<CompiledProgram<Module>, DeviceError>] {
+    base.compile(
+      programs.map { program in
+        precondition(program.kernels.allSatisfy(program.text.contains), "a program lacks a kernel that it names")
+        var program = program
+        program.text = alter(program.text)
+        return program
+      })
+  }
+
+  func binary(of module: Module) -> [UInt8]? { base.binary(of: module) }
+
+  func record(_ launches: [Launch<Module>], loops: [LaunchLoop]) throws(DeviceError) -> Recording {
+    for launch in launches {
+      precondition(launch.groups > 0 && launch.localSize > 0, "\(launch.label) has no work-items")
+      precondition(launch.localSize <= target.largestGroup, "\(launch.label): the work-group is too large")
+      precondition(launch.localByteCount <= target.localByteCount, "\(launch.label): too much local memory")
+    }
+    for (outer, inner) in zip(loops, loops.dropFirst()) {
+      precondition(outer.range.lowerBound <= inner.range.lowerBound, "an inner loop precedes the outer one")
+    }
+    return try exclusively { () throws(DeviceError) in
+      Recording(try base.record(launches, loops: loops), launches, loops)
+    }
+  }
+
+  func replay(_ recording: Recording, _ launches: Range<Int>, memories: [Memory]) throws(DeviceError) {
+    precondition(launches.upperBound <= recording.launchCount, "launches out of range")
+    precondition(memories.count >= recording.slotCount, "a slot has no memory")
+    memories.forEach(check)
+    for loop in recording.loops where loop.range.overlaps(launches) {
+      precondition(
+        loop.range.lowerBound >= launches.lowerBound && loop.range.upperBound <= launches.upperBound,
+        "a replay splits a loop")
+    }
+    let fails = state.withLock { state in
+      defer { state.replaysLeft = state.replaysLeft.map { $0 - 1 } }
+      return state.replaysLeft == 0
+    }
+    if fails { throw .outOfMemory(device: info.identifier, requested: 1, used: 0, available: 0) }
+    try exclusively { () throws(DeviceError) in
+      try base.replay(recording.base, launches, memories: memories.map(\.base))
+    }
+  }
+
+  func synchronize() throws(DeviceError) { try exclusively { () throws(DeviceError) in try base.synchronize() } }
+
+  func launchTimes(continuing: Bool) throws(DeviceError) -> [LaunchTime] {
+    try exclusively { () throws(DeviceError) in try base.launchTimes(continuing: continuing) }
+  }
+}

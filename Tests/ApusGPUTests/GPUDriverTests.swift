@@ -1,0 +1,331 @@
+import ApusDevice
+import ApusTestSupport
+import Testing
+
+@testable import ApusGPU
+
+/// The clauses of the contract of ``GPUDriver``.
+private protocol DriverContract {
+  func newMemoryIsZero() throws
+  func workRunsInOrder() throws
+  func freedMemoryOutlivesItsWork() throws
+  func transfersOwnTheirBytes() throws
+  func loopsShiftTheGeometry() throws
+  func timesNameTheirLaunches() throws
+  func programsAreBuiltOrReported() throws
+  func freeMemoryIsPartOfTheWhole() throws
+}
+
+/// The contract, for one driver. The kernel computes `result[i] = argument[i] + geometry[at]` for every work-item.
+private struct Contract<Driver: GPUDriver>: DriverContract {
+  let driver: Driver
+
+  fileprivate func source(body: String = "") -> (ProgramSource, kernel: String) {
+    let target = driver.target
+    let isCPU = target.kernelClass == .cpu
+    let kernel = KernelSource(
+      family: "shifted",
+      parameters: [KernelParameter("GLOBAL const int *", "argument"), KernelParameter("GLOBAL int *", "result")],
+      body: body + "  const int i = GROUP_ID() * \(isCPU ? 1 : 32) + LOCAL_ID();\n"
+        + "  result[i] = argument[i] + (int)geometry[0];\n", for: target.kernelClass, localSize: isCPU ? 1 : 32)
+    let text = KernelPrelude.dialect(of: target) + kernel.text
+    return (ProgramSource(name: kernel.name, text: text, kernels: [kernel.name]), kernel.name)
+  }
+
+  private func launch(offset: Int32 = 0, slots: [Int] = [0, 1, 2], tag: Int = 0) throws -> Launch<Driver.Module> {
+    let (program, kernel) = source()
+    let isCPU = driver.target.kernelClass == .cpu
+    return Launch(
+      module: try driver.compile([program])[0].get().module, kernel: kernel, label: "shifted", slots: slots,
+      geometryOffset: offset, groups: isCPU ? 64 : 2, localSize: isCPU ? 1 : 32, localByteCount: 0, tag: tag)
+  }
+
+  private func copyIn<T: BitwiseCopyable>(_ values: [T], to memory: Driver.Memory) throws {
+    // The driver must not read the source after the call: it is overwritten.
+    var copy = values
+    try copy.withUnsafeMutableBytes { bytes in
+      try driver.copyIn(UnsafeRawBufferPointer(bytes), to: memory)
+      for index in bytes.indices { bytes[index] = 0x77 }
+    }
+  }
+
+  private func values(_ memory: Driver.Memory, _ count: Int) throws -> [Int32] {
+    let transfer = try driver.copyOut(memory, byteCount: 4 * count)
+    return Array(try transfer.wait().bindMemory(to: Int32.self))
+  }
+
+  func newMemoryIsZero() throws {
+    // Memory that was written, freed and allocated again is zero too.
+    for byteCount in [8, 256, 4096, 1 << 20] {
+      for _ in 0..<3 {
+        let memory = try driver.allocate(byteCount: byteCount)
+        let bytes = try driver.copyOut(memory, byteCount: byteCount)
+        #expect(try bytes.wait().allSatisfy { $0 == 0 }, "\(byteCount)")
+        try copyIn([UInt8](repeating: 0xA5, count: byteCount), to: memory)
+        try driver.synchronize()
+        driver.free(memory)
+      }
+    }
+  }
+
+  func workRunsInOrder() throws {
+    let numbers = (0..<64).map(Int32.init)
+    let (source, result) = (try driver.allocate(byteCount: 512), try driver.allocate(byteCount: 512))
+    let geometry = try driver.allocate(byteCount: 64)
+    try copyIn([100, 1000] as [Int64], to: geometry)
+    // The second launch reads the results of the first.
+    let recording = try driver.record(
+      [launch(), launch(offset: 1, slots: [1, 0, 2], tag: 1)], loops: [])
+    try copyIn(numbers, to: source)
+    try driver.replay(recording, 0..<1, memories: [source, result, geometry])
+    let early = try driver.copyOut(result, byteCount: 256)
+    try driver.replay(recording, 1..<2, memories: [source, result, geometry])
+    try driver.replay(recording, 0..<2, memories: [source, result, geometry])
+    let late = try driver.copyOut(source, byteCount: 256)
+    // Each copy has the values of its place in the order, whichever is waited for first.
+    #expect(Array(try late.wait().bindMemory(to: Int32.self)) == numbers.map { $0 + 2200 })
+    #expect(Array(try early.wait().bindMemory(to: Int32.self)) == numbers.map { $0 + 100 })
+    #expect(Array(try early.wait().bindMemory(to: Int32.self)) == numbers.map { $0 + 100 })
+  }
+
+  /// Work that was submitted before a block was freed still uses it, also when the memory is allocated again.
+  func freedMemoryOutlivesItsWork() throws {
+    let geometry = try driver.allocate(byteCount: 64)
+    try copyIn([5] as [Int64], to: geometry)
+    let recording = try driver.record([launch()], loops: [])
+    let result = try driver.allocate(byteCount: 512)
+    for turn in 0..<20 {
+      let source = try driver.allocate(byteCount: 512)
+      try copyIn([Int32](repeating: Int32(turn), count: 64), to: source)
+      try driver.replay(recording, 0..<1, memories: [source, result, geometry])
+      driver.free(source)
+      let next = try driver.allocate(byteCount: 512)
+      try copyIn([Int32](repeating: -1, count: 64), to: next)
+      let transfer = try driver.copyOut(result, byteCount: 256)
+      driver.free(next)
+      #expect(try transfer.wait().bindMemory(to: Int32.self).allSatisfy { $0 == Int32(turn) + 5 })
+    }
+  }
+
+  /// Host memory is the driver's: each transfer has its own while it exists, and waiting is not required.
+  func transfersOwnTheirBytes() throws {
+    let memory = try driver.allocate(byteCount: 512)
+    var transfers: [Driver.Transfer] = []
+    for turn in 0..<40 {
+      try copyIn([Int32](repeating: Int32(turn), count: 64), to: memory)
+      transfers.append(try driver.copyOut(memory, byteCount: 256))
+    }
+    let addresses = Set(try transfers.map { UInt(bitPattern: try $0.wait().baseAddress) })
+    #expect(addresses.count == transfers.count)
+    for (turn, transfer) in transfers.enumerated() {
+      #expect(try transfer.wait().bindMemory(to: Int32.self).allSatisfy { $0 == Int32(turn) })
+    }
+    transfers = []
+    for _ in 0..<100 { _ = try driver.copyOut(memory, byteCount: 256) }
+    #expect(try driver.copyOut(memory, byteCount: 0).wait().isEmpty)
+    // The memory of released transfers is reused: a loss that is read at each step allocates nothing.
+    var seen: Set<UInt> = []
+    for _ in 0..<50 { seen.insert(UInt(bitPattern: try driver.copyOut(memory, byteCount: 256).wait().baseAddress)) }
+    #expect(seen.count < 20, "\(seen.count) host blocks")
+  }
+
+  func loopsShiftTheGeometry() throws {
+    let (source, result) = (try driver.allocate(byteCount: 512), try driver.allocate(byteCount: 512))
+    let geometry = try driver.allocate(byteCount: 256)
+    try copyIn((0..<16).map { Int64(1) << $0 }, to: geometry)
+    // Back and forth: 2 x 3 iterations of 2 launches, at the offsets 0, 2, 4 and 6, 8, 10, and at 1 more.
+    let recording = try driver.record(
+      [launch(), launch(offset: 1, slots: [1, 0, 2], tag: 1)],
+      loops: [
+        LaunchLoop(range: 0..<2, count: 2, geometryStride: 6), LaunchLoop(range: 0..<2, count: 3, geometryStride: 2),
+      ])
+    try driver.replay(recording, 0..<2, memories: [source, result, geometry])
+    #expect(try values(source, 64) == [Int32](repeating: (1 << 12) - 1, count: 64))
+  }
+
+  func timesNameTheirLaunches() throws {
+    let memories = try (0..<3).map { _ in try driver.allocate(byteCount: 512) }
+    let recording = try driver.record([launch(tag: 70), launch(tag: 71)], loops: [])
+    func replay(_ range: Range<Int>) throws { try driver.replay(recording, range, memories: memories) }
+    try replay(0..<2)
+    #expect(try driver.launchTimes(continuing: true).isEmpty)
+    try replay(0..<2)
+    let first = try driver.launchTimes(continuing: true)
+    #expect(first.map(\.tag) == [70, 71] && first.allSatisfy { $0.duration >= 0 })
+    #expect(first[0].start <= first[1].start)
+    try replay(1..<2)
+    try replay(0..<1)
+    #expect(try driver.launchTimes(continuing: false).map(\.tag) == [71, 70])
+    try replay(0..<2)
+    #expect(try driver.launchTimes(continuing: false).isEmpty)
+  }
+
+  /// Results are in the order of the programs; a binary saves the build, and a rejected one does not.
+  func programsAreBuiltOrReported() throws {
+    let (good, kernel) = source()
+    let (bad, _) = source(body: "  nonsense;\n")
+    let results = driver.compile([bad, good, bad])
+    #expect(results.count == 3)
+    for index in [0, 2] {
+      guard case .failure(.buildFailed(_, bad.name, let log)) = results[index] else {
+        Issue.record("\(results[index])")
+        continue
+      }
+      #expect(log.contains("nonsense"))
+    }
+    let built = try results[1].get()
+    #expect(built.origin != .binary)
+    // Some drivers have a binary only after the first launch.
+    let launch = try self.launch()
+    let memories = try (0..<3).map { _ in try driver.allocate(byteCount: 512) }
+    try driver.replay(driver.record([launch], loops: []), 0..<1, memories: memories)
+    try driver.synchronize()
+    let binary = try #require(driver.binary(of: launch.module))
+    var stored = good
+    stored.binary = binary
+    let loaded = try driver.compile([stored])[0].get()
+    #expect(loaded.origin == .binary)
+    var again = launch
+    again.module = loaded.module
+    try driver.replay(driver.record([again], loops: []), 0..<1, memories: memories)
+    stored.binary = [1, 2, 3]
+    #expect(try driver.compile([stored])[0].get().origin != .binary)
+    #expect(throws: DeviceError.self) {
+      var unknown = launch
+      unknown.kernel = kernel + "_missing"
+      _ = try driver.record([unknown], loops: [])
+    }
+  }
+
+  func freeMemoryIsPartOfTheWhole() throws {
+    guard let before = driver.freeByteCount() else { return }
+    #expect((0...driver.info.memoryByteCount).contains(before))
+    let memory = try driver.allocate(byteCount: 1 << 20)
+    #expect(driver.freeByteCount()! <= before)
+    driver.free(memory)
+  }
+}
+
+/// The contract of ``GPUDriver``, for the OpenCL driver with both kernel classes and for a driver without a device.
+@DeviceThread @Suite struct GPUDriverTests {
+  private static let model: [String: ModelDriver.Kernel] = [
+    "shifted": { memories, offset, count in
+      let number = memories[2].bytes.withUnsafeBytes { $0.load(fromByteOffset: 8 * offset, as: Int64.self) }
+      for index in 0..<count {
+        let value = memories[0].bytes.withUnsafeBytes { $0.load(fromByteOffset: 4 * index, as: Int32.self) }
+        memories[1].bytes.withUnsafeMutableBytes {
+          $0.storeBytes(of: value + Int32(number), toByteOffset: 4 * index, as: Int32.self)
+        }
+      }
+    }
+  ]
+
+  private static func contracts() throws -> [any DriverContract] {
+    let real = try Harness.classes.map { kernelClass -> any DriverContract in
+      var options = GPUOptions.environment
+      options.kernelClass = kernelClass
+      options.cacheDirectory = nil
+      return Contract(driver: try CheckedOpenCL(options))
+    }
+    return real + [Contract(driver: CheckedDriver(ModelDriver(kernels: model)))]
+  }
+
+  @Test func newMemoryIsZero() throws {
+    for contract in try Self.contracts() { try contract.newMemoryIsZero() }
+  }
+
+  @Test func workRunsInOrder() throws {
+    for contract in try Self.contracts() { try contract.workRunsInOrder() }
+  }
+
+  @Test func freedMemoryOutlivesItsWork() throws {
+    for contract in try Self.contracts() { try contract.freedMemoryOutlivesItsWork() }
+  }
+
+  @Test func transfersOwnTheirBytes() throws {
+    for contract in try Self.contracts() { try contract.transfersOwnTheirBytes() }
+  }
+
+  @Test func loopsShiftTheGeometry() throws {
+    for contract in try Self.contracts() { try contract.loopsShiftTheGeometry() }
+  }
+
+  @Test func timesNameTheirLaunches() throws {
+    for contract in try Self.contracts() { try contract.timesNameTheirLaunches() }
+  }
+
+  @Test func programsAreBuiltOrReported() throws {
+    for contract in try Self.contracts() { try contract.programsAreBuiltOrReported() }
+  }
+
+  @Test func freeMemoryIsPartOfTheWhole() throws {
+    for contract in try Self.contracts() { try contract.freeMemoryIsPartOfTheWhole() }
+    #expect(ModelDriver().freeByteCount() != nil)
+  }
+
+  /// The compiler knows the only group size of a GPU kernel, and each launch states its local memory.
+  @Test func launchesStateTheirResources() throws {
+    let target = KernelTarget(dialect: "prelude/opencl.h", kernelClass: .gpu, supportsFloat64: true)
+    var sums = PlanBuilder()
+    let input = sums.input([Double](repeating: 1, count: 6000), .float32)
+    let output = sums.output(3, .float32)
+    sums.step(
+      .reduction(
+        Reduction(
+          domain: Shape([3, 2000]), axes: [1],
+          prologue: Program(inputs: [.tensor(.float32)], outputs: [Program.Output(register: 0, dtype: .float32)]),
+          arguments: [.tensor(Operand(value: input, layout: Layout(contiguous: [3, 2000])))], reducers: [.sum],
+          epilogue: epilogue(.float32, Operand(value: output, layout: Layout(contiguous: [3, 1])), domain: [3, 1]))))
+    var lowering = PlanLowering(sums.plan, target: target, choices: nil)
+    try lowering.run(device: "model:0")
+    #expect(!lowering.launches.isEmpty)
+    for launch in lowering.launches {
+      #expect(launch.kernel.text.hasPrefix("KERNEL GROUP_SIZE(\(launch.localSize)) "))
+      #expect((launch.localByteCount > 0) == launch.kernel.text.contains("LOCAL_ARRAY"))
+    }
+    #expect(lowering.launches.contains { $0.localByteCount >= 1024 })
+  }
+}
+
+/// A device of a driver without a device: what the device itself does with memory and transfers.
+@Suite struct ModelDeviceTests {
+  private func device() throws -> GPUDevice<CheckedDriver<ModelDriver>> {
+    try GPUDevice(driver: CheckedDriver(ModelDriver()), options: GPUOptions())
+  }
+
+  private func upload(_ value: UInt8, to buffer: Buffer, _ device: any Device) throws {
+    try [UInt8](repeating: value, count: buffer.byteCount).withUnsafeBytes { try device.upload($0, to: buffer) }
+  }
+
+  /// A loss is read one step late: its buffer is released and its memory reused before the copy is waited for.
+  @Test func downloadsOutliveTheirBuffers() throws {
+    let device = try device()
+    var pending: (any Download)?
+    for step in 0..<10 as Range<UInt8> {
+      let loss = try device.allocate(byteCount: 64)
+      try upload(step, to: loss, device)
+      let download = try device.startDownload(loss, byteCount: 64)
+      if let pending { #expect(try pending.wait { Array($0) } == [UInt8](repeating: step - 1, count: 64)) }
+      pending = download
+    }
+  }
+
+  @Test func memoryIsReusedAndReturned() throws {
+    let device = try device()
+    var buffers = try (0..<8).map { _ in try device.allocate(byteCount: 4 << 20) }
+    let used = device.memory.used
+    #expect(device.availableByteCount <= device.info.memoryByteCount - used)
+    buffers = []
+    #expect(device.memory.used < used)
+    // The free memory of the driver and the unused blocks of the pool are available.
+    #expect(device.availableByteCount >= device.info.memoryByteCount - (1 << 20))
+    // Larger blocks fit only after the pool has freed its blocks.
+    buffers = try (0..<3).map { _ in try device.allocate(byteCount: 15 << 20) }
+    for buffer in buffers { try upload(1, to: buffer, device) }
+    device.releaseUnusedMemory()
+    #expect(throws: DeviceError.self) { buffers.append(try device.allocate(byteCount: 15 << 20)) }
+    #expect(throws: DeviceError.self) { try device.allocate(byteCount: 17 << 20) }
+    let bytes = try device.startDownload(buffers[2], byteCount: 4).wait { Array($0) }
+    #expect(bytes == [1, 1, 1, 1])
+  }
+}

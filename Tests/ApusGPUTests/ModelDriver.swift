@@ -1,0 +1,205 @@
+import ApusDevice
+import Synchronization
+
+@testable import ApusGPU
+
+/// A driver without a device, which shows where a caller relies on more than the contract of ``GPUDriver``. Work waits
+/// in a queue until a call has to wait for it, freed memory is overwritten, and so is the host memory of a transfer that
+/// was released. Kernels are Swift functions, by the family of their names.
+final class ModelDriver: GPUDriver, Sendable {
+  final class Memory: @unchecked Sendable {
+    var bytes: [UInt8]
+
+    init(byteCount: Int) { bytes = [UInt8](repeating: 0, count: byteCount) }
+  }
+
+  struct Module: Sendable {
+    var source: ProgramSource
+  }
+
+  final class Recording {
+    let launches: [Launch<Module>]
+    let loops: [LaunchLoop]
+
+    init(_ launches: [Launch<Module>], _ loops: [LaunchLoop]) { (self.launches, self.loops) = (launches, loops) }
+  }
+
+  /// One launch of a kernel: its memories, the offset in the geometry, and the number of work-items.
+  typealias Kernel = @Sendable (_ memories: [Memory], _ offset: Int, _ count: Int) -> Void
+
+  /// Host memory of a transfer, which one owner at a time uses.
+  fileprivate struct HostBlock: @unchecked Sendable {
+    let bytes: UnsafeMutableRawBufferPointer
+  }
+
+  private struct State {
+    var work: [@Sendable () -> Void] = []
+    var times: [LaunchTime]?
+    var clock = 0.0
+    var liveByteCount = 0
+    var hostBlocks: [HostBlock] = []
+  }
+
+  final class Transfer: GPUTransfer, @unchecked Sendable {
+    private let driver: ModelDriver
+    fileprivate let bytes: UnsafeMutableRawBufferPointer
+
+    init(_ driver: ModelDriver, byteCount: Int) {
+      self.driver = driver
+      bytes = driver.hostBlock(byteCount)
+    }
+
+    deinit {
+      driver.finish()
+      driver.giveHostBlock(bytes)
+    }
+
+    func wait() throws(DeviceError) -> UnsafeRawBufferPointer {
+      driver.finish()
+      return UnsafeRawBufferPointer(bytes)
+    }
+  }
+
+  let info = DeviceInfo(
+    kind: .opencl, identifier: "model:0", name: "model", vendor: "", driver: "", isDiscreteGPU: true, computeUnits: 1,
+    memoryByteCount: 1 << 26, maximumAllocationByteCount: 1 << 24, alignment: 128, supportsFloat64: true)
+  let target: KernelTarget
+  private let kernels: [String: Kernel]
+  private let state = Mutex(State())
+
+  init(kernels: [String: Kernel] = [:]) {
+    self.kernels = kernels
+    var target = KernelTarget(dialect: "prelude/opencl.h", kernelClass: .gpu, supportsFloat64: true)
+    target.fingerprint = ["model"]
+    target.parallelBuilds = 2
+    self.target = target
+  }
+
+  deinit { state.withLock { $0.hostBlocks.forEach { $0.bytes.deallocate() } } }
+
+  private func enqueue(_ work: @escaping @Sendable () -> Void) { state.withLock { $0.work.append(work) } }
+
+  /// Runs the work in the queue.
+  fileprivate func finish() {
+    let work = state.withLock { state in
+      defer { state.work = [] }
+      return state.work
+    }
+    for item in work { item() }
+  }
+
+  func allocate(byteCount: Int) throws(DeviceError) -> Memory {
+    let fits = state.withLock { state in
+      guard state.liveByteCount + byteCount <= info.memoryByteCount else { return false }
+      state.liveByteCount += byteCount
+      return true
+    }
+    guard fits else {
+      throw .outOfMemory(
+        device: info.identifier, requested: byteCount, used: 0, available: info.memoryByteCount)
+    }
+    return Memory(byteCount: byteCount)
+  }
+
+  func free(_ memory: Memory) {
+    state.withLock { $0.liveByteCount -= memory.bytes.count }
+    enqueue { for index in memory.bytes.indices { memory.bytes[index] = 0xEE } }
+  }
+
+  func freeByteCount() -> Int? { info.memoryByteCount - state.withLock { $0.liveByteCount } }
+
+  func copyIn(_ source: UnsafeRawBufferPointer, to memory: Memory) throws(DeviceError) {
+    let bytes = Array(source)
+    enqueue { memory.bytes.replaceSubrange(..<bytes.count, with: bytes) }
+  }
+
+  func copyOut(_ memory: Memory, byteCount: Int) throws(DeviceError) -> Transfer {
+    let transfer = Transfer(self, byteCount: byteCount)
+    let block = HostBlock(bytes: transfer.bytes)
+    enqueue { block.bytes.copyBytes(from: memory.bytes[..<byteCount]) }
+    return transfer
+  }
+
+  /// The host memory of released transfers is reused.
+  fileprivate func hostBlock(_ byteCount: Int) -> UnsafeMutableRawBufferPointer {
+    let reused = state.withLock { state -> HostBlock? in
+      state.hostBlocks.lastIndex { $0.bytes.count == byteCount }.map { state.hostBlocks.remove(at: $0) }
+    }
+    return reused?.bytes ?? .allocate(byteCount: byteCount, alignment: 64)
+  }
+
+  fileprivate func giveHostBlock(_ bytes: UnsafeMutableRawBufferPointer) {
+    for index in bytes.indices { bytes[index] = 0xEE }
+    let block = HostBlock(bytes: bytes)
+    state.withLock { $0.hostBlocks.append(block) }
+  }
+
+  /// A program builds if its text has no line `nonsense;`. Its binary is the digest of the text.
+  func compile(_ programs: [ProgramSource]) -> [Result<CompiledProgram<Module>, DeviceError>] {
+    programs.map { source in
+      guard !source.text.contains("nonsense;") else {
+        return .failure(.buildFailed(device: info.identifier, kernel: source.name, log: "nonsense"))
+      }
+      let isKnown = source.binary == Array(ProgramStore.key(of: [source.text]).utf8)
+      return .success(CompiledProgram(module: Module(source: source), origin: isKnown ? .binary : .source))
+    }
+  }
+
+  func binary(of module: Module) -> [UInt8]? { Array(ProgramStore.key(of: [module.source.text]).utf8) }
+
+  func record(_ launches: [Launch<Module>], loops: [LaunchLoop]) throws(DeviceError) -> Recording {
+    for launch in launches where !launch.module.source.kernels.contains(launch.kernel) {
+      throw .launchFailed(device: info.identifier, kernel: launch.label, reason: "no such kernel")
+    }
+    return Recording(launches, loops)
+  }
+
+  func replay(_ recording: Recording, _ launches: Range<Int>, memories: [Memory]) throws(DeviceError) {
+    run(recording, launches, recording.loops.filter { launches.contains($0.range.lowerBound) }[...], memories, shift: 0)
+  }
+
+  private func run(
+    _ recording: Recording, _ range: Range<Int>, _ loops: ArraySlice<LaunchLoop>, _ memories: [Memory], shift: Int
+  ) {
+    var loops = loops
+    var index = range.lowerBound
+    while index < range.upperBound {
+      guard let loop = loops.first, loop.range.lowerBound == index else {
+        launch(recording.launches[index], memories, shift: shift)
+        index += 1
+        continue
+      }
+      let inner = loops.dropFirst().prefix { $0.range.lowerBound < loop.range.upperBound }
+      for turn in 0..<loop.count {
+        run(recording, loop.range, inner, memories, shift: shift + turn * loop.geometryStride)
+      }
+      loops = loops.dropFirst(1 + inner.count)
+      index = loop.range.upperBound
+    }
+  }
+
+  private func launch(_ launch: Launch<Module>, _ memories: [Memory], shift: Int) {
+    guard let kernel = kernels.first(where: { launch.kernel.hasPrefix($0.key + "_") })?.value else {
+      fatalError("the model has no kernel \(launch.kernel)")
+    }
+    let bound = launch.slots.map { memories[$0] }
+    let offset = Int(launch.geometryOffset) + shift
+    enqueue { [self] in
+      kernel(bound, offset, launch.groups * launch.localSize)
+      state.withLock { state in
+        state.clock += 1e-6
+        state.times?.append(LaunchTime(tag: launch.tag, start: state.clock, duration: 1e-6))
+      }
+    }
+  }
+
+  func synchronize() throws(DeviceError) { finish() }
+
+  func launchTimes(continuing: Bool) throws(DeviceError) -> [LaunchTime] {
+    finish()
+    return state.withLock { state in
+      defer { state.times = continuing ? [] : nil }
+      return state.times ?? []
+    }
+  }
+}
