@@ -13,6 +13,7 @@ let modules: [(name: String, dependencies: [String])] = [
   ("ApusTraining", ["ApusTensor", "ApusNN", "ApusData", "ApusFiles"]),
   ("ApusModels", ["ApusTensor", "ApusNN", "ApusData", "ApusTraining", "ApusFiles"]),
   ("Apus", ["ApusTensor", "ApusNN", "ApusData", "ApusTraining", "ApusModels"]),
+  ("ApusRuns", ["Apus", "ApusFiles"]),
 ]
 
 /// Some modules and all below them. A module is compiled again when a module file that it depends on directly
@@ -31,7 +32,7 @@ func closure(_ names: [String]) -> [Target.Dependency] {
 
 /// The programs in Examples, which `ExampleTests` runs.
 let examples = [
-  "DCGAN", "DQN", "Seq2Seq", "MAML", "GCN", "SkipGram", "FineTuning", "Accumulation", "HalfInference",
+  "DCGAN", "DQN", "Seq2Seq", "MAML", "GCN", "SkipGram", "FineTuning", "Accumulation", "HalfInference", "ContinueRun",
 ]
 
 let swift: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]
@@ -39,7 +40,7 @@ let swift: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .err
 let package = Package(
   name: "Apus",
   products: [
-    .library(name: "Apus", targets: ["Apus"]),
+    .library(name: "Apus", targets: ["Apus", "ApusRuns"]),
     .executable(name: "apus", targets: ["ApusCLI"]),
   ],
   targets: [
@@ -62,7 +63,7 @@ let package = Package(
         name: "ApusBenchmarks", dependencies: closure(["Apus"]), path: "Benchmarks/ApusBenchmarks",
         swiftSettings: swift),
       .executableTarget(
-        name: "ApusCLI", dependencies: closure(["Apus", "ApusFiles", "ApusBenchmarks"]), swiftSettings: swift),
+        name: "ApusCLI", dependencies: closure(["ApusRuns", "ApusBenchmarks"]), swiftSettings: swift),
       .target(name: "CTestEnvironment", path: "Tests/CTestEnvironment"),
       .target(
         name: "ApusTestSupport", dependencies: closure(["Apus"]) + ["CTestEnvironment"], path: "Tests/ApusTestSupport",
@@ -70,12 +71,13 @@ let package = Package(
     ]
     + examples.map {
       .executableTarget(
-        name: $0, dependencies: closure(["Apus"]), path: "Examples/\($0)", swiftSettings: swift,
+        name: $0, dependencies: closure(["ApusRuns"]), path: "Examples/\($0)", swiftSettings: swift,
         linkerSettings: [.linkedLibrary("m")])
     }
     + (modules.map(\.name) + ["ApusBenchmarks", "ApusCLI"]).map {
       .testTarget(
-        name: $0 + "Tests", dependencies: closure([$0, "Apus", "ApusTestSupport"]),
+        name: $0 + "Tests",
+        dependencies: closure([$0, ["Apus", "ApusCLI"].contains($0) ? "ApusRuns" : "Apus", "ApusTestSupport"]),
         path: "Tests/\($0)Tests", swiftSettings: swift)
     },
   cLanguageStandard: .gnu2x

@@ -6,7 +6,7 @@ let package = Package(
   name: "Examples",
   dependencies: [.package(name: "Apus", path: "..")],
   targets: [
-    "DCGAN", "DQN", "Seq2Seq", "MAML", "GCN", "SkipGram", "FineTuning", "Accumulation", "HalfInference",
+    "DCGAN", "DQN", "Seq2Seq", "MAML", "GCN", "SkipGram", "FineTuning", "Accumulation", "HalfInference", "ContinueRun",
   ].map {
     .executableTarget(name: $0, dependencies: [.product(name: "Apus", package: "Apus")], path: $0)
   }

@@ -1,5 +1,6 @@
 import Apus
 import ApusFiles
+import ApusRuns
 import Glibc
 
 /// The command `apus`.
@@ -21,15 +22,25 @@ enum ApusCommand {
       try run(Array(CommandLine.arguments.dropFirst()))
       ComputeDevice.storePrograms()
     } catch {
-      Diagnostics.write(String(describing: error) + (hint(for: error).map { " (\($0))" } ?? ""))
+      Diagnostics.write(message(of: error))
       ComputeDevice.storePrograms()
       exit(ExitCode(for: error).rawValue)
     }
   }
 
+  /// The message of an error, with the options that may resolve it, or with the page that lists them.
+  private static func message(of error: any Error) -> String {
+    guard error is OptionError else {
+      return String(describing: error) + (hint(for: error).map { " (\($0))" } ?? "")
+    }
+    let known = CommandLine.arguments.dropFirst().first.flatMap { word in commands.first { $0.name == word } }
+    let name = ["apus", known?.name].compactMap(\.self).joined(separator: " ")
+    return "\(name): \(error)\nsee: \(name) --help"
+  }
+
   private static func run(_ words: [String]) throws {
     guard let first = words.first else {
-      throw UsageError(command: nil, message: "a command is missing" + listing)
+      throw OptionError("a command is missing" + listing)
     }
     switch first {
     case "--help", "-h":
@@ -41,7 +52,7 @@ enum ApusCommand {
       if words.count == 2, words[1] == "--man" { return try StandardOutput.write(line: ManualPage.text(commands)) }
       let command = try find(words[1])
       guard words.count == 2 else {
-        throw UsageError(command: nil, message: "help takes one command; all of \(command.name) is in its page")
+        throw OptionError("help takes one command; all of \(command.name) is in its page")
       }
       try StandardOutput.write(line: Help.page(command))
     default:
@@ -56,17 +67,14 @@ enum ApusCommand {
     }
   }
 
-  private static func find(_ name: String) throws(UsageError) -> any Command.Type {
+  private static func find(_ name: String) throws(OptionError) -> any Command.Type {
     if let command = commands.first(where: { $0.name == name }) { return command }
     guard !name.hasPrefix("-") else {
       let match = nearestMatch(to: name, in: ["--help", "--version"])
-      throw UsageError(
-        command: nil, message: "unknown option \(name)" + (match.map { "; did you mean \($0)?" } ?? ""))
+      throw OptionError("unknown option \(name)" + (match.map { "; did you mean \($0)?" } ?? ""))
     }
-    throw UsageError(
-      command: nil,
-      message: "unknown command \(name.quoted())" + suggestion(for: name, in: commands.map { $0.name }))
+    throw OptionError("unknown command \(name.quoted())" + suggestion(for: name, in: commands.map { $0.name }))
   }
 
-  private static var listing: String { "; known are " + commands.map { $0.name }.joined(separator: ", ") }
+  private static var listing: String { "; choose from " + commands.map { $0.name }.joined(separator: ", ") }
 }

@@ -1,5 +1,6 @@
 import Apus
 import ApusFiles
+import ApusRuns
 
 /// Runs this command again as a child process.
 enum ChildProcess {

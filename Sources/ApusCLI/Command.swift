@@ -1,3 +1,5 @@
+import ApusRuns
+
 /// A subcommand: `apus <name> …`.
 protocol Command: Sendable {
   static var name: String { get }

@@ -1,4 +1,5 @@
 import Apus
+import ApusRuns
 
 /// The exit codes of the command, on which scripts rely.
 enum ExitCode: Int32, CaseIterable {
@@ -20,7 +21,7 @@ enum ExitCode: Int32, CaseIterable {
   /// The exit code of an error; every mapping from errors to exit codes is here.
   init(for error: any Error) {
     switch error {
-    case is UsageError: self = .usage
+    case is OptionError: self = .usage
     case let error as DataError: self.init(for: error)
     case let error as DeviceError: self.init(for: error)
     case let error as TrainingError: self.init(for: error)
@@ -68,10 +69,10 @@ enum ExitCode: Int32, CaseIterable {
   var meaning: String {
     switch self {
     case .success: "Success."
-    case .failure: "The run failed: it diverged, ran out of memory, or a kernel did not build."
-    case .usage: "The command line is wrong."
-    case .data: "Data or a model are wrong."
-    case .device: "The device is unavailable or was lost."
+    case .failure: "The run failed: it diverged, ran out of memory, a kernel did not build, or devices disagree."
+    case .usage: "The command line is invalid, or APUS_DEVICE is not the name of a device."
+    case .data: "The data or the model are invalid."
+    case .device: "The device is not available or was lost, or a variable APUS_… that configures devices is invalid."
     case .inputOutput: "A file could not be read or written."
     case .hungUp, .interrupted, .terminated: "The run was ended by signal \(rawValue - 128); a checkpoint was saved."
     }

@@ -1,5 +1,6 @@
 import Apus
 import ApusFiles
+import ApusRuns
 
 /// The options that may resolve an error: the library's messages do not know the options of the command.
 func hint(for error: any Error) -> String? {
@@ -21,32 +22,6 @@ func hint(for error: any Error) -> String? {
     "apus train leaves it out with --skip-bad"
   case DataError.unknownSource(let source, _): existingSource(source).map { "it exists: --data \($0)" }
   default: nil
-  }
-}
-
-/// Runs a body that opens a run's data. If the data are not found and the run has a relative path, reports what the
-/// path is relative to.
-///
-/// - Parameter run: the directory of an existing run; `nil` for a new run.
-func explainingRelativeData<R>(of settings: RunSettings, in run: String?, _ body: () throws -> R) throws -> R {
-  do {
-    return try body()
-  } catch {
-    if let run, isMissing(error), case (_, let argument?) = try DatasetDescription.find(settings.data),
-      !argument.hasPrefix("/"), !FileSystem.exists(argument)
-    {
-      Diagnostics.write(
-        "the data of \(run.printable()), \(settings.data.printable()), are relative to the folder where the run was "
-          + "started: run the command there, or name them with --data")
-    }
-    throw error
-  }
-}
-
-private func isMissing(_ error: any Error) -> Bool {
-  switch error {
-  case DataError.inputOutput, DataError.missing: true
-  default: false
   }
 }
 

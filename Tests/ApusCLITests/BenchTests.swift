@@ -119,9 +119,9 @@ struct BenchTests {
     let runs = try CachedRuns()
     defer { runs.remove() }
     let first = try runs.programs()
-    #expect(!first.isEmpty && first.allSatisfy { $0.contains(" 1 built beside") }, "\(first)")
+    #expect(!first.isEmpty && first.allSatisfy { $0.contains(" 1 built by helper processes") }, "\(first)")
     let second = try runs.programs()
-    #expect(second.count == first.count && second.allSatisfy { $0.contains(" 1 stored, 0 built") }, "\(second)")
+    #expect(second.count == first.count && second.allSatisfy { $0.contains(" 1 from the cache, 0 built") }, "\(second)")
   }
 
   /// Processes that build the same programs concurrently leave complete cache entries.
@@ -132,6 +132,6 @@ struct BenchTests {
       #expect(throws: Never.self) { _ = try runs.programs() }
     }
     let last = try runs.programs()
-    #expect(!last.isEmpty && last.allSatisfy { $0.contains(" 1 stored, 0 built") }, "\(last)")
+    #expect(!last.isEmpty && last.allSatisfy { $0.contains(" 1 from the cache, 0 built") }, "\(last)")
   }
 }

@@ -120,7 +120,7 @@ struct EarlyStopTests {
       #expect(try same.member("weights_sha256", as: String.self) == run.member("weights_sha256"), "\(same.errors)")
     }
     let none = try evaluate("--checkpoint", "step-1")
-    #expect(none.status == 74 && none.errors.contains("keeps no checkpoint step-000000001; there are step-000000024"))
+    #expect(none.status == 74 && none.errors.contains("has no checkpoint step-000000001; it has step-000000024"))
     let own = try Invocation("evaluate", path, "--checkpoint", "last")
     #expect(own.status == 64 && own.errors.contains("is a checkpoint itself"), "\(own.errors)")
     let unknown = try evaluate("--checkpoint", "bset")
@@ -136,7 +136,7 @@ struct EarlyStopTests {
   }
 
   @Test(arguments: [
-    ("los:patience=5", "unknown measure \"los\"; did you mean loss? (known are loss, accuracy, gradient-norm)"),
+    ("los:patience=5", "unknown measure \"los\"; did you mean loss? (choose from loss, accuracy, gradient-norm)"),
     ("loss", "it needs patience=N or target=X, as in loss:patience=5"), ("loss:", "loss has no key \"\""),
     ("loss:patiance=5", "loss has no key \"patiance\"; did you mean patience?"),
     ("loss:patience", "patience needs a value: patience=N"),

@@ -119,10 +119,10 @@ import Testing
   @Test func optionsThatDoNotApplyAreRefused() throws {
     let run = try imageRun()
     let threshold = try evaluate(run, "--threshold", "0.5")
-    #expect(threshold.status == 64 && threshold.errors.contains("a threshold is for two classes, there are 10"))
+    #expect(threshold.status == 64 && threshold.errors.contains("a threshold needs two classes, but there are 10"))
     for words in [["errors", run], ["predict", run, images.testImages]] {
       let other = try Invocation(words + ["--threshold", "0.5", "--device", "cpu"])
-      #expect(other.status == 64 && other.errors.contains("a threshold is for two classes, there are 10"))
+      #expect(other.status == 64 && other.errors.contains("a threshold needs two classes, but there are 10"))
       #expect(other.output.isEmpty)
     }
     let top = try evaluate(run, "--top-k", "11")

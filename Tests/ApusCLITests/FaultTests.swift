@@ -27,10 +27,10 @@ struct FaultTests {
     (["mlp", "--device", "gpu"], 64, "unknown --device \"gpu\""),
     (
       ["mlp", "--data", "fashon-mnist"], 64,
-      "unknown data source \"fashon-mnist\"; did you mean fashion-mnist? (known are fashion-mnist, mnist:DIR"
+      "unknown data source \"fashon-mnist\"; did you mean fashion-mnist? (choose from fashion-mnist, mnist:DIR"
     ),
     (["mlp", "--data", "mnst:/tmp"], 64, "unknown data source \"mnst:/tmp\"; did you mean mnist:DIR?"),
-    (["mlp", "--data", "xyz"], 64, "unknown data source \"xyz\" (known are fashion-mnist"),
+    (["mlp", "--data", "xyz"], 64, "unknown data source \"xyz\" (choose from fashion-mnist"),
     (["mlp", "--epochs", "0"], 64, "--epochs: \"0\" is not an integer from 1 to 1000000000"),
     (["mlp", "--epochs", "1"], 64, "--epochs and --steps exclude each other"),
     (["mlp", "--learning-rate", "nan"], 64, "--learning-rate: \"nan\" is not a number above 0"),
@@ -39,8 +39,8 @@ struct FaultTests {
     (["mlp", "--set", "sead=1"], 64, "unknown key \"sead\"; did you mean seed?"),
     (["--layers", "dens 10"], 64, "did you mean dense?"),
     (["--layers", "pool 40, dense 10"], 65, "layer 1 (pool 40): covers a height of 40, but its input has 28"),
-    (["--layers", "dense 9"], 65, "gives 9 values, the data have 10 classes"),
-    (["--layers", "conv 3 3x3"], 65, "gives 3x26x26 values, the data have 10 classes"),
+    (["--layers", "dense 9"], 65, "gives 9 values, but the data have 10 classes"),
+    (["--layers", "conv 3 3x3"], 65, "gives 3x26x26 values, but the data have 10 classes"),
     (["mlp", "--classes", "4"], 64, "--classes 4 is less than the 10 classes of the data"),
     (["mlp", "--weights", "/nowhere"], 74, "/nowhere: cannot open: No such file or directory"),
     (["mlp", "--config", "/nowhere"], 74, "/nowhere: cannot open: No such file or directory"),
@@ -57,7 +57,7 @@ struct FaultTests {
     let path = images.directory.file(name)
     let good = try Array(Data(contentsOf: URL(filePath: path)))
     let cases: [(bytes: [UInt8], message: String)] = [
-      (good.dropLast(), "the header promises"), (good + [0], "more than the"),
+      (good.dropLast(), "the header declares"), (good + [0], "more than the"),
       ([0, 0, 7] + good[3...], "element type 7"), ([1] + good[1...], "the file must start with 0 0 TYPE RANK"),
       (Array(good[..<6]), "the file ends inside the header"), ([], "the file must start with"),
     ]
@@ -69,7 +69,7 @@ struct FaultTests {
     }
     try FileManager.default.removeItem(atPath: path)
     let run = try train(["mlp", "--data", images.source])
-    #expect(run.status == 74 && run.errors.contains("name a directory with"), "\(run.errors)")
+    #expect(run.status == 74 && run.errors.contains("use a directory that contains"), "\(run.errors)")
   }
 
   @Test func predictionsTakeImagesOfTheirSize() throws {
@@ -130,8 +130,8 @@ struct FaultTests {
 
   @Test func unknownWordsInTheEnvironment() throws {
     for (name, device, message) in [
-      ("APUS_SIMD", "cpu", "APUS_SIMD is 'foo'; this machine has"),
-      ("APUS_THREADS", "cpu", "APUS_THREADS is 'foo'; it takes a number from 1 to 1024"),
+      ("APUS_SIMD", "cpu", "APUS_SIMD is 'foo'; this machine supports"),
+      ("APUS_THREADS", "cpu", "APUS_THREADS is 'foo'; it must be a number from 1 to 1024"),
       ("APUS_KERNEL_CLASS", "opencl", "APUS_KERNEL_CLASS is 'foo'; it takes cpu or gpu"),
     ] {
       let run = try train(["mlp", "--data", images.source, "--device", device], environment: [name: "foo"])
@@ -147,7 +147,7 @@ struct FaultTests {
         "XDG_CACHE_HOME": place.file("cache"),
       ])
     #expect(run.status == 1 && run.errors.contains("could not build"), "\(run.errors.prefix(2000))")
-    #expect(run.errors.contains("(--device cpu)") && run.errors.contains("lines more"))
+    #expect(run.errors.contains("(--device cpu)") && run.errors.contains("more lines"))
   }
 
   @Test(.enabled(if: Invocation.isPoCL, "the fault is made by settings of PoCL")) func memoryThatDoesNotSuffice() throws
@@ -155,7 +155,7 @@ struct FaultTests {
     let words = ["--layers", "conv 64 3x3 pad 1, relu, dense 10", "--data", "synthetic", "--device", "opencl"]
     let run = try train(words + ["--batch-size", "full"], environment: ["POCL_MEMORY_LIMIT": "1"])
     // The run is refused before anything is built: a device with 1 GiB allocates at most a quarter of it in one buffer.
-    let refusal = #/training at batch size 10000 needs .* of .* batch size (\d+) fits \(--batch-size \d+\)/#
+    let refusal = #/training at batch size 10000 needs .*, but .* batch size (\d+) fits \(--batch-size \d+\)/#
     let match = try #require(try refusal.firstMatch(in: run.errors), "\(run.errors)")
     #expect(run.status == 1 && Int(match.1).map { (100..<10_000).contains($0) } == true, "\(run.errors)")
   }

@@ -1,4 +1,5 @@
 import Apus
+import ApusRuns
 import ApusTestSupport
 import Foundation
 import Testing
@@ -45,14 +46,14 @@ struct HostileFolderTests {
   private func use(_ path: String, for use: HostileFolder.Use) throws {
     switch use {
     case .plotting:
-      let record = try RunRecord(path: path, command: PlotCommand.name)
+      let record = try RunRecord(path: path)
       let page = try PlotCommand.page(of: record, output: nil)
       _ = try PlotCommand.write(RunReport(record).make(), of: record, to: page) { _, _ in }
-    case .evaluating: _ = try StoredModel(path: path, command: EvaluateCommand.name).load()
+    case .evaluating: _ = try Run(at: path).model()
     case .resuming:
       let words = ["--resume", path, "--steps", "7", "--device", "cpu"]
-      var run = try TrainingRun(Arguments(parsing: words, for: TrainCommand.self))
-      _ = try run.run(nil) { _ in }
+      var run = try TrainCommand.prepared(Arguments(parsing: words, for: TrainCommand.self))
+      _ = try run.run(on: .named("cpu")) { _ in }
     }
   }
 

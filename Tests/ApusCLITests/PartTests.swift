@@ -49,7 +49,7 @@ struct PartTests {
     #expect(try measure(plain).member("part") == "test")
     let none = try measure(plain, "--part", "validation")
     #expect(
-      none.status == 64 && none.errors.contains("--part validation: the run holds no such part"), "\(none.errors)")
+      none.status == 64 && none.errors.contains("--part validation: the run holds out no such part"), "\(none.errors)")
     #expect(try measure(plain, "--part", "tets").errors.contains("did you mean test?"))
   }
 

@@ -115,7 +115,8 @@ struct PlotTests {
   @Test func mistakes() throws {
     #expect(try Invocation("plot").status == 64)
     let nothing = try Invocation("plot", place.file("nowhere"))
-    #expect(nothing.status == 74 && nothing.errors.contains("cannot read a run: there is none"), "\(nothing.errors)")
+    #expect(
+      nothing.status == 74 && nothing.errors.contains("cannot read a run: it does not exist"), "\(nothing.errors)")
     let noRun = try Invocation("plot", place.path)
     #expect(noRun.status == 74 && noRun.errors.contains("no config.json"), "\(noRun.errors)")
     let file = try place.write(Array("{\"model\":\"nonsense\"}".utf8), to: "config.json")

@@ -52,7 +52,7 @@ struct PrecisionTests {
     ]
     let plain = try train(words)
     #expect(plain.status == 1 && plain.output.isEmpty, "\(plain.output)")
-    #expect(plain.errors.contains("at step 2; detecting anomalies names the operation"), "\(plain.errors)")
+    #expect(plain.errors.contains("at step 2; anomaly detection names the operation"), "\(plain.errors)")
     let checkpoints = try FileManager.default.contentsOfDirectory(atPath: place.file("run/checkpoints"))
     #expect(checkpoints.sorted() == ["step-000000000", "step-000000001"])
     let again = try Invocation("train", "--resume", place.file("run"), "--json")

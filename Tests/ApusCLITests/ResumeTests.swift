@@ -89,7 +89,7 @@ struct ResumeTests {
     let second = try Invocation(words("run", steps: 5))
     #expect(
       second.status == 64
-        && second.errors.contains("there is a run already; resume it or take another directory (--resume"))
+        && second.errors.contains("the directory already has a run; resume it or use another directory (--resume"))
     let kept = try Invocation("evaluate", place.file("run"), "--json")
     #expect(try digest(kept) == first)
   }
@@ -104,7 +104,7 @@ struct ResumeTests {
       #expect(run.status == 65 && run.errors.contains(reason), "\(run.errors)")
     }
     let none = try Invocation("train", "--resume", place.file("nowhere"))
-    #expect(none.status == 74 && none.errors.contains("no checkpoint to go on from"), "\(none.errors)")
+    #expect(none.status == 74 && none.errors.contains("no checkpoint to resume from"), "\(none.errors)")
   }
 
   /// A run whose newest checkpoint is damaged resumes from the one before, with a message.
@@ -118,7 +118,7 @@ struct ResumeTests {
 
     let rest = try Invocation("train", "--resume", place.file("run"), "--steps", "8", "--json")
     #expect(try digest(rest) == whole)
-    #expect(rest.errors.contains("its SHA-256 digest is another one"), "\(rest.errors)")
+    #expect(rest.errors.contains("its SHA-256 digest does not match"), "\(rest.errors)")
 
     for name in try FileManager.default.contentsOfDirectory(atPath: place.file("run/checkpoints")) {
       try flip(place.file("run/checkpoints/\(name)/optimizer.safetensors"))

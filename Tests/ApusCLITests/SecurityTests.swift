@@ -25,7 +25,7 @@ struct SecurityTests {
   @Test(arguments: ["cpu", "opencl"]) func theLimitOfKeptMemoryIsANumber(device: String) throws {
     let words = ["bench", "gemm", "--problem", "8x8x8", "--device", device, "--runs", "1"]
     let run = try Invocation(words, environment: ["APUS_CACHED_MEMORY": "-1"])
-    #expect(run.status == 69 && run.errors.contains("APUS_CACHED_MEMORY is '-1'; it takes a number"), "\(run.errors)")
+    #expect(run.status == 69 && run.errors.contains("APUS_CACHED_MEMORY is '-1'; it must be a number"), "\(run.errors)")
     #expect(try Invocation(words, environment: ["APUS_CACHED_MEMORY": "0"]).status == 0)
   }
 
@@ -62,7 +62,7 @@ struct SecurityTests {
     let column = "\u{1B}[31mtitle\u{7}\u{202E}" + String(repeating: "c", count: 900_000)
     let path = try scratch.write(Array("\(column),\(column)\n1,2\n".utf8), to: "a\u{1B}[2J.csv")
     let run = try Invocation("train", "mlp", "--data", "csv:\(path)", "--output", scratch.file("run"))
-    #expect(run.status == 65 && run.errors.contains("two columns are called \"\\u{1B}[31mtitle\\u{7}\\u{202E}ccc"))
+    #expect(run.status == 65 && run.errors.contains("two columns are named \"\\u{1B}[31mtitle\\u{7}\\u{202E}ccc"))
     #expect(run.errors.utf8.count < 2000 && !run.errors.utf8.contains(0x1B) && !run.errors.contains("\u{202E}"))
   }
 }

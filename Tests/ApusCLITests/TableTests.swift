@@ -162,7 +162,7 @@ struct TableTests {
       ("age,area\n1,2\n", "it lacks column \"town\""),
       ("age\n1\n", "it lacks columns \"area\", \"town\""),
       ("age,area,town,garden,floor\n1,2,Ulm,3,4\n", "the model does not know its columns \"garden\", \"floor\""),
-      ("age,area,town\nold,2,Ulm\n", "\"old\" in the column \"age\" is no number"),
+      ("age,area,town\nold,2,Ulm\n", "\"old\" in the column \"age\" is not a number"),
       ("age,area,town\n1,2\n", "2 fields"),
       ("age,area,town\n1e300,2,Ulm\n", "too large"),
     ]
@@ -174,7 +174,7 @@ struct TableTests {
     let none = try Invocation("evaluate", path, "--data", "csv:\(plants)", "--device", "cpu")
     #expect(none.status == 65 && none.errors.contains("it lacks columns"), "\(none.errors)")
     let images = try Invocation("evaluate", path, "--data", "synthetic", "--device", "cpu")
-    #expect(images.status == 65 && images.errors.contains("it is images, the model takes table rows"))
+    #expect(images.status == 65 && images.errors.contains("it has images, but the model needs table rows"))
   }
 
   /// Ignored columns may be absent when the model is used, and files need no header.
@@ -221,7 +221,8 @@ struct TableTests {
     try text.replacing("Kiel", with: "Jena")
       .write(toFile: houses, atomically: true, encoding: .utf8)
     let changed = try train(["--resume", place.file("part"), "--steps", "12"])
-    #expect(changed.status == 65 && changed.errors.contains("are not those it was trained with"), "\(changed.errors)")
+    #expect(
+      changed.status == 65 && changed.errors.contains("differ from the data it was trained with"), "\(changed.errors)")
   }
 
   @Test func mistakes() throws {
@@ -238,15 +239,15 @@ struct TableTests {
       (["mlp", "--label-smoothing", "0.1"] + csv, 64, "--label-smoothing is for classes"),
       (["mlp", "--classes", "3"] + csv, 64, "--classes is for classes"),
       (["mlp", "--target", "pric"] + csv, 65, "it has no column \"pric\""),
-      (["mlp", "--target", "town", "--task", "regression"] + csv, 65, "holds words"),
+      (["mlp", "--target", "town", "--task", "regression"] + csv, 65, "contains words"),
       (["mlp", "--target", "town"] + csv, 65, "the target \"town\" is missing"),
-      (["resnet18"] + csv, 65, "chains of dense layers"),
-      (["lenet5"] + csv, 65, "takes images"),
-      (["lstm"] + csv, 65, "rows takes images"),
-      (["char-lstm"] + csv, 65, "it is table rows, the model takes text"),
-      (["--layers", "dense 4, relu"] + csv, 65, "the last layer should be dense 1"),
+      (["resnet18"] + csv, 65, "a chain of dense layers"),
+      (["lenet5"] + csv, 65, "needs images"),
+      (["lstm"] + csv, 65, "rows needs images"),
+      (["char-lstm"] + csv, 65, "it has table rows, but the model needs text"),
+      (["--layers", "dense 4, relu"] + csv, 65, "the last layer must be dense 1"),
       (["mlp", "--data", "csv:\(damaged)"], 65, "line 3"),
-      (["mlp", "--data", "csv:\(short)"], 65, "leave none to hold out"),
+      (["mlp", "--data", "csv:\(short)"], 65, "are too few to hold some out"),
       (["mlp", "--data", "csv:/nowhere.csv"], 74, "/nowhere.csv"),
     ]
     for (words, status, message) in cases {

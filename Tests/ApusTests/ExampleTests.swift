@@ -1,3 +1,5 @@
+import Apus
+import ApusRuns
 import ApusTestSupport
 import Foundation
 import Testing
@@ -36,11 +38,11 @@ import Testing
     let folders = try FileManager.default.contentsOfDirectory(atPath: examples.path).filter {
       FileManager.default.fileExists(atPath: examples.appending(path: "\($0)/main.swift").path)
     }
-    #expect(Set(folders) == names)
+    #expect(Set(folders) == names.union(["ContinueRun"]))
     for manifest in ["Package.swift", "Examples/Package.swift"] {
       let text = try String(contentsOf: Self.root.appending(path: manifest), encoding: .utf8)
       let listed = try #require(text.firstMatch(of: /"DCGAN"(?:, "[A-Za-z0-9]+")+/)).output
-      #expect(Set(listed.split(separator: ", ").map { $0.filter { $0 != "\"" } }) == names, "\(manifest)")
+      #expect(Set(listed.split(separator: ", ").map { $0.filter { $0 != "\"" } }) == Set(folders), "\(manifest)")
     }
   }
 
@@ -95,6 +97,25 @@ import Testing
     }
   }
 
+  /// A program of at most 30 lines opens a run, measures it, predicts, and trains on until its own observer stops it.
+  @Test func runsContinueInOtherPrograms() throws {
+    #expect(try Self.lines("Examples/ContinueRun/main.swift", comment: "//") <= 30)
+    let scratch = try ScratchDirectory()
+    let (folder, file) = (scratch.path + "/run", scratch.path + "/black.png")
+    let image = Image(height: 28, width: 28, channels: 1, pixels: [UInt8](repeating: 0, count: 784))
+    try Data(image.pngData()).write(to: URL(filePath: file))
+    let options: JSONObject = ["data": "synthetic", "epochs": 1, "batch_size": 8, "device": "cpu", "optimizer": "sgd"]
+    let (run, _) = try withDevice(.named("cpu")) { try Run.train(RunSettings("mlp", options), output: folder) }
+    let (status, output) = try Self.run("ContinueRun", [folder, file], in: URL(filePath: scratch.path))
+    #expect(status == 0, "\(output)")
+    #expect(Self.numbers(after: "accuracy", in: output).count == 2, "\(output)")
+    #expect(output.contains("prediction \(file) ") && output.contains("stopped the loss no longer falls"), "\(output)")
+    let steps = try #require(Self.numbers(after: "steps", in: output).first)
+    let before = run.progress.steps
+    #expect(Int(steps) > before && Int(steps) < 2 * before, "\(output)")
+    #expect(try Run(at: folder).progress.steps == Int(steps))
+  }
+
   private static func numbers(after word: String, in output: String) -> [Double] {
     output.split(separator: "\n").flatMap { line in
       let words = line.split(separator: " ")
@@ -113,11 +134,17 @@ import Testing
   private static func run(
     _ program: Program, in folder: URL, environment: [String: String] = [:]
   ) throws -> (status: Int32, output: String) {
+    try run(program.name, [String(program.amount)], in: folder, environment: environment)
+  }
+
+  private static func run(
+    _ name: String, _ words: [String], in folder: URL, environment: [String: String] = [:]
+  ) throws -> (status: Int32, output: String) {
     // The programs are next to the test executable.
     let programs = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
     let process = Process()
-    process.executableURL = programs.appending(path: program.name)
-    process.arguments = [String(program.amount)]
+    process.executableURL = programs.appending(path: name)
+    process.arguments = words
     process.currentDirectoryURL = folder
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     let pipe = Pipe()

@@ -1,3 +1,5 @@
+import ApusRuns
+
 /// Scripts for shell completion, generated from the declarations.
 enum Completions {
   static func bash(_ commands: [any Command.Type]) -> String {

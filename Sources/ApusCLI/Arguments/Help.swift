@@ -1,3 +1,5 @@
+import ApusRuns
+
 /// The texts of `--help`.
 enum Help {
   /// The overview of all commands.

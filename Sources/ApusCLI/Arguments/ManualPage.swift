@@ -1,3 +1,5 @@
+import ApusRuns
+
 /// The manual page `apus(1)` in the macros of man(7), generated from the declarations of all commands.
 enum ManualPage {
   static func text(_ commands: [any Command.Type]) -> String {

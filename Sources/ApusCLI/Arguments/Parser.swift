@@ -1,39 +1,27 @@
 import Apus
 import ApusFiles
-
-/// An invalid command line.
-struct UsageError: Error, CustomStringConvertible {
-  /// The subcommand, if it is known.
-  var command: String?
-  var message: String
-
-  var description: String {
-    let name = ["apus", command].compactMap(\.self).joined(separator: " ")
-    return "\(name): \(message)\nsee: \(name) --help"
-  }
-}
+import ApusRuns
 
 extension Arguments {
   /// Parses the arguments after a command's name.
   ///
   /// Options and arguments may be mixed; `--` ends the options. The value of an option is the next word, or follows an
   /// equals sign.
-  init(parsing words: [String], for command: any Command.Type) throws(UsageError) {
+  init(parsing words: [String], for command: any Command.Type) throws(OptionError) {
     self.init()
     var parser = Parser(
-      command: command.name, options: command.declarations.filter { !$0.isArgument },
+      options: command.declarations.filter { !$0.isArgument },
       arguments: command.declarations.filter(\.isArgument), rest: words[...])
     try parser.run(into: &self)
   }
 }
 
 private struct Parser {
-  let command: String
   let options: [Declaration]
   var arguments: [Declaration]
   var rest: ArraySlice<String>
 
-  mutating func run(into result: inout Arguments) throws(UsageError) {
+  mutating func run(into result: inout Arguments) throws(OptionError) {
     var areOptionsOver = false
     while let word = rest.popFirst() {
       if !areOptionsOver, word == "--" {
@@ -49,7 +37,7 @@ private struct Parser {
     }
   }
 
-  private mutating func option(_ word: String, into result: inout Arguments) throws(UsageError) {
+  private mutating func option(_ word: String, into result: inout Arguments) throws(OptionError) {
     let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
     let known = options.map { "--\($0.name)" }
     guard let index = known.firstIndex(of: String(parts[0])) else {
@@ -92,14 +80,14 @@ private struct Parser {
     return match.flatMap { name.count > 3 || $0.hasPrefix(name) ? "--\($0)" : nil }
   }
 
-  private mutating func argument(_ word: String, into result: inout Arguments) throws(UsageError) {
+  private mutating func argument(_ word: String, into result: inout Arguments) throws(OptionError) {
     guard let declaration = arguments.first(where: { $0.repeats || !result.contains($0) }) else {
       throw failure("unexpected argument \(word.quoted())")
     }
     result.append(try value(word, of: declaration), for: declaration)
   }
 
-  private func value(_ text: String, of declaration: Declaration) throws(UsageError) -> any Sendable {
+  private func value(_ text: String, of declaration: Declaration) throws(OptionError) -> any Sendable {
     if let value = declaration.parse(text) { return value }
     let subject = declaration.isArgument ? declaration.placeholder : "--\(declaration.name)"
     if case .words(let words) = declaration.completion {
@@ -111,5 +99,5 @@ private struct Parser {
     throw failure("\(subject): \(text.quoted()) is not \(declaration.expectation)")
   }
 
-  private func failure(_ message: String) -> UsageError { UsageError(command: command, message: message) }
+  private func failure(_ message: String) -> OptionError { OptionError(message) }
 }

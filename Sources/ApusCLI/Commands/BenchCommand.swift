@@ -1,4 +1,5 @@
 import Apus
+import ApusRuns
 import ApusBenchmarks
 
 enum BenchCommand: Command {
@@ -56,7 +57,7 @@ enum BenchCommand: Command {
   static func run(_ arguments: Arguments) throws {
     let workloads = try workloads(arguments)
     if arguments.contains(profile.declaration), workloads.count != 1 {
-      throw UsageError(command: name, message: "--profile is for one workload")
+      throw OptionError("--profile is for one workload")
     }
     let report = try arguments[profile].map { try ProfileReport(path: $0) }
     let table = arguments[json] ? nil : BenchTable()
@@ -112,7 +113,7 @@ extension BenchCommand {
     ]
     where arguments.contains(declaration) {
       guard allowed[kind, default: []].contains(where: { $0.name == declaration.name }) else {
-        throw UsageError(command: name, message: "\(declaration.label) is not for \(kind)")
+        throw OptionError("\(declaration.label) is not for \(kind)")
       }
     }
     do {
@@ -127,7 +128,7 @@ extension BenchCommand {
           + loaders(arguments)
       }
     } catch let error as ProblemError {
-      throw UsageError(command: name, message: error.description)
+      throw OptionError(error.description)
     }
   }
 
@@ -160,7 +161,7 @@ extension BenchCommand {
   private static func trainingSteps(_ arguments: Arguments) throws -> [any Workload] {
     try (arguments[steps] ?? TrainingStep.all.map(\.name)).map {
       var workload = try TrainingStep.find($0)
-      workload.precision = try Precision.chosen(by: arguments[precision], command: "bench")
+      workload.precision = try arguments[precision].map { try Precision(option: $0) } ?? .float32
       return workload
     }
   }

@@ -1,3 +1,5 @@
+import ApusRuns
+
 enum CompletionsCommand: Command {
   static let name = "completions"
   static let summary = "print a script that completes apus commands in a shell"

@@ -1,4 +1,5 @@
 import Apus
+import ApusRuns
 
 enum DatasetsCommand: Command {
   static let name = "datasets"
@@ -11,7 +12,7 @@ enum DatasetsCommand: Command {
       for dataset in DatasetDescription.all { try StandardOutput.write(dataset.json) }
       return
     }
-    var table = Table("SOURCE", "CONTENT", "CLASSES", "INSTALLED", "")
+    var table = TextTable("SOURCE", "CONTENT", "CLASSES", "INSTALLED", "")
     for dataset in DatasetDescription.all {
       table.append(
         dataset.source, dataset.contentText, dataset.classNames.map { String($0.count) } ?? "-",

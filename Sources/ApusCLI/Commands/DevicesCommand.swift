@@ -1,4 +1,6 @@
 import Apus
+import ApusFiles
+import ApusRuns
 
 enum DevicesCommand: Command {
   static let name = "devices"
@@ -18,7 +20,7 @@ enum DevicesCommand: Command {
         try StandardOutput.write(["available": false, "reason": .string(problem.description)])
       }
     } else {
-      var table = Table("DEVICE", "UNITS", "MEMORY", "FLOAT64", "NAME")
+      var table = TextTable("DEVICE", "UNITS", "MEMORY", "FLOAT64", "NAME")
       for device in devices {
         table.append(
           device.identifier, String(device.computeUnits), device.memoryByteCount.byteText,

@@ -1,10 +1,11 @@
 import Apus
 import ApusFiles
+import ApusRuns
 
 enum ErrorsCommand: Command {
   static let name = "errors"
   static let summary = "list the wrong predictions of a classifier, and count tags for them"
-  static let run = StoredModel.argument
+  static let run = Argument.run
   static let data = EvaluateCommand.data
   static let part = EvaluateCommand.part
   static let threshold = EvaluateCommand.threshold
@@ -26,22 +27,21 @@ enum ErrorsCommand: Command {
     """
 
   static func run(_ arguments: Arguments) throws {
-    let stored = try StoredModel(path: arguments[run]!, command: name)
+    let stored = try Run(at: arguments[run]!)
     guard stored.format.isClassifier else {
-      throw UsageError(
-        command: name, message: "\(stored.settings.model.name) is \(stored.format.modelName); try apus evaluate")
+      throw OptionError("\(stored.settings.model.name) is \(stored.format.modelName); try apus evaluate")
     }
     // Files are checked before the model runs.
     let sheet = try arguments[tags].map { try ErrorSheet(path: $0) }
     if let path = arguments[output] { try checkUnused(path) }
     let device = try ComputeDevice.chosen(by: arguments[device])
     let (analysis, measured) = try withDevice(device) {
-      let model = try stored.load()
-      let data = try stored.data(of: arguments[data], part: arguments[part].flatMap(DataPart.init), command: name)
+      let model = try stored.model()
+      let data = try stored.data(of: arguments[data], part: arguments[part])
       let predictions = try predict(
         model, on: data.examples, objective: stored.format.objective,
         batchSize: stored.settings.batchSize.count ?? data.examples.count)
-      try checkThreshold(arguments[threshold], classCount: predictions.width, command: name)
+      try checkThreshold(arguments[threshold], classCount: predictions.width)
       let analysis = ErrorAnalysis(
         of: try predictions.classification(threshold: arguments[threshold]), losses: predictions.losses,
         examples: predictions.examples, names: data.names, classNames: data.format.classNames)
@@ -66,8 +66,7 @@ enum ErrorsCommand: Command {
   private static func checkUnused(_ path: String) throws {
     guard FileSystem.exists(path) else { return }
     if let old = try? ErrorSheet(path: path), !old.rows.contains(where: \.isExamined) { return }
-    throw UsageError(
-      command: name, message: "--output \(path): there is a file with other content; take another name")
+    throw OptionError("--output \(path): there is a file with other content; take another name")
   }
 }
 
@@ -75,7 +74,7 @@ private struct ErrorReport {
   let analysis: ErrorAnalysis
   let counts: TagCounts?
   let sheet: String?
-  let stored: StoredModel
+  let stored: Run
   let data: MeasuredData
   let skipped: SkippedPictures
   let device: ComputeDevice
@@ -99,14 +98,14 @@ private struct ErrorReport {
     var sections = [Help.rows(rows)]
     if let counts { sections.append(text(counts)) }
     if !entries.isEmpty {
-      var table = Table("EXAMPLE", "TRUE", "PREDICTED", "PROBABILITY", "LOSS", "NAME")
+      var table = TextTable("EXAMPLE", "TRUE", "PREDICTED", "PROBABILITY", "LOSS", "NAME")
       for entry in entries {
         let name = entry.name.count > Self.nameLimit ? entry.name.prefix(Self.nameLimit) + "…" : entry.name
         table.append(
           String(entry.example), entry.truth, entry.predicted, entry.probability?.text(places: 4) ?? "",
           entry.loss.text(places: 4), name)
       }
-      var pairs = Table("TRUE", "PREDICTED", "ERRORS")
+      var pairs = TextTable("TRUE", "PREDICTED", "ERRORS")
       for pair in analysis.confusions.prefix(Self.confusionLimit) {
         pairs.append(pair.truth, pair.predicted, pair.count.grouped)
       }
@@ -116,7 +115,7 @@ private struct ErrorReport {
   }
 
   private func text(_ counts: TagCounts) -> String {
-    var table = Table("TAG", "ERRORS", "SHARE", "ACCURACY IF FIXED", "CEILING")
+    var table = TextTable("TAG", "ERRORS", "SHARE", "ACCURACY IF FIXED", "CEILING")
     for tag in counts.tags {
       table.append(
         tag.name, tag.count.grouped, tag.share.percent(places: 1), tag.fixedAccuracy.text(places: 4),

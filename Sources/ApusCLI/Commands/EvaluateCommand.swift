@@ -1,15 +1,16 @@
 import Apus
+import ApusRuns
 
 enum EvaluateCommand: Command {
   static let name = "evaluate"
   static let summary = "measure a trained model with held-out examples"
-  static let run = StoredModel.argument
+  static let run = Argument.run
   static let checkpoint = Option(
     "checkpoint", .checkpoint,
     help: "which checkpoint of the run: last, best (of a run with --keep best) or step-N (default: last)")
   static let data = Option("data", .dataSource, help: "the data set to read (default: the run's)")
   static let part = Option(
-    "part", .choice("PART", of: DataPart.allCases.map(\.rawValue)),
+    "part", .choice("PART", of: DataPart.allCases),
     help:
       "which examples: train, validation, test or all (default: validation if there are such examples, else test; "
       + "all for data without their own splits, such as a file)")
@@ -44,16 +45,25 @@ enum EvaluateCommand: Command {
     target's own units; their loss is the mean squared error. Slices are listed with the worst first.
     """
 
+  private static func options(_ arguments: Arguments) -> EvaluationOptions {
+    var options = EvaluationOptions()
+    (options.data, options.part) = (arguments[data], arguments[part])
+    (options.threshold, options.top) = (arguments[threshold], arguments[top])
+    (options.humanError, options.slicesFile) = (arguments[humanError], arguments[slicesFile])
+    options.slices = arguments.all(slice)
+    return options
+  }
+
   static func run(_ arguments: Arguments) throws {
-    let stored = try StoredModel(path: arguments[run]!, command: name, checkpoint: arguments[checkpoint])
+    let stored = try Run(at: arguments[run]!, checkpoint: arguments[checkpoint])
     try stored.checkClassifier(
-      [threshold.declaration, top.declaration, humanError.declaration], arguments, command: name)
+      [threshold.declaration, top.declaration, humanError.declaration], arguments)
     let device = try ComputeDevice.chosen(by: arguments[device])
     let clock = ContinuousClock()
     let start = clock.now
     let (measured, digest) = try withDevice(device) {
-      let model = try stored.load()
-      return (try ModelMeasures(model, stored, arguments), try model.state.sha256())
+      let model = try stored.model()
+      return (try RunEvaluation(model, stored, options(arguments)), try model.state.sha256())
     }
     measured.skipped.report()
     let seconds = (clock.now - start) / .seconds(1)
@@ -74,7 +84,7 @@ enum EvaluateCommand: Command {
     try StandardOutput.write(.object(line))
   }
 
-  private static func print(_ measured: ModelMeasures, _ stored: StoredModel, _ device: ComputeDevice) throws {
+  private static func print(_ measured: RunEvaluation, _ stored: Run, _ device: ComputeDevice) throws {
     let (model, part, result) = (stored.settings.model, measured.part, measured.total)
     var rows = [
       ("model", "\(model.name) on \(device.name)"), ("checkpoint", stored.checkpoint.path),

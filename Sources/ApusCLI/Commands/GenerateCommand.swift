@@ -1,9 +1,10 @@
 import Apus
+import ApusRuns
 
 enum GenerateCommand: Command {
   static let name = "generate"
   static let summary = "continue a text with a language model"
-  static let run = StoredModel.argument
+  static let run = Argument.run
   static let prompt = Option("prompt", .anyText, help: "the text to continue (default: the end of a line)")
   static let length = Option("length", .count(upTo: 1_000_000), help: "the number of tokens to generate (default: 500)")
   static let temperature = Option(
@@ -24,9 +25,9 @@ enum GenerateCommand: Command {
     """
 
   static func run(_ arguments: Arguments) throws {
-    let stored = try StoredModel(path: arguments[run]!, command: name)
-    guard case .language = stored.settings.model.kind, case .text(let format) = stored.format else {
-      throw UsageError(command: name, message: "\(stored.settings.model.name) is not a language model")
+    let stored = try Run(at: arguments[run]!)
+    guard case .language = stored.settings.model.kind, let format = stored.format as? TextFormat else {
+      throw OptionError("\(stored.settings.model.name) is not a language model")
     }
     let device = try ComputeDevice.chosen(by: arguments[device])
     let sampling = Sampling(
@@ -40,7 +41,7 @@ enum GenerateCommand: Command {
     let clock = ContinuousClock()
     let start = clock.now
     let made = try withDevice(device) {
-      guard let model = try stored.load() as? any LanguageModel else { throw stored.mismatch }
+      guard let model = try stored.model() as? any LanguageModel else { throw stored.mismatch }
       return try generateTokens(model, prompt: tokens, count: arguments[length] ?? 500, sampling: sampling)
     }
     let seconds = (clock.now - start) / .seconds(1)

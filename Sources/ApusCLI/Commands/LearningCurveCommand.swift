@@ -1,5 +1,6 @@
 import Apus
 import ApusFiles
+import ApusRuns
 
 enum LearningCurveCommand: Command {
   static let name = "learning-curve"
@@ -33,15 +34,14 @@ enum LearningCurveCommand: Command {
   private static let validationShare = 0.2
 
   static func run(_ arguments: Arguments) throws {
-    var settings = try RunSettings(arguments.filled(command: name), command: name)
+    var settings = try RunSettings(arguments.filled())
     guard case .images = settings.model.kind else {
-      throw UsageError(
-        command: name, message: "learning curves are for images and tables, \(settings.model.name) takes text")
+      throw OptionError("learning curves are for images and tables, \(settings.model.name) takes text")
     }
     if settings.dataSettings.split.validation == 0 {
       let share = settings.dataSettings.split.test + validationShare
       guard share < 1 else {
-        throw UsageError(command: name, message: "--test-share leaves nothing to learn from and to hold out")
+        throw OptionError("--test-share leaves nothing to learn from and to hold out")
       }
       settings.dataSettings.split.validation = validationShare
     }
@@ -108,8 +108,8 @@ enum LearningCurveCommand: Command {
       seed: settings.seed, train: try error(task.plainTrain?() ?? task.train), validation: try error(validation))
   }
 
-  private static func table(_ curve: LearningCurve) -> Table {
-    var table = Table("EXAMPLES", "TRAINING ERROR", "VALIDATION ERROR")
+  private static func table(_ curve: LearningCurve) -> TextTable {
+    var table = TextTable("EXAMPLES", "TRAINING ERROR", "VALIDATION ERROR")
     for point in curve.points { table.append(point.size.grouped, point.train.text, point.validation.text) }
     return table
   }

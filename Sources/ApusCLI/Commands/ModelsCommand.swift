@@ -1,4 +1,5 @@
 import Apus
+import ApusRuns
 
 enum ModelsCommand: Command {
   static let name = "models"
@@ -11,7 +12,7 @@ enum ModelsCommand: Command {
     """
 
   static func run(_ arguments: Arguments) throws {
-    var table = Table("MODEL", "INPUT", "PARAMETERS", "")
+    var table = TextTable("MODEL", "INPUT", "PARAMETERS", "")
     for model in ModelDescription.all {
       // Nothing is computed: the device is needed only to create tensors.
       let parameters = try withDevice(.named("cpu")) { try model.exampleModel().parameters }

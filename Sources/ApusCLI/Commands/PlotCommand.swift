@@ -1,5 +1,6 @@
 import Apus
 import ApusFiles
+import ApusRuns
 
 enum PlotCommand: Command {
   static let name = "plot"
@@ -26,14 +27,14 @@ enum PlotCommand: Command {
     let path = arguments[run]!
     let ofExamples = [data.declaration, part.declaration, device.declaration]
     if arguments[curves], let given = ofExamples.first(where: { arguments.contains($0) }) {
-      throw UsageError(command: name, message: "--\(given.name) has no effect with --curves-only, which reads no data")
+      throw OptionError("--\(given.name) has no effect with --curves-only, which reads no data")
     }
-    let source = try RunRecord(path: path, command: name)
+    let source = try RunRecord(path: path)
     let pages = try page(of: source, output: arguments[output])
     var report = RunReport(source)
     if !arguments[curves] {
       try report.examine(
-        data: arguments[data], part: arguments[part].flatMap(DataPart.init), device: arguments[device])
+        data: arguments[data], part: arguments[part], on: .chosen(by: arguments[device]))
     }
     let count = try write(report.make(), of: source, to: pages) { figure, file in
       let line: JSON = ["plot": .string(figure.name), "title": .string(figure.chart.title), "file": .string(file)]

@@ -1,16 +1,16 @@
 import Apus
 import ApusFiles
+import ApusRuns
 
 extension PredictCommand {
   /// Cuts every image into tiles of the model's size, and combines the predictions of the tiles.
   static func predictTiles(
-    _ stored: StoredModel, _ format: ImageFormat, overlap: Int, _ arguments: Arguments
+    _ stored: Run, _ format: ImageFormat, overlap: Int, _ arguments: Arguments
   ) throws {
     let size = ImageSize(height: format.size[1], width: format.size[2])
     guard overlap < min(size.height, size.width) else {
-      throw UsageError(
-        command: name,
-        message: "--tile-overlap \(overlap): tiles have the size of the model's inputs, \(size), and overlap by less")
+      throw OptionError(
+        "--tile-overlap \(overlap): tiles have the size of the model's inputs, \(size), and overlap by less")
     }
     let paths = arguments.all(files)
     let maps = try arguments[output].map { try mapPaths($0, paths) }
@@ -19,16 +19,16 @@ extension PredictCommand {
       ImageReading(size: format.size), classNames: format.classNames, statistics: format.statistics)
     let device = try ComputeDevice.chosen(by: arguments[device])
     try withDevice(device) {
-      let model = try stored.load()
+      let model = try stored.model()
       for (index, path) in paths.enumerated() {
         let image = try Image(contentsOf: path)
         let tiles = ImageTiles(image.size, tile: size, overlap: overlap)
         if tiles.count > 1000 { Diagnostics.write("\(path): \(tiles.count.grouped) tiles") }
         let examples = direct.examples(TileSource(tiles, of: image), stored.settings.image)
-        let classifier = Classifier(model: model, count: tiles.count) { try examples.examples($0).inputs }
+        let runner = ModelRunner(model: model, count: tiles.count) { try examples.examples($0).inputs }
         var probabilities: [Float] = []
-        try classifier.runBatches { _, outputs in
-          try checkThreshold(arguments[threshold], classCount: outputs.count, command: name)
+        try runner.runBatches { _, outputs in
+          try checkThreshold(arguments[threshold], classCount: outputs.count)
           probabilities += ClassificationResults.probabilities(logits: Array(outputs), classes: outputs.count)
         }
         guard !probabilities.contains(where: \.isNaN) else { throw ModelError.notFinite }
@@ -57,7 +57,7 @@ extension PredictCommand {
       return file.split(separator: ".").first.map(String.init) ?? file
     }
     if let (name, _) = Dictionary(grouping: names, by: \.self).first(where: { $0.value.count > 1 }) {
-      throw UsageError(command: self.name, message: "--output: several images are called \(name)")
+      throw OptionError("--output: several images are called \(name)")
     }
     try reportingFiles { () throws(FileError) in try FileSystem.createDirectory(directory) }
     return names.map { "\(directory)/\($0).png" }

@@ -1,9 +1,10 @@
 import Apus
+import ApusRuns
 
 enum PredictCommand: Command {
   static let name = "predict"
   static let summary = "predict the class of images or texts, or the target of a table's rows"
-  static let run = StoredModel.argument
+  static let run = Argument.run
   static let files = Argument(
     .file, repeats: true,
     help:
@@ -25,100 +26,60 @@ enum PredictCommand: Command {
   ]
 
   static func run(_ arguments: Arguments) throws {
-    let stored = try StoredModel(path: arguments[run]!, command: name)
-    try stored.checkClassifier([threshold.declaration], arguments, command: name)
+    let stored = try Run(at: arguments[run]!)
+    try stored.checkClassifier([threshold.declaration], arguments)
     try checkTiles(arguments, stored.format)
-    switch stored.format {
-    case .table(let format): try predictRows(stored, format, arguments)
-    case .text(let format): try predictTexts(stored, format, arguments)
-    case .images(let format):
-      if let overlap = arguments[tiles] {
-        try predictTiles(stored, format, overlap: overlap, arguments)
-      } else {
-        try predictImages(stored, format, arguments)
-      }
+    if let format = stored.format as? ImageFormat, let overlap = arguments[tiles] {
+      return try predictTiles(stored, format, overlap: overlap, arguments)
     }
-  }
-
-  private static func checkTiles(_ arguments: Arguments, _ format: DataFormat) throws(UsageError) {
-    guard arguments.contains(tiles.declaration) else {
-      guard arguments.contains(output.declaration) else { return }
-      throw UsageError(command: name, message: "--output goes with --tile-overlap")
+    if case .language = stored.settings.model.kind {
+      throw OptionError("\(stored.settings.model.name) is a language model; try apus generate")
     }
-    if case .images = format { return }
-    throw UsageError(command: name, message: "--tile-overlap is for images, the model takes \(format.examplesName)")
-  }
-
-  private static func predictImages(_ stored: StoredModel, _ format: ImageFormat, _ arguments: Arguments) throws {
-    // Files of many images are read before the first result is printed: a malformed one is found early.
-    let sets = try ImageFiles.grouped(arguments.all(files), for: format)
     let device = try ComputeDevice.chosen(by: arguments[device])
     var count = 0
     try withDevice(device) {
-      let model = try stored.load()
-      for set in sets {
-        let examples = format.fitting(set.images).examples(set.images, stored.settings.image)
-        let classifier = Classifier(model: model, count: examples.count) { try examples.examples($0).inputs }
-        try classifier.run(threshold: arguments[threshold]) { prediction in
-          try write(prediction, set.place(of: prediction.index), format.className(prediction.label), arguments)
-          count += 1
-        }
+      try stored.predict(arguments.all(files), threshold: arguments[threshold]) { prediction in
+        try write(prediction, isJSON: arguments[json])
+        count += 1
       }
     }
-    if arguments[json] { try StandardOutput.write(.object(summary(count, stored, device))) }
+    guard arguments[json] else { return }
+    var line = summary(count, stored, device)
+    if let table = stored.format as? TableFormat { line["target"] = .string(table.target) }
+    try StandardOutput.write(.object(line))
+  }
+
+  private static func checkTiles(_ arguments: Arguments, _ format: any DataFormat) throws(OptionError) {
+    guard arguments.contains(tiles.declaration) else {
+      guard arguments.contains(output.declaration) else { return }
+      throw OptionError("--output goes with --tile-overlap")
+    }
+    if format is ImageFormat { return }
+    throw OptionError("--tile-overlap is for images, the model takes \(format.examplesName)")
   }
 
   /// The summary that is printed after all predictions.
-  static func summary(_ count: Int, _ stored: StoredModel, _ device: ComputeDevice) -> JSONObject {
+  static func summary(_ count: Int, _ stored: Run, _ device: ComputeDevice) -> JSONObject {
     [
       "model": .string(stored.settings.model.name), "device": .string(device.name), ResultKey.examples: .integer(count),
       "checkpoint": .string(stored.checkpoint.path),
     ]
   }
 
-  /// Predicts every line of the files as a text.
-  private static func predictTexts(_ stored: StoredModel, _ format: TextFormat, _ arguments: Arguments) throws {
-    guard case .texts(let network) = stored.settings.model.kind else {
-      throw UsageError(
-        command: name, message: "\(stored.settings.model.name) is a language model; try apus generate")
+  private static func write(_ prediction: FilePrediction, isJSON: Bool) throws {
+    guard isJSON else {
+      let place = prediction.line.map { " line \($0)" } ?? prediction.index.map { " \($0)" } ?? ""
+      let result =
+        prediction.value.map(RegressionReport.text)
+        ?? "\(prediction.name ?? "") (\((prediction.probability ?? 0).text(places: 4)))"
+      return try StandardOutput.write(line: "\(prediction.file)\(place): \(result)")
     }
-    let files = try arguments.all(files).map { ($0, try LabelledTexts(linesOf: $0)) }
-    let device = try ComputeDevice.chosen(by: arguments[device])
-    var count = 0
-    try withDevice(device) {
-      let model = try stored.load()
-      for (file, lines) in files {
-        let texts = try TokenizedTexts(lines, tokenizer: format.tokenizer, length: network.sequenceLength)
-        let classifier = Classifier(model: model, count: lines.count) { texts.batch($0).tokens }
-        try classifier.run(threshold: arguments[threshold]) { prediction in
-          let label = format.classNames.map { $0.indices.contains(prediction.label) ? $0[prediction.label] : nil }
-          let name = (label ?? nil) ?? String(prediction.label)
-          try write(prediction, (file, prediction.index), name, arguments)
-          count += 1
-        }
-      }
-    }
-    if arguments[json] { try StandardOutput.write(.object(summary(count, stored, device))) }
-  }
-
-  /// - Parameters:
-  ///   - place: the file, and the index of the image or line in it; `nil` if there is only one.
-  ///   - line: the line of the file in which a row of a table starts.
-  static func write(
-    _ prediction: Prediction, _ place: (file: String, index: Int?), _ name: String, _ arguments: Arguments,
-    line: Int? = nil
-  ) throws {
-    guard arguments[json] else {
-      let number = prediction.probability.text(places: 4)
-      let index = line.map { " line \($0)" } ?? place.index.map { " \($0)" } ?? ""
-      return try StandardOutput.write(line: "\(place.file)\(index): \(name) (\(number))")
-    }
-    var object: JSONObject = ["file": .string(place.file)]
-    object["index"] = .integer(place.index ?? 0)
-    object["line"] = line.map { .integer($0) }
-    object[ResultKey.label] = .integer(prediction.label)
-    object[ResultKey.className] = .string(name)
-    object["probability"] = .number(prediction.probability)
+    var object: JSONObject = ["file": .string(prediction.file), "index": .integer(prediction.index ?? 0)]
+    object["line"] = prediction.line.map { .integer($0) }
+    object["value"] = prediction.value.map { .number($0) }
+    object[ResultKey.label] = prediction.label.map { .integer($0) }
+    object[ResultKey.className] = prediction.name.map { .string($0) }
+    object["probability"] = prediction.probability.map { .number($0) }
     try StandardOutput.write(.object(object))
   }
 }

@@ -1,5 +1,6 @@
 import Apus
 import ApusFiles
+import ApusRuns
 
 enum SummaryCommand: Command {
   static let name = "summary"
@@ -19,8 +20,8 @@ enum SummaryCommand: Command {
   private static let training = [RunOptions.batchSize.declaration, RunOptions.device.declaration]
   static let declarations =
     [model.declaration, layers.declaration, classes.declaration, json.declaration] + training
-    + [RunOptions.optimizer.declaration, RunOptions.precision.declaration] + ImageOptions.shape
-    + TextOptions.declarations.filter { $0.name != TextOptions.tokenizer.name }
+    + [RunOptions.optimizer.declaration, RunOptions.precision.declaration] + RunOptions.imageShape
+    + RunOptions.textDeclarations.filter { $0.name != RunOptions.tokenizer.name }
   static let discussion = """
     Multiply-accumulate operations and bytes of activations are those of the forward pass of one example. The memory of
     training is that of a whole step on the device; it is planned, and nothing is allocated. If the --batch-size does
@@ -34,10 +35,10 @@ enum SummaryCommand: Command {
     if let path = arguments[model], arguments[layers] == nil, !isNamed {
       if FileSystem.isDirectory(path) {
         try refuseOptions(arguments, path, allowing: training)
-        let stored = try StoredModel(path: path, command: name)
+        let stored = try Run(at: path)
         return try describe(
           stored.settings.model.name, stored.settings.makeModel(for: stored.format),
-          stored.settings.model.exampleInput(stored.format), PlannedTraining(stored.settings, stored.format),
+          stored.format.input(stored.settings), PlannedTraining(stored.settings, stored.format),
           batchSize: arguments[RunOptions.batchSize] ?? stored.settings.batchSize, arguments)
       }
       if FileSystem.exists(path) || path.contains("/") {
@@ -45,22 +46,14 @@ enum SummaryCommand: Command {
         return try TensorTable(path).write(arguments[json])
       }
     }
-    var choice = Arguments()
-    if let name = arguments[model] { choice.append(name, for: RunOptions.model.declaration) }
-    if let text = arguments[layers] { choice.append(text, for: layers.declaration) }
-    let description = try ModelDescription.chosen(by: choice, command: name).changed(by: arguments, command: name)
-    let image = try ImageSettings(arguments, for: description, command: name)
+    var given = arguments
+    if let name = arguments[model] { given.append(name, for: RunOptions.model.declaration) }
+    let settings = try RunSettings(given)
+    let (description, image) = (settings.model, settings.image)
     var input = description.exampleInput()
     if let size = image.size { input.extents = [input.extents[0], size, size] }
     if let channels = image.channels { input.extents[0] = channels }
-    if arguments[classes] != nil, case .language = description.kind {
-      throw UsageError(
-        command: name, message: "--classes is for classifiers, \(description.name) is a language model")
-    }
     let extents = input.extents
-    var given = arguments
-    if let name = arguments[model] { given.append(name, for: RunOptions.model.declaration) }
-    let settings = try RunSettings(given, command: name)
     let make = { try description.exampleModel(input: extents, classes: arguments[classes], stem: image.stem) }
     try describe(
       description.name, make(), input, PlannedTraining(settings, input: input, model: make),
@@ -69,11 +62,11 @@ enum SummaryCommand: Command {
 
   private static func refuseOptions(
     _ arguments: Arguments, _ path: String, allowing allowed: [Declaration]
-  ) throws(UsageError) {
+  ) throws(OptionError) {
     let known = [model.name, json.name] + allowed.map(\.name)
     let options = declarations.filter { !known.contains($0.name) }
     guard let given = options.first(where: { arguments.contains($0) }) else { return }
-    throw UsageError(command: name, message: "--\(given.name) is for models that are named, \(path) is what it is")
+    throw OptionError("--\(given.name) is for models that are named, \(path) is what it is")
   }
 
   private static func describe(
@@ -120,8 +113,7 @@ extension PlannedTraining {
     _ batchSize: BatchSize, _ arguments: Arguments
   ) throws -> (memory: Statement, refusal: TrainingError?) {
     guard let size = batchSize.count else {
-      throw UsageError(
-        command: SummaryCommand.name, message: "--batch-size full: there are no data; name the number of examples")
+      throw OptionError("--batch-size full: there are no data; name the number of examples")
     }
     let device = try ComputeDevice.chosen(by: arguments[RunOptions.device])
     let memory: TrainingMemory
@@ -161,7 +153,7 @@ private struct TensorTable {
   }
 
   func write(_ isJSON: Bool) throws {
-    var table = Table("TENSOR", "TYPE", "SHAPE")
+    var table = TextTable("TENSOR", "TYPE", "SHAPE")
     for entry in file.header.entries {
       if isJSON {
         try StandardOutput.write([

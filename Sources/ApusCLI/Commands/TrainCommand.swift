@@ -1,9 +1,10 @@
 import Apus
 import ApusFiles
+import ApusRuns
 import Synchronization
 
 enum TrainCommand: Command {
-  static let name = TrainingRun.command
+  static let name = "train"
   static let summary = "train a model"
   static let output = Option("output", .directory, help: "the folder of the run (default: runs/MODEL-N)")
   static let resume = Option(
@@ -37,7 +38,7 @@ enum TrainCommand: Command {
       channels; a single chain is combined with its input: residual (conv 8 3x3 pad 1, relu)
 
     --transform and --augment list transforms of images, which are applied in order, separated by commas:
-    \(ImageOptions.transforms)
+    \(ImageSettings.transforms)
 
     --data csv:FILE trains chains of layers, such as mlp, on the rows of a table. The last layer must be dense; it gets
     one unit for each class, or a single one to predict a number. Missing values, scaling and encoding of columns use
@@ -53,19 +54,32 @@ enum TrainCommand: Command {
     any more, the run continues to its end and is saved. While a process trains, no other process can continue its run.
     """
 
+  /// The new or resumed run that the arguments describe.
+  static func prepared(_ arguments: Arguments) throws -> TrainingRun {
+    let given = try arguments.filled()
+    if let path = arguments[resume] { return try TrainingRun(resuming: path, output: arguments[output], given) }
+    return try TrainingRun(RunSettings(given), output: arguments[output])
+  }
+
   static func run(_ arguments: Arguments) throws {
     // A closed pipe must not end the run: head -1 ends after the first line.
     StandardStreams.surviveClosedPipes()
-    var run = try TrainingRun(arguments)
+    var run = try prepared(arguments)
     let epochs = EpochPrinter(isEnabled: arguments[json])
     let report: ProfileReport?
     let trained: TrainedRun
     do {
       report = try arguments[profile].map { try ProfileReport(path: $0) }
       if report != nil, case .steps(1...2) = run.settings.length {
-        throw UsageError(command: name, message: "--profile begins with the third step; the run has fewer")
+        throw OptionError("--profile begins with the third step; the run has fewer")
       }
-      trained = try run.run(report) { epochs.print($0) }
+      let device = try ComputeDevice.chosen(by: run.settings.device)
+      trained = try run.run(on: device, willStart: { try report?.measureLimits(of: device) }) { options in
+        options.progress = .automatic
+        options.handlesSignals = true
+        options.onRecord = { epochs.print($0) }
+        if let report { options.onProfile = { report.write($0) } }
+      }
     } catch {
       run.directory.removeIfUnused()
       throw error
@@ -85,6 +99,19 @@ enum TrainCommand: Command {
       throw OutputError(description: "\(error); the run is finished and saved in \(run.directory.path)")
     }
     if let interruption { throw interruption }
+  }
+}
+
+extension Arguments {
+  /// The arguments with the values of `--set`, then of `--config`, for options of a run that the command line does not
+  /// set.
+  func filled() throws -> Arguments {
+    var filled = self
+    try filled.fill(from: Configuration(assignments: all(TrainCommand.set)), RunOptions.declarations)
+    if let path = self[TrainCommand.configuration] {
+      try filled.fill(from: Configuration(file: path), RunOptions.declarations)
+    }
+    return filled
   }
 }
 
@@ -131,7 +158,7 @@ extension TrainedRun {
     line["seconds"] = .number(result.seconds)
     line["steps_per_second"] = result.stepsPerSecond.map { .number($0) }
     line["loader_share"] = result.loaderShare.map { .number($0) }
-    if case .table(let table) = format {
+    if let table = format as? TableFormat {
       line["target"] = .string(table.target)
       line["task"] = .string(table.kind.rawValue)
     }
@@ -151,8 +178,8 @@ extension TrainedRun {
       if let accuracy = metrics.accuracy { rows.append(("\(split.rawValue) accuracy", accuracy.text(places: 4))) }
     }
     rows += measures?.rows ?? []
-    if case .table(let table) = format, case .numbers = table.task {
-      rows.append(("losses", "mean squared errors of \(table.target), in its own units"))
+    if case .number(let target, _, _) = format.outputs {
+      rows.append(("losses", "mean squared errors of \(target), in its own units"))
     }
     let rate = result.stepsPerSecond.map { ", \($0.text(places: 1)) steps a second" } ?? ""
     let loader = result.loaderShare.map { ", \($0.percent(places: 1)) of it waiting for examples" } ?? ""

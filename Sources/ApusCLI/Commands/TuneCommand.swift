@@ -1,4 +1,6 @@
 import Apus
+import ApusFiles
+import ApusRuns
 import ApusBenchmarks
 import Synchronization
 
@@ -30,7 +32,7 @@ enum TuneCommand: Command {
     let device = try ComputeDevice.named(arguments[self.device] ?? "opencl")
     if arguments[forget] {
       guard !arguments.contains(workloads.declaration) else {
-        throw UsageError(command: name, message: "--forget drops all choices and takes no workloads")
+        throw OptionError("--forget drops all choices and takes no workloads")
       }
       try device.forgetTuning()
       return Diagnostics.write("\(device.name): what was measured is dropped")
@@ -69,7 +71,7 @@ enum TuneCommand: Command {
       if name.first == "N" { return try Conv(name) }
       return try TrainingStep.find(name)
     } catch {
-      throw UsageError(command: self.name, message: error.description)
+      throw OptionError(error.description)
     }
   }
 }

@@ -1,5 +1,6 @@
 import Apus
 import ApusFiles
+import ApusRuns
 
 enum VerifyCommand: Command {
   static let name = "verify"
@@ -18,7 +19,7 @@ enum VerifyCommand: Command {
     [
       model.declaration, devices.declaration, layers.declaration, data.declaration, batchSize.declaration,
       optimizer.declaration, seed.declaration, json.declaration,
-    ] + TextOptions.declarations
+    ] + RunOptions.textDeclarations
   static let discussion = """
     Each device makes one step, update included, from the same weights and examples. Then the CPU repeats every
     operation with the inputs that it had there, and the results are held against the table of tolerances. The exit
@@ -27,10 +28,10 @@ enum VerifyCommand: Command {
 
   static func run(_ arguments: Arguments) throws {
     guard let names = arguments[devices], names.count > 1 else {
-      throw UsageError(command: name, message: "--devices needs two or more, for example --devices cpu,opencl")
+      throw OptionError("--devices needs two or more, for example --devices cpu,opencl")
     }
     for device in names where ValueKind.device.parse(device) == nil {
-      throw UsageError(command: name, message: "--devices: \(device.quoted()) is not \(ValueKind.device.expectation)")
+      throw OptionError("--devices: \(device.quoted()) is not \(ValueKind.device.expectation)")
     }
     let step = try ComparedStep(arguments)
     let opened = try names.map { try ComputeDevice.chosen(by: $0) }
@@ -49,12 +50,12 @@ enum VerifyCommand: Command {
 /// One training step of a recipe.
 private struct ComparedStep {
   let model: ModelDescription
-  private let format: DataFormat
+  private let format: any DataFormat
   private let settings: RunSettings
   private let rule: any UpdateRule
 
   init(_ arguments: Arguments) throws {
-    var settings = try RunSettings(arguments, command: VerifyCommand.name)
+    var settings = try RunSettings(arguments)
     model = settings.model
     rule = try optimizerRule(settings.optimizer, learningRate: settings.learningRate)
     if arguments[VerifyCommand.data] == nil, case .images = model.kind { settings.data = "synthetic" }

@@ -1,4 +1,5 @@
 import Apus
+import ApusRuns
 
 /// Prints the results of `apus bench` as a table, each line as soon as it is available.
 final class BenchTable {

@@ -1,5 +1,6 @@
 import Apus
 import ApusFiles
+import ApusRuns
 import Synchronization
 
 /// Writes a profile to a file, and the kernels that took longest to standard error.
@@ -52,7 +53,7 @@ final class ProfileReport: Sendable {
   }
 
   private func summary(_ profile: Profile) -> String {
-    var table = Table("MS", "SHARE", "CALLS", "GFLOP/S", "GB/S", "OF LIMIT", "WHAT")
+    var table = TextTable("MS", "SHARE", "CALLS", "GFLOP/S", "GB/S", "OF LIMIT", "WHAT")
     let total = profile.seconds
     for kernel in profile.kernels.prefix(16) {
       let share = profile.share(seconds: kernel.seconds, flops: kernel.flops, bytes: kernel.bytes)

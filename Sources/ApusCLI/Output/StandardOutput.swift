@@ -1,5 +1,6 @@
 import Apus
 import ApusFiles
+import ApusRuns
 
 /// An error in writing results.
 struct OutputError: Error, CustomStringConvertible {
@@ -18,17 +19,4 @@ enum StandardOutput {
 
   /// Writes a JSON object in one line.
   static func write(_ object: JSON) throws(OutputError) { try write(line: object.text()) }
-}
-
-/// Writes progress, logs and errors.
-enum Diagnostics {
-  /// The maximum number of characters in a message; messages of the library are shorter.
-  private static let limit = 16_384
-
-  /// Writes a message of one or several lines. Quoted text is escaped, so that it cannot move the terminal's cursor.
-  static func write(_ message: String) {
-    let line = message.printable(limit: limit, keepsLines: true)
-    // There is no other place to report a failure.
-    try? FileDescriptor.standardError.write(Array((line + "\n").utf8))
-  }
 }

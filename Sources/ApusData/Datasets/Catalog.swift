@@ -1,4 +1,5 @@
 import ApusFiles
+import Synchronization
 
 /// A data set that a source string can name: `fashion-mnist`, `mnist:DIR`, `text:FILE`, …
 public struct DatasetDescription: Sendable {
@@ -15,6 +16,8 @@ public struct DatasetDescription: Sendable {
       classNames: [String]?, @Sendable (String) throws(DataError) -> (texts: LabelledTexts, classNames: [String]))
     /// Rows of a table; the target column depends on the file.
     case table
+    /// Examples that a program reads in its own way; their name in the plural.
+    case other(String)
   }
 
   public let name: String
@@ -36,13 +39,14 @@ public struct DatasetDescription: Sendable {
   /// The source string that names the data set: `mnist:DIR`.
   public var source: String { argument.map { "\(name):\($0)" } ?? name }
 
-  /// `images`, `text`, `labelled texts` or `table rows`.
+  /// `images`, `text`, `labelled texts`, `table rows`, or the name that a program gave.
   public var contentName: String {
     switch content {
     case .images: "images"
     case .text: "text"
     case .labelledTexts: "labelled texts"
     case .table: "table rows"
+    case .other(let name): name
     }
   }
 
@@ -56,7 +60,7 @@ public struct DatasetDescription: Sendable {
   public var classNames: [String]? {
     switch content {
     case .images(_, let names, _): names
-    case .text, .table: nil
+    case .text, .table, .other: nil
     case .labelledTexts(let names, _): names
     }
   }
@@ -69,8 +73,61 @@ public struct DatasetDescription: Sendable {
 }
 
 extension DatasetDescription {
-  /// All data sets, in listing order.
-  public static let all: [DatasetDescription] = [
+  private static let registered = Mutex<[DatasetDescription]>([])
+
+  /// All data sets, in listing order: the data sets of Apus, then the data sets that the program registered.
+  public static var all: [DatasetDescription] { known + registered.withLock { $0 } }
+
+  /// Adds a data set, which sources can then name.
+  /// - Precondition: No other data set has its name.
+  public static func register(_ description: DatasetDescription) {
+    guard !all.contains(where: { $0.name == description.name }) else {
+      fatalError("DatasetDescription: a data set named \(description.name) exists already")
+    }
+    registered.withLock { $0.append(description) }
+  }
+
+  /// Returns the description of a data set of labelled images.
+  /// - Parameters:
+  ///   - argument: The placeholder for the text after the colon of a source; `nil` for sources without a colon.
+  ///   - imageSize: `[channels, height, width]`; `nil` if it depends on the files.
+  ///   - classNames: The names of the classes; `nil` if they depend on the files.
+  ///   - read: Reads the images; receives the text after the colon, and which fractions to hold out.
+  public static func images(
+    named name: String, argument: String? = nil, summary: String, imageSize: [Int]? = nil,
+    classNames: [String]? = nil, read: @escaping @Sendable (String, SplitOptions) throws(DataError) -> ImageDataset
+  ) -> DatasetDescription {
+    DatasetDescription(
+      name: name, argument: argument, summary: summary,
+      content: .images(size: imageSize, classNames: classNames, read))
+  }
+
+  /// Returns the description of a text for language models, of which a part is held out for the test.
+  public static func text(
+    named name: String, argument: String? = nil, summary: String,
+    read: @escaping @Sendable (String) throws(DataError) -> String
+  ) -> DatasetDescription {
+    DatasetDescription(name: name, argument: argument, summary: summary, content: .text(read))
+  }
+
+  /// Returns the description of labelled texts, of which a part is held out for the test.
+  public static func labelledTexts(
+    named name: String, argument: String? = nil, summary: String, classNames: [String]? = nil,
+    read: @escaping @Sendable (String) throws(DataError) -> (texts: LabelledTexts, classNames: [String])
+  ) -> DatasetDescription {
+    DatasetDescription(
+      name: name, argument: argument, summary: summary, content: .labelledTexts(classNames: classNames, read))
+  }
+
+  /// Returns the description of examples that the program reads itself, for a kind of data of its own.
+  /// - Parameter examples: The name of the examples, in the plural.
+  public static func other(
+    named name: String, argument: String? = nil, summary: String, examples: String
+  ) -> DatasetDescription {
+    DatasetDescription(name: name, argument: argument, summary: summary, content: .other(examples))
+  }
+
+  private static let known: [DatasetDescription] = [
     .fashionMNIST, .mnist, .synthetic, .cifar10, .cifar100, .cifar100Coarse, .imageFolder, .bible, .text, .bibleVerses,
     .labelledText, .csv,
   ]
@@ -96,7 +153,7 @@ extension DatasetDescription {
     switch description.content {
     case .images: return description.name == imageFolder.name ? try ImageFolder.hasParts(argument ?? "") : true
     case .text, .labelledTexts: return argument == nil
-    case .table: return false
+    case .table, .other: return false
     }
   }
 
@@ -108,8 +165,8 @@ extension DatasetDescription {
     if let result = try read(description.content, argument ?? "") { return result }
     let fitting = all.filter { $0.contentName == wanted }.map(\.source).joined(separator: ", ")
     throw .unsupported(
-      path: source, format: "data", reason: "it is \(description.contentName), the model takes \(wanted)",
-      remedy: "name one of \(fitting)")
+      path: source, format: "data", reason: "it has \(description.contentName), but the model needs \(wanted)",
+      remedy: "use one of \(fitting)")
   }
 }
 

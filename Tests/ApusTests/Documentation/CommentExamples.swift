@@ -1,4 +1,6 @@
 import Apus
+import ApusRuns
+import ApusTestSupport
 import Foundation
 import Testing
 
@@ -7,6 +9,33 @@ import Testing
   let device: ComputeDevice
 
   init() throws { device = try ComputeDevice.named("cpu") }
+
+  // MARK: - Runs
+
+  @Test func runs() throws {
+    let scratch = try ScratchDirectory()
+    let (folder, file) = (scratch.path + "/run", scratch.path + "/black.png")
+    let image = Image(height: 28, width: 28, channels: 1, pixels: [UInt8](repeating: 0, count: 784))
+    try Data(image.pngData()).write(to: URL(filePath: file))
+    try withDevice(device) { () throws in
+      let short: JSONObject = ["data": "synthetic", "epochs": 1, "train_count": 256, "keep": "best"]
+      _ = try Run.train(RunSettings("mlp", short), output: folder)
+      // example
+      let run = try Run(at: folder, checkpoint: .best)
+      let evaluation = try run.evaluate()
+      print(evaluation.loss, evaluation.accuracy ?? 0)
+      for prediction in try run.predict([file]) { print(prediction.name ?? "", prediction.probability ?? 0) }
+      // end
+      #expect(evaluation.count > 0)
+    }
+  }
+
+  @Test func settingsOfRuns() throws {
+    // example
+    let settings = try RunSettings("lenet5", ["data": "synthetic", "epochs": 2, "early_stop": "loss:patience=3"])
+    // end
+    #expect(settings.earlyStop?.patience == 3 && settings.data == "synthetic")
+  }
 
   // MARK: - Tensors
 

@@ -1,4 +1,6 @@
 import Apus
+import ApusRuns
+import ApusTestSupport
 import Foundation
 import Testing
 
@@ -150,6 +152,22 @@ import Testing
         // end
         #expect(result.steps == 40 && result.stopped == nil)
       }
+    }
+  }
+
+  @Test func runsFromSwift() throws {
+    let scratch = try ScratchDirectory()
+    let folder = scratch.path + "/run"
+    try withDevice(device) { () throws in
+      // example
+      let settings = try RunSettings("mlp", ["data": "synthetic", "epochs": 1, "batch_size": 500])
+      let (run, _) = try Run.train(settings, output: folder)
+      let before = try run.evaluate()
+      let (longer, result) = try run.resume(["epochs": .integer(run.progress.epochs + 1)])
+      let after = try longer.evaluate()
+      print(result.steps, before.accuracy ?? 0, after.accuracy ?? 0, run.classNames[0])
+      // end
+      #expect(after.loss < before.loss)
     }
   }
 

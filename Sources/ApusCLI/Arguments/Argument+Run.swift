@@ -1,0 +1,16 @@
+import ApusRuns
+
+extension Argument<String> {
+  /// The folder of a run or a checkpoint, see `Run`.
+  static let run = Argument(
+    ValueKind<String>("RUN", expectation: "a run or a checkpoint", completion: .directories) { $0.isEmpty ? nil : $0 },
+    help: "the folder of a run, for its newest checkpoint, or of a checkpoint")
+}
+
+extension Run {
+  /// Refuses options of classifiers if the model is not a classifier.
+  func checkClassifier(_ declarations: [Declaration], _ arguments: Arguments) throws(OptionError) {
+    guard !format.isClassifier, let given = declarations.first(where: { arguments.contains($0) }) else { return }
+    throw OptionError("--\(given.name) is for classifiers, \(settings.model.name) is \(format.modelName)")
+  }
+}

@@ -1,0 +1,151 @@
+import Apus
+import ApusFiles
+import Synchronization
+
+/// The format of the data that a model takes, as needed to prepare other data; checkpoints store it. Each kind of data,
+/// such as images or tables, is one conformance.
+///
+/// A program can add a kind of its own: `DataKinds.register(MyFormat.self)`. Runs whose settings the kind serves then
+/// learn from it, and are measured, resumed and used like others.
+public protocol DataFormat: Sendable {
+  /// The key of the format in a checkpoint's configuration.
+  static var key: String { get }
+
+  /// Whether a run with these settings learns from data of this kind.
+  static func serves(_ settings: RunSettings) -> Bool
+
+  /// Reads the data of a new run.
+  /// - Parameters:
+  ///   - tokenizer: The tokenizer of the weights that the model starts from, for texts; `nil` to learn one.
+  ///   - willLoad: Receives the format of the data and the number of training examples as soon as they are known. The
+  ///     format may lack statistics of the data, on which the memory of training does not depend.
+  static func load(
+    _ settings: RunSettings, tokenizer: (any Tokenizer)?,
+    willLoad: (_ format: any DataFormat, _ count: Int) throws -> Void
+  ) throws -> LearningTask
+
+  /// Restores a format.
+  /// - Returns: `nil` if a member is missing or inconsistent: a checkpoint may come from anywhere.
+  init?(_ json: JSON?)
+
+  /// What `init(_:)` restores.
+  var json: JSON { get }
+
+  /// What the outputs of a model mean.
+  var outputs: ModelOutputs { get }
+
+  /// The name of examples, in the plural: `images`.
+  var examplesName: String { get }
+
+  /// The examples with their size: `images of 1x28x28`.
+  var summary: String { get }
+
+  /// One input of the model.
+  func input(_ settings: RunSettings) -> ModelSummary.Input
+
+  /// The model of the settings for such data, with new weights.
+  func model(_ settings: RunSettings) throws -> any Layer
+
+  /// Throws if the current device has too little memory to train the model, before any of its parameters is computed.
+  func checkMemory(_ settings: RunSettings, rule: any UpdateRule) throws
+
+  /// The inputs and targets of `count` examples for planning a step; `upload` makes the tensors.
+  func plannedExamples(
+    _ count: Int, _ settings: RunSettings, upload: PlannedExamples.Upload
+  ) -> (inputs: Tensor, targets: Tensor)
+
+  /// The examples of a data source that have this format.
+  func examples(_ request: DataRequest, _ settings: RunSettings) throws -> MeasuredData
+
+  /// Calls `body` with the prediction for each example of some files, in their order.
+  /// - Parameter model: Loads the model, after the files were read.
+  func predict(
+    _ files: [String], _ settings: RunSettings, threshold: Double?, model: () throws -> any Layer,
+    _ body: (FilePrediction) throws -> Void
+  ) throws
+}
+
+/// What the outputs of a model mean.
+public enum ModelOutputs: Hashable, Sendable {
+  /// A logit for each class; the names by index.
+  case classes([String])
+  /// A number `(x − mean) / deviation`, where `x` has the target's own units.
+  case number(target: String, mean: Double, deviation: Double)
+  /// A logit for each token that may come next; with the number of tokens per character, for bits per character.
+  case tokens(perCharacter: Double?)
+}
+
+extension DataFormat {
+  /// Builds the model to count its parameters: their values are not computed before they are used.
+  public func checkMemory(_ settings: RunSettings, rule: any UpdateRule) throws {
+    try ModelDescription.checkMemory(
+      parameters: model(settings).parameters.reduce(0) { $0 + $1.shape.elementCount }, rule: rule)
+  }
+
+  /// The names of the classes, by index; a model may have more outputs.
+  public var classNames: [String] { if case .classes(let names) = outputs { names } else { [] } }
+
+  /// The name of a class, or its index if it has none.
+  package func className(_ number: Int) -> String {
+    let names = classNames
+    return number < names.count ? names[number] : String(number)
+  }
+
+  /// Whether the model predicts classes.
+  package var isClassifier: Bool { if case .classes = outputs { true } else { false } }
+
+  /// Whether the model predicts the next token of a text.
+  package var isLanguage: Bool { if case .tokens = outputs { true } else { false } }
+
+  /// A description of a model that predicts no classes: `a language model`.
+  package var modelName: String { isLanguage ? "a language model" : "a model of numbers" }
+
+  /// The objective without class weights. Losses are means over examples or tokens, in nats; for numbers they are
+  /// squared errors in the target's own units.
+  package var objective: Objective {
+    switch outputs {
+    case .classes(let names): .classification(classCount: names.count)
+    case .number(_, _, let deviation): .regression(unit: deviation)
+    case .tokens: .tokens
+    }
+  }
+
+  /// The configuration that a checkpoint stores in addition to its state.
+  func configuration(_ settings: RunSettings) -> JSONObject {
+    ["settings": .object(settings.json), Self.key: json]
+  }
+
+  /// Whether another format prepares data in the same way.
+  func isEqual(to other: any DataFormat) -> Bool { Self.key == type(of: other).key && json == other.json }
+}
+
+/// The kinds of data that runs learn from.
+public enum DataKinds {
+  private static let registered = Mutex<[any DataFormat.Type]>([])
+
+  /// All kinds: those that a program registered, the newest first, then the kinds of Apus.
+  public static var all: [any DataFormat.Type] {
+    registered.withLock { $0.reversed() } + [TableFormat.self, ImageFormat.self, TextFormat.self]
+  }
+
+  /// Adds a kind. It is asked before the others whether it serves the settings of a run.
+  /// - Precondition: No other kind has its key.
+  public static func register(_ kind: any DataFormat.Type) {
+    guard !all.contains(where: { $0.key == kind.key }) else { fatalError("DataKinds: \(kind.key) is registered twice") }
+    registered.withLock { $0.append(kind) }
+  }
+
+  /// The kind of data of a run.
+  static func kind(for settings: RunSettings) throws(ModelError) -> any DataFormat.Type {
+    if let kind = all.first(where: { $0.serves(settings) }) { return kind }
+    throw .misfit("\(settings.model.name) does not take the data of \(settings.data)")
+  }
+
+  /// The format that a checkpoint stores; `nil` if there is none.
+  static func format(in configuration: JSONObject) -> (any DataFormat)? {
+    for kind in all {
+      if let format = kind.init(configuration[kind.key]) { return format }
+    }
+    return nil
+  }
+}

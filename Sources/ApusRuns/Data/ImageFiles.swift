@@ -1,0 +1,92 @@
+import Apus
+import ApusFiles
+
+/// The images of files that are named individually: an IDX file contains many images, any other file one.
+struct ImageFiles {
+  package let images: any ImageSource
+  private let paths: [String]
+  private let arePictures: Bool
+
+  /// Consecutive files of one image become one source, so that they run in batches.
+  package static func grouped(_ paths: [String], for format: ImageFormat) throws(DataError) -> [ImageFiles] {
+    var groups: [ImageFiles] = []
+    var pictures: [String] = []
+    func finish() {
+      if !pictures.isEmpty { groups.append(ImageFiles(pictures: pictures)) }
+      pictures = []
+    }
+    for path in paths {
+      if try isPicture(path) {
+        pictures.append(path)
+      } else {
+        finish()
+        let images = try ImageSet(idx: path)
+        try format.check(images.imageSize, path)
+        groups.append(ImageFiles(images: images, paths: [path], arePictures: false))
+      }
+    }
+    finish()
+    return groups
+  }
+
+  private init(images: any ImageSource, paths: [String], arePictures: Bool) {
+    (self.images, self.paths, self.arePictures) = (images, paths, arePictures)
+  }
+
+  private init(pictures: [String]) {
+    self.init(images: PictureFiles(paths: pictures), paths: pictures, arePictures: true)
+  }
+
+  /// The location of an image: its file, and its index in a file of many.
+  package func place(of index: Int) -> (file: String, index: Int?) {
+    arePictures ? (paths[index], nil) : (paths[0], index)
+  }
+
+  /// IDX files begin with two zero bytes, compressed ones with the magic number of gzip; all others should be images.
+  private static func isPicture(_ path: String) throws(DataError) -> Bool {
+    do throws(FileError) {
+      let start = try FileDescriptor(reading: path).bytes(at: 0, count: 2)
+      return start != [0, 0] && start != [0x1f, 0x8b]
+    } catch {
+      throw .inputOutput(path: error.path, operation: error.operation, reason: error.reason)
+    }
+  }
+}
+
+/// Image files without classes.
+private struct PictureFiles: ImageSource {
+  package let paths: [String]
+  package let labels: [Int32]
+
+  package init(paths: [String]) {
+    self.paths = paths
+    labels = [Int32](repeating: 0, count: paths.count)
+  }
+
+  package func image(_ number: Int) throws(DataError) -> Image { try Image(contentsOf: paths[number]) }
+
+  package func name(of number: Int) -> String { paths[number] }
+}
+
+extension ImageSet {
+  /// The images of an IDX file: `[height, width]`, `[count, height, width]` or `[count, channels, height, width]`.
+  fileprivate init(idx path: String) throws(DataError) {
+    let array = try IDXArray(path: path)
+    let extents = array.extents
+    let sizes: [Int]? =
+      switch (array.type, extents.count) {
+      case (.uint8, 2): [1, 1] + extents
+      case (.uint8, 3): [extents[0], 1, extents[1], extents[2]]
+      case (.uint8, 4): extents
+      default: nil
+      }
+    guard let sizes else {
+      throw .unsupported(
+        path: path, format: "IDX", reason: "it holds \(array.type) of rank \(extents.count), not images",
+        remedy: "name a file of images: uint8 of sizes [count, height, width]")
+    }
+    self.init(
+      channels: sizes[1], height: sizes[2], width: sizes[3], pixels: array.bytes,
+      labels: [Int32](repeating: 0, count: sizes[0]))
+  }
+}

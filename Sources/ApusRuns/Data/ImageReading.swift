@@ -1,0 +1,77 @@
+import Apus
+
+/// How images become inputs of one size; stored in checkpoints, so that other images are treated in the same way.
+package struct ImageReading: Hashable, Sendable {
+  /// `[channels, height, width]`
+  package var size: [Int]
+  /// The transform of every image.
+  package var transform: ImagePipeline
+
+  package init(size: [Int], transform: ImagePipeline = ImagePipeline()) {
+    self.size = size
+    self.transform = transform
+  }
+
+  /// The reading that the settings request for a model and data.
+  ///
+  /// - Parameter own: the size of all images, `[channels, height, width]`; `nil` where they differ.
+  /// - Throws: when images would have different sizes.
+  package init(_ settings: ImageSettings, for network: ImageNetwork, own: [Int]?, source: String) throws(DataError) {
+    let channels = settings.channels ?? own?[0] ?? 3
+    let ownSize = own.map { ImageSize(height: $0[1], width: $0[2]) }
+    var wanted = settings.size.map { ImageSize(height: $0, width: $0) }
+    if wanted == nil, own == nil, settings.transform == nil {
+      // The size that the network was designed for.
+      wanted = ImageSize(height: network.inputSize[1], width: network.inputSize[2])
+    }
+    transform = settings.transform ?? wanted.map { ImageReading.fitting($0, own: ownSize) } ?? ImagePipeline()
+    guard let found = transform.outputSize(ownSize) else {
+      throw .unsupported(
+        path: source, format: "data", reason: "its images differ in size, and --transform does not change that",
+        remedy: "end it with resize, center-crop or pad, or write --image-size N alone")
+    }
+    guard wanted == nil || wanted == found else {
+      throw .unsupported(
+        path: source, format: "data", reason: "--transform resizes images to \(found), not to --image-size",
+        remedy: "leave out one of the two")
+    }
+    size = [channels, found.height, found.width]
+  }
+
+  /// The shorter side is resized to 8/7 of the size and the centre is cropped, as is usual for 224 of 256 pixels; for
+  /// small or non-square sizes, images are resized directly.
+  private static func fitting(_ size: ImageSize, own: ImageSize?) -> ImagePipeline {
+    if own == size { return ImagePipeline() }
+    guard min(size.height, size.width) > 64, size.height == size.width else { return ImagePipeline([Resize(size)]) }
+    return ImagePipeline([ResizeShorter(size.height * 8 / 7), CenterCrop(size)])
+  }
+
+  /// The pipeline of training: the transform and then the augmentation, or the augmentation alone if it brings images
+  /// of any size to the required one.
+  package func training(_ augmentation: ImagePipeline, source: String) throws(DataError) -> ImagePipeline {
+    let wanted = ImageSize(height: size[1], width: size[2])
+    if augmentation.outputSize(nil) == wanted { return augmentation }
+    guard augmentation.outputSize(wanted) == wanted else {
+      let found = augmentation.outputSize(wanted).map { "resizes images to \($0)" } ?? "gives images of different sizes"
+      throw .unsupported(
+        path: source, format: "data", reason: "--augment \(found), the model takes \(wanted)",
+        remedy: "end it with crop \(wanted) or resize \(wanted)")
+    }
+    return ImagePipeline(transform.transforms + augmentation.transforms, mixing: augmentation.mixing)
+  }
+
+  /// The options of an image loader.
+  /// - Parameter pipeline: the pipeline of training; the transform when left out.
+  package func options(_ settings: ImageSettings, _ pipeline: ImagePipeline? = nil, seed: UInt64 = 0)
+    -> ImageLoader.Options
+  {
+    ImageLoader.Options(
+      imageSize: size, pipeline: pipeline ?? transform, seed: seed, workers: settings.workers ?? 2,
+      badImages: settings.skipsBad ? .replaced : .refused)
+  }
+
+  /// Whether images can be used as inputs without a conversion.
+  func isDirect(_ source: any ImageSource) -> Bool {
+    transform.isEmpty && (source as? ImageSet)?.imageSize == size
+  }
+}

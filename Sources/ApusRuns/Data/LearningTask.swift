@@ -1,0 +1,74 @@
+import Apus
+
+/// The data of a run, and what is learnt from them.
+public struct LearningTask {
+  /// The format of the data.
+  public var format: any DataFormat
+  /// The training examples.
+  public var train: any ExampleSource
+  /// The examples that are measured at the end, or after each epoch if there are no validation examples.
+  public var test: any ExampleSource
+  /// The examples for evaluation after each epoch, if some are held out.
+  public var validation: (any ExampleSource)?
+  /// The training examples without augmentation, for evaluation; `nil` if training does not augment them.
+  package var plainTrain: (() -> any ExampleSource)?
+  /// The classes of the training examples, for images and tables.
+  public var labels: [Int32] = []
+
+  /// Creates the data of a run from its examples.
+  public init(
+    format: any DataFormat, train: any ExampleSource, test: any ExampleSource,
+    validation: (any ExampleSource)? = nil, labels: [Int32] = []
+  ) {
+    (self.format, self.train, self.test) = (format, train, test)
+    (self.validation, self.labels) = (validation, labels)
+  }
+
+  /// Reads the data, and uploads them to the current device.
+  /// - Parameters:
+  ///   - tokenizer: The tokenizer of the weights that the model starts from; without one, a tokenizer is learnt from
+  ///     the text.
+  ///   - willLoad: Receives the format of the data and the number of training examples as soon as they are known.
+  package init(
+    _ settings: RunSettings, tokenizer: (any Tokenizer)? = nil,
+    willLoad: (_ format: any DataFormat, _ count: Int) throws -> Void = { _, _ in }
+  ) throws {
+    self = try DataKinds.kind(for: settings).load(settings, tokenizer: tokenizer, willLoad: willLoad)
+  }
+}
+
+extension LearningTask {
+  /// The images that could not be read and were left out, in all splits.
+  package func skipped(_ settings: RunSettings) -> SkippedPictures {
+    SkippedPictures(of: [train, test, validation].compactMap(\.self), settings.image)
+  }
+
+  /// A description of the data: `60,000 training and 10,000 test images of 1x28x28, 10 classes`.
+  package var summary: String {
+    let parts = [(train.count, "training"), (validation?.count ?? 0, "validation"), (test.count, "test")]
+    let counts = parts.filter { $0.0 > 0 }.map { "\($0.0.grouped) \($0.1)" }
+    let all = counts.dropLast().joined(separator: ", ") + (counts.count > 1 ? " and " : "") + (counts.last ?? "")
+    let classes = format.classNames.isEmpty ? "" : ", \(format.classNames.count) classes"
+    return "\(all) \(format.summary)\(classes)"
+  }
+
+  /// The objective that is minimized.
+  package func objective(_ settings: RunSettings) -> Objective {
+    guard format.isClassifier else { return format.objective }
+    return settings.dataSettings.objective(labels: labels, classCount: format.classNames.count)
+  }
+}
+
+/// The model's indices of classes with the given names.
+func numbers(of names: [String], _ known: [String], _ source: String) throws(DataError) -> [Int32] {
+  var numbers: [Int32] = []
+  for name in names {
+    guard let number = known.firstIndex(of: name) else {
+      throw .unsupported(
+        path: source, format: "data", reason: "it has a class \(name.quoted()), which the model does not know",
+        remedy: "its classes are \(known.joined(separator: ", "))")
+    }
+    numbers.append(Int32(number))
+  }
+  return numbers
+}

@@ -1,0 +1,82 @@
+import Apus
+import ApusFiles
+
+/// The examples on which a trained model is measured.
+public struct MeasuredData {
+  /// The name of the data source.
+  public var source: String
+  /// The split of the source from which the examples come.
+  public var part: DataPart
+  /// The examples.
+  public var examples: any ExampleSource
+  /// The names of the examples; `nil` if they are only numbered.
+  public var names: [String]?
+  /// The model's format, with values that are measured on these examples.
+  public var format: any DataFormat
+  /// For a table, its columns except the target, and the row of each example.
+  package var table: (features: Table, rows: [Int32])?
+}
+
+extension MeasuredData {
+  /// Creates measured data from their parts.
+  public init(
+    source: String, part: DataPart, examples: any ExampleSource, names: [String]? = nil, format: any DataFormat
+  ) {
+    self.init(source: source, part: part, examples: examples, names: names, format: format, table: nil)
+  }
+}
+
+extension Run {
+  /// Examples of a source, if they have the format that the model requires.
+  ///
+  /// - Parameters:
+  ///   - named: the source; `nil` for the source of the run.
+  ///   - part: the split. When left out, all examples of another source without splits, such as a file; otherwise the
+  ///     validation split, or the test split if there is no validation split.
+  public func data(of named: String? = nil, part wanted: DataPart? = nil) throws -> MeasuredData {
+    guard let named else {
+      return try explainingRelativeData(of: settings, in: checkpoint.path) {
+        try data(ofSource: settings.data, part: wanted)
+      }
+    }
+    return try data(ofSource: named, part: wanted)
+  }
+
+  private func data(ofSource source: String, part wanted: DataPart?) throws -> MeasuredData {
+    var wanted = wanted
+    if wanted == nil, try !isOwn(source), try !DatasetDescription.hasParts(source) { wanted = .all }
+    return try format.examples(DataRequest(source: source, part: wanted), settings)
+  }
+
+  /// The examples that the model was trained with, without augmentation.
+  func trainingData() throws -> any ExampleSource { try data(part: .train).examples }
+
+  /// Whether a source is that of the run, also if its file or folder is given by another path.
+  func isOwn(_ source: String) throws -> Bool {
+    if source == settings.data { return true }
+    let (one, other) = (try DatasetDescription.find(source), try DatasetDescription.find(settings.data))
+    guard one.description.name == other.description.name, let path = one.argument, let own = other.argument,
+      let place = try? FileSystem.canonicalPath(path)
+    else { return false }
+    return place == (try? FileSystem.canonicalPath(own))
+  }
+}
+
+/// A request for examples.
+public struct DataRequest: Sendable {
+  /// The name of the data source.
+  public let source: String
+  /// The split; `nil` for the validation split, or the test split if there is no validation split.
+  public let part: DataPart?
+
+  /// Returns the examples of the requested split, and its name.
+  /// - Parameter examples: Returns the examples of a split; `nil` if there is no such split.
+  /// - Throws: `OptionError` if the split does not exist.
+  public func choose<Examples>(_ examples: (DataPart) -> Examples?) throws(OptionError) -> (DataPart, Examples) {
+    let chosen = part ?? (examples(.validation) == nil ? .test : .validation)
+    guard let found = examples(chosen) else {
+      throw OptionError("--part \(chosen.rawValue): the run holds out no such part of \(source); use --part test")
+    }
+    return (chosen, found)
+  }
+}

@@ -1,0 +1,32 @@
+import Apus
+
+/// The format of the texts that a model was trained with, as needed to encode others; stored in checkpoints.
+public struct TextFormat: Sendable {
+  package var tokenizer: any Tokenizer
+  /// The names of the classes; `nil` for a language model.
+  package var classes: [String]?
+  /// The number of tokens per character in the test text of a language model, for computing bits per character.
+  var tokensPerCharacter: Double?
+
+  public var json: JSON {
+    var object: JSONObject = ["tokenizer": TokenizerCatalog.stored(tokenizer)]
+    object["classes"] = classes.map { .array($0.map { .string($0) }) }
+    object["tokens_per_character"] = tokensPerCharacter.map { .number($0) }
+    return .object(object)
+  }
+
+  package init(tokenizer: any Tokenizer, classes: [String]? = nil, tokensPerCharacter: Double? = nil) {
+    self.tokenizer = tokenizer
+    self.classes = classes
+    self.tokensPerCharacter = tokensPerCharacter
+  }
+
+  /// - Returns: `nil` when a member is missing or inconsistent.
+  public init?(_ json: JSON?) {
+    guard let tokenizer = TokenizerCatalog.restored(json?["tokenizer"]) else { return nil }
+    self.tokenizer = tokenizer
+    classes = json?["classes"]?.array?.compactMap(\.string)
+    tokensPerCharacter = json?["tokens_per_character"]?.number
+    if classes?.isEmpty == true || tokensPerCharacter.map({ $0.isFinite && $0 > 0 }) == false { return nil }
+  }
+}

@@ -1,0 +1,142 @@
+import Apus
+
+/// What a model is measured with, and how.
+public struct EvaluationOptions: Sendable {
+  /// The data source; `nil` for the run's.
+  public var data: String?
+  /// The split; `nil` for the validation examples if there are any, else the test examples, and all examples of a
+  /// source without splits.
+  public var part: DataPart?
+  /// With two classes: the smallest probability of the second class for which it is predicted.
+  public var threshold: Double?
+  /// The k of the top-k accuracy; `nil` for 5 with more than 5 classes.
+  public var top: Int?
+  /// The error rate of people, with which bias is told from variance; also measures the training examples.
+  public var humanError: Double?
+  /// A CSV file that groups examples, see `apus evaluate --slices`.
+  public var slicesFile: String?
+  /// The columns of a table by whose values its rows are grouped.
+  public var slices: [String] = []
+
+  /// Measures the run's own held-out examples as a whole.
+  public init() {}
+}
+
+/// The measures of a model on examples, as `apus evaluate` reports them.
+public struct RunEvaluation {
+  /// The data source.
+  public let source: String
+  /// The split of the source that is measured.
+  public let part: DataPart
+  package private(set) var total: Evaluation
+  package private(set) var skipped: SkippedPictures
+  package private(set) var language: LanguageMeasures?
+  package private(set) var regression: RegressionReport?
+  package private(set) var classes: ClassificationReport?
+  package private(set) var slices: SliceReport?
+  /// The results on the training examples, which the verdict uses.
+  private var train: Evaluation?
+  package private(set) var verdict: BiasVarianceReport?
+
+  /// The mean loss: over examples; of a language model over tokens, in nats; of numbers the mean squared error in the
+  /// target's own units.
+  public var loss: Double { total.loss }
+  /// The fraction of examples whose class is predicted; `nil` for models that predict no classes.
+  public var accuracy: Double? { total.accuracy }
+  /// The number of measured examples.
+  public var count: Int { total.count }
+  /// `exp(loss)` of a language model; `nil` for other models.
+  public var perplexity: Double? { language?.perplexity }
+  /// The results of a classifier by class; `nil` for other models.
+  public var classification: ClassificationResults? { classes?.results }
+  /// The results of a model of numbers, in units of the model's outputs; `nil` for other models.
+  public var numbers: RegressionResults? { regression?.results }
+  /// All measures by their names in the output of `apus evaluate --json`.
+  public var measures: JSONObject {
+    var object: JSONObject = [part.key("loss"): .number(loss)]
+    object[part.key("accuracy")] = accuracy.map { .number($0) }
+    for (key, value) in json { object[key] = value }
+    return object
+  }
+
+  /// Measures a model on the current device.
+  package init(_ model: any Layer, _ stored: Run, _ options: EvaluationOptions) throws {
+    let data = try stored.data(of: options.data, part: options.part)
+    (source, self.part) = (data.source, data.part)
+    if options.humanError != nil { try RunEvaluation.checkHeldOut(data, stored) }
+    let groups = try DataSlices(file: options.slicesFile, columns: options.slices, of: data)
+    let objective = stored.format.objective
+    let size = stored.settings.batchSize.count ?? data.examples.count
+    if data.format.isLanguage {
+      total = try evaluate(model, on: data.examples, objective: objective, batchSize: size)
+      language = LanguageMeasures(total.loss, data.format)
+      skipped = SkippedPictures(of: [], stored.settings.image)
+      return
+    }
+    let predictions = try predict(model, on: data.examples, objective: objective, batchSize: size)
+    total = Evaluation(loss: predictions.loss, count: predictions.count)
+    skipped = SkippedPictures(of: [data.examples], stored.settings.image)
+    if stored.format.isClassifier {
+      let results = try measureClasses(predictions, groups, data.format, options)
+      guard let error = options.humanError else { return }
+      let training = try stored.trainingData()
+      let known = try predict(model, on: training, objective: objective, batchSize: size)
+      skipped = SkippedPictures(of: [data.examples, training], stored.settings.image)
+      try judge(results, known, humanError: error, data.format, options)
+    } else {
+      try measureNumbers(predictions, groups, data.format)
+    }
+  }
+
+  private mutating func measureNumbers(_ predictions: Predictions, _ groups: DataSlices, _ format: any DataFormat)
+    throws
+  {
+    regression = try RegressionReport(predictions, format)
+    if let loss = regression?.loss { total.loss = loss }
+    slices = regression.flatMap { SliceReport(groups, $0, predictions.examples) }
+  }
+
+  private mutating func measureClasses(
+    _ predictions: Predictions, _ groups: DataSlices, _ format: any DataFormat, _ options: EvaluationOptions
+  ) throws -> ClassificationResults {
+    let (threshold, top) = (options.threshold, options.top)
+    try checkThreshold(threshold, classCount: predictions.width)
+    let results = try predictions.classification(threshold: threshold)
+    total.accuracy = results.accuracy
+    if let top, top > results.classCount {
+      throw OptionError("--top-k \(top): there are \(results.classCount) classes")
+    }
+    classes = ClassificationReport(results, format, top: top ?? (results.classCount > 5 ? 5 : nil))
+    slices = SliceReport(groups, results, predictions.examples)
+    return results
+  }
+
+  /// Compares the results with those on the training examples.
+  private mutating func judge(
+    _ results: ClassificationResults, _ known: Predictions, humanError: Double, _ format: any DataFormat,
+    _ options: EvaluationOptions
+  ) throws {
+    let knownResults = try known.classification(threshold: options.threshold)
+    train = Evaluation(loss: known.loss, accuracy: knownResults.accuracy, count: known.count)
+    verdict = try BiasVarianceReport(
+      train: knownResults, validation: results, bayes: humanError, classNames: format.classNames,
+      slices: slices?.places ?? [])
+  }
+
+  /// Refuses the model's own training examples: they do not measure variance.
+  private static func checkHeldOut(_ data: MeasuredData, _ stored: Run) throws {
+    guard data.part == .train || data.part == .all, try stored.isOwn(data.source) else { return }
+    throw OptionError("--human-error compares the training part with others; try --part validation or test")
+  }
+
+  package var json: JSONObject {
+    var object = language?.json(part) ?? regression?.json ?? classes?.json ?? [:]
+    if let train {
+      object[DataPart.train.key("loss")] = .number(train.loss)
+      object[DataPart.train.key("accuracy")] = train.accuracy.map { .number($0) }
+    }
+    object["slices"] = slices?.json
+    object["bias_variance"] = verdict?.json
+    return object
+  }
+}

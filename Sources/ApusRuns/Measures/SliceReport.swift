@@ -1,0 +1,72 @@
+import Apus
+
+/// The results of a model on groups of examples, the worst first.
+package struct SliceReport {
+  /// A group, with the positions of its examples among the measured ones.
+  private struct Line {
+    var name: String
+    var places: [Int]
+    /// The accuracy; for regression the mean absolute error.
+    var measure: Double
+  }
+
+  private let lines: [Line]
+  private let isRegression: Bool
+
+  /// The maximum number of groups in the table.
+  private static let listed = 100
+
+  /// - Parameter examples: the indices of the measured examples.
+  /// - Returns: `nil` if there are no groups.
+  init?(_ groups: DataSlices, _ results: ClassificationResults, _ examples: [Int]) {
+    self.init(groups, examples, isRegression: false) { results.predicted[$0] == results.labels[$0] ? 1 : 0 }
+  }
+
+  init?(_ groups: DataSlices, _ report: RegressionReport, _ examples: [Int]) {
+    let points = report.points
+    self.init(groups, examples, isRegression: true) { abs(points[$0].predicted - points[$0].target) }
+  }
+
+  private init?(
+    _ groups: DataSlices, _ examples: [Int], isRegression: Bool, _ measure: (_ place: Int) -> Double
+  ) {
+    guard !groups.slices.isEmpty else { return nil }
+    let places = Dictionary(uniqueKeysWithValues: examples.enumerated().map { ($1, $0) })
+    self.isRegression = isRegression
+    lines = groups.slices.compactMap { slice in
+      // Some examples may not have been readable.
+      let own = slice.examples.compactMap { places[$0] }
+      guard !own.isEmpty else { return nil }
+      let mean = own.reduce(0) { $0 + measure($1) } / Double(own.count)
+      return Line(name: slice.name, places: own, measure: mean)
+    }.enumerated().sorted { one, other in
+      let (first, second) = (one.element.measure, other.element.measure)
+      return first == second ? one.offset < other.offset : isRegression ? first > second : first < second
+    }.map(\.element)
+  }
+
+  /// The groups, for the verdict on bias and variance.
+  package var places: [BiasVarianceReport.Slice] {
+    lines.map { BiasVarianceReport.Slice(name: $0.name, validation: $0.places) }
+  }
+
+  package var table: String {
+    var table = TextTable("SLICE", "EXAMPLES", isRegression ? "MEAN ABSOLUTE ERROR" : "ACCURACY")
+    for line in lines.prefix(SliceReport.listed) {
+      let measure = isRegression ? RegressionReport.text(line.measure) : line.measure.text(places: 4)
+      table.append(line.name, line.places.count.grouped, measure)
+    }
+    let rest = lines.count - SliceReport.listed
+    return rest > 0 ? "\(table.text)\nand \(rest.grouped) more; --json prints all" : table.text
+  }
+
+  package var json: JSON {
+    .array(
+      lines.map {
+        [
+          "slice": .string($0.name), ResultKey.examples: .integer($0.places.count),
+          isRegression ? "mean_absolute_error" : "accuracy": .number($0.measure),
+        ]
+      })
+  }
+}

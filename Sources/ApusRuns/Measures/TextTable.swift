@@ -1,0 +1,22 @@
+import ApusFiles
+
+/// Columns of text, of which the last may have any width.
+package struct TextTable {
+  private var rows: [[String]] = []
+
+  package init(_ titles: String...) { rows = [titles] }
+
+  /// - Parameter cells: texts, which may be names from files: they are shortened and escaped
+  package mutating func append(_ cells: String...) { rows.append(cells.map { $0.printable(limit: 256) }) }
+
+  package var text: String {
+    let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+    return rows.map { row in
+      row.indices.map { column in
+        let isLast = column == row.count - 1
+        return row[column]
+          + (isLast ? "" : String(repeating: " ", count: widths[column] - row[column].count + 2))
+      }.joined()
+    }.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,10 @@
+/// An invalid value or combination of options. The message names options as on the command line: `--batch-size`.
+public struct OptionError: Error, CustomStringConvertible {
+  /// What is wrong.
+  public let message: String
+
+  /// Creates an error with a message.
+  public init(_ message: String) { self.message = message }
+
+  public var description: String { message }
+}

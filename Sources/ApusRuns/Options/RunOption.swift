@@ -1,0 +1,126 @@
+import Apus
+
+/// One option of a training run: its declaration and the setting that it determines. The parser, `--set`, `--config`,
+/// `config.json`, the help, the completions and the manual page follow from it.
+package struct RunOption: Sendable {
+  /// What an option is about, which decides for which models and data it may be given.
+  enum Topic: Sendable { case run, data, table, image, text }
+
+  package let declaration: Declaration
+  private(set) var topic = Topic.run
+  /// Whether a resumed run may have another value.
+  private(set) var mayChange = false
+  /// Changes the setting if the option is given.
+  let apply: @Sendable (Arguments, inout RunSettings) throws -> Void
+  /// The member of `config.json`; `nil` for none.
+  let json: @Sendable (RunSettings) -> JSON?
+
+  init(
+    _ declaration: Declaration, apply: @escaping @Sendable (Arguments, inout RunSettings) throws -> Void,
+    json: @escaping @Sendable (RunSettings) -> JSON?
+  ) {
+    (self.declaration, self.apply, self.json) = (declaration, apply, json)
+  }
+
+  /// A setting that always has a value, which is stored unless it is `omitted`.
+  init<Value: OptionValue>(
+    _ option: Option<Value>, _ path: any WritableKeyPath<RunSettings, Value> & Sendable, unless omitted: Value? = nil
+  ) {
+    self.init(option.declaration) { arguments, settings in
+      if let value = arguments[option] { settings[keyPath: path] = value }
+    } json: { settings in
+      let value = settings[keyPath: path]
+      return value == omitted ? nil : value.json
+    }
+  }
+
+  /// A setting that may have no value.
+  init<Value: OptionValue>(_ option: Option<Value>, _ path: any WritableKeyPath<RunSettings, Value?> & Sendable) {
+    self.init(option.declaration) { arguments, settings in
+      if let value = arguments[option] { settings[keyPath: path] = value }
+    } json: { settings in
+      settings[keyPath: path]?.json
+    }
+  }
+
+  /// A setting that is off unless the flag is given.
+  init(_ flag: Flag, _ path: any WritableKeyPath<RunSettings, Bool> & Sendable) {
+    self.init(flag.declaration) { arguments, settings in
+      if arguments.contains(flag.declaration) { settings[keyPath: path] = arguments[flag] }
+    } json: { settings in
+      settings[keyPath: path] ? true : nil
+    }
+  }
+
+  /// A setting that `parse` makes from the option's text.
+  /// - Parameter text: The text that `parse` turns into the setting; `nil` where the setting is not stored.
+  init<Setting>(
+    _ option: Option<String>, _ path: any WritableKeyPath<RunSettings, Setting> & Sendable,
+    parse: @escaping @Sendable (String) throws -> Setting, text: @escaping @Sendable (Setting) -> String?
+  ) {
+    self.init(option.declaration) { arguments, settings in
+      if let value = arguments[option] { settings[keyPath: path] = try parse(value) }
+    } json: { settings in
+      text(settings[keyPath: path]).map { .string($0) }
+    }
+  }
+
+  /// The same option as one that a resumed run may change: it determines the length of the run or how it is computed,
+  /// not what is learnt.
+  var free: RunOption {
+    var option = self
+    option.mayChange = true
+    return option
+  }
+
+  func about(_ topic: Topic) -> RunOption {
+    var option = self
+    option.topic = topic
+    return option
+  }
+}
+
+extension RunOption.Topic {
+  /// Why an option of the topic cannot be given for the settings; `nil` if it can.
+  func refusal(_ settings: RunSettings) throws -> String? {
+    let model = settings.model.name
+    let takesText = settings.text != nil
+    switch self {
+    case .run: return nil
+    case .data: return takesText ? "is for images and tables, \(model) takes text" : nil
+    case .text: return takesText ? nil : "is for models of text, \(model) takes images"
+    case .image:
+      if takesText { return "is for models of images, \(model) takes text" }
+      return settings.isTable ? "is for images, \(settings.data) is a table" : nil
+    case .table:
+      if settings.isTable { return nil }
+      // An unknown source is reported first.
+      return "is for tables, \(settings.data) is \(try DatasetDescription.find(settings.data).description.contentName)"
+    }
+  }
+}
+
+/// The value of an option that is stored in `config.json`.
+package protocol OptionValue: Equatable, Sendable {
+  var json: JSON { get }
+}
+
+extension Int: OptionValue { package var json: JSON { .integer(self) } }
+extension UInt64: OptionValue { package var json: JSON { .integer(Int(self)) } }
+extension Double: OptionValue { package var json: JSON { .number(self) } }
+extension String: OptionValue { package var json: JSON { .string(self) } }
+extension Set<String>: OptionValue { package var json: JSON { .string(sorted().joined(separator: ",")) } }
+
+extension OptionValue where Self: RawRepresentable<String> {
+  package var json: JSON { .string(rawValue) }
+}
+
+extension BatchSize: OptionValue {}
+extension DataInitialization: OptionValue {}
+extension ClassWeighting: OptionValue {}
+extension ClassSampling: OptionValue {}
+extension ImageStem: OptionValue {}
+extension TableTask.Kind: OptionValue {}
+extension TableEncoding.Scaling: OptionValue {}
+extension TableEncoding.Imputation: OptionValue {}
+extension TableEncoding.Categories: OptionValue {}

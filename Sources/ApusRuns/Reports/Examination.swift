@@ -1,0 +1,103 @@
+import Apus
+
+/// The results of a trained model on examples, which are identified by their positions among the examined ones.
+package struct Examination {
+  package let model: any Layer
+  package let device: ComputeDevice
+  package let format: any DataFormat
+  package let source: String
+  /// The part of the source that is examined.
+  package let part: DataPart
+  package let parameterCount: Int
+  /// The results of a classifier; `nil` for other models.
+  package let results: ClassificationResults?
+  /// The positions of the misclassified examples, the worst first.
+  let mistakes: [Int]
+  /// The results of a model that predicts numbers; `nil` for other models.
+  package let regression: RegressionReport?
+  /// The names of the classes, one for each output of the model.
+  package let classNames: [String]
+  /// Images that could not be read.
+  package let skipped: SkippedPictures
+  private let data: any ExampleSource
+  /// The indices of the examined examples in the data.
+  private let numbers: [Int]
+
+  /// The maximum number of examined examples: a page should be made quickly.
+  package static let limit = 20_000
+  private static let batchSize = 256
+
+  /// Runs the model over the data, on the current device.
+  package init(_ stored: Run, _ measured: MeasuredData, device: ComputeDevice) throws {
+    self.device = device
+    (source, part, data, format) = (measured.source, measured.part, measured.examples, measured.format)
+    model = try stored.model()
+    parameterCount = model.parameters.reduce(0) { $0 + $1.shape.elementCount }
+    let first = FirstExamples(source: data, count: min(data.count, Examination.limit))
+    let predictions =
+      format.isLanguage
+      ? nil : try predict(model, on: first, objective: format.objective, batchSize: Examination.batchSize)
+    skipped = SkippedPictures(of: [data], stored.settings.image)
+    numbers = predictions?.examples ?? Array(0..<first.count)
+    results = format.isClassifier ? try predictions?.classification() : nil
+    regression = format.isClassifier ? nil : try predictions.flatMap { try RegressionReport($0, measured.format) }
+    mistakes = results?.mistakes(losses: predictions?.losses) ?? []
+    classNames = (0..<(results?.classCount ?? 0)).map { measured.format.className($0) }
+  }
+
+  /// The number of all examples, and of the examined ones.
+  package var counts: (all: Int, examined: Int) { (data.count, min(data.count, Examination.limit)) }
+
+  /// The name of the examples, in the plural: `test examples`.
+  package var examplesName: String {
+    part == .all ? "examples" : "\(part == .train ? "training" : part.rawValue) examples"
+  }
+
+  /// The inputs of some examples.
+  package func inputs(_ places: [Int]) throws -> Tensor { try data.examples(places.map { Int32(numbers[$0]) }).inputs }
+
+  /// The first examples, for statistics of the layers' outputs.
+  package var sample: Tensor {
+    get throws { try inputs(Array(0..<min(numbers.count, 64))) }
+  }
+
+  // MARK: - Images
+
+  /// Examples as images; `nil` if they are not images.
+  func pictures(_ places: [Int]) throws -> [Image]? {
+    guard let images = format as? ImageFormat else { return nil }
+    let (channels, height, width) = (images.size[0], images.size[1], images.size[2])
+    let area = height * width
+    var values = try inputs(places).array(of: Float.self)
+    // Inverts the standardization of the inputs.
+    for place in values.indices {
+      let channel = place / area % channels
+      let deviation = images.statistics.standardDeviation[channel]
+      values[place] = values[place] * Float(deviation > 0 ? deviation : 1) + Float(images.statistics.mean[channel])
+    }
+    return places.indices.map { index in
+      Image.channels(
+        values[index * channels * area..<(index + 1) * channels * area], count: channels, height: height, width: width,
+        range: 0...1)
+    }
+  }
+}
+
+/// The first `count` examples of a source.
+private struct FirstExamples: ExampleSource {
+  package let source: any ExampleSource
+  package let count: Int
+
+  package func examples(_ numbers: [Int32]) throws(DataError) -> (inputs: Tensor, targets: Tensor) {
+    try source.examples(numbers)
+  }
+
+  package func pass(over batches: [[Int32]], from first: Int, epoch: Int?) -> any ExamplePass {
+    source.pass(over: batches, from: first, epoch: epoch)
+  }
+}
+
+extension ClassificationResults {
+  /// The probability of the predicted class of an example.
+  package func probability(_ example: Int) -> Float { probabilities[example * classCount + Int(predicted[example])] }
+}

@@ -1,0 +1,78 @@
+import Apus
+
+extension RunReport {
+  /// The weights of attention layers: over the positions and patches of some images, and over channels.
+  func attention() throws -> Report.Section? {
+    guard let examination, let results = examination.results, examination.format is ImageFormat else { return nil }
+    return try withDevice(examination.device) {
+      let shown = Array(RunReport.examples(examination, results).prefix(4))
+      let x = try examination.inputs(shown)
+      let maps = AttentionMap.all(of: examination.model, on: x)
+      guard !maps.isEmpty, let images = try examination.pictures(shown) else { return nil }
+      var blocks: [Report.Block] = []
+      if let places = try places(examination, maps, x, images) {
+        blocks.append(.text("Attention weights, from black (smallest) through red to yellow (largest)."))
+        blocks.append(.figure(Report.Figure("attention", places, isWide: true)))
+      }
+      if let channels = try channels(maps) {
+        blocks.append(.figure(Report.Figure("attention-channels", channels, isWide: true)))
+      }
+      return Report.Section("Attention", blocks)
+    }
+  }
+
+  /// A row for each example: the image; for Vision Transformers the attention rollout over all layers; the weights of
+  /// the class token in each head of the last layer with tokens; the weights of the last four layers with pixels.
+  private func places(
+    _ examination: Examination, _ maps: [AttentionMap], _ x: Tensor, _ images: [Image]
+  ) throws -> ImageGrid? {
+    let (height, width) = (images[0].height, images[0].width)
+    var columns: [(caption: String, values: [Float])] = []
+    func add(_ caption: String, _ weights: Tensor) throws {
+      let resized = weights.resized(to: [height, width])
+      let least = resized.min(axes: [1, 2, 3], keepingAxes: true)
+      let range = resized.max(axes: [1, 2, 3], keepingAxes: true) - least + 1e-30
+      columns.append((caption, try ((resized - least) / range).array(of: Float.self)))
+    }
+    if let model = examination.model as? VisionTransformer {
+      try add("rollout", withMode(.inference) { model.attentionRollout(x) })
+    }
+    if let last = maps.last(where: { $0.kind == .tokens }), let (rows, width) = last.patches(height, width) {
+      for head in 0..<last.weights.shape[1] {
+        let weights = last.weights.slice(axis: 1, from: head, count: 1).slice(axis: 2, from: 0, count: 1)
+          .slice(axis: 3, from: 1, count: rows * width)
+        try add("head \(head)", weights.reshaped(to: [images.count, 1, rows, width]))
+      }
+    }
+    for map in maps.filter({ $0.kind == .pixels }).suffix(4) { try add(map.path, map.weights) }
+    guard !columns.isEmpty else { return nil }
+    let area = height * width
+    let cells = images.indices.flatMap { row -> [ImageGrid.Cell] in
+      [ImageGrid.Cell(png: images[row].pngData(), caption: "image")]
+        + columns.map { column in
+          let picture = images[row].overlaid(with: column.values[row * area..<(row + 1) * area])
+          return ImageGrid.Cell(png: picture.pngData(), caption: column.caption)
+        }
+    }
+    return ImageGrid("Attention", cells, columnCount: 1 + columns.count)
+  }
+
+  /// The weights of the channels of each layer in descending order, averaged over the examples.
+  private func channels(_ maps: [AttentionMap]) throws -> LineChart? {
+    let series = try maps.filter { $0.kind == .channels }.suffix(8).map { map -> LineChart.Series in
+      let weights = try map.weights.mean(axis: 0).array(of: Float.self).sorted(by: >)
+      let last = Double(max(weights.count - 1, 1))
+      return LineChart.Series(map.path, weights.enumerated().map { .init(x: Double($0) / last, y: Double($1)) })
+    }
+    guard !series.isEmpty else { return nil }
+    return LineChart("Weights of channels", x: Axis("share of the channels"), y: Axis("weight"), series)
+  }
+}
+
+extension AttentionMap {
+  /// The rows and columns of the patches that tile an image, without the class token.
+  fileprivate func patches(_ height: Int, _ width: Int) -> (rows: Int, columns: Int)? {
+    let count = weights.shape[3] - 1
+    return (1...max(count, 1)).first { $0 * $0 * width == count * height }.map { ($0, count / $0) }
+  }
+}

@@ -1,0 +1,70 @@
+import Apus
+import ApusFiles
+
+/// Weights from a safetensors file, a checkpoint or a run, for a model that starts from them.
+package struct PretrainedWeights {
+  /// The safetensors file.
+  package let path: String
+  /// The checkpoint that contains the weights; `nil` for a separate file.
+  package let checkpoint: Checkpoint?
+
+  package init(path: String) throws {
+    if FileSystem.isDirectory(path) {
+      let found = try Checkpoint.find(path, warn: Diagnostics.write)
+      (checkpoint, self.path) = (found, found.weightsPath)
+    } else {
+      let directory = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+      let around = try? Checkpoint.find(directory) { _ in }
+      checkpoint = around.flatMap { $0.weightsPath == path || $0.weightsPath == "./\(path)" ? $0 : nil }
+      self.path = path
+    }
+  }
+
+  /// The tokenizer that the weights were trained with, if they are in a checkpoint: token numbers mean nothing without
+  /// it.
+  /// - Parameter kind: the kind of the model's tokenizer, which must be the same.
+  package func tokenizer(ofKind kind: String) throws(TrainingError) -> (any Tokenizer)? {
+    guard let format = checkpoint.flatMap({ DataKinds.format(in: $0.state.configuration) }) as? TextFormat else {
+      Diagnostics.write("\(path): the file has no tokenizer: the tokens have the numbers of this run's own tokenizer")
+      return nil
+    }
+    let known = type(of: format.tokenizer).kind
+    guard known == kind else {
+      throw .mismatch(path: path, reason: "its tokens are of the kind \(known), those of this run are \(kind)")
+    }
+    return format.tokenizer
+  }
+
+  /// Loads all parameters and statistics into a model.
+  /// - Parameter replacesHead: whether to skip the last layer that has parameters; it may then have another size.
+  func load(into model: any Layer, replacesHead: Bool) throws {
+    let head = replacesHead ? model.headKey.map { "\($0)." } : nil
+    func isKept(_ key: String) -> Bool { head.map { key.hasPrefix($0) } ?? false }
+    do throws(TrainingError) {
+      if let checkpoint {
+        try checkpoint.load(into: model, keeping: isKept)
+      } else {
+        try model.state.load(from: path, keeping: isKept)
+      }
+    } catch {
+      throw PretrainedWeights.advised(error)
+    }
+  }
+
+  /// Adds advice to a mismatch: weights of a published network differ from a run's in the first and in the last layer.
+  private static func advised(_ error: TrainingError) -> TrainingError {
+    guard case .mismatch(let path, let reason) = error else { return error }
+    return .mismatch(
+      path: path,
+      reason: reason + " (--stem imagenet is the first layer of ImageNet's networks, "
+        + "--replace-head initializes the last one)")
+  }
+}
+
+extension Module {
+  /// The key of the last submodule that has parameters.
+  fileprivate var headKey: String? {
+    for case .module(let key, let module) in members.reversed() where !module.parameters.isEmpty { return key }
+    return nil
+  }
+}

@@ -1,0 +1,54 @@
+import Apus
+
+/// What a model predicts for an image, a text or a row of a file.
+public struct FilePrediction: Sendable {
+  /// The path of the file.
+  public let file: String
+  /// The index of the example in its file, from 0; `nil` for a file with one image.
+  public let index: Int?
+  /// The line of the file in which the row of a table starts, from 1; `nil` for other data.
+  public let line: Int?
+  /// The index of the predicted class; `nil` for a predicted number.
+  public let label: Int?
+  /// The name of the predicted class, or its index if it has none.
+  public let name: String?
+  /// The probability of the class.
+  public let probability: Double?
+  /// The predicted number, in the target's own units; `nil` for a class.
+  public let value: Double?
+}
+
+extension FilePrediction {
+  init(_ place: (file: String, index: Int?), line: Int? = nil, _ prediction: Prediction, name: String) {
+    (file, index) = place
+    (self.line, value, self.name) = (line, nil, name)
+    (label, probability) = (prediction.label, prediction.probability)
+  }
+
+  init(_ place: (file: String, index: Int?), line: Int, value: Double) {
+    (file, index) = place
+    (self.line, self.value) = (line, value)
+    (label, name, probability) = (nil, nil, nil)
+  }
+}
+
+extension Run {
+  /// Returns the predictions for all examples of some files, in their order.
+  /// - Parameters:
+  ///   - files: Images (PNG, JPEG or IDX files of many); for models of texts files with one text a line; for models of
+  ///     tables CSV files.
+  ///   - threshold: For two classes: the smallest probability of the second class for which it is predicted.
+  public func predict(_ files: [String], threshold: Double? = nil) throws -> [FilePrediction] {
+    var found: [FilePrediction] = []
+    try predict(files, threshold: threshold) { found.append($0) }
+    return found
+  }
+
+  /// Calls `body` with the prediction for each example of some files, in their order. Files of many examples are read
+  /// before the first result: a malformed one is found early.
+  public func predict(
+    _ files: [String], threshold: Double? = nil, _ body: (FilePrediction) throws -> Void
+  ) throws {
+    try format.predict(files, settings, threshold: threshold, model: model, body)
+  }
+}

@@ -1,0 +1,136 @@
+import Apus
+import ApusFiles
+
+/// A run in a folder, at one of its checkpoints: its settings, its model and the data that it learnt from.
+///
+/// ```swift
+/// let run = try Run(at: folder, checkpoint: .best)
+/// let evaluation = try run.evaluate()
+/// print(evaluation.loss, evaluation.accuracy ?? 0)
+/// for prediction in try run.predict([file]) { print(prediction.name ?? "", prediction.probability ?? 0) }
+/// ```
+///
+/// Everything runs on the current device, see `withDevice`.
+public struct Run {
+  /// The folder of the run or checkpoint.
+  public let path: String
+  /// The checkpoint with the weights.
+  public let checkpoint: Checkpoint
+  /// The settings that the checkpoint stores.
+  public let settings: RunSettings
+  /// The format of the data that the model takes.
+  public let format: any DataFormat
+
+  /// Reads the description of the model in a checkpoint, and verifies the checkpoint's files.
+  /// - Parameters:
+  ///   - path: The folder of a run, or of one of its checkpoints.
+  ///   - choice: Which checkpoint of a run; `nil` for the newest one, or for the checkpoint that `path` names.
+  /// - Throws: `DataError` if there is no run, `TrainingError` if no checkpoint is whole or it is not one of a run,
+  ///   and `OptionError` if a checkpoint is chosen of `path`, which is itself a checkpoint.
+  public init(at path: String, checkpoint choice: CheckpointChoice? = nil) throws {
+    self.path = path
+    guard FileSystem.isDirectory(path) else {
+      let reason = FileSystem.exists(path) ? "it is a file, not the folder of a run or checkpoint" : "it does not exist"
+      throw DataError.inputOutput(path: path, operation: "read a checkpoint", reason: reason)
+    }
+    do throws(TrainingError) {
+      checkpoint = try Checkpoint.find(path, choice ?? .last, warn: Diagnostics.write)
+    } catch {
+      guard case .noCheckpoint(_, let damaged) = error else { throw error }
+      guard let first = damaged.first else {
+        throw DataError.inputOutput(
+          path: path, operation: "read a checkpoint", reason: "it has none; apus train --output \(path) makes one")
+      }
+      throw TrainingError.damaged(path: path, reason: "no checkpoint is whole: \(first)")
+    }
+    guard choice == nil || checkpoint.path != path else {
+      throw OptionError("--checkpoint chooses one of a run's; \(path) is a checkpoint itself")
+    }
+    let stored = checkpoint.state.configuration
+    settings = try RunSettings(
+      stored: Configuration(origin: checkpoint.path, values: stored["settings"]?.object ?? [:]))
+    guard let format = DataKinds.format(in: stored) else {
+      throw TrainingError.mismatch(path: checkpoint.path, reason: "it does not describe its data")
+    }
+    self.format = format
+  }
+
+  /// The names of the classes, by index; empty for a model that predicts something else.
+  public var classNames: [String] { format.classNames }
+
+  /// The whole epochs and the steps that were trained.
+  public var progress: (epochs: Int, steps: Int) {
+    let state = checkpoint.state
+    let stepsPerEpoch = (state.exampleCount + state.batchSize - 1) / state.batchSize
+    return (state.step / stepsPerEpoch, state.step)
+  }
+
+  /// Returns the model with its weights.
+  public func model() throws -> any Layer {
+    let model = try settings.makeModel(for: format)
+    try checkpoint.load(into: model)
+    return model
+  }
+
+  /// Measures the model with held-out examples, as `apus evaluate` does.
+  public func evaluate(_ options: EvaluationOptions = EvaluationOptions()) throws -> RunEvaluation {
+    try RunEvaluation(model(), self, options)
+  }
+
+  /// Trains a new run to its end.
+  /// - Parameters:
+  ///   - settings: The settings of the run.
+  ///   - output: The folder of the run, which must not contain one; `nil` for `runs/MODEL-N`.
+  ///   - observers: What is told of each step, epoch, evaluation and checkpoint, and may stop the run.
+  /// - Returns: The run at its newest checkpoint, and the result of training.
+  public static func train(
+    _ settings: RunSettings, output: String? = nil, observers: [any TrainingObserver] = []
+  ) throws -> (run: Run, result: TrainingResult) {
+    var training = try TrainingRun(settings, output: output)
+    return try train(&training, observers)
+  }
+
+  /// Trains the run further. Weights, optimizer state and random numbers are those of its newest checkpoint, so that
+  /// the result has the same bits as a run that was not interrupted.
+  ///
+  /// - Parameters:
+  ///   - options: The options that change, by their keys: `epochs`, `steps`, `device`, `save_every`, `detect_anomaly`,
+  ///     `workers`, `early_stop` and `keep`; `data` for a moved table or folder of images.
+  ///   - output: A new folder, to continue from a copy of the run; `nil` for the run's own.
+  public func resume(
+    _ options: JSONObject = [:], output: String? = nil, observers: [any TrainingObserver] = []
+  ) throws -> (run: Run, result: TrainingResult) {
+    var given = Arguments()
+    try given.fill(from: Configuration(origin: "options", values: options), RunOptions.declarations)
+    var training = try TrainingRun(resuming: path, output: output, given)
+    return try Run.train(&training, observers)
+  }
+
+  private static func train(
+    _ training: inout TrainingRun, _ observers: [any TrainingObserver]
+  ) throws -> (run: Run, result: TrainingResult) {
+    let trained: TrainedRun
+    do {
+      trained = try training.run(on: .current, observers: observers) { _ in }
+    } catch {
+      training.directory.removeIfUnused()
+      throw error
+    }
+    return (try Run(at: training.directory.path), trained.result)
+  }
+
+  /// Returns the report that `apus plot` writes: curves, results on held-out examples, mistakes, layers and maps.
+  /// - Parameters:
+  ///   - data: Another data source; `nil` for the run's.
+  ///   - part: The split; `nil` as for `EvaluationOptions.part`.
+  public func report(data: String? = nil, part: DataPart? = nil) throws -> Report {
+    var report = RunReport(try RunRecord(path: path))
+    try report.examine(data: data, part: part, on: .current)
+    return try report.make()
+  }
+
+  /// The error for a checkpoint whose data format does not fit its model.
+  package var mismatch: TrainingError {
+    .mismatch(path: checkpoint.path, reason: "its data are not those of a \(settings.model.name)")
+  }
+}

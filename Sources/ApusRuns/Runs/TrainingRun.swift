@@ -1,0 +1,235 @@
+import Apus
+import ApusFiles
+
+/// The outcome of a run.
+package struct TrainedRun {
+  package let result: TrainingResult
+  package let format: any DataFormat
+  package let device: ComputeDevice
+  /// Images that could not be read.
+  package let skipped: SkippedPictures
+}
+
+/// A run that is about to start or to resume.
+package struct TrainingRun {
+  package private(set) var settings: RunSettings
+  package let directory: RunDirectory
+  private let origin: Origin
+
+  private enum Origin {
+    case new
+    /// The run resumes in its own directory.
+    case newest(Checkpoint)
+    /// A run in a new directory resumes from another run's checkpoint.
+    case copy(Checkpoint)
+  }
+
+  private var isNew: Bool { if case .new = origin { true } else { false } }
+
+  /// Prepares a new run. When this returns, the directory exists and contains the settings.
+  /// - Parameter output: The folder of the run, which must not contain one; `nil` for `runs/MODEL-N`.
+  package init(_ settings: RunSettings, output: String?) throws {
+    self.settings = settings
+    // Errors in the settings are found before anything is created.
+    _ = try DatasetDescription.find(settings.data)
+    directory = try .creating(output, for: settings.model.name)
+    origin = .new
+    try writeFirstSettings()
+  }
+
+  /// Prepares to resume a run. It keeps its own settings on disk until training starts, so that a failure before then
+  /// changes nothing.
+  /// - Parameters:
+  ///   - path: The folder of a run or of a checkpoint.
+  ///   - output: A new folder for a copy of the run; `nil` for the run's own.
+  ///   - given: Options that a resumed run may change.
+  package init(resuming path: String, output: String?, _ given: Arguments) throws {
+    (settings, directory, origin) = try TrainingRun.resuming(path, output, given)
+    try writeFirstSettings()
+  }
+
+  private func writeFirstSettings() throws {
+    if try directory.configuration() == nil { try directory.write(settings) }
+  }
+
+  // MARK: - Resuming
+
+  private static func resuming(
+    _ path: String, _ output: String?, _ given: Arguments
+  ) throws -> (RunSettings, RunDirectory, Origin) {
+    guard FileSystem.exists(path) else { throw TrainingError.noCheckpoint(path: path, damaged: []) }
+    let source = try RunDirectory(reading: path)
+    let isCheckpoint = try Checkpoint.isCheckpoint(source.folder)
+    let isCopied = output != nil && output != path
+    // A checkpoint that another run starts from is only read. Otherwise the run is locked from here on, so that no
+    // other process resumes from the same checkpoint.
+    let run = isCheckpoint || isCopied ? source : try RunDirectory(locking: source.folder)
+    let checkpoint: Checkpoint
+    do throws(TrainingError) {
+      checkpoint = try Checkpoint.find(run.folder, warn: Diagnostics.write)
+    } catch {
+      guard case .noCheckpoint(_, damaged: []) = error, let stored = try run.configuration() else { throw error }
+      // The run was stopped before its first checkpoint.
+      Diagnostics.write("\(path): no checkpoint yet: the run starts from the beginning")
+      let settings = try continued(stored, given)
+      return (settings, isCopied ? try .creating(output, for: settings.model.name) : run, .new)
+    }
+    let stored = Configuration(
+      origin: checkpoint.path, values: checkpoint.state.configuration["settings"]?.object ?? [:])
+    let settings = try continued(stored, given)
+    guard !isCheckpoint || output != nil else {
+      throw OptionError("--resume \(path): to continue from an older checkpoint, name a new --output")
+    }
+    if isCopied {
+      return (settings, try .creating(output, for: settings.model.name), .copy(checkpoint))
+    }
+    return (settings, run, .newest(checkpoint))
+  }
+
+  /// The settings of a resumed run: its own, except for the length, which early stopping determines too, the device,
+  /// the checkpoints, and options that do not change the result. Tables and images may have moved: whether they are the
+  /// same is checked when they have been loaded.
+  private static func continued(_ stored: Configuration, _ given: Arguments) throws -> RunSettings {
+    let old = try RunSettings(stored: stored)
+    var merged = given
+    try merged.fill(from: stored, RunOptions.declarations)
+    let new = try RunSettings(merged)
+    for option in RunOptions.all where !option.mayChange {
+      let declaration = option.declaration
+      if declaration.key == RunOptions.data.declaration.key, case .images = new.model.kind,
+        try isSameKind(old.data, new.data)
+      {
+        continue
+      }
+      let (before, now) = (old.json[declaration.key], new.json[declaration.key])
+      guard before == now else {
+        throw TrainingError.mismatch(
+          path: stored.origin,
+          reason: "its \(declaration.key) is \(before?.text() ?? "not set"), not \(now?.text() ?? "unset")")
+      }
+    }
+    return new
+  }
+
+  /// Whether two sources are both tables, or both folders of images. A run's format contains statistics of these, which
+  /// reveal other data; texts are identified by name only.
+  private static func isSameKind(_ one: String, _ other: String) throws -> Bool {
+    let (one, other) = (try DatasetDescription.find(one), try DatasetDescription.find(other))
+    return one.description.name == other.description.name && one.argument != nil && other.argument != nil
+  }
+
+  // MARK: - Running
+
+  /// Runs to the end, until it is stopped early, or until a signal.
+  /// - Parameters:
+  ///   - device: The device; its name is stored.
+  ///   - observers: Observers in addition to those that the settings request.
+  ///   - willStart: Called when the data are loaded, before the first step.
+  ///   - adapt: Sets options that do not change the results, such as progress and signals.
+  package mutating func run(
+    on device: ComputeDevice, observers: [any TrainingObserver] = [], willStart: () throws -> Void = {},
+    _ adapt: (inout TrainingOptions) -> Void
+  ) throws -> TrainedRun {
+    settings.device = device.name
+    let (result, task) = try withDevice(device) {
+      let weights = try pretrainedWeights()
+      let task = try explainingRelativeData(of: settings, in: isNew ? nil : directory.path) {
+        try LearningTask(settings, tokenizer: tokenizer(of: weights)) { format, count in
+          try stateMemory(format, count, on: device)
+        }
+      }
+      Diagnostics.write("\(settings.model.name) in \(directory.path): \(task.summary)")
+      let trainer = try trainer(task, from: weights, observers, adapt)
+      adviseOnSteps(task.train.count)
+      try resume(trainer, task.format)
+      try directory.write(settings)
+      try willStart()
+      let result = try trainer.run()
+      if !isNew, result.stepsPerSecond == nil, result.interruption == nil {
+        Diagnostics.write(
+          result.stopped == nil
+            ? "the run has made its \(result.steps) steps already: --epochs or --steps make it longer"
+            : "the run was stopped early: another --early-stop, or none, continues it")
+      }
+      return (result, task)
+    }
+    let skipped = task.skipped(settings)
+    skipped.report()
+    return TrainedRun(result: result, format: task.format, device: device, skipped: skipped)
+  }
+
+  /// Reports the device memory that training needs, and throws if it does not fit, before anything is built.
+  private func stateMemory(_ format: any DataFormat, _ count: Int, on device: ComputeDevice) throws {
+    let size = min(settings.batchSize.count ?? count, count)
+    let memory = try PlannedTraining(settings, format).check(batchSize: max(size, 1), on: device)
+    Diagnostics.write("training takes \(memory)")
+    if settings.precision != .float32, !device.speedsUp(settings.precision) {
+      let other = device.speedsUp(.mixed(.bfloat16)) ? "; --precision mixed-bfloat16 is" : ""
+      Diagnostics.write(
+        "\(device.info.identifier) computes 16-bit products as float32 products: --precision "
+          + "\(settings.precision.name) is not faster there\(other)")
+    }
+  }
+
+  /// Warns of epochs of few steps, which are soon over and train little.
+  private func adviseOnSteps(_ count: Int) {
+    guard case .count(let size) = settings.batchSize, case .epochs(let epochs) = settings.length else { return }
+    let steps = (count + size - 1) / size
+    guard steps < 8, epochs < 100 / steps else { return }
+    Diagnostics.write(
+      "an epoch is \(steps) \(steps == 1 ? "step" : "steps") of \(min(size, count)) examples; more --epochs or a smaller "
+        + "--batch-size make more")
+  }
+
+  /// The initial weights of a new run; `nil` for random ones, and for a resumed run.
+  private func pretrainedWeights() throws -> PretrainedWeights? {
+    guard isNew else { return nil }
+    return try settings.weights.map { try PretrainedWeights(path: $0) }
+  }
+
+  private func trainer(
+    _ task: LearningTask, from weights: PretrainedWeights?, _ observers: [any TrainingObserver],
+    _ adapt: (inout TrainingOptions) -> Void
+  ) throws -> Trainer {
+    try settings.trainer(task, from: weights, isNew: isNew, observers: observers) { options in
+      options.output = directory.path
+      options.folder = directory.locked
+      options.saveEvery = settings.saveEvery
+      options.retention = settings.retention
+      options.configuration = task.format.configuration(settings)
+      options.writesEvents = true
+      adapt(&options)
+    }
+  }
+
+  /// The tokenizer of the initial weights or of the resumed run, if there is one.
+  private func tokenizer(of weights: PretrainedWeights?) throws -> (any Tokenizer)? {
+    let checkpoint: Checkpoint
+    switch origin {
+    case .new: return try settings.text.flatMap { try weights?.tokenizer(ofKind: $0.tokenizer) }
+    case .newest(let newest): checkpoint = newest
+    case .copy(let source): checkpoint = source
+    }
+    guard let format = DataKinds.format(in: checkpoint.state.configuration) as? TextFormat else { return nil }
+    return format.tokenizer
+  }
+
+  private func resume(_ trainer: Trainer, _ format: any DataFormat) throws {
+    let checkpoint: Checkpoint
+    switch origin {
+    case .new: return
+    case .newest(let newest): checkpoint = newest
+    case .copy(let source): checkpoint = source
+    }
+    guard let kept = DataKinds.format(in: checkpoint.state.configuration), kept.isEqual(to: format) else {
+      throw TrainingError.mismatch(
+        path: checkpoint.path, reason: "the data of \(settings.data) differ from the data it was trained with")
+    }
+    if case .newest = origin {
+      // The warnings were given when the checkpoint was found.
+      try trainer.resume { _ in }
+    } else {
+      try trainer.resume(from: checkpoint)
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import Apus
+
+/// The number of examples in a step.
+public enum BatchSize: Hashable, Sendable {
+  /// All examples.
+  case full
+  /// A number of examples.
+  case count(Int)
+
+  /// The number of examples; `nil` for all of them.
+  public var count: Int? { if case .count(let count) = self { count } else { nil } }
+
+  package var json: JSON { count.map { .integer($0) } ?? "full" }
+}
+
+/// How examples are weighted by class.
+public enum ClassWeighting: String, CaseIterable, Sendable { case none, balanced }
+
+/// How an epoch samples the examples.
+public enum ClassSampling: String, CaseIterable, Sendable { case shuffled, balanced }
+
+/// The examples that a run learns from, and their weights.
+public struct DataSettings: Hashable, Sendable {
+  /// The fractions of examples that are held out.
+  public var split = SplitOptions(test: 0.2)
+  /// The number of training examples; `nil` for all of them.
+  public var trainCount: Int?
+  /// The part of the target that is distributed evenly over all classes.
+  public var labelSmoothing = 0.0
+  /// How the losses of classes are weighted.
+  public var classWeights = ClassWeighting.none
+  /// How an epoch samples the classes.
+  public var sampling = ClassSampling.shuffled
+
+  static let usual = DataSettings()
+
+  /// Whether a classifier minimizes another objective than it is measured by.
+  var changesObjective: Bool { classWeights != .none || labelSmoothing != 0 }
+
+  /// The objective that a classifier minimizes.
+  /// - Parameter labels: The labels of the training examples.
+  func objective(labels: [Int32], classCount: Int) -> Objective {
+    let weights = classWeights == .balanced ? ClassBalance(labels: labels, classCount: classCount).weights : nil
+    return .classification(weights: weights, smoothing: labelSmoothing, classCount: classCount)
+  }
+}
+
+/// How images are read and transformed, and which stem the model has.
+public struct ImageSettings: Hashable, Sendable {
+  /// The stem; `nil` for the one that suits the size of the images.
+  public var stem: ImageStem?
+  /// The height and width to which images are resized; `nil` for their own.
+  public var size: Int?
+  /// The number of channels; `nil` for the images' own.
+  public var channels: Int?
+  /// The transform of every image; `nil` for the one that the size requires.
+  public var transform: ImagePipeline?
+  /// Additional transforms of images in training.
+  public var augmentation = ImagePipeline()
+  /// The number of threads that read images; `nil` for 2.
+  public var workers: Int?
+  /// Whether images that cannot be read are left out.
+  public var skipsBad = false
+
+  /// The transforms for `--transform` and `--augment`, two lines for each.
+  package static let transforms: String = {
+    let lines =
+      ImagePipeline.transformTypes.map { ($0.usage, $0.summary) } + BatchMixing.usage.map { ($0.usage, $0.summary) }
+    return lines.map { "  \($0)\n      \($1)" }.joined(separator: "\n")
+  }()
+}
+
+/// The target of a table, and how its columns become features.
+public struct TableSettings: Hashable, Sendable {
+  /// The target column, and whether it has classes or numbers.
+  public var task = TableTask()
+  /// How the file is read.
+  public var reading = TableOptions()
+  /// How columns become features.
+  public var encoding = TableEncoding()
+
+  var hasNoHeader: Bool {
+    get { !reading.hasHeader }
+    set { reading.hasHeader = !newValue }
+  }
+}

@@ -1,0 +1,96 @@
+import Apus
+import ApusFiles
+
+/// The value of `--early-stop`: `loss:patience=5,change=0.001`.
+public struct EarlyStopSettings: Hashable, Sendable {
+  /// The measure that decides.
+  public var measure: EarlyStopping.Measure
+  /// The number of epochs without improvement after which the run stops.
+  public var patience: Int?
+  /// The smallest change that counts as an improvement.
+  public var change: Double?
+  /// The value at which the run stops.
+  public var target: Double?
+
+  /// The value that sets no early stopping, for a run that is resumed.
+  private static let none = "none"
+
+  fileprivate enum Key: String, CaseIterable { case patience, change, target }
+
+  /// Parses a value other than `none`.
+  package init(parsing text: String) throws(OptionError) {
+    func failure(_ message: String) -> OptionError {
+      OptionError("--early-stop \(text.printable(limit: 200)): \(message)")
+    }
+    let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    guard let measure = EarlyStopping.Measure(rawValue: parts[0]) else {
+      let known = EarlyStopping.Measure.allCases.map(\.rawValue)
+      throw failure("unknown measure \(parts[0].quoted())\(suggestion(for: parts[0], in: known))")
+    }
+    self.measure = measure
+    let keys: [Key] = measure == .gradientNorm ? [.target] : Key.allCases
+    let pairs = parts.count > 1 ? parts[1].split(separator: ",", omittingEmptySubsequences: false) : []
+    for pair in pairs {
+      let words = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      guard let key = Key(rawValue: words[0]), keys.contains(key) else {
+        throw failure(
+          "\(measure.rawValue) has no key \(words[0].quoted())\(suggestion(for: words[0], in: keys.map(\.rawValue)))")
+      }
+      guard words.count == 2 else { throw failure("\(key.rawValue) needs a value: \(key.rawValue)=\(key.placeholder)") }
+      try set(key, to: words[1], failure)
+    }
+    guard patience != nil || target != nil else {
+      let form = keys.contains(.patience) ? "patience=N or target=X, as in \(measure.rawValue):patience=5" : "target=X"
+      throw failure("it needs \(form)")
+    }
+    guard change == nil || patience != nil else { throw failure("change=X needs patience=N") }
+  }
+
+  /// The settings of a value of the option; `nil` for `none`.
+  package static func chosen(by text: String) throws(OptionError) -> EarlyStopSettings? {
+    text == none ? nil : try EarlyStopSettings(parsing: text)
+  }
+
+  private mutating func set(
+    _ key: Key, to text: String, _ failure: (String) -> OptionError
+  ) throws(OptionError) {
+    func parsed<Value>(_ known: Value?, _ kind: ValueKind<Value>) throws(OptionError) -> Value {
+      guard known == nil else { throw failure("\(key.rawValue) is given twice") }
+      guard let value = kind.parse(text) else {
+        throw failure("\(key.rawValue): \(text.quoted()) is not \(kind.expectation)")
+      }
+      return value
+    }
+    switch key {
+    case .patience: patience = try parsed(patience, .count)
+    case .change: change = try parsed(change, .nonNegativeNumber)
+    case .target: target = try parsed(target, .finiteNumber)
+    }
+  }
+
+  /// The observer that stops the run.
+  var observer: EarlyStopping {
+    EarlyStopping(measure, patience: patience, change: change ?? 0, target: target)
+  }
+}
+
+extension EarlyStopSettings.Key {
+  /// How the value is written in messages.
+  fileprivate var placeholder: String { self == .patience ? "N" : "X" }
+}
+
+extension EarlyStopSettings: CustomStringConvertible {
+  /// The text that is parsed to the same value.
+  public var description: String {
+    let pairs = [
+      patience.map { "patience=\($0)" }, change.map { "change=\($0)" }, target.map { "target=\($0)" },
+    ]
+    return "\(measure.rawValue):" + pairs.compactMap(\.self).joined(separator: ",")
+  }
+}
+
+extension ValueKind<Double> {
+  fileprivate static let finiteNumber = ValueKind("X", expectation: "a number") { text in
+    Double(text).flatMap { $0.isFinite ? $0 : nil }
+  }
+}

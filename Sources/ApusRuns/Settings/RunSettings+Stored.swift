@@ -1,0 +1,20 @@
+import Apus
+
+extension RunSettings {
+  /// The settings that a run or a checkpoint has stored.
+  /// - Throws: a data error if the settings are invalid: a mistake in a file is not a usage error.
+  package init(stored: Configuration) throws(DataError) {
+    do {
+      var arguments = Arguments()
+      try arguments.fill(from: stored, RunOptions.declarations)
+      try self.init(arguments)
+      _ = try DatasetDescription.find(data)
+    } catch {
+      let text = (error as? OptionError)?.message ?? "\(error)"
+      throw DataError.malformed(
+        path: stored.origin, format: "configuration", place: .file,
+        reason: text.hasPrefix(stored.origin) ? String(text.dropFirst(stored.origin.count + 2)) : text,
+        remedy: "it was changed, or is of another version of apus")
+    }
+  }
+}

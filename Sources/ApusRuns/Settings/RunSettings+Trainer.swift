@@ -1,0 +1,77 @@
+import Apus
+
+extension RunSettings {
+  /// The trainer that the settings describe, on the current device.
+  /// - Parameters:
+  ///   - weights: the initial weights of a new run; `nil` for random ones.
+  ///   - isNew: whether the run starts from initial weights instead of a checkpoint.
+  ///   - measures: whether the model is evaluated on the validation and the test examples, and stopped early by what
+  ///     is measured.
+  ///   - others: observers in addition to early stopping.
+  ///   - adapt: sets options that do not change the results.
+  package func trainer(
+    _ task: LearningTask, from weights: PretrainedWeights?, isNew: Bool, measures: Bool = true,
+    observers others: [any TrainingObserver] = [], _ adapt: (inout TrainingOptions) -> Void
+  ) throws -> Trainer {
+    let seeds = RunSeeds(seed)
+    let rule = try updateRule()
+    let model = try withRandomKey(seeds.initialization) { try makeModel(for: task.format, rule: rule) }
+    if isNew {
+      try weights?.load(into: model, replacesHead: replacesHead)
+      try withRandomKey(seeds.initialization.stream(1)) { try initialization?.initialize(model, self, on: task.train) }
+    }
+    return try trainer(
+      model, rule, on: task.train, testing: measures ? task.test : nil, validating: measures ? task.validation : nil,
+      objective: task.objective(self),
+      testObjective: dataSettings.changesObjective ? task.format.objective : nil,
+      observers: (measures ? earlyStop.map { [$0.observer] } ?? [] : []) + others
+    ) { options in
+      if dataSettings.sampling == .balanced { options.balancedLabels = task.labels }
+      adapt(&options)
+    }
+  }
+
+  /// The update rule of the optimizer.
+  func updateRule() throws -> any UpdateRule {
+    try optimizerRule(optimizer, learningRate: learningRate, weightDecay: weightDecay)
+  }
+
+  /// The trainer of a given model.
+  /// - Parameter testObjective: the reported objective, if it differs from the minimized one.
+  package func trainer(
+    _ model: any Layer, _ rule: any UpdateRule, on train: any ExampleSource, testing test: (any ExampleSource)? = nil,
+    validating validation: (any ExampleSource)? = nil, objective: Objective, testObjective: Objective? = nil,
+    observers: [any TrainingObserver] = [], _ adapt: (inout TrainingOptions) -> Void
+  ) throws -> Trainer {
+    var options = TrainingOptions(
+      length: length, batchSize: batchSize.count, seed: seed,
+      schedule: try learningRateSchedule(schedule, warmup: warmup ?? 0), precision: precision,
+      clipNorm: clipNorm.flatMap { $0 > 0 ? $0 : nil }, clipValue: clipValue, detectsAnomalies: detectsAnomalies)
+    adapt(&options)
+    return Trainer(
+      model, rule, on: train, testing: test, validating: validation, objective: objective,
+      testObjective: testObjective, groups: groups(of: model), penalty: penalty(on: model), observers: observers,
+      options)
+  }
+
+  /// Two groups of parameters: weights, which have more than one axis, and all others.
+  private func groups(of model: any Module) -> [ParameterGroup] {
+    guard decaysWeightsOnly || maxNorm != nil else { return [] }
+    let state = model.state
+    let constraint = maxNorm.map { MaxNorm($0) }
+    return [
+      ParameterGroup(state.parameters { $1.shape.rank > 1 }, constraint: constraint),
+      ParameterGroup(state.parameters { $1.shape.rank <= 1 }, weightDecay: decaysWeightsOnly ? 0 : nil),
+    ]
+  }
+
+  /// The penalty on the weights that is added to the loss.
+  private func penalty(on model: any Module) -> Penalty? {
+    switch (l1, l2) {
+    case (nil, nil): nil
+    case (let l1?, nil): Penalty(.l1(l1), on: model)
+    case (nil, let l2?): Penalty(.squaredL2(l2), on: model)
+    case (let l1?, let l2?): Penalty(.elasticNet(l1: l1, squaredL2: l2), on: model)
+    }
+  }
+}

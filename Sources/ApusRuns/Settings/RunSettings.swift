@@ -1,0 +1,212 @@
+import Apus
+
+/// The settings of a training run, with all defaults filled in.
+public struct RunSettings: Sendable {
+  /// The model and its recipe.
+  public private(set) var model: ModelDescription
+  /// The layers of `--layers`; `nil` for a model of the catalog.
+  public private(set) var ownLayers: String?
+  /// The name of the data set, for example `mnist` or `csv:FILE`.
+  public var data: String
+  /// The name of the device; `auto` until it is chosen, `nil` for the device that the environment names.
+  public var device: String?
+  /// The number of epochs or steps.
+  public var length: TrainingOptions.Length
+  /// The number of examples in a step.
+  public var batchSize: BatchSize
+  /// The name of the optimizer, one of `optimizerNames`.
+  public var optimizer: String
+  /// The learning rate of the optimizer, before the schedule.
+  public var learningRate: Double
+  /// The name of the schedule of the learning rate, one of `scheduleNames`.
+  public var schedule: String
+  /// The steps in which the learning rate rises.
+  public var warmup: Int?
+  /// The coefficient of weight decay.
+  public var weightDecay = 0.0
+  /// The types of matrix products and convolutions.
+  public var precision = Precision.float32
+  /// The global norm to which gradients are clipped; `nil` or 0 for none.
+  public var clipNorm: Double?
+  /// The largest magnitude of an element of the gradients.
+  public var clipValue: Double?
+  /// Whether biases and normalization layers are exempt from weight decay.
+  public var decaysWeightsOnly = false
+  /// The coefficient of the penalty `Σ |w|`.
+  public var l1: Double?
+  /// The coefficient of the penalty `Σ w²`.
+  public var l2: Double?
+  /// The largest norm of the weights of a unit.
+  public var maxNorm: Double?
+  /// Whether each result is checked for NaN and infinities.
+  public var detectsAnomalies = false
+  /// The seed of all random numbers, below 2⁶³.
+  public var seed: UInt64 = 0
+  /// The safetensors file, run or checkpoint with the initial weights.
+  public var weights: String?
+  /// How initial weights follow from the data; `nil` for random ones.
+  public var initialization: DataInitialization?
+  /// Whether the last layer is initialized although `weights` are given.
+  public var replacesHead = false
+  /// The number of outputs of the last layer; `nil` for the classes of the data.
+  public var classes: Int?
+  /// The seconds between checkpoints.
+  public var saveEvery = 60.0
+  /// When the run stops early; `nil` for never.
+  public var earlyStop: EarlyStopSettings?
+  /// Which checkpoints are kept.
+  public var retention = CheckpointRetention.usual
+  /// The examples that the run learns from, and their weights.
+  public var dataSettings = DataSettings()
+  /// How images are read and transformed, and which stem the model has.
+  public var image = ImageSettings()
+  /// The target and the encoding of a table, if the data are one.
+  public var table = TableSettings()
+
+  /// The settings of a model's recipe.
+  private init(_ model: ModelDescription, ownLayers: String?) {
+    let recipe = model.recipe
+    (self.model, self.ownLayers) = (model, ownLayers)
+    (data, optimizer, learningRate, schedule) = (recipe.data, recipe.optimizer, recipe.learningRate, recipe.schedule)
+    (length, batchSize, clipNorm) = (.epochs(recipe.epochs), .count(recipe.batchSize), recipe.clipNorm)
+  }
+
+  /// Creates the settings of a run of a model, as its recipe gives them where `options` do not.
+  ///
+  /// ```swift
+  /// let settings = try RunSettings("lenet5", ["data": "synthetic", "epochs": 2, "early_stop": "loss:patience=3"])
+  /// ```
+  ///
+  /// - Parameters:
+  ///   - model: a name that `apus models` lists.
+  ///   - options: the options of `apus train` by their keys: `--batch-size` is `batch_size`.
+  /// - Throws: `ModelError` for an unknown model; `OptionError` for an unknown key, an invalid value or a combination
+  ///   that is not allowed.
+  public init(_ model: String, _ options: JSONObject = [:]) throws {
+    var arguments = Arguments()
+    arguments.append(model, for: RunOptions.model.declaration)
+    try arguments.fill(from: Configuration(origin: "options", values: options), RunOptions.declarations)
+    try self.init(arguments)
+  }
+
+  /// Takes the values that the arguments do not set from the model's recipe.
+  package init(_ arguments: Arguments) throws {
+    let layers = try arguments[RunOptions.layers].map { try LayerList(parsing: $0) }
+    self.init(try .chosen(by: arguments), ownLayers: layers?.description)
+    guard !arguments.contains(key: "steps") || !arguments.contains(key: "epochs") else {
+      throw OptionError("--epochs and --steps exclude each other")
+    }
+    for option in RunOptions.all { try option.apply(arguments, &self) }
+    for option in RunOptions.all where arguments.contains(option.declaration) {
+      if let refusal = try option.topic.refusal(self) { throw OptionError("--\(option.declaration.name) \(refusal)") }
+    }
+    try check()
+  }
+
+  /// Throws if settings exclude each other.
+  private func check() throws(OptionError) {
+    if initialization != nil, weights != nil { throw OptionError("--initialize and --weights exclude each other") }
+    if replacesHead, weights == nil { throw OptionError("--replace-head needs --weights") }
+    if classes != nil, case .language = model.kind {
+      throw OptionError("--classes is for classifiers, \(model.name) is a language model")
+    }
+    let split = dataSettings.split
+    guard split.test + split.validation < 1 else {
+      throw OptionError("--test-share and --validation together leave nothing to learn from")
+    }
+    if case .images(let network) = model.kind, image.stem != nil, network.layers != nil {
+      throw OptionError("--stem is for published networks, \(model.name) is a chain of layers")
+    }
+    if image.transform?.mixing.isEmpty == false {
+      throw OptionError("--transform: mixing is for training alone; write it in --augment")
+    }
+    if isTable, split.test == 0 {
+      throw OptionError("--test-share 0: a table has no other rows to test with")
+    }
+  }
+
+  /// The settings as a configuration, which reproduces the run when it is given to `--config`.
+  package var json: JSONObject {
+    var object = JSONObject()
+    for option in RunOptions.all {
+      guard (try? option.topic.refusal(self)) == .some(.none) else { continue }
+      object[option.declaration.key] = option.json(self)
+    }
+    return object
+  }
+}
+
+// MARK: - Settings as options see them
+
+extension RunSettings {
+  /// Whether the layers are those of `--layers` instead of the catalog.
+  var hasOwnLayers: Bool { ownLayers != nil }
+
+  /// Whether the data are a table.
+  package var isTable: Bool {
+    (try? DatasetDescription.find(data))?.description.isTable == true
+  }
+
+  var epochs: Int? {
+    get { if case .epochs(let count) = length { count } else { nil } }
+    set { if let newValue { length = .epochs(newValue) } }
+  }
+
+  var steps: Int? {
+    get { if case .steps(let count) = length { count } else { nil } }
+    set { if let newValue { length = .steps(newValue) } }
+  }
+
+  /// The network of a model of text; `nil` for other models.
+  var text: TextNetwork? {
+    switch model.kind {
+    case .images: nil
+    case .language(let network), .texts(let network): network
+    }
+  }
+
+  /// The network of a model of text. Other models have none, and ignore a change.
+  var network: TextNetwork {
+    get { text ?? TextNetwork(.lstm, width: 0, depth: 0, tokenizer: "", vocabularySize: 0, sequenceLength: 0) }
+    set {
+      switch model.kind {
+      case .images: break
+      case .language: model = model.with(.language(newValue))
+      case .texts: model = model.with(.texts(newValue))
+      }
+    }
+  }
+}
+
+extension ModelDescription {
+  /// The name of a chain of layers for which none was given.
+  private static let unnamed = "layers"
+
+  fileprivate func with(_ kind: Kind) -> ModelDescription {
+    ModelDescription(name: name, summary: summary, kind: kind, recipe: recipe)
+  }
+
+  /// The model that the arguments name, or the chain of `--layers` with the recipe of the named model.
+  package static func chosen(by arguments: Arguments) throws -> ModelDescription {
+    let name = arguments[RunOptions.model]
+    guard let text = arguments[RunOptions.layers] else {
+      guard let name else {
+        throw OptionError(
+          "MODEL is missing; choose from \(all.map(\.name).joined(separator: ", ")) or use --layers")
+      }
+      return try find(name)
+    }
+    let like = all.first { $0.name == name }
+    var size = [1, 28, 28]
+    switch like?.kind {
+    case nil: break
+    case .images(let network)?: size = network.inputSize
+    case .language?, .texts?:
+      throw OptionError("--layers makes models of images, \(name ?? "") takes text")
+    }
+    return ModelDescription(
+      name: name ?? unnamed, summary: "a chain of layers",
+      kind: .images(ImageNetwork(layers: try LayerList(parsing: text), inputSize: size)),
+      recipe: like?.recipe ?? Recipe())
+  }
+}

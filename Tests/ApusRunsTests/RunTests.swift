@@ -1,0 +1,101 @@
+import Apus
+import ApusTestSupport
+import Foundation
+import Testing
+
+@testable import ApusRuns
+
+/// Requests the end of a run after a number of steps.
+private final class Stopper: TrainingObserver {
+  let last: Int
+
+  init(after last: Int) { self.last = last }
+
+  func didStep(_ progress: TrainingProgress) -> TrainingRequest {
+    progress.step == last ? .stop(reason: "enough") : .continue
+  }
+}
+
+@Suite struct RunTests {
+  private let scratch: ScratchDirectory
+
+  init() throws { scratch = try ScratchDirectory() }
+
+  private func settings(_ options: JSONObject = [:]) throws -> RunSettings {
+    var all: JSONObject = ["data": "synthetic", "batch_size": 500, "steps": 6, "train_count": 2000, "seed": 4]
+    for (key, value) in options { all[key] = value }
+    return try RunSettings("mlp", all)
+  }
+
+  /// A run that is trained, measured and resumed from Swift is the run of the command.
+  @Test func runsAreValues() throws {
+    let path = scratch.path + "/run"
+    let (run, result) = try Run.train(settings(), output: path, observers: [Stopper(after: 4)])
+    #expect(result.steps == 4 && result.stopped == "enough" && run.progress.steps == 4)
+    #expect(run.classNames.count == 10 && run.settings.seed == 4 && run.path == path)
+    let measured = try run.evaluate()
+    #expect(measured.part == .test && measured.count > 0 && measured.loss.isFinite)
+    let accuracy = try #require(measured.accuracy)
+    #expect(try #require(measured.classification).accuracy == accuracy)
+    #expect(measured.measures["test_accuracy"] == .number(accuracy))
+    // Resumed, it has the bits of a run that was not interrupted.
+    let (longer, _) = try run.resume()
+    let (whole, _) = try Run.train(settings(), output: scratch.path + "/whole")
+    #expect(longer.progress.steps == 6)
+    #expect(try longer.model().state.sha256() == whole.model().state.sha256())
+    // A copy leaves the run as it is.
+    let (copy, _) = try longer.resume(["steps": 8], output: scratch.path + "/copy")
+    #expect(copy.progress.steps == 8)
+    #expect(try Run(at: path).progress.steps == 6)
+  }
+
+  @Test func filesArePredicted() throws {
+    let (run, _) = try Run.train(settings(), output: scratch.path + "/run")
+    var files: [String] = []
+    for shade in [0, 255] as [UInt8] {
+      let image = Image(
+        height: 28, width: 28, channels: 1, pixels: [UInt8](repeating: shade, count: 784))
+      files.append(try scratch.write(image.pngData(), to: "\(shade).png"))
+    }
+    let found = try run.predict(files)
+    #expect(found.map(\.file) == files && found.allSatisfy { $0.index == nil && $0.value == nil })
+    #expect(found.allSatisfy { run.classNames.contains($0.name ?? "") && (0.1...1).contains($0.probability ?? 0) })
+    #expect(throws: OptionError.self) { try run.predict(files, threshold: 0.5) }
+    #expect(throws: DataError.self) { try run.predict([scratch.path + "/missing.png"]) }
+  }
+
+  @Test func tablesAndTextsAreKindsOfData() throws {
+    let rows = (0..<80).map { "\($0 % 9),\(($0 * 7) % 5),\(Double($0 % 9) * 2 + 0.25)" }
+    let table = try scratch.write(Array((["a,b,c"] + rows).joined(separator: "\n").utf8), to: "t.csv")
+    let numbers = try RunSettings("mlp", ["data": .string("csv:\(table)"), "epochs": 2, "target": "c"])
+    #expect(numbers.isTable && numbers.table.task.target == "c")
+    let (run, _) = try Run.train(numbers, output: scratch.path + "/table")
+    #expect(try run.evaluate().numbers != nil && run.classNames.isEmpty)
+    let values = try run.predict([table])
+    #expect(values.count == 80 && values.allSatisfy { $0.value?.isFinite == true && $0.label == nil })
+    #expect(values[3].line == 5 && values[3].index == 3)
+    let text = try scratch.write(Array(String(repeating: "a house and a tree. ", count: 80).utf8), to: "t.txt")
+    let words = try RunSettings(
+      "char-lstm", ["data": .string("text:\(text)"), "steps": 2, "width": 16, "sequence_length": 12, "batch_size": 4])
+    let (language, _) = try Run.train(words, output: scratch.path + "/text")
+    #expect(try #require(language.evaluate().perplexity) > 1)
+    #expect(throws: OptionError.self) { try language.predict([text]) }
+  }
+
+  @Test func reportsAreMade() throws {
+    let (run, _) = try Run.train(settings(["epochs": 1, "steps": .null]), output: scratch.path + "/run")
+    let report = try run.report()
+    #expect(report.figures.contains { $0.name == "loss" } && report.figures.contains { $0.name == "confusion-matrix" })
+    #expect(report.html().contains("mlp"))
+  }
+
+  @Test func missingRunsAreErrors() throws {
+    #expect(throws: DataError.self) { try Run(at: scratch.path + "/none") }
+    let (run, _) = try Run.train(settings(["steps": 1]), output: scratch.path + "/run")
+    #expect(throws: OptionError.self) { try Run(at: run.checkpoint.path, checkpoint: .last) }
+    #expect(throws: TrainingError.self) { try Run.train(settings(), output: run.path) }
+    // Another seed would be another run.
+    #expect(throws: TrainingError.self) { try run.resume(["seed": 5]) }
+    #expect(throws: OptionError.self) { try run.resume(["sede": 5]) }
+  }
+}
