@@ -1,4 +1,4 @@
-"""Runs `apus bench` and the scripts of the peers and reads the lines that they print."""
+"""Runs `apus bench` and the scripts of the peers, and parses the lines that they print."""
 
 import datetime
 import json
@@ -12,17 +12,17 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 
-# A line of one side, by the problem and its transpose or pass.
+# The lines of one side. The key is the problem with its transpose or pass.
 Lines = dict[tuple[str, str], dict]
 
-# Cores that other processes may take during a run before its figures count for nothing. Threads that wait for each
-# other, as those of PyTorch do, become a hundred times as slow when one of them has no core.
+# The number of cores that other processes may use during a run that counts. Threads that wait for each other, such as
+# PyTorch's threads, become a hundred times as slow when one of them has no core.
 QUIET = 0.1
 ATTEMPTS = 3
 
 
 class Failure(Exception):
-    """What keeps a comparison from running, and the status to end with."""
+    """The reason why a comparison cannot run, and the exit status."""
 
     def __init__(self, message: str, status: int = 1):
         super().__init__(message)
@@ -30,7 +30,7 @@ class Failure(Exception):
 
 
 def output(command: list, threads: int) -> str:
-    """What a command prints. Variables of OpenBLAS are kept away from it: they choose other code on both sides."""
+    """The output of a command. It runs without the OPENBLAS_* variables, which would change the code on both sides."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
     words = [str(word) for word in command]
     try:
@@ -43,7 +43,7 @@ def output(command: list, threads: int) -> str:
 
 
 def lines(command: list, threads: int) -> Lines:
-    """What a bench prints, each line with the cores that other processes took while it ran."""
+    """The lines that a benchmark prints, each with the number of cores that other processes used while it ran."""
     load = OtherLoad()
     text = output(command, threads)
     others = {"others": round(load.cores(), 3)}
@@ -52,12 +52,12 @@ def lines(command: list, threads: int) -> Lines:
 
 
 def others(found: Lines) -> float:
-    """The most cores that other processes took during one of the runs that some lines are from."""
+    """The largest number of cores that other processes used during the runs that printed these lines."""
     return max((line.get("others", 0.0) for line in found.values()), default=0.0)
 
 
 def quietest(run) -> Lines:
-    """The lines of a run, which is repeated if other processes were at work meanwhile."""
+    """The lines of a run. The run is repeated if other processes disturbed it."""
     attempts = []
     while len(attempts) < ATTEMPTS and (not attempts or others(attempts[-1]) > QUIET):
         attempts.append(run())
@@ -65,7 +65,7 @@ def quietest(run) -> Lines:
 
 
 def speed(line: dict) -> float:
-    """The rate of the median run, or runs in a millisecond where there is no rate."""
+    """The rate of the median run, or the number of runs per millisecond if the line has no rate."""
     rate = line.get("gflops", line.get("gbytes_per_second", line.get("images_per_second")))
     return rate * line["min_ms"] / line["median_ms"] if rate else 1 / line["median_ms"]
 
@@ -85,13 +85,13 @@ class Apus:
         return lines(command, threads or self.threads)
 
     def title(self) -> list[str]:
-        """What the system calls a device that is not the processor."""
+        """The system's name of the device, unless the device is the CPU."""
         text = output([self.path, "devices", "--json"], self.threads) if self.device != "cpu" else ""
         devices = [json.loads(line) for line in text.splitlines()]
         return [line["title"] for line in devices if line["name"].startswith(self.device)][:1]
 
     def version(self) -> str:
-        """The version and the commit, with a + where what is built from was changed since."""
+        """The version and the commit, with a + if the sources have changes that are not committed."""
         version = output([self.path, "--version"], self.threads).strip()
         git = ["git", "-C", HERE.parent]
         try:
@@ -105,7 +105,7 @@ class Apus:
 
 @dataclass
 class Peer:
-    """A script of `Peers`, run by a Python that has what it measures."""
+    """A script in `Peers`, run by a Python in which the peer is installed."""
 
     name: str
     python: str
@@ -119,11 +119,11 @@ class Peer:
         return sorted(path.stem.removesuffix("_bench") for path in (HERE / "Peers").glob("*_bench.py"))
 
     def __post_init__(self):
-        """Asks the script what it can do; one whose peer is missing says so and how to install it."""
+        """Asks the script what it supports. If the peer is missing, the script prints how to install it."""
         found = json.loads(self.run(["describe"]))
         self.version, self.kinds, self.forms = found["peer"], found["kinds"], found["forms"]
         if self.apus.device.partition(":")[0] not in found["devices"]:
-            message = f"{self.name} is measured on {' and '.join(found['devices'])}, not on {self.apus.device}"
+            message = f"{self.name} runs only on {' and '.join(found['devices'])}, not on {self.apus.device}"
             raise Failure(message, 64)
 
     def command(self, words: list) -> list:
@@ -138,12 +138,12 @@ class Peer:
         return lines(self.command([*words, *shared, *chosen]), self.apus.threads)
 
     def forms_of(self, words: list) -> dict[str, Lines]:
-        """The lines of each way in which the peer can run a kind: eager, compiled, …"""
+        """The lines by form: each way in which the peer can run a kind, such as eager or compiled."""
         return {form: quietest(lambda: self.bench(words, form)) for form in self.forms.get(words[0], [""])}
 
 
 def processor_facts(path: Path = Path("/proc/cpuinfo")) -> tuple[str, str, str]:
-    """The name of the processor, its family and widest vectors: virtual machines hide generations behind one name."""
+    """The processor's name, its family and its widest vectors. In virtual machines, generations can share a name."""
     facts = dict(re.findall(r"^([^\t:\n]+)\t*: (.*)$", path.read_text(), re.MULTILINE))
     if "model name" not in facts:
         return platform.machine(), "?", "vectors unknown"
@@ -158,31 +158,31 @@ def processor(path: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def processor_key(path: Path = Path("/proc/cpuinfo")) -> str:
-    """What distinguishes the processor in names of files."""
+    """The identifier of the processor in file names."""
     name, family, widest = processor_facts(path)
     return name if family == "?" else f"family{family}-{widest.lower().replace('-', '')}"
 
 
 def machine(threads: int) -> str:
-    """The day, the processor and how much of it is used."""
+    """The date, the processor, its number of cores and the number of threads."""
     return f"{datetime.date.today()}, {processor()}, {os.cpu_count()} cores, {threads} threads"
 
 
 class OtherLoad:
-    """What processes that have nothing to do with a comparison take: the first reason to doubt it."""
+    """Measures the load from processes that do not belong to the comparison: it makes results unreliable."""
 
     def __init__(self):
         self.start = self.state()
 
     @staticmethod
     def state(path: str = "/proc/stat") -> tuple[float, float, float]:
-        """Seconds: of the clock, of all cores at work, of this process and those that it waited for."""
+        """Seconds of the clock, of work on all cores, and of work by this process and the children it waited for."""
         with open(path) as stat:
             user, nice, system, _, _, *interrupts = map(int, stat.readline().split()[1:9])
         busy = (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
         return time.monotonic(), busy, sum(os.times()[:4])
 
     def cores(self) -> float:
-        """Each counter is cut to whole ticks, so that some of them are no load yet."""
+        """The load in cores. Counters are rounded down to whole ticks, so a difference of a few ticks is not load."""
         passed, busy, own = (now - then for now, then in zip(self.state(), self.start))
         return max(0, busy - own - 5 / os.sysconf("SC_CLK_TCK")) / max(passed, 1e-3)

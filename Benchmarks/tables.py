@@ -1,4 +1,4 @@
-"""Tables of what two sides took, and the file of results that keeps them."""
+"""Tables that compare the results of two sides, and the results file that stores them."""
 
 import datetime
 import json
@@ -24,7 +24,7 @@ rounds in which other processes took more than {quiet:g} cores: they do not coun
 not judged.
 """
 
-# A bound: a ratio, or that and a share of the peak, of which the smaller one holds.
+# A bound: a ratio, or a ratio and a fraction of the peak. Of the two, the one that is easier to reach counts.
 Bound = float | dict[str, float]
 
 
@@ -34,14 +34,14 @@ def target(device: str, kind: str, peer: str) -> dict:
 
 
 def bounds(device: str, kind: str, peer: str) -> dict[str, dict[str, float]]:
-    """The bounds of a comparison, by patterns of problems: `ratio`, and `peak` where a share of the peak is enough."""
+    """The bounds of a comparison by problem pattern: `ratio`, and `peak` if a fraction of the peak is enough."""
     musts: dict[str, Bound] = target(device, kind, peer).get("musts", {})
     return {pattern: must if isinstance(must, dict) else {"ratio": must} for pattern, must in musts.items()}
 
 
 def counted(rounds: list[tuple[Lines, dict[str, Lines]]]) -> list[tuple[Lines, Lines]]:
-    """The rounds with one line of the peer for each problem: that of the form which is the fastest over all rounds,
-    with     the least memory and the most cores of others of any form."""
+    """The rounds with one line of the peer for each problem: the line of the form that is fastest over all rounds. It
+    gets the smallest memory peak of all forms, and the largest load from other processes."""
     result: list[tuple[Lines, Lines]] = [(first, {}) for first, _ in rounds]
     problems = {key for _, forms in rounds for found in forms.values() for key in found}
     for key in problems:
@@ -59,7 +59,7 @@ def counted(rounds: list[tuple[Lines, dict[str, Lines]]]) -> list[tuple[Lines, L
 
 @dataclass
 class Comparison:
-    """The rounds of one kind and peer: in each the lines of Apus, then those of the peer."""
+    """The rounds of one kind and peer. Each round has the lines of Apus and the lines of the peer."""
 
     kind: str
     peer: str
@@ -72,7 +72,7 @@ class Comparison:
         return f"{self.kind}, {self.peer}"
 
     def must(self, problem: str) -> dict[str, float] | None:
-        """The first bound whose pattern a problem has."""
+        """The first bound whose pattern matches the problem."""
         known = bounds(self.device, self.kind, self.peer)
         return next((bound for pattern, bound in known.items() if fnmatchcase(problem, pattern)), None)
 
@@ -82,7 +82,7 @@ class Comparison:
         return [key for key in apus if key in peer]
 
     def load(self, key, number: int) -> float:
-        """The most cores that other processes took during the runs of a row in a round."""
+        """The largest number of cores that other processes used during the runs of a row in a round."""
         apus, peer = (side[key] for side in self.rounds[number])
         return max(apus.get("others", 0.0), apus.get("peak_others", 0.0), peer.get("others", 0.0))
 
@@ -93,7 +93,7 @@ class Comparison:
         return 2 * len(self.disturbed(key)) < len(self.rounds)
 
     def lines(self, key) -> list[tuple[dict, dict]]:
-        """The lines of both sides in the rounds that count: those undisturbed, if they are enough to judge by."""
+        """The lines of both sides in the rounds that count: the undisturbed ones, or all if too few are undisturbed."""
         left_out = self.disturbed(key) if self.is_judged(key) else []
         return [(a[key], p[key]) for number, (a, p) in enumerate(self.rounds) if number not in left_out]
 
@@ -101,12 +101,12 @@ class Comparison:
         return [speed(apus) / speed(peer) for apus, peer in self.lines(key)]
 
     def peak(self, key) -> float | None:
-        """The share of the processor's peak, in the rounds where that was measured."""
+        """The fraction of the processor's peak, over the rounds in which the peak was measured."""
         shares = [speed(apus) / apus["peak_gflops"] for apus, _ in self.lines(key) if "peak_gflops" in apus]
         return statistics.median(shares) if shares else None
 
     def limit(self, key) -> tuple[str, float] | None:
-        """What a row has to reach, `ratio` or `peak`, and how much of it: the smaller of both where both are bounds."""
+        """The bound of a row: `ratio` or `peak`, and its value. If a row has both, the one that is easier to reach."""
         bound, share = self.must(key[0]), self.peak(key)
         if bound is None:
             return None
@@ -116,7 +116,7 @@ class Comparison:
         return "ratio", bound["ratio"]
 
     def is_reached(self, key) -> bool | None:
-        """`None` where there is no bound, or nothing to judge by."""
+        """`None` if the row has no bound or is not judged."""
         limit = self.limit(key)
         if limit is None or not self.is_judged(key):
             return None
@@ -124,7 +124,7 @@ class Comparison:
         return (self.peak(key) if name == "peak" else statistics.median(self.ratios(key))) >= bound
 
     def memory(self, key) -> list[str]:
-        """The peaks of both sides, and how many times as much the peer takes."""
+        """The memory peaks of both sides, and the peer's peak divided by Apus's."""
         sides = [[line.get("peak_bytes") for line in side] for side in zip(*self.lines(key))]
         if not all(all(side) for side in sides):
             return ["", "", ""]
@@ -132,7 +132,7 @@ class Comparison:
         return [f"{apus / 1e6:.1f}", f"{peer / 1e6:.1f}", f"{peer / apus:.2f}"]
 
     def verdict(self, key) -> list[str]:
-        """What must be reached, whether it is, and what disturbed the rounds."""
+        """The bound, whether it is reached, and how many rounds were disturbed."""
         limit, count = self.limit(key), len(self.disturbed(key))
         marks = f"{count} of {len(self.rounds)}" if count else ""
         if limit is None:
@@ -163,7 +163,7 @@ class Comparison:
         return [*titles, "must", "reached", "disturbed"]
 
     def summary(self) -> str:
-        """The mean over all rows, and how many reach their bounds."""
+        """The geometric mean of the ratios of all rows, and how many rows reach their bounds."""
         mean = statistics.geometric_mean(statistics.median(self.ratios(key)) for key in self.keys)
         silent = [key for key in self.keys if not self.is_judged(key)]
         text = f"Geometric mean of the ratios: {mean:.2f}"
@@ -186,7 +186,7 @@ class Comparison:
 
     def table(self) -> str:
         rows = [self.titles, *(self.row(key) for key in self.keys)]
-        # A column that has nothing to say is left out.
+        # Columns without content are omitted.
         columns = [column for column in zip(*rows) if any(column[1:])]
         return markdown(list(zip(*columns)))
 
@@ -196,12 +196,12 @@ class Comparison:
 
 
 def number(value: float) -> str:
-    """A number with three or four digits that mean something."""
+    """A number with three or four significant digits."""
     return f"{value:.{max(0, 3 - math.floor(math.log10(value)))}f}" if value < 1000 else f"{value:.0f}"
 
 
 def markdown(rows: list[tuple[str, ...]]) -> str:
-    """A table that can be read as it stands: words to the left, numbers to the right."""
+    """A Markdown table that is also readable as plain text: words are left-aligned, numbers right-aligned."""
     widths = [max(map(len, column)) for column in zip(*rows)]
     words = [not any(re.match(r"[\d.]+$", cell) for cell in column[1:]) for column in zip(*rows)]
 
@@ -214,7 +214,7 @@ def markdown(rows: list[tuple[str, ...]]) -> str:
 
 
 def save(path: Path, device: str, sections: dict[str, str]):
-    """Puts sections into a file of results, in place of those with the same titles."""
+    """Writes sections to a results file. They replace the sections with the same titles."""
     kept = {}
     if path.exists():
         for section in re.split(r"^(?=## )", path.read_text(), flags=re.MULTILINE)[1:]:

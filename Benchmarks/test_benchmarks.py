@@ -16,11 +16,11 @@ import runs
 from runs import HERE, OtherLoad, processor, speed
 from tables import Comparison, bounds, counted, number, save
 
-sys.dont_write_bytecode = True  # gatec would be a file that nobody knows
+sys.dont_write_bytecode = True  # otherwise Python would write a stray file named gatec
 
 
 def script(name):
-    """A command of this folder as a module."""
+    """Loads a command of this directory as a module."""
     loader = SourceFileLoader(name, str(HERE / name))
     module = module_from_spec(spec_from_loader(name, loader))
     loader.exec_module(module)
@@ -35,7 +35,7 @@ def line(problem, median, **more):
 
 
 def steps(*rounds):
-    """A comparison of one workload, by the milliseconds of both sides in each round."""
+    """A comparison of one workload, from the milliseconds of both sides in each round."""
     name = ("lenet5-b128-sgd", "")
     sides = [tuple({name: line(name[0], ms, peak_bytes=1_000_000 * (n + 1))} for n, ms in enumerate(r)) for r in rounds]
     return Comparison("step", "torch", "cpu", sides)
@@ -149,7 +149,7 @@ class TableTests(unittest.TestCase):
 
 
 class CompareTests(unittest.TestCase):
-    """The command as a whole, with an `apus` that prints what it is told to."""
+    """Tests of the whole command, with a fake `apus` that prints given lines."""
 
     def compare(self, *words, lines=(), python='exec python3 "$@"'):
         with tempfile.TemporaryDirectory() as folder:
@@ -161,7 +161,7 @@ class CompareTests(unittest.TestCase):
             return subprocess.run([HERE / "compare", *tools, *words], capture_output=True, text=True)
 
     def test_a_peer_that_is_missing_is_named_with_its_installation(self):
-        # -S: as if nothing had been installed.
+        # With -S, Python does not find installed packages.
         for peer, package in (("torch", "torch"), ("mlx", "mlx[cpu]"), ("tinygrad", "tinygrad>=0.14")):
             run = self.compare("step", "--peer", peer, python='exec python3 -S "$@"')
             self.assertEqual((run.returncode, run.stdout), (69, ""))
@@ -208,7 +208,7 @@ class CompareTests(unittest.TestCase):
             *) echo '{json.dumps(row | {"gflops": 60})}' ;; esac"""
         run = self.compare("gemm", lines=[row], python=python)
         self.assertEqual(run.returncode, 0, run.stderr)
-        # The median of Apus is half as fast as its best run, the peak is that of the best.
+        # The rate of Apus's median run is half the rate of its fastest run; the peak is taken from its fastest run.
         self.assertRegex(run.stdout, r"\| of peak \|.* must ")
         self.assertRegex(run.stdout, r"\| +1.67 \| 1.67–1.67 \| +0.42 \| +1.5 \| ")
 
@@ -267,7 +267,7 @@ class PeakTests(unittest.TestCase):
         found = [json.loads(row) for row in run.stdout.splitlines()]
         self.assertEqual([row["problem"] for row in found], ["64x64x64", "8x8x128"], run.stderr)
         self.assertAlmostEqual(found[0]["gflops"] / found[1]["gflops"], 1, places=2)
-        # No processor of these days does less, even one that others use.
+        # Every current processor is faster than this, even a shared one.
         self.assertGreater(found[0]["gflops"], 0.1)
 
 
@@ -288,7 +288,7 @@ class ProcessorTests(unittest.TestCase):
 
 
 class Ratios:
-    """A bench whose rows take what is said, one attempt after the other."""
+    """A fake bench that returns given ratios, one for each attempt."""
 
     def __init__(self, ratios):
         self.left = list(ratios)

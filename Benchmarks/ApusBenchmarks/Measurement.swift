@@ -1,8 +1,8 @@
 import Apus
 
-/// What one benchmark measured: one line of `apus bench`.
+/// The result of one benchmark: one line of `apus bench`.
 public struct Measurement: Sendable {
-  /// Work that was done in a time.
+  /// The amount of work of one run.
   public enum Work: Hashable, Sendable {
     case operations(Int)
     case bytes(Int)
@@ -12,16 +12,16 @@ public struct Measurement: Sendable {
   /// `gemm`, `conv`, `ops`, `step` or `loader`.
   public var benchmark: String
   public var problem: String
-  /// What else tells one line of a problem from another: `transpose` or `pass`, with its value.
+  /// The property that distinguishes lines of the same problem: `transpose`, `pass` or `precision`, with its value.
   public var variant: (name: String, value: String)?
   public var device: String
   public var dtype = DType.float32
   public var timing: Timing
-  /// What one run does; `nil` where no number of operations or bytes means much.
+  /// The work of one run; `nil` if no number of operations or bytes describes it well.
   public var work: Work?
   /// From the start of the process to the first loss on the host.
   public var firstStepMilliseconds: Double?
-  /// What the first step with another batch size costs on top.
+  /// The extra time of the first step with another batch size.
   public var otherBatchMilliseconds: Double?
   public var peakByteCount: Int?
 
@@ -32,7 +32,7 @@ public struct Measurement: Sendable {
     self.timing = timing
   }
 
-  /// The line as `--json` prints it. Rates are those of the fastest run.
+  /// The line as `--json` prints it. Rates are computed from the fastest run.
   public var json: JSONObject {
     var object: JSONObject = ["benchmark": .string(benchmark), "problem": .string(problem)]
     if let variant { object[variant.name] = .string(variant.value) }
@@ -53,7 +53,7 @@ public struct Measurement: Sendable {
     return object
   }
 
-  /// Five digits are more than any clock is worth.
+  /// Rounds to five significant digits, which is more than any clock's precision.
   private func rounded(_ value: Double) -> JSON {
     guard value.isFinite, value != 0 else { return .number(value) }
     var scale = 1.0

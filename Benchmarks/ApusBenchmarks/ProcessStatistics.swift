@@ -1,12 +1,12 @@
 import Apus
 import Glibc
 
-/// What the system says of this process.
+/// Statistics of this process from the system.
 enum ProcessStatistics {
-  /// Milliseconds since the process was started, to the clock tick (10 ms). Field 22 of `/proc/self/stat` is the
-  /// start, in ticks since the machine was.
+  /// Milliseconds since the process was started, with the resolution of a clock tick (10 ms). Field 22 of
+  /// `/proc/self/stat` is the start time, in ticks since the machine was started.
   static var age: Double? {
-    // The second field is the program's name in parentheses, which may hold anything.
+    // The second field is the program's name in parentheses. It may contain any character.
     guard let text = String(systemFile: "/proc/self/stat"), let end = text.lastIndex(of: ")") else { return nil }
     let fields = text[end...].split(separator: " ")
     guard fields.count > 20, let ticks = Double(fields[20]) else { return nil }
@@ -15,10 +15,10 @@ enum ProcessStatistics {
     return Double(now.tv_sec) * 1e3 + Double(now.tv_nsec) / 1e6 - ticks * 1e3 / Double(sysconf(Int32(_SC_CLK_TCK)))
   }
 
-  /// Bytes of memory the process holds now.
+  /// The current resident memory, in bytes.
   static var residentByteCount: Int? { status("VmRSS:") }
 
-  /// The most bytes it ever held.
+  /// The peak of the resident memory, in bytes.
   static var peakByteCount: Int? { status("VmHWM:") }
 
   private static func status(_ key: String) -> Int? {

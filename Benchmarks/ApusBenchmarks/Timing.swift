@@ -1,6 +1,6 @@
 import Apus
 
-/// Milliseconds for one execution, over several runs.
+/// Milliseconds per execution, over several runs.
 public struct Timing: Hashable, Sendable {
   public var median: Double
   public var minimum: Double
@@ -15,12 +15,12 @@ public struct Timing: Hashable, Sendable {
     runs = sorted.count
   }
 
-  /// Times `body` on a device: a few warm-up executions, then runs of as many as take a while. The clock is read
-  /// only when the device has no work left.
+  /// Times `body` on a device: a few warm-up executions, then runs of enough executions to take at least `span`. The
+  /// clock is read only when the device has no work left.
   ///
   /// - Parameters:
-  ///   - runs: how many samples are taken, each the mean of the executions of a run.
-  ///   - span: how many milliseconds a run takes at least, unless one execution takes longer.
+  ///   - runs: the number of samples. Each sample is the mean over the executions of a run.
+  ///   - span: the approximate minimum time of a run, in milliseconds.
   public static func measure(
     on device: ComputeDevice, runs: Int, span: Double = 50, _ body: () throws -> Void
   ) throws -> Timing {
@@ -32,7 +32,7 @@ public struct Timing: Hashable, Sendable {
     }
     for _ in 0..<3 { _ = try run(1) }
     let count = Int(span / Swift.max(try run(1), span / 100_000)) + 1
-    // Without room set aside for them: a caller may ask for more than there is.
+    // No capacity is reserved: a caller may request more runs than fit into memory.
     var samples: [Double] = []
     for _ in 0..<Swift.max(runs, 1) { samples.append(try run(count)) }
     return Timing(samples: samples)

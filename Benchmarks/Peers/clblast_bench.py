@@ -49,7 +49,7 @@ def devices():
 
 
 def version():
-    """The library says nothing of its version; the system that installed it does."""
+    """The version from the package manager, because the library has no function that returns it."""
     command = ["dpkg-query", "-W", "-f", "${Version}", "libclblast1"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -61,7 +61,7 @@ class Queue:
     def __init__(self):
         index, all_devices = int(options.device.partition(":")[2] or 0), devices()
         if index >= len(all_devices):
-            raise SystemExit(f"clblast_bench: there is no {options.device}")
+            raise SystemExit(f"clblast_bench: no device {options.device}")
         device, status = all_devices[index], c_int()
         self.context = c_void_p(opencl.clCreateContext(None, 1, byref(device), None, None, byref(status)))
         check(status.value, "clCreateContext")
@@ -70,7 +70,7 @@ class Queue:
         self.handle = c_void_p(queue)
 
     def buffer(self, count):
-        """Numbers between -1 and 1; a thousand different ones are enough for a time."""
+        """Random numbers between -1 and 1, repeated after 1009: for timing, more different values are not needed."""
         some = [random.uniform(-1, 1) for _ in range(1009)]
         numbers = (c_float * count)(*(some * (count // 1009 + 1))[:count])
         flags, status = c_uint64(READ_WRITE | COPY_HOST), c_int()
@@ -87,7 +87,7 @@ def gemm(name):
     queue = Queue()
     a, b, c = (queue.buffer(count) for count in (m * k, k * n, m * n))
     for transpose in options.transposes:
-        # Rows of what is stored: A is [m, k] or [k, m], B is [k, n] or [n, k].
+        # Row strides of the stored matrices: A is [m, k] or [k, m], B is [k, n] or [n, k].
         kinds = [TRANSPOSED if letter == "T" else NOT_TRANSPOSED for letter in transpose]
         strides = [c_size_t(m if transpose[0] == "T" else k), c_size_t(k if transpose[1] == "T" else n)]
         sizes = [c_size_t(size) for size in (m, n, k)]

@@ -1,4 +1,4 @@
-// How fast the memory of this machine can be copied by all threads at once: memcpy, and stores that pass the caches by.
+// Copies memory with several threads at once, by memcpy or by streaming stores, which bypass the caches.
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -39,7 +39,8 @@ static void *copy_part(void *argument) {
   return NULL;
 }
 
-// Copies `size` bytes, a multiple of 64 for each of the threads, at most 64 of them. Both places start at a line.
+// Copies `size` bytes. Each thread copies a multiple of 64 bytes. At most 64 threads. Both pointers are aligned to 64
+// bytes.
 void copy(char *to, const char *from, size_t size, int threads, int streaming) {
   pthread_t others[64];
   struct part parts[64];

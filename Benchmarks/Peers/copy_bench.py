@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What operations on large matrices are measured against: the better of memcpy and a copy with streaming stores, as
-large as the matrix and by as many threads. Install: a C compiler"""
+"""The baseline of operations on large matrices: the faster of memcpy and a copy with streaming stores, with the size of
+the matrix and the same number of threads. Install: a C compiler"""
 
 import ctypes
 import statistics
@@ -11,7 +11,7 @@ options = measure.arguments(__doc__, devices=["cpu"])
 
 
 def memory(size):
-    """Memory that is there, from the start of a page."""
+    """Memory that the process has already written to, from the start of a page."""
     room = ctypes.create_string_buffer(size + 4096)
     address = ctypes.addressof(room)
     ctypes.memset(address, 1, size + 4096)
@@ -22,7 +22,7 @@ copy, times = measure.library("copy.c").copy, {}
 
 
 def ops(name):
-    """All names of one size have one time: that of a copy which reads and writes such a matrix once."""
+    """The time depends only on the size: it is the time of a copy, which reads and writes the matrix once."""
     side = int(name.rpartition("x")[2])
     if side not in times:
         size, threads = 4 * side * side, min(options.threads, 64)
@@ -42,5 +42,5 @@ def ops(name):
 
 
 peer = "copy"
-# What caches hold is copied at other rates than memory.
+# Smaller matrices fit into caches, where a copy has other rates than in memory.
 measure.serve(options, peer, {"ops": ops}, problems="*-4096x4096")

@@ -1,4 +1,4 @@
-"""What the scripts of the peers share: the words of `apus bench`, its clock and its lines."""
+"""Shared code of the peers' scripts: the arguments of `apus bench`, its timing and its output lines."""
 
 import argparse
 import ctypes
@@ -16,15 +16,15 @@ from pathlib import Path
 
 
 def arguments(description, devices, forms=None):
-    """The words of `apus bench`, and the number of threads.
+    """Parses the arguments of `apus bench`, and the number of threads.
 
-    `forms` maps a kind to the ways in which the peer can run it, such as eager and compiled; without an entry there is
-    one way, which has no name.
+    `forms` maps a kind to the ways in which the peer can run it, such as eager and compiled. A kind without an entry
+    has one form, which has no name.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("kind", choices=["gemm", "conv", "ops", "step", "loader", "describe"])
     parser.add_argument("workloads", nargs="?", default="", help="with step: the workloads, separated by commas")
-    parser.add_argument("--problem", action="append", default=[], help="needed with gemm, conv, ops and loader")
+    parser.add_argument("--problem", action="append", default=[], help="required with gemm, conv, ops and loader")
     parser.add_argument("--transpose", choices=["NN", "NT", "TN"])
     parser.add_argument("--pass", dest="passes", choices=["forward", "input", "weight", "all"])
     parser.add_argument("--device", default=devices[0], help=f"{' or '.join(devices)} (default: {devices[0]})")
@@ -36,27 +36,27 @@ def arguments(description, devices, forms=None):
     known = result.forms.get(result.kind, [""])
     result.form = result.form or known[0]
     if result.form not in known:
-        parser.error(f"no form {result.form} of {result.kind}; there is {' and '.join(known)}")
+        parser.error(f"unknown form {result.form} of {result.kind}; choose from {', '.join(known)}")
     if result.kind != "describe" and result.device.partition(":")[0] not in devices:
-        parser.error(f"no device {result.device}; there is {' and '.join(devices)}")
+        parser.error(f"unknown device {result.device}; choose from {', '.join(devices)}")
     names = ([result.workloads] if result.workloads else []) if result.kind == "step" else result.problem
     result.names = [name for words in names for name in words.split(",")]
     if result.kind in ("gemm", "conv", "ops", "loader") and not result.names:
-        parser.error(f"{result.kind} needs a --problem; Benchmarks/compare passes those of apus bench")
+        parser.error(f"{result.kind} needs --problem; Benchmarks/compare passes the problems of apus bench")
     result.transposes = [result.transpose] if result.transpose else ["NN", "NT", "TN"]
     result.passes = [result.passes] if result.passes not in (None, "all") else ["forward", "input", "weight"]
     return result
 
 
 def stop(reason, install):
-    """Ends a script whose peer is not there, as `apus` does when there is no such device."""
+    """Exits with status 69 because the peer is missing, like `apus` when a device is missing."""
     script = Path(sys.argv[0]).stem
     print(f"{script}: {reason}; install it: {install}", file=sys.stderr)
     sys.exit(69)
 
 
 def need(module, package):
-    """Stops when a module cannot be imported, and says how to get it."""
+    """Exits if a module cannot be imported, and prints how to install it."""
     try:
         importlib.import_module(module)
     except ImportError as error:
@@ -64,7 +64,7 @@ def need(module, package):
 
 
 def library(source, *flags):
-    """A C file of this folder, compiled for this processor."""
+    """Compiles a C file of this directory for this processor and loads it."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         stop("no C compiler was found", "apt-get install gcc libc6-dev")
@@ -76,23 +76,24 @@ def library(source, *flags):
 
 
 def serve(options, peer, bodies, steps=(), problems="*"):
-    """Measures what was asked for; `bodies` holds a function for each kind, which takes a problem's name. A description
-    has the workloads of step, for each other kind the pattern of the problems that make sense, and the peer's forms. A
-    form that does not exist for a problem prints no line."""
+    """Runs the selected measurements. `bodies` maps each kind to a function of a problem's name. The output of
+    `describe` has the workloads of step, the pattern of the supported problems for each other kind, and the peer's
+    forms. A form that does not apply to a problem prints no line."""
     if options.kind == "describe":
         kinds = {kind: list(steps) if kind == "step" else [problems] for kind in bodies}
         print(json.dumps({"peer": peer, "devices": options.devices, "kinds": kinds, "forms": options.forms}))
     elif options.kind not in bodies:
-        sys.exit(f"{Path(sys.argv[0]).stem}: {options.kind} is not measured, only {' and '.join(bodies)}")
+        sys.exit(f"{Path(sys.argv[0]).stem}: {options.kind} is not supported; choose from {', '.join(bodies)}")
     elif unknown := [name for name in options.names if options.kind == "step" and name not in steps]:
-        sys.exit(f"{Path(sys.argv[0]).stem}: no workload {unknown[0]}; there is {', '.join(steps)}")
+        sys.exit(f"{Path(sys.argv[0]).stem}: unknown workload {unknown[0]}; choose from {', '.join(steps)}")
     else:
         for name in options.names or steps:
             bodies[options.kind](name)
 
 
 def measure(body, synchronize, runs, span=0.05):
-    """Milliseconds for one execution: a few to warm up, then runs of as many as take `span` seconds."""
+    """Milliseconds per execution, for each run. A run has enough executions to take about `span` seconds; three warm-up
+    executions come first."""
 
     def run(count):
         start = time.perf_counter()
@@ -108,7 +109,7 @@ def measure(body, synchronize, runs, span=0.05):
 
 
 def report(peer, samples, operations=None, byte_count=None, images=None, dtype="float32", **line):
-    """Prints a line with the keys of `apus bench --json`; rates are those of the fastest run."""
+    """Prints a line with the keys of `apus bench --json`. Rates are computed from the fastest run."""
     fastest = min(samples)
     line |= {"dtype": dtype, "median_ms": round(statistics.median(samples), 5), "min_ms": round(fastest, 5)}
     line |= {"runs": len(samples), "peer": peer}
@@ -128,9 +129,9 @@ def convolution(name):
 
 
 class ProcessUse:
-    """What a step takes of its process, as Apus counts it: the time from the start of the process to the first loss,
-    and the most memory it ever held less what it held before the model was built. Both belong to the first workload
-    of a process alone."""
+    """The time and memory of a process that runs a step, measured as in Apus: the time from the start of the process to
+    the first loss, and the growth of peak memory since before the model was built. Both apply only to the first
+    workload of a process."""
 
     is_used = False
 
@@ -151,6 +152,6 @@ class ProcessUse:
 
 
 def status_bytes(key):
-    """What the system says of the memory of this process: `VmRSS` is what it holds, `VmHWM` the most it ever held."""
+    """Memory of this process from the system: `VmRSS` is the current resident size, `VmHWM` its peak."""
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith(key))

@@ -10,7 +10,7 @@ from importlib.metadata import version
 import measure
 
 options = measure.arguments(__doc__, devices=["cpu"])
-# The wheel brings the reference BLAS, on one thread: with the OpenBLAS of the system in front of it MLX is a hundred
+# The wheel contains the reference BLAS, which has one thread. With the system's OpenBLAS preloaded, MLX is a hundred
 # times as fast. Both variables are read when a process starts.
 openblas = ctypes.util.find_library("openblas")
 if openblas and "LD_PRELOAD" not in os.environ:
@@ -48,7 +48,7 @@ def gemm(name):
 
 
 def conv(name):
-    """Images are stored with channels last, as MLX has them; gradients are asked for alone."""
+    """Images are stored with channels last, as in MLX. Each gradient is computed by itself."""
     s = measure.convolution(name)
     x, w = random(s["N"], s["H"], s["W"], s["C"]), random(s["K"], s["R"], s["S"], s["C"] // s["G"])
 

@@ -11,7 +11,7 @@ import measure
 
 options = measure.arguments(__doc__, devices=["cpu", "opencl"])
 if os.environ.get("APUS_SIMD") == "avx2":
-    # The same instructions on both sides; read when the library is loaded.
+    # Both sides use the same instructions. OpenBLAS reads the variable when it is loaded.
     os.environ["OPENBLAS_CORETYPE"] = "Haswell"
 name = ctypes.util.find_library("openblas")
 if name is None:
@@ -24,7 +24,7 @@ ROW_MAJOR, NOT_TRANSPOSED, TRANSPOSED = 101, 111, 112
 
 
 def numbers(count):
-    """Numbers between -1 and 1; a thousand different ones are enough for a time."""
+    """Random numbers between -1 and 1, repeated after 1009: for timing, more different values are not needed."""
     some = [random.uniform(-1, 1) for _ in range(1009)]
     return (c_float * count)(*(some * (count // 1009 + 1))[:count])
 

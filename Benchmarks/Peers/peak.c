@@ -1,4 +1,4 @@
-// The multiply-adds that the processor can do when nothing else limits it: independent chains in registers, no memory.
+// Measures the processor's peak rate of multiply-adds: independent chains in registers, without memory accesses.
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
@@ -12,8 +12,8 @@ typedef float Vector __attribute__((vector_size(32)));
 typedef float Vector __attribute__((vector_size(16)));
 #endif
 
-// Two multiply-adds begin in a cycle and end four or five later: ten chains keep both units busy. With the factor and
-// the summand twelve chains fit into 16 registers.
+// A core starts two multiply-adds per cycle, and each takes four or five cycles, so that ten chains keep both units
+// busy. Twelve chains, the factor and the summand fit into 16 registers.
 enum { chains = 12, lanes = sizeof(Vector) / sizeof(float) };
 
 struct part {
@@ -29,7 +29,7 @@ static void *work(void *argument) {
     summand[lane] = 0.001f;
     for (int chain = 0; chain < chains; chain++) sum[chain][lane] = chain;
   }
-  // The compiler may neither join the chains nor compute what it knows.
+  // The compiler must not merge the chains or fold the constants.
   __asm__ volatile("" : "+x"(factor), "+x"(summand));
   for (long round = 0; round < part->rounds; round++) {
 #pragma GCC unroll 12
@@ -40,7 +40,8 @@ static void *work(void *argument) {
   return NULL;
 }
 
-// Keeps a thread on one of the cores that the process may use: a new thread can share its creator's for milliseconds.
+// Pins a thread to one of the cores that the process may use: otherwise a new thread can share the core of its creator
+// for milliseconds.
 static void keep_on_core(pthread_t thread, const cpu_set_t *allowed, int number) {
   for (int core = 0; core < CPU_SETSIZE; core++) {
     if (!CPU_ISSET(core, allowed) || number-- > 0) continue;
@@ -52,7 +53,8 @@ static void keep_on_core(pthread_t thread, const cpu_set_t *allowed, int number)
   }
 }
 
-// The floating-point operations of `rounds` rounds by each of the threads, at most 64 of them: 2 for a multiply-add.
+// Runs `rounds` rounds on each of at most 64 threads and returns the number of floating-point operations. A
+// multiply-add counts as 2.
 double peak(int threads, long rounds) {
   pthread_t others[64];
   struct part parts[64];

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The processor's peak: multiply-adds of registers a second, with a given number of threads.
+"""The processor's peak: multiply-adds on registers per second, with a given number of threads.
 Install: a C compiler"""
 
 import ctypes
@@ -14,7 +14,7 @@ rates = []
 
 
 def gemm(name):
-    """All products have one rate: the peak."""
+    """All products get the same rate: the peak."""
     m, n, k = map(int, name.split("x"))
     threads = min(options.threads, 64)
     operations = peak(threads, ctypes.c_long(1))

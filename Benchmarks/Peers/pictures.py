@@ -1,5 +1,5 @@
-"""The pictures of `apus bench loader`, and PyTorch's DataLoader over them: Pillow decodes, cuts out and resizes as
-torchvision's transforms do (its crop and resize in one), in as many processes as Apus has threads."""
+"""The images of `apus bench loader`, and a PyTorch DataLoader that reads them. Pillow decodes, crops and resizes the
+images like torchvision's transforms (crop and resize in one step), in as many processes as Apus has threads."""
 
 import io
 import math
@@ -91,7 +91,7 @@ class Pictures(torch.utils.data.Dataset):
 
 
 def loader(name, workers):
-    """An epoch as a function; the processes are started once."""
+    """A function that runs an epoch. The worker processes are started once."""
     batches = torch.utils.data.DataLoader(
         Pictures(LOADERS[name]), BATCH, shuffle=True, num_workers=workers, persistent_workers=True
     )

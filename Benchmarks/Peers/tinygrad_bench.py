@@ -12,7 +12,7 @@ os.environ["DEV"] = {"cpu": "CPU", "opencl": "CL"}[options.device.partition(":")
 
 measure.need("tinygrad", "tinygrad>=0.14")
 
-from tinygrad import Tensor, TinyJit  # noqa: E402, what it runs on is read when it is imported
+from tinygrad import Tensor, TinyJit  # noqa: E402, tinygrad reads DEV when it is imported
 from tinygrad.nn import Conv2d, Linear  # noqa: E402
 from tinygrad.nn.optim import SGD, Adam  # noqa: E402
 from tinygrad.nn.state import get_parameters  # noqa: E402

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The workloads of `apus bench` in PyTorch, in three forms: eager as it comes, with channels last in memory where there
-are images, and compiled. Install: pip install torch, and for the compiled form a C++ compiler"""
+"""The workloads of `apus bench` in PyTorch, in three forms: eager, channels-last (for images only) and compiled.
+Install: pip install torch, and for the compiled form a C++ compiler"""
 
 import shutil
 from functools import partial
@@ -16,17 +16,17 @@ measure.need("torch", "torch")
 if options.form == "compiled" and not any(map(shutil.which, ("c++", "g++", "clang++"))):
     measure.stop("torch.compile found no C++ compiler", "apt-get install g++")
 
-import torch  # noqa: E402, only after it was looked for
+import torch  # noqa: E402, only after the check above
 import torch.nn as nn  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 from torch_models import VGG, AlexNet, CharLSTM, CharTransformer, ResNet  # noqa: E402
 
 peer = f"torch {torch.__version__}"
-# It has no OpenCL: such a device is compared with what PyTorch does on the processors.
+# PyTorch has no OpenCL: an OpenCL device is compared with PyTorch on the CPU.
 device = torch.device("cuda" if options.device == "cuda" else "cpu")
 torch.set_num_threads(options.threads)
 torch.manual_seed(1)
-# float32 is float32: Apus uses no shorter type unless asked either.
+# No TF32: Apus does not use a shorter type by default, either.
 torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
 synchronize = torch.cuda.synchronize if options.device == "cuda" else lambda: None
 report = partial(measure.report, peer, benchmark=options.kind, device=options.device)
@@ -41,7 +41,7 @@ def random(*shape):
 
 
 def laid_out(images):
-    """Images, the weights of a convolution or a whole model in the order of the form."""
+    """Images, the weights of a convolution or a whole model, in the memory format of the form."""
     return images.to(memory_format=torch.channels_last) if options.form == "channels-last" else images
 
 
@@ -80,7 +80,7 @@ def conv(name):
         clock(passes[chosen], problem=name, operations=2 * y.numel() * w[0].numel(), **{"pass": chosen})
 
 
-# The shapes of the inputs, by the size of a matrix, and the operation; as in Apus results are new tensors.
+# The shapes of the inputs as a function of the matrix size, and the operation. As in Apus, results are new tensors.
 ONE, TWO, THREE = (lambda n, count=count: [(n, n)] * count for count in (1, 2, 3))
 OPERATIONS = {
     "copy": (ONE, torch.clone), "negate": (ONE, torch.neg), "relu": (ONE, torch.relu), "rsqrt": (ONE, torch.rsqrt),
@@ -201,5 +201,5 @@ def loader(name):
 
 
 bodies = {"gemm": gemm, "conv": conv, "ops": ops, "step": step}
-# Pictures are read by the processors alone.
+# Images are loaded on the CPU only.
 measure.serve(options, peer, bodies | ({"loader": loader} if options.device == "cpu" else {}), STEPS)

@@ -1,4 +1,4 @@
-"""The language models that Apus has, in PyTorch, with the rates and sizes of their recipes."""
+"""Models of Apus in PyTorch. The language models have the learning rates and batch sizes of their recipes."""
 
 import torch
 import torch.nn as nn
@@ -33,7 +33,7 @@ class CharTransformer(nn.Module):
                 width, heads, 4 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
             )
 
-        # nn.TransformerEncoder would copy one layer: all would start from the same values.
+        # nn.TransformerEncoder would copy one layer, so that all layers would start with the same values.
         self.layers = nn.ModuleList(layer() for _ in range(depth))
         self.norm = nn.LayerNorm(width)
         self.output = nn.Linear(width, count)
@@ -47,7 +47,7 @@ class CharTransformer(nn.Module):
 
 
 class SqueezeExcitation(nn.Module):
-    """Channels weighed, with torchvision's names."""
+    """Weights the channels, with torchvision's names."""
 
     def __init__(self, channels, reduction=16):
         super().__init__()
@@ -63,7 +63,7 @@ class SqueezeExcitation(nn.Module):
 
 
 class CBAM(nn.Module):
-    """Channels weighed, then pixels, with the names of the authors' code (Jongchan/attention-module)."""
+    """Weights the channels, then the pixels, with the names in the authors' code (Jongchan/attention-module)."""
 
     def __init__(self, channels, reduction=16):
         super().__init__()
@@ -90,7 +90,7 @@ class CBAM(nn.Module):
 
 
 def add_attention(block, attention, channels):
-    """Gives a block its module `se` or `cbam`; returns how it is applied."""
+    """Adds the module `se` or `cbam` to a block, and returns the function that applies it."""
     if attention is None:
         return lambda block, y: y
     setattr(block, attention, {"se": SqueezeExcitation, "cbam": CBAM}[attention](channels))
@@ -139,7 +139,7 @@ class Bottleneck(nn.Module):
 
 
 class ResNet(nn.Module):
-    """ResNet-18 with torchvision's names, for images of 32 pixels unless told otherwise."""
+    """ResNet with torchvision's names. Default: ResNet-18 for images of 32x32 pixels."""
 
     def __init__(self, classes=10, small=True, blocks=(2, 2, 2, 2), block=ResidualBlock, attention=None, channels=3):
         super().__init__()
@@ -155,7 +155,7 @@ class ResNet(nn.Module):
             layers += [block(inputs, channels, 1, attention) for _ in range(count - 1)]
             setattr(self, f"layer{stage + 1}", nn.Sequential(*layers))
         self.fc = nn.Linear(inputs, classes)
-        # As torchvision's networks begin, and those with SqueezeExcitation.
+        # The initialization of torchvision's networks, with and without SqueezeExcitation.
         for name, module in self.named_modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -226,7 +226,7 @@ class DenseNet(nn.Module):
 
 
 class VGG(nn.Module):
-    """VGG-16 with torchvision's names, with normalization and for images of 32 pixels unless told otherwise."""
+    """VGG with torchvision's names. Default: VGG-16 with batch normalization, for images of 32x32 pixels."""
 
     def __init__(self, classes=10, convolutions=(2, 2, 3, 3, 3), small=True, normalized=True, dropout=0.5, channels=3):
         super().__init__()
@@ -261,7 +261,7 @@ class VGG(nn.Module):
 
 
 class AlexNet(nn.Module):
-    """AlexNet of one column, with torchvision's names, or of the two of 2012."""
+    """AlexNet with one column and torchvision's names, or with the two columns of the 2012 paper."""
 
     def __init__(self, classes=1000, dropout=0.5, columns=1, small=False, channels=3):
         super().__init__()
@@ -273,7 +273,7 @@ class AlexNet(nn.Module):
             layers += [nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups[number])]
             layers += [nn.ReLU(inplace=True)]
             if number < 2 and columns == 2:
-                # The paper's sum of squares is five times PyTorch's mean.
+                # The paper sums squares and PyTorch averages them, so that alpha is five times the paper's.
                 layers.append(nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2))
             if number in (0, 1, 4):
                 layers.append(nn.MaxPool2d(2) if small else nn.MaxPool2d(3, 2))
@@ -317,7 +317,7 @@ class VisionBlock(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """A Transformer of patches with torchvision's names: ViT-B/16 unless told otherwise."""
+    """Vision Transformer with torchvision's names. Default: ViT-B/16."""
 
     def __init__(
         self, classes=1000, size=224, patch=16, width=768, depth=12, heads=12, hidden=None, dropout=0.0, channels=3

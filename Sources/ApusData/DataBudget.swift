@@ -20,8 +20,8 @@ enum DataBudget {
     let size = byteCount.map { $0 <= limit ? "\($0.byteText), which is not available now" : $0.byteText }
     throw .tooLarge(
       source: source,
-      reason: "\(what) take \(size ?? "more than any memory"); the limit is \(limit.byteText), an eighth of the memory "
-        + "that this process may have",
+      reason: "\(what) need \(size ?? "too much memory"); the limit is \(limit.byteText), an eighth of the memory "
+        + "that this process may use",
       remedy: remedy)
   }
 }
@@ -41,8 +41,8 @@ struct GrowingBudget {
     throw .tooLarge(
       source: source,
       reason:
-        "up to line \(line) it takes more than \(limit.byteText) of memory, the limit: an eighth of the memory that "
-        + "this process may have",
-      remedy: "name fewer rows or columns")
+        "up to line \(line) it needs more than the limit of \(limit.byteText), an eighth of the memory that "
+        + "this process may use",
+      remedy: "use fewer rows or columns")
   }
 }

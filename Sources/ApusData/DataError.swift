@@ -33,7 +33,7 @@ public enum DataError: Error, Hashable, Sendable {
   package init(_ error: FileError) {
     // A file above the size limit is readable, so this is no input/output error.
     guard !error.isTooLarge else {
-      self = .tooLarge(source: error.path, reason: error.reason, remedy: "name a smaller file")
+      self = .tooLarge(source: error.path, reason: error.reason, remedy: "use a smaller file")
       return
     }
     self = .inputOutput(path: error.path, operation: error.operation, reason: error.reason)
@@ -58,7 +58,7 @@ extension DataError: CustomStringConvertible {
     case .inputOutput(let path, let operation, let reason):
       return "\(path.printable()): cannot \(operation): \(reason.printable(limit: 2000))"
     case .missing(let dataset, let path, let remedy):
-      return "the data set \(dataset) is not there (no \(path.printable())); \(remedy)"
+      return "the data set \(dataset) was not found (no \(path.printable())); \(remedy)"
     case .malformed(let path, let format, let place, let reason, let remedy):
       let location = place == .file ? "" : " \(place)"
       return "\(path.printable()): not a valid \(format) file\(location): \(reason.printable(limit: 2000)); \(remedy)"
@@ -73,7 +73,7 @@ extension DataError: CustomStringConvertible {
       let names = known.map { String($0.prefix { $0 != ":" }) }
       let match = nearestMatch(to: String(source.prefix { $0 != ":" }), in: names)
       let meant = match.flatMap { names.firstIndex(of: $0) }.map { "; did you mean \(known[$0])?" } ?? ""
-      return "unknown data source \(source.quoted(limit: 200))\(meant) (known are \(known.joined(separator: ", ")))"
+      return "unknown data source \(source.quoted(limit: 200))\(meant) (choose from \(known.joined(separator: ", ")))"
     }
   }
 }

@@ -18,7 +18,7 @@ package func nearestMatch(to text: String, in words: [String]) -> String? {
 
 /// The end of a message about an unknown word: the most similar word and, if there are few, all known words.
 package func suggestion(for text: String, in words: [String]) -> String {
-  let known = words.count <= 12 ? "; known are " + words.map { $0.printable(limit: 80) }.joined(separator: ", ") : ""
+  let known = words.count <= 12 ? "; choose from " + words.map { $0.printable(limit: 80) }.joined(separator: ", ") : ""
   guard let match = nearestMatch(to: text, in: words) else { return known }
   return "; did you mean \(match.printable(limit: 80))?" + (known.isEmpty ? "" : " (\(known.dropFirst(2)))")
 }

@@ -33,11 +33,11 @@ extension DeviceError: CustomStringConvertible {
       return "device \(device) is not available: \(reason)"
     case .outOfMemory(let device, let requested, let used, let available):
       return
-        "device \(device) is out of memory: \(requested.byteText) asked for, \(used.byteText) in use, "
-        + "\(available.byteText) in all; a smaller batch needs less"
+        "device \(device) is out of memory: \(requested.byteText) requested, \(used.byteText) in use, "
+        + "\(available.byteText) available in total; use a smaller batch"
     case .buildFailed(let device, let kernel, let log):
-      return "device \(device) could not build \(kernel); the device cpu runs without it, and with "
-        + "APUS_KEEP_KERNELS=DIR the text is kept for a report:\n\(excerpt(log))"
+      return "device \(device) could not build \(kernel); use the device cpu, or set APUS_KEEP_KERNELS=DIR to save "
+        + "the kernel source for a report:\n\(excerpt(log))"
     case .launchFailed(let device, let kernel, let reason):
       return "device \(device) could not run \(kernel): \(reason)"
     case .indexOutOfRange(let device, let operation, let fault):
@@ -54,7 +54,7 @@ extension DeviceError: CustomStringConvertible {
   /// The first lines of a compiler's log: one error can produce thousands of lines.
   private func excerpt(_ log: String) -> String {
     let lines = log.split(separator: "\n")
-    let rest = lines.count > 12 ? "\n… and \(lines.count - 12) lines more" : ""
+    let rest = lines.count > 12 ? "\n… and \(lines.count - 12) more lines" : ""
     return lines.prefix(12).joined(separator: "\n") + rest
   }
 }

@@ -47,7 +47,7 @@ public struct IndexFault: Hashable, Sendable {
 extension IndexFault: CustomStringConvertible {
   public var description: String {
     if let previous {
-      return "id \(value) at \(position) is below \(previous), the one ahead of it; sort the rows by their ids first"
+      return "id \(value) at \(position) is below its predecessor \(previous); sort the rows by their ids first"
     }
     return "index \(value) at \(position) is not in \(countsFromEnd ? -extent : 0) ..< \(extent)"
   }

@@ -68,7 +68,7 @@ public struct Plan: Hashable, Sendable {
   public var inputCount: Int
   /// The output buffers of a run.
   public var outputs: [Output]
-  /// Byte sizes of the scratch slabs; none is above the device's largest allocation.
+  /// Byte sizes of the scratch slabs; each is at most the device's largest allocation.
   public var slabs: [Int]
   /// The lanes of the scalar bank.
   public var scalars: [Lane]

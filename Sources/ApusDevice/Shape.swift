@@ -74,7 +74,7 @@ public struct Shape: Sendable {
     if isSound { return nil }
     if excess > 0 { return "\(self) has \(rank + Int(excess)) axes, above the maximum of \(Shape.maximumRank)" }
     if contains(where: { $0 < 0 }) { return "\(self) has a negative extent" }
-    return "\(self) has more elements than can be counted"
+    return "\(self) has too many elements"
   }
 
   /// The shape without axis `axis`.

@@ -1,5 +1,5 @@
-/// What a step or a kernel computes and how much memory it moves, told once for all devices: logs, errors, profiles and
-/// tuning read it.
+/// What a step or a kernel computes and how much memory it moves, the same for all devices. Logs, errors, profiles and
+/// tuning use it.
 public struct StepCost: Hashable, Sendable {
   /// The operations that the step was planned from.
   public var operation: String
@@ -107,7 +107,7 @@ extension Elementwise {
 
 extension Matmul {
   fileprivate var label: String {
-    // N where rows lie in lines, T where the matrix is stored transposed.
+    // N where rows are contiguous, T where the matrix is stored transposed.
     func order(_ operand: Operand) -> String { operand.layout.strides[batch.rank + 1] == 1 ? "N" : "T" }
     let count = batch.elementCount
     return "matmul \(count == 1 ? "" : "\(count)×")\(m)x\(n)x\(k) \(order(a))\(order(b)) \(factorDtype)"
@@ -132,7 +132,7 @@ extension Attention {
 }
 
 extension [String] {
-  /// The first of many.
+  /// The first elements of a long list.
   fileprivate var abridged: String {
     count <= 4 ? joined(separator: " ") : prefix(3).joined(separator: " ") + " and \(count - 3) more"
   }

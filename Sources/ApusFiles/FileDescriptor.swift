@@ -112,7 +112,7 @@ package final class FileDescriptor: Sendable {
   /// Throws if the file has been removed: data written to it would be lost silently.
   package func checkNotRemoved() throws(FileError) {
     var status = stat()
-    guard fstat(number, &status) == 0 else { throw .current("look at", path) }
+    guard fstat(number, &status) == 0 else { throw .current("access", path) }
     guard status.st_nlink > 0 else {
       throw FileError(operation: "write", path: path, code: ENOENT, detail: "it was removed while it was being written")
     }

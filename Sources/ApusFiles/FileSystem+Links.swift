@@ -14,7 +14,7 @@ extension FileSystem {
   /// - Parameter followsLinks: whether to return the kind of a symbolic link's target instead of `link`
   package static func kind(of path: String, followsLinks: Bool) throws(FileError) -> Kind {
     var status = stat()
-    guard (followsLinks ? stat(path, &status) : lstat(path, &status)) == 0 else { throw .current("look at", path) }
+    guard (followsLinks ? stat(path, &status) : lstat(path, &status)) == 0 else { throw .current("access", path) }
     return Kind(status)
   }
 

@@ -20,7 +20,7 @@ package enum FileSystem {
   package static func createPrivateDirectory(_ path: String) throws(FileError) {
     try createDirectory(path, mode: 0o700)
     var status = stat()
-    guard stat(path, &status) == 0 else { throw .current("look at", path) }
+    guard stat(path, &status) == 0 else { throw .current("access", path) }
     guard status.st_uid == geteuid(), status.st_mode & 0o022 == 0 else {
       throw FileError(
         operation: "use", path: path, code: 0, detail: "it belongs to another user or others can write to it")

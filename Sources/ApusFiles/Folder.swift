@@ -32,11 +32,11 @@ package final class Folder: Sendable {
 
   /// The kind of an entry, without following symbolic links; `nil` when no entry has this name.
   package func kind(of name: String) throws(FileError) -> FileSystem.Kind? {
-    try check(name, "look at")
+    try check(name, "access")
     var status = stat()
     guard fstatat(number, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
       if errno == ENOENT { return nil }
-      throw .current("look at", path(of: name))
+      throw .current("access", path(of: name))
     }
     return FileSystem.Kind(status)
   }
@@ -66,7 +66,7 @@ package final class Folder: Sendable {
     guard number >= 0 else { throw .current(operation, path(of: name)) }
     let file = FileDescriptor(path: path(of: name), number: number)
     var status = stat()
-    guard fstat(number, &status) == 0 else { throw .current("look at", file.path) }
+    guard fstat(number, &status) == 0 else { throw .current("access", file.path) }
     let kind = FileSystem.Kind(status)
     guard kind == .file else { throw refusal(of: kind, operation, name) }
     guard status.st_nlink <= 1 else { throw hardLink(operation, name) }
@@ -86,7 +86,7 @@ package final class Folder: Sendable {
     var status = stat()
     guard fstatat(number, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
       if errno == ENOENT { return nil }
-      throw .current("look at", path(of: name))
+      throw .current("access", path(of: name))
     }
     let kind = FileSystem.Kind(status)
     guard kind == .file else { throw refusal(of: kind, "write", name) }

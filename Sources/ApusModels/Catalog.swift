@@ -88,11 +88,11 @@ extension ModelError: CustomStringConvertible {
     case .unknown(let name, let known):
       return "unknown model \(name.quoted())" + suggestion(for: name, in: known)
     case .misfit(let reason): return reason
-    case .notFinite: return "the model gives NaN: training went wrong, or its weights are damaged"
+    case .notFinite: return "the output of the model contains NaN: training diverged, or the weights are damaged"
     case .tooLarge(let parameters, let valuesEach, let requested, let device, let available):
-      return "training the model needs \(requested.byteText) of the \(available.byteText) of device \(device): "
-        + "\(parameters.grouped) parameters of \(valuesEach) numbers each, with the gradient and what the optimizer "
-        + "keeps; smaller layers need less"
+      return "training the model needs \(requested.byteText), but device \(device) has \(available.byteText): "
+        + "\(parameters.grouped) parameters with \(valuesEach) numbers each (value, gradient and optimizer state); "
+        + "use smaller layers"
     }
   }
 }

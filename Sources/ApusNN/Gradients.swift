@@ -4,7 +4,7 @@ import ApusTensor
 public struct Gradients: Sendable {
   /// The parameters that the loss is differentiated with respect to.
   public let parameters: [Parameter]
-  /// The gradients, parallel to `parameters`; `nil` for frozen parameters and those that the loss does not depend on.
+  /// The gradients, parallel to `parameters`; `nil` for parameters that are frozen or that the loss does not depend on.
   public internal(set) var tensors: [Tensor?]
   /// Whether all gradients of a scaled loss are finite, `bool` of shape `[]`; otherwise the update is skipped. `nil` if
   /// the loss was not scaled.
@@ -49,7 +49,7 @@ public struct Gradients: Sendable {
 
   /// Adds two lists of gradients of the same parameters.
   public consuming func adding(_ other: Gradients) -> Gradients {
-    guard parameters == other.parameters else { fatalError("Gradients: those of other parameters cannot be added") }
+    guard parameters == other.parameters else { fatalError("Gradients: the gradients are of different parameters") }
     for index in tensors.indices {
       guard let gradient = other.tensors[index] else { continue }
       tensors[index] = tensors[index].map { $0 + gradient } ?? gradient

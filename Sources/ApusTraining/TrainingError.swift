@@ -51,8 +51,8 @@ public enum TrainingError: Error, Hashable, Sendable {
 
 extension TrainingError: CustomStringConvertible {
   private static let waysOut =
-    "detecting anomalies names the operation; a lower learning rate or gradients clipped to a norm of 1 may help; "
-    + "checkpoints made before are as they were"
+    "anomaly detection names the operation; a lower learning rate or gradients clipped to a norm of 1 may help; "
+    + "earlier checkpoints are unchanged"
 
   /// The message, in which paths, keys and texts from files are shortened and escaped.
   public var description: String { text.printable(limit: 4096, keepsLines: true) }
@@ -67,18 +67,18 @@ extension TrainingError: CustomStringConvertible {
     case .mismatch(let path, let reason):
       return "\(path): does not fit: \(reason); check the model and its options"
     case .unstorable(let path, let reason):
-      return "\(path): no checkpoint can be written: \(reason); make it simpler"
+      return "\(path): no checkpoint can be written: \(reason); simplify it"
     case .noCheckpoint(let path, let damaged):
-      let found = damaged.isEmpty ? "there is none" : damaged.joined(separator: "; ")
-      return "\(path): no checkpoint to go on from: \(found)"
+      let found = damaged.isEmpty ? "none was found" : damaged.joined(separator: "; ")
+      return "\(path): no checkpoint to resume from: \(found)"
     case .checkpointNotKept(let path, let name, let kept):
       let rest = kept.count > 8 ? " and \(kept.count - 8) more" : ""
-      return "\(path): the run keeps no checkpoint \(name); there are \(kept.prefix(8).joined(separator: ", "))\(rest)"
+      return "\(path): the run has no checkpoint \(name); it has \(kept.prefix(8).joined(separator: ", "))\(rest)"
     case .inUse(let path, let process):
       let name = process.map { "process \($0)" } ?? "another process"
-      return "\(path): \(name) is writing to this run; wait for its end, or stop it"
+      return "\(path): \(name) is writing to this run; wait until it ends, or stop it"
     case .occupied(let path):
-      return "\(path): there is a run already; resume it or take another directory"
+      return "\(path): the directory already has a run; resume it or use another directory"
     case .untrained(let keys):
       let rest = keys.count > 3 ? " and \(keys.count - 3) more" : ""
       return
@@ -87,26 +87,26 @@ extension TrainingError: CustomStringConvertible {
     case .unknownParameter(let shape, let layer):
       return
         "the loss depends on a trainable parameter of shape \(shape)\(layer.map { " in layer \($0)" } ?? "") that the "
-        + "optimizer does not hold; store it in a property of the model (a closure's are not seen), or freeze it with "
+        + "optimizer does not update; store it in a property of the model (not in a closure), or freeze it with "
         + "isTrainable = false"
     case .diverged(let step, let loss):
       return "the loss is \(loss.isNaN ? "nan" : "\(loss)") at step \(step); \(TrainingError.waysOut)"
     case .brokenWeights(let step, let key):
-      guard step > 0 else { return "\(key) has values that are not finite before the first step; start from others" }
+      guard step > 0 else { return "\(key) has values that are not finite before the first step; use other weights" }
       return "\(key) has values that are not finite after step \(step); \(TrainingError.waysOut)"
     case .anomaly(let step, let anomaly): return "step \(step): \(anomaly)"
     case .optimizer(let error): return error.description
     case .singleExample(let step, let error):
-      return "step \(step) has a batch of one example: \(error); another batch size leaves no such batch"
+      return "step \(step) has a batch of one example: \(error); use a batch size that leaves no such batch"
     case .tooLarge(let memory, let limit, let device, let fitting):
       let isLong = memory.byteCount <= limit.byteCount
       let needs =
         isLong
-        ? "a single array of \(memory.largestByteCount.byteText) of at most \(limit.largestByteCount.byteText) on device "
-          + "\(device)"
-        : "\(memory.byteCount.byteText) of \(limit.byteCount.byteText) that device \(device) has left"
+        ? "a single array of \(memory.largestByteCount.byteText), but the limit is "
+          + "\(limit.largestByteCount.byteText) on device \(device)"
+        : "\(memory.byteCount.byteText), but device \(device) has \(limit.byteCount.byteText) left"
       return "training at batch size \(memory.batchSize) needs \(needs); "
-        + (fitting.map { "batch size \($0) fits" } ?? "no batch size fits: a smaller model or input needs less")
+        + (fitting.map { "batch size \($0) fits" } ?? "no batch size fits: use a smaller model or input")
     case .unmeasurable(let reason): return "the results cannot be measured: \(reason)"
     }
   }

@@ -11,8 +11,9 @@
 //   └─────┘ └────────────┴────────────┘
 //   16 words along k
 //
-// An instruction adds 16 words, 32 products, to each sum: those of the upper and of the lower halves are added apart, in
-// order, with fused multiply-adds; both are added, and the result to the sum. All of it follows from k alone.
+// An instruction adds 16 words, 32 products, to each sum. The products of the upper halves and the products of the
+// lower halves are added separately, in order, with fused multiply-adds. Then both results are added together, and to
+// the sum. The order depends on k alone.
 
 #define AMX_ROWS 16
 #define AMX_WORDS 16
@@ -20,7 +21,7 @@
 
 INLINE size_t amx_words(size_t k) { return ((k + 1) / 2 + AMX_WORDS - 1) / AMX_WORDS * AMX_WORDS; }
 
-// Words joined of 32 numbers, of which `count` exist; the others are zeros.
+// Words of 32 numbers: the first `count` numbers exist, the others are zeros.
 INLINE VF amx_word_row(const float *numbers, size_t count) {
   float rest[2 * LANES] = {0};
   if (count < 2 * LANES) {
@@ -33,7 +34,7 @@ INLINE VF amx_word_row(const float *numbers, size_t count) {
   return joined(first, second);
 }
 
-// Rows in blocks of at most 16: for each 16 words along k, the words of a row lie side by side, and the rows follow each
+// Rows in blocks of at most 16: for each 16 words along k, the words of a row are adjacent, and the rows follow each
 // other.
 static void amx_pack_rows(size_t m, size_t k, const void *a, ptrdiff_t row, ptrdiff_t column, void *slivers) {
   size_t words = amx_words(k);
@@ -81,7 +82,7 @@ typedef struct {
   uint8_t rows[16];
 } amx_configuration;
 
-// Tiles for `rows` rows of sums above `more` rows; 0 of these leave their tiles without a shape.
+// Configures the tiles for `rows` rows of sums and `more` rows below them; tiles without rows have no shape.
 INLINE void amx_configure(size_t rows, size_t more) {
   amx_configuration shape = {1, 0, {0}, {0}, {0}};
   const size_t heights[8] = {rows, rows, more, more, rows, more, AMX_WORDS, AMX_WORDS};
@@ -92,14 +93,14 @@ INLINE void amx_configure(size_t rows, size_t more) {
   _tile_loadconfig(&shape);
 }
 
-// Where the sums of a tile go.
+// The destination of a tile's sums.
 typedef struct {
   float *c;
   size_t row;
   int accumulates;
 } amx_target;
 
-// Stores or adds `rows` rows of sums that lie at `sums`.
+// Stores or adds `rows` rows of the sums at `sums`.
 static void amx_finish(size_t rows, const float *sums, amx_target to, size_t columns) {
   for (size_t r = 0; r < rows; r += 1, to.c += to.row) {
     VF sum = LOAD(VF, sums + r * LANES);
@@ -133,7 +134,7 @@ typedef struct {
   size_t step;
 } amx_factor;
 
-// The sums of up to 32 rows and `columns` columns along all lines; `more` of the rows are those of the second block.
+// The sums of up to 32 rows and `columns` columns along all lines; `more` of the rows are in the second block.
 INLINE void amx_tile(
     const int has_more, const int vectors, const csimd_lines *lines, size_t rows, size_t more, amx_factor a,
     amx_factor a_more, amx_factor b, amx_target to, size_t columns) {
@@ -219,7 +220,7 @@ static void amx_block_multiply(
   _tile_release();
 }
 
-// Lines that are no whole groups of words are multiplied without tiles.
+// Lines that are not whole groups of words are multiplied without tiles.
 static void amx_lines_multiply(
     size_t m, size_t n, const csimd_lines *lines, const void *a, ptrdiff_t a_row, const void *b, size_t b_row,
     ptrdiff_t b_panel, void *c, ptrdiff_t c_row, int accumulates, const csimd_prefetch_block *ahead) {

@@ -6,8 +6,8 @@ import Testing
 extension LayerMistakeTests {
   private static let attentionCalls: [Call] = [
     Call("scaledDotProductAttention", ["[3]", "[batch…, heads, queries, size]"], dot([3], [3, 2], [3, 2])),
-    Call("scaledDotProductAttention", ["[2, 3]", "[5, 4]", "one size"], dot([2, 3], [5, 4], [5, 4])),
-    Call("scaledDotProductAttention", ["[5, 3]", "[4, 3]", "as many"], dot([2, 3], [5, 3], [4, 3])),
+    Call("scaledDotProductAttention", ["[2, 3]", "[5, 4]", "same size"], dot([2, 3], [5, 4], [5, 4])),
+    Call("scaledDotProductAttention", ["[5, 3]", "[4, 3]", "same length"], dot([2, 3], [5, 3], [4, 3])),
     Call("scaledDotProductAttention", ["no keys", "[0, 3]"], dot([2, 3], [0, 3], [0, 3])),
     Call(
       "scaledDotProductAttention", ["[1, 2, 5, 3]", "[1, 3, 5, 3]", "heads"],
@@ -35,7 +35,7 @@ extension LayerMistakeTests {
       "MultiheadAttention", ["key [2, 3, 4]", "[keys, batch, 5]"],
       MultiheadAttention(4, heads: 2, keySize: 5)(zeros([2, 3, 4]), zeros([2, 3, 4]))),
     Call(
-      "MultiheadAttention", ["[2, 3, 4]", "[2, 2, 4]", "one batch"],
+      "MultiheadAttention", ["[2, 3, 4]", "[2, 2, 4]", "same batch size"],
       MultiheadAttention(4, heads: 2)(zeros([2, 3, 4]), zeros([2, 2, 4]))),
     Call(
       "MultiheadAttention", ["[2, 3]", "[batch, keys] = [3, 2]"],

@@ -151,7 +151,7 @@ import Testing
     withDevice(TestDevice.reference.device) {
       #expect(message([5]).contains("[time, batch, classes]"))
       #expect(message(blank: 4).contains("blank 4"))
-      #expect(message(inputs: [5]).contains("1 lengths of inputs"))
+      #expect(message(inputs: [5]).contains("1 input lengths"))
       #expect(message(inputs: [5, 6]).contains("length 6"))
       #expect(message(inputs: [-1, 5]).contains("length -1"))
       #expect(message(lengths: [3, -2]).contains("length -2"))

@@ -43,9 +43,9 @@ import Testing
     Call("averagePool", ["window of 4", "3 elements"], LPPool1d(2, 4)(zeros([1, 2, 3]))),
     Call("Dropout2d", ["[2, 3]", "2 spatial axes"], Dropout2d()(zeros([2, 3]))),
     Call("ConstantPad1d", ["[3]", "1 spatial axes"], ZeroPad1d(1)(zeros([3]))),
-    Call("ReflectionPad1d", ["3 elements", "[1, 2, 3]", "gives, 2"], ReflectionPad1d(3)(zeros([1, 2, 3]))),
-    Call("ReplicationPad1d", ["1 elements", "[1, 2, 0]", "gives, 0"], ReplicationPad1d(1)(zeros([1, 2, 0]))),
-    Call("CircularPad2d", ["4 elements", "[1, 2, 5, 3]", "gives, 3"], CircularPad2d(4)(zeros([1, 2, 5, 3]))),
+    Call("ReflectionPad1d", ["3 elements", "[1, 2, 3]", "maximum 2"], ReflectionPad1d(3)(zeros([1, 2, 3]))),
+    Call("ReplicationPad1d", ["1 elements", "[1, 2, 0]", "maximum 0"], ReplicationPad1d(1)(zeros([1, 2, 0]))),
+    Call("CircularPad2d", ["4 elements", "[1, 2, 5, 3]", "maximum 3"], CircularPad2d(4)(zeros([1, 2, 5, 3]))),
     Call("Upsample", ["[1, 2, 3]", "2 spatial axes"], Upsample(size: [4, 4])(zeros([1, 2, 3]))),
     Call("Upsample", ["[1, 2, 3]", "becomes [0.0]"], Upsample(scale: 0.1)(zeros([1, 2, 3]))),
     Call("PixelShuffle", ["[1, 6, 2, 2]", "2²"], PixelShuffle(2)(zeros([1, 6, 2, 2]))),
@@ -91,14 +91,14 @@ import Testing
     Construction(
       "ConvTranspose1d: outputPadding 2 must be below stride 2 or dilation 1",
       ConvTranspose1d(1, 1, kernel: 3, stride: 2, outputPadding: 2)),
-    Construction("AdaptiveAvgPool2d: the sizes [\"1\"] must be 2", AdaptiveAvgPool2d([1])),
-    Construction("AdaptiveMaxPool1d: the sizes [\"0\"] must be 1, each 1 or more", AdaptiveMaxPool1d(0)),
+    Construction("AdaptiveAvgPool2d: expected 2 sizes of 1 or more, got [\"1\"]", AdaptiveAvgPool2d([1])),
+    Construction("AdaptiveMaxPool1d: expected 1 sizes of 1 or more, got [\"0\"]", AdaptiveMaxPool1d(0)),
     Construction("LPPool1d: the power 0.0 must be above 0", LPPool1d(0, 2)),
     Construction("Dropout: the rate 1.0 is not in 0 ..< 1", Dropout(1)),
     Construction("Dropout3d: the rate -0.5 is not in 0 ..< 1", Dropout3d(-0.5)),
     Construction("AlphaDropout: the rate 1.0 is not in 0 ..< 1", AlphaDropout(1)),
     Construction("ReflectionPad2d: [1, 2, 3] must be one number or 2", ReflectionPad2d([1, 2, 3])),
-    Construction("CircularPad1d: there is no padding .same", CircularPad1d(.same)),
+    Construction("CircularPad1d: padding .same needs a kernel", CircularPad1d(.same)),
     Construction("Upsample: the scales [0.0] must be above 0", Upsample(scale: 0)),
     Construction("Upsample: the size [0] must be 1 or more", Upsample(size: 0)),
     Construction("PixelShuffle: the factor 0 must be at least 1", PixelShuffle(0)),
@@ -108,7 +108,7 @@ import Testing
       "MultiheadAttention: 2 heads of keys and values do not divide 3 heads",
       MultiheadAttention(6, heads: 3, keyValueHeads: 2)),
     Construction(
-      "MultiheadAttention: rotary positions of size 4 are not for heads of size 2",
+      "MultiheadAttention: rotary positions of size 4 do not fit heads of size 2",
       MultiheadAttention(4, heads: 2, rotary: RotaryPositions(4, capacity: 2))),
     Construction("RotaryPositions: size 3 must be even", RotaryPositions(3, capacity: 2)),
     Construction("TransformerEncoder: a count of -1", TransformerEncoder(-1) { TransformerEncoderLayer(4, heads: 2) }),
@@ -117,7 +117,7 @@ import Testing
     Construction(
       "Optimizer: sgd has a weight decay of -1.0", Optimizer(SGD(learningRate: 1, weightDecay: -1), for: Linear(1, 1))),
     Construction("dirac: 2 groups do not divide the 3 outputs", Initializer.dirac(groups: 2)([3, 1, 1])),
-    Construction("orthogonal: [3] has no rows and columns", Initializer.orthogonal()([3])),
+    Construction("orthogonal: [3] must have at least two axes", Initializer.orthogonal()([3])),
   ]
 
   /// Constructors stop the process; the message is the last output.

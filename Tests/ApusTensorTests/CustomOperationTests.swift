@@ -132,7 +132,7 @@ import Testing
     }
     withDevice(TestDevice.reference.device) {
       let x = Tensor.zeros([2, 3])
-      #expect(message { _ = CustomOperation.weighing([x]) }.contains("1 inputs are given, and 2"))
+      #expect(message { _ = CustomOperation.weighing([x]) }.contains("got 1 inputs, expected 2"))
       #expect(message { _ = CustomOperation.weighing([x, .zeros([2])]) }.contains("[2, 3] and [2]"))
       #expect(message { _ = CustomOperation.weighing([x, .zeros([3], dtype: .float16)]) }.contains("w is float16"))
       #expect(message { _ = CustomOperation.softCap([]) }.contains("0 inputs"))

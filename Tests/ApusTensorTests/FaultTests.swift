@@ -51,7 +51,7 @@ import Testing
         message(x.scatterAdding(x, at: places, axis: 0)).hasPrefix("scatterAdding: index -4 at [0, 1] is not in"))
       #expect(
         message(x.segmentSum(Tensor([0, 2, 1] as [Int32]), count: 3))
-          .hasPrefix("segmentSum: id 1 at [2] is below 2, the one ahead of it; sort the rows by their ids first"))
+          .hasPrefix("segmentSum: id 1 at [2] is below its predecessor 2; sort the rows by their ids first"))
       #expect(
         message(x.segmentSum(Tensor([0, 1, 3] as [Int32]), count: 3)).hasPrefix("segmentSum: index 3 at [2] is not in"))
       // An empty result has no element whose work-item would check the index.

@@ -14,9 +14,9 @@ import Testing
     Mistake(operation: "add", reason: "shapes [2, 3] and [2] do not broadcast") { _ = $0 + .zeros([2]) },
     Mistake(operation: "matmul", reason: "the last axis of [2, 3]") { _ = $0.matmul($0) },
     Mistake(operation: "reshape", reason: "[2, 3] has 6 elements, [4] has 4") { _ = $0.reshaped(to: [4]) },
-    Mistake(operation: "transpose", reason: "[0, 0] is not an order of the axes") { _ = $0.transposed([0, 0]) },
+    Mistake(operation: "transpose", reason: "[0, 0] is not a permutation of the axes") { _ = $0.transposed([0, 0]) },
     Mistake(operation: "sum", reason: "axis 2 is not an axis of [2, 3]") { _ = $0.sum(axis: 2) },
-    Mistake(operation: "sum", reason: "named twice") { _ = $0.sum(axes: [1, -1]) },
+    Mistake(operation: "sum", reason: "given twice") { _ = $0.sum(axes: [1, -1]) },
     Mistake(operation: "max", reason: "is empty") { _ = $0[2..<2].max(axis: 0) },
     Mistake(operation: "subscript", reason: "index 2 is outside of axis 0 of [2, 3]") { _ = $0[2] },
     Mistake(operation: "subscript", reason: "3 indices are too many for [2, 3]") { _ = $0[0, 0, 0] },
@@ -46,11 +46,11 @@ import Testing
     Mistake(operation: "topK", reason: "does not have 4 elements along axis 1") { _ = $0.topK(4) },
     Mistake(operation: "unfold", reason: "windows of 4") { _ = $0.unfolded(axis: 1, size: 4) },
     Mistake(operation: "select", reason: "do not broadcast") { _ = ($0 .> 0).select($0, .zeros([5])) },
-    Mistake(operation: "scalar", reason: "is not one number") { _ = try? $0.scalar() },
+    Mistake(operation: "scalar", reason: "does not have exactly one element") { _ = try? $0.scalar() },
     Mistake(operation: "tensor", reason: "differ in length") { _ in _ = [[1, 2], [3]] as Tensor },
     Mistake(operation: "broadcast", reason: "[2, 3] does not broadcast to [3, 2]") { _ = $0.broadcast(to: [3, 2]) },
     Mistake(operation: "pad", reason: "do not match the axes") { _ = $0.padded(by: [(1, 1)]) },
-    Mistake(operation: "trace", reason: "has no rows and columns") { _ = $0.sum().trace() },
+    Mistake(operation: "trace", reason: "must have at least two axes") { _ = $0.sum().trace() },
   ]
 
   @Test(arguments: mistakes.indices) func namesTheRule(index: Int) throws {

@@ -58,7 +58,7 @@ import Testing
         return
       }
       #expect(loss.isNaN)
-      #expect(error?.description.hasPrefix("the loss is nan at step 5; detecting anomalies names") == true)
+      #expect(error?.description.hasPrefix("the loss is nan at step 5; anomaly detection names") == true)
     }
   }
 

@@ -100,7 +100,7 @@ import Testing
         Sequential { Linear(3, 2) }, Adam(), on: points, objective: objective,
         observers: [EarlyStopping(.accuracy, patience: 1)], TrainingOptions(length: .epochs(2)))
       let error = #expect(throws: TrainingError.self) { try trainer.run() }
-      #expect(error?.description.contains("early stopping goes by the accuracy") == true, "\(error!)")
+      #expect(error?.description.contains("early stopping needs the accuracy") == true, "\(error!)")
     }
   }
 

@@ -49,7 +49,7 @@ import Testing
       #expect(refusal(model) == .unknownParameter(shape: [3], layer: "0 (Function)"))
       let message = refusal(model)?.description ?? ""
       #expect(
-        message.contains("a trainable parameter of shape [3] in layer 0 (Function) that the optimizer does not hold"))
+        message.contains("a trainable parameter of shape [3] in layer 0 (Function) that the optimizer does not update"))
       hidden.isTrainable = false
       try run(model)
       // A parameter that is read without affecting the loss is no error.

@@ -104,7 +104,7 @@ import Testing
       _ = try trainer(path, CheckpointRetention()).run()
       #expect(try steps(path) == [17, 18])
       let error = #expect(throws: TrainingError.self) { try Checkpoint.find(path, .best) { _ in } }
-      #expect(error?.description.contains("the run keeps no checkpoint best; there are step-000000018") == true)
+      #expect(error?.description.contains("the run has no checkpoint best; it has step-000000018") == true)
     }
   }
 

@@ -68,7 +68,7 @@ import Testing
       func plan(_ size: Int) throws -> TrainingMemory { try TrainingMemory(on: .current) { trainer(size) } }
       let limit = MemoryLimit(byteCount: 1 << 40, largestByteCount: 1 << 20)
       let error = #expect(throws: TrainingError.self) { _ = try limit.check(batchSize: 512, on: "this", plan) }
-      #expect("\(error!)".contains("a single array of") && "\(error!)".contains("of at most 1.0 MiB"), "\(error!)")
+      #expect("\(error!)".contains("a single array of") && "\(error!)".contains("the limit is 1.0 MiB"), "\(error!)")
       guard case .tooLarge(_, _, _, let fitting?) = error else { return }
       let (accepted, refused) = (try plan(fitting), try plan(fitting + 1))
       #expect(limit.fits(accepted) && !limit.fits(refused))

@@ -44,9 +44,9 @@ public struct Conv: TypedWorkload {
   }
 
   private func check() throws(ProblemError) {
-    // Bounds on each number first: what is computed from them must not overflow.
+    // Check the bounds of each number first, so that the computations below do not overflow.
     guard Conv.letters.allSatisfy({ self[$0] >= ($0 == "P" ? 0 : 1) && self[$0] <= 1 << 24 }) else {
-      throw ProblemError(description: "\(name): every size but the padding must be at least 1, none above 2²⁴")
+      throw ProblemError(description: "\(name): the padding must be 0…2²⁴ and all other sizes 1…2²⁴")
     }
     guard self["C"] % self["G"] == 0, self["K"] % self["G"] == 0 else {
       throw ProblemError(description: "\(name): the channels C and K must be multiples of the groups G")
@@ -57,7 +57,7 @@ public struct Conv: TypedWorkload {
     guard isReasonable([self["N"], self["C"], self["H"], self["W"]]),
       isReasonable([self["K"], self["C"], self["R"], self["S"]]),
       isReasonable([self["N"], self["K"], outputHeight, outputWidth])
-    else { throw ProblemError(description: "\(name): a tensor of more than 2⁴⁰ elements") }
+    else { throw ProblemError(description: "\(name): a tensor has more than 2⁴⁰ elements") }
     let outputs = self["N"] * self["K"] * outputHeight * outputWidth
     let (work, overflow) = outputs.multipliedReportingOverflow(by: self["C"] / self["G"] * self["R"] * self["S"])
     guard !overflow, work <= maximumWork else {
@@ -87,7 +87,7 @@ public struct Conv: TypedWorkload {
         let y = x.convolved(
           with: w, stride: [self["U"]], padding: [(self["P"], self["P"])], dilation: [self["D"]],
           groups: self["G"])
-        // Nothing asks for y itself where a gradient is measured, so that only the step of that runs.
+        // For a gradient, y itself is not evaluated, so that only the backward pass runs.
         switch pass {
         case .forward: try y.evaluated()
         case .input: try gradients(of: y, withRespectTo: [x], seed: gradient)[0].evaluated()

@@ -1,6 +1,6 @@
 import Apus
 
-/// The matrix product `C = A · B`, `A: [m, k]`, `B: [k, n]`, each as it is or the transpose of what is stored.
+/// The matrix product `C = A · B`, `A: [m, k]`, `B: [k, n]`. Each operand is stored as it is or transposed.
 public struct Gemm: TypedWorkload {
   /// `N`: stored as it is; `T`: stored transposed. The first letter is `A`, the second `B`.
   public enum Transpose: String, Sendable, CaseIterable {
@@ -24,12 +24,12 @@ public struct Gemm: TypedWorkload {
       throw ProblemError(description: "\"\(name)\" is not a matrix product MxNxK, such as 512x512x64")
     }
     guard isReasonable([m, n]), isReasonable([m, k]), isReasonable([k, n]) else {
-      throw ProblemError(description: "\"\(name)\": sizes are from 1 on, and no matrix may be that large")
+      throw ProblemError(description: "\"\(name)\": each size must be at least 1, and each matrix at most 2⁴⁰ elements")
     }
     (self.m, self.n, self.k, self.transposes) = (m, n, k, transposes)
   }
 
-  /// Square products, those of convolutions and small models, and thin ones.
+  /// Square products, products from convolutions and small models, and thin products.
   public static let standardNames = [
     "256x256x256", "512x512x512", "1024x1024x1024", "2048x2048x2048", "64x576x3136", "256x120x400",
     "128x256x784", "25x4096x512", "512x512x64", "64x64x4096", "1x4096x4096", "1000x16x4096",

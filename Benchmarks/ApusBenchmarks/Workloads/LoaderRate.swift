@@ -1,25 +1,25 @@
 import Apus
 
-/// How many pictures a second a loader decodes and transforms, on as many threads as the device has.
+/// The number of images per second that a loader decodes and transforms, with as many threads as the CPU device.
 public struct LoaderRate: Workload {
   public let name: String
   private let pipeline: String
 
-  /// JPEG files of 256x256 in memory, at quality 90, that become 3x224x224: cut out at random, mirrored, and with
-  /// other colours.
+  /// The images are JPEG files of 256x256 pixels in memory, with quality 90. They become 3x224x224, with random crops,
+  /// flips and color changes.
   public static let all = [
     LoaderRate(name: "jpeg256-crop224", pipeline: "crop 224"),
     LoaderRate(name: "jpeg256-resized224-flip", pipeline: "resized-crop 224, flip"),
     LoaderRate(name: "jpeg256-resized224-flip-color", pipeline: "resized-crop 224, flip, color 0.4"),
   ]
 
-  /// The workload of a name.
+  /// The workload with a given name.
   public static func find(_ name: String) throws(ProblemError) -> LoaderRate {
     if let workload = all.first(where: { $0.name == name }) { return workload }
     throw ProblemError(description: "unknown workload \"\(name)\"" + suggestion(for: name, in: all.map(\.name)))
   }
 
-  /// Pictures of an epoch, and of a batch.
+  /// The number of images in an epoch, and in a batch.
   private static let epochCount = 1024
   private static let batchSize = 64
 
@@ -47,8 +47,8 @@ public struct LoaderRate: Workload {
   }
 }
 
-/// Files as cameras make them: detail at every scale, in brightness more than in colours. `Peers/pictures.py` makes
-/// the same.
+/// Synthetic images that resemble photographs: they have detail at every scale, more in brightness than in color.
+/// `Peers/pictures.py` generates the same images.
 private struct SyntheticPictures: ImageSource {
   let files: [[UInt8]]
   let labels: [Int32]
@@ -64,8 +64,8 @@ private struct SyntheticPictures: ImageSource {
 
   func name(of number: Int) -> String { "picture \(number)" }
 
-  /// The sum of grids of random numbers, each twice as fine and weaker than the one before, with straight lines
-  /// between their points.
+  /// The sum of grids of random numbers with linear interpolation. Each grid is twice as fine as the one before, and
+  /// weaker.
   private static func picture(_ number: Int) -> Image {
     let side = 256
     var values = [Double](repeating: 127, count: 3 * side * side)
@@ -96,7 +96,7 @@ private struct SyntheticPictures: ImageSource {
     return Image(height: side, width: side, channels: 3, pixels: pixels)
   }
 
-  /// SplitMix64's finalizer of a number, in −1 ..< 1.
+  /// A pseudo-random number in −1 ..< 1: SplitMix64's finalizer, applied to `number`.
   private static func unit(_ number: UInt64) -> Double {
     var bits = number
     bits = (bits ^ (bits >> 30)) &* 0xbf58_476d_1ce4_e5b9

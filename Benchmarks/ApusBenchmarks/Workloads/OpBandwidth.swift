@@ -1,6 +1,6 @@
 import Apus
 
-/// How fast an operation moves its inputs and its result.
+/// The bandwidth of an operation: the bytes of its inputs and its result, per second.
 public struct OpBandwidth: TypedWorkload {
   public let name: String
   public var dtype = DType.float32
@@ -9,7 +9,7 @@ public struct OpBandwidth: TypedWorkload {
   private let inputs: @Sendable (_ size: Int) -> [Shape]
   private let body: @Sendable ([Tensor]) -> Tensor
 
-  /// All operations, each over a matrix that stays in a core's cache and over one that no cache holds.
+  /// All operations, each with a matrix that fits into a core's cache and with one that fits into no cache.
   public static var all: [OpBandwidth] {
     [256, 4096].flatMap { size in
       operations.map { name, inputs, body in
@@ -20,7 +20,7 @@ public struct OpBandwidth: TypedWorkload {
 
   public static var operationNames: [String] { operations.map(\.name) }
 
-  /// Those of a name: an operation with its size, or an operation of both sizes.
+  /// The workloads with a given name: one operation with its size, or one operation in both sizes.
   public static func find(_ name: String) throws(ProblemError) -> [OpBandwidth] {
     let found = all.filter { $0.name == name || $0.operation == name }
     guard found.isEmpty else { return found }
@@ -53,7 +53,7 @@ extension OpBandwidth {
   }
 
   private static let operations: [Row] = [
-    // What the others are to be measured by.
+    // The baseline for the other operations.
     unary("copy") {
       let (rows, half) = ($0.shape[0], $0.shape[0] / 2)
       return .concatenated([$0[0..<half], $0[half..<rows]])
@@ -72,7 +72,7 @@ extension OpBandwidth {
     unary("gelu-tanh-gradient") { x in
       recordingGradients { gradients(of: x.gelu(isApproximate: true).sum(), withRespectTo: [x])[0] }
     },
-    // Of half width, to float32: between equal types there is nothing to do.
+    // From a 16-bit type, the cast goes to float32: a cast between equal types does nothing.
     unary("to-float16") { $0.cast(to: $0.dtype == .float32 ? .float16 : .float32) },
     binary("add") { $0 + $1 },
     binary("multiply") { $0 * $1 },

@@ -7,16 +7,16 @@ public struct TrainingStep: Workload {
   private let model: Model
   private let batchSize: Int
   private let rule: @Sendable () -> any UpdateRule
-  /// The precision of products in the step.
+  /// The precision of matrix products and convolutions in the step.
   public var precision = Precision.float32
 
-  /// A model of the catalog, or one for images of a size.
+  /// A model of the catalog, or a model for images of a given size.
   private enum Model: Sendable {
     case named(String)
     case images([Int], classes: Int, @Sendable () -> any Layer)
   }
 
-  /// The workloads whose models there are.
+  /// All workloads.
   public static let all = [
     TrainingStep(name: "mlp-b128-adam", model: .named("mlp"), batchSize: 128, rule: adam),
     TrainingStep(name: "lenet5-b128-sgd", model: .named("lenet5"), batchSize: 128, rule: sgd),
@@ -39,18 +39,18 @@ public struct TrainingStep: Workload {
   private static let adam: @Sendable () -> any UpdateRule = { Adam(learningRate: 1e-3) }
   private static let sgd: @Sendable () -> any UpdateRule = { SGD(learningRate: 1e-2, momentum: 0.9) }
 
-  /// The number of different characters in workloads of text.
+  /// The vocabulary size of the text workloads.
   private static let vocabularySize = 96
 
-  /// The workload of a name.
+  /// The workload with a given name.
   public static func find(_ name: String) throws(ProblemError) -> TrainingStep {
     if let workload = all.first(where: { $0.name == name }) { return workload }
     throw ProblemError(
       description: "unknown workload \"\(name)\"" + suggestion(for: name, in: all.map(\.name)))
   }
 
-  /// What belongs to the process (the time to the first loss, the peak of its memory) belongs to the workload only
-  /// if it is the first one.
+  /// Whether a workload has already run in this process. The time to the first loss and the peak memory are measured
+  /// for the whole process, so they are valid only for its first workload.
   private static let isProcessUsed = Atomic(false)
 
   public func run(on device: ComputeDevice, runs: Int, report: (Measurement) throws -> Void) throws {
@@ -80,7 +80,7 @@ public struct TrainingStep: Workload {
     }
   }
 
-  /// What a device runs in some steps, behind a few of which the kernels are built and the plans are known.
+  /// Profiles three steps on a device, after three warm-up steps that build the kernels and the plans.
   public func profile(on device: ComputeDevice) throws -> Profile {
     try withDevice(device) {
       let training = try training()
@@ -92,7 +92,7 @@ public struct TrainingStep: Workload {
     }
   }
 
-  /// Milliseconds that the first step with three quarters of the examples takes longer than the second.
+  /// The extra time of the first step with three quarters of the batch size, compared with the second, in milliseconds.
   private func otherBatch(_ training: Training) throws -> Double {
     let batch = try training.batch(max(1, batchSize * 3 / 4))
     let times = try (0..<2).map { _ in
@@ -101,7 +101,7 @@ public struct TrainingStep: Workload {
     return times[0] - times[1]
   }
 
-  /// The training of a new model.
+  /// A new model in training.
   public struct Training {
     /// Inputs and targets.
     public typealias Batch = (inputs: Tensor, targets: Tensor)
@@ -112,7 +112,7 @@ public struct TrainingStep: Workload {
     public let step: (Batch) throws -> Tensor
   }
 
-  /// The training of a new model.
+  /// Creates a new model and its optimizer.
   public func training() throws -> Training {
     let (model, objective, examples, classes) = try withRandomKey(RandomKey(seed: 1)) { try network() }
     let optimizer = Optimizer(rule(), for: model, precision: precision)
@@ -142,7 +142,7 @@ public struct TrainingStep: Workload {
       })
   }
 
-  /// What a model takes: images of a size, or texts, which have a target for each token or one alone.
+  /// The examples of a model: images of a given size, or texts with a target for each token or for the whole text.
   private enum Examples {
     case images([Int])
     case texts(length: Int, hasTargets: Bool)
@@ -158,7 +158,7 @@ public struct TrainingStep: Workload {
     switch try ModelDescription.find(name).kind {
     case .images(let network): return (try network.model(), .classification, .images(network.inputSize), 10)
     case .language(var network):
-      // Workloads leave nothing out, whatever the models' recipes do.
+      // Workloads use no dropout, unlike the recipes of the models.
       network.dropout = 0
       let model = try network.languageModel(vocabulary: count)
       return (model, .tokens, .texts(length: network.sequenceLength, hasTargets: true), count)
@@ -168,7 +168,8 @@ public struct TrainingStep: Workload {
     }
   }
 
-  /// Bytes that the workload took: of a device with memory of its own what it held, else what the process grew by.
+  /// Peak memory of the workload, in bytes: for a device with its own memory, the device's peak; for the CPU, the
+  /// growth of the process.
   private func peak(of device: ComputeDevice, before: Int?) -> Int? {
     guard device.info.kind == .cpu else { return device.memory.peak }
     guard let before, let peak = ProcessStatistics.peakByteCount else { return nil }

@@ -2,10 +2,10 @@ import Apus
 
 /// One or more lines of `apus bench`.
 public protocol Workload: Sendable {
-  /// What `--problem` takes, or the name of a step.
+  /// The value of `--problem`, or the name of a step.
   var name: String { get }
 
-  /// Measures on a device and passes each line on as soon as it is there.
+  /// Measures on a device, and calls `report` with each line as soon as it is complete.
   func run(
     on device: ComputeDevice, runs: Int, report: (Measurement) throws -> Void
   ) throws
@@ -18,19 +18,19 @@ public struct ProblemError: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// A workload over random tensors of one element type.
 public protocol TypedWorkload: Workload {
-  /// The type of their elements.
+  /// The element type of the tensors.
   var dtype: DType { get set }
 }
 
 extension TypedWorkload {
-  /// What was measured of this workload.
+  /// A measurement of this workload.
   func measurement(_ benchmark: String, device: ComputeDevice, timing: Timing) -> Measurement {
     var line = Measurement(benchmark, problem: name, device: device, timing: timing)
     line.dtype = dtype
     return line
   }
 
-  /// Numbers between −1 and 1, on the device, computed.
+  /// Evaluated tensors of random numbers between −1 and 1 on the device.
   func randomTensors(_ shapes: [Shape], on device: ComputeDevice) throws -> [Tensor] {
     var key = RandomKey(seed: 1)
     let tensors = shapes.map { Tensor.uniform($0, lower: -1, upper: 1, key: &key, dtype: dtype, device: device) }
@@ -40,13 +40,13 @@ extension TypedWorkload {
   }
 }
 
-/// The most elements a tensor of a problem may have: what is above no machine holds.
+/// The maximum number of elements of a tensor: larger tensors fit into no machine.
 let maximumElementCount = 1 << 40
 
-/// The most multiplications of a problem: twice as many are still a number.
+/// The maximum number of multiplications of a problem: twice this number, the operation count, still fits into `Int`.
 let maximumWork = 1 << 60
 
-/// Whether a tensor of these extents is worth trying.
+/// Whether all extents are positive and the tensor has at most `maximumElementCount` elements.
 func isReasonable(_ extents: [Int]) -> Bool {
   var product = 1
   for extent in extents {

@@ -52,7 +52,7 @@ struct PlaneGeometry {
     paddedChannels = sourceChannels / groups
     let width = result.z + reach.z
     let inner = paddedChannels * g.kernel.x * width * 4
-    // A forward or input-gradient strip has the results of all groups; a weight gradient has those of one group.
+    // A forward or input-gradient strip has the results of all groups; a weight gradient has the results of one group.
     let row = inner + resultChannels / (pass == .weightGradient ? groups : 1) * width * 4
     let rows = max(4, (Self.stripByteCount - reach.y * inner) / max(1, row))
     // Strips have equal heights, and up to a quarter more rows than fit if that saves a strip.

@@ -82,7 +82,7 @@ final class WinogradWeightGradientStep: CPUStep {
       tileGrain * outputPitch, outputPitch)
   }
 
-  /// Accumulates (or stores) the products of a range of tiles for one block of channels and all 36 spots.
+  /// Accumulates (or stores) the products of a range of tiles for one block of channels and all 36 positions.
   private func multiply(
     _ count: Int, rows: Range<Int>, columns: Range<Int>, _ transforms: UnsafePointer<Float>,
     _ sums: UnsafeMutablePointer<Float>, distance: Int, pitch: Int, accumulates: Bool

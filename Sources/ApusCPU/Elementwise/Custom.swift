@@ -9,7 +9,7 @@ final class CustomStep: CPUStep {
 
   init(_ step: Custom, _ builder: StepBuilder) throws(DeviceError) {
     guard let host = step.kernel.host else {
-      throw .unsupported(device: "cpu", feature: "\(step.kernel.name), which has no function of the host")
+      throw .unsupported(device: "cpu", feature: "\(step.kernel.name), which has no host function")
     }
     self.step = step
     self.host = host

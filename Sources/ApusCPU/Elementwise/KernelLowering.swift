@@ -49,7 +49,7 @@ struct KernelLowering {
     guard program.inputs.count + program.instructions.count < Int(CSIMD_MAXIMUM_REGISTERS) / 2,
       program.outputs.count <= 16
     else {
-      throw .unsupported(device: "cpu", feature: "a fused program of so many instructions")
+      throw .unsupported(device: "cpu", feature: "a fused program with this many instructions")
     }
     addArguments(inputs)
     try addInstructions()

@@ -52,12 +52,12 @@ enum Bible {
 
 extension DatasetDescription {
   static let bible = DatasetDescription(
-    name: "bible-kjv", summary: "the King James Bible, 4.4 million characters, one verse a line",
+    name: "bible-kjv", summary: "the King James Bible, 4.4 million characters, one verse per line",
     defaultPath: Bible.program,
     content: .text { _ throws(DataError) in try Bible.text() })
 
   static let bibleVerses = DatasetDescription(
-    name: "bible-verses", summary: "31,102 verses in 6 classes, the groups of books",
+    name: "bible-verses", summary: "31,102 verses in 6 classes (groups of books)",
     defaultPath: Bible.program,
     content: .labelledTexts(classNames: Bible.groupNames) { _ throws(DataError) in
       (try Bible.verses(), Bible.groupNames)

@@ -38,7 +38,7 @@ struct CIFAR: Sendable {
 
   private var dataFiles: [String] { trainFiles + [testFile] }
   private var remedy: String {
-    "take the binary version, \(archiveName) of https://www.cs.toronto.edu/~kriz/cifar.html, as it is or unpacked"
+    "use the binary version, \(archiveName) from https://www.cs.toronto.edu/~kriz/cifar.html, packed or unpacked"
   }
 
   /// Reads all images into memory.
@@ -102,7 +102,7 @@ extension CIFAR {
       guard (dataFiles + [nameFile]).contains(file) else { continue }
       let place = "\(path)/\(entry.name)"
       guard files.records[file] == nil, file != nameFile || files.names == nil else {
-        throw malformed(place, .file, "the archive has two files \(file)")
+        throw malformed(place, .file, "the archive has two files named \(file)")
       }
       try read(file, place, into: &files) { count throws(DataError) in try tar.read(count) }
     }
@@ -142,7 +142,7 @@ extension CIFAR {
       }
       if bytes.count < 256 * recordSize { break }
       guard records.pixels.count < CIFAR.byteLimit else {
-        throw malformed(path, .file, "more than \(CIFAR.byteLimit) bytes")
+        throw malformed(path, .file, "it has more than the limit of \(CIFAR.byteLimit) bytes")
       }
     }
     guard !records.labels.isEmpty else { throw malformed(path, .file, "it is empty") }
@@ -151,7 +151,7 @@ extension CIFAR {
 
   private func names(_ path: String, _ bytes: [UInt8]) throws(DataError) -> [String] {
     guard bytes.count <= CIFAR.nameLimit else {
-      throw malformed(path, .file, "more than \(CIFAR.nameLimit) bytes of names")
+      throw malformed(path, .file, "it has more than the limit of \(CIFAR.nameLimit) bytes of names")
     }
     let names = try TextCorpus.text(bytes, path: path).split(separator: "\n").map(String.init)
     guard names.count == classCounts[label], Set(names).count == names.count else {
@@ -169,13 +169,13 @@ extension CIFAR {
 }
 
 extension DatasetDescription {
-  static let cifar10 = DatasetDescription(.ten, "50,000 + 10,000 colour images in 10 classes")
-  static let cifar100 = DatasetDescription(.hundred, "50,000 + 10,000 colour images in 100 classes")
+  static let cifar10 = DatasetDescription(.ten, "50,000 + 10,000 color images in 10 classes")
+  static let cifar100 = DatasetDescription(.hundred, "50,000 + 10,000 color images in 100 classes")
   static let cifar100Coarse = DatasetDescription(.hundredCoarse, "the same images in 20 coarse classes")
 
   private init(_ data: CIFAR, _ summary: String) {
     self.init(
-      name: data.name, argument: "PATH", summary: "\(summary): the binary version, a folder or the .tar.gz",
+      name: data.name, argument: "PATH", summary: "\(summary): the binary version, as a folder or as the .tar.gz",
       content: .images(size: [3, 32, 32], classNames: nil) { path, _ throws(DataError) in try data.load(path) })
   }
 }

@@ -7,7 +7,7 @@ extension DatasetDescription {
       try MNIST.load(
         name: "fashion-mnist", directory: directory, classNames: classNames,
         remedy: "install it with: apt-get install dataset-fashion-mnist; "
-          + "files elsewhere are the data source mnist:DIR")
+          + "for files in another directory use mnist:DIR")
     })
 
   private static let directory = "/usr/share/datasets/fashion-mnist"

@@ -112,8 +112,8 @@ struct FolderListing {
     let target = try reportingFiles { () throws(FileError) in try FileSystem.canonicalPath(path) }
     guard target == canonicalRoot || target.hasPrefix(canonicalRoot == "/" ? "/" : canonicalRoot + "/") else {
       throw .unsupported(
-        path: path, format: "image folder", reason: "the symbolic link leads to \(target), out of \(root)",
-        remedy: "copy what it leads to into the folder, or name one that holds both")
+        path: path, format: "image folder", reason: "the symbolic link leads to \(target), outside of \(root)",
+        remedy: "copy the target of the link into the folder, or use a folder that contains both")
     }
     return (try reportingFiles { () throws(FileError) in try FileSystem.kind(of: path, followsLinks: true) }, target)
   }

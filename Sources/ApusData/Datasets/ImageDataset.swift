@@ -78,7 +78,7 @@ public struct ImageDataset: Sendable {
     guard validation == nil, options.validation > 0 else { return self }
     let split = Split(labels: train.labels, SplitOptions(test: 0, validation: options.validation, seed: options.seed))
     guard !split.validation.isEmpty else {
-      throw .tooFew(name, "\(train.labels.count) training images leave none for validation")
+      throw .tooFew(name, "\(train.labels.count) training images are too few to hold out some for validation")
     }
     return ImageDataset(
       name: name, classNames: classNames, train: train.part(split.train), validation: train.part(split.validation),
@@ -90,7 +90,7 @@ extension DataError {
   /// The error for data with too few examples to hold some out.
   static func tooFew(_ path: String, _ reason: String) -> DataError {
     .unsupported(
-      path: path, format: "data", reason: reason, remedy: "hold out a larger share, or name data with more examples")
+      path: path, format: "data", reason: reason, remedy: "hold out a larger share, or use data with more examples")
   }
 }
 

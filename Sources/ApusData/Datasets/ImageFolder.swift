@@ -22,7 +22,7 @@ public struct ImageFolder: ImageSource {
     root = listing.root
     let folder = part.isEmpty ? root : "\(root)/\(part)"
     let found = try listing.folders(in: part)
-    guard !found.isEmpty else { throw .imageFolder(folder, "it has no folders, one for each class") }
+    guard !found.isEmpty else { throw .imageFolder(folder, "it has no folders of classes") }
     classNames = known ?? found
     let numbers = Dictionary(uniqueKeysWithValues: classNames.enumerated().map { ($1, Int32($0)) })
     var (paths, labels) = ([String](), [Int32]())
@@ -31,7 +31,7 @@ public struct ImageFolder: ImageSource {
         throw .imageFolder("\(folder)/\(name)", "an unknown class: the training part has no folder \(name.quoted())")
       }
       let pictures = try listing.pictures(below: part.isEmpty ? name : "\(part)/\(name)")
-      guard !pictures.isEmpty else { throw .imageFolder("\(folder)/\(name)", "it has no pictures (png, jpg, jpeg)") }
+      guard !pictures.isEmpty else { throw .imageFolder("\(folder)/\(name)", "it has no images (png, jpg, jpeg)") }
       paths += pictures
       labels += [Int32](repeating: number, count: pictures.count)
     }
@@ -48,8 +48,8 @@ public struct ImageFolder: ImageSource {
 
 extension ImageFolder {
   /// Reads the training, validation and test splits of a folder. `DIR/train` and `DIR/test` or `DIR/val` are the
-  /// splits: `DIR/val` is for validation if `DIR/test` exists, else for tests. A folder without them is split by
-  /// `options`.
+  /// splits: `DIR/val` is the validation split if `DIR/test` exists, else the test split. `options` split a folder
+  /// without them.
   static func dataset(_ path: String, _ options: SplitOptions) throws(DataError) -> ImageDataset {
     let listing = try listing(path)
     let (hasTest, hasValidation) = (try listing.contains("test"), try listing.contains("val"))
@@ -74,7 +74,7 @@ extension ImageFolder {
     guard FileSystem.exists(path) else {
       throw .missing(
         dataset: "image-folder", path: path,
-        remedy: "name a folder with one folder of PNG or JPEG files for each class")
+        remedy: "use a folder with one folder of PNG or JPEG files for each class")
     }
     return try FolderListing(path)
   }
@@ -88,7 +88,7 @@ extension ImageFolder {
     let split = Split(labels: all.labels, options)
     guard options.test == 0 || !split.test.isEmpty, options.validation == 0 || !split.validation.isEmpty else {
       throw .tooFew(
-        listing.root, "\(all.labels.count) pictures in \(all.classNames.count) classes leave none to hold out")
+        listing.root, "\(all.labels.count) images in \(all.classNames.count) classes are too few to hold some out")
     }
     return ImageDataset(
       name: listing.root, classNames: all.classNames, train: all.part(split.train),
@@ -100,14 +100,14 @@ extension DataError {
   fileprivate static func imageFolder(_ path: String, _ reason: String) -> DataError {
     .unsupported(
       path: path, format: "image folder", reason: reason,
-      remedy: "the folder has one folder for each class, or train and test (or val) with the same classes")
+      remedy: "the folder needs one folder for each class, or train and test (or val) with the same classes")
   }
 }
 
 extension DatasetDescription {
   static let imageFolder = DatasetDescription(
     name: "image-folder", argument: "DIR",
-    summary: "PNG and JPEG files in train/CLASS and test/CLASS (or val), or in CLASS, of which a fifth is held out",
+    summary: "PNG and JPEG files in train/CLASS and test/CLASS (or val), or in CLASS (a fifth is then held out)",
     content: .images(size: nil, classNames: nil) { directory, split throws(DataError) in
       try ImageFolder.dataset(directory, split)
     })

@@ -1,6 +1,6 @@
 import ApusFiles
 
-/// A reader of digits or other images in the four files of MNIST (LeCun, Cortes, Burges, 1998), plain or `.gz`.
+/// Reads digits or other images from the four files of MNIST (LeCun, Cortes, Burges, 1998), plain or `.gz`.
 enum MNIST {
   /// Reads `{train,t10k}-{images-idx3,labels-idx1}-ubyte` from a directory.
   /// - Parameter remedy: how to get the files, for the error message when they are missing
@@ -14,7 +14,7 @@ enum MNIST {
         path: directory, format: "MNIST", place: .file,
         reason:
           "training images are \(train.height)x\(train.width), test images \(test.height)x\(test.width)",
-        remedy: "take both from the same data set")
+        remedy: "use files of the same data set")
     }
     return ImageDataset(name: name, classNames: classNames, train: train, test: test)
   }
@@ -33,7 +33,7 @@ enum MNIST {
       throw .malformed(
         path: labelPath, format: "MNIST", place: .file,
         reason: "\(labelHeader.extents[0]) labels for images of sizes \(header.extents)",
-        remedy: "take images and labels from the same data set")
+        remedy: "use images and labels of the same data set")
     }
     let labels = try IDXArray(labelReader, labelHeader)
     if let record = labels.bytes.firstIndex(where: { Int($0) >= classCount }) {
@@ -65,7 +65,7 @@ enum MNIST {
       throw .malformed(
         path: reader.path, format: "MNIST", place: .offset(2),
         reason: "\(header.type) of rank \(header.extents.count), expected uint8 of rank \(rank)",
-        remedy: "check that images and labels are not exchanged")
+        remedy: "check that the files of images and labels are not swapped")
     }
     return header
   }
@@ -77,7 +77,7 @@ extension DatasetDescription {
     content: .images(size: [1, 28, 28], classNames: digits) { directory, _ throws(DataError) in
       try MNIST.load(
         name: "mnist", directory: directory, classNames: digits,
-        remedy: "name a directory with train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, "
+        remedy: "use a directory that contains train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, "
           + "t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz")
     })
 

@@ -1,5 +1,5 @@
 /// Generated images that need no files. Each class has a pattern of soft blobs; every image shows it shifted, with
-/// random brightness and noise. A small net learns the classes, a faulty one does not.
+/// random brightness and noise. A small network learns the classes, a faulty one does not.
 enum Synthetic {
   static let classCount = 10
   private static let size = 28

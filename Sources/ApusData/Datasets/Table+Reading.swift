@@ -62,7 +62,7 @@ private struct TableSurvey {
   init(_ path: String, _ options: TableOptions, _ reader: CSVReader) throws(DataError) {
     self.path = path
     hasHeader = options.hasHeader
-    guard let first = try reader.next() else { throw .csv(path, .file, "it is empty", "name a file with rows") }
+    guard let first = try reader.next() else { throw .csv(path, .file, "it is empty", "use a file with rows") }
     names = TableSurvey.names(of: first, options)
     isWanted = names.map { !options.ignored.contains($0) }
     try checkNames(options)
@@ -79,7 +79,7 @@ private struct TableSurvey {
   private func checkNames(_ options: TableOptions) throws(DataError) {
     var seen: Set<String> = []
     for name in names where !seen.insert(name).inserted {
-      throw .csv(path, .line(1), "two columns are called \(name.quoted())", "give each a name of its own")
+      throw .csv(path, .line(1), "two columns are named \(name.quoted())", "give each column its own name")
     }
     for name in options.kinds.keys.sorted() + options.ignored.sorted() where !seen.contains(name) {
       throw .noColumn(name, path, names)
@@ -112,7 +112,7 @@ private struct TableSurvey {
     }
     if let first { try look(at: first) }
     while let record = try reader.next() { try look(at: record) }
-    guard count > 0 else { throw .csv(path, .file, "it has no rows below its names", "name a file with rows") }
+    guard count > 0 else { throw .csv(path, .file, "it has no rows after the header", "use a file with rows") }
     for index in names.indices where options.kinds[names[index]] == nil && hasCommas[index] {
       guard let example = example[index] else { continue }
       throw .csv(
@@ -127,7 +127,7 @@ private struct TableSurvey {
     guard record.fields.count == names.count else {
       throw .csv(
         path, .line(record.line), "\(record.fields.count) fields, but the first line has \(names.count)",
-        "correct the line; fields with delimiters have to be in quotes")
+        "correct the line; fields with delimiters must be quoted")
     }
   }
 
@@ -198,7 +198,7 @@ private struct ColumnBuilder {
     switch kind {
     case .numeric:
       guard let value = isMissing ? Double.nan : Number(text)?.value else {
-        throw .csv(path, .line(line), "\(text.quoted()) in the column \(name.quoted()) is no number", "correct it")
+        throw .csv(path, .line(line), "\(text.quoted()) in the column \(name.quoted()) is not a number", "correct it")
       }
       guard !value.isInfinite else {
         throw .csv(
@@ -239,6 +239,6 @@ extension DataError {
   static func noColumn(_ name: String, _ path: String, _ names: [String]) -> DataError {
     .unsupported(
       path: path, format: "CSV", reason: "it has no column \(name.quoted())\(suggestion(for: name, in: names))",
-      remedy: "name one of its columns")
+      remedy: "use one of its columns")
   }
 }

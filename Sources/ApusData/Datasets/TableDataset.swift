@@ -65,7 +65,7 @@ public struct TableDataset: Sendable {
     }
     guard names.count > 1 else {
       throw .csv(
-        table.name, .file, "it has no column but the target \(target.quoted())", "name a table of several columns")
+        table.name, .file, "it has no column except the target \(target.quoted())", "use a table of several columns")
     }
     name = table.name
     self.target = target
@@ -73,7 +73,7 @@ public struct TableDataset: Sendable {
     targets = try TableDataset.targets(of: column, in: table, task.kind)
     if case .classes(_, let names) = targets, names.count < leastClassCount {
       throw .csv(
-        table.name, .file, "all rows have the same class in the target \(column.name.quoted())", "name another target")
+        table.name, .file, "all rows have the same class in the target \(column.name.quoted())", "use another target")
     }
     split =
       switch targets {
@@ -82,7 +82,7 @@ public struct TableDataset: Sendable {
       }
     let isSplit = options.test == 0 || !split.test.isEmpty
     guard isSplit, options.validation == 0 || !split.validation.isEmpty, !split.train.isEmpty else {
-      throw .tooFew(name, "its \(table.rowCount) rows leave none to hold out")
+      throw .tooFew(name, "its \(table.rowCount) rows are too few to hold some out")
     }
   }
 
@@ -92,7 +92,7 @@ public struct TableDataset: Sendable {
     switch column.values {
     case .categories(let codes, let names):
       guard kind != .regression else {
-        throw .csv(table.name, .file, "the target \(column.name.quoted()) holds words", "name a target of numbers")
+        throw .csv(table.name, .file, "the target \(column.name.quoted()) contains words", "use a target of numbers")
       }
       try checkMissing(codes.firstIndex(of: -1), column, table)
       return classes(codes, names) { names[$0] < names[$1] }
@@ -121,7 +121,7 @@ public struct TableDataset: Sendable {
     guard let row else { return }
     throw .csv(
       table.name, .line(table.lines[row]), "the target \(column.name.quoted()) is missing",
-      "remove the row, or name another target")
+      "remove the row, or use another target")
   }
 
   /// The distinct values of an array; `nil` when there are more than the limit.
@@ -215,6 +215,6 @@ extension TableDataset {
 
 extension DatasetDescription {
   static let csv = DatasetDescription(
-    name: "csv", argument: "FILE", summary: "a table in CSV, whose last column is predicted; a fifth is held out",
+    name: "csv", argument: "FILE", summary: "a CSV table; the last column is predicted, a fifth is held out",
     content: .table)
 }

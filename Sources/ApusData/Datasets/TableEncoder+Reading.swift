@@ -25,7 +25,7 @@ extension TableEncoder {
       if !missing.isEmpty { reasons.append("it lacks \(Self.list(missing))") }
       if !extra.isEmpty { reasons.append("the model does not know its \(Self.list(extra))") }
       throw .csv(
-        path, .line(1), reasons.joined(separator: ", and "), "name a table with the columns that the model learnt from")
+        path, .line(1), reasons.joined(separator: ", and "), "use a table with the columns of the training table")
     }
     options.kinds = kinds
     if needsTarget {

@@ -92,11 +92,11 @@ public struct TableEncoder: Hashable, Sendable {
     }
     self.columns = columns
     guard width > 0 else {
-      throw .csv(table.name, .file, "no column has a value in the training part", "name a table with values")
+      throw .csv(table.name, .file, "no column has a value in the training rows", "use a table with values")
     }
     guard width <= Self.widthLimit else {
       throw .csv(
-        table.name, .file, "its categories make \(width) features, more than \(Self.widthLimit)",
+        table.name, .file, "its categories give \(width) features, more than the limit of \(Self.widthLimit)",
         "leave out columns whose values are all different, or encode categories by codes")
     }
   }
@@ -106,7 +106,7 @@ public struct TableEncoder: Hashable, Sendable {
   /// The number of features.
   public var width: Int { columns.reduce(0) { $0 + $1.rule.width } }
 
-  /// The name of each feature: `age`, `age missing`, `colour=red`.
+  /// The name of each feature: `age`, `age missing`, `color=red`.
   public var featureNames: [String] {
     columns.flatMap { column -> [String] in
       switch column.rule {

@@ -19,7 +19,7 @@ public struct TextCorpus: Sendable {
     guard testCount > 0 else {
       throw .unsupported(
         path: name, format: "text", reason: "it has \(count) characters",
-        remedy: "name a longer text: a tenth of it is held out for tests")
+        remedy: "use a longer text: a tenth of it is held out for the test")
     }
     let cut = scalars.index(scalars.startIndex, offsetBy: count - testCount)
     self.name = name
@@ -61,6 +61,6 @@ public struct TextCorpus: Sendable {
 
 extension DatasetDescription {
   static let text = DatasetDescription(
-    name: "text", argument: "FILE", summary: "a text file in UTF-8, whose last tenth is held out",
+    name: "text", argument: "FILE", summary: "a text file in UTF-8; its last tenth is held out",
     content: .text { path throws(DataError) in try TextCorpus.text(of: path) })
 }

@@ -32,13 +32,14 @@ public struct LabelledTexts: Sendable {
       guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
         throw .malformed(
           path: path, format: "labelled text", place: .record(number), reason: "the line has no class or no text",
-          remedy: "each line is a class, a tab and a text")
+          remedy: "each line must be a class, a tab and a text")
       }
       examples.append((String(parts[0]), String(parts[1])))
     }
     guard !examples.isEmpty else {
       throw .unsupported(
-        path: path, format: "labelled text", reason: "it is empty", remedy: "each line is a class, a tab and a text")
+        path: path, format: "labelled text", reason: "it is empty",
+        remedy: "each line must be a class, a tab and a text")
     }
     let names = Set(examples.map(\.label)).sorted()
     let numbers = Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, Int32($0)) })
@@ -62,7 +63,7 @@ public struct TextDataset: Sendable {
     guard train.count > 0, test.count > 0 else {
       throw .unsupported(
         path: name, format: "labelled text", reason: "it has \(train.count + test.count) texts",
-        remedy: "name a file with ten texts or more: every tenth is held out for tests")
+        remedy: "use a file with ten texts or more: every tenth is held out for the test")
     }
     self.name = name
     self.classNames = classNames
@@ -92,6 +93,6 @@ public struct TextDataset: Sendable {
 extension DatasetDescription {
   static let labelledText = DatasetDescription(
     name: "labelled-text", argument: "FILE",
-    summary: "lines \"class<TAB>text\" in UTF-8, of which every tenth is held out",
+    summary: "lines \"class<TAB>text\" in UTF-8; every tenth line is held out",
     content: .labelledTexts(classNames: nil) { path throws(DataError) in try LabelledTexts.reading(path) })
 }

@@ -89,7 +89,7 @@ public final class CSVReader {
     var bytes: [UInt8] = []
     while let next = try peek() {
       if next == Self.quote {
-        throw failure("a quote inside a field", "put the field into quotes, and double those in it")
+        throw failure("a quote inside a field", "quote the field, and double the quotes in it")
       }
       if isSpecial[Int(next)] { break }
       try takeRun(into: &bytes) { isSpecial[Int($0)] }
@@ -114,7 +114,7 @@ public final class CSVReader {
         {
           return bytes
         } else {
-          throw failure("text behind the closing quote of a field", "double the quotes inside quoted fields")
+          throw failure("text after the closing quote of a field", "double the quotes inside quoted fields")
         }
       case Self.lineFeed, Self.carriageReturn:
         bytes.append(next)

@@ -83,9 +83,9 @@ final class Inflater {
       return
     }
     guard try input.starts(with: Inflater.magic) else {
-      throw failure("\(try input.remaining()) bytes of something else follow the compressed data")
+      throw failure("\(try input.remaining()) bytes of other data follow the compressed data")
     }
-    guard inflateReset(stream) == Z_OK else { throw failure("zlib could not go on") }
+    guard inflateReset(stream) == Z_OK else { throw failure("zlib could not continue") }
   }
 
   private func failure(_ reason: String) -> DataError {

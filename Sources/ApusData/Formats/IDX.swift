@@ -105,20 +105,20 @@ extension IDXArray {
     if let rest = try reader.plainByteCount(), rest < needed {
       throw failure(
         reader, reader.position + rest,
-        "the header promises \(needed) bytes of elements (\(extents)), there are \(rest)")
+        "the header declares \(needed) bytes of elements (\(extents)), but there are \(rest)")
     }
     try DataBudget.check(
       needed, of: "elements of sizes \(extents)", source: reader.path,
-      remedy: "name a smaller data set")
+      remedy: "use a smaller data set")
     let bytes = try reader.read(needed + 1)
     guard bytes.count >= needed else {
       throw failure(
         reader, reader.position,
-        "the header promises \(needed) bytes of elements (\(extents)), there are \(bytes.count)")
+        "the header declares \(needed) bytes of elements (\(extents)), but there are \(bytes.count)")
     }
     guard bytes.count == needed else {
       throw failure(
-        reader, reader.position - 1, "more than the \(needed) bytes that the header promises (\(extents))")
+        reader, reader.position - 1, "more than the \(needed) bytes that the header declares (\(extents))")
     }
     return bytes
   }

@@ -24,14 +24,14 @@ public struct ImageLimits: Hashable, Sendable {
     guard overflow || area > pixels else { return }
     throw .unsupported(
       path: path, format: format, reason: "\(height)x\(width) is more than \(pixels) pixels",
-      remedy: "make the picture smaller")
+      remedy: "make the image smaller")
   }
 }
 
 extension Image {
   /// Reads a PNG or JPEG file; the first bytes determine the format, not the file name.
   ///
-  /// Grey images have 1 channel, all others 3. As in torchvision's `ImageFolder`, transparency is dropped, colour
+  /// Grey images have 1 channel, all others 3. As in torchvision's `ImageFolder`, transparency is dropped, color
   /// profiles are not applied, and the EXIF orientation is ignored. 16-bit values are rounded to 8 bits, palettes are
   /// expanded, and CMYK is converted to RGB. Of an animation, the first frame is read.
   ///
@@ -64,13 +64,13 @@ extension Image {
   private static func unknownKind(_ bytes: [UInt8], path: String) -> DataError {
     if let kind = otherKinds.first(where: { bytes.starts(with: $0.start) })?.name {
       return .unsupported(
-        path: path, format: kind, reason: "pictures are read from PNG and JPEG files",
-        remedy: "convert it to one of them")
+        path: path, format: kind, reason: "images are read from PNG and JPEG files only",
+        remedy: "convert it to PNG or JPEG")
     }
     let first = bytes.prefix(4).map { String($0, radix: 16) }.joined(separator: " ")
     return .malformed(
       path: path, format: "PNG or JPEG", place: .offset(0),
-      reason: bytes.isEmpty ? "the file is empty" : "no picture starts with the bytes \(first)",
-      remedy: "check that the file is a picture")
+      reason: bytes.isEmpty ? "the file is empty" : "no PNG or JPEG file starts with the bytes \(first)",
+      remedy: "check that the file is an image")
   }
 }

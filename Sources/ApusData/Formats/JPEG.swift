@@ -24,7 +24,7 @@ enum JPEG {
         source: path,
         reason:
           "its \(scanCount(bytes)) scans of \(height)x\(width) pixels are more than the limit of \(mostWork) pixels",
-        remedy: "save it anew, not progressive")
+        remedy: "save it again, not progressive")
     }
     let kind = TJCS(rawValue: UInt32(colors))
     let hasInks = kind == TJCS_CMYK || kind == TJCS_YCCK
@@ -34,8 +34,8 @@ enum JPEG {
     guard HostAllocation.isPossible(2 * count) else {
       throw .tooLarge(
         source: path,
-        reason: "there is no memory for its \(height)x\(width) pixels",
-        remedy: "make the picture smaller")
+        reason: "not enough memory for its \(height)x\(width) pixels",
+        remedy: "make the image smaller")
     }
     // A hostile file with endless progressive scans would otherwise decode for hours.
     let flags = TJFLAG_ACCURATEDCT | TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS

@@ -26,7 +26,7 @@ extension JSON {
     self = try parser.document()
   }
 
-  /// Reads a file that holds one JSON value.
+  /// Reads a file that contains one JSON value.
   /// - Parameter limit: the largest size in bytes that is accepted.
   public init(path: String, limit: Int = 16 << 20) throws(DataError) {
     let bytes = try reportingFiles { () throws(FileError) in
@@ -60,7 +60,7 @@ private struct JSONParser {
 
   mutating func document() throws(JSONError) -> JSON {
     let value = try value()
-    guard next == nil else { throw failure("more text behind the value") }
+    guard next == nil else { throw failure("more text after the value") }
     return value
   }
 
@@ -70,7 +70,7 @@ private struct JSONParser {
     defer { skipSpace() }
     valueCount += 1
     guard valueCount <= JSON.maximumValueCount else {
-      throw failure("more than \(JSON.maximumValueCount) values, the limit")
+      throw failure("more than the limit of \(JSON.maximumValueCount) values")
     }
     switch next {
     case UInt8(ascii: "{"): return .object(try object())
@@ -121,7 +121,7 @@ private struct JSONParser {
         let key = try string()
         guard result[key] == nil else { throw JSONError(offset: start, reason: "duplicate key \(key.quoted())") }
         skipSpace()
-        guard take(UInt8(ascii: ":")) else { throw failure("expected a colon behind the key \(key.quoted())") }
+        guard take(UInt8(ascii: ":")) else { throw failure("expected a colon after the key \(key.quoted())") }
         result[key] = try value()
       } while take(UInt8(ascii: ","))
       guard take(UInt8(ascii: "}")) else { throw failure("expected a comma or the end of the object") }

@@ -20,8 +20,8 @@ enum PNG {
     guard HostAllocation.isPossible(8 * count) else {
       throw .tooLarge(
         source: path,
-        reason: "there is no memory for its \(header.height)x\(header.width) pixels",
-        remedy: "make the picture smaller")
+        reason: "not enough memory for its \(header.height)x\(header.width) pixels",
+        remedy: "make the image smaller")
     }
     // libpng reads from the memory passed to `begin_read` until the image is complete.
     let pixels = stream.bytes.withUnsafeBufferPointer { source -> [UInt8]? in

@@ -4,7 +4,7 @@ import CZlib
 ///
 /// libpng stops at the last row and ignores damage in chunks that it considers less important. This check finds the
 /// offset of every truncation and of every wrong checksum. The dropped chunks cannot change pixels (gamma, profiles,
-/// transparent colours: torchvision drops them too), and cannot act as decompression bombs (compressed texts).
+/// transparent colors: torchvision drops them too), and cannot act as decompression bombs (compressed texts).
 struct PNGChunks {
   /// The image size and the sample format.
   let header: PNGHeader
@@ -23,7 +23,7 @@ struct PNGChunks {
     while kind != "IEND" {
       count += 1
       guard count <= PNGChunks.mostChunks else {
-        throw PNGChunks.failure(path, position, "more than \(PNGChunks.mostChunks) chunks, the limit")
+        throw PNGChunks.failure(path, position, "more than the limit of \(PNGChunks.mostChunks) chunks")
       }
       let chunk = try PNGChunks.chunk(of: file, at: position, path: path)
       kind = chunk.kind
@@ -34,7 +34,7 @@ struct PNGChunks {
         ranges.append(chunk.range)
       } else if kind.utf8.first.map({ $0 & 0x20 == 0 }) ?? true {
         // An upper-case first letter marks a critical chunk: the pixels cannot be decoded without it.
-        throw PNGChunks.failure(path, position, "the chunk \(kind) is not known")
+        throw PNGChunks.failure(path, position, "the chunk \(kind) is unknown")
       }
       position = chunk.range.upperBound
     }
@@ -56,17 +56,17 @@ struct PNGChunks {
     of file: [UInt8], at position: Int, path: String
   ) throws(DataError) -> (kind: String, range: Range<Int>) {
     guard file.count - position >= 12 else {
-      throw failure(path, file.count, "the file ends ahead of the chunk IEND")
+      throw failure(path, file.count, "the file ends before the chunk IEND")
     }
     let length = PNGHeader.word(file, at: position)
     let name = file[position + 4..<position + 8]
     guard name.allSatisfy({ (0x41...0x5a).contains($0 & 0xdf) }) else {
-      throw failure(path, position + 4, "no chunk has a name of the bytes \(Array(name))")
+      throw failure(path, position + 4, "the bytes \(Array(name)) are not the name of a chunk")
     }
     let kind = String(decoding: name, as: UTF8.self)
     guard length <= file.count - position - 12 else {
       throw failure(
-        path, position, "the chunk \(kind) promises \(length) bytes, there are \(file.count - position - 12)")
+        path, position, "the chunk \(kind) declares \(length) bytes, but there are \(file.count - position - 12)")
     }
     // The checksum covers the name and the data.
     let checksum = file.withUnsafeBufferPointer { buffer in

@@ -4,7 +4,7 @@ package struct PNGHeader: Sendable {
   package let height: Int
   /// The number of bits of a sample: 1, 2, 4, 8 or 16.
   let bitDepth: UInt8
-  /// A bit mask: 1 for a palette, 2 for colours, 4 for an alpha channel.
+  /// A bit mask: 1 for a palette, 2 for colors, 4 for an alpha channel.
   let colorType: UInt8
 
   /// The size of the signature and the first chunk: its length, its name, 13 bytes of data and the checksum.
@@ -20,7 +20,7 @@ package struct PNGHeader: Sendable {
     colorType = file[name.count + 9]
   }
 
-  /// Whether there are colours, as samples or in a palette.
+  /// Whether there are colors, as samples or in a palette.
   var isColored: Bool { colorType & 2 != 0 }
 
   /// The number of channels of a pixel, after the expansion of a palette.

@@ -50,16 +50,16 @@ extension Safetensors {
     // The first bytes of a zip archive or of a PyTorch pickle are not a valid header length.
     if prefix.starts(with: [0x50, 0x4b, 3, 4]) || prefix.starts(with: [0x80, 2, 0x8a, 0x0a, 0x6c]) {
       throw .unsupported(
-        path: path, format: "PyTorch", reason: "it is a pickle, which can run any program when it is read",
+        path: path, format: "PyTorch", reason: "it is a pickle, which can run any program when it is loaded",
         remedy: "convert it once in Python: safetensors.torch.save_file(torch.load(FILE, weights_only=True), NEW_FILE)")
     }
     guard count <= maximumHeaderByteCount else {
       throw .safetensors(
-        path, .offset(0), "a header of \(count) bytes is above the limit of \(maximumHeaderByteCount)")
+        path, .offset(0), "a header of \(count) bytes exceeds the limit of \(maximumHeaderByteCount)")
     }
     guard Int(count) <= fileByteCount - 8 else {
       throw .safetensors(
-        path, .offset(0), "the header should take \(count) bytes, the file has \(fileByteCount) in all")
+        path, .offset(0), "the header needs \(count) bytes, but the file has only \(fileByteCount)")
     }
     return Int(count)
   }

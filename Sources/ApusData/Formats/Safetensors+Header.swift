@@ -73,7 +73,7 @@ extension Safetensors.Header {
     _ name: String, _ value: JSON, path: String
   ) throws(DataError) -> Safetensors.Entry {
     guard let typeName = value["dtype"]?.string else {
-      throw .safetensors(path, .name(name), "no string \"dtype\"")
+      throw .safetensors(path, .name(name), "it has no string \"dtype\"")
     }
     guard let type = Safetensors.ElementType(rawValue: typeName) else {
       throw .safetensors(path, .name(name), "unknown dtype \(typeName.quoted())")
@@ -88,12 +88,12 @@ extension Safetensors.Header {
       throw .safetensors(path, .name(name), "\"data_offsets\" must be [begin, end] with begin <= end")
     }
     guard let count = Safetensors.byteCount(shape, type) else {
-      throw .safetensors(path, .name(name), "shape \(shape) of \(typeName) has no size in whole bytes")
+      throw .safetensors(path, .name(name), "shape \(shape) of \(typeName) is not a whole number of bytes")
     }
     guard count == offsets[1] - offsets[0] else {
       throw .safetensors(
         path, .name(name),
-        "shape \(shape) of \(typeName) takes \(count) bytes, data_offsets \(offsets) give another number")
+        "shape \(shape) of \(typeName) needs \(count) bytes, but data_offsets \(offsets) give another number")
     }
     return Safetensors.Entry(name: name, type: type, shape: shape, range: offsets[0]..<offsets[1])
   }
@@ -112,7 +112,7 @@ extension Safetensors.Header {
     var end = 0
     for entry in entries {
       guard entry.range.lowerBound == end else {
-        let kind = entry.range.lowerBound > end ? "leaves a hole behind" : "overlaps"
+        let kind = entry.range.lowerBound > end ? "leaves a gap after" : "overlaps"
         throw .safetensors(
           path, .name(entry.name),
           "starts at byte \(entry.range.lowerBound) of the data and \(kind) the tensor that ends at \(end)")
@@ -121,7 +121,7 @@ extension Safetensors.Header {
     }
     guard end == dataByteCount else {
       throw .safetensors(
-        path, .file, "the tensors take \(end) bytes, the file has \(dataByteCount) behind its header")
+        path, .file, "the tensors need \(end) bytes, but the file has \(dataByteCount) after its header")
     }
   }
 }

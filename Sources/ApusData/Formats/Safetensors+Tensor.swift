@@ -35,7 +35,7 @@ extension Safetensors.File {
     guard let entry = header[name] else {
       let names = header.entries.map(\.name)
       let match = nearestMatch(to: name, in: names).map { "; the nearest name is \($0.quoted())" } ?? ""
-      throw .safetensors(path, .name(name), "there is no such tensor among \(names.count)\(match)")
+      throw .safetensors(path, .name(name), "none of the \(names.count) tensors has this name\(match)")
     }
     return try tensor(entry, device: device)
   }

@@ -16,7 +16,7 @@ extension Safetensors {
       guard byteCount(shape, type) == bytes.count else {
         fatalError("Safetensors: \(bytes.count) bytes for \"\(name)\", \(type.rawValue) of shape \(shape)")
       }
-      guard name != "__metadata__" else { fatalError("Safetensors: no tensor can be called \(name)") }
+      guard name != "__metadata__" else { fatalError("Safetensors: a tensor must not be named \(name)") }
       self.name = name
       self.type = type
       self.shape = shape
@@ -75,7 +75,7 @@ extension Safetensors {
     }
     for (one, other) in zip(sorted.map(\.name).sorted(), sorted.map(\.name).sorted().dropFirst())
     where one == other {
-      fatalError("Safetensors: two tensors are called \"\(one)\"")
+      fatalError("Safetensors: two tensors are named \"\(one)\"")
     }
     return sorted
   }

@@ -41,7 +41,7 @@ final class TarReader {
       try passOver()
       let offset = reader.position
       guard let header = try header() else {
-        guard own == TarAttributes() else { throw failure(offset, "a name or size without its file ends the archive") }
+        guard own == TarAttributes() else { throw failure(offset, "the archive ends after a header without its file") }
         try finish()
         return nil
       }
@@ -61,7 +61,7 @@ final class TarReader {
         try begin(own.byteCount ?? defaults.byteCount ?? header.byteCount, offset)
         own = TarAttributes()
       case .sparse:
-        throw failure(offset, "\((own.name ?? header.name).quoted()) is stored with holes, which are not read")
+        throw failure(offset, "\((own.name ?? header.name).quoted()) is a sparse file, which is not supported")
       }
     }
     return nil
@@ -80,7 +80,7 @@ final class TarReader {
   private func begin(_ byteCount: Int, _ offset: Int) throws(DataError) {
     guard byteCount <= TarReader.byteLimit - min(offset, TarReader.byteLimit) else {
       throw failure(
-        offset, "a file of \(byteCount) bytes makes the archive larger than the limit, \(TarReader.byteLimit)")
+        offset, "a file of \(byteCount) bytes makes the archive larger than the limit of \(TarReader.byteLimit)")
     }
     rest = byteCount
     blockRest = (byteCount + TarHeader.blockByteCount - 1) / TarHeader.blockByteCount * TarHeader.blockByteCount
@@ -98,7 +98,7 @@ final class TarReader {
     let offset = reader.position
     headerCount += 1
     guard headerCount <= TarReader.headerLimit else {
-      throw failure(offset, "more than \(TarReader.headerLimit) headers, the limit")
+      throw failure(offset, "more than the limit of \(TarReader.headerLimit) headers")
     }
     let block = try reader.read(TarHeader.blockByteCount)
     guard block.count == TarHeader.blockByteCount else {
@@ -123,7 +123,7 @@ final class TarReader {
   /// The data of a header that describes the next file.
   private func data(_ header: TarHeader, _ offset: Int) throws(DataError) -> [UInt8] {
     guard header.byteCount <= TarReader.attributeLimit else {
-      throw failure(offset, "\(header.byteCount) bytes of a name, more than the limit of \(TarReader.attributeLimit)")
+      throw failure(offset, "a name of \(header.byteCount) bytes, more than the limit of \(TarReader.attributeLimit)")
     }
     try begin(header.byteCount, offset)
     return try read(header.byteCount)
@@ -135,7 +135,7 @@ final class TarReader {
     let offset = reader.position
     let fill = try reader.read(TarReader.fillLimit)
     if let place = fill.firstIndex(where: { $0 != 0 }) {
-      throw failure(offset + place, "something follows the zeros that close the archive")
+      throw failure(offset + place, "other data follow the zeros that close the archive")
     }
     guard try reader.read(1).isEmpty else { throw failure(offset, "more than \(fill.count) zeros close the archive") }
   }

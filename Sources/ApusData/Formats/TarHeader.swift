@@ -52,7 +52,7 @@ struct TarHeader {
     let prefix = block[257..<263].elementsEqual("ustar\0".utf8) ? TarHeader.text(block[345..<500]) : ""
     self.name = prefix.isEmpty ? name : "\(prefix)/\(name)"
     guard let byteCount = TarHeader.number(block[TarHeader.sizes]) else {
-      throw TarError(offset: TarHeader.sizes.lowerBound, reason: "the size of \(self.name.quoted()) is no number")
+      throw TarError(offset: TarHeader.sizes.lowerBound, reason: "the size of \(self.name.quoted()) is not a number")
     }
     self.byteCount = byteCount
   }
@@ -68,7 +68,7 @@ struct TarHeader {
     }
     let stored = number(block[sums])
     guard stored == sum || stored == signedSum else {
-      throw TarError(offset: 0, reason: "no header of a file: its sum is \(stored.map(String.init) ?? "no number")")
+      throw TarError(offset: 0, reason: "not a file header: its sum is \(stored.map(String.init) ?? "not a number")")
     }
   }
 
@@ -108,7 +108,7 @@ struct TarAttributes: Equatable {
       let digits = bytes[start...].prefix { $0 != UInt8(ascii: " ") }
       guard let length = Int(String(decoding: digits.prefix(20), as: UTF8.self)), length > digits.count + 1,
         length <= bytes.count - start, bytes[start + length - 1] == UInt8(ascii: "\n")
-      else { throw TarError(offset: start, reason: "no pax record LENGTH KEY=VALUE") }
+      else { throw TarError(offset: start, reason: "expected a pax record LENGTH KEY=VALUE") }
       let record = bytes[digits.endIndex + 1..<start + length - 1]
       guard let equals = record.firstIndex(of: UInt8(ascii: "=")) else {
         throw TarError(offset: start, reason: "a pax record without =")
@@ -124,11 +124,11 @@ struct TarAttributes: Equatable {
     case "path": name = value.isEmpty ? nil : value
     case "size":
       guard let number = Int(value), number >= 0 else {
-        throw TarError(offset: offset, reason: "a pax record gives the size \(value.quoted())")
+        throw TarError(offset: offset, reason: "a pax record gives the invalid size \(value.quoted())")
       }
       byteCount = number
     case _ where key.hasPrefix("GNU.sparse."):
-      throw TarError(offset: offset, reason: "a file is stored with holes, which are not read")
+      throw TarError(offset: offset, reason: "a file is sparse, which is not supported")
     default: break
     }
   }

@@ -22,8 +22,8 @@ public struct BatchMixing: Hashable, Sendable {
 
   /// The syntax of the methods in a pipeline text.
   public static let usage = [
-    (usage: "mixup [A]", summary: "mix pairs of pictures and their classes; shares from Beta(A, A) (0.2)"),
-    (usage: "cutmix [A]", summary: "put a rectangle of one picture into another, classes by area; Beta(A, A) (1)"),
+    (usage: "mixup [A]", summary: "mix pairs of images and their classes, with weights from Beta(A, A) (0.2)"),
+    (usage: "cutmix [A]", summary: "paste a rectangle of one image into another; classes by area, Beta(A, A) (1)"),
   ]
 }
 

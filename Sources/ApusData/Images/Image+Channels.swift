@@ -1,5 +1,5 @@
 extension Image {
-  /// The luma of a colour, `0.299 R + 0.587 G + 0.114 B` (ITU-R BT.601), in fixed point with 16 fractional bits, as in
+  /// The luma of a color, `0.299 R + 0.587 G + 0.114 B` (ITU-R BT.601), in fixed point with 16 fractional bits, as in
   /// Pillow.
   @inline(__always)
   static func luma(_ red: UInt8, _ green: UInt8, _ blue: UInt8) -> UInt8 {
@@ -30,7 +30,7 @@ extension Image {
           }
         }
       }
-    default: fatalError("converted: from \(channels) channels to \(count); there are pictures of 1 and of 3")
+    default: fatalError("converted: from \(channels) channels to \(count); images have 1 or 3")
     }
   }
 

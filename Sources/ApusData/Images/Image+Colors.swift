@@ -8,7 +8,7 @@ extension Image {
     replaceValues { factor * Double($0) + mean }
   }
 
-  /// Scales the distance of all colours from their luma: 0 gives a grey image.
+  /// Scales the distance of all colors from their luma: 0 gives a grey image.
   public mutating func changeSaturation(by factor: Double) {
     guard channels == 3 else { return }
     // Fixed point with 12 fractional bits.

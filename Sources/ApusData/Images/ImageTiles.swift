@@ -18,7 +18,7 @@ public struct ImageTiles: Hashable, Sendable {
   /// - Precondition: extents are positive, and the overlap is not negative and smaller than a tile.
   public init(_ image: ImageSize, tile: ImageSize, overlap: Int) {
     guard overlap >= 0, overlap < min(tile.height, tile.width), min(image.height, image.width) > 0 else {
-      fatalError("ImageTiles: tiles of \(tile) that overlap by \(overlap) in a picture of \(image)")
+      fatalError("ImageTiles: tiles of \(tile) that overlap by \(overlap) in an image of \(image)")
     }
     (self.image, self.tile, self.overlap) = (image, tile, overlap)
     let tops = ImageTiles.starts(image.height, tile.height, overlap)
@@ -42,7 +42,7 @@ public struct ImageTiles: Hashable, Sendable {
   /// - Precondition: the size of the image is `self.image`, and `number` is in `0 ..< count`.
   public func tile(_ number: Int, of image: Image) -> Image {
     guard image.size == self.image else {
-      fatalError("ImageTiles: a picture of \(image.size), expected \(self.image)")
+      fatalError("ImageTiles: an image of \(image.size), expected \(self.image)")
     }
     return image.cropped(top: origins[number].top, left: origins[number].left, tile, edges: .reflect)
   }

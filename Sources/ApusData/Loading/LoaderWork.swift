@@ -89,7 +89,7 @@ struct LoaderWork: Sendable {
     let path = examples.first.map { source.name(of: Int($0)) } ?? "data"
     let bytes = try options.byteCount(ofBatch: count, source: path)
     guard let pixels = PixelBuffer(count: bytes) else {
-      throw .tooLarge(source: path, reason: "there is no memory for a batch", remedy: ImageLoader.Options.remedy)
+      throw .tooLarge(source: path, reason: "not enough memory for a batch", remedy: ImageLoader.Options.remedy)
     }
     return pixels
   }
@@ -105,7 +105,7 @@ struct LoaderWork: Sendable {
     var image = try source.image(Int(example))
     let isKnown = image.channels == 1 || image.channels == 3
     guard image.channels == channels || isKnown, isKnown || options.pipeline.transforms.isEmpty else {
-      throw unfit(example, "it has \(image.channels) channels", "name pictures of 1 or 3")
+      throw unfit(example, "it has \(image.channels) channels", "use images with 1 or 3 channels")
     }
     if channels == 1 { image = image.converted(toChannels: 1) }
     let repetition = repetitions.isEmpty ? 0 : Int(repetitions[place])
@@ -114,14 +114,14 @@ struct LoaderWork: Sendable {
     options.pipeline.apply(to: &image, random: &random)
     guard image.size == size else {
       throw unfit(
-        example, "it is \(image.height)x\(image.width) where \(size.height)x\(size.width) is needed",
+        example, "it is \(image.height)x\(image.width), but \(size.height)x\(size.width) is needed",
         "add resize or a crop to the transforms")
     }
     image.writePlanes(channels, to: target)
   }
 
   private func unfit(_ example: Int32, _ reason: String, _ remedy: String) -> DataError {
-    .unsupported(path: source.name(of: Int(example)), format: "picture", reason: reason, remedy: remedy)
+    .unsupported(path: source.name(of: Int(example)), format: "image", reason: reason, remedy: remedy)
   }
 
   /// Selects how a batch is mixed; `nil` without mixing.
@@ -135,7 +135,7 @@ struct LoaderWork: Sendable {
 }
 
 extension ImageLoader.Options {
-  static let remedy = "take smaller pictures or a smaller batch"
+  static let remedy = "use smaller images or a smaller batch"
 
   /// The number of bytes of a batch.
   /// - Throws: when the batches of a loader, the prefetched ones and the returned one, exceed the memory limit.
@@ -146,7 +146,7 @@ extension ImageLoader.Options {
       product.map { $0.multipliedReportingOverflow(by: extent) }.flatMap { $0.overflow ? nil : $0.partialValue }
     }
     try DataBudget.check(
-      all, of: "\(held) batches of \(count) pictures of \(imageSize.map(String.init).joined(separator: "x"))",
+      all, of: "\(held) batches of \(count) images of \(imageSize.map(String.init).joined(separator: "x"))",
       source: source, remedy: ImageLoader.Options.remedy)
     return (all ?? 0) / held
   }

@@ -27,7 +27,7 @@ public struct TokenizedTexts: Sendable {
         path: "text", format: "data",
         reason:
           "\(texts.count) texts of \(length) tokens take \(overflow ? "too much" : size.byteText), more than the device's memory or a quarter of the host's",
-        remedy: "cut them to a smaller length")
+        remedy: "truncate them to a smaller length")
     }
     var all = [Int32](repeating: ReservedToken.padding, count: texts.count * length)
     for (index, own) in encoded.enumerated() {

@@ -16,7 +16,7 @@ public struct WordTokenizer: Tokenizer, Hashable {
   /// - Precondition: the vocabulary starts with `[PAD]` and `[UNK]`.
   public init(vocabulary: Vocabulary, isLowercased: Bool = false) {
     guard Array(vocabulary.words.prefix(2)) == WordTokenizer.reserved else {
-      fatalError("WordTokenizer: the vocabulary has to start with [PAD] and [UNK]")
+      fatalError("WordTokenizer: the vocabulary must start with [PAD] and [UNK]")
     }
     self.vocabulary = vocabulary
     self.isLowercased = isLowercased

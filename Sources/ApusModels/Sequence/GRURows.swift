@@ -9,6 +9,6 @@ extension ImageNetwork {
 extension ModelDescription {
   /// A GRU over the rows of an image.
   public static let gru = ModelDescription(
-    name: "gru", summary: "gated recurrent units over image rows, 28 times 28-128, then 10",
+    name: "gru", summary: "gated recurrent units over the 28 rows of an image, 28-128-10",
     kind: .images(.gru), recipe: Recipe(learningRate: 2e-3))
 }

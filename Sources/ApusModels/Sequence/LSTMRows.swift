@@ -9,6 +9,6 @@ extension ImageNetwork {
 extension ModelDescription {
   /// An LSTM over the rows of an image.
   public static let lstm = ModelDescription(
-    name: "lstm", summary: "long short-term memory over image rows, 28 times 28-128, then 10",
+    name: "lstm", summary: "long short-term memory over the 28 rows of an image, 28-128-10",
     kind: .images(.lstm), recipe: Recipe(learningRate: 2e-3))
 }

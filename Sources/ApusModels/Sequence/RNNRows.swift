@@ -9,6 +9,6 @@ extension ImageNetwork {
 extension ModelDescription {
   /// A plain recurrent layer over the rows of an image.
   public static let rnn = ModelDescription(
-    name: "rnn", summary: "recurrent network over image rows, 28 times 28-128, then 10",
+    name: "rnn", summary: "recurrent network over the 28 rows of an image, 28-128-10",
     kind: .images(.rnn), recipe: Recipe(learningRate: 1e-3))
 }

@@ -29,17 +29,17 @@ extension ImageNetwork {
   /// Throws for networks that accept only images.
   public func checkTakesTables() throws(ModelError) {
     guard let layers else {
-      throw .misfit("the network takes images; a table is for chains of dense layers, such as mlp")
+      throw .misfit("the network needs images; tables need a chain of dense layers, such as mlp")
     }
     guard let layer = layers.imageLayer else { return }
     throw .misfit(
-      "the layer \(layer.description) takes images; a table is for chains of dense layers, such as mlp")
+      "the layer \(layer.description) needs images; tables need a chain of dense layers, such as mlp")
   }
 
   private func tableLayers(_ outputs: Int) throws -> LayerList {
     try checkTakesTables()
     guard var list = layers, case .dense(_, let hasBias)? = list.layers.last else {
-      throw ModelError.misfit("the last layer should be dense \(outputs)")
+      throw ModelError.misfit("the last layer must be dense \(outputs)")
     }
     list.layers[list.layers.count - 1] = .dense(units: outputs, hasBias: hasBias)
     return list

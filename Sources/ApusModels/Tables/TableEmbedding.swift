@@ -3,8 +3,8 @@ import ApusTensor
 
 /// Encodes rows of a table whose categories are codes: `[batch, width]` to `[batch, outputs]`, float32.
 ///
-/// Numeric features pass through in order. After them follows, for each categorical feature in order, a row of its
-/// embedding table (Guo, Berkhahn: "Entity embeddings of categorical variables", 2016). The tables are initialized as
+/// Numeric features pass through in order. For each categorical feature, in order, a row of its embedding table
+/// follows (Guo, Berkhahn: "Entity embeddings of categorical variables", 2016). The tables are initialized as
 /// in `Embedding`, except row 0, which represents unknown or missing values: it is initialized with zeros and changes
 /// only if training rows contain code 0.
 ///

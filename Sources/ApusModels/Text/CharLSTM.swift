@@ -3,7 +3,7 @@ import ApusNN
 extension ModelDescription {
   /// Two LSTM layers of width 256 over characters.
   public static let charLSTM = ModelDescription(
-    name: "char-lstm", summary: "language model: two LSTM layers of 256 over characters",
+    name: "char-lstm", summary: "language model: two LSTM layers of width 256 over characters",
     kind: .language(
       TextNetwork(
         .lstm, width: 256, depth: 2, dropout: 0.1, tokenizer: "character", vocabularySize: 256, sequenceLength: 64)),

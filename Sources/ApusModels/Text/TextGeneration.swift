@@ -68,7 +68,7 @@ public func generateTokens<Model: LanguageModel>(
   each: (Int32) throws -> Bool = { _ in true }
 ) throws -> [Int32] {
   guard !prompt.isEmpty else { fatalError("generateTokens: the prompt has no tokens") }
-  guard count >= 0 else { fatalError("generateTokens: a count of \(count) is below 0") }
+  guard count >= 0 else { fatalError("generateTokens: the count \(count) is negative") }
   var all = prompt
   let capacity = min(model.longestText ?? .max, prompt.count + count)
   // Run on the device of the weights.

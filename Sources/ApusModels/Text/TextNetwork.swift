@@ -64,7 +64,7 @@ public struct TextNetwork: Hashable, Sendable {
 
   private func check() throws(ModelError) {
     guard case .transformer(let heads) = core, heads < 1 || width % heads != 0 else { return }
-    guard heads > 0 else { throw .misfit("\(heads) attention heads; take 1 or more") }
-    throw .misfit("a width of \(width) cannot be split among \(heads) attention heads; take a multiple of \(heads)")
+    guard heads > 0 else { throw .misfit("\(heads) attention heads; use 1 or more") }
+    throw .misfit("a width of \(width) cannot be split among \(heads) attention heads; use a multiple of \(heads)")
   }
 }

@@ -1,7 +1,7 @@
 extension ModelDescription {
   /// Two LSTM layers of width 256 over words.
   public static let wordLSTM = ModelDescription(
-    name: "word-lstm", summary: "language model: two LSTM layers of 256 over words",
+    name: "word-lstm", summary: "language model: two LSTM layers of width 256 over words",
     kind: .language(
       TextNetwork(
         .lstm, width: 256, depth: 2, dropout: 0.2, tokenizer: "word", vocabularySize: 8_000, sequenceLength: 32)),

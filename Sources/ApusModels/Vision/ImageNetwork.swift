@@ -84,7 +84,7 @@ extension ImageNetwork {
       let values = given.map(String.init).joined(separator: "x")
       throw LayerListError(
         kind: .fit, position: list.layers.count, layer: list.layers.last?.description ?? "",
-        reason: "gives \(values) values, the data have \(classes) classes; the last layer should be dense \(classes)")
+        reason: "gives \(values) values, but the data have \(classes) classes; the last layer must be dense \(classes)")
     }
     return try list.model(for: input)
   }

@@ -28,15 +28,15 @@ extension LayerList.Link {
   /// Reads `residual (list | list)`.
   /// - Parameter parser: a parser of the link's words, for error messages.
   fileprivate init(_ text: Substring, _ parser: inout LayerParser, _ depth: Int) throws(LayerListError) {
-    guard depth < LayerList.deepest else { throw parser.failure("links lie more than \(LayerList.deepest) deep") }
+    guard depth < LayerList.deepest else { throw parser.failure("links are more than \(LayerList.deepest) deep") }
     let trimmed = text.trimmed
     let name = trimmed.prefix { $0 != "(" }.trimmed
     guard let kind = Kind(rawValue: String(name)) else {
       let match = nearestMatch(to: String(name), in: Kind.allCases.map(\.rawValue)).map { "; did you mean \($0)?" }
-      throw parser.failure("only residual and concat have ( | )\(match ?? "")")
+      throw parser.failure("only residual and concat take layers in parentheses\(match ?? "")")
     }
     guard let open = trimmed.firstIndex(of: "("), trimmed.closing(open) == trimmed.indices.last else {
-      throw parser.failure("\(kind) (…) has a parenthesis too many or too few")
+      throw parser.failure("\(kind) (…) has unbalanced parentheses")
     }
     self.init(kind, [])
     let inner = trimmed[trimmed.index(after: open)...].dropLast()
@@ -99,7 +99,7 @@ private struct LayerParser {
   mutating func layer() throws(LayerListError) -> LayerList.Layer {
     guard let name = word() else { throw failure("a layer is missing between the commas") }
     let layer = try layer(name)
-    if let extra = word() { throw failure("\(extra.quoted()) is not understood here") }
+    if let extra = word() { throw failure("unexpected word \(extra.quoted())") }
     return layer
   }
 
@@ -187,7 +187,7 @@ extension LayerParser {
       guard known.contains(name) else {
         let match = nearestMatch(to: name, in: known).map { "; did you mean \($0)?" }
         throw failure(
-          "\(name.quoted()) is not understood here\(match ?? "; known are \(known.joined(separator: ", "))")")
+          "unexpected word \(name.quoted())\(match ?? "; choose from \(known.joined(separator: ", "))")")
       }
       guard !result.contains(where: { $0.name == name }) else { throw failure("\(name) is given twice") }
       let value: LayerList.Size

@@ -79,11 +79,11 @@ extension LayerFit {
       guard outputs.allSatisfy({ $0 == outputs[0] }) else {
         throw failure(
           "adds \(sizes)"
-            + (link.branches.count == 1 ? "; a second chain behind | can bring the input to the size" : ""))
+            + (link.branches.count == 1 ? "; a second chain after | can change the size of the input" : ""))
       }
     case .concat:
       guard outputs.allSatisfy({ $0.dropFirst() == outputs[0].dropFirst() && $0.count != 2 }) else {
-        throw failure("joins \(sizes): heights and widths must be equal, and sequences cannot be joined")
+        throw failure("concatenates \(sizes): heights and widths must be equal, and sequences are not supported")
       }
       stage.output[0] = outputs.reduce(0) { $0 + $1[0] }
       _ = try product(stage.output)
@@ -105,7 +105,7 @@ private struct LayerFit {
   let position: Int
   let layer: LayerList.Layer
 
-  var tooMuchWork: LayerListError { failure("up to here one example takes more than 2^50 operations") }
+  var tooMuchWork: LayerListError { failure("up to this layer, one example needs more than 2^50 operations") }
 
   func failure(_ reason: String) -> LayerListError {
     LayerListError(kind: .fit, position: position, layer: layer.description, reason: reason)
@@ -125,7 +125,7 @@ private struct LayerFit {
       return [image[1], try product([image[0], image[2]])]
     case .recurrent(let layer):
       guard shape.count == 2 else {
-        throw failure("needs a sequence [time, features], but its input is \(shape); rows makes one of an image")
+        throw failure("needs a sequence [time, features], but its input is \(shape); rows converts an image")
       }
       _ = try product([4 * layer.layers, layer.outputCount, layer.outputCount + shape[1]])
       return layer.givesAll ? [shape[0], layer.outputCount] : [layer.outputCount]
@@ -140,7 +140,7 @@ private struct LayerFit {
   private func convolution(_ layer: LayerList.Convolution, _ shape: [Int]) throws(LayerListError) -> [Int] {
     let channels = try image(shape)[0]
     guard channels % layer.groups == 0, layer.filters % layer.groups == 0 else {
-      throw failure("\(layer.groups) groups divide not both \(channels) channels and \(layer.filters) filters")
+      throw failure("\(layer.groups) groups must divide both \(channels) channels and \(layer.filters) filters")
     }
     let padding = layer.resolvedPadding
     if layer.padding == nil {

@@ -15,6 +15,6 @@ extension ImageNetwork {
 extension ModelDescription {
   /// Two convolutions and three dense layers (LeCun et al., 1998).
   public static let lenet5 = ModelDescription(
-    name: "lenet5", summary: "LeNet-5, two convolutions and three dense layers",
+    name: "lenet5", summary: "LeNet-5: two convolutions and three dense layers",
     kind: .images(.lenet5), recipe: Recipe())
 }

@@ -3,45 +3,45 @@ import ApusNN
 extension ModelDescription {
   /// Published convolutional and attention networks. Images of up to 64 pixels get the small stem.
   static let vision: [ModelDescription] = [
-    published("alexnet", "AlexNet, five convolutions and three dense layers") {
+    published("alexnet", "AlexNet: five convolutions and three dense layers") {
       AlexNet(channels: $0[0], classes: $1, stem: $2)
     },
-    published("alexnet-2012", "AlexNet of two columns: groups, response normalization") {
+    published("alexnet-2012", "AlexNet with two columns: grouped convolutions, local response normalization") {
       AlexNet(columns: 2, channels: $0[0], classes: $1, stem: $2)
     },
     vgg("vgg11", [1, 1, 2, 2, 2]), vgg("vgg11-bn", [1, 1, 2, 2, 2], isNormalized: true),
     vgg("vgg13", [2, 2, 2, 2, 2]), vgg("vgg13-bn", [2, 2, 2, 2, 2], isNormalized: true),
     vgg("vgg16", [2, 2, 3, 3, 3]), vgg("vgg16-bn", [2, 2, 3, 3, 3], isNormalized: true),
     vgg("vgg19", [2, 2, 4, 4, 4]), vgg("vgg19-bn", [2, 2, 4, 4, 4], isNormalized: true),
-    published("resnet18", "residual network of 8 blocks of two convolutions") {
+    published("resnet18", "residual network with 8 blocks of two convolutions") {
       ResNet(channels: $0[0], classes: $1, stem: $2)
     },
-    published("resnet34", "residual network of 16 blocks of two convolutions") {
+    published("resnet34", "residual network with 16 blocks of two convolutions") {
       ResNet(blocks: [3, 4, 6, 3], channels: $0[0], classes: $1, stem: $2)
     },
-    published("resnet50", "residual network of 16 bottleneck blocks") {
+    published("resnet50", "residual network with 16 bottleneck blocks") {
       ResNet(blocks: [3, 4, 6, 3], of: .bottleneck, channels: $0[0], classes: $1, stem: $2)
     },
-    published("se-resnet18", "ResNet-18 whose blocks weigh their channels (squeeze and excitation)") {
+    published("se-resnet18", "ResNet-18 with channel attention (squeeze and excitation)") {
       ResNet(attention: .squeezeExcite(), channels: $0[0], classes: $1, stem: $2)
     },
-    published("se-resnet50", "ResNet-50 whose blocks weigh their channels (squeeze and excitation)") {
+    published("se-resnet50", "ResNet-50 with channel attention (squeeze and excitation)") {
       ResNet(
         blocks: [3, 4, 6, 3], of: .bottleneck, attention: .squeezeExcite(), channels: $0[0], classes: $1, stem: $2)
     },
-    published("cbam-resnet18", "ResNet-18 whose blocks weigh channels and places (CBAM)") {
+    published("cbam-resnet18", "ResNet-18 with channel and spatial attention (CBAM)") {
       ResNet(attention: .cbam(), channels: $0[0], classes: $1, stem: $2)
     },
-    published("densenet121", "densely connected network of 58 layers in 4 blocks") {
+    published("densenet121", "densely connected network with 58 layers in 4 blocks") {
       DenseNet(channels: $0[0], classes: $1, stem: $2)
     },
-    published("vit-small", "Transformer of patches: 12 blocks of 384, or 6 of 192 for small images") {
+    published("vit-small", "vision Transformer with 12 blocks of width 384, or 6 of width 192 for small images") {
       input, classes, stem throws(ModelError) in
       stem == .imageNet
         ? try visionTransformer(input, classes, patch: 16, width: 384, depth: 12, heads: 6)
         : try visionTransformer(input, classes, patch: 4, width: 192, depth: 6, heads: 3)
     },
-    published("vit-b-16", "Transformer of patches of 16x16: 12 blocks of 768") {
+    published("vit-b-16", "vision Transformer with patches of 16x16 and 12 blocks of width 768") {
       input, classes, _ throws(ModelError) in
       try visionTransformer(input, classes, patch: 16, width: 768, depth: 12, heads: 12)
     },
@@ -52,7 +52,7 @@ extension ModelDescription {
   ) throws(ModelError) -> VisionTransformer {
     let size: Extents = [input[1], input[2]]
     if let mistake = VisionTransformer.mistake(imageSize: size, patch: patch, width: width, heads: heads) {
-      throw .misfit("a Transformer of patches: \(mistake)")
+      throw .misfit("vision Transformer: \(mistake)")
     }
     return VisionTransformer(
       imageSize: size, patch: patch, width: width, depth: depth, heads: heads, channels: input[0], classes: classes)
@@ -61,7 +61,7 @@ extension ModelDescription {
   private static func vgg(_ name: String, _ convolutions: [Int], isNormalized: Bool = false) -> ModelDescription {
     let count = convolutions.reduce(0, +)
     return published(
-      name, "VGG, \(count) convolutions of 3x3 \(isNormalized ? "with batch normalization " : "")and three dense layers"
+      name, "VGG: \(count) convolutions of 3x3 \(isNormalized ? "with batch normalization " : "")and three dense layers"
     ) {
       VGG(convolutions: convolutions, isNormalized: isNormalized, channels: $0[0], classes: $1, stem: $2)
     }

@@ -14,7 +14,7 @@ extension Initializer {
   /// - Precondition: the shape has two axes or more.
   public static func orthogonal(gain: Double = 1) -> Initializer {
     Initializer { shape, _, key in
-      guard shape.rank >= 2 else { fatalError("orthogonal: \(shape) has no rows and columns") }
+      guard shape.rank >= 2 else { fatalError("orthogonal: \(shape) must have at least two axes") }
       let (rows, columns) = (shape[0], shape.dropFirst().reduce(1, *))
       let (long, short) = (Swift.max(rows, columns), Swift.min(rows, columns))
       return Tensor.uniform([2, long * short], key: &key).mappedOnHost(to: shape) { numbers in

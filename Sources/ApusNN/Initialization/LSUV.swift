@@ -9,7 +9,7 @@ import ApusTensor
 /// ```
 ///
 /// It applies to `Linear`, `Conv` and `ConvTranspose` layers with trainable weights. A weight shared by several layers
-/// is scaled for its first use. Biases are unchanged: the paper's are zeros. Layers run in the current mode.
+/// is scaled for its first use. Biases are unchanged: in the paper they are zeros. Layers run in the current mode.
 public struct LSUV: Sendable {
   /// The result for one weight.
   public struct Outcome: Sendable {
@@ -34,7 +34,7 @@ public struct LSUV: Sendable {
   /// - Precondition: `tolerance` is above 0, `maximumSteps` not negative.
   public init(tolerance: Double = 0.1, maximumSteps: Int = 10, startsOrthogonal: Bool = true) {
     guard tolerance > 0, maximumSteps >= 0 else {
-      fatalError("LSUV: the tolerance \(tolerance) must be above 0, and \(maximumSteps) steps not below")
+      fatalError("LSUV: the tolerance \(tolerance) must be above 0, and \(maximumSteps) steps 0 or more")
     }
     self.tolerance = tolerance
     self.maximumSteps = maximumSteps

@@ -7,7 +7,7 @@ private struct AdaptiveSize: Sendable {
 
   init(_ output: [Int?], rank: Int, _ layer: String) {
     guard output.count == rank, output.allSatisfy({ ($0 ?? 1) > 0 }) else {
-      fatalError("\(layer): the sizes \(output.map { $0.map(String.init) ?? "nil" }) must be \(rank), each 1 or more")
+      fatalError("\(layer): expected \(rank) sizes of 1 or more, got \(output.map { $0.map(String.init) ?? "nil" })")
     }
     self.output = output
   }
@@ -15,7 +15,7 @@ private struct AdaptiveSize: Sendable {
   /// The sizes for an input. Reports an error if the shape does not fit.
   func sizes(for x: Tensor, _ layer: String) -> [Int]? {
     guard x.rank == output.count + 2, x.shape.dropFirst(2).allSatisfy({ $0 > 0 }) else {
-      ShapeError(layer, "\(x.shape) is not [batch, channels, \(output.count) axes that are not empty]").report()
+      ShapeError(layer, "\(x.shape) is not [batch, channels, \(output.count) axes with elements]").report()
       return nil
     }
     return zip(output, x.shape.dropFirst(2)).map { $0 ?? $1 }

@@ -14,7 +14,7 @@ public struct Extents: Hashable, Sendable, ExpressibleByIntegerLiteral, Expressi
   /// - Precondition: there are 1 or `rank` values.
   func spread(_ rank: Int, _ name: String) -> [Int] {
     guard values.count == 1 || values.count == rank else {
-      fatalError("\(name): \(values) must be one number or \(rank)")
+      fatalError("\(name): \(values) must be one number or \(rank) numbers")
     }
     return values.count == rank ? values : Array(repeating: values[0], count: rank)
   }

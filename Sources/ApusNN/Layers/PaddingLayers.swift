@@ -5,7 +5,7 @@ private struct Border: Sendable {
   private let amounts: [(before: Int, after: Int)]
 
   init(_ padding: Padding, rank: Int, _ layer: String) {
-    if case .same = padding { fatalError("\(layer): there is no padding .same without a kernel") }
+    if case .same = padding { fatalError("\(layer): padding .same needs a kernel") }
     let ones = Array(repeating: 1, count: rank)
     amounts = padding.amounts(rank, kernel: ones, dilation: ones, layer)
     guard amounts.allSatisfy({ $0.before >= 0 && $0.after >= 0 }) else {
@@ -29,7 +29,7 @@ private struct Border: Sendable {
       let (axis, room) = (index + lead, max(most(x.shape[index + lead]), 0))
       guard max(amount.before, amount.after) > room else { continue }
       ShapeError(
-        layer, "\(max(amount.before, amount.after)) elements are more than axis \(axis) of \(x.shape) gives, \(room)"
+        layer, "\(max(amount.before, amount.after)) elements exceed the maximum \(room) of axis \(axis) of \(x.shape)"
       ).report()
       return nil
     }

@@ -11,7 +11,7 @@ public struct RReLU: Layer {
 
   /// - Precondition: `lower ≤ upper`.
   public init(lower: Double = 1.0 / 8, upper: Double = 1.0 / 3) {
-    guard lower <= upper else { fatalError("RReLU: the range \(lower) ..< \(upper) is none") }
+    guard lower <= upper else { fatalError("RReLU: the lower bound \(lower) is above \(upper)") }
     self.lower = lower
     self.upper = upper
   }

@@ -31,7 +31,7 @@ extension Tensor {
     guard count == 1 else { return true }
     ShapeError(
       layer,
-      "\(shape) has one value for each mean and variance, which would make zeros of all; training needs more than one "
+      "\(shape) has only one value for each mean and variance, so all results would be 0; training needs more than one "
         + "(a batch of 1 without spatial axes, or of 1x1, is too small)"
     ).report()
     return false

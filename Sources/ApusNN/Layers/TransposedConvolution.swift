@@ -34,7 +34,7 @@ public struct TransposedConvolution<let rank: Int>: Layer {
     guard groups > 0, inputs % groups == 0, outputs % groups == 0 else {
       fatalError("\(name): \(groups) groups do not divide \(inputs) input and \(outputs) output channels")
     }
-    if case .same = padding { fatalError("\(name): there is no padding .same; the stride decides on the size") }
+    if case .same = padding { fatalError("\(name): padding .same is not supported; the stride determines the size") }
     let kernel = kernel.spread(rank, name)
     self.stride = stride.spread(rank, name)
     self.dilation = dilation.spread(rank, name)

@@ -12,7 +12,7 @@ public struct Unflatten: Layer {
   /// - Precondition: at most one size is −1, and none is smaller.
   public init(axis: Int = 1, to sizes: [Int]) {
     guard !sizes.isEmpty, sizes.allSatisfy({ $0 >= -1 }), sizes.count(where: { $0 == -1 }) <= 1 else {
-      fatalError("Unflatten: the sizes \(sizes) must be 0 or more, one of them -1 at most")
+      fatalError("Unflatten: the sizes \(sizes) must be 0 or more, at most one of them -1")
     }
     self.axis = axis
     self.sizes = sizes
@@ -32,7 +32,7 @@ public struct Unflatten: Layer {
     }
     let extent = x.shape[axis]
     guard sizes.contains(-1) ? known > 0 && extent % known == 0 : known == extent else {
-      ShapeError("Unflatten", "the \(extent) elements of axis \(axis) of \(x.shape) are not \(sizes)").report()
+      ShapeError("Unflatten", "cannot split \(extent) elements of axis \(axis) of \(x.shape) into \(sizes)").report()
       return x
     }
     let parts = sizes.map { $0 == -1 ? extent / known : $0 }

@@ -42,7 +42,7 @@ public struct Upsample: Layer {
 
   private init(_ target: Target, _ interpolation: Interpolation, _ alignsCorners: Bool) {
     guard interpolation == .linear || !alignsCorners else {
-      fatalError("Upsample: corners are aligned by .linear, not by .\(interpolation.rawValue)")
+      fatalError("Upsample: only .linear can align corners, not .\(interpolation.rawValue)")
     }
     (self.target, self.interpolation, self.alignsCorners) = (target, interpolation, alignsCorners)
   }
@@ -72,7 +72,7 @@ public struct Upsample: Layer {
     }
     let sizes = (0..<x.rank - 2).map(extent)
     guard sizes.allSatisfy({ $0 >= 1 && $0 <= Double(Int32.max) }) else {
-      ShapeError("Upsample", "\(x.shape) becomes \(sizes), not 1 to \(Int32.max) elements along each axis").report()
+      ShapeError("Upsample", "\(x.shape) becomes \(sizes); each axis needs 1 to \(Int32.max) elements").report()
       return nil
     }
     return sizes.map { Int($0) }

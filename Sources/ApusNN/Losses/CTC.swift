@@ -12,7 +12,7 @@ import ApusTensor
 /// for `T` time steps and `S` classes of a target, in one loop over the time steps. Its derivatives are exact, also
 /// with respect to single elements of `logProbabilities`: `∂loss/∂eₜ(s)` is minus the probability that the path is at
 /// `s` at time `t`. PyTorch adds `e^logProbabilities` to the gradient, which the gradient of a log-softmax cancels:
-/// behind a log-softmax the gradients are equal.
+/// after a log-softmax the gradients are equal.
 ///
 /// - Parameters:
 ///   - logProbabilities: `[time, batch, classes]`, for example from `logSoftmax()`, or `[time, classes]` for one
@@ -70,22 +70,21 @@ private struct CTCSizes {
 
   func problem(_ x: Tensor, _ targets: Tensor) -> String? {
     guard x.rank == 3, x.dtype.isFloatingPoint, !x.shape.contains(0) else {
-      return "\(x.dtype) \(x.shape) are not logarithms of probabilities [time, batch, classes]"
+      return "\(x.dtype) \(x.shape) are not log-probabilities [time, batch, classes]"
     }
     let (time, batch, classes) = (x.shape[0], x.shape[1], x.shape[2])
     guard (0..<classes).contains(blank) else { return "the blank \(blank) is not one of \(classes) classes" }
     guard inputLengths.count == batch, targetLengths.count == batch else {
-      return "\(inputLengths.count) lengths of inputs and \(targetLengths.count) of targets are given for a batch of "
-        + "\(batch)"
+      return "got \(inputLengths.count) input lengths and \(targetLengths.count) target lengths for a batch of \(batch)"
     }
     if let bad = inputLengths.first(where: { $0 < 0 || $0 > time }) {
-      return "the length \(bad) of an input is not in 0 ... \(time)"
+      return "the input length \(bad) is not in 0 ... \(time)"
     }
-    if let bad = targetLengths.first(where: { $0 < 0 }) { return "the length \(bad) of a target is negative" }
+    if let bad = targetLengths.first(where: { $0 < 0 }) { return "the target length \(bad) is negative" }
     guard targets.dtype.isInteger else { return "the targets are \(targets.dtype), not integers" }
     let isPadded = targets.rank == 2 && targets.shape[0] == batch && targets.shape[1] >= longest
     guard isPadded || targets.shape == [targetLengths.reduce(0, +)] else {
-      return "targets \(targets.shape) of the lengths \(targetLengths) are neither [\(batch), \(longest) or more] nor "
+      return "targets \(targets.shape) of lengths \(targetLengths) are neither [\(batch), \(longest) or more] nor "
         + "[\(targetLengths.reduce(0, +))]"
     }
     return nil

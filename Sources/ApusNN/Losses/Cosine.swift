@@ -43,7 +43,7 @@ public func cosineEmbedding(
   }
   guard first.rank == 2, targets.shape == [first.shape[0]] else {
     ShapeError(
-      "cosineEmbedding", "targets \(targets.shape) are not one for each vector of \(first.shape), [batch, features]"
+      "cosineEmbedding", "targets \(targets.shape) must be one for each vector of \(first.shape), [batch, features]"
     ).report()
     return first.sum()
   }

@@ -83,8 +83,8 @@ func fits(_ targets: Tensor, _ logits: Tensor, _ weights: Tensor?, _ name: Strin
   guard logits.rank >= 2, targets.shape == logits.shape.removing(1), targets.dtype.isInteger else {
     ShapeError(
       name,
-      "\(targets.dtype) targets \(targets.shape) do not fit logits \(logits.shape), which are "
-        + "[batch, classes, places…]; integers [batch, places…] do"
+      "\(targets.dtype) targets \(targets.shape) do not fit logits \(logits.shape), [batch, classes, places…]; "
+        + "targets must be integers [batch, places…]"
     ).report()
     return false
   }
@@ -94,6 +94,6 @@ func fits(_ targets: Tensor, _ logits: Tensor, _ weights: Tensor?, _ name: Strin
 /// Whether weights match the number of classes of `logits`. Reports an error if not.
 func fits(_ weights: Tensor?, _ logits: Tensor, _ name: String) -> Bool {
   guard let weights, weights.shape != [logits.shape[1]] else { return true }
-  ShapeError(name, "weights \(weights.shape) are not one for each of \(logits.shape[1]) classes").report()
+  ShapeError(name, "weights \(weights.shape) must have one value for each of \(logits.shape[1]) classes").report()
   return false
 }

@@ -31,7 +31,7 @@ public enum LossReduction: Sendable {
 func comparing(_ name: String, _ tensors: [Tensor], _ loss: (_ tensors: [Tensor]) -> Tensor) -> Tensor {
   let first = tensors[0]
   if let other = tensors.first(where: { $0.shape != first.shape }) {
-    ShapeError(name, "\(first.shape) and \(other.shape) differ; a loss does not broadcast").report()
+    ShapeError(name, "shapes \(first.shape) and \(other.shape) differ; a loss does not broadcast").report()
     return first.sum()
   }
   return first.wide { wide in loss([wide] + tensors.dropFirst().map { $0.cast(to: wide.dtype) }) }

@@ -25,7 +25,7 @@ enum ModeScope {
     guard !isRecordingGradients else {
       fatalError(
         "\(layer): gradients are recorded, but no mode is set; write withMode(.training) { … } around the step, "
-          + "or withMode(.inference) { … } to differentiate with the layer as it is used")
+          + "or withMode(.inference) { … } to differentiate the layer in inference")
     }
     return .inference
   }

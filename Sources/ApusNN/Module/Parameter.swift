@@ -10,7 +10,7 @@ public final class Parameter: Sendable {
   private let trainable: Atomic<Bool>
   /// Whether optimizers update only the rows that the loss looks up, with the same rows of the rule's state, as PyTorch
   /// does with `sparse=True`. All other rows stay unchanged, regardless of momentum and weight decay, and the cost of
-  /// an update is proportional to its rows. The cost is that of the whole parameter if a gradient was evaluated before
+  /// an update is proportional to its rows. It is the cost of the whole parameter if a gradient was evaluated before
   /// the update, as accumulated gradients are, or does not consist of lookups alone. In that case the rows with a
   /// nonzero element are updated.
   public let updatesRows: Bool

@@ -45,7 +45,7 @@ public struct Adam: MomentumRule {
   public var stateNames: [String] { ["exp_avg", "exp_avg_sq"] + (isAMSGrad ? ["max_exp_avg_sq"] : []) }
 
   public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
-    // The bias corrections change at every step. As all settings that a user may change, they are numbers outside the
+    // The bias corrections change at every step. Like all settings that a user may change, they are numbers outside the
     // plan's cache key.
     let stepSize = step.corrected(rate, decay: beta1, number)
     let root = step.correctedRoot(decay: beta2, number)

@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// Adamax (Kingma, Ba, 2015), as `torch.optim.Adamax`: Adam with the maximum norm of the gradients in place of the root
+/// Adamax (Kingma, Ba, 2015), as `torch.optim.Adamax`: Adam with the maximum norm of the gradients instead of the root
 /// mean square.
 /// ```text
 /// g ← g + weightDecay · w

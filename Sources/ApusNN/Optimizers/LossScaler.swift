@@ -46,7 +46,7 @@ public struct LossScaler: Sendable {
   public init(_ settings: Settings = Settings(), device: ComputeDevice = .current) {
     guard settings.initialScale > 0, settings.growthFactor >= 1, (0..<1).contains(settings.backoffFactor),
       settings.growthInterval > 0
-    else { fatalError("LossScaler: \(settings) does not let the scale grow and shrink") }
+    else { fatalError("LossScaler: with \(settings) the scale cannot grow and shrink") }
     self.settings = settings
     scale = Tensor(repeating: settings.initialScale, shape: [], device: device)
     goodSteps = .zeros([], dtype: .int32, device: device)
@@ -62,7 +62,7 @@ public struct LossScaler: Sendable {
     var isFinite: Tensor?
     for case let gradient? in gradients.tensors {
       guard gradient.device == scale.device else {
-        fatalError("LossScaler: a parameter is on \(gradient.device.name), the loss's scale on \(scale.device.name)")
+        fatalError("LossScaler: a parameter is on \(gradient.device.name), the loss scale on \(scale.device.name)")
       }
       let flag = gradient.isFinite().all()
       isFinite = isFinite.map { $0.logicalAnd(flag) } ?? flag

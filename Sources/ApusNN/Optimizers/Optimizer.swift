@@ -30,7 +30,7 @@ public final class Optimizer {
   public var groups: [ParameterGroup] {
     didSet {
       guard groups.map(\.parameters) == oldValue.map(\.parameters) else {
-        fatalError("Optimizer: settings of groups may change, but not the parameters")
+        fatalError("Optimizer: the settings of groups may change, but not their parameters")
       }
     }
   }
@@ -108,7 +108,7 @@ public final class Optimizer {
     }
     let known = Set(parameters)
     if let stranger = places.keys.first(where: { !known.contains($0) }) {
-      fatalError("Optimizer: a parameter of shape \(stranger.shape) in group \(places[stranger]!) is not the model's")
+      fatalError("Optimizer: a parameter of shape \(stranger.shape) in group \(places[stranger]!) is not in the model")
     }
     return parameters.map { places[$0] }
   }
@@ -278,7 +278,7 @@ public final class Optimizer {
       guard let gradient = isSameList ? gradients.tensors[index] : gradients[parameter] else { continue }
       let value = parameter.cell.storedValue
       if let old = slots[index].first?.dtype, old != value.dtype {
-        fatalError("Optimizer: \(keys[index]) was \(old) when it was made and is \(value.dtype) now: make it anew")
+        fatalError("Optimizer: \(keys[index]) changed from \(old) to \(value.dtype); create a new optimizer")
       }
       let place = groupOfParameter[index]
       let known = formulas.firstIndex {

@@ -77,12 +77,12 @@ extension OptimizerError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .unknownOptimizer(let name):
-      return "unknown optimizer \"\(name)\"; known are \(optimizerNames.joined(separator: ", "))"
+      return "unknown optimizer \"\(name)\"; choose from \(optimizerNames.joined(separator: ", "))"
     case .unknownSchedule(let name):
-      return "unknown schedule \"\(name)\"; known are \(scheduleNames.joined(separator: ", "))"
+      return "unknown schedule \"\(name)\"; choose from \(scheduleNames.joined(separator: ", "))"
     case .skippedUpdates(let count, let anomaly):
-      return "\(count) updates in a row were given up, since their gradients were not finite at any scale of the loss: "
-        + "\(anomaly); precision float32 or mixed(.bfloat16), whose numbers reach further, a lower learning rate or "
+      return "\(count) updates in a row were skipped, because their gradients were not finite at any loss scale: "
+        + "\(anomaly); precision float32 or mixed(.bfloat16), which have a larger range, a lower learning rate or "
         + "clipped gradients may help"
     }
   }

@@ -9,7 +9,7 @@ public typealias Anomaly = ApusDevice.Anomaly
 /// `DeviceError.notFinite` reports the first operation, in order of creation, whose result has a NaN or an infinity
 /// although its inputs have none. Any call that evaluates throws it: `eval(_:)`, reading a value, an optimizer's
 /// update. The values remain available afterwards. A NaN in the input data is reported too, if something depends on it;
-/// infinities in the input data, such as those of masks, are not.
+/// infinities in the input data, such as in masks, are not.
 ///
 /// ```swift
 /// try detectingAnomalies {
@@ -163,7 +163,7 @@ final class AnomalyScope: Sendable {
           type = type ?? name
         case .guarded: origin.isGuarded = true
         case .gradient(let node):
-          // The layers are those of the differentiated node; guards may also enclose the gradient.
+          // The layers are the layers of the differentiated node; guards may also enclose the gradient.
           origin.isGradient = true
           forward = forward ?? node
         }

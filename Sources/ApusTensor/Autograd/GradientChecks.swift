@@ -4,11 +4,11 @@ extension BackwardPass {
   /// Reports integers, and zeros that would hide a released gradient path.
   func check(_ output: Tensor, _ inputs: [Tensor], _ unused: UnusedInputs) {
     for tensor in [output] + inputs where !tensor.dtype.isFloatingPoint {
-      return ShapeError("gradients", "\(tensor.dtype) numbers have no gradients; cast(to:) makes floats").report()
+      return ShapeError("gradients", "\(tensor.dtype) tensors have no gradients; use cast(to: .float32)").report()
     }
     for (number, input) in inputs.enumerated() where !isReached(number) {
       if let reason = evaluation(hiding: input) {
-        return ShapeError("gradients", "no way leads back to input \(number), since \(reason)").report()
+        return ShapeError("gradients", "no gradient path leads to input \(number), since \(reason)").report()
       }
       guard unused == .refused else { continue }
       return ShapeError(
@@ -24,14 +24,14 @@ extension BackwardPass {
       guard let reason = evaluation(hiding: values[number]) else { continue }
       return ShapeError(
         operation,
-        "no way leads back from the loss to a trainable parameter of shape \(values[number].shape), since \(reason)"
+        "no gradient path leads from the loss to a parameter of shape \(values[number].shape), since \(reason)"
       ).report()
     }
     guard unreached.count == values.count, !values.isEmpty, !mayBeUnrelated else { return }
     ShapeError(
       operation,
-      "the loss depends on none of the \(values.count) trainable parameters; build it from the output of the model that "
-        + "they belong to, inside of the closure"
+      "the loss depends on none of the \(values.count) trainable parameters; build it from the output of their model, "
+        + "inside of the closure"
     ).report()
   }
 
@@ -51,11 +51,11 @@ extension BackwardPass {
         guard edgeRange(index).isEmpty, let origin = node.origin, !isTarget(index),
           origin.record.output(origin.number, dependsOn: nodes)
         else { return nil }
-        return node.op === Op.part ? "a loop or another operation of several results" : node.op.name
+        return node.op === Op.part ? "a loop or another operation with several results" : node.op.name
       }
       if let found {
         return
-          "the result of \(found) was evaluated before and has let go of what it was made from; build the loss anew "
+          "the result of \(found) was evaluated before, which released its graph; build the loss again "
           + "after an evaluation, take gradients before values are read, or do both inside recordingGradients { }; "
           + "stopGradient() marks a value that is meant to be a constant"
       }

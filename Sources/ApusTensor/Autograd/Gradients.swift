@@ -21,7 +21,7 @@ public func gradients(
     if seed.shape == output.shape {
       start = seed.cast(to: output.dtype)
     } else {
-      ShapeError("gradients", "the seed \(seed.shape) is not of the output's shape \(output.shape)").report()
+      ShapeError("gradients", "the seed \(seed.shape) must have the shape \(output.shape) of the output").report()
     }
   }
   var pass = BackwardPass(output.node, inputs.map(\.node))

@@ -22,7 +22,7 @@ package func partialGradients(of output: Tensor, withRespectTo inputs: [Tensor])
 /// As `partialGradients`, but reports an error of `operation` if the loss has released its gradient path to one of the
 /// values, or if it depends on none of them.
 ///
-/// - Parameter mayBeUnrelated: Whether a loss that depends on none is accepted here because the caller reports it.
+/// - Parameter mayBeUnrelated: Whether a loss that depends on no value is accepted because the caller reports it.
 package func lossGradients(
   of loss: Tensor, withRespectTo values: [Tensor], for operation: String, mayBeUnrelated: Bool
 ) -> [Tensor?] {

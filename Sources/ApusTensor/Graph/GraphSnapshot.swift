@@ -29,7 +29,7 @@ struct GraphSnapshot {
     case .leaf:
       guard op !== Op.placeholder else {
         fatalError(
-          "loop: a value inside of the body was asked for; it has one for each time, and none while it is built")
+          "loop: the body reads the value of a tensor that it computes; there is no value while the body is built")
       }
       result.kind = .leaf(inputCount)
       inputCount += 1

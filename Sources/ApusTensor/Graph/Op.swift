@@ -142,22 +142,22 @@ final class ShapeBox: Sendable {
 // An operation reads the kind of attributes that its method sets; another kind is a bug in the operation.
 extension Attributes {
   var integers: [Int] {
-    guard case .integers(let values) = self else { fatalError("an operation reads integers of attributes \(self)") }
+    guard case .integers(let values) = self else { fatalError("expected integer attributes, found \(self)") }
     return values
   }
 
   var shape: Shape {
-    guard case .shape(let box) = self else { fatalError("an operation reads a shape of attributes \(self)") }
+    guard case .shape(let box) = self else { fatalError("expected a shape attribute, found \(self)") }
     return box.shape
   }
 
   var loop: LoopAttributes {
-    guard case .loop(let loop) = self else { fatalError("an operation reads a loop of attributes \(self)") }
+    guard case .loop(let loop) = self else { fatalError("expected a loop attribute, found \(self)") }
     return loop
   }
 
   var number: Scalar {
-    guard case .number(let value) = self else { fatalError("an operation reads a number of attributes \(self)") }
+    guard case .number(let value) = self else { fatalError("expected a number attribute, found \(self)") }
     return value
   }
 }

@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// Nodes that become one step: either an anchor `anchor` (a reduction or another separate step) with its prologue and
+/// Nodes that become one step: either the step `anchor` (a reduction or another separate step) with its prologue and
 /// epilogue, or elementwise operations alone.
 struct Group {
   /// The shape of the nodes after the anchor, or of all nodes if there is no anchor.
@@ -9,7 +9,7 @@ struct Group {
   var anchor: Int?
   /// Elementwise nodes before a reduction.
   var prologue: [Int] = []
-  /// Elementwise nodes, inputs first. Groups without a anchor may have several segments: the same program
+  /// Elementwise nodes, inputs first. Groups without an anchor may have several segments: the same program
   /// on independent values.
   var segments: [[Int]] = [[]]
   var isOpen = true
@@ -127,7 +127,7 @@ extension Planner {
       groups[group].isOpen && groups[group].shape == nodes[node].shape
         && groups[group].segments[0].count < Planner.maximumMembers && canJoin(node, group, read)
     }
-    // Groups with a anchor come first: an epilogue costs no additional pass over memory.
+    // Groups with an anchor come first: an epilogue costs no additional pass over memory.
     candidates.sort { (groups[$0].anchor == nil ? 1 : 0, $0) < (groups[$1].anchor == nil ? 1 : 0, $1) }
     guard let target = candidates.first else {
       _ = startGroup(node, at: position, anchor: false)

@@ -2,7 +2,7 @@ import ApusDevice
 
 extension Planner {
   /// On devices that compute products of 16-bit numbers faster as `float32` products, keeps the 16-bit values between
-  /// steps in `float32` memory: rounded as before, but without a conversion ahead of each step that reads them.
+  /// steps in `float32` memory: rounded as before, but without a conversion before each step that reads them.
   ///
   /// A 16-bit value gets a twin, a `float32` node with the same values, if it is computed from `float32` values, by a
   /// product or from twins. Products, pooling, reductions and elementwise operations read the twin. All other
@@ -94,7 +94,7 @@ private struct HalfPrecisionWidening {
     return result
   }
 
-  /// The inputs of a node, with the twin in place of each 16-bit input.
+  /// The inputs of a node, with each 16-bit input replaced by its twin.
   private mutating func inputs(of node: GraphNode, _ planner: inout Planner) -> [Int] {
     var result = node.inputs
     for position in result.indices { result[position] = widened(result[position], region: node.region, &planner) }

@@ -65,7 +65,7 @@ extension Planner {
     )
   }
 
-  /// The epilogue of a anchor: its result and the members after it, over the domain of the step.
+  /// The epilogue of an anchor: its result and the members after it, over the domain of the step.
   /// - Parameter correction: returns the register of the corrected result, from the register of the step's result.
   private func epilogue(
     of anchor: Int, members: [Int], domain: Shape, correction: (inout ProgramBuilder, Int) -> Int = { $1 }

@@ -74,7 +74,7 @@ extension Planner {
     }
   }
 
-  /// The value behind a chain of casts and other roundings without other users, and the roundings, the last one first.
+  /// The value before a chain of casts and other roundings without other users, and the roundings, the last one first.
   private func roundedValue(_ node: Int) -> (value: Int, roundings: [Int]) {
     var (value, roundings) = (node, [Int]())
     while nodes[value].op === Op.cast || nodes[value].op === Op.copy, case .elementwise = nodes[value].kind,

@@ -1,7 +1,7 @@
 import ApusDevice
 
 // Comparisons, element by element after broadcasting. Swift's `==` and `<` compare whole values and return a `Bool`;
-// the operators with a dot are those of Swift's SIMD vectors.
+// the operators with a dot have the names that Swift's SIMD vectors use.
 
 extension Tensor {
   /// Where the values are equal. The results of comparisons are `bool`; NaN is equal to nothing.

@@ -64,7 +64,7 @@ extension Op {
 }
 
 extension Op {
-  /// Inputs: the results, then the inputs of the gradient rule. The values are those of the first inputs.
+  /// Inputs: the results, then the inputs of the gradient rule. The values are equal to the first inputs.
   static let customGradientResults: Op = Op(
     name: "customGradientResults", shape: { _, _ throws(ShapeError) in TensorType(Shape(), .float32) },
     gradient: .rule { c in
@@ -82,18 +82,18 @@ extension [Tensor?] {
   /// `nil`.
   func fitting(_ inputs: [Tensor], _ operation: String) -> [Tensor?]? {
     guard count == inputs.count else {
-      ShapeError(operation, "the rule gives \(count) gradients for \(inputs.count) inputs").report()
+      ShapeError(operation, "the rule returns \(count) gradients for \(inputs.count) inputs").report()
       return nil
     }
     for (gradient, input) in zip(self, inputs) {
       guard let gradient else { continue }
       guard input.shape.broadcast(with: gradient.shape) == gradient.shape else {
-        ShapeError(operation, "the rule's gradient \(gradient.shape) is not of its input's shape \(input.shape)")
+        ShapeError(operation, "the rule returns a gradient \(gradient.shape) for an input of shape \(input.shape)")
           .report()
         return nil
       }
       guard gradient.dtype.isFloatingPoint else {
-        ShapeError(operation, "the rule's gradient is \(gradient.dtype), and not of its input's type \(input.dtype)")
+        ShapeError(operation, "the rule's gradient is \(gradient.dtype), not floating-point")
           .report()
         return nil
       }

@@ -65,10 +65,10 @@ public final class CustomOperation: Sendable {
   ) {
     let names = inputs + results + sizes.map(\.key)
     if let bad = names.first(where: { !CustomOperation.isFree($0) }) ?? CustomOperation.repeated(names) {
-      fatalError("CustomOperation \(name): \"\(bad)\" cannot be the name of an array or size, or stands twice")
+      fatalError("CustomOperation \(name): \"\(bad)\" cannot be the name of an array or size, or occurs twice")
     }
     guard !inputs.isEmpty, !results.isEmpty else {
-      fatalError("CustomOperation \(name): there has to be an input and a result")
+      fatalError("CustomOperation \(name): at least one input and one result are required")
     }
     kernel = CustomKernel(
       name: name, inputNames: inputs, resultNames: results, sizeNames: sizes.map(\.key), text: text, host: host)
@@ -101,20 +101,20 @@ public final class CustomOperation: Sendable {
   /// The results' types, the sizes and the number of items for `inputs`.
   fileprivate func plan(_ inputs: [Tensor]) throws(ShapeError) -> (types: [TensorType], sizes: [Int], count: Int) {
     guard inputs.count == kernel.inputNames.count else {
-      throw ShapeError(name, "\(inputs.count) inputs are given, and \(kernel.inputNames.count) asked for")
+      throw ShapeError(name, "got \(inputs.count) inputs, expected \(kernel.inputNames.count)")
     }
     let devices = Set(inputs.map(\.device.name))
     if devices.count > 1 { throw ShapeError(name, "inputs are on \(devices.sorted().joined(separator: " and "))") }
     for (name, input) in zip(kernel.inputNames, inputs)
     where input.dtype.isFloatingPoint && !elementTypes.contains(input.dtype) {
       let known = elementTypes.map(\.description).sorted().joined(separator: ", ")
-      throw ShapeError(self.name, "\(name) is \(input.dtype), and the operation is for \(known)")
+      throw ShapeError(self.name, "\(name) is \(input.dtype), but the operation supports \(known)")
     }
     try checkDevice(inputs[0].device)
     let shapes = inputs.map(\.shape)
     let types = try types(inputs.map { TensorType($0.shape, $0.dtype) })
     guard types.count == kernel.resultNames.count else {
-      throw ShapeError(name, "\(types.count) types are given for \(kernel.resultNames.count) results")
+      throw ShapeError(name, "got \(types.count) types for \(kernel.resultNames.count) results")
     }
     for type in types where !type.shape.isSound {
       throw ShapeError(name, "the result's shape \(type.shape.flaw ?? "")")
@@ -130,9 +130,9 @@ public final class CustomOperation: Sendable {
   private func checkDevice(_ device: ComputeDevice) throws(ShapeError) {
     switch device.info.kind {
     case .cpu where kernel.host == nil:
-      throw ShapeError(name, "device \(device.name) needs a function of the host, and there is none (host:)")
+      throw ShapeError(name, "device \(device.name) needs a host function, but the operation has none (host:)")
     case .opencl where kernel.text == nil, .cuda where kernel.text == nil:
-      throw ShapeError(name, "device \(device.name) needs the text of a kernel, and there is none (text:)")
+      throw ShapeError(name, "device \(device.name) needs kernel source, but the operation has none (text:)")
     default: return
     }
   }
@@ -210,7 +210,7 @@ extension Op {
 
 extension Attributes {
   var custom: CustomCall {
-    guard case .custom(let call) = self else { fatalError("an operation reads a call of attributes \(self)") }
+    guard case .custom(let call) = self else { fatalError("expected a call attribute, found \(self)") }
     return call
   }
 }

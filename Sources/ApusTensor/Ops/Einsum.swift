@@ -66,7 +66,7 @@ private struct Labelled {
   /// The axes in the order of `target`, with axes of extent 1 for missing labels.
   func ordered(_ target: [Character]) throws(ShapeError) -> Tensor {
     guard target.count <= Shape.maximumRank else {
-      throw ShapeError("einsum", "\(target.count) axes at once are above the maximum of \(Shape.maximumRank)")
+      throw ShapeError("einsum", "\(target.count) axes at once exceed the maximum of \(Shape.maximumRank)")
     }
     let present = target.filter(labels.contains)
     let moved = tensor.transposed(present.map { labels.firstIndex(of: $0)! })
@@ -122,7 +122,7 @@ private struct Labelled {
     func count(_ list: [Character]) -> Int { list.reduce(1) { $0 * extents[$1]! } }
     let a = try left.ordered(batch + rows + contracted), b = try right.ordered(batch + contracted + columns)
     guard labels.count <= Shape.maximumRank else {
-      throw ShapeError("einsum", "\(labels.count) axes at once are above the maximum of \(Shape.maximumRank)")
+      throw ShapeError("einsum", "\(labels.count) axes at once exceed the maximum of \(Shape.maximumRank)")
     }
     let product = a.reshaped(to: Shape(a.shape.prefix(batch.count) + [count(rows), count(contracted)]))
       .matmul(b.reshaped(to: Shape(b.shape.prefix(batch.count) + [count(contracted), count(columns)])))

@@ -23,7 +23,7 @@ extension Op {
         var expected = source
         if indices.rank == source.rank { expected[axis] = indices[axis] }
         guard indices == expected else {
-          throw ShapeError("gather", "indices \(indices) must have the shape of \(source) but for axis \(axis)")
+          throw ShapeError("gather", "indices \(indices) must have the shape of \(source), except along axis \(axis)")
         }
         return TensorType(indices, inputs[0].dtype)
       }
@@ -56,7 +56,7 @@ extension Op {
       let (values, indices) = (inputs[0].shape, inputs[1].shape)
       if isElementwise == 1 {
         guard values == indices else {
-          throw ShapeError("scatterAdd", "values \(values) and indices \(indices) must have one shape")
+          throw ShapeError("scatterAdd", "values \(values) and indices \(indices) must have equal shapes")
         }
         var result = values
         result[axis] = extent
@@ -177,7 +177,8 @@ extension Tensor {
     var expected = shape
     if values.rank == rank { expected[axis] = values.shape[axis] }
     guard values.shape == expected else {
-      ShapeError("scatterAdd", "values \(values.shape) must have the shape of \(shape) but for axis \(axis)").report()
+      ShapeError("scatterAdd", "values \(values.shape) must have the shape of \(shape), except along axis \(axis)")
+        .report()
       return self
     }
     return self
@@ -191,7 +192,7 @@ extension Tensor {
   /// Negative indices count from the end.
   ///
   /// - Parameters:
-  ///   - values: the shape of this tensor, with the axes of `indices` in place of `axis`.
+  ///   - values: the shape of this tensor, with `axis` replaced by the axes of `indices`.
   ///   - indices: integers.
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
   public func indexAdding(_ values: Tensor, at indices: Tensor, axis: Int = 0) -> Tensor {
@@ -246,7 +247,7 @@ extension Tensor {
     let axis = axis < 0 ? axis + shape.rank : axis
     let isSmall = dtype == .int32 && shape.elementCount <= Int(Int32.max)
     guard isSmall || dtype == .int64 else {
-      ShapeError(operation, "\(dtype) cannot number the elements of \(shape)").report()
+      ShapeError(operation, "\(dtype) cannot represent the indices of \(shape)").report()
       return Tensor(repeating: 0, shape: shape, dtype: dtype, device: device)
     }
     let number = indices(shape, dtype, device)
@@ -263,7 +264,7 @@ extension Tensor {
     let quotient = ((end - start) / step).rounded(.up)
     // Above 2⁵³ a `Double` does not represent every count.
     guard step != 0, quotient <= 0x1p53 else {
-      ShapeError("range", "from \(start) to \(end) by \(step) has no number of elements").report()
+      ShapeError("range", "the range from \(start) to \(end) by \(step) has no valid number of elements").report()
       return Tensor(repeating: 0, shape: [0], dtype: dtype, device: device)
     }
     let count = Int(Swift.max(0, quotient))

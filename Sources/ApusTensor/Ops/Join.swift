@@ -90,7 +90,7 @@ extension Tensor {
   /// The tensors concatenated along `axis`; types are promoted.
   public static func concatenated(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
     guard let first = tensors.first else {
-      ShapeError("concatenate", "there is no tensor to concatenate").report()
+      ShapeError("concatenate", "no tensors to concatenate").report()
       return .zeros([])
     }
     guard let axis = first.checkedAxis(axis, "concatenate"), tensors.count > 1 else { return first }
@@ -102,11 +102,11 @@ extension Tensor {
   /// Tensors of one shape stacked along a new axis.
   public static func stacked(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
     guard let first = tensors.first else {
-      ShapeError("stack", "there is no tensor to stack").report()
+      ShapeError("stack", "no tensors to stack").report()
       return .zeros([])
     }
     guard tensors.allSatisfy({ $0.shape == first.shape }), (-first.rank - 1...first.rank).contains(axis) else {
-      ShapeError("stack", "\(tensors.map(\.shape)) are not of one shape with a place \(axis) between its axes").report()
+      ShapeError("stack", "shapes \(tensors.map(\.shape)) must be equal, and axis \(axis) must be in range").report()
       return first
     }
     guard first.hasRoomForAxis("stack") else { return first }
@@ -128,7 +128,7 @@ extension Tensor {
     }
     // Larger amounts exceed every valid shape, and their sums could overflow.
     guard amounts.allSatisfy({ (0...Int.max / 16).contains($0.before) && (0...Int.max / 16).contains($0.after) }) else {
-      ShapeError("pad", "amounts \(amounts) must be 0 or more elements, and not beyond counting").report()
+      ShapeError("pad", "amounts \(amounts) must be 0 or more elements, and not too large").report()
       return self
     }
     let target = Shape((0..<rank).map { amounts[$0].before + shape[$0] + amounts[$0].after })

@@ -29,7 +29,7 @@ extension Op {
         seen |= 1 << axis
       }
       guard permutation.count == source.rank, seen == 1 << source.rank - 1 else {
-        throw ShapeError("transpose", "\(permutation) is not an order of the axes of \(source)")
+        throw ShapeError("transpose", "\(permutation) is not a permutation of the axes of \(source)")
       }
       return TensorType(shape, inputs.dtype(0))
     },
@@ -102,7 +102,7 @@ extension Tensor {
       let known = target.elementCount
       guard target.isSound, known == 0 || elementCount % known == 0 else {
         ShapeError(
-          "reshape", "no one extent in place of -1 gives \(shape) the \(elementCount) elements of \(self.shape)"
+          "reshape", "no extent for -1 gives \(shape) the \(elementCount) elements of \(self.shape)"
         )
         .report()
         return self
@@ -127,7 +127,7 @@ extension Tensor {
   /// The tensor with its last two axes exchanged: the transpose of a matrix.
   public func transposed() -> Tensor {
     guard rank >= 2 else {
-      ShapeError("transpose", "\(shape) has no two axes to exchange").report()
+      ShapeError("transpose", "\(shape) must have at least two axes").report()
       return self
     }
     if rank == 2 { return Tensor(.transpose, OpInputs(node), .integers(Tensor.exchanged)) }
@@ -178,14 +178,14 @@ extension Tensor {
   /// Whether there is room for one more axis; if not, reports an error of `operation`.
   func hasRoomForAxis(_ operation: String) -> Bool {
     guard rank == Shape.maximumRank else { return true }
-    ShapeError(operation, "\(shape) has no room for another axis, at most \(Shape.maximumRank) are possible").report()
+    ShapeError(operation, "\(shape) has no room for another axis, the maximum is \(Shape.maximumRank)").report()
     return false
   }
 
   /// The tensor with a new axis of extent 1 before axis `axis`.
   public func expandingAxis(at axis: Int) -> Tensor {
     guard (-rank - 1...rank).contains(axis) else {
-      ShapeError("expandingAxis", "\(axis) is not a place between the axes of \(shape)").report()
+      ShapeError("expandingAxis", "\(axis) is not a valid position for a new axis of \(shape)").report()
       return self
     }
     guard hasRoomForAxis("expandingAxis") else { return self }
@@ -196,7 +196,7 @@ extension Tensor {
   public func squeezingAxis(at axis: Int) -> Tensor {
     guard let axis = checkedAxis(axis, "squeezingAxis") else { return self }
     guard shape[axis] == 1 else {
-      ShapeError("squeezingAxis", "axis \(axis) of \(shape) is not 1").report()
+      ShapeError("squeezingAxis", "the extent of axis \(axis) of \(shape) is not 1").report()
       return self
     }
     return reshaped(to: shape.removing(axis))

@@ -73,11 +73,11 @@ public func loop(
 /// Describes an error in the arguments of a loop, if there is one.
 private func problem(_ sequences: [Tensor], _ initial: [Tensor], _ count: Int?) -> String? {
   guard let turns = count ?? sequences.first?.shape.first else {
-    return sequences.isEmpty ? "without sequences there has to be a count" : "a sequence has no axis"
+    return sequences.isEmpty ? "a loop without sequences needs a count" : "a sequence has no axis"
   }
   guard turns >= 0 else { return "the count \(turns) is negative" }
   for sequence in sequences where sequence.shape.first != turns {
-    return "a sequence \(sequence.shape) has not \(turns) elements"
+    return "a sequence \(sequence.shape) does not have \(turns) elements"
   }
   let devices = Set((sequences + initial).map(\.device.name))
   return devices.count > 1 ? "the tensors are on \(devices.sorted().joined(separator: " and "))" : nil
@@ -92,12 +92,12 @@ private func keepingTypes(_ types: [TensorType], _ tensors: [Tensor]) -> [Tensor
 
 private func mismatch(_ before: [TensorType], _ after: [Tensor]) -> String? {
   guard before.count == after.count else {
-    return "the body carries \(after.count) values on, and is given \(before.count)"
+    return "the body returns \(after.count) values to carry, but receives \(before.count)"
   }
   for (index, (type, tensor)) in zip(before, after).enumerated()
   where type.shape != tensor.shape || type.dtype != tensor.dtype {
-    return "the body carries \(tensor.dtype) \(tensor.shape) on under \(index), "
-      + "and is given \(type.dtype) \(type.shape)"
+    return "the body returns \(tensor.dtype) \(tensor.shape) as carried value \(index), "
+      + "but receives \(type.dtype) \(type.shape)"
   }
   return nil
 }

@@ -8,7 +8,7 @@ extension Op {
       let (a, b) = (inputs[0].shape, inputs[1].shape)
       guard a.rank >= 2, b.rank >= 2, a[a.rank - 1] == b[b.rank - 2] else {
         throw ShapeError(
-          "matmul", "the last axis of \(a) must equal the last but one of \(b)")
+          "matmul", "the last axis of \(a) must equal the second-to-last axis of \(b)")
       }
       let batch = Shape(a.dropLast(2)).broadcast(with: Shape(b.dropLast(2)))
       guard var shape = batch else {

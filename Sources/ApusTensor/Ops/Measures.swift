@@ -9,7 +9,7 @@ extension Tensor {
   /// The products `y[i, j] = x[i] · other[j]` of two vectors.
   public func outer(_ other: Tensor) -> Tensor {
     guard rank == 1, other.rank == 1 else {
-      ShapeError("outer", "\(shape) and \(other.shape) are not two vectors").report()
+      ShapeError("outer", "\(shape) and \(other.shape) must be vectors").report()
       return self
     }
     return expandingAxis(at: 1) * other
@@ -106,7 +106,7 @@ extension Tensor {
   /// along all other axes.
   public static func meshgrid(_ vectors: [Tensor]) -> [Tensor] {
     guard vectors.allSatisfy({ $0.rank == 1 }), vectors.count <= Shape.maximumRank else {
-      ShapeError("meshgrid", "\(vectors.map(\.shape)) are not at most \(Shape.maximumRank) vectors").report()
+      ShapeError("meshgrid", "\(vectors.map(\.shape)) must be at most \(Shape.maximumRank) vectors").report()
       return vectors
     }
     let full = Shape(vectors.map(\.elementCount))

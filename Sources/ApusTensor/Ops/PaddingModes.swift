@@ -46,7 +46,7 @@ extension Tensor {
     guard amount.before >= 0, amount.after >= 0, amount.before <= most, amount.after <= most else {
       ShapeError(
         "pad",
-        "\(amount.before) and \(amount.after) elements around axis \(axis) of \(shape) are not 0 to \(Swift.max(most, 0)), as \(mode.rawValue) needs"
+        "\(mode.rawValue) padding of axis \(axis) of \(shape) is \(amount.before) and \(amount.after), not 0 to \(Swift.max(most, 0))"
       ).report()
       return false
     }

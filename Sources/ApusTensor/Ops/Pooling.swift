@@ -182,7 +182,7 @@ extension Tensor {
       let slide = try Window(
         op.name, rank: spatialRank, stride: stride ?? window, padding: padding, dilation: dilation)
       for axis in 0..<3 where slide.before[axis] > size[axis] / 2 || slide.after[axis] > size[axis] / 2 {
-        throw ShapeError(op.name, "padding \(padding) is above half of the window \(window)")
+        throw ShapeError(op.name, "padding \(padding) is more than half of the window \(window)")
       }
       let input = Window.spatial(shape)
       let output = try slide.outputs(op.name, input: input, kernel: size, roundsUp: roundsUp)

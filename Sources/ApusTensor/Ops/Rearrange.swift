@@ -114,7 +114,7 @@ extension Tensor {
 
   private func triangle(_ diagonal: Int, _ name: String, _ keeps: (Tensor, Tensor) -> Tensor) -> Tensor {
     guard rank >= 2 else {
-      ShapeError(name, "\(shape) has no rows and columns").report()
+      ShapeError(name, "\(shape) must have at least two axes").report()
       return self
     }
     let matrix = Shape(shape.suffix(2))
@@ -130,13 +130,13 @@ extension Tensor {
   ///   - axes: the axes of rows and of columns.
   public func diagonal(offset: Int = 0, axes: [Int] = [-2, -1]) -> Tensor {
     guard rank >= 2 else {
-      ShapeError("diagonal", "\(shape) has no rows and columns").report()
+      ShapeError("diagonal", "\(shape) must have at least two axes").report()
       return self
     }
     guard axes.count == 2, let row = checkedAxis(axes[0], "diagonal"), let column = checkedAxis(axes[1], "diagonal"),
       row != column
     else {
-      ShapeError("diagonal", "\(axes) are not two axes of \(shape)").report()
+      ShapeError("diagonal", "\(axes) are not two different axes of \(shape)").report()
       return self
     }
     let order = (0..<rank).filter { $0 != row && $0 != column } + [row, column]
@@ -154,7 +154,7 @@ extension Tensor {
   /// The sum of the diagonal of the last two axes.
   public func trace() -> Tensor {
     guard rank >= 2 else {
-      ShapeError("trace", "\(shape) has no rows and columns").report()
+      ShapeError("trace", "\(shape) must have at least two axes").report()
       return self
     }
     return diagonal().sum(axis: -1)

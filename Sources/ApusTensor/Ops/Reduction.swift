@@ -62,7 +62,7 @@ extension Tensor {
     for axis in axes ?? [] {
       guard let axis = checkedAxis(axis, op.name) else { return self }
       guard isReduced >> axis & 1 == 0 else {
-        ShapeError(op.name, "axis \(axis) of \(shape) is named twice").report()
+        ShapeError(op.name, "axis \(axis) of \(shape) is given twice").report()
         return self
       }
       isReduced |= 1 << axis
@@ -94,12 +94,12 @@ extension Tensor {
     }
   }
 
-  /// The smallest element; NaN if there is one. Equal minima share the gradient.
+  /// The smallest element; NaN if any element is NaN. Equal minima share the gradient.
   public func min(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     checkedNotEmpty(axes, "min").reduce(.reduceMin, axes, keepingAxes)
   }
 
-  /// The largest element; NaN if there is one. Equal maxima share the gradient.
+  /// The largest element; NaN if any element is NaN. Equal maxima share the gradient.
   public func max(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     checkedNotEmpty(axes, "max").reduce(.reduceMax, axes, keepingAxes)
   }
@@ -137,7 +137,7 @@ extension Tensor {
 
   /// `Σ (x − x̄)²` of elements from which the mean was subtracted, so that `x̄` is the rounding error of that mean.
   ///
-  /// Derivatives are those of `Σ x²`: if the subtraction of the mean is differentiated too, `x̄` is identically 0.
+  /// It has the derivatives of `Σ x²`: if the subtraction of the mean is differentiated too, `x̄` is identically 0.
   package func sumOfSquaredDeviations(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     reduce(.squaredDeviations, axes, keepingAxes)
   }
@@ -184,7 +184,7 @@ extension Tensor {
     for axis in axes ?? Array(0..<rank) {
       guard let place = checkedAxis(axis, operation) else { break }
       guard shape[place] == 0 else { continue }
-      ShapeError(operation, "axis \(axis) of \(shape) is empty: there is no extreme element").report()
+      ShapeError(operation, "axis \(axis) of \(shape) is empty: it has no minimum or maximum").report()
       return Tensor(repeating: 0, shape: Shape(repeating: 1, count: rank), dtype: dtype, device: device)
     }
     return self

@@ -45,7 +45,7 @@ package struct RowList {
 }
 
 extension Tensor {
-  /// The tensor with `rows` in place of its own at `list`. If nothing else needs the tensor, only these rows are
+  /// The tensor with the rows in `list` replaced by `rows`. If nothing else needs the tensor, only these rows are
   /// written.
   package func writing(_ rows: Tensor, at list: RowList) -> Tensor {
     Tensor(.rowWrite, OpInputs(list: [node, rows.node, list.indices.node]), .none)

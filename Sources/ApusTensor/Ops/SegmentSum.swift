@@ -10,7 +10,7 @@ extension Op {
         throw ShapeError("segmentSum", "ids are \(inputs.dtype(1)), not integers")
       }
       guard rows.rank > 0, ids == [rows[0]], count >= 0 else {
-        throw ShapeError("segmentSum", "ids \(ids) of \(count) segments are not one for each row of \(rows)")
+        throw ShapeError("segmentSum", "ids \(ids) of \(count) segments must have one id for each row of \(rows)")
       }
       return TensorType(Shape([count] + rows.dropFirst()), inputs.dtype(0))
     },

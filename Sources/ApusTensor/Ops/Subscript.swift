@@ -14,7 +14,7 @@ struct Region {
     let source = tensor.shape
     let taken = indices.count { $0.takesAxis }
     let ellipses = indices.count { $0.isEllipsis }
-    guard ellipses <= 1 else { throw ShapeError("subscript", "only one ellipsis can stand for the axes between") }
+    guard ellipses <= 1 else { throw ShapeError("subscript", "a subscript can have only one ellipsis") }
     guard taken <= source.rank else {
       throw ShapeError("subscript", "\(taken) indices are too many for \(source)")
     }
@@ -32,7 +32,7 @@ struct Region {
       case .list(let list): take(lookup: Tensor(list, device: tensor.device), source[start.count])
       case .tensor(let indices):
         guard indices.dtype.isInteger else {
-          let advice = indices.dtype == .bool ? "; a mask is for compressed(by:) and replacing(where:with:)" : ""
+          let advice = indices.dtype == .bool ? "; for a mask use compressed(by:) or replacing(where:with:)" : ""
           throw ShapeError("subscript", "indices \(indices.shape) are \(indices.dtype), not integers\(advice)")
         }
         take(lookup: indices, source[start.count])
@@ -112,7 +112,7 @@ extension Tensor {
   /// Sets a part to a literal: `x[0] = 1.5`, `x[1] = [1, 2, 3]`.
   @_disfavoredOverload
   public subscript<each Index: AxisIndexing>(_ indices: repeat each Index) -> TensorLiteral {
-    @available(*, unavailable, message: "parts of a tensor are tensors")
+    @available(*, unavailable, message: "a part of a tensor is a tensor")
     get { .list([]) }
     set {
       var list: [AxisIndex] = []
@@ -128,8 +128,8 @@ extension Tensor {
     }
   }
 
-  /// The tensor with `value`, broadcast, in place of the part that the indices select. If lists of indices select an
-  /// element several times, the last value counts.
+  /// The tensor with the part that the indices select replaced by `value`, which is broadcast. If lists of indices
+  /// select an element several times, the last value counts.
   public func replacing<each Index: AxisIndexing>(
     _ indices: repeat each Index, with value: Tensor
   ) -> Tensor {
@@ -195,7 +195,7 @@ extension Tensor {
   public func compressed(by mask: Tensor) throws(DeviceError) -> Tensor {
     let rest = shape.dropFirst(mask.rank)
     guard mask.rank <= rank, Shape(shape.prefix(mask.rank)) == mask.shape else {
-      ShapeError("compress", "mask \(mask.shape) is not the leading axes of \(shape)").report()
+      ShapeError("compress", "the mask \(mask.shape) must have the shape of the leading axes of \(shape)").report()
       return self
     }
     let places = try mask.trueIndices()

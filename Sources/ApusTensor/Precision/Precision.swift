@@ -15,8 +15,7 @@ public struct Precision: Hashable, Sendable {
   /// precision applies.
   public static let mixed = Precision(.float16)
 
-  /// Products in `float16` or `bfloat16`. The exponent range of `bfloat16` is that of `float32`, so it needs no loss
-  /// scaling.
+  /// Products in `float16` or `bfloat16`. `bfloat16` has the exponent range of `float32`, so it needs no loss scaling.
   public static func mixed(_ dtype: DType) -> Precision {
     guard dtype == .float16 || dtype == .bfloat16 else {
       fatalError("Precision: products are float16 or bfloat16 in mixed precision, not \(dtype)")
@@ -33,8 +32,8 @@ public struct Precision: Hashable, Sendable {
   public var name: String { Precision.named.first { $0.value == self }!.key }
 }
 
-/// Runs `body`, whose operations choose their types by family (Micikevicius et al., 2018; the lists are those of
-/// PyTorch's autocast, https://pytorch.org/docs/stable/amp.html#autocast-op-reference):
+/// Runs `body`, whose operations choose their types by family (Micikevicius et al., 2018; as the lists of PyTorch's
+/// autocast, https://pytorch.org/docs/stable/amp.html#autocast-op-reference):
 ///
 /// | family | input and output types |
 /// |---|---|

@@ -17,7 +17,7 @@ extension Tensor {
     guard accepts(shape, "randomIntegers") else { return .zeros([], dtype: .int64, device: device) }
     let (count, overflow) = upper.subtractingReportingOverflow(lower)
     guard !overflow, (1...1 << 32).contains(count) else {
-      ShapeError("randomIntegers", "\(lower) ..< \(upper) is empty or above 2^32 numbers").report()
+      ShapeError("randomIntegers", "\(lower) ..< \(upper) is empty or has more than 2^32 numbers").report()
       return .zeros(shape, dtype: .int64, device: device)
     }
     // The high word of the product maps 32-bit words to the range (Lemire, 2019).

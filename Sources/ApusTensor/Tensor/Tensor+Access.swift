@@ -58,7 +58,7 @@ extension Tensor {
   /// - Precondition: the tensor has one element.
   public func scalar() throws(DeviceError) -> Double {
     if elementCount != 1 {
-      ShapeError("scalar", "a tensor of shape \(shape) is not one number").report()
+      ShapeError("scalar", "a tensor of shape \(shape) does not have exactly one element").report()
       return 0
     }
     return try startReading().scalar()

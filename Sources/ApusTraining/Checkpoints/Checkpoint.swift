@@ -12,7 +12,7 @@ import ApusTensor
 /// state.json              everything else, with the SHA-256 digests of the other files and of itself
 /// ```
 /// The files stay open, so that loading reads the verified bytes even if the run removes the checkpoint in the
-/// meantime. Symbolic links, pipes and devices in place of a file are refused.
+/// meantime. A symbolic link, pipe or device instead of a file is refused.
 public struct Checkpoint: Sendable {
   /// The directory.
   public let path: String
@@ -43,13 +43,13 @@ public struct Checkpoint: Sendable {
     let digest = members["sha256"]?.string
     members["sha256"] = nil
     guard digest == Checkpoint.digest(of: members) else {
-      throw .damaged(path: name, reason: "its SHA-256 digest is another one")
+      throw .damaged(path: name, reason: "its SHA-256 digest does not match")
     }
     guard members["format"]?.integer == Checkpoint.format else {
       throw .mismatch(path: name, reason: "its format is not \(Checkpoint.format)")
     }
     guard let state = TrainingState(members) else {
-      throw .damaged(path: name, reason: "values are missing, or are numbers that no run reaches")
+      throw .damaged(path: name, reason: "values are missing or out of range")
     }
     self.state = state
     // Requires digests of exactly these two files: another name could lead out of the folder.
@@ -57,7 +57,7 @@ public struct Checkpoint: Sendable {
     guard Set(files.keys) == [Checkpoint.weightsName, Checkpoint.optimizerName] else {
       throw .damaged(
         path: name,
-        reason: "it has to give the digests of \(Checkpoint.weightsName) and \(Checkpoint.optimizerName), and no others"
+        reason: "it must have the digests of \(Checkpoint.weightsName) and \(Checkpoint.optimizerName), and no others"
       )
     }
     weights = try Checkpoint.verified(folder, Checkpoint.weightsName, files)
@@ -91,7 +91,7 @@ public struct Checkpoint: Sendable {
       return (file, hash.hexadecimal())
     }
     guard found == digests[name]?.string else {
-      throw .damaged(path: file.path, reason: "its SHA-256 digest is another one")
+      throw .damaged(path: file.path, reason: "its SHA-256 digest does not match")
     }
     return file
   }
@@ -112,7 +112,7 @@ public struct Checkpoint: Sendable {
     let file = try reportingTraining { try Safetensors.File(slots) }
     let shapes = Dictionary(uniqueKeysWithValues: optimizer.state.map { ($0.key, $0.value) })
     guard file.header.entries.count == shapes.count else {
-      throw .mismatch(path: slots.path, reason: "the state is that of another optimizer")
+      throw .mismatch(path: slots.path, reason: "the state belongs to another optimizer")
     }
     try optimizer.restore(step: state.step) { key throws(TrainingError) in
       let like = shapes[key]!

@@ -7,7 +7,7 @@ public struct CheckpointRetention: Hashable, Sendable {
 
   /// - Precondition: `last` is positive.
   public init(last: Int = 2, best: SelectionMeasure? = nil) {
-    guard last > 0 else { fatalError("CheckpointRetention: the last \(last) checkpoints; at least one is kept") }
+    guard last > 0 else { fatalError("CheckpointRetention: last is \(last), but at least one checkpoint is kept") }
     self.last = last
     self.best = best
   }

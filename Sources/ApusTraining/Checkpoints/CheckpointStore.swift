@@ -107,7 +107,7 @@ public struct CheckpointStore: Sendable {
       for (place, name) in names.enumerated() {
         do throws(TrainingError) {
           let checkpoint = try CheckpointStore.checkpoint(name, in: checkpoints)
-          for message in damaged { warn(message + "; going on from the checkpoint before") }
+          for message in damaged { warn(message + "; continuing from the previous checkpoint") }
           whole = names[place...].reversed()
           return checkpoint
         } catch {
@@ -125,7 +125,7 @@ public struct CheckpointStore: Sendable {
   private static func checkpoint(_ name: String, in checkpoints: Folder) throws(TrainingError) -> Checkpoint {
     let checkpoint = try Checkpoint(reportingTraining { try checkpoints.folder(name) })
     guard checkpoint.state.step == step(of: name) else {
-      throw .damaged(path: checkpoint.path, reason: "it is of step \(checkpoint.state.step)")
+      throw .damaged(path: checkpoint.path, reason: "it contains step \(checkpoint.state.step)")
     }
     return checkpoint
   }

@@ -73,7 +73,7 @@ extension ModelState {
     if !extra.isEmpty { problems.append("the model has no \(list(extra))") }
     let unlike = zip(wanted, names).compactMap { file.problem($1, $0.shape, $0.dtype) }
     problems += unlike.prefix(4)
-    if unlike.count > 4 { problems.append("\(unlike.count - 4) more are of other shapes or types") }
+    if unlike.count > 4 { problems.append("\(unlike.count - 4) more have other shapes or types") }
     return problems
   }
 }
@@ -82,7 +82,7 @@ extension Safetensors.File {
   /// The mismatch of a tensor's shape or type; `nil` if there is none or the tensor is missing.
   fileprivate func problem(_ name: String, _ shape: Shape, _ dtype: DType) -> String? {
     guard let entry = header[name], entry.shape != Array(shape) || entry.type.dtype != dtype else { return nil }
-    return "\(name.quoted()) is \(entry.type.rawValue) of shape \(entry.shape), the model has \(dtype) of \(shape)"
+    return "\(name.quoted()) is \(entry.type.rawValue) of shape \(entry.shape), but the model has \(dtype) of \(shape)"
   }
 
   /// Reads a tensor that must have the given shape and type.

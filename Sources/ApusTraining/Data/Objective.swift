@@ -45,8 +45,8 @@ public struct Objective: Sendable {
   public static let classification = Objective.classification()
 
   /// Cross-entropy of logits `[batch, classes]` against class indices `[batch]`, or against distributions
-  /// `[batch, classes]` such as those of mixed examples. A hit means that the largest logit is that of the most likely
-  /// class.
+  /// `[batch, classes]` such as the distributions of mixed examples. A hit means that the most likely class has the
+  /// largest logit.
   ///
   /// - Parameters:
   ///   - weights: the weight of an example's loss, by class. The loss of a batch is the mean over its examples, so

@@ -17,14 +17,14 @@ public struct StreamedImages: ExampleSource {
   public let statistics: PixelStatistics
   /// The number of classes.
   public let classCount: Int
-  /// The device that holds the batches.
+  /// The device that stores the batches.
   public let device: ComputeDevice
   /// The images that could not be read and were left out.
   public let skipped = SkippedImages()
 
   /// - Parameters:
-  ///   - training: the options in training; those of evaluation when left out. Unless images that cannot be read are
-  ///     refused, they are replaced in training.
+  ///   - training: the options in training; by default the options of evaluation. Unless images that cannot be read
+  ///     are refused, they are replaced in training.
   ///   - evaluation: the options in evaluation. Unless images that cannot be read are refused, evaluation leaves them
   ///     out and does not count them.
   public init(

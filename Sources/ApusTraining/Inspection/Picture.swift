@@ -31,7 +31,7 @@ extension Image {
     return Image(height: height, width: width, channels: 3, pixels: pixels)
   }
 
-  /// This image, in grey, under a map of numbers in colours from black through red to yellow. The larger the number,
+  /// This image, in grey, under a map of numbers in colors from black through red to yellow. The larger the number,
   /// the less of the image is visible.
   /// - Parameter map: `[height, width]` of the image, in `0 ... 1`.
   public func overlaid(with map: some RandomAccessCollection<Float>) -> Image {
@@ -52,7 +52,7 @@ extension Image {
     return Image(height: height, width: width, channels: 3, pixels: result)
   }
 
-  /// A colour scale of monotonic lightness, in `0 ... 255` (after "inferno" by van der Walt and Smith, 2015).
+  /// A color scale of monotonic lightness, in `0 ... 255` (after "inferno" by van der Walt and Smith, 2015).
   private static func warm(_ share: Float) -> (red: Float, green: Float, blue: Float) {
     let stops: [(Float, Float, Float)] = [
       (0, 0, 4), (40, 11, 84), (101, 21, 110), (159, 42, 99), (212, 72, 66), (245, 125, 21), (250, 193, 39),

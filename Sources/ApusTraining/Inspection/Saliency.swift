@@ -23,7 +23,7 @@ extension Layer {
 /// The sum over the examples of the score of each example's class.
 func classScore(_ outputs: Tensor, _ classes: Tensor?) -> Tensor {
   guard outputs.rank == 2 else {
-    ShapeError("classScore", "the model gives \(outputs.shape), not [batch, classes]").report()
+    ShapeError("classScore", "the model returns \(outputs.shape), not [batch, classes]").report()
     return outputs.sum()
   }
   let chosen = (classes ?? outputs.argmax(axis: 1)).stopGradient()

@@ -29,7 +29,7 @@ public struct Progress {
 
   /// - Parameters:
   ///   - firstStep: the number of steps that were finished before this session.
-  ///   - width: the columns of the terminal; those of standard error when left out.
+  ///   - width: the columns of the terminal; by default the columns of standard error.
   ///   - write: writes the text; to standard error when left out.
   public init(
     style: Style, firstStep: Int, now: Double, width: (@Sendable () -> Int)? = nil,

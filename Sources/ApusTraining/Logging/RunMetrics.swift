@@ -31,7 +31,7 @@ public struct RunMetrics: Sendable {
         .malformed(
           path: file.path, format: "JSON Lines", place: .offset(line.startIndex + offset),
           reason: "line \(number + 1): \(reason)",
-          remedy: "take the line out, or go on with the run from its last checkpoint")
+          remedy: "remove the line, or continue the run from its last checkpoint")
       }
       let value: JSON
       do throws(JSONError) {
@@ -39,7 +39,7 @@ public struct RunMetrics: Sendable {
       } catch {
         throw failure(error.offset, error.reason)
       }
-      guard let record = value.object else { throw failure(0, "it holds no object") }
+      guard let record = value.object else { throw failure(0, "it contains no object") }
       records.append(record)
     }
   }

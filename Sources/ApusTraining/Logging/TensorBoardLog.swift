@@ -2,7 +2,7 @@ import ApusData
 import ApusFiles
 import Synchronization
 
-/// Writes the records of a run (those of `metrics.jsonl`) for TensorBoard: each number becomes a curve over the steps.
+/// Writes the records of a run (from `metrics.jsonl`) for TensorBoard: each number becomes a curve over the steps.
 ///
 /// ```swift
 /// let log = try TensorBoardLog(directory: "/tmp/tensorboard")

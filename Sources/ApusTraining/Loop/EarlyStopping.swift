@@ -6,8 +6,8 @@
 /// let trainer = Trainer(model, Adam(), on: train, validating: held, observers: [stopping], options)
 /// print(try trainer.run().stopped ?? "all epochs were needed")
 /// ```
-/// The measure is that of the validation examples if the run has any, otherwise of the training examples. It is read at
-/// the end of each whole epoch. A resumed run counts on from the values of its checkpoint.
+/// The run measures its validation examples if it has any, otherwise its training examples. It reads the measure at the
+/// end of each whole epoch. A resumed run counts on from the values of its checkpoint.
 public final class EarlyStopping: TrainingObserver {
   /// What a run can be stopped by.
   public enum Measure: String, CaseIterable, Hashable, Sendable {

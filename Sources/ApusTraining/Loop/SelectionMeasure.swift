@@ -23,7 +23,7 @@ public enum SelectionMeasure: String, CaseIterable, Hashable, Sendable {
   /// - Parameter purpose: what the measure is needed for, to begin a sentence.
   func check(_ progress: TrainingProgress, for purpose: String) throws(TrainingError) {
     guard self == .loss || progress.measureNames.contains(Objective.accuracy) else {
-      throw .unmeasurable(reason: "\(purpose) goes by the accuracy, and the objective defines none")
+      throw .unmeasurable(reason: "\(purpose) needs the accuracy, but the objective defines none")
     }
   }
 }

@@ -24,7 +24,7 @@ extension Trainer {
       state.epochMeasures = [:]
     }
     if let validation {
-      // The test results of an earlier end of the run are not those of this model.
+      // The test results of an earlier end of the run do not belong to this model.
       state.results.test = nil
       try measure(validation, .validation)
     } else if let test {
@@ -44,8 +44,9 @@ extension Trainer {
     try notify { observer, progress throws(TrainingError) in try observer.didEvaluate(progress, split) }
   }
 
-  /// Passes the metric of the epoch to a schedule that depends on one: that of the validation examples, otherwise the
-  /// training loss. Test examples are never used: a metric that has steered a run is not an unbiased estimate.
+  /// Passes the metric of the epoch to a schedule that depends on one: the metric of the validation examples if there
+  /// are any, otherwise the training loss. Test examples are never used: a metric that has steered a run is not an
+  /// unbiased estimate.
   private func informSchedule() {
     guard var schedule = schedule as? any MetricSchedule else { return }
     let metrics = progress().selection

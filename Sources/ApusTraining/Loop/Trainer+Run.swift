@@ -115,7 +115,7 @@ extension Trainer {
   /// The number of the epoch of the last finished step, from 1.
   var epoch: Int { (state.step + order.batchesPerEpoch - 1) / order.batchesPerEpoch }
 
-  /// - Parameter isBeforeStep: whether the current epoch is that of the next step instead of the last one.
+  /// - Parameter isBeforeStep: whether the current epoch is the epoch of the next step instead of the last step.
   func progress(isBeforeStep: Bool = false) -> TrainingProgress {
     TrainingProgress(
       state: state, totalSteps: totalSteps, stepsPerEpoch: order.batchesPerEpoch,
@@ -209,7 +209,7 @@ extension Trainer {
       let memory = observer.memory
       guard memory.count <= TrainingState.observerMemoryLimit, memory.allSatisfy(\.isFinite) else {
         throw .unstorable(
-          path: path, reason: "the memory of the observer \(key) has too many values, or some that are not finite")
+          path: path, reason: "the memory of the observer \(key) has too many values, or values that are not finite")
       }
       if !memory.isEmpty { memories[key] = memory }
     }

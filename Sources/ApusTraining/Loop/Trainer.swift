@@ -57,7 +57,7 @@ public final class Trainer {
   ///   - testObjective: the objective of evaluations; the training objective when left out.
   ///   - groups: parameters with their own learning rates, weight decays and constraints.
   ///   - penalty: a term that is added to the loss. Reported training losses exclude it: like evaluation losses they
-  ///     are those of `testObjective`, if there is one.
+  ///     are computed by `testObjective`, if there is one.
   ///   - observers: receive the events of the run, and may stop it or request checkpoints.
   public init(
     _ model: any Layer, _ rule: any UpdateRule, on train: any ExampleSource,
@@ -127,7 +127,7 @@ public final class Trainer {
     state = kept
     if var schedule = schedule as? any MetricSchedule {
       schedule.memory = kept.scheduleMemory
-      try require(schedule.memory == kept.scheduleMemory, "its schedule_memory is not one of this schedule")
+      try require(schedule.memory == kept.scheduleMemory, "its schedule_memory does not fit this schedule")
       self.schedule = schedule
     }
     for (key, observer) in rememberingObservers {
@@ -136,7 +136,7 @@ public final class Trainer {
         continue
       }
       observer.memory = memory
-      try require(observer.memory == memory, "its memory of the observer \(key) is not one of this observer")
+      try require(observer.memory == memory, "its memory of the observer \(key) does not fit this observer")
     }
     state.configuration = options.configuration.isEmpty ? kept.configuration : options.configuration
     savedStep = kept.step
@@ -158,7 +158,7 @@ public final class Trainer {
     guard let schedule = schedule as? any MetricSchedule, schedule.prefersLarger else { return }
     guard validation != nil, testObjective.hits != nil else {
       throw .unmeasurable(
-        reason: "the schedule goes by the accuracy of validation examples, and there are none, or none can be right")
+        reason: "the schedule needs the accuracy of validation examples, but there are none, or no accuracy is defined")
     }
   }
 

@@ -2,7 +2,7 @@ import ApusTensor
 
 /// What a trainer remembers during a session: from the start of a run or a checkpoint to its end, a stop or a signal.
 struct TrainerSession {
-  /// All observers: those of the trainer's options, then the user's.
+  /// All observers: the observers of the trainer's options, then the user's.
   var observers: [any TrainingObserver] = []
   /// The metrics file, if there is an output directory.
   var metrics: MetricsLog?

@@ -2,10 +2,9 @@
 /// error on other examples.
 ///
 /// `avoidable bias = training error − Bayes error`, `variance = validation error − training error`. The Bayes error is
-/// the lowest possible error; the error of people who do the task well stands in for it. (Ng, "Machine Learning
-/// Yearning", chapters 20–27 and 33–35; the terms are those of the decomposition of the squared error by Geman,
-/// Bienenstock and Doursat, "Neural networks and the bias/variance dilemma", 1992, of which this is the practical
-/// form.)
+/// the lowest possible error; the error of people who do the task well can be used instead. (Ng, "Machine Learning
+/// Yearning", chapters 20–27 and 33–35; the terms come from the decomposition of the squared error by Geman,
+/// Bienenstock and Doursat, "Neural networks and the bias/variance dilemma", 1992, and this is its practical form.)
 ///
 /// A gap is a finding when all of these conditions hold:
 /// - it is at least `thresholds.absolute`,

@@ -63,7 +63,8 @@ public struct BiasVarianceReport: Sendable {
     self.slices = parts
   }
 
-  /// The verdicts as lines of text: the overall one, then those of classes and slices with high bias or variance.
+  /// The verdicts as lines of text: the overall verdict, then the verdicts of classes and slices with high bias or
+  /// variance.
   public var text: String {
     func lines(_ parts: [Part], _ name: String) -> [String] {
       parts.filter { $0.result.verdict != .low }.map { part in
@@ -98,7 +99,7 @@ extension ClassificationResults {
   /// The error on the examples with the given indices.
   fileprivate func error(of examples: [Int], _ slice: String) throws(TrainingError) -> MeasuredError {
     if let number = examples.first(where: { !labels.indices.contains($0) }) {
-      throw .unmeasurable(reason: "slice \(slice) has an example \(number), there are \(count)")
+      throw .unmeasurable(reason: "slice \(slice) has the example \(number), but there are only \(count) examples")
     }
     return MeasuredError(wrong: examples.count { predicted[$0] != labels[$0] }, of: examples.count)
   }

@@ -12,7 +12,7 @@ extension ClassificationResults {
   /// The overall measures, in the order in which they are shown. Precision, recall and F1 are not among them: see
   /// `ConfusionMatrix.average(_:)`.
   ///
-  /// The area under the ROC curve (AUC) is that of class 1 if there are two classes, otherwise the mean over the
+  /// The area under the ROC curve (AUC) is the area of class 1 if there are two classes, otherwise the mean over the
   /// classes, each against the rest.
   /// - Parameter top: the `k` of an additional top-k accuracy; `nil` for none.
   public func measures(top: Int? = nil) -> [Measure] {

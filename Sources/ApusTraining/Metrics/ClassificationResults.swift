@@ -11,7 +11,8 @@ public struct ClassificationResults: Sendable {
   public let labels: [Int32]
   /// `[count, classes]`, row-major.
   public let probabilities: [Float]
-  /// The predicted class of each example: that with the largest output, or for two classes the result of a threshold.
+  /// The predicted class of each example: the class with the largest output, or for two classes the result of a
+  /// threshold.
   public let predicted: [Int32]
   /// The number of classes that rank higher than the true one, for each example.
   public let ranks: [Int32]
@@ -53,7 +54,7 @@ public struct ClassificationResults: Sendable {
       fatalError("ClassificationResults: \(ranking.count) values for \(labels.count) examples of \(classes) classes")
     }
     guard threshold == nil || classes == 2 else {
-      throw .unmeasurable(reason: "a threshold is for two classes, there are \(classes)")
+      throw .unmeasurable(reason: "a threshold needs two classes, but there are \(classes)")
     }
     if let place = ranking.firstIndex(where: { !$0.isFinite }) {
       throw .unmeasurable(

@@ -36,11 +36,11 @@ public struct ConfusionMatrix: Hashable, Sendable {
   static func check(_ labels: [Int32], classes: Int) throws(TrainingError) {
     guard !labels.isEmpty else { throw .unmeasurable(reason: "there are no examples") }
     guard 1...classLimit ~= classes else {
-      throw .unmeasurable(reason: "\(classes) classes; measures of classes are for 1 to \(classLimit)")
+      throw .unmeasurable(reason: "\(classes) classes; measures of classes support 1 to \(classLimit)")
     }
     guard let place = labels.firstIndex(where: { !(0..<Int32(classes) ~= $0) }) else { return }
     throw .unmeasurable(
-      reason: "example \(place) is of class \(labels[place]), there are \(classes), numbered from 0")
+      reason: "example \(place) has class \(labels[place]), but there are only \(classes) classes, numbered from 0")
   }
 
   /// The number of examples of class `label` that were predicted as class `predicted`.

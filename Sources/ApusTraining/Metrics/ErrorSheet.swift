@@ -69,7 +69,7 @@ public struct ErrorSheet: Hashable, Sendable {
     func malformed(_ line: Int, _ reason: String) -> DataError {
       .malformed(
         path: path, format: "CSV", place: .line(line), reason: reason,
-        remedy: "name a sheet that apus errors has written, with tags filled in")
+        remedy: "use a sheet that apus errors has written, with tags filled in")
     }
     let header = try reader.next()?.fields.map { String($0.trimmed) } ?? []
     guard let number = header.firstIndex(of: "example"), let truth = header.firstIndex(of: "true") else {
@@ -82,13 +82,13 @@ public struct ErrorSheet: Hashable, Sendable {
       let fields = header.indices.map { $0 < row.fields.count ? String(row.fields[$0].trimmed) : "" }
       if row.fields.allSatisfy({ $0.trimmed.isEmpty }) { continue }
       guard row.fields.dropFirst(header.count).allSatisfy({ $0.trimmed.isEmpty }) else {
-        throw malformed(row.line, "it has \(row.fields.count) fields, the first line \(header.count)")
+        throw malformed(row.line, "it has \(row.fields.count) fields, but the first line has \(header.count)")
       }
       guard let example = Int(fields[number]), example >= 0 else {
         throw malformed(row.line, "\(fields[number].quoted()) is not the number of an example")
       }
       if let other = lines.updateValue(row.line, forKey: example) {
-        throw malformed(row.line, "example \(example) stands on line \(other), too")
+        throw malformed(row.line, "example \(example) is on line \(other), too")
       }
       let tags = ErrorSheet.tags(fields, header)
       let hasComment = zip(header, fields).contains { $0 == ErrorSheet.comment && !$1.isEmpty }

@@ -76,15 +76,15 @@ extension PowerLaw {
   public static func fit(_ points: [(size: Double, error: Double)]) -> Fit {
     let sizes = Set(points.map(\.size))
     guard points.allSatisfy({ $0.size > 0 && $0.size.isFinite && $0.error.isFinite }) else {
-      return .none("sizes and errors must be finite numbers, sizes above 0")
+      return .none("sizes and errors must be finite numbers, and sizes above 0")
     }
     guard sizes.count >= 4, let largest = sizes.max() else {
-      return .none("not enough points: \(sizes.count) sizes, a law of three numbers takes four")
+      return .none("not enough points: \(sizes.count) sizes, but a law with three parameters needs four")
     }
     let best = solve(points, largest)
     guard best.scale > 0 else { return .none("errors do not fall with the number of examples") }
     guard best.exponent > exponents.lowerBound * 1.01, best.exponent < exponents.upperBound * 0.99 else {
-      return .none("the errors do not bend as a power law does: the exponent comes out as \(best.exponent)")
+      return .none("the errors do not follow a power law: the fitted exponent is \(best.exponent)")
     }
     let variants = sizes.count < 5 ? [] : points.indices.map { solve(points.without($0), largest) }
     return .law(

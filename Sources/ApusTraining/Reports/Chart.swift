@@ -43,7 +43,7 @@ public struct Drawing: Hashable, Sendable {
 extension Chart {
   public var page: Markup? { nil }
 
-  /// A self-contained SVG file with a title, colours for light and dark backgrounds, and no external resources.
+  /// A self-contained SVG file with a title, colors for light and dark backgrounds, and no external resources.
   /// - Parameter width: the width in pixels; a chart whose labels need more is wider.
   public func svg(width: Double = 720) -> String {
     let inside = drawing(width: width - 2 * margin)

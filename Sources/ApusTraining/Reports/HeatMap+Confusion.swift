@@ -1,7 +1,7 @@
 extension HeatMap {
   /// A confusion matrix: the number of examples of each class (row) that were predicted as each class (column). The
   /// shade of a cell is the square root of its fraction of the row, so that rare misclassifications are visible;
-  /// misclassifications have the second colour.
+  /// misclassifications have the second color.
   ///
   /// - Parameters:
   ///   - counts: `[classes, classes]`, row-major.
@@ -23,7 +23,7 @@ extension HeatMap {
         }
         let share = Double(count) / Double(max(total, 1))
         let part = "\(count.grouped) of \(total.grouped), \(percent(share))"
-        let note = "\(classes[row]) taken for \(classes[column]): \(part)"
+        let note = "\(classes[row]) predicted as \(classes[column]): \(part)"
         cells.append(
           Cell(
             shade: share.squareRoot(), lines: ["\(count)", percent(share)], note: note, isSecond: row != column))

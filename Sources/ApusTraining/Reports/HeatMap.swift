@@ -8,7 +8,7 @@ public struct HeatMap: Chart {
     public var lines: [String]
     /// The tooltip of the cell.
     public var note: String?
-    /// Whether the shade has the second colour, so that the cell stands out.
+    /// Whether the shade has the second color, so that the cell stands out.
     public var isSecond: Bool
 
     /// Creates a cell, by default an empty one.
@@ -76,7 +76,7 @@ private struct HeatMapLayout {
   let size: Double
   /// Whether the names of the columns are rotated.
   let isTurned: Bool
-  /// Whether the texts of all cells fit. Otherwise none is shown, since an empty cell would seem to be 0.
+  /// Whether the texts of all cells fit. Otherwise no text is shown, since an empty cell would seem to be 0.
   let hasText: Bool
   let rowNames: [String]
   let columnNames: [String]

@@ -38,7 +38,7 @@ public struct ModelGraph: Chart {
   /// - Precondition: the sources of a layer precede it in the list.
   public init(_ title: String, input: [Int], _ nodes: [Node]) {
     guard nodes.enumerated().allSatisfy({ index, node in node.sources.allSatisfy { (-1..<index).contains($0) } }) else {
-      fatalError("ModelGraph: a layer takes the output of one that runs later")
+      fatalError("ModelGraph: a layer uses the output of a layer that runs later")
     }
     self.title = title
     self.input = input

@@ -3,7 +3,7 @@ struct Plot {
   /// An entry of a legend.
   struct Key {
     var name: String
-    /// The index of its colour.
+    /// The index of its color.
     var series: Int
     /// Whether the legend shows a dot instead of a line.
     var isDot = false
@@ -61,7 +61,7 @@ struct Plot {
   func drawing(_ data: Markup) -> Drawing { Drawing(width: width, height: height, content: frame + data) }
 }
 
-/// The meanings of a chart's colours, in lines above it.
+/// The meanings of a chart's colors, in lines above it.
 struct Legend {
   let height: Double
   let markup: Markup

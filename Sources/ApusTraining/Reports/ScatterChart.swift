@@ -1,6 +1,6 @@
 /// Points over two axes: predictions over targets, residuals over predictions.
 public struct ScatterChart: Chart {
-  /// Points of one colour.
+  /// Points of one color.
   public struct Series: Hashable, Sendable {
     /// The name in the legend.
     public var name: String

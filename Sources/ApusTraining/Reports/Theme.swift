@@ -1,10 +1,10 @@
-/// The colours of drawings for light and dark backgrounds. Every rule is written twice, the second time in a media
-/// query: viewers that support neither variables nor media queries show the light colours.
+/// The colors of drawings for light and dark backgrounds. Every rule is written twice, the second time in a media
+/// query: viewers that support neither variables nor media queries show the light colors.
 ///
-/// The hues of series are those of Okabe and Ito ("Color universal design", 2008), which people with each kind of
-/// colour blindness can distinguish, made darker or lighter where they would not stand out from the background.
+/// The hues of series come from Okabe and Ito ("Color universal design", 2008). People with each kind of color
+/// blindness can distinguish them. They are made darker or lighter where they would not stand out from the background.
 enum Theme {
-  /// The number of colours through which series cycle.
+  /// The number of colors through which series cycle.
   static let seriesCount = light.series.count
 
   struct Colors {
@@ -53,7 +53,7 @@ enum Theme {
   static func stroke(_ series: Int) -> String { "s\(series % seriesCount)" }
   /// The CSS class of the areas of a series.
   static func fill(_ series: Int) -> String { "f\(series % seriesCount)" }
-  /// The dash pattern of a series: after the last colour, the colours repeat with dashes; `nil` for solid lines.
+  /// The dash pattern of a series: after the last color, the colors repeat with dashes; `nil` for solid lines.
   static func dashes(_ series: Int) -> String? {
     switch series / seriesCount {
     case 0: nil

@@ -131,7 +131,7 @@ typedef struct {
   void (*take_lines)(size_t count, void *numbers, const void *values, ptrdiff_t distance, size_t lines);
   /// Merges other columns, whose elements have later indices.
   void (*merge_columns)(size_t count, void *numbers, int64_t *places, const void *other, const int64_t *other_places);
-  /// Set for `sum_squared_difference` only: does its work and that of `sum_difference` on the same values in one pass.
+  /// Set for `sum_squared_difference` only: does its work and the work of `sum_difference` in one pass.
   void (*take_deviations)(
       size_t count, void *squares, void *sums, const csimd_operand *values, const char *ahead);
   /// The two results of `begin`, `take_deviations` and `finish` for one array; the second operand is a single value.

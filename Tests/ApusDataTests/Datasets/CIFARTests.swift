@@ -84,7 +84,7 @@ struct CIFARTests {
       files[name] = nil
       let scratch = try folder(files)
       let text = failure("cifar10:\(scratch.path)")
-      #expect(text.contains("(no \(scratch.path)/cifar-10-batches-bin/\(name)); take the binary version"), "\(text)")
+      #expect(text.contains("(no \(scratch.path)/cifar-10-batches-bin/\(name)); use the binary version"), "\(text)")
       let file = try scratch.write(archive(files), to: "a.tar.gz")
       #expect(failure("cifar10:\(file)").contains("(no \(file)/\(name))"))
     }
@@ -135,6 +135,6 @@ struct CIFARTests {
     }
     let twice = tarEntry("a/train.bin", record([0, 0], first: 0)) + tarEntry("b/train.bin", record([0, 0], first: 0))
     let file = try scratch.write(twice + tarEnd, to: "b.tar")
-    #expect(failure("cifar100:\(file)").contains("the archive has two files train.bin"))
+    #expect(failure("cifar100:\(file)").contains("the archive has two files named train.bin"))
   }
 }

@@ -63,11 +63,11 @@ struct TableTests {
   @Test func wrongTablesAreRefused() {
     #expect(failure("").contains("t.csv: not a valid CSV file: it is empty"))
     #expect(failure("a,b\n").contains("no rows"))
-    #expect(failure("a,a\n1,2\n").contains("two columns are called \"a\""))
+    #expect(failure("a,a\n1,2\n").contains("two columns are named \"a\""))
     #expect(failure("a,b\n1,1e999\n").contains("in line 2: 1e999 in the column \"b\" is too large"))
     var options = TableOptions()
     options.kinds = ["b": .numeric]
-    #expect(failure("a,b\n1,2\n1,two\n", options).contains("in line 3: \"two\" in the column \"b\" is no number"))
+    #expect(failure("a,b\n1,2\n1,two\n", options).contains("in line 3: \"two\" in the column \"b\" is not a number"))
     options.kinds = ["colours": .numeric]
     #expect(failure("colour,b\n1,2\n", options).contains("no column \"colours\"; did you mean colour?"))
     let error = #expect(throws: DataError.self) { try Table(path: "/nowhere.csv") }
@@ -148,9 +148,9 @@ struct TableDatasetTests {
     #expect(failure("a,y\n1,u\n2,\n").contains("in line 3: the target \"y\" is missing"))
     #expect(failure("a,y\n1,1.5\n2,?\n").contains("in line 3: the target \"y\" is missing"))
     #expect(failure("a,y\n1,u\n2,u\n").contains("all rows have the same class"))
-    #expect(failure("y\n1\n2\n").contains("no column but the target"))
-    #expect(failure("a,y\n1,u\n2,v\n", TableTask(kind: .regression)).contains("holds words"))
-    #expect(failure("a,y\n1,u\n2,v\n").contains("its 2 rows leave none to hold out"))
+    #expect(failure("y\n1\n2\n").contains("no column except the target"))
+    #expect(failure("a,y\n1,u\n2,v\n", TableTask(kind: .regression)).contains("contains words"))
+    #expect(failure("a,y\n1,u\n2,v\n").contains("its 2 rows are too few to hold some out"))
   }
 
   @Test func sourcesAreNamed() throws {
@@ -160,7 +160,7 @@ struct TableDatasetTests {
     let data = try TableDataset.load("csv:\(path)", split: SplitOptions(test: 0.2, validation: 0.2, seed: 1))
     #expect(data.split.test.count == 2 && data.split.validation.count == 2)
     let error = #expect(throws: DataError.self) { try TableDataset.load("synthetic") }
-    #expect(error?.description.contains("name one of csv:FILE") == true)
+    #expect(error?.description.contains("use one of csv:FILE") == true)
     #expect(throws: DataError.self) { try ImageDataset.load("csv:\(path)") }
   }
 }

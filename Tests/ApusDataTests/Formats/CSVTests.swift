@@ -102,7 +102,7 @@ struct CSVTests {
 
   @Test func wrongQuotesAreRefused() {
     #expect(failure("a,b\n1,2\"3\n").contains("a.csv: not a valid CSV file in line 2: a quote inside a field"))
-    #expect(failure("a,b\n1,\"2\" \n").contains("in line 2: text behind the closing quote"))
+    #expect(failure("a,b\n1,\"2\" \n").contains("in line 2: text after the closing quote"))
     #expect(failure("a\n\"b\nc\n\n").contains("in line 5: quotes that open in line 2 are never closed"))
     #expect(failure("\"").contains("never closed"))
   }

@@ -90,7 +90,7 @@ struct ImageFileTests {
     var damaged = png
     damaged[png.count - 14] ^= 1
     let cases: [([UInt8], String)] = [
-      (Array(png.dropLast(5)), "x: not a valid PNG file at byte \(png.count - 5): the file ends ahead of"),
+      (Array(png.dropLast(5)), "x: not a valid PNG file at byte \(png.count - 5): the file ends before"),
       (damaged, "the checksum of the chunk IDAT is wrong"),
       (Array(jpeg.dropLast(2)), "x: not a valid JPEG file at byte \(jpeg.count - 2): Premature end"),
       (Array("GIF89a".utf8), "x: cannot use this GIF file"), ([], "the file is empty"), ([1, 2], "with the bytes 1 2"),

@@ -9,7 +9,7 @@ struct JSONTests {
     let text = "[" + String(repeating: "0,", count: JSON.maximumValueCount - 2) + "0]"
     #expect((try? JSON(parsing: Array(text.utf8))) != nil)
     let error = #expect(throws: JSONError.self) { try JSON(parsing: Array(("[" + text + "]").utf8)) }
-    #expect(error?.reason == "more than 2097152 values, the limit")
+    #expect(error?.reason == "more than the limit of 2097152 values")
   }
 
   private func parse(_ text: String) throws -> JSON { try JSON(parsing: Array(text.utf8)) }

@@ -40,7 +40,7 @@ struct SafetensorsTests {
     let path = try scratch.write(file("{", length: 9 << 20), to: "a.safetensors")
     #expect(truncate(path, 1 << 40) == 0)
     let error = #expect(throws: DataError.self) { try Safetensors.File(path: path) }
-    #expect(error?.description.contains("a header of 9437184 bytes is above the limit of 8388608") == true)
+    #expect(error?.description.contains("a header of 9437184 bytes exceeds the limit of 8388608") == true)
   }
 
   /// Files with the verdict of the specification as the third entry. The reference implementation, version 0.8.0,

@@ -108,16 +108,16 @@ struct TarTests {
   @Test func damagedHeadersAreRefused() {
     var archive = tarEntry("one", one) + tarEntry("two", two) + tarEnd
     archive[1030] ^= 1
-    #expect(failure(archive).contains("a.tar: not a valid tar file at byte 1024: no header of a file"))
-    #expect(failure([UInt8](repeating: 65, count: 1024)).contains("its sum is no number"))
+    #expect(failure(archive).contains("a.tar: not a valid tar file at byte 1024: not a file header"))
+    #expect(failure([UInt8](repeating: 65, count: 1024)).contains("its sum is not a number"))
     #expect(failure([]).contains("without the zeros"))
     let huge = [UInt8](repeating: 0xff, count: 12)
-    #expect(failure(tarEntry("one", size: huge) + tarEnd).contains("at byte 124: the size of \"one\" is no number"))
+    #expect(failure(tarEntry("one", size: huge) + tarEnd).contains("at byte 124: the size of \"one\" is not a number"))
     let large: [UInt8] = [0x80, 0, 0, 0, 0x7f] + [UInt8](repeating: 0xff, count: 7)
     #expect(failure(tarEntry("one", size: large) + tarEnd).contains("a file of"))
     #expect(failure(tarEntry("one", size: Array("00777777777\0".utf8)) + tarEnd).contains("ends inside a file"))
-    #expect(failure(tarEntry("one", type: "S") + tarEnd).contains("stored with holes"))
-    #expect(failure(tarEnd + [1]).contains("at byte 1024: something follows"))
+    #expect(failure(tarEntry("one", type: "S") + tarEnd).contains("is a sparse file"))
+    #expect(failure(tarEnd + [1]).contains("at byte 1024: other data follow"))
   }
 
   @Test func wrongAttributesAreRefused() {
@@ -184,6 +184,6 @@ struct ByteReaderTests {
     #expect(ends.contains(262_143) && ends.contains(262_144))
     let rest = try ByteReader(path: scratch.write(second + [1, 2, 3], to: "b.gz"))
     let error = #expect(throws: DataError.self) { try rest.read(10) }
-    #expect(error?.description.contains("3 bytes of something else") == true)
+    #expect(error?.description.contains("3 bytes of other data") == true)
   }
 }

@@ -57,7 +57,7 @@ struct ImageLoaderTests {
       ))
     let error = #expect(throws: DataError.self) { try loader.next() }
     #expect(
-      error?.description.contains("3 batches of 600 pictures of 3x8192x8192 take 337.5 GiB; the limit is ") == true)
+      error?.description.contains("3 batches of 600 images of 3x8192x8192 need 337.5 GiB; the limit is ") == true)
   }
 
   private let source = Files(53)

@@ -46,7 +46,8 @@ struct TextDataTests {
     #expect(throws: DataError.self) { try TextCorpus(path: write(Array("short".utf8))) }
     #expect(throws: DataError.self) { try TextCorpus(path: place.file("none")) }
     let images = #expect(throws: DataError.self) { try TextCorpus.load("fashion-mnist") }
-    #expect("\(try #require(images))".contains("it is images, the model takes text; name one of bible-kjv, text:FILE"))
+    #expect(
+      "\(try #require(images))".contains("it has images, but the model needs text; use one of bible-kjv, text:FILE"))
     #expect(throws: DataError.self) { try ImageDataset.load("bible-kjv") }
     let line = #expect(throws: DataError.self) { try TextDataset(path: write(Array("a\tb\nno tab\n".utf8))) }
     #expect("\(try #require(line))".contains("in record 1"))

@@ -60,18 +60,18 @@ struct LayerListTests {
     ("conv 6", 1, "the kernel size is missing"), ("conv x 5", 1, "the number of filters, \"x\""),
     ("conv 0 5", 1, "is not an integer from 1"), ("conv 6 5x5x5", 1, "neither N nor HEIGHTxWIDTH"),
     ("conv 6 5xx5", 1, "neither N nor"), ("conv 6 x5", 1, "is not an integer"), ("conv 6 -5", 1, "is not an integer"),
-    ("conv 6 5 pda 2", 1, "\"pda\" is not understood here; did you mean pad?"),
+    ("conv 6 5 pda 2", 1, "unexpected word \"pda\"; did you mean pad?"),
     ("conv 6 5 pad", 1, "the size of pad is missing"), ("conv 6 5 pad 1 pad 2", 1, "pad is given twice"),
-    ("rows, lstm 8 bidirectional", 2, "\"bidirectional\" is not understood here; known are layers, both, all, no-bias"),
-    ("relu, pool 2 pad same", 2, "is not an integer"), ("relu 3", 1, "\"3\" is not understood here"),
+    ("rows, lstm 8 bidirectional", 2, "unexpected word \"bidirectional\"; choose from layers, both, all, no-bias"),
+    ("relu, pool 2 pad same", 2, "is not an integer"), ("relu 3", 1, "unexpected word \"3\""),
     ("dropout", 1, "the rate is missing"), ("dropout 1", 1, "not a number from 0 to below 1"),
     ("dropout nan", 1, "not a number"), ("dense 99999999999999999999", 1, "is not an integer"),
     ("dense 16777217", 1, "is not an integer from 1 to 16777216"),
     ("relu, residul (relu)", 2, "did you mean residual?"), ("concat", 1, "layers in parentheses are missing"),
-    ("residual (relu", 1, "a parenthesis too many or too few"), ("residual (relu))", 1, "a parenthesis too many"),
-    ("residual (relu) (relu)", 1, "a parenthesis too many"), ("residual ()", 1, "layer 1 (): a layer is missing"),
+    ("residual (relu", 1, "unbalanced parentheses"), ("residual (relu))", 1, "unbalanced parentheses"),
+    ("residual (relu) (relu)", 1, "unbalanced parentheses"), ("residual ()", 1, "layer 1 (): a layer is missing"),
     ("relu, concat (relu | relu, cnov 3)", 2, "layer 2 (cnov 3): unknown layer"), ("relu | relu", 1, "only residual"),
-    (")relu(", 1, "only residual and concat have"),
+    (")relu(", 1, "only residual and concat take"),
     (String(repeating: "residual (", count: 40) + "relu" + String(repeating: ")", count: 40), 1, "16 deep"),
   ])
   func grammar(text: String, position: Int, reason: String) {
@@ -82,7 +82,7 @@ struct LayerListTests {
 
   @Test(arguments: [
     ("relu, conv 6 29x5", 2, "covers a height of 29, but its input has 28"),
-    ("conv 6 5x29", 1, "covers a width of 29"), ("conv 6 3 groups 2", 1, "2 groups divide not both 1 channels"),
+    ("conv 6 5x29", 1, "covers a width of 29"), ("conv 6 3 groups 2", 1, "2 groups must divide both 1 channels"),
     ("flatten, conv 6 3", 2, "needs images [channels, height, width], but its input is [784]"),
     ("dense 10, pool 2", 2, "needs images"), ("pool 2, pool 2, pool 2, pool 2, pool 2", 5, "covers a height of 2"),
     ("pool 2 pad 2", 1, "more than half of the window"), ("conv 6 4x4 pad same", 1, "pad same needs an odd kernel"),

@@ -51,7 +51,7 @@ struct Interpreter {
 
   private func run(_ step: Custom) throws(DeviceError) {
     guard let host = step.kernel.host else {
-      throw .unsupported(device: device, feature: "\(step.kernel.name), which has no function of the host")
+      throw .unsupported(device: device, feature: "\(step.kernel.name), which has no host function")
     }
     func memory(_ value: Int) -> CustomItems.Array {
       CustomItems.Array(pointer: arrays[value].pointer, dtype: arrays[value].dtype, count: arrays[value].count)

@@ -33,7 +33,7 @@ struct RunMetricsTests {
 
   @Test func damagedLinesAreNamed() throws {
     for (text, reason) in [
-      ("{\"step\":1}\n{\"step\":}\n", "at byte 19: line 2: no value starts"), ("[1]\n", "line 1: it holds no object"),
+      ("{\"step\":1}\n{\"step\":}\n", "at byte 19: line 2: no value starts"), ("[1]\n", "line 1: it contains no"),
       ("{}\n\n{}\n", "line 2: the text ends"), ("{}\n\u{0}\n", "line 2"),
     ] {
       let error = #expect(throws: DataError.self) { try read(text) }

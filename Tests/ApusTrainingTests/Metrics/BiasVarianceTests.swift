@@ -90,7 +90,7 @@ import Testing
       try BiasVarianceReport(
         train: train, validation: test, slices: [BiasVarianceReport.Slice(name: "far", validation: [150])])
     }
-    #expect("\(error!)".contains("slice far has an example 150, there are 150"))
+    #expect("\(error!)".contains("slice far has the example 150, but there are only 150 examples"))
   }
 
   @Test func remediesComeWithTheVerdict() {

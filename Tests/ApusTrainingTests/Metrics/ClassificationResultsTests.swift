@@ -147,10 +147,10 @@ import Testing
 
   @Test(
     arguments: [
-      ([0.5, 0.5], 2, [2], nil, "example 0 is of class 2, there are 2"), ([0.5, 0.5], 2, [-1], nil, "of class -1"),
+      ([0.5, 0.5], 2, [2], nil, "example 0 has class 2, but there are"), ([0.5, 0.5], 2, [-1], nil, "has class -1"),
       ([], 2, [], nil, "there are no examples"), ([.nan, 0.5], 2, [0], nil, "output 0 for example 0 is nan"),
       ([0.5, 0.5, 1.5, 0], 2, [0, 1], nil, "the probability of class 0 for example 1 is 1.5"),
-      ([0.5, 0.5, 0], 3, [0], 0.5, "a threshold is for two classes"), ([], 0, [1], nil, "0 classes"),
+      ([0.5, 0.5, 0], 3, [0], 0.5, "a threshold needs two classes"), ([], 0, [1], nil, "0 classes"),
     ] as [([Float], Int, [Int32], Double?, String)])
   func whatCannotBeMeasuredIsRefused(
     probabilities: [Float], classes: Int, labels: [Int32], threshold: Double?, reason: String

@@ -111,10 +111,10 @@ import Testing
     ("", "line 1", "does not name the columns"), ("example,name\n1,a\n", "line 1", "does not name the columns"),
     ("example,true\n1,a\nx,b\n", "line 3", "\"x\" is not the number"),
     ("example,true\n-1,a\n", "line 2", "\"-1\" is not the number"),
-    ("example,true\n1,\"a\n\nb\"\n1,c\n", "line 5", "stands on line 2, too"),
+    ("example,true\n1,\"a\n\nb\"\n1,c\n", "line 5", "is on line 2, too"),
     ("example,true\n1,\"a\n", "line 3", "quotes that open in line 2 are never closed"),
-    ("example,true\n1,\"a\"b\n", "line 2", "text behind the closing quote"),
-    ("example,true\n1,a,b\n", "line 2", "it has 3 fields, the first line 2"),
+    ("example,true\n1,\"a\"b\n", "line 2", "text after the closing quote"),
+    ("example,true\n1,a,b\n", "line 2", "it has 3 fields, but the first line has 2"),
   ])
   func damagedSheetsAreRefused(text: String, line: String, reason: String) {
     let error = #expect(throws: DataError.self) { try ErrorSheet(Array(text.utf8), path: "x.csv") }

@@ -74,7 +74,7 @@ import Testing
       ([(1, 1), (1, 2), (1, 3), (1, 4)], "not enough points: 1 sizes"),
       ([(1, 0.1), (2, 0.2), (4, 0.3), (8, 0.4)], "errors do not fall"),
       ([(1, 0.1), (2, 0.1), (4, 0.1), (8, 0.1)], "errors do not fall"),
-      ([(1, 1), (2, 0.1), (4, 0.1), (8, 0.1)], "the errors do not bend"),
+      ([(1, 1), (2, 0.1), (4, 0.1), (8, 0.1)], "the errors do not follow"),
       ([(0, 1), (2, 0.1), (4, 0.1), (8, 0.1)], "must be finite numbers"),
       ([(1, 1), (2, .nan), (4, 0.1), (8, 0.1)], "must be finite numbers"),
     ] as [([(Double, Double)], String)])

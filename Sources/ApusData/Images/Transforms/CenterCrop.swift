@@ -2,7 +2,7 @@
 public struct CenterCrop: ImageTransform {
   public static let name = "center-crop"
   public static let usage = "center-crop SIZE [reflect|replicate|fill V]"
-  public static let summary = "cut out the middle"
+  public static let summary = "crop the center"
 
   /// The output size.
   public var size: ImageSize

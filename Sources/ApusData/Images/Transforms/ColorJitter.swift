@@ -8,7 +8,7 @@ public struct ColorJitter: ImageTransform {
   public static let name = "color"
   public static let usage = "color X | color [brightness X] [contrast X] [saturation X] [hue X]"
   public static let summary =
-    "change brightness, contrast and saturation by up to X of 1, hues by up to X of a turn (0.5 at most)"
+    "scale brightness, contrast and saturation by 1 - X to 1 + X, rotate the hue by up to X of a turn (at most 0.5)"
 
   /// The largest distance of the brightness factor from 1.
   public var brightness: Double

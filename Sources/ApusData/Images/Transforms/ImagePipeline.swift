@@ -54,12 +54,12 @@ extension ImagePipeline: CustomStringConvertible {
     guard count <= ImagePipeline.mostSteps else {
       throw .tooLarge(
         source: text, reason: "\(count) transforms, more than the limit of \(ImagePipeline.mostSteps)",
-        remedy: "name fewer")
+        remedy: "use fewer transforms")
     }
     for step in text.split(separator: ",", omittingEmptySubsequences: false) {
       let words = step.split(whereSeparator: \.isWhitespace).map(String.init)
       guard let name = words.first else {
-        throw .specification(text: text, word: "", reason: "nothing stands between two commas or at an end")
+        throw .specification(text: text, word: "", reason: "a transform is missing between two commas or at an end")
       }
       var rest = TransformWords(words.joined(separator: " "), Array(words.dropFirst()))
       if let type = ImagePipeline.transformTypes.first(where: { $0.name == name }) {
@@ -71,7 +71,7 @@ extension ImagePipeline: CustomStringConvertible {
         throw .specification(
           text: text, word: name,
           reason: "unknown transform \(name.quoted())" + suggestion(for: name, in: names)
-            + (names.count > 12 ? "; known are " + names.joined(separator: ", ") : ""))
+            + (names.count > 12 ? "; choose from " + names.joined(separator: ", ") : ""))
       }
       try rest.finish()
     }

@@ -2,7 +2,7 @@
 public struct PadToSize: ImageTransform {
   public static let name = "pad"
   public static let usage = "pad SIZE [reflect|replicate|fill V]"
-  public static let summary = "add edges to what is smaller than a size"
+  public static let summary = "pad images that are smaller than a size"
 
   /// The minimum output size.
   public var size: ImageSize

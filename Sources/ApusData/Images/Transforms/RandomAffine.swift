@@ -4,7 +4,7 @@ public struct RandomAffine: ImageTransform {
   public static let name = "affine"
   public static let usage = "affine [rotate D] [move S] [scale A B] [shear D] [fill V]"
   public static let summary =
-    "turn by up to D degrees, move by up to a share S, enlarge by A to B, shear by up to D degrees"
+    "rotate by up to D degrees, move by up to a fraction S of the size, scale by A to B, shear by up to D degrees"
 
   /// The largest rotation in degrees, in both directions.
   public var rotation: Double

@@ -3,7 +3,7 @@
 public struct RandomCrop: ImageTransform {
   public static let name = "crop"
   public static let usage = "crop [SIZE] [pad N] [reflect|replicate|fill V]"
-  public static let summary = "cut out a part anywhere, of the picture's own size if none is named; first add N pixels"
+  public static let summary = "crop at a random position (default: to the size of the image), after padding by N pixels"
 
   /// The size of the region; `nil` for the size of the image.
   public var size: ImageSize?

@@ -4,8 +4,8 @@ public struct RandomErasing: ImageTransform {
   public static let name = "erase"
   public static let usage = "erase [P] [scale A B] [ratio A B] [fill V]"
   public static let summary =
-    "with probability P (0.5) put noise over a share A to B of the area (0.02 to 0.33), of a height by width of A to B "
-    + "(0.3 to 3.3)"
+    "with probability P (0.5) fill a rectangle with noise: a fraction A to B of the area (0.02 to 0.33), with a ratio "
+    + "of height to width of A to B (0.3 to 3.3)"
 
   /// The probability of changing an image.
   public var probability: Double

@@ -4,7 +4,7 @@ public struct RandomResizedCrop: ImageTransform {
   public static let name = "resized-crop"
   public static let usage = "resized-crop SIZE [scale A B] [ratio A B] [bilinear|box|bicubic]"
   public static let summary =
-    "cut out a share A to B of the area (0.08 to 1), of a width by height of A to B (0.75 to 1.3333), and resize it"
+    "crop a fraction A to B of the area (0.08 to 1) with a width/height of A to B (0.75 to 1.3333), and resize it"
 
   /// The output size.
   public var size: ImageSize

@@ -2,7 +2,7 @@
 public struct RandomRotation: ImageTransform {
   public static let name = "rotate"
   public static let usage = "rotate D [fill V]"
-  public static let summary = "turn by up to D degrees either way"
+  public static let summary = "rotate by up to D degrees in either direction"
 
   /// The largest rotation in degrees, in both directions.
   public var degrees: Double

@@ -2,7 +2,7 @@
 public struct RandomShift: ImageTransform {
   public static let name = "shift"
   public static let usage = "shift S [reflect|replicate|fill V]"
-  public static let summary = "move by up to a share S of the height and the width"
+  public static let summary = "move by up to a fraction S of height and width"
 
   /// The largest translation as a fraction of height and width.
   public var share: Double

@@ -2,7 +2,7 @@
 public struct Resize: ImageTransform {
   public static let name = "resize"
   public static let usage = "resize SIZE [bilinear|box|bicubic]"
-  public static let summary = "change to a size such as 224 or 224x320 (height x width)"
+  public static let summary = "resize to a size such as 224 or 224x320 (height x width)"
 
   /// The output size.
   public var size: ImageSize

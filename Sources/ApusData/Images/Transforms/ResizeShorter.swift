@@ -3,7 +3,7 @@
 public struct ResizeShorter: ImageTransform {
   public static let name = "shorter"
   public static let usage = "shorter N [bilinear|box|bicubic]"
-  public static let summary = "change the size, shape kept, to this length of the shorter side"
+  public static let summary = "resize the shorter side to this length, with the same aspect ratio"
 
   /// The length of the shorter side in pixels.
   public var length: Int

@@ -17,13 +17,13 @@ public struct TransformWords {
   mutating func size() throws(DataError) -> ImageSize? {
     guard let first = words.first, first.first?.isNumber == true else { return nil }
     guard let size = ImageSize(first) else {
-      throw failure(first, "\(first.quoted()) is no size such as 224 or 224x320, of at most 16384")
+      throw failure(first, "\(first.quoted()) is not a size such as 224 or 224x320, of at most 16384")
     }
     guard size.height * size.width <= ImageLimits.default.pixels else {
       throw .tooLarge(
         source: text,
         reason: "\(size.height)x\(size.width) is more than the limit of \(ImageLimits.default.pixels) pixels",
-        remedy: "name a smaller size")
+        remedy: "use a smaller size")
     }
     words.removeFirst()
     return size
@@ -85,7 +85,7 @@ public struct TransformWords {
   mutating func wholeNumber(after word: String, in range: ClosedRange<Int>) throws(DataError) -> Int? {
     let bounds = Double(range.lowerBound)...Double(range.upperBound)
     guard let number = try number(after: word, in: bounds) else { return nil }
-    guard number == number.rounded() else { throw failure(word, "behind \(word) stands a whole number") }
+    guard number == number.rounded() else { throw failure(word, "\(word) needs a whole number") }
     return Int(number)
   }
 
@@ -95,7 +95,7 @@ public struct TransformWords {
     // The word after the first number has moved to its index.
     let index = positionBehindLast
     let upper = try number(at: index, in: range)
-    guard lower <= upper else { throw failure(word, "behind \(word) the smaller number comes first") }
+    guard lower <= upper else { throw failure(word, "\(word) needs the smaller number first") }
     return lower...upper
   }
 
@@ -105,7 +105,7 @@ public struct TransformWords {
     let isNumber = Double(word) != nil
     throw failure(
       word,
-      isNumber ? "the number \(word) has no place" : "unknown word \(word.quoted())" + suggestion(for: word, in: known)
+      isNumber ? "unexpected number \(word)" : "unknown word \(word.quoted())" + suggestion(for: word, in: known)
     )
   }
 
@@ -115,7 +115,7 @@ public struct TransformWords {
     let word = index < words.count ? words[index] : ""
     guard let number = Double(word), number.isFinite else {
       throw failure(
-        word, word.isEmpty ? "a number is missing at the end" : "\(word.quoted()) stands where a number belongs")
+        word, word.isEmpty ? "a number is missing at the end" : "\(word.quoted()) is not a number")
     }
     guard range.contains(number) else {
       throw failure(word, "\(number.short) is not in \(range.lowerBound.short) ... \(range.upperBound.short)")

@@ -64,19 +64,19 @@ struct AttentionProblem: Sendable {
       guard tensor.dtype.isFloatingPoint else { return "\(tensor.shape) is \(tensor.dtype), not floating-point" }
     }
     guard query.shape.last == key.shape.last else {
-      return "queries \(query.shape) and keys \(key.shape) have not one size"
+      return "queries \(query.shape) and keys \(key.shape) must have the same size"
     }
     guard key.shape[key.rank - 2] == value.shape[value.rank - 2] else {
-      return "keys \(key.shape) and values \(value.shape) are not as many"
+      return "keys \(key.shape) and values \(value.shape) must have the same length"
     }
-    guard key.shape[key.rank - 2] > 0 else { return "there are no keys in \(key.shape)" }
+    guard key.shape[key.rank - 2] > 0 else { return "\(key.shape) has no keys" }
     guard key.rank > 2, value.rank > 2, query.rank > 2 else { return nil }
     let (heads, others) = (query.shape[query.rank - 3], [key, value].map { $0.shape[$0.rank - 3] })
     guard others[0] == others[1] || others.contains(1) else {
-      return "keys \(key.shape) and values \(value.shape) have not as many heads"
+      return "keys \(key.shape) and values \(value.shape) must have the same number of heads"
     }
     guard heads == 1 || others.allSatisfy({ $0 > 0 && heads % $0 == 0 }) else {
-      return "the heads of keys \(key.shape) do not divide those of queries \(query.shape)"
+      return "the number of heads of keys \(key.shape) must divide the number of heads of queries \(query.shape)"
     }
     return nil
   }

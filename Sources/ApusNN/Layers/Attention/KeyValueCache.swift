@@ -45,7 +45,7 @@ public struct KeyValueCache: Sendable {
       var expected = old.shape
       if new.rank == 4 { expected[2] = new.shape[2] }
       guard new.shape == expected, new.dtype == old.dtype else {
-        ShapeError("KeyValueCache", "\(new.dtype) \(new.shape) does not go to the end of \(old.dtype) \(old.shape)")
+        ShapeError("KeyValueCache", "\(new.dtype) \(new.shape) cannot be appended to \(old.dtype) \(old.shape)")
           .report()
         return
       }
@@ -53,7 +53,7 @@ public struct KeyValueCache: Sendable {
     let count = newKeys.shape[2]
     guard count == newValues.shape[2], length + count <= capacity else {
       let added = "\(newKeys.shape) and \(newValues.shape)"
-      ShapeError("KeyValueCache", "\(added) do not fit behind \(length) of \(capacity) elements").report()
+      ShapeError("KeyValueCache", "\(added) do not fit: \(length) of \(capacity) elements are used").report()
       return
     }
     keys = appended(newKeys, to: keys)

@@ -21,7 +21,7 @@ extension MultiheadAttention {
   /// - Precondition: the layer has no additional keys.
   public func callAsFunction(_ x: Tensor, cache: inout KeyValueCache, keyMask: Tensor? = nil) -> Tensor {
     guard biasK == nil, !addsZeroKey else {
-      ShapeError("MultiheadAttention", "a layer that adds keys of its own takes no cache").report()
+      ShapeError("MultiheadAttention", "a layer that adds keys cannot use a cache").report()
       return x
     }
     guard x.rank == 3, x.shape[2] == size, keySize == size, valueSize == size else {

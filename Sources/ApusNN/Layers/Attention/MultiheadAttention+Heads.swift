@@ -133,7 +133,7 @@ extension MultiheadAttention {
     }
     let batch = isBatchFirst ? 0 : 1
     guard query.shape[batch] == key.shape[batch], key.shape.dropLast().elementsEqual(value.shape.dropLast()) else {
-      let rule = "must have one batch, keys and values one length"
+      let rule = "must have the same batch size, and keys and values the same length"
       ShapeError("MultiheadAttention", "\(query.shape), \(key.shape) and \(value.shape) \(rule)").report()
       return false
     }
@@ -145,7 +145,7 @@ extension MultiheadAttention {
     guard let keyMask else { return (nil, ()) }
     let (batch, keys) = (key.shape[0], key.shape[2])
     guard keyMask.shape == [batch, keys] else {
-      ShapeError("MultiheadAttention", "the mask of keys \(keyMask.shape) is not [batch, keys] = [\(batch), \(keys)]")
+      ShapeError("MultiheadAttention", "the key mask \(keyMask.shape) is not [batch, keys] = [\(batch), \(keys)]")
         .report()
       return nil
     }

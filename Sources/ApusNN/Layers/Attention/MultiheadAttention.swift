@@ -74,7 +74,7 @@ public struct MultiheadAttention: Module {
     }
     guard rotary.map({ $0.size == size / heads }) ?? true else {
       fatalError(
-        "MultiheadAttention: rotary positions of size \(rotary!.size) are not for heads of size \(size / heads)")
+        "MultiheadAttention: rotary positions of size \(rotary!.size) do not fit heads of size \(size / heads)")
     }
     (self.size, self.heads, self.keyValueHeads) = (size, heads, groups)
     (self.keySize, self.valueSize) = (keySize ?? size, valueSize ?? size)

@@ -112,7 +112,7 @@ public struct TransformerDecoder: Module {
 
   /// - Parameters: see `TransformerEncoder`.
   public init(_ count: Int, norm: LayerNorm? = nil, _ layer: () -> TransformerDecoderLayer) {
-    guard count >= 0 else { fatalError("TransformerDecoder: a count of \(count) layers is below 0") }
+    guard count >= 0 else { fatalError("TransformerDecoder: a count of \(count) layers is negative") }
     layers = (0..<count).map { _ in layer() }
     self.norm = norm
   }
@@ -147,7 +147,7 @@ public struct TransformerDecoder: Module {
     _ x: Tensor, _ memory: Tensor, caches: inout [DecoderCache], memoryKeyMask: Tensor? = nil
   ) -> Tensor {
     guard caches.count == layers.count else {
-      ShapeError("TransformerDecoder", "\(caches.count) caches are given for \(layers.count) layers").report()
+      ShapeError("TransformerDecoder", "got \(caches.count) caches for \(layers.count) layers").report()
       return x
     }
     var y = x

@@ -96,7 +96,7 @@ public struct TransformerEncoder: Layer {
   ///   - layer: makes a layer; it is called once for each.
   ///   - norm: the normalization of the result; required for pre-norm layers.
   public init(_ count: Int, norm: LayerNorm? = nil, _ layer: () -> TransformerEncoderLayer) {
-    guard count >= 0 else { fatalError("TransformerEncoder: a count of \(count) layers is below 0") }
+    guard count >= 0 else { fatalError("TransformerEncoder: a count of \(count) layers is negative") }
     layers = (0..<count).map { _ in layer() }
     self.norm = norm
   }
@@ -128,7 +128,7 @@ public struct TransformerEncoder: Layer {
   /// - Parameter keyMask: `[batch, capacity]`, true where an element may be attended to.
   public func callAsFunction(_ x: Tensor, caches: inout [KeyValueCache], keyMask: Tensor? = nil) -> Tensor {
     guard caches.count == layers.count else {
-      ShapeError("TransformerEncoder", "\(caches.count) caches are given for \(layers.count) layers").report()
+      ShapeError("TransformerEncoder", "got \(caches.count) caches for \(layers.count) layers").report()
       return x
     }
     var y = x

@@ -108,9 +108,9 @@ struct RecurrentStack: Sendable {
     let (count, batch) = isBatchFirst ? (x.shape[1], x.shape[0]) : (x.shape[0], x.shape[1])
     guard count > 0, batch > 0 else { return "the input \(x.shape) has no elements; it should be \(layout)" }
     let expected: Shape = [layers.count * (isBidirectional ? 2 : 1), batch, size]
-    guard x.dtype.isFloatingPoint else { return "the input is \(x.dtype), and has to be floating-point numbers" }
+    guard x.dtype.isFloatingPoint else { return "the input is \(x.dtype), not floating-point" }
     for state in states ?? [] where (state.dtype == .float64) != (x.dtype == .float64) {
-      return "the state is \(state.dtype), and the input \(x.dtype)"
+      return "the state is \(state.dtype), but the input is \(x.dtype)"
     }
     for state in states ?? [] where state.shape != expected {
       return "the state \(state.shape) is not [layers · directions, batch, size] = \(expected)"

@@ -15,7 +15,7 @@ enum SequenceLengths {
     case .computed(let lengths):
       let times = Tensor.indices([count], axis: 0, device: device)
       // Looking up the last time step detects lengths outside 1 … count.
-      let last = times.rows(at: lengths.cast(to: .int64) - 1, for: "a sequence length less 1")
+      let last = times.rows(at: lengths.cast(to: .int64) - 1, for: "a sequence length minus 1")
       return times.reshaped(to: [count, 1, 1]) .<= last.reshaped(to: [1, lengths.elementCount, 1])
     }
   }
@@ -24,12 +24,12 @@ enum SequenceLengths {
   func problem(count: Int, batch: Int) -> String? {
     switch self {
     case .known(let lengths):
-      guard lengths.count == batch else { return "\(lengths.count) lengths are given for a batch of \(batch)" }
+      guard lengths.count == batch else { return "got \(lengths.count) lengths for a batch of \(batch)" }
       guard let bad = lengths.first(where: { $0 < 1 || $0 > count }) else { return nil }
       return "the length \(bad) is not in 1 ... \(count)"
     case .computed(let lengths):
       let isFitting = lengths.shape == [batch] && lengths.dtype.isInteger
-      return isFitting ? nil : "the lengths \(lengths.dtype) \(lengths.shape) are not integers of [\(batch)]"
+      return isFitting ? nil : "the lengths \(lengths.dtype) \(lengths.shape) are not integers of shape [\(batch)]"
     }
   }
 }
