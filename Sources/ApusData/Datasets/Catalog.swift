@@ -102,7 +102,7 @@ extension DatasetDescription {
       content: .images(size: imageSize, classNames: classNames, read))
   }
 
-  /// Returns the description of a text for language models, of which a part is held out for the test.
+  /// Returns the description of a text for language models. Runs hold out a part of the text for the test.
   public static func text(
     named name: String, argument: String? = nil, summary: String,
     read: @escaping @Sendable (String) throws(DataError) -> String
@@ -110,7 +110,7 @@ extension DatasetDescription {
     DatasetDescription(name: name, argument: argument, summary: summary, content: .text(read))
   }
 
-  /// Returns the description of labelled texts, of which a part is held out for the test.
+  /// Returns the description of labelled texts. Runs hold out a part of the texts for the test.
   public static func labelledTexts(
     named name: String, argument: String? = nil, summary: String, classNames: [String]? = nil,
     read: @escaping @Sendable (String) throws(DataError) -> (texts: LabelledTexts, classNames: [String])

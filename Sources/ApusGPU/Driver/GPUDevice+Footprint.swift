@@ -3,7 +3,7 @@ import ApusDevice
 extension GPUDevice {
   func footprint(ofBuffer byteCount: Int) -> Int { pool.capacity(for: byteCount) }
 
-  /// The free part of the device's memory, of which other processes use some, and the pool's unused blocks.
+  /// The device memory that no process uses, plus the unused blocks of the pool.
   var availableByteCount: Int {
     let (memory, total) = (memory, info.memoryByteCount)
     return max(0, min(total - memory.used, (driver.freeByteCount() ?? total) + memory.pooled))

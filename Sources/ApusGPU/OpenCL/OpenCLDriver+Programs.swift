@@ -5,8 +5,8 @@ extension OpenCLDriver {
   /// No option lets the compiler change a result; the kernel source turns contraction off.
   static let buildOptions = "-cl-std=CL1.2"
 
-  /// Loads the binaries, lets helper processes build other programs in the platform's cache, and then builds all
-  /// programs without a binary, most of which are in the cache by now.
+  /// Loads the stored binaries. Helper processes then build the other programs into the platform's cache, and this
+  /// process builds them from the cache.
   func compile(_ programs: [ProgramSource]) -> [Result<CompiledProgram<Module>, DeviceError>] {
     let loaded = programs.map { $0.binary.flatMap(load) }
     let missing = zip(programs, loaded).compactMap { $1 == nil ? $0 : nil }

@@ -51,7 +51,7 @@ extension Run {
   /// The examples that the model was trained with, without augmentation.
   func trainingData() throws -> any ExampleSource { try data(part: .train).examples }
 
-  /// Whether a source is that of the run, also if its file or folder is given by another path.
+  /// Whether a source names the data of the run. Two paths of one file or folder are the same source.
   func isOwn(_ source: String) throws -> Bool {
     if source == settings.data { return true }
     let (one, other) = (try DatasetDescription.find(source), try DatasetDescription.find(settings.data))

@@ -219,7 +219,7 @@ package enum RunOptions {
     help: "the first layers: small for images of about 32 pixels, imagenet for about 224 (default: small up to 64)")
   static let imageSize = Option(
     "image-size", .count(upTo: 4_096),
-    help: "the height and width that images are resized to (default: their own; for folders that of the network)")
+    help: "the height and width that images are resized to (default: their own; for folders the network's input size)")
   static let channels = Option(
     "channels", .choice("N", of: [1, 3]), help: "1 for grayscale, 3 for color (default: the images' own)")
 
