@@ -4,21 +4,23 @@
 //   totals:  one result for each chunk          carries: the cumulative results of the chunks before each
 //   apply:   each chunk, starting from its carry
 //
-// A work-item computes one chunk of one (outer, inner).
+// A work-item computes one chunk of one outer index and of $width adjacent columns of the inner axis, the lanes of a $T.
 //
-// Parameters: $FINISH, $READ, $T, $WRITE, $chunkSize, $chunks, $extent, $inner, $isReversed, $items, $localSize,
-// $start.
+// Parameters: $FINISH, $READ, $T, $WRITE, $blocks, $chunkSize, $chunks, $extent, $inner, $items, $localSize, $origin,
+// $start, $stride, $width.
 const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 if (item >= $items) return;
 const i64 chunk = item % $chunks;
 const i64 line = item / $chunks;
-const i64 outer = line / $inner;
-const i64 base = outer * $extent * $inner + (line - outer * $inner);
+const i64 outer = line / $blocks;
+const i64 column = (line - outer * $blocks) * $width;
+const int count = (int)SMALLER((i64)$width, $inner - column);
+const i64 base = outer * $extent * $inner + column + $origin;
 const i64 begin = chunk * $chunkSize;
 const i64 end = SMALLER(begin + $chunkSize, $extent);
 $T value = $start;
 for (i64 step = begin; step < end; step += 1) {
-  const i64 at = base + ($isReversed ? $extent - 1 - step : step) * $inner;
+  const i64 at = base + step * $stride;
   value = value * $READ;
   $WRITE
 }

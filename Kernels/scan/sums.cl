@@ -3,36 +3,52 @@
 // highest first. So results do not depend on where the axis is split, if it is split at multiples of 16, 256, …;
 // products.cl describes the chunks.
 //
-// A work-item computes one chunk of one (outer, inner).
+// A work-item computes one chunk of one outer index and of $width adjacent columns of the inner axis, the lanes of a $T.
+// A chain depends on the ones before it by `before` only, so the additions of several overlap if the loop over a full
+// chain is unrolled.
 //
-// Parameters: $FINISH, $READ, $T, $WRITE, $chain, $chunkSize, $chunks, $extent, $inner, $isReversed, $items, $levels,
-// $localSize, $mostLevels, $start.
+// Parameters: $FINISH, $READ, $T, $WRITE, $blocks, $chain, $chunkSize, $chunks, $extent, $inner, $items, $levels,
+// $localSize, $mostLevels, $origin, $start, $stride, $width.
+#define ADD_ELEMENT(position) { \
+  const i64 at = base + (position) * $stride; \
+  sum = sum + $READ; \
+  const $T value = before + sum; \
+  $WRITE \
+}
 const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 if (item >= $items) return;
 const i64 chunk = item % $chunks;
 const i64 line = item / $chunks;
-const i64 outer = line / $inner;
-const i64 base = outer * $extent * $inner + (line - outer * $inner);
+const i64 outer = line / $blocks;
+const i64 column = (line - outer * $blocks) * $width;
+const int count = (int)SMALLER((i64)$width, $inner - column);
+const i64 base = outer * $extent * $inner + column + $origin;
 const i64 begin = chunk * $chunkSize;
 const i64 end = SMALLER(begin + $chunkSize, $extent);
 const $T start = $start;
 $T levels[$mostLevels];
 for (int k = 0; k < $mostLevels; k += 1) levels[k] = 0;
 $T upper = start;
-for (i64 first = begin; first < end; first += $chain) {
-  const i64 stop = SMALLER(first + $chain, end);
-  const $T before = upper + levels[0];
-  $T sum = 0;
-  for (i64 step = first; step < stop; step += 1) {
-    const i64 at = base + ($isReversed ? $extent - 1 - step : step) * $inner;
-    sum = sum + $READ;
-    const $T value = before + sum;
-    $WRITE
+i64 blocks = 0;
+for (i64 block = begin; block < end; block += $chain * $chain) {
+  const i64 blockEnd = SMALLER(block + $chain * $chain, end);
+  $T lowest = 0;
+  for (i64 first = block; first < blockEnd; first += $chain) {
+    const $T before = upper + lowest;
+    $T sum = 0;
+    if (blockEnd - first >= $chain) {
+#pragma unroll
+      for (int k = 0; k < $chain; k += 1) ADD_ELEMENT(first + k)
+    } else {
+      for (i64 k = first; k < blockEnd; k += 1) ADD_ELEMENT(k)
+    }
+    lowest = lowest + sum;
   }
-  levels[0] = levels[0] + sum;
-  i64 chains = (first - begin) / $chain + 1;
-  if (chains % $chain == 0) {
-    for (int k = 0; k + 1 < $levels && chains % $chain == 0; k += 1, chains /= $chain) {
+  levels[0] = lowest;
+  blocks += 1;
+  if (blockEnd - block == $chain * $chain) {
+    i64 full = blocks * $chain;
+    for (int k = 0; k + 1 < $levels && full % $chain == 0; k += 1, full /= $chain) {
       levels[k + 1] = levels[k + 1] + levels[k];
       levels[k] = 0;
     }
@@ -42,4 +58,5 @@ for (i64 first = begin; first < end; first += $chain) {
 }
 $T total = 0;
 for (int k = (int)$levels - 1; k >= 0; k -= 1) total = total + levels[k];
+#undef ADD_ELEMENT
 $FINISH

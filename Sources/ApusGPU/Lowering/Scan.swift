@@ -38,12 +38,23 @@ extension PlanLowering {
     let lane = step.dtype.lane
     var builder = KernelBuilder(family: "scan", target: target, isLarge: true)
     var template = filled(step.isSum ? "scan/sums.cl" : "scan/products.cl", step, chunks: chunks, &builder)
+    // On CPUs, a work-item scans as many adjacent columns as a register has lanes. Then there is one chunk.
+    let isVector = isCPU && step.inner > 1
+    let columns = isVector ? width : 1
+    let blocks = (step.inner + columns - 1) / columns
+    let items = step.outer * blocks * chunks
     let (source, sourceOffset) = bind(step.source, isConstant: true, &builder)
-    template["READ"] = element(step.dtype, source, "\(sourceOffset) + at")
-    template["isReversed"] = builder.number(step.isReversed ? 1 : 0)
-    let items = step.outer * step.inner * chunks
+    template["T"] = isVector ? lane.vector : lane.scalar
+    template["width"] = String(columns)
+    template["READ"] =
+      isVector
+      ? "LOAD_\(step.dtype)(\(source), \(sourceOffset) + at, count)"
+      : element(step.dtype, source, "\(sourceOffset) + at")
+    // The first element of a line in the direction of the scan, and the distance to the next.
+    template["origin"] = builder.number(step.isReversed ? (step.extent - 1) * step.inner : 0)
+    template["stride"] = builder.number(step.isReversed ? -step.inner : step.inner, orTrivial: 1)
     for (name, value) in [
-      ("inner", step.inner), ("extent", step.extent), ("chunkSize", chunkSize), ("items", items),
+      ("inner", step.inner), ("blocks", blocks), ("extent", step.extent), ("chunkSize", chunkSize), ("items", items),
       ("levels", SumCascade.levels(of: chunkSize / Accumulators.chain)),
     ] {
       template[name] = builder.number(value)
@@ -59,8 +70,10 @@ extension PlanLowering {
       template["FINISH"] = "\(totals)[item] = total;"
     } else {
       let (result, offset) = bind(step.result, isConstant: false, &builder)
-      template["WRITE"] = "STORE_\(step.dtype)(\(result), \(offset) + at, 1, (\(lane.vector))(value));"
-      if step.dtype == lane.dtype { template["WRITE"] = "\(result)[\(offset) + at] = value;" }
+      template["WRITE"] =
+        step.dtype == lane.dtype && !isVector
+        ? "\(result)[\(offset) + at] = value;"
+        : "STORE_\(step.dtype)(\(result), \(offset) + at, \(isVector ? "count" : "1"), (\(lane.vector))(value));"
       if chunks > 1 { template["start"] = "\(totals)[item]" }
     }
     builder.append(template)
