@@ -155,26 +155,8 @@ final class ModelDriver: GPUDriver, Sendable {
   }
 
   func replay(_ recording: Recording, _ launches: Range<Int>, memories: [Memory]) throws(DeviceError) {
-    run(recording, launches, recording.loops.filter { launches.contains($0.range.lowerBound) }[...], memories, shift: 0)
-  }
-
-  private func run(
-    _ recording: Recording, _ range: Range<Int>, _ loops: ArraySlice<LaunchLoop>, _ memories: [Memory], shift: Int
-  ) {
-    var loops = loops
-    var index = range.lowerBound
-    while index < range.upperBound {
-      guard let loop = loops.first, loop.range.lowerBound == index else {
-        launch(recording.launches[index], memories, shift: shift)
-        index += 1
-        continue
-      }
-      let inner = loops.dropFirst().prefix { $0.range.lowerBound < loop.range.upperBound }
-      for turn in 0..<loop.count {
-        run(recording, loop.range, inner, memories, shift: shift + turn * loop.geometryStride)
-      }
-      loops = loops.dropFirst(1 + inner.count)
-      index = loop.range.upperBound
+    recording.loops.forEachLaunch(in: launches) { index, shift in
+      launch(recording.launches[index], memories, shift: shift ?? 0)
     }
   }
 

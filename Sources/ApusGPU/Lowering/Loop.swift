@@ -1,12 +1,5 @@
 import ApusDevice
 
-/// A range of launches that runs several times. Each iteration reads the geometry `geometryStride` numbers further on.
-struct LaunchLoop: Sendable {
-  var range: Range<Int>
-  var count: Int
-  var geometryStride: Int
-}
-
 extension PlanLowering {
   /// Lowers a loop. The launches of the body are bound once: only offsets change between iterations, and with them
   /// numbers in the geometry.

@@ -74,33 +74,12 @@ extension OpenCLDriver {
       }
       recording.bound[slot] = memories[slot]
     }
-    let loops = recording.loops.filter { launches.contains($0.range.lowerBound) }
-    try run(recording, launches, loops[...], shift: nil)
-    _ = api.clFlush(queue)
-  }
-
-  /// Runs a range of launches in order; `loops` are the loops in the range. `shift` is the geometry offset of the
-  /// current iteration of the enclosing loops, `nil` outside of loops.
-  private func run(
-    _ recording: Recording, _ range: Range<Int>, _ loops: ArraySlice<LaunchLoop>, shift: Int?
-  ) throws(DeviceError) {
-    var loops = loops
-    var index = range.lowerBound
-    while index < range.upperBound {
-      guard let loop = loops.first, loop.range.lowerBound == index else {
-        let entry = recording.entries[index]
-        if let shift { try setGeometry(entry, shift: shift) }
-        try enqueue(entry, recording)
-        index += 1
-        continue
-      }
-      let inner = loops.dropFirst().prefix { $0.range.lowerBound < loop.range.upperBound }
-      for turn in 0..<loop.count {
-        try run(recording, loop.range, inner, shift: (shift ?? 0) + turn * loop.geometryStride)
-      }
-      loops = loops.dropFirst(1 + inner.count)
-      index = loop.range.upperBound
+    try recording.loops.forEachLaunch(in: launches) { (index, shift) throws(DeviceError) in
+      let entry = recording.entries[index]
+      if let shift { try setGeometry(entry, shift: shift) }
+      try enqueue(entry, recording)
     }
+    _ = api.clFlush(queue)
   }
 
   private func enqueue(_ entry: Recording.Entry, _ recording: Recording) throws(DeviceError) {

@@ -1,0 +1,43 @@
+/// A range of launches that runs several times. Each iteration reads the geometry `geometryStride` numbers further on.
+struct LaunchLoop: Sendable {
+  var range: Range<Int>
+  var count: Int
+  var geometryStride: Int
+}
+
+extension [LaunchLoop] {
+  /// Calls `body` for each launch of a range, in the order in which a replay runs them: the launches of a loop once for
+  /// each iteration. An inner loop follows the loop that contains it, and the range must not split a loop.
+  ///
+  /// - Parameter body: Receives the index of the launch and the geometry offset of the current iteration of the
+  ///   enclosing loops, `nil` outside of loops.
+  func forEachLaunch<E: Error>(
+    in launches: Range<Int>, _ body: (_ launch: Int, _ shift: Int?) throws(E) -> Void
+  ) throws(E) {
+    let loops = filter { launches.contains($0.range.lowerBound) }
+    try loops[...].forEachLaunch(in: launches, shift: nil, body)
+  }
+}
+
+extension ArraySlice<LaunchLoop> {
+  fileprivate func forEachLaunch<E: Error>(
+    in launches: Range<Int>, shift: Int?, _ body: (_ launch: Int, _ shift: Int?) throws(E) -> Void
+  ) throws(E) {
+    var loops = self
+    var index = launches.lowerBound
+    while index < launches.upperBound {
+      guard let loop = loops.first, loop.range.lowerBound == index else {
+        try body(index, shift)
+        index += 1
+        continue
+      }
+      let inner = loops.dropFirst().prefix { $0.range.lowerBound < loop.range.upperBound }
+      for iteration in 0..<loop.count {
+        let shift = (shift ?? 0) + iteration * loop.geometryStride
+        try inner.forEachLaunch(in: loop.range, shift: shift, body)
+      }
+      loops = loops.dropFirst(1 + inner.count)
+      index = loop.range.upperBound
+    }
+  }
+}
