@@ -2,43 +2,33 @@ import ApusDevice
 import CSIMD
 
 extension StepBuilder {
-  /// Chooses the algorithm of a convolution. Channels last: Winograd, or windows read in place. Channels first: padded
-  /// planes for stride 1 and images that fill vectors, windows read in place for few channels or strides, products with
-  /// whole images, and im2col for the rest.
+  /// Builds a convolution by the method that serves it.
   func convolution(_ step: Convolution) throws(DeviceError) -> any CPUStep {
-    if step.order != .channelsFirst {
-      if step.order == .channelsLast, !usesMatrixUnit(step),
-        let geometry = WinogradGeometry.paying(step.geometry, pass: step.pass)
-      {
-        return step.pass == .weightGradient
-          ? try WinogradWeightGradientStep(step, geometry, self) : try WinogradConvolutionStep(step, geometry, self)
+    let method = ConvolutionMethod(
+      step.geometry, step.pass, step.order, step.dtype, product: step.pointwiseProduct,
+      hasMatrixUnit: usesMatrixUnit(step))
+    switch method {
+    case .winograd(let geometry):
+      return step.pass == .weightGradient
+        ? try WinogradWeightGradientStep(step, geometry, self) : try WinogradConvolutionStep(step, geometry, self)
+    case .windows:
+      return step.pass == .weightGradient
+        ? try WindowWeightGradientStep(step, self) : try WindowConvolutionStep(step, self)
+    case .planes(let geometry):
+      return step.pass == .weightGradient
+        ? try PlaneWeightGradientStep(step, geometry, self) : try PlaneConvolutionStep(step, geometry, self)
+    case .product(let product): return try FloatMatmulStep(product, self)
+    case .unfolded:
+      return switch step.pass {
+      case .output: try UnfoldedConvolutionStep(step, self)
+      case .inputGradient: try UnfoldedInputGradientStep(step, self)
+      case .weightGradient: try UnfoldedWeightGradientStep(step, self)
       }
-      return step.pass == .weightGradient
-        ? try WindowWeightGradientStep(step, self) : try WindowConvolutionStep(step, self)
-    }
-    let readsPlanes = readsPlanes(step)
-    if let geometry = PlaneGeometry(step.geometry, pass: step.pass, dtype: step.dtype),
-      !readsPlanes || !geometry.hasGaps
-    {
-      return step.pass == .weightGradient
-        ? try PlaneWeightGradientStep(step, geometry, self)
-        : try PlaneConvolutionStep(step, geometry, self)
-    }
-    if readsPlanes {
-      return step.pass == .weightGradient
-        ? try WindowWeightGradientStep(step, self) : try WindowConvolutionStep(step, self)
-    }
-    if step.geometry.output.wrappedProduct >= Self.leastPixels, let product = step.pointwiseProduct {
-      return try FloatMatmulStep(product, self)
-    }
-    return switch step.pass {
-    case .output: try UnfoldedConvolutionStep(step, self)
-    case .inputGradient: try UnfoldedInputGradientStep(step, self)
-    case .weightGradient: try UnfoldedWeightGradientStep(step, self)
+    case nil: throw .unsupported(device: "cpu", feature: "channels-last images in this convolution")
     }
   }
 
-  /// Whether a matrix unit multiplies the windows of a pass: direct sums are then faster than Winograd tiles.
+  /// Whether a matrix unit multiplies the windows of a pass.
   private func usesMatrixUnit(_ step: Convolution) -> Bool {
     step.pass != .weightGradient && pairsOfWindows(step).map { $0.pointee.word_multiple > 1 } ?? false
   }
@@ -50,14 +40,4 @@ extension StepBuilder {
     let channels = step.pass == .output ? step.geometry.inputChannels : step.geometry.outputChannels
     return channels % (2 * pairs.pointee.word_multiple) == 0 ? pairs : nil
   }
-
-  /// Whether windows are read in place with channels first; result channels must fill vectors.
-  private func readsPlanes(_ step: Convolution) -> Bool {
-    step.geometry.readsPlanes(step.pass, fewChannels: step.pass == .output ? 8 : 4)
-      && step.geometry.outputChannels >= ConvolutionGeometry.leastVectorChannels
-      && step.geometry.allowsMixedOrder(step.pass, step.dtype)
-  }
-
-  /// The fewest pixels at which an image's product is worth its own tasks.
-  private static var leastPixels: Int { 128 }
 }

@@ -64,24 +64,16 @@ struct PixelWindows {
 }
 
 extension PlanLowering {
+  /// Lowers an output or a gradient of the input to products of pixels.
   mutating func lowerPixels(_ step: Convolution) {
-    if let tiling = WinogradTiling(step.geometry, step.pass, step.dtype, registerWidth: width) {
-      return lowerWinograd(step, tiling)
-    }
-    switch step.pass {
-    case .output:
+    if step.pass == .output {
       let slots = Array(0..<step.geometry.kernel.wrappedProduct)
       lowerProducts(step, [.output(step.geometry)], slots: slots)
-    case .inputGradient:
+    } else {
       let (windows, slots) = PixelWindows.inputGradient(step.geometry)
       lowerProducts(step, windows, slots: slots)
-    case .weightGradient:
-      if let tiling = winogradGradient(step) { return lowerWinogradGradient(step, tiling) }
-      lowerPixelGradient(step)
     }
   }
-
-  // MARK: - The output and the gradient of the input
 
   private mutating func lowerProducts(_ step: Convolution, _ windows: [PixelWindows], slots: [Int]) {
     let g = step.geometry

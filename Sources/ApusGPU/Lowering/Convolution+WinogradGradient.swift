@@ -51,12 +51,6 @@ struct WinogradGradientTiling {
 }
 
 extension PlanLowering {
-  /// Returns the tiling of a gradient of weights, or `nil` if direct sums are faster.
-  func winogradGradient(_ step: Convolution) -> WinogradGradientTiling? {
-    guard canMerge(step.epilogue, from: 1) else { return nil }
-    return WinogradGradientTiling(step.geometry, step.dtype, registerWidth: width)
-  }
-
   /// Lowers a gradient of weights by transformed tiles: a launch for the products, and one for the transforms before it
   /// or for the sum of the parts after it.
   mutating func lowerWinogradGradient(_ step: Convolution, _ tiling: WinogradGradientTiling) {

@@ -1,29 +1,29 @@
 import ApusDevice
 
 extension PlanLowering {
-  mutating func lower(_ step: Convolution) {
+  mutating func lower(_ step: Convolution, device: String) throws(DeviceError) {
     guard step.epilogue.binding.domain.elementCount > 0 else { return }
     guard step.geometry.batch > 0 else { return lowerZeros(step) }
-    guard isCPU else { return lowerTiled(step) }
-    guard step.order == .channelsFirst else { return lowerPixels(step) }
-    if let product = step.pointwiseProduct { return lower(product) }
-    if let products = step.pointwiseGradientProducts, sumsAreFew(step) {
+    let isGradient = step.pass == .weightGradient
+    let method = ConvolutionMethod(
+      step.geometry, step.pass, step.order, step.dtype, target,
+      product: isGradient ? step.pointwiseGradientProducts : step.pointwiseProduct,
+      mergesWeights: isGradient && canMerge(step.epilogue, from: 1))
+    switch method {
+    case .tiled: lowerTiled(step)
+    case .pixels: lowerPixels(step)
+    case .pixelGradient: lowerPixelGradient(step)
+    case .winograd(let tiling): lowerWinograd(step, tiling)
+    case .winogradGradient(let tiling): lowerWinogradGradient(step, tiling)
+    case .product(let product): lower(product)
+    case .gradientProducts(let products):
       lowerVector(products, keepsSums: true)
-      return lowerSum(of: step.geometry.batch, lane: step.dtype.lane, workspaceOffset: 0, step.epilogue)
+      lowerSum(of: step.geometry.batch, lane: step.dtype.lane, workspaceOffset: 0, step.epilogue)
+    case .depthwise(let tiling): lowerDepthwise(step, tiling)
+    case .planes: lowerPlanes(step)
+    case .planeGradient: lowerWeightGradient(step)
+    case nil: throw .unsupported(device: device, feature: "channels-last images in this convolution")
     }
-    if let tiling = DepthwiseTiling(step.geometry, step.pass, registerWidth: width) {
-      return lowerDepthwise(step, tiling)
-    }
-    switch step.pass {
-    case .output, .inputGradient: lowerPlanes(step)
-    case .weightGradient: lowerWeightGradient(step)
-    }
-  }
-
-  /// Whether one gradient of weights per image needs no more memory than the images do.
-  private func sumsAreFew(_ step: Convolution) -> Bool {
-    let g = step.geometry
-    return g.outputChannels * g.inputChannels <= (g.outputChannels + g.inputChannels) * g.output.wrappedProduct
   }
 
   /// Lowers the gradient of weights of an empty batch: zeros.
@@ -40,7 +40,6 @@ extension PlanLowering {
     lower(zero, [(bound, Shape([count]))])
     lowerSum(of: 1, lane: lane, workspaceOffset: 0, step.epilogue)
   }
-
 }
 
 /// The layout of an image for kernels without bounds checks: see `Kernels/convolution/image.cl`.

@@ -85,7 +85,7 @@ struct PlanLowering {
       case .pooling(let step): lower(step)
       case .attention(let step): lower(step)
       case .recurrent(let step): lower(step)
-      case .convolution(let step): lower(step)
+      case .convolution(let step): try lower(step, device: device)
       case .matmul(let step): lower(step)
       case .gather(let step): lower(step)
       case .scatterAdd(let step): lower(step)

@@ -1,0 +1,88 @@
+import ApusDevice
+
+/// The algorithm that computes a pass of a convolution. `StepBuilder` builds its step, and `CPUDevice.channelsLast` asks
+/// which orders of the images have one.
+enum ConvolutionMethod {
+  /// Winograd tiles of channels-last images.
+  case winograd(WinogradGeometry)
+  /// Windows that are read in place, of channels-last images or of rows of channels-first images.
+  case windows
+  /// Padded planes, for stride 1 and images that fill vectors.
+  case planes(PlaneGeometry)
+  /// A product of each image with the weights.
+  case product(Matmul)
+  /// im2col.
+  case unfolded
+
+  /// Chooses the method of a pass for images in an order; `nil` if no method reads that order.
+  ///
+  /// - Parameters:
+  ///   - product: The pass as a product, if it is one and its epilogue allows it.
+  ///   - hasMatrixUnit: Whether a matrix unit multiplies the windows: direct sums are then faster than Winograd tiles.
+  init?(
+    _ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ order: Convolution.Order, _ dtype: DType,
+    product: Matmul? = nil, hasMatrixUnit: Bool = false
+  ) {
+    switch order {
+    case .channelsLast:
+      guard g.hasChannelsLastWindows(pass, dtype) else { return nil }
+      let tiles = hasMatrixUnit ? nil : WinogradGeometry.paying(g, pass: pass)
+      self = tiles.map(ConvolutionMethod.winograd) ?? .windows
+    case .mixed:
+      guard g.hasMixedWindows(pass, dtype) else { return nil }
+      self = .windows
+    case .channelsFirst:
+      let readsWindows =
+        g.readsPlanes(pass, fewChannels: pass == .output ? 8 : 4)
+        && g.outputChannels >= ConvolutionGeometry.leastVectorChannels && g.hasMixedWindows(pass, dtype)
+      if let planes = PlaneGeometry(g, pass: pass, dtype: dtype), !readsWindows || !planes.hasGaps {
+        self = .planes(planes)
+      } else if readsWindows {
+        self = .windows
+      } else if g.output.wrappedProduct >= Self.leastPixels, let product {
+        self = .product(product)
+      } else {
+        self = .unfolded
+      }
+    }
+  }
+
+  /// The fewest pixels at which an image's product is worth its own tasks.
+  private static let leastPixels = 128
+}
+
+extension ConvolutionGeometry {
+  /// The number of channels that fills a vector.
+  static let leastVectorChannels = 16
+
+  /// Whether windows of channels-last images can be read in place: for two spatial axes, one group, and `float32`.
+  fileprivate func hasChannelsLastWindows(_ pass: Convolution.Pass, _ dtype: DType) -> Bool {
+    let isFlat = kernel.x == 1 && stride.x == 1 && padding.x == 0 && input.x == output.x
+    guard isFlat, groups == 1, dtype == .float32 else { return false }
+    switch pass {
+    case .output: return true
+    case .inputGradient: return (1...2).allSatisfy { stride[$0] == 1 || dilation[$0] == 1 }
+    case .weightGradient: return outputChannels % Self.leastVectorChannels == 0
+    }
+  }
+
+  /// Whether windows of channels-first `x` can be read in place: the taps of a row must be contiguous.
+  fileprivate func hasMixedWindows(_ pass: Convolution.Pass, _ dtype: DType) -> Bool {
+    pass != .inputGradient && dilation.z == 1 && input.x == 1 && hasChannelsLastWindows(pass, dtype)
+  }
+
+  /// Whether windows are best read in place with channels first: long rows of taps of at most `fewChannels` channels
+  /// or, for the output, strided windows. Neighbouring strided windows of a row read the same cache lines, and a
+  /// channels-last copy of the image would cost more than it saves.
+  func readsPlanes(_ pass: Convolution.Pass, fewChannels: Int) -> Bool {
+    if inputChannels <= fewChannels && kernel.z >= 5 { return true }
+    return pass == .output && stride.z > 1 && kernel.z > 1 && output.z >= Self.leastWindowsOfRow
+      && inputChannels * kernel.y <= Self.mostRowsOfWindow
+  }
+
+  /// The number of windows of a row that fills a tile.
+  private static let leastWindowsOfRow = 8
+  /// The most rows of taps per window at which a tile of windows fits into an L1 cache (measured with 48 KiB: 1.14 to
+  /// 1.5 times the speed of channels last for up to 384 rows, 0.90 times for 768).
+  private static let mostRowsOfWindow = 384
+}

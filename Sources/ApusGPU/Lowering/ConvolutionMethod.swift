@@ -1,0 +1,71 @@
+import ApusDevice
+
+/// The kernels that compute a pass of a convolution. `PlanLowering` lowers to them, and `GPUDevice.channelsLast` asks
+/// which orders of the images have any.
+enum ConvolutionMethod {
+  /// GPU kernels: a product of implicit matrices.
+  case tiled
+  /// Of channels-last images, products of pixels with the weights of each tap.
+  case pixels
+  case pixelGradient
+  /// Winograd tiles of channels-last images.
+  case winograd(WinogradTiling)
+  case winogradGradient(WinogradGradientTiling)
+  /// A product of each image with the weights, or the sum of the products of all images.
+  case product(Matmul)
+  case gradientProducts(Matmul)
+  case depthwise(DepthwiseTiling)
+  /// Sums along the rows of planes.
+  case planes
+  case planeGradient
+
+  /// Chooses the method of a pass for images in an order; `nil` if no method reads that order.
+  ///
+  /// - Parameters:
+  ///   - product: The pass as a product of matrices, if it is one and its epilogue allows it.
+  ///   - mergesWeights: Whether the epilogue can traverse all weights of an output channel as one axis.
+  init?(
+    _ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ order: Convolution.Order, _ dtype: DType,
+    _ target: KernelTarget, product: Matmul? = nil, mergesWeights: Bool = true
+  ) {
+    let width = target.width
+    switch (target.kernelClass, order) {
+    case (_, .mixed), (.gpu, .channelsLast): return nil
+    case (.gpu, .channelsFirst): self = .tiled
+    case (.cpu, .channelsLast):
+      guard g.hasPixelProducts(dtype) else { return nil }
+      if let tiling = WinogradTiling(g, pass, dtype, registerWidth: width) {
+        self = .winograd(tiling)
+      } else if pass != .weightGradient {
+        self = .pixels
+      } else if mergesWeights, let tiling = WinogradGradientTiling(g, dtype, registerWidth: width) {
+        self = .winogradGradient(tiling)
+      } else {
+        self = .pixelGradient
+      }
+    case (.cpu, .channelsFirst):
+      if let product, pass != .weightGradient {
+        self = .product(product)
+      } else if let product, g.hasFewSums {
+        self = .gradientProducts(product)
+      } else if let tiling = DepthwiseTiling(g, pass, registerWidth: width) {
+        self = .depthwise(tiling)
+      } else {
+        self = pass == .weightGradient ? .planeGradient : .planes
+      }
+    }
+  }
+}
+
+extension ConvolutionGeometry {
+  /// Whether kernels multiply matrices of pixels: for two spatial axes and one group.
+  fileprivate func hasPixelProducts(_ dtype: DType) -> Bool {
+    kernel.x == 1 && stride.x == 1 && padding.x == 0 && input.x == output.x && input.x == 1 && groups == 1
+      && dtype.isFloatingPoint
+  }
+
+  /// Whether one gradient of weights per image needs no more memory than the images do.
+  fileprivate var hasFewSums: Bool {
+    outputChannels * inputChannels <= (outputChannels + inputChannels) * output.wrappedProduct
+  }
+}
