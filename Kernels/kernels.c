@@ -44,6 +44,9 @@ static const struct {
     {"prelude/storage.h", (const char[]){
 #embed "prelude/storage.h" suffix(, 0)
     }},
+    {"prelude/philox.h", (const char[]){
+#embed "prelude/philox.h" suffix(, 0)
+    }},
     {"prelude/random.h", (const char[]){
 #embed "prelude/random.h" suffix(, 0)
     }},

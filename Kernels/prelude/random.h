@@ -1,40 +1,19 @@
-// Random words, for any dialect. Follows prelude/storage.h.
+// Random words, for any dialect. Follows prelude/philox.h.
 
-// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011): ten rounds over the counter
-// (block, counter) under the key (seed). Computes the four words of the block in each lane.
+// Computes the four random words of a block in each lane: Philox of the counter (block, counter) under the key (seed).
 INLINE void random_words(VL block, VL counter, VL seed, VU *words) {
-  VU c0 = AS_U(I_FROM_L(block));
-  VU c1 = AS_U(I_FROM_L(block >> 32));
-  VU c2 = AS_U(I_FROM_L(counter));
-  VU c3 = AS_U(I_FROM_L(counter >> 32));
-  VU k0 = AS_U(I_FROM_L(seed));
-  VU k1 = AS_U(I_FROM_L(seed >> 32));
-  for (int round = 0; round < 10; round += 1) {
-    const VU high0 = MULTIPLY_HIGH((VU)(0xD2511F53u), c0);
-    const VU high1 = MULTIPLY_HIGH((VU)(0xCD9E8D57u), c2);
-    const VU low0 = c0 * 0xD2511F53u;
-    const VU low1 = c2 * 0xCD9E8D57u;
-    c0 = high1 ^ c1 ^ k0;
-    c1 = low1;
-    c2 = high0 ^ c3 ^ k1;
-    c3 = low0;
-    k0 = k0 + 0x9E3779B9u;
-    k1 = k1 + 0xBB67AE85u;
-  }
-  words[0] = c0;
-  words[1] = c1;
-  words[2] = c2;
-  words[3] = c3;
+  words[0] = AS_U(I_FROM_L(block));
+  words[1] = AS_U(I_FROM_L(block >> 32));
+  words[2] = AS_U(I_FROM_L(counter));
+  words[3] = AS_U(I_FROM_L(counter >> 32));
+  philox_rounds(words, AS_U(I_FROM_L(seed)), AS_U(I_FROM_L(seed >> 32)));
 }
 
 // Returns the random words with the given indices.
 INLINE VI random_i64(VL number, VL seed, VL counter) {
   VU words[4];
   random_words(number >> 2, counter, seed, words);
-  const VI place = I_FROM_L(number) & 3;
-  const VI lower = SELECT_I((place & 1) != 0, AS_I(words[1]), AS_I(words[0]));
-  const VI upper = SELECT_I((place & 1) != 0, AS_I(words[3]), AS_I(words[2]));
-  return SELECT_I(place > 1, upper, lower);
+  return philox_word(words, I_FROM_L(number));
 }
 #define random_i32(number, seed, counter) random_i64(L_FROM_I(number), seed, counter)
 

@@ -1,5 +1,4 @@
-// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011), 16 blocks at a
-// time.
+// Random words: 16 blocks of Philox (Kernels/prelude/philox.h) at a time.
 
 // Interleaves words, or pairs of words, of two vectors.
 #define LOWER_PAIRS(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
@@ -16,27 +15,17 @@ INLINE VU multiply_words(VU a, uint32_t factor, VU *low) {
   return __builtin_shufflevector(even, odd, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31);
 }
 
+#define PHILOX_KEY uint32_t
+#define PHILOX_PRODUCT(high, low, a, factor) high = multiply_words(a, factor, &low)
+#include "../../Kernels/prelude/philox.h"
+
 // Computes the four words of the Philox block in each lane.
 INLINE void philox_blocks(VL block, uint64_t seed, uint64_t counter, VU words[4]) {
-  VU c0 = __builtin_convertvector(AS_W(block), VU);
-  VU c1 = __builtin_convertvector(AS_W(block) >> 32, VU);
-  VU c2 = (VU)((uint32_t)counter);
-  VU c3 = (VU)((uint32_t)(counter >> 32));
-  uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
-  for (int round = 0; round < 10; round += 1) {
-    VU low0, high0 = multiply_words(c0, 0xD2511F53u, &low0);
-    VU low1, high1 = multiply_words(c2, 0xCD9E8D57u, &low1);
-    c0 = high1 ^ c1 ^ k0;
-    c1 = low1;
-    c2 = high0 ^ c3 ^ k1;
-    c3 = low0;
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
-  }
-  words[0] = c0;
-  words[1] = c1;
-  words[2] = c2;
-  words[3] = c3;
+  words[0] = __builtin_convertvector(AS_W(block), VU);
+  words[1] = __builtin_convertvector(AS_W(block) >> 32, VU);
+  words[2] = (VU)((uint32_t)counter);
+  words[3] = (VU)((uint32_t)(counter >> 32));
+  philox_rounds(words, (uint32_t)seed, (uint32_t)(seed >> 32));
 }
 
 // Writes words `start ..< start + count` of a stream.
@@ -64,10 +53,7 @@ static void philox(size_t count, uint32_t *result, uint64_t start, uint64_t seed
 INLINE void philox_words(size_t count, uint32_t *result, VL number, uint64_t seed, uint64_t counter) {
   VU words[4];
   philox_blocks(number >> 2, seed, counter, words);
-  VI place = __builtin_convertvector(number, VI) & 3;
-  VU lower = (VU)((place & 1) != 0 ? (VI)words[1] : (VI)words[0]);
-  VU upper = (VU)((place & 1) != 0 ? (VI)words[3] : (VI)words[2]);
-  VU word = (VU)(place > 1 ? (VI)upper : (VI)lower);
+  VI word = philox_word(words, __builtin_convertvector(number, VI));
   memcpy(result, &word, count * sizeof(uint32_t));
 }
 

@@ -1,0 +1,38 @@
+// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), one block in each lane, for any
+// dialect. Follows prelude/math.h.
+
+// C defines both macros before, since its seeds are scalars, and one multiplication gives both words of its products.
+//   PHILOX_KEY                             the type of a word of the key
+//   PHILOX_PRODUCT(high, low, a, factor)   sets the words of the 64-bit products of a VU and a constant
+#ifndef PHILOX_KEY
+#define PHILOX_KEY VU
+#define PHILOX_PRODUCT(high, low, a, factor) high = MULTIPLY_HIGH((VU)(factor), a), low = (a) * factor
+#endif
+
+// Ten rounds over the counter in `words` under the key; the result replaces the counter.
+INLINE void philox_rounds(VU *words, PHILOX_KEY k0, PHILOX_KEY k1) {
+  VU c0 = words[0], c1 = words[1], c2 = words[2], c3 = words[3];
+  for (int round = 0; round < 10; round += 1) {
+    VU high0, low0, high1, low1;
+    PHILOX_PRODUCT(high0, low0, c0, 0xD2511F53u);
+    PHILOX_PRODUCT(high1, low1, c2, 0xCD9E8D57u);
+    c0 = high1 ^ c1 ^ k0;
+    c1 = low1;
+    c2 = high0 ^ c3 ^ k1;
+    c3 = low0;
+    k0 = k0 + 0x9E3779B9u;
+    k1 = k1 + 0xBB67AE85u;
+  }
+  words[0] = c0;
+  words[1] = c1;
+  words[2] = c2;
+  words[3] = c3;
+}
+
+// Returns in each lane word `position mod 4` of its block.
+INLINE VI philox_word(const VU *words, VI position) {
+  const VI index = position & 3;
+  const VI lower = SELECT_I((index & 1) != 0, AS_I(words[1]), AS_I(words[0]));
+  const VI upper = SELECT_I((index & 1) != 0, AS_I(words[3]), AS_I(words[2]));
+  return SELECT_I(index > 1, upper, lower);
+}
