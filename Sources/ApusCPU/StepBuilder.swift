@@ -93,11 +93,20 @@ extension DType {
 }
 
 extension Layout {
+  /// The layout with merged axes.
   var raw: csimd_layout {
+    let (extents, strides) = Layout.mergedAxes(0..<shape.rank, of: shape, [self])
     var result = csimd_layout()
-    let extents = shape.map { Int64($0) }
-    let steps = strides.map { Int64($0) }
-    csimd_set_layout(&result, Int32(shape.rank), extents, steps, Int64(offset))
+    result.offset = Int64(offset)
+    // A broadcast value has no axes.
+    if strides[0] == [0] { return result }
+    result.rank = Int32(extents.count)
+    withUnsafeMutableBytes(of: &result.extents) { target in
+      for (axis, extent) in extents.enumerated() { target.assumingMemoryBound(to: Int64.self)[axis] = Int64(extent) }
+    }
+    withUnsafeMutableBytes(of: &result.strides) { target in
+      for (axis, stride) in strides[0].enumerated() { target.assumingMemoryBound(to: Int64.self)[axis] = Int64(stride) }
+    }
     return result
   }
 }

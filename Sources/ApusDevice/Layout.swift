@@ -144,18 +144,23 @@ extension Layout {
 // MARK: - Iteration
 
 extension Layout {
-  /// Merges adjacent axes that are mergeable in every layout, drops axes of extent 1, and returns the smaller domain
-  /// with the layouts over it. The row-major order of the elements is preserved.
+  /// Merges adjacent axes that all layouts traverse as one axis and leaves out axes of extent 1. The row-major order of
+  /// the elements is preserved.
   ///
-  /// - Parameter layouts: layouts over `domain`, all of that shape.
-  public static func collapsed(_ domain: Shape, _ layouts: [Layout]) -> (Shape, [Layout]) {
+  /// - Parameters:
+  ///   - axes: axes of `domain`, ascending.
+  ///   - layouts: layouts over `domain`, all of that shape.
+  /// - Returns: the extents of the merged axes, and the strides of each layout along them.
+  package static func mergedAxes(
+    _ axes: some Sequence<Int>, of domain: Shape, _ layouts: [Layout]
+  ) -> (extents: [Int], strides: [[Int]]) {
     var extents: [Int] = []
     var strides: [[Int]] = layouts.map { _ in [] }
-    for axis in 0..<domain.rank where domain[axis] != 1 {
-      let mergeable =
+    for axis in axes where domain[axis] != 1 {
+      let isMergeable =
         !extents.isEmpty
         && layouts.indices.allSatisfy { strides[$0].last! == layouts[$0].strides[axis] * domain[axis] }
-      if mergeable {
+      if isMergeable {
         extents[extents.count - 1] *= domain[axis]
         for index in layouts.indices { strides[index][extents.count - 1] = layouts[index].strides[axis] }
       } else {
@@ -163,12 +168,18 @@ extension Layout {
         for index in layouts.indices { strides[index].append(layouts[index].strides[axis]) }
       }
     }
+    return (extents, strides)
+  }
+
+  /// Returns the domain of the merged axes (see ``mergedAxes(_:of:_:)``) with the layouts over it.
+  ///
+  /// - Parameter layouts: layouts over `domain`, all of that shape.
+  public static func collapsed(_ domain: Shape, _ layouts: [Layout]) -> (Shape, [Layout]) {
+    let (extents, strides) = mergedAxes(0..<domain.rank, of: domain, layouts)
     let shape = Shape(extents)
     return (
       shape,
-      layouts.indices.map {
-        Layout(shape: shape, strides: Shape(strides[$0]), offset: layouts[$0].offset)
-      }
+      zip(layouts, strides).map { Layout(shape: shape, strides: Shape($1), offset: $0.offset) }
     )
   }
 }

@@ -11,26 +11,6 @@ int csimd_dtype_bytes(int dtype) {
 
 static int is_stored_as_lane(int dtype) { return dtype >= CSIMD_FLOAT32 || dtype == CSIMD_S32 || dtype == CSIMD_S64; }
 
-void csimd_set_layout(
-    csimd_layout *layout, int rank, const int64_t *extents, const int64_t *strides, int64_t offset) {
-  int count = 0;
-  layout->offset = offset;
-  for (int axis = 0; axis < rank; axis += 1) {
-    if (extents[axis] == 1) continue;
-    if (count > 0 && layout->strides[count - 1] == strides[axis] * extents[axis]) {
-      layout->extents[count - 1] *= extents[axis];
-      layout->strides[count - 1] = strides[axis];
-    } else {
-      layout->extents[count] = extents[axis];
-      layout->strides[count] = strides[axis];
-      count += 1;
-    }
-  }
-  // A broadcast value has no axes.
-  if (count == 1 && layout->strides[0] == 0) count = 0;
-  layout->rank = count;
-}
-
 int64_t csimd_position(const csimd_layout *layout, int64_t index) {
   int64_t position = layout->offset;
   for (int axis = layout->rank - 1; axis > 0 && index; axis -= 1) {

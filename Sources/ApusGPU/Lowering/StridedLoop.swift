@@ -2,28 +2,14 @@ import ApusDevice
 
 /// A joint iteration over some axes of several arrays: the extents, outermost first, and the strides of each array.
 struct StridedLoop {
-  var extents: [Int] = []
+  var extents: [Int]
   /// For each array, parallel to `extents`.
   var strides: [[Int]]
 
   /// Creates the iteration over `axes` of arrays of the same shape. Axes that all arrays traverse as one axis are
   /// merged, and axes of extent 1 are left out. The row-major order is kept.
   init(_ layouts: [Layout], shape: Shape, axes: some Sequence<Int>) {
-    strides = layouts.map { _ in [] }
-    for axis in axes where shape[axis] != 1 {
-      let isMergeable =
-        !extents.isEmpty
-        && layouts.indices.allSatisfy { strides[$0].last! == layouts[$0].strides[axis] * shape[axis] }
-      if isMergeable {
-        extents[extents.count - 1] *= shape[axis]
-        for index in layouts.indices {
-          strides[index][extents.count - 1] = layouts[index].strides[axis]
-        }
-      } else {
-        extents.append(shape[axis])
-        for index in layouts.indices { strides[index].append(layouts[index].strides[axis]) }
-      }
-    }
+    (extents, strides) = Layout.mergedAxes(axes, of: shape, layouts)
   }
 
   var rank: Int { extents.count }

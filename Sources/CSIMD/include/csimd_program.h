@@ -203,10 +203,6 @@ void csimd_settle_columns(
 int csimd_lane_bytes(int lane);
 int csimd_dtype_bytes(int dtype);
 
-/// Initializes a layout and merges axes.
-void csimd_set_layout(
-    csimd_layout *layout, int rank, const int64_t *extents, const int64_t *strides, int64_t offset);
-
 /// The position of row-major element `index` in a layout.
 int64_t csimd_position(const csimd_layout *layout, int64_t index);
 
