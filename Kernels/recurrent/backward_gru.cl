@@ -8,9 +8,9 @@ if (held) {
                                    : all + (previous * $batch + sequence) * $size + at;
   const $V reset = LOAD_$dtype(gates, 0, count), z = LOAD_$dtype(gates, $size, count);
   const $V n = LOAD_$dtype(gates, 2 * $size, count);
-  dn = dh * (1 - z) * (1 - n * n);
-  dz = dh * (LOAD_$dtype(old, 0, count) - n) * (z * (1 - z));
-  dr = dn * LOAD_$dtype(gates, 3 * $size, count) * (reset * (1 - reset));
+  dn = dh * (1 - z) * TANH_SLOPE(n);
+  dz = dh * (LOAD_$dtype(old, 0, count) - n) * SIGMOID_SLOPE(z);
+  dr = dn * LOAD_$dtype(gates, 3 * $size, count) * SIGMOID_SLOPE(reset);
   dp = dn * reset;
   past = dh * z;
 }

@@ -9,11 +9,11 @@ if (held) {
   const $V i = LOAD_$dtype(gates, 0, count), f = LOAD_$dtype(gates, $size, count);
   const $V g = LOAD_$dtype(gates, 2 * $size, count), o = LOAD_$dtype(gates, 3 * $size, count);
   const $V squashed = tanh_$lane(LOAD_$dtype(gates, 4 * $size, count));
-  const $V dc = EXACT_$dtype(carriedCell, unit, count) + dh * o * (1 - squashed * squashed);
-  di = dc * g * (i * (1 - i));
-  df = dc * LOAD_$dtype(old, 0, count) * (f * (1 - f));
-  dg = dc * i * (1 - g * g);
-  dout = dh * squashed * (o * (1 - o));
+  const $V dc = EXACT_$dtype(carriedCell, unit, count) + dh * o * TANH_SLOPE(squashed);
+  di = dc * g * SIGMOID_SLOPE(i);
+  df = dc * LOAD_$dtype(old, 0, count) * SIGMOID_SLOPE(f);
+  dg = dc * i * TANH_SLOPE(g);
+  dout = dh * squashed * SIGMOID_SLOPE(o);
   STORE_$dtype(carriedCell, unit, count, dc * f);
 }
 STORE_$dtype(ofInput, x, count, di);

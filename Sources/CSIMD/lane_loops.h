@@ -5,6 +5,22 @@
 
 #define LANE_TABLE(name) FN(table_##name)
 
+#if LANE_IS_FLOAT
+// The rows as functions, for loops that compute several rows.
+#define VALUE(name) FN(value_##name)
+#define UNARY(name, expression) INLINE V VALUE(name)(V a) { return expression; }
+#define BINARY(name, expression) INLINE V VALUE(name)(V a, V b) { return expression; }
+#define TEST1(name, expression)
+#define TEST2(name, expression)
+#define FROM_INT(name, expression)
+#include "../../Kernels/elementwise.def"
+#undef UNARY
+#undef BINARY
+#undef TEST1
+#undef TEST2
+#undef FROM_INT
+#endif
+
 #define UNARY(name, expression)                                             \
   DEFINE_LOOP(ROW(name), V, BYTES_OF(V), 1, SIZES(BYTES_OF(V), 0, 0), {     \
     V a = OPERAND(V, 0);                                                    \
@@ -50,8 +66,7 @@ DEFINE_LOOP(FN(select), V, BYTES_OF(V), 3, SIZES(4, BYTES_OF(V), BYTES_OF(V)), {
 })
 
 #if LANE_IS_FLOAT
-// Fused operations: exp(a − b) for softmax, a·Φ(a) (GELU), a product plus a term, and a term minus a product. Each
-// operation is rounded separately.
+// The rows of `FusedRow` in ApusCPU.
 #define TERNARY(name, expression)                                                                 \
   DEFINE_LOOP(ROW(name), V, BYTES_OF(V), 3, SIZES(BYTES_OF(V), BYTES_OF(V), BYTES_OF(V)), {       \
     V a = OPERAND(V, 0);                                                                          \
@@ -59,11 +74,12 @@ DEFINE_LOOP(FN(select), V, BYTES_OF(V), 3, SIZES(4, BYTES_OF(V), BYTES_OF(V)), {
     V c = OPERAND(V, 2);                                                                          \
     r = expression;                                                                               \
   })
-BINARY(exp_difference, FN(exp)(a - b))
-UNARY(gelu, a * FN(normal)(a, FN(gaussian)(a)))
-TERNARY(multiply_add, a * b + c)
-TERNARY(subtract_product, c - a * b)
+BINARY(exp_difference, VALUE(exp)(VALUE(subtract)(a, b)))
+UNARY(gelu, VALUE(multiply)(a, VALUE(normal)(a, VALUE(gaussian)(a))))
+TERNARY(multiply_add, VALUE(add)(VALUE(multiply)(a, b), c))
+TERNARY(subtract_product, VALUE(subtract)(c, VALUE(multiply)(a, b)))
 #undef TERNARY
+#undef VALUE
 #endif
 
 #undef UNARY

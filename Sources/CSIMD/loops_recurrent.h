@@ -77,11 +77,11 @@ INLINE void FN(lstm_backward)(const csimd_cell_gradient *cell, V dh, size_t at, 
   V i = CELL_LOAD(cell->kept, at), f = CELL_LOAD(cell->kept, n + at);
   V g = CELL_LOAD(cell->kept, 2 * n + at), o = CELL_LOAD(cell->kept, 3 * n + at);
   V squashed = FN(tanh)(CELL_LOAD(cell->kept, 4 * n + at));
-  V dc = CELL_LOAD(cell->carried_cell, at) + dh * o * (1 - squashed * squashed);
-  CELL_STORE(cell->input_gradient, at, dc * g * (i * (1 - i)));
-  CELL_STORE(cell->input_gradient, n + at, dc * CELL_LOAD(cell->cell, at) * (f * (1 - f)));
-  CELL_STORE(cell->input_gradient, 2 * n + at, dc * i * (1 - g * g));
-  CELL_STORE(cell->input_gradient, 3 * n + at, dh * squashed * (o * (1 - o)));
+  V dc = CELL_LOAD(cell->carried_cell, at) + dh * o * TANH_SLOPE(squashed);
+  CELL_STORE(cell->input_gradient, at, dc * g * SIGMOID_SLOPE(i));
+  CELL_STORE(cell->input_gradient, n + at, dc * CELL_LOAD(cell->cell, at) * SIGMOID_SLOPE(f));
+  CELL_STORE(cell->input_gradient, 2 * n + at, dc * i * TANH_SLOPE(g));
+  CELL_STORE(cell->input_gradient, 3 * n + at, dh * squashed * SIGMOID_SLOPE(o));
   CELL_STORE(cell->carried_cell, at, dc * f);
   CELL_STORE(cell->carried, at, (V)(0));
 }
@@ -90,9 +90,9 @@ INLINE void FN(gru_backward)(const csimd_cell_gradient *cell, V dh, size_t at, s
   size_t size = cell->size;
   V r = CELL_LOAD(cell->kept, at), z = CELL_LOAD(cell->kept, size + at);
   V n = CELL_LOAD(cell->kept, 2 * size + at);
-  V dn = dh * (1 - z) * (1 - n * n);
-  V dz = dh * (CELL_LOAD(cell->state, at) - n) * (z * (1 - z));
-  V dr = dn * CELL_LOAD(cell->kept, 3 * size + at) * (r * (1 - r));
+  V dn = dh * (1 - z) * TANH_SLOPE(n);
+  V dz = dh * (CELL_LOAD(cell->state, at) - n) * SIGMOID_SLOPE(z);
+  V dr = dn * CELL_LOAD(cell->kept, 3 * size + at) * SIGMOID_SLOPE(r);
   CELL_STORE(cell->input_gradient, at, dr);
   CELL_STORE(cell->input_gradient, size + at, dz);
   CELL_STORE(cell->input_gradient, 2 * size + at, dn);
@@ -112,7 +112,7 @@ static void FN(cell_backward)(const csimd_cell_gradient *cell) {
       case CSIMD_CELL_GRU: FN(gru_backward)(cell, dh, at, count); break;
       default: {
         V h = CELL_LOAD(cell->next_state, at);
-        V inner = cell->kind == CSIMD_CELL_TANH ? dh * (1 - h * h) : SELECT(h > 0, dh, (V)(0));
+        V inner = cell->kind == CSIMD_CELL_TANH ? dh * TANH_SLOPE(h) : SELECT(h > 0, dh, (V)(0));
         CELL_STORE(cell->input_gradient, at, inner);
         CELL_STORE(cell->carried, at, (V)(0));
       }

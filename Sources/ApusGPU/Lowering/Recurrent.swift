@@ -156,7 +156,7 @@ extension PlanLowering {
     template["LASTCELL"] = (step.lastGradients.count == 2 ? load(step.lastGradients[1], "unit") : nil) ?? zero
     template["slope"] =
       step.geometry.kind == .tanh
-      ? "dh * (1 - h * h)" : "CHOOSE_\(step.dtype.lane.suffix)(\(positive(step)), dh, \(zero))"
+      ? "dh * TANH_SLOPE(h)" : "CHOOSE_\(step.dtype.lane.suffix)(\(positive(step)), dh, \(zero))"
   }
 
   /// Returns code for the mask of lanes in which the state of a ReLU unit is positive.
