@@ -55,14 +55,14 @@ final class CPUExecutable: Executable, @unchecked Sendable {
         scalars[index].integer)
     }
     let context = RunContext(frame: frame, pool: pool, workspaces: workspaces)
-    if log.isWanted { return run(context, &log) }
+    if log.isWanted { return runLogged(context, &log) }
     for (step, _) in steps {
       do { try step.run(context) } catch { return error }
     }
     return nil
   }
 
-  private func run(_ context: borrowing RunContext, _ log: inout StepLog) -> DeviceError? {
+  private func runLogged(_ context: borrowing RunContext, _ log: inout StepLog) -> DeviceError? {
     for (cost, (step, _)) in zip(costs, steps) {
       let start = ContinuousClock.seconds
       do { try step.run(context) } catch { return error }

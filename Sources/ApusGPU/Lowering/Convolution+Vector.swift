@@ -136,21 +136,21 @@ extension PlanLowering {
   mutating func lowerPlanes(_ step: Convolution) {
     let g = step.geometry
     guard let dense = step.withoutStride else {
-      let images = lowerPlanes(step, to: nil, behind: 0)
+      let images = lowerDensePlanes(step, to: nil, behind: 0)
       return needWorkspace(images)
     }
     // The sums of the elements that windows read are computed first; then zeros are inserted between them.
     let count = g.batch * g.inputChannels * g.output.wrappedProduct
     let sums = (count + 63) / 64 * 64
-    needWorkspace(lowerPlanes(dense, to: 0, behind: sums))
+    needWorkspace(lowerDensePlanes(dense, to: 0, behind: sums))
     spread(step)
   }
 
-  /// Lowers a convolution whose workspace begins at element `start`.
+  /// Lowers a convolution without zeros between the results; its workspace begins at element `start`.
   /// - Parameter sums: the workspace offset at which the sums are written without the epilogue; `nil` to apply the
   ///   epilogue.
   /// - Returns: the size of the workspace in bytes.
-  private mutating func lowerPlanes(_ step: Convolution, to sums: Int?, behind start: Int) -> Int {
+  private mutating func lowerDensePlanes(_ step: Convolution, to sums: Int?, behind start: Int) -> Int {
     let g = step.geometry
     let size = step.dtype.lane.dtype.byteCount
     let tiling = PlaneTiling(step, width: width)

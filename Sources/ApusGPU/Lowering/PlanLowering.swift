@@ -165,27 +165,23 @@ struct PlanLowering {
   mutating func add(_ loop: LaunchLoop) { loops.append(loop) }
 
   /// Adds a launch of the kernel that `builder` holds.
-  /// - Parameter work: what the kernel does of the step.
+  /// - Parameters:
+  ///   - bound: the slots of the kernel's pointers; `nil` for those of `builder`.
+  ///   - numbers: the numbers that the kernel reads; `nil` for those of `builder`.
+  ///   - work: what the kernel does of the step.
   mutating func launch(
-    _ builder: KernelBuilder, groups: Int, localSize: Int = 1, _ work: KernelWork = .step()
-  ) {
-    launch(
-      builder, slots: builder.pointers.map(\.slot), numbers: builder.numbers, groups: groups, localSize: localSize, work
-    )
-  }
-
-  mutating func launch(
-    _ builder: KernelBuilder, slots bound: [Int], numbers: [Int64], groups: Int, localSize: Int,
+    _ builder: KernelBuilder, slots bound: [Int]? = nil, numbers: [Int64]? = nil, groups: Int, localSize: Int = 1,
     _ work: KernelWork = .step()
   ) {
     guard groups > 0 else { return }
     precondition(!isCPU || localSize == 1, "a work-group of a CPU kernel has one work-item")
+    let pointers = bound ?? builder.pointers.map(\.slot)
     launches.append(
       LoweredLaunch(
-        kernel: builder.kernel(localSize: localSize), slots: bound + [slots.geometry], geometryOffset: geometry.count,
-        groups: groups, localSize: localSize, localByteCount: builder.localByteCount,
+        kernel: builder.kernel(localSize: localSize), slots: pointers + [slots.geometry],
+        geometryOffset: geometry.count, groups: groups, localSize: localSize, localByteCount: builder.localByteCount,
         cost: (part ?? work).cost(of: cost)))
-    geometry += numbers
+    geometry += numbers ?? builder.numbers
   }
 
   /// Lowers a part of the step with the kernels of another family.

@@ -30,7 +30,7 @@ extension OpenCLDriver {
       throw OpenCLStatus(code: status).error(device: info.identifier, activity: "building \(source.name)")
     }
     let module = Module(program: program, api: entry.api)
-    let result = build(program)
+    let result = buildStatus(of: program)
     guard result == CL_SUCCESS else {
       throw .buildFailed(
         device: info.identifier, kernel: source.name,
@@ -50,7 +50,7 @@ extension OpenCLDriver {
     }
     guard let program else { return nil }
     let module = Module(program: program, api: entry.api)
-    return status == CL_SUCCESS && entryStatus == CL_SUCCESS && build(program) == CL_SUCCESS ? module : nil
+    return status == CL_SUCCESS && entryStatus == CL_SUCCESS && buildStatus(of: program) == CL_SUCCESS ? module : nil
   }
 
   func binary(of module: Module) -> [UInt8]? {
@@ -68,7 +68,7 @@ extension OpenCLDriver {
     return status == CL_SUCCESS ? bytes : nil
   }
 
-  private func build(_ program: cl_program) -> cl_int {
+  private func buildStatus(of program: cl_program) -> cl_int {
     var device: cl_device_id? = entry.device
     return api.clBuildProgram(program, 1, &device, Self.buildOptions, nil, nil)
   }

@@ -13,7 +13,7 @@ enum PoCLCache {
   /// Sets the directory once, before the first query of a platform.
   static func prepare() {
     guard !isPrepared.exchange(true, ordering: .acquiringAndReleasing) else { return }
-    prepare(in: GPUOptions.environment.cacheDirectory)
+    setDirectory(in: GPUOptions.environment.cacheDirectory)
   }
 
   /// With less free space than this, builds fail without naming the reason.
@@ -23,7 +23,7 @@ enum PoCLCache {
     Environment["POCL_CACHE_DIR"]
   }
 
-  private static func prepare(in cache: String?) {
+  private static func setDirectory(in cache: String?) {
     guard let cache else { return }
     if variable == nil {
       // PoCL ends the process if the variable is empty.
