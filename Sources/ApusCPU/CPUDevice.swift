@@ -131,7 +131,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
 
   public func startProfile() throws(DeviceError) {
     try turn.withLock { log throws(DeviceError) in
-      guard log.records == nil else { throw .unsupported(device: "cpu", feature: "a profile within a profile") }
+      guard log.records == nil else { throw .unsupported(device: "cpu", feature: "two profiles at a time") }
       log.records = []
     }
   }

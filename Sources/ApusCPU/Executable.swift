@@ -169,7 +169,7 @@ final class Workspaces {
   /// Enlarges the blocks to at least these sizes. If it is out of memory, it returns `false`, and the blocks stay large
   /// enough for older plans. No step may be running.
   func reserve(_ byteCounts: [Int], shared: Int) -> Bool {
-    precondition(byteCounts.count == workerCount, "one size for each worker")
+    precondition(byteCounts.count == workerCount, "the number of sizes differs from the number of workers")
     return (byteCounts + [shared]).enumerated().allSatisfy { index, byteCount in pieces[index].enlarge(to: byteCount) }
   }
 }

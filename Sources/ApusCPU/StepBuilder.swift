@@ -56,14 +56,14 @@ struct StepBuilder {
   /// The loop of a row by its name in CSIMD.
   func loop(_ name: String, _ lane: Lane) throws(DeviceError) -> csimd_loop {
     guard let loop = csimd_find(loops, name, Int32(lane.rawValue)) else {
-      throw .buildFailed(device: "cpu", kernel: name, log: "there is no row \(name) on \(lane)")
+      throw .buildFailed(device: "cpu", kernel: name, log: "there is no loop of the row \(name) for \(lane)")
     }
     return loop
   }
 
   func reducer(_ name: String, _ lane: Lane) throws(DeviceError) -> UnsafePointer<csimd_reducer> {
     guard let reducer = csimd_find_reducer(loops, name, Int32(lane.rawValue)) else {
-      throw .buildFailed(device: "cpu", kernel: name, log: "there is no reduction \(name) on \(lane)")
+      throw .buildFailed(device: "cpu", kernel: name, log: "there is no loop of the reduction \(name) for \(lane)")
     }
     return reducer
   }

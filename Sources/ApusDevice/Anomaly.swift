@@ -69,19 +69,19 @@ public struct Anomaly: Hashable, Sendable {
 }
 
 extension Anomaly: CustomStringConvertible {
-  /// For example `log gives -inf at [3, 7] of float32 [128, 10], 4 of whose elements are not finite, in layer
-  /// 2 (Linear); from float32 [128, 10] in 0.0…1.0; found on device cpu`.
+  /// For example `log gives -inf at [3, 7] of float32 [128, 10] (4 elements are not finite), in layer 2 (Linear);
+  /// from float32 [128, 10] in 0.0…1.0; found on device cpu`.
   public var description: String {
     let verb = inputs.isEmpty ? "has" : "gives"
     var text = "\(operation) \(verb) \(value.isNaN ? "nan" : "\(value)") at \(place) of \(dtype) \(shape)"
-    if count > 1 { text += ", \(count) of whose elements are not finite" }
+    if count > 1 { text += " (\(count) elements are not finite)" }
     switch (layer, isGradient) {
     case (let layer?, true): text += ", in the gradient of layer \(layer)"
     case (let layer?, false): text += ", in layer \(layer)"
     case (nil, true): text += ", in a gradient"
     case (nil, false): break
     }
-    if let turn { text += ", at element \(turn.index) of the \(turn.count) of a loop" }
+    if let turn { text += ", at index \(turn.index) of the \(turn.count) elements of a loop's sequences" }
     if !inputs.isEmpty { text += "; from " + inputs.map(\.description).joined(separator: ", ") }
     return text + "; found on device \(device)"
   }

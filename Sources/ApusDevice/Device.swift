@@ -124,7 +124,7 @@ extension Device {
 
   /// By default, the device has only one kernel for a step, so it does not support tuning.
   public func startTuning(report: @escaping @Sendable (TuningRecord) -> Void) throws(DeviceError) {
-    throw .unsupported(device: info.identifier, feature: "choosing kernels by measurement")
+    throw .unsupported(device: info.identifier, feature: "kernel tuning")
   }
 
   /// By default does nothing, because nothing was measured.
@@ -132,7 +132,7 @@ extension Device {
 
   /// By default, the device does not support tuning.
   public func forgetTuning() throws(DeviceError) {
-    throw .unsupported(device: info.identifier, feature: "choosing kernels by measurement")
+    throw .unsupported(device: info.identifier, feature: "kernel tuning")
   }
 }
 

@@ -91,7 +91,7 @@ extension Step {
       "scatter-add \(step.outer * step.count) to \(step.outer * step.extent), \(step.inner) each, \(step.dtype)"
     case .rowWrite(let step): "row write \(step.count) of \(step.extent), \(step.inner) each, \(step.dtype)"
     case .sort(let step): "sort \(step.rows)x\(step.columns) \(step.dtype)"
-    case .loop(let step): "loop of \(step.count) times \(step.body.steps.count) steps"
+    case .loop(let step): "loop of \(step.count) iterations, \(step.body.steps.count) steps each"
     case .custom(let step): "\(step.kernel.name) \(step.count)"
     }
   }

@@ -132,7 +132,7 @@ struct FaultTests {
     for (name, device, message) in [
       ("APUS_SIMD", "cpu", "APUS_SIMD is 'foo'; this machine supports"),
       ("APUS_THREADS", "cpu", "APUS_THREADS is 'foo'; it must be a number from 1 to 1024"),
-      ("APUS_KERNEL_CLASS", "opencl", "APUS_KERNEL_CLASS is 'foo'; it takes cpu or gpu"),
+      ("APUS_KERNEL_CLASS", "opencl", "APUS_KERNEL_CLASS is 'foo'; it must be cpu or gpu"),
     ] {
       let run = try train(["mlp", "--data", images.source, "--device", device], environment: [name: "foo"])
       #expect(run.status == 69 && run.errors.contains(message), "\(run.errors)")

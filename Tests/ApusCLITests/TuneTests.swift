@@ -42,8 +42,8 @@ import Testing
     (["tune", "Nine"], 64, "\"Nine\" is not a convolution"),
     (["tune", "lenet5-b128-sdg"], 64, "unknown workload \"lenet5-b128-sdg\"; did you mean lenet5-b128-sgd?"),
     (["tune", "--forget", "8x8x8"], 64, "--forget drops all choices and takes no workloads"),
-    (["tune", "8x8x8", "--device", "cpu"], 69, "choosing kernels by measurement"),
-    (["tune", "--forget", "--device", "cpu"], 69, "choosing kernels by measurement"),
+    (["tune", "8x8x8", "--device", "cpu"], 69, "kernel tuning"),
+    (["tune", "--forget", "--device", "cpu"], 69, "kernel tuning"),
   ])
   func mistakes(words: [String], status: Int32, message: String) throws {
     let result = try Invocation(words)

@@ -49,7 +49,7 @@ struct KernelLowering {
     guard program.inputs.count + program.instructions.count < Int(CSIMD_MAXIMUM_REGISTERS) / 2,
       program.outputs.count <= 16
     else {
-      throw .unsupported(device: "cpu", feature: "a fused program with this many instructions")
+      throw .unsupported(device: "cpu", feature: "a program of this length")
     }
     addArguments(inputs)
     try addInstructions()
@@ -157,7 +157,7 @@ struct KernelLowering {
     case .row(let row):
       // If operand and result lanes differ, the table lists a function under its result lane, except for comparisons.
       return try builder.loop(row.name, row == .unitFloat ? instruction.result : instruction.lane)
-    case .constant: fatalError("constants are arguments")
+    case .constant: fatalError("a constant is an argument, not an instruction")
     }
   }
 

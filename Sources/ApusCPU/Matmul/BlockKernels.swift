@@ -143,7 +143,7 @@ struct BlockKernels {
     m: Int, n: Int, k: Int, _ a: Factor, _ panels: csimd_panels, _ c: UnsafeMutableRawPointer, leading: Int,
     accumulates: Bool, ahead: csimd_prefetch_block = csimd_prefetch_block()
   ) {
-    precondition(numbersOfWord == 1, "rows of words are packed")
+    precondition(numbersOfWord == 1, "multiply: factors must consist of single elements")
     let lines = csimd_lines(count: (1, 1), a: (0, 0), b: (0, 0), k: k, a_step: a.column, first: panels.first)
     withUnsafePointer(to: lines) { lines in
       withUnsafePointer(to: ahead) { ahead in

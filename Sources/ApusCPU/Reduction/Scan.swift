@@ -20,7 +20,7 @@ final class ScanStep: CPUStep {
     let lane = step.dtype.lane
     let isProduct = step.combine == .product
     guard isProduct || step.combine == .sum else {
-      throw .buildFailed(device: "cpu", kernel: "scan", log: "there is no cumulative \(step.combine)")
+      throw .buildFailed(device: "cpu", kernel: "scan", log: "there is no scan with \(step.combine)")
     }
     scan = lane.entry(of: isProduct ? table.scan_product : table.scan_sum)
     load = csimd_find_load(builder.loops, Int32(step.dtype.rawValue))

@@ -17,7 +17,7 @@ struct LaunchProfile {
 extension GPUDevice {
   func startProfile() throws(DeviceError) {
     try lock.withLock { () throws(DeviceError) in
-      guard profile == nil else { throw .unsupported(device: info.identifier, feature: "a profile within a profile") }
+      guard profile == nil else { throw .unsupported(device: info.identifier, feature: "two profiles at a time") }
       _ = try driver.launchTimes(continuing: true)
       profile = LaunchProfile()
     }

@@ -39,12 +39,12 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
   }
 
   func upload(_ source: UnsafeRawBufferPointer, to buffer: Buffer) throws(DeviceError) {
-    precondition(source.count <= buffer.byteCount, "upload: more bytes than the buffer holds")
+    precondition(source.count <= buffer.byteCount, "upload: the source is larger than the buffer")
     try lock.withLock { () throws(DeviceError) in try driver.copyIn(source, to: try block(of: buffer).memory) }
   }
 
   func startDownload(_ buffer: Buffer, byteCount: Int) throws(DeviceError) -> any Download {
-    precondition(byteCount <= buffer.byteCount, "startDownload: more bytes than the buffer holds")
+    precondition(byteCount <= buffer.byteCount, "startDownload: the byte count exceeds the buffer's")
     let memory = try block(of: buffer).memory
     return try lock.withLock { () throws(DeviceError) -> any Download in
       GPUDownload(try driver.copyOut(memory, byteCount: byteCount), of: buffer, programs)

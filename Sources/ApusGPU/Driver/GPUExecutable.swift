@@ -154,7 +154,7 @@ extension GPUDevice {
     memories.append(executable.bank.block.memory)
     memories.append(executable.geometry.block.memory)
     memories.append(faults.memory)
-    precondition(memories.count == executable.slots.count, "run: not as many buffers as the plan has")
+    precondition(memories.count == executable.slots.count, "run: the number of buffers differs from the plan's")
     return memories
   }
 
@@ -162,7 +162,7 @@ extension GPUDevice {
   private func setScalars(
     _ scalars: [Scalar], of executable: GPUExecutable<Driver>
   ) throws(DeviceError) {
-    precondition(scalars.count == executable.scalars.count, "run: not as many scalars as the plan has")
+    precondition(scalars.count == executable.scalars.count, "run: the number of scalars differs from the plan's")
     guard !scalars.isEmpty else { return }
     var contents: [UInt64] = []
     contents.reserveCapacity(scalars.count)

@@ -66,7 +66,7 @@ struct ExpressionEmitter {
         scalar = builder.unique("scalar")
         builder.declare("const \(lane.vector) \(scalar!) = SCALAR_\(lane.suffix)(\(bank), \(number));")
       case (.core, .core(let number)): core = number
-      default: fatalError("Program: input \(inputs.count) is \(input), its argument \(argument)")
+      default: fatalError("Program: input \(inputs.count) is \(input), but its argument is \(argument)")
       }
       inputs.append(access)
       scalarRegisters.append(scalar)

@@ -39,7 +39,7 @@ struct KernelTemplate {
       let start = rest.index(after: sign)
       let end = rest[start...].firstIndex { !$0.isLetter && !$0.isNumber } ?? rest.endIndex
       let name = String(rest[start..<end])
-      guard let value = values[name] else { fatalError("\(file): nothing is given for $\(name)") }
+      guard let value = values[name] else { fatalError("\(file): the placeholder $\(name) has no value") }
       result += value
       rest = rest[end...]
     }

@@ -46,9 +46,10 @@ public enum OpenCL {
   ) throws(DeviceError) -> any Device {
     let entries = try OpenCLEntry.all()
     guard entries.indices.contains(index) else {
-      throw .unavailable(
-        device: "opencl:\(index)",
-        reason: "the number of OpenCL devices is \(entries.count), and they are numbered from 0")
+      let known =
+        entries.count == 1
+        ? "the only OpenCL device is opencl:0" : "the OpenCL devices are opencl:0 to opencl:\(entries.count - 1)"
+      throw .unavailable(device: "opencl:\(index)", reason: known)
     }
     var entry = entries[index]
     if let part { entry = try entry.part(part.number, of: part.count) }

@@ -27,14 +27,14 @@ extension OpenCLDriver {
       return api.clCreateProgramWithSource(context, 1, &text, nil, &status)
     }
     guard let program else {
-      throw OpenCLStatus(code: status).error(device: info.identifier, activity: "building \(source.name)")
+      throw OpenCLStatus(code: status).error(device: info.identifier, activity: "the build of \(source.name)")
     }
     let module = Module(program: program, api: entry.api)
     let result = buildStatus(of: program)
     guard result == CL_SUCCESS else {
       throw .buildFailed(
         device: info.identifier, kernel: source.name,
-        log: buildLog(program) + "\n(OpenCL \(OpenCLStatus(code: result).name), status \(result))")
+        log: buildLog(program) + "\n(\(OpenCLStatus(code: result)))")
     }
     return module
   }
@@ -78,7 +78,7 @@ extension OpenCLDriver {
     let property = cl_program_build_info(CL_PROGRAM_BUILD_LOG)
     guard
       api.clGetProgramBuildInfo(program, entry.device, property, 0, nil, &size) == CL_SUCCESS, size > 0
-    else { return "no log" }
+    else { return "the driver has no build log" }
     var bytes = [UInt8](repeating: 0, count: size)
     _ = api.clGetProgramBuildInfo(program, entry.device, property, size, &bytes, nil)
     return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)

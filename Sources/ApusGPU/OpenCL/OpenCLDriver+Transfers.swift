@@ -143,7 +143,7 @@ extension OpenCLDriver {
         let status = driver.api.clWaitForEvents(1, &event)
         if let event { _ = driver.api.clReleaseEvent(event) }
         event = nil
-        try driver.check(status, "copying to the host")
+        try driver.check(status, "a copy to the host")
       }
       return UnsafeRawBufferPointer(start: block.bytes, count: byteCount)
     }
@@ -190,6 +190,6 @@ extension OpenCLDriver {
       throw .outOfMemory(
         device: info.identifier, requested: byteCount, used: 0, available: info.memoryByteCount)
     }
-    try check(status, "copying memory")
+    try check(status, "a copy")
   }
 }

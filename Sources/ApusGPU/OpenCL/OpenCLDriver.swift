@@ -52,7 +52,7 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
     var status: cl_int = 0
     var device: cl_device_id? = entry.device
     guard let context = api.clCreateContext(nil, 1, &device, nil, nil, &status) else {
-      throw .unavailable(device: info.identifier, reason: "no context: \(OpenCLStatus(code: status).name)")
+      throw .unavailable(device: info.identifier, reason: "creating a context: \(OpenCLStatus(code: status))")
     }
     self.context = context
     do throws(DeviceError) {
@@ -79,7 +79,7 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
     var status: cl_int = 0
     let properties = measuresTimes ? cl_command_queue_properties(CL_QUEUE_PROFILING_ENABLE) : 0
     guard let queue = entry.api.functions.clCreateCommandQueue(context, entry.device, properties, &status) else {
-      throw .unavailable(device: entry.identifier, reason: "no queue: \(OpenCLStatus(code: status).name)")
+      throw .unavailable(device: entry.identifier, reason: "creating a command queue: \(OpenCLStatus(code: status))")
     }
     return queue
   }
@@ -99,7 +99,7 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
   }
 
   func synchronize() throws(DeviceError) {
-    try check(api.clFinish(queue), "waiting for the queue")
+    try check(api.clFinish(queue), "a wait for the queue")
   }
 }
 
@@ -115,7 +115,7 @@ extension OpenCLDriver {
         throw .outOfMemory(
           device: info.identifier, requested: byteCount, used: 0, available: info.memoryByteCount)
       }
-      throw OpenCLStatus(code: status).error(device: info.identifier, activity: "allocating memory")
+      throw OpenCLStatus(code: status).error(device: info.identifier, activity: "an allocation")
     }
     try clear(object, byteCount: byteCount)
     memoryCount += 1
@@ -135,7 +135,7 @@ extension OpenCLDriver {
         throw .outOfMemory(
           device: info.identifier, requested: byteCount, used: 0, available: info.memoryByteCount)
       }
-      throw OpenCLStatus(code: status).error(device: info.identifier, activity: "clearing memory")
+      throw OpenCLStatus(code: status).error(device: info.identifier, activity: "a fill of new memory")
     }
   }
 

@@ -10,7 +10,7 @@ struct OpenCLFunctions: @unchecked Sendable {
     guard let table = copencl_functions() else {
       throw .unavailable(
         device: "opencl",
-        reason: "no OpenCL loader (\(String(cString: copencl_failure()))); install one and a platform, "
+        reason: "the OpenCL loader was not found (\(String(cString: copencl_failure()))); install it and a platform, "
           + "for example: apt install ocl-icd-libopencl1 pocl-opencl-icd")
     }
     return OpenCLFunctions(table: table)
@@ -60,9 +60,9 @@ struct OpenCLEntry: @unchecked Sendable {
         throw .unavailable(
           device: "opencl",
           reason:
-            "the OpenCL loader finds no platform with a device (OCL_ICD_VENDORS, /etc/OpenCL/vendors; PoCL's also "
-            + "needs a cache directory that can be written, XDG_CACHE_HOME or POCL_CACHE_DIR); "
-            + "install one, for example: apt install pocl-opencl-icd")
+            "the OpenCL loader finds no platform with a device; install one, for example: apt install pocl-opencl-icd, "
+            + "or check OCL_ICD_VENDORS, /etc/OpenCL/vendors and, for PoCL, that its cache directory (XDG_CACHE_HOME or "
+            + "POCL_CACHE_DIR) is writable")
       }
       return entries
     }
@@ -98,14 +98,14 @@ extension OpenCLEntry {
     let name = "\(identifier).\(number)/\(count)"
     guard count >= 1, (0..<count).contains(number), units >= count else {
       throw .unavailable(
-        device: name, reason: "of \(count) equal parts of \(units) compute units there is no number \(number)")
+        device: name, reason: "\(count) equal parts of \(units) compute units have no part \(number)")
     }
     var properties = [cl_device_partition_property(CL_DEVICE_PARTITION_EQUALLY), units / count, 0]
     var found: cl_uint = 0
     var parts = [cl_device_id?](repeating: nil, count: units)
     let status = api.functions.clCreateSubDevices(device, &properties, cl_uint(units), &parts, &found)
     guard status == CL_SUCCESS, found >= count else {
-      throw .unavailable(device: name, reason: "\(identifier) cannot be divided: \(OpenCLStatus(code: status).name)")
+      throw .unavailable(device: name, reason: "dividing \(identifier): \(OpenCLStatus(code: status))")
     }
     for (place, part) in parts.prefix(Int(found)).enumerated() where place != number {
       if let part { _ = api.functions.clReleaseDevice(part) }

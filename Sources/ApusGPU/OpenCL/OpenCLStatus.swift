@@ -17,28 +17,32 @@ struct OpenCLStatus: Hashable {
       || code == CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST
   }
 
-  var name: String {
+  private var name: String {
     switch code {
-    case CL_DEVICE_NOT_FOUND: "no device found"
+    case CL_DEVICE_NOT_FOUND: "no device was found"
     case CL_DEVICE_NOT_AVAILABLE: "the device is not available"
-    case CL_COMPILER_NOT_AVAILABLE: "no compiler"
-    case CL_MEM_OBJECT_ALLOCATION_FAILURE: "memory object allocation failure"
+    case CL_COMPILER_NOT_AVAILABLE: "the compiler is not available"
+    case CL_MEM_OBJECT_ALLOCATION_FAILURE: "a memory object could not be allocated"
     case CL_OUT_OF_RESOURCES: "out of resources"
     case CL_OUT_OF_HOST_MEMORY: "out of host memory"
-    case CL_BUILD_PROGRAM_FAILURE: "build failure"
+    case CL_BUILD_PROGRAM_FAILURE: "the program did not build"
     case CL_INVALID_KERNEL_ARGS: "invalid kernel arguments"
     case CL_INVALID_WORK_GROUP_SIZE: "invalid work-group size"
     case CL_INVALID_COMMAND_QUEUE: "invalid command queue"
     case CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST: "an earlier command failed"
-    default: "status"
+    default: "unknown error"
     }
   }
 
-  /// The error for a failed call on `device` while doing `activity`.
+  /// The error for a failed call on a device.
+  /// - Parameter activity: the kernel that failed to run, or the work as a noun phrase, such as `a copy to the host`.
   func error(device: String, activity: String) -> DeviceError {
-    let reason = "\(activity): OpenCL \(name) (\(code))"
-    return isLoss
-      ? .lost(device: device, reason: reason)
-      : .launchFailed(device: device, kernel: activity, reason: "OpenCL \(name) (\(code))")
+    isLoss
+      ? .lost(device: device, reason: "\(activity) failed with \(self)")
+      : .launchFailed(device: device, kernel: activity, reason: description)
   }
+}
+
+extension OpenCLStatus: CustomStringConvertible {
+  var description: String { "OpenCL error \(code), \(name)" }
 }

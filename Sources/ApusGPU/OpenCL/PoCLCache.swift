@@ -41,7 +41,7 @@ enum PoCLCache {
     }
     guard let folder = variable, let free = FileSystem.freeByteCount(folder), free < leastFreeByteCount else { return }
     warn(
-      "the disk of the cache \(folder.printable()) has \(free) bytes left: kernels may not build; make room, or name "
-        + "another with XDG_CACHE_HOME")
+      "the file system of the cache \(folder.printable()) has only \(free) free bytes, so kernels may fail to build; "
+        + "free some space, or set XDG_CACHE_HOME to another directory")
   }
 }

@@ -25,7 +25,7 @@ enum KernelPrelude {
 
   /// Returns the contents of a file in `Kernels/`.
   static func file(_ name: String) -> String {
-    guard let text = apus_kernel_text(name) else { fatalError("Kernels/ has no \(name)") }
+    guard let text = apus_kernel_text(name) else { fatalError("Kernels/ contains no file \(name)") }
     return String(cString: text)
   }
 }

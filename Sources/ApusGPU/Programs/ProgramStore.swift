@@ -65,7 +65,7 @@ struct ProgramStore: Sendable {
       // A full disk is reported once, not for every program.
       guard ProgramStore.hasFailed.exchange(true, ordering: .relaxed) == false else { return }
       warn(
-        "kernels are not kept in the cache \(directory.printable()): \(error.reason); they are built again next time")
+        "kernels are not stored in the cache \(directory.printable()): \(error.reason); they are built again next time")
     }
   }
 

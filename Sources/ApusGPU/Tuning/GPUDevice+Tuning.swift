@@ -31,7 +31,7 @@ extension GPUDevice {
         // Copies of the step's operands may not fit in memory although the plan does.
         guard case .outOfMemory(_, let requested, let used, let available) = error else { throw error }
         let reason =
-          "too large: \(requested.byteText) asked for, \(used.byteText) in use, \(available.byteText) in all"
+          "out of memory: \(requested.byteText) requested, \(used.byteText) in use, \(available.byteText) available in total"
         let candidates = decision.candidates.map { TuningRecord.Candidate(name: $0, outcome: .failed(reason)) }
         tuner.add(TuningRecord(problem: decision.problem, cost: cost, candidates: candidates, chosen: nil))
       }
