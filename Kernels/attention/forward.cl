@@ -6,9 +6,9 @@
 //
 // Keys are processed in blocks of $block, so that the accumulators are rescaled to a new maximum only once per block.
 //
-// Parameters: $ADDED, $DROP, $FACTOR, $KEEP, $MASK, $OPEN, $V, $WORDS, $ahead, $block, $dtype, $greatest, $heads,
-// $items, $key, $keyBatch, $keyHead, $keyOffset, $keyRow, $keys, $lane, $localSize, $outputCount, $parts, $queries,
-// $query, $queryBatch, $queryHead, $queryOffset, $queryRow, $result, $resultOffset, $room, $scale, $share, $size,
+// Parameters: $ADDED, $DROP, $FACTOR, $KEEP, $MASK, $OPEN, $V, $WORDS, $ahead, $block, $capacity, $dtype, $greatest,
+// $heads, $items, $key, $keyBatch, $keyHead, $keyOffset, $keyRow, $keys, $lane, $localSize, $outputCount, $parts,
+// $queries, $query, $queryBatch, $queryHead, $queryOffset, $queryRow, $result, $resultOffset, $scale, $share, $size,
 // $value, $valueBatch, $valueHead, $valueOffset, $valueRow, $width.
 const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 if (item >= $items) return;
@@ -24,8 +24,8 @@ const i64 valueAt = $valueOffset + batch * $valueBatch + group * $valueHead;
 $MASK
 $WORDS
 const $V lowest = identity_max_$lane();
-$V query[$room];
-$V total[$room];
+$V query[$capacity];
+$V total[$capacity];
 for (int c = 0; c < $size; c += 1) query[c] = GATHER_$dtype($query, queryAt + c, $queryRow, count);
 for (int c = 0; c < $width; c += 1) total[c] = ($V)(0);
 $V peak = lowest;

@@ -5,10 +5,10 @@
 //   dK       [batch, groups, keys, size], behind dQ
 //   dV       [batch, groups, keys, width], behind dK
 //
-// Parameters: $ADDED, $DROP, $DROPSLOPE, $KEEP, $MASK, $OPEN, $V, $WORDS, $ahead, $block, $dots, $dtype, $forward,
-// $forwardOffset, $groups, $heads, $items, $key, $keyBatch, $keyCount, $keyHead, $keyOffset, $keyRow, $keys, $lane,
-// $localSize, $outputCount, $parts, $queries, $query, $queryBatch, $queryCount, $queryHead, $queryOffset, $queryRow,
-// $result, $resultOffset, $room, $scale, $share, $size, $slope, $slopeBatch, $slopeHead, $slopeOffset, $slopeRow,
+// Parameters: $ADDED, $DROP, $DROPSLOPE, $KEEP, $MASK, $OPEN, $V, $WORDS, $ahead, $block, $capacity, $dots, $dtype,
+// $forward, $forwardOffset, $groups, $heads, $items, $key, $keyBatch, $keyCount, $keyHead, $keyOffset, $keyRow, $keys,
+// $lane, $localSize, $outputCount, $parts, $queries, $query, $queryBatch, $queryCount, $queryHead, $queryOffset,
+// $queryRow, $result, $resultOffset, $scale, $share, $size, $slope, $slopeBatch, $slopeHead, $slopeOffset, $slopeRow,
 // $value, $valueBatch, $valueHead, $valueOffset, $valueRow, $width.
 const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 if (item >= $items) return;
@@ -19,10 +19,10 @@ const i64 batch = line / $groups;
 const i64 group = line - batch * $groups;
 const i64 keyAt = $keyOffset + batch * $keyBatch + group * $keyHead + first * $keyRow;
 const i64 valueAt = $valueOffset + batch * $valueBatch + group * $valueHead + first * $valueRow;
-$V key[$room];
-$V value[$room];
-$V keyTotal[$room];
-$V valueTotal[$room];
+$V key[$capacity];
+$V value[$capacity];
+$V keyTotal[$capacity];
+$V valueTotal[$capacity];
 for (int c = 0; c < $size; c += 1) {
   key[c] = GATHER_$dtype($key, keyAt + c, $keyRow, count);
   keyTotal[c] = ($V)(0);

@@ -3,11 +3,11 @@
 //   dots     [batch, heads, queries] in the workspace: dY · Y for each row, which keys.cl reads
 //   dQ       [batch, heads, queries, size]
 //
-// Parameters: $ADDED, $DROPSLOPE, $KEEP, $MASK, $OPEN, $V, $WORDS, $ahead, $block, $dots, $dtype, $forward,
+// Parameters: $ADDED, $DROPSLOPE, $KEEP, $MASK, $OPEN, $V, $WORDS, $ahead, $block, $capacity, $dots, $dtype, $forward,
 // $forwardOffset, $heads, $items, $key, $keyBatch, $keyHead, $keyOffset, $keyRow, $keys, $lane, $localSize,
 // $outputCount, $parts, $queries, $query, $queryBatch, $queryHead, $queryOffset, $queryRow, $result, $resultOffset,
-// $room, $scale, $share, $size, $slope, $slopeBatch, $slopeHead, $slopeOffset, $slopeRow, $value, $valueBatch,
-// $valueHead, $valueOffset, $valueRow, $width.
+// $scale, $share, $size, $slope, $slopeBatch, $slopeHead, $slopeOffset, $slopeRow, $value, $valueBatch, $valueHead,
+// $valueOffset, $valueRow, $width.
 const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 if (item >= $items) return;
 const i64 line = item / $parts;
@@ -23,9 +23,9 @@ const i64 keyAt = $keyOffset + batch * $keyBatch + group * $keyHead;
 const i64 valueAt = $valueOffset + batch * $valueBatch + group * $valueHead;
 $MASK
 $WORDS
-$V query[$room];
-$V slope[$room];
-$V total[$room];
+$V query[$capacity];
+$V slope[$capacity];
+$V total[$capacity];
 for (int c = 0; c < $size; c += 1) {
   query[c] = GATHER_$dtype($query, queryAt + c, $queryRow, count);
   total[c] = ($V)(0);

@@ -6,15 +6,14 @@
 //   term ───  │    b0      b1    │     at each position; patches [position, tile, $pitch],
 //   tile │ a  │       sums       │     weights [position, term, panel], sums [position, tile, panel]
 //
-// One work-item computes some tasks, each of some tiles and panels, in its own scratch buffer (room), which stays in a
-// cache. The room contains the sums and the transforms of either patches or weights; the others were transformed in
-// advance.
+// One work-item computes some tasks, each of some tiles and panels, in its own scratch buffer, which stays in a cache. The
+// buffer contains the sums and the transforms of either patches or weights; the others were transformed in advance.
 //
 // Parameters: $EPILOGUE, $PATCHES, $ROW, $T, $TERMS, $TILE, $V, $WEIGHTS, $columns, $gridHeight, $gridWidth, $index,
-// $items, $panelWidth, $panels, $panelsPerTask, $parts, $patchDistance, $pitch, $room, $roomSize, $sumsOffset, $tasks,
-// $terms, $termsPerBlock, $tileRows, $tiles, $tilesPerTask, $vectors, $weightDistance, $zero.
-GLOBAL $T *room = $room + GROUP_ID() * $roomSize;
-GLOBAL $T *products = room + $sumsOffset;
+// $items, $panelWidth, $panels, $panelsPerTask, $parts, $patchDistance, $pitch, $scratch, $scratchSize, $sumsOffset,
+// $tasks, $terms, $termsPerBlock, $tileRows, $tiles, $tilesPerTask, $vectors, $weightDistance, $zero.
+GLOBAL $T *scratch = $scratch + GROUP_ID() * $scratchSize;
+GLOBAL $T *products = scratch + $sumsOffset;
 for ($index task = GROUP_ID(); task < $tasks; task += $items) {
   const $index chunk = task / $parts;
   const $index part = task - chunk * $parts;

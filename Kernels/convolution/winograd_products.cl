@@ -5,14 +5,14 @@
 //   tile ───  │  b0   b1  │     patches [position, tile, $pitch], gradients [position, tile, $gradientPitch],
 //   c │ a     │   sums    │     sums [position, channel of x, channel of y]
 //
-// One work-item computes some tasks, each of a part of the tiles and a block of the channels, in its own scratch buffer
-// (room). If a task covers all channels, it transforms its tiles, a few at a time, and another launch adds up the sums
-// of all parts. If a task covers all tiles, these were transformed in advance, and it computes the results.
+// One work-item computes some tasks, each of a part of the tiles and a block of the channels, in its own scratch buffer.
+// If a task covers all channels, it transforms its tiles, a few at a time, and another launch adds up the sums of all
+// parts. If a task covers all tiles, these were transformed in advance, and it computes the results.
 //
 // Parameters: $RESULTS, $T, $TERMS, $TRANSFORMS, $V, $blocks, $channelBlocks, $channelsPerBlock, $columns,
-// $columnsPerBlock, $gradientDistance, $index, $items, $parts, $patchDistance, $room, $roomSize, $sumDistance, $tasks,
-// $terms, $tileRows, $tiles, $tilesPerBlock, $vectors, $zero.
-GLOBAL $T *products = $room + GROUP_ID() * $roomSize;
+// $columnsPerBlock, $gradientDistance, $index, $items, $parts, $patchDistance, $scratch, $scratchSize, $sumDistance,
+// $tasks, $terms, $tileRows, $tiles, $tilesPerBlock, $vectors, $zero.
+GLOBAL $T *products = $scratch + GROUP_ID() * $scratchSize;
 for ($index task = GROUP_ID(); task < $tasks; task += $items) {
   const $index part = task / $blocks;
   const $index block = task - part * $blocks;

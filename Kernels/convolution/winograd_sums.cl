@@ -5,7 +5,7 @@
 //
 // Squares of WIDTH channels of y and WIDTH elements of a row of the result are transposed in registers.
 //
-// Parameters: $EPILOGUE, $ROW, $T, $V, $columnsPerBlock, $index, $originChannel, $originColumn, $roomSize,
+// Parameters: $EPILOGUE, $ROW, $T, $V, $columnsPerBlock, $index, $originChannel, $originColumn, $scratchSize,
 // $sumDistance, $sumParts.
 for ($index channel = firstChannel; channel < lastChannel; channel += WIDTH) {
   for ($index first = firstColumn; first < lastColumn; first += WIDTH) {
@@ -18,7 +18,9 @@ for ($index channel = firstChannel; channel < lastChannel; channel += WIDTH) {
       $V taps[9];
       UNROLL for (int s = 0; s < 36; s += 1) spots[s] = VLOAD(from + s * $sumDistance);
       for ($index other = 1; other < $sumParts; other += 1) {
-        UNROLL for (int s = 0; s < 36; s += 1) spots[s] = spots[s] + VLOAD(from + other * $roomSize + s * $sumDistance);
+        UNROLL for (int s = 0; s < 36; s += 1) {
+          spots[s] = spots[s] + VLOAD(from + other * $scratchSize + s * $sumDistance);
+        }
       }
       UNROLL for (int s = 0; s < 6; s += 1) winograd_weight_gradient_line(spots + s, 6, between + s, 6);
       UNROLL for (int s = 0; s < 3; s += 1) winograd_weight_gradient_line(between + 6 * s, 1, taps + 3 * s, 1);

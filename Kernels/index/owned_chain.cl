@@ -1,29 +1,29 @@
 // Counts a term of a sum in memory. The sum of a full chain is added to the levels above it (see reduce.def), for which
-// the first full chain allocates a room.
+// the first full chain allocates a block.
 //
-// Parameters: $V, $chain, $counts, $firstRoom, $from, $inner, $lane, $laneType, $levels, $offset, $pitch, $rooms,
+// Parameters: $V, $blocks, $chain, $counts, $firstBlock, $from, $inner, $lane, $laneType, $levels, $offset, $pitch,
 // $until, $upper, $zero.
 $counts[at] += 1;
 if ($counts[at] % $chain == 0) {
-  const int isNew = $rooms[at] == 0;
+  const int isNew = $blocks[at] == 0;
   if (isNew) {
     used += 1;
-    $rooms[at] = used;
+    $blocks[at] = used;
   }
-  const i64 room = ($firstRoom + $rooms[at] - 1) * $levels * $pitch;
+  const i64 block = ($firstBlock + $blocks[at] - 1) * $levels * $pitch;
   for (i64 c = $from; c < $until; c += WIDTH) {
     const int some = (int)SMALLER($until - c, (i64)WIDTH);
-    for (int k = 0; isNew && k < $levels; k += 1) STORE_$laneType($upper, room + $offset + k * $pitch, some, $zero);
+    for (int k = 0; isNew && k < $levels; k += 1) STORE_$laneType($upper, block + $offset + k * $pitch, some, $zero);
     $V carry = EXACT_$laneType(sums, to * $inner + c, some);
     STORE_$laneType(sums, to * $inner + c, some, $zero);
     int chains = $counts[at];
     for (int k = 0; k < $levels && chains % $chain == 0; k += 1) {
       chains /= $chain;
-      carry = row_add_$lane(EXACT_$laneType($upper, room + $offset + k * $pitch, some), carry);
+      carry = row_add_$lane(EXACT_$laneType($upper, block + $offset + k * $pitch, some), carry);
       if (k + 1 < $levels && chains % $chain == 0) {
-        STORE_$laneType($upper, room + $offset + k * $pitch, some, $zero);
+        STORE_$laneType($upper, block + $offset + k * $pitch, some, $zero);
       } else {
-        STORE_$laneType($upper, room + $offset + k * $pitch, some, carry);
+        STORE_$laneType($upper, block + $offset + k * $pitch, some, carry);
       }
     }
   }

@@ -1,13 +1,13 @@
-// Adds the levels of its cascade to a sum in memory, if it has a room for levels.
+// Adds the levels of its cascade to a sum in memory, if it has a block for levels.
 //
-// Parameters: $V, $firstRoom, $from, $inner, $lane, $laneType, $levels, $offset, $pitch, $rooms, $until, $upper.
-if ($rooms[at] > 0) {
-  const i64 room = ($firstRoom + $rooms[at] - 1) * $levels * $pitch;
+// Parameters: $V, $blocks, $firstBlock, $from, $inner, $lane, $laneType, $levels, $offset, $pitch, $until, $upper.
+if ($blocks[at] > 0) {
+  const i64 block = ($firstBlock + $blocks[at] - 1) * $levels * $pitch;
   for (i64 c = $from; c < $until; c += WIDTH) {
     const int some = (int)SMALLER($until - c, (i64)WIDTH);
     $V sum = EXACT_$laneType(sums, to * $inner + c, some);
     for (int k = 0; k < $levels; k += 1) {
-      sum = row_add_$lane(EXACT_$laneType($upper, room + $offset + k * $pitch, some), sum);
+      sum = row_add_$lane(EXACT_$laneType($upper, block + $offset + k * $pitch, some), sum);
     }
     STORE_$laneType(sums, to * $inner + c, some, sum);
   }

@@ -110,8 +110,8 @@ static void FN(pack_transposed_rows)(size_t m, size_t k, const SCALAR *a, ptrdif
       rows[t] = m / tiles + (tile + t < m % tiles);
       to[t] = slivers + start * k;
       // The number of lines that are copied as whole vectors; the next lines overwrite the elements past a line.
-      int has_room = start + SLIVER_LANES <= m && k * rows[t] >= SLIVER_LANES;
-      whole[t] = has_room ? k - (SLIVER_LANES - 1) / rows[t] : 0;
+      int has_space = start + SLIVER_LANES <= m && k * rows[t] >= SLIVER_LANES;
+      whole[t] = has_space ? k - (SLIVER_LANES - 1) / rows[t] : 0;
       start += rows[t];
     }
     const SCALAR *from = a;

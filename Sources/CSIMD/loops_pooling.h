@@ -62,11 +62,11 @@ static void FN(pool_maximum)(const csimd_windows *w, const void *input, void *ou
 }
 
 static void FN(pool_maximum_gradient)(const csimd_windows *w, const void *input, const void *gradient,
-                                      void *result, void *room) {
+                                      void *result, void *scratch) {
   const SCALAR *g = gradient;
   SCALAR *to = result;
   ptrdiff_t width = w->output[2];
-  SCALAR *best = room;
+  SCALAR *best = scratch;
   int32_t *places = (int32_t *)(best + width);
   memset(to, 0, (size_t)(w->input[0] * w->input[1] * w->input[2]) * sizeof(SCALAR));
   for (ptrdiff_t row = 0; row < ROW_COUNT; row += 1, g += width) {
@@ -77,11 +77,11 @@ static void FN(pool_maximum_gradient)(const csimd_windows *w, const void *input,
 }
 
 static void FN(pool_selection)(const csimd_windows *w, const void *input, const void *values, void *result,
-                               void *room) {
+                               void *scratch) {
   const SCALAR *v = values;
   SCALAR *to = result;
   ptrdiff_t width = w->output[2];
-  SCALAR *best = room;
+  SCALAR *best = scratch;
   int32_t *places = (int32_t *)(best + width);
   for (ptrdiff_t row = 0; row < ROW_COUNT; row += 1, to += width) {
     FN(pool_row)(w, input, row, best, places);
@@ -101,10 +101,10 @@ static void FN(pool_counts)(const csimd_windows *w, ptrdiff_t row, int counts_pa
 }
 
 static void FN(pool_average)(const csimd_windows *w, const void *input, int counts_padding, void *output,
-                             void *room) {
+                             void *scratch) {
   const SCALAR *x = input;
   SCALAR *to = output;
-  int32_t *counts = room;
+  int32_t *counts = scratch;
   for (ptrdiff_t row = 0; row < ROW_COUNT; row += 1, to += w->output[2]) {
     FN(pool_counts)(w, row, counts_padding, counts);
     for (ptrdiff_t i = 0; i < w->output[2]; i += 1) to[i] = 0;
@@ -114,10 +114,10 @@ static void FN(pool_average)(const csimd_windows *w, const void *input, int coun
 }
 
 static void FN(pool_average_gradient)(const csimd_windows *w, const void *gradient, int counts_padding,
-                                      void *result, void *room) {
+                                      void *result, void *scratch) {
   const SCALAR *g = gradient;
   SCALAR *to = result;
-  SCALAR *share = room;
+  SCALAR *share = scratch;
   int32_t *counts = (int32_t *)(share + w->output[2]);
   memset(to, 0, (size_t)(w->input[0] * w->input[1] * w->input[2]) * sizeof(SCALAR));
   for (ptrdiff_t row = 0; row < ROW_COUNT; row += 1, g += w->output[2]) {

@@ -99,7 +99,7 @@ static void pool_maximum_any_f32(const csimd_windows *w, const void *input, void
 }
 
 static void pool_maximum_gradient_any_f32(const csimd_windows *w, const void *input, const void *gradient,
-                                          void *result, void *room) {
+                                          void *result, void *scratch) {
   if (is_pairs(w)) pool_pairs_gradient(w, input, gradient, result);
-  else pool_maximum_gradient_f32(w, input, gradient, result, room);
+  else pool_maximum_gradient_f32(w, input, gradient, result, scratch);
 }

@@ -14,7 +14,7 @@ typedef struct {
   /// The number of accumulated groups of four vectors.
   uint64_t groups;
 } FN(sums);
-_Static_assert(sizeof(FN(sums)) <= CSIMD_STATE_BYTES, "a running value has room");
+_Static_assert(sizeof(FN(sums)) <= CSIMD_STATE_BYTES, "a running value has chain_left");
 
 typedef struct {
   V best;
@@ -45,8 +45,8 @@ INLINE void FN(prefetch_group)(const char *x, const char *ahead, size_t i, size_
         FN(climb_##combined)(s, groups, FN(chain_##combined)(part));                                 \
         for (int k = 0; k < 4; k += 1) part[k] = identity;                                           \
       }                                                                                              \
-      size_t whole = (n - i) / (4 * LANES), room = CSIMD_CHAIN - groups % CSIMD_CHAIN;               \
-      if (whole > room) whole = room;                                                                \
+      size_t whole = (n - i) / (4 * LANES), chain_left = CSIMD_CHAIN - groups % CSIMD_CHAIN;               \
+      if (whole > chain_left) whole = chain_left;                                                                \
       groups += whole;                                                                               \
       /* A copy in registers, since the tail below makes `part` an array in memory. */               \
       V run[4];                                                                                      \
@@ -59,7 +59,7 @@ INLINE void FN(prefetch_group)(const char *x, const char *ahead, size_t i, size_
         }                                                                                            \
       }                                                                                              \
       for (int k = 0; k < 4; k += 1) part[k] = run[k];                                               \
-      if (whole == room || i == n) continue;                                                         \
+      if (whole == chain_left || i == n) continue;                                                         \
       for (int k = 0; i < n; i += LANES, k += 1, x += step) {                                        \
         size_t rest = n - i < LANES ? n - i : LANES;                                                 \
         V a = (V)(0), last = identity;                                                               \
@@ -355,8 +355,8 @@ static void FN(take_deviations)(size_t n, void *squares, void *sums, const csimd
       FN(climb_sum)(s, groups, FN(chain_sum)(sum));
       for (int k = 0; k < 4; k += 1) square[k] = sum[k] = (V)(0);
     }
-    size_t whole = (n - i) / (4 * LANES), room = CSIMD_CHAIN - groups % CSIMD_CHAIN;
-    if (whole > room) whole = room;
+    size_t whole = (n - i) / (4 * LANES), chain_left = CSIMD_CHAIN - groups % CSIMD_CHAIN;
+    if (whole > chain_left) whole = chain_left;
     groups += whole;
     V squares_run[4], sums_run[4];
     for (int k = 0; k < 4; k += 1) {
@@ -375,7 +375,7 @@ static void FN(take_deviations)(size_t n, void *squares, void *sums, const csimd
       square[k] = squares_run[k];
       sum[k] = sums_run[k];
     }
-    if (whole == room || i == n) continue;
+    if (whole == chain_left || i == n) continue;
     for (int k = 0; i < n; i += LANES, k += 1, x += step) {
       size_t rest = n - i < LANES ? n - i : LANES;
       V a = (V)(0), last = (V)(0);

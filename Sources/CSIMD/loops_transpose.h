@@ -58,24 +58,24 @@ INLINE void transpose_tile(
 }
 
 // Transposes large matrices with non-temporal stores, for targets whose rows begin at cache lines. A block is
-// transposed into `room` while the previous block is written from there, one whole row after the other: memory writes
-// and reads short segments of rows at half of its speed. The next rows of the source are prefetched, row by row, into
+// transposed into `scratch` while the previous block is written from there, one row after the other: memory writes and
+// reads short segments of rows at half of its speed. The next rows of the source are prefetched, row by row, into
 // the L1 cache.
 #define STREAM_COLUMNS 64
 #define STREAM_ROWS 512
 #define STREAM_LENGTH (STREAM_COLUMNS + 16)
-_Static_assert(CSIMD_TRANSPOSE_ROOM == 2 * STREAM_ROWS * STREAM_LENGTH * sizeof(float), "room of two blocks");
+_Static_assert(CSIMD_TRANSPOSE_SCRATCH == 2 * STREAM_ROWS * STREAM_LENGTH * sizeof(float), "scratch of two blocks");
 
 /// A transposed block, and the position that is written next.
 typedef struct {
-  const float *room;
+  const float *scratch;
   float *target;
   size_t rows, columns, row, column;
 } written_block;
 
 INLINE void write_lines(written_block *block, ptrdiff_t step, size_t count) {
   for (; count > 0 && block->row < block->rows; count -= 1) {
-    const float *from = block->room + block->row * STREAM_LENGTH + block->column;
+    const float *from = block->scratch + block->row * STREAM_LENGTH + block->column;
     float *to = block->target + (ptrdiff_t)block->row * step + block->column;
     size_t rest = block->columns - block->column;
     for (size_t c = 0; rest >= 16 && c < 16; c += TRANSPOSE_WIDTH)
@@ -89,10 +89,10 @@ INLINE void write_lines(written_block *block, ptrdiff_t step, size_t count) {
 }
 
 static void transpose_streamed(
-    size_t rows, size_t columns, const float *source, ptrdiff_t stride, float *target, ptrdiff_t step, void *room) {
+    size_t rows, size_t columns, const float *source, ptrdiff_t stride, float *target, ptrdiff_t step, void *scratch) {
   if (rows == 0) return;
   size_t blocks = (rows + STREAM_ROWS - 1) / STREAM_ROWS, most = ((rows + blocks - 1) / blocks + 15) / 16 * 16;
-  float *own = room, *other = own + STREAM_ROWS * STREAM_LENGTH;
+  float *own = scratch, *other = own + STREAM_ROWS * STREAM_LENGTH;
   written_block last = {0};
   for (size_t strip = 0; strip < columns; strip += STREAM_COLUMNS) {
     size_t width = columns - strip < STREAM_COLUMNS ? columns - strip : STREAM_COLUMNS;

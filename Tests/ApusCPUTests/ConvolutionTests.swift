@@ -11,8 +11,8 @@ import Testing
     dilation: SIMD3<Int> = [1, 1, 1]
   ) -> ConvolutionGeometry {
     let reach = (kernel &- 1) &* dilation
-    let room = input &+ padding &+ (behind ?? padding) &- reach &- 1
-    let output = SIMD3(room.x / stride.x + 1, room.y / stride.y + 1, room.z / stride.z + 1)
+    let span = input &+ padding &+ (behind ?? padding) &- reach &- 1
+    let output = SIMD3(span.x / stride.x + 1, span.y / stride.y + 1, span.z / stride.z + 1)
     return ConvolutionGeometry(
       batch: batch, groups: groups, inputChannels: inputs, outputChannels: outputs, input: input,
       kernel: kernel, output: output, stride: stride, padding: padding, dilation: dilation)

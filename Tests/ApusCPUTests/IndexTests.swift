@@ -25,9 +25,9 @@ import Testing
             indices: Operand(value: vi, layout: layout), result: vr)))
       let result = try builder.run(on: cpu())[0]
       let positions = layout.positions
-      for (place, position) in positions.enumerated() {
-        let (o, i) = (place / (count * inner), place % inner)
-        #expect(result[place] == source[(o * extent + Int(numbers[position])) * inner + i])
+      for (element, position) in positions.enumerated() {
+        let (o, i) = (element / (count * inner), element % inner)
+        #expect(result[element] == source[(o * extent + Int(numbers[position])) * inner + i])
       }
     }
   }
@@ -80,9 +80,9 @@ import Testing
             outer: outer, extent: extent, count: count, inner: inner, dtype: dtype, source: vs,
             indices: Operand(value: vi, layout: layout), result: vr)))
       var sums = [Double](repeating: 0, count: outer * extent * inner)
-      for (place, position) in layout.positions.enumerated() {
-        let (o, i) = (place / (count * inner), place % inner)
-        sums[(o * extent + Int(numbers[position])) * inner + i] += source[place]
+      for (element, position) in layout.positions.enumerated() {
+        let (o, i) = (element / (count * inner), element % inner)
+        sums[(o * extent + Int(numbers[position])) * inner + i] += source[element]
       }
       #expect(try builder.run(on: cpu())[0] == sums.map(dtype.rounded))
     }
@@ -165,9 +165,10 @@ import Testing
           for i in 0..<inner {
             var running: Double?
             for step in 0..<extent {
-              let place = (o * extent + (isReversed ? extent - 1 - step : step)) * inner + i
-              running = running.map { combine == .sum ? $0 + numbers[place] : $0 * numbers[place] } ?? numbers[place]
-              expected[place] = running!
+              let element = (o * extent + (isReversed ? extent - 1 - step : step)) * inner + i
+              running =
+                running.map { combine == .sum ? $0 + numbers[element] : $0 * numbers[element] } ?? numbers[element]
+              expected[element] = running!
             }
           }
         }
@@ -231,13 +232,13 @@ import Testing
       // A gap after each row of the result reveals writes beyond the row.
       let layout = Layout(contiguous: shape).transposed(order)
       let width = layout.shape[layout.shape.rank - 1]
-      var place = Layout(contiguous: layout.shape)
-      for axis in 0..<(place.shape.rank - 1) { place.strides[axis] = place.strides[axis] / width * (width + 2) }
+      var target = Layout(contiguous: layout.shape)
+      for axis in 0..<(target.shape.rank - 1) { target.strides[axis] = target.strides[axis] / width * (width + 2) }
       let result = builder.output(shape.elementCount / width * (width + 2), dtype)
-      let piece = StridedCopy.Piece(source: Operand(value: source, layout: layout), place: place)
+      let piece = StridedCopy.Piece(source: Operand(value: source, layout: layout), place: target)
       builder.step(.copy(StridedCopy(dtype: dtype, fill: .integer(7), pieces: [piece], result: result)))
       var expected = [Double](repeating: 7, count: shape.elementCount / width * (width + 2))
-      for (from, to) in zip(layout.positions, place.positions) { expected[to] = numbers[from] }
+      for (from, to) in zip(layout.positions, target.positions) { expected[to] = numbers[from] }
       #expect(try builder.run(on: cpu())[0].elementsEqual(expected))
     }
   }
@@ -253,8 +254,8 @@ import Testing
     let source = builder.input(numbers, .float32)
     let result = builder.output(rows * width, .float32)
     let layout = Layout(contiguous: [columns, rows]).transposed([1, 0])
-    let place = Layout(shape: [rows, columns], strides: [width, 1], offset: 0)
-    let piece = StridedCopy.Piece(source: Operand(value: source, layout: layout), place: place)
+    let target = Layout(shape: [rows, columns], strides: [width, 1], offset: 0)
+    let piece = StridedCopy.Piece(source: Operand(value: source, layout: layout), place: target)
     builder.step(.copy(StridedCopy(dtype: .float32, fill: .integer(7), pieces: [piece], result: result)))
     var expected = [Double](repeating: 7, count: rows * width)
     for row in 0..<rows {

@@ -14,8 +14,8 @@ import Testing
     var planes = 3
 
     var output: SIMD3<Int> {
-      let room = input &+ padding &+ padding &- (window &- 1) &* dilation &- 1
-      return SIMD3(room.x / stride.x + 1, room.y / stride.y + 1, room.z / stride.z + 1)
+      let span = input &+ padding &+ padding &- (window &- 1) &* dilation &- 1
+      return SIMD3(span.x / stride.x + 1, span.y / stride.y + 1, span.z / stride.z + 1)
     }
   }
 
@@ -86,10 +86,10 @@ import Testing
     var selected = forward
     var backward = [Double](repeating: 0, count: inputCount)
     windows(test) { result, pixels in
-      let place = best(pixels, x)
-      forward[result] = x[place]
-      selected[result] = values[place]
-      backward[place] += gradient[result]
+      let position = best(pixels, x)
+      forward[result] = x[position]
+      selected[result] = values[position]
+      backward[position] += gradient[result]
     }
     for simd in availableSets {
       let results = try [
@@ -115,7 +115,7 @@ import Testing
     windows(test) { result, pixels in
       let size = Double(counts ? test.window.wrappedProduct : pixels.count)
       forward[result] = pixels.reduce(0) { $0 + x[$1] } / size
-      for place in pixels { backward[place] += gradient[result] / size }
+      for position in pixels { backward[position] += gradient[result] / size }
     }
     let y = try run(test, .average, .forward, x, nil, counts: counts, dtype: .float64, simd: nil)
     let g = try run(test, .average, .backward, gradient, nil, counts: counts, dtype: .float64, simd: nil)

@@ -173,12 +173,12 @@ import Testing
     #expect(try reduce(numbers, [2, 3], axes: [1], .argmax) == [1, 1])
     #expect(try reduce(numbers, [2, 3], axes: [0], .argmin) == [1, 0, 1])
     // If several NaNs are in different lanes, the first index is returned.
-    for places in [[70, 150], [17, 18], [199, 3], [64, 128], [190]] {
+    for indices in [[70, 150], [17, 18], [199, 3], [64, 128], [190]] {
       var row = (0..<200).map { Double($0 % 7) }
-      for place in places { row[place] = .nan }
+      for index in indices { row[index] = .nan }
       for reducer in [ReductionRow.argmax, .argmin] {
         for simd in availableSets {
-          #expect(try reduce(row, [200], axes: [0], reducer, simd: simd) == [Double(places.min()!)])
+          #expect(try reduce(row, [200], axes: [0], reducer, simd: simd) == [Double(indices.min()!)])
         }
       }
     }
@@ -192,8 +192,8 @@ import Testing
     let sums = try reduce(numbers, domain, axes: [0], .max, dtype)
     let expected = reference(numbers, domain, axes: [0], .max, layout: Layout(contiguous: domain))
     #expect(sums == expected)
-    let places = try reduce(numbers, domain, axes: [1], .argmin, dtype)
-    #expect(places == reference(numbers, domain, axes: [1], .argmin, layout: Layout(contiguous: domain)))
+    let indices = try reduce(numbers, domain, axes: [1], .argmin, dtype)
+    #expect(indices == reference(numbers, domain, axes: [1], .argmin, layout: Layout(contiguous: domain)))
   }
 
   @Test func prologueAndEpilogue() throws {

@@ -65,12 +65,12 @@ import Testing
     let inputs = Self.floats(step: name == "erfinv" ? 400_009 : 80_021)
     let results = row(inputs, as: Float.self, zero: 0)
     var worst = 0.0
-    var place = 0
+    var position = 0
     for index in inputs.indices {
       let error = Self.ulps(results[index], function(Double(inputs[index])))
-      if error > worst { (worst, place) = (error, index) }
+      if error > worst { (worst, position) = (error, index) }
     }
-    #expect(worst <= 2, "\(name)(\(inputs[place])) is \(results[place]), \(worst) ULP off")
+    #expect(worst <= 2, "\(name)(\(inputs[position])) is \(results[position]), \(worst) ULP off")
 
     let wide = try find(name, .float64, simd)
     let doubles = inputs.map(Double.init)

@@ -102,8 +102,8 @@ import Testing
       }
       #expect(changed == nil)
     }
-    for place in 1...2 {
-      #expect(pattern(.softmax) { $0.remove(at: place) } == nil)
+    for position in 1...2 {
+      #expect(pattern(.softmax) { $0.remove(at: position) } == nil)
     }
     #expect(pattern(.softmax) { $0.removeLast() }?.quotients == nil)
   }

@@ -81,10 +81,12 @@ extension Source {
       guard text.hasPrefix("public ") else { return nil }
       // `class` in front of `func` is a modifier.
       let words = text.split { !$0.isLetter && !$0.isNumber && !"=<_".contains($0) }.map(String.init)
-      let place = words.firstIndex(where: Source.keywords.contains)
-      guard let place, !words[..<place].contains("extension"), !words[..<place].contains("import") else { return nil }
-      let name = place + 1 < words.count ? words[place + 1] : ""
-      return Declaration(line: line, text: String(text), keyword: words[place], name: name)
+      let position = words.firstIndex(where: Source.keywords.contains)
+      guard let position, !words[..<position].contains("extension"), !words[..<position].contains("import") else {
+        return nil
+      }
+      let name = position + 1 < words.count ? words[position + 1] : ""
+      return Declaration(line: line, text: String(text), keyword: words[position], name: name)
     }
   }
 
@@ -96,10 +98,10 @@ extension Source {
       let words = line.split { !$0.isLetter && !$0.isNumber && $0 != "_" }.map(String.init)
       if line.first?.isWhitespace == false {
         isInside = words.prefix(2).contains("protocol") && line.hasSuffix("{")
-      } else if isInside, let place = words.firstIndex(where: ["func", "var"].contains), place + 1 < words.count,
-        words[..<place].allSatisfy({ ["static", "mutating"].contains($0) })
+      } else if isInside, let position = words.firstIndex(where: ["func", "var"].contains), position + 1 < words.count,
+        words[..<position].allSatisfy({ ["static", "mutating"].contains($0) })
       {
-        names.insert(words[place + 1])
+        names.insert(words[position + 1])
       }
     }
     return names
@@ -123,10 +125,10 @@ extension Source {
     if name.hasSuffix("Literal") { return true }
     return lines.contains { line in
       let words = line.split { !$0.isLetter && !$0.isNumber && $0 != "_" }
-      guard line.contains("public"), let place = words.firstIndex(where: { $0 == "var" || $0 == "let" }) else {
+      guard line.contains("public"), let position = words.firstIndex(where: { $0 == "var" || $0 == "let" }) else {
         return false
       }
-      return place + 1 < words.count && words[place + 1] == name
+      return position + 1 < words.count && words[position + 1] == name
     }
   }
 

@@ -83,9 +83,9 @@ import Testing
     let taps = g.kernel.wrappedProduct
     for image in 0..<g.batch {
       for k in 0..<g.outputChannels {
-        for place in 0..<g.output.wrappedProduct {
+        for position in 0..<g.output.wrappedProduct {
           let o = SIMD3(
-            place / (g.output.y * g.output.z), place / g.output.z % g.output.y, place % g.output.z)
+            position / (g.output.y * g.output.z), position / g.output.z % g.output.y, position % g.output.z)
           for tap in 0..<taps {
             let r = SIMD3(tap / (g.kernel.y * g.kernel.z), tap / g.kernel.z % g.kernel.y, tap % g.kernel.z)
             let i = o &* g.stride &+ r &* g.dilation &- g.padding
@@ -95,7 +95,7 @@ import Testing
               body(
                 (((image * g.inputChannels + channel) * g.input.x + i.x) * g.input.y + i.y) * g.input.z + i.z,
                 (k * x + c) * taps + tap,
-                (image * g.outputChannels + k) * g.output.wrappedProduct + place)
+                (image * g.outputChannels + k) * g.output.wrappedProduct + position)
             }
           }
         }
@@ -215,22 +215,22 @@ import Testing
     var sums = [Double](repeating: 0, count: count)
     var sizes = sums
     products(g) { xPlace, wPlace, yPlace in
-      let (place, term) =
+      let (position, term) =
         switch pass {
         case .output: (yPlace, x[xPlace] * w[wPlace])
         case .inputGradient: (xPlace, y[yPlace] * w[wPlace])
         case .weightGradient: (wPlace, x[xPlace] * y[yPlace])
         }
-      sums[place] += term
-      sizes[place] += abs(term)
+      sums[position] += term
+      sizes[position] += abs(term)
     }
     return (sums, sizes)
   }
 
   /// The same elements with channels last.
   private func reordered(_ values: [Double], channels: Int, pixels: Int) -> [Double] {
-    values.indices.map { place in
-      let (image, pixel, channel) = (place / (channels * pixels), place / channels % pixels, place % channels)
+    values.indices.map { position in
+      let (image, pixel, channel) = (position / (channels * pixels), position / channels % pixels, position % channels)
       return values[(image * channels + channel) * pixels + pixel]
     }
   }
@@ -285,9 +285,9 @@ import Testing
       let output = isLast && isImage ? reordered(raw, channels: pixels, pixels: domain[1]) : raw
       let inner = domain.elementCount / (pass == .weightGradient ? domain[0] : domain[0] * domain[1])
       var worst = 0.0
-      for place in expected.indices {
-        let sum = max(0, expected[place] + bias[place / inner % channels])
-        worst = max(worst, abs(output[place] - sum) / (sizes[place] + 2))
+      for position in expected.indices {
+        let sum = max(0, expected[position] + bias[position / inner % channels])
+        worst = max(worst, abs(output[position] - sum) / (sizes[position] + 2))
       }
       #expect(worst <= tolerance, "\(kernelClass)")
     }

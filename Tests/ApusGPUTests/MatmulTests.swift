@@ -76,9 +76,9 @@ func epilogue(
       let (batch, m, n) = (index[0], index[1], index[2])
       var (sum, size) = (0.0, 1e-30)
       for k in 0..<item.k {
-        let place = item.isLeftTransposed ? k * item.m + m : m * item.k + k
+        let position = item.isLeftTransposed ? k * item.m + m : m * item.k + k
         let other = item.isRightTransposed ? n * item.k + k : k * item.n + n
-        let term = a[batch * item.m * item.k + place] * b[(item.sharesRight ? 0 : batch * item.k * item.n) + other]
+        let term = a[batch * item.m * item.k + position] * b[(item.sharesRight ? 0 : batch * item.k * item.n) + other]
         sum += term
         size += abs(term)
       }

@@ -33,9 +33,9 @@ import Testing
   /// Calls `body` with the offsets of an output and of each element of its window, in order.
   private func windows(_ item: Case, _ body: (Int, [Int]) -> Void) {
     let o = item.output
-    for place in 0..<item.planes * o.wrappedProduct {
-      let plane = place / o.wrappedProduct
-      let rest = place % o.wrappedProduct
+    for position in 0..<item.planes * o.wrappedProduct {
+      let plane = position / o.wrappedProduct
+      let rest = position % o.wrappedProduct
       let at = SIMD3(rest / (o.y * o.z), rest / o.z % o.y, rest % o.z) &* item.stride &- item.padding
       var elements: [Int] = []
       for tap in 0..<item.window.wrappedProduct {
@@ -44,7 +44,7 @@ import Testing
         guard (0..<3).allSatisfy({ i[$0] >= 0 && i[$0] < item.input[$0] }) else { continue }
         elements.append(((plane * item.input.x + i.x) * item.input.y + i.y) * item.input.z + i.z)
       }
-      body(place, elements)
+      body(position, elements)
     }
   }
 
@@ -58,16 +58,16 @@ import Testing
     var forward = [Double](repeating: 0, count: gradient.count)
     var select = forward
     var backward = [Double](repeating: 0, count: x.count)
-    windows(item) { place, elements in
+    windows(item) { position, elements in
       if kind == .maximum {
         let best = elements.reduce(elements[0]) { x[$1] > x[$0] ? $1 : $0 }
-        forward[place] = x[best]
-        select[place] = v[best]
-        backward[best] += gradient[place]
+        forward[position] = x[best]
+        select[position] = v[best]
+        backward[best] += gradient[position]
       } else {
         let size = Double(item.countsPadding ? item.window.wrappedProduct : elements.count)
-        forward[place] = elements.reduce(0) { $0 + x[$1] } / size
-        for element in elements { backward[element] += gradient[place] / size }
+        forward[position] = elements.reduce(0) { $0 + x[$1] } / size
+        for element in elements { backward[element] += gradient[position] / size }
       }
     }
     let inputs: [(Pooling.Pass, [Double], [Double]?, [Double])] =
@@ -92,9 +92,9 @@ import Testing
               epilogue: epilogue(
                 .float32, Operand(value: result, layout: Layout(contiguous: domain)), domain: domain))))
         let output = try builder.results(on: device)[0]
-        for place in expected.indices {
-          guard abs(output[place] - expected[place]) > 2e-6 else { continue }
-          Issue.record("\(kernelClass) \(pass) \(place): \(output[place]), not \(expected[place])")
+        for position in expected.indices {
+          guard abs(output[position] - expected[position]) > 2e-6 else { continue }
+          Issue.record("\(kernelClass) \(pass) \(position): \(output[position]), not \(expected[position])")
           break
         }
       }

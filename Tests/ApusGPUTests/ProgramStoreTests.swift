@@ -66,10 +66,10 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
         try Data(bytes).write(to: URL(fileURLWithPath: store.path(key)))
         return store.read(key: key)
       }
-      for place in stride(from: 0, to: file.count, by: 13) {
+      for position in stride(from: 0, to: file.count, by: 13) {
         var flipped = file
-        flipped[place] ^= 0x10
-        #expect(try read(flipped) == nil, "byte \(place)")
+        flipped[position] ^= 0x10
+        #expect(try read(flipped) == nil, "byte \(position)")
       }
       for length in [0, 7, 47, 48, file.count - 1] { #expect(try read(Array(file[..<length])) == nil) }
       #expect(try read(file + [0]) == nil)

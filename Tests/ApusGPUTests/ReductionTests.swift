@@ -75,10 +75,10 @@ import Testing
     let order = item.permutation ?? Array(item.shape.indices)
     let memory = Shape(order.map { item.shape[$0] })
     var inverse = order
-    for (place, axis) in order.enumerated() { inverse[axis] = place }
+    for (position, axis) in order.enumerated() { inverse[axis] = position }
     let layout = Layout(contiguous: memory).transposed(inverse)
     var stored = x
-    for (place, offset) in layout.positions.enumerated() { stored[offset] = x[place] }
+    for (element, offset) in layout.positions.enumerated() { stored[offset] = x[element] }
     let groups = groups(item.shape, item.axes)
     var builder = PlanBuilder()
     let input = builder.input(stored, .float32)

@@ -38,7 +38,7 @@ final class PlaneConvolutionStep: CPUStep {
     coreOffset = stripOffset + (geometry.resultChannels / geometry.groups + 1) * geometry.stripSize * 4
     epilogueOffset =
       coreOffset
-      + (epilogue.hasPlace
+      + (epilogue.hasTarget
         ? 0 : (geometry.resultChannels * geometry.stripRows * geometry.result.z * 4 + 63) & ~63)
     workspaceByteCount = epilogueOffset + epilogue.workspaceByteCount
     sharedByteCount = weights.byteCount
@@ -72,11 +72,11 @@ final class PlaneConvolutionStep: CPUStep {
     let first =
       image * geometry.resultChannels * channelSize + plane * geometry.result.y * geometry.result.z
       + rows.lowerBound * geometry.result.z
-    let place = epilogue.place(frame)?.assumingMemoryBound(to: Float.self)
+    let resultBase = epilogue.target(frame)?.assumingMemoryBound(to: Float.self)
     // In the result, channels are whole planes apart; in the workspace, the strips of all channels are contiguous.
     let stripCount = rows.count * geometry.result.z
-    let core = place.map { $0 + first } ?? (workspace + coreOffset).assumingMemoryBound(to: Float.self)
-    let stride = place == nil ? stripCount : channelSize
+    let core = resultBase.map { $0 + first } ?? (workspace + coreOffset).assumingMemoryBound(to: Float.self)
+    let stride = resultBase == nil ? stripCount : channelSize
     var paddedGroup: Int?
     if geometry.readsInPlace(dtype) {
       // In-place reads need one row of zeros in addition to the image.

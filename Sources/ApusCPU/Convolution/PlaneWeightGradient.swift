@@ -73,7 +73,7 @@ final class PlaneWeightGradientStep: CPUStep {
       }
     }
     var cores: UnsafeMutableRawPointer? =
-      epilogue.place(context.frame) ?? UnsafeMutableRawPointer(partials + partCount * weightCount)
+      epilogue.target(context.frame) ?? UnsafeMutableRawPointer(partials + partCount * weightCount)
     merger.merge(context, UnsafeMutableRawPointer(partials), into: cores!)
     epilogue.run(context, cores: &cores)
   }

@@ -15,7 +15,7 @@ final class PoolingStep: CPUStep {
   private let rightSize: Int
   private let resultSize: Int
   private let grain: Int
-  private let roomByteCount: Int
+  private let scratchByteCount: Int
 
   init(_ step: Pooling, _ builder: StepBuilder) throws(DeviceError) {
     self.step = step
@@ -34,10 +34,10 @@ final class PoolingStep: CPUStep {
     rightSize = step.pass == .select ? inputSize : step.right == nil ? 0 : outputSize
     resultSize = step.pass == .backward ? inputSize : outputSize
     grain = max(1, TaskLimits.elementCount / max(1, outputSize * step.window.wrappedProduct + inputSize))
-    roomByteCount = (step.output.z * 16 + 63) & ~63
+    scratchByteCount = (step.output.z * 16 + 63) & ~63
     let converted = step.dtype.isLane ? 0 : leftSize + rightSize
     workspaceByteCount =
-      roomByteCount + (converted + (epilogue.hasPlace ? 0 : grain * resultSize)) * lane.byteCount + 256
+      scratchByteCount + (converted + (epilogue.hasTarget ? 0 : grain * resultSize)) * lane.byteCount + 256
       + epilogue.workspaceByteCount
   }
 
@@ -48,21 +48,22 @@ final class PoolingStep: CPUStep {
     let (frame, workspaces) = (context.frame, context.workspaces)
     let left = context.address(step.left)
     let right = step.right.map { frame.values[$0]! }
-    let place = epilogue.place(frame)
+    let resultBase = epilogue.target(frame)
     context.pool.run(taskCount) { task, worker in
       let planes = (task * grain)..<min((task + 1) * grain, step.planes)
       var workspace = workspaces[worker]
-      let room = workspace
-      workspace += roomByteCount
+      let scratch = workspace
+      workspace += scratchByteCount
       var core = workspace
-      if let place {
-        core = place + planes.lowerBound * resultSize * lane.byteCount
+      if let resultBase {
+        core = resultBase + planes.lowerBound * resultSize * lane.byteCount
       } else {
         workspace += (planes.count * resultSize * lane.byteCount + 63) & ~63
       }
       for (number, plane) in planes.enumerated() {
         pool(
-          plane, of: left, and: right, to: core + number * resultSize * lane.byteCount, room: room, workspace: workspace
+          plane, of: left, and: right, to: core + number * resultSize * lane.byteCount, scratch: scratch,
+          workspace: workspace
         )
       }
       let range = (planes.lowerBound * resultSize)..<(planes.upperBound * resultSize)
@@ -72,7 +73,7 @@ final class PoolingStep: CPUStep {
 
   private func pool(
     _ plane: Int, of left: UnsafeMutableRawPointer, and right: UnsafeMutableRawPointer?,
-    to result: UnsafeMutableRawPointer, room: UnsafeMutableRawPointer, workspace: UnsafeMutableRawPointer
+    to result: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer, workspace: UnsafeMutableRawPointer
   ) {
     let first = converted(left, plane, leftSize, workspace)
     let second = right.map { converted($0, plane, rightSize, workspace + leftSize * lane.byteCount) }
@@ -81,22 +82,22 @@ final class PoolingStep: CPUStep {
       switch (step.kind, step.pass) {
       case (.maximum, .forward): lane.entry(of: loops.pointee.pool_maximum)(windows, first, result)
       case (.maximum, .backward):
-        lane.entry(of: loops.pointee.pool_maximum_gradient)(windows, first, second!, result, room)
-      case (.maximum, .select): lane.entry(of: loops.pointee.pool_selection)(windows, first, second!, result, room)
+        lane.entry(of: loops.pointee.pool_maximum_gradient)(windows, first, second!, result, scratch)
+      case (.maximum, .select): lane.entry(of: loops.pointee.pool_selection)(windows, first, second!, result, scratch)
       case (.average, .backward):
-        lane.entry(of: loops.pointee.pool_average_gradient)(windows, first, counts, result, room)
-      case (.average, _): lane.entry(of: loops.pointee.pool_average)(windows, first, counts, result, room)
+        lane.entry(of: loops.pointee.pool_average_gradient)(windows, first, counts, result, scratch)
+      case (.average, _): lane.entry(of: loops.pointee.pool_average)(windows, first, counts, result, scratch)
       }
     }
   }
 
-  /// Returns a plane in its lane's type, converted into `room` if necessary.
+  /// Returns a plane in its lane's type, converted into `scratch` if necessary.
   private func converted(
-    _ base: UnsafeMutableRawPointer, _ plane: Int, _ size: Int, _ room: UnsafeMutableRawPointer
+    _ base: UnsafeMutableRawPointer, _ plane: Int, _ size: Int, _ scratch: UnsafeMutableRawPointer
   ) -> UnsafeMutableRawPointer {
     let source = base + plane * size * step.dtype.byteCount
     guard !step.dtype.isLane else { return source }
-    load(size, room, source, 1)
-    return room
+    load(size, scratch, source, 1)
+    return scratch
   }
 }

@@ -26,9 +26,9 @@ struct RowCopier {
       return
     }
     // Single rows are too short for a fast conversion: one call converts several rows and the gaps between them.
-    let block = max(1, (Self.roomCount - count) / max(1, stride) + 1)
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: max(Self.roomCount, count) + 16) { room in
-      let numbers = room.baseAddress!
+    let block = max(1, (Self.scratchCount - count) / max(1, stride) + 1)
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: max(Self.scratchCount, count) + 16) { scratch in
+      let numbers = scratch.baseAddress!
       for start in Swift.stride(from: 0, to: rows, by: block) {
         let height = min(block, rows - start)
         load((height - 1) * stride + count, numbers, source + start * stride * dtype.byteCount, 1)
@@ -38,5 +38,5 @@ struct RowCopier {
   }
 
   /// The most elements that one call converts, unless a row is longer.
-  private static let roomCount = 2048
+  private static let scratchCount = 2048
 }

@@ -18,7 +18,7 @@ final class UnfoldedConvolutionStep: CPUStep {
     (input, weights) = (step.left, step.right)
     workspaceByteCount =
       geometry.linesByteCount + geometry.pixelsByteCount
-      + max(geometry.imageByteCount, epilogue.workspaceByteCount, products.roomByteCount)
+      + max(geometry.imageByteCount, epilogue.workspaceByteCount, products.scratchByteCount)
     sharedByteCount = products.sharedByteCount
   }
 
@@ -42,34 +42,34 @@ final class UnfoldedConvolutionStep: CPUStep {
     _ images: Range<Int>, _ group: Int, _ rows: Range<Int>, of input: UnsafeMutableRawPointer,
     weights: UnsafeMutableRawPointer, _ frame: RunFrame, workspace: UnsafeMutableRawPointer
   ) {
-    let room = workspace + geometry.linesByteCount + geometry.pixelsByteCount
-    let lines = geometry.unfold(input, images, group: group, rows, into: workspace, room: room)
+    let scratch = workspace + geometry.linesByteCount + geometry.pixelsByteCount
+    let lines = geometry.unfold(input, images, group: group, rows, into: workspace, scratch: scratch)
     let size = geometry.lane.byteCount
     let width = rows.count * geometry.g.output.z
-    let place = epilogue.place(frame)
+    let resultBase = epilogue.target(frame)
     func position(_ image: Int, _ channel: Int) -> Int {
       (image * geometry.g.outputChannels + group * geometry.outputs + channel) * geometry.pixels
         + rows.lowerBound * geometry.g.output.z
     }
     var target = workspace + geometry.linesByteCount
     var leading = images.count * width
-    let isInPlace = images.count == 1 && place != nil
-    if isInPlace, let place {
-      target = place + position(images.lowerBound, 0) * size
+    let isInPlace = images.count == 1 && resultBase != nil
+    if isInPlace, let resultBase {
+      target = resultBase + position(images.lowerBound, 0) * size
       leading = geometry.pixels
     }
     products.multiply(
       weights, group, n: images.count * width, lines, isPadded: !geometry.isInPlace, target, leading: leading,
-      room: room, ahead: geometry.imageAhead(input, images, group: group))
+      scratch: scratch, ahead: geometry.imageAhead(input, images, group: group))
     for (number, image) in images.enumerated() {
       for channel in 0..<geometry.outputs {
         let first = position(image, channel)
         var core = target + (channel * leading + number * width) * size
-        if let place, !isInPlace {
-          (place + first * size).copyMemory(from: core, byteCount: width * size)
-          core = place + first * size
+        if let resultBase, !isInPlace {
+          (resultBase + first * size).copyMemory(from: core, byteCount: width * size)
+          core = resultBase + first * size
         }
-        epilogue.run(first..<(first + width), core: core, frame, workspace: room)
+        epilogue.run(first..<(first + width), core: core, frame, workspace: scratch)
       }
     }
   }
@@ -92,7 +92,7 @@ final class UnfoldedInputGradientStep: CPUStep {
     (gradient, weights) = (step.left, step.right)
     workspaceByteCount =
       geometry.linesByteCount + geometry.pixelsByteCount
-      + geometry.imageByteCount * geometry.imageGrain + max(epilogue.workspaceByteCount, products.roomByteCount)
+      + geometry.imageByteCount * geometry.imageGrain + max(epilogue.workspaceByteCount, products.scratchByteCount)
     sharedByteCount = products.sharedByteCount
   }
 
@@ -115,15 +115,15 @@ final class UnfoldedInputGradientStep: CPUStep {
   ) {
     let size = geometry.lane.byteCount
     let count = geometry.inputs * geometry.inputSize
-    let place = epilogue.place(frame)
-    let room = workspace + geometry.linesByteCount + geometry.pixelsByteCount
-    let productRoom = room + geometry.imageByteCount * geometry.imageGrain
+    let resultBase = epilogue.target(frame)
+    let scratch = workspace + geometry.linesByteCount + geometry.pixelsByteCount
+    let productScratch = scratch + geometry.imageByteCount * geometry.imageGrain
     func first(_ image: Int) -> Int {
       (image * geometry.g.inputChannels + group * geometry.inputs) * geometry.inputSize
     }
     func core(_ image: Int) -> UnsafeMutableRawPointer {
-      place.map { $0 + first(image) * size }
-        ?? room + (image - images.lowerBound) * geometry.imageByteCount
+      resultBase.map { $0 + first(image) * size }
+        ?? scratch + (image - images.lowerBound) * geometry.imageByteCount
     }
     for image in images where !geometry.isInPlace {
       core(image).initializeMemory(as: UInt8.self, repeating: 0, count: count * size)
@@ -137,11 +137,12 @@ final class UnfoldedInputGradientStep: CPUStep {
       if geometry.isInPlace {
         products.multiply(
           weights, group, n: width, pixels, core(images.lowerBound) + rows.lowerBound * geometry.g.output.z * size,
-          leading: geometry.inputSize, room: productRoom)
+          leading: geometry.inputSize, scratch: productScratch)
         continue
       }
       products.multiply(
-        weights, group, n: images.count * width, pixels, workspace, leading: images.count * width, room: productRoom)
+        weights, group, n: images.count * width, pixels, workspace, leading: images.count * width,
+        scratch: productScratch)
       withUnsafePointer(to: geometry.windows) { windows in
         for (number, image) in images.enumerated() {
           csimd_fold(
@@ -151,7 +152,7 @@ final class UnfoldedInputGradientStep: CPUStep {
       }
     }
     for image in images {
-      epilogue.run(first(image)..<(first(image) + count), core: core(image), frame, workspace: productRoom)
+      epilogue.run(first(image)..<(first(image) + count), core: core(image), frame, workspace: productScratch)
     }
   }
 }

@@ -74,11 +74,11 @@ struct UnfoldedGeometry {
 
   // MARK: - Matrices
 
-  /// Returns the windows of a range of images and one group of channels, with the images side by side. `room` holds an
-  /// image that has to be converted.
+  /// Returns the windows of a range of images and one group of channels, with the images side by side. An image that
+  /// has to be converted is stored in `scratch`.
   func unfold(
     _ input: UnsafeMutableRawPointer, _ images: Range<Int>, group: Int, _ rows: Range<Int>,
-    into lines: UnsafeMutableRawPointer, room: UnsafeMutableRawPointer
+    into lines: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer
   ) -> OpenBLASProduct.Factor {
     let width = rows.count * g.output.z
     if isInPlace {
@@ -92,8 +92,8 @@ struct UnfoldedGeometry {
         let first = (image * g.inputChannels + group * inputs) * inputSize
         var source = input + first * dtype.byteCount
         if !dtype.isLane {
-          load(inputs * inputSize, room, source, 1)
-          source = room
+          load(inputs * inputSize, scratch, source, 1)
+          source = scratch
         }
         csimd_unfold(
           windows, Int32(lane.byteCount), source, rows.lowerBound, rows.upperBound,
@@ -121,7 +121,7 @@ struct UnfoldedGeometry {
   /// they already have this layout, otherwise copied.
   func collect(
     _ gradient: UnsafeMutableRawPointer, _ images: Range<Int>, group: Int, channels: Range<Int>,
-    _ rows: Range<Int>, into room: UnsafeMutableRawPointer
+    _ rows: Range<Int>, into scratch: UnsafeMutableRawPointer
   ) -> OpenBLASProduct.Factor {
     func position(_ image: Int, _ channel: Int) -> Int {
       (image * g.outputChannels + group * outputs + channel) * pixels + rows.lowerBound * g.output.z
@@ -134,11 +134,11 @@ struct UnfoldedGeometry {
     for (number, image) in images.enumerated() {
       for (line, channel) in channels.enumerated() {
         load(
-          width, room + (line * images.count + number) * width * lane.byteCount,
+          width, scratch + (line * images.count + number) * width * lane.byteCount,
           gradient + position(image, channel) * dtype.byteCount, 1)
       }
     }
-    return OpenBLASProduct.Factor(room, leading: images.count * width)
+    return OpenBLASProduct.Factor(scratch, leading: images.count * width)
   }
 
   /// The weights in their lane's type.

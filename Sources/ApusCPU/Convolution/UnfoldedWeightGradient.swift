@@ -83,7 +83,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
         workspace: workspaces[worker])
     }
     var core: UnsafeMutableRawPointer? =
-      epilogue.place(context.frame) ?? partials + partCount * weightCount * size
+      epilogue.target(context.frame) ?? partials + partCount * weightCount * size
     if isTransposed {
       let sums = partials + (partCount + 1) * weightCount * size
       merger.merge(context, partials, into: sums)
@@ -114,7 +114,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
       partial + (group * geometry.outputs + channels.lowerBound) * geometry.tapCount * size
     result.initializeMemory(
       as: UInt8.self, repeating: 0, count: channels.count * geometry.tapCount * size)
-    let pixelsRoom = workspace + geometry.linesByteCount
+    let pixelsStart = workspace + geometry.linesByteCount
     let blocks = (part * geometry.imageBlocks / partCount)..<((part + 1) * geometry.imageBlocks / partCount)
     for block in blocks {
       let images = geometry.images(block)
@@ -122,17 +122,17 @@ final class UnfoldedWeightGradientStep: CPUStep {
         let rows = geometry.rows(rowBlock)
         let count = images.count * rows.count * geometry.g.output.z
         var lines = geometry.unfold(
-          input, images, group: group, rows, into: workspace, room: pixelsRoom + geometry.pixelsByteCount)
+          input, images, group: group, rows, into: workspace, scratch: pixelsStart + geometry.pixelsByteCount)
         lines.order.isTransposed = true
         let pixels = geometry.collect(
-          gradient, images, group: group, channels: channels, rows, into: pixelsRoom)
-        let room = pixelsRoom + geometry.pixelsByteCount
+          gradient, images, group: group, channels: channels, rows, into: pixelsStart)
+        let scratch = pixelsStart + geometry.pixelsByteCount
         if isTransposed, let kernels {
-          multiplyTransposed(kernels, count, lines, pixels, result, room: room)
+          multiplyTransposed(kernels, count, lines, pixels, result, scratch: scratch)
           continue
         }
         multiply(
-          channels.count, count, pixels, lines, result, room: room,
+          channels.count, count, pixels, lines, result, scratch: scratch,
           ahead: geometry.imageAhead(input, images, group: group))
       }
     }
@@ -153,7 +153,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
   /// Adds the product of a block of channels' pixels with the windows; each result has one accumulation chain.
   private func multiply(
     _ channels: Int, _ count: Int, _ pixels: OpenBLASProduct.Factor, _ lines: OpenBLASProduct.Factor,
-    _ result: UnsafeMutableRawPointer, room: UnsafeMutableRawPointer, ahead: csimd_prefetch_block
+    _ result: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer, ahead: csimd_prefetch_block
   ) {
     guard let kernels else {
       product.multiply(
@@ -163,7 +163,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
     }
     let size = geometry.lane.byteCount
     let a = BlockKernels.Factor(pointer: pixels.pointer, row: pixels.order.leading, column: 1)
-    let slivers = room + kernels.panelByteCount(columns: kernels.panelWidth, k: count)
+    let slivers = scratch + kernels.panelByteCount(columns: kernels.panelWidth, k: count)
     // Rows at a multiple of the page size map to the same L1 cache set.
     let isPacked = a.row * size % 4096 == 0
     if isPacked { kernels.packRows(channels, k: count, a, slivers) }
@@ -173,8 +173,8 @@ final class UnfoldedWeightGradientStep: CPUStep {
         taps, k: count,
         BlockKernels.Factor(
           pointer: lines.pointer + tap * lines.order.leading * size, row: 1, column: lines.order.leading),
-        room, height: count)
-      let (panels, target) = (kernels.packed(room, height: count), result + tap * size)
+        scratch, height: count)
+      let (panels, target) = (kernels.packed(scratch, height: count), result + tap * size)
       let ahead = tap == 0 ? ahead : csimd_prefetch_block()
       if isPacked {
         kernels.multiply(
@@ -191,16 +191,16 @@ final class UnfoldedWeightGradientStep: CPUStep {
   /// Adds the product of the windows with the pixels; each result has one accumulation chain per block of pixels.
   private func multiplyTransposed(
     _ kernels: BlockKernels, _ count: Int, _ lines: OpenBLASProduct.Factor, _ pixels: OpenBLASProduct.Factor,
-    _ result: UnsafeMutableRawPointer, room: UnsafeMutableRawPointer
+    _ result: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer
   ) {
     let a = BlockKernels.Factor(pointer: lines.pointer, row: lines.order.leading, column: 1)
     let b = BlockKernels.Factor(pointer: pixels.pointer, row: 1, column: pixels.order.leading)
     for first in stride(from: 0, to: count, by: Self.pixelsOfBlock) {
       let length = min(Self.pixelsOfBlock, count - first)
-      kernels.packColumns(geometry.outputs, k: length, b.moved(row: first, geometry.lane), room, height: length)
+      kernels.packColumns(geometry.outputs, k: length, b.moved(row: first, geometry.lane), scratch, height: length)
       kernels.multiply(
         m: geometry.tapCount, n: geometry.outputs, k: length, a.moved(column: first, geometry.lane),
-        kernels.packed(room, height: length), result, leading: geometry.outputs, accumulates: true)
+        kernels.packed(scratch, height: length), result, leading: geometry.outputs, accumulates: true)
     }
   }
 }

@@ -23,7 +23,7 @@ struct UnfoldedWeights {
   /// Bytes that all threads share.
   var sharedByteCount: Int { geometry.weightsByteCount + geometry.g.groups * (packed?.byteCount ?? 0) }
   /// Bytes of scratch memory for a product.
-  var roomByteCount: Int { packed?.workspaceByteCount(columns: geometry.matrixPixels) ?? 0 }
+  var scratchByteCount: Int { packed?.workspaceByteCount(columns: geometry.matrixPixels) ?? 0 }
 
   private func first(_ group: Int) -> Int { group * geometry.outputs * geometry.tapCount * geometry.lane.byteCount }
 
@@ -45,11 +45,11 @@ struct UnfoldedWeights {
   /// The product of a group's weights with `n` columns.
   /// - Parameters:
   ///   - isPadded: whether each row of `columns` is padded to a multiple of 16 elements.
-  ///   - room: `roomByteCount` bytes of scratch memory.
+  ///   - scratch: `scratchByteCount` bytes of scratch memory.
   ///   - ahead: memory that the product prefetches.
   func multiply(
     _ weights: UnsafeMutableRawPointer, _ group: Int, n: Int, _ columns: OpenBLASProduct.Factor,
-    isPadded: Bool = false, _ target: UnsafeMutableRawPointer, leading: Int, room: UnsafeMutableRawPointer,
+    isPadded: Bool = false, _ target: UnsafeMutableRawPointer, leading: Int, scratch: UnsafeMutableRawPointer,
     ahead: csimd_prefetch_block = csimd_prefetch_block()
   ) {
     guard let packed else {
@@ -62,6 +62,6 @@ struct UnfoldedWeights {
     packed.multiply(
       weights + group * packed.byteCount, n: n,
       BlockKernels.Factor(pointer: columns.pointer, row: columns.order.leading, column: 1), isPadded: isPadded,
-      target, leading: leading, room: room, ahead: ahead)
+      target, leading: leading, scratch: scratch, ahead: ahead)
   }
 }

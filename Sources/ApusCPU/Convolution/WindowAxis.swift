@@ -67,9 +67,9 @@ struct WindowAxis {
   }
 
   /// The results whose positions lie in a range.
-  func results(in places: Range<Int>) -> Range<Int> {
-    func ordinal(_ place: Int) -> Int { min(count, max(0, (place - first + step - 1) / step)) }
-    let start = ordinal(places.lowerBound)
-    return start..<max(start, ordinal(places.upperBound))
+  func results(in positions: Range<Int>) -> Range<Int> {
+    func ordinal(_ position: Int) -> Int { min(count, max(0, (position - first + step - 1) / step)) }
+    let start = ordinal(positions.lowerBound)
+    return start..<max(start, ordinal(positions.upperBound))
   }
 }

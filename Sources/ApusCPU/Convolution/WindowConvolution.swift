@@ -43,7 +43,7 @@ final class WindowConvolutionStep: CPUStep {
       : nil
     channelsLastByteCount = results.isPlanar ? (schedule.largestTask * MemoryLayout<Float>.size + 63) & ~63 : 0
     workspaceByteCount = max(
-      channelsLastByteCount + (block?.roomByteCount ?? 0) + epilogue.workspaceByteCount, weights.workspaceByteCount)
+      channelsLastByteCount + (block?.scratchByteCount ?? 0) + epilogue.workspaceByteCount, weights.workspaceByteCount)
     let wordCount = pairs == nil ? 0 : geometry.images * geometry.source.image
     sharedByteCount = weights.byteCount + wordCount * MemoryLayout<Float>.size
   }
@@ -69,23 +69,23 @@ final class WindowConvolutionStep: CPUStep {
     let source = source(context)
     let (tiles, workspaces) = (epilogue.tiles(context.frame), context.workspaces)
     context.pool.run(schedule.taskCount) { index, worker in
-      run(schedule.task(index), source, panels, tiles, room: workspaces[worker])
+      run(schedule.task(index), source, panels, tiles, scratch: workspaces[worker])
     }
   }
 
   private func run(
     _ task: WindowSchedule.Task, _ source: UnsafePointer<Float>, _ panels: UnsafePointer<Float>,
-    _ tiles: TileEpilogue.Tiles, room: UnsafeMutableRawPointer
+    _ tiles: TileEpilogue.Tiles, scratch: UnsafeMutableRawPointer
   ) {
     let results = geometry.results
     if let block {
-      run(task, block, source, panels, tiles, room: room)
+      run(task, block, source, panels, tiles, scratch: scratch)
       return
     }
     func first(_ image: Int) -> Int {
       image * results.image + task.rows.lowerBound * results.row + task.channels.lowerBound
     }
-    let start = tiles.target(first(task.images.lowerBound), columns: task.channels.count, room: room)
+    let start = tiles.target(first(task.images.lowerBound), columns: task.channels.count, scratch: scratch)
     let target = Target(
       pointer: start.pointer.assumingMemoryBound(to: Float.self), pixel: start.leading,
       line: start.leading * results.width,
@@ -95,31 +95,31 @@ final class WindowConvolutionStep: CPUStep {
       let core = UnsafeMutableRawPointer(target.pointer + number * target.image)
       tiles.finish(
         first(image), rows: task.rows.count * results.width, columns: task.channels.count,
-        .init(pointer: core, leading: target.pixel), room: room)
+        .init(pointer: core, leading: target.pixel), scratch: scratch)
     }
   }
 
   /// Runs a task with channels-first results.
   private func run(
     _ task: WindowSchedule.Task, _ block: BlockTransposition, _ source: UnsafePointer<Float>,
-    _ panels: UnsafePointer<Float>, _ tiles: TileEpilogue.Tiles, room: UnsafeMutableRawPointer
+    _ panels: UnsafePointer<Float>, _ tiles: TileEpilogue.Tiles, scratch: UnsafeMutableRawPointer
   ) {
     let results = geometry.results
     let (pixels, channels) = (task.rows.count * results.width, task.channels.count)
     let target = Target(
-      pointer: room.assumingMemoryBound(to: Float.self), pixel: channels, line: channels * results.width,
+      pointer: scratch.assumingMemoryBound(to: Float.self), pixel: channels, line: channels * results.width,
       image: channels * pixels)
     for phase in geometry.phases { multiply(phase, task, source, panels, target) }
-    let transposed = room + channelsLastByteCount
-    let rest = transposed + block.roomByteCount
+    let transposed = scratch + channelsLastByteCount
+    let rest = transposed + block.scratchByteCount
     for (number, image) in task.images.enumerated() {
       let first =
         image * results.image + task.channels.lowerBound * results.channel + task.rows.lowerBound * results.row
-      let rows = tiles.target(first, columns: pixels, room: rest)
+      let rows = tiles.target(first, columns: pixels, scratch: rest)
       block.run(
         rows: channels, columns: pixels, target.pointer + number * target.image, channels, rows.pointer, rows.leading,
-        room: transposed)
-      tiles.finish(first, rows: channels, columns: pixels, rows, room: rest)
+        scratch: transposed)
+      tiles.finish(first, rows: channels, columns: pixels, rows, scratch: rest)
     }
   }
 

@@ -57,7 +57,7 @@ final class WindowWeightGradientStep: CPUStep {
       tapGrain == 1
       ? Self.longestChain : max(Self.shortestChain, min(Self.longestChain, Self.mostOwnNumbers / read))
     let rows = taps.y * taps.x * geometry.source.channels
-    storedByteCount = epilogue.hasPlace ? 0 : (Self.storedChannels * rows * MemoryLayout<Float>.size + 63) & ~63
+    storedByteCount = epilogue.hasTarget ? 0 : (Self.storedChannels * rows * MemoryLayout<Float>.size + 63) & ~63
     transposedCount =
       geometry.results.isPlanar
       ? max(chain, geometry.results.width) * ((panels + blocks - 1) / max(1, blocks)) * 32 : 0
@@ -86,11 +86,11 @@ final class WindowWeightGradientStep: CPUStep {
     let workspaces = context.workspaces
     context.pool.run(parts * tapTasks * blocks) { task, worker in
       let (rest, block) = task.quotientAndRemainder(dividingBy: blocks)
-      let (part, place) = rest.quotientAndRemainder(dividingBy: tapTasks)
-      let taps = (place * tapGrain)..<((place + 1) * tapGrain)
+      let (part, tapTask) = rest.quotientAndRemainder(dividingBy: tapTasks)
+      let taps = (tapTask * tapGrain)..<((tapTask + 1) * tapGrain)
       add(
         part: part, taps: taps, channels: channels(of: block), input, gradient, sums + part * count,
-        room: workspaces[worker].assumingMemoryBound(to: Float.self))
+        scratch: workspaces[worker].assumingMemoryBound(to: Float.self))
     }
     store(sums, context)
   }
@@ -103,7 +103,7 @@ final class WindowWeightGradientStep: CPUStep {
   /// Sums a range of rows of taps over a part's images, for a range of output channels.
   private func add(
     part: Int, taps: Range<Int>, channels: Range<Int>, _ input: UnsafePointer<Float>,
-    _ gradient: UnsafePointer<Float>, _ sums: UnsafeMutablePointer<Float>, room: UnsafeMutablePointer<Float>
+    _ gradient: UnsafePointer<Float>, _ sums: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
   ) {
     for tap in (taps.lowerBound * self.taps.x)..<(taps.upperBound * self.taps.x) {
       for channel in 0..<geometry.source.channels {
@@ -125,7 +125,7 @@ final class WindowWeightGradientStep: CPUStep {
         let block = Block(
           images: image..<min(image + depth, images.upperBound), rows: row..<min(row + height, rows.upperBound),
           channels: channels)
-        let factor = self.factor(block, gradient, room: room)
+        let factor = self.factor(block, gradient, scratch: scratch)
         for (tap, reader) in zip(taps, readers) where block.rows.overlaps(reader) {
           var lines = block
           lines.rows = block.rows.clamped(to: reader)
@@ -154,7 +154,8 @@ final class WindowWeightGradientStep: CPUStep {
   }
 
   /// Returns a block of the gradient, transposed if it has channels first.
-  private func factor(_ block: Block, _ gradient: UnsafePointer<Float>, room: UnsafeMutablePointer<Float>) -> Factor {
+  private func factor(_ block: Block, _ gradient: UnsafePointer<Float>, scratch: UnsafeMutablePointer<Float>) -> Factor
+  {
     let results = geometry.results
     func start(_ image: Int) -> UnsafePointer<Float> {
       gradient + image * results.image + block.rows.lowerBound * results.row
@@ -167,9 +168,9 @@ final class WindowWeightGradientStep: CPUStep {
     let (pixels, channels) = (block.rows.count * results.width, block.channels.count)
     for (number, image) in block.images.enumerated() {
       loops.pointee.transpose.2!(
-        pixels, channels, start(image), results.channel, room + number * pixels * channels, channels)
+        pixels, channels, start(image), results.channel, scratch + number * pixels * channels, channels)
     }
-    return Factor(pointer: room, pixel: channels, row: results.width * channels, image: pixels * channels)
+    return Factor(pointer: scratch, pixel: channels, row: results.width * channels, image: pixels * channels)
   }
 
   /// Accumulates the contribution of a segment of pixels to the taps that all of them read.
@@ -211,18 +212,18 @@ final class WindowWeightGradientStep: CPUStep {
   /// Adds the parts, writes them in the layout of the weights, and runs the epilogue.
   private func store(_ sums: UnsafePointer<Float>, _ context: borrowing RunContext) {
     let (frame, workspaces) = (context.frame, context.workspaces)
-    let place = epilogue.place(frame)?.assumingMemoryBound(to: Float.self)
+    let resultBase = epilogue.target(frame)?.assumingMemoryBound(to: Float.self)
     let (width, rows) = (geometry.results.channels, taps.y * taps.x * geometry.source.channels)
     context.pool.run((width + Self.storedChannels - 1) / Self.storedChannels) { task, worker in
       let channels = (task * Self.storedChannels)..<min((task + 1) * Self.storedChannels, width)
-      let room = workspaces[worker]
-      let core = place.map { $0 + channels.lowerBound * rows } ?? room.assumingMemoryBound(to: Float.self)
+      let scratch = workspaces[worker]
+      let core = resultBase.map { $0 + channels.lowerBound * rows } ?? scratch.assumingMemoryBound(to: Float.self)
       let (sources, taps) = geometry.source.isPlanar ? (rows, 1) : (geometry.source.channels, taps.y * taps.x)
       loops.pointee.unpack_taps(
         channels.count, sources, taps, parts, count, sums + channels.lowerBound, width, core)
       epilogue.run(
         (channels.lowerBound * rows)..<(channels.upperBound * rows), core: core, frame,
-        workspace: room + storedByteCount)
+        workspace: scratch + storedByteCount)
     }
   }
 }

@@ -49,12 +49,12 @@ struct WindowWeights {
     let blocks = (geometry.source.channels + grain - 1) / grain
     context.pool.run(geometry.phases.count * panels.count * blocks) { task, worker in
       let (rest, block) = task.quotientAndRemainder(dividingBy: blocks)
-      let (number, place) = rest.quotientAndRemainder(dividingBy: panels.count)
-      let (phase, panel) = (geometry.phases[number], panels[place])
+      let (number, index) = rest.quotientAndRemainder(dividingBy: panels.count)
+      let (phase, panel) = (geometry.phases[number], panels[index])
       let sources = (block * grain)..<min((block + 1) * grain, geometry.source.channels)
       if let pairs {
-        let room = workspaces[worker].assumingMemoryBound(to: Float.self)
-        packPairs(panel, phase, sources, weights, target + offset(of: panel, phase), pairs.pointee, room: room)
+        let scratch = workspaces[worker].assumingMemoryBound(to: Float.self)
+        packPairs(panel, phase, sources, weights, target + offset(of: panel, phase), pairs.pointee, scratch: scratch)
       } else {
         pack(panel, phase, sources, weights, target + offset(of: panel, phase))
       }
@@ -91,16 +91,16 @@ struct WindowWeights {
       distances.result, distances.source, target, distance)
   }
 
-  /// Packs words of two source channels each; `room` holds the channels before they are joined.
+  /// Packs words of two source channels each; `scratch` holds the channels before they are joined.
   private func packPairs(
     _ panel: ChannelPanel, _ phase: WindowGeometry.Phase, _ words: Range<Int>, _ weights: UnsafePointer<Float>,
-    _ target: UnsafeMutablePointer<Float>, _ pairs: csimd_pairs, room: UnsafeMutablePointer<Float>
+    _ target: UnsafeMutablePointer<Float>, _ pairs: csimd_pairs, scratch: UnsafeMutablePointer<Float>
   ) {
     let distance = 2 * words.count * panel.width
-    packTaps(panel, phase, (2 * words.lowerBound)..<(2 * words.upperBound), weights, room, distance: distance)
+    packTaps(panel, phase, (2 * words.lowerBound)..<(2 * words.upperBound), weights, scratch, distance: distance)
     for tap in 0..<phase.tapCount {
-      let place = target + (tap * geometry.source.channels + words.lowerBound) * panel.width
-      pairs.join_lines(words.count, panel.width, room + tap * distance, place)
+      let lines = target + (tap * geometry.source.channels + words.lowerBound) * panel.width
+      pairs.join_lines(words.count, panel.width, scratch + tap * distance, lines)
     }
   }
 }

@@ -50,8 +50,8 @@ final class WinogradConvolutionStep: CPUStep {
       }
     }
     context.pool.run(schedule.taskCount) { index, worker in
-      let room = workspaces[worker]
-      let own = room.assumingMemoryBound(to: Float.self)
+      let scratch = workspaces[worker]
+      let own = scratch.assumingMemoryBound(to: Float.self)
       let task = schedule.task(index)
       var (patches, factors) = (UnsafePointer(own), UnsafePointer(shared))
       if schedule.sharesWeights {
@@ -65,7 +65,7 @@ final class WinogradConvolutionStep: CPUStep {
       }
       let products = own + schedule.productsOffset
       multiply(task, patches, factors, products)
-      store(task, products, tiles, room: room + schedule.ownCount * MemoryLayout<Float>.size)
+      store(task, products, tiles, scratch: scratch + schedule.ownCount * MemoryLayout<Float>.size)
     }
   }
 
@@ -110,20 +110,20 @@ final class WinogradConvolutionStep: CPUStep {
   /// Transforms products to results and runs the epilogue, image by image.
   private func store(
     _ task: WinogradSchedule.Task, _ products: UnsafePointer<Float>, _ tiles: TileEpilogue.Tiles,
-    room: UnsafeMutableRawPointer
+    scratch: UnsafeMutableRawPointer
   ) {
     let results = geometry.results
     var grid = geometry.resultTiles
     grid.channels = task.channels.count
     for part in schedule.images(of: task.tiles) {
       let first = part.image * results.image + part.rows.lowerBound * results.row + task.channels.lowerBound
-      let target = tiles.target(first, columns: task.channels.count, room: room)
+      let target = tiles.target(first, columns: task.channels.count, scratch: scratch)
       let core = target.pointer.assumingMemoryBound(to: Float.self)
       loops.pointee.winograd_results(
         &grid, part.tiles.lowerBound, part.tiles.count,
         products + (part.tiles.lowerBound - task.tiles.lowerBound) * schedule.productPitch, schedule.productDistance,
         schedule.productPitch, core, target.leading * results.width, target.leading)
-      tiles.finish(first, rows: part.rows.count * results.width, columns: task.channels.count, target, room: room)
+      tiles.finish(first, rows: part.rows.count * results.width, columns: task.channels.count, target, scratch: scratch)
     }
   }
 }

@@ -42,7 +42,7 @@ final class WinogradWeightGradientStep: CPUStep {
     let block = spots * Self.blockChannels * Self.blockChannels
     ownCount = parts > 0 ? transforms : block
     sharedCount = parts > 0 ? parts * spots * inputs * outputs : transforms
-    let coreCount = epilogue.hasPlace ? 0 : geometry.results.channels * geometry.source.channels * 9
+    let coreCount = epilogue.hasTarget ? 0 : geometry.results.channels * geometry.source.channels * 9
     workspaceByteCount = ownCount * MemoryLayout<Float>.size + epilogue.workspaceByteCount
     sharedByteCount = (sharedCount + coreCount) * MemoryLayout<Float>.size
   }
@@ -60,7 +60,7 @@ final class WinogradWeightGradientStep: CPUStep {
     let shared = context.shared.assumingMemoryBound(to: Float.self)
     let input = UnsafePointer(context.pointer(input, as: Float.self))
     let gradient = UnsafePointer(context.pointer(gradient, as: Float.self))
-    let core = epilogue.place(context.frame)?.assumingMemoryBound(to: Float.self) ?? shared + sharedCount
+    let core = epilogue.target(context.frame)?.assumingMemoryBound(to: Float.self) ?? shared + sharedCount
     if parts > 0 {
       addParts(input, gradient, shared, core, context)
     } else {
@@ -71,14 +71,14 @@ final class WinogradWeightGradientStep: CPUStep {
 
   /// Transforms tiles of both factors, each into its own section of `target`.
   private func transform(
-    _ tiles: Range<Int>, at place: Int, _ input: UnsafePointer<Float>, _ gradient: UnsafePointer<Float>,
+    _ tiles: Range<Int>, at tile: Int, _ input: UnsafePointer<Float>, _ gradient: UnsafePointer<Float>,
     _ target: UnsafeMutablePointer<Float>
   ) {
     var (patches, gradients) = (geometry.sourceTiles, geometry.resultTiles)
     loops.pointee.winograd_patches(
-      &patches, tiles.lowerBound, tiles.count, input, target + place * inputPitch, tileGrain * inputPitch, inputPitch)
+      &patches, tiles.lowerBound, tiles.count, input, target + tile * inputPitch, tileGrain * inputPitch, inputPitch)
     loops.pointee.winograd_gradients(
-      &gradients, tiles.lowerBound, tiles.count, gradient, target + gradientsOffset + place * outputPitch,
+      &gradients, tiles.lowerBound, tiles.count, gradient, target + gradientsOffset + tile * outputPitch,
       tileGrain * outputPitch, outputPitch)
   }
 

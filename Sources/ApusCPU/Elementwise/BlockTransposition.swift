@@ -18,8 +18,8 @@ struct BlockTransposition {
   private let isStreamed: Bool
   private let isBuffered: Bool
   /// Bytes of the scratch buffer, and (below) its row stride in elements if it holds a whole block.
-  let roomByteCount: Int
-  private let roomStride: Int
+  let scratchByteCount: Int
+  private let scratchStride: Int
 
   /// The fewest columns at which rows are long enough for a copy each.
   private static let leastColumns = 256
@@ -54,29 +54,30 @@ struct BlockTransposition {
     isBuffered =
       resultByteCount >= CacheLimits.scatteredByteCount && stride * byteCount % 64 != 0 && columns >= Self.leastColumns
     // Rows with a power-of-two stride would map to the same cache sets.
-    roomStride = (columns + 15) / 16 * 16 + 16
-    roomByteCount =
-      isStreamed ? Int(CSIMD_TRANSPOSE_ROOM) : isBuffered ? (rows * roomStride * byteCount + 63) & ~63 : 0
+    scratchStride = (columns + 15) / 16 * 16 + 16
+    scratchByteCount =
+      isStreamed ? Int(CSIMD_TRANSPOSE_SCRATCH) : isBuffered ? (rows * scratchStride * byteCount + 63) & ~63 : 0
   }
 
   /// Transposes a block: row `r`, column `c` of the result is element `c·sourceStride + r` of the source.
   func run(
     rows: Int, columns: Int, _ source: UnsafeRawPointer, _ sourceStride: Int, _ target: UnsafeMutableRawPointer,
-    _ stride: Int, room: UnsafeMutableRawPointer
+    _ stride: Int, scratch: UnsafeMutableRawPointer
   ) {
     if isStreamed, (Int(bitPattern: target) | stride * byteCount) % 64 == 0 {
       loops.pointee.transpose_streamed(
         rows, columns, source.assumingMemoryBound(to: Float.self), sourceStride,
-        target.assumingMemoryBound(to: Float.self), stride, room)
+        target.assumingMemoryBound(to: Float.self), stride, scratch)
       return
     }
     guard isBuffered else {
       function(rows, columns, source, sourceStride, target, stride)
       return
     }
-    function(rows, columns, source, sourceStride, room, roomStride)
+    function(rows, columns, source, sourceStride, scratch, scratchStride)
     for row in 0..<rows {
-      loops.pointee.stream(columns * byteCount, room + row * roomStride * byteCount, target + row * stride * byteCount)
+      loops.pointee.stream(
+        columns * byteCount, scratch + row * scratchStride * byteCount, target + row * stride * byteCount)
     }
     csimd_fence()
   }

@@ -9,13 +9,13 @@ final class EpilogueKernel {
   private let plain: (value: Int, offset: Int)?
   /// A value of the core's size that the epilogue overwrites and does not read: the core result may be
   /// computed in it.
-  private let room: (value: Int, offset: Int)?
+  private let reused: (value: Int, offset: Int)?
   private let coreByteCount: Int
   let count: Int
 
   var workspaceByteCount: Int { kernel?.workspaceByteCount ?? 0 }
   /// Whether the core result can be computed in the memory of a result value.
-  var hasPlace: Bool { plain != nil || room != nil }
+  var hasTarget: Bool { plain != nil || reused != nil }
 
   /// - Parameter lanes: the lanes of the core results.
   init(_ epilogue: Epilogue, lanes: [Lane], _ builder: StepBuilder) throws(DeviceError) {
@@ -25,17 +25,17 @@ final class EpilogueKernel {
     if let result = epilogue.plainResult, result.layout.isContiguous {
       kernel = nil
       plain = (result.value, result.layout.offset)
-      room = nil
+      reused = nil
       return
     }
     kernel = try Kernel(
       epilogue.program, domain: domain, arguments: epilogue.binding.arguments,
       results: epilogue.binding.results, builder)
     plain = nil
-    room = lanes.count == 1 ? Self.findRoom(epilogue, lane: lanes[0], builder) : nil
+    reused = lanes.count == 1 ? Self.reusableResult(epilogue, lane: lanes[0], builder) : nil
   }
 
-  private static func findRoom(
+  private static func reusableResult(
     _ epilogue: Epilogue, lane: Lane, _ builder: StepBuilder
   ) -> (value: Int, offset: Int)? {
     let program = epilogue.program
@@ -55,8 +55,8 @@ final class EpilogueKernel {
   }
 
   /// The address where element 0 of the core result is to be computed, or `nil`.
-  func place(_ frame: RunFrame) -> UnsafeMutableRawPointer? {
-    guard let target = plain ?? room else { return nil }
+  func target(_ frame: RunFrame) -> UnsafeMutableRawPointer? {
+    guard let target = plain ?? reused else { return nil }
     return frame.values[target.value]! + target.offset * coreByteCount
   }
 

@@ -258,7 +258,7 @@ struct RowBlockSearch {
         let value = operand.value
         let conflicts = outer.filter { $0 != value && !inner.contains(value) && builder.mayAlias($0, value) }
         guard written.contains(value) || !conflicts.isEmpty else { continue }
-        guard isRowLocal(operand, domain, rowCount), conflicts.allSatisfy({ sharesPlace($0, value) })
+        guard isRowLocal(operand, domain, rowCount), conflicts.allSatisfy({ sharesMemory($0, value) })
         else { return false }
       }
     }
@@ -300,7 +300,7 @@ struct RowBlockSearch {
   }
 
   /// Whether two values that alias occupy exactly the same bytes.
-  private func sharesPlace(_ left: Int, _ right: Int) -> Bool {
+  private func sharesMemory(_ left: Int, _ right: Int) -> Bool {
     let (a, b) = (plan.values[left], plan.values[right])
     guard a.byteCount == b.byteCount else { return false }
     guard case .scratch(let slab, let start) = a.storage else { return true }

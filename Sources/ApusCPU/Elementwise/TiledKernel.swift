@@ -43,9 +43,9 @@ struct TiledKernel {
     let strips = (columns + Self.columnGrain - 1) / Self.columnGrain
     context.pool.run(outerCount * strips * blocks) { task, worker in
       let (strip, block) = task.quotientAndRemainder(dividingBy: blocks)
-      let (index, place) = strip.quotientAndRemainder(dividingBy: strips)
+      let (index, columnBlock) = strip.quotientAndRemainder(dividingBy: strips)
       let start = withUnsafePointer(to: outer) { Int(csimd_position($0, Int64(index))) }
-      let (first, left) = (block * Self.rowGrain, place * Self.columnGrain)
+      let (first, left) = (block * Self.rowGrain, columnBlock * Self.columnGrain)
       let tile = csimd_tile(
         start: Int64(start + first * width + left), rows: Int64(min(Self.rowGrain, rows - first)),
         columns: Int64(min(Self.columnGrain, columns - left)), width: Int64(width), leading: 0, is_regular: 1)

@@ -66,7 +66,7 @@ struct Transposition {
       resultByteCount: resultByteCount, builder.loops)
   }
 
-  var workspaceByteCount: Int { block.roomByteCount }
+  var workspaceByteCount: Int { block.scratchByteCount }
 
   func run(_ context: borrowing RunContext) {
     let (from, to) = (context.address(source), context.address(result))
@@ -79,8 +79,8 @@ struct Transposition {
     let together = max(1, Self.leastElements / (rowGrain * columnGrain))
     func transpose(_ task: Int, _ worker: Int) {
       let (strip, number) = task.quotientAndRemainder(dividingBy: blocks)
-      let (index, place) = strip.quotientAndRemainder(dividingBy: strips)
-      let (first, left) = (number * rowGrain, place * columnGrain)
+      let (index, columnBlock) = strip.quotientAndRemainder(dividingBy: strips)
+      let (first, left) = (number * rowGrain, columnBlock * columnGrain)
       let (start, target) = withUnsafePointer(to: sourceLayout) { source in
         withUnsafePointer(to: resultLayout) { result in
           (Int(csimd_position(source, Int64(index))), Int(csimd_position(result, Int64(index))))
@@ -89,7 +89,7 @@ struct Transposition {
       block.run(
         rows: min(rowGrain, rows - first), columns: min(columnGrain, columns - left),
         from + (start + first + left * sourceStride) * byteCount, sourceStride,
-        to + (target + first * resultStride + left) * byteCount, resultStride, room: workspaces[worker])
+        to + (target + first * resultStride + left) * byteCount, resultStride, scratch: workspaces[worker])
     }
     context.pool.run((count + together - 1) / together) { task, worker in
       for number in (task * together)..<min((task + 1) * together, count) { transpose(number, worker) }

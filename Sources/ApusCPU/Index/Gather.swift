@@ -50,8 +50,8 @@ final class GatherStep: CPUStep {
     let byteCount = step.inner * step.dtype.byteCount
     var isFine = true
     for row in rows {
-      let (outer, place) = row.quotientAndRemainder(dividingBy: step.count)
-      guard let index = indices.read(base, indices.position(outer, place)) else {
+      let (outer, entry) = row.quotientAndRemainder(dividingBy: step.count)
+      guard let index = indices.read(base, indices.position(outer, entry)) else {
         isFine = false
         continue
       }
@@ -71,9 +71,9 @@ final class GatherStep: CPUStep {
     var to = result.assumingMemoryBound(to: T.self) + rows.lowerBound * inner
     var isFine = true
     for row in rows {
-      let (outer, place) = row.quotientAndRemainder(dividingBy: step.count)
+      let (outer, entry) = row.quotientAndRemainder(dividingBy: step.count)
       let from = source.assumingMemoryBound(to: T.self) + outer * step.extent * inner
-      let first = indices.position(outer, place)
+      let first = indices.position(outer, entry)
       for i in 0..<inner {
         if let index = indices.read(base, first + i * steps) {
           to[i] = from[index * inner + i]

@@ -19,9 +19,9 @@ struct IndexReader {
   /// Whether all elements of a row have the same index.
   var servesRows: Bool { layout.shape[2] <= 1 || layout.strides[2] == 0 }
 
-  /// The offset of index `[outer, place, 0]` in the index array.
-  func position(_ outer: Int, _ place: Int) -> Int {
-    layout.offset + outer * layout.strides[0] + place * layout.strides[1]
+  /// The offset of index `[outer, entry, 0]` in the index array.
+  func position(_ outer: Int, _ entry: Int) -> Int {
+    layout.offset + outer * layout.strides[0] + entry * layout.strides[1]
   }
 
   /// The index at an offset of the index array, or `nil` if it is out of range.

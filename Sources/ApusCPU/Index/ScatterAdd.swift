@@ -96,10 +96,10 @@ final class ScatterAddStep: CPUStep {
   ) -> Bool {
     var isFine = true
     let size = lane.byteCount
-    for place in (step.isSorted ? firstPlace(of: rows.lowerBound, outer, base) : 0)..<step.count {
-      let from = source + (outer * step.count + place) * step.inner * step.dtype.byteCount
+    for entry in (step.isSorted ? firstEntry(of: rows.lowerBound, outer, base) : 0)..<step.count {
+      let from = source + (outer * step.count + entry) * step.inner * step.dtype.byteCount
       if indices.servesRows {
-        guard let index = indices.read(base, indices.position(outer, place)) else {
+        guard let index = indices.read(base, indices.position(outer, entry)) else {
           isFine = false
           continue
         }
@@ -112,7 +112,7 @@ final class ScatterAddStep: CPUStep {
       } else {
         load(step.inner, row, from, 1)
         for i in 0..<step.inner {
-          let position = indices.position(outer, place) + i * indices.layout.strides[2]
+          let position = indices.position(outer, entry) + i * indices.layout.strides[2]
           guard let index = indices.read(base, position) else {
             isFine = false
             continue
@@ -128,7 +128,7 @@ final class ScatterAddStep: CPUStep {
   }
 
   /// The position of the first index that is `row` or more; indices must be sorted.
-  private func firstPlace(of row: Int, _ outer: Int, _ base: UnsafeMutableRawPointer) -> Int {
+  private func firstEntry(of row: Int, _ outer: Int, _ base: UnsafeMutableRawPointer) -> Int {
     var (low, high) = (0, step.count)
     while low < high {
       let middle = (low + high) / 2
@@ -145,10 +145,10 @@ final class ScatterAddStep: CPUStep {
   /// Whether the indices of a part, and the first index of the next part, are in range and in ascending order.
   private func ascends(_ outer: Int, _ part: Int, _ base: UnsafeMutableRawPointer) -> Bool {
     var last = 0
-    let places =
+    let entries =
       (part * step.count / partCount)..<min((part + 1) * step.count / partCount + 1, step.count)
-    for place in places {
-      guard let index = indices.read(base, indices.position(outer, place)), index >= last else {
+    for entry in entries {
+      guard let index = indices.read(base, indices.position(outer, entry)), index >= last else {
         return false
       }
       last = index
@@ -177,9 +177,9 @@ final class ScatterAddStep: CPUStep {
 /// Cascades of sums for terms that arrive one at a time (see `Kernels/reduce.def`). A sum itself holds its current
 /// chain; memory for the levels above it is allocated when its first chain is full.
 struct SumChains {
-  /// `counts[unit]`: the number of terms in a sum. `rooms[unit]`: 1 + the index of its block in `memory`, or 0.
+  /// `counts[unit]`: the number of terms in a sum. `blocks[unit]`: 1 + the index of its block in `memory`, or 0.
   private let counts: UnsafeMutablePointer<Int32>
-  private let rooms: UnsafeMutablePointer<Int32>
+  private let blocks: UnsafeMutablePointer<Int32>
   private let unitCount: Int
   private let byteCount: Int
   private let levels: Int
@@ -190,12 +190,12 @@ struct SumChains {
   static func byteCount(_ unitCount: Int) -> Int { 2 * unitCount * MemoryLayout<Int32>.size }
 
   /// - Parameters:
-  ///   - place: memory for the counts.
+  ///   - buffer: memory for the counts.
   ///   - termCount: the most terms that a sum can have.
   ///   - byteCount: the size of a sum.
-  init(at place: UnsafeMutableRawPointer, unitCount: Int, termCount: Int, byteCount: Int) {
-    counts = place.bindMemory(to: Int32.self, capacity: 2 * unitCount)
-    rooms = counts + unitCount
+  init(at buffer: UnsafeMutableRawPointer, unitCount: Int, termCount: Int, byteCount: Int) {
+    counts = buffer.bindMemory(to: Int32.self, capacity: 2 * unitCount)
+    blocks = counts + unitCount
     counts.update(repeating: 0, count: 2 * unitCount)
     self.unitCount = unitCount
     self.byteCount = byteCount
@@ -209,17 +209,17 @@ struct SumChains {
   ) {
     counts[unit] &+= 1
     guard counts[unit] % Int32(Self.chain) == 0 else { return }
-    if rooms[unit] == 0 {
-      let room = UnsafeMutableRawPointer.allocate(byteCount: levels * byteCount, alignment: 64)
-      room.initializeMemory(as: UInt8.self, repeating: 0, count: levels * byteCount)
-      memory.append(room)
-      rooms[unit] = Int32(memory.count)
+    if blocks[unit] == 0 {
+      let block = UnsafeMutableRawPointer.allocate(byteCount: levels * byteCount, alignment: 64)
+      block.initializeMemory(as: UInt8.self, repeating: 0, count: levels * byteCount)
+      memory.append(block)
+      blocks[unit] = Int32(memory.count)
     }
-    let room = memory[Int(rooms[unit]) - 1]
+    let block = memory[Int(blocks[unit]) - 1]
     var (terms, source) = (Int(counts[unit]), sum)
     for level in 0..<levels where terms % Self.chain == 0 {
       terms /= Self.chain
-      let target = room + level * byteCount
+      let target = block + level * byteCount
       add(target, source)
       source.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
       source = target
@@ -232,10 +232,10 @@ struct SumChains {
     add: (_ target: UnsafeMutableRawPointer, _ source: UnsafeMutableRawPointer) -> Void
   ) {
     guard !memory.isEmpty else { return }
-    for unit in 0..<unitCount where rooms[unit] > 0 {
-      let room = memory[Int(rooms[unit]) - 1]
-      for level in 0..<levels { add(sums + unit * byteCount, room + level * byteCount) }
+    for unit in 0..<unitCount where blocks[unit] > 0 {
+      let block = memory[Int(blocks[unit]) - 1]
+      for level in 0..<levels { add(sums + unit * byteCount, block + level * byteCount) }
     }
-    for room in memory { room.deallocate() }
+    for block in memory { block.deallocate() }
   }
 }

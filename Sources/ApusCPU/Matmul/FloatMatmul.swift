@@ -88,13 +88,13 @@ final class FloatMatmulStep: CPUStep {
     context.pool.run(batchCount * product.taskCount) { task, worker in
       let (batch, part) = task.quotientAndRemainder(dividingBy: product.taskCount)
       let (rows, columns) = product.tile(part)
-      let room = workspaces[worker] + product.workspaceByteCount
+      let scratch = workspaces[worker] + product.workspaceByteCount
       let first = (batch * m + rows.lowerBound) * n + columns.lowerBound
-      let target = tiles.target(first, columns: columns.count, room: room)
+      let target = tiles.target(first, columns: columns.count, scratch: scratch)
       product.multiply(
         rows: rows, columns: columns, factor(left, leftOrder, a, batch), factor(right, rightOrder, b, batch),
         target.pointer, leading: target.leading, shared: shared, workspace: workspaces[worker])
-      tiles.finish(first, rows: rows.count, columns: columns.count, target, room: room)
+      tiles.finish(first, rows: rows.count, columns: columns.count, target, scratch: scratch)
       for (sums, offset) in columnSums {
         let lines = (batch * m + rows.lowerBound)..<(batch * m + rows.upperBound)
         sums.take(rows: lines, columns: columns, frame, shared: memory + offset)

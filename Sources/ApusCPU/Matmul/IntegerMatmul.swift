@@ -36,13 +36,13 @@ final class IntegerMatmulStep: CPUStep {
     let size = lane.byteCount
     context.pool.run(shape.taskCount) { index, worker in
       let tile = shape.tile(index)
-      let room = workspaces[worker]
+      let scratch = workspaces[worker]
       let first = (tile.batch * shape.m + tile.rows.lowerBound) * shape.n + tile.columns.lowerBound
-      let target = tiles.target(first, columns: tile.columns.count, room: room)
+      let target = tiles.target(first, columns: tile.columns.count, scratch: scratch)
       multiply(
         tile, aBase + a.position(tile.batch, row: tile.rows.lowerBound, column: 0) * size,
         bBase + b.position(tile.batch, row: 0, column: tile.columns.lowerBound) * size, target)
-      tiles.finish(first, rows: tile.rows.count, columns: tile.columns.count, target, room: room)
+      tiles.finish(first, rows: tile.rows.count, columns: tile.columns.count, target, scratch: scratch)
     }
   }
 

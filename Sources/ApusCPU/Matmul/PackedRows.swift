@@ -40,17 +40,17 @@ struct PackedRows {
   ///   - ahead: memory that is prefetched meanwhile.
   func multiply(
     _ rows: UnsafeRawPointer, n: Int, _ b: Factor, isPadded: Bool, _ c: UnsafeMutableRawPointer, leading: Int,
-    room: UnsafeMutableRawPointer, ahead: csimd_prefetch_block
+    scratch: UnsafeMutableRawPointer, ahead: csimd_prefetch_block
   ) {
     let isInPlace = b.row <= Self.longestRowInPlace && b.row % 16 == 0 && (isPadded || n % 16 == 0)
     for chain in 0..<max(1, chainCount) {
       let start = chain * Self.depth
       let count = min(Self.depth, k - start)
       let source = b.moved(row: start, kernels.lane)
-      if !isInPlace { kernels.packColumns(n, k: count, source, room, height: count) }
+      if !isInPlace { kernels.packColumns(n, k: count, source, scratch, height: count) }
       kernels.multiply(
         m: m, n: n, k: count, rows + chain * chainByteCount,
-        isInPlace ? kernels.inPlace(source) : kernels.packed(room, height: count), c, leading: leading,
+        isInPlace ? kernels.inPlace(source) : kernels.packed(scratch, height: count), c, leading: leading,
         accumulates: chain > 0, ahead: chain == 0 ? ahead : csimd_prefetch_block())
     }
   }

@@ -26,7 +26,7 @@ struct RepeatedRightProduct {
   /// Bytes that all threads share.
   var sharedByteCount: Int { isInPlace ? 0 : kernels.panelByteCount(columns: n, k: k) }
   /// Bytes of scratch memory for a product of `rows` rows, in addition to its result.
-  func roomByteCount(rows: Int) -> Int { kernels.sliverByteCount(rows: rows, k: k) }
+  func scratchByteCount(rows: Int) -> Int { kernels.sliverByteCount(rows: rows, k: k) }
   /// Bytes of the result of `rows` rows.
   func resultByteCount(rows: Int) -> Int { rows * stride * kernels.lane.byteCount }
 
@@ -47,9 +47,9 @@ struct RepeatedRightProduct {
   /// `result[rows, n] = a[rows, k] · matrix`; the row stride of the result is `stride`.
   func multiply(
     rows: Int, _ a: UnsafeRawPointer, leading: Int, _ panels: csimd_panels, _ result: UnsafeMutableRawPointer,
-    room: UnsafeMutableRawPointer
+    scratch: UnsafeMutableRawPointer
   ) {
-    kernels.packRows(rows, k: k, BlockKernels.Factor(pointer: a, row: leading, column: 1), room)
-    kernels.multiply(m: rows, n: n, k: k, room, panels, result, leading: stride, accumulates: false)
+    kernels.packRows(rows, k: k, BlockKernels.Factor(pointer: a, row: leading, column: 1), scratch)
+    kernels.multiply(m: rows, n: n, k: k, scratch, panels, result, leading: stride, accumulates: false)
   }
 }

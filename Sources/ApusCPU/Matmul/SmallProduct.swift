@@ -25,30 +25,30 @@ struct SmallProduct {
   /// Bytes of scratch memory for a product with `rows` rows.
   func rowByteCount(_ rows: Int, k: Int) -> Int { kernels.sliverByteCount(rows: rows, k: min(k, Self.depth)) }
 
-  /// Prepares the columns of `b: [k, columns]` for `multiply`: in place, or packed in `room`.
-  func columns(_ columns: Int, k: Int, _ b: Factor, room: UnsafeMutableRawPointer) -> Columns {
+  /// Prepares the columns of `b: [k, columns]` for `multiply`: in place, or packed in `scratch`.
+  func columns(_ columns: Int, k: Int, _ b: Factor, scratch: UnsafeMutableRawPointer) -> Columns {
     if kernels.canReadInPlace(columns: columns, b.column != 1), b.row <= Self.longestRowInPlace {
       return Columns(panels: kernels.inPlace(b), count: columns)
     }
-    kernels.packColumns(columns, k: k, b, room, height: k)
-    return Columns(panels: kernels.packed(room, height: k), count: columns)
+    kernels.packColumns(columns, k: k, b, scratch, height: k)
+    return Columns(panels: kernels.packed(scratch, height: k), count: columns)
   }
 
   /// `c[m, n] = a[m, k]·b[k, n]`, or `c += a·b` with `accumulates`. If n is less than the number of columns of b, the
   /// columns up to the end of the panel are written too.
   func multiply(
     m: Int, n: Int, k: Int, _ a: Factor, _ b: Columns, _ c: UnsafeMutableRawPointer, leading: Int,
-    accumulates: Bool, room: UnsafeMutableRawPointer
+    accumulates: Bool, scratch: UnsafeMutableRawPointer
   ) {
     var panels = b.panels
     let width = kernels.panelWidth
     let columns = min(b.count, (n + width - 1) / width * width)
     for start in stride(from: 0, through: max(0, k - 1), by: Self.depth) {
       let count = min(Self.depth, k - start)
-      kernels.packRows(m, k: count, a.moved(column: start, kernels.lane), room)
+      kernels.packRows(m, k: count, a.moved(column: start, kernels.lane), scratch)
       panels.first = b.panels.first + start
       kernels.multiply(
-        m: m, n: columns, k: count, room, panels, c, leading: leading, accumulates: accumulates || start > 0)
+        m: m, n: columns, k: count, scratch, panels, c, leading: leading, accumulates: accumulates || start > 0)
     }
   }
 }

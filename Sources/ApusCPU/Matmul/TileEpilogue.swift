@@ -23,38 +23,38 @@ struct TileEpilogue {
   ) throws(DeviceError) {
     self.epilogue = try EpilogueKernel(epilogue, lanes: [lane], builder)
     (self.width, size) = (width, lane.byteCount)
-    tileByteCount = self.epilogue.hasPlace ? 0 : (elements * size + 63) & ~63
+    tileByteCount = self.epilogue.hasTarget ? 0 : (elements * size + 63) & ~63
   }
 
   /// Whether tiles are stored without an epilogue.
   var isPlain: Bool { epilogue.kernel == nil }
   var workspaceByteCount: Int { tileByteCount + epilogue.workspaceByteCount }
 
-  func tiles(_ frame: RunFrame) -> Tiles { Tiles(epilogue: self, frame: frame, place: epilogue.place(frame)) }
+  func tiles(_ frame: RunFrame) -> Tiles { Tiles(epilogue: self, frame: frame, results: epilogue.target(frame)) }
 
   /// The tiles of one run.
   struct Tiles {
     fileprivate let epilogue: TileEpilogue
     fileprivate let frame: RunFrame
-    fileprivate let place: UnsafeMutableRawPointer?
+    fileprivate let results: UnsafeMutableRawPointer?
 
     /// Whether tiles are computed in the result.
-    var isInPlace: Bool { place != nil }
+    var isInPlace: Bool { results != nil }
 
     /// - Parameters:
     ///   - first: the index of the tile's first element in the whole product.
-    ///   - room: `workspaceByteCount` bytes of scratch memory.
-    func target(_ first: Int, columns: Int, room: UnsafeMutableRawPointer) -> Target {
-      guard let place else { return Target(pointer: room, leading: columns) }
-      return Target(pointer: place + first * epilogue.size, leading: epilogue.width)
+    ///   - scratch: `workspaceByteCount` bytes of scratch memory.
+    func target(_ first: Int, columns: Int, scratch: UnsafeMutableRawPointer) -> Target {
+      guard let results else { return Target(pointer: scratch, leading: columns) }
+      return Target(pointer: results + first * epilogue.size, leading: epilogue.width)
     }
 
     /// Runs the epilogue on a tile: in one call if the tile has whole rows, otherwise short rows together and long rows
     /// one by one.
-    func finish(_ first: Int, rows: Int, columns: Int, _ target: Target, room: UnsafeMutableRawPointer) {
+    func finish(_ first: Int, rows: Int, columns: Int, _ target: Target, scratch: UnsafeMutableRawPointer) {
       let kernel = epilogue.epilogue
       guard let program = kernel.kernel else { return }
-      let workspace = room + epilogue.tileByteCount
+      let workspace = scratch + epilogue.tileByteCount
       if columns == epilogue.width {
         kernel.run(first..<(first + rows * columns), core: target.pointer, frame, workspace: workspace)
         return

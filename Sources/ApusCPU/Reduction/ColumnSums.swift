@@ -53,8 +53,8 @@ final class ColumnSums {
       let count = min(grain, width - start)
       let distance = grain * size
       // The levels of each part; at the end, a part's lowest level holds its sums.
-      withUnsafeTemporaryAllocation(byteCount: parts * levels * distance, alignment: 64) { room in
-        func numbers(_ part: Int) -> UnsafeMutableRawPointer { room.baseAddress! + part * levels * distance }
+      withUnsafeTemporaryAllocation(byteCount: parts * levels * distance, alignment: 64) { scratch in
+        func numbers(_ part: Int) -> UnsafeMutableRawPointer { scratch.baseAddress! + part * levels * distance }
         withUnsafePointer(to: reducer) { raw in
           for number in 0..<parts {
             let (part, target) = (shape.part(number), numbers(number))
@@ -75,7 +75,7 @@ final class ColumnSums {
           }
           span *= 2
         }
-        (results + start * size).copyMemory(from: room.baseAddress!, byteCount: count * size)
+        (results + start * size).copyMemory(from: scratch.baseAddress!, byteCount: count * size)
       }
     }
   }

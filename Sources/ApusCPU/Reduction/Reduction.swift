@@ -29,7 +29,7 @@ final class ReductionStep: CPUStep, RowwiseStep {
     var offsets: [Int] = []
     for lane in table.resultLanes {
       offsets.append(offset)
-      if !epilogue.hasPlace { offset += (shape.keptCount * lane.byteCount + 63) & ~63 }
+      if !epilogue.hasTarget { offset += (shape.keptCount * lane.byteCount + 63) & ~63 }
     }
     coreOffsets = offsets
     partsOffset = offset
@@ -50,7 +50,7 @@ final class ReductionStep: CPUStep, RowwiseStep {
   func run(_ context: borrowing RunContext) {
     guard shape.keptCount > 0 else { return }
     for index in 0..<table.count { cores[index] = context.shared + coreOffsets[index] }
-    if let place = epilogue.place(context.frame) { cores[0] = place }
+    if let target = epilogue.target(context.frame) { cores[0] = target }
     if let columnSums {
       cores[0]!.copyMemory(from: columnSums.results, byteCount: columnSums.resultByteCount)
     } else if shape.byRows {
@@ -108,7 +108,7 @@ final class ReductionStep: CPUStep, RowwiseStep {
   ) {
     withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: max(1, table.count)) { cores in
       for index in 0..<table.count { cores.initializeElement(at: index, to: shared + coreOffsets[index]) }
-      if let place = epilogue.place(frame) { cores[0] = place }
+      if let target = epilogue.target(frame) { cores[0] = target }
       compute(cores.baseAddress!)
       epilogue.kernel?.run(rows, frame, workspace: workspace, cores: cores.baseAddress!)
     }

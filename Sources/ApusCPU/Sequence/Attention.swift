@@ -15,7 +15,7 @@ final class AttentionStep: CPUStep {
 
   /// The buffers in a thread's workspace: weights, their sum for each query, packed keys and values of a block, other
   /// packed rows, random words for dropout.
-  private struct Room {
+  private struct Scratch {
     var weights: UnsafeMutableRawPointer
     var sums: UnsafeMutableRawPointer
     var keys: UnsafeMutableRawPointer
@@ -45,12 +45,12 @@ final class AttentionStep: CPUStep {
       weightByteCount + blocks.rowByteCount + keyByteCount + valueByteCount + rowByteCount + blocks.wordByteCount
   }
 
-  private func room(_ workspace: UnsafeMutableRawPointer) -> Room {
+  private func scratch(_ workspace: UnsafeMutableRawPointer) -> Scratch {
     let sums = workspace + weightByteCount
     let keys = sums + blocks.rowByteCount
     let values = keys + keyByteCount
     let rows = values + valueByteCount
-    return Room(weights: workspace, sums: sums, keys: keys, values: values, rows: rows, words: rows + rowByteCount)
+    return Scratch(weights: workspace, sums: sums, keys: keys, values: values, rows: rows, words: rows + rowByteCount)
   }
 
   func run(_ context: borrowing RunContext) {
@@ -60,13 +60,13 @@ final class AttentionStep: CPUStep {
     let result = context.address(step.result)
     context.pool.run(g.batch * g.heads * pieces.count) { task, worker in
       let (line, piece) = task.quotientAndRemainder(dividingBy: pieces.count)
-      self.run(line, pieces[piece], result, frame, self.room(workspaces[worker]))
+      self.run(line, pieces[piece], result, frame, self.scratch(workspaces[worker]))
     }
   }
 
   /// Computes the output of a range of queries of one head.
   private func run(
-    _ line: Int, _ queries: Range<Int>, _ result: UnsafeMutableRawPointer, _ frame: RunFrame, _ room: Room
+    _ line: Int, _ queries: Range<Int>, _ result: UnsafeMutableRawPointer, _ frame: RunFrame, _ scratch: Scratch
   ) {
     let g = step.geometry
     let size = blocks.lane.byteCount
@@ -76,50 +76,50 @@ final class AttentionStep: CPUStep {
     let output = result + first * g.width * size
     let peaks = result + (g.batch * g.heads * g.queries * g.width + first) * size
     fill(peaks, queries.count, -.infinity)
-    fill(room.sums, queries.count, 0)
+    fill(scratch.sums, queries.count, 0)
     fill(output, queries.count * g.width, 0)
     let offset = blocks.offset(frame)
     for keys in blocks.reach(queries.upperBound, offset).pieces(of: AttentionBlocks.keyBlock) {
       let key = blocks.rows(step.key, batch, group, from: keys.lowerBound, frame).transposed
       let value = blocks.rows(step.value, batch, group, from: keys.lowerBound, frame)
       let columns = (
-        key: blocks.product.columns(keys.count, k: g.size, key, room: room.keys),
-        value: blocks.product.columns(g.width, k: keys.count, value, room: room.values)
+        key: blocks.product.columns(keys.count, k: g.size, key, scratch: scratch.keys),
+        value: blocks.product.columns(g.width, k: keys.count, value, scratch: scratch.values)
       )
       for rows in blocks.rowBlocks(queries) {
         let reached = keys.lowerBound..<min(keys.upperBound, blocks.reach(rows.upperBound, offset))
         guard !reached.isEmpty else { continue }
         let query = blocks.rows(step.query, batch, head, from: rows.lowerBound, frame)
-        let block = blocks.block(batch, head, queries: rows, keys: reached, offset: offset, words: room.words, frame)
-        let place = rows.lowerBound - queries.lowerBound
+        let block = blocks.block(batch, head, queries: rows, keys: reached, offset: offset, words: scratch.words, frame)
+        let row = rows.lowerBound - queries.lowerBound
         attend(
           block, query, columns,
-          Rows(output: output + place * g.width * size, peaks: peaks + place * size, sums: room.sums + place * size),
-          room)
+          Rows(output: output + row * g.width * size, peaks: peaks + row * size, sums: scratch.sums + row * size),
+          scratch)
       }
     }
     var whole = csimd_weights()
     (whole.rows, whole.width, whole.output_stride) = (queries.count, g.width, g.width)
     whole.kept_factor = step.dropout?.factor ?? 1
-    blocks.pick(\.attention_finish)(&whole, room.sums, peaks, output)
+    blocks.pick(\.attention_finish)(&whole, scratch.sums, peaks, output)
   }
 
   /// Accumulates the output of a block of queries over a block of keys.
   private func attend(
     _ block: csimd_weights, _ query: SmallProduct.Factor,
-    _ columns: (key: SmallProduct.Columns, value: SmallProduct.Columns), _ rows: Rows, _ room: Room
+    _ columns: (key: SmallProduct.Columns, value: SmallProduct.Columns), _ rows: Rows, _ scratch: Scratch
   ) {
     let g = step.geometry
     blocks.product.multiply(
-      m: block.rows, n: block.keys, k: g.size, query, columns.key, room.weights, leading: blocks.stride,
-      accumulates: false, room: room.rows)
+      m: block.rows, n: block.keys, k: g.size, query, columns.key, scratch.weights, leading: blocks.stride,
+      accumulates: false, scratch: scratch.rows)
     withUnsafePointer(to: block) {
-      blocks.pick(\.attention_weights)($0, room.weights, rows.peaks, rows.sums, rows.output)
+      blocks.pick(\.attention_weights)($0, scratch.weights, rows.peaks, rows.sums, rows.output)
     }
     blocks.product.multiply(
       m: block.rows, n: g.width, k: block.keys,
-      SmallProduct.Factor(pointer: room.weights, row: blocks.stride, column: 1), columns.value, rows.output,
-      leading: g.width, accumulates: true, room: room.rows)
+      SmallProduct.Factor(pointer: scratch.weights, row: blocks.stride, column: 1), columns.value, rows.output,
+      leading: g.width, accumulates: true, scratch: scratch.rows)
   }
 
   private func fill(_ target: UnsafeMutableRawPointer, _ count: Int, _ value: Float) {

@@ -47,9 +47,9 @@ struct AttentionBlocks {
   /// The address of a row of an operand's head, and the row stride.
   func rows(_ operand: Operand, _ batch: Int, _ head: Int, from row: Int, _ context: RunFrame) -> SmallProduct.Factor {
     let strides = operand.layout.strides
-    let place = operand.layout.offset + batch * strides[0] + head * strides[1] + row * strides[2]
+    let position = operand.layout.offset + batch * strides[0] + head * strides[1] + row * strides[2]
     let leading = max(operand.layout.shape[2] == 1 ? 0 : strides[2], operand.layout.shape[3], 1)
-    let base = context.values[operand.value]! + place * lane.byteCount
+    let base = context.values[operand.value]! + position * lane.byteCount
     return SmallProduct.Factor(pointer: base, row: leading, column: 1)
   }
 
@@ -79,18 +79,18 @@ struct AttentionBlocks {
     result.output_stride = geometry.width
     let first = [batch, head, queries.lowerBound, keys.lowerBound]
     if let mask = step.mask {
-      let place = mask.layout.place(first)
-      result.mask = UnsafePointer((context.values[mask.value]! + place).assumingMemoryBound(to: UInt8.self))
+      let position = mask.layout.position(first)
+      result.mask = UnsafePointer((context.values[mask.value]! + position).assumingMemoryBound(to: UInt8.self))
       (result.mask_row, result.mask_step) = (mask.layout.strides[2], mask.layout.strides[3])
     }
     if let added = step.added {
-      result.added = UnsafeRawPointer(context.values[added.value]! + added.layout.place(first) * lane.byteCount)
+      result.added = UnsafeRawPointer(context.values[added.value]! + added.layout.position(first) * lane.byteCount)
       (result.added_row, result.added_step) = (added.layout.strides[2], added.layout.strides[3])
     }
     result.kept_factor = 1
     if let dropout = step.dropout {
       result.words = words.assumingMemoryBound(to: UInt32.self)
-      result.first_word = UInt64(Layout(contiguous: geometry.weights).place(first))
+      result.first_word = UInt64(Layout(contiguous: geometry.weights).position(first))
       result.word_row = UInt64(geometry.keys)
       result.seed = UInt64(bitPattern: context.integer(dropout.seed))
       result.counter = UInt64(bitPattern: context.integer(dropout.counter))
@@ -106,7 +106,7 @@ struct AttentionBlocks {
 
 extension Layout {
   /// The offset of an element.
-  fileprivate func place(_ index: [Int]) -> Int { zip(index, strides).reduce(offset) { $0 + $1.0 * $1.1 } }
+  fileprivate func position(_ index: [Int]) -> Int { zip(index, strides).reduce(offset) { $0 + $1.0 * $1.1 } }
 }
 
 extension Int {

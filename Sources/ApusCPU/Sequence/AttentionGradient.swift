@@ -44,7 +44,7 @@ final class AttentionGradientStep: CPUStep {
 
   /// The buffers in a thread's workspace: weights, their gradients, one dot product for each query, packed keys and
   /// values of a block, other packed columns and rows, random words for dropout.
-  private struct Room {
+  private struct Scratch {
     var weights: UnsafeMutableRawPointer
     var slopes: UnsafeMutableRawPointer
     var dots: UnsafeMutableRawPointer
@@ -55,13 +55,13 @@ final class AttentionGradientStep: CPUStep {
     var words: UnsafeMutableRawPointer
   }
 
-  private func room(_ workspace: UnsafeMutableRawPointer) -> Room {
+  private func scratch(_ workspace: UnsafeMutableRawPointer) -> Scratch {
     let dots = workspace + 2 * weightByteCount
     let keys = dots + blocks.rowByteCount
     let values = keys + keyByteCount
     let columns = values + valueByteCount
     let rows = columns + columnByteCount
-    return Room(
+    return Scratch(
       weights: workspace, slopes: workspace + weightByteCount, dots: dots, keys: keys, values: values,
       columns: columns, rows: rows, words: rows + rowByteCount)
   }
@@ -89,7 +89,7 @@ final class AttentionGradientStep: CPUStep {
       self.clear(targets.key, g.keys * g.size)
       self.clear(targets.value, g.keys * g.width)
       for head in (group * share)..<((group + 1) * share) {
-        self.run(batch, head, targets, frame, self.room(workspaces[worker]))
+        self.run(batch, head, targets, frame, self.scratch(workspaces[worker]))
         targets.query += g.queries * g.size * size
       }
     }
@@ -99,7 +99,7 @@ final class AttentionGradientStep: CPUStep {
     target.initializeMemory(as: UInt8.self, repeating: 0, count: count * blocks.lane.byteCount)
   }
 
-  private func run(_ batch: Int, _ head: Int, _ targets: Targets, _ frame: RunFrame, _ room: Room) {
+  private func run(_ batch: Int, _ head: Int, _ targets: Targets, _ frame: RunFrame, _ scratch: Scratch) {
     let g = step.geometry
     let size = blocks.lane.byteCount
     let offset = blocks.offset(frame)
@@ -110,23 +110,24 @@ final class AttentionGradientStep: CPUStep {
       let slope = blocks.rows(gradient, batch, head, from: queries.lowerBound, frame)
       blocks.pick(\.attention_dots)(
         queries.count, g.width, slope.pointer, slope.row, frame.values[forward]! + first * g.width * size, g.width,
-        room.dots)
+        scratch.dots)
       for keys in blocks.reach(queries.upperBound, offset).pieces(of: AttentionBlocks.keyBlock) {
         let key = blocks.rows(step.key, batch, group, from: keys.lowerBound, frame)
         let value = blocks.rows(step.value, batch, group, from: keys.lowerBound, frame)
         let columns = (
-          key: blocks.product.columns(keys.count, k: g.size, key.transposed, room: room.keys),
-          value: blocks.product.columns(keys.count, k: g.width, value.transposed, room: room.values)
+          key: blocks.product.columns(keys.count, k: g.size, key.transposed, scratch: scratch.keys),
+          value: blocks.product.columns(keys.count, k: g.width, value.transposed, scratch: scratch.values)
         )
         for rows in blocks.rowBlocks(queries) {
           let reached = keys.lowerBound..<min(keys.upperBound, blocks.reach(rows.upperBound, offset))
           guard !reached.isEmpty else { continue }
-          let block = blocks.block(batch, head, queries: rows, keys: reached, offset: offset, words: room.words, frame)
-          let place = rows.lowerBound - queries.lowerBound
-          var moved = room
-          moved.dots += place * size
+          let block = blocks.block(
+            batch, head, queries: rows, keys: reached, offset: offset, words: scratch.words, frame)
+          let row = rows.lowerBound - queries.lowerBound
+          var moved = scratch
+          moved.dots += row * size
           attend(
-            block, logarithms + (first + place) * size, columns, moved,
+            block, logarithms + (first + row) * size, columns, moved,
             Rows(
               query: blocks.rows(step.query, batch, head, from: rows.lowerBound, frame), key: key,
               slope: blocks.rows(gradient, batch, head, from: rows.lowerBound, frame)),
@@ -149,33 +150,33 @@ final class AttentionGradientStep: CPUStep {
   /// Accumulates the gradients of a block of queries and keys, which begin at the addresses in `rows` and `targets`.
   private func attend(
     _ block: csimd_weights, _ logarithms: UnsafeMutableRawPointer,
-    _ columns: (key: SmallProduct.Columns, value: SmallProduct.Columns), _ room: Room, _ rows: Rows,
+    _ columns: (key: SmallProduct.Columns, value: SmallProduct.Columns), _ scratch: Scratch, _ rows: Rows,
     _ targets: Targets
   ) {
     let g = step.geometry
     let product = blocks.product
     let (queries, keys) = (block.rows, block.keys)
-    let weights = SmallProduct.Factor(pointer: room.weights, row: blocks.stride, column: 1)
-    let slopes = SmallProduct.Factor(pointer: room.slopes, row: blocks.stride, column: 1)
+    let weights = SmallProduct.Factor(pointer: scratch.weights, row: blocks.stride, column: 1)
+    let slopes = SmallProduct.Factor(pointer: scratch.slopes, row: blocks.stride, column: 1)
     product.multiply(
-      m: queries, n: keys, k: g.size, rows.query, columns.key, room.weights, leading: blocks.stride,
-      accumulates: false, room: room.rows)
+      m: queries, n: keys, k: g.size, rows.query, columns.key, scratch.weights, leading: blocks.stride,
+      accumulates: false, scratch: scratch.rows)
     product.multiply(
-      m: queries, n: keys, k: g.width, rows.slope, columns.value, room.slopes, leading: blocks.stride,
-      accumulates: false, room: room.rows)
+      m: queries, n: keys, k: g.width, rows.slope, columns.value, scratch.slopes, leading: blocks.stride,
+      accumulates: false, scratch: scratch.rows)
     withUnsafePointer(to: block) {
-      blocks.pick(\.attention_gradients)($0, logarithms, room.dots, room.weights, room.slopes)
+      blocks.pick(\.attention_gradients)($0, logarithms, scratch.dots, scratch.weights, scratch.slopes)
     }
     product.multiply(
       m: keys, n: g.width, k: queries, weights.transposed,
-      product.columns(g.width, k: queries, rows.slope, room: room.columns), targets.value, leading: g.width,
-      accumulates: true, room: room.rows)
+      product.columns(g.width, k: queries, rows.slope, scratch: scratch.columns), targets.value, leading: g.width,
+      accumulates: true, scratch: scratch.rows)
     product.multiply(
-      m: queries, n: g.size, k: keys, slopes, product.columns(g.size, k: keys, rows.key, room: room.columns),
-      targets.query, leading: g.size, accumulates: true, room: room.rows)
+      m: queries, n: g.size, k: keys, slopes, product.columns(g.size, k: keys, rows.key, scratch: scratch.columns),
+      targets.query, leading: g.size, accumulates: true, scratch: scratch.rows)
     product.multiply(
       m: keys, n: g.size, k: queries, slopes.transposed,
-      product.columns(g.size, k: queries, rows.query, room: room.columns), targets.key, leading: g.size,
-      accumulates: true, room: room.rows)
+      product.columns(g.size, k: queries, rows.query, scratch: scratch.columns), targets.key, leading: g.size,
+      accumulates: true, scratch: scratch.rows)
   }
 }

@@ -8,7 +8,7 @@ final class LoopStep: CPUStep {
   private let frame: RunFrame
   /// The addresses of the body's values: a value of the whole plan, a byte offset into it, and a byte stride for each
   /// position in the sequences.
-  private let places: [(value: Int, offset: Int, stride: Int)]
+  private let locations: [(value: Int, offset: Int, stride: Int)]
   private let carriedByteCounts: [Int]
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -23,7 +23,7 @@ final class LoopStep: CPUStep {
     steps.joinColumnSums(step.body)
     self.steps = steps
     frame = RunFrame(valueCount: step.body.values.count, scalarCount: 0)
-    places = step.body.values.indices.map { value in
+    locations = step.body.values.indices.map { value in
       let location = step.location(of: value)
       let size = builder.plan.values[location.value].dtype.byteCount
       return (location.value, location.offset * size, location.stride * size)
@@ -40,10 +40,10 @@ final class LoopStep: CPUStep {
     }
     frame.scalars = context.frame.scalars
     let inner = RunContext(frame: frame, pool: context.pool, workspaces: context.workspaces)
-    for turn in 0..<step.count {
-      let place = step.isReversed ? step.count - 1 - turn : turn
-      for (value, location) in places.enumerated() {
-        frame.values[value] = context.address(location.value) + location.offset + place * location.stride
+    for iteration in 0..<step.count {
+      let position = step.isReversed ? step.count - 1 - iteration : iteration
+      for (value, location) in locations.enumerated() {
+        frame.values[value] = context.address(location.value) + location.offset + position * location.stride
       }
       for step in steps { try step.run(inner) }
     }

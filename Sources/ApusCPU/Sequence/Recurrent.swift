@@ -30,14 +30,14 @@ struct RecurrentRows {
   }
 
   /// Whether a sequence has an element at a time step.
-  func isHeld(_ place: Int, _ row: Int, _ frame: RunFrame) -> Bool {
+  func isHeld(_ time: Int, _ row: Int, _ frame: RunFrame) -> Bool {
     guard let mask else { return true }
-    return (frame.values[mask]! + place * geometry.batch + row).load(as: UInt8.self) != 0
+    return (frame.values[mask]! + time * geometry.batch + row).load(as: UInt8.self) != 0
   }
 
   /// The address of a sequence's row at a time step, in an array with `width` state vectors per row.
-  func row(_ base: UnsafeMutableRawPointer, _ place: Int, _ row: Int, width: Int = 1) -> UnsafeMutableRawPointer {
-    base + (place * geometry.batch + row) * width * byteCount
+  func row(_ base: UnsafeMutableRawPointer, _ time: Int, _ row: Int, width: Int = 1) -> UnsafeMutableRawPointer {
+    base + (time * geometry.batch + row) * width * byteCount
   }
 
   func clear(_ target: UnsafeMutableRawPointer, states: Int) {
@@ -62,7 +62,7 @@ final class RecurrentStep: CPUStep {
     run = rows.lane.entry(of: builder.loops.pointee.cell_forward)
     sharedByteCount = product.sharedByteCount
     workspaceByteCount =
-      product.resultByteCount(rows: rows.most) + product.roomByteCount(rows: rows.most) + rows.most * rows.byteCount
+      product.resultByteCount(rows: rows.most) + product.scratchByteCount(rows: rows.most) + rows.most * rows.byteCount
   }
 
   func run(_ context: borrowing RunContext) {
@@ -79,23 +79,23 @@ final class RecurrentStep: CPUStep {
     let g = step.geometry
     let result = frame.values[step.result]!
     let products = workspace
-    let room = products + product.resultByteCount(rows: rows.most)
-    let cells = room + product.roomByteCount(rows: rows.most)
+    let scratch = products + product.resultByteCount(rows: rows.most)
+    let cells = scratch + product.scratchByteCount(rows: rows.most)
     let first = batch.lowerBound
     if step.states.count == 2 {
       cells.copyMemory(
         from: rows.row(frame.values[step.states[1]]!, 0, first), byteCount: batch.count * rows.byteCount)
     }
     var states = rows.row(frame.values[step.states[0]]!, 0, first)
-    for place in step.order {
-      product.multiply(rows: batch.count, states, leading: g.size, panels, products, room: room)
+    for time in step.order {
+      product.multiply(rows: batch.count, states, leading: g.size, panels, products, scratch: scratch)
       for row in batch {
         let offset = row - first
         run(
-          place, row, product: products + offset * product.stride * rows.lane.byteCount,
+          time, row, product: products + offset * product.stride * rows.lane.byteCount,
           state: states + offset * rows.byteCount, cell: cells + offset * rows.byteCount, result, frame)
       }
-      states = rows.row(result, place, first)
+      states = rows.row(result, time, first)
     }
     let last = result + g.lastStart * rows.lane.byteCount
     rows.row(last, 0, first).copyMemory(from: states, byteCount: batch.count * rows.byteCount)
@@ -106,15 +106,15 @@ final class RecurrentStep: CPUStep {
 
   /// Runs one time step of one sequence.
   private func run(
-    _ place: Int, _ row: Int, product: UnsafeMutableRawPointer, state: UnsafeMutableRawPointer,
+    _ time: Int, _ row: Int, product: UnsafeMutableRawPointer, state: UnsafeMutableRawPointer,
     cell: UnsafeMutableRawPointer, _ result: UnsafeMutableRawPointer, _ frame: RunFrame
   ) {
     let g = step.geometry
-    let next = rows.row(result, place, row)
+    let next = rows.row(result, time, row)
     let kept =
       step.keeps && g.kept > 0
-      ? rows.row(result + g.keptStart * rows.lane.byteCount, place, row, width: g.kept) : nil
-    guard rows.isHeld(place, row, frame) else {
+      ? rows.row(result + g.keptStart * rows.lane.byteCount, time, row, width: g.kept) : nil
+    guard rows.isHeld(time, row, frame) else {
       next.copyMemory(from: state, byteCount: rows.byteCount)
       guard let kept else { return }
       rows.clear(kept, states: g.kept)
@@ -124,7 +124,7 @@ final class RecurrentStep: CPUStep {
     var description = csimd_cell()
     description.kind = Int32(g.kind.rawValue)
     description.size = g.size
-    description.input = UnsafeRawPointer(rows.row(frame.values[step.input!]!, place, row, width: g.gates))
+    description.input = UnsafeRawPointer(rows.row(frame.values[step.input!]!, time, row, width: g.gates))
     description.product = UnsafeRawPointer(product)
     description.bias = step.bias.map { UnsafeRawPointer(frame.values[$0]!) }
     description.state = UnsafeRawPointer(state)

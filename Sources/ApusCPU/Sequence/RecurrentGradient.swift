@@ -20,7 +20,8 @@ final class RecurrentGradientStep: CPUStep {
     add = try builder.row(.add, rows.lane)
     sharedByteCount = product.sharedByteCount
     workspaceByteCount =
-      product.resultByteCount(rows: rows.most) + product.roomByteCount(rows: rows.most) + 2 * rows.most * rows.byteCount
+      product.resultByteCount(rows: rows.most) + product.scratchByteCount(rows: rows.most) + 2 * rows.most
+      * rows.byteCount
   }
 
   func run(_ context: borrowing RunContext) {
@@ -47,8 +48,8 @@ final class RecurrentGradientStep: CPUStep {
     let size = rows.lane.byteCount
     let result = frame.values[step.result]!
     let products = workspace
-    let room = products + product.resultByteCount(rows: rows.most)
-    let carried = room + product.roomByteCount(rows: rows.most)
+    let scratch = products + product.resultByteCount(rows: rows.most)
+    let carried = scratch + product.scratchByteCount(rows: rows.most)
     let carriedCells = carried + rows.most * rows.byteCount
     let first = batch.lowerBound
     products.initializeMemory(as: UInt8.self, repeating: 0, count: batch.count * product.stride * size)
@@ -70,7 +71,7 @@ final class RecurrentGradientStep: CPUStep {
       for row in batch { run(order[turn], after: previous, row, described(row), result, frame) }
       product.multiply(
         rows: batch.count, rows.row(gradients, order[turn], first, width: g.gates), leading: g.gates * g.size, panels,
-        products, room: room)
+        products, scratch: scratch)
     }
     let states = result + g.stateGradientStart * size
     for row in batch {
@@ -92,14 +93,14 @@ final class RecurrentGradientStep: CPUStep {
 
   /// Runs one time step of one sequence.
   private func run(
-    _ place: Int, after previous: Int?, _ row: Int, _ parts: Row, _ result: UnsafeMutableRawPointer, _ frame: RunFrame
+    _ time: Int, after previous: Int?, _ row: Int, _ parts: Row, _ result: UnsafeMutableRawPointer, _ frame: RunFrame
   ) {
     let g = step.geometry
     let size = rows.lane.byteCount
-    let inputGradient = rows.row(result, place, row, width: g.gates)
-    let productGradient = rows.row(result + g.productGradientStart * size, place, row, width: g.gates)
-    let gradient = step.gradient.map { rows.row(frame.values[$0]!, place, row) }
-    guard rows.isHeld(place, row, frame) else {
+    let inputGradient = rows.row(result, time, row, width: g.gates)
+    let productGradient = rows.row(result + g.productGradientStart * size, time, row, width: g.gates)
+    let gradient = step.gradient.map { rows.row(frame.values[$0]!, time, row) }
+    guard rows.isHeld(time, row, frame) else {
       add(parts.carried, parts.product, to: parts.carried)
       if let gradient { add(parts.carried, gradient, to: parts.carried) }
       rows.clear(inputGradient, states: g.gates)
@@ -114,12 +115,12 @@ final class RecurrentGradientStep: CPUStep {
     var description = csimd_cell_gradient()
     description.kind = Int32(g.kind.rawValue)
     description.size = g.size
-    description.kept = UnsafeRawPointer(rows.row(kept, place, row, width: g.kept))
+    description.kept = UnsafeRawPointer(rows.row(kept, time, row, width: g.kept))
     description.state = state(0, rows.row(forward, previous ?? 0, row))
     if g.kind == .lstm {
       description.cell = state(1, rows.row(kept, previous ?? 0, row, width: g.kept) + 4 * rows.byteCount)
     }
-    description.next_state = UnsafeRawPointer(rows.row(forward, place, row))
+    description.next_state = UnsafeRawPointer(rows.row(forward, time, row))
     description.product = UnsafeRawPointer(parts.product)
     description.gradient = gradient.map { UnsafeRawPointer($0) }
     description.carried = parts.carried

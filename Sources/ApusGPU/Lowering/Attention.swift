@@ -43,7 +43,7 @@ extension PlanLowering {
     template["dtype"] = "\(step.dtype)"
     template["localSize"] = String(localSize)
     template["block"] = String(keyBlock)
-    template["room"] = String([32, 64, 128].first { $0 >= max(g.size, g.width) } ?? 256)
+    template["capacity"] = String([32, 64, 128].first { $0 >= max(g.size, g.width) } ?? 256)
     for (name, value) in [
       ("items", lines * parts), ("parts", parts), ("heads", g.heads), ("groups", g.groups),
       ("share", g.heads / g.groups), ("queries", g.queries), ("keys", g.keys), ("size", g.size),

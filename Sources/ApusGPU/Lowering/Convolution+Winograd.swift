@@ -81,14 +81,14 @@ struct WinogradTiling {
   var sharedCount: Int { WinogradGeometry.spots * (sharesWeights ? panels * weightDistance : patchDistance) }
   /// The offset of the sums in a work-item's scratch buffer, behind its own transforms.
   var sumsOffset: Int { WinogradGeometry.spots * (sharesWeights ? patchDistance : weightDistance) }
-  var roomSize: Int { sumsOffset + WinogradGeometry.spots * tilesPerTask * width }
+  var scratchSize: Int { sumsOffset + WinogradGeometry.spots * tilesPerTask * width }
 }
 
 extension PlanLowering {
   /// Lowers a convolution by transformed tiles: one launch for the transforms that all tasks share, one for the tasks.
   mutating func lowerWinograd(_ step: Convolution, _ tiling: WinogradTiling) {
     let items = tiling.items(for: target.computeUnits)
-    needWorkspace((tiling.sharedCount + items * tiling.roomSize) * DType.float32.byteCount)
+    needWorkspace((tiling.sharedCount + items * tiling.scratchSize) * DType.float32.byteCount)
     if tiling.sharesWeights {
       transformWeights(step, tiling)
     } else {
@@ -97,12 +97,12 @@ extension PlanLowering {
     let lane = step.dtype.lane
     var builder = KernelBuilder(family: "convolution_winograd", target: target, isLarge: true)
     var template = winogradTemplate("convolution/winograd.cl", tiling, &builder)
-    let room = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
-    template["room"] = "(\(room) + \(builder.number(tiling.sharedCount)))"
+    let scratch = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
+    template["scratch"] = "(\(scratch) + \(builder.number(tiling.sharedCount)))"
     template["kStride"] = "1"
     template["bStride"] = template["panelWidth"]
     for (name, value) in [
-      ("roomSize", tiling.roomSize), ("sumsOffset", tiling.sumsOffset), ("tasks", tiling.tasks),
+      ("scratchSize", tiling.scratchSize), ("sumsOffset", tiling.sumsOffset), ("tasks", tiling.tasks),
       ("items", items), ("parts", tiling.parts), ("tilesPerTask", tiling.tilesPerTask),
       ("panels", tiling.panels), ("panelsPerTask", tiling.panelsPerTask), ("termsPerBlock", tiling.termsPerBlock),
     ] {
@@ -113,7 +113,7 @@ extension PlanLowering {
     if tiling.sharesWeights {
       fillPatches(step, tiling.grid, &template, &builder)
       template["PATCHES"] = """
-        GLOBAL \(lane.scalar) *patches = room;
+        GLOBAL \(lane.scalar) *patches = scratch;
         const \(builder.index) lastTile = firstTile + (tileCount + \(rows) - 1) / \(rows) * \(rows);
         \(template.with(file: "convolution/winograd_patches.cl").text)
         """
@@ -123,7 +123,7 @@ extension PlanLowering {
       fillWeights(step, tiling, &template, &builder)
       template["PATCHES"] = "GLOBAL const \(lane.scalar) *patches = \(shared) + firstTile * \(template["pitch"]!);"
       template["WEIGHTS"] = """
-        GLOBAL \(lane.scalar) *weights = room;
+        GLOBAL \(lane.scalar) *weights = scratch;
         const \(builder.index) lastTerm = firstTerm + span;
         \(template.with(file: "convolution/winograd_weights.cl").text)
         """

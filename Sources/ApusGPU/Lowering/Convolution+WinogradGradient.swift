@@ -47,20 +47,20 @@ struct WinogradGradientTiling {
   var sharedCount: Int { hasParts ? 0 : transforms }
   /// The offset of the transforms in a work-item's scratch buffer, behind the sums.
   var transformsOffset: Int { WinogradGeometry.spots * sumDistance }
-  var roomSize: Int { transformsOffset + (hasParts ? transforms : 0) }
+  var scratchSize: Int { transformsOffset + (hasParts ? transforms : 0) }
 }
 
 extension PlanLowering {
   /// Lowers a gradient of weights by transformed tiles: a launch for the products, and one for the transforms before it
   /// or for the sum of the parts after it.
   mutating func lowerWinogradGradient(_ step: Convolution, _ tiling: WinogradGradientTiling) {
-    needWorkspace((tiling.sharedCount + tiling.items * tiling.roomSize) * DType.float32.byteCount)
+    needWorkspace((tiling.sharedCount + tiling.items * tiling.scratchSize) * DType.float32.byteCount)
     if !tiling.hasParts { transformTiles(step, tiling) }
     let lane = step.dtype.lane
     var builder = KernelBuilder(family: "convolution_winograd_products", target: target, isLarge: true)
     var template = gradientTemplate("convolution/winograd_products.cl", step, tiling, &builder)
-    let room = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
-    template["room"] = "(\(room) + \(builder.number(tiling.sharedCount)))"
+    let scratch = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
+    template["scratch"] = "(\(scratch) + \(builder.number(tiling.sharedCount)))"
     template["kStride"] = template["pitch"]
     template["bStride"] = template["gradientPitch"]
     for (name, value) in [
@@ -150,7 +150,7 @@ extension PlanLowering {
     for (name, value) in [
       ("gradientPitch", tiling.pitch.y), ("gradientDistance", tiling.distance.y),
       ("gradientsOffset", tiling.gradientsOffset), ("columnsPerBlock", tiling.columnsPerBlock),
-      ("sumDistance", tiling.sumDistance), ("roomSize", tiling.roomSize),
+      ("sumDistance", tiling.sumDistance), ("scratchSize", tiling.scratchSize),
     ] {
       template[name] = builder.number(value)
     }

@@ -103,7 +103,7 @@ extension PlanLowering {
   }
 
   /// Returns code that keeps the cascades of sums in memory: before all terms, after each term, and after all terms.
-  /// Reserves the workspace, from byte `first` on: counts of terms, numbers of rooms, and rooms, each with the levels
+  /// Reserves the workspace, from byte `first` on: counts of terms, numbers of blocks, and blocks, each with the levels
   /// of a cascade.
   private mutating func ownedChains(
     _ step: ScatterAdd, _ scatter: inout Scatter, units: Int, piece: Int, behind first: Int
@@ -114,22 +114,22 @@ extension PlanLowering {
     }
     let lane = step.dtype.lane
     let isShared = scatter.indices.isShared
-    // At most one room per full chain.
+    // At most one block per full chain.
     let most = step.count / Accumulators.chain
     let counts = isShared ? units * step.extent : step.outer * step.extent * step.inner
-    let rooms = isShared ? step.outer * most * step.inner : units * piece * most
-    needWorkspace(first + 8 * counts + rooms * step.chainLevels * lane.dtype.byteCount)
+    let blocks = isShared ? step.outer * most * step.inner : units * piece * most
+    needWorkspace(first + 8 * counts + blocks * step.chainLevels * lane.dtype.byteCount)
     let ints = scatter.builder.pointer("int", slot: slots.workspace, isConstant: false)
     let numbers = scatter.builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
     func number(_ value: Int) -> String { scatter.builder.number(value) }
     var text = scatter.template
     text["counts"] = "(\(ints) + \(number(first / 4)))"
-    text["rooms"] = "(\(ints) + \(number(first / 4 + counts)))"
+    text["blocks"] = "(\(ints) + \(number(first / 4 + counts)))"
     text["upper"] = "(\(numbers) + \(number((first + 8 * counts) / lane.dtype.byteCount)))"
     text["levels"] = number(step.chainLevels)
     text["chain"] = String(Accumulators.chain)
     let (extent, inner) = (text["extent"]!, text["inner"]!)
-    text["firstRoom"] = isShared ? "outer * \(number(most))" : "unit * \(number(piece * most))"
+    text["firstBlock"] = isShared ? "outer * \(number(most))" : "unit * \(number(piece * most))"
     text["pitch"] = isShared ? inner : "1"
     text["offset"] = isShared ? "c" : "0"
     (text["from"], text["until"]) = isShared ? ("first", "last") : ("column", "(column + 1)")
@@ -139,7 +139,7 @@ extension PlanLowering {
       return "for (i64 to = 0; to < \(extent); to += 1) \(loop){\nconst i64 at = \(at);\n\(body)\n}"
     }
     return (
-      "int used = 0;\n" + forAll("\(text["counts"]!)[at] = 0;\n\(text["rooms"]!)[at] = 0;"),
+      "int used = 0;\n" + forAll("\(text["counts"]!)[at] = 0;\n\(text["blocks"]!)[at] = 0;"),
       "const i64 at = \(at);\n" + text.with(file: "index/owned_chain.cl").text,
       forAll(text.with(file: "index/owned_settle.cl").text)
     )

@@ -191,7 +191,7 @@ typedef struct {
 } csimd_softmax;
 
 /// Bytes of the scratch buffer of `transpose_streamed`: two blocks of 512 rows, each of 64 elements and a gap of 16.
-#define CSIMD_TRANSPOSE_ROOM 327680
+#define CSIMD_TRANSPOSE_SCRATCH 327680
 
 /// A block of attention weights: rows are queries, columns are keys.
 typedef struct {
@@ -289,17 +289,17 @@ typedef struct {
   csimd_loop random[2];
   csimd_scan scan_sum[CSIMD_LANES];
   csimd_scan scan_product[CSIMD_LANES];
-  /// Pooling of one plane (`channels` is not used), see `Pooling`; `room` is a scratch buffer for two elements of the
-  /// lane for each pixel of a result row.
+  /// Pooling of one plane (`channels` is not used), see `Pooling`; `scratch` has space for two elements of the lane for
+  /// each pixel of a result row.
   void (*pool_maximum[CSIMD_LANES])(const csimd_windows *windows, const void *input, void *output);
   void (*pool_maximum_gradient[CSIMD_LANES])(
-      const csimd_windows *windows, const void *input, const void *gradient, void *result, void *room);
+      const csimd_windows *windows, const void *input, const void *gradient, void *result, void *scratch);
   void (*pool_selection[CSIMD_LANES])(
-      const csimd_windows *windows, const void *input, const void *values, void *result, void *room);
+      const csimd_windows *windows, const void *input, const void *values, void *result, void *scratch);
   void (*pool_average[CSIMD_LANES])(
-      const csimd_windows *windows, const void *input, int counts_padding, void *output, void *room);
+      const csimd_windows *windows, const void *input, int counts_padding, void *output, void *scratch);
   void (*pool_average_gradient[CSIMD_LANES])(
-      const csimd_windows *windows, const void *gradient, int counts_padding, void *result, void *room);
+      const csimd_windows *windows, const void *gradient, int counts_padding, void *result, void *scratch);
   /// Copies rows of `count` elements. If `count` is below 16, the gaps between target rows may be overwritten with 0,
   /// and up to 15 elements past the source are read.
   void (*copy_rows)(
@@ -309,10 +309,10 @@ typedef struct {
       size_t rows, size_t columns, const void *source, ptrdiff_t source_stride, void *target,
       ptrdiff_t target_stride);
   /// The same for elements of 4 bytes with non-temporal stores. Rows of the target must begin at cache lines, and so
-  /// must `room`, a scratch buffer of CSIMD_TRANSPOSE_ROOM bytes.
+  /// must `scratch`, which has CSIMD_TRANSPOSE_SCRATCH bytes.
   void (*transpose_streamed)(
       size_t rows, size_t columns, const float *source, ptrdiff_t source_stride, float *target,
-      ptrdiff_t target_stride, void *room);
+      ptrdiff_t target_stride, void *scratch);
   /// Copies bytes with non-temporal stores; the caller must issue a fence afterwards.
   void (*stream)(size_t count, const void *source, void *target);
   /// `panel[t·distance + r·width + c] = w[c·column + r·row + places[t]]`, padded with zeros from `columns` to `width`.
