@@ -72,10 +72,10 @@ for (i64 key = 0; key < end; key += $block) {
 }
 const VI isEmpty = row_equal_$lane(sum, ($V)(0));
 const $V divisor = CHOOSE_$lane(isEmpty, ($V)(1), sum);
-const i64 place = line * $queries + first;
+const i64 position = line * $queries + first;
 for (int c = 0; c < $width; c += 1) {
   const $V mean = row_divide_$lane(total[c], divisor)$FACTOR;
-  SCATTER_$dtype($result, $resultOffset + place * $width + c, $width, count, mean);
+  SCATTER_$dtype($result, $resultOffset + position * $width + c, $width, count, mean);
 }
 const $V logarithm = CHOOSE_$lane(isEmpty, $greatest, shift + row_log_$lane(divisor));
-STORE_$dtype($result, $resultOffset + $outputCount + place, count, logarithm);
+STORE_$dtype($result, $resultOffset + $outputCount + position, count, logarithm);

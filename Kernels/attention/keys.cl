@@ -34,7 +34,7 @@ for (int c = 0; c < $width; c += 1) {
 for (i64 head = group * $share; head < (group + 1) * $share; head += 1) {
   const i64 queryAt = $queryOffset + batch * $queryBatch + head * $queryHead;
   const i64 slopeAt = $slopeOffset + batch * $slopeBatch + head * $slopeHead;
-  const i64 place = (batch * $heads + head) * $queries;
+  const i64 position = (batch * $heads + head) * $queries;
   $MASK
   $WORDS
   for (i64 query = LARGER((i64)0, first - $ahead); query < $queries; query += $block) {
@@ -59,7 +59,7 @@ for (i64 head = group * $share; head < (group + 1) * $share; head += 1) {
       UNROLL for (int j = 0; j < $block; j += 1) d[j] = ACCUMULATE_$lane(x, ($V)($slope[to[j] + c]), d[j]);
     }
     UNROLL for (int j = 0; j < $block; j += 1) {
-      const i64 row = place + query + SMALLER(j, held - 1);
+      const i64 row = position + query + SMALLER(j, held - 1);
       const i64 near = LARGER(-WIDTH, SMALLER(query + j + $ahead - first, WIDTH));
       const VI open = TRUTH32((VI)((int)near) - LANES_I >= 0) & (VI)(j < held ? 1 : 0)$OPEN;
       const $V logarithm = ($V)($forward[$forwardOffset + $outputCount + row]);

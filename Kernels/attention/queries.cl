@@ -16,7 +16,7 @@ const int count = (int)SMALLER((i64)WIDTH, $queries - first);
 const i64 batch = line / $heads;
 const i64 head = line - batch * $heads;
 const i64 group = head / $share;
-const i64 place = line * $queries + first;
+const i64 position = line * $queries + first;
 const i64 queryAt = $queryOffset + batch * $queryBatch + head * $queryHead + first * $queryRow;
 const i64 slopeAt = $slopeOffset + batch * $slopeBatch + head * $slopeHead + first * $slopeRow;
 const i64 keyAt = $keyOffset + batch * $keyBatch + group * $keyHead;
@@ -33,10 +33,10 @@ for (int c = 0; c < $size; c += 1) {
 $V dot = ($V)(0);
 for (int c = 0; c < $width; c += 1) {
   slope[c] = GATHER_$dtype($slope, slopeAt + c, $slopeRow, count);
-  dot = ACCUMULATE_$lane(slope[c], GATHER_$dtype($forward, $forwardOffset + place * $width + c, $width, count), dot);
+  dot = ACCUMULATE_$lane(slope[c], GATHER_$dtype($forward, $forwardOffset + position * $width + c, $width, count), dot);
 }
-STORE_$dtype($dots, place, count, dot);
-const $V logarithm = LOAD_$dtype($forward, $forwardOffset + $outputCount + place, count);
+STORE_$dtype($dots, position, count, dot);
+const $V logarithm = LOAD_$dtype($forward, $forwardOffset + $outputCount + position, count);
 const i64 end = SMALLER((i64)$keys, first + count + $ahead);
 for (i64 key = 0; key < end; key += $block) {
   const int held = (int)SMALLER((i64)$block, end - key);
@@ -72,4 +72,6 @@ for (i64 key = 0; key < end; key += $block) {
     total[c] = part;
   }
 }
-for (int c = 0; c < $size; c += 1) SCATTER_$dtype($result, $resultOffset + place * $size + c, $size, count, total[c]);
+for (int c = 0; c < $size; c += 1) {
+  SCATTER_$dtype($result, $resultOffset + position * $size + c, $size, count, total[c]);
+}

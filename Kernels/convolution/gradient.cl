@@ -8,10 +8,10 @@
 // block of images and positions before the next block, so that the block stays in a cache. Between blocks, sums are
 // kept in `stage`.
 //
-// Parameters: $T, $V, $blockColumns, $blocks, $channels, $columnChunks, $columns, $columnsPerItem, $firstPart,
-// $groups, $imageCount, $imagesPerBlock, $imagesPerPart, $index, $lane, $left, $leftStride, $placeCount,
-// $placesPerBlock, $right, $rightStride, $rowChunks, $rows, $rowsPerItem, $stageTiles, $tapTable, $target,
-// $tileColumns, $tileRows, $zero.
+// Parameters: $T, $V, $blockColumns, $blocks, $channels, $columnChunks, $columns, $columnsPerItem, $firstPart, $groups,
+// $imageCount, $imagesPerBlock, $imagesPerPart, $index, $lane, $left, $leftStride, $positionCount, $positionsPerBlock,
+// $right, $rightStride, $rowChunks, $rows, $rowsPerItem, $stageTiles, $tapTable, $target, $tileColumns, $tileRows,
+// $zero.
 $index rest = GROUP_ID();
 const $index columnChunk = rest % $columnChunks;
 rest = rest / $columnChunks;
@@ -28,8 +28,8 @@ const $index firstImage = part * $imagesPerPart;
 const $index stop = SMALLER(firstImage + $imagesPerPart, $imageCount);
 for ($index block = firstImage; block < stop; block += $imagesPerBlock) {
   const $index lastImage = SMALLER(block + $imagesPerBlock, stop);
-  for ($index place = 0; place < $placeCount; place += $placesPerBlock) {
-    const $index lastPlace = SMALLER(place + $placesPerBlock, $placeCount);
+  for ($index position = 0; position < $positionCount; position += $positionsPerBlock) {
+    const $index lastPosition = SMALLER(position + $positionsPerBlock, $positionCount);
     $T *held = stage;
     for ($index blockColumn = firstTileColumn; blockColumn < lastTileColumn; blockColumn += 1) {
       $index columnOffset[$tileColumns];
@@ -44,7 +44,7 @@ for ($index block = firstImage; block < stop; block += $imagesPerBlock) {
           rowOffset[i] = (group * $rows + SMALLER(blockRow * $tileRows + i, $rows - 1)) * $leftStride;
           UNROLL for (int j = 0; j < $tileColumns; j += 1) sums[i][j] = $zero;
         }
-        if (block > firstImage || place > 0) {
+        if (block > firstImage || position > 0) {
           UNROLL for (int i = 0; i < $tileRows; i += 1) {
             UNROLL for (int j = 0; j < $tileColumns; j += 1) sums[i][j] = VLOAD(held + (i * $tileColumns + j) * WIDTH);
           }
@@ -52,7 +52,7 @@ for ($index block = firstImage; block < stop; block += $imagesPerBlock) {
         for ($index image = block; image < lastImage; image += 1) {
           GLOBAL const $T *left = $left + image * $groups * $rows * $leftStride;
           GLOBAL const $T *right = $right + image * $groups * $channels * $rightStride;
-          for ($index q = place; q < lastPlace; q += WIDTH) {
+          for ($index q = position; q < lastPosition; q += WIDTH) {
             $V b[$tileColumns];
             UNROLL for (int j = 0; j < $tileColumns; j += 1) b[j] = VLOAD(right + columnOffset[j] + q);
             UNROLL for (int i = 0; i < $tileRows; i += 1) {
@@ -85,9 +85,9 @@ for ($index firstSum = 0; firstSum < sumCount; firstSum += WIDTH) {
   const int count = (int)SMALLER(sumCount - firstSum, ($index)WIDTH);
   for (int i = 0; i < count; i += 1) {
     const $index tile = (firstSum + i) / ($tileRows * $tileColumns);
-    const $index place = firstSum + i - tile * $tileRows * $tileColumns;
-    const $index row = (firstTileRow + tile % height) * $tileRows + place / $tileColumns;
-    const $index column = (firstTileColumn + tile / height) * $tileColumns + place % $tileColumns;
+    const $index position = firstSum + i - tile * $tileRows * $tileColumns;
+    const $index row = (firstTileRow + tile % height) * $tileRows + position / $tileColumns;
+    const $index column = (firstTileColumn + tile / height) * $tileColumns + position % $tileColumns;
     if (row >= $rows || column >= $columns) continue;
     $target[((($firstPart + part) * $groups + group) * $rows + row) * $columns + column] = lanes[i];
   }

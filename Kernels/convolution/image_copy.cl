@@ -1,6 +1,6 @@
 // Copies rows firstRow to lastRow - 1 of each phase of one image to `copy`, in the layout of convolution/image.cl.
 //
-// Parameters: $COPY, $PLACED, $PLACEH, $RANGE, $T, $image, $index, $insertD, $insertH, $lowD, $lowH, $offset,
+// Parameters: $COPY, $POSITIOND, $POSITIONH, $RANGE, $T, $image, $index, $insertD, $insertH, $lowD, $lowH, $offset,
 // $phasesD, $phasesH, $readPhasesD, $readPhasesH, $readPhasesW, $rowsPerImage, $slack, $sourceD, $sourceH, $sourceW,
 // $space, $targetD, $targetH, $targetW.
 $index phase = 0;
@@ -10,13 +10,13 @@ for ($index phaseD = 0; phaseD < $readPhasesD; phaseD += 1) {
       $RANGE
       for ($index d = 0; d < $targetD; d += 1) {
         const $index sourceD = d * $phasesD + phaseD - $lowD;
-        const $index placeD = $PLACED;
+        const $index positionD = $POSITIOND;
         for ($index h = firstRow; h < lastRow; h += 1) {
           const $index sourceH = h * $phasesH + phaseH - $lowH;
-          const $index placeH = $PLACEH;
-          const int isInside = sourceD >= 0 && sourceH >= 0 && placeD * $insertD == sourceD &&
-                               placeH * $insertH == sourceH && placeD < $sourceD && placeH < $sourceH;
-          const $index from = $offset + (($image * $sourceD + placeD) * $sourceH + placeH) * $sourceW;
+          const $index positionH = $POSITIONH;
+          const int isInside = sourceD >= 0 && sourceH >= 0 && positionD * $insertD == sourceD &&
+                               positionH * $insertH == sourceH && positionD < $sourceD && positionH < $sourceH;
+          const $index from = $offset + (($image * $sourceD + positionD) * $sourceH + positionH) * $sourceW;
           const $index row = (phase * $targetD + d) * $targetH + h;
           $space $T *to = copy + row * $targetW;
           // The end of the row: the last row of an image is followed by padding for whole registers.

@@ -10,7 +10,7 @@
 // One work-item computes a block of channels for some positions of one plane.
 //
 // Parameters: $BLOCK, $T, $blocks, $channels, $chunkSize, $chunks, $groups, $imageStride, $images, $index,
-// $placeCount, $planeStride, $planes, $space.
+// $planeStride, $planes, $positionCount, $space.
 $index rest = GROUP_ID();
 const $index chunk = rest % $chunks;
 rest = rest / $chunks;
@@ -22,5 +22,5 @@ const $index group = rest % $groups;
 const $index image = rest / $groups;
 $space const $T *first = $images + (image * $groups + group) * $channels * $imageStride + plane * $planeStride;
 const $index begin = chunk * $chunkSize;
-const $index end = SMALLER(begin + $chunkSize, $placeCount);
+const $index end = SMALLER(begin + $chunkSize, $positionCount);
 $BLOCK

@@ -2,7 +2,7 @@
 // and computes all of their results.
 //
 // Parameters: $BLOCK, $IMAGE, $T, $blocks, $channels, $chunkSize, $chunks, $firstImage, $groups, $imageStride, $index,
-// $placeCount, $planeStride, $planes, $preparedSize, $targetH.
+// $planeStride, $planes, $positionCount, $preparedSize, $targetH.
 const $index group = GROUP_ID() % $groups;
 const $index image = GROUP_ID() / $groups;
 PRIVATE_ARRAY($T, prepared, $preparedSize + WIDTH);
@@ -18,7 +18,7 @@ for ($index block = 0; block < $blocks; block += 1) {
     const $T *first = prepared + plane * $planeStride;
     for ($index chunk = 0; chunk < $chunks; chunk += 1) {
       const $index begin = chunk * $chunkSize;
-      const $index end = SMALLER(begin + $chunkSize, $placeCount);
+      const $index end = SMALLER(begin + $chunkSize, $positionCount);
       $BLOCK
     }
   }

@@ -2,20 +2,20 @@
 //
 //   source, element (result, term, tap) by strides  →  weights [36 positions, term, $panelWidth]
 //
-// A place is a run of terms that is contiguous in the source, with the taps innermost. Squares of WIDTH results and
-// WIDTH elements of a place are transposed in registers. Results past the last one repeat it and are not stored.
+// A run is a sequence of terms that is contiguous in the source, with the taps innermost. Squares of WIDTH results and
+// WIDTH elements of a run are transposed in registers. Results past the last one repeat it and are not stored.
 //
 // Parameters: $T, $V, $columnStride, $columns, $firstTap, $index, $panelWidth, $source, $tapStep, $termStride,
-// $termsPerPlace, $weightDistance.
+// $termsPerRun, $weightDistance.
 for ($index column = 0; column < $panelWidth; column += WIDTH) {
-  for ($index place = firstTerm; place < lastTerm; place += $termsPerPlace) {
-    const $index held = SMALLER($termsPerPlace, lastTerm - place);
+  for ($index run = firstTerm; run < lastTerm; run += $termsPerRun) {
+    const $index held = SMALLER($termsPerRun, lastTerm - run);
     PRIVATE_ARRAY($T, lines, 9 * WIDTH * WIDTH);
     for ($index element = 0; element < 9 * held; element += WIDTH) {
       $V square[WIDTH];
       UNROLL for (int lane = 0; lane < WIDTH; lane += 1) {
         const $index result = SMALLER(panel * $panelWidth + column + lane, $columns - 1);
-        square[lane] = VLOAD($source + result * $columnStride + place * $termStride + element);
+        square[lane] = VLOAD($source + result * $columnStride + run * $termStride + element);
       }
       TRANSPOSE(square, lines + element * WIDTH);
     }
@@ -26,7 +26,7 @@ for ($index column = 0; column < $panelWidth; column += WIDTH) {
       UNROLL for (int i = 0; i < 9; i += 1) taps[i] = VLOAD(lines + (9 * term + $firstTap + i * $tapStep) * WIDTH);
       UNROLL for (int i = 0; i < 3; i += 1) winograd_weight_line(taps + i, 3, between + i, 3);
       UNROLL for (int i = 0; i < 6; i += 1) winograd_weight_line(between + 3 * i, 1, spots + 6 * i, 1);
-      GLOBAL $T *to = weights + (place - firstTerm + term) * $panelWidth + column;
+      GLOBAL $T *to = weights + (run - firstTerm + term) * $panelWidth + column;
       UNROLL for (int i = 0; i < 36; i += 1) VSTORE(spots[i], to + i * $weightDistance);
     }
   }

@@ -5,10 +5,10 @@
 //
 // Parameters: $CHAINS, $ENDCHAIN, $FAULT, $SETTLE, $V, $columnStride, $count, $extent, $firstIndex, $firstResult,
 // $firstSource, $index, $indices, $inner, $lane, $outerStride, $result, $source, $stride, $total, $type, $zero.
-const $index place = ($index)GROUP_ID() * 256 + ($index)LOCAL_ID();
-if (place >= $total) return;
-const $index row = place / $inner;
-const $index column = place - row * $inner;
+const $index position = ($index)GROUP_ID() * 256 + ($index)LOCAL_ID();
+if (position >= $total) return;
+const $index row = position / $inner;
+const $index column = position - row * $inner;
 const $index outer = row / $extent;
 const $index own = row - outer * $extent;
 $V sum = $zero;
@@ -22,4 +22,4 @@ for ($index j = 0; j < $count; j += 1) {
   }
 }
 $SETTLE
-STORE_$type($result, $firstResult + place, 1, sum);
+STORE_$type($result, $firstResult + position, 1, sum);

@@ -7,10 +7,10 @@
 //
 // Parameters: $CHAINS, $ENDCHAIN, $FAULT, $SETTLE, $V, $count, $extent, $firstIndex, $firstResult, $firstSource,
 // $index, $indices, $inner, $lane, $outerStride, $result, $source, $stride, $total, $type, $zero.
-const $index place = ($index)GROUP_ID() * 256 + ($index)LOCAL_ID();
-if (place >= $total) return;
-const $index row = place / $inner;
-const $index column = place - row * $inner;
+const $index position = ($index)GROUP_ID() * 256 + ($index)LOCAL_ID();
+if (position >= $total) return;
+const $index row = position / $inner;
+const $index column = position - row * $inner;
 const $index outer = row / $extent;
 const $index own = row - outer * $extent;
 const $index base = $firstIndex + outer * $outerStride;
@@ -34,4 +34,4 @@ for ($index j = low; j < $count && $indices[base + j * $stride] == own; j += 1) 
   $ENDCHAIN
 }
 $SETTLE
-STORE_$type($result, $firstResult + place, 1, sum);
+STORE_$type($result, $firstResult + position, 1, sum);

@@ -7,7 +7,7 @@
 //   group → (batch, tile row, tile column)
 //   work-item → (x, y):  row 4 y + i % 4 + i / 4 · $rowPitch of the tile, column 4 x + j % 4 + j / 4 · $columnPitch
 //
-// Parameters: $BATCH, $EPILOGUE, $FETCHLEFT, $FETCHRIGHT, $PLACE, $ROW, $STORELEFT, $STORERIGHT, $T, $V, $begin,
+// Parameters: $BATCH, $EPILOGUE, $FETCHLEFT, $FETCHRIGHT, $OUTPUT, $ROW, $STORELEFT, $STORERIGHT, $T, $V, $begin,
 // $columnPitch, $columnTiles, $columns, $end, $index, $itemColumns, $itemRows, $lane, $leftCount, $rightCount,
 // $rowPitch, $rowTiles, $rows, $step, $tileColumns, $tileRows.
 $index rest = GROUP_ID();
@@ -59,14 +59,14 @@ $T results[$itemRows * $itemColumns];
 UNROLL for (int i = 0; i < $itemRows; i += 1) {
   UNROLL for (int j = 0; j < $itemColumns; j += 1) results[i * $itemColumns + j] = sums[i][j];
 }
-for (int place = 0; place < $itemRows * $itemColumns; place += 1) {
-  const int i = place / $itemColumns;
-  const int j = place % $itemColumns;
+for (int position = 0; position < $itemRows * $itemColumns; position += 1) {
+  const int i = position / $itemColumns;
+  const int j = position % $itemColumns;
   const $index tiledRow = tileRow * $tileRows + y + i % 4 + i / 4 * $rowPitch;
   const $index tiledColumn = tileColumn * $tileColumns + x + j % 4 + j / 4 * $columnPitch;
   if (tiledRow >= $rows || tiledColumn >= $columns) continue;
-  const $V core = results[place];
-  $PLACE
+  const $V core = results[position];
+  $OUTPUT
   $ROW
   $EPILOGUE
 }

@@ -15,7 +15,7 @@
 // panels, $segmentsPerBlock segments of all of them at a time, so that repeated reads hit a cache. Between blocks, sums
 // are kept in `stage`.
 //
-// Parameters: $BATCH, $EPILOGUE, $LEFT, $PACK, $PACKED, $PLACE, $RIGHT, $ROW, $T, $TERMS, $TILE, $V, $chunks,
+// Parameters: $BATCH, $EPILOGUE, $LEFT, $OUTPUT, $PACK, $PACKED, $RIGHT, $ROW, $T, $TERMS, $TILE, $V, $chunks,
 // $columns, $index, $leftT, $panels, $panelsPerItem, $parts, $rows, $segments, $segmentsPerBlock, $stageTiles,
 // $tileRows, $tiles, $tilesPerItem, $vectors, $zero.
 $index rest = GROUP_ID();
@@ -58,7 +58,7 @@ do {
       if (end == $segments) {
         const int height = (int)SMALLER($rows - first, ($index)$tileRows);
         for (int m = 0; m < height; m += 1) {
-          $PLACE
+          $OUTPUT
           $ROW
           for (int v = 0; v < $vectors; v += 1) {
             const $index column = (panel * $vectors + v) * WIDTH;

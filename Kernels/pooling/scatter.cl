@@ -7,8 +7,8 @@ $index plane = GROUP_ID() * $planesPerItem;
 const $index lastPlane = SMALLER(plane + $planesPerItem, $planes);
 GLOBAL $T *stage = $workspace + GROUP_ID() * $stageStride;
 for (; plane < lastPlane; plane += 1) {
-  for ($index place = 0; place < $inputVolume; place += WIDTH) {
-    STORE_$laneType(stage, place, (int)SMALLER($inputVolume - place, ($index)WIDTH), $zero);
+  for ($index position = 0; position < $inputVolume; position += WIDTH) {
+    STORE_$laneType(stage, position, (int)SMALLER($inputVolume - position, ($index)WIDTH), $zero);
   }
   for ($index d = 0; d < $outputD; d += 1) {
     for ($index h = 0; h < $outputH; h += 1) {

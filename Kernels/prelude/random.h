@@ -18,16 +18,16 @@ INLINE VI random_i64(VL number, VL seed, VL counter) {
 #define random_i32(number, seed, counter) random_i64(L_FROM_I(number), seed, counter)
 
 #if WIDTH > 1
-// Returns the random words from index `place` on. The blocks of all lanes are generated together and buffered in
+// Returns the random words from index `position` on. The blocks of all lanes are generated together and buffered in
 // `words`; the first buffered word has the index `first`.
-INLINE VI next_words(i64 place, VL seed, VL counter, int *words, i64 *first) {
-  if (place < *first || place + WIDTH > *first + 4 * WIDTH) {
+INLINE VI next_words(i64 position, VL seed, VL counter, int *words, i64 *first) {
+  if (position < *first || position + WIDTH > *first + 4 * WIDTH) {
     VU drawn[4];
-    *first = place & -4L;
+    *first = position & -4L;
     random_words((VL)(*first >> 2) + LANES_L, counter, seed, drawn);
     store_interleaved(AS_I(drawn[0]), AS_I(drawn[1]), AS_I(drawn[2]), AS_I(drawn[3]), words);
   }
-  return VLOAD(words + (int)(place - *first));
+  return VLOAD(words + (int)(position - *first));
 }
 #endif
 
@@ -38,27 +38,27 @@ INLINE void kept_words(VL block, VL counter, VL seed, VI bound, VI *kept) {
   UNROLL for (int i = 0; i < 4; i += 1) kept[i] = TRUTH32(AS_I(words[i] >> 8) < bound);
 }
 
-// The same for the words from index `place` on, one per lane, and for the next two rows, which are `stride` words
+// The same for the words from index `position` on, one per lane, and for the next two rows, which are `stride` words
 // apart.
 #if WIDTH == 1
-INLINE void kept_rows(i64 place, i64 stride, VL counter, VL seed, VI bound, VI *kept) {
+INLINE void kept_rows(i64 position, i64 stride, VL counter, VL seed, VI bound, VI *kept) {
   UNROLL for (int row = 0; row < 3; row += 1) {
     VI all[4];
-    kept_words((place + row * stride) >> 2, counter, seed, bound, all);
-    const int skew = (int)((place + row * stride) & 3);
+    kept_words((position + row * stride) >> 2, counter, seed, bound, all);
+    const int skew = (int)((position + row * stride) & 3);
     kept[row] = skew < 2 ? (skew == 0 ? all[0] : all[1]) : (skew == 2 ? all[2] : all[3]);
   }
 }
 #else
 // Five neighbouring lanes generate the blocks of a row, wherever the row begins in the first of them.
-INLINE void kept_rows(i64 place, i64 stride, VL counter, VL seed, VI bound, VI *kept) {
+INLINE void kept_rows(i64 position, i64 stride, VL counter, VL seed, VI bound, VI *kept) {
   const VI row = (VI)(0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2);
-  const VL block = (((VL)(place) + L_FROM_I(row) * (VL)(stride)) >> 2) + LANES_L - L_FROM_I(row * 5);
+  const VL block = (((VL)(position) + L_FROM_I(row) * (VL)(stride)) >> 2) + LANES_L - L_FROM_I(row * 5);
   VI words[4];
   int all[4 * WIDTH];
   kept_words(block, counter, seed, bound, words);
   store_interleaved(words[0], words[1], words[2], words[3], all);
-  UNROLL for (int i = 0; i < 3; i += 1) kept[i] = VLOAD(all + 20 * i + (int)((place + i * stride) & 3));
+  UNROLL for (int i = 0; i < 3; i += 1) kept[i] = VLOAD(all + 20 * i + (int)((position + i * stride) & 3));
 }
 #endif
 

@@ -10,7 +10,7 @@
 //   CONVERT_a_b(v)                     between lanes; float to integer truncates and saturates, NaN becomes 0
 //   CHOOSE_a(condition, x, y)          x where the VI condition is not 0
 //   CONSTANT_a(bits)                   a number in all lanes
-//   PLACES_a(first, step)              first, first + step, …
+//   SEQUENCE_a(first, step)            first, first + step, …
 //   FIRST_a(v), ROTATE_a(v, by)        the first lane; the lanes rotated so that lane `by` is the first
 //   LOWERED_8(v), _4, _2, _1           of 16 lanes: lanes k to 2k - 1, moved to the first k lanes
 //   HELD(count)                        1 in the lanes that hold elements, else 0
@@ -113,8 +113,8 @@ DEFINE_STORAGE(word16, u16, V_u16, V_u16, READ_SAME, WRITE_SAME)
 #define CONSTANT_i32(bits) ((VI)((int)(bits)))
 #define CONSTANT_i64(bits) ((VL)((i64)(bits)))
 #define CONSTANT_f32(bits) ((VF)(BITS_F(bits)))
-#define PLACES_i32(first, step) ((VI)((int)(first)) + LANES_I * (VI)((int)(step)))
-#define PLACES_i64(first, step) ((VL)((i64)(first)) + LANES_L * (VL)((i64)(step)))
+#define SEQUENCE_i32(first, step) ((VI)((int)(first)) + LANES_I * (VI)((int)(step)))
+#define SEQUENCE_i64(first, step) ((VL)((i64)(first)) + LANES_L * (VL)((i64)(step)))
 
 #define CHOOSE_i32(c, x, y) (((c) != 0) ? (x) : (y))
 #define CHOOSE_f32(c, x, y) (((c) != 0) ? (x) : (y))

@@ -28,13 +28,13 @@ for (i64 at = LOCAL_ID() * WIDTH; at < $size; at += $localSize * WIDTH) {
   }
 }
 for (i64 step = $times - 1; step >= 0; step -= 1) {
-  const i64 place = $isReversed ? $times - 1 - step : step;
-  const i64 previous = place + ($isReversed ? 1 : -1);
+  const i64 position = $isReversed ? $times - 1 - step : step;
+  const i64 previous = position + ($isReversed ? 1 : -1);
   // The loop runs along the rows, so that the processor prefetches their cache lines.
   for (i64 sequence = first; sequence < end; sequence += 1) {
     for (i64 at = LOCAL_ID() * WIDTH; at < $size; at += $localSize * WIDTH) {
       const int count = (int)SMALLER((i64)WIDTH, $size - at);
-      const i64 row = place * $batch + sequence;
+      const i64 row = position * $batch + sequence;
       const i64 unit = sequence * $size + at;
       const i64 x = row * $gates * $size + at;
       const int held = $HELD;
@@ -52,7 +52,7 @@ for (i64 step = $times - 1; step >= 0; step -= 1) {
       i64 rowAt[$rows];
       UNROLL for (int r = 0; r < $rows; r += 1) {
         UNROLL for (int v = 0; v < $vectors; v += 1) sums[v][r] = ($V)(0);
-        rowAt[r] = (place * $batch + SMALLER(block + r, $batch - 1)) * $gates * $size;
+        rowAt[r] = (position * $batch + SMALLER(block + r, $batch - 1)) * $gates * $size;
       }
       for (i64 k = 0; k < $gates * $size; k += 1) {
         UNROLL for (int v = 0; v < $vectors; v += 1) {

@@ -17,8 +17,8 @@ GLOBAL $T *all = $result + $resultOffset;
 GLOBAL $T *last = all + $times * stateCount;
 GLOBAL $T *cells = last + stateCount;
 for (i64 step = 0; step < $times; step += 1) {
-  const i64 place = $isReversed ? $times - 1 - step : step;
-  GLOBAL const $T *before = step == 0 ? $state + $stateOffset : all + (place + ($isReversed ? 1 : -1)) * stateCount;
+  const i64 position = $isReversed ? $times - 1 - step : step;
+  GLOBAL const $T *before = step == 0 ? $state + $stateOffset : all + (position + ($isReversed ? 1 : -1)) * stateCount;
   for (i64 at = LOCAL_ID() * WIDTH; at < $size; at += $localSize * WIDTH) {
     const int count = (int)SMALLER((i64)WIDTH, $size - at);
     for (i64 block = first; block < end; block += $rows) {
@@ -29,7 +29,7 @@ for (i64 step = 0; step < $times; step += 1) {
       // processor to prefetch them by itself.
       UNROLL for (int r = 0; r < $rows; r += 1) {
         UNROLL for (int g = 0; g < $gates; g += 1) {
-          PREFETCH($input + $inputOffset + (place * stateCount + rowAt[r]) * $gates + g * $size + at);
+          PREFETCH($input + $inputOffset + (position * stateCount + rowAt[r]) * $gates + g * $size + at);
         }
       }
       $PARTS {
@@ -51,7 +51,7 @@ for (i64 step = 0; step < $times; step += 1) {
       }
       UNROLL for (int r = 0; r < $rows; r += 1) {
         if (block + r >= end) continue;
-        const i64 row = place * $batch + block + r;
+        const i64 row = position * $batch + block + r;
         const i64 unit = (block + r) * $size + at;
         const i64 x = $inputOffset + row * $gates * $size + at;
         const int held = $HELD;

@@ -1,16 +1,16 @@
 // Sorts each run of $block neighbouring elements of a row by insertion. The result is the order of their indices in the
 // row. One work-item sorts one run.
 //
-// Parameters: $KEYOTHER, $KEYPLACE, $KEYPRECEDES, $T, $block, $columns, $items, $localSize, $runs, $target.
+// Parameters: $KEYOTHER, $KEYPOSITION, $KEYPRECEDES, $T, $block, $columns, $items, $localSize, $runs, $target.
 const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 if (item >= $items) return;
 const i64 row = item / $runs;
 const i64 first = (item - row * $runs) * $block;
 const i64 last = SMALLER(first + $block, $columns);
 GLOBAL i64 *order = $target + row * $columns;
-for (i64 place = first; place < last; place += 1) {
-  const $T key = $KEYPLACE;
-  i64 to = place;
+for (i64 position = first; position < last; position += 1) {
+  const $T key = $KEYPOSITION;
+  i64 to = position;
   while (to > first) {
     const i64 other = order[to - 1];
     const $T before = $KEYOTHER;
@@ -18,5 +18,5 @@ for (i64 place = first; place < last; place += 1) {
     order[to] = other;
     to -= 1;
   }
-  order[to] = place;
+  order[to] = position;
 }

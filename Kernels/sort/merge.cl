@@ -2,16 +2,16 @@
 // on its own: the number of elements before it in its run, plus the number of elements of the other run that precede
 // it. Of equal elements, those of the left run come first, so that the sort is stable.
 //
-// Parameters: $KEYOTHER, $KEYPLACE, $KEYPRECEDES, $OTHERPRECEDES, $T, $columns, $elements, $localSize, $perItem, $run,
-// $source, $target.
+// Parameters: $KEYOTHER, $KEYPOSITION, $KEYPRECEDES, $OTHERPRECEDES, $T, $columns, $elements, $localSize, $perItem,
+// $run, $source, $target.
 const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 const i64 stop = SMALLER((item + 1) * $perItem, $elements);
 for (i64 element = item * $perItem; element < stop; element += 1) {
   const i64 row = element / $columns;
   const i64 at = element - row * $columns;
   GLOBAL const i64 *order = $source + row * $columns;
-  const i64 place = order[at];
-  const $T key = $KEYPLACE;
+  const i64 position = order[at];
+  const $T key = $KEYPOSITION;
   const i64 run = at / $run;
   const bool isLeft = run % 2 == 0;
   const i64 own = run * $run;
@@ -26,5 +26,5 @@ for (i64 element = item * $perItem; element < stop; element += 1) {
     low = goesBefore ? middle + 1 : low;
     high = goesBefore ? high : middle;
   }
-  $target[row * $columns + (isLeft ? own : own - $run) + (at - own) + (low - other0)] = place;
+  $target[row * $columns + (isLeft ? own : own - $run) + (at - own) + (low - other0)] = position;
 }

@@ -40,7 +40,7 @@ struct IndexSite: Sendable {
   var launch: Int
   var operation: String
   var list: IndexList
-  var place: MemoryLocation
+  var location: MemoryLocation
   var dtype: DType
   /// Whether the launch runs in a loop, with different indices in each iteration.
   var isRepeated = false
@@ -60,7 +60,7 @@ extension GPUDevice {
     for site in sites where site.launch < executable.checkedLaunches && !site.isRepeated {
       try replay(executable, done..<site.launch, memories: memories)
       done = site.launch
-      guard let fault = try firstFault(at: site, memories[site.place.slot]) else { continue }
+      guard let fault = try firstFault(at: site, memories[site.location.slot]) else { continue }
       try faults.clear()
       return .indexOutOfRange(device: info.identifier, operation: site.operation, fault: fault)
     }
@@ -71,9 +71,9 @@ extension GPUDevice {
 
   private func firstFault(at site: IndexSite, _ memory: Driver.Memory) throws(DeviceError) -> IndexFault? {
     let size = site.dtype.byteCount
-    let transfer = try driver.copyOut(memory, byteCount: (site.place.offset + site.list.reach) * size)
+    let transfer = try driver.copyOut(memory, byteCount: (site.location.offset + site.list.reach) * size)
     let bytes = try transfer.wait()
-    let start = site.place.offset * size
+    let start = site.location.offset * size
     return site.list.firstFault { position in
       size == 8
         ? Int(bytes.load(fromByteOffset: start + 8 * position, as: Int64.self))

@@ -10,7 +10,7 @@ struct Accumulators {
     var lane: Lane
     var value: String
     /// The register of the value's index, for `argmin` and `argmax`.
-    var place: String?
+    var position: String?
 
     /// Whether the order of additions affects the last bits.
     var isCascade: Bool { reducer == .sum && lane.dtype.isFloatingPoint }
@@ -42,21 +42,21 @@ struct Accumulators {
     setCount = sets
     items = (0..<sets).flatMap { set in
       zip(step.reducers, step.prologue.outputs).enumerated().map { index, pair in
-        let (isPlace, suffix) = (pair.0.isIndex, set == 0 ? "" : "_set\(set)")
+        let (isIndex, suffix) = (pair.0.isIndex, set == 0 ? "" : "_set\(set)")
         return Item(
           reducer: pair.0, lane: step.prologue.lane(of: pair.1.register), value: "sum\(index)\(suffix)",
-          place: isPlace ? "place\(index)\(suffix)" : nil)
+          position: isIndex ? "position\(index)\(suffix)" : nil)
       }
     }
   }
 
   /// Returns the registers of a set that an epilogue receives as core results.
-  func cores(ofSet set: Int = 0) -> [String] { items(ofSet: set).map { $0.place ?? $0.value } }
+  func cores(ofSet set: Int = 0) -> [String] { items(ofSet: set).map { $0.position ?? $0.value } }
 
   /// Returns all registers of a set with their lanes, in a fixed order.
   func registers(ofSet set: Int = 0) -> [(name: String, lane: Lane)] {
     items(ofSet: set).flatMap { item in
-      [(name: item.value, lane: item.lane)] + (item.place.map { [(name: $0, lane: Lane.int64)] } ?? [])
+      [(name: item.value, lane: item.lane)] + (item.position.map { [(name: $0, lane: Lane.int64)] } ?? [])
     }
   }
 
@@ -76,7 +76,7 @@ struct Accumulators {
         default: item.reducer
         }
       builder.line("\(item.lane.vector) \(item.value) = identity_\(identity)_\(item.lane.suffix)();")
-      if let place = item.place { builder.line("VL \(place) = CONSTANT_i64(0x7fffffffffffffff);") }
+      if let position = item.position { builder.line("VL \(position) = CONSTANT_i64(0x7fffffffffffffff);") }
       guard hasChains, item.isCascade else { continue }
       for level in 1...levels {
         builder.line("\(item.lane.vector) \(item.level(level)) = identity_\(identity)_\(item.lane.suffix)();")
@@ -116,14 +116,14 @@ struct Accumulators {
 
   /// Accumulates registers for all sets, one element per lane.
   /// - Parameters:
-  ///   - places: an expression for the indices of the elements, as VL.
+  ///   - positions: an expression for the indices of the elements, as VL.
   ///   - count: the number of lanes that hold elements; `nil` if the lanes are never combined.
   func add(
-    _ registers: [String], places: String, count: String? = nil, _ builder: inout KernelBuilder
+    _ registers: [String], positions: String, count: String? = nil, _ builder: inout KernelBuilder
   ) {
     for (item, register) in zip(items, registers) {
       let suffix = item.lane.suffix
-      guard let place = item.place else {
+      guard let position = item.position else {
         var element = register
         if let count, builder.target.width > 1 {
           element = builder.unique("e")
@@ -140,23 +140,23 @@ struct Accumulators {
       builder.line(
         "const VI \(take) = (better_\(item.reducer)_\(suffix)(\(register), \(item.value)) | "
           + "(same_\(item.reducer)_\(suffix)(\(register), \(item.value)) & "
-          + "TRUTH64(\(places) < \(place))))\(builder.target.width > 1 ? held : "");")
+          + "TRUTH64(\(positions) < \(position))))\(builder.target.width > 1 ? held : "");")
       builder.line("\(item.value) = CHOOSE_\(suffix)(\(take), \(register), \(item.value));")
-      builder.line("\(place) = CHOOSE_i64(\(take), \(places), \(place));")
+      builder.line("\(position) = CHOOSE_i64(\(take), \(positions), \(position));")
     }
   }
 
   /// Merges other partial values of the same results; `other` maps each register to the name of the other value.
   func merge(_ other: (String) -> String, _ builder: inout KernelBuilder) {
     for item in items {
-      add(one: item, value: other(item.value), place: item.place.map(other), &builder)
+      add(one: item, value: other(item.value), position: item.position.map(other), &builder)
     }
   }
 
-  private func add(one item: Item, value: String, place: String?, _ builder: inout KernelBuilder) {
+  private func add(one item: Item, value: String, position: String?, _ builder: inout KernelBuilder) {
     var single = self
     single.items = [item]
-    single.add([value], places: place ?? "", &builder)
+    single.add([value], positions: position ?? "", &builder)
   }
 
   /// Combines the lanes of each register in a tree; the result is in the first lane.

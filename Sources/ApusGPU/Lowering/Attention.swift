@@ -69,9 +69,9 @@ extension PlanLowering {
   private func ahead(_ step: Attention, _ builder: inout KernelBuilder) -> String {
     let limit = step.geometry.queries + step.geometry.keys
     guard step.isCausal, let offset = step.offset else { return builder.number(step.isCausal ? 0 : limit) }
-    let (pointer, place) = bind(offset, isConstant: true, &builder)
+    let (pointer, index) = bind(offset, isConstant: true, &builder)
     let bound = builder.number(limit)
-    builder.line("const i64 ahead = LARGER(-\(bound), SMALLER(\(bound), \(pointer)[\(place)]));")
+    builder.line("const i64 ahead = LARGER(-\(bound), SMALLER(\(bound), \(pointer)[\(index)]));")
     return "ahead"
   }
 
@@ -79,9 +79,9 @@ extension PlanLowering {
   private func bind(
     _ operand: Operand, as name: String, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {
-    let place = place(operand)
-    template[name] = builder.pointer(plan.values[operand.value].dtype.storage, slot: place.slot)
-    template[name + "Offset"] = builder.number(place.offset)
+    let location = location(operand)
+    template[name] = builder.pointer(plan.values[operand.value].dtype.storage, slot: location.slot)
+    template[name + "Offset"] = builder.number(location.offset)
     for (axis, suffix) in ["Batch", "Head", "Row"].enumerated() {
       template[name + suffix] = builder.number(operand.layout.strides[axis])
     }
@@ -95,9 +95,9 @@ extension PlanLowering {
     (template["OPEN"], template["ADDED"]) = ("", "")
     for (name, operand, dtype) in [("OPEN", step.mask, DType.bool), ("ADDED", step.added, step.dtype)] {
       guard let operand else { continue }
-      let place = place(operand)
-      let pointer = builder.pointer(dtype.storage, slot: place.slot)
-      let offset = builder.number(place.offset)
+      let location = location(operand)
+      let pointer = builder.pointer(dtype.storage, slot: location.slot)
+      let offset = builder.number(location.offset)
       let strides = operand.layout.strides.map { builder.number($0) }
       let start = "\(offset) + batch * \(strides[0]) + head * \(strides[1]) + first * \(strides[isAlongKeys ? 3 : 2])"
       starts += "const i64 at\(name) = \(start); "
@@ -136,7 +136,7 @@ extension PlanLowering {
       template["KEEP"] = """
         VI kept[\(keyBlock + 2)];
         UNROLL for (int j = 0; j < \(keyBlock); j += 3) {
-          kept_rows((place + query + j) * \(keys) + first, \(keys), counter, seed, bound, kept + j);
+          kept_rows((position + query + j) * \(keys) + first, \(keys), counter, seed, bound, kept + j);
         }
         """
       template["DROPSLOPE"] = kept("kept[j]", "d", factor)

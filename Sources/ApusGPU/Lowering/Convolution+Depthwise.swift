@@ -72,7 +72,7 @@ extension PlanLowering {
     let output = step.pass == .output ? g.output : g.input
     var builder = KernelBuilder(family: "convolution_depthwise", target: target, isLarge: true)
     var template = template("convolution/depthwise.cl", step, builder)
-    let weights = place(value: step.right)
+    let weights = location(value: step.right)
     template["weights"] = builder.pointer(step.dtype.storage, slot: weights.slot)
     template["weightOffset"] = builder.number(weights.offset)
     template["dtype"] = step.dtype.description
@@ -86,7 +86,7 @@ extension PlanLowering {
     }
     template["image"] = "GROUP_ID()"
     template["IMAGE"] = copyText(
-      tiling.image, first: 0, from: place(value: step.left), dtype: step.dtype, isPrivate: true, &template, &builder)
+      tiling.image, first: 0, from: location(value: step.left), dtype: step.dtype, isPrivate: true, &template, &builder)
     fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
     builder.append(template)
     launch(
@@ -116,7 +116,7 @@ extension PlanLowering {
       (gradient, step.right, ("OUTPUT", "outputRows", "outputW")),
     ] {
       template[names.0] = copyText(
-        image, first: 0, from: place(value: value), dtype: step.dtype, isPrivate: true, &template, &builder)
+        image, first: 0, from: location(value: value), dtype: step.dtype, isPrivate: true, &template, &builder)
       template[names.1] = template["targetH"]
       template[names.2] = template["targetW"]
     }

@@ -44,7 +44,7 @@ extension PlanLowering {
     let lane = step.dtype.lane
     let taps = g.kernel.wrappedProduct
     let tiling = GradientTiling(g, tile: chooseGradientTile(step), lane: lane, registerWidth: width)
-    let (x, y) = (place(value: step.left), place(value: step.right))
+    let (x, y) = (location(value: step.left), location(value: step.right))
     let partSize = taps * g.inputChannels * tiling.panels * tiling.width
     needWorkspace(tiling.parts * partSize * lane.dtype.byteCount)
 

@@ -106,7 +106,7 @@ extension PlanLowering {
     taps: Int, share: Double
   ) {
     let lane = step.dtype.lane
-    let image = place(value: step.left)
+    let image = location(value: step.left)
     var tiling = VectorTiling(
       m: windows.count, n: columns, segments: windows.taps.count, terms: windows.image.channels, like: model)
     // A block of weights that every tile reads stays in the L2 cache.
@@ -131,7 +131,7 @@ extension PlanLowering {
     ] {
       template[name] = builder.number(value)
     }
-    template["PLACE"] = place(of: windows, &builder)
+    template["OUTPUT"] = outputIndex(of: windows, &builder)
     fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
     template["tapTable"] = builder.table(windows.taps.flatMap { [$0.down, $0.across] })
     // Kernels read whole registers of the zeros.
@@ -146,7 +146,7 @@ extension PlanLowering {
   }
 
   /// Returns code that declares `output`, the index of the result row for row `first + m` of the grid.
-  private func place(of windows: PixelWindows, _ builder: inout KernelBuilder) -> String {
+  private func outputIndex(of windows: PixelWindows, _ builder: inout KernelBuilder) -> String {
     let index = builder.index
     if windows.scale == (1, 1) { return "const \(index) output = first + m;" }
     let numbers = [
@@ -169,14 +169,14 @@ extension PlanLowering {
   ) {
     let g = step.geometry
     let lane = step.dtype.lane
-    let source = place(value: step.right)
+    let source = location(value: step.right)
     let taps = slots.count
     let isForward = step.pass == .output
     // For the output, all weights of a result are contiguous; for the gradient of the input, only the taps are.
-    let channelsPerPlace = isForward ? min(channels, width) : 1
-    let places = (channels + channelsPerPlace - 1) / channelsPerPlace
+    let channelsPerRun = isForward ? min(channels, width) : 1
+    let runs = (channels + channelsPerRun - 1) / channelsPerRun
     let panels = (columns + panelWidth - 1) / panelWidth
-    let placesPerItem = max(1, min(places, 16384 / (panelWidth * channelsPerPlace * taps)))
+    let runsPerItem = max(1, min(runs, 16384 / (panelWidth * channelsPerRun * taps)))
 
     var builder = KernelBuilder(family: "convolution_transpose_weights", target: self.target, isLarge: true)
     var template = KernelTemplate("convolution/transpose_weights.cl", lane, builder)
@@ -186,9 +186,9 @@ extension PlanLowering {
     template["offset"] = builder.number(source.offset)
     template["dtype"] = step.dtype.description
     for (name, value) in [
-      ("panels", panels), ("places", places), ("placesPerItem", placesPerItem), ("channels", channels),
-      ("channelsPerPlace", channelsPerPlace), ("taps", taps), ("width", panelWidth), ("columns", columns),
-      ("placeStride", isForward ? channelsPerPlace * taps : g.inputChannels * taps),
+      ("panels", panels), ("runs", runs), ("runsPerItem", runsPerItem), ("channels", channels),
+      ("channelsPerRun", channelsPerRun), ("taps", taps), ("width", panelWidth), ("columns", columns),
+      ("runStride", isForward ? channelsPerRun * taps : g.inputChannels * taps),
       ("columnStride", isForward ? g.inputChannels * taps : taps),
     ] {
       template[name] = builder.number(value)
@@ -196,7 +196,7 @@ extension PlanLowering {
     template["slots"] = builder.table(slots)
     builder.append(template)
     launch(
-      builder, groups: panels * ((places + placesPerItem - 1) / placesPerItem),
+      builder, groups: panels * ((runs + runsPerItem - 1) / runsPerItem),
       .part(
         "packed weights", read: columns * channels * taps * step.dtype.byteCount,
         written: columns * channels * taps * lane.dtype.byteCount))

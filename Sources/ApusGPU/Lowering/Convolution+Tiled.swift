@@ -34,7 +34,8 @@ extension PlanLowering {
     let xCount = g.batch * g.inputChannels * g.input.wrappedProduct
     let yCount = g.batch * g.outputChannels * g.output.wrappedProduct
     let wCount = g.outputChannels * (g.inputChannels / g.groups) * g.kernel.wrappedProduct
-    let offset = max(place(value: step.left).offset, place(value: step.right).offset, maximumOffset(of: step.epilogue))
+    let offset = max(
+      location(value: step.left).offset, location(value: step.right).offset, maximumOffset(of: step.epilogue))
 
     var builder = KernelBuilder(
       family: "convolution_tiled", target: target, isLarge: max(xCount, yCount, parts * wCount) + offset >= 1 << 30)
@@ -66,13 +67,13 @@ extension PlanLowering {
     let g = step.geometry
     if step.pass == .weightGradient {
       let workspace = builder.pointer(step.dtype.lane.scalar, slot: slots.workspace, isConstant: false)
-      template["PLACE"] = ""
+      template["OUTPUT"] = ""
       template["ROW"] = ""
       template["EPILOGUE"] =
         "\(workspace)[(batch * \(rows) + tiledRow) * \(columns) + tiledColumn] = core;"
     } else {
       let output = step.pass == .output ? g.output : g.input
-      template["PLACE"] = """
+      template["OUTPUT"] = """
         \(Self.takingApart("tiledColumn", ["image", "d", "h", "column"], [output.x, output.y, output.z], builder.index))
         const \(builder.index) output = ((image * \(g.groups * rows) + group * \(rows) + tiledRow) * \(output.x) + d) * \(output.y) + h;
         """
@@ -106,7 +107,7 @@ extension PlanLowering {
     func apart(_ number: String, _ names: [String], _ extents: [Int]) -> String {
       Self.takingApart(number, names, extents, index) + "\n"
     }
-    let yPlace = "((image * \(g.groups) + group) * \(y) + channel) * \(g.output.wrappedProduct)"
+    let yOffset = "((image * \(g.groups) + group) * \(y) + channel) * \(g.output.wrappedProduct)"
     switch step.pass {
     case .output:
       return (
@@ -121,15 +122,15 @@ extension PlanLowering {
         value = \(right("((group * \(y) + channel) * \(x) + row) * \(taps) + (depth - channel * \(taps))"));
         """,
         apart("column", ["image", "d", "h", "w"], input)
-          + apart("depth", ["channel", "tapD", "tapH", "tapW"], kernel) + readOutput(g, yPlace, index, left)
+          + apart("depth", ["channel", "tapD", "tapH", "tapW"], kernel) + readOutput(g, yOffset, index, left)
       )
     case .weightGradient:
-      let places = g.output.wrappedProduct
+      let positions = g.output.wrappedProduct
       return (
         """
-        const \(index) image = depth / \(places);
+        const \(index) image = depth / \(positions);
         const \(index) channel = row;
-        value = \(right("\(yPlace) + (depth - image * \(places))"));
+        value = \(right("\(yOffset) + (depth - image * \(positions))"));
         """,
         apart("depth", ["image", "d", "h", "w"], output)
           + apart("column", ["channel", "tapD", "tapH", "tapW"], kernel) + readInput(g, channels: x, index, left)
@@ -140,7 +141,7 @@ extension PlanLowering {
   /// Returns code that loads the element of `y` that contributes to an element of `x` through a tap; without such an
   /// element, the value remains 0.
   private func readOutput(
-    _ g: ConvolutionGeometry, _ place: String, _ index: String, _ load: (String) -> String
+    _ g: ConvolutionGeometry, _ offset: String, _ index: String, _ load: (String) -> String
   ) -> String {
     let sources = zip("DHW", "dhw").enumerated().map { axis, letters in
       "const \(index) from\(letters.0) = \(letters.1) + \(g.padding[axis]) - tap\(letters.0) * \(g.dilation[axis]);"
@@ -152,7 +153,7 @@ extension PlanLowering {
     return """
       \(sources.joined(separator: "\n"))
       if (\(bounds.joined(separator: " && "))) {
-        value = \(load("\(place) + (\(rows)) * \(g.output.z) + fromW / \(g.stride.z)"));
+        value = \(load("\(offset) + (\(rows)) * \(g.output.z) + fromW / \(g.stride.z)"));
       }
       """
   }
@@ -162,27 +163,27 @@ extension PlanLowering {
   private func readInput(
     _ g: ConvolutionGeometry, channels: Int, _ index: String, _ load: (String) -> String
   ) -> String {
-    let places = zip("DHW", "dhw").enumerated().map { axis, letters in
+    let sources = zip("DHW", "dhw").enumerated().map { axis, letters in
       "const \(index) from\(letters.0) = \(letters.1) * \(g.stride[axis]) + tap\(letters.0) * \(g.dilation[axis]) - \(g.padding[axis]);"
     }
     let bounds = zip("DHW", 0..<3).map { letter, axis in
       "from\(letter) >= 0 && from\(letter) < \(g.input[axis])"
     }
-    let place =
+    let row =
       "(((image * \(g.groups) + group) * \(channels) + channel) * \(g.input.x) + fromD) * \(g.input.y) + fromH"
     return """
-      \(places.joined(separator: "\n"))
+      \(sources.joined(separator: "\n"))
       if (\(bounds.joined(separator: " && "))) {
-        value = \(load("(\(place)) * \(g.input.z) + fromW"));
+        value = \(load("(\(row)) * \(g.input.z) + fromW"));
       }
       """
   }
 
   /// Binds a contiguous value. Returns a function from an offset to code that loads the element.
   private func load(_ value: Int, _ dtype: DType, _ builder: inout KernelBuilder) -> (String) -> String {
-    let place = place(value: value)
-    let pointer = builder.pointer(dtype.storage, slot: place.slot)
-    let offset = builder.number(place.offset)
+    let location = location(value: value)
+    let pointer = builder.pointer(dtype.storage, slot: location.slot)
+    let offset = builder.number(location.offset)
     return { "LOAD_\(dtype)(\(pointer), \(offset) + \($0), 1)" }
   }
 

@@ -68,7 +68,7 @@ private struct PlaneTiling {
 
   var blocks: Int { (rows + tile.rows - 1) / tile.rows }
   /// The number of positions of a plane, in rows of the prepared width.
-  var placeCount: Int { (output.y - 1) * image.target.z + output.z }
+  var positionCount: Int { (output.y - 1) * image.target.z + output.z }
 }
 
 /// One of the two factors whose products a gradient of weights sums.
@@ -95,12 +95,12 @@ private struct GradientBlocking {
   /// The tiles of a work-item and the number of chunks, both vertically and horizontally.
   let rowsPerItem, rowChunks, columnsPerItem, columnChunks: Int
   /// The block of images, or of positions of one image, that all tiles of a work-item read before the next block.
-  let imagesPerBlock, placesPerBlock: Int
+  let imagesPerBlock, positionsPerBlock: Int
 
   /// The bytes of images that stay in the L1 and L2 caches of a core.
   private static let cachedBytes = 64 << 10
   /// The positions per block of an image that does not fit a cache. Smaller blocks load and store the sums too often.
-  private static let largestPlaces = 1024
+  private static let mostPositions = 1024
 
   /// - Parameters:
   ///   - blocks, blockColumns: the number of tiles vertically and horizontally.
@@ -108,7 +108,7 @@ private struct GradientBlocking {
   ///   - enough: the number of work-items that balances the load of the cores.
   ///   - imageBytes: the bytes of one image of both factors.
   init(
-    blocks: Int, blockColumns: Int, items: Int, enough: Int, imageBytes: Int, imagesPerPart: Int, places: Int
+    blocks: Int, blockColumns: Int, items: Int, enough: Int, imageBytes: Int, imagesPerPart: Int, positions: Int
   ) {
     func cut(_ count: Int, most: Int) -> (each: Int, chunks: Int) {
       let chunks = (count + most - 1) / most
@@ -121,12 +121,12 @@ private struct GradientBlocking {
     let balanced = max(1, min(VectorTile.mostKept / rowsPerItem, blockColumns * items * rowChunks / enough))
     (columnsPerItem, columnChunks) = cut(blockColumns, most: areFew ? 1 : balanced)
     guard !areFew else {
-      (imagesPerBlock, placesPerBlock) = (imagesPerPart, places)
+      (imagesPerBlock, positionsPerBlock) = (imagesPerPart, positions)
       return
     }
     imagesPerBlock = max(1, min(imagesPerPart, Self.cachedBytes / imageBytes))
-    placesPerBlock =
-      imagesPerBlock == 1 && places > Self.largestPlaces * 3 / 2 ? Self.largestPlaces : places
+    positionsPerBlock =
+      imagesPerBlock == 1 && positions > Self.mostPositions * 3 / 2 ? Self.mostPositions : positions
   }
 }
 
@@ -167,7 +167,7 @@ extension PlanLowering {
     for first in stride(from: 0, to: g.batch, by: imagesPerPiece) {
       let piece = first..<min(g.batch, first + imagesPerPiece)
       prepare(
-        tiling.image, count: piece.count * channels, first: first * channels, from: place(value: step.left),
+        tiling.image, count: piece.count * channels, first: first * channels, from: location(value: step.left),
         dtype: step.dtype, to: images)
       launchPlanes(step, tiling, weights: start, images: images, piece, to: sums)
     }
@@ -182,8 +182,8 @@ extension PlanLowering {
     let image = tiling.image
     let tileWidth = tiling.tile.vectors * width
     let most = stageWidth / tileWidth * tileWidth
-    let chunks = (tiling.placeCount + most - 1) / most
-    let chunkSize = (tiling.placeCount + chunks * tileWidth - 1) / (chunks * tileWidth) * tileWidth
+    let chunks = (tiling.positionCount + most - 1) / most
+    let chunkSize = (tiling.positionCount + chunks * tileWidth - 1) / (chunks * tileWidth) * tileWidth
 
     var builder = KernelBuilder(family: "convolution_vector", target: target, isLarge: true)
     let isOwn = tiling.images == .preparedInItem
@@ -197,7 +197,7 @@ extension PlanLowering {
     for (name, value) in [
       ("chunks", chunks), ("blocks", tiling.blocks), ("channels", tiling.channels), ("rows", tiling.rows),
       ("imageStride", image.stride), ("planeStride", image.target.y * image.target.z),
-      ("taps", g.kernel.wrappedProduct), ("chunkSize", chunkSize), ("placeCount", tiling.placeCount),
+      ("taps", g.kernel.wrappedProduct), ("chunkSize", chunkSize), ("positionCount", tiling.positionCount),
       ("firstImage", piece.lowerBound), ("targetW", image.target.z), ("outputH", tiling.output.y),
       ("outputW", tiling.output.z),
     ] {
@@ -228,7 +228,7 @@ extension PlanLowering {
     _ step: Convolution, _ tiling: PlaneTiling, workspace: String, images: Int, _ template: inout KernelTemplate,
     _ builder: inout KernelBuilder
   ) {
-    let source = place(value: step.left)
+    let source = location(value: step.left)
     template["space"] = "GLOBAL"
     switch tiling.images {
     case .inPlace:
@@ -280,16 +280,16 @@ extension PlanLowering {
     let taps = g.kernel.wrappedProduct
     let perOutput = g.inputChannels / g.groups * taps
     let isForward = step.pass == .output
-    let place = place(value: step.right)
+    let location = location(value: step.right)
 
     var builder = KernelBuilder(family: "convolution_weights", target: target, isLarge: true)
     var template = KernelTemplate("convolution/weights.cl", lane, builder)
-    template["source"] = builder.pointer(step.dtype.storage, slot: place.slot)
+    template["source"] = builder.pointer(step.dtype.storage, slot: location.slot)
     let target = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
     template["target"] = "(\(target) + \(builder.number(workspaceOffset)))"
     template["dtype"] = step.dtype.description
     template["tileRows"] = builder.number(tileRows)
-    template["offset"] = builder.number(place.offset)
+    template["offset"] = builder.number(location.offset)
     for (name, value) in [
       ("channels", channels), ("blocks", blocks), ("taps", taps), ("rows", rows),
       ("groupStride", g.outputChannels / g.groups * perOutput), ("rowStride", isForward ? perOutput : taps),
@@ -316,14 +316,14 @@ extension PlanLowering {
     let channels = g.inputChannels / g.groups
     let columns = channels * g.kernel.wrappedProduct
     let input = GradientFactor(.input(g, slack: width), step.dtype, channels: g.inputChannels, width: width)
-    let places = GradientFactor(
-      .places(g, like: input.image, slack: width), step.dtype, channels: g.outputChannels, width: width)
+    let positions = GradientFactor(
+      .positions(g, like: input.image, slack: width), step.dtype, channels: g.outputChannels, width: width)
     let isWide = size == 8
     // A group with one output channel has one row.
     let (tileRows, tileColumns) = isWide ? (3, 4) : rows == 1 ? (1, 9) : (4, 6)
     let tiles = g.groups * ((rows + tileRows - 1) / tileRows) * ((columns + tileColumns - 1) / tileColumns)
 
-    let perImage = (places.preparedCount + input.preparedCount) * size
+    let perImage = (positions.preparedCount + input.preparedCount) * size
     let imagesPerPiece = perImage == 0 ? g.batch : max(1, min(g.batch, imageBudget / perImage))
     let pieces = (g.batch + imagesPerPiece - 1) / imagesPerPiece
     // The sum is split into parts, so that few tiles have work-items for several cores. There are at least two parts,
@@ -336,14 +336,14 @@ extension PlanLowering {
     let resultCount = g.outputChannels * columns
     let partCount = parts.reduce(0, +)
     let leftOffset = (partCount * resultCount + 63) / 64 * 64
-    let rightOffset = leftOffset + imagesPerPiece * places.preparedCount
+    let rightOffset = leftOffset + imagesPerPiece * positions.preparedCount
     needWorkspace((rightOffset + imagesPerPiece * input.preparedCount) * size)
     var firstPart = 0
     for piece in 0..<pieces {
       let images = piece * imagesPerPiece..<min(g.batch, (piece + 1) * imagesPerPiece)
       launchWeightGradient(
-        step, (place(places, images, of: step.right, step.dtype, leftOffset), places.image),
-        (place(input, images, of: step.left, step.dtype, rightOffset), input.image), tile: (tileRows, tileColumns),
+        step, (location(positions, images, of: step.right, step.dtype, leftOffset), positions.image),
+        (location(input, images, of: step.left, step.dtype, rightOffset), input.image), tile: (tileRows, tileColumns),
         images: (images.count, imagesPerPart), parts: firstPart..<(firstPart + parts[piece]))
       firstPart += parts[piece]
     }
@@ -351,10 +351,10 @@ extension PlanLowering {
   }
 
   /// Returns the location of a factor's images: the workspace, where a launch prepares them, or the value itself.
-  private mutating func place(
+  private mutating func location(
     _ factor: GradientFactor, _ images: Range<Int>, of value: Int, _ dtype: DType, _ workspaceOffset: Int
   ) -> MemoryLocation {
-    var source = place(value: value)
+    var source = location(value: value)
     if factor.isInPlace {
       source.offset += images.lowerBound * factor.channels * factor.image.stride
       return source
@@ -366,8 +366,8 @@ extension PlanLowering {
   }
 
   private mutating func launchWeightGradient(
-    _ step: Convolution, _ left: (place: MemoryLocation, image: PreparedImage),
-    _ right: (place: MemoryLocation, image: PreparedImage),
+    _ step: Convolution, _ left: (location: MemoryLocation, image: PreparedImage),
+    _ right: (location: MemoryLocation, image: PreparedImage),
     tile: (rows: Int, columns: Int), images: (count: Int, perPart: Int), parts: Range<Int>
   ) {
     let g = step.geometry
@@ -378,17 +378,17 @@ extension PlanLowering {
     let columns = channels * taps.count
     let blocks = (rows + tile.rows - 1) / tile.rows
     let blockColumns = (columns + tile.columns - 1) / tile.columns
-    let places = ((g.output.x - 1) * right.image.target.y + g.output.y - 1) * right.image.target.z + g.output.z
+    let positions = ((g.output.x - 1) * right.image.target.y + g.output.y - 1) * right.image.target.z + g.output.z
     let blocking = GradientBlocking(
       blocks: blocks, blockColumns: blockColumns, items: parts.count * g.groups, enough: target.enoughPackingItems,
       imageBytes: (rows * left.image.stride + channels * right.image.stride) * lane.dtype.byteCount,
-      imagesPerPart: images.perPart, places: places)
+      imagesPerPart: images.perPart, positions: positions)
 
     var builder = KernelBuilder(family: "convolution_gradient", target: target, isLarge: true)
     var template = KernelTemplate("convolution/gradient.cl", lane, builder)
-    for (name, place) in [("left", left.place), ("right", right.place)] {
-      let pointer = builder.pointer(lane.scalar, slot: place.slot)
-      template[name] = "(\(pointer) + \(builder.number(place.offset)))"
+    for (name, location) in [("left", left.location), ("right", right.location)] {
+      let pointer = builder.pointer(lane.scalar, slot: location.slot)
+      template[name] = "(\(pointer) + \(builder.number(location.offset)))"
     }
     template["target"] = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
     template["tileRows"] = String(tile.rows)
@@ -397,10 +397,10 @@ extension PlanLowering {
       ("blocks", blocks), ("blockColumns", blockColumns), ("rows", rows),
       ("channels", channels), ("columns", columns), ("leftStride", left.image.stride),
       ("rightStride", right.image.stride), ("imageCount", images.count), ("imagesPerPart", images.perPart),
-      ("firstPart", parts.lowerBound), ("placeCount", places), ("columnChunks", blocking.columnChunks),
+      ("firstPart", parts.lowerBound), ("positionCount", positions), ("columnChunks", blocking.columnChunks),
       ("columnsPerItem", blocking.columnsPerItem), ("rowChunks", blocking.rowChunks),
       ("rowsPerItem", blocking.rowsPerItem), ("imagesPerBlock", blocking.imagesPerBlock),
-      ("placesPerBlock", blocking.placesPerBlock),
+      ("positionsPerBlock", blocking.positionsPerBlock),
     ] {
       template[name] = builder.number(value)
     }

@@ -215,7 +215,7 @@ extension PlanLowering {
   func fillPatches(
     _ step: Convolution, _ grid: WinogradGeometry, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {
-    let image = place(value: step.left)
+    let image = location(value: step.left)
     template["image"] =
       "(\(builder.pointer(step.dtype.storage, slot: image.slot)) + \(builder.number(image.offset)))"
     for (name, value) in [
@@ -229,7 +229,7 @@ extension PlanLowering {
   private func fillWeights(
     _ step: Convolution, _ tiling: WinogradTiling, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {
-    let source = place(value: step.right)
+    let source = location(value: step.right)
     let row = 9 * step.geometry.inputChannels
     template["source"] =
       "(\(builder.pointer(step.dtype.storage, slot: source.slot)) + \(builder.number(source.offset)))"
@@ -237,7 +237,7 @@ extension PlanLowering {
     // their order is reversed.
     let isFlipped = tiling.grid.isFlipped
     for (name, value) in [
-      ("termsPerPlace", isFlipped ? 1 : width), ("columnStride", isFlipped ? 9 : row),
+      ("termsPerRun", isFlipped ? 1 : width), ("columnStride", isFlipped ? 9 : row),
       ("termStride", isFlipped ? row : 9), ("firstTap", isFlipped ? 8 : 0), ("tapStep", isFlipped ? -1 : 1),
     ] {
       template[name] = builder.number(value)

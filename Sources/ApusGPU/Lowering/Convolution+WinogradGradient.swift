@@ -163,7 +163,7 @@ extension PlanLowering {
     _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) -> String {
     fillPatches(step, tiling.grid, &template, &builder)
-    let gradient = place(value: step.right)
+    let gradient = location(value: step.right)
     template["gradient"] =
       "(\(builder.pointer(step.dtype.storage, slot: gradient.slot)) + \(builder.number(gradient.offset)))"
     let pointer = "GLOBAL \(step.dtype.lane.scalar) *"

@@ -92,7 +92,7 @@ struct PreparedImage {
   }
 
   /// Returns the layout of the gradient of the output with rows as wide as those of the prepared input.
-  static func places(_ g: ConvolutionGeometry, like input: PreparedImage, slack: Int) -> PreparedImage {
+  static func positions(_ g: ConvolutionGeometry, like input: PreparedImage, slack: Int) -> PreparedImage {
     let one = SIMD3(repeating: 1)
     return PreparedImage(
       source: g.output, low: .zero, insert: one, phases: one,
@@ -120,9 +120,10 @@ struct PreparedImage {
 }
 
 extension PlanLowering {
-  /// Emits the launch that prepares `count` images in the workspace, starting at image `first` of the value at `place`.
+  /// Emits the launch that prepares `count` images in the workspace, starting at image `first` of the value at
+  /// `location`.
   mutating func prepare(
-    _ image: PreparedImage, count: Int, first: Int, from place: MemoryLocation, dtype: DType, to workspaceOffset: Int
+    _ image: PreparedImage, count: Int, first: Int, from location: MemoryLocation, dtype: DType, to workspaceOffset: Int
   ) {
     let lane = dtype.lane
     var builder = KernelBuilder(family: "convolution_image", target: target, isLarge: true)
@@ -131,7 +132,7 @@ extension PlanLowering {
     template["target"] = "(\(target) + \(builder.number(workspaceOffset)))"
     template["image"] = "image"
     template["IMAGE"] = copyText(
-      image, first: first, from: place, dtype: dtype, isPrivate: false, &template, &builder)
+      image, first: first, from: location, dtype: dtype, isPrivate: false, &template, &builder)
     // A work-item copies some thousand elements; few large images are split into bands of rows.
     let imagesPerItem = max(1, min(8192 / image.stride, (count + 15) / 16))
     let bands = max(1, min(image.target.y, image.stride / 8192, 16 / count))
@@ -150,15 +151,15 @@ extension PlanLowering {
         written: count * image.stride * lane.dtype.byteCount))
   }
 
-  /// Returns code that copies image `$image` of the value at `place`, counted from image `first`, and fills in its
+  /// Returns code that copies image `$image` of the value at `location`, counted from image `first`, and fills in its
   /// names.
   func copyText(
-    _ image: PreparedImage, first: Int, from place: MemoryLocation, dtype: DType, isPrivate: Bool,
+    _ image: PreparedImage, first: Int, from location: MemoryLocation, dtype: DType, isPrivate: Bool,
     _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) -> String {
-    let source = builder.pointer(dtype.storage, slot: place.slot)
+    let source = builder.pointer(dtype.storage, slot: location.slot)
     template["space"] = isPrivate ? "" : "GLOBAL"
-    template["offset"] = builder.number(place.offset + first * image.source.wrappedProduct)
+    template["offset"] = builder.number(location.offset + first * image.source.wrappedProduct)
     template["laneType"] = dtype.lane.dtype.description
     template["rowsPerImage"] = builder.number(image.rowsPerImage)
     template["slack"] = builder.number(image.slack)
@@ -178,7 +179,7 @@ extension PlanLowering {
     }
     for (letter, axis) in [("D", 0), ("H", 1)] {
       let insert = template["insert\(letter)"]!
-      template["PLACE\(letter)"] =
+      template["POSITION\(letter)"] =
         image.insert[axis] == 1 ? "source\(letter)" : "source\(letter) / \(insert)"
     }
     template["RANGE"] = builder.captured { rowRange(image, template, &$0) }
@@ -219,8 +220,8 @@ extension PlanLowering {
     let index = builder.index
     let lane = dtype.lane
     let zero = template["zero"]!
-    func store(_ value: String, at place: String, count: String) -> String {
-      isPrivate ? "VSTORE(\(value), to + \(place));" : "STORE_\(lane.dtype)(to, \(place), \(count), \(value));"
+    func store(_ value: String, at position: String, count: String) -> String {
+      isPrivate ? "VSTORE(\(value), to + \(position));" : "STORE_\(lane.dtype)(to, \(position), \(count), \(value));"
     }
     let rest = "(int)SMALLER(clear - w, (\(index))WIDTH)"
     if image.insert.z == 1 && image.phases.z == 1 {
@@ -271,9 +272,9 @@ extension PlanLowering {
       builder.line("const \(index) at = from + w - shift;")
       builder.line("value = LOAD_\(dtype)(\(source), LARGER(at, (\(index))0), WIDTH);")
       builder.line("if (at < 0) value = ROTATE_\(lane.suffix)(value, (int)(WIDTH + at));")
-      builder.line("const VI place = LANES_I + (VI)((int)w);")
+      builder.line("const VI position = LANES_I + (VI)((int)w);")
       builder.line(
-        "value = CHOOSE_\(lane.suffix)(TRUTH32(place >= (VI)((int)first)) & TRUTH32(place < (VI)((int)last)), "
+        "value = CHOOSE_\(lane.suffix)(TRUTH32(position >= (VI)((int)first)) & TRUTH32(position < (VI)((int)last)), "
           + "value, \(zero));")
     }
   }

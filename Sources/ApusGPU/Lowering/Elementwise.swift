@@ -122,7 +122,7 @@ extension BoundProgram {
   var maximumOffset: Int {
     let offsets = arguments.map { argument in
       switch argument {
-      case .tensor(let place): place.offset
+      case .tensor(let location): location.offset
       case .index(let offset): offset
       case .scalar, .core: 0
       }

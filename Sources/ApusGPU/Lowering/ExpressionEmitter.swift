@@ -49,11 +49,11 @@ struct ExpressionEmitter {
       var scalar: String?
       var core = 0
       switch (input, argument) {
-      case (.tensor(let dtype), .tensor(let place)):
-        let pointer = builder.pointer(dtype.storage, slot: place.slot)
+      case (.tensor(let dtype), .tensor(let location)):
+        let pointer = builder.pointer(dtype.storage, slot: location.slot)
         let stride = ColumnStride(columns.strides[array], extent: columns.extent, &builder)
         access = Access(pointer: pointer, dtype: dtype, stride: stride)
-        bases.append(builder.number(place.offset))
+        bases.append(builder.number(location.offset))
         array += 1
       case (.index(let lane), .index(let offset)):
         access = Access(
@@ -72,11 +72,11 @@ struct ExpressionEmitter {
       scalarRegisters.append(scalar)
       coreNumbers.append(core)
     }
-    for (output, place) in zip(program.outputs, bound.results) {
-      let pointer = builder.pointer(output.dtype.storage, slot: place.slot, isConstant: false)
+    for (output, location) in zip(program.outputs, bound.results) {
+      let pointer = builder.pointer(output.dtype.storage, slot: location.slot, isConstant: false)
       let stride = ColumnStride(columns.strides[array], extent: columns.extent, &builder)
       results.append(Access(pointer: pointer, dtype: output.dtype, stride: stride))
-      bases.append(builder.number(place.offset))
+      bases.append(builder.number(location.offset))
       array += 1
     }
     self.bases = bases
@@ -98,7 +98,7 @@ struct ExpressionEmitter {
       let name = builder.unique("row")
       let value =
         access.pointer.map { "SPLAT_\(access.dtype)(\($0), \(access.offset))" }
-        ?? "PLACES_\(access.dtype.lane.suffix)(\(access.offset), 0)"
+        ?? "SEQUENCE_\(access.dtype.lane.suffix)(\(access.offset), 0)"
       builder.line("const \(access.dtype.lane.vector) \(name) = \(value);")
       inputs[index]!.rowRegister = name
     }
@@ -108,7 +108,7 @@ struct ExpressionEmitter {
 
   /// Emits buffers for random words of neighbouring elements, which are generated for several registers at a time.
   private mutating func beginWords(_ builder: inout KernelBuilder) {
-    for (index, instruction) in program.instructions.enumerated() where keepsWords && firstPlace(instruction) != nil {
+    for (index, instruction) in program.instructions.enumerated() where keepsWords && firstWord(instruction) != nil {
       let name = builder.unique("words")
       builder.line("int \(name)[4 * WIDTH];")
       builder.line("i64 \(name)_first = -4 * WIDTH;")
@@ -117,7 +117,7 @@ struct ExpressionEmitter {
   }
 
   /// Returns the variable with the index of a row's first element if an instruction generates random words, else `nil`.
-  private func firstPlace(_ instruction: Instruction) -> String? {
+  private func firstWord(_ instruction: Instruction) -> String? {
     guard instruction.function == .random, instruction.operands[0] < inputs.count,
       let access = inputs[instruction.operands[0]], access.pointer == nil, case .unit = access.stride
     else { return nil }
@@ -167,9 +167,9 @@ struct ExpressionEmitter {
       let value =
         switch (access.pointer, access.stride) {
         case (nil, .other(let stride)):
-          "PLACES_\(access.dtype.lane.suffix)(\(access.offset) + \(column) * \(stride), \(stride))"
+          "SEQUENCE_\(access.dtype.lane.suffix)(\(access.offset) + \(column) * \(stride), \(stride))"
         case (nil, .unit), (nil, .zero):
-          "PLACES_\(access.dtype.lane.suffix)(\(access.offset) + \(column), 1)"
+          "SEQUENCE_\(access.dtype.lane.suffix)(\(access.offset) + \(column), 1)"
         case (let pointer?, .other(let stride)):
           "GATHER_\(access.dtype)(\(pointer), \(access.offset) + \(column) * \(stride), \(stride), \(count))"
         case (let pointer?, .unit), (let pointer?, .zero):
@@ -197,7 +197,7 @@ struct ExpressionEmitter {
   /// Returns code for random words of neighbouring elements, which are generated together; `nil` for other
   /// instructions.
   private func drawn(_ index: Int, _ registers: [String], column: String) -> String? {
-    guard let buffer = buffers[index], let first = firstPlace(program.instructions[index]) else { return nil }
+    guard let buffer = buffers[index], let first = firstWord(program.instructions[index]) else { return nil }
     let key = program.instructions[index].operands.dropFirst().map { registers[$0] }
     return "next_words(\(first) + \(column), \(key[0]), \(key[1]), \(buffer), &\(buffer)_first)"
   }
@@ -236,11 +236,11 @@ struct ExpressionEmitter {
 extension Program {
   /// Returns the register to store for an output. A store rounds, so a preceding rounding to the same type is skipped.
   fileprivate func unrounded(_ output: Output) -> Int {
-    let place = output.register - inputs.count
-    guard place >= 0, let rounding = output.dtype.rounding, instructions[place].function == .row(rounding) else {
+    let index = output.register - inputs.count
+    guard index >= 0, let rounding = output.dtype.rounding, instructions[index].function == .row(rounding) else {
       return output.register
     }
-    return instructions[place].operands[0]
+    return instructions[index].operands[0]
   }
 }
 

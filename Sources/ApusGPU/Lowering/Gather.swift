@@ -9,9 +9,9 @@ extension PlanLowering {
     /// Whether all elements of a row share one index.
     var isShared: Bool
 
-    init(_ operand: Operand, _ place: MemoryLocation, _ dtype: DType, _ builder: inout KernelBuilder) {
-      pointer = builder.pointer(dtype.storage, slot: place.slot)
-      base = builder.number(place.offset)
+    init(_ operand: Operand, _ location: MemoryLocation, _ dtype: DType, _ builder: inout KernelBuilder) {
+      pointer = builder.pointer(dtype.storage, slot: location.slot)
+      base = builder.number(location.offset)
       isShared = operand.layout.strides[2] == 0 || operand.layout.shape[2] == 1
       strides = operand.layout.strides.map { builder.number($0) }
     }
@@ -34,7 +34,7 @@ extension PlanLowering {
     let (source, sourceOffset) = bind(step.source, isConstant: true, &builder)
     let (result, resultOffset) = bind(step.result, isConstant: false, &builder)
     let indices = Indices(
-      step.indices, place(step.indices), plan.values[step.indices.value].dtype, &builder)
+      step.indices, location(step.indices), plan.values[step.indices.value].dtype, &builder)
     let fault = builder.sharedPointer("int", slot: slots.fault, isConstant: false)
     let number = builder.number(noteIndices(step.indexList))
     let (count, extent, inner) = (
@@ -74,9 +74,9 @@ extension PlanLowering {
   func bind(
     _ value: Int, isConstant: Bool, _ builder: inout KernelBuilder
   ) -> (pointer: String, offset: String) {
-    let place = place(value: value)
+    let location = location(value: value)
     let dtype = plan.values[value].dtype
-    let pointer = builder.pointer(dtype.storage, slot: place.slot, isConstant: isConstant)
-    return (pointer, builder.number(place.offset))
+    let pointer = builder.pointer(dtype.storage, slot: location.slot, isConstant: isConstant)
+    return (pointer, builder.number(location.offset))
   }
 }

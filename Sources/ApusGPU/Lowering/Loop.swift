@@ -18,7 +18,7 @@ extension PlanLowering {
       && end.geometry == zip(start.geometry, difference).map { $0 + turns * $1 }
     if isRegular { return append(start, count: order.count, step: difference) }
     // The index width of a kernel may depend on offsets: each iteration is lowered on its own.
-    for place in order { append(try lowered(step, at: place, device: device), count: 1, step: []) }
+    for position in order { append(try lowered(step, at: position, device: device), count: 1, step: []) }
   }
 
   private var kernels: [KernelSource] { launches.map(\.kernel) }
@@ -39,16 +39,16 @@ extension PlanLowering {
   }
 
   /// Lowers the body for one position in the sequences.
-  private func lowered(_ step: Loop, at place: Int, device: String) throws(DeviceError) -> PlanLowering {
-    let places = step.body.values.indices.map { value in
+  private func lowered(_ step: Loop, at position: Int, device: String) throws(DeviceError) -> PlanLowering {
+    let locations = step.body.values.indices.map { value in
       let location = step.location(of: value)
-      var result = self.place(value: location.value)
-      let offset = location.offset + place * location.stride
+      var result = self.location(value: location.value)
+      let offset = location.offset + position * location.stride
       let (outer, inner) = (plan.values[location.value].dtype.byteCount, step.body.values[value].dtype.byteCount)
       result.offset = (result.offset + offset) * outer / inner
       return result
     }
-    var inner = PlanLowering(step.body, in: self, places: places)
+    var inner = PlanLowering(step.body, in: self, locations: locations)
     try inner.run(device: device)
     return inner
   }

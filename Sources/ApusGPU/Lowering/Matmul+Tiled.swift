@@ -5,8 +5,8 @@ extension PlanLowering {
   mutating func lowerTiled(_ step: Matmul) {
     let lane = step.dtype.lane
     let count = step.batch.elementCount
-    let left = Matrix(step.a, place(step.a), rank: step.batch.rank)
-    let right = Matrix(step.b, place(step.b), rank: step.batch.rank)
+    let left = Matrix(step.a, location(step.a), rank: step.batch.rank)
+    let right = Matrix(step.b, location(step.b), rank: step.batch.rank)
     let tile = chooseTile(
       "matmul \(step.dtype) \(left.order)\(right.order) b\(Self.sizeClass(count))", batch: count, rows: step.m,
       columns: step.n, depth: step.k, lane: lane)
@@ -28,7 +28,7 @@ extension PlanLowering {
     template["end"] = builder.number(step.k)
     template["rowTiles"] = builder.number(rowTiles)
     template["columnTiles"] = builder.number(columnTiles)
-    template["PLACE"] = """
+    template["OUTPUT"] = """
       const \(builder.index) output = batch * \(template["rows"]!) + tiledRow;
       const \(builder.index) column = tiledColumn;
       """

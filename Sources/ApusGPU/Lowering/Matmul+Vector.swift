@@ -263,8 +263,8 @@ extension PlanLowering {
   mutating func lowerVector(_ step: Matmul, keepsSums: Bool = false) {
     let lane = step.dtype.lane
     let rank = step.batch.rank
-    var left = Matrix(step.a, place(step.a), rank: rank)
-    var right = Matrix(step.b, place(step.b), rank: rank)
+    var left = Matrix(step.a, location(step.a), rank: rank)
+    var right = Matrix(step.b, location(step.b), rank: rank)
     let isDot = left.columnStride == 1 && right.rowStride == 1 && right.columnStride != 1
     if isDot, !keepsSums, step.m <= 8, step.k >= 2 * width, step.n * step.k >= VectorTile.smallFactor {
       return lowerDot(step, left, right)
@@ -311,7 +311,7 @@ extension PlanLowering {
     template.fillRight(
       packedTerms: access.packsInItem ? FactorAccess.packedTerms : nil, packsRows: right.columnStride == 1)
     template.fillTerms(of: leftDtype)
-    template["PLACE"] = "const \(builder.index) output = batch * \(template["rows"]!) + first + m;"
+    template["OUTPUT"] = "const \(builder.index) output = batch * \(template["rows"]!) + first + m;"
     if keepsSums { storeSums(lane, &template, &builder) } else { epilogue(step, &template, &builder) }
     builder.append(template)
     launch(

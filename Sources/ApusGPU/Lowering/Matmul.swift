@@ -11,9 +11,9 @@ struct Matrix {
 }
 
 extension Matrix {
-  init(_ operand: Operand, _ place: MemoryLocation, rank: Int) {
-    slot = place.slot
-    offset = place.offset
+  init(_ operand: Operand, _ location: MemoryLocation, rank: Int) {
+    slot = location.slot
+    offset = location.offset
     batch = Array(operand.layout.strides[0..<rank])
     rowStride = operand.layout.strides[rank]
     columnStride = operand.layout.strides[rank + 1]

@@ -33,7 +33,7 @@ struct PlanLowering {
   /// The kernel shapes that were measured to be the fastest; `nil` leaves all choices to the cost models.
   let choices: TuningTable?
   /// The locations of the values in the body of a loop; `nil` in a whole plan, where their storage determines them.
-  private let places: [MemoryLocation]?
+  private let locations: [MemoryLocation]?
   private(set) var launches: [LoweredLaunch] = []
   /// Launches that run several times. An inner loop follows the loop that contains it.
   private(set) var loops: [LaunchLoop] = []
@@ -58,15 +58,15 @@ struct PlanLowering {
     self.choices = choices
     slots = SlotTable(plan)
     firstSite = 0
-    places = nil
+    locations = nil
   }
 
   /// Creates the lowering of a loop's body, in the memory of the whole plan.
-  init(_ plan: Plan, in outer: PlanLowering, places: [MemoryLocation]) {
+  init(_ plan: Plan, in outer: PlanLowering, locations: [MemoryLocation]) {
     self.plan = plan
     (target, choices, slots) = (outer.target, outer.choices, outer.slots)
     firstSite = outer.firstSite + outer.sites.count
-    self.places = places
+    self.locations = locations
   }
 
   /// Lowers all steps.
@@ -101,16 +101,16 @@ struct PlanLowering {
   var isCPU: Bool { target.kernelClass == .cpu }
   var width: Int { target.width }
 
-  // MARK: - Places
+  // MARK: - Locations
 
-  func place(_ operand: Operand) -> MemoryLocation {
-    var place = place(value: operand.value)
-    place.offset += operand.layout.offset
-    return place
+  func location(_ operand: Operand) -> MemoryLocation {
+    var location = location(value: operand.value)
+    location.offset += operand.layout.offset
+    return location
   }
 
-  func place(value index: Int) -> MemoryLocation {
-    if let places { return places[index] }
+  func location(value index: Int) -> MemoryLocation {
+    if let locations { return locations[index] }
     let value = plan.values[index]
     let slot = slots.slot(of: value.storage)
     guard case .scratch(_, let byteOffset) = value.storage else { return MemoryLocation(slot: slot, offset: 0) }
@@ -123,7 +123,7 @@ struct PlanLowering {
       switch argument {
       case .tensor(let operand):
         layouts.append(operand.layout)
-        return .tensor(place(operand))
+        return .tensor(location(operand))
       case .scalar(let entry): return .scalar(entry)
       case .index(let layout):
         layouts.append(layout)
@@ -133,7 +133,7 @@ struct PlanLowering {
     }
     layouts += binding.results.map(\.layout)
     return BoundProgram(
-      arguments: arguments, results: binding.results.map(place), bankSlot: slots.bank, layouts: layouts)
+      arguments: arguments, results: binding.results.map(location), bankSlot: slots.bank, layouts: layouts)
   }
 
   // MARK: - Launches
@@ -148,7 +148,7 @@ struct PlanLowering {
     sites.append(
       IndexSite(
         launch: launches.count, operation: list.indexing.operation ?? cost.operation, list: list,
-        place: place(value: list.indices.value), dtype: plan.values[list.indices.value].dtype))
+        location: location(value: list.indices.value), dtype: plan.values[list.indices.value].dtype))
     return firstSite + sites.count
   }
 

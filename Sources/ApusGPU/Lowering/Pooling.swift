@@ -45,9 +45,9 @@ extension PlanLowering {
     _ value: Int, as name: String, _ dtype: DType, _ template: inout KernelTemplate,
     _ builder: inout KernelBuilder
   ) {
-    let place = place(value: value)
-    template[name] = builder.pointer(dtype.storage, slot: place.slot)
-    template[name + "Offset"] = builder.number(place.offset)
+    let location = location(value: value)
+    template[name] = builder.pointer(dtype.storage, slot: location.slot)
+    template[name + "Offset"] = builder.number(location.offset)
   }
 
   /// Returns the loop over windows, with `use` as the code for each element.
@@ -63,16 +63,16 @@ extension PlanLowering {
     return window.text
   }
 
-  /// Returns the loop that finds the first maximum of each window: `best` and its offset in the plane, `best_place`.
+  /// Returns the loop that finds the first maximum of each window: `best` and its offset in the plane, `best_position`.
   private func maxima(_ shared: KernelTemplate, _ lane: Lane) -> String {
     let use = """
-      const VI take = held & (TRUTH32(best_place < 0) | better_argmax_\(lane.suffix)(value, best));
+      const VI take = held & (TRUTH32(best_position < 0) | better_argmax_\(lane.suffix)(value, best));
       best = CHOOSE_\(lane.suffix)(take, value, best);
-      best_place = CHOOSE_i32(take, (VI)((int)(inPlane + fromW)) + LANES_I * (VI)((int)\(shared["strideW"]!)), best_place);
+      best_position = CHOOSE_i32(take, (VI)((int)(inPlane + fromW)) + LANES_I * (VI)((int)\(shared["strideW"]!)), best_position);
       """
     return """
       \(lane.vector) best = identity_max_\(lane.suffix)();
-      VI best_place = (VI)(-1);
+      VI best_position = (VI)(-1);
       \(windows(shared, use: use))
       """
   }
@@ -124,11 +124,11 @@ extension PlanLowering {
         bind(right, as: "chosen", step.dtype, &shared, &builder)
         text += """
 
-          int places[WIDTH];
+          int positions[WIDTH];
           \(lane.scalar) cores[WIDTH];
-          VSTORE(best_place, places);
+          VSTORE(best_position, positions);
           for (int lane = 0; lane < WIDTH; lane += 1) {
-            cores[lane] = lane < count && places[lane] >= 0 ? FIRST_\(lane.suffix)(SPLAT_\(step.dtype)(\(shared["chosen"]!), \(shared["chosenOffset"]!) + plane * \(shared["inputVolume"]!) + places[lane])) : (\(lane.scalar))0;
+            cores[lane] = lane < count && positions[lane] >= 0 ? FIRST_\(lane.suffix)(SPLAT_\(step.dtype)(\(shared["chosen"]!), \(shared["chosenOffset"]!) + plane * \(shared["inputVolume"]!) + positions[lane])) : (\(lane.scalar))0;
           }
           const \(lane.vector) core = VLOAD(cores);
           """
@@ -138,13 +138,13 @@ extension PlanLowering {
     }
     var filled = KernelTemplate("pooling/window.cl")
     fillEpilogue(step.epilogue, &filled, &builder, cores: ["core"])
-    let place = Self.takingApart(
+    let coordinates = Self.takingApart(
       "row", ["plane", "d", "h"], [shared["outputD"]!, shared["outputH"]!], index)
     let groups = builder.overRows(
       step.planes * step.output.x * step.output.y, columns: step.output.z,
       elementsPerGroup: isCPU ? 2048 : 256,
       begin: {
-        $0.lines(place)
+        $0.lines(coordinates)
         $0.line("const \(index) output = row;")
         $0.lines(filled["ROW"]!)
       },
@@ -158,21 +158,21 @@ extension PlanLowering {
 
   // MARK: - Backward
 
-  /// Returns code that adds the contributions of a window, from `gradient`, to its elements. `add(place, number)`
-  /// returns the code that adds `number` at offset `place`.
+  /// Returns code that adds the contributions of a window, from `gradient`, to its elements. `add(offset, number)`
+  /// returns the code that adds `number` at `offset`.
   private func contributions(
-    _ step: Pooling, _ shared: KernelTemplate, add: (_ place: String, _ number: String) -> String
+    _ step: Pooling, _ shared: KernelTemplate, add: (_ offset: String, _ number: String) -> String
   ) -> String {
     let lane = step.dtype.lane
     if step.kind == .maximum {
       return """
         \(maxima(shared, lane))
-        int places[WIDTH];
+        int positions[WIDTH];
         \(lane.scalar) gradients[WIDTH];
-        VSTORE(best_place, places);
+        VSTORE(best_position, positions);
         VSTORE(gradient, gradients);
         for (int lane = 0; lane < count; lane += 1) {
-          if (places[lane] >= 0) \(add("places[lane]", "gradients[lane]"))
+          if (positions[lane] >= 0) \(add("positions[lane]", "gradients[lane]"))
         }
         """
     }
@@ -225,13 +225,13 @@ extension PlanLowering {
     var template = shared.with(file: "pooling/gather.cl")
     template["WINDOWS"] = contributions(step, shared) { "if (\($0) == own) core += \($1);" }
     fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
-    let place = Self.takingApart(
+    let coordinates = Self.takingApart(
       "row", ["plane", "inputD", "inputH"],
       [shared["inputD"]!, shared["inputH"]!], index)
     let groups = builder.overRows(
       step.planes * step.input.x * step.input.y, columns: step.input.z, elementsPerGroup: 256,
       begin: {
-        $0.lines(place)
+        $0.lines(coordinates)
         $0.line("const \(index) output = row;")
         $0.lines(template["ROW"]!)
       },

@@ -94,8 +94,8 @@ extension PlanLowering {
     let columns = step.pass == .forward ? g.gates * g.size : g.size
     let readings = g.times * (tile.rowsPerGroup / tile.rows)
     guard isCPU, !hasManyRegisters(step), readings >= 8, columns > width, g.size % width == 0 else { return nil }
-    let place = place(value: step.weight)
-    let weight = Matrix(slot: place.slot, offset: place.offset, batch: [], rowStride: columns, columnStride: 1)
+    let location = location(value: step.weight)
+    let weight = Matrix(slot: location.slot, offset: location.offset, batch: [], rowStride: columns, columnStride: 1)
     var workspace = 0
     let rows = step.pass == .forward ? g.size : g.gates * g.size
     let panels = pack(weight, step.dtype, batch: [], rows: rows, columns: columns, panel: width, &workspace)

@@ -167,7 +167,7 @@ private struct ReductionEmitter {
             let registers = (0..<shape.vectors).flatMap { set in
               emit(text, column: column(ofSet: set), count: count, &builder)
             }
-            accumulators.add(registers, places: "(VL)((i64)outer)", &builder)
+            accumulators.add(registers, positions: "(VL)((i64)outer)", &builder)
           }
           accumulators.settle(&builder)
         }
@@ -191,16 +191,16 @@ private struct ReductionEmitter {
       workspace: workspace)
     let frame = emitter.openFrame(&builder)
     let parts = builder.number(shape.parts)
-    let places = partPlaces(&builder)
+    let locations = partLocations(&builder)
     let sums = Accumulators(step, chains: (shape.parts + Accumulators.chain - 1) / Accumulators.chain)
     builder.block(frame.loop) { builder in
       emitter.emitBlock(frame, &builder)
       sums.declare(&builder)
       inChains(of: sums, "part", from: "0", to: parts, step: "1", &builder) { builder in
-        for (register, place) in zip(sums.registers(), places) {
+        for (register, location) in zip(sums.registers(), locations) {
           builder.line(
             "const \(register.lane.vector) other_\(register.name) = LOAD_\(register.lane.dtype)("
-              + "\(place.pointer), \(place.offset), count);")
+              + "\(location.pointer), \(location.offset), count);")
         }
         sums.merge({ "other_\($0)" }, &builder)
       }
@@ -319,7 +319,7 @@ private struct ReductionEmitter {
         func add(_ count: String, _ builder: inout KernelBuilder) {
           let registers = emit(text, column: "along", count: count, &builder)
           accumulators.add(
-            registers, places: "(PLACES_i64(outer * \(inner) + along, 1))", count: count, &builder)
+            registers, positions: "(SEQUENCE_i64(outer * \(inner) + along, 1))", count: count, &builder)
         }
         inChains(of: accumulators, "along", from: first, to: end, step: "WIDTH", &builder) { start, stop, builder in
           builder.line("\(index) along = \(start);")
@@ -358,14 +358,14 @@ private struct ReductionEmitter {
       text.move(outer, to: "output", &builder)
       accumulators.declare(&builder)
       inChains(
-        of: accumulators, "place", from: "part * \(size) + lid",
+        of: accumulators, "position", from: "part * \(size) + lid",
         to: "SMALLER((part + 1) * \(size), \(total) * \(inner))", step: "\(items)", &builder
       ) { builder in
-        builder.line("const \(index) outer = place / \(inner);")
-        builder.line("const \(index) along = place - outer * \(inner);")
+        builder.line("const \(index) outer = position / \(inner);")
+        builder.line("const \(index) along = position - outer * \(inner);")
         text.beginRow("outer", &builder)
         let registers = emit(text, column: "along", count: "1", &builder)
-        accumulators.add(registers, places: "(VL)((i64)place)", &builder)
+        accumulators.add(registers, positions: "(VL)((i64)position)", &builder)
       }
       accumulators.settle(&builder)
       if items == 256 { combineShared(&builder) }
@@ -422,9 +422,9 @@ private struct ReductionEmitter {
   private func finish(_ builder: inout KernelBuilder) {
     guard shape.parts == 1 else {
       // Reductions that are split into parts have one vector per block.
-      for (register, place) in zip(accumulators.registers(), partPlaces(&builder)) {
+      for (register, location) in zip(accumulators.registers(), partLocations(&builder)) {
         builder.line(
-          "STORE_\(register.lane.dtype)(\(place.pointer), \(place.offset), count, \(register.name));")
+          "STORE_\(register.lane.dtype)(\(location.pointer), \(location.offset), count, \(register.name));")
       }
       return
     }
@@ -444,7 +444,7 @@ private struct ReductionEmitter {
   private var count: String { shape.vectors == 1 ? "count" : "WIDTH" }
 
   /// Returns the locations of each register's partial results in the workspace: `[register][part][output]`.
-  private func partPlaces(_ builder: inout KernelBuilder) -> [(pointer: String, offset: String)] {
+  private func partLocations(_ builder: inout KernelBuilder) -> [(pointer: String, offset: String)] {
     let count = builder.number(shape.outputCount)
     let size = shape.parts * shape.outputCount
     return accumulators.registers().enumerated().map { index, register in

@@ -48,12 +48,12 @@ extension KernelBuilder {
     let total = number(rows * columns)
     let extent = number(columns)
     line("const int count = 1;")
-    line("\(index) place = (\(index))(GROUP_ID() - start) * \(elementsPerGroup) + (\(index))LOCAL_ID();")
-    block("for (int turn = 0; turn < \(elementsPerGroup / 256); turn += 1, place += 256)") { builder in
+    line("\(index) position = (\(index))(GROUP_ID() - start) * \(elementsPerGroup) + (\(index))LOCAL_ID();")
+    block("for (int turn = 0; turn < \(elementsPerGroup / 256); turn += 1, position += 256)") { builder in
       let index = builder.index
-      builder.line("if (place >= \(total)) return;")
-      builder.line("const \(index) row = place / \(extent);")
-      builder.line("const \(index) column = place - row * \(extent);")
+      builder.line("if (position >= \(total)) return;")
+      builder.line("const \(index) row = position / \(extent);")
+      builder.line("const \(index) column = position - row * \(extent);")
       begin(&builder)
       body(&builder)
     }

@@ -9,7 +9,7 @@ extension PlanLowering {
     let index = builder.index
     let (rows, rowsOffset) = bind(step.rows, isConstant: true, &builder)
     let (result, resultOffset) = bind(step.result, isConstant: false, &builder)
-    let indices = Indices(step.indices, place(step.indices), plan.values[step.indices.value].dtype, &builder)
+    let indices = Indices(step.indices, location(step.indices), plan.values[step.indices.value].dtype, &builder)
     let (extent, inner) = (builder.number(step.extent), builder.number(step.inner))
     let groups = builder.overRows(
       step.count, columns: step.inner, elementsPerGroup: isCPU ? 8192 : 1024,

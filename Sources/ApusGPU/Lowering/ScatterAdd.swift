@@ -20,7 +20,7 @@ extension PlanLowering {
     (template["source"], template["firstSource"]) = bind(step.source, isConstant: true, &builder)
     (template["result"], template["firstResult"]) = bind(step.result, isConstant: false, &builder)
     let indices = Indices(
-      step.indices, place(step.indices), plan.values[step.indices.value].dtype, &builder)
+      step.indices, location(step.indices), plan.values[step.indices.value].dtype, &builder)
     let fault = builder.sharedPointer("int", slot: slots.fault, isConstant: false)
     template["FAULT"] = "\(fault)[0] = \(builder.number(noteIndices(step.indexList)));"
     template["type"] = step.dtype.description

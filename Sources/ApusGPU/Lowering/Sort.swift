@@ -11,7 +11,7 @@ extension PlanLowering {
       passes.append(run)
       run *= 2
     }
-    let result = place(value: step.result)
+    let result = location(value: step.result)
     let workspace = MemoryLocation(slot: slots.workspace, offset: 0)
     if !passes.isEmpty { needWorkspace(8 * elements) }
     // Passes alternate between workspace and result; the last pass writes the result.
@@ -33,7 +33,7 @@ extension PlanLowering {
     template["localSize"] = String(localSize)
     template["columns"] = builder.number(step.columns)
     let row = "\(offset) + row * \(template["columns"]!)"
-    template["KEYPLACE"] = element(step.dtype, source, "\(row) + place")
+    template["KEYPOSITION"] = element(step.dtype, source, "\(row) + position")
     template["KEYOTHER"] = element(step.dtype, source, "\(row) + other")
     func precedes(_ left: String, _ right: String) -> String {
       let (less, more) = step.isDescending ? (right, left) : (left, right)

@@ -22,7 +22,7 @@ extension OpenCLDriver {
     fileprivate var entries: [Entry] = []
     fileprivate var loops: [LaunchLoop] = []
     /// For each slot, the kernel arguments that it is bound to.
-    fileprivate var places: [[(entry: Int, argument: cl_uint)]] = []
+    fileprivate var bindings: [[(entry: Int, argument: cl_uint)]] = []
     fileprivate var bound: [Memory?] = []
     fileprivate let api: COpenCLFunctions
 
@@ -46,11 +46,11 @@ extension OpenCLDriver {
           label: launch.label, tag: launch.tag, slots: launch.slots, geometryOffset: launch.geometryOffset,
           geometryArgument: cl_uint(launch.slots.count), module: launch.module))
       for (argument, slot) in launch.slots.enumerated() {
-        while recording.places.count <= slot {
-          recording.places.append([])
+        while recording.bindings.count <= slot {
+          recording.bindings.append([])
           recording.bound.append(nil)
         }
-        recording.places[slot].append((index, cl_uint(argument)))
+        recording.bindings[slot].append((index, cl_uint(argument)))
       }
       try setGeometry(recording.entries[index], shift: 0)
     }
@@ -64,13 +64,13 @@ extension OpenCLDriver {
   }
 
   func replay(_ recording: Recording, _ launches: Range<Int>, memories: [Memory]) throws(DeviceError) {
-    for slot in recording.places.indices where recording.bound[slot] != memories[slot] {
+    for slot in recording.bindings.indices where recording.bound[slot] != memories[slot] {
       var object: cl_mem? = memories[slot].object
-      for place in recording.places[slot] {
-        let kernel = recording.entries[place.entry].kernel
+      for binding in recording.bindings[slot] {
+        let kernel = recording.entries[binding.entry].kernel
         try check(
-          api.clSetKernelArg(kernel, place.argument, MemoryLayout<cl_mem?>.size, &object),
-          recording.entries[place.entry].label)
+          api.clSetKernelArg(kernel, binding.argument, MemoryLayout<cl_mem?>.size, &object),
+          recording.entries[binding.entry].label)
       }
       recording.bound[slot] = memories[slot]
     }

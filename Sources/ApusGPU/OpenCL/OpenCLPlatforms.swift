@@ -60,7 +60,7 @@ struct OpenCLEntry: @unchecked Sendable {
         throw .unavailable(
           device: "opencl",
           reason:
-            "the OpenCL loader finds no platform with a device; install one, for example: apt install pocl-opencl-icd, "
+            "the OpenCL loader finds no platform with a device; install one, for example: apt install pocl-opencl-icd; "
             + "or check OCL_ICD_VENDORS, /etc/OpenCL/vendors and, for PoCL, that its cache directory (XDG_CACHE_HOME or "
             + "POCL_CACHE_DIR) is writable")
       }
@@ -107,7 +107,7 @@ extension OpenCLEntry {
     guard status == CL_SUCCESS, found >= count else {
       throw .unavailable(device: name, reason: "dividing \(identifier): \(OpenCLStatus(code: status))")
     }
-    for (place, part) in parts.prefix(Int(found)).enumerated() where place != number {
+    for (other, part) in parts.prefix(Int(found)).enumerated() where other != number {
       if let part { _ = api.functions.clReleaseDevice(part) }
     }
     let device = parts[number]!

@@ -21,8 +21,8 @@ extension GPUDevice {
     let lowering = try lower(plan, tuner.choices)
     for var decision in lowering.decisions where decision.candidates.count > 1 && tuner.begins(decision.problem) {
       // The shape that is used without a measurement comes first.
-      if let usual = tuner.usual(decision.problem), let place = decision.candidates.firstIndex(of: usual) {
-        decision.candidates.swapAt(0, place)
+      if let usual = tuner.usual(decision.problem), let index = decision.candidates.firstIndex(of: usual) {
+        decision.candidates.swapAt(0, index)
       }
       let cost = plan.cost(of: plan.steps[0])
       do throws(DeviceError) {
@@ -31,7 +31,8 @@ extension GPUDevice {
         // Copies of the step's operands may not fit in memory although the plan does.
         guard case .outOfMemory(_, let requested, let used, let available) = error else { throw error }
         let reason =
-          "out of memory: \(requested.byteText) requested, \(used.byteText) in use, \(available.byteText) available in total"
+          "out of memory: \(requested.byteText) requested, \(used.byteText) in use, "
+          + "\(available.byteText) available in total"
         let candidates = decision.candidates.map { TuningRecord.Candidate(name: $0, outcome: .failed(reason)) }
         tuner.add(TuningRecord(problem: decision.problem, cost: cost, candidates: candidates, chosen: nil))
       }
