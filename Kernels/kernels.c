@@ -242,8 +242,8 @@ static const struct {
     {"index/owned_chain.cl", (const char[]){
 #embed "index/owned_chain.cl" suffix(, 0)
     }},
-    {"index/owned_settle.cl", (const char[]){
-#embed "index/owned_settle.cl" suffix(, 0)
+    {"index/owned_total.cl", (const char[]){
+#embed "index/owned_total.cl" suffix(, 0)
     }},
     {"index/segment_sum.cl", (const char[]){
 #embed "index/segment_sum.cl" suffix(, 0)

@@ -25,14 +25,14 @@ for ($index task = GROUP_ID(); task < $tasks; task += $items) {
     for ($index firstTerm = 0; firstTerm < $terms; firstTerm += $termsPerBlock) {
       const $index span = SMALLER($termsPerBlock, $terms - firstTerm);
       $WEIGHTS
-      for ($index spot = 0; spot < 36; spot += 1) {
+      for ($index position = 0; position < 36; position += 1) {
         for ($index first = 0; first < tileCount; first += $tileRows) {
-          GLOBAL $T *held = products + (spot * $tilesPerTask + first) * $panelWidth;
-          GLOBAL const $T *row = weights + spot * $weightDistance;
+          GLOBAL $T *held = products + (position * $tilesPerTask + first) * $panelWidth;
+          GLOBAL const $T *row = weights + position * $weightDistance;
           GLOBAL const $T *left[$tileRows];
           $V sums[$tileRows][$vectors];
           UNROLL for (int m = 0; m < $tileRows; m += 1) {
-            left[m] = patches + spot * $patchDistance + (first + m) * $pitch + firstTerm;
+            left[m] = patches + position * $patchDistance + (first + m) * $pitch + firstTerm;
             UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = $zero;
           }
           if (firstTerm > 0) {
@@ -54,11 +54,11 @@ for ($index task = GROUP_ID(); task < $tasks; task += $items) {
         const int count = (int)SMALLER($columns - column, ($index)WIDTH);
         if (count <= 0) break;
         GLOBAL const $T *from = products + ((tile - firstTile) * $vectors + v) * WIDTH;
-        $V spots[36];
+        $V positions[36];
         $V between[24];
         $V results[16];
-        UNROLL for (int i = 0; i < 36; i += 1) spots[i] = VLOAD(from + i * $tilesPerTask * $panelWidth);
-        UNROLL for (int i = 0; i < 6; i += 1) winograd_result_line(spots + i, 6, between + i, 6);
+        UNROLL for (int i = 0; i < 36; i += 1) positions[i] = VLOAD(from + i * $tilesPerTask * $panelWidth);
+        UNROLL for (int i = 0; i < 6; i += 1) winograd_result_line(positions + i, 6, between + i, 6);
         UNROLL for (int i = 0; i < 4; i += 1) winograd_result_line(between + 6 * i, 1, results + 4 * i, 1);
         PRIVATE_ARRAY($T, stage, 16 * WIDTH);
         UNROLL for (int i = 0; i < 16; i += 1) VSTORE(results[i], stage + i * WIDTH);

@@ -4,8 +4,8 @@
 //
 // Pixels outside of the image are zeros. Channels past the last have arbitrary values, which are not read.
 //
-// Parameters: $T, $TILE, $V, $image, $imageHeight, $imageWidth, $index, $leadAcross, $leadDown, $patchDistance,
-// $pitch, $terms, $tiles, $zero.
+// Parameters: $T, $TILE, $V, $image, $imageHeight, $imageWidth, $index, $leadAcross, $leadDown, $patchDistance, $pitch,
+// $terms, $tiles, $zero.
 for ($index number = firstTile; number < lastTile; number += 1) {
   const $index tile = SMALLER(number, $tiles - 1);
   $TILE

@@ -26,15 +26,16 @@ for ($index task = GROUP_ID(); task < $tasks; task += $items) {
     const $index lastTile = SMALLER(firstTile + $tilesPerBlock, end);
     const $index span = lastTile - firstTile;
     $TRANSFORMS
-    for ($index spot = 0; spot < 36; spot += 1) {
+    for ($index position = 0; position < 36; position += 1) {
       for ($index column = firstColumn; column < lastColumn; column += $vectors * WIDTH) {
         for ($index channel = firstChannel; channel < lastChannel; channel += $tileRows) {
-          GLOBAL $T *held = products + spot * $sumDistance + (channel - firstChannel) * $columnsPerBlock + column - firstColumn;
-          GLOBAL const $T *row = gradients + spot * $gradientDistance + column;
+          GLOBAL $T *held = products + position * $sumDistance + (channel - firstChannel) * $columnsPerBlock
+              + column - firstColumn;
+          GLOBAL const $T *row = gradients + position * $gradientDistance + column;
           GLOBAL const $T *left[$tileRows];
           $V sums[$tileRows][$vectors];
           UNROLL for (int m = 0; m < $tileRows; m += 1) {
-            left[m] = patches + spot * $patchDistance + channel + m;
+            left[m] = patches + position * $patchDistance + channel + m;
             UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = $zero;
           }
           if (firstTile > begin) {

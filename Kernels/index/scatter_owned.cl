@@ -3,7 +3,7 @@
 //
 //   result[outer, index[outer, j, i], i] += source[outer, j, i]
 //
-// Parameters: $ADD, $BEGIN, $CONVERT, $SETTLE, $T, $count, $extent, $index, $inner, $laneType, $piece, $pieces, $sums,
+// Parameters: $ADD, $BEGIN, $CONVERT, $FINISH, $T, $count, $extent, $index, $inner, $laneType, $piece, $pieces, $sums,
 // $units, $unitsPerItem, $zero.
 $index unit = GROUP_ID() * $unitsPerItem;
 const $index end = SMALLER(unit + $unitsPerItem, $units);
@@ -21,6 +21,6 @@ for (; unit < end; unit += 1) {
   for ($index j = 0; j < $count; j += 1) {
     $ADD
   }
-  $SETTLE
+  $FINISH
   $CONVERT
 }

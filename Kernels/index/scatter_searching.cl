@@ -3,7 +3,7 @@
 //
 //   result[outer, own, i] = the sum of source[outer, j, i] over all j with index[outer, j, i] = own
 //
-// Parameters: $CHAINS, $ENDCHAIN, $FAULT, $SETTLE, $V, $columnStride, $count, $extent, $firstIndex, $firstResult,
+// Parameters: $CHAINS, $ENDCHAIN, $FAULT, $FINISH, $V, $columnStride, $count, $extent, $firstIndex, $firstResult,
 // $firstSource, $index, $indices, $inner, $lane, $outerStride, $result, $source, $stride, $total, $type, $zero.
 const $index position = ($index)GROUP_ID() * 256 + ($index)LOCAL_ID();
 if (position >= $total) return;
@@ -21,5 +21,5 @@ for ($index j = 0; j < $count; j += 1) {
     $ENDCHAIN
   }
 }
-$SETTLE
+$FINISH
 STORE_$type($result, $firstResult + position, 1, sum);

@@ -5,7 +5,7 @@
 // A work-item computes one element of the result: it finds the start of its segment by bisection and adds rows up to
 // the end of the segment. The work-items of the first column share the check that the indices are in range and sorted.
 //
-// Parameters: $CHAINS, $ENDCHAIN, $FAULT, $SETTLE, $V, $count, $extent, $firstIndex, $firstResult, $firstSource,
+// Parameters: $CHAINS, $ENDCHAIN, $FAULT, $FINISH, $V, $count, $extent, $firstIndex, $firstResult, $firstSource,
 // $index, $indices, $inner, $lane, $outerStride, $result, $source, $stride, $total, $type, $zero.
 const $index position = ($index)GROUP_ID() * 256 + ($index)LOCAL_ID();
 if (position >= $total) return;
@@ -33,5 +33,5 @@ for ($index j = low; j < $count && $indices[base + j * $stride] == own; j += 1) 
   sum = row_add_$lane(sum, LOAD_$type($source, $firstSource + (outer * $count + j) * $inner + column, 1));
   $ENDCHAIN
 }
-$SETTLE
+$FINISH
 STORE_$type($result, $firstResult + position, 1, sum);

@@ -22,10 +22,10 @@ INLINE VI random_i64(VL number, VL seed, VL counter) {
 // `words`; the first buffered word has the index `first`.
 INLINE VI next_words(i64 position, VL seed, VL counter, int *words, i64 *first) {
   if (position < *first || position + WIDTH > *first + 4 * WIDTH) {
-    VU drawn[4];
+    VU generated[4];
     *first = position & -4L;
-    random_words((VL)(*first >> 2) + LANES_L, counter, seed, drawn);
-    store_interleaved(AS_I(drawn[0]), AS_I(drawn[1]), AS_I(drawn[2]), AS_I(drawn[3]), words);
+    random_words((VL)(*first >> 2) + LANES_L, counter, seed, generated);
+    store_interleaved(AS_I(generated[0]), AS_I(generated[1]), AS_I(generated[2]), AS_I(generated[3]), words);
   }
   return VLOAD(words + (int)(position - *first));
 }

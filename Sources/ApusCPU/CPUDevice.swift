@@ -13,7 +13,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
   let loops: UnsafePointer<csimd_table>
   private let workspaces: Workspaces
   /// Locked while a plan runs: the pool runs one job at a time.
-  private let turn = Mutex(StepLog())
+  private let runLock = Mutex(StepLog())
 
   /// The matrix-product kernels read `float32`.
   public var prefersFloat32Products: Bool { true }
@@ -96,7 +96,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
     let executable = try CPUExecutable(plan, loops: loops, threadCount: pool.threadCount, pairs: pairs, caches: caches)
     let (own, shared) = (executable.workspaceByteCounts, executable.sharedByteCount)
     let requested = own.reduce(shared, +)
-    let fits = requested <= info.memoryByteCount && turn.withLock { _ in workspaces.reserve(own, shared: shared) }
+    let fits = requested <= info.memoryByteCount && runLock.withLock { _ in workspaces.reserve(own, shared: shared) }
     guard fits else {
       throw .outOfMemory(
         device: "cpu", requested: requested, used: memory.used, available: info.memoryByteCount)
@@ -118,7 +118,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
     } catch {
       throw RunFailure(error)
     }
-    let failure: DeviceError? = turn.withLock { log in
+    let failure: DeviceError? = runLock.withLock { log in
       executable.run(
         inputs: inputs, outputs: outputs, slabs: slabs, scalars: scalars, pool: pool,
         workspaces: workspaces, log: &log)
@@ -130,14 +130,14 @@ public final class CPUDevice: Device, @unchecked Sendable {
   public func synchronize() throws(DeviceError) {}
 
   public func startProfile() throws(DeviceError) {
-    try turn.withLock { log throws(DeviceError) in
+    try runLock.withLock { log throws(DeviceError) in
       guard log.records == nil else { throw .unsupported(device: "cpu", feature: "two profiles at a time") }
       log.records = []
     }
   }
 
   public func finishProfile() -> [StepRecord] {
-    turn.withLock { log in
+    runLock.withLock { log in
       defer { log.records = nil }
       return log.records ?? []
     }

@@ -16,7 +16,7 @@ package struct WinogradGeometry: Sendable {
   }
 
   /// The number of multiplications for each tile and pair of channels.
-  package static let spots = 36
+  package static let positions = 36
   private static let side = 4
   private static let leastChannels = 32
   /// The cost factor of transforms and memory traffic: Winograd must reduce the number of multiplications by at least

@@ -30,7 +30,7 @@ __attribute__((noinline)) static void run_tail(
 
 // Defines the loop of an operation: over whole groups, then the tail.
 #define DEFINE_LOOP(name, R, R_BYTES, COUNT, BYTES, BODY)                                               \
-  static void name(size_t count, void *result, const csimd_operand *operands, const csimd_flow *flow) { \
+  static void name(size_t count, void *result, const csimd_operand *operands, const csimd_hints *hints) { \
     static const size_t bytes[3] = BYTES;                                                               \
     /* Read the operands once: the compiler must assume that stores could change them. */               \
     const char *data[3];                                                                                \
@@ -40,16 +40,16 @@ __attribute__((noinline)) static void run_tail(
       step[k] = operands[k].step * bytes[k];                                                            \
     }                                                                                                   \
     size_t whole = count & ~(size_t)(LANES - 1);                                                        \
-    if (!flow) {                                                                                        \
+    if (!hints) {                                                                                       \
       for (size_t i = 0; i < whole; i += LANES) {                                                       \
         R r;                                                                                            \
         BODY;                                                                                           \
         STORE(R, (char *)result + i * R_BYTES, r);                                                      \
       }                                                                                                 \
     }                                                                                                   \
-    int streams = flow && flow->streams, prefetches_operands = flow && flow->prefetches_operands;       \
-    const char *ahead = flow ? flow->ahead : NULL;                                                      \
-    for (size_t i = 0; flow && i < whole; i += LANES) {                                                 \
+    int streams = hints && hints->streams, prefetches_operands = hints && hints->prefetches_operands;   \
+    const char *ahead = hints ? hints->ahead : NULL;                                                    \
+    for (size_t i = 0; hints && i < whole; i += LANES) {                                                \
       R r;                                                                                              \
       BODY;                                                                                             \
       for (int k = 0; prefetches_operands && k < COUNT; k += 1)                                         \

@@ -6,9 +6,9 @@
 // Each line is multiplied by the line before it; the first line is multiplied by `state`.
 #define SCAN_PRODUCT(name, S)                                                                    \
   static void name(size_t lines, size_t width, void *values, int is_reversed, void *state,       \
-                   int64_t taken) {                                                              \
+                   int64_t earlier) {                                                            \
     S *product = state;                                                                          \
-    for (size_t i = 0; taken == 0 && i < width; i += 1) product[i] = 1;                          \
+    for (size_t i = 0; earlier == 0 && i < width; i += 1) product[i] = 1;                        \
     for (size_t step = 0; step < lines; step += 1) {                                             \
       S *to = LINE(S, step);                                                                     \
       for (size_t i = 0; i < width; i += 1) to[i] = product[i] = product[i] * to[i];             \
@@ -20,10 +20,10 @@
 // chain.
 #define SCAN_SUM(name, S)                                                                        \
   static void name(size_t lines, size_t width, void *values, int is_reversed, void *state,       \
-                   int64_t taken) {                                                              \
+                   int64_t earlier) {                                                            \
     S *levels = state, *before = levels + (CSIMD_SCAN_LINES - 2) * width, *sum = before + width; \
-    int64_t chains = taken / CSIMD_CHAIN;                                                        \
-    if (taken == 0) memset(levels, 0, width * sizeof(S));                                        \
+    int64_t chains = earlier / CSIMD_CHAIN;                                                      \
+    if (earlier == 0) memset(levels, 0, width * sizeof(S));                                      \
     for (size_t first = 0; first < lines; first += CSIMD_CHAIN) {                                \
       size_t count = lines - first < CSIMD_CHAIN ? lines - first : CSIMD_CHAIN;                  \
       size_t top = 0;                                                                            \

@@ -32,16 +32,16 @@
 
 // The greatest pixel of each window of a row and its index in the plane: the first of equal pixels; NaN is the
 // greatest.
-static void FN(pool_row)(const csimd_windows *w, const SCALAR *x, ptrdiff_t row, SCALAR *best, int32_t *places) {
+static void FN(pool_row)(const csimd_windows *w, const SCALAR *x, ptrdiff_t row, SCALAR *best, int32_t *indices) {
   ptrdiff_t width = w->output[2];
-  for (ptrdiff_t i = 0; i < width; i += 1) places[i] = -1;
+  for (ptrdiff_t i = 0; i < width; i += 1) indices[i] = -1;
   FOR_EACH_TAP(row, {
     FOR_EACH_PIXEL({
       SCALAR a = x[at];
       SCALAR b = best[i];
-      int better = (places[i] < 0) | (a > b) | ((a != a) & (b == b));
+      int better = (indices[i] < 0) | (a > b) | ((a != a) & (b == b));
       best[i] = better ? a : b;
-      places[i] = better ? (int32_t)at : places[i];
+      indices[i] = better ? (int32_t)at : indices[i];
     })
   })
 }
@@ -67,12 +67,12 @@ static void FN(pool_maximum_gradient)(const csimd_windows *w, const void *input,
   SCALAR *to = result;
   ptrdiff_t width = w->output[2];
   SCALAR *best = scratch;
-  int32_t *places = (int32_t *)(best + width);
+  int32_t *indices = (int32_t *)(best + width);
   memset(to, 0, (size_t)(w->input[0] * w->input[1] * w->input[2]) * sizeof(SCALAR));
   for (ptrdiff_t row = 0; row < ROW_COUNT; row += 1, g += width) {
-    FN(pool_row)(w, input, row, best, places);
+    FN(pool_row)(w, input, row, best, indices);
     for (ptrdiff_t i = 0; i < width; i += 1)
-      if (places[i] >= 0) to[places[i]] += g[i];
+      if (indices[i] >= 0) to[indices[i]] += g[i];
   }
 }
 
@@ -82,10 +82,10 @@ static void FN(pool_selection)(const csimd_windows *w, const void *input, const 
   SCALAR *to = result;
   ptrdiff_t width = w->output[2];
   SCALAR *best = scratch;
-  int32_t *places = (int32_t *)(best + width);
+  int32_t *indices = (int32_t *)(best + width);
   for (ptrdiff_t row = 0; row < ROW_COUNT; row += 1, to += width) {
-    FN(pool_row)(w, input, row, best, places);
-    for (ptrdiff_t i = 0; i < width; i += 1) to[i] = places[i] >= 0 ? v[places[i]] : 0;
+    FN(pool_row)(w, input, row, best, indices);
+    for (ptrdiff_t i = 0; i < width; i += 1) to[i] = indices[i] >= 0 ? v[indices[i]] : 0;
   }
 }
 

@@ -39,13 +39,13 @@ static void philox(size_t count, uint32_t *result, uint64_t start, uint64_t seed
     VU words[4] = {
         LOWER_FOURS(first01, first23), UPPER_FOURS(first01, first23), LOWER_FOURS(last01, last23),
         UPPER_FOURS(last01, last23)};
-    size_t held = 4 * LANES - skew, taken = count - i < held ? count - i : held;
-    if (taken == 4 * LANES) {
+    size_t held = 4 * LANES - skew, copied = count - i < held ? count - i : held;
+    if (copied == 4 * LANES) {
       for (int part = 0; part < 4; part += 1) STORE(VU, result + i + part * LANES, words[part]);
     } else {
-      memcpy(result + i, (const char *)words + skew * sizeof(uint32_t), taken * sizeof(uint32_t));
+      memcpy(result + i, (const char *)words + skew * sizeof(uint32_t), copied * sizeof(uint32_t));
     }
-    i += taken;
+    i += copied;
   }
 }
 
@@ -67,8 +67,8 @@ INLINE size_t held(size_t count, size_t start) { return count - start < LANES ? 
     for (size_t i = first; i < first + count; i += 1) others |= numbers[i] ^ (S)(numbers[0] + (S)i);        \
     return others == 0;                                                                                     \
   }                                                                                                         \
-  static void name(size_t count, void *result, const csimd_operand *operands, const csimd_flow *flow) {     \
-    (void)flow;                                                                                             \
+  static void name(size_t count, void *result, const csimd_operand *operands, const csimd_hints *hints) {   \
+    (void)hints;                                                                                            \
     const S *numbers = operands[0].data;                                                                    \
     uint32_t *words = result;                                                                               \
     uint64_t seed = *(const uint64_t *)operands[1].data, counter = *(const uint64_t *)operands[2].data;     \

@@ -9,11 +9,11 @@ INLINE V FN(cell_load)(const void *source, size_t at, size_t count) {
 }
 
 INLINE void FN(cell_store)(void *target, size_t at, size_t count, V numbers) {
-  SCALAR *place = (SCALAR *)target + at;
+  SCALAR *to = (SCALAR *)target + at;
   if (count >= LANES) {
-    STORE(V, place, numbers);
+    STORE(V, to, numbers);
   } else {
-    COPY_SOME(V)(place, &numbers, count);
+    COPY_SOME(V)(to, &numbers, count);
   }
 }
 

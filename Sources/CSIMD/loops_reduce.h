@@ -19,8 +19,8 @@ _Static_assert(sizeof(FN(sums)) <= CSIMD_STATE_BYTES, "a running value has chain
 typedef struct {
   V best;
   /// The index of `best`; −1 before the first element.
-  VL place;
-} FN(places);
+  VL index;
+} FN(indices);
 
 /// Prefetches memory while the four vectors at `x`, which start at element `i`, are added: `lines` cache lines at
 /// `ahead` or, if `ahead` is NULL, the elements 2 KiB after `x`.
@@ -42,7 +42,7 @@ INLINE void FN(prefetch_group)(const char *x, const char *ahead, size_t i, size_
     for (int k = 0; k < 4; k += 1) part[k] = s->part[k];                                             \
     for (size_t i = 0; i < n;) {                                                                     \
       if (groups > 0 && groups % CSIMD_CHAIN == 0) {                                                 \
-        FN(climb_##combined)(s, groups, FN(chain_##combined)(part));                                 \
+        FN(carry_##combined)(s, groups, FN(chain_##combined)(part));                                 \
         for (int k = 0; k < 4; k += 1) part[k] = identity;                                           \
       }                                                                                              \
       size_t whole = (n - i) / (4 * LANES), chain_left = CSIMD_CHAIN - groups % CSIMD_CHAIN;               \
@@ -123,7 +123,7 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
     return FN(combine_##name)(FN(combine_##name)(part[0], part[1]), FN(combine_##name)(part[2], part[3]));             \
   }                                                                                                                    \
   /* Adds the full chain that ends with group number `groups` to the levels. */                                        \
-  static void FN(climb_##name)(FN(sums) *s, uint64_t groups, V a) {                                                    \
+  static void FN(carry_##name)(FN(sums) *s, uint64_t groups, V a) {                                                    \
     for (int i = 0; i < 3 && groups % CSIMD_CHAIN == 0; i += 1) {                                                      \
       groups /= CSIMD_CHAIN;                                                                                           \
       int is_first = i < 2 ? groups % CSIMD_CHAIN == 1 : groups == 1;                                                  \
@@ -132,7 +132,7 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
     }                                                                                                                  \
   }                                                                                                                    \
   /* Combines all elements; the lowest level has the latest ones. */                                                   \
-  INLINE V FN(settled_##name)(const FN(sums) *s) {                                                                     \
+  INLINE V FN(total_##name)(const FN(sums) *s) {                                                                       \
     V a = FN(chain_##name)(s->part);                                                                                   \
     uint64_t terms = s->groups > 0 ? (s->groups - 1) / CSIMD_CHAIN : 0;                                                \
     for (int i = 0; i < 3 && terms > 0; i += 1, terms /= CSIMD_CHAIN)                                                  \
@@ -142,7 +142,7 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
   TAKE(name, name, identity, 0, (V)(0), a)                                                                             \
   static void FN(merge_##name)(void *state, const void *other) {                                                       \
     FN(sums) *s = state;                                                                                               \
-    V a = FN(combine_##name)(FN(settled_##name)(s), FN(settled_##name)(other));                                        \
+    V a = FN(combine_##name)(FN(total_##name)(s), FN(total_##name)(other));                                            \
     FN(begin_##name)(s);                                                                                               \
     s->part[0] = a;                                                                                                    \
   }                                                                                                                    \
@@ -153,9 +153,9 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
     a = FN(combine_##name)(a, FOLDED(a, 1));                                                                          \
     memcpy(result, &a, BYTES_OF(V));                                                                                  \
   }                                                                                                                   \
-  static void FN(finish_##name)(const void *state, void *result) { FN(fold_##name)(FN(settled_##name)(state), result); }\
+  static void FN(finish_##name)(const void *state, void *result) { FN(fold_##name)(FN(total_##name)(state), result); }  \
   WHOLE_ROW(name, name, identity, 0, (V)(0), a)                                                                       \
-  static void FN(begin_columns_##name)(size_t n, void *numbers, int64_t *places) {                                    \
+  static void FN(begin_columns_##name)(size_t n, void *numbers, int64_t *indices) {                                   \
     V first = identity;                                                                                               \
     for (size_t i = 0; i < n; i += 1) memcpy((char *)numbers + i * BYTES_OF(V), &first, BYTES_OF(V));                 \
   }                                                                                                                   \
@@ -164,8 +164,8 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
     V b = OPERAND(V, 1);                                                                                              \
     r = FN(combine_##name)(a, b);                                                                                     \
   })                                                                                                                  \
-  static void FN(take_columns_##name)(size_t n, void *numbers, int64_t *places,                                       \
-                                      const csimd_operand *values, int64_t place) {                                   \
+  static void FN(take_columns_##name)(size_t n, void *numbers, int64_t *indices,                                      \
+                                      const csimd_operand *values, int64_t index) {                                   \
     csimd_operand both[2] = {{numbers, 1}, *values};                                                                  \
     FN(columns_##name)(n, numbers, both, NULL);                                                                       \
   }                                                                                                                   \
@@ -195,8 +195,8 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
     b = FN(combine_##name)(b, a);                                                                                     \
     COPY_SOME(V)((char *)numbers + i * BYTES_OF(V), &b, n - i);                                                       \
   }                                                                                                                   \
-  static void FN(merge_columns_##name)(size_t n, void *numbers, int64_t *places,                                      \
-                                       const void *other, const int64_t *other_places) {                              \
+  static void FN(merge_columns_##name)(size_t n, void *numbers, int64_t *indices,                                     \
+                                       const void *other, const int64_t *other_indices) {                             \
     csimd_operand both[2] = {{numbers, 1}, {other, 1}};                                                               \
     FN(columns_##name)(n, numbers, both, NULL);                                                                       \
   }
@@ -205,18 +205,18 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
 #define FOLD_PLACES(name, k)                                                                      \
   {                                                                                               \
     V other = FOLDED(best, k);                                                                    \
-    VL at = FOLDED(place, k);                                                                     \
+    VL at = FOLDED(index, k);                                                                     \
     VL is_preferred = WIDE_MASK(FN(better_##name)(other, best))                                   \
-        | (~WIDE_MASK(FN(better_##name)(best, other)) & (at < place));                            \
-    is_preferred = (at >= 0) & (is_preferred | (place < 0));                                      \
+        | (~WIDE_MASK(FN(better_##name)(best, other)) & (at < index));                            \
+    is_preferred = (at >= 0) & (is_preferred | (index < 0));                                      \
     best = NARROW_MASK(is_preferred) ? other : best;                                              \
-    place = is_preferred ? at : place;                                                            \
+    index = is_preferred ? at : index;                                                            \
   }
 #define REDUCE_INDEX(name, is_better)                                                                  \
   static void FN(begin_##name)(void *state) {                                                          \
-    FN(places) *s = state;                                                                             \
+    FN(indices) *s = state;                                                                            \
     s->best = (V)(0);                                                                                  \
-    s->place = (VL)(-1);                                                                               \
+    s->index = (VL)(-1);                                                                               \
   }                                                                                                    \
   INLINE int FN(prefers_##name)(SCALAR a, int64_t at_a, SCALAR b, int64_t at_b) {                      \
     if (at_a < 0 || at_b < 0) return at_b < 0 && at_a >= 0;                                            \
@@ -230,20 +230,20 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
   /* Four vectors in turn, so that comparisons do not depend on each other. */                         \
   static void FN(take_##name)(size_t n, void *state, const csimd_operand *values, int64_t start,       \
                               const char *ahead) {                                                     \
-    FN(places) s = *(FN(places) *)state;                                                               \
+    FN(indices) s = *(FN(indices) *)state;                                                             \
     const char *x = values->data;                                                                      \
     size_t step = values->step * LANES * BYTES_OF(V);                                                  \
     size_t whole = n / LANES, parts = whole < 4 ? whole : 4;                                           \
     /* Indices start at 0, in integers as wide as the elements; -1 before the first element. */        \
     MASK at = NARROW_MASK(COUNT_UP);                                                                   \
     V best[4];                                                                                         \
-    MASK place[4];                                                                                     \
+    MASK index[4];                                                                                     \
     for (size_t k = 0; k < 4; k += 1) {                                                                \
       best[k] = (V)(0);                                                                                \
-      place[k] = (MASK)(-1);                                                                           \
+      index[k] = (MASK)(-1);                                                                           \
       if (k >= parts) continue;                                                                        \
       best[k] = LOAD(V, x + k * step);                                                                 \
-      place[k] = at;                                                                                   \
+      index[k] = at;                                                                                   \
       at += LANES;                                                                                     \
     }                                                                                                  \
     size_t i = parts;                                                                                  \
@@ -254,7 +254,7 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
         V a = LOAD(V, x + (i + k) * step);                                                             \
         MASK m = FN(better_##name)(a, best[k]);                                                        \
         best[k] = m ? a : best[k];                                                                     \
-        place[k] = m ? at + (int)(k * LANES) : place[k];                                               \
+        index[k] = m ? at + (int)(k * LANES) : index[k];                                               \
       }                                                                                                \
       at += 4 * LANES;                                                                                 \
     }                                                                                                  \
@@ -262,61 +262,61 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
       V a = (V)(0);                                                                                    \
       size_t rest = n - i * LANES;                                                                     \
       if (rest >= LANES) a = LOAD(V, x + i * step); else COPY_SOME(V)(&a, x + i * step, rest);         \
-      MASK m = FN(better_##name)(a, best[0]) | (place[0] < 0);                                         \
+      MASK m = FN(better_##name)(a, best[0]) | (index[0] < 0);                                         \
       if (rest < LANES) m &= NARROW_MASK(COUNT_UP < (int64_t)rest);                                    \
       best[0] = m ? a : best[0];                                                                       \
-      place[0] = m ? at : place[0];                                                                    \
+      index[0] = m ? at : index[0];                                                                    \
     }                                                                                                  \
     for (size_t k = 1; k < parts; k += 1) {                                                            \
       MASK m = FN(better_##name)(best[k], best[0]);                                                    \
-      m |= ~FN(better_##name)(best[0], best[k]) & (place[k] < place[0]);                               \
+      m |= ~FN(better_##name)(best[0], best[k]) & (index[k] < index[0]);                               \
       best[0] = m ? best[k] : best[0];                                                                 \
-      place[0] = m ? place[k] : place[0];                                                              \
+      index[0] = m ? index[k] : index[0];                                                              \
     }                                                                                                  \
-    MASK m = (FN(better_##name)(best[0], s.best) | NARROW_MASK(s.place < 0)) & (place[0] >= 0);        \
+    MASK m = (FN(better_##name)(best[0], s.best) | NARROW_MASK(s.index < 0)) & (index[0] >= 0);        \
     s.best = m ? best[0] : s.best;                                                                     \
-    s.place = WIDE_MASK(m) ? WIDE_MASK(place[0]) + start : s.place;                                    \
-    *(FN(places) *)state = s;                                                                          \
+    s.index = WIDE_MASK(m) ? WIDE_MASK(index[0]) + start : s.index;                                    \
+    *(FN(indices) *)state = s;                                                                         \
   }                                                                                                    \
   static void FN(merge_##name)(void *state, const void *other) {                                       \
-    FN(places) *s = state;                                                                             \
-    const FN(places) *o = other;                                                                       \
+    FN(indices) *s = state;                                                                            \
+    const FN(indices) *o = other;                                                                      \
     for (int i = 0; i < LANES; i += 1) {                                                               \
-      if (!FN(prefers_##name)(o->best[i], o->place[i], s->best[i], s->place[i])) continue;             \
+      if (!FN(prefers_##name)(o->best[i], o->index[i], s->best[i], s->index[i])) continue;             \
       s->best[i] = o->best[i];                                                                         \
-      s->place[i] = o->place[i];                                                                       \
+      s->index[i] = o->index[i];                                                                       \
     }                                                                                                  \
   }                                                                                                    \
   static void FN(finish_##name)(const void *state, void *result) {                                     \
-    const FN(places) *s = state;                                                                       \
+    const FN(indices) *s = state;                                                                      \
     V best = s->best;                                                                                  \
-    VL place = s->place;                                                                               \
+    VL index = s->index;                                                                               \
     FOLD_PLACES(name, 8) FOLD_PLACES(name, 4) FOLD_PLACES(name, 2) FOLD_PLACES(name, 1)                \
-    *(int64_t *)result = place[0] < 0 ? 0 : place[0];                                                  \
+    *(int64_t *)result = index[0] < 0 ? 0 : index[0];                                                  \
   }                                                                                                    \
-  static void FN(begin_columns_##name)(size_t n, void *numbers, int64_t *places) {                     \
+  static void FN(begin_columns_##name)(size_t n, void *numbers, int64_t *indices) {                    \
     memset(numbers, 0, n * BYTES_OF(V));                                                               \
-    for (size_t i = 0; i < n; i += 1) places[i] = -1;                                                  \
+    for (size_t i = 0; i < n; i += 1) indices[i] = -1;                                                 \
   }                                                                                                    \
-  static void FN(take_columns_##name)(size_t n, void *numbers, int64_t *places,                        \
-                                      const csimd_operand *values, int64_t place) {                    \
+  static void FN(take_columns_##name)(size_t n, void *numbers, int64_t *indices,                       \
+                                      const csimd_operand *values, int64_t index) {                    \
     SCALAR *best = numbers;                                                                            \
     const SCALAR *x = values->data;                                                                    \
     for (size_t i = 0; i < n; i += 1) {                                                                \
       SCALAR a = x[values->step ? i : 0], b = best[i];                                                 \
-      int better = (is_better) | (places[i] < 0);                                                      \
+      int better = (is_better) | (indices[i] < 0);                                                     \
       best[i] = better ? a : b;                                                                        \
-      places[i] = better ? place : places[i];                                                          \
+      indices[i] = better ? index : indices[i];                                                        \
     }                                                                                                  \
   }                                                                                                    \
-  static void FN(merge_columns_##name)(size_t n, void *numbers, int64_t *places,                       \
-                                       const void *other, const int64_t *other_places) {               \
+  static void FN(merge_columns_##name)(size_t n, void *numbers, int64_t *indices,                      \
+                                       const void *other, const int64_t *other_indices) {              \
     SCALAR *best = numbers;                                                                            \
     const SCALAR *x = other;                                                                           \
     for (size_t i = 0; i < n; i += 1) {                                                                \
-      if (!FN(prefers_##name)(x[i], other_places[i], best[i], places[i])) continue;                    \
+      if (!FN(prefers_##name)(x[i], other_indices[i], best[i], indices[i])) continue;                  \
       best[i] = x[i];                                                                                  \
-      places[i] = other_places[i];                                                                     \
+      indices[i] = other_indices[i];                                                                   \
     }                                                                                                  \
   }
 #include "../../Kernels/reduce.def"
@@ -351,8 +351,8 @@ static void FN(take_deviations)(size_t n, void *squares, void *sums, const csimd
   }
   for (size_t i = 0; i < n;) {
     if (groups > 0 && groups % CSIMD_CHAIN == 0) {
-      FN(climb_sum)(q, groups, FN(chain_sum)(square));
-      FN(climb_sum)(s, groups, FN(chain_sum)(sum));
+      FN(carry_sum)(q, groups, FN(chain_sum)(square));
+      FN(carry_sum)(s, groups, FN(chain_sum)(sum));
       for (int k = 0; k < 4; k += 1) square[k] = sum[k] = (V)(0);
     }
     size_t whole = (n - i) / (4 * LANES), chain_left = CSIMD_CHAIN - groups % CSIMD_CHAIN;

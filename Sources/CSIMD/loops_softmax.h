@@ -47,7 +47,7 @@ INLINE void FN(softmax_pass)(size_t n, const FN(softmax_lines) *at, V shift, V s
   uint64_t groups = 0;
   while (i < n) {
     if (groups > 0 && groups % CSIMD_CHAIN == 0) {
-      FN(climb_sum)(&sums, groups, FN(chain_sum)(sum));
+      FN(carry_sum)(&sums, groups, FN(chain_sum)(sum));
       for (int k = 0; k < 4; k += 1) sum[k] = (V)(0);
     }
     size_t whole = (n - i) / (4 * LANES);

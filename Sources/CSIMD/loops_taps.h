@@ -4,7 +4,7 @@
 #define TAPS_AT_ONCE 144
 
 static void pack_taps(
-    size_t columns, size_t width, size_t rows, size_t taps, const ptrdiff_t *places, const float *w, ptrdiff_t column,
+    size_t columns, size_t width, size_t rows, size_t taps, const ptrdiff_t *offsets, const float *w, ptrdiff_t column,
     ptrdiff_t row, float *panel, size_t distance) {
   float lines[TAPS_AT_ONCE][2 * LANES];
   if ((size_t)row == taps && columns == width && taps <= TAPS_AT_ONCE) {
@@ -15,13 +15,13 @@ static void pack_taps(
       for (size_t r = 0; r < count; r += 1)
         for (size_t t = 0; t < taps; t += 1)
           memcpy(
-              panel + t * distance + (first + r) * width, lines[r * taps + (size_t)places[t]], width * sizeof(float));
+              panel + t * distance + (first + r) * width, lines[r * taps + (size_t)offsets[t]], width * sizeof(float));
     }
     return;
   }
   for (size_t r = 0; r < rows; r += 1)
     for (size_t t = 0; t < taps; t += 1) {
-      const float *from = w + (ptrdiff_t)r * row + places[t];
+      const float *from = w + (ptrdiff_t)r * row + offsets[t];
       float *to = panel + t * distance + r * width;
       for (size_t c = 0; c < columns; c += 1) to[c] = from[(ptrdiff_t)c * column];
       for (size_t c = columns; c < width; c += 1) to[c] = 0;

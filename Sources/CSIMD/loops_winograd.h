@@ -4,15 +4,15 @@
 
 #include "../../Kernels/prelude/winograd.h"
 
-#define SPOTS 36
+#define POSITIONS 36
 // Loops over a patch must be fully unrolled so that it can live in registers.
 #define PATCH_LOOP _Pragma("clang loop unroll(full)")
 
 // Iterates over tiles with: the image, and the row and column of the tile's first result.
 #define FOR_EACH_TILE(...)                                                                           \
   for (size_t tile = first; tile < first + count; tile += 1) {                                       \
-    size_t image = tile / (w->tiles_y * w->tiles_x), place = tile % (w->tiles_y * w->tiles_x);       \
-    ptrdiff_t top = (ptrdiff_t)(place / w->tiles_x * 4), left = (ptrdiff_t)(place % w->tiles_x * 4); \
+    size_t image = tile / (w->tiles_y * w->tiles_x), inner = tile % (w->tiles_y * w->tiles_x);       \
+    ptrdiff_t top = (ptrdiff_t)(inner / w->tiles_x * 4), left = (ptrdiff_t)(inner % w->tiles_x * 4); \
     __VA_ARGS__                                                                                      \
   }
 
@@ -22,8 +22,8 @@ static void winograd_patches(
   FOR_EACH_TILE({
     const float *from = images + image * w->height * w->width * w->channels;
     for (size_t c = 0; c < w->channels; c += LANES) {
-      VF d[SPOTS], t[SPOTS];
-      PATCH_LOOP for (int i = 0; i < SPOTS; i += 1) {
+      VF d[POSITIONS], t[POSITIONS];
+      PATCH_LOOP for (int i = 0; i < POSITIONS; i += 1) {
         ptrdiff_t y = top - w->lead_y + i / 6, x = left - w->lead_x + i % 6;
         int is_inside = (y >= 0) & (y < height) & (x >= 0) & (x < width);
         d[i] = is_inside ? LOAD(VF, from + (y * width + x) * (ptrdiff_t)w->channels + (ptrdiff_t)c) : (VF)(0.0f);
@@ -31,7 +31,7 @@ static void winograd_patches(
       PATCH_LOOP for (int i = 0; i < 6; i += 1) winograd_patch_line(d + i, 6, t + i, 6);
       PATCH_LOOP for (int i = 0; i < 6; i += 1) winograd_patch_line(t + 6 * i, 1, d + 6 * i, 1);
       float *at = to + (tile - first) * pitch + c;
-      PATCH_LOOP for (int i = 0; i < SPOTS; i += 1) STORE(VF, at + (size_t)i * distance, d[i]);
+      PATCH_LOOP for (int i = 0; i < POSITIONS; i += 1) STORE(VF, at + (size_t)i * distance, d[i]);
     }
   })
 }
@@ -42,9 +42,9 @@ static void winograd_results(
   FOR_EACH_TILE({
     (void)image;
     for (size_t c = 0; c < w->channels; c += LANES) {
-      VF m[SPOTS], t[24], y[16];
+      VF m[POSITIONS], t[24], y[16];
       const float *at = products + (tile - first) * pitch + c;
-      PATCH_LOOP for (int i = 0; i < SPOTS; i += 1) m[i] = LOAD(VF, at + (size_t)i * distance);
+      PATCH_LOOP for (int i = 0; i < POSITIONS; i += 1) m[i] = LOAD(VF, at + (size_t)i * distance);
       PATCH_LOOP for (int i = 0; i < 6; i += 1) winograd_result_line(m + i, 6, t + i, 6);
       PATCH_LOOP for (int i = 0; i < 4; i += 1) winograd_result_line(t + 6 * i, 1, y + 4 * i, 1);
       // `results` begins at the first tile's top row.
@@ -63,7 +63,7 @@ static void winograd_gradients(
   FOR_EACH_TILE({
     const float *from = gradients + image * w->height * w->width * w->channels;
     for (size_t c = 0; c < w->channels; c += LANES) {
-      VF y[16], t[24], z[SPOTS];
+      VF y[16], t[24], z[POSITIONS];
       PATCH_LOOP for (int i = 0; i < 16; i += 1) {
         size_t row = (size_t)top + i / 4, column = (size_t)left + i % 4;
         int is_inside = (row < w->height) & (column < w->width);
@@ -72,7 +72,7 @@ static void winograd_gradients(
       PATCH_LOOP for (int i = 0; i < 4; i += 1) winograd_gradient_line(y + i, 4, t + i, 4);
       PATCH_LOOP for (int i = 0; i < 6; i += 1) winograd_gradient_line(t + 4 * i, 1, z + 6 * i, 1);
       float *at = to + (tile - first) * pitch + c;
-      PATCH_LOOP for (int i = 0; i < SPOTS; i += 1) STORE(VF, at + (size_t)i * distance, z[i]);
+      PATCH_LOOP for (int i = 0; i < POSITIONS; i += 1) STORE(VF, at + (size_t)i * distance, z[i]);
     }
   })
 }
@@ -94,11 +94,11 @@ static void winograd_weights(
         transpose_4(TAPS, LANES, weights + (ptrdiff_t)(first + r) * row, column, lines[r * TAPS], LANES);
     }
     for (size_t r = 0; r < count; r += 1, to += pitch) {
-      VF g[TAPS], t[18], u[SPOTS];
+      VF g[TAPS], t[18], u[POSITIONS];
       PATCH_LOOP for (int i = 0; i < TAPS; i += 1) g[i] = LOAD(VF, lines[r * TAPS + (size_t)(is_flipped ? 8 - i : i)]);
       PATCH_LOOP for (int i = 0; i < 3; i += 1) winograd_weight_line(g + i, 3, t + i, 3);
       PATCH_LOOP for (int i = 0; i < 6; i += 1) winograd_weight_line(t + 3 * i, 1, u + 6 * i, 1);
-      PATCH_LOOP for (int i = 0; i < SPOTS; i += 1) STORE(VF, to + (size_t)i * distance, u[i]);
+      PATCH_LOOP for (int i = 0; i < POSITIONS; i += 1) STORE(VF, to + (size_t)i * distance, u[i]);
     }
   }
 }
@@ -109,8 +109,8 @@ static void winograd_weight_gradients(
     float lines[LANES * TAPS][LANES];
     size_t count = rows - first < LANES ? rows - first : LANES;
     for (size_t r = 0; r < count; r += 1, sums += pitch) {
-      VF m[SPOTS], t[18], g[TAPS];
-      PATCH_LOOP for (int i = 0; i < SPOTS; i += 1) m[i] = LOAD(VF, sums + (size_t)i * distance);
+      VF m[POSITIONS], t[18], g[TAPS];
+      PATCH_LOOP for (int i = 0; i < POSITIONS; i += 1) m[i] = LOAD(VF, sums + (size_t)i * distance);
       PATCH_LOOP for (int i = 0; i < 6; i += 1) winograd_weight_gradient_line(m + i, 6, t + i, 6);
       PATCH_LOOP for (int i = 0; i < 3; i += 1) winograd_weight_gradient_line(t + 6 * i, 1, g + 3 * i, 1);
       PATCH_LOOP for (int i = 0; i < TAPS; i += 1) STORE(VF, lines[r * TAPS + (size_t)i], g[i]);

@@ -34,28 +34,28 @@ static void make_keys(int lane, int is_descending, size_t count, uint64_t *keys)
   }
 }
 
-static void insertion_sort(size_t count, uint64_t *keys, int64_t *places) {
+static void insertion_sort(size_t count, uint64_t *keys, int64_t *indices) {
   for (size_t i = 1; i < count; i += 1) {
     uint64_t key = keys[i];
-    int64_t place = places[i];
+    int64_t index = indices[i];
     size_t k = i;
     for (; k > 0 && keys[k - 1] > key; k -= 1) {
       keys[k] = keys[k - 1];
-      places[k] = places[k - 1];
+      indices[k] = indices[k - 1];
     }
     keys[k] = key;
-    places[k] = place;
+    indices[k] = index;
   }
 }
 
 void csimd_sort(int lane, int is_descending, size_t count, uint64_t *workspace, int64_t *result) {
   uint64_t *keys = workspace, *other_keys = workspace + count;
-  int64_t *places = (int64_t *)(workspace + 2 * count), *other_places = (int64_t *)(workspace + 3 * count);
+  int64_t *indices = (int64_t *)(workspace + 2 * count), *other_indices = (int64_t *)(workspace + 3 * count);
   make_keys(lane, is_descending, count, keys);
-  for (size_t i = 0; i < count; i += 1) places[i] = (int64_t)i;
+  for (size_t i = 0; i < count; i += 1) indices[i] = (int64_t)i;
   if (count <= 48) {
-    insertion_sort(count, keys, places);
-    memcpy(result, places, count * sizeof *result);
+    insertion_sort(count, keys, indices);
+    memcpy(result, indices, count * sizeof *result);
     return;
   }
   for (int shift = 0; shift < 8 * csimd_lane_bytes(lane); shift += 8) {
@@ -65,16 +65,16 @@ void csimd_sort(int lane, int is_descending, size_t count, uint64_t *workspace, 
     if (starts[(keys[0] >> shift & 255) + 1] == count) continue;
     for (int i = 0; i < 256; i += 1) starts[i + 1] += starts[i];
     for (size_t i = 0; i < count; i += 1) {
-      size_t place = starts[keys[i] >> shift & 255]++;
-      other_keys[place] = keys[i];
-      other_places[place] = places[i];
+      size_t index = starts[keys[i] >> shift & 255]++;
+      other_keys[index] = keys[i];
+      other_indices[index] = indices[i];
     }
     uint64_t *swap_keys = keys;
     keys = other_keys;
     other_keys = swap_keys;
-    int64_t *swap_places = places;
-    places = other_places;
-    other_places = swap_places;
+    int64_t *swap_indices = indices;
+    indices = other_indices;
+    other_indices = swap_indices;
   }
-  memcpy(result, places, count * sizeof *result);
+  memcpy(result, indices, count * sizeof *result);
 }

@@ -202,9 +202,9 @@ static void run_instructions(
   for (int i = 0; i < kernel->instruction_count; i += 1) {
     const csimd_instruction *instruction = &kernel->instructions[i];
     if (instruction->is_uniform) continue;
-    csimd_flow flow = {0, kernel->is_large && instruction->prefetches_operands, NULL};
-    if (kernel->is_large) flow.ahead = next_block(kernel, registers, instruction->prefetched_argument, count);
-    else if (instruction->is_long) flow.ahead = csimd_prefetch_next(frame->ahead, count);
+    csimd_hints hints = {0, kernel->is_large && instruction->prefetches_operands, NULL};
+    if (kernel->is_large) hints.ahead = next_block(kernel, registers, instruction->prefetched_argument, count);
+    else if (instruction->is_long) hints.ahead = csimd_prefetch_next(frame->ahead, count);
     csimd_operand operands[3];
     for (int k = 0; k < instruction->operand_count; k += 1) operands[k] = read_register(&registers[instruction->operands[k]]);
     char *target = frame->workspace + CSIMD_FRAME_BYTES + instruction->slot;
@@ -214,9 +214,9 @@ static void run_instructions(
       target = (char *)frame->values[output->value]
           + (output->layout.offset + start) * csimd_dtype_bytes(output->dtype);
       if (instruction->truths) loop = instruction->truths;
-      flow.streams = output->streams && (uintptr_t)target % 64 == 0;
+      hints.streams = output->streams && (uintptr_t)target % 64 == 0;
     }
-    loop((size_t)count, target, operands, flow.streams || flow.prefetches_operands || flow.ahead ? &flow : NULL);
+    loop((size_t)count, target, operands, hints.streams || hints.prefetches_operands || hints.ahead ? &hints : NULL);
     registers[kernel->argument_count + i] = (csimd_operand){target, 1};
   }
 }
@@ -243,7 +243,7 @@ typedef struct {
   const char *data[3];
   size_t steps[3];
   char *target;
-  csimd_flow flow;
+  csimd_hints hints;
   int data_bytes[3], target_bytes, ahead_bytes;
 } flat_instruction;
 
@@ -275,13 +275,13 @@ static void set_flat(
     flat->target_bytes = csimd_dtype_bytes(output->dtype);
     flat->target = (char *)frame->values[output->value] + (output->layout.offset + start) * flat->target_bytes;
     if (instruction->truths) flat->loop = instruction->truths;
-    flat->flow.streams = output->streams && (uintptr_t)flat->target % 64 == 0;
+    flat->hints.streams = output->streams && (uintptr_t)flat->target % 64 == 0;
   }
-  flat->flow.prefetches_operands = kernel->is_large && instruction->prefetches_operands;
+  flat->hints.prefetches_operands = kernel->is_large && instruction->prefetches_operands;
   flat->prefetches_ranges = !kernel->is_large && instruction->is_long;
   if (kernel->is_large && instruction->prefetched_argument >= 0) {
     flat->ahead_bytes = csimd_lane_bytes(kernel->arguments[instruction->prefetched_argument].lane);
-    flat->flow.ahead = (const char *)registers[instruction->prefetched_argument].data + FLAT_AHEAD * flat->ahead_bytes;
+    flat->hints.ahead = (const char *)registers[instruction->prefetched_argument].data + FLAT_AHEAD * flat->ahead_bytes;
   }
 }
 
@@ -310,11 +310,11 @@ static void run_flat(
         operands[k] = (csimd_operand){f->data[k], f->steps[k]};
         f->data[k] += size * f->data_bytes[k];
       }
-      if (f->prefetches_ranges) f->flow.ahead = csimd_prefetch_next(frame->ahead, size);
-      int has_flow = f->flow.streams || f->flow.prefetches_operands || f->flow.ahead;
-      f->loop((size_t)size, f->target, operands, has_flow ? &f->flow : NULL);
+      if (f->prefetches_ranges) f->hints.ahead = csimd_prefetch_next(frame->ahead, size);
+      int has_hints = f->hints.streams || f->hints.prefetches_operands || f->hints.ahead;
+      f->loop((size_t)size, f->target, operands, has_hints ? &f->hints : NULL);
       f->target += size * f->target_bytes;
-      if (f->ahead_bytes) f->flow.ahead += size * f->ahead_bytes;
+      if (f->ahead_bytes) f->hints.ahead += size * f->ahead_bytes;
     }
   }
 }

@@ -193,7 +193,7 @@ int64_t csimd_column_arrays(int64_t lines) {
   return arrays;
 }
 
-void csimd_climb_columns(
+void csimd_carry_columns(
     const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups) {
   for (char *level = levels; groups > 0 && groups % CSIMD_CHAIN == 0; groups /= CSIMD_CHAIN, level += distance) {
     if (groups == CSIMD_CHAIN) reducer->begin_columns(count, level + distance, NULL);
@@ -202,7 +202,7 @@ void csimd_climb_columns(
   }
 }
 
-void csimd_settle_columns(
+void csimd_total_columns(
     const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups) {
   for (char *level = (char *)levels + distance; groups >= CSIMD_CHAIN; groups /= CSIMD_CHAIN, level += distance)
     reducer->merge_columns(count, levels, NULL, level, NULL);
@@ -211,7 +211,7 @@ void csimd_settle_columns(
 typedef struct {
   const csimd_reduction *reduction;
   char *columns;
-  int64_t width, arrays, place;
+  int64_t width, arrays, index;
 } column_context;
 
 /// The address of result `position` in an array of a reducer.
@@ -224,8 +224,8 @@ static void take_columns(void *context, const csimd_operand *outputs, int64_t st
   column_context *c = context;
   for (int i = 0; i < c->reduction->reducer_count; i += 1) {
     const csimd_reducer *reducer = c->reduction->reducers[i];
-    int64_t *places = reducer->is_index ? (int64_t *)column(c, i, 1, start) : NULL;
-    reducer->take_columns(count, column(c, i, 0, start), places, &outputs[i], c->place);
+    int64_t *indices = reducer->is_index ? (int64_t *)column(c, i, 1, start) : NULL;
+    reducer->take_columns(count, column(c, i, 0, start), indices, &outputs[i], c->index);
   }
 }
 
@@ -239,7 +239,7 @@ static void change_lines(const column_context *c, int64_t first, int64_t last, i
     char *lines = column(c, i, 0, first), *levels = column(c, i, 1, first);
     if (groups > 0) {
       reducer->merge_columns(count, levels, NULL, lines, NULL);
-      csimd_climb_columns(reducer, count, levels, 8 * c->width, groups);
+      csimd_carry_columns(reducer, count, levels, 8 * c->width, groups);
     }
     reducer->begin_columns(count, lines, NULL);
   }
@@ -260,8 +260,8 @@ static int64_t take_deviations(
     for (int i = 0; i < 2; i += 1) values[i] = joined_operand(reduction, frame, i, first, position);
     reducer->deviation_lines(count, squares, sums, values, distance, (size_t)some);
     groups += 1;
-    csimd_climb_columns(reducer, count, squares, 8 * c->width, groups);
-    csimd_climb_columns(reducer, count, sums, 8 * c->width, groups);
+    csimd_carry_columns(reducer, count, squares, 8 * c->width, groups);
+    csimd_carry_columns(reducer, count, sums, 8 * c->width, groups);
   }
   return groups;
 }
@@ -292,14 +292,14 @@ void csimd_reduce_columns(
       int64_t some = end - position < CSIMD_LINES_AT_ONCE ? end - position : CSIMD_LINES_AT_ONCE;
       reduction->reducers[0]->take_lines(
           count, levels, lines + position * distance * bytes, distance * bytes, (size_t)some);
-      csimd_climb_columns(reduction->reducers[0], count, levels, 8 * width, groups += 1);
+      csimd_carry_columns(reduction->reducers[0], count, levels, 8 * width, groups += 1);
     }
   } else {
     frame->shifts = shifts;
     for (int64_t position = start; position < end; position += 1) {
       if (position == start) change_lines(&context, first, last, 0);
       move(reduction, position, shifts);
-      context.place = position;
+      context.index = position;
       csimd_run(reduction->kernel, frame, first, last, take_columns, &context);
       if ((position - start + 1) % CSIMD_LINES_AT_ONCE == 0 || position + 1 == end)
         change_lines(&context, first, last, groups += 1);
@@ -308,7 +308,7 @@ void csimd_reduce_columns(
   }
   for (int i = 0; i < reduction->reducer_count; i += 1)
     if (!reduction->reducers[i]->is_index)
-      csimd_settle_columns(reduction->reducers[i], count, column(&context, i, 1, first), 8 * width, groups);
+      csimd_total_columns(reduction->reducers[i], count, column(&context, i, 1, first), 8 * width, groups);
 }
 
 void csimd_merge_columns(
@@ -321,19 +321,19 @@ void csimd_merge_columns(
     const csimd_reducer *reducer = reduction->reducers[i];
     int64_t bytes = reduction->number_bytes[i];
     char *numbers = column(&context, i, reducer->is_index ? 0 : 1, first);
-    char *places = reducer->is_index ? column(&context, i, 1, first) : NULL;
+    char *indices = reducer->is_index ? column(&context, i, 1, first) : NULL;
     for (int64_t span = 1; span < parts; span *= 2)
       for (int64_t part = 0; part + span < parts; part += 2 * span) {
         int64_t to = part * stride, from = (part + span) * stride;
         reducer->merge_columns(
-            count, numbers + to, places ? (int64_t *)(places + to) : NULL, numbers + from,
-            places ? (const int64_t *)(places + from) : NULL);
+            count, numbers + to, indices ? (int64_t *)(indices + to) : NULL, numbers + from,
+            indices ? (const int64_t *)(indices + from) : NULL);
       }
     if (!reducer->is_index) {
       memcpy((char *)results[i] + first * bytes, numbers, count * (size_t)bytes);
       continue;
     }
     int64_t *result = (int64_t *)results[i] + first;
-    for (size_t k = 0; k < count; k += 1) result[k] = ((int64_t *)places)[k] < 0 ? 0 : ((int64_t *)places)[k];
+    for (size_t k = 0; k < count; k += 1) result[k] = ((int64_t *)indices)[k] < 0 ? 0 : ((int64_t *)indices)[k];
   }
 }

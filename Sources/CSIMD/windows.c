@@ -2,7 +2,7 @@
 
 #include "windows.h"
 
-// Calls `body` with line (the index of the tap), row, part (the span of results), and place: the offset of the row in
+// Calls `body` with line (the index of the tap), row, part (the span of results), and row_at: the offset of the row in
 // the image, or −1 for a row outside of it.
 #define FOR_EACH_ROW(w, body)                                                                            \
   ptrdiff_t line = 0;                                                                                    \
@@ -18,7 +18,7 @@
             int is_inside = csimd_outer_position(w, 0, plane, kz, &z);                                   \
             ptrdiff_t at = ((c * w->input[0] + z) * w->input[1] + y) * w->input[2];                      \
             for (; row < last_row && rest < w->output[1]; row += 1, rest += 1, at += next_place) {       \
-              const ptrdiff_t place = is_inside && rest >= rows.first && rest < rows.last ? at : -1;     \
+              const ptrdiff_t row_at = is_inside && rest >= rows.first && rest < rows.last ? at : -1;    \
               body;                                                                                      \
             }                                                                                            \
           }                                                                                              \
@@ -44,10 +44,10 @@ EVERY_OTHER(every_other8, uint64_t)
     ptrdiff_t width = w->output[2], stride = w->stride[2];                                              \
     FOR_EACH_ROW(w, {                                                                                   \
       S *to = lines + line * line_stride + (row - first_row) * width;                                   \
-      if (place < 0) {                                                                                  \
+      if (row_at < 0) {                                                                                 \
         memset(to, 0, (size_t)width * sizeof(S));                                                       \
       } else {                                                                                          \
-        const S *from = image + place + part.start;                                                     \
+        const S *from = image + row_at + part.start;                                                    \
         for (ptrdiff_t at = 0; at < (part.last - part.first) * stride; at += 64 / (ptrdiff_t)sizeof(S)) \
           csimd_prefetch_ahead(from + at);                                                              \
         for (ptrdiff_t i = 0; i < part.first; i += 1) to[i] = 0;                                        \
@@ -79,9 +79,9 @@ void csimd_unfold(
                    ptrdiff_t first_row, ptrdiff_t last_row, S *image) {                             \
     ptrdiff_t width = w->output[2], stride = w->stride[2];                                          \
     FOR_EACH_ROW(w, {                                                                               \
-      if (place >= 0) {                                                                             \
+      if (row_at >= 0) {                                                                            \
         const S *from = lines + line * line_stride + (row - first_row) * width;                     \
-        S *to = image + place + part.start;                                                         \
+        S *to = image + row_at + part.start;                                                        \
         for (ptrdiff_t i = part.first; i < part.last; i += 1, to += stride) *to += from[i];         \
       }                                                                                             \
     })                                                                                              \

@@ -98,11 +98,11 @@ final class WinogradConvolutionStep: CPUStep {
     lines.k = geometry.source.channels
     lines.a_step = 1
     withUnsafePointer(to: lines) { lines in
-      for spot in 0..<WinogradGeometry.spots {
+      for position in 0..<WinogradGeometry.positions {
         loops.pointee.lines_multiply.0!(
-          task.tiles.count, task.channels.count, lines, patches + spot * schedule.patchDistance, schedule.sourcePitch,
-          weights + spot * schedule.weightDistance, 0, geometry.source.channels * panelWidth,
-          products + spot * schedule.productDistance, schedule.productPitch, 0, nil)
+          task.tiles.count, task.channels.count, lines, patches + position * schedule.patchDistance,
+          schedule.sourcePitch, weights + position * schedule.weightDistance, 0, geometry.source.channels * panelWidth,
+          products + position * schedule.productDistance, schedule.productPitch, 0, nil)
       }
     }
   }

@@ -10,7 +10,7 @@ extension WinogradGeometry {
       geometry.results.channels % 16 == 0, geometry.tileCount >= leastTiles
     else { return nil }
     let direct = WindowGeometry(g, pass: pass).tapCountOfImage
-    return Double(geometry.tilesPerImage * spots) * overhead <= Double(direct) ? geometry : nil
+    return Double(geometry.tilesPerImage * positions) * overhead <= Double(direct) ? geometry : nil
   }
 
   var sourceTiles: csimd_winograd { tiles(source, lead: lead) }

@@ -34,7 +34,7 @@ struct WinogradSchedule {
     let (inputs, outputs) = (geometry.source.channels, geometry.results.channels)
     sharesWeights = 2 * geometry.tileCount > outputs
     if sharesWeights {
-      let near = Self.nearNumbers / (WinogradGeometry.spots * (inputs + outputs))
+      let near = Self.nearNumbers / (WinogradGeometry.positions * (inputs + outputs))
       let wanted = min(Self.mostTiles, max(Self.leastTiles, near))
       let perImage = geometry.tilesPerImage
       let line = geometry.tilesOfImage.across
@@ -98,9 +98,9 @@ struct WinogradSchedule {
   }
 
   // Elements of the transforms.
-  private var patchCount: Int { WinogradGeometry.spots * patchDistance }
-  private var weightCount: Int { WinogradGeometry.spots * weightDistance }
+  private var patchCount: Int { WinogradGeometry.positions * patchDistance }
+  private var weightCount: Int { WinogradGeometry.positions * weightDistance }
   var sharedCount: Int { sharesWeights ? weightCount : patchCount }
   var productsOffset: Int { sharesWeights ? patchCount : weightCount }
-  var ownCount: Int { productsOffset + WinogradGeometry.spots * productDistance }
+  var ownCount: Int { productsOffset + WinogradGeometry.positions * productDistance }
 }

@@ -33,27 +33,27 @@ final class WinogradWeightGradientStep: CPUStep {
     loops = builder.loops
     epilogue = try EpilogueKernel(step.epilogue, lanes: [.float32], builder)
     (input, gradient) = (step.left, step.right)
-    let (inputs, outputs, spots) = (geometry.source.channels, geometry.results.channels, WinogradGeometry.spots)
-    let fits = spots * inputs * outputs * Self.enoughParts <= Self.mostPartNumbers
+    let (inputs, outputs, positions) = (geometry.source.channels, geometry.results.channels, WinogradGeometry.positions)
+    let fits = positions * inputs * outputs * Self.enoughParts <= Self.mostPartNumbers
     parts = fits ? min(Self.enoughParts, max(1, geometry.tileCount / Self.partTiles)) : 0
     tileGrain = parts > 0 ? Self.partTiles : geometry.tileCount
     let pitches = WinogradGeometry.pitch(inputs) + WinogradGeometry.pitch(outputs)
-    let transforms = spots * tileGrain * pitches
-    let block = spots * Self.blockChannels * Self.blockChannels
+    let transforms = positions * tileGrain * pitches
+    let block = positions * Self.blockChannels * Self.blockChannels
     ownCount = parts > 0 ? transforms : block
-    sharedCount = parts > 0 ? parts * spots * inputs * outputs : transforms
+    sharedCount = parts > 0 ? parts * positions * inputs * outputs : transforms
     let coreCount = epilogue.hasTarget ? 0 : geometry.results.channels * geometry.source.channels * 9
     workspaceByteCount = ownCount * MemoryLayout<Float>.size + epilogue.workspaceByteCount
     sharedByteCount = (sharedCount + coreCount) * MemoryLayout<Float>.size
   }
 
-  private var spots: Int { WinogradGeometry.spots }
+  private var positions: Int { WinogradGeometry.positions }
   private var inputs: Int { geometry.source.channels }
   private var outputs: Int { geometry.results.channels }
   private var inputPitch: Int { WinogradGeometry.pitch(inputs) }
   private var outputPitch: Int { WinogradGeometry.pitch(outputs) }
   /// The offset of the gradients' transforms, which follow the patches' transforms.
-  private var gradientsOffset: Int { spots * tileGrain * inputPitch }
+  private var gradientsOffset: Int { positions * tileGrain * inputPitch }
 
   func run(_ context: borrowing RunContext) {
     guard epilogue.count > 0 else { return }
@@ -92,11 +92,11 @@ final class WinogradWeightGradientStep: CPUStep {
     lines.k = count
     lines.a_step = inputPitch
     withUnsafePointer(to: lines) { lines in
-      for spot in 0..<spots {
+      for position in 0..<positions {
         loops.pointee.lines_multiply.0!(
-          rows.count, columns.count, lines, transforms + spot * tileGrain * inputPitch + rows.lowerBound, 1,
-          transforms + gradientsOffset + spot * tileGrain * outputPitch + columns.lowerBound, outputPitch,
-          loops.pointee.panel_width.0, sums + spot * distance, pitch, accumulates ? 1 : 0, nil)
+          rows.count, columns.count, lines, transforms + position * tileGrain * inputPitch + rows.lowerBound, 1,
+          transforms + gradientsOffset + position * tileGrain * outputPitch + columns.lowerBound, outputPitch,
+          loops.pointee.panel_width.0, sums + position * distance, pitch, accumulates ? 1 : 0, nil)
       }
     }
   }
@@ -113,14 +113,14 @@ final class WinogradWeightGradientStep: CPUStep {
         let block = start..<min(start + tileGrain, tiles.upperBound)
         transform(block, at: 0, input, gradient, own)
         multiply(
-          block.count, rows: 0..<inputs, columns: 0..<outputs, own, sums + part * spots * count, distance: count,
+          block.count, rows: 0..<inputs, columns: 0..<outputs, own, sums + part * positions * count, distance: count,
           pitch: outputs, accumulates: start > tiles.lowerBound)
       }
     }
-    context.pool.run(spots) { spot, _ in
-      let total = sums + spot * count
+    context.pool.run(positions) { position, _ in
+      let total = sums + position * count
       for part in 1..<max(1, parts) {
-        let other = total + part * spots * count
+        let other = total + part * positions * count
         for index in 0..<count { total[index] += other[index] }
       }
     }

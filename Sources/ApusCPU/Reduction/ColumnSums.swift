@@ -63,9 +63,9 @@ final class ColumnSums {
             for line in stride(from: Int(part.lower), to: Int(part.upper), by: Self.lines) {
               reducer.merge_columns(count, target, nil, shared + (line / Self.lines * width + start) * size, nil)
               groups += 1
-              csimd_climb_columns(raw, count, target, distance, groups)
+              csimd_carry_columns(raw, count, target, distance, groups)
             }
-            csimd_settle_columns(raw, count, target, distance, groups)
+            csimd_total_columns(raw, count, target, distance, groups)
           }
         }
         var span = 1

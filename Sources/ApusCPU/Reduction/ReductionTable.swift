@@ -23,7 +23,7 @@ final class ReductionTable {
         prologue, domain: step.domain.selecting(inner), arguments: arguments, results: nil, builder)
     }
     var found = try lowered(sum?.prologue ?? step.prologue)
-    if !byRows, sum != nil, !found.givesLines(found.movement(step.arguments, of: step.domain, axes: outer)) {
+    if !byRows, sum != nil, !found.givesLines(found.outerLayouts(step.arguments, of: step.domain, axes: outer)) {
       sum = nil
       found = try lowered(step.prologue)
     }
@@ -49,7 +49,7 @@ final class ReductionTable {
         kernel: kernel.raw, reducer_count: Int32(count), outputs: Int32(outputs), reducers: Self.copy(reducers),
         number_bytes: Self.copy(lanes.map { Int32($0.byteCount) }),
         result_bytes: Self.copy(resultLanes.map { Int32($0.byteCount) }),
-        outer: Self.copy(kernel.movement(step.arguments, of: step.domain, axes: outer))))
+        outer: Self.copy(kernel.outerLayouts(step.arguments, of: step.domain, axes: outer))))
   }
 
   deinit {
@@ -83,20 +83,20 @@ extension Kernel {
     let outputs = UnsafeBufferPointer(start: raw.pointee.outputs, count: Int(raw.pointee.output_count))
     guard outputs.count == 2, outputs.allSatisfy({ $0.reg < raw.pointee.argument_count }) else { return false }
     let (numbers, others) = (Int(outputs[0].reg), Int(outputs[1].reg))
-    func lies(_ argument: csimd_argument) -> Bool {
+    func isContiguousTensor(_ argument: csimd_argument) -> Bool {
       argument.kind == Int32(CSIMD_TENSOR) && argument.in_place != 0 && argument.layout.isContiguous
     }
     let argument = raw.pointee.arguments[others]
-    let isFixed = argument.kind == Int32(CSIMD_CONSTANT) || lies(argument) && outer[others].isRepeated
-    return lies(raw.pointee.arguments[numbers]) && outer[numbers].rank == 1 && isFixed
+    let isFixed = argument.kind == Int32(CSIMD_CONSTANT) || isContiguousTensor(argument) && outer[others].isRepeated
+    return isContiguousTensor(raw.pointee.arguments[numbers]) && outer[numbers].rank == 1 && isFixed
   }
 
   /// For each argument of the kernel, its layout along the outer axes; an argument without a layout does not move.
-  func movement(_ inputs: [Argument], of domain: Shape, axes: [Int]) -> [csimd_layout] {
-    let still = Layout(shape: domain.selecting(axes), strides: Shape(repeating: 0, count: axes.count))
+  func outerLayouts(_ inputs: [Argument], of domain: Shape, axes: [Int]) -> [csimd_layout] {
+    let fixed = Layout(shape: domain.selecting(axes), strides: Shape(repeating: 0, count: axes.count))
     return (0..<Int(raw.pointee.argument_count)).map { (index: Int) -> csimd_layout in
       // Constants follow the inputs.
-      guard index < inputs.count, var layout = inputs[index].layout?.selecting(axes) else { return still.raw }
+      guard index < inputs.count, var layout = inputs[index].layout?.selecting(axes) else { return fixed.raw }
       layout.offset = 0
       return layout.raw
     }

@@ -52,16 +52,16 @@ final class ScanStep: CPUStep {
     let count = min(width, step.inner - block * width)
     let state = workspace
     let values = workspace + Int(CSIMD_SCAN_LINES) * width * laneSize
-    for taken in stride(from: 0, to: step.extent, by: lineCount) {
-      let lines = min(lineCount, step.extent - taken)
-      let line = step.isReversed ? step.extent - taken - lines : taken
+    for earlier in stride(from: 0, to: step.extent, by: lineCount) {
+      let lines = min(lineCount, step.extent - earlier)
+      let line = step.isReversed ? step.extent - earlier - lines : earlier
       let first = (outer * step.extent + line) * step.inner + block * width
       // Lines over the whole inner axis are contiguous.
       let (pieces, length) = count == step.inner ? (1, lines * count) : (lines, count)
       for piece in 0..<pieces {
         load(length, values + piece * count * laneSize, source + (first + piece * step.inner) * size, 1)
       }
-      scan(lines, count, values, step.isReversed ? 1 : 0, state, Int64(taken))
+      scan(lines, count, values, step.isReversed ? 1 : 0, state, Int64(earlier))
       for piece in 0..<pieces {
         store(length, result + (first + piece * step.inner) * size, 1, values + piece * count * laneSize, 0)
       }

@@ -66,11 +66,11 @@ final class RecurrentGradientStep: CPUStep {
         carriedCell: carriedCells + (row - first) * rows.byteCount)
     }
     let order = step.order
-    for turn in order.indices.reversed() {
-      let previous = turn > 0 ? order[turn - 1] : nil
-      for row in batch { run(order[turn], after: previous, row, described(row), result, frame) }
+    for index in order.indices.reversed() {
+      let previous = index > 0 ? order[index - 1] : nil
+      for row in batch { run(order[index], after: previous, row, described(row), result, frame) }
       product.multiply(
-        rows: batch.count, rows.row(gradients, order[turn], first, width: g.gates), leading: g.gates * g.size, panels,
+        rows: batch.count, rows.row(gradients, order[index], first, width: g.gates), leading: g.gates * g.size, panels,
         products, scratch: scratch)
     }
     let states = result + g.stateGradientStart * size

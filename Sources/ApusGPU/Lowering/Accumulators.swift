@@ -89,10 +89,10 @@ struct Accumulators {
   func endChain(_ builder: inout KernelBuilder) {
     guard hasChains else { return }
     builder.line("chains += 1;")
-    climb(to: 1, &builder)
+    carry(to: 1, &builder)
   }
 
-  private func climb(to level: Int, _ builder: inout KernelBuilder) {
+  private func carry(to level: Int, _ builder: inout KernelBuilder) {
     for item in items where item.isCascade {
       let (lane, lower) = (item.lane.suffix, level == 1 ? item.value : item.level(level - 1))
       let upper = item.level(level)
@@ -100,11 +100,11 @@ struct Accumulators {
       builder.line("\(lower) = identity_\(item.reducer)_\(lane)();")
     }
     guard level < levels else { return }
-    builder.block("if ((chains & \(Self.chains(of: level) - 1)) == 0)") { climb(to: level + 1, &$0) }
+    builder.block("if ((chains & \(Self.chains(of: level) - 1)) == 0)") { carry(to: level + 1, &$0) }
   }
 
   /// Combines the levels, before lanes, parts and results are combined.
-  func settle(_ builder: inout KernelBuilder) {
+  func combineLevels(_ builder: inout KernelBuilder) {
     guard hasChains else { return }
     for item in items where item.isCascade {
       for level in 1...levels {

@@ -83,11 +83,11 @@ extension PlanLowering {
   private mutating func chooseGradientTile(_ step: Convolution) -> VectorTile {
     let (g, width) = (step.geometry, width)
     let candidates = VectorTile.candidates(m: .max / 2, registers: target.registerCount)
-    let usual = [VectorTile(12, 2), VectorTile(8, 3), VectorTile(6, 4), VectorTile(8, 2)].filter(candidates.contains)
+    let defaults = [VectorTile(12, 2), VectorTile(8, 3), VectorTile(6, 4), VectorTile(8, 2)].filter(candidates.contains)
     return choose(
       "convolution \(step.pass) \(step.dtype) taps\(g.kernel.wrappedProduct) m\(Self.sizeClass(g.inputChannels)) "
         + "n\(Self.sizeClass(g.outputChannels)) k\(Self.sizeClass(g.batch * g.output.wrappedProduct))",
-      among: usual.isEmpty ? candidates : usual, or: candidates
+      among: defaults.isEmpty ? candidates : defaults, or: candidates
     ) { tile in
       let panel = tile.vectors * width
       let tiles = (g.inputChannels + tile.rows - 1) / tile.rows * ((g.outputChannels + panel - 1) / panel)

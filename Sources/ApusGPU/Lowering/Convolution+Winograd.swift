@@ -16,10 +16,10 @@ extension WinogradGeometry {
     let results = geometry.results
     let direct = geometry.images * results.height * results.width * 9 * results.channels
     let columns = (results.channels + panelWidth - 1) / panelWidth * panelWidth
-    return Double(geometry.tileCount * spots * columns) * overhead <= Double(direct) ? geometry : nil
+    return Double(geometry.tileCount * positions * columns) * overhead <= Double(direct) ? geometry : nil
   }
 
-  var productCount: Double { Double(Self.spots * tileCount) * Double(source.channels * results.channels) }
+  var productCount: Double { Double(Self.positions * tileCount) * Double(source.channels * results.channels) }
 }
 
 /// How an output or a gradient of the input is split into work for `Kernels/convolution/winograd.cl`, by its sizes
@@ -73,15 +73,15 @@ struct WinogradTiling {
 
   /// The number of tiles whose patches are stored together.
   var patchedTiles: Int { sharesWeights ? tilesPerTask : (grid.tileCount + Self.rows - 1) / Self.rows * Self.rows }
-  // The distances between spots in memory; powers of two would map to the same cache sets.
+  // The distances between positions in memory; powers of two would map to the same cache sets.
   var patchDistance: Int { patchedTiles * pitch }
   var weightDistance: Int { (termsPerBlock + 1) * width }
 
   /// The number of elements that are transformed in advance.
-  var sharedCount: Int { WinogradGeometry.spots * (sharesWeights ? panels * weightDistance : patchDistance) }
+  var sharedCount: Int { WinogradGeometry.positions * (sharesWeights ? panels * weightDistance : patchDistance) }
   /// The offset of the sums in a work-item's scratch buffer, behind its own transforms.
-  var sumsOffset: Int { WinogradGeometry.spots * (sharesWeights ? patchDistance : weightDistance) }
-  var scratchSize: Int { sumsOffset + WinogradGeometry.spots * tilesPerTask * width }
+  var sumsOffset: Int { WinogradGeometry.positions * (sharesWeights ? patchDistance : weightDistance) }
+  var scratchSize: Int { sumsOffset + WinogradGeometry.positions * tilesPerTask * width }
 }
 
 extension PlanLowering {
@@ -118,7 +118,7 @@ extension PlanLowering {
         \(template.with(file: "convolution/winograd_patches.cl").text)
         """
       template["WEIGHTS"] =
-        "GLOBAL const \(lane.scalar) *weights = \(shared) + panel * \(WinogradGeometry.spots) * \(template["weightDistance"]!);"
+        "GLOBAL const \(lane.scalar) *weights = \(shared) + panel * \(WinogradGeometry.positions) * \(template["weightDistance"]!);"
     } else {
       fillWeights(step, tiling, &template, &builder)
       template["PATCHES"] = "GLOBAL const \(lane.scalar) *patches = \(shared) + firstTile * \(template["pitch"]!);"
@@ -149,7 +149,7 @@ extension PlanLowering {
       const \(builder.index) panel = GROUP_ID() / \(count);
       const \(builder.index) firstTerm = (GROUP_ID() - panel * \(count)) * WIDTH;
       const \(builder.index) lastTerm = SMALLER(firstTerm + WIDTH, \(template["terms"]!));
-      GLOBAL \(lane.scalar) *weights = \(pointer) + panel * \(WinogradGeometry.spots) * \(template["weightDistance"]!)
+      GLOBAL \(lane.scalar) *weights = \(pointer) + panel * \(WinogradGeometry.positions) * \(template["weightDistance"]!)
           + firstTerm * \(template["panelWidth"]!);
       """)
     builder.append(template)

@@ -38,15 +38,15 @@ struct WinogradGradientTiling {
   var tilesPerBlock: Int { hasParts ? Self.tilesOfPart : grid.tileCount }
 
   var pitch: (x: Int, y: Int) { (WinogradGeometry.pitch(channels.x), WinogradGeometry.pitch(channels.y)) }
-  // The distances between spots in memory; powers of two would map to the same cache sets.
+  // The distances between positions in memory; powers of two would map to the same cache sets.
   var distance: (x: Int, y: Int) { (tilesPerBlock * pitch.x, tilesPerBlock * pitch.y) }
   var sumDistance: Int { channelsPerBlock * columnsPerBlock + 32 }
   /// The offset of the transforms of gradients, behind those of patches.
-  var gradientsOffset: Int { WinogradGeometry.spots * distance.x }
-  private var transforms: Int { WinogradGeometry.spots * (distance.x + distance.y) }
+  var gradientsOffset: Int { WinogradGeometry.positions * distance.x }
+  private var transforms: Int { WinogradGeometry.positions * (distance.x + distance.y) }
   var sharedCount: Int { hasParts ? 0 : transforms }
   /// The offset of the transforms in a work-item's scratch buffer, behind the sums.
-  var transformsOffset: Int { WinogradGeometry.spots * sumDistance }
+  var transformsOffset: Int { WinogradGeometry.positions * sumDistance }
   var scratchSize: Int { transformsOffset + (hasParts ? transforms : 0) }
 }
 
@@ -137,7 +137,8 @@ extension PlanLowering {
     launch(
       builder, groups: weights / (width * width),
       .part(
-        "sum of \(tiling.parts) parts", read: tiling.parts * WinogradGeometry.spots * weights * lane.dtype.byteCount,
+        "sum of \(tiling.parts) parts",
+        read: tiling.parts * WinogradGeometry.positions * weights * lane.dtype.byteCount,
         written: 9 * weights * lane.dtype.byteCount))
   }
 

@@ -44,10 +44,10 @@ extension PlanLowering {
     ] {
       template[name] = builder.number(value)
     }
-    let walk = BoundStridedLoop(batch, &builder)
+    let loop = BoundStridedLoop(batch, &builder)
     let bases = [source.offset, bound.results[0].offset].map { builder.number($0) }
     var offsets: [String] = []
-    template["BATCH"] = builder.captured { offsets = walk.offsets(at: "row", bases: bases, &$0) }
+    template["BATCH"] = builder.captured { offsets = loop.offsets(at: "row", bases: bases, &$0) }
     (template["from"], template["to"]) = (offsets[0], offsets[1])
     builder.append(template)
     let byteCount = extent * columns.extent * batch.count * dtype.byteCount

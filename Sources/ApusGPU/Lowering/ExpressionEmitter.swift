@@ -18,7 +18,7 @@ struct ExpressionEmitter {
   }
 
   private let program: Program
-  private let walk: BoundStridedLoop
+  private let rowLoop: BoundStridedLoop
   /// The base offsets of all rows.
   private var bases: [String]
   /// Parallel to `program.inputs`; `nil` for inputs that are neither tensors nor element indices.
@@ -27,7 +27,7 @@ struct ExpressionEmitter {
   /// The registers of scalar inputs, and the numbers of inputs that are core results.
   private var scalarRegisters: [String?] = []
   private var coreNumbers: [Int] = []
-  /// The buffers of random words of neighbouring elements, by the instruction that generates them; see `drawn`.
+  /// The buffers of random words of neighbouring elements, by the instruction that generates them; see `bufferedWords`.
   private var buffers: [Int: String] = [:]
   private let keepsWords: Bool
 
@@ -80,7 +80,7 @@ struct ExpressionEmitter {
       array += 1
     }
     self.bases = bases
-    walk = BoundStridedLoop(rows, &builder)
+    rowLoop = BoundStridedLoop(rows, &builder)
   }
 
   /// Emits the offsets at a position of an outer iteration; they become the base offsets of all rows.
@@ -90,7 +90,7 @@ struct ExpressionEmitter {
 
   /// Emits the code at the start of a row: offsets, and values that are constant along the row.
   mutating func beginRow(_ row: String, _ builder: inout KernelBuilder) {
-    var offsets = walk.offsets(at: row, bases: bases, &builder)[...]
+    var offsets = rowLoop.offsets(at: row, bases: bases, &builder)[...]
     for index in inputs.indices where inputs[index] != nil {
       inputs[index]!.offset = offsets.removeFirst()
       let access = inputs[index]!
@@ -146,7 +146,8 @@ struct ExpressionEmitter {
     for (index, instruction) in program.instructions.enumerated() {
       let name = builder.unique("r")
       let value =
-        drawn(index, registers, column: column) ?? constant(instruction, &builder) ?? text(of: instruction, registers)
+        bufferedWords(index, registers, column: column) ?? constant(instruction, &builder)
+        ?? text(of: instruction, registers)
       builder.line("const \(instruction.result.vector) \(name) = \(value);")
       registers.append(name)
     }
@@ -196,7 +197,7 @@ struct ExpressionEmitter {
 
   /// Returns code for random words of neighbouring elements, which are generated together; `nil` for other
   /// instructions.
-  private func drawn(_ index: Int, _ registers: [String], column: String) -> String? {
+  private func bufferedWords(_ index: Int, _ registers: [String], column: String) -> String? {
     guard let buffer = buffers[index], let first = firstWord(program.instructions[index]) else { return nil }
     let key = program.instructions[index].operands.dropFirst().map { registers[$0] }
     return "next_words(\(first) + \(column), \(key[0]), \(key[1]), \(buffer), &\(buffer)_first)"

@@ -41,7 +41,7 @@ extension PlanLowering {
     func count(_ tile: GroupTile) -> Int {
       batch * ((rows + tile.rows - 1) / tile.rows) * ((columns + tile.columns - 1) / tile.columns)
     }
-    let usual = fitting.filter { tile in
+    let defaults = fitting.filter { tile in
       switch (tile.description, target.vendor) {
       case ("32x32x16/4x4", _): rows <= 32 || columns <= 32
       case ("64x64x16/8x8", _): true
@@ -52,7 +52,7 @@ extension PlanLowering {
     }
     return choose(
       "\(family()) m\(Self.sizeClass(rows)) n\(Self.sizeClass(columns)) k\(Self.sizeClass(depth))",
-      among: usual.isEmpty ? [fitting.first ?? GroupTile.all[0]] : usual, or: fitting
+      among: defaults.isEmpty ? [fitting.first ?? GroupTile.all[0]] : defaults, or: fitting
     ) { tile in
       // Compute units process the tiles in rounds. The cost of a tile is its multiply-adds plus its loads.
       let rounds = (count(tile) + 2 * target.computeUnits - 1) / (2 * target.computeUnits)

@@ -12,10 +12,10 @@ extension PlanLowering {
     let next = try lowered(step, at: order[1], device: device)
     let end = try lowered(step, at: last, device: device)
     let difference = zip(next.geometry, start.geometry).map { $0 - $1 }
-    let turns = Int64(order.count - 1)
+    let iterations = Int64(order.count - 1)
     let isRegular =
       start.kernels == next.kernels && start.kernels == end.kernels
-      && end.geometry == zip(start.geometry, difference).map { $0 + turns * $1 }
+      && end.geometry == zip(start.geometry, difference).map { $0 + iterations * $1 }
     if isRegular { return append(start, count: order.count, step: difference) }
     // The index width of a kernel may depend on offsets: each iteration is lowered on its own.
     for position in order { append(try lowered(step, at: position, device: device), count: 1, step: []) }
@@ -62,9 +62,9 @@ extension PlanLowering {
       site.isRepeated = site.isRepeated || count > 1
       add(site)
     }
-    for turn in 0..<count {
+    for iteration in 0..<count {
       for (index, number) in body.geometry.enumerated() {
-        add(number: turn == 0 ? number : number + Int64(turn) * step[index])
+        add(number: iteration == 0 ? number : number + Int64(iteration) * step[index])
       }
     }
     for var launch in body.launches {

@@ -36,7 +36,7 @@ struct VectorTile: KernelShape {
   /// Returns the shapes among which the cost model chooses. They depend on the class of `m` (one row, at most 4, fewer
   /// than 512, or more) and on whether panels are read in place, so that other batch sizes use kernels that are already
   /// built. Small factors always have the same shape.
-  static func usual(m: Int, factor: Int, isInPlace: Bool, registers: Int) -> [VectorTile] {
+  static func defaults(m: Int, factor: Int, isInPlace: Bool, registers: Int) -> [VectorTile] {
     let wide =
       switch m {
       case ..<512 where factor < smallFactor: [(8, 2)]
@@ -59,7 +59,7 @@ extension PlanLowering {
     let (width, registers) = (width, target.registerCount)
     return choose(
       "\(family()) m\(Self.sizeClass(m)) n\(Self.sizeClass(n)) k\(Self.sizeClass(terms))",
-      among: VectorTile.usual(m: m, factor: n * terms, isInPlace: canReadInPlace, registers: registers),
+      among: VectorTile.defaults(m: m, factor: n * terms, isInPlace: canReadInPlace, registers: registers),
       or: VectorTile.candidates(m: m, registers: registers)
     ) { tile in
       let panel = tile.vectors * width

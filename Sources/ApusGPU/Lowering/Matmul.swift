@@ -46,10 +46,10 @@ extension PlanLowering {
   ) {
     let layouts = [left, right].map { Layout(shape: batch, strides: Shape($0.batch)) }
     let bases = [left, right].map { builder.number($0.offset) }
-    let walk = BoundStridedLoop(StridedLoop(layouts, shape: batch, axes: 0..<batch.rank), &builder)
+    let loop = BoundStridedLoop(StridedLoop(layouts, shape: batch, axes: 0..<batch.rank), &builder)
     var offsets: [String] = []
     template["BATCH"] = builder.captured { builder in
-      offsets = walk.offsets(at: "batch", bases: bases, &builder)
+      offsets = loop.offsets(at: "batch", bases: bases, &builder)
     }
     template["leftOffset"] = offsets[0]
     template["rightOffset"] = offsets[1]

@@ -29,10 +29,10 @@ extension PlanLowering {
     template["width"] = builder.number(panel)
     template["target"] = "\(target) + \(builder.number(workspace / lane.dtype.byteCount))"
     let base = builder.number(matrix.offset)
-    let walk = BoundStridedLoop(StridedLoop([layout], shape: extents, axes: 0..<extents.rank), &builder)
+    let loop = BoundStridedLoop(StridedLoop([layout], shape: extents, axes: 0..<extents.rank), &builder)
     var offset = ""
     template["BATCH"] = builder.captured { builder in
-      offset = walk.offsets(at: "batch", bases: [base], &builder)[0]
+      offset = loop.offsets(at: "batch", bases: [base], &builder)[0]
     }
     if isTransposed {
       template["dtype"] = dtype.description

@@ -15,7 +15,7 @@ extension PlanLowering {
     var shape = ReductionShape(step, prologue: prologueBound.layouts, epilogue: epilogueBound.layouts)
     guard shape.outputCount > 0 else { return }
     let isSerial = !isCPU && shape.isAlong && shape.reducedCount <= target.subgroup?.size ?? 64
-    if isSerial { shape.walkAcross() }
+    if isSerial { shape.runAcross() }
     shape.parts = mayCut ? parts(of: shape) : 1
     if isCPU, !shape.isAlong, shape.parts == 1 { shape.vectors = vectors(of: shape, reducers: step.reducers.count) }
     if let size = target.subgroup?.size, shape.isAlong, shape.reducedCount <= 32 * size {
@@ -149,7 +149,7 @@ private struct ReductionEmitter {
     var text = ExpressionEmitter(
       program, prologue, rows: shape.reduced,
       columns: shape.isAlong ? shape.inner : shape.prologueColumns, &builder)
-    let outer = BoundStridedLoop(shape.prologueWalk(shape.isAlong ? shape.kept : shape.rows), &builder)
+    let outer = BoundStridedLoop(shape.prologueLoop(shape.isAlong ? shape.kept : shape.rows), &builder)
     let frame = openFrame(&builder)
     let total = builder.number(shape.reduced.count)
     let inner = builder.number(shape.inner.extent)
@@ -169,7 +169,7 @@ private struct ReductionEmitter {
             }
             accumulators.add(registers, positions: "(VL)((i64)outer)", &builder)
           }
-          accumulators.settle(&builder)
+          accumulators.combineLevels(&builder)
         }
         finish(&builder)
       }
@@ -204,7 +204,7 @@ private struct ReductionEmitter {
         }
         sums.merge({ "other_\($0)" }, &builder)
       }
-      sums.settle(&builder)
+      sums.combineLevels(&builder)
       emitter.finish(&builder)
     }
     return (builder, frame.groups)
@@ -331,7 +331,7 @@ private struct ReductionEmitter {
           }
         }
       }
-      accumulators.settle(&builder)
+      accumulators.combineLevels(&builder)
       accumulators.fold(&builder)
       for register in accumulators.registers() {
         builder.line("all_\(register.name)[one] = FIRST_\(register.lane.suffix)(\(register.name));")
@@ -367,7 +367,7 @@ private struct ReductionEmitter {
         let registers = emit(text, column: "along", count: "1", &builder)
         accumulators.add(registers, positions: "(VL)((i64)position)", &builder)
       }
-      accumulators.settle(&builder)
+      accumulators.combineLevels(&builder)
       if items == 256 { combineShared(&builder) }
       if let subgroup = target.subgroup { combineSubgroup(subgroup.size, &builder) }
       builder.block("if (lid == 0)") { builder in finish(&builder) }
@@ -429,7 +429,7 @@ private struct ReductionEmitter {
       return
     }
     var text = ExpressionEmitter(
-      step.epilogue.program, epilogue, rows: shape.epilogueWalk(shape.rows),
+      step.epilogue.program, epilogue, rows: shape.epilogueLoop(shape.rows),
       columns: shape.epilogueColumns, &builder)
     text.beginRow("row", &builder)
     for set in 0..<shape.vectors {

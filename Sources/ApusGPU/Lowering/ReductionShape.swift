@@ -40,8 +40,8 @@ struct ReductionShape {
     prologueCount = prologue.count
   }
 
-  func prologueWalk(_ walk: StridedLoop) -> StridedLoop { walk.keeping(0..<prologueCount) }
-  func epilogueWalk(_ walk: StridedLoop) -> StridedLoop { walk.keeping(prologueCount..<walk.strides.count) }
+  func prologueLoop(_ loop: StridedLoop) -> StridedLoop { loop.keeping(0..<prologueCount) }
+  func epilogueLoop(_ loop: StridedLoop) -> StridedLoop { loop.keeping(prologueCount..<loop.strides.count) }
 
   var prologueColumns: (extent: Int, strides: [Int]) {
     (columns.extent, Array(columns.strides[..<prologueCount]))
@@ -51,7 +51,7 @@ struct ReductionShape {
   }
 
   /// Treats the innermost axis like the other reduced axes: each work-item then computes a whole result.
-  mutating func walkAcross() {
+  mutating func runAcross() {
     reduced.append(inner)
     inner = (1, inner.strides.map { _ in 0 })
     isAlong = false

@@ -49,7 +49,7 @@ extension KernelBuilder {
     let extent = number(columns)
     line("const int count = 1;")
     line("\(index) position = (\(index))(GROUP_ID() - start) * \(elementsPerGroup) + (\(index))LOCAL_ID();")
-    block("for (int turn = 0; turn < \(elementsPerGroup / 256); turn += 1, position += 256)") { builder in
+    block("for (int pass = 0; pass < \(elementsPerGroup / 256); pass += 1, position += 256)") { builder in
       let index = builder.index
       builder.line("if (position >= \(total)) return;")
       builder.line("const \(index) row = position / \(extent);")

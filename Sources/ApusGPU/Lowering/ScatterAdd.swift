@@ -58,7 +58,7 @@ extension PlanLowering {
     let sumsByteCount =
       isConverted ? (step.outer * step.extent * step.inner * lane.dtype.byteCount + 7) / 8 * 8 : 0
     let chains = ownedChains(step, &scatter, units: units, piece: piece, behind: sumsByteCount)
-    (scatter.template["BEGIN"], scatter.template["SETTLE"]) = (chains.begin, chains.settle)
+    (scatter.template["BEGIN"], scatter.template["FINISH"]) = (chains.begin, chains.finish)
     scatter.template["ADD"] = addition(step, scatter, chains.count)
     scatter.template["CONVERT"] = isConverted ? conversion(step, scatter.template) : ""
     scatter.builder.append(scatter.template)
@@ -107,7 +107,7 @@ extension PlanLowering {
   /// of a cascade.
   private mutating func ownedChains(
     _ step: ScatterAdd, _ scatter: inout Scatter, units: Int, piece: Int, behind first: Int
-  ) -> (begin: String, count: String, settle: String) {
+  ) -> (begin: String, count: String, finish: String) {
     guard step.hasChains else {
       needWorkspace(first)
       return ("", "", "")
@@ -141,7 +141,7 @@ extension PlanLowering {
     return (
       "int used = 0;\n" + forAll("\(text["counts"]!)[at] = 0;\n\(text["blocks"]!)[at] = 0;"),
       "const i64 at = \(at);\n" + text.with(file: "index/owned_chain.cl").text,
-      forAll(text.with(file: "index/owned_settle.cl").text)
+      forAll(text.with(file: "index/owned_total.cl").text)
     )
   }
 
@@ -183,7 +183,7 @@ extension PlanLowering {
 
   /// Fills in the code that keeps the cascade of a sum in registers.
   private func fillChains(_ step: ScatterAdd, _ template: inout KernelTemplate) {
-    for name in ["CHAINS", "ENDCHAIN", "SETTLE"] { template[name] = "" }
+    for name in ["CHAINS", "ENDCHAIN", "FINISH"] { template[name] = "" }
     guard step.hasChains else { return }
     // Lists with a similar number of indices share kernels.
     let levels = step.count < 1 << 16 ? 3 : 7
@@ -196,7 +196,7 @@ extension PlanLowering {
       int terms = 0;
       """
     template["ENDCHAIN"] = template.with(file: "index/end_chain.cl").text
-    template["SETTLE"] =
+    template["FINISH"] =
       "for (int k = 0; k < \(levels); k += 1) sum = \(ElementwiseRow.add.call(step.dtype.lane, "levels[k], sum"));"
   }
 }

@@ -31,9 +31,9 @@ struct StridedLoop {
 
   /// Returns the iteration over some of the arrays.
   func keeping(_ arrays: Range<Int>) -> StridedLoop {
-    var walk = self
-    walk.strides = Array(strides[arrays])
-    return walk
+    var loop = self
+    loop.strides = Array(strides[arrays])
+    return loop
   }
 
   /// The maximum distance of an element from the first element of its array.
@@ -47,10 +47,10 @@ struct BoundStridedLoop {
   let extents: [String]
   let strides: [[String]]
 
-  init(_ walk: StridedLoop, _ builder: inout KernelBuilder) {
+  init(_ loop: StridedLoop, _ builder: inout KernelBuilder) {
     // The outermost extent is not needed to split an index into coordinates.
-    extents = walk.extents.indices.map { $0 == 0 ? "" : builder.number(walk.extents[$0]) }
-    strides = walk.strides.map { row in row.map { builder.number($0) } }
+    extents = loop.extents.indices.map { $0 == 0 ? "" : builder.number(loop.extents[$0]) }
+    strides = loop.strides.map { row in row.map { builder.number($0) } }
   }
 
   /// Emits variables with the offsets of all arrays at the row-major index `position`, each added to its entry of

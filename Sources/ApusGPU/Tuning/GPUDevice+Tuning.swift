@@ -21,7 +21,9 @@ extension GPUDevice {
     let lowering = try lower(plan, tuner.choices)
     for var decision in lowering.decisions where decision.candidates.count > 1 && tuner.begins(decision.problem) {
       // The shape that is used without a measurement comes first.
-      if let usual = tuner.usual(decision.problem), let index = decision.candidates.firstIndex(of: usual) {
+      if let shipped = tuner.shippedChoice(for: decision.problem),
+        let index = decision.candidates.firstIndex(of: shipped)
+      {
         decision.candidates.swapAt(0, index)
       }
       let cost = plan.cost(of: plan.steps[0])

@@ -18,16 +18,16 @@ extension PlanLowering {
   /// cost.
   /// - Parameters:
   ///   - problem: The key of the choice, see ``KernelChoice``.
-  ///   - usual: The shapes that the cost model chooses from. There are few, so that plans share kernels.
+  ///   - defaults: The shapes that the cost model chooses from. There are few, so that plans share kernels.
   ///   - others: Shapes that are used only if a measurement selects them.
   ///   - cost: An estimate of the time, in any unit.
   mutating func choose<Shape: KernelShape>(
-    _ problem: @autoclosure () -> String, among usual: [Shape], or others: [Shape], cost: (Shape) -> Int
+    _ problem: @autoclosure () -> String, among defaults: [Shape], or others: [Shape], cost: (Shape) -> Int
   ) -> Shape {
-    let best = usual.min { cost($0) < cost($1) }!
+    let best = defaults.min { cost($0) < cost($1) }!
     guard let choices else { return best }
     let problem = problem()
-    let all = ([best] + usual + others).reduce(into: [Shape]()) { if !$0.contains($1) { $0.append($1) } }
+    let all = ([best] + defaults + others).reduce(into: [Shape]()) { if !$0.contains($1) { $0.append($1) } }
     note(KernelChoice(problem: problem, candidates: all.map(\.description)))
     return choices[problem].flatMap { name in all.first { $0.description == name } } ?? best
   }

@@ -24,7 +24,7 @@ final class Tuner: @unchecked Sendable {
   }
 
   /// The shape that ships with the engine for a problem.
-  func usual(_ problem: String) -> String? { shipped[problem] }
+  func shippedChoice(for problem: String) -> String? { shipped[problem] }
 
   var isActive: Bool {
     lock.withLock { report != nil }

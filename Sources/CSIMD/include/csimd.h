@@ -56,10 +56,10 @@ typedef struct {
   int prefetches_operands;
   /// Memory of which one cache line is prefetched with each group of 16 results; NULL for none.
   const char *ahead;
-} csimd_flow;
+} csimd_hints;
 
-/// `result[i] = f(operands[0][i], …)` for i < count. The result may be one of the operands. `flow` may be NULL.
-typedef void (*csimd_loop)(size_t count, void *result, const csimd_operand *operands, const csimd_flow *flow);
+/// `result[i] = f(operands[0][i], …)` for i < count. The result may be one of the operands. `hints` may be NULL.
+typedef void (*csimd_loop)(size_t count, void *result, const csimd_operand *operands, const csimd_hints *hints);
 
 /// `result[i] = source[i·stride]` with conversion to the lane of the source's type.
 typedef void (*csimd_load)(size_t count, void *result, const void *source, ptrdiff_t stride);
@@ -123,14 +123,14 @@ typedef struct {
   /// Writes the result: a value of the lane, or a 64-bit index.
   void (*finish)(const void *state, void *result);
   /// Sets `count` accumulators to the identity (for `is_index`: values to 0 and indices to −1, which means none).
-  void (*begin_columns)(size_t count, void *numbers, int64_t *places);
-  /// `numbers[i] = f(numbers[i], values[i])`; `place` is the index of all of these values.
-  void (*take_columns)(size_t count, void *numbers, int64_t *places, const csimd_operand *values, int64_t place);
+  void (*begin_columns)(size_t count, void *numbers, int64_t *indices);
+  /// `numbers[i] = f(numbers[i], values[i])`; `index` is the index of all of these values.
+  void (*take_columns)(size_t count, void *numbers, int64_t *indices, const csimd_operand *values, int64_t index);
   /// Combines `lines` arrays, which are `distance` bytes apart, in order, and accumulates the result; NULL for
   /// `is_index`.
   void (*take_lines)(size_t count, void *numbers, const void *values, ptrdiff_t distance, size_t lines);
   /// Merges other columns, whose elements have later indices.
-  void (*merge_columns)(size_t count, void *numbers, int64_t *places, const void *other, const int64_t *other_places);
+  void (*merge_columns)(size_t count, void *numbers, int64_t *indices, const void *other, const int64_t *other_indices);
   /// Set for `sum_squared_difference` only: does its work and the work of `sum_difference` in one pass.
   void (*take_deviations)(
       size_t count, void *squares, void *sums, const csimd_operand *values, const char *ahead);
@@ -148,9 +148,9 @@ typedef struct {
 /// The lines in the state of a scan: the levels of a cascade over 2⁶⁰ lines, and two more.
 #define CSIMD_SCAN_LINES 17
 /// Combines each of `lines` lines of `width` elements with all lines before it (after it, if reversed). `state` has
-/// CSIMD_SCAN_LINES lines and continues from the `taken` earlier lines: a multiple of CSIMD_CHAIN, 0 at the start.
+/// CSIMD_SCAN_LINES lines and continues after `earlier` lines: a multiple of CSIMD_CHAIN, 0 at the start.
 typedef void (*csimd_scan)(
-    size_t lines, size_t width, void *values, int is_reversed, void *state, int64_t taken);
+    size_t lines, size_t width, void *values, int is_reversed, void *state, int64_t earlier);
 /// `C[m, n] = A[m, k]·B[k, n]` for integers, or `C += A·B` with `accumulates`, with the given row and column strides.
 typedef void (*csimd_integer_matmul)(
     size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_column, const void *b, size_t b_row,
@@ -315,9 +315,9 @@ typedef struct {
       ptrdiff_t target_stride, void *scratch);
   /// Copies bytes with non-temporal stores; the caller must issue a fence afterwards.
   void (*stream)(size_t count, const void *source, void *target);
-  /// `panel[t·distance + r·width + c] = w[c·column + r·row + places[t]]`, padded with zeros from `columns` to `width`.
+  /// `panel[t·distance + r·width + c] = w[c·column + r·row + offsets[t]]`, padded with zeros from `columns` to `width`.
   void (*pack_taps)(
-      size_t columns, size_t width, size_t rows, size_t taps, const ptrdiff_t *places, const float *w, ptrdiff_t column,
+      size_t columns, size_t width, size_t rows, size_t taps, const ptrdiff_t *offsets, const float *w, ptrdiff_t column,
       ptrdiff_t row, float *panel, size_t distance);
   /// `w[(c·rows + r)·taps + t] = Σ_p sums[p·part + (t·rows + r)·width + c]`, for at most 16 columns.
   void (*unpack_taps)(

@@ -192,11 +192,11 @@ void csimd_merge_columns(
 
 /// Moves full chains to the levels above after group number `groups` of lines. Levels are `distance` bytes apart, the
 /// lowest one first.
-void csimd_climb_columns(
+void csimd_carry_columns(
     const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups);
 
 /// Combines all levels of `groups` groups of lines into the lowest level.
-void csimd_settle_columns(
+void csimd_total_columns(
     const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups);
 
 /// Bytes of an element of a lane, and (below) of a type.
