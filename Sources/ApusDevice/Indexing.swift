@@ -74,12 +74,12 @@ package struct IndexList: Sendable {
     let layout = indices.layout
     let isShared = layout.strides[2] == 0
     for outer in 0..<layout.shape[0] {
-      for place in 0..<layout.shape[1] {
+      for entry in 0..<layout.shape[1] {
         for column in 0..<(isShared ? min(1, layout.shape[2]) : layout.shape[2]) {
-          let offset = outer * layout.strides[0] + place * layout.strides[1] + column * layout.strides[2]
+          let offset = outer * layout.strides[0] + entry * layout.strides[1] + column * layout.strides[2]
           let index = read(layout.offset + offset)
           if !(0..<extent).contains(index) { return fault(index, at: offset) }
-          guard isSorted, place > 0 else { continue }
+          guard isSorted, entry > 0 else { continue }
           let previous = read(layout.offset + offset - layout.strides[1])
           if previous > index { return fault(index, at: offset, previous: previous) }
         }

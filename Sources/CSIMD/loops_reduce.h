@@ -202,7 +202,7 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
   }
 
 // Lane i + k replaces lane i if its value is better, or equally good with an earlier index.
-#define FOLD_PLACES(name, k)                                                                      \
+#define FOLD_INDICES(name, k)                                                                     \
   {                                                                                               \
     V other = FOLDED(best, k);                                                                    \
     VL at = FOLDED(index, k);                                                                     \
@@ -291,7 +291,7 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
     const FN(indices) *s = state;                                                                      \
     V best = s->best;                                                                                  \
     VL index = s->index;                                                                               \
-    FOLD_PLACES(name, 8) FOLD_PLACES(name, 4) FOLD_PLACES(name, 2) FOLD_PLACES(name, 1)                \
+    FOLD_INDICES(name, 8) FOLD_INDICES(name, 4) FOLD_INDICES(name, 2) FOLD_INDICES(name, 1)            \
     *(int64_t *)result = index[0] < 0 ? 0 : index[0];                                                  \
   }                                                                                                    \
   static void FN(begin_columns_##name)(size_t n, void *numbers, int64_t *indices) {                    \
@@ -322,7 +322,7 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
 #include "../../Kernels/reduce.def"
 #undef REDUCE
 #undef REDUCE_INDEX
-#undef FOLD_PLACES
+#undef FOLD_INDICES
 
 // Row sums of elements that are first transformed with one value per row, `values[1]`.
 #if LANE_IS_FLOAT

@@ -74,7 +74,7 @@ extension PlanLowering {
     } else {
       let output = step.pass == .output ? g.output : g.input
       template["OUTPUT"] = """
-        \(Self.takingApart("tiledColumn", ["image", "d", "h", "column"], [output.x, output.y, output.z], builder.index))
+        \(Self.splittingIndex("tiledColumn", ["image", "d", "h", "column"], [output.x, output.y, output.z], builder.index))
         const \(builder.index) output = ((image * \(g.groups * rows) + group * \(rows) + tiledRow) * \(output.x) + d) * \(output.y) + h;
         """
       fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
@@ -104,16 +104,16 @@ extension PlanLowering {
     let kernel = [g.kernel.x, g.kernel.y, g.kernel.z]
     let input = [g.input.x, g.input.y, g.input.z]
     let output = [g.output.x, g.output.y, g.output.z]
-    func apart(_ number: String, _ names: [String], _ extents: [Int]) -> String {
-      Self.takingApart(number, names, extents, index) + "\n"
+    func split(_ number: String, _ names: [String], _ extents: [Int]) -> String {
+      Self.splittingIndex(number, names, extents, index) + "\n"
     }
     let yOffset = "((image * \(g.groups) + group) * \(y) + channel) * \(g.output.wrappedProduct)"
     switch step.pass {
     case .output:
       return (
         "value = \(right("(group * \(y) + row) * \(x * taps) + depth"));",
-        apart("column", ["image", "d", "h", "w"], output)
-          + apart("depth", ["channel", "tapD", "tapH", "tapW"], kernel) + readInput(g, channels: x, index, left)
+        split("column", ["image", "d", "h", "w"], output)
+          + split("depth", ["channel", "tapD", "tapH", "tapW"], kernel) + readInput(g, channels: x, index, left)
       )
     case .inputGradient:
       return (
@@ -121,8 +121,8 @@ extension PlanLowering {
         const \(index) channel = depth / \(taps);
         value = \(right("((group * \(y) + channel) * \(x) + row) * \(taps) + (depth - channel * \(taps))"));
         """,
-        apart("column", ["image", "d", "h", "w"], input)
-          + apart("depth", ["channel", "tapD", "tapH", "tapW"], kernel) + readOutput(g, yOffset, index, left)
+        split("column", ["image", "d", "h", "w"], input)
+          + split("depth", ["channel", "tapD", "tapH", "tapW"], kernel) + readOutput(g, yOffset, index, left)
       )
     case .weightGradient:
       let positions = g.output.wrappedProduct
@@ -132,8 +132,8 @@ extension PlanLowering {
         const \(index) channel = row;
         value = \(right("\(yOffset) + (depth - image * \(positions))"));
         """,
-        apart("depth", ["image", "d", "h", "w"], output)
-          + apart("column", ["channel", "tapD", "tapH", "tapW"], kernel) + readInput(g, channels: x, index, left)
+        split("depth", ["image", "d", "h", "w"], output)
+          + split("column", ["channel", "tapD", "tapH", "tapW"], kernel) + readInput(g, channels: x, index, left)
       )
     }
   }
@@ -188,7 +188,7 @@ extension PlanLowering {
   }
 
   /// Returns code that splits a row-major index into coordinates; `extents` are those of all coordinates but the first.
-  static func takingApart(
+  static func splittingIndex(
     _ number: String, _ names: [String], _ extents: [some CustomStringConvertible], _ index: String
   ) -> String {
     var lines: [String] = []

@@ -1,7 +1,7 @@
 import ApusDevice
 
 /// The maximum size of prepared images in bytes; larger batches are split into pieces.
-private let imageBudget = 64 << 20
+private let largestPreparedByteCount = 64 << 20
 
 /// The maximum number of positions whose sums a work-item of `Kernels/convolution/vector.cl` holds.
 private let stageWidth = 1024
@@ -163,7 +163,7 @@ extension PlanLowering {
     }
     let channels = g.groups * tiling.channels
     let perImage = channels * tiling.image.stride * size
-    let imagesPerPiece = max(1, min(g.batch, imageBudget / max(1, perImage)))
+    let imagesPerPiece = max(1, min(g.batch, largestPreparedByteCount / max(1, perImage)))
     for first in stride(from: 0, to: g.batch, by: imagesPerPiece) {
       let piece = first..<min(g.batch, first + imagesPerPiece)
       prepare(
@@ -324,7 +324,7 @@ extension PlanLowering {
     let tiles = g.groups * ((rows + tileRows - 1) / tileRows) * ((columns + tileColumns - 1) / tileColumns)
 
     let perImage = (positions.preparedCount + input.preparedCount) * size
-    let imagesPerPiece = perImage == 0 ? g.batch : max(1, min(g.batch, imageBudget / perImage))
+    let imagesPerPiece = perImage == 0 ? g.batch : max(1, min(g.batch, largestPreparedByteCount / perImage))
     let pieces = (g.batch + imagesPerPiece - 1) / imagesPerPiece
     // The sum is split into parts, so that few tiles have work-items for several cores. There are at least two parts,
     // so that all shapes share the kernel that adds up the parts.

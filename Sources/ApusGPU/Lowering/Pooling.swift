@@ -138,7 +138,7 @@ extension PlanLowering {
     }
     var filled = KernelTemplate("pooling/window.cl")
     fillEpilogue(step.epilogue, &filled, &builder, cores: ["core"])
-    let coordinates = Self.takingApart(
+    let coordinates = Self.splittingIndex(
       "row", ["plane", "d", "h"], [shared["outputD"]!, shared["outputH"]!], index)
     let groups = builder.overRows(
       step.planes * step.output.x * step.output.y, columns: step.output.z,
@@ -225,7 +225,7 @@ extension PlanLowering {
     var template = shared.with(file: "pooling/gather.cl")
     template["WINDOWS"] = contributions(step, shared) { "if (\($0) == own) core += \($1);" }
     fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
-    let coordinates = Self.takingApart(
+    let coordinates = Self.splittingIndex(
       "row", ["plane", "inputD", "inputH"],
       [shared["inputD"]!, shared["inputH"]!], index)
     let groups = builder.overRows(

@@ -8,7 +8,7 @@ import Glibc
 /// Builders only save time: the driver itself builds all programs that they do not build in time.
 final class KernelBuilders: @unchecked Sendable {
   /// The time limit for building a program, in milliseconds.
-  private static let patience: Int32 = 300_000
+  private static let buildTimeLimit: Int32 = 300_000
 
   /// The index of the device among the devices of all platforms.
   private let device: Int
@@ -94,7 +94,7 @@ final class KernelBuilders: @unchecked Sendable {
     }
     // The process that was started forks the builder and exits at once.
     while waitpid(process, nil, 0) < 0, errno == EINTR {}
-    var limit = timeval(tv_sec: Int(Self.patience) / 1000, tv_usec: 0)
+    var limit = timeval(tv_sec: Int(Self.buildTimeLimit) / 1000, tv_usec: 0)
     setsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     return ends[0]
   }
@@ -122,7 +122,7 @@ final class KernelBuilders: @unchecked Sendable {
   private func receive(from builder: Int32) -> Bool {
     var input = pollfd(fd: builder, events: Int16(POLLIN), revents: 0)
     var status: Int32 = 0
-    repeat { status = poll(&input, 1, Self.patience) } while status < 0 && errno == EINTR
+    repeat { status = poll(&input, 1, Self.buildTimeLimit) } while status < 0 && errno == EINTR
     var answer: UInt8 = 0
     if status == 1, read(builder, &answer, 1) == 1, answer == 1 { return true }
     close(builder)

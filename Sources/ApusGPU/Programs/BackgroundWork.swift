@@ -33,7 +33,7 @@ package enum BackgroundWork {
   }
 
   /// Defers `body` to `finish`.
-  static func atEnd(_ body: @escaping @Sendable () -> Void) {
+  static func atExit(_ body: @escaping @Sendable () -> Void) {
     state.lock.withLock { state.rest.append(body) }
   }
 

@@ -71,8 +71,8 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
   }
 
   /// The seconds after which a running process stores its programs, and the time limit for storing them at exit.
-  private static var patience: Double { 30 }
-  private static var exitBudget: Double { 10 }
+  private static var storageDelay: Double { 30 }
+  private static var exitTimeLimit: Double { 10 }
 
   private let driver: Driver
   private let options: GPUOptions
@@ -151,7 +151,7 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
       }
       if pendingSince == nil, !pending.isEmpty {
         pendingSince = ContinuousClock.seconds
-        BackgroundWork.atEnd { self.storePending(until: ContinuousClock.seconds + Self.exitBudget) { _ in true } }
+        BackgroundWork.atExit { self.storePending(until: ContinuousClock.seconds + Self.exitTimeLimit) { _ in true } }
       }
     }
   }
@@ -162,7 +162,7 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
   /// the end of the process or, in a long-running process, on a background thread.
   func storeUsed() {
     let isDue = lock.withLock { () -> Bool in
-      let isDue = !pending.isEmpty && pendingSince.map { ContinuousClock.seconds - $0 > Self.patience } ?? false
+      let isDue = !pending.isEmpty && pendingSince.map { ContinuousClock.seconds - $0 > Self.storageDelay } ?? false
       if isDue { pendingSince = ContinuousClock.seconds }
       return isDue
     }
