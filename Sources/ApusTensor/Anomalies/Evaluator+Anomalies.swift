@@ -32,7 +32,7 @@ private struct AnomalyCheck {
     self.roots = roots
     self.scope = scope
     collect(roots)
-    operations.sort { $0.whole.serial < $1.whole.serial }
+    operations.sort { ($0.whole.serial, $0.node.serial) < ($1.whole.serial, $1.node.serial) }
     for (place, operation) in operations.enumerated() {
       places[ObjectIdentifier(operation.node)] = place
       if !operation.isView { kept.append(Tensor(node: operation.node)) }
@@ -46,21 +46,20 @@ private struct AnomalyCheck {
   }
 
   private mutating func collect(_ roots: [Node]) {
-    var seen: Set<ObjectIdentifier> = []
-    var stack = roots
-    while let node = stack.popLast() {
-      guard !node.isMaterialized, seen.insert(ObjectIdentifier(node)).inserted else { continue }
-      for index in 0..<node.inputCount { stack.append(node.input(index)) }
-      guard !node.hasParts, node.op !== Op.scalar, node.op !== Op.constant else { continue }
-      var (whole, inputs) = (node, (0..<node.inputCount).map { node.input($0) })
-      if node.op === Op.part {
-        whole = inputs[0]
-        inputs = (0..<whole.inputCount).map { whole.input($0) }
-        // The result has the value of an input.
-        if whole.op === Op.customGradientResults { inputs = [inputs[node.attributes.integers[0]]] }
-      }
-      operations.append(Operation(node: node, inputs: inputs, whole: whole))
+    var traversal = NodeTraversal()
+    for root in roots { traversal.run(from: root) { add($0) } }
+  }
+
+  private mutating func add(_ node: Node) {
+    guard !node.isMaterialized, !node.hasParts, node.op !== Op.scalar, node.op !== Op.constant else { return }
+    var (whole, inputs) = (node, (0..<node.inputCount).map { node.input($0) })
+    if node.op === Op.part {
+      whole = inputs[0]
+      inputs = (0..<whole.inputCount).map { whole.input($0) }
+      // The result has the value of an input.
+      if whole.op === Op.customGradientResults { inputs = [inputs[node.attributes.integers[0]]] }
     }
+    operations.append(Operation(node: node, inputs: inputs, whole: whole))
   }
 
   /// - Precondition: everything has been evaluated.

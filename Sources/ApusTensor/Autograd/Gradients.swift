@@ -95,27 +95,21 @@ struct BackwardPass: ~Copyable {
 
   /// Orders the graph; the scratch fields of nodes are used under the device's lock.
   private mutating func collect(_ output: Node, _ targetNodes: [Node], epoch: UInt32) {
-    var stack: [(node: Unmanaged<Node>, next: Int)] = [(Unmanaged.passUnretained(output), 0)]
-    output.mark = epoch
-    while !stack.isEmpty {
-      let (unmanaged, next) = stack[stack.count - 1]
-      let input = unmanaged._withUnsafeGuaranteedRef { next < $0.inputCount ? $0.edge(next) : nil }
-      if let input {
-        stack[stack.count - 1].next = next + 1
-        let isNew = input._withUnsafeGuaranteedRef { node -> Bool in
-          if node.mark == epoch { return false }
-          node.mark = epoch
-          return true
-        }
-        if isNew { stack.append((input, 0)) }
-        continue
+    var traversal = Traversal<Unmanaged<Node>>()
+    traversal.run(from: Unmanaged.passUnretained(output)) { vertex, index in
+      vertex._withUnsafeGuaranteedRef { index < $0.inputCount ? $0.edge(index) : nil }
+    } enter: { vertex, _ in
+      vertex._withUnsafeGuaranteedRef { node in
+        if node.mark == epoch { return false }
+        node.mark = epoch
+        return true
       }
-      stack.removeLast()
-      let node = unmanaged.takeUnretainedValue()
+    } leave: { vertex in
+      let node = vertex.takeUnretainedValue()
       node.position = Int32(truncatingIfNeeded: order.count)
       firstEdge.append(Int32(truncatingIfNeeded: edges.count))
       for index in 0..<node.inputCount { edges.append(node.edge(index)._withUnsafeGuaranteedRef(\.position)) }
-      order.append(unmanaged.retain())
+      order.append(vertex.retain())
       node.handleCount.add(1, ordering: .relaxed)
     }
     // Targets on other devices are not in the graph, and this lock does not protect their marks.

@@ -130,9 +130,7 @@ private struct Capture {
 
   static func between(_ placeholders: [Node], _ roots: [Node], _ device: ComputeDevice) -> Capture {
     var capture = Capture(placeholders)
-    device.withEvaluator { _ in
-      for root in roots { capture.visit(root) }
-    }
+    device.withEvaluator { _ in capture.visit(roots) }
     return capture
   }
 
@@ -142,23 +140,20 @@ private struct Capture {
     for node in placeholders { depends[ObjectIdentifier(node)] = true }
   }
 
-  private mutating func visit(_ root: Node) {
-    var stack: [(node: Node, next: Int)] = depends[ObjectIdentifier(root)] == nil ? [(root, 0)] : []
-    while let (node, next) = stack.last {
-      if node.serial >= firstSerial, next < node.inputCount {
-        stack[stack.count - 1].next += 1
-        let input = node.input(next)
-        if depends[ObjectIdentifier(input)] == nil { stack.append((input, 0)) }
-        continue
+  private mutating func visit(_ roots: [Node]) {
+    let (parameters, firstSerial) = (Set(placeholders.map { ObjectIdentifier($0) }), firstSerial)
+    func isEnd(_ node: Node) -> Bool { node.serial < firstSerial || parameters.contains(ObjectIdentifier(node)) }
+    var traversal = NodeTraversal()
+    for root in roots {
+      traversal.run(from: root, until: isEnd) { node in
+        guard !parameters.contains(ObjectIdentifier(node)) else { return }
+        let inputs = isEnd(node) ? [] : (0..<node.inputCount).map { node.input($0) }
+        let isDependent = inputs.contains { depends[ObjectIdentifier($0)]! }
+        depends[ObjectIdentifier(node)] = isDependent
+        guard isDependent else { return }
+        for input in inputs where !depends[ObjectIdentifier(input)]! { take(input) }
+        order.append(node)
       }
-      stack.removeLast()
-      guard depends[ObjectIdentifier(node)] == nil else { continue }
-      let inputs = node.serial >= firstSerial ? (0..<node.inputCount).map { node.input($0) } : []
-      let isDependent = inputs.contains { depends[ObjectIdentifier($0)]! }
-      depends[ObjectIdentifier(node)] = isDependent
-      guard isDependent else { continue }
-      for input in inputs where !depends[ObjectIdentifier(input)]! { take(input) }
-      order.append(node)
     }
   }
 

@@ -71,26 +71,16 @@ public struct PendingOperation: Sendable {
 /// compared operation by operation.
 public func pendingOperations(of tensors: [Tensor]) -> [PendingOperation] {
   var result: [PendingOperation] = []
-  var seen = Set<ObjectIdentifier>()
-  for root in tensors where seen.insert(ObjectIdentifier(root.node)).inserted {
-    root.device.withEvaluator { _ in list(root.node, &seen, &result) }
-  }
-  return result
-}
-
-private func list(_ root: Node, _ seen: inout Set<ObjectIdentifier>, _ result: inout [PendingOperation]) {
-  var stack: [(node: Node, next: Int)] = [(root, 0)]
-  while let (node, next) = stack.last {
-    if !node.isMaterialized, next < node.inputCount {
-      stack[stack.count - 1].next = next + 1
-      let input = node.input(next)
-      if seen.insert(ObjectIdentifier(input)).inserted { stack.append((input, 0)) }
-    } else {
-      stack.removeLast()
-      // An operation with several results is listed once for each result in the graph.
-      if !node.isMaterialized, !node.hasParts { result.append(PendingOperation(node)) }
+  var traversal = NodeTraversal()
+  for root in tensors {
+    root.device.withEvaluator { _ in
+      traversal.run(from: root.node) { node in
+        // An operation with several results is listed once for each result in the graph.
+        if !node.isMaterialized, !node.hasParts { result.append(PendingOperation(node)) }
+      }
     }
   }
+  return result
 }
 
 extension PendingOperation {

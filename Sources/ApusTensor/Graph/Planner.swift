@@ -82,21 +82,15 @@ struct Planner {
   func topologicalOrder() -> [Int] {
     var order: [Int] = []
     var seen = Array(repeating: false, count: nodes.count)
-    for root in outputs where !seen[root] {
-      var stack: [(node: Int, next: Int)] = [(root, 0)]
-      seen[root] = true
-      while let (node, next) = stack.last {
-        if next < nodes[node].inputs.count {
-          stack[stack.count - 1].next += 1
-          let input = nodes[node].inputs[next]
-          if !seen[input] {
-            seen[input] = true
-            stack.append((input, 0))
-          }
-        } else {
-          stack.removeLast()
-          order.append(node)
-        }
+    var traversal = Traversal<Int>()
+    for root in outputs {
+      traversal.run(from: root) { node, index in
+        index < nodes[node].inputs.count ? nodes[node].inputs[index] : nil
+      } enter: { node, _ in
+        defer { seen[node] = true }
+        return !seen[node]
+      } leave: { node in
+        order.append(node)
       }
     }
     return order
