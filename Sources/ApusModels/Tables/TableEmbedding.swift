@@ -60,7 +60,9 @@ public struct TableEmbedding: Layer {
     embeddings.enumerated().map { .module("embeddings.\($0.offset)", $0.element) }
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func callAsFunction(_ x: Tensor) -> Tensor { LayerTrace.leaf(self, x) { encoded(x) } }
+
+  private func encoded(_ x: Tensor) -> Tensor {
     guard x.rank == 2, x.shape[1] == width else {
       ShapeError("TableEmbedding", "the input \(x.shape) is not [batch, \(width)]").report()
       return x

@@ -252,6 +252,39 @@ import Testing
     }
   }
 
+  @Test func layersOfAModel() throws {
+    try withDevice(device) { () throws in
+      let images = Tensor.zeros([2, 1, 8, 8])
+      // example
+      struct Block: Layer {
+        let conv1 = Conv2d(1, 4, kernel: 3, padding: 1)
+        let conv2 = Conv2d(4, 4, kernel: 3, padding: 1)
+        let pool = MaxPool2d(2)
+
+        func callAsFunction(_ x: Tensor) -> Tensor {
+          let y = conv2(conv1(x).relu())
+          return LayerTrace.run("pool", pool, y)
+        }
+      }
+      let model = Sequential {
+        Block()
+        Flatten()
+        Linear(64, 10)
+      }
+      let trace = withMode(.inference) { LayerTrace(of: model, on: images) }
+      for record in trace.layers { print(record.path, record.output.shape) }
+      // 0.conv1 [2, 4, 8, 8]
+      // 0.conv2 [2, 4, 8, 8]
+      // 0.pool [2, 4, 4, 4]
+      // 1 [2, 64]
+      // 2 [2, 10]
+      // end
+      let lines = trace.layers.map { "\($0.path) \($0.output.shape)" }
+      #expect(
+        lines == ["0.conv1 [2, 4, 8, 8]", "0.conv2 [2, 4, 8, 8]", "0.pool [2, 4, 4, 4]", "1 [2, 64]", "2 [2, 10]"])
+    }
+  }
+
   @Test func unitVariances() throws {
     try withDevice(device) { () throws in
       let (model, images, _) = classifier()

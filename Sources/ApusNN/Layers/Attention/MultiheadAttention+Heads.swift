@@ -53,7 +53,7 @@ extension MultiheadAttention {
     let extents = [size, groupSize, groupSize]
     let parts: [Tensor]
     if let weight = inProjWeight, query.identity == key.identity, key.identity == value.identity {
-      let all = OutputProbe.note(weight, query.linear(weight: weight.value, bias: inProjBias?.value))
+      let all = Linear(weight: weight, bias: inProjBias)(query)
       parts = all.split(into: extents, axis: 2)
     } else {
       let weights = weights

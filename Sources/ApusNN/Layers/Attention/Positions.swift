@@ -61,11 +61,13 @@ public struct LearnedPositions: Layer {
 
   public var members: [ModuleMember] { [.parameter("weight", weight)] }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { table.added(to: x, nil) }
+  public func callAsFunction(_ x: Tensor) -> Tensor { LayerTrace.leaf(self, x) { table.added(to: x, nil) } }
 
   /// - Parameter offset: the position of the first element, a scalar integer (`KeyValueCache.end`).
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for positions beyond the capacity.
-  public func callAsFunction(_ x: Tensor, offset: Tensor) -> Tensor { table.added(to: x, offset) }
+  public func callAsFunction(_ x: Tensor, offset: Tensor) -> Tensor {
+    LayerTrace.leaf(self, x) { table.added(to: x, offset) }
+  }
 }
 
 /// A table with a vector for each position.
