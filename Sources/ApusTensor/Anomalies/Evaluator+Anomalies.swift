@@ -51,9 +51,9 @@ private struct AnomalyCheck {
   }
 
   private mutating func add(_ node: Node) {
-    guard !node.isMaterialized, !node.hasParts, node.op !== Op.scalar, node.op !== Op.constant else { return }
+    guard !node.isMaterialized, !node.hasSeveralResults, node.op !== Op.scalar, node.op !== Op.constant else { return }
     var (whole, inputs) = (node, (0..<node.inputCount).map { node.input($0) })
-    if node.op === Op.part {
+    if node.op === Op.result {
       whole = inputs[0]
       inputs = (0..<whole.inputCount).map { whole.input($0) }
       // The result has the value of an input.
@@ -142,7 +142,7 @@ private struct AnomalyCheck {
   private mutating func shown(_ node: Node, _ evaluator: inout Evaluator) throws(DeviceError) -> Node {
     guard node.buffer == nil, let place = places[ObjectIdentifier(node)], operations[place].isView else { return node }
     let source = try shown(operations[place].inputs[0], &evaluator)
-    guard node.op !== Op.part else { return source }
+    guard node.op !== Op.result else { return source }
     let copy = Node(
       op: node.op, inputs: OpInputs(source), attributes: node.attributes.renewed(),
       type: TensorType(node.shape, node.dtype), device: node.deviceReference)

@@ -61,7 +61,7 @@ struct BackwardPass: ~Copyable {
   private var targets: [Int] = []
   private var cotangents: [Tensor?] = []
   /// The gradients of the results of nodes that have several.
-  private var partCotangents: [Int: [Tensor?]] = [:]
+  private var resultCotangents: [Int: [Tensor?]] = [:]
   /// The contributions of slices of a node to its gradient.
   private var slices: [Int: SliceGradients] = [:]
 
@@ -128,20 +128,20 @@ struct BackwardPass: ~Copyable {
     let namesOrigins = AnomalyScope.current != nil
     for index in order.indices.reversed() {
       joinSlices(of: index, namesOrigins)
-      let parts = partCotangents[index]
-      guard let gradient = cotangents[index] ?? parts?.lazy.compactMap({ $0 }).first else { continue }
+      let ofResults = resultCotangents[index]
+      guard let gradient = cotangents[index] ?? ofResults?.lazy.compactMap({ $0 }).first else { continue }
       let node = order[index].takeUnretainedValue()
       let range = edgeRange(index)
       switch node.op.gradient {
       case .notDifferentiable: break
-      case .part: collect(gradient, ofPart: node, along: range)
+      case .result: collect(gradient, ofResult: node, along: range)
       case .slice: collect(gradient, ofSlice: node, along: range)
       case .rule(let rule):
         var mask: UInt64 = 0
         for (input, edge) in range.enumerated() where isNeeded[Int(edges[edge])] { mask |= 1 << UInt64(min(input, 63)) }
         if mask == 0 { continue }
         let context = GradientInput(
-          node: node, gradient: gradient, parts: parts, neededMask: mask, nodes: order, inputs: edges[range])
+          node: node, gradient: gradient, resultGradients: ofResults, neededMask: mask, nodes: order, inputs: edges[range])
         if namesOrigins {
           AnomalyScope.building(.gradient(of: node.serial)) { add(rule(context), along: range) }
         } else {
@@ -153,11 +153,11 @@ struct BackwardPass: ~Copyable {
   }
 
   /// Stores the gradient of one of several results for the rule of their node.
-  private mutating func collect(_ gradient: Tensor, ofPart part: Node, along range: Range<Int>) {
+  private mutating func collect(_ gradient: Tensor, ofResult result: Node, along range: Range<Int>) {
     guard let edge = range.first, isNeeded[Int(edges[edge])] else { return }
     let whole = Int(edges[edge])
     let count = order[whole].takeUnretainedValue().results.types.count
-    partCotangents[whole, default: Array(repeating: nil, count: count)][part.attributes.integers[0]] = gradient
+    resultCotangents[whole, default: Array(repeating: nil, count: count)][result.attributes.integers[0]] = gradient
   }
 
   /// Stores the gradient of a slice until the gradients of all slices of its source are known.

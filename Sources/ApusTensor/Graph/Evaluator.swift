@@ -168,7 +168,7 @@ struct Evaluator: ~Copyable {
     node.edges = 0
     node.isRoot = false
     node.staysPending = node.isRearrangement && node.handleCount.load(ordering: .acquiring) > 0
-    if node.hasParts { siblings += node.results.living }
+    if node.hasSeveralResults { siblings += node.results.living }
     if node.isDetaching, !node.isMaterialized, let source = node.firstEdge { detached.append(source) }
     return true
   }
@@ -212,7 +212,7 @@ struct Evaluator: ~Copyable {
       || node.consumerCount.load(ordering: .relaxed) > node.edges
     let isNumber = node.isNumber
     if isNumber { scalars.append(node.attributes.number) }
-    let kept = isOutput && !node.hasParts && (!isNumber || node.isRoot)
+    let kept = isOutput && !node.hasSeveralResults && (!isNumber || node.isRoot)
     if kept { outputNodes.append(unmanaged) }
     key.append(node, isOutput: kept, isInput: false)
     return nil

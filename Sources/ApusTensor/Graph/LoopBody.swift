@@ -53,8 +53,8 @@ final class LoopBody: Sendable {
     var nodes = parameters.map(\.node)
     for entry in entries.dropFirst(parameters.count) {
       let inputs = entry.inputs.map { nodes[$0] }
-      if entry.op === Op.part {
-        nodes.append(inputs[0].results.part(entry.attributes.integers[0], of: inputs[0]).node)
+      if entry.op === Op.result {
+        nodes.append(inputs[0].results.tensor(entry.attributes.integers[0], of: inputs[0]).node)
       } else {
         nodes.append(
           Node(

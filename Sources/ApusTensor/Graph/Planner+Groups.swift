@@ -69,7 +69,7 @@ extension Planner {
         place(node, at: position)
       case .reduction: startReduction(node, at: position)
       case .step, .loop, .custom: _ = startGroup(node, at: position, anchor: true)
-      case .part:
+      case .result:
         groupOf[node] = groupOf[nodes[node].inputs[0]]
         groups[groupOf[node]].last = position
       }

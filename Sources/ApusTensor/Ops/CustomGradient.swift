@@ -150,7 +150,7 @@ public func withGradient(
   let node = Node(
     op: .customGradientResults, inputs: OpInputs(list: (results + inputs).map(\.node)),
     attributes: .customGradientResults(rules), type: TensorType(Shape(), .float32), device: .passUnretained(device))
-  return results.indices.map { rules.results.part($0, of: node) }
+  return results.indices.map { rules.results.tensor($0, of: node) }
 }
 
 /// A function whose intermediate values are recomputed for the gradient instead of stored (gradient checkpointing): it

@@ -66,7 +66,7 @@ public func loop(
   let node = Node(
     op: .loop, inputs: OpInputs(list: (initial + sequences).map(\.node) + invariants), attributes: .loop(attributes),
     type: TensorType(Shape(), .float32), device: .passUnretained(device))
-  let results = (0..<carried.count + body.outputCount).map { attributes.results.part($0, of: node) }
+  let results = (0..<carried.count + body.outputCount).map { attributes.results.tensor($0, of: node) }
   return (Array(results.prefix(carried.count)), Array(results.dropFirst(carried.count)))
 }
 
