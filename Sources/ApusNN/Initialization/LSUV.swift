@@ -77,7 +77,7 @@ public struct LSUV: Sendable {
         return Outcome(weight: weight, variance: variance, steps: steps, isReached: isReached)
       }
       let factor = Tensor.number(1 / variance.squareRoot(), dtype: weight.dtype, device: weight.value.device)
-      weight.value = try (weight.value * factor).evaluated()
+      weight.value = try eval(weight.value * factor)
       steps += 1
     }
   }

@@ -123,7 +123,7 @@ extension Tensor {
   /// Replaces the left side with the quotient.
   public static func /= (left: inout Tensor, right: Tensor) { left = left / right }
 
-  /// `xᵖ`. A negative base with a fractional exponent gives NaN.
+  /// `xᵖ`. A negative base with a fractional exponent gives NaN. For the exponent 2, use `squared()`.
   public func power(_ exponent: Tensor) -> Tensor {
     Tensor.arithmetic(.power, widened, exponent.widened)
   }

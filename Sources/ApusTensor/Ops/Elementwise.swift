@@ -112,6 +112,7 @@ extension Tensor {
   public static prefix func - (x: Tensor) -> Tensor {
     Tensor(.negate, OpInputs((x.dtype == .bool ? x.cast(to: .int32) : x).node))
   }
-  /// `x · x`.
+  /// `x · x`, one multiplication, which rounds once. `power(2)` gives nearly the same by way of the general power
+  /// function, and is slower.
   public func squared() -> Tensor { self * self }
 }

@@ -136,7 +136,8 @@ extension Tensor {
       in: target, start: amounts.map(\.before), step: Array(repeating: 1, count: rank), value: value)
   }
 
-  /// `count` elements of axis `axis`, from `start` on, each `step` apart.
+  /// `count` elements of axis `axis`, from `start` on, each `step` apart. For an axis that is known when the code is
+  /// written, a subscript does the same: `x[.all, start..<start + count]`.
   public func slice(axis: Int, from start: Int, count: Int, step: Int = 1) -> Tensor {
     guard let axis = checkedAxis(axis, "slice") else { return self }
     var starts = Array(repeating: 0, count: rank)

@@ -177,7 +177,8 @@ extension Tensor {
 // MARK: - Masks
 
 extension Tensor {
-  /// The tensor with `value`, broadcast, where `mask` holds.
+  /// The tensor with `value`, broadcast, where `mask` holds (`torch.masked_fill`); the value is cast to the type of this
+  /// tensor. `mask.select(value, x)` promotes types instead.
   public func replacing(where mask: Tensor, with value: Tensor) -> Tensor {
     mask.select(value.cast(to: dtype), self)
   }
@@ -199,7 +200,7 @@ extension Tensor {
       return self
     }
     let places = try mask.trueIndices()
-    return reshaped(to: Shape([mask.elementCount] + rest)).gathering(places)
+    return reshaped(to: Shape([mask.elementCount] + rest))[places]
   }
 
   /// The row-major indices (`int64`) of the elements that are not 0. The tensor is read back to the host.

@@ -129,7 +129,7 @@ import Testing
         Linear(128, 10)
       }
       // end
-      #expect(try model(.zeros([1, 784])).evaluated().shape == [1, 10])
+      #expect(try eval(model(.zeros([1, 784]))).shape == [1, 10])
     }
   }
 
@@ -183,7 +183,7 @@ import Testing
       model.convert(to: .float64)
       let y = model(x.cast(to: .float64))
       // end
-      #expect(try y.evaluated().dtype == .float64)
+      #expect(try eval(y).dtype == .float64)
     }
   }
 
@@ -391,7 +391,7 @@ import Testing
 
   @Test func profiles() throws {
     try withDevice(device) { () throws in
-      func train() throws { _ = try makeModel()(.ones([3, 4])).evaluated() }
+      func train() throws { _ = try eval(makeModel()(.ones([3, 4]))) }
       // example
       let limits = try DeviceLimits.measured(on: .current)
       let (_, profile) = try Profile.record(on: .current, limits: limits) { for _ in 0..<3 { try train() } }
