@@ -285,6 +285,16 @@ import Testing
     }
   }
 
+  @Test func seedOfAModel() throws {
+    try withDevice(device) { () throws in
+      // example
+      let model = withRandomKey(RandomKey(seed: 1)) { Linear(784, 10) }
+      // end
+      let other = withRandomKey(RandomKey(seed: 1)) { Linear(784, 10) }
+      #expect(try model.weight.value.array() == other.weight.value.array())
+    }
+  }
+
   @Test func unitVariances() throws {
     try withDevice(device) { () throws in
       let (model, images, _) = classifier()
