@@ -100,17 +100,17 @@ final class LayerRecorder: Sendable {
 /// Identifies a module by its type and by its parameters and statistics.
 struct ModuleIdentity: Hashable {
   private let type: String
-  private let cells: [ObjectIdentifier]
+  private let boxes: [ObjectIdentifier]
 
   /// `nil` for a module without parameters and statistics.
   init?(_ module: any Module) {
     self.init(type: Swift.type(of: module).typeName, module)
-    if cells.isEmpty { return nil }
+    if boxes.isEmpty { return nil }
   }
 
   private init(type: String, _ module: any Module) {
     self.type = type
-    cells = module.state.entries.map { ObjectIdentifier($0.cell) }
+    boxes = module.state.entries.map { ObjectIdentifier($0.box) }
   }
 
   /// Whether both are the same module, as far as can be known.

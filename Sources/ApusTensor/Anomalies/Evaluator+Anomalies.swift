@@ -23,7 +23,7 @@ private struct AnomalyCheck {
   private let scope: AnomalyScope
   /// In order of creation, so that inputs come before their users, and forward before backward.
   private var operations: [Operation] = []
-  private var places: [ObjectIdentifier: Int] = [:]
+  private var indices: [ObjectIdentifier: Int] = [:]
   /// Keeps the values alive.
   private var kept: [Tensor] = []
   private var known: [ObjectIdentifier: Bool] = [:]
@@ -33,8 +33,8 @@ private struct AnomalyCheck {
     self.scope = scope
     collect(roots)
     operations.sort { ($0.whole.serial, $0.node.serial) < ($1.whole.serial, $1.node.serial) }
-    for (place, operation) in operations.enumerated() {
-      places[ObjectIdentifier(operation.node)] = place
+    for (index, operation) in operations.enumerated() {
+      indices[ObjectIdentifier(operation.node)] = index
       if !operation.isView { kept.append(Tensor(node: operation.node)) }
       // A loop is run again from its inputs, so that all of them are kept. Materialized inputs are kept so that they
       // are not overwritten.
@@ -98,7 +98,7 @@ private struct AnomalyCheck {
   /// A NaN in the input data, if a root is not finite in the end.
   private mutating func unknownValue(_ evaluator: inout Evaluator) throws(DeviceError) -> Anomaly? {
     for operation in operations {
-      for input in operation.inputs where places[ObjectIdentifier(input)] == nil && input.isMaterialized {
+      for input in operation.inputs where indices[ObjectIdentifier(input)] == nil && input.isMaterialized {
         guard try !isFinite(input, &evaluator) else { continue }
         let numbers = try values(of: input, &evaluator)
         guard numbers.contains(where: \.isNaN), try !rootsAreFinite(&evaluator) else { continue }
@@ -127,8 +127,8 @@ private struct AnomalyCheck {
       result = try !evaluator.download(node, buffer).hasNonFinite(node.dtype)
     } else if node.op === Op.scalar || node.op === Op.constant {
       result = node.attributes.number.isFinite
-    } else if let place = places[identity], operations[place].isView {
-      result = try isFinite(operations[place].inputs[0], &evaluator)
+    } else if let index = indices[identity], operations[index].isView {
+      result = try isFinite(operations[index].inputs[0], &evaluator)
       if !result {
         let shown = try shown(node, &evaluator)
         result = try isFinite(shown, &evaluator)
@@ -140,8 +140,8 @@ private struct AnomalyCheck {
 
   /// A node with the value of `node`: itself, or for a view a copy that is computed now.
   private mutating func shown(_ node: Node, _ evaluator: inout Evaluator) throws(DeviceError) -> Node {
-    guard node.buffer == nil, let place = places[ObjectIdentifier(node)], operations[place].isView else { return node }
-    let source = try shown(operations[place].inputs[0], &evaluator)
+    guard node.buffer == nil, let index = indices[ObjectIdentifier(node)], operations[index].isView else { return node }
+    let source = try shown(operations[index].inputs[0], &evaluator)
     guard node.op !== Op.result else { return source }
     let copy = Node(
       op: node.op, inputs: OpInputs(source), attributes: node.attributes.renewed(),
@@ -189,8 +189,8 @@ private struct AnomalyCheck {
     let sequences = Array(values[elements])
     for turn in 0..<body.count {
       let index = body.isReversed ? body.count - 1 - turn : turn
-      for (place, sequence) in zip(elements, sequences) {
-        values[place] = sequence.slice(axis: 0, from: index, count: 1).squeezingAxis(at: 0)
+      for (number, sequence) in zip(elements, sequences) {
+        values[number] = sequence.slice(axis: 0, from: index, count: 1).squeezingAxis(at: 0)
       }
       let results = body(values)
       do throws(DeviceError) {
@@ -225,13 +225,13 @@ extension Anomaly {
     _ node: Node, _ numbers: [Double], _ operation: String, first isMeant: (Double) -> Bool, inputs: [Input]
   ) {
     let position = numbers.firstIndex(where: isMeant) ?? 0
-    var (place, rest) = ([Int](), position)
+    var (coordinates, rest) = ([Int](), position)
     for extent in node.shape.reversed() {
-      place.insert(rest % max(extent, 1), at: 0)
+      coordinates.insert(rest % max(extent, 1), at: 0)
       rest /= max(extent, 1)
     }
     self.init(
-      device: node.device.name, operation: operation, dtype: node.dtype, shape: Array(node.shape), place: place,
+      device: node.device.name, operation: operation, dtype: node.dtype, shape: Array(node.shape), place: coordinates,
       value: numbers.isEmpty ? .nan : numbers[position], count: numbers.count { !$0.isFinite }, inputs: inputs)
   }
 }

@@ -180,8 +180,8 @@ struct BackwardPass: ~Copyable {
   private mutating func add(_ contributions: [Tensor?], along range: Range<Int>) {
     for (input, contribution) in contributions.enumerated() {
       guard let contribution else { continue }
-      let place = Int(edges[range.lowerBound + input])
-      if isNeeded[place] { add(contribution, at: place) }
+      let index = Int(edges[range.lowerBound + input])
+      if isNeeded[index] { add(contribution, at: index) }
     }
   }
 

@@ -167,17 +167,17 @@ private struct Capture {
     _ roots: [Node], carriedCount: Int, sequenceCount: Int, count: Int, isReversed: Bool
   ) -> (body: LoopBody, invariants: [Node]) {
     for root in roots where !depends[ObjectIdentifier(root)]! { take(root) }
-    var places: [ObjectIdentifier: Int] = [:]
+    var indices: [ObjectIdentifier: Int] = [:]
     var entries: [LoopBody.Entry] = []
     for node in placeholders + invariants {
-      places[ObjectIdentifier(node)] = entries.count
+      indices[ObjectIdentifier(node)] = entries.count
       entries.append(
         LoopBody.Entry(
           op: .placeholder, attributes: .none, type: TensorType(node.shape, node.dtype), inputs: [], region: 0))
     }
     for node in order {
-      let inputs = (0..<node.inputCount).map { places[ObjectIdentifier(node.input($0))]! }
-      places[ObjectIdentifier(node)] = entries.count
+      let inputs = (0..<node.inputCount).map { indices[ObjectIdentifier(node.input($0))]! }
+      indices[ObjectIdentifier(node)] = entries.count
       entries.append(
         LoopBody.Entry(
           op: node.op, attributes: node.attributes, type: TensorType(node.shape, node.dtype), inputs: inputs,
@@ -185,7 +185,7 @@ private struct Capture {
     }
     let body = LoopBody(
       entries: entries, carriedCount: carriedCount, sequenceCount: sequenceCount, invariantCount: invariants.count,
-      results: roots.map { places[ObjectIdentifier($0)]! }, count: count, isReversed: isReversed)
+      results: roots.map { indices[ObjectIdentifier($0)]! }, count: count, isReversed: isReversed)
     return (body, invariants)
   }
 }

@@ -66,7 +66,7 @@ extension Planner {
       case .leaf, .scalar, .constant, .index, .view, .customGradientResults, .slab: continue
       case .elementwise:
         if isRecomputed[node] || isUniform(node) && !isOutput[node] && nodes[node].op !== Op.materialize { continue }
-        place(node, at: position)
+        addToGroup(node, at: position)
       case .reduction: startReduction(node, at: position)
       case .step, .loop, .custom: _ = startGroup(node, at: position, anchor: true)
       case .result:
@@ -121,7 +121,7 @@ extension Planner {
 
   // MARK: - Elementwise
 
-  private mutating func place(_ node: Int, at position: Int) {
+  private mutating func addToGroup(_ node: Int, at position: Int) {
     let read = dependencies(of: node)
     var candidates = read.keys.filter { group in
       groups[group].isOpen && groups[group].shape == nodes[node].shape

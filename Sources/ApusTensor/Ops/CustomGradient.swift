@@ -167,10 +167,10 @@ public func checkpointed(_ inputs: [Tensor], _ function: ([Tensor]) -> Tensor) -
   return withGradient(inputs + invariants.map { Tensor(node: $0) }) { gradient, inputs, _ in
     CheckpointRegion.run {
       let inputs = inputs.map { $0.aliased() }
-      let places = inputs.indices.filter { inputs[$0].dtype.isFloatingPoint }
-      let found = gradients(of: body(inputs)[0], withRespectTo: places.map { inputs[$0] }, seed: gradient)
+      let indices = inputs.indices.filter { inputs[$0].dtype.isFloatingPoint }
+      let found = gradients(of: body(inputs)[0], withRespectTo: indices.map { inputs[$0] }, seed: gradient)
       var list = [Tensor?](repeating: nil, count: inputs.count)
-      for (place, gradient) in zip(places, found) { list[place] = gradient }
+      for (index, gradient) in zip(indices, found) { list[index] = gradient }
       return list
     }
   } function: { _ in

@@ -277,8 +277,8 @@ extension Tensor {
     }
     let count = Int(Swift.max(0, quotient))
     let wide: DType = dtype.isFloatingPoint ? (dtype == .float64 ? .float64 : .float32) : .int64
-    let place = indices([count], axis: 0, device: device).cast(to: wide)
-    return (place * place.constant(step) + place.constant(start)).cast(to: dtype)
+    let index = indices([count], axis: 0, device: device).cast(to: wide)
+    return (index * index.constant(step) + index.constant(start)).cast(to: dtype)
   }
 
   /// A new last axis of `classes` elements, 1 at the index and 0 elsewhere (all 0 for an index out of range).
@@ -287,7 +287,7 @@ extension Tensor {
     var full = shape
     full.append(classes)
     guard Tensor.accepts(full, "oneHot") else { return cast(to: dtype) }
-    let places = Tensor.indices(full, axis: rank, device: device)
-    return (expandingAxis(at: rank).cast(to: .int64) .== places).cast(to: dtype)
+    let indices = Tensor.indices(full, axis: rank, device: device)
+    return (expandingAxis(at: rank).cast(to: .int64) .== indices).cast(to: dtype)
   }
 }

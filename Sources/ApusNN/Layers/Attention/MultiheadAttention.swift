@@ -140,7 +140,7 @@ public struct MultiheadAttention: Module {
       return (found.output.squeezingAxis(at: isBatchFirst ? 0 : 1), found.weights.squeezingAxis(at: 0))
     }
     guard let problem = problem(query, key, value, mask, keyMask, isCausal) else { return (query, query) }
-    let (output, weights) = problem.weighted(problem.drawn())
+    let (output, weights) = problem.weighted(problem.dropoutKey())
     return (joined(output, query), averagesHeads ? weights.mean(axis: 1) : weights)
   }
 }

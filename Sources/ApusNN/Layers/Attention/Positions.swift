@@ -17,9 +17,9 @@ public struct SinusoidalPositions: Layer {
     guard size > 0, capacity > 0 else {
       fatalError("SinusoidalPositions: size \(size) and capacity \(capacity) must be positive")
     }
-    let waves = (0..<capacity).flatMap { place in
+    let waves = (0..<capacity).flatMap { position in
       (0..<size).map { index in
-        let angle = Double(place) / pow(10000, Double(index / 2 * 2) / Double(size))
+        let angle = Double(position) / pow(10000, Double(index / 2 * 2) / Double(size))
         return Float(index % 2 == 0 ? sin(angle) : cos(angle))
       }
     }
@@ -86,7 +86,7 @@ private struct PositionTable: Sendable {
       ShapeError(name, "\(x.shape) is not \(layout)").report()
       return x
     }
-    let places = rows.places(x.shape[axis], offset).cast(to: x.dtype)
-    return x + (isBatchFirst ? places : places.expandingAxis(at: 1))
+    let positions = rows.positions(x.shape[axis], offset).cast(to: x.dtype)
+    return x + (isBatchFirst ? positions : positions.expandingAxis(at: 1))
   }
 }

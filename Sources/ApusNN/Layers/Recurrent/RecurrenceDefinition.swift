@@ -47,9 +47,9 @@ struct LoopElements {
   /// Adds a sequence and returns a function that selects its element.
   mutating func add(_ sequence: Tensor?) -> ([Tensor]) -> Tensor? {
     guard let sequence else { return { _ in nil } }
-    let place = sequences.count
+    let index = sequences.count
     sequences.append(sequence)
-    return { $0[place] }
+    return { $0[index] }
   }
 }
 
