@@ -5,7 +5,7 @@ import ApusTensor
 public struct ModelSummary: Sendable {
   /// A layer.
   public struct Row: Hashable, Sendable {
-    /// The keys that lead to the layer, the prefix of its own keys.
+    /// The name of the layer in the model, the prefix of the keys of its parameters: `layer1.0.conv1`.
     public var path: String
     /// The name of the layer's type.
     public var type: String

@@ -14,7 +14,7 @@ public struct AttentionMap: Sendable {
     case tokens
   }
 
-  /// The keys that lead to the layer, joined by dots: `layer1.0.se`.
+  /// The name of the layer in the model, as in a `LayerTrace`: `layer1.0.se`.
   public let path: String
   public let kind: Kind
   /// The weights, in the shape described by `kind`.

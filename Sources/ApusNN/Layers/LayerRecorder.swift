@@ -113,7 +113,7 @@ struct ModuleIdentity: Hashable {
     boxes = module.state.entries.map { ObjectIdentifier($0.box) }
   }
 
-  /// Whether both are the same module, as far as can be known.
+  /// Whether both modules have the same type, parameters and statistics.
   static func areEqual(_ first: any Module, _ second: any Module) -> Bool {
     let (one, other) = (Swift.type(of: first).typeName, Swift.type(of: second).typeName)
     return one == other && ModuleIdentity(type: one, first) == ModuleIdentity(type: other, second)

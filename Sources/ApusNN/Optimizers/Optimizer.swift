@@ -107,8 +107,8 @@ public final class Optimizer {
       }
     }
     let known = Set(parameters)
-    if let stranger = indices.keys.first(where: { !known.contains($0) }) {
-      fatalError("Optimizer: a parameter of shape \(stranger.shape) in group \(indices[stranger]!) is not in the model")
+    if let unknown = indices.keys.first(where: { !known.contains($0) }) {
+      fatalError("Optimizer: a parameter of shape \(unknown.shape) in group \(indices[unknown]!) is not in the model")
     }
     return parameters.map { indices[$0] }
   }

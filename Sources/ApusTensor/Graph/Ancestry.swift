@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// Finds the recorded values that a tensor was computed from. Model diagrams are drawn from it.
+/// Finds the recorded values that a tensor was computed from; the basis of model diagrams.
 package struct Ancestry {
   /// The number of each recorded node. If several values share a node, the last number counts.
   private var recorded: [ObjectIdentifier: Int] = [:]
