@@ -5,7 +5,7 @@ import ApusTensor
 public struct ModelSummary: Sendable {
   /// A layer.
   public struct Row: Hashable, Sendable {
-    /// The keys that lead to the layer, the prefix of its own keys.
+    /// The name of the layer in the model, the prefix of the keys of its parameters: `layer1.0.conv1`.
     public var path: String
     /// The name of the layer's type.
     public var type: String
@@ -59,12 +59,11 @@ public struct ModelSummary: Sendable {
   /// - Throws: `ShapeError` if the layers do not fit each other or the input.
   public init(of model: any Layer, input: Input) throws {
     let x = Tensor.zeros(Shape([1] + input.extents), dtype: input.dtype)
-    let (records, output) = try checkingShapes {
-      withMode(.inference) { LayerTrace.run(model, x) }
-    }
+    let trace = try checkingShapes { withMode(.inference) { LayerTrace(of: model, on: x) } }
+    let output = trace.output
     rows = []
     activationByteCount = 0
-    for record in records where !record.isContainer {
+    for record in trace.layers {
       rows.append(Row(record))
       if !(record.layer is Flatten || record.layer is Unflatten || record.layer is Identity) {
         activationByteCount += record.output.elementCount * record.output.dtype.byteCount
@@ -86,7 +85,7 @@ public struct ModelSummary: Sendable {
 extension ModelSummary.Row {
   fileprivate init(_ record: LayerTrace.Record) {
     path = record.path
-    type = Swift.type(of: record.layer).typeName
+    type = record.type
     output = Array(record.output.shape.dropFirst())
     parameterCount = record.layer.parameters.reduce(0) { $0 + $1.shape.elementCount }
     multiplyAccumulates = record.output.multiplyAccumulates(since: record.input)

@@ -32,9 +32,9 @@ private let hasPairs = csimd_open("avx512").map { csimd_find_pairs($0, .vector) 
   @Test func factorsAreKnownToBeNarrow() throws {
     let device = RecordingDevice(prefersFloat32Products: true)
     try withDevice(ComputeDevice(backend: device)) { () throws in
-      let a = try Tensor.zeros([40, 50], dtype: .bfloat16).evaluated()
-      let b = try Tensor.zeros([50, 60]).evaluated()
-      _ = try a.matmul(b.cast(to: .bfloat16)).evaluated()
+      let a = try eval(Tensor.zeros([40, 50], dtype: .bfloat16))
+      let b = try eval(Tensor.zeros([50, 60]))
+      try eval(a.matmul(b.cast(to: .bfloat16)))
     }
     let products = device.lastSteps.compactMap { if case .matmul(let step) = $0 { step } else { nil } }
     #expect(products.map(\.dtype) == [.float32] && products.map(\.factorDtype) == [.bfloat16])

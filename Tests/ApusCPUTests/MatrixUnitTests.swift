@@ -48,7 +48,7 @@ private let hasTiles = csimd_open("avx512").map { csimd_find_pairs($0, .matrix) 
       try withDevice(device) { () throws in
         let (x, y) = (try a.tensor.moved(to: device), try b.tensor.moved(to: device))
         let (xt, yt) = (
-          try x.transposed().evaluated().transposed(), try y.transposed().evaluated().transposed()
+          try eval(x.transposed()).transposed(), try eval(y.transposed()).transposed()
         )
         for product in [x.matmul(y), xt.matmul(y), x.matmul(yt), xt.matmul(yt)] {
           results.append(try product.cast(to: .float32).array().map(\.bitPattern))

@@ -10,8 +10,8 @@ import Testing
     let device = RecordingDevice()
     try withDevice(ComputeDevice(backend: device)) { () throws in
       let x = Tensor.ones([64, 48])
-      try eval([x])
-      try eval([operation(x)])
+      try eval(x)
+      try eval(operation(x))
     }
     let steps = try #require(device.plans.last).steps.map(\.step)
     return SoftmaxPattern(steps, isLast: { _, _ in true }, mayAlias: { _, _ in false })

@@ -16,7 +16,7 @@ import Testing
 
   /// An evaluated input of a plan, with arbitrary values.
   private func input(_ shape: Shape, _ dtype: DType = .float32) throws -> Tensor {
-    try Tensor(repeating: 0, shape: shape, dtype: dtype).evaluated()
+    try eval(Tensor(repeating: 0, shape: shape, dtype: dtype))
   }
 
   /// Checks the plans lowered for a GPU.
@@ -62,7 +62,7 @@ import Testing
       try withDevice(ComputeDevice(backend: device)) { () throws in
         let results = try body()
         let before = device.plans.count
-        for result in results { _ = try result.evaluated() }
+        for result in results { _ = try eval(result) }
         let plans = device.plans.dropFirst(before)
         if isCPU { try checkLoops(plans, name) } else { try checkKernels(plans, name) }
       }
@@ -144,7 +144,8 @@ import Testing
         let indices = try input([count], .int64)
         let values = try input([count, width])
         return [
-          table.gathering(indices), gradients(of: (table.gathering(indices) * values).sum(), withRespectTo: [table])[0],
+          table.gathering(indices, axis: 0),
+          gradients(of: (table.gathering(indices, axis: 0) * values).sum(), withRespectTo: [table])[0],
           values.segmentSum(indices, count: rows),
           table.scatterAdding(values, at: indices.expandingAxis(at: 1).broadcast(to: values.shape), axis: 0),
           table.cast(to: .float16).scatterAdding(

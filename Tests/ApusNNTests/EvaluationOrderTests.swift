@@ -119,17 +119,17 @@ import Testing
       }
       #expect(unrelated?.reason.contains("none of the 4 trainable parameters") == true)
       // A path to one parameter is enough; evaluated data that depends on no parameter is allowed.
-      let data = try (Tensor([1, 2, 3, 4] as [Float]) * 2).evaluated()
+      let data = try eval(Tensor([1, 2, 3, 4] as [Float]) * 2)
       _ = try optimizer.minimize { (net.parameters[1].value * data).sum() }
     }
   }
 
   @Test(arguments: devices) func unusedInputs(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
-      let old = try Tensor([1, 2] as [Float]).evaluated()
-      let x = try Tensor([3, 4] as [Float]).evaluated()
-      let data = try (x * 2).evaluated()
-      let new = try Tensor([5, 6] as [Float]).evaluated()
+      let old = try eval(Tensor([1, 2] as [Float]))
+      let x = try eval(Tensor([3, 4] as [Float]))
+      let data = try eval(x * 2)
+      let new = try eval(Tensor([5, 6] as [Float]))
       // `old` is older than `data`, but `data` was not computed from it: its gradient is zero.
       let y = (data * new).sum()
       #expect(
@@ -143,7 +143,7 @@ import Testing
       }
       #expect(hidden?.reason.contains("input 1, since the result of multiply was evaluated before") == true)
       // The path is cut by more than one evaluation.
-      let later = try (data.exp() + new).evaluated()
+      let later = try eval(data.exp() + new)
       let farther = #expect(throws: ShapeError.self) {
         try checkingShapes { _ = gradients(of: later.sum(), withRespectTo: [x]) }
       }

@@ -186,7 +186,7 @@ import Testing
     try withDevice(test.device) { () throws in
       let run = Run(Self.cases[0])
       let (x, classes) = (Self.cases[0].inputs(0, false), Self.labels(0, isWrong: false))
-      let measure = Tensor([1, 2, 3] as [Float]).gathering(Tensor([0, 3] as [Int32])).sum()
+      let measure = Tensor([1, 2, 3] as [Float]).gathering(Tensor([0, 3] as [Int32]), axis: 0).sum()
       measure.evaluateWithNext()
       let before = try run.state()
       _ = try run.step(x, classes)

@@ -87,7 +87,7 @@ import Testing
     let pattern = (0..<output.elementCount).map { cos(Double($0)) }
     let seed = Tensor(pattern, shape: output.shape).cast(to: dtype)
     let targets = inputs + [added].compactMap(\.self)
-    let found = [output] + gradients(of: output, withRespectTo: targets, seed: try seed.evaluated())
+    let found = [output] + gradients(of: output, withRespectTo: targets, seed: try eval(seed))
     try eval(found)
     return try found.map { try $0.array(of: Double.self) }
   }

@@ -23,11 +23,11 @@ import Testing
         }
       }
       let x = sequence(9, 2, 8)
-      let whole = try encoder(x, isCausal: true).evaluated()
+      let whole = try eval(encoder(x, isCausal: true))
       var caches = encoder.makeCaches(batch: 2, capacity: 12)
       var start = 0
       for count in test.name.hasPrefix("opencl") ? [8, 1] : [4, 1, 1, 2, 1] {
-        let piece = try encoder(x[start..<start + count], caches: &caches).evaluated()
+        let piece = try eval(encoder(x[start..<start + count], caches: &caches))
         try expectEqual(piece, whole[start..<start + count], "\(test.name), \(count) from \(start)")
         start += count
       }
@@ -49,7 +49,7 @@ import Testing
       var caches = decoder.makeCaches(batch: 2, capacity: 8)
       for place in 0..<5 {
         let element = positions(x[place..<place + 1], offset: caches[0].elements.end)
-        let piece = try decoder(element, memory, caches: &caches, memoryKeyMask: keyMask).evaluated()
+        let piece = try eval(decoder(element, memory, caches: &caches, memoryKeyMask: keyMask))
         try expectEqual(piece, whole[place..<place + 1], "\(test.name), element \(place)")
       }
     }
@@ -79,10 +79,10 @@ import Testing
       }
       try eval(encoder.parameters.map(\.value))
       var caches = encoder.makeCaches(batch: 1, capacity: 64)
-      var element = try encoder(sequence(5, 1, 4), caches: &caches)[4..<5].evaluated()
+      var element = try eval(encoder(sequence(5, 1, 4), caches: &caches)[4..<5])
       var counts: [Int] = []
       for _ in 0..<40 {
-        element = try encoder(element, caches: &caches).evaluated()
+        element = try eval(encoder(element, caches: &caches))
         counts.append(device.preparedPlanCount)
       }
       #expect(counts[1] == counts[39], "\(counts)")

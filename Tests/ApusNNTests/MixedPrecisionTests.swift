@@ -22,7 +22,7 @@ import Testing
     let net = network()
     let optimizer = Optimizer(Adam(learningRate: 0.01), for: net, precision: precision)
     var key = RandomKey(seed: 2)
-    let x = try Tensor.normal([16, 6], key: &key).evaluated()
+    let x = try eval(Tensor.normal([16, 6], key: &key))
     let classes = Tensor((0..<16).map { Int32($0 % 3) })
     return try (0..<steps).map { _ in try optimizer.minimize { crossEntropy(net(x), classes) }.scalar() }
   }
@@ -131,7 +131,7 @@ import Testing
     try withDevice(try target.reopened()) { () throws -> Void in
       let net = Self.network()
       let optimizer = Optimizer(SGD(learningRate: 0.1), for: net, precision: .mixed)
-      let x = try Tensor.ones([4, 6]).evaluated()
+      let x = try eval(Tensor.ones([4, 6]))
       let before = try net.parameters.map { try $0.value.array() }
       func step(broken: Bool) throws {
         try optimizer.minimize {

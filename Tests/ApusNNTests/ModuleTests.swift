@@ -261,7 +261,7 @@ private final class Owner: Module {
       let result = withMode(.training) {
         valueAndGradients(of: norm.parameters) { checkpointed([x]) { norm($0[0]) }.squared().sum() }
       }
-      try eval([result.value])
+      try eval(result.value)
       #expect(try norm.numBatchesTracked!.value.scalar() == 1)
     }
   }

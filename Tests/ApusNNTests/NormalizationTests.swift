@@ -58,7 +58,7 @@ import Testing
         let numbers = (0..<20_000).map { offset + Float($0 * 7919 % 2048) / 1024 }
         let mean = numbers.reduce(0.0) { $0 + Double($1) } / 20_000
         let variance = numbers.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / 19_999
-        let x = try Tensor(numbers, shape: [20_000, 1, 1, 1]).evaluated()
+        let x = try eval(Tensor(numbers, shape: [20_000, 1, 1, 1]))
         let (batch, instance) = (BatchNorm(1, momentum: 1), InstanceNorm(1, momentum: 1, tracksStatistics: true))
         _ = try withMode(.training) { try batch(x).array() }
         _ = try withMode(.training) { try instance(x.reshaped(to: [1, 1, 20_000])).array() }

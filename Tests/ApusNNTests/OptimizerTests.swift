@@ -15,7 +15,7 @@ import Testing
     try withDevice(device) { () throws in
       let net = withRandomKey(RandomKey(seed: 1)) { Sequential { Linear(3, 2) } }
       let optimizer = Optimizer(Adam(), for: net)
-      let x = try Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3]).evaluated()
+      let x = try eval(Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3]))
       let schedule = CosineSchedule()
       var used: Set<Int> = []
       for step in 0..<1000 {
@@ -32,7 +32,7 @@ import Testing
     try withDevice(device) { () throws in
       let net = withRandomKey(RandomKey(seed: 1)) { Sequential { Linear(300, 200) } }
       let optimizer = Optimizer(Adam(), for: net)
-      let x = try Tensor.ones([2, 300]).evaluated()
+      let x = try eval(Tensor.ones([2, 300]))
       try optimizer.minimize { net(x).squared().mean() }
       let used = device.memory.used
       // Three arrays of the size of the parameters: the parameters and both moments.

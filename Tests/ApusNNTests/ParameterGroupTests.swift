@@ -17,7 +17,7 @@ import Testing
   }
 
   private func batch(_ count: Int = 8) throws -> Tensor {
-    try Tensor((0..<3 * count).map { Float(($0 * 7) % 11) / 5 - 1 }, shape: [count, 3]).evaluated()
+    try eval(Tensor((0..<3 * count).map { Float(($0 * 7) % 11) / 5 - 1 }, shape: [count, 3]))
   }
 
   // MARK: - Groups

@@ -108,7 +108,7 @@ import Testing
       try eval(lstm.parameters.map(\.value))
       var counts: [Int] = []
       for length in [10, 1000] {
-        let x = try Tensor.ones([length, 1, 2]).evaluated()
+        let x = try eval(Tensor.ones([length, 1, 2]))
         let loss = lstm(x).output.sum()
         counts.append(pendingOperations(of: gradients(of: loss, withRespectTo: lstm.parameters.map(\.value))).count)
       }

@@ -18,7 +18,7 @@ import Testing
     withRandomKey(RandomKey(seed: 1)) { Sequential { Linear(3, 2) } }
   }
 
-  private func batch() throws -> Tensor { try Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3]).evaluated() }
+  private func batch() throws -> Tensor { try eval(Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3])) }
 
   /// Rates, momenta and corrections are scalar arguments of a plan, not constants in it.
   @Test func aThousandStepsOfEveryRulePrepareTwoPlans() throws {

@@ -26,7 +26,7 @@ import Testing
       let x = Tensor([1, 2, 4, 0, 0, 1] as [Float], shape: [2, 3])
       let y = (x * 2).log()
       let z = (y.exp() + y).sum()
-      let found = try #require(anomaly { try eval([z]) })
+      let found = try #require(anomaly { try eval(z) })
       #expect(found.operation == "log" && found.shape == [2, 3] && found.place == [1, 0] && found.count == 2)
       #expect(found.value == -.infinity && found.device == target.device.name)
       #expect(found.inputs == [.init(dtype: .float32, shape: [2, 3], range: 0...8)])
@@ -34,8 +34,8 @@ import Testing
       // The values are computed nevertheless.
       #expect(try z.scalar() == -.infinity)
       // An operation is not blamed for non-finite inputs, unless it produces NaN from them.
-      #expect(anomaly { try eval([z * 2]) } == nil)
-      let undefined = try #require(anomaly { try eval([(z * 2 - z) * 3]) })
+      #expect(anomaly { try eval(z * 2) } == nil)
+      let undefined = try #require(anomaly { try eval((z * 2 - z) * 3) })
       #expect(undefined.operation == "subtract" && undefined.value.isNaN, "\(undefined)")
     }
   }
@@ -73,8 +73,8 @@ import Testing
   @Test func nothingIsLookedAtElsewhere() throws {
     let device = ComputeDevice(backend: ReferenceDevice())
     try withDevice(device) { () throws in
-      let x = try Tensor([0, 1] as [Float]).evaluated()
-      func step() throws { try eval([(x.log() * 2).exp().sum()]) }
+      let x = try eval(Tensor([0, 1] as [Float]))
+      func step() throws { try eval((x.log() * 2).exp().sum()) }
       try step()
       let count = device.lastPlanStepCount
       #expect(anomaly(step)?.operation == "log")
@@ -92,8 +92,8 @@ import Testing
       let x = Tensor([.infinity, 0, 1, .infinity] as [Float], shape: [2, 2])
       let finite = x.transposed().reshaped(to: [4]).slice(axis: 0, from: 1, count: 2)
       #expect(try finite.array() == [1, 0])
-      #expect(try #require(anomaly { try eval([finite.log()]) }).inputs[0].range == 0...1)
-      #expect(anomaly { try eval([x.transposed().log()]) } == nil)
+      #expect(try #require(anomaly { try eval(finite.log()) }).inputs[0].range == 0...1)
+      #expect(anomaly { try eval(x.transposed().log()) } == nil)
       #expect(anomaly { try eval([x + 1, finite + 1]) } == nil)
     }
   }
@@ -114,7 +114,7 @@ import Testing
   @Test func dataWithNaNAreNamed() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let x = Tensor([1, .nan, 3] as [Float])
-      let found = try #require(anomaly { try eval([(x * 2).sum()]) })
+      let found = try #require(anomaly { try eval((x * 2).sum()) })
       #expect(found.operation == "value" && found.place == [1] && found.inputs.isEmpty)
       #expect(found.description == "value has nan at [1] of float32 [3]; found on device reference")
     }
@@ -124,7 +124,7 @@ import Testing
     try withDevice(TestDevice.reference.device) { () throws in
       let x = Tensor([1, 3] as [Float]).cast(to: dtype)
       let limit = Tensor([dtype == .float64 ? 1e308 : dtype == .float16 ? 3e4 : 2e38] as [Double]).cast(to: dtype)
-      let found = try #require(anomaly { try eval([x * limit]) })
+      let found = try #require(anomaly { try eval(x * limit) })
       #expect(found.operation == "multiply" && found.place == [1] && found.dtype == dtype)
     }
   }
@@ -158,7 +158,7 @@ private final class ConcurrentLayers: Sendable {
       }
     }
     do {
-      try eval([y])
+      try eval(y)
     } catch DeviceError.notFinite(let anomaly) {
       names.withLock { $0[key] = anomaly.layer ?? "" }
     } catch {

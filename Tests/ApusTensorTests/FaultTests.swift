@@ -8,7 +8,7 @@ import Testing
   @Test(arguments: TestDevice.all) func aFaultBelongsToItsTensors(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let table = Tensor([1, 2, 3, 4] as [Float])
-      let bad = table.gathering(Tensor([0, 4, 1] as [Int32]))
+      let bad = table.gathering(Tensor([0, 4, 1] as [Int32]), axis: 0)
       let dependent = bad * 2
       let good = table + 1
       for _ in 0..<2 {
@@ -30,11 +30,11 @@ import Testing
     try withDevice(test.device) { () throws in
       let table = Tensor([1, 2, 3, 4] as [Float], shape: [2, 2])
       let places = (Tensor([0, 1, 2, 3] as [Float]) * 0.5).cast(to: .int32)
-      #expect(try table.gathering(places).sum(axis: 1).array() == [3, 3, 7, 7])
+      #expect(try table.gathering(places, axis: 0).sum(axis: 1).array() == [3, 3, 7, 7])
       let wrong = places.reshaped(to: [2, 2]) * 3
       let error = #expect(throws: DeviceError.self) { try table.gathering(wrong, axis: 1).array() }
       #expect(error?.description.hasPrefix("gathering: index 3 at [1, 0] is not in -2 ..< 2") == true)
-      #expect(try table.gathering(places).sum(axis: 1).array() == [3, 3, 7, 7])
+      #expect(try table.gathering(places, axis: 0).sum(axis: 1).array() == [3, 3, 7, 7])
     }
   }
 
@@ -74,7 +74,7 @@ import Testing
           for round in 0..<50 {
             let table = Tensor([Float(worker), Float(round), 7])
             let isWrong = (worker + round).isMultiple(of: 2)
-            let value = table.gathering(Tensor([0, 1, isWrong ? Int32(3 + worker) : 2]))
+            let value = table.gathering(Tensor([0, 1, isWrong ? Int32(3 + worker) : 2]), axis: 0)
             do throws(DeviceError) {
               let found: [Float] = try value.array()
               #expect(!isWrong && found == [Float(worker), Float(round), 7])

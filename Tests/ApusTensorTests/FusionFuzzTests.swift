@@ -76,7 +76,7 @@ private struct RandomGraph {
   mutating func grow() throws {
     for _ in 0..<25 {
       let result = operation()
-      if evaluatesEach { try result.evaluated() }
+      if evaluatesEach { try eval(result) }
       values.append(result)
       if next(5) == 0 { kept.append(result) }
     }

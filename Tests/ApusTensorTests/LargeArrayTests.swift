@@ -13,17 +13,17 @@ import Testing
 
   private func matrix(_ numbers: [Float]) throws -> Tensor {
     let device = try #require(TestDevice.all.first { $0.name == "cpu" }).device
-    return try Tensor(numbers, device: device).reshaped(to: [Self.rows, Self.columns]).evaluated()
+    return try eval(Tensor(numbers, device: device).reshaped(to: [Self.rows, Self.columns]))
   }
 
   @Test func elementwise() throws {
     let values = numbers()
     let x = try matrix(values)
     #expect(try (x * x + x).array() == values.map { $0 * $0 + $0 })
-    let halves = try x.cast(to: .float16).evaluated()
+    let halves = try eval(x.cast(to: .float16))
     #expect(try halves.cast(to: .float32).array() == values.map { Float(Float16($0)) })
-    let squares = try (x * x).evaluated()
-    let isLess = try (x .< squares).evaluated()
+    let squares = try eval(x * x)
+    let isLess = try eval(x .< squares)
     #expect(try isLess.cast(to: .float32).array() == values.map { $0 < $0 * $0 ? 1 : 0 })
   }
 
@@ -44,7 +44,7 @@ import Testing
     ] as [Shape])
   func transposes(shape: Shape) throws {
     let count = shape.elementCount
-    let x = try matrix(numbers()).reshaped(to: [Self.rows * Self.columns])[0..<count].reshaped(to: shape).evaluated()
+    let x = try eval(matrix(numbers()).reshaped(to: [Self.rows * Self.columns])[0..<count].reshaped(to: shape))
     let values = try x.array() as [Float]
     let (rows, columns) = (shape[1], shape[2])
     let expected = (0..<count).map { index in
@@ -58,8 +58,8 @@ import Testing
   @Test func transposesIntoColumns() throws {
     let (rows, columns, rest) = (1030, 1100, 10)
     let x = try matrix(numbers()).reshaped(to: [Self.rows * Self.columns])
-    let source = try x[0..<rows * columns].reshaped(to: [rows, columns]).evaluated()
-    let other = try x[0..<columns * rest].reshaped(to: [columns, rest]).evaluated()
+    let source = try eval(x[0..<rows * columns].reshaped(to: [rows, columns]))
+    let other = try eval(x[0..<columns * rest].reshaped(to: [columns, rest]))
     let whole = try Tensor.concatenated([source.transposed(), other], axis: 1).array() as [Float]
     let (values, others) = (try source.array() as [Float], try other.array() as [Float])
     for row in 0..<columns {
@@ -74,11 +74,11 @@ import Testing
     arguments: [([3, 40_000], [1]), ([100, 300], [0, 1]), ([30_000, 40], [0]), ([9, 700, 8], [0, 1])]
       as [(Shape, [Int])])
   func sumsOfWhatIsNotStored(shape: Shape, axes: [Int]) throws {
-    let x = try matrix(numbers()).reshaped(to: [Self.rows * Self.columns])[0..<shape.elementCount].reshaped(to: shape)
-      .evaluated()
-    let row = try x[0..<1].evaluated()
+    let x = try eval(
+      matrix(numbers()).reshaped(to: [Self.rows * Self.columns])[0..<shape.elementCount].reshaped(to: shape))
+    let row = try eval(x[0..<1])
     for body in [{ $0 * 1.5 }, { ($0 * 0.3 + 0.1).exp() }, { ($0 * row - $0).tanh() }] as [(Tensor) -> Tensor] {
-      let stored = try body(x).evaluated()
+      let stored = try eval(body(x))
       #expect(try body(x).sum(axes: axes).array() == stored.sum(axes: axes).array())
     }
   }
@@ -86,20 +86,20 @@ import Testing
   /// Steps that are fused over blocks of rows agree with the same steps run separately.
   @Test(arguments: [[6001, 2052], [257, 300], [3, 5, 70], [2, 9], [1, 100], [100, 1]] as [Shape])
   func rows(shape: Shape) throws {
-    let x = try matrix(numbers()).reshaped(to: [Self.rows * Self.columns])[0..<shape.elementCount].reshaped(to: shape)
-      .evaluated()
+    let x = try eval(
+      matrix(numbers()).reshaped(to: [Self.rows * Self.columns])[0..<shape.elementCount].reshaped(to: shape))
     let axis = shape.rank - 1
-    let peak = try x.max(axis: axis, keepingAxes: true).evaluated()
-    let numerator = try (x - peak).exp().evaluated()
-    let sum = try numerator.sum(axis: axis, keepingAxes: true).evaluated()
+    let peak = try eval(x.max(axis: axis, keepingAxes: true))
+    let numerator = try eval((x - peak).exp())
+    let sum = try eval(numerator.sum(axis: axis, keepingAxes: true))
     #expect(try x.softmax().array() == (numerator * sum.reciprocal()).array())
-    let mean = try x.mean(axis: axis, keepingAxes: true).evaluated()
-    let centered = try (x - mean).evaluated()
-    let variance = try centered.squared().mean(axis: axis, keepingAxes: true).evaluated()
+    let mean = try eval(x.mean(axis: axis, keepingAxes: true))
+    let centered = try eval(x - mean)
+    let variance = try eval(centered.squared().mean(axis: axis, keepingAxes: true))
     let whole = x - x.mean(axis: axis, keepingAxes: true)
     let normal = whole * (whole.squared().mean(axis: axis, keepingAxes: true) + 1e-5).rsqrt()
     #expect(try normal.array() == (centered * (variance + 1e-5).rsqrt()).array())
-    let logarithm = try (sum.log() + peak).evaluated()
+    let logarithm = try eval(sum.log() + peak)
     #expect(try x.logSumExp(axis: axis, keepingAxes: true).array() == logarithm.array())
   }
 }

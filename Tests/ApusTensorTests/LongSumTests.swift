@@ -35,7 +35,7 @@ import Testing
   @Test(arguments: devices) func sumMeanAndVariance(_ test: TestDevice) throws {
     for (name, numbers) in Self.sets {
       try withDevice(test.device) { () throws in
-        let x = try Tensor(numbers, shape: [Self.count]).evaluated()
+        let x = try eval(Tensor(numbers, shape: [Self.count]))
         let sum = numbers.reduce(0.0) { $0 + Double($1) }
         check(try x.sum().scalar(), sum, "\(test.name): sum of \(name)")
         check(try x.mean().scalar(), sum / Double(Self.count), "\(test.name): mean of \(name)")
@@ -52,7 +52,7 @@ import Testing
     let (name, numbers) = Self.sets[2]
     for shape in [[4, 2_500_000], [1_000_000, 10], [400_000, 25]] as [Shape] {
       try withDevice(test.device) { () throws in
-        let x = try Tensor(numbers, shape: shape).evaluated()
+        let x = try eval(Tensor(numbers, shape: shape))
         for axis in 0...1 where shape[axis] > 100_000 {
           let sums: [Float] = try x.sum(axis: axis).array()
           let variances: [Float] = try x.variance(axis: axis).array()
@@ -72,8 +72,8 @@ import Testing
   @Test(arguments: devices) func columnsOfProducts(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let (rows, columns) = (300_000, 12)
-      let x = try Tensor(Array(repeating: Float(0.1), count: rows * 2), shape: [rows, 2]).evaluated()
-      let w = try Tensor(Array(repeating: Float(0.5), count: 2 * columns), shape: [2, columns]).evaluated()
+      let x = try eval(Tensor(Array(repeating: Float(0.1), count: rows * 2), shape: [rows, 2]))
+      let w = try eval(Tensor(Array(repeating: Float(0.5), count: 2 * columns), shape: [2, columns]))
       for sum: Float in try x.matmul(w).relu().sum(axis: 0).array() {
         check(Double(sum), Double(rows) * Double(Float(0.1)), "\(test.name): columns of a product")
       }
@@ -90,12 +90,12 @@ import Testing
         Double(sums[row * width + width - 1]), Double(Float(0.1)) * Double(terms), "\(test.name): \(what) of \(width)")
     }
     try withDevice(test.device) { () throws in
-      let ids = try Tensor(places).evaluated()
-      let segments = try Tensor((0..<count).map { Int64($0 < 150_000 ? 1 : 3) }).evaluated()
+      let ids = try eval(Tensor(places))
+      let segments = try eval(Tensor((0..<count).map { Int64($0 < 150_000 ? 1 : 3) }))
       for width in [1, 20] {
-        let values = try Tensor(repeating: 0.1, shape: [count, width]).evaluated()
-        let table = try Tensor(repeating: 0, shape: [4, width]).evaluated()
-        let lookedUp = (table.gathering(ids) * values).sum()
+        let values = try eval(Tensor(repeating: 0.1, shape: [count, width]))
+        let table = try eval(Tensor(repeating: 0, shape: [4, width]))
+        let lookedUp = (table.gathering(ids, axis: 0) * values).sum()
         let gradient: [Float] = try gradients(of: lookedUp, withRespectTo: [table])[0].array()
         check(gradient, 2, hits, width, "gradient")
         check(gradient, 0, count - hits, width, "gradient")
@@ -113,11 +113,11 @@ import Testing
 
   @Test(arguments: devices) func runningSums(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
-      let tenths: [Float] = try Tensor(repeating: 0.1, shape: [1_000_000]).evaluated().cumulativeSum(axis: 0).array()
+      let tenths: [Float] = try eval(Tensor(repeating: 0.1, shape: [1_000_000])).cumulativeSum(axis: 0).array()
       for place in [999_999, 500_000, 31, 4096, 123_457] {
         check(Double(tenths[place]), Double(Float(0.1)) * Double(place + 1), "\(test.name): running sum at \(place)")
       }
-      let ones: [Float] = try Tensor(repeating: 1, shape: [20_000_000]).evaluated().cumulativeSum(axis: 0).array()
+      let ones: [Float] = try eval(Tensor(repeating: 1, shape: [20_000_000])).cumulativeSum(axis: 0).array()
       #expect(ones[19_999_999] == 20_000_000, "\(test.name)")
       #expect(ones[16_777_217] == 16_777_218, "\(test.name)")
     }
@@ -129,7 +129,7 @@ import Testing
     var expected: [Float] = []
     for test in Self.devices {
       try withDevice(test.device) { () throws in
-        let line = try Tensor(numbers, shape: [100_003]).evaluated()
+        let line = try eval(Tensor(numbers, shape: [100_003]))
         let alone: [Float] = try line.cumulativeSum(axis: 0).array()
         if expected.isEmpty { expected = alone }
         #expect(alone == expected, "\(test.name)")
@@ -146,7 +146,7 @@ import Testing
   @Test(arguments: TestDevice.all) func varianceFarFromZero(_ test: TestDevice) throws {
     let numbers = Self.random(100_000).map { $0 * 2 + 1_000_000 }
     try withDevice(test.device) { () throws in
-      let x = try Tensor(numbers, shape: [2, 50_000]).evaluated()
+      let x = try eval(Tensor(numbers, shape: [2, 50_000]))
       check(try x.variance().scalar(), variance(numbers), "\(test.name): all")
       let rows: [Float] = try x.variance(axis: 1).array()
       check(Double(rows[1]), variance(numbers[50_000...]), "\(test.name): a row")

@@ -158,12 +158,12 @@ import Testing
       let before = device.preparedPlanCount
       for _ in 0..<3 {
         let results = recurrence.looped(isReversed: false)
-        try eval([results[0]])
+        try eval(results[0])
         #expect(results.filter { !$0.isEvaluated }.isEmpty)
       }
       #expect(device.preparedPlanCount == before + 1)
       let one = recurrence.looped(isReversed: false)[3]
-      try eval([one])
+      try eval(one)
       #expect(device.preparedPlanCount == before + 2)
     }
   }

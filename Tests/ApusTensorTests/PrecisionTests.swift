@@ -70,7 +70,7 @@ import Testing
   @Test(arguments: TestDevice.all) func sumsInsideProductsAreFloat32(target: TestDevice) throws {
     try withDevice(target.device) { () throws in
       let count = 4096
-      let x = try Tensor.ones([3, count]).evaluated()
+      let x = try eval(Tensor.ones([3, count]))
       try withPrecision(.mixed) { () throws in
         let product = x.matmul(x.transposed())
         #expect(try product.array() == Array(repeating: 4096, count: 9))
@@ -113,11 +113,11 @@ import Testing
   @Test func castsAreShared() throws {
     let device = ComputeDevice(backend: ReferenceDevice())
     try withDevice(device) { () throws in
-      let w = try Tensor.ones([4, 4]).evaluated()
-      let x = try Tensor.ones([4, 4]).cast(to: .float16).evaluated()
-      _ = try withPrecision(.mixed) { try x.matmul(w).evaluated() }
+      let w = try eval(Tensor.ones([4, 4]))
+      let x = try eval(Tensor.ones([4, 4]).cast(to: .float16))
+      _ = try withPrecision(.mixed) { try eval(x.matmul(w)) }
       let single = device.lastPlanStepCount
-      _ = try withPrecision(.mixed) { try x.matmul(w).matmul(w).matmul(w).evaluated() }
+      _ = try withPrecision(.mixed) { try eval(x.matmul(w).matmul(w).matmul(w)) }
       #expect(device.lastPlanStepCount == single + 2)
     }
   }

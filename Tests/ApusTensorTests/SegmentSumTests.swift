@@ -51,7 +51,7 @@ import Testing
       let slopes = Tensor((0..<64 * 3).map { Float($0 % 17) / 3 - 2 }, shape: [8, 8, 3])
       func gradient(_ extent: Int) throws -> [Float] {
         let table = Tensor.zeros([extent, 3])
-        let rows = table.gathering(Tensor(ids, shape: [8, 8]))
+        let rows = table.gathering(Tensor(ids, shape: [8, 8]), axis: 0)
         let found = gradients(of: (rows * slopes).sum(), withRespectTo: [table])[0]
         return try Array(found.array().prefix(23 * 3))
       }

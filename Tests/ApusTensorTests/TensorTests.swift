@@ -92,8 +92,8 @@ import Testing
     for device in TestDevice.all {
       try withDevice(device.reopened()) { () throws in
         let x = Tensor.zeros([3, 2])
-        #expect(throws: DeviceError.self, "\(device.name)") { try x.gathering([0, 3]).values() }
-        #expect(try x.gathering([0, -3]).values() == [0, 0, 0, 0], "\(device.name)")
+        #expect(throws: DeviceError.self, "\(device.name)") { try x.gathering([0, 3], axis: 0).values() }
+        #expect(try x.gathering([0, -3], axis: 0).values() == [0, 0, 0, 0], "\(device.name)")
       }
     }
   }

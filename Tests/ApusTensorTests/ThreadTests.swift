@@ -23,7 +23,7 @@ import Testing
   /// While its graph is still recorded, a value attached to the next evaluation is not evaluated by another thread.
   @Test func attachedValuesWaitForTheirScope() throws {
     let device = TestDevice.reference.device
-    let x = try Tensor([1, 2, 3] as [Float], device: device).evaluated()
+    let x = try eval(Tensor([1, 2, 3] as [Float], device: device))
     let found = try recordingGradients {
       let y = (x * x).exp()
       let statistic = y.mean()
@@ -36,7 +36,7 @@ import Testing
       done.wait()
       #expect(!statistic.isEvaluated && !y.isEvaluated)
       let gradient = gradients(of: y.sum() + statistic, withRespectTo: [x])[0]
-      try eval([gradient])
+      try eval(gradient)
       #expect(statistic.isEvaluated)
       return try gradient.array()
     }
@@ -53,11 +53,11 @@ import Testing
     let squares = [value * value + 1, 5]
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask {
-        try eval([y])
+        try eval(y)
         #expect(try y.scalar() == Double(squares[0] * squares[0] + 25))
       }
       group.addTask {
-        try eval([common])
+        try eval(common)
         #expect(try common.array() == squares)
         #expect(common.isEvaluated)
       }

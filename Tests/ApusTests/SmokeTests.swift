@@ -44,7 +44,7 @@ import Testing
       Family("attention", [[2, 2, 6, 8], [2, 2, 6, 8], [2, 2, 6, 8]]) {
         scaledDotProductAttention($0[0], $0[1], $0[2]).squared().sum()
       },
-      Family("gather", [[9, 5]]) { $0[0].gathering(Tensor([8, 0, 8] as [Int32])).squared().sum() },
+      Family("gather", [[9, 5]]) { $0[0].gathering(Tensor([8, 0, 8] as [Int32]), axis: 0).squared().sum() },
       Family("scatter-add", [[4, 5], [3, 5]]) {
         $0[0].indexAdding($0[1], at: Tensor([2, 2, 0] as [Int32])).squared().sum()
       },

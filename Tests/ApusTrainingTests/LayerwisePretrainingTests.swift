@@ -16,12 +16,12 @@ struct LayerwisePretrainingTests {
     init(_ shape: Shape) throws {
       var key = RandomKey(seed: 3)
       let size = shape.elementCount
-      points = try Tensor.normal([64, 2], key: &key).matmul(Tensor.normal([2, size], key: &key)).evaluated()
+      points = try eval(Tensor.normal([64, 2], key: &key).matmul(Tensor.normal([2, size], key: &key)))
       self.shape = shape
     }
 
     func examples(_ numbers: [Int32]) -> (inputs: Tensor, targets: Tensor) {
-      let rows = points.gathering(Tensor(numbers))
+      let rows = points.gathering(Tensor(numbers), axis: 0)
       return (rows.reshaped(to: Shape([numbers.count] + Array(shape))), Tensor.zeros([numbers.count], dtype: .int32))
     }
   }

@@ -24,14 +24,14 @@ struct Points: ExampleSource {
       values += point
       classes.append(point[0] + 2 * point[1] > 0.1 ? 1 : 0)
     }
-    inputs = try Tensor(values, shape: [count, 3]).evaluated()
-    targets = try Tensor(classes).evaluated()
+    inputs = try eval(Tensor(values, shape: [count, 3]))
+    targets = try eval(Tensor(classes))
     self.count = count
   }
 
   func examples(_ numbers: [Int32]) -> (inputs: Tensor, targets: Tensor) {
     let indices = Tensor(numbers)
-    return (inputs.gathering(indices), targets.gathering(indices))
+    return (inputs.gathering(indices, axis: 0), targets.gathering(indices, axis: 0))
   }
 }
 

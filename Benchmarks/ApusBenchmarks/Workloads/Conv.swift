@@ -89,9 +89,9 @@ public struct Conv: TypedWorkload {
           groups: self["G"])
         // For a gradient, y itself is not evaluated, so that only the backward pass runs.
         switch pass {
-        case .forward: try y.evaluated()
-        case .input: try gradients(of: y, withRespectTo: [x], seed: gradient)[0].evaluated()
-        case .weight: try gradients(of: y, withRespectTo: [w], seed: gradient)[0].evaluated()
+        case .forward: try eval(y)
+        case .input: try eval(gradients(of: y, withRespectTo: [x], seed: gradient)[0])
+        case .weight: try eval(gradients(of: y, withRespectTo: [w], seed: gradient)[0])
         }
       }
       var line = measurement("conv", device: device, timing: timing)

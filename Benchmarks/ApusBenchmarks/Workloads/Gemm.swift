@@ -42,7 +42,7 @@ public struct Gemm: TypedWorkload {
       let timing = try Timing.measure(on: device, runs: runs) {
         let a = transpose == .tn ? inputs[0].transposed() : inputs[0]
         let b = transpose == .nt ? inputs[1].transposed() : inputs[1]
-        try a.matmul(b).evaluated()
+        try eval(a.matmul(b))
       }
       var line = measurement("gemm", device: device, timing: timing)
       line.variant = ("transpose", transpose.rawValue)

@@ -30,7 +30,7 @@ public struct OpBandwidth: TypedWorkload {
 
   public func run(on device: ComputeDevice, runs: Int, report: (Measurement) throws -> Void) throws {
     let tensors = try randomTensors(inputs(size), on: device)
-    let timing = try Timing.measure(on: device, runs: runs) { try body(tensors).evaluated() }
+    let timing = try Timing.measure(on: device, runs: runs) { try eval(body(tensors)) }
     var line = measurement("ops", device: device, timing: timing)
     line.work = .bytes((tensors + [body(tensors)]).reduce(0) { $0 + $1.elementCount * $1.dtype.byteCount })
     try report(line)
@@ -94,6 +94,8 @@ extension OpBandwidth {
     unary("log-sum-exp-rows") { $0.logSumExp(axis: 1) },
     unary("softmax-rows") { $0.softmax() },
     unary("layer-norm-rows") { LayerNorm($0.shape[1], isAffine: false)($0) },
-    unary("gather-rows") { $0.gathering(.range(from: Double($0.shape[0] - 1), to: -1, step: -1, device: $0.device)) },
+    unary("gather-rows") {
+      $0.gathering(.range(from: Double($0.shape[0] - 1), to: -1, step: -1, device: $0.device), axis: 0)
+    },
   ]
 }

@@ -41,7 +41,7 @@ public struct LoadedImages: Sendable {
   public func batch(_ examples: some Collection<Int32>) -> Batch {
     let indices = Tensor(Array(examples), device: device)
     return Batch(
-      images: statistics.standardizing(pixels.gathering(indices)), labels: labels.gathering(indices))
+      images: statistics.standardizing(pixels[indices]), labels: labels[indices])
   }
 
   /// Consecutive examples.

@@ -45,6 +45,6 @@ public struct LoadedTable: Sendable {
   /// - Precondition: all are in `0 ..< count`.
   public func batch(_ numbers: some Collection<Int32>) -> (features: Tensor, targets: Tensor) {
     let indices = Tensor(Array(numbers), device: features.device)
-    return (features.gathering(indices), targets.gathering(indices))
+    return (features[indices], targets[indices])
   }
 }

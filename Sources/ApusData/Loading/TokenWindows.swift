@@ -28,6 +28,6 @@ public struct TokenWindows: Sendable {
   /// - Precondition: all are in `0 ..< count`.
   public func batch(_ windows: some Collection<Int32>) -> (inputs: Tensor, targets: Tensor) {
     let indices = Tensor(Array(windows), device: inputs.device)
-    return (inputs.gathering(indices), targets.gathering(indices))
+    return (inputs[indices], targets[indices])
   }
 }

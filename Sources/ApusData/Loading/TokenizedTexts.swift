@@ -41,6 +41,6 @@ public struct TokenizedTexts: Sendable {
   /// - Precondition: all are in `0 ..< count`.
   public func batch(_ numbers: some Collection<Int32>) -> (tokens: Tensor, labels: Tensor) {
     let indices = Tensor(Array(numbers), device: tokens.device)
-    return (tokens.gathering(indices), labels.gathering(indices))
+    return (tokens[indices], labels[indices])
   }
 }

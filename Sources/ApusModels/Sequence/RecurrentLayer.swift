@@ -54,7 +54,9 @@ public struct RecurrentLayer: Layer {
 
   public static var typeName: String { "Recurrent" }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func callAsFunction(_ x: Tensor) -> Tensor { LayerTrace.leaf(self, x) { result(x) } }
+
+  private func result(_ x: Tensor) -> Tensor {
     let found = run(x)
     if layer.givesAll { return found.output }
     // The states are [layers · directions, batch, units]: select the last layer.

@@ -34,13 +34,13 @@ public struct TableEmbedding: Layer {
   ///   - codes: the features that contain codes, in ascending order of index.
   /// - Precondition: indices ascend and are below `width`, and counts are positive.
   public init(width: Int, codes: [Code]) {
-    let places = codes.map(\.feature)
-    guard zip([-1] + places, places + [width]).allSatisfy({ $0 < $1 }), codes.allSatisfy({ $0.count > 0 }) else {
+    let indices = codes.map(\.feature)
+    guard zip([-1] + indices, indices + [width]).allSatisfy({ $0 < $1 }), codes.allSatisfy({ $0.count > 0 }) else {
       fatalError("TableEmbedding: codes \(codes.map { "\($0.count) in \($0.feature)" }) of \(width) features")
     }
     self.width = width
-    features = places
-    runs = zip([-1] + places, places + [width]).map { $0 + 1..<$1 }.filter { !$0.isEmpty }
+    features = indices
+    runs = zip([-1] + indices, indices + [width]).map { $0 + 1..<$1 }.filter { !$0.isEmpty }
     embeddings = codes.map { code in
       let size = TableEmbedding.outputWidth(code.count)
       let table = Initializer.normal(deviation: 1)([code.count, size])
@@ -60,7 +60,9 @@ public struct TableEmbedding: Layer {
     embeddings.enumerated().map { .module("embeddings.\($0.offset)", $0.element) }
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func callAsFunction(_ x: Tensor) -> Tensor { LayerTrace.leaf(self, x) { encoded(x) } }
+
+  private func encoded(_ x: Tensor) -> Tensor {
     guard x.rank == 2, x.shape[1] == width else {
       ShapeError("TableEmbedding", "the input \(x.shape) is not [batch, \(width)]").report()
       return x

@@ -45,9 +45,9 @@ public struct Sampling: Hashable, Sendable {
       weights.removeSubrange(kept...)
     }
     var rest = CounterRandom(seed: seed, stream: 0).unit(at: position) * weights.reduce(0, +)
-    for (place, weight) in weights.enumerated() {
+    for (index, weight) in weights.enumerated() {
       rest -= weight
-      if rest < 0 { return Int32(ranked[place]) }
+      if rest < 0 { return Int32(ranked[index]) }
     }
     return Int32(ranked[weights.count - 1])
   }

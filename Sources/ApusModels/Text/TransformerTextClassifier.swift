@@ -28,8 +28,8 @@ public struct TransformerTextClassifier: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor {
     let isText = isText(x)
     let vectors = LayerTrace.run("embedding", embedding, x) { embedding($0) }
-    let places = LayerTrace.run("positions", positions, vectors) { positions($0) }
-    let kept = dropout.rate > 0 ? LayerTrace.run("dropout", dropout, places) { dropout($0) } : places
+    let positioned = LayerTrace.run("positions", positions, vectors) { positions($0) }
+    let kept = dropout.rate > 0 ? LayerTrace.run("dropout", dropout, positioned) { dropout($0) } : positioned
     let states = LayerTrace.run("encoder", encoder, kept) { encoder($0, keyMask: isText, isCausal: false) }
     return LayerTrace.run("output", output, meanOverText(states, isText)) { output($0) }
   }

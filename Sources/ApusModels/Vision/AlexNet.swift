@@ -26,7 +26,7 @@ public struct AlexNet: Layer {
   public init(
     columns: Int = 1, channels: Int = 3, classes: Int = 1000, dropout: Double = 0.5, stem: ImageStem = .imageNet
   ) {
-    guard columns == 1 || columns == 2 else { fatalError("AlexNet: 1 or 2 columns, not \(columns)") }
+    guard columns == 1 || columns == 2 else { fatalError("AlexNet: the number of columns is \(columns), not 1 or 2") }
     features = columns == 1 ? AlexNet.oneColumn(channels, stem) : AlexNet.twoColumns(channels, stem)
     let side = stem == .imageNet ? 6 : 2
     avgpool = AdaptiveAvgPool2d(side)

@@ -14,7 +14,7 @@ public struct AttentionMap: Sendable {
     case tokens
   }
 
-  /// The keys that lead to the layer, joined by dots: `layer1.0.se`.
+  /// The name of the layer in the model, as in a `LayerTrace`: `layer1.0.se`.
   public let path: String
   public let kind: Kind
   /// The weights, in the shape described by `kind`.
@@ -31,7 +31,7 @@ public struct AttentionMap: Sendable {
   public static func all(of model: any Layer, on x: Tensor) -> [AttentionMap] {
     withMode(.inference) {
       if let layer = model as? any AttendingLayer { return layer.attention(to: x) }
-      return LayerTrace.run(model, x).records.flatMap { record -> [AttentionMap] in
+      return LayerTrace(of: model, on: x).records.flatMap { record -> [AttentionMap] in
         guard let layer = record.layer as? any AttendingLayer else { return [] }
         return layer.attention(to: record.input).map { map in
           let parts = [record.path, map.path].filter { !$0.isEmpty }

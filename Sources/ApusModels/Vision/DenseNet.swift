@@ -25,7 +25,7 @@ public struct DenseNet: Layer {
     classes: Int = 1000, stem: ImageStem = .imageNet
   ) {
     guard !layers.isEmpty, layers.allSatisfy({ $0 > 0 }) else {
-      fatalError("DenseNet: blocks of layers, not \(layers)")
+      fatalError("DenseNet: the numbers of layers \(layers) must be one for each block, 1 or more")
     }
     features = DenseFeatures(
       layers: layers, growth: growth, width: width, bottleneck: bottleneck, channels: channels, stem: stem)
@@ -92,7 +92,7 @@ struct DenseFeatures: Layer {
   }
 }
 
-/// Layers each of which concatenates `growth` channels to its input.
+/// Layers that each concatenate `growth` channels to their input.
 struct DenseBlock: Layer {
   private let layers: [DenseLayer]
 

@@ -57,7 +57,7 @@ public struct ResNet: Layer {
     classes: Int = 1000, stem: ImageStem = .imageNet
   ) {
     guard blocks.count == 4, blocks.allSatisfy({ $0 > 0 }) else {
-      fatalError("ResNet: four stages of blocks, not \(blocks)")
+      fatalError("ResNet: the numbers of blocks \(blocks) must be four, each 1 or more")
     }
     func stage(_ number: Int, from inputs: Int) -> Sequential {
       let channels = 64 << number

@@ -19,7 +19,7 @@ public struct SqueezeExcitation: AttendingLayer {
   ///   - squeezed: the number of hidden channels between the two layers.
   public init(_ channels: Int, squeezed: Int) {
     guard channels > 0, squeezed > 0 else {
-      fatalError("SqueezeExcitation: \(channels) channels and \(squeezed) between them must be 1 or more")
+      fatalError("SqueezeExcitation: \(channels) channels and \(squeezed) hidden channels must be 1 or more")
     }
     fc1 = Conv2d(
       channels, squeezed, kernel: 1, initializer: .heNormal(fan: .output), biasInitializer: .zeros)

@@ -25,7 +25,9 @@ public struct VGG: Layer {
     convolutions: [Int] = [2, 2, 3, 3, 3], isNormalized: Bool = false, channels: Int = 3, classes: Int = 1000,
     dropout: Double = 0.5, stem: ImageStem = .imageNet
   ) {
-    guard convolutions.count == 5 else { fatalError("VGG: five stages of convolutions, not \(convolutions)") }
+    guard convolutions.count == 5 else {
+      fatalError("VGG: the numbers of convolutions \(convolutions) must be five, one for each stage")
+    }
     var inputs = channels
     var layers: [any Layer] = []
     for (count, outputs) in zip(convolutions, [64, 128, 256, 512, 512]) {

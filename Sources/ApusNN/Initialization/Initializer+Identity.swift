@@ -19,13 +19,13 @@ extension Initializer {
         fatalError("dirac: \(groups) groups do not divide the \(shape[0]) outputs of \(shape)")
       }
       let kernel = shape.dropFirst(2)
-      let place = kernel.reduce(0) { $0 * $1 + $1 / 2 }
+      let center = kernel.reduce(0) { $0 * $1 + $1 / 2 }
       let size = kernel.reduce(1, *)
       let outputs = shape[0] / groups
       var values = [Float](repeating: 0, count: shape.elementCount)
       for group in 0..<groups {
         for channel in 0..<Swift.min(outputs, shape[1]) {
-          values[((group * outputs + channel) * shape[1] + channel) * size + place] = 1
+          values[((group * outputs + channel) * shape[1] + channel) * size + center] = 1
         }
       }
       return Tensor(values, shape: shape)

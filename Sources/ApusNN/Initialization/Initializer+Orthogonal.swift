@@ -61,24 +61,24 @@ extension Initializer {
     return (0..<rows * columns).map { q[$0 % columns * rows + $0 / columns] }
   }
 
-  /// Applies the reflection whose vector is at `start ..< end` to the elements from offset `place`.
-  private static func reflect(_ a: inout [Double], from start: Int, to end: Int, at place: Int) {
+  /// Applies the reflection whose vector is at `start ..< end` to the elements from offset `base`.
+  private static func reflect(_ a: inout [Double], from start: Int, to end: Int, at base: Int) {
     var (square, product) = (0.0, 0.0)
     for offset in 0..<end - start {
       square += a[start + offset] * a[start + offset]
-      product += a[start + offset] * a[place + offset]
+      product += a[start + offset] * a[base + offset]
     }
     guard square > 0 else { return }
-    for offset in 0..<end - start { a[place + offset] -= 2 * product / square * a[start + offset] }
+    for offset in 0..<end - start { a[base + offset] -= 2 * product / square * a[start + offset] }
   }
 
-  private static func reflect(_ a: inout [Double], by vector: [Double], at place: Int) {
+  private static func reflect(_ a: inout [Double], by vector: [Double], at base: Int) {
     var (square, product) = (0.0, 0.0)
     for (offset, v) in vector.enumerated() {
       square += v * v
-      product += v * a[place + offset]
+      product += v * a[base + offset]
     }
     guard square > 0 else { return }
-    for (offset, v) in vector.enumerated() { a[place + offset] -= 2 * product / square * v }
+    for (offset, v) in vector.enumerated() { a[base + offset] -= 2 * product / square * v }
   }
 }

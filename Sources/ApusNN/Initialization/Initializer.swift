@@ -29,7 +29,7 @@ public struct Initializer: Sendable {
   /// A user-defined initializer.
   public init(_ make: @escaping @Sendable (Shape, Fans, inout RandomKey) -> Tensor) { self.make = make }
 
-  /// A new value, with random numbers from the task's `RandomSource`.
+  /// A new value, with random numbers from `RandomSource.current`; `withRandomKey` sets their seed.
   public func callAsFunction(_ shape: Shape, fans: Fans? = nil) -> Tensor {
     RandomSource.current.draw { key in make(shape, fans ?? Fans(weight: shape), &key) }
   }

@@ -51,8 +51,9 @@ public struct LSUV: Sendable {
   /// Scales the weights of the layers that run in `forward`.
   public func callAsFunction(_ forward: () -> Tensor) throws(DeviceError) -> [Outcome] {
     var weights: [Parameter] = []
-    for record in OutputProbe.run(forward) where record.weight.isTrainable && !weights.contains(record.weight) {
-      weights.append(record.weight)
+    for run in LayerRecorder.recording(body: forward).runs {
+      guard let layer = run.module as? any AffineLayer, layer.weight.isTrainable else { continue }
+      if !weights.contains(layer.weight) { weights.append(layer.weight) }
     }
     if startsOrthogonal {
       for weight in weights { weight.value = Initializer.orthogonal()(weight.shape).cast(to: weight.dtype) }
@@ -62,17 +63,21 @@ public struct LSUV: Sendable {
     return outcomes
   }
 
+  /// The output of the first layer that runs with a weight.
+  private func output(of weight: Parameter, _ forward: () -> Tensor) -> Tensor? {
+    LayerRecorder.recording(body: forward).runs.first { ($0.module as? any AffineLayer)?.weight === weight }?.output
+  }
+
   private func scale(_ weight: Parameter, _ forward: () -> Tensor) throws(DeviceError) -> Outcome {
     var steps = 0
     while true {
-      let record = OutputProbe.run(forward).first { $0.weight === weight }
-      let variance = try record?.output.variance(correction: 0).scalar() ?? .nan
+      let variance = try output(of: weight, forward)?.variance(correction: 0).scalar() ?? .nan
       let isReached = (variance - 1).magnitude <= tolerance
       guard !isReached, steps < maximumSteps, variance > 0, variance.isFinite else {
         return Outcome(weight: weight, variance: variance, steps: steps, isReached: isReached)
       }
       let factor = Tensor.number(1 / variance.squareRoot(), dtype: weight.dtype, device: weight.value.device)
-      weight.value = try (weight.value * factor).evaluated()
+      weight.value = try eval(weight.value * factor)
       steps += 1
     }
   }

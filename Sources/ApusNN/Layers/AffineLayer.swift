@@ -1,7 +1,9 @@
 import ApusTensor
 
 /// A layer that computes a linear function of its input plus a bias, `W x + b`, with any arrangement of the weights.
-package protocol AffineLayer: Layer {}
+package protocol AffineLayer: Layer {
+  var weight: Parameter { get }
+}
 
 extension Linear: AffineLayer {}
 extension Convolution: AffineLayer {}

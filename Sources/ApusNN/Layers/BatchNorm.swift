@@ -50,7 +50,9 @@ public struct BatchNorm: Layer {
     return !weight.isTrainable && !bias.isTrainable
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func callAsFunction(_ x: Tensor) -> Tensor { LayerTrace.leaf(self, x) { normalized(x) } }
+
+  private func normalized(_ x: Tensor) -> Tensor {
     guard x.hasChannels(channels, spatialAxes: 0...3, "BatchNorm"),
       !usesBatch || x.hasSeveralValues(apartFrom: [1], "BatchNorm")
     else { return x }

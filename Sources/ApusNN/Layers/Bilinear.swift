@@ -21,7 +21,9 @@ public struct Bilinear: Module {
     bias = hasBias ? Parameter(biasInitializer([outputs], fans: fans)) : nil
   }
 
-  public func callAsFunction(_ x: Tensor, _ z: Tensor) -> Tensor {
+  public func callAsFunction(_ x: Tensor, _ z: Tensor) -> Tensor { LayerTrace.leaf(self, x) { multiplied(x, z) } }
+
+  private func multiplied(_ x: Tensor, _ z: Tensor) -> Tensor {
     let (outputs, first, second) = (weight.shape[0], weight.shape[1], weight.shape[2])
     guard x.rank > 0, x.rank == z.rank, x.shape.dropLast().elementsEqual(z.shape.dropLast()),
       x.shape.last == first, z.shape.last == second

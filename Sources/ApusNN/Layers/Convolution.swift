@@ -65,14 +65,15 @@ public struct Convolution<let rank: Int>: Layer {
     [.parameter("weight", weight)] + (bias.map { [.parameter("bias", $0)] } ?? [])
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func callAsFunction(_ x: Tensor) -> Tensor { LayerTrace.leaf(self, x) { convolved(x) } }
+
+  private func convolved(_ x: Tensor) -> Tensor {
     let isFilled = paddingMode == .zeros || padding.allSatisfy { $0 == (0, 0) }
     let axes = Array(repeating: (before: 0, after: 0), count: Swift.max(0, x.rank - rank)) + padding
     let source = isFilled ? x : x.padded(by: axes, mode: paddingMode)
-    let y = source.convolved(
+    return source.convolved(
       with: weight.value, bias: bias?.value, stride: stride, padding: isFilled ? padding : [(0, 0)],
       dilation: dilation, groups: groups)
-    return OutputProbe.note(weight, y)
   }
 }
 

@@ -50,7 +50,7 @@ extension Dropping {
 package protocol DroppingLayer: Layer {}
 
 /// In training, 0 with probability `rate`, else `x / (1 − rate)`, which preserves the mean (Srivastava et al., 2014).
-/// In inference `x`.
+/// In inference `x`. The elements are chosen by `RandomSource.current`; `withRandomKey` sets the seed.
 ///
 /// A layer with `isAlwaysOn` drops elements in inference too. The outputs of several runs of one model are then samples
 /// of its predictive distribution: their mean is the prediction, their spread its uncertainty (Monte Carlo dropout;

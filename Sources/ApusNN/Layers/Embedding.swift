@@ -44,7 +44,9 @@ public struct Embedding: Layer {
     }
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func callAsFunction(_ x: Tensor) -> Tensor { LayerTrace.leaf(self, x) { lookedUp(x) } }
+
+  private func lookedUp(_ x: Tensor) -> Tensor {
     guard x.dtype.isInteger else {
       ShapeError("Embedding", "indices \(x.shape) are \(x.dtype), not integers").report()
       return x

@@ -79,9 +79,9 @@ extension Tensor {
         .report()
       return self
     }
-    let places = shape.dropFirst(2).reduce(1, *)
+    let spatialCount = shape.dropFirst(2).reduce(1, *)
     return inWideLane { x in
-      x.reshaped(to: [x.shape[0], groups, x.shape[1] / groups * places])
+      x.reshaped(to: [x.shape[0], groups, x.shape[1] / groups * spatialCount])
         .standardized([2], epsilon: epsilon).reshaped(to: x.shape)
         .scaled(perChannel: weight, plus: bias)
     }

@@ -27,7 +27,9 @@ public struct GroupNorm: Layer {
     self.channels = channels
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func callAsFunction(_ x: Tensor) -> Tensor { LayerTrace.leaf(self, x) { normalized(x) } }
+
+  private func normalized(_ x: Tensor) -> Tensor {
     guard x.hasChannels(channels, spatialAxes: 0...3, "GroupNorm") else { return x }
     return x.groupNormalized(groups, weight: weight?.value, bias: bias?.value, epsilon: epsilon)
   }

@@ -44,8 +44,10 @@ public struct InstanceNorm: Layer {
     self.channels = channels
   }
 
-  /// - Parameter x: `[batch, channels, spatial…]`, or `[channels, places]` for one example.
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.asBatch(ofRank: 3, normalizedBatch) }
+  /// - Parameter x: `[batch, channels, spatial…]`, or `[channels, length]` for one example.
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    LayerTrace.leaf(self, x) { x.asBatch(ofRank: 3, normalizedBatch) }
+  }
 
   private func normalizedBatch(_ x: Tensor) -> Tensor {
     guard x.hasChannels(channels, spatialAxes: 1...3, "InstanceNorm") else { return x }

@@ -31,7 +31,9 @@ public struct LayerNorm: Layer {
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
     guard let axes = x.lastAxes(shape, "LayerNorm") else { return x }
-    return x.layerNormalized(axes: axes, weight: weight?.value, bias: bias?.value, epsilon: epsilon)
+    return LayerTrace.leaf(self, x) {
+      x.layerNormalized(axes: axes, weight: weight?.value, bias: bias?.value, epsilon: epsilon)
+    }
   }
 }
 
@@ -63,7 +65,7 @@ public struct RMSNorm: Layer {
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
     guard let axes = x.lastAxes(shape, "RMSNorm") else { return x }
-    return x.rmsNormalized(axes: axes, weight: weight?.value, epsilon: epsilon)
+    return LayerTrace.leaf(self, x) { x.rmsNormalized(axes: axes, weight: weight?.value, epsilon: epsilon) }
   }
 
   /// The machine epsilon: the distance from 1 to the next value of a type.

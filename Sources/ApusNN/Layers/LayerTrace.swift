@@ -1,75 +1,145 @@
 import ApusTensor
-import Synchronization
 
-/// Records the layers that run, with their inputs and outputs, for summaries.
-package final class LayerTrace: Sendable {
-  package struct Record: Sendable {
-    /// The keys that lead to the layer, joined by dots.
-    package var path: String
-    package var layer: any Module
-    package var input: Tensor
-    package var output: Tensor
-    /// Whether the layer contains other layers, which are recorded before it.
-    package var isContainer: Bool
+/// The layers that run in a call of a model, with their inputs and outputs.
+///
+/// ```swift
+/// struct Block: Layer {
+///   let conv1 = Conv2d(1, 4, kernel: 3, padding: 1)
+///   let conv2 = Conv2d(4, 4, kernel: 3, padding: 1)
+///   let pool = MaxPool2d(2)
+///
+///   func callAsFunction(_ x: Tensor) -> Tensor {
+///     let y = conv2(conv1(x).relu())
+///     return LayerTrace.run("pool", pool, y)
+///   }
+/// }
+/// let model = Sequential {
+///   Block()
+///   Flatten()
+///   Linear(64, 10)
+/// }
+/// let trace = withMode(.inference) { LayerTrace(of: model, on: images) }
+/// for record in trace.layers { print(record.path, record.output.shape) }
+/// // 0.conv1 [2, 4, 8, 8]
+/// // 0.conv2 [2, 4, 8, 8]
+/// // 0.pool [2, 4, 4, 4]
+/// // 1 [2, 64]
+/// // 2 [2, 10]
+/// ```
+///
+/// Layers of the library that have parameters, and the elements of a `Sequential`, are recorded without further code,
+/// also inside of your own modules. Layers without parameters (pooling, dropout, activations) and your own modules are
+/// recorded if they run through `LayerTrace.run(_:_:_:)`. Attention, Transformer and recurrent layers are one record
+/// each.
+public struct LayerTrace: Sendable {
+  /// One run of a layer.
+  public struct Record: Sendable {
+    /// The name of the layer in the model, as in the keys of `state`: `layer1.0.conv1`.
+    ///
+    /// For a layer that runs through `LayerTrace.run(_:_:_:)` it is the recorded module around it and the given key. All
+    /// other layers are found by their parameters: a shared layer has the first of its names, and a layer that is not a
+    /// member of the model has the name of the recorded module around it.
+    public var path: String
+    /// The layer.
+    public var layer: any Module
+    /// The first input.
+    public var input: Tensor
+    /// The result; of a recurrent layer, the outputs of all time steps.
+    public var output: Tensor
+    /// Whether the layer contains other recorded layers. These come before it.
+    public var isContainer: Bool
+
+    /// The name of the layer's type.
+    public var type: String { Swift.type(of: layer).typeName }
   }
 
-  private struct State {
-    var prefix: [String] = []
-    var records: [Record] = []
+  /// All records, in the order in which the layers finished. A model without recorded layers is recorded itself, with
+  /// an empty path.
+  public let records: [Record]
+  /// The output of the model.
+  public let output: Tensor
+
+  /// The records of layers that contain no other recorded layer, in the order in which they ran.
+  public var layers: [Record] { records.filter { !$0.isContainer } }
+
+  /// Runs a model in the current mode. Nothing is evaluated.
+  public init(of model: any Layer, on input: Tensor) {
+    let (runs, output) = LayerRecorder.recording(model) { model(input) }
+    let names = ModuleNames(of: model)
+    let records = runs.compactMap { $0.isInsideLeaf ? nil : Record($0, names) }
+    self.records =
+      records.isEmpty ? [Record(path: "", layer: model, input: input, output: output, isContainer: false)] : records
+    self.output = output
   }
 
-  private let state = Mutex(State())
-  @TaskLocal private static var taskLocal: LayerTrace?
-  private static let active = Atomic<Int>(0)
-
-  /// The trace of the task. If the process has no active trace, this costs one load.
-  static var current: LayerTrace? { active.load(ordering: .relaxed) == 0 ? nil : taskLocal }
-
-  /// Runs a layer and records it.
-  func record(_ key: String, _ layer: any Layer, _ input: Tensor) -> Tensor {
-    record(key, layer, input) { layer($0) }
-  }
-
-  /// Runs a component of a model and records it if there is a trace. Anomalies are reported under its key.
-  package static func run(
-    _ key: String, _ module: any Module, _ input: Tensor, _ body: (Tensor) -> Tensor
+  /// Runs a member of a module, so that a trace records it and reports of anomalies name it.
+  ///
+  /// - Parameters:
+  ///   - key: the key of the member in the module, for example `conv1`.
+  ///   - module: the member.
+  ///   - input: its input.
+  ///   - body: runs the member.
+  public static func run(
+    _ key: @autoclosure () -> String, _ module: any Module, _ input: Tensor, _ body: (Tensor) -> Tensor
   ) -> Tensor {
-    current?.record(key, module, input, body)
-      ?? namingOperations(after: (key, type(of: module).typeName)) { body(input) }
+    guard let recorder = LayerRecorder.current else {
+      return namingOperations(after: (key(), type(of: module).typeName)) { body(input) }
+    }
+    return recorder.run(module, key: key(), input) { body(input) }
   }
 
-  /// Runs a layer of a model.
-  package static func run(_ key: String, _ layer: any Layer, _ input: Tensor) -> Tensor {
-    run(key, layer, input) { layer($0) }
+  /// Runs a layer that is a member of a module, so that a trace records it and reports of anomalies name it.
+  ///
+  /// - Parameters:
+  ///   - key: the key of the member in the module, for example `conv1`.
+  ///   - layer: the member.
+  ///   - input: its input.
+  public static func run(_ key: @autoclosure () -> String, _ layer: any Layer, _ input: Tensor) -> Tensor {
+    run(key(), layer, input) { layer($0) }
   }
 
-  private func record(
-    _ key: String, _ layer: any Module, _ input: Tensor, _ body: (Tensor) -> Tensor
+  /// Runs the computation of a layer whose inner layers are not recorded on their own. If the process has no active
+  /// trace, this costs one load.
+  @inline(__always) package static func leaf<M: Module>(
+    _ module: M, _ input: Tensor, _ body: () -> Tensor
   ) -> Tensor {
-    let start = state.withLock { state in
-      state.prefix.append(key)
-      return state.records.count
-    }
-    let output = body(input)
-    state.withLock { state in
-      let path = state.prefix.joined(separator: ".")
-      let isContainer = state.records.count > start
-      state.records.append(
-        Record(path: path, layer: layer, input: input, output: output, isContainer: isContainer))
-      state.prefix.removeLast()
-    }
-    return output
+    LayerRecorder.current?.run(module, isLeaf: true, input, body) ?? body()
   }
 
-  /// Runs a layer and returns its output and a record of each inner layer that ran, innermost first. A layer that is
-  /// not a container is recorded itself.
-  package static func run(_ layer: any Layer, _ input: Tensor) -> (records: [Record], output: Tensor) {
-    let trace = LayerTrace()
-    active.add(1, ordering: .relaxed)
-    defer { active.subtract(1, ordering: .relaxed) }
-    let output = $taskLocal.withValue(trace) { layer(input) }
-    let records = trace.state.withLock { $0.records }
-    if !records.isEmpty { return (records, output) }
-    return ([Record(path: "", layer: layer, input: input, output: output, isContainer: false)], output)
+  /// Runs the computation of a recurrent layer.
+  @inline(__always) static func leaf<M: Module, State>(
+    _ module: M, _ input: Tensor, _ body: () -> (output: Tensor, state: State)
+  ) -> (output: Tensor, state: State) {
+    LayerRecorder.current?.run(module, isLeaf: true, input, body) { $0.output } ?? body()
+  }
+}
+
+extension LayerTrace.Record {
+  fileprivate init(_ run: LayerRecorder.Run, _ names: ModuleNames) {
+    self.init(
+      path: names.path(of: run), layer: run.module, input: run.input, output: run.output, isContainer: run.isContainer)
+  }
+}
+
+/// The modules of a model by their name, found by their parameters and statistics: layers are structs and have no
+/// identity of their own.
+private struct ModuleNames {
+  private var paths: [ModuleIdentity: String] = [:]
+  private var classes: Set<ObjectIdentifier> = []
+
+  init(of model: any Module) { collect(model, "") }
+
+  private mutating func collect(_ module: any Module, _ path: String) {
+    // Classes may contain themselves.
+    if type(of: module) is AnyClass, !classes.insert(ObjectIdentifier(module as AnyObject)).inserted { return }
+    if let identity = ModuleIdentity(module), paths[identity] == nil { paths[identity] = path }
+    for case .module(let key, let inner) in module.members { collect(inner, path.isEmpty ? key : "\(path).\(key)") }
+  }
+
+  func path(of run: LayerRecorder.Run) -> String {
+    run.frames.reduce("") { path, frame in
+      if let key = frame.key { return path.isEmpty ? key : "\(path).\(key)" }
+      return ModuleIdentity(frame.module).flatMap { paths[$0] } ?? path
+    }
   }
 }

@@ -27,6 +27,6 @@ public struct Linear: Layer {
   }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    OutputProbe.note(weight, x.linear(weight: weight.value, bias: bias?.value))
+    LayerTrace.leaf(self, x) { x.linear(weight: weight.value, bias: bias?.value) }
   }
 }

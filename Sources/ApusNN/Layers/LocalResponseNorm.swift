@@ -35,10 +35,10 @@ public struct LocalResponseNorm: Layer {
       return x
     }
     // Channels become the height of an image with one channel, so that pooling windows slide along them.
-    let places = x.shape.dropFirst(2).reduce(1, *)
+    let spatialCount = x.shape.dropFirst(2).reduce(1, *)
     let scale = alpha * (isSummed ? Double(size) : 1)
     return x.inWideLane { x in
-      let mean = x.squared().reshaped(to: [x.shape[0], 1, x.shape[1], places])
+      let mean = x.squared().reshaped(to: [x.shape[0], 1, x.shape[1], spatialCount])
         .averagePooled([size, 1], stride: [1, 1], padding: [(size / 2, (size - 1) / 2), (0, 0)])
         .reshaped(to: x.shape)
       return x * (mean * scale + k).power(-beta)

@@ -15,7 +15,9 @@ public struct PReLU: Layer {
     weight = Parameter(Tensor(repeating: initial, shape: [count]))
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func callAsFunction(_ x: Tensor) -> Tensor { LayerTrace.leaf(self, x) { activated(x) } }
+
+  private func activated(_ x: Tensor) -> Tensor {
     let count = weight.shape[0]
     guard count > 1 else { return x.prelu(slope: weight.value) }
     let axis = x.rank > 1 ? 1 : 0

@@ -24,14 +24,13 @@ public struct Sequential: Layer {
   }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
+    if let recorder = LayerRecorder.current { return recorder.run(self, x) { run(x) } }
+    return run(x)
+  }
+
+  private func run(_ x: Tensor) -> Tensor {
     var value = x
-    if let trace = LayerTrace.current {
-      for (index, layer) in layers.enumerated() { value = trace.record(String(index), layer, value) }
-    } else {
-      for (index, layer) in layers.enumerated() {
-        value = namingOperations(after: (String(index), type(of: layer).typeName)) { layer(value) }
-      }
-    }
+    for (index, layer) in layers.enumerated() { value = LayerTrace.run(String(index), layer, value) }
     return value
   }
 }

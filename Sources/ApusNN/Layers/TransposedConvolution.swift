@@ -61,10 +61,11 @@ public struct TransposedConvolution<let rank: Int>: Layer {
   }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    let y = x.transposeConvolved(
-      with: weight.value, bias: bias?.value, stride: stride, padding: padding, outputPadding: outputPadding,
-      dilation: dilation, groups: groups)
-    return OutputProbe.note(weight, y)
+    LayerTrace.leaf(self, x) {
+      x.transposeConvolved(
+        with: weight.value, bias: bias?.value, stride: stride, padding: padding, outputPadding: outputPadding,
+        dilation: dilation, groups: groups)
+    }
   }
 }
 

@@ -98,18 +98,18 @@ private struct CTCSizes {
     let blanks = Tensor.zeros([1], dtype: classes.dtype, device: targets.device) + blank
     let width = targets.rank == 2 ? targets.shape[1] : nil
     var start = 0
-    var places: [Int32] = []
+    var indices: [Int32] = []
     for (example, length) in targetLengths.enumerated() {
       if let width { start = example * width }
-      for place in 0..<count {
-        let source = place < distance ? place : place - distance
+      for position in 0..<count {
+        let source = position < distance ? position : position - distance
         let isClass = source % 2 == 1 && source / 2 < length
-        places.append(Int32(isClass ? start + source / 2 : classes.elementCount))
+        indices.append(Int32(isClass ? start + source / 2 : classes.elementCount))
       }
       start += length
     }
     return Tensor.concatenated([classes, blanks])
-      .rows(at: Tensor(places, shape: [batch, count], device: targets.device), for: "ctcLoss")
+      .rows(at: Tensor(indices, shape: [batch, count], device: targets.device), for: "ctcLoss")
   }
 
   /// Replaces a blank that stands for a target class by an invalid index, so that evaluation throws.
@@ -125,8 +125,8 @@ private struct CTCSizes {
     let time = x.shape[0]
     let labels = labels(targets)
     let impossible = Tensor.number(ctcImpossible, dtype: x.dtype, device: x.device)
-    let places = refusingBlanks(labels).expandingAxis(at: 0).broadcast(to: [time, batch, count])
-    let emissions = x.elements(at: places, axis: 2, for: "ctcLoss")
+    let indices = refusingBlanks(labels).expandingAxis(at: 0).broadcast(to: [time, batch, count])
+    let emissions = x.elements(at: indices, axis: 2, for: "ctcLoss")
     let flags = (0..<time).flatMap { time in inputLengths.map { time < $0 } }
     let isTime = Tensor(flags, shape: [time, batch, 1], device: x.device)
     // A path may skip a blank between two different classes.

@@ -5,8 +5,8 @@ import ApusTensor
 /// Without weights the gradient of an example's logits is `softmax(x) − onehot(t)`.
 ///
 /// - Parameters:
-///   - logits: unnormalized, `[batch, classes]` or `[batch, classes, places…]`, or `[classes]` for one example.
-///   - targets: integers in `0 ..< classes`: `[batch]` or `[batch, places…]`, or `[]` for one example.
+///   - logits: unnormalized, `[batch, classes]` or `[batch, classes, spatial…]`, or `[classes]` for one example.
+///   - targets: integers in `0 ..< classes`: `[batch]` or `[batch, spatial…]`, or `[]` for one example.
 ///   - ignoring: a target value whose loss is 0 and which does not count in the mean.
 ///   - smoothing: label smoothing, the weight `ε` of a uniform distribution in the targets (Szegedy et al., 2016).
 ///   - weights: `[classes]`; the mean is weighted, `Σ w_t lossₜ / Σ w_t`, as in `torch.nn.CrossEntropyLoss`.
@@ -43,10 +43,10 @@ public func crossEntropy(
 /// The cross-entropy of logits and target distributions: `−Σⱼ wⱼ pⱼ log softmax(x)ⱼ`.
 ///
 /// - Parameters:
-///   - logits: unnormalized, `[batch, classes]` or `[batch, classes, places…]`.
+///   - logits: unnormalized, `[batch, classes]` or `[batch, classes, spatial…]`.
 ///   - probabilities: the same shape; they sum to 1 along axis 1.
 ///   - smoothing: label smoothing, the weight `ε` of a uniform distribution; `probabilities` are weighted by `1 − ε`.
-///   - weights: `[classes]`. The mean over batch and places is not divided by the weights.
+///   - weights: `[classes]`. The mean over batch and spatial positions is not divided by the weights.
 /// - Returns: a scalar, or with `reduction: .none` the shape of `logits` without axis 1.
 public func crossEntropy(
   _ logits: Tensor, probabilities: Tensor, reduction: LossReduction = .mean, smoothing: Double = 0,
@@ -70,7 +70,7 @@ public func crossEntropy(
 /// loses what a softmax has rounded away: prefer logits where they are available.
 ///
 /// - Parameters:
-///   - probabilities: `[batch, classes]` or `[batch, classes, places…]`; they sum to 1 along axis 1.
+///   - probabilities: `[batch, classes]` or `[batch, classes, spatial…]`; they sum to 1 along axis 1.
 ///   - targets, ignoring, weights: as for logits.
 public func crossEntropy(
   fromProbabilities probabilities: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, ignoring: Int? = nil,

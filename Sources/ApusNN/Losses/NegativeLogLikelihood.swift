@@ -3,9 +3,9 @@ import ApusTensor
 /// `−w_t l_t` for log-probabilities and class indices (`torch.nn.NLLLoss`).
 ///
 /// - Parameters:
-///   - logProbabilities: `[batch, classes]` or `[batch, classes, places…]`, or `[classes]` for one example; for example
+///   - logProbabilities: `[batch, classes]` or `[batch, classes, spatial…]`, or `[classes]` for one example; for example
 ///     from `logSoftmax(axis: 1)`.
-///   - targets: integers in `0 ..< classes`: `[batch]` or `[batch, places…]`, or `[]` for one example.
+///   - targets: integers in `0 ..< classes`: `[batch]` or `[batch, spatial…]`, or `[]` for one example.
 ///   - ignoring: a target value whose loss is 0 and which does not count in the mean.
 ///   - weights: `[classes]`; the mean is weighted, `Σ w_t lossₜ / Σ w_t`.
 /// - Returns: a scalar, or with `reduction: .none` the shape of `targets`.
@@ -83,8 +83,8 @@ func fits(_ targets: Tensor, _ logits: Tensor, _ weights: Tensor?, _ name: Strin
   guard logits.rank >= 2, targets.shape == logits.shape.removing(1), targets.dtype.isInteger else {
     ShapeError(
       name,
-      "\(targets.dtype) targets \(targets.shape) do not fit logits \(logits.shape), [batch, classes, places…]; "
-        + "targets must be integers [batch, places…]"
+      "\(targets.dtype) targets \(targets.shape) do not fit logits \(logits.shape), [batch, classes, spatial…]; "
+        + "targets must be integers [batch, spatial…]"
     ).report()
     return false
   }

@@ -11,18 +11,18 @@ public struct ModelState: Sendable {
     public let key: String
     /// The parameter, or `nil` for a statistic.
     public let parameter: Parameter?
-    let cell: ValueBox
+    let box: ValueBox
 
     /// The current value.
-    public var value: Tensor { cell.value }
+    public var value: Tensor { box.value }
     /// The extents.
-    public var shape: Shape { cell.shape }
+    public var shape: Shape { box.shape }
     /// The type of the elements, which `Module.convert(to:)` changes.
-    public var dtype: DType { cell.dtype }
+    public var dtype: DType { box.dtype }
 
     /// Replaces the value.
     /// - Precondition: the new value has the shape and type of the old one.
-    public func assign(_ value: Tensor) { cell.assign(value) }
+    public func assign(_ value: Tensor) { box.assign(value) }
   }
 
   /// All entries, in declaration order.
@@ -54,9 +54,9 @@ public struct ModelState: Sendable {
     for member in module.members {
       switch member {
       case .parameter(let key, let parameter):
-        add(Entry(key: prefix + key, parameter: parameter, cell: parameter.cell), &listed)
+        add(Entry(key: prefix + key, parameter: parameter, box: parameter.box), &listed)
       case .statistic(let key, let statistic):
-        add(Entry(key: prefix + key, parameter: nil, cell: statistic.cell), &listed)
+        add(Entry(key: prefix + key, parameter: nil, box: statistic.box), &listed)
       case .module(let key, let module):
         collect(module, prefix: "\(prefix)\(key).", &listed, &path)
       }
@@ -64,7 +64,7 @@ public struct ModelState: Sendable {
   }
 
   private mutating func add(_ entry: Entry, _ listed: inout [ObjectIdentifier: String]) {
-    let identity = ObjectIdentifier(entry.cell)
+    let identity = ObjectIdentifier(entry.box)
     if let first = listed[identity] {
       aliases[entry.key] = first
     } else {

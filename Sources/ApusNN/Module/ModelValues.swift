@@ -33,9 +33,9 @@ public struct ModelValues: Sendable {
     for (entry, tensor) in zip(state.entries, tensors) { entry.assign(tensor) }
   }
 
-  fileprivate var byCell: [ObjectIdentifier: Tensor] {
+  fileprivate var byBox: [ObjectIdentifier: Tensor] {
     Dictionary(
-      zip(state.entries.map { ObjectIdentifier($0.cell) }, tensors), uniquingKeysWith: { first, _ in first })
+      zip(state.entries.map { ObjectIdentifier($0.box) }, tensors), uniquingKeysWith: { first, _ in first })
   }
 }
 
@@ -48,5 +48,5 @@ extension Module {
 ///
 /// Assignments to statistics are visible inside and discarded at the end.
 public func withValues<R>(_ values: ModelValues, _ body: () throws -> R) rethrows -> R {
-  try Substitution.run(values.byCell, body)
+  try Substitution.run(values.byBox, body)
 }

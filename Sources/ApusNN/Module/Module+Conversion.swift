@@ -20,6 +20,6 @@ extension Module {
   /// - Precondition: `dtype` is floating-point.
   public func convert(to dtype: DType) {
     guard dtype.isFloatingPoint else { fatalError("convert: \(dtype) is not floating-point") }
-    for entry in state.entries where entry.dtype.isFloatingPoint { entry.cell.convert(to: dtype) }
+    for entry in state.entries where entry.dtype.isFloatingPoint { entry.box.convert(to: dtype) }
   }
 }

@@ -6,7 +6,7 @@ import Synchronization
 /// A parameter is a reference. Layers with the same parameter share its value, gradients and optimizer state are looked
 /// up by it, and setting `isTrainable` freezes it wherever it is used.
 public final class Parameter: Sendable {
-  let cell: ValueBox
+  let box: ValueBox
   private let trainable: Atomic<Bool>
   /// Whether optimizers update only the rows that the loss looks up, with the same rows of the rule's state, as PyTorch
   /// does with `sparse=True`. All other rows stay unchanged, regardless of momentum and weight decay, and the cost of
@@ -18,7 +18,7 @@ public final class Parameter: Sendable {
   /// A parameter that starts as `value`.
   public init(_ value: Tensor, isTrainable: Bool = true, updatesRows: Bool = false) {
     self.updatesRows = updatesRows
-    cell = ValueBox(value)
+    box = ValueBox(value)
     trainable = Atomic(isTrainable)
   }
 
@@ -27,15 +27,15 @@ public final class Parameter: Sendable {
   public var value: Tensor {
     get {
       ParameterReads.current?.add(self)
-      return cell.value
+      return box.value
     }
-    set { cell.assign(newValue) }
+    set { box.assign(newValue) }
   }
 
   /// The extents, which are constant.
-  public var shape: Shape { cell.shape }
+  public var shape: Shape { box.shape }
   /// The type of the elements, which `Module.convert(to:)` changes.
-  public var dtype: DType { cell.dtype }
+  public var dtype: DType { box.dtype }
 
   /// Whether gradients are computed and optimizers change the value.
   public var isTrainable: Bool {
@@ -51,28 +51,28 @@ extension Parameter: Hashable {
 
 /// A value of a model that is updated but not trained, such as the running mean of a batch norm (PyTorch's buffer).
 public final class Statistic: Sendable {
-  let cell: ValueBox
+  let box: ValueBox
 
   /// A statistic that starts as `value`.
-  public init(_ value: Tensor) { cell = ValueBox(value) }
+  public init(_ value: Tensor) { box = ValueBox(value) }
 
   /// The value; inside `withValues` the substituted value.
   ///
   /// An assigned value is computed in the plan of the step, without a gradient.
   /// - Precondition: a new value has the shape and type of the old one.
   public var value: Tensor {
-    get { cell.value }
+    get { box.value }
     set {
       let value = isRecordingGradients ? newValue.stopGradient() : newValue
-      cell.assign(value)
+      box.assign(value)
       value.evaluateWithNext()
     }
   }
 
   /// The extents, which are constant.
-  public var shape: Shape { cell.shape }
+  public var shape: Shape { box.shape }
   /// The type of the elements, which `Module.convert(to:)` changes.
-  public var dtype: DType { cell.dtype }
+  public var dtype: DType { box.dtype }
 }
 
 extension Statistic: Hashable {

@@ -1,10 +1,23 @@
 import ApusTensor
 import Synchronization
 
-/// The source of random numbers for layers: a key that advances with every draw.
+/// The source of random numbers for initial values (`Initializer`) and for layers that draw when they run (`Dropout`,
+/// `RReLU`): a key that advances with every draw.
 ///
-/// A model that is built inside `withRandomKey(RandomKey(seed: 1)) { … }` starts with the same values every time and on
-/// every device. Otherwise random numbers come from a process-wide source with seed 0.
+/// ```swift
+/// let model = withRandomKey(RandomKey(seed: 1)) { Linear(784, 10) }
+/// ```
+/// The model above has the same initial values in every process and on every device. The scope is task-local: it ends
+/// with the closure, other tasks do not see it, and child tasks of a task group or `async let` share its source.
+///
+/// Outside of such a scope, all threads draw from one source of the process. It starts at `RandomKey(seed: 0)`, so a
+/// program that draws in the same order gets the same numbers in every run. A draw more or less (an additional layer,
+/// an additional call with dropout) changes all numbers after it, and threads that draw at the same time get them in an
+/// order that is not determined. Therefore:
+/// - Build models inside of `withRandomKey`, and give each task that draws concurrently a key of its own
+///   (`key.stream(index)`).
+/// - `Trainer` does not use the source of the process: its steps draw from a source that it makes of its seed.
+/// - `RandomSource.current.key` is the state of the source in use. A checkpoint can store it and set it again.
 public final class RandomSource: Sendable {
   private let stored: Mutex<RandomKey>
 
@@ -25,7 +38,7 @@ public final class RandomSource: Sendable {
   @TaskLocal private static var taskLocal: RandomSource?
   private static let process = RandomSource(RandomKey(seed: 0))
 
-  /// The source of the innermost `withRandomSource`, otherwise the process-wide source.
+  /// The source of the innermost `withRandomSource` or `withRandomKey` of the task, otherwise the one of the process.
   public static var current: RandomSource { taskLocal ?? process }
 
   fileprivate static func run<R>(_ source: RandomSource, _ body: () throws -> R) rethrows -> R {
@@ -33,12 +46,14 @@ public final class RandomSource: Sendable {
   }
 }
 
-/// Runs `body`, in which layers draw from `source`.
+/// Runs `body`, in which layers draw from `source`. The source keeps its state: a second scope with the same source
+/// continues where the first one ended.
 public func withRandomSource<R>(_ source: RandomSource, _ body: () throws -> R) rethrows -> R {
   try RandomSource.run(source, body)
 }
 
-/// Runs `body`, in which layers draw from a new source that starts at `key`.
+/// Runs `body`, in which layers draw from a new source that starts at `key`. A second scope with the same key draws the
+/// same numbers.
 public func withRandomKey<R>(_ key: RandomKey, _ body: () throws -> R) rethrows -> R {
   try withRandomSource(RandomSource(key), body)
 }

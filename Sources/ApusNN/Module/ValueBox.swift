@@ -3,7 +3,7 @@ import Synchronization
 
 /// Mutable storage of a value, used by `Parameter` and `Statistic`.
 ///
-/// `withValues` temporarily substitutes another value without changing the cell.
+/// `withValues` temporarily substitutes another value without changing the box.
 final class ValueBox: Sendable {
   private let stored: Mutex<Tensor>
   let shape: Shape
@@ -56,7 +56,7 @@ final class ValueBox: Sendable {
   }
 }
 
-/// Values that temporarily replace the values of cells.
+/// Values that temporarily replace the values of boxes.
 final class Substitution: Sendable {
   @TaskLocal private static var taskLocal: Substitution?
   private static let active = Atomic<Int>(0)
@@ -73,9 +73,9 @@ final class Substitution: Sendable {
     self.outer = outer
   }
 
-  subscript(cell: ValueBox) -> Tensor? {
-    get { tensors.withLock { $0[ObjectIdentifier(cell)] } ?? outer?[cell] }
-    set { tensors.withLock { $0[ObjectIdentifier(cell)] = newValue } }
+  subscript(box: ValueBox) -> Tensor? {
+    get { tensors.withLock { $0[ObjectIdentifier(box)] } ?? outer?[box] }
+    set { tensors.withLock { $0[ObjectIdentifier(box)] = newValue } }
   }
 
   static func run<R>(_ tensors: [ObjectIdentifier: Tensor], _ body: () throws -> R) rethrows -> R {

@@ -88,9 +88,9 @@ public final class Optimizer {
     if precision == .mixed {
       lossScaler = LossScaler(lossScaling, device: parameters.first?.value.device ?? .current)
     }
-    groupOfParameter = Optimizer.places(of: parameters, in: groups)
-    slots = zip(parameters, groupOfParameter).map { parameter, place in
-      let rate = Optimizer.rate(rule.learningRate, of: place.map { groups[$0] }, rule)
+    groupOfParameter = Optimizer.groupIndices(of: parameters, in: groups)
+    slots = zip(parameters, groupOfParameter).map { parameter, groupIndex in
+      let rate = Optimizer.rate(rule.learningRate, of: groupIndex.map { groups[$0] }, rule)
       return rule.stateNames.map { name in
         Tensor(
           repeating: rule.initialValue(of: name, rate: rate), shape: parameter.shape, dtype: parameter.dtype,
@@ -99,18 +99,18 @@ public final class Optimizer {
     }
   }
 
-  private static func places(of parameters: [Parameter], in groups: [ParameterGroup]) -> [Int?] {
-    var places: [Parameter: Int] = [:]
-    for (place, group) in groups.enumerated() {
-      for parameter in group.parameters where places.updateValue(place, forKey: parameter) != nil {
+  private static func groupIndices(of parameters: [Parameter], in groups: [ParameterGroup]) -> [Int?] {
+    var indices: [Parameter: Int] = [:]
+    for (index, group) in groups.enumerated() {
+      for parameter in group.parameters where indices.updateValue(index, forKey: parameter) != nil {
         fatalError("Optimizer: a parameter of shape \(parameter.shape) is in two groups")
       }
     }
     let known = Set(parameters)
-    if let stranger = places.keys.first(where: { !known.contains($0) }) {
-      fatalError("Optimizer: a parameter of shape \(stranger.shape) in group \(places[stranger]!) is not in the model")
+    if let unknown = indices.keys.first(where: { !known.contains($0) }) {
+      fatalError("Optimizer: a parameter of shape \(unknown.shape) in group \(indices[unknown]!) is not in the model")
     }
-    return parameters.map { places[$0] }
+    return parameters.map { indices[$0] }
   }
 
   /// The learning rate of a group when the optimizer's rate is `rate`.
@@ -139,7 +139,7 @@ public final class Optimizer {
   /// if needed.
   public func prepare() throws(DeviceError) {
     guard !isPrepared else { return }
-    try eval(model.entries.map(\.cell.storedValue) + slots.joined() + (lossScaler?.state ?? []))
+    try eval(model.entries.map(\.box.storedValue) + slots.joined() + (lossScaler?.state ?? []))
     isPrepared = true
   }
 
@@ -198,9 +198,9 @@ public final class Optimizer {
     var values: [ObjectIdentifier: Tensor] = [:]
     for (index, parameter) in parameters.enumerated() where parameter.isTrainable {
       guard let rule = rule(of: groupOfParameter[index].map { groups[$0] }) as? any LookAheadRule else { continue }
-      let value = parameter.cell.storedValue
+      let value = parameter.box.storedValue
       let point = rule.point { .number($0, dtype: value.dtype, device: value.device) }
-      values[ObjectIdentifier(parameter.cell)] = point(value, slots[index])
+      values[ObjectIdentifier(parameter.box)] = point(value, slots[index])
     }
     return try Substitution.run(values, body)
   }
@@ -229,7 +229,7 @@ public final class Optimizer {
 
     init(_ optimizer: Optimizer) {
       step = optimizer.step
-      parameters = optimizer.parameters.map { FormerValue($0.cell.storedValue) }
+      parameters = optimizer.parameters.map { FormerValue($0.box.storedValue) }
       slots = optimizer.slots.map { $0.map(FormerValue.init) }
       scaler = optimizer.lossScaler?.state.map(FormerValue.init) ?? []
     }
@@ -237,7 +237,7 @@ public final class Optimizer {
     func restore(_ optimizer: Optimizer) {
       optimizer.step = step
       for (parameter, former) in zip(optimizer.parameters, parameters) {
-        if let value = former.tensor { parameter.cell.storedValue = value }
+        if let value = former.tensor { parameter.box.storedValue = value }
       }
       for index in slots.indices { Self.restore(&optimizer.slots[index], slots[index]) }
       if var state = optimizer.lossScaler?.state {
@@ -260,7 +260,7 @@ public final class Optimizer {
     var results: [Tensor] = []
     results.reserveCapacity(parameters.count * (1 + (slots.first?.count ?? 0)) + LossScaler.stateNames.count)
     for (index, parameter) in parameters.enumerated() {
-      results.append(parameter.cell.storedValue)
+      results.append(parameter.box.storedValue)
       results.append(contentsOf: slots[index])
     }
     if let lossScaler { results.append(contentsOf: lossScaler.state) }
@@ -276,27 +276,27 @@ public final class Optimizer {
     var formulas: [Formula] = []
     for (index, parameter) in parameters.enumerated() where parameter.isTrainable {
       guard let gradient = isSameList ? gradients.tensors[index] : gradients[parameter] else { continue }
-      let value = parameter.cell.storedValue
+      let value = parameter.box.storedValue
       if let old = slots[index].first?.dtype, old != value.dtype {
         fatalError("Optimizer: \(keys[index]) changed from \(old) to \(value.dtype); create a new optimizer")
       }
-      let place = groupOfParameter[index]
+      let groupIndex = groupOfParameter[index]
       let known = formulas.firstIndex {
-        $0.place == place && $0.dtype == value.dtype && $0.device === value.device
+        $0.groupIndex == groupIndex && $0.dtype == value.dtype && $0.device === value.device
       }
-      if known == nil { formulas.append(formula(place, value.dtype, value.device)) }
+      if known == nil { formulas.append(formula(groupIndex, value.dtype, value.device)) }
       let apply = formulas[known ?? formulas.count - 1].apply
       if parameter.updatesRows {
         let formula = RowFormula(apply: apply, isFinite: gradients.isFinite)
-        parameter.cell.storedValue = formula(value, gradient, &slots[index])
+        parameter.box.storedValue = formula(value, gradient, &slots[index])
         continue
       }
       guard let isFinite = gradients.isFinite else {
-        parameter.cell.storedValue = apply(value, gradient, &slots[index])
+        parameter.box.storedValue = apply(value, gradient, &slots[index])
         continue
       }
       var state = slots[index]
-      parameter.cell.storedValue = isFinite.select(apply(value, gradient, &state), value)
+      parameter.box.storedValue = isFinite.select(apply(value, gradient, &state), value)
       slots[index] = zip(state, slots[index]).map { isFinite.select($0, $1) }
     }
     if let isFinite = gradients.isFinite { lossScaler?.update(isFinite) }
@@ -304,22 +304,22 @@ public final class Optimizer {
 
   /// The update rule of a group, for one type on one device.
   private struct Formula {
-    let place: Int?
+    let groupIndex: Int?
     let dtype: DType
     let device: ComputeDevice
     let apply: ParameterUpdate
   }
 
-  private func formula(_ place: Int?, _ dtype: DType, _ device: ComputeDevice) -> Formula {
+  private func formula(_ groupIndex: Int?, _ dtype: DType, _ device: ComputeDevice) -> Formula {
     let number = { (number: Double) in Tensor.number(number, dtype: dtype, device: device) }
-    let group = place.map { groups[$0] }
+    let group = groupIndex.map { groups[$0] }
     let update = rule(of: group).update(
       step: StepCount(step, skipped: lossScaler?.skippedSteps), rate: Optimizer.rate(learningRate, of: group, rule),
       number: number)
     guard let constraint = group?.constraint else {
-      return Formula(place: place, dtype: dtype, device: device, apply: update)
+      return Formula(groupIndex: groupIndex, dtype: dtype, device: device, apply: update)
     }
-    return Formula(place: place, dtype: dtype, device: device) { value, gradient, state in
+    return Formula(groupIndex: groupIndex, dtype: dtype, device: device) { value, gradient, state in
       constraint(update(value, gradient, &state), number: number)
     }
   }

@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// The number of consecutive updates that a loss scaler has skipped, as far as the host knows: the host reads the
-/// device's counter one update late, when the device has finished that update or nearly so.
+/// The number of consecutive updates that a loss scaler has skipped. The host reads the device's counter one update
+/// late, so that it hardly ever waits for the device.
 struct SkippedUpdates {
   /// After this many skipped updates the scale is 2⁻²⁰ of its initial value: if gradients are still not finite, the
   /// scale is not the cause.

@@ -21,14 +21,14 @@ public struct CosineRestartsSchedule: Schedule {
   public func factor(step: Int, of total: Int) -> Double {
     let growth = max(growth, 1)
     var length = max(period ?? thirdPart(total, growth), 1)
-    var place = step
-    if growth == 1 { place %= length }
-    while place >= length {
-      place -= length
+    var position = step
+    if growth == 1 { position %= length }
+    while position >= length {
+      position -= length
       let (next, overflow) = length.multipliedReportingOverflow(by: growth)
       length = overflow ? .max : next
     }
-    return final + (1 - final) * (1 + cos(Double.pi * Double(place) / Double(length))) / 2
+    return final + (1 - final) * (1 + cos(Double.pi * Double(position) / Double(length))) / 2
   }
 
   /// The shortest first period with which three periods cover the run.

@@ -46,8 +46,8 @@ public struct CyclicSchedule: Schedule {
   private func height(_ step: Int, _ total: Int) -> Double {
     let rise = max(rise ?? total / 8, 1)
     let fall = max(fall ?? rise, 1)
-    let (cycle, place) = step.quotientAndRemainder(dividingBy: rise + fall)
-    let height = place <= rise ? Double(place) / Double(rise) : Double(rise + fall - place) / Double(fall)
+    let (cycle, position) = step.quotientAndRemainder(dividingBy: rise + fall)
+    let height = position <= rise ? Double(position) / Double(rise) : Double(rise + fall - position) / Double(fall)
     switch mode {
     case .triangular: return height
     case .halving: return height * 0.5.raised(to: cycle)

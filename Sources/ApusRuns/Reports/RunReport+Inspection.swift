@@ -62,7 +62,8 @@ extension RunReport {
 
   /// The channels of the convolutions' outputs for one example.
   private func featureMaps(_ examination: Examination, _ example: Int) throws -> [Report.Block] {
-    let layers = try examination.model.layerOutputs(for: examination.inputs([example])).layers
+    let input = try examination.inputs([example])
+    let layers = withMode(.inference) { LayerTrace(of: examination.model, on: input).layers }
     let convolutions = layers.filter { $0.layer is Conv2d && $0.output.rank == 4 }
     let blocks = try convolutions.prefix(6).map { layer -> Report.Block in
       let shape = Array(layer.output.shape)

@@ -23,7 +23,7 @@ private struct AnomalyCheck {
   private let scope: AnomalyScope
   /// In order of creation, so that inputs come before their users, and forward before backward.
   private var operations: [Operation] = []
-  private var places: [ObjectIdentifier: Int] = [:]
+  private var indices: [ObjectIdentifier: Int] = [:]
   /// Keeps the values alive.
   private var kept: [Tensor] = []
   private var known: [ObjectIdentifier: Bool] = [:]
@@ -32,9 +32,9 @@ private struct AnomalyCheck {
     self.roots = roots
     self.scope = scope
     collect(roots)
-    operations.sort { $0.whole.serial < $1.whole.serial }
-    for (place, operation) in operations.enumerated() {
-      places[ObjectIdentifier(operation.node)] = place
+    operations.sort { ($0.whole.serial, $0.node.serial) < ($1.whole.serial, $1.node.serial) }
+    for (index, operation) in operations.enumerated() {
+      indices[ObjectIdentifier(operation.node)] = index
       if !operation.isView { kept.append(Tensor(node: operation.node)) }
       // A loop is run again from its inputs, so that all of them are kept. Materialized inputs are kept so that they
       // are not overwritten.
@@ -46,21 +46,20 @@ private struct AnomalyCheck {
   }
 
   private mutating func collect(_ roots: [Node]) {
-    var seen: Set<ObjectIdentifier> = []
-    var stack = roots
-    while let node = stack.popLast() {
-      guard !node.isMaterialized, seen.insert(ObjectIdentifier(node)).inserted else { continue }
-      for index in 0..<node.inputCount { stack.append(node.input(index)) }
-      guard !node.hasParts, node.op !== Op.scalar, node.op !== Op.constant else { continue }
-      var (whole, inputs) = (node, (0..<node.inputCount).map { node.input($0) })
-      if node.op === Op.part {
-        whole = inputs[0]
-        inputs = (0..<whole.inputCount).map { whole.input($0) }
-        // The result has the value of an input.
-        if whole.op === Op.customGradientResults { inputs = [inputs[node.attributes.integers[0]]] }
-      }
-      operations.append(Operation(node: node, inputs: inputs, whole: whole))
+    var traversal = NodeTraversal()
+    for root in roots { traversal.run(from: root) { add($0) } }
+  }
+
+  private mutating func add(_ node: Node) {
+    guard !node.isMaterialized, !node.hasSeveralResults, node.op !== Op.scalar, node.op !== Op.constant else { return }
+    var (whole, inputs) = (node, (0..<node.inputCount).map { node.input($0) })
+    if node.op === Op.result {
+      whole = inputs[0]
+      inputs = (0..<whole.inputCount).map { whole.input($0) }
+      // The result has the value of an input.
+      if whole.op === Op.customGradientResults { inputs = [inputs[node.attributes.integers[0]]] }
     }
+    operations.append(Operation(node: node, inputs: inputs, whole: whole))
   }
 
   /// - Precondition: everything has been evaluated.
@@ -99,7 +98,7 @@ private struct AnomalyCheck {
   /// A NaN in the input data, if a root is not finite in the end.
   private mutating func unknownValue(_ evaluator: inout Evaluator) throws(DeviceError) -> Anomaly? {
     for operation in operations {
-      for input in operation.inputs where places[ObjectIdentifier(input)] == nil && input.isMaterialized {
+      for input in operation.inputs where indices[ObjectIdentifier(input)] == nil && input.isMaterialized {
         guard try !isFinite(input, &evaluator) else { continue }
         let numbers = try values(of: input, &evaluator)
         guard numbers.contains(where: \.isNaN), try !rootsAreFinite(&evaluator) else { continue }
@@ -128,8 +127,8 @@ private struct AnomalyCheck {
       result = try !evaluator.download(node, buffer).hasNonFinite(node.dtype)
     } else if node.op === Op.scalar || node.op === Op.constant {
       result = node.attributes.number.isFinite
-    } else if let place = places[identity], operations[place].isView {
-      result = try isFinite(operations[place].inputs[0], &evaluator)
+    } else if let index = indices[identity], operations[index].isView {
+      result = try isFinite(operations[index].inputs[0], &evaluator)
       if !result {
         let shown = try shown(node, &evaluator)
         result = try isFinite(shown, &evaluator)
@@ -141,9 +140,9 @@ private struct AnomalyCheck {
 
   /// A node with the value of `node`: itself, or for a view a copy that is computed now.
   private mutating func shown(_ node: Node, _ evaluator: inout Evaluator) throws(DeviceError) -> Node {
-    guard node.buffer == nil, let place = places[ObjectIdentifier(node)], operations[place].isView else { return node }
-    let source = try shown(operations[place].inputs[0], &evaluator)
-    guard node.op !== Op.part else { return source }
+    guard node.buffer == nil, let index = indices[ObjectIdentifier(node)], operations[index].isView else { return node }
+    let source = try shown(operations[index].inputs[0], &evaluator)
+    guard node.op !== Op.result else { return source }
     let copy = Node(
       op: node.op, inputs: OpInputs(source), attributes: node.attributes.renewed(),
       type: TensorType(node.shape, node.dtype), device: node.deviceReference)
@@ -190,8 +189,8 @@ private struct AnomalyCheck {
     let sequences = Array(values[elements])
     for turn in 0..<body.count {
       let index = body.isReversed ? body.count - 1 - turn : turn
-      for (place, sequence) in zip(elements, sequences) {
-        values[place] = sequence.slice(axis: 0, from: index, count: 1).squeezingAxis(at: 0)
+      for (number, sequence) in zip(elements, sequences) {
+        values[number] = sequence.slice(axis: 0, from: index, count: 1).squeezingAxis(at: 0)
       }
       let results = body(values)
       do throws(DeviceError) {
@@ -226,13 +225,13 @@ extension Anomaly {
     _ node: Node, _ numbers: [Double], _ operation: String, first isMeant: (Double) -> Bool, inputs: [Input]
   ) {
     let position = numbers.firstIndex(where: isMeant) ?? 0
-    var (place, rest) = ([Int](), position)
+    var (coordinates, rest) = ([Int](), position)
     for extent in node.shape.reversed() {
-      place.insert(rest % max(extent, 1), at: 0)
+      coordinates.insert(rest % max(extent, 1), at: 0)
       rest /= max(extent, 1)
     }
     self.init(
-      device: node.device.name, operation: operation, dtype: node.dtype, shape: Array(node.shape), place: place,
+      device: node.device.name, operation: operation, dtype: node.dtype, shape: Array(node.shape), place: coordinates,
       value: numbers.isEmpty ? .nan : numbers[position], count: numbers.count { !$0.isFinite }, inputs: inputs)
   }
 }

@@ -43,32 +43,32 @@ package struct FusedOperation: Sendable {
   private func first(
     _ gradients: [Tensor?], _ inputs: [Tensor], _ constants: [Tensor], _ results: [Tensor]
   ) -> [Tensor?] {
-    let places = gradients.indices.filter { gradients[$0] != nil }
-    guard !places.isEmpty else { return inputs.map { _ in nil } }
+    let indices = gradients.indices.filter { gradients[$0] != nil }
+    guard !indices.isEmpty else { return inputs.map { _ in nil } }
     // The results of `forward` are functions of the inputs; no gradient flows back through them here.
     let arguments = gradients.compactMap(\.self) + inputs + constants + results
-    let (count, others, all) = (places.count + inputs.count, constants.count, arguments.count)
+    let (count, others, all) = (indices.count + inputs.count, constants.count, arguments.count)
     return withGradient(arguments) { seconds, arguments, _ in
-      second(seconds, places, Array(arguments.prefix(count)), Array(arguments[count..<count + others]))
+      second(seconds, indices, Array(arguments.prefix(count)), Array(arguments[count..<count + others]))
         + Array(repeating: nil, count: all - count)
     } function: { arguments in
       var given: [Tensor?] = Array(repeating: nil, count: gradients.count)
-      for (place, gradient) in zip(places, arguments) { given[place] = gradient }
+      for (index, gradient) in zip(indices, arguments) { given[index] = gradient }
       return gradient(
-        given, Array(arguments[places.count..<count]), Array(arguments[count..<count + others]),
+        given, Array(arguments[indices.count..<count]), Array(arguments[count..<count + others]),
         Array(arguments[(count + others)...]))
     }
   }
 
   /// The gradients of the gradients, computed from the definition.
-  /// - Parameter arguments: the gradients of the results at `places`, then the inputs.
+  /// - Parameter arguments: the gradients of the results at `indices`, then the inputs.
   private func second(
-    _ seconds: [Tensor?], _ places: [Int], _ arguments: [Tensor], _ constants: [Tensor]
+    _ seconds: [Tensor?], _ indices: [Int], _ arguments: [Tensor], _ constants: [Tensor]
   ) -> [Tensor?] {
     let targets = arguments.map { $0.aliased() }
-    let values = Array(targets[places.count...])
+    let values = Array(targets[indices.count...])
     let results = definition(values, constants)
-    let weighted = zip(places, targets).map { (results[$0] * $1).sum() }
+    let weighted = zip(indices, targets).map { (results[$0] * $1).sum() }
     let first = partialGradients(of: weighted.dropFirst().reduce(weighted[0]) { $0 + $1 }, withRespectTo: values)
     let terms = zip(first, seconds).compactMap { first, second in
       first.flatMap { first in second.map { (first * $0).sum() } }

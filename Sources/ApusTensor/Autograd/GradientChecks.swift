@@ -51,7 +51,7 @@ extension BackwardPass {
         guard edgeRange(index).isEmpty, let origin = node.origin, !isTarget(index),
           origin.record.output(origin.number, dependsOn: nodes)
         else { return nil }
-        return node.op === Op.part ? "a loop or another operation with several results" : node.op.name
+        return node.op === Op.result ? "a loop or another operation with several results" : node.op.name
       }
       if let found {
         return

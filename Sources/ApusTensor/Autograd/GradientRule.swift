@@ -7,9 +7,12 @@ enum GradientRule: Sendable {
   /// Builds the gradients of the inputs from the gradient of the result; `nil` for inputs that have none. A gradient
   /// may have the broadcast shape of the result; it is then summed to the shape of the input.
   case rule(@Sendable (GradientInput) -> [Tensor?])
-  /// The node is one of several results: its gradient is passed to the rule of its input.
-  case part
-  /// The node is a slice of its input: the gradients of all slices of a tensor are combined (``SliceGradients``).
+  /// The node is one of the results of an operation that has several: its gradient becomes an argument of the rule of
+  /// that operation, which runs once, with the gradients of all results (``GradientInput/gradients``).
+  case result
+  /// The node holds some of the elements of its input, which is an ordinary tensor: the gradients of all slices of that
+  /// tensor are joined to one gradient of its shape (``SliceGradients``). A rule for each slice would be correct too,
+  /// but would add up tensors that are mostly zeros.
   case slice
 
   /// A rule of several operations. For 16-bit types they are computed in `float32`, and only the gradient is rounded:
@@ -30,7 +33,7 @@ struct GradientInput {
   /// The gradient of the result; of several results, the first gradient that is not `nil`.
   var gradient: Tensor
   /// The gradients of the results of an operation that has several, `nil` for those that nothing depends on.
-  let parts: [Tensor?]?
+  let resultGradients: [Tensor?]?
   /// Bit `i`: whether the gradient of input `i` is needed (inputs from 63 on share a bit).
   let neededMask: UInt64
   /// The nodes of the pass. `inputs` are the indices of this node's inputs among them: the node's own edges may have
@@ -50,7 +53,7 @@ struct GradientInput {
   }
 
   /// The gradients of all results, `nil` for those that nothing depends on.
-  var gradients: [Tensor?] { parts ?? [gradient] }
+  var gradients: [Tensor?] { resultGradients ?? [gradient] }
 
   func isNeeded(_ index: Int) -> Bool { neededMask >> UInt64(min(index, 63)) & 1 == 1 }
 
@@ -65,6 +68,6 @@ struct GradientInput {
   var inputCount: Int { inputs.count }
   var output: Tensor { isWide ? Tensor(node: node).wideLane : Tensor(node: node) }
   /// A result of an operation that has several.
-  func output(_ index: Int) -> Tensor { node.results.part(index, of: node) }
+  func output(_ index: Int) -> Tensor { node.results.tensor(index, of: node) }
   var attributes: Attributes { node.attributes }
 }

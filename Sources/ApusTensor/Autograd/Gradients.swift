@@ -61,7 +61,7 @@ struct BackwardPass: ~Copyable {
   private var targets: [Int] = []
   private var cotangents: [Tensor?] = []
   /// The gradients of the results of nodes that have several.
-  private var partCotangents: [Int: [Tensor?]] = [:]
+  private var resultCotangents: [Int: [Tensor?]] = [:]
   /// The contributions of slices of a node to its gradient.
   private var slices: [Int: SliceGradients] = [:]
 
@@ -95,27 +95,21 @@ struct BackwardPass: ~Copyable {
 
   /// Orders the graph; the scratch fields of nodes are used under the device's lock.
   private mutating func collect(_ output: Node, _ targetNodes: [Node], epoch: UInt32) {
-    var stack: [(node: Unmanaged<Node>, next: Int)] = [(Unmanaged.passUnretained(output), 0)]
-    output.mark = epoch
-    while !stack.isEmpty {
-      let (unmanaged, next) = stack[stack.count - 1]
-      let input = unmanaged._withUnsafeGuaranteedRef { next < $0.inputCount ? $0.edge(next) : nil }
-      if let input {
-        stack[stack.count - 1].next = next + 1
-        let isNew = input._withUnsafeGuaranteedRef { node -> Bool in
-          if node.mark == epoch { return false }
-          node.mark = epoch
-          return true
-        }
-        if isNew { stack.append((input, 0)) }
-        continue
+    var traversal = Traversal<Unmanaged<Node>>()
+    traversal.run(from: Unmanaged.passUnretained(output)) { vertex, index in
+      vertex._withUnsafeGuaranteedRef { index < $0.inputCount ? $0.edge(index) : nil }
+    } enter: { vertex, _ in
+      vertex._withUnsafeGuaranteedRef { node in
+        if node.mark == epoch { return false }
+        node.mark = epoch
+        return true
       }
-      stack.removeLast()
-      let node = unmanaged.takeUnretainedValue()
+    } leave: { vertex in
+      let node = vertex.takeUnretainedValue()
       node.position = Int32(truncatingIfNeeded: order.count)
       firstEdge.append(Int32(truncatingIfNeeded: edges.count))
       for index in 0..<node.inputCount { edges.append(node.edge(index)._withUnsafeGuaranteedRef(\.position)) }
-      order.append(unmanaged.retain())
+      order.append(vertex.retain())
       node.handleCount.add(1, ordering: .relaxed)
     }
     // Targets on other devices are not in the graph, and this lock does not protect their marks.
@@ -134,20 +128,20 @@ struct BackwardPass: ~Copyable {
     let namesOrigins = AnomalyScope.current != nil
     for index in order.indices.reversed() {
       joinSlices(of: index, namesOrigins)
-      let parts = partCotangents[index]
-      guard let gradient = cotangents[index] ?? parts?.lazy.compactMap({ $0 }).first else { continue }
+      let ofResults = resultCotangents[index]
+      guard let gradient = cotangents[index] ?? ofResults?.lazy.compactMap({ $0 }).first else { continue }
       let node = order[index].takeUnretainedValue()
       let range = edgeRange(index)
       switch node.op.gradient {
       case .notDifferentiable: break
-      case .part: collect(gradient, ofPart: node, along: range)
+      case .result: collect(gradient, ofResult: node, along: range)
       case .slice: collect(gradient, ofSlice: node, along: range)
       case .rule(let rule):
         var mask: UInt64 = 0
         for (input, edge) in range.enumerated() where isNeeded[Int(edges[edge])] { mask |= 1 << UInt64(min(input, 63)) }
         if mask == 0 { continue }
         let context = GradientInput(
-          node: node, gradient: gradient, parts: parts, neededMask: mask, nodes: order, inputs: edges[range])
+          node: node, gradient: gradient, resultGradients: ofResults, neededMask: mask, nodes: order, inputs: edges[range])
         if namesOrigins {
           AnomalyScope.building(.gradient(of: node.serial)) { add(rule(context), along: range) }
         } else {
@@ -159,11 +153,11 @@ struct BackwardPass: ~Copyable {
   }
 
   /// Stores the gradient of one of several results for the rule of their node.
-  private mutating func collect(_ gradient: Tensor, ofPart part: Node, along range: Range<Int>) {
+  private mutating func collect(_ gradient: Tensor, ofResult result: Node, along range: Range<Int>) {
     guard let edge = range.first, isNeeded[Int(edges[edge])] else { return }
     let whole = Int(edges[edge])
     let count = order[whole].takeUnretainedValue().results.types.count
-    partCotangents[whole, default: Array(repeating: nil, count: count)][part.attributes.integers[0]] = gradient
+    resultCotangents[whole, default: Array(repeating: nil, count: count)][result.attributes.integers[0]] = gradient
   }
 
   /// Stores the gradient of a slice until the gradients of all slices of its source are known.
@@ -186,8 +180,8 @@ struct BackwardPass: ~Copyable {
   private mutating func add(_ contributions: [Tensor?], along range: Range<Int>) {
     for (input, contribution) in contributions.enumerated() {
       guard let contribution else { continue }
-      let place = Int(edges[range.lowerBound + input])
-      if isNeeded[place] { add(contribution, at: place) }
+      let index = Int(edges[range.lowerBound + input])
+      if isNeeded[index] { add(contribution, at: index) }
     }
   }
 

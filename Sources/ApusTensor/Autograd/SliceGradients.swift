@@ -30,14 +30,14 @@ struct SliceGradients {
 
   /// Whether the slices partition the whole shape along an axis.
   private func areParts(of shape: Shape, along axis: Int) -> Bool {
-    var place = 0
+    var position = 0
     for piece in sorted(along: axis) {
       let extents = piece.gradient.shape
-      guard piece.starts[axis] == place, extents[axis] > 0, piece.steps.allSatisfy({ $0 == 1 }),
+      guard piece.starts[axis] == position, extents[axis] > 0, piece.steps.allSatisfy({ $0 == 1 }),
         (0..<shape.rank).allSatisfy({ $0 == axis || extents[$0] == shape[$0] })
       else { return false }
-      place += extents[axis]
+      position += extents[axis]
     }
-    return place == shape[axis]
+    return position == shape[axis]
   }
 }

@@ -1,9 +1,9 @@
 import ApusDevice
 
-/// Finds the recorded values that a tensor was computed from. Model diagrams are drawn from it.
+/// Finds the recorded values that a tensor was computed from; the basis of model diagrams.
 package struct Ancestry {
   /// The number of each recorded node. If several values share a node, the last number counts.
-  private var places: [ObjectIdentifier: Int] = [:]
+  private var recorded: [ObjectIdentifier: Int] = [:]
   /// Keeps the nodes alive, so that no new node reuses the `ObjectIdentifier` of a deallocated one.
   private var values: [Tensor] = []
 
@@ -11,7 +11,7 @@ package struct Ancestry {
 
   /// Records a value under a number.
   package mutating func note(_ value: Tensor, as number: Int) {
-    places[ObjectIdentifier(value.node)] = number
+    recorded[ObjectIdentifier(value.node)] = number
     values.append(value)
   }
 
@@ -21,17 +21,16 @@ package struct Ancestry {
   package func sources(of tensor: Tensor) -> (numbers: [Int], operations: [String]) {
     var numbers: Set<Int> = []
     var found: [(serial: UInt64, name: String)] = []
-    var seen: Set<ObjectIdentifier> = []
-    var stack = [tensor.node]
-    while let node = stack.popLast() {
-      guard seen.insert(ObjectIdentifier(node)).inserted else { continue }
-      if let number = places[ObjectIdentifier(node)] {
-        numbers.insert(number)
-        continue
+    tensor.device.withEvaluator { _ in
+      var traversal = NodeTraversal()
+      let isEnd = { (node: Node) in node.isMaterialized || recorded[ObjectIdentifier(node)] != nil }
+      traversal.run(from: tensor.node, until: isEnd) { node in
+        if let number = recorded[ObjectIdentifier(node)] {
+          numbers.insert(number)
+        } else if !node.isMaterialized, node.inputCount > 0 {
+          found.append((node.serial, node.op.name))
+        }
       }
-      guard !node.isMaterialized, node.inputCount > 0 else { continue }
-      found.append((node.serial, node.op.name))
-      for index in 0..<node.inputCount { stack.append(node.input(index)) }
     }
     let operations = found.sorted { $0.serial < $1.serial }.map(\.name)
     return (numbers.sorted(), operations)

@@ -4,16 +4,17 @@ extension Tensor {
   /// The number of multiply-accumulate operations in the matrix products, convolutions, attention and recurrent
   /// operations between `input` and this tensor; `Int.max` on overflow. Materialized nodes are not traversed.
   package func multiplyAccumulates(since input: Tensor) -> Int {
-    var seen: Set<ObjectIdentifier> = [ObjectIdentifier(input.node)]
-    var stack = [node]
-    var total = 0
-    while let node = stack.popLast() {
-      guard seen.insert(ObjectIdentifier(node)).inserted, !node.isMaterialized else { continue }
-      let (sum, overflow) = total.addingReportingOverflow(node.multiplyAccumulates)
-      total = overflow ? .max : sum
-      for index in 0..<node.inputCount { stack.append(node.input(index)) }
+    func isEnd(_ node: Node) -> Bool { node.isMaterialized || node === input.node }
+    return device.withEvaluator { _ in
+      var total = 0
+      var traversal = NodeTraversal()
+      traversal.run(from: node, until: isEnd) { node in
+        guard !isEnd(node) else { return }
+        let (sum, overflow) = total.addingReportingOverflow(node.multiplyAccumulates)
+        total = overflow ? .max : sum
+      }
+      return total
     }
-    return total
   }
 }
 

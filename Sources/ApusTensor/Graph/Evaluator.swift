@@ -10,7 +10,7 @@ struct Evaluator: ~Copyable {
   private var epoch: UInt32 = 0
   /// The visited nodes, inputs first.
   private var order: [Unmanaged<Node>] = []
-  private var stack: [(node: Unmanaged<Node>, next: Int)] = []
+  private var traversal = Traversal<Unmanaged<Node>>()
   private var key = PlanKey()
   private var inputs: [Buffer] = []
   private var inputNodes: [Unmanaged<Node>] = []
@@ -141,46 +141,36 @@ struct Evaluator: ~Copyable {
 
   /// Appends `root` and its dependencies to `order`, inputs before their users, and counts edges.
   private mutating func visit(_ root: Node) {
-    guard root.mark != epoch else { return }
-    enter(Unmanaged.passUnretained(root))
-    while !stack.isEmpty {
-      let (unmanaged, next) = stack[stack.count - 1]
-      let (input, edge) = unmanaged._withUnsafeGuaranteedRef { node -> (Unmanaged<Node>?, Int32) in
+    // Moved out and back, since the closures modify `self`.
+    var traversal = Traversal<Unmanaged<Node>>()
+    swap(&traversal, &self.traversal)
+    traversal.run(from: Unmanaged.passUnretained(root)) { vertex, index in
+      vertex._withUnsafeGuaranteedRef { !$0.isMaterialized && index < $0.inputCount ? $0.edge(index) : nil }
+    } enter: { vertex, user in
+      let isNew = vertex._withUnsafeGuaranteedRef { enter($0) }
+      if let user {
         // A node that stays pending reads its input again later. Its edge is not counted, so that the input is kept.
-        if !node.isMaterialized, next < node.inputCount { return (node.edge(next), node.staysPending ? 0 : 1) }
-        node.position = Int32(truncatingIfNeeded: order.count)
-        return (nil, 0)
+        let edge: Int32 = user._withUnsafeGuaranteedRef { $0.staysPending ? 0 : 1 }
+        vertex._withUnsafeGuaranteedRef { $0.edges += edge }
       }
-      if let input {
-        stack[stack.count - 1].next = next + 1
-        let isNew = input._withUnsafeGuaranteedRef { node -> Bool in
-          guard node.mark != epoch else {
-            node.edges += edge
-            return false
-          }
-          return true
-        }
-        if isNew {
-          enter(input)
-          input._withUnsafeGuaranteedRef { $0.edges = edge }
-        }
-      } else {
-        stack.removeLast()
-        order.append(unmanaged)
-      }
+      return isNew
+    } leave: { vertex in
+      vertex._withUnsafeGuaranteedRef { $0.position = Int32(truncatingIfNeeded: order.count) }
+      order.append(vertex)
     }
+    swap(&traversal, &self.traversal)
   }
 
-  private mutating func enter(_ node: Unmanaged<Node>) {
-    node._withUnsafeGuaranteedRef {
-      $0.mark = epoch
-      $0.edges = 0
-      $0.isRoot = false
-      $0.staysPending = $0.isRearrangement && $0.handleCount.load(ordering: .acquiring) > 0
-      if $0.hasParts { siblings += $0.results.living }
-      if $0.isDetaching, !$0.isMaterialized, let source = $0.firstEdge { detached.append(source) }
-    }
-    stack.append((node, 0))
+  /// Marks a node as visited; returns whether it was not visited before.
+  private mutating func enter(_ node: Node) -> Bool {
+    guard node.mark != epoch else { return false }
+    node.mark = epoch
+    node.edges = 0
+    node.isRoot = false
+    node.staysPending = node.isRearrangement && node.handleCount.load(ordering: .acquiring) > 0
+    if node.hasSeveralResults { siblings += node.results.living }
+    if node.isDetaching, !node.isMaterialized, let source = node.firstEdge { detached.append(source) }
+    return true
   }
 
   /// Writes the structure of `order` to the key and collects inputs, scalars and outputs.
@@ -222,7 +212,7 @@ struct Evaluator: ~Copyable {
       || node.consumerCount.load(ordering: .relaxed) > node.edges
     let isNumber = node.isNumber
     if isNumber { scalars.append(node.attributes.number) }
-    let kept = isOutput && !node.hasParts && (!isNumber || node.isRoot)
+    let kept = isOutput && !node.hasSeveralResults && (!isNumber || node.isRoot)
     if kept { outputNodes.append(unmanaged) }
     key.append(node, isOutput: kept, isInput: false)
     return nil

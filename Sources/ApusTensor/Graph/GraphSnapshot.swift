@@ -45,14 +45,14 @@ struct GraphSnapshot {
     case .loop: result.kind = .loop(attributes.loop)
     case .customGradientResults: result.kind = .customGradientResults
     case .custom: result.kind = .custom(attributes.custom)
-    case .part:
+    case .result:
       let index = attributes.integers[0]
       if case .customGradientResults = nodes[inputs[0]].kind {
         // A result with a custom gradient has the value of an input.
         result.inputs = [nodes[inputs[0]].inputs[index]]
         result.kind = .view([.reshape(type.shape)])
       } else {
-        result.kind = .part(index)
+        result.kind = .result(index)
       }
     }
     nodes.append(result)
@@ -83,7 +83,7 @@ struct GraphNode {
     /// A user-defined operation.
     case custom(CustomCall)
     /// One result of a loop or of a user-defined operation.
-    case part(Int)
+    case result(Int)
     /// Several values with one custom gradient rule.
     case customGradientResults
     /// Scratch memory of a loop's body.

@@ -53,8 +53,8 @@ final class LoopBody: Sendable {
     var nodes = parameters.map(\.node)
     for entry in entries.dropFirst(parameters.count) {
       let inputs = entry.inputs.map { nodes[$0] }
-      if entry.op === Op.part {
-        nodes.append(inputs[0].results.part(entry.attributes.integers[0], of: inputs[0]).node)
+      if entry.op === Op.result {
+        nodes.append(inputs[0].results.tensor(entry.attributes.integers[0], of: inputs[0]).node)
       } else {
         nodes.append(
           Node(
@@ -130,9 +130,7 @@ private struct Capture {
 
   static func between(_ placeholders: [Node], _ roots: [Node], _ device: ComputeDevice) -> Capture {
     var capture = Capture(placeholders)
-    device.withEvaluator { _ in
-      for root in roots { capture.visit(root) }
-    }
+    device.withEvaluator { _ in capture.visit(roots) }
     return capture
   }
 
@@ -142,23 +140,20 @@ private struct Capture {
     for node in placeholders { depends[ObjectIdentifier(node)] = true }
   }
 
-  private mutating func visit(_ root: Node) {
-    var stack: [(node: Node, next: Int)] = depends[ObjectIdentifier(root)] == nil ? [(root, 0)] : []
-    while let (node, next) = stack.last {
-      if node.serial >= firstSerial, next < node.inputCount {
-        stack[stack.count - 1].next += 1
-        let input = node.input(next)
-        if depends[ObjectIdentifier(input)] == nil { stack.append((input, 0)) }
-        continue
+  private mutating func visit(_ roots: [Node]) {
+    let (parameters, firstSerial) = (Set(placeholders.map { ObjectIdentifier($0) }), firstSerial)
+    func isEnd(_ node: Node) -> Bool { node.serial < firstSerial || parameters.contains(ObjectIdentifier(node)) }
+    var traversal = NodeTraversal()
+    for root in roots {
+      traversal.run(from: root, until: isEnd) { node in
+        guard !parameters.contains(ObjectIdentifier(node)) else { return }
+        let inputs = isEnd(node) ? [] : (0..<node.inputCount).map { node.input($0) }
+        let isDependent = inputs.contains { depends[ObjectIdentifier($0)]! }
+        depends[ObjectIdentifier(node)] = isDependent
+        guard isDependent else { return }
+        for input in inputs where !depends[ObjectIdentifier(input)]! { take(input) }
+        order.append(node)
       }
-      stack.removeLast()
-      guard depends[ObjectIdentifier(node)] == nil else { continue }
-      let inputs = node.serial >= firstSerial ? (0..<node.inputCount).map { node.input($0) } : []
-      let isDependent = inputs.contains { depends[ObjectIdentifier($0)]! }
-      depends[ObjectIdentifier(node)] = isDependent
-      guard isDependent else { continue }
-      for input in inputs where !depends[ObjectIdentifier(input)]! { take(input) }
-      order.append(node)
     }
   }
 
@@ -172,17 +167,17 @@ private struct Capture {
     _ roots: [Node], carriedCount: Int, sequenceCount: Int, count: Int, isReversed: Bool
   ) -> (body: LoopBody, invariants: [Node]) {
     for root in roots where !depends[ObjectIdentifier(root)]! { take(root) }
-    var places: [ObjectIdentifier: Int] = [:]
+    var indices: [ObjectIdentifier: Int] = [:]
     var entries: [LoopBody.Entry] = []
     for node in placeholders + invariants {
-      places[ObjectIdentifier(node)] = entries.count
+      indices[ObjectIdentifier(node)] = entries.count
       entries.append(
         LoopBody.Entry(
           op: .placeholder, attributes: .none, type: TensorType(node.shape, node.dtype), inputs: [], region: 0))
     }
     for node in order {
-      let inputs = (0..<node.inputCount).map { places[ObjectIdentifier(node.input($0))]! }
-      places[ObjectIdentifier(node)] = entries.count
+      let inputs = (0..<node.inputCount).map { indices[ObjectIdentifier(node.input($0))]! }
+      indices[ObjectIdentifier(node)] = entries.count
       entries.append(
         LoopBody.Entry(
           op: node.op, attributes: node.attributes, type: TensorType(node.shape, node.dtype), inputs: inputs,
@@ -190,7 +185,7 @@ private struct Capture {
     }
     let body = LoopBody(
       entries: entries, carriedCount: carriedCount, sequenceCount: sequenceCount, invariantCount: invariants.count,
-      results: roots.map { places[ObjectIdentifier($0)]! }, count: count, isReversed: isReversed)
+      results: roots.map { indices[ObjectIdentifier($0)]! }, count: count, isReversed: isReversed)
     return (body, invariants)
   }
 }

@@ -15,7 +15,7 @@ final class Node: @unchecked Sendable {
   /// Whether the node is a scalar whose value may differ from run to run.
   let isNumber: Bool
   /// Whether the node has several results instead of a value.
-  let hasParts: Bool
+  let hasSeveralResults: Bool
   /// Nodes of different checkpointed regions are never merged; 0 is outside of all.
   let region: UInt32
   /// The creation order: a node depends only on nodes with smaller serials.
@@ -79,7 +79,7 @@ final class Node: @unchecked Sendable {
     opReference = .passUnretained(op)
     deviceReference = device
     isNumber = op === Op.scalar
-    hasParts = op.hasParts
+    hasSeveralResults = op.hasSeveralResults
     packedShape = PackedShape(type.shape)
     dtype = type.dtype
     self.attributes = attributes
@@ -102,7 +102,7 @@ final class Node: @unchecked Sendable {
     opReference = .passUnretained(.leaf)
     deviceReference = .passUnretained(device)
     isNumber = false
-    hasParts = false
+    hasSeveralResults = false
     packedShape = PackedShape(type.shape)
     dtype = type.dtype
     attributes = .none

@@ -11,8 +11,8 @@ final class Op: Sendable {
   let shape: @Sendable (borrowing OpInputs, Attributes) throws(ShapeError) -> TensorType
   let gradient: GradientRule
   let lower: Lowering
-  /// Whether there are several results, each of which is a `part` node.
-  let hasParts: Bool
+  /// Whether there are several results, each of which is a node of the operation `result`.
+  let hasSeveralResults: Bool
   /// Whether the result is another layout of the input's elements.
   let isView: Bool
 
@@ -29,8 +29,8 @@ final class Op: Sendable {
     self.gradient = gradient
     self.lower = lower
     switch lower {
-    case .loop, .customGradientResults, .custom: hasParts = true
-    default: hasParts = false
+    case .loop, .customGradientResults, .custom: hasSeveralResults = true
+    default: hasSeveralResults = false
     }
     if case .view = lower { isView = true } else { isView = false }
   }
@@ -195,7 +195,7 @@ enum Lowering: Sendable {
   /// A user-defined step with several results.
   case custom
   /// One result of an operation that has several.
-  case part
+  case result
 }
 
 /// The lowering of an operation that becomes a separate step.

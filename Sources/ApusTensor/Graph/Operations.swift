@@ -33,7 +33,7 @@ public struct PendingOperation: Sendable {
     case .reduction(let reducer):
       guard [.row(.sum), .row(.product), .squaresOfCentered].contains(reducer) else { return .exact }
       return .sum(termCount: max(1, inputs[0].elementCount / count))
-    case .part, .loop, .customGradientResults, .custom:
+    case .result, .loop, .customGradientResults, .custom:
       // A loop accumulates over its iterations; each element may depend on all inputs.
       return .sum(termCount: max(1, inputs.reduce(0) { $0 + $1.elementCount }))
     case .step where [Op.recurrent, .recurrentGradient, .attentionGradient].contains { $0 === result.node.op }:
@@ -61,7 +61,7 @@ public struct PendingOperation: Sendable {
     }
     guard let whole else { return Tensor(node: copy(result.node, nodes)) }
     let repeated = copy(whole, nodes)
-    return repeated.results.part(result.node.attributes.integers[0], of: repeated)
+    return repeated.results.tensor(result.node.attributes.integers[0], of: repeated)
   }
 }
 
@@ -71,31 +71,21 @@ public struct PendingOperation: Sendable {
 /// compared operation by operation.
 public func pendingOperations(of tensors: [Tensor]) -> [PendingOperation] {
   var result: [PendingOperation] = []
-  var seen = Set<ObjectIdentifier>()
-  for root in tensors where seen.insert(ObjectIdentifier(root.node)).inserted {
-    root.device.withEvaluator { _ in list(root.node, &seen, &result) }
+  var traversal = NodeTraversal()
+  for root in tensors {
+    root.device.withEvaluator { _ in
+      traversal.run(from: root.node) { node in
+        // An operation with several results is listed once for each result in the graph.
+        if !node.isMaterialized, !node.hasSeveralResults { result.append(PendingOperation(node)) }
+      }
+    }
   }
   return result
 }
 
-private func list(_ root: Node, _ seen: inout Set<ObjectIdentifier>, _ result: inout [PendingOperation]) {
-  var stack: [(node: Node, next: Int)] = [(root, 0)]
-  while let (node, next) = stack.last {
-    if !node.isMaterialized, next < node.inputCount {
-      stack[stack.count - 1].next = next + 1
-      let input = node.input(next)
-      if seen.insert(ObjectIdentifier(input)).inserted { stack.append((input, 0)) }
-    } else {
-      stack.removeLast()
-      // An operation with several results is listed once for each result in the graph.
-      if !node.isMaterialized, !node.hasParts { result.append(PendingOperation(node)) }
-    }
-  }
-}
-
 extension PendingOperation {
   fileprivate init(_ node: Node) {
-    let operation = node.op === Op.part ? node.input(0) : node
+    let operation = node.op === Op.result ? node.input(0) : node
     name = operation.op.name
     inputs = (0..<operation.inputCount).map { Tensor(node: operation.input($0)) }
     result = Tensor(node: node)

@@ -7,12 +7,12 @@ extension Planner {
     indexUsers()
     for node in topologicalOrder() {
       guard case .custom(let call) = nodes[node].kind else { continue }
-      var parts: [Int?] = Array(repeating: nil, count: call.results.types.count)
+      var results: [Int?] = Array(repeating: nil, count: call.results.types.count)
       for user in users[node] {
-        if case .part(let number) = nodes[user].kind { parts[number] = user }
+        if case .result(let number) = nodes[user].kind { results[number] = user }
       }
-      customResults[node] = parts.enumerated().map { number, part in
-        part ?? appendPart(number, of: node, call.results.types[number])
+      customResults[node] = results.enumerated().map { number, result in
+        result ?? appendResult(number, of: node, call.results.types[number])
       }
     }
   }

@@ -66,10 +66,10 @@ extension Planner {
       case .leaf, .scalar, .constant, .index, .view, .customGradientResults, .slab: continue
       case .elementwise:
         if isRecomputed[node] || isUniform(node) && !isOutput[node] && nodes[node].op !== Op.materialize { continue }
-        place(node, at: position)
+        addToGroup(node, at: position)
       case .reduction: startReduction(node, at: position)
       case .step, .loop, .custom: _ = startGroup(node, at: position, anchor: true)
-      case .part:
+      case .result:
         groupOf[node] = groupOf[nodes[node].inputs[0]]
         groups[groupOf[node]].last = position
       }
@@ -121,7 +121,7 @@ extension Planner {
 
   // MARK: - Elementwise
 
-  private mutating func place(_ node: Int, at position: Int) {
+  private mutating func addToGroup(_ node: Int, at position: Int) {
     let read = dependencies(of: node)
     var candidates = read.keys.filter { group in
       groups[group].isOpen && groups[group].shape == nodes[node].shape
@@ -227,14 +227,18 @@ extension Planner {
 
   private func inTopologicalOrder(_ members: [Int]) -> [Int] {
     let inside = Set(members)
-    var placed = Set<Int>()
+    var seen = Set<Int>()
     var order: [Int] = []
-    func place(_ node: Int) {
-      guard inside.contains(node), placed.insert(node).inserted else { return }
-      for input in nodes[node].inputs { place(input) }
-      order.append(node)
+    var traversal = Traversal<Int>()
+    for member in members {
+      traversal.run(from: member) { node, index in
+        index < nodes[node].inputs.count ? nodes[node].inputs[index] : nil
+      } enter: { node, _ in
+        inside.contains(node) && seen.insert(node).inserted
+      } leave: { node in
+        order.append(node)
+      }
     }
-    for member in members { place(member) }
     return order
   }
 
@@ -300,23 +304,22 @@ extension Planner {
     let roots = groups.indices.filter { !groups[$0].nodes.isEmpty }.sorted {
       (isChecking($0) ? 0 : 1, groups[$0].last) < (isChecking($1) ? 0 : 1, groups[$1].last)
     }
-    for root in roots where seen.insert(root).inserted {
-      var stack: [(group: Int, rest: [Int])] = [(root, sortedDependencies(root))]
-      while let (group, rest) = stack.last {
-        if let next = rest.last {
-          stack[stack.count - 1].rest.removeLast()
-          if seen.insert(next).inserted { stack.append((next, sortedDependencies(next))) }
-        } else {
-          stack.removeLast()
-          order.append(group)
-        }
+    let dependencies = groups.indices.map(sortedDependencies)
+    var traversal = Traversal<Int>()
+    for root in roots {
+      traversal.run(from: root) { group, index in
+        index < dependencies[group].count ? dependencies[group][index] : nil
+      } enter: { group, _ in
+        seen.insert(group).inserted
+      } leave: { group in
+        order.append(group)
       }
     }
     return order
   }
 
-  /// The dependencies of a group; the one to compute first comes last.
+  /// The dependencies of a group, in the order in which to compute them.
   private func sortedDependencies(_ group: Int) -> [Int] {
-    groups[group].dependencies.keys.sorted { groups[$0].last > groups[$1].last }
+    groups[group].dependencies.keys.sorted { (groups[$0].last, $0) < (groups[$1].last, $1) }
   }
 }

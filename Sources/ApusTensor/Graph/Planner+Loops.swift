@@ -28,9 +28,9 @@ extension Planner {
 
   private mutating func plannedLoop(_ loop: Int, _ attributes: LoopAttributes) -> PlannedLoop {
     let body = attributes.body
-    var parts: [Int: Int] = [:]
+    var results: [Int: Int] = [:]
     for user in users[loop] {
-      if case .part(let number) = nodes[user].kind { parts[number] = user }
+      if case .result(let number) = nodes[user].kind { results[number] = user }
     }
     var graph = GraphSnapshot()
     graph.scalars = scalars
@@ -46,9 +46,9 @@ extension Planner {
     }
     let sequences = Array(body.results.dropFirst(body.carriedCount)) + Array(0..<body.carriedCount)
     for (index, result) in sequences.enumerated() {
-      guard let part = parts[body.carriedCount + index] else { continue }
+      guard let node = results[body.carriedCount + index] else { continue }
       graph.outputs.append(result)
-      targets.append(.element(part))
+      targets.append(.element(node))
     }
     graph.donatable = Array(repeating: false, count: graph.inputCount)
     let carriedInputs = inputs.indices.filter { if case .carried = inputs[$0] { true } else { false } }
@@ -56,7 +56,7 @@ extension Planner {
     return PlannedLoop(
       body: plan, inputs: inputs, outputs: targets, initial: Array(nodes[loop].inputs.prefix(body.carriedCount)),
       carried: (0..<body.carriedCount).map { number in
-        parts[number] ?? appendPart(number, of: loop, attributes.results.types[number])
+        results[number] ?? appendResult(number, of: loop, attributes.results.types[number])
       },
       slabs: plan.slabs.map { appendSlab($0) })
   }
@@ -82,11 +82,11 @@ extension Planner {
   }
 
   /// Adds a node for a result that an operation writes although nothing reads it.
-  mutating func appendPart(_ number: Int, of node: Int, _ type: TensorType) -> Int {
+  mutating func appendResult(_ number: Int, of node: Int, _ type: TensorType) -> Int {
     append(
       GraphNode(
-        op: .part, attributes: .integers([number]), shape: type.shape, dtype: type.dtype, inputs: [node],
-        inputTypes: [], region: 0, kind: .part(number)))
+        op: .result, attributes: .integers([number]), shape: type.shape, dtype: type.dtype, inputs: [node],
+        inputTypes: [], region: 0, kind: .result(number)))
   }
 
   private mutating func appendSlab(_ byteCount: Int) -> Int {

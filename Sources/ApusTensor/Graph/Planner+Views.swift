@@ -208,9 +208,9 @@ extension Planner {
         let piece = nodes[nodes[index].inputs[position]]
         guard case .view(let transforms) = piece.kind, case .reshape? = transforms.last else { continue }
         let base = nodes[piece.inputs[0]].shape
-        let place = Layout(shape: piece.shape, strides: strides, offset: 0)
+        let target = Layout(shape: piece.shape, strides: strides, offset: 0)
         guard transforms.layout(over: base) == nil, let source = transforms.dropLast().layout(over: base),
-          place.reshaped(to: source.shape) != nil
+          target.reshaped(to: source.shape) != nil
         else { continue }
         var view = piece
         view.kind = .view(transforms.dropLast())

@@ -82,21 +82,15 @@ struct Planner {
   func topologicalOrder() -> [Int] {
     var order: [Int] = []
     var seen = Array(repeating: false, count: nodes.count)
-    for root in outputs where !seen[root] {
-      var stack: [(node: Int, next: Int)] = [(root, 0)]
-      seen[root] = true
-      while let (node, next) = stack.last {
-        if next < nodes[node].inputs.count {
-          stack[stack.count - 1].next += 1
-          let input = nodes[node].inputs[next]
-          if !seen[input] {
-            seen[input] = true
-            stack.append((input, 0))
-          }
-        } else {
-          stack.removeLast()
-          order.append(node)
-        }
+    var traversal = Traversal<Int>()
+    for root in outputs {
+      traversal.run(from: root) { node, index in
+        index < nodes[node].inputs.count ? nodes[node].inputs[index] : nil
+      } enter: { node, _ in
+        defer { seen[node] = true }
+        return !seen[node]
+      } leave: { node in
+        order.append(node)
       }
     }
     return order
@@ -138,7 +132,7 @@ struct Planner {
   private func depth(of node: GraphNode) -> Int {
     switch node.kind {
     case .scalar, .constant: return 0
-    case .leaf, .index, .reduction, .step, .loop, .custom, .part, .customGradientResults, .slab: return -1
+    case .leaf, .index, .reduction, .step, .loop, .custom, .result, .customGradientResults, .slab: return -1
     case .view, .elementwise:
       var depth = 0
       for input in node.inputs {
@@ -173,7 +167,7 @@ struct Planner {
       let identity = Identity(words: words, inputs: nodes[index].inputs, type: nodes[index].type)
       if let first = known[identity], !kept.contains(index) {
         replacement[index] = first
-      } else if let first = known[identity], case .part = nodes[index].kind {
+      } else if let first = known[identity], case .result = nodes[index].kind {
         // A loop writes each of its results once.
         nodes[index].inputs = [first]
         nodes[index].op = .copy
@@ -191,7 +185,7 @@ struct Planner {
       switch nodes[outputs[position]].kind {
       case .leaf, .scalar, .constant, .index, .view:
         outputs[position] = appendCopy(of: outputs[position])
-      case .elementwise, .reduction, .step, .part:
+      case .elementwise, .reduction, .step, .result:
         if !seen.insert(outputs[position]).inserted { outputs[position] = appendCopy(of: outputs[position]) }
       case .loop, .custom, .customGradientResults, .slab:
         fatalError("planner: \(nodes[outputs[position]].name) has no value")
@@ -232,7 +226,7 @@ struct Planner {
         case .scalar: isReadable = readsNumber(position)
         case .constant, .index: isReadable = false
         case .elementwise: isReadable = !isUniform(input) || isOutputNode(input)
-        case .leaf, .reduction, .step, .part: isReadable = true
+        case .leaf, .reduction, .step, .result: isReadable = true
         case .loop, .custom, .customGradientResults, .slab: isReadable = false
         }
         guard !isReadable else { continue }

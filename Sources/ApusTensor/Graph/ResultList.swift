@@ -2,43 +2,43 @@ import Synchronization
 
 /// The results of an operation that has several.
 ///
-/// The node of such an operation has no value of its own; each result is a `part` node. Results are computed together:
-/// evaluating one computes all results that a tensor refers to.
+/// The node of such an operation has no value of its own; each result is a node of the operation `result`. Results are
+/// computed together: evaluating one computes all results that a tensor refers to.
 final class ResultList: Sendable {
   let types: [TensorType]
-  private let parts: Mutex<[Part]>
+  private let results: Mutex<[Result]>
 
-  private struct Part {
+  private struct Result {
     weak var node: Node?
   }
 
   init(_ types: [TensorType]) {
     self.types = types
-    parts = Mutex(types.map { _ in Part() })
+    results = Mutex(types.map { _ in Result() })
   }
 
-  /// Returns the node of a result, existing or new. `node` is the operation that has this list.
-  func part(_ index: Int, of node: Node) -> Tensor {
-    parts.withLock { parts in
-      if let part = parts[index].node { return Tensor(node: part) }
-      let part = Node(
-        op: .part, inputs: OpInputs(node), attributes: .integers([index]), type: types[index],
+  /// Returns a result, with its existing node or a new one. `node` is the operation that has this list.
+  func tensor(_ index: Int, of node: Node) -> Tensor {
+    results.withLock { results in
+      if let result = results[index].node { return Tensor(node: result) }
+      let result = Node(
+        op: .result, inputs: OpInputs(node), attributes: .integers([index]), type: types[index],
         device: node.deviceReference)
-      parts[index].node = part
-      return Tensor(node: part)
+      results[index].node = result
+      return Tensor(node: result)
     }
   }
 
   /// The results that have a node.
-  var living: [Node] { parts.withLock { parts in parts.compactMap(\.node) } }
+  var living: [Node] { results.withLock { results in results.compactMap(\.node) } }
 }
 
 extension Op {
   /// One of the results of an operation with several; its index is the integer attribute.
-  static let part: Op = Op(
-    name: "part",
+  static let result: Op = Op(
+    name: "result",
     shape: { inputs, attributes throws(ShapeError) in inputs[0].results.types[attributes.integers[0]] },
-    gradient: .part, lower: .part)
+    gradient: .result, lower: .result)
 }
 
 extension Node {

@@ -56,7 +56,7 @@ extension Node {
   var isDifferentiable: Bool {
     switch op.gradient {
     case .notDifferentiable: false
-    case .rule, .part, .slice: dtype.isFloatingPoint
+    case .rule, .result, .slice: dtype.isFloatingPoint
     }
   }
 }

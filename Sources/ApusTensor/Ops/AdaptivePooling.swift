@@ -34,8 +34,8 @@ extension Tensor {
       let longest = (0..<count).lazy.map { (($0 + 1) * extent + count - 1) / count - $0 * extent / count }.max()!
       // Short windows repeat their last element.
       let offsets = Tensor.indices([count, longest], axis: 1, device: device)
-      let places = (start.expandingAxis(at: 1) + offsets).minimum(end.expandingAxis(at: 1) - 1)
-      result = result.gathering(known: places, axis: axis).max(axis: axis + 1)
+      let indices = (start.expandingAxis(at: 1) + offsets).minimum(end.expandingAxis(at: 1) - 1)
+      result = result.gathering(known: indices, axis: axis).max(axis: axis + 1)
     }
     return result
   }
@@ -71,8 +71,8 @@ extension Tensor {
   /// A matrix `[extent, count]`: column `j` has 1 over the size of window `j` in the rows of that window, 0 elsewhere.
   private func adaptiveWeights(_ extent: Int, _ count: Int) -> Tensor {
     let (start, end) = adaptiveBounds(extent, count)
-    let place = Tensor.indices([extent, count], axis: 0, device: device)
-    let isInside = (place .>= start).logicalAnd(place .< end)
+    let index = Tensor.indices([extent, count], axis: 0, device: device)
+    let isInside = (index .>= start).logicalAnd(index .< end)
     let type = dtype.isFloatingPoint ? dtype : .float32
     return isInside.cast(to: type) / (end - start).cast(to: type)
   }

@@ -79,7 +79,7 @@ extension Op {
     },
     lower: .elementwise { builder, node, registers in
       var (result, next) = (registers[0], 1)
-      for (place, row) in [ElementwiseRow.maximum, .minimum].enumerated() where node.attributes.integers[place] == 1 {
+      for (index, row) in [ElementwiseRow.maximum, .minimum].enumerated() where node.attributes.integers[index] == 1 {
         result = builder.narrow(
           builder.emit(row, lane: node.dtype.lane, [result, registers[next]]), to: node.dtype)
         next += 1
@@ -123,7 +123,7 @@ extension Tensor {
   /// Replaces the left side with the quotient.
   public static func /= (left: inout Tensor, right: Tensor) { left = left / right }
 
-  /// `xᵖ`. A negative base with a fractional exponent gives NaN.
+  /// `xᵖ`. A negative base with a fractional exponent gives NaN. For the exponent 2, use `squared()`.
   public func power(_ exponent: Tensor) -> Tensor {
     Tensor.arithmetic(.power, widened, exponent.widened)
   }

@@ -63,16 +63,16 @@ extension Op {
           build: { node, operands in
             let parts = AttentionParts(node.attributes.integers)
             let inputs = operands.inputs
-            func place(_ input: AttentionParts.Input) -> Int? { parts.place(input).map { $0 + start } }
-            let dropout = place(.seed).map {
+            func index(of input: AttentionParts.Input) -> Int? { parts.index(of: input).map { $0 + start } }
+            let dropout = index(of: .seed).map {
               Attention.Dropout(seed: operands.scalars[$0], counter: operands.scalars[$0 + 1], rate: parts.rate)
             }
             return .attention(
               Attention(
                 pass: pass,
                 geometry: .init(inputs[0].layout.shape, inputs[1].layout.shape, inputs[2].layout.shape),
-                scale: parts.scale, isCausal: parts.isCausal, offset: place(.offset).map { inputs[$0].value },
-                mask: place(.open).map { inputs[$0] }, added: place(.added).map { inputs[$0] }, dropout: dropout,
+                scale: parts.scale, isCausal: parts.isCausal, offset: index(of: .offset).map { inputs[$0].value },
+                mask: index(of: .open).map { inputs[$0] }, added: index(of: .added).map { inputs[$0] }, dropout: dropout,
                 dtype: node.dtype,
                 query: inputs[0], key: inputs[1], value: inputs[2],
                 forward: pass == .forward ? nil : inputs[3].value, gradient: pass == .forward ? nil : inputs[4],
@@ -115,8 +115,8 @@ private struct AttentionParts {
   }
 
   /// The optional input at a position, and the position of an optional input.
-  func input(_ place: Int) -> Input? { inputs.indices.contains(place) ? inputs[place] : nil }
-  func place(_ input: Input) -> Int? { inputs.firstIndex(of: input) }
+  func input(_ index: Int) -> Input? { inputs.indices.contains(index) ? inputs[index] : nil }
+  func index(of input: Input) -> Int? { inputs.firstIndex(of: input) }
 
   /// Builds the node from its first inputs, the added tensor and the options.
   static func tensor(_ op: Op, _ first: [Tensor], added: Tensor?, _ options: AttentionOptions) -> Tensor {

@@ -97,7 +97,8 @@ extension Tensor {
   /// The bits shifted right and filled with zeros; 0 for counts of the type's width or more, and for negative counts.
   public func shiftedRight(by bits: Tensor) -> Tensor { Tensor.arithmetic(.shiftRight, self, bits) }
 
-  /// For a `bool` condition: `then` where it holds, `other` elsewhere; all three are broadcast.
+  /// For a `bool` condition: `then` where it holds, `other` elsewhere (`torch.where`). All three are broadcast, and the
+  /// result has the promoted type. `replacing(where:with:)` keeps the shape and type of the tensor that it changes.
   public func select(_ then: Tensor, _ other: Tensor) -> Tensor {
     let dtype = Tensor.promotedType([then, other])
     return Tensor(

@@ -150,7 +150,7 @@ public func withGradient(
   let node = Node(
     op: .customGradientResults, inputs: OpInputs(list: (results + inputs).map(\.node)),
     attributes: .customGradientResults(rules), type: TensorType(Shape(), .float32), device: .passUnretained(device))
-  return results.indices.map { rules.results.part($0, of: node) }
+  return results.indices.map { rules.results.tensor($0, of: node) }
 }
 
 /// A function whose intermediate values are recomputed for the gradient instead of stored (gradient checkpointing): it
@@ -167,10 +167,10 @@ public func checkpointed(_ inputs: [Tensor], _ function: ([Tensor]) -> Tensor) -
   return withGradient(inputs + invariants.map { Tensor(node: $0) }) { gradient, inputs, _ in
     CheckpointRegion.run {
       let inputs = inputs.map { $0.aliased() }
-      let places = inputs.indices.filter { inputs[$0].dtype.isFloatingPoint }
-      let found = gradients(of: body(inputs)[0], withRespectTo: places.map { inputs[$0] }, seed: gradient)
+      let indices = inputs.indices.filter { inputs[$0].dtype.isFloatingPoint }
+      let found = gradients(of: body(inputs)[0], withRespectTo: indices.map { inputs[$0] }, seed: gradient)
       var list = [Tensor?](repeating: nil, count: inputs.count)
-      for (place, gradient) in zip(places, found) { list[place] = gradient }
+      for (index, gradient) in zip(indices, found) { list[index] = gradient }
       return list
     }
   } function: { _ in

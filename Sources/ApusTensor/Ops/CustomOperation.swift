@@ -91,7 +91,7 @@ public final class CustomOperation: Sendable {
         op: gradient == nil ? .customWithoutGradient : .custom,
         inputs: OpInputs(list: inputs.map(\.node)), attributes: .custom(call),
         type: TensorType(Shape(), .float32), device: inputs[0].node.deviceReference)
-      return call.results.types.indices.map { call.results.part($0, of: node) }
+      return call.results.types.indices.map { call.results.tensor($0, of: node) }
     } catch {
       error.report()
       return kernel.resultNames.map { _ in inputs.first ?? .zeros([]) }

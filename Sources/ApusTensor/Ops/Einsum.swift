@@ -28,8 +28,8 @@ private struct Equation {
       let all = operands.joined().filter(\.isLabel)
       result = ellipsis + Set(all).filter { label in all.count { $0 == label } == 1 }.sorted()
     }
-    for (place, label) in result.enumerated() {
-      guard operands.contains(where: { $0.contains(label) }), !result[..<place].contains(label) else {
+    for (position, label) in result.enumerated() {
+      guard operands.contains(where: { $0.contains(label) }), !result[..<position].contains(label) else {
         throw ShapeError("einsum", "“\(label)” of the result must name one axis of the operands")
       }
     }
@@ -89,8 +89,8 @@ private struct Labelled {
   }
 
   private func repeatedPair() -> (Int, Int)? {
-    for (place, label) in labels.enumerated() {
-      if let other = labels[..<place].firstIndex(of: label) { return (other, place) }
+    for (position, label) in labels.enumerated() {
+      if let other = labels[..<position].firstIndex(of: label) { return (other, position) }
     }
     return nil
   }

@@ -112,6 +112,6 @@ extension Tensor {
   public static prefix func - (x: Tensor) -> Tensor {
     Tensor(.negate, OpInputs((x.dtype == .bool ? x.cast(to: .int32) : x).node))
   }
-  /// `x · x`.
+  /// `x · x`, which rounds once. `power(2)` uses the general power function: it is slower, and its last bit may differ.
   public func squared() -> Tensor { self * self }
 }

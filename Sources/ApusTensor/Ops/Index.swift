@@ -117,11 +117,14 @@ private struct IndexParts {
 }
 
 extension Tensor {
-  /// The slices of this tensor at `indices` along `axis`; the axes of `indices` replace axis `axis`. An embedding looks
-  /// up rows with axis 0. Negative indices count from the end.
+  /// The slices of this tensor at `indices` along `axis` (`torch.index_select`, NumPy's `take`); the axes of `indices`
+  /// replace axis `axis`. Negative indices count from the end.
+  ///
+  /// For an axis that is known when the code is written, a subscript does the same: `x[indices]`, `x[.all, indices]`.
+  /// `takingAlong(_:axis:)` is the function that PyTorch calls `gather`: it selects elements, not slices.
   ///
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
-  public func gathering(_ indices: Tensor, axis: Int = 0) -> Tensor {
+  public func gathering(_ indices: Tensor, axis: Int) -> Tensor {
     gathering(indices, axis: axis, for: "gathering")
   }
 
@@ -157,6 +160,8 @@ extension Tensor {
 
   /// Selects for each element of `indices` the element at the same position, except that the index gives the position
   /// along `axis` (`torch.gather`): `y[i, j] = x[i, indices[i, j]]` for axis 1. Negative indices count from the end.
+  ///
+  /// `gathering(_:axis:)` and subscripts select whole slices instead: `y[i, j] = x[i, indices[j]]`.
   public func takingAlong(_ indices: Tensor, axis: Int) -> Tensor {
     guard let axis = checkedAxis(axis, "gather"), let list = wrapped(indices, axis, "gather") else { return self }
     var source = self
@@ -168,8 +173,11 @@ extension Tensor {
     return Tensor(.gather, OpInputs(source.node, list.node), .integers([axis, 1, label.word]))
   }
 
-  /// This tensor with `values` added at the positions `indices` of `axis`. Values with the same index are added in
-  /// order. `values` and `indices` have the shape of this tensor, except along `axis`.
+  /// This tensor with each element of `values` added at the same position, except that `indices` gives the position
+  /// along `axis` (`torch.scatter_add`): `y[i, indices[i, j]] += values[i, j]` for axis 1. Values with the same index
+  /// are added in order. `values` and `indices` have the shape of this tensor, except along `axis`.
+  ///
+  /// `indexAdding(_:at:axis:)` adds whole slices instead.
   public func scatterAdding(_ values: Tensor, at indices: Tensor, axis: Int) -> Tensor {
     guard let axis = checkedAxis(axis, "scatterAdd"), let list = wrapped(indices, axis, "scatterAdd") else {
       return self
@@ -189,7 +197,7 @@ extension Tensor {
 
   /// This tensor with the slices of `values` added to its slices at `indices` along `axis`:
   /// `y[indices[i]] += values[i]` for axis 0 (`torch.index_add`). Slices with the same index are added in order.
-  /// Negative indices count from the end.
+  /// Negative indices count from the end. `scatterAdding(_:at:axis:)` has an index for each element instead.
   ///
   /// - Parameters:
   ///   - values: the shape of this tensor, with `axis` replaced by the axes of `indices`.
@@ -269,8 +277,8 @@ extension Tensor {
     }
     let count = Int(Swift.max(0, quotient))
     let wide: DType = dtype.isFloatingPoint ? (dtype == .float64 ? .float64 : .float32) : .int64
-    let place = indices([count], axis: 0, device: device).cast(to: wide)
-    return (place * place.constant(step) + place.constant(start)).cast(to: dtype)
+    let index = indices([count], axis: 0, device: device).cast(to: wide)
+    return (index * index.constant(step) + index.constant(start)).cast(to: dtype)
   }
 
   /// A new last axis of `classes` elements, 1 at the index and 0 elsewhere (all 0 for an index out of range).
@@ -279,7 +287,7 @@ extension Tensor {
     var full = shape
     full.append(classes)
     guard Tensor.accepts(full, "oneHot") else { return cast(to: dtype) }
-    let places = Tensor.indices(full, axis: rank, device: device)
-    return (expandingAxis(at: rank).cast(to: .int64) .== places).cast(to: dtype)
+    let indices = Tensor.indices(full, axis: rank, device: device)
+    return (expandingAxis(at: rank).cast(to: .int64) .== indices).cast(to: dtype)
   }
 }

@@ -43,8 +43,8 @@ extension Op {
           let pieces = zip(operands.inputs, node.inputTypes).map { source, type in
             defer { start += type.shape[axis] }
             // The source may be the value before a reshape that joined some of its axes.
-            let place = Layout(shape: type.shape, strides: strides, offset: start * strides[axis])
-            return StridedCopy.Piece(source: source, place: place.reshaped(to: source.layout.shape)!)
+            let target = Layout(shape: type.shape, strides: strides, offset: start * strides[axis])
+            return StridedCopy.Piece(source: source, place: target.reshaped(to: source.layout.shape)!)
           }
           return .copy(
             StridedCopy(dtype: node.dtype, fill: nil, pieces: pieces, result: operands.result))
@@ -59,7 +59,7 @@ extension Op {
       let shape = inputs[0].shape
       if let flaw = Shape(extents).flaw { throw ShapeError("pad", flaw) }
       for axis in 0..<shape.rank where shape[axis] > 0 {
-        let last = lastPlace(starts[axis], steps[axis], shape[axis])
+        let last = lastIndex(starts[axis], steps[axis], shape[axis])
         guard (0..<extents[axis]).contains(starts[axis]), (0..<extents[axis]).contains(last) else {
           throw ShapeError("pad", "\(shape) at \(starts) does not fit in \(extents)")
         }
@@ -76,9 +76,9 @@ extension Op {
         build: { node, operands in
           let (starts, steps, _) = sliceParts(Array(node.attributes.integers.dropFirst()))
           let fill = Double(bitPattern: UInt64(bitPattern: Int64(node.attributes.integers[0])))
-          let place = Layout(contiguous: node.shape).sliced(
+          let target = Layout(contiguous: node.shape).sliced(
             start: starts, step: steps, shape: operands.inputs[0].layout.shape)
-          let piece = StridedCopy.Piece(source: operands.inputs[0], place: place)
+          let piece = StridedCopy.Piece(source: operands.inputs[0], place: target)
           return .copy(
             StridedCopy(
               dtype: node.dtype, fill: Scalar(fill, as: node.dtype),
@@ -136,7 +136,8 @@ extension Tensor {
       in: target, start: amounts.map(\.before), step: Array(repeating: 1, count: rank), value: value)
   }
 
-  /// `count` elements of axis `axis`, from `start` on, each `step` apart.
+  /// `count` elements of axis `axis`, from `start` on, each `step` apart. For an axis that is known when the code is
+  /// written, a subscript does the same: `x[.all, start..<start + count]`.
   public func slice(axis: Int, from start: Int, count: Int, step: Int = 1) -> Tensor {
     guard let axis = checkedAxis(axis, "slice") else { return self }
     var starts = Array(repeating: 0, count: rank)

@@ -62,7 +62,7 @@ extension Op {
       let shape = Shape(extents)
       if let flaw = shape.flaw { throw ShapeError("slice", flaw) }
       for axis in 0..<rank where extents[axis] > 0 {
-        let last = lastPlace(starts[axis], steps[axis], extents[axis])
+        let last = lastIndex(starts[axis], steps[axis], extents[axis])
         guard (0..<inputs[0].shape[axis]).contains(starts[axis]), (0..<inputs[0].shape[axis]).contains(last)
         else {
           throw ShapeError(
@@ -78,7 +78,7 @@ extension Op {
     })
 
   /// The index of the last of `extent` elements; on overflow `Int.max`, which is outside of any axis.
-  static func lastPlace(_ start: Int, _ step: Int, _ extent: Int) -> Int {
+  static func lastIndex(_ start: Int, _ step: Int, _ extent: Int) -> Int {
     let (distance, overflow) = step.multipliedReportingOverflow(by: extent - 1)
     let (last, isFar) = start.addingReportingOverflow(distance)
     return overflow || isFar ? .max : last

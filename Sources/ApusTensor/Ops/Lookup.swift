@@ -23,14 +23,14 @@ extension Tensor {
     // The axes are merged into one, whose positions are numbered in row-major order. Each index is looked up in the
     // numbers of its axis, which detects indices out of range.
     let count = axes.reduce(1) { $0 * shape[$1] }
-    var place = Tensor(repeating: 0, shape: common, dtype: .int64, device: device)
+    var position = Tensor(repeating: 0, shape: common, dtype: .int64, device: device)
     for (axis, indices) in lookups {
       let numbers = Tensor.indices([shape[axis]], axis: 0, device: device)
-      place = place * shape[axis] + numbers.gathering(indices, for: "subscript")
+      position = position * shape[axis] + numbers.gathering(indices, for: "subscript")
     }
     let kept = order.map { shape[$0] }
     let merged = Shape(kept[..<target] + [count] + kept[(target + axes.count)...])
-    return transposed(order).reshaped(to: merged).gathering(known: place, axis: target)
+    return transposed(order).reshaped(to: merged).gathering(known: position, axis: target)
   }
 
   /// The tensor with `value`, broadcast, at the elements that a subscript with lists of indices selects. If an element
@@ -38,15 +38,15 @@ extension Tensor {
   func scattering(_ value: Tensor, at list: [AxisIndex]) throws(ShapeError) -> Tensor {
     let numbers = Tensor.range(to: Double(elementCount), device: device).reshaped(to: shape)
     let region = try Region(list, in: numbers)
-    let places = try numbers[region].lookingUp(region.lookups)
-    guard value.shape.broadcast(with: places.shape) == places.shape else {
-      throw ShapeError("replacing", "\(value.shape) does not broadcast to \(places.shape), the part of \(shape)")
+    let positions = try numbers[region].lookingUp(region.lookups)
+    guard value.shape.broadcast(with: positions.shape) == positions.shape else {
+      throw ShapeError("replacing", "\(value.shape) does not broadcast to \(positions.shape), the part of \(shape)")
     }
-    let count = places.elementCount
+    let count = positions.elementCount
     guard count > 0 else { return self }
-    let values = value.cast(to: dtype).broadcast(to: places.shape).reshaped(to: [count])
+    let values = value.cast(to: dtype).broadcast(to: positions.shape).reshaped(to: [count])
     // The sort is stable, so the last of equal positions is the one that counts.
-    let flat = places.reshaped(to: [count])
+    let flat = positions.reshaped(to: [count])
     let order = flat.argsort()
     let sorted = flat.gathering(known: order, axis: 0)
     let isLast = Tensor.concatenated([sorted[1...] .!= sorted[..<(count - 1)], Tensor([true], device: device)])

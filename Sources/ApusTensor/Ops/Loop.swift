@@ -66,7 +66,7 @@ public func loop(
   let node = Node(
     op: .loop, inputs: OpInputs(list: (initial + sequences).map(\.node) + invariants), attributes: .loop(attributes),
     type: TensorType(Shape(), .float32), device: .passUnretained(device))
-  let results = (0..<carried.count + body.outputCount).map { attributes.results.part($0, of: node) }
+  let results = (0..<carried.count + body.outputCount).map { attributes.results.tensor($0, of: node) }
   return (Array(results.prefix(carried.count)), Array(results.dropFirst(carried.count)))
 }
 
@@ -134,17 +134,17 @@ private func loopGradients(_ c: GradientInput) -> [Tensor?] {
       let term = (value * gradient).sum()
       loss = loss.map { $0 + term.cast(to: $0.dtype) } ?? term
     }
-    for (place, index) in smooth.enumerated() { add(found[index], carried[place]) }
-    for (place, index) in outputs.enumerated() { add(found[index], elements[firstInvariant + place]) }
+    for (position, index) in smooth.enumerated() { add(found[index], carried[position]) }
+    for (position, index) in outputs.enumerated() { add(found[index], elements[firstInvariant + position]) }
     let targets = (smooth + needed).map { values[$0] }
     guard let loss else { return (carried, neededElements.map { values[$0] * 0 }) }
     let gradients = zip(partialGradients(of: loss, withRespectTo: targets), targets).map { gradient, target in
       gradient ?? .zeros(target.shape, dtype: target.dtype, device: target.device)
     }
     var next = Array(gradients.prefix(smooth.count))
-    for (place, index) in histories.enumerated() {
+    for (position, index) in histories.enumerated() {
       let number = smooth.firstIndex(of: index)!
-      next[number] = next[number] + elements[firstInvariant + outputs.count + place]
+      next[number] = next[number] + elements[firstInvariant + outputs.count + position]
     }
     let sums = zip(carried.dropFirst(smooth.count), gradients.suffix(neededInvariants.count)).map { $0 + $1 }
     return (next + sums, Array(gradients.dropFirst(smooth.count).prefix(neededElements.count)))

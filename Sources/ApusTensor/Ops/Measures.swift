@@ -93,12 +93,12 @@ extension Tensor {
     device: ComputeDevice = .current
   ) -> Tensor {
     let wide: DType = dtype == .float64 ? .float64 : .float32
-    let place = indices([count], 0, "linspace", .int64, device).cast(to: wide)
+    let index = indices([count], 0, "linspace", .int64, device).cast(to: wide)
     let step = count > 1 ? (end - start) / Double(count - 1) : 0
     // Each half is counted from its own end, so that both ends are exact.
-    let isFirstHalf = place .< Double(count) / 2
-    let fromStart = place * place.constant(step) + place.constant(start)
-    let fromEnd = place.constant(end) - (place.constant(Double(count - 1)) - place) * place.constant(step)
+    let isFirstHalf = index .< Double(count) / 2
+    let fromStart = index * index.constant(step) + index.constant(start)
+    let fromEnd = index.constant(end) - (index.constant(Double(count - 1)) - index) * index.constant(step)
     return isFirstHalf.select(fromStart, fromEnd).cast(to: dtype)
   }
 

@@ -156,13 +156,13 @@ extension Tensor {
     guard node.op === Op.averagePool, case .pooling(let box) = node.attributes else { return self }
     var result = self
     for axis in 2..<rank {
-      let place = axis + 3 - rank
-      let last = box.output[place] - 1
+      let spatialAxis = axis + 3 - rank
+      let last = box.output[spatialAxis] - 1
       let behind = after[after.count == 1 ? 0 : axis - 2]
-      let rest = box.input[place] + behind - (last * box.stride[place] - box.padding[place])
-      guard rest < box.window[place] else { continue }
+      let rest = box.input[spatialAxis] + behind - (last * box.stride[spatialAxis] - box.padding[spatialAxis])
+      guard rest < box.window[spatialAxis] else { continue }
       let isLast = Tensor.indices([last + 1], axis: 0, device: device) .== last
-      let share = Double(box.window[place]) / Double(rest)
+      let share = Double(box.window[spatialAxis]) / Double(rest)
       let along = Shape([last + 1] + Array(repeating: 1, count: rank - 1 - axis))
       result = result * isLast.select(constant(share), constant(1)).reshaped(to: along)
     }

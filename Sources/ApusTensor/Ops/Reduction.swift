@@ -175,15 +175,15 @@ extension Tensor {
     let order = (0..<rank).filter { !axes.contains($0) } + axes
     let kept = Shape(order.dropLast(axes.count).map { shape[$0] } + [axes.reduce(1) { $0 * shape[$1] }])
     var inverse = order
-    for (place, axis) in order.enumerated() { inverse[axis] = place }
+    for (index, axis) in order.enumerated() { inverse[axis] = index }
     return transposed(order).reshaped(to: kept).productOfOthers(kept.rank - 1)
       .reshaped(to: Shape(order.map { shape[$0] })).transposed(inverse)
   }
 
   private func checkedNotEmpty(_ axes: [Int]?, _ operation: String) -> Tensor {
     for axis in axes ?? Array(0..<rank) {
-      guard let place = checkedAxis(axis, operation) else { break }
-      guard shape[place] == 0 else { continue }
+      guard let axis = checkedAxis(axis, operation) else { break }
+      guard shape[axis] == 0 else { continue }
       ShapeError(operation, "axis \(axis) of \(shape) is empty: it has no minimum or maximum").report()
       return Tensor(repeating: 0, shape: Shape(repeating: 1, count: rank), dtype: dtype, device: device)
     }

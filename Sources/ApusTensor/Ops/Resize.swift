@@ -40,8 +40,8 @@ extension Tensor {
     let extent = shape[axis]
     if count % extent == 0 { return repeated(count / extent, axis: axis) }
     if extent % count == 0 { return slice(axis: axis, from: 0, count: count, step: extent / count) }
-    let place = Tensor.indices([count], axis: 0, device: device)
-    let source = (place * extent).floorDivided(by: place.constant(Double(count)))
+    let index = Tensor.indices([count], axis: 0, device: device)
+    let source = (index * extent).floorDivided(by: index.constant(Double(count)))
     return gathering(known: source, axis: axis)
   }
 
@@ -50,17 +50,17 @@ extension Tensor {
     if extent == 1 { return broadcast(to: shape.replacing(axis, with: count)) }
     let type: DType = dtype == .float64 ? .float64 : .float32
     let number = Tensor.indices([count], axis: 0, device: device).cast(to: type)
-    var place: Tensor
+    var position: Tensor
     if alignsCorners {
-      place = number * number.constant(count == 1 ? 0 : Double(extent - 1) / Double(count - 1))
+      position = number * number.constant(count == 1 ? 0 : Double(extent - 1) / Double(count - 1))
     } else {
-      place = ((number + 0.5) * number.constant(Double(extent) / Double(count)) - 0.5).maximum(number.constant(0))
+      position = ((number + 0.5) * number.constant(Double(extent) / Double(count)) - 0.5).maximum(number.constant(0))
     }
-    let low = place.floor().minimum(number.constant(Double(extent - 1)))
+    let low = position.floor().minimum(number.constant(Double(extent - 1)))
     let high = (low + 1).minimum(number.constant(Double(extent - 1)))
     var along = Shape(repeating: 1, count: rank)
     along[axis] = count
-    let weight = (place - low).reshaped(to: along)
+    let weight = (position - low).reshaped(to: along)
     let ends = [low, high].map { gathering(known: $0.cast(to: .int64), axis: axis).cast(to: type) }
     let values = ends[0].lerp(to: ends[1], weight)
     return (dtype.isFloatingPoint ? values : values.rounded()).cast(to: dtype)

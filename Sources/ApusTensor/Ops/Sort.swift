@@ -31,8 +31,8 @@ extension Tensor {
 
   /// The elements along `axis` in sorted order. The gradient of each goes to its original position.
   public func sorted(axis: Int = -1, isDescending: Bool = false) -> Tensor {
-    guard rank > 0, let place = checkedAxis(axis, "sort") else { return self }
-    return taking(argsort(axis: place, isDescending: isDescending), place)
+    guard rank > 0, let axis = checkedAxis(axis, "sort") else { return self }
+    return taking(argsort(axis: axis, isDescending: isDescending), axis)
   }
 
   /// The `count` largest (or smallest) elements along `axis`, the most extreme first, and their indices (`int64`).

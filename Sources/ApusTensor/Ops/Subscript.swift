@@ -59,12 +59,12 @@ struct Region {
   private mutating func takeRange(_ from: Int?, _ to: Int?, _ step: Int, _ extent: Int) throws(ShapeError) {
     guard step != 0 else { throw ShapeError("subscript", "the step of a range is 0") }
     let bounds = step > 0 ? (0, extent) : (-1, extent - 1)
-    func place(_ index: Int?, _ fallback: Int) -> Int {
+    func position(_ index: Int?, _ fallback: Int) -> Int {
       guard let index else { return fallback }
       return min(max(index < 0 ? index + extent : index, bounds.0), bounds.1)
     }
-    let first = place(from, step > 0 ? bounds.0 : bounds.1)
-    let end = place(to, step > 0 ? bounds.1 : bounds.0)
+    let first = position(from, step > 0 ? bounds.0 : bounds.1)
+    let end = position(to, step > 0 ? bounds.1 : bounds.0)
     let distance = step > 0 ? end - first : first - end
     take(first, step, distance > 0 ? Int(UInt(distance - 1) / step.magnitude) + 1 : 0)
   }
@@ -77,7 +77,7 @@ extension AxisIndex {
 
 extension Tensor {
   /// The part that indices select: `x[1]`, `x[0..<4, -1]`, `x[.range(step: -1)]`, `x[.ellipsis, .newAxis]`, and with
-  /// lists of indices `x[[2, 0]]`, `x[.all, places]`. Axes without an index are selected whole.
+  /// lists of indices `x[[2, 0]]`, `x[.all, indices]`. Axes without an index are selected whole.
   ///
   /// Several lists are broadcast against each other and used together: `x[[0, 1], [2, 3]]` are the elements `x[0, 2]`
   /// and `x[1, 3]`. Their result axes are at the position of the first list, or come first if other axes are between
@@ -177,7 +177,8 @@ extension Tensor {
 // MARK: - Masks
 
 extension Tensor {
-  /// The tensor with `value`, broadcast, where `mask` holds.
+  /// The tensor with `value`, broadcast, where `mask` holds (`torch.masked_fill`); the value is cast to the type of this
+  /// tensor. `mask.select(value, x)` promotes types instead.
   public func replacing(where mask: Tensor, with value: Tensor) -> Tensor {
     mask.select(value.cast(to: dtype), self)
   }
@@ -198,8 +199,8 @@ extension Tensor {
       ShapeError("compress", "the mask \(mask.shape) must have the shape of the leading axes of \(shape)").report()
       return self
     }
-    let places = try mask.trueIndices()
-    return reshaped(to: Shape([mask.elementCount] + rest)).gathering(places)
+    let indices = try mask.trueIndices()
+    return reshaped(to: Shape([mask.elementCount] + rest))[indices]
   }
 
   /// The row-major indices (`int64`) of the elements that are not 0. The tensor is read back to the host.

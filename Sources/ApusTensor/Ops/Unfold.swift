@@ -22,14 +22,14 @@ extension Op {
       let windows: Shape = [c.node.shape[axis], size]
       let device = c.gradient.device
       // Element `j` of window `i` came from position `i · step + j`.
-      let places =
+      let indices =
         Tensor.indices(windows, axis: 0, device: device) * step
         + Tensor.indices(windows, axis: 1, device: device)
       var order = Array(0..<c.gradient.rank - 1)
       order.insert(c.gradient.rank - 1, at: axis + 1)
       return [
         Tensor(
-          .scatterAdd, OpInputs(c.gradient.transposed(order).node, places.node),
+          .scatterAdd, OpInputs(c.gradient.transposed(order).node, indices.node),
           .integers([axis, 0, c.input(0).shape[axis], IndexLabel("unfolded", isKnown: true).word]))
       ]
     },

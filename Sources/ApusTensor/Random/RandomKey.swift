@@ -63,8 +63,8 @@ extension RandomKey {
   /// Random 32-bit words, as `int32`.
   mutating func bits(_ shape: Shape, device: ComputeDevice) -> Tensor {
     let numbers = one().numbers(device)
-    let places = Tensor.indices(shape, device: device)
-    return Tensor(.randomBits, OpInputs(places.node, numbers[0].node, numbers[1].node))
+    let indices = Tensor.indices(shape, device: device)
+    return Tensor(.randomBits, OpInputs(indices.node, numbers[0].node, numbers[1].node))
   }
 
   /// Seed and counter as scalar operands.
@@ -110,8 +110,8 @@ extension Tensor {
     let root = 1.4142135623730951
     let low = Tensor.number(lower / root, dtype: .float32, device: device).erf()
     let high = Tensor.number(upper / root, dtype: .float32, device: device).erf()
-    let place = low + (high - low) * key.unit(shape, device: device)
-    let normal = (place.erfinv() * root).clamped(lower: lower, upper: upper)
+    let argument = low + (high - low) * key.unit(shape, device: device)
+    let normal = (argument.erfinv() * root).clamped(lower: lower, upper: upper)
     return (normal * deviation + mean).cast(to: dtype)
   }
 

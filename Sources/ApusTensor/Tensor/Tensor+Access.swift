@@ -1,6 +1,14 @@
 import ApusDevice
 
-/// Computes the values of `tensors`, in one plan for each device.
+/// Computes the value of a tensor, if it is not computed yet, and returns the tensor.
+///
+/// Reading a value does this too: call `eval(_:)` to decide when values are computed.
+@discardableResult public func eval(_ tensor: Tensor) throws(DeviceError) -> Tensor {
+  try tensor.device.withEvaluator { evaluator throws(DeviceError) in try evaluator.makeValues(of: [tensor.node]) }
+  return tensor
+}
+
+/// Computes the values of several tensors together, in one plan for each device.
 public func eval(_ tensors: [Tensor]) throws(DeviceError) {
   var rest = tensors
   while let device = rest.first?.device {
@@ -21,12 +29,6 @@ extension Evaluator {
 }
 
 extension Tensor {
-  /// Computes the value, if it is not computed yet.
-  @discardableResult public func evaluated() throws(DeviceError) -> Tensor {
-    try device.withEvaluator { evaluator throws(DeviceError) in try evaluator.makeValues(of: [node]) }
-    return self
-  }
-
   /// Whether the value is computed (or being computed on the device), so that the tensor refers to no graph.
   public var isEvaluated: Bool { device.withEvaluator { _ in node.isMaterialized } }
 

@@ -52,17 +52,17 @@ public struct Tensor: Sendable {
     _ op: Op, _ inputs: consuming OpInputs, _ attributes: consuming Attributes = .none,
     device: ComputeDevice? = nil
   ) {
-    let place: Unmanaged<ComputeDevice>
+    let deviceReference: Unmanaged<ComputeDevice>
     if let device {
-      place = .passUnretained(device)
+      deviceReference = .passUnretained(device)
     } else if inputs.first != nil {
-      place = inputs.first.unsafelyUnwrapped.deviceReference
+      deviceReference = inputs.first.unsafelyUnwrapped.deviceReference
     } else {
-      place = .passUnretained(.current)
+      deviceReference = .passUnretained(.current)
     }
     let type: TensorType
     do throws(ShapeError) {
-      try Tensor.checkDevices(op, inputs, place)
+      try Tensor.checkDevices(op, inputs, deviceReference)
       type = try op.shape(inputs, attributes)
       if !type.shape.isSound { throw ShapeError(op.name, "the result's shape \(type.shape.flaw ?? "")") }
     } catch {
@@ -70,11 +70,11 @@ public struct Tensor: Sendable {
       self.init(
         node: Node(
           op: .constant, inputs: OpInputs(), attributes: .number(.float(0)),
-          type: TensorType(inputs.first?.shape ?? Shape(), inputs.first?.dtype ?? .float32), device: place))
+          type: TensorType(inputs.first?.shape ?? Shape(), inputs.first?.dtype ?? .float32), device: deviceReference))
       return
     }
     self.init(
-      node: Node(op: op, inputs: inputs, attributes: attributes, type: type, device: place))
+      node: Node(op: op, inputs: inputs, attributes: attributes, type: type, device: deviceReference))
   }
 
   private static func checkDevices(

@@ -50,7 +50,7 @@ extension ExampleSource {
     // This call throws the error of the first example.
     guard !rest.isEmpty else { return try examples(numbers) }
     let places = Tensor(rest, device: inputs.device)
-    return (inputs.gathering(places), targets.gathering(places))
+    return (inputs[places], targets[places])
   }
 
   public func pass(over batches: [[Int32]], from first: Int, epoch: Int?) -> any ExamplePass {

@@ -21,7 +21,7 @@ public struct PlannedExamples: ExampleSource {
     make(numbers.count) { shape, dtype in
       let values = Tensor.zeros(shape, dtype: dtype)
       // Without its own buffer the tensor would be a constant of the plan.
-      try? eval([values])
+      _ = try? eval(values)
       return values
     }
   }

@@ -105,7 +105,7 @@ private struct ImagePass: ExamplePass {
     guard mix.kind == .mixup else { return (inputs, targets) }
     // A tensor instead of a Swift number, so that every mixing ratio runs the same plan.
     let share = Tensor([Float(mix.ownShare)], device: images.device)
-    let partners = inputs.gathering(Tensor(mix.partners, device: images.device))
+    let partners = inputs[Tensor(mix.partners, device: images.device)]
     return (inputs * share + partners * (1 - share), targets)
   }
 }

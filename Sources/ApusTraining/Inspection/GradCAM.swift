@@ -9,18 +9,18 @@ extension Layer {
   /// - Parameters:
   ///   - x: `[batch, channels, height, width]`
   ///   - classes: integers `[batch]`; the classes with the largest scores when left out.
-  ///   - path: the keys of the layer whose output is used, joined by dots; the last convolution when left out.
+  ///   - path: the layer whose output is used, by its name in a `LayerTrace`; the last convolution when left out.
   /// - Returns: `[batch, rows, columns]` with the extents of the layer's output, not negative; `nil` if there is no
   ///   such layer or its output is not of rank 4.
   /// - Precondition: the model returns `[batch, classes]`.
   public func gradCAM(of x: Tensor, classes: Tensor? = nil, at path: String? = nil) -> Tensor? {
     recordingGradients {
-      let (layers, output) = layerOutputs(for: x)
-      let found = layers.last { layer in
-        layer.output.rank == 4 && (path.map { $0 == layer.path } ?? (layer.layer is Conv2d))
+      let trace = withMode(.inference) { LayerTrace(of: self, on: x) }
+      let found = trace.layers.last { record in
+        record.output.rank == 4 && (path.map { $0 == record.path } ?? (record.layer is Conv2d))
       }
       guard let maps = found?.output else { return nil }
-      let gradient = gradients(of: classScore(output, classes), withRespectTo: [maps])[0]
+      let gradient = gradients(of: classScore(trace.output, classes), withRespectTo: [maps])[0]
       return (gradient.mean(axes: [2, 3], keepingAxes: true) * maps).sum(axis: 1).relu()
     }
   }

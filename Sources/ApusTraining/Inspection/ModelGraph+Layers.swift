@@ -12,11 +12,11 @@ extension ModelGraph {
   /// - Throws: `ShapeError` when the layers do not fit each other or the input.
   public init(_ title: String, of model: any Layer, input: [Int], dtype: DType) throws {
     let x = Tensor.zeros(Shape([1] + input), dtype: dtype)
-    let records = try checkingShapes { withMode(.inference) { LayerTrace.run(model, x).records } }
+    let layers = try checkingShapes { withMode(.inference) { LayerTrace(of: model, on: x).layers } }
     var ancestry = Ancestry()
     ancestry.note(x, as: -1)
     var nodes: [Node] = []
-    for record in records where !record.isContainer {
+    for record in layers {
       var (sources, operations) = ancestry.sources(of: record.input)
       if sources.count > 1 {
         nodes.append(ModelGraph.meeting(of: sources, operations, in: nodes, giving: record.input))
@@ -25,7 +25,7 @@ extension ModelGraph {
       }
       nodes.append(
         Node(
-          type: Swift.type(of: record.layer).typeName, path: record.path,
+          type: record.type, path: record.path,
           output: Array(record.output.shape.dropFirst()),
           parameterCount: record.layer.parameters.reduce(0) { $0 + $1.shape.elementCount }, sources: sources,
           operations: ModelGraph.names(of: operations)))

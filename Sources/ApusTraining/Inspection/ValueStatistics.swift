@@ -77,12 +77,13 @@ extension Layer {
   /// The statistics of the layers' outputs for the given examples, in execution order.
   /// - Parameter x: `[batch, …]`
   public func outputStatistics(for x: Tensor) throws -> [ValueStatistics] {
-    let layers = layerOutputs(for: x).layers.filter { $0.output.dtype.isFloatingPoint }
+    let layers = withMode(.inference) { LayerTrace(of: self, on: x).layers }.compactMap { record in
+      let name = record.path.isEmpty ? record.type : "\(record.path) \(record.type)"
+      return record.output.dtype.isFloatingPoint ? (name: name, output: record.output) : nil
+    }
     try eval(layers.map(\.output))
-    return try layers.map { layer in
-      ValueStatistics(
-        layer.path.isEmpty ? layer.type : "\(layer.path) \(layer.type)", try layer.output.array(of: Float.self),
-        shape: Array(layer.output.shape), hasUnits: true)
+    return try layers.map { name, output in
+      ValueStatistics(name, try output.array(of: Float.self), shape: Array(output.shape), hasUnits: true)
     }
   }
 }

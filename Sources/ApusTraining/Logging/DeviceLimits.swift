@@ -49,7 +49,7 @@ public struct DeviceLimits: Hashable, Sendable {
         while runs < 6 || ContinuousClock.seconds - began < 0.3 {
           runs += 1
           let start = ContinuousClock.seconds
-          try eval([body()])
+          try eval(body())
           try device.synchronize()
           best = min(best, ContinuousClock.seconds - start)
         }

@@ -48,8 +48,8 @@ import Testing
     try withDevice(device) { () throws in
       let model = try ImageNetwork.lenet5.model()
       let optimizer = Optimizer(try optimizerRule(name, learningRate: 0.01), for: model)
-      let x = try Tensor.zeros([128, 1, 28, 28]).evaluated()
-      let y = try Tensor.zeros([128], dtype: .int32).evaluated()
+      let x = try eval(Tensor.zeros([128, 1, 28, 28]))
+      let y = try eval(Tensor.zeros([128], dtype: .int32))
       for _ in 0..<3 { try optimizer.minimize { crossEntropy(model(x), y) } }
       #expect(device.lastPlanStepCount <= 45)
       let cost = try hostUnits { try optimizer.minimize { crossEntropy(model(x), y) } }

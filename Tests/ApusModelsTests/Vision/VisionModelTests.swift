@@ -91,10 +91,10 @@ import Testing
   }
 
   private static let mistakes: [(message: String, make: @Sendable () -> any Layer)] = [
-    ("AlexNet: 1 or 2 columns, not 3", { AlexNet(columns: 3) }),
-    ("ResNet: four stages of blocks, not [1, 2]", { ResNet(blocks: [1, 2]) }),
-    ("DenseNet: blocks of layers, not [2, 0]", { DenseNet(layers: [2, 0]) }),
-    ("VGG: five stages of convolutions, not [1]", { VGG(convolutions: [1]) }),
+    ("AlexNet: the number of columns is 3, not 1 or 2", { AlexNet(columns: 3) }),
+    ("ResNet: the numbers of blocks [1, 2] must be four", { ResNet(blocks: [1, 2]) }),
+    ("DenseNet: the numbers of layers [2, 0] must be", { DenseNet(layers: [2, 0]) }),
+    ("VGG: the numbers of convolutions [1] must be five", { VGG(convolutions: [1]) }),
     ("VisionTransformer: patches of 16 pixels do not divide", { VisionTransformer(imageSize: 100) }),
   ]
 

@@ -6,7 +6,7 @@ extension OpCase {
     OpCase(
       "gathering", inputs: [.numbers(-9...9), .indices(bound: 5, wraps: true)],
       shapes: [[[5, 3], [2, 4]], [[5, 1], [0]], [[5, 0], [3]], [[5, 2], []]], dtypes: numbers, tolerance: .exact,
-      apply: { $0[0].gathering($0[1]) },
+      apply: { $0[0].gathering($0[1], axis: 0) },
       reference: { x in
         Grid(Shape(Array(x[1].shape) + x[0].shape.dropFirst())) { index in
           let place = Int(x[1][Array(index.prefix(x[1].rank))])

@@ -66,7 +66,7 @@ extension OpCase {
       "sorted(many rows)", [[1201, 33]], tolerance: .exact, { $0[0].sorted() }, { $0[0].lines(1) { $0.sorted() } }),
     large(
       "gathering(large)", [[500, 40], [3000]], [.numbers(-2...2), .indices(bound: 500)], tolerance: .exact,
-      { $0[0].gathering($0[1]) }, { x in Grid([3000, 40]) { x[0][Int(x[1][$0[0]]), $0[1]] } }),
+      { $0[0].gathering($0[1], axis: 0) }, { x in Grid([3000, 40]) { x[0][Int(x[1][$0[0]]), $0[1]] } }),
     large(
       "scatterAdding(large)", [[50, 40], [3000, 40], [3000, 40]],
       [.numbers(-2...2), .numbers(-2...2), .indices(bound: 50)],

@@ -147,7 +147,7 @@ import Testing
   /// A device without a preference for channels last keeps channels first.
   @Test func onlyWhereItIsWanted() throws {
     let device = RecordingDevice()
-    try withDevice(ComputeDevice(backend: device)) { () throws in try eval([Network()()]) }
+    _ = try withDevice(ComputeDevice(backend: device)) { () throws in try eval(Network()()) }
     let steps = device.lastSteps.compactMap { if case .convolution(let step) = $0 { step } else { nil } }
     #expect(steps.count == 4 && steps.allSatisfy { $0.order == .channelsFirst })
   }

@@ -23,17 +23,17 @@ import Testing
   @Test func roundedProductsHaveEpilogues() throws {
     let device = RecordingDevice(prefersFloat32Products: true)
     try withDevice(ComputeDevice(backend: device)) { () throws in
-      let (x, w, c) = try (input([8, 4]).evaluated(), input([6, 4]).evaluated(), input([8, 6]).evaluated())
+      let (x, w, c) = try (eval(input([8, 4])), eval(input([6, 4])), eval(input([8, 6])))
       let y = withPrecision(.mixed(.bfloat16)) { x.matmul(w.transposed()) }
       let gradient = gradients(of: (y * c).sum(), withRespectTo: [w])[0]
-      try eval([w - gradient * 0.1])
+      try eval(w - gradient * 0.1)
       guard case .matmul(let product) = device.lastSteps.last else {
         return #expect(Bool(false), "\(device.lastSteps)")
       }
       #expect(product.m == 6 && product.n == 4 && product.factorDtype == .bfloat16)
-      try eval([
+      try eval(
         withPrecision(.mixed(.bfloat16)) { x.matmul(w.transposed()).max(axis: 0).matmul(w) }.cast(to: .float32)
-      ])
+      )
       let plan = try #require(device.runs.last).plan
       #expect(plan.values.allSatisfy { $0.dtype == .float32 }, "\(plan.values.map(\.dtype))")
     }
@@ -239,7 +239,7 @@ import Testing
       }
       let total = kept.reduce(x.sum(axis: 1)) { $0 + $1 }
       kept = []
-      try eval([total])
+      try eval(total)
     }
     let plan = try #require(device.plans.last)
     #expect(plan.slabs.allSatisfy { $0 <= 4096 })

@@ -13,9 +13,9 @@ import Testing
     try withDevice(TestDevice.reference.device) { () throws in
       var x = vector(3)
       let copy = x
-      try eval([x])
+      try eval(x)
       x += 1 * x
-      try eval([x])
+      try eval(x)
       #expect(try x.values() == [2, 2, 2])
       #expect(try copy.values() == [1, 1, 1])
     }
@@ -54,7 +54,7 @@ import Testing
       let held = x
       let middle = x * 2
       x = middle + 1
-      try eval([x])
+      try eval(x)
       #expect(try held.values() == [3, 3, 3, 3])
       #expect(middle.isEvaluated)
       #expect(try middle.values() == [6, 6, 6, 6])
@@ -69,11 +69,11 @@ import Testing
       let weights = Tensor(Grid([8, 6]) { _ in 1 }, dtype: .float32)
       let transposed = weights.transposed()
       for _ in 0..<2 {
-        try eval([Tensor(Grid([4, 6]) { _ in 1 }, dtype: .float32).matmul(transposed)])
+        try eval(Tensor(Grid([4, 6]) { _ in 1 }, dtype: .float32).matmul(transposed))
         let plan = try #require(device.runs.last).plan
         #expect(plan.outputs.count == 1 && plan.steps.count == 1)
       }
-      try eval([transposed])
+      try eval(transposed)
       #expect(transposed.isEvaluated)
     }
   }
@@ -81,11 +81,11 @@ import Testing
   @Test func whatAHeldTransposeReadsIsNotOverwritten() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       var x = Tensor(Grid([2, 3]) { Double($0[0] * 3 + $0[1]) }, dtype: .float32)
-      try eval([x])
+      try eval(x)
       let transposed = x.transposed()
       for _ in 0..<2 {
         x = x * 2 + transposed.transposed()
-        try eval([x])
+        try eval(x)
       }
       #expect(try transposed.values() == [0, 3, 1, 4, 2, 5])
       #expect(try x.values() == [0, 7, 14, 21, 28, 35])
@@ -97,7 +97,7 @@ import Testing
     try withDevice(ComputeDevice(backend: device)) { () throws in
       let x = vector()
       let y = (x.sum() * x).sum()
-      try eval([y])
+      try eval(y)
       #expect(try #require(device.runs.last).plan.outputs.count == 1)
     }
   }
@@ -108,7 +108,7 @@ import Testing
       try {
         let x = vector(1000)
         let y = x * 2 + 1
-        try eval([y])
+        try eval(y)
         // Never read: it is released with its inputs.
         _ = (y.exp() / y).sum()
         #expect(device.memory.used >= 8000)
@@ -125,7 +125,7 @@ import Testing
       for step in 0..<50 {
         let unread = x.sin().sum()
         x = x * 0.5 + unread.stopGradient() * 0
-        try eval([x])
+        try eval(x)
         if step == 5 { most = device.memory.used }
       }
       #expect(device.memory.used <= most)
@@ -144,7 +144,7 @@ import Testing
     try withDevice(TestDevice.reference.device) { () throws in
       var x = vector(1, 0)
       for _ in 0..<3000 { x = x + 1 }
-      try eval([x])
+      try eval(x)
       #expect(try x.values() == [3000])
     }
   }
@@ -167,7 +167,7 @@ import Testing
     try withDevice(TestDevice.reference.device) { () throws in
       let x = vector(3, 2)
       let y = x * x
-      try eval([y])
+      try eval(y)
       #expect(throws: ShapeError.self) { try checkingShapes { gradients(of: y, withRespectTo: [x]) } }
       // It counts as a constant if another path leads to x.
       #expect(try gradients(of: y * x, withRespectTo: [x])[0].values() == [4, 4, 4])
@@ -194,13 +194,13 @@ import Testing
   @Test func plansDependOnShapesNotOnNumbers() throws {
     let compute = ComputeDevice(backend: RecordingDevice())
     try withDevice(compute) { () throws in
-      for value in 0..<10 { try eval([vector() * Tensor.number(Double(value))]) }
+      for value in 0..<10 { try eval(vector() * Tensor.number(Double(value))) }
       #expect(compute.preparedPlanCount == 1)
-      try eval([vector(65) * Tensor.number(1)])
+      try eval(vector(65) * Tensor.number(1))
       #expect(compute.preparedPlanCount == 2)
       // Other attributes give other plans.
-      try eval([vector().reshaped(to: [8, 8]).sum(axis: 0)])
-      try eval([vector().reshaped(to: [8, 8]).sum(axis: 1)])
+      try eval(vector().reshaped(to: [8, 8]).sum(axis: 0))
+      try eval(vector().reshaped(to: [8, 8]).sum(axis: 1))
       #expect(compute.preparedPlanCount == 4)
     }
   }

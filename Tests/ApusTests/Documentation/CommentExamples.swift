@@ -129,7 +129,7 @@ import Testing
         Linear(128, 10)
       }
       // end
-      #expect(try model(.zeros([1, 784])).evaluated().shape == [1, 10])
+      #expect(try eval(model(.zeros([1, 784]))).shape == [1, 10])
     }
   }
 
@@ -183,7 +183,7 @@ import Testing
       model.convert(to: .float64)
       let y = model(x.cast(to: .float64))
       // end
-      #expect(try y.evaluated().dtype == .float64)
+      #expect(try eval(y).dtype == .float64)
     }
   }
 
@@ -249,6 +249,49 @@ import Testing
       let result = try withValues(average.values) { try evaluate(model, on: testData, batchSize: 100) }
       // end
       #expect(result.metrics.loss > 0)
+    }
+  }
+
+  @Test func layersOfAModel() throws {
+    try withDevice(device) { () throws in
+      let images = Tensor.zeros([2, 1, 8, 8])
+      // example
+      struct Block: Layer {
+        let conv1 = Conv2d(1, 4, kernel: 3, padding: 1)
+        let conv2 = Conv2d(4, 4, kernel: 3, padding: 1)
+        let pool = MaxPool2d(2)
+
+        func callAsFunction(_ x: Tensor) -> Tensor {
+          let y = conv2(conv1(x).relu())
+          return LayerTrace.run("pool", pool, y)
+        }
+      }
+      let model = Sequential {
+        Block()
+        Flatten()
+        Linear(64, 10)
+      }
+      let trace = withMode(.inference) { LayerTrace(of: model, on: images) }
+      for record in trace.layers { print(record.path, record.output.shape) }
+      // 0.conv1 [2, 4, 8, 8]
+      // 0.conv2 [2, 4, 8, 8]
+      // 0.pool [2, 4, 4, 4]
+      // 1 [2, 64]
+      // 2 [2, 10]
+      // end
+      let lines = trace.layers.map { "\($0.path) \($0.output.shape)" }
+      #expect(
+        lines == ["0.conv1 [2, 4, 8, 8]", "0.conv2 [2, 4, 8, 8]", "0.pool [2, 4, 4, 4]", "1 [2, 64]", "2 [2, 10]"])
+    }
+  }
+
+  @Test func seedOfAModel() throws {
+    try withDevice(device) { () throws in
+      // example
+      let model = withRandomKey(RandomKey(seed: 1)) { Linear(784, 10) }
+      // end
+      let other = withRandomKey(RandomKey(seed: 1)) { Linear(784, 10) }
+      #expect(try model.weight.value.array() == other.weight.value.array())
     }
   }
 
@@ -358,7 +401,7 @@ import Testing
 
   @Test func profiles() throws {
     try withDevice(device) { () throws in
-      func train() throws { _ = try makeModel()(.ones([3, 4])).evaluated() }
+      func train() throws { _ = try eval(makeModel()(.ones([3, 4]))) }
       // example
       let limits = try DeviceLimits.measured(on: .current)
       let (_, profile) = try Profile.record(on: .current, limits: limits) { for _ in 0..<3 { try train() } }

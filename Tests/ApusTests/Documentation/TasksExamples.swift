@@ -252,7 +252,7 @@ import Testing
       // example
       let a = Tensor.ones([512, 512])
       let limits = try DeviceLimits.measured(on: a.device)  // takes a second
-      let (_, profile) = try Profile.record(on: a.device, limits: limits) { try eval([a.matmul(a)]) }
+      let (_, profile) = try Profile.record(on: a.device, limits: limits) { try eval(a.matmul(a)) }
       try profile.write(to: "/tmp/profile.json")
       print(profile.kernels[0].detail, profile.seconds)
       // end

@@ -50,7 +50,7 @@ struct InspectionTests {
       #expect(
         model.gradCAM(of: x) == nil && model.gradCAM(of: x, at: "1") == nil && model.gradCAM(of: x, at: "9") == nil)
       #expect(Array(model.saliency(of: x).shape) == [2, 2, 2])
-      #expect(model.layerOutputs(for: x).layers.map(\.path) == ["0", "1"])
+      #expect(LayerTrace(of: model, on: x).layers.map(\.path) == ["0", "1"])
       #expect(throws: ShapeError.self) { try checkingShapes { Conv2d(3, 4, kernel: 1).saliency(of: x) } }
     }
   }
@@ -84,9 +84,9 @@ struct InspectionTests {
     let last = Linear(9, 2)
 
     func callAsFunction(_ x: Tensor) -> Tensor {
-      let y = Tensor.concatenated([x, LayerTrace.run("first", first, x) { first($0) }], axis: 1)
-      let z = Tensor.concatenated([y, LayerTrace.run("second", second, y) { second($0) }], axis: 1)
-      return LayerTrace.run("last", last, z) { last($0) }
+      let y = Tensor.concatenated([x, first(x)], axis: 1)
+      let z = Tensor.concatenated([y, second(y)], axis: 1)
+      return last(z)
     }
   }
 
@@ -106,8 +106,8 @@ struct InspectionTests {
     let last = Linear(4, 2)
 
     func callAsFunction(_ x: Tensor) -> Tensor {
-      let y = LayerTrace.run("second", second, LayerTrace.run("first", first, x) { first($0) }.relu()) { second($0) }
-      return LayerTrace.run("last", last, y + x) { last($0) }
+      let y = LayerTrace.run("second", second, LayerTrace.run("first", first, x).relu())
+      return LayerTrace.run("last", last, y + x)
     }
   }
 

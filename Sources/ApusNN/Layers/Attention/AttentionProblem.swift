@@ -93,7 +93,7 @@ struct AttentionProblem: Sendable {
 extension AttentionProblem {
   /// `[batch…, heads, queries, width]`.
   func output() -> Tensor {
-    let random = drawn()
+    let random = dropoutKey()
     return fusedOutput(random) ?? weighted(random).output
   }
 
@@ -117,7 +117,7 @@ extension AttentionProblem {
   }
 
   /// The key of the dropout mask, or `nil` without dropout.
-  func drawn() -> RandomKey? { dropping.rate > 0 ? dropping.key(AttentionProblem.name) : nil }
+  func dropoutKey() -> RandomKey? { dropping.rate > 0 ? dropping.key(AttentionProblem.name) : nil }
 }
 
 // MARK: - The definition

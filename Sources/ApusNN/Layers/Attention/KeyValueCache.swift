@@ -64,10 +64,10 @@ public struct KeyValueCache: Sendable {
   private func appended(_ new: Tensor, to old: Tensor) -> Tensor {
     let count = new.shape[2]
     guard count > 0 else { return old }
-    let place = Tensor.indices([capacity, 1], axis: 0, dtype: .int32, device: old.device) - end
-    if count == 1 { return (place .== 0).select(new, old) }
-    let isNew = (place .>= 0).logicalAnd(place .< count)
-    let source = isNew.select(place, .number(0, dtype: .int32, device: old.device)).reshaped(to: [capacity])
+    let index = Tensor.indices([capacity, 1], axis: 0, dtype: .int32, device: old.device) - end
+    if count == 1 { return (index .== 0).select(new, old) }
+    let isNew = (index .>= 0).logicalAnd(index .< count)
+    let source = isNew.select(index, .number(0, dtype: .int32, device: old.device)).reshaped(to: [capacity])
     return isNew.select(new.gathering(source, axis: 2), old)
   }
 }

@@ -26,8 +26,8 @@ public struct LinearBiases: Sendable {
     queries: Int, keys: Int, offset: Tensor? = nil, device: ComputeDevice = .current
   ) -> Tensor {
     let row = Tensor.indices([queries, keys], axis: 0, device: device)
-    let place = offset.map { row + $0.cast(to: .int64) } ?? row
-    let distance = (place - Tensor.indices([queries, keys], axis: 1, device: device)).abs().cast(to: .float32)
+    let position = offset.map { row + $0.cast(to: .int64) } ?? row
+    let distance = (position - Tensor.indices([queries, keys], axis: 1, device: device)).abs().cast(to: .float32)
     let factors = Tensor(slopes.map { Float(-$0) }, shape: [slopes.count, 1, 1], device: device)
     return factors * distance
   }

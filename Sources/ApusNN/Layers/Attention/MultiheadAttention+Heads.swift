@@ -53,7 +53,7 @@ extension MultiheadAttention {
     let extents = [size, groupSize, groupSize]
     let parts: [Tensor]
     if let weight = inProjWeight, query.identity == key.identity, key.identity == value.identity {
-      let all = OutputProbe.note(weight, query.linear(weight: weight.value, bias: inProjBias?.value))
+      let all = Linear(weight: weight, bias: inProjBias)(query)
       parts = all.split(into: extents, axis: 2)
     } else {
       let weights = weights
@@ -101,10 +101,10 @@ extension MultiheadAttention {
       masks.masks.append(AttentionMasks.causal(queries, keys, masks.queryOffset, heads.key.device))
       (masks.isCausal, masks.queryOffset) = (false, nil)
     }
-    let place: Shape = [heads.key.shape[0], keyValueHeads, 1, headSize]
+    let target: Shape = [heads.key.shape[0], keyValueHeads, 1, headSize]
     func append(_ key: Tensor, _ value: Tensor) {
-      heads.key = .concatenated([heads.key, key.cast(to: heads.key.dtype).broadcast(to: place)], axis: 2)
-      heads.value = .concatenated([heads.value, value.cast(to: heads.value.dtype).broadcast(to: place)], axis: 2)
+      heads.key = .concatenated([heads.key, key.cast(to: heads.key.dtype).broadcast(to: target)], axis: 2)
+      heads.value = .concatenated([heads.value, value.cast(to: heads.value.dtype).broadcast(to: target)], axis: 2)
       masks.masks = masks.masks.map { $0.withOpenKey(after: keys) }
     }
     if let biasK, let biasV {

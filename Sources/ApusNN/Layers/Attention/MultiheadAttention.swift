@@ -113,13 +113,15 @@ public struct MultiheadAttention: Module {
     _ query: Tensor, _ key: Tensor? = nil, _ value: Tensor? = nil, mask: Tensor? = nil, keyMask: Tensor? = nil,
     isCausal: Bool = false
   ) -> Tensor {
-    if query.rank == 2 {
-      let batch = batchOfOne(query, key, value, keyMask)
-      let found = self(batch.query, batch.key, batch.value, mask: mask, keyMask: batch.keyMask, isCausal: isCausal)
-      return found.squeezingAxis(at: isBatchFirst ? 0 : 1)
+    LayerTrace.leaf(self, query) {
+      if query.rank == 2 {
+        let batch = batchOfOne(query, key, value, keyMask)
+        let found = self(batch.query, batch.key, batch.value, mask: mask, keyMask: batch.keyMask, isCausal: isCausal)
+        return found.squeezingAxis(at: isBatchFirst ? 0 : 1)
+      }
+      guard let problem = problem(query, key, value, mask, keyMask, isCausal) else { return query }
+      return joined(problem.output(), query)
     }
-    guard let problem = problem(query, key, value, mask, keyMask, isCausal) else { return query }
-    return joined(problem.output(), query)
   }
 
   /// The result together with the attention weights, after dropout.
@@ -138,7 +140,7 @@ public struct MultiheadAttention: Module {
       return (found.output.squeezingAxis(at: isBatchFirst ? 0 : 1), found.weights.squeezingAxis(at: 0))
     }
     guard let problem = problem(query, key, value, mask, keyMask, isCausal) else { return (query, query) }
-    let (output, weights) = problem.weighted(problem.drawn())
+    let (output, weights) = problem.weighted(problem.dropoutKey())
     return (joined(output, query), averagesHeads ? weights.mean(axis: 1) : weights)
   }
 }

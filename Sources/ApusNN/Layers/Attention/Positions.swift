@@ -17,9 +17,9 @@ public struct SinusoidalPositions: Layer {
     guard size > 0, capacity > 0 else {
       fatalError("SinusoidalPositions: size \(size) and capacity \(capacity) must be positive")
     }
-    let waves = (0..<capacity).flatMap { place in
+    let waves = (0..<capacity).flatMap { position in
       (0..<size).map { index in
-        let angle = Double(place) / pow(10000, Double(index / 2 * 2) / Double(size))
+        let angle = Double(position) / pow(10000, Double(index / 2 * 2) / Double(size))
         return Float(index % 2 == 0 ? sin(angle) : cos(angle))
       }
     }
@@ -61,11 +61,13 @@ public struct LearnedPositions: Layer {
 
   public var members: [ModuleMember] { [.parameter("weight", weight)] }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { table.added(to: x, nil) }
+  public func callAsFunction(_ x: Tensor) -> Tensor { LayerTrace.leaf(self, x) { table.added(to: x, nil) } }
 
   /// - Parameter offset: the position of the first element, a scalar integer (`KeyValueCache.end`).
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for positions beyond the capacity.
-  public func callAsFunction(_ x: Tensor, offset: Tensor) -> Tensor { table.added(to: x, offset) }
+  public func callAsFunction(_ x: Tensor, offset: Tensor) -> Tensor {
+    LayerTrace.leaf(self, x) { table.added(to: x, offset) }
+  }
 }
 
 /// A table with a vector for each position.
@@ -84,7 +86,7 @@ private struct PositionTable: Sendable {
       ShapeError(name, "\(x.shape) is not \(layout)").report()
       return x
     }
-    let places = rows.places(x.shape[axis], offset).cast(to: x.dtype)
-    return x + (isBatchFirst ? places : places.expandingAxis(at: 1))
+    let positions = rows.positions(x.shape[axis], offset).cast(to: x.dtype)
+    return x + (isBatchFirst ? positions : positions.expandingAxis(at: 1))
   }
 }

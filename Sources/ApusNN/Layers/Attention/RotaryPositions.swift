@@ -32,8 +32,8 @@ public struct RotaryPositions: Sendable {
       fatalError("RotaryPositions: size \(size) must be even, and capacity \(capacity) positive")
     }
     (self.size, self.capacity, self.pairing) = (size, capacity, pairing)
-    let angles = (0..<capacity).flatMap { place in
-      (0..<size / 2).map { Double(place) * pow(base, -Double(2 * $0) / Double(size)) }
+    let angles = (0..<capacity).flatMap { position in
+      (0..<size / 2).map { Double(position) * pow(base, -Double(2 * $0) / Double(size)) }
     }
     cosines = Tensor(angles.map { Float(cos($0)) }, shape: [capacity, size / 2])
     sines = Tensor(angles.map { Float(sin($0)) }, shape: [capacity, size / 2])
@@ -51,8 +51,8 @@ public struct RotaryPositions: Sendable {
     }
     return x.inWideLane { x in
       let length = x.shape[x.rank - 2]
-      let cosine = cosines.places(length, offset).cast(to: x.dtype)
-      let sine = sines.places(length, offset).cast(to: x.dtype)
+      let cosine = cosines.positions(length, offset).cast(to: x.dtype)
+      let sine = sines.positions(length, offset).cast(to: x.dtype)
       let (a, b) = pairs(x)
       let turned = [a * cosine - b * sine, b * cosine + a * sine]
       switch pairing {
@@ -76,9 +76,9 @@ public struct RotaryPositions: Sendable {
 
 extension Tensor {
   /// Rows `offset ..< offset + count`; without an offset the first `count` rows.
-  func places(_ count: Int, _ offset: Tensor?) -> Tensor {
+  func positions(_ count: Int, _ offset: Tensor?) -> Tensor {
     guard let offset else { return slice(axis: 0, from: 0, count: count) }
-    let places = Tensor.indices([count], axis: 0, dtype: .int32, device: device) + offset.cast(to: .int32)
-    return rows(at: places, for: "positions")
+    let positions = Tensor.indices([count], axis: 0, dtype: .int32, device: device) + offset.cast(to: .int32)
+    return rows(at: positions, for: "positions")
   }
 }

@@ -47,8 +47,10 @@ public struct Transformer: Module {
     memoryMask: Tensor? = nil, sourceKeyMask: Tensor? = nil, targetKeyMask: Tensor? = nil,
     memoryKeyMask: Tensor? = nil, isTargetCausal: Bool = false
   ) -> Tensor {
-    decoder(
-      target, encoder(source, mask: sourceMask, keyMask: sourceKeyMask, isCausal: false), mask: targetMask,
-      keyMask: targetKeyMask, isCausal: isTargetCausal, memoryMask: memoryMask, memoryKeyMask: memoryKeyMask)
+    LayerTrace.leaf(self, source) {
+      decoder(
+        target, encoder(source, mask: sourceMask, keyMask: sourceKeyMask, isCausal: false), mask: targetMask,
+        keyMask: targetKeyMask, isCausal: isTargetCausal, memoryMask: memoryMask, memoryKeyMask: memoryKeyMask)
+    }
   }
 }

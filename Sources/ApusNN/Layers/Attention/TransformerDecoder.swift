@@ -71,10 +71,12 @@ public struct TransformerDecoderLayer: Module {
     _ x: Tensor, _ memory: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool = false,
     memoryMask: Tensor? = nil, memoryKeyMask: Tensor? = nil
   ) -> Tensor {
-    apply(x) {
-      selfAttn($0, mask: mask, keyMask: keyMask, isCausal: isCausal)
-    } cross: {
-      multiheadAttn($0, memory, mask: memoryMask, keyMask: memoryKeyMask)
+    LayerTrace.leaf(self, x) {
+      apply(x) {
+        selfAttn($0, mask: mask, keyMask: keyMask, isCausal: isCausal)
+      } cross: {
+        multiheadAttn($0, memory, mask: memoryMask, keyMask: memoryKeyMask)
+      }
     }
   }
 
@@ -122,15 +124,17 @@ public struct TransformerDecoder: Module {
     _ x: Tensor, _ memory: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool = false,
     memoryMask: Tensor? = nil, memoryKeyMask: Tensor? = nil
   ) -> Tensor {
-    var y = x
-    for (index, layer) in layers.enumerated() {
-      y = namingOperations(after: ("layers.\(index)", type(of: layer).typeName)) {
-        layer(
-          y, memory, mask: mask, keyMask: keyMask, isCausal: isCausal, memoryMask: memoryMask,
-          memoryKeyMask: memoryKeyMask)
+    LayerTrace.leaf(self, x) {
+      var y = x
+      for (index, layer) in layers.enumerated() {
+        y = namingOperations(after: ("layers.\(index)", type(of: layer).typeName)) {
+          layer(
+            y, memory, mask: mask, keyMask: keyMask, isCausal: isCausal, memoryMask: memoryMask,
+            memoryKeyMask: memoryKeyMask)
+        }
       }
+      return norm?(y) ?? y
     }
-    return norm?(y) ?? y
   }
 
   /// Empty caches, one for each layer.

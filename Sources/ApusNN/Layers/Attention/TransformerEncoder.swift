@@ -68,7 +68,9 @@ public struct TransformerEncoderLayer: Layer {
   public func callAsFunction(
     _ x: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool = false
   ) -> Tensor {
-    apply(x) { selfAttn($0, mask: mask, keyMask: keyMask, isCausal: isCausal) }
+    LayerTrace.leaf(self, x) {
+      apply(x) { selfAttn($0, mask: mask, keyMask: keyMask, isCausal: isCausal) }
+    }
   }
 
   /// Processes new elements, `[count, batch, size]`, after those in the cache, with causal attention; see
@@ -107,13 +109,15 @@ public struct TransformerEncoder: Layer {
   public func callAsFunction(
     _ x: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool = false
   ) -> Tensor {
-    var y = x
-    for (index, layer) in layers.enumerated() {
-      y = namingOperations(after: ("layers.\(index)", type(of: layer).typeName)) {
-        layer(y, mask: mask, keyMask: keyMask, isCausal: isCausal)
+    LayerTrace.leaf(self, x) {
+      var y = x
+      for (index, layer) in layers.enumerated() {
+        y = namingOperations(after: ("layers.\(index)", type(of: layer).typeName)) {
+          layer(y, mask: mask, keyMask: keyMask, isCausal: isCausal)
+        }
       }
+      return norm?(y) ?? y
     }
-    return norm?(y) ?? y
   }
 
   /// Empty caches, one for each layer.

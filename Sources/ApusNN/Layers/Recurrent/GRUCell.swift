@@ -22,6 +22,6 @@ public struct GRUCell: Module {
   /// - Parameters: see `RNNCell`.
   /// - Returns: `h′: [batch, size]`.
   public func callAsFunction(_ x: Tensor, state: Tensor? = nil) -> Tensor {
-    cell(x, states: state.map { [$0] }, count: 1)?[0] ?? x
+    LayerTrace.leaf(self, x) { cell(x, states: state.map { [$0] }, count: 1)?[0] ?? x }
   }
 }

@@ -58,8 +58,7 @@ public struct LSTM: Module {
   public func callAsFunction(
     _ x: Tensor, state: State? = nil, lengths: [Int]? = nil
   ) -> (output: Tensor, state: State) {
-    let found = stack(x, states: state.map { [$0.hidden, $0.cell] }, lengths: lengths.map { .known($0) })
-    return (found.output, State(hidden: found.states.first ?? x, cell: found.states.last ?? x))
+    run(x, state, lengths.map { .known($0) })
   }
 
   /// The same with non-optional lengths, so that an array literal is not interpreted as a tensor.
@@ -74,7 +73,13 @@ public struct LSTM: Module {
   public func callAsFunction(
     _ x: Tensor, state: State? = nil, lengths: Tensor
   ) -> (output: Tensor, state: State) {
-    let found = stack(x, states: state.map { [$0.hidden, $0.cell] }, lengths: .computed(lengths))
-    return (found.output, State(hidden: found.states.first ?? x, cell: found.states.last ?? x))
+    run(x, state, .computed(lengths))
+  }
+
+  private func run(_ x: Tensor, _ state: State?, _ lengths: SequenceLengths?) -> (output: Tensor, state: State) {
+    LayerTrace.leaf(self, x) {
+      let found = stack(x, states: state.map { [$0.hidden, $0.cell] }, lengths: lengths)
+      return (found.output, State(hidden: found.states.first ?? x, cell: found.states.last ?? x))
+    }
   }
 }

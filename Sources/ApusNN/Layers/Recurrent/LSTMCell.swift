@@ -23,9 +23,11 @@ public struct LSTMCell: Module {
   ///   - state: `h` and `c`, each `[batch, size]`; zeros by default.
   /// - Returns: `h′` and `c′`.
   public func callAsFunction(_ x: Tensor, state: LSTM.State? = nil) -> LSTM.State {
-    guard let next = cell(x, states: state.map { [$0.hidden, $0.cell] }, count: 2) else {
-      return LSTM.State(hidden: x, cell: x)
+    var next: [Tensor]?
+    let hidden = LayerTrace.leaf(self, x) {
+      next = cell(x, states: state.map { [$0.hidden, $0.cell] }, count: 2)
+      return next?[0] ?? x
     }
-    return LSTM.State(hidden: next[0], cell: next[1])
+    return LSTM.State(hidden: hidden, cell: next?[1] ?? x)
   }
 }

@@ -35,8 +35,7 @@ public struct RNN: Module {
   public func callAsFunction(
     _ x: Tensor, state: Tensor? = nil, lengths: [Int]? = nil
   ) -> (output: Tensor, state: Tensor) {
-    let found = stack(x, states: state.map { [$0] }, lengths: lengths.map { .known($0) })
-    return (found.output, found.states.first ?? x)
+    run(x, state, lengths.map { .known($0) })
   }
 
   /// The same with non-optional lengths, so that an array literal is not interpreted as a tensor.
@@ -51,7 +50,13 @@ public struct RNN: Module {
   public func callAsFunction(
     _ x: Tensor, state: Tensor? = nil, lengths: Tensor
   ) -> (output: Tensor, state: Tensor) {
-    let found = stack(x, states: state.map { [$0] }, lengths: .computed(lengths))
-    return (found.output, found.states.first ?? x)
+    run(x, state, .computed(lengths))
+  }
+
+  private func run(_ x: Tensor, _ state: Tensor?, _ lengths: SequenceLengths?) -> (output: Tensor, state: Tensor) {
+    LayerTrace.leaf(self, x) {
+      let found = stack(x, states: state.map { [$0] }, lengths: lengths)
+      return (found.output, found.states.first ?? x)
+    }
   }
 }

@@ -27,6 +27,6 @@ public struct RNNCell: Module {
   ///   - state: `h: [batch, size]` or `[size]`; zeros by default.
   /// - Returns: `h′`, of the same shape.
   public func callAsFunction(_ x: Tensor, state: Tensor? = nil) -> Tensor {
-    cell(x, states: state.map { [$0] }, count: 1)?[0] ?? x
+    LayerTrace.leaf(self, x) { cell(x, states: state.map { [$0] }, count: 1)?[0] ?? x }
   }
 }

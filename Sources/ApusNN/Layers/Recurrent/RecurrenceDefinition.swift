@@ -40,21 +40,21 @@ func weightGradient(_ gradients: Tensor, _ states: Tensor) -> Tensor {
     .matmul(states.reshaped(to: [rows, states.shape[2]]))
 }
 
-/// The sequences of a loop, of which some may be missing.
+/// The sequences of a loop. Optional ones, such as masks, may be absent.
 struct LoopElements {
   private(set) var sequences: [Tensor] = []
 
   /// Adds a sequence and returns a function that selects its element.
   mutating func add(_ sequence: Tensor?) -> ([Tensor]) -> Tensor? {
     guard let sequence else { return { _ in nil } }
-    let place = sequences.count
+    let index = sequences.count
     sequences.append(sequence)
-    return { $0[place] }
+    return { $0[index] }
   }
 }
 
-/// Splits the gradient of a state into the gradient through the cell and the gradient that bypasses it where there is
-/// no element.
+/// Splits the gradient of a state: `through` flows through the cell where the sequence has an element, `past` bypasses
+/// the cell after the end of the sequence.
 func split(_ gradient: Tensor, by mask: Tensor?) -> (through: Tensor, past: Tensor?) {
   guard let mask else { return (gradient, nil) }
   let zero = Tensor.number(0, dtype: gradient.dtype, device: gradient.device)

@@ -78,9 +78,9 @@ struct RecurrentStack: Sendable {
       if layer > 0, let dropout { sequence = dropout(sequence) }
       var outputs: [Tensor] = []
       for (index, direction) in directions.enumerated() {
-        let place = layer * directions.count + index
+        let stateIndex = layer * directions.count + index
         let found = recurrence(
-          projected(sequence, direction), states: initial.map { $0[place] }, weight: direction.weightHH.value,
+          projected(sequence, direction), states: initial.map { $0[stateIndex] }, weight: direction.weightHH.value,
           bias: recurrence.hasHiddenBias ? direction.biasHH?.value : nil, mask: mask, isReversed: index == 1)
         outputs.append(mask.map { $0.select(found.all, zero(found.all)) } ?? found.all)
         for (state, value) in found.last.enumerated() { last[state].append(value) }

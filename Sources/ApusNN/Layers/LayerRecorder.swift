@@ -1,0 +1,121 @@
+import ApusTensor
+import Synchronization
+
+/// Records the runs of layers, for `LayerTrace` and for initialization by data.
+final class LayerRecorder: Sendable {
+  /// A module that is running.
+  struct Frame: Sendable {
+    /// The key in the surrounding module; `nil` if the module was called directly.
+    var key: String?
+    var module: any Module
+    /// Whether the layers inside of it are not records of their own.
+    var isLeaf: Bool
+    /// The number of runs that finished before it started.
+    var start: Int
+  }
+
+  /// A run of a module that has finished.
+  struct Run: Sendable {
+    /// The modules around it, from the outermost to the module itself.
+    var frames: [Frame]
+    var module: any Module
+    var input: Tensor
+    var output: Tensor
+    /// Whether other runs are inside of it.
+    var isContainer: Bool
+    /// Whether it is inside of a leaf.
+    var isInsideLeaf: Bool
+  }
+
+  private struct State {
+    var frames: [Frame] = []
+    var runs: [Run] = []
+  }
+
+  private let state = Mutex(State())
+  @TaskLocal private static var taskLocal: LayerRecorder?
+  private static let active = Atomic<Int>(0)
+
+  /// The recorder of the task. If the process has no active recorder, this costs one load.
+  @inline(__always) static var current: LayerRecorder? { active.load(ordering: .relaxed) == 0 ? nil : taskLocal }
+
+  /// Runs `body`, which calls `model`, if there is one. Returns the runs of modules in it, in the order in which they
+  /// finished.
+  static func recording(
+    _ model: (any Module)? = nil, body: () -> Tensor
+  ) -> (runs: [Run], output: Tensor) {
+    let recorder = LayerRecorder()
+    if let model {
+      recorder.state.withLock { $0.frames.append(Frame(key: nil, module: model, isLeaf: false, start: 0)) }
+    }
+    active.add(1, ordering: .relaxed)
+    defer { active.subtract(1, ordering: .relaxed) }
+    let output = $taskLocal.withValue(recorder, operation: body)
+    return (recorder.state.withLock { $0.runs }, output)
+  }
+
+  /// Runs a module and records it.
+  func run(
+    _ module: any Module, key: String? = nil, isLeaf: Bool = false, _ input: Tensor, _ body: () -> Tensor
+  ) -> Tensor {
+    run(module, key: key, isLeaf: isLeaf, input, body) { $0 }
+  }
+
+  /// Runs a module with several results and records it with one of them.
+  func run<R>(
+    _ module: any Module, key: String? = nil, isLeaf: Bool = false, _ input: Tensor, _ body: () -> R,
+    output: (R) -> Tensor
+  ) -> R {
+    guard enter(module, key: key, isLeaf: isLeaf) else { return body() }
+    let result = body()
+    leave(input, output(result))
+    return result
+  }
+
+  /// Starts a run. Returns `false` if the module is running already, under the key with which its user calls it.
+  private func enter(_ module: any Module, key: String?, isLeaf: Bool) -> Bool {
+    state.withLock { state in
+      if key == nil, let last = state.frames.last, ModuleIdentity.areEqual(last.module, module) {
+        if isLeaf { state.frames[state.frames.count - 1].isLeaf = true }
+        return false
+      }
+      state.frames.append(Frame(key: key, module: module, isLeaf: isLeaf, start: state.runs.count))
+      return true
+    }
+  }
+
+  private func leave(_ input: Tensor, _ output: Tensor) {
+    state.withLock { state in
+      let frames = state.frames
+      let frame = state.frames.removeLast()
+      state.runs.append(
+        Run(
+          frames: frames, module: frame.module, input: input, output: output,
+          isContainer: !frame.isLeaf && state.runs.count > frame.start,
+          isInsideLeaf: state.frames.contains(where: \.isLeaf)))
+    }
+  }
+}
+
+/// Identifies a module by its type and by its parameters and statistics.
+struct ModuleIdentity: Hashable {
+  private let type: String
+  private let boxes: [ObjectIdentifier]
+
+  /// `nil` for a module without parameters and statistics.
+  init?(_ module: any Module) {
+    self.init(type: Swift.type(of: module).typeName, module)
+    if boxes.isEmpty { return nil }
+  }
+
+  private init(type: String, _ module: any Module) {
+    self.type = type
+    boxes = module.state.entries.map { ObjectIdentifier($0.box) }
+  }
+
+  /// Whether both modules have the same type, parameters and statistics.
+  static func areEqual(_ first: any Module, _ second: any Module) -> Bool {
+    let (one, other) = (Swift.type(of: first).typeName, Swift.type(of: second).typeName)
+    return one == other && ModuleIdentity(type: one, first) == ModuleIdentity(type: other, second)
+  }
+}
