@@ -28,10 +28,8 @@ enum PredictCommand: Command {
   static func run(_ arguments: Arguments) throws {
     let stored = try Run(at: arguments[run]!)
     try stored.checkClassifier([threshold.declaration], arguments)
-    try checkTiles(arguments, stored.format)
-    if let format = stored.format as? ImageFormat, let overlap = arguments[tiles] {
-      return try predictTiles(stored, format, overlap: overlap, arguments)
-    }
+    if let overlap = arguments[tiles] { return try predictTiles(stored, overlap: overlap, arguments) }
+    if arguments.contains(output.declaration) { throw OptionError("--output goes with --tile-overlap") }
     if case .language = stored.settings.model.kind {
       throw OptionError("\(stored.settings.model.name) is a language model; try apus generate")
     }
@@ -47,15 +45,6 @@ enum PredictCommand: Command {
     var line = summary(count, stored, device)
     if let table = stored.format as? TableFormat { line["target"] = .string(table.target) }
     try StandardOutput.write(.object(line))
-  }
-
-  private static func checkTiles(_ arguments: Arguments, _ format: any DataFormat) throws(OptionError) {
-    guard arguments.contains(tiles.declaration) else {
-      guard arguments.contains(output.declaration) else { return }
-      throw OptionError("--output goes with --tile-overlap")
-    }
-    if format is ImageFormat { return }
-    throw OptionError("--tile-overlap is for images, the model takes \(format.examplesName)")
   }
 
   /// The summary that is printed after all predictions.
