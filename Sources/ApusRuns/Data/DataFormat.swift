@@ -14,6 +14,11 @@ public protocol DataFormat: Sendable {
   /// Whether a run with these settings learns from data of this kind.
   static func serves(_ settings: RunSettings) -> Bool
 
+  /// Whether models of these settings predict numbers, for which no accuracy is defined. Only settings that stop or keep
+  /// checkpoints by the accuracy need the answer, before their run has a folder. The default is `false`; the trainer
+  /// checks again when it has the data.
+  static func predictsNumbers(_ settings: RunSettings) throws -> Bool
+
   /// Reads the data of a new run.
   /// - Parameters:
   ///   - tokenizer: The tokenizer of the weights that the model starts from, for texts; `nil` to learn one.
@@ -76,6 +81,8 @@ public enum ModelOutputs: Hashable, Sendable {
 }
 
 extension DataFormat {
+  public static func predictsNumbers(_ settings: RunSettings) throws -> Bool { false }
+
   /// Builds the model to count its parameters: their values are not computed before they are used.
   public func checkMemory(_ settings: RunSettings, rule: any UpdateRule) throws {
     try ModelDescription.checkMemory(

@@ -32,6 +32,7 @@ package struct TrainingRun {
     self.settings = settings
     // Errors in the settings are found before anything is created.
     _ = try DatasetDescription.find(settings.data)
+    try settings.checkMeasures()
     directory = try .creating(output, for: settings.model.name)
     origin = .new
     try writeFirstSettings()
@@ -72,6 +73,7 @@ package struct TrainingRun {
       // The run was stopped before its first checkpoint.
       Diagnostics.write("\(path): no checkpoint yet: the run starts from the beginning")
       let settings = try continued(stored, given)
+      try settings.checkMeasures()
       return (settings, isCopied ? try .creating(output, for: settings.model.name) : run, .new)
     }
     let stored = Configuration(
@@ -80,6 +82,7 @@ package struct TrainingRun {
     guard !isCheckpoint || output != nil else {
       throw OptionError("--resume \(path): to continue from an older checkpoint, name a new --output")
     }
+    if case .number = DataKinds.format(in: checkpoint.state.configuration)?.outputs { try settings.refuseAccuracy() }
     if isCopied {
       return (settings, try .creating(output, for: settings.model.name), .copy(checkpoint))
     }

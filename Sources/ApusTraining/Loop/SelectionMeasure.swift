@@ -23,7 +23,12 @@ public enum SelectionMeasure: String, CaseIterable, Hashable, Sendable {
   /// - Parameter purpose: what the measure is needed for, to begin a sentence.
   func check(_ progress: TrainingProgress, for purpose: String) throws(TrainingError) {
     guard self == .loss || progress.measureNames.contains(Objective.accuracy) else {
-      throw .unmeasurable(reason: "\(purpose) needs the accuracy, but the objective defines none")
+      throw SelectionMeasure.missingAccuracy(for: purpose)
     }
+  }
+
+  /// The error of a run that does not measure the accuracy.
+  package static func missingAccuracy(for purpose: String) -> TrainingError {
+    .unmeasurable(reason: "\(purpose) needs the accuracy, but the objective defines none")
   }
 }
