@@ -10,7 +10,7 @@ enum LearningCurveCommand: Command {
     help: "fractions of the training examples, separated by commas (default: 0.1,0.2,0.4,0.7,1)")
   static let repeats = Option(
     "repeats", .count(upTo: 1000), help: "the number of runs for each fraction (default: 3)")
-  static let output = Option("output", .directory, help: "the folder for the numbers, the figure and a page")
+  static let output = Option("output", .folder, help: "the folder for the numbers, the figure and a page")
   static let json = Flag("json", help: "print one JSON object for each run, then one for the curve")
   /// Options of checkpoints and of early stopping, since the runs are neither stored nor measured on the way.
   private static let unused: Set<String> = [

@@ -38,7 +38,7 @@ package struct ImageReading: Hashable, Sendable {
     size = [channels, found.height, found.width]
   }
 
-  /// The shorter side is resized to 8/7 of the size and the centre is cropped, as is usual for 224 of 256 pixels; for
+  /// The shorter side is resized to 8/7 of the size and the center is cropped, as is usual for 224 of 256 pixels; for
   /// small or non-square sizes, images are resized directly.
   private static func fitting(_ size: ImageSize, own: ImageSize?) -> ImagePipeline {
     if own == size { return ImagePipeline() }

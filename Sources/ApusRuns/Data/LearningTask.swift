@@ -39,8 +39,8 @@ public struct LearningTask {
 
 extension LearningTask {
   /// The images that could not be read and were left out, in all splits.
-  package func skipped(_ settings: RunSettings) -> SkippedPictures {
-    SkippedPictures(of: [train, test, validation].compactMap(\.self), settings.image)
+  package func skipped(_ settings: RunSettings) -> SkippedImageReport {
+    SkippedImageReport(of: [train, test, validation].compactMap(\.self), settings.image)
   }
 
   /// A description of the data: `60,000 training and 10,000 test images of 1x28x28, 10 classes`.

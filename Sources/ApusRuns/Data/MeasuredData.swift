@@ -56,9 +56,9 @@ extension Run {
     if source == settings.data { return true }
     let (one, other) = (try DatasetDescription.find(source), try DatasetDescription.find(settings.data))
     guard one.description.name == other.description.name, let path = one.argument, let own = other.argument,
-      let place = try? FileSystem.canonicalPath(path)
+      let canonical = try? FileSystem.canonicalPath(path)
     else { return false }
-    return place == (try? FileSystem.canonicalPath(own))
+    return canonical == (try? FileSystem.canonicalPath(own))
   }
 }
 

@@ -8,7 +8,7 @@ public struct RunErrors {
   public let part: DataPart
   /// The wrong predictions, the worst first, and the confused classes.
   public let analysis: ErrorAnalysis
-  package let skipped: SkippedPictures
+  package let skipped: SkippedImageReport
 
   /// Measures a model on the current device.
   init(_ model: any Layer, _ stored: Run, _ data: MeasuredData, threshold: Double?) throws {
@@ -20,7 +20,7 @@ public struct RunErrors {
     analysis = ErrorAnalysis(
       of: try predictions.classification(threshold: threshold), losses: predictions.losses,
       examples: predictions.examples, names: data.names, classNames: data.format.classNames)
-    skipped = SkippedPictures(of: [data.examples], stored.settings.image)
+    skipped = SkippedImageReport(of: [data.examples], stored.settings.image)
   }
 }
 

@@ -29,7 +29,7 @@ public struct RunEvaluation {
   /// The split of the source that is measured.
   public let part: DataPart
   package private(set) var total: Evaluation
-  package private(set) var skipped: SkippedPictures
+  package private(set) var skipped: SkippedImageReport
   package private(set) var language: LanguageMeasures?
   package private(set) var regression: RegressionReport?
   package private(set) var classes: ClassificationReport?
@@ -70,18 +70,18 @@ public struct RunEvaluation {
     if data.format.isLanguage {
       total = try evaluate(model, on: data.examples, objective: objective, batchSize: size)
       language = LanguageMeasures(total.loss, data.format)
-      skipped = SkippedPictures(of: [], stored.settings.image)
+      skipped = SkippedImageReport(of: [], stored.settings.image)
       return
     }
     let predictions = try predict(model, on: data.examples, objective: objective, batchSize: size)
     total = Evaluation(loss: predictions.loss, count: predictions.count)
-    skipped = SkippedPictures(of: [data.examples], stored.settings.image)
+    skipped = SkippedImageReport(of: [data.examples], stored.settings.image)
     if stored.format.isClassifier {
       let results = try measureClasses(predictions, groups, data.format, options)
       guard let error = options.humanError else { return }
       let training = try stored.trainingData()
       let known = try predict(model, on: training, objective: objective, batchSize: size)
-      skipped = SkippedPictures(of: [data.examples, training], stored.settings.image)
+      skipped = SkippedImageReport(of: [data.examples, training], stored.settings.image)
       try judge(results, known, humanError: error, data.format, options)
     } else {
       try measureNumbers(predictions, groups, data.format)
@@ -120,7 +120,7 @@ public struct RunEvaluation {
     train = Evaluation(loss: known.loss, accuracy: knownResults.accuracy, count: known.count)
     verdict = try BiasVarianceReport(
       train: knownResults, validation: results, bayes: humanError, classNames: format.classNames,
-      slices: slices?.places ?? [])
+      slices: slices?.validationSlices ?? [])
   }
 
   /// Refuses the model's own training examples: they do not measure variance.

@@ -13,8 +13,8 @@ package struct PretrainedWeights {
       let found = try Checkpoint.find(path, warn: Diagnostics.write)
       (checkpoint, self.path) = (found, found.weightsPath)
     } else {
-      let directory = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
-      let around = try? Checkpoint.find(directory) { _ in }
+      let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+      let around = try? Checkpoint.find(folder) { _ in }
       checkpoint = around.flatMap { $0.weightsPath == path || $0.weightsPath == "./\(path)" ? $0 : nil }
       self.path = path
     }

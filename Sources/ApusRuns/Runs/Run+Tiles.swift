@@ -50,7 +50,7 @@ public struct TiledImagePrediction: Sendable {
     probabilities.indices.reduce(0) { probabilities[$1] > probabilities[$0] ? $1 : $0 }
   }
 
-  /// The image in grey, overlaid with the probability of the predicted class at each pixel.
+  /// The image in gray, overlaid with the probability of the predicted class at each pixel.
   public var overlay: Image { image.overlaid(with: prediction.map(ofClass: label)) }
 }
 
@@ -58,7 +58,7 @@ extension Run {
   /// Returns the predictions for large images, which are cut into tiles of the model's input size.
   /// - Parameters:
   ///   - files: PNG and JPEG images.
-  ///   - overlap: The number of pixels that neighbouring tiles share at least.
+  ///   - overlap: The number of pixels that neighboring tiles share at least.
   ///   - threshold: For two classes: the smallest mean probability of the second class for which it is predicted.
   /// - Throws: `OptionError` if the model does not take images, or if the overlap is not smaller than a tile.
   public func predictTiles(

@@ -113,10 +113,10 @@ public struct Run {
     do {
       trained = try training.run(on: .current, observers: observers) { _ in }
     } catch {
-      training.directory.removeIfUnused()
+      training.files.removeIfUnused()
       throw error
     }
-    return (try Run(at: training.directory.path), trained.result)
+    return (try Run(at: training.files.path), trained.result)
   }
 
   /// Returns the report that `apus plot` writes: curves, results on held-out examples, mistakes, layers and maps.

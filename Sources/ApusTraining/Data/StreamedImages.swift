@@ -114,9 +114,9 @@ extension MixPlan {
   /// `λ · onehot(label) + (1 − λ) · onehot(label of the partner)` for each example, `[batch, classes]`.
   fileprivate func distributions(of labels: [Int32], classCount: Int) -> [Float] {
     var shares = [Float](repeating: 0, count: labels.count * classCount)
-    for (place, label) in labels.enumerated() {
-      shares[place * classCount + Int(label)] += Float(ownShare)
-      shares[place * classCount + Int(labels[Int(partners[place])])] += Float(1 - ownShare)
+    for (position, label) in labels.enumerated() {
+      shares[position * classCount + Int(label)] += Float(ownShare)
+      shares[position * classCount + Int(labels[Int(partners[position])])] += Float(1 - ownShare)
     }
     return shares
   }

@@ -4,7 +4,7 @@ import ApusTensor
 struct TrainerSession {
   /// All observers: the observers of the trainer's options, then the user's.
   var observers: [any TrainingObserver] = []
-  /// The metrics file, if there is an output directory.
+  /// The metrics file, if there is an output folder.
   var metrics: MetricsLog?
 
   /// The reason for which an observer has stopped the run.

@@ -68,7 +68,7 @@ public struct ErrorSheet: Hashable, Sendable {
   private init(_ reader: CSVReader, path: String) throws(DataError) {
     func malformed(_ line: Int, _ reason: String) -> DataError {
       .malformed(
-        path: path, format: "CSV", place: .line(line), reason: reason,
+        path: path, format: "CSV", location: .line(line), reason: reason,
         remedy: "use a sheet that apus errors has written, with tags filled in")
     }
     let header = try reader.next()?.fields.map { String($0.trimmed) } ?? []
