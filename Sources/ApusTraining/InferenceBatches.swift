@@ -59,7 +59,7 @@ extension Array {
 }
 
 extension TrainingError {
-  /// The error for examples of which none could be read.
+  /// The error if none of the examples could be read.
   static func noneReadable(of count: Int) -> TrainingError {
     .unmeasurable(reason: "none of the \(count) examples could be read")
   }

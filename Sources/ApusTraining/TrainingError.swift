@@ -3,7 +3,7 @@ import ApusFiles
 import ApusNN
 import ApusTensor
 
-/// The errors of a training run, with what is needed to resolve them.
+/// The errors of a training run, with advice to resolve them.
 public enum TrainingError: Error, Hashable, Sendable {
   /// The device failed; checkpoints already written are untouched.
   case device(DeviceError)

@@ -8,7 +8,7 @@ enum BenchCommand: Command {
 
   static let kind = Argument(
     .choice("KIND", of: ["gemm", "conv", "ops", "step", "loader", "all"]),
-    help: "what is measured: gemm, conv, ops, step, loader or all")
+    help: "the kind of benchmark: gemm, conv, ops, step, loader or all")
   static let steps = Argument(
     .list("WORKLOAD"), isRequired: false, help: "with step: the workloads, separated by commas (default: all)")
   static let problems = Option(

@@ -12,11 +12,11 @@ enum LearningCurveCommand: Command {
     "repeats", .count(upTo: 1000), help: "the number of runs for each fraction (default: 3)")
   static let output = Option("output", .folder, help: "the folder for the numbers, the figure and a page")
   static let json = Flag("json", help: "print one JSON object for each run, then one for the curve")
-  /// Options of checkpoints and of early stopping, since the runs are neither stored nor measured on the way.
+  /// Options of checkpoints and of early stopping, since the runs are neither stored nor measured before their end.
   private static let unused: Set<String> = [
     RunOptions.saveEvery.name, RunOptions.earlyStop.name, RunOptions.keep.name,
   ]
-  /// The other options of a training run, and those of the curve.
+  /// The other options of a training run, and the options of the curve.
   static let declarations =
     RunOptions.declarations.filter { !unused.contains($0.name) }
     + [

@@ -32,10 +32,10 @@ enum TuneCommand: Command {
     let device = try ComputeDevice.named(arguments[self.device] ?? "opencl")
     if arguments[forget] {
       guard !arguments.contains(workloads.declaration) else {
-        throw OptionError("--forget drops all choices and takes no workloads")
+        throw OptionError("--forget deletes all choices and takes no workloads")
       }
       try device.forgetTuning()
-      return Diagnostics.write("\(device.name): what was measured is dropped")
+      return Diagnostics.write("\(device.name): the measured choices are deleted")
     }
     let list = try arguments[workloads].map { try $0.map(workload) } ?? allWorkloads()
     let report = TuningReport(device: device, isJSON: arguments[json])

@@ -1,6 +1,6 @@
 import Apus
 
-/// The data of a run, and what is learnt from them.
+/// The training, validation and test examples of a run, with their format.
 public struct LearningTask {
   /// The format of the data.
   public var format: any DataFormat
@@ -26,8 +26,8 @@ public struct LearningTask {
 
   /// Reads the data, and uploads them to the current device.
   /// - Parameters:
-  ///   - tokenizer: The tokenizer of the weights that the model starts from; without one, a tokenizer is learnt from
-  ///     the text.
+  ///   - tokenizer: The tokenizer of the weights that the model starts from; without one, a tokenizer is
+  ///     trained on the text.
   ///   - willLoad: Receives the format of the data and the number of training examples as soon as they are known.
   package init(
     _ settings: RunSettings, tokenizer: (any Tokenizer)? = nil,

@@ -1,6 +1,6 @@
 import Apus
 
-/// What a model is measured with, and how.
+/// The data and the options of an evaluation.
 public struct EvaluationOptions: Sendable {
   /// The data source; `nil` for the run's.
   public var data: String?
@@ -11,7 +11,7 @@ public struct EvaluationOptions: Sendable {
   public var threshold: Double?
   /// The k of the top-k accuracy; `nil` for 5 with more than 5 classes.
   public var top: Int?
-  /// The error rate of people, with which bias is told from variance; also measures the training examples.
+  /// The error rate of people, which separates bias from variance; the training examples are then measured, too.
   public var humanError: Double?
   /// A CSV file that groups examples, see `apus evaluate --slices`.
   public var slicesFile: String?
@@ -38,8 +38,8 @@ public struct RunEvaluation {
   private var train: Evaluation?
   package private(set) var verdict: BiasVarianceReport?
 
-  /// The mean loss: over examples; of a language model over tokens, in nats; of numbers the mean squared error in the
-  /// target's own units.
+  /// The mean loss over examples, in nats. For language models it is the mean over tokens, for regression the mean
+  /// squared error in the target's own units.
   public var loss: Double { total.loss }
   /// The fraction of examples whose class is predicted; `nil` for models that predict no classes.
   public var accuracy: Double? { total.accuracy }

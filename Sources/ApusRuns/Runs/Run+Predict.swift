@@ -1,6 +1,6 @@
 import Apus
 
-/// What a model predicts for an image, a text or a row of a file.
+/// The prediction of a model for an image, a text or a row of a file.
 public struct FilePrediction: Sendable {
   /// The path of the file.
   public let file: String

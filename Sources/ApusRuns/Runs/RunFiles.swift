@@ -19,7 +19,7 @@ package struct RunFiles {
   private static let configuration = "config.json"
   private static let metrics = "metrics.jsonl"
 
-  /// Opens a folder to read what a run has written; the run may be in progress.
+  /// Opens the folder of a run for reading; the run may be in progress.
   package init(reading path: String) throws(DataError) {
     folder = try reportingFiles { () throws(FileError) in try Folder(path: path) }
   }

@@ -3,7 +3,7 @@ import ApusFiles
 import ApusNN
 import ApusTensor
 
-/// The checkpoints of a run: `<run>/checkpoints/step-<number>`, of which `CheckpointRetention` says which are kept.
+/// The checkpoints of a run: `<run>/checkpoints/step-<number>`. `CheckpointRetention` determines which are kept.
 public struct CheckpointStore: Sendable {
   /// The folder of the run.
   private let run: String
@@ -26,7 +26,7 @@ public struct CheckpointStore: Sendable {
   /// Accesses the checkpoints through the open folder of the run from now on.
   mutating func open(_ run: RunFolder) { openFolder = run.folder }
 
-  /// The folder of the checkpoints; `nil` where there is none.
+  /// The folder of the checkpoints; `nil` if it does not exist.
   private func checkpoints() throws(TrainingError) -> Folder? {
     try reportingTraining {
       guard openFolder != nil || FileSystem.exists(run) else { return nil }

@@ -14,7 +14,7 @@ extension Image {
   /// The image of one or three channels, all on the same scale; of other counts, the mean of the channels.
   /// - Parameters:
   ///   - values: `[channels, height, width]`, row-major.
-  ///   - range: the numbers for black and white; the smallest and the largest number when left out.
+  ///   - range: the numbers for black and white; `nil` for the smallest and the largest number.
   public static func channels(
     _ values: some RandomAccessCollection<Float>, count: Int, height: Int, width: Int, range: ClosedRange<Float>? = nil
   ) -> Image {

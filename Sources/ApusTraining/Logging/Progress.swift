@@ -30,7 +30,7 @@ public struct Progress {
   /// - Parameters:
   ///   - firstStep: the number of steps that were finished before this session.
   ///   - width: the columns of the terminal; by default the columns of standard error.
-  ///   - write: writes the text; to standard error when left out.
+  ///   - write: writes the text; by default to standard error.
   public init(
     style: Style, firstStep: Int, now: Double, width: (@Sendable () -> Int)? = nil,
     write: (@Sendable (String) -> Void)? = nil

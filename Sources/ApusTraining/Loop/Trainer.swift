@@ -54,7 +54,7 @@ public final class Trainer {
   ///   - test: examples for evaluation at the end of each epoch; with validation examples, at the end of the run only.
   ///   - validation: examples for evaluation at the end of each epoch and for model selection: a `MetricSchedule`
   ///     observes these, or without them the training loss, but never `test`.
-  ///   - testObjective: the objective of evaluations; the training objective when left out.
+  ///   - testObjective: the objective of evaluations; `nil` for the training objective.
   ///   - groups: parameters with their own learning rates, weight decays and constraints.
   ///   - penalty: a term that is added to the loss. Reported training losses exclude it: like evaluation losses they
   ///     are computed by `testObjective`, if there is one.

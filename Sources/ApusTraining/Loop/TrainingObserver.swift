@@ -1,6 +1,6 @@
 import ApusData
 
-/// What an observer requests of a run.
+/// The request of an observer to its run.
 public enum TrainingRequest: Hashable, Sendable {
   /// Nothing: the run continues.
   case `continue`

@@ -1,6 +1,6 @@
 import ApusData
 
-/// The examples that a model got wrong, the worst first, for finding out what they have in common.
+/// The examples that a model predicts wrongly, the worst first, to find their common properties.
 ///
 /// (Ng, "Machine Learning Yearning", chapters 14–19.)
 public struct ErrorAnalysis: Sendable {

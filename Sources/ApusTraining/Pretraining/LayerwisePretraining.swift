@@ -126,7 +126,7 @@ private struct Autoencoder: Module {
     let sum = layer(h)
     // In inference mode, so that an activation uses no random numbers while the layer is reversed.
     let y = activation.map { layer in withMode(.inference) { layer(sum) } } ?? sum
-    // The layer is affine: the gradient of ⟨W h + b, y⟩ with respect to h is Wᵀ y, whatever the kind of layer.
+    // The layer is affine: the gradient of ⟨W h + b, y⟩ with respect to h is Wᵀ y, for any kind of layer.
     let probe = Tensor.zeros(h.shape, dtype: h.dtype, device: h.device)
     return gradients(of: (layer(probe) * y).sum(), withRespectTo: [probe])[0] + bias.value
   }

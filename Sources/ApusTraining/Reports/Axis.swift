@@ -10,7 +10,7 @@ public struct Axis: Hashable, Sendable {
   public var isLogarithmic: Bool
   /// Whether all values are whole numbers, such as steps and epochs.
   public var isInteger: Bool
-  /// A range that the axis covers at least; when left out, the axis covers the data only.
+  /// A range that the axis covers at least; `nil` if the axis covers the data only.
   public var range: ClosedRange<Double>?
 
   /// Creates an axis, by default linear and as wide as the data.

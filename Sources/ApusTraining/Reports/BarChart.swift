@@ -6,7 +6,7 @@ public struct BarChart: Chart {
     public var name: String
     /// The length of the bar; a value that is not finite is written without a bar.
     public var value: Double
-    /// The text after the bar; the value when left out.
+    /// The text after the bar; `nil` for the value.
     public var label: String?
 
     public init(name: String, value: Double, label: String? = nil) {
