@@ -20,8 +20,8 @@ enum ErrorsCommand: Command {
     tags.declaration, count.declaration, json.declaration,
   ]
   static let discussion = """
-    Inspect about a hundred wrong predictions, and write into the tag columns what makes each example hard: "blurry",
-    "wrong label" or tags of your own, separated by semicolons. You can add columns: any mark in one tags the row with
+    Inspect about a hundred wrong predictions, and write into the tag columns why each example is hard: "blurry",
+    "wrong label" or your own tags, separated by semicolons. You can add columns: any mark in one tags the row with
     the title of the column. Rows without a tag or comment count as not inspected. --tags then prints for each tag the
     fraction of the wrong predictions that have it, and the highest accuracy that work on them could reach (ceiling).
     """

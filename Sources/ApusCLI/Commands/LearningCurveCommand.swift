@@ -4,7 +4,7 @@ import ApusRuns
 
 enum LearningCurveCommand: Command {
   static let name = "learning-curve"
-  static let summary = "train with growing subsets of the data, and estimate what more data would bring"
+  static let summary = "train with growing subsets of the data, and estimate the gain from more data"
   static let fractions = Option(
     "fractions", .fractions,
     help: "fractions of the training examples, separated by commas (default: 0.1,0.2,0.4,0.7,1)")

@@ -8,11 +8,11 @@ enum PlotCommand: Command {
   static let run = Argument(
     ValueKind<String>("RUN", expectation: "a run", completion: .folders) { $0.isEmpty ? nil : $0 },
     help: "the folder of a run, which may still be training")
-  static let output = Option("output", .file, help: "where the page is written (default: report.html in the run)")
+  static let output = Option("output", .file, help: "the file of the page (default: report.html in the run)")
   static let data = EvaluateCommand.data
   static let part = EvaluateCommand.part
   static let device = RunOptions.device
-  static let curves = Flag("curves-only", help: "draw only what the run has written; neither data nor weights are read")
+  static let curves = Flag("curves-only", help: "draw only the metrics of the run; neither data nor weights are read")
   static let json = Flag("json", help: "print one JSON object for each figure, then one for the page")
   static let declarations = [
     run.declaration, output.declaration, data.declaration, part.declaration, device.declaration, curves.declaration,
