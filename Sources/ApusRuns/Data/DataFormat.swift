@@ -21,6 +21,7 @@ public protocol DataFormat: Sendable {
 
   /// Reads the data of a new run.
   /// - Parameters:
+  ///   - settings: The settings of the run.
   ///   - tokenizer: The tokenizer of the weights that the model starts from, for texts; `nil` to train one.
   ///   - willLoad: Receives the format of the data and the number of training examples as soon as they are known. The
   ///     format may lack statistics of the data, on which the memory of training does not depend.
@@ -63,7 +64,12 @@ public protocol DataFormat: Sendable {
   func examples(_ request: DataRequest, _ settings: RunSettings) throws -> MeasuredData
 
   /// Calls `body` with the prediction for each example of some files, in their order.
-  /// - Parameter model: Loads the model, after the files were read.
+  /// - Parameters:
+  ///   - files: The paths of the files.
+  ///   - settings: The settings of the run.
+  ///   - threshold: For two classes: the smallest probability of the second class for which it is predicted.
+  ///   - model: Loads the model, after the files were read.
+  ///   - body: Receives each prediction.
   func predict(
     _ files: [String], _ settings: RunSettings, threshold: Double?, model: () throws -> any Layer,
     _ body: (FilePrediction) throws -> Void

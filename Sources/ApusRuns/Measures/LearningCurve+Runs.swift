@@ -36,6 +36,7 @@ extension Run {
   /// - Parameters:
   ///   - settings: The settings of a model of images or tables. Without validation examples, a fifth of the training
   ///     examples is held out.
+  ///   - options: The fractions, the number of repetitions and the output folder.
   ///   - body: Receives each run when it has ended.
   public static func learningCurve(
     _ settings: RunSettings, _ options: LearningCurveOptions = LearningCurveOptions(),

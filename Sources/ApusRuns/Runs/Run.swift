@@ -25,8 +25,8 @@ public struct Run {
   /// - Parameters:
   ///   - path: The folder of a run, or of one of its checkpoints.
   ///   - choice: Which checkpoint of a run; `nil` for the newest one, or for the checkpoint that `path` names.
-  /// - Throws: `DataError` if there is no run, `TrainingError` if every checkpoint is damaged or the checkpoint is not of
-  ///   a run, and `OptionError` if `choice` is given and `path` is itself a checkpoint.
+  /// - Throws: `DataError` if there is no run, `TrainingError` if every checkpoint is damaged or the checkpoint is not
+  ///   of a run, and `OptionError` if `choice` is given and `path` is itself a checkpoint.
   public init(at path: String, checkpoint choice: CheckpointChoice? = nil) throws {
     self.path = path
     guard FileSystem.isDirectory(path) else {
@@ -81,7 +81,7 @@ public struct Run {
   /// - Parameters:
   ///   - settings: The settings of the run.
   ///   - output: The folder of the run, which must not contain one; `nil` for `runs/MODEL-N`.
-  ///   - observers: Observers, which receive each step, epoch, evaluation and checkpoint, and may stop the run.
+  ///   - observers: Observers, which receive the events of the run and may stop it.
   /// - Returns: The run at its newest checkpoint, and the result of training.
   public static func train(
     _ settings: RunSettings, output: String? = nil, observers: [any TrainingObserver] = []
@@ -97,6 +97,7 @@ public struct Run {
   ///   - options: The options that change, by their keys: `epochs`, `steps`, `device`, `save_every`, `detect_anomaly`,
   ///     `workers`, `early_stop` and `keep`; `data` for a moved table or folder of images.
   ///   - output: A new folder, to continue from a copy of the run; `nil` for the run's own.
+  ///   - observers: Observers of the continued run.
   public func resume(
     _ options: JSONObject = [:], output: String? = nil, observers: [any TrainingObserver] = []
   ) throws -> (run: Run, result: TrainingResult) {
