@@ -192,12 +192,12 @@ def step(name):
 
 def loader(name):
     measure.need("PIL", "pillow")
-    import pictures
+    import images
 
-    epoch = pictures.loader(name, options.threads)
+    epoch = images.loader(name, options.threads)
     epoch()
     samples = measure.measure(epoch, lambda: None, options.runs)
-    report(samples, problem=name, dtype="uint8", images=pictures.EPOCH)
+    report(samples, problem=name, dtype="uint8", images=images.EPOCH)
 
 
 bodies = {"gemm": gemm, "conv": conv, "ops": ops, "step": step}

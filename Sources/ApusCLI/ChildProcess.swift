@@ -4,8 +4,8 @@ import ApusRuns
 
 /// Runs this command again as a child process.
 enum ChildProcess {
-  /// Runs `apus` with the given words and returns the JSON objects that it prints. Its standard error is that of this
-  /// process.
+  /// Runs `apus` with the given words and returns the JSON objects that it prints. It writes its errors to the
+  /// standard error of this process.
   static func output(of words: [String]) throws -> [JSONObject] {
     let output: ProgramOutput
     do throws(FileError) {

@@ -7,7 +7,7 @@ public enum DataError: Error, Hashable, Sendable {
   /// The files of a data set are missing. `remedy` says how to get them.
   case missing(dataset: String, path: String, remedy: String)
   /// The file violates its format.
-  case malformed(path: String, format: String, place: Place, reason: String, remedy: String)
+  case malformed(path: String, format: String, location: Location, reason: String, remedy: String)
   /// The file is well-formed, but its content is not supported here.
   case unsupported(path: String, format: String, reason: String, remedy: String)
   /// The data or an operation on them exceeds a limit, which `reason` names.
@@ -18,7 +18,7 @@ public enum DataError: Error, Hashable, Sendable {
   case specification(text: String, word: String, reason: String)
 
   /// The location of an error in a file.
-  public enum Place: Hashable, Sendable {
+  public enum Location: Hashable, Sendable {
     case file
     /// A byte, counted from 0 in the stored file or, for compressed files, in the decompressed content.
     case offset(Int)
@@ -40,7 +40,7 @@ public enum DataError: Error, Hashable, Sendable {
   }
 }
 
-extension DataError.Place: CustomStringConvertible {
+extension DataError.Location: CustomStringConvertible {
   public var description: String {
     switch self {
     case .file: ""
@@ -59,9 +59,9 @@ extension DataError: CustomStringConvertible {
       return "\(path.printable()): cannot \(operation): \(reason.printable(limit: 2000))"
     case .missing(let dataset, let path, let remedy):
       return "the data set \(dataset) was not found (no \(path.printable())); \(remedy)"
-    case .malformed(let path, let format, let place, let reason, let remedy):
-      let location = place == .file ? "" : " \(place)"
-      return "\(path.printable()): not a valid \(format) file\(location): \(reason.printable(limit: 2000)); \(remedy)"
+    case .malformed(let path, let format, let location, let reason, let remedy):
+      let position = location == .file ? "" : " \(location)"
+      return "\(path.printable()): not a valid \(format) file\(position): \(reason.printable(limit: 2000)); \(remedy)"
     case .unsupported(let path, let format, let reason, let remedy):
       return "\(path.printable()): cannot use this \(format) file: \(reason.printable(limit: 2000)); \(remedy)"
     case .tooLarge(let source, let reason, let remedy):

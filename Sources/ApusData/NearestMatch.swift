@@ -24,7 +24,7 @@ package func suggestion(for text: String, in words: [String]) -> String {
 }
 
 /// The edit distance (optimal string alignment): the number of letters to insert, remove, replace or swap with a
-/// neighbour.
+/// neighbor.
 private func editDistance(_ one: String, _ other: String) -> Int {
   let (a, b) = (Array(one), Array(other))
   var rows = [[Int]](repeating: Array(0...b.count), count: a.count + 1)

@@ -2,8 +2,8 @@ import Glibc
 
 /// Atomically replaces a file: after any failure, at any time, the path contains either all old bytes or all new bytes.
 ///
-/// The bytes are written to a new file in the same directory (renames do not cross file systems). Every call is
-/// checked. The file is flushed to the disk before the rename, the directory after it.
+/// The bytes are written to a new file in the same folder (renames do not cross file systems). Every call is
+/// checked. The file is flushed to the disk before the rename, the folder after it.
 package final class AtomicFile {
   package let path: String
   private let folder: Folder
@@ -17,14 +17,14 @@ package final class AtomicFile {
   /// - Parameter needed: the final size of the file; if the disk has less free space, the error occurs before anything
   ///   is written.
   package convenience init(path: String, needed: Int = 0) throws(FileError) {
-    let (directory, name) = splitPath(path)
+    let (parent, name) = splitPath(path)
     var status = stat()
     let exists = stat(path, &status) == 0
     if exists, status.st_mode & S_IFMT != S_IFREG {
       throw FileError(operation: "write", path: path, code: 0, detail: "exists and is not a regular file")
     }
     let folder: Folder
-    do throws(FileError) { folder = try Folder(path: directory) } catch {
+    do throws(FileError) { folder = try Folder(path: parent) } catch {
       throw FileError(operation: "write", path: path, code: error.code, detail: error.detail)
     }
     try self.init(path, folder, name, mode: exists ? status.st_mode & 0o777 : nil, needed: needed)
@@ -109,9 +109,9 @@ extension AtomicFile {
   }
 }
 
-/// The directory of a path (`.` when it names none) and its last component.
-func splitPath(_ path: String) -> (directory: String, name: String) {
+/// The folder of a path (`.` when it names none) and its last component.
+func splitPath(_ path: String) -> (folder: String, name: String) {
   guard let slash = path.lastIndex(of: "/") else { return (".", path) }
-  let directory = slash == path.startIndex ? "/" : String(path[..<slash])
-  return (directory, String(path[path.index(after: slash)...]))
+  let folder = slash == path.startIndex ? "/" : String(path[..<slash])
+  return (folder, String(path[path.index(after: slash)...]))
 }

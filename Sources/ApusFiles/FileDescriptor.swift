@@ -13,7 +13,7 @@ package final class FileDescriptor: Sendable {
 
   deinit { close(number) }
 
-  /// Opens a regular file for reading. Directories, devices and pipes are rejected, so that a path from the user cannot
+  /// Opens a regular file for reading. Folders, devices and pipes are rejected, so that a path from the user cannot
   /// block the process.
   package convenience init(reading path: String) throws(FileError) {
     let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)

@@ -4,7 +4,7 @@ extension FileSystem {
   /// The kinds of files at a path.
   package enum Kind: Sendable {
     case file
-    case directory
+    case folder
     case link
     /// A pipe, a socket or a device.
     case other
@@ -32,7 +32,7 @@ extension FileSystem.Kind {
     self =
       switch status.st_mode & S_IFMT {
       case S_IFREG: .file
-      case S_IFDIR: .directory
+      case S_IFDIR: .folder
       case S_IFLNK: .link
       default: .other
       }

@@ -2,21 +2,21 @@ import Glibc
 
 /// Operations on paths in the file system.
 package enum FileSystem {
-  /// Creates a directory and its missing parents.
+  /// Creates a folder and its missing parents.
   package static func createDirectory(_ path: String, mode: mode_t = 0o777) throws(FileError) {
     var status = stat()
     if stat(path, &status) == 0 {
       guard status.st_mode & S_IFMT == S_IFDIR else {
-        throw FileError(operation: "create the directory", path: path, code: ENOTDIR)
+        throw FileError(operation: "create the folder", path: path, code: ENOTDIR)
       }
       return
     }
-    let parent = splitPath(path).directory
+    let parent = splitPath(path).folder
     if parent != path, parent != ".", parent != "/" { try createDirectory(parent, mode: mode) }
-    guard mkdir(path, mode) == 0 || errno == EEXIST else { throw .current("create the directory", path) }
+    guard mkdir(path, mode) == 0 || errno == EEXIST else { throw .current("create the folder", path) }
   }
 
-  /// Creates a directory that no other user can write to, or checks that an existing one is private.
+  /// Creates a folder that no other user can write to, or checks that an existing one is private.
   package static func createPrivateDirectory(_ path: String) throws(FileError) {
     try createDirectory(path, mode: 0o700)
     var status = stat()
@@ -35,24 +35,24 @@ package enum FileSystem {
     return overflow ? nil : free
   }
 
-  /// An entry of a directory.
+  /// An entry of a folder.
   package struct Entry: Sendable {
     package let name: String
     /// Whether the name is UTF-8. If not, `name` is a lossy conversion that cannot open the entry.
     package let isNamed: Bool
-    /// Whether the entry is known to be a directory and not a symbolic link.
+    /// Whether the entry is known to be a folder and not a symbolic link.
     package let isDirectory: Bool
   }
 
-  /// The names in a directory, sorted, without `.` and `..`.
+  /// The names in a folder, sorted, without `.` and `..`.
   package static func entries(of path: String) throws(FileError) -> [String] { try contents(of: path).map(\.name) }
 
-  /// The entries of a directory, sorted by name, without `.` and `..`.
+  /// The entries of a folder, sorted by name, without `.` and `..`.
   package static func contents(of path: String) throws(FileError) -> [Entry] {
-    guard let directory = opendir(path) else { throw .current("list", path) }
-    defer { closedir(directory) }
+    guard let folder = opendir(path) else { throw .current("list", path) }
+    defer { closedir(folder) }
     var found: [Entry] = []
-    while let entry = readdir(directory) {
+    while let entry = readdir(folder) {
       let (name, isNamed) = withUnsafePointer(to: &entry.pointee.d_name) {
         $0.withMemoryRebound(to: CChar.self, capacity: 256) {
           (String(cString: $0), String(validatingCString: $0) != nil)
@@ -64,10 +64,10 @@ package enum FileSystem {
     return found.sorted { $0.name < $1.name }
   }
 
-  /// Whether a file or directory exists at `path`.
+  /// Whether a file or folder exists at `path`.
   package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
-  /// Whether a directory exists at `path`.
+  /// Whether a folder exists at `path`.
   package static func isDirectory(_ path: String) -> Bool {
     var status = stat()
     return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR

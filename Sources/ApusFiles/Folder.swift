@@ -1,6 +1,6 @@
 import Glibc
 
-/// An open directory whose content is not trusted.
+/// An open folder whose content is not trusted.
 ///
 /// Files and folders in it are opened by name relative to its descriptor: replacing a component of the path does not
 /// redirect later calls. Symbolic links are not followed; files with several hard links, pipes, sockets and devices are
@@ -10,14 +10,14 @@ package final class Folder: Sendable {
   package let path: String
   let number: Int32
 
-  /// Opens a directory at a path from the user; symbolic links in the path are followed.
+  /// Opens a folder at a path from the user; symbolic links in the path are followed.
   package init(path: String) throws(FileError) {
     let number = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard number >= 0 else { throw .current("open", path) }
     (self.path, self.number) = (path, number)
   }
 
-  /// Opens a directory at a path from the user; creates it and its missing parents.
+  /// Opens a folder at a path from the user; creates it and its missing parents.
   package convenience init(creating path: String) throws(FileError) {
     try FileSystem.createDirectory(path)
     try self.init(path: path)
@@ -98,7 +98,7 @@ package final class Folder: Sendable {
 
   /// Opens a folder in this one.
   package func folder(_ name: String) throws(FileError) -> Folder {
-    if let kind = try kind(of: name), kind != .directory { throw refusal(of: kind, "open", name) }
+    if let kind = try kind(of: name), kind != .folder { throw refusal(of: kind, "open", name) }
     let number = openat(number, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
     guard number >= 0 else { throw .current("open", path(of: name)) }
     return Folder(path: path(of: name), number: number)
@@ -106,9 +106,9 @@ package final class Folder: Sendable {
 
   /// Opens a folder in this one, which is created if it does not exist.
   package func folder(creating name: String) throws(FileError) -> Folder {
-    try check(name, "create the directory")
+    try check(name, "create the folder")
     guard mkdirat(number, name, 0o777) == 0 || errno == EEXIST else {
-      throw .current("create the directory", path(of: name))
+      throw .current("create the folder", path(of: name))
     }
     return try folder(name)
   }
@@ -128,10 +128,10 @@ package final class Folder: Sendable {
   /// The names in the bytes of the file system, with a terminating zero; they need not be UTF-8.
   private func names() throws(FileError) -> [[CChar]] {
     let own = openat(number, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard own >= 0, let directory = fdopendir(own) else { throw .current("list", path) }
-    defer { closedir(directory) }
+    guard own >= 0, let folder = fdopendir(own) else { throw .current("list", path) }
+    defer { closedir(folder) }
     var names: [[CChar]] = []
-    while let entry = readdir(directory) {
+    while let entry = readdir(folder) {
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
         $0.withMemoryRebound(to: CChar.self, capacity: 256) {
           Array(UnsafeBufferPointer(start: $0, count: strlen($0) + 1))
@@ -155,7 +155,7 @@ package final class Folder: Sendable {
   private func remove(_ name: [CChar], depth: Int) throws(FileError) {
     let path = path(of: Folder.text(name))
     if unlinkat(number, name, 0) == 0 || errno == ENOENT { return }
-    // For a directory, Linux reports EISDIR and POSIX EPERM.
+    // For a folder, Linux reports EISDIR and POSIX EPERM.
     guard errno == EISDIR || errno == EPERM else { throw .current("remove", path) }
     guard depth < Folder.depthLimit else {
       throw FileError(operation: "remove", path: path, code: ELOOP, detail: "folders are nested too deep")
@@ -184,7 +184,7 @@ package final class Folder: Sendable {
 
   /// Flushes the folder, so that its names survive a crash of the machine.
   package func flush() throws(FileError) {
-    // Some file systems have nothing to flush for a directory and return EINVAL.
+    // Some file systems have nothing to flush for a folder and return EINVAL.
     guard fsync(number) == 0 || errno == EINVAL else { throw .current("flush", path) }
   }
 
@@ -202,8 +202,8 @@ package final class Folder: Sendable {
     let detail =
       switch kind {
       case .link: "it is a symbolic link, and links in such a folder are not followed"
-      case .directory: "it is a directory, not a file"
-      case .file: "it is a file, not a directory"
+      case .folder: "it is a folder, not a file"
+      case .file: "it is a file, not a folder"
       case .other: "it is a pipe, a socket or a device, not a file"
       }
     return FileError(operation: operation, path: path(of: name), code: 0, detail: detail)

@@ -33,8 +33,8 @@ public func evaluate(
   var sum = EvaluationSum(names: measures.map(\.name), size: InferenceBatches.size(batchSize, source))
   try InferenceBatches(model: model, source: source, batchSize: batchSize).run { outputs, targets in
     [objective.losses(outputs, targets)] + measures.map { $0.values(outputs, targets).asMeasured }
-  } take: { readings, places, _ in
-    try sum.add(readings, places)
+  } take: { readings, positions, _ in
+    try sum.add(readings, positions)
   }
   guard sum.count > 0 || source.count == 0 else { throw .noneReadable(of: source.count) }
   return sum.result(unit: objective.lossUnit)
@@ -62,19 +62,19 @@ private struct EvaluationSum {
   }
 
   /// - Parameter readings: the losses, then the measures.
-  mutating func add(_ readings: [Reading], _ places: [Int]) throws(DeviceError) {
-    for value in try readings[0].array(of: Float.self).rows(places, width: 1) { loss += Double(value) }
+  mutating func add(_ readings: [Reading], _ positions: [Int]) throws(DeviceError) {
+    for value in try readings[0].array(of: Float.self).rows(positions, width: 1) { loss += Double(value) }
     for (index, reading) in readings.dropFirst().enumerated() {
       let width = reading.shape.elementCount / size
       if reading.dtype == .bool {
-        let counted = try reading.array(of: Bool.self).rows(places, width: width)
+        let counted = try reading.array(of: Bool.self).rows(positions, width: width)
         sums[index].add(sum: Double(counted.count(where: \.self)), count: counted.count)
       } else {
-        let counted = try reading.array(of: Float.self).rows(places, width: width)
+        let counted = try reading.array(of: Float.self).rows(positions, width: width)
         sums[index].add(sum: counted.reduce(0) { $0 + Double($1) }, count: counted.count)
       }
     }
-    count += places.count
+    count += positions.count
   }
 
   func result(unit: Double) -> Evaluation {

@@ -21,7 +21,7 @@ struct InferenceBatches {
   ///     of the example at position 0.
   func run(
     read: (_ outputs: Tensor, _ targets: Tensor) -> [Tensor],
-    take: (_ readings: [Reading], _ places: [Int], _ start: Int) throws -> Void
+    take: (_ readings: [Reading], _ positions: [Int], _ start: Int) throws -> Void
   ) throws(TrainingError) {
     let size = InferenceBatches.size(batchSize, source)
     let starts = Array(stride(from: 0, to: source.count, by: size))
@@ -31,19 +31,19 @@ struct InferenceBatches {
     try reportingTraining {
       try withMode(.inference) {
         var pass = source.pass(over: batches, from: 0, epoch: nil)
-        var pending: (readings: [Reading], places: [Int], start: Int)?
+        var pending: (readings: [Reading], positions: [Int], start: Int)?
         for start in starts {
           let count = min(size, source.count - start)
           guard let (inputs, targets) = try pass.next() else { break }
           let missing = Set(pass.missing)
           let values = read(model(inputs), targets)
           try eval(values)
-          let places = (0..<count).filter { !missing.contains($0) }
-          let next = (readings: try values.map { try $0.startReading() }, places: places, start: start)
-          if let pending { try take(pending.readings, pending.places, pending.start) }
+          let positions = (0..<count).filter { !missing.contains($0) }
+          let next = (readings: try values.map { try $0.startReading() }, positions: positions, start: start)
+          if let pending { try take(pending.readings, pending.positions, pending.start) }
           pending = next
         }
-        if let pending { try take(pending.readings, pending.places, pending.start) }
+        if let pending { try take(pending.readings, pending.positions, pending.start) }
       }
     }
   }
@@ -51,15 +51,15 @@ struct InferenceBatches {
 
 extension Array {
   /// The given rows of a row-major matrix, ascending, concatenated.
-  func rows(_ places: [Int], width: Int) -> [Element] {
+  func rows(_ positions: [Int], width: Int) -> [Element] {
     // Usually the positions are a prefix: the whole batch.
-    if places.last == places.count - 1 { return Array(self[..<(places.count * width)]) }
-    return places.flatMap { self[$0 * width..<($0 + 1) * width] }
+    if positions.last == positions.count - 1 { return Array(self[..<(positions.count * width)]) }
+    return positions.flatMap { self[$0 * width..<($0 + 1) * width] }
   }
 }
 
 extension TrainingError {
-  /// The error for examples of which none could be read.
+  /// The error if none of the examples could be read.
   static func noneReadable(of count: Int) -> TrainingError {
     .unmeasurable(reason: "none of the \(count) examples could be read")
   }

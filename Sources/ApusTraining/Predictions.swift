@@ -76,17 +76,17 @@ public func predict(
     guard misfit == nil else { return [] }
     let known = targets.cast(to: targets.dtype.isInteger ? .int32 : .float32)
     return [outputs.cast(to: .float32), objective.losses(outputs, targets).cast(to: .float32), known]
-  } take: { readings, places, start in
+  } take: { readings, positions, start in
     guard misfit == nil else { return }
     width = readings[0].shape.elementCount / size
-    examples += places.map { start + $0 }
-    parts.outputs += try readings[0].array(of: Float.self).rows(places, width: width)
-    let losses = try readings[1].array(of: Float.self).rows(places, width: 1)
+    examples += positions.map { start + $0 }
+    parts.outputs += try readings[0].array(of: Float.self).rows(positions, width: width)
+    let losses = try readings[1].array(of: Float.self).rows(positions, width: 1)
     parts.losses += objective.lossUnit == 1 ? losses : losses.map { Float(Double($0) * objective.lossUnit) }
     if readings[2].dtype == .int32 {
-      parts.classes += try readings[2].array(of: Int32.self).rows(places, width: 1)
+      parts.classes += try readings[2].array(of: Int32.self).rows(positions, width: 1)
     } else {
-      parts.numbers += try readings[2].array(of: Float.self).rows(places, width: width)
+      parts.numbers += try readings[2].array(of: Float.self).rows(positions, width: width)
     }
   }
   if let misfit { throw .unmeasurable(reason: misfit) }

@@ -3,7 +3,7 @@ import ApusFiles
 import ApusNN
 import ApusTensor
 
-/// The errors of a training run, with what is needed to resolve them.
+/// The errors of a training run, with advice to resolve them.
 public enum TrainingError: Error, Hashable, Sendable {
   /// The device failed; checkpoints already written are untouched.
   case device(DeviceError)
@@ -23,7 +23,7 @@ public enum TrainingError: Error, Hashable, Sendable {
   case checkpointNotKept(path: String, name: String, kept: [String])
   /// Another process is writing to the run; `process` is its number if it could be read.
   case inUse(path: String, process: Int?)
-  /// The output directory contains another run.
+  /// The output folder contains another run.
   case occupied(path: String)
   /// No gradient path leads from the loss to the trainable parameters with these keys: training would not change them.
   case untrained(keys: [String])
@@ -78,7 +78,7 @@ extension TrainingError: CustomStringConvertible {
       let name = process.map { "process \($0)" } ?? "another process"
       return "\(path): \(name) is writing to this run; wait until it ends, or stop it"
     case .occupied(let path):
-      return "\(path): the directory already has a run; resume it or use another directory"
+      return "\(path): the folder already has a run; resume it or use another folder"
     case .untrained(let keys):
       let rest = keys.count > 3 ? " and \(keys.count - 3) more" : ""
       return

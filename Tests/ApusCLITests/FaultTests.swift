@@ -69,7 +69,7 @@ struct FaultTests {
     }
     try FileManager.default.removeItem(atPath: path)
     let run = try train(["mlp", "--data", images.source])
-    #expect(run.status == 74 && run.errors.contains("use a directory that contains"), "\(run.errors)")
+    #expect(run.status == 74 && run.errors.contains("use a folder that contains"), "\(run.errors)")
   }
 
   @Test func predictionsTakeImagesOfTheirSize() throws {

@@ -37,7 +37,7 @@ struct LimitTests {
     let steps = try train(["mlp", "--steps", "1", "--batch-size", "1000000000", "--seed", "9223372036854775807"])
     #expect(steps.status == 0, "\(steps.errors)")
     let epochs = try train(["mlp", "--epochs", "1000000000", "--batch-size", "1", "--learning-rate", "1e30"])
-    #expect(epochs.status == 64 && epochs.errors.contains("the directory already has a run"), "\(epochs.errors)")
+    #expect(epochs.status == 64 && epochs.errors.contains("the folder already has a run"), "\(epochs.errors)")
     let other = try Invocation(
       "train", "mlp", "--data", images.source, "--output", place.file("other"), "--epochs", "1000000000",
       "--learning-rate", "1e30")

@@ -108,7 +108,7 @@ struct PlotTests {
     try FileManager.default.removeItem(atPath: "\(run)/checkpoints")
     let empty = try Invocation("plot", run)
     #expect(empty.status == 0 && empty.errors.contains("has written no metrics yet"), "\(empty.errors)")
-    #expect(empty.errors.contains("what the model does with examples is left out"))
+    #expect(empty.errors.contains("the results of the model on examples are left out"))
     #expect(try names(run).contains("graph.svg"))
   }
 

@@ -89,7 +89,7 @@ struct ResumeTests {
     let second = try Invocation(words("run", steps: 5))
     #expect(
       second.status == 64
-        && second.errors.contains("the directory already has a run; resume it or use another directory (--resume"))
+        && second.errors.contains("the folder already has a run; resume it or use another folder (--resume"))
     let kept = try Invocation("evaluate", place.file("run"), "--json")
     #expect(try digest(kept) == first)
   }

@@ -84,6 +84,6 @@ struct SliceTests {
     let verdict = try #require(try measured.member("bias_variance", as: [String: Any].self))
     #expect((verdict["slices"] as? [[String: Any]])?.count == 2)
     let column = try Invocation("evaluate", place.file("images"), "--slice", "town", "--device", "cpu")
-    #expect(column.status == 64 && column.errors.contains("columns are those of tables"), "\(column.errors)")
+    #expect(column.status == 64 && column.errors.contains("only tables have columns"), "\(column.errors)")
   }
 }

@@ -36,7 +36,7 @@ struct SummaryTests {
       #expect(try Invocation("summary", path).status == 0)
       for words in [["--image-size", "8"], ["--classes", "3"], ["--stem", "small"], ["--width", "8"]] {
         let result = try Invocation(["summary", path] + words)
-        #expect(result.status == 64 && result.errors.contains("\(words[0]) is for models that are named"))
+        #expect(result.status == 64 && result.errors.contains("\(words[0]) is for named models"))
       }
     }
   }

@@ -114,7 +114,8 @@ struct TextTests {
     #expect(alone.status == 0 && alone.errors.contains("the file has no tokenizer"), "\(alone.errors)")
     let kind = try train(words + ["--output", place.file("kind")] + sizes.dropLast() + ["character"])
     #expect(
-      kind.status == 65 && kind.errors.contains("of the kind word, those of this run are character"), "\(kind.errors)")
+      kind.status == 65 && kind.errors.contains("of the kind word, the tokenizer of this run character"),
+      "\(kind.errors)")
     let few = try train(
       ["word-lstm", "--data", "text:\(text)", "--steps", "1", "--vocabulary-size", "3", "--output", place.file("few")]
         + sizes)

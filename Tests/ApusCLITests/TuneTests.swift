@@ -41,7 +41,7 @@ import Testing
     (["tune", "2x2", "--device", "opencl"], 64, "\"2x2\" is not a matrix product MxNxK"),
     (["tune", "Nine"], 64, "\"Nine\" is not a convolution"),
     (["tune", "lenet5-b128-sdg"], 64, "unknown workload \"lenet5-b128-sdg\"; did you mean lenet5-b128-sgd?"),
-    (["tune", "--forget", "8x8x8"], 64, "--forget drops all choices and takes no workloads"),
+    (["tune", "--forget", "8x8x8"], 64, "--forget deletes all choices and takes no workloads"),
     (["tune", "8x8x8", "--device", "cpu"], 69, "kernel tuning"),
     (["tune", "--forget", "--device", "cpu"], 69, "kernel tuning"),
   ])

@@ -89,6 +89,34 @@ private final class Stopper: TrainingObserver {
     #expect(report.html().contains("mlp"))
   }
 
+  /// Runs that stop or keep checkpoints by the accuracy of a model of numbers leave no folder.
+  @Test(
+    arguments: [
+      (["early_stop": "accuracy:patience=3"], "early stopping"),
+      (["early_stop": "accuracy:target=0.9", "task": "regression"], "early stopping"),
+      (["keep": "best=accuracy"], "the best checkpoint"),
+    ] as [(JSONObject, String)])
+  func numbersHaveNoAccuracy(_ options: JSONObject, _ purpose: String) throws {
+    let rows = (0..<40).map { "\($0 % 9),\(Double($0 % 9) * 2 + 0.25)" }
+    let table = try scratch.write(Array((["a,b"] + rows).joined(separator: "\n").utf8), to: "t.csv")
+    let path = scratch.path + "/run"
+    let common: JSONObject = ["data": .string("csv:\(table)"), "epochs": 1, "target": "b"]
+    var all = common
+    for (key, value) in options { all[key] = value }
+    let error = #expect(throws: TrainingError.self) { try Run.train(RunSettings("mlp", all), output: path) }
+    #expect(error?.description.contains("\(purpose) needs the accuracy") == true, "\(error!)")
+    #expect(!FileManager.default.fileExists(atPath: path))
+    // An empty folder that exists stays empty.
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+    #expect(throws: TrainingError.self) { try Run.train(RunSettings("mlp", all), output: path) }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: path).isEmpty)
+    // Neither does a resumed run create a folder for its copy.
+    let (run, _) = try Run.train(RunSettings("mlp", common), output: path)
+    let change = options.filter { $0.key != "task" }.reduce(into: JSONObject()) { $0[$1.key] = $1.value }
+    #expect(throws: TrainingError.self) { try run.resume(change, output: scratch.path + "/copy") }
+    #expect(!FileManager.default.fileExists(atPath: scratch.path + "/copy"))
+  }
+
   @Test func missingRunsAreErrors() throws {
     #expect(throws: DataError.self) { try Run(at: scratch.path + "/none") }
     let (run, _) = try Run.train(settings(["steps": 1]), output: scratch.path + "/run")

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// README.md and the files of `Documentation` agree with the tree.
+/// README.md, the files of `Documentation` and the pages of the DocC catalogs agree with the tree.
 @Suite struct BookTests {
   private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
@@ -13,6 +13,13 @@ import Testing
   }
 
   private static func book() throws -> [String] { try ["README.md"] + files(in: "Documentation", ending: ".md") }
+
+  /// The pages of the DocC catalogs in `Sources`.
+  private static func catalogPages() -> [String] {
+    let entries = FileManager.default.enumerator(atPath: root.appending(path: "Sources").path)
+    let paths = entries?.compactMap { $0 as? String } ?? []
+    return paths.filter { $0.contains(".docc/") && $0.hasSuffix(".md") }.sorted().map { "Sources/\($0)" }
+  }
 
   private func text(_ path: String) throws -> String {
     try String(contentsOf: Self.root.appending(path: path), encoding: .utf8)
@@ -39,7 +46,9 @@ import Testing
       #expect(!examples.isEmpty, "\(path) has no examples")
       compiled.formUnion(examples)
     }
-    for path in try Self.book() { shown.formUnion(try fragments(path, from: "```swift\n", to: "```")) }
+    let pages = Self.catalogPages()
+    #expect(pages.count >= 7)
+    for path in try Self.book() + pages { shown.formUnion(try fragments(path, from: "```swift\n", to: "```")) }
     #expect(shown.count >= 20)
     let blocks = try commentBlocks()
     for block in blocks where block.language != "swift" && block.language != "text" {

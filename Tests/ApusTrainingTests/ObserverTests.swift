@@ -268,7 +268,7 @@ import Testing
     var run = SmallRun()
     run.options.writesEvents = true
     try run.inDirectory { run, path in
-      let own = try TensorBoardLog(directory: "\(path)-own")
+      let own = try TensorBoardLog(folder: "\(path)-own")
       _ = try trainer(run, [own]).run()
       let folders = try [path + "/tensorboard", path + "-own"].map { folder in
         try FileManager.default.contentsOfDirectory(atPath: folder).map {

@@ -30,8 +30,8 @@ PROBE = r"""
   const root = document.documentElement;
   const figures = [...document.querySelectorAll("figure")];
   for (const f of figures) {
-    const content = [...f.querySelectorAll("svg.fig, table, ul.pictures")].filter(shown);
-    if (content.length !== 1) problems.push(`${name(f)}: ${content.length} pictures are shown`);
+    const content = [...f.querySelectorAll("svg.fig, table, ul.images")].filter(shown);
+    if (content.length !== 1) problems.push(`${name(f)}: ${content.length} charts are shown`);
     for (const i of f.querySelectorAll("img")) if (!i.complete || !i.naturalWidth)
       problems.push(`${name(f)}: a broken image`);
     for (const svg of content.filter(e => e.matches("svg"))) {

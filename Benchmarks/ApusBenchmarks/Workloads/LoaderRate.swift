@@ -24,7 +24,7 @@ public struct LoaderRate: Workload {
   private static let batchSize = 64
 
   public func run(on device: ComputeDevice, runs: Int, report: (Measurement) throws -> Void) throws {
-    let pictures = SyntheticPictures(count: 64, repeated: LoaderRate.epochCount)
+    let images = SyntheticImages(count: 64, repeated: LoaderRate.epochCount)
     let threads = try ComputeDevice.named("cpu").info.computeUnits
     let options = ImageLoader.Options(
       imageSize: [3, 224, 224], pipeline: try ImagePipeline(parsing: pipeline), workers: threads)
@@ -32,7 +32,7 @@ public struct LoaderRate: Workload {
     var epoch = 0
     func run() throws -> Double {
       let start = ContinuousClock.now
-      let loader = ImageLoader(pictures, batches: order.epoch(epoch), epoch: epoch, options: options)
+      let loader = ImageLoader(images, batches: order.epoch(epoch), epoch: epoch, options: options)
       epoch += 1
       while try loader.next() != nil {}
       return (ContinuousClock.now - start) / .milliseconds(1)
@@ -48,13 +48,13 @@ public struct LoaderRate: Workload {
 }
 
 /// Synthetic images that resemble photographs: they have detail at every scale, more in brightness than in color.
-/// `Peers/pictures.py` generates the same images.
-private struct SyntheticPictures: ImageSource {
+/// `Peers/images.py` generates the same images.
+private struct SyntheticImages: ImageSource {
   let files: [[UInt8]]
   let labels: [Int32]
 
   init(count: Int, repeated total: Int) {
-    files = (0..<count).map { SyntheticPictures.picture($0).jpegData(quality: 90) }
+    files = (0..<count).map { SyntheticImages.image($0).jpegData(quality: 90) }
     labels = [Int32](repeating: 0, count: total)
   }
 
@@ -62,11 +62,11 @@ private struct SyntheticPictures: ImageSource {
     try Image(decoding: files[number % files.count], path: name(of: number))
   }
 
-  func name(of number: Int) -> String { "picture \(number)" }
+  func name(of number: Int) -> String { "image \(number)" }
 
   /// The sum of grids of random numbers with linear interpolation. Each grid is twice as fine as the one before, and
   /// weaker.
-  private static func picture(_ number: Int) -> Image {
+  private static func image(_ number: Int) -> Image {
     let side = 256
     var values = [Double](repeating: 127, count: 3 * side * side)
     for (octave, strength) in [60.0, 42, 30, 22, 17, 14, 11].enumerated() {
@@ -80,9 +80,9 @@ private struct SyntheticPictures: ImageSource {
           let (row, column) = (y * cells / side, x * cells / side)
           let (lower, right) = (Double(y * cells % side) / Double(side), Double(x * cells % side) / Double(side))
           func value(_ grid: [Double]) -> Double {
-            let place = row * (cells + 1) + column
-            let upper = grid[place] * (1 - right) + grid[place + 1] * right
-            let under = grid[place + cells + 1] * (1 - right) + grid[place + cells + 2] * right
+            let position = row * (cells + 1) + column
+            let upper = grid[position] * (1 - right) + grid[position + 1] * right
+            let under = grid[position + cells + 1] * (1 - right) + grid[position + cells + 2] * right
             return upper * (1 - lower) + under * lower
           }
           let gray = value(grids[0])

@@ -3,7 +3,7 @@ import ApusRuns
 extension Argument<String> {
   /// The folder of a run or a checkpoint, see `Run`.
   static let run = Argument(
-    ValueKind<String>("RUN", expectation: "a run or a checkpoint", completion: .directories) { $0.isEmpty ? nil : $0 },
+    ValueKind<String>("RUN", expectation: "a run or a checkpoint", completion: .folders) { $0.isEmpty ? nil : $0 },
     help: "the folder of a run, for its newest checkpoint, or of a checkpoint")
 }
 

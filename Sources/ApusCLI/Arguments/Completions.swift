@@ -45,7 +45,7 @@ enum Completions {
     switch completion {
     case .none: ":"
     case .files: "COMPREPLY=($(compgen -f -- \"$current\"))"
-    case .directories: "COMPREPLY=($(compgen -d -- \"$current\"))"
+    case .folders: "COMPREPLY=($(compgen -d -- \"$current\"))"
     case .words(let words):
       "COMPREPLY=($(compgen -W '\(words.joined(separator: " "))' -- \"$current\"))"
     }
@@ -56,8 +56,8 @@ enum Completions {
     let cases = commands.map { command in
       var specs: [String] = []
       for (position, argument) in command.declarations.filter(\.isArgument).enumerated() {
-        let place = argument.repeats ? "*" : "\(position + 1)"
-        specs.append("'\(place):\(argument.placeholder):\(zshAction(argument.completion))'")
+        let number = argument.repeats ? "*" : "\(position + 1)"
+        specs.append("'\(number):\(argument.placeholder):\(zshAction(argument.completion))'")
       }
       for option in command.declarations where !option.isArgument {
         let value = option.role == .flag ? "" : ":\(option.placeholder):\(zshAction(option.completion))"
@@ -92,7 +92,7 @@ enum Completions {
     switch completion {
     case .none: ""
     case .files: "_files"
-    case .directories: "_files -/"
+    case .folders: "_files -/"
     case .words(let words): "(\(words.joined(separator: " ").replacing(":", with: "\\:")))"
     }
   }
@@ -125,7 +125,7 @@ enum Completions {
     switch completion {
     case .none: ""
     case .files: "-a '(__fish_complete_path)'"
-    case .directories: "-a '(__fish_complete_directories)'"
+    case .folders: "-a '(__fish_complete_directories)'"
     case .words(let words): "-a '\(words.joined(separator: " "))'"
     }
   }

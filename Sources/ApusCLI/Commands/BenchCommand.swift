@@ -8,7 +8,7 @@ enum BenchCommand: Command {
 
   static let kind = Argument(
     .choice("KIND", of: ["gemm", "conv", "ops", "step", "loader", "all"]),
-    help: "what is measured: gemm, conv, ops, step, loader or all")
+    help: "the kind of benchmark: gemm, conv, ops, step, loader or all")
   static let steps = Argument(
     .list("WORKLOAD"), isRequired: false, help: "with step: the workloads, separated by commas (default: all)")
   static let problems = Option(
@@ -43,9 +43,9 @@ enum BenchCommand: Command {
   ]
 
   static let discussion = """
-    Rates are those of the fastest run. The time of the first step is from the start of the process to the first loss.
-    The time of a new batch size is the difference between its first and second step. Each step workload runs in its own
-    process.
+    Rates are computed from the fastest run. The time of the first step is from the start of the process to the first
+    loss. The time of a new batch size is the difference between its first and second step. Each step workload runs in
+    its own process.
 
     \(Help.rows([
       ("workloads", TrainingStep.all.map(\.name).joined(separator: ", ")),

@@ -20,45 +20,33 @@ enum ErrorsCommand: Command {
     tags.declaration, count.declaration, json.declaration,
   ]
   static let discussion = """
-    Inspect about a hundred wrong predictions, and write into the tag columns what makes each example hard: "blurry",
-    "wrong label" or tags of your own, separated by semicolons. You can add columns: any mark in one tags the row with
+    Inspect about a hundred wrong predictions, and write into the tag columns why each example is hard: "blurry",
+    "wrong label" or your own tags, separated by semicolons. You can add columns: any mark in one tags the row with
     the title of the column. Rows without a tag or comment count as not inspected. --tags then prints for each tag the
     fraction of the wrong predictions that have it, and the highest accuracy that work on them could reach (ceiling).
     """
 
   static func run(_ arguments: Arguments) throws {
     let stored = try Run(at: arguments[run]!)
-    guard stored.format.isClassifier else {
-      throw OptionError("\(stored.settings.model.name) is \(stored.format.modelName); try apus evaluate")
-    }
     // Files are checked before the model runs.
+    try stored.checkHasErrors()
     let sheet = try arguments[tags].map { try ErrorSheet(path: $0) }
     if let path = arguments[output] { try checkUnused(path) }
     let device = try ComputeDevice.chosen(by: arguments[device])
-    let (analysis, measured) = try withDevice(device) {
-      let model = try stored.model()
-      let data = try stored.data(of: arguments[data], part: arguments[part])
-      let predictions = try predict(
-        model, on: data.examples, objective: stored.format.objective,
-        batchSize: stored.settings.batchSize.count ?? data.examples.count)
-      try checkThreshold(arguments[threshold], classCount: predictions.width)
-      let analysis = ErrorAnalysis(
-        of: try predictions.classification(threshold: arguments[threshold]), losses: predictions.losses,
-        examples: predictions.examples, names: data.names, classNames: data.format.classNames)
-      return (analysis, data)
+    let errors = try withDevice(device) {
+      try stored.errors(data: arguments[data], part: arguments[part], threshold: arguments[threshold])
     }
-    let skipped = SkippedPictures(of: [measured.examples], stored.settings.image)
-    skipped.report()
-    if let path = arguments[output] { try ErrorSheet.write(analysis, to: path) }
-    let counts = sheet.map { TagCounts($0, of: analysis) }
+    errors.skipped.report()
+    if let path = arguments[output] { try ErrorSheet.write(errors.analysis, to: path) }
+    let counts = sheet.map { TagCounts($0, of: errors.analysis) }
     if let counts, counts.unmatchedCount > 0 {
       Diagnostics.write(
         "\(arguments[tags] ?? ""): \(counts.unmatchedCount) rows are of examples that this model has right, or that "
-          + "have another class in \(measured.source); they are left out")
+          + "have another class in \(errors.source); they are left out")
     }
     let report = ErrorReport(
-      analysis: analysis, counts: counts, sheet: arguments[output], stored: stored, data: measured, skipped: skipped,
-      device: device, threshold: arguments[threshold], listed: arguments[count] ?? 20)
+      errors: errors, counts: counts, sheet: arguments[output], stored: stored, device: device,
+      threshold: arguments[threshold], listed: arguments[count] ?? 20)
     try arguments[json] ? report.writeJSON() : report.write()
   }
 
@@ -71,12 +59,10 @@ enum ErrorsCommand: Command {
 }
 
 private struct ErrorReport {
-  let analysis: ErrorAnalysis
+  let errors: RunErrors
   let counts: TagCounts?
   let sheet: String?
   let stored: Run
-  let data: MeasuredData
-  let skipped: SkippedPictures
   let device: ComputeDevice
   let threshold: Double?
   let listed: Int
@@ -85,14 +71,15 @@ private struct ErrorReport {
   /// The maximum displayed length of a name: the name of an example may be a text of any length.
   private static let nameLimit = 60
 
+  private var analysis: ErrorAnalysis { errors.analysis }
   private var entries: ArraySlice<ErrorAnalysis.Entry> { analysis.entries.prefix(listed) }
 
   func write() throws {
     var rows = [
       ("model", "\(stored.settings.model.name) on \(device.name)"), ("checkpoint", stored.checkpoint.path),
-      ("data", "\(data.part.examples(analysis.count, stored.format.examplesName)) of \(data.source)"),
+      ("data", "\(errors.part.examples(analysis.count, stored.format.examplesName)) of \(errors.source)"),
     ]
-    rows += skipped.rows
+    rows += errors.skipped.rows
     rows.append(("errors", "\(analysis.entries.count.grouped), accuracy \(analysis.accuracy.text(places: 4))"))
     if let sheet { rows.append(("sheet", sheet)) }
     var sections = [Help.rows(rows)]
@@ -136,11 +123,11 @@ private struct ErrorReport {
       try StandardOutput.write(.object(line))
     }
     var line: JSONObject = [
-      "model": .string(stored.settings.model.name), "device": .string(device.name), "data": .string(data.source),
-      ResultKey.part: .string(data.part.rawValue), ResultKey.examples: .integer(analysis.count),
-      "errors": .integer(analysis.entries.count), data.part.key("accuracy"): .number(analysis.accuracy),
+      "model": .string(stored.settings.model.name), "device": .string(device.name), "data": .string(errors.source),
+      ResultKey.part: .string(errors.part.rawValue), ResultKey.examples: .integer(analysis.count),
+      "errors": .integer(analysis.entries.count), errors.part.key("accuracy"): .number(analysis.accuracy),
     ]
-    line[ResultKey.skipped] = skipped.count.map { .integer($0) }
+    line[ResultKey.skipped] = errors.skipped.count.map { .integer($0) }
     line["threshold"] = threshold.map { .number($0) }
     line["confusions"] = .array(
       analysis.confusions.prefix(Self.confusionLimit).map {

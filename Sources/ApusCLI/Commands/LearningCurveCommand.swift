@@ -4,19 +4,19 @@ import ApusRuns
 
 enum LearningCurveCommand: Command {
   static let name = "learning-curve"
-  static let summary = "train with growing subsets of the data, and estimate what more data would bring"
+  static let summary = "train with growing subsets of the data, and estimate the gain from more data"
   static let fractions = Option(
     "fractions", .fractions,
     help: "fractions of the training examples, separated by commas (default: 0.1,0.2,0.4,0.7,1)")
   static let repeats = Option(
     "repeats", .count(upTo: 1000), help: "the number of runs for each fraction (default: 3)")
-  static let output = Option("output", .directory, help: "the folder for the numbers, the figure and a page")
+  static let output = Option("output", .folder, help: "the folder for the numbers, the figure and a page")
   static let json = Flag("json", help: "print one JSON object for each run, then one for the curve")
-  /// Options of checkpoints and of early stopping, since the runs are neither stored nor measured on the way.
+  /// Options of checkpoints and of early stopping, since the runs are neither stored nor measured before their end.
   private static let unused: Set<String> = [
     RunOptions.saveEvery.name, RunOptions.earlyStop.name, RunOptions.keep.name,
   ]
-  /// The other options of a training run, and those of the curve.
+  /// The other options of a training run, and the options of the curve.
   static let declarations =
     RunOptions.declarations.filter { !unused.contains($0.name) }
     + [
@@ -31,47 +31,24 @@ enum LearningCurveCommand: Command {
     other weights. A power law that is fitted to the errors estimates the error with twice as many examples.
     """
 
-  private static let validationShare = 0.2
-
   static func run(_ arguments: Arguments) throws {
-    var settings = try RunSettings(arguments.filled())
-    guard case .images = settings.model.kind else {
-      throw OptionError("learning curves are for images and tables, \(settings.model.name) takes text")
-    }
-    if settings.dataSettings.split.validation == 0 {
-      let share = settings.dataSettings.split.test + validationShare
-      guard share < 1 else {
-        throw OptionError("--test-share leaves nothing to learn from and to hold out")
-      }
-      settings.dataSettings.split.validation = validationShare
-    }
-    _ = try DatasetDescription.find(settings.data)
-    let output = arguments[output]
-    if let output { try reportingFiles { () throws(FileError) in try FileSystem.createDirectory(output) } }
-    let weights = try settings.weights.map { try PretrainedWeights(path: $0) }
+    let settings = try RunSettings(arguments.filled())
+    var options = LearningCurveOptions()
+    if let fractions = arguments[fractions] { options.fractions = fractions }
+    if let repeats = arguments[repeats] { options.repeats = repeats }
+    options.output = arguments[output]
+    let runs = try LearningCurveRuns(settings, options)
     let device = try ComputeDevice.chosen(by: settings.device)
-    settings.device = device.name
-    let seeds = (0..<UInt64(arguments[repeats] ?? 3)).map { $0 }
     let curve = try withDevice(device) {
-      let count = try LearningTask(settings).train.count
-      let sizes = Set(LearningCurve.sizes(fractions: arguments[fractions] ?? [0.1, 0.2, 0.4, 0.7, 1], of: count))
-      var (points, number) = ([LearningCurve.Point](), 0)
-      for size in sizes.sorted() {
-        var runs: [LearningCurve.Run] = []
-        for seed in seeds {
-          let run = try measure(settings, repetition: seed, size, weights)
-          (runs, number) = (runs + [run], number + 1)
-          try report(run, size, "\(number)/\(sizes.count * seeds.count)", arguments[json])
-        }
-        points.append(LearningCurve.Point(size: size, runs: runs))
-        // Writes the results so far: they are not lost when a later run fails.
-        if let output { try write(LearningCurve(points), settings, to: output) }
+      try runs.measure {
+        try report($0, arguments[json])
+      } adapt: {
+        $0.progress = .automatic
       }
-      return LearningCurve(points)
     }
     guard arguments[json] else {
       var rows = [("model", "\(settings.model.name) on \(device.name)"), ("data", settings.data)]
-      if let output { rows.append(("report", "\(output)/report.html")) }
+      if let output = options.output { rows.append(("report", "\(output)/report.html")) }
       let sections = [Help.rows(rows), table(curve).text, curve.fit.text]
       return try StandardOutput.write(line: sections.joined(separator: "\n\n"))
     }
@@ -79,33 +56,8 @@ enum LearningCurveCommand: Command {
       "model": .string(settings.model.name), "device": .string(device.name), "data": .string(settings.data),
     ]
     for (key, value) in curve.json.object ?? [:] { line[key] = value }
-    line["output"] = output.map { .string($0) }
+    line["output"] = options.output.map { .string($0) }
     try StandardOutput.write(.object(line))
-  }
-
-  /// One run with a subset of the training examples.
-  private static func measure(
-    _ settings: RunSettings, repetition: UInt64, _ size: Int, _ weights: PretrainedWeights?
-  ) throws -> LearningCurve.Run {
-    var settings = settings
-    settings.seed &+= repetition
-    settings.dataSettings.split.seed &+= repetition
-    settings.dataSettings.trainCount = size
-    let task = try LearningTask(settings)
-    guard let validation = task.validation else { fatalError("learning-curve: no examples were held out") }
-    // Errors are measured once, after the last step.
-    let trainer = try settings.trainer(task, from: weights, isNew: true, measures: false) { $0.progress = .automatic }
-    _ = try trainer.run()
-    func error(_ examples: any ExampleSource) throws -> Double {
-      let predictions = try predict(
-        trainer.model, on: examples, objective: task.format.objective,
-        batchSize: settings.batchSize.count ?? examples.count)
-      guard !task.format.isClassifier else { return 1 - (try predictions.classification().accuracy) }
-      // A single example has no variance to explain.
-      return try predictions.regression().r2.map { 1 - $0 } ?? 0
-    }
-    return LearningCurve.Run(
-      seed: settings.seed, train: try error(task.plainTrain?() ?? task.train), validation: try error(validation))
   }
 
   private static func table(_ curve: LearningCurve) -> TextTable {
@@ -114,39 +66,16 @@ enum LearningCurveCommand: Command {
     return table
   }
 
-  private static func report(_ run: LearningCurve.Run, _ size: Int, _ number: String, _ isJSON: Bool) throws {
+  private static func report(_ subset: MeasuredSubset, _ isJSON: Bool) throws {
+    let run = subset.run
     Diagnostics.write(
-      "run \(number): \(size.grouped) examples, seed \(run.seed): training error \(run.train.text(places: 4)), "
-        + "validation error \(run.validation.text(places: 4))")
+      "run \(subset.number)/\(subset.count): \(subset.size.grouped) examples, seed \(run.seed): "
+        + "training error \(run.train.text(places: 4)), validation error \(run.validation.text(places: 4))")
     guard isJSON else { return }
     try StandardOutput.write([
-      ResultKey.examples: .integer(size), "seed": .integer(Int(run.seed)), "train_error": .number(run.train),
+      ResultKey.examples: .integer(subset.size), "seed": .integer(Int(run.seed)), "train_error": .number(run.train),
       "validation_error": .number(run.validation),
     ])
-  }
-
-  /// Writes the numbers, the chart and the page.
-  private static func write(_ curve: LearningCurve, _ settings: RunSettings, to directory: String) throws {
-    let chart = LineChart("Learning curve", curve)
-    var numbers = curve.json.object ?? [:]
-    numbers["settings"] = .object(settings.json)
-    let report = Report(
-      "\(settings.model.name): learning curve", subtitle: "\(settings.data) · on \(settings.device ?? "")",
-      sections: [
-        Report.Section(
-          "Errors by the number of examples",
-          [.figure(Report.Figure("learning-curve", chart, isWide: true))]
-            + curve.fit.text.split(separator: "\n").map { .text(String($0)) })
-      ])
-    let files = [
-      ("learning-curve.json", JSON.object(numbers).text(indented: true) + "\n"), ("learning-curve.svg", chart.svg()),
-      ("report.html", report.html()),
-    ]
-    for (file, text) in files {
-      try reportingFiles { () throws(FileError) in
-        try AtomicFile.write(Array(text.utf8), to: "\(directory)/\(file)")
-      }
-    }
   }
 }
 

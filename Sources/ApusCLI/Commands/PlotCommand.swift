@@ -6,13 +6,13 @@ enum PlotCommand: Command {
   static let name = "plot"
   static let summary = "draw a run: curves, model, misclassified examples, saliency and feature maps"
   static let run = Argument(
-    ValueKind<String>("RUN", expectation: "a run", completion: .directories) { $0.isEmpty ? nil : $0 },
+    ValueKind<String>("RUN", expectation: "a run", completion: .folders) { $0.isEmpty ? nil : $0 },
     help: "the folder of a run, which may still be training")
-  static let output = Option("output", .file, help: "where the page is written (default: report.html in the run)")
+  static let output = Option("output", .file, help: "the file of the page (default: report.html in the run)")
   static let data = EvaluateCommand.data
   static let part = EvaluateCommand.part
   static let device = RunOptions.device
-  static let curves = Flag("curves-only", help: "draw only what the run has written; neither data nor weights are read")
+  static let curves = Flag("curves-only", help: "draw only the metrics of the run; neither data nor weights are read")
   static let json = Flag("json", help: "print one JSON object for each figure, then one for the page")
   static let declarations = [
     run.declaration, output.declaration, data.declaration, part.declaration, device.declaration, curves.declaration,
@@ -51,7 +51,7 @@ enum PlotCommand: Command {
   static func page(of source: RunRecord, output: String?) throws(DataError) -> AtomicFile {
     try reportingFiles { () throws(FileError) in
       if let output { return try AtomicFile(path: output) }
-      return try AtomicFile(in: source.directory.folder, name: "report.html")
+      return try AtomicFile(in: source.files.folder, name: "report.html")
     }
   }
 
@@ -62,7 +62,7 @@ enum PlotCommand: Command {
     _ report: Report, of source: RunRecord, to pages: AtomicFile,
     onFigure: (_ figure: Report.Figure, _ file: String) throws -> Void
   ) throws -> Int {
-    let plots = try reportingFiles { () throws(FileError) in try source.directory.folder.folder(creating: "plots") }
+    let plots = try reportingFiles { () throws(FileError) in try source.files.folder.folder(creating: "plots") }
     for figure in report.figures {
       let name = "\(figure.name).svg"
       let text = figure.chart.svg()

@@ -17,7 +17,7 @@ enum PredictCommand: Command {
     help: "cut images into tiles of the model's input size that overlap by at least N pixels instead of resizing; "
       + "the class is the one with the largest mean probability over the tiles")
   static let output = Option(
-    "output", .directory,
+    "output", .folder,
     help: "with --tile-overlap: the folder for copies of the images, overlaid with the probability of their class")
   static let json = Flag("json", help: "print one JSON object for each image, line or row, then one for all")
   static let declarations = [
@@ -28,10 +28,8 @@ enum PredictCommand: Command {
   static func run(_ arguments: Arguments) throws {
     let stored = try Run(at: arguments[run]!)
     try stored.checkClassifier([threshold.declaration], arguments)
-    try checkTiles(arguments, stored.format)
-    if let format = stored.format as? ImageFormat, let overlap = arguments[tiles] {
-      return try predictTiles(stored, format, overlap: overlap, arguments)
-    }
+    if let overlap = arguments[tiles] { return try predictTiles(stored, overlap: overlap, arguments) }
+    if arguments.contains(output.declaration) { throw OptionError("--output goes with --tile-overlap") }
     if case .language = stored.settings.model.kind {
       throw OptionError("\(stored.settings.model.name) is a language model; try apus generate")
     }
@@ -49,15 +47,6 @@ enum PredictCommand: Command {
     try StandardOutput.write(.object(line))
   }
 
-  private static func checkTiles(_ arguments: Arguments, _ format: any DataFormat) throws(OptionError) {
-    guard arguments.contains(tiles.declaration) else {
-      guard arguments.contains(output.declaration) else { return }
-      throw OptionError("--output goes with --tile-overlap")
-    }
-    if format is ImageFormat { return }
-    throw OptionError("--tile-overlap is for images, the model takes \(format.examplesName)")
-  }
-
   /// The summary that is printed after all predictions.
   static func summary(_ count: Int, _ stored: Run, _ device: ComputeDevice) -> JSONObject {
     [
@@ -68,11 +57,11 @@ enum PredictCommand: Command {
 
   private static func write(_ prediction: FilePrediction, isJSON: Bool) throws {
     guard isJSON else {
-      let place = prediction.line.map { " line \($0)" } ?? prediction.index.map { " \($0)" } ?? ""
+      let location = prediction.line.map { " line \($0)" } ?? prediction.index.map { " \($0)" } ?? ""
       let result =
         prediction.value.map(RegressionReport.text)
         ?? "\(prediction.name ?? "") (\((prediction.probability ?? 0).text(places: 4)))"
-      return try StandardOutput.write(line: "\(prediction.file)\(place): \(result)")
+      return try StandardOutput.write(line: "\(prediction.file)\(location): \(result)")
     }
     var object: JSONObject = ["file": .string(prediction.file), "index": .integer(prediction.index ?? 0)]
     object["line"] = prediction.line.map { .integer($0) }
@@ -85,7 +74,7 @@ enum PredictCommand: Command {
 }
 
 extension ValueKind<Int> {
-  /// The number of pixels that neighbouring tiles share; less than the size of a tile.
+  /// The number of pixels that neighboring tiles share; less than the size of a tile.
   fileprivate static let tileOverlap = ValueKind(
     "N", expectation: nonNegativeCount(upTo: 100_000).expectation, parse: nonNegativeCount(upTo: 100_000).parse)
 }

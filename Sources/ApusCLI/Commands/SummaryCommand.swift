@@ -23,10 +23,10 @@ enum SummaryCommand: Command {
     + [RunOptions.optimizer.declaration, RunOptions.precision.declaration] + RunOptions.imageShape
     + RunOptions.textDeclarations.filter { $0.name != RunOptions.tokenizer.name }
   static let discussion = """
-    Multiply-accumulate operations and bytes of activations are those of the forward pass of one example. The memory of
-    training is that of a whole step on the device; it is planned, and nothing is allocated. If the --batch-size does
-    not fit, the exit code is 1 and the message gives the largest size that fits. A run accepts only --batch-size and
-    --device, a file neither of them; the other options are for named models and --layers.
+    Multiply-accumulate operations and bytes of activations are counted for the forward pass of one example. The memory
+    of training is planned for a whole step on the device, and nothing is allocated. If the --batch-size does not fit,
+    the exit code is 1 and the message gives the largest size that fits. A run accepts only --batch-size and --device, a
+    file neither of them; the other options are for named models and --layers.
     """
 
   static func run(_ arguments: Arguments) throws {
@@ -66,7 +66,7 @@ enum SummaryCommand: Command {
     let known = [model.name, json.name] + allowed.map(\.name)
     let options = declarations.filter { !known.contains($0.name) }
     guard let given = options.first(where: { arguments.contains($0) }) else { return }
-    throw OptionError("--\(given.name) is for models that are named, \(path) is what it is")
+    throw OptionError("--\(given.name) is for named models and --layers, not for the run or file \(path)")
   }
 
   private static func describe(

@@ -6,9 +6,9 @@ import Synchronization
 enum TrainCommand: Command {
   static let name = "train"
   static let summary = "train a model"
-  static let output = Option("output", .directory, help: "the folder of the run (default: runs/MODEL-N)")
+  static let output = Option("output", .folder, help: "the folder of the run (default: runs/MODEL-N)")
   static let resume = Option(
-    "resume", .directory, help: "continue the run in a folder; --epochs or --steps can make it longer")
+    "resume", .folder, help: "continue the run in a folder; --epochs or --steps can make it longer")
   static let configuration = Option("config", .file, help: "read options from a JSON file, see above")
   static let set = Option(
     "set", .text("KEY=VALUE"), repeats: true, help: "set an option by its key; overrides --config")
@@ -81,10 +81,10 @@ enum TrainCommand: Command {
         if let report { options.onProfile = { report.write($0) } }
       }
     } catch {
-      run.directory.removeIfUnused()
+      run.files.removeIfUnused()
       throw error
     }
-    let interruption = trained.result.interruption.map { Interruption(signal: $0, run: run.directory.path) }
+    let interruption = trained.result.interruption.map { Interruption(signal: $0, run: run.files.path) }
     do {
       try epochs.check()
       if arguments[json] {
@@ -96,7 +96,7 @@ enum TrainCommand: Command {
     } catch let error as OutputError {
       // A terminal that hung up receives no results: the signal is the reason why the run ended.
       if let interruption { throw interruption }
-      throw OutputError(description: "\(error); the run is finished and saved in \(run.directory.path)")
+      throw OutputError(description: "\(error); the run is finished and saved in \(run.files.path)")
     }
     if let interruption { throw interruption }
   }
@@ -165,7 +165,7 @@ extension TrainedRun {
     line[ResultKey.skipped] = skipped.count.map { .integer($0) }
     line["stopped"] = result.stopped.map { .string($0) }
     line["weights_sha256"] = .string(result.weightsSHA256)
-    line["output"] = .string(run.directory.path)
+    line["output"] = .string(run.files.path)
     return line
   }
 
@@ -189,7 +189,7 @@ extension TrainedRun {
     rows.append(("time", "\(whole)\(rate)\(loader)"))
     rows += skipped.rows
     rows.append(("weights", result.weightsSHA256))
-    rows.append(("output", run.directory.path))
+    rows.append(("output", run.files.path))
     return Help.rows(rows)
   }
 }

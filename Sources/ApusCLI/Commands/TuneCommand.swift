@@ -22,9 +22,9 @@ enum TuneCommand: Command {
 
   static let discussion = """
     Kernels of products and convolutions can use tiles of several shapes. Tables that ship with apus and a cost model
-    choose the shape, unless this command has measured that another one is at least 5 % faster for similar sizes.
+    choose the shape, unless this command has measured that another shape is at least 5 % faster for similar sizes.
     Results keep the same bits (on GPUs except for the signs of zeros). A kernel that cannot be built or run, or whose
-    results differ from those of the others, is skipped and reported. All workloads take some minutes. Each choice is
+    results differ from the other kernels' results, is skipped and reported. All workloads take some minutes. Each choice is
     stored as soon as it is measured, for the device and its driver, in $XDG_CACHE_HOME/apus, else ~/.cache/apus.
     """
 
@@ -32,10 +32,10 @@ enum TuneCommand: Command {
     let device = try ComputeDevice.named(arguments[self.device] ?? "opencl")
     if arguments[forget] {
       guard !arguments.contains(workloads.declaration) else {
-        throw OptionError("--forget drops all choices and takes no workloads")
+        throw OptionError("--forget deletes all choices and takes no workloads")
       }
       try device.forgetTuning()
-      return Diagnostics.write("\(device.name): what was measured is dropped")
+      return Diagnostics.write("\(device.name): the measured choices are deleted")
     }
     let list = try arguments[workloads].map { try $0.map(workload) } ?? allWorkloads()
     let report = TuningReport(device: device, isJSON: arguments[json])

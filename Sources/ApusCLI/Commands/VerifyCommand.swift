@@ -7,10 +7,10 @@ enum VerifyCommand: Command {
   static let summary = "compare a training step on two or more devices, operation by operation"
   static let model = RunOptions.model
   static let devices = Option(
-    "devices", .list("D"), help: "two or more devices, which have to be named, for example cpu,opencl")
+    "devices", .list("D"), help: "the names of two or more devices, for example cpu,opencl")
   static let layers = RunOptions.layers
   static let data = Option(
-    "data", .dataSource, help: "where the batch comes from (default: synthetic images, or the model's text)")
+    "data", .dataSource, help: "the data of the batch (default: synthetic images, or the model's text)")
   static let batchSize = RunOptions.batchSize
   static let optimizer = RunOptions.optimizer
   static let seed = RunOptions.seed
@@ -21,9 +21,9 @@ enum VerifyCommand: Command {
       optimizer.declaration, seed.declaration, json.declaration,
     ] + RunOptions.textDeclarations
   static let discussion = """
-    Each device makes one step, update included, from the same weights and examples. Then the CPU repeats every
-    operation with the inputs that it had there, and the results are held against the table of tolerances. The exit
-    code is 1 when an operation is outside of it, or when the losses differ by more than 1e-5 of their value.
+    Each device runs one step, including the update, from the same weights and examples. Then the CPU repeats every
+    operation with its inputs from the device, and compares the results within tolerances. The exit code is 1 if an
+    operation exceeds its tolerance, or if the losses differ by more than 1e-5 of their value.
     """
 
   static func run(_ arguments: Arguments) throws {

@@ -3,7 +3,7 @@ import ApusFiles
 import ApusRuns
 import Synchronization
 
-/// Writes a profile to a file, and the kernels that took longest to standard error.
+/// Writes a profile to a file, and the slowest kernels to standard error.
 final class ProfileReport: Sendable {
   /// The help text of an option; `steps` names the training steps that are profiled.
   static func help(_ steps: String) -> String {

@@ -12,7 +12,7 @@ enum Bible {
       try ProgramOutput.bytes(of: program, ["-f", "gen1:1-rev22:21"])
     }
     guard !bytes.isEmpty else {
-      throw .malformed(path: program, format: "text", place: .file, reason: "it printed nothing", remedy: remedy)
+      throw .malformed(path: program, format: "text", location: .file, reason: "it printed nothing", remedy: remedy)
     }
     return try TextCorpus.text(bytes, path: program)
   }
@@ -43,7 +43,7 @@ enum Bible {
     }
     guard books.count == bounds.last else {
       throw .malformed(
-        path: program, format: "text", place: .file, reason: "\(books.count) books, expected \(bounds.last!)",
+        path: program, format: "text", location: .file, reason: "\(books.count) books, expected \(bounds.last!)",
         remedy: remedy)
     }
     return LabelledTexts(texts: texts, labels: labels)

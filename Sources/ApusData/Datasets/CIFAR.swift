@@ -100,11 +100,11 @@ extension CIFAR {
     while let entry = try tar.next() {
       let file = String(entry.name.split(separator: "/").last ?? "")
       guard (dataFiles + [nameFile]).contains(file) else { continue }
-      let place = "\(path)/\(entry.name)"
+      let entryPath = "\(path)/\(entry.name)"
       guard files.records[file] == nil, file != nameFile || files.names == nil else {
-        throw malformed(place, .file, "the archive has two files named \(file)")
+        throw malformed(entryPath, .file, "the archive has two files named \(file)")
       }
-      try read(file, place, into: &files) { count throws(DataError) in try tar.read(count) }
+      try read(file, entryPath, into: &files) { count throws(DataError) in try tar.read(count) }
     }
     return files
   }
@@ -163,8 +163,8 @@ extension CIFAR {
 
   private func missing(_ path: String) -> DataError { .missing(dataset: name, path: path, remedy: remedy) }
 
-  private func malformed(_ path: String, _ place: DataError.Place, _ reason: String) -> DataError {
-    .malformed(path: path, format: "CIFAR", place: place, reason: reason, remedy: remedy)
+  private func malformed(_ path: String, _ location: DataError.Location, _ reason: String) -> DataError {
+    .malformed(path: path, format: "CIFAR", location: location, reason: reason, remedy: remedy)
   }
 }
 

@@ -24,7 +24,7 @@ public struct DatasetDescription: Sendable {
   /// The placeholder for the text after the colon in a source, for example `DIR`; `nil` when the source has no colon.
   public let argument: String?
   public let summary: String
-  /// The file or directory that is read by default.
+  /// The file or folder that is read by default.
   public let defaultPath: String?
   let content: Content
 

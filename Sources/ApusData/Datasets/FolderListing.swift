@@ -31,7 +31,7 @@ struct FolderListing {
         try checkFolder(entry, in: folder)
         continue
       }
-      if try item(Self.join(folder, entry.name)).kind == .directory { found.append(entry.name) }
+      if try item(Self.join(folder, entry.name)).kind == .folder { found.append(entry.name) }
     }
     return found
   }
@@ -39,11 +39,11 @@ struct FolderListing {
   /// Whether there is a folder of this name in the root.
   func contains(_ name: String) throws(DataError) -> Bool {
     guard try contents(of: "").contains(where: { $0.name == name && $0.isNamed }) else { return false }
-    return try item(name).kind == .directory
+    return try item(name).kind == .folder
   }
 
   /// The paths of the PNG and JPEG files in a folder and its subfolders, relative to the root.
-  func pictures(below folder: String) throws(DataError) -> [String] {
+  func imagePaths(below folder: String) throws(DataError) -> [String] {
     var found: [String] = []
     let start = try item(folder)
     var open = [(path: folder, canonical: start.canonical)]
@@ -57,16 +57,16 @@ struct FolderListing {
         guard entry.isNamed else {
           // A file whose name is not UTF-8 cannot be opened: it is listed here, and reading it fails.
           try checkFolder(entry, in: path)
-          if isPicture(name) { found.append(below) }
+          if isImage(name) { found.append(below) }
           continue
         }
         let item = try item(below, in: canonical)
         switch item.kind {
-        case .directory:
+        case .folder:
           let holdsItself = canonical == item.canonical || canonical.hasPrefix(item.canonical + "/")
           if !holdsItself, seen.insert(item.canonical).inserted { open.append((below, item.canonical)) }
-        case .file where isPicture(name): found.append(below)
-        case .other where isPicture(name):
+        case .file where isImage(name): found.append(below)
+        case .other where isImage(name):
           throw .inputOutput(path: "\(root)/\(below)", operation: "list", reason: "not a regular file")
         default: break
         }
@@ -82,7 +82,7 @@ struct FolderListing {
 
   private static func join(_ folder: String, _ name: String) -> String { folder.isEmpty ? name : "\(folder)/\(name)" }
 
-  private func isPicture(_ name: String) -> Bool {
+  private func isImage(_ name: String) -> Bool {
     guard let dot = name.lastIndex(of: ".") else { return false }
     return Self.extensions.contains(name[name.index(after: dot)...].lowercased())
   }

@@ -30,10 +30,10 @@ public struct ImageFolder: ImageSource {
       guard let number = numbers[name] else {
         throw .imageFolder("\(folder)/\(name)", "an unknown class: the training part has no folder \(name.quoted())")
       }
-      let pictures = try listing.pictures(below: part.isEmpty ? name : "\(part)/\(name)")
-      guard !pictures.isEmpty else { throw .imageFolder("\(folder)/\(name)", "it has no images (png, jpg, jpeg)") }
-      paths += pictures
-      labels += [Int32](repeating: number, count: pictures.count)
+      let own = try listing.imagePaths(below: part.isEmpty ? name : "\(part)/\(name)")
+      guard !own.isEmpty else { throw .imageFolder("\(folder)/\(name)", "it has no images (png, jpg, jpeg)") }
+      paths += own
+      labels += [Int32](repeating: number, count: own.count)
     }
     self.paths = paths
     self.labels = labels
@@ -108,7 +108,7 @@ extension DatasetDescription {
   static let imageFolder = DatasetDescription(
     name: "image-folder", argument: "DIR",
     summary: "PNG and JPEG files in train/CLASS and test/CLASS (or val), or in CLASS (a fifth is then held out)",
-    content: .images(size: nil, classNames: nil) { directory, split throws(DataError) in
-      try ImageFolder.dataset(directory, split)
+    content: .images(size: nil, classNames: nil) { folder, split throws(DataError) in
+      try ImageFolder.dataset(folder, split)
     })
 }

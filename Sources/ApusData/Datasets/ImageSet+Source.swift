@@ -9,7 +9,7 @@ extension ImageSet: ImageSource {
     let values = [UInt8](unsafeUninitializedCapacity: imageByteCount) { buffer, initialized in
       for channel in 0..<channels {
         let plane = start + channel * area
-        for place in 0..<area { buffer[place * channels + channel] = pixels[plane + place] }
+        for position in 0..<area { buffer[position * channels + channel] = pixels[plane + position] }
       }
       initialized = imageByteCount
     }

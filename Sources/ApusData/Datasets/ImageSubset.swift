@@ -35,18 +35,18 @@ private struct JoinedImages: ImageSource {
     starts = parts.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.labels.count) }.dropLast()
   }
 
-  private func place(_ number: Int) -> (part: any ImageSource, number: Int) {
+  private func position(_ number: Int) -> (part: any ImageSource, number: Int) {
     let index = (starts.firstIndex { $0 > number } ?? starts.count) - 1
     return (parts[index], number - starts[index])
   }
 
   func image(_ number: Int) throws(DataError) -> Image {
-    let (part, number) = place(number)
+    let (part, number) = position(number)
     return try part.image(number)
   }
 
   func name(of number: Int) -> String {
-    let (part, number) = place(number)
+    let (part, number) = position(number)
     return part.name(of: number)
   }
 }

@@ -10,18 +10,18 @@ public struct NestedSubsets: Hashable, Sendable {
   /// Orders labelled examples. Equal seeds give equal orders.
   public init(labels: [Int32], seed: UInt64) {
     let groups = Dictionary(grouping: labels.indices, by: { labels[$0] }).sorted { $0.key < $1.key }
-    var places: [(place: Double, tie: Double, example: Int32)] = []
+    var positions: [(position: Double, tie: Double, example: Int32)] = []
     let ties = CounterRandom(seed: seed, stream: NestedSubsets.tieStream)
     for (number, group) in groups.enumerated() {
       let members = group.value
       let drawn = MinibatchOrder(count: members.count, batchSize: members.count, seed: seed).epoch(number).examples
       for (index, member) in drawn.enumerated() {
         // The quotient is rounded once: equal ratios give equal keys.
-        let place = Double(2 * index + 1) / Double(2 * members.count)
-        places.append((place, ties.unit(at: places.count), Int32(members[Int(member)])))
+        let position = Double(2 * index + 1) / Double(2 * members.count)
+        positions.append((position, ties.unit(at: positions.count), Int32(members[Int(member)])))
       }
     }
-    order = places.sorted { ($0.place, $0.tie, $0.example) < ($1.place, $1.tie, $1.example) }.map(\.example)
+    order = positions.sorted { ($0.position, $0.tie, $0.example) < ($1.position, $1.tie, $1.example) }.map(\.example)
   }
 
   /// Orders examples without classes.

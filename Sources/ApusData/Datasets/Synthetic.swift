@@ -45,9 +45,9 @@ enum Synthetic {
       let brightness = 120 + 80 * random.unit(at: 3)
       labels[image] = Int32(label)
       for index in 0..<size * size {
-        let place = (top + index / size) * side + left + index % size
+        let position = (top + index / size) * side + left + index % size
         let noise = random.unit(at: 4 + index) - 0.5
-        let value = brightness * patterns[label][place] + 110 * noise + 40
+        let value = brightness * patterns[label][position] + 110 * noise + 40
         pixels[image * size * size + index] = UInt8(max(0, min(255, value)))
       }
     }

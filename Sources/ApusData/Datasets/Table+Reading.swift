@@ -184,7 +184,7 @@ private struct ColumnBuilder {
   private var numbers: [Double] = []
   private var codes: [Int32] = []
   private var categories: [String] = []
-  private var places: [String: Int32] = [:]
+  private var codesByCategory: [String: Int32] = [:]
 
   init(name: String, kind: Table.Kind) {
     self.name = name
@@ -205,22 +205,22 @@ private struct ColumnBuilder {
           path, .line(line), "\(text.printable(limit: 40)) in the column \(name.quoted()) is too large", "correct it")
       }
       numbers.append(value)
-    case .categorical: codes.append(isMissing ? -1 : try place(of: String(text), line, &budget))
+    case .categorical: codes.append(isMissing ? -1 : try code(of: String(text), line, &budget))
     }
   }
 
   /// The memory of a category in the list and in the lookup table, in addition to its text.
   private static let categoryByteCount = 96
 
-  private mutating func place(
+  private mutating func code(
     of category: String, _ line: Int, _ budget: inout GrowingBudget
   ) throws(DataError) -> Int32 {
-    if let place = places[category] { return place }
+    if let code = codesByCategory[category] { return code }
     try budget.take(ColumnBuilder.categoryByteCount + category.utf8.count, line: line)
-    let place = Int32(categories.count)
+    let code = Int32(categories.count)
     categories.append(category)
-    places[category] = place
-    return place
+    codesByCategory[category] = code
+    return code
   }
 
   var column: Table.Column {
@@ -232,8 +232,8 @@ private struct ColumnBuilder {
 }
 
 extension DataError {
-  static func csv(_ path: String, _ place: Place, _ reason: String, _ remedy: String) -> DataError {
-    .malformed(path: path, format: "CSV", place: place, reason: reason, remedy: remedy)
+  static func csv(_ path: String, _ location: Location, _ reason: String, _ remedy: String) -> DataError {
+    .malformed(path: path, format: "CSV", location: location, reason: reason, remedy: remedy)
   }
 
   static func noColumn(_ name: String, _ path: String, _ names: [String]) -> DataError {

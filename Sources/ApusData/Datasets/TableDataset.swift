@@ -101,8 +101,8 @@ public struct TableDataset: Sendable {
       let different = distinct(numbers, atMost: kind == .classification ? .max : classLimit)
       let areClasses = kind.map { $0 == .classification } ?? (different?.allSatisfy { $0 == $0.rounded() } ?? false)
       guard areClasses, let different else { return .numbers(numbers) }
-      let places = Dictionary(uniqueKeysWithValues: different.enumerated().map { ($1, Int32($0)) })
-      let codes = numbers.map { places[$0]! }
+      let classIndices = Dictionary(uniqueKeysWithValues: different.enumerated().map { ($1, Int32($0)) })
+      let codes = numbers.map { classIndices[$0]! }
       return classes(codes, different.map(\.shortText)) { different[$0] < different[$1] }
     }
   }

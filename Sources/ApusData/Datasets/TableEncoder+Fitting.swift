@@ -59,9 +59,9 @@ extension TableEncoder.Rule {
 }
 
 extension DataError {
-  static func tooLarge(_ column: String, _ path: String, _ place: Place) -> DataError {
+  static func tooLarge(_ column: String, _ path: String, _ location: Location) -> DataError {
     .csv(
-      path, place, "numbers of the column \(column.quoted()) are too large to be scaled",
+      path, location, "numbers of the column \(column.quoted()) are too large to be scaled",
       "divide the column by a constant")
   }
 }

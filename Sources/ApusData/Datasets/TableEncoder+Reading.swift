@@ -10,10 +10,10 @@ extension TableEncoder {
   ///   - needsTarget: whether the target column must exist; if not, it is not read.
   /// - Throws: an error that names the missing or extra columns; also the errors of `Table(path:)`.
   public func table(
-    path: String, options given: TableOptions = TableOptions(), target: String, holding kind: Table.Kind,
+    path: String, options: TableOptions = TableOptions(), target: String, holding kind: Table.Kind,
     needsTarget: Bool
   ) throws(DataError) -> Table {
-    var options = given
+    var options = options
     let all = try Table.columnNames(path: path, options: options)
     options.ignored.formIntersection(all)
     let found = all.filter { !options.ignored.contains($0) }

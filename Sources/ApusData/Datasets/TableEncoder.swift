@@ -121,10 +121,10 @@ public struct TableEncoder: Hashable, Sendable {
   /// The features that hold codes, each with its number of distinct codes: the sizes of the embedding tables.
   public var codes: [(feature: Int, count: Int)] {
     var found: [(feature: Int, count: Int)] = []
-    var place = 0
+    var start = 0
     for column in columns {
-      if case .codes(let categories) = column.rule { found.append((place, categories.count + 1)) }
-      place += column.rule.width
+      if case .codes(let categories) = column.rule { found.append((start, categories.count + 1)) }
+      start += column.rule.width
     }
     return found
   }
@@ -144,7 +144,7 @@ public struct TableEncoder: Hashable, Sendable {
       throw .csv(table.name, .file, "\(rows.count) rows of \(width) features are too many", "encode fewer at a time")
     }
     var features = [Float](repeating: 0, count: rows.count * width)
-    var place = 0
+    var start = 0
     for column in columns {
       guard let found = table[column.name] else {
         throw .noColumn(column.name, table.name, table.columns.map(\.name))
@@ -156,19 +156,19 @@ public struct TableEncoder: Hashable, Sendable {
           let number = numbers[Int(row)]
           let value = Float(((number.isNaN ? fill : number) - offset) / scale)
           guard value.isFinite else { throw .tooLarge(column.name, table.name, .line(table.lines[Int(row)])) }
-          features[index * width + place] = value
-          if indicatesMissing { features[index * width + place + 1] = number.isNaN ? 1 : 0 }
+          features[index * width + start] = value
+          if indicatesMissing { features[index * width + start + 1] = number.isNaN ? 1 : 0 }
         }
       case (.oneHot(let known), .categories(let codes, let names)):
-        Self.forEachKnown(known, rows, codes, names) { features[$0 * width + place + $1] = 1 }
+        Self.forEachKnown(known, rows, codes, names) { features[$0 * width + start + $1] = 1 }
       case (.codes(let known), .categories(let codes, let names)):
-        Self.forEachKnown(known, rows, codes, names) { features[$0 * width + place] = Float($1 + 1) }
+        Self.forEachKnown(known, rows, codes, names) { features[$0 * width + start] = Float($1 + 1) }
       default:
         throw .csv(
           table.name, .file, "the column \(column.name.quoted()) is \(found.kind), but was \(column.kind) in training",
           "correct its values")
       }
-      place += column.rule.width
+      start += column.rule.width
     }
     return features
   }
@@ -177,11 +177,11 @@ public struct TableEncoder: Hashable, Sendable {
   private static func forEachKnown(
     _ known: [String], _ rows: [Int32], _ codes: [Int32], _ names: [String], _ body: (Int, Int) -> Void
   ) {
-    let places = Dictionary(uniqueKeysWithValues: known.enumerated().map { ($1, $0) })
-    let placesOfCodes = names.map { places[$0] }
+    let positions = Dictionary(uniqueKeysWithValues: known.enumerated().map { ($1, $0) })
+    let positionsOfCodes = names.map { positions[$0] }
     for (index, row) in rows.enumerated() {
       let code = codes[Int(row)]
-      if code >= 0, let place = placesOfCodes[Int(code)] { body(index, place) }
+      if code >= 0, let position = positionsOfCodes[Int(code)] { body(index, position) }
     }
   }
 }

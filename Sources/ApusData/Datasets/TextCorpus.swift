@@ -43,7 +43,7 @@ public struct TextCorpus: Sendable {
   static func text(_ bytes: [UInt8], path: String) throws(DataError) -> String {
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw .malformed(
-        path: path, format: "text", place: .offset(invalidOffset(of: bytes)), reason: "it is not UTF-8",
+        path: path, format: "text", location: .offset(invalidOffset(of: bytes)), reason: "it is not UTF-8",
         remedy: "convert it, for example with iconv -f latin1 -t utf-8")
     }
     return bytes.contains(0x0D) ? text.replacing("\r\n", with: "\n") : text

@@ -31,7 +31,7 @@ public struct LabelledTexts: Sendable {
       let parts = line.split(separator: "\t", maxSplits: 1, omittingEmptySubsequences: false)
       guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
         throw .malformed(
-          path: path, format: "labelled text", place: .record(number), reason: "the line has no class or no text",
+          path: path, format: "labelled text", location: .record(number), reason: "the line has no class or no text",
           remedy: "each line must be a class, a tab and a text")
       }
       examples.append((String(parts[0]), String(parts[1])))

@@ -18,7 +18,7 @@ public final class CSVReader {
   private let reader: ByteReader
   private let fieldLimit: Int
   private var chunk: [UInt8] = []
-  private var place = 0
+  private var position = 0
   private var line = 1
   /// Whether a byte value ends a run of ordinary bytes in an unquoted field.
   private var isSpecial = [Bool](repeating: false, count: 256)
@@ -36,7 +36,7 @@ public final class CSVReader {
     self.reader = reader
     self.fieldLimit = fieldLimit
     chunk = try reader.read(1 << 16)
-    if chunk.starts(with: [0xef, 0xbb, 0xbf]) { place = 3 }
+    if chunk.starts(with: [0xef, 0xbb, 0xbf]) { position = 3 }
     self.delimiter = delimiter ?? detected()
     for byte in [Self.lineFeed, Self.carriageReturn, Self.quote] { isSpecial[Int(byte)] = true }
     isSpecial[Int(self.delimiter.rawValue)] = true
@@ -81,7 +81,7 @@ public final class CSVReader {
         try takeLineEnd()
         return (fields, start)
       }
-      place += 1
+      position += 1
     }
   }
 
@@ -100,14 +100,14 @@ public final class CSVReader {
   private func quotedField() throws(DataError) -> [UInt8] {
     let start = line
     var bytes: [UInt8] = []
-    place += 1
+    position += 1
     while let next = try peek() {
-      place += 1
+      position += 1
       switch next {
       case Self.quote:
         let following = try peek()
         if following == Self.quote {
-          place += 1
+          position += 1
           bytes.append(Self.quote)
         } else if following == nil || following == delimiter.rawValue || following == Self.lineFeed
           || following == Self.carriageReturn
@@ -122,7 +122,7 @@ public final class CSVReader {
         let following = try peek()
         if next == Self.lineFeed || following != Self.lineFeed { line += 1 }
       default:
-        place -= 1
+        position -= 1
         try takeRun(into: &bytes) { $0 == Self.quote || $0 == Self.lineFeed || $0 == Self.carriageReturn }
       }
       if bytes.count > fieldLimit { throw tooLong() }
@@ -133,35 +133,35 @@ public final class CSVReader {
   /// Appends the bytes before the next byte that satisfies `isEnd`, or all bytes up to the end of the chunk.
   @inline(__always)
   private func takeRun(into bytes: inout [UInt8], until isEnd: (UInt8) -> Bool) throws(DataError) {
-    let end = chunk[place...].firstIndex(where: isEnd) ?? chunk.count
-    bytes += chunk[place..<end]
-    place = end
+    let end = chunk[position...].firstIndex(where: isEnd) ?? chunk.count
+    bytes += chunk[position..<end]
+    position = end
     if bytes.count > fieldLimit { throw tooLong() }
   }
 
   private func takeLineEnd() throws(DataError) {
-    let isReturn = chunk[place] == Self.carriageReturn
-    place += 1
+    let isReturn = chunk[position] == Self.carriageReturn
+    position += 1
     line += 1
     let following = try peek()
-    if isReturn, following == Self.lineFeed { place += 1 }
+    if isReturn, following == Self.lineFeed { position += 1 }
   }
 
   /// The next byte, without consuming it; `nil` at the end.
   private func peek() throws(DataError) -> UInt8? {
-    if place == chunk.count {
+    if position == chunk.count {
       chunk = try reader.read(1 << 16)
-      place = 0
+      position = 0
       if chunk.isEmpty { return nil }
     }
-    return chunk[place]
+    return chunk[position]
   }
 
   /// The most frequent delimiter in the first line, outside quotes; a comma when there is none.
   private func detected() -> Delimiter {
     var counts: [UInt8: Int] = [:]
     var isQuoted = false
-    for byte in chunk[place...].drop(while: { $0 == Self.lineFeed || $0 == Self.carriageReturn }) {
+    for byte in chunk[position...].drop(while: { $0 == Self.lineFeed || $0 == Self.carriageReturn }) {
       if byte == Self.quote { isQuoted.toggle() }
       if isQuoted { continue }
       if byte == Self.lineFeed || byte == Self.carriageReturn { break }
@@ -179,7 +179,7 @@ public final class CSVReader {
   }
 
   private func failure(_ reason: String, _ remedy: String = "correct the file") -> DataError {
-    .malformed(path: reader.path, format: "CSV", place: .line(line), reason: reason, remedy: remedy)
+    .malformed(path: reader.path, format: "CSV", location: .line(line), reason: reason, remedy: remedy)
   }
 }
 

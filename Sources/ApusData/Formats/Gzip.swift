@@ -90,7 +90,7 @@ final class Inflater {
 
   private func failure(_ reason: String) -> DataError {
     .malformed(
-      path: path, format: "gzip", place: .offset(input.offset), reason: reason,
+      path: path, format: "gzip", location: .offset(input.offset), reason: reason,
       remedy: "copy or download the file again")
   }
 }

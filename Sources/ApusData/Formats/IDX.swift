@@ -134,7 +134,7 @@ extension IDXArray {
 
   fileprivate static func failure(_ reader: ByteReader, _ offset: Int, _ reason: String) -> DataError {
     .malformed(
-      path: reader.path, format: "IDX", place: .offset(offset), reason: reason,
+      path: reader.path, format: "IDX", location: .offset(offset), reason: reason,
       remedy: "copy or download the file again")
   }
 }

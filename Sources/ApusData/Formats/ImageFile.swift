@@ -31,7 +31,7 @@ public struct ImageLimits: Hashable, Sendable {
 extension Image {
   /// Reads a PNG or JPEG file; the first bytes determine the format, not the file name.
   ///
-  /// Grey images have 1 channel, all others 3. As in torchvision's `ImageFolder`, transparency is dropped, color
+  /// Gray images have 1 channel, all others 3. As in torchvision's `ImageFolder`, transparency is dropped, color
   /// profiles are not applied, and the EXIF orientation is ignored. 16-bit values are rounded to 8 bits, palettes are
   /// expanded, and CMYK is converted to RGB. Of an animation, the first frame is read.
   ///
@@ -69,7 +69,7 @@ extension Image {
     }
     let first = bytes.prefix(4).map { String($0, radix: 16) }.joined(separator: " ")
     return .malformed(
-      path: path, format: "PNG or JPEG", place: .offset(0),
+      path: path, format: "PNG or JPEG", location: .offset(0),
       reason: bytes.isEmpty ? "the file is empty" : "no PNG or JPEG file starts with the bytes \(first)",
       remedy: "check that the file is an image")
   }

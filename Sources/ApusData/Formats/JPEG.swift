@@ -8,7 +8,7 @@ enum JPEG {
   /// Decodes a file with the accurate DCT and interpolated chroma, as Pillow does.
   ///
   /// Warnings of the library (truncated data, misplaced restart markers, …) are errors, because the library would fill
-  /// the rest with grey. CMYK files are assumed to be inverted, as Adobe writes them, and are converted to RGB as
+  /// the rest with gray. CMYK files are assumed to be inverted, as Adobe writes them, and are converted to RGB as
   /// Pillow does.
   static func decode(_ bytes: [UInt8], path: String, limits: ImageLimits) throws(DataError) -> Image {
     guard let handle = tjInitDecompress() else { throw failure(message(nil), bytes, path) }
@@ -118,10 +118,10 @@ enum JPEG {
     let known = brokenSegment(bytes) ?? end
     let found = known.map { $0...$0 } ?? damage()
     let isOne = found.map { $0.lowerBound == $0.upperBound } ?? false
-    let place = isOne ? found.map { DataError.Place.offset($0.lowerBound) } : nil
+    let location = isOne ? found.map { DataError.Location.offset($0.lowerBound) } : nil
     let range = isOne ? nil : found.map { " between byte \($0.lowerBound) and byte \($0.upperBound)" }
     return .malformed(
-      path: path, format: "JPEG", place: place ?? .file, reason: reason + (range ?? ""),
+      path: path, format: "JPEG", location: location ?? .file, reason: reason + (range ?? ""),
       remedy: "copy or download the file again")
   }
 

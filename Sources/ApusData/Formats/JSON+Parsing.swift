@@ -36,7 +36,7 @@ extension JSON {
       self = try JSON(parsing: bytes)
     } catch {
       throw .malformed(
-        path: path, format: "JSON", place: .offset(error.offset), reason: error.reason,
+        path: path, format: "JSON", location: .offset(error.offset), reason: error.reason,
         remedy: "correct or rewrite the file")
     }
   }

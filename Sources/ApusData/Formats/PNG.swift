@@ -83,7 +83,7 @@ enum PNG {
 
   private static func failure(_ state: png_image, _ path: String) -> DataError {
     .malformed(
-      path: path, format: "PNG", place: .file, reason: message(state), remedy: "copy or download the file again")
+      path: path, format: "PNG", location: .file, reason: message(state), remedy: "copy or download the file again")
   }
 }
 

@@ -80,6 +80,6 @@ struct PNGChunks {
 
   private static func failure(_ path: String, _ offset: Int, _ reason: String) -> DataError {
     .malformed(
-      path: path, format: "PNG", place: .offset(offset), reason: reason, remedy: "copy or download the file again")
+      path: path, format: "PNG", location: .offset(offset), reason: reason, remedy: "copy or download the file again")
   }
 }

@@ -127,9 +127,9 @@ extension Safetensors.Header {
 }
 
 extension DataError {
-  static func safetensors(_ path: String, _ place: Place, _ reason: String) -> DataError {
+  static func safetensors(_ path: String, _ location: Location, _ reason: String) -> DataError {
     .malformed(
-      path: path, format: "safetensors", place: place, reason: reason,
+      path: path, format: "safetensors", location: location, reason: reason,
       remedy: "write the file again or use another copy")
   }
 }

@@ -102,8 +102,8 @@ final class TarReader {
     }
     let block = try reader.read(TarHeader.blockByteCount)
     guard block.count == TarHeader.blockByteCount else {
-      let place = block.isEmpty ? "without the zeros that close it" : "inside a header"
-      throw failure(reader.position, "the archive ends \(place)")
+      let detail = block.isEmpty ? "without the zeros that close it" : "inside a header"
+      throw failure(reader.position, "the archive ends \(detail)")
     }
     if block.allSatisfy({ $0 == 0 }) { return nil }
     do throws(TarError) { return try TarHeader(block) } catch { throw failure(offset + error.offset, error.reason) }
@@ -134,14 +134,14 @@ final class TarReader {
     isDone = true
     let offset = reader.position
     let fill = try reader.read(TarReader.fillLimit)
-    if let place = fill.firstIndex(where: { $0 != 0 }) {
-      throw failure(offset + place, "other data follow the zeros that close the archive")
+    if let index = fill.firstIndex(where: { $0 != 0 }) {
+      throw failure(offset + index, "other data follow the zeros that close the archive")
     }
     guard try reader.read(1).isEmpty else { throw failure(offset, "more than \(fill.count) zeros close the archive") }
   }
 
   private func failure(_ offset: Int, _ reason: String) -> DataError {
     .malformed(
-      path: path, format: "tar", place: .offset(offset), reason: reason, remedy: "copy or download the file again")
+      path: path, format: "tar", location: .offset(offset), reason: reason, remedy: "copy or download the file again")
   }
 }

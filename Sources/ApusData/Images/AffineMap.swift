@@ -1,11 +1,11 @@
 import Glibc
 
-/// An affine map about the centre of an image; it maps output coordinates to source coordinates.
+/// An affine map about the center of an image; it maps output coordinates to source coordinates.
 ///
 /// `R(angle) · shear · scale`, then the translation, as torchvision's `affine` composes them. Rotation and shear angles
 /// are in degrees, clockwise.
 struct AffineMap {
-  /// `x' = xx · x + xy · y + x0`, `y' = yx · x + yy · y + y0`, relative to the centre.
+  /// `x' = xx · x + xy · y + x0`, `y' = yx · x + yy · y + y0`, relative to the center.
   let xx, xy, x0, yx, yy, y0: Double
 
   init(angle: Double, right: Double = 0, down: Double = 0, scale: Double = 1, shearX: Double = 0, shearY: Double = 0) {
@@ -47,11 +47,11 @@ private struct AffineSampler {
   /// The unit of interpolation weights, 2⁻¹¹: the product of two weights and a byte fits 32 bits.
   private static let one: Int32 = 1 << 11
 
-  /// Fixed-point coordinates in units of 2⁻³², relative to the centre of the first pixel; the integer bits cover
+  /// Fixed-point coordinates in units of 2⁻³², relative to the center of the first pixel; the integer bits cover
   /// coordinates far outside the image.
-  private static func fixed(_ place: Double) -> Int { Int((place * 0x1p32).rounded()) }
+  private static func fixed(_ position: Double) -> Int { Int((position * 0x1p32).rounded()) }
 
-  private static func share(_ place: Int) -> Int32 { Int32(truncatingIfNeeded: (place >> 21) & 0x7ff) }
+  private static func share(_ position: Int) -> Int32 { Int32(truncatingIfNeeded: (position >> 21) & 0x7ff) }
 
   func run(_ map: AffineMap, row: Int, from source: UnsafePointer<UInt8>, to target: UnsafeMutablePointer<UInt8>) {
     let (middleX, middleY) = (Double(width) / 2, Double(height) / 2)
@@ -65,9 +65,9 @@ private struct AffineSampler {
       let (right, lower) = (AffineSampler.share(oldX), AffineSampler.share(oldY))
       let new = target + column * channels
       if left >= 0, top >= 0, left < width - 1, top < height - 1 {
-        let place = source + top * rowBytes + left * channels
+        let position = source + top * rowBytes + left * channels
         for channel in 0..<channels {
-          let (one, other) = (place + channel, place + channel + rowBytes)
+          let (one, other) = (position + channel, position + channel + rowBytes)
           let upper = (Int32(one[0]), Int32(one[channels]))
           let under = (Int32(other[0]), Int32(other[channels]))
           new[channel] = AffineSampler.mixed(upper, under, right, lower)

@@ -53,7 +53,7 @@ public struct MixPlan: Hashable, Sendable {
 
   /// Samples a plan with one λ for the batch, as the authors of both papers do.
   ///
-  /// For cutmix, the rectangle has `√(1 − λ)` of both extents and a random centre, and is clipped at the edges; λ
+  /// For cutmix, the rectangle has `√(1 − λ)` of both extents and a random center, and is clipped at the edges; λ
   /// becomes the fraction of the area outside the rectangle.
   init(_ mixing: BatchMixing, count: Int, _ size: ImageSize, random: inout ImageRandom) {
     kind = mixing.kind
@@ -79,12 +79,12 @@ public struct MixPlan: Hashable, Sendable {
     let each = channels * part
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: partners.count * each) { room in
       guard let kept = room.baseAddress else { return }
-      func visit(_ body: (_ place: UnsafeMutablePointer<UInt8>, _ picture: Int, _ offset: Int) -> Void) {
-        for picture in partners.indices {
+      func visit(_ body: (_ position: UnsafeMutablePointer<UInt8>, _ image: Int, _ offset: Int) -> Void) {
+        for image in partners.indices {
           for channel in 0..<channels {
             for (number, y) in rows.enumerated() {
-              let place = ((picture * channels + channel) * size.height + y) * size.width + columns.lowerBound
-              body(pixels + place, picture, (channel * rows.count + number) * row)
+              let position = ((image * channels + channel) * size.height + y) * size.width + columns.lowerBound
+              body(pixels + position, image, (channel * rows.count + number) * row)
             }
           }
         }

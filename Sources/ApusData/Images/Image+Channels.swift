@@ -6,7 +6,7 @@ extension Image {
     UInt8(truncatingIfNeeded: (Int(red) * 19_595 + Int(green) * 38_470 + Int(blue) * 7_471 + 0x8000) >> 16)
   }
 
-  /// The image converted to grey or RGB: grey is `0.299 R + 0.587 G + 0.114 B`, rounded, and becomes equal red, green
+  /// The image converted to gray or RGB: gray is `0.299 R + 0.587 G + 0.114 B`, rounded, and becomes equal red, green
   /// and blue.
   /// - Precondition: `count` is the number of channels, or one of the two is 1 and the other 3.
   public func converted(toChannels count: Int) -> Image {
@@ -16,17 +16,17 @@ extension Image {
     case (3, 1):
       return Image(size, channels: 1) { target in
         pixels.withUnsafeBufferPointer { source in
-          for place in 0..<area {
-            target[place] = Image.luma(source[3 * place], source[3 * place + 1], source[3 * place + 2])
+          for position in 0..<area {
+            target[position] = Image.luma(source[3 * position], source[3 * position + 1], source[3 * position + 2])
           }
         }
       }
     case (1, 3):
       return Image(size, channels: 3) { target in
         pixels.withUnsafeBufferPointer { source in
-          for place in 0..<area {
-            (target[3 * place], target[3 * place + 1]) = (source[place], source[place])
-            target[3 * place + 2] = source[place]
+          for position in 0..<area {
+            (target[3 * position], target[3 * position + 1]) = (source[position], source[position])
+            target[3 * position + 2] = source[position]
           }
         }
       }
@@ -34,8 +34,8 @@ extension Image {
     }
   }
 
-  /// Writes the image as planes, `[channels, height, width]`; all planes of a grey image are equal.
-  /// - Precondition: `count` is the image's number of channels, or the image is grey.
+  /// Writes the image as planes, `[channels, height, width]`; all planes of a gray image are equal.
+  /// - Precondition: `count` is the image's number of channels, or the image is gray.
   func writePlanes(_ count: Int, to target: UnsafeMutablePointer<UInt8>) {
     let (area, channels) = (height * width, channels)
     pixels.withUnsafeBufferPointer { source in
@@ -44,14 +44,14 @@ extension Image {
         for channel in 0..<count { (target + channel * area).update(from: source, count: area) }
       } else if channels == 3 {
         let (red, green, blue) = (target, target + area, target + 2 * area)
-        for place in 0..<area {
-          red[place] = source[3 * place]
-          green[place] = source[3 * place + 1]
-          blue[place] = source[3 * place + 2]
+        for position in 0..<area {
+          red[position] = source[3 * position]
+          green[position] = source[3 * position + 1]
+          blue[position] = source[3 * position + 2]
         }
       } else {
         for channel in 0..<count {
-          for place in 0..<area { target[channel * area + place] = source[place * channels + channel] }
+          for position in 0..<area { target[channel * area + position] = source[position * channels + channel] }
         }
       }
     }

@@ -2,13 +2,13 @@ extension Image {
   /// Multiplies all values: 0 gives black.
   public mutating func changeBrightness(by factor: Double) { replaceValues { factor * Double($0) } }
 
-  /// Scales the distance of all values from the mean luma: 0 gives a uniform grey.
+  /// Scales the distance of all values from the mean luma: 0 gives a uniform gray.
   public mutating func changeContrast(by factor: Double) {
     let mean = (1 - factor) * meanLuma
     replaceValues { factor * Double($0) + mean }
   }
 
-  /// Scales the distance of all colors from their luma: 0 gives a grey image.
+  /// Scales the distance of all colors from their luma: 0 gives a gray image.
   public mutating func changeSaturation(by factor: Double) {
     guard channels == 3 else { return }
     // Fixed point with 12 fractional bits.
@@ -16,11 +16,11 @@ extension Image {
     let area = height * width
     pixels.withUnsafeMutableBufferPointer { buffer in
       guard let start = buffer.baseAddress else { return }
-      for place in 0..<area {
-        let pixel = start + 3 * place
-        let grey = Int32(Image.luma(pixel[0], pixel[1], pixel[2]))
+      for position in 0..<area {
+        let pixel = start + 3 * position
+        let gray = Int32(Image.luma(pixel[0], pixel[1], pixel[2]))
         for channel in 0..<3 {
-          let value = grey &+ ((share &* (Int32(pixel[channel]) &- grey) &+ 2048) >> 12)
+          let value = gray &+ ((share &* (Int32(pixel[channel]) &- gray) &+ 2048) >> 12)
           pixel[channel] = UInt8(truncatingIfNeeded: max(0, min(255, value)))
         }
       }
@@ -35,7 +35,7 @@ extension Image {
     let area = height * width
     pixels.withUnsafeMutableBufferPointer { buffer in
       guard let start = buffer.baseAddress else { return }
-      for place in 0..<area { Image.turnHue(start + 3 * place, shift) }
+      for position in 0..<area { Image.turnHue(start + 3 * position, shift) }
     }
   }
 
@@ -44,7 +44,7 @@ extension Image {
     let (red, green, blue) = (Float(pixel[0]), Float(pixel[1]), Float(pixel[2]))
     let (high, low) = (max(red, max(green, blue)), min(red, min(green, blue)))
     let spread = high - low
-    // No branches, because the strongest primary is unpredictable. For greys, the numerator is 0.
+    // No branches, because the strongest primary is unpredictable. For grays, the numerator is 0.
     let isRed = high == red
     let isGreen = high == green
     let difference = isRed ? green - blue : isGreen ? blue - red : red - green
@@ -79,8 +79,8 @@ extension Image {
     var sum = 0
     pixels.withUnsafeBufferPointer { source in
       if channels == 3 {
-        for place in 0..<height * width {
-          sum += Int(Image.luma(source[3 * place], source[3 * place + 1], source[3 * place + 2]))
+        for position in 0..<height * width {
+          sum += Int(Image.luma(source[3 * position], source[3 * position + 1], source[3 * position + 2]))
         }
       } else {
         for value in source { sum += Int(value) }

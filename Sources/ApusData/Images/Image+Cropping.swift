@@ -7,15 +7,15 @@ public enum EdgeMode: Hashable, Sendable {
   /// The repeated outermost pixels: `a a a | a b c d | d d d`.
   case replicate
 
-  /// The index in `0 ..< count` of the pixel to use at index `place`; `nil` for a constant.
-  func source(of place: Int, _ count: Int) -> Int? {
-    if place >= 0, place < count { return place }
+  /// The index in `0 ..< count` of the pixel to use at index `position`; `nil` for a constant.
+  func source(of position: Int, _ count: Int) -> Int? {
+    if position >= 0, position < count { return position }
     switch self {
     case .constant: return nil
-    case .replicate: return place < 0 ? 0 : count - 1
+    case .replicate: return position < 0 ? 0 : count - 1
     case .reflect:
       let period = max(1, 2 * (count - 1))
-      let rest = ((place % period) + period) % period
+      let rest = ((position % period) + period) % period
       return min(rest, period - rest)
     }
   }
@@ -74,9 +74,9 @@ extension Image {
           }
           for columns in [0..<first, last..<part.width] {
             for x in columns {
-              let place = edges.source(of: left + x, width)
+              let position = edges.source(of: left + x, width)
               for channel in 0..<channels {
-                row[x * channels + channel] = place.map { start[$0 * channels + channel] } ?? fill
+                row[x * channels + channel] = position.map { start[$0 * channels + channel] } ?? fill
               }
             }
           }

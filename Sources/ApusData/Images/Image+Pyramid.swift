@@ -34,10 +34,10 @@ extension Image {
               for index in 0..<row { sums[index] += Int32(weight) * Int32(source[old + index]) }
             }
             for x in 0..<size.width {
-              let places = (-2...2).map { EdgeMode.reflect.source(of: 2 * x + $0, width) ?? 0 }
+              let positions = (-2...2).map { EdgeMode.reflect.source(of: 2 * x + $0, width) ?? 0 }
               for channel in 0..<channels {
                 var sum: Int32 = 128
-                for tap in 0..<5 { sum += Int32(weights[tap]) * sums[places[tap] * channels + channel] }
+                for tap in 0..<5 { sum += Int32(weights[tap]) * sums[positions[tap] * channels + channel] }
                 target[(y * size.width + x) * channels + channel] = UInt8(sum >> 8)
               }
             }

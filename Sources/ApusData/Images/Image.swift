@@ -4,7 +4,7 @@ public struct Image: Hashable, Sendable {
   public let height: Int
   /// The extent of the horizontal axis.
   public let width: Int
-  /// 1 for grey, 3 for red, green and blue.
+  /// 1 for gray, 3 for red, green and blue.
   public let channels: Int
   /// `[height, width, channels]`
   public var pixels: [UInt8]

@@ -51,10 +51,10 @@ public struct ImageRandom: Sendable {
   ///   - ratio: the range of the ratio of the two sides, sampled uniformly on a logarithmic scale.
   ///   - size: makes the region's size from the two sides.
   mutating func part(
-    of picture: ImageSize, atMost limit: ImageSize, scale: ClosedRange<Double>, ratio: ClosedRange<Double>,
+    of image: ImageSize, atMost limit: ImageSize, scale: ClosedRange<Double>, ratio: ClosedRange<Double>,
     size: (_ side: Int, _ other: Int) -> ImageSize
   ) -> (top: Int, left: Int, size: ImageSize)? {
-    let area = Double(picture.height * picture.width)
+    let area = Double(image.height * image.width)
     for _ in 0..<10 {
       let target = area * uniform(in: scale)
       let shape = exp(uniform(in: log(ratio.lowerBound)...log(ratio.upperBound)))
@@ -62,8 +62,8 @@ public struct ImageRandom: Sendable {
       let part = size(
         Int(sides.0.squareRoot().rounded(.toNearestOrEven)), Int(sides.1.squareRoot().rounded(.toNearestOrEven)))
       guard min(part.height, part.width) >= 1, part.height <= limit.height, part.width <= limit.width else { continue }
-      let top = integer(below: picture.height - part.height + 1)
-      let left = integer(below: picture.width - part.width + 1)
+      let top = integer(below: image.height - part.height + 1)
+      let left = integer(below: image.width - part.width + 1)
       return (top, left, part)
     }
     return nil

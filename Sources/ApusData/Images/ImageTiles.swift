@@ -1,6 +1,6 @@
 /// Divides a large image into overlapping tiles of one size, and stitches the predictions for the tiles.
 ///
-/// The last tile of each row and column ends at the edge of the image, so it may overlap its neighbour by more. In
+/// The last tile of each row and column ends at the edge of the image, so it may overlap its neighbor by more. In
 /// overlaps, values are averaged with weights that decrease towards the edges of a tile, which avoids seams.
 public struct ImageTiles: Hashable, Sendable {
   /// The size of the image.
@@ -14,7 +14,7 @@ public struct ImageTiles: Hashable, Sendable {
   /// - Parameters:
   ///   - image: the size of the image
   ///   - tile: the size of the tiles; a smaller image is padded by reflection at the bottom and right
-  ///   - overlap: the minimum overlap of neighbours in pixels
+  ///   - overlap: the minimum overlap of neighbors in pixels
   /// - Precondition: extents are positive, and the overlap is not negative and smaller than a tile.
   public init(_ image: ImageSize, tile: ImageSize, overlap: Int) {
     guard overlap >= 0, overlap < min(tile.height, tile.width), min(image.height, image.width) > 0 else {
@@ -64,7 +64,7 @@ public struct ImageTiles: Hashable, Sendable {
 
   /// Stitches values that are computed on demand: tiles with a large overlap have many more values than the image.
   /// - Parameter value: returns the value of a tile at an index of its `[channels, tile height, tile width]`.
-  public func stitched(channels: Int, _ value: (_ tile: Int, _ place: Int) -> Float) -> [Float] {
+  public func stitched(channels: Int, _ value: (_ tile: Int, _ position: Int) -> Float) -> [Float] {
     let (size, area) = (image.height * image.width, tile.height * tile.width)
     var sums = [Float](repeating: 0, count: channels * size)
     var weights = [Float](repeating: 0, count: size)
@@ -75,15 +75,15 @@ public struct ImageTiles: Hashable, Sendable {
       for y in 0..<height {
         for x in 0..<width {
           let weight = rows[y] * columns[x]
-          let place = (origin.top + y) * image.width + origin.left + x
-          weights[place] += weight
+          let position = (origin.top + y) * image.width + origin.left + x
+          weights[position] += weight
           for channel in 0..<channels {
-            sums[channel * size + place] += weight * value(number, channel * area + y * tile.width + x)
+            sums[channel * size + position] += weight * value(number, channel * area + y * tile.width + x)
           }
         }
       }
     }
-    for channel in 0..<channels { for place in 0..<size { sums[channel * size + place] /= weights[place] } }
+    for channel in 0..<channels { for position in 0..<size { sums[channel * size + position] /= weights[position] } }
     return sums
   }
 

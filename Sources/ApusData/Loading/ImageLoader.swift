@@ -8,7 +8,7 @@ import Glibc
 public final class ImageLoader: @unchecked Sendable {
   /// The image size, the transforms and the threads of a loader.
   public struct Options: Hashable, Sendable {
-    /// `[channels, height, width]` of the loaded images: 1 channel is grey, 3 channels are RGB. Images with the other
+    /// `[channels, height, width]` of the loaded images: 1 channel is gray, 3 channels are RGB. Images with the other
     /// number of channels are converted.
     public var imageSize: [Int]
     /// The transforms of each image; they must produce images of one size.
@@ -119,10 +119,10 @@ public final class ImageLoader: @unchecked Sendable {
     if let error = batch.error { throw error.error }
     guard let pixels = batch.pixels else { fatalError("ImageLoader: a batch without pixels or error") }
     let work = ring.work
-    let places = work.bounds[batch.number]..<work.bounds[batch.number + 1]
-    let examples = places.map { batch.replacements[$0] ?? work.examples[$0] }
+    let positions = work.bounds[batch.number]..<work.bounds[batch.number + 1]
+    let examples = positions.map { batch.replacements[$0] ?? work.examples[$0] }
     let missing =
-      work.options.badImages == .leftOut ? batch.failures.keys.map { $0 - places.lowerBound }.sorted() : []
+      work.options.badImages == .leftOut ? batch.failures.keys.map { $0 - positions.lowerBound }.sorted() : []
     return LoadedBatch(
       number: batch.number, pixels: pixels, imageSize: work.options.imageSize,
       labels: examples.map { work.labels[Int($0)] }, examples: examples, missing: missing, mix: batch.mix,

@@ -34,8 +34,8 @@ public struct LoadedTable: Sendable {
     case .classes(let labels, _): targets = Tensor(rows.map { labels[Int($0)] }, device: device)
     case .numbers(let numbers):
       let chosen = rows.map { Float(numbers[Int($0)]) }
-      if let place = chosen.firstIndex(where: { !$0.isFinite }) {
-        throw .tooLarge(data.target, data.name, .line(data.features.lines[Int(rows[place])]))
+      if let position = chosen.firstIndex(where: { !$0.isFinite }) {
+        throw .tooLarge(data.target, data.name, .line(data.features.lines[Int(rows[position])]))
       }
       targets = Tensor(chosen, shape: [rows.count, 1], device: device)
     }

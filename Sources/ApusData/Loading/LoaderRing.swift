@@ -9,7 +9,7 @@ final class LoaderRing: @unchecked Sendable {
   private var first: Int
   /// The batch of the next piece of work, and the piece's first position in the epoch.
   private var current: Int
-  private var place: Int
+  private var position: Int
   private var isStopped = false
 
   /// A batch that is being filled.
@@ -24,7 +24,7 @@ final class LoaderRing: @unchecked Sendable {
     var replacements: [Int: Int32] = [:]
     var failures: [Int: [LoaderWork.Failure]] = [:]
     /// The error with the lowest position in the epoch.
-    var error: (place: Int, error: DataError)?
+    var error: (position: Int, error: DataError)?
 
     init(number: Int, count: Int, _ work: LoaderWork) {
       (self.number, rest) = (number, count)
@@ -40,12 +40,12 @@ final class LoaderRing: @unchecked Sendable {
   /// A range of positions of a batch, which one thread fills.
   struct Piece {
     var batch: Batch
-    var places: Range<Int>
+    var positions: Range<Int>
   }
 
   init(_ work: LoaderWork, from first: Int, depth: Int) {
     (self.work, self.first, self.depth) = (work, first, depth)
-    (current, place) = (first, work.bounds[first])
+    (current, position) = (first, work.bounds[first])
     batches = []
   }
 
@@ -62,14 +62,14 @@ final class LoaderRing: @unchecked Sendable {
 
   private func nextPiece() -> Piece {
     let (start, end) = (work.bounds[current], work.bounds[current + 1])
-    if place == start {
+    if position == start {
       let count = end - start
       let batch = Batch(number: current, count: count, work)
       batches.append(batch)
     }
-    let piece = Piece(batch: batches[current - first], places: place..<min(place + work.pieceCount, end))
-    place = piece.places.upperBound
-    if place == end { current += 1 }
+    let piece = Piece(batch: batches[current - first], positions: position..<min(position + work.pieceCount, end))
+    position = piece.positions.upperBound
+    if position == end { current += 1 }
     return piece
   }
 
@@ -77,18 +77,18 @@ final class LoaderRing: @unchecked Sendable {
   func fill(_ piece: Piece) {
     guard let pixels = piece.batch.pixels else { return finish(piece) }
     let start = work.bounds[piece.batch.number]
-    for place in piece.places where !monitor.withLock({ isStopped }) {
-      let target = pixels.start + (place - start) * work.imageByteCount
+    for position in piece.positions where !monitor.withLock({ isStopped }) {
+      let target = pixels.start + (position - start) * work.imageByteCount
       do throws(DataError) {
-        let (example, failures) = try work.load(place, to: target)
+        let (example, failures) = try work.load(position, to: target)
         guard !failures.isEmpty else { continue }
         monitor.withLock {
-          piece.batch.replacements[place] = example
-          piece.batch.failures[place] = failures
+          piece.batch.replacements[position] = example
+          piece.batch.failures[position] = failures
         }
       } catch {
         monitor.withLock {
-          if piece.batch.error.map({ place < $0.place }) ?? true { piece.batch.error = (place, error) }
+          if piece.batch.error.map({ position < $0.position }) ?? true { piece.batch.error = (position, error) }
         }
       }
     }
@@ -98,7 +98,7 @@ final class LoaderRing: @unchecked Sendable {
   private func finish(_ piece: Piece) {
     let batch = piece.batch
     let isLast = monitor.withLock {
-      batch.rest -= piece.places.count
+      batch.rest -= piece.positions.count
       return batch.rest == 0
     }
     guard isLast else { return }

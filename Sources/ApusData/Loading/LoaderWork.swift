@@ -64,12 +64,12 @@ struct LoaderWork: Sendable {
   /// - Returns: the number of the image that was written, and the images that could not be read. The next readable
   ///   image in epoch order, cyclically, replaces an unreadable one, with the random numbers of the original position;
   ///   an image that is left out becomes zeros.
-  func load(_ place: Int, to target: UnsafeMutablePointer<UInt8>) throws(DataError) -> (Int32, [Failure]) {
+  func load(_ position: Int, to target: UnsafeMutablePointer<UInt8>) throws(DataError) -> (Int32, [Failure]) {
     var failures: [Failure] = []
     while true {
-      let example = examples[(place + failures.count) % examples.count]
+      let example = examples[(position + failures.count) % examples.count]
       do throws(DataError) {
-        try write(example, place: place, to: target)
+        try write(example, position: position, to: target)
         return (example, failures)
       } catch {
         guard options.badImages != .refused else { throw error }
@@ -94,7 +94,7 @@ struct LoaderWork: Sendable {
     return pixels
   }
 
-  private func write(_ example: Int32, place: Int, to target: UnsafeMutablePointer<UInt8>) throws(DataError) {
+  private func write(_ example: Int32, position: Int, to target: UnsafeMutablePointer<UInt8>) throws(DataError) {
     if let planes {
       planes.pixels.withUnsafeBufferPointer { source in
         target.update(from: source.baseAddress! + Int(example) * imageByteCount, count: imageByteCount)
@@ -108,9 +108,9 @@ struct LoaderWork: Sendable {
       throw unfit(example, "it has \(image.channels) channels", "use images with 1 or 3 channels")
     }
     if channels == 1 { image = image.converted(toChannels: 1) }
-    let repetition = repetitions.isEmpty ? 0 : Int(repetitions[place])
+    let repetition = repetitions.isEmpty ? 0 : Int(repetitions[position])
     var random = ImageRandom(
-      seed: options.seed, epoch: epoch, example: Int(examples[place]), repetition: repetition)
+      seed: options.seed, epoch: epoch, example: Int(examples[position]), repetition: repetition)
     options.pipeline.apply(to: &image, random: &random)
     guard image.size == size else {
       throw unfit(

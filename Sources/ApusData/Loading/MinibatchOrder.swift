@@ -100,12 +100,12 @@ public struct MinibatchOrder: Hashable, Sendable {
     private static func balanced(_ classes: [[Int32]], _ count: Int, seed: UInt64, epoch: Int) -> [Int32] {
       // Positions are permuted like the examples of unbalanced epochs; the last, incomplete round of classes is the
       // rest.
-      let places = permutation(count, seed: seed, epoch: epoch)
+      let positions = permutation(count, seed: seed, epoch: epoch)
       let random = CounterRandom(seed: seed, stream: UInt64(bitPattern: Int64(epoch)) ^ drawing)
       let round = shuffledClasses(classes.count, random)
-      return places.map { place in
-        let members = classes[round[Int(place) % classes.count]]
-        return members[random.integer(below: members.count, at: Int(place))]
+      return positions.map { position in
+        let members = classes[round[Int(position) % classes.count]]
+        return members[random.integer(below: members.count, at: Int(position))]
       }
     }
 

@@ -31,7 +31,7 @@ public struct TokenizedTexts: Sendable {
     }
     var all = [Int32](repeating: ReservedToken.padding, count: texts.count * length)
     for (index, own) in encoded.enumerated() {
-      for (place, token) in own.enumerated() { all[index * length + place] = token }
+      for (position, token) in own.enumerated() { all[index * length + position] = token }
     }
     tokens = Tensor(all, shape: [texts.count, length], device: device)
     labels = Tensor(texts.labels, device: device)

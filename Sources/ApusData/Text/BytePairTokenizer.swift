@@ -113,12 +113,12 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
     let scalars = Array(text.unicodeScalars)
     let kinds = scalars.map { kind(of: $0) }
     let bytes = Array(text.utf8)
-    var (place, offset) = (0, 0)
-    while place < scalars.count {
-      let end = end(of: place, scalars, kinds)
-      let next = scalars[place..<end].reduce(offset) { $0 + UTF8.width($1) }
+    var (position, offset) = (0, 0)
+    while position < scalars.count {
+      let end = end(of: position, scalars, kinds)
+      let next = scalars[position..<end].reduce(offset) { $0 + UTF8.width($1) }
       body(bytes[offset..<next])
-      (place, offset) = (end, next)
+      (position, offset) = (end, next)
     }
   }
 

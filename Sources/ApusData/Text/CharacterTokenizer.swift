@@ -39,9 +39,9 @@ public struct CharacterTokenizer: Tokenizer, Hashable {
   public func decode(_ tokens: some Sequence<Int32>) -> String {
     var text = String.UnicodeScalarView()
     for token in tokens {
-      let place = Int(token) - CharacterTokenizer.reservedCount
-      if characters.indices.contains(place) {
-        text.append(characters[place])
+      let position = Int(token) - CharacterTokenizer.reservedCount
+      if characters.indices.contains(position) {
+        text.append(characters[position])
       } else if token == ReservedToken.unknown {
         text.append("\u{FFFD}")
       }

@@ -12,7 +12,7 @@ struct PairMerger {
   private var words: [(symbols: [Int32], count: Int)]
   private var pairCounts: [Pair: Int] = [:]
   /// The words that contain or contained a pair.
-  private var places: [Pair: Set<Int>] = [:]
+  private var occurrences: [Pair: Set<Int>] = [:]
   private(set) var symbolCounts: [Int32: Int] = [:]
 
   init(_ words: [(symbols: [Int32], count: Int)]) {
@@ -40,12 +40,12 @@ struct PairMerger {
 
   /// Replaces a pair by a symbol in all words.
   mutating func merge(_ pair: Pair, into symbol: Int32) {
-    for index in (places[pair] ?? []).sorted() {
+    for index in (occurrences[pair] ?? []).sorted() {
       add(index, -words[index].count)
       words[index].symbols = merged(words[index].symbols, pair, symbol)
       add(index, words[index].count)
     }
-    places[pair] = nil
+    occurrences[pair] = nil
     pairCounts[pair] = nil
   }
 
@@ -56,7 +56,7 @@ struct PairMerger {
     for (left, right) in zip(symbols, symbols.dropFirst()) {
       let pair = Pair(left: left, right: right)
       pairCounts[pair, default: 0] += count
-      if count > 0 { places[pair, default: []].insert(index) }
+      if count > 0 { occurrences[pair, default: []].insert(index) }
     }
   }
 }

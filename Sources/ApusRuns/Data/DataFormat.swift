@@ -2,21 +2,27 @@ import Apus
 import ApusFiles
 import Synchronization
 
-/// The format of the data that a model takes, as needed to prepare other data; checkpoints store it. Each kind of data,
-/// such as images or tables, is one conformance.
+/// The format of the data that a model takes. It prepares other data in the same way, and checkpoints store it. Each
+/// kind of data, such as images or tables, is one conformance.
 ///
-/// A program can add a kind of its own: `DataKinds.register(MyFormat.self)`. Runs whose settings the kind serves then
-/// learn from it, and are measured, resumed and used like others.
+/// A program can add its own kind with `DataKinds.register(MyFormat.self)`. Runs whose settings the kind serves are
+/// trained, measured, resumed and used like others.
 public protocol DataFormat: Sendable {
   /// The key of the format in a checkpoint's configuration.
   static var key: String { get }
 
-  /// Whether a run with these settings learns from data of this kind.
+  /// Whether a run with these settings trains on data of this kind.
   static func serves(_ settings: RunSettings) -> Bool
+
+  /// Whether models of these settings predict numbers, for which no accuracy is defined. It is called before a run has
+  /// a folder, if the settings use the accuracy to stop the run or to keep a checkpoint. The default is `false`; the
+  /// trainer checks again when it has the data.
+  static func predictsNumbers(_ settings: RunSettings) throws -> Bool
 
   /// Reads the data of a new run.
   /// - Parameters:
-  ///   - tokenizer: The tokenizer of the weights that the model starts from, for texts; `nil` to learn one.
+  ///   - settings: The settings of the run.
+  ///   - tokenizer: The tokenizer of the weights that the model starts from, for texts; `nil` to train one.
   ///   - willLoad: Receives the format of the data and the number of training examples as soon as they are known. The
   ///     format may lack statistics of the data, on which the memory of training does not depend.
   static func load(
@@ -28,10 +34,10 @@ public protocol DataFormat: Sendable {
   /// - Returns: `nil` if a member is missing or inconsistent: a checkpoint may come from anywhere.
   init?(_ json: JSON?)
 
-  /// What `init(_:)` restores.
+  /// The JSON from which `init(_:)` restores the format.
   var json: JSON { get }
 
-  /// What the outputs of a model mean.
+  /// The meaning of a model's outputs.
   var outputs: ModelOutputs { get }
 
   /// The name of examples, in the plural: `images`.
@@ -58,14 +64,19 @@ public protocol DataFormat: Sendable {
   func examples(_ request: DataRequest, _ settings: RunSettings) throws -> MeasuredData
 
   /// Calls `body` with the prediction for each example of some files, in their order.
-  /// - Parameter model: Loads the model, after the files were read.
+  /// - Parameters:
+  ///   - files: The paths of the files.
+  ///   - settings: The settings of the run.
+  ///   - threshold: For two classes: the smallest probability of the second class for which it is predicted.
+  ///   - model: Loads the model, after the files were read.
+  ///   - body: Receives each prediction.
   func predict(
     _ files: [String], _ settings: RunSettings, threshold: Double?, model: () throws -> any Layer,
     _ body: (FilePrediction) throws -> Void
   ) throws
 }
 
-/// What the outputs of a model mean.
+/// The meaning of a model's outputs.
 public enum ModelOutputs: Hashable, Sendable {
   /// A logit for each class; the names by index.
   case classes([String])
@@ -76,6 +87,8 @@ public enum ModelOutputs: Hashable, Sendable {
 }
 
 extension DataFormat {
+  public static func predictsNumbers(_ settings: RunSettings) throws -> Bool { false }
+
   /// Builds the model to count its parameters: their values are not computed before they are used.
   public func checkMemory(_ settings: RunSettings, rule: any UpdateRule) throws {
     try ModelDescription.checkMemory(
@@ -119,7 +132,7 @@ extension DataFormat {
   func isEqual(to other: any DataFormat) -> Bool { Self.key == type(of: other).key && json == other.json }
 }
 
-/// The kinds of data that runs learn from.
+/// The kinds of data that runs train on.
 public enum DataKinds {
   private static let registered = Mutex<[any DataFormat.Type]>([])
 
@@ -128,7 +141,7 @@ public enum DataKinds {
     registered.withLock { $0.reversed() } + [TableFormat.self, ImageFormat.self, TextFormat.self]
   }
 
-  /// Adds a kind. It is asked before the others whether it serves the settings of a run.
+  /// Adds a kind. It takes precedence over the earlier kinds, if it serves the settings of a run.
   /// - Precondition: No other kind has its key.
   public static func register(_ kind: any DataFormat.Type) {
     guard !all.contains(where: { $0.key == kind.key }) else { fatalError("DataKinds: \(kind.key) is registered twice") }

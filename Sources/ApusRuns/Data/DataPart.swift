@@ -38,7 +38,7 @@ package enum ResultKey {
 }
 
 /// Images that could not be read and were left out.
-package struct SkippedPictures {
+package struct SkippedImageReport {
   /// The number of images; `nil` if unreadable images are an error.
   package let count: Int?
   private let sources: [SkippedImages]

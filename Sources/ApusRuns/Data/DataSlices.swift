@@ -1,7 +1,7 @@
 import Apus
 import ApusFiles
 
-/// Groups of examples that have something in common, by their indices in the measured split: `colour = red`.
+/// Groups of examples that have something in common, by their indices in the measured split: `color = red`.
 struct DataSlices {
   struct Slice {
     var name: String
@@ -25,7 +25,7 @@ struct DataSlices {
     if let path { slices += try DataSlices.read(path, data) }
     for name in columns {
       guard let (features, rows) = data.table else {
-        throw refuse("slice \(name)", "columns are those of tables, \(data.source) is \(data.format.examplesName)")
+        throw refuse("slice \(name)", "only tables have columns, \(data.source) is \(data.format.examplesName)")
       }
       guard let column = features[name] else {
         let known = features.columns.map(\.name)
@@ -42,7 +42,7 @@ struct DataSlices {
     let reader = try CSVReader(path: path)
     func malformed(_ line: Int, _ reason: String) -> DataError {
       .malformed(
-        path: path, format: "CSV", place: .line(line), reason: reason,
+        path: path, format: "CSV", location: .line(line), reason: reason,
         remedy: "it has a column example, numbers from 0, or name, as apus errors prints them, and columns to group by")
     }
     let header = try reader.next()?.fields ?? []

@@ -5,45 +5,45 @@ import ApusFiles
 struct ImageFiles {
   package let images: any ImageSource
   private let paths: [String]
-  private let arePictures: Bool
+  private let areSingleImages: Bool
 
   /// Consecutive files of one image become one source, so that they run in batches.
   package static func grouped(_ paths: [String], for format: ImageFormat) throws(DataError) -> [ImageFiles] {
     var groups: [ImageFiles] = []
-    var pictures: [String] = []
+    var single: [String] = []
     func finish() {
-      if !pictures.isEmpty { groups.append(ImageFiles(pictures: pictures)) }
-      pictures = []
+      if !single.isEmpty { groups.append(ImageFiles(single: single)) }
+      single = []
     }
     for path in paths {
-      if try isPicture(path) {
-        pictures.append(path)
+      if try isSingleImage(path) {
+        single.append(path)
       } else {
         finish()
         let images = try ImageSet(idx: path)
         try format.check(images.imageSize, path)
-        groups.append(ImageFiles(images: images, paths: [path], arePictures: false))
+        groups.append(ImageFiles(images: images, paths: [path], areSingleImages: false))
       }
     }
     finish()
     return groups
   }
 
-  private init(images: any ImageSource, paths: [String], arePictures: Bool) {
-    (self.images, self.paths, self.arePictures) = (images, paths, arePictures)
+  private init(images: any ImageSource, paths: [String], areSingleImages: Bool) {
+    (self.images, self.paths, self.areSingleImages) = (images, paths, areSingleImages)
   }
 
-  private init(pictures: [String]) {
-    self.init(images: PictureFiles(paths: pictures), paths: pictures, arePictures: true)
+  private init(single paths: [String]) {
+    self.init(images: SingleImageFiles(paths: paths), paths: paths, areSingleImages: true)
   }
 
   /// The location of an image: its file, and its index in a file of many.
-  package func place(of index: Int) -> (file: String, index: Int?) {
-    arePictures ? (paths[index], nil) : (paths[0], index)
+  package func location(of index: Int) -> (file: String, index: Int?) {
+    areSingleImages ? (paths[index], nil) : (paths[0], index)
   }
 
   /// IDX files begin with two zero bytes, compressed ones with the magic number of gzip; all others should be images.
-  private static func isPicture(_ path: String) throws(DataError) -> Bool {
+  private static func isSingleImage(_ path: String) throws(DataError) -> Bool {
     do throws(FileError) {
       let start = try FileDescriptor(reading: path).bytes(at: 0, count: 2)
       return start != [0, 0] && start != [0x1f, 0x8b]
@@ -54,7 +54,7 @@ struct ImageFiles {
 }
 
 /// Image files without classes.
-private struct PictureFiles: ImageSource {
+private struct SingleImageFiles: ImageSource {
   package let paths: [String]
   package let labels: [Int32]
 

@@ -92,7 +92,7 @@ extension ImageFormat: DataFormat {
       let examples = fitting(set.images).examples(set.images, settings.image)
       let runner = ModelRunner(model: model, count: examples.count) { try examples.examples($0).inputs }
       try runner.predictClasses(threshold: threshold) { prediction in
-        try body(FilePrediction(set.place(of: prediction.index), prediction, name: className(prediction.label)))
+        try body(FilePrediction(set.location(of: prediction.index), prediction, name: className(prediction.label)))
       }
     }
   }

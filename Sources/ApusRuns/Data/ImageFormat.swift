@@ -1,6 +1,6 @@
 import Apus
 
-/// The format of the images that a model was trained with, as needed to prepare others; stored in checkpoints.
+/// The format of the images that a model was trained on. Checkpoints store it to prepare other images in the same way.
 public struct ImageFormat: Hashable, Sendable {
   /// How images become inputs.
   package var reading: ImageReading

@@ -1,6 +1,7 @@
 import Apus
 
-/// How images become inputs of one size; stored in checkpoints, so that other images are treated in the same way.
+/// The conversion of images to inputs of one size. Checkpoints store it, so that other images are converted in the same
+/// way.
 package struct ImageReading: Hashable, Sendable {
   /// `[channels, height, width]`
   package var size: [Int]
@@ -14,7 +15,7 @@ package struct ImageReading: Hashable, Sendable {
 
   /// The reading that the settings request for a model and data.
   ///
-  /// - Parameter own: the size of all images, `[channels, height, width]`; `nil` where they differ.
+  /// - Parameter own: the size of all images, `[channels, height, width]`; `nil` if they differ.
   /// - Throws: when images would have different sizes.
   package init(_ settings: ImageSettings, for network: ImageNetwork, own: [Int]?, source: String) throws(DataError) {
     let channels = settings.channels ?? own?[0] ?? 3
@@ -38,7 +39,7 @@ package struct ImageReading: Hashable, Sendable {
     size = [channels, found.height, found.width]
   }
 
-  /// The shorter side is resized to 8/7 of the size and the centre is cropped, as is usual for 224 of 256 pixels; for
+  /// The shorter side is resized to 8/7 of the size and the center is cropped, as is common for 224 of 256 pixels; for
   /// small or non-square sizes, images are resized directly.
   private static func fitting(_ size: ImageSize, own: ImageSize?) -> ImagePipeline {
     if own == size { return ImagePipeline() }
@@ -61,7 +62,7 @@ package struct ImageReading: Hashable, Sendable {
   }
 
   /// The options of an image loader.
-  /// - Parameter pipeline: the pipeline of training; the transform when left out.
+  /// - Parameter pipeline: the pipeline of training; `nil` for the transform.
   package func options(_ settings: ImageSettings, _ pipeline: ImagePipeline? = nil, seed: UInt64 = 0)
     -> ImageLoader.Options
   {

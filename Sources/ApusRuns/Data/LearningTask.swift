@@ -1,6 +1,6 @@
 import Apus
 
-/// The data of a run, and what is learnt from them.
+/// The training, validation and test examples of a run, with their format.
 public struct LearningTask {
   /// The format of the data.
   public var format: any DataFormat
@@ -26,8 +26,8 @@ public struct LearningTask {
 
   /// Reads the data, and uploads them to the current device.
   /// - Parameters:
-  ///   - tokenizer: The tokenizer of the weights that the model starts from; without one, a tokenizer is learnt from
-  ///     the text.
+  ///   - tokenizer: The tokenizer of the weights that the model starts from; without one, a tokenizer is
+  ///     trained on the text.
   ///   - willLoad: Receives the format of the data and the number of training examples as soon as they are known.
   package init(
     _ settings: RunSettings, tokenizer: (any Tokenizer)? = nil,
@@ -39,8 +39,8 @@ public struct LearningTask {
 
 extension LearningTask {
   /// The images that could not be read and were left out, in all splits.
-  package func skipped(_ settings: RunSettings) -> SkippedPictures {
-    SkippedPictures(of: [train, test, validation].compactMap(\.self), settings.image)
+  package func skipped(_ settings: RunSettings) -> SkippedImageReport {
+    SkippedImageReport(of: [train, test, validation].compactMap(\.self), settings.image)
   }
 
   /// A description of the data: `60,000 training and 10,000 test images of 1x28x28, 10 classes`.

@@ -27,25 +27,25 @@ extension MeasuredData {
 }
 
 extension Run {
-  /// Examples of a source, if they have the format that the model requires.
+  /// Returns the examples of a source, in the format that the model requires.
   ///
   /// - Parameters:
-  ///   - named: the source; `nil` for the source of the run.
-  ///   - part: the split. When left out, all examples of another source without splits, such as a file; otherwise the
-  ///     validation split, or the test split if there is no validation split.
-  public func data(of named: String? = nil, part wanted: DataPart? = nil) throws -> MeasuredData {
-    guard let named else {
+  ///   - source: The source; `nil` for the source of the run.
+  ///   - part: The split; `nil` for the validation split, or the test split if there is no validation split. Of another
+  ///     source without splits, such as a file, `nil` selects all examples.
+  public func data(of source: String? = nil, part: DataPart? = nil) throws -> MeasuredData {
+    guard let source else {
       return try explainingRelativeData(of: settings, in: checkpoint.path) {
-        try data(ofSource: settings.data, part: wanted)
+        try data(ofSource: settings.data, part: part)
       }
     }
-    return try data(ofSource: named, part: wanted)
+    return try data(ofSource: source, part: part)
   }
 
-  private func data(ofSource source: String, part wanted: DataPart?) throws -> MeasuredData {
-    var wanted = wanted
-    if wanted == nil, try !isOwn(source), try !DatasetDescription.hasParts(source) { wanted = .all }
-    return try format.examples(DataRequest(source: source, part: wanted), settings)
+  private func data(ofSource source: String, part: DataPart?) throws -> MeasuredData {
+    var part = part
+    if part == nil, try !isOwn(source), try !DatasetDescription.hasParts(source) { part = .all }
+    return try format.examples(DataRequest(source: source, part: part), settings)
   }
 
   /// The examples that the model was trained with, without augmentation.
@@ -56,9 +56,9 @@ extension Run {
     if source == settings.data { return true }
     let (one, other) = (try DatasetDescription.find(source), try DatasetDescription.find(settings.data))
     guard one.description.name == other.description.name, let path = one.argument, let own = other.argument,
-      let place = try? FileSystem.canonicalPath(path)
+      let canonical = try? FileSystem.canonicalPath(path)
     else { return false }
-    return place == (try? FileSystem.canonicalPath(own))
+    return canonical == (try? FileSystem.canonicalPath(own))
   }
 }
 

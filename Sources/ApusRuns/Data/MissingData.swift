@@ -4,7 +4,7 @@ import ApusFiles
 /// Runs a body that opens a run's data. If the data are not found and the run has a relative path, reports what the
 /// path is relative to.
 ///
-/// - Parameter run: the directory of an existing run; `nil` for a new run.
+/// - Parameter run: the folder of an existing run; `nil` for a new run.
 func explainingRelativeData<R>(of settings: RunSettings, in run: String?, _ body: () throws -> R) throws -> R {
   do {
     return try body()

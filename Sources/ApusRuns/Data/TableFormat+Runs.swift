@@ -7,6 +7,14 @@ extension TableFormat: DataFormat {
     if case .images = settings.model.kind { settings.isTable } else { false }
   }
 
+  /// Reads the table, unless the settings name the task.
+  public static func predictsNumbers(_ settings: RunSettings) throws -> Bool {
+    if let kind = settings.table.task.kind { return kind == .regression }
+    let (_, data) = try TableFormat.learning(settings, settings.imageNetwork())
+    if case .numbers = data.targets { return true }
+    return false
+  }
+
   public var outputs: ModelOutputs {
     switch task {
     case .classes(let names): .classes(names)

@@ -1,7 +1,7 @@
 import Apus
 import ApusFiles
 
-/// The format of the table that a model was trained with, as needed to encode others; stored in checkpoints.
+/// The format of the table that a model was trained on. Checkpoints store it to encode other tables in the same way.
 public struct TableFormat: Hashable, Sendable {
   /// The predicted quantity.
   package enum Task: Hashable, Sendable {

@@ -142,7 +142,7 @@ extension LabelledTexts {
 }
 
 extension TextNetwork {
-  /// The known tokenizer, or otherwise one that is learnt from the text.
+  /// The known tokenizer, else a tokenizer that is trained on the text.
   fileprivate func tokenizer(_ known: (any Tokenizer)?, for text: String, _ source: String) -> any Tokenizer {
     // The option accepts only kinds of the catalog.
     let tokenizer = known ?? TokenizerCatalog.learn(tokenizer, from: text, size: vocabularySize)!
@@ -157,10 +157,10 @@ extension TextNetwork {
 }
 
 extension Tokenizer {
-  /// The fraction of unknown tokens at the beginning of a text: little is learnt from these.
+  /// The fraction of unknown tokens at the beginning of a text: a model learns little from these.
   fileprivate func unknownShare(of text: String) -> Double {
     let tokens = encode(String(text.prefix(100_000)))
-    // A byte-pair tokenizer has a token for every text, so its token 1 is an ordinary one.
+    // A byte-pair tokenizer has a token for every text, so its token 1 is an ordinary token.
     guard !(self is BytePairTokenizer), !tokens.isEmpty else { return 0 }
     return Double(tokens.count { $0 == ReservedToken.unknown }) / Double(tokens.count)
   }

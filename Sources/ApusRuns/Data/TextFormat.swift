@@ -1,6 +1,6 @@
 import Apus
 
-/// The format of the texts that a model was trained with, as needed to encode others; stored in checkpoints.
+/// The format of the texts that a model was trained on. Checkpoints store it to encode other texts in the same way.
 public struct TextFormat: Sendable {
   package var tokenizer: any Tokenizer
   /// The names of the classes; `nil` for a language model.

@@ -1,6 +1,6 @@
 import Apus
 
-/// What a model is measured with, and how.
+/// The data and the options of an evaluation.
 public struct EvaluationOptions: Sendable {
   /// The data source; `nil` for the run's.
   public var data: String?
@@ -11,7 +11,7 @@ public struct EvaluationOptions: Sendable {
   public var threshold: Double?
   /// The k of the top-k accuracy; `nil` for 5 with more than 5 classes.
   public var top: Int?
-  /// The error rate of people, with which bias is told from variance; also measures the training examples.
+  /// The error rate of people, which separates bias from variance; the training examples are then measured, too.
   public var humanError: Double?
   /// A CSV file that groups examples, see `apus evaluate --slices`.
   public var slicesFile: String?
@@ -29,7 +29,7 @@ public struct RunEvaluation {
   /// The split of the source that is measured.
   public let part: DataPart
   package private(set) var total: Evaluation
-  package private(set) var skipped: SkippedPictures
+  package private(set) var skipped: SkippedImageReport
   package private(set) var language: LanguageMeasures?
   package private(set) var regression: RegressionReport?
   package private(set) var classes: ClassificationReport?
@@ -38,8 +38,8 @@ public struct RunEvaluation {
   private var train: Evaluation?
   package private(set) var verdict: BiasVarianceReport?
 
-  /// The mean loss: over examples; of a language model over tokens, in nats; of numbers the mean squared error in the
-  /// target's own units.
+  /// The mean loss over examples, in nats. For language models it is the mean over tokens, for regression the mean
+  /// squared error in the target's own units.
   public var loss: Double { total.loss }
   /// The fraction of examples whose class is predicted; `nil` for models that predict no classes.
   public var accuracy: Double? { total.accuracy }
@@ -70,18 +70,18 @@ public struct RunEvaluation {
     if data.format.isLanguage {
       total = try evaluate(model, on: data.examples, objective: objective, batchSize: size)
       language = LanguageMeasures(total.loss, data.format)
-      skipped = SkippedPictures(of: [], stored.settings.image)
+      skipped = SkippedImageReport(of: [], stored.settings.image)
       return
     }
     let predictions = try predict(model, on: data.examples, objective: objective, batchSize: size)
     total = Evaluation(loss: predictions.loss, count: predictions.count)
-    skipped = SkippedPictures(of: [data.examples], stored.settings.image)
+    skipped = SkippedImageReport(of: [data.examples], stored.settings.image)
     if stored.format.isClassifier {
       let results = try measureClasses(predictions, groups, data.format, options)
       guard let error = options.humanError else { return }
       let training = try stored.trainingData()
       let known = try predict(model, on: training, objective: objective, batchSize: size)
-      skipped = SkippedPictures(of: [data.examples, training], stored.settings.image)
+      skipped = SkippedImageReport(of: [data.examples, training], stored.settings.image)
       try judge(results, known, humanError: error, data.format, options)
     } else {
       try measureNumbers(predictions, groups, data.format)
@@ -120,7 +120,7 @@ public struct RunEvaluation {
     train = Evaluation(loss: known.loss, accuracy: knownResults.accuracy, count: known.count)
     verdict = try BiasVarianceReport(
       train: knownResults, validation: results, bayes: humanError, classNames: format.classNames,
-      slices: slices?.places ?? [])
+      slices: slices?.validationSlices ?? [])
   }
 
   /// Refuses the model's own training examples: they do not measure variance.

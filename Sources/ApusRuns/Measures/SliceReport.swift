@@ -5,7 +5,7 @@ package struct SliceReport {
   /// A group, with the positions of its examples among the measured ones.
   private struct Line {
     var name: String
-    var places: [Int]
+    var positions: [Int]
     /// The accuracy; for regression the mean absolute error.
     var measure: Double
   }
@@ -28,17 +28,17 @@ package struct SliceReport {
   }
 
   private init?(
-    _ groups: DataSlices, _ examples: [Int], isRegression: Bool, _ measure: (_ place: Int) -> Double
+    _ groups: DataSlices, _ examples: [Int], isRegression: Bool, _ measure: (_ position: Int) -> Double
   ) {
     guard !groups.slices.isEmpty else { return nil }
-    let places = Dictionary(uniqueKeysWithValues: examples.enumerated().map { ($1, $0) })
+    let positions = Dictionary(uniqueKeysWithValues: examples.enumerated().map { ($1, $0) })
     self.isRegression = isRegression
     lines = groups.slices.compactMap { slice in
       // Some examples may not have been readable.
-      let own = slice.examples.compactMap { places[$0] }
+      let own = slice.examples.compactMap { positions[$0] }
       guard !own.isEmpty else { return nil }
       let mean = own.reduce(0) { $0 + measure($1) } / Double(own.count)
-      return Line(name: slice.name, places: own, measure: mean)
+      return Line(name: slice.name, positions: own, measure: mean)
     }.enumerated().sorted { one, other in
       let (first, second) = (one.element.measure, other.element.measure)
       return first == second ? one.offset < other.offset : isRegression ? first > second : first < second
@@ -46,15 +46,15 @@ package struct SliceReport {
   }
 
   /// The groups, for the verdict on bias and variance.
-  package var places: [BiasVarianceReport.Slice] {
-    lines.map { BiasVarianceReport.Slice(name: $0.name, validation: $0.places) }
+  package var validationSlices: [BiasVarianceReport.Slice] {
+    lines.map { BiasVarianceReport.Slice(name: $0.name, validation: $0.positions) }
   }
 
   package var table: String {
     var table = TextTable("SLICE", "EXAMPLES", isRegression ? "MEAN ABSOLUTE ERROR" : "ACCURACY")
     for line in lines.prefix(SliceReport.listed) {
       let measure = isRegression ? RegressionReport.text(line.measure) : line.measure.text(places: 4)
-      table.append(line.name, line.places.count.grouped, measure)
+      table.append(line.name, line.positions.count.grouped, measure)
     }
     let rest = lines.count - SliceReport.listed
     return rest > 0 ? "\(table.text)\nand \(rest.grouped) more; --json prints all" : table.text
@@ -64,7 +64,7 @@ package struct SliceReport {
     .array(
       lines.map {
         [
-          "slice": .string($0.name), ResultKey.examples: .integer($0.places.count),
+          "slice": .string($0.name), ResultKey.examples: .integer($0.positions.count),
           isRegression ? "mean_absolute_error" : "accuracy": .number($0.measure),
         ]
       })

@@ -1,6 +1,6 @@
 import ApusFiles
 
-/// Columns of text, of which the last may have any width.
+/// Columns of text; the last column may have any width.
 package struct TextTable {
   private var rows: [[String]] = []
 

@@ -32,11 +32,11 @@ package struct Configuration {
       json = try JSON(parsing: bytes)
     } catch {
       throw DataError.malformed(
-        path: path, format: "JSON", place: .offset(error.offset), reason: error.reason, remedy: remedy)
+        path: path, format: "JSON", location: .offset(error.offset), reason: error.reason, remedy: remedy)
     }
     guard let object = json.object else {
       throw DataError.malformed(
-        path: path, format: "configuration", place: .file, reason: "not an object", remedy: remedy)
+        path: path, format: "configuration", location: .file, reason: "not an object", remedy: remedy)
     }
     values = object
   }

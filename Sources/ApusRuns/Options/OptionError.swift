@@ -1,6 +1,6 @@
 /// An invalid value or combination of options. The message names options as on the command line: `--batch-size`.
 public struct OptionError: Error, CustomStringConvertible {
-  /// What is wrong.
+  /// The description of the error.
   public let message: String
 
   /// Creates an error with a message.

@@ -3,7 +3,7 @@ import Apus
 /// One option of a training run: its declaration and the setting that it determines. The parser, `--set`, `--config`,
 /// `config.json`, the help, the completions and the manual page follow from it.
 package struct RunOption: Sendable {
-  /// What an option is about, which decides for which models and data it may be given.
+  /// The topic of an option. It determines for which models and data the option may be given.
   enum Topic: Sendable { case run, data, table, image, text }
 
   package let declaration: Declaration
@@ -65,8 +65,8 @@ package struct RunOption: Sendable {
     }
   }
 
-  /// The same option as one that a resumed run may change: it determines the length of the run or how it is computed,
-  /// not what is learnt.
+  /// The option, marked as one that a resumed run may change: it changes the length of the run or the way of the
+  /// computation, but not the results of a step.
   var free: RunOption {
     var option = self
     option.mayChange = true

@@ -35,8 +35,8 @@ package enum RunOptions {
     "early-stop", .text("SPEC"),
     help:
       "stop at the end of an epoch, for example loss:patience=5,change=0.001 (epochs without improvement), "
-      + "accuracy:target=0.95 or gradient-norm:target=1e-3; loss and accuracy are those of --validation, without it "
-      + "those of training; with --resume, none ends early stopping")
+      + "accuracy:target=0.95 or gradient-norm:target=1e-3; loss and accuracy of the validation examples, or without "
+      + "--validation of the training examples; with --resume, none ends early stopping")
   package static let keep = Option(
     "keep", .text("SPEC"),
     help:

@@ -17,8 +17,8 @@ extension ComputeDevice {
     nameForms.dropLast().joined(separator: ", ") + " or " + (nameForms.last ?? "")
   }
 
-  /// The device for a command: that of `--device`, otherwise that of `APUS_DEVICE`, otherwise the one that `auto`
-  /// selects. The selection of `auto` is reported with the reason.
+  /// The device for a command: the device of `--device`, else of `APUS_DEVICE`, else the device that `auto` selects.
+  /// The selection of `auto` is reported with the reason.
   package static func chosen(by option: String?) throws -> ComputeDevice {
     var name = option ?? "auto"
     if option == nil, let text = nameInEnvironment {

@@ -23,7 +23,7 @@ package struct ValueKind<Value: Sendable>: Sendable {
 package enum Completion: Sendable {
   case none
   case files
-  case directories
+  case folders
   /// One of a few words.
   case words([String])
 }
@@ -91,7 +91,7 @@ extension ValueKind<String> {
     $0.isEmpty ? nil : $0
   }
 
-  package static let directory = ValueKind("DIR", expectation: "a folder", completion: .directories) {
+  package static let folder = ValueKind("DIR", expectation: "a folder", completion: .folders) {
     $0.isEmpty ? nil : $0
   }
 

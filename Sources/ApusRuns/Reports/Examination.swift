@@ -18,7 +18,7 @@ package struct Examination {
   /// The names of the classes, one for each output of the model.
   package let classNames: [String]
   /// Images that could not be read.
-  package let skipped: SkippedPictures
+  package let skipped: SkippedImageReport
   private let data: any ExampleSource
   /// The indices of the examined examples in the data.
   private let numbers: [Int]
@@ -37,7 +37,7 @@ package struct Examination {
     let predictions =
       format.isLanguage
       ? nil : try predict(model, on: first, objective: format.objective, batchSize: Examination.batchSize)
-    skipped = SkippedPictures(of: [data], stored.settings.image)
+    skipped = SkippedImageReport(of: [data], stored.settings.image)
     numbers = predictions?.examples ?? Array(0..<first.count)
     results = format.isClassifier ? try predictions?.classification() : nil
     regression = format.isClassifier ? nil : try predictions.flatMap { try RegressionReport($0, measured.format) }
@@ -54,7 +54,9 @@ package struct Examination {
   }
 
   /// The inputs of some examples.
-  package func inputs(_ places: [Int]) throws -> Tensor { try data.examples(places.map { Int32(numbers[$0]) }).inputs }
+  package func inputs(_ positions: [Int]) throws -> Tensor {
+    try data.examples(positions.map { Int32(numbers[$0]) }).inputs
+  }
 
   /// The first examples, for statistics of the layers' outputs.
   package var sample: Tensor {
@@ -64,18 +66,19 @@ package struct Examination {
   // MARK: - Images
 
   /// Examples as images; `nil` if they are not images.
-  func pictures(_ places: [Int]) throws -> [Image]? {
+  func images(_ positions: [Int]) throws -> [Image]? {
     guard let images = format as? ImageFormat else { return nil }
     let (channels, height, width) = (images.size[0], images.size[1], images.size[2])
     let area = height * width
-    var values = try inputs(places).array(of: Float.self)
+    var values = try inputs(positions).array(of: Float.self)
     // Inverts the standardization of the inputs.
-    for place in values.indices {
-      let channel = place / area % channels
+    for position in values.indices {
+      let channel = position / area % channels
       let deviation = images.statistics.standardDeviation[channel]
-      values[place] = values[place] * Float(deviation > 0 ? deviation : 1) + Float(images.statistics.mean[channel])
+      values[position] =
+        values[position] * Float(deviation > 0 ? deviation : 1) + Float(images.statistics.mean[channel])
     }
-    return places.indices.map { index in
+    return positions.indices.map { index in
       Image.channels(
         values[index * channels * area..<(index + 1) * channels * area], count: channels, height: height, width: width,
         range: 0...1)

@@ -8,11 +8,11 @@ extension RunReport {
       let shown = Array(RunReport.examples(examination, results).prefix(4))
       let x = try examination.inputs(shown)
       let maps = AttentionMap.all(of: examination.model, on: x)
-      guard !maps.isEmpty, let images = try examination.pictures(shown) else { return nil }
+      guard !maps.isEmpty, let images = try examination.images(shown) else { return nil }
       var blocks: [Report.Block] = []
-      if let places = try places(examination, maps, x, images) {
+      if let positionMaps = try positionMaps(examination, maps, x, images) {
         blocks.append(.text("Attention weights, from black (smallest) through red to yellow (largest)."))
-        blocks.append(.figure(Report.Figure("attention", places, isWide: true)))
+        blocks.append(.figure(Report.Figure("attention", positionMaps, isWide: true)))
       }
       if let channels = try channels(maps) {
         blocks.append(.figure(Report.Figure("attention-channels", channels, isWide: true)))
@@ -23,7 +23,7 @@ extension RunReport {
 
   /// A row for each example: the image; for Vision Transformers the attention rollout over all layers; the weights of
   /// the class token in each head of the last layer with tokens; the weights of the last four layers with pixels.
-  private func places(
+  private func positionMaps(
     _ examination: Examination, _ maps: [AttentionMap], _ x: Tensor, _ images: [Image]
   ) throws -> ImageGrid? {
     let (height, width) = (images[0].height, images[0].width)
@@ -50,8 +50,8 @@ extension RunReport {
     let cells = images.indices.flatMap { row -> [ImageGrid.Cell] in
       [ImageGrid.Cell(png: images[row].pngData(), caption: "image")]
         + columns.map { column in
-          let picture = images[row].overlaid(with: column.values[row * area..<(row + 1) * area])
-          return ImageGrid.Cell(png: picture.pngData(), caption: column.caption)
+          let overlay = images[row].overlaid(with: column.values[row * area..<(row + 1) * area])
+          return ImageGrid.Cell(png: overlay.pngData(), caption: column.caption)
         }
     }
     return ImageGrid("Attention", cells, columnCount: 1 + columns.count)

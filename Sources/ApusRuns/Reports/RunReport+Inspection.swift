@@ -6,7 +6,7 @@ extension RunReport {
     guard let examination, let results = examination.results, examination.format is ImageFormat else { return nil }
     return try withDevice(examination.device) {
       let shown = RunReport.examples(examination, results)
-      guard let images = try examination.pictures(shown) else { return nil }
+      guard let images = try examination.images(shown) else { return nil }
       var blocks: [Report.Block] = [
         .text(
           "For the predicted class. Saliency: the gradient of its score with respect to each pixel. Grad-CAM: the "

@@ -7,7 +7,7 @@ extension RunReport {
     let wrong = examination.mistakes
     guard !wrong.isEmpty else { return Report.Section("Misclassified examples", [.text("None.")]) }
     let shown = Array(wrong.prefix(24))
-    guard let images = try withDevice(examination.device, { try examination.pictures(shown) }) else { return nil }
+    guard let images = try withDevice(examination.device, { try examination.images(shown) }) else { return nil }
     let text =
       "\(wrong.count.grouped) examples are misclassified; the figure shows those with the largest losses. "
       + "Each caption gives the class, the predicted class and its probability."

@@ -33,7 +33,7 @@ extension RunReport {
     return "\(part) \(examination.examplesName) of \(examination.source)\(skipped ?? "")."
   }
 
-  private static func places(_ value: Double?) -> String { value?.text(places: 4) ?? ClassificationReport.undefined }
+  private static func fixed(_ value: Double?) -> String { value?.text(places: 4) ?? ClassificationReport.undefined }
 
   // MARK: - Tables
 
@@ -41,9 +41,9 @@ extension RunReport {
     let macro = results.confusion.average(.macro)
     let rows =
       [
-        ["accuracy", places(results.accuracy)], ["precision (macro)", places(macro.precision)],
-        ["recall (macro)", places(macro.recall)], ["F1 (macro)", places(macro.f1)],
-      ] + results.measures(top: results.classCount > 5 ? 5 : nil).map { [$0.name, places($0.value)] }
+        ["accuracy", fixed(results.accuracy)], ["precision (macro)", fixed(macro.precision)],
+        ["recall (macro)", fixed(macro.recall)], ["F1 (macro)", fixed(macro.f1)],
+      ] + results.measures(top: results.classCount > 5 ? 5 : nil).map { [$0.name, fixed($0.value)] }
     return TableChart("Measures", [.init(""), .init("", isNumeric: true)], rows)
   }
 
@@ -52,9 +52,9 @@ extension RunReport {
     let rows = results.confusion.measures.enumerated().map { number, measures -> [String] in
       let ranking = results.ranking(ofClass: number)
       return [
-        names[number], measures.support.grouped, places(measures.isPrecisionUndefined ? nil : measures.precision),
-        places(measures.isRecallUndefined ? nil : measures.recall), places(measures.isAbsent ? nil : measures.f1),
-        places(ranking.auc), places(ranking.averagePrecision),
+        names[number], measures.support.grouped, fixed(measures.isPrecisionUndefined ? nil : measures.precision),
+        fixed(measures.isRecallUndefined ? nil : measures.recall), fixed(measures.isAbsent ? nil : measures.f1),
+        fixed(ranking.auc), fixed(ranking.averagePrecision),
       ]
     }
     return TableChart("Classes", [.init("class")] + titles.map { .init($0, isNumeric: true) }, rows)
@@ -114,7 +114,7 @@ extension RunReport {
     let histogram = Histogram(
       "Confidence", x: Axis("confidence", range: 0...1), y: Axis("examples", range: 0...0),
       edges: edges, counts: counts)
-    let note = "Expected calibration error \(places(curve.expectedError)), in \(curve.binCount) bins."
+    let note = "Expected calibration error \(fixed(curve.expectedError)), in \(curve.binCount) bins."
     return [
       .figure(Report.Figure("calibration", chart, note: note)), .figure(Report.Figure("confidence", histogram)),
     ]

@@ -44,7 +44,7 @@ package struct RunReport {
     } catch let error as OptionError {
       throw error
     } catch {
-      let reason = "what the model does with examples is left out: \(error)"
+      let reason = "the results of the model on examples are left out: \(error)"
       omissions.append(reason)
       Diagnostics.write(reason)
     }

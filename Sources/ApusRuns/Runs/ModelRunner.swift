@@ -32,8 +32,9 @@ package struct ModelRunner {
       let shares = ClassificationResults.probabilities(logits: Array(outputs), classes: outputs.count)
       guard !shares.contains(where: \.isNaN) else { throw ModelError.notFinite }
       var label = 0
-      for place in shares.indices where outputs[outputs.startIndex + place] > outputs[outputs.startIndex + label] {
-        label = place
+      for position in shares.indices where outputs[outputs.startIndex + position] > outputs[outputs.startIndex + label]
+      {
+        label = position
       }
       if let threshold { label = shares[1] >= Float(threshold) ? 1 : 0 }
       try body(Prediction(index: index, label: label, probability: Double(shares[label])))

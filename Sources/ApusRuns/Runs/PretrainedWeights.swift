@@ -13,15 +13,14 @@ package struct PretrainedWeights {
       let found = try Checkpoint.find(path, warn: Diagnostics.write)
       (checkpoint, self.path) = (found, found.weightsPath)
     } else {
-      let directory = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
-      let around = try? Checkpoint.find(directory) { _ in }
+      let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+      let around = try? Checkpoint.find(folder) { _ in }
       checkpoint = around.flatMap { $0.weightsPath == path || $0.weightsPath == "./\(path)" ? $0 : nil }
       self.path = path
     }
   }
 
-  /// The tokenizer that the weights were trained with, if they are in a checkpoint: token numbers mean nothing without
-  /// it.
+  /// The tokenizer of the weights, if they are in a checkpoint: token numbers have no meaning without it.
   /// - Parameter kind: the kind of the model's tokenizer, which must be the same.
   package func tokenizer(ofKind kind: String) throws(TrainingError) -> (any Tokenizer)? {
     guard let format = checkpoint.flatMap({ DataKinds.format(in: $0.state.configuration) }) as? TextFormat else {
@@ -30,7 +29,7 @@ package struct PretrainedWeights {
     }
     let known = type(of: format.tokenizer).kind
     guard known == kind else {
-      throw .mismatch(path: path, reason: "its tokens are of the kind \(known), those of this run are \(kind)")
+      throw .mismatch(path: path, reason: "its tokenizer is of the kind \(known), the tokenizer of this run \(kind)")
     }
     return format.tokenizer
   }

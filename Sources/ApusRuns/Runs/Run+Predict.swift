@@ -1,6 +1,6 @@
 import Apus
 
-/// What a model predicts for an image, a text or a row of a file.
+/// The prediction of a model for an image, a text or a row of a file.
 public struct FilePrediction: Sendable {
   /// The path of the file.
   public let file: String
@@ -19,14 +19,14 @@ public struct FilePrediction: Sendable {
 }
 
 extension FilePrediction {
-  init(_ place: (file: String, index: Int?), line: Int? = nil, _ prediction: Prediction, name: String) {
-    (file, index) = place
+  init(_ location: (file: String, index: Int?), line: Int? = nil, _ prediction: Prediction, name: String) {
+    (file, index) = location
     (self.line, value, self.name) = (line, nil, name)
     (label, probability) = (prediction.label, prediction.probability)
   }
 
-  init(_ place: (file: String, index: Int?), line: Int, value: Double) {
-    (file, index) = place
+  init(_ location: (file: String, index: Int?), line: Int, value: Double) {
+    (file, index) = location
     (self.line, self.value) = (line, value)
     (label, name, probability) = (nil, nil, nil)
   }

@@ -1,7 +1,7 @@
 import Apus
 import ApusFiles
 
-/// A run in a folder, at one of its checkpoints: its settings, its model and the data that it learnt from.
+/// A run in a folder, at one of its checkpoints: its settings, its model and the format of its data.
 ///
 /// ```swift
 /// let run = try Run(at: folder, checkpoint: .best)
@@ -25,8 +25,8 @@ public struct Run {
   /// - Parameters:
   ///   - path: The folder of a run, or of one of its checkpoints.
   ///   - choice: Which checkpoint of a run; `nil` for the newest one, or for the checkpoint that `path` names.
-  /// - Throws: `DataError` if there is no run, `TrainingError` if no checkpoint is whole or it is not one of a run,
-  ///   and `OptionError` if a checkpoint is chosen of `path`, which is itself a checkpoint.
+  /// - Throws: `DataError` if there is no run, `TrainingError` if every checkpoint is damaged or the checkpoint is not
+  ///   of a run, and `OptionError` if `choice` is given and `path` is itself a checkpoint.
   public init(at path: String, checkpoint choice: CheckpointChoice? = nil) throws {
     self.path = path
     guard FileSystem.isDirectory(path) else {
@@ -55,7 +55,7 @@ public struct Run {
     self.format = format
   }
 
-  /// The names of the classes, by index; empty for a model that predicts something else.
+  /// The names of the classes, by index; empty for a model that predicts no classes.
   public var classNames: [String] { format.classNames }
 
   /// The whole epochs and the steps that were trained.
@@ -81,7 +81,7 @@ public struct Run {
   /// - Parameters:
   ///   - settings: The settings of the run.
   ///   - output: The folder of the run, which must not contain one; `nil` for `runs/MODEL-N`.
-  ///   - observers: What is told of each step, epoch, evaluation and checkpoint, and may stop the run.
+  ///   - observers: Observers, which receive the events of the run and may stop it.
   /// - Returns: The run at its newest checkpoint, and the result of training.
   public static func train(
     _ settings: RunSettings, output: String? = nil, observers: [any TrainingObserver] = []
@@ -90,13 +90,14 @@ public struct Run {
     return try train(&training, observers)
   }
 
-  /// Trains the run further. Weights, optimizer state and random numbers are those of its newest checkpoint, so that
-  /// the result has the same bits as a run that was not interrupted.
+  /// Continues the run from the weights, optimizer state and random numbers of its newest checkpoint. The result has
+  /// the same bits as a run that was not interrupted.
   ///
   /// - Parameters:
   ///   - options: The options that change, by their keys: `epochs`, `steps`, `device`, `save_every`, `detect_anomaly`,
   ///     `workers`, `early_stop` and `keep`; `data` for a moved table or folder of images.
   ///   - output: A new folder, to continue from a copy of the run; `nil` for the run's own.
+  ///   - observers: Observers of the continued run.
   public func resume(
     _ options: JSONObject = [:], output: String? = nil, observers: [any TrainingObserver] = []
   ) throws -> (run: Run, result: TrainingResult) {
@@ -113,10 +114,10 @@ public struct Run {
     do {
       trained = try training.run(on: .current, observers: observers) { _ in }
     } catch {
-      training.directory.removeIfUnused()
+      training.files.removeIfUnused()
       throw error
     }
-    return (try Run(at: training.directory.path), trained.result)
+    return (try Run(at: training.files.path), trained.result)
   }
 
   /// Returns the report that `apus plot` writes: curves, results on held-out examples, mistakes, layers and maps.

@@ -7,32 +7,33 @@ package struct TrainedRun {
   package let format: any DataFormat
   package let device: ComputeDevice
   /// Images that could not be read.
-  package let skipped: SkippedPictures
+  package let skipped: SkippedImageReport
 }
 
 /// A run that is about to start or to resume.
 package struct TrainingRun {
   package private(set) var settings: RunSettings
-  package let directory: RunDirectory
+  package let files: RunFiles
   private let origin: Origin
 
   private enum Origin {
     case new
-    /// The run resumes in its own directory.
+    /// The run resumes in its own folder.
     case newest(Checkpoint)
-    /// A run in a new directory resumes from another run's checkpoint.
+    /// A run in a new folder resumes from another run's checkpoint.
     case copy(Checkpoint)
   }
 
   private var isNew: Bool { if case .new = origin { true } else { false } }
 
-  /// Prepares a new run. When this returns, the directory exists and contains the settings.
+  /// Prepares a new run. When this returns, the folder exists and contains the settings.
   /// - Parameter output: The folder of the run, which must not contain one; `nil` for `runs/MODEL-N`.
   package init(_ settings: RunSettings, output: String?) throws {
     self.settings = settings
     // Errors in the settings are found before anything is created.
     _ = try DatasetDescription.find(settings.data)
-    directory = try .creating(output, for: settings.model.name)
+    try settings.checkMeasures()
+    files = try .creating(output, for: settings.model.name)
     origin = .new
     try writeFirstSettings()
   }
@@ -44,26 +45,26 @@ package struct TrainingRun {
   ///   - output: A new folder for a copy of the run; `nil` for the run's own.
   ///   - given: Options that a resumed run may change.
   package init(resuming path: String, output: String?, _ given: Arguments) throws {
-    (settings, directory, origin) = try TrainingRun.resuming(path, output, given)
+    (settings, files, origin) = try TrainingRun.resuming(path, output, given)
     try writeFirstSettings()
   }
 
   private func writeFirstSettings() throws {
-    if try directory.configuration() == nil { try directory.write(settings) }
+    if try files.configuration() == nil { try files.write(settings) }
   }
 
   // MARK: - Resuming
 
   private static func resuming(
     _ path: String, _ output: String?, _ given: Arguments
-  ) throws -> (RunSettings, RunDirectory, Origin) {
+  ) throws -> (RunSettings, RunFiles, Origin) {
     guard FileSystem.exists(path) else { throw TrainingError.noCheckpoint(path: path, damaged: []) }
-    let source = try RunDirectory(reading: path)
+    let source = try RunFiles(reading: path)
     let isCheckpoint = try Checkpoint.isCheckpoint(source.folder)
     let isCopied = output != nil && output != path
     // A checkpoint that another run starts from is only read. Otherwise the run is locked from here on, so that no
     // other process resumes from the same checkpoint.
-    let run = isCheckpoint || isCopied ? source : try RunDirectory(locking: source.folder)
+    let run = isCheckpoint || isCopied ? source : try RunFiles(locking: source.folder)
     let checkpoint: Checkpoint
     do throws(TrainingError) {
       checkpoint = try Checkpoint.find(run.folder, warn: Diagnostics.write)
@@ -72,6 +73,7 @@ package struct TrainingRun {
       // The run was stopped before its first checkpoint.
       Diagnostics.write("\(path): no checkpoint yet: the run starts from the beginning")
       let settings = try continued(stored, given)
+      try settings.checkMeasures()
       return (settings, isCopied ? try .creating(output, for: settings.model.name) : run, .new)
     }
     let stored = Configuration(
@@ -80,6 +82,7 @@ package struct TrainingRun {
     guard !isCheckpoint || output != nil else {
       throw OptionError("--resume \(path): to continue from an older checkpoint, name a new --output")
     }
+    if case .number = DataKinds.format(in: checkpoint.state.configuration)?.outputs { try settings.refuseAccuracy() }
     if isCopied {
       return (settings, try .creating(output, for: settings.model.name), .copy(checkpoint))
     }
@@ -133,16 +136,16 @@ package struct TrainingRun {
     settings.device = device.name
     let (result, task) = try withDevice(device) {
       let weights = try pretrainedWeights()
-      let task = try explainingRelativeData(of: settings, in: isNew ? nil : directory.path) {
+      let task = try explainingRelativeData(of: settings, in: isNew ? nil : files.path) {
         try LearningTask(settings, tokenizer: tokenizer(of: weights)) { format, count in
           try stateMemory(format, count, on: device)
         }
       }
-      Diagnostics.write("\(settings.model.name) in \(directory.path): \(task.summary)")
+      Diagnostics.write("\(settings.model.name) in \(files.path): \(task.summary)")
       let trainer = try trainer(task, from: weights, observers, adapt)
       adviseOnSteps(task.train.count)
       try resume(trainer, task.format)
-      try directory.write(settings)
+      try files.write(settings)
       try willStart()
       let result = try trainer.run()
       if !isNew, result.stepsPerSecond == nil, result.interruption == nil {
@@ -192,8 +195,8 @@ package struct TrainingRun {
     _ adapt: (inout TrainingOptions) -> Void
   ) throws -> Trainer {
     try settings.trainer(task, from: weights, isNew: isNew, observers: observers) { options in
-      options.output = directory.path
-      options.folder = directory.locked
+      options.output = files.path
+      options.folder = files.locked
       options.saveEvery = settings.saveEvery
       options.retention = settings.retention
       options.configuration = task.format.configuration(settings)

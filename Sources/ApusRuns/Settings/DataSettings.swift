@@ -19,7 +19,7 @@ public enum ClassWeighting: String, CaseIterable, Sendable { case none, balanced
 /// How an epoch samples the examples.
 public enum ClassSampling: String, CaseIterable, Sendable { case shuffled, balanced }
 
-/// The examples that a run learns from, and their weights.
+/// The training examples of a run, and their weights.
 public struct DataSettings: Hashable, Sendable {
   /// The fractions of examples that are held out.
   public var split = SplitOptions(test: 0.2)
@@ -34,7 +34,7 @@ public struct DataSettings: Hashable, Sendable {
 
   static let usual = DataSettings()
 
-  /// Whether a classifier minimizes another objective than it is measured by.
+  /// Whether the minimized objective of a classifier differs from the measured one.
   var changesObjective: Bool { classWeights != .none || labelSmoothing != 0 }
 
   /// The objective that a classifier minimizes.

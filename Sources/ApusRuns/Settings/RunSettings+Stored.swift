@@ -12,7 +12,7 @@ extension RunSettings {
     } catch {
       let text = (error as? OptionError)?.message ?? "\(error)"
       throw DataError.malformed(
-        path: stored.origin, format: "configuration", place: .file,
+        path: stored.origin, format: "configuration", location: .file,
         reason: text.hasPrefix(stored.origin) ? String(text.dropFirst(stored.origin.count + 2)) : text,
         remedy: "it was changed, or is of another version of apus")
     }

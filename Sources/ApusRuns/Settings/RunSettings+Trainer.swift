@@ -31,6 +31,18 @@ extension RunSettings {
     }
   }
 
+  /// Refuses to stop, or to keep checkpoints, by the accuracy of a model of numbers.
+  func checkMeasures() throws {
+    guard earlyStop?.measure == .accuracy || retention.best == .accuracy else { return }
+    if try DataKinds.kind(for: self).predictsNumbers(self) { try refuseAccuracy() }
+  }
+
+  /// Throws if the settings need an accuracy.
+  func refuseAccuracy() throws(TrainingError) {
+    if earlyStop?.measure == .accuracy { throw SelectionMeasure.missingAccuracy(for: "early stopping") }
+    if retention.best == .accuracy { throw SelectionMeasure.missingAccuracy(for: "the best checkpoint") }
+  }
+
   /// The update rule of the optimizer.
   func updateRule() throws -> any UpdateRule {
     try optimizerRule(optimizer, learningRate: learningRate, weightDecay: weightDecay)

@@ -56,7 +56,7 @@ public struct RunSettings: Sendable {
   public var earlyStop: EarlyStopSettings?
   /// Which checkpoints are kept.
   public var retention = CheckpointRetention.usual
-  /// The examples that the run learns from, and their weights.
+  /// The training examples of the run, and their weights.
   public var dataSettings = DataSettings()
   /// How images are read and transformed, and which stem the model has.
   public var image = ImageSettings()
@@ -139,7 +139,7 @@ public struct RunSettings: Sendable {
 // MARK: - Settings as options see them
 
 extension RunSettings {
-  /// Whether the layers are those of `--layers` instead of the catalog.
+  /// Whether `--layers` defines the layers, instead of the catalog.
   var hasOwnLayers: Bool { ownLayers != nil }
 
   /// Whether the data are a table.

@@ -5,7 +5,7 @@ import ApusTensor
 
 /// A checkpoint that was read and verified.
 ///
-/// A checkpoint is a directory:
+/// A checkpoint is a folder:
 /// ```text
 /// weights.safetensors     parameters and statistics under their keys
 /// optimizer.safetensors   the optimizer's state for each parameter
@@ -14,7 +14,7 @@ import ApusTensor
 /// The files stay open, so that loading reads the verified bytes even if the run removes the checkpoint in the
 /// meantime. A symbolic link, pipe or device instead of a file is refused.
 public struct Checkpoint: Sendable {
-  /// The directory.
+  /// The folder.
   public let path: String
   /// Everything but the tensors.
   public let state: TrainingState

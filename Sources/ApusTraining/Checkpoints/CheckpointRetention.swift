@@ -2,7 +2,7 @@
 public struct CheckpointRetention: Hashable, Sendable {
   /// The number of the newest checkpoints that are kept. With one, a damaged file costs the run.
   public var last: Int
-  /// The measure by which the checkpoint of the best epoch is kept in addition; `nil` for none.
+  /// The measure that selects the best epoch, whose checkpoint is kept in addition; `nil` for none.
   public var best: SelectionMeasure?
 
   /// - Precondition: `last` is positive.
@@ -33,7 +33,7 @@ final class CheckpointSchedule: TrainingObserver {
 
   /// - Parameters:
   ///   - saveEvery: seconds from one checkpoint to the next, in addition to those at the ends of epochs.
-  ///   - measure: by which the best epoch is found; `nil` to find none.
+  ///   - measure: the measure that selects the best epoch; `nil` for none.
   init(saveEvery: Double, best measure: SelectionMeasure?) {
     self.saveEvery = saveEvery
     self.measure = measure

@@ -3,39 +3,39 @@ import ApusFiles
 import ApusNN
 import ApusTensor
 
-/// The checkpoints of a run: `<run>/checkpoints/step-<number>`, of which `CheckpointRetention` says which are kept.
+/// The checkpoints of a run: `<run>/checkpoints/step-<number>`. `CheckpointRetention` determines which are kept.
 public struct CheckpointStore: Sendable {
-  /// The directory of the run.
+  /// The folder of the run.
   private let run: String
-  /// The same directory, if it is already open.
-  private var folder: Folder?
+  /// The same folder, if it is already open.
+  private var openFolder: Folder?
   /// Checkpoints that this store wrote or read, or that are older than the one that it read, oldest first.
   private var whole: [String] = []
 
   private static let name = "checkpoints"
 
-  /// The directory of the checkpoints.
-  public var directory: String { "\(run)/\(CheckpointStore.name)" }
+  /// The folder of the checkpoints.
+  public var folder: String { "\(run)/\(CheckpointStore.name)" }
 
-  /// - Parameter run: the run's directory.
-  public init(run: String) { (self.run, folder) = (run, nil) }
+  /// - Parameter run: the run's folder.
+  public init(run: String) { (self.run, openFolder) = (run, nil) }
 
   /// The checkpoints of a run whose folder is open.
-  package init(_ folder: Folder) { (run, self.folder) = (folder.path, folder) }
+  package init(_ folder: Folder) { (run, openFolder) = (folder.path, folder) }
 
   /// Accesses the checkpoints through the open folder of the run from now on.
-  mutating func open(_ run: RunFolder) { folder = run.folder }
+  mutating func open(_ run: RunFolder) { openFolder = run.folder }
 
-  /// The folder of the checkpoints; `nil` where there is none.
+  /// The folder of the checkpoints; `nil` if it does not exist.
   private func checkpoints() throws(TrainingError) -> Folder? {
     try reportingTraining {
-      guard folder != nil || FileSystem.exists(run) else { return nil }
-      let run = try folder ?? Folder(path: run)
+      guard openFolder != nil || FileSystem.exists(run) else { return nil }
+      let run = try openFolder ?? Folder(path: run)
       return try run.kind(of: CheckpointStore.name) == nil ? nil : run.folder(CheckpointStore.name)
     }
   }
 
-  /// The names of the checkpoint directories, newest first, including damaged ones.
+  /// The names of the checkpoint folders, newest first, including damaged ones.
   public func names() throws(TrainingError) -> [String] {
     guard let checkpoints = try checkpoints() else { return [] }
     return try reportingTraining { try CheckpointStore.names(in: checkpoints) }
@@ -57,7 +57,7 @@ public struct CheckpointStore: Sendable {
   }
 
   /// The path of the checkpoint of a step, whether it exists or not.
-  func path(of step: Int) -> String { "\(directory)/\(CheckpointStore.name(of: step))" }
+  func path(of step: Int) -> String { "\(folder)/\(CheckpointStore.name(of: step))" }
 
   /// Whether there is a checkpoint of a step.
   func contains(step: Int) throws(TrainingError) -> Bool { try names().contains(CheckpointStore.name(of: step)) }
@@ -83,15 +83,15 @@ public struct CheckpointStore: Sendable {
           guard state.step > before.step else { throw error }
         }
       }
-      throw .checkpointNotKept(path: directory, name: "best", kept: try names())
+      throw .checkpointNotKept(path: folder, name: "best", kept: try names())
     case .step(let step): return try checkpoint(of: step)
     }
   }
 
   private func checkpoint(of step: Int) throws(TrainingError) -> Checkpoint {
     let (name, known) = (CheckpointStore.name(of: step), try names())
-    guard let checkpoints = try checkpoints(), !known.isEmpty else { throw .noCheckpoint(path: directory, damaged: []) }
-    guard known.contains(name) else { throw .checkpointNotKept(path: directory, name: name, kept: known) }
+    guard let checkpoints = try checkpoints(), !known.isEmpty else { throw .noCheckpoint(path: folder, damaged: []) }
+    guard known.contains(name) else { throw .checkpointNotKept(path: folder, name: name, kept: known) }
     return try CheckpointStore.checkpoint(name, in: checkpoints)
   }
 
@@ -100,15 +100,15 @@ public struct CheckpointStore: Sendable {
   /// - Parameter warn: receives a message for each newer checkpoint that is damaged, with the reason.
   /// - Throws: `TrainingError.noCheckpoint` when there is none.
   public mutating func newest(warn: (String) -> Void) throws(TrainingError) -> Checkpoint {
-    guard let checkpoints = try checkpoints() else { throw .noCheckpoint(path: directory, damaged: []) }
+    guard let checkpoints = try checkpoints() else { throw .noCheckpoint(path: folder, damaged: []) }
     var names = try names()
     for attempt in 0... {
       var damaged: [String] = []
-      for (place, name) in names.enumerated() {
+      for (position, name) in names.enumerated() {
         do throws(TrainingError) {
           let checkpoint = try CheckpointStore.checkpoint(name, in: checkpoints)
           for message in damaged { warn(message + "; continuing from the previous checkpoint") }
-          whole = names[place...].reversed()
+          whole = names[position...].reversed()
           return checkpoint
         } catch {
           damaged.append(error.description)
@@ -117,7 +117,7 @@ public struct CheckpointStore: Sendable {
       // A run in progress may have removed checkpoints while they were read.
       let before = names
       names = try self.names()
-      guard names != before, attempt < 10 else { throw .noCheckpoint(path: directory, damaged: damaged) }
+      guard names != before, attempt < 10 else { throw .noCheckpoint(path: folder, damaged: damaged) }
     }
     fatalError("unreachable: the last attempt returns or throws")
   }
@@ -195,7 +195,7 @@ public struct CheckpointStore: Sendable {
     try AtomicFile.write(bytes, in: folder, name: Checkpoint.stateName)
   }
 
-  /// Removes temporary directories of interrupted runs, and all checkpoints but those with the given names.
+  /// Removes temporary folders of interrupted runs, and all checkpoints but those with the given names.
   private func prune(_ checkpoints: Folder, keeping names: Set<String>) throws(TrainingError) {
     try reportingTraining {
       for entry in try checkpoints.entries() {
@@ -208,7 +208,7 @@ public struct CheckpointStore: Sendable {
 }
 
 extension Checkpoint {
-  /// A checkpoint in a run's directory, the newest valid one by default, or the checkpoint at the path itself.
+  /// A checkpoint in a run's folder, the newest valid one by default, or the checkpoint at the path itself.
   public static func find(
     _ path: String, _ choice: CheckpointChoice = .last, warn: (String) -> Void
   ) throws(TrainingError) -> Checkpoint {

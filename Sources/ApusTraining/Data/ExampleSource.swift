@@ -49,8 +49,8 @@ extension ExampleSource {
     let rest = numbers.indices.filter { !missing.contains($0) }.map { Int32($0) }
     // This call throws the error of the first example.
     guard !rest.isEmpty else { return try examples(numbers) }
-    let places = Tensor(rest, device: inputs.device)
-    return (inputs[places], targets[places])
+    let positions = Tensor(rest, device: inputs.device)
+    return (inputs[positions], targets[positions])
   }
 
   public func pass(over batches: [[Int32]], from first: Int, epoch: Int?) -> any ExamplePass {

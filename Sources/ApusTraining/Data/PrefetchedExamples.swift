@@ -49,7 +49,7 @@ extension ExampleSource {
   /// The same examples, which threads prepare ahead of their use.
   /// - Parameters:
   ///   - threads: the number of threads; the batches are the same for any number.
-  ///   - batchesAhead: the number of batches that are prepared ahead; two per thread when left out.
+  ///   - batchesAhead: the number of batches that are prepared ahead; `nil` for two per thread.
   public func prefetched(threads: Int = 1, batchesAhead: Int? = nil) -> PrefetchedExamples<Self> {
     PrefetchedExamples(self, threads: threads, batchesAhead: batchesAhead ?? 2 * threads)
   }

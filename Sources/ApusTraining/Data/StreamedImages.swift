@@ -43,7 +43,7 @@ public struct StreamedImages: ExampleSource {
 
   public var count: Int { source.labels.count }
 
-  /// The requested images; one that cannot be read is an error, whatever the options of passes say.
+  /// The requested images; an image that cannot be read is an error, even if a pass would leave it out.
   public func examples(_ numbers: [Int32]) throws(DataError) -> (inputs: Tensor, targets: Tensor) {
     var options = evaluation
     options.badImages = .refused
@@ -114,9 +114,9 @@ extension MixPlan {
   /// `λ · onehot(label) + (1 − λ) · onehot(label of the partner)` for each example, `[batch, classes]`.
   fileprivate func distributions(of labels: [Int32], classCount: Int) -> [Float] {
     var shares = [Float](repeating: 0, count: labels.count * classCount)
-    for (place, label) in labels.enumerated() {
-      shares[place * classCount + Int(label)] += Float(ownShare)
-      shares[place * classCount + Int(labels[Int(partners[place])])] += Float(1 - ownShare)
+    for (position, label) in labels.enumerated() {
+      shares[position * classCount + Int(label)] += Float(ownShare)
+      shares[position * classCount + Int(labels[Int(partners[position])])] += Float(1 - ownShare)
     }
     return shares
   }

@@ -8,8 +8,8 @@ extension Layer {
   ///
   /// - Parameters:
   ///   - x: `[batch, channels, height, width]`
-  ///   - classes: integers `[batch]`; the classes with the largest scores when left out.
-  ///   - path: the layer whose output is used, by its name in a `LayerTrace`; the last convolution when left out.
+  ///   - classes: integers `[batch]`; `nil` for the classes with the largest scores.
+  ///   - path: the layer whose output is used, by its name in a `LayerTrace`; `nil` for the last convolution.
   /// - Returns: `[batch, rows, columns]` with the extents of the layer's output, not negative; `nil` if there is no
   ///   such layer or its output is not of rank 4.
   /// - Precondition: the model returns `[batch, classes]`.

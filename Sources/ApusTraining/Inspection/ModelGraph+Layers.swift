@@ -39,11 +39,11 @@ extension ModelGraph {
     of sources: [Int], _ operations: [String], in nodes: [Node], giving output: Tensor
   ) -> Node {
     let names = names(of: operations)
-    let neighbour = sources.last.flatMap { $0 >= 0 ? nodes[$0].path : nil } ?? ""
+    let neighbor = sources.last.flatMap { $0 >= 0 ? nodes[$0].path : nil } ?? ""
     let name = names.first ?? "join"
     return Node(
       type: names.isEmpty ? name : names.joined(separator: ", "),
-      path: (neighbour.split(separator: ".").dropLast() + [Substring(name)]).joined(separator: "."),
+      path: (neighbor.split(separator: ".").dropLast() + [Substring(name)]).joined(separator: "."),
       output: Array(output.shape.dropFirst()), parameterCount: 0, sources: sources)
   }
 

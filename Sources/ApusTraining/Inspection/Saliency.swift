@@ -8,7 +8,7 @@ extension Layer {
   ///
   /// - Parameters:
   ///   - x: `[batch, channels, …]`
-  ///   - classes: integers `[batch]`; the classes with the largest scores when left out.
+  ///   - classes: integers `[batch]`; `nil` for the classes with the largest scores.
   /// - Returns: `[batch, …]`, not negative.
   /// - Precondition: the model returns `[batch, classes]` and processes the examples of a batch independently.
   public func saliency(of x: Tensor, classes: Tensor? = nil) -> Tensor {

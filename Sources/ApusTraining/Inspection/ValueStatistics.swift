@@ -60,7 +60,7 @@ public struct ValueStatistics: Sendable {
     let axis = shape.count == 3 ? 2 : 1
     let inner = shape[(axis + 1)...].reduce(1, *)
     var isAlive = [Bool](repeating: false, count: shape[axis])
-    for (place, value) in values.enumerated() where value != 0 { isAlive[place / inner % shape[axis]] = true }
+    for (position, value) in values.enumerated() where value != 0 { isAlive[position / inner % shape[axis]] = true }
     return Double(isAlive.count { !$0 }) / Double(isAlive.count)
   }
 }

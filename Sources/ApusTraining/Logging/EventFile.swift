@@ -6,14 +6,14 @@ import Synchronization
 /// An event file for TensorBoard: scalars, histograms, images and texts by step.
 ///
 /// ```swift
-/// let events = try EventFile(directory: "/tmp/events")
+/// let events = try EventFile(folder: "/tmp/events")
 /// events.add(scalar: 0.4213, "loss/train", step: 469)
 /// try events.flush()
 /// ```
 /// A record consists of its length in bytes, a checksum of the length, the bytes and their checksum (TensorFlow,
 /// `core/lib/io/record_writer`); the bytes are an `Event` (`core/util/event.proto`).
 ///
-/// A resumed run creates a new file in the same directory, whose name sorts after the others. The file begins with a
+/// A resumed run creates a new file in the same folder, whose name sorts after the others. The file begins with a
 /// session event whose step is the next step to run: TensorBoard drops events of this and later steps from earlier
 /// files, and the run writes them again. Thus resuming neither reads nor truncates a file, and an incomplete file does
 /// no harm.
@@ -28,17 +28,17 @@ public final class EventFile: Sendable {
   private let state = Mutex(State())
   private let clock: @Sendable () -> Double
 
-  /// Creates a file in a directory, and the directory if it is missing.
+  /// Creates a file in a folder, and the folder if it is missing.
   /// - Parameter step: the number of finished steps of the run; events up to and including this step are kept.
-  public convenience init(directory: String, resumingAfter step: Int = 0) throws(TrainingError) {
-    try self.init(directory: directory, resumingAfter: step) { EventFile.now }
+  public convenience init(folder: String, resumingAfter step: Int = 0) throws(TrainingError) {
+    try self.init(folder: folder, resumingAfter: step) { EventFile.now }
   }
 
   convenience init(
-    directory: String, resumingAfter step: Int, clock: @escaping @Sendable () -> Double
+    folder: String, resumingAfter step: Int, clock: @escaping @Sendable () -> Double
   ) throws(TrainingError) {
-    let folder = try reportingTraining { try Folder(creating: directory) }
-    try self.init(folder, resumingAfter: step, clock: clock)
+    let open = try reportingTraining { try Folder(creating: folder) }
+    try self.init(open, resumingAfter: step, clock: clock)
   }
 
   /// Creates a file in an open folder.
@@ -140,7 +140,7 @@ public final class EventFile: Sendable {
     guard let header = PNGHeader(png), png.pngSize != nil else {
       throw .data(
         .malformed(
-          path: tag, format: "PNG", place: .offset(0), reason: "it does not begin with the header of a PNG file",
+          path: tag, format: "PNG", location: .offset(0), reason: "it does not begin with the header of a PNG file",
           remedy: "encode it with Image.pngData()"))
     }
     append(tag, step: step) {

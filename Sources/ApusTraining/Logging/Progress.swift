@@ -30,7 +30,7 @@ public struct Progress {
   /// - Parameters:
   ///   - firstStep: the number of steps that were finished before this session.
   ///   - width: the columns of the terminal; by default the columns of standard error.
-  ///   - write: writes the text; to standard error when left out.
+  ///   - write: writes the text; by default to standard error.
   public init(
     style: Style, firstStep: Int, now: Double, width: (@Sendable () -> Int)? = nil,
     write: (@Sendable (String) -> Void)? = nil
@@ -121,11 +121,11 @@ public struct Progress {
       Field("step \(status.step)/\(status.totalSteps)", rank: 5),
     ]
     if let loss = status.loss { fields.append(Field("loss \(loss.text(places: 4))", rank: 1)) }
-    for (place, measure) in status.measures.enumerated() {
-      fields.append(Field("\(measure.name) \(measure.value.text(places: 4))", rank: place == 0 ? 3 : 8))
+    for (position, measure) in status.measures.enumerated() {
+      fields.append(Field("\(measure.name) \(measure.value.text(places: 4))", rank: position == 0 ? 3 : 8))
     }
-    for (place, measure) in status.evaluated.enumerated() {
-      fields.append(Field("\(measure.name) \(measure.value.text(places: 4))", rank: place == 0 ? 6 : 9))
+    for (position, measure) in status.evaluated.enumerated() {
+      fields.append(Field("\(measure.name) \(measure.value.text(places: 4))", rank: position == 0 ? 6 : 9))
     }
     // The rates are of this session only: earlier sessions may have run on another machine.
     let steps = status.step - firstStep

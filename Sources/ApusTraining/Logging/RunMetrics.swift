@@ -29,7 +29,7 @@ public struct RunMetrics: Sendable {
     for (number, line) in lines.dropLast().enumerated() {
       func failure(_ offset: Int, _ reason: String) -> DataError {
         .malformed(
-          path: file.path, format: "JSON Lines", place: .offset(line.startIndex + offset),
+          path: file.path, format: "JSON Lines", location: .offset(line.startIndex + offset),
           reason: "line \(number + 1): \(reason)",
           remedy: "remove the line, or continue the run from its last checkpoint")
       }
@@ -56,8 +56,8 @@ public struct RunMetrics: Sendable {
   /// The numbers under a key, over the numbers under another key; records that lack either are left out.
   public func points(_ key: String, over x: String = "step") -> [LineChart.Point] {
     records.compactMap { record in
-      guard let place = record[x]?.number, let value = record[key]?.number else { return nil }
-      return LineChart.Point(x: place, y: value)
+      guard let position = record[x]?.number, let value = record[key]?.number else { return nil }
+      return LineChart.Point(x: position, y: value)
     }
   }
 

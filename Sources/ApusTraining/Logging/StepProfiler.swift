@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// Records what the device runs in some steps of a session, without evaluations: at most
+/// Records the kernels that the device runs in some steps of a session, without evaluations: at most
 /// `TrainingOptions.profiledSteps` steps after the first two, which build kernels.
 final class StepProfiler: TrainingObserver {
   private let device: ComputeDevice

@@ -5,7 +5,7 @@ import Synchronization
 /// Writes the records of a run (from `metrics.jsonl`) for TensorBoard: each number becomes a curve over the steps.
 ///
 /// ```swift
-/// let log = try TensorBoardLog(directory: "/tmp/tensorboard")
+/// let log = try TensorBoardLog(folder: "/tmp/tensorboard")
 /// let trainer = Trainer(model, Adam(), on: train, observers: [log], options)
 /// ```
 /// | key of the record | curve |
@@ -25,10 +25,10 @@ public final class TensorBoardLog: Sendable {
   public let events: EventFile
   private let state = Mutex(State())
 
-  /// Creates an event file in a directory.
+  /// Creates an event file in a folder.
   /// - Parameter step: the number of finished steps of a resumed run; see ``EventFile``.
-  public convenience init(directory: String, resumingAfter step: Int = 0) throws(TrainingError) {
-    try self.init(EventFile(directory: directory, resumingAfter: step), resumingAfter: step)
+  public convenience init(folder: String, resumingAfter step: Int = 0) throws(TrainingError) {
+    try self.init(EventFile(folder: folder, resumingAfter: step), resumingAfter: step)
   }
 
   /// Writes to the folder `tensorboard` of a run.

@@ -7,9 +7,9 @@
 /// print(try trainer.run().stopped ?? "all epochs were needed")
 /// ```
 /// The run measures its validation examples if it has any, otherwise its training examples. It reads the measure at the
-/// end of each whole epoch. A resumed run counts on from the values of its checkpoint.
+/// end of each whole epoch. A resumed run continues to count from the values of its checkpoint.
 public final class EarlyStopping: TrainingObserver {
-  /// What a run can be stopped by.
+  /// The measures that can stop a run.
   public enum Measure: String, CaseIterable, Hashable, Sendable {
     /// The mean loss; smaller values are better.
     case loss
@@ -20,7 +20,7 @@ public final class EarlyStopping: TrainingObserver {
     case gradientNorm = "gradient-norm"
   }
 
-  /// What the run is stopped by.
+  /// The measure that stops the run.
   public let measure: Measure
   /// The number of epochs without improvement after which the run stops.
   public let patience: Int?

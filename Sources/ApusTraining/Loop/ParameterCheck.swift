@@ -3,7 +3,7 @@ import ApusTensor
 
 /// Compares the parameters that a loss depends on with those that an optimizer trains.
 ///
-/// A parameter that is silently left untrained is the worst kind of mistake: the run looks like one that learns badly.
+/// A parameter that is silently left untrained is hard to notice: the run only seems to learn badly.
 enum ParameterCheck {
   /// - Parameters:
   ///   - loss: a loss that has not been evaluated yet.

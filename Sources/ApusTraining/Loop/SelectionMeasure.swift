@@ -1,5 +1,5 @@
-/// The measure by which the epochs of a run are compared: of the validation examples if the run has any, otherwise of
-/// the training examples, but never of the test examples.
+/// The measure that compares the epochs of a run. It uses the validation examples if the run has any, otherwise the
+/// training examples, but never the test examples.
 public enum SelectionMeasure: String, CaseIterable, Hashable, Sendable {
   /// The mean loss; smaller values are better.
   case loss
@@ -20,10 +20,15 @@ public enum SelectionMeasure: String, CaseIterable, Hashable, Sendable {
   }
 
   /// Throws if a run does not measure this.
-  /// - Parameter purpose: what the measure is needed for, to begin a sentence.
+  /// - Parameter purpose: the purpose of the measure, to begin a sentence.
   func check(_ progress: TrainingProgress, for purpose: String) throws(TrainingError) {
     guard self == .loss || progress.measureNames.contains(Objective.accuracy) else {
-      throw .unmeasurable(reason: "\(purpose) needs the accuracy, but the objective defines none")
+      throw SelectionMeasure.missingAccuracy(for: purpose)
     }
+  }
+
+  /// The error of a run that does not measure the accuracy.
+  package static func missingAccuracy(for purpose: String) -> TrainingError {
+    .unmeasurable(reason: "\(purpose) needs the accuracy, but the objective defines none")
   }
 }

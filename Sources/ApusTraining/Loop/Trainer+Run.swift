@@ -44,7 +44,7 @@ extension Trainer {
     return interruption
   }
 
-  /// Resets observers that were part of another run, and forgets a best checkpoint that is not in the output directory.
+  /// Resets observers that were part of another run, and forgets a best checkpoint that is not in the output folder.
   private func prepareMemory() throws(TrainingError) {
     if state.step == 0, !isResumed {
       for (_, observer) in rememberingObservers { observer.memory = [] }
@@ -185,7 +185,7 @@ extension Trainer {
 // MARK: - Checkpoints
 
 extension Trainer {
-  /// Writes a checkpoint, unless there is no output directory, or there is a checkpoint of this step.
+  /// Writes a checkpoint, unless there is no output folder, or there is a checkpoint of this step.
   func save() throws(TrainingError) {
     session.savesCheckpoint = false
     try drain()

@@ -36,7 +36,7 @@ public final class Trainer {
   public internal(set) var state: TrainingState
   /// The observers of the run, in the order in which they receive events.
   public let observers: [any TrainingObserver]
-  /// Requests checkpoints; `nil` without an output directory.
+  /// Requests checkpoints; `nil` without an output folder.
   let checkpoints: CheckpointSchedule?
   let measures: StepMeasures
   /// Whether an observer needs the norm of the gradients.
@@ -54,7 +54,7 @@ public final class Trainer {
   ///   - test: examples for evaluation at the end of each epoch; with validation examples, at the end of the run only.
   ///   - validation: examples for evaluation at the end of each epoch and for model selection: a `MetricSchedule`
   ///     observes these, or without them the training loss, but never `test`.
-  ///   - testObjective: the objective of evaluations; the training objective when left out.
+  ///   - testObjective: the objective of evaluations; `nil` for the training objective.
   ///   - groups: parameters with their own learning rates, weight decays and constraints.
   ///   - penalty: a term that is added to the loss. Reported training losses exclude it: like evaluation losses they
   ///     are computed by `testObjective`, if there is one.
@@ -143,11 +143,11 @@ public final class Trainer {
     isResumed = true
   }
 
-  /// Resumes from the newest valid checkpoint of the output directory.
+  /// Resumes from the newest valid checkpoint of the output folder.
   /// - Parameter warn: receives a message for each damaged checkpoint.
   public func resume(warn: (String) -> Void) throws(TrainingError) {
     guard let output = options.output else { return }
-    // A missing output directory is not created.
+    // A missing output folder is not created.
     if FileSystem.exists(output) { try lockOutput() }
     let checkpoint = try store!.newest(warn: warn)
     try resume(from: checkpoint)
@@ -162,7 +162,7 @@ public final class Trainer {
     }
   }
 
-  /// Prevents a new run from starting in the directory of another run.
+  /// Prevents a new run from starting in the folder of another run.
   func checkOutput() throws(TrainingError) {
     guard let output = options.output else { return }
     try lockOutput()
@@ -170,7 +170,7 @@ public final class Trainer {
     guard try store!.names().isEmpty else { throw .occupied(path: output) }
   }
 
-  /// Opens and locks the output directory, until the end of the run.
+  /// Opens and locks the output folder, until the end of the run.
   private func lockOutput() throws(TrainingError) {
     guard runFolder == nil, let output = options.output else { return }
     let folder = if let folder = options.folder { folder } else { try RunFolder(creating: output) }

@@ -1,10 +1,10 @@
 import ApusTensor
 
-/// What a trainer remembers during a session: from the start of a run or a checkpoint to its end, a stop or a signal.
+/// The state of a trainer during a session: from the start of a run or a checkpoint to its end, a stop or a signal.
 struct TrainerSession {
   /// All observers: the observers of the trainer's options, then the user's.
   var observers: [any TrainingObserver] = []
-  /// The metrics file, if there is an output directory.
+  /// The metrics file, if there is an output folder.
   var metrics: MetricsLog?
 
   /// The reason for which an observer has stopped the run.

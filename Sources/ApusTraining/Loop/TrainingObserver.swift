@@ -1,10 +1,10 @@
 import ApusData
 
-/// What an observer requests of a run.
+/// The request of an observer to its run.
 public enum TrainingRequest: Hashable, Sendable {
   /// Nothing: the run continues.
   case `continue`
-  /// A checkpoint after this step. Runs without an output directory write none.
+  /// A checkpoint after this step. Runs without an output folder write none.
   case saveCheckpoint
   /// The end of the run after this step, with a checkpoint. The reason is part of the result and of the metrics.
   case stop(reason: String)
@@ -84,10 +84,10 @@ public protocol TrainingObserver: AnyObject {
   /// Called with each line of metrics: of a window of 50 steps, of an epoch, or of the end of a stopped run.
   func didRecord(_ progress: TrainingProgress, _ record: JSONObject) throws(TrainingError) -> TrainingRequest
 
-  /// Called before a checkpoint is written to the directory `path`.
+  /// Called before a checkpoint is written to the folder `path`.
   func willSaveCheckpoint(_ progress: TrainingProgress, path: String) throws(TrainingError)
 
-  /// Called after a checkpoint was written to the directory `path`.
+  /// Called after a checkpoint was written to the folder `path`.
   func didSaveCheckpoint(_ progress: TrainingProgress, path: String) throws(TrainingError) -> TrainingRequest
 
   /// Called once at the end of a session, after its last checkpoint, for every observer. The first error that is thrown is

@@ -29,11 +29,11 @@ public struct TrainingOptions: Sendable {
   /// Whether the first operation that produces NaN or an infinity ends the run and is reported; see
   /// `detectingAnomalies(_:)`.
   public var detectsAnomalies: Bool
-  /// The directory for checkpoints and metrics; without one nothing is written.
+  /// The folder for checkpoints and metrics; without one nothing is written.
   public var output: String?
-  /// The output directory, if it is already open and locked.
+  /// The output folder, if it is already open and locked.
   package var folder: RunFolder?
-  /// Whether the metrics are also written for TensorBoard, to `tensorboard/` in the output directory.
+  /// Whether the metrics are also written for TensorBoard, to `tensorboard/` in the output folder.
   public var writesEvents = false
   /// Seconds from one checkpoint to the next, in addition to those at the ends of epochs.
   public var saveEvery: Double
@@ -45,7 +45,7 @@ public struct TrainingOptions: Sendable {
   public var progress: Progress.Style
   /// Whether SIGINT, SIGTERM and SIGHUP end the run gracefully.
   public var handlesSignals: Bool
-  /// Receives each record of `metrics.jsonl`, also without an output directory.
+  /// Receives each record of `metrics.jsonl`, also without an output folder.
   public var onRecord: (@Sendable (JSONObject) -> Void)?
   /// Receives a profile of some steps of the session: those after the first two, which build kernels.
   public var onProfile: (@Sendable (Profile) -> Void)?

@@ -60,7 +60,7 @@ public struct BiasVariance: Hashable, Sendable {
     self.thresholds = thresholds
   }
 
-  /// `train − bayes`; negative when the model does better than was thought possible.
+  /// `train − bayes`; negative when the model is better than the assumed Bayes error.
   public var avoidableBias: Double { train.value - bayes }
   /// `validation − train`; negative when the model does better on unseen examples.
   public var variance: Double { validation.value - train.value }

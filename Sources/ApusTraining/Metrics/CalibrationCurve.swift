@@ -29,12 +29,12 @@ public struct CalibrationCurve: Hashable, Sendable {
     for (probability, isTrue) in zip(probabilities, isTrue) {
       let value = Double(probability)
       // The bin that the product gives, corrected for its rounding: an edge is i · step, as in numpy.linspace.
-      var place = min(binCount - 1, Int(value * Double(binCount)))
-      while place > 0, value <= Double(place) * step { place -= 1 }
-      while place + 1 < binCount, value > Double(place + 1) * step { place += 1 }
-      sums[place] += value
-      counts[place] += 1
-      if isTrue { hits[place] += 1 }
+      var position = min(binCount - 1, Int(value * Double(binCount)))
+      while position > 0, value <= Double(position) * step { position -= 1 }
+      while position + 1 < binCount, value > Double(position + 1) * step { position += 1 }
+      sums[position] += value
+      counts[position] += 1
+      if isTrue { hits[position] += 1 }
     }
     bins = (0..<binCount).filter { counts[$0] > 0 }.map {
       Bin(
@@ -64,7 +64,7 @@ extension ClassificationResults {
     for (example, label) in labels.enumerated() {
       let row = probabilities[example * classCount..<(example + 1) * classCount]
       var best = row.startIndex
-      for place in row.indices where row[place] > row[best] { best = place }
+      for position in row.indices where row[position] > row[best] { best = position }
       confidences.append(row[best])
       hits.append(best - row.startIndex == Int(label))
     }

@@ -35,9 +35,11 @@ public struct ClassificationResults: Sendable {
     probabilities: [Float], classes: Int, labels: [Int32], threshold: Double? = nil
   ) throws(TrainingError) {
     try self.init(ranking: probabilities, probabilities, classes, labels, threshold)
-    guard let place = probabilities.firstIndex(where: { !(0...1 ~= $0) }) else { return }
+    guard let position = probabilities.firstIndex(where: { !(0...1 ~= $0) }) else { return }
     throw .unmeasurable(
-      reason: "the probability of class \(place % classes) for example \(place / classes) is \(probabilities[place])")
+      reason:
+        "the probability of class \(position % classes) for example \(position / classes) is \(probabilities[position])"
+    )
   }
 
   /// The results of logits: `probabilities = softmax(logits)`, whereas ranks and predictions use the logits, which may
@@ -56,18 +58,19 @@ public struct ClassificationResults: Sendable {
     guard threshold == nil || classes == 2 else {
       throw .unmeasurable(reason: "a threshold needs two classes, but there are \(classes)")
     }
-    if let place = ranking.firstIndex(where: { !$0.isFinite }) {
+    if let position = ranking.firstIndex(where: { !$0.isFinite }) {
       throw .unmeasurable(
-        reason: "output \(place % classes) for example \(place / classes) is \(ranking[place]), not a finite number")
+        reason:
+          "output \(position % classes) for example \(position / classes) is \(ranking[position]), not a finite number")
     }
     classCount = classes
     self.labels = labels
     self.probabilities = probabilities
-    (predicted, ranks) = ClassificationResults.places(ranking, probabilities, classes, labels, threshold)
+    (predicted, ranks) = ClassificationResults.labelsAndRanks(ranking, probabilities, classes, labels, threshold)
     confusion = ConfusionMatrix(checked: labels, predicted, classes: classes)
   }
 
-  private static func places(
+  private static func labelsAndRanks(
     _ outputs: [Float], _ probabilities: [Float], _ classes: Int, _ labels: [Int32], _ threshold: Double?
   ) -> (predicted: [Int32], ranks: [Int32]) {
     var predicted: [Int32] = []
@@ -76,10 +79,10 @@ public struct ClassificationResults: Sendable {
       let start = example * classes
       let own = outputs[start + Int(label)]
       var (best, rank) = (0, 0)
-      for place in 0..<classes {
-        let value = outputs[start + place]
-        if value > outputs[start + best] { best = place }
-        if value > own || value == own && place < label { rank += 1 }
+      for position in 0..<classes {
+        let value = outputs[start + position]
+        if value > outputs[start + best] { best = position }
+        if value > own || value == own && position < label { rank += 1 }
       }
       ranks.append(Int32(rank))
       // Compared in float32, like the probabilities: an example reaches its own printed probability as a threshold.
@@ -137,7 +140,7 @@ func softmax(_ logits: [Float], rows width: Int) -> [Float] {
     let row = start..<start + width
     let largest = Double(logits[row].max() ?? 0)
     let sum = row.reduce(0.0) { $0 + exp(Double(logits[$1]) - largest) }
-    for place in row { result[place] = Float(exp(Double(logits[place]) - largest) / sum) }
+    for position in row { result[position] = Float(exp(Double(logits[position]) - largest) / sum) }
   }
   return result
 }

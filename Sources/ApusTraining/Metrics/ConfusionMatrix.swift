@@ -38,9 +38,10 @@ public struct ConfusionMatrix: Hashable, Sendable {
     guard 1...classLimit ~= classes else {
       throw .unmeasurable(reason: "\(classes) classes; measures of classes support 1 to \(classLimit)")
     }
-    guard let place = labels.firstIndex(where: { !(0..<Int32(classes) ~= $0) }) else { return }
+    guard let position = labels.firstIndex(where: { !(0..<Int32(classes) ~= $0) }) else { return }
     throw .unmeasurable(
-      reason: "example \(place) has class \(labels[place]), but there are only \(classes) classes, numbered from 0")
+      reason:
+        "example \(position) has class \(labels[position]), but there are only \(classes) classes, numbered from 0")
   }
 
   /// The number of examples of class `label` that were predicted as class `predicted`.
@@ -60,7 +61,7 @@ public struct ConfusionMatrix: Hashable, Sendable {
   /// How often each class was predicted.
   public var predictedCounts: [Int] {
     var sums = [Int](repeating: 0, count: classCount)
-    for (place, count) in counts.enumerated() { sums[place % classCount] += count }
+    for (position, count) in counts.enumerated() { sums[position % classCount] += count }
     return sums
   }
 }

@@ -1,6 +1,6 @@
 import ApusData
 
-/// The examples that a model got wrong, the worst first, for finding out what they have in common.
+/// The examples that a model predicts wrongly, the worst first, to find their common properties.
 ///
 /// (Ng, "Machine Learning Yearning", chapters 14–19.)
 public struct ErrorAnalysis: Sendable {
@@ -52,13 +52,13 @@ public struct ErrorAnalysis: Sendable {
   ) {
     func className(_ number: Int) -> String { number < classNames.count ? classNames[number] : String(number) }
     let own = losses ?? results.losses
-    entries = results.mistakes(losses: own).map { place in
-      let (predicted, number) = (Int(results.predicted[place]), examples?[place] ?? place)
+    entries = results.mistakes(losses: own).map { position in
+      let (predicted, number) = (Int(results.predicted[position]), examples?[position] ?? position)
       return Entry(
-        example: number, name: names.name(number), truth: className(Int(results.labels[place])),
+        example: number, name: names.name(number), truth: className(Int(results.labels[position])),
         predicted: className(predicted),
-        probability: Double(results.probabilities[place * results.classCount + predicted]),
-        loss: Double(place < own.count ? own[place] : 0))
+        probability: Double(results.probabilities[position * results.classCount + predicted]),
+        loss: Double(position < own.count ? own[position] : 0))
     }
     confusions = results.confusion.confusions.map {
       Confusion(truth: className($0.label), predicted: className($0.predicted), count: $0.count)
@@ -87,12 +87,12 @@ public struct ErrorAnalysis: Sendable {
 }
 
 /// The positions by descending loss, ties by position. NaN counts as the largest loss.
-private func worstFirst(_ places: [Int], losses: [Double]) -> [Int] {
-  func order(_ place: Int) -> (Double, Int) {
-    let loss = place < losses.count ? losses[place] : 0
-    return (loss.isNaN ? -.infinity : -loss, place)
+private func worstFirst(_ positions: [Int], losses: [Double]) -> [Int] {
+  func order(_ position: Int) -> (Double, Int) {
+    let loss = position < losses.count ? losses[position] : 0
+    return (loss.isNaN ? -.infinity : -loss, position)
   }
-  return places.sorted { order($0) < order($1) }
+  return positions.sorted { order($0) < order($1) }
 }
 
 extension Optional<[String]> {

@@ -3,8 +3,8 @@ import ApusFiles
 
 /// A spreadsheet of wrong examples, with columns for tags that are filled in by hand and read back.
 ///
-/// Tags are user-defined words for what makes an example hard, such as `blurry`. They are entered in the columns named
-/// `tag …`, several in a cell separated by semicolons, or as additional columns, in which any mark tags a row.
+/// Tags are user-defined words for the difficulty of an example, such as `blurry`. They are entered in the columns
+/// named `tag …`, several in a cell separated by semicolons, or as additional columns, in which any mark tags a row.
 public struct ErrorSheet: Hashable, Sendable {
   /// A row that was read back.
   public struct Row: Hashable, Sendable {
@@ -68,7 +68,7 @@ public struct ErrorSheet: Hashable, Sendable {
   private init(_ reader: CSVReader, path: String) throws(DataError) {
     func malformed(_ line: Int, _ reason: String) -> DataError {
       .malformed(
-        path: path, format: "CSV", place: .line(line), reason: reason,
+        path: path, format: "CSV", location: .line(line), reason: reason,
         remedy: "use a sheet that apus errors has written, with tags filled in")
     }
     let header = try reader.next()?.fields.map { String($0.trimmed) } ?? []

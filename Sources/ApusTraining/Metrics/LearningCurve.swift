@@ -2,8 +2,8 @@ import ApusData
 
 /// Training and validation errors by the number of training examples.
 ///
-/// Every size is run with several seeds. Each seed has its own subsets, of which the smaller are contained in the
-/// larger. (Cortes et al., "Learning curves: asymptotic values and rate of convergence", 1993.)
+/// Every size is run with several seeds. Each seed has its own subsets; the larger subsets contain the
+/// smaller ones. (Cortes et al., "Learning curves: asymptotic values and rate of convergence", 1993.)
 public struct LearningCurve: Hashable, Sendable {
   /// One training run.
   public struct Run: Hashable, Sendable {

@@ -76,8 +76,8 @@ extension RankedScores {
     where isAllowed: (OperatingPoint) -> Bool = { _ in true }, _ isBetter: (OperatingPoint, OperatingPoint) -> Bool
   ) -> OperatingPoint? {
     var best: OperatingPoint?
-    for place in thresholds.indices {
-      let point = self[place]
+    for position in thresholds.indices {
+      let point = self[position]
       guard isAllowed(point) else { continue }
       if let current = best, !isBetter(point, current) { continue }
       best = point
@@ -86,10 +86,10 @@ extension RankedScores {
   }
 
   /// The operating point of the threshold at an index; before the first one nothing is predicted as positive.
-  private subscript(place: Int) -> OperatingPoint {
-    let (hits, misses) = place < 0 ? (0, 0) : (truePositives[place], falsePositives[place])
+  private subscript(position: Int) -> OperatingPoint {
+    let (hits, misses) = position < 0 ? (0, 0) : (truePositives[position], falsePositives[position])
     return OperatingPoint(
-      threshold: place < 0 ? .infinity : thresholds[place], truePositives: hits, falsePositives: misses,
+      threshold: position < 0 ? .infinity : thresholds[position], truePositives: hits, falsePositives: misses,
       falseNegatives: positiveCount - hits, trueNegatives: negativeCount - misses)
   }
 }

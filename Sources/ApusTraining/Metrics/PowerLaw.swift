@@ -137,5 +137,5 @@ extension PowerLaw {
 }
 
 extension Array {
-  fileprivate func without(_ place: Int) -> [Element] { Array(self[..<place] + self[(place + 1)...]) }
+  fileprivate func without(_ position: Int) -> [Element] { Array(self[..<position] + self[(position + 1)...]) }
 }

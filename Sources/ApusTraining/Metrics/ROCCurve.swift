@@ -10,14 +10,14 @@ public struct ROCCurve: Hashable, Sendable {
 
 extension RankedScores {
   /// The points of the curve, from (0, 0) to (1, 1); `nil` if there are no positives or no negatives.
-  /// - Parameter droppingIntermediate: leaves out points on a straight line between their neighbours, which change
+  /// - Parameter droppingIntermediate: leaves out points on a straight line between their neighbors, which change
   ///   neither the plot nor the area.
   public func rocCurve(droppingIntermediate: Bool = true) -> ROCCurve? {
     guard positiveCount > 0, negativeCount > 0 else { return nil }
     let last = thresholds.count - 1
-    let kept = thresholds.indices.filter { place in
-      guard droppingIntermediate, place > 0, place < last else { return true }
-      return isCorner(truePositives, place) || isCorner(falsePositives, place)
+    let kept = thresholds.indices.filter { position in
+      guard droppingIntermediate, position > 0, position < last else { return true }
+      return isCorner(truePositives, position) || isCorner(falsePositives, position)
     }
     return ROCCurve(
       falsePositiveRates: [0] + kept.map { Double(falsePositives[$0]) / Double(negativeCount) },
@@ -25,8 +25,8 @@ extension RankedScores {
       thresholds: [.infinity] + kept.map { thresholds[$0] })
   }
 
-  private func isCorner(_ counts: [Int], _ place: Int) -> Bool {
-    counts[place + 1] - counts[place] != counts[place] - counts[place - 1]
+  private func isCorner(_ counts: [Int], _ position: Int) -> Bool {
+    counts[position + 1] - counts[position] != counts[position] - counts[position - 1]
   }
 
   /// The area under the ROC curve: the probability that a random positive has a higher score than a random negative,
@@ -38,9 +38,9 @@ extension RankedScores {
     guard positiveCount > 0, negativeCount > 0 else { return nil }
     var doubled = 0
     var (hits, misses) = (0, 0)
-    for place in thresholds.indices {
-      doubled += (falsePositives[place] - misses) * (truePositives[place] + hits)
-      (hits, misses) = (truePositives[place], falsePositives[place])
+    for position in thresholds.indices {
+      doubled += (falsePositives[position] - misses) * (truePositives[position] + hits)
+      (hits, misses) = (truePositives[position], falsePositives[position])
     }
     return Double(doubled) / (2 * Double(positiveCount) * Double(negativeCount))
   }

@@ -21,8 +21,8 @@ public struct RankedScores: Hashable, Sendable {
     guard scores.count == isPositive.count else {
       fatalError("RankedScores: \(scores.count) scores for \(isPositive.count) examples")
     }
-    if let place = scores.firstIndex(where: \.isNaN) {
-      throw .unmeasurable(reason: "the score of example \(place) is not a number")
+    if let position = scores.firstIndex(where: \.isNaN) {
+      throw .unmeasurable(reason: "the score of example \(position) is not a number")
     }
     self.init(keys: zip(scores, isPositive).map(RankedScores.key))
   }
@@ -32,9 +32,9 @@ public struct RankedScores: Hashable, Sendable {
     var (thresholds, hits, misses): ([Float], [Int], [Int]) = ([], [], [])
     var (hitCount, missCount) = (0, 0)
     let sorted = keys.sorted(by: >)
-    for (place, key) in sorted.enumerated() {
+    for (position, key) in sorted.enumerated() {
       if key & 1 == 1 { hitCount += 1 } else { missCount += 1 }
-      guard place + 1 == sorted.count || sorted[place + 1] >> 1 != key >> 1 else { continue }
+      guard position + 1 == sorted.count || sorted[position + 1] >> 1 != key >> 1 else { continue }
       thresholds.append(RankedScores.score(of: key))
       hits.append(hitCount)
       misses.append(missCount)

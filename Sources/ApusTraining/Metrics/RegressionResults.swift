@@ -22,9 +22,10 @@ public struct RegressionResults: Sendable {
     }
     guard !targets.isEmpty else { throw .unmeasurable(reason: "there are no examples") }
     for (values, name) in [(predicted, "prediction"), (targets, "target")] {
-      guard let place = values.firstIndex(where: { !$0.isFinite }) else { continue }
+      guard let position = values.firstIndex(where: { !$0.isFinite }) else { continue }
       throw .unmeasurable(
-        reason: "\(name) \(place % outputs) of example \(place / outputs) is \(values[place]), not a finite number")
+        reason:
+          "\(name) \(position % outputs) of example \(position / outputs) is \(values[position]), not a finite number")
     }
     self.predicted = predicted
     self.targets = targets

@@ -94,8 +94,8 @@ extension SplitMetrics {
   func fields(of split: DataSplit) -> [StatusLine.Field] {
     let isTrain = split == .train
     var fields = [StatusLine.Field("\(split.rawValue) loss \(loss.text(places: 4))", rank: isTrain ? 4 : 5)]
-    for (place, measure) in named(of: split).enumerated() {
-      let rank = place > 0 ? 7 : isTrain ? 2 : 1
+    for (position, measure) in named(of: split).enumerated() {
+      let rank = position > 0 ? 7 : isTrain ? 2 : 1
       fields.append(StatusLine.Field("\(measure.name) \(measure.value.text(places: 4))", rank: rank))
     }
     return fields

@@ -1,6 +1,6 @@
 import ApusData
 
-/// How much of a model's error each tag of a sheet accounts for, and what could be gained by fixing it.
+/// The share of a model's error that each tag of a sheet accounts for, and the possible gain from fixing it.
 public struct TagCounts: Hashable, Sendable {
   /// A tag and the wrong examples that have it. Examples may have several tags, so fractions need not add up to 1.
   public struct Tag: Hashable, Sendable {

@@ -54,9 +54,9 @@ public struct LayerwisePretraining: Sendable {
   public func callAsFunction(
     _ model: Sequential, on source: any ExampleSource
   ) throws(TrainingError) -> [Outcome] {
-    let places = model.layers.indices.filter { model.layers[$0] is any AffineLayer }
+    let layerIndices = model.layers.indices.filter { model.layers[$0] is any AffineLayer }
     var outcomes: [Outcome] = []
-    for index in places.dropLast() { outcomes.append(try train(index, of: model.layers, source)) }
+    for index in layerIndices.dropLast() { outcomes.append(try train(index, of: model.layers, source)) }
     return outcomes
   }
 
@@ -74,9 +74,9 @@ public struct LayerwisePretraining: Sendable {
       let random = RandomSource(RunSeeds(seed).training)
       var losses: [Double] = []
       for step in 0..<steps {
-        let place = step.quotientAndRemainder(dividingBy: order.batchesPerEpoch)
-        if place.quotient != epoch { (epoch, batches) = (place.quotient, order.epoch(place.quotient)) }
-        let numbers = Array(batches[place.remainder])
+        let position = step.quotientAndRemainder(dividingBy: order.batchesPerEpoch)
+        if position.quotient != epoch { (epoch, batches) = (position.quotient, order.epoch(position.quotient)) }
+        let numbers = Array(batches[position.remainder])
         let loss = try withRandomSource(random) {
           try optimizer.minimize {
             let h = try withMode(.inference) { try below(source.readableExamples(numbers).inputs) }.stopGradient()
@@ -126,7 +126,7 @@ private struct Autoencoder: Module {
     let sum = layer(h)
     // In inference mode, so that an activation uses no random numbers while the layer is reversed.
     let y = activation.map { layer in withMode(.inference) { layer(sum) } } ?? sum
-    // The layer is affine: the gradient of ⟨W h + b, y⟩ with respect to h is Wᵀ y, whatever the kind of layer.
+    // The layer is affine: the gradient of ⟨W h + b, y⟩ with respect to h is Wᵀ y, for any kind of layer.
     let probe = Tensor.zeros(h.shape, dtype: h.dtype, device: h.device)
     return gradients(of: (layer(probe) * y).sum(), withRespectTo: [probe])[0] + bias.value
   }

@@ -10,7 +10,7 @@ public struct Axis: Hashable, Sendable {
   public var isLogarithmic: Bool
   /// Whether all values are whole numbers, such as steps and epochs.
   public var isInteger: Bool
-  /// A range that the axis covers at least; when left out, the axis covers the data only.
+  /// A range that the axis covers at least; `nil` if the axis covers the data only.
   public var range: ClosedRange<Double>?
 
   /// Creates an axis, by default linear and as wide as the data.
@@ -78,7 +78,7 @@ struct Scale {
   }
 
   /// The pixel coordinate of a number; `nil` if the axis cannot show it.
-  func place(_ value: Double) -> Double? {
+  func position(of value: Double) -> Double? {
     guard axis.holds(value) else { return nil }
     let number = axis.isLogarithmic ? log10(value) : value
     return start + (end - start) * ((number - low) / (high - low))
@@ -101,9 +101,9 @@ struct Scale {
       let ticks = ticks(distance: distance)
       var (isFree, last) = (true, -Double.infinity)
       for tick in ticks where !tick.label.isEmpty {
-        guard let place = place(tick.value) else { continue }
+        guard let position = position(of: tick.value) else { continue }
         let half = TextExtent.width(tick.label) / 2
-        let middle = min(max(place, half), width - half)
+        let middle = min(max(position, half), width - half)
         if middle - half < last + 8 { isFree = false }
         last = middle + half
       }

@@ -6,7 +6,7 @@ public struct BarChart: Chart {
     public var name: String
     /// The length of the bar; a value that is not finite is written without a bar.
     public var value: Double
-    /// The text after the bar; the value when left out.
+    /// The text after the bar; `nil` for the value.
     public var label: String?
 
     public init(name: String, value: Double, label: String? = nil) {
@@ -37,13 +37,13 @@ public struct BarChart: Chart {
     let names = min((bars.map { TextExtent.width(TextExtent.fitting($0.name, 220)) }.max() ?? 0) + 10, width * 0.4)
     let room = 8 + (labels.map { TextExtent.width($0) }.max() ?? 0)
     let scale = Scale(axis, domain, from: names, to: max(names + 40, width - room))
-    let zero = scale.place(0) ?? scale.start
+    let zero = scale.position(of: 0) ?? scale.start
     var content = Markup()
     for (index, bar) in bars.enumerated() {
       let top = Double(index) * pitch
       let base = top + pitch / 2 + 4
       content += .label("end", names - 10, base, TextExtent.fitting(bar.name, names - 10), whole: bar.name)
-      let end = scale.place(bar.value) ?? zero
+      let end = scale.position(of: bar.value) ?? zero
       content += .rectangle(
         "f0", Pixel(x: min(zero, end), y: top + 3), width: (end - zero).magnitude, height: pitch - 6, rounding: 2)
       content += .label("muted", max(zero, end) + 6, base, labels[index])

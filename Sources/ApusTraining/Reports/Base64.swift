@@ -6,8 +6,8 @@ extension Sequence<UInt8> {
     text.reserveCapacity(underestimatedCount / 3 * 4 + 4)
     var (group, count) = (0, 0)
     func append(_ characters: Int) {
-      for place in 0..<4 {
-        text.append(place < characters ? alphabet[group >> (18 - 6 * place) & 63] : UInt8(ascii: "="))
+      for position in 0..<4 {
+        text.append(position < characters ? alphabet[group >> (18 - 6 * position) & 63] : UInt8(ascii: "="))
       }
     }
     for byte in self {

@@ -140,8 +140,8 @@ private struct HeatMapLayout {
       let x = left + cell * (Double(index) + 0.5)
       let whole = map.columns.names[index]
       if isTurned {
-        let place = "translate(\((x + size * 0.36).coordinate) \((top - 6).coordinate)) rotate(-90)"
-        markup += .element("g", ["transform": .text(place)], .label(style, 0, 0, name, whole: whole))
+        let transform = "translate(\((x + size * 0.36).coordinate) \((top - 6).coordinate)) rotate(-90)"
+        markup += .element("g", ["transform": .text(transform)], .label(style, 0, 0, name, whole: whole))
       } else {
         markup += .label("\(style) mid", x, top - 8, name, whole: whole)
       }

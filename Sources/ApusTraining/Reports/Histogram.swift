@@ -47,9 +47,9 @@ public struct Histogram: Chart {
     let factor = Double(count) / (high - low)
     var counts = [Double](repeating: 0, count: count)
     for value in values {
-      let place = (Double(value) - low) * factor
+      let position = (Double(value) - low) * factor
       // NaN is in no range.
-      if place >= 0, place <= Double(count) { counts[min(count - 1, Int(place))] += 1 }
+      if position >= 0, position <= Double(count) { counts[min(count - 1, Int(position))] += 1 }
     }
     let edges = (0...count).map { low + (high - low) * Double($0) / Double(count) }
     self.init(title, x: x, y: y, edges: edges, counts: counts)
@@ -61,8 +61,8 @@ public struct Histogram: Chart {
       width: width, aspect: 0.42, x: x, y: y, x.domain(of: edges, padding: 0), y.domain(of: bins.counts, padding: 0.05))
     var data = Markup()
     for (index, count) in bins.counts.enumerated() where count > 0 {
-      guard let left = plot.x.place(bins.edges[index]), let right = plot.x.place(bins.edges[index + 1]),
-        let top = plot.y.place(count)
+      guard let left = plot.x.position(of: bins.edges[index]), let right = plot.x.position(of: bins.edges[index + 1]),
+        let top = plot.y.position(of: count)
       else { continue }
       let label = { Ticks.label($0, step: (bins.edges[1] - bins.edges[0]) / 10) }
       let note = "\(label(bins.edges[index])) to \(label(bins.edges[index + 1])): \(Ticks.label(count, step: 1))"
@@ -73,7 +73,7 @@ public struct Histogram: Chart {
     return plot.drawing(data)
   }
 
-  /// Merges neighbouring bins if there are more than `limit`.
+  /// Merges neighboring bins if there are more than `limit`.
   private func merged(to limit: Int) -> (edges: [Double], counts: [Double]) {
     let group = (counts.count + limit - 1) / max(limit, 1)
     guard group > 1 else { return (edges, counts) }

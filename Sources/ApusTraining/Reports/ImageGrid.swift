@@ -62,7 +62,7 @@ public struct ImageGrid: Chart {
     let rows = stride(from: 0, to: items.count, by: count).map { start in
       Markup.element("li", ["class": "row"], Array(items[start..<min(start + count, items.count)]).joined())
     }
-    return .element("ul", ["class": columnCount == nil ? "pictures" : "pictures rows"], rows.joined())
+    return .element("ul", ["class": columnCount == nil ? "images" : "images rows"], rows.joined())
   }
 
   public func drawing(width: Double) -> Drawing {

@@ -12,8 +12,8 @@ extension LineChart {
       // Equal steps of the logarithm, like the axis.
       let factor = 2 * fitted.largestSize / first
       let count = LineChart.lawPointCount
-      let places = (0...count).map { first * exp(log(factor) * Double($0) / Double(count)) }
-      series.append(Series("power law", places.map { Point(x: $0, y: fitted.law.error(at: $0)) }))
+      let positions = (0...count).map { first * exp(log(factor) * Double($0) / Double(count)) }
+      series.append(Series("power law", positions.map { Point(x: $0, y: fitted.law.error(at: $0)) }))
     }
     self.init(
       title, x: Axis("training examples", isLogarithmic: true, isInteger: true), y: Axis("error", range: 0...0), series)

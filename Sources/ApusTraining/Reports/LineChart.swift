@@ -75,19 +75,20 @@ extension Plot {
   var identity: Markup {
     let low = max(x.domain.lowerBound, y.domain.lowerBound)
     let high = min(x.domain.upperBound, y.domain.upperBound)
-    guard low < high, let x1 = x.place(low), let y1 = y.place(low), let x2 = x.place(high), let y2 = y.place(high)
+    guard low < high, let x1 = x.position(of: low), let y1 = y.position(of: low), let x2 = x.position(of: high),
+      let y2 = y.position(of: high)
     else { return Markup() }
     return .line("ref", Pixel(x: x1, y: y1), Pixel(x: x2, y: y2), dashes: "4 4")
   }
 
   fileprivate func line(_ series: LineChart.Series, _ index: Int) -> Markup {
-    let places = series.points.map(\.x)
+    let positions = series.points.map(\.x)
     var markup = Markup()
     guard let smoothing = series.smoothing else {
       return stroke(series.points, index, "data") + marks(series.points, index)
     }
     markup += stroke(series.points, index, "raw")
-    let smooth = zip(places, smoothing(series.points.map(\.y))).map { LineChart.Point(x: $0, y: $1) }
+    let smooth = zip(positions, smoothing(series.points.map(\.y))).map { LineChart.Point(x: $0, y: $1) }
     markup += stroke(smooth, index, "data")
     return markup
   }
@@ -111,7 +112,7 @@ extension Plot {
   private func segments(_ points: [LineChart.Point]) -> [[Pixel]] {
     var (parts, part): ([[Pixel]], [Pixel]) = ([], [])
     for point in points {
-      if let x = x.place(point.x), let y = y.place(point.y) {
+      if let x = x.position(of: point.x), let y = y.position(of: point.y) {
         part.append(Pixel(x: x, y: y))
       } else if !part.isEmpty {
         parts.append(part)
@@ -125,26 +126,26 @@ extension Plot {
   /// Invisible columns whose tooltips contain the values at their positions.
   fileprivate func hoverBands(_ series: [LineChart.Series]) -> Markup {
     guard series.allSatisfy({ $0.points.count <= Plot.bandCount }) else { return Markup() }
-    let places = Set(series.flatMap { $0.points.map(\.x) }).filter { x.axis.holds($0) }.sorted()
-    guard (1...Plot.bandCount).contains(places.count) else { return Markup() }
-    let pixels = places.compactMap { x.place($0) }
-    return places.indices.map { index in
+    let positions = Set(series.flatMap { $0.points.map(\.x) }).filter { x.axis.holds($0) }.sorted()
+    guard (1...Plot.bandCount).contains(positions.count) else { return Markup() }
+    let pixels = positions.compactMap { x.position(of: $0) }
+    return positions.indices.map { index in
       let left = index == 0 ? x.start : (pixels[index - 1] + pixels[index]) / 2
       let right = index + 1 == pixels.count ? x.end : (pixels[index] + pixels[index + 1]) / 2
       return Markup.rectangle(
         "band", Pixel(x: left, y: y.end), width: right - left, height: y.start - y.end,
-        note: numbers(at: places[index], of: series))
+        note: numbers(at: positions[index], of: series))
     }.joined()
   }
 
   /// The values of the lines at a position, as text.
-  private func numbers(at place: Double, of series: [LineChart.Series]) -> String {
+  private func numbers(at position: Double, of series: [LineChart.Series]) -> String {
     func text(_ value: Double, _ axis: Axis) -> String {
       Ticks.label(value, step: axis.isInteger ? 1 : value.magnitude / 1e3)
     }
-    var lines = ["\(x.axis.title) \(text(place, x.axis))"]
+    var lines = ["\(x.axis.title) \(text(position, x.axis))"]
     for line in series {
-      guard let point = line.points.first(where: { $0.x == place }) else { continue }
+      guard let point = line.points.first(where: { $0.x == position }) else { continue }
       lines.append("\(line.name): \(text(point.y, y.axis))")
     }
     return lines.joined(separator: "\n")

@@ -45,7 +45,7 @@ public struct ModelGraph: Chart {
     self.nodes = nodes
   }
 
-  /// The graph with neighbouring layers of one submodule merged into one box, at the finest level that has no more than
+  /// The graph with neighboring layers of one submodule merged into one box, at the finest level that has no more than
   /// `limit` boxes, or otherwise the coarsest.
   public func grouped(limit: Int) -> ModelGraph {
     let depth = nodes.map { $0.path.split(separator: ".").count }.max() ?? 0
@@ -56,7 +56,7 @@ public struct ModelGraph: Chart {
     return graph
   }
 
-  /// Merges neighbours whose paths begin with the same `level` names.
+  /// Merges neighbors whose paths begin with the same `level` names.
   private func grouped(level: Int) -> ModelGraph {
     var groups: [(key: String, members: [Int])] = []
     for (index, node) in nodes.enumerated() {
@@ -69,16 +69,16 @@ public struct ModelGraph: Chart {
         groups.append((parts.count > level ? key : "\(key)\u{0}", [index]))
       }
     }
-    var place: [Int: Int] = [-1: -1]
-    for (number, group) in groups.enumerated() { for member in group.members { place[member] = number } }
+    var groupIndex: [Int: Int] = [-1: -1]
+    for (number, group) in groups.enumerated() { for member in group.members { groupIndex[member] = number } }
     let joined = groups.enumerated().map { number, group -> Node in
       guard group.members.count > 1, let last = group.members.last else {
         var node = nodes[group.members[0]]
-        node.sources = Set(node.sources.compactMap { place[$0] }).sorted()
+        node.sources = Set(node.sources.compactMap { groupIndex[$0] }).sorted()
         return node
       }
       let members = group.members.map { nodes[$0] }
-      let sources = Set(members.flatMap(\.sources).compactMap { place[$0] }).filter { $0 < number }
+      let sources = Set(members.flatMap(\.sources).compactMap { groupIndex[$0] }).filter { $0 < number }
       let kinds = members.map(\.type).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
       let more = kinds.count > 3 ? ", …" : ""
       return Node(

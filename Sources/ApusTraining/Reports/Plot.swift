@@ -40,19 +40,19 @@ struct Plot {
     var markup = legend.markup
     markup += .label("muted", 0, legend.height + 11, TextExtent.fitting(y.axis.label, width))
     for tick in yTicks {
-      guard let place = y.place(tick.value) else { continue }
-      let style = tick.value == 0 && place < y.start - 1 ? "axis" : "grid"
-      markup += .line(style, Pixel(x: x.start, y: place), Pixel(x: x.end, y: place))
-      markup += .label("muted end", x.start - 8, place + 4, tick.label)
+      guard let position = y.position(of: tick.value) else { continue }
+      let style = tick.value == 0 && position < y.start - 1 ? "axis" : "grid"
+      markup += .line(style, Pixel(x: x.start, y: position), Pixel(x: x.end, y: position))
+      markup += .label("muted end", x.start - 8, position + 4, tick.label)
     }
     let bottom = y.start
     markup += .line("axis", Pixel(x: x.start, y: bottom), Pixel(x: x.end, y: bottom))
     for tick in x.ticksApart(width: width) {
-      guard let place = x.place(tick.value) else { continue }
-      markup += .line("axis", Pixel(x: place, y: bottom), Pixel(x: place, y: bottom + 4))
+      guard let position = x.position(of: tick.value) else { continue }
+      markup += .line("axis", Pixel(x: position, y: bottom), Pixel(x: position, y: bottom + 4))
       // A label at the edge moves inwards instead of being cut off.
       let half = TextExtent.width(tick.label) / 2
-      markup += .label("muted mid", min(max(place, half), width - half), bottom + 18, tick.label)
+      markup += .label("muted mid", min(max(position, half), width - half), bottom + 18, tick.label)
     }
     return markup + .label("muted end", x.end, bottom + 36, TextExtent.fitting(x.axis.label, x.end))
   }

@@ -33,17 +33,17 @@ extension Markup {
     th,td{text-align:left;vertical-align:top;padding:5px 24px 5px 0;border-bottom:1px solid var(--grid)}
     th:last-child,td:last-child{padding-right:0}td{max-width:min(48ch,62vw);overflow-wrap:anywhere}
     .number{text-align:right;white-space:nowrap}
-    .pictures{list-style:none;display:flex;flex-wrap:wrap;gap:14px 12px;margin:0;padding:0}
-    .pictures.rows{gap:14px 36px}.pictures .row{display:flex;gap:12px;overflow-x:auto}
-    .pictures li{font-size:12px;line-height:1.35;color:var(--muted);overflow-wrap:anywhere}
-    .pictures span{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:3;overflow:hidden}
-    .pictures img{display:block;margin-bottom:4px;image-rendering:pixelated}
+    .images{list-style:none;display:flex;flex-wrap:wrap;gap:14px 12px;margin:0;padding:0}
+    .images.rows{gap:14px 36px}.images .row{display:flex;gap:12px;overflow-x:auto}
+    .images li{font-size:12px;line-height:1.35;color:var(--muted);overflow-wrap:anywhere}
+    .images span{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:3;overflow:hidden}
+    .images img{display:block;margin-bottom:4px;image-rendering:pixelated}
     details{margin-top:20px}summary{cursor:pointer;font-size:14px;color:var(--link)}
     @media (max-width:1100px){.wide .fig.w{display:none!important}.wide .fig.m{display:block!important}}
     @media (max-width:900px){.figures{grid-template-columns:minmax(0,1fr)}}
     @media (max-width:600px){main{padding:24px 16px 48px}h1{font-size:24px}section{margin-top:28px}
     .facts{grid-template-columns:repeat(2,minmax(0,1fr));gap:14px 16px}.facts dd{font-size:19px}
-    .pictures.rows .row{flex-wrap:wrap}
+    .images.rows .row{flex-wrap:wrap}
     .half .fig.m.w,.wide .fig.m,.wide .fig.w{display:none!important}.fig.n{display:block!important}
     svg.fig.n:not(.natural){width:100%;max-width:440px}th,td{padding-right:16px}}
     @media print{main{max-width:none;padding:0}nav,summary{display:none}h2,section>p{break-after:avoid}

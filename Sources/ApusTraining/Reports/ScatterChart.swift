@@ -60,7 +60,7 @@ extension Plot {
   /// rises with their number; isolated points remain visible.
   fileprivate func dots(_ points: [LineChart.Point], _ index: Int) -> Markup {
     let pixels = points.compactMap { point -> Pixel? in
-      guard let x = x.place(point.x), let y = y.place(point.y) else { return nil }
+      guard let x = x.position(of: point.x), let y = y.position(of: point.y) else { return nil }
       return Pixel(x: x, y: y)
     }
     guard pixels.count > Plot.separateCount else {
@@ -70,10 +70,10 @@ extension Plot {
     for pixel in pixels {
       counts[Pixel(x: (pixel.x / 2).rounded() * 2, y: (pixel.y / 2).rounded() * 2), default: 0] += 1
     }
-    let places = counts.sorted { ($0.key.y, $0.key.x) < ($1.key.y, $1.key.x) }
+    let positions = counts.sorted { ($0.key.y, $0.key.x) < ($1.key.y, $1.key.x) }
     var markup = Markup()
     for (range, opacity) in [(1...1, 0.35), (2...5, 0.6), (6...Int.max, 1.0)] {
-      let inside = places.filter { range.contains($0.value) }.map(\.key)
+      let inside = positions.filter { range.contains($0.value) }.map(\.key)
       if !inside.isEmpty { markup += dots(inside, index, size: 3, opacity: opacity) }
     }
     return markup

@@ -77,23 +77,22 @@ struct Ticks: Hashable, Sendable {
       return sign + (text == "1" ? "" : "\(text)×") + "10" + superscript(exponent)
     }
     for (scale, suffix) in [(1e9, "G"), (1e6, "M")] where size >= scale {
-      return sign + (size / scale).text(places: places(unit / scale)) + suffix
+      return sign + (size / scale).text(places: decimals(unit / scale)) + suffix
     }
-    let places = places(unit)
-    let text = size.text(places: places)
+    let text = size.text(places: decimals(unit))
     // Text with an exponent, which Swift writes for very long numbers, is left as it is.
     guard text.allSatisfy({ $0.isNumber || $0 == "." }), size >= 10_000 else { return sign + text }
     let parts = text.split(separator: ".")
     return sign + (Int(parts[0]) ?? 0).grouped + (parts.count > 1 ? "." + parts[1] : "")
   }
 
-  private static func places(_ unit: Double) -> Int {
+  private static func decimals(_ unit: Double) -> Int {
     min(max(0, -Int((log10(unit) + 1e-9).rounded(.down))), 8)
   }
 
   private static func superscript(_ number: Int) -> String {
     let digits = Array("⁰¹²³⁴⁵⁶⁷⁸⁹")
-    let places = String(number.magnitude).compactMap(\.wholeNumberValue).map { digits[$0] }
-    return (number < 0 ? "⁻" : "") + String(places)
+    let text = String(number.magnitude).compactMap(\.wholeNumberValue).map { digits[$0] }
+    return (number < 0 ? "⁻" : "") + String(text)
   }
 }

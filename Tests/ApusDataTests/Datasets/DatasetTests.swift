@@ -130,7 +130,7 @@ struct MNISTDirectoryTests {
     let scratch = try directory()
     try FileManager.default.removeItem(atPath: scratch.file("t10k-labels-idx1-ubyte"))
     let text = try failure(scratch)
-    #expect(text.contains("t10k-labels-idx1-ubyte") && text.contains("use a directory that contains"))
+    #expect(text.contains("t10k-labels-idx1-ubyte") && text.contains("use a folder that contains"))
   }
 
   @Test func countsMustAgree() throws {

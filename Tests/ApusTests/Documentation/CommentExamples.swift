@@ -379,7 +379,7 @@ import Testing
   @Test func events() throws {
     try? FileManager.default.removeItem(atPath: "/tmp/events")
     // example
-    let events = try EventFile(directory: "/tmp/events")
+    let events = try EventFile(folder: "/tmp/events")
     events.add(scalar: 0.4213, "loss/train", step: 469)
     try events.flush()
     // end
@@ -391,7 +391,7 @@ import Testing
     try withDevice(device) { () throws in
       let (model, options) = (makeModel(), TrainingOptions(length: .epochs(2)))
       // example
-      let log = try TensorBoardLog(directory: "/tmp/tensorboard")
+      let log = try TensorBoardLog(folder: "/tmp/tensorboard")
       let trainer = Trainer(model, Adam(), on: train, observers: [log], options)
       // end
       _ = try trainer.run()

@@ -61,7 +61,7 @@ struct EventFileTests {
   /// A later file sorts after the earlier ones, also within the same second, and its session starts after the finished
   /// steps.
   @Test func filesAreInOrder() throws {
-    let files = try [0, 5, 9].map { try EventFile(directory: place.file("b"), resumingAfter: $0) { 1000 } }
+    let files = try [0, 5, 9].map { try EventFile(folder: place.file("b"), resumingAfter: $0) { 1000 } }
     let names = files.map { String($0.path.split(separator: "/").last!) }
     #expect(names == names.sorted() && Set(names).count == 3)
     #expect(names.allSatisfy { $0.hasPrefix("events.out.tfevents.000000100") }, "\(names)")
@@ -71,7 +71,7 @@ struct EventFileTests {
   }
 
   @Test func nothingIsWrittenAheadOfAFlush() throws {
-    let file = try EventFile(directory: place.path)
+    let file = try EventFile(folder: place.path)
     func size() throws -> Int { try Data(contentsOf: URL(filePath: file.path)).count }
     let empty = try size()
     file.add(scalar: 1, "a", step: 1)
@@ -84,7 +84,7 @@ struct EventFileTests {
   }
 
   @Test func picturesAreOfPNGFiles() throws {
-    let file = try EventFile(directory: place.path)
+    let file = try EventFile(folder: place.path)
     var empty = Gallery.checkerboard
     empty.replaceSubrange(16..<20, with: [0, 0, 0, 0])
     for png in [[1, 2, 3], Array(Gallery.checkerboard.prefix(32)), empty] {
@@ -106,14 +106,14 @@ struct EventFileTests {
   }
 
   @Test func errorsNameTheFile() throws {
-    let error = #expect(throws: TrainingError.self) { try EventFile(directory: "/proc/nowhere") }
+    let error = #expect(throws: TrainingError.self) { try EventFile(folder: "/proc/nowhere") }
     #expect(error?.description.contains("/proc/nowhere") == true)
   }
 
   /// Writes the files that `tensorboard_check.py` expects; they are kept if the script requests them.
   @Test func writesWhatTheScriptReads() throws {
     let folder = ProcessInfo.processInfo.environment["APUS_TENSORBOARD"] ?? place.file("tensorboard")
-    let log = try TensorBoardLog(directory: folder)
+    let log = try TensorBoardLog(folder: folder)
     for step in 1...20 { try log.write(["step": .integer(step), "epoch": 1, "loss": .number(1 / Double(step))]) }
     try log.write(
       [
@@ -127,7 +127,7 @@ struct EventFileTests {
     for step in 21...40 { try log.write(["step": .integer(step), "epoch": 2, "loss": 99]) }
     try log.flush()
     // The run was stopped and resumes from a checkpoint at step 30.
-    let next = try TensorBoardLog(directory: folder, resumingAfter: 30)
+    let next = try TensorBoardLog(folder: folder, resumingAfter: 30)
     for step in 31...40 { try next.write(["step": .integer(step), "epoch": 2, "loss": .number(1 / Double(step))]) }
     try next.write(["step": 40, "epoch": 2, "train_loss": 0.125, "test_accuracy": 0.75, "seconds": 4])
     try next.write(["step": 60, "epoch": 3, "train_loss": 0.0625, "test_accuracy": 0.875, "seconds": 8])

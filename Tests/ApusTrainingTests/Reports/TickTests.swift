@@ -65,7 +65,7 @@ struct TickTests {
         #expect(list.filter(axis.holds).allSatisfy(domain.contains), "\(list)")
         let scale = Scale(axis, domain, from: 10, to: 110)
         for value in list {
-          if let place = scale.place(value) { #expect((9.9...110.1).contains(place), "\(value) at \(place)") }
+          if let place = scale.position(of: value) { #expect((9.9...110.1).contains(place), "\(value) at \(place)") }
         }
       }
     }

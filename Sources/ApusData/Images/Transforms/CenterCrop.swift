@@ -1,4 +1,4 @@
-/// Crops the centre of every image; a smaller image is padded.
+/// Crops the center of every image; a smaller image is padded.
 public struct CenterCrop: ImageTransform {
   public static let name = "center-crop"
   public static let usage = "center-crop SIZE [reflect|replicate|fill V]"

@@ -1,9 +1,9 @@
 /// Changes brightness, contrast, saturation and hue of every image by random amounts, in random order: torchvision's
 /// `ColorJitter`.
 ///
-/// Brightness, contrast and saturation interpolate between the image and black, its mean luma, or its grey version.
+/// Brightness, contrast and saturation interpolate between the image and black, its mean luma, or its gray version.
 /// Their factors are uniform in `1 − x ... 1 + x`, the hue rotation in `−x ... x` of a full turn. Every step rounds and
-/// clamps to 0 ... 255. Only brightness and contrast of a grey image change.
+/// clamps to 0 ... 255. Only brightness and contrast of a gray image change.
 public struct ColorJitter: ImageTransform {
   public static let name = "color"
   public static let usage = "color X | color [brightness X] [contrast X] [saturation X] [hue X]"

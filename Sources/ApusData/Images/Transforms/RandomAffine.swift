@@ -1,4 +1,4 @@
-/// Rotates, translates, scales and shears every image about its centre, with bilinear interpolation: torchvision's
+/// Rotates, translates, scales and shears every image about its center, with bilinear interpolation: torchvision's
 /// `RandomAffine`.
 public struct RandomAffine: ImageTransform {
   public static let name = "affine"

@@ -1,8 +1,8 @@
-/// Converts images to grey at random, and keeps the number of channels.
+/// Converts images to gray at random, and keeps the number of channels.
 public struct RandomGrayscale: ImageTransform {
   public static let name = "gray"
   public static let usage = "gray [P]"
-  public static let summary = "convert to grey with probability P (0.1)"
+  public static let summary = "convert to gray with probability P (0.1)"
 
   /// The probability of changing an image.
   public var probability: Double

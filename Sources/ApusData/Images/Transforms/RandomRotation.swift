@@ -1,4 +1,4 @@
-/// Rotates every image about its centre, with bilinear interpolation.
+/// Rotates every image about its center, with bilinear interpolation.
 public struct RandomRotation: ImageTransform {
   public static let name = "rotate"
   public static let usage = "rotate D [fill V]"

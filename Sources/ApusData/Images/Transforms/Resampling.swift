@@ -8,7 +8,7 @@ public enum ResampleFilter: String, Hashable, Sendable, CaseIterable {
   /// Bilinear interpolation between the two nearest pixels along each axis, also when downsizing: `F.interpolate` of
   /// PyTorch with `mode: bilinear`, `align_corners: False`.
   case bilinear
-  /// The mean of the source pixels whose centres are inside the output pixel: Pillow's `BOX`.
+  /// The mean of the source pixels whose centers are inside the output pixel: Pillow's `BOX`.
   case box
   /// Cubic (Keys, 1981; a = −0.5), with antialiasing: PyTorch's `bicubic` with `antialias`. Pillow also clamps to 0 ...
   /// 255 between the two axes.
@@ -182,10 +182,10 @@ private struct Resampler {
     columns.starts.withUnsafeBufferPointer { starts in
       columns.weights.withUnsafeBufferPointer { weights in
         for new in 0..<newWidth {
-          let place = source + 12 * starts[new]
-          var sum = place.loadUnaligned(as: SIMD4<Float>.self) * weights[new * taps]
+          let position = source + 12 * starts[new]
+          var sum = position.loadUnaligned(as: SIMD4<Float>.self) * weights[new * taps]
           for tap in 1..<max(taps, 1) {
-            sum += (place + 12 * tap).loadUnaligned(as: SIMD4<Float>.self) * weights[new * taps + tap]
+            sum += (position + 12 * tap).loadUnaligned(as: SIMD4<Float>.self) * weights[new * taps + tap]
           }
           target.storeBytes(of: sum, toByteOffset: 12 * new, as: SIMD4<Float>.self)
         }

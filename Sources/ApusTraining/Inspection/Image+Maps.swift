@@ -2,7 +2,7 @@ import ApusData
 
 /// Images made from numbers.
 extension Image {
-  /// A greyscale image: the smallest number is black, the largest white, unless a range is given. NaN is black.
+  /// A grayscale image: the smallest number is black, the largest white, unless a range is given. NaN is black.
   /// - Parameter values: `[height, width]`, row-major.
   public static func shades(
     of values: some RandomAccessCollection<Float>, height: Int, width: Int, range: ClosedRange<Float>? = nil
@@ -14,24 +14,24 @@ extension Image {
   /// The image of one or three channels, all on the same scale; of other counts, the mean of the channels.
   /// - Parameters:
   ///   - values: `[channels, height, width]`, row-major.
-  ///   - range: the numbers for black and white; the smallest and the largest number when left out.
+  ///   - range: the numbers for black and white; `nil` for the smallest and the largest number.
   public static func channels(
     _ values: some RandomAccessCollection<Float>, count: Int, height: Int, width: Int, range: ClosedRange<Float>? = nil
   ) -> Image {
     let values = Array(values)
     let area = height * width
     guard count == 3 else {
-      let means = (0..<area).map { place in
-        (0..<count).reduce(0) { $0 + values[$1 * area + place] } / Float(max(count, 1))
+      let means = (0..<area).map { position in
+        (0..<count).reduce(0) { $0 + values[$1 * area + position] } / Float(max(count, 1))
       }
       return shades(of: means, height: height, width: width, range: range)
     }
     let scale = ByteScale(values, range)
-    let pixels = (0..<area).flatMap { place in (0..<3).map { scale(values[$0 * area + place]) } }
+    let pixels = (0..<area).flatMap { position in (0..<3).map { scale(values[$0 * area + position]) } }
     return Image(height: height, width: width, channels: 3, pixels: pixels)
   }
 
-  /// This image, in grey, under a map of numbers in colors from black through red to yellow. The larger the number,
+  /// This image, in gray, under a map of numbers in colors from black through red to yellow. The larger the number,
   /// the less of the image is visible.
   /// - Parameter map: `[height, width]` of the image, in `0 ... 1`.
   public func overlaid(with map: some RandomAccessCollection<Float>) -> Image {
@@ -39,9 +39,9 @@ extension Image {
     guard map.count == height * width else { fatalError("overlaid: \(map.count) numbers for \(height) x \(width)") }
     var result: [UInt8] = []
     result.reserveCapacity(3 * map.count)
-    for (place, value) in map.enumerated() {
+    for (position, value) in map.enumerated() {
       let share = value.isFinite ? min(max(value, 0), 1) : 0
-      let own = pixels[place * channels..<(place + 1) * channels]
+      let own = pixels[position * channels..<(position + 1) * channels]
       let gray = Float(own.reduce(0) { $0 + Int($1) }) / Float(channels)
       let color = Image.warm(share)
       let opacity = 0.75 * share.squareRoot()
@@ -58,9 +58,9 @@ extension Image {
       (0, 0, 4), (40, 11, 84), (101, 21, 110), (159, 42, 99), (212, 72, 66), (245, 125, 21), (250, 193, 39),
       (252, 255, 164),
     ]
-    let place = share * Float(stops.count - 1)
-    let index = min(Int(place), stops.count - 2)
-    let rest = place - Float(index)
+    let position = share * Float(stops.count - 1)
+    let index = min(Int(position), stops.count - 2)
+    let rest = position - Float(index)
     let (low, high) = (stops[index], stops[index + 1])
     return (
       low.0 + rest * (high.0 - low.0), low.1 + rest * (high.1 - low.1), low.2 + rest * (high.2 - low.2)

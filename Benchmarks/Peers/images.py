@@ -20,12 +20,12 @@ def unit(numbers):
     return (z >> numpy.uint64(11)).astype(numpy.float64) * 2.0**-52 - 1
 
 
-def picture(number):
+def synthetic(number):
     values = numpy.full((SIDE, SIDE, 3), 127.0)
     for octave, strength in enumerate((60.0, 42, 30, 22, 17, 14, 11)):
         cells = 4 << octave
-        places = numpy.arange(SIDE) * cells
-        cell, share = places // SIDE, places % SIDE / SIDE
+        positions = numpy.arange(SIDE) * cells
+        cell, share = positions // SIDE, positions % SIDE / SIDE
 
         def plane(index):
             start = ((number * 8 + octave) * 4 + index) << 32
@@ -72,12 +72,12 @@ LOADERS = {
 }
 
 
-class Pictures(torch.utils.data.Dataset):
+class SyntheticImages(torch.utils.data.Dataset):
     def __init__(self, transforms):
         self.transforms, self.files = transforms, []
         for number in range(64):
             file = io.BytesIO()
-            picture(number).save(file, "JPEG", quality=90)
+            synthetic(number).save(file, "JPEG", quality=90)
             self.files.append(file.getvalue())
 
     def __len__(self):
@@ -93,7 +93,7 @@ class Pictures(torch.utils.data.Dataset):
 def loader(name, workers):
     """A function that runs an epoch. The worker processes are started once."""
     batches = torch.utils.data.DataLoader(
-        Pictures(LOADERS[name]), BATCH, shuffle=True, num_workers=workers, persistent_workers=True
+        SyntheticImages(LOADERS[name]), BATCH, shuffle=True, num_workers=workers, persistent_workers=True
     )
 
     def run():

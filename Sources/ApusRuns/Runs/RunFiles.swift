@@ -2,16 +2,16 @@ import Apus
 import ApusFiles
 import Glibc
 
-/// The directory of a run: `config.json`, `metrics.jsonl`, `checkpoints/`, `tensorboard/`, `plots/`, `report.html`.
+/// The folder of a run: `config.json`, `metrics.jsonl`, `checkpoints/`, `tensorboard/`, `plots/`, `report.html`.
 ///
-/// The directory may come from anywhere, so its contents are not trusted; see `Folder`.
-package struct RunDirectory {
+/// The folder may come from anywhere, so its contents are not trusted; see `Folder`.
+package struct RunFiles {
   package let folder: Folder
-  /// The locked directory of a process that trains; `nil` for readers.
+  /// The locked folder of a process that trains; `nil` for readers.
   private(set) var locked: RunFolder?
-  /// Whether this process created the directory.
+  /// Whether this process created the folder.
   package private(set) var isNew = false
-  /// Whether this process also created the parent directory.
+  /// Whether this process also created the parent folder.
   private var hasNewParent = false
 
   package var path: String { folder.path }
@@ -19,39 +19,39 @@ package struct RunDirectory {
   private static let configuration = "config.json"
   private static let metrics = "metrics.jsonl"
 
-  /// Opens a directory to read what a run has written; the run may be in progress.
+  /// Opens the folder of a run for reading; the run may be in progress.
   package init(reading path: String) throws(DataError) {
     folder = try reportingFiles { () throws(FileError) in try Folder(path: path) }
   }
 
   private init(_ locked: RunFolder, isNew: Bool) { (folder, self.locked, self.isNew) = (locked.folder, locked, isNew) }
 
-  /// Locks an open directory to resume its run.
+  /// Locks an open folder to resume its run.
   /// - Throws: when another process has locked it.
   package init(locking folder: Folder) throws(TrainingError) { self.init(try RunFolder(locking: folder), isNew: false) }
 
-  /// The named directory, or otherwise the first of `runs/<model>-1`, `runs/<model>-2`, … that does not exist. It is
+  /// The named folder, or otherwise the first of `runs/<model>-1`, `runs/<model>-2`, … that does not exist. It is
   /// created and locked.
-  /// - Throws: when the named directory contains a run, which is not overwritten.
-  package static func creating(_ path: String?, for model: String) throws -> RunDirectory {
+  /// - Throws: when the named folder contains a run, which is not overwritten.
+  package static func creating(_ path: String?, for model: String) throws -> RunFiles {
     guard let path else { return try next(for: model) }
     let isNew = !FileSystem.exists(path)
-    let directory = RunDirectory(try RunFolder(creating: path), isNew: isNew)
-    guard try directory.checkpoints.names().isEmpty else { throw TrainingError.occupied(path: path) }
-    return directory
+    let files = RunFiles(try RunFolder(creating: path), isNew: isNew)
+    guard try files.checkpoints.names().isEmpty else { throw TrainingError.occupied(path: path) }
+    return files
   }
 
-  private static func next(for model: String) throws -> RunDirectory {
+  private static func next(for model: String) throws -> RunFiles {
     let hasRuns = FileSystem.exists("runs")
     try reportingFiles { () throws(FileError) in try FileSystem.createDirectory("runs") }
-    // A name such as ../x must not lead to another directory.
+    // A name such as ../x must not lead to another folder.
     let name = String(model.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? $0 : "-" })
     for number in 1... {
       let path = "runs/\(name)-\(number)"
       if mkdir(path, 0o777) == 0 {
-        var directory = RunDirectory(try RunFolder(creating: path), isNew: true)
-        directory.hasNewParent = !hasRuns
-        return directory
+        var files = RunFiles(try RunFolder(creating: path), isNew: true)
+        files.hasNewParent = !hasRuns
+        return files
       }
       guard errno == EEXIST else {
         throw DataError.inputOutput(
@@ -67,34 +67,34 @@ package struct RunDirectory {
   package func write(_ settings: RunSettings) throws(DataError) {
     let text = JSON.object(settings.json).text(indented: true) + "\n"
     try reportingFiles { () throws(FileError) in
-      try AtomicFile.write(Array(text.utf8), in: folder, name: RunDirectory.configuration)
+      try AtomicFile.write(Array(text.utf8), in: folder, name: RunFiles.configuration)
     }
   }
 
-  /// Removes a directory that was created for a run that ended before its first step: there is nothing to resume.
+  /// Removes a folder that was created for a run that ended before its first step: there is nothing to resume.
   package func removeIfUnused() {
     let own: Set<String> = [
-      RunDirectory.configuration, RunDirectory.metrics, "checkpoints", "tensorboard", FolderLock.name,
+      RunFiles.configuration, RunFiles.metrics, "checkpoints", "tensorboard", FolderLock.name,
     ]
     guard isNew, let names = try? checkpoints.names(), names.allSatisfy({ Int($0.drop { !$0.isNumber }) == 0 }),
       let entries = try? folder.entries(), Set(entries).isSubset(of: own)
     else { return }
-    // A directory that cannot be removed does no harm.
+    // A folder that cannot be removed does no harm.
     try? folder.removeAll()
     if hasNewParent { rmdir("runs") }
   }
 
   /// The settings that a run was started with; `nil` if it has not written them.
   package func configuration() throws -> Configuration? {
-    guard let bytes = try contents(of: RunDirectory.configuration, { try $0.contents(limit: Configuration.limit) })
+    guard let bytes = try contents(of: RunFiles.configuration, { try $0.contents(limit: Configuration.limit) })
     else {
       return nil
     }
-    return try Configuration(origin: folder.path(of: RunDirectory.configuration), text: bytes)
+    return try Configuration(origin: folder.path(of: RunFiles.configuration), text: bytes)
   }
 
   /// The metrics that the run has written; `nil` if there are none.
-  func readMetrics() throws -> RunMetrics? { try contents(of: RunDirectory.metrics) { try RunMetrics($0) } }
+  func readMetrics() throws -> RunMetrics? { try contents(of: RunFiles.metrics) { try RunMetrics($0) } }
 
   private func contents<R>(of name: String, _ read: (FileDescriptor) throws -> R) throws -> R? {
     do {

@@ -1,0 +1,126 @@
+import Apus
+
+/// How a learning curve is measured.
+public struct LearningCurveOptions: Sendable {
+  /// The fractions of the training examples, each above 0 and at most 1.
+  public var fractions = [0.1, 0.2, 0.4, 0.7, 1]
+  /// The number of runs for each fraction, at least 1.
+  public var repeats = 3
+  /// The folder for the numbers, the chart and a page; `nil` for none.
+  public var output: String?
+
+  /// Three runs for each of five fractions, without files.
+  public init() {}
+}
+
+/// A run on a subset of the training examples, as part of a learning curve.
+public struct MeasuredSubset: Sendable {
+  /// The number of training examples.
+  public let size: Int
+  /// The seed of the run and its errors.
+  public let run: LearningCurve.Run
+  /// The number of the run, from 1.
+  public let number: Int
+  /// The number of runs of the curve.
+  public let count: Int
+}
+
+extension Run {
+  /// Trains on growing subsets of the training examples, and returns the errors by the number of examples, as
+  /// `apus learning-curve` does.
+  ///
+  /// All runs have the same settings and number of epochs. Each repetition adds one to the seeds: it holds out other
+  /// examples and starts from other weights. The errors are those on the subset, without augmentation, and on the
+  /// validation examples: the error rate, or for numbers `1 − R²`. The runs are not stored.
+  ///
+  /// - Parameters:
+  ///   - settings: The settings of a model of images or tables. Without validation examples, a fifth of the training
+  ///     examples is held out.
+  ///   - options: The fractions, the number of repetitions and the output folder.
+  ///   - body: Receives each run when it has ended.
+  public static func learningCurve(
+    _ settings: RunSettings, _ options: LearningCurveOptions = LearningCurveOptions(),
+    _ body: (MeasuredSubset) throws -> Void = { _ in }
+  ) throws -> LearningCurve {
+    try LearningCurveRuns(settings, options).measure(body)
+  }
+}
+
+/// The runs of a learning curve.
+package struct LearningCurveRuns {
+  private var settings: RunSettings
+  private let options: LearningCurveOptions
+  private let weights: PretrainedWeights?
+  private let report: LearningCurveReport?
+
+  /// The fraction of the training examples that is held out if the settings hold out none.
+  private static let validationShare = 0.2
+
+  /// Checks the settings, and creates the folder of the options.
+  package init(_ settings: RunSettings, _ options: LearningCurveOptions) throws {
+    (self.settings, self.options) = (settings, options)
+    guard case .images = settings.model.kind else {
+      throw OptionError("learning curves are for images and tables, \(settings.model.name) takes text")
+    }
+    if settings.dataSettings.split.validation == 0 {
+      guard settings.dataSettings.split.test + LearningCurveRuns.validationShare < 1 else {
+        throw OptionError("--test-share leaves nothing to learn from and to hold out")
+      }
+      self.settings.dataSettings.split.validation = LearningCurveRuns.validationShare
+    }
+    _ = try DatasetDescription.find(settings.data)
+    report = try options.output.map { try LearningCurveReport(creating: $0) }
+    weights = try settings.weights.map { try PretrainedWeights(path: $0) }
+  }
+
+  /// Trains and measures all runs on the current device.
+  /// - Parameter adapt: Sets options that do not change the results, such as progress.
+  package func measure(
+    _ body: (MeasuredSubset) throws -> Void, adapt: (inout TrainingOptions) -> Void = { _ in }
+  ) throws -> LearningCurve {
+    var settings = settings
+    settings.device = ComputeDevice.current.name
+    let all = try LearningTask(settings).train.count
+    let sizes = Set(LearningCurve.sizes(fractions: options.fractions, of: all)).sorted()
+    var points: [LearningCurve.Point] = []
+    var number = 0
+    for size in sizes {
+      var runs: [LearningCurve.Run] = []
+      for repetition in 0..<options.repeats {
+        let run = try measure(settings, UInt64(repetition), size, adapt)
+        runs.append(run)
+        number += 1
+        try body(MeasuredSubset(size: size, run: run, number: number, count: sizes.count * options.repeats))
+      }
+      points.append(LearningCurve.Point(size: size, runs: runs))
+      // Writes the results so far: they are not lost when a later run fails.
+      try report?.write(LearningCurve(points), settings)
+    }
+    return LearningCurve(points)
+  }
+
+  /// One run with a subset of the training examples.
+  private func measure(
+    _ settings: RunSettings, _ repetition: UInt64, _ size: Int, _ adapt: (inout TrainingOptions) -> Void
+  ) throws -> LearningCurve.Run {
+    var settings = settings
+    settings.seed &+= repetition
+    settings.dataSettings.split.seed &+= repetition
+    settings.dataSettings.trainCount = size
+    let task = try LearningTask(settings)
+    guard let validation = task.validation else { fatalError("learning curve: no examples were held out") }
+    // Errors are measured once, after the last step.
+    let trainer = try settings.trainer(task, from: weights, isNew: true, measures: false, adapt)
+    _ = try trainer.run()
+    func error(_ examples: any ExampleSource) throws -> Double {
+      let predictions = try predict(
+        trainer.model, on: examples, objective: task.format.objective,
+        batchSize: settings.batchSize.count ?? examples.count)
+      guard !task.format.isClassifier else { return 1 - (try predictions.classification().accuracy) }
+      // A single example has no variance to explain.
+      return try predictions.regression().r2.map { 1 - $0 } ?? 0
+    }
+    return LearningCurve.Run(
+      seed: settings.seed, train: try error(task.plainTrain?() ?? task.train), validation: try error(validation))
+  }
+}

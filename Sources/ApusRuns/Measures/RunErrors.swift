@@ -1,0 +1,44 @@
+import Apus
+
+/// The wrong predictions of a classifier, as `apus errors` lists them.
+public struct RunErrors {
+  /// The data source.
+  public let source: String
+  /// The split of the source that is measured.
+  public let part: DataPart
+  /// The wrong predictions, the worst first, and the confused classes.
+  public let analysis: ErrorAnalysis
+  package let skipped: SkippedImageReport
+
+  /// Measures a model on the current device.
+  init(_ model: any Layer, _ stored: Run, _ data: MeasuredData, threshold: Double?) throws {
+    (source, part) = (data.source, data.part)
+    let predictions = try predict(
+      model, on: data.examples, objective: stored.format.objective,
+      batchSize: stored.settings.batchSize.count ?? data.examples.count)
+    try checkThreshold(threshold, classCount: predictions.width)
+    analysis = ErrorAnalysis(
+      of: try predictions.classification(threshold: threshold), losses: predictions.losses,
+      examples: predictions.examples, names: data.names, classNames: data.format.classNames)
+    skipped = SkippedImageReport(of: [data.examples], stored.settings.image)
+  }
+}
+
+extension Run {
+  /// Returns the examples that a classifier predicts wrongly, the worst first.
+  /// - Parameters:
+  ///   - data: The data source; `nil` for the run's.
+  ///   - part: The split; `nil` as for `EvaluationOptions.part`.
+  ///   - threshold: For two classes: the smallest probability of the second class for which it is predicted.
+  /// - Throws: `OptionError` for models that predict no classes.
+  public func errors(data: String? = nil, part: DataPart? = nil, threshold: Double? = nil) throws -> RunErrors {
+    try checkHasErrors()
+    return try RunErrors(model(), self, self.data(of: data, part: part), threshold: threshold)
+  }
+
+  /// Refuses models that predict no classes.
+  package func checkHasErrors() throws(OptionError) {
+    if format.isClassifier { return }
+    throw OptionError("\(settings.model.name) is \(format.modelName); try apus evaluate")
+  }
+}
