@@ -141,7 +141,8 @@ struct BackwardPass: ~Copyable {
         for (input, edge) in range.enumerated() where isNeeded[Int(edges[edge])] { mask |= 1 << UInt64(min(input, 63)) }
         if mask == 0 { continue }
         let context = GradientInput(
-          node: node, gradient: gradient, resultGradients: ofResults, neededMask: mask, nodes: order, inputs: edges[range])
+          node: node, gradient: gradient, resultGradients: ofResults, neededMask: mask, nodes: order,
+          inputs: edges[range])
         if namesOrigins {
           AnomalyScope.building(.gradient(of: node.serial)) { add(rule(context), along: range) }
         } else {
