@@ -3,7 +3,8 @@
 //   source, element (result, term, tap) by strides  →  weights [36 positions, term, $panelWidth]
 //
 // A run is a sequence of terms that is contiguous in the source, with the taps innermost. Squares of WIDTH results and
-// WIDTH elements of a run are transposed in registers. Results past the last one repeat it and are not stored.
+// WIDTH elements of a run are transposed in registers. Columns past the last result repeat it; the
+// product does not store their results.
 //
 // Parameters: $T, $V, $columnStride, $columns, $firstTap, $index, $panelWidth, $source, $tapStep, $termStride,
 // $termsPerRun, $weightDistance.

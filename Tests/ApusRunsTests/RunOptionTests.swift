@@ -47,6 +47,11 @@ import Testing
     }
   }
 
+  @Test(arguments: ["lenet5", "char-lstm", "resnet18"])
+  func settingsWithoutAValueAreNotStored(_ model: String) throws {
+    #expect(try !JSON.object(RunSettings(model, [:]).json).text().contains("null"))
+  }
+
   @Test func namesAndKeysAreUnique() {
     let names = RunOptions.declarations.map(\.name)
     #expect(Set(names).count == names.count)
@@ -57,6 +62,10 @@ import Testing
   @Test(
     arguments: [
       ("char-lstm", ["stem": "small"], "--stem is for models of images, char-lstm takes text"),
+      (
+        "vit-b-16", ["stem": "small"],
+        "--stem is for published networks with two stems, vit-b-16 has one form for all image sizes"
+      ),
       ("char-lstm", ["validation": 0.1], "--validation is for images and tables, char-lstm takes text"),
       ("mlp", ["width": 8], "--width is for models of text, mlp takes images"),
       ("mlp", ["target": "c"], "--target is for tables, fashion-mnist is images"),

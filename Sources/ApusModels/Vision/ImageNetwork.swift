@@ -36,6 +36,9 @@ public struct ImageNetwork: Hashable, Sendable {
 
   /// The chain of layers; `nil` for a published network.
   public var layers: LayerList? { if case .layers(let list) = body { list } else { nil } }
+
+  /// Whether the network has a stem for each size of images.
+  public var hasStems: Bool { if case .published(let network) = body { network.hasStems } else { false } }
 }
 
 extension ImageNetwork {

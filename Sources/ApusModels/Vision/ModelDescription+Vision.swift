@@ -41,7 +41,7 @@ extension ModelDescription {
         ? try visionTransformer(input, classes, patch: 16, width: 384, depth: 12, heads: 6)
         : try visionTransformer(input, classes, patch: 4, width: 192, depth: 6, heads: 3)
     },
-    published("vit-b-16", "vision Transformer with patches of 16x16 and 12 blocks of width 768") {
+    published("vit-b-16", "vision Transformer with patches of 16x16 and 12 blocks of width 768", hasStems: false) {
       input, classes, _ throws(ModelError) in
       try visionTransformer(input, classes, patch: 16, width: 768, depth: 12, heads: 12)
     },
@@ -68,10 +68,11 @@ extension ModelDescription {
   }
 
   private static func published(
-    _ name: String, _ summary: String, recipe: Recipe = Recipe(schedule: "one-cycle"),
+    _ name: String, _ summary: String, recipe: Recipe = Recipe(schedule: "one-cycle"), hasStems: Bool = true,
     make: @escaping @Sendable ([Int], Int, ImageStem) throws(ModelError) -> any Layer
   ) -> ModelDescription {
     ModelDescription(
-      name: name, summary: summary, kind: .images(ImageNetwork(PublishedNetwork(name, make: make))), recipe: recipe)
+      name: name, summary: summary, kind: .images(ImageNetwork(PublishedNetwork(name, hasStems: hasStems, make: make))),
+      recipe: recipe)
   }
 }

@@ -9,25 +9,32 @@ public struct PublishedNetwork: Sendable {
   public let inputSize: [Int]
   /// The published number of classes.
   public let classes: Int
+  /// Whether the network has a stem for each size of images.
+  public let hasStems: Bool
   private let make: @Sendable (_ input: [Int], _ classes: Int, _ stem: ImageStem) throws(ModelError) -> any Layer
 
-  /// - Parameter make: builds the network for inputs `[channels, height, width]`; throws if there is none for that
-  ///   size.
+  /// - Parameters:
+  ///   - hasStems: whether `make` builds different networks for different stems.
+  ///   - make: builds the network for inputs `[channels, height, width]`; throws if there is none for that size.
   public init(
-    _ name: String, inputSize: [Int] = [3, 224, 224], classes: Int = 1000,
+    _ name: String, inputSize: [Int] = [3, 224, 224], classes: Int = 1000, hasStems: Bool = true,
     make: @escaping @Sendable (_ input: [Int], _ classes: Int, _ stem: ImageStem) throws(ModelError) -> any Layer
   ) {
     self.name = name
     self.inputSize = inputSize
     self.classes = classes
+    self.hasStems = hasStems
     self.make = make
   }
 
   /// The network for given inputs or classes instead of the published ones.
   ///
   /// - Parameter stem: the stem; `nil` for the stem that fits the size of the input.
-  /// - Throws: `ModelError.misfit` if the input is too small.
+  /// - Throws: `ModelError.misfit` if the input is too small, or a stem is given for a network that has none.
   public func model(input: [Int]? = nil, classes: Int? = nil, stem: ImageStem? = nil) throws -> any Layer {
+    if let stem, !hasStems {
+      throw ModelError.misfit("\(name) has one form for all image sizes, so it cannot have the stem \(stem.rawValue)")
+    }
     let input = input ?? inputSize
     let stem = stem ?? .fitting(input)
     let model = try make(input, classes ?? self.classes, stem)

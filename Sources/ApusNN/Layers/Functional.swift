@@ -1,7 +1,7 @@
 import ApusTensor
 
 // Functional forms of layers, with weights as arguments: these, and `linear(weight:bias:)`, `convolved(with:bias:…)`,
-// `maxPooled(_:)`, `gathering(_:)` for embeddings, and activations.
+// `maxPooled(_:)`, `weights[indices]` for embeddings, and activations.
 
 extension Tensor {
   /// `(x − mean) / √(variance + ε) · γ + β` with the mean and (biased) variance over the last axes of each example, as

@@ -30,7 +30,8 @@ package struct RunOption: Sendable {
       if let value = arguments[option] { settings[keyPath: path] = value }
     } json: { settings in
       let value = settings[keyPath: path]
-      return value == omitted ? nil : value.json
+      // `nil` alone would be `JSON.null`.
+      return value == omitted ? JSON?.none : value.json
     }
   }
 
@@ -48,7 +49,7 @@ package struct RunOption: Sendable {
     self.init(flag.declaration) { arguments, settings in
       if arguments.contains(flag.declaration) { settings[keyPath: path] = arguments[flag] }
     } json: { settings in
-      settings[keyPath: path] ? true : nil
+      settings[keyPath: path] ? .bool(true) : JSON?.none
     }
   }
 

@@ -114,8 +114,9 @@ public struct RunSettings: Sendable {
     guard split.test + split.validation < 1 else {
       throw OptionError("--test-share and --validation together leave nothing to learn from")
     }
-    if case .images(let network) = model.kind, image.stem != nil, network.layers != nil {
-      throw OptionError("--stem is for published networks, \(model.name) is a chain of layers")
+    if case .images(let network) = model.kind, image.stem != nil, !network.hasStems {
+      let form = network.layers != nil ? "is a chain of layers" : "has one form for all image sizes"
+      throw OptionError("--stem is for published networks with two stems, \(model.name) \(form)")
     }
     if image.transform?.mixing.isEmpty == false {
       throw OptionError("--transform: mixing is for training alone; write it in --augment")

@@ -5,7 +5,7 @@ extension Op {
   static let cumulativeSum: Op = scan(
     "cumulativeSum", combine: .sum,
     gradient: .rule { c in
-      // The sum of the gradients of all later elements.
+      // The sum of the gradients of this element and all later ones.
       [c.gradient.scanned(.cumulativeSum, c.scanAxis, isReversed: !c.isReversedScan)]
     })
 
@@ -54,7 +54,7 @@ extension Tensor {
   }
 
   /// The cumulative product along `axis`, including the element itself; integers and `bool` as `int64`. Derivatives are
-  /// correct also if elements are 0; each costs log₂ n rounds.
+  /// correct also if elements are 0; each derivative takes log₂ n passes over the data.
   public func cumulativeProduct(axis: Int, isReversed: Bool = false) -> Tensor {
     let source = dtype.isFloatingPoint ? widened : cast(to: .int64)
     guard let axis = checkedAxis(axis, "cumulativeProduct") else { return source }
