@@ -11,7 +11,7 @@ final class Op: Sendable {
   let shape: @Sendable (borrowing OpInputs, Attributes) throws(ShapeError) -> TensorType
   let gradient: GradientRule
   let lower: Lowering
-  /// Whether there are several results, each of which is a node of the operation `result`.
+  /// Whether the operation has several results. Each result is then a node of the operation `result`.
   let hasSeveralResults: Bool
   /// Whether the result is another layout of the input's elements.
   let isView: Bool
