@@ -47,21 +47,21 @@ enum Harness {
 }
 
 extension PlanBuilder {
-  /// Runs the plan once, and writes its CUDA source for the compiler check.
+  /// Runs the plan once, and generates its CUDA source if the device runs the kernels for GPUs.
   func results(on device: any Device) throws -> [[Double]] {
-    try CUDADump.write(plan)
+    if (device as? GPUDevice<CheckedOpenCL>)?.driver.target.kernelClass == .gpu { try CUDADump.write(plan) }
     return try run(on: device)
   }
 }
 
-/// Writes the CUDA source of every plan that a test runs to the directory that `APUS_DUMP_CUDA` names;
-/// `.ci/nvrtc-check` compiles the files there.
+/// Generates the CUDA source of every plan that a test runs with kernels for GPUs, and writes it to the directory that
+/// `APUS_DUMP_CUDA` names, if it names one; `.ci/nvrtc-check` compiles the files there.
 enum CUDADump {
   private static let directory = ProcessInfo.processInfo.environment["APUS_DUMP_CUDA"]
 
   static func write(_ plan: Plan) throws {
-    guard let directory else { return }
     let text = try CUDASource.program(for: plan)
+    guard let directory else { return }
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
     try text.write(
