@@ -224,6 +224,9 @@ private final class Owner: Module {
       #expect(slopes.allSatisfy { $0 >= 0.25 && $0 < 0.5 } && Set(slopes).count > 2000)
       #expect(abs(slopes.reduce(0, +) / 2500 - 0.375) < 0.01)
       #expect(try withMode(.training) { try RReLU()(-x).array() } == (-x).array())
+      let integers = Tensor(repeating: -8, shape: [4], dtype: .int8)
+      let results = try withMode(.training) { try RReLU(lower: 0.25, upper: 0.5)(integers).array() }
+      #expect(results.allSatisfy { $0 > -4.001 && $0 <= -2 })
     }
   }
 

@@ -23,7 +23,8 @@ public struct RReLU: Layer {
       return x.leakyRelu(slope: (lower + upper) / 2)
     }
     let slope = RandomSource.current.draw { key in
-      Tensor.uniform(x.shape, lower: lower, upper: upper, key: &key, dtype: x.dtype, device: x.device)
+      let dtype = x.dtype.isFloatingPoint ? x.dtype : .float32
+      return Tensor.uniform(x.shape, lower: lower, upper: upper, key: &key, dtype: dtype, device: x.device)
     }
     return x.prelu(slope: slope)
   }

@@ -165,7 +165,7 @@ extension Tensor {
   public func softplus() -> Tensor { widened.apply(.softplus) }
 
   /// `log(1 / (1 + e⁻ˣ))`, without underflow.
-  public func logSigmoid() -> Tensor { -(-self).softplus() }
+  public func logSigmoid() -> Tensor { -(-floating).softplus() }
 
   /// `x · sigmoid(x)`, also called Swish.
   public func silu() -> Tensor { apply(.silu) }

@@ -134,7 +134,7 @@ extension Tensor {
     }
   }
 
-  /// The mean of each window.
+  /// The mean of each window; of integers in `float32`.
   ///
   /// - Parameter countsPadding: whether padding counts as zeros (PyTorch's default) or not at all. Positions beyond the
   ///   padding, which a window reaches if sizes are rounded up, never count.
@@ -143,7 +143,7 @@ extension Tensor {
     _ window: [Int], stride: [Int]? = nil, padding: [(before: Int, after: Int)] = [(0, 0)],
     roundsUp: Bool = false, countsPadding: Bool = true
   ) -> Tensor {
-    asBatch(ofRank: window.count + 2) {
+    floating.asBatch(ofRank: window.count + 2) {
       let means = $0.pooled(
         .averagePool, .average, window, stride, padding, [1], roundsUp, countsPadding: countsPadding)
       return roundsUp && countsPadding ? means.countingUntilPaddingEnds(padding.map(\.after)) : means

@@ -20,7 +20,7 @@ extension Tensor {
   }
 
   /// `e⁻ˣⁱ / Σⱼ e⁻ˣʲ` along `axis`: the smallest element has the largest weight.
-  public func softmin(axis: Int = -1) -> Tensor { (-self).softmax(axis: axis) }
+  public func softmin(axis: Int = -1) -> Tensor { (-floating).softmax(axis: axis) }
 
   /// Applies `body` unless the axis is empty: an empty axis has no maximum.
   private func softmaxed(_ axis: Int, _ body: (Tensor) -> Tensor) -> Tensor {
