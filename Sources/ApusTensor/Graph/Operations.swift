@@ -4,7 +4,7 @@ import ApusDevice
 public struct PendingOperation: Sendable {
   /// The operation's name, for example `matmul`.
   public let name: String
-  /// The operands, in order.
+  /// The operands, in order, in the shapes and types that the operation got.
   public let inputs: [Tensor]
   /// The result.
   public let result: Tensor

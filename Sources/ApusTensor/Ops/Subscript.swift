@@ -128,8 +128,11 @@ extension Tensor {
     }
   }
 
-  /// The tensor with the part that the indices select replaced by `value`, which is broadcast. If lists of indices
-  /// select an element several times, the last value counts.
+  /// The tensor with the part that the indices select replaced by `value`, in the same shape and type. If lists of
+  /// indices select an element several times, the last value counts.
+  ///
+  /// - Parameter value: broadcast to the shape of the part, `self[indices]`, and converted to the type of this tensor.
+  /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for lists of indices.
   public func replacing<each Index: AxisIndexing>(
     _ indices: repeat each Index, with value: Tensor
   ) -> Tensor {
@@ -177,13 +180,19 @@ extension Tensor {
 // MARK: - Masks
 
 extension Tensor {
-  /// The tensor with `value`, broadcast, where `mask` holds (`torch.masked_fill`); the value is cast to the type of this
-  /// tensor. `mask.select(value, x)` promotes types instead.
+  /// The tensor with `value` where `mask` holds (`torch.masked_fill`); `value` is cast to the type of this tensor.
+  /// `mask.select(value, x)` promotes types instead.
+  ///
+  /// - Parameters:
+  ///   - mask: `bool`, of a shape that broadcasts to the shape of this tensor.
+  ///   - value: of a shape that broadcasts to the shape of this tensor.
   public func replacing(where mask: Tensor, with value: Tensor) -> Tensor {
     mask.select(value.cast(to: dtype), self)
   }
 
-  /// The tensor with `value` where `mask` holds.
+  /// The tensor with `value`, converted to its type, where `mask` holds.
+  ///
+  /// - Parameter mask: `bool`, of a shape that broadcasts to the shape of this tensor.
   public func replacing<Number: TensorElement>(where mask: Tensor, with value: Number) -> Tensor {
     mask.select(.number(value.number.converted(to: dtype), dtype: dtype, device: device), self)
   }
@@ -193,6 +202,7 @@ extension Tensor {
   ///
   /// - Parameter mask: `bool`, of the shape of the leading axes.
   /// - Returns: `[count, rest…]`, where `rest` are the axes that the mask does not have.
+  /// - Throws: `DeviceError` when the mask cannot be computed.
   public func compressed(by mask: Tensor) throws(DeviceError) -> Tensor {
     let rest = shape.dropFirst(mask.rank)
     guard mask.rank <= rank, Shape(shape.prefix(mask.rank)) == mask.shape else {
@@ -203,7 +213,9 @@ extension Tensor {
     return reshaped(to: Shape([mask.elementCount] + rest))[indices]
   }
 
-  /// The row-major indices (`int64`) of the elements that are not 0. The tensor is read back to the host.
+  /// The row-major indices of the elements that are not 0, `int64` `[count]`. The tensor is read back to the host.
+  ///
+  /// - Throws: `DeviceError` when the tensor cannot be computed.
   public func trueIndices() throws(DeviceError) -> Tensor {
     let truth = try array(of: Bool.self)
     return Tensor(truth.indices.filter { truth[$0] }, device: device)
