@@ -36,9 +36,9 @@ public struct LayerTrace: Sendable {
   public struct Record: Sendable {
     /// The name of the layer in the model, as in the keys of `state`: `layer1.0.conv1`.
     ///
-    /// For a layer that runs through `LayerTrace.run(_:_:_:)` it is the recorded module around it and the given key. All
-    /// other layers are found by their parameters: a shared layer has the first of its names, and a layer that is not a
-    /// member of the model has the name of the recorded module around it.
+    /// For a layer that runs through `LayerTrace.run(_:_:_:)` it is the recorded module around it and the given key.
+    /// All other layers are found by their parameters: a shared layer has the first of its names, and a layer that is
+    /// not a member of the model has the name of the recorded module around it.
     public var path: String
     /// The layer.
     public var layer: any Module

@@ -4,7 +4,7 @@ import ApusDevice
 public struct PendingOperation: Sendable {
   /// The operation's name, for example `matmul`.
   public let name: String
-  /// The operands, in order, in the shapes and types that the operation got.
+  /// The operands, in order.
   public let inputs: [Tensor]
   /// The result.
   public let result: Tensor
@@ -47,7 +47,7 @@ public struct PendingOperation: Sendable {
     }
   }
 
-  /// Builds the operation again, alone, on any device.
+  /// Builds the operation again, alone, on any device; its result has the shape and type of `result`.
   /// - Parameter inputs: replacements of the same shapes and types, on `device`.
   public func repeated(on device: ComputeDevice, with inputs: [Tensor]) -> Tensor {
     func copy(_ node: Node, _ inputs: [Node]) -> Node {

@@ -4,7 +4,7 @@ import ApusDevice
 public enum Interpolation: String, Hashable, Sendable, CaseIterable {
   /// The element at `⌊i · in / out⌋`.
   case nearest
-  /// Linear interpolation between the two neighbours along each axis (linear, bilinear, trilinear).
+  /// Linear interpolation between the two neighbors along each axis (linear, bilinear, trilinear).
   case linear
 }
 
