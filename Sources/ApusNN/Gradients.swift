@@ -4,7 +4,8 @@ import ApusTensor
 public struct Gradients: Sendable {
   /// The parameters that the loss is differentiated with respect to.
   public let parameters: [Parameter]
-  /// The gradients, parallel to `parameters`; `nil` for parameters that are frozen or that the loss does not depend on.
+  /// The gradients, parallel to `parameters` and in their shapes and types; `nil` for parameters that are frozen or
+  /// that the loss does not depend on.
   public internal(set) var tensors: [Tensor?]
   /// Whether all gradients of a scaled loss are finite, `bool` of shape `[]`; otherwise the update is skipped. `nil` if
   /// the loss was not scaled.
@@ -14,12 +15,12 @@ public struct Gradients: Sendable {
   /// The states to restore if an update with these gradients fails, in order of creation.
   var origins: [StepOrigin] = []
 
-  /// The gradient of a parameter.
+  /// The gradient of a parameter, in its shape and type; `nil` if it has none or is not one of `parameters`.
   public subscript(parameter: Parameter) -> Tensor? {
     parameters.firstIndex { $0 === parameter }.flatMap { tensors[$0] }
   }
 
-  /// The Euclidean norm of all gradients together; `float32` for 16-bit gradients.
+  /// The Euclidean norm of all gradients together, `√(Σ g²)`, a scalar; `float32` for 16-bit gradients.
   public var norm: Tensor {
     let squares = tensors.compactMap { $0?.wideLane.squared().sum() }
     guard let first = squares.first else { return .zeros([]) }
@@ -48,6 +49,7 @@ public struct Gradients: Sendable {
   }
 
   /// Adds two lists of gradients of the same parameters.
+  /// - Precondition: both have the same `parameters`, in the same order.
   public consuming func adding(_ other: Gradients) -> Gradients {
     guard parameters == other.parameters else { fatalError("Gradients: the gradients are of different parameters") }
     for index in tensors.indices {
@@ -76,9 +78,10 @@ public struct Gradients: Sendable {
 /// - Parameters:
 ///   - parameters: the parameters; frozen ones get no gradient.
 ///   - loss: builds the loss, a tensor of one element.
-/// - Precondition: the loss depends on a parameter that is not frozen. The process stops if the gradient path to such a
-///   parameter is lost: the loss was built from a value that depends on the parameter, but that was evaluated before
-///   and has released its graph.
+/// - Returns: the loss, and for each parameter a gradient in its shape and type.
+/// - Precondition: the loss has one element and depends on a parameter that is not frozen. The process stops if the
+///   gradient path to such a parameter is lost: the loss was built from a value that depends on the parameter, but that
+///   was evaluated before and has released its graph.
 public func valueAndGradients(
   of parameters: [Parameter], _ loss: () throws -> Tensor
 ) rethrows -> (value: Tensor, gradients: Gradients) {

@@ -24,7 +24,10 @@ public struct Evaluation: Hashable, Sendable {
 }
 
 /// Runs a model in inference over all examples and measures it.
-/// - Parameter batchSize: limited to the number of examples.
+/// - Parameters:
+///   - model: takes the inputs of the source; its outputs have a shape that the objective takes, `[batch, classes]` for
+///     a classifier.
+///   - batchSize: limited to the number of examples.
 /// - Throws: also `unmeasurable`, when none of the examples could be read.
 public func evaluate(
   _ model: any Layer, on source: any ExampleSource, objective: Objective = .classification, batchSize: Int

@@ -22,7 +22,8 @@ extension Safetensors.ElementType {
 }
 
 extension Safetensors.StoredTensor {
-  /// Computes a tensor and copies its elements from the device.
+  /// Computes a tensor and copies its elements from the device. The stored tensor has the shape and type of `tensor`.
+  /// - Throws: `DeviceError` when the value cannot be computed.
   public init(name: String, _ tensor: Tensor) throws(DeviceError) {
     let bytes = try tensor.withBytes { Array($0.prefix(tensor.elementCount * tensor.dtype.byteCount)) }
     self.init(name: name, type: .init(tensor.dtype), shape: Array(tensor.shape), bytes: bytes)
@@ -30,7 +31,9 @@ extension Safetensors.StoredTensor {
 }
 
 extension Safetensors.File {
-  /// Reads the tensor with this name.
+  /// Reads the tensor with this name, in its stored shape and type.
+  /// - Throws: `DataError` when the file has no such tensor, when its elements cannot be read, or when no tensor can
+  ///   have its shape or element type.
   public func tensor(_ name: String, device: ComputeDevice = .current) throws(DataError) -> Tensor {
     guard let entry = header[name] else {
       let names = header.entries.map(\.name)
@@ -40,7 +43,9 @@ extension Safetensors.File {
     return try tensor(entry, device: device)
   }
 
-  /// Reads all tensors.
+  /// Reads all tensors, each in its stored shape and type.
+  /// - Throws: `DataError` when the elements of a tensor cannot be read, or when no tensor can have its shape or
+  ///   element type.
   public func tensors(device: ComputeDevice = .current) throws(DataError) -> [String: Tensor] {
     var result: [String: Tensor] = [:]
     for entry in header.entries { result[entry.name] = try tensor(entry, device: device) }
@@ -67,7 +72,7 @@ extension Safetensors.File {
 }
 
 extension Safetensors {
-  /// Computes tensors and atomically replaces a file by a file that contains them.
+  /// Computes tensors and atomically replaces a file by a file that contains them, each in its shape and type.
   ///
   /// - Returns: the SHA-256 digest of the file, in hexadecimal.
   /// - Throws: `DeviceError` when a tensor cannot be computed, `DataError` when the file cannot be written.

@@ -25,6 +25,7 @@ public struct TokenWindows: Sendable {
   }
 
   /// The windows with these numbers, in this order.
+  /// - Returns: inputs and targets, int32 `[windows.count, length]` each.
   /// - Precondition: all are in `0 ..< count`.
   public func batch(_ windows: some Collection<Int32>) -> (inputs: Tensor, targets: Tensor) {
     let indices = Tensor(Array(windows), device: inputs.device)

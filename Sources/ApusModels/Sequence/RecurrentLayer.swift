@@ -18,7 +18,7 @@ public struct Rows: Layer {
 }
 
 /// A recurrent layer in a chain: `[batch, time, features]` to the last state `[batch, size]`, or to the states of all
-/// time steps `[batch, time, size]`. The states of both directions are concatenated.
+/// time steps `[batch, time, size]`. The states of both directions are concatenated: `size` is `directions · units`.
 public struct RecurrentLayer: Layer {
   private let layer: LayerList.Recurrent
   private let module: any Module

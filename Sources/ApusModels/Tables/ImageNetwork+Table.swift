@@ -2,8 +2,8 @@ import ApusNN
 import ApusTensor
 
 extension ImageNetwork {
-  /// The model for rows of a table: the chain of layers, preceded by a `TableEmbedding` if there are categorical
-  /// features. The keys of the chain then start at 1.
+  /// The model for rows of a table, `[batch, width]` to `[batch, outputs]`: the chain of layers, preceded by a
+  /// `TableEmbedding` if there are categorical features. The keys of the chain then start at 1.
   ///
   /// - Parameters:
   ///   - width: the number of features.

@@ -7,15 +7,15 @@ public protocol LanguageModel: Layer {
   /// The state of the model after the tokens read so far.
   associatedtype Memory: Sendable
 
-  /// The initial memory, with a capacity of `capacity` tokens for each text.
+  /// The initial memory, for `batch` texts, with a capacity of `capacity` tokens for each text.
   func memory(batch: Int, capacity: Int) -> Memory
 
   /// Reads further tokens.
-  /// - Parameter tokens: `[batch, time]`, the tokens after those in the memory.
+  /// - Parameter tokens: integers `[batch, time]`, the tokens after those in the memory.
   /// - Returns: logits `[batch, vocabulary]` for the next token.
   func read(_ tokens: Tensor, _ memory: inout Memory) -> Tensor
 
-  /// The tensors of a memory, which are evaluated together with the logits.
+  /// The tensors of a memory, of any shapes, which are evaluated together with the logits.
   func tensors(of memory: Memory) -> [Tensor]
 
   /// The maximum number of tokens in a text; `nil` if there is no limit.

@@ -38,7 +38,8 @@ public struct TextNetwork: Hashable, Sendable {
     self.sequenceLength = sequenceLength
   }
 
-  /// The language model for a vocabulary size.
+  /// The language model for a vocabulary size: integers `[batch, time]` to logits `[batch, time, vocabulary]`.
+  /// - Throws: `ModelError.misfit` if the heads of a Transformer do not divide the width.
   public func languageModel(vocabulary count: Int) throws(ModelError) -> any LanguageModel {
     try check()
     return switch core {
@@ -49,7 +50,9 @@ public struct TextNetwork: Hashable, Sendable {
     }
   }
 
-  /// The classifier for a vocabulary size and a number of classes.
+  /// The classifier for a vocabulary size and a number of classes: integers `[batch, time]`, padded with token 0, to
+  /// logits `[batch, classes]`.
+  /// - Throws: `ModelError.misfit` if the heads of a Transformer do not divide the width.
   public func classifier(vocabulary count: Int, classes: Int) throws(ModelError) -> any Layer {
     try check()
     return switch core {

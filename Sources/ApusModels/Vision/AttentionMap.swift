@@ -20,6 +20,7 @@ public struct AttentionMap: Sendable {
   /// The weights, in the shape described by `kind`.
   public let weights: Tensor
 
+  /// A map of a layer; `weights` has the shape described by `kind`.
   public init(_ path: String, _ kind: Kind, _ weights: Tensor) {
     (self.path, self.kind, self.weights) = (path, kind, weights)
   }
@@ -44,6 +45,7 @@ public struct AttentionMap: Sendable {
 
 /// A layer that can return its attention.
 public protocol AttendingLayer: Layer {
-  /// The attention maps for an input, with paths relative to the layer.
+  /// The attention maps for an input, with paths relative to the layer, in the shapes that their kinds describe.
+  /// - Parameter x: an input of the layer, `[batch, channels, height, width]` or `[batch, tokens, width]`.
   func attention(to x: Tensor) -> [AttentionMap]
 }

@@ -1,15 +1,15 @@
 import ApusNN
 import ApusTensor
 
-/// The convolutional block attention module (Woo, Park, Lee, Kweon: "CBAM: convolutional block attention
-/// module", 2018), which scales channels and then pixels:
+/// The convolutional block attention module (Woo, Park, Lee, Kweon: "CBAM: convolutional block attention module",
+/// 2018), which scales channels and then pixels:
 /// ```text
 /// y = c · x,  z = s · y
 /// c = sigmoid(mlp(mean(x)) + mlp(max(x)))                                     over the pixels
 /// s = sigmoid(norm(conv₇ₓ₇(max(y), mean(y))))                                 over the channels
 /// ```
-/// for `x: [batch, channels, height, width]`, `c: [batch, channels]`, `s: [batch, 1, height, width]`. The gradient of a
-/// maximum is divided equally among all positions that attain it.
+/// for `x: [batch, channels, height, width]`, `c: [batch, channels]`, `s: [batch, 1, height, width]`, to `z` in the
+/// shape of `x`. The gradient of a maximum is divided equally among all positions that attain it.
 ///
 /// Names and initialization follow the authors' PyTorch code (Jongchan/attention-module): `ChannelGate.mlp.1` and `.3`,
 /// `SpatialGate.spatial.conv` and `.bn`. Biases and the scale of the norm are initialized with zeros, so that `s` is

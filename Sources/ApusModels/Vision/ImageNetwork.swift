@@ -42,7 +42,8 @@ public struct ImageNetwork: Hashable, Sendable {
 }
 
 extension ImageNetwork {
-  /// The model for given inputs or classes.
+  /// The model for given inputs or classes. It takes `[batch, channels, height, width]` and returns `[batch, classes]`,
+  /// or `[batch, …]` if the last layer of a chain is not dense.
   ///
   /// - Parameters:
   ///   - input: the extents of one example, `[channels, height, width]`.
@@ -67,9 +68,11 @@ extension ImageNetwork {
 }
 
 extension ImageNetwork {
-  /// The model for data with a number of classes.
+  /// The model for data with a number of classes: `[batch, channels, height, width]` to `[batch, outputs]`.
   ///
   /// - Parameters:
+  ///   - input: the extents of one example, `[channels, height, width]`.
+  ///   - classes: the number of classes of the data.
   ///   - outputs: the number of outputs. With `nil` a chain of layers is unchanged, and a published network has one
   ///     output for each class.
   ///   - stem: as for `model`.

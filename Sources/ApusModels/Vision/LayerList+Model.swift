@@ -2,7 +2,9 @@ import ApusNN
 import ApusTensor
 
 extension LayerList {
-  /// The model of the list for an input, `[channels, height, width]` or `[features]`.
+  /// The model of the list for an input, `[channels, height, width]` or `[features]`. It takes batches of them,
+  /// `[batch, …]`.
+  /// - Throws: `LayerListError`, with the first layer that does not fit.
   public func model(for input: [Int]) throws(LayerListError) -> Sequential {
     Sequential(try stages(for: input).map(\.module))
   }

@@ -27,9 +27,13 @@ public struct PublishedNetwork: Sendable {
     self.make = make
   }
 
-  /// The network for given inputs or classes instead of the published ones.
+  /// The network for given inputs or classes instead of the published ones: `[batch, channels, height, width]` to
+  /// logits `[batch, classes]`.
   ///
-  /// - Parameter stem: the stem; `nil` for the stem that fits the size of the input.
+  /// - Parameters:
+  ///   - input: the extents of one example, `[channels, height, width]`.
+  ///   - classes: the number of logits.
+  ///   - stem: the stem; `nil` for the stem that fits the size of the input.
   /// - Throws: `ModelError.misfit` if the input is too small, or a stem is given for a network that has none.
   public func model(input: [Int]? = nil, classes: Int? = nil, stem: ImageStem? = nil) throws -> any Layer {
     if let stem, !hasStems {

@@ -1,7 +1,8 @@
 import ApusNN
 import ApusTensor
 
-/// Two 3 × 3 convolutions with normalization, `y = relu(f(x) + x)`. If the sizes differ, `x` is projected by a 1 × 1
+/// Two 3 × 3 convolutions with normalization, `y = relu(f(x) + x)`: `x: [batch, inputs, height, width]` to
+/// `[batch, outputs, ⌈height / stride⌉, ⌈width / stride⌉]`. If the sizes differ, `x` is projected by a 1 × 1
 /// convolution with normalization.
 public struct ResidualBlock: Layer {
   let conv1: Conv2d
@@ -32,8 +33,9 @@ public struct ResidualBlock: Layer {
 }
 
 /// A 1 × 1, a 3 × 3 and a 1 × 1 convolution with normalization, `y = relu(f(x) + x)`; the last has four times the
-/// channels. If the sizes differ, `x` is projected by a 1 × 1 convolution with normalization. The 3 × 3 convolution has
-/// the stride, as in torchvision; in the paper it is the first convolution.
+/// channels: `x: [batch, inputs, height, width]` to `[batch, 4 · channels, ⌈height / stride⌉, ⌈width / stride⌉]`. If
+/// the sizes differ, `x` is projected by a 1 × 1 convolution with normalization. The 3 × 3 convolution has the stride,
+/// as in torchvision; in the paper it is the first convolution.
 public struct BottleneckBlock: Layer {
   /// The output channels, as a multiple of the channels of the inner convolutions.
   public static let expansion = 4

@@ -2,7 +2,7 @@ import ApusNN
 import ApusTensor
 
 /// A vision Transformer (Dosovitskiy et al.: "An image is worth 16x16 words", 2021), with torchvision's names:
-/// `x: [batch, channels, height, width]` to logits `[batch, classes]`.
+/// `x: [batch, channels, height, width]`, with the extents of `imageSize`, to logits `[batch, classes]`.
 ///
 /// A convolution maps each patch to a token. A class token is prepended, whose final state is the input of the
 /// classification layer.

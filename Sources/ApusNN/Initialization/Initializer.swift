@@ -27,9 +27,13 @@ public struct Initializer: Sendable {
   }
 
   /// A user-defined initializer.
+  ///
+  /// - Parameter make: computes a tensor of the given shape, from the fans and a random key, which advances.
   public init(_ make: @escaping @Sendable (Shape, Fans, inout RandomKey) -> Tensor) { self.make = make }
 
-  /// A new value, with random numbers from `RandomSource.current`; `withRandomKey` sets their seed.
+  /// A new value of shape `shape`, with random numbers from `RandomSource.current`; `withRandomKey` sets their seed.
+  ///
+  /// - Parameter fans: by default the fans of a weight `[outputs, inputs, kernel…]`.
   public func callAsFunction(_ shape: Shape, fans: Fans? = nil) -> Tensor {
     RandomSource.current.draw { key in make(shape, fans ?? Fans(weight: shape), &key) }
   }
@@ -59,8 +63,9 @@ extension Initializer {
     Initializer { shape, _, key in .normal(shape, mean: mean, deviation: deviation, key: &key) }
   }
 
-  /// Normal, truncated to `mean + deviation · (lower … upper)`, by default at two deviations. Samples outside are
-  /// redrawn, not clamped, so that the resulting deviation is smaller (0.88 of it for two deviations).
+  /// Normal, truncated to `mean + deviation · (lower … upper)`, by default at two deviations. Samples outside of the
+  /// range do not occur, and none is moved to a bound, so that the resulting deviation is smaller (0.88 of it for two
+  /// deviations).
   ///
   /// PyTorch's `trunc_normal_(mean, std, a, b)` takes absolute bounds: `lower = (a − mean) / std`, and likewise
   /// `upper`.

@@ -43,12 +43,17 @@ public struct LSUV: Sendable {
 
   /// Scales the weights of a model.
   ///
+  /// - Parameter batch: an input of the model, `[batch, …]`.
   /// - Returns: the result for each weight, in the order in which the layers run.
+  /// - Throws: `DeviceError` when an output cannot be computed.
   public func callAsFunction(_ model: some Layer, on batch: Tensor) throws(DeviceError) -> [Outcome] {
     try callAsFunction { model(batch) }
   }
 
-  /// Scales the weights of the layers that run in `forward`.
+  /// Scales the weights of the layers that run in `forward`, whose result may have any shape.
+  ///
+  /// - Returns: the result for each weight, in the order in which the layers run.
+  /// - Throws: `DeviceError` when an output cannot be computed.
   public func callAsFunction(_ forward: () -> Tensor) throws(DeviceError) -> [Outcome] {
     var weights: [Parameter] = []
     for run in LayerRecorder.recording(body: forward).runs {

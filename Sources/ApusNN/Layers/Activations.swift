@@ -2,14 +2,14 @@ import ApusTensor
 
 // Element-wise layers for tensors of any shape.
 
-/// `max(x, 0)` (Nair, Hinton, 2010).
+/// `max(x, 0)` of each element (Nair, Hinton, 2010), in the same shape.
 public struct ReLU: Layer {
   public init() {}
   public var members: [ModuleMember] { [] }
   public func callAsFunction(_ x: Tensor) -> Tensor { x.relu() }
 }
 
-/// `x` where it is positive, else `slope · x` (Maas et al., 2013).
+/// `x` where it is positive, else `slope · x` (Maas et al., 2013), in the same shape.
 public struct LeakyReLU: Layer {
   /// The factor of negative elements.
   public let slope: Double
@@ -18,7 +18,7 @@ public struct LeakyReLU: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.leakyRelu(slope: slope) }
 }
 
-/// `x` where it is positive, else `α (eˣ − 1)` (Clevert et al., 2016).
+/// `x` where it is positive, else `α (eˣ − 1)` (Clevert et al., 2016), in the same shape.
 public struct ELU: Layer {
   /// The factor `α`.
   public let alpha: Double
@@ -27,7 +27,8 @@ public struct ELU: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.elu(alpha: alpha) }
 }
 
-/// `x` where it is positive, else `α (e^(x/α) − 1)`: ELU with a continuous slope at 0 (Barron, 2017).
+/// `x` where it is positive, else `α (e^(x/α) − 1)`, in the same shape: ELU with a continuous slope at 0 (Barron,
+/// 2017).
 public struct CELU: Layer {
   /// The factor `α`.
   public let alpha: Double
@@ -36,15 +37,16 @@ public struct CELU: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.celu(alpha: alpha) }
 }
 
-/// Scaled ELU for self-normalizing networks (Klambauer et al., 2017).
+/// Scaled ELU for self-normalizing networks (Klambauer et al., 2017): `λ x` where `x` is positive, else `λα (eˣ − 1)`,
+/// with `λ = 1.0507` and `α = 1.6733`, in the same shape.
 public struct SELU: Layer {
   public init() {}
   public var members: [ModuleMember] { [] }
   public func callAsFunction(_ x: Tensor) -> Tensor { x.selu() }
 }
 
-/// `x Φ(x)` with the normal distribution function `Φ` (Hendrycks, Gimpel, 2016), or with `isApproximate`
-/// `x/2 · (1 + tanh(√(2/π) · (x + 0.044715·x³)))`.
+/// `x Φ(x)` of each element with the normal distribution function `Φ` (Hendrycks, Gimpel, 2016), or with
+/// `isApproximate` `x/2 · (1 + tanh(√(2/π) · (x + 0.044715·x³)))`, in the same shape.
 public struct GELU: Layer {
   /// Whether the approximation by `tanh` is used.
   public let isApproximate: Bool
@@ -53,21 +55,21 @@ public struct GELU: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.gelu(isApproximate: isApproximate) }
 }
 
-/// `x / (1 + e⁻ˣ)`, also called Swish (Ramachandran et al., 2017).
+/// `x / (1 + e⁻ˣ)` of each element, also called Swish (Ramachandran et al., 2017), in the same shape.
 public struct SiLU: Layer {
   public init() {}
   public var members: [ModuleMember] { [] }
   public func callAsFunction(_ x: Tensor) -> Tensor { x.silu() }
 }
 
-/// `x · tanh(log(1 + eˣ))` (Misra, 2019).
+/// `x · tanh(log(1 + eˣ))` of each element (Misra, 2019), in the same shape.
 public struct Mish: Layer {
   public init() {}
   public var members: [ModuleMember] { [] }
   public func callAsFunction(_ x: Tensor) -> Tensor { x.mish() }
 }
 
-/// `log(1 + e^(βx)) / β`, without overflow: a smooth `max(x, 0)`.
+/// `log(1 + e^(βx)) / β` of each element, without overflow, in the same shape: a smooth `max(x, 0)`.
 public struct Softplus: Layer {
   /// The factor `β` of `x`.
   public let beta: Double
@@ -78,28 +80,28 @@ public struct Softplus: Layer {
   }
 }
 
-/// `x / (1 + |x|)` (Turian et al., 2009).
+/// `x / (1 + |x|)` of each element (Turian et al., 2009), in the same shape.
 public struct Softsign: Layer {
   public init() {}
   public var members: [ModuleMember] { [] }
   public func callAsFunction(_ x: Tensor) -> Tensor { x.softsign() }
 }
 
-/// `1 / (1 + e⁻ˣ)`.
+/// `1 / (1 + e⁻ˣ)` of each element, in the same shape.
 public struct Sigmoid: Layer {
   public init() {}
   public var members: [ModuleMember] { [] }
   public func callAsFunction(_ x: Tensor) -> Tensor { x.sigmoid() }
 }
 
-/// `−log(1 + e⁻ˣ)`, without underflow.
+/// `−log(1 + e⁻ˣ)` of each element, without underflow, in the same shape.
 public struct LogSigmoid: Layer {
   public init() {}
   public var members: [ModuleMember] { [] }
   public func callAsFunction(_ x: Tensor) -> Tensor { x.logSigmoid() }
 }
 
-/// `scale · tanh(slope · x)`.
+/// `scale · tanh(slope · x)` of each element, in the same shape.
 ///
 /// The bipolar sigmoid `2 / (1 + e^(−2ax)) − 1` of the literature is `tanh(ax)`: `Tanh(slope: a)`.
 public struct Tanh: Layer {

@@ -23,12 +23,13 @@ private struct AdaptiveSize: Sendable {
 }
 
 /// The mean over a given number of windows, for any size of the input: `x: [batch, channels, spatial…]` to
-/// `[batch, channels, output…]`. Window `i` of `out` along an axis of `in` elements covers the elements
-/// `⌊i·in/out⌋ ..< ⌈(i+1)·in/out⌉`.
+/// `[batch, channels, output…]`, both without the batch for one example. Window `i` of `out` along an axis of `in`
+/// elements covers the elements `⌊i·in/out⌋ ..< ⌈(i+1)·in/out⌉`.
 public struct AdaptiveAvgPool<let rank: Int>: Layer {
   private let size: AdaptiveSize
 
   /// - Parameter output: the number of windows along each spatial axis; `nil` for one window per element.
+  /// - Precondition: there is one number for each spatial axis, and each is at least 1.
   public init(_ output: [Int?]) { size = AdaptiveSize(output, rank: rank, Self.typeName) }
 
   /// A pooling layer with `output` windows along every axis.
@@ -42,12 +43,14 @@ public struct AdaptiveAvgPool<let rank: Int>: Layer {
   }
 }
 
-/// The maximum of each window of `AdaptiveAvgPool`. If all windows of an axis have the same size, the gradient goes to
-/// the first of equal elements, otherwise it is divided among them.
+/// The maximum of each window of `AdaptiveAvgPool`: `x: [batch, channels, spatial…]` to `[batch, channels, output…]`,
+/// both without the batch for one example. If all windows of an axis have the same size, the gradient goes to the first
+/// of equal elements, otherwise it is divided among them.
 public struct AdaptiveMaxPool<let rank: Int>: Layer {
   private let size: AdaptiveSize
 
   /// - Parameter output: the number of windows along each spatial axis; `nil` for one window per element.
+  /// - Precondition: there is one number for each spatial axis, and each is at least 1.
   public init(_ output: [Int?]) { size = AdaptiveSize(output, rank: rank, Self.typeName) }
 
   /// A pooling layer with `output` windows along every axis.

@@ -2,7 +2,7 @@ import ApusTensor
 
 // Layers for tensors of any shape that has the axis.
 
-/// `eˣⁱ / Σⱼ eˣʲ` along an axis.
+/// `eˣⁱ / Σⱼ eˣʲ` along an axis, in the same shape.
 public struct Softmax: Layer {
   /// The axis; negative numbers count from the end.
   public let axis: Int
@@ -11,7 +11,7 @@ public struct Softmax: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.softmax(axis: axis) }
 }
 
-/// `xᵢ − log Σⱼ eˣʲ` along an axis.
+/// `xᵢ − log Σⱼ eˣʲ` along an axis, in the same shape.
 public struct LogSoftmax: Layer {
   /// The axis; negative numbers count from the end.
   public let axis: Int
@@ -20,7 +20,7 @@ public struct LogSoftmax: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.logSoftmax(axis: axis) }
 }
 
-/// `e⁻ˣⁱ / Σⱼ e⁻ˣʲ` along an axis.
+/// `e⁻ˣⁱ / Σⱼ e⁻ˣʲ` along an axis, in the same shape.
 public struct Softmin: Layer {
   /// The axis; negative numbers count from the end.
   public let axis: Int
@@ -29,7 +29,8 @@ public struct Softmin: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.softmin(axis: axis) }
 }
 
-/// `a · sigmoid(b)` for the two halves `a` and `b` of an axis, whose extent is halved (Dauphin et al., 2017).
+/// `a · sigmoid(b)` for the two halves `a` and `b` of an axis (Dauphin et al., 2017): `[batch…, 2 · features]` to
+/// `[batch…, features]` for the last axis, whose extent must be even.
 public struct GLU: Layer {
   /// The axis; negative numbers count from the end.
   public let axis: Int

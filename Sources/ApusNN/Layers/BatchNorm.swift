@@ -1,7 +1,8 @@
 import ApusTensor
 
-/// `y = (x − mean) / √(variance + ε) · γ + β` for each channel of `x: [batch, channels, …]` (Ioffe, Szegedy, 2015). The
-/// ε is inside the root, as in the paper.
+/// `y = (x − mean) / √(variance + ε) · γ + β` for each channel of `x: [batch, channels]` or
+/// `[batch, channels, 1 to 3 spatial axes]` (Ioffe, Szegedy, 2015), in the same shape. The ε is inside the root, as in
+/// the paper.
 ///
 /// In training the layer normalizes with the mean and variance of the batch and updates the running statistics:
 /// `running = (1 − momentum) · running + momentum · batch`, with the unbiased variance. Without a momentum the running
@@ -18,7 +19,7 @@ public struct BatchNorm: Layer {
   public let runningMean: Statistic?
   /// The running variance, `[channels]`; PyTorch's `running_var`.
   public let runningVar: Statistic?
-  /// The number of batches in the running statistics; PyTorch's `num_batches_tracked`.
+  /// The number of batches in the running statistics, `int64` of shape `[]`; PyTorch's `num_batches_tracked`.
   public let numBatchesTracked: Statistic?
   /// `ε`, which keeps the root above 0.
   public let epsilon: Double

@@ -49,8 +49,9 @@ extension Dropping {
 /// A layer that drops some elements of its input and is otherwise the identity.
 package protocol DroppingLayer: Layer {}
 
-/// In training, 0 with probability `rate`, else `x / (1 − rate)`, which preserves the mean (Srivastava et al., 2014).
-/// In inference `x`. The elements are chosen by `RandomSource.current`; `withRandomKey` sets the seed.
+/// In training, each element is 0 with probability `rate`, else `x / (1 − rate)`, which preserves the mean (Srivastava
+/// et al., 2014). In inference `x`. The result has the shape of `x`. The elements are chosen by `RandomSource.current`;
+/// `withRandomKey` sets the seed.
 ///
 /// A layer with `isAlwaysOn` drops elements in inference too. The outputs of several runs of one model are then samples
 /// of its predictive distribution: their mean is the prediction, their spread its uncertainty (Monte Carlo dropout;
@@ -77,9 +78,9 @@ public struct Dropout: DroppingLayer {
   }
 }
 
-/// Dropout of whole channels, for `x: [batch, channels, spatial…]` or `[channels, spatial…]`. Each channel of each
-/// example is 0 with probability `rate`, else `x / (1 − rate)` (Tompson et al., 2015: `Dropout` has little effect on
-/// strongly correlated neighboring positions). In inference `x`, unless `isAlwaysOn`.
+/// Dropout of whole channels, for `x: [batch, channels, spatial…]` or `[channels, spatial…]`, in the same shape. Each
+/// channel of each example is 0 with probability `rate`, else `x / (1 − rate)` (Tompson et al., 2015: `Dropout` has
+/// little effect on strongly correlated neighboring positions). In inference `x`, unless `isAlwaysOn`.
 public struct ChannelDropout<let rank: Int>: DroppingLayer {
   private let dropping: Dropping
 
@@ -112,8 +113,9 @@ public typealias Dropout2d = ChannelDropout<2>
 public typealias Dropout3d = ChannelDropout<3>
 
 /// Dropout for networks with `SELU`, whose mean and variance it preserves (Klambauer et al., 2017). In training
-/// `a · x + b`, where with probability `rate` the limit of SELU, `α′ = −λα`, replaces `x`;
-/// `a = ((1 − rate)(1 + rate · α′²))^(−1/2)` and `b = −a · rate · α′`. In inference `x`, unless `isAlwaysOn`.
+/// `a · x + b`, where with probability `rate` the limit of SELU, `α′ = −λα`, replaces an element of `x`;
+/// `a = ((1 − rate)(1 + rate · α′²))^(−1/2)` and `b = −a · rate · α′`. In inference `x`, unless `isAlwaysOn`. The
+/// result has the shape of `x`.
 public struct AlphaDropout: DroppingLayer {
   private let dropping: Dropping
 
@@ -136,7 +138,7 @@ public struct AlphaDropout: DroppingLayer {
 }
 
 /// `AlphaDropout` of whole channels: each channel of each example of `x: [batch, channels, spatial…]` is kept or
-/// replaced as a whole (`torch.nn.FeatureAlphaDropout`).
+/// replaced as a whole (`torch.nn.FeatureAlphaDropout`). The result has the shape of `x`.
 public struct FeatureAlphaDropout: DroppingLayer {
   private let dropping: Dropping
 

@@ -11,6 +11,7 @@ extension Tensor {
   ///   - axes: the axes that are normalized together; by default the last.
   ///   - weight: `γ`, broadcast to the shape.
   ///   - bias: `β`, broadcast to the shape.
+  /// - Returns: the shape of this tensor.
   public func layerNormalized(
     axes: [Int] = [-1], weight: Tensor? = nil, bias: Tensor? = nil, epsilon: Double = 1e-5
   ) -> Tensor {
@@ -28,6 +29,7 @@ extension Tensor {
   ///   - variance: `[channels]`; by default the biased variance of the batch.
   ///   - weight: `γ`, `[channels]`.
   ///   - bias: `β`, `[channels]`.
+  /// - Returns: the shape of this tensor.
   public func batchNormalized(
     mean: Tensor? = nil, variance: Tensor? = nil, weight: Tensor? = nil, bias: Tensor? = nil, epsilon: Double = 1e-5
   ) -> Tensor {
@@ -53,6 +55,8 @@ extension Tensor {
   /// - Parameters:
   ///   - weight: `γ`, `[channels]`.
   ///   - bias: `β`, `[channels]`.
+  /// - Returns: the shape of this tensor.
+  /// - Precondition: there is more than one spatial position.
   public func instanceNormalized(weight: Tensor? = nil, bias: Tensor? = nil, epsilon: Double = 1e-5) -> Tensor {
     guard rank >= 3 else {
       ShapeError("instanceNormalized", "\(shape) is not [batch, channels, spatial…]").report()
@@ -71,6 +75,7 @@ extension Tensor {
   ///   - groups: the number of groups, a divisor of the number of channels.
   ///   - weight: `γ`, `[channels]`.
   ///   - bias: `β`, `[channels]`.
+  /// - Returns: the shape of this tensor.
   public func groupNormalized(
     _ groups: Int, weight: Tensor? = nil, bias: Tensor? = nil, epsilon: Double = 1e-5
   ) -> Tensor {
@@ -93,6 +98,7 @@ extension Tensor {
   ///   - axes: the axes that are normalized together; by default the last.
   ///   - weight: `γ`, broadcast to the shape.
   ///   - epsilon: by default the machine epsilon of the type (the distance from 1 to the next value).
+  /// - Returns: the shape of this tensor.
   public func rmsNormalized(axes: [Int] = [-1], weight: Tensor? = nil, epsilon: Double? = nil) -> Tensor {
     let epsilon = epsilon ?? RMSNorm.unit(dtype)
     return inWideLane { x in
@@ -101,7 +107,8 @@ extension Tensor {
     }
   }
 
-  /// 0 with probability `rate`, else `x / (1 − rate)`, in every mode; the layer `Dropout` does this in training only.
+  /// Each element is 0 with probability `rate`, else `x / (1 − rate)`, in every mode; the layer `Dropout` does this in
+  /// training only. The result has the same shape.
   ///
   /// - Parameter key: the random key, which advances.
   /// - Precondition: `0 ≤ rate < 1`.

@@ -1,7 +1,8 @@
 import ApusTensor
 
 /// `y = (x − mean) / √(variance + ε) · γ + β` with the mean and (biased) variance over the channels of a group and all
-/// spatial positions of each example (Wu, He, 2018), for `x: [batch, channels, …]`, `γ, β: [channels]`.
+/// spatial positions of each example (Wu, He, 2018), for `x: [batch, channels]` or
+/// `[batch, channels, 1 to 3 spatial axes]`, `γ, β: [channels]`, in the same shape.
 ///
 /// With one group it normalizes whole examples; with one channel per group it equals `InstanceNorm`.
 public struct GroupNorm: Layer {

@@ -2,14 +2,14 @@ import ApusTensor
 
 // Element-wise layers for tensors of any shape.
 
-/// `min(max(x, 0), 6)`.
+/// `min(max(x, 0), 6)` of each element, in the same shape.
 public struct ReLU6: Layer {
   public init() {}
   public var members: [ModuleMember] { [] }
   public func callAsFunction(_ x: Tensor) -> Tensor { x.relu6() }
 }
 
-/// `x` clipped to `lower … upper`.
+/// Each element clipped to `lower … upper`, in the same shape.
 public struct HardTanh: Layer {
   /// The lower bound.
   public let lower: Double
@@ -25,21 +25,21 @@ public struct HardTanh: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.hardTanh(lower: lower, upper: upper) }
 }
 
-/// `min(max(x + 3, 0), 6) / 6`.
+/// `min(max(x + 3, 0), 6) / 6` of each element, in the same shape.
 public struct HardSigmoid: Layer {
   public init() {}
   public var members: [ModuleMember] { [] }
   public func callAsFunction(_ x: Tensor) -> Tensor { x.hardSigmoid() }
 }
 
-/// `x · min(max(x + 3, 0), 6) / 6` (Howard et al., 2019).
+/// `x · min(max(x + 3, 0), 6) / 6` of each element (Howard et al., 2019), in the same shape.
 public struct HardSwish: Layer {
   public init() {}
   public var members: [ModuleMember] { [] }
   public func callAsFunction(_ x: Tensor) -> Tensor { x.hardSwish() }
 }
 
-/// `x` where `|x| > bound`, else 0.
+/// `x` where `|x| > bound`, else 0, in the same shape.
 public struct HardShrink: Layer {
   /// Elements with at most this magnitude become 0.
   public let bound: Double
@@ -48,7 +48,7 @@ public struct HardShrink: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.hardShrink(bound) }
 }
 
-/// `x` moved towards 0 by `bound`, and 0 where `|x| ≤ bound`.
+/// `x` moved towards 0 by `bound`, and 0 where `|x| ≤ bound`, in the same shape.
 public struct SoftShrink: Layer {
   /// Elements with at most this magnitude become 0.
   public let bound: Double
@@ -57,14 +57,14 @@ public struct SoftShrink: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.softShrink(bound) }
 }
 
-/// `x − tanh(x)`.
+/// `x − tanh(x)` of each element, in the same shape.
 public struct TanhShrink: Layer {
   public init() {}
   public var members: [ModuleMember] { [] }
   public func callAsFunction(_ x: Tensor) -> Tensor { x.tanhShrink() }
 }
 
-/// `x` above `bound`, else `value`.
+/// `x` above `bound`, else `value`, in the same shape.
 public struct Threshold: Layer {
   /// Elements that are not above this bound are replaced.
   public let bound: Double
@@ -80,7 +80,8 @@ public struct Threshold: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.threshold(bound, value: value) }
 }
 
-/// 1 where `x ≥ 0`, else 0: the threshold unit (McCulloch, Pitts, 1943), trained with a straight-through gradient.
+/// 1 where `x ≥ 0`, else 0, in the same shape: the threshold unit (McCulloch, Pitts, 1943), trained with a
+/// straight-through gradient.
 public struct UnitStep: Layer {
   /// The straight-through gradient; `nil` for the true derivative, which is 0.
   public let gradient: StraightThrough?

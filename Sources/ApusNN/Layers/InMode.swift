@@ -1,7 +1,8 @@
 import ApusTensor
 
 /// A layer with its own mode, which overrides the mode of the task: for a batch norm that keeps its running statistics
-/// in a model that is trained, or dropout that stays active. Its keys are the keys of the layer.
+/// in a model that is trained, or dropout that stays active. Its keys, and the shapes of its input and result, are the
+/// same as for the layer.
 /// ```swift
 /// let model = Sequential {
 ///   Conv2d(3, 8, kernel: 3)

@@ -1,7 +1,7 @@
 import ApusTensor
 
 /// `y = (x − mean) / √(variance + ε) · γ + β` with the mean and (biased) variance over the last axes of each example
-/// (Ba, Kiros, Hinton, 2016), for `x: [batch…, shape…]`, `γ, β: shape`.
+/// (Ba, Kiros, Hinton, 2016), for `x: [batch…, shape…]`, `γ, β: shape`, in the shape of `x`.
 public struct LayerNorm: Layer {
   /// The scale `γ`, if the layer is affine.
   public let weight: Parameter?
@@ -38,7 +38,7 @@ public struct LayerNorm: Layer {
 }
 
 /// `y = x / √(mean(x²) + ε) · γ` with the mean over the last axes of each example (Zhang, Sennrich, 2019), for
-/// `x: [batch…, shape…]`, `γ: shape`. Unlike `LayerNorm` it does not subtract the mean.
+/// `x: [batch…, shape…]`, `γ: shape`, in the shape of `x`. Unlike `LayerNorm` it does not subtract the mean.
 public struct RMSNorm: Layer {
   /// The scale `γ`, if the layer is affine.
   public let weight: Parameter?

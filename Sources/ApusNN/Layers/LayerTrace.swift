@@ -36,15 +36,15 @@ public struct LayerTrace: Sendable {
   public struct Record: Sendable {
     /// The name of the layer in the model, as in the keys of `state`: `layer1.0.conv1`.
     ///
-    /// For a layer that runs through `LayerTrace.run(_:_:_:)` it is the recorded module around it and the given key. All
-    /// other layers are found by their parameters: a shared layer has the first of its names, and a layer that is not a
-    /// member of the model has the name of the recorded module around it.
+    /// For a layer that runs through `LayerTrace.run(_:_:_:)` it is the recorded module around it and the given key.
+    /// All other layers are found by their parameters: a shared layer has the first of its names, and a layer that is
+    /// not a member of the model has the name of the recorded module around it.
     public var path: String
     /// The layer.
     public var layer: any Module
-    /// The first input.
+    /// The first input, of any shape.
     public var input: Tensor
-    /// The result; of a recurrent layer, the outputs of all time steps.
+    /// The result, in the shape that the layer gives; of a recurrent layer, the outputs of all time steps.
     public var output: Tensor
     /// Whether the layer contains other recorded layers. These come before it.
     public var isContainer: Bool
@@ -56,13 +56,15 @@ public struct LayerTrace: Sendable {
   /// All records, in the order in which the layers finished. A model without recorded layers is recorded itself, with
   /// an empty path.
   public let records: [Record]
-  /// The output of the model.
+  /// The output of the model, in the shape that it gives.
   public let output: Tensor
 
   /// The records of layers that contain no other recorded layer, in the order in which they ran.
   public var layers: [Record] { records.filter { !$0.isContainer } }
 
   /// Runs a model in the current mode. Nothing is evaluated.
+  ///
+  /// - Parameter input: the model's input, in the shape that the model takes.
   public init(of model: any Layer, on input: Tensor) {
     let (runs, output) = LayerRecorder.recording(model) { model(input) }
     let names = ModuleNames(of: model)
@@ -77,8 +79,9 @@ public struct LayerTrace: Sendable {
   /// - Parameters:
   ///   - key: the key of the member in the module, for example `conv1`.
   ///   - module: the member.
-  ///   - input: its input.
+  ///   - input: its input, in the shape that it takes.
   ///   - body: runs the member.
+  /// - Returns: the result of `body`.
   public static func run(
     _ key: @autoclosure () -> String, _ module: any Module, _ input: Tensor, _ body: (Tensor) -> Tensor
   ) -> Tensor {
@@ -93,7 +96,8 @@ public struct LayerTrace: Sendable {
   /// - Parameters:
   ///   - key: the key of the member in the module, for example `conv1`.
   ///   - layer: the member.
-  ///   - input: its input.
+  ///   - input: its input, in the shape that it takes.
+  /// - Returns: the result of the layer.
   public static func run(_ key: @autoclosure () -> String, _ layer: any Layer, _ input: Tensor) -> Tensor {
     run(key(), layer, input) { layer($0) }
   }

@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// `y = x · Wᵀ + b` for `x: [batch…, inputs]`, `W: [outputs, inputs]`, `b: [outputs]`.
+/// `y = x · Wᵀ + b` for `x: [batch…, inputs]`, `W: [outputs, inputs]`, `b: [outputs]`, to `[batch…, outputs]`.
 public struct Linear: Layer {
   /// `W`, `[outputs, inputs]`.
   public let weight: Parameter
@@ -20,7 +20,7 @@ public struct Linear: Layer {
     bias = hasBias ? Parameter(biasInitializer([outputs], fans: .init(weight: shape))) : nil
   }
 
-  /// A layer with given parameters.
+  /// A layer with given parameters: `weight: [outputs, inputs]`, `bias: [outputs]`.
   public init(weight: Parameter, bias: Parameter?) {
     self.weight = weight
     self.bias = bias

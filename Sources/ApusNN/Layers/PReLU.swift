@@ -1,6 +1,7 @@
 import ApusTensor
 
-/// `x` where it is positive, else `w · x` with a learned `w`: one for all or one for each channel (He et al., 2015).
+/// `x` where it is positive, else `w · x`, in the same shape, with a learned `w`: one for all or one for each channel
+/// (He et al., 2015).
 ///
 /// Weight decay pulls `w` towards 0, which makes it a ReLU: exempt it.
 public struct PReLU: Layer {

@@ -37,8 +37,9 @@ private struct Border: Sendable {
   }
 }
 
-/// Pads the spatial axes of `x: [batch, channels, spatial…]` with `value`, by default 0 (PyTorch's `ZeroPad` and
-/// `ConstantPad`, whose lists of amounts begin with the last axis; here the amounts are in the order of the axes).
+/// Pads the spatial axes of `x: [batch, channels, spatial…]` or `[channels, spatial…]` with `value`, by default 0: each
+/// spatial extent becomes `before + in + after`. PyTorch's `ZeroPad` and `ConstantPad` take lists of amounts that begin
+/// with the last axis; here the amounts are in the order of the axes.
 public struct ConstantPad<let rank: Int>: Layer {
   /// The padding value.
   public let value: Double
@@ -58,8 +59,9 @@ public struct ConstantPad<let rank: Int>: Layer {
   }
 }
 
-/// Mirrors the input around its spatial axes, without repeating its first and last elements: `c b | a b c | b a`. The
-/// padding on each side must be shorter than the axis.
+/// Mirrors `x: [batch, channels, spatial…]` or `[channels, spatial…]` around its spatial axes, without repeating its
+/// first and last elements: `c b | a b c | b a`. Each spatial extent becomes `before + in + after`. The padding on each
+/// side must be shorter than the axis.
 public struct ReflectionPad<let rank: Int>: Layer {
   private let border: Border
 
@@ -74,7 +76,8 @@ public struct ReflectionPad<let rank: Int>: Layer {
   }
 }
 
-/// Repeats the first and last elements around the spatial axes: `a a | a b c | c c`.
+/// Repeats the first and last elements of `x: [batch, channels, spatial…]` or `[channels, spatial…]` around the spatial
+/// axes: `a a | a b c | c c`. Each spatial extent becomes `before + in + after`.
 public struct ReplicationPad<let rank: Int>: Layer {
   private let border: Border
 
@@ -89,8 +92,9 @@ public struct ReplicationPad<let rank: Int>: Layer {
   }
 }
 
-/// Continues the input periodically around its spatial axes: `b c | a b c | a b`. The padding on each side must not be
-/// longer than the axis.
+/// Continues `x: [batch, channels, spatial…]` or `[channels, spatial…]` periodically around its spatial axes:
+/// `b c | a b c | a b`. Each spatial extent becomes `before + in + after`. The padding on each side must not be longer
+/// than the axis.
 public struct CircularPad<let rank: Int>: Layer {
   private let border: Border
 

@@ -1,6 +1,7 @@
 import ApusTensor
 
-/// The maximum of each window: `[batch, channels, spatial…]` to the same rank with smaller spatial extents.
+/// The maximum of each window: `[batch, channels, spatial…]` to `[batch, channels, out…]` with
+/// `out = ⌊(in + before + after − dilation·(window − 1) − 1) / stride⌋ + 1`, both without the batch for one example.
 public struct MaxPool<let rank: Int>: Layer {
   private let window: [Int]
   private let stride: [Int]
@@ -32,7 +33,8 @@ public struct MaxPool<let rank: Int>: Layer {
   }
 }
 
-/// The mean of each window: `[batch, channels, spatial…]` to the same rank with smaller spatial extents.
+/// The mean of each window: `[batch, channels, spatial…]` to `[batch, channels, out…]` with
+/// `out = ⌊(in + before + after − window) / stride⌋ + 1`, both without the batch for one example.
 public struct AvgPool<let rank: Int>: Layer {
   private let window: [Int]
   private let stride: [Int]
@@ -42,6 +44,7 @@ public struct AvgPool<let rank: Int>: Layer {
 
   /// - Parameters:
   ///   - stride: the distance between windows; by default the window's extents.
+  ///   - padding: at most half of the window.
   ///   - countsPadding: whether padding counts as zeros in the mean or is left out.
   ///   - roundsUp: whether the last window may extend beyond the end (PyTorch's `ceil_mode`).
   public init(

@@ -1,7 +1,8 @@
 import ApusTensor
 
-/// The Lp norm of each window without absolute values: `(Σ xᵖ)^(1/p)`, `[batch, channels, spatial…]` to the same rank
-/// with smaller spatial extents (Sermanet, Chintala, LeCun, 2012; as PyTorch's `LPPool`, with `xᵖ` and not `|x|ᵖ`).
+/// The Lp norm of each window without absolute values: `(Σ xᵖ)^(1/p)`, `[batch, channels, spatial…]` to
+/// `[batch, channels, out…]` with `out = ⌊(in − window) / stride⌋ + 1`, both without the batch for one example
+/// (Sermanet, Chintala, LeCun, 2012; as PyTorch's `LPPool`, with `xᵖ` and not `|x|ᵖ`).
 ///
 /// With `p = 1` it is the sum; as `p` tends to infinity it tends to the maximum. The gradient of a window whose sum is
 /// 0 is 0.

@@ -1,6 +1,7 @@
 import ApusTensor
 
-/// Runs layers one after the other. Every element has an index as its key, including activations and closures.
+/// Runs layers one after the other; each layer must take the shape that the layer before it gives. Every element has an
+/// index as its key, including activations and closures.
 ///
 /// ```swift
 /// let model = Sequential {
@@ -61,8 +62,8 @@ public enum SequentialBuilder {
   public static func buildArray(_ parts: [[any Layer]]) -> [any Layer] { parts.flatMap(\.self) }
 }
 
-/// A closure as a layer: `Function { x in x * 2 }`. Without the name, Swift would parse the braces as a trailing
-/// closure of the line before.
+/// A closure as a layer, for any shapes: `Function { x in x * 2 }`. Without the name, Swift would parse the braces as a
+/// trailing closure of the line before.
 public struct Function: Layer {
   private let body: @Sendable (Tensor) -> Tensor
 

@@ -1,7 +1,7 @@
 import ApusTensor
 
 /// Splits axis `axis` into several: `[batch, features]` to `[batch, sizes…]` for axis 1. One size may be −1 and is
-/// inferred.
+/// inferred. The product of the sizes must be the extent of the axis.
 public struct Unflatten: Layer {
   /// The axis that is split; negative numbers count from the end.
   public let axis: Int
@@ -40,7 +40,7 @@ public struct Unflatten: Layer {
   }
 }
 
-/// Returns its input: a placeholder, for example for a removed last layer.
+/// Returns its input, in the same shape: a placeholder, for example for a removed last layer.
 public struct Identity: Layer {
   public init() {}
   public var members: [ModuleMember] { [] }

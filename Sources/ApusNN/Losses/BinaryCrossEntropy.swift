@@ -10,6 +10,7 @@ import ApusTensor
 ///   - weights: `w`, broadcast to the shape.
 ///   - positiveWeights: `p`, broadcast to the shape: above 1 for classes with few positive examples.
 /// - Returns: a scalar, or with `reduction: .none` the shape of `logits`.
+/// - Precondition: logits and targets have equal shapes.
 public func binaryCrossEntropy(
   _ logits: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, weights: Tensor? = nil,
   positiveWeights: Tensor? = nil
@@ -30,6 +31,8 @@ public func binaryCrossEntropy(
 ///   - probabilities: any shape, in `0 … 1`.
 ///   - targets: the same shape, in `0 … 1`.
 ///   - weights: `w`, broadcast to the shape.
+/// - Returns: a scalar, or with `reduction: .none` the shape of `probabilities`.
+/// - Precondition: probabilities and targets have equal shapes.
 public func binaryCrossEntropy(
   probabilities: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, weights: Tensor? = nil
 ) -> Tensor {

@@ -15,8 +15,8 @@ import ApusTensor
 /// after a log-softmax the gradients are equal.
 ///
 /// - Parameters:
-///   - logProbabilities: `[time, batch, classes]`, for example from `logSoftmax()`, or `[time, classes]` for one
-///     example.
+///   - logProbabilities: floating-point, `[time, batch, classes]`, for example from `logSoftmax()`, or
+///     `[time, classes]` for one example; no axis is empty.
 ///   - targets: integers, classes other than the blank: `[batch, longest]`, where elements after the end of a target
 ///     are ignored, or concatenated targets `[Σ targetLengths]`, as for one example.
 ///   - inputLengths: the number of time steps of each example, in `0 ... time`.

@@ -43,11 +43,12 @@ public func crossEntropy(
 /// The cross-entropy of logits and target distributions: `−Σⱼ wⱼ pⱼ log softmax(x)ⱼ`.
 ///
 /// - Parameters:
-///   - logits: unnormalized, `[batch, classes]` or `[batch, classes, spatial…]`.
+///   - logits: unnormalized, `[batch, classes]` or `[batch, classes, spatial…]`, or `[classes]` for one example.
 ///   - probabilities: the same shape; they sum to 1 along axis 1.
 ///   - smoothing: label smoothing, the weight `ε` of a uniform distribution; `probabilities` are weighted by `1 − ε`.
 ///   - weights: `[classes]`. The mean over batch and spatial positions is not divided by the weights.
-/// - Returns: a scalar, or with `reduction: .none` the shape of `logits` without axis 1.
+/// - Returns: a scalar, or with `reduction: .none` the shape of `logits` without the axis of classes.
+/// - Precondition: logits and probabilities have equal shapes.
 public func crossEntropy(
   _ logits: Tensor, probabilities: Tensor, reduction: LossReduction = .mean, smoothing: Double = 0,
   weights: Tensor? = nil
@@ -71,7 +72,11 @@ public func crossEntropy(
 ///
 /// - Parameters:
 ///   - probabilities: `[batch, classes]` or `[batch, classes, spatial…]`; they sum to 1 along axis 1.
-///   - targets, ignoring, weights: as for logits.
+///   - targets: integers in `0 ..< classes`, `[batch]` or `[batch, spatial…]`.
+///   - ignoring: a target value whose loss is 0 and which does not count in the mean.
+///   - weights: `[classes]`; the mean is weighted, as for logits.
+/// - Returns: a scalar, or with `reduction: .none` the shape of `targets`.
+/// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is not a class.
 public func crossEntropy(
   fromProbabilities probabilities: Tensor, _ targets: Tensor, reduction: LossReduction = .mean, ignoring: Int? = nil,
   weights: Tensor? = nil

@@ -6,6 +6,8 @@ import ApusTensor
 ///   - outputs: any shape.
 ///   - targets: the same shape.
 ///   - delta: above 0.
+/// - Returns: a scalar, or with `reduction: .none` the shape of `outputs`.
+/// - Precondition: outputs and targets have equal shapes.
 public func huber(
   _ outputs: Tensor, _ targets: Tensor, delta: Double = 1, reduction: LossReduction = .mean
 ) -> Tensor {
@@ -24,6 +26,8 @@ public func huber(
 /// - Parameters:
 ///   - outputs: any shape.
 ///   - targets: the same shape.
+/// - Returns: a scalar, or with `reduction: .none` the shape of `outputs`.
+/// - Precondition: outputs and targets have equal shapes.
 public func smoothL1(
   _ outputs: Tensor, _ targets: Tensor, beta: Double = 1, reduction: LossReduction = .mean
 ) -> Tensor {

@@ -8,6 +8,8 @@ import ApusTensor
 ///   - targets: the same shape: counts.
 ///   - outputsAreLogarithms: whether `outputs` are logarithms.
 ///   - isFull: whether Stirling's approximation of `log t!`, `t log t − t + log(2πt) / 2`, is added where `t > 1`.
+/// - Returns: a scalar, or with `reduction: .none` the shape of `outputs`.
+/// - Precondition: outputs and targets have equal shapes.
 public func poissonNegativeLogLikelihood(
   _ outputs: Tensor, _ targets: Tensor, outputsAreLogarithms: Bool = true, isFull: Bool = false,
   epsilon: Double = 1e-8, reduction: LossReduction = .mean
@@ -30,6 +32,8 @@ public func poissonNegativeLogLikelihood(
 ///   - means, targets: tensors of equal shape.
 ///   - variances: the same shape, or a shape that broadcasts to it.
 ///   - isFull: whether the constant `log(2π) / 2` is added.
+/// - Returns: a scalar, or with `reduction: .none` the shape of `means`.
+/// - Precondition: means and targets have equal shapes.
 public func gaussianNegativeLogLikelihood(
   _ means: Tensor, _ targets: Tensor, variances: Tensor, isFull: Bool = false, epsilon: Double = 1e-6,
   reduction: LossReduction = .mean

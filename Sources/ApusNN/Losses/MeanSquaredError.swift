@@ -1,10 +1,12 @@
 import ApusTensor
 
-/// `(x − t)²` of each element, reduced.
+/// `(x − t)²` of each element, reduced (`torch.nn.MSELoss`).
 ///
 /// - Parameters:
 ///   - outputs: any shape.
 ///   - targets: the same shape.
+/// - Returns: a scalar, or with `reduction: .none` the shape of `outputs`.
+/// - Precondition: outputs and targets have equal shapes: a loss does not broadcast, unlike in PyTorch.
 public func meanSquaredError(
   _ outputs: Tensor, _ targets: Tensor, reduction: LossReduction = .mean
 ) -> Tensor {

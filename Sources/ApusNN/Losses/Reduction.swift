@@ -1,9 +1,12 @@
 import ApusTensor
 
-/// How the losses of single elements or examples are reduced.
+/// How the losses of single elements or examples are reduced. All cases but `none` give a scalar, of shape `[]`.
 public enum LossReduction: Sendable {
+  /// The mean of all losses.
   case mean
+  /// The sum of all losses.
   case sum
+  /// The losses as they are.
   case none
   /// The sum divided by the extent of the first axis, `[batch, …]`.
   case batchMean

@@ -5,6 +5,7 @@ import ApusTensor
 /// - Parameters:
 ///   - first, second: `[…, features]`.
 /// - Returns: the shape without the last axis.
+/// - Precondition: both shapes are equal.
 public func pairwiseDistance(_ first: Tensor, _ second: Tensor, p: Double = 2, epsilon: Double = 1e-6) -> Tensor {
   comparing("pairwiseDistance", [first, second]) { ($0[0] - $0[1] + epsilon).norm(p, axes: [-1]) }
 }
@@ -18,6 +19,7 @@ public func pairwiseDistance(_ first: Tensor, _ second: Tensor, p: Double = 2, e
 ///   - swaps: whether the distance from the positive to the negative replaces the anchor's distance if it is smaller
 ///     (Balntas et al., 2016).
 /// - Returns: a scalar, or with `reduction: .none` the shape without the last axis.
+/// - Precondition: all three shapes are equal.
 public func tripletMargin(
   _ anchor: Tensor, _ positive: Tensor, _ negative: Tensor, margin: Double = 1, p: Double = 2, epsilon: Double = 1e-6,
   swaps: Bool = false, reduction: LossReduction = .mean

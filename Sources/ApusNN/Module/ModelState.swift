@@ -13,7 +13,7 @@ public struct ModelState: Sendable {
     public let parameter: Parameter?
     let box: ValueBox
 
-    /// The current value.
+    /// The current value, of the shape `shape` and the type `dtype`.
     public var value: Tensor { box.value }
     /// The extents.
     public var shape: Shape { box.shape }

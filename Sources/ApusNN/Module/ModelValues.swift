@@ -4,7 +4,7 @@ import ApusTensor
 /// averaged, differentiated with respect to and used again.
 public struct ModelValues: Sendable {
   private let state: ModelState
-  /// The tensors, parallel to `keys`.
+  /// The tensors, parallel to `keys`, in the shapes and types of the parameters and statistics.
   public private(set) var tensors: [Tensor]
 
   init(_ state: ModelState) {
@@ -15,13 +15,13 @@ public struct ModelValues: Sendable {
   /// The keys, in declaration order.
   public var keys: [String] { state.entries.map(\.key) }
 
-  /// The value under a key.
+  /// The value under a key, in the shape and type of the parameter or statistic; `nil` if there is no such key.
   public subscript(key: String) -> Tensor? {
     state.entries.firstIndex { $0.key == key }.map { tensors[$0] }
   }
 
   /// Applies `transform` to each value and its index.
-  /// - Precondition: shapes and types stay as they are.
+  /// - Precondition: shapes and types stay as they are, which `store()` checks.
   public func mapped(_ transform: (_ index: Int, _ value: Tensor) throws -> Tensor) rethrows -> ModelValues {
     var result = self
     for index in tensors.indices { result.tensors[index] = try transform(index, tensors[index]) }

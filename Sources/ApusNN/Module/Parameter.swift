@@ -15,7 +15,7 @@ public final class Parameter: Sendable {
   /// nonzero element are updated.
   public let updatesRows: Bool
 
-  /// A parameter that starts as `value`.
+  /// A parameter that starts as `value`, whose shape it keeps.
   public init(_ value: Tensor, isTrainable: Bool = true, updatesRows: Bool = false) {
     self.updatesRows = updatesRows
     box = ValueBox(value)
@@ -53,7 +53,7 @@ extension Parameter: Hashable {
 public final class Statistic: Sendable {
   let box: ValueBox
 
-  /// A statistic that starts as `value`.
+  /// A statistic that starts as `value`, whose shape it keeps.
   public init(_ value: Tensor) { box = ValueBox(value) }
 
   /// The value; inside `withValues` the substituted value.

@@ -11,10 +11,12 @@ extension Optimizer {
   /// equal size is the step of one large batch. Each loss is evaluated and its memory freed before the next is built.
   ///
   /// - Parameters:
-  ///   - count: the number of losses.
+  ///   - count: the number of losses, at least 1.
   ///   - clipNorm: the maximum norm of the summed or averaged gradient; a longer one is scaled down to it.
-  ///   - loss: builds the loss of a batch; the first is batch 0.
-  /// - Returns: the sum or mean of the losses before the step. It is scheduled, but the host does not wait for it.
+  ///   - loss: builds the loss of a batch, a tensor of one element; the first is batch 0.
+  /// - Returns: the sum or mean of the losses before the step, in their shape. It is scheduled, but the host does not
+  ///   wait for it.
+  /// - Throws: as `minimize(clipNorm:_:)`.
   @discardableResult
   public func minimize(
     over count: Int, _ accumulation: Accumulation = .mean, clipNorm: Double? = nil,

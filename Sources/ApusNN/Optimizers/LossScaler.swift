@@ -53,11 +53,13 @@ public struct LossScaler: Sendable {
     skippedSteps = .zeros([], dtype: .int32, device: device)
   }
 
-  /// The scaled loss, which is differentiated, in `float32`.
+  /// The loss times the scale, which is differentiated, in the shape of the loss; `float64` losses keep their type,
+  /// others become `float32`.
   public func scaled(_ loss: Tensor) -> Tensor { (loss.dtype == .float64 ? loss : loss.cast(to: .float32)) * scale }
 
-  /// Divides the gradients of the scaled loss by the scale, and records whether all of them are finite. If any is not,
-  /// all gradients become zeros.
+  /// Divides the gradients of the scaled loss by the scale, in their shapes, and records whether all of them are
+  /// finite. If any is not, all gradients become zeros.
+  /// - Precondition: the gradients are on the device of the scale.
   public func unscaled(_ gradients: consuming Gradients) -> Gradients {
     var isFinite: Tensor?
     for case let gradient? in gradients.tensors {

@@ -147,9 +147,12 @@ public final class Optimizer {
   ///
   /// A step that fails (an index out of range, not enough memory) changes nothing: when this throws, parameters,
   /// statistics, the rule's state and the random number source are unchanged.
-  /// - Parameter clipNorm: the maximum norm of all gradients together; longer ones are scaled down to it, as by
-  ///   `Gradients.clipped(toNorm:)`.
-  /// - Returns: the loss before the step. It is scheduled, but the host does not wait for it.
+  /// - Parameters:
+  ///   - clipNorm: the maximum norm of all gradients together; longer ones are scaled down to it, as by
+  ///     `Gradients.clipped(toNorm:)`.
+  ///   - loss: builds the loss, a tensor of one element.
+  /// - Returns: the loss before the step, in its shape. It is scheduled, but the host does not wait for it.
+  /// - Throws: what `loss` throws, `DeviceError` when the step cannot be computed, and `OptimizerError.skippedUpdates`.
   /// - Precondition: the loss depends on a parameter that is not frozen; see `valueAndGradients(of:_:)`.
   @discardableResult
   public func minimize(clipNorm: Double? = nil, _ loss: () throws -> Tensor) throws -> Tensor {
@@ -159,9 +162,10 @@ public final class Optimizer {
     return value
   }
 
-  /// Builds a loss and its gradients as `minimize` does: in the optimizer's precision, at the point that the rule
-  /// requires, and with the loss scaled. The result is unscaled: clip or accumulate the gradients and pass them to
-  /// `update(_:)`. If that fails, or `loss` throws, statistics and random numbers are restored to their present state.
+  /// Builds a loss, a tensor of one element, and its gradients as `minimize` does: in the optimizer's precision, at the
+  /// point that the rule requires, and with the loss scaled. The result is unscaled, in the shapes of the loss and of
+  /// the parameters: clip or accumulate the gradients and pass them to `update(_:)`. If that fails, or `loss` throws,
+  /// statistics and random numbers are restored to their present state.
   public func valueAndGradients(_ loss: () throws -> Tensor) throws -> (value: Tensor, gradients: Gradients) {
     try prepare()
     let origin = StepOrigin(model)
@@ -326,7 +330,8 @@ public final class Optimizer {
 }
 
 extension Optimizer {
-  /// The rule's state tensors, under keys such as `0.weight.momentum_buffer`.
+  /// The rule's state tensors, under keys such as `0.weight.momentum_buffer`, each in the shape and type of its
+  /// parameter. With loss scaling the scalars of the scaler come last.
   public var state: [(key: String, value: Tensor)] {
     zip(keys, slots).flatMap { key, slots in
       zip(rule.stateNames, slots).map { (key: "\(key).\($0)", value: $1) }

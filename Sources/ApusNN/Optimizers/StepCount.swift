@@ -19,7 +19,7 @@ public struct StepCount: Sendable, ExpressibleByIntegerLiteral {
   /// An update with no skipped updates before it.
   public init(integerLiteral value: Int) { self.init(value, skipped: nil) }
 
-  /// A value that depends on the number of the update.
+  /// A value that depends on the number of the update, a scalar of shape `[]`.
   ///
   /// - Parameters:
   ///   - number: as for `UpdateRule.update(step:rate:number:)`.
@@ -33,7 +33,7 @@ public struct StepCount: Sendable, ExpressibleByIntegerLiteral {
     return device(attempts - skipped.cast(to: attempts.dtype))
   }
 
-  /// `scale / (1 − decayᵗ)`.
+  /// `scale / (1 − decayᵗ)` for update `t`, a scalar of shape `[]`.
   public func corrected(_ scale: Double, decay: Double, _ number: (Double) -> Tensor) -> Tensor {
     self.number(number) {
       scale / (1 - decay.raised(to: $0))

@@ -27,7 +27,9 @@ public protocol UpdateRule: Sendable {
   /// - Parameters:
   ///   - step: the number of the update.
   ///   - rate: the learning rate of the step.
-  ///   - number: makes a scalar tensor whose value may change from step to step without a new plan.
+  ///   - number: makes a scalar tensor of the parameter's type whose value may change from step to step without a new
+  ///     plan.
+  /// - Returns: a function that computes the new value of a parameter; see `ParameterUpdate`.
   func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate
 }
 
@@ -35,7 +37,8 @@ extension UpdateRule {
   public func initialValue(of name: String, rate: Double) -> Double { 0 }
 }
 
-/// Computes the new value from value and gradient, and updates `state`, the rule's tensors for this parameter.
+/// Computes the new value from value and gradient, and updates `state`, the rule's tensors for this parameter in the
+/// order of `stateNames`. All of them, and the result, have the shape and type of the parameter.
 public typealias ParameterUpdate = (_ value: Tensor, _ gradient: Tensor, _ state: inout [Tensor]) -> Tensor
 
 /// A rule with momentum, which a schedule such as one-cycle may change. For Adam it is β₁.
@@ -45,7 +48,8 @@ public protocol MomentumRule: UpdateRule {
 
 /// A rule that requires gradients at a point other than the parameters' values.
 public protocol LookAheadRule: UpdateRule {
-  /// Returns a function that computes this point for a parameter.
+  /// Returns a function that computes this point for a parameter, in the shape and type of its value. `state` are the
+  /// rule's tensors in the order of `stateNames`.
   func point(number: (Double) -> Tensor) -> (_ value: Tensor, _ state: [Tensor]) -> Tensor
 }
 

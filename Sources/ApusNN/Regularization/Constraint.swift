@@ -2,7 +2,7 @@ import ApusTensor
 
 /// A constraint on the values of a parameter. An update projects new values to it in its own plan.
 public protocol Constraint: Sendable {
-  /// Projects the value to the constraint.
+  /// Projects the value to the constraint, in the same shape and type.
   ///
   /// - Parameter number: makes a scalar tensor whose value may change from step to step without a new plan.
   func callAsFunction(_ value: Tensor, number: (Double) -> Tensor) -> Tensor

@@ -49,13 +49,14 @@ public protocol DataFormat: Sendable {
   /// One input of the model.
   func input(_ settings: RunSettings) -> ModelSummary.Input
 
-  /// The model of the settings for such data, with new weights.
+  /// The model of the settings for such data, with new weights. It takes the inputs of examples of the format.
   func model(_ settings: RunSettings) throws -> any Layer
 
   /// Throws if the current device has too little memory to train the model, before any of its parameters is computed.
   func checkMemory(_ settings: RunSettings, rule: any UpdateRule) throws
 
-  /// The inputs and targets of `count` examples for planning a step; `upload` makes the tensors.
+  /// The inputs and targets of `count` examples for planning a step, in the shapes `[count, …]` and types of the
+  /// format's examples; `upload` makes the tensors.
   func plannedExamples(
     _ count: Int, _ settings: RunSettings, upload: PlannedExamples.Upload
   ) -> (inputs: Tensor, targets: Tensor)

@@ -1,14 +1,15 @@
 import ApusDevice
 
-/// The gradients of `output` with respect to `inputs`: for each input `x`, `Σ ∂output/∂x` over the elements
-/// of `output`, in the shape and type of `x`.
+/// The gradients of `output` with respect to `inputs`: for each input `x`, `Σ ∂output/∂x` over the elements of
+/// `output`, in the shape and type of `x`.
 ///
 /// The gradients are ordinary tensors and can be differentiated again. Inside `recordingGradients`, values that are
 /// read stay in the graph. A value that any thread evaluates outside of it releases its graph and counts as a constant.
 /// A value whose `stopGradient()` is evaluated keeps its graph.
 ///
 /// - Parameters:
-///   - seed: the gradient of `output` itself; ones by default.
+///   - output: a tensor of any shape.
+///   - seed: the gradient of `output` itself, in its shape; ones by default.
 ///   - unused: how to treat inputs that `output` does not depend on (`allow_unused` of PyTorch).
 /// - Returns: one gradient for each input.
 /// - Precondition: output and inputs are floating-point. If `output` depends on an input through a value that has

@@ -47,7 +47,7 @@ public struct PendingOperation: Sendable {
     }
   }
 
-  /// Builds the operation again, alone, on any device.
+  /// Builds the operation again, alone, on any device; its result has the shape and type of `result`.
   /// - Parameter inputs: replacements of the same shapes and types, on `device`.
   public func repeated(on device: ComputeDevice, with inputs: [Tensor]) -> Tensor {
     func copy(_ node: Node, _ inputs: [Node]) -> Node {

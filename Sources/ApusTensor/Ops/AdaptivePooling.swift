@@ -1,10 +1,12 @@
 import ApusDevice
 
 extension Tensor {
-  /// The means of `output[i]` windows along each spatial axis: window `i` holds elements
+  /// The means of `output[i]` windows along each spatial axis: window `i` consists of elements
   /// `⌊i·in/out⌋ ..< ⌈(i+1)·in/out⌉`.
   ///
+  /// - Parameter output: the number of windows, one for each spatial axis or one for all.
   /// - Returns: `[batch, channels, output…]` for `self: [batch, channels, spatial…]`.
+  /// - Precondition: there are 1 to 3 spatial axes, which are not empty, and all numbers are at least 1.
   public func adaptiveAveragePooled(_ output: [Int]) -> Tensor {
     guard let sizes = adaptiveSizes(output, "adaptiveAveragePool") else { return self }
     if sizes.allSatisfy({ $0 == 1 }) { return mean(axes: Array(2..<rank), keepingAxes: true) }
@@ -24,6 +26,10 @@ extension Tensor {
 
   /// The largest elements of the windows of `adaptiveAveragePooled`. If windows differ in size, equal maxima share the
   /// gradient.
+  ///
+  /// - Parameter output: the number of windows, one for each spatial axis or one for all.
+  /// - Returns: `[batch, channels, output…]` for `self: [batch, channels, spatial…]`.
+  /// - Precondition: there are 1 to 3 spatial axes, which are not empty, and all numbers are at least 1.
   public func adaptiveMaxPooled(_ output: [Int]) -> Tensor {
     guard let sizes = adaptiveSizes(output, "adaptiveMaxPool") else { return self }
     if let window = evenWindows(sizes) { return maxPooled(window) }

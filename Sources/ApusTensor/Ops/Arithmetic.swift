@@ -104,36 +104,44 @@ extension Op {
 }
 
 extension Tensor {
-  /// The sum, element by element after broadcasting; types are promoted.
+  /// The sum of the elements, in the broadcast shape and promoted type of both; two `bool` tensors count as `int32`.
   public static func + (left: Tensor, right: Tensor) -> Tensor { arithmetic(.add, left, right) }
-  /// The difference, element by element after broadcasting.
+  /// The difference of the elements, in the broadcast shape and promoted type of both; two `bool` tensors count as
+  /// `int32`.
   public static func - (left: Tensor, right: Tensor) -> Tensor { arithmetic(.subtract, left, right) }
-  /// The product, element by element after broadcasting.
+  /// The product of the elements, in the broadcast shape and promoted type of both; two `bool` tensors count as
+  /// `int32`.
   public static func * (left: Tensor, right: Tensor) -> Tensor { arithmetic(.multiply, left, right) }
 
-  /// The quotient; integers are divided as `float32` numbers.
+  /// The quotient of the elements, in the broadcast shape of both; integers and `bool` are divided as `float32`
+  /// numbers.
   public static func / (left: Tensor, right: Tensor) -> Tensor { floatingBinary(.divide, left, right) }
 
   /// Replaces the left side with the sum; its shape and type may change.
   public static func += (left: inout Tensor, right: Tensor) { left = left + right }
-  /// Replaces the left side with the difference.
+  /// Replaces the left side with the difference; its shape and type may change.
   public static func -= (left: inout Tensor, right: Tensor) { left = left - right }
-  /// Replaces the left side with the product.
+  /// Replaces the left side with the product; its shape and type may change.
   public static func *= (left: inout Tensor, right: Tensor) { left = left * right }
-  /// Replaces the left side with the quotient.
+  /// Replaces the left side with the quotient; its shape and type may change.
   public static func /= (left: inout Tensor, right: Tensor) { left = left / right }
 
-  /// `xᵖ`. A negative base with a fractional exponent gives NaN. For the exponent 2, use `squared()`.
+  /// `xᵖ`, element by element, in the broadcast shape and promoted type of both. A negative base with a fractional
+  /// exponent gives NaN; the negative power of an integer is 0, except for the bases 1 and −1. For the exponent 2, use
+  /// `squared()`.
   public func power(_ exponent: Tensor) -> Tensor {
     Tensor.arithmetic(.power, widened, exponent.widened)
   }
 
-  /// The smaller of both, NaN where one is NaN. At a tie each gets half of the gradient.
+  /// The smaller of both elements, in the broadcast shape and promoted type; NaN where one is NaN. At a tie each gets
+  /// half of the gradient.
   public func minimum(_ other: Tensor) -> Tensor { Tensor.binary(.minimum, self, other) }
-  /// The larger of both, NaN where one is NaN. At a tie each gets half of the gradient.
+  /// The larger of both elements, in the broadcast shape and promoted type; NaN where one is NaN. At a tie each gets
+  /// half of the gradient.
   public func maximum(_ other: Tensor) -> Tensor { Tensor.binary(.maximum, self, other) }
 
-  /// The values clamped to `lower … upper`; NaN stays NaN. The gradient is 0 outside and passes at the bounds.
+  /// Each element clamped to `lower … upper`, in the same shape; NaN stays NaN. The gradient is 0 outside and passes at
+  /// the bounds.
   ///
   /// Integer tensors keep their type if the bounds are whole numbers, even if the type cannot hold the bounds; a
   /// fractional bound gives `float32`.
@@ -157,15 +165,17 @@ extension Tensor {
       .clamp, OpInputs(list: [cast(to: dtype).node] + bounds), .integers(present + [passesAtBounds ? 1 : 0]))
   }
 
-  /// The angle of the point `(x, self)`, in `−π … π`.
-  /// The gradients at the origin are 0.
+  /// The angle of the point `(x, self)` in radians, in `−π … π`, element by element in the broadcast shape of both;
+  /// integers and `bool` count as `float32`. The gradients at the origin are 0.
   public func atan2(_ x: Tensor) -> Tensor { Tensor.floatingBinary(.atan2, self, x) }
-  /// The remainder of floored division, with the sign of the divisor (NumPy's `%`).
+  /// The remainder of floored division, with the sign of the divisor (NumPy's `%`), in the broadcast shape and promoted
+  /// type of both; for an integer divisor of 0 it is 0.
   public func remainder(_ divisor: Tensor) -> Tensor { Tensor.arithmetic(.remainder, self, divisor) }
-  /// The remainder of truncated division, with the sign of the dividend (C's `fmod`).
-  /// It is exact for integers; for an integer divisor of 0 it is 0.
+  /// The remainder of truncated division, with the sign of the dividend (C's `fmod`), in the broadcast shape and
+  /// promoted type of both. It is exact for integers; for an integer divisor of 0 it is 0.
   public func fmod(_ divisor: Tensor) -> Tensor { Tensor.arithmetic(.fmod, self, divisor) }
-  /// The quotient rounded down. The gradient is 0.
+  /// The quotient rounded down, in the broadcast shape and promoted type of both; for an integer divisor of 0 it is 0.
+  /// The gradient is 0.
   public func floorDivided(by divisor: Tensor) -> Tensor {
     Tensor.arithmetic(.floorDivide, self, divisor)
   }

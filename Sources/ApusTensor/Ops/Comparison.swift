@@ -58,47 +58,63 @@ extension Op {
 }
 
 extension Tensor {
-  /// The values converted to another type. Conversion to a narrower floating-point type rounds to nearest even.
-  /// Conversion to an integer type truncates toward zero; NaN becomes 0, and values out of range are clamped to `int32`
-  /// or `int64`, then wrapped to 8 bits for 8-bit types. Conversion to `bool` tests for nonzero.
+  /// The elements converted to another type, in the same shape. Conversion to a narrower floating-point type rounds to
+  /// nearest even. Conversion to an integer type truncates toward zero; NaN becomes 0, and values out of range are
+  /// clamped to `int32` or `int64`, then wrapped to 8 bits for 8-bit types. Conversion to `bool` tests for nonzero.
   public func cast(to dtype: DType) -> Tensor {
     if dtype == self.dtype { return self }
     return Tensor(.cast, OpInputs(node), .integers([Int(dtype.rawValue)]))
   }
 
-  /// Where the value is NaN.
+  /// Where an element is NaN, `bool` in the same shape.
   public func isNaN() -> Tensor { apply(.isNaN) }
-  /// Where the value is neither infinite nor NaN.
+  /// Where an element is neither infinite nor NaN, `bool` in the same shape.
   public func isFinite() -> Tensor { apply(.isFinite) }
-  /// Where the value is infinite.
+  /// Where an element is infinite, `bool` in the same shape.
   public func isInfinite() -> Tensor { apply(.isInfinite) }
 
-  /// Where both are not 0; the results of logical operations are `bool`.
+  /// Where both elements are not 0, `bool` in the broadcast shape of both.
   public func logicalAnd(_ other: Tensor) -> Tensor { Tensor.binary(.logicalAnd, truth, other.truth) }
-  /// Where at least one of both is not 0.
+  /// Where at least one of both elements is not 0, `bool` in the broadcast shape of both.
   public func logicalOr(_ other: Tensor) -> Tensor { Tensor.binary(.logicalOr, truth, other.truth) }
-  /// Where exactly one of both is not 0.
+  /// Where exactly one of both elements is not 0, `bool` in the broadcast shape of both.
   public func logicalXor(_ other: Tensor) -> Tensor { Tensor.binary(.logicalXor, truth, other.truth) }
-  /// Where the value is 0.
+  /// Where an element is 0, `bool` in the same shape.
   public func logicalNot() -> Tensor { Tensor(.logicalNot, OpInputs(truth.node)) }
 
   private var truth: Tensor { cast(to: .bool) }
 
-  /// The bits that are set in both integers.
+  /// The bits that are set in both elements, in the broadcast shape and promoted type of both.
+  ///
+  /// - Precondition: the elements are integers or `bool`.
   public func bitAnd(_ other: Tensor) -> Tensor { Tensor.binary(.bitAnd, self, other) }
-  /// The bits that are set in at least one of both.
+  /// The bits that are set in at least one of both elements, in the broadcast shape and promoted type of both.
+  ///
+  /// - Precondition: the elements are integers or `bool`.
   public func bitOr(_ other: Tensor) -> Tensor { Tensor.binary(.bitOr, self, other) }
-  /// The bits that are set in exactly one of both.
+  /// The bits that are set in exactly one of both elements, in the broadcast shape and promoted type of both.
+  ///
+  /// - Precondition: the elements are integers or `bool`.
   public func bitXor(_ other: Tensor) -> Tensor { Tensor.binary(.bitXor, self, other) }
-  /// All bits inverted; for `bool`, the logical negation.
+  /// All bits of each element inverted, in the same shape and type; for `bool`, the logical negation.
+  ///
+  /// - Precondition: the elements are integers or `bool`.
   public func bitNot() -> Tensor { dtype == .bool ? logicalNot() : Tensor(.bitNot, OpInputs(node)) }
-  /// The bits shifted left; 0 for counts of the type's width or more, and for negative counts.
+  /// The bits of each element shifted left, in the broadcast shape and promoted type of both; 0 for counts of the
+  /// type's width or more, and for negative counts.
+  ///
+  /// - Precondition: the elements are integers or `bool`.
   public func shiftedLeft(by bits: Tensor) -> Tensor { Tensor.arithmetic(.shiftLeft, self, bits) }
-  /// The bits shifted right and filled with zeros; 0 for counts of the type's width or more, and for negative counts.
+  /// The bits of each element shifted right and filled with zeros, in the broadcast shape and promoted type of both; 0
+  /// for counts of the type's width or more, and for negative counts. Here `int8` counts as `int32`: the bits that
+  /// enter a negative element are set, up to a count of 24.
+  ///
+  /// - Precondition: the elements are integers or `bool`.
   public func shiftedRight(by bits: Tensor) -> Tensor { Tensor.arithmetic(.shiftRight, self, bits) }
 
-  /// For a `bool` condition: `then` where it holds, `other` elsewhere (`torch.where`). All three are broadcast, and the
-  /// result has the promoted type. `replacing(where:with:)` keeps the shape and type of the tensor that it changes.
+  /// `then` where this tensor, a `bool` condition, holds, and `other` elsewhere (`torch.where`). The result has the
+  /// broadcast shape of all three, and the promoted type of `then` and `other`. A condition of another type holds where
+  /// it is not 0. `replacing(where:with:)` keeps the type of the tensor that it changes.
   public func select(_ then: Tensor, _ other: Tensor) -> Tensor {
     let dtype = Tensor.promotedType([then, other])
     return Tensor(

@@ -4,63 +4,63 @@ import ApusDevice
 // the operators with a dot have the names that Swift's SIMD vectors use.
 
 extension Tensor {
-  /// Where the values are equal. The results of comparisons are `bool`; NaN is equal to nothing.
+  /// Where the elements are equal, `bool` in the broadcast shape of both; NaN is equal to nothing.
   public static func .== (left: Tensor, right: Tensor) -> Tensor { binary(.equal, left, right) }
-  /// Where the values differ; NaN differs from everything.
+  /// Where the elements differ, `bool` in the broadcast shape of both; NaN differs from everything.
   public static func .!= (left: Tensor, right: Tensor) -> Tensor { binary(.notEqual, left, right) }
-  /// Where the left value is below the right one; never for NaN.
+  /// Where the left element is below the right one, `bool` in the broadcast shape of both; never for NaN.
   public static func .< (left: Tensor, right: Tensor) -> Tensor { binary(.less, left, right) }
-  /// Where the left value is not above the right one; never for NaN.
+  /// Where the left element is not above the right one, `bool` in the broadcast shape of both; never for NaN.
   public static func .<= (left: Tensor, right: Tensor) -> Tensor { binary(.lessOrEqual, left, right) }
-  /// Where the left value is above the right one; never for NaN.
+  /// Where the left element is above the right one, `bool` in the broadcast shape of both; never for NaN.
   public static func .> (left: Tensor, right: Tensor) -> Tensor { binary(.greater, left, right) }
-  /// Where the left value is not below the right one; never for NaN.
+  /// Where the left element is not below the right one, `bool` in the broadcast shape of both; never for NaN.
   public static func .>= (left: Tensor, right: Tensor) -> Tensor { binary(.greaterOrEqual, left, right) }
-  /// Where the value equals the number.
+  /// Where an element equals the number, `bool` in the tensor's shape.
   public static func .== <Number: TensorElement>(left: Tensor, right: Number) -> Tensor {
     left.compared(.equal, with: right)
   }
-  /// Where the number equals the value.
+  /// Where the number equals an element, `bool` in the tensor's shape.
   public static func .== <Number: TensorElement>(left: Number, right: Tensor) -> Tensor {
     right.compared(.equal, with: left)
   }
-  /// Where the value differs from the number.
+  /// Where an element differs from the number, `bool` in the tensor's shape.
   public static func .!= <Number: TensorElement>(left: Tensor, right: Number) -> Tensor {
     left.compared(.notEqual, with: right)
   }
-  /// Where the number differs from the value.
+  /// Where the number differs from an element, `bool` in the tensor's shape.
   public static func .!= <Number: TensorElement>(left: Number, right: Tensor) -> Tensor {
     right.compared(.notEqual, with: left)
   }
-  /// Where the value is below the number.
+  /// Where an element is below the number, `bool` in the tensor's shape.
   public static func .< <Number: TensorElement>(left: Tensor, right: Number) -> Tensor {
     left.compared(.less, with: right)
   }
-  /// Where the number is below the value.
+  /// Where the number is below an element, `bool` in the tensor's shape.
   public static func .< <Number: TensorElement>(left: Number, right: Tensor) -> Tensor {
     right.compared(.greater, with: left)
   }
-  /// Where the value is not above the number.
+  /// Where an element is not above the number, `bool` in the tensor's shape.
   public static func .<= <Number: TensorElement>(left: Tensor, right: Number) -> Tensor {
     left.compared(.lessOrEqual, with: right)
   }
-  /// Where the number is not above the value.
+  /// Where the number is not above an element, `bool` in the tensor's shape.
   public static func .<= <Number: TensorElement>(left: Number, right: Tensor) -> Tensor {
     right.compared(.greaterOrEqual, with: left)
   }
-  /// Where the value is above the number.
+  /// Where an element is above the number, `bool` in the tensor's shape.
   public static func .> <Number: TensorElement>(left: Tensor, right: Number) -> Tensor {
     left.compared(.greater, with: right)
   }
-  /// Where the number is above the value.
+  /// Where the number is above an element, `bool` in the tensor's shape.
   public static func .> <Number: TensorElement>(left: Number, right: Tensor) -> Tensor {
     right.compared(.less, with: left)
   }
-  /// Where the value is not below the number.
+  /// Where an element is not below the number, `bool` in the tensor's shape.
   public static func .>= <Number: TensorElement>(left: Tensor, right: Number) -> Tensor {
     left.compared(.greaterOrEqual, with: right)
   }
-  /// Where the number is not below the value.
+  /// Where the number is not below an element, `bool` in the tensor's shape.
   public static func .>= <Number: TensorElement>(left: Number, right: Tensor) -> Tensor {
     right.compared(.lessOrEqual, with: left)
   }

@@ -126,9 +126,10 @@ extension Tensor {
   ///   - stride: one number for each spatial axis, or one for all; likewise `padding` and `dilation`.
   ///   - padding: zeros before and after each spatial axis.
   ///   - bias: `[outputChannels]`, added to the result.
-  /// - Returns: `[batch, outputChannels, ⌊(in + before + after − dilation·(kernel−1) − 1) / stride⌋ + 1…]`
-  ///   for `self: [batch, inputChannels, spatial…]`; both without the batch for `self: [inputChannels, spatial…]`.
-  ///   `int32` for `int8` and `uint8`.
+  /// - Returns: `[batch, outputChannels, ⌊(in + before + after − dilation·(kernel−1) − 1) / stride⌋ + 1…]` for
+  ///   `self: [batch, inputChannels, spatial…]`; both without the batch for `self: [inputChannels, spatial…]`. `int32`
+  ///   for `int8` and `uint8`.
+  /// - Precondition: `groups` divides both numbers of channels, and the kernel fits into the padded axes.
   public func convolved(
     with weight: Tensor, bias: Tensor? = nil, stride: [Int] = [1], padding: [(before: Int, after: Int)] = [(0, 0)],
     dilation: [Int] = [1], groups: Int = 1
@@ -155,11 +156,13 @@ extension Tensor {
   ///
   /// - Parameters:
   ///   - weight: `[inputChannels, outputChannels / groups, kernel…]`, as in PyTorch.
-  ///   - outputPadding: elements added after each spatial axis of the result.
+  ///   - stride: one number for each spatial axis, or one for all; likewise `padding`, `outputPadding` and `dilation`.
+  ///   - padding: elements removed before and after each spatial axis of the result.
+  ///   - outputPadding: elements added after each spatial axis of the result, below the stride or the dilation.
   ///   - bias: `[outputChannels]`, added to the result.
-  /// - Returns: `[batch, outputChannels, (in − 1)·stride − before − after + dilation·(kernel−1) +
-  ///   outputPadding + 1…]` for `self: [batch, inputChannels, spatial…]`; both without the batch for
-  ///   `self: [inputChannels, spatial…]`.
+  /// - Returns: `[batch, outputChannels, (in − 1)·stride − before − after + dilation·(kernel−1) + outputPadding + 1…]`
+  ///   for `self: [batch, inputChannels, spatial…]`; both without the batch for `self: [inputChannels, spatial…]`.
+  /// - Precondition: `groups` divides both numbers of channels, and all extents of the result are at least 1.
   public func transposeConvolved(
     with weight: Tensor, bias: Tensor? = nil, stride: [Int] = [1], padding: [(before: Int, after: Int)] = [(0, 0)],
     outputPadding: [Int] = [0], dilation: [Int] = [1], groups: Int = 1

@@ -103,7 +103,7 @@ extension [Tensor?] {
 }
 
 extension Tensor {
-  /// The same value as a constant: no gradient flows through it.
+  /// The same value as a constant, in the same shape and type: no gradient flows through it.
   public func stopGradient() -> Tensor { Tensor(.stopGradient, OpInputs(node)) }
 
   /// As `stopGradient()`, but for inputs whose gradients flow through a custom rule; the evaluator distinguishes the
@@ -122,6 +122,8 @@ extension Tensor {
 ///     the result. Each gradient is floating-point, with the shape of its input or a shape that the input was broadcast
 ///     to.
 ///   - function: computes the result.
+/// - Returns: the result of `function`, in its shape and type.
+/// - Precondition: `gradient` returns one element for each input. This is checked when gradients are computed.
 public func withGradient(
   _ inputs: [Tensor],
   _ gradient: @escaping @Sendable (_ gradient: Tensor, _ inputs: [Tensor], _ output: Tensor) -> [Tensor?],
@@ -137,8 +139,11 @@ public func withGradient(
 /// - Parameters:
 ///   - inputs: the tensors that gradients flow to.
 ///   - gradient: computes the gradients of the inputs (`nil` for none) from the gradients of the results (`nil` for
-///     results that nothing depends on), the inputs and the results.
+///     results that nothing depends on), the inputs and the results. Each gradient is floating-point, with the shape of
+///     its input or a shape that the input was broadcast to.
 ///   - function: computes the results.
+/// - Returns: the results of `function`, in their shapes and types.
+/// - Precondition: `gradient` returns one element for each input. This is checked when gradients are computed.
 public func withGradient(
   _ inputs: [Tensor],
   _ gradient: @escaping @Sendable (_ gradients: [Tensor?], _ inputs: [Tensor], _ outputs: [Tensor]) -> [Tensor?],
@@ -160,6 +165,7 @@ public func withGradient(
 /// uses, such as a layer's parameters, receive gradients as usual. Random numbers do not depend on `inputs`, so they
 /// are kept.
 /// - Parameter inputs: the tensors that the recomputed values depend on.
+/// - Returns: the result of `function`, in its shape and type.
 public func checkpointed(_ inputs: [Tensor], _ function: ([Tensor]) -> Tensor) -> Tensor {
   let fixed = inputs.map { $0.detachedForCustomGradient() }
   let result = function(fixed)

@@ -79,9 +79,10 @@ public final class CustomOperation: Sendable {
     self.items = items
   }
 
-  /// Computes the results for `inputs`. Inputs that do not fit, and a device that the operation has no code for, are
-  /// reported at the call.
+  /// Computes the results for `inputs`, in the shapes and types that the function `types` gives.
   ///
+  /// - Precondition: there is one input for each name, on one device. Floating-point inputs have one of the
+  ///   `elementTypes`, `types` accepts the inputs, and the operation has code for the device.
   /// - Throws (when a value is read): `DeviceError.buildFailed` with the operation's name and the compiler's log, if
   ///   the kernel source does not compile.
   public func callAsFunction(_ inputs: [Tensor]) -> [Tensor] {

@@ -154,8 +154,13 @@ extension Tensor {
   /// Operands are contracted from left to right, with one batched matrix product each. As in matrix products, products
   /// of `int8` and `uint8` are `int32`; sums of integers without a product are `int64`.
   ///
-  /// - Parameter equation: one letter for each axis, operands separated by commas; `...` for axes that
-  ///   broadcast. Without `->` the result has the labels that occur once, in alphabetical order.
+  /// - Parameters:
+  ///   - equation: one letter for each axis, operands separated by commas; `...` for axes that broadcast. Without `->`
+  ///     the result has the labels that occur once, in alphabetical order.
+  ///   - operands: a tensor for each term, with one axis for each letter.
+  /// - Returns: one axis for each label of the result, with the extent that the label has in the operands.
+  /// - Precondition: axes with the same letter have the same extent, and no product of two operands has more than 8
+  ///   axes.
   public static func einsum(_ equation: String, _ operands: [Tensor]) -> Tensor {
     do throws(ShapeError) {
       let parsed = try Equation(equation, operands.map(\.shape))

@@ -44,74 +44,81 @@ extension Op {
 }
 
 extension Tensor {
-  /// `eˣ`.
+  /// `eˣ` of each element, in the same shape; integers and `bool` count as `float32`.
   public func exp() -> Tensor { widened.apply(.exp) }
-  /// `2ˣ`.
+  /// `2ˣ` of each element, in the same shape; integers and `bool` count as `float32`.
   public func exp2() -> Tensor { widened.apply(.exp2) }
-  /// `eˣ − 1`, accurate near 0.
+  /// `eˣ − 1` of each element, accurate near 0, in the same shape; integers and `bool` count as `float32`.
   public func expm1() -> Tensor { widened.apply(.expm1) }
-  /// The natural logarithm; NaN below 0, −∞ at 0.
+  /// The natural logarithm of each element, in the same shape; NaN below 0, −∞ at 0. Integers and `bool` count as
+  /// `float32`.
   public func log() -> Tensor { widened.apply(.log) }
-  /// The logarithm to base 2.
+  /// The logarithm to base 2 of each element, in the same shape; integers and `bool` count as `float32`.
   public func log2() -> Tensor { widened.apply(.log2) }
-  /// The logarithm to base 10.
+  /// The logarithm to base 10 of each element, in the same shape; integers and `bool` count as `float32`.
   public func log10() -> Tensor { widened.apply(.log10) }
-  /// `log(1 + x)`, accurate near 0.
+  /// `log(1 + x)` of each element, accurate near 0, in the same shape; integers and `bool` count as `float32`.
   public func log1p() -> Tensor { widened.apply(.log1p) }
-  /// The square root; NaN below 0.
+  /// The square root of each element, in the same shape; NaN below 0. Integers and `bool` count as `float32`.
   public func sqrt() -> Tensor { apply(.sqrt) }
-  /// `1 / √x`.
+  /// `1 / √x` of each element, in the same shape; integers and `bool` count as `float32`.
   public func rsqrt() -> Tensor { widened.apply(.rsqrt) }
-  /// `1 / x`.
+  /// `1 / x` of each element, in the same shape; integers and `bool` count as `float32`.
   public func reciprocal() -> Tensor { widened.apply(.reciprocal) }
-  /// The sine of an angle in radians.
+  /// The sine of each element, an angle in radians, in the same shape; integers and `bool` count as `float32`.
   public func sin() -> Tensor { apply(.sin) }
-  /// The cosine of an angle in radians.
+  /// The cosine of each element, an angle in radians, in the same shape; integers and `bool` count as `float32`.
   public func cos() -> Tensor { apply(.cos) }
-  /// The tangent of an angle in radians.
+  /// The tangent of each element, an angle in radians, in the same shape; integers and `bool` count as `float32`.
   public func tan() -> Tensor { widened.apply(.tan) }
-  /// The inverse sine, in `−π/2 … π/2`.
+  /// The inverse sine of each element, in `−π/2 … π/2`, in the same shape; NaN outside of `−1 … 1`. Integers and `bool`
+  /// count as `float32`.
   public func asin() -> Tensor { widened.apply(.asin) }
-  /// The inverse cosine, in `0 … π`.
+  /// The inverse cosine of each element, in `0 … π`, in the same shape; NaN outside of `−1 … 1`. Integers and `bool`
+  /// count as `float32`.
   public func acos() -> Tensor { widened.apply(.acos) }
-  /// The inverse tangent, in `−π/2 … π/2`.
+  /// The inverse tangent of each element, in `−π/2 … π/2`, in the same shape; integers and `bool` count as `float32`.
   public func atan() -> Tensor { apply(.atan) }
-  /// The hyperbolic sine.
+  /// The hyperbolic sine of each element, in the same shape; integers and `bool` count as `float32`.
   public func sinh() -> Tensor { widened.apply(.sinh) }
-  /// The hyperbolic cosine.
+  /// The hyperbolic cosine of each element, in the same shape; integers and `bool` count as `float32`.
   public func cosh() -> Tensor { widened.apply(.cosh) }
-  /// The hyperbolic tangent.
+  /// The hyperbolic tangent of each element, in the same shape; integers and `bool` count as `float32`.
   public func tanh() -> Tensor { apply(.tanh) }
-  /// The inverse hyperbolic sine.
+  /// The inverse hyperbolic sine of each element, in the same shape; integers and `bool` count as `float32`.
   public func asinh() -> Tensor { apply(.asinh) }
-  /// The inverse hyperbolic cosine.
+  /// The inverse hyperbolic cosine of each element, in the same shape; NaN below 1. Integers and `bool` count as
+  /// `float32`.
   public func acosh() -> Tensor { apply(.acosh) }
-  /// The inverse hyperbolic tangent.
+  /// The inverse hyperbolic tangent of each element, in the same shape; NaN outside of `−1 … 1`. Integers and `bool`
+  /// count as `float32`.
   public func atanh() -> Tensor { widened.apply(.atanh) }
-  /// The error function `2/√π ∫₀ˣ exp(−t²) dt`.
+  /// The error function `2/√π ∫₀ˣ exp(−t²) dt` of each element, in the same shape; integers and `bool` count as
+  /// `float32`.
   public func erf() -> Tensor { apply(.erf) }
-  /// `1 − erf(x)`, accurate for large `x`.
+  /// `1 − erf(x)` of each element, accurate for large `x`, in the same shape; integers and `bool` count as `float32`.
   public func erfc() -> Tensor { apply(.erfc) }
-  /// The inverse of `erf`, on `−1 … 1`.
+  /// The inverse of `erf`, on `−1 … 1`, of each element, in the same shape; integers and `bool` count as `float32`.
   public func erfinv() -> Tensor { widened.apply(.erfinv) }
-  /// `1 / (1 + e⁻ˣ)`.
+  /// `1 / (1 + e⁻ˣ)` of each element, in the same shape; integers and `bool` count as `float32`.
   public func sigmoid() -> Tensor { apply(.sigmoid) }
-  /// `|x|`; the gradient at 0 is 0.
+  /// `|x|` of each element, in the same shape and type; the gradient at 0 is 0.
   public func abs() -> Tensor { Tensor(.absolute, OpInputs(node)) }
-  /// −1, 0 or 1; NaN stays NaN. The gradient is 0.
+  /// −1, 0 or 1 for each element, in the same shape and type; NaN stays NaN. The gradient is 0.
   public func sign() -> Tensor { Tensor(.sign, OpInputs(node)) }
-  /// The largest integer not above `x`. The gradient is 0.
+  /// The largest integer not above each element, in the same shape and type. The gradient is 0.
   public func floor() -> Tensor { dtype.isFloatingPoint ? apply(.floor) : self }
-  /// The smallest integer not below `x`. The gradient is 0.
+  /// The smallest integer not below each element, in the same shape and type. The gradient is 0.
   public func ceil() -> Tensor { dtype.isFloatingPoint ? apply(.ceil) : self }
-  /// The nearest integer; ties round to even. The gradient is 0.
+  /// The integer nearest to each element, in the same shape and type; ties round to even. The gradient is 0.
   public func rounded() -> Tensor { dtype.isFloatingPoint ? apply(.round) : self }
-  /// The integer part. The gradient is 0.
+  /// The integer part of each element, in the same shape and type. The gradient is 0.
   public func truncated() -> Tensor { dtype.isFloatingPoint ? apply(.truncate) : self }
-  /// `−x`; `bool` counts as `int32`.
+  /// `−x` of each element, in the same shape; `bool` counts as `int32`.
   public static prefix func - (x: Tensor) -> Tensor {
     Tensor(.negate, OpInputs((x.dtype == .bool ? x.cast(to: .int32) : x).node))
   }
-  /// `x · x`, which rounds once. `power(2)` uses the general power function: it is slower, and its last bit may differ.
+  /// `x · x` of each element, in the same shape, which rounds once; `bool` counts as `int32`. `power(2)` uses the
+  /// general power function: it is slower, and its last bit may differ.
   public func squared() -> Tensor { self * self }
 }

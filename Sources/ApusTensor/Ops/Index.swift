@@ -118,11 +118,13 @@ private struct IndexParts {
 
 extension Tensor {
   /// The slices of this tensor at `indices` along `axis` (`torch.index_select`, NumPy's `take`); the axes of `indices`
-  /// replace axis `axis`. Negative indices count from the end.
+  /// replace axis `axis`: indices `[k]` along axis 1 of `[n, m, …]` give `[n, k, …]`. Negative indices count from the
+  /// end.
   ///
   /// For an axis that is known when the code is written, a subscript does the same: `x[indices]`, `x[.all, indices]`.
   /// `takingAlong(_:axis:)` is the function that PyTorch calls `gather`: it selects elements, not slices.
   ///
+  /// - Parameter indices: integers, of any shape.
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
   public func gathering(_ indices: Tensor, axis: Int) -> Tensor {
     gathering(indices, axis: axis, for: "gathering")
@@ -162,6 +164,10 @@ extension Tensor {
   /// along `axis` (`torch.gather`): `y[i, j] = x[i, indices[i, j]]` for axis 1. Negative indices count from the end.
   ///
   /// `gathering(_:axis:)` and subscripts select whole slices instead: `y[i, j] = x[i, indices[j]]`.
+  ///
+  /// - Parameter indices: integers, with as many axes as this tensor; all axes but `axis` have at most its extents.
+  /// - Returns: the shape of `indices`.
+  /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
   public func takingAlong(_ indices: Tensor, axis: Int) -> Tensor {
     guard let axis = checkedAxis(axis, "gather"), let list = wrapped(indices, axis, "gather") else { return self }
     var source = self
@@ -175,9 +181,15 @@ extension Tensor {
 
   /// This tensor with each element of `values` added at the same position, except that `indices` gives the position
   /// along `axis` (`torch.scatter_add`): `y[i, indices[i, j]] += values[i, j]` for axis 1. Values with the same index
-  /// are added in order. `values` and `indices` have the shape of this tensor, except along `axis`.
+  /// are added in order. Negative indices count from the end.
   ///
   /// `indexAdding(_:at:axis:)` adds whole slices instead.
+  ///
+  /// - Parameters:
+  ///   - values: the shape of this tensor, except along `axis`.
+  ///   - indices: integers, in the shape of `values`.
+  /// - Returns: the shape of this tensor.
+  /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
   public func scatterAdding(_ values: Tensor, at indices: Tensor, axis: Int) -> Tensor {
     guard let axis = checkedAxis(axis, "scatterAdd"), let list = wrapped(indices, axis, "scatterAdd") else {
       return self
@@ -201,7 +213,8 @@ extension Tensor {
   ///
   /// - Parameters:
   ///   - values: the shape of this tensor, with `axis` replaced by the axes of `indices`.
-  ///   - indices: integers.
+  ///   - indices: integers, of any shape.
+  /// - Returns: the shape of this tensor.
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
   public func indexAdding(_ values: Tensor, at indices: Tensor, axis: Int = 0) -> Tensor {
     guard let axis = checkedAxis(axis, "indexAdd"), let list = wrapped(indices, axis, "indexAdd") else { return self }
@@ -226,8 +239,9 @@ extension Tensor {
     return (list .< 0).select(list + list.constant(Double(shape[axis])), list)
   }
 
-  /// The index of each element along `axis` (a negative axis counts from the end), as `int64`, or as `int32` for fewer
-  /// than 2³¹ elements.
+  /// The index of each element of `shape` along `axis`: for `[2, 3]` and axis 1, `[[0, 1, 2], [0, 1, 2]]`.
+  ///
+  /// - Precondition: `dtype` is `int64`, or `int32` for fewer than 2³¹ elements.
   public static func indices(
     _ shape: Shape, axis: Int, dtype: DType = .int64, device: ComputeDevice = .current
   ) -> Tensor {
@@ -264,7 +278,10 @@ extension Tensor {
     return axis == 0 ? outer : outer.remainder(outer.constant(Double(shape[axis])))
   }
 
-  /// `start, start + step, …` below `end`, of rank 1.
+  /// `start, start + step, …` below `end`, or above it for a negative step, of shape `[⌈(end − start) / step⌉]`, or
+  /// `[0]` if that is negative.
+  ///
+  /// - Precondition: `step` is not 0, and there are at most 2⁵³ numbers.
   public static func range(
     from start: Double = 0, to end: Double, step: Double = 1, dtype: DType = .int64,
     device: ComputeDevice = .current
@@ -281,7 +298,10 @@ extension Tensor {
     return (index * index.constant(step) + index.constant(start)).cast(to: dtype)
   }
 
-  /// A new last axis of `classes` elements, 1 at the index and 0 elsewhere (all 0 for an index out of range).
+  /// One-hot vectors: `[…]` becomes `[…, classes]`, with 1 at the index that an element gives and 0 elsewhere, all 0
+  /// for an index out of range. Elements that are not integers are truncated toward zero.
+  ///
+  /// - Precondition: the tensor has at most 7 axes.
   public func oneHot(_ classes: Int, dtype: DType = .float32) -> Tensor {
     guard hasRoomForAxis("oneHot") else { return cast(to: dtype) }
     var full = shape

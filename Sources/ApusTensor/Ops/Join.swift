@@ -87,7 +87,9 @@ extension Op {
 }
 
 extension Tensor {
-  /// The tensors concatenated along `axis`; types are promoted.
+  /// The tensors concatenated along `axis`, whose extents add up; types are promoted.
+  ///
+  /// - Precondition: there is at least one tensor, and the shapes are equal except along `axis`.
   public static func concatenated(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
     guard let first = tensors.first else {
       ShapeError("concatenate", "no tensors to concatenate").report()
@@ -99,7 +101,9 @@ extension Tensor {
       .concatenate, OpInputs(list: tensors.map { $0.cast(to: dtype).node }), .integers([axis]))
   }
 
-  /// Tensors of one shape stacked along a new axis.
+  /// Tensors of one shape stacked along a new axis: for `n` tensors `[…]` and axis 0, `[n, …]`; types are promoted.
+  ///
+  /// - Precondition: there is at least one tensor, and all shapes are equal.
   public static func stacked(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
     guard let first = tensors.first else {
       ShapeError("stack", "no tensors to stack").report()
@@ -120,7 +124,12 @@ extension Tensor {
       .integers([Int(Int64(bitPattern: value.bitPattern))] + start + step + Array(shape)))
   }
 
-  /// The tensor with `before` and `after` elements of `value` around each axis.
+  /// The tensor with `before` and `after` elements of `value` around each axis, whose extent becomes
+  /// `before + extent + after`.
+  ///
+  /// - Parameters:
+  ///   - amounts: one pair for each axis, not negative.
+  ///   - value: converted to the tensor's type.
   public func padded(by amounts: [(before: Int, after: Int)], value: Double = 0) -> Tensor {
     guard amounts.count == rank else {
       ShapeError("pad", "\(amounts.count) amounts do not match the axes of \(shape)").report()
@@ -136,8 +145,10 @@ extension Tensor {
       in: target, start: amounts.map(\.before), step: Array(repeating: 1, count: rank), value: value)
   }
 
-  /// `count` elements of axis `axis`, from `start` on, each `step` apart. For an axis that is known when the code is
-  /// written, a subscript does the same: `x[.all, start..<start + count]`.
+  /// `count` elements of axis `axis`, from `start` on, each `step` apart; the other axes stay whole. For an axis that
+  /// is known when the code is written, a subscript does the same: `x[.all, start..<start + count]`.
+  ///
+  /// - Precondition: all elements are inside of the axis; neither `start` nor the last index counts from the end.
   public func slice(axis: Int, from start: Int, count: Int, step: Int = 1) -> Tensor {
     guard let axis = checkedAxis(axis, "slice") else { return self }
     var starts = Array(repeating: 0, count: rank)

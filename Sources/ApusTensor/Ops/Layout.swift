@@ -95,6 +95,8 @@ extension Op {
 extension Tensor {
   /// The same elements in row-major order under another shape; one extent may be −1 and is inferred (as 0 if another
   /// one is 0).
+  ///
+  /// - Precondition: both shapes have the same number of elements.
   public func reshaped(to shape: Shape) -> Tensor {
     var target = shape
     if let free = shape.firstIndex(of: -1) {
@@ -113,8 +115,9 @@ extension Tensor {
     return Tensor(.reshape, OpInputs(node), .shape(ShapeBox(target)))
   }
 
-  /// The axes in another order: axis `i` of the result is axis `permutation[i]`. Negative axes count
-  /// from the end.
+  /// The axes in another order: axis `i` of the result is axis `permutation[i]`. Negative axes count from the end.
+  ///
+  /// - Precondition: `permutation` contains each axis once.
   public func transposed(_ permutation: [Int]) -> Tensor {
     let axes = permutation.contains { $0 < 0 } ? permutation.map { $0 < 0 ? $0 + rank : $0 } : permutation
     if axes.elementsEqual(0..<rank) { return self }
@@ -124,7 +127,9 @@ extension Tensor {
   /// The permutation of a matrix transpose, which every dense layer uses several times a step.
   private static let exchanged = [1, 0]
 
-  /// The tensor with its last two axes exchanged: the transpose of a matrix.
+  /// The tensor with its last two axes exchanged, the transpose of a matrix: `[…, m, n]` becomes `[…, n, m]`.
+  ///
+  /// - Precondition: the tensor has at least two axes.
   public func transposed() -> Tensor {
     guard rank >= 2 else {
       ShapeError("transpose", "\(shape) must have at least two axes").report()
@@ -134,7 +139,9 @@ extension Tensor {
     return transposed(Array(0..<rank - 2) + [rank - 1, rank - 2])
   }
 
-  /// The elements repeated along axes of extent 1 and new leading axes.
+  /// The elements repeated along axes of extent 1 and new leading axes, in the shape `shape`.
+  ///
+  /// - Precondition: aligned at the last axes, each extent is 1 or equal to the new one.
   public func broadcast(to shape: Shape) -> Tensor {
     if shape == self.shape { return self }
     return Tensor(.broadcast, OpInputs(node), .shape(ShapeBox(shape)))
@@ -182,7 +189,10 @@ extension Tensor {
     return false
   }
 
-  /// The tensor with a new axis of extent 1 before axis `axis`.
+  /// The tensor with a new axis of extent 1, which is axis `axis` of the result: `[m, n]` becomes `[m, 1, n]` for axis
+  /// 1 and `[m, n, 1]` for axis −1.
+  ///
+  /// - Precondition: the tensor has at most 7 axes.
   public func expandingAxis(at axis: Int) -> Tensor {
     guard (-rank - 1...rank).contains(axis) else {
       ShapeError("expandingAxis", "\(axis) is not a valid position for a new axis of \(shape)").report()
@@ -192,7 +202,9 @@ extension Tensor {
     return reshaped(to: shape.inserting(1, at: axis < 0 ? axis + rank + 1 : axis))
   }
 
-  /// The tensor without axis `axis`, whose extent is 1.
+  /// The tensor without axis `axis`: `[m, 1, n]` becomes `[m, n]` for axis 1.
+  ///
+  /// - Precondition: the extent of the axis is 1.
   public func squeezingAxis(at axis: Int) -> Tensor {
     guard let axis = checkedAxis(axis, "squeezingAxis") else { return self }
     guard shape[axis] == 1 else {
@@ -202,8 +214,8 @@ extension Tensor {
     return reshaped(to: shape.removing(axis))
   }
 
-  /// The tensor with the axes from `axis` on merged into one; negative numbers count from the end. If `axis` is the
-  /// rank, a new axis of extent 1 is added.
+  /// The tensor with the axes from `axis` on merged into one: `[n, c, h, w]` becomes `[n, c·h·w]` for axis 1. If `axis`
+  /// is the rank, a new axis of extent 1 is added.
   public func flattened(from axis: Int = 0) -> Tensor {
     guard (-rank...rank).contains(axis) else {
       ShapeError("flatten", "axis \(axis) is not an axis of \(shape)").report()

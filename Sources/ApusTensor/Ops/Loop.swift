@@ -26,8 +26,8 @@ extension Op {
 /// in each iteration. Sample the numbers for all iterations outside and pass them as a sequence.
 ///
 /// - Parameters:
-///   - sequences: the body receives their elements along axis 0.
-///   - initial: the values carried into the first iteration.
+///   - sequences: `[count, …]` each; the body receives their elements `[…]` along axis 0.
+///   - initial: the values carried into the first iteration, of any shapes.
 ///   - count: the number of iterations; required if there are no sequences.
 ///   - isReversed: whether the body receives the last elements first. Outputs are stored at the indices of their
 ///     elements.
@@ -35,6 +35,7 @@ extension Op {
 ///     and an element of each sequence.
 /// - Returns: the carried values after the last iteration, and for each output the sequence of all iterations,
 ///   `[count, …]`.
+/// - Precondition: all sequences have `count` elements, and the body returns as many carried values as it receives.
 public func loop(
   over sequences: [Tensor], carrying initial: [Tensor], count: Int? = nil, isReversed: Bool = false,
   _ body: (_ carried: [Tensor], _ elements: [Tensor]) -> (carried: [Tensor], outputs: [Tensor])

@@ -56,7 +56,10 @@ extension Op {
 
 extension Tensor {
   /// The matrix product. `[m, k] · [k, n]` gives `[m, n]`; leading axes are batches and broadcast; a vector counts as a
-  /// row on the left and as a column on the right. Types are promoted; products of `int8` and `uint8` are `int32`.
+  /// row on the left and as a column on the right. Types are promoted; products of `int8`, `uint8` and `bool` are
+  /// `int32`.
+  ///
+  /// - Precondition: both tensors have at least one axis, and the extents `k` are equal.
   public func matmul(_ other: Tensor) -> Tensor {
     guard rank > 0, other.rank > 0 else {
       ShapeError("matmul", "\(shape) and \(other.shape) must have at least one axis").report()

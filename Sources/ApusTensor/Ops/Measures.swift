@@ -1,12 +1,15 @@
 import ApusDevice
 
 extension Tensor {
-  /// `self + weight · (other − self)`; integers count as `float32`.
+  /// `self + weight · (other − self)`, in the broadcast shape and promoted type of all three; integers and `bool` count
+  /// as `float32`.
   public func lerp(to other: Tensor, _ weight: Tensor) -> Tensor {
     Tensor.inWideLane([self, other, weight]) { $0[0] + ($0[1] - $0[0]) * $0[2] }
   }
 
-  /// The products `y[i, j] = x[i] · other[j]` of two vectors.
+  /// The products `y[i, j] = x[i] · other[j]` of two vectors `[m]` and `[n]`: `[m, n]`.
+  ///
+  /// - Precondition: both tensors have one axis.
   public func outer(_ other: Tensor) -> Tensor {
     guard rank == 1, other.rank == 1 else {
       ShapeError("outer", "\(shape) and \(other.shape) must be vectors").report()
@@ -17,6 +20,10 @@ extension Tensor {
 
   /// `(Σ |x|ᵖ)^(1/p)` over `axes` (all by default); the largest `|x|` for an infinite `p`, the smallest for `−∞`, the
   /// number of nonzero elements for `p = 0`. For all `p`, the gradient of zero elements and of a vector of zeros is 0.
+  /// Integers and `bool` count as `float32`.
+  ///
+  /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
+  /// - Precondition: `axes` are different axes of the tensor, and not empty for an infinite `p`.
   public func norm(_ p: Double = 2, axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     wide { x in
       switch p {
@@ -43,7 +50,8 @@ extension Tensor {
     return isZero.select(constant(p < 0 ? .infinity : 0), powers)
   }
 
-  /// Where `|self − other| ≤ absolute + relative · |other|`; infinities must be equal.
+  /// Where `|self − other| ≤ absolute + relative · |other|`, `bool` in the broadcast shape of both; infinities must be
+  /// equal.
   ///
   /// - Parameter equatesNaN: whether NaN is close to NaN.
   public func isClose(
@@ -60,7 +68,8 @@ extension Tensor {
     return result.logicalOr(x.isNaN().logicalAnd(y.isNaN()))
   }
 
-  /// `log(eˣ + eʸ)`, without overflow. The gradients are the fractions of `eˣ` and `eʸ` in the sum.
+  /// `log(eˣ + eʸ)` of the elements, without overflow, in the broadcast shape and promoted type of both; integers and
+  /// `bool` count as `float32`. The gradients are the fractions of `eˣ` and `eʸ` in the sum.
   public func logAddExp(_ other: Tensor) -> Tensor {
     Tensor.inWideLane([self, other]) {
       // A custom gradient: the kinks of maximum and |x − y| cancel in the first derivative, but not in second
@@ -79,7 +88,8 @@ extension Tensor {
     isInfinite().logicalAnd(self .== other).select(constant(0), self - other)
   }
 
-  /// The identity matrix: ones where column and row are equal, zeros elsewhere.
+  /// The identity matrix `[rows, columns]`, by default `[rows, rows]`: ones where column and row are equal, zeros
+  /// elsewhere.
   public static func eye(
     _ rows: Int, _ columns: Int? = nil, dtype: DType = .float32, device: ComputeDevice = .current
   ) -> Tensor {
@@ -87,7 +97,8 @@ extension Tensor {
     return (indices(shape, 0, "eye", .int64, device) .== indices(shape, 1, "eye", .int64, device)).cast(to: dtype)
   }
 
-  /// `count` equally spaced numbers from `start` to `end`, including both.
+  /// `count` equally spaced numbers from `start` to `end`, including both, in the shape `[count]`. One number is
+  /// `start`.
   public static func linspace(
     from start: Double, to end: Double, count: Int, dtype: DType = .float32,
     device: ComputeDevice = .current
@@ -104,6 +115,10 @@ extension Tensor {
 
   /// The coordinates of all points of a grid: result `i` has the elements of vector `i` along axis `i` and repeats them
   /// along all other axes.
+  ///
+  /// - Parameter vectors: `[n₀]`, `[n₁]`, …, at most 8.
+  /// - Returns: a tensor `[n₀, n₁, …]` for each vector (`indexing="ij"` of PyTorch).
+  /// - Precondition: all tensors have one axis.
   public static func meshgrid(_ vectors: [Tensor]) -> [Tensor] {
     guard vectors.allSatisfy({ $0.rank == 1 }), vectors.count <= Shape.maximumRank else {
       ShapeError("meshgrid", "\(vectors.map(\.shape)) must be at most \(Shape.maximumRank) vectors").report()

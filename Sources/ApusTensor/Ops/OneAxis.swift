@@ -3,40 +3,50 @@ import ApusDevice
 // Variants for one axis of operations over several axes: `axis:` names one axis, `axes:` several.
 
 extension Tensor {
-  /// The sum along `axis`.
+  /// The sum along `axis`, as `sum(axes:)`: the shape without `axis`, or with extent 1 for it if `keepingAxes`.
   public func sum(axis: Int, keepingAxes: Bool = false) -> Tensor { sum(axes: [axis], keepingAxes: keepingAxes) }
-  /// The product along `axis`.
+  /// The product along `axis`, as `product(axes:)`: the shape without `axis`, or with extent 1 for it if `keepingAxes`.
   public func product(axis: Int, keepingAxes: Bool = false) -> Tensor {
     product(axes: [axis], keepingAxes: keepingAxes)
   }
-  /// The mean along `axis`.
+  /// The mean along `axis`, as `mean(axes:)`: the shape without `axis`, or with extent 1 for it if `keepingAxes`.
   public func mean(axis: Int, keepingAxes: Bool = false) -> Tensor { mean(axes: [axis], keepingAxes: keepingAxes) }
-  /// The smallest element along `axis`.
+  /// The smallest element along `axis`, as `min(axes:)`: the shape without `axis`, or with extent 1 for it if
+  /// `keepingAxes`.
+  ///
+  /// - Precondition: the axis is not empty.
   public func min(axis: Int, keepingAxes: Bool = false) -> Tensor { min(axes: [axis], keepingAxes: keepingAxes) }
-  /// The largest element along `axis`.
+  /// The largest element along `axis`, as `max(axes:)`: the shape without `axis`, or with extent 1 for it if
+  /// `keepingAxes`.
+  ///
+  /// - Precondition: the axis is not empty.
   public func max(axis: Int, keepingAxes: Bool = false) -> Tensor { max(axes: [axis], keepingAxes: keepingAxes) }
-  /// Whether any element along `axis` is not 0.
+  /// Whether any element along `axis` is not 0: `bool`, in the shape without `axis`, or with extent 1 if `keepingAxes`.
   public func any(axis: Int, keepingAxes: Bool = false) -> Tensor { any(axes: [axis], keepingAxes: keepingAxes) }
-  /// Whether no element along `axis` is 0.
+  /// Whether no element along `axis` is 0: `bool`, in the shape without `axis`, or with extent 1 if `keepingAxes`.
   public func all(axis: Int, keepingAxes: Bool = false) -> Tensor { all(axes: [axis], keepingAxes: keepingAxes) }
-  /// `log Σ eˣ` along `axis`.
+  /// `log Σ eˣ` along `axis`, as `logSumExp(axes:)`: the shape without `axis`, or with extent 1 for it if
+  /// `keepingAxes`.
   public func logSumExp(axis: Int, keepingAxes: Bool = false) -> Tensor {
     logSumExp(axes: [axis], keepingAxes: keepingAxes)
   }
-  /// The variance along `axis`.
+  /// The variance along `axis`, as `variance(axes:)`: the shape without `axis`, or with extent 1 for it if
+  /// `keepingAxes`.
   public func variance(axis: Int, correction: Double = 1, keepingAxes: Bool = false) -> Tensor {
     variance(axes: [axis], correction: correction, keepingAxes: keepingAxes)
   }
-  /// The square root of the variance along `axis`.
+  /// The square root of the variance along `axis`: the shape without `axis`, or with extent 1 for it if `keepingAxes`.
   public func standardDeviation(axis: Int, correction: Double = 1, keepingAxes: Bool = false) -> Tensor {
     standardDeviation(axes: [axis], correction: correction, keepingAxes: keepingAxes)
   }
-  /// `(Σ |x|ᵖ)^(1/p)` along `axis`.
+  /// `(Σ |x|ᵖ)^(1/p)` along `axis`, as `norm(_:axes:)`: the shape without `axis`, or with extent 1 for it if
+  /// `keepingAxes`.
   public func norm(_ p: Double = 2, axis: Int, keepingAxes: Bool = false) -> Tensor {
     norm(p, axes: [axis], keepingAxes: keepingAxes)
   }
-  /// The elements in reverse order along `axis`.
+  /// The elements in reverse order along `axis`, in the same shape.
   public func flipped(axis: Int) -> Tensor { flipped(axes: [axis]) }
-  /// The tensor shifted by `amount` along `axis`; elements shifted past one end reappear at the other.
+  /// The tensor shifted by `amount` along `axis`, in the same shape; elements shifted past one end reappear at the
+  /// other.
   public func rolled(by amount: Int, axis: Int) -> Tensor { rolled(by: [amount], axes: [axis]) }
 }

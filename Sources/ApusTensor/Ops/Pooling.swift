@@ -119,12 +119,16 @@ extension Tensor {
   ///
   /// - Parameters:
   ///   - window: the extents of the window, one for each spatial axis.
-  ///   - stride: the distance between windows; by default the window's extents.
-  ///   - padding: elements before and after each axis, at most half of the window.
+  ///   - stride: the distance between windows, one number for each spatial axis or one for all; by default the window's
+  ///     extents.
+  ///   - padding: elements before and after each axis, at most half of the window; one pair for each spatial axis or
+  ///     one for all.
+  ///   - dilation: the distance between the elements of a window, one number for each spatial axis or one for all.
   ///   - roundsUp: whether a window may reach beyond the end (PyTorch's `ceil_mode`).
   /// - Returns: `[batch, channels, ⌊(in + before + after − dilation·(window−1) − 1) / stride⌋ + 1…]` for
   ///   `self: [batch, channels, spatial…]`; both without the batch if `window` has an extent for all axes but the
   ///   first.
+  /// - Precondition: there are 1 to 3 spatial axes, and each window fits into its padded axis.
   public func maxPooled(
     _ window: [Int], stride: [Int]? = nil, padding: [(before: Int, after: Int)] = [(0, 0)],
     dilation: [Int] = [1], roundsUp: Bool = false
@@ -134,11 +138,16 @@ extension Tensor {
     }
   }
 
-  /// The mean of each window; of integers in `float32`.
+  /// The mean of each window; means of integers are `float32`.
   ///
-  /// - Parameter countsPadding: whether padding counts as zeros (PyTorch's default) or not at all. Positions beyond the
-  ///   padding, which a window reaches if sizes are rounded up, never count.
-  /// - Returns: as `maxPooled`.
+  /// - Parameters:
+  ///   - window: as for `maxPooled`, likewise `stride`, `padding` and `roundsUp`.
+  ///   - countsPadding: whether padding counts as zeros (PyTorch's default) or not at all. Positions beyond the
+  ///     padding, which a window reaches if sizes are rounded up, never count.
+  /// - Returns: `[batch, channels, ⌊(in + before + after − window) / stride⌋ + 1…]` for
+  ///   `self: [batch, channels, spatial…]`; both without the batch if `window` has an extent for all axes but the
+  ///   first.
+  /// - Precondition: there are 1 to 3 spatial axes, and each window fits into its padded axis.
   public func averagePooled(
     _ window: [Int], stride: [Int]? = nil, padding: [(before: Int, after: Int)] = [(0, 0)],
     roundsUp: Bool = false, countsPadding: Bool = true

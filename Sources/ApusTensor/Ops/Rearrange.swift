@@ -9,7 +9,9 @@ extension Int {
 }
 
 extension Tensor {
-  /// Consecutive slices of the given extents along `axis`.
+  /// Consecutive slices along `axis`: slice `i` has the extent `extents[i]` there, and the other axes stay whole.
+  ///
+  /// - Precondition: `extents` are not negative and add up to the extent of the axis.
   public func split(into extents: [Int], axis: Int = 0) -> [Tensor] {
     guard let axis = checkedAxis(axis, "split") else { return extents.map { _ in self } }
     var rest: Int? = shape[axis]
@@ -25,7 +27,9 @@ extension Tensor {
     }
   }
 
-  /// `count` consecutive slices of equal extent along `axis`.
+  /// `count` consecutive slices of equal extent along `axis`; the other axes stay whole.
+  ///
+  /// - Precondition: `count` is at least 1 and divides the extent of the axis.
   public func split(_ count: Int, axis: Int = 0) -> [Tensor] {
     // After an error, the requested number of placeholders is returned, up to a limit.
     let wrong = Array(repeating: self, count: Swift.min(Swift.max(count, 0), 1 << 16))
@@ -37,7 +41,7 @@ extension Tensor {
     return split(into: Array(repeating: shape[axis] / count, count: count), axis: axis)
   }
 
-  /// The elements in reverse order along each of `axes`.
+  /// The elements in reverse order along each of `axes`, in the same shape.
   public func flipped(axes: [Int]) -> Tensor {
     var start = Array(repeating: 0, count: rank)
     var step = Array(repeating: 1, count: rank)
@@ -49,7 +53,10 @@ extension Tensor {
     return sliced(start: start, step: step, extent: Array(shape))
   }
 
-  /// The tensor shifted by `amounts` along `axes`; elements shifted past one end reappear at the other.
+  /// The tensor shifted by `amounts` along `axes`, in the same shape; elements shifted past one end reappear at the
+  /// other.
+  ///
+  /// - Precondition: there are as many amounts as axes.
   public func rolled(by amounts: [Int], axes: [Int]) -> Tensor {
     guard amounts.count == axes.count else {
       ShapeError("roll", "\(amounts.count) amounts for \(axes.count) axes").report()
@@ -68,7 +75,9 @@ extension Tensor {
     return result
   }
 
-  /// The tensor repeated as a whole, `counts[axis]` times along each axis.
+  /// The tensor repeated as a whole, `counts[axis]` times along each axis, whose extent is multiplied by that number.
+  ///
+  /// - Precondition: there is one count for each axis, and none is negative.
   public func tiled(_ counts: [Int]) -> Tensor {
     guard counts.count == rank, counts.allSatisfy({ $0 >= 0 }) else {
       ShapeError("tile", "counts \(counts) do not match the axes of \(shape)").report()
@@ -81,7 +90,9 @@ extension Tensor {
     return result
   }
 
-  /// Each element repeated `count` times in a row along `axis`.
+  /// Each element repeated `count` times in a row along `axis`, whose extent is multiplied by `count`.
+  ///
+  /// - Precondition: `count` is not negative.
   public func repeated(_ count: Int, axis: Int) -> Tensor {
     guard count >= 0 else {
       ShapeError("repeat", "count \(count) is negative").report()
@@ -105,11 +116,15 @@ extension Tensor {
     return reshaped(to: merged).broadcast(to: spread).reshaped(to: target)
   }
 
-  /// The lower triangle of the last two axes, zeros above diagonal `diagonal` (0 is the main diagonal, positive numbers
-  /// are above it).
+  /// The lower triangles of matrices, `[…, m, n]` in the same shape: zeros above diagonal `diagonal` (0 is the main
+  /// diagonal, positive numbers are above it).
+  ///
+  /// - Precondition: the tensor has at least two axes.
   public func tril(_ diagonal: Int = 0) -> Tensor { triangle(diagonal, "tril") { $0 .<= $1 } }
 
-  /// The upper triangle of the last two axes, zeros below diagonal `diagonal`.
+  /// The upper triangles of matrices, `[…, m, n]` in the same shape: zeros below diagonal `diagonal`.
+  ///
+  /// - Precondition: the tensor has at least two axes.
   public func triu(_ diagonal: Int = 0) -> Tensor { triangle(diagonal, "triu") { $0 .>= $1 } }
 
   private func triangle(_ diagonal: Int, _ name: String, _ keeps: (Tensor, Tensor) -> Tensor) -> Tensor {
@@ -128,6 +143,9 @@ extension Tensor {
   /// - Parameters:
   ///   - offset: 0 is the main diagonal, positive offsets are above it.
   ///   - axes: the axes of rows and of columns.
+  /// - Returns: the shape without both axes, then the length of the diagonal: `[…, min(m, n)]` for `[…, m, n]` and
+  ///   offset 0.
+  /// - Precondition: `axes` are two different axes.
   public func diagonal(offset: Int = 0, axes: [Int] = [-2, -1]) -> Tensor {
     guard rank >= 2 else {
       ShapeError("diagonal", "\(shape) must have at least two axes").report()
@@ -151,7 +169,9 @@ extension Tensor {
     return flat.slice(axis: rank - 2, from: first, count: count, step: columns + 1)
   }
 
-  /// The sum of the diagonal of the last two axes.
+  /// The sum of the diagonal of the last two axes: `[…]` for `[…, m, n]`; integers and `bool` are summed as `int64`.
+  ///
+  /// - Precondition: the tensor has at least two axes.
   public func trace() -> Tensor {
     guard rank >= 2 else {
       ShapeError("trace", "\(shape) must have at least two axes").report()
@@ -160,7 +180,9 @@ extension Tensor {
     return diagonal().sum(axis: -1)
   }
 
-  /// Matrices with the last axis as their diagonal and zeros elsewhere.
+  /// Matrices with the last axis as their diagonal and zeros elsewhere: `[…, n, n]` for `[…, n]`.
+  ///
+  /// - Precondition: the tensor has 1 to 7 axes.
   public func diagonalMatrix() -> Tensor {
     guard rank >= 1 else {
       ShapeError("diagonalMatrix", "\(shape) has no axis").report()

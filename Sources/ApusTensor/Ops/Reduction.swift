@@ -75,18 +75,27 @@ extension Tensor {
   }
 
   /// The sum over `axes` (all by default); integers and `bool` are summed as `int64`.
+  ///
+  /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
+  /// - Precondition: `axes` are different axes of the tensor.
   public func sum(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     let source = dtype.isFloatingPoint ? widened : cast(to: .int64)
     return source.reduce(.sum, axes, keepingAxes)
   }
 
-  /// The product over `axes`; integers and `bool` as `int64`.
+  /// The product over `axes` (all by default); integers and `bool` as `int64`.
+  ///
+  /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
+  /// - Precondition: `axes` are different axes of the tensor.
   public func product(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     let source = dtype.isFloatingPoint ? widened : cast(to: .int64)
     return source.reduce(.product, axes, keepingAxes)
   }
 
-  /// The mean over `axes`; NaN over no elements.
+  /// The mean over `axes` (all by default); NaN over no elements. Integers and `bool` count as `float32`.
+  ///
+  /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
+  /// - Precondition: `axes` are different axes of the tensor.
   public func mean(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     wide { source in
       let sum = source.sum(axes: axes, keepingAxes: keepingAxes)
@@ -94,38 +103,62 @@ extension Tensor {
     }
   }
 
-  /// The smallest element; NaN if any element is NaN. Equal minima share the gradient.
+  /// The smallest element over `axes` (all by default); NaN if any element is NaN. Equal minima share the gradient.
+  ///
+  /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
+  /// - Precondition: `axes` are different axes of the tensor that are not empty.
   public func min(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     checkedNotEmpty(axes, "min").reduce(.reduceMin, axes, keepingAxes)
   }
 
-  /// The largest element; NaN if any element is NaN. Equal maxima share the gradient.
+  /// The largest element over `axes` (all by default); NaN if any element is NaN. Equal maxima share the gradient.
+  ///
+  /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
+  /// - Precondition: `axes` are different axes of the tensor that are not empty.
   public func max(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     checkedNotEmpty(axes, "max").reduce(.reduceMax, axes, keepingAxes)
   }
 
-  /// The index (`int64`) of the first smallest element along `axis`, or in the flattened tensor.
+  /// The index of the first smallest element along `axis`, or in the flattened tensor; the first NaN counts as
+  /// smallest.
+  ///
+  /// - Returns: `int64`, in the shape without `axis`, or with extent 1 for it if `keepingAxes`. Without an `axis`, all
+  ///   axes are removed or have extent 1.
+  /// - Precondition: the axis, or the whole tensor, has elements.
   public func argmin(axis: Int? = nil, keepingAxes: Bool = false) -> Tensor {
     checkedNotEmpty(axis.map { [$0] }, "argmin").reduce(.argmin, axis.map { [$0] }, keepingAxes)
   }
 
-  /// The index (`int64`) of the first largest element along `axis`, or in the flattened tensor.
+  /// The index of the first largest element along `axis`, or in the flattened tensor; the first NaN counts as largest.
+  ///
+  /// - Returns: `int64`, in the shape without `axis`, or with extent 1 for it if `keepingAxes`. Without an `axis`, all
+  ///   axes are removed or have extent 1.
+  /// - Precondition: the axis, or the whole tensor, has elements.
   public func argmax(axis: Int? = nil, keepingAxes: Bool = false) -> Tensor {
     checkedNotEmpty(axis.map { [$0] }, "argmax").reduce(.argmax, axis.map { [$0] }, keepingAxes)
   }
 
-  /// Whether any element is not 0; false over no elements.
+  /// Whether any element over `axes` (all by default) is not 0; false over no elements.
+  ///
+  /// - Returns: `bool`, in the shape without `axes`, or with extent 1 for them if `keepingAxes`.
+  /// - Precondition: `axes` are different axes of the tensor.
   public func any(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     cast(to: .bool).reduce(.any, axes, keepingAxes)
   }
 
-  /// Whether no element is 0; true over no elements.
+  /// Whether no element over `axes` (all by default) is 0; true over no elements.
+  ///
+  /// - Returns: `bool`, in the shape without `axes`, or with extent 1 for them if `keepingAxes`.
+  /// - Precondition: `axes` are different axes of the tensor.
   public func all(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     cast(to: .bool).reduce(.all, axes, keepingAxes)
   }
 
-  /// `Σ (x − mean)² / (n − correction)`; a correction of 1 gives the unbiased estimate. The rounding of the mean does
-  /// not affect it.
+  /// `Σ (x − mean)² / (n − correction)` over `axes` (all by default); a correction of 1 gives the unbiased estimate.
+  /// The rounding of the mean does not affect it. Integers and `bool` count as `float32`.
+  ///
+  /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
+  /// - Precondition: `axes` are different axes of the tensor.
   public func variance(axes: [Int]? = nil, correction: Double = 1, keepingAxes: Bool = false) -> Tensor {
     wide { source in
       let centered = source - source.mean(axes: axes, keepingAxes: true)
@@ -142,7 +175,11 @@ extension Tensor {
     reduce(.squaredDeviations, axes, keepingAxes)
   }
 
-  /// The square root of the variance. Its gradient is 0 where the variance is 0, as for equal elements.
+  /// The square root of the variance over `axes` (all by default). Its gradient is 0 where the variance is 0, as for
+  /// equal elements. Integers and `bool` count as `float32`.
+  ///
+  /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
+  /// - Precondition: `axes` are different axes of the tensor.
   public func standardDeviation(
     axes: [Int]? = nil, correction: Double = 1, keepingAxes: Bool = false
   ) -> Tensor {
@@ -154,7 +191,11 @@ extension Tensor {
     }
   }
 
-  /// `log Σ eˣ`, without overflow; −∞ over no elements.
+  /// `log Σ eˣ` over `axes` (all by default), without overflow; −∞ over no elements. Integers and `bool` count as
+  /// `float32`.
+  ///
+  /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
+  /// - Precondition: `axes` are different axes of the tensor.
   public func logSumExp(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     wide { $0.logSumExpInLane(axes, keepingAxes) }
   }

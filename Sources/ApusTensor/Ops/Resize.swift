@@ -4,7 +4,7 @@ import ApusDevice
 public enum Interpolation: String, Hashable, Sendable, CaseIterable {
   /// The element at `⌊i · in / out⌋`.
   case nearest
-  /// Linear interpolation between the two neighbours along each axis (linear, bilinear, trilinear).
+  /// Linear interpolation between the two neighbors along each axis (linear, bilinear, trilinear).
   case linear
 }
 
@@ -13,9 +13,10 @@ extension Tensor {
   ///
   /// - Parameters:
   ///   - size: the new extents, one for each spatial axis.
-  ///   - alignsCorners: for `.linear`, whether the first and last elements keep their values; otherwise
-  ///     element `i` lies at `(i + ½) · in / out − ½`. Values between integers are rounded.
-  /// - Returns: `[batch, channels, size…]` for `self: [batch, channels, spatial…]`.
+  ///   - alignsCorners: for `.linear`, whether the first and last elements keep their values; otherwise element `i`
+  ///     lies at `(i + ½) · in / out − ½`. Values between integers are rounded.
+  /// - Returns: `[batch, channels, size…]` for `self: [batch, channels, spatial…]`, in the same type.
+  /// - Precondition: there are 1 to 3 spatial axes, and neither they nor the new ones are empty.
   public func resized(
     to size: [Int], by interpolation: Interpolation = .linear, alignsCorners: Bool = false
   ) -> Tensor {

@@ -3,7 +3,8 @@ import ApusDevice
 // Functions composed of other operations, with custom gradients in terms of their results.
 
 extension Tensor {
-  /// The cube root, also of negative numbers. The gradient `1 / (3·y²)` is infinite at 0.
+  /// The cube root of each element, also of negative numbers, in the same shape; integers and `bool` count as
+  /// `float32`. The gradient `1 / (3·y²)` is infinite at 0.
   public func cbrt() -> Tensor {
     floating.inWideLane { x in
       withGradient([x]) { gradient, _, output in
@@ -21,8 +22,8 @@ extension Tensor {
     return isFinite().logicalAnd(self .!= 0).select(better, root)
   }
 
-  /// `√(self² + other²)`, without overflow; infinite if one is infinite, whatever the other is. The gradient of
-  /// `hypot(0, 0)` is 0.
+  /// `√(self² + other²)`, without overflow, in the broadcast shape and promoted type of both; infinite if one is
+  /// infinite, whatever the other is. Integers and `bool` count as `float32`. The gradient of `hypot(0, 0)` is 0.
   public func hypot(_ other: Tensor) -> Tensor {
     Tensor.inWideLane([self, other]) {
       withGradient($0) { gradient, inputs, output in
@@ -40,7 +41,8 @@ extension Tensor {
     }
   }
 
-  /// `|self|` with the sign of `other`, including the sign of −0. The gradient of `other` is 0.
+  /// `|self|` with the sign of `other`, including the sign of −0, in the broadcast shape of both and the type of this
+  /// tensor; integers and `bool` count as `float32`. The gradient of `other` is 0.
   public func copySign(_ other: Tensor) -> Tensor {
     let sign = other.floating
     let isNegative = (sign .< 0).logicalOr(sign.reciprocal() .< 0)

@@ -4,70 +4,84 @@ import ApusDevice
 // integer tensor and a floating-point number give `float32`, and a `bool` tensor and an integer give `int64`.
 
 extension Tensor {
-  /// Every element plus the number.
+  /// Every element plus the number, in the tensor's shape.
   public static func + <Number: TensorElement>(left: Tensor, right: Number) -> Tensor { left + left.literal(right) }
-  /// The number plus every element.
+  /// The number plus every element, in the tensor's shape.
   public static func + <Number: TensorElement>(left: Number, right: Tensor) -> Tensor { right.literal(left) + right }
-  /// Every element minus the number.
+  /// Every element minus the number, in the tensor's shape.
   public static func - <Number: TensorElement>(left: Tensor, right: Number) -> Tensor { left - left.literal(right) }
-  /// The number minus every element.
+  /// The number minus every element, in the tensor's shape.
   public static func - <Number: TensorElement>(left: Number, right: Tensor) -> Tensor { right.literal(left) - right }
-  /// Every element times the number.
+  /// Every element times the number, in the tensor's shape.
   public static func * <Number: TensorElement>(left: Tensor, right: Number) -> Tensor { left * left.literal(right) }
-  /// The number times every element.
+  /// The number times every element, in the tensor's shape.
   public static func * <Number: TensorElement>(left: Number, right: Tensor) -> Tensor { right.literal(left) * right }
-  /// Every element divided by the number; integers are divided as `float32` numbers.
+  /// Every element divided by the number, in the tensor's shape; integers are divided as `float32` numbers.
   public static func / <Number: TensorElement>(left: Tensor, right: Number) -> Tensor { left / left.literal(right) }
-  /// The number divided by every element; integers are divided as `float32` numbers.
+  /// The number divided by every element, in the tensor's shape; integers are divided as `float32` numbers.
   public static func / <Number: TensorElement>(left: Number, right: Tensor) -> Tensor { right.literal(left) / right }
   /// Adds the number to the left side, whose element type may change.
   public static func += <Number: TensorElement>(left: inout Tensor, right: Number) { left = left + right }
-  /// Subtracts the number from the left side.
+  /// Subtracts the number from the left side, whose element type may change.
   public static func -= <Number: TensorElement>(left: inout Tensor, right: Number) { left = left - right }
-  /// Multiplies the left side by the number.
+  /// Multiplies the left side by the number; its element type may change.
   public static func *= <Number: TensorElement>(left: inout Tensor, right: Number) { left = left * right }
-  /// Divides the left side by the number.
+  /// Divides the left side by the number; its element type may change.
   public static func /= <Number: TensorElement>(left: inout Tensor, right: Number) { left = left / right }
 
-  /// `xᵖ`.
+  /// `xᵖ` of each element, in the same shape.
   public func power<Number: TensorElement>(_ exponent: Number) -> Tensor { power(literal(exponent)) }
-  /// The smaller of the value and the number. At a tie the value gets half of the gradient.
+  /// The smaller of each element and the number, in the same shape. At a tie the element gets half of the gradient.
   public func minimum<Number: TensorElement>(_ other: Number) -> Tensor { minimum(literal(other)) }
-  /// The larger of the value and the number. At a tie the value gets half of the gradient.
+  /// The larger of each element and the number, in the same shape. At a tie the element gets half of the gradient.
   public func maximum<Number: TensorElement>(_ other: Number) -> Tensor { maximum(literal(other)) }
-  /// The angle of the point `(x, self)`, in `−π … π`.
+  /// The angle of the point `(x, self)` in radians, in `−π … π`, for each element, in the same shape.
   public func atan2<Number: TensorElement>(_ x: Number) -> Tensor { atan2(literal(x)) }
-  /// The remainder of floored division, with the sign of the divisor.
+  /// The remainder of floored division of each element, with the sign of the divisor, in the same shape.
   public func remainder<Number: TensorElement>(_ divisor: Number) -> Tensor { remainder(literal(divisor)) }
-  /// The remainder of truncated division, with the sign of the dividend.
+  /// The remainder of truncated division of each element, with the sign of the dividend, in the same shape.
   public func fmod<Number: TensorElement>(_ divisor: Number) -> Tensor { fmod(literal(divisor)) }
-  /// The quotient rounded down. The gradient is 0.
+  /// The quotient of each element, rounded down, in the same shape. The gradient is 0.
   public func floorDivided<Number: TensorElement>(by divisor: Number) -> Tensor { floorDivided(by: literal(divisor)) }
-  /// `√(x² + y²)`, without overflow.
+  /// `√(x² + y²)` of each element and the number, without overflow, in the same shape.
   public func hypot<Number: TensorElement>(_ other: Number) -> Tensor { hypot(literal(other)) }
-  /// The magnitude of the value with the sign of the number.
+  /// The magnitude of each element with the sign of the number, in the same shape.
   public func copySign<Number: TensorElement>(_ other: Number) -> Tensor { copySign(literal(other)) }
-  /// `self + weight · (other − self)`.
+  /// `self + weight · (other − self)`, in the broadcast shape of both tensors.
   public func lerp<Number: TensorElement>(to other: Tensor, _ weight: Number) -> Tensor {
     lerp(to: other, literal(weight))
   }
 
-  /// The bits that are set in the value and in the number.
+  /// The bits that are set in an element and in the number, in the same shape.
+  ///
+  /// - Precondition: the tensor and the number are integers or Booleans.
   public func bitAnd<Number: TensorElement>(_ other: Number) -> Tensor { bitAnd(literal(other)) }
-  /// The bits that are set in the value or in the number.
+  /// The bits that are set in an element or in the number, in the same shape.
+  ///
+  /// - Precondition: the tensor and the number are integers or Booleans.
   public func bitOr<Number: TensorElement>(_ other: Number) -> Tensor { bitOr(literal(other)) }
-  /// The bits that are set in exactly one of the value and the number.
+  /// The bits that are set in exactly one of an element and the number, in the same shape.
+  ///
+  /// - Precondition: the tensor and the number are integers or Booleans.
   public func bitXor<Number: TensorElement>(_ other: Number) -> Tensor { bitXor(literal(other)) }
-  /// The bits shifted left; 0 for counts of the type's width or more, and for negative counts.
+  /// The bits of each element shifted left, in the same shape; 0 for counts of the type's width or more, and for
+  /// negative counts.
+  ///
+  /// - Precondition: the tensor and the number are integers or Booleans.
   public func shiftedLeft<Number: TensorElement>(by bits: Number) -> Tensor { shiftedLeft(by: literal(bits)) }
-  /// The bits shifted right and filled with zeros; 0 for counts of the type's width or more, and for negative counts.
+  /// The bits of each element shifted right and filled with zeros, in the same shape; as `shiftedRight(by:)` of
+  /// tensors.
+  ///
+  /// - Precondition: the tensor and the number are integers or Booleans.
   public func shiftedRight<Number: TensorElement>(by bits: Number) -> Tensor { shiftedRight(by: literal(bits)) }
 
-  /// For a `bool` condition: `then` where it holds, the number elsewhere.
+  /// `then` where this tensor, a `bool` condition, holds, and the number elsewhere, in the broadcast shape of both
+  /// tensors.
   public func select<Number: TensorElement>(_ then: Tensor, _ other: Number) -> Tensor {
     select(then, then.literal(other))
   }
-  /// For a `bool` condition: the number where it holds, `other` elsewhere.
+  /// The number where this tensor, a `bool` condition, holds, and `other` elsewhere, in the broadcast shape of both
+  /// tensors.
   public func select<Number: TensorElement>(_ then: Number, _ other: Tensor) -> Tensor {
     select(other.literal(then), other)
   }
@@ -76,42 +90,44 @@ extension Tensor {
 // The same for `Double`: without these, `x * .nan`, `x .< .infinity` and `x / .pi` do not determine a type.
 
 extension Tensor {
-  /// Every element plus the number.
+  /// Every element plus the number, in the tensor's shape.
   public static func + (left: Tensor, right: Double) -> Tensor { left + left.literal(right) }
-  /// The number plus every element.
+  /// The number plus every element, in the tensor's shape.
   public static func + (left: Double, right: Tensor) -> Tensor { right.literal(left) + right }
-  /// Every element minus the number.
+  /// Every element minus the number, in the tensor's shape.
   public static func - (left: Tensor, right: Double) -> Tensor { left - left.literal(right) }
-  /// The number minus every element.
+  /// The number minus every element, in the tensor's shape.
   public static func - (left: Double, right: Tensor) -> Tensor { right.literal(left) - right }
-  /// Every element times the number.
+  /// Every element times the number, in the tensor's shape.
   public static func * (left: Tensor, right: Double) -> Tensor { left * left.literal(right) }
-  /// The number times every element.
+  /// The number times every element, in the tensor's shape.
   public static func * (left: Double, right: Tensor) -> Tensor { right.literal(left) * right }
-  /// Every element divided by the number.
+  /// Every element divided by the number, in the tensor's shape.
   public static func / (left: Tensor, right: Double) -> Tensor { left / left.literal(right) }
-  /// The number divided by every element.
+  /// The number divided by every element, in the tensor's shape.
   public static func / (left: Double, right: Tensor) -> Tensor { right.literal(left) / right }
-  /// Where the value equals the number.
+  /// Where an element equals the number, `bool` in the tensor's shape.
   public static func .== (left: Tensor, right: Double) -> Tensor { left.compared(.equal, with: right) }
-  /// Where the value differs from the number.
+  /// Where an element differs from the number, `bool` in the tensor's shape.
   public static func .!= (left: Tensor, right: Double) -> Tensor { left.compared(.notEqual, with: right) }
-  /// Where the value is below the number.
+  /// Where an element is below the number, `bool` in the tensor's shape.
   public static func .< (left: Tensor, right: Double) -> Tensor { left.compared(.less, with: right) }
-  /// Where the value is not above the number.
+  /// Where an element is not above the number, `bool` in the tensor's shape.
   public static func .<= (left: Tensor, right: Double) -> Tensor { left.compared(.lessOrEqual, with: right) }
-  /// Where the value is above the number.
+  /// Where an element is above the number, `bool` in the tensor's shape.
   public static func .> (left: Tensor, right: Double) -> Tensor { left.compared(.greater, with: right) }
-  /// Where the value is not below the number.
+  /// Where an element is not below the number, `bool` in the tensor's shape.
   public static func .>= (left: Tensor, right: Double) -> Tensor { left.compared(.greaterOrEqual, with: right) }
-  /// `xᵖ`.
+  /// `xᵖ` of each element, in the same shape.
   public func power(_ exponent: Double) -> Tensor { power(literal(exponent)) }
-  /// The smaller of the value and the number. At a tie the value gets half of the gradient.
+  /// The smaller of each element and the number, in the same shape. At a tie the element gets half of the gradient.
   public func minimum(_ other: Double) -> Tensor { minimum(literal(other)) }
-  /// The larger of the value and the number. At a tie the value gets half of the gradient.
+  /// The larger of each element and the number, in the same shape. At a tie the element gets half of the gradient.
   public func maximum(_ other: Double) -> Tensor { maximum(literal(other)) }
-  /// For a `bool` condition: `then` where it holds, the number elsewhere.
+  /// `then` where this tensor, a `bool` condition, holds, and the number elsewhere, in the broadcast shape of both
+  /// tensors.
   public func select(_ then: Tensor, _ other: Double) -> Tensor { select(then, then.literal(other)) }
-  /// For a `bool` condition: the number where it holds, `other` elsewhere.
+  /// The number where this tensor, a `bool` condition, holds, and `other` elsewhere, in the broadcast shape of both
+  /// tensors.
   public func select(_ then: Double, _ other: Tensor) -> Tensor { select(other.literal(then), other) }
 }

@@ -44,7 +44,7 @@ extension GradientInput {
 }
 
 extension Tensor {
-  /// The cumulative sum along `axis`, including the element itself; integers and `bool` as `int64`.
+  /// The cumulative sum along `axis`, including the element itself, in the same shape; integers and `bool` as `int64`.
   ///
   /// - Parameter isReversed: whether it runs from the end to the start.
   public func cumulativeSum(axis: Int, isReversed: Bool = false) -> Tensor {
@@ -53,8 +53,10 @@ extension Tensor {
     return source.scanned(.cumulativeSum, axis, isReversed: isReversed)
   }
 
-  /// The cumulative product along `axis`, including the element itself; integers and `bool` as `int64`. Derivatives are
-  /// correct also if elements are 0; each derivative takes log₂ n passes over the data.
+  /// The cumulative product along `axis`, including the element itself, in the same shape; integers and `bool` as
+  /// `int64`. Derivatives are correct also if elements are 0; each derivative takes log₂ n passes over the data.
+  ///
+  /// - Parameter isReversed: whether it runs from the end to the start.
   public func cumulativeProduct(axis: Int, isReversed: Bool = false) -> Tensor {
     let source = dtype.isFloatingPoint ? widened : cast(to: .int64)
     guard let axis = checkedAxis(axis, "cumulativeProduct") else { return source }

@@ -39,8 +39,9 @@ extension Tensor {
   /// empty segment. The gradient of a row is the gradient of its segment.
   ///
   /// - Parameters:
-  ///   - ids: ascending integers in `0 ..< count`, one for each element along axis 0.
+  ///   - ids: `[rows]`, ascending integers in `0 ..< count`.
   ///   - count: the extent of the result's axis 0.
+  /// - Returns: `[count, …]` for `self: [rows, …]`.
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for an id that is out of range or below its
   ///   predecessor.
   public func segmentSum(_ ids: Tensor, count: Int) -> Tensor {

@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension Tensor {
-  /// `xᵢ − log Σⱼ eˣʲ` along `axis`, without overflow.
+  /// `xᵢ − log Σⱼ eˣʲ` along `axis`, without overflow, in the same shape; integers and `bool` count as `float32`.
   public func logSoftmax(axis: Int = -1) -> Tensor {
     guard let axis = checkedAxis(axis, "logSoftmax") else { return self }
     return softmaxed(axis) { x in
@@ -10,7 +10,7 @@ extension Tensor {
     }
   }
 
-  /// `eˣⁱ / Σⱼ eˣʲ` along `axis`, without overflow.
+  /// `eˣⁱ / Σⱼ eˣʲ` along `axis`, without overflow, in the same shape; integers and `bool` count as `float32`.
   public func softmax(axis: Int = -1) -> Tensor {
     guard let axis = checkedAxis(axis, "softmax") else { return self }
     return softmaxed(axis) { x in
@@ -19,7 +19,8 @@ extension Tensor {
     }
   }
 
-  /// `e⁻ˣⁱ / Σⱼ e⁻ˣʲ` along `axis`: the smallest element has the largest weight.
+  /// `e⁻ˣⁱ / Σⱼ e⁻ˣʲ` along `axis`, in the same shape: the smallest element has the largest weight. Integers and `bool`
+  /// give `float32`.
   public func softmin(axis: Int = -1) -> Tensor { (-floating).softmax(axis: axis) }
 
   /// Applies `body` unless the axis is empty: an empty axis has no maximum.

@@ -18,8 +18,8 @@ extension Op {
 }
 
 extension Tensor {
-  /// The indices (`int64`) of the elements along `axis` in sorted order; equal elements keep their order. NaN is larger
-  /// than any number.
+  /// The indices of the elements along `axis` in sorted order, `int64` in the same shape; equal elements keep their
+  /// order. NaN is larger than any number.
   public func argsort(axis: Int = -1, isDescending: Bool = false) -> Tensor {
     guard rank > 0 else { return Tensor(repeating: 0, shape: [], dtype: .int64, device: device) }
     guard let axis = checkedAxis(axis, "argsort") else { return self }
@@ -29,13 +29,18 @@ extension Tensor {
     return transposed(order).argsort(isDescending: isDescending).transposed(order)
   }
 
-  /// The elements along `axis` in sorted order. The gradient of each goes to its original position.
+  /// The elements along `axis` in sorted order, in the same shape; NaN is larger than any number. The gradient of each
+  /// goes to its original position.
   public func sorted(axis: Int = -1, isDescending: Bool = false) -> Tensor {
     guard rank > 0, let axis = checkedAxis(axis, "sort") else { return self }
     return taking(argsort(axis: axis, isDescending: isDescending), axis)
   }
 
-  /// The `count` largest (or smallest) elements along `axis`, the most extreme first, and their indices (`int64`).
+  /// The `count` largest (or smallest) elements along `axis`, the most extreme first, and their indices (`int64`). NaN
+  /// is larger than any number.
+  ///
+  /// - Returns: two tensors of this tensor's shape, with extent `count` along `axis`.
+  /// - Precondition: the axis has at least `count` elements.
   public func topK(
     _ count: Int, axis: Int = -1, isLargest: Bool = true
   ) -> (values: Tensor, indices: Tensor) {

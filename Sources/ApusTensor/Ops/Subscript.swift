@@ -77,7 +77,9 @@ extension AxisIndex {
 
 extension Tensor {
   /// The part that indices select: `x[1]`, `x[0..<4, -1]`, `x[.range(step: -1)]`, `x[.ellipsis, .newAxis]`, and with
-  /// lists of indices `x[[2, 0]]`, `x[.all, indices]`. Axes without an index are selected whole.
+  /// lists of indices `x[[2, 0]]`, `x[.all, indices]`. Axes without an index are selected whole. A single index removes
+  /// its axis, a range changes its extent, and a list of indices replaces it by the axes of the list: for
+  /// `x: [4, 5, 6]`, `x[1]` is `[5, 6]`, `x[1..<3]` `[2, 5, 6]` and `x[.all, [2, 0, 2]]` `[4, 3, 6]`.
   ///
   /// Several lists are broadcast against each other and used together: `x[[0, 1], [2, 3]]` are the elements `x[0, 2]`
   /// and `x[1, 3]`. Their result axes are at the position of the first list, or come first if other axes are between
@@ -88,6 +90,7 @@ extension Tensor {
   /// the only index sets the elements where it is true.
   ///
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for lists of indices.
+  /// - Precondition: single indices are inside of their axes, and lists are integers; ranges are clamped.
   public subscript<each Index: AxisIndexing>(_ indices: repeat each Index) -> Tensor {
     get {
       var list: [AxisIndex] = []
@@ -128,8 +131,11 @@ extension Tensor {
     }
   }
 
-  /// The tensor with the part that the indices select replaced by `value`, which is broadcast. If lists of indices
-  /// select an element several times, the last value counts.
+  /// The tensor with the part that the indices select replaced by `value`, in the same shape and type. If lists of
+  /// indices select an element several times, the last value counts.
+  ///
+  /// - Parameter value: broadcast to the shape of the part, `self[indices]`, and converted to the type of this tensor.
+  /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for lists of indices.
   public func replacing<each Index: AxisIndexing>(
     _ indices: repeat each Index, with value: Tensor
   ) -> Tensor {
@@ -177,13 +183,19 @@ extension Tensor {
 // MARK: - Masks
 
 extension Tensor {
-  /// The tensor with `value`, broadcast, where `mask` holds (`torch.masked_fill`); the value is cast to the type of this
-  /// tensor. `mask.select(value, x)` promotes types instead.
+  /// The tensor with `value` where `mask` holds (`torch.masked_fill`); `value` is cast to the type of this tensor.
+  /// `mask.select(value, x)` promotes types instead.
+  ///
+  /// - Parameters:
+  ///   - mask: `bool`, of a shape that broadcasts to the shape of this tensor.
+  ///   - value: of a shape that broadcasts to the shape of this tensor.
   public func replacing(where mask: Tensor, with value: Tensor) -> Tensor {
     mask.select(value.cast(to: dtype), self)
   }
 
-  /// The tensor with `value` where `mask` holds.
+  /// The tensor with `value`, converted to its type, where `mask` holds.
+  ///
+  /// - Parameter mask: `bool`, of a shape that broadcasts to the shape of this tensor.
   public func replacing<Number: TensorElement>(where mask: Tensor, with value: Number) -> Tensor {
     mask.select(.number(value.number.converted(to: dtype), dtype: dtype, device: device), self)
   }
@@ -193,6 +205,7 @@ extension Tensor {
   ///
   /// - Parameter mask: `bool`, of the shape of the leading axes.
   /// - Returns: `[count, rest…]`, where `rest` are the axes that the mask does not have.
+  /// - Throws: `DeviceError` when the mask cannot be computed.
   public func compressed(by mask: Tensor) throws(DeviceError) -> Tensor {
     let rest = shape.dropFirst(mask.rank)
     guard mask.rank <= rank, Shape(shape.prefix(mask.rank)) == mask.shape else {
@@ -203,7 +216,9 @@ extension Tensor {
     return reshaped(to: Shape([mask.elementCount] + rest))[indices]
   }
 
-  /// The row-major indices (`int64`) of the elements that are not 0. The tensor is read back to the host.
+  /// The row-major indices of the elements that are not 0, `int64` `[count]`. The tensor is read back to the host.
+  ///
+  /// - Throws: `DeviceError` when the tensor cannot be computed.
   public func trueIndices() throws(DeviceError) -> Tensor {
     let truth = try array(of: Bool.self)
     return Tensor(truth.indices.filter { truth[$0] }, device: device)

@@ -10,13 +10,14 @@ public enum StraightThrough: Hashable, Sendable {
 }
 
 extension Tensor {
-  /// `x` above `bound`, else `value`; NaN stays NaN.
+  /// `x` above `bound`, else `value`, in the same shape; NaN stays NaN. Integers keep their type if `value` is a whole
+  /// number.
   public func threshold(_ bound: Double, value: Double) -> Tensor {
     compared(.lessOrEqual, with: Scalar(bound: bound)).select(literal(Scalar(bound: value)), self)
   }
 
-  /// 1 where `x ≥ 0`, else 0: the threshold unit (McCulloch, Pitts, 1943; Rosenblatt, 1958), also called Heaviside's
-  /// function. NaN gives 0.
+  /// 1 where `x ≥ 0`, else 0, in the same shape: the threshold unit (McCulloch, Pitts, 1943; Rosenblatt, 1958), also
+  /// called Heaviside's function. NaN gives 0. Integers and `bool` count as `float32`.
   ///
   /// - Parameter gradient: the surrogate gradient; `nil` for the true derivative, 0.
   public func unitStep(gradient: StraightThrough? = .identity) -> Tensor {
@@ -32,13 +33,13 @@ extension Tensor {
 
   private var steps: Tensor { (self .>= 0).select(constant(1), constant(0)) }
 
-  /// `x` where `|x| > bound`, else 0; NaN stays NaN. The gradient at the bounds is 0.
+  /// `x` where `|x| > bound`, else 0, in the same shape; NaN stays NaN. The gradient at the bounds is 0.
   public func hardShrink(_ bound: Double = 0.5) -> Tensor {
     abs().compared(.lessOrEqual, with: Scalar(bound: bound)).select(literal(0), self)
   }
 
-  /// `x` shifted by `bound` towards 0, and 0 where `|x| ≤ bound`: the proximal map of `bound · |x|` (Donoho, 1995). NaN
-  /// stays NaN. The gradient at the bounds is 0.
+  /// `x` shifted by `bound` towards 0, and 0 where `|x| ≤ bound`, in the same shape: the proximal map of `bound · |x|`
+  /// (Donoho, 1995). NaN stays NaN. The gradient at the bounds is 0.
   public func softShrink(_ bound: Double = 0.5) -> Tensor {
     abs().compared(.lessOrEqual, with: Scalar(bound: bound))
       .select(literal(0), self - sign() * literal(Scalar(bound: bound)))

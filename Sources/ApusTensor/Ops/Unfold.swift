@@ -42,6 +42,9 @@ extension Op {
 extension Tensor {
   /// All windows of `size` elements along `axis`, each `step` apart, as a new last axis:
   /// `y[…, i, …, j] = x[…, i · step + j, …]`. Nothing is copied.
+  ///
+  /// - Returns: `[…, ⌊(n − size) / step⌋ + 1, …, size]`, where `n` is the extent of `axis`.
+  /// - Precondition: `step` is at least 1, `size` is in `1 … n`, and the tensor has at most 7 axes.
   public func unfolded(axis: Int, size: Int, step: Int = 1) -> Tensor {
     guard let axis = checkedAxis(axis, "unfold") else { return self }
     return Tensor(.unfold, OpInputs(node), .integers([axis, size, step]))

@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension Tensor {
-  /// The numbers `0 ..< count` in random order, `int64`.
+  /// The numbers `0 ..< count` in random order, `int64` `[count]`.
   public static func permutation(
     _ count: Int, key: inout RandomKey, device: ComputeDevice = .current
   ) -> Tensor {
@@ -9,8 +9,10 @@ extension Tensor {
     return key.bits([count], device: device).argsort()
   }
 
-  /// Random integers in `lower ..< upper`, `int64`. The range has at most 2³² numbers; the distribution deviates from
-  /// uniform by at most `(upper − lower) / 2³²`.
+  /// Random integers in `lower ..< upper`, `int64` of shape `shape`. The distribution deviates from uniform by at most
+  /// `(upper − lower) / 2³²`.
+  ///
+  /// - Precondition: the range has 1 to 2³² numbers.
   public static func randomIntegers(
     _ shape: Shape, lower: Int = 0, upper: Int, key: inout RandomKey, device: ComputeDevice = .current
   ) -> Tensor {
@@ -28,9 +30,10 @@ extension Tensor {
   }
 
   /// Samples from categorical distributions, whose unnormalized log-probabilities are along the last axis of this
-  /// tensor.
+  /// tensor, `[leading…, classes]`.
   ///
   /// - Returns: `int64` of shape `[count, leading…]`, or `[leading…]` without a `count`.
+  /// - Precondition: there is at least one class.
   public func categorical(_ count: Int? = nil, key: inout RandomKey) -> Tensor {
     guard rank > 0, shape[rank - 1] > 0 else {
       ShapeError("categorical", "\(shape) has no classes in its last axis").report()

@@ -79,7 +79,8 @@ extension RandomKey {
 }
 
 extension Tensor {
-  /// Uniform random numbers in `lower ..< upper`.
+  /// Uniform random numbers of shape `shape` in `lower ..< upper`; rounding may give `upper`. They are computed in
+  /// `float32` and converted to `dtype`.
   public static func uniform(
     _ shape: Shape, lower: Double = 0, upper: Double = 1, key: inout RandomKey,
     dtype: DType = .float32, device: ComputeDevice = .current
@@ -89,7 +90,8 @@ extension Tensor {
     return (unit * (upper - lower) + lower).cast(to: dtype)
   }
 
-  /// Normal random numbers, by the Box–Muller transform (1958).
+  /// Normal random numbers of shape `shape`, by the Box–Muller transform (1958). They are computed in `float32` and
+  /// converted to `dtype`.
   public static func normal(
     _ shape: Shape, mean: Double = 0, deviation: Double = 1, key: inout RandomKey,
     dtype: DType = .float32, device: ComputeDevice = .current
@@ -101,7 +103,8 @@ extension Tensor {
     return (radius * angle.cos() * deviation + mean).cast(to: dtype)
   }
 
-  /// Normal random numbers truncated to `mean + deviation · (lower … upper)`, by the inverse distribution function.
+  /// Normal random numbers of shape `shape`, truncated to `mean + deviation · (lower … upper)`, by the inverse
+  /// distribution function. They are computed in `float32` and converted to `dtype`.
   public static func truncatedNormal(
     _ shape: Shape, mean: Double = 0, deviation: Double = 1, lower: Double = -2, upper: Double = 2,
     key: inout RandomKey, dtype: DType = .float32, device: ComputeDevice = .current
@@ -115,7 +118,7 @@ extension Tensor {
     return (normal * deviation + mean).cast(to: dtype)
   }
 
-  /// `true` with probability `probability`.
+  /// `bool` of shape `shape`: `true` with probability `probability`.
   public static func bernoulli(
     _ shape: Shape, probability: Double, key: inout RandomKey, device: ComputeDevice = .current
   ) -> Tensor {

@@ -38,7 +38,8 @@ extension Array: NestedValues where Element: NestedValues {
 }
 
 extension Tensor {
-  /// A tensor from nested arrays, outermost first; its element type is the type of the numbers.
+  /// A tensor from nested arrays, outermost first: two arrays of three numbers have the shape `[2, 3]`. Its element
+  /// type is the type of the numbers.
   /// - Precondition: arrays of the same depth have the same length.
   @_disfavoredOverload
   public init<Values: NestedValues>(_ values: [[Values]], device: ComputeDevice = .current) {
@@ -53,7 +54,7 @@ extension Tensor {
     }
   }
 
-  /// A tensor without axes; its element type is the type of the number.
+  /// A tensor without axes, of shape `[]`; its element type is the type of the number.
   @_disfavoredOverload
   public init<Element: TensorElement>(_ value: Element, device: ComputeDevice = .current) {
     self.init([value], shape: [], device: device)

@@ -3,12 +3,16 @@ import ApusDevice
 /// Computes the value of a tensor, if it is not computed yet, and returns the tensor.
 ///
 /// Reading a value does this too: call `eval(_:)` to decide when values are computed.
+///
+/// - Throws: `DeviceError` when the value cannot be computed.
 @discardableResult public func eval(_ tensor: Tensor) throws(DeviceError) -> Tensor {
   try tensor.device.withEvaluator { evaluator throws(DeviceError) in try evaluator.makeValues(of: [tensor.node]) }
   return tensor
 }
 
 /// Computes the values of several tensors together, in one plan for each device.
+///
+/// - Throws: `DeviceError` when a value cannot be computed.
 public func eval(_ tensors: [Tensor]) throws(DeviceError) {
   var rest = tensors
   while let device = rest.first?.device {
@@ -48,7 +52,9 @@ extension Tensor {
     try startReading().download.wait(body)
   }
 
-  /// The elements in row-major order, converted to `Element`.
+  /// The elements in row-major order, converted to `Element` as by `cast(to:)`: `elementCount` numbers.
+  ///
+  /// - Throws: `DeviceError` when the value cannot be computed.
   public func array<Element: TensorElement>(
     of type: Element.Type = Float.self
   ) throws(DeviceError) -> [Element] {

@@ -1,7 +1,8 @@
 import ApusDevice
 
 extension Tensor {
-  /// A tensor of equal elements. The number is part of the plans that use it.
+  /// A tensor of shape `shape` whose elements all have one value, converted as by `cast(to:)`. The number is part of
+  /// the plans that use it.
   public init(
     repeating value: Double, shape: Shape, dtype: DType = .float32, device: ComputeDevice = .current
   ) {
@@ -24,22 +25,22 @@ extension Tensor {
         device: .passUnretained(device)))
   }
 
-  /// A tensor of zeros.
+  /// A tensor of zeros, of shape `shape`.
   public static func zeros(
     _ shape: Shape, dtype: DType = .float32, device: ComputeDevice = .current
   ) -> Tensor {
     Tensor(0, shape, dtype, device, "zeros")
   }
 
-  /// A tensor of ones.
+  /// A tensor of ones, of shape `shape`.
   public static func ones(
     _ shape: Shape, dtype: DType = .float32, device: ComputeDevice = .current
   ) -> Tensor {
     Tensor(1, shape, dtype, device, "ones")
   }
 
-  /// A scalar whose value may change from step to step (a learning rate, a loss scale): all its values share the same
-  /// plans.
+  /// A tensor of shape `shape`, by default a scalar, whose elements all have a value that may change from step to step
+  /// (a learning rate, a loss scale): all its values share the same plans.
   public static func number(
     _ value: Double, shape: Shape = [], dtype: DType = .float32, device: ComputeDevice = .current
   ) -> Tensor {
@@ -72,7 +73,7 @@ extension Tensor {
     self = values.withUnsafeBytes { Tensor(bytes: $0, shape: shape, dtype: Element.dtype, device: device) }
   }
 
-  /// A tensor of rank 1.
+  /// A tensor of rank 1, `[values.count]`.
   @_disfavoredOverload
   public init<Element: TensorElement>(_ values: [Element], device: ComputeDevice = .current) {
     self.init(values, shape: [values.count], device: device)
@@ -130,7 +131,9 @@ extension Tensor {
     return Int(least)...Int(largest)
   }
 
-  /// A copy on another device; gradients do not flow through it.
+  /// A copy on another device, in the same shape and type; gradients do not flow through it.
+  ///
+  /// - Throws: `DeviceError` when the value cannot be computed.
   public func moved(to target: ComputeDevice) throws(DeviceError) -> Tensor {
     if target === device { return self }
     return try withBytes { bytes in

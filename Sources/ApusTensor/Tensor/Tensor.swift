@@ -3,9 +3,21 @@ import Synchronization
 
 /// A multi-dimensional array of numbers, computed when its value is needed.
 ///
-/// A tensor is a value: no operation changes an existing one. Operations build a graph; `array()`,
-/// `scalar()`, `eval(_:)` or an optimizer's update runs it on the tensor's device, as one plan with
-/// fused steps.
+/// A tensor is a value: no operation changes an existing one. Operations build a graph; `array()`, `scalar()`,
+/// `eval(_:)` or an optimizer's update runs it on the tensor's device, as one plan with fused steps.
+///
+/// The operations have common rules, which are PyTorch's:
+/// - Shapes of operands broadcast: they are aligned at their last axes, and extents are equal, or one of them is 1 or
+///   missing. The broadcast shape has the larger extents.
+/// - Element types of operands are promoted: floating-point before integer before `bool`, then the wider one. A tensor
+///   without axes counts only if its kind is above the kinds of all others.
+/// - A number takes the element type of the tensor next to it. An integer tensor and a floating-point number give
+///   `float32`, a `bool` tensor and an integer give `int64`.
+/// - Negative axes count from the end: −1 is the last axis.
+///
+/// The operands are on one device. Shapes, element types and axes that an operation does not accept stop the process at
+/// the call, or are thrown by `checkingShapes(_:)` as a `ShapeError`. A `DeviceError`, such as an index out of range,
+/// is thrown where a value is read.
 public struct Tensor: Sendable {
   let handle: Handle
 

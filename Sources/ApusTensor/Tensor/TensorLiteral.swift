@@ -44,8 +44,9 @@ extension Tensor: ExpressibleByArrayLiteral {
   /// as integers, else `float32`.
   public init(arrayLiteral elements: TensorLiteral...) { self.init(TensorLiteral.list(elements)) }
 
-  /// A tensor from a literal of any depth: `Tensor([[1, 2], [3, 4]])`, `Tensor(0.5)`. The element type is `bool` if all
-  /// leaves are truth values, `int64` if all are written as integers, else `float32`.
+  /// A tensor from a literal of any depth: `Tensor([[1, 2], [3, 4]])` has the shape `[2, 2]`, `Tensor(0.5)` the shape
+  /// `[]`. The element type is `bool` if all leaves are truth values, `int64` if all are written as integers, else
+  /// `float32`.
   /// - Precondition: lists of the same depth have the same length.
   public init(_ literal: TensorLiteral, device: ComputeDevice = .current) {
     do throws(ShapeError) {

@@ -7,6 +7,7 @@ public protocol ExampleSource: Sendable {
   var count: Int { get }
 
   /// The examples with these indices, in this order, in the form used for evaluation.
+  /// - Returns: inputs and targets, `[numbers.count, …]` each.
   /// - Throws: when a file that contains examples cannot be read.
   /// - Precondition: all numbers are in `0 ..< count`.
   func examples(_ numbers: [Int32]) throws(DataError) -> (inputs: Tensor, targets: Tensor)
@@ -22,7 +23,8 @@ public protocol ExampleSource: Sendable {
 
 /// An iteration over batches that returns each batch once.
 public protocol ExamplePass {
-  /// The next batch; `nil` after the last.
+  /// The next batch, inputs and targets of the shapes `[batch, …]`; `nil` after the last.
+  /// - Throws: when a file that contains examples cannot be read.
   mutating func next() throws(DataError) -> (inputs: Tensor, targets: Tensor)?
 
   /// How long `next` has waited for examples that were not ready, in seconds.
@@ -39,6 +41,7 @@ extension ExamplePass {
 
 extension ExampleSource {
   /// The readable ones among the given examples, in the form used for evaluation.
+  /// - Returns: inputs and targets, `[count, …]` each for `count` readable examples.
   /// - Throws: when an example cannot be read and must not be left out, or when none can be read.
   /// - Precondition: all numbers are in `0 ..< count`.
   public func readableExamples(_ numbers: [Int32]) throws(DataError) -> (inputs: Tensor, targets: Tensor) {

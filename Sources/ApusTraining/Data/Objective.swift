@@ -10,7 +10,7 @@ public struct Objective: Sendable {
     /// Maps outputs and targets to numbers or booleans, `[batch, …]`.
     public var values: @Sendable (_ outputs: Tensor, _ targets: Tensor) -> Tensor
 
-    /// A measure with a name and a function.
+    /// A measure with a name and a function from outputs and targets to numbers or booleans, `[batch, …]`.
     public init(_ name: String, _ values: @escaping @Sendable (_ outputs: Tensor, _ targets: Tensor) -> Tensor) {
       (self.name, self.values) = (name, values)
     }
@@ -26,6 +26,13 @@ public struct Objective: Sendable {
   /// standardized units; the factor converts them to the target's own units.
   public var lossUnit = 1.0
 
+  /// An objective with a loss, and optionally hits and measures.
+  ///
+  /// - Parameters:
+  ///   - losses: maps outputs and targets to the loss of each example, `[batch]`.
+  ///   - hits: maps outputs and targets to whether each example, or each element of it, is correct: `bool` of
+  ///     `[batch, …]`.
+  ///   - measures: the measures other than losses and hits.
   public init(
     losses: @escaping @Sendable (_ outputs: Tensor, _ targets: Tensor) -> Tensor,
     hits: (@Sendable (_ outputs: Tensor, _ targets: Tensor) -> Tensor)? = nil, measures: [Measure] = []
@@ -41,7 +48,8 @@ public struct Objective: Sendable {
   /// The hits, if the objective defines them, and the other measures.
   var allMeasures: [Measure] { (hits.map { [Measure(Objective.accuracy, $0)] } ?? []) + measures }
 
-  /// Cross-entropy of logits against class indices; a hit means that the logit of the class is the largest.
+  /// Cross-entropy of logits `[batch, classes]` against class indices `[batch]`; a hit means that the logit of the
+  /// class is the largest.
   public static let classification = Objective.classification()
 
   /// Cross-entropy of logits `[batch, classes]` against class indices `[batch]`, or against distributions
@@ -91,11 +99,11 @@ public struct Objective: Sendable {
     },
     hits: { $0.argmax(axis: 2) .== $1.cast(to: .int64) })
 
-  /// Regression with the mean squared error.
+  /// Regression with the mean squared error: outputs and targets are `[batch, …]`, of equal shape.
   public static let regression = Objective.regression(unit: 1)
 
-  /// Regression of values in units of `unit`. The mean squared error is minimized in these units; it and the mean
-  /// absolute error are reported for values multiplied by `unit`.
+  /// Regression of values in units of `unit`: outputs and targets are `[batch, …]`, of equal shape. The mean squared
+  /// error is minimized in these units; it and the mean absolute error are reported for values multiplied by `unit`.
   public static func regression(unit: Double) -> Objective {
     var objective = Objective(
       losses: { outputs, targets in

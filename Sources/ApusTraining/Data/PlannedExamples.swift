@@ -9,7 +9,10 @@ public struct PlannedExamples: ExampleSource {
   public let count: Int
   private let make: @Sendable (_ count: Int, _ upload: Upload) -> (inputs: Tensor, targets: Tensor)
 
-  /// - Parameter make: builds a given number of examples from tensors that `upload` returns.
+  /// - Parameters:
+  ///   - count: the number of examples.
+  ///   - make: builds inputs and targets, `[count, …]` each, for a given number of examples from tensors that `upload`
+  ///     returns.
   public init(
     count: Int, _ make: @escaping @Sendable (_ count: Int, _ upload: Upload) -> (inputs: Tensor, targets: Tensor)
   ) {

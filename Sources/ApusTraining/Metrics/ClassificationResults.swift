@@ -44,6 +44,12 @@ public struct ClassificationResults: Sendable {
 
   /// The results of logits: `probabilities = softmax(logits)`, whereas ranks and predictions use the logits, which may
   /// differ even where float32 probabilities are equal.
+  /// - Parameters:
+  ///   - logits: `[labels.count, classes]`, row-major.
+  ///   - classes: the number of classes.
+  ///   - labels: the true class of each example.
+  ///   - threshold: as for probabilities.
+  /// - Throws: `unmeasurable`, as for probabilities.
   public init(logits: [Float], classes: Int, labels: [Int32], threshold: Double? = nil) throws(TrainingError) {
     try self.init(ranking: logits, softmax(logits, rows: classes), classes, labels, threshold)
   }

@@ -45,7 +45,9 @@ public struct StepComparison: Sendable {
   /// - Parameters:
   ///   - devices: the devices to compare.
   ///   - reference: the device that repeats each operation.
-  ///   - step: builds the step on a device, without evaluating anything; the first tensor is the loss.
+  ///   - step: builds the step on a device, without evaluating anything; the first tensor is the loss, of one element,
+  ///     the others have any shape.
+  /// - Throws: what `step` throws, and `DeviceError` when a value cannot be computed.
   public init(
     on devices: [ComputeDevice], reference: ComputeDevice, step: (ComputeDevice) throws -> [Tensor]
   ) throws {

@@ -35,11 +35,12 @@ public struct KeyValueCache: Sendable {
     values = .zeros([batch, heads, capacity, width ?? size], dtype: dtype, device: device)
   }
 
-  /// The position of the next element, for causal masks and position encodings: an integer that is not part of plans.
+  /// The position of the next element, for causal masks and position encodings: an `int32` of shape `[]` that is not
+  /// part of plans.
   public var end: Tensor { .number(Double(length), dtype: .int32, device: keys.device) }
 
   /// Appends elements, `[batch, heads, count, size]` and `[batch, heads, count, width]`.
-  /// - Precondition: the capacity suffices.
+  /// - Precondition: the capacity suffices, and the elements have the type of the cache.
   public mutating func append(_ newKeys: Tensor, _ newValues: Tensor) {
     for (new, old) in [(newKeys, keys), (newValues, values)] {
       var expected = old.shape

@@ -17,8 +17,9 @@ extension MultiheadAttention {
   ///   - x: `[count, batch, size]`, or batch first: the elements after those in the cache.
   ///   - cache: the cache, to which keys and values are appended.
   ///   - keyMask: `[batch, capacity]`: `bool` (true for keys that may be attended to, false for padding), or additive.
-  /// - Returns: `[count, batch, size]`.
-  /// - Precondition: the layer has no additional keys.
+  /// - Returns: `[count, batch, size]`, or batch first.
+  /// - Precondition: the layer has no additional keys, queries, keys and values have one size, and the capacity
+  ///   suffices.
   public func callAsFunction(_ x: Tensor, cache: inout KeyValueCache, keyMask: Tensor? = nil) -> Tensor {
     guard biasK == nil, !addsZeroKey else {
       ShapeError("MultiheadAttention", "a layer that adds keys cannot use a cache").report()

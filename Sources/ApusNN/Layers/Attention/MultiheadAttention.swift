@@ -12,19 +12,20 @@ import ApusTensor
 /// the opposite (`~mask`), for both `attn_mask` and `key_padding_mask`. The output for a query that may attend to no
 /// key is `b_o`.
 public struct MultiheadAttention: Module {
-  /// The projections of queries, keys and values, concatenated; PyTorch's `in_proj_weight`.
+  /// The projections of queries, keys and values, concatenated, `[size + 2 · width, size]` with
+  /// `width = keyValueHeads · size / heads`; PyTorch's `in_proj_weight`.
   public let inProjWeight: Parameter?
-  /// The projection of the queries, if keys or values have a different size; `q_proj_weight`.
+  /// The projection of the queries, if keys or values have a different size, `[size, size]`; `q_proj_weight`.
   public let qProjWeight: Parameter?
-  /// The projection of the keys, if it is separate; `k_proj_weight`.
+  /// The projection of the keys, if it is separate, `[width, keySize]`; `k_proj_weight`.
   public let kProjWeight: Parameter?
-  /// The projection of the values, if it is separate; `v_proj_weight`.
+  /// The projection of the values, if it is separate, `[width, valueSize]`; `v_proj_weight`.
   public let vProjWeight: Parameter?
-  /// The biases of the three projections, concatenated; `in_proj_bias`.
+  /// The biases of the three projections, concatenated, `[size + 2 · width]`; `in_proj_bias`.
   public let inProjBias: Parameter?
-  /// The learned key after all others; `bias_k`.
+  /// The learned key after all others, `[1, 1, width]`; `bias_k`.
   public let biasK: Parameter?
-  /// The value of the learned key; `bias_v`.
+  /// The value of the learned key, `[1, 1, width]`; `bias_v`.
   public let biasV: Parameter?
   /// The projection of the concatenated head outputs; `out_proj`.
   public let outProj: Linear
@@ -109,6 +110,7 @@ public struct MultiheadAttention: Module {
   ///     PyTorch's `key_padding_mask`), or additive.
   ///   - isCausal: whether query `i` attends only to the keys `0 … i`.
   /// - Returns: `[queries, batch, size]`.
+  /// - Precondition: the inputs are floating-point, and there is at least one key.
   public func callAsFunction(
     _ query: Tensor, _ key: Tensor? = nil, _ value: Tensor? = nil, mask: Tensor? = nil, keyMask: Tensor? = nil,
     isCausal: Bool = false
@@ -127,7 +129,8 @@ public struct MultiheadAttention: Module {
   /// The result together with the attention weights, after dropout.
   ///
   /// - Parameters: as for `callAsFunction`, and `averagesHeads`: whether the weights are averaged over the heads.
-  /// - Returns: `[queries, batch, size]`, and `[batch, queries, keys]` or `[batch, heads, queries, keys]`.
+  /// - Returns: the output `[queries, batch, size]` as from `callAsFunction`, and the weights, `[batch, queries, keys]`
+  ///   if averaged, else `[batch, heads, queries, keys]`.
   public func withWeights(
     _ query: Tensor, _ key: Tensor? = nil, _ value: Tensor? = nil, mask: Tensor? = nil, keyMask: Tensor? = nil,
     isCausal: Bool = false, averagesHeads: Bool = true

@@ -5,7 +5,8 @@ import Glibc
 /// ```text
 /// P[m, 2i] = sin(m / 10000^(2i / size)),   P[m, 2i + 1] = cos(m / 10000^(2i / size))
 /// ```
-/// for `x: [batch, length, size]`, or `[length, batch, size]`.
+/// for `x: [length, batch, size]`, or `[batch, length, size]` with `isBatchFirst`, in the same shape. The length is at
+/// most the capacity.
 public struct SinusoidalPositions: Layer {
   private let table: PositionTable
 
@@ -31,13 +32,14 @@ public struct SinusoidalPositions: Layer {
 
   public func callAsFunction(_ x: Tensor) -> Tensor { table.added(to: x, nil) }
 
+  /// The same for elements in the middle of a sequence, in the shape of `x`.
   /// - Parameter offset: the position of the first element, a scalar integer (`KeyValueCache.end`).
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for positions beyond the capacity.
   public func callAsFunction(_ x: Tensor, offset: Tensor) -> Tensor { table.added(to: x, offset) }
 }
 
-/// Adds a learned vector for each position: `y = x + W` for `x: [batch, length, size]`, or `[length, batch, size]`, and
-/// `W: [capacity, size]`.
+/// Adds a learned vector for each position: `y = x + W` for `x: [length, batch, size]`, or `[batch, length, size]` with
+/// `isBatchFirst`, in the same shape, and `W: [capacity, size]`. The length is at most the capacity.
 public struct LearnedPositions: Layer {
   /// The vectors of the positions, `[capacity, size]`.
   public let weight: Parameter
@@ -63,6 +65,7 @@ public struct LearnedPositions: Layer {
 
   public func callAsFunction(_ x: Tensor) -> Tensor { LayerTrace.leaf(self, x) { table.added(to: x, nil) } }
 
+  /// The same for elements in the middle of a sequence, in the shape of `x`.
   /// - Parameter offset: the position of the first element, a scalar integer (`KeyValueCache.end`).
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for positions beyond the capacity.
   public func callAsFunction(_ x: Tensor, offset: Tensor) -> Tensor {

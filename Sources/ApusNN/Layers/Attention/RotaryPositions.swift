@@ -40,8 +40,9 @@ public struct RotaryPositions: Sendable {
   }
 
   /// - Parameters:
-  ///   - x: `[batch…, length, size]`.
+  ///   - x: `[batch…, length, size]`, with a length of at most the capacity.
   ///   - offset: the position of the first element, a scalar integer; 0 by default.
+  /// - Returns: the shape of `x`.
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for positions beyond the capacity.
   public func callAsFunction(_ x: Tensor, offset: Tensor? = nil) -> Tensor {
     guard x.rank >= 2, x.shape[x.rank - 1] == size, x.shape[x.rank - 2] <= capacity else {

@@ -21,6 +21,7 @@ import ApusTensor
 ///     attends to all keys, as generation with a `KeyValueCache` requires.
 ///   - dropout: the dropout rate of attention weights in training.
 ///   - scale: `1 / √size` by default.
+/// - Precondition: queries, keys and values are floating-point, and there is at least one key.
 public func scaledDotProductAttention(
   _ query: Tensor, _ key: Tensor, _ value: Tensor, mask: Tensor? = nil, isCausal: Bool = false,
   queryOffset: Tensor? = nil, dropout: Double = 0, scale: Double? = nil

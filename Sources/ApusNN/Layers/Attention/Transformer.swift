@@ -8,7 +8,7 @@ public struct Transformer: Module {
   /// The decoder, which reads the target and the encoder's result.
   public let decoder: TransformerDecoder
 
-  /// - Parameters: see `TransformerEncoderLayer`.
+  /// - Parameters: see `TransformerEncoderLayer`; `encoderLayers` and `decoderLayers` are the numbers of layers.
   public init(
     _ size: Int = 512, heads: Int = 8, encoderLayers: Int = 6, decoderLayers: Int = 6, hidden: Int = 2048,
     dropout: Double = 0.1, epsilon: Double = 1e-5, isBatchFirst: Bool = false, isNormFirst: Bool = false,
@@ -31,12 +31,14 @@ public struct Transformer: Module {
   }
 
   /// - Parameters:
-  ///   - source: `[sourceLength, batch, size]`, or `[sourceLength, size]` for one example.
-  ///   - target: `[targetLength, batch, size]`, or `[targetLength, size]` for one example.
-  ///   - sourceMask: the mask between source elements. All masks are true where an element may be attended to, the
-  ///     opposite of PyTorch's; see `MultiheadAttention`.
-  ///   - targetMask: the mask between target elements.
-  ///   - memoryMask: the mask from target elements to source elements.
+  ///   - source: `[sourceLength, batch, size]`; with `isBatchFirst` the batch axis comes first in all shapes here.
+  ///     `[sourceLength, size]` is a single example, and no tensor has a batch axis then.
+  ///   - target: `[targetLength, batch, size]`.
+  ///   - sourceMask: the mask between source elements, broadcast to `[batch, heads, sourceLength, sourceLength]`. All
+  ///     masks are true where an element may be attended to, the opposite of PyTorch's; see `MultiheadAttention`.
+  ///   - targetMask: the mask between target elements, broadcast to `[batch, heads, targetLength, targetLength]`.
+  ///   - memoryMask: the mask from target elements to source elements, broadcast to
+  ///     `[batch, heads, targetLength, sourceLength]`.
   ///   - sourceKeyMask: `[batch, sourceLength]`, false for padding.
   ///   - targetKeyMask: `[batch, targetLength]`, false for padding.
   ///   - memoryKeyMask: `[batch, sourceLength]`, false for padding.

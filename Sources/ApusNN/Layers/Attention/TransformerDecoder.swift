@@ -62,11 +62,12 @@ public struct TransformerDecoderLayer: Module {
   ///   - x: `[length, batch, size]`; with `isBatchFirst` the batch axis comes first in all shapes here.
   ///     `[length, size]` is a single example, and no tensor has a batch axis then.
   ///   - memory: `[keys, batch, size]`.
-  ///   - mask: the mask between elements; see `MultiheadAttention`.
+  ///   - mask: the mask between elements, broadcast to `[batch, heads, length, length]`; see `MultiheadAttention`.
   ///   - keyMask: `[batch, length]`, true where an element may be attended to, false for padding.
   ///   - isCausal: whether an element attends only to itself and preceding elements.
-  ///   - memoryMask: the mask from elements to memory elements, as `mask`.
+  ///   - memoryMask: the mask from elements to memory elements, broadcast to `[batch, heads, length, keys]`.
   ///   - memoryKeyMask: `[batch, keys]`, as `keyMask`.
+  /// - Returns: the shape of `x`.
   public func callAsFunction(
     _ x: Tensor, _ memory: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool = false,
     memoryMask: Tensor? = nil, memoryKeyMask: Tensor? = nil
@@ -80,8 +81,10 @@ public struct TransformerDecoderLayer: Module {
     }
   }
 
-  /// Processes new elements, `[count, batch, size]`, after those in the cache, with causal attention; see
-  /// `MultiheadAttention`. Keys and values of the memory are computed at the first call.
+  /// Processes new elements, `[count, batch, size]`, after those in the cache, with causal attention, in the same
+  /// shape; see `MultiheadAttention`. Keys and values of the memory, `[keys, batch, size]`, are computed at the first
+  /// call.
+  /// - Parameter memoryKeyMask: `[batch, keys]`, true where an element of the memory may be attended to.
   public func callAsFunction(
     _ x: Tensor, _ memory: Tensor, cache: inout DecoderCache, memoryKeyMask: Tensor? = nil
   ) -> Tensor {
@@ -119,7 +122,9 @@ public struct TransformerDecoder: Module {
     self.norm = norm
   }
 
-  /// - Parameters: see `TransformerDecoderLayer`. Masks are true where an element may be attended to.
+  /// - Parameters: see `TransformerDecoderLayer`; `x` is `[length, batch, size]`, `memory` `[keys, batch, size]`. Masks
+  ///   are true where an element may be attended to.
+  /// - Returns: the shape of `x`.
   public func callAsFunction(
     _ x: Tensor, _ memory: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool = false,
     memoryMask: Tensor? = nil, memoryKeyMask: Tensor? = nil
@@ -137,7 +142,7 @@ public struct TransformerDecoder: Module {
     }
   }
 
-  /// Empty caches, one for each layer.
+  /// Empty caches for `batch` sequences of at most `capacity` elements, one for each layer.
   public func makeCaches(
     batch: Int, capacity: Int, dtype: DType? = nil, device: ComputeDevice = .current
   ) -> [DecoderCache] {
@@ -146,7 +151,10 @@ public struct TransformerDecoder: Module {
     }
   }
 
-  /// Processes new elements, `[count, batch, size]`, after those in the caches; see `TransformerDecoderLayer`.
+  /// Processes new elements, `[count, batch, size]`, after those in the caches, in the same shape; see
+  /// `TransformerDecoderLayer`.
+  /// - Parameter memoryKeyMask: `[batch, keys]`, true where an element of the memory may be attended to.
+  /// - Precondition: there is one cache for each layer.
   public func callAsFunction(
     _ x: Tensor, _ memory: Tensor, caches: inout [DecoderCache], memoryKeyMask: Tensor? = nil
   ) -> Tensor {

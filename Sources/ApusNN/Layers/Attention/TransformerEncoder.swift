@@ -56,15 +56,18 @@ public struct TransformerEncoderLayer: Layer {
     ]
   }
 
+  /// The result without masks, in the shape of `x`: `[length, batch, size]`, `[batch, length, size]` with
+  /// `isBatchFirst`, or `[length, size]` for one example.
   public func callAsFunction(_ x: Tensor) -> Tensor { self(x, isCausal: false) }
 
   /// - Parameters:
-  ///   - x: `[length, batch, size]`, or `[batch, length, size]` with `isBatchFirst`, like the result; `[length, size]`
-  ///     is a single example, whose masks have no batch axis.
-  ///   - mask: see `MultiheadAttention`.
+  ///   - x: `[length, batch, size]`, or `[batch, length, size]` with `isBatchFirst`; `[length, size]` is a single
+  ///     example, whose masks have no batch axis.
+  ///   - mask: broadcast to `[batch, heads, length, length]`; see `MultiheadAttention`.
   ///   - keyMask: `[batch, length]`, true where an element may be attended to, false for padding: the opposite of
   ///     PyTorch's `src_key_padding_mask`.
   ///   - isCausal: whether an element attends only to itself and preceding elements.
+  /// - Returns: the shape of `x`.
   public func callAsFunction(
     _ x: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool = false
   ) -> Tensor {
@@ -73,8 +76,8 @@ public struct TransformerEncoderLayer: Layer {
     }
   }
 
-  /// Processes new elements, `[count, batch, size]`, after those in the cache, with causal attention; see
-  /// `MultiheadAttention`.
+  /// Processes new elements, `[count, batch, size]`, after those in the cache, with causal attention, in the same
+  /// shape; see `MultiheadAttention`.
   /// - Parameter keyMask: `[batch, capacity]`, true where an element may be attended to.
   public func callAsFunction(_ x: Tensor, cache: inout KeyValueCache, keyMask: Tensor? = nil) -> Tensor {
     apply(x) { selfAttn($0, cache: &cache, keyMask: keyMask) }
@@ -103,9 +106,13 @@ public struct TransformerEncoder: Layer {
     self.norm = norm
   }
 
+  /// The result without masks, in the shape of `x`: `[length, batch, size]`, `[batch, length, size]` with layers that
+  /// are batch first, or `[length, size]` for one example.
   public func callAsFunction(_ x: Tensor) -> Tensor { self(x, isCausal: false) }
 
-  /// - Parameters: see `TransformerEncoderLayer`. Masks are true where an element may be attended to.
+  /// - Parameters: see `TransformerEncoderLayer`; `x` is `[length, batch, size]`. Masks are true where an element may
+  ///   be attended to.
+  /// - Returns: the shape of `x`.
   public func callAsFunction(
     _ x: Tensor, mask: Tensor? = nil, keyMask: Tensor? = nil, isCausal: Bool = false
   ) -> Tensor {
@@ -120,16 +127,17 @@ public struct TransformerEncoder: Layer {
     }
   }
 
-  /// Empty caches, one for each layer.
+  /// Empty caches for `batch` sequences of at most `capacity` elements, one for each layer.
   public func makeCaches(
     batch: Int, capacity: Int, dtype: DType? = nil, device: ComputeDevice = .current
   ) -> [KeyValueCache] {
     layers.map { $0.selfAttn.makeCache(batch: batch, capacity: capacity, dtype: dtype, device: device) }
   }
 
-  /// Processes new elements, `[count, batch, size]`, after those in the caches, with causal attention; see
-  /// `MultiheadAttention`.
+  /// Processes new elements, `[count, batch, size]`, after those in the caches, with causal attention, in the same
+  /// shape; see `MultiheadAttention`.
   /// - Parameter keyMask: `[batch, capacity]`, true where an element may be attended to.
+  /// - Precondition: there is one cache for each layer.
   public func callAsFunction(_ x: Tensor, caches: inout [KeyValueCache], keyMask: Tensor? = nil) -> Tensor {
     guard caches.count == layers.count else {
       ShapeError("TransformerEncoder", "got \(caches.count) caches for \(layers.count) layers").report()

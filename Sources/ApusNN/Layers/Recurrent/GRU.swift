@@ -24,15 +24,15 @@ public struct GRU: Module {
   public var members: [ModuleMember] { stack.members }
 
   /// - Parameters: see `RNN`.
-  /// - Returns: the states of the last layer at all time steps, `[time, batch, directions · size]`, and the last states
-  ///   of all layers.
+  /// - Returns: the states of the last layer at all time steps, `[time, batch, directions · size]`, batch first like
+  ///   `x`, and the last states of all layers, `[layers · directions, batch, size]`.
   public func callAsFunction(
     _ x: Tensor, state: Tensor? = nil, lengths: [Int]? = nil
   ) -> (output: Tensor, state: Tensor) {
     run(x, state, lengths.map { .known($0) })
   }
 
-  /// The same with non-optional lengths, so that an array literal is not interpreted as a tensor.
+  /// The same, in the same shapes, with non-optional lengths, so that an array literal is not interpreted as a tensor.
   public func callAsFunction(_ x: Tensor, state: Tensor? = nil, lengths: [Int]) -> (output: Tensor, state: Tensor) {
     self(x, state: state, lengths: Optional(lengths))
   }

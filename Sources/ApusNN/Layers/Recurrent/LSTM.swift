@@ -38,9 +38,10 @@ public struct LSTM: Module {
   /// The state of an LSTM: `h` and `c`, each `[layers · directions, batch, size]`, or `[batch, size]` for an
   /// `LSTMCell`.
   public struct State: Sendable {
-    /// The hidden state `h`, which is also the output.
+    /// The hidden state `h`, which is also the output: `[layers · directions, batch, size]`, or `[batch, size]` for an
+    /// `LSTMCell`.
     public var hidden: Tensor
-    /// The cell state `c`.
+    /// The cell state `c`, in the shape of `hidden`.
     public var cell: Tensor
 
     public init(hidden: Tensor, cell: Tensor) {
@@ -52,16 +53,16 @@ public struct LSTM: Module {
     public func stopGradient() -> State { State(hidden: hidden.stopGradient(), cell: cell.stopGradient()) }
   }
 
-  /// - Parameters: see `RNN`.
-  /// - Returns: `h` of the last layer at all time steps, `[time, batch, directions · size]`, and the last states of all
-  ///   layers.
+  /// - Parameters: see `RNN`; both tensors of `state` are `[layers · directions, batch, size]`.
+  /// - Returns: `h` of the last layer at all time steps, `[time, batch, directions · size]`, batch first like `x`, and
+  ///   the last states of all layers, `[layers · directions, batch, size]` each.
   public func callAsFunction(
     _ x: Tensor, state: State? = nil, lengths: [Int]? = nil
   ) -> (output: Tensor, state: State) {
     run(x, state, lengths.map { .known($0) })
   }
 
-  /// The same with non-optional lengths, so that an array literal is not interpreted as a tensor.
+  /// The same, in the same shapes, with non-optional lengths, so that an array literal is not interpreted as a tensor.
   public func callAsFunction(_ x: Tensor, state: State? = nil, lengths: [Int]) -> (output: Tensor, state: State) {
     self(x, state: state, lengths: Optional(lengths))
   }

@@ -19,9 +19,9 @@ public struct LSTMCell: Module {
   public var members: [ModuleMember] { cell.weights.members() }
 
   /// - Parameters:
-  ///   - x: `[batch, inputs]`.
-  ///   - state: `h` and `c`, each `[batch, size]`; zeros by default.
-  /// - Returns: `h′` and `c′`.
+  ///   - x: `[batch, inputs]`, or `[inputs]` for one example.
+  ///   - state: `h` and `c`, each `[batch, size]` or `[size]`; zeros by default.
+  /// - Returns: `h′` and `c′`, of the same shape.
   public func callAsFunction(_ x: Tensor, state: LSTM.State? = nil) -> LSTM.State {
     var next: [Tensor]?
     let hidden = LayerTrace.leaf(self, x) {

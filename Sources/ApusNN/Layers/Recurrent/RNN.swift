@@ -26,19 +26,20 @@ public struct RNN: Module {
   public var members: [ModuleMember] { stack.members }
 
   /// - Parameters:
-  ///   - x: `[time, batch, inputs]`.
+  ///   - x: `[time, batch, inputs]`, or `[batch, time, inputs]` with `isBatchFirst`; `[time, inputs]` is a single
+  ///     sequence, and no tensor has a batch axis then. Floating-point, with at least one time step.
   ///   - state: `[layers · directions, batch, size]`; zeros by default.
-  ///   - lengths: the number of valid elements of each sequence in the batch; by default all. After the end of a
-  ///     sequence outputs are zeros and states stay unchanged; input elements there are ignored.
-  /// - Returns: the states of the last layer at all time steps, `[time, batch, directions · size]`, and the last states
-  ///   of all layers.
+  ///   - lengths: the number of valid elements of each sequence in the batch, in `1 … time`; by default all. After the
+  ///     end of a sequence outputs are zeros and states stay unchanged; input elements there are ignored.
+  /// - Returns: the states of the last layer at all time steps, `[time, batch, directions · size]`, batch first like
+  ///   `x`, and the last states of all layers, `[layers · directions, batch, size]`.
   public func callAsFunction(
     _ x: Tensor, state: Tensor? = nil, lengths: [Int]? = nil
   ) -> (output: Tensor, state: Tensor) {
     run(x, state, lengths.map { .known($0) })
   }
 
-  /// The same with non-optional lengths, so that an array literal is not interpreted as a tensor.
+  /// The same, in the same shapes, with non-optional lengths, so that an array literal is not interpreted as a tensor.
   public func callAsFunction(_ x: Tensor, state: Tensor? = nil, lengths: [Int]) -> (output: Tensor, state: Tensor) {
     self(x, state: state, lengths: Optional(lengths))
   }

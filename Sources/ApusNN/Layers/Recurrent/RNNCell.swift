@@ -25,7 +25,7 @@ public struct RNNCell: Module {
   /// - Parameters:
   ///   - x: `[batch, inputs]`, or `[inputs]` for one example.
   ///   - state: `h: [batch, size]` or `[size]`; zeros by default.
-  /// - Returns: `h′`, of the same shape.
+  /// - Returns: `h′`, of the shape of `h`.
   public func callAsFunction(_ x: Tensor, state: Tensor? = nil) -> Tensor {
     LayerTrace.leaf(self, x) { cell(x, states: state.map { [$0] }, count: 1)?[0] ?? x }
   }
