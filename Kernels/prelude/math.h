@@ -1,4 +1,4 @@
-// The float32 functions behind the rows of elementwise.def, written once for C, OpenCL C and CUDA.
+// The float32 functions that the rows of elementwise.def call, written once for C, OpenCL C and CUDA.
 //
 // This file follows a dialect, which defines
 //   WIDE(name)           the name of a function: `name`, or `name##_16` where several widths coexist

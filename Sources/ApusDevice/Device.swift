@@ -111,7 +111,7 @@ extension Device {
   /// By default, products read 16-bit values without conversion.
   public var prefersFloat32Products: Bool { false }
 
-  /// By default both types, because products read half the memory.
+  /// By default, both 16-bit types: products then read half as many bytes as in `float32`.
   public var fastProductTypes: [DType] { [.float16, .bfloat16] }
 
   /// By default, the device does not support profiles.

@@ -58,9 +58,9 @@ INLINE void transpose_tile(
 }
 
 // Transposes large matrices with non-temporal stores, for targets whose rows begin at cache lines. A block is
-// transposed into `scratch` while the previous block, also in `scratch`, is written row by row. Memory reads and writes
-// short segments of rows at only half of its speed. The next rows of the source are prefetched, row by row, into the L1
-// cache.
+// transposed into `scratch` while the previous block, also in `scratch`, is written row by row. Reads and writes of
+// short row segments reach only half of the memory bandwidth. The next rows of the source are prefetched, row by row,
+// into the L1 cache.
 #define STREAM_COLUMNS 64
 #define STREAM_ROWS 512
 #define STREAM_LENGTH (STREAM_COLUMNS + 16)

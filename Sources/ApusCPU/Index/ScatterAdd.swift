@@ -28,7 +28,7 @@ final class ScatterAddStep: CPUStep {
     add = try builder.row(.add, lane)
     load = csimd_find_load(builder.loops, Int32(step.dtype.rawValue))
     store = csimd_find_store(builder.loops, Int32(step.dtype.rawValue))
-    // Each part reads all indices again.
+    // Each part reads all indices, so there are few parts.
     partCount = max(1, min(step.extent, min(16, step.count * step.inner / TaskLimits.elementCount)))
     workspaceByteCount = step.inner * lane.byteCount + 64
     // Narrow types are summed in their lane's type.
