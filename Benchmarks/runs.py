@@ -15,7 +15,7 @@ HERE = Path(__file__).resolve().parent
 # The lines of one side. The key is the problem with its transpose or pass.
 Lines = dict[tuple[str, str], dict]
 
-# The number of cores that other processes may use during a run that counts. Threads that wait for each other, such as
+# The number of cores that other processes may use during a valid run. Threads that wait for each other, such as
 # PyTorch's threads, become a hundred times as slow when one of them has no core.
 QUIET = 0.1
 ATTEMPTS = 3

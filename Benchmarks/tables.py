@@ -24,7 +24,7 @@ rounds in which other processes took more than {quiet:g} cores: they do not coun
 not judged.
 """
 
-# A bound: a ratio, or a ratio and a fraction of the peak. Of the two, the one that is easier to reach counts.
+# A bound: a ratio, or a ratio and a fraction of the peak. If both are given, it is enough to reach one of them.
 Bound = float | dict[str, float]
 
 

@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// To start a program of your own, copy this manifest with one target, and set `path:` to a clone of Apus.
+// To start another program, copy this manifest with one target, and set `path:` to the path of a clone of Apus.
 let package = Package(
   name: "Examples",
   dependencies: [.package(name: "Apus", path: "..")],

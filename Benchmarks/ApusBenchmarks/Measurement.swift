@@ -19,7 +19,7 @@ public struct Measurement: Sendable {
   public var timing: Timing
   /// The work of one run; `nil` if no number of operations or bytes describes it well.
   public var work: Work?
-  /// From the start of the process to the first loss on the host.
+  /// The time from the start of the process to the first loss on the host.
   public var firstStepMilliseconds: Double?
   /// The extra time of the first step with another batch size.
   public var otherBatchMilliseconds: Double?

@@ -1,4 +1,4 @@
-// Copies memory with several threads at once, by memcpy or by streaming stores, which bypass the caches.
+// Copies memory with several threads at once, by memcpy or by non-temporal stores, which bypass the caches.
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>

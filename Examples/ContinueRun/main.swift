@@ -1,9 +1,9 @@
-// Opens a run of `apus train`, measures it, predicts the classes of images, and trains it for another epoch at most.
+// Opens a run of `apus train`, evaluates it, predicts the classes of images, and trains it for at most one more epoch.
 // Arguments: the folder of the run, and images.
 import Apus
 import ApusRuns
 
-/// Stops when the mean loss of 50 steps is no smaller than the mean of the 50 steps before.
+/// Stops when the mean loss of 50 steps is no smaller than the mean loss of the 50 steps before.
 final class Plateau: TrainingObserver {
   private var last = Double.infinity
 

@@ -1,11 +1,11 @@
-// Deep Q-learning (Mnih et al., 2015) with a target network: a paddle learns to catch what falls.
+// Deep Q-learning (Mnih et al., 2015) with a target network: a paddle learns to catch a falling ball.
 import Apus
 
 let steps = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1])! : 3000
 let (size, batch, discount) = (5, 32, 0.95)
 var key = RandomKey(seed: 1)
 
-/// A ball falls from row 0 to the last row; the paddle there moves left, stays, or moves right.
+/// A ball falls from row 0 to the last row. In the last row, a paddle moves left, stays, or moves right.
 struct Catch {
   var (row, paddle) = (0, size / 2)
   let ball: Int

@@ -1,5 +1,5 @@
-// Fine-tuning: a network learns ten kinds of stripes, is saved, and gets a new head for two kinds with few examples.
-// Training updates first the head alone, then all layers at a low learning rate.
+// Fine-tuning: a network is trained on ten kinds of stripes and saved. Then its head is replaced, for two kinds of
+// stripes with few examples: the new head is trained first, then all layers at a low learning rate.
 import Apus
 
 let steps = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1])! : 150

@@ -1,4 +1,4 @@
-// A graph convolutional network (Kipf, Welling, 2017) that finds four communities from four labeled nodes of each.
+// A graph convolutional network (Kipf, Welling, 2017) that finds four communities from four labeled nodes in each.
 import Apus
 
 let steps = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1])! : 100

@@ -1,4 +1,5 @@
-// Sequence to sequence with attention (Luong et al., 2015): a GRU reads digits, another writes them backwards.
+// Sequence to sequence with attention (Luong et al., 2015): a GRU reads digits, and another GRU writes them in reverse
+// order.
 import Apus
 
 let steps = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1])! : 400

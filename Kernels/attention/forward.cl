@@ -1,10 +1,11 @@
-// Attention for WIDTH neighbouring queries of a head, one query per lane; all lanes read the same keys.
+// Attention for WIDTH neighboring queries of a head. Each lane computes one query, and all lanes read the same keys.
 //
-//   item     = (batch · heads + head) · parts + part        part: neighbouring queries
+//   item     = (batch · heads + head) · parts + part        part: WIDTH neighboring queries
 //   output   [batch, heads, queries, width]
-//   logs     [batch, heads, queries], behind the output
+//   logs     [batch, heads, queries], after the output: the log-sum-exp of each query's scores
 //
-// Keys are processed in blocks of $block, so that the accumulators are rescaled to a new maximum only once per block.
+// The kernel processes keys in blocks of $block, so that it rescales the accumulators to a new maximum only once per
+// block.
 //
 // Parameters: $ADDED, $DROP, $FACTOR, $KEEP, $MASK, $OPEN, $V, $WORDS, $ahead, $block, $capacity, $dtype, $greatest,
 // $heads, $items, $key, $keyBatch, $keyHead, $keyOffset, $keyRow, $keys, $lane, $localSize, $outputCount, $parts,

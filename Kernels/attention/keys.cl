@@ -1,9 +1,9 @@
-// The gradients of keys and values, one key per lane. The kernel iterates over all queries of the heads that share the
-// key, in blocks of $block.
+// The gradients of keys and values. Each lane computes one key. The kernel iterates over all queries of the heads that
+// share the key, in blocks of $block.
 //
-//   item     = (batch · groups + group) · parts + part      part: neighbouring keys
-//   dK       [batch, groups, keys, size], behind dQ
-//   dV       [batch, groups, keys, width], behind dK
+//   item     = (batch · groups + group) · parts + part      part: WIDTH neighboring keys
+//   dK       [batch, groups, keys, size], after dQ
+//   dV       [batch, groups, keys, width], after dK
 //
 // Parameters: $ADDED, $DROP, $DROPSLOPE, $KEEP, $MASK, $OPEN, $V, $WORDS, $ahead, $block, $capacity, $dots, $dtype,
 // $forward, $forwardOffset, $groups, $heads, $items, $key, $keyBatch, $keyCount, $keyHead, $keyOffset, $keyRow, $keys,

@@ -1,6 +1,7 @@
-// The gradients of queries, one query per lane as in forward.cl. Weights are recomputed from the logarithms.
+// The gradients of queries. Each lane computes one query, as in forward.cl. The kernel recomputes the attention weights
+// from the log-sum-exps that forward.cl stored.
 //
-//   dots     [batch, heads, queries] in the workspace: dY · Y for each row, which keys.cl reads
+//   dots     [batch, heads, queries] in the workspace: dY · Y of each query; keys.cl reads them
 //   dQ       [batch, heads, queries, size]
 //
 // Parameters: $ADDED, $DROPSLOPE, $KEEP, $MASK, $OPEN, $V, $WORDS, $ahead, $block, $capacity, $dots, $dtype, $forward,

@@ -1,4 +1,4 @@
-// A depthwise convolution with $tapsH × $tapsW taps, row by row: each register of pixels is read once for all of the
+// A depthwise convolution with $tapsH × $tapsW taps, row by row. The kernel loads each register of pixels once for all
 // $tileRows rows of results that use it.
 //
 //   sums[m][column] += weights[u − m][s] · image[h + u][column + s]

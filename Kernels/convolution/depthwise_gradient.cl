@@ -1,11 +1,12 @@
-// The gradient of the weights of a depthwise convolution with $tapsH × $tapsW taps: for each tap, the sum over images
-// and pixels of the products of x and y, row by row. Each register of x is read once for all of the $tileRows rows of y
-// that use it.
+// The gradient of the weights of a depthwise convolution with $tapsH × $tapsW taps: for each tap, the sum of the
+// products of x and y over images and pixels. The kernel works row by row and loads each register of x once for all
+// $tileRows rows of y that use it.
 //
 //   sums[u − m][s] += y[h + m][column] · x[h + u][column + s]
 //
-// One work-item sums the planes of one channel over some of the images, which it prepares in private arrays padded with
-// zeros (convolution/image_copy.cl). Lanes are neighbouring pixels and are added up at the end.
+// One work-item sums the planes of one channel over some of the images. It copies the planes to private arrays padded
+// with zeros (convolution/image_copy.cl). Lanes are neighboring pixels; the kernel adds the lanes of each sum at the
+// end.
 //
 // Parameters: $INPUT, $OUTPUT, $T, $V, $groups, $imageCount, $imagesPerPart, $index, $inputRows, $inputW, $lane,
 // $outputRows, $outputW, $preparedSize, $tapsH, $tapsW, $target, $tileRows, $zero.

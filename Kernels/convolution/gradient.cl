@@ -1,12 +1,12 @@
-// The gradient of the weights: for each channel of y and each (channel of x, tap), the sum over images and positions of
-// their products. convolution/image.cl prepared both factors with rows of the same width. Lanes are neighbouring
-// positions and are added up at the end.
+// The gradient of the weights: for each channel of y and each pair (channel of x, tap), the sum of the products of y
+// and x over images and positions. Both factors have rows of the same width (convolution/image.cl). Lanes are
+// neighboring positions; the kernel adds the lanes of each sum at the end.
 //
 //   sums[i][j] += y[image, row i][q] · x[image][q + offset of (channel, tap) j]
 //
-// One work-item computes some tiles of $tileRows × $tileColumns sums over some of the images. All of its tiles add one
-// block of images and positions before the next block, so that the block stays in a cache. Between blocks, sums are
-// kept in `stage`.
+// One work-item computes some tiles of $tileRows × $tileColumns sums over some of the images. It processes one block of
+// images and positions for all its tiles before the next block, so that the block stays in a cache. Between blocks,
+// `stage` stores the sums.
 //
 // Parameters: $T, $V, $blockColumns, $blocks, $channels, $columnChunks, $columns, $columnsPerItem, $firstPart, $groups,
 // $imageCount, $imagesPerBlock, $imagesPerPart, $index, $lane, $left, $leftStride, $positionCount, $positionsPerBlock,
@@ -69,7 +69,8 @@ for ($index block = firstImage; block < stop; block += $imagesPerBlock) {
     }
   }
 }
-// Adds up the lanes of WIDTH sums at a time: the sums are the rows of a square, which is transposed.
+// Adds the lanes of WIDTH sums at a time: after a transpose, row i contains lane i of all sums, and rows are added in
+// pairs.
 const $index height = lastTileRow - firstTileRow;
 const $index sumCount = (lastTileColumn - firstTileColumn) * height * $tileRows * $tileColumns;
 for ($index firstSum = 0; firstSum < sumCount; firstSum += WIDTH) {

@@ -1,6 +1,6 @@
-// Copies images so that a convolution over them needs no bounds checks and no strides. Elements are converted to the
-// lane of the arithmetic, with zeros around and between them, and grouped into phases by the remainders of their
-// coordinates modulo the stride. Phases that no tap reads are left out:
+// Copies images to a layout in which a convolution needs no bounds checks and no strides. The copy converts elements to
+// the arithmetic type and inserts zeros around and between them. It groups elements into phases by the remainders of
+// their coordinates modulo the stride, and leaves out phases that no tap reads:
 //
 //   source [image, d, h, w]  →  target [image, phase, d', h', w'], `$imageStride` elements per image
 //

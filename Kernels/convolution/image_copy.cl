@@ -19,7 +19,8 @@ for ($index phaseD = 0; phaseD < $readPhasesD; phaseD += 1) {
           const $index from = $offset + (($image * $sourceD + positionD) * $sourceH + positionH) * $sourceW;
           const $index row = (phase * $targetD + d) * $targetH + h;
           $space $T *to = copy + row * $targetW;
-          // The end of the row: the last row of an image is followed by padding for whole registers.
+          // The end of the elements to write: the last row of an image is followed by padding for loads of whole
+          // registers.
           const $index clear = row + 1 == $rowsPerImage ? $targetW + $slack : $targetW;
           const $index last = isInside ? end : 0;
           $COPY

@@ -1,12 +1,13 @@
-// The gradient of the weights over channels-last images: for each tap and channel of x, and each channel of y, the sum
-// over pixels of their products:
+// The gradient of the weights for channels-last images: for each tap, channel of x and channel of y, the sum of the
+// products of x and y over all pixels:
 //
 //              ┌ panel of y ┐
 //   pixel ───  │  b0   b1   │     A tile is $tileRows channels of x at one tap by one panel of y. Pixels that
 //   c │ x →    │ sums       │     a tap reads outside of the image are left out.
 //
-// One work-item sums some rows of pixels for some tiles, one block of rows at a time, which stays in a cache. Between
-// blocks, sums are kept in `stage`; at the end they are written to target [part, tap, channel, $width · panels].
+// One work-item sums some rows of pixels for some tiles. It processes one block of rows for all its tiles before the
+// next block, so that the block stays in a cache. Between blocks, `stage` stores the sums; at the end, the kernel
+// writes them to target [part, tap, channel, $width · panels].
 //
 // Parameters: $FACTORS, $T, $V, $channelBlocks, $channels, $channelsPerItem, $columns, $dtype, $factor, $gridHeight,
 // $gridWidth, $imageHeight, $imageWidth, $index, $lane, $panels, $rows, $rowsPerBlock, $rowsPerPart, $stageTiles,

@@ -1,4 +1,5 @@
-// The pixels that a tap reads. Pixels outside of the image are replaced by zeros.
+// Pointers to the pixels that a tap reads, one for each row of the tile. For a pixel outside of the image, the pointer
+// refers to zeros.
 //
 // Parameters: $A, $imageHeight, $imageWidth, $index, $leftOffset, $leftT, $tapTable, $terms, $tileRows, $zeros.
 const int tapDown = (int)geometry[$tapTable + 2 * segment];

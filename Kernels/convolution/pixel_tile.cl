@@ -1,6 +1,6 @@
-// The windows of the results first, first + 1, … of a grid of pixels: for each window, the coordinates of its first
-// pixel, which may be outside of the image, and the offset of that pixel in memory. Results past the last one repeat
-// it.
+// The windows of $tileRows results of a grid of pixels, starting with result `first`. For each window, this code
+// computes the coordinates of its first pixel, which may be outside of the image, and the memory offset of that pixel.
+// Windows past the last result repeat the last window.
 //
 // Parameters: $gridHeight, $gridWidth, $imageHeight, $imageWidth, $index, $rows, $stepAcross, $stepDown, $terms,
 // $tileRows.

@@ -1,5 +1,5 @@
 // The gradient of the input of a strided pointwise convolution. Elements whose coordinates are multiples of the stride
-// are the elements of source [plane, d, h, w]; all others are 0.
+// are copied from source [plane, d, h, w]; all other elements are 0.
 //
 // One work-item computes some rows of the result.
 //

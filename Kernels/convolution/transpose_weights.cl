@@ -1,10 +1,10 @@
-// Packs weights into panels of $width neighbouring results, in the order in which a product reads them, converted to
-// the lane of the arithmetic and padded with zeros:
+// Packs weights into panels of $width columns, in the order in which the product reads them. The copy converts elements
+// to the arithmetic type and pads the last panel with zeros:
 //
 //   source, element (column, run, channel, tap) by strides  →  target [panel, slot of tap, channel, $width]
 //
-// A run is a sequence of channels that is contiguous in the source, with the taps innermost. Squares of WIDTH columns
-// and WIDTH elements of a run are transposed in registers. One work-item copies some runs of one panel.
+// A run is a sequence of channels that is contiguous in the source, with the taps innermost. The kernel transposes
+// blocks of WIDTH columns × WIDTH elements of a run in registers. One work-item copies some runs of one panel.
 //
 // Parameters: $T, $V, $channels, $channelsPerRun, $columnStride, $columns, $dtype, $index, $lane, $offset, $panels,
 // $runStride, $runs, $runsPerItem, $slots, $source, $taps, $target, $width, $zero.

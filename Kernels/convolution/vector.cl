@@ -1,6 +1,6 @@
-// A convolution over images that convolution/image.cl prepared: the element that a tap reads for the output at position
-// q of the plane is at q plus a constant. A work-item holds $tileRows channels of $vectors registers of neighbouring
-// positions:
+// A convolution over images in the layout of convolution/image.cl. In this layout, the element that a tap reads for the
+// output at position q of a plane is at q plus a constant offset. A work-item accumulates $tileRows channels × $vectors
+// registers of neighboring positions:
 //
 //                   q q+1 …          q runs through rows of the prepared width; positions at the end of
 //   row (channel) [ sums   ]         a row that belong to no output are not stored.

@@ -1,5 +1,5 @@
-// One block of $tileRows channels of convolution/vector.cl: positions begin to end - 1 of a plane. `first` points to
-// the plane's first element in the first channel.
+// Computes $tileRows output channels of convolution/vector.cl at positions `begin` to `end - 1` of one plane. `first`
+// points to the first element of the plane in the first input channel.
 //
 // Parameters: $EPILOGUE, $ROW, $T, $V, $blocks, $channels, $firstImage, $groups, $imageStride, $index, $lane,
 // $outputH, $outputW, $planes, $rows, $space, $stageWidth, $tapTable, $taps, $targetW, $tileRows, $vectors, $weights,

@@ -1,5 +1,5 @@
-// The same as convolution/vector.cl for small images: a work-item prepares all channels of one group in a private array
-// and computes all of their results.
+// The variant of convolution/vector.cl for small images. A work-item copies all input channels of one image and group
+// to a private array and computes all their results.
 //
 // Parameters: $BLOCK, $IMAGE, $T, $blocks, $channels, $chunkSize, $chunks, $firstImage, $groups, $imageStride, $index,
 // $planeStride, $planes, $positionCount, $preparedSize, $targetH.

@@ -1,9 +1,9 @@
-// Adds up the parts of a gradient of weights and writes it in the layout of the weights:
+// Adds the parts of a gradient of weights and writes the sums in the layout of the weights:
 //
 //   source [part, tap, channel, $width]  →  result [column, (channel, tap)]
 //
-// Squares of WIDTH columns and WIDTH elements of a row of the result are transposed in registers. One work-item
-// computes some elements of WIDTH rows.
+// The kernel transposes blocks of WIDTH columns of the source × WIDTH elements of a result row in registers. One
+// work-item computes some elements of WIDTH rows.
 //
 // Parameters: $EPILOGUE, $ROW, $T, $V, $channels, $chunks, $elements, $elementsPerItem, $index, $parts, $rows,
 // $source, $taps, $width.

@@ -1,5 +1,5 @@
-// Packs weights in the order in which a convolution reads them, converted to the lane of the arithmetic and padded with
-// zeros:
+// Packs weights in the order in which a convolution reads them. The copy converts elements to the arithmetic type and
+// pads the last block with zeros:
 //
 //   source, element (group, row, channel, tap) by strides  →  target [group, block, channel, tap, $tileRows]
 //

@@ -1,13 +1,14 @@
-// A Winograd convolution of 3 × 3 taps by tiles of 4 × 4 results. Transformed patches and weights have 36 elements, the
-// positions of the Winograd domain. At each position, a product of matrices over channels multiplies them; then the
-// sums are transformed back:
+// A Winograd convolution with 3 × 3 taps and tiles of 4 × 4 results. A transformed patch has 36 elements, and so has a
+// transformed filter: the positions of the Winograd domain. At each position, a matrix product over channels multiplies
+// patches by weights. Then the sums are transformed to results:
 //
 //             ┌ panel of weights ┐
 //   term ───  │    b0      b1    │     at each position; patches [position, tile, $pitch],
 //   tile │ a  │       sums       │     weights [position, term, panel], sums [position, tile, panel]
 //
-// One work-item computes some tasks, each of some tiles and panels, in its own scratch buffer, which stays in a cache. The
-// buffer contains the sums and the transforms of either patches or weights; the others were transformed in advance.
+// A task is the product of some tiles and some panels. One work-item computes some tasks in its own scratch buffer,
+// which stays in a cache. The buffer contains the sums and the transforms of either patches or weights. An earlier
+// launch computed the other transforms.
 //
 // Parameters: $EPILOGUE, $PATCHES, $ROW, $T, $TERMS, $TILE, $V, $WEIGHTS, $columns, $gridHeight, $gridWidth, $index,
 // $items, $panelWidth, $panels, $panelsPerTask, $parts, $patchDistance, $pitch, $scratch, $scratchSize, $sumsOffset,

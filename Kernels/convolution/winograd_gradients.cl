@@ -2,7 +2,7 @@
 //
 //   gradient [pixel, channel]  →  gradients [36 positions, tile, $gradientPitch]
 //
-// Results past the end of an image are zeros.
+// Gradients of results past the end of an image are zeros.
 //
 // Parameters: $T, $TILE, $V, $columns, $gradient, $gradientDistance, $gradientPitch, $gridHeight, $gridWidth, $index,
 // $zero.

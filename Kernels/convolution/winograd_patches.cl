@@ -1,4 +1,5 @@
-// Transforms the patches of 6 × 6 pixels of the tiles firstTile, … , lastTile - 1; tiles past the last one repeat it:
+// Transforms the patches of 6 × 6 pixels of the tiles firstTile, … , lastTile - 1. Tiles past the last tile repeat the
+// last tile:
 //
 //   image [pixel, channel]  →  patches [36 positions, tile, $pitch]
 //

@@ -1,13 +1,14 @@
 // The gradient of 3 × 3 weights by tiles of 4 × 4 results: at each of the 36 positions of the Winograd domain (see
-// winograd.cl), a product of matrices over tiles multiplies the transforms of patches and gradients:
+// winograd.cl), a matrix product over tiles multiplies transformed patches by transformed gradients:
 //
 //             ┌ gradients ┐
 //   tile ───  │  b0   b1  │     patches [position, tile, $pitch], gradients [position, tile, $gradientPitch],
 //   c │ a     │   sums    │     sums [position, channel of x, channel of y]
 //
-// One work-item computes some tasks, each of a part of the tiles and a block of the channels, in its own scratch buffer.
-// If a task covers all channels, it transforms its tiles, a few at a time, and another launch adds up the sums of all
-// parts. If a task covers all tiles, these were transformed in advance, and it computes the results.
+// A task is a part of the tiles and a block of the channels. One work-item computes some tasks in its own scratch
+// buffer. If tasks cover all channels, each task transforms its tiles, a few at a time, and a later launch adds the
+// sums of all parts. If tasks cover all tiles, an earlier launch transformed the tiles, and each task computes its
+// results.
 //
 // Parameters: $RESULTS, $T, $TERMS, $TRANSFORMS, $V, $blocks, $channelBlocks, $channelsPerBlock, $columns,
 // $columnsPerBlock, $gradientDistance, $index, $items, $parts, $patchDistance, $scratch, $scratchSize, $sumDistance,

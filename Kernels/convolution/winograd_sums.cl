@@ -3,7 +3,7 @@
 //
 //   products [part, position, channel of x, channel of y]  →  result [channel of y, (channel of x, tap)]
 //
-// Squares of WIDTH channels of y and WIDTH elements of a row of the result are transposed in registers.
+// The kernel transposes blocks of WIDTH channels of y × WIDTH elements of a result row in registers.
 //
 // Parameters: $EPILOGUE, $ROW, $T, $V, $columnsPerBlock, $index, $originChannel, $originColumn, $scratchSize,
 // $sumDistance, $sumParts.

@@ -2,9 +2,9 @@
 //
 //   source, element (result, term, tap) by strides  →  weights [36 positions, term, $panelWidth]
 //
-// A run is a sequence of terms that is contiguous in the source, with the taps innermost. Squares of WIDTH results and
-// WIDTH elements of a run are transposed in registers. Columns past the last result repeat it; the
-// product does not store their results.
+// A run is a sequence of terms that is contiguous in the source, with the taps innermost. The kernel transposes blocks
+// of WIDTH results × WIDTH elements of a run in registers. Columns past the last result repeat the last result; the
+// product does not store them.
 //
 // Parameters: $T, $V, $columnStride, $columns, $firstTap, $index, $panelWidth, $source, $tapStep, $termStride,
 // $termsPerRun, $weightDistance.

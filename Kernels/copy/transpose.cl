@@ -1,10 +1,10 @@
-// Copies an array that is contiguous along another axis than the result:
+// Copies an array that is not contiguous along the axis along which the result is contiguous:
 //
 //   source  i →  contiguous        result  i ↓  by $resultStride
 //           j ↓  by $sourceStride          j →  contiguous
 //
-// Squares of WIDTH × WIDTH elements are transposed in registers. One work-item copies a block of j and some of i, so
-// that whole cache lines are written.
+// The kernel transposes blocks of WIDTH × WIDTH elements in registers. One work-item copies a range of i and a range of
+// j. The range of j is long enough to write whole cache lines.
 //
 // Parameters: $BATCH, $T, $V, $bands, $chunks, $columns, $dtype, $from, $index, $perBand, $perChunk, $result,
 // $resultStride, $rows, $source, $sourceStride, $to.

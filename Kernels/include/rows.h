@@ -1,9 +1,9 @@
 #ifndef APUS_KERNEL_ROWS_H
 #define APUS_KERNEL_ROWS_H
 
-// The rows of elementwise.def and reduce.def as enumerations: a row exists once, and a misspelt one does not compile.
+// The rows of elementwise.def and reduce.def as enumerations, so that a misspelled name of a row does not compile.
 
-// All rows of all lanes.
+// Include the rows of all lanes.
 #define LANE_F32 0
 #define LANE_I32 0
 #define LANE 0
@@ -40,7 +40,7 @@ typedef enum __attribute__((enum_extensibility(closed), swift_name("ReductionRow
 #undef LANE_IS_FLOAT
 #undef LANE_IS_INTEGER
 
-/// The name of a row, or NULL where `row` is not one of the file's.
+/// The name of a row, or NULL if the `.def` file has no row with this number.
 const char *_Nullable apus_elementwise_name(int row);
 const char *_Nullable apus_reduction_name(int row);
 

@@ -1,4 +1,5 @@
-// Counts a term that was added to `sum`. The sum of a full chain is added to the levels above it (see reduce.def).
+// Counts a term that was added to `sum`. If the chain is full, its sum is added to the levels above it (see
+// reduce.def).
 //
 // Parameters: $V, $chain, $lane, $levels, $zero.
 terms += 1;

@@ -1,5 +1,5 @@
-// Counts a term of a sum in memory. The sum of a full chain is added to the levels above it (see reduce.def), for which
-// the first full chain allocates a block.
+// Counts a term of a sum in memory. If the chain is full, its sum is added to the levels above it (see reduce.def). The
+// first full chain of a sum allocates a block of memory for these levels.
 //
 // Parameters: $V, $blocks, $chain, $counts, $firstBlock, $from, $inner, $lane, $laneType, $levels, $offset, $pitch,
 // $until, $upper, $zero.

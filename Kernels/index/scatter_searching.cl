@@ -1,5 +1,6 @@
-// Adds the rows of the source to the rows of the result that their indices select, on a GPU. A work-item computes one
-// element of the result and searches all indices for its own row, so that no two work-items add to the same element:
+// Scatter-add on a GPU: adds each row of the source to the row of the result that its index selects. A work-item
+// computes one element of the result and searches all indices for the number of its row, so that no two work-items add
+// to the same element:
 //
 //   result[outer, own, i] = the sum of source[outer, j, i] over all j with index[outer, j, i] = own
 //

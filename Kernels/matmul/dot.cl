@@ -1,10 +1,11 @@
 // A product of few rows and a column-major B, so that every result is the dot product of two contiguous vectors. Lanes
-// are neighbouring terms:
+// are neighboring terms:
 //
 //   sums[j] += A[m][k, k + 1, …] · B[column j][k, k + 1, …]
 //
-// At the end, the sums of WIDTH columns are transposed and their lanes added up to one register of results (by
-// ACCUMULATE with a factor of 1, so that integers wrap). One work-item computes some such registers for all rows.
+// At the end, the kernel transposes the sums of WIDTH columns and adds their lanes, which gives one register of results
+// (by ACCUMULATE with a factor of 1, so that integers wrap). One work-item computes some registers of results for all
+// rows.
 //
 // Parameters: $A, $B, $BATCH, $EPILOGUE, $ROW, $V, $chunks, $columnStride, $columns, $depth, $dtype, $index, $lane,
 // $leftOffset, $rightOffset, $rowStride, $rows, $vectors, $vectorsPerItem, $zero.

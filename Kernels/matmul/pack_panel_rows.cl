@@ -1,11 +1,11 @@
-// Packs the rows of a panel for the terms of a block, from a row-major B.
+// Packs the rows of a panel for one block of terms, from a row-major B.
 //
 // Parameters: $B, $T, $columns, $depth, $index, $lineStride, $rightDtype, $rightOffset, $terms, $vectors.
 const $index until = SMALLER(end * $terms, $depth);
 for ($index k = begin * $terms; k < until; k += 1) {
   $T *to = packed + (k - begin * $terms) * $vectors * WIDTH;
   UNROLL for (int v = 0; v < $vectors; v += 1) {
-    // Registers past the last column are loaded from the last column on, to stay inside the buffer.
+    // A register past the last column is loaded from the last column on, so that the load stays inside the buffer.
     const $index column = SMALLER((panel * $vectors + v) * WIDTH, $columns - 1);
     VSTORE(LOAD_$rightDtype($B, $rightOffset + k * $lineStride + column, WIDTH), to + v * WIDTH);
   }

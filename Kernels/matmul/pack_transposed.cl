@@ -1,5 +1,5 @@
-// The same as matmul/pack.cl for a column-major source: squares of WIDTH rows and WIDTH columns are transposed in
-// registers.
+// The variant of matmul/pack.cl for a column-major source. The kernel transposes blocks of WIDTH rows by WIDTH columns
+// in registers.
 //
 // Parameters: $BATCH, $V, $chunks, $columnStride, $columns, $dtype, $index, $lane, $offset, $panels, $rows,
 // $rowsPerItem, $source, $target, $width, $zero.

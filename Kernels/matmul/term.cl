@@ -1,4 +1,4 @@
-// One term of all sums of a tile.
+// Adds one term to all sums of a tile.
 //
 // Parameters: $RIGHTPART, $V, $bStride, $factor, $lane, $tileRows, $vectors.
 $V b[$vectors];

@@ -1,4 +1,4 @@
-// The terms of a segment.
+// Adds the terms of a segment.
 //
 // Parameters: $TERM, $index.
 for ($index k = 0; k < span; k += 1) {

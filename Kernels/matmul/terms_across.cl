@@ -1,4 +1,5 @@
-// The terms of a segment of a column-major left factor: for each term, the elements of the tile's rows are converted.
+// Adds the terms of a segment. The left factor is column-major and has another type than the sums: each iteration
+// converts the elements of the tile's rows for one term.
 //
 // Parameters: $T, $TERM, $index, $kStride, $leftDtype, $rows, $tileRows.
 PRIVATE_ARRAY($T, factors, WIDTH);

@@ -1,4 +1,5 @@
-// The terms of a segment of a row-major left factor: one register of each row of the tile is converted at a time.
+// Adds the terms of a segment. The left factor is row-major and has another type than the sums: each iteration converts
+// one register of terms for each row of the tile.
 //
 // Parameters: $T, $TERM, $index, $leftDtype, $tileRows.
 PRIVATE_ARRAY($T, factors, $tileRows * WIDTH);

@@ -1,5 +1,5 @@
-// The terms of a segment of a column-major left factor. All rows of a whole tile are read from one pointer, since one
-// pointer per row would not fit the registers. The cache lines of the next tile are prefetched.
+// Adds the terms of a segment of a column-major left factor. A whole tile reads all its rows through one pointer,
+// because one pointer per row would not fit the registers. The loop prefetches the cache lines of the next tile.
 //
 // Parameters: $COLUMNTERM, $TERM, $index, $kStride, $leftT, $rows, $tileRows.
 if (first + $tileRows <= $rows) {

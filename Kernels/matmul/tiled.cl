@@ -1,8 +1,8 @@
-// A product by tiles of $tileRows × $tileColumns results: a group of $items work-items copies $step columns of the left
-// matrix and rows of the right one to local memory, then each work-item adds to $itemRows × $itemColumns results. These
-// are squares of 4 × 4, so that four elements are read at a time; the squares of neighbouring work-items are adjacent.
-// While a step is added up, the next one is loaded to registers. The lowering fills in loads and stores: a convolution
-// is a product of implicit matrices.
+// A matrix product; each work-group computes a tile of $tileRows × $tileColumns results. The work-items of a group copy
+// $step columns of the left matrix and $step rows of the right matrix to local memory. Then each work-item updates
+// $itemRows × $itemColumns results. They consist of blocks of 4 × 4, so that a work-item reads four elements at a time;
+// the blocks of neighboring work-items are adjacent. While the group adds one step, it loads the next step to
+// registers. The lowering fills in loads and stores, because a convolution is a product of implicit matrices.
 //
 //   group → (batch, tile row, tile column)
 //   work-item → (x, y):  row 4 y + i % 4 + i / 4 · $rowPitch of the tile, column 4 x + j % 4 + j / 4 · $columnPitch
@@ -54,7 +54,7 @@ while (start < $end) {
   }
   BARRIER();
 }
-// Only this copy is indexed by a variable, so that the sums stay in registers.
+// The loop below indexes this copy by a variable. `sums` has constant indices only, so it stays in registers.
 $T results[$itemRows * $itemColumns];
 UNROLL for (int i = 0; i < $itemRows; i += 1) {
   UNROLL for (int j = 0; j < $itemColumns; j += 1) results[i * $itemColumns + j] = sums[i][j];

@@ -1,5 +1,5 @@
-// A product by tiles of $tileRows rows and $vectors registers of columns, kept in registers: for each k, every element
-// of a column of A times a row of the panel of B.
+// A matrix product in tiles of $tileRows rows × $vectors registers of columns, with the sums in registers. For each k,
+// the kernel multiplies every element of a column of A by a row of the panel of B.
 //
 //            ┌ panel ┐            A is read in place, from one pointer per row of the tile and segment of
 //   k  ────  │ b0 b1 │            terms. A segment is a part of the row or, if rows are the windows of an
@@ -9,11 +9,11 @@
 //                                 panels (except a part of the last register), or each work-item packs
 //                                 its panel, one block of terms at a time.
 //
-// Elements of another type than the sums are converted when they are read.
+// If the elements have another type than the sums, they are converted when they are read.
 //
-// Rows past the last one repeat it and are not stored. One work-item computes some vertically adjacent tiles in some
-// panels, $segmentsPerBlock segments of all of them at a time, so that repeated reads hit a cache. Between blocks, sums
-// are kept in `stage`.
+// Rows past the last row repeat the last row and are not stored. One work-item computes some vertically adjacent tiles
+// in some panels. It processes a block of $segmentsPerBlock segments for all these tiles before the next block, so that
+// repeated reads hit a cache. Between blocks, `stage` stores the sums.
 //
 // Parameters: $BATCH, $EPILOGUE, $LEFT, $OUTPUT, $PACK, $PACKED, $RIGHT, $ROW, $T, $TERMS, $TILE, $V, $chunks,
 // $columns, $index, $leftT, $panels, $panelsPerItem, $parts, $rows, $segments, $segmentsPerBlock, $stageTiles,

@@ -1,4 +1,5 @@
-// The gradient of a pooling's input on a GPU: a work-item finds the windows that contain its element. WIDTH is 1.
+// The gradient of the input of a pooling, on a GPU. A work-item computes one element: it finds the windows that contain
+// the element. WIDTH is 1.
 //
 // Parameters: $T, $V, $WINDOWS, $dilationD, $dilationH, $dilationW, $dtype, $gradient, $gradientOffset, $index,
 // $outputD, $outputH, $outputW, $paddingD, $paddingH, $paddingW, $strideD, $strideH, $strideW, $windowD, $windowH,

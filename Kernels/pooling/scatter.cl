@@ -1,5 +1,5 @@
-// The gradient of a pooling's input on a CPU: a work-item iterates over the windows of some planes and adds to its own
-// plane in the workspace, to which it then applies the epilogue.
+// The gradient of the input of a pooling, on a CPU. A work-item computes some planes, one after the other: it iterates
+// over the windows of a plane, adds their gradients in the workspace, and applies the epilogue to the plane.
 //
 // Parameters: $EPILOGUE, $ROW, $T, $V, $WINDOWS, $dtype, $gradient, $gradientOffset, $index, $inputVolume, $laneType,
 // $outputD, $outputH, $outputW, $planes, $planesPerItem, $rowCount, $rowLength, $stageStride, $workspace, $zero.

@@ -1,4 +1,5 @@
-// The elements of one tap for the windows of `count` neighbouring outputs, and a mask of the elements inside the input.
+// Loads the elements of one tap for the windows of `count` neighboring outputs, and computes a mask of the elements
+// inside the input.
 //
 // Parameters: $READ, $T, $USE, $V, $apart, $dtype, $index, $inputVolume, $inputW, $isInside, $lane, $source,
 // $sourceOffset, $strideW.

@@ -1,4 +1,4 @@
-// Iterates over the windows of `count` neighbouring outputs together, one output per lane: those in row (d, h) of
+// Iterates over the windows of `count` neighboring outputs, one output per lane. The outputs are in row (d, h) of
 // `plane`, from `column` on. Elements outside of the input are skipped.
 //
 // Parameters: $TAP, $dilationD, $dilationH, $dilationW, $index, $inputD, $inputH, $inputW, $paddingD, $paddingH,

@@ -6,7 +6,7 @@
 //   FN(name)         a function of that lane in the preludes
 //   ROW(name)        the name of the function that the row `name` becomes
 //   SELECT(m, a, b)  a where the mask m is true, else b
-//   TRUTH(m)         a mask as VI holding 0 or 1
+//   TRUTH(m)         a mask as a VI of 0 or 1
 //   WRAPPING(a, op, b)   a op b; integers wrap around
 //   NEGATIVE(a) MAGNITUDE(a) QUOTIENT(a, b)   −a, |a|, a / b; integers wrap around, and a divisor of 0 gives 0
 //   LEAST GREATEST   the identities of max and min

@@ -1,4 +1,4 @@
-// The float32 functions behind the rows of elementwise.def, written once for C, OpenCL C and CUDA.
+// The float32 functions that the rows of elementwise.def call, written once for C, OpenCL C and CUDA.
 //
 // This file follows a dialect, which defines
 //   WIDE(name)           the name of a function: `name`, or `name##_16` where several widths coexist
@@ -20,7 +20,7 @@
 //   LIBM1(name) LIBM2(name)   define WIDE(name##_f64) of VD as the function of C's math.h
 //   ANY32(m) ANY64(m)    whether a mask is true in any lane; a mask is the result of a comparison, -1 or 1
 //                        for true, as wide as the operands
-//   TRUTH32(m) TRUTH64(m)   a mask as VI holding 0 or 1
+//   TRUTH32(m) TRUTH64(m)   a mask as a VI of 0 or 1
 // A cast from a scalar, as in (VF)(1.0f), broadcasts it; `m ? a : b` selects lane by lane.
 //
 // Contraction must be off: FMA is explicit where it is intended. No operation crosses lanes, so that all widths compute
@@ -63,8 +63,8 @@ INLINE VF WIDE(exp_sum)(VF f, VF f_low) {
   return (p + f) + 1.0f;
 }
 
-// exp(high + low)·2^shift, where low is small. Results that are 0 are not computed: processors need about a hundred
-// cycles to round a result below the least normal number.
+// exp(high + low)·2^shift, where low is small. Results that underflow to 0 are not computed, because processors need
+// about a hundred cycles to round a result below the least normal number.
 INLINE VF WIDE(exp_pair)(VF high, VF low, int shift) {
   VF x = SELECT_F(high > 120.0f, (VF)(120.0f), high);
   x = SELECT_F(high < -105.0f, (VF)(0.0f), x);
@@ -79,7 +79,7 @@ INLINE VF WIDE(exp_pair)(VF high, VF low, int shift) {
   return SELECT_F(high < -105.0f, (VF)(0.0f), r);
 }
 
-// As exp_pair, without the rounding error of f: a quarter of an ULP of the result.
+// exp(a). Like exp_pair, but it ignores the rounding error of f, which is at most a quarter of an ULP of the result.
 INLINE VF WIDE(exp_f32)(VF a) {
   VF x = SELECT_F(a > 120.0f, (VF)(120.0f), a);
   x = SELECT_F(a < -105.0f, (VF)(0.0f), x);
@@ -135,7 +135,7 @@ INLINE VF WIDE(sigmoid_f32)(VF a) {
   VF t = WIDE(exp_f32)(-ABSOLUTE_F(a));
   VF d = 1.0f + t;
   VF r = SELECT_F(a < 0.0f, t, (VF)(1.0f)) / d;
-  // The rounding error of the sum, times r / d; 1 / d is r or 1 − r.
+  // The result is reduced by the rounding error of the sum times r / d, where 1 / d is r or 1 − r.
   VF lost = t - (d - 1.0f);
   return FMA(-r, lost * SELECT_F(a < 0.0f, 1.0f - r, r), r);
 }

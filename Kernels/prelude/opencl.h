@@ -26,7 +26,7 @@
 #endif
 #define CONSTANT_TABLE __constant
 #define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
-// A barrier after which the items of a group see each other's writes to global memory.
+// A barrier after which the work-items of a group see each other's writes to global memory.
 #if WIDTH == 1
 #define GLOBAL_BARRIER() barrier(CLK_GLOBAL_MEM_FENCE)
 #else
@@ -56,7 +56,8 @@ typedef ulong u64;
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 
-// SPELLED_LANES: oclgrind's check for uninitialized values misreads vectors that are assembled from parts.
+// SPELLED_LANES makes macros list all lanes, because oclgrind's check for uninitialized values misreads vectors that
+// are assembled from parts.
 #if WIDTH == 1
 #define VECTOR(type) type
 #define CONVERT(type) JOIN(convert_, type)
@@ -77,7 +78,7 @@ typedef ulong u64;
 #define CONVERT(type) JOIN(convert_, VECTOR(type))
 #define VLOAD(p) load_lanes(p)
 #define VSTORE(v, p) store_lanes(v, p)
-// Loads every second element; the last element read is that of the last lane.
+// Loads every second element. The last element that is read belongs to the last lane.
 #ifdef SPELLED_LANES
 #define VLOAD_EVEN(wide, p)                                                                    \
   ((wide)((p)[0], (p)[2], (p)[4], (p)[6], (p)[8], (p)[10], (p)[12], (p)[14], (p)[16], (p)[18], \
@@ -163,12 +164,13 @@ typedef VECTOR(ushort) V_u16;
 #define I_FROM_L(x) CONVERT(int)(x)
 #define L_FROM_I(x) CONVERT(long)(x)
 #define F_FROM_L(x) CONVERT(float)(x)
-// float16 as bits. OpenCL C 1.2 supports float16 only in memory; compilers reduce an access to a variable to an
-// instruction.
+// float16 as bits. OpenCL C 1.2 supports float16 only in memory; compilers replace a load from a variable, or a store
+// to it, by one conversion instruction.
 #define HAS_HALF 1
 #if WIDTH == 16 && defined(__AVX512F__)
-// PoCL would emit two conversions of half the width, and permutations. The 8 (no exceptions) hides the conversion from
-// the compiler, which would otherwise compare float16 values, for which there is no instruction.
+// PoCL would emit two conversions of half the width, and permutations. The argument 8 (no exceptions) hides the
+// conversion from the compiler. Otherwise the compiler would compare float16 values, and there is no instruction for
+// that.
 INLINE VF FLOAT_FROM_HALF(V_u16 bits) {
   return __builtin_ia32_vcvtph2ps512_mask(as_short16(bits), (VF)(0.0f), (ushort)0xffff, 8);
 }
@@ -209,7 +211,7 @@ typedef VECTOR(double) VD;
   INLINE VD WIDE(name##_f64)(VD a, VD b) { return name(a, b); }
 #else
 // Computed lane by lane: pow and fmod of PoCL 3.1's double vectors are wrong in all lanes if one lane is 0, an infinity
-// or NaN, as the lanes past the last element may be.
+// or NaN. Lanes past the last element may have such values.
 #define LIBM2(name) \
   INLINE VD WIDE(name##_f64)(VD a, VD b) { \
     double x[WIDTH], y[WIDTH]; \

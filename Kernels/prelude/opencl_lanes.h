@@ -7,8 +7,8 @@
 #define UPPER_HALF(type, v) v.hi
 #endif
 // Loads and stores of registers in memory that is aligned to its elements. PoCL expands vload16 and vstore16 to dozens
-// of instructions before it optimizes them, and these are one each: kernels build in three quarters of the time. The
-// attributes are clang's, on which OpenCL compilers for CPUs are based.
+// of instructions before it optimizes them. These functions compile to one instruction each, and kernels build in three
+// quarters of the time. The attributes are clang's; OpenCL compilers for CPUs are based on clang.
 #define OVERLOADED INLINE __attribute__((overloadable))
 #define DEFINE_STORE(type, lanes, space)                                        \
   OVERLOADED void store_lanes(type##lanes v, space type *p) {                   \
@@ -57,8 +57,8 @@ INLINE uint16 multiply_high(uint16 a, uint16 b) {
 #define INTERLEAVED_(a, b, c, d, i, j, k, l) \
   a.s##i, b.s##i, c.s##i, d.s##i, a.s##j, b.s##j, c.s##j, d.s##j, a.s##k, b.s##k, c.s##k, d.s##k, \
   a.s##l, b.s##l, c.s##l, d.s##l
-// Transposes a square of WIDTH registers: lane j of register i becomes lane i of register j. Each of four rounds
-// interleaves the lanes of registers that are half the square apart. With `rows`, the result is also stored row by row.
+// Transposes WIDTH registers: lane j of register i becomes lane i of register j. Each of four rounds interleaves the
+// lanes of registers i and i + WIDTH / 2. With `rows`, the result is also stored row by row.
 #ifdef SPELLED_LANES
 #define LOW_LANES_(a, b) \
   (a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7)

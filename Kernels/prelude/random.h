@@ -38,8 +38,8 @@ INLINE void kept_words(VL block, VL counter, VL seed, VI bound, VI *kept) {
   UNROLL for (int i = 0; i < 4; i += 1) kept[i] = TRUTH32(AS_I(words[i] >> 8) < bound);
 }
 
-// The same for the words from index `position` on, one per lane, and for the next two rows, which are `stride` words
-// apart.
+// Like `kept_words`, for consecutive words from index `position` on, one word per lane. The function does the same for
+// the next two rows; rows are `stride` words apart.
 #if WIDTH == 1
 INLINE void kept_rows(i64 position, i64 stride, VL counter, VL seed, VI bound, VI *kept) {
   UNROLL for (int row = 0; row < 3; row += 1) {
@@ -50,7 +50,8 @@ INLINE void kept_rows(i64 position, i64 stride, VL counter, VL seed, VI bound, V
   }
 }
 #else
-// Five neighbouring lanes generate the blocks of a row, wherever the row begins in the first of them.
+// Five neighboring lanes generate the blocks of a row. Five blocks are enough wherever the row begins in the first
+// block.
 INLINE void kept_rows(i64 position, i64 stride, VL counter, VL seed, VI bound, VI *kept) {
   const VI row = (VI)(0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2);
   const VL block = (((VL)(position) + L_FROM_I(row) * (VL)(stride)) >> 2) + LANES_L - L_FROM_I(row * 5);
@@ -62,8 +63,8 @@ INLINE void kept_rows(i64 position, i64 stride, VL counter, VL seed, VI bound, V
 }
 #endif
 
-// The same for four words per lane, the first of which is `skew` words into the block before `block`. `last` contains
-// the results for that block and receives those for `block`.
+// Like `kept_words`, for four consecutive words per lane. The first word is word `skew` of the block before `block`. On
+// entry, `last` contains the results for the block before `block`; on return, the results for `block`.
 INLINE void kept_fours(VL block, VL counter, VL seed, VI bound, VI skew, VI *last, VI *kept) {
   VI all[7];
   UNROLL for (int i = 0; i < 4; i += 1) all[i] = last[i];

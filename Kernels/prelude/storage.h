@@ -1,6 +1,6 @@
 // Loads, stores and conversions of the element types, for any dialect. Follows prelude/special.h.
 //
-// A register holds WIDTH elements; `count` of them are valid, which is WIDTH except at the end of a row.
+// A register has WIDTH elements. The first `count` elements are valid; `count` is WIDTH except at the end of a row.
 //   LOAD_t(p, at, count)               elements at, at + 1, …
 //   EXACT_t(p, at, count)              the same without reading other elements, which may be written concurrently
 //   EVEN_t(p, at, count)               elements at, at + 2, …
@@ -13,7 +13,7 @@
 //   SEQUENCE_a(first, step)            first, first + step, …
 //   FIRST_a(v), ROTATE_a(v, by)        the first lane; the lanes rotated so that lane `by` is the first
 //   LOWERED_8(v), _4, _2, _1           of 16 lanes: lanes k to 2k - 1, moved to the first k lanes
-//   HELD(count)                        1 in the lanes that hold elements, else 0
+//   HELD(count)                        1 in the first `count` lanes, else 0
 
 #define SMALLER(a, b) ((a) < (b) ? (a) : (b))
 #define LARGER(a, b) ((a) > (b) ? (a) : (b))

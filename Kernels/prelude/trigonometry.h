@@ -7,8 +7,8 @@
   AS_U(SELECT_I(i < 2, SELECT_I(i < 1, (VI)(w0), (VI)(w1)),                                         \
                 SELECT_I(i < 3, (VI)(w2), SELECT_I(i < 4, (VI)(w3), (VI)(w4)))))
 
-// |a| modulo π/2 in [−π/4, π/4] by Payne and Hanek's method (1983): 96 bits of (2/π)/4, chosen so that full turns
-// cancel, times the mantissa; then with the sign of a. For |a| ≥ 1.
+// Payne and Hanek's range reduction (1983) for |a| ≥ 1: |a| modulo π/2, in [−π/4, π/4], with the sign of a. It
+// multiplies the mantissa by 96 bits of (2/π)/4, which are chosen so that full turns cancel.
 INLINE VF WIDE(reduce_large)(VF a, VI *quadrant, VF *low_part) {
   VI e = ((AS_I(a) >> 23) & 255) - 126;
   VU mantissa = AS_U((AS_I(a) << 8) | (VI)(-0x7fffffff - 1));
@@ -32,7 +32,7 @@ INLINE VF WIDE(reduce_large)(VF a, VI *quadrant, VF *low_part) {
   VI is_negative = rest >> 31;
   rest = rest ^ is_negative;
   VI below = AS_I(low) ^ is_negative;
-  // Three floats without rounding, then times π/2. (The last unit of the negation is dropped.)
+  // Converts the rest to three floats without rounding, then multiplies it by π/2. (The negation lacks its last unit.)
   VF high_part = TO_F(rest >> 5) * 0x1p-25f;
   VF middle = TO_F(((rest & 31) << 19) | AS_I(AS_U(below) >> 13)) * 0x1p-49f;
   VF r = high_part + middle;

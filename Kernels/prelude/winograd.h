@@ -1,10 +1,10 @@
 // The one-dimensional transforms of a convolution of 3 × 3 taps by tiles of 4 × 4 results: F(4 × 4, 3 × 3) with the
-// points 0, ±1, ±2, ∞ (Lavin, Gray: "Fast algorithms for convolutional neural networks", 2015),
+// points 0, ±1, ±2, ∞ (Lavin, Gray: "Fast algorithms for convolutional neural networks", 2015):
 //
 //     Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A,      ∂g = Gᵀ [(Bᵀ d B) ⊙ (A ∂Y Aᵀ)] G
 //
-// where inputs are `step` registers apart, and results `to_step`. Follows the dialect of kernels for CPUs or that of
-// the CPU backend's own loops.
+// Inputs are `step` registers apart, and results are `to_step` registers apart. Follows the OpenCL dialect of kernels
+// for CPUs, or the dialect of the CPU device's C loops.
 
 // Bᵀ: six pixels of a line to six elements.
 INLINE void winograd_patch_line(const VF *d, int step, VF *to, int to_step) {

@@ -1,11 +1,11 @@
-// The gradients of $rowsPerGroup sequences, from the last time step to the first, in one group as in forward.cl.
+// One group computes the gradients of $rowsPerGroup sequences, from the last time step to the first.
 //
 //   result  gradients of the input [times, batch, gates, size], of the states, and of the product ($slopes)
 //   weight  [gates · size, size]
 //
-// The gradients that flow to the previous time step are accumulated in the gradients of the states. In each time step,
-// the whole group computes the gradients of the product before it multiplies them by the weights, $vectors registers of
-// columns at a time. With more than one register, the size is a multiple of their width.
+// The gradients of the states accumulate the gradients that flow to the previous time step. In each time step, the
+// whole group computes the gradients of the product before it multiplies them by the weights, $vectors registers of
+// columns at a time. If $vectors is not 1, the size is a multiple of $vectors · WIDTH.
 //
 // Parameters: $CELL, $GRADIENT, $HELD, $LAST, $LASTCELL, $T, $V, $WEIGHT, $batch, $dtype, $forward, $forwardOffset,
 // $gates, $isReversed, $lane, $localSize, $result, $resultOffset, $rows, $rowsPerGroup, $size, $slopes, $states,
@@ -30,7 +30,7 @@ for (i64 at = LOCAL_ID() * WIDTH; at < $size; at += $localSize * WIDTH) {
 for (i64 step = $times - 1; step >= 0; step -= 1) {
   const i64 position = $isReversed ? $times - 1 - step : step;
   const i64 previous = position + ($isReversed ? 1 : -1);
-  // The loop runs along the rows, so that the processor prefetches their cache lines.
+  // The inner loop runs along a row, so that the hardware prefetches its cache lines.
   for (i64 sequence = first; sequence < end; sequence += 1) {
     for (i64 at = LOCAL_ID() * WIDTH; at < $size; at += $localSize * WIDTH) {
       const int count = (int)SMALLER((i64)WIDTH, $size - at);

@@ -1,12 +1,14 @@
-// All time steps of $rowsPerGroup sequences, in one group, whose items share the elements of a state.
+// One group computes all time steps of $rowsPerGroup sequences. Each of its work-items computes some elements of the
+// states.
 //
 //   input   [times, batch, gates, size]      weight [size, gates, size]
 //   result  [times, batch, size], the last states, the values for the backward pass: [times, batch, kept, size]
 //
-// Before each time step, the whole group has written the previous states. Other groups write next to them, so that
-// loads must be exact. A load of the weights serves $rows sequences. $gatesAtOnce gates are multiplied at a time: all
-// of them, or one after the other in a loop that is not unrolled, so that the sums of one gate fit the registers.
-// Sequences past the last one repeat it and are not stored.
+// Before each time step, the whole group has written the previous states. Other groups write adjacent elements at the
+// same time, so loads of states must not read more elements than they need (`EXACT`). $rows sequences share a load of
+// the weights. The kernel multiplies $gatesAtOnce gates at a time: all gates, or one gate at a time in a loop that is
+// not unrolled, so that the sums fit the registers. Sequences past the last sequence repeat the last one and are not
+// stored.
 //
 // Parameters: $CELL, $HELD, $PARTS, $T, $V, $WEIGHT, $batch, $dtype, $gates, $gatesAtOnce, $input, $inputOffset,
 // $isReversed, $lane, $localSize, $result, $resultOffset, $rows, $rowsPerGroup, $size, $state, $stateOffset, $times.
@@ -25,8 +27,8 @@ for (i64 step = 0; step < $times; step += 1) {
       $V sums[4][$rows];
       i64 rowAt[$rows];
       UNROLL for (int r = 0; r < $rows; r += 1) rowAt[r] = SMALLER(block + r, $batch - 1) * $size;
-      // The cells read one cache line of the input (two for float64) per gate and sequence, too far apart for the
-      // processor to prefetch them by itself.
+      // The cells read one cache line of the input (two for float64) per gate and sequence. The lines are too far apart
+      // for the hardware prefetcher.
       UNROLL for (int r = 0; r < $rows; r += 1) {
         UNROLL for (int g = 0; g < $gates; g += 1) {
           PREFETCH($input + $inputOffset + (position * stateCount + rowAt[r]) * $gates + g * $size + at);

@@ -1,10 +1,11 @@
-// Cumulative products along the middle axis of [outer, extent, inner]. The axis is split into chunks if the other axes
-// do not occupy the device:
+// Cumulative products along the middle axis of [outer, extent, inner]. If the other axes have too few elements to
+// occupy the device, the axis is split into chunks:
 //
-//   totals:  one result for each chunk          carries: the cumulative results of the chunks before each
+//   totals:  one result for each chunk          carries: the cumulative results before each chunk
 //   apply:   each chunk, starting from its carry
 //
-// A work-item computes one chunk of one outer index and of $width adjacent columns of the inner axis, the lanes of a $T.
+// A work-item computes one chunk for one outer index and $width adjacent columns of the inner axis. The columns are the
+// lanes of a $T.
 //
 // Parameters: $FINISH, $READ, $T, $WRITE, $blocks, $chunkSize, $chunks, $extent, $inner, $items, $localSize, $origin,
 // $start, $stride, $width.

@@ -3,9 +3,9 @@
 // highest first. So results do not depend on where the axis is split, if it is split at multiples of 16, 256, …;
 // products.cl describes the chunks.
 //
-// A work-item computes one chunk of one outer index and of $width adjacent columns of the inner axis, the lanes of a $T.
-// A chain depends on the ones before it by `before` only, so the additions of several overlap if the loop over a full
-// chain is unrolled.
+// A work-item computes one chunk for one outer index and $width adjacent columns of the inner axis. The columns are the
+// lanes of a $T. A chain depends on the chains before it only through `before`. The loop over a full chain is unrolled,
+// so that the additions of several chains overlap.
 //
 // Parameters: $FINISH, $READ, $T, $WRITE, $blocks, $chain, $chunkSize, $chunks, $extent, $inner, $items, $levels,
 // $localSize, $mostLevels, $origin, $start, $stride, $width.

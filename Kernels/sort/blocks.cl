@@ -1,5 +1,5 @@
-// Sorts each run of $block neighbouring elements of a row by insertion. The result is the order of their indices in the
-// row. One work-item sorts one run.
+// Insertion sort of each run of $block neighboring elements of a row. The result is the indices of these elements in
+// the row, in sorted order. One work-item sorts one run.
 //
 // Parameters: $KEYOTHER, $KEYPOSITION, $KEYPRECEDES, $T, $block, $columns, $items, $localSize, $runs, $target.
 const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();

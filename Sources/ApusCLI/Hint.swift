@@ -2,7 +2,7 @@ import Apus
 import ApusFiles
 import ApusRuns
 
-/// The options that may resolve an error: the library's messages do not know the options of the command.
+/// The options that may resolve an error: messages of the library cannot name options of the command.
 func hint(for error: any Error) -> String? {
   switch error {
   case TrainingError.diverged, TrainingError.anomaly, TrainingError.brokenWeights(step: 1..., _):

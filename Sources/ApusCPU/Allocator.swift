@@ -31,7 +31,7 @@ final class Allocator: @unchecked Sendable {
   }
 
   private let state = Mutex(State())
-  /// The most bytes that this process may allocate in total.
+  /// The maximum number of bytes that this process may allocate in total.
   let limit: Int
   private let cacheLimit: CacheLimit
 
@@ -46,7 +46,7 @@ final class Allocator: @unchecked Sendable {
   static func sizeClass(of byteCount: Int) -> Int {
     let units = max(1, (byteCount + alignment - 1) / alignment)
     guard units > 8 else { return units * alignment }
-    // The class keeps the four leading bits of the number, rounded up.
+    // The class is the number, rounded up to its four leading bits.
     let shift = (Int.bitWidth - 1 - (units - 1).leadingZeroBitCount) - 3
     return ((((units - 1) >> shift) + 1) << shift) * alignment
   }
@@ -54,7 +54,8 @@ final class Allocator: @unchecked Sendable {
   func allocate(byteCount: Int) throws(DeviceError) -> UnsafeMutableRawPointer {
     guard byteCount <= limit else { throw outOfMemory(byteCount) }
     let size = Self.sizeClass(of: byteCount)
-    // The pointer leaves the lock as an integer, because pointers are not `Sendable`. No other thread has it now.
+    // The lock returns the pointer as an integer, because pointers are not `Sendable`. No other thread has this pointer
+    // now.
     let pooled = state.withLock { UInt(bitPattern: $0.take(size)) }
     if let pointer = UnsafeMutableRawPointer(bitPattern: pooled) { return pointer }
     if let fresh = reserve(size) { return fresh }
@@ -67,7 +68,7 @@ final class Allocator: @unchecked Sendable {
     .outOfMemory(device: "cpu", requested: byteCount, used: state.withLock { $0.statistics.used }, available: limit)
   }
 
-  /// Allocates memory from the system and counts it as used; `nil` if it does not fit.
+  /// Allocates memory from the system and counts the memory as used; `nil` if there is too little memory.
   private func reserve(_ size: Int) -> UnsafeMutableRawPointer? {
     let fits = state.withLock { state in
       guard size <= limit - state.statistics.used - state.statistics.pooled else { return false }

@@ -10,7 +10,8 @@ extension CPUDevice {
       perRun: plan.slabs, shared: executable.workspaceByteCounts + [executable.sharedByteCount])
   }
 
-  /// The bytes left below the device's own limit, but at most the system's free memory, which other processes use too.
+  /// The bytes left below the device's limit, but at most the free memory of the system, because other processes use
+  /// memory too.
   public var availableByteCount: Int {
     let (limit, counts) = (info.memoryByteCount, memory)
     return max(0, min(limit - counts.used, (HostSystem.availableByteCount ?? limit) + counts.pooled))

@@ -18,7 +18,8 @@ public final class CPUDevice: Device, @unchecked Sendable {
   /// The matrix-product kernels read `float32`.
   public var prefersFloat32Products: Bool { true }
 
-  /// `bfloat16` if the machine has dot-product instructions for pairs of it that are faster than `float32` products.
+  /// `bfloat16` if the machine has dot-product instructions for pairs of `bfloat16` elements, and they are faster than
+  /// `float32` products.
   public var fastProductTypes: [DType] { pairs == nil ? [] : [.bfloat16] }
   let pairs: UnsafePointer<csimd_pairs>?
   let caches: Caches
@@ -47,7 +48,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
   }
 
   /// - Parameter pairs: the unit that multiplies `bfloat16` elements in pairs, if the machine has it; `nil` chooses the
-  ///   fastest.
+  ///   fastest unit.
   init(
     threadCount: Int, simd: String?, memoryLimit: Int, pairs unit: PairUnit? = nil, caches: Caches = .host
   ) throws(DeviceError) {
@@ -88,7 +89,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
   }
 
   public func prepare(_ plan: Plan) throws(DeviceError) -> any Executable {
-    // A plan that cannot fit is rejected before its steps are resolved.
+    // A plan that cannot fit into memory is rejected before its steps are resolved.
     let values = plan.slabs.reduce(0, +) + plan.outputs.reduce(0) { $0 + ($1.donatedInput == nil ? $1.byteCount : 0) }
     guard values <= info.memoryByteCount else {
       throw .outOfMemory(device: "cpu", requested: values, used: memory.used, available: info.memoryByteCount)

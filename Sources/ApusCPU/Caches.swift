@@ -1,7 +1,7 @@
 import Glibc
 
-/// The caches of a core. They affect how a product is computed, never its result: limits that affect results or their
-/// bits are in `CacheLimits`, which is the same on all machines.
+/// The caches of a core. They affect how a product is computed, but never its result. Limits that affect the bits of
+/// results are in `CacheLimits`, which is the same on all machines.
 struct Caches: Sendable {
   /// The associativity (number of ways) of the L1 data cache.
   var firstLevelWays: Int
@@ -13,7 +13,7 @@ struct Caches: Sendable {
     secondLevelByteCount: max(0, sysconf(Int32(_SC_LEVEL2_CACHE_SIZE))))
 
   /// Whether a tile reads unpacked factors about as fast as packed factors: the 12 rows of a tile fit into one set of
-  /// the L1 cache, and the L2 cache holds the data of a task. Measured on Intel's Emerald Rapids (12 ways, 2 MiB).
+  /// the L1 cache, and the data of a task fits into the L2 cache. Measured on Intel's Emerald Rapids (12 ways, 2 MiB).
   var servesFactorsInPlace: Bool { firstLevelWays >= 12 && secondLevelByteCount >= 2 << 20 }
 
   /// Whether a product of one row, which reads many cache lines at a time, runs faster with the hardware prefetcher

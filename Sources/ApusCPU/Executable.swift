@@ -9,9 +9,9 @@ final class CPUExecutable: Executable, @unchecked Sendable {
   let workspaceByteCounts: [Int]
   let sharedByteCount: Int
   private let steps: [(step: any CPUStep, planned: Range<Int>)]
-  /// The address of each value, and the scalars broadcast to 16 lanes; set at the start of a run.
+  /// The address of each value, and the scalars broadcast to 16 lanes; both are set at the start of a run.
   private let frame: RunFrame
-  /// The costs of the steps; created when a log is first written.
+  /// The costs of the steps; computed when a log is first written.
   private lazy var costs = steps.map { entry in StepCost(joining: entry.planned.map { plan.cost(of: plan.steps[$0]) }) }
 
   init(
@@ -76,7 +76,7 @@ final class CPUExecutable: Executable, @unchecked Sendable {
 protocol CPUStep: AnyObject {
   /// Bytes of temporary memory that each worker needs.
   var workspaceByteCount: Int { get }
-  /// The most tasks that use such memory: no more workers than this need it.
+  /// The maximum number of tasks that use such memory, and so the number of workers that need it.
   var taskCount: Int { get }
   /// Bytes of temporary memory that the workers share.
   var sharedByteCount: Int { get }
@@ -166,8 +166,8 @@ final class Workspaces {
   subscript(worker: Int) -> UnsafeMutableRawPointer { pieces[worker].memory! }
   var shared: UnsafeMutableRawPointer { pieces[workerCount].memory! }
 
-  /// Enlarges the blocks to at least these sizes. If it is out of memory, it returns `false`, and the blocks stay large
-  /// enough for older plans. No step may be running.
+  /// Enlarges the blocks to at least these sizes. Returns `false` if the system is out of memory; the blocks then stay
+  /// large enough for older plans. No step may be running.
   func reserve(_ byteCounts: [Int], shared: Int) -> Bool {
     precondition(byteCounts.count == workerCount, "the number of sizes differs from the number of workers")
     return (byteCounts + [shared]).enumerated().allSatisfy { index, byteCount in pieces[index].enlarge(to: byteCount) }

@@ -11,7 +11,7 @@ extension Lane {
     }
   }
 
-  /// The entry for this lane, `float32` or `float64`, in a table of these two.
+  /// The entry for this lane, `float32` or `float64`, in a table of these two lanes.
   func entry<T>(of table: (T?, T?)) -> T {
     precondition(self == .float32 || self == .float64, "there are no loops for \(self)")
     return self == .float32 ? table.0! : table.1!

@@ -1,6 +1,6 @@
-/// The smallest amount of work that is worth its own task: another thread starts a task about a microsecond late.
+/// The smallest amount of work that is worth a separate task: another thread starts a task about a microsecond late.
 enum TaskLimits {
-  /// For elementwise programs and reductions: elements times the cost of one (`Kernel.weight`,
+  /// For elementwise programs and reductions: the number of elements times the cost of an element (`Kernel.weight`,
   /// `ReductionTable.weight`).
   static let weight = 65536
   /// For steps that move or compare elements: the number of elements.

@@ -3,8 +3,8 @@ import CSIMD
 
 /// Threads, including the calling thread, that share the numbered tasks of one job.
 ///
-/// The split of work into tasks may depend on the number of threads. No order of summation does, so that results do not
-/// depend on it either.
+/// The split of work into tasks may depend on the number of threads. The order of summation never does, so results do
+/// not depend on the number of threads.
 final class ThreadPool: @unchecked Sendable {
   let threadCount: Int
   private let pool: OpaquePointer
@@ -21,7 +21,8 @@ final class ThreadPool: @unchecked Sendable {
 
   deinit { csimd_pool_close(pool) }
 
-  /// Calls `body` with each index below `count` and the number of the worker that runs it, which is also below `count`.
+  /// Calls `body` with each index below `count` and the number of the worker that makes the call, which is also below
+  /// `count`.
   func run(_ count: Int, _ body: (_ index: Int, _ worker: Int) -> Void) {
     guard count > 1 else {
       if count == 1 { body(0, 0) }
@@ -38,7 +39,7 @@ final class ThreadPool: @unchecked Sendable {
     }
   }
 
-  /// Holds the closure, so that workers call it without retaining its context and contending for its reference count.
+  /// Stores the closure, so that workers call it without retaining its context and contending for its reference count.
   /// The optimizer omits the retain for a constant property of a class.
   private final class Job {
     let body: (_ index: Int, _ worker: Int) -> Void

@@ -36,7 +36,7 @@ public struct Anomaly: Hashable, Sendable {
   public var count: Int
   /// The inputs of the operation.
   public var inputs: [Input]
-  /// Inside a loop, the index in its sequences and their length; else `nil`.
+  /// Inside a loop, the index in the loop's sequences and the length of the sequences; else `nil`.
   public var turn: Turn?
 
   /// An index in a loop's sequences.

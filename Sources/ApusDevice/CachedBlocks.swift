@@ -46,8 +46,8 @@ public struct CachedBlocks<Block> {
     }
   }
 
-  /// The block sizes seen so far, in ascending order. `queues[i]` holds the free blocks of `sizes[i]`. A binary search
-  /// over a few dozen sizes is faster than hashing.
+  /// The block sizes seen so far, in ascending order. `queues[i]` contains the free blocks of size `sizes[i]`. A binary
+  /// search over a few dozen sizes is faster than hashing.
   @usableFromInline var sizes: [Int] = []
   @usableFromInline var queues: [Queue] = []
   @usableFromInline var count = 0
@@ -121,8 +121,7 @@ public struct CacheLimit: Sendable {
   private let fixedByteCount: Int?
 
   /// Creates the limit of a device with `memoryByteCount` bytes of memory.
-  /// - Parameter fixedByteCount: a limit that does not depend on usage; by default the value of the environment
-  ///   variable
+  /// - Parameter fixedByteCount: a limit that does not depend on usage; by default the value of `APUS_CACHED_MEMORY`
   public init(memoryByteCount: Int, fixedByteCount: Int? = CacheLimit.environment) {
     (self.memoryByteCount, self.fixedByteCount) = (memoryByteCount, fixedByteCount)
   }

@@ -1,4 +1,4 @@
-/// An executor of plans. Implementations know steps and bytes, never operations.
+/// An executor of plans. Implementations process steps and bytes; operations are lowered to steps before.
 ///
 /// Calls may come from any thread. Work is ordered: a `run`, `upload` or `startDownload` takes effect after all earlier
 /// calls, but may be incomplete when the call returns.
@@ -31,7 +31,7 @@ public protocol Device: AnyObject, Sendable {
   /// Compiles the kernels of a plan. Expensive; called once per plan.
   func prepare(_ plan: Plan) throws(DeviceError) -> any Executable
 
-  /// Runs a plan. `inputs`, `outputs` and `scalars` are parallel to the plan's.
+  /// Runs a plan. `inputs`, `outputs` and `scalars` are parallel to the inputs, outputs and scalars of the plan.
   ///
   /// On return, all indices have been checked: an asynchronous device waits for the check, but not for the remaining
   /// work.
@@ -82,7 +82,7 @@ public struct RunFailure: Error, Sendable {
   /// Whether donated inputs may have been written. If not, all inputs are unchanged.
   public let hasOverwritten: Bool
 
-  /// Creates a failure; by default, it has not overwritten inputs.
+  /// Creates a failure; by default, the run has not overwritten inputs.
   public init(_ error: DeviceError, hasOverwritten: Bool = false) {
     self.error = error
     self.hasOverwritten = hasOverwritten
@@ -111,7 +111,7 @@ extension Device {
   /// By default, products read 16-bit values without conversion.
   public var prefersFloat32Products: Bool { false }
 
-  /// By default both types, because products read half the memory.
+  /// By default, both 16-bit types: products then read half as many bytes as in `float32`.
   public var fastProductTypes: [DType] { [.float16, .bfloat16] }
 
   /// By default, the device does not support profiles.
@@ -145,7 +145,7 @@ public protocol Download: AnyObject, Sendable {
   func wait<R>(_ body: (UnsafeRawBufferPointer) -> R) throws(DeviceError) -> R
 }
 
-/// Device memory. Subclasses hold the address or handle, and return it to a pool in `deinit`.
+/// Device memory. Subclasses store the address or handle of the memory, and return the memory to a pool in `deinit`.
 open class Buffer: @unchecked Sendable {
   /// The usable size in bytes; the allocation may be larger.
   public let byteCount: Int

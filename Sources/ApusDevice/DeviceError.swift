@@ -11,7 +11,7 @@ public enum DeviceError: Error, Hashable, Sendable {
   /// An index was out of range, or an id was below its predecessor. `fault` is the first fault; `nil` when it is
   /// unknown, as in a loop on a GPU.
   case indexOutOfRange(device: String, operation: String, fault: IndexFault?)
-  /// The device or its driver stopped answering; the process must open it again.
+  /// The device or its driver stopped responding; the process must open the device again.
   case lost(device: String, reason: String)
   /// The device lacks a feature that the plan requires, for example `float64`.
   case unsupported(device: String, feature: String)

@@ -10,7 +10,7 @@ public struct Indexing: Hashable, Sendable {
   /// indices.
   public var isKnown: Bool
 
-  /// Creates properties; by default, nothing is known of the indices.
+  /// Creates properties; by default, nothing is known about the indices.
   public init(
     operation: String? = nil, shape: Shape? = nil, countsFromEnd: Bool = false, isKnown: Bool = false
   ) {
@@ -126,11 +126,11 @@ extension Step {
 }
 
 extension Plan {
-  /// The number of steps up to and including the last one that checks indices.
+  /// The number of steps up to and including the last step that checks indices.
   package var checkedStepCount: Int { (steps.lastIndex { $0.step.mayFault } ?? -1) + 1 }
 
-  /// The number of steps before the first one that writes to a donated input. The planner puts all checks of indices
-  /// before it.
+  /// The number of steps before the first step that writes to a donated input. The planner puts all checks of indices
+  /// before that step.
   package var preservingStepCount: Int {
     steps.firstIndex { planned in
       planned.step.results.contains { value in

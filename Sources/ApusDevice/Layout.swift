@@ -5,7 +5,7 @@
 public struct Layout: Hashable, Sendable {
   /// The extents of the axes, outermost first.
   public var shape: Shape
-  /// The distance between neighbours along each axis, in elements.
+  /// The distance between neighbors along each axis, in elements.
   public var strides: Shape
   /// The offset of the first element, in elements.
   public var offset: Int

@@ -4,9 +4,9 @@ public struct Plan: Hashable, Sendable {
   public struct Value: Hashable, Sendable {
     /// The memory of a value.
     public enum Storage: Hashable, Sendable {
-      /// The plan's input buffer of this index.
+      /// The plan's input buffer with this index.
       case input(Int)
-      /// The plan's output buffer of this index.
+      /// The plan's output buffer with this index.
       case output(Int)
       /// An offset in one of the plan's slabs, which exist for one run.
       case scratch(slab: Int, byteOffset: Int)
@@ -30,9 +30,9 @@ public struct Plan: Hashable, Sendable {
     public var byteCount: Int { elementCount * dtype.byteCount }
   }
 
-  /// An output buffer. A donated input is written in place: the same buffer is then passed as that input and as this
-  /// output. All steps that check indices run before the first step that writes to it, so that a failed run changes
-  /// nothing.
+  /// An output buffer. If it has a donated input, the caller passes one buffer both as that input and as this output,
+  /// and the input is overwritten in place. All steps that check indices run before the first step that writes to the
+  /// buffer, so that a failed run changes nothing.
   public struct Output: Hashable, Sendable {
     /// The size in bytes of the buffer that the caller provides.
     public var byteCount: Int

@@ -17,9 +17,9 @@ public struct Elementwise: Hashable, Sendable {
 
 /// A reduction of the outputs of a program over some axes of its domain.
 ///
-/// `prologue` runs over `domain`; output `i` of it is combined by `reducers[i]` over the axes in
-/// `axes`; `epilogue` runs on the combined values, over the domain with those axes' extents set to 1.
-/// Values are combined in an order that depends on the shape alone.
+/// `prologue` runs over `domain`; `reducers[i]` combines output `i` of the prologue over the axes in `axes`; `epilogue`
+/// runs on the combined values, over the domain with those axes' extents set to 1. The order in which values are
+/// combined depends only on the shape.
 public struct Reduction: Hashable, Sendable {
   /// The shape whose elements are combined.
   public var domain: Shape
@@ -29,9 +29,9 @@ public struct Reduction: Hashable, Sendable {
   public var prologue: Program
   /// Parallel to `prologue.inputs`; layouts have the shape of `domain`.
   public var arguments: [Argument]
-  /// One for each output of the prologue: `sum`, `product`, `min`, `max` (NaN wins), `any`, `all`, and `argmin` and
-  /// `argmax`, whose result is the `int64` row-major index of the first extreme element (NaN wins) among the reduced
-  /// axes.
+  /// One for each output of the prologue: `sum`, `product`, `min`, `max` (NaN is preferred), `any`, `all`, and `argmin`
+  /// and `argmax`, whose result is the `int64` row-major index of the first extreme element (NaN is preferred) among
+  /// the reduced axes.
   public var reducers: [ReductionRow]
   /// The epilogue that runs on the combined values.
   public var epilogue: Epilogue

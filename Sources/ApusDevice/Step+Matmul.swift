@@ -1,7 +1,7 @@
 /// A batched matrix product `C[b] = A[b] · B[b]`, then an epilogue over `batch + [m, n]`.
 ///
-/// Float operands accumulate in their lane (`float32` for the narrow ones); `int8`, `uint8` and
-/// `int32` accumulate in `int32`, `int64` in `int64`. Accumulation order depends on the shape alone.
+/// Float operands accumulate in their lane (`float32` for the narrow ones); `int8`, `uint8` and `int32` accumulate in
+/// `int32`, `int64` in `int64`. The order of accumulation depends only on the shape.
 public struct Matmul: Hashable, Sendable {
   /// The batch axes, outermost first; empty for one product.
   public var batch: Shape

@@ -1,5 +1,5 @@
-/// One unit of work of a plan. The set of families is closed: a device implements each of them and knows nothing of the
-/// operations that were lowered to them.
+/// One unit of work of a plan. The set of families is closed: a device implements all families, and does not depend on
+/// the operations that are lowered to steps.
 public enum Step: Hashable, Sendable {
   case elementwise(Elementwise)
   case reduction(Reduction)

@@ -1,5 +1,5 @@
-/// What a step or a kernel computes and how much memory it moves, the same for all devices. Logs, errors, profiles and
-/// tuning use it.
+/// The operations of a step or kernel, and the memory that it moves; the same for all devices. Logs, errors, profiles
+/// and tuning use the cost.
 public struct StepCost: Hashable, Sendable {
   /// The operations that the step was planned from.
   public var operation: String
@@ -32,9 +32,9 @@ public struct StepCost: Hashable, Sendable {
   /// Bytes read and written.
   public var bytes: Double { bytesRead + bytesWritten }
 
-  /// A line of `APUS_DEBUG=1`: what was done in which time, and at which rates.
+  /// A line of `APUS_DEBUG=1`: the label, the time and the rates.
   package func line(seconds: Double) -> String {
-    // Operations and bytes in a nanosecond are 10⁹ of them in a second.
+    // One operation per nanosecond is 10⁹ operations per second, and likewise for bytes.
     let time = max(1, seconds * 1e9)
     var parts = [label, "\((time / 1000).text(places: 1)) µs"]
     if flops > 0 { parts.append("\((flops / time).text(places: 1)) GFLOP/s") }
@@ -181,7 +181,7 @@ private struct Traffic {
     for result in binding.results { written += bytes(result) }
   }
 
-  /// Rows that are read and written, and the indices that name them.
+  /// Rows that are read and written, and the indices that select them.
   private mutating func addRows(_ count: Int, _ dtype: DType, _ indices: Operand) {
     let rows = Double(count * dtype.byteCount)
     read += rows

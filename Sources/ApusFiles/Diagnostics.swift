@@ -6,7 +6,7 @@ package enum Diagnostics {
   /// Writes a message of one or several lines. Quoted text is escaped, so that it cannot move the terminal's cursor.
   package static func write(_ message: String) {
     let line = message.printable(limit: limit, keepsLines: true)
-    // There is no other place to report a failure.
+    // A failure to write to standard error cannot be reported.
     try? FileDescriptor.standardError.write(Array((line + "\n").utf8))
   }
 }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// An open file that closes itself.
+/// An open file. It is closed when the last reference is released.
 package final class FileDescriptor: Sendable {
   package let path: String
   package let number: Int32

@@ -125,7 +125,7 @@ package final class Folder: Sendable {
     String(decoding: name.dropLast().lazy.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
-  /// The names in the bytes of the file system, with a terminating zero; they need not be UTF-8.
+  /// The names as bytes of the file system, with a terminating zero; names need not be UTF-8.
   private func names() throws(FileError) -> [[CChar]] {
     let own = openat(number, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard own >= 0, let folder = fdopendir(own) else { throw .current("list", path) }
@@ -143,7 +143,7 @@ package final class Folder: Sendable {
     return names
   }
 
-  /// Removes a file, or a folder with all that is in it. Symbolic links are removed, not followed.
+  /// Removes a file, or a folder with its contents. Symbolic links are removed, not followed.
   package func remove(_ name: String) throws(FileError) {
     try check(name, "remove")
     try remove(Array(name.utf8CString), depth: 0)

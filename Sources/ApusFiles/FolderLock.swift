@@ -1,6 +1,6 @@
 import Glibc
 
-/// An exclusive lock of a folder, held until the value is released or the process ends for any reason.
+/// An exclusive lock of a folder. It lasts until the value is released or the process ends for any reason.
 ///
 /// The lock is an `flock` of the file `.lock` in the folder, which contains the process ID. The file is never removed:
 /// a lock of a removed file would not exclude a lock of its successor.

@@ -44,7 +44,7 @@ extension Unicode.Scalar {
     if value < 0x7F { return value >= 0x20 }
     switch properties.generalCategory {
     case .control, .lineSeparator, .paragraphSeparator, .surrogate: return false
-    // These two join characters of scripts and emoji.
+    // U+200C and U+200D control how characters of scripts and emoji join.
     case .format: return value == 0x200C || value == 0x200D
     default: return true
     }

@@ -37,8 +37,8 @@ COPY_PART(copy_part_8, uint64_t)
 #define COPY_SOME(type) PASTE(copy_part_, type)
 
 #define CSIMD_CACHE_LINE 64
-// Iterates over the cache lines of a block of memory, row by row: memory is read fastest along rows, independent of the
-// order in which the elements are used afterwards.
+// Iterates over the cache lines of a block of memory, row by row. Prefetching along rows is the fastest order, even if
+// the elements are used in another order later.
 typedef struct {
   csimd_prefetch_block rest;
   // The byte offset in the current row.
@@ -82,7 +82,8 @@ INLINE prefetch_share prefetch_share_of(const csimd_prefetch_block *block, size_
 // Prefetches a block of at least k rows: for each element along k, a tile prefetches one cache line of another row.
 typedef struct {
   const char *rows, *next, *last_rows;
-  /// Cache lines in a row; lines left to prefetch in the current k rows; lines left in the whole block.
+  /// The number of cache lines in a row, of lines left to prefetch in the current k rows, and of lines left in the
+  /// whole block.
   size_t length, left, count;
   /// The byte strides of k rows, and of one row.
   size_t distance, step;
@@ -94,7 +95,7 @@ INLINE prefetch_lines prefetch_lines_of(const csimd_prefetch_block *block, size_
   size_t length = (block->length + CSIMD_CACHE_LINE - 1) / CSIMD_CACHE_LINE, count = (block->count + k - 1) / k * length;
   if (count > tiles) return result;
   result.rows = result.next = block->data;
-  // The last group also has k rows, and may overlap the group before it.
+  // The last group of rows also has k rows, and may overlap the group before it.
   result.last_rows = result.rows + (block->count - k) * block->distance;
   result.length = result.left = length;
   result.count = count;

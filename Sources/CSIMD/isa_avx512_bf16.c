@@ -45,11 +45,11 @@ static void join_lines(size_t rows, size_t width, const float *lines, float *wor
     for (size_t c = 0; c < width; c += LANES) STORE(VF, words + c, joined(LOAD(VF, lines + c), LOAD(VF, lines + width + c)));
 }
 
-// Elements along k that are transposed into a sliver or panel at a time.
+// The number of elements along k that are transposed into a sliver or panel at a time.
 #define LINES_AT_ONCE 64
 
 // `target[i·step + r] = (source[r·stride + 2i], source[r·stride + 2i + 1])` for r < rows (at most 16) and 2i < k. Up to
-// 15 words past each row of the target are written before the next row.
+// 15 words past each row of the target are overwritten before the next row is written.
 static void transpose_pairs(
     size_t rows, size_t k, const float *source, ptrdiff_t stride, float *target, size_t step) {
   _Alignas(64) float lines[LINES_AT_ONCE * LANES];

@@ -12,8 +12,8 @@
 //   16 words along k
 //
 // An instruction adds 16 words, 32 products, to each sum. The products of the upper halves and the products of the
-// lower halves are added separately, in order, with fused multiply-adds. Then both results are added together, and to
-// the sum. The order depends on k alone.
+// lower halves are added separately, in order, with fused multiply-adds. Then the two results are added, and their sum
+// is added to the accumulator. The order depends only on k.
 
 #define AMX_ROWS 16
 #define AMX_WORDS 16
@@ -21,7 +21,7 @@
 
 INLINE size_t amx_words(size_t k) { return ((k + 1) / 2 + AMX_WORDS - 1) / AMX_WORDS * AMX_WORDS; }
 
-// Words of 32 numbers: the first `count` numbers exist, the others are zeros.
+// Joins 32 numbers to words. Numbers from `count` on are replaced by zeros.
 INLINE VF amx_word_row(const float *numbers, size_t count) {
   float rest[2 * LANES] = {0};
   if (count < 2 * LANES) {
@@ -34,8 +34,7 @@ INLINE VF amx_word_row(const float *numbers, size_t count) {
   return joined(first, second);
 }
 
-// Rows in blocks of at most 16: for each 16 words along k, the words of a row are adjacent, and the rows follow each
-// other.
+// Packs rows in blocks of at most 16. For each 16 words along k, a block contains the words of its rows, row by row.
 static void amx_pack_rows(size_t m, size_t k, const void *a, ptrdiff_t row, ptrdiff_t column, void *slivers) {
   size_t words = amx_words(k);
   if (column == 1) {
@@ -126,8 +125,8 @@ static void amx_finish(size_t rows, const float *sums, amx_target to, size_t col
     amx_finish(rows, sums, to, columns);                                                      \
   }
 
-// A factor's words along lines: the bytes from one row of a tile to the next, and the words from one group of 16 along k
-// to the next.
+// A factor's words along lines: the row stride of a tile in bytes, and the stride of groups of 16 words along k in
+// words.
 typedef struct {
   const float *words;
   size_t row_bytes;
@@ -220,7 +219,7 @@ static void amx_block_multiply(
   _tile_release();
 }
 
-// Lines that are not whole groups of words are multiplied without tiles.
+// If lines are not whole groups of words, no tile registers are used.
 static void amx_lines_multiply(
     size_t m, size_t n, const csimd_lines *lines, const void *a, ptrdiff_t a_row, const void *b, size_t b_row,
     ptrdiff_t b_panel, void *c, ptrdiff_t c_row, int accumulates, const csimd_prefetch_block *ahead) {

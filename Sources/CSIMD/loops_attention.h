@@ -1,6 +1,6 @@
 // Attention weights, computed between the two matrix products. Included once for each floating-point lane.
 
-// The mask of the keys from `at` on that a row may attend to: keys below `end` that are not 0 in the mask.
+// The mask of the keys from `at` on that a row may attend to: keys below `end` whose entry in the mask is not 0.
 INLINE MASK FN(attention_open)(const csimd_weights *w, size_t at, size_t end, const uint8_t *mask) {
   VI lanes = (VI){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} + (int32_t)at;
   VI open = lanes < (int32_t)end;
@@ -67,8 +67,8 @@ INLINE SCALAR FN(attention_total)(V v) {
   return v[0];
 }
 
-// Turns the products of a block of keys into weights that are not yet divided by their sum; rescales the sums
-// and outputs of the previous keys to the new maxima.
+// Converts the products of a block of keys to unnormalized weights; rescales the sums and outputs of the previous keys
+// to the new maxima.
 static void FN(attention_weights)(const csimd_weights *w, void *products, void *peaks, void *sums, void *output) {
   SCALAR *row = products, *peak = peaks, *sum = sums, *total = output;
   const uint8_t *mask = w->mask;
@@ -111,7 +111,7 @@ static void FN(attention_weights)(const csimd_weights *w, void *products, void *
   }
 }
 
-// Divides the output by the sums, and replaces each row's maximum by the logarithm of its whole sum.
+// Divides the output by the sums, and replaces each row's maximum by its log-sum-exp.
 static void FN(attention_finish)(const csimd_weights *w, const void *sums, void *peaks, void *output) {
   const SCALAR *sum = sums;
   SCALAR *peak = peaks, *total = output;
@@ -124,7 +124,7 @@ static void FN(attention_finish)(const csimd_weights *w, const void *sums, void 
   }
 }
 
-// Turns the products of a block into weights, and the gradients of the weights into gradients of the products.
+// Converts the products of a block to weights, and the gradients of the weights to gradients of the products.
 static void FN(attention_gradients)(
     const csimd_weights *w, const void *logarithms, const void *dots, void *products, void *gradients) {
   const SCALAR *logarithm = logarithms, *dot = dots;

@@ -9,8 +9,7 @@
   })
 #define TO(R, x) __builtin_convertvector(x, R)
 
-// Truncates and saturates; NaN becomes 0. `limit` is the smallest power of two that is too
-// large.
+// Truncates and saturates; NaN becomes 0. `limit` is the smallest power of two that R cannot represent.
 #define SATURATED(R, A, limit, least, greatest)                                 \
   ({                                                                            \
     A inside = (a < (A)(limit) & a > (A)(-(limit))) ? a : (A)(0);               \

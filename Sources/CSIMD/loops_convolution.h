@@ -1,13 +1,13 @@
-// Convolutions with stride 1 on padded planes, treated as one row of pixels: the offset of the pixel that a tap reads
-// is the same for all results, so that vectors run over pixels without im2col. The gaps
-// between the rows of the result hold garbage that is not read.
+// Convolutions with stride 1 on padded planes. A plane is treated as one row of pixels: the offset of the pixel that a
+// tap reads is the same for all results, so that vectors run over pixels without im2col. The gaps between the rows of
+// the result get values that are not read.
 //
 //     out[k][p] = Σ_t weights[t][k] · x[p + offsets[t]]
 //
 // K is 1 or an even number up to PLANE_BLOCK.
 //
-// A tile of K channels × B vectors of pixels is kept in registers, which hold CSIMD_REGISTERS vectors of
-// 16 floats.
+// The sums of a tile of K channels × B vectors of pixels stay in registers; CSIMD_REGISTERS vectors of 16 floats fit
+// into them.
 
 #define PLANE_TILE(K, B)                                                                         \
   INLINE void plane_tile_##K##_##B(size_t taps, const float *x, const ptrdiff_t *offsets,        \
@@ -40,7 +40,7 @@
       plane_tile_##K##_1(taps, x + v * LANES, offsets, weights, out + v * LANES, stride);        \
   }
 
-// Sums over pixels: gradient[k][t] = Σ_p y[k][p] · x[p + offsets[t]], 16 sums each.
+// Sums over pixels: gradient[k][t] = Σ_p y[k][p] · x[p + offsets[t]]. Each gradient has 16 partial sums.
 #define CORRELATE_TILE(K, T)                                                                     \
   INLINE void correlate_tile_##K##_##T(size_t vectors, const float *y, size_t stride,            \
                                        const float *x, const ptrdiff_t *offsets, float *sums,    \
@@ -127,7 +127,7 @@ static void plane_correlate(size_t channels, size_t taps, const float *x, const 
     correlate_row_1(vectors, y + k * stride, stride, x, offsets, taps, sums + k * taps * LANES);
 }
 
-// Adds each group of 16 sums, by halves.
+// Adds each group of 16 sums: the upper half to the lower half, and so on.
 static void fold_sums(size_t count, const float *sums, float *result) {
   for (size_t i = 0; i < count; i += 1) {
     VF a = LOAD(VF, sums + i * LANES);

@@ -2,7 +2,7 @@
 //
 //     out[r][p] = Σ_i Σ_j weights[3i + j] · x[r + i − padding][p + j − padding]
 //
-// Rows of results have at least LANES elements. The last vector of a row ends at the row's end, so that it may overlap
+// Rows of results have at least LANES elements. The last vector of a row ends at the end of the row, and may overlap
 // the previous vector. With a padding of 1 the plane is as large as the result, and pixels around it count as zeros;
 // with a padding of 0 all pixels are in memory.
 
@@ -82,7 +82,7 @@ static void depthwise_multiply(
 }
 
 // Accumulates the sums over one vector of each row. A row of pixels is read once and multiplied with three rows of y.
-// With `is_partial`, only `fresh` lanes are accumulated: the previous vector included the others.
+// With `is_partial`, only `fresh` lanes are accumulated, because the previous vector included the other lanes.
 INLINE void depthwise_column(
     const int is_partial, VI fresh, const float *x, size_t x_row, const float *y, size_t y_row, size_t rows, float *sums) {
   VF s[3][3], factors[3] = {(VF)(0.0f), (VF)(0.0f), (VF)(0.0f)};

@@ -16,8 +16,8 @@
   }
 
 // A sum is the sum within the line's chain of CSIMD_CHAIN lines plus the sum before the chain: the full chains of each
-// level (see reduce.def), starting with the highest level. `state` holds the levels, the sum before the chain, and the
-// chain.
+// level (see reduce.def), starting with the highest level. `state` contains the levels, the sum before the chain, and
+// the sum of the chain.
 #define SCAN_SUM(name, S)                                                                        \
   static void name(size_t lines, size_t width, void *values, int is_reversed, void *state,       \
                    int64_t earlier) {                                                            \

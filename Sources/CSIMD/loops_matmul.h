@@ -9,7 +9,7 @@
 
 #include "loops_tiles.h"
 
-// A product with one vector of columns, for which packing rows would cost as much as multiplying them.
+// A product with one vector of columns: packing the rows would cost as much as multiplying them.
 static __attribute__((noinline)) void FN(narrow_rows)(
     size_t rows, size_t k, const SCALAR *a, size_t a_row, size_t a_step, const SCALAR *b, size_t b_row, SCALAR *c,
     size_t c_row, size_t columns, int accumulates, const SCALAR *ahead) {
@@ -33,7 +33,7 @@ static void FN(narrow_multiply)(
     return;
   }
   FOR_SLIVERS(m, {
-    // Lines are far apart: prefetch the sliver after the next, or the first slivers of the next lines.
+    // Lines are far apart: prefetch the sliver after the next sliver, or the first slivers of the next lines.
     size_t next = first + 2 * TILE_ROWS;
     const SCALAR *ahead = next < m ? lines + next : is_followed ? lines + k * a_step + (next - m) : NULL;
     FN(narrow_rows)(
@@ -41,8 +41,8 @@ static void FN(narrow_multiply)(
   })
 }
 
-// Transposes rows: `target[i·step + r] = source[r·stride + i]` for r < rows and i < k. Up to 15 elements
-// past each row of the target are written before the next row.
+// Transposes rows: `target[i·step + r] = source[r·stride + i]` for r < rows and i < k. Up to 15 elements past each row
+// of the target are overwritten before the next row is written.
 INLINE void FN(transpose_some_lines)(
     size_t rows, size_t k, const SCALAR *source, ptrdiff_t stride, SCALAR *target, size_t step) {
   size_t i = 0;
@@ -98,7 +98,7 @@ INLINE void FN(copy_line)(SCALAR *to, const SCALAR *from, size_t rows, int is_wh
 #undef SLIVERS_AT_ONCE
 #define SLIVERS_AT_ONCE 4
 // Packs rows of a transposed factor: one line of a few slivers at a time, in memory order. Slivers are often a multiple
-// of 4 KiB apart: an L1 cache set holds lines of only a few of them.
+// of 4 KiB apart: lines of only a few slivers fit into an L1 cache set.
 static void FN(pack_transposed_rows)(size_t m, size_t k, const SCALAR *a, ptrdiff_t line, SCALAR *slivers) {
   size_t tiles = (m + TILE_ROWS - 1) / TILE_ROWS;
   for (size_t tile = 0, start = 0; tile < tiles; tile += SLIVERS_AT_ONCE) {
@@ -138,7 +138,7 @@ static void FN(pack_rows)(size_t m, size_t k, const void *a, ptrdiff_t row, ptrd
 INLINE void FN(copy_panels)(
     const int count, size_t k, const SCALAR *from, ptrdiff_t row, SCALAR *to, size_t distance) {
   for (size_t i = 0; i < k; i += 1, from += row, to += PANEL_WIDTH) {
-    // Lines are far apart, so they are prefetched; after the last line, the first lines of the next panels.
+    // Lines are far apart: prefetch later lines or, after the last line, the first lines of the next panels.
     size_t next = i + PREFETCH_LINES;
     const SCALAR *ahead = from + PREFETCH_LINES * row + (next < k ? 0 : count * PANEL_WIDTH - (ptrdiff_t)k * row);
     TILE_LOOP for (int v = 0; v < count * TILE_VECTORS; v += 1) __builtin_prefetch(ahead + v * LANES);

@@ -6,7 +6,8 @@
 #define LOWER_FOURS(a, b) __builtin_shufflevector(a, b, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23)
 #define UPPER_FOURS(a, b) __builtin_shufflevector(a, b, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31)
 
-// The 64-bit products of 32-bit words: returns the high words and sets `low`. Even and odd words are multiplied apart.
+// The 64-bit products of 32-bit words: returns the high words and sets `low`. Even and odd words are multiplied
+// separately.
 INLINE VU multiply_words(VU a, uint32_t factor, VU *low) {
   typedef uint64_t half __attribute__((ext_vector_type(8)));
   half factors = (half)((uint64_t)factor);
@@ -60,7 +61,7 @@ INLINE void philox_words(size_t count, uint32_t *result, VL number, uint64_t see
 // The number of elements left, at most LANES.
 INLINE size_t held(size_t count, size_t start) { return count - start < LANES ? count - start : LANES; }
 
-// Words by their positions. Consecutive positions use all four words of a block.
+// The random words at the given positions. Consecutive positions use all four words of a block.
 #define RANDOM_LOOP(name, S)                                                                                \
   INLINE int name##_follow(const S *numbers, size_t first, size_t count) {                                  \
     S others = 0;                                                                                           \

@@ -1,15 +1,15 @@
-// The reductions of reduce.def for one lane. An accumulator is four vectors, which accumulate in turn. It is folded
-// first across the vectors, then by halves: the order depends on the count alone.
+// The reductions of reduce.def for one lane. An accumulator has four vectors, which accumulate in turn. At the end, the
+// vectors are combined, then the halves of the result: the order depends only on the count.
 //
-// Elements are combined in a cascade of chains (see reduce.def): CSIMD_CHAIN groups of four vectors make a term of the
-// first level, CSIMD_CHAIN terms of a level make a term of the next level.
+// Elements are combined in a cascade of chains (see reduce.def): CSIMD_CHAIN groups of four vectors are one term of the
+// first level, and CSIMD_CHAIN terms of a level are one term of the next level.
 
 typedef struct {
   /// The current chain.
   V part[4];
-  /// For each level, the chain of the full chains below it. It is valid only if the number of its terms is not a
-  /// multiple of CSIMD_CHAIN; the last level accumulates all of its terms. A full chain moves up when the next chain
-  /// begins.
+  /// For each level, the current chain, whose terms are the full chains of the level below. It is valid only if the
+  /// number of its terms is not a multiple of CSIMD_CHAIN; the last level accumulates all its terms. A full chain is
+  /// added to the next level when the next chain begins.
   V level[3];
   /// The number of accumulated groups of four vectors.
   uint64_t groups;
@@ -29,7 +29,7 @@ INLINE void FN(prefetch_group)(const char *x, const char *ahead, size_t i, size_
   for (size_t at = 0; !ahead && at < 4 * LANES * BYTES_OF(V); at += 64) csimd_prefetch_ahead(x + at);
 }
 
-/// Accumulates elements a; the expression `number` transforms each and may depend on b, the second operand.
+/// Accumulates elements a; the expression `number` transforms each element and may depend on b, the second operand.
 #define TAKE(name, combined, identity, prefetched_lines, second, number)                             \
   static void FN(take_##name)(size_t n, void *state, const csimd_operand *values, int64_t start,     \
                               const char *ahead) {                                                   \

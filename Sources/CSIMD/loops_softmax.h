@@ -1,9 +1,9 @@
 // Softmax and log-sum-exp of rows. One loop processes three rows together, element by element: the maximum of the next
-// row, the exponentials of the current row and their sum, and the quotients of the previous row. Thus memory is read
-// and written all the time; with separate loops it would be idle during the exponentials.
+// row, the exponentials of the current row and their sum, and the quotients of the previous row. So the loop reads and
+// writes memory all the time; with separate loops, memory would be idle during the exponentials.
 //
-// Each row runs through the operations of `max`, `exp_difference`, `sum` and `multiply` in their order, so that no bit
-// differs.
+// Each row uses the operations of `max`, `exp_difference`, `sum` and `multiply` in the same order, so that the results
+// have the same bits.
 
 // The prefetch distance, in bytes.
 #define ROWS_AHEAD 32768
@@ -26,7 +26,7 @@ INLINE void FN(softmax_vector)(const FN(softmax_lines) *at, size_t byte, V shift
   V a = FN(exp)(LOAD(V, at->row + byte) - shift);
   if (keeps) STORE(V, at->e + byte, a);
   *sum = FN(combine_sum)(*sum, a);
-  // Of equal values, keep the later one, as in `max`. A NaN may be missed here, but it shows in the sum.
+  // Of two equal values, keep the later one, as in `max`. This comparison may lose a NaN, but then the sum is NaN.
   V b = LOAD(V, at->next + byte);
   *peak = SELECT(*peak > b, *peak, b);
   for (size_t line = 0; line < LANES * BYTES_OF(V); line += 64)
@@ -69,7 +69,7 @@ INLINE void FN(softmax_pass)(size_t n, const FN(softmax_lines) *at, V shift, V s
     peaks.part[k] = peak[k];
     sums.part[k] = sum[k];
   }
-  // A maximum does not depend on the order, so it is one chain.
+  // A maximum does not depend on the order, so one chain is enough.
   peaks.groups = 1;
   sums.groups = groups + (i < n);
   for (int k = 0; i < n; i += LANES, k += 1) {

@@ -38,7 +38,7 @@
 #undef PANEL_WIDTH
 #define PANEL_WIDTH (TILE_VECTORS * LANES)
 enum { FN(panel_width) = PANEL_WIDTH };
-// Loops over a tile must be fully unrolled so that its sums can live in registers.
+// Loops over a tile must be fully unrolled, so that its sums stay in registers.
 #undef TILE_LOOP
 #define TILE_LOOP _Pragma("clang loop unroll(full)")
 
@@ -162,7 +162,8 @@ static __attribute__((noinline)) void FN(tile_with_lines)(
     first += rows;                                                                            \
   }
 
-// If k is at most this, results are most of a tile's memory traffic. The same value as `BlockSchedule.shortDepth`.
+// If k is at most this number, most of a tile's memory traffic is its results. The same value as
+// `BlockSchedule.shortDepth`.
 #undef SHORT_CHAIN
 #define SHORT_CHAIN 64
 #undef PAGE_BYTES

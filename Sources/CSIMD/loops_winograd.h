@@ -5,7 +5,7 @@
 #include "../../Kernels/prelude/winograd.h"
 
 #define POSITIONS 36
-// Loops over a patch must be fully unrolled so that it can live in registers.
+// Loops over a patch must be fully unrolled, so that the patch stays in registers.
 #define PATCH_LOOP _Pragma("clang loop unroll(full)")
 
 // Iterates over tiles with: the image, and the row and column of the tile's first result.

@@ -84,8 +84,9 @@ static void load_run(
   }
 }
 
-/// Reads a register with two loads. Its fields are stored separately, so a single load of both would have to wait until
-/// all earlier stores have left the core's store buffer: the whole block that the last loop wrote.
+/// Reads a register with two loads. Its fields are stored separately, so store forwarding would fail for a single load
+/// of both fields: the load would wait until all earlier stores, the whole block that the last loop wrote, have left
+/// the core's store buffer.
 static csimd_operand read_register(const csimd_operand *reg) {
   return (csimd_operand){*(const void *const volatile *)&reg->data, *(const volatile size_t *)&reg->step};
 }
@@ -319,7 +320,7 @@ static void run_flat(
   }
 }
 
-/// Orders non-temporal stores before the stores that tell other threads of them.
+/// Orders non-temporal stores before the stores that notify other threads.
 static void finish_streams(const csimd_kernel *kernel) {
   for (int i = 0; i < kernel->output_count; i += 1) {
     if (!kernel->outputs[i].streams) continue;

@@ -182,8 +182,8 @@ void csimd_merge_rows(
 }
 
 // Columns of `width` results, in arrays with at most 8 bytes per result. A reducer with indices has an array of values
-// and one of indices. Other reducers have one array for the lines that are combined first, then the levels of the
-// cascade.
+// and an array of indices. Other reducers have one array for the lines that are combined first, then one array for each
+// level of the cascade.
 
 int64_t csimd_column_arrays(int64_t lines) {
   int64_t arrays = 2;

@@ -18,8 +18,8 @@
 #define ACTIVE (OPEN - 1)
 #define GENERATION(state) ((state) >> 17)
 
-// The range of tasks that a worker begins with. It is the same range in similar jobs, so that their memory is likely in
-// the worker's caches. A worker that has finished its range steals tasks from the others.
+// The range of tasks that a worker begins with. Similar jobs give a worker the same range, so the memory of its tasks
+// is likely in its caches. A worker that has finished its range steals tasks from the others.
 struct share {
   _Alignas(64) _Atomic size_t next;
   size_t end;
@@ -32,7 +32,7 @@ struct csimd_pool {
   // The job has its own cache line: writing to a line that other cores poll is slow.
   _Alignas(64) csimd_task task;
   void *context;
-  // Workers with this number or a higher one run no tasks.
+  // Workers from this number on run no tasks.
   size_t workers;
   struct share *shares;
   _Alignas(64) _Atomic uint32_t wake_sequence;

@@ -59,7 +59,8 @@ struct BenchTests {
     #expect(step.status == 64 && step.errors.contains("is not for step"), "\(step.errors)")
   }
 
-  /// Each workload runs in its own process, so that its first step and its peak memory do not include another's.
+  /// Each workload runs in a separate process, so that other workloads do not affect its first step and its peak
+  /// memory.
   @Test func stepsTellTheFirstLossAndThePeak() throws {
     let lines = try lines("step", "mlp-b128-adam,lenet5-b128-sgd", "--device", "cpu", "--runs", "1")
     #expect(lines.map { $0["problem"] as? String } == ["mlp-b128-adam", "lenet5-b128-sgd"])
@@ -85,8 +86,8 @@ struct BenchTests {
     }
   }
 
-  /// Runs of one matrix product with their own kernel caches in a folder, and the log lines that count the built
-  /// programs.
+  /// Runs of one matrix product with kernel caches in a temporary folder. Each run returns the log lines that count the
+  /// built programs.
   private struct CachedRuns {
     let folder = FileManager.default.temporaryDirectory.appending(path: "apus-built-\(UUID().uuidString)")
 
@@ -109,8 +110,7 @@ struct BenchTests {
     func remove() { try? FileManager.default.removeItem(at: folder) }
   }
 
-  /// PoCL builds one kernel at a time per process, so that other processes build in parallel; the next run builds
-  /// nothing.
+  /// PoCL builds one kernel at a time per process, so helper processes build in parallel. The next run builds nothing.
   @Test(
     .enabled(
       if: Invocation.isPoCL && ProcessInfo.processInfo.activeProcessorCount > 1,

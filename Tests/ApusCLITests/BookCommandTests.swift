@@ -2,8 +2,8 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// The commands of README.md and of the files of `Documentation`, word for word. Those of `sh` blocks run: all commands
-/// of a file, in their order, in an empty directory.
+/// The commands of README.md and of the files of `Documentation`, word for word. The tests run the commands in `sh`
+/// blocks: all commands of a file, in order, in an empty folder.
 @Suite struct BookCommandTests {
   private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
@@ -48,7 +48,8 @@ import Testing
     #expect(Self.files.count > 8 && runCount >= 15 && checkedCount >= 10 && tableCount >= 15)
   }
 
-  /// For commands on the reader's own files, and those in tables, checks that the command and its options exist.
+  /// For commands that use files of the reader, and for commands in tables, checks only that the command and its
+  /// options exist.
   @Test(arguments: files) func optionsOfExamplesExist(path: String) throws {
     for command in try Self.commands(path, in: "") + Self.tableCommands(path) {
       let words = command.split(separator: " ")

@@ -12,7 +12,7 @@ struct CommandLineTests {
     }
   }
 
-  /// Every command in the overview has a help page, in both spellings.
+  /// Every command in the overview has a help page: `apus NAME --help` and `apus help NAME`.
   @Test func everyCommandHasAPage() throws {
     let overview = try Invocation("--help").lines
     let names = overview.filter { $0.hasPrefix("  ") }.compactMap { $0.split(separator: " ").first }

@@ -2,7 +2,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Runs that stop early, and the checkpoints that stay.
+/// Runs that stop early, and the checkpoints that they keep.
 struct EarlyStopTests {
   private let images: TinyImages
   private let place: ScratchDirectory
@@ -12,7 +12,7 @@ struct EarlyStopTests {
     place = try ScratchDirectory()
   }
 
-  /// Trains with three steps in an epoch, on 72 images of which 24 more are held out.
+  /// Trains on 72 images, in three steps per epoch; 24 more images are held out.
   private func train(_ name: String, _ words: [String]) throws -> Invocation {
     try Invocation(
       [
@@ -77,7 +77,7 @@ struct EarlyStopTests {
     let whole = try train("whole", ["--epochs", "50"] + words)
     #expect(whole.status == 0, "\(whole.errors)")
     #expect(try train("half", ["--steps", "8"] + words).status == 0)
-    // The option is the run's own.
+    // A resumed run uses the option of the stored run.
     let rest = try resume("half", "--epochs", "50")
     #expect(rest.status == 0, "\(rest.errors)")
     for key in ["stopped", "weights_sha256"] {
@@ -93,7 +93,7 @@ struct EarlyStopTests {
   }
 
   @Test func theBestCheckpointIsKeptAndEvaluated() throws {
-    // A large rate: the last epoch is hardly the best.
+    // With this large learning rate, the last epoch is most likely not the best.
     let run = try train(
       "run", ["--epochs", "8", "--learning-rate", "0.05", "--keep", "best,last=3", "--save-every", "1e-6"])
     #expect(run.status == 0, "\(run.errors)")

@@ -3,7 +3,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Evaluation of trained models: one of images, and one of texts in two classes.
+/// Evaluation of trained models: a model of images, and a model of texts in two classes.
 @Suite struct EvaluateTests {
   private let place: ScratchDirectory
   private let images: TinyImages

@@ -68,7 +68,7 @@ struct ImageTests {
     try #require(run.status == 0, "\(run.errors)")
     let line = try JSON(parsing: Array(run.lines[0].utf8))
     let tiles = try #require(line["tiles"]?.array)
-    // A tile every 12 pixels and one at the end: 3 rows of 6.
+    // A tile every 12 pixels and one tile at the end: 3 rows of 6 tiles.
     #expect(tiles.count == 18 && tiles[5]["left"]?.integer == 54 && tiles[17]["top"]?.integer == 24)
     #expect(tiles[0]["class"]?.string == "red" && tiles[5]["class"]?.string == "blue")
     #expect(try line["class"]?.string == "red" && run.member("examples") == 1)

@@ -9,8 +9,8 @@ struct Invocation {
   /// The lines of the output.
   var lines: [Substring] { output.split(separator: "\n") }
 
-  /// Runs `apus` with an empty standard input and without the user's kernel cache: storing kernels builds each a second
-  /// time.
+  /// Runs `apus` with an empty standard input and without the user's kernel cache, because storing a kernel builds it a
+  /// second time.
   init(
     _ arguments: [String], in directory: String? = nil, environment: [String: String] = [:], output path: String? = nil
   ) throws {
@@ -25,7 +25,7 @@ struct Invocation {
     process.standardOutput = try path.map { try FileHandle(forWritingTo: URL(filePath: $0)) } ?? output
     process.standardError = errors
     try process.run()
-    // Reads both pipes at the same time: a full one would block the command.
+    // Reads both pipes at the same time: a full pipe would block the command.
     let reader = Reader(errors.fileHandleForReading)
     let text = path == nil ? output.fileHandleForReading.readDataToEndOfFile() : Data()
     self.output = String(decoding: text, as: UTF8.self)
@@ -38,7 +38,7 @@ struct Invocation {
     try self.init(arguments, environment: environment, output: path)
   }
 
-  /// The command, which lies next to the test executable.
+  /// The command, which is in the folder of the test executable.
   static var executable: URL {
     URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
       .appending(path: "apus")

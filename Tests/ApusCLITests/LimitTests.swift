@@ -72,7 +72,7 @@ struct LimitTests {
 
   // MARK: - Layers
 
-  /// A list of layers that is refused. The list may be long: the test's name holds only its beginning.
+  /// A list of layers that is refused. The list may be long, so the name of the test contains only its beginning.
   struct LayerList: Sendable, CustomTestStringConvertible {
     let layers: String
     let status: Int32

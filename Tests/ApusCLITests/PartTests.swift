@@ -53,8 +53,8 @@ struct PartTests {
     #expect(try measure(plain, "--part", "tets").errors.contains("did you mean test?"))
   }
 
-  /// A user's own files are evaluated as a whole, whatever they are called; the file that the run was trained on is
-  /// not.
+  /// Files of the user are evaluated as a whole, whatever their names. The file on which the run was trained is not
+  /// evaluated as a whole.
   @Test func filesAreMeasuredWhole() throws {
     func table(_ name: String, _ kinds: [String]) throws -> String {
       let rows = kinds.enumerated().map { "\($0 * 7 % 11),\($0 % 5),\($1)" }

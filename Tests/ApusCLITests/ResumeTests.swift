@@ -107,7 +107,7 @@ struct ResumeTests {
     #expect(none.status == 74 && none.errors.contains("no checkpoint to resume from"), "\(none.errors)")
   }
 
-  /// A run whose newest checkpoint is damaged resumes from the one before, with a message.
+  /// A run whose newest checkpoint is damaged resumes from the checkpoint before, with a message.
   @Test func damagedCheckpoints() throws {
     let whole = try digest(Invocation(words("whole", steps: 8)))
     _ = try digest(Invocation(words("run", steps: 3)))

@@ -53,7 +53,7 @@ struct StreamTests {
   }
 
   @Test func aReaderThatLeavesCostsNothing() throws {
-    // More lines than a pipe holds.
+    // More lines than fit into a pipe.
     let run = try shell("{ \"$0\" \"$@\"; echo $? > \"\(place.file("status"))\"; } | head -n 1", words(steps: 3000))
     let status = try String(contentsOfFile: place.file("status"), encoding: .utf8)
     #expect(status == "74\n" && lastCheckpoint == "step-000003000", "\(status) \(run.errors)")
@@ -105,7 +105,7 @@ struct StreamTests {
     }
     kill(run.processIdentifier, SIGKILL)
     _ = try end(run)
-    // The process releases the lock, whatever ends it.
+    // The process releases the lock, however it ends.
     let next = try Invocation(
       "train", "--resume", place.file("run"), "--set", "save_every=60", "--json", "--steps", "1")
     let isLocked = next.errors.contains("is writing to this run")

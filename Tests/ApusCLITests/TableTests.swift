@@ -5,9 +5,9 @@ import Testing
 /// CSV tables, from the file to the predictions of a model.
 struct TableTests {
   private let place: ScratchDirectory
-  /// `price` is a number that follows from the other columns.
+  /// `price` is a number that is computed from the other columns.
   private let houses: String
-  /// `kind` is one of three words that follow from the other columns.
+  /// `kind` is one of three words; the other columns determine which.
   private let plants: String
 
   init() throws {
@@ -79,7 +79,7 @@ struct TableTests {
     let (loss, root) = (
       try measured.member("test_loss", as: Double.self), try measured.member("root_mean_squared_error", as: Double.self)
     )
-    // Errors and training losses are in the target's own units; its standard deviation is about 140,000.
+    // Errors and training losses are in the units of the target, whose standard deviation is about 140,000.
     #expect(root! > 500 && root! < 30_000 && abs(root! * root! / loss! - 1) < 1e-9)
     #expect(abs(try #require(try run.member("test_loss", as: Double.self)) / loss! - 1) < 1e-4)
     let last = try #require(try run.member("train_loss", as: Double.self)).squareRoot()

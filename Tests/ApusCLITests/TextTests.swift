@@ -80,7 +80,7 @@ struct TextTests {
     #expect(unknown.status == 65 && unknown.errors.contains("it has a class \"cow\""), "\(unknown.errors)")
   }
 
-  /// Weights of a run come with its tokenizer, so that tokens keep their meaning on other texts.
+  /// The weights of a run are loaded with its tokenizer, so that tokens have the same meaning on other texts.
   @Test func weightsBringTheirTokenizer() throws {
     let sizes = ["--width", "8", "--depth", "1", "--sequence-length", "8", "--tokenizer", "word"]
     let base = try train(
@@ -97,8 +97,8 @@ struct TextTests {
       "generate", place.file("tuned"), "--prompt", "the zebra", "--length", "3", "--device", "cpu", "--json")
     #expect(try made.member("text", as: String.self)?.hasPrefix("the zebra") == true, "\(made.errors)")
     #expect(try made.member("continuation", as: String.self)?.contains("zebra") == false)
-    // A weights file in a checkpoint has its tokenizer next to it. A weights file alone has none, and the command says
-    // so.
+    // A weights file in a checkpoint has its tokenizer next to it. A separate weights file has no tokenizer, and the
+    // command reports this.
     let file = try #require(
       FileManager.default.enumerator(atPath: place.file("base"))?.compactMap { $0 as? String }
         .filter { $0.hasSuffix("weights.safetensors") }.max())

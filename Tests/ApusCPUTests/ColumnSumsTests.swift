@@ -5,7 +5,7 @@ import Testing
 
 @testable import ApusCPU
 
-/// Column sums computed by a product's tasks equal those of a reduction over the stored product.
+/// Column sums that a product's tasks compute equal the sums of a reduction over the stored product.
 @Suite struct ColumnSumsTests {
   struct Case: CustomStringConvertible {
     var batch: Shape = []
@@ -15,8 +15,8 @@ import Testing
     var dtype: DType = .float32
     /// Whether all products of the batch share the right factor.
     var isStacked = false
-    /// Whether tiles hold whole groups of rows that the reduction adds at once, so that the product's tasks compute the
-    /// sums.
+    /// Whether tiles consist of whole groups of rows, as the reduction adds them at once, so that the product's tasks
+    /// compute the sums.
     var isJoined = true
 
     var description: String { "\(batch) \(m)x\(n)x\(k) \(dtype)" }

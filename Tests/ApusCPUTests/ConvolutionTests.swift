@@ -57,8 +57,8 @@ import Testing
     geometry(batch: 2, 260, 20, input: [1, 10, 20], kernel: [1, 1, 1]),
   ]
 
-  /// Channels last: channel counts that fill vectors and others, images that are rows of tiles, and taps outside the
-  /// image.
+  /// Channels last: channel counts that fill vectors and other counts, images that are rows of tiles, and taps outside
+  /// the image.
   static let channelsLast: [ConvolutionGeometry] = [
     geometry(batch: 3, 6, 16, input: [1, 14, 14], kernel: [1, 5, 5]),
     geometry(batch: 2, 3, 64, input: [1, 30, 29], kernel: [1, 7, 7], stride: [1, 2, 2], padding: [0, 3, 3]),
@@ -88,7 +88,7 @@ import Testing
     geometry(batch: 3, 32, 32, input: [1, 11, 13], kernel: [1, 3, 3], padding: [0, 3, 2], behind: [0, 1, 0]),
   ]
 
-  /// Moves the channel axis of images behind the spatial axes; with `channels` and `pixels` exchanged, moves it back.
+  /// Moves the channel axis of images after the spatial axes; with `channels` and `pixels` exchanged, moves it back.
   private func reordered(_ images: [Double], channels: Int, pixels: Int) -> [Double] {
     var result = images
     for index in images.indices {
@@ -154,7 +154,7 @@ import Testing
     let weightCount = g.outputChannels * g.inputChannels / g.groups * g.kernel.wrappedProduct
     let xCount = g.batch * g.inputChannels * g.input.wrappedProduct
     let yCount = g.batch * g.outputChannels * g.output.wrappedProduct
-    // Sums of small integers are exact, so that every error shows.
+    // Sums of small integers are exact, so the comparison finds every error.
     let x = random.integers(xCount, -3...3)
     let w = random.integers(weightCount, -3...3)
     let y = random.integers(yCount, -3...3)

@@ -198,8 +198,8 @@ import Testing
     #expect(results[3] == [0, 1, 2, 3, 4, 5, 6, 7])
   }
 
-  /// A comparison stored only as bool is written as bytes directly; one that is also stored as int32 goes through a
-  /// register.
+  /// A comparison that is stored only as bool is written directly as bytes. A comparison that is also stored as int32
+  /// is written from a register.
   @Test(arguments: availableSets) func testsAreStoredAsBytes(simd: String) throws {
     let names: [ElementwiseRow] = [.equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual]
     let ofFloats: [ElementwiseRow] = [.isNaN, .isFinite, .isInfinite]
@@ -262,7 +262,7 @@ import Testing
   }
 
   /// Large contiguous arrays run in short blocks. Values that are stored and read again, and results written over an
-  /// argument, equal those of slices of the arrays.
+  /// argument, equal the results for slices of the arrays.
   @Test(arguments: availableSets, [(DType.float32, 0), (.float64, 0), (.float32, 8)])
   func flatPrograms(simd: String, test: (dtype: DType, more: Int)) throws {
     var numbers = TestNumbers(seed: 4)

@@ -165,7 +165,7 @@ import Testing
     #expect(packed.result.elementsEqual(inPlace.result))
   }
 
-  /// A row of a product has the same bits alone and among others, wherever the product is split.
+  /// A row of a product has the same bits alone and among other rows, wherever the product is split.
   @Test(arguments: [1, 5, 12, 47, 100, 250], availableSets)
   func bitsOfARowDoNotDependOnOthers(rows: Int, simd: String) throws {
     for (transposed, dtype) in [(false, DType.float32), (true, .float32), (true, .float64)] {

@@ -15,7 +15,8 @@ private let hasTiles = csimd_open("avx512").map { csimd_find_pairs($0, .matrix) 
     ComputeDevice(backend: try CPUDevice(threadCount: threads, simd: nil, memoryLimit: 1 << 32, pairs: .matrix))
   }
 
-  /// What a tile adds to a sum for one chain: 32 products at a time, those of even and of odd indices apart.
+  /// Returns what a tile adds to a sum for one chain: 32 products at a time, with separate sums of products of even and
+  /// of odd indices.
   private func chain(_ a: [Float], _ b: [Float]) -> Float {
     var sum: Float = 0
     for start in stride(from: 0, to: a.count, by: 32) {
@@ -31,7 +32,7 @@ private let hasTiles = csimd_open("avx512").map { csimd_find_pairs($0, .matrix) 
 
   private func numbers(_ shape: Shape, seed: UInt64) -> (tensor: Tensor, values: [Float]) {
     var random = TestNumbers(seed: seed)
-    // Halves of bfloat16 numbers are numbers with eight bits.
+    // The upper half of a float32 number is a bfloat16 number.
     let values = random.array(shape.elementCount).map { Float(bitPattern: Float($0).bitPattern & 0xFFFF_0000) }
     return (Tensor(values, shape: shape).cast(to: .bfloat16), values)
   }
@@ -71,7 +72,7 @@ private let hasTiles = csimd_open("avx512").map { csimd_find_pairs($0, .matrix) 
     }
   }
 
-  /// Windows whose lines are whole groups of words, and others.
+  /// Windows whose lines are whole groups of words, and other windows.
   @Test(arguments: [(64, 3, 1, 16), (32, 3, 2, 17), (64, 1, 1, 14), (32, 5, 1, 9), (48, 3, 1, 8), (16, 3, 1, 12)])
   func convolutions(_ channels: Int, _ kernel: Int, _ stride: Int, _ size: Int) throws {
     let (x, w) = (numbers([3, channels, size, size], seed: 1), numbers([40, channels, kernel, kernel], seed: 2))

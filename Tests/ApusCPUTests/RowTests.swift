@@ -82,7 +82,7 @@ import Testing
     }
   }
 
-  /// Pairs of special values, then of floats of all exponents, then of moderate ones.
+  /// Pairs of special values, then of floats of all exponents, then of moderate floats.
   static let pairs: (a: [Float], b: [Float]) = {
     var random = TestNumbers(seed: 71)
     var (a, b): ([Float], [Float]) = ([], [])
@@ -134,7 +134,7 @@ import Testing
     let x = a.map(Double.init)
     let wide = try find("normal", .float64, simd)(x, x, as: Double.self, zero: 0)
     for (x, y) in zip(x, wide) where x > -37 {
-      // The rounding error of x/√2 counts more, the larger |x| is.
+      // The effect of the rounding error of x/√2 grows with |x|.
       let exact = 0.5 * erfc(-x / 2.0.squareRoot())
       #expect(abs(y - exact) <= (4e-15 + 4e-16 * min(x * x, 1400)) * exact, "normal(\(x)) is \(y), not \(exact)")
     }
@@ -269,7 +269,7 @@ import Testing
     }
   }
 
-  /// The tables have the rows of the enumerations, and those that CSIMD fuses of several.
+  /// The tables have the rows of the enumerations, and the fused rows of CSIMD.
   @Test func enumerationsNameTheRowsOfTheTables() {
     let loops = csimd_open(nil)!
     let table = loops.pointee

@@ -144,8 +144,8 @@ struct LayeringTests {
     }
   }
 
-  /// Optimized code stops at a `precondition` without its message, and removes an `assert`. Below the tensors they
-  /// guard conditions that no caller can violate; elsewhere the code uses `guard … else { fatalError("…") }`.
+  /// Optimized code stops at a `precondition` without its message, and removes an `assert`. Below the tensors,
+  /// preconditions check what no caller can violate; elsewhere the code uses `guard … else { fatalError("…") }`.
   @Test func mistakesAreNamed() throws {
     let owners: Set<String> = ["ApusGPU", "ApusCPU"]
     let mute: Set<Substring> = ["precondition", "preconditionFailure", "assert", "assertionFailure"]

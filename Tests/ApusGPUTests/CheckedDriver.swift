@@ -17,7 +17,7 @@ extension CheckedDriver where Base == OpenCLDriver {
   }
 }
 
-/// A driver that stops the process where a caller breaks the contract of ``GPUDriver``: memory used after it was freed,
+/// A driver that stops the process if a caller breaks the contract of ``GPUDriver``: memory used after it was freed,
 /// copies and launches out of bounds, calls from two threads at once. It builds altered kernel sources and fails if a
 /// test requests it.
 final class CheckedDriver<Base: GPUDriver>: GPUDriver {
@@ -72,7 +72,7 @@ final class CheckedDriver<Base: GPUDriver>: GPUDriver {
   /// Lets `count` replays succeed, and the next one fail; `nil` lets all succeed.
   func failReplay(after count: Int?) { state.withLock { $0.replaysLeft = count } }
 
-  /// Runs a call that must not overlap with another one.
+  /// Runs a call that must not overlap with another call.
   private func exclusively<R>(_ body: () throws(DeviceError) -> R) throws(DeviceError) -> R {
     let wasBusy = state.withLock { state in
       defer { state.isBusy = true }

@@ -37,8 +37,8 @@ import Testing
     geometry(2, 6, 4, groups: 2, size: SIMD3(1, 8, 8), kernel: SIMD3(1, 1, 1)),
     geometry(3, 70, 5, size: SIMD3(1, 4, 8), kernel: SIMD3(1, 1, 1)),
     geometry(2, 5, 7, size: SIMD3(1, 8, 8), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 2)),
-    // Images that a work-item prepares for itself: stride phases, zeros between elements, several planes, and channel
-    // blocks.
+    // Images that each work-item prepares in a private array: stride phases, zeros between elements, several planes,
+    // and channel blocks.
     geometry(
       17, 3, 13, size: SIMD3(1, 7, 20), kernel: SIMD3(1, 3, 2), stride: SIMD3(1, 2, 2), padding: SIMD3(0, 1, 1)),
     geometry(8, 4, 6, groups: 2, size: SIMD3(3, 4, 5), kernel: SIMD3(2, 2, 3), padding: SIMD3(1, 0, 1)),
@@ -69,8 +69,8 @@ import Testing
       16, 3, 18, size: SIMD3(1, 20, 22), kernel: SIMD3(1, 5, 3), stride: SIMD3(1, 2, 2), padding: SIMD3(0, 2, 1)),
   ]
 
-  /// Winograd geometries whose sizes are no multiples of tiles, panels and registers. The first transforms the weights
-  /// beforehand, the second the patches, and the third has more tasks than work-items.
+  /// Winograd geometries whose sizes are no multiples of tiles, panels and registers. In the first, the weights are
+  /// transformed in advance; in the second, the patches; the third has more tasks than work-items.
   nonisolated static let transformed: [ConvolutionGeometry] = [
     geometry(10, 33, 40, size: SIMD3(1, 11, 13), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(6, 72, 100, size: SIMD3(1, 9, 6), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 0, 2)),
@@ -133,7 +133,7 @@ import Testing
       g, pass, .float32, order: .channelsLast, tolerance: 4 * Double(terms).squareRoot() * 0x1p-24)
   }
 
-  /// Weight gradients in splits of the tiles, and in blocks of channels; the last split and the last block are smaller.
+  /// Weight gradients in parts of the tiles, and in blocks of channels; the last part and the last block are smaller.
   @Test(arguments: [(32, 64, 25, true), (208, 96, 2, false)])
   func transformedGradients(_ channels: Int, _ columns: Int, _ batch: Int, hasParts: Bool) throws {
     let g = Self.geometry(
@@ -145,7 +145,7 @@ import Testing
     try check(g, .weightGradient, .float32, order: .channelsLast, tolerance: 4 * terms.squareRoot() * 0x1p-24)
   }
 
-  /// The geometries that the depthwise kernels compute: the others pass `passes` without these kernels.
+  /// The geometries that the depthwise kernels compute: in the test `passes`, the other geometries use other kernels.
   @Test(arguments: Convolution.Pass.allCases) func depthwiseRowsAreFor(pass: Convolution.Pass) {
     let rows = Self.geometries.indices.filter { DepthwiseTiling(Self.geometries[$0], pass, registerWidth: 16) != nil }
     #expect(rows == [5, 15, 16, 17])

@@ -13,7 +13,7 @@ import Foundation
   nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 }
 
-/// Runs jobs in order on its own thread, which lives as long as the process.
+/// Runs jobs in order on one thread, which exists as long as the process.
 private final class ThreadExecutor: SerialExecutor {
   private let jobs = JobQueue()
 

@@ -48,8 +48,8 @@ import Testing
     }
   }
 
-  /// Every half-precision number converts to float32 and back. A float32 between two of them rounds to the nearest;
-  /// from the middle it rounds to the even one.
+  /// Every half-precision number converts to float32 and back. A float32 between two half-precision numbers rounds to
+  /// the nearest, and a float32 in the middle to the even one.
   @Test(arguments: [DType.float16, .bfloat16]) func halfWidths(dtype: DType) throws {
     let halves = stride(from: 0, to: 65_536, by: Harness.isSimulator ? 97 : 1).map { bits -> Float in
       let bits = UInt16(bits)
@@ -88,7 +88,7 @@ import Testing
     }
   }
 
-  /// A copy of elements that are contiguous along another axis transposes squares of elements.
+  /// A copy of elements that are contiguous along another axis transposes blocks of elements.
   @Test(arguments: [DType.float16, .bfloat16]) func turnsHalfWidths(dtype: DType) throws {
     let (rows, columns) = (37, 150)
     let numbers = (0..<rows * columns).map { Double($0 % 251 - 125) }

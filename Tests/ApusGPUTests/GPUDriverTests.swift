@@ -82,13 +82,13 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
     try driver.replay(recording, 1..<2, memories: [source, result, geometry])
     try driver.replay(recording, 0..<2, memories: [source, result, geometry])
     let late = try driver.copyOut(source, byteCount: 256)
-    // Each copy has the values of its place in the order, whichever is waited for first.
+    // Each copy has the values of its position in the order of the calls, whichever copy is waited for first.
     #expect(Array(try late.wait().bindMemory(to: Int32.self)) == numbers.map { $0 + 2200 })
     #expect(Array(try early.wait().bindMemory(to: Int32.self)) == numbers.map { $0 + 100 })
     #expect(Array(try early.wait().bindMemory(to: Int32.self)) == numbers.map { $0 + 100 })
   }
 
-  /// Work that was submitted before a block was freed still uses it, also when the memory is allocated again.
+  /// Work that was submitted before a block was freed still uses the block, also if the memory is allocated again.
   func freedMemoryOutlivesItsWork() throws {
     let geometry = try driver.allocate(byteCount: 64)
     try copyIn([5] as [Int64], to: geometry)
@@ -107,7 +107,8 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
     }
   }
 
-  /// Host memory is the driver's: each transfer has its own while it exists, and waiting is not required.
+  /// The driver owns the host memory of transfers: each transfer has separate memory while it exists, and the caller
+  /// need not wait for a transfer.
   func transfersOwnTheirBytes() throws {
     let memory = try driver.allocate(byteCount: 512)
     var transfers: [Driver.Transfer] = []
@@ -123,7 +124,7 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
     transfers = []
     for _ in 0..<100 { _ = try driver.copyOut(memory, byteCount: 256) }
     #expect(try driver.copyOut(memory, byteCount: 0).wait().isEmpty)
-    // The memory of released transfers is reused: a loss that is read at each step allocates nothing.
+    // The memory of released transfers is reused, so that reading a loss at each step allocates nothing.
     var seen: Set<UInt> = []
     for _ in 0..<50 { seen.insert(UInt(bitPattern: try driver.copyOut(memory, byteCount: 256).wait().baseAddress)) }
     #expect(seen.count < 20, "\(seen.count) host blocks")
@@ -133,7 +134,8 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
     let (source, result) = (try driver.allocate(byteCount: 512), try driver.allocate(byteCount: 512))
     let geometry = try driver.allocate(byteCount: 256)
     try copyIn((0..<16).map { Int64(1) << $0 }, to: geometry)
-    // Back and forth: 2 x 3 iterations of 2 launches, at the offsets 0, 2, 4 and 6, 8, 10, and at 1 more.
+    // Nested loops with 2 x 3 iterations of 2 launches. The first launch reads the offsets 0, 2, 4, 6, 8, 10, and the
+    // second reads these offsets plus 1.
     let recording = try driver.record(
       [launch(), launch(offset: 1, slots: [1, 0, 2], tag: 1)],
       loops: [
@@ -160,7 +162,7 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
     #expect(try driver.launchTimes(continuing: false).isEmpty)
   }
 
-  /// Results are in the order of the programs; a binary saves the build, and a rejected one does not.
+  /// Results are in the order of the programs; a binary avoids a build, and a rejected binary does not.
   func programsAreBuiltOrReported() throws {
     let (good, kernel) = source()
     let (bad, _) = source(body: "  nonsense;\n")
@@ -263,7 +265,7 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
     #expect(ModelDriver().freeByteCount() != nil)
   }
 
-  /// The compiler knows the only group size of a GPU kernel, and each launch states its local memory.
+  /// The source of a GPU kernel states its only group size, and each launch states its local memory.
   @Test func launchesStateTheirResources() throws {
     let target = KernelTarget(dialect: "prelude/opencl.h", kernelClass: .gpu, supportsFloat64: true)
     var sums = PlanBuilder()
@@ -287,7 +289,7 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
   }
 }
 
-/// A device of a driver without a device: what the device itself does with memory and transfers.
+/// A device whose driver has no hardware: the tests check how the device itself handles memory and transfers.
 @Suite struct ModelDeviceTests {
   private func device() throws -> GPUDevice<CheckedDriver<ModelDriver>> {
     try GPUDevice(driver: CheckedDriver(ModelDriver()), options: GPUOptions())

@@ -5,14 +5,15 @@ import Foundation
 @testable import ApusGPU
 
 /// The OpenCL devices on which tests run: device 0 with each kernel class, or with the class that `APUS_KERNEL_CLASS`
-/// forces. Every run builds programs from source: it uses neither the user's cache nor that of the OpenCL platform.
+/// forces. Every run builds programs from source: it uses neither the user's cache nor the cache of the OpenCL
+/// platform.
 ///
 /// The kernel test suites run on one thread, see ``DeviceThread``.
 enum Harness {
   static let devices: [(kernelClass: KernelTarget.Class, device: any Device)] =
     classes.map { ($0, open($0)) }
 
-  /// Both kernel classes, or the one that `APUS_KERNEL_CLASS` names.
+  /// Both kernel classes, or the class that `APUS_KERNEL_CLASS` names.
   static let classes = GPUOptions.environment.kernelClass.map { [$0] } ?? KernelTarget.Class.allCases
 
   /// Whether `.ci/oclgrind-check` runs the tests: its simulator takes minutes for large cases, which are then skipped.

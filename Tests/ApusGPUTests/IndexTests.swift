@@ -208,7 +208,7 @@ import Testing
     }
   }
 
-  /// The cascade crosses blocks of 256 elements; 19 columns are one whole register and a rest.
+  /// The cascade crosses blocks of 256 elements; 19 columns are one whole register and a part of another.
   @Test(arguments: [ReductionRow.sum, .product], [false, true])
   func columnsHaveTheBitsOfRows(_ combine: ReductionRow, _ isReversed: Bool) throws {
     let (extent, columns) = (4500, 19)

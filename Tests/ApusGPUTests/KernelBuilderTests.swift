@@ -14,12 +14,13 @@ import Testing
     #expect(KernelBuilders.needed(of: environment) == ["PATH=/bin", "POCL_CACHE_DIR=/c", "HOME=/h"])
   }
 
-  /// A builder process has only its socket, the files that it opens itself, and the variables that it is given.
+  /// A builder process has only its socket, the files that it opens itself, and the environment variables that it
+  /// needs.
   @Test(.enabled(if: Harness.isPoCL, "only PoCL uses kernel builders")) func buildersInheritNothing() throws {
     let scratch = try ScratchDirectory()
     let path = try scratch.write([1], to: "secret")
-    // Neither descriptor has the close-on-exec flag, and the second is too large for loops that close the first
-    // thousands.
+    // Neither descriptor has the close-on-exec flag, and the second number is too large for loops that close the first
+    // few thousand descriptors.
     let file = open(path, O_RDONLY)
     let high = fcntl(file, F_DUPFD, 5000)
     defer {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import ApusGPU
 
-/// The files of `Kernels/` and what the engine knows of them.
+/// The files of `Kernels/`: all of them are embedded, and templates name their parameters.
 @Suite struct KernelFileTests {
   private static let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().appending(path: "Kernels")

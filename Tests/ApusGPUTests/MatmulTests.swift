@@ -62,11 +62,11 @@ func epilogue(
     // Half-precision factors that are converted as they are read: along rows, across rows, and in several segments.
     Case(m: 13, n: 64, k: 37, isLeftTransposed: true, dtype: .float16), Case(m: 1, n: 1024, k: 70, dtype: .float16),
     Case(m: 20, n: 192, k: 400, dtype: .bfloat16),
-    // Panels that a work-item packs for itself, from rows and from columns of the right factor.
+    // Panels that each work-item packs, from rows and from columns of the right factor.
     Case(m: 64, n: 330, k: 900, hasBias: true), Case(m: 50, n: 600, k: 500, isLeftTransposed: true, dtype: .float16),
     Case(m: 900, n: 80, k: 1100, isRightTransposed: true, hasBias: true),
     Case(batch: [2], m: 60, n: 70, k: 1000, isLeftTransposed: true, isRightTransposed: true, dtype: .bfloat16),
-    // Panels that are read in place; the last one extends past the end of the row.
+    // Panels that are read in place; the last panel extends past the end of the row.
     Case(m: 256, n: 120, k: 100), Case(m: 20, n: 61, k: 300, isLeftTransposed: true),
   ]
 

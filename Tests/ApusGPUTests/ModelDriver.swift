@@ -3,9 +3,9 @@ import Synchronization
 
 @testable import ApusGPU
 
-/// A driver without a device, which shows where a caller relies on more than the contract of ``GPUDriver``. Work waits
-/// in a queue until a call has to wait for it, freed memory is overwritten, and so is the host memory of a transfer that
-/// was released. Kernels are Swift functions, by the family of their names.
+/// A driver without a device. It reveals callers that rely on more than the contract of ``GPUDriver``. Work waits in a
+/// queue until a call has to wait for it, freed memory is overwritten, and so is the host memory of a transfer that was
+/// released. Kernels are Swift functions, by the family of their names.
 final class ModelDriver: GPUDriver, Sendable {
   final class Memory: @unchecked Sendable {
     var bytes: [UInt8]

@@ -15,7 +15,7 @@ import Testing
 
   @Test func whatTheDeviceHasNotIsNotUsed() throws {
     let driver = try driver()
-    // With 64 work-items, NVIDIA's instruction reads no further than the 32nd; other devices lack the instruction.
+    // With 64 work-items, NVIDIA's instruction reads no further than work-item 32; other devices lack the instruction.
     #expect(try !driver.works(Subgroup(size: 64, access: .ptx)))
     // No device has sub-groups of this size.
     #expect(try !driver.works(Subgroup(size: 256, access: .khr)))
@@ -38,7 +38,7 @@ import Testing
   }
 
   /// Reductions by sub-groups of 16, on a device that emulates shifts in local memory. The emulation needs all
-  /// work-items, so that there are rows for all sub-groups.
+  /// work-items, so there are rows for all sub-groups.
   @Test(
     .enabled(if: Harness.isPoCL, "what replaces sub-groups is made for PoCL"),
     arguments: [[32, 17], [32, 300], [16, 512], [3, 513], [2, 90_000]])

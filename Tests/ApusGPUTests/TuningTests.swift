@@ -82,7 +82,7 @@ struct TuningTests {
     }
   }
 
-  /// A kernel that does not build and one with a wrong result are excluded; later processes use the same choice.
+  /// A kernel that does not build and a kernel with a wrong result are excluded. Later processes use the same choice.
   @Test func unfitKernelsAreLeftOut() throws {
     let folder = FileManager.default.temporaryDirectory.path + "/apus-tuning-\(UUID().uuidString)"
     defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -148,7 +148,7 @@ struct TuningTests {
     #expect(device.tuner.choices[record.problem] == record.chosen && record.chosen != nil)
   }
 
-  /// If no kernel works, the record says so, and preparing the plan throws its own error.
+  /// If no kernel works, the record contains no choice, and preparing the plan throws the error of the build.
   @Test func noKernelFits() throws {
     let device = try open(options(.cpu), registerCount: 32) { $0 + "no kernel" }
     let records = Mutex<[TuningRecord]>([])

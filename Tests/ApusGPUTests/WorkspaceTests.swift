@@ -10,7 +10,8 @@ import Testing
 /// The workspace of a step is proportional to its operands and results, whatever the ratios of their sizes. Plans are
 /// lowered, not run.
 @Suite struct WorkspaceTests {
-  /// Workspace bytes that any step may use, and how many times the bytes of its values it may use in addition.
+  /// The workspace bytes that any step may use, and a factor: a step may also use this factor times the bytes of its
+  /// values.
   private static let free = 4 << 20
   private static let times = 4
 
@@ -41,7 +42,7 @@ import Testing
         let loops = try #require(csimd_open(nil))
         let executable = try CPUExecutable(
           plan, loops: loops, threadCount: threads, pairs: csimd_find_fast_pairs(loops))
-        // Each thread has its own caches, and buffers of their size.
+        // Each thread has buffers of the size of its caches.
         let workspace = executable.workspaceByteCounts.reduce(executable.sharedByteCount, +)
         #expect(
           workspace <= bound + (threads << 21),

@@ -42,10 +42,10 @@ struct CatalogTests {
     #expect(error?.description == "unknown model \"lenet\"; did you mean lenet5?")
   }
 
-  /// The counts for 1,000 classes are those of Dosovitskiy et al.'s ViT-S/16 and ViT-B/16. For ten classes of 32 × 32
-  /// pixels, computed by hand with the width 192: patches 48 · 192 + 192, the class token 192, positions 65 · 192, in
-  /// each of six blocks attention 4 · (192² + 192), dense layers 2 · 4 · 192² + 5 · 192 and norms 4 · 192, a norm 384,
-  /// the last layer 192 · 10 + 10.
+  /// The counts for 1,000 classes are the counts of ViT-S/16 and ViT-B/16 (Dosovitskiy et al.). For ten classes of 32 ×
+  /// 32 pixels, computed by hand with the width 192: patches 48 · 192 + 192, the class token 192, positions 65 · 192,
+  /// in each of six blocks attention 4 · (192² + 192), dense layers 2 · 4 · 192² + 5 · 192 and norms 4 · 192, a norm
+  /// 384, the last layer 192 · 10 + 10.
   @Test func parametersOfVisionTransformers() throws {
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
       func count(_ name: String, _ input: [Int]? = nil, classes: Int? = nil) throws -> Int {

@@ -4,7 +4,8 @@ import Testing
 
 /// Layers that consist of `x · Wᵀ + b` use the same types for weights and biases in mixed precision.
 @Suite struct AffineTests {
-  /// The outputs of each layer for inputs of one type, with weights of 0.1, which 16 bits round, and biases of 0.2.
+  /// The outputs of each layer for inputs of one type, with weights of 0.1, which 16-bit types round, and biases of
+  /// 0.2.
   private func results(_ dtype: DType) throws -> [(name: String, found: Tensor)] {
     func filled<M: Module>(_ module: M) -> M {
       for parameter in module.parameters {

@@ -51,7 +51,8 @@ import Testing
     }
   }
 
-  /// Second derivatives agree with the CPU's on every device. Kernels take time to build: OpenCL runs one of the kinds.
+  /// Second derivatives on every device agree with the CPU. Kernels take time to build, so OpenCL runs only one of the
+  /// kinds.
   @Test(
     arguments: TestDevice.conformance.flatMap { test in
       (test.name.hasPrefix("opencl") ? ["causal"] : kinds).map { (test, $0) }

@@ -113,7 +113,7 @@ import Testing
     }
   }
 
-  /// A target that is no class, or is the blank, raises the index error of the gather, which other tests check on
+  /// A target that is no class, or is the blank, raises the index error of the gather. Other tests check this error on
   /// OpenCL.
   @Test(arguments: CTCTests.hosts) func targetsThatAreNoClass(_ test: TestDevice) throws {
     for bad: Int64 in [-1, 5, .max, 0] {

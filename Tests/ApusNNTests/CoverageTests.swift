@@ -50,7 +50,7 @@ import Testing
     let device = TestDevice.reference.device
     let covered = withDevice(device) { ModuleCase.attention.map { self.name($0.make()) } }
     check("kinds of attention", try types("Layers/Attention", ["Layer", "Module"]), Set(covered), atLeast: 8)
-    // Functions without parameters have their own cases, named after them.
+    // Functions without parameters have separate cases with their names.
     let cases = ModuleCase.attention.map(\.name)
     for prefix in ["sdpa", "rotary", "linear-biases"] { #expect(cases.contains { $0.hasPrefix(prefix) }) }
   }

@@ -108,7 +108,7 @@ import Testing
     }
   }
 
-  /// Masks are recomputed where they are read, for results and gradients: no value of a plan holds random words or
+  /// Masks are recomputed where they are read, for results and gradients: no value of a plan contains random words or
   /// masks.
   @Test func masksAreNotStored() throws {
     func plan(_ layer: some Layer, _ shape: Shape, weight: Shape?) throws -> Plan {

@@ -130,7 +130,7 @@ import Testing
       let x = try eval(Tensor([3, 4] as [Float]))
       let data = try eval(x * 2)
       let new = try eval(Tensor([5, 6] as [Float]))
-      // `old` is older than `data`, but `data` was not computed from it: its gradient is zero.
+      // `old` is older than `data`, but `data` was not computed from `old`, so the gradient of `old` is zero.
       let y = (data * new).sum()
       #expect(
         try gradients(of: y, withRespectTo: [old, new]).map { try $0.array(of: Float.self) } == [[0, 0], [6, 8]])
@@ -154,7 +154,8 @@ import Testing
 
   // MARK: - Adversarial networks
 
-  /// The steps of a DCGAN in PyTorch's order: both use one batch of generated images, which is built before them.
+  /// The two steps of a DCGAN in PyTorch's order. Both steps use one batch of generated images, which is built before
+  /// them.
   @Test(arguments: devices) func adversariesShareTheirImages(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       func train(isShared: Bool) throws -> (weights: [Float], losses: [Double]) {

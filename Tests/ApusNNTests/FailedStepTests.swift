@@ -12,7 +12,7 @@ import Testing
     let precision: Precision
     let rule: any UpdateRule
     let model: @Sendable () -> Sequential
-    /// The inputs of a step; invalid ones if the inputs of the model are indices.
+    /// The inputs of a step. If `isWrong` and the inputs are indices, they are invalid.
     let inputs: @Sendable (_ step: Int, _ isWrong: Bool) -> Tensor
     let hasIndices: Bool
 
@@ -121,7 +121,7 @@ import Testing
           failing.fail(failure)
           let error = Result { try tried.step(x, classes) }
           if failing.isWaiting {
-            // No buffer had to be allocated, or a value that is evaluated along with the step failed instead.
+            // The requested failure did not occur: the step allocated no buffer, or another value failed first.
             failing.fail(nil)
             Issue.record("\(failure) was not met")
           }

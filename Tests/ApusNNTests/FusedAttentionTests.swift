@@ -10,7 +10,7 @@ import Testing
 
 /// Attention as one fused step: agreement with its unfused definition, and where it is used.
 @Suite struct FusedAttentionTests {
-  /// Extents and options that lie below and above every block and register size of the devices.
+  /// Extents and options below and above every block and register size of the devices.
   struct Setting: Hashable, Sendable, CustomTestStringConvertible {
     var query: Shape
     var key: Shape
@@ -193,7 +193,7 @@ import Testing
   }
 
   /// With dropout, an added mask and a boolean mask, no value is as large as the weights. Both passes use the same
-  /// random numbers, and the next step reuses the plan with new ones.
+  /// random numbers, and the next step reuses the plan with new numbers.
   @Test func nothingHoldsTheWeights() throws {
     let runs = try attentionRuns()
     let steps = try runs.map { run in

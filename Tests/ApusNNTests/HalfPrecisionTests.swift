@@ -72,7 +72,7 @@ import Testing
     }
   }
 
-  /// The second derivative is that of the square also where both arguments are equal.
+  /// The second derivative is the derivative of the square, also where both arguments are equal.
   @Test func robustLossesAreSquaresAtTheirMinimum() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let x = Tensor([2, 1, 0.5] as [Float])

@@ -86,7 +86,8 @@ import Testing
         }
       }
       #expect(try run.skipped == 3)
-      // The first update that is not skipped is Adam's first: its size is the rate, whatever the gradient.
+      // The first update that is not skipped is Adam's first update: its size is the learning rate, whatever the
+      // gradient.
       try run.step()
       #expect(try abs(run.weight - 0.75) < 1e-6 && run.scale == 0x1p15 && run.skipped == 3)
       try run.step()

@@ -396,7 +396,7 @@ private final class Owner: Module {
     }
   }
 
-  /// `setMode` also reaches dropout that a layer holds without a key.
+  /// `setMode` also reaches dropout that a layer contains without a key.
   @Test func modesOfHiddenLayers() throws {
     try withDevice(device) { () throws in
       let layer = TransformerEncoderLayer(4, heads: 2, hidden: 8, dropout: 0.5)

@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// The memory that optimizers retain, overwrite and leave alone.
+/// The memory that optimizers retain and overwrite.
 @Suite struct OptimizerTests {
   let device = ComputeDevice(backend: ReferenceDevice())
 

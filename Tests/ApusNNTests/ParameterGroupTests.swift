@@ -22,7 +22,8 @@ import Testing
 
   // MARK: - Groups
 
-  /// Each parameter moves at its group's rate; a group's own rate follows the schedule in proportion.
+  /// Each parameter is updated at the learning rate of its group. If a group has a separate rate, the schedule scales
+  /// it too.
   @Test func groupsHaveTheirRatesAndDecays() throws {
     try withDevice(device) { () throws in
       let net = net()
@@ -33,7 +34,7 @@ import Testing
           ParameterGroup([p[0]], rateFactor: 0.5), ParameterGroup([p[1]], learningRate: 0.25, weightDecay: 0),
           ParameterGroup([p[2]], rateFactor: 0),
         ])
-      optimizer.learningRate = 0.1  // A fifth, as a schedule would set it.
+      optimizer.learningRate = 0.1  // One fifth of the rate, as with a schedule.
       let before = try p.map { try $0.value.array() }
       let x = try batch()
       let (_, gradients) = valueAndGradients(of: p) { net(x).squared().sum() }

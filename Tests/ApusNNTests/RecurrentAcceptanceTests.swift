@@ -3,7 +3,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Batches of sequences of different lengths agree with the single sequences; each test prints its figure.
+/// Batches of sequences of different lengths agree with the single sequences; each test prints the largest difference.
 @Suite struct PackedSequenceTests {
   enum Kind: String, CaseIterable, Sendable { case rnn, lstm, gru }
 
@@ -77,7 +77,7 @@ import Testing
     }
   }
 
-  /// Bits are equal on every device: an element of a product is the same sum alone and among others.
+  /// Bits are equal on every device: an element of a product is the same sum, whatever the other rows of the product.
   @Test(arguments: TestDevice.conformance, Kind.allCases)
   func aBatchEqualsItsSequencesOneByOne(_ test: TestDevice, _ kind: Kind) throws {
     try withDevice(test.device) { () throws in

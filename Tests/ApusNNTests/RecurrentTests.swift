@@ -72,8 +72,8 @@ import Testing
     }
   }
 
-  /// float64, with sizes of whole registers and many time steps: CPU kernels of OpenCL devices may then copy the
-  /// weights.
+  /// Results in float64, with sizes of whole registers and many time steps. In this case, CPU kernels of OpenCL devices
+  /// may copy the weights.
   @Test(arguments: TestDevice.all, ["lstm", "gru"])
   func float64AgreesWithTheReference(_ test: TestDevice, kind: String) throws {
     func results(on device: ComputeDevice) throws -> [[Double]] {
@@ -144,7 +144,7 @@ import Testing
     #expect(message { _ = GRUCell(3, 4)(.zeros([2, 3]), state: .zeros([2, 3])) }.contains("GRUCell"))
   }
 
-  /// Only the device knows lengths that are computed.
+  /// Lengths that the device computes are checked on the device.
   @Test(arguments: TestDevice.conformance, [[5, 6], [0, 5], [5, -1]] as [[Int32]])
   func computedLengthsAreChecked(_ test: TestDevice, _ lengths: [Int32]) throws {
     try withDevice(test.reopened()) { () throws in

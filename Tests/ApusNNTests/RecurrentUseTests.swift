@@ -97,7 +97,7 @@ import Testing
       let shares = zip(try run(passing, x), try x.array()).map { $0 / $1 }
       #expect(shares.allSatisfy { abs($0) < 1e-6 || abs($0 - 1 / 0.6) < 1e-5 })
       let share = Double(shares.count { $0 == 0 }) / 24_000
-      // The fraction of 0.4 has a standard deviation of 0.0032 here; each time step has its own mask.
+      // The fraction of 0.4 has a standard deviation of 0.0032 here; each time step has a different mask.
       #expect(abs(share - 0.4) < 0.0128)
       let patterns = (0..<30).map { (time: Int) -> [Bool] in shares[time * 800..<time * 800 + 800].map { $0 == 0 } }
       #expect(Set(patterns).count == 30)
@@ -106,7 +106,7 @@ import Testing
     }
   }
 
-  /// Second derivatives on OpenCL agree with the CPU's, which `RecurrentTests` compares with differences.
+  /// Second derivatives on OpenCL agree with the CPU. `RecurrentTests` compares the CPU with finite differences.
   @Test(arguments: ["lstm", "gru"]) func secondDerivativesOfDevicesAgree(_ kind: String) throws {
     var found: [String: [[Double]]] = [:]
     for test in TestDevice.conformance {

@@ -23,7 +23,8 @@ import Testing
     return try [layer.weight.value.array()] + optimizer.state.filter { $0.value.rank == 2 }.map { try $0.value.array() }
   }
 
-  /// If every row is looked up, each update equals the update of the whole table; repeated indices add up.
+  /// If every row is looked up, each update equals the update of the whole table; the gradients of repeated indices are
+  /// added.
   @Test func rowsFollowTheRule() throws {
     let rules: [any UpdateRule] = [
       Adam(learningRate: 0.1, weightDecay: 0.01), SGD(learningRate: 0.01, momentum: 0.9), AdaGrad(learningRate: 0.1),
@@ -97,7 +98,7 @@ import Testing
     }
   }
 
-  /// A step costs memory and work for its rows, but not for the table.
+  /// The memory and work of a step depend on the number of its rows, not on the size of the table.
   @Test func aStepCostsItsRows() throws {
     let recording = RecordingDevice()
     try withDevice(ComputeDevice(backend: recording)) { () throws in

@@ -6,7 +6,7 @@ import Testing
 @Suite struct UpdateRuleTests {
   let device = ComputeDevice(backend: ReferenceDevice())
 
-  /// Every rule of the catalog, and the forms that have their own tensors or formulas.
+  /// Every rule of the catalog, and the forms of rules with other state tensors or formulas.
   private static func rules() throws -> [any UpdateRule] {
     try optimizerNames.map { try optimizerRule($0, learningRate: 0.01, weightDecay: 0.001) } + [
       SGD(learningRate: 0.01, momentum: 0.9, dampening: 0.5), AdaGrad(rateDecay: 0.1, initialAccumulator: 1),
@@ -55,7 +55,7 @@ import Testing
       let plain = try losses(SGD(learningRate: 0.01, momentum: 0.8, isNesterov: true, weightDecay: 0.1))
       #expect(ahead.losses.last! < 0.2 * ahead.losses[0])
       for (one, other) in zip(ahead.losses, plain.losses) { #expect(abs(one - other) <= 1e-5 * ahead.losses[0]) }
-      // The look-ahead points of the one form are the weights of the other.
+      // The look-ahead points of the first form are the weights of the second form.
       let places = ahead.optimizer.atGradientPoint { ahead.optimizer.parameters.map(\.value) }
       for (place, parameter) in zip(places, plain.optimizer.parameters) {
         #expect(try place.isClose(to: parameter.value, relative: 1e-4, absolute: 1e-5).all().scalar() == 1)
@@ -100,7 +100,8 @@ import Testing
     }
   }
 
-  /// Schedules with default lengths are valid for runs that are shorter than these, and for the longest possible runs.
+  /// Schedules with default lengths are valid for runs that are shorter than these lengths, and for the longest
+  /// possible runs.
   @Test func schedulesStandAnyLength() throws {
     for name in scheduleNames {
       for warmup in [0, 5] {

@@ -63,7 +63,7 @@ private struct Points: ExampleSource {
 }
 
 @Suite struct DataKindTests {
-  /// A program adds a data set and a kind of data; its runs are trained, stored, resumed and measured like others.
+  /// A program adds a data set and a kind of data; its runs are trained, stored, resumed and measured like other runs.
   @Test func programsAddKindsAndSets() throws {
     DataKinds.register(PointFormat.self)
     DatasetDescription.register(
@@ -82,7 +82,7 @@ private struct Points: ExampleSource {
     #expect(DatasetDescription.all.contains { $0.source == "test-points:SLOPE" })
   }
 
-  /// The kinds of Apus share no key, and each restores nothing from what is not its own.
+  /// The kinds of Apus have different keys, and no kind restores a format from the JSON of another kind.
   @Test func kindsAreDistinct() {
     let keys = DataKinds.all.map { $0.key }
     #expect(Set(keys).count == keys.count && Set(keys).isSuperset(of: ["images", "table", "text"]))

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ApusRuns
 
-/// What the commands `errors`, `predict --tile-overlap` and `learning-curve` print, from Swift.
+/// The results of the commands `errors`, `predict --tile-overlap` and `learning-curve`, computed from Swift.
 @Suite struct RunMeasureTests {
   private let scratch: ScratchDirectory
 
@@ -48,7 +48,7 @@ import Testing
     let pixels = (0..<40 * 70).map { UInt8($0 * 7 % 256) }
     let large = try write(Image(height: 40, width: 70, channels: 1, pixels: pixels), "large.png")
     let found = try #require(try run.predictTiles([large], overlap: 4).first)
-    // A tile of 28 pixels every 24 pixels, and one at the end: 2 rows of 3.
+    // A tile of 28 pixels every 24 pixels, and one tile at the end: 2 rows of 3 tiles.
     #expect(found.file == large && found.tiles.map(\.left) == [0, 24, 42, 0, 24, 42])
     #expect(found.tiles.map(\.top) == [0, 0, 0, 12, 12, 12])
     #expect(found.name == run.classNames[found.label] && (0.1...1).contains(found.probability))

@@ -3,7 +3,7 @@ import Testing
 
 @testable import ApusRuns
 
-/// The table of options: what the parser accepts, `config.json` stores and a configuration reads.
+/// The table of options: options that the parser accepts, that `config.json` stores, and that a configuration sets.
 @Suite struct RunOptionTests {
   /// A value for each option that differs from the default.
   private static let values: [String: JSON] = [

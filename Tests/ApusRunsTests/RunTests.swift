@@ -27,7 +27,7 @@ private final class Stopper: TrainingObserver {
     return try RunSettings("mlp", all)
   }
 
-  /// A run that is trained, measured and resumed from Swift is the run of the command.
+  /// A run that is trained, evaluated and resumed from Swift equals a run of the command.
   @Test func runsAreValues() throws {
     let path = scratch.path + "/run"
     let (run, result) = try Run.train(settings(), output: path, observers: [Stopper(after: 4)])
@@ -38,12 +38,12 @@ private final class Stopper: TrainingObserver {
     let accuracy = try #require(measured.accuracy)
     #expect(try #require(measured.classification).accuracy == accuracy)
     #expect(measured.measures["test_accuracy"] == .number(accuracy))
-    // Resumed, it has the bits of a run that was not interrupted.
+    // The resumed run has the same bits as a run that was not interrupted.
     let (longer, _) = try run.resume()
     let (whole, _) = try Run.train(settings(), output: scratch.path + "/whole")
     #expect(longer.progress.steps == 6)
     #expect(try longer.model().state.sha256() == whole.model().state.sha256())
-    // A copy leaves the run as it is.
+    // A copy does not change the run.
     let (copy, _) = try longer.resume(["steps": 8], output: scratch.path + "/copy")
     #expect(copy.progress.steps == 8)
     #expect(try Run(at: path).progress.steps == 6)

@@ -33,7 +33,7 @@ import Testing
       #expect(found.layer == nil && !found.isGradient && found.turn == nil)
       // The values are computed nevertheless.
       #expect(try z.scalar() == -.infinity)
-      // An operation is not blamed for non-finite inputs, unless it produces NaN from them.
+      // An operation on non-finite inputs is no anomaly, unless it produces NaN from infinities.
       #expect(anomaly { try eval(z * 2) } == nil)
       let undefined = try #require(anomaly { try eval((z * 2 - z) * 3) })
       #expect(undefined.operation == "subtract" && undefined.value.isNaN, "\(undefined)")
@@ -102,7 +102,7 @@ import Testing
   @Test func tasksDoNotMixNames() async {
     let layers = ConcurrentLayers()
     await withCheckedContinuation { continuation in
-      // Runs on its own thread, which waits for the tasks.
+      // Runs on a separate thread, which waits for the tasks.
       Thread.detachNewThread {
         detectingAnomalies { layers.build(["a", "b"], on: TestDevice.reference.device) }
         continuation.resume()

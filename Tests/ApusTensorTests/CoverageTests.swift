@@ -33,7 +33,7 @@ import Testing
     return fixed.contains(name) || reductions.contains { name == $0 + "(all)" }
   }
 
-  /// Every case runs on a shape without elements, and on one with an axis of extent 1 or a scalar.
+  /// Every case runs on a shape without elements, and on a shape with an axis of extent 1 or a scalar.
   @Test func everyCaseHasTheSmallestShapes() {
     let large = Set(OpCase.large.map(\.name))
     let cases = OpCase.all.filter { !$0.inputs.isEmpty && !large.contains($0.name) }

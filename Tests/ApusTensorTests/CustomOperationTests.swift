@@ -45,7 +45,7 @@ import Testing
     }
   }
 
-  /// First and second derivatives of a fused operation equal those of its composed form.
+  /// First and second derivatives of a fused operation equal the derivatives of its composed form.
   @Test(arguments: TestDevice.all.filter { $0.extent == .everything }) func gradientsEqualTheComposedForm(
     _ test: TestDevice
   ) throws {
@@ -193,7 +193,7 @@ import Testing
     }
   }
 
-  /// Kernel source can use 16-bit numbers only through `LOAD` and `STORE`; the results equal the host's.
+  /// Kernel source can use 16-bit numbers only through `LOAD` and `STORE`; the results equal the results on the host.
   @Test(arguments: TestDevice.all) func narrowTypes(_ test: TestDevice) throws {
     func doubling(_ text: String) -> CustomOperation {
       CustomOperation(
@@ -213,7 +213,7 @@ import Testing
     }
   }
 
-  /// The same operation on the same shapes shares one plan; another operation with the same names gets its own plan.
+  /// The same operation on the same shapes shares one plan; another operation with the same names gets another plan.
   @Test func plansAreReused() throws {
     try recordingPlans { device in
       func make(_ text: String) -> CustomOperation {

@@ -3,7 +3,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Index errors: which tensors throw them, and what they say.
+/// Index errors: the tensors that throw them, and their messages.
 @Suite struct FaultTests {
   @Test(arguments: TestDevice.all) func aFaultBelongsToItsTensors(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
@@ -63,7 +63,7 @@ import Testing
     }
   }
 
-  /// Threads with their own graphs, of which every second one has a wrong index.
+  /// Threads with separate graphs; every second graph has a wrong index.
   @Test(arguments: TestDevice.all) func threads(_ test: TestDevice) throws {
     let device = test.device
     let queue = DispatchQueue(label: "faults", attributes: .concurrent)

@@ -27,7 +27,7 @@ import Testing
     }
   }
 
-  /// The same with plans that may overwrite their inputs: values without other references are donated.
+  /// The same test with plans that may overwrite their inputs: values without other references are donated.
   @Test(arguments: fast, 0..<20) func donationKeepsValues(device: TestDevice, seed: Int) throws {
     try withDevice(device.device) { () throws in
       var graph = RandomGraph(seed: UInt64(seed), evaluatesEach: false)

@@ -123,7 +123,7 @@ import Testing
     }
   }
 
-  /// A single line, which is split, has the same bits as a line among several and as a column, on all devices.
+  /// A single line is split. It has the same bits as a line among several lines and as a column, on all devices.
   @Test func runningSumsOfAnyCut() throws {
     let numbers = Self.random(100_003).map { $0 - 0.25 }
     var expected: [Float] = []

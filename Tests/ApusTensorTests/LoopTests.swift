@@ -4,8 +4,8 @@ import Testing
 
 /// Loops agree with the same body unrolled in Swift.
 @Suite struct LoopTests {
-  /// A recurrence with every feature of a body: weights from outside, several carried values, one of them an integer,
-  /// and outputs that are carried too and outputs that are not.
+  /// A recurrence with every feature of a body: weights from outside, several carried values (one of them an integer),
+  /// outputs that are also carried, and outputs that are not.
   struct Recurrence {
     var x, h, s, weight, bias: Tensor
 

@@ -2,8 +2,8 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// One bad call for every way to pass a wrong argument. Each gives an error that names the operation, and none stops
-/// the process.
+/// One bad call for every way to pass a wrong argument. Each call gives an error that names the operation, and no call
+/// stops the process.
 @Suite struct MistakeTests {
   private struct Mistake: Sendable, CustomTestStringConvertible {
     let operation: String

@@ -42,7 +42,7 @@ import Testing
     }
   }
 
-  /// Scalar tensors (rank 0) change the type of others only across categories.
+  /// Scalar tensors (rank 0) change the type of other tensors only across categories.
   @Test(arguments: [
     (DType.float16, DType.float32, DType.float16), (.float16, .int64, .float16), (.int8, .int64, .int8),
     (.int32, .float64, .float64), (.int32, .float16, .float16), (.bool, .int8, .int8), (.float16, .bfloat16, .float16),

@@ -19,7 +19,7 @@ import Testing
     }
   }
 
-  /// Many ids, on several threads: each row is added once and in order, with exact bits.
+  /// Many ids, on several threads: each row is added once and in order, so that the bits are equal.
   @Test(arguments: TestDevice.all.filter { ["reference", "cpu"].contains($0.name) })
   func manyRows(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in

@@ -5,8 +5,8 @@ import Testing
 
 /// Tensors that several threads use at the same time.
 @Suite struct ThreadTests {
-  /// Each round shares a graph: one task evaluates it, one evaluates a common subgraph, one differentiates, one builds
-  /// on it and reads the result, and one drops it.
+  /// In each round, five tasks share a graph: one task evaluates the graph, one evaluates a common subgraph, one
+  /// differentiates, one builds more operations and reads the result, and one releases the graph.
   @Test func oneGraphOnSeveralThreads() async throws {
     for device in [TestDevice.reference.device, try #require(TestDevice.all.first { $0.name == "cpu" }).device] {
       try await withThrowingTaskGroup(of: Void.self) { group in
@@ -20,7 +20,8 @@ import Testing
     }
   }
 
-  /// While its graph is still recorded, a value attached to the next evaluation is not evaluated by another thread.
+  /// A value that is attached to the next evaluation is not evaluated by another thread while its graph is still
+  /// recorded.
   @Test func attachedValuesWaitForTheirScope() throws {
     let device = TestDevice.reference.device
     let x = try eval(Tensor([1, 2, 3] as [Float], device: device))

@@ -109,12 +109,12 @@ public struct ConformanceReport {
 }
 
 extension TestDevice {
-  /// The devices whose modules are compared with PyTorch's: the interpreter, the CPU, and OpenCL with its default
+  /// The devices on which modules are compared with PyTorch: the interpreter, the CPU, and OpenCL with its default
   /// kernels.
   public static var conformance: [TestDevice] { all.filter { !$0.name.contains("gpu") } }
 }
 
-/// The sum of the floating-point tensors, each times `cos(i)` of its row-major index; fixtures hold the gradients of
+/// The sum of the floating-point tensors, each times `cos(i)` of its row-major index; fixtures contain the gradients of
 /// this loss.
 public func patternLoss(_ outputs: [Tensor]) -> Tensor {
   outputs.filter { $0.dtype.isFloatingPoint }.map { output in

@@ -1,8 +1,8 @@
 import Apus
 import Testing
 
-/// The same model trains equally on the CPU and through OpenCL: the losses of the first steps and the first gradients
-/// agree, on the images of Fashion-MNIST.
+/// Training of a model agrees on the CPU and on OpenCL: the losses of the first steps and the first gradients are
+/// close, on the images of Fashion-MNIST.
 @Suite struct DeviceAgreementTests {
   private let train: ImageSet
   private let statistics: PixelStatistics
@@ -50,7 +50,7 @@ import Testing
     let worst = zip(losses[0], losses[1]).map { abs($0 - $1) / abs($0) }.max() ?? 1
     print("DeviceAgreement: \(rule), worst relative difference of 20 losses \(worst)")
     #expect(worst < 1e-5)
-    // The run is a real one: the loss falls.
+    // The model learns: the loss falls.
     #expect(losses[0][19] < losses[0][0])
   }
 

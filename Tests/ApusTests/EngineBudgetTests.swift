@@ -35,7 +35,7 @@ import Testing
         }
         let plan = try #require(recording.plans.last)
         #expect(plan.steps.count <= 45)
-        // All outputs except the loss are parameters and optimizer state, which overwrite the old ones.
+        // All outputs except the loss are parameters and optimizer state, which overwrite the old values.
         #expect(plan.outputs.filter { $0.donatedInput == nil }.count == 1)
       }
     }
@@ -92,7 +92,7 @@ import Testing
     #expect(large <= 10 * small, "\(small) and \(large) ms")
   }
 
-  /// Chains without an evaluation in between, as a loop builds them if nothing is read.
+  /// Chains without an evaluation in between. A loop builds such chains if the program reads no value.
   @Test func planningALongChainTakesTimeInProportion() throws {
     func milliseconds(count: Int) throws -> Double {
       try withDevice(ComputeDevice(backend: RecordingDevice(checksPlans: false))) { () throws in

@@ -7,7 +7,7 @@ import Testing
 /// The programs in Examples: they learn, and are at most one and a half times as long as their PyTorch versions in
 /// Examples/PyTorch.
 @Suite struct ExampleTests {
-  /// A program, its argument, and the word before a loss that falls.
+  /// A program, its argument, and the word before the decreasing loss in its output.
   struct Program: CustomTestStringConvertible, Sendable {
     let name: String
     let amount: Int
@@ -66,7 +66,8 @@ import Testing
     }
     switch program.name {
     case "DCGAN":
-      // Both networks change: no loss repeats, and the bright fraction approaches that of the rectangles.
+      // Both networks change: no loss repeats, and the bright fraction approaches the bright fraction of the
+      // rectangles.
       let (of, by) = (Self.numbers(after: "discriminator", in: output), Self.numbers(after: "generator", in: output))
       try #require(of.count >= 4 && by.count >= 4, "\(output)")
       let moves = Set(of).count == of.count && Set(by).count == by.count
@@ -97,7 +98,8 @@ import Testing
     }
   }
 
-  /// A program of at most 30 lines opens a run, measures it, predicts, and trains on until its own observer stops it.
+  /// A program of at most 30 lines opens a run, evaluates it, predicts, and continues the training until an observer of
+  /// the program stops it.
   @Test func runsContinueInOtherPrograms() throws {
     #expect(try Self.lines("Examples/ContinueRun/main.swift", comment: "//") <= 30)
     let scratch = try ScratchDirectory()

@@ -62,7 +62,7 @@ import Testing
     }
   }
 
-  /// The last loss is computed before the update, so that it does not show whether the updated weights are finite.
+  /// The last loss is computed before the update, so it does not show whether the updated weights are finite.
   @Test func brokenWeightsAreNotKept() throws {
     try SmallRun().inDirectory { run, path -> Void in
       let points = try Points(count: 43)
@@ -92,7 +92,7 @@ import Testing
     }
   }
 
-  /// The first step of a session also determines which parameters are read; it is checked like the others.
+  /// The first step of a session also determines which parameters are read. It is checked like the other steps.
   @Test func theLayerIsNamedInTheFirstStepToo() throws {
     var run = SmallRun()
     run.options.detectsAnomalies = true

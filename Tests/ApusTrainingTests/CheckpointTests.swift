@@ -41,7 +41,7 @@ import Testing
     }
   }
 
-  /// A configuration that could not be read back is refused at the first checkpoint, not discovered at the end.
+  /// A configuration that could not be read back is refused at the first checkpoint, not at the end of the run.
   @Test func aConfigurationThatIsNestedTooDeep() throws {
     var run = SmallRun()
     var value: JSON = "core"

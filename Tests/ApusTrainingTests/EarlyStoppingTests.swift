@@ -64,7 +64,7 @@ import Testing
     #expect(result.epochs == 2 && result.stopped?.hasPrefix("the training loss has not") == true, "\(result)")
   }
 
-  /// The norm is that of all gradients of a step, before they are clipped.
+  /// The norm is computed over all gradients of a step, before they are clipped.
   @Test func gradientNormsEndARun() throws {
     try withDevice(SmallRun().device) {
       let norms = Norms()
@@ -124,7 +124,7 @@ import Testing
     }
   }
 
-  /// A run that was stopped stays so, unless it is resumed with more patience.
+  /// A stopped run remains stopped, unless it is resumed with more patience.
   @Test func resumingAStoppedRun() throws {
     let place = try ScratchDirectory()
     try withDevice(SmallRun().device) {
@@ -140,7 +140,7 @@ import Testing
       #expect(try metrics(place.file("run")) == written)
       let patient = try resumed(EarlyStopping(.loss, patience: 4, change: 10))
       #expect(patient.epochs == 5 && patient.stopped != nil)
-      // Counts of another measure start anew.
+      // Counts for another measure start at 0.
       #expect(try resumed(EarlyStopping(.accuracy, patience: 100)).stopped == nil)
       let whole = try trainer(nil).run()
       #expect(try resumed(nil).weightsSHA256 == whole.weightsSHA256)
@@ -155,7 +155,7 @@ import Testing
       .replacing(/"(seconds|epoch_seconds|examples_per_second|loader_share)":[^,}]*/, with: "")
   }
 
-  /// What a checkpoint stores, and what it must not change.
+  /// The values that a checkpoint stores; invalid values are ignored.
   @Test func invalidMemoryIsLeftOut() {
     let stopping = EarlyStopping(.loss, patience: 3)
     #expect(stopping.memory.isEmpty)

@@ -77,7 +77,7 @@ struct LayerwisePretrainingTests {
     #expect(try model.state.entries[2].value.array(of: Float.self) == second)
   }
 
-  /// Convolutions of any stride are reconstructed with their own weights.
+  /// Inputs of convolutions of any stride are reconstructed with the weights of the convolution.
   @Test func convolutions() throws {
     let model = withRandomKey(RandomKey(seed: 1)) {
       Sequential {

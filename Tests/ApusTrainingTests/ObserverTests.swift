@@ -7,7 +7,7 @@ import Testing
 
 /// Observers of a user.
 @Suite struct ObserverTests {
-  /// Writes down the events.
+  /// Records the events.
   private final class Listener: TrainingObserver {
     var events: [String] = []
 
@@ -62,7 +62,7 @@ import Testing
     }
   }
 
-  /// Has values that it does not take back.
+  /// Stores values in checkpoints, but does not restore them.
   private final class Forgetful: TrainingObserver {
     let value: Double
     init(_ value: Double) { self.value = value }
@@ -114,7 +114,7 @@ import Testing
       ])
   }
 
-  /// Observers change no bit of a run, and a run that fails tells them.
+  /// Observers change no bit of a run, and they are notified if a run fails.
   @Test func observersOnlyLook() throws {
     let plain = try withDevice(SmallRun().device) { try SmallRun().trainer().run().weightsSHA256 }
     let listener = Listener()
@@ -131,7 +131,7 @@ import Testing
     #expect(failing.events.last?.hasPrefix("didEnd failed") == true, "\(failing.events.suffix(2))")
   }
 
-  /// A run that is stopped within an epoch is saved there, and resumed like one that was interrupted.
+  /// A run that is stopped within an epoch is saved at that step, and resumed like an interrupted run.
   @Test func anObserverStopsARun() throws {
     let whole = try SmallRun().inDirectory { run, _ in try run.trainer().run() }
     var run = SmallRun()
@@ -167,15 +167,15 @@ import Testing
     run.options.retention = CheckpointRetention(last: 9)
     try run.inDirectory { run, path in
       _ = try trainer(run, [Requester(.saveCheckpoint, after: 4)]).run()
-      // A slow device may add those at the ends of epochs.
+      // A slow device may add checkpoints at the ends of epochs.
       #expect(try checkpoints(path).filter { $0 < "step-000000006" } == ["step-000000000", "step-000000004"])
     }
-    // Without a directory the request has no effect.
+    // Without an output folder the request has no effect.
     let result = try withDevice(run.device) { try trainer(run, [Requester(.saveCheckpoint, after: 4)]).run() }
     #expect(result.steps == 18)
   }
 
-  /// Observers of one type have each their own memory.
+  /// Each observer has separate state in a checkpoint, also if several observers have the same type.
   @Test func observersRememberWhatTheySaw() throws {
     try SmallRun().inDirectory { run, path in
       try trainer(run, [Counter(limit: 100), Counter(limit: 10)]).stop(after: 4)

@@ -10,8 +10,8 @@ import Testing
     _ = try a.matmul(a.transposed([1, 0])).softmax(axis: 1).array()
   }
 
-  /// Devices that record their steps. Tests open their own instances, since other tests use the shared ones at the same
-  /// time.
+  /// Devices that record their steps. Tests open separate instances, because other tests use the shared instances at
+  /// the same time.
   private static let devices = TestDevice.all.filter { $0.name == "cpu" || $0.name.hasPrefix("opencl") }
 
   @Test(arguments: devices) func recordsWhatRan(shared: TestDevice) throws {
@@ -32,7 +32,7 @@ import Testing
     }
   }
 
-  /// A profile ends with its body, even if that throws, and only one can be active.
+  /// A profile ends with its body, even if the body throws, and only one profile can be active.
   @Test(arguments: devices) func profilesEnd(shared: TestDevice) throws {
     struct Stop: Error {}
     let device = try shared.reopened()

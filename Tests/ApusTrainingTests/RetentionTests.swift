@@ -5,9 +5,9 @@ import Testing
 
 @testable import ApusTraining
 
-/// Which checkpoints of a run stay.
+/// Which checkpoints of a run are kept.
 @Suite struct RetentionTests {
-  /// Learns for an epoch of six steps, then unlearns: the first epoch is the best.
+  /// A schedule that reverses the updates after an epoch of six steps, so that the first epoch is the best.
   private struct Reversed: Schedule {
     static let name = "reversed"
     func factor(step: Int, of total: Int) -> Double { step < 6 ? 1 : -1 }
@@ -37,7 +37,7 @@ import Testing
     try inDirectory { path in
       try trainer(path, CheckpointRetention(last: 3)).stop(after: 9)
       #expect(try steps(path) == [7, 8, 9])
-      // A resumed run keeps those before.
+      // A resumed run keeps the earlier checkpoints.
       let rest = try trainer(path, CheckpointRetention(last: 3))
       try rest.resume { Issue.record("\($0)") }
       try rest.run(until: 10)
@@ -51,7 +51,7 @@ import Testing
 
   @Test(arguments: [SelectionMeasure.loss, .accuracy]) func theBestIsKept(by measure: SelectionMeasure) throws {
     try inDirectory { path in
-      // Nothing but the best epoch requests a checkpoint.
+      // Only the best epoch requests a checkpoint.
       let first = try trainer(path, CheckpointRetention(last: 1, best: measure), saveEvery: 1e9)
       let result = try first.run()
       let key = "validation_\(measure.rawValue)"
@@ -85,7 +85,7 @@ import Testing
     }
   }
 
-  /// In another output directory the best checkpoint of the first does not count.
+  /// If a run is resumed in another folder, the best checkpoint of the first folder does not count.
   @Test func aCopiedRunFindsABestOfItsOwn() throws {
     try inDirectory { path in
       try trainer(path, CheckpointRetention(last: 1, best: .loss)).stop(after: 7)

@@ -7,7 +7,7 @@ extension Trainer {
   /// Runs until `steps` steps are done and written, then stops as if the process had been killed.
   func stop(after steps: Int) throws {
     try run(until: steps)
-    // The lock ends with a process.
+    // The lock is released when a process ends.
     session = TrainerSession()
     runFolder = nil
   }

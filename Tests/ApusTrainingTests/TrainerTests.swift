@@ -98,7 +98,7 @@ private struct Line: ExampleSource {
     }
   }
 
-  /// The largest possible lengths give an endless run; they do not overflow.
+  /// With the largest possible length a run does not end, and its numbers of steps and epochs do not overflow.
   @Test func lengthsThatAreNoNumbers() throws {
     try withDevice(SmallRun().device) { () throws in
       for length in [TrainingOptions.Length.epochs(.max), .steps(.max)] {
@@ -124,7 +124,8 @@ private struct Line: ExampleSource {
     }
   }
 
-  /// The rate in examples per second is that of the epoch: the times of the epochs add up to the time of all steps.
+  /// The number of examples per second is the rate within an epoch: the times of the epochs sum to the time of all
+  /// steps.
   @Test func ratesAreThoseOfTheEpoch() throws {
     try SmallRun().inDirectory { run, path in
       let result = try run.trainer().run()
@@ -158,7 +159,7 @@ private struct Line: ExampleSource {
     }
   }
 
-  /// What a whole run and a resumed one have in common.
+  /// The results that a whole run and a resumed run have in common.
   private struct Outcome: Equatable {
     let weights: String
     let losses: [Double?]
@@ -295,7 +296,8 @@ private struct Line: ExampleSource {
     }
   }
 
-  /// Schedules follow the validation examples, or else the training loss: the test set steers nothing.
+  /// Schedules depend on the validation loss or, without validation examples, on the training loss, but never on the
+  /// test loss.
   @Test(arguments: [false, true]) func schedulesNeverGoByTheTest(hasValidation: Bool) throws {
     let (records, seen) = (Records(), Records())
     var run = SmallRun()

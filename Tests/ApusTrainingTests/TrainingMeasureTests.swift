@@ -107,7 +107,7 @@ import Testing
   /// The measures are evaluated along with the step: no bit of a weight changes, and no plan is added.
   @Test(arguments: TestDevice.all) func measuringChangesNoBit(_ place: TestDevice) throws {
     func run(_ objective: Objective) throws -> (digest: String, plans: Int) {
-      // A device that nothing else uses.
+      // A device that no other test uses.
       let device = try place.reopened()
       return try withDevice(device) {
         let source = ManyClasses(points: try Points(count: 43))
@@ -122,7 +122,7 @@ import Testing
     #expect(bare.digest == measured.digest && bare.plans == measured.plans, "\(bare), \(measured)")
   }
 
-  /// Each epoch has its own time, and the times add up to the time of the run, also over several sessions.
+  /// The times of the epochs sum to the time of the run, also over several sessions.
   @Test func epochsHaveTheirOwnTimes() throws {
     try SmallRun().inDirectory { run, path in
       try run.trainer().stop(after: 8)

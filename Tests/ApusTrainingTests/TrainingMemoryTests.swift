@@ -26,7 +26,7 @@ import Testing
       model, Adam(learningRate: 0.1), on: examples, TrainingOptions(length: .steps(3), batchSize: batchSize))
   }
 
-  /// The planned memory is what the same run uses, on a device that nothing else uses.
+  /// The planned memory equals the memory that the same run uses, on a device that no other test uses.
   @Test(arguments: devices) func planningTellsWhatARunTakes(_ place: TestDevice) throws {
     let device = try place.reopened()
     for batchSize in [8, 512] {
@@ -57,7 +57,7 @@ import Testing
     }
     #expect(memory.batchSize == 3000 && fitting >= 1000 && fitting < 1300, "\(fitting)")
     #expect(error!.description.contains("batch size \(fitting) fits"), "\(error!)")
-    // The suggested batch size passes the same check, and the next larger one does not.
+    // The suggested batch size passes the same check, and the next larger batch size does not.
     #expect(try limit.check(batchSize: fitting, on: "this", plan).batchSize == fitting)
     #expect(throws: TrainingError.self) { _ = try limit.check(batchSize: fitting + 1, on: "this", plan) }
   }
@@ -75,7 +75,8 @@ import Testing
     }
   }
 
-  /// For a line, a staircase and a jump, the search is exact and needs few plans.
+  /// The search is exact and needs few plans if the memory is a linear, stepped or quadratic function of the batch
+  /// size, or jumps at one size.
   @Test func theSearchIsExact() {
     let shapes: [@Sendable (Int) -> Int] = [
       { 1000 + 37 * $0 }, { 1000 + 4096 * ($0 * 37 / 4096 + 1) }, { $0 < 700 ? 10 : 1 << 40 }, { $0 * $0 },

@@ -1,5 +1,5 @@
-// Gives every test process its own PoCL kernel cache, so that programs are built from source and the user's cache is
-// not used. The environment is set before the first thread starts, since other threads read it later.
+// Sets a separate PoCL kernel cache for every test process, so that programs are built from source and the user's cache
+// is not used. The environment is set before the first thread starts, because other threads read it later.
 #define _XOPEN_SOURCE 700
 #include "environment.h"
 

@@ -194,7 +194,7 @@ heads(
 heads("-key-bias", M(6, 2, add_bias_kv=True), alone(), x)
 heads("-zero-key", M(6, 2, add_zero_attn=True), alone(), x, flags(5, 5))
 heads("-both-keys", M(6, 2, add_bias_kv=True, add_zero_attn=True), alone(), x, flags(5, 5), present(5, 3, size=5))
-# With is_causal=True PyTorch ignores the mask, and with it that all queries may attend to the added keys.
+# With is_causal=True, PyTorch ignores the mask, and so also the rule that all queries may attend to the added keys.
 heads(
     "-both-keys-causal",
     M(6, 2, add_bias_kv=True, add_zero_attn=True),

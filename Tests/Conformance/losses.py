@@ -87,7 +87,7 @@ f.function(
     yes,
     torch.rand(5) + 0.5,
 )
-# Certain and wrong predictions: the logarithm is -100, and the gradient is that of PyTorch's clamped rule.
+# Certain and wrong predictions: the logarithm is -100, and the gradient follows PyTorch's clamped rule.
 f.function(
     "binary-cross-entropy-certain",
     lambda x, t: F.binary_cross_entropy(x, t.detach(), reduction="none"),

@@ -25,7 +25,7 @@ from mutants_formats import FORMATS, SMALL_TEXT, Text, idx
 
 MEMORY = 1 << 30
 SECONDS = 10
-# Far above the measured use: a runaway process ends here before it exhausts the machine.
+# A limit far above the measured use: it ends a runaway process before the process exhausts the machine's memory.
 ADDRESS_SPACE = 6 << 30
 ALLOWED = {0, 1, 64, 65, 74}
 

@@ -84,7 +84,7 @@ def features(scaling, filling, categories, indicates):
             known = [sorted({v[0] for v in x[train]} - {""})]
             if categories == "one-hot":
                 encoder = OneHotEncoder(categories=known, handle_unknown="ignore", sparse_output=False)
-                # `fit` refuses categories that are not listed, so that missing values are left out.
+                # `fit` refuses categories that are not listed, so missing values are left out.
                 result.append(encoder.fit(x[train][x[train][:, 0] != ""]).transform(x))
             else:
                 encoder = OrdinalEncoder(categories=known, handle_unknown="use_encoded_value", unknown_value=-1)

@@ -63,7 +63,7 @@ def scalars(tag):
 
 
 losses = scalars("loss/step")
-# Steps 31 to 40 come from the second file; those of the first are dropped.
+# Steps 31 to 40 come from the second file; these steps of the first file are dropped.
 expected = {s: 1 / s for s in range(1, 21)} | {s: 99.0 for s in range(21, 31)} | {s: 1 / s for s in range(31, 41)}
 check("steps", sorted(losses) == sorted(expected), sorted(losses))
 check("losses", all(losses[s] == numpy.float32(v) for s, v in expected.items()), losses)

@@ -91,7 +91,8 @@ for channels, image in picture.items():
         (12, 0, 0, 1.6, -15, 8, 0),
         (45, 1, 1, 1, 0, 0, 90),
     ):
-        # Transforms the difference from the fill with zeros outside: with `fill`, edges would be blended twice.
+        # The fill value is subtracted, and pixels outside are zeros: with the argument `fill`, edges would be blended
+        # twice.
         found = F.affine(tensor(image).double() - fill, angle, [right, down], scale, [x, y], **bilinear) + fill
         add(
             f"affine {angle} {scale} {channels}",

@@ -41,8 +41,8 @@ sys.path.insert(0, str(root / "Benchmarks/Peers"))
 from torch_models import VGG, AlexNet, DenseNet, ResNet, VisionTransformer  # noqa: E402
 
 CLASSES, SIZE, BATCH, TESTS = 10, 28, 64, 2500
-# A function that builds the network for a number of channels, the rate, training images and epochs: about 10^13
-# multiply-adds each.
+# For each model: a function that builds it for a number of channels, the learning rate, the number of training images,
+# and the number of epochs. Each training takes about 10^13 multiply-adds.
 MODELS = {
     "alexnet": (lambda channels: AlexNet(CLASSES, small=True, channels=channels), 5e-4, 4096, 4),
     "alexnet-2012": (lambda channels: AlexNet(CLASSES, columns=2, small=True, channels=channels), 5e-4, 4096, 4),
@@ -55,7 +55,7 @@ MODELS = {
     "densenet121": (lambda channels: DenseNet(classes=CLASSES, small=True, channels=channels), 1e-3, 1536, 3),
     "vit-small": (lambda channels: VisionTransformer(CLASSES, SIZE, 4, 192, 6, 3, channels=channels), 1e-3, 6144, 4),
 }
-# Warmup steps: without them the result of so few steps of a Transformer depends on its initial values.
+# Warmup steps. Without warmup, the result of a short training of a Transformer depends on its initial values.
 WARMUP = {"vit-small": 64}
 DEFAULT = ["alexnet", "vgg11", "resnet34", "densenet121", "vit-small"]
 
@@ -104,7 +104,7 @@ def difference(apus, name):
         return run.stderr.strip()
     *rows, whole = map(json.loads, run.stdout.splitlines())
     listed = {row["layer"]: row["parameters"] for row in rows if row["parameters"]}
-    # Sums over the paths of the summary, since one of its layers may hold several PyTorch modules.
+    # Sums over the paths of the summary, because one of its layers may contain several PyTorch modules.
     found = dict.fromkeys(listed, 0)
     others = []
     total = 0

@@ -1,8 +1,8 @@
 import Apus
 
-/// The matrix product `C = A · B`, `A: [m, k]`, `B: [k, n]`. Each operand is stored as it is or transposed.
+/// The matrix product `C = A · B`, `A: [m, k]`, `B: [k, n]`. Each operand is stored in row-major order or transposed.
 public struct Gemm: TypedWorkload {
-  /// `N`: stored as it is; `T`: stored transposed. The first letter is `A`, the second `B`.
+  /// The storage of the operands: the first letter is for `A`, the second for `B`. `N` is row-major, `T` is transposed.
   public enum Transpose: String, Sendable, CaseIterable {
     case nn = "NN"
     case nt = "NT"

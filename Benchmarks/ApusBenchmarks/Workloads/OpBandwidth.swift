@@ -9,7 +9,7 @@ public struct OpBandwidth: TypedWorkload {
   private let inputs: @Sendable (_ size: Int) -> [Shape]
   private let body: @Sendable ([Tensor]) -> Tensor
 
-  /// All operations, each with a matrix that fits into a core's cache and with one that fits into no cache.
+  /// All operations, each with a matrix that fits into a core's cache and with a matrix that fits into no cache.
   public static var all: [OpBandwidth] {
     [256, 4096].flatMap { size in
       operations.map { name, inputs, body in

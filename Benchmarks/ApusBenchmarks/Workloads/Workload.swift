@@ -11,7 +11,7 @@ public protocol Workload: Sendable {
   ) throws
 }
 
-/// A problem that cannot be understood or does not make sense.
+/// A problem whose name cannot be parsed or whose sizes are invalid.
 public struct ProblemError: Error, Hashable, Sendable, CustomStringConvertible {
   public var description: String
 }

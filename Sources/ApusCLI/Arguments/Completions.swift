@@ -134,6 +134,7 @@ enum Completions {
     commands.map { $0.name }.joined(separator: " ")
   }
 
-  /// Text for use between single quotes: for all three shells a quote ends the text, is escaped, and starts it again.
+  /// Returns a text for use between single quotes. In all three shells, each quote in the text is replaced by a quote
+  /// that ends the quoted text, an escaped quote, and a quote that begins the next quoted text.
   private static func quoted(_ text: String) -> String { text.replacing("'", with: "'\\''") }
 }

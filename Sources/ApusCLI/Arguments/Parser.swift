@@ -73,8 +73,8 @@ private struct Parser {
     usualNames[String(word.drop { $0 == "-" })].map { "--\($0)" }.flatMap { known.contains($0) ? $0 : nil }
   }
 
-  /// The option that was most likely meant. A name of at most three letters must be a prefix of the option: nearly
-  /// every option is close to a short name.
+  /// The option that was most likely meant. A name of at most three letters must be a prefix of the option, because
+  /// nearly every option is similar to a short name.
   private func nearest(_ name: String) -> String? {
     let match = nearestMatch(to: name, in: options.map(\.name))
     return match.flatMap { name.count > 3 || $0.hasPrefix(name) ? "--\($0)" : nil }

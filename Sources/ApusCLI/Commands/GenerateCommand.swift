@@ -45,7 +45,8 @@ enum GenerateCommand: Command {
       return try generateTokens(model, prompt: tokens, count: arguments[length] ?? 500, sampling: sampling)
     }
     let seconds = (clock.now - start) / .seconds(1)
-    // The prompt stays as it was written: characters that the tokenizer does not know would be lost.
+    // The prompt is printed as it was written, because decoding its tokens would lose characters that the vocabulary
+    // lacks.
     let continuation = format.tokenizer.decode(tokens + made).dropping(format.tokenizer.decode(tokens))
     let whole = text + continuation
     guard arguments[json] else { return try StandardOutput.write(line: whole) }

@@ -12,7 +12,8 @@ enum LearningCurveCommand: Command {
     "repeats", .count(upTo: 1000), help: "the number of runs for each fraction (default: 3)")
   static let output = Option("output", .folder, help: "the folder for the numbers, the figure and a page")
   static let json = Flag("json", help: "print one JSON object for each run, then one for the curve")
-  /// Options of checkpoints and of early stopping, since the runs are neither stored nor measured before their end.
+  /// The options of checkpoints and of early stopping. They do not apply, because the runs are neither stored nor
+  /// measured before their end.
   private static let unused: Set<String> = [
     RunOptions.saveEvery.name, RunOptions.earlyStop.name, RunOptions.keep.name,
   ]

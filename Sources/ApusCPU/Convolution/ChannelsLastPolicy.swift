@@ -10,7 +10,7 @@ extension CPUDevice {
     else { return .never }
     let readsChannelsFirst =
       ConvolutionMethod(geometry, pass, .mixed, dtype) != nil && geometry.readsPlanes(pass, fewChannels: 4)
-    // Products with whole images work in either layout, so the images keep theirs.
+    // Products with whole images work in either layout, so the images keep their layout.
     let place: ChannelsLastPreference.Place =
       geometry.isPointwise ? .givenImages : geometry.isCopyBound(pass) ? .sequences : .everywhere
     return ChannelsLastPreference(place, readsChannelsFirst: readsChannelsFirst)
@@ -18,9 +18,9 @@ extension CPUDevice {
 }
 
 extension ConvolutionGeometry {
-  /// Whether copies into another layout cost as much as they save: for strided windows of one pixel, where the stride
-  /// skips most pixels, and for channels that do not fill vectors, where padded planes are used instead. The weight
-  /// gradient of a kernel with many taps is worth the copies.
+  /// Whether copies into another layout cost as much as they save. This is so for strided windows of one pixel, because
+  /// the stride skips most pixels, and for channels that do not fill vectors, because padded planes are fast. For the
+  /// weight gradient of a kernel with many taps, copies pay off.
   fileprivate func isCopyBound(_ pass: Convolution.Pass) -> Bool {
     if kernel.wrappedProduct == 1 { return true }
     guard inputChannels < Self.leastVectorChannels, stride == SIMD3(1, 1, 1) else { return false }

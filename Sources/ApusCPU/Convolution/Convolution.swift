@@ -2,7 +2,7 @@ import ApusDevice
 import CSIMD
 
 extension StepBuilder {
-  /// Builds a convolution by the method that serves it.
+  /// Builds the step of a convolution with the method for its shape.
   func convolution(_ step: Convolution) throws(DeviceError) -> any CPUStep {
     let method = ConvolutionMethod(
       step.geometry, step.pass, step.order, step.dtype, product: step.pointwiseProduct,
@@ -28,13 +28,13 @@ extension StepBuilder {
     }
   }
 
-  /// Whether a matrix unit multiplies the windows of a pass.
+  /// Whether the windows of a pass are multiplied on a matrix unit.
   private func usesMatrixUnit(_ step: Convolution) -> Bool {
     step.pass != .weightGradient && pairsOfWindows(step).map { $0.pointee.word_multiple > 1 } ?? false
   }
 
-  /// The pairwise products for the windows of a pass with channels last; `nil` if the source channels of a tap do not fill
-  /// the words that an instruction takes.
+  /// The bfloat16 pair kernels for the windows of a channels-last pass; `nil` if the source channels of a tap do not
+  /// fill the words of an instruction.
   func pairsOfWindows(_ step: Convolution) -> UnsafePointer<csimd_pairs>? {
     guard step.order == .channelsLast, let pairs = pairs(of: step.factorDtype) else { return nil }
     let channels = step.pass == .output ? step.geometry.inputChannels : step.geometry.outputChannels

@@ -1,7 +1,7 @@
 import ApusDevice
 
-/// The algorithm that computes a pass of a convolution. `StepBuilder` builds its step, and `CPUDevice.channelsLast` asks
-/// which orders of the images have one.
+/// The algorithm that computes a pass of a convolution. `StepBuilder` builds its step. `CPUDevice.channelsLast` checks
+/// whether a pass has an algorithm for an image order.
 enum ConvolutionMethod {
   /// Winograd tiles of channels-last images.
   case winograd(WinogradGeometry)
@@ -18,7 +18,8 @@ enum ConvolutionMethod {
   ///
   /// - Parameters:
   ///   - product: The pass as a product, if it is one and its epilogue allows it.
-  ///   - hasMatrixUnit: Whether a matrix unit multiplies the windows: direct sums are then faster than Winograd tiles.
+  ///   - hasMatrixUnit: Whether the windows are multiplied on a matrix unit. Then direct sums are faster than Winograd
+  ///     tiles.
   init?(
     _ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ order: Convolution.Order, _ dtype: DType,
     product: Matmul? = nil, hasMatrixUnit: Bool = false
@@ -47,7 +48,7 @@ enum ConvolutionMethod {
     }
   }
 
-  /// The fewest pixels at which an image's product is worth its own tasks.
+  /// The minimum number of pixels at which the product of one image is worth separate tasks.
   private static let leastPixels = 128
 }
 
@@ -72,7 +73,7 @@ extension ConvolutionGeometry {
   }
 
   /// Whether windows are best read in place with channels first: long rows of taps of at most `fewChannels` channels
-  /// or, for the output, strided windows. Neighbouring strided windows of a row read the same cache lines, and a
+  /// or, for the output, strided windows. Neighboring strided windows of a row read the same cache lines, and a
   /// channels-last copy of the image would cost more than it saves.
   func readsPlanes(_ pass: Convolution.Pass, fewChannels: Int) -> Bool {
     if inputChannels <= fewChannels && kernel.z >= 5 { return true }
@@ -82,7 +83,7 @@ extension ConvolutionGeometry {
 
   /// The number of windows of a row that fills a tile.
   private static let leastWindowsOfRow = 8
-  /// The most rows of taps per window at which a tile of windows fits into an L1 cache (measured with 48 KiB: 1.14 to
-  /// 1.5 times the speed of channels last for up to 384 rows, 0.90 times for 768).
+  /// The maximum number of rows of taps per window at which a tile of windows fits into an L1 cache (measured with 48
+  /// KiB: 1.14 to 1.5 times the speed of channels last for up to 384 rows, 0.90 times for 768).
   private static let mostRowsOfWindow = 384
 }

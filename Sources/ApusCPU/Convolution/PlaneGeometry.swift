@@ -26,7 +26,7 @@ struct PlaneGeometry {
   let stripRows: Int
   let stripCount: Int
 
-  /// Bytes of a strip's source and result, which should stay in an L2 cache.
+  /// The number of bytes of a strip's source and result that should stay in an L2 cache.
   private static let stripByteCount = 400_000
 
   /// The geometry of a pass, or `nil` if another algorithm is better.
@@ -55,7 +55,7 @@ struct PlaneGeometry {
     // A forward or input-gradient strip has the results of all groups; a weight gradient has the results of one group.
     let row = inner + resultChannels / (pass == .weightGradient ? groups : 1) * width * 4
     let rows = max(4, (Self.stripByteCount - reach.y * inner) / max(1, row))
-    // Strips have equal heights, and up to a quarter more rows than fit if that saves a strip.
+    // Strips have equal heights. They have up to a quarter more rows than fit if this reduces the number of strips.
     let strips = max(1, (result.y * 4 + rows * 5 - 1) / (rows * 5))
     stripRows = max(1, (result.y + strips - 1) / strips)
     stripCount = (result.y + stripRows - 1) / stripRows
@@ -64,12 +64,12 @@ struct PlaneGeometry {
     else { return nil }
   }
 
-  /// Whether at least half of the vector lanes hold pixels rather than gaps and tails.
+  /// Whether at least half of the vector lanes contain pixels rather than gaps and tails.
   private var fillsVectors: Bool {
     stripRows * result.z >= vectorCount(rows: stripRows) * 8
   }
 
-  /// Whether more than a fifth of the vector lanes of a forward pass are gaps between rows, or lie after the last row.
+  /// Whether more than a fifth of the vector lanes of a forward pass are gaps between rows or past the last row.
   var hasGaps: Bool { !isFlipped && stripRows * result.z * 5 < vectorCount(rows: stripRows) * 16 * 4 }
 
   /// Whether weights, which are read once for each strip, fit into an L2 cache or are reused for many pixels.
@@ -142,8 +142,8 @@ struct PlaneGeometry {
     return (plane, (strip * stripRows)..<min((strip + 1) * stripRows, result.y))
   }
 
-  /// Copies the pixels that the taps of a strip read, starting at channel `firstChannel`, into the padded buffer. The
-  /// padding must be zero already unless `clears` is set, which zeroes the buffer first.
+  /// Copies the pixels that the taps of a strip read, starting at channel `firstChannel`, into the padded buffer. With
+  /// `clears`, the buffer is filled with zeros first; otherwise its padding must be zero already.
   func pad(
     _ image: UnsafeMutableRawPointer, firstChannel: Int = 0, plane: Int, rows: Range<Int>,
     into buffer: UnsafeMutablePointer<Float>,

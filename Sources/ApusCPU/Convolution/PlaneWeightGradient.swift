@@ -3,7 +3,7 @@ import CSIMD
 
 /// The weight gradient of a convolution with stride 1 on padded planes (see `PlaneGeometry`).
 ///
-/// Strips are split into parts, whose number depends on the shape alone. Each part accumulates 16 sums for each
+/// Strips are split into parts; the number of parts depends only on the shape. Each part accumulates 16 sums for each
 /// weight; the partial results of the parts are added in order.
 final class PlaneWeightGradientStep: CPUStep {
   let workspaceByteCount: Int
@@ -131,7 +131,7 @@ final class PlaneWeightGradientStep: CPUStep {
       let from = (((first + channel) * extents.x + plane) * extents.y + rows.lowerBound) * extents.z
       copier.copy(
         rows.count, extents.z, gradient, from, stride: extents.z, to: to, stride: geometry.width)
-      // After a shorter strip, the buffer still holds pixels of an earlier, longer strip.
+      // If this strip is shorter than an earlier strip, the buffer still contains pixels of that strip.
       let end = (rows.count - 1) * geometry.width + extents.z
       let vectorEnd = geometry.vectorCount(rows: rows.count) * 16
       if rows.count < geometry.stripRows { (to + end).update(repeating: 0, count: vectorEnd - end) }

@@ -10,7 +10,7 @@ final class PoolingStep: CPUStep {
   private let load: csimd_load
   private let epilogue: EpilogueKernel
   private let windows: csimd_windows
-  /// Elements of a plane of `left`, of `right` and of the result.
+  /// The number of elements of a plane of `left`, of `right` and of the result.
   private let leftSize: Int
   private let rightSize: Int
   private let resultSize: Int

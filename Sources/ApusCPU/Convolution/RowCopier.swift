@@ -37,6 +37,6 @@ struct RowCopier {
     }
   }
 
-  /// The most elements that one call converts, unless a row is longer.
+  /// The maximum number of elements that one call converts, unless a row is longer.
   private static let scratchCount = 2048
 }

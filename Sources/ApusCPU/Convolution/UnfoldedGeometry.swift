@@ -14,7 +14,7 @@ struct UnfoldedGeometry {
   let load: csimd_load
   var windows: csimd_windows
 
-  /// The approximate limit for a matrix in bytes, and (below) the fewest pixels it should have.
+  /// The approximate limit for a matrix in bytes, and (below) the minimum number of its pixels.
   private static let matrixByteCount = 600_000
   private static let leastPixels = 192
 
@@ -59,13 +59,13 @@ struct UnfoldedGeometry {
   // MARK: - Temporary memory
 
   private func bytes(_ count: Int) -> Int { (count * lane.byteCount + 63) & ~63 }
-  /// Bytes of the windows of a matrix; (below) of the output pixels, and of a group's image in its lane's type.
+  /// The bytes of the windows of a matrix, and (below) of its output pixels, and of a group's image in its lane's type.
   var linesByteCount: Int { bytes(tapCount * pitch(matrixPixels)) }
   var pixelsByteCount: Int { bytes(outputs * matrixPixels) }
   var imageByteCount: Int { bytes(inputs * inputSize) }
   var weightsByteCount: Int { dtype.isLane ? 0 : bytes(g.outputChannels * tapCount) }
 
-  /// The row stride of a matrix with this many pixels: a multiple of 16 elements, but not of 64, so that the same
+  /// The row stride of a matrix with this number of pixels: a multiple of 16 elements, but not of 64, so that the same
   /// columns of consecutive rows map to different cache sets.
   private func pitch(_ pixels: Int) -> Int {
     let whole = (pixels + 15) & ~15

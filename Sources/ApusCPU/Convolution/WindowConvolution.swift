@@ -5,9 +5,9 @@ import CSIMD
 /// also be computed from channels-first images; channels-first results are transposed while they are in a cache.
 ///
 /// The windows of results that read the same taps are the rows of a strided matrix: a row of pixels, a column of
-/// pixels, or one pixel of several images. They are multiplied in place with panels of the weights. Taps outside of the
-/// image are skipped, so nothing is padded. For bfloat16 factors on a machine with pairwise products, the source is
-/// first copied into words of two channels.
+/// pixels, or one pixel of several images. They are multiplied in place by panels of the weights. Taps outside of the
+/// image are skipped, so nothing is padded. For bfloat16 factors on a machine with bfloat16 pair instructions, the
+/// source is first copied into words of two channels.
 final class WindowConvolutionStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -48,7 +48,7 @@ final class WindowConvolutionStep: CPUStep {
     sharedByteCount = weights.byteCount + wordCount * MemoryLayout<Float>.size
   }
 
-  /// The source of a run: for pairwise products, a copy as words, stored after the packed weights.
+  /// The source of a run. For bfloat16 pairs, it is a copy as words, stored after the packed weights.
   private func source(_ context: borrowing RunContext) -> UnsafePointer<Float> {
     let numbers = UnsafePointer(context.pointer(source, as: Float.self))
     guard let pairs else { return numbers }

@@ -78,7 +78,7 @@ struct WindowGeometry {
 /// The contiguous lines of the source and of the weights that a rectangle of results with the same taps reads.
 struct WindowLines {
   private let lines: csimd_lines
-  /// The row of a panel that holds the first tap.
+  /// The row of a panel that contains the first tap.
   private let firstRow: Int
 
   init(_ phase: WindowGeometry.Phase, y: WindowAxis.Segment, x: WindowAxis.Segment, _ source: WindowGeometry.Extent) {

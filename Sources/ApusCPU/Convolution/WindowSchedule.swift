@@ -1,4 +1,4 @@
-/// The split of a window convolution's pass into tasks; it depends on the shape alone.
+/// The split of a window convolution's pass into tasks; it depends only on the shape.
 struct WindowSchedule {
   struct Task {
     var images: Range<Int>
@@ -14,7 +14,7 @@ struct WindowSchedule {
 
   /// The number of tasks that is enough to balance the threads.
   private static let enough = 16
-  /// The number of rows at which a product keeps the arithmetic units busy.
+  /// The minimum number of rows at which a product keeps the arithmetic units busy.
   private static let enoughRows = 8
   /// Channels per block: whole panels.
   private static let channelGrain = 32

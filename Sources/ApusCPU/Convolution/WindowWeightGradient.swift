@@ -1,12 +1,12 @@
 import ApusDevice
 import CSIMD
 
-/// The weight gradient of a convolution with channels last: for each tap, the product of the pixels that the tap reads
-/// (their channels) with the output's gradient, both read in place. If the gradient has channels first, each block of
-/// it is transposed once for all taps.
+/// The weight gradient of a convolution with channels last: for each tap, the product of the channels of the pixels
+/// that the tap reads with the gradient of the output. Both factors are read in place. If the gradient is
+/// channels-first, each block of the gradient is transposed once for all taps.
 ///
 /// Small gradients are summed in parts, each over a range of images. Tasks of large gradients cover ranges of taps and
-/// output channels. The split depends on the shape alone.
+/// output channels. The split depends only on the shape.
 final class WindowWeightGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -15,7 +15,7 @@ final class WindowWeightGradientStep: CPUStep {
   private let parts: Int
   /// The number of blocks that output channels are split into.
   private let blocks: Int
-  /// Rows of taps per task: all of them for a small gradient, so that their input is read from memory once.
+  /// Rows of taps per task: all rows for a small gradient, so that the input is read from memory once.
   private let tapGrain: Int
   /// Pixels per block, which is the length of an accumulation chain.
   private let chain: Int
@@ -25,16 +25,17 @@ final class WindowWeightGradientStep: CPUStep {
   private let loops: UnsafePointer<csimd_table>
   /// Elements of the buffer for a transposed block of the gradient.
   private let transposedCount: Int
-  /// Bytes of the buffer in which weight gradients wait for their epilogue.
+  /// Bytes of the buffer that stores weight gradients until the epilogue runs.
   private let storedByteCount: Int
 
-  /// The most sums of all parts together, and (below) the number of parts that is enough.
+  /// The maximum number of sums of all parts together, and (below) the number of parts that is enough.
   private static let mostNumbers = 1 << 21
   private static let enoughParts = 16
-  /// The longest accumulation chain, and (below) the shortest that is worth loading the sums that it is added to.
+  /// The maximum length of an accumulation chain, and (below) the minimum length: with shorter chains, the loads of the
+  /// sums would cost too much.
   private static let longestChain = 2048
   private static let shortestChain = 128
-  /// The most weight gradients, and the most elements that a block of pixels reads, that stay in an L2 cache.
+  /// The maximum number of weight gradients, and of elements that a block of pixels reads, that stay in an L2 cache.
   private static let mostOwnNumbers = 1 << 17
   /// Output channels per task that merges the parts and runs the epilogue.
   private static let storedChannels = 16

@@ -1,9 +1,9 @@
 import ApusDevice
 import CSIMD
 
-/// The weights of a convolution, packed in panels of result channels. For each phase they are
-/// `[panel][tap][source channel][result channel]`, or `[panel][source channel][tap][result channel]` if the source has
-/// channels first. Zeros pad the last panel to 16 channels. A word may hold two source channels.
+/// The weights of a convolution, packed in panels of result channels. For each phase they are `[panel][tap][source
+/// channel][result channel]`, or `[panel][source channel][tap][result channel]` if the source has channels first. Zeros
+/// pad the last panel to 16 channels. A word may contain two source channels.
 struct WindowWeights {
   private let geometry: WindowGeometry
   private let pairs: UnsafePointer<csimd_pairs>?
@@ -30,7 +30,7 @@ struct WindowWeights {
   var workspaceByteCount: Int {
     pairs == nil ? 0 : 2 * grain * panelWidth * (geometry.phases.map(\.tapCount).max() ?? 0) * MemoryLayout<Float>.size
   }
-  /// Source channels (or words) per task: enough weights to be worth a task.
+  /// Source channels (or words) per task, so that a task has enough weights.
   private var grain: Int { max(1, 32768 / (panelWidth * max(1, geometry.phases[0].tapCount))) }
 
   /// The panels of a range of channels that begins at a panel boundary.
@@ -91,7 +91,7 @@ struct WindowWeights {
       distances.result, distances.source, target, distance)
   }
 
-  /// Packs words of two source channels each; `scratch` holds the channels before they are joined.
+  /// Packs words of two source channels each; `scratch` stores the channels before they are joined.
   private func packPairs(
     _ panel: ChannelPanel, _ phase: WindowGeometry.Phase, _ words: Range<Int>, _ weights: UnsafePointer<Float>,
     _ target: UnsafeMutablePointer<Float>, _ pairs: csimd_pairs, scratch: UnsafeMutablePointer<Float>

@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// The split of a Winograd convolution into tasks and the choice of shared transforms; both depend on the shape alone.
+/// The split of a Winograd convolution into tasks and the choice of shared transforms; both depend only on the shape.
 struct WinogradSchedule {
   struct Task {
     var tiles: Range<Int>
@@ -48,7 +48,7 @@ struct WinogradSchedule {
     }
   }
 
-  /// Blocks of tiles per image; a block covers several images only if they are whole.
+  /// Blocks of tiles per image. A block that covers several images covers whole images.
   private var blocksPerImage: Int { max(1, (geometry.tilesPerImage + tileGrain - 1) / tileGrain) }
   private var imagesPerBlock: Int { max(1, tileGrain / geometry.tilesPerImage) }
   private var tileBlocks: Int {

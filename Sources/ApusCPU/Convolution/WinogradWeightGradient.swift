@@ -3,8 +3,9 @@ import CSIMD
 
 /// The weight gradient of a Winograd convolution, see `WinogradGeometry`.
 ///
-/// Few weights are summed in parts: each part covers a range of tiles, which its task transforms. Many weights are
-/// summed in blocks of input and output channels: each block covers all tiles, whose transforms all tasks share.
+/// A gradient with few weights is summed in parts: each part covers a range of tiles, and its task transforms these
+/// tiles. A gradient with many weights is summed in blocks of input and output channels: each block covers all tiles,
+/// and all tasks share the transforms.
 final class WinogradWeightGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -20,7 +21,7 @@ final class WinogradWeightGradientStep: CPUStep {
   private let ownCount: Int
   private let sharedCount: Int
 
-  /// The most sums of all parts together.
+  /// The maximum number of sums of all parts together.
   private static let mostPartNumbers = 1_400_000
   private static let enoughParts = 8
   /// Tiles that a part transforms at a time.
@@ -52,7 +53,7 @@ final class WinogradWeightGradientStep: CPUStep {
   private var outputs: Int { geometry.results.channels }
   private var inputPitch: Int { WinogradGeometry.pitch(inputs) }
   private var outputPitch: Int { WinogradGeometry.pitch(outputs) }
-  /// The offset of the gradients' transforms, which follow the patches' transforms.
+  /// The offset of the transforms of gradients, which are stored after the transforms of patches.
   private var gradientsOffset: Int { positions * tileGrain * inputPitch }
 
   func run(_ context: borrowing RunContext) {

@@ -2,10 +2,10 @@ import CSIMD
 
 /// Transposes blocks into rows that are far apart in memory.
 ///
-/// Large results are written with non-temporal stores. Small blocks are transposed into a scratch buffer, whose rows
-/// are then written one after the other. This requires rows that begin at a cache line. If they do not but are long, a
-/// task's whole block is transposed in the scratch buffer first: written in short segments, the partial cache lines at
-/// both ends of every segment would be read from memory again.
+/// Large results are written with non-temporal stores: small blocks are transposed into a scratch buffer, whose rows
+/// are then written one after the other. This requires rows that begin at a cache line. If long rows do not begin at a
+/// cache line, a task's whole block is transposed into the scratch buffer first. If its rows were written in short
+/// segments, the partial cache lines at both ends of every segment would be read from memory again.
 struct BlockTransposition {
   private typealias Function =
     @convention(c) (
@@ -17,11 +17,11 @@ struct BlockTransposition {
   private let byteCount: Int
   private let isStreamed: Bool
   private let isBuffered: Bool
-  /// Bytes of the scratch buffer, and (below) its row stride in elements if it holds a whole block.
+  /// Bytes of the scratch buffer, and (below) its row stride in elements if it stores a whole block.
   let scratchByteCount: Int
   private let scratchStride: Int
 
-  /// The fewest columns at which rows are long enough for a copy each.
+  /// The minimum number of columns at which rows are long enough for separate copies.
   private static let leastColumns = 256
 
   /// Whether rows begin at cache lines and are written with non-temporal stores.
@@ -36,7 +36,7 @@ struct BlockTransposition {
   ///   - rows: the rows of the largest block of the result.
   ///   - columns: the columns of this block.
   ///   - stride: the row stride of the result, in elements.
-  ///   - resultByteCount: bytes of the whole result; 0 if it is read again at once.
+  ///   - resultByteCount: bytes of the whole result; 0 if the result is read again at once.
   init(
     byteCount: Int, rows: Int, columns: Int, stride: Int, resultByteCount: Int, _ loops: UnsafePointer<csimd_table>
   ) {

@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// A user-defined operation: calls its host function on ranges of items; the split depends on the shapes alone.
+/// A user-defined operation: calls its host function on ranges of items. The split depends only on the shapes.
 final class CustomStep: CPUStep {
   private let step: Custom
   private let host: @Sendable (CustomItems) -> Void

@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// What one loop of CSIMD computes for several instructions; each operation rounds.
+/// The functions that one loop of CSIMD computes for several instructions; each operation rounds.
 enum FusedRow: String {
   /// `exp(a − b)`.
   case expDifference = "exp_difference"
@@ -12,16 +12,16 @@ enum FusedRow: String {
   case subtractProduct = "subtract_product"
 }
 
-/// An instruction, or one that stands for several.
+/// An instruction, or a fused instruction that replaces several.
 struct LoopInstruction: Hashable {
-  /// The lanes and operands; the function too unless `fused` replaces it.
+  /// The instruction: lanes, operands and, unless `fused` replaces it, the function.
   var instruction: Instruction
   var fused: FusedRow?
 }
 
 extension Program {
-  /// The instructions after fusion of several into a `FusedRow`, if nothing else reads the intermediate results; `nil`
-  /// replaces an instruction that was fused into another.
+  /// Returns the instructions after fusion. Several instructions become a `FusedRow` if nothing else reads their
+  /// intermediate results; `nil` replaces an instruction that was fused into another.
   ///
   /// - Parameter isUniform: whether a register is the same for all elements: products of such registers run only once.
   func joiningRows(isUniform: (Int) -> Bool) -> [LoopInstruction?] {
@@ -79,7 +79,7 @@ extension Argument {
   }
 }
 
-/// What a reducer of CSIMD sums, with the program fused into it.
+/// The sums that a reducer of CSIMD computes, with the program fused into the reducer.
 enum FusedSum: String {
   case difference = "sum_difference"
   case squaredDifference = "sum_squared_difference"

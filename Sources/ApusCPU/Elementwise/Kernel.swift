@@ -4,7 +4,7 @@ import CSIMD
 /// A program over one domain, resolved to functions and layouts for `csimd_run`.
 final class Kernel {
   let raw: UnsafeMutablePointer<csimd_kernel>
-  /// The elements of the domain.
+  /// The number of elements of the domain.
   let count: Int
   /// The estimated cost of one element: loads, stores and instructions.
   let weight: Int
@@ -63,7 +63,7 @@ final class Kernel {
     csimd_run(self.raw, &raw, Int64(range.lowerBound), Int64(range.upperBound), nil, nil)
   }
 
-  /// Writes values that are soon read again with ordinary stores, and disables prefetches of cached arrays.
+  /// Uses ordinary stores for values that are soon read again, and disables prefetches of cached arrays.
   func keepInCache(_ values: Set<Int>) {
     raw.pointee.is_large = 0
     for index in 0..<Int(raw.pointee.output_count) where values.contains(Int(raw.pointee.outputs[index].value)) {
@@ -94,8 +94,8 @@ final class Kernel {
       ahead: frame.ahead)
   }
 
-  /// Elements per task: enough to be worth a task. Each task ends with a wait for its non-temporal stores, so large
-  /// domains have larger tasks.
+  /// Elements per task, so that a task has enough work. Each task ends with a wait for its non-temporal stores, so
+  /// large domains have larger tasks.
   var grain: Int {
     let least = TaskLimits.weight / weight
     return max(1024, min(max(least, count / 256), 8 * least) / 1024 * 1024)
@@ -110,7 +110,7 @@ struct KernelSlots {
   private var free: [Int] = []
   let size: Int
 
-  /// Slots are three cache lines larger than a power of two, so that they do not compete for the same cache sets.
+  /// Slots are three cache lines larger than a power of two, so that they map to different cache sets.
   init(block: Int, laneByteCount: Int) { size = block * laneByteCount + 192 }
 
   mutating func take() -> Int {
@@ -148,7 +148,7 @@ extension Instruction {
 }
 
 extension LoopInstruction {
-  /// Whether memory can be prefetched while it runs.
+  /// Whether memory can be prefetched while the instruction runs.
   var isLong: Bool {
     switch fused {
     case nil: instruction.isLong

@@ -14,7 +14,7 @@ struct KernelLowering {
   let block: Int
   var row = 0
 
-  /// The elements that a reducer accumulates at once.
+  /// The number of elements that a reducer accumulates at a time.
   private static let reducerGroup = 64
 
   private enum Kind {
@@ -38,7 +38,7 @@ struct KernelLowering {
     let lanes =
       inputs.map(\.lane) + program.instructions.map(\.result) + program.outputs.map { program.lane(of: $0.register) }
     let laneByteCount = lanes.map(\.byteCount).max() ?? 8
-    // About eight registers are live at a time, and they should stay in an L1 cache of 32 KiB.
+    // About eight registers are live at a time; they should stay in an L1 cache of 32 KiB.
     block = laneByteCount == 4 && lanes.count <= 16 ? 1024 : 512
     slots = KernelSlots(block: block, laneByteCount: laneByteCount)
   }
@@ -175,8 +175,9 @@ struct KernelLowering {
     }
   }
 
-  /// Distributes prefetches over a block's instructions. If there are enough, each prefetches one array; otherwise the
-  /// first instruction prefetches all its operands. An instruction prefetches four bytes per element.
+  /// Distributes prefetches over a block's instructions. If there are enough instructions, each of them prefetches one
+  /// array; otherwise the first instruction prefetches all its operands. An instruction prefetches four bytes per
+  /// element.
   private mutating func spreadPrefetches() {
     let arrays = arguments.indices.filter { arguments[$0].in_place != 0 && !isUniform[$0] }
     let working = instructions.indices.filter { instructions[$0].is_uniform == 0 }
@@ -255,7 +256,7 @@ struct KernelLowering {
     }
   }
 
-  /// Uses non-temporal stores for outputs that the caches cannot hold, except for memory that was just read.
+  /// Uses non-temporal stores for outputs that do not fit into the caches, except for memory that was just read.
   private mutating func chooseStreams() {
     let tensors = arguments.filter { $0.kind == Kind.tensor }.map { Int($0.index) }
     let all = Set(tensors + outputs.map { Int($0.value) })
@@ -296,7 +297,7 @@ struct KernelLowering {
     for index in instructions.indices where instructions[index].is_uniform == 0 {
       let ending = held.keys.filter { uses[$0] == index }.sorted()
       // The result may reuse the slot of another result of the same size. It must not overwrite an argument's slot,
-      // which may hold a broadcast value that the loop reads for each group of elements.
+      // which may contain a broadcast value that the loop reads for each group of elements.
       let size = laneByteCount(arguments.count + index)
       var rest: [Int] = []
       for register in ending {
@@ -317,7 +318,7 @@ struct KernelLowering {
   }
 
   /// Lets blocks end at the ends of long rows, so that broadcast operands need no copies. Reducers accumulate whole
-  /// groups, so for them a row must be a multiple of a group.
+  /// groups, so with reducers a row must be a multiple of a group.
   private mutating func chooseRow(_ inputs: [Argument], _ results: [Operand]?) {
     let (shape, _) = Layout.collapsed(domain, inputs.compactMap(\.layout) + (results ?? []).map(\.layout))
     guard shape.rank > 1, let width = shape.last, width >= 256 else { return }

@@ -1,7 +1,7 @@
 import ApusDevice
 import CSIMD
 
-/// A step that can run on a range of rows alone: on the elements whose index, divided by the row length, is in the
+/// A step that can run on a range of rows only: on the elements whose index, divided by the row length, is in the
 /// range.
 protocol RowwiseStep: AnyObject {
   var workspaceByteCount: Int { get }
@@ -17,23 +17,24 @@ protocol RowwiseStep: AnyObject {
   func keepInCache(_ values: Set<Int>)
 }
 
-/// Consecutive steps over the same rows, run together for one block of rows after the other: the result of a step is
-/// still in the cache when the next step reads it. Examples are softmax, normalizations and their gradients.
+/// Consecutive steps over the same rows, which run together for one block of rows after the other. The result of a step
+/// is still in the cache when the next step reads it. Examples are softmax, normalizations and their gradients.
 ///
-/// Each row runs through the same loops as if the steps ran separately, so that no bit changes.
+/// Each row is computed by the same loops as if the steps ran separately, so that no bit changes.
 final class RowBlockStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
   private let steps: [any RowwiseStep]
   private let rowCount: Int
-  /// Rows per block, and (below) rows per task. A task runs several blocks; each block prefetches the data of the next.
+  /// Rows per block, and (below) rows per task. A task runs several blocks, and each block prefetches the data of the
+  /// next block.
   private let grain: Int
   private let taskRows: Int
   /// Values that are read from memory rather than from a cache, and the bytes of one row.
   private let sources: [(value: Int, rowByteCount: Int)]
   /// The offset of each step's shared memory.
   private let sharedOffsets: [Int]
-  /// Values that only these steps use, which need memory for one block alone: the bytes of a row, and the offset in a
+  /// Values that only these steps use. They need memory for one block only: the bytes of a row, and the offset in a
   /// worker's memory.
   private let locals: [(value: Int, rowByteCount: Int, offset: Int)]
   private let others: [Int]
@@ -70,7 +71,7 @@ final class RowBlockStep: CPUStep {
     var workspace = ((steps.map(\.workspaceByteCount).max() ?? 0) + 127) & ~63
     locals = rows.locals.filter(values.contains).map { value in
       let rowByteCount = plan.values[value].byteCount / rows.rowCount
-      // A few cache lines of padding keep buffers from competing for the same cache sets.
+      // With a few cache lines of padding, buffers map to different cache sets.
       defer { workspace += (grain * rowByteCount + 255) & ~63 }
       return (value, rowByteCount, workspace)
     }
@@ -129,7 +130,7 @@ struct RowBlock {
   let locals: [Int]
   let sources: [Int]
 
-  /// A step, the values that it uses, and a value whose rows it prefetches itself.
+  /// A step, the values that it uses, and a value whose rows the step itself prefetches.
   struct Member {
     let step: any RowwiseStep
     let values: [Int]
@@ -225,7 +226,7 @@ struct RowBlockSearch {
     return step.domain.elementCount == 0 ? nil : step.epilogue.binding.domain.elementCount
   }
 
-  /// Whether a step can run by rows and has `rowCount` of them.
+  /// Whether a step can run by rows and has `rowCount` rows.
   private func isRowwise(_ steps: [any CPUStep], _ index: Int, _ rowCount: Int) -> Bool {
     switch plan.steps[index].step {
     case .reduction(let step):
@@ -247,7 +248,7 @@ struct RowBlockSearch {
     return nil
   }
 
-  /// Whether each row of a written value is written and read only while the same row of the steps runs.
+  /// Whether each row of a written value is written and read only while the steps run on the same row.
   private func isTogether(_ range: Range<Int>, _ rowCount: Int) -> Bool {
     var written: Set<Int> = []
     for index in range { written.formUnion(plan.steps[index].step.results) }
@@ -280,7 +281,7 @@ struct RowBlockSearch {
     }
   }
 
-  /// Whether the rows of an operand lie in consecutive segments of equal size of its value.
+  /// Whether the rows of an operand are in consecutive segments, of equal size, of its value.
   private func isRowLocal(_ operand: Operand, _ domain: Shape, _ rowCount: Int) -> Bool {
     let count = plan.values[operand.value].elementCount
     guard let split = leadingAxes(domain, rowCount), count % rowCount == 0 else { return false }

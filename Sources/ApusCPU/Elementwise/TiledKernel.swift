@@ -1,8 +1,8 @@
 import ApusDevice
 import CSIMD
 
-/// A kernel with arguments that are contiguous along another axis than its results: it runs in tiles over these two
-/// axes, so that whole cache lines of both are used.
+/// A kernel with arguments that are contiguous along another axis than its results. It runs in tiles over these two
+/// axes, so that it uses whole cache lines of arguments and results.
 struct TiledKernel {
   private let kernel: Kernel
   /// The extent and stride of the axis along which those arguments are contiguous, and (below) the results' extent.

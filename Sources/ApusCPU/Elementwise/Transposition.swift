@@ -21,10 +21,11 @@ struct Transposition {
   private let columnGrain: Int
   private let block: BlockTransposition
 
-  /// Columns per strip; a task has a multiple of them.
+  /// Columns per strip; the number of columns of a task is a multiple of this number.
   private static let stripColumns = 64
-  /// Rows and elements per task. Tasks with short segments would share cache lines with other threads, which fetch them
-  /// again. Streamed tasks prefetch their next block, so they are as large as possible with enough tasks left.
+  /// Rows and elements per task. Tasks with short segments would share cache lines with other threads, and each thread
+  /// would fetch these lines again. Streamed tasks prefetch their next block, so they are as large as possible while
+  /// enough tasks remain.
   private static let grain = (rows: 1024, elements: 1 << 15)
   private static let streamedGrain = (rows: 4096, elements: 1 << 20)
   private static let enoughTasks = 16

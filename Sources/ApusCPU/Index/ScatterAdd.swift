@@ -16,7 +16,7 @@ final class ScatterAddStep: CPUStep {
   private let store: csimd_store
   private let lane: Lane
   private let partCount: Int
-  /// Whether sums may have more terms than a chain, and (below) the offset of their counts in the shared memory.
+  /// Whether sums may have more terms than a chain, and (below) the offset of the term counts in the shared memory.
   private let hasChains: Bool
   private let countsOffset: Int
 
@@ -28,7 +28,7 @@ final class ScatterAddStep: CPUStep {
     add = try builder.row(.add, lane)
     load = csimd_find_load(builder.loops, Int32(step.dtype.rawValue))
     store = csimd_find_store(builder.loops, Int32(step.dtype.rawValue))
-    // Each part reads all indices again.
+    // Each part reads all indices, so there are few parts.
     partCount = max(1, min(step.extent, min(16, step.count * step.inner / TaskLimits.elementCount)))
     workspaceByteCount = step.inner * lane.byteCount + 64
     // Narrow types are summed in their lane's type.
@@ -132,7 +132,7 @@ final class ScatterAddStep: CPUStep {
     var (low, high) = (0, step.count)
     while low < high {
       let middle = (low + high) / 2
-      // The task that checks the part with an index out of range reports it.
+      // If an index is out of range, the task that checks its part reports it.
       if let index = indices.read(base, indices.position(outer, middle)), index < row {
         low = middle + 1
       } else {
@@ -174,8 +174,8 @@ final class ScatterAddStep: CPUStep {
   }
 }
 
-/// Cascades of sums for terms that arrive one at a time (see `Kernels/reduce.def`). A sum itself holds its current
-/// chain; memory for the levels above it is allocated when its first chain is full.
+/// Cascades of sums for terms that arrive one at a time (see `Kernels/reduce.def`). The current chain is in the sum
+/// itself. Memory for the levels above is allocated when the first chain of a sum is full.
 struct SumChains {
   /// `counts[unit]`: the number of terms in a sum. `blocks[unit]`: 1 + the index of its block in `memory`, or 0.
   private let counts: UnsafeMutablePointer<Int32>
@@ -191,7 +191,7 @@ struct SumChains {
 
   /// - Parameters:
   ///   - buffer: memory for the counts.
-  ///   - termCount: the most terms that a sum can have.
+  ///   - termCount: the maximum number of terms of a sum.
   ///   - byteCount: the size of a sum.
   init(at buffer: UnsafeMutableRawPointer, unitCount: Int, termCount: Int, byteCount: Int) {
     counts = buffer.bindMemory(to: Int32.self, capacity: 2 * unitCount)

@@ -2,7 +2,7 @@ import ApusDevice
 import CSIMD
 
 /// The kernels of floating-point matrix products for one lane. The left factor is packed into slivers (row panels with
-/// the height of a tile), the right factor into panels of columns; micro-kernels multiply a sliver with a panel.
+/// the height of a tile), the right factor into panels of columns; micro-kernels multiply a sliver by a panel.
 struct BlockKernels {
   /// A factor with its row and column strides, one of which is 1.
   struct Factor {
@@ -18,9 +18,9 @@ struct BlockKernels {
 
   let lane: Lane
   let panelWidth: Int
-  /// The elements along k that a word of a packed factor holds: 2 if factors are multiplied as bfloat16, otherwise 1.
+  /// The number of elements along k in a word of a packed factor: 2 if factors are multiplied as bfloat16, otherwise 1.
   let numbersOfWord: Int
-  /// The number of words along k of a packed factor is a multiple of this.
+  /// The number of words along k of a packed factor is a multiple of this number.
   private let wordMultiple: Int
   private let pack: (rows: PackRows, columns: PackColumns)
   private let multiply: Multiply
@@ -78,7 +78,7 @@ struct BlockKernels {
     prefetchesLines = !builder.caches.prefetchesManyLines
   }
 
-  /// The number of words that hold `k` elements along k.
+  /// The number of words that contain `k` elements along k.
   private func words(_ k: Int) -> Int {
     let unit = numbersOfWord * wordMultiple
     return (k + unit - 1) / unit * wordMultiple
@@ -94,7 +94,7 @@ struct BlockKernels {
     pack.rows(rows, k, a.pointer, a.row, a.column, slivers)
   }
 
-  /// - Parameter height: the number of rows that a panel has memory for.
+  /// - Parameter height: the number of rows for which a panel has memory.
   func packColumns(_ columns: Int, k: Int, _ b: Factor, _ panels: UnsafeMutableRawPointer, height: Int) {
     pack.columns(columns, k, b.pointer, b.row, b.column, panels, words(height) * panelWidth)
   }

@@ -1,11 +1,11 @@
 /// The split of a floating-point matrix product into tasks, and the packing of its factors. It depends on the shape,
-/// the caches and, if there are few tasks, on the number of threads; no order of summation depends on it.
+/// the caches and, if there are few tasks, on the number of threads; no order of summation depends on the split.
 struct BlockSchedule {
   enum Method { case blocks, narrow, vector }
 
-  /// Which thread packs a factor, and which threads use the result: each task its own block, each thread the whole
-  /// factor for its tasks, or all threads one shared copy. Data that another thread has written is slow to read, so
-  /// each thread packs a small factor for itself.
+  /// Which thread packs a factor, and which threads read the packed factor: each task packs its own block, each thread
+  /// packs the whole factor for its tasks, or all threads pack one shared copy. Data that another thread has written is
+  /// slow to read, so each thread packs a copy of a small factor.
   enum Packing { case none, task, thread, shared }
 
   /// Products with the same shape and the same factor layouts.
@@ -23,11 +23,12 @@ struct BlockSchedule {
 
     fileprivate var method: Method { m == 1 ? .vector : n <= 16 ? .narrow : .blocks }
 
-    /// Whether packing bfloat16 factors in pairs pays: a product of few rows is faster if it reads columns in place.
+    /// Whether packing bfloat16 factors in pairs pays off. A product of few rows is faster if it reads columns in
+    /// place.
     var paysPairs: Bool { method == .blocks && (m >= 32 || right.isTransposed) }
 
-    /// Whether k is large compared with m and n, so that an L2 cache holds a task's results and its blocks of both
-    /// factors for one chain. Weight gradients of dense layers are such products.
+    /// Whether k is large compared with m and n, so that a task's results and its blocks of both factors for one chain
+    /// fit into an L2 cache. Weight gradients of dense layers are such products.
     fileprivate var isDeep: Bool {
       let (short, long) = (min(m, n), max(m, n))
       return count == 1 && left.isTransposed && !right.isTransposed && short >= 192 && short <= 512 && long >= 512
@@ -46,43 +47,44 @@ struct BlockSchedule {
   /// product, which are added afterwards in their order.
   private(set) var chainGrain = 0
 
-  /// The length of a chain along k: a sliver of this length stays in an L1 cache, a block of rows in an L2 cache.
+  /// The length of a chain along k. A sliver of this length stays in an L1 cache, and a block of rows in an L2 cache.
   static let depth = 256
   static let mostRows = 240
   private static let leastRows = 48
-  /// If k is at most this, most of a task's memory traffic is its results: tasks have long rows.
+  /// If k is at most this number, most of a task's memory traffic is its results, so tasks have long rows.
   private static let shortDepth = 64
   private static let mostPanels = 8
   /// Columns per task of a product of one row: memory is read in segments of this length.
   private static let vectorColumns = 1024
   /// The same if the right factor is transposed, so that each column is contiguous.
   private static let vectorTransposedColumns = 256
-  /// The longest row stride, and (below) the most rows, with which panels are read in place: rows at power-of-two
-  /// strides map to the same cache sets.
+  /// The maximum row stride, and (below) the maximum number of rows, with which panels are read in place: rows at
+  /// power-of-two strides map to the same cache sets.
   private static let longestRowInPlace = 256
   private static let mostRowsInPlace = 256
   // The next six limits apply if `Caches.servesFactorsInPlace`, and were measured with 48 KiB of L1 and 2 MiB of L2
   // (Intel Xeon, Emerald Rapids).
 
-  /// A right factor whose row stride is a multiple of this many bytes is packed: its rows map to the same L2 cache
-  /// sets.
+  /// A right factor is packed if its row stride is a multiple of this number of bytes, because its rows map to the same
+  /// L2 cache sets.
   private static let distanceOfConflicts = 16384
-  /// The right factor is read in place for at most this many rows of the left factor: with more rows, packing pays.
+  /// The maximum number of rows of the left factor with which the right factor is read in place. With more rows,
+  /// packing pays off.
   private static let mostRowsForColumnsInPlace = 192
-  /// The left factor is read in place for at most this many columns.
+  /// The maximum number of columns with which the left factor is read in place.
   private static let mostColumnsForRowsInPlace = 256
   /// The same for rows that would be packed into shared memory and read from other threads' caches.
   private static let mostColumnsForSharedRowsInPlace = 1024
-  /// A transposed left factor is packed if its stride along k is at least this, a page of float32: each element along k
-  /// is then in another page.
+  /// A transposed left factor is packed if its stride along k is at least this number, a page of float32 elements: each
+  /// element along k is then in another page.
   private static let numbersOfPage = 1024
-  /// A transposed left factor is also packed if its stride times the number of columns of the product is at least this:
-  /// cache lines far apart evict each other before they are read again. A product that is split along k uses half of
-  /// this limit, since threads pack in parallel. Measured on 40 shapes: 64x64x3584 is 1.26 times as fast in place,
-  /// 512x128x3584 is 1.27 times as fast packed, and 384x256x3584 1.40 times.
+  /// A transposed left factor is also packed if its stride times the number of columns of the product is at least this
+  /// number: cache lines far apart evict each other before they are read again. A product that is split along k uses
+  /// half of this limit, because threads pack in parallel. Measured on 40 shapes: 64x64x3584 is 1.26 times as fast in
+  /// place, 512x128x3584 is 1.27 times as fast packed, and 384x256x3584 1.40 times.
   private static let mostDistanceInPlace = 49152
-  /// The most elements of a factor that each thread packs for itself: they stay in an L2 cache and are read often
-  /// enough.
+  /// The maximum number of elements of a factor of which each thread packs its own copy. The copy stays in an L2 cache
+  /// and is read often enough.
   private static let mostOwnColumnNumbers = 1 << 18
   private static let mostRowNumbersOfThread = 1 << 17
   private static let manyRows = 768
@@ -90,13 +92,14 @@ struct BlockSchedule {
   /// to read whole cache lines.
   private static let rowsOfAllColumns = 24
   private static let transposedRowsOfAllColumns = 96
-  /// The most rows of such a task if they are read in place and the larger size balances threads better.
+  /// The maximum number of rows of such a task if the rows are read in place and the larger size balances threads
+  /// better.
   private static let mostRowsOfAllColumns = 96
   private static let mostDeepRows = 384
   /// The number of tasks that balances the threads, for one product and (below) for several products.
   private static let enoughBlocks = 16
   private static let enoughTasks = 32
-  /// A product of many chains is split along k if it has fewer tasks per thread than this.
+  /// A product of many chains is split along k if it has fewer tasks per thread than this number.
   private static let fewTasks = 4
 
   init(_ products: Products, _ kernels: BlockKernels, threadCount: Int, _ caches: Caches) {
@@ -170,16 +173,17 @@ struct BlockSchedule {
       && products.left.leading * products.n * (isCut ? 2 : 1) < mostDistanceInPlace
   }
 
-  /// Whether a narrow product is faster if its tasks are chains rather than rows. A task's rows of a transposed factor
-  /// touch a page for each element along k; the elements of all rows of a chain are adjacent and fit into an L2 cache.
+  /// Whether a narrow product is faster if its tasks are chains rather than rows. The rows of one task in a transposed
+  /// factor touch a page for each element along k. In a chain, the elements of all rows are adjacent and fit into an L2
+  /// cache.
   private static func paysChains(_ products: Products, _ kernels: BlockKernels, _ caches: Caches) -> Bool {
     products.method == .narrow && products.left.isTransposed && products.left.leading >= numbersOfPage / 2
       && caches.servesFactorsInPlace
       && products.left.leading * depth * kernels.lane.byteCount <= caches.secondLevelByteCount
   }
 
-  /// Splits the rows; tasks compute all columns, so that an epilogue runs over whole rows. Another size replaces the
-  /// preferred one if it balances the threads better.
+  /// Splits the rows. Tasks compute all columns, so that an epilogue runs over whole rows. The preferred number of rows
+  /// is replaced by another number that balances the threads better.
   private mutating func cutRows(_ products: Products, threadCount: Int) {
     let most =
       products.left.isTransposed
@@ -224,8 +228,8 @@ struct BlockSchedule {
   /// Rounds the rows of a task up to whole slivers, whose heights divide 12.
   private mutating func setRowGrain(_ rows: Int, of m: Int) { rowGrain = min(m, (rows + 11) / 12 * 12) }
 
-  /// Splits rows and columns. Blocks of rows stay in a cache, and there are more of them if the threads need more
-  /// tasks. A task has as many panels as leave enough tasks, but enough to be worth a task.
+  /// Splits rows and columns. Blocks of rows stay in a cache, and there are more blocks if the threads need more tasks.
+  /// A task has as many panels as possible while enough tasks remain, but at least enough work for a task.
   private mutating func cutBlocks(_ products: Products, panels: Int, width: Int, isInPlace: Bool, sharesRows: Bool) {
     let m = products.m
     let wanted = products.count >= Self.enoughBlocks ? 1 : Self.enoughBlocks

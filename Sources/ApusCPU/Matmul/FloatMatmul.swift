@@ -1,8 +1,8 @@
 import ApusDevice
 import CSIMD
 
-/// A batched floating-point matrix product by this package's own kernels; the epilogue runs on a task's tile right
-/// after its product.
+/// A batched floating-point matrix product by the kernels of this package. The epilogue runs on a task's tile right
+/// after the product of the tile.
 final class FloatMatmulStep: CPUStep {
   let workspaceByteCount: Int
   private(set) var sharedByteCount: Int
@@ -20,7 +20,7 @@ final class FloatMatmulStep: CPUStep {
 
   init(_ step: Matmul, _ builder: StepBuilder) throws(DeviceError) {
     let lane = step.dtype.lane
-    // A product with one column is computed as one row of the product of the transposes.
+    // A product with one column is computed as the transposed product, which has one row.
     let isTransposed = step.n == 1
     let a = MatmulOperand(step.a, rows: step.m, columns: step.k, step, builder, at: 0)
     let b = MatmulOperand(step.b, rows: step.k, columns: step.n, step, builder, at: a.sharedByteCount)

@@ -1,8 +1,8 @@
 import ApusDevice
 import CSIMD
 
-/// A batched matrix product of integers. A task is a block of rows (of columns if there are few rows); the epilogue
-/// runs on it right after its product.
+/// A batched matrix product of integers. A task is a block of rows, or of columns if there are few rows. The epilogue
+/// runs on a block right after its product.
 final class IntegerMatmulStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -57,7 +57,7 @@ final class IntegerMatmulStep: CPUStep {
   }
 }
 
-/// The split of a product into tiles; it depends on the shape alone.
+/// The split of a product into tiles; it depends only on the shape.
 struct MatmulShape {
   struct Tile {
     var batch: Int
@@ -80,7 +80,7 @@ struct MatmulShape {
     batchCount = step.batch.elementCount
     (m, n, k) = (step.m, step.n, step.k)
     let work = m * n * max(1, k)
-    // Work of about six microseconds is worth splitting; a large machine gets a few tasks per core.
+    // Work of about six microseconds is worth a split. On a large machine, large products have a few tasks per core.
     let target = work < 400_000 ? 1 : max(2, min(work / 4_000_000, max(16, work / 200_000_000)))
     var (rows, columns, tiles) = (max(1, m), max(1, n), 1)
     while tiles < target || rows * columns > Self.tileLimit {
@@ -97,7 +97,7 @@ struct MatmulShape {
     (rowGrain, columnGrain) = (rows, columns)
   }
 
-  /// The most elements of a tile, which waits in memory for its epilogue.
+  /// The maximum number of elements of a tile, which stays in memory until its epilogue runs.
   private static let tileLimit = 262_144
 
   private var rowTiles: Int { (m + rowGrain - 1) / rowGrain }

@@ -16,11 +16,11 @@ struct PackedRows {
   }
 
   private static let depth = BlockSchedule.depth
-  /// The longest row stride of a right factor that is read in place: rows at larger power-of-two strides map to the
+  /// The maximum row stride of a right factor that is read in place: rows at larger power-of-two strides map to the
   /// same cache sets.
   private static let longestRowInPlace = 512
 
-  /// The number of chains, which are packed one by one.
+  /// The number of chains; each chain is packed separately.
   var chainCount: Int { (k + Self.depth - 1) / Self.depth }
   private var chainByteCount: Int { kernels.sliverByteCount(rows: m, k: min(k, Self.depth)) }
   var byteCount: Int { chainCount * chainByteCount }

@@ -1,7 +1,7 @@
 import ApusDevice
 import CSIMD
 
-/// Repeated products of rows with one matrix `[k, n]`, which is stored in panels of columns.
+/// Repeated products of rows by one matrix `[k, n]`, which is stored in panels of columns.
 ///
 /// The result of a row does not depend on the other rows of a product.
 struct RepeatedRightProduct {
@@ -13,7 +13,7 @@ struct RepeatedRightProduct {
   /// Whether the matrix is read in place: packing it costs more than a few products.
   private let isInPlace: Bool
 
-  /// - Parameter uses: the total number of rows that are multiplied with one matrix.
+  /// - Parameter uses: the total number of rows that are multiplied by one matrix.
   init(k: Int, n: Int, uses: Int, _ lane: Lane, _ builder: StepBuilder) {
     self.k = k
     self.n = n

@@ -1,7 +1,7 @@
 import ApusDevice
 import CSIMD
 
-/// Products of small floating-point matrices on one thread, in the caller's scratch memory; columns that several
+/// Products of small floating-point matrices on one thread, in the caller's scratch memory. Columns that several
 /// products share are packed once.
 struct SmallProduct {
   typealias Factor = BlockKernels.Factor
@@ -17,7 +17,7 @@ struct SmallProduct {
   init(_ lane: Lane, _ builder: StepBuilder) { kernels = BlockKernels(lane, builder) }
 
   private static let depth = BlockSchedule.depth
-  /// The longest row stride with which columns are read in place.
+  /// The maximum row stride with which columns are read in place.
   private static let longestRowInPlace = 256
 
   /// Bytes of packed columns.

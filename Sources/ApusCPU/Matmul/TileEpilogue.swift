@@ -1,8 +1,8 @@
 import ApusDevice
 import CSIMD
 
-/// The epilogue of a product's tiles: a tile is computed in the result or in a scratch buffer, and the epilogue runs on
-/// it right afterwards.
+/// The epilogue of a product's tiles: a tile is computed in the result or in a scratch buffer, and then the epilogue
+/// runs on the tile.
 struct TileEpilogue {
   /// The memory in which a tile is computed.
   struct Target {
@@ -12,7 +12,7 @@ struct TileEpilogue {
   }
 
   private let epilogue: EpilogueKernel
-  /// The elements of a row of the whole product.
+  /// The number of elements of a row of the whole product.
   private let width: Int
   private let size: Int
   private let tileByteCount: Int

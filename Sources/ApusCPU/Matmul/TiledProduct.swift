@@ -3,8 +3,8 @@ import CSIMD
 
 /// A floating-point matrix product, split into tasks.
 ///
-/// An element is a sum of accumulation chains of `BlockSchedule.depth` terms along k, independent of the shape and of the
-/// split. A term is a fused multiply-add, or a pair of products where a `PairUnit` multiplies bfloat16 numbers.
+/// An element is a sum of accumulation chains of `BlockSchedule.depth` terms along k, independent of the shape and of
+/// the split. A term is a fused multiply-add or, if a `PairUnit` multiplies bfloat16 elements, a pair of products.
 struct TiledProduct {
   let m: Int
   let n: Int
@@ -25,7 +25,8 @@ struct TiledProduct {
 
   private static let depth = BlockSchedule.depth
   private static let cachedByteCount = 1 << 20
-  /// The most bytes of columns that are prefetched before they are packed: packed columns also stay in the L2 cache.
+  /// The maximum number of bytes of columns that are prefetched before they are packed: packed columns also stay in the
+  /// L2 cache.
   private static let mostPrefetchedByteCount = 1 << 16
   private var depths: Int { (k + Self.depth - 1) / Self.depth }
   private var cutsChains: Bool { schedule.chainGrain > 0 }
@@ -101,7 +102,7 @@ struct TiledProduct {
   /// Marks a thread's packed factors as invalid; called before the tasks of a run.
   func forget(_ workspace: UnsafeMutableRawPointer) { workspace.storeBytes(of: 0, as: Int.self) }
 
-  /// Packs the factors that a thread keeps for all of its tasks, before the first task.
+  /// Packs the factors that a thread uses in all its tasks, before its first task.
   private func packOwn(_ a: BlockKernels.Factor, _ b: BlockKernels.Factor, _ workspace: UnsafeMutableRawPointer) {
     guard schedule.rowPacking == .thread || schedule.columnPacking == .thread, workspace.load(as: Int.self) == 0 else {
       return
@@ -184,7 +185,7 @@ struct TiledProduct {
     }
   }
 
-  /// The rows of a chain that are packed next, at most `most`, to be prefetched.
+  /// The memory to prefetch: the rows of a chain that are packed next, at most `most`.
   private func rowsAhead(_ row: Int, most: Int, column: Int, _ a: BlockKernels.Factor) -> csimd_prefetch_block {
     // A small factor is in an L2 cache already.
     guard m * k * kernels.lane.byteCount > Self.cachedByteCount else { return csimd_prefetch_block() }
@@ -192,9 +193,9 @@ struct TiledProduct {
       rows: min(most, m - row), k: min(Self.depth, k - column), a.moved(row: row, column: column, kernels.lane))
   }
 
-  /// The columns of the chain that begins at row `start`, or the first columns after this task's, to be prefetched.
-  /// They are prefetched if this task alone reads them from memory: in place, or few enough to stay in an L2 cache
-  /// until it packs them.
+  /// The memory to prefetch: the columns of the chain that begins at row `start`, or the first columns after the
+  /// columns of this task. Columns are prefetched if only this task reads them from memory, either in place or as
+  /// packed columns that are few enough to stay in an L2 cache until they are packed.
   private func columnsAhead(_ columns: Range<Int>, _ start: Int, _ b: BlockKernels.Factor) -> csimd_prefetch_block {
     let bytesOfChain = columns.count * min(Self.depth, k) * kernels.lane.byteCount
     let readsColumns =

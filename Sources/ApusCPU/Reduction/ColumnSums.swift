@@ -1,9 +1,9 @@
 import ApusDevice
 import CSIMD
 
-/// Column sums of a product's result, which the product's tasks compute while their rows are in a cache. They equal the
-/// reduction of the stored result bit for bit, because the reduction also combines `ReductionShape.linesAtOnce` lines
-/// with each other first. Bias gradients are such reductions.
+/// Column sums of a product's result, which the product's tasks compute while their rows are in a cache. They have the
+/// same bits as the reduction of the stored result, because the reduction also combines `ReductionShape.linesAtOnce`
+/// lines first. Bias gradients are such reductions.
 final class ColumnSums {
   /// One sum for each column; valid from the end of the product until the reduction.
   let results: UnsafeMutableRawPointer
@@ -52,7 +52,7 @@ final class ColumnSums {
       let start = task * grain
       let count = min(grain, width - start)
       let distance = grain * size
-      // The levels of each part; at the end, a part's lowest level holds its sums.
+      // The levels of each part; at the end, the lowest level of a part contains its sums.
       withUnsafeTemporaryAllocation(byteCount: parts * levels * distance, alignment: 64) { scratch in
         func numbers(_ part: Int) -> UnsafeMutableRawPointer { scratch.baseAddress! + part * levels * distance }
         withUnsafePointer(to: reducer) { raw in
@@ -87,7 +87,7 @@ extension [any CPUStep] {
     var writers: [Int: Int] = [:]
     for (index, planned) in plan.steps.enumerated() {
       if let reduction = self[index] as? ReductionStep, let source = reduction.columnSource,
-        // Larger results are written with non-temporal stores, so no cache has their rows.
+        // Larger results are written with non-temporal stores, so their rows are not in a cache.
         plan.values[source.value].byteCount < CacheLimits.stepByteCount,
         let writer = writers[source.value], let product = self[writer] as? FloatMatmulStep,
         product.gives(source.value, rows: source.shape.reducedCount, columns: source.shape.keptCount)

@@ -1,8 +1,8 @@
 import ApusDevice
 import CSIMD
 
-/// A reduction, either by rows (each result accumulates its elements one after the other) or by columns
-/// (one vector operation accumulates a reduced position into adjacent results).
+/// A reduction, either by rows (the elements of each result are accumulated one after the other) or by columns (one
+/// vector operation accumulates the elements of adjacent results at one reduced position).
 ///
 /// Long reductions are split into parts of a fixed length, whose accumulators are merged pairwise. Within a part,
 /// elements are combined in a cascade of chains (see `Kernels/reduce.def`).
@@ -18,7 +18,7 @@ final class ReductionStep: CPUStep, RowwiseStep {
   private let partsOffset: Int
   /// The value and shape of a reduction that only sums the columns of a contiguous value; `nil` for other reductions.
   let columnSource: (value: Int, shape: ReductionShape)?
-  /// The column sums that the product which wrote this value computes, if any.
+  /// The column sums that a product computes while it writes this value; `nil` if none does.
   private var columnSums: ColumnSums?
 
   init(_ step: Reduction, _ builder: StepBuilder) throws(DeviceError) {
@@ -163,7 +163,7 @@ final class ReductionStep: CPUStep, RowwiseStep {
   }
 }
 
-/// The split of a reduction into tasks and parts. The parts of one result depend on the shape alone, so that the order
+/// The split of a reduction into tasks and parts. The parts of one result depend only on the shape, so that the order
 /// of summation does not depend on the prologue's cost.
 struct ReductionShape {
   let keptCount: Int
@@ -173,7 +173,7 @@ struct ReductionShape {
   private let keptGrain: Int
   private let partLength: Int
 
-  /// The lines that a reduction by columns combines with each other first.
+  /// The number of lines that a reduction by columns combines first.
   static let linesAtOnce = Int(CSIMD_LINES_AT_ONCE)
 
   init(_ step: Reduction, weight: Int) {
@@ -186,7 +186,7 @@ struct ReductionShape {
     } else {
       // Lines are as long as possible while their sums stay in an L1 cache.
       keptGrain = max(1, min(keptCount, 4096))
-      // A reduction has several parts only if its results alone do not make enough tasks.
+      // A reduction has several parts only if a split of its results does not give enough tasks.
       let blocks = (keptCount + keptGrain - 1) / keptGrain
       let parts = min(
         reducedCount * keptGrain / TaskLimits.elementCount, (16 + blocks - 1) / max(1, blocks))

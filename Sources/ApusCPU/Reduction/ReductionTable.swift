@@ -91,7 +91,8 @@ extension Kernel {
     return isContiguousTensor(raw.pointee.arguments[numbers]) && outer[numbers].rank == 1 && isFixed
   }
 
-  /// For each argument of the kernel, its layout along the outer axes; an argument without a layout does not move.
+  /// For each argument of the kernel, its layout along the outer axes. The strides of an argument without a layout are
+  /// 0.
   func outerLayouts(_ inputs: [Argument], of domain: Shape, axes: [Int]) -> [csimd_layout] {
     let fixed = Layout(shape: domain.selecting(axes), strides: Shape(repeating: 0, count: axes.count))
     return (0..<Int(raw.pointee.argument_count)).map { (index: Int) -> csimd_layout in

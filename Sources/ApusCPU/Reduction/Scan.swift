@@ -8,7 +8,7 @@ final class ScanStep: CPUStep {
   private let scan: csimd_scan
   private let load: csimd_load
   private let store: csimd_store
-  /// Elements of the inner axis per task, and (below) lines of this width that an L1 cache holds.
+  /// Elements of the inner axis per task, and (below) the number of lines of this width that fit into an L1 cache.
   private let width: Int
   private let lineCount: Int
   private static let maximumWidth = 256

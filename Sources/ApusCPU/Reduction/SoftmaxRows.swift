@@ -16,7 +16,7 @@ struct SoftmaxPattern {
   private(set) var exponentials: Int?
   private(set) var quotients: Int?
 
-  /// Exponentials that nothing reads after the steps: they are not stored.
+  /// The exponentials, if nothing reads them after the steps: they are not stored.
   private(set) var unstored: Int?
 
   /// The values that the steps use when they run as one.
@@ -25,7 +25,7 @@ struct SoftmaxPattern {
     return all.filter { $0 != unstored }
   }
 
-  /// The shortest row: with fewer elements than a vector, most of the work would be padding.
+  /// The minimum length of a row: with fewer elements than a vector, most of the work would be padding.
   private static let leastLength = 16
   private let domain: Shape
   private let axes: [Int]
@@ -155,7 +155,7 @@ final class SoftmaxRowsStep: RowwiseStep {
 
   var sharedByteCount: Int { sum.sharedByteCount }
 
-  /// - Parameter steps: the steps that it replaces.
+  /// - Parameter steps: the steps that this step replaces.
   init(_ pattern: SoftmaxPattern, _ steps: [any RowwiseStep], _ builder: StepBuilder) {
     self.pattern = pattern
     sum = steps[pattern.sum] as! ReductionStep
@@ -179,7 +179,7 @@ final class SoftmaxRowsStep: RowwiseStep {
       value.map { frame.values[$0]! + rows.lowerBound * count * byteCount }
     }
     sum.run(rows: rows, frame, workspace: workspace, shared: shared) { cores in
-      // Quotients are computed from one row of exponentials at a time, held in the workspace.
+      // Quotients are computed from one row of exponentials at a time, which is stored in the workspace.
       let stored = pattern.unstored == nil ? numbers(pattern.exponentials, perRow: pattern.length) : nil
       let exponentials = pattern.quotients == nil ? stored : workspace + rowOffset
       var raw = csimd_softmax(

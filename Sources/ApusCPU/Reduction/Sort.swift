@@ -10,7 +10,7 @@ final class SortStep: CPUStep {
   init(_ step: Sort, _ builder: StepBuilder) {
     self.step = step
     load = csimd_find_load(builder.loops, Int32(step.dtype.rawValue))
-    // Keys and positions, each twice.
+    // Two copies of keys and positions.
     workspaceByteCount = step.columns * 32 + 64
   }
 

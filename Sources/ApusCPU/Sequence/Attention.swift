@@ -13,8 +13,8 @@ final class AttentionStep: CPUStep {
   private let rowByteCount: Int
   private let weightByteCount: Int
 
-  /// The buffers in a thread's workspace: weights, their sum for each query, packed keys and values of a block, other
-  /// packed rows, random words for dropout.
+  /// The buffers in a thread's workspace: weights, the sum of the weights of each query, packed keys and values of a
+  /// block, other packed rows, random words for dropout.
   private struct Scratch {
     var weights: UnsafeMutableRawPointer
     var sums: UnsafeMutableRawPointer

@@ -3,12 +3,13 @@ import CSIMD
 
 /// The operands, blocks of queries and keys, and masks that both passes of attention share.
 ///
-/// The split into blocks depends on the shape alone, and a task accumulates its blocks in order.
+/// The split into blocks depends only on the shape, and a task accumulates its blocks in order.
 struct AttentionBlocks {
   /// The queries of a task, and (below) the keys of a block, which a task packs once.
   static let queryBlock = 128
   static let keyBlock = 256
-  /// The queries of a block: few, because each of them is multiplied by all keys that the last one may attend to.
+  /// The queries of a block. There are few of them, because each query is multiplied by all keys that the last query
+  /// may attend to.
   private static let rowBlock = 36
 
   let geometry: Attention.Geometry

@@ -1,8 +1,8 @@
 import ApusDevice
 import CSIMD
 
-/// The gradients of attention, one head of keys per task. Weights are recomputed from the logarithms of their sums
-/// (Dao et al., 2022):
+/// The gradients of attention, one head of keys per task. The weights are recomputed from the log-sum-exps of the
+/// forward pass (Dao et al., 2022):
 /// ```text
 /// P = exp(scale · Q Kᵀ − log),  dV = (F · P)ᵀ dY,  dS = scale · P · (F · dY Vᵀ − rows of dY · Y),
 /// dQ = dS K,  dK = dSᵀ Q

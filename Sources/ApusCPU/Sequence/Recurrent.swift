@@ -1,16 +1,17 @@
 import ApusDevice
 import CSIMD
 
-/// The split of the batch and the row addresses that both passes of a recurrent layer share.
+/// The split of the batch, and the row addresses, for both passes of a recurrent layer.
 ///
-/// A task processes all time steps of some of the sequences, so that no thread waits for another between time steps.
-/// Sequences and the products of their rows are independent: the number of threads may affect the split of the batch.
+/// A task processes all time steps of some of the sequences, so that no thread waits for another thread between time
+/// steps. Sequences and the products of their rows are independent: the number of threads may affect the split of the
+/// batch.
 struct RecurrentRows {
   let geometry: Recurrent.Geometry
   let lane: Lane
   private let mask: Int?
 
-  /// The most sequences of a task.
+  /// The maximum number of sequences of a task.
   static let limit = 32
 
   init(_ step: Recurrent) {
@@ -19,7 +20,7 @@ struct RecurrentRows {
     mask = step.mask
   }
 
-  /// The most sequences that a task of this batch may have.
+  /// The maximum number of sequences of a task of this batch.
   var most: Int { min(geometry.batch, Self.limit) }
   /// Bytes of one state vector.
   var byteCount: Int { geometry.size * lane.byteCount }

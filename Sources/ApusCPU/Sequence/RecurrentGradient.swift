@@ -31,11 +31,11 @@ final class RecurrentGradientStep: CPUStep {
     context.pool.run(tasks.count) { task, worker in self.run(tasks[task], panels, frame, workspaces[worker]) }
   }
 
-  /// The gradients that one time step of a sequence receives from the next.
+  /// The gradients that one time step of a sequence receives from the next time step.
   private struct Row {
     /// The state's gradient through the matrix product of the next time step.
     var product: UnsafeMutableRawPointer
-    /// The state's gradient that bypasses that product, and (below) the gradient of the cell state `c`.
+    /// The state's gradient on the path that bypasses this product, and (below) the gradient of the cell state `c`.
     var carried: UnsafeMutableRawPointer
     var carriedCell: UnsafeMutableRawPointer
   }

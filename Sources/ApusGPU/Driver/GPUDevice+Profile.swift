@@ -32,8 +32,9 @@ extension GPUDevice {
     }
   }
 
-  /// Starts a range of an executable's launches, and records what a profile needs. With `APUS_DEBUG=1`, each launch is
-  /// waited for and logged, so that the last line names the launch before one that ends the process.
+  /// Starts a range of an executable's launches, and records their costs while a profile is active. With
+  /// `APUS_DEBUG=1`, it waits for each launch and logs it. If a launch ends the process, the last line of the log names
+  /// the launch before it.
   func replay(
     _ executable: GPUExecutable<Driver>, _ launches: Range<Int>, memories: [Driver.Memory]
   ) throws(DeviceError) {

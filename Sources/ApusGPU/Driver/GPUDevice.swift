@@ -9,11 +9,11 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
   let scratch: ScratchArena<Driver>
   let faults: FaultRegister<Driver>
   let tuner: Tuner
-  /// What is recorded of the launches; `nil` while neither a profile nor the log needs it. Guarded by `lock`.
+  /// The record of the launches; `nil` while neither a profile nor the log needs one. Guarded by `lock`.
   var profile: LaunchProfile?
-  /// The number of launches that were recorded so far, which gives each launch a tag of its own. Guarded by `lock`.
+  /// The number of launches recorded so far. Each launch gets a unique tag from this number. Guarded by `lock`.
   var launchCount = 0
-  /// Held while work is submitted to the driver.
+  /// Locked while work is submitted to the driver.
   let lock = Lock()
 
   var info: DeviceInfo { driver.info }

@@ -48,13 +48,14 @@ protocol GPUDriver: AnyObject, Sendable {
   func replay(_ recording: Recording, _ launches: Range<Int>, memories: [Memory]) throws(DeviceError)
   /// Waits for all work.
   func synchronize() throws(DeviceError)
-  /// Waits for all work and returns the times of the launches since the last call, in order of their start, if that
-  /// call started a measurement. `continuing` starts the next measurement.
+  /// Waits for all work. If the previous call had `continuing` set, returns the times of the launches since that call,
+  /// in order of their start; otherwise returns an empty array. `continuing` measures the launches until the next call.
   func launchTimes(continuing: Bool) throws(DeviceError) -> [LaunchTime]
 }
 
-/// A copy from device memory to host memory that the driver owns: page-locked where such memory exists, and reused when
-/// the transfer is released. The end of a transfer waits for its copy.
+/// A copy from device memory to host memory of the driver. The host memory is page-locked if the device supports that.
+/// When the last reference to a transfer is released, the transfer waits for its copy, and the host memory can be
+/// reused.
 protocol GPUTransfer: AnyObject, Sendable {
   /// Waits for the copy and returns the bytes, which are valid as long as the transfer exists.
   func wait() throws(DeviceError) -> UnsafeRawBufferPointer

@@ -3,7 +3,7 @@ import ApusDevice
 /// A plan whose kernels are built and whose launches are bound.
 final class GPUExecutable<Driver: GPUDriver>: Executable, @unchecked Sendable {
   let recording: Driver.Recording
-  /// The costs of the launches, and the tag of the first; the others have the numbers after it.
+  /// The costs of the launches, and the tag of the first launch. The tags of the other launches follow in order.
   let costs: [StepCost]
   let firstTag: Int
   let loops: [LaunchLoop]

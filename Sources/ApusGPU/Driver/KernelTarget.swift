@@ -7,7 +7,7 @@ package struct KernelTarget: Sendable, Hashable {
   var dialect: String
   var kernelClass: Class
   var supportsFloat64: Bool
-  /// For CPUs: the number of vectors of `width` 32-bit elements that the registers of a core hold.
+  /// For CPUs: the number of vectors of `width` 32-bit elements that fit into the registers of a core.
   var registerCount = 32
   /// For GPUs: the vendor, if it affects the choice of kernel shapes.
   var vendor = Vendor.other
@@ -18,7 +18,7 @@ package struct KernelTarget: Sendable, Hashable {
   var subgroup: Subgroup?
   /// The number of compute units.
   var computeUnits = 1
-  /// Everything but the source that a built program depends on: device, driver and platform with their versions.
+  /// Everything that a built program depends on, except its source: device, driver and platform with their versions.
   var fingerprint: [String] = []
   /// The number of programs that the driver builds in parallel.
   var parallelBuilds = 1
@@ -51,7 +51,7 @@ package struct KernelTarget: Sendable, Hashable {
   /// split.
   var enoughItems: Int { 16 * computeUnits }
 
-  /// The same for kernels whose work-items each pack factors or keep sums between blocks: a finer split repeats that
-  /// work.
+  /// The same for kernels in which each work-item packs factors or stores sums between blocks: a finer split repeats
+  /// this work.
   var enoughPackingItems: Int { 4 * computeUnits }
 }

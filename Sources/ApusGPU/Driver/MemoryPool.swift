@@ -48,7 +48,7 @@ final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
   }
 
   /// Returns a block of at least `byteCount` bytes.
-  /// - Throws: `DeviceError.outOfMemory` when it does not fit even after unused blocks were released.
+  /// - Throws: `DeviceError.outOfMemory` if the block does not fit even after unused blocks were released.
   func take(_ byteCount: Int) throws(DeviceError) -> Block {
     try lock.withLock { () throws(DeviceError) -> Block in
       let capacity = capacity(for: byteCount)

@@ -68,7 +68,7 @@ struct Accumulators {
   /// Declares the registers and initializes them with the identities.
   func declare(_ builder: inout KernelBuilder) {
     for item in items {
-      // An index starts behind all others, with the identity as its value: every element is at least as good.
+      // The initial index is greater than all indices, and its value is the identity, so every element replaces it.
       let identity =
         switch item.reducer {
         case .argmin: ReductionRow.min
@@ -117,7 +117,7 @@ struct Accumulators {
   /// Accumulates registers for all sets, one element per lane.
   /// - Parameters:
   ///   - positions: an expression for the indices of the elements, as VL.
-  ///   - count: the number of lanes that hold elements; `nil` if the lanes are never combined.
+  ///   - count: the number of lanes with elements; `nil` if the lanes are never combined.
   func add(
     _ registers: [String], positions: String, count: String? = nil, _ builder: inout KernelBuilder
   ) {
@@ -146,7 +146,8 @@ struct Accumulators {
     }
   }
 
-  /// Merges other partial values of the same results; `other` maps each register to the name of the other value.
+  /// Merges the registers with other partial values of the same results; `other` maps the name of a register to the
+  /// name of the other value.
   func merge(_ other: (String) -> String, _ builder: inout KernelBuilder) {
     for item in items {
       add(one: item, value: other(item.value), position: item.position.map(other), &builder)

@@ -1,7 +1,8 @@
 import ApusDevice
 
 extension GPUDevice {
-  /// Returns where a convolution prefers channels-last images: if a method reads them, and the channels fill registers.
+  /// Returns where a convolution prefers channels-last images: nowhere if no method reads them, or if the channels do
+  /// not fill registers.
   func channelsLast(
     _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType
   ) -> ChannelsLastPreference {

@@ -98,7 +98,8 @@ extension PlanLowering {
   ) {
     let g = step.geometry
     let lane = step.dtype.lane
-    // The sum over images is split into parts, so that few channels have work-items for several cores.
+    // The sum over images is split into parts, so that a convolution with few channels has work-items for several
+    // cores.
     let mostParts = min(g.batch, max(2, (16 + g.groups - 1) / g.groups))
     let imagesPerPart = (g.batch + mostParts - 1) / mostParts
     let parts = (g.batch + imagesPerPart - 1) / imagesPerPart

@@ -2,14 +2,15 @@ import ApusDevice
 
 /// How a gradient of weights is split into tiles and work-items for `Kernels/convolution/pixel_gradient.cl`.
 private struct GradientTiling {
-  /// Channels of `x` and registers of channels of `y` in a tile.
+  /// The size of a tile: `rows` channels of `x` by `vectors` registers of channels of `y`.
   let rows, vectors: Int
   let width: Int
   let panels: Int
   /// The taps and channels per work-item.
   let tapsPerItem, channelsPerItem: Int
   let tapBlocks, channelBlocks: Int
-  /// The sum over rows of pixels is split into parts (split-K): rows per part, parts, and rows per cache block.
+  /// The sum over rows of pixels is split into parts (split-K). These are the rows of pixels in a part, the number of
+  /// parts, and the rows of pixels in a cache block.
   let rowsPerPart, parts, rowsPerBlock: Int
 
   init(_ g: ConvolutionGeometry, tile: VectorTile, lane: Lane, registerWidth: Int) {
@@ -22,14 +23,14 @@ private struct GradientTiling {
     let most = VectorTile.mostKept
     channelsPerItem = min(tiles, most) * rows
     channelBlocks = (g.inputChannels + channelsPerItem - 1) / channelsPerItem
-    // Neighbouring taps read the same pixels, so a work-item computes all taps, or some of one row.
+    // Neighboring taps read the same pixels, so a work-item computes all taps, or some taps of one kernel row.
     tapsPerItem = tiles * taps <= most ? taps : max(1, min(g.kernel.z, most / tiles))
     tapBlocks = (taps + tapsPerItem - 1) / tapsPerItem
     let lines = g.batch * g.output.y
-    // The split of the sums determines their bits, so it depends on a typical tile, not on the chosen one.
+    // The split of the sums determines their bits, so it depends on a typical tile and not on the chosen tile.
     let tasks = (g.outputChannels + 31) / 32 * ((taps * ((g.inputChannels + 11) / 12) + most - 1) / most)
     let perPart = max(1, (lines * tasks + 31) / 32)
-    // A part has at least some thousand pixels, because the sums of each part are written and then added up.
+    // A part has at least about two thousand pixels, because the sums of each part are stored and then added.
     let leastLines = (2048 + g.output.z - 1) / g.output.z
     rowsPerPart = min(lines, max(perPart, leastLines))
     parts = (lines + rowsPerPart - 1) / rowsPerPart

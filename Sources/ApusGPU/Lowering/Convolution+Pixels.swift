@@ -7,7 +7,7 @@ struct PixelWindows {
   var image: (height: Int, width: Int, channels: Int)
   /// The grid of results: images, rows and columns.
   var grid: (batch: Int, height: Int, width: Int)
-  /// The distance between neighbouring windows.
+  /// The distance between neighboring windows.
   var step: (down: Int, across: Int)
   /// The offset of each tap's pixel from the first pixel of the window.
   var taps: [(down: Int, across: Int)]
@@ -31,8 +31,8 @@ struct PixelWindows {
       result: (g.output.y, g.output.z))
   }
 
-  /// Returns the windows of a gradient of the input: a grid for each remainder of its coordinates modulo the stride,
-  /// because different taps reach each remainder. `slots` maps each tap to its index among the taps of all grids.
+  /// Returns the windows of a gradient of the input: one grid for each remainder of the coordinates modulo the stride,
+  /// because each remainder is reached by other taps. `slots` maps each tap to its index among the taps of all grids.
   static func inputGradient(_ g: ConvolutionGeometry) -> (windows: [PixelWindows], slots: [Int]) {
     var windows: [PixelWindows] = []
     var slots = [Int](repeating: 0, count: g.kernel.y * g.kernel.z)
@@ -83,7 +83,8 @@ extension PlanLowering {
     let terms = isForward ? g.inputChannels : g.outputChannels
     // All grids use the panel width of the largest grid.
     let largest = windows.max { $0.taps.count < $1.taps.count }!
-    // 64 or more pixels count as at least 512, so that other batch sizes use kernels that are already built.
+    // The tile is chosen as if 64 or more pixels were at least 512, so that other batch sizes use kernels that are
+    // already built.
     let tile = chooseTile(
       "convolution \(step.pass) \(step.dtype) taps\(largest.taps.count)",
       m: largest.count < 64 ? largest.count : max(512, largest.count), n: columns, terms: largest.taps.count * terms)

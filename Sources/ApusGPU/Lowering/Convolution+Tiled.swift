@@ -81,7 +81,7 @@ extension PlanLowering {
     }
   }
 
-  /// Fills in the loads of the two factors. Neighbouring work-items read neighbouring elements.
+  /// Fills in the loads of the two factors. Neighboring work-items read neighboring elements.
   private func fillLoads(
     _ step: Convolution, _ tile: GroupTile, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {
@@ -138,8 +138,8 @@ extension PlanLowering {
     }
   }
 
-  /// Returns code that loads the element of `y` that contributes to an element of `x` through a tap; without such an
-  /// element, the value remains 0.
+  /// Returns code that loads the element of `y` that contributes to an element of `x` through a tap. If there is no
+  /// such element, the value remains 0.
   private func readOutput(
     _ g: ConvolutionGeometry, _ offset: String, _ index: String, _ load: (String) -> String
   ) -> String {
@@ -158,7 +158,7 @@ extension PlanLowering {
       """
   }
 
-  /// Returns code that loads the element of `x` that a tap reads for an output; outside of the image, the value remains
+  /// Returns code that loads the element of `x` that a tap reads for an output. Outside of the image, the value remains
   /// 0.
   private func readInput(
     _ g: ConvolutionGeometry, channels: Int, _ index: String, _ load: (String) -> String
@@ -187,7 +187,8 @@ extension PlanLowering {
     return { "LOAD_\(dtype)(\(pointer), \(offset) + \($0), 1)" }
   }
 
-  /// Returns code that splits a row-major index into coordinates; `extents` are those of all coordinates but the first.
+  /// Returns code that splits a row-major index into coordinates; `extents` contains the extent of each coordinate
+  /// except the first.
   static func splittingIndex(
     _ number: String, _ names: [String], _ extents: [some CustomStringConvertible], _ index: String
   ) -> String {

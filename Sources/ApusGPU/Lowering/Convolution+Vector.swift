@@ -3,7 +3,7 @@ import ApusDevice
 /// The maximum size of prepared images in bytes; larger batches are split into pieces.
 private let largestPreparedByteCount = 64 << 20
 
-/// The maximum number of positions whose sums a work-item of `Kernels/convolution/vector.cl` holds.
+/// The maximum number of positions whose sums a work-item of `Kernels/convolution/vector.cl` stores.
 private let stageWidth = 1024
 
 /// The maximum number of elements of prepared channels in the private array of a work-item.
@@ -11,12 +11,12 @@ private let privateSize = 8192
 
 /// How `Kernels/convolution/vector.cl` computes the planes of a convolution's output or of its gradient of the input.
 private struct PlaneTiling {
-  /// Where work-items find the channels of an image.
+  /// The location from which work-items read the channels of an image.
   enum Images {
     case inPlace
     /// In the workspace, where another kernel prepared them.
     case prepared
-    /// In a private array, which each work-item prepares for itself.
+    /// In a private array that each work-item prepares.
     case preparedInItem
   }
 
@@ -54,8 +54,8 @@ private struct PlaneTiling {
     pass == .output ? .input(g, slack: slack) : .outputGradient(g, slack: slack)
   }
 
-  /// Returns the tile with the fewest rows past the last channel, among those of at most 24 sums, which fit into
-  /// registers, and a number of vectors for which `fits` holds.
+  /// Returns the tile with the fewest rows past the last channel. A tile has at most 24 sums, which fit into registers,
+  /// and a number of vectors for which `fits` returns true.
   private static func tile(rows: Int, lane: Lane, fits: (Int) -> Bool = { _ in true }) -> (rows: Int, vectors: Int)? {
     let isWide = lane.dtype.byteCount == 8
     return [(8, 3), (6, 4), (12, 2), (4, 6), (2, 8), (1, 8)]
@@ -326,8 +326,8 @@ extension PlanLowering {
     let perImage = (positions.preparedCount + input.preparedCount) * size
     let imagesPerPiece = perImage == 0 ? g.batch : max(1, min(g.batch, largestPreparedByteCount / perImage))
     let pieces = (g.batch + imagesPerPiece - 1) / imagesPerPiece
-    // The sum is split into parts, so that few tiles have work-items for several cores. There are at least two parts,
-    // so that all shapes share the kernel that adds up the parts.
+    // The sum is split into parts, so that a gradient with few tiles has work-items for several cores. There are at
+    // least two parts, so that all shapes share the kernel that adds up the parts.
     let partsPerPiece = min(imagesPerPiece, max(2, (16 + tiles * pieces - 1) / (tiles * pieces)))
     let imagesPerPart = (imagesPerPiece + partsPerPiece - 1) / partsPerPiece
     let parts = (0..<pieces).map { piece in

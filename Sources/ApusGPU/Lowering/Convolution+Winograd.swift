@@ -22,8 +22,8 @@ extension WinogradGeometry {
   var productCount: Double { Double(Self.positions * tileCount) * Double(source.channels * results.channels) }
 }
 
-/// How an output or a gradient of the input is split into work for `Kernels/convolution/winograd.cl`, by its sizes
-/// alone.
+/// How an output or a gradient of the input is split into tasks for `Kernels/convolution/winograd.cl`. The split
+/// depends only on the sizes.
 ///
 /// With many tiles, the weights are transformed in advance, and each task transforms its own patches. With many
 /// weights, the patches are transformed in advance, and each task transforms its own weights.
@@ -73,13 +73,14 @@ struct WinogradTiling {
 
   /// The number of tiles whose patches are stored together.
   var patchedTiles: Int { sharesWeights ? tilesPerTask : (grid.tileCount + Self.rows - 1) / Self.rows * Self.rows }
-  // The distances between positions in memory; powers of two would map to the same cache sets.
+  // The distances between positions in memory. At distances that are powers of two, positions would map to the same
+  // cache sets.
   var patchDistance: Int { patchedTiles * pitch }
   var weightDistance: Int { (termsPerBlock + 1) * width }
 
   /// The number of elements that are transformed in advance.
   var sharedCount: Int { WinogradGeometry.positions * (sharesWeights ? panels * weightDistance : patchDistance) }
-  /// The offset of the sums in a work-item's scratch buffer, behind its own transforms.
+  /// The offset of the sums in a work-item's scratch buffer, after the transforms of the work-item.
   var sumsOffset: Int { WinogradGeometry.positions * (sharesWeights ? patchDistance : weightDistance) }
   var scratchSize: Int { sumsOffset + WinogradGeometry.positions * tilesPerTask * width }
 }
@@ -233,8 +234,8 @@ extension PlanLowering {
     let row = 9 * step.geometry.inputChannels
     template["source"] =
       "(\(builder.pointer(step.dtype.storage, slot: source.slot)) + \(builder.number(source.offset)))"
-    // For the output, all weights of a result are contiguous; for the gradient of the input, only the taps are, and
-    // their order is reversed.
+    // For the output, all weights of a result are contiguous. For the gradient of the input, only the taps are
+    // contiguous, and their order is reversed.
     let isFlipped = tiling.grid.isFlipped
     for (name, value) in [
       ("termsPerRun", isFlipped ? 1 : width), ("columnStride", isFlipped ? 9 : row),

@@ -1,9 +1,11 @@
 import ApusDevice
 
-/// How a gradient of weights is split into work for `Kernels/convolution/winograd_products.cl`, by its sizes alone.
+/// How a gradient of weights is split into tasks for `Kernels/convolution/winograd_products.cl`. The split depends only
+/// on the sizes.
 ///
-/// Few weights are summed in parts (split-K), each of which covers some of the tiles and transforms them. Many weights
-/// are computed in blocks of channels, each of which covers all tiles; these are transformed in advance.
+/// A gradient with few weights is summed in parts (split-K): each part covers some of the tiles and transforms them. A
+/// gradient with many weights is computed in blocks of channels: each block covers all tiles, and an earlier launch
+/// transforms the tiles.
 struct WinogradGradientTiling {
   private static let mostPartWeights = 1 << 14
   private static let enoughParts = 8
@@ -38,21 +40,22 @@ struct WinogradGradientTiling {
   var tilesPerBlock: Int { hasParts ? Self.tilesOfPart : grid.tileCount }
 
   var pitch: (x: Int, y: Int) { (WinogradGeometry.pitch(channels.x), WinogradGeometry.pitch(channels.y)) }
-  // The distances between positions in memory; powers of two would map to the same cache sets.
+  // The distances between positions in memory. At distances that are powers of two, positions would map to the same
+  // cache sets.
   var distance: (x: Int, y: Int) { (tilesPerBlock * pitch.x, tilesPerBlock * pitch.y) }
   var sumDistance: Int { channelsPerBlock * columnsPerBlock + 32 }
-  /// The offset of the transforms of gradients, behind those of patches.
+  /// The offset of the transforms of gradients, after the transforms of patches.
   var gradientsOffset: Int { WinogradGeometry.positions * distance.x }
   private var transforms: Int { WinogradGeometry.positions * (distance.x + distance.y) }
   var sharedCount: Int { hasParts ? 0 : transforms }
-  /// The offset of the transforms in a work-item's scratch buffer, behind the sums.
+  /// The offset of the transforms in a work-item's scratch buffer, after the sums.
   var transformsOffset: Int { WinogradGeometry.positions * sumDistance }
   var scratchSize: Int { transformsOffset + (hasParts ? transforms : 0) }
 }
 
 extension PlanLowering {
-  /// Lowers a gradient of weights by transformed tiles: a launch for the products, and one for the transforms before it
-  /// or for the sum of the parts after it.
+  /// Lowers a gradient of weights to products of transformed tiles. A second launch transforms the tiles before the
+  /// products, or adds the parts after the products.
   mutating func lowerWinogradGradient(_ step: Convolution, _ tiling: WinogradGradientTiling) {
     needWorkspace((tiling.sharedCount + tiling.items * tiling.scratchSize) * DType.float32.byteCount)
     if !tiling.hasParts { transformTiles(step, tiling) }
@@ -117,7 +120,7 @@ extension PlanLowering {
         written: tiling.sharedCount * lane.dtype.byteCount))
   }
 
-  /// Emits the sum of the parts; a work-item computes a square of channels.
+  /// Emits the sum of the parts; a work-item computes one register of channels of each factor.
   private mutating func addParts(_ step: Convolution, _ tiling: WinogradGradientTiling) {
     let lane = step.dtype.lane
     var builder = KernelBuilder(family: "convolution_winograd_sums", target: target, isLarge: true)

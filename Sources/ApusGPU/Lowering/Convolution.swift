@@ -48,7 +48,7 @@ struct PreparedImage {
   var source: SIMD3<Int>
   /// The number of zeros before the first element; negative if elements are left out.
   var low: SIMD3<Int>
-  /// The distance between neighbouring elements of the source; zeros fill the gaps.
+  /// The distance between neighboring elements of the source; zeros fill the gaps.
   var insert: SIMD3<Int>
   /// The divisors of the coordinates: elements with the same remainder form a phase.
   var phases: SIMD3<Int>
@@ -61,7 +61,7 @@ struct PreparedImage {
 
   var rowsPerImage: Int { readPhases.wrappedProduct * target.x * target.y }
 
-  /// Whether a value of type `dtype` already has this layout: whole registers, without zeros around, between or behind
+  /// Whether a value of type `dtype` already has this layout: whole registers, without zeros around, between or after
   /// its elements.
   func isInPlace(_ dtype: DType, width: Int) -> Bool {
     let one = SIMD3(repeating: 1)
@@ -91,7 +91,7 @@ struct PreparedImage {
       slack: slack)
   }
 
-  /// Returns the layout of the gradient of the output with rows as wide as those of the prepared input.
+  /// Returns the layout of the gradient of the output, with the row width of the prepared input.
   static func positions(_ g: ConvolutionGeometry, like input: PreparedImage, slack: Int) -> PreparedImage {
     let one = SIMD3(repeating: 1)
     return PreparedImage(
@@ -133,7 +133,7 @@ extension PlanLowering {
     template["image"] = "image"
     template["IMAGE"] = copyText(
       image, first: first, from: location, dtype: dtype, isPrivate: false, &template, &builder)
-    // A work-item copies some thousand elements; few large images are split into bands of rows.
+    // A work-item copies a few thousand elements. If there are few large images, they are split into bands of rows.
     let imagesPerItem = max(1, min(8192 / image.stride, (count + 15) / 16))
     let bands = max(1, min(image.target.y, image.stride / 8192, 16 / count))
     let rowsPerBand = (image.target.y + bands - 1) / bands
@@ -151,8 +151,8 @@ extension PlanLowering {
         written: count * image.stride * lane.dtype.byteCount))
   }
 
-  /// Returns code that copies image `$image` of the value at `location`, counted from image `first`, and fills in its
-  /// names.
+  /// Returns code that copies image `$image` of the value at `location`, counted from image `first`. Fills in the names
+  /// that the code uses.
   func copyText(
     _ image: PreparedImage, first: Int, from location: MemoryLocation, dtype: DType, isPrivate: Bool,
     _ template: inout KernelTemplate, _ builder: inout KernelBuilder
@@ -262,7 +262,7 @@ extension PlanLowering {
     }
   }
 
-  /// Emits `value`: a register of elements and the zeros around them.
+  /// Emits code for `value`: a register of elements and the zeros around them.
   private func plainRow(_ dtype: DType, source: String, zero: String, _ builder: inout KernelBuilder) {
     let index = builder.index
     let lane = dtype.lane

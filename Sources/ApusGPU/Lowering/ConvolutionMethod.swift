@@ -1,11 +1,11 @@
 import ApusDevice
 
-/// The kernels that compute a pass of a convolution. `PlanLowering` lowers to them, and `GPUDevice.channelsLast` asks
-/// which orders of the images have any.
+/// The kernels that compute a pass of a convolution. `PlanLowering` emits them. `GPUDevice.channelsLast` checks whether
+/// a pass has kernels for channels-last images.
 enum ConvolutionMethod {
   /// GPU kernels: a product of implicit matrices.
   case tiled
-  /// Of channels-last images, products of pixels with the weights of each tap.
+  /// For channels-last images: products of pixels with the weights of each tap.
   case pixels
   case pixelGradient
   /// Winograd tiles of channels-last images.

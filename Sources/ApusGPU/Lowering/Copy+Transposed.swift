@@ -2,7 +2,7 @@ import ApusDevice
 
 extension Program {
   /// Returns the axis of `rows` along which the source of a plain copy is contiguous, if the result is contiguous along
-  /// another axis and both axes are long enough to transpose squares in registers; else `nil`.
+  /// another axis and both axes are long enough for a transpose in registers; else `nil`.
   func transposedAxis(_ rows: StridedLoop, _ columns: (extent: Int, strides: [Int])) -> Int? {
     guard instructions.isEmpty, outputs.count == 1, inputs.count == 1, case .tensor(let dtype) = inputs[0],
       dtype == outputs[0].dtype, columns.strides[1] == 1, columns.strides[0] > 1, columns.extent >= 8

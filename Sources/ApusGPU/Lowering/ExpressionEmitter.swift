@@ -27,7 +27,8 @@ struct ExpressionEmitter {
   /// The registers of scalar inputs, and the numbers of inputs that are core results.
   private var scalarRegisters: [String?] = []
   private var coreNumbers: [Int] = []
-  /// The buffers of random words of neighbouring elements, by the instruction that generates them; see `bufferedWords`.
+  /// The buffers of random words of neighboring elements, by the instruction that generates the words; see
+  /// `bufferedWords`.
   private var buffers: [Int: String] = [:]
   private let keepsWords: Bool
 
@@ -106,7 +107,7 @@ struct ExpressionEmitter {
     beginWords(&builder)
   }
 
-  /// Emits buffers for random words of neighbouring elements, which are generated for several registers at a time.
+  /// Emits buffers for random words of neighboring elements, which are generated for several registers at a time.
   private mutating func beginWords(_ builder: inout KernelBuilder) {
     for (index, instruction) in program.instructions.enumerated() where keepsWords && firstWord(instruction) != nil {
       let name = builder.unique("words")
@@ -195,8 +196,7 @@ struct ExpressionEmitter {
     }
   }
 
-  /// Returns code for random words of neighbouring elements, which are generated together; `nil` for other
-  /// instructions.
+  /// Returns code for random words of neighboring elements, which are generated together; `nil` for other instructions.
   private func bufferedWords(_ index: Int, _ registers: [String], column: String) -> String? {
     guard let buffer = buffers[index], let first = firstWord(program.instructions[index]) else { return nil }
     let key = program.instructions[index].operands.dropFirst().map { registers[$0] }
@@ -227,7 +227,7 @@ struct ExpressionEmitter {
     case .convert:
       return "CONVERT_\(instruction.lane.suffix)_\(instruction.result.suffix)(\(operands[0]))"
     case .row(let row):
-      // A row that converts is an instance of its result's lane.
+      // The function of a row that converts is named after the lane of its result.
       let lane = row == .unitFloat ? instruction.result : instruction.lane
       return row.call(lane, operands.joined(separator: ", "))
     }
@@ -251,7 +251,7 @@ extension ElementwiseRow {
 }
 
 extension DType {
-  /// The row that rounds numbers of the lane to this type; `nil` for types that are lanes, and integers.
+  /// The row that rounds numbers of the lane to this type; `nil` for integers and for types that are lanes.
   fileprivate var rounding: ElementwiseRow? {
     switch self {
     case .float16: .roundFloat16

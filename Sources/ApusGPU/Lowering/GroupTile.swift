@@ -19,7 +19,7 @@ struct GroupTile: KernelShape {
   /// Returns the local memory of a group in bytes, for elements of `byteCount` bytes.
   func localByteCount(_ byteCount: Int) -> Int { depth * (rows + columns + 8) * byteCount }
 
-  /// All tiles. Each work-item loads the same number of elements, also in groups of four.
+  /// All tiles. All work-items of a tile load the same number of elements, also in groups of four.
   static let all = [
     GroupTile(32, 32, 4, 4), GroupTile(64, 64, 8, 8), GroupTile(128, 128, 8, 8), GroupTile(64, 64, 4, 4),
     GroupTile(128, 64, 8, 8), GroupTile(64, 128, 8, 8), GroupTile(128, 128, 8, 8, depth: 8), GroupTile(32, 128, 4, 8),
@@ -84,10 +84,10 @@ extension KernelTemplate {
     }
   }
 
-  /// Fills in the copy of a factor to local memory. Neighbouring work-items read along the terms of a sum or across
+  /// Fills in the copy of a factor to local memory. Neighboring work-items read along the terms of a sum or across
   /// them.
   /// - Parameters:
-  ///   - quad: The number of elements per load, 4 or 1. Either all of them are inside the matrix or none is.
+  ///   - quad: The number of elements per load, 4 or 1. Either all of these elements are inside the matrix, or none is.
   ///   - load: Returns code that loads the elements at `depth` and `row` or `column` into the given register and those
   ///     after it.
   mutating func fetch(

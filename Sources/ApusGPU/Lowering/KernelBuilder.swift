@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// The layout of the table with the memories of one run.
+/// The layout of the table with the memory blocks of one run.
 struct SlotTable: Sendable {
   var inputs: Int
   var outputs: Int
@@ -110,7 +110,7 @@ struct KernelBuilder {
     value == trivial ? String(trivial) : number(value)
   }
 
-  /// Adds a list of numbers; returns a variable with its offset in the geometry.
+  /// Adds a list of numbers; returns the name of a variable with the offset of the list in the geometry.
   mutating func table(_ values: [Int]) -> String {
     let start = number(numbers.count + 1)
     numbers += values.map(Int64.init)

@@ -1,8 +1,8 @@
 import ApusDevice
 
 extension PlanLowering {
-  /// Lowers a loop. The launches of the body are bound once: only offsets change between iterations, and with them
-  /// numbers in the geometry.
+  /// Lowers a loop. The launches of the body are bound once: between iterations, only offsets change, which are numbers
+  /// in the geometry.
   mutating func lower(_ step: Loop, device: String) throws(DeviceError) {
     copyInitial(step)
     let order = step.order
@@ -17,7 +17,8 @@ extension PlanLowering {
       start.kernels == next.kernels && start.kernels == end.kernels
       && end.geometry == zip(start.geometry, difference).map { $0 + iterations * $1 }
     if isRegular { return append(start, count: order.count, step: difference) }
-    // The index width of a kernel may depend on offsets: each iteration is lowered on its own.
+    // The kernels of the iterations differ, since the index width of a kernel may depend on offsets: lower each
+    // iteration separately.
     for position in order { append(try lowered(step, at: position, device: device), count: 1, step: []) }
   }
 

@@ -11,7 +11,7 @@ struct VectorTile: KernelShape {
   /// The maximum number of tiles whose sums a work-item keeps between blocks of terms.
   static let mostKept = 64
 
-  /// Returns the number of vectors for a lane; registers hold half as many 8-byte elements.
+  /// Returns the number of vectors for a lane: half as many for 8-byte elements, which fill twice as many registers.
   func vectors(of lane: Lane) -> Int { lane.dtype.byteCount == 8 ? max(1, vectors / 2) : vectors }
 
   /// Whether `n` columns fill panels of `vectors` registers, each of `width` elements. The last register may extend
@@ -28,7 +28,7 @@ struct VectorTile: KernelShape {
       ? [(12, 2), (14, 2), (10, 2), (8, 3), (9, 3), (6, 4), (12, 1), (8, 2)]
       : [(8, 3), (8, 2), (8, 1), (6, 4), (4, 4), (2, 8), (1, 8)]
     let narrow = [(6, 1), (4, 1), (3, 2), (2, 2), (1, 4)]
-    // In addition to the sums, registers hold the vectors of the panel and one vector for the other factor.
+    // In addition to the sums, registers contain the vectors of the panel and one vector for the other factor.
     return (registers >= 32 ? wide : registers >= 8 ? narrow : [(2, 1), (1, 1)])
       .map { VectorTile($0.0, $0.1) }.filter { $0.rows < 2 * m }
   }
@@ -63,7 +63,7 @@ extension PlanLowering {
       or: VectorTile.candidates(m: m, registers: registers)
     ) { tile in
       let panel = tile.vectors * width
-      // The loads of an element per row and of the panel add to the cost of the products.
+      // The cost includes the loads: one element per row, and the vectors of the panel.
       let products =
         (n + panel - 1) / panel * (10 * tile.rows * tile.vectors + tile.rows + tile.vectors) / tile.rows
       // Only whole panels are read in place; wider panels use the memory bandwidth better.
@@ -111,11 +111,12 @@ struct VectorTiling {
   var chunks: Int { (tiles + tilesPerItem - 1) / tilesPerItem }
   var parts: Int { (panels + panelsPerItem - 1) / panelsPerItem }
 
-  /// Distributes tiles to work-items: chunks as large as caches hold, but enough of them for the cores. If terms are
-  /// read in several blocks, tiles next to each other share cache lines.
+  /// Distributes tiles to work-items: chunks are as large as fits the caches, but there are enough chunks for the
+  /// cores. If terms are read in several blocks, adjacent tiles share cache lines.
   /// - Parameters:
   ///   - bytesPerTile: the bytes of the left factor that a tile reads per block.
-  ///   - enough: the number of work-items that occupies the cores; while there are fewer, each gets fewer panels.
+  ///   - enough: the number of work-items that occupies the cores; while there are fewer work-items, each gets fewer
+  ///     panels.
   mutating func deal(batch: Int, bytesPerTile: Int, enough: Int) {
     let isBlocked = segmentsPerBlock < segments
     tilesPerItem = max(1, min(tiles, isBlocked ? 32 : 12, Self.heldBytes / max(1, bytesPerTile)))
@@ -133,8 +134,8 @@ struct VectorTiling {
     }
   }
 
-  /// Gives each work-item one panel, which it packs, and as many tiles as leave `enough` work-items, because every
-  /// work-item of a panel packs the panel again.
+  /// Gives each work-item one panel, which it packs, and as many tiles as possible while at least `enough` work-items
+  /// remain. The number of work-items per panel is small, because each of them packs the panel again.
   mutating func dealPanels(batch: Int, bytesPerTile: Int, enough: Int) {
     let most = max(1, min(tiles, VectorTile.mostKept, Self.heldBytes / max(1, bytesPerTile)))
     var chunks = (tiles + most - 1) / most
@@ -220,8 +221,9 @@ private struct FactorAccess {
   static let packedTerms = 512
 
   /// Returns the distance in bytes at which rows or columns of a factor share so few cache sets that they evict each
-  /// other. With few registers, tiles are small and panels one cache line wide: each line is read again for every few
-  /// rows, and lines closer than a page conflict too (Zen 3, 512x512x512: 87 GFLOP/s in place, 126 packed).
+  /// other. With few registers, tiles are small and panels are one cache line wide. Then each line is read again for
+  /// every few rows, and lines that are closer than a page conflict too (Zen 3, 512x512x512: 87 GFLOP/s in place, 126
+  /// packed).
   static func conflictDistance(_ hasFewRegisters: Bool) -> Int { hasFewRegisters ? 512 : 4096 }
 
   init(_ step: Matmul, _ left: Matrix, _ right: Matrix, width: Int, isConvertedAhead: Bool, hasFewRegisters: Bool) {
@@ -243,8 +245,9 @@ private struct FactorAccess {
     if packsInItem {
       block = min(Self.packedTerms, step.k)
     } else if step.k > 384, !isInRows && !isLeftPacked || readsInPlace && step.n > width {
-      // With small blocks, neighbouring tiles share the cache lines of a left factor in column-major order, and
-      // neighbouring panels share those of a right factor that is read in place. A single panel has no neighbours.
+      // With small blocks, neighboring tiles share the cache lines of a left factor in column-major order, and
+      // neighboring panels share the cache lines of a right factor that is read in place. A single panel has no
+      // neighbors.
       block = step.m == 1 ? 32 : 256
     } else {
       block = min(2048, step.k)
@@ -321,7 +324,7 @@ extension PlanLowering {
   /// Whether a core has fewer registers than with AVX-512.
   private var hasFewRegisters: Bool { target.registerCount < 32 }
 
-  /// Copies the left factor to the workspace with contiguous rows, which are padded so that neighbouring rows map to
+  /// Copies the left factor to the workspace with contiguous rows, which are padded so that neighboring rows map to
   /// different cache sets.
   private mutating func packRows(of left: Matrix, _ step: Matmul, _ workspace: inout Int) -> Matrix {
     var padded = max(width, (step.k + width - 1) / width * width)
@@ -383,7 +386,7 @@ extension PlanLowering {
   private mutating func lowerDot(_ step: Matmul, _ left: Matrix, _ right: Matrix) {
     let lane = step.dtype.lane
     let vectors = (step.n + width - 1) / width
-    // A work-item reads some ten thousand elements, if at least eight work-items remain.
+    // A work-item reads about 16,000 elements, if at least eight work-items remain.
     let spread = max(1, vectors * step.batch.elementCount / 8)
     let vectorsPerItem = max(1, min(spread, 16384 / (step.k * width)))
     let chunks = (vectors + vectorsPerItem - 1) / vectorsPerItem

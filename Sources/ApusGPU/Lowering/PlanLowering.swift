@@ -49,7 +49,7 @@ struct PlanLowering {
   private(set) var decisions: [KernelChoice] = []
   /// The cost of the step that is being lowered.
   private var cost = StepCost(operation: "", label: "")
-  /// The part of the step that another family is lowered for, such as a sum of partial results.
+  /// The part of the step that is lowered with the kernels of another family, such as a sum of partial results.
   private var part: KernelWork?
 
   init(_ plan: Plan, target: KernelTarget, choices: TuningTable?) {
@@ -164,11 +164,11 @@ struct PlanLowering {
   mutating func add(_ launch: LoweredLaunch) { launches.append(launch) }
   mutating func add(_ loop: LaunchLoop) { loops.append(loop) }
 
-  /// Adds a launch of the kernel that `builder` holds.
+  /// Adds a launch of the kernel in `builder`.
   /// - Parameters:
-  ///   - bound: the slots of the kernel's pointers; `nil` for those of `builder`.
-  ///   - numbers: the numbers that the kernel reads; `nil` for those of `builder`.
-  ///   - work: what the kernel does of the step.
+  ///   - bound: the slots of the kernel's pointers; `nil` for the slots in `builder`.
+  ///   - numbers: the numbers that the kernel reads; `nil` for the numbers in `builder`.
+  ///   - work: the part of the step that the kernel computes.
   mutating func launch(
     _ builder: KernelBuilder, slots bound: [Int]? = nil, numbers: [Int64]? = nil, groups: Int, localSize: Int = 1,
     _ work: KernelWork = .step()
@@ -192,10 +192,10 @@ struct PlanLowering {
   }
 }
 
-/// What a kernel does of the step that it is launched for.
+/// The part of a step's work that a kernel does.
 enum KernelWork {
-  /// A share of the step's own work, with a name if several kernels share it; `flops` if the kernel's method takes another
-  /// number of operations.
+  /// A share of the step's own work, with a name if several kernels share it; `flops` if the kernel's method needs
+  /// another number of operations.
   case step(share: Double = 1, flops: Double? = nil, named: String? = nil)
   /// Work that prepares or completes the step: its name, and the bytes that it reads and writes.
   case part(String, read: Int, written: Int)

@@ -49,12 +49,12 @@ extension PlanLowering {
     var rowsPerGroup: Int
     /// How many registers of columns share a load of a state in the backward pass.
     var vectors = 1
-    /// How many gates share it in the forward pass.
+    /// How many gates share a load of a state in the forward pass.
     var gates: Int
   }
 
   /// Returns a tile whose sums fit the registers. On CPUs there are enough sums to hide the latency of a multiply-add;
-  /// if the batch has too few sequences for every core, 4 share a load.
+  /// if the batch has too few sequences for every core, 4 sequences share a load of the weights.
   private func tile(_ step: Recurrent) -> RecurrentTile {
     let g = step.geometry
     guard isCPU else { return RecurrentTile(rows: 4, rowsPerGroup: 4, gates: g.gates) }
@@ -65,8 +65,9 @@ extension PlanLowering {
     return RecurrentTile(rows: rows, rowsPerGroup: rows, vectors: vectors, gates: g.gates)
   }
 
-  /// Returns a tile for few registers: they hold the sums of one gate, and each core has one group, which reads a panel
-  /// of weights from a low-level cache for all its rows. All large batches have the same rows, and so the same kernel.
+  /// Returns a tile for few registers: the sums of one gate fit into them. Each core has one group, which reads a panel
+  /// of weights from a low-level cache for all its rows. All large batches have the same number of rows, and so the
+  /// same kernel.
   private func narrowTile(_ step: Recurrent) -> RecurrentTile {
     let g = step.geometry
     let registers = registers(of: step)
@@ -81,7 +82,7 @@ extension PlanLowering {
   /// Whether there are as many registers as with AVX-512.
   private func hasManyRegisters(_ step: Recurrent) -> Bool { registers(of: step) >= 32 }
 
-  /// Returns the number of vectors of `width` elements of the step's lane that the registers of a core hold.
+  /// Returns the number of vectors of `width` elements of the step's lane that fit into the registers of a core.
   private func registers(of step: Recurrent) -> Int {
     target.registerCount * DType.float32.byteCount / step.dtype.lane.dtype.byteCount
   }

@@ -71,7 +71,7 @@ extension PlanLowering {
     } ?? 1
   }
 
-  /// Returns the number of parts. Few results of many elements are worth a second launch, which combines the parts.
+  /// Returns the number of parts. If few results have many elements each, a second launch that combines parts pays off.
   private func parts(of shape: ReductionShape) -> Int {
     let total = shape.outputCount * shape.reducedCount
     let limit = shape.isAlong ? shape.reducedCount / 1024 : shape.reduced.count / 16
@@ -100,7 +100,7 @@ private struct ReductionEmitter {
   private var isCPU: Bool { target.kernelClass == .cpu }
   private var width: Int { target.width }
 
-  /// The maximum number of chains that a register accumulates: those of a reduced row, or of all rows together.
+  /// The maximum number of chains that a register accumulates: the chains of one reduced row, or of all rows together.
   private var chains: Int {
     func count(_ terms: Int, _ length: Int) -> Int { (terms + length - 1) / length }
     let rows = count(shape.reduced.count, shape.parts)
@@ -439,7 +439,7 @@ private struct ReductionEmitter {
     }
   }
 
-  /// The first column of a vector of a block, and the number of its lanes that hold results.
+  /// The first column of a vector of a block, and the number of its lanes with results.
   private func column(ofSet set: Int) -> String { set == 0 ? "column" : "(column + \(set) * WIDTH)" }
   private var count: String { shape.vectors == 1 ? "count" : "WIDTH" }
 

@@ -4,10 +4,10 @@ import ApusDevice
 struct ReductionShape {
   /// All kept axes, for the arrays of the prologue and of the epilogue.
   var kept: StridedLoop
-  /// The kept axes without the innermost, and the innermost.
+  /// The kept axes: all except the innermost, and the innermost.
   var rows: StridedLoop
   var columns: (extent: Int, strides: [Int])
-  /// The reduced axes, without the innermost axis if that one is reduced.
+  /// The reduced axes, without the innermost axis if it is reduced.
   var reduced: StridedLoop
   /// The innermost axis if it is reduced, else an axis of extent 1.
   var inner: (extent: Int, strides: [Int])

@@ -3,7 +3,7 @@ extension KernelBuilder {
   /// run of `elementsPerGroup` elements in registers; on a GPU, each of the 256 work-items of a group processes every
   /// 256th of them. The code of `body` can use `column` and `count`, the code of `begin` can use `row`.
   ///
-  /// A variable `start` must hold the index of the first group.
+  /// The kernel must define a variable `start` with the index of the first group.
   /// - Returns: the number of groups.
   mutating func overRows(
     _ rows: Int, columns: Int, elementsPerGroup: Int,

@@ -102,7 +102,7 @@ extension PlanLowering {
       """
   }
 
-  /// Returns code that keeps the cascades of sums in memory: before all terms, after each term, and after all terms.
+  /// Returns code for cascades of sums in memory: the code before all terms, after each term, and after all terms.
   /// Reserves the workspace, from byte `first` on: counts of terms, numbers of blocks, and blocks, each with the levels
   /// of a cascade.
   private mutating func ownedChains(

@@ -3,7 +3,7 @@ import COpenCL
 import Glibc
 
 /// Helper processes that build programs in parallel, for a platform that builds one kernel at a time per process and
-/// caches its builds on disk. Each of them runs this executable, see `copencl_can_start_builders`.
+/// caches its builds on disk. Each helper process runs this executable, see `copencl_can_start_builders`.
 ///
 /// Builders only save time: the driver itself builds all programs that they do not build in time.
 final class KernelBuilders: @unchecked Sendable {

@@ -3,8 +3,8 @@ import ApusDevice
 /// The OpenCL devices of this machine.
 public enum OpenCL {
   /// Returns the properties of every device of every platform; `devices()[n]` is `opencl:n`.
-  /// - Throws: `DeviceError.unavailable` when there is no loader, no platform or no device; the reason
-  ///   says what to install.
+  /// - Throws: `DeviceError.unavailable` if there is no loader, no platform or no device; the reason names a package to
+  ///   install.
   public static func devices() throws(DeviceError) -> [DeviceInfo] {
     try OpenCLEntry.all().map(\.info)
   }

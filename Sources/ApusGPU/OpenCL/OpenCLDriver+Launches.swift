@@ -21,7 +21,7 @@ extension OpenCLDriver {
 
     fileprivate var entries: [Entry] = []
     fileprivate var loops: [LaunchLoop] = []
-    /// For each slot, the kernel arguments that it is bound to.
+    /// For each slot, the kernel arguments that the slot is bound to.
     fileprivate var bindings: [[(entry: Int, argument: cl_uint)]] = []
     fileprivate var bound: [Memory?] = []
     fileprivate let api: COpenCLFunctions

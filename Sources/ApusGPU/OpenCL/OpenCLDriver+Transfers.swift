@@ -2,23 +2,23 @@ import ApusDevice
 import COpenCL
 import Glibc
 
-/// Host memory for copies in both directions. Blocks are reused: on GPUs they are page-locked, which the devices copy
-/// from and to faster, and which takes long to allocate.
+/// Host memory for copies in both directions. Blocks are reused. On GPUs they are page-locked: copies of page-locked
+/// memory are faster, but its allocation takes long.
 final class HostBlocks: @unchecked Sendable {
   struct Block {
     fileprivate(set) var bytes: UnsafeMutableRawPointer
     fileprivate var capacity: Int
-    /// The object whose mapped memory the block is; `nil` for memory of the heap.
+    /// The OpenCL object that is mapped to the block's memory; `nil` for heap memory.
     fileprivate var object: cl_mem?
   }
 
-  /// The most unused blocks that are kept, and the most bytes in them.
+  /// The maximum number of unused blocks that are kept, and the maximum number of bytes in them.
   private static let keptCount = 16
   private static let keptByteCount = 256 << 20
 
   private let api: OpenCLFunctions
   private let context: cl_context
-  /// The queue for mapping page-locked memory; `nil` if all memory is of the heap.
+  /// The queue for mapping page-locked memory; `nil` if all memory is heap memory.
   private let mapping: cl_command_queue?
   private let lock = Lock()
   private var free: [Block] = []
@@ -47,7 +47,7 @@ final class HostBlocks: @unchecked Sendable {
     }
   }
 
-  /// Releases all blocks, when no copy is pending and the memory is needed no more.
+  /// Releases all blocks. No copy may be pending.
   func releaseAll() {
     for (block, event) in uploads {
       if let event { _ = api.functions.clReleaseEvent(event) }

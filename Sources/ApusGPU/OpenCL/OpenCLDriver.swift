@@ -30,7 +30,7 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
   let options: GPUOptions
   let context: cl_context
   private(set) var queue: cl_command_queue
-  /// The launches whose times are measured; `nil` while none are.
+  /// The launches whose times are measured; `nil` while no times are measured.
   var timed: TimedLaunches?
   let hostBlocks: HostBlocks
   /// The number of blocks allocated so far.

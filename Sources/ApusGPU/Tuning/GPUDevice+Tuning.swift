@@ -65,8 +65,8 @@ extension Plan {
   }
 }
 
-/// Whether ratios of a kernel's time to another's show that it is clearly faster: the median is at most 0.95, and at
-/// least three quarters of the ratios are below 1. Smaller gains are within the noise.
+/// Whether the ratios of one kernel's time to another kernel's time show that the first kernel is clearly faster: the
+/// median is at most 0.95, and at least three quarters of the ratios are below 1. Smaller gains are within the noise.
 func isClearlyLess(_ shares: [Double]) -> Bool {
   shares.median <= 0.95 && shares.count { $0 < 1 } * 4 >= 3 * shares.count
 }
@@ -147,7 +147,8 @@ private struct Measurement<Driver: GPUDriver> {
     return digests.first { counts[$0] == most }
   }
 
-  /// Returns the times of candidates and the index of the one to use: the first one, unless another is clearly faster.
+  /// Returns the times of candidates and the index of the candidate to use: the first candidate, unless another
+  /// candidate is clearly faster.
   ///
   /// The speed of a machine varies over time. So each round times the first candidate along with the others, and
   /// candidates are compared by the ratio of their time to that of the first one. Candidates that are far slower after
@@ -179,8 +180,8 @@ private struct Measurement<Driver: GPUDriver> {
     return (results.map { $0 * least }, fastest)
   }
 
-  /// Returns ratios of a candidate's time to another's, each from two timings of the candidate between two timings of
-  /// the other. Stops early if the candidate clearly does not save enough.
+  /// Returns ratios of the time of `one` to the time of `other`. A ratio is computed from two timings of `one` between
+  /// two timings of `other`. Stops early if `one` clearly does not save enough.
   private func compare(
     _ one: (candidate: Candidate, repeats: Int), to other: (candidate: Candidate, repeats: Int)
   ) throws(DeviceError) -> [Double] {
@@ -193,7 +194,7 @@ private struct Measurement<Driver: GPUDriver> {
     return shares
   }
 
-  /// Returns the average seconds of one of `repeats` runs.
+  /// Returns the average time of a run in seconds, over `repeats` runs.
   private func time(_ candidate: Candidate, repeats: Int) throws(DeviceError) -> Double {
     try device.synchronize()
     let began = ContinuousClock.seconds

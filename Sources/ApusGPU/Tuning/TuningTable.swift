@@ -26,7 +26,7 @@ struct TuningTable: Hashable, Sendable {
     names.sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)\n" }.joined()
   }
 
-  /// Returns the choices of `other`, and the choices of this table for all other problems.
+  /// Returns the choices of `other`, and the choices of this table for problems that `other` lacks.
   func overridden(by other: TuningTable) -> TuningTable {
     var table = self
     table.names.merge(other.names) { $1 }

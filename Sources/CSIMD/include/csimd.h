@@ -16,10 +16,10 @@ enum {
   CSIMD_FLOAT32, CSIMD_FLOAT64, CSIMD_DTYPES
 };
 
-/// The most bytes of a value that is broadcast to 16 lanes.
+/// The maximum number of bytes of a value that is broadcast to 16 lanes.
 #define CSIMD_SPLAT_BYTES 128
-/// The lines that a reduction by columns combines with each other before it accumulates them: the accumulators are read
-/// and written once for all of these lines. Tasks of products have a multiple of this many rows, so that they can
+/// The number of lines that a reduction by columns combines before it accumulates them, so that it reads and writes the
+/// accumulators only once for these lines. Tasks of products have a multiple of this number of rows, so that they can
 /// compute the same sums.
 #define CSIMD_LINES_AT_ONCE 12
 /// The number of terms of a chain in a reduction: see Kernels/reduce.def.
@@ -35,8 +35,8 @@ typedef struct {
   size_t step;
 } csimd_operand;
 
-/// Prefetches the cache line 2 KiB after `data`, which is read now, into the L2 cache. The hardware prefetcher stops at
-/// page boundaries, and fetches too few lines for one core to saturate the memory bandwidth.
+/// Prefetches the cache line 2 KiB after `data` into the L2 cache; the caller is reading `data`. The hardware
+/// prefetcher stops at page boundaries, and fetches too few lines for one core to saturate the memory bandwidth.
 static inline void csimd_prefetch_ahead(const void *data) { __builtin_prefetch((const char *)data + 2048, 0, 2); }
 
 /// Makes earlier non-temporal stores visible before any later store.
@@ -48,13 +48,13 @@ static inline void csimd_fence(void) {
 #endif
 }
 
-/// How a loop accesses memory that no cache holds.
+/// How a loop accesses memory that is not in a cache.
 typedef struct {
   /// Whether the result, which is aligned to 64 bytes, is written with non-temporal stores.
   int streams;
   /// Whether the memory after the operands' current position is prefetched.
   int prefetches_operands;
-  /// Memory of which one cache line is prefetched with each group of 16 results; NULL for none.
+  /// Memory to prefetch, one cache line with each group of 16 results; NULL for none.
   const char *ahead;
 } csimd_hints;
 
@@ -67,20 +67,20 @@ typedef void (*csimd_load)(size_t count, void *result, const void *source, ptrdi
 /// non-temporal stores, if stride and alignment allow it.
 typedef void (*csimd_store)(size_t count, void *result, ptrdiff_t stride, const void *source, int streams);
 
-/// The lines of its factors that a product iterates over, in two nested loops: the number of lines, and their strides
+/// The lines of the factors over which a product iterates, in two nested loops: the number of lines, and their strides
 /// in both factors.
 typedef struct {
   size_t count[2];
   ptrdiff_t a[2], b[2];
-  /// The elements of a line, and (below) their stride in the first factor.
+  /// The number of elements in a line, and (below) their stride in the first factor.
   size_t k;
   ptrdiff_t a_step;
   /// Rows to skip at the start of each panel of `b`.
   size_t first;
 } csimd_lines;
 
-/// Images with channels last (a multiple of 16), and the 4 × 4 tiles of the results. A tile's patch is the pixels that
-/// it is computed from. The first tile's patch begins `lead` pixels before the image.
+/// Channels-last images, whose number of channels is a multiple of 16, and the 4 × 4 tiles of their results. Each tile
+/// is computed from a patch of pixels. The patch of the first tile begins `lead` pixels before the image.
 typedef struct {
   size_t height, width, channels, tiles_y, tiles_x;
   ptrdiff_t lead_y, lead_x;
@@ -89,7 +89,7 @@ typedef struct {
 typedef struct {
   const char *name;
   csimd_loop loop;
-  /// For comparisons, a loop that writes each result as a byte; NULL for others.
+  /// For comparisons, a loop that writes each result as a byte; NULL for other rows.
   csimd_loop truths;
 } csimd_row;
 
@@ -124,14 +124,14 @@ typedef struct {
   void (*finish)(const void *state, void *result);
   /// Sets `count` accumulators to the identity (for `is_index`: values to 0 and indices to −1, which means none).
   void (*begin_columns)(size_t count, void *numbers, int64_t *indices);
-  /// `numbers[i] = f(numbers[i], values[i])`; `index` is the index of all of these values.
+  /// `numbers[i] = f(numbers[i], values[i])`; `index` is the index of all these values.
   void (*take_columns)(size_t count, void *numbers, int64_t *indices, const csimd_operand *values, int64_t index);
   /// Combines `lines` arrays, which are `distance` bytes apart, in order, and accumulates the result; NULL for
   /// `is_index`.
   void (*take_lines)(size_t count, void *numbers, const void *values, ptrdiff_t distance, size_t lines);
   /// Merges other columns, whose elements have later indices.
   void (*merge_columns)(size_t count, void *numbers, int64_t *indices, const void *other, const int64_t *other_indices);
-  /// Set for `sum_squared_difference` only: does its work and the work of `sum_difference` in one pass.
+  /// For `sum_squared_difference` only: accumulates this reducer and `sum_difference` in one pass.
   void (*take_deviations)(
       size_t count, void *squares, void *sums, const csimd_operand *values, const char *ahead);
   /// The two results of `begin`, `take_deviations` and `finish` for one array; the second operand is a single value.
@@ -145,10 +145,11 @@ typedef struct {
   void (*row)(size_t count, const csimd_operand *values, void *result, const char *ahead);
 } csimd_reducer;
 
-/// The lines in the state of a scan: the levels of a cascade over 2⁶⁰ lines, and two more.
+/// The number of lines in the state of a scan: the levels of a cascade over 2⁶⁰ lines, and two more lines.
 #define CSIMD_SCAN_LINES 17
 /// Combines each of `lines` lines of `width` elements with all lines before it (after it, if reversed). `state` has
-/// CSIMD_SCAN_LINES lines and continues after `earlier` lines: a multiple of CSIMD_CHAIN, 0 at the start.
+/// CSIMD_SCAN_LINES lines. The scan continues after `earlier` lines; `earlier` is a multiple of CSIMD_CHAIN, and 0 at
+/// the start.
 typedef void (*csimd_scan)(
     size_t lines, size_t width, void *values, int is_reversed, void *state, int64_t earlier);
 /// `C[m, n] = A[m, k]·B[k, n]` for integers, or `C += A·B` with `accumulates`, with the given row and column strides.
@@ -186,7 +187,7 @@ typedef struct {
   void *exponentials;
   /// The exponentials times the reciprocal of their row's sum, or NULL. They may overwrite `numbers`.
   void *quotients;
-  /// Quotients are written with non-temporal stores.
+  /// Whether quotients are written with non-temporal stores.
   int streams;
 } csimd_softmax;
 
@@ -207,9 +208,9 @@ typedef struct {
   /// Values of the lane that are added to the scaled products; NULL for none.
   const void *added;
   ptrdiff_t added_row, added_step;
-  /// Scratch buffer for the random words of a row of weights: the number of keys, rounded up to a multiple of 16; NULL
-  /// without dropout. A weight is kept if the upper 24 bits of its word are below `bound`. Rows are `word_row` words
-  /// apart in the random stream.
+  /// Scratch buffer for the random words of a row of weights; NULL without dropout. It has one word for each key,
+  /// rounded up to a multiple of 16. A weight is kept if the upper 24 bits of its word are below `bound`. Rows are
+  /// `word_row` words apart in the random stream.
   uint32_t *words;
   uint64_t first_word, word_row, seed, counter;
   uint32_t bound;
@@ -258,12 +259,13 @@ typedef struct {
 typedef struct {
   int kind;
   size_t size;
-  /// The values that the forward pass kept for the time step, the states before it, and the state after it.
+  /// The values that the forward pass stored for the time step, the states before the time step, and the state after
+  /// it.
   const void *kept, *state, *cell, *next_state;
   /// The gradient of the outgoing state through the next time step's product, and the output's gradient or NULL.
   const void *product, *gradient;
-  /// The gradients of the states that bypass the product: input for the outgoing states, overwritten with the result
-  /// for the incoming states.
+  /// The gradients of the states on the path that bypasses the product: on entry of the outgoing states, on return of
+  /// the incoming states.
   void *carried, *carried_cell;
   /// The gradient of the input and, for a GRU, of the biased product.
   void *input_gradient, *product_gradient;
@@ -284,8 +286,8 @@ typedef struct {
   csimd_store store[CSIMD_DTYPES];
   /// `result[i] = start + i·step`, for int32 and int64.
   void (*count_up[2])(size_t count, void *result, int64_t start, int64_t step);
-  /// Words of a Philox4x32-10 stream: `operands[0]` are their positions, of lane int32 or int64; then come seed and
-  /// counter.
+  /// Words of a Philox4x32-10 stream. `operands[0]` contains their positions, of lane int32 or int64; the other
+  /// operands are seed and counter.
   csimd_loop random[2];
   csimd_scan scan_sum[CSIMD_LANES];
   csimd_scan scan_product[CSIMD_LANES];
@@ -308,8 +310,8 @@ typedef struct {
   void (*transpose[4])(
       size_t rows, size_t columns, const void *source, ptrdiff_t source_stride, void *target,
       ptrdiff_t target_stride);
-  /// The same for elements of 4 bytes with non-temporal stores. Rows of the target must begin at cache lines, and so
-  /// must `scratch`, which has CSIMD_TRANSPOSE_SCRATCH bytes.
+  /// Like `transpose` for elements of 4 bytes, with non-temporal stores. `scratch`, of CSIMD_TRANSPOSE_SCRATCH bytes,
+  /// and each row of the target must begin at a cache line.
   void (*transpose_streamed)(
       size_t rows, size_t columns, const float *source, ptrdiff_t source_stride, float *target,
       ptrdiff_t target_stride, void *scratch);
@@ -367,12 +369,12 @@ typedef struct {
   csimd_integer_matmul integer_matmul[2];
   /// For float32 and float64.
   void (*softmax_rows[2])(const csimd_softmax *rows);
-  /// For float32 and float64: turns products into unnormalized weights, and rescales sums and output of the previous
-  /// blocks to the new maximum.
+  /// For float32 and float64: converts products to unnormalized weights, and rescales the sums and the output of the
+  /// previous blocks to the new maximum.
   void (*attention_weights[2])(const csimd_weights *block, void *products, void *peaks, void *sums, void *output);
-  /// Normalizes the output after the last block; `peaks` become the logarithms of the sums.
+  /// Normalizes the output after the last block, and replaces `peaks` by the log-sum-exps.
   void (*attention_finish[2])(const csimd_weights *block, const void *sums, void *peaks, void *output);
-  /// Turns products into weights, and gradients of weights into gradients of products.
+  /// Converts products to weights, and gradients of weights to gradients of products.
   void (*attention_gradients[2])(
       const csimd_weights *block, const void *logarithms, const void *dots, void *products, void *gradients);
   /// `dots[r] = Σ left[r, i]·right[r, i]`
@@ -382,20 +384,20 @@ typedef struct {
   /// For float32 and float64: the columns of a panel.
   size_t panel_width[2];
   /// Packs rows of a[m, k] into slivers for `block_multiply`, [sliver][k][row], whose heights differ by at most 1. One
-  /// of the strides must be 1. Up to 15 elements past the m·k are written.
+  /// of the strides must be 1. Up to 15 elements past the m·k packed elements are written.
   void (*pack_rows[2])(size_t m, size_t k, const void *a, ptrdiff_t row, ptrdiff_t column, void *slivers);
   /// Packs columns of b[k, n] into panels, [panel][k][column], `distance` elements apart. Zeros pad the last panel to a
   /// multiple of 16. One of the strides must be 1.
   void (*pack_columns[2])(
       size_t n, size_t k, const void *b, ptrdiff_t row, ptrdiff_t column, void *panels, size_t distance);
-  /// `c[m, n] = a[m, k]·b[k, n]`, or `c += a·b` with `accumulates`. An element is one accumulation chain of fused
-  /// multiply-adds along k, independent of m and n. `ahead` is prefetched meanwhile, unless it is NULL.
+  /// `c[m, n] = a[m, k]·b[k, n]`, or `c += a·b` with `accumulates`. Each element of `c` is one accumulation chain of
+  /// fused multiply-adds along k, independent of m and n. Prefetches `ahead` meanwhile, unless it is NULL.
   void (*block_multiply[2])(
       size_t m, size_t n, size_t k, const void *slivers, const csimd_panels *panels, void *c, size_t c_row,
       int accumulates, const csimd_prefetch_block *ahead);
-  /// `c[m, n] = Σ a·b` along lines. b is in panels of `panel_width` columns (16 for a last narrow one), `b_panel`
-  /// apart; their row stride is `b_row`, or the panel's width if `b_row` is 0. `ahead` is prefetched meanwhile, unless
-  /// it is NULL.
+  /// `c[m, n] = Σ a·b` along lines. `b` consists of panels of `panel_width` columns (16 for a narrow last panel),
+  /// `b_panel` elements apart. The row stride of a panel is `b_row`, or its width if `b_row` is 0. Prefetches `ahead`
+  /// meanwhile, unless it is NULL.
   void (*lines_multiply[2])(
       size_t m, size_t n, const csimd_lines *lines, const void *a, ptrdiff_t a_row, const void *b, size_t b_row,
       ptrdiff_t b_panel, void *c, ptrdiff_t c_row, int accumulates, const csimd_prefetch_block *ahead);
@@ -404,8 +406,9 @@ typedef struct {
   void (*narrow_multiply[2])(
       size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_step, const csimd_panels *panels, void *c,
       size_t c_row, int accumulates, int is_followed);
-  /// `c[n] = a[k]·b[k, n]`: the sum of chains of `depth` along k; one of b's strides must be 1. Contiguous columns are
-  /// prefetched if `prefetches` is set: processors whose hardware prefetches many lines are faster without.
+  /// `c[n] = a[k]·b[k, n]`: the sum of chains of `depth` along k; one of b's strides must be 1. If `prefetches` is set,
+  /// contiguous columns are prefetched. Processors whose hardware prefetches many lines are faster without these
+  /// instructions.
   void (*vector_multiply[2])(
       size_t n, size_t k, size_t depth, const void *a, size_t a_step, const void *b, ptrdiff_t row, ptrdiff_t column,
       void *c, int prefetches);
@@ -417,8 +420,8 @@ typedef struct {
   void (*cell_backward[2])(const csimd_cell_gradient *cell);
 } csimd_table;
 
-/// Returns the table named `name` ("avx512", "avx2", "baseline"), or the best table of this machine for NULL. Returns
-/// NULL if the name is unknown or the machine cannot run the table.
+/// Returns the table named `name` ("avx512", "avx2", "baseline"), or, if `name` is NULL, the best table for this
+/// machine. Returns NULL if the name is unknown or the machine cannot run the table.
 const csimd_table *csimd_open(const char *name);
 
 /// The loop of an operation on a lane, or NULL.
@@ -431,19 +434,19 @@ csimd_loop csimd_find_conversion(const csimd_table *table, int from, int to);
 csimd_load csimd_find_load(const csimd_table *table, int dtype);
 csimd_store csimd_find_store(const csimd_table *table, int dtype);
 
-/// Computes the indices that stably sort `count` values of a lane, which are at the start of `workspace` (4·count
-/// words of 8 bytes). NaN sorts as the greatest value.
+/// Computes the indices that stably sort `count` values of a lane. The values are at the start of `workspace`, which
+/// has 4·count words of 8 bytes. NaN sorts as the greatest value.
 void csimd_sort(int lane, int is_descending, size_t count, uint64_t *workspace, int64_t *result);
 
-/// Writes the windows of an image as a matrix (im2col): line `tap` holds the values that the tap reads for each pixel
-/// of the result's rows `first_row..<last_row` (a row is one position of the two outer axes).
+/// Writes the windows of an image as a matrix (im2col): line `tap` contains the values that the tap reads for each
+/// pixel of the result's rows `first_row..<last_row` (a row is one position of the two outer axes).
 ///
 /// Lines are `line_stride` elements of `bytes` (4 or 8) bytes apart; pixels outside the image are 0. One element past
 /// the image may be read.
 void csimd_unfold(
     const csimd_windows *windows, int bytes, const void *image, ptrdiff_t first_row, ptrdiff_t last_row,
     void *lines, ptrdiff_t line_stride);
-/// Adds the lines to the pixels that they were read from (col2im); `lane` is their type.
+/// Adds each element of the lines to the pixel that `csimd_unfold` reads it from (col2im); `lane` is the element type.
 void csimd_fold(
     const csimd_windows *windows, int lane, const void *lines, ptrdiff_t line_stride, ptrdiff_t first_row,
     ptrdiff_t last_row, void *image);

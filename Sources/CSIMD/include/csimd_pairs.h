@@ -3,25 +3,26 @@
 
 #include "csimd.h"
 
-/// Products of float32 factors whose elements are all bfloat16 values, by instructions that multiply pairs of them.
+/// Matrix products of float32 factors whose elements are all bfloat16 values. The instructions multiply pairs of
+/// bfloat16 elements.
 ///
-/// A word of a packed factor holds two consecutive elements along k, the first one in its upper half. If k is odd, the
-/// lower half of the last word is zero. Subnormals are treated as zeros.
+/// A word of a packed factor contains two consecutive elements along k, the first element in its upper half. If k is
+/// odd, the lower half of the last word is zero. Subnormals are treated as zeros.
 typedef struct {
-  /// Packed rows and columns have a multiple of this number of words along k; the words that are added are zeros.
+  /// The number of words of a packed row or column is a multiple of this number. Padding words are zeros.
   size_t word_multiple;
-  /// Like `pack_rows` of the table, with (k + 1) / 2 words per row, rounded up to `word_multiple`. Only `block_multiply`
-  /// reads the layout.
+  /// Like `pack_rows` of the table, with (k + 1) / 2 words per row, rounded up to a multiple of `word_multiple`. Only
+  /// `block_multiply` reads this layout.
   void (*pack_rows)(size_t m, size_t k, const void *a, ptrdiff_t row, ptrdiff_t column, void *slivers);
-  /// Like `pack_columns` of the table, with (k + 1) / 2 words per column, rounded up to `word_multiple`; `distance` counts
-  /// words.
+  /// Like `pack_columns` of the table, with (k + 1) / 2 words per column, rounded up to a multiple of `word_multiple`.
+  /// `distance` is in words.
   void (*pack_columns)(
       size_t n, size_t k, const void *b, ptrdiff_t row, ptrdiff_t column, void *panels, size_t distance);
-  /// Like `block_multiply` of the table; `k` counts words, a multiple of `word_multiple`.
+  /// Like `block_multiply` of the table; `k` is the number of words, a multiple of `word_multiple`.
   void (*block_multiply)(
       size_t m, size_t n, size_t k, const void *slivers, const csimd_panels *panels, void *c, size_t c_row,
       int accumulates, const csimd_prefetch_block *ahead);
-  /// Like `lines_multiply` of the table; line lengths and strides count words.
+  /// Like `lines_multiply` of the table; the lengths and strides of lines are in words.
   void (*lines_multiply)(
       size_t m, size_t n, const csimd_lines *lines, const void *a, ptrdiff_t a_row, const void *b, size_t b_row,
       ptrdiff_t b_panel, void *c, ptrdiff_t c_row, int accumulates, const csimd_prefetch_block *ahead);
@@ -32,22 +33,22 @@ typedef struct {
   void (*join_lines)(size_t rows, size_t width, const float *lines, float *words);
 } csimd_pairs;
 
-/// The units that multiply pairs.
+/// The processor units that multiply pairs of bfloat16 elements.
 typedef enum __attribute__((enum_extensibility(closed), swift_name("PairUnit"))) {
-  /// AVX512-BF16. An element's products are added in the order of `csimd_table`, so the results have the same bits, except
-  /// for subnormals.
+  /// AVX512-BF16. The products of an element are added in the same order as by `csimd_table`, so the results have the
+  /// same bits, except for subnormals.
   CSIMD_PAIRS_VECTOR __attribute__((swift_name("vector"))),
   /// AMX-BF16; loops_amx.h defines the order of accumulation.
   CSIMD_PAIRS_MATRIX __attribute__((swift_name("matrix"))),
 } csimd_pair_unit;
 
-/// The pairwise products of a unit; NULL if the machine or the table does not have it. Linux must permit a process to use
-/// the tile registers of AMX: the first call requests that.
+/// Returns the functions of a unit; NULL if the machine or the table does not have the unit. Linux must permit a
+/// process to use the tile registers of AMX; the first call requests the permission.
 const csimd_pairs *csimd_find_pairs(const csimd_table *table, csimd_pair_unit unit);
 
-/// The pairwise products of the fastest unit; NULL if float32 products are faster. Intel CPUs issue one AVX512-BF16
-/// instruction every other cycle (0.49 times the multiply-adds of float32 in the same time, measured on Emerald Rapids);
-/// on AMD's Zen 4, pairwise products are faster.
+/// Returns the functions of the fastest unit; NULL if float32 products are faster. Intel CPUs issue one AVX512-BF16
+/// instruction every other cycle (0.49 times the multiply-adds of float32 in the same time, measured on Emerald
+/// Rapids); on AMD's Zen 4, products of pairs are faster.
 const csimd_pairs *csimd_find_fast_pairs(const csimd_table *table);
 
 #endif

@@ -26,7 +26,7 @@ typedef struct {
   int index;
   int lane;
   int dtype;
-  /// Whether the register may alias the array (not if an output could overwrite it too early).
+  /// Whether the register may alias the array (not if an output could overwrite the array too early).
   int in_place;
   csimd_layout layout;
   /// The byte offset of the register in the workspace.
@@ -37,15 +37,16 @@ typedef struct {
 
 typedef struct {
   csimd_loop loop;
-  /// The loop that writes a comparison's result directly to an output of bytes, if nothing else reads it; else NULL.
+  /// The loop that writes a comparison's result directly to an output of bytes, if nothing else reads the result; else
+  /// NULL.
   csimd_loop truths;
   int operand_count;
   int operands[3];
   /// The output that the result is written to directly, or −1.
   int output;
-  /// All operands are uniform over the domain: the instruction runs once.
+  /// Whether all operands are uniform over the domain, so that the instruction runs once.
   int is_uniform;
-  /// The instruction costs more than its loads and stores, so memory can be prefetched meanwhile.
+  /// Whether the instruction takes more time than its loads and stores, so that memory can be prefetched meanwhile.
   int is_long;
   /// For kernels that read large arrays: whether the memory after the operands is prefetched, and the argument whose
   /// array is prefetched before its use, or −1.
@@ -58,9 +59,9 @@ typedef struct {
   int value;
   int lane;
   int dtype;
-  /// An instruction writes the output directly.
+  /// Whether an instruction writes the output directly.
   int is_direct;
-  /// The output is written with non-temporal stores.
+  /// Whether the output is written with non-temporal stores.
   int streams;
   csimd_layout layout;
   /// A workspace slot in which a uniform register is expanded.
@@ -77,10 +78,10 @@ typedef struct {
   int64_t block;
   int64_t row;
   size_t workspace_bytes;
-  /// The kernel reads arrays that do not fit into an L2 cache.
+  /// Whether the kernel reads arrays that do not fit into an L2 cache.
   int is_large;
-  /// All arrays are contiguous along the domain, at most CSIMD_FLAT_INSTRUCTIONS instructions run on blocks, and they
-  /// write all outputs directly.
+  /// Whether all arrays are contiguous along the domain, at most CSIMD_FLAT_INSTRUCTIONS instructions run on blocks,
+  /// and these instructions write all outputs directly.
   int is_flat;
 } csimd_kernel;
 
@@ -91,8 +92,8 @@ typedef struct {
   const char *next, *end;
 } csimd_prefetch_range;
 
-/// Takes memory to prefetch from the ranges while `count` elements are processed: one cache line for each 16 elements.
-/// Returns its address, or NULL if nothing is left.
+/// Removes from the ranges the memory to prefetch while `count` elements are processed: one cache line for each 16
+/// elements. Returns the address of this memory, or NULL if the ranges are empty.
 const char *csimd_prefetch_next(csimd_prefetch_range *ahead, int64_t count);
 
 /// The memory that a kernel runs on.
@@ -115,7 +116,7 @@ typedef struct {
 #define CSIMD_MAXIMUM_REGISTERS 1024
 #define CSIMD_FRAME_BYTES (CSIMD_MAXIMUM_REGISTERS * sizeof(csimd_operand))
 
-/// Called with the outputs of each block instead of storing them.
+/// A function that receives the outputs of each block. With a sink, outputs are not stored.
 typedef void (*csimd_sink)(void *context, const csimd_operand *outputs, int64_t start, size_t count);
 
 /// Runs elements `start..<end`.
@@ -163,9 +164,9 @@ typedef struct {
   const csimd_layout *outer;
 } csimd_reduction;
 
-/// Computes results `first..<last` over reduced positions `start..<end`. `states` has CSIMD_STATE_BYTES for
-/// each reducer. Results are written to `results[i] + position·bytes`; with `keeps_states`, the
-/// accumulators are left in `states` instead.
+/// Computes results `first..<last` over reduced positions `start..<end`. `states` has CSIMD_STATE_BYTES for each
+/// reducer. Results are written to `results[i] + position·bytes`; with `keeps_states`, no results are written, and the
+/// accumulators remain in `states`.
 void csimd_reduce_rows(
     const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start,
     int64_t end, void *states, void *const *results, int keeps_states);
@@ -174,9 +175,9 @@ void csimd_reduce_rows(
 void csimd_merge_rows(
     const csimd_reduction *reduction, void *states, int64_t count, int64_t parts, void *const *results);
 
-/// The number of arrays per reducer that a reduction by columns of `lines` reduced positions needs: one for the lines
-/// that are combined first and one for each level of the cascade; at least two, which argmin and argmax use for values
-/// and indices.
+/// The number of arrays per reducer that a reduction by columns of `lines` reduced positions needs: one array for the
+/// lines that are combined first, and one for each level of the cascade. There are at least two arrays, because argmin
+/// and argmax need one for values and one for indices.
 int64_t csimd_column_arrays(int64_t lines);
 
 /// Reduces positions `start..<end` for kept positions `first..<last` of `width` into `columns`: `arrays` arrays of

@@ -37,7 +37,7 @@ struct CIFARTests {
     return scratch
   }
 
-  /// An archive whose files are in an arbitrary order, as in the real one.
+  /// An archive whose files are in an arbitrary order, as in the real archive.
   private func archive(_ files: [String: [UInt8]]) -> [UInt8] {
     let sorted = files.sorted { String($0.key.reversed()) < String($1.key.reversed()) }
     return gzipped(

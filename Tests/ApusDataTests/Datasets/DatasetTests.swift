@@ -70,7 +70,7 @@ struct DatasetTests {
     #expect(one.train.count == 10_000 && one.test.count == 2_000 && data.classNames.count == 10)
   }
 
-  /// The nearest class mean is a weak classifier; it has to be well above chance and below perfect.
+  /// The nearest class mean is a weak classifier: its accuracy has to be well above chance and below 1.
   @Test func syntheticCanBeLearned() throws {
     let data = try parts(ImageDataset.load("synthetic"))
     let size = data.train.imageByteCount

@@ -29,7 +29,8 @@ struct SplitTests {
     let split = Split(labels: labels, SplitOptions(test: 0.3, seed: 1))
     #expect(counts(split.test, labels, 5) == [15, 9, 2, 0, 34] || counts(split.test, labels, 5) == [15, 10, 2, 0, 33])
     #expect(split.test.count == 60)
-    // 3 · 0.5 each: 4.5 rounds to 5, and the lower-numbered classes hold out the two that the floors leave.
+    // Three quotas of 1.5: the total of 4.5 rounds to 5, the floors sum to 3, and the first two classes hold out one
+    // more example each.
     let even = self.labels([3, 3, 3])
     #expect(counts(Split(labels: even, SplitOptions(test: 0.5)).test, even, 3) == [2, 2, 1])
   }
@@ -52,7 +53,7 @@ struct SplitTests {
     #expect(split.test == Split(labels: labels, SplitOptions(validation: 0.3, seed: 7)).test)
   }
 
-  /// Pins the splits: another choice would make old results impossible to compare with.
+  /// Pins the splits: with other splits, results could not be compared with old results.
   @Test func partsStayWhatTheyAre() {
     let split = Split(count: 20, SplitOptions(test: 0.25, validation: 0.1, seed: 1))
     #expect(split.test == [4, 9, 11, 16, 17] && split.validation == [5, 19], "\(split)")

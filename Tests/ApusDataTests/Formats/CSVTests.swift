@@ -50,7 +50,7 @@ struct CSVTests {
     #expect(try records(text) == fields)
   }
 
-  /// A very long line of a compressed file is not held in memory as a whole.
+  /// A very long line of a compressed file is not read into memory as a whole.
   @Test func aLineWithoutEnd() throws {
     let piece = gzipped([UInt8](repeating: UInt8(ascii: "x"), count: 1 << 24))
     let start = ContinuousClock.now

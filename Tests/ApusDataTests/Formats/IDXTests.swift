@@ -4,7 +4,7 @@ import Testing
 
 @testable import ApusData
 
-/// One gzip member that holds `bytes`.
+/// One gzip member that contains `bytes`.
 func gzipped(_ bytes: [UInt8]) -> [UInt8] {
   var stream = z_stream()
   deflateInit2_(
@@ -85,7 +85,7 @@ struct IDXTests {
   }
 
   @Test func aHugePromiseDoesNotReserveMemory() {
-    // The header promises 2⁶¹ bytes, and none follow: reserving them first would crash the process.
+    // The header declares 2⁶¹ bytes, but no bytes follow: allocating memory for them first would crash the process.
     let bytes: [UInt8] = [0, 0, 8, 2, 0xff, 0xff, 0xff, 0xff, 0x1f, 0xff, 0xff, 0xff]
     #expect(throws: DataError.self) { try IDXArray(parsing: bytes) }
     #expect(throws: DataError.self) { try IDXArray(parsing: gzipped(bytes)) }

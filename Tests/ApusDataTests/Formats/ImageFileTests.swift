@@ -9,7 +9,7 @@ extension Fixture {
 }
 
 struct ImageFileTests {
-  /// Smooth colours with a texture on them.
+  /// Smooth colors with a texture.
   static func scene(_ height: Int, _ width: Int, _ channels: Int, seed: UInt64 = 1) -> Image {
     let random = CounterRandom(seed: seed, stream: 0)
     var pixels: [UInt8] = []
@@ -33,7 +33,7 @@ struct ImageFileTests {
       let expected = try fixture.bytes(name, "pixels")
       let size = try fixture.numbers(name, "size")
       try #require([image.height, image.width, image.channels].map(Double.init) == size, "\(name)")
-      // Of 16 bits Pillow keeps the upper 8, which gives up to 1 less than the nearest level.
+      // Pillow keeps the upper 8 of 16 bits, which gives up to 1 less than the nearest level.
       let bound = name.contains("16-bits") ? 1 : 0
       let worst = zip(image.pixels, expected).map { abs(Int($0) - Int($1)) }.max() ?? 0
       #expect(worst <= bound, "\(name): off by \(worst)")
@@ -144,7 +144,7 @@ struct ImageFileTests {
       }
       #expect(error?.description.contains("is more than 100 pixels") == true, "\(error!)")
     }
-    // A header that promises 65535 × 65535 pixels, for which no memory is allocated.
+    // A header that declares 65535 × 65535 pixels, for which no memory is allocated.
     var header = try fixture.bytes("jpeg-420", "file")
     let frame = header.indices.first { header[$0] == 0xff && header[$0 + 1] == 0xc0 }!
     header.replaceSubrange(frame + 5..<frame + 9, with: [0xff, 0xff, 0xff, 0xff])

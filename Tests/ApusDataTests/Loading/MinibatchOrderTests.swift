@@ -23,7 +23,7 @@ struct MinibatchOrderTests {
     #expect(order.epoch(5).examples == other.epoch(5).examples)
   }
 
-  /// Pins the order: another order would make old runs impossible to repeat.
+  /// Pins the order: with another order, old runs could not be repeated.
   @Test func theOrderStaysWhatItIs() {
     let first = MinibatchOrder(count: 10, batchSize: 10, seed: 1).epoch(0).examples
     #expect(first == [2, 4, 1, 8, 6, 0, 5, 3, 7, 9], "\(first)")

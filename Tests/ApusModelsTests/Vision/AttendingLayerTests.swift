@@ -131,8 +131,8 @@ import Testing
       let picture = model.attentionRollout(.zeros([1, 1, 8, 12]))
       #expect(picture.shape == [1, 1, 8, 12])
       let numbers = try picture.array(of: Double.self)
-      // Half of the attention stays at each of three layers, so that 1 − 1/8 reaches the patch. It is between pixels 4
-      // and 7 of the last row.
+      // Half of the attention stays at each of three layers, so that 1 − 1/8 reaches the patch. The patch covers pixels
+      // 4 to 7 of the last row.
       #expect(abs(numbers[7 * 12 + 5] - numbers[7 * 12 + 6]) < 1e-6)
       #expect(numbers.max()! > 0.7 && numbers.max()! < 0.876 && numbers.firstIndex(of: numbers.max()!)! % 12 / 4 == 1)
       #expect(numbers[0] < 0.01)

@@ -6,7 +6,7 @@ import Testing
 /// The folder of the fixture files, if `APUS_LARGE_FIXTURES` names one.
 private let folder = ProcessInfo.processInfo.environment["APUS_LARGE_FIXTURES"]
 
-/// The catalog's image networks, in published sizes and in those for small images, agree with one training step of
+/// One training step of the catalog's image networks, in published sizes and in the sizes for small images, agrees with
 /// PyTorch. `Tests/Conformance/vision_large.py` writes the files and explains the tolerances.
 @Suite(
   .enabled(
@@ -85,10 +85,10 @@ struct LargeVisionTests {
 /// The largest errors of a case, and their ratios to the tolerances.
 ///
 /// In `float64` no element is off by more than 10⁻⁹ of the largest element of its tensor. In `float32` the tolerance of
-/// results is a fraction of the largest element that the script determined. Gradients are compared by their norm: for
-/// each parameter, and with a smaller tolerance for all together, since rounding that flips a rectifier moves single
-/// elements further. Therefore parameters of few elements, such as the only factor of a one-channel norm, count only in
-/// the total.
+/// results is a fraction of the largest element that the script determined. Gradients are compared by their norm, for
+/// each parameter and, with a smaller tolerance, for all parameters together: a rounding error that changes the sign of
+/// a ReLU's input changes single elements by more. Therefore parameters of few elements, such as the only factor of a
+/// one-channel norm, count only in the total.
 private struct Comparison {
   /// An error relative to the largest element or the norm, its ratio to the tolerance, and its tensor.
   struct Worst {
@@ -119,7 +119,7 @@ private struct Comparison {
   private func numbers(_ found: Tensor, _ key: String) throws -> (found: [Double], expected: [Double]) {
     let expected = try fixture.numbers(name, key)
     #expect(expected.count == found.elementCount, "\(key)")
-    // A device may have no float64.
+    // A device may not support float64.
     guard dtype == .float64 else { return (try found.cast(to: .float32).array().map { Double($0) }, expected) }
     return (try found.array(of: Double.self), expected)
   }

@@ -16,7 +16,7 @@ import Testing
       #expect(count(VGG(convolutions: [1, 1, 2, 2, 2], isNormalized: true)) == 132_868_840)
       #expect(count(AlexNet()) == 61_100_840)
       #expect(count(AlexNet(columns: 2)) == 60_965_224)
-      // The counts of Hu et al., and those of pytorchcv for two layers with biases in each block.
+      // The counts of Hu et al., and the counts of pytorchcv for two layers with biases in each block.
       let deep = [3, 4, 6, 3]
       #expect(count(ResNet(attention: .squeezeExcite())) == 11_778_592)
       #expect(count(ResNet(blocks: deep, of: .bottleneck, attention: .squeezeExcite())) == 28_088_024)
@@ -156,8 +156,9 @@ import Testing
 
   /// Logits and gradients agree, in float64 within a small fraction of the largest element.
   ///
-  /// In float32 logits are within the rounding error of some twenty layers. Rounding can flip a rectifier or a maximum,
-  /// which moves the gradients of some parameters further, but not those of most.
+  /// In float32, logits are within the rounding error of about twenty layers. A rounding error can change the sign of a
+  /// ReLU's input or the position of a maximum. Then the gradients of some parameters differ by more, but not the
+  /// gradients of most parameters.
   @Test(arguments: models.map(\.name), [DType.float64, .float32])
   func agreesWithPyTorch(name: String, dtype: DType) throws {
     let fixture = try Fixture("vision")

@@ -13,7 +13,7 @@ import Testing
   }
 
   @Test(arguments: TestDevice.conformance) func attention(_ test: TestDevice) throws {
-    // The operations have their own cases; where kernels take time to build, one case of each kind suffices.
+    // The operations have their own cases; on devices whose kernels take time to build, one case of each kind suffices.
     let isBuilt = test.name.hasPrefix("opencl")
     try compare(ModuleCase.attention, "attention", on: test) { !isBuilt || ModuleCase.shortAttention.contains($0) }
   }
@@ -55,7 +55,8 @@ import Testing
     report.print()
   }
 
-  /// Twenty steps of a small network. Rounding errors grow from step to step: the tolerances are those of gradients.
+  /// Twenty steps of a small network. Rounding errors grow from step to step, so the test uses the tolerances of
+  /// gradients.
   @Test(arguments: TestDevice.conformance) func optimizers(_ test: TestDevice) throws {
     let fixture = try Fixture("optimizers")
     #expect(fixture.cases.filter { $0 != "start" }.sorted() == OptimizerCase.all.map(\.name).sorted())

@@ -5,7 +5,7 @@ struct LossCase: Sendable {
   let name: String
   /// The name of the function.
   let function: String
-  /// Whether it differs from other cases only in numbers, and runs only where no kernels are built.
+  /// Whether the case differs from other cases only in numbers, so that it runs only on devices that build no kernels.
   var isForHosts = false
   let value: @Sendable ([Tensor]) -> Tensor
 

@@ -5,7 +5,8 @@ struct RecurrentCase: Sendable {
   let name: String
   let make: @Sendable () -> any Module
   var mode = Mode.training
-  /// Whether it differs from other cases only outside of kernels, and runs only where no kernels are built.
+  /// Whether the case differs from other cases only outside of kernels, so that it runs only on devices that build no
+  /// kernels.
   var isForHosts = false
   let call: @Sendable (any Module, _ x: Tensor, _ states: [Tensor], _ lengths: [Int]?) -> [Tensor]
 

@@ -38,7 +38,7 @@ extension ModuleCase {
     ModuleCase("upsample-trilinear", Upsample(size: 3, by: .linear)),
   ]
 
-  /// Training compares dropout with its formulas instead: other generators sample other numbers.
+  /// Other tests compare dropout in training with its formulas, because PyTorch's generator samples other numbers.
   static let dropouts = [
     ModuleCase("dropout-inference", mode: .inference, Dropout()),
     ModuleCase("dropout1d-inference", mode: .inference, Dropout1d()),

@@ -29,7 +29,7 @@ extension OpCase {
     }
   }
 
-  /// Adds each product of `x` and `w` at the index where the convolution that this transposes reads it.
+  /// Adds each product of `x` and `w` at the index from which the transposed convolution would read.
   private static func transposeConvolve(
     _ x: Grid, _ w: Grid, _ slides: [Slide], groups: Int, extra: [Int]
   ) -> Grid {

@@ -22,7 +22,7 @@ struct SpecialCase: Sendable {
     self.tolerance = tolerance ?? (dtype.isFloatingPoint ? ofType : 0)
   }
 
-  /// The smallest difference that counts: subnormal numbers have fewer digits.
+  /// The smallest relevant difference: subnormal numbers have fewer digits.
   private var floor: Double { dtype == .float16 ? 0x1p-24 : 0 }
 
   func isRight(_ value: Double, _ expected: Double) -> Bool {
@@ -142,7 +142,7 @@ extension SpecialCase {
     .init("norm(3)", .float32, [nan, 4], expected: [nan]) { $0[0].norm(3, keepingAxes: true) },
   ]
 
-  /// Numbers that integer types cannot hold, or that `float32` cannot hold exactly.
+  /// Numbers that integer types cannot represent, or that `float32` cannot represent exactly.
   private static let integers: [SpecialCase] = [
     .init("fmod", .int64, [9_007_199_254_740_994, -7, 5], [3, 3, 0], expected: [1, -1, 0]) { $0[0].fmod($0[1]) },
     .init("clamped", .uint8, [3, 200], expected: [3, 200]) { $0[0].clamped(lower: -1, upper: 300) },

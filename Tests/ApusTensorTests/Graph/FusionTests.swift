@@ -3,7 +3,7 @@ import ApusDevice
 import ApusTestSupport
 import Testing
 
-/// The plans that graphs become, counted on a device that computes nothing.
+/// The plans of graphs, counted on a device that computes nothing.
 @Suite struct FusionTests {
   /// The steps of the plan that computes `tensors`.
   private func steps(_ make: () -> [Tensor]) throws -> [Step] {
@@ -165,7 +165,7 @@ import Testing
     #expect(steps.count == 1)
   }
 
-  /// The readers of a product do not change its orientation, on which the order of its sums may depend.
+  /// The readers of a product do not change its orientation. The order of its sums may depend on the orientation.
   @Test func whoWantsAProductDoesNotChangeIt() throws {
     func extents(keeping: Bool) throws -> [[Int]] {
       try steps {

@@ -109,7 +109,7 @@ import Testing
         let x = vector(1000)
         let y = x * 2 + 1
         try eval(y)
-        // Never read: it is released with its inputs.
+        // This value is never read: it is released with its inputs.
         _ = (y.exp() / y).sum()
         #expect(device.memory.used >= 8000)
       }()
@@ -169,7 +169,7 @@ import Testing
       let y = x * x
       try eval(y)
       #expect(throws: ShapeError.self) { try checkingShapes { gradients(of: y, withRespectTo: [x]) } }
-      // It counts as a constant if another path leads to x.
+      // If another path leads to x, the gradient treats `y` as a constant.
       #expect(try gradients(of: y * x, withRespectTo: [x])[0].values() == [4, 4, 4])
     }
   }

@@ -2,7 +2,7 @@ import ApusDevice
 import Foundation
 import Testing
 
-/// An attention step, on operands whose heads lie side by side in each row, as projections produce them.
+/// An attention step, on operands whose heads are adjacent in each row, as projections produce them.
 public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible {
   private let geometry: Attention.Geometry
   private let isCausal: Bool
@@ -24,8 +24,8 @@ public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible
     (self.added, self.dropoutRate) = (added, dropoutRate)
   }
 
-  /// A register has 1 or 16 queries, and a block 4 or 8 keys. Random words come in groups of four, within which rows
-  /// begin.
+  /// A register has 1 or 16 queries, and a block 4 or 8 keys. Random words are generated in groups of four, and rows
+  /// begin within a group.
   public static let all = [
     AttentionStepCase([1, 1, 1, 1, 1, 1, 1]),
     AttentionStepCase([2, 2, 1, 5, 9, 3, 4]),
@@ -113,6 +113,6 @@ public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible
   static let tolerance: Float = 4e-6
   public var passes: [Attention.Pass] { [.forward, .backward] }
 
-  /// Describes where both passes on a device differ from the interpreter's.
+  /// Describes where both passes on a device differ from the interpreter.
   public func problems(on device: any Device) throws -> [String] { try firstProblems(on: device) }
 }

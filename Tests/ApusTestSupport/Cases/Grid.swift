@@ -75,9 +75,11 @@ public struct Grid: Sendable {
     return Grid(result, lists.map(function))
   }
 
-  /// Applies a function to each line along `axis`; all results have the same length, which may be another one.
+  /// Applies a function to each line along `axis`; all results have the same length, which may differ from the length
+  /// of the lines.
   ///
-  /// - Parameter count: The length of the results, required if it is not the axis's and there may be no line.
+  /// - Parameter count: The length of the results. It is required if it differs from the extent of the axis and there
+  ///   may be no line.
   public func lines(_ axis: Int, count: Int? = nil, _ function: ([Double]) -> [Double]) -> Grid {
     var unit = shape
     unit[axis] = 1

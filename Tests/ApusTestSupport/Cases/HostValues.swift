@@ -1,11 +1,11 @@
 import Apus
 import ApusDevice
 
-// Values are copied to and from devices as bytes, so that a device's own conversions are not part of every test.
+// Values are copied to and from devices as bytes, so that the conversions of a device are not part of every test.
 
 extension Tensor {
   /// A tensor of the current device.
-  /// - Precondition: `dtype` can hold the values.
+  /// - Precondition: `dtype` can represent the values.
   public init(_ grid: Grid, dtype: DType) {
     let bytes = HostArray(grid.values, dtype).bytes
     self = bytes.withUnsafeBytes { Tensor(bytes: $0, shape: grid.shape, dtype: dtype) }

@@ -9,7 +9,7 @@ public struct ModuleCase: Sendable {
   private var repeatCount = 1
   private let call: @Sendable (any Module, [Tensor]) -> [Tensor]
 
-  /// A module with its own signature.
+  /// A module with any signature.
   public init<M: Module>(
     _ name: String, mode: Mode = .training, repeatCount: Int = 1, _ make: @escaping @Sendable () -> M,
     call: @escaping @Sendable (M, [Tensor]) -> [Tensor]

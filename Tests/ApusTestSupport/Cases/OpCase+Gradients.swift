@@ -19,11 +19,11 @@ extension OpCase {
     return problems
   }
 
-  /// Compares gradients in `float32` with those of `oracle` in `float64`.
+  /// Compares gradients in `float32` with the gradients of `oracle` in `float64`.
   ///
-  /// Devices that build kernels at run time skip second derivatives of composed operations, whose components have their
-  /// own cases. With the extent `everyShape`, they skip all derivatives of these operations: their kernels differ only
-  /// in the width of a register.
+  /// Devices that build kernels at run time skip second derivatives of composed operations, because their components
+  /// have separate cases. With the extent `everyShape`, they skip all derivatives of these operations: their kernels
+  /// differ only in the width of a register.
   public func gradientParityProblems(on device: TestDevice, oracle: TestDevice) throws -> [String] {
     guard derivatives != .none else { return [] }
     let isLeftToParts = device.extent == .everything ? false : try isComposed(on: device)
@@ -47,7 +47,7 @@ extension OpCase {
   }
 }
 
-/// Inputs, directions and a weight for each element of the result.
+/// The inputs, the directions, and a weight for each element of the result.
 private struct Probe {
   let operation: OpCase
   let grids: [Grid]
@@ -62,7 +62,7 @@ private struct Probe {
     let grids = operation.grids(0, dtype: inputType)
     let targets = operation.inputs.indices.filter(operation.isDifferentiable)
     var random = SplitMix64(state: UInt64(round + 1) &* 7919 &+ UInt64(operation.name.utf8.count))
-    // Multiples of 2⁻⁹, which float32 holds exactly.
+    // Multiples of 2⁻⁹, which float32 represents exactly.
     func draw() -> Double { Double(Int(random.next() >> 56) - 128) / 256 + 0x1p-9 }
     directions = targets.map { Grid(grids[$0].shape) { _ in draw() } }
     inner = targets.map { Grid(grids[$0].shape) { _ in draw() } }

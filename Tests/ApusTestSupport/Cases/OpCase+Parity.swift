@@ -28,7 +28,7 @@ extension OpCase {
     }
   }
 
-  /// Whether the operation is composed of several operations that compute something.
+  /// Whether the operation is composed of several operations that compute.
   func isComposed(on device: TestDevice) throws -> Bool {
     try withDevice(device.device) { () throws in
       let result = try checkingShapes { apply(tensors(grids(0, dtype: dtypes[0]), dtype: dtypes[0])) }
@@ -36,8 +36,8 @@ extension OpCase {
     }
   }
 
-  /// Devices that build kernels at run time run composed operations with the first type and with a narrow one: the
-  /// components run there with every type.
+  /// Devices that build kernels at run time run composed operations only with the first type and with a narrow type,
+  /// because they run the components with every type.
   private func isRun(_ dtype: DType, _ shape: Int, isComposed: Bool, _ extent: TestDevice.Extent) -> Bool {
     switch extent {
     case .everything: true

@@ -2,7 +2,7 @@ import Apus
 import ApusDevice
 import Testing
 
-/// One operation with all that its tests need: inputs, the operation, and the expected result, computed element by
+/// The test data of one operation: its inputs, a call of the operation, and the expected result, computed element by
 /// element in `Double`.
 public struct OpCase: Sendable, CustomTestStringConvertible {
   /// The contents of an input.
@@ -52,7 +52,7 @@ public struct OpCase: Sendable, CustomTestStringConvertible {
   public static let integers: [DType] = [.int64, .int32, .int8, .uint8]
   public static let numbers: [DType] = floats + integers
 
-  /// The inputs of shape list `index`, equal on every call: numbers that `dtype` can hold.
+  /// The inputs of shape list `index`, equal on every call: numbers that `dtype` can represent.
   public func grids(_ index: Int = 0, dtype: DType) -> [Grid] {
     var random = SplitMix64(state: name.utf8.reduce(UInt64(index)) { $0 &* 31 &+ UInt64($1) })
     return zip(inputs, shapes[index]).map { values, shape in

@@ -80,7 +80,7 @@ extension Plan {
   /// - Returns: The bytes of each output.
   func run(on device: any Device, inputs: [[UInt8]], scalars: [Scalar]) throws -> [[UInt8]] {
     let executable = try device.prepare(self)
-    // The simulator takes the size of the last upload as the size of a buffer: reused memory would mislead it.
+    // The simulator takes the size of the last upload as the size of a buffer, which is wrong for reused memory.
     device.releaseUnusedMemory()
     func buffer(_ bytes: [UInt8]) throws -> Buffer {
       let buffer = try device.allocate(byteCount: bytes.count)
@@ -92,7 +92,8 @@ extension Plan {
     let buffers = try inputs.map { try buffer($0 + pattern(256)) }
     let results = try outputs.map { output in
       if let donated = output.donatedInput { return buffers[donated] }
-      // Devices other than the CPU fill new memory themselves; an upload would count as a written result there.
+      // Other devices than the CPU fill new memory themselves; on these devices, an upload would count as a written
+      // result.
       guard device.info.kind == .cpu else { return try device.allocate(byteCount: output.byteCount) }
       return try buffer(pattern(output.byteCount))
     }

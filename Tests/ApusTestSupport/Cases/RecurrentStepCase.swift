@@ -21,9 +21,9 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
     self.hasBias = hasBias && kind == .gru
   }
 
-  /// The sizes cover partial and whole blocks of all kernels. On GPUs a load of weights serves 1 to 6 or 8 sequences,
-  /// and a work-group has one such block or several; a register has 1 or 16 elements, and a product of the backward
-  /// pass 1, 2 or 4 registers. A tile of the CPU has up to 12 rows and 32 columns.
+  /// The sizes cover partial and whole blocks of all kernels. In OpenCL kernels, a block of 1 to 6 or 8 sequences
+  /// shares a load of weights, and a work-group computes one block or several; a register has 1 or 16 elements, and a
+  /// product of the backward pass 1, 2 or 4 registers. A tile of the CPU has up to 12 rows and 32 columns.
   public static let all = [
     RecurrentStepCase(.tanh, [5, 9, 6]),
     RecurrentStepCase(.relu, [3, 2, 17], isReversed: true, hasMask: true),
@@ -88,7 +88,7 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
       if place == 5 { return Self.bytes(forward ?? Array(repeating: 0, count: count)) }
       return Self.bytes(Self.numbers(count, place).map { place == 3 ? 0.4 * $0 : $0 })
     }
-    // Sequences of different lengths, and one with a gap.
+    // Sequences of different lengths, and a sequence with a gap.
     let flags = (0..<geometry.times * geometry.batch).map { index -> UInt8 in
       let (time, row) = index.quotientAndRemainder(dividingBy: geometry.batch)
       return row % 4 == 3 ? (time == 1 ? 0 : 1) : time <= row % geometry.times ? 1 : 0
@@ -103,7 +103,7 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
   /// The passes of this case.
   public var passes: [Recurrent.Pass] { keeps ? [.forward, .backward] : [.forward] }
 
-  /// Describes where both passes on a device differ from the interpreter's.
+  /// Describes where both passes on a device differ from the interpreter.
   public func problems(on device: any Device) throws -> [String] { try firstProblems(on: device) }
 
   /// The bits of both passes.

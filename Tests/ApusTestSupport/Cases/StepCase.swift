@@ -27,8 +27,8 @@ extension StepCase {
     }
   }
 
-  /// Describes where the passes on a device differ from the interpreter's. The backward pass uses the interpreter's
-  /// forward result.
+  /// Describes where the passes on a device differ from the interpreter. The backward pass uses the forward result of
+  /// the interpreter.
   func firstProblems(on device: any Device) throws -> [String] {
     let reference = ReferenceDevice()
     var forward: [Float]?
@@ -42,7 +42,7 @@ extension StepCase {
     }
   }
 
-  /// The results of all passes; the backward pass uses this device's own forward result.
+  /// The results of all passes; the backward pass uses the forward result of this device.
   func resultBits(on device: any Device) throws -> [[UInt32]] {
     var forward: [Float]?
     return try passes.map { pass in

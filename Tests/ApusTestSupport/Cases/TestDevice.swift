@@ -6,8 +6,8 @@ import Testing
 
 /// A device on which operations are tested.
 public struct TestDevice: Sendable, CustomTestStringConvertible {
-  /// How much of each case a device runs. A kernel that is built at run time costs 20 ms, so that such devices do not
-  /// run every type with every shape.
+  /// The part of each case that a device runs. A kernel that is built at run time costs 20 ms, so devices with such
+  /// kernels do not run every type with every shape.
   public enum Extent: Sendable {
     /// Every type with every shape.
     case everything
@@ -40,7 +40,7 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
     device = try reopened()
   }
 
-  /// The reference device, with which the others are compared.
+  /// The reference device, with which the other devices are compared.
   public static let reference: TestDevice = {
     do throws(DeviceError) { return try TestDevice("reference") { ReferenceDevice() } } catch { fatalError("\(error)") }
   }()

@@ -7,18 +7,18 @@ public enum Tolerance: Sendable {
   case exact
   /// One function, within 4 units in the last place.
   case elementwise
-  /// A sum of `terms` products: 4·√terms·2⁻²⁴·Σ|terms|. Σ|terms| is the reference of the inputs' magnitudes, so that
-  /// the function must be a sum whose own factors are not negative.
+  /// A sum of `terms` products: 4·√terms·2⁻²⁴·Σ|terms|. Σ|terms| is the reference value for the magnitudes of the
+  /// inputs, so the function must be a sum without negative factors of its terms.
   case sum(terms: Int)
-  /// Several functions in a row: `steps` times the error of one function, relative to the result, or to `scale` if that
-  /// is larger.
+  /// Several functions in a row: `steps` times the error of one function, relative to the result, or to `scale` if
+  /// `scale` is larger.
   case composed(steps: Int, scale: Double = 0)
 
   /// The largest difference at one element.
   ///
   /// - Parameters:
   ///   - expected: the reference's value.
-  ///   - magnitude: the reference's value of the inputs' magnitudes.
+  ///   - magnitude: the reference's value for the magnitudes of the inputs.
   public func bound(_ expected: Double, magnitude: Double, dtype: DType) -> Double {
     guard dtype.isFloatingPoint else { return 0 }
     switch self {
@@ -47,8 +47,8 @@ public enum Tolerance: Sendable {
     }
   }
 
-  /// The tolerance of gradients in `float32` against those in `float64`, relative to the largest element of a tensor:
-  /// ten times the error that a sum of `terms` terms may have.
+  /// The tolerance of gradients in `float32` against gradients in `float64`, relative to the largest element of a
+  /// tensor: ten times the error that a sum of `terms` terms may have.
   public static func gradient(terms: Int) -> Double { 10 * 4 * Double(max(terms, 1)).squareRoot() * 0x1p-24 }
 
   /// The relative tolerance of finite differences in `float64`.
@@ -66,7 +66,7 @@ public enum Tolerance: Sendable {
   }
 }
 
-/// The number of representable `dtype` numbers between two values, 0 for equal ones and for two NaNs.
+/// The number of representable `dtype` numbers between two values, 0 for equal values and for two NaNs.
 public func unitsInLastPlace(_ value: Double, _ expected: Double, _ dtype: DType) -> Double {
   if value == expected || value.isNaN && expected.isNaN { return 0 }
   guard value.isFinite, expected.isFinite else { return .infinity }

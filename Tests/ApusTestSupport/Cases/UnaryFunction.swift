@@ -3,9 +3,9 @@ import ApusDevice
 import Foundation
 import Testing
 
-/// A function of one number: its row, its method and its value in `Double`. From this table, `OpCaseTests` makes the cases
-/// of operations, the interpreter computes, and `RowTests` tests the loops of every instruction set: a new function is
-/// one row here.
+/// A function of one number: its row, its method and its value in `Double`. `OpCaseTests` makes the cases of operations
+/// from this table, the interpreter computes with it, and `RowTests` tests the loops of every instruction set against
+/// it. A new function is one row of this table.
 public struct UnaryFunction: Sendable, CustomTestStringConvertible {
   public let row: ElementwiseRow
   /// The value in `Double`.

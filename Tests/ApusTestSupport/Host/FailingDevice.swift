@@ -2,11 +2,11 @@ import Apus
 import ApusDevice
 import Synchronization
 
-/// A device that forwards to another one, with calls that fail if a test requests it.
+/// A device that forwards calls to another device. Calls fail if a test requests it.
 public final class FailingDevice: Device, Sendable {
   /// The call that fails, once.
   public enum Failure: Sendable {
-    /// The allocation after `after` others.
+    /// The allocation after `after` other allocations.
     case allocation(after: Int)
     /// The next run of a plan, before its first step.
     case run

@@ -10,7 +10,7 @@ public class HostDevice: Device, @unchecked Sendable {
   public let info: DeviceInfo
   private let counters = Mutex(MemoryStatistics())
 
-  /// The preference of a device for channels last, for each convolution.
+  /// The preference of a device for channels-last images, for each convolution.
   public typealias ChannelsLastRule =
     @Sendable (ConvolutionGeometry, ApusDevice.Convolution.Pass) -> ChannelsLastPreference
 
@@ -91,7 +91,7 @@ public final class HostBuffer: Buffer, @unchecked Sendable {
   }
 }
 
-/// A copy of a buffer as it was when the download started.
+/// A copy of a buffer that is made when the download starts.
 private final class HostDownload: Download {
   private let bytes: [UInt8]
 

@@ -1,8 +1,8 @@
 import Glibc
 
 /// The cost of one call of `body` on the calling thread, in units of a fixed workload of the same kind: small linked
-/// objects, and a table in which they are looked up. It is the median over `samples` intervals in which both alternate,
-/// so that neither the machine nor other work on it matters. A unit takes about 1 µs.
+/// objects, and a table in which they are looked up. It is the median over `samples` intervals in which `body` and the
+/// workload alternate, so that it depends neither on the machine nor on its load. A unit takes about 1 µs.
 public func hostUnits(count: Int = 200, samples: Int = 21, _ body: () throws -> Void) rethrows -> Double {
   for _ in 0..<count { try body() }
   var check = 0

@@ -2,7 +2,7 @@ import ApusDevice
 
 extension Plan {
   /// The first defect of the plan, or `nil`: values outside of their memory, reads of values that are not written yet
-  /// or already overwritten, results that overwrite what the same step still reads.
+  /// or already overwritten, results that overwrite values that the same step still reads.
   public var problem: String? {
     var check = PlanCheck(self)
     return check.firstProblem()
@@ -62,7 +62,7 @@ private struct PlanCheck {
     }
   }
 
-  /// The bytes of the block that holds a value. An input's block has the size of the value.
+  /// The bytes of the block that contains a value. An input's block has the size of the value.
   private func sizes(of value: Plan.Value) -> Int {
     switch value.storage {
     case .input: value.byteCount
@@ -119,7 +119,7 @@ struct StepAccesses {
     /// `nil` for the whole value, in order.
     var layout: Layout?
     /// The program that reads or writes element by element: the segment of an elementwise step (segments may run at the
-    /// same time), 0 for an epilogue, −1 for reads in the step's own order.
+    /// same time), 0 for an epilogue, −1 for reads in the order of the step.
     var segment = -1
 
     func stays(inside count: Int) -> Bool {

@@ -10,7 +10,7 @@ extension HostileFolder {
     }
   }
 
-  /// Metrics records that no run writes.
+  /// Records of metrics that no run writes.
   static func metrics(_ layout: RunLayout) -> [HostileFolder] {
     let records = [
       #"{"step":1e19,"epoch":1e19,"train_loss":1,"seconds":1e300}"#, #"{"step":-1e19,"epoch":-1e19,"test_loss":1}"#,

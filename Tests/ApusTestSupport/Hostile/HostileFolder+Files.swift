@@ -38,7 +38,7 @@ extension HostileFolder {
       if status != 0 { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
     }
 
-    /// The path may be longer than a socket address allows: the socket is bound at a short path and moved.
+    /// The path may be longer than a socket address allows, so the socket is bound at a short path and moved.
     private func bindSocket(at place: URL) throws {
       let short = "/tmp/apus-\(UUID().uuidString.prefix(8))"
       let number = Foundation.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)

@@ -25,7 +25,7 @@ extension HostileFolder {
     }
   }
 
-  /// Names in a signed state that lead out of the folder or to other files in it.
+  /// Names in a signed state that lead out of the folder or to other files in the folder.
   static func names(_ layout: RunLayout) -> [HostileFolder] {
     let names = [
       "../../../victim", "/etc/hostname", "..", ".", "", "a/b", "./weights.safetensors", "weights.safetensors\u{0}",

@@ -4,7 +4,7 @@ import Foundation
 public struct HostileFolder: Sendable, CustomStringConvertible {
   /// The change.
   public let description: String
-  /// The commands that have to refuse the folder; the others may also succeed.
+  /// The commands that have to refuse the folder; other commands may also succeed.
   public let refusals: Set<Use>
   let change: @Sendable (_ run: URL, _ victims: Victims) throws -> Void
 

@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// A sum of products, in `Double` for float lanes and in wrapping integers for the others.
+/// A sum of products, in `Double` for float lanes and in wrapping integers for integer lanes.
 private struct Accumulator {
   private let lane: Lane
   private var float = 0.0
@@ -36,7 +36,7 @@ extension Interpreter {
   }
 
   /// All three passes iterate over the same terms `x · w · y`, and add the product of two factors at the index of the
-  /// third.
+  /// third array.
   func run(_ step: Convolution) {
     let g = step.geometry
     let count =

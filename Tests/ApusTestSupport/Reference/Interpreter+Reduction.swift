@@ -56,7 +56,7 @@ extension Interpreter {
           return step.isDescending ? a.double > b.double : a.double < b.double
         }
       }
-      // The standard library's sort is stable, but does not promise it.
+      // The standard library's sort is stable, but its documentation does not guarantee it.
       let order = (0..<step.columns).sorted { left, right in
         let (a, b) = (value(left), value(right))
         return precedes(a, b) || !precedes(b, a) && left < right

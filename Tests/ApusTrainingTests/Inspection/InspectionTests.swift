@@ -55,7 +55,7 @@ struct InspectionTests {
     }
   }
 
-  /// A rectifier after a bias of −100 is dead; one after a bias of +100 never is.
+  /// A rectifier after a bias of −100 is dead; a rectifier after a bias of +100 is not.
   @Test func statistics() throws {
     try withDevice(.named("cpu")) { () throws in
       let model = Sequential {
@@ -77,7 +77,7 @@ struct InspectionTests {
     }
   }
 
-  /// Layers that each receive the outputs of all layers before.
+  /// Layers that each receive the outputs of all layers before them.
   private struct Joined: Layer {
     let first = Linear(4, 2)
     let second = Linear(6, 3)
@@ -90,7 +90,7 @@ struct InspectionTests {
     }
   }
 
-  /// Concatenations are nodes of the graph, also if they concatenate concatenations.
+  /// Concatenations are nodes of the graph, also nested concatenations.
   @Test func concatenations() throws {
     let graph = try withDevice(.named("cpu")) { () throws in
       try ModelGraph("joined", of: Joined(), input: [4], dtype: .float32)

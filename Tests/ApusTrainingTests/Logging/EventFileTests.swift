@@ -5,8 +5,8 @@ import Testing
 
 @testable import ApusTraining
 
-/// TensorBoard files, checked by their bytes; `Tests/Conformance/tensorboard_check.py` reads them with TensorBoard
-/// itself.
+/// TensorBoard files. These tests check the bytes; `Tests/Conformance/tensorboard_check.py` reads the files with
+/// TensorBoard.
 struct EventFileTests {
   private let place: ScratchDirectory
 
@@ -58,7 +58,7 @@ struct EventFileTests {
     #expect(Array(record[21..<36]) == [0x1a, 0x0d] + Array("brain.Event:2".utf8))
   }
 
-  /// A later file sorts after the earlier ones, also within the same second, and its session starts after the finished
+  /// A later file sorts after the earlier files, also within the same second, and its session starts after the finished
   /// steps.
   @Test func filesAreInOrder() throws {
     let files = try [0, 5, 9].map { try EventFile(folder: place.file("b"), resumingAfter: $0) { 1000 } }

@@ -62,7 +62,7 @@ import Testing
     #expect(screen.lines().allSatisfy { $0.displayWidth > 120 && $0.displayWidth < 200 })
     screen.resize(to: 60)
     progress.update(status, now: 2)
-    // The text that covers the longer line before also ends at the edge.
+    // The text that overwrites the longer line before it also ends at the edge.
     #expect(screen.lines().allSatisfy { $0.displayWidth < 60 && $0.contains("accuracy 0.8461") })
     screen.resize(to: 80)
     progress.note(StatusLine([.init("epoch 2/5", rank: 0), .init(String(repeating: "x", count: 90), rank: 1)]))
@@ -80,7 +80,7 @@ import Testing
     #expect(screen.lines() == [String(repeating: "x", count: 90)])
   }
 
-  /// Earlier sessions do not count in the rate of this session.
+  /// The rate of this session does not include earlier sessions.
   @Test func theRateIsThatOfTheSession() {
     let screen = Screen(200)
     var progress = progress(screen, firstStep: 700)

@@ -13,7 +13,8 @@ import Testing
     ).verdict
   }
 
-  /// The examples of Machine Learning Yearning, chapters 20 to 22, with its diagnoses, and one similar example.
+  /// The examples of Machine Learning Yearning, chapters 20 to 22, with the diagnoses of the book, and one similar
+  /// example.
   @Test func verdictsAreThoseOfTheBook() {
     #expect(verdict(0.01, 0.11) == .variance)
     #expect(verdict(0.15, 0.16) == .bias)
@@ -34,7 +35,7 @@ import Testing
     #expect(abs(few.varianceMargin - expected) < 1e-15 && abs(few.variance - 0.05) < 1e-15)
     #expect(few.verdict == .bias)
     #expect(verdict(0.05, 0.10, count: 100) == .bias && verdict(0.05, 0.10, count: 1000) == .both)
-    // Nine examples give no verdict, even if all are wrong.
+    // With nine examples there is no verdict, even if all are wrong.
     let nine = BiasVariance(train: MeasuredError(wrong: 0, of: 90), validation: MeasuredError(wrong: 9, of: 9))
     #expect(nine.verdict == .low && nine.notes.first?.contains("9 examples are too few") == true)
     let ten = BiasVariance(train: MeasuredError(wrong: 0, of: 90), validation: MeasuredError(wrong: 10, of: 10))

@@ -19,7 +19,7 @@ struct ReportTests {
     }
   }
 
-  /// Nothing is drawn outside of a drawing, as far as the positions of text and rectangles show.
+  /// Text and rectangles are inside of the drawing.
   @Test(arguments: [300.0, 420, 720, 1200]) func nothingIsCutOff(width: Double) throws {
     for figure in Gallery.report.figures {
       let drawing = figure.chart.drawing(width: width)

@@ -73,7 +73,7 @@ struct TickTests {
     #expect(Axis("count", range: 0...0).domain(of: [3, 9], padding: 0).lowerBound == 0)
   }
 
-  /// Thinned lines keep the first, the last and both extremes of every column of pixels.
+  /// Thinned lines keep the first point, the last point and both extremes of every column of pixels.
   @Test func extremesSurvive() {
     let points = (0..<100_000).map { Pixel(x: Double($0) / 200, y: Gallery.noise($0)) }
     let thinned = points.thinned()
