@@ -44,7 +44,8 @@ private struct HalfPrecisionWidening {
     let twin: Int
     switch node.kind {
     case .step where node.isHalfPrecisionProduct || node.isPooling && hasTwin:
-      twin = planner.append(.rounded(planner.append(widened(node, &planner)), of: node))
+      let result = planner.append(widened(node, &planner))
+      twin = node.selectsElements ? result : planner.append(.rounded(result, of: node))
     case .reduction where hasTwin:
       twin = planner.append(.rounded(planner.append(widened(node, &planner)), of: node))
     case .elementwise where hasTwin || node.isNarrowing:
@@ -88,7 +89,10 @@ private struct HalfPrecisionWidening {
     if node.isHalfPrecisionProduct { result.factorDtype = node.dtype }
     if case .elementwise(let emit) = node.kind {
       result.kind = .elementwise { builder, _, registers in
-        builder.narrow(emit(&builder, node, registers), to: node.dtype)
+        for (register, type) in zip(registers, node.inputTypes) where type.dtype.isHalfPrecision {
+          builder.declare(register, as: type.dtype)
+        }
+        return builder.narrow(emit(&builder, node, registers), to: node.dtype)
       }
     }
     return result
@@ -155,6 +159,13 @@ extension GraphNode {
   fileprivate var isPooling: Bool {
     if case .pooling = attributes { return true }
     return false
+  }
+
+  /// Whether each result of a pooling is an element of its input or 0, so that it needs no rounding.
+  fileprivate var selectsElements: Bool {
+    guard case .pooling(let box) = attributes, box.kind == .maximum else { return false }
+    // Where windows overlap, an element receives the sum of several gradients.
+    return box.pass != .backward || all(box.stride .> box.dilation &* (box.window &- .one))
   }
 
   /// Whether the node is a cast of `float32` numbers to 16 bits.

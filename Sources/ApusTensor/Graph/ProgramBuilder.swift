@@ -52,15 +52,19 @@ struct ProgramBuilder {
   /// Whether a value is known to be representable in `dtype`, so that rounding would not change it: it was loaded or
   /// rounded as `dtype`, is 0, or was selected among such values.
   private func isKnown(_ register: Int, as dtype: DType) -> Bool {
+    if chosen[register] == dtype { return true }
     if register < 0 { return inputs[-register - 1] == .tensor(dtype) }
     let instruction = instructions[register]
     switch instruction.function {
     case .row(.roundFloat16): return dtype == .float16
     case .row(.roundBFloat16): return dtype == .bfloat16
     case .constant: return instruction.immediate == .float(0)
-    default: return chosen[register] == dtype
+    default: return false
     }
   }
+
+  /// States that all values of a register are representable in `dtype`, so that they are not rounded again.
+  mutating func declare(_ register: Int, as dtype: DType) { chosen[register] = dtype }
 
   /// Rounds or wraps a value of the lane of `dtype` to the values of `dtype`.
   mutating func narrow(_ register: Int, to dtype: DType) -> Int {

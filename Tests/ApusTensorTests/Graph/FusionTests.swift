@@ -39,6 +39,25 @@ import Testing
     }
   }
 
+  /// Maximum pooling selects values that are already rounded, so neither its results nor its gradients are rounded
+  /// again. Where windows overlap, gradients are added and rounded.
+  @Test(arguments: [(2, 0), (1, 1)] as [(Int, Int)])
+  func selectedValuesAreNotRoundedAgain(stride: Int, roundings: Int) throws {
+    let device = RecordingDevice(prefersFloat32Products: true)
+    try withDevice(ComputeDevice(backend: device)) { () throws in
+      let (x, w, v) = try (eval(input([2, 1, 8, 8])), eval(input([4, 1, 3, 3])), eval(input([2, 4, 2, 2])))
+      let y = withPrecision(.mixed(.bfloat16)) {
+        x.convolved(with: w).relu().maxPooled([2, 2], stride: [stride]).convolved(with: v)
+      }
+      try eval(gradients(of: y.sum(), withRespectTo: [w]) + [y])
+      let rounded = device.lastSteps.compactMap { step -> Int? in
+        guard case .pooling(let pooling) = step else { return nil }
+        return pooling.epilogue.program.instructions.count { $0.function == .row(.roundBFloat16) }
+      }
+      #expect(rounded == [0, roundings])
+    }
+  }
+
   @Test func anElementwiseChainIsOneStep() throws {
     let steps = try steps {
       let x = input([8, 6])
