@@ -74,11 +74,12 @@ extension Op {
   static let geluTanh = activation(
     "geluTanh",
     gradient: .unary { g, x, _ in
-      // From x² = 256 on, t is ±1 and 1 − t² is 0; its other factors must stay finite.
+      // The value is x·h, where h = σ(2u) = (1 + tanh u) / 2. From x² = 256 on, h is 0 or 1, and u′ must stay finite.
+      let scale = 2 * 0.7978845608028654
       let square = x.squared().minimum(x.constant(256))
-      let t = (x * (square * 0.044715 + 1) * 0.7978845608028654).tanh()
-      let slope = (square * 0.134145 + 1) * 0.7978845608028654
-      return g * ((t + 1) * 0.5 + x * (1 - t * t) * slope * 0.5)
+      let h = (x * (square * (scale * 0.044715) + scale)).sigmoid()
+      let slope = square * (scale * 0.134145) + scale
+      return g * (h + x * h * (1 - h) * slope)
     }
   ) { code, x in
     let cubic = code.emit(
