@@ -16,9 +16,9 @@ let modules: [(name: String, dependencies: [String])] = [
   ("ApusRuns", ["Apus", "ApusFiles"]),
 ]
 
-/// Some modules and all below them. A module is compiled again when a module file that it depends on directly
-/// changes, and that of one which only re-exports others never does: without those below, layouts that have changed
-/// would be missed.
+/// Some modules and all modules below them. SwiftPM compiles a module again only if a module file that it depends on
+/// directly has changed. The file of a module that only re-exports others never changes, so the modules below it are
+/// listed too.
 func closure(_ names: [String]) -> [Target.Dependency] {
   var found: [String] = []
   var rest = names

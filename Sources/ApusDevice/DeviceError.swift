@@ -8,8 +8,8 @@ public enum DeviceError: Error, Hashable, Sendable {
   case buildFailed(device: String, kernel: String, log: String)
   /// A kernel did not run.
   case launchFailed(device: String, kernel: String, reason: String)
-  /// An index was out of range, or an id was below its predecessor. `fault` is the first fault; `nil` when it is
-  /// unknown, as in a loop on a GPU.
+  /// An index was out of range, or a segment number was smaller than the one before it. `fault` is the first fault;
+  /// `nil` if it is unknown, as in a loop on a GPU.
   case indexOutOfRange(device: String, operation: String, fault: IndexFault?)
   /// The device or its driver stopped responding; the process must open the device again.
   case lost(device: String, reason: String)

@@ -101,9 +101,9 @@ public struct Convolution: Hashable, Sendable {
   public var left: Int
   /// The right factor, a contiguous value of type `dtype`.
   public var right: Int
-  /// The element type of both factors; the core result has its lane.
+  /// The element type of both factors. The result before the epilogue has the lane of this type.
   public var dtype: DType
-  /// The type to which all elements of both factors are rounded, as in `Matmul`.
+  /// The type to which all elements of both factors are already rounded, as in `Matmul`.
   public var factorDtype: DType
   /// The epilogue; its domain is the result's shape with all three spatial axes in memory order, of rank 5.
   public var epilogue: Epilogue

@@ -16,7 +16,7 @@ public struct Matmul: Hashable, Sendable {
   public var a: Operand
   /// The right factor; see `a` for its layout.
   public var b: Operand
-  /// The element type of `a` and `b`; the core result has its lane.
+  /// The element type of `a` and `b`. The result before the epilogue has the lane of this type.
   public var dtype: DType
   /// The type to which all elements of `a` and `b` are already rounded: `dtype`, or `bfloat16` if `dtype` is `float32`.
   /// A device may multiply them in that type: the products are exact in float32, but units that multiply pairs of

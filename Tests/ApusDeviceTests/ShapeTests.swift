@@ -1,7 +1,7 @@
 import ApusDevice
 import Testing
 
-/// Shapes describe the flaw of extents that no tensor can have.
+/// An invalid shape describes why it is invalid.
 @Suite struct ShapeTests {
   @Test func soundShapesHaveNoFlaw() {
     for shape: Shape in [[], [0], [3, 4], [1, 1, 1, 1, 1, 1, 1, 2], [1 << 58], [0, 1 << 30]] {

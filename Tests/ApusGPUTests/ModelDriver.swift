@@ -5,7 +5,8 @@ import Synchronization
 
 /// A driver without a device. It reveals callers that rely on more than the contract of ``GPUDriver``. Work waits in a
 /// queue until a call has to wait for it, freed memory is overwritten, and so is the host memory of a transfer that was
-/// released. Kernels are Swift functions, by the family of their names.
+/// released. Kernels are Swift functions, which are looked up by the prefix
+/// of the kernel's name.
 final class ModelDriver: GPUDriver, Sendable {
   final class Memory: @unchecked Sendable {
     var bytes: [UInt8]

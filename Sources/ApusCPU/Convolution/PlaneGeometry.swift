@@ -78,8 +78,9 @@ struct PlaneGeometry {
     return byteCount <= 600_000 || stripRows * result.z >= 128
   }
 
-  /// Whether strips of a weight gradient are long enough: each strip reads and writes all sums and pads the source. The
-  /// alternative without planes copies each window, which costs as much as about eight result channels.
+  /// Whether strips of a weight gradient are long enough to be worth their cost: each strip reads and writes all sums
+  /// and pads the source. im2col, the alternative, copies each window, which costs as much as about eight result
+  /// channels.
   private var hasLongSums: Bool {
     let vectors = vectorCount(rows: stripRows)
     let padding = paddedChannels * kernel.x * (paddedRows * 20 + paddedRows * width / 4)

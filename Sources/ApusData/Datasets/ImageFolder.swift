@@ -3,7 +3,8 @@ import ApusFiles
 /// Images in one folder per class, as torchvision's `ImageFolder` reads them: `DIR/<class>/…/name.png`.
 ///
 /// PNG and JPEG files are recognized by their extensions, at any depth below the class folder; hidden files are
-/// skipped. The files are listed at once, sorted by path, and decoded one at a time on request.
+/// skipped. The files are listed when the folder is opened, sorted by path, and each is decoded when it is
+/// read.
 public struct ImageFolder: ImageSource {
   /// The class names, indexed by class number: the folder names, sorted by their bytes.
   public let classNames: [String]

@@ -78,7 +78,7 @@ public struct Split: Hashable, Sendable {
       return remainders.0 == remainders.1 ? $0 < $1 : remainders.0 > remainders.1
     }
     var rest = wanted - given.reduce(0, +)
-    // At most one more of each class: the rest that the limits leave stays in the training split.
+    // Each class gives at most one more. If limits prevent that, the remaining examples stay in the training split.
     for index in order where rest > 0 && given[index] < limits[index] {
       given[index] += 1
       rest -= 1

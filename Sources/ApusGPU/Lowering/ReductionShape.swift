@@ -4,8 +4,9 @@ import ApusDevice
 struct ReductionShape {
   /// All kept axes, for the arrays of the prologue and of the epilogue.
   var kept: StridedLoop
-  /// The kept axes: all except the innermost, and the innermost.
+  /// The kept axes without the innermost.
   var rows: StridedLoop
+  /// The innermost kept axis.
   var columns: (extent: Int, strides: [Int])
   /// The reduced axes, without the innermost axis if it is reduced.
   var reduced: StridedLoop

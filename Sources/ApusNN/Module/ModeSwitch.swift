@@ -24,7 +24,7 @@ extension Module {
   ///   - mode: the mode, or `nil` to use the mode of the task again.
   ///   - isChosen: whether to set a module within this one, given its key, such as `layers.0.norm`. A chosen module is
   ///     set with all modules that it contains. By default this whole module is set.
-  /// - Returns: the keys of the chosen modules, without the modules inside them.
+  /// - Returns: the keys of the chosen modules, without the modules inside them; empty if the whole module is set.
   @discardableResult
   public func setMode(_ mode: Mode?, where isChosen: ((_ key: String) -> Bool)? = nil) -> [String] {
     guard let isChosen else {

@@ -8,7 +8,7 @@ public struct TableFormat: Hashable, Sendable {
     /// The names of the classes, by index.
     case classes([String])
     /// Numbers, which the model outputs as `(x − mean) / deviation` with the statistics of the training rows. Reported
-    /// losses and errors are in the target's own units.
+    /// errors are in the target's own units, and losses in their square.
     case numbers(mean: Double, deviation: Double)
   }
 

@@ -15,7 +15,7 @@ package struct RegressionReport {
     (self.target, self.mean, self.deviation) = (target, mean, deviation)
   }
 
-  /// The mean of `residual²`, in the target's own units.
+  /// The mean of `residual²`, in the square of the target's units.
   package var loss: Double { results.meanSquaredError * deviation * deviation }
 
   /// `(prediction, target)` of each example.

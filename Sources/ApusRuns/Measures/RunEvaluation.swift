@@ -39,7 +39,7 @@ public struct RunEvaluation {
   package private(set) var verdict: BiasVarianceReport?
 
   /// The mean loss over examples, in nats. For language models it is the mean over tokens, for regression the mean
-  /// squared error in the target's own units.
+  /// squared error in the square of the target's units.
   public var loss: Double { total.loss }
   /// The fraction of examples whose class is predicted; `nil` for models that predict no classes.
   public var accuracy: Double? { total.accuracy }

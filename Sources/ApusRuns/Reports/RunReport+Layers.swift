@@ -61,7 +61,7 @@ extension RunReport {
     return [statistics.name, RunReport.extents(Array(shape))] + numbers.map { significant($0) }
   }
 
-  /// Four decimal places, or three significant digits where four places would hide the number.
+  /// Four decimal places, one from 1000 on, or three significant digits where four places would hide the number.
   private static func significant(_ value: Double) -> String {
     guard value != 0, value.magnitude < 1e-3 else { return value.text(places: value.magnitude < 1000 ? 4 : 1) }
     let exponent = Int(value.magnitude.exponentOfTen)

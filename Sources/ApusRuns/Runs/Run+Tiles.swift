@@ -19,8 +19,8 @@ public struct TiledImagePrediction: Sendable {
 
   /// The path of the image.
   public let file: String
-  /// The index of the predicted class: the class with the largest mean probability over the tiles; with a threshold,
-  /// class 1 if its probability reaches it.
+  /// The index of the predicted class: the class with the largest mean probability over the tiles. With a threshold:
+  /// class 1 if its mean probability is at least the threshold, else class 0.
   public let label: Int
   /// The name of the class, or its index if it has none.
   public let name: String
@@ -58,7 +58,7 @@ extension Run {
   /// Returns the predictions for large images, which are cut into tiles of the model's input size.
   /// - Parameters:
   ///   - files: PNG and JPEG images.
-  ///   - overlap: The number of pixels that neighboring tiles share at least.
+  ///   - overlap: The smallest number of pixels that neighboring tiles share.
   ///   - threshold: For two classes: the smallest mean probability of the second class for which it is predicted.
   /// - Throws: `OptionError` if the model does not take images, or if the overlap is not smaller than a tile.
   public func predictTiles(
@@ -119,7 +119,7 @@ extension ImageFormat {
   fileprivate var imageSize: ImageSize { ImageSize(height: size[1], width: size[2]) }
 }
 
-/// The tiles of an image, without classes, which are cut out on request.
+/// The tiles of an image as examples without classes. Each tile is cut out when it is read.
 private struct TileSource: ImageSource {
   let tiles: ImageTiles
   let image: Image

@@ -20,7 +20,7 @@ public struct RunSettings: Sendable {
   public var learningRate: Double
   /// The name of the schedule of the learning rate, one of `scheduleNames`.
   public var schedule: String
-  /// The steps in which the learning rate rises.
+  /// The number of steps in which the learning rate rises.
   public var warmup: Int?
   /// The coefficient of weight decay.
   public var weightDecay = 0.0
@@ -71,7 +71,7 @@ public struct RunSettings: Sendable {
     (length, batchSize, clipNorm) = (.epochs(recipe.epochs), .count(recipe.batchSize), recipe.clipNorm)
   }
 
-  /// Creates the settings of a run of a model, as its recipe gives them where `options` do not.
+  /// Creates the settings of a run: the values of `options`, and those of the model's recipe for all other settings.
   ///
   /// ```swift
   /// let settings = try RunSettings("lenet5", ["data": "synthetic", "epochs": 2, "early_stop": "loss:patience=3"])
@@ -89,7 +89,7 @@ public struct RunSettings: Sendable {
     try self.init(arguments)
   }
 
-  /// Takes the values that the arguments do not set from the model's recipe.
+  /// Values that the arguments do not set come from the model's recipe.
   package init(_ arguments: Arguments) throws {
     let layers = try arguments[RunOptions.layers].map { try LayerList(parsing: $0) }
     self.init(try .chosen(by: arguments), ownLayers: layers?.description)

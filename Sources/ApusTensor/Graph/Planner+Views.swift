@@ -74,7 +74,8 @@ extension Planner {
     }
   }
 
-  /// The value before a chain of casts and other roundings without other users, and the roundings, the last one first.
+  /// Follows a chain of casts and other roundings, none of which has another user. Returns the value before the chain,
+  /// and the roundings, from the last to the first.
   private func roundedValue(_ node: Int) -> (value: Int, roundings: [Int]) {
     var (value, roundings) = (node, [Int]())
     while nodes[value].op === Op.cast || nodes[value].op === Op.copy, case .elementwise = nodes[value].kind,
@@ -152,7 +153,8 @@ extension Planner {
     return false
   }
 
-  /// The layout changes that show `input` as `transforms` shows `base`, or `nil` when strides cannot describe them.
+  /// The layout changes that give `input` the same view that `transforms` gives `base`; `nil` if strides cannot
+  /// describe them.
   private func chain(_ transforms: [ViewTransform], of input: Int, through base: Int) -> [ViewTransform]? {
     var result: [ViewTransform] = []
     var source = input

@@ -7,12 +7,13 @@ struct ProgramBuilder {
   private(set) var arguments: [Argument] = []
   private var instructions: [Instruction] = []
   private var known: [Instruction: Int] = [:]
-  /// Registers that select among values of a 16-bit type, so that their values are of that type too.
+  /// Registers whose values are known to be representable in a 16-bit type: they select among such values, or were
+  /// declared.
   private var chosen: [Int: DType] = [:]
 
   /// The register of an input; the same argument is loaded once.
   mutating func input(_ kind: Program.Input, _ argument: Argument) -> Int {
-    // The same element indices may be read in two lanes.
+    // The kinds are compared too, because the same element indices may be read in two lanes.
     if let known = inputs.indices.first(where: { inputs[$0] == kind && arguments[$0] == argument }) {
       return -known - 1
     }
@@ -50,7 +51,7 @@ struct ProgramBuilder {
   ]
 
   /// Whether a value is known to be representable in `dtype`, so that rounding would not change it: it was loaded or
-  /// rounded as `dtype`, is 0, or was selected among such values.
+  /// rounded as `dtype`, was declared so, is 0, or was selected among such values.
   private func isKnown(_ register: Int, as dtype: DType) -> Bool {
     if chosen[register] == dtype { return true }
     if register < 0 { return inputs[-register - 1] == .tensor(dtype) }

@@ -24,12 +24,12 @@ public final class EarlyStopping: TrainingObserver {
   public let measure: Measure
   /// The number of epochs without improvement after which the run stops.
   public let patience: Int?
-  /// The smallest improvement on the best value that counts, exclusive.
+  /// A value counts as an improvement if it is better than the best value by more than this.
   public let change: Double
   /// The value at which the run stops: a loss or norm of at most this, an accuracy of at least this.
   public let target: Double?
 
-  /// The best value so far, by `change`.
+  /// The best value so far. Improvements of `change` or less do not replace it.
   public private(set) var best: Double?
   /// The number of epochs since the best value.
   public private(set) var epochsWithoutImprovement = 0

@@ -1,6 +1,7 @@
 import ApusTensor
 
-/// The state of a trainer during a session: from the start of a run or a checkpoint to its end, a stop or a signal.
+/// The state of a trainer during a session. A session begins with a new run or a checkpoint. It ends when the run is
+/// complete, is stopped or gets a signal.
 struct TrainerSession {
   /// All observers: the observers of the trainer's options, then the user's.
   var observers: [any TrainingObserver] = []

@@ -45,7 +45,7 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
     do throws(DeviceError) { return try TestDevice("reference") { ReferenceDevice() } } catch { fatalError("\(error)") }
   }()
 
-  /// The interpreter, the CPU, and every OpenCL device with both kernel classes.
+  /// The reference device, the CPU, and every OpenCL device with both kernel classes.
   public static let all: [TestDevice] = [reference] + opened.devices
 
   /// The reasons why devices are missing; tests fail if there are any.
