@@ -42,6 +42,26 @@ enum { FN(panel_width) = PANEL_WIDTH };
 #undef TILE_LOOP
 #define TILE_LOOP _Pragma("clang loop unroll(full)")
 
+// Stores the first `columns` columns of a tile of sums. A function of its own: unrolled for each size of a tile, this code
+// would be larger than all loops of products.
+static __attribute__((noinline)) void FN(store_columns)(
+    size_t rows, size_t vectors, const V (*sums)[TILE_VECTORS], SCALAR *c, size_t c_row, size_t columns,
+    int accumulates) {
+  for (size_t r = 0; r < rows; r += 1)
+    for (size_t v = 0; v < vectors; v += 1) {
+      SCALAR *to = c + r * c_row + v * LANES;
+      size_t count = columns > v * LANES ? columns - v * LANES : 0;
+      if (count > LANES) count = LANES;
+      V result = sums[r][v];
+      if (accumulates) {
+        V before = (V)(0);
+        if (count == LANES) before = LOAD(V, to); else COPY_SOME(V)(&before, to, count);
+        result += before;
+      }
+      if (count == LANES) STORE(V, to, result); else COPY_SOME(V)(to, &result, count);
+    }
+}
+
 // Computes a tile. Each sum is one accumulation chain along all lines of the factors, independent of the tile's height;
 // `columns` columns are stored. Each step of a chain prefetches a cache line at `ahead`, which then advances by
 // `ahead_step` bytes; nothing is prefetched if `ahead` is NULL.
@@ -79,19 +99,10 @@ INLINE void FN(tile)(
       }
     return;
   }
+  V stored[TILE_ROWS][TILE_VECTORS];
   TILE_LOOP for (int r = 0; r < rows; r += 1)
-    TILE_LOOP for (int v = 0; v < vectors; v += 1) {
-      SCALAR *to = c + r * c_row + v * LANES;
-      size_t count = columns > (size_t)v * LANES ? columns - (size_t)v * LANES : 0;
-      if (count > LANES) count = LANES;
-      V result = sums[r][v];
-      if (accumulates) {
-        V before = (V)(0);
-        if (count == LANES) before = LOAD(V, to); else COPY_SOME(V)(&before, to, count);
-        result += before;
-      }
-      if (count == LANES) STORE(V, to, result); else COPY_SOME(V)(to, &result, count);
-    }
+    TILE_LOOP for (int v = 0; v < vectors; v += 1) stored[r][v] = sums[r][v];
+  FN(store_columns)(rows, vectors, stored, c, c_row, columns, accumulates);
 }
 
 #define TILE_CASE(rows) \

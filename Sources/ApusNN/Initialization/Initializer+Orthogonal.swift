@@ -30,7 +30,8 @@ extension Initializer {
   private static func normalNumbers(_ uniform: [Float]) -> [Double] {
     let count = uniform.count / 2
     return (0..<count).map { index in
-      (-2 * log(1 - Double(uniform[index]))).squareRoot() * cos(2 * .pi * Double(uniform[count + index]))
+      let (first, second) = (Double(uniform[index]), Double(uniform[count + index]))
+      return (-2 * log(1 - first)).squareRoot() * cos(2 * Double.pi * second)
     }
   }
 

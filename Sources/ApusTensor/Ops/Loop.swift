@@ -123,9 +123,9 @@ private func loopGradients(_ c: GradientInput) -> [Tensor?] {
   }
   let initial = smooth.map { c.gradients[$0] ?? zeros($0) } + neededInvariants.map(zeros)
   let history = (0..<carriedCount).map { c.output(carriedCount + outputCount + $0) }
-  let sequences =
-    history + inputs[carriedCount..<firstInvariant] + outputs.map { c.gradients[$0]! }
-    + histories.map { c.gradients[carriedCount + outputCount + $0]! }
+  var sequences = history + inputs[carriedCount..<firstInvariant]
+  sequences += outputs.map { c.gradients[$0]! }
+  sequences += histories.map { c.gradients[carriedCount + outputCount + $0]! }
   let result = loop(over: sequences, carrying: initial, count: forward.count, isReversed: !forward.isReversed) {
     carried, elements in
     let values = Array(elements.prefix(firstInvariant)) + inputs[firstInvariant...].map { $0.aliased() }

@@ -36,10 +36,11 @@ public struct CalibrationCurve: Hashable, Sendable {
       counts[position] += 1
       if isTrue { hits[position] += 1 }
     }
-    bins = (0..<binCount).filter { counts[$0] > 0 }.map {
-      Bin(
-        number: $0, count: counts[$0], meanProbability: sums[$0] / Double(counts[$0]),
-        observedShare: Double(hits[$0]) / Double(counts[$0]))
+    bins = (0..<binCount).filter { counts[$0] > 0 }.map { number in
+      let count = Double(counts[number])
+      return Bin(
+        number: number, count: counts[number], meanProbability: sums[number] / count,
+        observedShare: Double(hits[number]) / count)
     }
   }
 

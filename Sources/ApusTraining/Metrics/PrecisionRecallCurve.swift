@@ -24,8 +24,10 @@ extension RankedScores {
   /// without interpolation. `nil` if the class has no examples.
   public var averagePrecision: Double? {
     guard let curve = precisionRecallCurve else { return nil }
-    return (1..<curve.recalls.count).reduce(0) {
-      $0 + (curve.recalls[$1] - curve.recalls[$1 - 1]) * curve.precisions[$1]
+    var area = 0.0
+    for index in 1..<curve.recalls.count {
+      area += (curve.recalls[index] - curve.recalls[index - 1]) * curve.precisions[index]
     }
+    return area
   }
 }
