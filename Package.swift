@@ -3,17 +3,18 @@ import PackageDescription
 
 /// One row per Swift module: its name and what it may import. `LayeringTests` holds the sources to it.
 let modules: [(name: String, dependencies: [String])] = [
-  ("ApusDevice", ["Kernels"]),
-  ("ApusFiles", ["CSHA256"]),
-  ("ApusCPU", ["ApusDevice", "CSIMD", "COpenBLAS"]),
-  ("ApusGPU", ["ApusDevice", "ApusFiles", "Kernels", "COpenCL"]),
-  ("ApusTensor", ["ApusDevice", "ApusCPU", "ApusGPU"]),
-  ("ApusNN", ["ApusTensor"]),
-  ("ApusData", ["ApusTensor", "ApusFiles", "CZlib", "CPNG", "CTurboJPEG"]),
-  ("ApusTraining", ["ApusTensor", "ApusNN", "ApusData", "ApusFiles"]),
-  ("ApusModels", ["ApusTensor", "ApusNN", "ApusData", "ApusTraining", "ApusFiles"]),
-  ("Apus", ["ApusTensor", "ApusNN", "ApusData", "ApusTraining", "ApusModels"]),
-  ("ApusRuns", ["Apus", "ApusFiles"]),
+  ("ApusSystem", ["CSHA256"]),
+  ("ApusDevice", ["ApusSystem", "Kernels"]),
+  ("ApusCPU", ["ApusSystem", "ApusDevice", "CSIMD", "COpenBLAS"]),
+  ("ApusGPU", ["ApusSystem", "ApusDevice", "Kernels", "COpenCL"]),
+  ("ApusTensor", ["ApusSystem", "ApusDevice", "ApusCPU", "ApusGPU"]),
+  ("ApusNN", ["ApusSystem", "ApusTensor"]),
+  ("ApusData", ["ApusSystem", "CZlib", "CPNG", "CTurboJPEG"]),
+  ("ApusReports", ["ApusSystem", "ApusData"]),
+  ("ApusTraining", ["ApusSystem", "ApusTensor", "ApusNN", "ApusData", "ApusReports"]),
+  ("ApusModels", ["ApusSystem", "ApusTensor", "ApusNN", "ApusData"]),
+  ("Apus", ["ApusTensor", "ApusNN", "ApusData", "ApusReports", "ApusTraining", "ApusModels"]),
+  ("ApusRuns", ["Apus", "ApusSystem"]),
 ]
 
 /// Some modules and all modules below them. SwiftPM compiles a module again only if a module file that it depends on

@@ -1,4 +1,5 @@
 import Apus
+import ApusSystem
 
 /// Milliseconds per execution, over several runs.
 public struct Timing: Hashable, Sendable {

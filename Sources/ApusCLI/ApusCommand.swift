@@ -1,6 +1,6 @@
 import Apus
-import ApusFiles
 import ApusRuns
+import ApusSystem
 import Glibc
 
 /// The command `apus`.

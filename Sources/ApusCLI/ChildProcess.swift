@@ -1,6 +1,6 @@
 import Apus
-import ApusFiles
 import ApusRuns
+import ApusSystem
 
 /// Runs this command again as a child process.
 enum ChildProcess {

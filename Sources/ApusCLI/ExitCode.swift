@@ -26,7 +26,7 @@ enum ExitCode: Int32, CaseIterable {
     case let error as DeviceError: self.init(for: error)
     case let error as TrainingError: self.init(for: error)
     case ModelError.unknown: self = .usage
-    case is ShapeError, ModelError.misfit, ModelError.notFinite: self = .data
+    case is ShapeError, is MeasureError, ModelError.misfit, ModelError.notFinite: self = .data
     case let error as LayerListError: self = error.kind == .grammar ? .usage : .data
     case is OutputError: self = .inputOutput
     // Shells report a signal as 128 plus its number.

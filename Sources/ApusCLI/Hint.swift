@@ -1,6 +1,6 @@
 import Apus
-import ApusFiles
 import ApusRuns
+import ApusSystem
 
 /// The options that may resolve an error: messages of the library cannot name options of the command.
 func hint(for error: any Error) -> String? {

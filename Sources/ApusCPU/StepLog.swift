@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 /// The log of executed steps: lines for `APUS_DEBUG=1`, and records for a profile.
 struct StepLog {

@@ -1,14 +1,13 @@
-import ApusFiles
-import ApusTensor
+import ApusSystem
 
 /// The memory limits for decoded data, checked before decoding: a file of a few megabytes can expand to any number of
 /// gigabytes.
 enum DataBudget {
   /// The most bytes of host memory for the pixels of a file or for a table: an eighth of the memory limit of the
   /// process, because two or three copies exist during the transfer to a device.
-  static let memoryByteCount = ComputeDevice.hostMemoryByteCount / 8
+  static let memoryByteCount = HostMemory.byteCount / 8
   /// The most bytes of a text: its tokens and the working memory of tokenizers occupy about thirty times as much.
-  static let textByteCount = min(1 << 30, ComputeDevice.hostMemoryByteCount / 32)
+  static let textByteCount = min(1 << 30, HostMemory.byteCount / 32)
 
   /// Throws if data would occupy more than `memoryByteCount`.
   /// - Parameter byteCount: the size of the data; `nil` for a number that does not fit `Int`

@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 
 /// An error in data, with the file, the location in it and a remedy.
 public enum DataError: Error, Hashable, Sendable {

@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 
 private let longestWord = 256
 private let mostWords = 10_000

@@ -1,3 +1,4 @@
+import ApusSystem
 import Glibc
 
 /// A cache of free blocks of device memory, which are reused for requests of the same size.

@@ -1,6 +1,6 @@
 import ApusData
-import ApusFiles
 import ApusNN
+import ApusSystem
 
 /// A model with a name: `mlp`, `lenet5`, `char-lstm`, …
 public struct ModelDescription: Sendable {

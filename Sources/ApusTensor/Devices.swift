@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusGPU
+import ApusSystem
 import Synchronization
 
 extension ComputeDevice {

@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 import Glibc
 
 /// Runs code that may throw. An error ends the process: the last line on standard error is `error: ` with the message,

@@ -1,4 +1,5 @@
 import ApusNN
+import ApusReports
 import ApusTensor
 
 /// A model's outputs for some examples, with their targets, on the host and in the examples' order.
@@ -38,7 +39,9 @@ public struct Predictions: Sendable {
     guard case .classes(let labels) = targets else {
       throw .unmeasurable(reason: "the targets are numbers, not classes")
     }
-    return try ClassificationResults(logits: outputs, classes: width, labels: labels, threshold: threshold)
+    return try reportingTraining {
+      try ClassificationResults(logits: outputs, classes: width, labels: labels, threshold: threshold)
+    }
   }
 
   /// The measures of a regression.
@@ -47,7 +50,7 @@ public struct Predictions: Sendable {
     guard case .numbers(let numbers) = targets else {
       throw .unmeasurable(reason: "the targets are classes, not numbers")
     }
-    return try RegressionResults(predicted: outputs, targets: numbers, outputs: width)
+    return try reportingTraining { try RegressionResults(predicted: outputs, targets: numbers, outputs: width) }
   }
 }
 

@@ -1,6 +1,7 @@
 import ApusData
-import ApusFiles
 import ApusNN
+import ApusReports
+import ApusSystem
 import ApusTensor
 
 /// The errors of a training run, with advice to resolve them.
@@ -107,7 +108,7 @@ extension TrainingError: CustomStringConvertible {
         : "\(memory.byteCount.byteText), but device \(device) has \(limit.byteCount.byteText) left"
       return "training at batch size \(memory.batchSize) needs \(needs); "
         + (fitting.map { "batch size \($0) fits" } ?? "no batch size fits: use a smaller model or input")
-    case .unmeasurable(let reason): return "the results cannot be measured: \(reason)"
+    case .unmeasurable(let reason): return MeasureError(reason: reason).description
     }
   }
 }
@@ -124,6 +125,8 @@ func reportingTraining<R>(_ body: () throws -> R) throws(TrainingError) -> R {
     throw .data(error)
   } catch let error as FileError {
     throw TrainingError(error)
+  } catch let error as MeasureError {
+    throw .unmeasurable(reason: error.reason)
   } catch let error as OptimizerError {
     throw .optimizer(error)
   } catch {

@@ -1,4 +1,5 @@
 import Apus
+import ApusSystem
 
 /// Damaged copies of well-formed bytes, equal on every run, which a parser must survive without a trap.
 public struct Mutations: Sequence, Sendable {

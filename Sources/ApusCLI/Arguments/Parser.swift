@@ -1,6 +1,6 @@
 import Apus
-import ApusFiles
 import ApusRuns
+import ApusSystem
 
 extension Arguments {
   /// Parses the arguments after a command's name.

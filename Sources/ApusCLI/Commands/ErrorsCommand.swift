@@ -1,6 +1,6 @@
 import Apus
-import ApusFiles
 import ApusRuns
+import ApusSystem
 
 enum ErrorsCommand: Command {
   static let name = "errors"

@@ -1,6 +1,6 @@
 import Apus
-import ApusFiles
 import ApusRuns
+import ApusSystem
 
 enum LearningCurveCommand: Command {
   static let name = "learning-curve"

@@ -1,6 +1,6 @@
 import Apus
-import ApusFiles
 import ApusRuns
+import ApusSystem
 
 extension PredictCommand {
   /// Prints the predictions for images that are cut into tiles, and writes the overlaid images.

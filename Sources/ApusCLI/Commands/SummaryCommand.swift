@@ -1,6 +1,6 @@
 import Apus
-import ApusFiles
 import ApusRuns
+import ApusSystem
 
 enum SummaryCommand: Command {
   static let name = "summary"

@@ -1,6 +1,6 @@
 import Apus
-import ApusFiles
 import ApusRuns
+import ApusSystem
 import Synchronization
 
 enum TrainCommand: Command {

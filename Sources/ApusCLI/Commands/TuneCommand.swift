@@ -1,7 +1,7 @@
 import Apus
-import ApusFiles
-import ApusRuns
 import ApusBenchmarks
+import ApusRuns
+import ApusSystem
 import Synchronization
 
 enum TuneCommand: Command {

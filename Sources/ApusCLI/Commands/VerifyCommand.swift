@@ -1,6 +1,6 @@
 import Apus
-import ApusFiles
 import ApusRuns
+import ApusSystem
 
 enum VerifyCommand: Command {
   static let name = "verify"

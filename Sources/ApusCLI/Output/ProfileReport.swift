@@ -1,6 +1,6 @@
 import Apus
-import ApusFiles
 import ApusRuns
+import ApusSystem
 import Synchronization
 
 /// Writes a profile to a file, and the slowest kernels to standard error.

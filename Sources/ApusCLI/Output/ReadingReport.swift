@@ -1,6 +1,6 @@
 import Apus
-import ApusFiles
 import ApusRuns
+import ApusSystem
 import Synchronization
 
 /// Reports on standard error how much of a large file has been read; a file that is read quickly causes no message.

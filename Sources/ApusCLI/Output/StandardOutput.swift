@@ -1,6 +1,6 @@
 import Apus
-import ApusFiles
 import ApusRuns
+import ApusSystem
 
 /// An error in writing results.
 struct OutputError: Error, CustomStringConvertible {

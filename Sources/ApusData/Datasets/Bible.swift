@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 
 /// The King James Bible, as the Debian package `bible-kjv` prints it: one verse per line, `Ge1:1 In the beginning …`.
 enum Bible {

@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 
 /// The images of CIFAR-10 and CIFAR-100 (Krizhevsky: "Learning multiple layers of features from tiny images", 2009), in
 /// the binary version, read from a folder of the files or streamed from the distributed archive.

@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 import Synchronization
 
 /// A data set that a source string can name: `fashion-mnist`, `mnist:DIR`, `text:FILE`, …

@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 
 /// The contents of a folder in an order that does not depend on the file system: sorted by the bytes of the names.
 ///

@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 
 /// Images in one folder per class, as torchvision's `ImageFolder` reads them: `DIR/<class>/…/name.png`.
 ///

@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 
 /// Reads digits or other images from the four files of MNIST (LeCun, Cortes, Burges, 1998), plain or `.gz`.
 enum MNIST {

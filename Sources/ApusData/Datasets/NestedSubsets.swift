@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// Nested subsets of examples: the subset of size `n` is the first `n` examples of one order.
 ///
 /// With classes, each subset has nearly the class proportions of the whole set: example `j` of a class of `n` has the

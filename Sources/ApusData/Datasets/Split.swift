@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// The fractions of examples to hold out, and the seed that selects them.
 public struct SplitOptions: Hashable, Sendable {
   /// The test fraction, for data without their own test split; with 0, such data have no test split.

@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// Generated images that need no files. Each class has a pattern of soft blobs; every image shows it shifted, with
 /// random brightness and noise. A small network learns the classes, a faulty one does not.
 enum Synthetic {

@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 
 extension Table {
   /// Reads a file of delimiter-separated values, plain or compressed by gzip.

@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 
 /// The targets to predict from the rows of a table.
 public enum TableTargets: Hashable, Sendable {

@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 
 extension TableEncoder.Rule {
   /// Fits the encoding rule of a column to its training rows.
@@ -59,7 +59,7 @@ extension TableEncoder.Rule {
 }
 
 extension DataError {
-  static func tooLarge(_ column: String, _ path: String, _ location: Location) -> DataError {
+  package static func tooLarge(_ column: String, _ path: String, _ location: Location) -> DataError {
     .csv(
       path, location, "numbers of the column \(column.quoted()) are too large to be scaled",
       "divide the column by a constant")

@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 
 extension TableEncoder {
   /// Reads a table to encode; it must have the columns of the training table, in any order.

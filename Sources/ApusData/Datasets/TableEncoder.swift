@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 
 /// The options for encoding the columns of a table as features.
 public struct TableEncoding: Hashable, Sendable {

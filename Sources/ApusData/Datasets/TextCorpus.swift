@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 
 /// Running text: the beginning is the training split, the end is the test split.
 public struct TextCorpus: Sendable {

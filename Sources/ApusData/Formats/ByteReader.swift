@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 
 /// Reads bytes in order from a plain or a gzip file (RFC 1952); the first two bytes distinguish the two kinds.
 ///

@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 
 /// The size limits of images, checked before decoding: a file of a few kilobytes can expand to gigabytes of pixels.
 public struct ImageLimits: Hashable, Sendable {

@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 import CTurboJPEG
 
 /// Images in the JPEG format (ISO/IEC 10918), baseline and progressive, decoded and encoded by libjpeg-turbo.

@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 
 /// The error of a text that is not JSON.
 public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {

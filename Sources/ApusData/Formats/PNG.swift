@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 import CPNG
 
 /// Images in the PNG format (ISO/IEC 15948), decoded and encoded by libpng.

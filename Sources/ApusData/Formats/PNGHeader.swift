@@ -31,3 +31,12 @@ package struct PNGHeader: Sendable {
     bytes[position..<position + 4].reduce(0) { $0 << 8 | Int($1) }
   }
 }
+
+extension [UInt8] {
+  /// The width and height in the header of a PNG file; `nil` for other bytes, and for sizes that no page can show.
+  package var pngSize: (width: Int, height: Int)? {
+    guard let header = PNGHeader(self) else { return nil }
+    let limits = 1...1 << 20
+    return limits.contains(header.width) && limits.contains(header.height) ? (header.width, header.height) : nil
+  }
+}

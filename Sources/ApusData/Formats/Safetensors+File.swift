@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 
 extension Safetensors {
   /// A file that is open for reading: its header is checked, its tensors are read on request.

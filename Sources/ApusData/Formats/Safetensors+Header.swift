@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 
 extension Safetensors {
   /// The header of a file, which has been validated: every byte after it belongs to exactly one tensor.
@@ -127,7 +127,7 @@ extension Safetensors.Header {
 }
 
 extension DataError {
-  static func safetensors(_ path: String, _ location: Location, _ reason: String) -> DataError {
+  package static func safetensors(_ path: String, _ location: Location, _ reason: String) -> DataError {
     .malformed(
       path: path, format: "safetensors", location: location, reason: reason,
       remedy: "write the file again or use another copy")

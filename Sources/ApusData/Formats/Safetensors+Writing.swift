@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 
 extension Safetensors {
   /// A tensor to write.

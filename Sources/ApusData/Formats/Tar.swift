@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 
 /// A streaming reader of the files in a tar archive: ustar (POSIX.1-1988), pax (POSIX.1-2001), GNU long names and large
 /// sizes, plain or compressed by gzip.

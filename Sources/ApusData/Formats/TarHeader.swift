@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 
 /// The error of an invalid header, with the offset of the byte.
 struct TarError: Error {

@@ -1,3 +1,4 @@
+import ApusSystem
 import Glibc
 
 /// The random numbers of one image in one epoch, or of one batch. They depend only on the seed, the epoch and the image

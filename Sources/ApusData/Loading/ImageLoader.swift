@@ -1,4 +1,4 @@
-import ApusTensor
+import ApusSystem
 import Glibc
 
 /// Reads and transforms the images of an epoch on worker threads, a number of batches ahead of the consumer.

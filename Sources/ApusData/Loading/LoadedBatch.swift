@@ -1,5 +1,3 @@
-import ApusTensor
-
 /// Images that a loader has read and transformed, as bytes in host memory.
 public struct LoadedBatch: Sendable {
   /// The number of the batch in the epoch, counted from 0.
@@ -22,9 +20,4 @@ public struct LoadedBatch: Sendable {
 
   /// The names of the images.
   public var names: [String] { examples.map { source.name(of: Int($0)) } }
-
-  /// Uploads the pixels to a device, uint8 `[count, channels, height, width]`.
-  public func images(on device: ComputeDevice = .current) -> Tensor {
-    pixels.withBytes { Tensor(bytes: $0, shape: Shape([count] + imageSize), dtype: .uint8, device: device) }
-  }
 }

@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// The queue of batches that worker threads fill, a bounded number ahead of the consumer. The threads take pieces of
 /// the batches in order.
 final class LoaderRing: @unchecked Sendable {

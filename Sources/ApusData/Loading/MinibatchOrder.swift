@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// The order in which the examples of a data set are visited, and their division into minibatches.
 ///
 /// The order is a function of the seed and the epoch alone: a run that resumes in the middle of an epoch requests the

@@ -8,11 +8,3 @@ extension Array {
     return order
   }
 }
-
-extension UInt64 {
-  /// Random bits as a number in `0 ..< 1`.
-  var randomUnit: Double { Double(self >> 11) * 0x1p-53 }
-
-  /// Random bits as an integer in `0 ..< bound`. The bias is below `bound · 2⁻⁶⁴`.
-  func randomInteger(below bound: Int) -> Int { Int(multipliedFullWidth(by: UInt64(bound)).high) }
-}

@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 /// The record of launches during a profile.
 struct LaunchProfile {

@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 /// A device that lowers plans to kernels and runs them through a driver.
 final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {

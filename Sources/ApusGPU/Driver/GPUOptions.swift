@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 /// The options for logging, resources and kernels. Only `kernelClass` affects results: kernels of the other class may
 /// round the last bit differently.

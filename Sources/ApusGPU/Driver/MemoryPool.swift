@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 import Glibc
 
 /// The padding after the bytes of every block. Kernels read whole registers (16 elements, or every second of 32) even

@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 extension OpenCLDriver {
   /// Returns the first sub-group configuration that works.

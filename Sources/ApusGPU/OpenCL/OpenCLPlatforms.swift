@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 import COpenCL
 
 /// The entry points of the OpenCL loader.

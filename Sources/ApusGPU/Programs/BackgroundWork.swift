@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 import Glibc
 
 /// Detached work, and work that is deferred to the end of the process.

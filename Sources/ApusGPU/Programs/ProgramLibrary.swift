@@ -1,5 +1,5 @@
 import ApusDevice
-import ApusFiles
+import ApusSystem
 import Kernels
 
 /// A kernel parameter. `type` is the text before the name, with the space or `*` between them.

@@ -1,5 +1,5 @@
 import ApusDevice
-import ApusFiles
+import ApusSystem
 import Glibc
 import Synchronization
 

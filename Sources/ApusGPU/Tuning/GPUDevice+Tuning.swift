@@ -1,5 +1,5 @@
 import ApusDevice
-import ApusFiles
+import ApusSystem
 
 extension GPUDevice {
   func startTuning(report: @escaping @Sendable (TuningRecord) -> Void) throws(DeviceError) { tuner.start(report) }

@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 /// The kernel choices of a device, and the state of a tuning run.
 final class Tuner: @unchecked Sendable {

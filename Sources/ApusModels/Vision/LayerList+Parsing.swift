@@ -1,5 +1,5 @@
 import ApusData
-import ApusFiles
+import ApusSystem
 
 extension LayerList {
   /// Parses a list in the grammar described at the type; letter case is ignored.

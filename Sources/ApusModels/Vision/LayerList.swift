@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 
 /// A chain of layers, as written on a command line:
 /// `conv 6 5x5 pad 2, relu, pool 2, conv 16 5x5, relu, pool 2, flatten, dense 120, relu, dense 10`.

@@ -1,5 +1,5 @@
 import Apus
-import ApusFiles
+import ApusSystem
 import Synchronization
 
 /// The format of the data that a model takes. It prepares other data in the same way, and checkpoints store it. Each

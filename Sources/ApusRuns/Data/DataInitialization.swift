@@ -1,5 +1,5 @@
 import Apus
-import ApusFiles
+import ApusSystem
 
 /// Initial values of weights that are computed from the data.
 public enum DataInitialization: String, CaseIterable, Sendable {

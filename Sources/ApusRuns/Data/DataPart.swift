@@ -1,5 +1,5 @@
 import Apus
-import ApusFiles
+import ApusSystem
 
 /// A split of the data of a run, or of other data.
 public enum DataPart: String, CaseIterable, Sendable {

@@ -1,5 +1,5 @@
 import Apus
-import ApusFiles
+import ApusSystem
 
 /// Groups of examples that have something in common, by their indices in the measured split: `color = red`.
 struct DataSlices {

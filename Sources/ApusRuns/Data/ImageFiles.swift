@@ -1,5 +1,5 @@
 import Apus
-import ApusFiles
+import ApusSystem
 
 /// The images of files that are named individually: an IDX file contains many images, any other file one.
 struct ImageFiles {

@@ -1,5 +1,5 @@
 import Apus
-import ApusFiles
+import ApusSystem
 
 /// The examples on which a trained model is measured.
 public struct MeasuredData {

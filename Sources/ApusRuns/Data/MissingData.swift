@@ -1,5 +1,5 @@
 import Apus
-import ApusFiles
+import ApusSystem
 
 /// Runs a body that opens a run's data. If the data are not found and the run has a relative path, reports what the
 /// path is relative to.

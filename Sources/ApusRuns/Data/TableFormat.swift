@@ -1,5 +1,5 @@
 import Apus
-import ApusFiles
+import ApusSystem
 
 /// The format of the table that a model was trained on. Checkpoints store it to encode other tables in the same way.
 public struct TableFormat: Hashable, Sendable {

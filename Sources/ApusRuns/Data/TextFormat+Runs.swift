@@ -1,5 +1,5 @@
 import Apus
-import ApusFiles
+import ApusSystem
 
 extension TextFormat: DataFormat {
   public static var key: String { "text" }

@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 
 /// Columns of text; the last column may have any width.
 package struct TextTable {

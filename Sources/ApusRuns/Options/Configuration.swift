@@ -1,5 +1,5 @@
 import Apus
-import ApusFiles
+import ApusSystem
 
 /// Values for options that do not come from the command line: a file, `--set`, an earlier run.
 package struct Configuration {

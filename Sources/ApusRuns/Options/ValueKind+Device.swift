@@ -1,5 +1,5 @@
 import Apus
-import ApusFiles
+import ApusSystem
 
 extension ValueKind<String> {
   /// The name of a device. Whether the device exists is known only when it is opened.

@@ -1,5 +1,5 @@
 import Apus
-import ApusFiles
+import ApusSystem
 
 /// The files of a learning curve: the numbers, the chart and a page.
 struct LearningCurveReport {

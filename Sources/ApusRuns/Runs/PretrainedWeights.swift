@@ -1,5 +1,5 @@
 import Apus
-import ApusFiles
+import ApusSystem
 
 /// Weights from a safetensors file, a checkpoint or a run, for a model that starts from them.
 package struct PretrainedWeights {

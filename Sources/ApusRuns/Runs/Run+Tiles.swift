@@ -1,5 +1,5 @@
 import Apus
-import ApusFiles
+import ApusSystem
 
 /// The prediction of a classifier for a large image that was cut into tiles.
 public struct TiledImagePrediction: Sendable {

@@ -1,5 +1,5 @@
 import Apus
-import ApusFiles
+import ApusSystem
 
 /// A run in a folder, at one of its checkpoints: its settings, its model and the format of its data.
 ///

@@ -1,5 +1,5 @@
 import Apus
-import ApusFiles
+import ApusSystem
 import Glibc
 
 /// The folder of a run: `config.json`, `metrics.jsonl`, `checkpoints/`, `tensorboard/`, `plots/`, `report.html`.

@@ -1,5 +1,5 @@
 import Apus
-import ApusFiles
+import ApusSystem
 
 /// The files of a run: its settings and its metrics.
 package struct RunRecord {

@@ -1,5 +1,5 @@
 import Apus
-import ApusFiles
+import ApusSystem
 
 /// The outcome of a run.
 package struct TrainedRun {

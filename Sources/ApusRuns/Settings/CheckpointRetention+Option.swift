@@ -1,5 +1,5 @@
 import Apus
-import ApusFiles
+import ApusSystem
 
 extension CheckpointRetention {
   private enum Key: String, CaseIterable { case last, best }

@@ -1,5 +1,5 @@
 import Apus
-import ApusFiles
+import ApusSystem
 
 /// The value of `--early-stop`: `loss:patience=5,change=0.001`.
 public struct EarlyStopSettings: Hashable, Sendable {

@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 /// The state of the random number generator Philox4x32-10, which is counter-based: equal keys give equal numbers on
 /// every device, and no device stores state.

@@ -1,6 +1,6 @@
 import ApusData
-import ApusFiles
 import ApusNN
+import ApusSystem
 import ApusTensor
 
 /// A checkpoint that was read and verified.

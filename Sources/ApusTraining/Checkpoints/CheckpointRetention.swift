@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// Which checkpoints of a run are kept; older ones are removed when a new one is written.
 public struct CheckpointRetention: Hashable, Sendable {
   /// The number of the newest checkpoints that are kept. With one, a damaged file costs the run.

@@ -1,6 +1,6 @@
 import ApusData
-import ApusFiles
 import ApusNN
+import ApusSystem
 import ApusTensor
 
 /// The checkpoints of a run: `<run>/checkpoints/step-<number>`. `CheckpointRetention` determines which are kept.

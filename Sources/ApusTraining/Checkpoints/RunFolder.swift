@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 
 /// The folder of a run, open and locked: no other process writes to the run while this value lives.
 ///

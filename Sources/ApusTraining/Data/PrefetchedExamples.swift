@@ -1,4 +1,5 @@
 import ApusData
+import ApusSystem
 import ApusTensor
 import Glibc
 

@@ -1,4 +1,5 @@
 import ApusNN
+import ApusReports
 import ApusTensor
 
 extension ModelGraph {

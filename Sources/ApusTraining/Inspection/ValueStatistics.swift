@@ -1,4 +1,5 @@
 import ApusNN
+import ApusReports
 import ApusTensor
 
 /// The distribution of the elements of a tensor.

@@ -1,4 +1,5 @@
 import ApusNN
+import ApusSystem
 import ApusTensor
 
 /// The measured limits of a device, against which kernels are compared.

@@ -1,5 +1,6 @@
 import ApusData
-import ApusFiles
+import ApusReports
+import ApusSystem
 import Glibc
 import Synchronization
 

@@ -1,5 +1,5 @@
 import ApusData
-import ApusFiles
+import ApusSystem
 
 /// `metrics.jsonl`: one JSON object per line, appended during the run.
 final class MetricsLog {

@@ -1,6 +1,6 @@
 import ApusData
-import ApusFiles
 import ApusNN
+import ApusSystem
 import ApusTensor
 
 /// The work that a device ran while it was recorded: each step of the plans (on OpenCL devices each kernel) with its

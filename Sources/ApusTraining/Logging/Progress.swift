@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 import Glibc
 
 /// Shows the progress of a run: a bar with the remaining time on a terminal, plain lines elsewhere.

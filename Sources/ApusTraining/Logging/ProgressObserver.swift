@@ -1,4 +1,5 @@
 import ApusData
+import ApusSystem
 import ApusTensor
 
 /// Shows the steps and epochs of a run as `Progress` does.

@@ -1,5 +1,6 @@
 import ApusData
-import ApusFiles
+import ApusReports
+import ApusSystem
 
 /// The metrics that a run has written: the records of its `metrics.jsonl`.
 public struct RunMetrics: Sendable {

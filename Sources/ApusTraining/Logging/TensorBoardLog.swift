@@ -1,5 +1,5 @@
 import ApusData
-import ApusFiles
+import ApusSystem
 import Synchronization
 
 /// Writes the records of a run (from `metrics.jsonl`) for TensorBoard: each number becomes a curve over the steps.

@@ -1,5 +1,6 @@
 import ApusData
 import ApusNN
+import ApusSystem
 import ApusTensor
 
 // MARK: - The loop

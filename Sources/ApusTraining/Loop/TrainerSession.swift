@@ -1,3 +1,4 @@
+import ApusSystem
 import ApusTensor
 
 /// The state of a trainer during a session. A session begins with a new run or a checkpoint. It ends when the run is

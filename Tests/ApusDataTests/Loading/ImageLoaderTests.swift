@@ -1,5 +1,5 @@
 import Apus
-import ApusFiles
+import ApusSystem
 import ApusTestSupport
 import Glibc
 import Synchronization

@@ -1,5 +1,6 @@
 import Apus
 import ApusDevice
+import ApusSystem
 
 extension OpCase {
   /// Compares first and second derivatives in `float64` with central differences along random directions.

@@ -1,5 +1,6 @@
 import Apus
 import ApusDevice
+import ApusSystem
 import Testing
 
 /// The test data of one operation: its inputs, a call of the operation, and the expected result, computed element by

@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 
 /// The transforms of each image, in order, and the mixing of each batch, as in `flip, crop pad 4, color 0.2`.
 public struct ImagePipeline: Sendable {

@@ -1,4 +1,4 @@
-import ApusFiles
+import ApusSystem
 
 /// The words of one step in a text such as `crop 224 pad 4 reflect`, which a transform parses one by one.
 public struct TransformWords {

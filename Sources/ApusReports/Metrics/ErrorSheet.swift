@@ -1,5 +1,5 @@
 import ApusData
-import ApusFiles
+import ApusSystem
 
 /// A spreadsheet of wrong examples, with columns for tags that are filled in by hand and read back.
 ///
@@ -43,9 +43,12 @@ public struct ErrorSheet: Hashable, Sendable {
   }
 
   /// Writes a sheet to fill in; an older file at `path` is replaced as a whole.
-  public static func write(_ analysis: ErrorAnalysis, to path: String) throws(TrainingError) {
-    let bytes = Array(text(of: analysis).utf8)
-    try reportingTraining { try AtomicFile.write(bytes, to: path) }
+  public static func write(_ analysis: ErrorAnalysis, to path: String) throws(DataError) {
+    do throws(FileError) {
+      try AtomicFile.write(Array(text(of: analysis).utf8), to: path)
+    } catch {
+      throw DataError(error)
+    }
   }
 
   static func protected(_ text: String) -> String {

@@ -15,14 +15,14 @@ public struct RankedScores: Hashable, Sendable {
   public var negativeCount: Int { falsePositives.last ?? 0 }
 
   /// Sorts scores, in O(n log n).
-  /// - Throws: `unmeasurable` when a score is not a number.
+  /// - Throws: when a score is not a number.
   /// - Precondition: there is a truth value for each score.
-  public init(scores: [Float], isPositive: [Bool]) throws(TrainingError) {
+  public init(scores: [Float], isPositive: [Bool]) throws(MeasureError) {
     guard scores.count == isPositive.count else {
       fatalError("RankedScores: \(scores.count) scores for \(isPositive.count) examples")
     }
     if let position = scores.firstIndex(where: \.isNaN) {
-      throw .unmeasurable(reason: "the score of example \(position) is not a number")
+      throw MeasureError(reason: "the score of example \(position) is not a number")
     }
     self.init(keys: zip(scores, isPositive).map(RankedScores.key))
   }

@@ -1,9 +1,9 @@
 import Glibc
 
 /// The memory of the host that this process may use.
-public enum HostMemory {
+package enum HostMemory {
   /// The memory in bytes: the memory of the machine, or a lower limit of a control group or `ulimit -v`.
-  public static let byteCount = min(
+  package static let byteCount = min(
     machineByteCount, addressSpaceByteCount ?? .max, controlGroupByteCount(root: "") ?? .max)
 
   private static var machineByteCount: Int {

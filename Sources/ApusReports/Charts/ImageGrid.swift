@@ -91,12 +91,3 @@ public struct ImageGrid: Chart {
       content: content)
   }
 }
-
-extension [UInt8] {
-  /// The width and height in the header of a PNG file; `nil` for other bytes, and for sizes that no page can show.
-  var pngSize: (width: Int, height: Int)? {
-    guard let header = PNGHeader(self) else { return nil }
-    let limits = 1...1 << 20
-    return limits.contains(header.width) && limits.contains(header.height) ? (header.width, header.height) : nil
-  }
-}

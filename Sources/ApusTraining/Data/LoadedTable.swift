@@ -1,3 +1,4 @@
+import ApusData
 import ApusTensor
 
 /// Rows of a table on a device, as features and targets. A batch is gathered on the device: each training step copies
@@ -35,7 +36,7 @@ public struct LoadedTable: Sendable {
     case .numbers(let numbers):
       let chosen = rows.map { Float(numbers[Int($0)]) }
       if let position = chosen.firstIndex(where: { !$0.isFinite }) {
-        throw .tooLarge(data.target, data.name, .line(data.features.lines[Int(rows[position])]))
+        throw .tooLarge(data.target, data.name, .line(data.features.line(of: Int(rows[position]))))
       }
       targets = Tensor(chosen, shape: [rows.count, 1], device: device)
     }

@@ -1,5 +1,3 @@
-import ApusTensor
-
 /// Counter-based random numbers: the same `(seed, stream, index)` always gives the same bits, in any order and on any
 /// thread, so resuming needs no stored state.
 ///
@@ -13,13 +11,21 @@ package struct CounterRandom: Sendable {
   }
 
   /// 64 random bits.
-  subscript(index: Int) -> UInt64 {
+  package subscript(index: Int) -> UInt64 {
     SplitMix64.mixed(key &+ SplitMix64.gamma &* (UInt64(bitPattern: Int64(index)) &+ 1))
   }
 
   /// An integer in `0 ..< bound`.
-  func integer(below bound: Int, at index: Int) -> Int { self[index].randomInteger(below: bound) }
+  package func integer(below bound: Int, at index: Int) -> Int { self[index].randomInteger(below: bound) }
 
   /// A number in `0 ..< 1`.
   package func unit(at index: Int) -> Double { self[index].randomUnit }
+}
+
+extension UInt64 {
+  /// Random bits as a number in `0 ..< 1`.
+  package var randomUnit: Double { Double(self >> 11) * 0x1p-53 }
+
+  /// Random bits as an integer in `0 ..< bound`. The bias is below `bound · 2⁻⁶⁴`.
+  package func randomInteger(below bound: Int) -> Int { Int(multipliedFullWidth(by: UInt64(bound)).high) }
 }

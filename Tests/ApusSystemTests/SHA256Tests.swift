@@ -1,6 +1,6 @@
 import Testing
 
-@testable import ApusFiles
+@testable import ApusSystem
 
 struct SHA256Tests {
   /// The examples of FIPS 180-4 and lengths around the padding's edges, from `sha256sum`.

@@ -29,14 +29,14 @@ public struct ClassificationResults: Sendable {
   ///   - labels: the true class of each example.
   ///   - threshold: for two classes, the smallest probability of class 1 for which it is predicted; `nil` to predict
   ///     the more likely class.
-  /// - Throws: `unmeasurable` when there are no examples, a label is not in `0 ..< classes`, a value is not a
+  /// - Throws: when there are no examples, a label is not in `0 ..< classes`, a value is not a
   ///   probability, or there is a threshold but not two classes.
   public init(
     probabilities: [Float], classes: Int, labels: [Int32], threshold: Double? = nil
-  ) throws(TrainingError) {
+  ) throws(MeasureError) {
     try self.init(ranking: probabilities, probabilities, classes, labels, threshold)
     guard let position = probabilities.firstIndex(where: { !(0...1 ~= $0) }) else { return }
-    throw .unmeasurable(
+    throw MeasureError(
       reason:
         "the probability of class \(position % classes) for example \(position / classes) is \(probabilities[position])"
     )
@@ -49,23 +49,23 @@ public struct ClassificationResults: Sendable {
   ///   - classes: the number of classes.
   ///   - labels: the true class of each example.
   ///   - threshold: as for probabilities.
-  /// - Throws: `unmeasurable`, as for probabilities.
-  public init(logits: [Float], classes: Int, labels: [Int32], threshold: Double? = nil) throws(TrainingError) {
+  /// - Throws: as for probabilities.
+  public init(logits: [Float], classes: Int, labels: [Int32], threshold: Double? = nil) throws(MeasureError) {
     try self.init(ranking: logits, softmax(logits, rows: classes), classes, labels, threshold)
   }
 
   private init(
     ranking: [Float], _ probabilities: [Float], _ classes: Int, _ labels: [Int32], _ threshold: Double?
-  ) throws(TrainingError) {
+  ) throws(MeasureError) {
     try ConfusionMatrix.check(labels, classes: classes)
     guard ranking.count == labels.count * classes else {
       fatalError("ClassificationResults: \(ranking.count) values for \(labels.count) examples of \(classes) classes")
     }
     guard threshold == nil || classes == 2 else {
-      throw .unmeasurable(reason: "a threshold needs two classes, but there are \(classes)")
+      throw MeasureError(reason: "a threshold needs two classes, but there are \(classes)")
     }
     if let position = ranking.firstIndex(where: { !$0.isFinite }) {
-      throw .unmeasurable(
+      throw MeasureError(
         reason:
           "output \(position % classes) for example \(position / classes) is \(ranking[position]), not a finite number")
     }
@@ -139,7 +139,7 @@ public struct ClassificationResults: Sendable {
 }
 
 /// `exp(xᵢ − max) / Σ exp(xⱼ − max)` of each row, with sums in float64.
-func softmax(_ logits: [Float], rows width: Int) -> [Float] {
+package func softmax(_ logits: [Float], rows width: Int) -> [Float] {
   guard width > 0 else { return [] }
   var result = logits
   for start in stride(from: 0, to: logits.count - width + 1, by: width) {

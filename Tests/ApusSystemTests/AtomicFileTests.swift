@@ -2,7 +2,7 @@ import ApusTestSupport
 import Glibc
 import Testing
 
-@testable import ApusFiles
+@testable import ApusSystem
 
 struct AtomicFileTests {
   @Test func replacesAndKeepsTheMode() throws {

@@ -33,7 +33,7 @@ public struct Histogram: Chart {
 
   /// Creates bins of equal width over a range; numbers outside of it are left out. A range of a single number is
   /// widened.
-  init<Number: BinaryFloatingPoint>(
+  package init<Number: BinaryFloatingPoint>(
     _ title: String, x: Axis, y: Axis = Axis("count", range: 0...0), range: ClosedRange<Double>, of values: [Number],
     bins: Int
   ) {

@@ -1,4 +1,5 @@
 import Apus
+import ApusSystem
 import Foundation
 
 /// A page with every kind of chart, with sizes and names that are hard to display.

@@ -13,9 +13,9 @@ public struct ConfusionMatrix: Hashable, Sendable {
   static let classLimit = 10_000
 
   /// Counts pairs of true and predicted classes.
-  /// - Throws: `unmeasurable` when there are no examples, or a class is not in `0 ..< classes`.
+  /// - Throws: when there are no examples, or a class is not in `0 ..< classes`.
   /// - Precondition: there is a prediction for each label.
-  public init(labels: [Int32], predicted: [Int32], classes: Int) throws(TrainingError) {
+  public init(labels: [Int32], predicted: [Int32], classes: Int) throws(MeasureError) {
     guard labels.count == predicted.count else {
       fatalError("ConfusionMatrix: \(predicted.count) predictions for \(labels.count) labels")
     }
@@ -33,13 +33,13 @@ public struct ConfusionMatrix: Hashable, Sendable {
   }
 
   /// Rejects labels that cannot be counted.
-  static func check(_ labels: [Int32], classes: Int) throws(TrainingError) {
-    guard !labels.isEmpty else { throw .unmeasurable(reason: "there are no examples") }
+  static func check(_ labels: [Int32], classes: Int) throws(MeasureError) {
+    guard !labels.isEmpty else { throw MeasureError(reason: "there are no examples") }
     guard 1...classLimit ~= classes else {
-      throw .unmeasurable(reason: "\(classes) classes; measures of classes support 1 to \(classLimit)")
+      throw MeasureError(reason: "\(classes) classes; measures of classes support 1 to \(classLimit)")
     }
     guard let position = labels.firstIndex(where: { !(0..<Int32(classes) ~= $0) }) else { return }
-    throw .unmeasurable(
+    throw MeasureError(
       reason:
         "example \(position) has class \(labels[position]), but there are only \(classes) classes, numbered from 0")
   }

@@ -2,7 +2,7 @@ import ApusTestSupport
 import Glibc
 import Testing
 
-@testable import ApusFiles
+@testable import ApusSystem
 
 /// Folders with untrusted contents.
 struct FolderTests {

@@ -1,3 +1,4 @@
+import ApusData
 import ApusTensor
 
 /// Tokenized texts on a device, padded to the length of the longest one.

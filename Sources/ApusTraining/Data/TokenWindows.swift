@@ -1,3 +1,4 @@
+import ApusData
 import ApusTensor
 
 /// A tokenized text on a device, divided into windows of one length for next-token prediction.

@@ -38,11 +38,11 @@ public struct BiasVarianceReport: Sendable {
   /// - Parameters:
   ///   - bayes: the lowest possible error, or the error of people.
   ///   - classNames: names by class index; classes without one are called by their index.
-  /// - Throws: `unmeasurable` when a slice names an example that does not exist.
+  /// - Throws: when a slice names an example that does not exist.
   public init(
     train: ClassificationResults, validation: ClassificationResults, bayes: Double = 0, classNames: [String] = [],
     slices: [Slice] = [], thresholds: BiasVariance.Thresholds = BiasVariance.Thresholds()
-  ) throws(TrainingError) {
+  ) throws(MeasureError) {
     func compare(_ train: MeasuredError, _ validation: MeasuredError) -> BiasVariance {
       BiasVariance(train: train, validation: validation, bayes: bayes, thresholds: thresholds)
     }
@@ -56,7 +56,7 @@ public struct BiasVarianceReport: Sendable {
     }
     var parts: [Part] = []
     for slice in slices where !slice.validation.isEmpty && slice.train?.isEmpty != true {
-      let known = try slice.train.map { (numbers) throws(TrainingError) in try train.error(of: numbers, slice.name) }
+      let known = try slice.train.map { (numbers) throws(MeasureError) in try train.error(of: numbers, slice.name) }
       let other = try validation.error(of: slice.validation, slice.name)
       parts.append(Part(name: slice.name, result: compare(known ?? all, other)))
     }
@@ -97,9 +97,9 @@ extension ClassMeasures {
 
 extension ClassificationResults {
   /// The error on the examples with the given indices.
-  fileprivate func error(of examples: [Int], _ slice: String) throws(TrainingError) -> MeasuredError {
+  fileprivate func error(of examples: [Int], _ slice: String) throws(MeasureError) -> MeasuredError {
     if let number = examples.first(where: { !labels.indices.contains($0) }) {
-      throw .unmeasurable(reason: "slice \(slice) has the example \(number), but there are only \(count) examples")
+      throw MeasureError(reason: "slice \(slice) has the example \(number), but there are only \(count) examples")
     }
     return MeasuredError(wrong: examples.count { predicted[$0] != labels[$0] }, of: examples.count)
   }

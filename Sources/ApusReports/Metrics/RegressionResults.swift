@@ -13,17 +13,17 @@ public struct RegressionResults: Sendable {
   public var count: Int { targets.count / outputCount }
 
   /// Measures predictions.
-  /// - Throws: `unmeasurable` when there are no examples, or a number is not finite.
+  /// - Throws: when there are no examples, or a number is not finite.
   /// - Precondition: there are as many predictions as targets, a multiple of `outputs`, which is positive.
-  public init(predicted: [Float], targets: [Float], outputs: Int = 1) throws(TrainingError) {
+  public init(predicted: [Float], targets: [Float], outputs: Int = 1) throws(MeasureError) {
     guard outputs > 0, predicted.count == targets.count, targets.count % outputs == 0 else {
       fatalError(
         "RegressionResults: \(predicted.count) predictions for \(targets.count) targets, \(outputs) an example")
     }
-    guard !targets.isEmpty else { throw .unmeasurable(reason: "there are no examples") }
+    guard !targets.isEmpty else { throw MeasureError(reason: "there are no examples") }
     for (values, name) in [(predicted, "prediction"), (targets, "target")] {
       guard let position = values.firstIndex(where: { !$0.isFinite }) else { continue }
-      throw .unmeasurable(
+      throw MeasureError(
         reason:
           "\(name) \(position % outputs) of example \(position / outputs) is \(values[position]), not a finite number")
     }

@@ -2,7 +2,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-@testable import ApusFiles
+@testable import ApusSystem
 
 struct QuotingTests {
   @Test func plainTextStaysAsItIs() {

@@ -1,4 +1,5 @@
-import ApusFiles
+import ApusData
+import ApusSystem
 import ApusTensor
 
 extension Safetensors.ElementType {

@@ -1,3 +1,4 @@
+import ApusData
 import ApusTensor
 
 /// A batch of images and their labels.

@@ -29,7 +29,7 @@ public struct LearningCurve: Hashable, Sendable {
     public var deviation: Double?
 
     init(_ values: [Double]) {
-      let mean = ApusTraining.mean(values)
+      let mean = ApusReports.mean(values)
       self.mean = mean
       let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
       deviation = values.count > 1 ? (squares / Double(values.count - 1)).squareRoot() : nil

@@ -1,0 +1,13 @@
+/// Outputs, labels or targets that no measure can be computed of.
+public struct MeasureError: Error, Hashable, Sendable {
+  /// Which value is unsuitable, and why.
+  public var reason: String
+
+  public init(reason: String) { self.reason = reason }
+}
+
+extension MeasureError: CustomStringConvertible {
+  public var description: String {
+    "the results cannot be measured: \(reason.printable(limit: 4096, keepsLines: true))"
+  }
+}
