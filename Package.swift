@@ -7,13 +7,14 @@ let modules: [(name: String, dependencies: [String])] = [
   ("ApusDevice", ["ApusSystem", "Kernels"]),
   ("ApusCPU", ["ApusSystem", "ApusDevice", "CSIMD", "COpenBLAS"]),
   ("ApusGPU", ["ApusSystem", "ApusDevice", "Kernels", "COpenCL"]),
-  ("ApusTensor", ["ApusSystem", "ApusDevice", "ApusCPU", "ApusGPU"]),
+  ("ApusTensor", ["ApusSystem", "ApusDevice"]),
+  ("ApusBackends", ["ApusDevice", "ApusTensor", "ApusCPU", "ApusGPU"]),
   ("ApusNN", ["ApusSystem", "ApusTensor"]),
   ("ApusData", ["ApusSystem", "CZlib", "CPNG", "CTurboJPEG"]),
   ("ApusReports", ["ApusSystem", "ApusData"]),
   ("ApusTraining", ["ApusSystem", "ApusTensor", "ApusNN", "ApusData", "ApusReports"]),
   ("ApusModels", ["ApusSystem", "ApusTensor", "ApusNN", "ApusData"]),
-  ("Apus", ["ApusTensor", "ApusNN", "ApusData", "ApusReports", "ApusTraining", "ApusModels"]),
+  ("Apus", ["ApusTensor", "ApusBackends", "ApusNN", "ApusData", "ApusReports", "ApusTraining", "ApusModels"]),
   ("ApusRuns", ["Apus", "ApusSystem"]),
 ]
 

@@ -1,5 +1,4 @@
 import ApusDevice
-import ApusGPU
 import ApusSystem
 import Synchronization
 

@@ -1,4 +1,4 @@
-import ApusDevice
+import ApusSystem
 import Testing
 
 @Suite struct NumberTextTests {

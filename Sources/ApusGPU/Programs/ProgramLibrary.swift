@@ -151,7 +151,10 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
       }
       if pendingSince == nil, !pending.isEmpty {
         pendingSince = ContinuousClock.seconds
-        BackgroundWork.atExit { self.storePending(until: ContinuousClock.seconds + Self.exitTimeLimit) { _ in true } }
+        BackgroundWork.atExit {
+          let deadline = ContinuousClock.seconds + Self.exitTimeLimit
+          self.storePending(while: { ContinuousClock.seconds < deadline }) { _ in true }
+        }
       }
     }
   }
@@ -167,18 +170,23 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
       return isDue
     }
     guard isDue else { return }
-    BackgroundWork.start { self.storePending(until: .infinity) { $0.isRepeated } }
+    BackgroundWork.start { self.storePending(while: { !BackgroundWork.isEnding }) { $0.isRepeated } }
   }
 
-  /// Writes the pending programs that satisfy `condition`, those with the most kernels first.
-  private func storePending(until deadline: Double, where condition: (Program) -> Bool) {
+  /// Writes the pending programs that satisfy `condition`, those with the most kernels first. If it stops early, the
+  /// other programs stay pending.
+  private func storePending(while hasTime: () -> Bool, where condition: (Program) -> Bool) {
     storing.withLock {
       let programs = lock.withLock { () -> [Program] in
         defer { pending.removeAll(where: condition) }
         return pending.filter(condition).sorted { $0.kernelCount > $1.kernelCount }
       }
       guard let store else { return }
-      for program in programs where ContinuousClock.seconds < deadline {
+      for (index, program) in programs.enumerated() {
+        guard hasTime() else {
+          lock.withLock { pending += programs[index...] }
+          return
+        }
         guard let binary = driver.binary(of: program.module), binary.count != program.storedSize else {
           continue
         }

@@ -1,7 +1,7 @@
 import Foundation
 import FoundationXML
 
-@testable import ApusTraining
+@testable import ApusReports
 
 /// The elements that a strict XML parser finds in a text.
 final class Elements: NSObject, XMLParserDelegate {

@@ -1,15 +1,11 @@
 import Apus
-import ApusSystem
+import ApusTestSupport
 import Foundation
 
 /// A page with every kind of chart, with sizes and names that are hard to display.
 enum Gallery {
   static let hostile =
     "<script>alert(1)</script> & \"quotes\" ' \u{202e}\u{0} 漢字 🦜 \(String(repeating: "long ", count: 20))"
-
-  static func noise(_ index: Int) -> Double {
-    Double(SplitMix64.mixed(UInt64(index) &* SplitMix64.gamma) >> 11) * 0x1p-53
-  }
 
   static func points(_ count: Int, _ body: (Double) -> Double) -> [LineChart.Point] {
     (0..<count).map { LineChart.Point(x: Double($0 + 1), y: body(Double($0 + 1))) }
@@ -30,7 +26,7 @@ enum Gallery {
         "A hundred thousand steps", x: Axis("step", isInteger: true), y: Axis("loss", isLogarithmic: true),
         [
           LineChart.Series(
-            "every step", points(100_000) { exp(-$0 / 20_000) * (0.6 + noise(Int($0))) + ($0 == 50_000 ? 40 : 0) },
+            "every step", points(100_000) { exp(-$0 / 20_000) * (0.6 + Samples.noise(Int($0))) + ($0 == 50_000 ? 40 : 0) },
             smoothing: .exponential(0.999))
         ])
     ),
@@ -66,8 +62,8 @@ enum Gallery {
   static func confusion(_ count: Int, _ name: (Int) -> String) -> HeatMap {
     let counts = (0..<count * count).map { index -> Int in
       let (row, column) = index.quotientAndRemainder(dividingBy: count)
-      if row == column { return 800 + Int(200 * noise(index)) }
-      return noise(index + 7) < 0.35 ? Int(pow(noise(index), 6) * 160) : 0
+      if row == column { return 800 + Int(200 * Samples.noise(index)) }
+      return Samples.noise(index + 7) < 0.35 ? Int(pow(Samples.noise(index), 6) * 160) : 0
     }
     return .confusion("Confusion matrix of \(count) classes", counts: counts, classes: (0..<count).map(name))
   }
@@ -80,7 +76,7 @@ enum Gallery {
     ScatterChart(
       "Predictions", x: Axis("target"), y: Axis("prediction"),
       [
-        ScatterChart.Series("test", (0..<400).map { .init(x: noise($0) * 50, y: noise($0) * 50 + noise($0 + 999) * 8) })
+        ScatterChart.Series("test", (0..<400).map { .init(x: Samples.noise($0) * 50, y: Samples.noise($0) * 50 + Samples.noise($0 + 999) * 8) })
       ],
       hasIdentityLine: true),
     ScatterChart(
@@ -88,7 +84,7 @@ enum Gallery {
       [
         ScatterChart.Series(
           "training",
-          (0..<100_000).map { .init(x: noise($0) * 50, y: (noise($0 + 31) + noise($0 + 63) - 1) * (1 + noise($0) * 4)) }
+          (0..<100_000).map { .init(x: Samples.noise($0) * 50, y: (Samples.noise($0 + 31) + Samples.noise($0 + 63) - 1) * (1 + Samples.noise($0) * 4)) }
         ),
         ScatterChart.Series("test", [.init(x: 25, y: 9), .init(x: .nan, y: 1)]),
       ]),
@@ -126,7 +122,7 @@ enum Gallery {
 
   static let bars = BarChart(
     "F1 of each class", along: Axis("F1", range: 0...1),
-    clothes.enumerated().map { .init(name: $0.element, value: 0.7 + 0.3 * noise($0.offset), label: nil) }
+    clothes.enumerated().map { .init(name: $0.element, value: 0.7 + 0.3 * Samples.noise($0.offset), label: nil) }
       + [.init(name: hostile, value: .nan)])
 
   static var report: Report {
@@ -147,7 +143,7 @@ enum Gallery {
             .figure(
               Report.Figure(
                 "histogram",
-                Histogram("Weights", x: Axis("value"), of: (0..<5000).map { noise($0) + noise($0 + 9) - noise($0 + 5) })
+                Histogram("Weights", x: Axis("value"), of: (0..<5000).map { Samples.noise($0) + Samples.noise($0 + 9) - Samples.noise($0 + 5) })
               )),
             .figure(Report.Figure("bars", bars)),
           ]),
@@ -165,19 +161,11 @@ enum Gallery {
   }
 
   static var pictures: [Report.Block] {
-    let cells = (0..<14).map { ImageGrid.Cell(png: checkerboard, caption: $0 == 2 ? hostile : "filter \($0)") }
+    let cells = (0..<14).map { ImageGrid.Cell(png: Samples.checkerboard, caption: $0 == 2 ? hostile : "filter \($0)") }
     return [
       .figure(Report.Figure("filters", ImageGrid("Filters", cells))),
       .figure(Report.Figure("rows", ImageGrid("Rows of three", Array(cells.prefix(6)), columnCount: 3))),
       .details("More", [.text("A paragraph with \(hostile)"), .figure(Report.Figure("more", table))]),
     ]
   }
-
-  /// 5 × 5 gray pixels.
-  static let checkerboard = [UInt8](
-    Data(
-      base64Encoded:
-        "iVBORw0KGgoAAAANSUhEUgAAAAUAAAAFCAAAAACoBHk5AAAAF0lEQVR42mPQ+J/yfwHDf7f/Tf8ZMNgA/E4RCQJNN3"
-        + "kAAAAASUVORK5CYII=")
-      ?? Data())
 }

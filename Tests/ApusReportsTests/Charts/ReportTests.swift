@@ -1,8 +1,9 @@
 import Apus
+import ApusTestSupport
 import Foundation
 import Testing
 
-@testable import ApusTraining
+@testable import ApusReports
 
 struct ReportTests {
   /// Every chart is well-formed XML at the width of a phone and of a page, and hostile names appear as text.
@@ -69,10 +70,10 @@ struct ReportTests {
   }
 
   @Test func sizesOfPNGFiles() {
-    #expect(Gallery.checkerboard.pngSize?.width == 5 && Gallery.checkerboard.pngSize?.height == 5)
+    #expect(Samples.checkerboard.pngSize?.width == 5 && Samples.checkerboard.pngSize?.height == 5)
     #expect(
-      [UInt8](repeating: 0, count: 40).pngSize == nil && Gallery.checkerboard.prefix(20).map { $0 }.pngSize == nil)
-    var large = Gallery.checkerboard
+      [UInt8](repeating: 0, count: 40).pngSize == nil && Samples.checkerboard.prefix(20).map { $0 }.pngSize == nil)
+    var large = Samples.checkerboard
     large[16] = 0xff
     #expect(large.pngSize == nil)
   }

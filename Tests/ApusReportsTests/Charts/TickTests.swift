@@ -1,8 +1,9 @@
 import Apus
+import ApusTestSupport
 import Foundation
 import Testing
 
-@testable import ApusTraining
+@testable import ApusReports
 
 struct TickTests {
   @Test func marksAreRoundNumbers() {
@@ -75,7 +76,7 @@ struct TickTests {
 
   /// Thinned lines keep the first point, the last point and both extremes of every column of pixels.
   @Test func extremesSurvive() {
-    let points = (0..<100_000).map { Pixel(x: Double($0) / 200, y: Gallery.noise($0)) }
+    let points = (0..<100_000).map { Pixel(x: Double($0) / 200, y: Samples.noise($0)) }
     let thinned = points.thinned()
     #expect(thinned.count <= 4 * 500 && thinned.first == points.first && thinned.last == points.last)
     #expect(zip(thinned, thinned.dropFirst()).allSatisfy { $0.x < $1.x })
@@ -96,7 +97,7 @@ struct TickTests {
   }
 
   @Test func histogramsCountEverything() {
-    let values = (0..<5000).map(Gallery.noise) + [.nan, .infinity]
+    let values = (0..<5000).map(Samples.noise) + [.nan, .infinity]
     let histogram = Histogram("x", x: Axis("x"), of: values, bins: 33)
     #expect(histogram.counts.count == 33 && histogram.counts.reduce(0, +) == 5000)
     #expect(Histogram("x", x: Axis("x"), of: [2, 2, 2]).counts.reduce(0, +) == 3)

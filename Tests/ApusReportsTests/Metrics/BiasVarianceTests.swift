@@ -1,7 +1,7 @@
 import Apus
 import Testing
 
-@testable import ApusTraining
+@testable import ApusReports
 
 @Suite struct BiasVarianceTests {
   private func verdict(_ train: Double, _ validation: Double, bayes: Double = 0, count: Int = 10_000)

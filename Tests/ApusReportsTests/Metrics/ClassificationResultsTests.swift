@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-@testable import ApusTraining
+@testable import ApusReports
 
 @Suite struct ClassificationResultsTests {
   private let fixture: MetricsFixture

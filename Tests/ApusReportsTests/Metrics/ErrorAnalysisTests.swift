@@ -3,7 +3,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-@testable import ApusTraining
+@testable import ApusReports
 
 @Suite struct ErrorAnalysisTests {
   /// Ten examples of three classes, of which 1, 3, 4 and 8 are misclassified.

@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-@testable import ApusTraining
+@testable import ApusReports
 
 @Suite struct RegressionResultsTests {
   @Test func measuresEqualScikitLearn() throws {
@@ -37,13 +37,13 @@ import Testing
   }
 
   @Test func whatIsNotFiniteIsRefused() {
-    #expect(throws: TrainingError.unmeasurable(reason: "there are no examples")) {
+    #expect(throws: MeasureError(reason: "there are no examples")) {
       try RegressionResults(predicted: [], targets: [])
     }
     #expect(
-      throws: TrainingError.unmeasurable(reason: "prediction 1 of example 1 is inf, not a finite number")
+      throws: MeasureError(reason: "prediction 1 of example 1 is inf, not a finite number")
     ) { try RegressionResults(predicted: [0, 0, 0, .infinity], targets: [0, 0, 0, 0], outputs: 2) }
-    #expect(throws: TrainingError.unmeasurable(reason: "target 0 of example 0 is nan, not a finite number")) {
+    #expect(throws: MeasureError(reason: "target 0 of example 0 is nan, not a finite number")) {
       try RegressionResults(predicted: [0], targets: [.nan])
     }
   }

@@ -85,17 +85,17 @@ struct EventFileTests {
 
   @Test func picturesAreOfPNGFiles() throws {
     let file = try EventFile(folder: place.path)
-    var empty = Gallery.checkerboard
+    var empty = Samples.checkerboard
     empty.replaceSubrange(16..<20, with: [0, 0, 0, 0])
-    for png in [[1, 2, 3], Array(Gallery.checkerboard.prefix(32)), empty] {
+    for png in [[1, 2, 3], Array(Samples.checkerboard.prefix(32)), empty] {
       let error = #expect(throws: TrainingError.self) { try file.add(png: png, "no picture", step: 1) }
       #expect(error?.description.hasPrefix("no picture: not a valid PNG") == true, "\(error!)")
     }
     try file.flush()
     let before = try Data(contentsOf: URL(filePath: file.path)).count
-    try file.add(png: Gallery.checkerboard, "picture", step: 1)
+    try file.add(png: Samples.checkerboard, "picture", step: 1)
     try file.flush()
-    #expect(try Data(contentsOf: URL(filePath: file.path)).count > before + Gallery.checkerboard.count)
+    #expect(try Data(contentsOf: URL(filePath: file.path)).count > before + Samples.checkerboard.count)
   }
 
   @Test func keysOfRecords() {
@@ -120,9 +120,9 @@ struct EventFileTests {
         "step": 20, "epoch": 1, "train_loss": 0.25, "test_accuracy": 0.5, "seconds": 2, "examples_per_second": 1000,
         "note": "text",
       ])
-    let values = (0..<1000).map { Gallery.noise($0) * 4 - 1 }
+    let values = (0..<1000).map { Samples.noise($0) * 4 - 1 }
     log.events.add(histogram: values, "weights", step: 20)
-    try log.events.add(png: Gallery.checkerboard, "pictures/checkerboard", step: 20)
+    try log.events.add(png: Samples.checkerboard, "pictures/checkerboard", step: 20)
     log.events.add(text: "# Configuration\n\nlearning rate **0.1** — ☃", "configuration", step: 0)
     for step in 21...40 { try log.write(["step": .integer(step), "epoch": 2, "loss": 99]) }
     try log.flush()

@@ -1,0 +1,24 @@
+import Apus
+import Testing
+
+struct BackendTests {
+  @Test func namesOfAllBackendsAreKnown() {
+    #expect(ComputeDevice.nameForms == ["auto", "cpu", "opencl", "opencl:N", "opencl:N.P/C"])
+    for name in ["auto", "cpu", "opencl", "opencl:1", "opencl:0.1/2"] { #expect(ComputeDevice.isName(name), "\(name)") }
+    for name in ["", "CPU", "cpu:0", "opencl:", "opencl:x", "cuda:0.1/2"] {
+      #expect(!ComputeDevice.isName(name), "\(name)")
+    }
+  }
+
+  @Test func anUnknownNameListsTheForms() {
+    #expect(
+      throws: DeviceError.unavailable(
+        device: "gpu", reason: "the devices are auto, cpu, opencl, opencl:N, opencl:N.P/C")
+    ) { try ComputeDevice.named("gpu") }
+  }
+
+  @Test func theProcessorIsADevice() throws {
+    #expect(ComputeDevice.available().devices.first?.identifier == "cpu")
+    #expect(try ComputeDevice.named("cpu") == ComputeDevice.named("cpu"))
+  }
+}
