@@ -38,7 +38,7 @@ import Testing
     let numbers = try RunSettings("mlp", ["data": .string("csv:\(table)"), "epochs": 1, "target": "b"])
     let (run, _) = try Run.train(numbers, output: scratch.path + "/table")
     let refused = #expect(throws: OptionError.self) { try run.errors() }
-    #expect(refused?.message == "mlp is a model of numbers; try apus evaluate")
+    #expect(refused?.message == "mlp is a regression model; try apus evaluate")
     let tiles = #expect(throws: OptionError.self) { try run.predictTiles([table], overlap: 0) }
     #expect(tiles?.message == "--tile-overlap is for images, the model takes \(run.format.examplesName)")
   }

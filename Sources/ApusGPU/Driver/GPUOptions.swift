@@ -39,7 +39,7 @@ package struct GPUOptions: Sendable {
     if let flaw = CacheLimit.environmentFlaw { throw .unavailable(device: device, reason: flaw) }
     guard let name = Environment["APUS_KERNEL_CLASS"], KernelTarget.Class(rawValue: name) == nil else { return }
     let known = KernelTarget.Class.allCases.map(\.rawValue).joined(separator: " or ")
-    throw .unavailable(device: device, reason: "APUS_KERNEL_CLASS is '\(name)'; it must be \(known)")
+    throw .unavailable(device: device, reason: "APUS_KERNEL_CLASS is \"\(name)\"; it must be \(known)")
   }
 
   /// `$XDG_CACHE_HOME/apus`, else `~/.cache/apus`.

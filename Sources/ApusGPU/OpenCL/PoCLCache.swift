@@ -34,14 +34,14 @@ enum PoCLCache {
         try FileSystem.createPrivateDirectory(folder)
         setenv("POCL_CACHE_DIR", folder, 1)
       } catch {
-        // Other users could write programs to the directory, so the kernel cache is disabled. If there is no directory
-        // at all, PoCL chooses a directory or reports an error.
+        // Other users could write programs to the folder, so the kernel cache is disabled. If there is no folder at all,
+        // PoCL chooses a folder or reports an error.
         if FileSystem.exists(folder) || FileSystem.exists(cache) { setenv("POCL_KERNEL_CACHE", "0", 0) }
       }
     }
     guard let folder = variable, let free = FileSystem.freeByteCount(folder), free < leastFreeByteCount else { return }
     warn(
       "the file system of the cache \(folder.printable()) has only \(free) free bytes, so kernels may fail to build; "
-        + "free some space, or set XDG_CACHE_HOME to another directory")
+        + "free some space, or set XDG_CACHE_HOME to another folder")
   }
 }

@@ -174,14 +174,14 @@ package struct TrainingRun {
     }
   }
 
-  /// Warns of epochs of few steps, which are soon over and train little.
+  /// Warns of a run of few steps, in which a model learns little.
   private func adviseOnSteps(_ count: Int) {
     guard case .count(let size) = settings.batchSize, case .epochs(let epochs) = settings.length else { return }
     let steps = (count + size - 1) / size
     guard steps < 8, epochs < 100 / steps else { return }
     Diagnostics.write(
-      "an epoch is \(steps) \(steps == 1 ? "step" : "steps") of \(min(size, count)) examples; more --epochs or a smaller "
-        + "--batch-size make more")
+      "an epoch has only \(steps) \(steps == 1 ? "step" : "steps") of \(min(size, count)) examples; for more steps, use "
+        + "more --epochs or a smaller --batch-size")
   }
 
   /// The initial weights of a new run; `nil` for random ones, and for a resumed run.

@@ -110,7 +110,12 @@ public final class Trainer {
   /// The names of the measures of training, without the loss.
   var measureNames: [String] { measures.names + (measuresGradientNorm ? [StepMeasures.gradientNorm] : []) }
 
-  /// Resumes from a checkpoint. The run must have the same data, batch size, seed and optimizer; it may be longer.
+  /// Sets the trainer to the state of a checkpoint: weights, optimizer, random numbers, results, and the memory of
+  /// schedule and observers. `run()` then continues, with the same bits as a run that was not interrupted.
+  ///
+  /// The run must have the same number of examples, batch size, seed and optimizer; it may be longer.
+  /// - Throws: `mismatch` for the checkpoint of another run or model, `damaged` for a damaged one. The trainer must not
+  ///   be used after an error: it may have only a part of the state.
   public func resume(from checkpoint: Checkpoint) throws(TrainingError) {
     let kept = checkpoint.state
     func require(_ isEqual: Bool, _ what: String) throws(TrainingError) {
@@ -143,8 +148,11 @@ public final class Trainer {
     isResumed = true
   }
 
-  /// Resumes from the newest valid checkpoint of the output folder.
+  /// Resumes from the newest valid checkpoint of the output folder, as ``resume(from:)`` does. Without an output folder
+  /// it does nothing.
   /// - Parameter warn: receives a message for each damaged checkpoint.
+  /// - Throws: `noCheckpoint` if the folder has no valid checkpoint, `inUse` if another process writes to it, and the
+  ///   errors of ``resume(from:)``.
   public func resume(warn: (String) -> Void) throws(TrainingError) {
     guard let output = options.output else { return }
     // A missing output folder is not created.
