@@ -49,16 +49,21 @@ public final class Trainer {
   var savedStep: Int?
   var isResumed = false
 
+  /// Creates a trainer for a run on the device of the model's parameters. Nothing is computed or written before `run()`.
   /// - Parameters:
+  ///   - model: the model to train, with its initial values.
+  ///   - rule: the update rule of the optimizer.
   ///   - train: the examples to train with.
   ///   - test: examples for evaluation at the end of each epoch; with validation examples, at the end of the run only.
   ///   - validation: examples for evaluation at the end of each epoch and for model selection: a `MetricSchedule`
   ///     observes these, or without them the training loss, but never `test`.
+  ///   - objective: the loss to minimize, and the measures of it that are reported.
   ///   - testObjective: the objective of evaluations; `nil` for the training objective.
   ///   - groups: parameters with their own learning rates, weight decays and constraints.
   ///   - penalty: a term that is added to the loss. Reported training losses exclude it: like evaluation losses they
   ///     are computed by `testObjective`, if there is one.
   ///   - observers: receive the events of the run, and may stop it or request checkpoints.
+  ///   - options: the length of the run, the batch size, the seed, and the output folder.
   public init(
     _ model: any Layer, _ rule: any UpdateRule, on train: any ExampleSource,
     testing test: (any ExampleSource)? = nil, validating validation: (any ExampleSource)? = nil,
