@@ -3,14 +3,14 @@ import ApusFiles
 import Glibc
 import Synchronization
 
-/// The directory in which PoCL stores its builds, and from which it loads them.
+/// The folder in which PoCL stores its builds, and from which it loads them.
 ///
-/// PoCL neither checks its default directory nor protects it from other users. So its cache is in Apus's cache
-/// directory, unless the user sets `POCL_CACHE_DIR`. PoCL reads the variable when its devices are first queried.
+/// PoCL neither checks its default folder nor protects it from other users. So its cache is in Apus's cache folder,
+/// unless the user sets `POCL_CACHE_DIR`. PoCL reads the variable when its devices are first queried.
 enum PoCLCache {
   private static let isPrepared = Atomic(false)
 
-  /// Sets the directory once, before the first query of a platform.
+  /// Sets the folder once, before the first query of a platform.
   static func prepare() {
     guard !isPrepared.exchange(true, ordering: .acquiringAndReleasing) else { return }
     setDirectory(in: GPUOptions.environment.cacheDirectory)
