@@ -1,7 +1,7 @@
 /// The extents of a tensor, outermost axis first; a scalar has rank 0.
 ///
-/// A shape is a plain value without heap storage, so that building a graph node allocates nothing for it. The rank is at
-/// most `Shape.maximumRank`.
+/// A shape is a plain value without heap storage, so that building a graph node allocates nothing for it. The rank is
+/// at most `Shape.maximumRank`.
 ///
 /// A value may be invalid for a tensor (negative extents, or more than `maximumRank`), so that its receiver can report
 /// the error: `flaw` describes it.

@@ -34,8 +34,8 @@ enum PoCLCache {
         try FileSystem.createPrivateDirectory(folder)
         setenv("POCL_CACHE_DIR", folder, 1)
       } catch {
-        // Other users could write programs to the folder, so the kernel cache is disabled. If there is no folder at all,
-        // PoCL chooses a folder or reports an error.
+        // Other users could write programs to the folder, so the kernel cache is disabled. If there is no folder at
+        // all, PoCL chooses a folder or reports an error.
         if FileSystem.exists(folder) || FileSystem.exists(cache) { setenv("POCL_KERNEL_CACHE", "0", 0) }
       }
     }

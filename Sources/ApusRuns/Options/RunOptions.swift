@@ -22,8 +22,8 @@ package enum RunOptions {
   package static let precision = Option(
     "precision", .precision,
     help:
-      "\(list(Precision.named.map(\.key))): mixed computes products in float16, with float32 weights and a scaled loss, "
-      + "mixed-bfloat16 in bfloat16, which needs no loss scale and is faster on Intel CPUs with AMX and AMD CPUs with "
+      "\(list(Precision.named.map(\.key))): mixed computes products in float16, with float32 weights and a scaled "
+      + "loss, mixed-bfloat16 in bfloat16, which needs no loss scale and is faster on Intel CPUs with AMX and AMD CPUs with "
       + "AVX512-BF16 (default: float32)")
   package static let seed = Option(
     "seed", .seed, help: "the seed of all random numbers, below 2^63 (default: 0)")
@@ -209,15 +209,15 @@ package enum RunOptions {
       Option(
         "scaling", .choice("KIND", of: TableEncoding.Scaling.allCases),
         help:
-          "\(list(TableEncoding.Scaling.allCases)): scale numbers of a table to mean 0 and deviation 1, to the range 0 "
-          + "to 1, or not at all (default: \(TableEncoding().scaling.rawValue))"),
+          "\(list(TableEncoding.Scaling.allCases)): scale numbers of a table to mean 0 and deviation 1, to the range "
+          + "0 to 1, or not at all (default: \(TableEncoding().scaling.rawValue))"),
       \.table.encoding.scaling, unless: TableEncoding().scaling),
     RunOption(
       Option(
         "missing", .choice("KIND", of: TableEncoding.Imputation.allCases),
         help:
-          "\(list(TableEncoding.Imputation.allCases)): replace missing numbers of a table by the column's mean or median "
-          + "(default: \(TableEncoding().imputation.rawValue))"),
+          "\(list(TableEncoding.Imputation.allCases)): replace missing numbers of a table by the column's mean or "
+          + "median (default: \(TableEncoding().imputation.rawValue))"),
       \.table.encoding.imputation, unless: TableEncoding().imputation),
     RunOption(
       Flag(
@@ -228,8 +228,8 @@ package enum RunOptions {
       Option(
         "categories", .choice("KIND", of: TableEncoding.Categories.allCases),
         help:
-          "\(list(TableEncoding.Categories.allCases)): a feature for each category of a table's columns, or codes for an "
-          + "embedding layer (default: \(TableEncoding().categories.rawValue))"),
+          "\(list(TableEncoding.Categories.allCases)): a feature for each category of a table's columns, or codes for "
+          + "an embedding layer (default: \(TableEncoding().categories.rawValue))"),
       \.table.encoding.categories, unless: TableEncoding().categories),
   ].map { $0.about(.table) }
 

@@ -180,8 +180,8 @@ package struct TrainingRun {
     let steps = (count + size - 1) / size
     guard steps < 8, epochs < 100 / steps else { return }
     Diagnostics.write(
-      "an epoch has only \(steps) \(steps == 1 ? "step" : "steps") of \(min(size, count)) examples; for more steps, use "
-        + "more --epochs or a smaller --batch-size")
+      "an epoch has only \(steps) \(steps == 1 ? "step" : "steps") of \(min(size, count)) examples; for more steps, "
+        + "use more --epochs or a smaller --batch-size")
   }
 
   /// The initial weights of a new run; `nil` for random ones, and for a resumed run.

@@ -49,7 +49,7 @@ public final class Trainer {
   var savedStep: Int?
   var isResumed = false
 
-  /// Creates a trainer for a run on the device of the model's parameters. Nothing is computed or written before `run()`.
+  /// Creates a trainer for a run on the device of the model's parameters. Nothing is written before `run()`.
   /// - Parameters:
   ///   - model: the model to train, with its initial values.
   ///   - rule: the update rule of the optimizer.

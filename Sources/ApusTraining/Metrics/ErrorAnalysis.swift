@@ -1,7 +1,7 @@
 import ApusData
 
-/// The misclassified examples of a classifier, or the examples of a regression with the largest losses, the worst first,
-/// to find their common properties.
+/// The misclassified examples of a classifier, or the examples of a regression with the largest losses, the worst
+/// first, to find their common properties.
 ///
 /// (Ng, "Machine Learning Yearning", chapters 14–19.)
 public struct ErrorAnalysis: Sendable {

@@ -9,8 +9,9 @@ public struct MeasuredError: Hashable, Sendable {
 
   /// The fraction of examples that are misclassified.
   ///
-  /// Its squared standard error is `p (1 − p) / (count + 2)` with `p = (wrong + 1) / (count + 2)`: the binomial one, with
-  /// one correct and one misclassified example added. So it is not 0 if all examples are correct or all misclassified.
+  /// Its squared standard error is `p (1 − p) / (count + 2)` with `p = (wrong + 1) / (count + 2)`: the binomial one,
+  /// with one correct and one misclassified example added. So it is not 0 if all examples are correct, or all
+  /// misclassified.
   /// (Agresti and Caffo, "Simple and effective confidence intervals for proportions and differences of proportions
   /// result from adding two successes and two failures", 2000.)
   /// - Precondition: `0 ≤ wrong ≤ count`.

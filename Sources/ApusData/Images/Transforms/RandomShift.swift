@@ -1,5 +1,6 @@
 /// Translates every image by whole pixels: down by `d` and to the right by `r`. They are independent uniform random
-/// numbers, rounded to integers: `d` in `−share · height ... share · height`, `r` in `−share · width ... share · width`.
+/// numbers, rounded to integers: `d` in `−share · height ... share · height`, `r` in
+/// `−share · width ... share · width`.
 ///
 /// The image keeps its size. Pixel `(y, x)` of the result is pixel `(y − d, x − r)` of the image, or a pixel of `edges`
 /// if there is none.
