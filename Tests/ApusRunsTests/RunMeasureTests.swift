@@ -61,7 +61,7 @@ import Testing
     #expect(tiled.map(\.label) == direct.map { $0.label } && tiled[0].tiles.count == 1)
     #expect(abs(tiled[0].probability - (direct[0].probability ?? 0)) < 1e-6)
     let wide = #expect(throws: OptionError.self) { try run.predictTiles([large], overlap: 28) }
-    #expect(wide?.message.hasPrefix("--tile-overlap 28: tiles have the size of the model's inputs, 28, ") == true)
+    #expect(wide?.message.hasPrefix("--tile-overlap 28: the overlap must be smaller than a tile") == true)
     #expect(throws: OptionError.self) { try run.predictTiles([large], overlap: 0, threshold: 0.5) }
   }
 

@@ -100,7 +100,7 @@ final class TarReader {
     let offset = reader.position
     headerCount += 1
     guard headerCount <= TarReader.headerLimit else {
-      throw failure(offset, "the archive has more than \(TarReader.headerLimit) headers, the limit")
+      throw failure(offset, "more headers than the limit of \(TarReader.headerLimit)")
     }
     let block = try reader.read(TarHeader.blockByteCount)
     guard block.count == TarHeader.blockByteCount else {
@@ -126,7 +126,8 @@ final class TarReader {
   private func data(_ header: TarHeader, _ offset: Int) throws(DataError) -> [UInt8] {
     guard header.byteCount <= TarReader.attributeLimit else {
       throw failure(
-        offset, "a name or attributes of \(header.byteCount) bytes exceed the limit of \(TarReader.attributeLimit)")
+        offset,
+        "a name or attributes of \(header.byteCount) bytes, more than the limit of \(TarReader.attributeLimit)")
     }
     try begin(header.byteCount, offset)
     return try read(header.byteCount)

@@ -23,8 +23,8 @@ package enum RunOptions {
     "precision", .precision,
     help:
       "\(list(Precision.named.map(\.key))): mixed computes products in float16, with float32 weights and a scaled "
-      + "loss, mixed-bfloat16 in bfloat16, which needs no loss scale and is faster on Intel CPUs with AMX and AMD CPUs with "
-      + "AVX512-BF16 (default: float32)")
+      + "loss, mixed-bfloat16 in bfloat16, which needs no loss scale and is faster on Intel CPUs with AMX and AMD CPUs "
+      + "with AVX512-BF16 (default: float32)")
   package static let seed = Option(
     "seed", .seed, help: "the seed of all random numbers, below 2^63 (default: 0)")
   package static let classes = Option(
