@@ -14,14 +14,15 @@ from runs import HERE, QUIET, Lines, speed
 UNITS = {"gemm": "GFLOP/s", "conv": "GFLOP/s", "ops": "GB/s", "loader": "images/s"}
 HEADER = """# Results on {device}
 
-Updated {date}. `Benchmarks/compare --save` writes this file, a section for each kind and peer, and replaces only those
-that it measured. Apus and the peer take turns, a round each; a side's figure is the median over the rounds of its
-median run. A ratio is Apus' speed over the peer's in the same round, so that above 1 Apus is faster; the table has its
-median and its range. Of several forms of a peer the fastest counts, and of memory the least. MB are the most memory the
-process held less what it held before the model was built. *Must* is the bound of `Benchmarks/targets.json`: a ratio, or
-a share of the multiply-adds that the processor does at most, measured in the same rounds (*of peak*). *Disturbed* are
-rounds in which other processes took more than {quiet:g} cores: they do not count, and a row with few other rounds is
-not judged.
+Updated {date}. `Benchmarks/compare --save` writes this file. It has a section for each kind and peer; a comparison
+replaces only the sections that it measured. In a round, Apus and the peer run one after the other. The figure of a side
+is the median over the rounds, and the figure of a round the median of its runs. A ratio is the speed of Apus divided by
+the speed of the peer in the same round: above 1, Apus is faster. The table has the median and the range of the ratios.
+If a peer has several forms, the fastest form counts, and the smallest memory of all forms. *MB* is the largest amount
+of memory that the process used, without the memory that it used before the model was built. *Must* is the bound of
+`Benchmarks/targets.json`: a ratio, or a fraction of the largest rate of multiply-adds of the processor, which is
+measured in the same rounds (*of peak*). *Disturbed* is the number of rounds in which other processes used more than
+{quiet:g} cores. These rounds do not count; a row is not judged if they are half of the rounds or more.
 """
 
 # A bound: a ratio, or a ratio and a fraction of the peak. If both are given, it is enough to reach one of them.

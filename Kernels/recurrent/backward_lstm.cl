@@ -1,4 +1,10 @@
-// dc = dc + dh · o · (1 − tanh² c)
+// The gradients of the gates of an LSTM, with the cell c of the time step and the cell c' of the step before:
+//
+//   dc = dc + dh · o · (1 − tanh² c)
+//   di = dc · g · i (1 − i)      df = dc · c' · f (1 − f)
+//   dg = dc · i · (1 − g²)       do = dh · tanh c · o (1 − o)
+//
+// The gradient that flows to c' is dc · f. Padding has zero gradients, and its dc stays.
 //
 // Parameters: $T, $V, $batch, $cell, $cellOffset, $dtype, $lane, $size.
 $V di = ($V)(0), df = ($V)(0), dg = ($V)(0), dout = ($V)(0);

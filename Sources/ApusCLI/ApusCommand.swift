@@ -28,14 +28,15 @@ enum ApusCommand {
     }
   }
 
-  /// The message of an error, with the options that may resolve it, or with the page that lists them.
+  /// The message of an error, with the options that may resolve it. The message of an invalid command line also names
+  /// the command and its page.
   private static func message(of error: any Error) -> String {
-    guard error is OptionError else {
-      return String(describing: error) + (hint(for: error).map { " (\($0))" } ?? "")
-    }
+    let text = String(describing: error) + (hint(for: error).map { " (\($0))" } ?? "")
+    // A child process has written such a message itself.
+    guard ExitCode(for: error) == .usage, !(error is ChildFailure) else { return text }
     let known = CommandLine.arguments.dropFirst().first.flatMap { word in commands.first { $0.name == word } }
     let name = ["apus", known?.name].compactMap(\.self).joined(separator: " ")
-    return "\(name): \(error)\nsee: \(name) --help"
+    return "\(name): \(text)\nsee: \(name) --help"
   }
 
   private static func run(_ words: [String]) throws {

@@ -8,7 +8,7 @@ enum ExitCode: Int32, CaseIterable {
   case failure = 1
   /// The command line is invalid (`EX_USAGE`).
   case usage = 64
-  /// Bad data or a bad model (`EX_DATAERR`).
+  /// Bad data or a bad model, or options that contradict data, weights or a run (`EX_DATAERR`).
   case data = 65
   /// The device is not available, or was lost (`EX_UNAVAILABLE`).
   case device = 69
@@ -71,7 +71,7 @@ enum ExitCode: Int32, CaseIterable {
     case .success: "Success."
     case .failure: "The run failed: it diverged, ran out of memory, a kernel did not build, or devices disagree."
     case .usage: "The command line is invalid, or APUS_DEVICE is not the name of a device."
-    case .data: "The data or the model are invalid."
+    case .data: "The data or the model are invalid, or options contradict the data, the weights or a run."
     case .device: "The device is not available or was lost, or a variable APUS_… that configures devices is invalid."
     case .inputOutput: "A file could not be read or written."
     case .hungUp, .interrupted, .terminated: "The run was ended by signal \(rawValue - 128); a checkpoint was saved."

@@ -41,7 +41,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
     if let threads {
       guard let count = Int(threads), (1...1024).contains(count) else {
         throw .unavailable(
-          device: "cpu", reason: "APUS_THREADS is '\(threads)'; it must be a number from 1 to 1024")
+          device: "cpu", reason: "APUS_THREADS is \"\(threads)\"; it must be a number from 1 to 1024")
       }
       threadCount = count
     }
@@ -58,7 +58,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
       let known = names.filter { csimd_open($0) != nil }
       throw .unavailable(
         device: "cpu",
-        reason: "APUS_SIMD is '\(simd ?? "")'; this machine supports \(known.joined(separator: ", "))")
+        reason: "APUS_SIMD is \"\(simd ?? "")\"; this machine supports \(known.joined(separator: ", "))")
     }
     // The pool makes OpenBLAS calls concurrently, and the bits of a result depend on the number of OpenBLAS's threads.
     openblas_use_calling_thread()

@@ -135,7 +135,7 @@ public struct CacheLimit: Sendable {
     guard let text = Environment["APUS_CACHED_MEMORY"], byteCount(text) == nil else {
       return nil
     }
-    return "APUS_CACHED_MEMORY is '\(text.prefix(40))'; it must be a number of MiB from 0 to \(most)"
+    return "APUS_CACHED_MEMORY is \"\(text.prefix(40))\"; it must be a number of MiB from 0 to \(most)"
   }
 
   private static let most = 1 << 30

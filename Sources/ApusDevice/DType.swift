@@ -1,7 +1,7 @@
 /// The element type of a tensor or buffer.
 ///
-/// `float16` and `bfloat16` are storage types on every device: values are converted on load,
-/// computed in `float32` and rounded after each operation.
+/// `float16` and `bfloat16` are storage types on every device: values are converted on load, computed in `float32` and
+/// rounded after each operation.
 public enum DType: UInt8, Sendable, Hashable, CaseIterable {
   case bool, uint8, int8, int32, int64, float16, bfloat16, float32, float64
 }

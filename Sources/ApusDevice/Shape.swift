@@ -1,7 +1,7 @@
 /// The extents of a tensor, outermost axis first; a scalar has rank 0.
 ///
-/// A shape is a plain value without heap storage, so that building a graph node allocates nothing
-/// for it. The rank is at most `Shape.maximumRank`.
+/// A shape is a plain value without heap storage, so that building a graph node allocates nothing for it. The rank is
+/// at most `Shape.maximumRank`.
 ///
 /// A value may be invalid for a tensor (negative extents, or more than `maximumRank`), so that its receiver can report
 /// the error: `flaw` describes it.
@@ -23,13 +23,14 @@ public struct Shape: Sendable {
     excess = 0
   }
 
-  /// Creates a shape with the given extents.
+  /// Creates a shape with the given extents, outermost axis first. Any extents are accepted; `flaw` describes negative
+  /// extents, too many elements, and more than `maximumRank` extents, of which only the first are kept.
   @inlinable public init(_ extents: some Collection<Int>) {
     self.init()
     for extent in extents { append(extent) }
   }
 
-  /// Creates a shape with `rank` equal extents.
+  /// Creates a shape with `rank` equal extents, which may be invalid as in `init(_:)`.
   @inlinable public init(repeating extent: Int, count rank: Int) {
     self.init()
     for _ in 0..<rank { append(extent) }

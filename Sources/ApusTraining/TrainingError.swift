@@ -66,9 +66,9 @@ extension TrainingError: CustomStringConvertible {
     case .damaged(let path, let reason):
       return "\(path): damaged: \(reason); use another copy or an earlier checkpoint"
     case .mismatch(let path, let reason):
-      return "\(path): does not fit: \(reason); check the model and its options"
+      return "\(path): it belongs to another model or run: \(reason); use the same model and options"
     case .unstorable(let path, let reason):
-      return "\(path): no checkpoint can be written: \(reason); simplify it"
+      return "\(path): no checkpoint can be written: \(reason); store fewer or simpler values"
     case .noCheckpoint(let path, let damaged):
       let found = damaged.isEmpty ? "none was found" : damaged.joined(separator: "; ")
       return "\(path): no checkpoint to resume from: \(found)"
@@ -82,9 +82,11 @@ extension TrainingError: CustomStringConvertible {
       return "\(path): the folder already has a run; resume it or use another folder"
     case .untrained(let keys):
       let rest = keys.count > 3 ? " and \(keys.count - 3) more" : ""
+      let them = keys.count == 1 ? "it" : "them"
       return
         "the loss does not depend on \(keys.prefix(3).joined(separator: ", "))\(rest), which would stay untrained; "
-        + "use it, leave it out of the model, or freeze it with isTrainable = false"
+        + "use \(them) in the model's outputs, remove \(them) from the model, or freeze \(them) with "
+        + "isTrainable = false"
     case .unknownParameter(let shape, let layer):
       return
         "the loss depends on a trainable parameter of shape \(shape)\(layer.map { " in layer \($0)" } ?? "") that the "

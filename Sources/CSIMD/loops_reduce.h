@@ -14,7 +14,7 @@ typedef struct {
   /// The number of accumulated groups of four vectors.
   uint64_t groups;
 } FN(sums);
-_Static_assert(sizeof(FN(sums)) <= CSIMD_STATE_BYTES, "a running value has chain_left");
+_Static_assert(sizeof(FN(sums)) <= CSIMD_STATE_BYTES, "the state of a sum fits the memory for states");
 
 typedef struct {
   V best;

@@ -180,7 +180,8 @@ import Testing
     #expect(abs((first["fixed_accuracy"] as? Double ?? 0) - (accuracy + 2.0 / 20)) < 1e-12)
     #expect(abs((first["ceiling"] as? Double ?? 0) - (accuracy + (1 - accuracy) * 2 / 3)) < 1e-12)
     let text = try Invocation("errors", run, "--device", "cpu", "--tags", sheet)
-    #expect(text.output.contains("3 of \(errors) errors were looked at") && text.output.contains("CEILING"))
+    #expect(text.output.contains("3 of \(errors) misclassified examples were examined"), "\(text.output)")
+    #expect(text.output.contains("CEILING"))
     // Tags that were filled in are not overwritten.
     let again = try Invocation("errors", run, "--device", "cpu", "--output", sheet)
     #expect(again.status == 64 && again.errors.contains("there is a file with other content"), "\(again.errors)")

@@ -38,7 +38,7 @@ struct FaultTests {
     (["mlp", "--set", "seed"], 64, "--set seed: expected key=value"),
     (["mlp", "--set", "sead=1"], 64, "unknown key \"sead\"; did you mean seed?"),
     (["--layers", "dens 10"], 64, "did you mean dense?"),
-    (["--layers", "pool 40, dense 10"], 65, "layer 1 (pool 40): covers a height of 40, but its input has 28"),
+    (["--layers", "pool 40, dense 10"], 65, "layer 1 (pool 40): needs a height of at least 40, but its input has 28"),
     (["--layers", "dense 9"], 65, "gives 9 values, but the data have 10 classes"),
     (["--layers", "conv 3 3x3"], 65, "gives 3x26x26 values, but the data have 10 classes"),
     (["mlp", "--classes", "4"], 64, "--classes 4 is less than the 10 classes of the data"),
@@ -130,9 +130,9 @@ struct FaultTests {
 
   @Test func unknownWordsInTheEnvironment() throws {
     for (name, device, message) in [
-      ("APUS_SIMD", "cpu", "APUS_SIMD is 'foo'; this machine supports"),
-      ("APUS_THREADS", "cpu", "APUS_THREADS is 'foo'; it must be a number from 1 to 1024"),
-      ("APUS_KERNEL_CLASS", "opencl", "APUS_KERNEL_CLASS is 'foo'; it must be cpu or gpu"),
+      ("APUS_SIMD", "cpu", "APUS_SIMD is \"foo\"; this machine supports"),
+      ("APUS_THREADS", "cpu", "APUS_THREADS is \"foo\"; it must be a number from 1 to 1024"),
+      ("APUS_KERNEL_CLASS", "opencl", "APUS_KERNEL_CLASS is \"foo\"; it must be cpu or gpu"),
     ] {
       let run = try train(["mlp", "--data", images.source, "--device", device], environment: [name: "foo"])
       #expect(run.status == 69 && run.errors.contains(message), "\(run.errors)")

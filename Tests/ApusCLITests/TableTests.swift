@@ -110,7 +110,7 @@ struct TableTests {
     #expect(files.isSuperset(of: ["residuals.svg", "predicted.svg", "errors.svg", "weights.svg", "graph.svg"]))
     #expect(!files.contains("saliency.svg") && !files.contains("confusion-matrix.svg"))
     for (words, message) in [
-      (["errors", path], "mlp is a model of numbers"), (["evaluate", path, "--top-k", "2"], "is for classifiers"),
+      (["errors", path], "mlp is a regression model"), (["evaluate", path, "--top-k", "2"], "is for classifiers"),
     ] {
       let run = try Invocation(words)
       #expect(run.status == 64 && run.errors.contains(message), "\(run.errors)")

@@ -65,7 +65,7 @@ struct TextTests {
     let lines = try place.write(Array("a dog\n\nthe cat\n".utf8), to: "lines.txt")
     let seen = try Invocation("predict", output, lines, "--device", "cpu")
     #expect(seen.status == 0 && seen.lines.count == 3, "\(seen.errors)")
-    #expect(seen.lines.first?.contains("0: dog (") == true && seen.lines.last?.contains("2: cat (") == true)
+    #expect(seen.lines.first?.contains("line 1: dog (") == true && seen.lines.last?.contains("line 3: cat (") == true)
     #expect(try Invocation("summary", output, "--json").member("output") == [2])
 
     // Classes match by name, whatever their numbers in a file.

@@ -38,7 +38,7 @@ import Testing
     let numbers = try RunSettings("mlp", ["data": .string("csv:\(table)"), "epochs": 1, "target": "b"])
     let (run, _) = try Run.train(numbers, output: scratch.path + "/table")
     let refused = #expect(throws: OptionError.self) { try run.errors() }
-    #expect(refused?.message == "mlp is a model of numbers; try apus evaluate")
+    #expect(refused?.message == "mlp is a regression model; try apus evaluate")
     let tiles = #expect(throws: OptionError.self) { try run.predictTiles([table], overlap: 0) }
     #expect(tiles?.message == "--tile-overlap is for images, the model takes \(run.format.examplesName)")
   }
@@ -61,7 +61,7 @@ import Testing
     #expect(tiled.map(\.label) == direct.map { $0.label } && tiled[0].tiles.count == 1)
     #expect(abs(tiled[0].probability - (direct[0].probability ?? 0)) < 1e-6)
     let wide = #expect(throws: OptionError.self) { try run.predictTiles([large], overlap: 28) }
-    #expect(wide?.message.hasPrefix("--tile-overlap 28: tiles have the size of the model's inputs, 28, ") == true)
+    #expect(wide?.message.hasPrefix("--tile-overlap 28: the overlap must be smaller than a tile") == true)
     #expect(throws: OptionError.self) { try run.predictTiles([large], overlap: 0, threshold: 0.5) }
   }
 

@@ -58,6 +58,14 @@ import Testing
     #expect(RunOptions.declarations.allSatisfy { !$0.help.isEmpty })
   }
 
+  /// The help of an option has all its values, except for names that other commands list.
+  @Test func helpHasTheValues() {
+    for declaration in RunOptions.declarations where !["model", "data", "device"].contains(declaration.key) {
+      guard case .words(let words) = declaration.completion else { continue }
+      for word in words { #expect(declaration.help.contains(word), "--\(declaration.name): \(word)") }
+    }
+  }
+
   /// Options that are for other models or data, and combinations that exclude each other.
   @Test(
     arguments: [

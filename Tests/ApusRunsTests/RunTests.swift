@@ -89,7 +89,7 @@ private final class Stopper: TrainingObserver {
     #expect(report.html().contains("mlp"))
   }
 
-  /// Runs that stop or keep checkpoints by the accuracy of a model of numbers leave no folder.
+  /// Runs that stop or keep checkpoints by the accuracy of a regression model leave no folder.
   @Test(
     arguments: [
       (["early_stop": "accuracy:patience=3"], "early stopping"),

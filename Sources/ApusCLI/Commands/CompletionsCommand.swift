@@ -6,9 +6,12 @@ enum CompletionsCommand: Command {
   static let shell = Argument(.choice("SHELL", of: ["bash", "zsh", "fish"]), help: "bash, zsh or fish")
   static let declarations = [shell.declaration]
   static let discussion = """
-    bash:  apus completions bash > ~/.local/share/bash-completion/completions/apus
-    zsh:   apus completions zsh > ~/.zfunc/_apus            (with ~/.zfunc in fpath)
-    fish:  apus completions fish > ~/.config/fish/completions/apus.fish
+    bash:  mkdir -p ~/.local/share/bash-completion/completions
+           apus completions bash > ~/.local/share/bash-completion/completions/apus
+    zsh:   mkdir -p ~/.zfunc                                (with ~/.zfunc in fpath)
+           apus completions zsh > ~/.zfunc/_apus
+    fish:  mkdir -p ~/.config/fish/completions
+           apus completions fish > ~/.config/fish/completions/apus.fish
     """
 
   static func run(_ arguments: Arguments) throws {

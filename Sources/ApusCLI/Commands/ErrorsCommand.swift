@@ -4,26 +4,27 @@ import ApusSystem
 
 enum ErrorsCommand: Command {
   static let name = "errors"
-  static let summary = "list the wrong predictions of a classifier, and count tags for them"
+  static let summary = "list the misclassified examples of a classifier, and count tags for them"
   static let run = Argument.run
   static let data = EvaluateCommand.data
   static let part = EvaluateCommand.part
   static let threshold = EvaluateCommand.threshold
   static let device = RunOptions.device
-  static let output = Option("output", .file, help: "write all wrong predictions to a CSV file with columns for tags")
+  static let output = Option(
+    "output", .file, help: "write all misclassified examples to a CSV file with columns for tags")
   static let tags = Option("tags", .file, help: "count the tags in such a file, after they were filled in")
   static let count = Option(
-    "count", .count, help: "the number of listed wrong predictions, the worst first (default: 20)")
-  static let json = Flag("json", help: "print one JSON object for each listed prediction, then one for all")
+    "count", .count, help: "the number of misclassified examples to list, the worst first (default: 20)")
+  static let json = Flag("json", help: "print one JSON object for each listed example, then one for all")
   static let declarations = [
     run.declaration, data.declaration, part.declaration, device.declaration, threshold.declaration, output.declaration,
     tags.declaration, count.declaration, json.declaration,
   ]
   static let discussion = """
-    Inspect about a hundred wrong predictions, and write into the tag columns why each example is hard: "blurry",
+    Examine about a hundred misclassified examples, and write into the tag columns why each of them is hard: "blurry",
     "wrong label" or your own tags, separated by semicolons. You can add columns: any mark in one tags the row with
-    the title of the column. Rows without a tag or comment count as not inspected. --tags then prints for each tag the
-    fraction of the wrong predictions that have it, and the highest accuracy that work on them could reach (ceiling).
+    the title of the column. Rows without a tag or comment count as not examined. --tags then prints for each tag the
+    fraction of the examined examples that have it, and the highest accuracy that work on them could reach (ceiling).
     """
 
   static func run(_ arguments: Arguments) throws {
@@ -41,8 +42,8 @@ enum ErrorsCommand: Command {
     let counts = sheet.map { TagCounts($0, of: errors.analysis) }
     if let counts, counts.unmatchedCount > 0 {
       Diagnostics.write(
-        "\(arguments[tags] ?? ""): \(counts.unmatchedCount) rows are of examples that this model has right, or that "
-          + "have another class in \(errors.source); they are left out")
+        "\(arguments[tags] ?? ""): \(counts.unmatchedCount) rows are of examples that this model classifies "
+          + "correctly, or that have another class in \(errors.source); they are left out")
     }
     let report = ErrorReport(
       errors: errors, counts: counts, sheet: arguments[output], stored: stored, device: device,
@@ -108,7 +109,8 @@ private struct ErrorReport {
         tag.name, tag.count.grouped, tag.share.percent(places: 1), tag.fixedAccuracy.text(places: 4),
         tag.ceiling.text(places: 4))
     }
-    let examined = "\(counts.examinedCount.grouped) of \(counts.errorCount.grouped) errors were looked at"
+    let examined =
+      "\(counts.examinedCount.grouped) of \(counts.errorCount.grouped) misclassified examples were examined"
     return counts.tags.isEmpty ? examined + "; none has a tag" : table.text + "\n" + examined
   }
 

@@ -37,7 +37,7 @@ enum PredictCommand: Command {
     var count = 0
     try withDevice(device) {
       try stored.predict(arguments.all(files), threshold: arguments[threshold]) { prediction in
-        try write(prediction, isJSON: arguments[json])
+        try write(prediction, hasLines: stored.format is TextFormat, isJSON: arguments[json])
         count += 1
       }
     }
@@ -55,9 +55,11 @@ enum PredictCommand: Command {
     ]
   }
 
-  private static func write(_ prediction: FilePrediction, isJSON: Bool) throws {
+  /// - Parameter hasLines: Whether each example is one line of its file.
+  private static func write(_ prediction: FilePrediction, hasLines: Bool, isJSON: Bool) throws {
     guard isJSON else {
-      let location = prediction.line.map { " line \($0)" } ?? prediction.index.map { " \($0)" } ?? ""
+      let line = prediction.line ?? (hasLines ? prediction.index.map { $0 + 1 } : nil)
+      let location = line.map { " line \($0)" } ?? prediction.index.map { " \($0)" } ?? ""
       let result =
         prediction.value.map(RegressionReport.text)
         ?? "\(prediction.name ?? "") (\((prediction.probability ?? 0).text(places: 4)))"

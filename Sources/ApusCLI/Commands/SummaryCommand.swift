@@ -30,7 +30,7 @@ enum SummaryCommand: Command {
     """
 
   static func run(_ arguments: Arguments) throws {
-    // The name of a model takes precedence over a file of the same name in the working directory.
+    // The name of a model takes precedence over a file of the same name in the current folder.
     let isNamed = ModelDescription.all.contains { $0.name == arguments[model] }
     if let path = arguments[model], arguments[layers] == nil, !isNamed {
       if FileSystem.isDirectory(path) {

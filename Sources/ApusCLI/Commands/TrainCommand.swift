@@ -176,13 +176,18 @@ extension TrainedRun {
     for (split, metrics) in result.results.measured {
       rows.append(("\(split.rawValue) loss", metrics.loss.text(places: 4)))
       if let accuracy = metrics.accuracy { rows.append(("\(split.rawValue) accuracy", accuracy.text(places: 4))) }
+      for (name, value) in metrics.measures.sorted(by: { $0.key < $1.key }) {
+        rows.append(("\(split.rawValue) \(name.replacing("_", with: " "))", RegressionReport.text(value)))
+      }
     }
     rows += measures?.rows ?? []
     if case .number(let target, _, _) = format.outputs {
-      rows.append(("losses", "mean squared errors of \(target), in its own units"))
+      rows.append(("losses", "mean squared errors of \(target), in the square of its own units"))
     }
     let rate = result.stepsPerSecond.map { ", \($0.text(places: 1)) steps a second" } ?? ""
-    let loader = result.loaderShare.map { ", \($0.percent(places: 1)) of it waiting for examples" } ?? ""
+    // Less is displayed as 0.0 %.
+    let waited = result.loaderShare.flatMap { $0 >= 0.0005 ? $0.percent(places: 1) : nil }
+    let loader = waited.map { ", \($0) of the step time spent waiting for examples" } ?? ""
     let session = "\(result.sessionSeconds.text(places: 1)) s"
     let isResumed = result.seconds > result.sessionSeconds
     let whole = isResumed ? "\(result.seconds.text(places: 1)) s, \(session) in this session" : session

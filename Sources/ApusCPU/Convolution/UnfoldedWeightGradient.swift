@@ -61,7 +61,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
 
   private var blockCount: Int { (geometry.outputs + channelGrain - 1) / channelGrain }
 
-  /// The number of tasks; not limited if the epilogue's separate tasks need memory too.
+  /// The number of tasks that use temporary memory; without a limit if the separate tasks of the epilogue use some too.
   var taskCount: Int {
     epilogue.workspaceByteCount > 0 ? .max : partCount * geometry.g.groups * blockCount
   }

@@ -12,7 +12,8 @@ public struct SplitOptions: Hashable, Sendable {
   /// - Precondition: neither fraction is negative, and their sum is less than 1.
   public init(test: Double = 0.2, validation: Double = 0, seed: UInt64 = 0) {
     guard test >= 0, validation >= 0, test + validation < 1 else {
-      fatalError("SplitOptions: shares of \(test) and \(validation); they must not be negative, their sum below 1")
+      fatalError(
+        "SplitOptions: the fractions \(test) and \(validation) must not be negative, and their sum must be less than 1")
     }
     self.test = test
     self.validation = validation

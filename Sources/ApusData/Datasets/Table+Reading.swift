@@ -237,8 +237,10 @@ extension DataError {
   }
 
   static func noColumn(_ name: String, _ path: String, _ names: [String]) -> DataError {
-    .unsupported(
-      path: path, format: "CSV", reason: "it has no column \(name.quoted())\(suggestion(for: name, in: names))",
-      remedy: "use one of its columns")
+    // The description of the error joins reason and remedy with the semicolon that a suggestion begins with.
+    let match = suggestion(for: name, in: names).dropFirst(2)
+    return .unsupported(
+      path: path, format: "CSV", reason: "it has no column \(name.quoted())",
+      remedy: match.isEmpty ? "use one of its \(names.count) columns" : String(match))
   }
 }

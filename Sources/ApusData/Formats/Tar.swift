@@ -41,7 +41,9 @@ final class TarReader {
       try passOver()
       let offset = reader.position
       guard let header = try header() else {
-        guard own == TarAttributes() else { throw failure(offset, "the archive ends after a header without its file") }
+        guard own == TarAttributes() else {
+          throw failure(offset, "the archive ends after the header of a file, without the file")
+        }
         try finish()
         return nil
       }
@@ -98,7 +100,7 @@ final class TarReader {
     let offset = reader.position
     headerCount += 1
     guard headerCount <= TarReader.headerLimit else {
-      throw failure(offset, "more than the limit of \(TarReader.headerLimit) headers")
+      throw failure(offset, "more headers than the limit of \(TarReader.headerLimit)")
     }
     let block = try reader.read(TarHeader.blockByteCount)
     guard block.count == TarHeader.blockByteCount else {
@@ -123,7 +125,9 @@ final class TarReader {
   /// The data of a header that describes the next file.
   private func data(_ header: TarHeader, _ offset: Int) throws(DataError) -> [UInt8] {
     guard header.byteCount <= TarReader.attributeLimit else {
-      throw failure(offset, "a name of \(header.byteCount) bytes, more than the limit of \(TarReader.attributeLimit)")
+      throw failure(
+        offset,
+        "a name or attributes of \(header.byteCount) bytes, more than the limit of \(TarReader.attributeLimit)")
     }
     try begin(header.byteCount, offset)
     return try read(header.byteCount)

@@ -6,11 +6,11 @@ import ApusSystem
 package struct GPUOptions: Sendable {
   /// `APUS_DEBUG=1`: logs one line per launch to stderr.
   package var logsLaunches = false
-  /// `APUS_KEEP_KERNELS=DIR`: the directory to which the source of every program is written.
+  /// `APUS_KEEP_KERNELS=DIR`: the folder to which the source of every program is written.
   package var kernelDirectory: String?
   /// `APUS_KERNEL_CLASS=cpu|gpu`: the kernel class, instead of the class that fits the device's type.
   package var kernelClass: KernelTarget.Class?
-  /// The directory of the program cache; `nil` disables the cache.
+  /// The folder of the program cache; `nil` disables the cache.
   package var cacheDirectory: String?
   /// Whether new memory is filled with a pattern, for tests.
   package var fillsNewMemory = false
@@ -40,7 +40,7 @@ package struct GPUOptions: Sendable {
     if let flaw = CacheLimit.environmentFlaw { throw .unavailable(device: device, reason: flaw) }
     guard let name = Environment["APUS_KERNEL_CLASS"], KernelTarget.Class(rawValue: name) == nil else { return }
     let known = KernelTarget.Class.allCases.map(\.rawValue).joined(separator: " or ")
-    throw .unavailable(device: device, reason: "APUS_KERNEL_CLASS is '\(name)'; it must be \(known)")
+    throw .unavailable(device: device, reason: "APUS_KERNEL_CLASS is \"\(name)\"; it must be \(known)")
   }
 
   /// `$XDG_CACHE_HOME/apus`, else `~/.cache/apus`.

@@ -62,7 +62,7 @@ struct OpenCLEntry: @unchecked Sendable {
           device: "opencl",
           reason:
             "the OpenCL loader finds no platform with a device; install one, for example: apt install pocl-opencl-icd; "
-            + "or check OCL_ICD_VENDORS, /etc/OpenCL/vendors and, for PoCL, that its cache directory (XDG_CACHE_HOME or "
+            + "or check OCL_ICD_VENDORS, /etc/OpenCL/vendors and, for PoCL, that its cache folder (XDG_CACHE_HOME or "
             + "POCL_CACHE_DIR) is writable")
       }
       return entries

@@ -3,14 +3,14 @@ import ApusSystem
 import Glibc
 import Synchronization
 
-/// The directory in which PoCL stores its builds, and from which it loads them.
+/// The folder in which PoCL stores its builds, and from which it loads them.
 ///
-/// PoCL neither checks its default directory nor protects it from other users. So its cache is in Apus's cache
-/// directory, unless the user sets `POCL_CACHE_DIR`. PoCL reads the variable when its devices are first queried.
+/// PoCL neither checks its default folder nor protects it from other users. So its cache is in Apus's cache folder,
+/// unless the user sets `POCL_CACHE_DIR`. PoCL reads the variable when its devices are first queried.
 enum PoCLCache {
   private static let isPrepared = Atomic(false)
 
-  /// Sets the directory once, before the first query of a platform.
+  /// Sets the folder once, before the first query of a platform.
   static func prepare() {
     guard !isPrepared.exchange(true, ordering: .acquiringAndReleasing) else { return }
     setDirectory(in: GPUOptions.environment.cacheDirectory)
@@ -34,14 +34,14 @@ enum PoCLCache {
         try FileSystem.createPrivateDirectory(folder)
         setenv("POCL_CACHE_DIR", folder, 1)
       } catch {
-        // Other users could write programs to the directory, so the kernel cache is disabled. If there is no directory
-        // at all, PoCL chooses a directory or reports an error.
+        // Other users could write programs to the folder, so the kernel cache is disabled. If there is no folder at
+        // all, PoCL chooses a folder or reports an error.
         if FileSystem.exists(folder) || FileSystem.exists(cache) { setenv("POCL_KERNEL_CACHE", "0", 0) }
       }
     }
     guard let folder = variable, let free = FileSystem.freeByteCount(folder), free < leastFreeByteCount else { return }
     warn(
       "the file system of the cache \(folder.printable()) has only \(free) free bytes, so kernels may fail to build; "
-        + "free some space, or set XDG_CACHE_HOME to another directory")
+        + "free some space, or set XDG_CACHE_HOME to another folder")
   }
 }

@@ -213,7 +213,7 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
     return error
   }
 
-  /// Writes the source to the directory that `APUS_KEEP_KERNELS` names, if it is set.
+  /// Writes the source to the folder that `APUS_KEEP_KERNELS` names, if it is set.
   private func keep(_ text: String, key: String) {
     guard let directory = options.kernelDirectory else { return }
     do throws(FileError) {

@@ -19,8 +19,9 @@ struct ProgramStore: Sendable {
 
   let directory: String
 
-  /// Opens the store in `directory`, which is created if it is missing. Returns `nil`, with a warning, if the directory
-  /// cannot be made private: stored programs are executed unchecked, so no other user may be able to write them.
+  /// Opens the store in the folder `directory`, which is created if it is missing. Returns `nil`, with a warning, if
+  /// the folder cannot be made private: stored programs are executed unchecked, so no other user may be able to write
+  /// them.
   init?(directory: String) {
     self.directory = directory
     do throws(FileError) { try FileSystem.createPrivateDirectory(directory) } catch {

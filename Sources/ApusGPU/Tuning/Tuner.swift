@@ -43,7 +43,7 @@ final class Tuner: @unchecked Sendable {
     lock.withLock {
       report = nil
       if store == nil, !seen.isEmpty {
-        warn("the tuning results apply to this process only: there is no cache directory to store them in")
+        warn("the tuning results apply to this process only: there is no cache folder to store them in")
       }
     }
   }

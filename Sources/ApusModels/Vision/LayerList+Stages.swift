@@ -195,7 +195,7 @@ private struct LayerFit {
   ) throws(LayerListError) -> Int {
     let (padded, covered) = (extent + 2 * padding, dilation * (kernel - 1) + 1)
     guard covered <= padded else {
-      throw failure("covers a \(name) of \(covered), but its input has \(padded) (padding included)")
+      throw failure("needs a \(name) of at least \(covered), but its input has \(padded) (padding included)")
     }
     return (padded - covered) / stride + 1
   }

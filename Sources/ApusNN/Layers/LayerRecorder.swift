@@ -8,7 +8,7 @@ final class LayerRecorder: Sendable {
     /// The key in the surrounding module; `nil` if the module was called directly.
     var key: String?
     var module: any Module
-    /// Whether the layers inside of it are not records of their own.
+    /// Whether it counts as one layer: `LayerTrace` shows none of the layers inside of it.
     var isLeaf: Bool
     /// The number of runs that finished before it started.
     var start: Int
@@ -72,7 +72,8 @@ final class LayerRecorder: Sendable {
     return result
   }
 
-  /// Starts a run. Returns `false` if the module is running already, under the key with which its user calls it.
+  /// Starts a run. Returns `false` if the innermost running module is the same one: the module that contains it has
+  /// started the run under its key, and the module now starts it without a key.
   private func enter(_ module: any Module, key: String?, isLeaf: Bool) -> Bool {
     state.withLock { state in
       if key == nil, let last = state.frames.last, ModuleIdentity.areEqual(last.module, module) {

@@ -20,7 +20,7 @@ public struct LocalResponseNorm: Layer {
 
   /// - Precondition: `size` is at least 1.
   public init(_ size: Int, alpha: Double = 1e-4, beta: Double = 0.75, k: Double = 1, isSummed: Bool = false) {
-    guard size > 0 else { fatalError("LocalResponseNorm: a window of \(size) channels must be at least 1") }
+    guard size > 0 else { fatalError("LocalResponseNorm: a window of \(size) channels, but it must have at least 1") }
     self.size = size
     self.alpha = alpha
     self.beta = beta

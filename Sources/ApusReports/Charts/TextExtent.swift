@@ -1,5 +1,5 @@
-/// The size of text in a drawing. No font is available when a drawing is made, and readers have different fonts: the
-/// widths of DejaVu Sans are used, which is wider than the fonts of most systems, so that there is always enough room.
+/// The size of text in a drawing. No font is available when a drawing is made, and readers have different fonts. The
+/// widths are those of DejaVu Sans, which is wider than the fonts of most systems, so that text seldom needs more room.
 enum TextExtent {
   /// The font size of labels, in pixels.
   static let size = 12.0

@@ -7,7 +7,7 @@ public struct ClassMeasures: Hashable, Sendable {
   /// The number of examples of the class.
   public var support: Int
 
-  /// The fraction of the predictions of the class that are right: `true positives / predicted`.
+  /// The fraction of the predictions of the class that are correct: `true positives / predicted`.
   public var precision: Double { ratio(truePositives, predictedCount) }
   /// The fraction of the class's examples that are found: `true positives / support`.
   public var recall: Double { ratio(truePositives, support) }
@@ -52,7 +52,7 @@ extension ConfusionMatrix {
   }
 
   /// The average over the classes that occur among labels or predictions, as in scikit-learn: a class that is absent
-  /// from both would lower a macro average without telling anything about the model.
+  /// from both would lower a macro average, although it says nothing about the model.
   public func average(_ averaging: Averaging) -> AveragedMeasures {
     let present = measures.filter { !$0.isAbsent }
     let weights: [Double] =

@@ -44,21 +44,23 @@ public struct ConfusionMatrix: Hashable, Sendable {
         "example \(position) has class \(labels[position]), but there are only \(classes) classes, numbered from 0")
   }
 
-  /// The number of examples of class `label` that were predicted as class `predicted`.
+  /// The number of examples of class `label` that were predicted as class `predicted`:
+  /// `counts[label · classCount + predicted]`.
+  /// - Precondition: both classes are in `0 ..< classCount`.
   public subscript(label: Int, predicted: Int) -> Int { counts[label * classCount + predicted] }
 
-  /// The number of examples that are predicted correctly.
+  /// The number of examples that are predicted correctly: the sum of the diagonal.
   public var correctCount: Int { (0..<classCount).reduce(0) { $0 + self[$1, $1] } }
 
-  /// The fraction of examples that are predicted correctly.
+  /// The fraction of examples that are predicted correctly: `correctCount / total`.
   public var accuracy: Double { Double(correctCount) / Double(total) }
 
-  /// The number of examples of each class.
+  /// The number of examples of each class, `[classes]`: the sums of the rows.
   public var supports: [Int] {
     (0..<classCount).map { row in counts[row * classCount..<(row + 1) * classCount].reduce(0, +) }
   }
 
-  /// How often each class was predicted.
+  /// How often each class was predicted, `[classes]`: the sums of the columns.
   public var predictedCounts: [Int] {
     var sums = [Int](repeating: 0, count: classCount)
     for (position, count) in counts.enumerated() { sums[position % classCount] += count }

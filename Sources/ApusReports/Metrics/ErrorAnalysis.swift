@@ -1,10 +1,11 @@
 import ApusData
 
-/// The examples that a model predicts wrongly, the worst first, to find their common properties.
+/// The misclassified examples of a classifier, or the examples of a regression with the largest losses, the worst
+/// first, to find their common properties.
 ///
 /// (Ng, "Machine Learning Yearning", chapters 14–19.)
 public struct ErrorAnalysis: Sendable {
-  /// An example that is wrong.
+  /// A misclassified example, or an example of a regression.
   public struct Entry: Hashable, Sendable {
     /// The example's index, from 0.
     public var example: Int
@@ -33,10 +34,10 @@ public struct ErrorAnalysis: Sendable {
   public let entries: [Entry]
   /// The confused classes, the most frequent first; empty for regression.
   public let confusions: [Confusion]
-  /// The number of examples, right and wrong.
+  /// The number of all examples.
   public let count: Int
 
-  /// The fraction of examples that are right.
+  /// The fraction of examples without an entry: the accuracy of a classifier.
   public var accuracy: Double { 1 - ratio(entries.count, count) }
 
   /// The misclassified examples.
@@ -52,7 +53,7 @@ public struct ErrorAnalysis: Sendable {
   ) {
     func className(_ number: Int) -> String { number < classNames.count ? classNames[number] : String(number) }
     let own = losses ?? results.losses
-    entries = results.mistakes(losses: own).map { position in
+    entries = results.misclassified(losses: own).map { position in
       let (predicted, number) = (Int(results.predicted[position]), examples?[position] ?? position)
       return Entry(
         example: number, name: names.name(number), truth: className(Int(results.labels[position])),
@@ -105,7 +106,7 @@ extension Optional<[String]> {
 extension ClassificationResults {
   /// The positions of the misclassified examples, the worst first: by descending loss, ties by position.
   /// - Parameter losses: the loss of each example; `nil` for `−log p` of the true class.
-  public func mistakes(losses: [Float]? = nil) -> [Int] {
+  public func misclassified(losses: [Float]? = nil) -> [Int] {
     let wrong = (0..<count).filter { predicted[$0] != labels[$0] }
     return worstFirst(wrong, losses: (losses ?? self.losses).map(Double.init))
   }

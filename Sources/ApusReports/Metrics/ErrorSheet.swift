@@ -1,7 +1,7 @@
 import ApusData
 import ApusSystem
 
-/// A spreadsheet of wrong examples, with columns for tags that are filled in by hand and read back.
+/// A spreadsheet of misclassified examples, with columns for tags that are filled in by hand and read back.
 ///
 /// Tags are user-defined words for the difficulty of an example, such as `blurry`. They are entered in the columns
 /// named `tag …`, several in a cell separated by semicolons, or as additional columns, in which any mark tags a row.
@@ -14,7 +14,7 @@ public struct ErrorSheet: Hashable, Sendable {
     public var truth: String
     /// The tags without duplicates, in the order of the sheet.
     public var tags: [String]
-    /// Whether the example has been examined: it has a tag or a comment.
+    /// Whether a person has examined the example: it has a tag or a comment.
     public var isExamined: Bool
   }
 

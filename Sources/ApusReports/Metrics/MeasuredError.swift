@@ -1,16 +1,17 @@
 /// An error that was measured on some examples, with its standard error.
 public struct MeasuredError: Hashable, Sendable {
-  /// The error: a fraction of wrong examples, or a mean of losses.
+  /// The error: the fraction of misclassified examples, or a mean of losses.
   public var value: Double
   /// The number of examples.
   public var count: Int
   /// The squared standard error of the mean.
   let squaredDeviation: Double
 
-  /// The fraction of examples that are wrong.
+  /// The fraction of examples that are misclassified.
   ///
-  /// Its squared standard error is `p (1 − p) / (count + 2)` with `p = (wrong + 1) / (count + 2)`: the binomial one
-  /// with one right and one wrong example added, so that it does not vanish if all examples are right or all are wrong.
+  /// Its squared standard error is `p (1 − p) / (count + 2)` with `p = (wrong + 1) / (count + 2)`: the binomial one,
+  /// with one correct and one misclassified example added. So it is not 0 if all examples are correct, or all
+  /// misclassified.
   /// (Agresti and Caffo, "Simple and effective confidence intervals for proportions and differences of proportions
   /// result from adding two successes and two failures", 2000.)
   /// - Precondition: `0 ≤ wrong ≤ count`.

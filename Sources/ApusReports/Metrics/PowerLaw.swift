@@ -79,7 +79,7 @@ extension PowerLaw {
       return .none("sizes and errors must be finite numbers, and sizes above 0")
     }
     guard sizes.count >= 4, let largest = sizes.max() else {
-      return .none("not enough points: \(sizes.count) sizes, but a law with three parameters needs four")
+      return .none("a law with three parameters needs at least four sizes, not \(sizes.count)")
     }
     let best = solve(points, largest)
     guard best.scale > 0 else { return .none("errors do not fall with the number of examples") }

@@ -2,14 +2,14 @@ import ApusData
 
 /// The share of a model's error that each tag of a sheet accounts for, and the possible gain from fixing it.
 public struct TagCounts: Hashable, Sendable {
-  /// A tag and the wrong examples that have it. Examples may have several tags, so fractions need not add up to 1.
+  /// A tag and the misclassified examples that have it. Examples may have several tags, so fractions need not add up to 1.
   public struct Tag: Hashable, Sendable {
     public var name: String
     /// The number of tagged examples.
     public var count: Int
     /// The fraction of the examined examples that have the tag.
     public var share: Double
-    /// The accuracy if exactly the tagged examples were right.
+    /// The accuracy if the tagged examples were classified correctly, and no others changed.
     public var fixedAccuracy: Double
     /// `accuracy + share · (1 − accuracy)`: the accuracy if the tag has the same share of all errors as of the examined
     /// ones, and all errors with the tag are corrected. It is an upper bound for work on this tag.
@@ -18,14 +18,14 @@ public struct TagCounts: Hashable, Sendable {
 
   /// The tags, the most frequent first.
   public let tags: [Tag]
-  /// The number of wrong examples.
+  /// The number of misclassified examples.
   public let errorCount: Int
-  /// The number of wrong examples with a tag or a comment in the sheet. The others count as not examined.
+  /// The number of misclassified examples with a tag or a comment in the sheet. The others count as not examined.
   public let examinedCount: Int
   /// The number of rows that are left out, because this model classifies their example correctly or the true class
   /// differs: they come from another model or other data.
   public let unmatchedCount: Int
-  /// The fraction of examples that are right.
+  /// The fraction of all examples that are classified correctly.
   public let accuracy: Double
 
   /// Counts the tags of a sheet for the errors of an analysis.

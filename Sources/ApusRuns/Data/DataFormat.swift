@@ -112,10 +112,10 @@ extension DataFormat {
   package var isLanguage: Bool { if case .tokens = outputs { true } else { false } }
 
   /// A description of a model that predicts no classes: `a language model`.
-  package var modelName: String { isLanguage ? "a language model" : "a model of numbers" }
+  package var modelName: String { isLanguage ? "a language model" : "a regression model" }
 
-  /// The objective without class weights. Losses are means over examples or tokens, in nats; for numbers they are
-  /// squared errors in the target's own units.
+  /// The objective without class weights. Losses are means over examples or tokens, in nats; for numbers they are mean
+  /// squared errors, in the square of the target's own units.
   package var objective: Objective {
     switch outputs {
     case .classes(let names): .classification(classCount: names.count)

@@ -24,9 +24,11 @@ package struct ClassificationReport {
 
   // MARK: - Text
 
-  /// One row for each measure.
+  /// One row for each measure except the log loss, which is the loss of the evaluation.
   package var rows: [(String, String)] {
-    var rows = results.measures(top: top).map { ($0.name, $0.value?.text(places: 4) ?? ClassificationReport.undefined) }
+    var rows = results.measures(top: top).filter { $0.key != "log_loss" }.map {
+      ($0.name, $0.value?.text(places: 4) ?? ClassificationReport.undefined)
+    }
     if isBinary {
       let ranking = results.ranking(ofClass: 1)
       let name = format.className(1)

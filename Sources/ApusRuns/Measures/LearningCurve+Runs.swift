@@ -9,6 +9,9 @@ public struct LearningCurveOptions: Sendable {
   /// The folder for the numbers, the chart and a page; `nil` for none.
   public var output: String?
 
+  /// The fraction of the training examples that is held out if the settings hold out none.
+  package static let validationShare = 0.2
+
   /// Three runs for each of five fractions, without files.
   public init() {}
 }
@@ -54,9 +57,6 @@ package struct LearningCurveRuns {
   private let weights: PretrainedWeights?
   private let report: LearningCurveReport?
 
-  /// The fraction of the training examples that is held out if the settings hold out none.
-  private static let validationShare = 0.2
-
   /// Checks the settings, and creates the folder of the options.
   package init(_ settings: RunSettings, _ options: LearningCurveOptions) throws {
     (self.settings, self.options) = (settings, options)
@@ -64,10 +64,10 @@ package struct LearningCurveRuns {
       throw OptionError("learning curves are for images and tables, \(settings.model.name) takes text")
     }
     if settings.dataSettings.split.validation == 0 {
-      guard settings.dataSettings.split.test + LearningCurveRuns.validationShare < 1 else {
+      guard settings.dataSettings.split.test + LearningCurveOptions.validationShare < 1 else {
         throw OptionError("--test-share leaves nothing to learn from and to hold out")
       }
-      self.settings.dataSettings.split.validation = LearningCurveRuns.validationShare
+      self.settings.dataSettings.split.validation = LearningCurveOptions.validationShare
     }
     _ = try DatasetDescription.find(settings.data)
     report = try options.output.map { try LearningCurveReport(creating: $0) }

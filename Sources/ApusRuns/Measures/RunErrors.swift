@@ -1,12 +1,12 @@
 import Apus
 
-/// The wrong predictions of a classifier, as `apus errors` lists them.
+/// The misclassified examples of a classifier, as `apus errors` lists them.
 public struct RunErrors {
   /// The data source.
   public let source: String
   /// The split of the source that is measured.
   public let part: DataPart
-  /// The wrong predictions, the worst first, and the confused classes.
+  /// The misclassified examples, the worst first, and the confused classes.
   public let analysis: ErrorAnalysis
   package let skipped: SkippedImageReport
 
@@ -25,7 +25,7 @@ public struct RunErrors {
 }
 
 extension Run {
-  /// Returns the examples that a classifier predicts wrongly, the worst first.
+  /// Returns the misclassified examples of a classifier, the worst first.
   /// - Parameters:
   ///   - data: The data source; `nil` for the run's.
   ///   - part: The split; `nil` as for `EvaluationOptions.part`.

@@ -49,7 +49,7 @@ public struct RunEvaluation {
   public var perplexity: Double? { language?.perplexity }
   /// The results of a classifier by class; `nil` for other models.
   public var classification: ClassificationResults? { classes?.results }
-  /// The results of a model of numbers, in units of the model's outputs; `nil` for other models.
+  /// The results of a regression model, in units of the model's outputs; `nil` for other models.
   public var numbers: RegressionResults? { regression?.results }
   /// All measures by their names in the output of `apus evaluate --json`.
   public var measures: JSONObject {

@@ -20,11 +20,11 @@ package enum RunOptions {
     "optimizer", .choice("NAME", of: optimizerNames),
     help: "\(optimizerNames.joined(separator: ", ")) (default: adam)")
   package static let precision = Option(
-    "precision", .choice("P", of: Precision.named.map(\.key) + ["tf32"]),
+    "precision", .precision,
     help:
-      "mixed computes products in float16, with float32 weights and a scaled loss; mixed-bfloat16 in bfloat16, which "
-      + "needs no loss scale and is faster on Intel CPUs with AMX and AMD CPUs with AVX512-BF16; tf32 is for CUDA "
-      + "(default: float32)")
+      "\(list(Precision.named.map(\.key))): mixed computes products in float16, with float32 weights and a scaled "
+      + "loss, mixed-bfloat16 in bfloat16, which needs no loss scale and is faster on Intel CPUs with AMX and AMD CPUs "
+      + "with AVX512-BF16 (default: float32)")
   package static let seed = Option(
     "seed", .seed, help: "the seed of all random numbers, below 2^63 (default: 0)")
   package static let classes = Option(
@@ -43,6 +43,17 @@ package enum RunOptions {
       "checkpoints to keep: last=N for the newest, best for the smallest loss, best=accuracy for the largest accuracy, "
       + "both measured as for --early-stop (default: last=2)")
 
+  package static let validation = validationOption(
+    default: "0", also: "; test examples are then measured only at the end")
+
+  /// `--validation`, whose default differs between commands.
+  /// - Parameter addition: A further clause of the help.
+  package static func validationOption(default share: String, also addition: String = "") -> Option<Double> {
+    Option(
+      "validation", .share,
+      help: "the fraction of the training examples held out for validation\(addition) (default: \(share))")
+  }
+
   package static let all: [RunOption] = general + dataOptions + tableOptions + imageOptions + textOptions
 
   /// The model, and the declarations of all options.
@@ -52,6 +63,13 @@ package enum RunOptions {
   static func declarations(about topic: RunOption.Topic) -> [Declaration] {
     all.filter { $0.topic == topic }.map(\.declaration)
   }
+
+  /// Words for the help: `standard, minmax or none`.
+  private static func list(_ words: [String]) -> String {
+    words.dropLast().joined(separator: ", ") + " or " + (words.last ?? "")
+  }
+
+  private static func list<Value: RawRepresentable<String>>(_ cases: [Value]) -> String { list(cases.map(\.rawValue)) }
 
   package static var imageDeclarations: [Declaration] { declarations(about: .image) }
   package static var textDeclarations: [Declaration] { declarations(about: .text) }
@@ -136,13 +154,7 @@ package enum RunOptions {
       Option(
         "test-share", .share, help: "the fraction held out for the test, if the data have no test split (default: 0.2)"),
       \.dataSettings.split.test, unless: DataSettings.usual.split.test),
-    RunOption(
-      Option(
-        "validation", .share,
-        help:
-          "the fraction of the training examples held out for validation; test examples are then measured only at the "
-          + "end (default: 0)"),
-      \.dataSettings.split.validation, unless: 0),
+    RunOption(validation, \.dataSettings.split.validation, unless: 0),
     RunOption(
       Option(
         "split-seed", .seed, help: "the seed of the held-out examples, which are stratified by class (default: 0)"),
@@ -170,6 +182,8 @@ package enum RunOptions {
 
   // MARK: - Tables
 
+  private static let taskKinds = [TableTask.Kind.classification, .regression]
+
   private static let tableOptions: [RunOption] = [
     RunOption(
       Option("target", .text("COLUMN"), help: "the column of a table to predict (default: the last)"),
@@ -186,19 +200,24 @@ package enum RunOptions {
       \.table.hasNoHeader),
     RunOption(
       Option(
-        "task", .choice("KIND", of: [TableTask.Kind.classification, .regression]),
-        help: "whether a table's target is a class or a number (default: words and few distinct integers are classes)"),
+        "task", .choice("KIND", of: taskKinds),
+        help:
+          "\(list(taskKinds)): whether a table's target is a class or a number (default: words and few distinct "
+          + "integers are classes)"),
       \.table.task.kind),
     RunOption(
       Option(
         "scaling", .choice("KIND", of: TableEncoding.Scaling.allCases),
         help:
-          "scale numbers of a table to mean 0 and deviation 1, to the range 0 to 1, or not at all (default: standard)"),
+          "\(list(TableEncoding.Scaling.allCases)): scale numbers of a table to mean 0 and deviation 1, to the range "
+          + "0 to 1, or not at all (default: \(TableEncoding().scaling.rawValue))"),
       \.table.encoding.scaling, unless: TableEncoding().scaling),
     RunOption(
       Option(
         "missing", .choice("KIND", of: TableEncoding.Imputation.allCases),
-        help: "replace missing numbers of a table by the column's mean or median (default: mean)"),
+        help:
+          "\(list(TableEncoding.Imputation.allCases)): replace missing numbers of a table by the column's mean or "
+          + "median (default: \(TableEncoding().imputation.rawValue))"),
       \.table.encoding.imputation, unless: TableEncoding().imputation),
     RunOption(
       Flag(
@@ -208,7 +227,9 @@ package enum RunOptions {
     RunOption(
       Option(
         "categories", .choice("KIND", of: TableEncoding.Categories.allCases),
-        help: "a feature for each category of a table's columns, or codes for an embedding layer (default: one-hot)"),
+        help:
+          "\(list(TableEncoding.Categories.allCases)): a feature for each category of a table's columns, or codes for "
+          + "an embedding layer (default: \(TableEncoding().categories.rawValue))"),
       \.table.encoding.categories, unless: TableEncoding().categories),
   ].map { $0.about(.table) }
 
@@ -301,8 +322,21 @@ extension ValueKind<BatchSize> {
   }
 }
 
+extension ValueKind<String> {
+  private static let unusablePrecision = "tf32"
+
+  /// The name of a precision. TF32 is not accepted either, but `Precision.init(option:)` gives the reason.
+  static let precision = {
+    let names = Precision.named.map(\.key)
+    let choice = choice("P", of: names)
+    return ValueKind(choice.placeholder, expectation: choice.expectation, completion: choice.completion) { text in
+      text == unusablePrecision ? text : choice.parse(text)
+    }
+  }()
+}
+
 extension Precision {
-  /// The precision of a name that `--precision` accepts.
+  /// The precision of a value of `--precision`.
   package init(option name: String) throws(OptionError) {
     guard let found = Precision.named.first(where: { $0.key == name }) else {
       throw OptionError(

@@ -12,7 +12,7 @@ package struct Examination {
   /// The results of a classifier; `nil` for other models.
   package let results: ClassificationResults?
   /// The positions of the misclassified examples, the worst first.
-  let mistakes: [Int]
+  let misclassified: [Int]
   /// The results of a model that predicts numbers; `nil` for other models.
   package let regression: RegressionReport?
   /// The names of the classes, one for each output of the model.
@@ -41,7 +41,7 @@ package struct Examination {
     numbers = predictions?.examples ?? Array(0..<first.count)
     results = format.isClassifier ? try predictions?.classification() : nil
     regression = format.isClassifier ? nil : try predictions.flatMap { try RegressionReport($0, measured.format) }
-    mistakes = results?.mistakes(losses: predictions?.losses) ?? []
+    misclassified = results?.misclassified(losses: predictions?.losses) ?? []
     classNames = (0..<(results?.classCount ?? 0)).map { measured.format.className($0) }
   }
 

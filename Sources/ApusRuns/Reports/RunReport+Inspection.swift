@@ -24,7 +24,7 @@ extension RunReport {
     for (example, label) in results.labels.enumerated() where right.count < 4 {
       if label == results.predicted[example], seen.insert(label).inserted { right.append(example) }
     }
-    return right + examination.mistakes.prefix(4)
+    return right + examination.misclassified.prefix(4)
   }
 
   /// A row for each example: the image, its saliency, and its Grad-CAM if the model has a convolution.

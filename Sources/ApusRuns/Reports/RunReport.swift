@@ -18,7 +18,7 @@ package struct RunReport {
   /// The report.
   package func make() throws -> Report {
     let sections: [Report.Section?] = [
-      curves(), try results(), regression(), try mistakes(), try model(), try weights(), try activations(),
+      curves(), try results(), regression(), try misclassified(), try model(), try weights(), try activations(),
       try seeing(), try attention(),
       configuration(),
     ]

@@ -93,7 +93,8 @@ extension Run {
     }
     guard overlap < min(own.imageSize.height, own.imageSize.width) else {
       throw OptionError(
-        "--tile-overlap \(overlap): tiles have the size of the model's inputs, \(own.imageSize), and overlap by less")
+        "--tile-overlap \(overlap): the overlap must be smaller than a tile, which has the size of the model's inputs, "
+          + "\(own.imageSize)")
     }
     return ImageFormat(ImageReading(size: own.size), classNames: own.classNames, statistics: own.statistics)
   }

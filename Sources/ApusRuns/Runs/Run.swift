@@ -120,7 +120,8 @@ public struct Run {
     return (try Run(at: training.files.path), trained.result)
   }
 
-  /// Returns the report that `apus plot` writes: curves, results on held-out examples, mistakes, layers and maps.
+  /// Returns the report that `apus plot` writes: curves, results on held-out examples, misclassified
+  /// examples, layers and maps.
   /// - Parameters:
   ///   - data: Another data source; `nil` for the run's.
   ///   - part: The split; `nil` as for `EvaluationOptions.part`.
@@ -132,6 +133,6 @@ public struct Run {
 
   /// The error for a checkpoint whose data format does not fit its model.
   package var mismatch: TrainingError {
-    .mismatch(path: checkpoint.path, reason: "its data are not those of a \(settings.model.name)")
+    .mismatch(path: checkpoint.path, reason: "its data are not those of the model \(settings.model.name)")
   }
 }

@@ -89,9 +89,9 @@ package struct TrainingRun {
     return (settings, run, .newest(checkpoint))
   }
 
-  /// The settings of a resumed run: its own, except for the length, which early stopping determines too, the device,
-  /// the checkpoints, and options that do not change the result. Tables and images may have moved: whether they are the
-  /// same is checked when they have been loaded.
+  /// The settings of a resumed run: its own, except for options that may change. These determine the length of the run,
+  /// the device, the checkpoints and the way of the computation, but not the results of a step. Tables and images may
+  /// have moved: after loading, they are compared with those of the run.
   private static func continued(_ stored: Configuration, _ given: Arguments) throws -> RunSettings {
     let old = try RunSettings(stored: stored)
     var merged = given
@@ -114,8 +114,8 @@ package struct TrainingRun {
     return new
   }
 
-  /// Whether two sources are both tables, or both folders of images. A run's format contains statistics of these, which
-  /// reveal other data; texts are identified by name only.
+  /// Whether two sources are both tables, or both folders of images. A run's format contains their statistics, which
+  /// show whether data are the same; texts are identified by name only.
   private static func isSameKind(_ one: String, _ other: String) throws -> Bool {
     let (one, other) = (try DatasetDescription.find(one), try DatasetDescription.find(other))
     return one.description.name == other.description.name && one.argument != nil && other.argument != nil
@@ -174,14 +174,14 @@ package struct TrainingRun {
     }
   }
 
-  /// Warns of epochs of few steps, which are soon over and train little.
+  /// Warns of a run of few steps, in which a model learns little.
   private func adviseOnSteps(_ count: Int) {
     guard case .count(let size) = settings.batchSize, case .epochs(let epochs) = settings.length else { return }
     let steps = (count + size - 1) / size
     guard steps < 8, epochs < 100 / steps else { return }
     Diagnostics.write(
-      "an epoch is \(steps) \(steps == 1 ? "step" : "steps") of \(min(size, count)) examples; more --epochs or a smaller "
-        + "--batch-size make more")
+      "an epoch has only \(steps) \(steps == 1 ? "step" : "steps") of \(min(size, count)) examples; for more steps, "
+        + "use more --epochs or a smaller --batch-size")
   }
 
   /// The initial weights of a new run; `nil` for random ones, and for a resumed run.

@@ -31,7 +31,7 @@ extension RunSettings {
     }
   }
 
-  /// Refuses to stop, or to keep checkpoints, by the accuracy of a model of numbers.
+  /// Refuses to stop, or to keep checkpoints, by the accuracy of a regression model.
   func checkMeasures() throws {
     guard earlyStop?.measure == .accuracy || retention.best == .accuracy else { return }
     if try DataKinds.kind(for: self).predictsNumbers(self) { try refuseAccuracy() }

@@ -49,16 +49,21 @@ public final class Trainer {
   var savedStep: Int?
   var isResumed = false
 
+  /// Creates a trainer for a run on the device of the model's parameters. Nothing is written before `run()`.
   /// - Parameters:
+  ///   - model: the model to train, with its initial values.
+  ///   - rule: the update rule of the optimizer.
   ///   - train: the examples to train with.
   ///   - test: examples for evaluation at the end of each epoch; with validation examples, at the end of the run only.
   ///   - validation: examples for evaluation at the end of each epoch and for model selection: a `MetricSchedule`
   ///     observes these, or without them the training loss, but never `test`.
+  ///   - objective: the loss to minimize, and the measures of it that are reported.
   ///   - testObjective: the objective of evaluations; `nil` for the training objective.
   ///   - groups: parameters with their own learning rates, weight decays and constraints.
   ///   - penalty: a term that is added to the loss. Reported training losses exclude it: like evaluation losses they
   ///     are computed by `testObjective`, if there is one.
   ///   - observers: receive the events of the run, and may stop it or request checkpoints.
+  ///   - options: the length of the run, the batch size, the seed, and the output folder.
   public init(
     _ model: any Layer, _ rule: any UpdateRule, on train: any ExampleSource,
     testing test: (any ExampleSource)? = nil, validating validation: (any ExampleSource)? = nil,
@@ -110,7 +115,12 @@ public final class Trainer {
   /// The names of the measures of training, without the loss.
   var measureNames: [String] { measures.names + (measuresGradientNorm ? [StepMeasures.gradientNorm] : []) }
 
-  /// Resumes from a checkpoint. The run must have the same data, batch size, seed and optimizer; it may be longer.
+  /// Sets the trainer to the state of a checkpoint: weights, optimizer, random numbers, results, and the memory of
+  /// schedule and observers. `run()` then continues, with the same bits as a run that was not interrupted.
+  ///
+  /// The run must have the same number of examples, batch size, seed and optimizer; it may be longer.
+  /// - Throws: `mismatch` for the checkpoint of another run or model, `damaged` for a damaged one. The trainer must not
+  ///   be used after an error: it may have only a part of the state.
   public func resume(from checkpoint: Checkpoint) throws(TrainingError) {
     let kept = checkpoint.state
     func require(_ isEqual: Bool, _ what: String) throws(TrainingError) {
@@ -143,8 +153,11 @@ public final class Trainer {
     isResumed = true
   }
 
-  /// Resumes from the newest valid checkpoint of the output folder.
+  /// Resumes from the newest valid checkpoint of the output folder, as ``resume(from:)`` does. Without an output folder
+  /// it does nothing.
   /// - Parameter warn: receives a message for each damaged checkpoint.
+  /// - Throws: `noCheckpoint` if the folder has no valid checkpoint, `inUse` if another process writes to it, and the
+  ///   errors of ``resume(from:)``.
   public func resume(warn: (String) -> Void) throws(TrainingError) {
     guard let output = options.output else { return }
     // A missing output folder is not created.

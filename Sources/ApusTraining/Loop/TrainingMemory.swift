@@ -83,8 +83,8 @@ public struct MemoryLimit: Hashable, Sendable {
 
   /// The largest batch size that fits, below one that does not. Both it and the next larger one have been planned.
   ///
-  /// Memory is nearly affine in the batch size: the search begins where a line through both ends of the range meets the
-  /// limit, moves from there in doubling steps until the limit lies between two sizes, and then bisects.
+  /// Memory is nearly affine in the batch size. The search begins where a line through both ends of the range meets the
+  /// limit. From there it moves in doubling steps until the limit lies between two sizes, and then it bisects.
   /// - Returns: `nil` if not even one example fits.
   public func largestBatchSize(
     below refused: TrainingMemory, _ plan: (_ batchSize: Int) throws -> TrainingMemory

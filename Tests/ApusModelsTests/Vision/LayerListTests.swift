@@ -81,13 +81,15 @@ struct LayerListTests {
   }
 
   @Test(arguments: [
-    ("relu, conv 6 29x5", 2, "covers a height of 29, but its input has 28"),
-    ("conv 6 5x29", 1, "covers a width of 29"), ("conv 6 3 groups 2", 1, "2 groups must divide both 1 channels"),
+    ("relu, conv 6 29x5", 2, "needs a height of at least 29, but its input has 28"),
+    ("conv 6 5x29", 1, "needs a width of at least 29"),
+    ("conv 6 3 groups 2", 1, "2 groups must divide both 1 channels"),
     ("flatten, conv 6 3", 2, "needs images [channels, height, width], but its input is [784]"),
-    ("dense 10, pool 2", 2, "needs images"), ("pool 2, pool 2, pool 2, pool 2, pool 2", 5, "covers a height of 2"),
+    ("dense 10, pool 2", 2, "needs images"),
+    ("pool 2, pool 2, pool 2, pool 2, pool 2", 5, "needs a height of at least 2"),
     ("pool 2 pad 2", 1, "more than half of the window"), ("conv 6 4x4 pad same", 1, "pad same needs an odd kernel"),
     ("conv 6 3 stride 2 pad same", 1, "pad same needs"), ("dense 16777216, dense 16777216", 2, "is too large"),
-    ("conv 16777216 28x28 pad 16777216", 1, "is too large"), ("conv 1 3 dilation 16777216", 1, "covers a height"),
+    ("conv 16777216 28x28 pad 16777216", 1, "is too large"), ("conv 1 3 dilation 16777216", 1, "needs a height"),
   ])
   func fit(text: String, position: Int, reason: String) throws {
     let list = try LayerList(parsing: text)

@@ -70,8 +70,8 @@ import Testing
 
   @Test(
     arguments: [
-      ([(1, 1), (2, 0.5), (3, 0.4)], "not enough points: 3 sizes"),
-      ([(1, 1), (1, 2), (1, 3), (1, 4)], "not enough points: 1 sizes"),
+      ([(1, 1), (2, 0.5), (3, 0.4)], "needs at least four sizes, not 3"),
+      ([(1, 1), (1, 2), (1, 3), (1, 4)], "needs at least four sizes, not 1"),
       ([(1, 0.1), (2, 0.2), (4, 0.3), (8, 0.4)], "errors do not fall"),
       ([(1, 0.1), (2, 0.1), (4, 0.1), (8, 0.1)], "errors do not fall"),
       ([(1, 1), (2, 0.1), (4, 0.1), (8, 0.1)], "the errors do not follow"),

@@ -1,4 +1,9 @@
-/// Translates every image by whole pixels, up to a fraction of its extents in each direction.
+/// Translates every image by whole pixels: down by `d` and to the right by `r`. They are independent uniform random
+/// numbers, rounded to integers: `d` in `−share · height ... share · height`, `r` in
+/// `−share · width ... share · width`.
+///
+/// The image keeps its size. Pixel `(y, x)` of the result is pixel `(y − d, x − r)` of the image, or a pixel of `edges`
+/// if there is none.
 public struct RandomShift: ImageTransform {
   public static let name = "shift"
   public static let usage = "shift S [reflect|replicate|fill V]"
@@ -9,11 +14,16 @@ public struct RandomShift: ImageTransform {
   /// The pixels beyond the edges.
   public var edges: EdgeMode
 
+  /// Creates a transform.
+  /// - Parameters:
+  ///   - share: the largest translation as a fraction of height and width, in `0 ... 1`.
+  ///   - edges: the pixels beyond the edges; 0 by default.
   public init(_ share: Double, edges: EdgeMode = .constant(0)) {
     (self.share, self.edges) = (share, edges)
   }
 
-  /// Parses the arguments after the name.
+  /// Parses the arguments after the name, see `usage`.
+  /// - Throws: `specification` if the fraction is missing or not in `0 ... 1`, or if an edge mode has no valid number.
   public init(_ words: inout TransformWords) throws(DataError) {
     let share = try words.requiredNumber(in: 0.0...1)
     self.init(share, edges: try words.edgeMode())

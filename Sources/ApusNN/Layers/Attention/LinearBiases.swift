@@ -12,7 +12,7 @@ public struct LinearBiases: Sendable {
 
   /// Computes the slopes for `heads` heads.
   public init(heads: Int) {
-    guard heads > 0 else { fatalError("LinearBiases: \(heads) heads must be positive") }
+    guard heads > 0 else { fatalError("LinearBiases: the number of heads is \(heads), but must be at least 1") }
     var power = 1
     while power * 2 <= heads { power *= 2 }
     let slopes = { (count: Int) in (1...count).map { pow(2, -8 * Double($0) / Double(count)) } }

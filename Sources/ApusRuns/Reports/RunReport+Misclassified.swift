@@ -2,9 +2,9 @@ import Apus
 
 extension RunReport {
   /// The misclassified examples, the worst first, as `apus errors` lists them.
-  func mistakes() throws -> Report.Section? {
+  func misclassified() throws -> Report.Section? {
     guard let examination, let results = examination.results else { return nil }
-    let wrong = examination.mistakes
+    let wrong = examination.misclassified
     guard !wrong.isEmpty else { return Report.Section("Misclassified examples", [.text("None.")]) }
     let shown = Array(wrong.prefix(24))
     guard let images = try withDevice(examination.device, { try examination.images(shown) }) else { return nil }
@@ -18,7 +18,7 @@ extension RunReport {
     }
     let grid = ImageGrid("The worst misclassified examples", cells)
     return Report.Section(
-      "Misclassified examples", [.text(text), .figure(Report.Figure("mistakes", grid, isWide: true))])
+      "Misclassified examples", [.text(text), .figure(Report.Figure("misclassified", grid, isWide: true))])
   }
 
   /// The class of an example, and the predicted class if it differs: `coat → shirt`.
