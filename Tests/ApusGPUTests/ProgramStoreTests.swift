@@ -1,9 +1,10 @@
-import ApusDevice
-import Foundation
-import Testing
 
 @testable import ApusGPU
+import ApusDevice
+import ApusSystem
 import ApusTestSupport
+import Foundation
+import Testing
 
 /// The numbers 0, 1, …, each plus `number`, computed by a plan of one step.
 private func increments(_ count: Int, by number: Double = 1, on device: any Device) throws -> [Double] {

@@ -36,7 +36,9 @@ import Testing
     /// An added mask that hides some keys.
     func added(_ dtype: DType) -> Tensor? {
       added.map { shape in
-        let numbers = (0..<shape.elementCount).map { $0 % 7 == 3 ? -Double.infinity : cos(Double($0 * $0)) }
+        let numbers = (0..<shape.elementCount).map { (index: Int) -> Double in
+          index % 7 == 3 ? -.infinity : cos(Double(index * index))
+        }
         return Tensor(numbers, shape: shape).cast(to: dtype)
       }
     }

@@ -140,7 +140,8 @@ private final class Owner: Module {
       }
       let shared = Owner()
       model.parameters[0].isTrainable = false
-      let x = Tensor((0..<32).map { Float($0 * 37 % 17) / 8 - 1 }, shape: [4, 2, 2, 2])
+      let numbers = (0..<32).map { (index: Int) -> Float in Float(index * 37 % 17) / 8 - 1 }
+      let x = Tensor(numbers, shape: [4, 2, 2, 2])
       func step() throws -> (loss: Double, gradients: [[Double]], running: [Double]) {
         let optimizer = Optimizer(Adam(learningRate: 0.01), for: model)
         let (loss, gradients) = try withMode(.training) {
@@ -181,7 +182,8 @@ private final class Owner: Module {
         LayerNorm(12)
         Linear(12, 2)
       }
-      let x = Tensor((0..<32).map { Float($0 * 37 % 17) / 8 - 1 }, shape: [4, 2, 2, 2])
+      let numbers = (0..<32).map { (index: Int) -> Float in Float(index * 37 % 17) / 8 - 1 }
+      let x = Tensor(numbers, shape: [4, 2, 2, 2])
       let expected = try model(x).array(of: Double.self)
       model.convert(to: dtype)
       let y = model(x.cast(to: dtype))
@@ -221,8 +223,9 @@ private final class Owner: Module {
       let slopes = try withMode(.training) {
         try withRandomKey(RandomKey(seed: 1)) { try RReLU(lower: 0.25, upper: 0.5)(x).array().map { -$0 } }
       }
+      let sum: Float = slopes.reduce(0, +)
       #expect(slopes.allSatisfy { $0 >= 0.25 && $0 < 0.5 } && Set(slopes).count > 2000)
-      #expect(abs(slopes.reduce(0, +) / 2500 - 0.375) < 0.01)
+      #expect(abs(sum / 2500 - 0.375) < 0.01)
       #expect(try withMode(.training) { try RReLU()(-x).array() } == (-x).array())
       let integers = Tensor(repeating: -8, shape: [4], dtype: .int8)
       let results = try withMode(.training) { try RReLU(lower: 0.25, upper: 0.5)(integers).array() }

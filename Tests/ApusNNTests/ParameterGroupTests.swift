@@ -17,7 +17,8 @@ import Testing
   }
 
   private func batch(_ count: Int = 8) throws -> Tensor {
-    try eval(Tensor((0..<3 * count).map { Float(($0 * 7) % 11) / 5 - 1 }, shape: [count, 3]))
+    let numbers = (0..<3 * count).map { (index: Int) -> Float in Float((index * 7) % 11) / 5 - 1 }
+    return try eval(Tensor(numbers, shape: [count, 3]))
   }
 
   // MARK: - Groups

@@ -18,7 +18,8 @@ import Testing
       let second = gradients(of: first, withRespectTo: [x])[0]
       try eval([y, first, second])
       #expect(try y.values() == [2, 4, 6])
-      #expect(try first.values() == [2 + 10, 4 + 20, 6 + 30])
+      let expected: [Double] = [2 + 10, 4 + 20, 6 + 30]
+      #expect(try first.values() == expected)
       #expect(try second.values() == [20, 20, 20])
     }
   }

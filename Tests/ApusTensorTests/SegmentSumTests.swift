@@ -48,7 +48,8 @@ import Testing
   {
     try withDevice(test.device) { () throws in
       let ids = (0..<64).map { Int32($0 * 37 % 23) }
-      let slopes = Tensor((0..<64 * 3).map { Float($0 % 17) / 3 - 2 }, shape: [8, 8, 3])
+      let numbers = (0..<64 * 3).map { (index: Int) -> Float in Float(index % 17) / 3 - 2 }
+      let slopes = Tensor(numbers, shape: [8, 8, 3])
       func gradient(_ extent: Int) throws -> [Float] {
         let table = Tensor.zeros([extent, 3])
         let rows = table.gathering(Tensor(ids, shape: [8, 8]), axis: 0)

@@ -48,10 +48,10 @@ import Testing
   private func share(_ device: ComputeDevice, _ value: Float) async throws {
     let x = Tensor([value, 2], device: device)
     // Long enough that evaluations begin while another task traverses it.
-    let common = (0..<20).reduce(x * x + 1) { sum, _ in sum + 2 - 1 - 1 }
+    let common = (0..<20).reduce(x * x + 1) { (sum: Tensor, _: Int) -> Tensor in sum + 2 - 1 - 1 }
     let y = (common * common).sum()
     let z = common.log()
-    let squares = [value * value + 1, 5]
+    let squares: [Float] = [value * value + 1, 5]
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask {
         try eval(y)

@@ -41,7 +41,8 @@ struct StepComparisonTests {
   @Test func sumsAreHeldAgainstTheirTerms() throws {
     // The terms cancel: the sum is mostly rounding error, but within the tolerance of its terms.
     func step(_ device: ComputeDevice) throws -> [Tensor] {
-      withDevice(device) { [Tensor((0..<1000).map { Float($0 * 7919 % 1009) * 1.1 - 554 }).sum()] }
+      let numbers = (0..<1000).map { (index: Int) -> Float in Float(index * 7919 % 1009) * 1.1 - 554 }
+      return withDevice(device) { [Tensor(numbers).sum()] }
     }
     let comparison = try StepComparison(on: [.named("cpu")], reference: reference, step: step)
     #expect(comparison.divergence == nil)

@@ -387,7 +387,7 @@ private final class Records: @unchecked Sendable {
 
   @Test func errorsComeInTheirTurn() throws {
     try withDevice(TestDevice.reference.device) { () throws in
-      let batches: [[Int32]] = (0..<4).map { Array(Int32($0 * 10)..<Int32($0 * 10 + 10)) }
+      let batches = (0..<4).map { (index: Int32) -> [Int32] in Array(index * 10..<index * 10 + 10) }
       var pass = Broken().prefetched(threads: 2).pass(over: batches, from: 0, epoch: nil)
       #expect(try pass.next()?.inputs.array(of: Int.self).last == 18)
       #expect(try pass.next()?.targets.array(of: Int.self).first == 10)

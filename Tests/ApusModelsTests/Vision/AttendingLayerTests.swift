@@ -89,7 +89,7 @@ import Testing
   @Test func networksHaveMapsOfEachBlock() throws {
     try withDevice(.named("cpu")) { () throws in
       let model = ResNet(blocks: [1, 2, 1, 1], attention: .cbam(reduction: 8), classes: 4, stem: .smallImage)
-      let pixels: [Float] = (0..<2 * 3 * 16 * 16).map { Float($0 % 13) }
+      let pixels = (0..<2 * 3 * 16 * 16).map { (index: Int) -> Float in Float(index % 13) }
       let x = Tensor(pixels, shape: [2, 3, 16, 16])
       let before = try withMode(.inference) { try model(x).array(of: Float.self) }
       let maps = AttentionMap.all(of: model, on: x)

@@ -97,12 +97,13 @@ struct TickTests {
   }
 
   @Test func histogramsCountEverything() {
-    let values = (0..<5000).map(Samples.noise) + [.nan, .infinity]
+    let values: [Double] = (0..<5000).map(Samples.noise) + [.nan, .infinity]
     let histogram = Histogram("x", x: Axis("x"), of: values, bins: 33)
     #expect(histogram.counts.count == 33 && histogram.counts.reduce(0, +) == 5000)
     #expect(Histogram("x", x: Axis("x"), of: [2, 2, 2]).counts.reduce(0, +) == 3)
     #expect(Histogram("x", x: Axis("x"), of: []).counts.reduce(0, +) == 0)
-    for edge in [Double.leastNonzeroMagnitude, 1e-300, 1e99, 1 + Double.ulpOfOne] {
+    let edges: [Double] = [.leastNonzeroMagnitude, 1e-300, 1e99, 1 + .ulpOfOne]
+    for edge in edges {
       #expect(Histogram("x", x: Axis("x"), of: [-edge, 0, edge]).counts.reduce(0, +) == 3)
       #expect(Histogram("x", x: Axis("x"), of: [0, edge]).counts.reduce(0, +) == 2)
       #expect(Histogram("x", x: Axis("x"), of: [1, edge]).counts.reduce(0, +) == 2)
