@@ -50,16 +50,11 @@ extension Op {
     }
   ) { code, x in code.emit(.multiply, x, code.emit(.sigmoid, x)) }
 
-  static let gelu = activation(
-    "gelu", gradient: .unary { g, x, _ in g * x.apply(.geluSlope) }
-  ) { code, x in
-    let gaussian = code.emit(.gaussian, x)
-    return code.emit(.multiply, x, code.emit(.normal, x, gaussian))
-  }
+  static let gelu = function(.gelu, gradient: .unary { g, x, _ in g * x.apply(.geluDerivative) })
 
-  /// `Φ + x·φ`, computed from the same exponential as the value.
-  static let geluSlope = activation(
-    "geluSlope",
+  /// `Φ + x·φ`, both from one exponential.
+  static let geluDerivative = activation(
+    "geluDerivative",
     // φ·(2 − x²); φ is already 0 where x² is clamped.
     gradient: .unary { g, x, _ in
       let square = x.squared().minimum(x.constant(1e4))
