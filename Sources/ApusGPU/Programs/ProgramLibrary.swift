@@ -179,7 +179,7 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
       }
       guard let store else { return }
       for program in programs where ContinuousClock.seconds < deadline {
-        guard let binary = driver.binary(of: program.module), binary.count != program.storedSize else {
+        guard let binary = program.module.binary, binary.count != program.storedSize else {
           continue
         }
         store.write(binary, key: program.key)
