@@ -34,7 +34,8 @@ for (int c = 0; c < $size; c += 1) {
 $V dot = ($V)(0);
 for (int c = 0; c < $width; c += 1) {
   gradient[c] = GATHER_$dtype($gradient, gradientAt + c, $gradientRow, count);
-  dot = ACCUMULATE_$lane(gradient[c], GATHER_$dtype($forward, $forwardOffset + position * $width + c, $width, count), dot);
+  const $V output = GATHER_$dtype($forward, $forwardOffset + position * $width + c, $width, count);
+  dot = ACCUMULATE_$lane(gradient[c], output, dot);
 }
 STORE_$dtype($dots, position, count, dot);
 const $V logarithm = LOAD_$dtype($forward, $forwardOffset + $outputCount + position, count);

@@ -50,7 +50,8 @@ import Testing
         }
         // e²⁰ · e⁴⁰ is finite; e¹²⁰ and e⁸⁰ · e⁶⁰ are not.
         let found = try #require(anomaly { try eval(carried) })
-        #expect(found.operation == "multiply" && found.iteration == .init(index: isReversed ? 2 : 2, count: 4), "\(found)")
+        #expect(
+          found.operation == "multiply" && found.iteration == .init(index: isReversed ? 2 : 2, count: 4), "\(found)")
       }
     }
   }
