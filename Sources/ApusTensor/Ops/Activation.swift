@@ -141,8 +141,8 @@ extension Op {
       let scale = 2 * 0.7978845608028654
       let square = x.squared().minimum(x.constant(256))
       let h = (x * (square * (scale * 0.044715) + scale)).sigmoid()
-      let slope = square * (scale * 0.134145) + scale
-      return g * (h + x * h * (1 - h) * slope)
+      let derivative = square * (scale * 0.134145) + scale
+      return g * (h + x * h * (1 - h) * derivative)
     }
   ) { code, x in
     let cubic = code.emit(
