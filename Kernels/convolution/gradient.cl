@@ -46,7 +46,9 @@ for ($index block = firstImage; block < stop; block += $imagesPerBlock) {
         }
         if (block > firstImage || position > 0) {
           UNROLL for (int i = 0; i < $tileRows; i += 1) {
-            UNROLL for (int j = 0; j < $tileColumns; j += 1) sums[i][j] = VLOAD(partials + (i * $tileColumns + j) * WIDTH);
+            UNROLL for (int j = 0; j < $tileColumns; j += 1) {
+              sums[i][j] = VLOAD(partials + (i * $tileColumns + j) * WIDTH);
+            }
           }
         }
         for ($index image = block; image < lastImage; image += 1) {
@@ -62,7 +64,9 @@ for ($index block = firstImage; block < stop; block += $imagesPerBlock) {
           }
         }
         UNROLL for (int i = 0; i < $tileRows; i += 1) {
-          UNROLL for (int j = 0; j < $tileColumns; j += 1) VSTORE(sums[i][j], partials + (i * $tileColumns + j) * WIDTH);
+          UNROLL for (int j = 0; j < $tileColumns; j += 1) {
+            VSTORE(sums[i][j], partials + (i * $tileColumns + j) * WIDTH);
+          }
         }
         partials += $tileRows * $tileColumns * WIDTH;
       }

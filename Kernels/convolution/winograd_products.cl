@@ -41,12 +41,16 @@ for ($index task = GROUP_ID(); task < $tasks; task += $items) {
           }
           if (firstTile > begin) {
             UNROLL for (int m = 0; m < $tileRows; m += 1) {
-              UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = VLOAD(partials + m * $columnsPerBlock + v * WIDTH);
+              UNROLL for (int v = 0; v < $vectors; v += 1) {
+                sums[m][v] = VLOAD(partials + m * $columnsPerBlock + v * WIDTH);
+              }
             }
           }
           $TERMS
           UNROLL for (int m = 0; m < $tileRows; m += 1) {
-            UNROLL for (int v = 0; v < $vectors; v += 1) VSTORE(sums[m][v], partials + m * $columnsPerBlock + v * WIDTH);
+            UNROLL for (int v = 0; v < $vectors; v += 1) {
+              VSTORE(sums[m][v], partials + m * $columnsPerBlock + v * WIDTH);
+            }
           }
         }
       }
