@@ -206,6 +206,9 @@ static const struct {
     {"attention/keys.cl", (const char[]){
 #embed "attention/keys.cl" suffix(, 0)
     }},
+    {"recurrent/cells.h", (const char[]){
+#embed "recurrent/cells.h" suffix(, 0)
+    }},
     {"recurrent/forward.cl", (const char[]){
 #embed "recurrent/forward.cl" suffix(, 0)
     }},

@@ -29,41 +29,41 @@ $V query[$capacity];
 $V total[$capacity];
 for (int c = 0; c < $size; c += 1) query[c] = GATHER_$dtype($query, queryAt + c, $queryRow, count);
 for (int c = 0; c < $width; c += 1) total[c] = ($V)(0);
-$V peak = lowest;
+$V maximum = lowest;
 $V shift = ($V)(0);
 $V sum = ($V)(0);
 const i64 end = SMALLER((i64)$keys, first + count + $ahead);
 for (i64 key = 0; key < end; key += $block) {
-  const int held = (int)SMALLER((i64)$block, end - key);
+  const int remaining = (int)SMALLER((i64)$block, end - key);
   $KEEP
   $V p[$block];
   i64 at[$block];
   UNROLL for (int j = 0; j < $block; j += 1) {
     p[j] = ($V)(0);
-    at[j] = keyAt + (key + SMALLER(j, held - 1)) * $keyRow;
+    at[j] = keyAt + (key + SMALLER(j, remaining - 1)) * $keyRow;
   }
   for (int c = 0; c < $size; c += 1) {
     const $V x = query[c];
     UNROLL for (int j = 0; j < $block; j += 1) p[j] = ACCUMULATE_$lane(x, ($V)($key[at[j] + c]), p[j]);
   }
-  $V top = peak;
+  $V top = maximum;
   UNROLL for (int j = 0; j < $block; j += 1) {
     const i64 near = LARGER(-WIDTH, SMALLER(first + $ahead - key - j, WIDTH));
-    const VI open = TRUTH32(LANES_I + (VI)((int)near) >= 0) & (VI)(j < held ? 1 : 0)$OPEN;
+    const VI open = TRUTH32(LANES_I + (VI)((int)near) >= 0) & (VI)(j < remaining ? 1 : 0)$OPEN;
     p[j] = CHOOSE_$lane(open, p[j] * $scale$ADDED, lowest);
     top = CHOOSE_$lane(row_greater_$lane(p[j], top), p[j], top);
   }
   // -infinity minus -infinity would be NaN.
   const $V next = CHOOSE_$lane(row_equal_$lane(top, lowest), ($V)(0), top);
-  const $V factor = row_exp_$lane(peak - next);
-  peak = top;
+  const $V factor = row_exp_$lane(maximum - next);
+  maximum = top;
   shift = next;
   sum = sum * factor;
   UNROLL for (int j = 0; j < $block; j += 1) {
     p[j] = row_exp_$lane(p[j] - shift);
     sum = sum + p[j];
     $DROP
-    at[j] = valueAt + (key + SMALLER(j, held - 1)) * $valueRow;
+    at[j] = valueAt + (key + SMALLER(j, remaining - 1)) * $valueRow;
   }
   for (int c = 0; c < $width; c += 1) {
     $V part = total[c] * factor;

@@ -5,11 +5,11 @@
 //   dK       [batch, groups, keys, size], after dQ
 //   dV       [batch, groups, keys, width], after dK
 //
-// Parameters: $ADDED, $DROP, $DROPSLOPE, $KEEP, $MASK, $OPEN, $V, $WORDS, $ahead, $block, $capacity, $dots, $dtype,
-// $forward, $forwardOffset, $groups, $heads, $items, $key, $keyBatch, $keyCount, $keyHead, $keyOffset, $keyRow, $keys,
-// $lane, $localSize, $outputCount, $parts, $queries, $query, $queryBatch, $queryCount, $queryHead, $queryOffset,
-// $queryRow, $result, $resultOffset, $scale, $share, $size, $slope, $slopeBatch, $slopeHead, $slopeOffset, $slopeRow,
-// $value, $valueBatch, $valueHead, $valueOffset, $valueRow, $width.
+// Parameters: $ADDED, $DROP, $DROPGRADIENT, $KEEP, $MASK, $OPEN, $V, $WORDS, $ahead, $block, $capacity, $dots, $dtype,
+// $forward, $forwardOffset, $gradient, $gradientBatch, $gradientHead, $gradientOffset, $gradientRow, $groups, $heads,
+// $items, $key, $keyBatch, $keyCount, $keyHead, $keyOffset, $keyRow, $keys, $lane, $localSize, $outputCount, $parts,
+// $queries, $query, $queryBatch, $queryCount, $queryHead, $queryOffset, $queryRow, $result, $resultOffset, $scale,
+// $share, $size, $value, $valueBatch, $valueHead, $valueOffset, $valueRow, $width.
 const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
 if (item >= $items) return;
 const i64 line = item / $parts;
@@ -33,12 +33,12 @@ for (int c = 0; c < $width; c += 1) {
 }
 for (i64 head = group * $share; head < (group + 1) * $share; head += 1) {
   const i64 queryAt = $queryOffset + batch * $queryBatch + head * $queryHead;
-  const i64 slopeAt = $slopeOffset + batch * $slopeBatch + head * $slopeHead;
+  const i64 gradientAt = $gradientOffset + batch * $gradientBatch + head * $gradientHead;
   const i64 position = (batch * $heads + head) * $queries;
   $MASK
   $WORDS
   for (i64 query = LARGER((i64)0, first - $ahead); query < $queries; query += $block) {
-    const int held = (int)SMALLER((i64)$block, $queries - query);
+    const int remaining = (int)SMALLER((i64)$block, $queries - query);
     $KEEP
     $V p[$block];
     $V d[$block];
@@ -47,8 +47,8 @@ for (i64 head = group * $share; head < (group + 1) * $share; head += 1) {
     UNROLL for (int j = 0; j < $block; j += 1) {
       p[j] = ($V)(0);
       d[j] = ($V)(0);
-      at[j] = queryAt + (query + SMALLER(j, held - 1)) * $queryRow;
-      to[j] = slopeAt + (query + SMALLER(j, held - 1)) * $slopeRow;
+      at[j] = queryAt + (query + SMALLER(j, remaining - 1)) * $queryRow;
+      to[j] = gradientAt + (query + SMALLER(j, remaining - 1)) * $gradientRow;
     }
     for (int c = 0; c < $size; c += 1) {
       const $V x = key[c];
@@ -56,15 +56,15 @@ for (i64 head = group * $share; head < (group + 1) * $share; head += 1) {
     }
     for (int c = 0; c < $width; c += 1) {
       const $V x = value[c];
-      UNROLL for (int j = 0; j < $block; j += 1) d[j] = ACCUMULATE_$lane(x, ($V)($slope[to[j] + c]), d[j]);
+      UNROLL for (int j = 0; j < $block; j += 1) d[j] = ACCUMULATE_$lane(x, ($V)($gradient[to[j] + c]), d[j]);
     }
     UNROLL for (int j = 0; j < $block; j += 1) {
-      const i64 row = position + query + SMALLER(j, held - 1);
+      const i64 row = position + query + SMALLER(j, remaining - 1);
       const i64 near = LARGER(-WIDTH, SMALLER(query + j + $ahead - first, WIDTH));
-      const VI open = TRUTH32((VI)((int)near) - LANES_I >= 0) & (VI)(j < held ? 1 : 0)$OPEN;
+      const VI open = TRUTH32((VI)((int)near) - LANES_I >= 0) & (VI)(j < remaining ? 1 : 0)$OPEN;
       const $V logarithm = ($V)($forward[$forwardOffset + $outputCount + row]);
       p[j] = CHOOSE_$lane(open, row_exp_$lane(p[j] * $scale$ADDED - logarithm), ($V)(0));
-      $DROPSLOPE
+      $DROPGRADIENT
       d[j] = CHOOSE_$lane(open, p[j] * (d[j] - ($V)($dots[row])) * $scale, ($V)(0));
       $DROP
     }
@@ -75,7 +75,7 @@ for (i64 head = group * $share; head < (group + 1) * $share; head += 1) {
     }
     for (int c = 0; c < $width; c += 1) {
       $V part = valueTotal[c];
-      UNROLL for (int j = 0; j < $block; j += 1) part = ACCUMULATE_$lane(p[j], ($V)($slope[to[j] + c]), part);
+      UNROLL for (int j = 0; j < $block; j += 1) part = ACCUMULATE_$lane(p[j], ($V)($gradient[to[j] + c]), part);
       valueTotal[c] = part;
     }
   }

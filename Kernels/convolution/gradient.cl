@@ -30,7 +30,7 @@ for ($index block = firstImage; block < stop; block += $imagesPerBlock) {
   const $index lastImage = SMALLER(block + $imagesPerBlock, stop);
   for ($index position = 0; position < $positionCount; position += $positionsPerBlock) {
     const $index lastPosition = SMALLER(position + $positionsPerBlock, $positionCount);
-    $T *held = stage;
+    $T *partials = stage;
     for ($index blockColumn = firstTileColumn; blockColumn < lastTileColumn; blockColumn += 1) {
       $index columnOffset[$tileColumns];
       UNROLL for (int j = 0; j < $tileColumns; j += 1) {
@@ -46,7 +46,9 @@ for ($index block = firstImage; block < stop; block += $imagesPerBlock) {
         }
         if (block > firstImage || position > 0) {
           UNROLL for (int i = 0; i < $tileRows; i += 1) {
-            UNROLL for (int j = 0; j < $tileColumns; j += 1) sums[i][j] = VLOAD(held + (i * $tileColumns + j) * WIDTH);
+            UNROLL for (int j = 0; j < $tileColumns; j += 1) {
+              sums[i][j] = VLOAD(partials + (i * $tileColumns + j) * WIDTH);
+            }
           }
         }
         for ($index image = block; image < lastImage; image += 1) {
@@ -62,9 +64,11 @@ for ($index block = firstImage; block < stop; block += $imagesPerBlock) {
           }
         }
         UNROLL for (int i = 0; i < $tileRows; i += 1) {
-          UNROLL for (int j = 0; j < $tileColumns; j += 1) VSTORE(sums[i][j], held + (i * $tileColumns + j) * WIDTH);
+          UNROLL for (int j = 0; j < $tileColumns; j += 1) {
+            VSTORE(sums[i][j], partials + (i * $tileColumns + j) * WIDTH);
+          }
         }
-        held += $tileRows * $tileColumns * WIDTH;
+        partials += $tileRows * $tileColumns * WIDTH;
       }
     }
   }
@@ -74,10 +78,10 @@ for ($index block = firstImage; block < stop; block += $imagesPerBlock) {
 const $index height = lastTileRow - firstTileRow;
 const $index sumCount = (lastTileColumn - firstTileColumn) * height * $tileRows * $tileColumns;
 for ($index firstSum = 0; firstSum < sumCount; firstSum += WIDTH) {
-  $V square[WIDTH];
-  UNROLL for (int i = 0; i < WIDTH; i += 1) square[i] = VLOAD(stage + SMALLER(firstSum + i, sumCount - 1) * WIDTH);
+  $V registers[WIDTH];
+  UNROLL for (int i = 0; i < WIDTH; i += 1) registers[i] = VLOAD(stage + SMALLER(firstSum + i, sumCount - 1) * WIDTH);
   PRIVATE_ARRAY($T, lanes, WIDTH * WIDTH);
-  TRANSPOSE(square, lanes);
+  TRANSPOSE(registers, lanes);
   for (int span = WIDTH / 2; span > 0; span /= 2) {
     for (int i = 0; i < span; i += 1) {
       VSTORE(VLOAD(lanes + i * WIDTH) + VLOAD(lanes + (span + i) * WIDTH), lanes + i * WIDTH);

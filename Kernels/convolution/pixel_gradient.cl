@@ -29,7 +29,7 @@ for ($index block = firstRow; block < lastRow; block += $rowsPerBlock) {
   const $index stop = SMALLER(block + $rowsPerBlock, lastRow);
   const $index firstImage = block / $gridHeight;
   const $index firstLine = block - firstImage * $gridHeight;
-  $T *held = stage;
+  $T *partials = stage;
   for ($index tap = tapBlock * $tapsPerItem; tap < lastTap; tap += 1) {
     GLOBAL const i64 *where = geometry + $tapTable + 4 * tap;
     const $index tapDown = where[0];
@@ -42,7 +42,7 @@ for ($index block = firstRow; block < lastRow; block += $rowsPerBlock) {
       }
       if (block > firstRow) {
         UNROLL for (int m = 0; m < $tileRows; m += 1) {
-          UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = VLOAD(held + (m * $vectors + v) * WIDTH);
+          UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = VLOAD(partials + (m * $vectors + v) * WIDTH);
         }
       }
       GLOBAL const $storage *image = $x + firstImage * $imageHeight * $imageWidth * $channels + channel +
@@ -74,20 +74,20 @@ for ($index block = firstRow; block < lastRow; block += $rowsPerBlock) {
         }
       }
       UNROLL for (int m = 0; m < $tileRows; m += 1) {
-        UNROLL for (int v = 0; v < $vectors; v += 1) VSTORE(sums[m][v], held + (m * $vectors + v) * WIDTH);
+        UNROLL for (int v = 0; v < $vectors; v += 1) VSTORE(sums[m][v], partials + (m * $vectors + v) * WIDTH);
       }
-      held += $tileRows * $vectors * WIDTH;
+      partials += $tileRows * $vectors * WIDTH;
     }
   }
 }
-const $T *held = stage;
+const $T *partials = stage;
 for ($index tap = tapBlock * $tapsPerItem; tap < lastTap; tap += 1) {
   for ($index channel = channelBlock * $channelsPerItem; channel < lastChannel; channel += $tileRows) {
     const int height = (int)SMALLER(lastChannel - channel, ($index)$tileRows);
     for (int m = 0; m < height; m += 1) {
       GLOBAL $T *to = $target + (((part * $taps + tap) * $channels + channel + m) * $panels + panel) * $vectors * WIDTH;
-      for (int v = 0; v < $vectors; v += 1) VSTORE(VLOAD(held + (m * $vectors + v) * WIDTH), to + v * WIDTH);
+      for (int v = 0; v < $vectors; v += 1) VSTORE(VLOAD(partials + (m * $vectors + v) * WIDTH), to + v * WIDTH);
     }
-    held += $tileRows * $vectors * WIDTH;
+    partials += $tileRows * $vectors * WIDTH;
   }
 }

@@ -15,21 +15,21 @@ for ($index run = chunk * $runsPerItem; run < end; run += 1) {
   const $index elements = SMALLER($channelsPerRun, $channels - run * $channelsPerRun) * $taps;
   for ($index column = 0; column < $width; column += WIDTH) {
     const $index first = panel * $width + column;
-    const int held = (int)SMALLER($columns - first, ($index)WIDTH);
+    const int remaining = (int)SMALLER($columns - first, ($index)WIDTH);
     $index channel = run * $channelsPerRun;
     $index tap = 0;
     for ($index element = 0; element < elements; element += WIDTH) {
       const int count = (int)SMALLER(elements - element, ($index)WIDTH);
-      $V square[WIDTH];
+      $V tile[WIDTH];
       UNROLL for (int lane = 0; lane < WIDTH; lane += 1) {
-        square[lane] = LOAD_$dtype(
+        tile[lane] = LOAD_$dtype(
             $source, $offset + run * $runStride + SMALLER(first + lane, $columns - 1) * $columnStride + element, count);
       }
       PRIVATE_ARRAY($T, transposed, WIDTH * WIDTH);
-      TRANSPOSE(square, transposed);
+      TRANSPOSE(tile, transposed);
       for (int i = 0; i < count; i += 1) {
         $V v = VLOAD(transposed + i * WIDTH);
-        if (held < WIDTH) v = CHOOSE_$lane(HELD(held), v, $zero);
+        if (remaining < WIDTH) v = CHOOSE_$lane(LANE_MASK(remaining), v, $zero);
         const $index row = (panel * $taps + geometry[$slots + tap]) * $channels + channel;
         VSTORE(v, $target + row * $width + column);
         tap += 1;

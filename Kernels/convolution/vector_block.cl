@@ -30,8 +30,8 @@ for ($index q = begin; q < end; q += $vectors * WIDTH) {
     }
   }
 }
-const int held = (int)SMALLER($rows - block * $tileRows, ($index)$tileRows);
-for (int m = 0; m < held; m += 1) {
+const int remaining = (int)SMALLER($rows - block * $tileRows, ($index)$tileRows);
+for (int m = 0; m < remaining; m += 1) {
   const $index channel = (group * $rows + block * $tileRows + m) + ($firstImage + image) * $groups * $rows;
   for ($index h = begin / $targetW; h * $targetW < end; h += 1) {
     const $index output = (channel * $planes + plane) * $outputH + h;

@@ -13,14 +13,14 @@ const $index end = SMALLER((chunk + 1) * $elementsPerItem, $elements);
 const int height = (int)SMALLER($rows - first, ($index)WIDTH);
 for ($index column = chunk * $elementsPerItem; column < end; column += WIDTH) {
   const int count = (int)SMALLER(end - column, ($index)WIDTH);
-  $V square[WIDTH];
+  $V tile[WIDTH];
   $index channel = column / $taps;
   $index tap = column - channel * $taps;
   UNROLL for (int i = 0; i < WIDTH; i += 1) {
     GLOBAL const $T *from = $source + (tap * $channels + channel) * $width + first;
     $V sum = VLOAD(from);
     for ($index part = 1; part < $parts; part += 1) sum = sum + VLOAD(from + part * $elements * $width);
-    square[i] = sum;
+    tile[i] = sum;
     if (i + 1 < count) {
       tap += 1;
       channel += tap == $taps;
@@ -28,7 +28,7 @@ for ($index column = chunk * $elementsPerItem; column < end; column += WIDTH) {
     }
   }
   PRIVATE_ARRAY($T, transposed, WIDTH * WIDTH);
-  TRANSPOSE(square, transposed);
+  TRANSPOSE(tile, transposed);
   for (int i = 0; i < height; i += 1) {
     const $index output = first + i;
     const $V core = VLOAD(transposed + i * WIDTH);

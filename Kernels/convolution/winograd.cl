@@ -28,7 +28,7 @@ for ($index task = GROUP_ID(); task < $tasks; task += $items) {
       $WEIGHTS
       for ($index position = 0; position < 36; position += 1) {
         for ($index first = 0; first < tileCount; first += $tileRows) {
-          GLOBAL $T *held = products + (position * $tilesPerTask + first) * $panelWidth;
+          GLOBAL $T *partials = products + (position * $tilesPerTask + first) * $panelWidth;
           GLOBAL const $T *row = weights + position * $weightDistance;
           GLOBAL const $T *left[$tileRows];
           $V sums[$tileRows][$vectors];
@@ -38,12 +38,12 @@ for ($index task = GROUP_ID(); task < $tasks; task += $items) {
           }
           if (firstTerm > 0) {
             UNROLL for (int m = 0; m < $tileRows; m += 1) {
-              UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = VLOAD(held + (m * $vectors + v) * WIDTH);
+              UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = VLOAD(partials + (m * $vectors + v) * WIDTH);
             }
           }
           $TERMS
           UNROLL for (int m = 0; m < $tileRows; m += 1) {
-            UNROLL for (int v = 0; v < $vectors; v += 1) VSTORE(sums[m][v], held + (m * $vectors + v) * WIDTH);
+            UNROLL for (int v = 0; v < $vectors; v += 1) VSTORE(sums[m][v], partials + (m * $vectors + v) * WIDTH);
           }
         }
       }

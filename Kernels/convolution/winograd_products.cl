@@ -30,7 +30,7 @@ for ($index task = GROUP_ID(); task < $tasks; task += $items) {
     for ($index position = 0; position < 36; position += 1) {
       for ($index column = firstColumn; column < lastColumn; column += $vectors * WIDTH) {
         for ($index channel = firstChannel; channel < lastChannel; channel += $tileRows) {
-          GLOBAL $T *held = products + position * $sumDistance + (channel - firstChannel) * $columnsPerBlock
+          GLOBAL $T *partials = products + position * $sumDistance + (channel - firstChannel) * $columnsPerBlock
               + column - firstColumn;
           GLOBAL const $T *row = gradients + position * $gradientDistance + column;
           GLOBAL const $T *left[$tileRows];
@@ -41,12 +41,16 @@ for ($index task = GROUP_ID(); task < $tasks; task += $items) {
           }
           if (firstTile > begin) {
             UNROLL for (int m = 0; m < $tileRows; m += 1) {
-              UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = VLOAD(held + m * $columnsPerBlock + v * WIDTH);
+              UNROLL for (int v = 0; v < $vectors; v += 1) {
+                sums[m][v] = VLOAD(partials + m * $columnsPerBlock + v * WIDTH);
+              }
             }
           }
           $TERMS
           UNROLL for (int m = 0; m < $tileRows; m += 1) {
-            UNROLL for (int v = 0; v < $vectors; v += 1) VSTORE(sums[m][v], held + m * $columnsPerBlock + v * WIDTH);
+            UNROLL for (int v = 0; v < $vectors; v += 1) {
+              VSTORE(sums[m][v], partials + m * $columnsPerBlock + v * WIDTH);
+            }
           }
         }
       }

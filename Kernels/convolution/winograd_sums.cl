@@ -27,10 +27,10 @@ for ($index channel = firstChannel; channel < lastChannel; channel += WIDTH) {
       UNROLL for (int s = 0; s < 9; s += 1) VSTORE(taps[s], lines + (9 * i + s) * WIDTH);
     }
     for (int element = 0; element < 9 * WIDTH; element += WIDTH) {
-      $V square[WIDTH];
-      UNROLL for (int lane = 0; lane < WIDTH; lane += 1) square[lane] = VLOAD(lines + (element + lane) * WIDTH);
+      $V tile[WIDTH];
+      UNROLL for (int lane = 0; lane < WIDTH; lane += 1) tile[lane] = VLOAD(lines + (element + lane) * WIDTH);
       PRIVATE_ARRAY($T, transposed, WIDTH * WIDTH);
-      TRANSPOSE(square, transposed);
+      TRANSPOSE(tile, transposed);
       for (int lane = 0; lane < WIDTH; lane += 1) {
         const $index output = first + lane;
         const $index column = 9 * channel + element;

@@ -10,17 +10,17 @@
 // $termsPerRun, $weightDistance.
 for ($index column = 0; column < $panelWidth; column += WIDTH) {
   for ($index run = firstTerm; run < lastTerm; run += $termsPerRun) {
-    const $index held = SMALLER($termsPerRun, lastTerm - run);
+    const $index remaining = SMALLER($termsPerRun, lastTerm - run);
     PRIVATE_ARRAY($T, lines, 9 * WIDTH * WIDTH);
-    for ($index element = 0; element < 9 * held; element += WIDTH) {
-      $V square[WIDTH];
+    for ($index element = 0; element < 9 * remaining; element += WIDTH) {
+      $V tile[WIDTH];
       UNROLL for (int lane = 0; lane < WIDTH; lane += 1) {
         const $index result = SMALLER(panel * $panelWidth + column + lane, $columns - 1);
-        square[lane] = VLOAD($source + result * $columnStride + run * $termStride + element);
+        tile[lane] = VLOAD($source + result * $columnStride + run * $termStride + element);
       }
-      TRANSPOSE(square, lines + element * WIDTH);
+      TRANSPOSE(tile, lines + element * WIDTH);
     }
-    for ($index term = 0; term < held; term += 1) {
+    for ($index term = 0; term < remaining; term += 1) {
       $V taps[9];
       $V between[18];
       $V positions[36];

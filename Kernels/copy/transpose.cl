@@ -20,12 +20,12 @@ for ($index i = chunk * $perChunk; i < stop; i += WIDTH) {
   const int height = (int)SMALLER(stop - i, ($index)WIDTH);
   for ($index j = band * $perBand; j < last; j += WIDTH) {
     const int count = (int)SMALLER(last - j, ($index)WIDTH);
-    $V square[WIDTH];
+    $V tile[WIDTH];
     UNROLL for (int lane = 0; lane < WIDTH; lane += 1) {
-      square[lane] = LOAD_$dtype($source, $from + SMALLER(j + lane, last - 1) * $sourceStride + i, height);
+      tile[lane] = LOAD_$dtype($source, $from + SMALLER(j + lane, last - 1) * $sourceStride + i, height);
     }
     PRIVATE_ARRAY($T, transposed, WIDTH * WIDTH);
-    TRANSPOSE(square, transposed);
+    TRANSPOSE(tile, transposed);
     for (int lane = 0; lane < height; lane += 1) {
       STORE_$dtype($result, $to + (i + lane) * $resultStride + j, count, VLOAD(transposed + lane * WIDTH));
     }

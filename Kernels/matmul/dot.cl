@@ -33,9 +33,9 @@ for ($index vector = chunk * $vectorsPerItem; vector < end; vector += 1) {
     }
     if (k < $depth) {
       const int left = (int)($depth - k);
-      const $V a = CHOOSE_$lane(HELD(left), LOAD_$dtype($A, $leftOffset + m * $rowStride + k, left), $zero);
+      const $V a = CHOOSE_$lane(LANE_MASK(left), LOAD_$dtype($A, $leftOffset + m * $rowStride + k, left), $zero);
       UNROLL for (int j = 0; j < WIDTH; j += 1) {
-        const $V b = CHOOSE_$lane(HELD(left), LOAD_$dtype($B, right[j] + k, left), $zero);
+        const $V b = CHOOSE_$lane(LANE_MASK(left), LOAD_$dtype($B, right[j] + k, left), $zero);
         sums[j] = ACCUMULATE_$lane(a, b, sums[j]);
       }
     }

@@ -22,7 +22,7 @@ for ($index row = chunk * $rowsPerItem; row < end; row += 1) {
     $V v = $zero;
     if (count > 0) {
       v = $LOAD;
-      if (count < WIDTH) v = CHOOSE_$lane(HELD(count), v, $zero);
+      if (count < WIDTH) v = CHOOSE_$lane(LANE_MASK(count), v, $zero);
     }
     VSTORE(v, $target + to + column);
   }

@@ -7,15 +7,15 @@ for ($index k = begin * $terms; k < until; k += WIDTH) {
   const int height = (int)SMALLER(until - k, ($index)WIDTH);
   for (int v = 0; v < $vectors; v += 1) {
     const $index column = (panel * $vectors + v) * WIDTH;
-    $V square[WIDTH];
+    $V tile[WIDTH];
     UNROLL for (int lane = 0; lane < WIDTH; lane += 1) {
-      square[lane] =
+      tile[lane] =
           LOAD_$rightDtype($B, $rightOffset + k + SMALLER(column + lane, $columns - 1) * $lineStride, height);
     }
-    TRANSPOSE(square);
+    TRANSPOSE(tile);
     $T *to = packed + ((k - begin * $terms) * $vectors + v) * WIDTH;
     UNROLL for (int i = 0; i < WIDTH; i += 1) {
-      if (i < height) VSTORE(square[i], to + i * $vectors * WIDTH);
+      if (i < height) VSTORE(tile[i], to + i * $vectors * WIDTH);
     }
   }
 }

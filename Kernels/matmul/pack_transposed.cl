@@ -16,13 +16,13 @@ for ($index column = 0; column < $width; column += WIDTH) {
   for ($index row = chunk * $rowsPerItem; row < end; row += WIDTH) {
     const int height = (int)SMALLER(end - row, ($index)WIDTH);
     const $index to = ((batch * $panels + panel) * $rows + row) * $width + column;
-    $V square[WIDTH];
+    $V tile[WIDTH];
     UNROLL for (int lane = 0; lane < WIDTH; lane += 1) {
-      square[lane] = LOAD_$dtype($source, $offset + row + SMALLER(first + lane, $columns - 1) * $columnStride, height);
+      tile[lane] = LOAD_$dtype($source, $offset + row + SMALLER(first + lane, $columns - 1) * $columnStride, height);
     }
-    TRANSPOSE(square);
+    TRANSPOSE(tile);
     UNROLL for (int i = 0; i < WIDTH; i += 1) {
-      if (i < height) VSTORE(CHOOSE_$lane(HELD(count), square[i], $zero), $target + to + i * $width);
+      if (i < height) VSTORE(CHOOSE_$lane(LANE_MASK(count), tile[i], $zero), $target + to + i * $width);
     }
   }
 }

@@ -31,7 +31,7 @@ $PACKED
 $index begin = 0;
 do {
   const $index end = SMALLER(begin + $segmentsPerBlock, $segments);
-  $T *held = stage;
+  $T *partials = stage;
   for ($index panel = part * $panelsPerItem; panel < lastPanel; panel += 1) {
     $PACK
     for ($index tile = chunk * $tilesPerItem; tile < lastTile; tile += 1) {
@@ -43,7 +43,7 @@ do {
       }
       if (begin > 0) {
         UNROLL for (int m = 0; m < $tileRows; m += 1) {
-          UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = VLOAD(held + (m * $vectors + v) * WIDTH);
+          UNROLL for (int v = 0; v < $vectors; v += 1) sums[m][v] = VLOAD(partials + (m * $vectors + v) * WIDTH);
         }
       }
       $RIGHT
@@ -53,7 +53,7 @@ do {
         $TERMS
       }
       UNROLL for (int m = 0; m < $tileRows; m += 1) {
-        UNROLL for (int v = 0; v < $vectors; v += 1) VSTORE(sums[m][v], held + (m * $vectors + v) * WIDTH);
+        UNROLL for (int v = 0; v < $vectors; v += 1) VSTORE(sums[m][v], partials + (m * $vectors + v) * WIDTH);
       }
       if (end == $segments) {
         const int height = (int)SMALLER($rows - first, ($index)$tileRows);
@@ -64,12 +64,12 @@ do {
             const $index column = (panel * $vectors + v) * WIDTH;
             const int count = (int)SMALLER($columns - column, ($index)WIDTH);
             if (count <= 0) break;
-            const $V core = VLOAD(held + (m * $vectors + v) * WIDTH);
+            const $V core = VLOAD(partials + (m * $vectors + v) * WIDTH);
             $EPILOGUE
           }
         }
       }
-      if ($segments > $segmentsPerBlock) held += $tileRows * $vectors * WIDTH;
+      if ($segments > $segmentsPerBlock) partials += $tileRows * $vectors * WIDTH;
     }
   }
   begin = end;

@@ -4,7 +4,7 @@
 // Parameters: $READ, $T, $USE, $V, $apart, $dtype, $index, $inputVolume, $inputW, $isInside, $lane, $source,
 // $sourceOffset, $strideW.
 $V value;
-VI held = (VI)(1);
+VI valid = (VI)(1);
 if ($isInside || (fromW >= 0 && fromW + (count - 1) * $strideW < $inputW)) {
   const $index at = $sourceOffset + plane * $inputVolume + inPlane + fromW;
   value = $READ_$dtype($source, at, $apart count);
@@ -17,6 +17,6 @@ if ($isInside || (fromW >= 0 && fromW + (count - 1) * $strideW < $inputW)) {
     values[lane] = inside[lane] ? FIRST_$lane(SPLAT_$dtype($source, $sourceOffset + plane * $inputVolume + inPlane + at)) : ($T)0;
   }
   value = VLOAD(values);
-  held = VLOAD(inside);
+  valid = VLOAD(inside);
 }
 $USE

@@ -140,10 +140,6 @@ INLINE VF WIDE(sigmoid_f32)(VF a) {
   return FMA(-r, lost * SELECT_F(a < 0.0f, 1.0f - r, r), r);
 }
 
-// The derivatives of tanh and of the sigmoid function, from their values.
-#define TANH_SLOPE(y) (1 - (y) * (y))
-#define SIGMOID_SLOPE(y) ((y) * (1 - (y)))
-
 // ---- Logarithms
 
 // log(1 + f) − f for f in [−1/3, 1/3].

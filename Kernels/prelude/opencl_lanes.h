@@ -73,22 +73,22 @@ INLINE uint16 multiply_high(uint16 a, uint16 b) {
   __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
 #endif
 #define DEFINE_TRANSPOSE(type)                                                \
-  OVERLOADED void TRANSPOSE(type##16 *square) {                               \
+  OVERLOADED void TRANSPOSE(type##16 *tile) {                               \
     type##16 other[16];                                                       \
     UNROLL for (int round = 0; round < 2; round += 1) {                       \
       UNROLL for (int i = 0; i < 8; i += 1) {                                 \
-        other[2 * i] = LOW_LANES(type##16, square[i], square[i + 8]);         \
-        other[2 * i + 1] = HIGH_LANES(type##16, square[i], square[i + 8]);    \
+        other[2 * i] = LOW_LANES(type##16, tile[i], tile[i + 8]);         \
+        other[2 * i + 1] = HIGH_LANES(type##16, tile[i], tile[i + 8]);    \
       }                                                                       \
       UNROLL for (int i = 0; i < 8; i += 1) {                                 \
-        square[2 * i] = LOW_LANES(type##16, other[i], other[i + 8]);          \
-        square[2 * i + 1] = HIGH_LANES(type##16, other[i], other[i + 8]);     \
+        tile[2 * i] = LOW_LANES(type##16, other[i], other[i + 8]);          \
+        tile[2 * i + 1] = HIGH_LANES(type##16, other[i], other[i + 8]);     \
       }                                                                       \
     }                                                                         \
   }                                                                           \
-  OVERLOADED void TRANSPOSE(type##16 *square, type *rows) {                   \
-    TRANSPOSE(square);                                                        \
-    UNROLL for (int i = 0; i < 16; i += 1) VSTORE(square[i], rows + 16 * i);  \
+  OVERLOADED void TRANSPOSE(type##16 *tile, type *rows) {                   \
+    TRANSPOSE(tile);                                                        \
+    UNROLL for (int i = 0; i < 16; i += 1) VSTORE(tile[i], rows + 16 * i);  \
   }
 DEFINE_TRANSPOSE(ushort)
 DEFINE_TRANSPOSE(int)

@@ -13,7 +13,7 @@
 //   SEQUENCE_a(first, step)            first, first + step, …
 //   FIRST_a(v), ROTATE_a(v, by)        the first lane; the lanes rotated so that lane `by` is the first
 //   LOWERED_8(v), _4, _2, _1           of 16 lanes: lanes k to 2k - 1, moved to the first k lanes
-//   HELD(count)                        1 in the first `count` lanes, else 0
+//   LANE_MASK(count)                        1 in the first `count` lanes, else 0
 
 #define SMALLER(a, b) ((a) < (b) ? (a) : (b))
 #define LARGER(a, b) ((a) > (b) ? (a) : (b))
@@ -146,7 +146,7 @@ DEFINE_LANES(f32, float, VF)
 #define FIRST_f32(v) FIRST_LANE(v)
 
 // 1 in the lanes below `count`, else 0.
-#define HELD(count) TRUTH32(LANES_I < (VI)(count))
+#define LANE_MASK(count) TRUTH32(LANES_I < (VI)(count))
 
 #if HAS_FLOAT64
 DEFINE_LANES(f64, double, VD)

@@ -1,14 +1,14 @@
 // One group computes the gradients of $rowsPerGroup sequences, from the last time step to the first.
 //
-//   result  gradients of the input [times, batch, gates, size], of the states, and of the product ($slopes)
+//   result  gradients of the input [times, batch, gates, size], of the states, and of the product ($product)
 //   weight  [gates · size, size]
 //
 // The gradients of the states accumulate the gradients that flow to the previous time step. In each time step, the
 // whole group computes the gradients of the product before it multiplies them by the weights, $vectors registers of
 // columns at a time. If $vectors is not 1, the size is a multiple of $vectors · WIDTH.
 //
-// Parameters: $CELL, $GRADIENT, $HELD, $LAST, $LASTCELL, $T, $V, $WEIGHT, $batch, $dtype, $forward, $forwardOffset,
-// $gates, $isReversed, $lane, $localSize, $result, $resultOffset, $rows, $rowsPerGroup, $size, $slopes, $states,
+// Parameters: $CELL, $GRADIENT, $LAST, $LASTCELL, $T, $V, $VALID, $WEIGHT, $batch, $dtype, $forward, $forwardOffset,
+// $gates, $isReversed, $lane, $localSize, $product, $result, $resultOffset, $rows, $rowsPerGroup, $size, $states,
 // $times, $vectors.
 const i64 first = (i64)GROUP_ID() * $rowsPerGroup;
 const i64 end = SMALLER(first + $rowsPerGroup, (i64)$batch);
@@ -18,7 +18,7 @@ GLOBAL const $T *kept = all + ($times + $states) * stateCount;
 GLOBAL $T *ofInput = $result + $resultOffset;
 GLOBAL $T *carried = ofInput + $times * $gates * stateCount;
 GLOBAL $T *carriedCell = carried + stateCount;
-GLOBAL $T *slopes = $slopes;
+GLOBAL $T *ofProduct = $product;
 for (i64 at = LOCAL_ID() * WIDTH; at < $size; at += $localSize * WIDTH) {
   const int count = (int)SMALLER((i64)WIDTH, $size - at);
   for (i64 row = first; row < end; row += 1) {
@@ -37,9 +37,9 @@ for (i64 step = $times - 1; step >= 0; step -= 1) {
       const i64 row = position * $batch + sequence;
       const i64 unit = sequence * $size + at;
       const i64 x = row * $gates * $size + at;
-      const int held = $HELD;
+      const int valid = $VALID;
       const $V dh = EXACT_$dtype(carried, unit, count)$GRADIENT;
-      $V past = held ? ($V)(0) : dh;
+      $V past = valid ? ($V)(0) : dh;
       $CELL
       STORE_$dtype(carried, unit, count, past);
     }
@@ -58,7 +58,7 @@ for (i64 step = $times - 1; step >= 0; step -= 1) {
         UNROLL for (int v = 0; v < $vectors; v += 1) {
           const $V w = $WEIGHT;
           UNROLL for (int r = 0; r < $rows; r += 1) {
-            sums[v][r] = ACCUMULATE_$lane(($V)(slopes[rowAt[r] + k]), w, sums[v][r]);
+            sums[v][r] = ACCUMULATE_$lane(($V)(ofProduct[rowAt[r] + k]), w, sums[v][r]);
           }
         }
       }

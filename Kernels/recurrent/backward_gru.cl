@@ -1,22 +1,18 @@
-// dn = dh · (1 − z) · (1 − n²)
-//
-// Parameters: $T, $V, $batch, $dtype, $size, $state, $stateOffset.
-$V dr = ($V)(0), dz = ($V)(0), dn = ($V)(0), dp = ($V)(0);
-if (held) {
+// Parameters: $T, $V, $batch, $dtype, $lane, $size, $state, $stateOffset.
+$V reset = ($V)(0), z = ($V)(0), n = ($V)(0), p = ($V)(0);
+if (valid) {
   GLOBAL const $T *gates = kept + row * 4 * $size + at;
   GLOBAL const $T *old = step == 0 ? $state + $stateOffset + unit
                                    : all + (previous * $batch + sequence) * $size + at;
-  const $V reset = LOAD_$dtype(gates, 0, count), z = LOAD_$dtype(gates, $size, count);
-  const $V n = LOAD_$dtype(gates, 2 * $size, count);
-  dn = dh * (1 - z) * TANH_SLOPE(n);
-  dz = dh * (LOAD_$dtype(old, 0, count) - n) * SIGMOID_SLOPE(z);
-  dr = dn * LOAD_$dtype(gates, 3 * $size, count) * SIGMOID_SLOPE(reset);
-  dp = dn * reset;
-  past = dh * z;
+  reset = LOAD_$dtype(gates, 0, count);
+  z = LOAD_$dtype(gates, $size, count);
+  n = LOAD_$dtype(gates, 2 * $size, count);
+  p = LOAD_$dtype(gates, 3 * $size, count);
+  past = gru_gradient_$lane(&reset, &z, &n, &p, LOAD_$dtype(old, 0, count), dh);
 }
-STORE_$dtype(ofInput, x, count, dr);
-STORE_$dtype(ofInput, x + $size, count, dz);
-STORE_$dtype(ofInput, x + 2 * $size, count, dn);
-STORE_$dtype(slopes, x, count, dr);
-STORE_$dtype(slopes, x + $size, count, dz);
-STORE_$dtype(slopes, x + 2 * $size, count, dp);
+STORE_$dtype(ofInput, x, count, reset);
+STORE_$dtype(ofInput, x + $size, count, z);
+STORE_$dtype(ofInput, x + 2 * $size, count, n);
+STORE_$dtype(ofProduct, x, count, reset);
+STORE_$dtype(ofProduct, x + $size, count, z);
+STORE_$dtype(ofProduct, x + 2 * $size, count, p);

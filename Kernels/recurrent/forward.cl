@@ -10,7 +10,7 @@
 // not unrolled, so that the sums fit the registers. Sequences past the last sequence repeat the last one and are not
 // stored.
 //
-// Parameters: $CELL, $HELD, $PARTS, $T, $V, $WEIGHT, $batch, $dtype, $gates, $gatesAtOnce, $input, $inputOffset,
+// Parameters: $CELL, $PARTS, $T, $V, $VALID, $WEIGHT, $batch, $dtype, $gates, $gatesAtOnce, $input, $inputOffset,
 // $isReversed, $lane, $localSize, $result, $resultOffset, $rows, $rowsPerGroup, $size, $state, $stateOffset, $times.
 const i64 first = (i64)GROUP_ID() * $rowsPerGroup;
 const i64 end = SMALLER(first + $rowsPerGroup, (i64)$batch);
@@ -56,7 +56,7 @@ for (i64 step = 0; step < $times; step += 1) {
         const i64 row = position * $batch + block + r;
         const i64 unit = (block + r) * $size + at;
         const i64 x = $inputOffset + row * $gates * $size + at;
-        const int held = $HELD;
+        const int valid = $VALID;
         const $V old = EXACT_$dtype(before, rowAt[r] + at, count);
         $V h = old;
         $CELL

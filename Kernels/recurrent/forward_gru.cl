@@ -1,13 +1,11 @@
-// h = (1 − z) · n + z · h
-//
 // Parameters: $BIAS0, $BIAS1, $BIAS2, $T, $V, $dtype, $input, $keeps, $lane, $size.
 $V reset = ($V)(0), z = ($V)(0), n = ($V)(0), p = ($V)(0);
-if (held) {
+if (valid) {
   p = sums[2][r]$BIAS2;
-  reset = sigmoid_$lane(LOAD_$dtype($input, x, count) + (sums[0][r]$BIAS0));
-  z = sigmoid_$lane(LOAD_$dtype($input, x + $size, count) + (sums[1][r]$BIAS1));
-  n = tanh_$lane(LOAD_$dtype($input, x + 2 * $size, count) + reset * p);
-  h = (($V)(1) - z) * n + z * old;
+  reset = LOAD_$dtype($input, x, count) + (sums[0][r]$BIAS0);
+  z = LOAD_$dtype($input, x + $size, count) + (sums[1][r]$BIAS1);
+  n = LOAD_$dtype($input, x + 2 * $size, count);
+  h = gru_cell_$lane(&reset, &z, &n, p, old);
 }
 if ($keeps) {
   GLOBAL $T *kept = last + stateCount + row * 4 * $size + at;

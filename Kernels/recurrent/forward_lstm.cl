@@ -1,15 +1,12 @@
-// c = f · c + i · g,  h = o · tanh c
-//
 // Parameters: $T, $V, $cell, $cellOffset, $dtype, $input, $keeps, $lane, $size.
 $V c = step == 0 ? LOAD_$dtype($cell, $cellOffset + unit, count) : EXACT_$dtype(cells, unit, count);
 $V i = ($V)(0), f = ($V)(0), g = ($V)(0), o = ($V)(0);
-if (held) {
-  i = sigmoid_$lane(LOAD_$dtype($input, x, count) + sums[0][r]);
-  f = sigmoid_$lane(LOAD_$dtype($input, x + $size, count) + sums[1][r]);
-  g = tanh_$lane(LOAD_$dtype($input, x + 2 * $size, count) + sums[2][r]);
-  o = sigmoid_$lane(LOAD_$dtype($input, x + 3 * $size, count) + sums[3][r]);
-  c = f * c + i * g;
-  h = o * tanh_$lane(c);
+if (valid) {
+  i = LOAD_$dtype($input, x, count) + sums[0][r];
+  f = LOAD_$dtype($input, x + $size, count) + sums[1][r];
+  g = LOAD_$dtype($input, x + 2 * $size, count) + sums[2][r];
+  o = LOAD_$dtype($input, x + 3 * $size, count) + sums[3][r];
+  h = lstm_cell_$lane(&i, &f, &g, &o, &c);
 }
 STORE_$dtype(cells, unit, count, c);
 if ($keeps) {

@@ -36,7 +36,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
   }
 
   convenience init(threads: String?, simd: String?) throws(DeviceError) {
-    if let flaw = CacheLimit.environmentFlaw { throw .unavailable(device: "cpu", reason: flaw) }
+    if let reason = CacheLimit.environmentError { throw .unavailable(device: "cpu", reason: reason) }
     var threadCount = csimd_available_cores()
     if let threads {
       guard let count = Int(threads), (1...1024).contains(count) else {

@@ -29,18 +29,18 @@ public struct Anomaly: Hashable, Sendable {
   /// The extents of the result.
   public var shape: [Int]
   /// The index of the first element that is not finite.
-  public var place: [Int]
+  public var coordinates: [Int]
   /// The value of that element: NaN or an infinity.
   public var value: Double
   /// The number of elements of the result that are not finite.
   public var count: Int
   /// The inputs of the operation.
   public var inputs: [Input]
-  /// Inside a loop, the index in the loop's sequences and the length of the sequences; else `nil`.
-  public var turn: Turn?
+  /// Inside a loop, the iteration that computed the value; else `nil`.
+  public var iteration: Iteration?
 
-  /// An index in a loop's sequences.
-  public struct Turn: Hashable, Sendable {
+  /// An iteration of a loop, by the index in the loop's sequences that it reads.
+  public struct Iteration: Hashable, Sendable {
     /// The index, counted from 0.
     public var index: Int
     public var count: Int
@@ -54,14 +54,14 @@ public struct Anomaly: Hashable, Sendable {
 
   /// Creates an anomaly outside of layers and loops.
   public init(
-    device: String, operation: String, dtype: DType, shape: [Int], place: [Int], value: Double, count: Int,
+    device: String, operation: String, dtype: DType, shape: [Int], coordinates: [Int], value: Double, count: Int,
     inputs: [Input]
   ) {
     self.device = device
     self.operation = operation
     self.dtype = dtype
     self.shape = shape
-    self.place = place
+    self.coordinates = coordinates
     self.value = value
     self.count = count
     self.inputs = inputs
@@ -73,7 +73,7 @@ extension Anomaly: CustomStringConvertible {
   /// from float32 [128, 10] in 0.0…1.0; found on device cpu`.
   public var description: String {
     let verb = inputs.isEmpty ? "has" : "gives"
-    var text = "\(operation) \(verb) \(value.isNaN ? "nan" : "\(value)") at \(place) of \(dtype) \(shape)"
+    var text = "\(operation) \(verb) \(value.isNaN ? "nan" : "\(value)") at \(coordinates) of \(dtype) \(shape)"
     if count > 1 { text += " (\(count) elements are not finite)" }
     switch (layer, isGradient) {
     case (let layer?, true): text += ", in the gradient of layer \(layer)"
@@ -81,7 +81,9 @@ extension Anomaly: CustomStringConvertible {
     case (nil, true): text += ", in a gradient"
     case (nil, false): break
     }
-    if let turn { text += ", at index \(turn.index) of the \(turn.count) elements of a loop's sequences" }
+    if let iteration {
+      text += ", at index \(iteration.index) of the \(iteration.count) elements of a loop's sequences"
+    }
     if !inputs.isEmpty { text += "; from " + inputs.map(\.description).joined(separator: ", ") }
     return text + "; found on device \(device)"
   }

@@ -131,7 +131,7 @@ public struct CacheLimit: Sendable {
   public static let environment: Int? = Environment["APUS_CACHED_MEMORY"].flatMap(byteCount)
 
   /// The reason why `APUS_CACHED_MEMORY` is invalid; `nil` when it is valid or not set.
-  public static var environmentFlaw: String? {
+  public static var environmentError: String? {
     guard let text = Environment["APUS_CACHED_MEMORY"], byteCount(text) == nil else {
       return nil
     }

@@ -4,7 +4,7 @@
 /// at most `Shape.maximumRank`.
 ///
 /// A value may be invalid for a tensor (negative extents, or more than `maximumRank`), so that its receiver can report
-/// the error: `flaw` describes it.
+/// the error: `invalidReason` describes it.
 public struct Shape: Sendable {
   /// The largest number of axes of a tensor.
   public static let maximumRank = 8
@@ -39,7 +39,7 @@ public struct Shape: Sendable {
   /// The number of axes.
   @inlinable public var rank: Int { Int(count8) }
 
-  /// Appends an innermost axis. Beyond `maximumRank`, the extent is lost and `flaw` reports it.
+  /// Appends an innermost axis. Beyond `maximumRank`, the extent is lost and `invalidReason` reports it.
   @inlinable public mutating func append(_ extent: Int) {
     guard rank < Shape.maximumRank else {
       excess = Swift.min(excess, .max - 1) + 1
@@ -49,7 +49,7 @@ public struct Shape: Sendable {
     count8 += 1
   }
 
-  /// The number of elements: the product of the extents, 1 for a scalar. The product may wrap around if `flaw` is not
+  /// The number of elements: the product of the extents, 1 for a scalar. The product may wrap around if `invalidReason` is not
   /// `nil`.
   @inlinable public var elementCount: Int {
     var product = 1
@@ -59,7 +59,7 @@ public struct Shape: Sendable {
 
   /// Whether a tensor can have the shape: at most `maximumRank` axes, no negative extent, and a size in bytes that fits
   /// `Int` (extents of 0 count as 1, so that partial products do not overflow either).
-  @inlinable public var isSound: Bool {
+  @inlinable public var isValid: Bool {
     guard excess == 0 else { return false }
     var product = 1
     for axis in 0..<rank {
@@ -71,8 +71,8 @@ public struct Shape: Sendable {
   }
 
   /// The reason why the shape is invalid for a tensor; `nil` when it is valid.
-  public var flaw: String? {
-    if isSound { return nil }
+  public var invalidReason: String? {
+    if isValid { return nil }
     if excess > 0 { return "\(self) has \(rank + Int(excess)) axes, above the maximum of \(Shape.maximumRank)" }
     if contains(where: { $0 < 0 }) { return "\(self) has a negative extent" }
     return "\(self) has too many elements"

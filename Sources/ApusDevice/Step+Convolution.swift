@@ -190,27 +190,27 @@ extension Convolution {
 
 /// The cases in which a device prefers channels-last images for a convolution, despite the cost of conversion.
 public struct ChannelsLastPreference: Hashable, Sendable {
-  /// The cases in which conversion is worth its cost.
-  public enum Place: Hashable, Sendable {
-    case nowhere
+  /// When conversion is worth its cost.
+  public enum Condition: Hashable, Sendable {
+    case never
     /// Only if the images are already channels-last: no conversion is worth its cost.
-    case givenImages
+    case ifConverted
     /// If the images are already channels-last, or if the result is used by another convolution.
-    case sequences
-    case everywhere
+    case ifChained
+    case always
   }
 
-  /// The cases in which the convolution uses channels-last images.
-  public var place: Place
+  /// When the convolution uses channels-last images.
+  public var condition: Condition
   /// Whether channels-first `x` is equally efficient (`Convolution.Order.mixed`).
   public var readsChannelsFirst: Bool
 
   /// The preference for channels-first images in all cases.
-  public static let never = ChannelsLastPreference(.nowhere)
+  public static let never = ChannelsLastPreference(.never)
 
   /// Creates a preference from its fields.
-  public init(_ place: Place, readsChannelsFirst: Bool = false) {
-    self.place = place
+  public init(_ condition: Condition, readsChannelsFirst: Bool = false) {
+    self.condition = condition
     self.readsChannelsFirst = readsChannelsFirst
   }
 }

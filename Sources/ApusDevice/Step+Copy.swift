@@ -8,12 +8,12 @@ public struct StridedCopy: Hashable, Sendable {
     /// The source of the copy.
     public var source: Operand
     /// The layout of the elements in the result.
-    public var place: Layout
+    public var destination: Layout
 
     /// Creates a piece from a source and a destination of the same shape.
-    public init(source: Operand, place: Layout) {
+    public init(source: Operand, destination: Layout) {
       self.source = source
-      self.place = place
+      self.destination = destination
     }
   }
 

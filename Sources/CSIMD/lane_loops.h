@@ -75,11 +75,9 @@ DEFINE_LOOP(FN(select), V, BYTES_OF(V), 3, SIZES(4, BYTES_OF(V), BYTES_OF(V)), {
     r = expression;                                                                               \
   })
 BINARY(exp_difference, VALUE(exp)(VALUE(subtract)(a, b)))
-UNARY(gelu, VALUE(multiply)(a, VALUE(normal)(a, VALUE(gaussian)(a))))
 TERNARY(multiply_add, VALUE(add)(VALUE(multiply)(a, b), c))
 TERNARY(subtract_product, VALUE(subtract)(c, VALUE(multiply)(a, b)))
 #undef TERNARY
-#undef VALUE
 #endif
 
 #undef UNARY
@@ -98,7 +96,6 @@ static const csimd_row LANE_TABLE(rows)[] = {
 #include "../../Kernels/elementwise.def"
 #if LANE_IS_FLOAT
 BINARY(exp_difference, )
-UNARY(gelu, )
 UNARY(multiply_add, )
 UNARY(subtract_product, )
 #endif
@@ -118,5 +115,6 @@ UNARY(subtract_product, )
 #include "loops_matvec.h"
 #include "loops_recurrent.h"
 #include "loops_softmax.h"
+#undef VALUE
 #endif
 #undef LANE_TABLE

@@ -69,8 +69,8 @@ INLINE SCALAR FN(attention_total)(V v) {
 
 // Converts the products of a block of keys to unnormalized weights; rescales the sums and outputs of the previous keys
 // to the new maxima.
-static void FN(attention_weights)(const csimd_weights *w, void *products, void *peaks, void *sums, void *output) {
-  SCALAR *row = products, *peak = peaks, *sum = sums, *total = output;
+static void FN(attention_weights)(const csimd_weights *w, void *products, void *maxima, void *sums, void *output) {
+  SCALAR *row = products, *maximum = maxima, *sum = sums, *total = output;
   const uint8_t *mask = w->mask;
   const SCALAR *added = w->added;
   const V lowest = (V)(-INFINITY);
@@ -85,7 +85,7 @@ static void FN(attention_weights)(const csimd_weights *w, void *products, void *
       STORE(V, row + i, x);
       top = x > top ? x : top;
     }
-    SCALAR old = peak[r], found = FN(attention_largest)(top);
+    SCALAR old = maximum[r], found = FN(attention_largest)(top);
     SCALAR now = found > old ? found : old;
     // −∞ − −∞ would be NaN.
     SCALAR shift = now == (SCALAR)-INFINITY ? 0 : now;
@@ -103,7 +103,7 @@ static void FN(attention_weights)(const csimd_weights *w, void *products, void *
       FN(attention_multiply)(w->width, total, factor);
     }
     sum[r] = sum[r] * factor + FN(attention_total)(part);
-    peak[r] = now;
+    maximum[r] = now;
     row += w->stride;
     total += w->output_stride;
     if (mask != NULL) mask += w->mask_row;
@@ -112,13 +112,13 @@ static void FN(attention_weights)(const csimd_weights *w, void *products, void *
 }
 
 // Divides the output by the sums, and replaces each row's maximum by its log-sum-exp.
-static void FN(attention_finish)(const csimd_weights *w, const void *sums, void *peaks, void *output) {
+static void FN(attention_finish)(const csimd_weights *w, const void *sums, void *maxima, void *output) {
   const SCALAR *sum = sums;
-  SCALAR *peak = peaks, *total = output;
+  SCALAR *maximum = maxima, *total = output;
   const SCALAR greatest = sizeof(SCALAR) == 4 ? (SCALAR)FLT_MAX : (SCALAR)DBL_MAX;
   for (size_t r = 0; r < w->rows; r += 1) {
     V logarithm = FN(log)((V)(sum[r]));
-    peak[r] = sum[r] == 0 ? greatest : peak[r] + logarithm[0];
+    maximum[r] = sum[r] == 0 ? greatest : maximum[r] + logarithm[0];
     FN(attention_multiply)(w->width, total, sum[r] == 0 ? 0 : (SCALAR)w->kept_factor / sum[r]);
     total += w->output_stride;
   }

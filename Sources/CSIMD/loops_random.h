@@ -40,7 +40,7 @@ static void philox(size_t count, uint32_t *result, uint64_t start, uint64_t seed
     VU words[4] = {
         LOWER_FOURS(first01, first23), UPPER_FOURS(first01, first23), LOWER_FOURS(last01, last23),
         UPPER_FOURS(last01, last23)};
-    size_t held = 4 * LANES - skew, copied = count - i < held ? count - i : held;
+    size_t available = 4 * LANES - skew, copied = count - i < available ? count - i : available;
     if (copied == 4 * LANES) {
       for (int part = 0; part < 4; part += 1) STORE(VU, result + i + part * LANES, words[part]);
     } else {
@@ -59,7 +59,7 @@ INLINE void philox_words(size_t count, uint32_t *result, VL number, uint64_t see
 }
 
 // The number of elements left, at most LANES.
-INLINE size_t held(size_t count, size_t start) { return count - start < LANES ? count - start : LANES; }
+INLINE size_t lanes_left(size_t count, size_t start) { return count - start < LANES ? count - start : LANES; }
 
 // The random words at the given positions. Consecutive positions use all four words of a block.
 #define RANDOM_LOOP(name, S)                                                                                \
@@ -80,8 +80,8 @@ INLINE size_t held(size_t count, size_t start) { return count - start < LANES ? 
     }                                                                                                       \
     for (size_t i = 0; i < count;) {                                                                        \
       size_t end = i;                                                                                       \
-      for (size_t part = held(count, end); part > 0 && name##_follow(numbers + i, end - i, part);           \
-           part = held(count, end))                                                                         \
+      for (size_t part = lanes_left(count, end); part > 0 && name##_follow(numbers + i, end - i, part);           \
+           part = lanes_left(count, end))                                                                         \
         end += part;                                                                                        \
       if (end > i) {                                                                                        \
         philox(end - i, words + i, (uint64_t)numbers[i], seed, counter);                                    \
@@ -89,7 +89,7 @@ INLINE size_t held(size_t count, size_t start) { return count - start < LANES ? 
         continue;                                                                                           \
       }                                                                                                     \
       int64_t wide[LANES] = {0};                                                                            \
-      size_t part = held(count, i);                                                                         \
+      size_t part = lanes_left(count, i);                                                                         \
       for (size_t k = 0; k < part; k += 1) wide[k] = numbers[i + k];                                        \
       philox_words(part, words + i, LOAD(VL, wide), seed, counter);                                         \
       i += part;                                                                                            \

@@ -1,4 +1,6 @@
-// Cells of recurrent layers. Included once for each floating-point lane.
+// Cells of recurrent layers over rows of memory. Included once for each floating-point lane.
+
+#include "../../Kernels/recurrent/cells.h"
 
 INLINE V FN(cell_load)(const void *source, size_t at, size_t count) {
   const SCALAR *numbers = (const SCALAR *)source + at;
@@ -22,13 +24,14 @@ INLINE void FN(cell_store)(void *target, size_t at, size_t count, V numbers) {
 
 INLINE void FN(lstm_forward)(const csimd_cell *cell, size_t at, size_t count) {
   size_t n = cell->size;
-  V i = FN(sigmoid)(CELL_LOAD(cell->input, at) + CELL_LOAD(cell->product, at));
-  V f = FN(sigmoid)(CELL_LOAD(cell->input, n + at) + CELL_LOAD(cell->product, n + at));
-  V g = FN(tanh)(CELL_LOAD(cell->input, 2 * n + at) + CELL_LOAD(cell->product, 2 * n + at));
-  V o = FN(sigmoid)(CELL_LOAD(cell->input, 3 * n + at) + CELL_LOAD(cell->product, 3 * n + at));
-  V c = f * CELL_LOAD(cell->cell, at) + i * g;
+  V i = CELL_LOAD(cell->input, at) + CELL_LOAD(cell->product, at);
+  V f = CELL_LOAD(cell->input, n + at) + CELL_LOAD(cell->product, n + at);
+  V g = CELL_LOAD(cell->input, 2 * n + at) + CELL_LOAD(cell->product, 2 * n + at);
+  V o = CELL_LOAD(cell->input, 3 * n + at) + CELL_LOAD(cell->product, 3 * n + at);
+  V c = CELL_LOAD(cell->cell, at);
+  V h = FN(lstm_cell)(&i, &f, &g, &o, &c);
   CELL_STORE(cell->next_cell, at, c);
-  CELL_STORE(cell->next_state, at, o * FN(tanh)(c));
+  CELL_STORE(cell->next_state, at, h);
   if (cell->kept == NULL) return;
   CELL_STORE(cell->kept, at, i);
   CELL_STORE(cell->kept, n + at, f);
@@ -44,11 +47,11 @@ INLINE V FN(cell_biased)(const csimd_cell *cell, size_t at, size_t count) {
 
 INLINE void FN(gru_forward)(const csimd_cell *cell, size_t at, size_t count) {
   size_t size = cell->size;
-  V r = FN(sigmoid)(CELL_LOAD(cell->input, at) + FN(cell_biased)(cell, at, count));
-  V z = FN(sigmoid)(CELL_LOAD(cell->input, size + at) + FN(cell_biased)(cell, size + at, count));
+  V r = CELL_LOAD(cell->input, at) + FN(cell_biased)(cell, at, count);
+  V z = CELL_LOAD(cell->input, size + at) + FN(cell_biased)(cell, size + at, count);
+  V n = CELL_LOAD(cell->input, 2 * size + at);
   V p = FN(cell_biased)(cell, 2 * size + at, count);
-  V n = FN(tanh)(CELL_LOAD(cell->input, 2 * size + at) + r * p);
-  CELL_STORE(cell->next_state, at, (1 - z) * n + z * CELL_LOAD(cell->state, at));
+  CELL_STORE(cell->next_state, at, FN(gru_cell)(&r, &z, &n, p, CELL_LOAD(cell->state, at)));
   if (cell->kept == NULL) return;
   CELL_STORE(cell->kept, at, r);
   CELL_STORE(cell->kept, size + at, z);
@@ -64,9 +67,8 @@ static void FN(cell_forward)(const csimd_cell *cell) {
       case CSIMD_CELL_GRU: FN(gru_forward)(cell, at, count); break;
       default: {
         V sum = CELL_LOAD(cell->input, at) + CELL_LOAD(cell->product, at);
-        // NaN propagates, as with `max`.
-        V relu = SELECT(sum < 0, (V)(0), sum);
-        CELL_STORE(cell->next_state, at, cell->kind == CSIMD_CELL_TANH ? FN(tanh)(sum) : relu);
+        V h = cell->kind == CSIMD_CELL_TANH ? FN(tanh)(sum) : VALUE(maximum)((V)(0), sum);
+        CELL_STORE(cell->next_state, at, h);
       }
     }
   }
@@ -76,30 +78,28 @@ INLINE void FN(lstm_backward)(const csimd_cell_gradient *cell, V dh, size_t at, 
   size_t n = cell->size;
   V i = CELL_LOAD(cell->kept, at), f = CELL_LOAD(cell->kept, n + at);
   V g = CELL_LOAD(cell->kept, 2 * n + at), o = CELL_LOAD(cell->kept, 3 * n + at);
-  V squashed = FN(tanh)(CELL_LOAD(cell->kept, 4 * n + at));
-  V dc = CELL_LOAD(cell->carried_cell, at) + dh * o * TANH_SLOPE(squashed);
-  CELL_STORE(cell->input_gradient, at, dc * g * SIGMOID_SLOPE(i));
-  CELL_STORE(cell->input_gradient, n + at, dc * CELL_LOAD(cell->cell, at) * SIGMOID_SLOPE(f));
-  CELL_STORE(cell->input_gradient, 2 * n + at, dc * i * TANH_SLOPE(g));
-  CELL_STORE(cell->input_gradient, 3 * n + at, dh * squashed * SIGMOID_SLOPE(o));
-  CELL_STORE(cell->carried_cell, at, dc * f);
+  V c = CELL_LOAD(cell->kept, 4 * n + at), previous = CELL_LOAD(cell->cell, at);
+  V dc = FN(lstm_gradient)(&i, &f, &g, &o, c, previous, dh, CELL_LOAD(cell->carried_cell, at));
+  CELL_STORE(cell->input_gradient, at, i);
+  CELL_STORE(cell->input_gradient, n + at, f);
+  CELL_STORE(cell->input_gradient, 2 * n + at, g);
+  CELL_STORE(cell->input_gradient, 3 * n + at, o);
+  CELL_STORE(cell->carried_cell, at, dc);
   CELL_STORE(cell->carried, at, (V)(0));
 }
 
 INLINE void FN(gru_backward)(const csimd_cell_gradient *cell, V dh, size_t at, size_t count) {
   size_t size = cell->size;
   V r = CELL_LOAD(cell->kept, at), z = CELL_LOAD(cell->kept, size + at);
-  V n = CELL_LOAD(cell->kept, 2 * size + at);
-  V dn = dh * (1 - z) * TANH_SLOPE(n);
-  V dz = dh * (CELL_LOAD(cell->state, at) - n) * SIGMOID_SLOPE(z);
-  V dr = dn * CELL_LOAD(cell->kept, 3 * size + at) * SIGMOID_SLOPE(r);
-  CELL_STORE(cell->input_gradient, at, dr);
-  CELL_STORE(cell->input_gradient, size + at, dz);
-  CELL_STORE(cell->input_gradient, 2 * size + at, dn);
-  CELL_STORE(cell->product_gradient, at, dr);
-  CELL_STORE(cell->product_gradient, size + at, dz);
-  CELL_STORE(cell->product_gradient, 2 * size + at, dn * r);
-  CELL_STORE(cell->carried, at, dh * z);
+  V n = CELL_LOAD(cell->kept, 2 * size + at), p = CELL_LOAD(cell->kept, 3 * size + at);
+  V carried = FN(gru_gradient)(&r, &z, &n, &p, CELL_LOAD(cell->state, at), dh);
+  CELL_STORE(cell->input_gradient, at, r);
+  CELL_STORE(cell->input_gradient, size + at, z);
+  CELL_STORE(cell->input_gradient, 2 * size + at, n);
+  CELL_STORE(cell->product_gradient, at, r);
+  CELL_STORE(cell->product_gradient, size + at, z);
+  CELL_STORE(cell->product_gradient, 2 * size + at, p);
+  CELL_STORE(cell->carried, at, carried);
 }
 
 static void FN(cell_backward)(const csimd_cell_gradient *cell) {
@@ -112,8 +112,8 @@ static void FN(cell_backward)(const csimd_cell_gradient *cell) {
       case CSIMD_CELL_GRU: FN(gru_backward)(cell, dh, at, count); break;
       default: {
         V h = CELL_LOAD(cell->next_state, at);
-        V inner = cell->kind == CSIMD_CELL_TANH ? dh * TANH_SLOPE(h) : SELECT(h > 0, dh, (V)(0));
-        CELL_STORE(cell->input_gradient, at, inner);
+        V sum = cell->kind == CSIMD_CELL_TANH ? FN(tanh_gradient)(h, dh) : FN(relu_gradient)(h, dh);
+        CELL_STORE(cell->input_gradient, at, sum);
         CELL_STORE(cell->carried, at, (V)(0));
       }
     }

@@ -16,8 +16,8 @@ typedef struct {
 } FN(softmax_lines);
 
 /// Processes one vector of each row and updates the accumulators.
-INLINE void FN(softmax_vector)(const FN(softmax_lines) *at, size_t byte, V shift, V scale, V *peak, V *sum, int keeps,
-                               int divides, int streams) {
+INLINE void FN(softmax_vector)(const FN(softmax_lines) *at, size_t byte, V shift, V scale, V *maximum, V *sum,
+                               int keeps, int divides, int streams) {
   if (divides) {
     V q = LOAD(V, at->e + byte) * scale;
     if (streams) STREAM(V, at->quotients + byte, q);
@@ -28,20 +28,20 @@ INLINE void FN(softmax_vector)(const FN(softmax_lines) *at, size_t byte, V shift
   *sum = FN(combine_sum)(*sum, a);
   // Of two equal values, keep the later one, as in `max`. This comparison may lose a NaN, but then the sum is NaN.
   V b = LOAD(V, at->next + byte);
-  *peak = SELECT(*peak > b, *peak, b);
+  *maximum = SELECT(*maximum > b, *maximum, b);
   for (size_t line = 0; line < LANES * BYTES_OF(V); line += 64)
     __builtin_prefetch(at->next + byte + line + ROWS_AHEAD, 0, 2);
 }
 
 /// Processes one row; returns the maximum of the next row and the sum of the current row's exponentials.
-INLINE void FN(softmax_pass)(size_t n, const FN(softmax_lines) *at, V shift, V scale, SCALAR *next_peak, SCALAR *total,
-                             int keeps, int divides, int streams) {
+INLINE void FN(softmax_pass)(size_t n, const FN(softmax_lines) *at, V shift, V scale, SCALAR *next_maximum,
+                             SCALAR *total, int keeps, int divides, int streams) {
   size_t i = 0;
   FN(softmax_lines) lines = *at;
-  FN(sums) peaks, sums;
-  V peak[4], sum[4];
+  FN(sums) maxima, sums;
+  V maximum[4], sum[4];
   for (int k = 0; k < 4; k += 1) {
-    peak[k] = LEAST;
+    maximum[k] = LEAST;
     sum[k] = (V)(0);
   }
   uint64_t groups = 0;
@@ -57,25 +57,25 @@ INLINE void FN(softmax_pass)(size_t n, const FN(softmax_lines) *at, V shift, V s
     for (size_t end = i + whole * 4 * LANES; i < end; i += 4 * LANES)
       for (size_t k = 0; k < 4; k += 1)
         FN(softmax_vector)(
-            &lines, (i + k * LANES) * BYTES_OF(V), shift, scale, &peak[k], &sum[k], keeps, divides, streams);
+            &lines, (i + k * LANES) * BYTES_OF(V), shift, scale, &maximum[k], &sum[k], keeps, divides, streams);
   }
   if (i == n && groups <= CSIMD_CHAIN) {
     // A single chain needs no accumulator in memory.
-    FN(fold_max)(FN(chain_max)(peak), next_peak);
+    FN(fold_max)(FN(chain_max)(maximum), next_maximum);
     FN(fold_sum)(FN(chain_sum)(sum), total);
     return;
   }
   for (int k = 0; k < 4; k += 1) {
-    peaks.part[k] = peak[k];
+    maxima.part[k] = maximum[k];
     sums.part[k] = sum[k];
   }
   // A maximum does not depend on the order, so one chain is enough.
-  peaks.groups = 1;
+  maxima.groups = 1;
   sums.groups = groups + (i < n);
   for (int k = 0; i < n; i += LANES, k += 1) {
     size_t rest = n - i, byte = i * BYTES_OF(V);
     if (rest >= LANES) {
-      FN(softmax_vector)(at, byte, shift, scale, &peaks.part[k], &sums.part[k], keeps, divides, streams);
+      FN(softmax_vector)(at, byte, shift, scale, &maxima.part[k], &sums.part[k], keeps, divides, streams);
       continue;
     }
     V a = (V)(0), b = LEAST, last = (V)(0);
@@ -90,9 +90,9 @@ INLINE void FN(softmax_pass)(size_t n, const FN(softmax_lines) *at, V shift, V s
     if (keeps) COPY_SOME(V)(at->e + byte, &a, rest);
     sums.part[k] = FN(combine_sum)(sums.part[k], last);
     COPY_SOME(V)(&b, at->next + byte, rest);
-    peaks.part[k] = SELECT(peaks.part[k] > b, peaks.part[k], b);
+    maxima.part[k] = SELECT(maxima.part[k] > b, maxima.part[k], b);
   }
-  FN(finish_max)(&peaks, next_peak);
+  FN(finish_max)(&maxima, next_maximum);
   FN(finish_sum)(&sums, total);
 }
 
@@ -116,7 +116,7 @@ static void FN(softmax_rows)(const csimd_softmax *rows) {
       else if (divides) FN(softmax_pass)(n, &at, (V)(shift), scale, &next, &total, 1, 1, 0);
       else if (e) FN(softmax_pass)(n, &at, (V)(shift), scale, &next, &total, 1, 0, 0);
       else FN(softmax_pass)(n, &at, (V)(shift), scale, &next, &total, 0, 0, 0);
-      memcpy((char *)rows->peaks + r * BYTES_OF(V), &top, BYTES_OF(V));
+      memcpy((char *)rows->maxima + r * BYTES_OF(V), &top, BYTES_OF(V));
       if (rows->shifts) memcpy((char *)rows->shifts + r * BYTES_OF(V), &shift, BYTES_OF(V));
       if (total == total || is_again) break;
       // The row may contain a NaN, which is then the maximum.

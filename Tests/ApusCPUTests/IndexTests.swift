@@ -212,7 +212,7 @@ import Testing
       let r = builder.output(20, dtype)
       let piece = StridedCopy.Piece(
         source: Operand(value: a, layout: Layout(contiguous: [2, 3])),
-        place: Layout(shape: [2, 3], strides: [5, 1], offset: 6))
+        destination: Layout(shape: [2, 3], strides: [5, 1], offset: 6))
       builder.step(.copy(StridedCopy(dtype: dtype, fill: .integer(1), pieces: [piece], result: r)))
       #expect(
         try builder.run(on: cpu())[0] == [1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1])
@@ -235,7 +235,7 @@ import Testing
       var target = Layout(contiguous: layout.shape)
       for axis in 0..<(target.shape.rank - 1) { target.strides[axis] = target.strides[axis] / width * (width + 2) }
       let result = builder.output(shape.elementCount / width * (width + 2), dtype)
-      let piece = StridedCopy.Piece(source: Operand(value: source, layout: layout), place: target)
+      let piece = StridedCopy.Piece(source: Operand(value: source, layout: layout), destination: target)
       builder.step(.copy(StridedCopy(dtype: dtype, fill: .integer(7), pieces: [piece], result: result)))
       var expected = [Double](repeating: 7, count: shape.elementCount / width * (width + 2))
       for (from, to) in zip(layout.positions, target.positions) { expected[to] = numbers[from] }
@@ -255,7 +255,7 @@ import Testing
     let result = builder.output(rows * width, .float32)
     let layout = Layout(contiguous: [columns, rows]).transposed([1, 0])
     let target = Layout(shape: [rows, columns], strides: [width, 1], offset: 0)
-    let piece = StridedCopy.Piece(source: Operand(value: source, layout: layout), place: target)
+    let piece = StridedCopy.Piece(source: Operand(value: source, layout: layout), destination: target)
     builder.step(.copy(StridedCopy(dtype: .float32, fill: .integer(7), pieces: [piece], result: result)))
     var expected = [Double](repeating: 7, count: rows * width)
     for row in 0..<rows {

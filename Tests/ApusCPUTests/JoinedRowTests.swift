@@ -99,26 +99,6 @@ import Testing
     }
   }
 
-  /// `x·Φ(x)` is fused into one `gelu` instruction, unless the factor is not `x` or something else reads an
-  /// intermediate.
-  @Test func normalDistributions() throws {
-    func program(_ factor: Int, outputs: [Int]) -> Program {
-      Program(
-        inputs: [.tensor(.float32), .tensor(.float32)],
-        instructions: [
-          Instruction(.gaussian, lane: .float32, operands: [0]),
-          Instruction(.normal, lane: .float32, operands: [0, 2]),
-          Instruction(.multiply, lane: .float32, operands: [factor, 3]),
-        ], outputs: outputs.map { Program.Output(register: $0, dtype: .float32) })
-    }
-    let joined = program(0, outputs: [4]).joiningRows { _ in false }
-    #expect(joined[0] == nil && joined[1] == nil && joined[2]?.fused == .gelu)
-    #expect(joined[2]?.instruction.operands == [0])
-    for other in [program(1, outputs: [4]), program(0, outputs: [4, 3]), program(0, outputs: [4, 2])] {
-      #expect(other.joiningRows { _ in false } == other.instructions.map { LoopInstruction(instruction: $0) })
-    }
-  }
-
   /// `c + a·b` and `c − a·b` are fused into one instruction, unless something else reads the product or both of its
   /// factors are uniform.
   @Test func productsInSums() {

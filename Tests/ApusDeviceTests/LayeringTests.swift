@@ -2,16 +2,16 @@ import Foundation
 import Testing
 
 /// The modules that each module may import: the layers of the design, bottom up, as `Package.swift` declares them.
-private let law: [String: Set<String>] = {
-  var law: [String: Set<String>] = [
+private let layers: [String: Set<String>] = {
+  var layers: [String: Set<String>] = [
     "ApusBenchmarks": ["Apus"], "ApusCLI": ["Apus", "ApusRuns", "ApusBenchmarks", "ApusSystem"],
   ]
   let package = (try? String(contentsOf: root.appending(path: "Package.swift"), encoding: .utf8)) ?? ""
   for row in package.split(separator: "\n") {
     guard let match = row.firstMatch(of: /^  \("(\w+)", \[(.*)\]\),$/) else { continue }
-    law[String(match.1)] = Set(match.2.matches(of: /"(\w+)"/).map { String($0.1) })
+    layers[String(match.1)] = Set(match.2.matches(of: /"(\w+)"/).map { String($0.1) })
   }
-  return law
+  return layers
 }()
 
 /// Modules of the toolchain that any module may import. Full Foundation is excluded: it would make a static binary 60
@@ -84,11 +84,11 @@ func sources(_ folders: [String], _ endings: [String]) throws -> [Source] {
 }
 
 struct LayeringTests {
-  @Test func importsFollowTheLaw() throws {
+  @Test func importsFollowTheLayers() throws {
     let files = try sources(["Sources", "Benchmarks"], [".swift"])
     #expect(Set(files.map(\.module)).isSuperset(of: ["ApusDevice", "ApusTensor", "ApusCLI"]))
     for file in files {
-      let allowed = try #require(law[file.module], "\(file.path): a module that the law does not know")
+      let allowed = try #require(layers[file.module], "\(file.path): a module without a layer")
       for name in file.imports where !allowed.contains(name) && !system.contains(name) {
         Issue.record("\(file.path): \(file.module) must not import \(name)")
       }
@@ -96,10 +96,10 @@ struct LayeringTests {
   }
 
   /// The rules have no cycles, and the names that they allow are modules or C targets.
-  @Test func theLawHasAnOrder() {
+  @Test func layersHaveAnOrder() {
     var placed: Set<String> = ["CSIMD", "COpenBLAS", "Kernels", "COpenCL", "CSHA256", "CZlib", "CPNG", "CTurboJPEG"]
-    var open = Set(law.keys)
-    while let next = open.first(where: { law[$0]!.isSubset(of: placed) }) {
+    var open = Set(layers.keys)
+    while let next = open.first(where: { layers[$0]!.isSubset(of: placed) }) {
       placed.insert(next)
       open.remove(next)
     }

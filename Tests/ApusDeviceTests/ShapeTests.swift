@@ -3,9 +3,9 @@ import Testing
 
 /// An invalid shape describes why it is invalid.
 @Suite struct ShapeTests {
-  @Test func soundShapesHaveNoFlaw() {
+  @Test func validShapesHaveNoReason() {
     for shape: Shape in [[], [0], [3, 4], [1, 1, 1, 1, 1, 1, 1, 2], [1 << 58], [0, 1 << 30]] {
-      #expect(shape.isSound && shape.flaw == nil, "\(shape)")
+      #expect(shape.isValid && shape.invalidReason == nil, "\(shape)")
     }
   }
 
@@ -13,10 +13,10 @@ import Testing
     ([-1], "negative"), ([2, -3, -4], "negative"), ([.max], "too many"), ([1 << 32, 1 << 32], "too many"),
     ([0, .max, 4], "too many"), ([1, 2, 3, 4, 5, 6, 7, 8, 9], "9 axes"), ([.min], "negative"),
   ])
-  func flawsAreNamed(extents: [Int], word: String) {
+  func invalidShapesNameTheReason(extents: [Int], word: String) {
     let shape = Shape(extents)
-    #expect(!shape.isSound)
-    #expect(shape.flaw?.contains(word) == true, "\(shape.flaw ?? "")")
+    #expect(!shape.isValid)
+    #expect(shape.invalidReason?.contains(word) == true, "\(shape.invalidReason ?? "")")
     #expect(Shape(validating: extents, dtype: .float64) == nil)
   }
 
@@ -34,7 +34,7 @@ import Testing
     let long = Shape(repeating: 1, count: 300)
     #expect(long.rank == 8 && long != Shape(repeating: 1, count: 8) && long != Shape(repeating: 1, count: 9))
     #expect(Shape(Array(1...9)).description == "[1, 2, 3, 4, 5, 6, 7, 8, …]")
-    #expect(Shape(Array(1...8)).inserting(9, at: 0).flaw != nil)
+    #expect(Shape(Array(1...8)).inserting(9, at: 0).invalidReason != nil)
   }
 
   @Test func multiplyAddsDoNotOverflow() {

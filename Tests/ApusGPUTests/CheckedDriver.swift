@@ -17,17 +17,17 @@ extension CheckedDriver where Base == OpenCLDriver {
   }
 }
 
-/// A driver that stops the process if a caller breaks the contract of ``GPUDriver``: memory used after it was freed,
-/// copies and launches out of bounds, calls from two threads at once. It builds altered kernel sources and fails if a
-/// test requests it.
+/// A driver that stops the process if a caller breaks the contract of ``GPUDriver``: copies and launches out of bounds,
+/// calls from two threads at once. It builds altered kernel sources and fails if a test requests it.
 final class CheckedDriver<Base: GPUDriver>: GPUDriver {
   typealias Transfer = Base.Transfer
   typealias Module = Base.Module
 
-  struct Memory: Sendable {
-    let base: Base.Memory
-    let number: Int
-    let byteCount: Int
+  final class Memory: Sendable {
+    fileprivate let base: Base.Memory
+    fileprivate let byteCount: Int
+
+    fileprivate init(_ base: Base.Memory, byteCount: Int) { (self.base, self.byteCount) = (base, byteCount) }
   }
 
   final class Recording {
@@ -45,8 +45,6 @@ final class CheckedDriver<Base: GPUDriver>: GPUDriver {
 
   private struct State {
     var isBusy = false
-    var allocatedCount = 0
-    var live: Set<Int> = []
     var replaysLeft: Int?
   }
 
@@ -83,38 +81,22 @@ final class CheckedDriver<Base: GPUDriver>: GPUDriver {
     return try body()
   }
 
-  private func check(_ memory: Memory) {
-    precondition(state.withLock { $0.live.contains(memory.number) }, "memory is used after it was freed")
-  }
-
   var info: DeviceInfo { base.info }
 
   func allocate(byteCount: Int) throws(DeviceError) -> Memory {
     precondition(byteCount > 0, "allocation of no bytes")
     let memory = try exclusively { () throws(DeviceError) in try base.allocate(byteCount: byteCount) }
-    let number = state.withLock { state in
-      state.allocatedCount += 1
-      state.live.insert(state.allocatedCount)
-      return state.allocatedCount
-    }
-    return Memory(base: memory, number: number, byteCount: byteCount)
+    return Memory(memory, byteCount: byteCount)
   }
 
-  func free(_ memory: Memory) {
-    precondition(state.withLock { $0.live.remove(memory.number) } != nil, "memory is freed twice")
-    base.free(memory.base)
-  }
-
-  func freeByteCount() -> Int? { base.freeByteCount() }
+  var freeByteCount: Int? { base.freeByteCount }
 
   func copyIn(_ source: UnsafeRawBufferPointer, to memory: Memory) throws(DeviceError) {
-    check(memory)
     precondition(source.count <= memory.byteCount, "a copy to the device is larger than the block")
     try exclusively { () throws(DeviceError) in try base.copyIn(source, to: memory.base) }
   }
 
   func copyOut(_ memory: Memory, byteCount: Int) throws(DeviceError) -> Transfer {
-    check(memory)
     precondition(byteCount <= memory.byteCount, "a copy to the host is larger than the block")
     return try exclusively { () throws(DeviceError) in try base.copyOut(memory.base, byteCount: byteCount) }
   }
@@ -128,8 +110,6 @@ final class CheckedDriver<Base: GPUDriver>: GPUDriver {
         return program
       })
   }
-
-  func binary(of module: Module) -> [UInt8]? { base.binary(of: module) }
 
   func record(_ launches: [Launch<Module>], loops: [LaunchLoop]) throws(DeviceError) -> Recording {
     for launch in launches {
@@ -148,7 +128,6 @@ final class CheckedDriver<Base: GPUDriver>: GPUDriver {
   func replay(_ recording: Recording, _ launches: Range<Int>, memories: [Memory]) throws(DeviceError) {
     precondition(launches.upperBound <= recording.launchCount, "launches out of range")
     precondition(memories.count >= recording.slotCount, "a slot has no memory")
-    memories.forEach(check)
     for loop in recording.loops where loop.range.overlaps(launches) {
       precondition(
         loop.range.lowerBound >= launches.lowerBound && loop.range.upperBound <= launches.upperBound,
@@ -164,9 +143,8 @@ final class CheckedDriver<Base: GPUDriver>: GPUDriver {
     }
   }
 
-  func synchronize() throws(DeviceError) { try exclusively { () throws(DeviceError) in try base.synchronize() } }
-
-  func launchTimes(continuing: Bool) throws(DeviceError) -> [LaunchTime] {
-    try exclusively { () throws(DeviceError) in try base.launchTimes(continuing: continuing) }
+  @discardableResult
+  func synchronize(measuring: Bool) throws(DeviceError) -> [LaunchTime] {
+    try exclusively { () throws(DeviceError) in try base.synchronize(measuring: measuring) }
   }
 }

@@ -8,7 +8,7 @@ import Testing
 private protocol DriverContract {
   func newMemoryIsZero() throws
   func workRunsInOrder() throws
-  func freedMemoryOutlivesItsWork() throws
+  func workOutlivesItsMemory() throws
   func transfersOwnTheirBytes() throws
   func loopsShiftTheGeometry() throws
   func timesNameTheirLaunches() throws
@@ -55,15 +55,14 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
   }
 
   func newMemoryIsZero() throws {
-    // Memory that was written, freed and allocated again is zero too.
+    // Memory that was written, released and allocated again is zero too.
     for byteCount in [8, 256, 4096, 1 << 20] {
       for _ in 0..<3 {
         let memory = try driver.allocate(byteCount: byteCount)
         let bytes = try driver.copyOut(memory, byteCount: byteCount)
         #expect(try bytes.wait().allSatisfy { $0 == 0 }, "\(byteCount)")
         try copyIn([UInt8](repeating: 0xA5, count: byteCount), to: memory)
-        try driver.synchronize()
-        driver.free(memory)
+        try driver.synchronize(measuring: false)
       }
     }
   }
@@ -88,21 +87,20 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
     #expect(Array(try early.wait().bindMemory(to: Int32.self)) == numbers.map { $0 + 100 })
   }
 
-  /// Work that was submitted before a block was freed still uses the block, also if the memory is allocated again.
-  func freedMemoryOutlivesItsWork() throws {
+  /// Work that was submitted before a block was released still uses the block, also if the memory is allocated again.
+  func workOutlivesItsMemory() throws {
     let geometry = try driver.allocate(byteCount: 64)
     try copyIn([5] as [Int64], to: geometry)
     let recording = try driver.record([launch()], loops: [])
     let result = try driver.allocate(byteCount: 512)
     for turn in 0..<20 {
-      let source = try driver.allocate(byteCount: 512)
-      try copyIn([Int32](repeating: Int32(turn), count: 64), to: source)
-      try driver.replay(recording, 0..<1, memories: [source, result, geometry])
-      driver.free(source)
-      let next = try driver.allocate(byteCount: 512)
-      try copyIn([Int32](repeating: -1, count: 64), to: next)
+      do {
+        let source = try driver.allocate(byteCount: 512)
+        try copyIn([Int32](repeating: Int32(turn), count: 64), to: source)
+        try driver.replay(recording, 0..<1, memories: [source, result, geometry])
+      }
+      try copyIn([Int32](repeating: -1, count: 64), to: driver.allocate(byteCount: 512))
       let transfer = try driver.copyOut(result, byteCount: 256)
-      driver.free(next)
       #expect(try transfer.wait().bindMemory(to: Int32.self).allSatisfy { $0 == Int32(turn) + 5 })
     }
   }
@@ -150,16 +148,16 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
     let recording = try driver.record([launch(tag: 70), launch(tag: 71)], loops: [])
     func replay(_ range: Range<Int>) throws { try driver.replay(recording, range, memories: memories) }
     try replay(0..<2)
-    #expect(try driver.launchTimes(continuing: true).isEmpty)
+    #expect(try driver.synchronize(measuring: true).isEmpty)
     try replay(0..<2)
-    let first = try driver.launchTimes(continuing: true)
+    let first = try driver.synchronize(measuring: true)
     #expect(first.map(\.tag) == [70, 71] && first.allSatisfy { $0.duration >= 0 })
     #expect(first[0].start <= first[1].start)
     try replay(1..<2)
     try replay(0..<1)
-    #expect(try driver.launchTimes(continuing: false).map(\.tag) == [71, 70])
+    #expect(try driver.synchronize(measuring: false).map(\.tag) == [71, 70])
     try replay(0..<2)
-    #expect(try driver.launchTimes(continuing: false).isEmpty)
+    #expect(try driver.synchronize(measuring: false).isEmpty)
   }
 
   /// Results are in the order of the programs; a binary avoids a build, and a rejected binary does not.
@@ -181,8 +179,8 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
     let launch = try self.launch()
     let memories = try (0..<3).map { _ in try driver.allocate(byteCount: 512) }
     try driver.replay(driver.record([launch], loops: []), 0..<1, memories: memories)
-    try driver.synchronize()
-    let binary = try #require(driver.binary(of: launch.module))
+    try driver.synchronize(measuring: false)
+    let binary = try #require(launch.module.binary)
     var stored = good
     stored.binary = binary
     let loaded = try driver.compile([stored])[0].get()
@@ -200,11 +198,11 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
   }
 
   func freeMemoryIsPartOfTheWhole() throws {
-    guard let before = driver.freeByteCount() else { return }
+    guard let before = driver.freeByteCount else { return }
     #expect((0...driver.info.memoryByteCount).contains(before))
-    let memory = try driver.allocate(byteCount: 1 << 20)
-    #expect(driver.freeByteCount()! <= before)
-    driver.free(memory)
+    try withExtendedLifetime(driver.allocate(byteCount: 1 << 20)) {
+      #expect(driver.freeByteCount! <= before)
+    }
   }
 }
 
@@ -240,8 +238,8 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
     for contract in try Self.contracts() { try contract.workRunsInOrder() }
   }
 
-  @Test func freedMemoryOutlivesItsWork() throws {
-    for contract in try Self.contracts() { try contract.freedMemoryOutlivesItsWork() }
+  @Test func workOutlivesItsMemory() throws {
+    for contract in try Self.contracts() { try contract.workOutlivesItsMemory() }
   }
 
   @Test func transfersOwnTheirBytes() throws {
@@ -262,7 +260,10 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
 
   @Test func freeMemoryIsPartOfTheWhole() throws {
     for contract in try Self.contracts() { try contract.freeMemoryIsPartOfTheWhole() }
-    #expect(ModelDriver().freeByteCount() != nil)
+    let model = ModelDriver()
+    let before = try #require(model.freeByteCount)
+    try withExtendedLifetime(model.allocate(byteCount: 4096)) { #expect(model.freeByteCount == before - 4096) }
+    #expect(model.freeByteCount == before)
   }
 
   /// The source of a GPU kernel states its only group size, and each launch states its local memory.

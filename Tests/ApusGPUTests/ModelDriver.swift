@@ -4,18 +4,35 @@ import Synchronization
 @testable import ApusGPU
 
 /// A driver without a device. It reveals callers that rely on more than the contract of ``GPUDriver``. Work waits in a
-/// queue until a call has to wait for it, freed memory is overwritten, and so is the host memory of a transfer that was
-/// released. Kernels are Swift functions, which are looked up by the prefix
-/// of the kernel's name.
+/// queue until a call has to wait for it, and the host memory of a transfer is overwritten when the transfer is released.
+/// Kernels are Swift functions, which are looked up by the prefix of the kernel's name.
 final class ModelDriver: GPUDriver, Sendable {
-  final class Memory: @unchecked Sendable {
+  /// The bytes of a block. Work in the queue keeps them, but not the block.
+  final class Contents: @unchecked Sendable {
     var bytes: [UInt8]
 
     init(byteCount: Int) { bytes = [UInt8](repeating: 0, count: byteCount) }
   }
 
-  struct Module: Sendable {
+  final class Memory: Sendable {
+    fileprivate let contents: Contents
+    private let driver: ModelDriver
+    private let byteCount: Int
+
+    fileprivate init(_ driver: ModelDriver, byteCount: Int) {
+      self.driver = driver
+      self.byteCount = byteCount
+      contents = Contents(byteCount: byteCount)
+    }
+
+    deinit { driver.state.withLock { $0.liveByteCount -= byteCount } }
+  }
+
+  struct Module: GPUModule {
     var source: ProgramSource
+
+    /// The digest of the text.
+    var binary: [UInt8]? { Array(ProgramStore.key(of: [source.text]).utf8) }
   }
 
   final class Recording {
@@ -25,8 +42,8 @@ final class ModelDriver: GPUDriver, Sendable {
     init(_ launches: [Launch<Module>], _ loops: [LaunchLoop]) { (self.launches, self.loops) = (launches, loops) }
   }
 
-  /// One launch of a kernel: its memories, the offset in the geometry, and the number of work-items.
-  typealias Kernel = @Sendable (_ memories: [Memory], _ offset: Int, _ count: Int) -> Void
+  /// One launch of a kernel: the contents of its memories, the offset in the geometry, and the number of work-items.
+  typealias Kernel = @Sendable (_ memories: [Contents], _ offset: Int, _ count: Int) -> Void
 
   /// Host memory of a transfer, which one owner at a time uses.
   fileprivate struct HostBlock: @unchecked Sendable {
@@ -99,25 +116,20 @@ final class ModelDriver: GPUDriver, Sendable {
       throw .outOfMemory(
         device: info.identifier, requested: byteCount, used: 0, available: info.memoryByteCount)
     }
-    return Memory(byteCount: byteCount)
+    return Memory(self, byteCount: byteCount)
   }
 
-  func free(_ memory: Memory) {
-    state.withLock { $0.liveByteCount -= memory.bytes.count }
-    enqueue { for index in memory.bytes.indices { memory.bytes[index] = 0xEE } }
-  }
-
-  func freeByteCount() -> Int? { info.memoryByteCount - state.withLock { $0.liveByteCount } }
+  var freeByteCount: Int? { info.memoryByteCount - state.withLock { $0.liveByteCount } }
 
   func copyIn(_ source: UnsafeRawBufferPointer, to memory: Memory) throws(DeviceError) {
-    let bytes = Array(source)
-    enqueue { memory.bytes.replaceSubrange(..<bytes.count, with: bytes) }
+    let (bytes, contents) = (Array(source), memory.contents)
+    enqueue { contents.bytes.replaceSubrange(..<bytes.count, with: bytes) }
   }
 
   func copyOut(_ memory: Memory, byteCount: Int) throws(DeviceError) -> Transfer {
     let transfer = Transfer(self, byteCount: byteCount)
-    let block = HostBlock(bytes: transfer.bytes)
-    enqueue { block.bytes.copyBytes(from: memory.bytes[..<byteCount]) }
+    let (block, contents) = (HostBlock(bytes: transfer.bytes), memory.contents)
+    enqueue { block.bytes.copyBytes(from: contents.bytes[..<byteCount]) }
     return transfer
   }
 
@@ -135,18 +147,16 @@ final class ModelDriver: GPUDriver, Sendable {
     state.withLock { $0.hostBlocks.append(block) }
   }
 
-  /// A program builds if its text has no line `nonsense;`. Its binary is the digest of the text.
+  /// A program builds if its text has no line `nonsense;`.
   func compile(_ programs: [ProgramSource]) -> [Result<CompiledProgram<Module>, DeviceError>] {
     programs.map { source in
       guard !source.text.contains("nonsense;") else {
         return .failure(.buildFailed(device: info.identifier, kernel: source.name, log: "nonsense"))
       }
-      let isKnown = source.binary == Array(ProgramStore.key(of: [source.text]).utf8)
-      return .success(CompiledProgram(module: Module(source: source), origin: isKnown ? .binary : .source))
+      let module = Module(source: source)
+      return .success(CompiledProgram(module: module, origin: source.binary == module.binary ? .binary : .source))
     }
   }
-
-  func binary(of module: Module) -> [UInt8]? { Array(ProgramStore.key(of: [module.source.text]).utf8) }
 
   func record(_ launches: [Launch<Module>], loops: [LaunchLoop]) throws(DeviceError) -> Recording {
     for launch in launches where !launch.module.source.kernels.contains(launch.kernel) {
@@ -165,7 +175,7 @@ final class ModelDriver: GPUDriver, Sendable {
     guard let kernel = kernels.first(where: { launch.kernel.hasPrefix($0.key + "_") })?.value else {
       fatalError("the model has no kernel \(launch.kernel)")
     }
-    let bound = launch.slots.map { memories[$0] }
+    let bound = launch.slots.map { memories[$0].contents }
     let offset = Int(launch.geometryOffset) + shift
     enqueue { [self] in
       kernel(bound, offset, launch.groups * launch.localSize)
@@ -176,12 +186,11 @@ final class ModelDriver: GPUDriver, Sendable {
     }
   }
 
-  func synchronize() throws(DeviceError) { finish() }
-
-  func launchTimes(continuing: Bool) throws(DeviceError) -> [LaunchTime] {
+  @discardableResult
+  func synchronize(measuring: Bool) throws(DeviceError) -> [LaunchTime] {
     finish()
     return state.withLock { state in
-      defer { state.times = continuing ? [] : nil }
+      defer { state.times = measuring ? [] : nil }
       return state.times ?? []
     }
   }

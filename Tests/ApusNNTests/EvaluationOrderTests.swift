@@ -103,7 +103,7 @@ import Testing
 
   // MARK: - Losses without a gradient path
 
-  @Test(arguments: devices) func lossesThatHaveLostTheWay(_ test: TestDevice) throws {
+  @Test(arguments: devices) func lossesWithoutAGradientPath(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let net = Self.network()
       let optimizer = Optimizer(SGD(learningRate: 0.1), for: net)

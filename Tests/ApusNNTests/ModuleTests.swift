@@ -370,8 +370,8 @@ private final class Owner: Module {
     }
   }
 
-  /// A mode set by `setMode` overrides the mode of the task, also where a checkpoint recomputes the layer.
-  @Test func aModeThatIsSet() throws {
+  /// The mode of a layer overrides the mode of the task, also where a checkpoint recomputes the layer.
+  @Test func modesOfLayers() throws {
     for device in TestDevice.all {
       try withDevice(device.reopened()) { () throws in
         let model = Sequential {
@@ -383,30 +383,32 @@ private final class Owner: Module {
         }
         let x = Tensor([[4], [8]] as [[Float]])
         let used = try withMode(.inference) { model(x) }.sum().scalar()
-        #expect(model.setMode(.inference) { $0 == "1" } == ["1"])
         let optimizer = Optimizer(SGD(learningRate: 0), for: model)
         let step = { (body: () -> Tensor) in try withMode(.training) { try optimizer.minimize { body().sum() } } }
-        let (plain, again) = (try step { model(x) }, try step { checkpointed([x]) { model($0[0]) } })
+        let (plain, again) = try withMode(.inference, of: model, where: { $0 == "1" }) {
+          (try step { model(x) }, try step { checkpointed([x]) { model($0[0]) } })
+        }
         #expect(try plain.scalar() == used && again.scalar() == used, "\(device.name)")
         let mean = model.state.entries.first { $0.key == "1.0.running_mean" }!
         #expect(try mean.value.array() == [0], "\(device.name)")
-        model.setMode(nil)
         _ = try step { model(x) }
         #expect(try mean.value.array() != [0], "\(device.name)")
-        model.setMode(.training) { $0 == "1.1" }
-        #expect(try model(Tensor.ones([64, 1])).array().contains(0), "\(device.name)")
+        let inner = withMode(.inference, of: model) {
+          withMode(.training, of: model, where: { $0 == "1.1" }) { model(Tensor.ones([64, 1])) }
+        }
+        #expect(try inner.array().contains(0), "\(device.name)")
       }
     }
   }
 
-  /// `setMode` also reaches dropout that a layer contains without a key.
+  /// The mode of a layer is also that of dropout which it contains without a key.
   @Test func modesOfHiddenLayers() throws {
     try withDevice(device) { () throws in
       let layer = TransformerEncoderLayer(4, heads: 2, hidden: 8, dropout: 0.5)
       let x = Tensor.ones([3, 2, 4])
       let used = try withMode(.inference) { layer(x) }.array()
-      layer.setMode(.inference)
-      #expect(try withMode(.training) { layer(x) }.array() == used)
+      let found = withMode(.inference, of: layer) { withMode(.training) { layer(x) } }
+      #expect(try found.array() == used)
     }
   }
 

@@ -7,20 +7,16 @@ import Testing
 
 /// The results of the commands `errors`, `predict --tile-overlap` and `learning-curve`, computed from Swift.
 @Suite struct RunMeasureTests {
-  private let scratch: ScratchDirectory
+  private let fixture: RunFixture
 
-  init() throws { scratch = try ScratchDirectory() }
+  init() throws { fixture = try RunFixture(steps: 4, trainCount: 1000) }
 
-  private func settings(_ options: JSONObject = [:]) throws -> RunSettings {
-    var all: JSONObject = ["data": "synthetic", "batch_size": 500, "steps": 4, "train_count": 1000, "seed": 4]
-    for (key, value) in options { all[key] = value }
-    return try RunSettings("mlp", all)
+  private func write(_ image: Image, _ name: String) throws -> String {
+    try fixture.scratch.write(image.pngData(), to: name)
   }
 
-  private func write(_ image: Image, _ name: String) throws -> String { try scratch.write(image.pngData(), to: name) }
-
   @Test func wrongPredictionsAreListed() throws {
-    let (run, _) = try Run.train(settings(), output: scratch.path + "/run")
+    let (run, _) = try Run.train(fixture.settings(), output: fixture.path("run"))
     let errors = try run.errors()
     let measured = try run.evaluate()
     #expect(errors.part == .test && errors.source == "synthetic" && errors.analysis.count == measured.count)
@@ -34,9 +30,9 @@ import Testing
 
   @Test func modelsWithoutClassesHaveNoErrors() throws {
     let rows = (0..<40).map { "\($0 % 9),\(Double($0 % 9) * 2 + 0.25)" }
-    let table = try scratch.write(Array((["a,b"] + rows).joined(separator: "\n").utf8), to: "t.csv")
+    let table = try fixture.scratch.write(Array((["a,b"] + rows).joined(separator: "\n").utf8), to: "t.csv")
     let numbers = try RunSettings("mlp", ["data": .string("csv:\(table)"), "epochs": 1, "target": "b"])
-    let (run, _) = try Run.train(numbers, output: scratch.path + "/table")
+    let (run, _) = try Run.train(numbers, output: fixture.path("table"))
     let refused = #expect(throws: OptionError.self) { try run.errors() }
     #expect(refused?.message == "mlp is a regression model; try apus evaluate")
     let tiles = #expect(throws: OptionError.self) { try run.predictTiles([table], overlap: 0) }
@@ -44,7 +40,7 @@ import Testing
   }
 
   @Test func largeImagesArePredictedByTiles() throws {
-    let (run, _) = try Run.train(settings(), output: scratch.path + "/run")
+    let (run, _) = try Run.train(fixture.settings(), output: fixture.path("run"))
     let pixels = (0..<40 * 70).map { UInt8($0 * 7 % 256) }
     let large = try write(Image(height: 40, width: 70, channels: 1, pixels: pixels), "large.png")
     let found = try #require(try run.predictTiles([large], overlap: 4).first)
@@ -67,7 +63,7 @@ import Testing
 
   @Test func learningCurvesAreMeasured() throws {
     var options = LearningCurveOptions()
-    (options.fractions, options.repeats, options.output) = ([1, 0.25], 2, scratch.path + "/curve")
+    (options.fractions, options.repeats, options.output) = ([1, 0.25], 2, fixture.path("curve"))
     let settings = try RunSettings("mlp", ["data": "synthetic", "batch_size": 500, "steps": 2, "train_count": 1000])
     var seen: [MeasuredSubset] = []
     let curve = try Run.learningCurve(settings, options) { seen.append($0) }
@@ -76,7 +72,7 @@ import Testing
     #expect(seen.map(\.run) == curve.points.flatMap(\.runs) && seen.map(\.run.seed) == [0, 1, 0, 1])
     #expect(seen.allSatisfy { (0...1).contains($0.run.train) && (0...1).contains($0.run.validation) })
     let written = try JSON(
-      parsing: [UInt8](Data(contentsOf: URL(filePath: scratch.path + "/curve/learning-curve.json"))))
+      parsing: [UInt8](Data(contentsOf: URL(filePath: fixture.path("curve/learning-curve.json")))))
     #expect(written["points"] == curve.json["points"] && written["settings"]?["model"]?.string == "mlp")
     #expect(throws: OptionError.self) { try Run.learningCurve(RunSettings("char-lstm"), options) }
   }

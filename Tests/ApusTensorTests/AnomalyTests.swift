@@ -27,10 +27,10 @@ import Testing
       let y = (x * 2).log()
       let z = (y.exp() + y).sum()
       let found = try #require(anomaly { try eval(z) })
-      #expect(found.operation == "log" && found.shape == [2, 3] && found.place == [1, 0] && found.count == 2)
+      #expect(found.operation == "log" && found.shape == [2, 3] && found.coordinates == [1, 0] && found.count == 2)
       #expect(found.value == -.infinity && found.device == target.device.name)
       #expect(found.inputs == [.init(dtype: .float32, shape: [2, 3], range: 0...8)])
-      #expect(found.layer == nil && !found.isGradient && found.turn == nil)
+      #expect(found.layer == nil && !found.isGradient && found.iteration == nil)
       // The values are computed nevertheless.
       #expect(try z.scalar() == -.infinity)
       // An operation on non-finite inputs is no anomaly, unless it produces NaN from infinities.
@@ -40,7 +40,7 @@ import Testing
     }
   }
 
-  @Test(arguments: AnomalyTests.devices) func loopsNameTheirOperationAndTheTurn(target: TestDevice) throws {
+  @Test(arguments: AnomalyTests.devices) func loopsNameTheirOperationAndIteration(target: TestDevice) throws {
     try withDevice(target.device) { () throws in
       let x = Tensor([1, 2, 3, 4] as [Float], shape: [4, 1])
       let y = x * 20
@@ -50,7 +50,8 @@ import Testing
         }
         // e²⁰ · e⁴⁰ is finite; e¹²⁰ and e⁸⁰ · e⁶⁰ are not.
         let found = try #require(anomaly { try eval(carried) })
-        #expect(found.operation == "multiply" && found.turn == .init(index: isReversed ? 2 : 2, count: 4), "\(found)")
+        #expect(
+          found.operation == "multiply" && found.iteration == .init(index: isReversed ? 2 : 2, count: 4), "\(found)")
       }
     }
   }
@@ -65,7 +66,7 @@ import Testing
             try eval(gradients(of: loss, withRespectTo: [x]))
           }
         })
-      #expect(found.operation == "divide" && found.isGradient && found.place == [0] && found.value == .infinity)
+      #expect(found.operation == "divide" && found.isGradient && found.coordinates == [0] && found.value == .infinity)
       #expect(found.description.contains("divide gives inf at [0] of float32 [2], in a gradient; from"))
     }
   }
@@ -115,7 +116,7 @@ import Testing
     try withDevice(TestDevice.reference.device) { () throws in
       let x = Tensor([1, .nan, 3] as [Float])
       let found = try #require(anomaly { try eval((x * 2).sum()) })
-      #expect(found.operation == "value" && found.place == [1] && found.inputs.isEmpty)
+      #expect(found.operation == "value" && found.coordinates == [1] && found.inputs.isEmpty)
       #expect(found.description == "value has nan at [1] of float32 [3]; found on device reference")
     }
   }
@@ -125,7 +126,7 @@ import Testing
       let x = Tensor([1, 3] as [Float]).cast(to: dtype)
       let limit = Tensor([dtype == .float64 ? 1e308 : dtype == .float16 ? 3e4 : 2e38] as [Double]).cast(to: dtype)
       let found = try #require(anomaly { try eval(x * limit) })
-      #expect(found.operation == "multiply" && found.place == [1] && found.dtype == dtype)
+      #expect(found.operation == "multiply" && found.coordinates == [1] && found.dtype == dtype)
     }
   }
 }

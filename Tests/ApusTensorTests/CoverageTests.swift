@@ -4,7 +4,7 @@ import Testing
 
 @testable import ApusTensor
 
-/// Checks in the sources that every public method and every operation has a case.
+/// Checks that every public method, every operation and every gradient rule has a case.
 @Suite struct CoverageTests {
   /// Methods that other suites test, with the name of the suite.
   private static let others = [
@@ -83,12 +83,27 @@ import Testing
     #expect(Set(operations).subtracting(seen).sorted() == [])
   }
 
-  private func collect(_ tensor: Tensor, _ names: inout Set<String>) {
+  /// An operation with a gradient rule is part of a case whose derivatives are compared with differences.
+  @Test func everyGradientRuleIsCompared() throws {
+    var (found, compared) = (Set<String>(), Set<String>())
+    try withDevice(TestDevice.reference.device) { () throws in
+      for operation in OpCase.all {
+        let dtype = operation.dtypes.first(where: \.isFloatingPoint) ?? operation.dtypes[0]
+        let result = operation.apply(operation.tensors(operation.grids(0, dtype: dtype), dtype: dtype))
+        collect(result, &found, where: \.isDifferentiable)
+        if operation.derivatives != .none { collect(result, &compared, where: \.isDifferentiable) }
+      }
+    }
+    #expect(found.count > 50)
+    #expect(found.subtracting(compared).subtracting(CoverageTests.plumbing).sorted() == [])
+  }
+
+  private func collect(_ tensor: Tensor, _ names: inout Set<String>, where condition: (Node) -> Bool = { _ in true }) {
     var seen: Set<ObjectIdentifier> = []
     var stack = [tensor.node]
     while let node = stack.popLast() {
       guard seen.insert(ObjectIdentifier(node)).inserted else { continue }
-      names.insert(node.op.name)
+      if condition(node) { names.insert(node.op.name) }
       for index in 0..<node.inputCount { stack.append(node.input(index)) }
     }
   }

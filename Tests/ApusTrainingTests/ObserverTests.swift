@@ -63,7 +63,7 @@ import Testing
   }
 
   /// Stores values in checkpoints, but does not restore them.
-  private final class Forgetful: TrainingObserver {
+  private final class UnrestoredObserver: TrainingObserver {
     let value: Double
     init(_ value: Double) { self.value = value }
     var memory: [Double] {
@@ -236,14 +236,14 @@ import Testing
 
   @Test func aMemoryThatCannotBeStoredOrTakenBackIsAnError() throws {
     try SmallRun().inDirectory { run, path in
-      let error = #expect(throws: TrainingError.self) { try trainer(run, [Forgetful(.nan)]).run() }
-      #expect(error?.description.contains("the memory of the observer Forgetful") == true, "\(error!)")
+      let error = #expect(throws: TrainingError.self) { try trainer(run, [UnrestoredObserver(.nan)]).run() }
+      #expect(error?.description.contains("the memory of the observer UnrestoredObserver") == true, "\(error!)")
     }
     try SmallRun().inDirectory { run, _ in
-      try trainer(run, [Forgetful(1)]).stop(after: 2)
-      let other = try trainer(run, [Forgetful(2)])
+      try trainer(run, [UnrestoredObserver(1)]).stop(after: 2)
+      let other = try trainer(run, [UnrestoredObserver(2)])
       let error = #expect(throws: TrainingError.self) { try other.resume { Issue.record("\($0)") } }
-      #expect(error?.description.contains("its memory of the observer Forgetful") == true, "\(error!)")
+      #expect(error?.description.contains("its memory of the observer UnrestoredObserver") == true, "\(error!)")
     }
   }
 

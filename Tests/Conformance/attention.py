@@ -79,7 +79,7 @@ def rotated(x, pairing, offset=0, base=10000.0):
     length, size = x.shape[-2:]
     place = torch.arange(offset, offset + length, dtype=torch.float64)
     angles = place[:, None] * base ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
-    if pairing == "neighbours":
+    if pairing == "interleaved":
         turned = torch.view_as_complex(x.unflatten(-1, (-1, 2)).contiguous()) * torch.polar(
             torch.ones_like(angles), angles
         )
@@ -108,7 +108,7 @@ def slopes(heads):
 
 
 f.function("rotary-halves", lambda x: rotated(x, "halves"), randn(2, 3, 4, 6))
-f.function("rotary-neighbours", lambda x: rotated(x, "neighbours"), randn(2, 3, 4, 6))
+f.function("rotary-interleaved", lambda x: rotated(x, "interleaved"), randn(2, 3, 4, 6))
 f.function("rotary-offset", lambda x: rotated(x, "halves", 3, 100.0), randn(2, 4, 6))
 f.function("sinusoidal", lambda x: x + waves(6, 5)[2:, None], randn(4, 2, 5))
 f.function("sinusoidal-batch-first", lambda x: x + waves(4, 6), randn(2, 4, 6))

@@ -11,9 +11,9 @@ extension CPUDevice {
     let readsChannelsFirst =
       ConvolutionMethod(geometry, pass, .mixed, dtype) != nil && geometry.readsPlanes(pass, fewChannels: 4)
     // Products with whole images work in either layout, so the images keep their layout.
-    let place: ChannelsLastPreference.Place =
-      geometry.isPointwise ? .givenImages : geometry.isCopyBound(pass) ? .sequences : .everywhere
-    return ChannelsLastPreference(place, readsChannelsFirst: readsChannelsFirst)
+    let condition: ChannelsLastPreference.Condition =
+      geometry.isPointwise ? .ifConverted : geometry.isCopyBound(pass) ? .ifChained : .always
+    return ChannelsLastPreference(condition, readsChannelsFirst: readsChannelsFirst)
   }
 }
 

@@ -27,7 +27,7 @@ enum ConvolutionMethod {
     switch order {
     case .channelsLast:
       guard g.hasChannelsLastWindows(pass, dtype) else { return nil }
-      let tiles = hasMatrixUnit ? nil : WinogradGeometry.paying(g, pass: pass)
+      let tiles = hasMatrixUnit ? nil : WinogradGeometry.profitable(g, pass: pass)
       self = tiles.map(ConvolutionMethod.winograd) ?? .windows
     case .mixed:
       guard g.hasMixedWindows(pass, dtype) else { return nil }

@@ -44,8 +44,8 @@ final class PlaneConvolutionStep: CPUStep {
     sharedByteCount = weights.byteCount
   }
 
-  private var pieceCount: Int { geometry.batch * geometry.piecesPerImage }
-  var taskCount: Int { (pieceCount + grain - 1) / grain }
+  private var stripCount: Int { geometry.batch * geometry.stripsPerImage }
+  var taskCount: Int { (stripCount + grain - 1) / grain }
 
   func run(_ context: borrowing RunContext) {
     let panels = context.shared.assumingMemoryBound(to: Float.self)
@@ -53,8 +53,8 @@ final class PlaneConvolutionStep: CPUStep {
     let (frame, workspaces) = (context.frame, context.workspaces)
     let source = context.address(source)
     context.pool.run(taskCount) { task, worker in
-      for index in (task * grain)..<min((task + 1) * grain, pieceCount) {
-        let isFirst = index == task * grain || geometry.piecesPerImage > 1
+      for index in (task * grain)..<min((task + 1) * grain, stripCount) {
+        let isFirst = index == task * grain || geometry.stripsPerImage > 1
         run(index, source, panels, frame, workspaces[worker], clears: isFirst)
       }
     }
@@ -64,8 +64,8 @@ final class PlaneConvolutionStep: CPUStep {
     _ index: Int, _ source: UnsafeMutableRawPointer, _ panels: UnsafeMutablePointer<Float>,
     _ frame: RunFrame, _ workspace: UnsafeMutableRawPointer, clears: Bool
   ) {
-    let (image, number) = index.quotientAndRemainder(dividingBy: geometry.piecesPerImage)
-    let (plane, rows) = geometry.piece(number)
+    let (image, number) = index.quotientAndRemainder(dividingBy: geometry.stripsPerImage)
+    let (plane, rows) = geometry.strip(number)
     let imageSize = geometry.sourceChannels * geometry.source.wrappedProduct
     let padded = workspace.assumingMemoryBound(to: Float.self)
     let channelSize = geometry.result.wrappedProduct

@@ -135,10 +135,10 @@ struct PlaneGeometry {
   }
 
   /// Strips per image.
-  var piecesPerImage: Int { result.x * stripCount }
+  var stripsPerImage: Int { result.x * stripCount }
 
   /// The plane and the rows of a strip of an image.
-  func piece(_ index: Int) -> (plane: Int, rows: Range<Int>) {
+  func strip(_ index: Int) -> (plane: Int, rows: Range<Int>) {
     let (plane, strip) = index.quotientAndRemainder(dividingBy: stripCount)
     return (plane, (strip * stripRows)..<min((strip + 1) * stripRows, result.y))
   }

@@ -32,14 +32,14 @@ final class PlaneWeightGradientStep: CPUStep {
     loops = builder.loops
     copier = RowCopier(step.dtype, builder)
     let perGroup = geometry.resultChannels / geometry.groups
-    let pieces = geometry.batch * geometry.piecesPerImage
+    let strips = geometry.batch * geometry.stripsPerImage
     let weightCount = geometry.resultChannels * geometry.tapCount
     channelGrain = geometry.gradientChannelGrain
     let blocks = (perGroup + channelGrain - 1) / max(1, channelGrain) * geometry.groups
     let work = step.geometry.multiplyAdds
     blockGrain = max(1, blocks / 32)
     partCount = max(
-      1, min(pieces, work / 1_000_000, max(2, 16 / blocks), 8_000_000 / max(1, weightCount)))
+      1, min(strips, work / 1_000_000, max(2, 16 / blocks), 8_000_000 / max(1, weightCount)))
     merger = try PartMerger(count: weightCount, parts: partCount, lane: .float32, builder)
     gradientOffset = (geometry.paddedSize * 4 + 63) & ~63
     sumsOffset = gradientOffset + channelGrain * geometry.stripSize * 4
@@ -90,13 +90,13 @@ final class PlaneWeightGradientStep: CPUStep {
     let sums = (workspace + sumsOffset).assumingMemoryBound(to: Float.self)
     sums.update(repeating: 0, count: channels.count * offsets.count * 16)
     if clears { rowsOfGradient.update(repeating: 0, count: channelGrain * geometry.stripSize) }
-    let pieces = geometry.batch * geometry.piecesPerImage
-    let range = (part * pieces / partCount)..<((part + 1) * pieces / partCount)
+    let strips = geometry.batch * geometry.stripsPerImage
+    let range = (part * strips / partCount)..<((part + 1) * strips / partCount)
     let imageSize = geometry.sourceChannels * geometry.source.wrappedProduct
     for index in range {
-      let (image, number) = index.quotientAndRemainder(dividingBy: geometry.piecesPerImage)
-      let (plane, rows) = geometry.piece(number)
-      let isFirst = clears && index == range.lowerBound || geometry.piecesPerImage > 1
+      let (image, number) = index.quotientAndRemainder(dividingBy: geometry.stripsPerImage)
+      let (plane, rows) = geometry.strip(number)
+      let isFirst = clears && index == range.lowerBound || geometry.stripsPerImage > 1
       geometry.pad(
         input + image * imageSize * dtype.byteCount, firstChannel: group * geometry.paddedChannels,
         plane: plane, rows: rows, into: padded,

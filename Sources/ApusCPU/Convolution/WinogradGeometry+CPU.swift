@@ -5,7 +5,7 @@ extension WinogradGeometry {
   private static let leastTiles = 32
 
   /// The geometry of a pass, or `nil` if direct convolution is faster.
-  static func paying(_ g: ConvolutionGeometry, pass: Convolution.Pass) -> WinogradGeometry? {
+  static func profitable(_ g: ConvolutionGeometry, pass: Convolution.Pass) -> WinogradGeometry? {
     guard let geometry = WinogradGeometry(g, pass: pass), geometry.source.channels % 16 == 0,
       geometry.results.channels % 16 == 0, geometry.tileCount >= leastTiles
     else { return nil }

@@ -18,8 +18,8 @@ final class CopyStep: CPUStep {
         program: Program(inputs: [.tensor(step.dtype)], outputs: [output]),
         segments: step.pieces.map { piece in
           Binding(
-            domain: piece.place.shape, arguments: [.tensor(piece.source)],
-            results: [Operand(value: step.result, layout: piece.place)])
+            domain: piece.destination.shape, arguments: [.tensor(piece.source)],
+            results: [Operand(value: step.result, layout: piece.destination)])
         }), builder)
     workspaceByteCount = max(pieces.workspaceByteCount, fill?.workspaceByteCount ?? 0)
   }

@@ -4,8 +4,6 @@ import ApusDevice
 enum FusedRow: String {
   /// `exp(a − b)`.
   case expDifference = "exp_difference"
-  /// `a · Φ(a)`: a number times its normal distribution.
-  case gelu
   /// `a · b + c`.
   case multiplyAdd = "multiply_add"
   /// `c − a · b`.
@@ -42,13 +40,6 @@ extension Program {
         guard let difference = inner(.subtract, instruction.operands[0]) else { continue }
         result[difference] = nil
         fuse(number, .expDifference, instructions[difference].operands)
-      case .row(.multiply):
-        let x = instruction.operands[0]
-        guard let normal = inner(.normal, instruction.operands[1]), instructions[normal].operands[0] == x,
-          let gaussian = inner(.gaussian, instructions[normal].operands[1]), instructions[gaussian].operands == [x]
-        else { continue }
-        (result[normal], result[gaussian]) = (nil, nil)
-        fuse(number, .gelu, [x])
       case .row(.add), .row(.subtract):
         let isSum = instruction.function == .row(.add)
         for (position, other) in [(0, 1), (1, 0)] where isSum || position == 1 {

@@ -143,7 +143,12 @@ extension Instruction {
   /// The estimated time per element.
   var weight: Int {
     if !isLong { return 2 }
-    return lane == .float64 ? 60 : function == .row(.power) || function == .row(.fmod) ? 30 : 8
+    if lane == .float64 { return 60 }
+    return switch function {
+    case .row(.power), .row(.fmod): 30
+    case .row(.gelu): 18
+    default: 8
+    }
   }
 }
 
@@ -153,7 +158,7 @@ extension LoopInstruction {
     switch fused {
     case nil: instruction.isLong
     case .multiplyAdd, .subtractProduct: false
-    case .expDifference, .gelu: true
+    case .expDifference: true
     }
   }
 }

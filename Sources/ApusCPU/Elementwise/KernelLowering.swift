@@ -289,25 +289,25 @@ struct KernelLowering {
       instructions[index].slot = slots.take()
     }
     for index in outputs.indices { outputs[index].slot = index == 0 ? slots.take() : outputs[0].slot }
-    var held: [Int: Int] = [:]
+    var live: [Int: Int] = [:]
     for index in arguments.indices where [Kind.tensor, Kind.index, Kind.core].contains(arguments[index].kind) {
       arguments[index].slot = slots.take()
-      if !isUniform[index] { held[index] = arguments[index].slot }
+      if !isUniform[index] { live[index] = arguments[index].slot }
     }
     for index in instructions.indices where instructions[index].is_uniform == 0 {
-      let ending = held.keys.filter { uses[$0] == index }.sorted()
+      let ending = live.keys.filter { uses[$0] == index }.sorted()
       // The result may reuse the slot of another result of the same size. It must not overwrite an argument's slot,
       // which may contain a broadcast value that the loop reads for each group of elements.
       let size = laneByteCount(arguments.count + index)
       var rest: [Int] = []
       for register in ending {
         let isResult = register >= arguments.count
-        if isResult && laneByteCount(register) == size { slots.give(held[register]!) } else { rest.append(register) }
+        if isResult && laneByteCount(register) == size { slots.give(live[register]!) } else { rest.append(register) }
       }
       instructions[index].slot = slots.take()
-      for register in rest { slots.give(held[register]!) }
-      for register in ending { held[register] = nil }
-      held[arguments.count + index] = instructions[index].slot
+      for register in rest { slots.give(live[register]!) }
+      for register in ending { live[register] = nil }
+      live[arguments.count + index] = instructions[index].slot
     }
   }
 

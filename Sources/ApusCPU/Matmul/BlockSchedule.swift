@@ -23,9 +23,8 @@ struct BlockSchedule {
 
     fileprivate var method: Method { m == 1 ? .vector : n <= 16 ? .narrow : .blocks }
 
-    /// Whether packing bfloat16 factors in pairs pays off. A product of few rows is faster if it reads columns in
-    /// place.
-    var paysPairs: Bool { method == .blocks && (m >= 32 || right.isTransposed) }
+    /// Whether bfloat16 factors are packed in pairs. A product of few rows is faster if it reads columns in place.
+    var packsPairs: Bool { method == .blocks && (m >= 32 || right.isTransposed) }
 
     /// Whether k is large compared with m and n, so that a task's results and its blocks of both factors for one chain
     /// fit into an L2 cache. Weight gradients of dense layers are such products.
@@ -62,7 +61,7 @@ struct BlockSchedule {
   /// power-of-two strides map to the same cache sets.
   private static let longestRowInPlace = 256
   private static let mostRowsInPlace = 256
-  // The next six limits apply if `Caches.servesFactorsInPlace`, and were measured with 48 KiB of L1 and 2 MiB of L2
+  // The next six limits apply if `Caches.favorsUnpackedFactors`, and were measured with 48 KiB of L1 and 2 MiB of L2
   // (Intel Xeon, Emerald Rapids).
 
   /// A right factor is packed if its row stride is a multiple of this number of bytes, because its rows map to the same
@@ -153,13 +152,13 @@ struct BlockSchedule {
     if products.right.leading <= longestRowInPlace && k <= mostRowsInPlace { return true }
     // Contiguous rows are packed already.
     if products.method == .narrow && products.right.leading == products.n { return true }
-    return caches.servesFactorsInPlace && products.m <= mostRowsForColumnsInPlace
+    return caches.favorsUnpackedFactors && products.m <= mostRowsForColumnsInPlace
       && products.right.leading * kernels.lane.byteCount % distanceOfConflicts != 0
   }
 
   /// Whether rows can be read in place about as fast as packed rows. Words of two elements are always packed.
   private static func canReadRowsInPlace(_ kernels: BlockKernels, _ caches: Caches) -> Bool {
-    caches.servesFactorsInPlace && kernels.numbersOfWord == 1
+    caches.favorsUnpackedFactors && kernels.numbersOfWord == 1
   }
 
   /// Whether the left factor is read in place by the method `blocks`.
@@ -178,7 +177,7 @@ struct BlockSchedule {
   /// cache.
   private static func paysChains(_ products: Products, _ kernels: BlockKernels, _ caches: Caches) -> Bool {
     products.method == .narrow && products.left.isTransposed && products.left.leading >= numbersOfPage / 2
-      && caches.servesFactorsInPlace
+      && caches.favorsUnpackedFactors
       && products.left.leading * depth * kernels.lane.byteCount <= caches.secondLevelByteCount
   }
 

@@ -17,7 +17,7 @@ struct TiledProduct {
   /// - Parameter factors: the type that the factors' elements are rounded to.
   init(_ products: BlockSchedule.Products, _ lane: Lane, factors: DType, _ builder: StepBuilder) {
     (m, n, k) = (products.m, products.n, products.k)
-    kernels = BlockKernels(lane, pairs: products.paysPairs ? builder.pairs(of: factors) : nil, builder)
+    kernels = BlockKernels(lane, pairs: products.packsPairs ? builder.pairs(of: factors) : nil, builder)
     schedule = BlockSchedule(products, kernels, threadCount: builder.threadCount, builder.caches)
     rowGrain = schedule.rowGrain
     columnGrain = schedule.panelGrain * kernels.panelWidth

@@ -11,7 +11,7 @@ struct SoftmaxPattern {
   let numbers: Int
   let lane: Lane
   let length: Int
-  let peaks: Int
+  let maxima: Int
   private(set) var shift: (value: Int, scalar: Int)?
   private(set) var exponentials: Int?
   private(set) var quotients: Int?
@@ -21,7 +21,7 @@ struct SoftmaxPattern {
 
   /// The values that the steps use when they run as one.
   func values(sum: Step) -> [Int] {
-    let all = Set([numbers, peaks, shift?.value, exponentials, quotients].compactMap { $0 } + sum.values)
+    let all = Set([numbers, maxima, shift?.value, exponentials, quotients].compactMap { $0 } + sum.values)
     return all.filter { $0 != unstored }
   }
 
@@ -39,9 +39,9 @@ struct SoftmaxPattern {
     guard case .reduction(let maximum)? = steps.first, maximum.reducers == [.max],
       maximum.prologue.instructions.isEmpty, maximum.prologue.outputs[0].register == 0,
       case .tensor(let source)? = maximum.arguments.first, source.layout.isIdentity,
-      let peaks = maximum.epilogue.plainResult, peaks.layout.isIdentity
+      let maxima = maximum.epilogue.plainResult, maxima.layout.isIdentity
     else { return nil }
-    (numbers, self.peaks, domain, axes) = (source.value, peaks.value, maximum.domain, maximum.axes)
+    (numbers, self.maxima, domain, axes) = (source.value, maxima.value, maximum.domain, maximum.axes)
     lane = maximum.prologue.inputs[0].lane
     length = axes.reduce(1) { $0 * maximum.domain[$1] }
     guard lane.dtype.isFloatingPoint, case .tensor(lane.dtype) = maximum.prologue.inputs[0], length >= Self.leastLength
@@ -75,7 +75,7 @@ struct SoftmaxPattern {
         Instruction(.select, lane: lane, operands: [2, 0, 1]),
       ],
       let result = result(step, register: 3), case .tensor(let source) = step.segments[0].arguments[0],
-      source.value == peaks, source.layout.isIdentity, case .scalar(let scalar) = step.segments[0].arguments[1]
+      source.value == maxima, source.layout.isIdentity, case .scalar(let scalar) = step.segments[0].arguments[1]
     else { return nil }
     return (result, scalar)
   }
@@ -127,7 +127,7 @@ struct SoftmaxPattern {
   }
 
   private func isShifted(_ arguments: [Argument]) -> Bool {
-    isRows(arguments[0], of: numbers) && isRepeated(arguments[1], shift?.value ?? peaks)
+    isRows(arguments[0], of: numbers) && isRepeated(arguments[1], shift?.value ?? maxima)
   }
 
   private func isRows(_ argument: Argument, of value: Int) -> Bool {
@@ -184,7 +184,7 @@ final class SoftmaxRowsStep: RowwiseStep {
       let exponentials = pattern.quotients == nil ? stored : workspace + rowOffset
       var raw = csimd_softmax(
         rows: rows.count, count: pattern.length, numbers: numbers(pattern.numbers, perRow: pattern.length),
-        peaks: numbers(pattern.peaks, perRow: 1), shifts: numbers(pattern.shift?.value, perRow: 1),
+        maxima: numbers(pattern.maxima, perRow: 1), shifts: numbers(pattern.shift?.value, perRow: 1),
         substitute: pattern.shift.map { UnsafeRawPointer(frame.scalars + $0.scalar * Int(CSIMD_SPLAT_BYTES)) },
         sums: cores[0]! + rows.lowerBound * byteCount,
         exponentials: exponentials,

@@ -27,7 +27,7 @@ final class AttentionStep: CPUStep {
   /// The addresses of the output, running maxima and sums of a block of queries.
   private struct Rows {
     var output: UnsafeMutableRawPointer
-    var peaks: UnsafeMutableRawPointer
+    var maxima: UnsafeMutableRawPointer
     var sums: UnsafeMutableRawPointer
   }
 
@@ -74,8 +74,8 @@ final class AttentionStep: CPUStep {
     let group = head / (g.heads / g.groups)
     let first = line * g.queries + queries.lowerBound
     let output = result + first * g.width * size
-    let peaks = result + (g.batch * g.heads * g.queries * g.width + first) * size
-    fill(peaks, queries.count, -.infinity)
+    let maxima = result + (g.batch * g.heads * g.queries * g.width + first) * size
+    fill(maxima, queries.count, -.infinity)
     fill(scratch.sums, queries.count, 0)
     fill(output, queries.count * g.width, 0)
     let offset = blocks.offset(frame)
@@ -94,14 +94,14 @@ final class AttentionStep: CPUStep {
         let row = rows.lowerBound - queries.lowerBound
         attend(
           block, query, columns,
-          Rows(output: output + row * g.width * size, peaks: peaks + row * size, sums: scratch.sums + row * size),
+          Rows(output: output + row * g.width * size, maxima: maxima + row * size, sums: scratch.sums + row * size),
           scratch)
       }
     }
     var whole = csimd_weights()
     (whole.rows, whole.width, whole.output_stride) = (queries.count, g.width, g.width)
     whole.kept_factor = step.dropout?.factor ?? 1
-    blocks.pick(\.attention_finish)(&whole, scratch.sums, peaks, output)
+    blocks.pick(\.attention_finish)(&whole, scratch.sums, maxima, output)
   }
 
   /// Accumulates the output of a block of queries over a block of keys.
@@ -114,7 +114,7 @@ final class AttentionStep: CPUStep {
       m: block.rows, n: block.keys, k: g.size, query, columns.key, scratch.weights, leading: blocks.stride,
       accumulates: false, scratch: scratch.rows)
     withUnsafePointer(to: block) {
-      blocks.pick(\.attention_weights)($0, scratch.weights, rows.peaks, rows.sums, rows.output)
+      blocks.pick(\.attention_weights)($0, scratch.weights, rows.maxima, rows.sums, rows.output)
     }
     blocks.product.multiply(
       m: block.rows, n: g.width, k: block.keys,

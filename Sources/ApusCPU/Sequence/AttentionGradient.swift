@@ -46,7 +46,7 @@ final class AttentionGradientStep: CPUStep {
   /// values of a block, other packed columns and rows, random words for dropout.
   private struct Scratch {
     var weights: UnsafeMutableRawPointer
-    var slopes: UnsafeMutableRawPointer
+    var gradients: UnsafeMutableRawPointer
     var dots: UnsafeMutableRawPointer
     var keys: UnsafeMutableRawPointer
     var values: UnsafeMutableRawPointer
@@ -62,7 +62,7 @@ final class AttentionGradientStep: CPUStep {
     let columns = values + valueByteCount
     let rows = columns + columnByteCount
     return Scratch(
-      weights: workspace, slopes: workspace + weightByteCount, dots: dots, keys: keys, values: values,
+      weights: workspace, gradients: workspace + weightByteCount, dots: dots, keys: keys, values: values,
       columns: columns, rows: rows, words: rows + rowByteCount)
   }
 
@@ -107,9 +107,10 @@ final class AttentionGradientStep: CPUStep {
     let logarithms = frame.values[forward]! + g.output.elementCount * size
     for queries in g.queries.pieces(of: AttentionBlocks.queryBlock) {
       let first = (batch * g.heads + head) * g.queries + queries.lowerBound
-      let slope = blocks.rows(gradient, batch, head, from: queries.lowerBound, frame)
+      let outputGradient = blocks.rows(gradient, batch, head, from: queries.lowerBound, frame)
       blocks.pick(\.attention_dots)(
-        queries.count, g.width, slope.pointer, slope.row, frame.values[forward]! + first * g.width * size, g.width,
+        queries.count, g.width, outputGradient.pointer, outputGradient.row,
+        frame.values[forward]! + first * g.width * size, g.width,
         scratch.dots)
       for keys in blocks.reach(queries.upperBound, offset).pieces(of: AttentionBlocks.keyBlock) {
         let key = blocks.rows(step.key, batch, group, from: keys.lowerBound, frame)
@@ -130,7 +131,7 @@ final class AttentionGradientStep: CPUStep {
             block, logarithms + (first + row) * size, columns, moved,
             Rows(
               query: blocks.rows(step.query, batch, head, from: rows.lowerBound, frame), key: key,
-              slope: blocks.rows(gradient, batch, head, from: rows.lowerBound, frame)),
+              outputGradient: blocks.rows(gradient, batch, head, from: rows.lowerBound, frame)),
             Targets(
               query: targets.query + rows.lowerBound * g.size * size,
               key: targets.key + keys.lowerBound * g.size * size,
@@ -144,7 +145,7 @@ final class AttentionGradientStep: CPUStep {
   private struct Rows {
     var query: SmallProduct.Factor
     var key: SmallProduct.Factor
-    var slope: SmallProduct.Factor
+    var outputGradient: SmallProduct.Factor
   }
 
   /// Accumulates the gradients of a block of queries and keys, which begin at the addresses in `rows` and `targets`.
@@ -157,25 +158,26 @@ final class AttentionGradientStep: CPUStep {
     let product = blocks.product
     let (queries, keys) = (block.rows, block.keys)
     let weights = SmallProduct.Factor(pointer: scratch.weights, row: blocks.stride, column: 1)
-    let slopes = SmallProduct.Factor(pointer: scratch.slopes, row: blocks.stride, column: 1)
+    let gradients = SmallProduct.Factor(pointer: scratch.gradients, row: blocks.stride, column: 1)
     product.multiply(
       m: queries, n: keys, k: g.size, rows.query, columns.key, scratch.weights, leading: blocks.stride,
       accumulates: false, scratch: scratch.rows)
     product.multiply(
-      m: queries, n: keys, k: g.width, rows.slope, columns.value, scratch.slopes, leading: blocks.stride,
+      m: queries, n: keys, k: g.width, rows.outputGradient, columns.value, scratch.gradients, leading: blocks.stride,
       accumulates: false, scratch: scratch.rows)
     withUnsafePointer(to: block) {
-      blocks.pick(\.attention_gradients)($0, logarithms, scratch.dots, scratch.weights, scratch.slopes)
+      blocks.pick(\.attention_gradients)($0, logarithms, scratch.dots, scratch.weights, scratch.gradients)
     }
     product.multiply(
       m: keys, n: g.width, k: queries, weights.transposed,
-      product.columns(g.width, k: queries, rows.slope, scratch: scratch.columns), targets.value, leading: g.width,
+      product.columns(g.width, k: queries, rows.outputGradient, scratch: scratch.columns), targets.value,
+      leading: g.width,
       accumulates: true, scratch: scratch.rows)
     product.multiply(
-      m: queries, n: g.size, k: keys, slopes, product.columns(g.size, k: keys, rows.key, scratch: scratch.columns),
+      m: queries, n: g.size, k: keys, gradients, product.columns(g.size, k: keys, rows.key, scratch: scratch.columns),
       targets.query, leading: g.size, accumulates: true, scratch: scratch.rows)
     product.multiply(
-      m: keys, n: g.size, k: queries, slopes.transposed,
+      m: keys, n: g.size, k: queries, gradients.transposed,
       product.columns(g.size, k: queries, rows.query, scratch: scratch.columns), targets.key, leading: g.size,
       accumulates: true, scratch: scratch.rows)
   }

@@ -58,7 +58,8 @@ extension GPUDevice {
     let sites = executable.sites
     var done = 0
     for site in sites where site.launch < executable.checkedLaunches && !site.isRepeated {
-      try replay(executable, done..<site.launch, memories: memories)
+      if done < site.launch { try driver.replay(executable.recording, done..<site.launch, memories: memories) }
+      try logLaunches(of: executable)
       done = site.launch
       guard let fault = try firstFault(at: site, memories[site.location.slot]) else { continue }
       try faults.clear()

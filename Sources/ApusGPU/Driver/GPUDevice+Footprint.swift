@@ -6,7 +6,7 @@ extension GPUDevice {
   /// The device memory that no process uses, plus the unused blocks of the pool.
   var availableByteCount: Int {
     let (memory, total) = (memory, info.memoryByteCount)
-    return max(0, min(total - memory.used, (driver.freeByteCount() ?? total) + memory.pooled))
+    return max(0, min(total - memory.used, (driver.freeByteCount ?? total) + memory.pooled))
   }
 
   func footprint(of plan: Plan) throws(DeviceError) -> PlanFootprint {

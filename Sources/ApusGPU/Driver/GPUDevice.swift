@@ -29,7 +29,7 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
     programs = ProgramLibrary(driver: driver, options: options, store: store)
     tuner = Tuner(target: driver.target, store: store)
     faults = try FaultRegister(driver: driver, pool: pool)
-    if options.logsLaunches { _ = try driver.launchTimes(continuing: true) }
+    if options.logsLaunches { try driver.synchronize(measuring: true) }
   }
 
   func allocate(byteCount: Int) throws(DeviceError) -> Buffer {
@@ -54,7 +54,8 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
 
   func synchronize() throws(DeviceError) {
     try lock.withLock { () throws(DeviceError) in
-      try driver.synchronize()
+      let times = try driver.synchronize(measuring: profile != nil || options.logsLaunches)
+      profile?.add(times)
       programs.storeUsed()
     }
   }

@@ -1,56 +1,64 @@
 import ApusDevice
 
-/// The GPU programming interface that a device uses: memory, programs and launches. A driver does not know tensors or
-/// operations.
+/// The GPU programming interface that a device uses: seven functions for memory, programs and launches. A driver does
+/// not know tensors or operations.
 ///
-/// Work runs in order: each call takes effect after all earlier calls. Calls come from one thread at a time, except
-/// `free`, `freeByteCount`, `compile`, `binary` and the methods of a transfer, which any thread may call at any time.
+/// Each function is here because a programming interface does something of its own there:
+///
+/// - `allocate`: device memory has a handle, and its size is limited. Releasing the handle frees the memory, so no
+///   function frees it.
+/// - `copyIn` and `copyOut`: the host cannot access device memory. They are two functions because a caller waits for
+///   the bytes that it reads, not for those that it writes.
+/// - `compile`: kernels are source until the device is known. It gets all programs of a plan at once, since some
+///   drivers build in parallel.
+/// - `record` and `replay`: a plan runs many times with other memory. What does not change, such as the arguments of
+///   each launch, is prepared once.
+/// - `synchronize`: work is asynchronous. The times of launches are known when they are done, so it returns them.
+///
+/// Work runs in order: each call takes effect after all earlier calls. Calls come from one thread at a time. Any thread
+/// may, at any time, call `compile` and `freeByteCount`, use modules and transfers, and release memory.
 /// `GPUDriverTests` checks this contract with any driver.
 protocol GPUDriver: AnyObject, Sendable {
-  /// A block of device memory.
-  associatedtype Memory: Sendable
-  /// A built program.
-  associatedtype Module: Sendable
-  /// Launches with their arguments bound.
+  /// A block of device memory, which is freed when the last reference is released. Work that was submitted before still
+  /// uses the block.
+  associatedtype Memory: AnyObject, Sendable
+  associatedtype Module: GPUModule
+  /// Launches with their arguments bound. A recording does not keep memory alive.
   associatedtype Recording: AnyObject
   associatedtype Transfer: GPUTransfer
 
   var info: DeviceInfo { get }
   var target: KernelTarget { get }
-
-  // MARK: Memory
+  /// The device memory that is free for all processes; `nil` if the driver does not report it.
+  var freeByteCount: Int? { get }
 
   /// Allocates a block that is filled with zeros: kernels read whole registers at the end of a row, and the lanes past
   /// the end must have the same values in every run.
   func allocate(byteCount: Int) throws(DeviceError) -> Memory
-  /// Frees a block. Work that was submitted before still uses the block.
-  func free(_ memory: Memory)
-  /// Returns the device memory that is free for all processes; `nil` if the driver does not report it.
-  func freeByteCount() -> Int?
-
   /// Copies host bytes to the start of a block; the source may be reused on return.
   func copyIn(_ source: UnsafeRawBufferPointer, to memory: Memory) throws(DeviceError)
   /// Starts copying the first `byteCount` bytes of a block to host memory of the driver. Does not wait.
   func copyOut(_ memory: Memory, byteCount: Int) throws(DeviceError) -> Transfer
 
-  // MARK: Programs
-
   /// Builds programs, in parallel where that is possible. The results are in the order of the programs.
   func compile(_ programs: [ProgramSource]) -> [Result<CompiledProgram<Module>, DeviceError>]
-  /// Returns the binary of a program for ``ProgramSource/binary`` in later processes; `nil` if there is none.
-  func binary(of module: Module) -> [UInt8]?
-
-  // MARK: Launches
 
   /// Prepares launches to be replayed in order. In `loops`, an inner loop follows the loop that contains it.
   func record(_ launches: [Launch<Module>], loops: [LaunchLoop]) throws(DeviceError) -> Recording
   /// Starts a range of launches, with `memories[slot]` bound to each slot. The range must not split a loop.
   func replay(_ recording: Recording, _ launches: Range<Int>, memories: [Memory]) throws(DeviceError)
-  /// Waits for all work.
-  func synchronize() throws(DeviceError)
-  /// Waits for all work. If the previous call had `continuing` set, returns the times of the launches since that call,
-  /// in order of their start; otherwise returns an empty array. `continuing` measures the launches until the next call.
-  func launchTimes(continuing: Bool) throws(DeviceError) -> [LaunchTime]
+  /// Waits for all work. If the previous call had `measuring` set, returns the times of the launches since that call, in
+  /// order of their start; otherwise returns an empty array. With `measuring`, the launches until the next call are
+  /// measured.
+  @discardableResult
+  func synchronize(measuring: Bool) throws(DeviceError) -> [LaunchTime]
+}
+
+/// A built program.
+protocol GPUModule: Sendable {
+  /// The binary of the program for ``ProgramSource/binary`` in later processes; `nil` if there is none. With some
+  /// drivers, it exists or is complete only after the first launches.
+  var binary: [UInt8]? { get }
 }
 
 /// A copy from device memory to host memory of the driver. The host memory is page-locked if the device supports that.
@@ -72,7 +80,7 @@ struct ProgramSource: Sendable {
 }
 
 /// A built program.
-struct CompiledProgram<Module: Sendable>: Sendable {
+struct CompiledProgram<Module: GPUModule>: Sendable {
   /// How the program was built.
   enum Origin { case binary, source, helperProcess }
 
@@ -82,7 +90,7 @@ struct CompiledProgram<Module: Sendable>: Sendable {
 
 /// One kernel launch. A kernel's parameters are blocks of memory, then one `int`: the offset of the launch's numbers in
 /// the plan's geometry.
-struct Launch<Module: Sendable>: Sendable {
+struct Launch<Module: GPUModule>: Sendable {
   var module: Module
   var kernel: String
   /// The name for messages: the operation and what it is applied to.

@@ -6,7 +6,6 @@ final class GPUExecutable<Driver: GPUDriver>: Executable, @unchecked Sendable {
   /// The costs of the launches, and the tag of the first launch. The tags of the other launches follow in order.
   let costs: [StepCost]
   let firstTag: Int
-  let loops: [LaunchLoop]
   let slots: SlotTable
   let scalars: [Lane]
   /// Sizes of the plan's slabs, then of the workspace.
@@ -14,7 +13,9 @@ final class GPUExecutable<Driver: GPUDriver>: Executable, @unchecked Sendable {
   /// The number of launches up to the last check of indices, and the number of launches before inputs are overwritten.
   let checkedLaunches: Int
   let preservingLaunches: Int
-  let launchCount: Int
+  /// The ranges of launches that are started together, if indices are checked and if they are not.
+  let checkedRanges: [Range<Int>]
+  let uncheckedRanges: [Range<Int>]
   /// The launches that read indices. Site `i` stores the number `i + 1` in the fault register.
   let sites: [IndexSite]
   let kernels: [KernelSource]
@@ -24,27 +25,44 @@ final class GPUExecutable<Driver: GPUDriver>: Executable, @unchecked Sendable {
   /// The contents of the scalar bank, as 8-byte entries.
   var bankContents: [UInt64] = []
 
+  /// - Parameter isStepwise: whether launches are started one at a time; the launches of a loop run together.
   init(
     recording: Driver.Recording, firstTag: Int, _ plan: Plan, _ lowering: PlanLowering, scratchSizes: [Int],
-    kernels: [KernelSource], bank: GPUBuffer<Driver>, geometry: GPUBuffer<Driver>
+    kernels: [KernelSource], bank: GPUBuffer<Driver>, geometry: GPUBuffer<Driver>, isStepwise: Bool
   ) {
     self.recording = recording
     self.firstTag = firstTag
     costs = lowering.launches.map(\.cost)
-    loops = lowering.loops
     slots = lowering.slots
     scalars = plan.scalars
     self.scratchSizes = scratchSizes
     checkedLaunches = lowering.launchCount(ofSteps: plan.checkedStepCount)
     preservingLaunches = lowering.launchCount(ofSteps: plan.preservingStepCount)
-    launchCount = lowering.launches.count
+    let launches = 0..<lowering.launches.count
+    let ends = isStepwise ? launches.map { $0 + 1 }.filter { !lowering.loops.splits(at: $0) } : [launches.upperBound]
+    uncheckedRanges = launches.split(at: ends + [preservingLaunches])
+    checkedRanges = launches.split(at: ends + [preservingLaunches, checkedLaunches])
     sites = lowering.sites
     self.kernels = kernels
     self.bank = bank
     self.geometry = geometry
   }
 
-  func tag(of launch: Int) -> Int { firstTag + launch }
+}
+
+extension [LaunchLoop] {
+  /// Whether the launches before and after a boundary belong to one loop.
+  fileprivate func splits(at boundary: Int) -> Bool {
+    contains { $0.range.lowerBound < boundary && boundary < $0.range.upperBound }
+  }
+}
+
+extension Range<Int> {
+  /// The parts of the range between the given positions.
+  fileprivate func split(at positions: [Int]) -> [Range] {
+    let bounds = Set(positions + [lowerBound, upperBound]).filter { $0 >= lowerBound && $0 <= upperBound }.sorted()
+    return zip(bounds, bounds.dropFirst()).map { $0..<$1 }
+  }
 }
 
 extension Launch {
@@ -85,7 +103,7 @@ extension GPUDevice {
       return GPUExecutable<Driver>(
         recording: recording, firstTag: firstTag, plan, lowering, scratchSizes: scratchSizes, kernels: kernels,
         bank: try buffer(byteCount: 8 * plan.scalars.count),
-        geometry: try buffer(of: lowering.geometry))
+        geometry: try buffer(of: lowering.geometry), isStepwise: options.logsLaunches)
     }
   }
 
@@ -99,20 +117,15 @@ extension GPUDevice {
       var hasOverwritten = false
       do throws(DeviceError) {
         let memories = try memories(of: executable, inputs: inputs, outputs: outputs, scalars: scalars)
-        var done = 0
-        if !areIndicesKnown, executable.checkedLaunches > 0 {
-          done = executable.checkedLaunches
-          try replay(executable, 0..<done, memories: memories)
-          let number = try faults.take()
-          if number != 0 { throw try indexFailure(executable, memories, number: number) }
-        }
-        if done < executable.preservingLaunches {
-          try replay(executable, done..<executable.preservingLaunches, memories: memories)
-          done = executable.preservingLaunches
-        }
-        if done < executable.launchCount {
-          hasOverwritten = executable.preservingLaunches < executable.launchCount
-          try replay(executable, done..<executable.launchCount, memories: memories)
+        profile?.add(executable)
+        for range in areIndicesKnown ? executable.uncheckedRanges : executable.checkedRanges {
+          hasOverwritten = range.upperBound > executable.preservingLaunches
+          try driver.replay(executable.recording, range, memories: memories)
+          try logLaunches(of: executable)
+          if !areIndicesKnown, range.upperBound == executable.checkedLaunches {
+            let number = try faults.take()
+            if number != 0 { throw try indexFailure(executable, memories, number: number) }
+          }
         }
       } catch {
         throw RunFailure(error, hasOverwritten: hasOverwritten)
@@ -133,7 +146,11 @@ extension GPUDevice {
     }
     try lock.withLock { () throws(DeviceError) in
       let memories = try memories(of: executable, inputs: inputs, outputs: outputs, scalars: scalars)
-      try replay(executable, 0..<executable.launchCount, memories: memories)
+      profile?.add(executable)
+      for range in executable.uncheckedRanges {
+        try driver.replay(executable.recording, range, memories: memories)
+        try logLaunches(of: executable)
+      }
       // The input values of a measurement may be out of range as indices.
       if !executable.sites.isEmpty { try faults.clear() }
     }

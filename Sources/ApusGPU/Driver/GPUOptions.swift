@@ -37,7 +37,7 @@ package struct GPUOptions: Sendable {
   /// Throws if an environment variable has an invalid value.
   /// - Parameter device: the name of the device for the error message.
   static func checkEnvironment(for device: String) throws(DeviceError) {
-    if let flaw = CacheLimit.environmentFlaw { throw .unavailable(device: device, reason: flaw) }
+    if let reason = CacheLimit.environmentError { throw .unavailable(device: device, reason: reason) }
     guard let name = Environment["APUS_KERNEL_CLASS"], KernelTarget.Class(rawValue: name) == nil else { return }
     let known = KernelTarget.Class.allCases.map(\.rawValue).joined(separator: " or ")
     throw .unavailable(device: device, reason: "APUS_KERNEL_CLASS is \"\(name)\"; it must be \(known)")

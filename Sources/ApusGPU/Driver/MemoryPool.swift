@@ -33,8 +33,6 @@ final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
     self.cacheLimit = cacheLimit ?? CacheLimit(memoryByteCount: driver.info.memoryByteCount)
   }
 
-  deinit { flush() }
-
   var statistics: MemoryStatistics {
     lock.withLock { counts }
   }
@@ -95,7 +93,8 @@ final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
 
   private func evict(above limit: Int) {
     guard counts.pooled > limit else { return }
-    free.evict(above: limit) { driver.free($0) }
+    // Releasing a block frees it.
+    free.evict(above: limit) { _ in }
     counts.pooled = free.byteCount
   }
 

@@ -129,18 +129,18 @@ struct Accumulators {
           element = builder.unique("e")
           builder.line("\(item.lane.vector) \(element) = \(register);")
           builder.line(
-            "if (\(count) < WIDTH) \(element) = CHOOSE_\(suffix)(HELD(\(count)), \(register), "
+            "if (\(count) < WIDTH) \(element) = CHOOSE_\(suffix)(LANE_MASK(\(count)), \(register), "
               + "identity_\(item.reducer)_\(suffix)());")
         }
         builder.line("\(item.value) = reduce_\(item.reducer)_\(suffix)(\(item.value), \(element));")
         continue
       }
       let take = builder.unique("take")
-      let held = count.map { " & HELD(\($0))" } ?? ""
+      let mask = count.map { " & LANE_MASK(\($0))" } ?? ""
       builder.line(
         "const VI \(take) = (better_\(item.reducer)_\(suffix)(\(register), \(item.value)) | "
           + "(same_\(item.reducer)_\(suffix)(\(register), \(item.value)) & "
-          + "TRUTH64(\(positions) < \(position))))\(builder.target.width > 1 ? held : "");")
+          + "TRUTH64(\(positions) < \(position))))\(builder.target.width > 1 ? mask : "");")
       builder.line("\(item.value) = CHOOSE_\(suffix)(\(take), \(register), \(item.value));")
       builder.line("\(position) = CHOOSE_i64(\(take), \(positions), \(position));")
     }

@@ -14,7 +14,7 @@ extension PlanLowering {
     for (name, lines, extent) in [("queries", g.heads, g.queries), ("keys", g.groups, g.keys)] {
       launch(name, step, lines: g.batch * lines, along: extent) { lowering, template, builder in
         lowering.bind(step.value, as: "value", &template, &builder)
-        lowering.bind(gradient, as: "slope", &template, &builder)
+        lowering.bind(gradient, as: "gradient", &template, &builder)
         let (pointer, offset) = lowering.bind(forward, isConstant: true, &builder)
         (template["forward"], template["forwardOffset"]) = (pointer, offset)
         template["dots"] = builder.pointer(
@@ -106,7 +106,7 @@ extension PlanLowering {
       let along = strides[isAlongKeys ? 2 : 3]
       template[name] =
         (name == "OPEN" ? " & " : " + ")
-        + "GATHER_\(dtype)(\(pointer), at\(name) + (\(row) + SMALLER(j, held - 1)) * \(along), \(lanes), count)"
+        + "GATHER_\(dtype)(\(pointer), at\(name) + (\(row) + SMALLER(j, remaining - 1)) * \(along), \(lanes), count)"
     }
     template["MASK"] = starts
     dropout(step, isAlongKeys: isAlongKeys, &template, &builder)
@@ -117,7 +117,7 @@ extension PlanLowering {
   private func dropout(
     _ step: Attention, isAlongKeys: Bool, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {
-    for name in ["WORDS", "KEEP", "DROP", "DROPSLOPE", "FACTOR"] { template[name] = "" }
+    for name in ["WORDS", "KEEP", "DROP", "DROPGRADIENT", "FACTOR"] { template[name] = "" }
     guard let dropout = step.dropout else { return }
     let lane = step.dtype.lane
     let bank = builder.sharedPointer("i64", slot: slots.bank)
@@ -140,7 +140,7 @@ extension PlanLowering {
           kept_rows((position + query + j) * \(keys) + first, \(keys), counter, seed, bound, kept + j);
         }
         """
-      template["DROPSLOPE"] = kept("kept[j]", "d", factor)
+      template["DROPGRADIENT"] = kept("kept[j]", "d", factor)
       template["DROP"] = kept("kept[j]", "p", factor)
       return
     }
@@ -161,7 +161,7 @@ extension PlanLowering {
       }
       """
     template["DROP"] = kept("kept[j]", "p", "")
-    template["DROPSLOPE"] = kept("kept[j]", "d", factor)
+    template["DROPGRADIENT"] = kept("kept[j]", "d", factor)
     template["FACTOR"] = factor
   }
 

@@ -12,7 +12,7 @@ extension GPUDevice {
     guard geometry.outputChannels >= width, geometry.inputChannels >= width || isSparse,
       ConvolutionMethod(geometry, pass, .channelsLast, dtype, driver.target) != nil
     else { return .never }
-    guard geometry.kernel.wrappedProduct == 1 else { return ChannelsLastPreference(.everywhere) }
-    return ChannelsLastPreference(geometry.isPointwise ? .givenImages : .sequences)
+    guard geometry.kernel.wrappedProduct == 1 else { return ChannelsLastPreference(.always) }
+    return ChannelsLastPreference(geometry.isPointwise ? .ifConverted : .ifChained)
   }
 }

@@ -7,7 +7,7 @@ extension WinogradGeometry {
 
   /// Returns the geometry of a pass, or `nil` if direct sums are faster.
   /// - Parameter panelWidth: the multiple to which the number of columns is padded.
-  static func paying(
+  static func profitable(
     _ g: ConvolutionGeometry, pass: Convolution.Pass, _ dtype: DType, panelWidth: Int
   ) -> WinogradGeometry? {
     guard dtype == .float32, g.input.x == 1, g.multiplyAdds >= leastProducts,
@@ -46,7 +46,7 @@ struct WinogradTiling {
   /// Creates the tiling of a pass; `nil` if direct sums are faster.
   init?(_ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType, registerWidth: Int) {
     width = Self.vectors * registerWidth
-    guard pass != .weightGradient, let grid = WinogradGeometry.paying(g, pass: pass, dtype, panelWidth: width)
+    guard pass != .weightGradient, let grid = WinogradGeometry.profitable(g, pass: pass, dtype, panelWidth: width)
     else { return nil }
     self.grid = grid
     guard sharedCount <= Self.mostShared else { return nil }

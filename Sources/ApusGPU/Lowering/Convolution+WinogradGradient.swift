@@ -21,7 +21,7 @@ struct WinogradGradientTiling {
   /// Creates the tiling; `nil` if direct sums are faster.
   init?(_ g: ConvolutionGeometry, _ dtype: DType, registerWidth: Int) {
     let width = WinogradTiling.vectors * registerWidth
-    guard let grid = WinogradGeometry.paying(g, pass: .weightGradient, dtype, panelWidth: width),
+    guard let grid = WinogradGeometry.profitable(g, pass: .weightGradient, dtype, panelWidth: width),
       grid.results.channels % width == 0, grid.source.channels % registerWidth == 0
     else { return nil }
     self.grid = grid

@@ -256,7 +256,7 @@ extension PlanLowering {
         let step = template["phasesW"]!
         let picked = "GATHER_\(dtype)(\(source), from + t * \(step) - shift, \(step), count)"
         // The lanes past the last element remain zero.
-        let value = isPrivate ? "CHOOSE_\(lane.suffix)(HELD(count), \(picked), \(zero))" : picked
+        let value = isPrivate ? "CHOOSE_\(lane.suffix)(LANE_MASK(count), \(picked), \(zero))" : picked
         builder.line(store(value, at: "t", count: "count"))
       }
     }

@@ -18,8 +18,8 @@ extension PlanLowering {
     }
     let segments = step.pieces.map { piece in
       Binding(
-        domain: piece.place.shape, arguments: [.tensor(piece.source)],
-        results: [Operand(value: step.result, layout: piece.place)])
+        domain: piece.destination.shape, arguments: [.tensor(piece.source)],
+        results: [Operand(value: step.result, layout: piece.destination)])
     }
     lower(
       Elementwise(

@@ -66,7 +66,7 @@ extension PlanLowering {
   /// Returns the loop that finds the first maximum of each window: `best` and its offset in the plane, `best_position`.
   private func maxima(_ shared: KernelTemplate, _ lane: Lane) -> String {
     let use = """
-      const VI take = held & (TRUTH32(best_position < 0) | better_argmax_\(lane.suffix)(value, best));
+      const VI take = valid & (TRUTH32(best_position < 0) | better_argmax_\(lane.suffix)(value, best));
       best = CHOOSE_\(lane.suffix)(take, value, best);
       best_position = CHOOSE_i32(take, (VI)((int)(inPlane + fromW)) + LANES_I * (VI)((int)\(shared["strideW"]!)), best_position);
       """
@@ -110,7 +110,7 @@ extension PlanLowering {
     let index = builder.index
     var text = ""
     if step.kind == .average {
-      let value = "CHOOSE_\(lane.suffix)(held, value, \(shared["zero"]!))"
+      let value = "CHOOSE_\(lane.suffix)(valid, value, \(shared["zero"]!))"
       let use = "total = \(ElementwiseRow.add.call(lane, "total, \(value)"));"
       text = """
         \(lane.vector) total = \(shared["zero"]!);

@@ -28,7 +28,7 @@ extension PlanLowering {
       tile.rowsPerGroup == tile.rows ? String(tile.rows) : builder.number(tile.rowsPerGroup)
     fillWeight(step, panels, &template, &builder)
     (template["result"], template["resultOffset"]) = bind(step.result, isConstant: false, &builder)
-    template["HELD"] =
+    template["VALID"] =
       step.mask.map { mask in
         let (flags, offset) = bind(mask, isConstant: true, &builder)
         return "\(flags)[\(offset) + row] != 0"
@@ -151,18 +151,12 @@ extension PlanLowering {
     // Only the states that the cell reads are bound, because the number of kernel arguments is limited.
     if step.geometry.kind == .gru { bind(step.states[0], as: "state", &template, &builder) }
     if step.geometry.kind == .lstm { bind(step.states[1], as: "cell", &template, &builder) }
-    template["slopes"] = step.geometry.kind == .gru ? "carried + stateCount" : "ofInput"
+    template["product"] = step.geometry.kind == .gru ? "carried + stateCount" : "ofInput"
     template["GRADIENT"] = load(step.gradient, "row * \(template["size"]!) + at").map { " + \($0)" } ?? ""
     template["LAST"] = load(step.lastGradients[0], "unit") ?? zero
     template["LASTCELL"] = (step.lastGradients.count == 2 ? load(step.lastGradients[1], "unit") : nil) ?? zero
-    template["slope"] =
-      step.geometry.kind == .tanh
-      ? "dh * TANH_SLOPE(h)" : "CHOOSE_\(step.dtype.lane.suffix)(\(positive(step)), dh, \(zero))"
-  }
-
-  /// Returns code for the mask of lanes in which the state of a ReLU unit is positive.
-  private func positive(_ step: Recurrent) -> String {
-    ElementwiseRow.greater.call(step.dtype.lane, "h, (\(step.dtype.lane.vector))(0)")
+    let activation = step.geometry.kind == .tanh ? "tanh" : "relu"
+    template["function"] = "\(activation)_gradient_\(step.dtype.lane.suffix)(h, dh)"
   }
 
   /// Binds a value: its pointer under `name`, and a number for its offset.

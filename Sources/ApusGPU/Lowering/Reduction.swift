@@ -326,8 +326,8 @@ private struct ReductionEmitter {
           // Whole vectors need no mask.
           builder.block("for (; along + WIDTH <= \(stop); along += WIDTH)") { add("WIDTH", &$0) }
           builder.block("if (along < \(stop))") { builder in
-            builder.line("const int held = (int)(\(stop) - along);")
-            add("held", &builder)
+            builder.line("const int remaining = (int)(\(stop) - along);")
+            add("remaining", &builder)
           }
         }
       }

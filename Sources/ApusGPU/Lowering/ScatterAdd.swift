@@ -88,15 +88,15 @@ extension PlanLowering {
     }
     let sum = ElementwiseRow.add.call(
       step.dtype.lane,
-      "EXACT_\(type)(sums, to * \(inner) + column, held), LOAD_\(step.dtype)(\(source) + column, held)")
+      "EXACT_\(type)(sums, to * \(inner) + column, remaining), LOAD_\(step.dtype)(\(source) + column, remaining)")
     let order = "if (first == 0 && j > 0 && \(indices.at("outer", "(j - 1)", nil)) > to) \(fault)"
     return """
       const i64 to = \(indices.at("outer", "j", nil));
       \(check("first == 0"))
       \(step.isSorted ? order : "")
       for (i64 column = first; column < last; column += WIDTH) {
-        const int held = (int)SMALLER(last - column, (i64)WIDTH);
-        STORE_\(type)(sums, to * \(inner) + column, held, \(sum));
+        const int remaining = (int)SMALLER(last - column, (i64)WIDTH);
+        STORE_\(type)(sums, to * \(inner) + column, remaining, \(sum));
       }
       \(countTerm)
       """
@@ -153,8 +153,8 @@ extension PlanLowering {
     return """
       for (i64 row = 0; row < \(extent); row += 1) {
         for (i64 column = first; column < last; column += WIDTH) {
-          const int held = (int)SMALLER(last - column, (i64)WIDTH);
-          STORE_\(step.dtype)(\(result) + column, held, EXACT_\(step.dtype.lane.dtype)(sums, row * \(inner) + column, held));
+          const int remaining = (int)SMALLER(last - column, (i64)WIDTH);
+          STORE_\(step.dtype)(\(result) + column, remaining, EXACT_\(step.dtype.lane.dtype)(sums, row * \(inner) + column, remaining));
         }
       }
       """

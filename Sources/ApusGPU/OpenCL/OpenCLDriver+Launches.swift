@@ -23,7 +23,8 @@ extension OpenCLDriver {
     fileprivate var loops: [LaunchLoop] = []
     /// For each slot, the kernel arguments that the slot is bound to.
     fileprivate var bindings: [[(entry: Int, argument: cl_uint)]] = []
-    fileprivate var bound: [Memory?] = []
+    /// For each slot, the number of the memory that is bound to it; 0 for none.
+    fileprivate var bound: [Int] = []
     fileprivate let api: COpenCLFunctions
 
     fileprivate init(api: COpenCLFunctions) { self.api = api }
@@ -48,7 +49,7 @@ extension OpenCLDriver {
       for (argument, slot) in launch.slots.enumerated() {
         while recording.bindings.count <= slot {
           recording.bindings.append([])
-          recording.bound.append(nil)
+          recording.bound.append(0)
         }
         recording.bindings[slot].append((index, cl_uint(argument)))
       }
@@ -64,7 +65,7 @@ extension OpenCLDriver {
   }
 
   func replay(_ recording: Recording, _ launches: Range<Int>, memories: [Memory]) throws(DeviceError) {
-    for slot in recording.bindings.indices where recording.bound[slot] != memories[slot] {
+    for slot in recording.bindings.indices where recording.bound[slot] != memories[slot].number {
       var object: cl_mem? = memories[slot].object
       for binding in recording.bindings[slot] {
         let kernel = recording.entries[binding.entry].kernel
@@ -72,17 +73,17 @@ extension OpenCLDriver {
           api.clSetKernelArg(kernel, binding.argument, MemoryLayout<cl_mem?>.size, &object),
           recording.entries[binding.entry].label)
       }
-      recording.bound[slot] = memories[slot]
+      recording.bound[slot] = memories[slot].number
     }
     try recording.loops.forEachLaunch(in: launches) { (index, shift) throws(DeviceError) in
       let entry = recording.entries[index]
       if let shift { try setGeometry(entry, shift: shift) }
-      try enqueue(entry, recording)
+      try enqueue(entry, memories)
     }
     _ = api.clFlush(queue)
   }
 
-  private func enqueue(_ entry: Recording.Entry, _ recording: Recording) throws(DeviceError) {
+  private func enqueue(_ entry: Recording.Entry, _ memories: [Memory]) throws(DeviceError) {
     var global = entry.globalSize
     var local = entry.localSize
     var event: cl_event?
@@ -94,8 +95,8 @@ extension OpenCLDriver {
       // Drivers that allocate lazily report a lack of memory at the first launch that uses a block.
       if OpenCLStatus(code: status).isOutOfMemory {
         throw .outOfMemory(
-          device: info.identifier, requested: entry.slots.reduce(0) { $0 + (recording.bound[$1]?.byteCount ?? 0) },
-          used: 0, available: info.memoryByteCount)
+          device: info.identifier, requested: entry.slots.reduce(0) { $0 + memories[$1].byteCount }, used: 0,
+          available: info.memoryByteCount)
       }
       return try check(status, entry.label)
     }

@@ -19,7 +19,7 @@ struct TimedLaunches {
       for (event, _) in pending { _ = driver.api.clReleaseEvent(event) }
       pending = []
     }
-    try driver.synchronize()
+    try driver.finish()
     for (event, tag) in pending {
       let start = driver.time(of: event, CL_PROFILING_COMMAND_START)
       let end = driver.time(of: event, CL_PROFILING_COMMAND_END)
@@ -29,13 +29,13 @@ struct TimedLaunches {
 }
 
 extension OpenCLDriver {
-  func launchTimes(continuing: Bool) throws(DeviceError) -> [LaunchTime] {
+  @discardableResult
+  func synchronize(measuring: Bool) throws(DeviceError) -> [LaunchTime] {
     var ended = timed
-    let wasMeasuring = timed != nil
     timed = nil
-    try ended?.finish(self)
-    if continuing != wasMeasuring { try replaceQueue(measuresTimes: continuing) }
-    if continuing { timed = TimedLaunches() }
+    if ended == nil { try finish() } else { try ended!.finish(self) }
+    if measuring != (ended != nil) { try replaceQueue(measuresTimes: measuring) }
+    if measuring { timed = TimedLaunches() }
     return ended?.times ?? []
   }
 

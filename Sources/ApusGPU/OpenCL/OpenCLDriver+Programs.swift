@@ -53,21 +53,6 @@ extension OpenCLDriver {
     return status == CL_SUCCESS && entryStatus == CL_SUCCESS && buildStatus(of: program) == CL_SUCCESS ? module : nil
   }
 
-  func binary(of module: Module) -> [UInt8]? {
-    var size = 0
-    let sizes = cl_program_info(CL_PROGRAM_BINARY_SIZES)
-    guard
-      api.clGetProgramInfo(module.program, sizes, MemoryLayout<Int>.size, &size, nil) == CL_SUCCESS, size > 0
-    else { return nil }
-    var bytes = [UInt8](repeating: 0, count: size)
-    let status = bytes.withUnsafeMutableBufferPointer { buffer in
-      var pointer = buffer.baseAddress
-      return api.clGetProgramInfo(
-        module.program, cl_program_info(CL_PROGRAM_BINARIES), MemoryLayout.size(ofValue: pointer), &pointer, nil)
-    }
-    return status == CL_SUCCESS ? bytes : nil
-  }
-
   private func buildStatus(of program: cl_program) -> cl_int {
     var device: cl_device_id? = entry.device
     return api.clBuildProgram(program, 1, &device, Self.buildOptions, nil, nil)
@@ -82,5 +67,22 @@ extension OpenCLDriver {
     var bytes = [UInt8](repeating: 0, count: size)
     _ = api.clGetProgramBuildInfo(program, entry.device, property, size, &bytes, nil)
     return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+  }
+}
+
+extension OpenCLDriver.Module {
+  var binary: [UInt8]? {
+    let api = api.functions
+    var size = 0
+    let sizes = cl_program_info(CL_PROGRAM_BINARY_SIZES)
+    guard api.clGetProgramInfo(program, sizes, MemoryLayout<Int>.size, &size, nil) == CL_SUCCESS, size > 0
+    else { return nil }
+    var bytes = [UInt8](repeating: 0, count: size)
+    let status = bytes.withUnsafeMutableBufferPointer { buffer in
+      var pointer = buffer.baseAddress
+      return api.clGetProgramInfo(
+        program, cl_program_info(CL_PROGRAM_BINARIES), MemoryLayout.size(ofValue: pointer), &pointer, nil)
+    }
+    return status == CL_SUCCESS ? bytes : nil
   }
 }

@@ -22,7 +22,6 @@ extension OpenCLDriver {
         module: module, kernel: "subgroup_probe", label: "subgroup_probe", slots: [0], geometryOffset: 0, groups: 1,
         localSize: 256, localByteCount: 0, tag: 0)
       let memory = try allocate(byteCount: 256 * 4)
-      defer { free(memory) }
       try replay(record([launch], loops: []), 0..<1, memories: [memory])
       let transfer = try copyOut(memory, byteCount: 256 * 4)
       return try transfer.wait().bindMemory(to: Int32.self).allSatisfy { $0 == 1 }

@@ -3,17 +3,24 @@ import COpenCL
 
 /// OpenCL 1.2 with one context and one in-order queue.
 final class OpenCLDriver: GPUDriver, @unchecked Sendable {
-  struct Memory: @unchecked Sendable, Equatable {
+  /// OpenCL keeps the object of released memory until the commands that use it are complete.
+  final class Memory: @unchecked Sendable {
     let object: cl_mem
     let byteCount: Int
     /// Distinguishes the block from freed memory that may have had the same address.
     let number: Int
+    private let api: OpenCLFunctions
+
+    fileprivate init(object: cl_mem, byteCount: Int, number: Int, api: OpenCLFunctions) {
+      (self.object, self.byteCount, self.number, self.api) = (object, byteCount, number, api)
+    }
+
+    deinit { _ = api.functions.clReleaseMemObject(object) }
   }
 
-  /// A program; released with the last reference.
-  final class Module: @unchecked Sendable {
+  final class Module: GPUModule, @unchecked Sendable {
     let program: cl_program
-    private let api: OpenCLFunctions
+    let api: OpenCLFunctions
 
     init(program: cl_program, api: OpenCLFunctions) {
       self.program = program
@@ -84,9 +91,8 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
     return queue
   }
 
-  /// Waits for all work and replaces the queue.
+  /// Replaces the queue, which must be empty.
   func replaceQueue(measuresTimes: Bool) throws(DeviceError) {
-    try synchronize()
     let next = try Self.queue(context, entry, measuresTimes: measuresTimes)
     _ = api.clReleaseCommandQueue(queue)
     queue = next
@@ -98,9 +104,8 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
     throw OpenCLStatus(code: status).error(device: info.identifier, activity: activity())
   }
 
-  func synchronize() throws(DeviceError) {
-    try check(api.clFinish(queue), "a wait for the queue")
-  }
+  /// Waits for all work.
+  func finish() throws(DeviceError) { try check(api.clFinish(queue), "a wait for the queue") }
 }
 
 // MARK: - Memory
@@ -117,33 +122,31 @@ extension OpenCLDriver {
       }
       throw OpenCLStatus(code: status).error(device: info.identifier, activity: "an allocation")
     }
-    try clear(object, byteCount: byteCount)
     memoryCount += 1
-    return Memory(object: object, byteCount: byteCount, number: memoryCount)
+    let memory = Memory(object: object, byteCount: byteCount, number: memoryCount, api: entry.api)
+    try clear(memory)
+    return memory
   }
 
   /// Fills new memory with zeros, in pieces, because some drivers fail on large sizes.
-  private func clear(_ object: cl_mem, byteCount: Int) throws(DeviceError) {
+  private func clear(_ memory: Memory) throws(DeviceError) {
     let piece = 256 << 20
+    let byteCount = memory.byteCount & ~7
     var zero: UInt64 = 0
-    for offset in stride(from: 0, to: byteCount & ~7, by: piece) {
-      let size = min(piece, (byteCount & ~7) - offset)
-      let status = api.clEnqueueFillBuffer(queue, object, &zero, 8, offset, size, 0, nil, nil)
+    for offset in stride(from: 0, to: byteCount, by: piece) {
+      let size = min(piece, byteCount - offset)
+      let status = api.clEnqueueFillBuffer(queue, memory.object, &zero, 8, offset, size, 0, nil, nil)
       guard status != CL_SUCCESS else { continue }
-      _ = api.clReleaseMemObject(object)
       if OpenCLStatus(code: status).isOutOfMemory {
         throw .outOfMemory(
-          device: info.identifier, requested: byteCount, used: 0, available: info.memoryByteCount)
+          device: info.identifier, requested: memory.byteCount, used: 0, available: info.memoryByteCount)
       }
       throw OpenCLStatus(code: status).error(device: info.identifier, activity: "a fill of new memory")
     }
   }
 
-  /// The object exists until the commands that use it are complete.
-  func free(_ memory: Memory) { _ = api.clReleaseMemObject(memory.object) }
-
   /// Only AMD's devices report free memory, in KiB.
-  func freeByteCount() -> Int? {
+  var freeByteCount: Int? {
     guard entry.text(CL_DEVICE_EXTENSIONS).contains("cl_amd_device_attribute_query") else { return nil }
     let globalFreeMemoryAMD: cl_device_info = 0x4039
     var kibibytes: [Int] = [0, 0]

@@ -187,7 +187,7 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
           lock.withLock { pending += programs[index...] }
           return
         }
-        guard let binary = driver.binary(of: program.module), binary.count != program.storedSize else {
+        guard let binary = program.module.binary, binary.count != program.storedSize else {
           continue
         }
         store.write(binary, key: program.key)

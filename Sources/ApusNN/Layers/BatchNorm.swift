@@ -8,7 +8,7 @@ import ApusTensor
 /// `running = (1 − momentum) · running + momentum · batch`, with the unbiased variance. Without a momentum the running
 /// statistics are the means over all batches so far: batch `n` has the weight `1 / n`. In inference the running
 /// statistics are used and not changed. The same holds in training if all parameters of the layer are frozen or
-/// `setMode(_:where:)` has set the layer to inference. A layer without running statistics uses the batch statistics in
+/// `withMode(_:of:where:_:)` sets the layer to inference. A layer without running statistics uses the batch statistics in
 /// every mode. A batch with a single value for each channel is an error, as in PyTorch.
 public struct BatchNorm: Layer {
   /// The scale `γ`, `[channels]`, if the layer is affine.
@@ -25,7 +25,7 @@ public struct BatchNorm: Layer {
   public let epsilon: Double
   public let momentum: Double?
   private let channels: Int
-  private let ownMode = ModeSwitch()
+  private let identity = LayerIdentity()
 
   /// - Parameters:
   ///   - channels: the extent of axis 1.
@@ -68,7 +68,7 @@ public struct BatchNorm: Layer {
   }
 
   private var usesBatch: Bool {
-    runningMean == nil || ModeScope.mode(for: "BatchNorm", own: ownMode) == .training && !isFrozen
+    runningMean == nil || ModeScope.mode(for: "BatchNorm", identity) == .training && !isFrozen
   }
 
   /// `x − mean` and the variance, with the running statistics.

@@ -4,7 +4,7 @@ import ApusTensor
 struct Dropping: Sendable {
   let rate: Double
   let isAlwaysOn: Bool
-  private let ownMode = ModeSwitch()
+  private let identity = LayerIdentity()
 
   init(_ rate: Double, isAlwaysOn: Bool, _ layer: String) {
     guard rate >= 0, rate < 1 else { fatalError("\(layer): the rate \(rate) is not in 0 ..< 1") }
@@ -25,7 +25,7 @@ struct Dropping: Sendable {
 
   /// The key for the mask, or `nil` if nothing is dropped.
   func key(_ layer: String) -> RandomKey? {
-    guard isAlwaysOn || ModeScope.mode(for: layer, own: ownMode) == .training, rate > 0 else { return nil }
+    guard isAlwaysOn || ModeScope.mode(for: layer, identity) == .training, rate > 0 else { return nil }
     return RandomSource.current.draw { $0.one() }
   }
 

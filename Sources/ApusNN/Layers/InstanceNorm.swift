@@ -23,7 +23,7 @@ public struct InstanceNorm: Layer {
   public let epsilon: Double
   public let momentum: Double
   private let channels: Int
-  private let ownMode = ModeSwitch()
+  private let identity = LayerIdentity()
 
   /// - Parameters:
   ///   - channels: the extent of axis 1.
@@ -60,7 +60,7 @@ public struct InstanceNorm: Layer {
       guard x.hasSeveralValues(apartFrom: [0, 1], "InstanceNorm") else { return x }
       return x.standardized(Array(2..<x.rank), epsilon: epsilon)
     }
-    if ModeScope.mode(for: "InstanceNorm", own: ownMode) == .training {
+    if ModeScope.mode(for: "InstanceNorm", identity) == .training {
       guard x.hasSeveralValues(apartFrom: [0, 1], "InstanceNorm") else { return x }
       return tracked(x, runningMean, runningVar)
     }

@@ -80,7 +80,7 @@ public struct RMSNorm: Layer {
 }
 
 private func checkNormalized(_ shape: Shape, _ layer: String) {
-  guard shape.rank > 0, shape.isSound, shape.allSatisfy({ $0 > 0 }) else {
+  guard shape.rank > 0, shape.isValid, shape.allSatisfy({ $0 > 0 }) else {
     fatalError("\(layer): the normalized shape \(shape) must have axes, each with an extent of 1 or more")
   }
 }

@@ -7,7 +7,7 @@ public struct RReLU: Layer {
   public let lower: Double
   /// The largest factor of negative elements.
   public let upper: Double
-  private let ownMode = ModeSwitch()
+  private let identity = LayerIdentity()
 
   /// - Precondition: `lower ≤ upper`.
   public init(lower: Double = 1.0 / 8, upper: Double = 1.0 / 3) {
@@ -19,7 +19,7 @@ public struct RReLU: Layer {
   public var members: [ModuleMember] { [] }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    guard ModeScope.mode(for: "RReLU", own: ownMode) == .training else {
+    guard ModeScope.mode(for: "RReLU", identity) == .training else {
       return x.leakyRelu(slope: (lower + upper) / 2)
     }
     let slope = RandomSource.current.draw { key in

@@ -14,14 +14,15 @@ public func withMode<R>(_ mode: Mode, _ body: () throws -> R) rethrows -> R {
   try ModeScope.$current.withValue(mode, operation: body)
 }
 
-/// The mode of the task.
+/// The modes of the task.
 enum ModeScope {
   @TaskLocal static var current: Mode?
+  /// The modes of single layers, which take precedence.
+  @TaskLocal static var ofLayers: [ObjectIdentifier: Mode] = [:]
 
   /// The mode for a layer that depends on it.
-  /// - Parameter own: the layer's own mode, which takes precedence.
-  static func mode(for layer: String, own: ModeSwitch) -> Mode {
-    if let mode = own.mode ?? current { return mode }
+  static func mode(for layer: String, _ identity: LayerIdentity) -> Mode {
+    if let mode = ofLayers[ObjectIdentifier(identity)] ?? current { return mode }
     guard !isRecordingGradients else {
       fatalError(
         "\(layer): gradients are recorded, but no mode is set; write withMode(.training) { … } around the step, "

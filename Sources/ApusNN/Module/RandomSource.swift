@@ -10,7 +10,8 @@ import Synchronization
 /// The model above has the same initial values in every process and on every device. The scope is task-local: it ends
 /// with the closure, other tasks do not see it, and child tasks of a task group or `async let` share its source.
 ///
-/// Outside of such a scope, all threads draw from one source of the process. It starts at `RandomKey(seed: 0)`, so a
+/// Outside of such a scope, all threads draw from one source of the process, so that models can be built without a
+/// scope. It starts at `RandomKey(seed: 0)`, so a
 /// program that draws in the same order gets the same numbers in every run. One additional draw (by another layer, or
 /// another call with dropout) changes all later numbers. If threads draw concurrently, it is not determined which
 /// thread gets which number. Therefore:

@@ -187,8 +187,8 @@ private struct AnomalyCheck {
     var values = operation.inputs.map { Tensor(node: $0) }
     let elements = body.carriedCount..<body.carriedCount + body.sequenceCount
     let sequences = Array(values[elements])
-    for turn in 0..<body.count {
-      let index = body.isReversed ? body.count - 1 - turn : turn
+    for iteration in 0..<body.count {
+      let index = body.isReversed ? body.count - 1 - iteration : iteration
       for (number, sequence) in zip(elements, sequences) {
         values[number] = sequence.slice(axis: 0, from: index, count: 1).squeezingAxis(at: 0)
       }
@@ -197,7 +197,7 @@ private struct AnomalyCheck {
         try evaluator.evaluate(results.map(\.node), checking: scope)
       } catch {
         guard case .notFinite(var anomaly) = error else { throw error }
-        anomaly.turn = anomaly.turn ?? Anomaly.Turn(index: index, count: body.count)
+        anomaly.iteration = anomaly.iteration ?? Anomaly.Iteration(index: index, count: body.count)
         return anomaly
       }
       values.replaceSubrange(..<body.carriedCount, with: results.prefix(body.carriedCount))
@@ -231,7 +231,8 @@ extension Anomaly {
       rest /= max(extent, 1)
     }
     self.init(
-      device: node.device.name, operation: operation, dtype: node.dtype, shape: Array(node.shape), place: coordinates,
+      device: node.device.name, operation: operation, dtype: node.dtype, shape: Array(node.shape),
+      coordinates: coordinates,
       value: numbers.isEmpty ? .nan : numbers[position], count: numbers.count { !$0.isFinite }, inputs: inputs)
   }
 }

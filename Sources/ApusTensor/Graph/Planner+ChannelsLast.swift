@@ -5,7 +5,7 @@ extension Planner {
   /// elementwise operations, reductions and pooling. Other operations and outputs read a transposed view, which is a
   /// copy at the boundary.
   mutating func orderChannels() {
-    guard nodes.indices.contains(where: { preference(of: $0).place != .nowhere }) else { return }
+    guard nodes.indices.contains(where: { preference(of: $0).condition != .never }) else { return }
     indexUsers()
     var order = ChannelsLastPolicy()
     for index in topologicalOrder() {
@@ -65,11 +65,11 @@ extension Planner {
     var node = nodes[index]
     let preference = preference(of: index)
     switch node.attributes {
-    case .convolution(let box) where preference.place != .nowhere:
+    case .convolution(let box) where preference.condition != .never:
       let images = box.pass == .weightGradient ? [0, 1] : [0]
       let haveChannelsLast = images.contains { order.holders[node.inputs[$0]] != nil }
-      if !haveChannelsLast, preference.place == .givenImages { return }
-      if !haveChannelsLast, preference.place == .sequences, !leadsToConvolution(index) { return }
+      if !haveChannelsLast, preference.condition == .ifConverted { return }
+      if !haveChannelsLast, preference.condition == .ifChained, !leadsToConvolution(index) { return }
       let isMixed = preference.readsChannelsFirst && order.holders[node.inputs[0]] == nil
       // If no input and no user has channels-last order, the convolution stays channels-first.
       if isMixed, box.pass == .output, !users[index].contains(where: { canKeepOrder($0) }) { return }
@@ -125,7 +125,7 @@ extension Planner {
     case .elementwise, .reduction: return true
     case .step:
       switch nodes[index].attributes {
-      case .convolution: return preference(of: index).place != .nowhere
+      case .convolution: return preference(of: index).condition != .never
       case .pooling(let box): return box.withChannelsLast != nil
       default: return false
       }

@@ -97,15 +97,15 @@ final class RunRecord: ManagedBuffer<RunRecordHeader, RunRecordValue> {
 
   /// Whether an output depends on a node with one of the given serials.
   func output(_ number: Int32, dependsOn nodes: Set<UInt64>) -> Bool {
-    struct Place: Hashable {
+    struct Key: Hashable {
       var record: ObjectIdentifier
       var number: Int32
     }
-    var seen: Set<Place> = []
+    var seen: Set<Key> = []
     var stack = [Output(record: self, number: number)]
     while let next = stack.popLast() {
       let record = next.record
-      guard seen.insert(Place(record: ObjectIdentifier(record), number: next.number)).inserted else { continue }
+      guard seen.insert(Key(record: ObjectIdentifier(record), number: next.number)).inserted else { continue }
       let isFound = record.withUnsafeMutablePointers { header, values in
         header.pointee.table.dependencies(of: Int(next.number)).contains { number in
           if let origin = values[number].origin { stack.append(origin) }

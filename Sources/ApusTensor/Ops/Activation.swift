@@ -1,7 +1,9 @@
 import ApusDevice
 
-// Activations whose value takes several instructions. Inside one operation nothing is rounded to a narrow
-// type; `g` is the gradient of the result `y` of `x`.
+// In each group first the operations with their gradient rules, then the methods. Inside one operation nothing is
+// rounded to a narrow type; `g` is the gradient of the result `y` of `x`.
+
+// MARK: - Rectifiers
 
 extension Op {
   static let relu = activation(
@@ -20,7 +22,43 @@ extension Op {
   ) { code, x in
     code.select(code.test(.greater, x, code.number(0)), x, code.emit(.multiply, x, code.number(code.attribute)))
   }
+}
 
+extension Tensor {
+  /// `max(x, 0)` of each element, in the same shape and type; NaN stays NaN. The gradient at 0 is 0.
+  public func relu() -> Tensor { Tensor(.relu, OpInputs(node)) }
+
+  /// `x` above 0, `slope · x` elsewhere, in the same shape; integers and `bool` count as `float32`. The gradient at 0
+  /// is `slope`.
+  public func leakyRelu(slope: Double = 0.01) -> Tensor {
+    Tensor(.leakyRelu, OpInputs(floating.node), .number(.float(slope)))
+  }
+
+  /// `x` above 0, `slope · x` elsewhere, with a learned `slope` (He et al., 2015), in the broadcast shape and promoted
+  /// type of both. The gradient at 0 is `slope`.
+  public func prelu(slope: Tensor) -> Tensor { (self .> 0).select(self, self * slope) }
+
+  /// Each element clamped to `0 … 6`, in the same shape; integers keep their type. The gradient at both bounds is 0.
+  public func relu6() -> Tensor { hardTanh(lower: 0, upper: 6) }
+
+  /// Each element clamped to `lower … upper`, in the same shape; integers keep their type if the bounds are whole
+  /// numbers. The gradient at both bounds is 0, as in PyTorch; `clamped` has a gradient of 1 there.
+  public func hardTanh(lower: Double = -1, upper: Double = 1) -> Tensor {
+    clamped(lower, upper, passesAtBounds: false)
+  }
+
+  /// `relu6(x + 3) / 6` of each element, in the same shape; integers and `bool` count as `float32`. The gradient at −3
+  /// and 3 is 0.
+  public func hardSigmoid() -> Tensor { floating.inWideLane { ($0 + 3).relu6() * (1.0 / 6) } }
+
+  /// `x · hardSigmoid(x)` of each element (Howard et al., 2019), in the same shape; integers and `bool` count as
+  /// `float32`. The gradient is 0 at −3 and 1 at 3.
+  public func hardSwish() -> Tensor { floating.inWideLane { $0 * $0.hardSigmoid() } }
+}
+
+// MARK: - Exponential units
+
+extension Op {
   /// Attributes: the negative limit α.
   static let elu = activation(
     "elu",
@@ -40,7 +78,37 @@ extension Op {
     let decay = code.emit(.exp, code.emit(.negate, code.emit(.absolute, x)))
     return code.emit(.add, code.emit(.maximum, x, code.number(0)), code.emit(.log1p, decay))
   }
+}
 
+extension Tensor {
+  /// `x` above 0, `alpha · (eˣ − 1)` elsewhere, in the same shape; integers and `bool` count as `float32`.
+  public func elu(alpha: Double = 1) -> Tensor {
+    Tensor(.elu, OpInputs(floating.node), .number(.float(alpha)))
+  }
+
+  /// `x` above 0, `alpha · (e^(x / alpha) − 1)` elsewhere, in the same shape: ELU whose slope has no jump at 0 (Barron,
+  /// 2017). Integers and `bool` count as `float32`.
+  public func celu(alpha: Double = 1) -> Tensor {
+    floating.inWideLane { ($0 * (1 / alpha)).elu() * alpha }
+  }
+
+  /// Self-normalizing ELU (Klambauer et al., 2017): `s · x` above 0, `s · 1.6733 · (eˣ − 1)` elsewhere, with
+  /// `s = 1.0507`, in the same shape. Integers and `bool` count as `float32`.
+  public func selu() -> Tensor { floating.inWideLane { $0.elu(alpha: 1.6732632423543772) * 1.0507009873554805 } }
+
+  /// `log(1 + eˣ)` of each element, without overflow, in the same shape; integers and `bool` count as `float32`.
+  public func softplus() -> Tensor { widened.apply(.softplus) }
+
+  /// `log(1 / (1 + e⁻ˣ))` of each element, without underflow, in the same shape; integers and `bool` give `float32`.
+  public func logSigmoid() -> Tensor { -(-floating).softplus() }
+
+  /// `x · tanh(softplus(x))` of each element (Misra, 2019), in the same shape; integers and `bool` count as `float32`.
+  public func mish() -> Tensor { floating.inWideLane { $0 * $0.softplus().tanh() } }
+}
+
+// MARK: - Gated units
+
+extension Op {
   static let silu = activation(
     "silu",
     gradient: .unary { g, x, y in
@@ -50,16 +118,11 @@ extension Op {
     }
   ) { code, x in code.emit(.multiply, x, code.emit(.sigmoid, x)) }
 
-  static let gelu = activation(
-    "gelu", gradient: .unary { g, x, _ in g * x.apply(.geluSlope) }
-  ) { code, x in
-    let gaussian = code.emit(.gaussian, x)
-    return code.emit(.multiply, x, code.emit(.normal, x, gaussian))
-  }
+  static let gelu = function(.gelu, gradient: .unary { g, x, _ in g * x.apply(.geluDerivative) })
 
-  /// `Φ + x·φ`, computed from the same exponential as the value.
-  static let geluSlope = activation(
-    "geluSlope",
+  /// `Φ + x·φ`, both from one exponential.
+  static let geluDerivative = activation(
+    "geluDerivative",
     // φ·(2 − x²); φ is already 0 where x² is clamped.
     gradient: .unary { g, x, _ in
       let square = x.squared().minimum(x.constant(1e4))
@@ -78,8 +141,8 @@ extension Op {
       let scale = 2 * 0.7978845608028654
       let square = x.squared().minimum(x.constant(256))
       let h = (x * (square * (scale * 0.044715) + scale)).sigmoid()
-      let slope = square * (scale * 0.134145) + scale
-      return g * (h + x * h * (1 - h) * slope)
+      let derivative = square * (scale * 0.134145) + scale
+      return g * (h + x * h * (1 - h) * derivative)
     }
   ) { code, x in
     let cubic = code.emit(
@@ -88,7 +151,37 @@ extension Op {
     let factor = code.emit(.add, code.emit(.tanh, inner), code.number(1))
     return code.emit(.multiply, code.emit(.multiply, x, code.number(0.5)), factor)
   }
+}
 
+extension Tensor {
+  /// `x · sigmoid(x)` of each element, also called Swish, in the same shape; integers and `bool` count as `float32`.
+  public func silu() -> Tensor { apply(.silu) }
+
+  /// `x · Φ(x)` of each element, where `Φ` is the normal distribution function (Hendrycks and Gimpel, 2016), in the
+  /// same shape; integers and `bool` count as `float32`.
+  ///
+  /// - Parameter isApproximate: whether to use `x/2 · (1 + tanh(√(2/π) · (x + 0.044715·x³)))`.
+  public func gelu(isApproximate: Bool = false) -> Tensor { apply(isApproximate ? .geluTanh : .gelu) }
+
+  /// `a · sigmoid(b)` of the two halves `a` and `b` along `axis`: a gated linear unit (Dauphin et al., 2017). The
+  /// result has half of the extent of `axis`; integers and `bool` count as `float32`.
+  ///
+  /// - Precondition: the extent of `axis` is even.
+  public func glu(axis: Int = -1) -> Tensor {
+    let halves = split(2, axis: axis)
+    return Tensor.inWideLane(halves) { $0[0] * $0[1].sigmoid() }
+  }
+
+  /// `x / (1 + |x|)` of each element, in the same shape; integers and `bool` count as `float32`.
+  public func softsign() -> Tensor { floating.inWideLane { $0 / ($0.abs() + 1) } }
+
+  /// `x − tanh(x)` of each element, in the same shape; integers and `bool` count as `float32`.
+  public func tanhShrink() -> Tensor { floating.inWideLane { $0 - $0.tanh() } }
+}
+
+// MARK: - Emission
+
+extension Op {
   private static func activation(
     _ name: String, gradient: GradientRule,
     _ body: @escaping @Sendable (inout ActivationCode, Int) -> Int
@@ -136,82 +229,4 @@ private struct ActivationCode {
 extension Tensor {
   /// A zero of the tensor's type.
   fileprivate var zero: Tensor { constant(0) }
-
-  /// `max(x, 0)` of each element, in the same shape and type; NaN stays NaN. The gradient at 0 is 0.
-  public func relu() -> Tensor { Tensor(.relu, OpInputs(node)) }
-
-  /// `x` above 0, `slope · x` elsewhere, in the same shape; integers and `bool` count as `float32`. The gradient at 0
-  /// is `slope`.
-  public func leakyRelu(slope: Double = 0.01) -> Tensor {
-    Tensor(.leakyRelu, OpInputs(floating.node), .number(.float(slope)))
-  }
-
-  /// `x` above 0, `alpha · (eˣ − 1)` elsewhere, in the same shape; integers and `bool` count as `float32`.
-  public func elu(alpha: Double = 1) -> Tensor {
-    Tensor(.elu, OpInputs(floating.node), .number(.float(alpha)))
-  }
-
-  /// `x` above 0, `alpha · (e^(x / alpha) − 1)` elsewhere, in the same shape: ELU whose slope has no jump at 0 (Barron,
-  /// 2017). Integers and `bool` count as `float32`.
-  public func celu(alpha: Double = 1) -> Tensor {
-    floating.inWideLane { ($0 * (1 / alpha)).elu() * alpha }
-  }
-
-  /// `x` above 0, `slope · x` elsewhere, with a learned `slope` (He et al., 2015), in the broadcast shape and promoted
-  /// type of both. The gradient at 0 is `slope`.
-  public func prelu(slope: Tensor) -> Tensor { (self .> 0).select(self, self * slope) }
-
-  /// Self-normalizing ELU (Klambauer et al., 2017): `s · x` above 0, `s · 1.6733 · (eˣ − 1)` elsewhere, with
-  /// `s = 1.0507`, in the same shape. Integers and `bool` count as `float32`.
-  public func selu() -> Tensor { floating.inWideLane { $0.elu(alpha: 1.6732632423543772) * 1.0507009873554805 } }
-
-  /// `log(1 + eˣ)` of each element, without overflow, in the same shape; integers and `bool` count as `float32`.
-  public func softplus() -> Tensor { widened.apply(.softplus) }
-
-  /// `log(1 / (1 + e⁻ˣ))` of each element, without underflow, in the same shape; integers and `bool` give `float32`.
-  public func logSigmoid() -> Tensor { -(-floating).softplus() }
-
-  /// `x · sigmoid(x)` of each element, also called Swish, in the same shape; integers and `bool` count as `float32`.
-  public func silu() -> Tensor { apply(.silu) }
-
-  /// `x · Φ(x)` of each element, where `Φ` is the normal distribution function (Hendrycks and Gimpel, 2016), in the
-  /// same shape; integers and `bool` count as `float32`.
-  ///
-  /// - Parameter isApproximate: whether to use `x/2 · (1 + tanh(√(2/π) · (x + 0.044715·x³)))`.
-  public func gelu(isApproximate: Bool = false) -> Tensor { apply(isApproximate ? .geluTanh : .gelu) }
-
-  /// `x · tanh(softplus(x))` of each element (Misra, 2019), in the same shape; integers and `bool` count as `float32`.
-  public func mish() -> Tensor { floating.inWideLane { $0 * $0.softplus().tanh() } }
-
-  /// `x / (1 + |x|)` of each element, in the same shape; integers and `bool` count as `float32`.
-  public func softsign() -> Tensor { floating.inWideLane { $0 / ($0.abs() + 1) } }
-
-  /// Each element clamped to `0 … 6`, in the same shape; integers keep their type. The gradient at both bounds is 0.
-  public func relu6() -> Tensor { hardTanh(lower: 0, upper: 6) }
-
-  /// Each element clamped to `lower … upper`, in the same shape; integers keep their type if the bounds are whole
-  /// numbers. The gradient at both bounds is 0, as in PyTorch; `clamped` has a gradient of 1 there.
-  public func hardTanh(lower: Double = -1, upper: Double = 1) -> Tensor {
-    clamped(lower, upper, passesAtBounds: false)
-  }
-
-  /// `relu6(x + 3) / 6` of each element, in the same shape; integers and `bool` count as `float32`. The gradient at −3
-  /// and 3 is 0.
-  public func hardSigmoid() -> Tensor { floating.inWideLane { ($0 + 3).relu6() * (1.0 / 6) } }
-
-  /// `x · hardSigmoid(x)` of each element (Howard et al., 2019), in the same shape; integers and `bool` count as
-  /// `float32`. The gradient is 0 at −3 and 1 at 3.
-  public func hardSwish() -> Tensor { floating.inWideLane { $0 * $0.hardSigmoid() } }
-
-  /// `x − tanh(x)` of each element, in the same shape; integers and `bool` count as `float32`.
-  public func tanhShrink() -> Tensor { floating.inWideLane { $0 - $0.tanh() } }
-
-  /// `a · sigmoid(b)` of the two halves `a` and `b` along `axis`: a gated linear unit (Dauphin et al., 2017). The
-  /// result has half of the extent of `axis`; integers and `bool` count as `float32`.
-  ///
-  /// - Precondition: the extent of `axis` is even.
-  public func glu(axis: Int = -1) -> Tensor {
-    let halves = split(2, axis: axis)
-    return Tensor.inWideLane(halves) { $0[0] * $0[1].sigmoid() }
-  }
 }

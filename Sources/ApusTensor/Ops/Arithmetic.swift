@@ -1,9 +1,12 @@
 import ApusDevice
 
+// MARK: - Sums, products and quotients
+
 extension Op {
   static let add = binary(.add, gradient: .rule { c in [c.gradient, c.gradient] })
   static let subtract = binary(
     .subtract, gradient: .rule { c in [c.gradient, c.isNeeded(1) ? -c.gradient : nil] })
+
   static let multiply = binary(
     .multiply,
     gradient: .rule { c in
@@ -12,6 +15,7 @@ extension Op {
         c.isNeeded(1) ? c.gradient * c.input(0) : nil,
       ]
     })
+
   static let divide = binary(
     .divide,
     gradient: .composed { c in
@@ -20,6 +24,33 @@ extension Op {
         c.isNeeded(1) ? -(c.gradient * c.output / c.input(1)) : nil,
       ]
     })
+}
+
+extension Tensor {
+  /// The sum of the elements, in the broadcast shape and promoted type of both; two `bool` tensors count as `int32`.
+  public static func + (left: Tensor, right: Tensor) -> Tensor { arithmetic(.add, left, right) }
+  /// The difference of the elements, in the broadcast shape and promoted type of both; two `bool` tensors count as
+  /// `int32`.
+  public static func - (left: Tensor, right: Tensor) -> Tensor { arithmetic(.subtract, left, right) }
+  /// The product of the elements, in the broadcast shape and promoted type of both; two `bool` tensors count as
+  /// `int32`.
+  public static func * (left: Tensor, right: Tensor) -> Tensor { arithmetic(.multiply, left, right) }
+  /// The quotient of the elements, in the broadcast shape of both; integers and `bool` are divided as `float32`
+  /// numbers.
+  public static func / (left: Tensor, right: Tensor) -> Tensor { floatingBinary(.divide, left, right) }
+  /// Replaces the left side with the sum; its shape and type may change.
+  public static func += (left: inout Tensor, right: Tensor) { left = left + right }
+  /// Replaces the left side with the difference; its shape and type may change.
+  public static func -= (left: inout Tensor, right: Tensor) { left = left - right }
+  /// Replaces the left side with the product; its shape and type may change.
+  public static func *= (left: inout Tensor, right: Tensor) { left = left * right }
+  /// Replaces the left side with the quotient; its shape and type may change.
+  public static func /= (left: inout Tensor, right: Tensor) { left = left / right }
+}
+
+// MARK: - Powers and angles
+
+extension Op {
   static let power = binary(
     .power,
     gradient: .composed { c in
@@ -36,8 +67,7 @@ extension Op {
           : nil,
       ]
     })
-  static let minimum = binary(.minimum, gradient: extremumRule { x, y in x .< y })
-  static let maximum = binary(.maximum, gradient: extremumRule { x, y in x .> y })
+
   static let atan2 = binary(
     .atan2,
     gradient: .composed { c in
@@ -47,19 +77,89 @@ extension Op {
       let scale = c.gradient / (square .== 0).select(square.constant(1), square)
       return [scale * x, -(scale * y)]
     })
+}
+
+extension Tensor {
+  /// `xᵖ`, element by element, in the broadcast shape and promoted type of both. A negative base with a fractional
+  /// exponent gives NaN; the negative power of an integer is 0, except for the bases 1 and −1. For the exponent 2, use
+  /// `squared()`.
+  public func power(_ exponent: Tensor) -> Tensor {
+    Tensor.arithmetic(.power, widened, exponent.widened)
+  }
+
+  /// The angle of the point `(x, self)` in radians, in `−π … π`, element by element in the broadcast shape of both;
+  /// integers and `bool` count as `float32`. The gradients at the origin are 0.
+  public func atan2(_ x: Tensor) -> Tensor { Tensor.floatingBinary(.atan2, self, x) }
+}
+
+// MARK: - Remainders
+
+extension Op {
   static let remainder = binary(
     .remainder,
     gradient: .composed { c in
       [c.gradient, c.isNeeded(1) ? -(c.gradient * c.input(0).floorDivided(by: c.input(1))) : nil]
     })
+
   static let fmod = binary(
     .fmod,
     gradient: .composed { c in
       [c.gradient, c.isNeeded(1) ? -(c.gradient * (c.input(0) / c.input(1)).truncated()) : nil]
     })
+
   static let floorDivide = binary(
     .floorDivide, gradient: .rule { _ in [nil, nil] })
+}
 
+extension Tensor {
+  /// The remainder of floored division, with the sign of the divisor (NumPy's `%`), in the broadcast shape and promoted
+  /// type of both; for an integer divisor of 0 it is 0.
+  public func remainder(_ divisor: Tensor) -> Tensor { Tensor.arithmetic(.remainder, self, divisor) }
+  /// The remainder of truncated division, with the sign of the dividend (C's `fmod`), in the broadcast shape and
+  /// promoted type of both. It is exact for integers; for an integer divisor of 0 it is 0.
+  public func fmod(_ divisor: Tensor) -> Tensor { Tensor.arithmetic(.fmod, self, divisor) }
+
+  /// The quotient rounded down, in the broadcast shape and promoted type of both; for an integer divisor of 0 it is 0.
+  /// The gradient is 0.
+  public func floorDivided(by divisor: Tensor) -> Tensor {
+    Tensor.arithmetic(.floorDivide, self, divisor)
+  }
+}
+
+// MARK: - Minimum and maximum
+
+extension Op {
+  static let minimum = binary(.minimum, gradient: extremumRule { x, y in x .< y })
+  static let maximum = binary(.maximum, gradient: extremumRule { x, y in x .> y })
+
+  /// The gradient goes to the selected operand; half to each if both are equal.
+  private static func extremumRule(
+    _ isFirst: @escaping @Sendable (Tensor, Tensor) -> Tensor
+  ) -> GradientRule {
+    .rule { c in
+      let (x, y, g) = (c.input(0), c.input(1), c.gradient)
+      let zero = Tensor.number(0, dtype: g.dtype, device: g.device)
+      let tie = (x .== y).select(g * 0.5, zero)
+      return [
+        c.isNeeded(0) ? isFirst(x, y).select(g, tie) : nil,
+        c.isNeeded(1) ? isFirst(y, x).select(g, tie) : nil,
+      ]
+    }
+  }
+}
+
+extension Tensor {
+  /// The smaller of both elements, in the broadcast shape and promoted type; NaN where one is NaN. At a tie each gets
+  /// half of the gradient.
+  public func minimum(_ other: Tensor) -> Tensor { Tensor.binary(.minimum, self, other) }
+  /// The larger of both elements, in the broadcast shape and promoted type; NaN where one is NaN. At a tie each gets
+  /// half of the gradient.
+  public func maximum(_ other: Tensor) -> Tensor { Tensor.binary(.maximum, self, other) }
+}
+
+// MARK: - Clamping
+
+extension Op {
   /// Inputs: the values, then the bounds that are present. Attributes (0 or 1 each): whether there is a lower bound,
   /// whether there is an upper bound, and whether the gradient passes where a value equals a bound.
   static let clamp: Op = Op(
@@ -86,60 +186,9 @@ extension Op {
       }
       return result
     })
-
-  /// The gradient goes to the selected operand; half to each if both are equal.
-  private static func extremumRule(
-    _ isFirst: @escaping @Sendable (Tensor, Tensor) -> Tensor
-  ) -> GradientRule {
-    .rule { c in
-      let (x, y, g) = (c.input(0), c.input(1), c.gradient)
-      let zero = Tensor.number(0, dtype: g.dtype, device: g.device)
-      let tie = (x .== y).select(g * 0.5, zero)
-      return [
-        c.isNeeded(0) ? isFirst(x, y).select(g, tie) : nil,
-        c.isNeeded(1) ? isFirst(y, x).select(g, tie) : nil,
-      ]
-    }
-  }
 }
 
 extension Tensor {
-  /// The sum of the elements, in the broadcast shape and promoted type of both; two `bool` tensors count as `int32`.
-  public static func + (left: Tensor, right: Tensor) -> Tensor { arithmetic(.add, left, right) }
-  /// The difference of the elements, in the broadcast shape and promoted type of both; two `bool` tensors count as
-  /// `int32`.
-  public static func - (left: Tensor, right: Tensor) -> Tensor { arithmetic(.subtract, left, right) }
-  /// The product of the elements, in the broadcast shape and promoted type of both; two `bool` tensors count as
-  /// `int32`.
-  public static func * (left: Tensor, right: Tensor) -> Tensor { arithmetic(.multiply, left, right) }
-
-  /// The quotient of the elements, in the broadcast shape of both; integers and `bool` are divided as `float32`
-  /// numbers.
-  public static func / (left: Tensor, right: Tensor) -> Tensor { floatingBinary(.divide, left, right) }
-
-  /// Replaces the left side with the sum; its shape and type may change.
-  public static func += (left: inout Tensor, right: Tensor) { left = left + right }
-  /// Replaces the left side with the difference; its shape and type may change.
-  public static func -= (left: inout Tensor, right: Tensor) { left = left - right }
-  /// Replaces the left side with the product; its shape and type may change.
-  public static func *= (left: inout Tensor, right: Tensor) { left = left * right }
-  /// Replaces the left side with the quotient; its shape and type may change.
-  public static func /= (left: inout Tensor, right: Tensor) { left = left / right }
-
-  /// `xᵖ`, element by element, in the broadcast shape and promoted type of both. A negative base with a fractional
-  /// exponent gives NaN; the negative power of an integer is 0, except for the bases 1 and −1. For the exponent 2, use
-  /// `squared()`.
-  public func power(_ exponent: Tensor) -> Tensor {
-    Tensor.arithmetic(.power, widened, exponent.widened)
-  }
-
-  /// The smaller of both elements, in the broadcast shape and promoted type; NaN where one is NaN. At a tie each gets
-  /// half of the gradient.
-  public func minimum(_ other: Tensor) -> Tensor { Tensor.binary(.minimum, self, other) }
-  /// The larger of both elements, in the broadcast shape and promoted type; NaN where one is NaN. At a tie each gets
-  /// half of the gradient.
-  public func maximum(_ other: Tensor) -> Tensor { Tensor.binary(.maximum, self, other) }
-
   /// Each element clamped to `lower … upper`, in the same shape; NaN stays NaN. The gradient is 0 outside and passes at
   /// the bounds.
   ///
@@ -163,20 +212,5 @@ extension Tensor {
     let present = limits.map { $0 == nil ? 0 : 1 }
     return Tensor(
       .clamp, OpInputs(list: [cast(to: dtype).node] + bounds), .integers(present + [passesAtBounds ? 1 : 0]))
-  }
-
-  /// The angle of the point `(x, self)` in radians, in `−π … π`, element by element in the broadcast shape of both;
-  /// integers and `bool` count as `float32`. The gradients at the origin are 0.
-  public func atan2(_ x: Tensor) -> Tensor { Tensor.floatingBinary(.atan2, self, x) }
-  /// The remainder of floored division, with the sign of the divisor (NumPy's `%`), in the broadcast shape and promoted
-  /// type of both; for an integer divisor of 0 it is 0.
-  public func remainder(_ divisor: Tensor) -> Tensor { Tensor.arithmetic(.remainder, self, divisor) }
-  /// The remainder of truncated division, with the sign of the dividend (C's `fmod`), in the broadcast shape and
-  /// promoted type of both. It is exact for integers; for an integer divisor of 0 it is 0.
-  public func fmod(_ divisor: Tensor) -> Tensor { Tensor.arithmetic(.fmod, self, divisor) }
-  /// The quotient rounded down, in the broadcast shape and promoted type of both; for an integer divisor of 0 it is 0.
-  /// The gradient is 0.
-  public func floorDivided(by divisor: Tensor) -> Tensor {
-    Tensor.arithmetic(.floorDivide, self, divisor)
   }
 }

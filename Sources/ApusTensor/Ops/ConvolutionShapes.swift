@@ -83,7 +83,7 @@ extension ConvolutionBox {
   }
 
   private static func sound(_ name: String, _ shape: Shape) throws(ShapeError) -> Shape {
-    if let flaw = shape.flaw { throw ShapeError(name, flaw) }
+    if let reason = shape.invalidReason { throw ShapeError(name, reason) }
     return shape
   }
 

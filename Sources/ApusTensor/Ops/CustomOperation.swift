@@ -117,8 +117,8 @@ public final class CustomOperation: Sendable {
     guard types.count == kernel.resultNames.count else {
       throw ShapeError(name, "got \(types.count) types for \(kernel.resultNames.count) results")
     }
-    for type in types where !type.shape.isSound {
-      throw ShapeError(name, "the result's shape \(type.shape.flaw ?? "")")
+    for type in types where !type.shape.isValid {
+      throw ShapeError(name, "the result's shape \(type.shape.invalidReason ?? "")")
     }
     let count = items?(shapes) ?? types[0].shape.elementCount
     guard count > 0 || count == 0 && types.allSatisfy({ $0.shape.elementCount == 0 }) else {

@@ -1,7 +1,9 @@
 import ApusDevice
 
-// First the operations with their gradient rules, then the methods. The formulas are in `Kernels/elementwise.def`; `g`
-// is the gradient of the result `y` of `x`.
+// In each group first the operations with their gradient rules, then the methods. The formulas are in
+// `Kernels/elementwise.def`; `g` is the gradient of the result `y` of `x`.
+
+// MARK: - Powers, exponentials and logarithms
 
 extension Op {
   static let exp = function(.exp, gradient: .unary { g, _, y in g * y })
@@ -14,33 +16,6 @@ extension Op {
   static let sqrt = function(.sqrt, gradient: .unary { g, _, y in g / (y * 2) })
   static let rsqrt = function(.rsqrt, gradient: .unary { g, _, y in g * y * y * y * -0.5 })
   static let reciprocal = function(.reciprocal, gradient: .unary { g, _, y in -(g * y * y) })
-  static let sin = function(.sin, gradient: .unary { g, x, _ in g * x.cos() })
-  static let cos = function(.cos, gradient: .unary { g, x, _ in -(g * x.sin()) })
-  static let tan = function(.tan, gradient: .unary { g, _, y in g * (y * y + 1) })
-  static let asin = function(.asin, gradient: .unary { g, x, _ in g * (1 - x * x).rsqrt() })
-  static let acos = function(.acos, gradient: .unary { g, x, _ in -(g * (1 - x * x).rsqrt()) })
-  static let atan = function(.atan, gradient: .unary { g, x, _ in g / (x * x + 1) })
-  static let sinh = function(.sinh, gradient: .unary { g, x, _ in g * x.cosh() })
-  static let cosh = function(.cosh, gradient: .unary { g, x, _ in g * x.sinh() })
-  static let tanh = function(.tanh, gradient: .unary { g, _, y in g * (1 - y * y) })
-  static let asinh = function(.asinh, gradient: .unary { g, x, _ in g * (x * x + 1).rsqrt() })
-  static let acosh = function(.acosh, gradient: .unary { g, x, _ in g * (x * x - 1).rsqrt() })
-  static let atanh = function(.atanh, gradient: .unary { g, x, _ in g / (1 - x * x) })
-  static let erf = function(
-    .erf, gradient: .unary { g, x, _ in g * (-(x * x)).exp() * 1.1283791670955126 })
-  static let erfc = function(
-    .erfc, gradient: .unary { g, x, _ in g * (-(x * x)).exp() * -1.1283791670955126 })
-  static let erfinv = function(
-    .erfinv, gradient: .unary { g, _, y in g * (y * y).exp() * 0.886226925452758 })
-  static let sigmoid = function(.sigmoid, gradient: .unary { g, _, y in g * y * (1 - y) })
-  static let negate = function(.negate, gradient: .rule { c in [-c.gradient] })
-  static let absolute = function(.absolute, gradient: .rule { c in [c.gradient * c.input(0).sign()] })
-  // Constant almost everywhere: no gradient flows.
-  static let sign = function(.sign, gradient: .rule { _ in [nil] })
-  static let floor = function(.floor, gradient: .rule { _ in [nil] })
-  static let ceil = function(.ceil, gradient: .rule { _ in [nil] })
-  static let round = function(.round, gradient: .rule { _ in [nil] })
-  static let truncate = function(.truncate, gradient: .rule { _ in [nil] })
 }
 
 extension Tensor {
@@ -65,6 +40,23 @@ extension Tensor {
   public func rsqrt() -> Tensor { widened.apply(.rsqrt) }
   /// `1 / x` of each element, in the same shape; integers and `bool` count as `float32`.
   public func reciprocal() -> Tensor { widened.apply(.reciprocal) }
+  /// `x · x` of each element, in the same shape, which rounds once; `bool` counts as `int32`. `power(2)` uses the
+  /// general power function: it is slower, and its last bit may differ.
+  public func squared() -> Tensor { self * self }
+}
+
+// MARK: - Trigonometric functions
+
+extension Op {
+  static let sin = function(.sin, gradient: .unary { g, x, _ in g * x.cos() })
+  static let cos = function(.cos, gradient: .unary { g, x, _ in -(g * x.sin()) })
+  static let tan = function(.tan, gradient: .unary { g, _, y in g * (y * y + 1) })
+  static let asin = function(.asin, gradient: .unary { g, x, _ in g * (1 - x * x).rsqrt() })
+  static let acos = function(.acos, gradient: .unary { g, x, _ in -(g * (1 - x * x).rsqrt()) })
+  static let atan = function(.atan, gradient: .unary { g, x, _ in g / (x * x + 1) })
+}
+
+extension Tensor {
   /// The sine of each element, an angle in radians, in the same shape; integers and `bool` count as `float32`.
   public func sin() -> Tensor { apply(.sin) }
   /// The cosine of each element, an angle in radians, in the same shape; integers and `bool` count as `float32`.
@@ -79,6 +71,21 @@ extension Tensor {
   public func acos() -> Tensor { widened.apply(.acos) }
   /// The inverse tangent of each element, in `−π/2 … π/2`, in the same shape; integers and `bool` count as `float32`.
   public func atan() -> Tensor { apply(.atan) }
+}
+
+// MARK: - Hyperbolic functions
+
+extension Op {
+  static let sinh = function(.sinh, gradient: .unary { g, x, _ in g * x.cosh() })
+  static let cosh = function(.cosh, gradient: .unary { g, x, _ in g * x.sinh() })
+  static let tanh = function(.tanh, gradient: .unary { g, _, y in g * (1 - y * y) })
+  static let asinh = function(.asinh, gradient: .unary { g, x, _ in g * (x * x + 1).rsqrt() })
+  static let acosh = function(.acosh, gradient: .unary { g, x, _ in g * (x * x - 1).rsqrt() })
+  static let atanh = function(.atanh, gradient: .unary { g, x, _ in g / (1 - x * x) })
+  static let sigmoid = function(.sigmoid, gradient: .unary { g, _, y in g * y * (1 - y) })
+}
+
+extension Tensor {
   /// The hyperbolic sine of each element, in the same shape; integers and `bool` count as `float32`.
   public func sinh() -> Tensor { widened.apply(.sinh) }
   /// The hyperbolic cosine of each element, in the same shape; integers and `bool` count as `float32`.
@@ -93,6 +100,22 @@ extension Tensor {
   /// The inverse hyperbolic tangent of each element, in the same shape; NaN outside of `−1 … 1`. Integers and `bool`
   /// count as `float32`.
   public func atanh() -> Tensor { widened.apply(.atanh) }
+  /// `1 / (1 + e⁻ˣ)` of each element, in the same shape; integers and `bool` count as `float32`.
+  public func sigmoid() -> Tensor { apply(.sigmoid) }
+}
+
+// MARK: - Error functions
+
+extension Op {
+  static let erf = function(
+    .erf, gradient: .unary { g, x, _ in g * (-(x * x)).exp() * 1.1283791670955126 })
+  static let erfc = function(
+    .erfc, gradient: .unary { g, x, _ in g * (-(x * x)).exp() * -1.1283791670955126 })
+  static let erfinv = function(
+    .erfinv, gradient: .unary { g, _, y in g * (y * y).exp() * 0.886226925452758 })
+}
+
+extension Tensor {
   /// The error function `2/√π ∫₀ˣ exp(−t²) dt` of each element, in the same shape; integers and `bool` count as
   /// `float32`.
   public func erf() -> Tensor { apply(.erf) }
@@ -100,8 +123,26 @@ extension Tensor {
   public func erfc() -> Tensor { apply(.erfc) }
   /// The inverse of `erf`, on `−1 … 1`, of each element, in the same shape; integers and `bool` count as `float32`.
   public func erfinv() -> Tensor { widened.apply(.erfinv) }
-  /// `1 / (1 + e⁻ˣ)` of each element, in the same shape; integers and `bool` count as `float32`.
-  public func sigmoid() -> Tensor { apply(.sigmoid) }
+}
+
+// MARK: - Signs and rounding
+
+extension Op {
+  static let negate = function(.negate, gradient: .rule { c in [-c.gradient] })
+  static let absolute = function(.absolute, gradient: .rule { c in [c.gradient * c.input(0).sign()] })
+  // Constant almost everywhere: no gradient flows.
+  static let sign = function(.sign, gradient: .rule { _ in [nil] })
+  static let floor = function(.floor, gradient: .rule { _ in [nil] })
+  static let ceil = function(.ceil, gradient: .rule { _ in [nil] })
+  static let round = function(.round, gradient: .rule { _ in [nil] })
+  static let truncate = function(.truncate, gradient: .rule { _ in [nil] })
+}
+
+extension Tensor {
+  /// `−x` of each element, in the same shape; `bool` counts as `int32`.
+  public static prefix func - (x: Tensor) -> Tensor {
+    Tensor(.negate, OpInputs((x.dtype == .bool ? x.cast(to: .int32) : x).node))
+  }
   /// `|x|` of each element, in the same shape and type; the gradient at 0 is 0.
   public func abs() -> Tensor { Tensor(.absolute, OpInputs(node)) }
   /// −1, 0 or 1 for each element, in the same shape and type; NaN stays NaN. The gradient is 0.
@@ -114,11 +155,4 @@ extension Tensor {
   public func rounded() -> Tensor { dtype.isFloatingPoint ? apply(.round) : self }
   /// The integer part of each element, in the same shape and type. The gradient is 0.
   public func truncated() -> Tensor { dtype.isFloatingPoint ? apply(.truncate) : self }
-  /// `−x` of each element, in the same shape; `bool` counts as `int32`.
-  public static prefix func - (x: Tensor) -> Tensor {
-    Tensor(.negate, OpInputs((x.dtype == .bool ? x.cast(to: .int32) : x).node))
-  }
-  /// `x · x` of each element, in the same shape, which rounds once; `bool` counts as `int32`. `power(2)` uses the
-  /// general power function: it is slower, and its last bit may differ.
-  public func squared() -> Tensor { self * self }
 }

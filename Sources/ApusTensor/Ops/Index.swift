@@ -28,7 +28,7 @@ extension Op {
         return TensorType(indices, inputs[0].dtype)
       }
       let shape = Shape(source[..<axis] + Array(indices) + source[(axis + 1)...])
-      if let flaw = shape.flaw { throw ShapeError("gather", flaw) }
+      if let reason = shape.invalidReason { throw ShapeError("gather", reason) }
       return TensorType(shape, inputs[0].dtype)
     },
     gradient: .rule { c in [gatherGradient(c), nil] },

@@ -20,7 +20,7 @@ extension Op {
         }
         // This cannot overflow: both extents are at most an eighth of `Int.max`.
         shape[axis] += extent
-        if let flaw = shape.flaw { throw ShapeError("concatenate", flaw) }
+        if let reason = shape.invalidReason { throw ShapeError("concatenate", reason) }
       }
       return TensorType(shape, try DType.common("concatenate", inputs))
     },
@@ -44,7 +44,7 @@ extension Op {
             defer { start += type.shape[axis] }
             // The source may be the value before a reshape that joined some of its axes.
             let target = Layout(shape: type.shape, strides: strides, offset: start * strides[axis])
-            return StridedCopy.Piece(source: source, place: target.reshaped(to: source.layout.shape)!)
+            return StridedCopy.Piece(source: source, destination: target.reshaped(to: source.layout.shape)!)
           }
           return .copy(
             StridedCopy(dtype: node.dtype, fill: nil, pieces: pieces, result: operands.result))
@@ -57,7 +57,7 @@ extension Op {
     shape: { inputs, attributes throws(ShapeError) in
       let (starts, steps, extents) = sliceParts(Array(attributes.integers.dropFirst()))
       let shape = inputs[0].shape
-      if let flaw = Shape(extents).flaw { throw ShapeError("pad", flaw) }
+      if let reason = Shape(extents).invalidReason { throw ShapeError("pad", reason) }
       for axis in 0..<shape.rank where shape[axis] > 0 {
         let last = lastIndex(starts[axis], steps[axis], shape[axis])
         guard (0..<extents[axis]).contains(starts[axis]), (0..<extents[axis]).contains(last) else {
@@ -78,7 +78,7 @@ extension Op {
           let fill = Double(bitPattern: UInt64(bitPattern: Int64(node.attributes.integers[0])))
           let target = Layout(contiguous: node.shape).sliced(
             start: starts, step: steps, shape: operands.inputs[0].layout.shape)
-          let piece = StridedCopy.Piece(source: operands.inputs[0], place: target)
+          let piece = StridedCopy.Piece(source: operands.inputs[0], destination: target)
           return .copy(
             StridedCopy(
               dtype: node.dtype, fill: Scalar(fill, as: node.dtype),

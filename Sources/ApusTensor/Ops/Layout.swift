@@ -6,7 +6,7 @@ extension Op {
     name: "reshape",
     shape: { inputs, attributes throws(ShapeError) in
       let target = attributes.shape
-      if let flaw = target.flaw { throw ShapeError("reshape", flaw) }
+      if let reason = target.invalidReason { throw ShapeError("reshape", reason) }
       guard target.elementCount == inputs[0].shape.elementCount else {
         throw ShapeError(
           "reshape",
@@ -44,7 +44,7 @@ extension Op {
   static let broadcast: Op = Op(
     name: "broadcast",
     shape: { inputs, attributes throws(ShapeError) in
-      if let flaw = attributes.shape.flaw { throw ShapeError("broadcast", flaw) }
+      if let reason = attributes.shape.invalidReason { throw ShapeError("broadcast", reason) }
       guard inputs[0].shape.broadcast(with: attributes.shape) == attributes.shape else {
         throw ShapeError("broadcast", "\(inputs[0].shape) does not broadcast to \(attributes.shape)")
       }
@@ -60,7 +60,7 @@ extension Op {
       let rank = inputs[0].shape.rank
       let (starts, steps, extents) = sliceParts(attributes.integers)
       let shape = Shape(extents)
-      if let flaw = shape.flaw { throw ShapeError("slice", flaw) }
+      if let reason = shape.invalidReason { throw ShapeError("slice", reason) }
       for axis in 0..<rank where extents[axis] > 0 {
         let last = lastIndex(starts[axis], steps[axis], extents[axis])
         guard (0..<inputs[0].shape[axis]).contains(starts[axis]), (0..<inputs[0].shape[axis]).contains(last)
@@ -102,7 +102,7 @@ extension Tensor {
     if let free = shape.firstIndex(of: -1) {
       target[free] = 1
       let known = target.elementCount
-      guard target.isSound, known == 0 || elementCount % known == 0 else {
+      guard target.isValid, known == 0 || elementCount % known == 0 else {
         ShapeError(
           "reshape", "no extent for -1 gives \(shape) the \(elementCount) elements of \(self.shape)"
         )
@@ -177,8 +177,8 @@ extension Tensor {
 
   /// Whether a tensor can have `shape`; if not, reports an error of `operation`.
   static func accepts(_ shape: Shape, _ operation: String) -> Bool {
-    guard let flaw = shape.flaw else { return true }
-    ShapeError(operation, flaw).report()
+    guard let reason = shape.invalidReason else { return true }
+    ShapeError(operation, reason).report()
     return false
   }
 

@@ -38,7 +38,7 @@ struct Region {
         take(lookup: indices, source[start.count])
       }
     }
-    if let flaw = shape.flaw { throw ShapeError("subscript", flaw) }
+    if let reason = shape.invalidReason { throw ShapeError("subscript", reason) }
   }
 
   /// Takes `count` elements of the next axis, or, if `count` is `nil`, one element and removes the axis.

@@ -76,7 +76,7 @@ public struct Tensor: Sendable {
     do throws(ShapeError) {
       try Tensor.checkDevices(op, inputs, deviceReference)
       type = try op.shape(inputs, attributes)
-      if !type.shape.isSound { throw ShapeError(op.name, "the result's shape \(type.shape.flaw ?? "")") }
+      if !type.shape.isValid { throw ShapeError(op.name, "the result's shape \(type.shape.invalidReason ?? "")") }
     } catch {
       error.report()
       self.init(

@@ -179,7 +179,7 @@ typedef struct {
   const void *numbers;
   /// For each row, its maximum, and the shift that is subtracted from its elements: the maximum if it is finite,
   /// otherwise the value at `substitute`. If `shifts` is NULL, the shift is always the maximum.
-  void *peaks, *shifts;
+  void *maxima, *shifts;
   const void *substitute;
   /// For each row, the sum of its exponentials.
   void *sums;
@@ -371,9 +371,9 @@ typedef struct {
   void (*softmax_rows[2])(const csimd_softmax *rows);
   /// For float32 and float64: converts products to unnormalized weights, and rescales the sums and the output of the
   /// previous blocks to the new maximum.
-  void (*attention_weights[2])(const csimd_weights *block, void *products, void *peaks, void *sums, void *output);
-  /// Normalizes the output after the last block, and replaces `peaks` by the log-sum-exps.
-  void (*attention_finish[2])(const csimd_weights *block, const void *sums, void *peaks, void *output);
+  void (*attention_weights[2])(const csimd_weights *block, void *products, void *maxima, void *sums, void *output);
+  /// Normalizes the output after the last block, and replaces `maxima` by the log-sum-exps.
+  void (*attention_finish[2])(const csimd_weights *block, const void *sums, void *maxima, void *output);
   /// Converts products to weights, and gradients of weights to gradients of products.
   void (*attention_gradients[2])(
       const csimd_weights *block, const void *logarithms, const void *dots, void *products, void *gradients);

@@ -84,7 +84,7 @@ struct IDXTests {
     #expect(error?.description.contains("at byte 13: more than the 1 bytes") == true, "\(error!)")
   }
 
-  @Test func aHugePromiseDoesNotReserveMemory() {
+  @Test func hugeExtentsReserveNoMemory() {
     // The header declares 2⁶¹ bytes, but no bytes follow: allocating memory for them first would crash the process.
     let bytes: [UInt8] = [0, 0, 8, 2, 0xff, 0xff, 0xff, 0xff, 0x1f, 0xff, 0xff, 0xff]
     #expect(throws: DataError.self) { try IDXArray(parsing: bytes) }

@@ -45,7 +45,7 @@ extension ModuleCase {
 
   private static let positions = [
     function("rotary-halves") { RotaryPositions(6, capacity: 8)($0[0]) },
-    function("rotary-neighbours") { RotaryPositions(6, capacity: 4, pairing: .neighbours)($0[0]) },
+    function("rotary-interleaved") { RotaryPositions(6, capacity: 4, pairing: .interleaved)($0[0]) },
     function("rotary-offset") {
       RotaryPositions(6, capacity: 8, base: 100)($0[0], offset: .number(3, dtype: .int32))
     },

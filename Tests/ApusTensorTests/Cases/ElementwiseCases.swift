@@ -35,8 +35,7 @@ extension OpCase {
     .unary("logSigmoid", on: -30...30, { $0.logSigmoid() }, { min($0, 0) - log1p(exp(-abs($0))) }),
     .unary("silu", on: -8...8, { $0.silu() }, { $0 / (1 + exp(-$0)) }),
     .unary(
-      "gelu", on: -5...5, tolerance: .composed(steps: 4, scale: 0.05), { $0.gelu() },
-      { 0.5 * $0 * erfc(-$0 / 2.0.squareRoot()) }),
+      "gelu", on: -5...5, tolerance: .composed(steps: 4, scale: 0.05), { $0.gelu() }, { Reference.gelu($0) }),
     .unary(
       "gelu(approximate)", on: -3...3, tolerance: .composed(steps: 2, scale: 0.5), { $0.gelu(isApproximate: true) },
       { 0.5 * $0 * (1 + tanh((2 / Double.pi).squareRoot() * ($0 + 0.044715 * $0 * $0 * $0))) }),

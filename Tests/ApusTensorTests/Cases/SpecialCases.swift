@@ -31,12 +31,12 @@ struct SpecialCase: Sendable {
   }
 
   /// The first derivative of `Σ f(x)`.
-  static func slope(_ f: @escaping @Sendable (Tensor) -> Tensor) -> @Sendable ([Tensor]) -> Tensor {
+  static func derivative(_ f: @escaping @Sendable (Tensor) -> Tensor) -> @Sendable ([Tensor]) -> Tensor {
     { gradients(of: f($0[0]), withRespectTo: [$0[0]])[0] }
   }
 
   /// The second derivative of `Σ f(x)` for an elementwise `f`.
-  static func bend(_ f: @escaping @Sendable (Tensor) -> Tensor) -> @Sendable ([Tensor]) -> Tensor {
+  static func secondDerivative(_ f: @escaping @Sendable (Tensor) -> Tensor) -> @Sendable ([Tensor]) -> Tensor {
     { x in
       let first = gradients(of: f(x[0]), withRespectTo: [x[0]])[0]
       return gradients(of: first, withRespectTo: [x[0]])[0]
@@ -44,7 +44,7 @@ struct SpecialCase: Sendable {
   }
 
   /// The gradients of `Σ f(x, y)` with respect to both inputs, concatenated.
-  static func slopes(_ f: @escaping @Sendable (Tensor, Tensor) -> Tensor) -> @Sendable ([Tensor]) -> Tensor {
+  static func derivatives(_ f: @escaping @Sendable (Tensor, Tensor) -> Tensor) -> @Sendable ([Tensor]) -> Tensor {
     { .concatenated(gradients(of: f($0[0], $0[1]), withRespectTo: [$0[0], $0[1]])) }
   }
 }
@@ -56,37 +56,47 @@ extension SpecialCase {
 
   /// Operations whose intermediate values would overflow or underflow in 16 bits.
   private static let halves: [SpecialCase] = [
-    .init("tanh-GELU's slope", .float16, [300, -300, 60000, -60000, 1], expected: [1, 0, 1, 0, 1.0829640838]) {
-      slope { $0.gelu(isApproximate: true) }($0)
+    .init("tanh-GELU's derivative", .float16, [300, -300, 60000, -60000, 1], expected: [1, 0, 1, 0, 1.0829640838]) {
+      derivative { $0.gelu(isApproximate: true) }($0)
     },
-    .init("tanh-GELU's slope", .bfloat16, [1e30, -1e30, 300], expected: [1, 0, 1]) {
-      slope { $0.gelu(isApproximate: true) }($0)
+    .init("tanh-GELU's derivative", .bfloat16, [1e30, -1e30, 300], expected: [1, 0, 1]) {
+      derivative { $0.gelu(isApproximate: true) }($0)
     },
-    .init("tanh-GELU's slope", .float32, [1e25, -1e25], expected: [1, 0]) {
-      slope { $0.gelu(isApproximate: true) }($0)
+    .init("tanh-GELU's derivative", .float32, [1e25, -1e25], expected: [1, 0]) {
+      derivative { $0.gelu(isApproximate: true) }($0)
     },
-    .init("GELU's second slope", .float32, [1e25, -300, 0], expected: [0, 0, 0.7978845608]) {
-      bend { $0.gelu() }($0)
+    .init("GELU's second derivative", .float32, [1e25, -300, 0], expected: [0, 0, 0.7978845608]) {
+      secondDerivative { $0.gelu() }($0)
     },
-    .init("ELU's slope", .float16, [-9, -12, 3], expected: [exp(-9), exp(-12), 1]) { slope { $0.elu() }($0) },
-    .init("ELU's slope", .float32, [-20, -40, 3], expected: [exp(-20), exp(-40), 1]) { slope { $0.elu() }($0) },
-    .init("ELU's second slope", .float32, [100, -2], expected: [0, exp(-2)]) { bend { $0.elu() }($0) },
-    .init("SELU's slope", .float16, [-9, 1], expected: [1.7580993408 * exp(-9), 1.0507009873]) {
-      slope { $0.selu() }($0)
+    .init("ELU's derivative", .float16, [-9, -12, 3], expected: [exp(-9), exp(-12), 1]) { derivative { $0.elu() }($0) },
+    .init("ELU's derivative", .float32, [-20, -40, 3], expected: [exp(-20), exp(-40), 1]) {
+      derivative { $0.elu() }($0)
     },
-    .init("atan's slope", .float16, [300, -1000], expected: [1 / 90001.0, 1 / 1_000_001.0]) { slope { $0.atan() }($0) },
-    .init("asinh's slope", .float16, [300, -1000], expected: [1 / 300.0, 1 / 1000.0]) { slope { $0.asinh() }($0) },
-    .init("reciprocal's slope", .float16, [0x1p-10], expected: [-1024]) { slope { $0.reciprocal() * 0x1p-10 }($0) },
-    .init("atan2's slopes", .float16, [300], [400], expected: [0.0016, -0.0012]) { slopes { $0.atan2($1) }($0) },
-    .init("product's slopes", .float16, [256, 256, 0x1p-8, 0x1p-8, 1], expected: [0x1p-8, 0x1p-8, 256, 256, 1]) {
-      slope { $0.product() }($0)
+    .init("ELU's second derivative", .float32, [100, -2], expected: [0, exp(-2)]) { secondDerivative { $0.elu() }($0) },
+    .init("SELU's derivative", .float16, [-9, 1], expected: [1.7580993408 * exp(-9), 1.0507009873]) {
+      derivative { $0.selu() }($0)
+    },
+    .init("atan's derivative", .float16, [300, -1000], expected: [1 / 90001.0, 1 / 1_000_001.0]) {
+      derivative { $0.atan() }($0)
+    },
+    .init("asinh's derivative", .float16, [300, -1000], expected: [1 / 300.0, 1 / 1000.0]) {
+      derivative { $0.asinh() }($0)
+    },
+    .init("reciprocal's derivative", .float16, [0x1p-10], expected: [-1024]) {
+      derivative { $0.reciprocal() * 0x1p-10 }($0)
+    },
+    .init("atan2's derivatives", .float16, [300], [400], expected: [0.0016, -0.0012]) {
+      derivatives { $0.atan2($1) }($0)
+    },
+    .init("product's derivatives", .float16, [256, 256, 0x1p-8, 0x1p-8, 1], expected: [0x1p-8, 0x1p-8, 256, 256, 1]) {
+      derivative { $0.product() }($0)
     },
     .init("norm", .float16, [300, 400], expected: [500]) { $0[0].norm(keepingAxes: true) },
-    .init("norm's slopes", .float16, [300, 400], expected: [0.6, 0.8]) { slope { $0.norm() }($0) },
+    .init("norm's derivatives", .float16, [300, 400], expected: [0.6, 0.8]) { derivative { $0.norm() }($0) },
     .init("norm(3)", .float16, [300, 400], expected: [cbrt(91e6)]) { $0[0].norm(3, keepingAxes: true) },
     .init("hypot", .float16, [300, 40000], [400, 40000], expected: [500, 56576]) { $0[0].hypot($0[1]) },
-    .init("hypot's slopes", .float16, [0x1p-20], [0x1p-20], expected: [0.70703125, 0.70703125]) {
-      slopes { $0.hypot($1) }($0)
+    .init("hypot's derivatives", .float16, [0x1p-20], [0x1p-20], expected: [0.70703125, 0.70703125]) {
+      derivatives { $0.hypot($1) }($0)
     },
     .init("lerp", .float16, [-60000, 60000], [60000, -60000], expected: [0, -30000]) {
       $0[0].lerp(to: $0[1], Tensor([0.5, 0.75] as [Float]).cast(to: .float16))
@@ -96,29 +106,35 @@ extension SpecialCase {
 
   /// Derivatives at kinks of functions, or at kinks of the functions that they are composed of.
   private static let kinks: [SpecialCase] = [
-    .init("clamped's slope", .float32, [-1, 1, 0.5, -2, nan], expected: [1, 1, 1, 0, 0]) {
-      slope { $0.clamped(lower: -1, upper: 1) }($0)
+    .init("clamped's derivative", .float32, [-1, 1, 0.5, -2, nan], expected: [1, 1, 1, 0, 0]) {
+      derivative { $0.clamped(lower: -1, upper: 1) }($0)
     },
-    .init("hardTanh's slope", .float32, [-1, 1, 0.5, -2], expected: [0, 0, 1, 0]) { slope { $0.hardTanh() }($0) },
-    .init("hardSwish's slope", .float32, [-3, 3, 0, -1], expected: [0, 1, 0.5, 1 / 6.0]) {
-      slope { $0.hardSwish() }($0)
+    .init("hardTanh's derivative", .float32, [-1, 1, 0.5, -2], expected: [0, 0, 1, 0]) {
+      derivative { $0.hardTanh() }($0)
     },
-    .init("atan2's slopes", .float32, [0, -0.0], [0, -0.0], expected: [0, 0, 0, 0]) { slopes { $0.atan2($1) }($0) },
-    .init("hypot's slopes", .float32, [0, 3], [0, 4], expected: [0, 0.6, 0, 0.8]) { slopes { $0.hypot($1) }($0) },
+    .init("hardSwish's derivative", .float32, [-3, 3, 0, -1], expected: [0, 1, 0.5, 1 / 6.0]) {
+      derivative { $0.hardSwish() }($0)
+    },
+    .init("atan2's derivatives", .float32, [0, -0.0], [0, -0.0], expected: [0, 0, 0, 0]) {
+      derivatives { $0.atan2($1) }($0)
+    },
+    .init("hypot's derivatives", .float32, [0, 3], [0, 4], expected: [0, 0.6, 0, 0.8]) {
+      derivatives { $0.hypot($1) }($0)
+    },
     .init(
-      "logAddExp's slopes", .float32, [0, 1, infinity], [0, 0, infinity],
+      "logAddExp's derivatives", .float32, [0, 1, infinity], [0, 0, infinity],
       expected: [0.5, 0.7310586, 0.5, 0.5, 0.2689414, 0.5]
     ) {
-      slopes { $0.logAddExp($1) }($0)
+      derivatives { $0.logAddExp($1) }($0)
     },
-    .init("logAddExp's second slope", .float32, [0, 1, 3], expected: [0.25, 0.1966119332, 0.0451766597]) {
-      bend { $0.logAddExp($0.stopGradient() * 0) }($0)
+    .init("logAddExp's second derivative", .float32, [0, 1, 3], expected: [0.25, 0.1966119332, 0.0451766597]) {
+      secondDerivative { $0.logAddExp($0.stopGradient() * 0) }($0)
     },
-    .init("norm(½)'s slopes", .float32, [0, 1, 4], expected: [0, 3, 1.5]) { slope { $0.norm(0.5) }($0) },
-    .init("norm(½)'s slopes", .float32, [0, 0], expected: [0, 0]) { slope { $0.norm(0.5) }($0) },
-    .init("norm(1.5)'s slopes", .float32, [0, 0], expected: [0, 0]) { slope { $0.norm(1.5) }($0) },
-    .init("norm(−1)'s slopes", .float32, [0, 2], expected: [0, 0]) { slope { $0.norm(-1) }($0) },
-    .init("norm(−∞)'s slopes", .float32, [3, -2], expected: [0, -1]) { slope { $0.norm(-.infinity) }($0) },
+    .init("norm(½)'s derivatives", .float32, [0, 1, 4], expected: [0, 3, 1.5]) { derivative { $0.norm(0.5) }($0) },
+    .init("norm(½)'s derivatives", .float32, [0, 0], expected: [0, 0]) { derivative { $0.norm(0.5) }($0) },
+    .init("norm(1.5)'s derivatives", .float32, [0, 0], expected: [0, 0]) { derivative { $0.norm(1.5) }($0) },
+    .init("norm(−1)'s derivatives", .float32, [0, 2], expected: [0, 0]) { derivative { $0.norm(-1) }($0) },
+    .init("norm(−∞)'s derivatives", .float32, [3, -2], expected: [0, -1]) { derivative { $0.norm(-.infinity) }($0) },
   ]
 
   /// Zeros, infinities and NaN.

@@ -70,7 +70,7 @@ import Testing
 
   /// Only the input of the network is copied into channels-last order; nothing is copied between layers.
   @Test func nothingIsCopiedBetweenLayers() throws {
-    let device = RecordingDevice(channelsLast: { _, _ in .init(.everywhere) })
+    let device = RecordingDevice(channelsLast: { _, _ in .init(.always) })
     try withDevice(ComputeDevice(backend: device)) { () throws in
       let network = Network()
       try eval([network.input] + network.weights + network.scales)
@@ -91,7 +91,7 @@ import Testing
   @Test func imagesOfFewChannelsStayAsTheyAre() throws {
     let device = RecordingDevice(channelsLast: { geometry, _ in
       let isNarrow = geometry.inputChannels <= 4
-      return .init(isNarrow && geometry.stride.z == 1 ? .sequences : .everywhere, readsChannelsFirst: isNarrow)
+      return .init(isNarrow && geometry.stride.z == 1 ? .ifChained : .always, readsChannelsFirst: isNarrow)
     })
     func orders(_ results: (Tensor, Tensor) -> [Tensor]) throws -> [ApusDevice.Convolution.Order] {
       try withDevice(ComputeDevice(backend: device)) { () throws in
@@ -121,7 +121,7 @@ import Testing
   /// If the device cannot read channels-first, a preference for sequences also requires a convolution that follows.
   @Test func stridedPixelsStayAsTheyAre() throws {
     let device = RecordingDevice(channelsLast: { geometry, _ in
-      .init(geometry.kernel.z == 1 ? .sequences : .everywhere)
+      .init(geometry.kernel.z == 1 ? .ifChained : .always)
     })
     func orders(_ results: (Tensor, Tensor) -> [Tensor]) throws -> [ApusDevice.Convolution.Order] {
       try withDevice(ComputeDevice(backend: device)) { () throws in

@@ -91,7 +91,7 @@ import Testing
     let steps = try steps { [joined([input([2, 4, 3, 8]), input([2, 4, 3, 8])])] }
     #expect(steps.count == 1)
     guard case .copy(let step) = steps.first else { return #expect(Bool(false), "\(steps)") }
-    #expect(step.pieces.map(\.place.shape) == [[2, 3, 4, 8], [2, 3, 4, 8]])
+    #expect(step.pieces.map(\.destination.shape) == [[2, 3, 4, 8], [2, 3, 4, 8]])
     // Axes that no reshape merges are read in place.
     let plain = try self.steps { [.concatenated([input([2, 3]).transposed(), input([3, 1])], axis: 1)] }
     #expect(plain.count == 1)

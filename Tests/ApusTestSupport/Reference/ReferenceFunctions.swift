@@ -74,11 +74,15 @@ public enum Reference {
     switch name {
     case "roundFloat16": return Rounding.float16.rounded(x[0])
     case "roundBFloat16": return Rounding.bfloat16.rounded(x[0])
+    case "gelu": return gelu(x[0])
     default:
       guard let function = UnaryFunction.byName[name] else { fatalError("no row \(name) for floating-point numbers") }
       return function.reference(x[0])
     }
   }
+
+  /// `x · Φ(x)`.
+  public static func gelu(_ x: Double) -> Double { 0.5 * x * erfc(-x / 2.0.squareRoot()) }
 
   private static func float(_ name: String, _ a: Double, _ b: Double) -> Double {
     switch name {

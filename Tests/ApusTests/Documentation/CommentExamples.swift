@@ -158,11 +158,13 @@ import Testing
   @Test func modesOfParts() throws {
     try withDevice(device) { () throws in
       let model = Network()
+      let x = Tensor.ones([64, 4])
       // example
-      model.setMode(.inference) { $0.hasPrefix("backbone.") }
-      model.head.setMode(.training)
+      let y = withMode(.inference, of: model, where: { $0.hasPrefix("backbone.") }) {
+        withMode(.training) { model(x) }
+      }
       // end
-      #expect(try model(.ones([64, 4])).array().contains(0))
+      #expect(try y.array().contains(0))
     }
   }
 

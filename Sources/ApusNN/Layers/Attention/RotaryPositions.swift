@@ -13,7 +13,7 @@ public struct RotaryPositions: Sendable {
     /// Elements `i` and `i + size / 2`, as in GPT-NeoX and LLaMA's converted weights.
     case halves
     /// Elements `2i` and `2i + 1`, as in the paper.
-    case neighbours
+    case interleaved
   }
 
   /// The size of the rotated vectors, equal to the size of a head.
@@ -58,7 +58,7 @@ public struct RotaryPositions: Sendable {
       let turned = [a * cosine - b * sine, b * cosine + a * sine]
       switch pairing {
       case .halves: return .concatenated(turned, axis: -1)
-      case .neighbours: return Tensor.stacked(turned, axis: -1).reshaped(to: x.shape)
+      case .interleaved: return Tensor.stacked(turned, axis: -1).reshaped(to: x.shape)
       }
     }
   }
@@ -68,7 +68,7 @@ public struct RotaryPositions: Sendable {
     switch pairing {
     case .halves:
       return (x.slice(axis: axis, from: 0, count: size / 2), x.slice(axis: axis, from: size / 2, count: size / 2))
-    case .neighbours:
+    case .interleaved:
       let step = { x.slice(axis: axis, from: $0, count: size / 2, step: 2) }
       return (step(0), step(1))
     }

@@ -1,0 +1,61 @@
+// The cells of recurrent layers and their derivatives. Included once for each floating-point lane, after lane.h.
+//
+// A gate comes as the sum of its input and its product and becomes its value. In a gradient, the value of a gate becomes
+// the gradient of the sum. `dh` is the gradient of the new state.
+
+// The derivatives of tanh and of the sigmoid function, from their values.
+#undef TANH_DERIVATIVE
+#undef SIGMOID_DERIVATIVE
+#define TANH_DERIVATIVE(y) (1 - (y) * (y))
+#define SIGMOID_DERIVATIVE(y) ((y) * (1 - (y)))
+
+// c = f · c + i · g;  returns h = o · tanh c
+INLINE V FN(lstm_cell)(V *i, V *f, V *g, V *o, V *c) {
+  *i = FN(sigmoid)(*i);
+  *f = FN(sigmoid)(*f);
+  *g = FN(tanh)(*g);
+  *o = FN(sigmoid)(*o);
+  *c = *f * *c + *i * *g;
+  return *o * FN(tanh)(*c);
+}
+
+// dc = dc + dh · o · (1 − tanh² c);  returns the gradient of the previous cell state. `dc` is the gradient of `c`, the
+// new cell state, and `previous` is the previous one.
+INLINE V FN(lstm_gradient)(V *i, V *f, V *g, V *o, V c, V previous, V dh, V dc) {
+  V value = FN(tanh)(c);
+  dc = dc + dh * *o * TANH_DERIVATIVE(value);
+  V di = dc * *g * SIGMOID_DERIVATIVE(*i);
+  V df = dc * previous * SIGMOID_DERIVATIVE(*f);
+  V dg = dc * *i * TANH_DERIVATIVE(*g);
+  V result = dc * *f;
+  *o = dh * value * SIGMOID_DERIVATIVE(*o);
+  *i = di;
+  *f = df;
+  *g = dg;
+  return result;
+}
+
+// n = tanh(n + r · p);  returns h = (1 − z) · n + z · h. `n` comes as the input alone, `p` is its product with the bias.
+INLINE V FN(gru_cell)(V *r, V *z, V *n, V p, V h) {
+  *r = FN(sigmoid)(*r);
+  *z = FN(sigmoid)(*z);
+  *n = FN(tanh)(*n + *r * p);
+  return (1 - *z) * *n + *z * h;
+}
+
+// dn = dh · (1 − z) · (1 − n²);  returns the gradient of the previous state `h`. `p` becomes its gradient.
+INLINE V FN(gru_gradient)(V *r, V *z, V *n, V *p, V h, V dh) {
+  V dn = dh * (1 - *z) * TANH_DERIVATIVE(*n);
+  V dz = dh * (h - *n) * SIGMOID_DERIVATIVE(*z);
+  V dr = dn * *p * SIGMOID_DERIVATIVE(*r);
+  V result = dh * *z;
+  *p = dn * *r;
+  *r = dr;
+  *z = dz;
+  *n = dn;
+  return result;
+}
+
+// The gradients of the sum, from h = tanh(sum) and h = max(sum, 0).
+INLINE V FN(tanh_gradient)(V h, V dh) { return dh * TANH_DERIVATIVE(h); }
+INLINE V FN(relu_gradient)(V h, V dh) { return SELECT(h > 0, dh, (V)(0)); }

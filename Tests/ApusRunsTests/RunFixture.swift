@@ -1,0 +1,26 @@
+import Apus
+import ApusRuns
+import ApusTestSupport
+
+/// A directory for runs, and the settings of short runs of an MLP on synthetic images.
+struct RunFixture {
+  let scratch: ScratchDirectory
+  private let defaults: JSONObject
+
+  init(steps: Int, trainCount: Int) throws {
+    scratch = try ScratchDirectory()
+    defaults = [
+      "data": "synthetic", "batch_size": 500, "steps": .number(Double(steps)), "seed": 4,
+      "train_count": .number(Double(trainCount)),
+    ]
+  }
+
+  /// The settings, with `options` in place of the defaults.
+  func settings(_ options: JSONObject = [:]) throws -> RunSettings {
+    var all = defaults
+    for (key, value) in options { all[key] = value }
+    return try RunSettings("mlp", all)
+  }
+
+  func path(_ name: String) -> String { "\(scratch.path)/\(name)" }
+}
