@@ -3,6 +3,7 @@
 #define KERNEL extern "C" __global__
 #define GLOBAL
 #define INLINE static __device__ __forceinline__
+#define ALWAYS_INLINE INLINE
 #define WIDE(name) name
 // The only group size that a kernel is launched with.
 #define GROUP_SIZE(items) __launch_bounds__(items)

@@ -3,6 +3,8 @@
 // This file follows a dialect, which defines
 //   WIDE(name)           the name of a function: `name`, or `name##_16` where several widths coexist
 //   INLINE               the qualifiers of a function
+//   ALWAYS_INLINE        the same for a large function that a kernel calls in an unrolled loop: otherwise, compilers for
+//                        CPUs call it, and save all registers
 //   VF VI VU             vectors of float, int and unsigned int of one lane count, or scalars
 //   VL VW                vectors of signed and unsigned 64-bit integers
 //   VD, HAS_FLOAT64      a vector of double where HAS_FLOAT64 is 1 (else 0)

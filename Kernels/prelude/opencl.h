@@ -8,6 +8,11 @@
 #define KERNEL __kernel
 #define GLOBAL __global
 #define INLINE static inline
+#if WIDTH == 1
+#define ALWAYS_INLINE INLINE
+#else
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+#endif
 #define WIDE(name) name
 // The only group size that a kernel is launched with.
 #define GROUP_SIZE(items) __attribute__((reqd_work_group_size(items, 1, 1)))

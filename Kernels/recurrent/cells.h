@@ -10,7 +10,7 @@
 #define SIGMOID_DERIVATIVE(y) ((y) * (1 - (y)))
 
 // c = f · c + i · g;  returns h = o · tanh c
-INLINE V FN(lstm_cell)(V *i, V *f, V *g, V *o, V *c) {
+ALWAYS_INLINE V FN(lstm_cell)(V *i, V *f, V *g, V *o, V *c) {
   *i = FN(sigmoid)(*i);
   *f = FN(sigmoid)(*f);
   *g = FN(tanh)(*g);
@@ -21,7 +21,7 @@ INLINE V FN(lstm_cell)(V *i, V *f, V *g, V *o, V *c) {
 
 // dc = dc + dh · o · (1 − tanh² c);  returns the gradient of the previous cell state. `dc` is the gradient of `c`, the
 // new cell state, and `previous` is the previous one.
-INLINE V FN(lstm_gradient)(V *i, V *f, V *g, V *o, V c, V previous, V dh, V dc) {
+ALWAYS_INLINE V FN(lstm_gradient)(V *i, V *f, V *g, V *o, V c, V previous, V dh, V dc) {
   V value = FN(tanh)(c);
   dc = dc + dh * *o * TANH_DERIVATIVE(value);
   V di = dc * *g * SIGMOID_DERIVATIVE(*i);
@@ -36,7 +36,7 @@ INLINE V FN(lstm_gradient)(V *i, V *f, V *g, V *o, V c, V previous, V dh, V dc) 
 }
 
 // n = tanh(n + r · p);  returns h = (1 − z) · n + z · h. `n` comes as the input alone, `p` is its product with the bias.
-INLINE V FN(gru_cell)(V *r, V *z, V *n, V p, V h) {
+ALWAYS_INLINE V FN(gru_cell)(V *r, V *z, V *n, V p, V h) {
   *r = FN(sigmoid)(*r);
   *z = FN(sigmoid)(*z);
   *n = FN(tanh)(*n + *r * p);
@@ -44,7 +44,7 @@ INLINE V FN(gru_cell)(V *r, V *z, V *n, V p, V h) {
 }
 
 // dn = dh · (1 − z) · (1 − n²);  returns the gradient of the previous state `h`. `p` becomes its gradient.
-INLINE V FN(gru_gradient)(V *r, V *z, V *n, V *p, V h, V dh) {
+ALWAYS_INLINE V FN(gru_gradient)(V *r, V *z, V *n, V *p, V h, V dh) {
   V dn = dh * (1 - *z) * TANH_DERIVATIVE(*n);
   V dz = dh * (h - *n) * SIGMOID_DERIVATIVE(*z);
   V dr = dn * *p * SIGMOID_DERIVATIVE(*r);
@@ -57,5 +57,5 @@ INLINE V FN(gru_gradient)(V *r, V *z, V *n, V *p, V h, V dh) {
 }
 
 // The gradients of the sum, from h = tanh(sum) and h = max(sum, 0).
-INLINE V FN(tanh_gradient)(V h, V dh) { return dh * TANH_DERIVATIVE(h); }
-INLINE V FN(relu_gradient)(V h, V dh) { return SELECT(h > 0, dh, (V)(0)); }
+ALWAYS_INLINE V FN(tanh_gradient)(V h, V dh) { return dh * TANH_DERIVATIVE(h); }
+ALWAYS_INLINE V FN(relu_gradient)(V h, V dh) { return SELECT(h > 0, dh, (V)(0)); }

@@ -21,6 +21,7 @@ typedef uint64_t VW __attribute__((ext_vector_type(16)));
 #define LANES 16
 #define WIDE(name) name
 #define INLINE static inline __attribute__((always_inline, unused))
+#define ALWAYS_INLINE INLINE
 #define HAS_FLOAT64 1
 
 #define AS_I(x) ((VI)(x))
