@@ -164,7 +164,7 @@ struct StepAccesses {
       (reads, writes) = (step.reads.map { Access(value: $0) }, [Access(value: step.result)])
     case .copy(let step):
       reads = step.pieces.map { Access(value: $0.source.value, layout: $0.source.layout) }
-      writes = [Access(value: step.result)] + step.pieces.map { Access(value: step.result, layout: $0.place) }
+      writes = [Access(value: step.result)] + step.pieces.map { Access(value: step.result, layout: $0.destination) }
     case .gather(let step):
       reads = [Access(value: step.source), Access(value: step.indices.value, layout: step.indices.layout)]
       writes = [Access(value: step.result)]

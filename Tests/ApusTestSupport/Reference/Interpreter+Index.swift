@@ -7,8 +7,8 @@ extension Interpreter {
       for element in 0..<result.count { result[element] = step.dtype.rounded(step.dtype.lane.holding(fill)) }
     }
     for piece in step.pieces {
-      let (source, target) = (Places(piece.source.layout), Places(piece.place))
-      for element in 0..<piece.place.shape.elementCount {
+      let (source, target) = (Places(piece.source.layout), Places(piece.destination))
+      for element in 0..<piece.destination.shape.elementCount {
         result[target[element]] = arrays[piece.source.value][source[element]]
       }
     }
