@@ -1,4 +1,3 @@
-
 @testable import ApusGPU
 import ApusDevice
 import ApusSystem

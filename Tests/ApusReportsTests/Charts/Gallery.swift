@@ -26,7 +26,8 @@ enum Gallery {
         "A hundred thousand steps", x: Axis("step", isInteger: true), y: Axis("loss", isLogarithmic: true),
         [
           LineChart.Series(
-            "every step", points(100_000) { exp(-$0 / 20_000) * (0.6 + Samples.noise(Int($0))) + ($0 == 50_000 ? 40 : 0) },
+            "every step",
+            points(100_000) { exp(-$0 / 20_000) * (0.6 + Samples.noise(Int($0))) + ($0 == 50_000 ? 40 : 0) },
             smoothing: .exponential(0.999))
         ])
     ),
@@ -76,7 +77,9 @@ enum Gallery {
     ScatterChart(
       "Predictions", x: Axis("target"), y: Axis("prediction"),
       [
-        ScatterChart.Series("test", (0..<400).map { .init(x: Samples.noise($0) * 50, y: Samples.noise($0) * 50 + Samples.noise($0 + 999) * 8) })
+        ScatterChart.Series(
+          "test",
+          (0..<400).map { .init(x: Samples.noise($0) * 50, y: Samples.noise($0) * 50 + Samples.noise($0 + 999) * 8) })
       ],
       hasIdentityLine: true),
     ScatterChart(
@@ -84,7 +87,11 @@ enum Gallery {
       [
         ScatterChart.Series(
           "training",
-          (0..<100_000).map { .init(x: Samples.noise($0) * 50, y: (Samples.noise($0 + 31) + Samples.noise($0 + 63) - 1) * (1 + Samples.noise($0) * 4)) }
+          (0..<100_000).map {
+            .init(
+              x: Samples.noise($0) * 50,
+              y: (Samples.noise($0 + 31) + Samples.noise($0 + 63) - 1) * (1 + Samples.noise($0) * 4))
+          }
         ),
         ScatterChart.Series("test", [.init(x: 25, y: 9), .init(x: .nan, y: 1)]),
       ]),
@@ -143,7 +150,9 @@ enum Gallery {
             .figure(
               Report.Figure(
                 "histogram",
-                Histogram("Weights", x: Axis("value"), of: (0..<5000).map { Samples.noise($0) + Samples.noise($0 + 9) - Samples.noise($0 + 5) })
+                Histogram(
+                  "Weights", x: Axis("value"),
+                  of: (0..<5000).map { Samples.noise($0) + Samples.noise($0 + 9) - Samples.noise($0 + 5) })
               )),
             .figure(Report.Figure("bars", bars)),
           ]),
