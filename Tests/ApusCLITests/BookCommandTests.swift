@@ -63,12 +63,12 @@ import Testing
   }
 
   @Test(.serialized, arguments: files) func everyCommandRuns(path: String) throws {
-    let place = try ScratchDirectory()
+    let scratch = try ScratchDirectory()
     for command in try Self.commands(path, in: "sh") {
       let shell = Process()
       shell.executableURL = URL(filePath: "/bin/sh")
       shell.arguments = ["-euc", command]
-      shell.currentDirectoryURL = URL(filePath: place.path)
+      shell.currentDirectoryURL = URL(filePath: scratch.path)
       var environment = ProcessInfo.processInfo.environment
       environment["PATH"] = Invocation.executable.deletingLastPathComponent().path + ":" + (environment["PATH"] ?? "")
       // Runs without a kernel cache, as `Invocation` does.
@@ -77,7 +77,7 @@ import Testing
       shell.standardInput = FileHandle.nullDevice
       let output = Pipe()
       shell.standardOutput = output
-      let errors = try place.write([], to: "errors.txt")
+      let errors = try scratch.write([], to: "errors.txt")
       shell.standardError = try FileHandle(forWritingTo: URL(filePath: errors))
       try shell.run()
       let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)

@@ -5,11 +5,11 @@ import Testing
 /// Runs that stop early, and the checkpoints that they keep.
 struct EarlyStopTests {
   private let images: TinyImages
-  private let place: ScratchDirectory
+  private let scratch: ScratchDirectory
 
   init() throws {
     images = try TinyImages()
-    place = try ScratchDirectory()
+    scratch = try ScratchDirectory()
   }
 
   /// Trains on 72 images, in three steps per epoch; 24 more images are held out.
@@ -17,12 +17,12 @@ struct EarlyStopTests {
     try Invocation(
       [
         "train", "mlp", "--data", images.source, "--device", "cpu", "--batch-size", "32", "--validation", "0.25",
-        "--json", "--output", place.file(name),
+        "--json", "--output", scratch.file(name),
       ] + words)
   }
 
   private func resume(_ name: String, _ words: String...) throws -> Invocation {
-    try Invocation(["train", "--resume", place.file(name), "--json"] + words)
+    try Invocation(["train", "--resume", scratch.file(name), "--json"] + words)
   }
 
   private func object(_ path: String) throws -> [String: Any] {
@@ -31,13 +31,13 @@ struct EarlyStopTests {
 
   /// The records of a run.
   private func metrics(_ name: String) throws -> [[String: Any]] {
-    try String(contentsOfFile: place.file(name) + "/metrics.jsonl", encoding: .utf8).split(separator: "\n").map {
+    try String(contentsOfFile: scratch.file(name) + "/metrics.jsonl", encoding: .utf8).split(separator: "\n").map {
       try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] ?? [:]
     }
   }
 
   private func steps(_ name: String) throws -> [Int] {
-    try FileManager.default.contentsOfDirectory(atPath: place.file("\(name)/checkpoints"))
+    try FileManager.default.contentsOfDirectory(atPath: scratch.file("\(name)/checkpoints"))
       .compactMap { Int($0.dropFirst("step-".count)) }.sorted()
   }
 
@@ -51,8 +51,8 @@ struct EarlyStopTests {
     #expect(run.lines.count == 4 && line["epochs"] as? Int == 3 && line["test_loss"] is Double)
     let last = try #require(try metrics("run").last)
     #expect(last["stopped"] as? String == reason && last["test_loss"] is Double && last["epoch"] as? Int == 3)
-    #expect(try object(place.file("run/config.json"))["early_stop"] as? String == "loss:patience=2,change=100.0")
-    let text = try Invocation("train", "--resume", place.file("run"))
+    #expect(try object(scratch.file("run/config.json"))["early_stop"] as? String == "loss:patience=2,change=100.0")
+    let text = try Invocation("train", "--resume", scratch.file("run"))
     #expect(
       text.output.contains("stopped") && text.output.contains("the validation loss has not improved"), "\(text.output)")
   }
@@ -89,7 +89,7 @@ struct EarlyStopTests {
     #expect(again.errors.contains("another --early-stop, or none, continues it"), "\(again.errors)")
     let longer = try resume("half", "--early-stop", "none", "--epochs", "6")
     #expect(try longer.member("steps", as: Int.self) == 18 && longer.summary()["stopped"] == nil, "\(longer.errors)")
-    #expect(try object(place.file("half/config.json"))["early_stop"] == nil)
+    #expect(try object(scratch.file("half/config.json"))["early_stop"] == nil)
   }
 
   @Test func theBestCheckpointIsKeptAndEvaluated() throws {
@@ -97,7 +97,7 @@ struct EarlyStopTests {
     let run = try train(
       "run", ["--epochs", "8", "--learning-rate", "0.05", "--keep", "best,last=3", "--save-every", "1e-6"])
     #expect(run.status == 0, "\(run.errors)")
-    #expect(try object(place.file("run/config.json"))["keep"] as? String == "last=3,best")
+    #expect(try object(scratch.file("run/config.json"))["keep"] as? String == "last=3,best")
     let epochs = try metrics("run").filter { $0["train_loss"] != nil }
     let losses = epochs.compactMap { $0["validation_loss"] as? Double }
     let index = try #require(losses.firstIndex(of: losses.min() ?? 0))
@@ -105,7 +105,7 @@ struct EarlyStopTests {
     #expect(Set(try steps("run")) == [best, 22, 23, 24])
 
     func evaluate(_ which: String...) throws -> Invocation {
-      try Invocation(["evaluate", place.file("run"), "--device", "cpu", "--json"] + which)
+      try Invocation(["evaluate", scratch.file("run"), "--device", "cpu", "--json"] + which)
     }
     let measured = try evaluate("--checkpoint", "best")
     #expect(measured.status == 0, "\(measured.errors)")
@@ -130,8 +130,8 @@ struct EarlyStopTests {
   @Test func runsWithoutABestSaySo() throws {
     let run = try train("run", ["--steps", "2"])
     #expect(run.status == 0, "\(run.errors)")
-    #expect(try object(place.file("run/config.json"))["keep"] == nil)
-    let result = try Invocation("evaluate", place.file("run"), "--checkpoint", "best")
+    #expect(try object(scratch.file("run/config.json"))["keep"] == nil)
+    let result = try Invocation("evaluate", scratch.file("run"), "--checkpoint", "best")
     #expect(result.status == 74 && result.errors.contains("apus train --keep best keeps it"), "\(result.errors)")
   }
 
@@ -150,7 +150,7 @@ struct EarlyStopTests {
     let run = try train("run", ["--early-stop", spec])
     #expect(run.status == 64 && run.output.isEmpty, "\(run.errors)")
     #expect(run.errors.contains("--early-stop \(spec): \(message)"), "\(run.errors)")
-    #expect(!FileManager.default.fileExists(atPath: place.file("run")))
+    #expect(!FileManager.default.fileExists(atPath: scratch.file("run")))
   }
 
   @Test(arguments: [

@@ -5,11 +5,11 @@ import Testing
 
 /// Evaluation of trained models: a model of images, and a model of texts in two classes.
 @Suite struct EvaluateTests {
-  private let place: ScratchDirectory
+  private let scratch: ScratchDirectory
   private let images: TinyImages
 
   init() throws {
-    place = try ScratchDirectory()
+    scratch = try ScratchDirectory()
     images = try TinyImages()
   }
 
@@ -17,20 +17,20 @@ import Testing
   private func imageRun() throws -> String {
     let run = try Invocation(
       "train", "mlp", "--data", images.source, "--device", "cpu", "--batch-size", "16", "--steps", "6", "--output",
-      place.file("images"))
+      scratch.file("images"))
     try #require(run.status == 0, "\(run.errors)")
-    return place.file("images")
+    return scratch.file("images")
   }
 
   /// Trains on cats and dogs whose labels do not depend on the text, so that some examples are misclassified.
   private func textRun() throws -> String {
     let lines = (0..<200).map { "\($0 % 7 < 3 ? "cat" : "dog")\tthe \($0 % 2 == 0 ? "cat" : "dog") number \($0 % 9)" }
-    let path = try place.write(Array(lines.joined(separator: "\n").utf8), to: "texts.txt")
+    let path = try scratch.write(Array(lines.joined(separator: "\n").utf8), to: "texts.txt")
     let run = try Invocation(
       "train", "text-lstm", "--data", "labelled-text:\(path)", "--width", "8", "--steps", "4", "--sequence-length", "6",
-      "--device", "cpu", "--output", place.file("texts"))
+      "--device", "cpu", "--output", scratch.file("texts"))
     try #require(run.status == 0, "\(run.errors)")
-    return place.file("texts")
+    return scratch.file("texts")
   }
 
   private func evaluate(_ words: String...) throws -> Invocation {
@@ -108,7 +108,7 @@ import Testing
     #expect(errors["test_accuracy"] as? Double == chosen["test_accuracy"] as? Double)
     #expect(errors["threshold"] as? Double == threshold)
     let lines = (0..<200).filter { $0 % 10 == 9 }.map { "the \($0 % 2 == 0 ? "cat" : "dog") number \($0 % 9)" }
-    let path = try place.write(Array(lines.joined(separator: "\n").utf8), to: "test-lines.txt")
+    let path = try scratch.write(Array(lines.joined(separator: "\n").utf8), to: "test-lines.txt")
     let seen = try Invocation("predict", run, path, "--threshold", "\(threshold)", "--device", "cpu", "--json")
     let matrix = try #require(chosen["confusion_matrix"] as? [[Int]])
     #expect(seen.lines.count { $0.contains("\"label\":1") } == matrix[0][1] + matrix[1][1], "\(seen.output)")
@@ -129,22 +129,22 @@ import Testing
     #expect(top.status == 64 && top.errors.contains("--top-k 11: there are 10 classes"), "\(top.errors)")
     #expect(try evaluate(run, "--threshold", "0").status == 64)
     #expect(try evaluate(run, "--human-error", "1").status == 64)
-    let text = try place.write(Array((0..<60).map { "the cat sat \($0)" }.joined(separator: "\n").utf8), to: "t.txt")
+    let text = try scratch.write(Array((0..<60).map { "the cat sat \($0)" }.joined(separator: "\n").utf8), to: "t.txt")
     let language = try Invocation(
       "train", "char-lstm", "--data", "text:\(text)", "--width", "8", "--depth", "1", "--sequence-length", "8",
-      "--steps", "1", "--device", "cpu", "--output", place.file("language"))
+      "--steps", "1", "--device", "cpu", "--output", scratch.file("language"))
     #expect(language.status == 0, "\(language.errors)")
-    let human = try evaluate(place.file("language"), "--human-error", "0.1")
+    let human = try evaluate(scratch.file("language"), "--human-error", "0.1")
     #expect(human.status == 64 && human.errors.contains("--human-error is for classifiers"), "\(human.errors)")
-    let errors = try Invocation("errors", place.file("language"))
+    let errors = try Invocation("errors", scratch.file("language"))
     #expect(errors.status == 64 && errors.errors.contains("is a language model; try apus evaluate"))
-    #expect(try evaluate(place.file("language"), "--json").member("test_perplexity", as: Double.self) != nil)
+    #expect(try evaluate(scratch.file("language"), "--json").member("test_perplexity", as: Double.self) != nil)
   }
 
   // MARK: - Errors
 
   @Test func errorsAreListedAndTheirTagsCounted() throws {
-    let (run, sheet) = (try textRun(), place.file("errors.csv"))
+    let (run, sheet) = (try textRun(), scratch.file("errors.csv"))
     let measured = try evaluate(run, "--json").summary()
     let listed = try Invocation("errors", run, "--device", "cpu", "--output", sheet, "--count", "3", "--json")
     #expect(listed.status == 0 && listed.lines.count == 4, "\(listed.errors)")
@@ -169,7 +169,7 @@ import Testing
     lines[1] = lines[1].replacing(/,,,,$/, with: ",odd,,,")
     lines[2] = lines[2].replacing(/,,,,$/, with: ",odd,short,,")
     lines[3] = lines[3].replacing(/,,,,$/, with: ",,,,why?")
-    _ = try place.write(Array((lines.joined(separator: "\n") + "999,x,cat,dog,,,odd,,,\n").utf8), to: "errors.csv")
+    _ = try scratch.write(Array((lines.joined(separator: "\n") + "999,x,cat,dog,,,odd,,,\n").utf8), to: "errors.csv")
     let counted = try Invocation("errors", run, "--device", "cpu", "--tags", sheet, "--json")
     #expect(counted.status == 0 && counted.errors.contains("1 rows are of examples"), "\(counted.errors)")
     let tags = try #require(try counted.member("tags", as: [String: Any].self))
@@ -190,10 +190,10 @@ import Testing
 
   @Test func sheetsThatAreNoneAreRefused() throws {
     let run = try imageRun()
-    let path = try place.write(Array("a,b\n1,2\n".utf8), to: "other.csv")
+    let path = try scratch.write(Array("a,b\n1,2\n".utf8), to: "other.csv")
     let other = try Invocation("errors", run, "--device", "cpu", "--tags", path)
     #expect(other.status == 65 && other.errors.contains("does not name the columns example and true"))
-    let missing = try Invocation("errors", run, "--device", "cpu", "--tags", place.file("none.csv"))
+    let missing = try Invocation("errors", run, "--device", "cpu", "--tags", scratch.file("none.csv"))
     #expect(missing.status == 74 && missing.errors.contains("none.csv"), "\(missing.errors)")
     #expect(try Invocation("errors", run, "--device", "cpu", "--output", path).status == 64)
   }

@@ -5,18 +5,18 @@ import Testing
 /// Bad input and failing machines: each gives one exit code and one message.
 struct FaultTests {
   private let images: TinyImages
-  private let place: ScratchDirectory
+  private let scratch: ScratchDirectory
 
   init() throws {
     images = try TinyImages()
-    place = try ScratchDirectory()
+    scratch = try ScratchDirectory()
   }
 
   private func train(_ words: [String], environment: [String: String] = [:]) throws -> Invocation {
-    let common = ["--steps", "2", "--output", place.file("run"), "--json"]
+    let common = ["--steps", "2", "--output", scratch.file("run"), "--json"]
     let run = try Invocation(["train"] + words + common, environment: environment)
     // A run that cannot start leaves no folder and prints nothing that looks like a result.
-    #expect(run.output.isEmpty && !FileManager.default.fileExists(atPath: place.file("run")))
+    #expect(run.output.isEmpty && !FileManager.default.fileExists(atPath: scratch.file("run")))
     return run
   }
 
@@ -73,17 +73,17 @@ struct FaultTests {
   }
 
   @Test func predictionsTakeImagesOfTheirSize() throws {
-    let output = place.file("trained")
+    let output = scratch.file("trained")
     _ = try Invocation(
       "train", "mlp", "--steps", "1", "--data", images.source, "--device", "cpu", "--output", output)
     let labels = try Invocation("predict", output, images.directory.file("train-labels-idx1-ubyte"))
     #expect(labels.status == 65 && labels.errors.contains("uint8 of rank 1, not images"), "\(labels.errors)")
-    let other = try place.write([0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0, 2, 3, 4], to: "small")
+    let other = try scratch.write([0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0, 2, 3, 4], to: "small")
     let small = try Invocation("predict", output, images.testImages, other)
     #expect(small.status == 65 && small.output.isEmpty, "\(small.errors)")
     #expect(small.errors.contains("images of 1x1x2, the model takes 1x28x28"), "\(small.errors)")
     for command in ["evaluate", "predict"] {
-      let run = try Invocation([command, place.file("nothing")] + (command == "predict" ? [other] : []))
+      let run = try Invocation([command, scratch.file("nothing")] + (command == "predict" ? [other] : []))
       #expect(run.status == 74 && run.errors.contains("cannot read a checkpoint"), "\(run.errors)")
     }
   }
@@ -93,12 +93,12 @@ struct FaultTests {
   @Test func weightsThatDoNotFit() throws {
     let header = #"{"1.weight":{"dtype":"F32","shape":[256,784],"data_offsets":[0,802816]}}"#
     let bytes = [UInt8(header.utf8.count), 0, 0, 0, 0, 0, 0, 0] + Array(header.utf8)
-    let missing = try place.write(bytes + [UInt8](repeating: 0, count: 802_816), to: "missing")
+    let missing = try scratch.write(bytes + [UInt8](repeating: 0, count: 802_816), to: "missing")
     let run = try train(["mlp", "--data", images.source, "--weights", missing])
     // One message lists all missing keys.
     let keys = "\"1.bias\", \"3.weight\", \"3.bias\", \"5.weight\", \"5.bias\" are missing"
     #expect(run.status == 65 && run.errors.contains(keys), "\(run.errors)")
-    let short = try place.write(bytes, to: "short")
+    let short = try scratch.write(bytes, to: "short")
     let other = try train(["mlp", "--data", images.source, "--weights", short])
     #expect(other.status == 65 && other.errors.contains("not a valid safetensors file"), "\(other.errors)")
   }
@@ -106,7 +106,7 @@ struct FaultTests {
   // MARK: - Devices
 
   @Test func missingDevices() throws {
-    let none = ["OCL_ICD_VENDORS": place.path]
+    let none = ["OCL_ICD_VENDORS": scratch.path]
     let data = ["mlp", "--data", images.source]
     let named = try train(data + ["--device", "opencl"], environment: none)
     #expect(named.status == 69 && named.errors.contains("no platform"), "\(named.errors)")
@@ -121,8 +121,8 @@ struct FaultTests {
 
   @Test func automaticDeviceIsSaid() throws {
     let run = try Invocation(
-      ["train", "mlp", "--steps", "1", "--data", images.source, "--output", place.file("run"), "--json"],
-      environment: ["OCL_ICD_VENDORS": place.path, "APUS_DEVICE": "auto"])
+      ["train", "mlp", "--steps", "1", "--data", images.source, "--output", scratch.file("run"), "--json"],
+      environment: ["OCL_ICD_VENDORS": scratch.path, "APUS_DEVICE": "auto"])
     // The message states the actual reason: the OpenCL loader found nothing.
     let reason = "device cpu: no discrete GPU was found: device opencl is not available: the OpenCL loader finds no"
     #expect(run.status == 0 && run.errors.contains(reason), "\(run.errors)")
@@ -143,8 +143,8 @@ struct FaultTests {
     let run = try train(
       ["mlp", "--data", images.source, "--device", "opencl"],
       environment: [
-        "POCL_EXTRA_BUILD_FLAGS": "-Dfloat=struct", "POCL_CACHE_DIR": place.file("pocl"),
-        "XDG_CACHE_HOME": place.file("cache"),
+        "POCL_EXTRA_BUILD_FLAGS": "-Dfloat=struct", "POCL_CACHE_DIR": scratch.file("pocl"),
+        "XDG_CACHE_HOME": scratch.file("cache"),
       ])
     #expect(run.status == 1 && run.errors.contains("could not build"), "\(run.errors.prefix(2000))")
     #expect(run.errors.contains("(--device cpu)") && run.errors.contains("more lines"))

@@ -8,15 +8,15 @@ import Testing
 
 /// Run folders prepared by an attacker: no command changes anything outside them, traps or hangs.
 struct HostileFolderTests {
-  private let place: ScratchDirectory
+  private let scratch: ScratchDirectory
   private let run: String
   private let folders: [HostileFolder]
 
   init() throws {
-    place = try ScratchDirectory()
+    scratch = try ScratchDirectory()
     let rows = (0..<24).map { "\($0 % 5),\($0 % 3 == 0 ? "red" : "blue"),\($0 % 2 == 0 ? "even" : "odd")" }
-    let table = try place.write(Array(("x,colour,kind\n" + rows.joined(separator: "\n")).utf8), to: "table.csv")
-    run = place.file("whole")
+    let table = try scratch.write(Array(("x,colour,kind\n" + rows.joined(separator: "\n")).utf8), to: "table.csv")
+    run = scratch.file("whole")
     let trained = try Invocation(
       "train", "--layers", "dense 3, relu, dense 2", "--data", "csv:\(table)", "--steps", "5", "--batch-size", "8",
       "--schedule", "plateau", "--device", "cpu", "--output", run)
@@ -32,9 +32,9 @@ struct HostileFolderTests {
     _ folders: [HostileFolder], _ body: (HostileFolder, _ path: String) throws -> Void
   ) throws {
     for (number, folder) in folders.enumerated() {
-      let outside = place.file("outside-\(number)")
+      let outside = scratch.file("outside-\(number)")
       let victims = try Victims(in: outside)
-      let path = place.file("run-\(number)")
+      let path = scratch.file("run-\(number)")
       try folder.make(of: run, at: path, victims: victims)
       let before = try victims.snapshot()
       try body(folder, path)

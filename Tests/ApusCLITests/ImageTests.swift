@@ -5,12 +5,12 @@ import Testing
 
 /// Images in folders, from training to prediction.
 struct ImageTests {
-  private let place: ScratchDirectory
+  private let scratch: ScratchDirectory
 
   /// Writes 30 training and 12 test images of different sizes in three classes. The class is the brightest color
   /// channel; half of the images are PNG.
   init() throws {
-    place = try ScratchDirectory()
+    scratch = try ScratchDirectory()
     for (part, count) in [("train", 30), ("test", 12)] {
       for number in 0..<count { try write(number, "\(part)/\(["red", "green", "blue"][number % 3])") }
     }
@@ -23,7 +23,7 @@ struct ImageTests {
       pixels: (0..<height * width * 3).map { place in
         UInt8((place * 7 + number * 13) % 60 + (place % 3 == number % 3 ? 160 : 20))
       })
-    let path = place.file("pictures/\(folder)")
+    let path = scratch.file("pictures/\(folder)")
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     let bytes = number % 2 == 0 ? image.pngData() : image.jpegData(quality: 95)
     try Data(bytes).write(to: URL(filePath: "\(path)/\(number).\(number % 2 == 0 ? "png" : "jpg")"))
@@ -31,9 +31,9 @@ struct ImageTests {
 
   private func words(_ name: String, _ more: [String] = [], steps: Int = 12) -> [String] {
     [
-      "train", "--layers", "conv 4 3x3 stride 2, relu, dense 3", "--data", "image-folder:\(place.file("pictures"))",
+      "train", "--layers", "conv 4 3x3 stride 2, relu, dense 3", "--data", "image-folder:\(scratch.file("pictures"))",
       "--image-size", "16", "--augment", "flip, crop pad 2, color 0.1", "--steps", "\(steps)", "--batch-size", "10",
-      "--learning-rate", "0.01", "--device", "cpu", "--json", "--output", place.file(name),
+      "--learning-rate", "0.01", "--device", "cpu", "--json", "--output", scratch.file(name),
     ] + more
   }
 
@@ -42,13 +42,13 @@ struct ImageTests {
     #expect(run.status == 0, "\(run.errors)")
     #expect(try #require(try run.member("test_accuracy", as: Double.self)) >= 0.9)
     #expect(try run.member("loader_share", as: Double.self) != nil)
-    let picture = place.file("pictures/test/blue/2.png")
-    let said = try Invocation("predict", place.file("run"), picture, place.file("pictures/test/green/1.jpg"))
+    let picture = scratch.file("pictures/test/blue/2.png")
+    let said = try Invocation("predict", scratch.file("run"), picture, scratch.file("pictures/test/green/1.jpg"))
     #expect(said.status == 0 && said.lines.count == 2, "\(said.errors)")
     #expect(said.lines[0].hasPrefix("\(picture): blue (") && said.lines[1].contains("1.jpg: green ("))
-    let measured = try Invocation("evaluate", place.file("run"), "--json")
+    let measured = try Invocation("evaluate", scratch.file("run"), "--json")
     #expect(try measured.member("test_accuracy", as: Double.self) == run.member("test_accuracy"))
-    let events = try FileManager.default.contentsOfDirectory(atPath: place.file("run/tensorboard"))
+    let events = try FileManager.default.contentsOfDirectory(atPath: scratch.file("run/tensorboard"))
     #expect(events.count == 1 && events[0].hasPrefix("events.out.tfevents."))
   }
 
@@ -60,10 +60,10 @@ struct ImageTests {
       return UInt8(place * 7 % 60 + (place % 3 == bright ? 160 : 20))
     }
     let large = Image(height: 40, width: 70, channels: 3, pixels: pixels)
-    let file = place.file("large.png")
+    let file = scratch.file("large.png")
     try Data(large.pngData()).write(to: URL(filePath: file))
     let run = try Invocation(
-      "predict", place.file("run"), file, "--tile-overlap", "4", "--output", place.file("maps"), "--device", "cpu",
+      "predict", scratch.file("run"), file, "--tile-overlap", "4", "--output", scratch.file("maps"), "--device", "cpu",
       "--json")
     try #require(run.status == 0, "\(run.errors)")
     let line = try JSON(parsing: Array(run.lines[0].utf8))
@@ -74,7 +74,7 @@ struct ImageTests {
     #expect(try line["class"]?.string == "red" && run.member("examples") == 1)
     let own = tiles.compactMap { $0["class"]?.string == "red" ? $0["probability"]?.number : nil }
     #expect((line["probability"]?.number ?? 2) <= own.reduce(0, max))
-    let map = try Image(contentsOf: place.file("maps/large.png"))
+    let map = try Image(contentsOf: scratch.file("maps/large.png"))
     #expect(map.height == 40 && map.width == 70 && map.channels == 3)
     // The overlay is most colorful where the class is found.
     func colour(_ x: Int) -> Int {
@@ -82,11 +82,11 @@ struct ImageTests {
       return Int(map.pixels[start]) - Int(map.pixels[start + 2])
     }
     #expect(colour(5).magnitude > 40 && colour(66).magnitude < colour(5).magnitude)
-    let text = try Invocation("predict", place.file("run"), file, "--tile-overlap", "0", "--device", "cpu")
+    let text = try Invocation("predict", scratch.file("run"), file, "--tile-overlap", "0", "--device", "cpu")
     #expect(text.lines.count == 1 && text.output.contains("15 tiles"), "\(text.output) \(text.errors)")
-    let wide = try Invocation("predict", place.file("run"), file, "--tile-overlap", "16", "--device", "cpu")
+    let wide = try Invocation("predict", scratch.file("run"), file, "--tile-overlap", "16", "--device", "cpu")
     #expect(wide.status == 64 && wide.errors.contains("--tile-overlap 16"), "\(wide.errors)")
-    let alone = try Invocation("predict", place.file("run"), file, "--output", place.file("maps"))
+    let alone = try Invocation("predict", scratch.file("run"), file, "--output", scratch.file("maps"))
     #expect(alone.status == 64 && alone.errors.contains("--tile-overlap"), "\(alone.errors)")
   }
 
@@ -104,12 +104,12 @@ struct ImageTests {
     #expect(whole != nil)
     for workers in ["1", "4"] { #expect(try digest(words("w\(workers)", ["--workers", workers])) == whole) }
     _ = try digest(words("half", steps: 5))
-    let rest = try Invocation("train", "--resume", place.file("half"), "--steps", "12", "--json")
+    let rest = try Invocation("train", "--resume", scratch.file("half"), "--steps", "12", "--json")
     #expect(try rest.member("weights_sha256") == whole, "\(rest.errors)")
   }
 
   @Test func badPicturesEndTheRunOrAreCounted() throws {
-    let path = place.file("pictures/train/red/0.png")
+    let path = scratch.file("pictures/train/red/0.png")
     let whole = try Data(contentsOf: URL(filePath: path))
     try whole.prefix(whole.count / 2).write(to: URL(filePath: path))
     let stopped = try Invocation(words("stopped"))
@@ -120,8 +120,8 @@ struct ImageTests {
   }
 
   @Test func namesThatAreNotUTF8AreCounted() throws {
-    let good = place.file("pictures/train/red/0.png")
-    let name = Array(place.file("pictures/train/red/caf").utf8) + [0xE9] + Array(".png\0".utf8)
+    let good = scratch.file("pictures/train/red/0.png")
+    let name = Array(scratch.file("pictures/train/red/caf").utf8) + [0xE9] + Array(".png\0".utf8)
     name.withUnsafeBufferPointer { buffer in
       buffer.withMemoryRebound(to: CChar.self) { #expect(link(good, $0.baseAddress!) == 0) }
     }
@@ -135,13 +135,13 @@ struct ImageTests {
   /// Evaluation covers the images that can be read, under their own names; an unreadable image named as an argument is
   /// an error.
   @Test func badPicturesOfTheTestAreLeftOut() throws {
-    let path = place.file("pictures/test/green/4.png")
+    let path = scratch.file("pictures/test/green/4.png")
     let whole = try Data(contentsOf: URL(filePath: path))
     try whole.prefix(whole.count / 2).write(to: URL(filePath: path))
     // After one step the weights are nearly untrained: most images get the same class, so that some are misclassified.
     let run = try Invocation(words("run", ["--skip-bad"], steps: 1))
     #expect(try run.status == 0 && run.member("skipped_images") == 1, "\(run.errors)")
-    let trained = place.file("run")
+    let trained = scratch.file("run")
     let measured = try Invocation("evaluate", trained, "--device", "cpu", "--json")
     #expect(measured.status == 0 && measured.errors.contains("skipped: \(path)"), "\(measured.errors)")
     #expect(try measured.member("examples") == 11 && measured.member("skipped_images") == 1)
@@ -159,7 +159,7 @@ struct ImageTests {
     for line in errors.lines.dropLast() {
       let entry = try #require(JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
       let (name, number) = (try #require(entry["name"] as? String), try #require(entry["example"] as? Int))
-      #expect(name == place.file("pictures/test/\(all[number])") && name != path)
+      #expect(name == scratch.file("pictures/test/\(all[number])") && name != path)
       #expect(all[number].hasPrefix("\(entry["class"] as? String ?? "")/"))
     }
     let plot = try Invocation("plot", trained, "--device", "cpu")
@@ -167,13 +167,13 @@ struct ImageTests {
     let page = try String(contentsOfFile: "\(trained)/report.html", encoding: .utf8)
     #expect(page.contains("All 12 test examples") && page.contains("without 1 that could not be read"))
 
-    let good = place.file("pictures/test/green/1.jpg")
+    let good = scratch.file("pictures/test/green/1.jpg")
     for files in [[good, path], [path, good]] {
       let said = try Invocation(["predict", trained] + files + ["--device", "cpu"])
       #expect(said.status == 65 && said.errors.contains("\(path): not a valid PNG"), "\(said.status) \(said.errors)")
       #expect(said.output.isEmpty)
     }
-    for name in all { try Data("nothing".utf8).write(to: URL(filePath: place.file("pictures/test/\(name)"))) }
+    for name in all { try Data("nothing".utf8).write(to: URL(filePath: scratch.file("pictures/test/\(name)"))) }
     let none = try Invocation("evaluate", trained, "--device", "cpu")
     #expect(none.status == 65 && none.errors.contains("none of the 12 examples could be read"), "\(none.errors)")
   }
@@ -183,27 +183,27 @@ struct ImageTests {
     let run = try Invocation(words("run", ["--validation", "0.2"], steps: 2))
     #expect(run.status == 0, "\(run.errors)")
     for (data, words, part, count) in [
-      (place.file("pictures/test"), [], "all", 12), (place.file("pictures"), [], "validation", 6),
-      (place.file("pictures"), ["--part", "test"], "test", 12), (place.file("pictures/."), [], "validation", 6),
-      (place.file("pictures"), ["--part", "all"], "all", 42),
-      (place.file("pictures"), ["--part", "train"], "train", 24),
+      (scratch.file("pictures/test"), [], "all", 12), (scratch.file("pictures"), [], "validation", 6),
+      (scratch.file("pictures"), ["--part", "test"], "test", 12), (scratch.file("pictures/."), [], "validation", 6),
+      (scratch.file("pictures"), ["--part", "all"], "all", 42),
+      (scratch.file("pictures"), ["--part", "train"], "train", 24),
     ] {
       let source = "image-folder:\(data)"
       let measured = try Invocation(
-        ["evaluate", place.file("run"), "--data", source, "--device", "cpu", "--json"] + words)
+        ["evaluate", scratch.file("run"), "--data", source, "--device", "cpu", "--json"] + words)
       #expect(try measured.member("part") == part && measured.member("examples") == count, "\(measured.errors)")
     }
     let none = try Invocation(
-      words("none", ["--test-share", "0", "--data", "image-folder:\(place.file("pictures/test"))"]))
+      words("none", ["--test-share", "0", "--data", "image-folder:\(scratch.file("pictures/test"))"]))
     #expect(none.status == 64, "\(none.errors)")
   }
 
   @Test func foldersThatAreWrong() throws {
     try FileManager.default.createSymbolicLink(
-      atPath: place.file("pictures/train/red/out.png"), withDestinationPath: "/etc/hostname")
+      atPath: scratch.file("pictures/train/red/out.png"), withDestinationPath: "/etc/hostname")
     let left = try Invocation(words("left"))
     #expect(left.status == 65 && left.errors.contains("out.png"), "\(left.errors)")
-    try FileManager.default.removeItem(atPath: place.file("pictures/train/red/out.png"))
+    try FileManager.default.removeItem(atPath: scratch.file("pictures/train/red/out.png"))
     try write(40, "test/yellow")
     let unknown = try Invocation(words("unknown"))
     #expect(unknown.status == 65 && unknown.errors.contains("yellow"), "\(unknown.errors)")
@@ -226,7 +226,7 @@ struct ImageTests {
     }
     let run = try Invocation(words + options)
     #expect(run.status == status && run.errors.contains(message), "\(run.status) \(run.errors)")
-    #expect(!FileManager.default.fileExists(atPath: place.file("wrong")))
+    #expect(!FileManager.default.fileExists(atPath: scratch.file("wrong")))
   }
 
   /// A full disk, simulated by a file size limit, damages no earlier checkpoint, and the run can be resumed.
@@ -235,7 +235,7 @@ struct ImageTests {
     #expect(before.status == 0, "\(before.errors)")
     let shell = Process()
     shell.executableURL = URL(filePath: "/bin/sh")
-    let resume = "\(Invocation.executable.path) train --resume \(place.file("full")) --steps 12"
+    let resume = "\(Invocation.executable.path) train --resume \(scratch.file("full")) --steps 12"
     shell.arguments = ["-c", "ulimit -f 1; exec \(resume)"]
     let errors = Pipe()
     (shell.standardOutput, shell.standardError) = (FileHandle.nullDevice, errors)
@@ -243,8 +243,8 @@ struct ImageTests {
     let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     shell.waitUntilExit()
     #expect(shell.terminationReason == .exit && shell.terminationStatus == 74, "\(shell.terminationStatus) \(text)")
-    #expect(text.contains(place.file("full")) && text.contains("File too large"), "\(text)")
-    let rest = try Invocation("train", "--resume", place.file("full"), "--steps", "12", "--json")
+    #expect(text.contains(scratch.file("full")) && text.contains("File too large"), "\(text)")
+    let rest = try Invocation("train", "--resume", scratch.file("full"), "--steps", "12", "--json")
     let whole = try Invocation(words("whole"))
     #expect(try rest.status == 0 && rest.member("weights_sha256", as: String.self) == whole.member("weights_sha256"))
   }

@@ -6,11 +6,11 @@ import Testing
 /// `apus learning-curve`
 struct LearningCurveTests {
   private let images: TinyImages
-  private let place: ScratchDirectory
+  private let scratch: ScratchDirectory
 
   init() throws {
     images = try TinyImages()
-    place = try ScratchDirectory()
+    scratch = try ScratchDirectory()
   }
 
   private func words(_ more: [String]) -> [String] {
@@ -22,7 +22,7 @@ struct LearningCurveTests {
 
   /// Trains once for each size and seed on the examples that are not held out; the files contain the printed records.
   @Test func sizesAndSeeds() throws {
-    let output = place.file("curve")
+    let output = scratch.file("curve")
     let run = try Invocation(
       words(["--fractions", "1,0.25,0.5", "--repeats", "2", "--seed", "5", "--output", output, "--json"]))
     #expect(run.status == 0, "\(run.errors)")

@@ -5,15 +5,15 @@ import Testing
 /// Numbers that are too large end the command with a message.
 struct LimitTests {
   private let images: TinyImages
-  private let place: ScratchDirectory
+  private let scratch: ScratchDirectory
 
   init() throws {
     images = try TinyImages(trainCount: 32, testCount: 8)
-    place = try ScratchDirectory()
+    scratch = try ScratchDirectory()
   }
 
   private func train(_ words: [String]) throws -> Invocation {
-    try Invocation(["train", "--data", images.source, "--output", place.file("run")] + words)
+    try Invocation(["train", "--data", images.source, "--output", scratch.file("run")] + words)
   }
 
   private static let huge = ["9223372036854775807", "1000000001", "-1"]
@@ -22,14 +22,14 @@ struct LimitTests {
   func countsOfARun(key: String) throws {
     let option = "--" + key.replacingOccurrences(of: "_", with: "-")
     for number in Self.huge {
-      let file = try place.write(Array("{\"\(key)\": \(number)}".utf8), to: "config.json")
+      let file = try scratch.write(Array("{\"\(key)\": \(number)}".utf8), to: "config.json")
       for words in [["\(option)=\(number)"], ["--set", "\(key)=\(number)"], ["--config", file]] {
         let run = try train(["mlp"] + words)
         #expect(run.status == 64 && run.errors.contains("is not an integer from 1 to 1000000000"), "\(run.errors)")
         #expect(run.errors.contains(words.count == 1 ? option : key), "\(run.errors)")
       }
     }
-    #expect(!FileManager.default.fileExists(atPath: place.file("run")))
+    #expect(!FileManager.default.fileExists(atPath: scratch.file("run")))
   }
 
   /// The largest values are accepted: computations with them do not overflow.
@@ -39,7 +39,7 @@ struct LimitTests {
     let epochs = try train(["mlp", "--epochs", "1000000000", "--batch-size", "1", "--learning-rate", "1e30"])
     #expect(epochs.status == 64 && epochs.errors.contains("the folder already has a run"), "\(epochs.errors)")
     let other = try Invocation(
-      "train", "mlp", "--data", images.source, "--output", place.file("other"), "--epochs", "1000000000",
+      "train", "mlp", "--data", images.source, "--output", scratch.file("other"), "--epochs", "1000000000",
       "--learning-rate", "1e30")
     #expect(other.status == 1 && other.errors.contains("the loss is"), "\(other.errors)")
   }
@@ -102,7 +102,7 @@ struct LimitTests {
     ),
   ])
   func layersThatNoMachineRuns(_ list: LayerList) throws {
-    for command in [["summary"], ["train", "--data", images.source, "--output", place.file("run")]] {
+    for command in [["summary"], ["train", "--data", images.source, "--output", scratch.file("run")]] {
       let run = try Invocation(command + ["--layers", list.layers])
       #expect(run.status == list.status && run.errors.contains(list.message), "\(run.errors)")
     }
@@ -127,7 +127,7 @@ struct LimitTests {
     #expect(ContinuousClock.now - start < .seconds(20))
     #expect(run.status == 1 && run.errors.contains("training the model needs 16.2 TiB, but device "), "\(run.errors)")
     #expect(run.errors.contains("but device \(device)") && run.errors.contains("1,112,682,463,242 parameters"))
-    #expect(!FileManager.default.fileExists(atPath: place.file("run")))
+    #expect(!FileManager.default.fileExists(atPath: scratch.file("run")))
     let plain = try train(layers + ["--device", device, "--optimizer", "sgd"])
     #expect(plain.status == 1 && plain.errors.contains("needs 8.1 TiB"), "\(plain.errors)")
   }

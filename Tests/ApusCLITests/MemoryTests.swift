@@ -39,17 +39,18 @@ import Testing
 
   /// The run is refused before the model is built and the image statistics are computed, and leaves no files behind.
   @Test func aRunThatCannotFitIsRefused() throws {
-    let place = try ScratchDirectory()
+    let scratch = try ScratchDirectory()
     let images = try TinyImages(trainCount: 3000, testCount: 10)
     let layers = String(repeating: "conv 512 3x3 pad 1, relu, ", count: 60) + "flatten, dense 10"
     let words = ["train", "--layers", layers, "--data", images.source, "--optimizer", "sgd", "--device", "cpu"]
     let start = ContinuousClock.now
-    let run = try Invocation(words + ["--batch-size", "full", "--output", place.file("run")])
+    let run = try Invocation(words + ["--batch-size", "full", "--output", scratch.file("run")])
     #expect(run.status == 1, "\(run.errors)")
     #expect(run.errors.contains("needs") && run.errors.contains(", but "), "\(run.errors)")
     #expect(ContinuousClock.now - start < .seconds(60))
-    #expect(!FileManager.default.fileExists(atPath: place.file("run")))
-    let fits = try Invocation("train", "mlp", "--data", images.source, "--steps", "1", "--output", place.file("small"))
+    #expect(!FileManager.default.fileExists(atPath: scratch.file("run")))
+    let fits = try Invocation(
+      "train", "mlp", "--data", images.source, "--steps", "1", "--output", scratch.file("small"))
     #expect(fits.status == 0 && fits.errors.contains(/training takes \d.* at batch size 128:/), "\(fits.errors)")
   }
 }

@@ -4,9 +4,9 @@ import Testing
 
 /// The split of the data on which models are evaluated.
 struct PartTests {
-  private let place: ScratchDirectory
+  private let scratch: ScratchDirectory
 
-  init() throws { place = try ScratchDirectory() }
+  init() throws { scratch = try ScratchDirectory() }
 
   private func measure(_ words: String...) throws -> Invocation {
     try Invocation(["evaluate"] + words + ["--device", "cpu", "--json"])
@@ -16,9 +16,9 @@ struct PartTests {
     let images = try TinyImages()
     func train(_ name: String, _ words: [String]) throws -> String {
       let words = ["train", "mlp", "--data", images.source, "--steps", "6", "--batch-size", "16"] + words
-      let run = try Invocation(words + ["--device", "cpu", "--output", place.file(name)])
+      let run = try Invocation(words + ["--device", "cpu", "--output", scratch.file(name)])
       try #require(run.status == 0, "\(run.errors)")
-      return place.file(name)
+      return scratch.file(name)
     }
     let run = try train("held", ["--validation", "0.25"])
     for (part, count) in [("validation", 24), ("test", 40), ("train", 72), ("all", 136)] {
@@ -58,60 +58,60 @@ struct PartTests {
   @Test func filesAreMeasuredWhole() throws {
     func table(_ name: String, _ kinds: [String]) throws -> String {
       let rows = kinds.enumerated().map { "\($0 * 7 % 11),\($0 % 5),\($1)" }
-      return "csv:" + (try place.write(Array((["a,b,kind"] + rows).joined(separator: "\n").utf8), to: name))
+      return "csv:" + (try scratch.write(Array((["a,b,kind"] + rows).joined(separator: "\n").utf8), to: name))
     }
     let source = try table("train.csv", (0..<50).map { $0 % 3 == 0 ? "moss" : "tree" })
     let words = ["train", "mlp", "--layers", "dense 4, dense 2", "--data", source, "--steps", "3"]
-    let run = try Invocation(words + ["--device", "cpu", "--output", place.file("run")])
+    let run = try Invocation(words + ["--device", "cpu", "--output", scratch.file("run")])
     try #require(run.status == 0, "\(run.errors)")
     for (kinds, count) in [([String](repeating: "tree", count: 7), 7), (["moss"], 1), (["tree", "moss", "moss"], 3)] {
-      let other = try measure(place.file("run"), "--data", table("other.csv", kinds))
+      let other = try measure(scratch.file("run"), "--data", table("other.csv", kinds))
       #expect(try other.member("part") == "all" && other.member("examples") == count, "\(other.errors)")
       #expect(try other.member("accuracy", as: Double.self) != nil && other.member("loss", as: Double.self) != nil)
     }
-    for same in [source, "csv:\(place.path)/./train.csv"] {
-      #expect(try measure(place.file("run"), "--data", same).member("examples") == 10)
+    for same in [source, "csv:\(scratch.path)/./train.csv"] {
+      #expect(try measure(scratch.file("run"), "--data", same).member("examples") == 10)
     }
-    #expect(try measure(place.file("run"), "--part", "all").member("examples") == 50)
-    #expect(try measure(place.file("run"), "--part", "train").member("examples") == 40)
+    #expect(try measure(scratch.file("run"), "--part", "all").member("examples") == 50)
+    #expect(try measure(scratch.file("run"), "--part", "train").member("examples") == 40)
     // The verdict compares with the training split of the run, not of the file.
     let judged = try measure(
-      place.file("run"), "--data", table("other.csv", ["tree", "moss", "moss"]), "--human-error", "0")
+      scratch.file("run"), "--data", table("other.csv", ["tree", "moss", "moss"]), "--human-error", "0")
     let verdict = try #require(try judged.member("bias_variance", as: [String: Any].self), "\(judged.errors)")
     #expect(verdict["train_examples"] as? Int == 40 && verdict["validation_examples"] as? Int == 3)
   }
 
   @Test func textsAreMeasuredWhole() throws {
     func text(_ name: String, _ count: Int) throws -> String {
-      "text:" + (try place.write([UInt8](repeating: UInt8(ascii: "a"), count: count), to: name))
+      "text:" + (try scratch.write([UInt8](repeating: UInt8(ascii: "a"), count: count), to: name))
     }
     let words = ["--width", "4", "--depth", "1", "--sequence-length", "8", "--steps", "1", "--device", "cpu"]
     let language = try Invocation(
-      ["train", "char-lstm", "--data", text("a.txt", 1000), "--output", place.file("language")] + words)
+      ["train", "char-lstm", "--data", text("a.txt", 1000), "--output", scratch.file("language")] + words)
     try #require(language.status == 0, "\(language.errors)")
     for (words, part, count) in [
       (["--data", try text("b.txt", 161)], "all", 20), ([], "test", 12), (["--part", "all"], "all", 124),
       (["--part", "train"], "train", 112),
     ] {
       let measured = try Invocation(
-        ["evaluate", place.file("language"), "--device", "cpu", "--json"] + words)
+        ["evaluate", scratch.file("language"), "--device", "cpu", "--json"] + words)
       #expect(try measured.member("part") == part && measured.member("examples") == count, "\(measured.errors)")
       let key = part == "all" ? "perplexity" : "\(part)_perplexity"
       #expect(try measured.member(key, as: Double.self) != nil)
     }
     let lines = (0..<40).map { "\($0 % 2 == 0 ? "cat" : "dog")\tthe number \($0)" }
     func labelled(_ name: String, _ count: Int) throws -> String {
-      "labelled-text:" + (try place.write(Array(lines.prefix(count).joined(separator: "\n").utf8), to: name))
+      "labelled-text:" + (try scratch.write(Array(lines.prefix(count).joined(separator: "\n").utf8), to: name))
     }
     let classes = try Invocation(
       "train", "text-lstm", "--data", labelled("c.txt", 40), "--width", "4", "--sequence-length", "4", "--steps", "1",
-      "--device", "cpu", "--output", place.file("texts"))
+      "--device", "cpu", "--output", scratch.file("texts"))
     try #require(classes.status == 0, "\(classes.errors)")
     // The file has too few examples for a split.
-    let few = try measure(place.file("texts"), "--data", labelled("d.txt", 3))
+    let few = try measure(scratch.file("texts"), "--data", labelled("d.txt", 3))
     #expect(try few.member("examples") == 3 && few.member("part") == "all", "\(few.errors)")
-    #expect(try measure(place.file("texts")).member("examples") == 4)
-    let errors = try Invocation("errors", place.file("texts"), "--part", "all", "--device", "cpu", "--json")
+    #expect(try measure(scratch.file("texts")).member("examples") == 4)
+    let errors = try Invocation("errors", scratch.file("texts"), "--part", "all", "--device", "cpu", "--json")
     #expect(try errors.member("examples") == 40)
     for line in errors.lines.dropLast() {
       let entry = try #require(JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])

@@ -4,15 +4,15 @@ import Testing
 
 struct PlotTests {
   private let images: TinyImages
-  private let place: ScratchDirectory
+  private let scratch: ScratchDirectory
 
   init() throws {
     images = try TinyImages()
-    place = try ScratchDirectory()
+    scratch = try ScratchDirectory()
   }
 
   private func train(_ words: [String]) throws -> String {
-    let output = place.file("run")
+    let output = scratch.file("run")
     let run = try Invocation(["train"] + words + ["--data", images.source, "--device", "cpu", "--output", output])
     #expect(run.status == 0, "\(run.errors)")
     return output
@@ -39,7 +39,7 @@ struct PlotTests {
     for name in expected { #expect(page.contains("data-name=\"\(name)\""), "\(name)") }
     #expect(page.contains("61,706") && page.contains("2 of 2") && !page.contains("<script"))
 
-    let other = place.file("other.html")
+    let other = scratch.file("other.html")
     let again = try Invocation("plot", run, "--curves-only", "--output", other)
     #expect(again.status == 0 && again.lines.last.map(String.init) == other)
     #expect(try !String(contentsOfFile: other, encoding: .utf8).contains("confusion"))
@@ -48,17 +48,17 @@ struct PlotTests {
   /// Before the first checkpoint, the report describes the model with the run's settings, not with default settings.
   @Test func modelsOfTheSettingsAreDrawn() throws {
     let settings = #"{"model":"resnet18","data":"synthetic","image_size":32,"channels":3,"classes":17}"#
-    _ = try place.write(Array(settings.utf8), to: "config.json")
-    let plot = try Invocation("plot", place.path, "--curves-only")
+    _ = try scratch.write(Array(settings.utf8), to: "config.json")
+    let plot = try Invocation("plot", scratch.path, "--curves-only")
     #expect(plot.status == 0, "\(plot.errors)")
     let summary = try Invocation("summary", "resnet18", "--image-size", "32", "--channels", "3", "--classes", "17")
     let count = try #require(summary.output.firstMatch(of: /([0-9,]+) parameters/)?.output.1)
-    let page = try String(contentsOfFile: place.file("report.html"), encoding: .utf8)
+    let page = try String(contentsOfFile: scratch.file("report.html"), encoding: .utf8)
     #expect(page.contains("\(count) parameters"), "\(count)")
     // The number of classes of a folder is unknown until the folder is read.
-    _ = try place.write(Array(#"{"model":"resnet18","data":"image-folder:/nowhere"}"#.utf8), to: "config.json")
-    #expect(try Invocation("plot", place.path, "--curves-only").status == 0)
-    #expect(try !String(contentsOfFile: place.file("report.html"), encoding: .utf8).contains(" parameters"))
+    _ = try scratch.write(Array(#"{"model":"resnet18","data":"image-folder:/nowhere"}"#.utf8), to: "config.json")
+    #expect(try Invocation("plot", scratch.path, "--curves-only").status == 0)
+    #expect(try !String(contentsOfFile: scratch.file("report.html"), encoding: .utf8).contains(" parameters"))
   }
 
   @Test func partsAreDrawn() throws {
@@ -78,8 +78,8 @@ struct PlotTests {
   }
 
   @Test func textModelsHaveNoPictures() throws {
-    let text = try place.write(Array(String(repeating: "the quick brown fox jumps. ", count: 80).utf8), to: "a.txt")
-    let output = place.file("text")
+    let text = try scratch.write(Array(String(repeating: "the quick brown fox jumps. ", count: 80).utf8), to: "a.txt")
+    let output = scratch.file("text")
     let run = try Invocation(
       "train", "char-lstm", "--data", "text:\(text)", "--steps", "3", "--device", "cpu", "--output", output)
     #expect(run.status == 0, "\(run.errors)")
@@ -114,17 +114,17 @@ struct PlotTests {
 
   @Test func mistakes() throws {
     #expect(try Invocation("plot").status == 64)
-    let nothing = try Invocation("plot", place.file("nowhere"))
+    let nothing = try Invocation("plot", scratch.file("nowhere"))
     #expect(
       nothing.status == 74 && nothing.errors.contains("cannot read a run: it does not exist"), "\(nothing.errors)")
-    let noRun = try Invocation("plot", place.path)
+    let noRun = try Invocation("plot", scratch.path)
     #expect(noRun.status == 74 && noRun.errors.contains("no config.json"), "\(noRun.errors)")
-    let file = try place.write(Array("{\"model\":\"nonsense\"}".utf8), to: "config.json")
+    let file = try scratch.write(Array("{\"model\":\"nonsense\"}".utf8), to: "config.json")
     #expect(try Invocation("plot", file).status == 74)
-    let unknown = try Invocation("plot", place.path)
+    let unknown = try Invocation("plot", scratch.path)
     #expect(unknown.status == 65 && unknown.errors.contains("unknown model \"nonsense\""), "\(unknown.errors)")
-    _ = try place.write(Array("{\"modle\":\"mlp\"}".utf8), to: "config.json")
-    let strange = try Invocation("plot", place.path)
+    _ = try scratch.write(Array("{\"modle\":\"mlp\"}".utf8), to: "config.json")
+    let strange = try Invocation("plot", scratch.path)
     #expect(strange.status == 65 && strange.errors.contains("unknown key \"modle\""), "\(strange.errors)")
     let run = try train(["mlp", "--steps", "2"])
     let page = try Invocation("plot", run, "--curves-only", "--output", "/nowhere/page.html")

@@ -5,16 +5,16 @@ import Testing
 /// Runs in mixed precision, and runs that detect NaN.
 struct PrecisionTests {
   private let images: TinyImages
-  private let place: ScratchDirectory
+  private let scratch: ScratchDirectory
 
   init() throws {
     images = try TinyImages()
-    place = try ScratchDirectory()
+    scratch = try ScratchDirectory()
   }
 
   private func train(_ words: [String], as name: String = "run") throws -> Invocation {
     try Invocation(
-      ["train", "--data", images.source, "--device", "cpu", "--json", "--output", place.file(name)] + words)
+      ["train", "--data", images.source, "--device", "cpu", "--json", "--output", scratch.file(name)] + words)
   }
 
   @Test func mixedRunsLearnAndGoOnWithTheSameBits() throws {
@@ -27,13 +27,13 @@ struct PrecisionTests {
     let (found, expected) = try (whole.member("test_accuracy") as Double?, plain.member("test_accuracy") as Double?)
     #expect(try abs(#require(found) - #require(expected)) < 0.1)
     #expect(try train(words + ["--steps", "9"]).status == 0)
-    let rest = try Invocation("train", "--resume", place.file("run"), "--steps", "40", "--json")
+    let rest = try Invocation("train", "--resume", scratch.file("run"), "--steps", "40", "--json")
     #expect(try rest.member("weights_sha256") as String? == whole.member("weights_sha256"))
     #expect(try plain.member("weights_sha256") as String? != whole.member("weights_sha256"))
     let other16 = ["lenet5", "--precision", "mixed-bfloat16", "--batch-size", "32", "--steps", "40"]
     let narrow = try train(other16, as: "narrow")
     #expect(try abs(#require(narrow.member("test_accuracy") as Double?) - #require(expected)) < 0.1, "\(narrow.errors)")
-    let other = try Invocation("train", "--resume", place.file("run"), "--precision", "float32", "--json")
+    let other = try Invocation("train", "--resume", scratch.file("run"), "--precision", "float32", "--json")
     #expect(other.status == 65 && other.errors.contains("its precision is \"mixed\", not unset"), "\(other.errors)")
   }
 
@@ -53,11 +53,11 @@ struct PrecisionTests {
     let plain = try train(words)
     #expect(plain.status == 1 && plain.output.isEmpty, "\(plain.output)")
     #expect(plain.errors.contains("at step 2; anomaly detection names the operation"), "\(plain.errors)")
-    let checkpoints = try FileManager.default.contentsOfDirectory(atPath: place.file("run/checkpoints"))
+    let checkpoints = try FileManager.default.contentsOfDirectory(atPath: scratch.file("run/checkpoints"))
     #expect(checkpoints.sorted() == ["step-000000000", "step-000000001"])
-    let again = try Invocation("train", "--resume", place.file("run"), "--json")
+    let again = try Invocation("train", "--resume", scratch.file("run"), "--json")
     #expect(again.status == 1 && again.errors.contains("at step 2;"), "\(again.errors)")
-    let short = try Invocation("train", "--resume", place.file("run"), "--steps", "1", "--json")
+    let short = try Invocation("train", "--resume", scratch.file("run"), "--steps", "1", "--json")
     #expect(short.status == 0, "\(short.errors)")
     let named = try train(words + ["--detect-anomaly"], as: "named")
     #expect(named.status == 1, "\(named.errors)")

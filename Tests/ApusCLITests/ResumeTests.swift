@@ -5,17 +5,17 @@ import Testing
 /// Runs that are stopped, cleanly or not, and resumed.
 struct ResumeTests {
   private let images: TinyImages
-  private let place: ScratchDirectory
+  private let scratch: ScratchDirectory
 
   init() throws {
     images = try TinyImages()
-    place = try ScratchDirectory()
+    scratch = try ScratchDirectory()
   }
 
   private func words(_ name: String, steps: Int) -> [String] {
     [
       "train", "--layers", "dense 32, relu, dropout 0.2, dense 10", "--steps", "\(steps)", "--batch-size", "32",
-      "--data", images.source, "--device", "cpu", "--json", "--output", place.file(name),
+      "--data", images.source, "--device", "cpu", "--json", "--output", scratch.file(name),
     ]
   }
 
@@ -53,10 +53,10 @@ struct ResumeTests {
   @Test func resumedRunsEndWithTheSameBits() throws {
     let whole = try digest(Invocation(words("whole", steps: 20)))
     _ = try digest(Invocation(words("half", steps: 9)))
-    let rest = try Invocation("train", "--resume", place.file("half"), "--steps", "20", "--json")
+    let rest = try Invocation("train", "--resume", scratch.file("half"), "--steps", "20", "--json")
     #expect(try digest(rest) == whole && rest.member("steps") == 20)
     // Resuming a finished run changes nothing.
-    let again = try Invocation("train", "--resume", place.file("half"), "--json")
+    let again = try Invocation("train", "--resume", scratch.file("half"), "--json")
     #expect(try digest(again) == whole)
   }
 
@@ -65,22 +65,22 @@ struct ResumeTests {
     let whole = try digest(Invocation(words("whole", steps: 1500)))
     let killed = words("killed", steps: 1500) + ["--save-every", "0.02"]
     for attempt in 0..<6 {
-      let isStarted = FileManager.default.fileExists(atPath: place.file("killed/config.json"))
-      let resume = isStarted ? ["--resume", place.file("killed")] : []
+      let isStarted = FileManager.default.fileExists(atPath: scratch.file("killed/config.json"))
+      let resume = isStarted ? ["--resume", scratch.file("killed")] : []
       _ = try stop(killed + resume, SIGKILL, after: 0.02 + 0.045 * Double(attempt))
     }
-    #expect(try digest(Invocation(killed + ["--resume", place.file("killed")])) == whole)
+    #expect(try digest(Invocation(killed + ["--resume", scratch.file("killed")])) == whole)
   }
 
   @Test(arguments: [(SIGINT, 130), (SIGTERM, 143), (SIGHUP, 129)] as [(Int32, Int32)])
   func signalsSave(signal: Int32, status: Int32) throws {
     let run = words("run", steps: 100_000)
-    let first = place.file("run/checkpoints/step-000000000")
+    let first = scratch.file("run/checkpoints/step-000000000")
     #expect(try stop(run, signal, after: 0.2, file: first) == status)
-    let saved = try FileManager.default.contentsOfDirectory(atPath: place.file("run/checkpoints")).sorted()
+    let saved = try FileManager.default.contentsOfDirectory(atPath: scratch.file("run/checkpoints")).sorted()
     let steps = try #require(saved.last.flatMap { Int($0.dropFirst(5)) })
     #expect(steps > 0)
-    let rest = try Invocation("train", "--resume", place.file("run"), "--steps", "\(steps + 3)", "--json")
+    let rest = try Invocation("train", "--resume", scratch.file("run"), "--steps", "\(steps + 3)", "--json")
     #expect(try digest(rest) == digest(Invocation(words("whole", steps: steps + 3))))
   }
 
@@ -90,7 +90,7 @@ struct ResumeTests {
     #expect(
       second.status == 64
         && second.errors.contains("the folder already has a run; resume it or use another folder (--resume"))
-    let kept = try Invocation("evaluate", place.file("run"), "--json")
+    let kept = try Invocation("evaluate", scratch.file("run"), "--json")
     #expect(try digest(kept) == first)
   }
 
@@ -100,10 +100,10 @@ struct ResumeTests {
       ("--batch-size", "16", "its batch_size is 32, not 16"), ("--seed", "5", "its seed is 0, not 5"),
       ("--layers", "dense 10", "not \"dense 10\""), ("--clip-norm", "1", "its clip_norm is not set, not 1.0"),
     ] {
-      let run = try Invocation("train", "--resume", place.file("run"), "--steps", "6", option, value)
+      let run = try Invocation("train", "--resume", scratch.file("run"), "--steps", "6", option, value)
       #expect(run.status == 65 && run.errors.contains(reason), "\(run.errors)")
     }
-    let none = try Invocation("train", "--resume", place.file("nowhere"))
+    let none = try Invocation("train", "--resume", scratch.file("nowhere"))
     #expect(none.status == 74 && none.errors.contains("no checkpoint to resume from"), "\(none.errors)")
   }
 
@@ -111,20 +111,20 @@ struct ResumeTests {
   @Test func damagedCheckpoints() throws {
     let whole = try digest(Invocation(words("whole", steps: 8)))
     _ = try digest(Invocation(words("run", steps: 3)))
-    _ = try digest(Invocation("train", "--resume", place.file("run"), "--steps", "5", "--json"))
-    let names = try FileManager.default.contentsOfDirectory(atPath: place.file("run/checkpoints")).sorted()
+    _ = try digest(Invocation("train", "--resume", scratch.file("run"), "--steps", "5", "--json"))
+    let names = try FileManager.default.contentsOfDirectory(atPath: scratch.file("run/checkpoints")).sorted()
     #expect(names == ["step-000000003", "step-000000005"])
-    try flip(place.file("run/checkpoints/step-000000005/weights.safetensors"))
+    try flip(scratch.file("run/checkpoints/step-000000005/weights.safetensors"))
 
-    let rest = try Invocation("train", "--resume", place.file("run"), "--steps", "8", "--json")
+    let rest = try Invocation("train", "--resume", scratch.file("run"), "--steps", "8", "--json")
     #expect(try digest(rest) == whole)
     #expect(rest.errors.contains("its SHA-256 digest does not match"), "\(rest.errors)")
 
-    for name in try FileManager.default.contentsOfDirectory(atPath: place.file("run/checkpoints")) {
-      try flip(place.file("run/checkpoints/\(name)/optimizer.safetensors"))
+    for name in try FileManager.default.contentsOfDirectory(atPath: scratch.file("run/checkpoints")) {
+      try flip(scratch.file("run/checkpoints/\(name)/optimizer.safetensors"))
     }
     for command in [["train", "--resume"], ["evaluate"], ["summary"]] {
-      let run = try Invocation(command + [place.file("run")])
+      let run = try Invocation(command + [scratch.file("run")])
       #expect(run.status == 65 && run.errors.contains("damaged"), "\(run.errors)")
     }
   }

@@ -4,19 +4,19 @@ import Testing
 
 /// Groups of examples that are evaluated separately.
 struct SliceTests {
-  private let place: ScratchDirectory
+  private let scratch: ScratchDirectory
   private let run: String
   private let source: String
 
   init() throws {
-    place = try ScratchDirectory()
+    scratch = try ScratchDirectory()
     let rows = (0..<60).map { number in
       let town = ["Kiel", "Bonn", ""][number % 3]
       return "\(number % 20 == 7 ? "NA" : "\(number)"),\(town),\(number % 2),\(number * 3 + 7 * (number % 3)).5"
     }
     source =
-      "csv:" + (try place.write(Array((["area,town,floor,price"] + rows).joined(separator: "\n").utf8), to: "a.csv"))
-    run = place.file("run")
+      "csv:" + (try scratch.write(Array((["area,town,floor,price"] + rows).joined(separator: "\n").utf8), to: "a.csv"))
+    run = scratch.file("run")
     let trained = try Invocation(
       "train", "mlp", "--layers", "dense 4, tanh, dense 1", "--data", source, "--steps", "3", "--device", "cpu",
       "--output", run)
@@ -48,7 +48,7 @@ struct SliceTests {
   }
 
   @Test func filesOfGroups() throws {
-    func file(_ text: String) throws -> String { try place.write(Array(text.utf8), to: "groups.csv") }
+    func file(_ text: String) throws -> String { try scratch.write(Array(text.utf8), to: "groups.csv") }
     let numbered = try measure("--slices", file("example,light,where\n0,dim,\n1,dim,out\n59,bright,out\n1,dim,out\n"))
     let slices = try #require(try numbered.member("slices", as: [[String: Any]].self), "\(numbered.errors)")
     let counts = Dictionary(uniqueKeysWithValues: slices.map { ($0["slice"] as! String, $0["examples"] as! Int) })
@@ -63,19 +63,19 @@ struct SliceTests {
       let wrong = try measure("--slices", file(text))
       #expect(wrong.status == 65 && wrong.errors.contains(message), "\(wrong.errors)")
     }
-    #expect(try measure("--slices", place.file("none.csv")).status == 74)
+    #expect(try measure("--slices", scratch.file("none.csv")).status == 74)
   }
 
   /// Slices of a classifier report its accuracy and are part of the verdict.
   @Test func slicesOfClassifiers() throws {
     let images = try TinyImages()
     let trained = try Invocation(
-      "train", "mlp", "--data", images.source, "--steps", "4", "--device", "cpu", "--output", place.file("images"))
+      "train", "mlp", "--data", images.source, "--steps", "4", "--device", "cpu", "--output", scratch.file("images"))
     try #require(trained.status == 0, "\(trained.errors)")
     let rows = (0..<40).map { "\($0),\($0 < 10 ? "few" : "many")" }
-    let path = try place.write(Array((["example,group"] + rows).joined(separator: "\n").utf8), to: "groups.csv")
+    let path = try scratch.write(Array((["example,group"] + rows).joined(separator: "\n").utf8), to: "groups.csv")
     let measured = try Invocation(
-      "evaluate", place.file("images"), "--slices", path, "--human-error", "0", "--device", "cpu", "--json")
+      "evaluate", scratch.file("images"), "--slices", path, "--human-error", "0", "--device", "cpu", "--json")
     let slices = try #require(try measured.member("slices", as: [[String: Any]].self), "\(measured.errors)")
     let shares = slices.map { ($0["accuracy"] as! Double, Double($0["examples"] as! Int)) }
     #expect(shares.count == 2 && shares[0].0 <= shares[1].0)
@@ -83,7 +83,7 @@ struct SliceTests {
     #expect(abs(shares.reduce(0) { $0 + $1.0 * $1.1 } / 40 - accuracy) < 1e-12)
     let verdict = try #require(try measured.member("bias_variance", as: [String: Any].self))
     #expect((verdict["slices"] as? [[String: Any]])?.count == 2)
-    let column = try Invocation("evaluate", place.file("images"), "--slice", "town", "--device", "cpu")
+    let column = try Invocation("evaluate", scratch.file("images"), "--slice", "town", "--device", "cpu")
     #expect(column.status == 64 && column.errors.contains("only tables have columns"), "\(column.errors)")
   }
 }

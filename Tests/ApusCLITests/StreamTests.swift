@@ -5,17 +5,17 @@ import Testing
 /// Standard streams that are closed or that nobody reads, terminals that hang up, and folders that are removed.
 struct StreamTests {
   private let images: TinyImages
-  private let place: ScratchDirectory
+  private let scratch: ScratchDirectory
 
   init() throws {
     images = try TinyImages()
-    place = try ScratchDirectory()
+    scratch = try ScratchDirectory()
   }
 
   private func words(steps: Int) -> [String] {
     [
       "train", "--layers", "dense 16, relu, dense 10", "--steps", "\(steps)", "--batch-size", "32", "--data",
-      images.source, "--device", "cpu", "--output", place.file("run"), "--json",
+      images.source, "--device", "cpu", "--output", scratch.file("run"), "--json",
     ]
   }
 
@@ -24,7 +24,7 @@ struct StreamTests {
     let process = Process()
     process.executableURL = URL(filePath: "/bin/sh")
     process.arguments = ["-c", script, Invocation.executable.path] + words
-    let errors = place.file("errors")
+    let errors = scratch.file("errors")
     try Data().write(to: URL(filePath: errors))
     process.standardOutput = FileHandle.nullDevice
     process.standardError = try FileHandle(forWritingTo: URL(filePath: errors))
@@ -34,7 +34,7 @@ struct StreamTests {
   }
 
   private var lastCheckpoint: String? {
-    try? FileManager.default.contentsOfDirectory(atPath: place.file("run/checkpoints")).max()
+    try? FileManager.default.contentsOfDirectory(atPath: scratch.file("run/checkpoints")).max()
   }
 
   /// A file that is opened must not get the descriptor of a standard stream.
@@ -44,18 +44,18 @@ struct StreamTests {
     let run = try shell("exec \"$0\" \"$@\" \(closing)", words(steps: 12))
     // Results that cannot be written make the command fail, but the run is saved.
     #expect(run.status == status && lastCheckpoint == "step-000000012", "\(run.errors)")
-    let metrics = try String(contentsOfFile: place.file("run/metrics.jsonl"), encoding: .utf8)
+    let metrics = try String(contentsOfFile: scratch.file("run/metrics.jsonl"), encoding: .utf8)
     for line in metrics.split(separator: "\n") {
       #expect(try JSONSerialization.jsonObject(with: Data(line.utf8)) is [String: Any], "\(line)")
     }
-    let config = try Data(contentsOf: URL(filePath: place.file("run/config.json")))
+    let config = try Data(contentsOf: URL(filePath: scratch.file("run/config.json")))
     #expect(try JSONSerialization.jsonObject(with: config) is [String: Any])
   }
 
   @Test func aReaderThatLeavesCostsNothing() throws {
     // More lines than fit into a pipe.
-    let run = try shell("{ \"$0\" \"$@\"; echo $? > \"\(place.file("status"))\"; } | head -n 1", words(steps: 3000))
-    let status = try String(contentsOfFile: place.file("status"), encoding: .utf8)
+    let run = try shell("{ \"$0\" \"$@\"; echo $? > \"\(scratch.file("status"))\"; } | head -n 1", words(steps: 3000))
+    let status = try String(contentsOfFile: scratch.file("status"), encoding: .utf8)
     #expect(status == "74\n" && lastCheckpoint == "step-000003000", "\(status) \(run.errors)")
     #expect(run.errors.contains("the run is finished and saved in"), "\(run.errors)")
   }
@@ -65,7 +65,7 @@ struct StreamTests {
     process.executableURL = Invocation.executable
     process.arguments = words
     process.standardOutput = FileHandle.nullDevice
-    process.standardError = try FileHandle(forWritingTo: URL(filePath: place.write([], to: "errors")))
+    process.standardError = try FileHandle(forWritingTo: URL(filePath: scratch.write([], to: "errors")))
     let before = Foundation.signal(SIGHUP, SIG_DFL)
     try process.run()
     _ = Foundation.signal(SIGHUP, before)
@@ -79,7 +79,7 @@ struct StreamTests {
     while process.isRunning, Date() < deadline { Thread.sleep(forTimeInterval: 0.01) }
     if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     process.waitUntilExit()
-    return (process.terminationStatus, try String(contentsOfFile: place.file("errors"), encoding: .utf8))
+    return (process.terminationStatus, try String(contentsOfFile: scratch.file("errors"), encoding: .utf8))
   }
 
   /// A terminal that closes and its shell both send the signal.
@@ -94,12 +94,14 @@ struct StreamTests {
   @Test func onlyOneProcessGoesOnWithARun() throws {
     let run = try start(words(steps: 1_000_000))
     let name = "process \(run.processIdentifier) is writing to this run"
-    for words in [["train", "--resume", place.file("run")], self.words(steps: 3)] {
+    for words in [["train", "--resume", scratch.file("run")], self.words(steps: 3)] {
       let second = try Invocation(words)
       #expect(second.status == 74 && second.errors.contains(name), "\(second.errors)")
     }
     // Readers do not need the lock.
-    for words in [["evaluate", place.file("run"), "--device", "cpu"], ["plot", place.file("run"), "--curves-only"]] {
+    for words in [
+      ["evaluate", scratch.file("run"), "--device", "cpu"], ["plot", scratch.file("run"), "--curves-only"],
+    ] {
       let reader = try Invocation(words)
       #expect(reader.status == 0, "\(reader.errors)")
     }
@@ -107,19 +109,19 @@ struct StreamTests {
     _ = try end(run)
     // The process releases the lock, however it ends.
     let next = try Invocation(
-      "train", "--resume", place.file("run"), "--set", "save_every=60", "--json", "--steps", "1")
+      "train", "--resume", scratch.file("run"), "--set", "save_every=60", "--json", "--steps", "1")
     let isLocked = next.errors.contains("is writing to this run")
     #expect(!isLocked && (next.status == 0 || next.errors.contains("more than the 1 of this run")), "\(next.errors)")
   }
 
   @Test func aFolderThatIsRemovedIsAnError() throws {
     let run = try start(words(steps: 1_000_000))
-    while FileManager.default.fileExists(atPath: place.file("run")) {
+    while FileManager.default.fileExists(atPath: scratch.file("run")) {
       // A first attempt can fail while the run is writing a checkpoint.
-      try? FileManager.default.removeItem(atPath: place.file("run"))
+      try? FileManager.default.removeItem(atPath: scratch.file("run"))
     }
     let (status, errors) = try end(run)
-    #expect(status == 74 && errors.contains(place.file("run")), "\(status) \(errors)")
-    #expect(!FileManager.default.fileExists(atPath: place.file("run")))
+    #expect(status == 74 && errors.contains(scratch.file("run")), "\(status) \(errors)")
+    #expect(!FileManager.default.fileExists(atPath: scratch.file("run")))
   }
 }

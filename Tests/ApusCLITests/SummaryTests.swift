@@ -16,7 +16,7 @@ struct SummaryTests {
 
   /// Every option changes the output or is refused.
   @Test func noOptionIsIgnored() throws {
-    let place = try ScratchDirectory()
+    let scratch = try ScratchDirectory()
     let colours = try Invocation("summary", "lenet5", "--channels", "3", "--image-size", "32", "--json")
     #expect(try colours.member("input") == [3, 32, 32], "\(colours.errors)")
     let texts = try Invocation("summary", "text-lstm", "--classes", "5", "--width", "8", "--json")
@@ -27,12 +27,12 @@ struct SummaryTests {
     }
     let images = try TinyImages(trainCount: 20, testCount: 10)
     let run = try Invocation(
-      "train", "mlp", "--data", images.source, "--steps", "1", "--device", "cpu", "--output", place.file("run"))
+      "train", "mlp", "--data", images.source, "--steps", "1", "--device", "cpu", "--output", scratch.file("run"))
     #expect(run.status == 0, "\(run.errors)")
     let file = try #require(
-      FileManager.default.enumerator(atPath: place.file("run"))?.compactMap { $0 as? String }
+      FileManager.default.enumerator(atPath: scratch.file("run"))?.compactMap { $0 as? String }
         .first { $0.hasSuffix("weights.safetensors") })
-    for path in [place.file("run"), place.file("run/\(file)")] {
+    for path in [scratch.file("run"), scratch.file("run/\(file)")] {
       #expect(try Invocation("summary", path).status == 0)
       for words in [["--image-size", "8"], ["--classes", "3"], ["--stem", "small"], ["--width", "8"]] {
         let result = try Invocation(["summary", path] + words)
@@ -43,16 +43,16 @@ struct SummaryTests {
 
   /// A model's name means the model in every working directory; a path selects a directory or file of the same name.
   @Test func namesOfModelsComeFirst() throws {
-    let place = try ScratchDirectory()
-    try FileManager.default.createDirectory(atPath: place.file("lenet5"), withIntermediateDirectories: false)
-    try Data().write(to: URL(filePath: place.file("mlp")))
-    let named = try Invocation(["summary", "lenet5", "--classes", "3", "--json"], in: place.path)
+    let scratch = try ScratchDirectory()
+    try FileManager.default.createDirectory(atPath: scratch.file("lenet5"), withIntermediateDirectories: false)
+    try Data().write(to: URL(filePath: scratch.file("mlp")))
+    let named = try Invocation(["summary", "lenet5", "--classes", "3", "--json"], in: scratch.path)
     #expect(try named.member("output") == [3], "\(named.errors)")
-    let other = try Invocation(["summary", "mlp", "--json"], in: place.path)
+    let other = try Invocation(["summary", "mlp", "--json"], in: scratch.path)
     #expect(try other.member("model") == "mlp", "\(other.errors)")
-    let directory = try Invocation(["summary", "./lenet5"], in: place.path)
+    let directory = try Invocation(["summary", "./lenet5"], in: scratch.path)
     #expect(directory.status == 74 && directory.errors.contains("./lenet5"), "\(directory.errors)")
-    let file = try Invocation(["summary", "./mlp"], in: place.path)
+    let file = try Invocation(["summary", "./mlp"], in: scratch.path)
     #expect(file.status == 65 && file.errors.contains("./mlp"), "\(file.errors)")
   }
 

@@ -4,14 +4,14 @@ import Testing
 
 /// CSV tables, from the file to the predictions of a model.
 struct TableTests {
-  private let place: ScratchDirectory
+  private let scratch: ScratchDirectory
   /// `price` is a number that is computed from the other columns.
   private let houses: String
   /// `kind` is one of three words; the other columns determine which.
   private let plants: String
 
   init() throws {
-    place = try ScratchDirectory()
+    scratch = try ScratchDirectory()
     let towns = ["Kiel", "Bonn", "Ulm", ""]
     var (rows, words) = (["area,town,age,price"], ["height;width;colour;kind"])
     for index in 0..<160 {
@@ -22,8 +22,8 @@ struct TableTests {
       let kind = colour == 0 ? "moss" : height > 5 ? "tree" : "shrub"
       words.append("\(height);\(Double(index % 5));\(["green", "red"][colour]);\(kind)")
     }
-    houses = try place.write(Array(rows.joined(separator: "\n").utf8), to: "houses.csv")
-    plants = try place.write(Array(words.joined(separator: "\r\n").utf8), to: "plants.csv")
+    houses = try scratch.write(Array(rows.joined(separator: "\n").utf8), to: "houses.csv")
+    plants = try scratch.write(Array(words.joined(separator: "\r\n").utf8), to: "plants.csv")
   }
 
   private func train(_ words: [String]) throws -> Invocation {
@@ -33,7 +33,7 @@ struct TableTests {
   private func model(
     _ file: String, _ name: String, epochs: Int = 60, _ words: [String] = []
   ) throws -> (run: Invocation, path: String) {
-    let path = place.file(name)
+    let path = scratch.file(name)
     let own = ["mlp", "--data", "csv:\(file)", "--batch-size", "16", "--output", path]
     let run = try train(own + ["--learning-rate", "0.003", "--epochs", "\(epochs)"] + words)
     #expect(run.status == 0, "\(run.errors)")
@@ -42,12 +42,12 @@ struct TableTests {
 
   /// A run reports that its data are missing, resumes when given their new path, and a failed attempt changes nothing.
   @Test func dataMayMove() throws {
-    let run = place.file("moved")
-    let never = try Invocation(["train", "mlp", "--data", "csv:none.csv"], in: place.path)
+    let run = scratch.file("moved")
+    let never = try Invocation(["train", "mlp", "--data", "csv:none.csv"], in: scratch.path)
     #expect(never.status == 74 && !never.errors.contains("was started"), "\(never.errors)")
-    #expect(!FileManager.default.fileExists(atPath: place.file("runs")))
+    #expect(!FileManager.default.fileExists(atPath: scratch.file("runs")))
     let words = ["mlp", "--data", "csv:houses.csv", "--batch-size", "16", "--epochs", "2", "--device", "cpu", "--json"]
-    let first = try Invocation(["train"] + words + ["--output", run], in: place.path)
+    let first = try Invocation(["train"] + words + ["--output", run], in: scratch.path)
     #expect(first.status == 0, "\(first.errors)")
     let settings = try Data(contentsOf: URL(filePath: run + "/config.json"))
     let lost = try Invocation("train", "--resume", run, "--epochs", "4", "--json")
@@ -64,7 +64,7 @@ struct TableTests {
     let again = try Invocation("train", "--resume", run, "--epochs", "4", "--data", "csv:\(houses)", "--json")
     #expect(again.status == 0 && again.errors.contains("steps already: --epochs or --steps"), "\(again.errors)")
     let whole = try train([
-      "mlp", "--data", "csv:\(houses)", "--batch-size", "16", "--epochs", "4", "--output", place.file("whole"),
+      "mlp", "--data", "csv:\(houses)", "--batch-size", "16", "--epochs", "4", "--output", scratch.file("whole"),
     ])
     #expect(try rest.member("weights_sha256", as: String.self) == whole.member("weights_sha256"))
   }
@@ -94,7 +94,7 @@ struct TableTests {
     #expect(text.output.contains("R²") && text.output.contains("32 test rows of"), "\(text.output)")
 
     // Columns in another order, without the target; one town is unknown, and one row has missing values.
-    let fresh = try place.write(Array("age,area,town\n10,110,Kiel\n10,110,Rome\n,110,\n".utf8), to: "fresh.csv")
+    let fresh = try scratch.write(Array("age,area,town\n10,110,Kiel\n10,110,Rome\n,110,\n".utf8), to: "fresh.csv")
     let seen = try Invocation("predict", path, fresh, "--device", "cpu", "--json")
     #expect(seen.status == 0 && seen.lines.count == 4, "\(seen.errors)")
     let first = try JSONSerialization.jsonObject(with: Data(seen.lines[0].utf8)) as? [String: Any]
@@ -129,14 +129,14 @@ struct TableTests {
     #expect(try measured.member("examples") == 16 && measured.member("test_accuracy", as: Double.self) == nil)
     let last = try Invocation("evaluate", path, "--part", "test", "--device", "cpu", "--json")
     #expect(try last.member("test_accuracy", as: Double.self) == run.member("test_accuracy"), "\(last.errors)")
-    let fresh = try place.write(
+    let fresh = try scratch.write(
       Array("width,height,colour,kind\n1,2,green,whatever\n1,9,red,?\n".utf8), to: "fresh.csv")
     let seen = try Invocation("predict", path, fresh, "--device", "cpu")
     #expect(seen.status == 0, "\(seen.errors)")
     #expect(
       seen.lines.count == 2 && seen.lines[0].contains("line 2: moss (") && seen.lines[1].contains("line 3: tree ("))
 
-    let wrong = try place.write(
+    let wrong = try scratch.write(
       Array(
         (["height,width,colour,kind"] + (0..<40).map { "2,1,green,\($0 % 2 == 0 ? "tree" : "shrub")" })
           .joined(separator: "\n").utf8), to: "wrong.csv")
@@ -148,7 +148,7 @@ struct TableTests {
     let files = Set(try FileManager.default.contentsOfDirectory(atPath: "\(path)/plots"))
     #expect(files.contains("confusion-matrix.svg") && !files.contains("residuals.svg"))
 
-    let cow = try place.write(
+    let cow = try scratch.write(
       Array(
         (["height,width,colour,kind"] + (0..<40).map { "2,1,green,\($0 % 2 == 0 ? "cow" : "moss")" })
           .joined(separator: "\n").utf8), to: "cow.csv")
@@ -167,7 +167,7 @@ struct TableTests {
       ("age,area,town\n1e300,2,Ulm\n", "too large"),
     ]
     for (text, message) in cases {
-      let file = try place.write(Array(text.utf8), to: "other.csv")
+      let file = try scratch.write(Array(text.utf8), to: "other.csv")
       let seen = try Invocation("predict", path, file, "--device", "cpu")
       #expect(seen.status == 65 && seen.errors.contains(message), "\(text): \(seen.status) \(seen.errors)")
     }
@@ -181,7 +181,7 @@ struct TableTests {
   @Test func columnsAreLeftOutOrHaveNoNames() throws {
     let (_, path) = try model(houses, "few", epochs: 1, ["--ignore-columns", "town,age"])
     for text in ["area\n50\n", "town,area\nRome,50\n", "area,price\n50,1\n"] {
-      let seen = try Invocation("predict", path, place.write(Array(text.utf8), to: "few.csv"), "--device", "cpu")
+      let seen = try Invocation("predict", path, scratch.write(Array(text.utf8), to: "few.csv"), "--device", "cpu")
       #expect(seen.status == 0 && seen.lines.count == 1, "\(text): \(seen.errors)")
     }
     let measured = try Invocation("evaluate", path, "--device", "cpu")
@@ -190,10 +190,10 @@ struct TableTests {
     #expect(strange.status == 65 && strange.errors.contains("towns"), "\(strange.errors)")
 
     let lines = try String(contentsOfFile: houses, encoding: .utf8).split(separator: "\n").dropFirst()
-    let bare = try place.write(Array(lines.joined(separator: "\n").utf8), to: "bare.csv")
+    let bare = try scratch.write(Array(lines.joined(separator: "\n").utf8), to: "bare.csv")
     let (run, other) = try model(bare, "bare", epochs: 1, ["--no-header", "--ignore-columns", "column 2"])
     #expect(try run.member("target") == "column 4")
-    let row = try place.write(Array("50,Ulm,3\n".utf8), to: "row.csv")
+    let row = try scratch.write(Array("50,Ulm,3\n".utf8), to: "row.csv")
     let seen = try Invocation("predict", other, row, "--device", "cpu")
     #expect(seen.status == 0 && seen.lines.count == 1, "\(seen.errors)")
     let whole = try Invocation("evaluate", other, "--data", "csv:\(bare)", "--part", "all", "--device", "cpu")
@@ -207,27 +207,27 @@ struct TableTests {
       "--scaling",
       "minmax", "--missing", "median", "--schedule", "constant", "--batch-size", "16", "--train-count", "100",
     ]
-    let whole = try train(words + ["--steps", "12", "--output", place.file("whole")])
+    let whole = try train(words + ["--steps", "12", "--output", scratch.file("whole")])
     #expect(whole.status == 0, "\(whole.errors)")
-    #expect(try train(words + ["--steps", "5", "--output", place.file("part")]).status == 0)
-    let rest = try train(["--resume", place.file("part"), "--steps", "12"])
+    #expect(try train(words + ["--steps", "5", "--output", scratch.file("part")]).status == 0)
+    let rest = try train(["--resume", scratch.file("part"), "--steps", "12"])
     #expect(try rest.member("weights_sha256", as: String.self) == whole.member("weights_sha256"), "\(rest.errors)")
-    let other = try train(["--resume", place.file("part"), "--set", "scaling=none"])
+    let other = try train(["--resume", scratch.file("part"), "--set", "scaling=none"])
     #expect(other.status == 65 && other.errors.contains("its scaling is \"minmax\""), "\(other.errors)")
-    let again = try train(["--config", place.file("whole") + "/config.json", "--output", place.file("again")])
+    let again = try train(["--config", scratch.file("whole") + "/config.json", "--output", scratch.file("again")])
     #expect(try again.member("weights_sha256", as: String.self) == whole.member("weights_sha256"), "\(again.errors)")
     // The rows have changed.
     let text = try String(contentsOfFile: houses, encoding: .utf8)
     try text.replacing("Kiel", with: "Jena")
       .write(toFile: houses, atomically: true, encoding: .utf8)
-    let changed = try train(["--resume", place.file("part"), "--steps", "12"])
+    let changed = try train(["--resume", scratch.file("part"), "--steps", "12"])
     #expect(
       changed.status == 65 && changed.errors.contains("differ from the data it was trained with"), "\(changed.errors)")
   }
 
   @Test func mistakes() throws {
-    let damaged = try place.write(Array("a,b,y\n1,2,3\n4,5\n".utf8), to: "damaged.csv")
-    let short = try place.write(Array("a,y\n1,2.5\n".utf8), to: "short.csv")
+    let damaged = try scratch.write(Array("a,b,y\n1,2,3\n4,5\n".utf8), to: "damaged.csv")
+    let short = try scratch.write(Array("a,y\n1,2.5\n".utf8), to: "short.csv")
     let csv = ["--data", "csv:\(houses)"]
     let cases: [([String], Int32, String)] = [
       (["mlp", "--target", "price", "--data", "synthetic"], 64, "--target is for tables, synthetic is images"),
@@ -251,7 +251,7 @@ struct TableTests {
       (["mlp", "--data", "csv:/nowhere.csv"], 74, "/nowhere.csv"),
     ]
     for (words, status, message) in cases {
-      let run = try train(words + ["--steps", "1", "--output", place.file("mistake")])
+      let run = try train(words + ["--steps", "1", "--output", scratch.file("mistake")])
       #expect(run.status == status && run.errors.contains(message), "\(words): \(run.status) \(run.errors)")
     }
   }

@@ -5,11 +5,11 @@ import Testing
 
 /// The command on a terminal: a pseudo-terminal whose width is set.
 @Suite struct TerminalTests {
-  let place: ScratchDirectory
+  let scratch: ScratchDirectory
   private let images: TinyImages
 
   init() throws {
-    place = try ScratchDirectory()
+    scratch = try ScratchDirectory()
     images = try TinyImages(trainCount: 96, testCount: 40)
   }
 
@@ -31,7 +31,7 @@ import Testing
     process.executableURL = Invocation.executable
     process.arguments = [
       "train", "mlp", "--data", images.source, "--device", "cpu", "--batch-size", "2", "--epochs", "60", "--output",
-      place.file("run-\(columns)"),
+      scratch.file("run-\(columns)"),
     ]
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = FileHandle.nullDevice

@@ -4,16 +4,16 @@ import Testing
 
 /// Text models, from the file to the generated text.
 struct TextTests {
-  private let place: ScratchDirectory
+  private let scratch: ScratchDirectory
   private let text: String
   private let labelled: String
 
   init() throws {
-    place = try ScratchDirectory()
+    scratch = try ScratchDirectory()
     let lines = (0..<60).map { "line \($0 % 7) says: the cat sat on the mat." }
-    text = try place.write(Array(lines.joined(separator: "\n").utf8), to: "text.txt")
+    text = try scratch.write(Array(lines.joined(separator: "\n").utf8), to: "text.txt")
     let examples = (0..<60).map { $0 % 2 == 0 ? "cat\tthe cat number \($0)" : "dog\tthe dog has number \($0)" }
-    labelled = try place.write(Array(examples.joined(separator: "\n").utf8), to: "labelled.txt")
+    labelled = try scratch.write(Array(examples.joined(separator: "\n").utf8), to: "labelled.txt")
   }
 
   private func train(_ words: [String]) throws -> Invocation {
@@ -22,7 +22,7 @@ struct TextTests {
 
   @Test(arguments: ["character", "word", "bpe", "wordpiece"])
   func languageModelsTrainEvaluateAndGenerate(_ tokenizer: String) throws {
-    let output = place.file(tokenizer)
+    let output = scratch.file(tokenizer)
     let run = try train([
       "char-lstm", "--data", "text:\(text)", "--tokenizer", tokenizer, "--vocabulary-size", "270", "--width", "16",
       "--depth", "1", "--sequence-length", "8", "--steps", "40", "--learning-rate", "0.02", "--output", output,
@@ -55,14 +55,14 @@ struct TextTests {
   }
 
   @Test func classifiersTrainAndPredict() throws {
-    let output = place.file("run")
+    let output = scratch.file("run")
     let run = try train([
       "text-lstm", "--data", "labelled-text:\(labelled)", "--width", "8", "--steps", "40", "--learning-rate", "0.02",
       "--sequence-length", "6", "--output", output,
     ])
     #expect(run.status == 0, "\(run.errors)")
     #expect(try run.member("test_accuracy") == 1.0)
-    let lines = try place.write(Array("a dog\n\nthe cat\n".utf8), to: "lines.txt")
+    let lines = try scratch.write(Array("a dog\n\nthe cat\n".utf8), to: "lines.txt")
     let seen = try Invocation("predict", output, lines, "--device", "cpu")
     #expect(seen.status == 0 && seen.lines.count == 3, "\(seen.errors)")
     #expect(seen.lines.first?.contains("line 1: dog (") == true && seen.lines.last?.contains("line 3: cat (") == true)
@@ -70,11 +70,11 @@ struct TextTests {
 
     // Classes match by name, whatever their numbers in a file.
     let dogs = (0..<20).map { "dog\tthe dog has number \($0)" }
-    let some = try place.write(Array(dogs.joined(separator: "\n").utf8), to: "some.txt")
+    let some = try scratch.write(Array(dogs.joined(separator: "\n").utf8), to: "some.txt")
     let measured = try Invocation("evaluate", output, "--data", "labelled-text:\(some)", "--device", "cpu", "--json")
     #expect(try measured.member("accuracy") == 1.0 && measured.member("part") == "all", "\(measured.errors)")
     #expect(try measured.member("examples") == 20)
-    let cows = try place.write(
+    let cows = try scratch.write(
       Array(dogs.joined(separator: "\n").replacing("dog\t", with: "cow\t").utf8), to: "cows.txt")
     let unknown = try Invocation("evaluate", output, "--data", "labelled-text:\(cows)", "--device", "cpu")
     #expect(unknown.status == 65 && unknown.errors.contains("it has a class \"cow\""), "\(unknown.errors)")
@@ -84,43 +84,48 @@ struct TextTests {
   @Test func weightsBringTheirTokenizer() throws {
     let sizes = ["--width", "8", "--depth", "1", "--sequence-length", "8", "--tokenizer", "word"]
     let base = try train(
-      ["word-lstm", "--data", "text:\(text)", "--steps", "30", "--output", place.file("base")] + sizes)
+      ["word-lstm", "--data", "text:\(text)", "--steps", "30", "--output", scratch.file("base")] + sizes)
     #expect(base.status == 0, "\(base.errors)")
     let lines = (0..<60).map { "mat the on sat zebra \($0)" }
-    let other = try place.write(Array(lines.joined(separator: "\n").utf8), to: "other.txt")
-    let words = ["word-lstm", "--data", "text:\(other)", "--steps", "2", "--weights", place.file("base")]
-    let tuned = try train(words + ["--output", place.file("tuned")] + sizes)
+    let other = try scratch.write(Array(lines.joined(separator: "\n").utf8), to: "other.txt")
+    let words = ["word-lstm", "--data", "text:\(other)", "--steps", "2", "--weights", scratch.file("base")]
+    let tuned = try train(words + ["--output", scratch.file("tuned")] + sizes)
     #expect(tuned.status == 0, "\(tuned.errors)")
     // Of the seven tokens in a line, the zebra and most of the numbers are unknown.
     #expect(tuned.errors.contains("other.txt: 26 % of its tokens are unknown to the weights' tokenizer"))
     let made = try Invocation(
-      "generate", place.file("tuned"), "--prompt", "the zebra", "--length", "3", "--device", "cpu", "--json")
+      "generate", scratch.file("tuned"), "--prompt", "the zebra", "--length", "3", "--device", "cpu", "--json")
     #expect(try made.member("text", as: String.self)?.hasPrefix("the zebra") == true, "\(made.errors)")
     #expect(try made.member("continuation", as: String.self)?.contains("zebra") == false)
     // A weights file in a checkpoint has its tokenizer next to it. A separate weights file has no tokenizer, and the
     // command reports this.
     let file = try #require(
-      FileManager.default.enumerator(atPath: place.file("base"))?.compactMap { $0 as? String }
+      FileManager.default.enumerator(atPath: scratch.file("base"))?.compactMap { $0 as? String }
         .filter { $0.hasSuffix("weights.safetensors") }.max())
     let again = try train(
-      words.dropLast() + [place.file("base") + "/" + file, "--output", place.file("again")] + sizes)
+      words.dropLast() + [scratch.file("base") + "/" + file, "--output", scratch.file("again")] + sizes)
     #expect(try again.member("weights_sha256", as: String.self) == tuned.member("weights_sha256"), "\(again.errors)")
-    try FileManager.default.copyItem(atPath: place.file("base") + "/" + file, toPath: place.file("alone.safetensors"))
+    try FileManager.default.copyItem(
+      atPath: scratch.file("base") + "/" + file, toPath: scratch.file("alone.safetensors"))
     let alone = try train(
       [
-        "word-lstm", "--data", "text:\(text)", "--steps", "1", "--weights", place.file("alone.safetensors"), "--output",
-        place.file("other"),
+        "word-lstm", "--data", "text:\(text)", "--steps", "1", "--weights", scratch.file("alone.safetensors"),
+        "--output",
+        scratch.file("other"),
       ] + sizes)
     #expect(alone.status == 0 && alone.errors.contains("the file has no tokenizer"), "\(alone.errors)")
-    let kind = try train(words + ["--output", place.file("kind")] + sizes.dropLast() + ["character"])
+    let kind = try train(words + ["--output", scratch.file("kind")] + sizes.dropLast() + ["character"])
     #expect(
       kind.status == 65 && kind.errors.contains("of the kind word, the tokenizer of this run character"),
       "\(kind.errors)")
     let few = try train(
-      ["word-lstm", "--data", "text:\(text)", "--steps", "1", "--vocabulary-size", "3", "--output", place.file("few")]
+      [
+        "word-lstm", "--data", "text:\(text)", "--steps", "1", "--vocabulary-size", "3", "--output",
+        scratch.file("few"),
+      ]
         + sizes)
     #expect(few.status == 0 && few.errors.contains("a larger --vocabulary-size knows more"), "\(few.errors)")
-    let rest = try train(["--resume", place.file("tuned"), "--steps", "4"])
+    let rest = try train(["--resume", scratch.file("tuned"), "--steps", "4"])
     #expect(rest.status == 0, "\(rest.errors)")
   }
 
@@ -131,18 +136,18 @@ struct TextTests {
       "char-lstm", "--data", "text:\(text)", "--width", "8", "--depth", "1", "--sequence-length", "8", "--dropout",
       "0.2", "--seed", "4", "--schedule", "constant",
     ]
-    let whole = try train(words + ["--steps", "12", "--output", place.file("whole")])
+    let whole = try train(words + ["--steps", "12", "--output", scratch.file("whole")])
     #expect(whole.status == 0, "\(whole.errors)")
-    #expect(try train(words + ["--steps", "5", "--output", place.file("part")]).status == 0)
-    let rest = try train(["--resume", place.file("part"), "--steps", "12"])
+    #expect(try train(words + ["--steps", "5", "--output", scratch.file("part")]).status == 0)
+    let rest = try train(["--resume", scratch.file("part"), "--steps", "12"])
     #expect(try rest.member("weights_sha256", as: String.self) == whole.member("weights_sha256"), "\(rest.errors)")
-    let other = try place.write(Array(repeating: UInt8(ascii: "x"), count: 500), to: "other.txt")
-    let foreign = try train(["--resume", place.file("part"), "--data", "text:\(other)"])
+    let other = try scratch.write(Array(repeating: UInt8(ascii: "x"), count: 500), to: "other.txt")
+    let foreign = try train(["--resume", scratch.file("part"), "--data", "text:\(other)"])
     #expect(foreign.status == 65 && foreign.errors.contains("its data is"), "\(foreign.errors)")
   }
 
   @Test func mistakes() throws {
-    let short = try place.write(Array("0123456789 0123456789".utf8), to: "short.txt")
+    let short = try scratch.write(Array("0123456789 0123456789".utf8), to: "short.txt")
     let cases: [([String], Int32, String)] = [
       (["lenet5", "--width", "8"], 64, "--width is for models of text, lenet5 takes images"),
       (["char-lstm", "--classes", "3"], 64, "--classes is for classifiers"),
@@ -160,7 +165,7 @@ struct TextTests {
       (["text-lstm", "--data", "labelled-text:\(labelled)", "--classes", "1"], 64, "less than the 2 classes"),
     ]
     for (words, status, message) in cases {
-      let run = try train(words + ["--steps", "1", "--output", place.file("mistake")])
+      let run = try train(words + ["--steps", "1", "--output", scratch.file("mistake")])
       #expect(run.status == status && run.errors.contains(message), "\(words): \(run.status) \(run.errors)")
     }
   }

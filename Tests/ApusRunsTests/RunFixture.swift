@@ -21,6 +21,4 @@ struct RunFixture {
     for (key, value) in options { all[key] = value }
     return try RunSettings("mlp", all)
   }
-
-  func path(_ name: String) -> String { "\(scratch.path)/\(name)" }
 }

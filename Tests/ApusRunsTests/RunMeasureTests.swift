@@ -16,7 +16,7 @@ import Testing
   }
 
   @Test func wrongPredictionsAreListed() throws {
-    let (run, _) = try Run.train(fixture.settings(), output: fixture.path("run"))
+    let (run, _) = try Run.train(fixture.settings(), output: fixture.scratch.file("run"))
     let errors = try run.errors()
     let measured = try run.evaluate()
     #expect(errors.part == .test && errors.source == "synthetic" && errors.analysis.count == measured.count)
@@ -32,7 +32,7 @@ import Testing
     let rows = (0..<40).map { "\($0 % 9),\(Double($0 % 9) * 2 + 0.25)" }
     let table = try fixture.scratch.write(Array((["a,b"] + rows).joined(separator: "\n").utf8), to: "t.csv")
     let numbers = try RunSettings("mlp", ["data": .string("csv:\(table)"), "epochs": 1, "target": "b"])
-    let (run, _) = try Run.train(numbers, output: fixture.path("table"))
+    let (run, _) = try Run.train(numbers, output: fixture.scratch.file("table"))
     let refused = #expect(throws: OptionError.self) { try run.errors() }
     #expect(refused?.message == "mlp is a regression model; try apus evaluate")
     let tiles = #expect(throws: OptionError.self) { try run.predictTiles([table], overlap: 0) }
@@ -40,7 +40,7 @@ import Testing
   }
 
   @Test func largeImagesArePredictedByTiles() throws {
-    let (run, _) = try Run.train(fixture.settings(), output: fixture.path("run"))
+    let (run, _) = try Run.train(fixture.settings(), output: fixture.scratch.file("run"))
     let pixels = (0..<40 * 70).map { UInt8($0 * 7 % 256) }
     let large = try write(Image(height: 40, width: 70, channels: 1, pixels: pixels), "large.png")
     let found = try #require(try run.predictTiles([large], overlap: 4).first)
@@ -63,7 +63,7 @@ import Testing
 
   @Test func learningCurvesAreMeasured() throws {
     var options = LearningCurveOptions()
-    (options.fractions, options.repeats, options.output) = ([1, 0.25], 2, fixture.path("curve"))
+    (options.fractions, options.repeats, options.output) = ([1, 0.25], 2, fixture.scratch.file("curve"))
     let settings = try RunSettings("mlp", ["data": "synthetic", "batch_size": 500, "steps": 2, "train_count": 1000])
     var seen: [MeasuredSubset] = []
     let curve = try Run.learningCurve(settings, options) { seen.append($0) }
@@ -72,7 +72,7 @@ import Testing
     #expect(seen.map(\.run) == curve.points.flatMap(\.runs) && seen.map(\.run.seed) == [0, 1, 0, 1])
     #expect(seen.allSatisfy { (0...1).contains($0.run.train) && (0...1).contains($0.run.validation) })
     let written = try JSON(
-      parsing: [UInt8](Data(contentsOf: URL(filePath: fixture.path("curve/learning-curve.json")))))
+      parsing: [UInt8](Data(contentsOf: URL(filePath: fixture.scratch.file("curve/learning-curve.json")))))
     #expect(written["points"] == curve.json["points"] && written["settings"]?["model"]?.string == "mlp")
     #expect(throws: OptionError.self) { try Run.learningCurve(RunSettings("char-lstm"), options) }
   }

@@ -23,7 +23,7 @@ private final class Stopper: TrainingObserver {
 
   /// A run that is trained, evaluated and resumed from Swift equals a run of the command.
   @Test func runsAreValues() throws {
-    let path = fixture.path("run")
+    let path = fixture.scratch.file("run")
     let (run, result) = try Run.train(fixture.settings(), output: path, observers: [Stopper(after: 4)])
     #expect(result.steps == 4 && result.stopped == "enough" && run.progress.steps == 4)
     #expect(run.classNames.count == 10 && run.settings.seed == 4 && run.path == path)
@@ -34,17 +34,17 @@ private final class Stopper: TrainingObserver {
     #expect(measured.measures["test_accuracy"] == .number(accuracy))
     // The resumed run has the same bits as a run that was not interrupted.
     let (longer, _) = try run.resume()
-    let (whole, _) = try Run.train(fixture.settings(), output: fixture.path("whole"))
+    let (whole, _) = try Run.train(fixture.settings(), output: fixture.scratch.file("whole"))
     #expect(longer.progress.steps == 6)
     #expect(try longer.model().state.sha256() == whole.model().state.sha256())
     // A copy does not change the run.
-    let (copy, _) = try longer.resume(["steps": 8], output: fixture.path("copy"))
+    let (copy, _) = try longer.resume(["steps": 8], output: fixture.scratch.file("copy"))
     #expect(copy.progress.steps == 8)
     #expect(try Run(at: path).progress.steps == 6)
   }
 
   @Test func filesArePredicted() throws {
-    let (run, _) = try Run.train(fixture.settings(), output: fixture.path("run"))
+    let (run, _) = try Run.train(fixture.settings(), output: fixture.scratch.file("run"))
     var files: [String] = []
     for shade in [0, 255] as [UInt8] {
       let image = Image(
@@ -55,7 +55,7 @@ private final class Stopper: TrainingObserver {
     #expect(found.map(\.file) == files && found.allSatisfy { $0.index == nil && $0.value == nil })
     #expect(found.allSatisfy { run.classNames.contains($0.name ?? "") && (0.1...1).contains($0.probability ?? 0) })
     #expect(throws: OptionError.self) { try run.predict(files, threshold: 0.5) }
-    #expect(throws: DataError.self) { try run.predict([fixture.path("missing.png")]) }
+    #expect(throws: DataError.self) { try run.predict([fixture.scratch.file("missing.png")]) }
   }
 
   @Test func tablesAndTextsAreKindsOfData() throws {
@@ -63,7 +63,7 @@ private final class Stopper: TrainingObserver {
     let table = try fixture.scratch.write(Array((["a,b,c"] + rows).joined(separator: "\n").utf8), to: "t.csv")
     let numbers = try RunSettings("mlp", ["data": .string("csv:\(table)"), "epochs": 2, "target": "c"])
     #expect(numbers.isTable && numbers.table.task.target == "c")
-    let (run, _) = try Run.train(numbers, output: fixture.path("table"))
+    let (run, _) = try Run.train(numbers, output: fixture.scratch.file("table"))
     #expect(try run.evaluate().numbers != nil && run.classNames.isEmpty)
     let values = try run.predict([table])
     #expect(values.count == 80 && values.allSatisfy { $0.value?.isFinite == true && $0.label == nil })
@@ -71,13 +71,13 @@ private final class Stopper: TrainingObserver {
     let text = try fixture.scratch.write(Array(String(repeating: "a house and a tree. ", count: 80).utf8), to: "t.txt")
     let words = try RunSettings(
       "char-lstm", ["data": .string("text:\(text)"), "steps": 2, "width": 16, "sequence_length": 12, "batch_size": 4])
-    let (language, _) = try Run.train(words, output: fixture.path("text"))
+    let (language, _) = try Run.train(words, output: fixture.scratch.file("text"))
     #expect(try #require(language.evaluate().perplexity) > 1)
     #expect(throws: OptionError.self) { try language.predict([text]) }
   }
 
   @Test func reportsAreMade() throws {
-    let (run, _) = try Run.train(fixture.settings(["epochs": 1, "steps": .null]), output: fixture.path("run"))
+    let (run, _) = try Run.train(fixture.settings(["epochs": 1, "steps": .null]), output: fixture.scratch.file("run"))
     let report = try run.report()
     #expect(report.figures.contains { $0.name == "loss" } && report.figures.contains { $0.name == "confusion-matrix" })
     #expect(report.html().contains("mlp"))
@@ -93,7 +93,7 @@ private final class Stopper: TrainingObserver {
   func numbersHaveNoAccuracy(_ options: JSONObject, _ purpose: String) throws {
     let rows = (0..<40).map { "\($0 % 9),\(Double($0 % 9) * 2 + 0.25)" }
     let table = try fixture.scratch.write(Array((["a,b"] + rows).joined(separator: "\n").utf8), to: "t.csv")
-    let path = fixture.path("run")
+    let path = fixture.scratch.file("run")
     let common: JSONObject = ["data": .string("csv:\(table)"), "epochs": 1, "target": "b"]
     var all = common
     for (key, value) in options { all[key] = value }
@@ -107,13 +107,13 @@ private final class Stopper: TrainingObserver {
     // Neither does a resumed run create a folder for its copy.
     let (run, _) = try Run.train(RunSettings("mlp", common), output: path)
     let change = options.filter { $0.key != "task" }.reduce(into: JSONObject()) { $0[$1.key] = $1.value }
-    #expect(throws: TrainingError.self) { try run.resume(change, output: fixture.path("copy")) }
-    #expect(!FileManager.default.fileExists(atPath: fixture.path("copy")))
+    #expect(throws: TrainingError.self) { try run.resume(change, output: fixture.scratch.file("copy")) }
+    #expect(!FileManager.default.fileExists(atPath: fixture.scratch.file("copy")))
   }
 
   @Test func missingRunsAreErrors() throws {
-    #expect(throws: DataError.self) { try Run(at: fixture.path("none")) }
-    let (run, _) = try Run.train(fixture.settings(["steps": 1]), output: fixture.path("run"))
+    #expect(throws: DataError.self) { try Run(at: fixture.scratch.file("none")) }
+    let (run, _) = try Run.train(fixture.settings(["steps": 1]), output: fixture.scratch.file("run"))
     #expect(throws: OptionError.self) { try Run(at: run.checkpoint.path, checkpoint: .last) }
     #expect(throws: TrainingError.self) { try Run.train(fixture.settings(), output: run.path) }
     // Another seed would be another run.

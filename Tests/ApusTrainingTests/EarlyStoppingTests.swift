@@ -109,35 +109,35 @@ import Testing
   /// The number of epochs without improvement is part of the checkpoint.
   @Test(arguments: [7, 12, 20]) func resumingWithinThePatience(stop: Int) throws {
     func stopping() -> EarlyStopping { EarlyStopping(.loss, patience: 4, change: 10) }
-    let place = try ScratchDirectory()
+    let scratch = try ScratchDirectory()
     try withDevice(SmallRun().device) {
-      let whole = try trainer(stopping()) { $0.output = place.file("whole") }.run()
+      let whole = try trainer(stopping()) { $0.output = scratch.file("whole") }.run()
       #expect(whole.epochs == 5 && whole.stopped != nil)
-      let path = place.file("run")
+      let path = scratch.file("run")
       try trainer(stopping()) { $0.output = path }.stop(after: stop)
       let rest = try trainer(stopping()) { $0.output = path }
       try rest.resume { Issue.record("\($0)") }
       let result = try rest.run()
       #expect(result.stopped == whole.stopped && result.steps == whole.steps)
       #expect(result.weightsSHA256 == whole.weightsSHA256 && result.results == whole.results)
-      #expect(try metrics(path) == metrics(place.file("whole")))
+      #expect(try metrics(path) == metrics(scratch.file("whole")))
     }
   }
 
   /// A stopped run remains stopped, unless it is resumed with more patience.
   @Test func resumingAStoppedRun() throws {
-    let place = try ScratchDirectory()
+    let scratch = try ScratchDirectory()
     try withDevice(SmallRun().device) {
       func resumed(_ stopping: EarlyStopping?) throws -> TrainingResult {
-        let trainer = try trainer(stopping) { $0.output = place.file("run") }
+        let trainer = try trainer(stopping) { $0.output = scratch.file("run") }
         try trainer.resume { Issue.record("\($0)") }
         return try trainer.run()
       }
-      let first = try trainer(EarlyStopping(.loss, patience: 2, change: 10)) { $0.output = place.file("run") }.run()
-      let written = try metrics(place.file("run"))
+      let first = try trainer(EarlyStopping(.loss, patience: 2, change: 10)) { $0.output = scratch.file("run") }.run()
+      let written = try metrics(scratch.file("run"))
       let again = try resumed(EarlyStopping(.loss, patience: 2, change: 10))
       #expect(again.stopped == first.stopped && again.steps == first.steps && again.stepsPerSecond == nil)
-      #expect(try metrics(place.file("run")) == written)
+      #expect(try metrics(scratch.file("run")) == written)
       let patient = try resumed(EarlyStopping(.loss, patience: 4, change: 10))
       #expect(patient.epochs == 5 && patient.stopped != nil)
       // Counts for another measure start at 0.
@@ -145,7 +145,9 @@ import Testing
       let whole = try trainer(nil).run()
       #expect(try resumed(nil).weightsSHA256 == whole.weightsSHA256)
       // The test results of the first end are not repeated in the epochs that follow.
-      let tested = try RunMetrics(path: place.file("run") + "/metrics.jsonl").records.filter { $0["test_loss"] != nil }
+      let tested = try RunMetrics(path: scratch.file("run") + "/metrics.jsonl").records.filter {
+        $0["test_loss"] != nil
+      }
       #expect(tested.compactMap { $0["epoch"]?.integer } == [3, 5, 10])
     }
   }

@@ -23,8 +23,8 @@ import Testing
   }
 
   private func inDirectory(_ body: (_ path: String) throws -> Void) throws {
-    let place = try ScratchDirectory()
-    try withDevice(SmallRun().device) { try body(place.file("run")) }
+    let scratch = try ScratchDirectory()
+    try withDevice(SmallRun().device) { try body(scratch.file("run")) }
   }
 
   private func steps(_ path: String) throws -> [Int] {

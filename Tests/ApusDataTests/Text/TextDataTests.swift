@@ -6,12 +6,12 @@ import Testing
 @testable import ApusData
 
 struct TextDataTests {
-  private let place: ScratchDirectory
+  private let scratch: ScratchDirectory
 
-  init() throws { place = try ScratchDirectory() }
+  init() throws { scratch = try ScratchDirectory() }
 
   private func write(_ bytes: [UInt8], to name: String = "text.txt") throws -> String {
-    let path = place.file(name)
+    let path = scratch.file(name)
     try Data(bytes).write(to: URL(filePath: path))
     return path
   }
@@ -44,7 +44,7 @@ struct TextDataTests {
     let latin = #expect(throws: DataError.self) { try TextCorpus(path: write([0x61, 0xE9, 0x20])) }
     #expect("\(try #require(latin))".contains("at byte 1: it is not UTF-8"))
     #expect(throws: DataError.self) { try TextCorpus(path: write(Array("short".utf8))) }
-    #expect(throws: DataError.self) { try TextCorpus(path: place.file("none")) }
+    #expect(throws: DataError.self) { try TextCorpus(path: scratch.file("none")) }
     let images = #expect(throws: DataError.self) { try TextCorpus.load("fashion-mnist") }
     #expect(
       "\(try #require(images))".contains("it has images, but the model needs text; use one of bible-kjv, text:FILE"))

@@ -65,15 +65,15 @@ import Testing
 
   /// Python's `csv` module reads the sheet as it was written.
   @Test func pythonReadsTheSheet() throws {
-    let place = try ScratchDirectory()
+    let scratch = try ScratchDirectory()
     let names = (0..<10).map { "a,\"\($0)\"\r\nb;c\td" }
-    try ErrorSheet.write(analysis(names: names), to: place.file("sheet.csv"))
+    try ErrorSheet.write(analysis(names: names), to: scratch.file("sheet.csv"))
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/env")
     process.arguments = [
       "python3", "-c",
       "import csv, json, sys; print(json.dumps([r[:2] for r in csv.reader(open(sys.argv[1], newline=''))]))",
-      place.file("sheet.csv"),
+      scratch.file("sheet.csv"),
     ]
     let output = Pipe()
     process.standardOutput = output

@@ -36,7 +36,7 @@ import Testing
   }
 
   /// scipy's `curve_fit` uses the same bounds.
-  @Test func lawsEqualThoseOfSciPy() throws {
+  @Test func fitsEqualThoseOfSciPy() throws {
     let fixture = try MetricsFixture()
     let names = fixture.cases(with: "law")
     #expect(names.count == 4)
@@ -78,7 +78,7 @@ import Testing
       ([(0, 1), (2, 0.1), (4, 0.1), (8, 0.1)], "must be finite numbers"),
       ([(1, 1), (2, .nan), (4, 0.1), (8, 0.1)], "must be finite numbers"),
     ] as [([(Double, Double)], String)])
-  func whereThereIsNoLawItIsSaid(points: [(Double, Double)], reason: String) {
+  func curvesWithoutAFitGiveTheReason(points: [(Double, Double)], reason: String) {
     let fit = PowerLaw.fit(points.map { ($0.0, $0.1) })
     #expect(fit.fitted == nil && fit.text.contains(reason) && fit.json["reason"] != nil, "\(fit)")
   }

@@ -8,9 +8,9 @@ import Testing
 /// TensorBoard files. These tests check the bytes; `Tests/Conformance/tensorboard_check.py` reads the files with
 /// TensorBoard.
 struct EventFileTests {
-  private let place: ScratchDirectory
+  private let scratch: ScratchDirectory
 
-  init() throws { place = try ScratchDirectory() }
+  init() throws { scratch = try ScratchDirectory() }
 
   /// The examples of RFC 3720, appendix B.4.
   @Test func checksums() {
@@ -61,7 +61,7 @@ struct EventFileTests {
   /// A later file sorts after the earlier files, also within the same second, and its session starts after the finished
   /// steps.
   @Test func filesAreInOrder() throws {
-    let files = try [0, 5, 9].map { try EventFile(folder: place.file("b"), resumingAfter: $0) { 1000 } }
+    let files = try [0, 5, 9].map { try EventFile(folder: scratch.file("b"), resumingAfter: $0) { 1000 } }
     let names = files.map { String($0.path.split(separator: "/").last!) }
     #expect(names == names.sorted() && Set(names).count == 3)
     #expect(names.allSatisfy { $0.hasPrefix("events.out.tfevents.000000100") }, "\(names)")
@@ -71,7 +71,7 @@ struct EventFileTests {
   }
 
   @Test func nothingIsWrittenAheadOfAFlush() throws {
-    let file = try EventFile(folder: place.path)
+    let file = try EventFile(folder: scratch.path)
     func size() throws -> Int { try Data(contentsOf: URL(filePath: file.path)).count }
     let empty = try size()
     file.add(scalar: 1, "a", step: 1)
@@ -84,7 +84,7 @@ struct EventFileTests {
   }
 
   @Test func picturesAreOfPNGFiles() throws {
-    let file = try EventFile(folder: place.path)
+    let file = try EventFile(folder: scratch.path)
     var empty = Samples.checkerboard
     empty.replaceSubrange(16..<20, with: [0, 0, 0, 0])
     for png in [[1, 2, 3], Array(Samples.checkerboard.prefix(32)), empty] {
@@ -112,7 +112,7 @@ struct EventFileTests {
 
   /// Writes the files that `tensorboard_check.py` expects; they are kept if the script requests them.
   @Test func writesWhatTheScriptReads() throws {
-    let folder = ProcessInfo.processInfo.environment["APUS_TENSORBOARD"] ?? place.file("tensorboard")
+    let folder = ProcessInfo.processInfo.environment["APUS_TENSORBOARD"] ?? scratch.file("tensorboard")
     let log = try TensorBoardLog(folder: folder)
     for step in 1...20 { try log.write(["step": .integer(step), "epoch": 1, "loss": .number(1 / Double(step))]) }
     try log.write(

@@ -3,12 +3,12 @@ import ApusTestSupport
 import Testing
 
 struct RunMetricsTests {
-  private let place: ScratchDirectory
+  private let scratch: ScratchDirectory
 
-  init() throws { place = try ScratchDirectory() }
+  init() throws { scratch = try ScratchDirectory() }
 
   private func read(_ text: String) throws -> RunMetrics {
-    try RunMetrics(path: place.write(Array(text.utf8), to: "metrics.jsonl"))
+    try RunMetrics(path: scratch.write(Array(text.utf8), to: "metrics.jsonl"))
   }
 
   @Test func linesAndCurves() throws {
@@ -39,6 +39,6 @@ struct RunMetricsTests {
       let error = #expect(throws: DataError.self) { try read(text) }
       #expect(error?.description.contains(reason) == true, "\(String(describing: error))")
     }
-    #expect(throws: DataError.self) { try RunMetrics(path: place.file("nowhere")) }
+    #expect(throws: DataError.self) { try RunMetrics(path: scratch.file("nowhere")) }
   }
 }
