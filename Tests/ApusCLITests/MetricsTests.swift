@@ -37,7 +37,7 @@ struct MetricsTests {
     ]
     var written: Set<String> = []
     for (index, words) in runs.enumerated() {
-      let output = place.file("run-\(index)")
+      let output = scratch.file("run-\(index)")
       let run = try Invocation(["train"] + words + ["--device", "cpu", "--output", output])
       #expect(run.status == 0, "\(run.errors)")
       for line in try String(contentsOfFile: "\(output)/metrics.jsonl", encoding: .utf8).split(separator: "\n") {
