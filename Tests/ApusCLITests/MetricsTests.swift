@@ -21,12 +21,12 @@ struct MetricsTests {
 
   /// Runs of each kind together write all fields of the table, and no others.
   @Test func theTableHasAllFields() throws {
-    let place = try ScratchDirectory()
+    let scratch = try ScratchDirectory()
     let images = try TinyImages()
     let kinds = ["a,b,kind"] + (0..<315).map { "\($0 * 37 % 23),\($0 * 13 % 50),kind \($0 % 21)" }
     let numbers = ["a,b,y"] + (0..<80).map { "\($0 * 37 % 23),\($0 * 13 % 50),\(Double($0) + 0.25)" }
-    let kindsPath = try place.write(Array(kinds.joined(separator: "\n").utf8), to: "kinds.csv")
-    let numbersPath = try place.write(Array(numbers.joined(separator: "\n").utf8), to: "numbers.csv")
+    let kindsPath = try scratch.write(Array(kinds.joined(separator: "\n").utf8), to: "kinds.csv")
+    let numbersPath = try scratch.write(Array(numbers.joined(separator: "\n").utf8), to: "numbers.csv")
     let runs = [
       [
         "mlp", "--data", "csv:\(kindsPath)", "--validation", "0.2", "--epochs", "2", "--precision", "mixed",
