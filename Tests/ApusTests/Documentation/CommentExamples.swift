@@ -148,7 +148,7 @@ import Testing
 
   /// A model with a backbone and a head.
   private struct Network: Module {
-    let backbone = BatchNorm(4)
+    let backbone = Sequential { BatchNorm(4) }
     let fc = Linear(4, 2)
     let head = Dropout(0.5)
 
