@@ -7,7 +7,8 @@
 #define LOAD(type, source) (*(const PASTE(type, _any) *)(source))
 #define STORE(type, target, value) (*(PASTE(type, _any) *)(target) = (value))
 // A non-temporal store to an address that is a multiple of 64 bytes.
-#define STREAM(type, target, value) __builtin_nontemporal_store((PASTE(type, _line))(value), (PASTE(type, _line) *)(target))
+#define STREAM(type, target, value) \
+  __builtin_nontemporal_store((PASTE(type, _line))(value), (PASTE(type, _line) *)(target))
 typedef VF VF_any __attribute__((aligned(4), may_alias));
 typedef VI VI_any __attribute__((aligned(4), may_alias));
 typedef VU VU_any __attribute__((aligned(4), may_alias));
@@ -19,14 +20,26 @@ typedef VD VD_line __attribute__((aligned(64), may_alias));
 typedef VL VL_line __attribute__((aligned(64), may_alias));
 
 // Copies fewer than 16 words of 4 or 8 bytes: a call of memcpy costs more than the copy.
-#define COPY_PART(name, S)                                                                      \
-  INLINE void name(void *target, const void *source, size_t count) {                            \
-    char *t = target;                                                                           \
-    const char *s = source;                                                                     \
-    if (count & 8) { memcpy(t, s, 8 * sizeof(S)); t += 8 * sizeof(S); s += 8 * sizeof(S); }     \
-    if (count & 4) { memcpy(t, s, 4 * sizeof(S)); t += 4 * sizeof(S); s += 4 * sizeof(S); }     \
-    if (count & 2) { memcpy(t, s, 2 * sizeof(S)); t += 2 * sizeof(S); s += 2 * sizeof(S); }     \
-    if (count & 1) memcpy(t, s, sizeof(S));                                                     \
+#define COPY_PART(name, S)                                           \
+  INLINE void name(void *target, const void *source, size_t count) { \
+    char *t = target;                                                \
+    const char *s = source;                                          \
+    if (count & 8) {                                                 \
+      memcpy(t, s, 8 * sizeof(S));                                   \
+      t += 8 * sizeof(S);                                            \
+      s += 8 * sizeof(S);                                            \
+    }                                                                \
+    if (count & 4) {                                                 \
+      memcpy(t, s, 4 * sizeof(S));                                   \
+      t += 4 * sizeof(S);                                            \
+      s += 4 * sizeof(S);                                            \
+    }                                                                \
+    if (count & 2) {                                                 \
+      memcpy(t, s, 2 * sizeof(S));                                   \
+      t += 2 * sizeof(S);                                            \
+      s += 2 * sizeof(S);                                            \
+    }                                                                \
+    if (count & 1) memcpy(t, s, sizeof(S));                          \
   }
 COPY_PART(copy_part_4, uint32_t)
 COPY_PART(copy_part_8, uint64_t)
@@ -74,8 +87,8 @@ INLINE prefetch_share prefetch_share_of(const csimd_prefetch_block *block, size_
   prefetch_share result = {{{NULL, 0, 0, 0}, 0}, 0};
   if (!block || block->length == 0) return result;
   result.cursor.rest = *block;
-  result.lines_per_tile =
-      (block->count * ((block->length + CSIMD_CACHE_LINE - 1) / CSIMD_CACHE_LINE) + tiles - 1) / tiles;
+  result.lines_per_tile = (block->count * ((block->length + CSIMD_CACHE_LINE - 1) / CSIMD_CACHE_LINE) + tiles - 1) /
+      tiles;
   return result;
 }
 
@@ -92,7 +105,8 @@ typedef struct {
 INLINE prefetch_lines prefetch_lines_of(const csimd_prefetch_block *block, size_t k, size_t tiles) {
   prefetch_lines result = {NULL, NULL, NULL, 0, 0, 0, 0, 0};
   if (!block || block->length == 0 || k == 0 || block->count < k) return result;
-  size_t length = (block->length + CSIMD_CACHE_LINE - 1) / CSIMD_CACHE_LINE, count = (block->count + k - 1) / k * length;
+  size_t length = (block->length + CSIMD_CACHE_LINE - 1) / CSIMD_CACHE_LINE,
+         count = (block->count + k - 1) / k * length;
   if (count > tiles) return result;
   result.rows = result.next = block->data;
   // The last group of rows also has k rows, and may overlap the group before it.

@@ -42,17 +42,17 @@ INLINE VU multiply_high(VU a, VU b) {
 }
 #define MULTIPLY_HIGH(a, b) multiply_high(a, b)
 
-#define LIBM1(name)                                      \
-  INLINE VD name##_f64(VD a) {                           \
-    VD r;                                                \
+#define LIBM1(name)                                       \
+  INLINE VD name##_f64(VD a) {                            \
+    VD r;                                                 \
     for (int i = 0; i < LANES; i += 1) r[i] = name(a[i]); \
-    return r;                                            \
+    return r;                                             \
   }
-#define LIBM2(name)                                            \
-  INLINE VD name##_f64(VD a, VD b) {                           \
-    VD r;                                                      \
+#define LIBM2(name)                                             \
+  INLINE VD name##_f64(VD a, VD b) {                            \
+    VD r;                                                       \
     for (int i = 0; i < LANES; i += 1) r[i] = name(a[i], b[i]); \
-    return r;                                                  \
+    return r;                                                   \
   }
 INLINE VF libm_fmod(VF a, VF b) {
   VF r;
@@ -103,7 +103,9 @@ INLINE VF floor_steps(VF x) {
 typedef float VF8 __attribute__((ext_vector_type(8)));
 typedef uint16_t VH __attribute__((ext_vector_type(16), aligned(2), may_alias));
 #if defined(CSIMD_HAS_AVX512)
-INLINE VH HALF_FROM_FLOAT(VF a) { return (VH)_mm512_cvtps_ph((__m512)a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+INLINE VH HALF_FROM_FLOAT(VF a) {
+  return (VH)_mm512_cvtps_ph((__m512)a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
 INLINE VF FLOAT_FROM_HALF(VH h) { return (VF)_mm512_cvtph_ps((__m256i)h); }
 #else
 INLINE VH HALF_FROM_FLOAT(VF a) {

@@ -42,7 +42,8 @@ static void join(size_t count, const float *numbers, float *words) {
 
 static void join_lines(size_t rows, size_t width, const float *lines, float *words) {
   for (size_t r = 0; r < rows; r += 1, lines += 2 * width, words += width)
-    for (size_t c = 0; c < width; c += LANES) STORE(VF, words + c, joined(LOAD(VF, lines + c), LOAD(VF, lines + width + c)));
+    for (size_t c = 0; c < width; c += LANES)
+      STORE(VF, words + c, joined(LOAD(VF, lines + c), LOAD(VF, lines + width + c)));
 }
 
 // The number of elements along k that are transposed into a sliver or panel at a time.
@@ -50,8 +51,7 @@ static void join_lines(size_t rows, size_t width, const float *lines, float *wor
 
 // `target[i·step + r] = (source[r·stride + 2i], source[r·stride + 2i + 1])` for r < rows (at most 16) and 2i < k. Up to
 // 15 words past each row of the target are overwritten before the next row is written.
-static void transpose_pairs(
-    size_t rows, size_t k, const float *source, ptrdiff_t stride, float *target, size_t step) {
+static void transpose_pairs(size_t rows, size_t k, const float *source, ptrdiff_t stride, float *target, size_t step) {
   _Alignas(64) float lines[LINES_AT_ONCE * LANES];
   for (size_t i = 0; i < k; i += LINES_AT_ONCE) {
     size_t count = k - i < LINES_AT_ONCE ? k - i : LINES_AT_ONCE, done = 0;
@@ -61,7 +61,8 @@ static void transpose_pairs(
           LANES);
     memset(lines + done * LANES, 0, (count - done + (count & 1)) * LANES * sizeof(float));
     for (; done < count; done += 1)
-      for (size_t r = 0; r < rows; r += 1) lines[done * LANES + r] = source[(ptrdiff_t)r * stride + (ptrdiff_t)(i + done)];
+      for (size_t r = 0; r < rows; r += 1)
+        lines[done * LANES + r] = source[(ptrdiff_t)r * stride + (ptrdiff_t)(i + done)];
     for (size_t j = 0; j < count; j += 2)
       STORE(VF, target + (i + j) / 2 * step, joined(LOAD(VF, lines + j * LANES), LOAD(VF, lines + (j + 1) * LANES)));
   }
@@ -84,10 +85,9 @@ static void FN(pack_rows)(size_t m, size_t k, const void *a, ptrdiff_t row, ptrd
   size_t words = (k + 1) / 2;
   if (column == 1) {
     FOR_SLIVERS(m, {
-      transpose_pairs(
-          rows, k, (const float *)a + (ptrdiff_t)first * row, row, (float *)slivers + first * words, rows);
+      transpose_pairs(rows, k, (const float *)a + (ptrdiff_t)first * row, row, (float *)slivers + first * words, rows);
     })
-    return;
+      return;
   }
   const float *line = a;
   for (size_t i = 0; i < words; i += 1, line += 2 * column) {
@@ -130,17 +130,17 @@ static void FN(pack_columns)(
 }
 
 const csimd_pairs csimd_avx512_bf16 = {
-  .word_multiple = 1,
-  .pack_rows = FN(pack_rows),
-  .pack_columns = FN(pack_columns),
-  .block_multiply = FN(block_multiply),
-  .lines_multiply = FN(lines_multiply),
-  .join = join,
-  .join_lines = join_lines,
+    .word_multiple = 1,
+    .pack_rows = FN(pack_rows),
+    .pack_columns = FN(pack_columns),
+    .block_multiply = FN(block_multiply),
+    .lines_multiply = FN(lines_multiply),
+    .join = join,
+    .join_lines = join_lines,
 };
 #pragma clang attribute pop
 
-#pragma clang attribute push( \
+#pragma clang attribute push(                                                                                 \
     __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx512bf16,avx2,fma,f16c,amx-tile,amx-bf16"))), \
     apply_to = function)
 #include "loops_amx.h"

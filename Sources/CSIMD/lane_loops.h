@@ -8,8 +8,10 @@
 #if LANE_IS_FLOAT
 // The rows as functions, for loops that compute several rows.
 #define VALUE(name) FN(value_##name)
-#define UNARY(name, expression) INLINE V VALUE(name)(V a) { return expression; }
-#define BINARY(name, expression) INLINE V VALUE(name)(V a, V b) { return expression; }
+#define UNARY(name, expression) \
+  INLINE V VALUE(name)(V a) { return expression; }
+#define BINARY(name, expression) \
+  INLINE V VALUE(name)(V a, V b) { return expression; }
 #define TEST1(name, expression)
 #define TEST2(name, expression)
 #define FROM_INT(name, expression)
@@ -21,10 +23,10 @@
 #undef FROM_INT
 #endif
 
-#define UNARY(name, expression)                                             \
-  DEFINE_LOOP(ROW(name), V, BYTES_OF(V), 1, SIZES(BYTES_OF(V), 0, 0), {     \
-    V a = OPERAND(V, 0);                                                    \
-    r = expression;                                                         \
+#define UNARY(name, expression)                                         \
+  DEFINE_LOOP(ROW(name), V, BYTES_OF(V), 1, SIZES(BYTES_OF(V), 0, 0), { \
+    V a = OPERAND(V, 0);                                                \
+    r = expression;                                                     \
   })
 #define BINARY(name, expression)                                                  \
   DEFINE_LOOP(ROW(name), V, BYTES_OF(V), 2, SIZES(BYTES_OF(V), BYTES_OF(V), 0), { \
@@ -34,16 +36,16 @@
   })
 // The results of comparisons are 32 bits in registers, or one byte in memory.
 #define TRUTHS(name) FN(truths_##name)
-#define TEST1_OF(loop, name, R, R_BYTES, expression)                        \
-  DEFINE_LOOP(loop(name), R, R_BYTES, 1, SIZES(BYTES_OF(V), 0, 0), {        \
-    V a = OPERAND(V, 0);                                                    \
-    r = expression;                                                         \
+#define TEST1_OF(loop, name, R, R_BYTES, expression)                 \
+  DEFINE_LOOP(loop(name), R, R_BYTES, 1, SIZES(BYTES_OF(V), 0, 0), { \
+    V a = OPERAND(V, 0);                                             \
+    r = expression;                                                  \
   })
-#define TEST2_OF(loop, name, R, R_BYTES, expression)                                \
-  DEFINE_LOOP(loop(name), R, R_BYTES, 2, SIZES(BYTES_OF(V), BYTES_OF(V), 0), {      \
-    V a = OPERAND(V, 0);                                                            \
-    V b = OPERAND(V, 1);                                                            \
-    r = expression;                                                                 \
+#define TEST2_OF(loop, name, R, R_BYTES, expression)                           \
+  DEFINE_LOOP(loop(name), R, R_BYTES, 2, SIZES(BYTES_OF(V), BYTES_OF(V), 0), { \
+    V a = OPERAND(V, 0);                                                       \
+    V b = OPERAND(V, 1);                                                       \
+    r = expression;                                                            \
   })
 #define TEST1(name, expression)          \
   TEST1_OF(ROW, name, VI, 4, expression) \
@@ -51,10 +53,10 @@
 #define TEST2(name, expression)          \
   TEST2_OF(ROW, name, VI, 4, expression) \
   TEST2_OF(TRUTHS, name, bytes16, 1, to_bytes(expression))
-#define FROM_INT(name, expression)                                          \
-  DEFINE_LOOP(ROW(name), V, BYTES_OF(V), 1, SIZES(4, 0, 0), {               \
-    VI a = OPERAND(VI, 0);                                                  \
-    r = expression;                                                         \
+#define FROM_INT(name, expression)                            \
+  DEFINE_LOOP(ROW(name), V, BYTES_OF(V), 1, SIZES(4, 0, 0), { \
+    VI a = OPERAND(VI, 0);                                    \
+    r = expression;                                           \
   })
 #include "../../Kernels/elementwise.def"
 
@@ -67,12 +69,12 @@ DEFINE_LOOP(FN(select), V, BYTES_OF(V), 3, SIZES(4, BYTES_OF(V), BYTES_OF(V)), {
 
 #if LANE_IS_FLOAT
 // The rows of `FusedRow` in ApusCPU.
-#define TERNARY(name, expression)                                                                 \
-  DEFINE_LOOP(ROW(name), V, BYTES_OF(V), 3, SIZES(BYTES_OF(V), BYTES_OF(V), BYTES_OF(V)), {       \
-    V a = OPERAND(V, 0);                                                                          \
-    V b = OPERAND(V, 1);                                                                          \
-    V c = OPERAND(V, 2);                                                                          \
-    r = expression;                                                                               \
+#define TERNARY(name, expression)                                                           \
+  DEFINE_LOOP(ROW(name), V, BYTES_OF(V), 3, SIZES(BYTES_OF(V), BYTES_OF(V), BYTES_OF(V)), { \
+    V a = OPERAND(V, 0);                                                                    \
+    V b = OPERAND(V, 1);                                                                    \
+    V c = OPERAND(V, 2);                                                                    \
+    r = expression;                                                                         \
   })
 BINARY(exp_difference, VALUE(exp)(VALUE(subtract)(a, b)))
 TERNARY(multiply_add, VALUE(add)(VALUE(multiply)(a, b), c))
@@ -95,9 +97,9 @@ TERNARY(subtract_product, VALUE(subtract)(c, VALUE(multiply)(a, b)))
 static const csimd_row LANE_TABLE(rows)[] = {
 #include "../../Kernels/elementwise.def"
 #if LANE_IS_FLOAT
-BINARY(exp_difference, )
-UNARY(multiply_add, )
-UNARY(subtract_product, )
+    // clang-format off
+  BINARY(exp_difference, ) UNARY(multiply_add, ) UNARY(subtract_product, )
+// clang-format on
 #endif
 };
 #undef UNARY

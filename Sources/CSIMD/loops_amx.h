@@ -52,15 +52,14 @@ static void amx_pack_rows(size_t m, size_t k, const void *a, ptrdiff_t row, ptrd
     for (size_t first = 0; first < m; first += AMX_ROWS) {
       size_t rows = m - first < AMX_ROWS ? m - first : AMX_ROWS;
       VF block[AMX_WORDS];
-      TRANSPOSE_LOOP for (size_t j = 0; j < AMX_WORDS; j += 1) {
+  TRANSPOSE_LOOP for (size_t j = 0; j < AMX_WORDS; j += 1) {
         size_t at = 2 * (i + j);
         const float *line = lines + (ptrdiff_t)at * column + first;
         block[j] = at < k ? joined_rows(line, at + 1 < k ? line + column : NULL, rows) : (VF)(0);
       }
       transpose_registers(block);
       float *to = (float *)slivers + first * words + i * rows;
-      TRANSPOSE_LOOP for (size_t r = 0; r < AMX_ROWS; r += 1)
-        if (r < rows) STORE(VF, to + r * AMX_WORDS, block[r]);
+      TRANSPOSE_LOOP for (size_t r = 0; r < AMX_ROWS; r += 1) if (r < rows) STORE(VF, to + r * AMX_WORDS, block[r]);
     }
 }
 
@@ -116,13 +115,13 @@ static void amx_finish(size_t rows, const float *sums, amx_target to, size_t col
   }
 }
 
-#define AMX_STORE(tile, rows, to, columns)                                                    \
-  if ((columns) >= LANES && !(to).accumulates) {                                              \
-    _tile_stored(tile, (to).c, (to).row * sizeof(float));                                     \
-  } else {                                                                                    \
-    _Alignas(64) float sums[AMX_TILE];                                                        \
-    _tile_stored(tile, sums, AMX_WORDS * sizeof(float));                                      \
-    amx_finish(rows, sums, to, columns);                                                      \
+#define AMX_STORE(tile, rows, to, columns)                \
+  if ((columns) >= LANES && !(to).accumulates) {          \
+    _tile_stored(tile, (to).c, (to).row * sizeof(float)); \
+  } else {                                                \
+    _Alignas(64) float sums[AMX_TILE];                    \
+    _tile_stored(tile, sums, AMX_WORDS * sizeof(float));  \
+    amx_finish(rows, sums, to, columns);                  \
   }
 
 // A factor's words along lines: the row stride of a tile in bytes, and the stride of groups of 16 words along k in
@@ -186,11 +185,11 @@ static __attribute__((noinline)) void amx_tile_any(
 }
 
 // The rows of the two blocks from row `first` of m on.
-#define AMX_BLOCKS(m, first)                                                \
-  size_t left = m - first, rows = left < AMX_ROWS ? left : AMX_ROWS;        \
-  size_t more = left - rows < AMX_ROWS ? left - rows : AMX_ROWS;            \
-  if (rows != shaped || more != shaped_more) amx_configure(rows, more);     \
-  shaped = rows;                                                            \
+#define AMX_BLOCKS(m, first)                                            \
+  size_t left = m - first, rows = left < AMX_ROWS ? left : AMX_ROWS;    \
+  size_t more = left - rows < AMX_ROWS ? left - rows : AMX_ROWS;        \
+  if (rows != shaped || more != shaped_more) amx_configure(rows, more); \
+  shaped = rows;                                                        \
   shaped_more = more;
 
 static void amx_block_multiply(
@@ -208,8 +207,8 @@ static void amx_block_multiply(
     for (size_t column = 0; column < n; column += PANEL_WIDTH) {
       size_t columns = n - column < PANEL_WIDTH ? n - column : PANEL_WIDTH;
       size_t width = (size_t)FN(panel_vectors)(columns) * LANES;
-      const float *panel =
-          (const float *)panels->data + column / PANEL_WIDTH * panels->distance + panels->first * width;
+      const float *panel = (const float *)panels->data + column / PANEL_WIDTH * panels->distance +
+          panels->first * width;
       amx_factor b = {panel, width * sizeof(float), AMX_WORDS * width};
       amx_target to = {(float *)c + first * c_row + column, c_row, accumulates};
       prefetch_for_tile(&next);
@@ -247,11 +246,11 @@ static void amx_lines_multiply(
 }
 
 const csimd_pairs csimd_amx_bf16 = {
-  .word_multiple = AMX_WORDS,
-  .pack_rows = amx_pack_rows,
-  .pack_columns = amx_pack_columns,
-  .block_multiply = amx_block_multiply,
-  .lines_multiply = amx_lines_multiply,
-  .join = join,
-  .join_lines = join_lines,
+    .word_multiple = AMX_WORDS,
+    .pack_rows = amx_pack_rows,
+    .pack_columns = amx_pack_columns,
+    .block_multiply = amx_block_multiply,
+    .lines_multiply = amx_lines_multiply,
+    .join = join,
+    .join_lines = join_lines,
 };

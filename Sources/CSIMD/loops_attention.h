@@ -9,8 +9,7 @@ INLINE MASK FN(attention_open)(const csimd_weights *w, size_t at, size_t end, co
     if (w->mask_step == 1 && at + LANES <= end) {
       memcpy(bytes, mask + at, LANES);
     } else {
-      for (size_t i = 0; i < LANES; i += 1)
-        bytes[i] = at + i < end ? mask[(ptrdiff_t)(at + i) * w->mask_step] : 0;
+      for (size_t i = 0; i < LANES; i += 1) bytes[i] = at + i < end ? mask[(ptrdiff_t)(at + i) * w->mask_step] : 0;
     }
     typedef uint8_t byte16 __attribute__((ext_vector_type(16), aligned(1), may_alias));
     open &= __builtin_convertvector(*(const byte16 *)bytes, VI) != 0;
@@ -21,7 +20,7 @@ INLINE MASK FN(attention_open)(const csimd_weights *w, size_t at, size_t end, co
 // The end of the keys that a row may attend to.
 INLINE size_t FN(attention_end)(const csimd_weights *w, size_t row) {
   int64_t end = w->first_end + (int64_t)row;
-  return end < 0 ? 0 : end > (int64_t)w->keys ? w->keys : (size_t)end;
+  return end<0 ? 0 : end>(int64_t) w->keys ? w->keys : (size_t)end;
 }
 
 // The random words for a row's weights below `end`, or NULL without dropout.
@@ -40,8 +39,7 @@ INLINE MASK FN(attention_kept)(const csimd_weights *w, const uint32_t *words) {
 INLINE V FN(attention_added)(const csimd_weights *w, size_t at, size_t end, const SCALAR *added) {
   if (w->added_step == 1 && at + LANES <= end) return LOAD(V, added + at);
   SCALAR numbers[LANES];
-  for (size_t i = 0; i < LANES; i += 1)
-    numbers[i] = at + i < end ? added[(ptrdiff_t)(at + i) * w->added_step] : 0;
+  for (size_t i = 0; i < LANES; i += 1) numbers[i] = at + i < end ? added[(ptrdiff_t)(at + i) * w->added_step] : 0;
   return LOAD(V, numbers);
 }
 

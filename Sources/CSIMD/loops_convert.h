@@ -2,20 +2,20 @@
 
 #define COUNT_UP ((VL){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15})
 
-#define CONVERT_LOOP(name, R, A, expression)                                    \
-  DEFINE_LOOP(name, R, BYTES_OF(R), 1, SIZES(BYTES_OF(A), 0, 0), {              \
-    A a = OPERAND(A, 0);                                                        \
-    r = expression;                                                             \
+#define CONVERT_LOOP(name, R, A, expression)                       \
+  DEFINE_LOOP(name, R, BYTES_OF(R), 1, SIZES(BYTES_OF(A), 0, 0), { \
+    A a = OPERAND(A, 0);                                           \
+    r = expression;                                                \
   })
 #define TO(R, x) __builtin_convertvector(x, R)
 
 // Truncates and saturates; NaN becomes 0. `limit` is the smallest power of two that R cannot represent.
-#define SATURATED(R, A, limit, least, greatest)                                 \
-  ({                                                                            \
-    A inside = (a < (A)(limit) & a > (A)(-(limit))) ? a : (A)(0);               \
-    R cut = TO(R, inside);                                                      \
-    cut = TO(R, a >= (A)(limit)) ? (R)(greatest) : cut;                         \
-    TO(R, a <= (A)(-(limit))) ? (R)(least) : cut;                               \
+#define SATURATED(R, A, limit, least, greatest)               \
+  ({                                                          \
+    A inside = (a<(A)(limit) & a>(A)(-(limit))) ? a : (A)(0); \
+    R cut = TO(R, inside);                                    \
+    cut = TO(R, a >= (A)(limit)) ? (R)(greatest) : cut;       \
+    TO(R, a <= (A)(-(limit))) ? (R)(least) : cut;             \
   })
 
 CONVERT_LOOP(convert_i32_i32, VI, VI, a)
@@ -87,60 +87,61 @@ INLINE bytes16 to_truths(VI a) { return TO(bytes16, (a != 0) & 1); }
 #define UNCHANGED(a) (a)
 
 // Groups of 16 elements are gathered into, or scattered from, a vector of the storage type.
-#define LOAD_LOOP(name, S, STORED, R, from)                                                     \
-  static void name(size_t n, void *result, const void *source, ptrdiff_t stride) {              \
-    R *r = result;                                                                              \
-    const S *s = source;                                                                        \
-    size_t i = 0;                                                                               \
-    for (; stride == 1 && i + 2 * LANES <= n; i += 2 * LANES) {                                 \
-      for (size_t at = 0; at < 2 * LANES * sizeof(S); at += 64)                                 \
-        csimd_prefetch_ahead((const char *)(s + i) + at);                                       \
-      for (size_t k = i; k < i + 2 * LANES; k += LANES) {                                       \
-        STORED x = *(const STORED *)(s + k);                                                    \
-        __typeof__(from(x)) y = from(x);                                                        \
-        memcpy(r + k, &y, sizeof y);                                                            \
-      }                                                                                         \
-    }                                                                                           \
-    for (; i < n; i += LANES) {                                                                 \
-      size_t rest = n - i < LANES ? n - i : LANES;                                              \
-      STORED x = (STORED)(0);                                                                   \
-      if (stride == 1 && rest == LANES) {                                                       \
-        x = *(const STORED *)(s + i);                                                           \
-      } else {                                                                                  \
-        S group[LANES] = {0};                                                                   \
-        for (size_t k = 0; k < rest; k += 1) group[k] = s[(ptrdiff_t)(i + k) * stride];         \
-        memcpy(&x, group, sizeof group);                                                        \
-      }                                                                                         \
-      __typeof__(from(x)) y = from(x);                                                          \
-      if (rest == LANES) memcpy(r + i, &y, sizeof y); else memcpy(r + i, &y, rest * sizeof(R)); \
-    }                                                                                           \
+#define LOAD_LOOP(name, S, STORED, R, from)                                                                       \
+  static void name(size_t n, void *result, const void *source, ptrdiff_t stride) {                                \
+    R *r = result;                                                                                                \
+    const S *s = source;                                                                                          \
+    size_t i = 0;                                                                                                 \
+    for (; stride == 1 && i + 2 * LANES <= n; i += 2 * LANES) {                                                   \
+      for (size_t at = 0; at < 2 * LANES * sizeof(S); at += 64) csimd_prefetch_ahead((const char *)(s + i) + at); \
+      for (size_t k = i; k < i + 2 * LANES; k += LANES) {                                                         \
+        STORED x = *(const STORED *)(s + k);                                                                      \
+        __typeof__(from(x)) y = from(x);                                                                          \
+        memcpy(r + k, &y, sizeof y);                                                                              \
+      }                                                                                                           \
+    }                                                                                                             \
+    for (; i < n; i += LANES) {                                                                                   \
+      size_t rest = n - i < LANES ? n - i : LANES;                                                                \
+      STORED x = (STORED)(0);                                                                                     \
+      if (stride == 1 && rest == LANES) {                                                                         \
+        x = *(const STORED *)(s + i);                                                                             \
+      } else {                                                                                                    \
+        S group[LANES] = {0};                                                                                     \
+        for (size_t k = 0; k < rest; k += 1) group[k] = s[(ptrdiff_t)(i + k) * stride];                           \
+        memcpy(&x, group, sizeof group);                                                                          \
+      }                                                                                                           \
+      __typeof__(from(x)) y = from(x);                                                                            \
+      if (rest == LANES) memcpy(r + i, &y, sizeof y);                                                             \
+      else memcpy(r + i, &y, rest * sizeof(R));                                                                   \
+    }                                                                                                             \
   }
-#define STORE_LOOP(name, S, STORED, R, VR, to)                                                                \
-  typedef STORED PASTE(name, _line) __attribute__((aligned(sizeof(STORED) < 64 ? sizeof(STORED) : 64)));      \
-  static void name(size_t n, void *result, ptrdiff_t stride, const void *source, int streams) {               \
-    S *s = result;                                                                                            \
-    const R *r = source;                                                                                      \
-    size_t i = 0;                                                                                             \
-    if (streams && stride == 1 && (uintptr_t)result % sizeof(PASTE(name, _line)) % 64 == 0)                   \
-      for (; i + LANES <= n; i += LANES) {                                                                    \
-        VR y;                                                                                                 \
-        memcpy(&y, r + i, sizeof y);                                                                          \
-        STORED x = to(y);                                                                                     \
-        __builtin_nontemporal_store(x, (PASTE(name, _line) *)(s + i));                                        \
-      }                                                                                                       \
-    for (; i < n; i += LANES) {                                                                               \
-      size_t rest = n - i < LANES ? n - i : LANES;                                                            \
-      VR y = (VR)(0);                                                                                         \
-      if (rest == LANES) memcpy(&y, r + i, sizeof y); else memcpy(&y, r + i, rest * sizeof(R));               \
-      STORED x = to(y);                                                                                       \
-      if (stride == 1 && rest == LANES) {                                                                     \
-        *(STORED *)(s + i) = x;                                                                               \
-      } else {                                                                                                \
-        S group[LANES];                                                                                       \
-        memcpy(group, &x, sizeof group);                                                                      \
-        for (size_t k = 0; k < rest; k += 1) s[(ptrdiff_t)(i + k) * stride] = group[k];                       \
-      }                                                                                                       \
-    }                                                                                                         \
+#define STORE_LOOP(name, S, STORED, R, VR, to)                                                           \
+  typedef STORED PASTE(name, _line) __attribute__((aligned(sizeof(STORED) < 64 ? sizeof(STORED) : 64))); \
+  static void name(size_t n, void *result, ptrdiff_t stride, const void *source, int streams) {          \
+    S *s = result;                                                                                       \
+    const R *r = source;                                                                                 \
+    size_t i = 0;                                                                                        \
+    if (streams && stride == 1 && (uintptr_t)result % sizeof(PASTE(name, _line)) % 64 == 0)              \
+      for (; i + LANES <= n; i += LANES) {                                                               \
+        VR y;                                                                                            \
+        memcpy(&y, r + i, sizeof y);                                                                     \
+        STORED x = to(y);                                                                                \
+        __builtin_nontemporal_store(x, (PASTE(name, _line) *)(s + i));                                   \
+      }                                                                                                  \
+    for (; i < n; i += LANES) {                                                                          \
+      size_t rest = n - i < LANES ? n - i : LANES;                                                       \
+      VR y = (VR)(0);                                                                                    \
+      if (rest == LANES) memcpy(&y, r + i, sizeof y);                                                    \
+      else memcpy(&y, r + i, rest * sizeof(R));                                                          \
+      STORED x = to(y);                                                                                  \
+      if (stride == 1 && rest == LANES) {                                                                \
+        *(STORED *)(s + i) = x;                                                                          \
+      } else {                                                                                           \
+        S group[LANES];                                                                                  \
+        memcpy(group, &x, sizeof group);                                                                 \
+        for (size_t k = 0; k < rest; k += 1) s[(ptrdiff_t)(i + k) * stride] = group[k];                  \
+      }                                                                                                  \
+    }                                                                                                    \
   }
 
 LOAD_LOOP(load_u8, uint8_t, bytes16, int32_t, from_bytes)

@@ -9,70 +9,69 @@
 // The sums of a tile of K channels × B vectors of pixels stay in registers; CSIMD_REGISTERS vectors of 16 floats fit
 // into them.
 
-#define PLANE_TILE(K, B)                                                                         \
-  INLINE void plane_tile_##K##_##B(size_t taps, const float *x, const ptrdiff_t *offsets,        \
-                                   const float *weights, float *out, size_t stride) {            \
-    VF sums[K][B];                                                                               \
-    for (int k = 0; k < K; k += 1)                                                               \
-      for (int b = 0; b < B; b += 1) sums[k][b] = (VF)(0.0f);                                    \
-    for (size_t t = 0; t < taps; t += 1) {                                                       \
-      const float *p = x + offsets[t];                                                           \
-      VF pixels[B];                                                                              \
-      for (int b = 0; b < B; b += 1) pixels[b] = LOAD(VF, p + b * LANES);                        \
-      for (int k = 0; k < K; k += 1) {                                                           \
-        VF weight = (VF)(weights[t * K + k]);                                                    \
-        for (int b = 0; b < B; b += 1) sums[k][b] = FMA(pixels[b], weight, sums[k][b]);          \
-      }                                                                                          \
-    }                                                                                            \
-    for (int k = 0; k < K; k += 1)                                                               \
-      for (int b = 0; b < B; b += 1) STORE(VF, out + k * stride + b * LANES, sums[k][b]);        \
+#define PLANE_TILE(K, B)                                                                                        \
+  INLINE void plane_tile_##K##_##B(                                                                             \
+      size_t taps, const float *x, const ptrdiff_t *offsets, const float *weights, float *out, size_t stride) { \
+    VF sums[K][B];                                                                                              \
+    for (int k = 0; k < K; k += 1)                                                                              \
+      for (int b = 0; b < B; b += 1) sums[k][b] = (VF)(0.0f);                                                   \
+    for (size_t t = 0; t < taps; t += 1) {                                                                      \
+      const float *p = x + offsets[t];                                                                          \
+      VF pixels[B];                                                                                             \
+      for (int b = 0; b < B; b += 1) pixels[b] = LOAD(VF, p + b * LANES);                                       \
+      for (int k = 0; k < K; k += 1) {                                                                          \
+        VF weight = (VF)(weights[t * K + k]);                                                                   \
+        for (int b = 0; b < B; b += 1) sums[k][b] = FMA(pixels[b], weight, sums[k][b]);                         \
+      }                                                                                                         \
+    }                                                                                                           \
+    for (int k = 0; k < K; k += 1)                                                                              \
+      for (int b = 0; b < B; b += 1) STORE(VF, out + k * stride + b * LANES, sums[k][b]);                       \
   }
 // Blocks of B vectors, then of C: several independent chains hide the latency of multiply-adds.
-#define PLANE_ROW(K, B, C)                                                                       \
-  static void plane_row_##K(size_t taps, const float *x, const ptrdiff_t *offsets,               \
-                            const float *weights, float *out, size_t stride, size_t vectors) {   \
-    size_t v = 0;                                                                                \
-    for (; v + B <= vectors; v += B)                                                             \
-      plane_tile_##K##_##B(taps, x + v * LANES, offsets, weights, out + v * LANES, stride);      \
-    for (; v + C <= vectors; v += C)                                                             \
-      plane_tile_##K##_##C(taps, x + v * LANES, offsets, weights, out + v * LANES, stride);      \
-    for (; v < vectors; v += 1)                                                                  \
-      plane_tile_##K##_1(taps, x + v * LANES, offsets, weights, out + v * LANES, stride);        \
+#define PLANE_ROW(K, B, C)                                                                                          \
+  static void plane_row_##K(                                                                                        \
+      size_t taps, const float *x, const ptrdiff_t *offsets, const float *weights, float *out, size_t stride,       \
+      size_t vectors) {                                                                                             \
+    size_t v = 0;                                                                                                   \
+    for (; v + B <= vectors; v += B)                                                                                \
+      plane_tile_##K##_##B(taps, x + v * LANES, offsets, weights, out + v * LANES, stride);                         \
+    for (; v + C <= vectors; v += C)                                                                                \
+      plane_tile_##K##_##C(taps, x + v * LANES, offsets, weights, out + v * LANES, stride);                         \
+    for (; v < vectors; v += 1) plane_tile_##K##_1(taps, x + v * LANES, offsets, weights, out + v * LANES, stride); \
   }
 
 // Sums over pixels: gradient[k][t] = Σ_p y[k][p] · x[p + offsets[t]]. Each gradient has 16 partial sums.
-#define CORRELATE_TILE(K, T)                                                                     \
-  INLINE void correlate_tile_##K##_##T(size_t vectors, const float *y, size_t stride,            \
-                                       const float *x, const ptrdiff_t *offsets, float *sums,    \
-                                       size_t row) {                                             \
-    VF s[K][T];                                                                                  \
-    for (int k = 0; k < K; k += 1)                                                               \
-      for (int t = 0; t < T; t += 1) s[k][t] = LOAD(VF, sums + k * row + t * LANES);             \
-    const float *taps[T];                                                                        \
-    for (int t = 0; t < T; t += 1) taps[t] = x + offsets[t];                                     \
-    for (size_t p = 0; p < vectors * LANES; p += LANES) {                                        \
-      VF factors[K];                                                                             \
-      for (int k = 0; k < K; k += 1) factors[k] = LOAD(VF, y + k * stride + p);                  \
-      for (int t = 0; t < T; t += 1) {                                                           \
-        VF pixels = LOAD(VF, taps[t] + p);                                                       \
-        for (int k = 0; k < K; k += 1) s[k][t] = FMA(pixels, factors[k], s[k][t]);               \
-      }                                                                                          \
-    }                                                                                            \
-    for (int k = 0; k < K; k += 1)                                                               \
-      for (int t = 0; t < T; t += 1) STORE(VF, sums + k * row + t * LANES, s[k][t]);             \
+#define CORRELATE_TILE(K, T)                                                                                \
+  INLINE void correlate_tile_##K##_##T(                                                                     \
+      size_t vectors, const float *y, size_t stride, const float *x, const ptrdiff_t *offsets, float *sums, \
+      size_t row) {                                                                                         \
+    VF s[K][T];                                                                                             \
+    for (int k = 0; k < K; k += 1)                                                                          \
+      for (int t = 0; t < T; t += 1) s[k][t] = LOAD(VF, sums + k * row + t * LANES);                        \
+    const float *taps[T];                                                                                   \
+    for (int t = 0; t < T; t += 1) taps[t] = x + offsets[t];                                                \
+    for (size_t p = 0; p < vectors * LANES; p += LANES) {                                                   \
+      VF factors[K];                                                                                        \
+      for (int k = 0; k < K; k += 1) factors[k] = LOAD(VF, y + k * stride + p);                             \
+      for (int t = 0; t < T; t += 1) {                                                                      \
+        VF pixels = LOAD(VF, taps[t] + p);                                                                  \
+        for (int k = 0; k < K; k += 1) s[k][t] = FMA(pixels, factors[k], s[k][t]);                          \
+      }                                                                                                     \
+    }                                                                                                       \
+    for (int k = 0; k < K; k += 1)                                                                          \
+      for (int t = 0; t < T; t += 1) STORE(VF, sums + k * row + t * LANES, s[k][t]);                        \
   }
-#define CORRELATE_ROW(K, T, U)                                                                   \
-  static void correlate_row_##K(size_t vectors, const float *y, size_t stride, const float *x,   \
-                                const ptrdiff_t *offsets, size_t taps, float *sums) {            \
-    size_t t = 0, row = taps * LANES;                                                            \
-    for (; t + T <= taps; t += T)                                                                \
-      correlate_tile_##K##_##T(vectors, y, stride, x, offsets + t, sums + t * LANES, row);       \
-    for (; t + U <= taps; t += U)                                                                \
-      correlate_tile_##K##_##U(vectors, y, stride, x, offsets + t, sums + t * LANES, row);       \
-    for (; t < taps; t += 1)                                                                     \
-      correlate_tile_##K##_1(vectors, y, stride, x, offsets + t, sums + t * LANES, row);         \
+#define CORRELATE_ROW(K, T, U)                                                                                         \
+  static void correlate_row_##K(                                                                                       \
+      size_t vectors, const float *y, size_t stride, const float *x, const ptrdiff_t *offsets, size_t taps,            \
+      float *sums) {                                                                                                   \
+    size_t t = 0, row = taps * LANES;                                                                                  \
+    for (; t + T <= taps; t += T) correlate_tile_##K##_##T(vectors, y, stride, x, offsets + t, sums + t * LANES, row); \
+    for (; t + U <= taps; t += U) correlate_tile_##K##_##U(vectors, y, stride, x, offsets + t, sums + t * LANES, row); \
+    for (; t < taps; t += 1) correlate_tile_##K##_1(vectors, y, stride, x, offsets + t, sums + t * LANES, row);        \
   }
 
+// clang-format off
 #if CSIMD_REGISTERS >= 32
 #define PLANE_BLOCK 8
 PLANE_TILE(8, 3) PLANE_TILE(8, 1) PLANE_ROW(8, 3, 1)
@@ -98,9 +97,11 @@ PLANE_TILE(1, 2) PLANE_TILE(1, 1) PLANE_ROW(1, 2, 1)
 CORRELATE_TILE(2, 1) CORRELATE_ROW(2, 1, 1)
 CORRELATE_TILE(1, 2) CORRELATE_TILE(1, 1) CORRELATE_ROW(1, 2, 1)
 #endif
+    // clang-format on
 
-static void plane_multiply(size_t channels, size_t taps, const float *x, const ptrdiff_t *offsets,
-                           const float *weights, float *out, size_t stride, size_t vectors) {
+    static void plane_multiply(
+        size_t channels, size_t taps, const float *x, const ptrdiff_t *offsets, const float *weights, float *out,
+        size_t stride, size_t vectors) {
   switch (channels) {
 #if CSIMD_REGISTERS >= 32
     case 8: plane_row_8(taps, x, offsets, weights, out, stride, vectors); break;
@@ -114,8 +115,9 @@ static void plane_multiply(size_t channels, size_t taps, const float *x, const p
   }
 }
 
-static void plane_correlate(size_t channels, size_t taps, const float *x, const ptrdiff_t *offsets,
-                            const float *y, size_t stride, size_t vectors, float *sums) {
+static void plane_correlate(
+    size_t channels, size_t taps, const float *x, const ptrdiff_t *offsets, const float *y, size_t stride,
+    size_t vectors, float *sums) {
   size_t k = 0;
 #if CSIMD_REGISTERS >= 32
   for (; k + 4 <= channels; k += 4)

@@ -30,18 +30,16 @@ INLINE void depthwise_tile(
   DEPTHWISE_LOOP for (int r = 0; r < rows; r += 1) sums[r] = (VF)(0.0f);
 #if CSIMD_REGISTERS >= 32
   VF pixels[DEPTHWISE_ROWS + 2][3];
-  DEPTHWISE_LOOP for (int i = 0; i < rows + 2; i += 1)
-    DEPTHWISE_LOOP for (int j = 0; j < 3; j += 1)
+  DEPTHWISE_LOOP for (int i = 0; i < rows + 2; i += 1) DEPTHWISE_LOOP for (int j = 0; j < 3; j += 1)
       pixels[i][j] = depthwise_pixels(padding, is_first, is_last, x[i] + at, j);
 #define PIXELS(i, j) pixels[i][j]
 #else
 #define PIXELS(i, j) depthwise_pixels(padding, is_first, is_last, x[i] + at, j)
 #endif
-  DEPTHWISE_LOOP for (int i = 0; i < 3; i += 1)
-    DEPTHWISE_LOOP for (int j = 0; j < 3; j += 1) {
-      VF weight = (VF)(weights[3 * i + j]);
-      DEPTHWISE_LOOP for (int r = 0; r < rows; r += 1) sums[r] = FMA(PIXELS(r + i, j), weight, sums[r]);
-    }
+  DEPTHWISE_LOOP for (int i = 0; i < 3; i += 1) DEPTHWISE_LOOP for (int j = 0; j < 3; j += 1) {
+    VF weight = (VF)(weights[3 * i + j]);
+    DEPTHWISE_LOOP for (int r = 0; r < rows; r += 1) sums[r] = FMA(PIXELS(r + i, j), weight, sums[r]);
+  }
 #undef PIXELS
   DEPTHWISE_LOOP for (int r = 0; r < rows; r += 1) STORE(VF, out + at + (size_t)r * out_row, sums[r]);
 }
@@ -84,10 +82,11 @@ static void depthwise_multiply(
 // Accumulates the sums over one vector of each row. A row of pixels is read once and multiplied with three rows of y.
 // With `is_partial`, only `fresh` lanes are accumulated, because the previous vector included the other lanes.
 INLINE void depthwise_column(
-    const int is_partial, VI fresh, const float *x, size_t x_row, const float *y, size_t y_row, size_t rows, float *sums) {
+    const int is_partial, VI fresh, const float *x, size_t x_row, const float *y, size_t y_row, size_t rows,
+    float *sums) {
   VF s[3][3], factors[3] = {(VF)(0.0f), (VF)(0.0f), (VF)(0.0f)};
-  DEPTHWISE_LOOP for (int i = 0; i < 3; i += 1)
-    DEPTHWISE_LOOP for (int j = 0; j < 3; j += 1) s[i][j] = LOAD(VF, sums + (3 * i + j) * LANES);
+  DEPTHWISE_LOOP for (int i = 0; i < 3; i += 1) DEPTHWISE_LOOP for (int j = 0; j < 3; j += 1)
+      s[i][j] = LOAD(VF, sums + (3 * i + j) * LANES);
   for (size_t r = 0; r < rows + 2; r += 1) {
     factors[2] = factors[1];
     factors[1] = factors[0];
@@ -103,8 +102,8 @@ INLINE void depthwise_column(
       }
     }
   }
-  DEPTHWISE_LOOP for (int i = 0; i < 3; i += 1)
-    DEPTHWISE_LOOP for (int j = 0; j < 3; j += 1) STORE(VF, sums + (3 * i + j) * LANES, s[i][j]);
+  DEPTHWISE_LOOP for (int i = 0; i < 3; i += 1) DEPTHWISE_LOOP for (int j = 0; j < 3; j += 1)
+      STORE(VF, sums + (3 * i + j) * LANES, s[i][j]);
 }
 
 static void depthwise_correlate(

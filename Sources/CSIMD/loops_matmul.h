@@ -49,8 +49,8 @@ INLINE void FN(transpose_some_lines)(
 #if LANE == LANE_F32 && CSIMD_REGISTERS >= 8
   for (; i + LANES <= k; i += LANES) {
     const float *ahead = prefetch_address(rows, source, stride, i, k);
-    // A whole cache line is read, and prefetched once.
-    TILE_LOOP for (size_t part = 0; part < LANES; part += TRANSPOSE_WIDTH)
+  // A whole cache line is read, and prefetched once.
+  TILE_LOOP for (size_t part = 0; part < LANES; part += TRANSPOSE_WIDTH)
       transpose_block(
           rows, source + i + part, stride, part == 0 ? ahead : NULL, target + (i + part) * step, step);
   }
@@ -135,13 +135,12 @@ static void FN(pack_rows)(size_t m, size_t k, const void *a, ptrdiff_t row, ptrd
 }
 
 // Copies `count` adjacent whole panels, one line of each at a time, in memory order.
-INLINE void FN(copy_panels)(
-    const int count, size_t k, const SCALAR *from, ptrdiff_t row, SCALAR *to, size_t distance) {
+INLINE void FN(copy_panels)(const int count, size_t k, const SCALAR *from, ptrdiff_t row, SCALAR *to, size_t distance) {
   for (size_t i = 0; i < k; i += 1, from += row, to += PANEL_WIDTH) {
     // Lines are far apart: prefetch later lines or, after the last line, the first lines of the next panels.
     size_t next = i + PREFETCH_LINES;
     const SCALAR *ahead = from + PREFETCH_LINES * row + (next < k ? 0 : count * PANEL_WIDTH - (ptrdiff_t)k * row);
-    TILE_LOOP for (int v = 0; v < count * TILE_VECTORS; v += 1) __builtin_prefetch(ahead + v * LANES);
+  TILE_LOOP for (int v = 0; v < count * TILE_VECTORS; v += 1) __builtin_prefetch(ahead + v * LANES);
     TILE_LOOP for (int p = 0; p < count; p += 1)
       TILE_LOOP for (int v = 0; v < TILE_VECTORS; v += 1)
         STORE(V, to + (size_t)p * distance + v * LANES, LOAD(V, from + (p * TILE_VECTORS + v) * LANES));

@@ -14,7 +14,7 @@ INLINE void FN(add_lines)(
     for (size_t q = 0; q < 4; q += 1) f[q] = a[(i + q) * a_step];
     for (size_t j = 0; j < whole; j += LANES) {
       V sum = LOAD(V, sums + j);
-      TILE_LOOP for (int q = 0; q < 4; q += 1) sum = MULTIPLY_ADD((V)(f[q]), LOAD(V, b + q * row + j), sum);
+  TILE_LOOP for (int q = 0; q < 4; q += 1) sum = MULTIPLY_ADD((V)(f[q]), LOAD(V, b + q * row + j), sum);
       STORE(V, sums + j, sum);
     }
     for (size_t j = whole; j < n; j += 1)

@@ -3,30 +3,29 @@
 
 // Calls `body` for each tap that reads pixels of a row, with: tap (its index), from (the first pixel), and
 // part, the span of results.
-#define FOR_EACH_TAP(row, body)                                                                  \
-  ptrdiff_t tap = 0;                                                                             \
-  for (ptrdiff_t kz = 0; kz < w->kernel[0]; kz += 1)                                             \
-    for (ptrdiff_t ky = 0; ky < w->kernel[1]; ky += 1) {                                         \
-      ptrdiff_t z, y;                                                                            \
-      int is_inside = csimd_outer_position(w, 0, (row) / w->output[1], kz, &z);                  \
-      is_inside &= csimd_outer_position(w, 1, (row) % w->output[1], ky, &y);                     \
-      for (ptrdiff_t kx = 0; kx < w->kernel[2]; kx += 1, tap += 1) {                             \
-        if (!is_inside) continue;                                                                \
-        csimd_span part = csimd_span_of(w, 2, kx);                                               \
-        ptrdiff_t from = (z * w->input[1] + y) * w->input[2] + part.start;                       \
-        body;                                                                                    \
-      }                                                                                          \
+#define FOR_EACH_TAP(row, body)                                                 \
+  ptrdiff_t tap = 0;                                                            \
+  for (ptrdiff_t kz = 0; kz < w->kernel[0]; kz += 1)                            \
+    for (ptrdiff_t ky = 0; ky < w->kernel[1]; ky += 1) {                        \
+      ptrdiff_t z, y;                                                           \
+      int is_inside = csimd_outer_position(w, 0, (row) / w->output[1], kz, &z); \
+      is_inside &= csimd_outer_position(w, 1, (row) % w->output[1], ky, &y);    \
+      for (ptrdiff_t kx = 0; kx < w->kernel[2]; kx += 1, tap += 1) {            \
+        if (!is_inside) continue;                                               \
+        csimd_span part = csimd_span_of(w, 2, kx);                              \
+        ptrdiff_t from = (z * w->input[1] + y) * w->input[2] + part.start;      \
+        body;                                                                   \
+      }                                                                         \
     }
 // With stride 1, the pixels of a row are contiguous, and the loop is vectorized.
-#define FOR_EACH_PIXEL(body)                                                                     \
-  if (w->stride[2] == 1) {                                                                       \
-    _Pragma("clang loop vectorize(enable)")                                                      \
-    for (ptrdiff_t i = part.first; i < part.last; i += 1) {                                      \
-      ptrdiff_t at = from + i - part.first;                                                      \
-      body                                                                                       \
-    }                                                                                            \
-  } else {                                                                                       \
-    for (ptrdiff_t i = part.first, at = from; i < part.last; i += 1, at += w->stride[2]) body    \
+#define FOR_EACH_PIXEL(body)                                                                        \
+  if (w->stride[2] == 1) {                                                                          \
+    _Pragma("clang loop vectorize(enable)") for (ptrdiff_t i = part.first; i < part.last; i += 1) { \
+      ptrdiff_t at = from + i - part.first;                                                         \
+      body                                                                                          \
+    }                                                                                               \
+  } else {                                                                                          \
+    for (ptrdiff_t i = part.first, at = from; i < part.last; i += 1, at += w->stride[2]) body       \
   }
 #define ROW_COUNT (w->output[0] * w->output[1])
 
@@ -35,15 +34,13 @@
 static void FN(pool_row)(const csimd_windows *w, const SCALAR *x, ptrdiff_t row, SCALAR *best, int32_t *indices) {
   ptrdiff_t width = w->output[2];
   for (ptrdiff_t i = 0; i < width; i += 1) indices[i] = -1;
-  FOR_EACH_TAP(row, {
-    FOR_EACH_PIXEL({
-      SCALAR a = x[at];
-      SCALAR b = best[i];
-      int better = (indices[i] < 0) | (a > b) | ((a != a) & (b == b));
-      best[i] = better ? a : b;
-      indices[i] = better ? (int32_t)at : indices[i];
-    })
-  })
+  FOR_EACH_TAP(row, {FOR_EACH_PIXEL({
+                 SCALAR a = x[at];
+                 SCALAR b = best[i];
+                 int better = (indices[i] < 0) | (a > b) | ((a != a) & (b == b));
+                 best[i] = better ? a : b;
+                 indices[i] = better ? (int32_t)at : indices[i];
+               })})
 }
 
 static void FN(pool_maximum)(const csimd_windows *w, const void *input, void *output) {
@@ -52,17 +49,15 @@ static void FN(pool_maximum)(const csimd_windows *w, const void *input, void *ou
   for (ptrdiff_t row = 0; row < ROW_COUNT; row += 1, y_row += w->output[2]) {
     V least = LEAST;
     for (ptrdiff_t i = 0; i < w->output[2]; i += 1) y_row[i] = least[0];
-    FOR_EACH_TAP(row, {
-      FOR_EACH_PIXEL({
-        SCALAR a = x[at];
-        y_row[i] = ((a > y_row[i]) | (a != a)) ? a : y_row[i];
-      })
-    })
+    FOR_EACH_TAP(row, {FOR_EACH_PIXEL({
+                   SCALAR a = x[at];
+                   y_row[i] = ((a > y_row[i]) | (a != a)) ? a : y_row[i];
+                 })})
   }
 }
 
-static void FN(pool_maximum_gradient)(const csimd_windows *w, const void *input, const void *gradient,
-                                      void *result, void *scratch) {
+static void FN(pool_maximum_gradient)(
+    const csimd_windows *w, const void *input, const void *gradient, void *result, void *scratch) {
   const SCALAR *g = gradient;
   SCALAR *to = result;
   ptrdiff_t width = w->output[2];
@@ -76,8 +71,8 @@ static void FN(pool_maximum_gradient)(const csimd_windows *w, const void *input,
   }
 }
 
-static void FN(pool_selection)(const csimd_windows *w, const void *input, const void *values, void *result,
-                               void *scratch) {
+static void FN(pool_selection)(
+    const csimd_windows *w, const void *input, const void *values, void *result, void *scratch) {
   const SCALAR *v = values;
   SCALAR *to = result;
   ptrdiff_t width = w->output[2];
@@ -100,21 +95,21 @@ static void FN(pool_counts)(const csimd_windows *w, ptrdiff_t row, int counts_pa
   })
 }
 
-static void FN(pool_average)(const csimd_windows *w, const void *input, int counts_padding, void *output,
-                             void *scratch) {
+static void FN(pool_average)(
+    const csimd_windows *w, const void *input, int counts_padding, void *output, void *scratch) {
   const SCALAR *x = input;
   SCALAR *to = output;
   int32_t *counts = scratch;
   for (ptrdiff_t row = 0; row < ROW_COUNT; row += 1, to += w->output[2]) {
     FN(pool_counts)(w, row, counts_padding, counts);
     for (ptrdiff_t i = 0; i < w->output[2]; i += 1) to[i] = 0;
-    FOR_EACH_TAP(row, { FOR_EACH_PIXEL({ to[i] += x[at]; }) })
+    FOR_EACH_TAP(row, {FOR_EACH_PIXEL({ to[i] += x[at]; })})
     for (ptrdiff_t i = 0; i < w->output[2]; i += 1) to[i] = counts[i] ? to[i] / (SCALAR)counts[i] : 0;
   }
 }
 
-static void FN(pool_average_gradient)(const csimd_windows *w, const void *gradient, int counts_padding,
-                                      void *result, void *scratch) {
+static void FN(pool_average_gradient)(
+    const csimd_windows *w, const void *gradient, int counts_padding, void *result, void *scratch) {
   const SCALAR *g = gradient;
   SCALAR *to = result;
   SCALAR *share = scratch;
@@ -123,7 +118,7 @@ static void FN(pool_average_gradient)(const csimd_windows *w, const void *gradie
   for (ptrdiff_t row = 0; row < ROW_COUNT; row += 1, g += w->output[2]) {
     FN(pool_counts)(w, row, counts_padding, counts);
     for (ptrdiff_t i = 0; i < w->output[2]; i += 1) share[i] = counts[i] ? g[i] / (SCALAR)counts[i] : 0;
-    FOR_EACH_TAP(row, { FOR_EACH_PIXEL({ to[at] += share[i]; }) })
+    FOR_EACH_TAP(row, {FOR_EACH_PIXEL({ to[at] += share[i]; })})
   }
 }
 

@@ -21,19 +21,19 @@ INLINE int is_pairs(const csimd_windows *w) {
 // Calls `body` for eight windows of two rows with: y, i (their results begin at y + i), u and l (the upper and lower
 // pixels), a, b, c, d (the same, by position in the window), count (8, or the row's length if it is shorter). Up
 // to 15 pixels past the last one are read.
-#define FOR_EACH_EIGHT(body)                                                                     \
-  ptrdiff_t width = w->output[2], pixels = w->input[2], y = 0;                                   \
-  for (ptrdiff_t z = 0; z < w->output[0]; z += 1)                                                \
-    for (ptrdiff_t row = 0; row < w->output[1]; row += 1, y += width) {                          \
-      ptrdiff_t start = (z * w->input[1] + 2 * row) * pixels;                                    \
-      for (ptrdiff_t group = 0; group < width; group += 8) {                                     \
-        /* The last eight of a row may overlap the previous ones. */                             \
-        ptrdiff_t i = group + 8 > width && width >= 8 ? width - 8 : group;                       \
-        VF u = LOAD(VF, x + start + 2 * i), l = LOAD(VF, x + start + pixels + 2 * i);            \
-        eight a = EVEN(u), b = ODD(u), c = EVEN(l), d = ODD(l);                                  \
-        size_t count = width < 8 ? (size_t)width : 8;                                            \
-        body;                                                                                    \
-      }                                                                                          \
+#define FOR_EACH_EIGHT(body)                                                          \
+  ptrdiff_t width = w->output[2], pixels = w->input[2], y = 0;                        \
+  for (ptrdiff_t z = 0; z < w->output[0]; z += 1)                                     \
+    for (ptrdiff_t row = 0; row < w->output[1]; row += 1, y += width) {               \
+      ptrdiff_t start = (z * w->input[1] + 2 * row) * pixels;                         \
+      for (ptrdiff_t group = 0; group < width; group += 8) {                          \
+        /* The last eight of a row may overlap the previous ones. */                  \
+        ptrdiff_t i = group + 8 > width && width >= 8 ? width - 8 : group;            \
+        VF u = LOAD(VF, x + start + 2 * i), l = LOAD(VF, x + start + pixels + 2 * i); \
+        eight a = EVEN(u), b = ODD(u), c = EVEN(l), d = ODD(l);                       \
+        size_t count = width < 8 ? (size_t)width : 8;                                 \
+        body;                                                                         \
+      }                                                                               \
     }
 
 static void pool_pairs(const csimd_windows *w, const void *input, void *output) {
@@ -45,12 +45,12 @@ static void pool_pairs(const csimd_windows *w, const void *input, void *output) 
     m = BEATS(c, m) ? c : m;
     m = BEATS(d, m) ? d : m;
     // The next row overwrites the results that are written past a short row.
-    if (y + i + 8 <= result_size) memcpy(to + y + i, &m, sizeof m); else copy_part_4(to + y + i, &m, count);
+    if (y + i + 8 <= result_size) memcpy(to + y + i, &m, sizeof m);
+    else copy_part_4(to + y + i, &m, count);
   })
 }
 
-static void pool_pairs_gradient(const csimd_windows *w, const void *input, const void *gradient,
-                                void *result) {
+static void pool_pairs_gradient(const csimd_windows *w, const void *input, const void *gradient, void *result) {
   const float *x = input;
   const float *g = gradient;
   float *to = result;
@@ -95,11 +95,12 @@ static void pool_pairs_gradient(const csimd_windows *w, const void *input, const
 #undef BEATS
 
 static void pool_maximum_any_f32(const csimd_windows *w, const void *input, void *output) {
-  if (is_pairs(w)) pool_pairs(w, input, output); else pool_maximum_f32(w, input, output);
+  if (is_pairs(w)) pool_pairs(w, input, output);
+  else pool_maximum_f32(w, input, output);
 }
 
-static void pool_maximum_gradient_any_f32(const csimd_windows *w, const void *input, const void *gradient,
-                                          void *result, void *scratch) {
+static void pool_maximum_gradient_any_f32(
+    const csimd_windows *w, const void *input, const void *gradient, void *result, void *scratch) {
   if (is_pairs(w)) pool_pairs_gradient(w, input, gradient, result);
   else pool_maximum_gradient_f32(w, input, gradient, result, scratch);
 }

@@ -62,38 +62,38 @@ INLINE void philox_words(size_t count, uint32_t *result, VL number, uint64_t see
 INLINE size_t lanes_left(size_t count, size_t start) { return count - start < LANES ? count - start : LANES; }
 
 // The random words at the given positions. Consecutive positions use all four words of a block.
-#define RANDOM_LOOP(name, S)                                                                                \
-  INLINE int name##_follow(const S *numbers, size_t first, size_t count) {                                  \
-    S others = 0;                                                                                           \
-    for (size_t i = first; i < first + count; i += 1) others |= numbers[i] ^ (S)(numbers[0] + (S)i);        \
-    return others == 0;                                                                                     \
-  }                                                                                                         \
-  static void name(size_t count, void *result, const csimd_operand *operands, const csimd_hints *hints) {   \
-    (void)hints;                                                                                            \
-    const S *numbers = operands[0].data;                                                                    \
-    uint32_t *words = result;                                                                               \
-    uint64_t seed = *(const uint64_t *)operands[1].data, counter = *(const uint64_t *)operands[2].data;     \
-    if (operands[0].step == 0) {                                                                            \
-      philox(1, words, (uint64_t)numbers[0], seed, counter);                                                \
-      for (size_t i = 1; i < count; i += 1) words[i] = words[0];                                            \
-      return;                                                                                               \
-    }                                                                                                       \
-    for (size_t i = 0; i < count;) {                                                                        \
-      size_t end = i;                                                                                       \
-      for (size_t part = lanes_left(count, end); part > 0 && name##_follow(numbers + i, end - i, part);           \
-           part = lanes_left(count, end))                                                                         \
-        end += part;                                                                                        \
-      if (end > i) {                                                                                        \
-        philox(end - i, words + i, (uint64_t)numbers[i], seed, counter);                                    \
-        i = end;                                                                                            \
-        continue;                                                                                           \
-      }                                                                                                     \
-      int64_t wide[LANES] = {0};                                                                            \
-      size_t part = lanes_left(count, i);                                                                         \
-      for (size_t k = 0; k < part; k += 1) wide[k] = numbers[i + k];                                        \
-      philox_words(part, words + i, LOAD(VL, wide), seed, counter);                                         \
-      i += part;                                                                                            \
-    }                                                                                                       \
+#define RANDOM_LOOP(name, S)                                                                              \
+  INLINE int name##_follow(const S *numbers, size_t first, size_t count) {                                \
+    S others = 0;                                                                                         \
+    for (size_t i = first; i < first + count; i += 1) others |= numbers[i] ^ (S)(numbers[0] + (S)i);      \
+    return others == 0;                                                                                   \
+  }                                                                                                       \
+  static void name(size_t count, void *result, const csimd_operand *operands, const csimd_hints *hints) { \
+    (void)hints;                                                                                          \
+    const S *numbers = operands[0].data;                                                                  \
+    uint32_t *words = result;                                                                             \
+    uint64_t seed = *(const uint64_t *)operands[1].data, counter = *(const uint64_t *)operands[2].data;   \
+    if (operands[0].step == 0) {                                                                          \
+      philox(1, words, (uint64_t)numbers[0], seed, counter);                                              \
+      for (size_t i = 1; i < count; i += 1) words[i] = words[0];                                          \
+      return;                                                                                             \
+    }                                                                                                     \
+    for (size_t i = 0; i < count;) {                                                                      \
+      size_t end = i;                                                                                     \
+      for (size_t part = lanes_left(count, end); part > 0 && name##_follow(numbers + i, end - i, part);   \
+           part = lanes_left(count, end))                                                                 \
+        end += part;                                                                                      \
+      if (end > i) {                                                                                      \
+        philox(end - i, words + i, (uint64_t)numbers[i], seed, counter);                                  \
+        i = end;                                                                                          \
+        continue;                                                                                         \
+      }                                                                                                   \
+      int64_t wide[LANES] = {0};                                                                          \
+      size_t part = lanes_left(count, i);                                                                 \
+      for (size_t k = 0; k < part; k += 1) wide[k] = numbers[i + k];                                      \
+      philox_words(part, words + i, LOAD(VL, wide), seed, counter);                                       \
+      i += part;                                                                                          \
+    }                                                                                                     \
   }
 RANDOM_LOOP(random_i32, int32_t)
 RANDOM_LOOP(random_i64, int64_t)

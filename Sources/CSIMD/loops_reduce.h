@@ -30,49 +30,50 @@ INLINE void FN(prefetch_group)(const char *x, const char *ahead, size_t i, size_
 }
 
 /// Accumulates elements a; the expression `number` transforms each element and may depend on b, the second operand.
-#define TAKE(name, combined, identity, prefetched_lines, second, number)                             \
-  static void FN(take_##name)(size_t n, void *state, const csimd_operand *values, int64_t start,     \
-                              const char *ahead) {                                                   \
-    FN(sums) *s = state;                                                                             \
-    const char *x = values[0].data;                                                                  \
-    size_t step = values[0].step * LANES * BYTES_OF(V);                                              \
-    uint64_t groups = s->groups;                                                                     \
-    V b = second;                                                                                    \
-    V part[4];                                                                                       \
-    for (int k = 0; k < 4; k += 1) part[k] = s->part[k];                                             \
-    for (size_t i = 0; i < n;) {                                                                     \
-      if (groups > 0 && groups % CSIMD_CHAIN == 0) {                                                 \
-        FN(carry_##combined)(s, groups, FN(chain_##combined)(part));                                 \
-        for (int k = 0; k < 4; k += 1) part[k] = identity;                                           \
-      }                                                                                              \
-      size_t whole = (n - i) / (4 * LANES), chain_left = CSIMD_CHAIN - groups % CSIMD_CHAIN;               \
-      if (whole > chain_left) whole = chain_left;                                                                \
-      groups += whole;                                                                               \
-      /* A copy in registers, since the tail below makes `part` an array in memory. */               \
-      V run[4];                                                                                      \
-      for (int k = 0; k < 4; k += 1) run[k] = part[k];                                               \
-      for (size_t end = i + whole * 4 * LANES; i < end; i += 4 * LANES) {                            \
-        FN(prefetch_group)(x, ahead, i, prefetched_lines);                                           \
-        for (int k = 0; k < 4; k += 1, x += step) {                                                  \
-          V a = LOAD(V, x);                                                                          \
-          run[k] = FN(combine_##combined)(run[k], number);                                           \
-        }                                                                                            \
-      }                                                                                              \
-      for (int k = 0; k < 4; k += 1) part[k] = run[k];                                               \
-      if (whole == chain_left || i == n) continue;                                                         \
-      for (int k = 0; i < n; i += LANES, k += 1, x += step) {                                        \
-        size_t rest = n - i < LANES ? n - i : LANES;                                                 \
-        V a = (V)(0), last = identity;                                                               \
-        if (rest == LANES) a = LOAD(V, x); else COPY_SOME(V)(&a, x, rest);                           \
-        a = number;                                                                                  \
-        if (rest == LANES) last = a; else COPY_SOME(V)(&last, &a, rest);                             \
-        part[k] = FN(combine_##combined)(part[k], last);                                             \
-      }                                                                                              \
-      groups += 1;                                                                                   \
-    }                                                                                                \
-    for (int k = 0; k < 4; k += 1) s->part[k] = part[k];                                             \
-    s->groups = groups;                                                                              \
-    (void)b;                                                                                         \
+#define TAKE(name, combined, identity, prefetched_lines, second, number)                                              \
+  static void FN(take_##name)(size_t n, void *state, const csimd_operand *values, int64_t start, const char *ahead) { \
+    FN(sums) *s = state;                                                                                              \
+    const char *x = values[0].data;                                                                                   \
+    size_t step = values[0].step * LANES * BYTES_OF(V);                                                               \
+    uint64_t groups = s->groups;                                                                                      \
+    V b = second;                                                                                                     \
+    V part[4];                                                                                                        \
+    for (int k = 0; k < 4; k += 1) part[k] = s->part[k];                                                              \
+    for (size_t i = 0; i < n;) {                                                                                      \
+      if (groups > 0 && groups % CSIMD_CHAIN == 0) {                                                                  \
+        FN(carry_##combined)(s, groups, FN(chain_##combined)(part));                                                  \
+        for (int k = 0; k < 4; k += 1) part[k] = identity;                                                            \
+      }                                                                                                               \
+      size_t whole = (n - i) / (4 * LANES), chain_left = CSIMD_CHAIN - groups % CSIMD_CHAIN;                          \
+      if (whole > chain_left) whole = chain_left;                                                                     \
+      groups += whole;                                                                                                \
+      /* A copy in registers, since the tail below makes `part` an array in memory. */                                \
+      V run[4];                                                                                                       \
+      for (int k = 0; k < 4; k += 1) run[k] = part[k];                                                                \
+      for (size_t end = i + whole * 4 * LANES; i < end; i += 4 * LANES) {                                             \
+        FN(prefetch_group)(x, ahead, i, prefetched_lines);                                                            \
+        for (int k = 0; k < 4; k += 1, x += step) {                                                                   \
+          V a = LOAD(V, x);                                                                                           \
+          run[k] = FN(combine_##combined)(run[k], number);                                                            \
+        }                                                                                                             \
+      }                                                                                                               \
+      for (int k = 0; k < 4; k += 1) part[k] = run[k];                                                                \
+      if (whole == chain_left || i == n) continue;                                                                    \
+      for (int k = 0; i < n; i += LANES, k += 1, x += step) {                                                         \
+        size_t rest = n - i < LANES ? n - i : LANES;                                                                  \
+        V a = (V)(0), last = identity;                                                                                \
+        if (rest == LANES) a = LOAD(V, x);                                                                            \
+        else COPY_SOME(V)(&a, x, rest);                                                                               \
+        a = number;                                                                                                   \
+        if (rest == LANES) last = a;                                                                                  \
+        else COPY_SOME(V)(&last, &a, rest);                                                                           \
+        part[k] = FN(combine_##combined)(part[k], last);                                                              \
+      }                                                                                                               \
+      groups += 1;                                                                                                    \
+    }                                                                                                                 \
+    for (int k = 0; k < 4; k += 1) s->part[k] = part[k];                                                              \
+    s->groups = groups;                                                                                               \
+    (void)b;                                                                                                          \
   }
 
 /// Broadcasts a single-value operand to a vector.
@@ -83,37 +84,37 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
 }
 
 /// Reduces a whole row. A row of whole vectors that fits into one chain stays in registers.
-#define WHOLE_ROW(name, combined, identity, prefetched_lines, second, number)                              \
+#define WHOLE_ROW(name, combined, identity, prefetched_lines, second, number)                          \
   static void FN(row_##name)(size_t n, const csimd_operand *values, void *result, const char *ahead) { \
-    V b = second;                                                                                    \
-    if (n % LANES != 0 || n > CSIMD_CHAIN * 4 * LANES) {                                             \
-      FN(sums) state;                                                                                \
-      FN(begin_##combined)(&state);                                                                  \
-      FN(take_##name)(n, &state, (csimd_operand[]){values[0], {&b, 0}}, 0, ahead);                   \
-      FN(finish_##combined)(&state, result);                                                         \
-      return;                                                                                        \
-    }                                                                                                \
-    const char *x = values[0].data;                                                                  \
-    V part[4] = {identity, identity, identity, identity};                                            \
-    size_t i = 0;                                                                                    \
-    for (; i + 4 * LANES <= n; i += 4 * LANES) {                                                     \
-      FN(prefetch_group)(x, ahead, i, prefetched_lines);                                             \
-      for (int k = 0; k < 4; k += 1, x += LANES * BYTES_OF(V)) {                                     \
-        V a = LOAD(V, x);                                                                            \
-        part[k] = FN(combine_##combined)(part[k], number);                                           \
-      }                                                                                              \
-    }                                                                                                \
-    size_t rest = (n - i) / LANES;                                                                   \
-    for (size_t k = 0; k < 3; k += 1)                                                                \
-      if (k < rest) {                                                                                \
-        V a = LOAD(V, x + k * LANES * BYTES_OF(V));                                                  \
-        part[k] = FN(combine_##combined)(part[k], number);                                           \
-      }                                                                                              \
-    FN(fold_##combined)(FN(chain_##combined)(part), result);                                         \
+    V b = second;                                                                                      \
+    if (n % LANES != 0 || n > CSIMD_CHAIN * 4 * LANES) {                                               \
+      FN(sums) state;                                                                                  \
+      FN(begin_##combined)(&state);                                                                    \
+      FN(take_##name)(n, &state, (csimd_operand[]){values[0], {&b, 0}}, 0, ahead);                     \
+      FN(finish_##combined)(&state, result);                                                           \
+      return;                                                                                          \
+    }                                                                                                  \
+    const char *x = values[0].data;                                                                    \
+    V part[4] = {identity, identity, identity, identity};                                              \
+    size_t i = 0;                                                                                      \
+    for (; i + 4 * LANES <= n; i += 4 * LANES) {                                                       \
+      FN(prefetch_group)(x, ahead, i, prefetched_lines);                                               \
+      for (int k = 0; k < 4; k += 1, x += LANES * BYTES_OF(V)) {                                       \
+        V a = LOAD(V, x);                                                                              \
+        part[k] = FN(combine_##combined)(part[k], number);                                             \
+      }                                                                                                \
+    }                                                                                                  \
+    size_t rest = (n - i) / LANES;                                                                     \
+    for (size_t k = 0; k < 3; k += 1)                                                                  \
+      if (k < rest) {                                                                                  \
+        V a = LOAD(V, x + k * LANES * BYTES_OF(V));                                                    \
+        part[k] = FN(combine_##combined)(part[k], number);                                             \
+      }                                                                                                \
+    FN(fold_##combined)(FN(chain_##combined)(part), result);                                           \
   }
 
-#define REDUCE(name, identity, expression)                                                                            \
-  INLINE V FN(combine_##name)(V a, V b) { return expression; }                                                        \
+#define REDUCE(name, identity, expression)                                                                             \
+  INLINE V FN(combine_##name)(V a, V b) { return expression; }                                                         \
   static void FN(begin_##name)(void *state) {                                                                          \
     FN(sums) *s = state;                                                                                               \
     for (int i = 0; i < 4; i += 1) s->part[i] = identity;                                                              \
@@ -123,7 +124,7 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
     return FN(combine_##name)(FN(combine_##name)(part[0], part[1]), FN(combine_##name)(part[2], part[3]));             \
   }                                                                                                                    \
   /* Adds the full chain that ends with group number `groups` to the levels. */                                        \
-  static void FN(carry_##name)(FN(sums) *s, uint64_t groups, V a) {                                                    \
+  static void FN(carry_##name)(FN(sums) * s, uint64_t groups, V a) {                                                   \
     for (int i = 0; i < 3 && groups % CSIMD_CHAIN == 0; i += 1) {                                                      \
       groups /= CSIMD_CHAIN;                                                                                           \
       int is_first = i < 2 ? groups % CSIMD_CHAIN == 1 : groups == 1;                                                  \
@@ -132,7 +133,7 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
     }                                                                                                                  \
   }                                                                                                                    \
   /* Combines all elements; the lowest level has the latest ones. */                                                   \
-  INLINE V FN(total_##name)(const FN(sums) *s) {                                                                       \
+  INLINE V FN(total_##name)(const FN(sums) * s) {                                                                      \
     V a = FN(chain_##name)(s->part);                                                                                   \
     uint64_t terms = s->groups > 0 ? (s->groups - 1) / CSIMD_CHAIN : 0;                                                \
     for (int i = 0; i < 3 && terms > 0; i += 1, terms /= CSIMD_CHAIN)                                                  \
@@ -146,178 +147,180 @@ INLINE V FN(repeated)(const csimd_operand *operand) {
     FN(begin_##name)(s);                                                                                               \
     s->part[0] = a;                                                                                                    \
   }                                                                                                                    \
-  INLINE void FN(fold_##name)(V a, void *result) {                                                                    \
-    a = FN(combine_##name)(a, FOLDED(a, 8));                                                                          \
-    a = FN(combine_##name)(a, FOLDED(a, 4));                                                                          \
-    a = FN(combine_##name)(a, FOLDED(a, 2));                                                                          \
-    a = FN(combine_##name)(a, FOLDED(a, 1));                                                                          \
-    memcpy(result, &a, BYTES_OF(V));                                                                                  \
-  }                                                                                                                   \
-  static void FN(finish_##name)(const void *state, void *result) { FN(fold_##name)(FN(total_##name)(state), result); }  \
-  WHOLE_ROW(name, name, identity, 0, (V)(0), a)                                                                       \
-  static void FN(begin_columns_##name)(size_t n, void *numbers, int64_t *indices) {                                   \
-    V first = identity;                                                                                               \
-    for (size_t i = 0; i < n; i += 1) memcpy((char *)numbers + i * BYTES_OF(V), &first, BYTES_OF(V));                 \
-  }                                                                                                                   \
-  DEFINE_LOOP(FN(columns_##name), V, BYTES_OF(V), 2, SIZES(BYTES_OF(V), BYTES_OF(V), 0), {                            \
-    V a = OPERAND(V, 0);                                                                                              \
-    V b = OPERAND(V, 1);                                                                                              \
-    r = FN(combine_##name)(a, b);                                                                                     \
-  })                                                                                                                  \
-  static void FN(take_columns_##name)(size_t n, void *numbers, int64_t *indices,                                      \
-                                      const csimd_operand *values, int64_t index) {                                   \
-    csimd_operand both[2] = {{numbers, 1}, *values};                                                                  \
-    FN(columns_##name)(n, numbers, both, NULL);                                                                       \
-  }                                                                                                                   \
-  INLINE size_t FN(take_whole_lines_##name)(size_t n, char *to, const char *x, ptrdiff_t distance, ptrdiff_t lines) { \
-    size_t i = 0;                                                                                                     \
-    for (; i + LANES <= n; i += LANES, to += LANES * BYTES_OF(V), x += LANES * BYTES_OF(V)) {                         \
-      V a = identity;                                                                                                 \
-      for (ptrdiff_t line = 0; line < lines; line += 1) {                                                             \
-        for (size_t at = 0; at < LANES * BYTES_OF(V); at += 64) csimd_prefetch_ahead(x + line * distance + at);       \
-        a = FN(combine_##name)(a, LOAD(V, x + line * distance));                                                      \
-      }                                                                                                               \
-      STORE(V, to, FN(combine_##name)(LOAD(V, to), a));                                                               \
-    }                                                                                                                 \
-    return i;                                                                                                         \
-  }                                                                                                                   \
-  static void FN(take_lines_##name)(size_t n, void *numbers, const void *values, ptrdiff_t distance, size_t lines) {  \
-    size_t i = lines == CSIMD_LINES_AT_ONCE                                                                           \
-        ? FN(take_whole_lines_##name)(n, numbers, values, distance, CSIMD_LINES_AT_ONCE)                              \
-        : FN(take_whole_lines_##name)(n, numbers, values, distance, (ptrdiff_t)lines);                                \
-    if (i == n) return;                                                                                               \
-    V a = identity, b = identity;                                                                                     \
-    for (ptrdiff_t line = 0; line < (ptrdiff_t)lines; line += 1) {                                                    \
-      COPY_SOME(V)(&b, (const char *)values + line * distance + i * BYTES_OF(V), n - i);                              \
-      a = FN(combine_##name)(a, b);                                                                                   \
-    }                                                                                                                 \
-    COPY_SOME(V)(&b, (char *)numbers + i * BYTES_OF(V), n - i);                                                       \
-    b = FN(combine_##name)(b, a);                                                                                     \
-    COPY_SOME(V)((char *)numbers + i * BYTES_OF(V), &b, n - i);                                                       \
-  }                                                                                                                   \
-  static void FN(merge_columns_##name)(size_t n, void *numbers, int64_t *indices,                                     \
-                                       const void *other, const int64_t *other_indices) {                             \
-    csimd_operand both[2] = {{numbers, 1}, {other, 1}};                                                               \
-    FN(columns_##name)(n, numbers, both, NULL);                                                                       \
+  INLINE void FN(fold_##name)(V a, void *result) {                                                                     \
+    a = FN(combine_##name)(a, FOLDED(a, 8));                                                                           \
+    a = FN(combine_##name)(a, FOLDED(a, 4));                                                                           \
+    a = FN(combine_##name)(a, FOLDED(a, 2));                                                                           \
+    a = FN(combine_##name)(a, FOLDED(a, 1));                                                                           \
+    memcpy(result, &a, BYTES_OF(V));                                                                                   \
+  }                                                                                                                    \
+  static void FN(finish_##name)(const void *state, void *result) { FN(fold_##name)(FN(total_##name)(state), result); } \
+  WHOLE_ROW(name, name, identity, 0, (V)(0), a)                                                                        \
+  static void FN(begin_columns_##name)(size_t n, void *numbers, int64_t *indices) {                                    \
+    V first = identity;                                                                                                \
+    for (size_t i = 0; i < n; i += 1) memcpy((char *)numbers + i * BYTES_OF(V), &first, BYTES_OF(V));                  \
+  }                                                                                                                    \
+  DEFINE_LOOP(FN(columns_##name), V, BYTES_OF(V), 2, SIZES(BYTES_OF(V), BYTES_OF(V), 0), {                             \
+    V a = OPERAND(V, 0);                                                                                               \
+    V b = OPERAND(V, 1);                                                                                               \
+    r = FN(combine_##name)(a, b);                                                                                      \
+  })                                                                                                                   \
+  static void FN(take_columns_##name)(                                                                                 \
+      size_t n, void *numbers, int64_t *indices, const csimd_operand *values, int64_t index) {                         \
+    csimd_operand both[2] = {{numbers, 1}, *values};                                                                   \
+    FN(columns_##name)(n, numbers, both, NULL);                                                                        \
+  }                                                                                                                    \
+  INLINE size_t FN(take_whole_lines_##name)(size_t n, char *to, const char *x, ptrdiff_t distance, ptrdiff_t lines) {  \
+    size_t i = 0;                                                                                                      \
+    for (; i + LANES <= n; i += LANES, to += LANES * BYTES_OF(V), x += LANES * BYTES_OF(V)) {                          \
+      V a = identity;                                                                                                  \
+      for (ptrdiff_t line = 0; line < lines; line += 1) {                                                              \
+        for (size_t at = 0; at < LANES * BYTES_OF(V); at += 64) csimd_prefetch_ahead(x + line * distance + at);        \
+        a = FN(combine_##name)(a, LOAD(V, x + line * distance));                                                       \
+      }                                                                                                                \
+      STORE(V, to, FN(combine_##name)(LOAD(V, to), a));                                                                \
+    }                                                                                                                  \
+    return i;                                                                                                          \
+  }                                                                                                                    \
+  static void FN(take_lines_##name)(size_t n, void *numbers, const void *values, ptrdiff_t distance, size_t lines) {   \
+    size_t i = lines == CSIMD_LINES_AT_ONCE                                                                            \
+        ? FN(take_whole_lines_##name)(n, numbers, values, distance, CSIMD_LINES_AT_ONCE)                               \
+        : FN(take_whole_lines_##name)(n, numbers, values, distance, (ptrdiff_t)lines);                                 \
+    if (i == n) return;                                                                                                \
+    V a = identity, b = identity;                                                                                      \
+    for (ptrdiff_t line = 0; line < (ptrdiff_t)lines; line += 1) {                                                     \
+      COPY_SOME(V)(&b, (const char *)values + line * distance + i * BYTES_OF(V), n - i);                               \
+      a = FN(combine_##name)(a, b);                                                                                    \
+    }                                                                                                                  \
+    COPY_SOME(V)(&b, (char *)numbers + i * BYTES_OF(V), n - i);                                                        \
+    b = FN(combine_##name)(b, a);                                                                                      \
+    COPY_SOME(V)((char *)numbers + i * BYTES_OF(V), &b, n - i);                                                        \
+  }                                                                                                                    \
+  static void FN(merge_columns_##name)(                                                                                \
+      size_t n, void *numbers, int64_t *indices, const void *other, const int64_t *other_indices) {                    \
+    csimd_operand both[2] = {{numbers, 1}, {other, 1}};                                                                \
+    FN(columns_##name)(n, numbers, both, NULL);                                                                        \
   }
 
 // Lane i + k replaces lane i if its value is better, or equally good with an earlier index.
-#define FOLD_INDICES(name, k)                                                                     \
-  {                                                                                               \
-    V other = FOLDED(best, k);                                                                    \
-    VL at = FOLDED(index, k);                                                                     \
-    VL is_preferred = WIDE_MASK(FN(better_##name)(other, best))                                   \
-        | (~WIDE_MASK(FN(better_##name)(best, other)) & (at < index));                            \
-    is_preferred = (at >= 0) & (is_preferred | (index < 0));                                      \
-    best = NARROW_MASK(is_preferred) ? other : best;                                              \
-    index = is_preferred ? at : index;                                                            \
+#define FOLD_INDICES(name, k)                                        \
+  {                                                                  \
+    V other = FOLDED(best, k);                                       \
+    VL at = FOLDED(index, k);                                        \
+    VL is_preferred = WIDE_MASK(FN(better_##name)(other, best)) |    \
+        (~WIDE_MASK(FN(better_##name)(best, other)) & (at < index)); \
+    is_preferred = (at >= 0) & (is_preferred | (index < 0));         \
+    best = NARROW_MASK(is_preferred) ? other : best;                 \
+    index = is_preferred ? at : index;                               \
   }
-#define REDUCE_INDEX(name, is_better)                                                                  \
-  static void FN(begin_##name)(void *state) {                                                          \
-    FN(indices) *s = state;                                                                            \
-    s->best = (V)(0);                                                                                  \
-    s->index = (VL)(-1);                                                                               \
-  }                                                                                                    \
-  INLINE int FN(prefers_##name)(SCALAR a, int64_t at_a, SCALAR b, int64_t at_b) {                      \
-    if (at_a < 0 || at_b < 0) return at_b < 0 && at_a >= 0;                                            \
-    if (is_better) return 1;                                                                           \
-    SCALAR swap = a;                                                                                   \
-    a = b;                                                                                             \
-    b = swap;                                                                                          \
-    return !(is_better) && at_a < at_b;                                                                \
-  }                                                                                                    \
-  INLINE MASK FN(better_##name)(V a, V b) { return MASK_OF(is_better); }                               \
-  /* Four vectors in turn, so that comparisons do not depend on each other. */                         \
-  static void FN(take_##name)(size_t n, void *state, const csimd_operand *values, int64_t start,       \
-                              const char *ahead) {                                                     \
-    FN(indices) s = *(FN(indices) *)state;                                                             \
-    const char *x = values->data;                                                                      \
-    size_t step = values->step * LANES * BYTES_OF(V);                                                  \
-    size_t whole = n / LANES, parts = whole < 4 ? whole : 4;                                           \
-    /* Indices start at 0, in integers as wide as the elements; -1 before the first element. */        \
-    MASK at = NARROW_MASK(COUNT_UP);                                                                   \
-    V best[4];                                                                                         \
-    MASK index[4];                                                                                     \
-    for (size_t k = 0; k < 4; k += 1) {                                                                \
-      best[k] = (V)(0);                                                                                \
-      index[k] = (MASK)(-1);                                                                           \
-      if (k >= parts) continue;                                                                        \
-      best[k] = LOAD(V, x + k * step);                                                                 \
-      index[k] = at;                                                                                   \
-      at += LANES;                                                                                     \
-    }                                                                                                  \
-    size_t i = parts;                                                                                  \
-    for (; i + 4 <= whole; i += 4) {                                                                   \
-      for (size_t at = 0; at < 4 * LANES * BYTES_OF(V); at += 64)                                      \
-        csimd_prefetch_ahead(x + i * step + at);                                                       \
-      for (size_t k = 0; k < 4; k += 1) {                                                              \
-        V a = LOAD(V, x + (i + k) * step);                                                             \
-        MASK m = FN(better_##name)(a, best[k]);                                                        \
-        best[k] = m ? a : best[k];                                                                     \
-        index[k] = m ? at + (int)(k * LANES) : index[k];                                               \
-      }                                                                                                \
-      at += 4 * LANES;                                                                                 \
-    }                                                                                                  \
-    for (; i * LANES < n; i += 1, at += LANES) {                                                       \
-      V a = (V)(0);                                                                                    \
-      size_t rest = n - i * LANES;                                                                     \
-      if (rest >= LANES) a = LOAD(V, x + i * step); else COPY_SOME(V)(&a, x + i * step, rest);         \
-      MASK m = FN(better_##name)(a, best[0]) | (index[0] < 0);                                         \
-      if (rest < LANES) m &= NARROW_MASK(COUNT_UP < (int64_t)rest);                                    \
-      best[0] = m ? a : best[0];                                                                       \
-      index[0] = m ? at : index[0];                                                                    \
-    }                                                                                                  \
-    for (size_t k = 1; k < parts; k += 1) {                                                            \
-      MASK m = FN(better_##name)(best[k], best[0]);                                                    \
-      m |= ~FN(better_##name)(best[0], best[k]) & (index[k] < index[0]);                               \
-      best[0] = m ? best[k] : best[0];                                                                 \
-      index[0] = m ? index[k] : index[0];                                                              \
-    }                                                                                                  \
-    MASK m = (FN(better_##name)(best[0], s.best) | NARROW_MASK(s.index < 0)) & (index[0] >= 0);        \
-    s.best = m ? best[0] : s.best;                                                                     \
-    s.index = WIDE_MASK(m) ? WIDE_MASK(index[0]) + start : s.index;                                    \
-    *(FN(indices) *)state = s;                                                                         \
-  }                                                                                                    \
-  static void FN(merge_##name)(void *state, const void *other) {                                       \
-    FN(indices) *s = state;                                                                            \
-    const FN(indices) *o = other;                                                                      \
-    for (int i = 0; i < LANES; i += 1) {                                                               \
-      if (!FN(prefers_##name)(o->best[i], o->index[i], s->best[i], s->index[i])) continue;             \
-      s->best[i] = o->best[i];                                                                         \
-      s->index[i] = o->index[i];                                                                       \
-    }                                                                                                  \
-  }                                                                                                    \
-  static void FN(finish_##name)(const void *state, void *result) {                                     \
-    const FN(indices) *s = state;                                                                      \
-    V best = s->best;                                                                                  \
-    VL index = s->index;                                                                               \
-    FOLD_INDICES(name, 8) FOLD_INDICES(name, 4) FOLD_INDICES(name, 2) FOLD_INDICES(name, 1)            \
-    *(int64_t *)result = index[0] < 0 ? 0 : index[0];                                                  \
-  }                                                                                                    \
-  static void FN(begin_columns_##name)(size_t n, void *numbers, int64_t *indices) {                    \
-    memset(numbers, 0, n * BYTES_OF(V));                                                               \
-    for (size_t i = 0; i < n; i += 1) indices[i] = -1;                                                 \
-  }                                                                                                    \
-  static void FN(take_columns_##name)(size_t n, void *numbers, int64_t *indices,                       \
-                                      const csimd_operand *values, int64_t index) {                    \
-    SCALAR *best = numbers;                                                                            \
-    const SCALAR *x = values->data;                                                                    \
-    for (size_t i = 0; i < n; i += 1) {                                                                \
-      SCALAR a = x[values->step ? i : 0], b = best[i];                                                 \
-      int better = (is_better) | (indices[i] < 0);                                                     \
-      best[i] = better ? a : b;                                                                        \
-      indices[i] = better ? index : indices[i];                                                        \
-    }                                                                                                  \
-  }                                                                                                    \
-  static void FN(merge_columns_##name)(size_t n, void *numbers, int64_t *indices,                      \
-                                       const void *other, const int64_t *other_indices) {              \
-    SCALAR *best = numbers;                                                                            \
-    const SCALAR *x = other;                                                                           \
-    for (size_t i = 0; i < n; i += 1) {                                                                \
-      if (!FN(prefers_##name)(x[i], other_indices[i], best[i], indices[i])) continue;                  \
-      best[i] = x[i];                                                                                  \
-      indices[i] = other_indices[i];                                                                   \
-    }                                                                                                  \
+#define REDUCE_INDEX(name, is_better)                                                                                 \
+  static void FN(begin_##name)(void *state) {                                                                         \
+    FN(indices) *s = state;                                                                                           \
+    s->best = (V)(0);                                                                                                 \
+    s->index = (VL)(-1);                                                                                              \
+  }                                                                                                                   \
+  INLINE int FN(prefers_##name)(SCALAR a, int64_t at_a, SCALAR b, int64_t at_b) {                                     \
+    if (at_a < 0 || at_b < 0) return at_b < 0 && at_a >= 0;                                                           \
+    if (is_better) return 1;                                                                                          \
+    SCALAR swap = a;                                                                                                  \
+    a = b;                                                                                                            \
+    b = swap;                                                                                                         \
+    return !(is_better) && at_a < at_b;                                                                               \
+  }                                                                                                                   \
+  INLINE MASK FN(better_##name)(V a, V b) { return MASK_OF(is_better); }                                              \
+  /* Four vectors in turn, so that comparisons do not depend on each other. */                                        \
+  static void FN(take_##name)(size_t n, void *state, const csimd_operand *values, int64_t start, const char *ahead) { \
+    FN(indices) s = *(FN(indices) *)state;                                                                            \
+    const char *x = values->data;                                                                                     \
+    size_t step = values->step * LANES * BYTES_OF(V);                                                                 \
+    size_t whole = n / LANES, parts = whole < 4 ? whole : 4;                                                          \
+    /* Indices start at 0, in integers as wide as the elements; -1 before the first element. */                       \
+    MASK at = NARROW_MASK(COUNT_UP);                                                                                  \
+    V best[4];                                                                                                        \
+    MASK index[4];                                                                                                    \
+    for (size_t k = 0; k < 4; k += 1) {                                                                               \
+      best[k] = (V)(0);                                                                                               \
+      index[k] = (MASK)(-1);                                                                                          \
+      if (k >= parts) continue;                                                                                       \
+      best[k] = LOAD(V, x + k * step);                                                                                \
+      index[k] = at;                                                                                                  \
+      at += LANES;                                                                                                    \
+    }                                                                                                                 \
+    size_t i = parts;                                                                                                 \
+    for (; i + 4 <= whole; i += 4) {                                                                                  \
+      for (size_t at = 0; at < 4 * LANES * BYTES_OF(V); at += 64) csimd_prefetch_ahead(x + i * step + at);            \
+      for (size_t k = 0; k < 4; k += 1) {                                                                             \
+        V a = LOAD(V, x + (i + k) * step);                                                                            \
+        MASK m = FN(better_##name)(a, best[k]);                                                                       \
+        best[k] = m ? a : best[k];                                                                                    \
+        index[k] = m ? at + (int)(k * LANES) : index[k];                                                              \
+      }                                                                                                               \
+      at += 4 * LANES;                                                                                                \
+    }                                                                                                                 \
+    for (; i * LANES < n; i += 1, at += LANES) {                                                                      \
+      V a = (V)(0);                                                                                                   \
+      size_t rest = n - i * LANES;                                                                                    \
+      if (rest >= LANES) a = LOAD(V, x + i * step);                                                                   \
+      else COPY_SOME(V)(&a, x + i * step, rest);                                                                      \
+      MASK m = FN(better_##name)(a, best[0]) | (index[0] < 0);                                                        \
+      if (rest < LANES) m &= NARROW_MASK(COUNT_UP < (int64_t)rest);                                                   \
+      best[0] = m ? a : best[0];                                                                                      \
+      index[0] = m ? at : index[0];                                                                                   \
+    }                                                                                                                 \
+    for (size_t k = 1; k < parts; k += 1) {                                                                           \
+      MASK m = FN(better_##name)(best[k], best[0]);                                                                   \
+      m |= ~FN(better_##name)(best[0], best[k]) & (index[k] < index[0]);                                              \
+      best[0] = m ? best[k] : best[0];                                                                                \
+      index[0] = m ? index[k] : index[0];                                                                             \
+    }                                                                                                                 \
+    MASK m = (FN(better_##name)(best[0], s.best) | NARROW_MASK(s.index < 0)) & (index[0] >= 0);                       \
+    s.best = m ? best[0] : s.best;                                                                                    \
+    s.index = WIDE_MASK(m) ? WIDE_MASK(index[0]) + start : s.index;                                                   \
+    *(FN(indices) *)state = s;                                                                                        \
+  }                                                                                                                   \
+  static void FN(merge_##name)(void *state, const void *other) {                                                      \
+    FN(indices) *s = state;                                                                                           \
+    const FN(indices) *o = other;                                                                                     \
+    for (int i = 0; i < LANES; i += 1) {                                                                              \
+      if (!FN(prefers_##name)(o->best[i], o->index[i], s->best[i], s->index[i])) continue;                            \
+      s->best[i] = o->best[i];                                                                                        \
+      s->index[i] = o->index[i];                                                                                      \
+    }                                                                                                                 \
+  }                                                                                                                   \
+  static void FN(finish_##name)(const void *state, void *result) {                                                    \
+    const FN(indices) *s = state;                                                                                     \
+    V best = s->best;                                                                                                 \
+    VL index = s->index;                                                                                              \
+    FOLD_INDICES(name, 8);                                                                                            \
+    FOLD_INDICES(name, 4);                                                                                            \
+    FOLD_INDICES(name, 2);                                                                                            \
+    FOLD_INDICES(name, 1);                                                                                            \
+    *(int64_t *)result = index[0] < 0 ? 0 : index[0];                                                                 \
+  }                                                                                                                   \
+  static void FN(begin_columns_##name)(size_t n, void *numbers, int64_t *indices) {                                   \
+    memset(numbers, 0, n * BYTES_OF(V));                                                                              \
+    for (size_t i = 0; i < n; i += 1) indices[i] = -1;                                                                \
+  }                                                                                                                   \
+  static void FN(take_columns_##name)(                                                                                \
+      size_t n, void *numbers, int64_t *indices, const csimd_operand *values, int64_t index) {                        \
+    SCALAR *best = numbers;                                                                                           \
+    const SCALAR *x = values->data;                                                                                   \
+    for (size_t i = 0; i < n; i += 1) {                                                                               \
+      SCALAR a = x[values->step ? i : 0], b = best[i];                                                                \
+      int better = (is_better) | (indices[i] < 0);                                                                    \
+      best[i] = better ? a : b;                                                                                       \
+      indices[i] = better ? index : indices[i];                                                                       \
+    }                                                                                                                 \
+  }                                                                                                                   \
+  static void FN(merge_columns_##name)(                                                                               \
+      size_t n, void *numbers, int64_t *indices, const void *other, const int64_t *other_indices) {                   \
+    SCALAR *best = numbers;                                                                                           \
+    const SCALAR *x = other;                                                                                          \
+    for (size_t i = 0; i < n; i += 1) {                                                                               \
+      if (!FN(prefers_##name)(x[i], other_indices[i], best[i], indices[i])) continue;                                 \
+      best[i] = x[i];                                                                                                 \
+      indices[i] = other_indices[i];                                                                                  \
+    }                                                                                                                 \
   }
 #include "../../Kernels/reduce.def"
 #undef REDUCE
@@ -330,165 +333,62 @@ INLINE V FN(squared_difference)(V a, V b) {
   V difference = a - b;
   return difference * difference;
 }
-#define JOINED(name, prefetched_lines, number)                                      \
-  TAKE(name, sum, (V)(0), prefetched_lines, LOAD(V, values[1].data), number)        \
+#define JOINED(name, prefetched_lines, number)                               \
+  TAKE(name, sum, (V)(0), prefetched_lines, LOAD(V, values[1].data), number) \
   WHOLE_ROW(name, sum, (V)(0), prefetched_lines, FN(repeated)(&values[1]), number)
 JOINED(sum_difference, 1, a - b)
 JOINED(sum_squared_difference, CSIMD_DEVIATION_LINES, FN(squared_difference)(a, b))
 JOINED(sum_exp_difference, 4, FN(exp)(a - b))
 
-/// `sum_squared_difference` and `sum_difference` in one pass.
-static void FN(take_deviations)(size_t n, void *squares, void *sums, const csimd_operand *values, const char *ahead) {
-  FN(sums) *q = squares, *s = sums;
-  const char *x = values[0].data;
-  size_t step = values[0].step * LANES * BYTES_OF(V);
-  V shift = LOAD(V, values[1].data);
-  uint64_t groups = s->groups;
-  V square[4], sum[4];
-  for (int k = 0; k < 4; k += 1) {
-    square[k] = q->part[k];
-    sum[k] = s->part[k];
-  }
-  for (size_t i = 0; i < n;) {
-    if (groups > 0 && groups % CSIMD_CHAIN == 0) {
-      FN(carry_sum)(q, groups, FN(chain_sum)(square));
-      FN(carry_sum)(s, groups, FN(chain_sum)(sum));
-      for (int k = 0; k < 4; k += 1) square[k] = sum[k] = (V)(0);
-    }
-    size_t whole = (n - i) / (4 * LANES), chain_left = CSIMD_CHAIN - groups % CSIMD_CHAIN;
-    if (whole > chain_left) whole = chain_left;
-    groups += whole;
-    V squares_run[4], sums_run[4];
-    for (int k = 0; k < 4; k += 1) {
-      squares_run[k] = square[k];
-      sums_run[k] = sum[k];
-    }
-    for (size_t end = i + whole * 4 * LANES; i < end; i += 4 * LANES) {
-      FN(prefetch_group)(x, ahead, i, CSIMD_DEVIATION_LINES);
-      for (int k = 0; k < 4; k += 1, x += step) {
-        V a = LOAD(V, x) - shift;
-        squares_run[k] = FN(combine_sum)(squares_run[k], a * a);
-        sums_run[k] = FN(combine_sum)(sums_run[k], a);
-      }
-    }
-    for (int k = 0; k < 4; k += 1) {
-      square[k] = squares_run[k];
-      sum[k] = sums_run[k];
-    }
-    if (whole == chain_left || i == n) continue;
-    for (int k = 0; i < n; i += LANES, k += 1, x += step) {
-      size_t rest = n - i < LANES ? n - i : LANES;
-      V a = (V)(0), last = (V)(0);
-      if (rest == LANES) a = LOAD(V, x); else COPY_SOME(V)(&a, x, rest);
-      a = a - shift;
-      if (rest == LANES) last = a; else COPY_SOME(V)(&last, &a, rest);
-      square[k] = FN(combine_sum)(square[k], last * last);
-      sum[k] = FN(combine_sum)(sum[k], last);
-    }
-    groups += 1;
-  }
-  for (int k = 0; k < 4; k += 1) {
-    q->part[k] = square[k];
-    s->part[k] = sum[k];
-  }
-  q->groups = s->groups = groups;
-}
-
-/// The results of `take_deviations` for a whole row. A row of whole vectors that fits into one chain stays in
-/// registers.
-static void FN(deviation_row)(size_t n, const csimd_operand *values, void *square_result, void *sum_result,
-                              const char *ahead) {
-  V shift = FN(repeated)(&values[1]);
-  if (n % LANES != 0 || n > CSIMD_CHAIN * 4 * LANES) {
-    FN(sums) squares, sums;
-    FN(begin_sum)(&squares);
-    FN(begin_sum)(&sums);
-    FN(take_deviations)(n, &squares, &sums, (csimd_operand[]){values[0], {&shift, 0}}, ahead);
-    FN(finish_sum)(&squares, square_result);
-    FN(finish_sum)(&sums, sum_result);
-    return;
-  }
-  const char *x = values[0].data;
-  V square[4] = {(V)(0), (V)(0), (V)(0), (V)(0)}, sum[4] = {(V)(0), (V)(0), (V)(0), (V)(0)};
-  size_t i = 0;
-  for (; i + 4 * LANES <= n; i += 4 * LANES) {
-    FN(prefetch_group)(x, ahead, i, CSIMD_DEVIATION_LINES);
-    for (int k = 0; k < 4; k += 1, x += LANES * BYTES_OF(V)) {
-      V a = LOAD(V, x) - shift;
-      square[k] = FN(combine_sum)(square[k], a * a);
-      sum[k] = FN(combine_sum)(sum[k], a);
-    }
-  }
-  size_t rest = (n - i) / LANES;
-  for (size_t k = 0; k < 3; k += 1)
-    if (k < rest) {
-      V a = LOAD(V, x + k * LANES * BYTES_OF(V)) - shift;
-      square[k] = FN(combine_sum)(square[k], a * a);
-      sum[k] = FN(combine_sum)(sum[k], a);
-    }
-  FN(fold_sum)(FN(chain_sum)(square), square_result);
-  FN(fold_sum)(FN(chain_sum)(sum), sum_result);
-}
-
-/// `take_deviations` for `count` columns of several lines; the arrays of sums are read and written once.
-static void FN(deviation_lines)(size_t count, void *squares, void *sums, const csimd_operand *values,
-                                ptrdiff_t distance, size_t lines) {
-  const char *x = values[0].data, *shifts = values[1].data;
-  char *to_square = squares, *to_sum = sums;
-  V shift = (V)(0);
-  if (values[1].step == 0) shift = LOAD(V, shifts);
-  size_t i = 0;
-  for (; i + LANES <= count; i += LANES) {
-    size_t at = i * BYTES_OF(V);
-    V square = (V)(0), sum = (V)(0);
-    if (values[1].step != 0) shift = LOAD(V, shifts + at);
-    for (size_t line = 0; line < lines; line += 1) {
-      const char *from = x + (ptrdiff_t)line * distance + at;
-      for (size_t ahead = 0; ahead < LANES * BYTES_OF(V); ahead += 64) csimd_prefetch_ahead(from + ahead);
-      V a = LOAD(V, from) - shift;
-      square = FN(combine_sum)(square, a * a);
-      sum = FN(combine_sum)(sum, a);
-    }
-    STORE(V, to_square + at, FN(combine_sum)(LOAD(V, to_square + at), square));
-    STORE(V, to_sum + at, FN(combine_sum)(LOAD(V, to_sum + at), sum));
-  }
-  if (i == count) return;
-  size_t at = i * BYTES_OF(V), rest = count - i;
-  V square = (V)(0), sum = (V)(0), q = (V)(0), s = (V)(0);
-  if (values[1].step != 0) COPY_SOME(V)(&shift, shifts + at, rest);
-  for (size_t line = 0; line < lines; line += 1) {
-    V a = shift;
-    COPY_SOME(V)(&a, x + (ptrdiff_t)line * distance + at, rest);
-    a = a - shift;
-    square = FN(combine_sum)(square, a * a);
-    sum = FN(combine_sum)(sum, a);
-  }
-  COPY_SOME(V)(&q, to_square + at, rest);
-  COPY_SOME(V)(&s, to_sum + at, rest);
-  q = FN(combine_sum)(q, square);
-  s = FN(combine_sum)(s, sum);
-  COPY_SOME(V)(to_square + at, &q, rest);
-  COPY_SOME(V)(to_sum + at, &s, rest);
-}
+#include "loops_deviations.h"
 #endif
 #undef TAKE
 #undef WHOLE_ROW
 #undef JOINED
 
-#define REDUCER(name, is_index, take_lines, row)                                                     \
-  {#name, is_index, 0, FN(begin_##name), FN(take_##name), FN(merge_##name), FN(finish_##name),       \
-   FN(begin_columns_##name), FN(take_columns_##name), take_lines, FN(merge_columns_##name), NULL, NULL, NULL, row},
+#define REDUCER(name, is_index, take_lines, row) \
+  {#name,                                        \
+   is_index,                                     \
+   0,                                            \
+   FN(begin_##name),                             \
+   FN(take_##name),                              \
+   FN(merge_##name),                             \
+   FN(finish_##name),                            \
+   FN(begin_columns_##name),                     \
+   FN(take_columns_##name),                      \
+   take_lines,                                   \
+   FN(merge_columns_##name),                     \
+   NULL,                                         \
+   NULL,                                         \
+   NULL,                                         \
+   row},
 #define REDUCE(name, identity, expression) REDUCER(name, 0, FN(take_lines_##name), FN(row_##name))
 #define REDUCE_INDEX(name, is_better) REDUCER(name, 1, NULL, NULL)
-#define ROW_SUM(name, prefetched_lines, deviations, deviation_row, lines)                                            \
-  {#name, 0, prefetched_lines, FN(begin_sum), FN(take_##name), FN(merge_sum), FN(finish_sum),                        \
-   FN(begin_columns_sum), NULL, NULL, FN(merge_columns_sum), deviations, deviation_row, lines, FN(row_##name)},
+#define ROW_SUM(name, prefetched_lines, deviations, deviation_row, lines) \
+  {#name,                                                                 \
+   0,                                                                     \
+   prefetched_lines,                                                      \
+   FN(begin_sum),                                                         \
+   FN(take_##name),                                                       \
+   FN(merge_sum),                                                         \
+   FN(finish_sum),                                                        \
+   FN(begin_columns_sum),                                                 \
+   NULL,                                                                  \
+   NULL,                                                                  \
+   FN(merge_columns_sum),                                                 \
+   deviations,                                                            \
+   deviation_row,                                                         \
+   lines,                                                                 \
+   FN(row_##name)},
 static const csimd_reducer LANE_TABLE(reducers)[] = {
 #include "../../Kernels/reduce.def"
 #if LANE_IS_FLOAT
+    // clang-format off
   ROW_SUM(sum_difference, 1, NULL, NULL, NULL)
-  ROW_SUM(sum_squared_difference, CSIMD_DEVIATION_LINES, FN(take_deviations), FN(deviation_row), FN(deviation_lines))
+  ROW_SUM(
+      sum_squared_difference, CSIMD_DEVIATION_LINES, FN(take_deviations), FN(deviation_row), FN(deviation_lines))
   ROW_SUM(sum_exp_difference, 4, NULL, NULL, NULL)
+// clang-format on
 #endif
 };
 #undef REDUCE

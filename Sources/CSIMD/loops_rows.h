@@ -37,8 +37,8 @@ static void stream(size_t count, const void *source, void *target) {
 
 // Rows shorter than a vector are written as whole vectors, padded with zeros that the next row overwrites; up to
 // 15 elements past the source are read. Gaps between target rows may be overwritten with 0.
-static void copy_rows(size_t rows, size_t count, const float *source, size_t source_stride, float *target,
-                      size_t target_stride) {
+static void copy_rows(
+    size_t rows, size_t count, const float *source, size_t source_stride, float *target, size_t target_stride) {
   if (source_stride == count && target_stride == count) {
     copy_row(rows * count, source, target);
     return;

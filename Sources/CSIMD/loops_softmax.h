@@ -16,8 +16,9 @@ typedef struct {
 } FN(softmax_lines);
 
 /// Processes one vector of each row and updates the accumulators.
-INLINE void FN(softmax_vector)(const FN(softmax_lines) *at, size_t byte, V shift, V scale, V *maximum, V *sum,
-                               int keeps, int divides, int streams) {
+INLINE void FN(softmax_vector)(
+    const FN(softmax_lines) * at, size_t byte, V shift, V scale, V *maximum, V *sum, int keeps, int divides,
+    int streams) {
   if (divides) {
     V q = LOAD(V, at->e + byte) * scale;
     if (streams) STREAM(V, at->quotients + byte, q);
@@ -34,8 +35,9 @@ INLINE void FN(softmax_vector)(const FN(softmax_lines) *at, size_t byte, V shift
 }
 
 /// Processes one row; returns the maximum of the next row and the sum of the current row's exponentials.
-INLINE void FN(softmax_pass)(size_t n, const FN(softmax_lines) *at, V shift, V scale, SCALAR *next_maximum,
-                             SCALAR *total, int keeps, int divides, int streams) {
+INLINE void FN(softmax_pass)(
+    size_t n, const FN(softmax_lines) * at, V shift, V scale, SCALAR *next_maximum, SCALAR *total, int keeps,
+    int divides, int streams) {
   size_t i = 0;
   FN(softmax_lines) lines = *at;
   FN(sums) maxima, sums;

@@ -55,10 +55,12 @@ static __attribute__((noinline)) void FN(store_columns)(
       V result = sums[r][v];
       if (accumulates) {
         V before = (V)(0);
-        if (count == LANES) before = LOAD(V, to); else COPY_SOME(V)(&before, to, count);
+        if (count == LANES) before = LOAD(V, to);
+        else COPY_SOME(V)(&before, to, count);
         result += before;
       }
-      if (count == LANES) STORE(V, to, result); else COPY_SOME(V)(to, &result, count);
+      if (count == LANES) STORE(V, to, result);
+      else COPY_SOME(V)(to, &result, count);
     }
 }
 

@@ -11,14 +11,14 @@ INLINE void transpose_piece(const float *source, ptrdiff_t stride, float *target
 }
 
 // Words are elements of any type.
-#define TRANSPOSE_PART(name, WORD)                                                                  \
-  typedef WORD name##_word __attribute__((may_alias));                                              \
-  INLINE void name(size_t rows, size_t columns, const name##_word *source, ptrdiff_t source_stride, \
-                   name##_word *target, ptrdiff_t target_stride) {                                  \
-    for (size_t r = 0; r < rows; r += 1)                                                            \
-      for (size_t c = 0; c < columns; c += 1)                                                       \
-        target[(ptrdiff_t)r * target_stride + (ptrdiff_t)c] =                                       \
-            source[(ptrdiff_t)c * source_stride + (ptrdiff_t)r];                                    \
+#define TRANSPOSE_PART(name, WORD)                                                                                 \
+  typedef WORD name##_word __attribute__((may_alias));                                                             \
+  INLINE void name(                                                                                                \
+      size_t rows, size_t columns, const name##_word *source, ptrdiff_t source_stride, name##_word *target,        \
+      ptrdiff_t target_stride) {                                                                                   \
+    for (size_t r = 0; r < rows; r += 1)                                                                           \
+      for (size_t c = 0; c < columns; c += 1)                                                                      \
+        target[(ptrdiff_t)r * target_stride + (ptrdiff_t)c] = source[(ptrdiff_t)c * source_stride + (ptrdiff_t)r]; \
   }
 TRANSPOSE_PART(transpose_part_1, uint8_t)
 TRANSPOSE_PART(transpose_part_2, uint16_t)
@@ -31,11 +31,11 @@ INLINE void transpose_masked(
     size_t height, size_t width, const float *source, ptrdiff_t stride, float *target, ptrdiff_t step) {
   const __mmask16 rows = (__mmask16)((1u << height) - 1), columns = (__mmask16)((1u << width) - 1);
   transposed_row a[TRANSPOSE_WIDTH];
-  TRANSPOSE_LOOP for (size_t r = 0; r < TRANSPOSE_WIDTH; r += 1)
-    a[r] = r < width ? (transposed_row)_mm512_maskz_loadu_ps(rows, source + (ptrdiff_t)r * stride) : (transposed_row)(0);
+  TRANSPOSE_LOOP for (size_t r = 0; r < TRANSPOSE_WIDTH; r += 1) a[r] =
+      r < width ? (transposed_row)_mm512_maskz_loadu_ps(rows, source + (ptrdiff_t)r * stride) : (transposed_row)(0);
   transpose_registers(a);
-  TRANSPOSE_LOOP for (size_t r = 0; r < TRANSPOSE_WIDTH; r += 1)
-    if (r < height) _mm512_mask_storeu_ps(target + (ptrdiff_t)r * step, columns, (__m512)a[r]);
+  TRANSPOSE_LOOP for (size_t r = 0; r < TRANSPOSE_WIDTH; r += 1) if (r < height)
+      _mm512_mask_storeu_ps(target + (ptrdiff_t)r * step, columns, (__m512)a[r]);
 }
 #endif
 
@@ -110,9 +110,9 @@ static void transpose_streamed(
         next.rest.count = left >= columns ? 0 : columns - left < 16 ? columns - left : 16;
         for (size_t r = 0; r < height; r += 16) {
           for (int line = 0; line < 16; line += 1) prefetch_line(&next);
-          transpose_tile(height - r < 16 ? height - r : 16, width - c < 16 ? width - c : 16,
-                         source + (ptrdiff_t)(strip + c) * stride + top + r, stride, own + r * STREAM_LENGTH + c,
-                         STREAM_LENGTH);
+          transpose_tile(
+              height - r < 16 ? height - r : 16, width - c < 16 ? width - c : 16,
+              source + (ptrdiff_t)(strip + c) * stride + top + r, stride, own + r * STREAM_LENGTH + c, STREAM_LENGTH);
           write_lines(&last, step, 16);
         }
       }
@@ -135,8 +135,9 @@ static void transpose_streamed(
 // evict each other and be fetched again for every 16 rows.
 #define TRANSPOSE_STRIP 64
 #define TRANSPOSE(name, S, tile)                                                                    \
-  static void name(size_t rows, size_t columns, const void *source, ptrdiff_t source_stride,        \
-                   void *target, ptrdiff_t target_stride) {                                         \
+  static void name(                                                                                 \
+      size_t rows, size_t columns, const void *source, ptrdiff_t source_stride, void *target,       \
+      ptrdiff_t target_stride) {                                                                    \
     for (size_t strip = 0; strip < columns; strip += TRANSPOSE_STRIP) {                             \
       size_t end = columns - strip < TRANSPOSE_STRIP ? columns : strip + TRANSPOSE_STRIP;           \
       for (size_t top = 0; top < rows; top += TRANSPOSE_STRIP) {                                    \

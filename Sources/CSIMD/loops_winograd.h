@@ -17,7 +17,8 @@
   }
 
 static void winograd_patches(
-    const csimd_winograd *w, size_t first, size_t count, const float *images, float *to, size_t distance, size_t pitch) {
+    const csimd_winograd *w, size_t first, size_t count, const float *images, float *to, size_t distance,
+    size_t pitch) {
   ptrdiff_t height = (ptrdiff_t)w->height, width = (ptrdiff_t)w->width;
   FOR_EACH_TILE({
     const float *from = images + image * w->height * w->width * w->channels;
@@ -59,23 +60,22 @@ static void winograd_results(
 }
 
 static void winograd_gradients(
-    const csimd_winograd *w, size_t first, size_t count, const float *gradients, float *to, size_t distance, size_t pitch) {
-  FOR_EACH_TILE({
-    const float *from = gradients + image * w->height * w->width * w->channels;
-    for (size_t c = 0; c < w->channels; c += LANES) {
-      VF y[16], t[24], z[POSITIONS];
-      PATCH_LOOP for (int i = 0; i < 16; i += 1) {
-        size_t row = (size_t)top + i / 4, column = (size_t)left + i % 4;
-        int is_inside = (row < w->height) & (column < w->width);
-        y[i] = is_inside ? LOAD(VF, from + (row * w->width + column) * w->channels + c) : (VF)(0.0f);
-      }
-      PATCH_LOOP for (int i = 0; i < 4; i += 1) winograd_gradient_line(y + i, 4, t + i, 4);
-      PATCH_LOOP for (int i = 0; i < 6; i += 1) winograd_gradient_line(t + 4 * i, 1, z + 6 * i, 1);
-      float *at = to + (tile - first) * pitch + c;
-      PATCH_LOOP for (int i = 0; i < POSITIONS; i += 1) STORE(VF, at + (size_t)i * distance, z[i]);
+    const csimd_winograd *w, size_t first, size_t count, const float *gradients, float *to, size_t distance,
+    size_t pitch){FOR_EACH_TILE({
+  const float *from = gradients + image * w->height * w->width * w->channels;
+  for (size_t c = 0; c < w->channels; c += LANES) {
+    VF y[16], t[24], z[POSITIONS];
+    PATCH_LOOP for (int i = 0; i < 16; i += 1) {
+      size_t row = (size_t)top + i / 4, column = (size_t)left + i % 4;
+      int is_inside = (row < w->height) & (column < w->width);
+      y[i] = is_inside ? LOAD(VF, from + (row * w->width + column) * w->channels + c) : (VF)(0.0f);
     }
-  })
-}
+    PATCH_LOOP for (int i = 0; i < 4; i += 1) winograd_gradient_line(y + i, 4, t + i, 4);
+    PATCH_LOOP for (int i = 0; i < 6; i += 1) winograd_gradient_line(t + 4 * i, 1, z + 6 * i, 1);
+    float *at = to + (tile - first) * pitch + c;
+    PATCH_LOOP for (int i = 0; i < POSITIONS; i += 1) STORE(VF, at + (size_t)i * distance, z[i]);
+  }
+})}
 #undef FOR_EACH_TILE
 
 // Weights are stored as [result channel][source channel][tap]; vectors run over result channels.

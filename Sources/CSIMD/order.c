@@ -25,11 +25,12 @@ static void make_keys(int lane, int is_descending, size_t count, uint64_t *keys)
   for (size_t i = count; i-- > 0;) {
     uint32_t narrow;
     uint64_t wide;
-    if (bytes == 4) memcpy(&narrow, (char *)keys + 4 * i, 4); else memcpy(&wide, keys + i, 8);
+    if (bytes == 4) memcpy(&narrow, (char *)keys + 4 * i, 4);
+    else memcpy(&wide, keys + i, 8);
     uint64_t key = lane == CSIMD_F32 ? key_f32(narrow)
-        : lane == CSIMD_F64 ? key_f64(wide)
-        : lane == CSIMD_I32 ? narrow ^ 0x80000000u
-        : wide ^ 0x8000000000000000u;
+        : lane == CSIMD_F64          ? key_f64(wide)
+        : lane == CSIMD_I32          ? narrow ^ 0x80000000u
+                                     : wide ^ 0x8000000000000000u;
     keys[i] = key ^ flip;
   }
 }

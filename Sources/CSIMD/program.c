@@ -173,7 +173,8 @@ static void run_uniform(const csimd_kernel *kernel, const csimd_frame *frame, cs
     const csimd_instruction *instruction = &kernel->instructions[i];
     if (!instruction->is_uniform) continue;
     csimd_operand operands[3];
-    for (int k = 0; k < instruction->operand_count; k += 1) operands[k] = read_register(&registers[instruction->operands[k]]);
+    for (int k = 0; k < instruction->operand_count; k += 1)
+      operands[k] = read_register(&registers[instruction->operands[k]]);
     char *slot = frame->workspace + CSIMD_FRAME_BYTES + instruction->slot;
     instruction->loop(16, slot, operands, NULL);
     registers[kernel->argument_count + i] = (csimd_operand){slot, 0};
@@ -207,13 +208,14 @@ static void run_instructions(
     if (kernel->is_large) hints.ahead = next_block(kernel, registers, instruction->prefetched_argument, count);
     else if (instruction->is_long) hints.ahead = csimd_prefetch_next(frame->ahead, count);
     csimd_operand operands[3];
-    for (int k = 0; k < instruction->operand_count; k += 1) operands[k] = read_register(&registers[instruction->operands[k]]);
+    for (int k = 0; k < instruction->operand_count; k += 1)
+      operands[k] = read_register(&registers[instruction->operands[k]]);
     char *target = frame->workspace + CSIMD_FRAME_BYTES + instruction->slot;
     csimd_loop loop = instruction->loop;
     if (writes_outputs && instruction->output >= 0) {
       const csimd_output *output = &kernel->outputs[instruction->output];
-      target = (char *)frame->values[output->value]
-          + (output->layout.offset + start) * csimd_dtype_bytes(output->dtype);
+      target = (char *)frame->values[output->value] +
+          (output->layout.offset + start) * csimd_dtype_bytes(output->dtype);
       if (instruction->truths) loop = instruction->truths;
       hints.streams = output->streams && (uintptr_t)target % 64 == 0;
     }
@@ -223,8 +225,7 @@ static void run_instructions(
 }
 
 static void run_block(
-    const csimd_kernel *kernel, const csimd_frame *frame, csimd_operand *registers, int64_t start,
-    int64_t count) {
+    const csimd_kernel *kernel, const csimd_frame *frame, csimd_operand *registers, int64_t start, int64_t count) {
   for (int i = 0; i < kernel->argument_count; i += 1) {
     const csimd_argument *argument = &kernel->arguments[i];
     if (argument->kind == CSIMD_SCALAR || argument->kind == CSIMD_CONSTANT) continue;
@@ -330,8 +331,7 @@ static void finish_streams(const csimd_kernel *kernel) {
 }
 
 void csimd_run(
-    const csimd_kernel *kernel, const csimd_frame *frame, int64_t start, int64_t end, csimd_sink sink,
-    void *context) {
+    const csimd_kernel *kernel, const csimd_frame *frame, int64_t start, int64_t end, csimd_sink sink, void *context) {
   csimd_operand *registers = (csimd_operand *)frame->workspace;
   csimd_operand results[16];
   if (start >= end) return;
@@ -365,8 +365,8 @@ void csimd_run(
 
 /// Loads a range of a tile's rows by transposition if the array is contiguous from row to row; otherwise returns 0.
 static int transpose_rows(
-    const csimd_kernel *kernel, const csimd_argument *argument, const char *base, const csimd_tile *tile,
-    int64_t first, int64_t rows, char *slot) {
+    const csimd_kernel *kernel, const csimd_argument *argument, const char *base, const csimd_tile *tile, int64_t first,
+    int64_t rows, char *slot) {
   if (argument->kind != CSIMD_TENSOR || !is_stored_as_lane(argument->dtype) || rows < 2 || tile->columns < 2) return 0;
   int64_t start = tile->start + first * tile->width;
   int64_t position = csimd_position(&argument->layout, start);

@@ -49,8 +49,8 @@ static void take_whole_row(void *context, const csimd_operand *outputs, int64_t 
   row_context *c = context;
   const csimd_reduction *reduction = c->reduction;
   const csimd_reducer *reducer = reduction->reducers[0];
-  if (outputs[0].step != 1 || reduction->reducer_count > 1 + (reduction->outputs == CSIMD_OUTPUTS_DEVIATIONS)
-      || reducer->row == NULL) {
+  if (outputs[0].step != 1 || reduction->reducer_count > 1 + (reduction->outputs == CSIMD_OUTPUTS_DEVIATIONS) ||
+      reducer->row == NULL) {
     begin_row(c);
     take_rows(c, outputs, start, count);
     finish_row(c);
@@ -132,8 +132,8 @@ static void reduce_plain_rows(
 }
 
 void csimd_reduce_rows(
-    const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start,
-    int64_t end, void *states, void *const *results, int keeps_states) {
+    const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start, int64_t end,
+    void *states, void *const *results, int keeps_states) {
   int64_t shifts[CSIMD_MAXIMUM_REGISTERS];
   row_context context = {reduction, states, frame->ahead, results, first};
   const csimd_argument *plain = end > start ? plain_argument(reduction) : NULL;
@@ -193,8 +193,7 @@ int64_t csimd_column_arrays(int64_t lines) {
   return arrays;
 }
 
-void csimd_carry_columns(
-    const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups) {
+void csimd_carry_columns(const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups) {
   for (char *level = levels; groups > 0 && groups % CSIMD_CHAIN == 0; groups /= CSIMD_CHAIN, level += distance) {
     if (groups == CSIMD_CHAIN) reducer->begin_columns(count, level + distance, NULL);
     reducer->merge_columns(count, level + distance, NULL, level, NULL);
@@ -202,8 +201,7 @@ void csimd_carry_columns(
   }
 }
 
-void csimd_total_columns(
-    const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups) {
+void csimd_total_columns(const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups) {
   for (char *level = (char *)levels + distance; groups >= CSIMD_CHAIN; groups /= CSIMD_CHAIN, level += distance)
     reducer->merge_columns(count, levels, NULL, level, NULL);
 }
@@ -267,8 +265,8 @@ static int64_t take_deviations(
 }
 
 void csimd_reduce_columns(
-    const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start,
-    int64_t end, void *columns, int64_t width, int64_t arrays) {
+    const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start, int64_t end,
+    void *columns, int64_t width, int64_t arrays) {
   int64_t shifts[CSIMD_MAXIMUM_REGISTERS];
   column_context context = {reduction, columns, width, arrays, 0};
   size_t count = (size_t)(last - first);
@@ -285,8 +283,8 @@ void csimd_reduce_columns(
   } else if (plain != NULL && reduction->outer[0].rank == 1 && reduction->reducers[0]->take_lines != NULL) {
     int bytes = csimd_dtype_bytes(plain->dtype);
     int64_t distance = reduction->outer[0].strides[0];
-    const char *lines = (const char *)frame->values[plain->index]
-        + (plain->layout.offset + reduction->outer[0].offset + first) * bytes;
+    const char *lines = (const char *)frame->values[plain->index] +
+        (plain->layout.offset + reduction->outer[0].offset + first) * bytes;
     char *levels = column(&context, 0, 1, first);
     for (int64_t position = start; position < end; position += CSIMD_LINES_AT_ONCE) {
       int64_t some = end - position < CSIMD_LINES_AT_ONCE ? end - position : CSIMD_LINES_AT_ONCE;

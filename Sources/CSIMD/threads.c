@@ -175,7 +175,8 @@ void csimd_pool_run(csimd_pool *pool, size_t count, csimd_task task, void *conte
   atomic_fetch_and(&pool->state, ~OPEN);
   for (int i = 0; atomic_load(&pool->state) & ACTIVE; i += 1) {
     // After a while, yield: spinning could keep a preempted worker from running.
-    if (i > 2000) sched_yield(); else relax();
+    if (i > 2000) sched_yield();
+    else relax();
   }
 }
 

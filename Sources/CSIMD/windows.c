@@ -4,24 +4,24 @@
 
 // Calls `body` with line (the index of the tap), row, part (the span of results), and row_at: the offset of the row in
 // the image, or −1 for a row outside of it.
-#define FOR_EACH_ROW(w, body)                                                                            \
-  ptrdiff_t line = 0;                                                                                    \
-  const ptrdiff_t next_place = w->stride[1] * w->input[2];                                               \
-  for (ptrdiff_t c = 0; c < w->channels; c += 1)                                                         \
-    for (ptrdiff_t kz = 0; kz < w->kernel[0]; kz += 1)                                                   \
-      for (ptrdiff_t ky = 0; ky < w->kernel[1]; ky += 1)                                                 \
-        for (ptrdiff_t kx = 0; kx < w->kernel[2]; kx += 1, line += 1) {                                  \
-          const csimd_span part = csimd_span_of(w, 2, kx), rows = csimd_span_of(w, 1, ky);               \
-          ptrdiff_t plane = first_row / w->output[1], rest = first_row % w->output[1];                   \
-          for (ptrdiff_t row = first_row; row < last_row; plane += 1, rest = 0) {                        \
-            ptrdiff_t z, y = rest * w->stride[1] + ky * w->dilation[1] - w->padding[1];                  \
-            int is_inside = csimd_outer_position(w, 0, plane, kz, &z);                                   \
-            ptrdiff_t at = ((c * w->input[0] + z) * w->input[1] + y) * w->input[2];                      \
-            for (; row < last_row && rest < w->output[1]; row += 1, rest += 1, at += next_place) {       \
-              const ptrdiff_t row_at = is_inside && rest >= rows.first && rest < rows.last ? at : -1;    \
-              body;                                                                                      \
-            }                                                                                            \
-          }                                                                                              \
+#define FOR_EACH_ROW(w, body)                                                                         \
+  ptrdiff_t line = 0;                                                                                 \
+  const ptrdiff_t next_place = w->stride[1] * w->input[2];                                            \
+  for (ptrdiff_t c = 0; c < w->channels; c += 1)                                                      \
+    for (ptrdiff_t kz = 0; kz < w->kernel[0]; kz += 1)                                                \
+      for (ptrdiff_t ky = 0; ky < w->kernel[1]; ky += 1)                                              \
+        for (ptrdiff_t kx = 0; kx < w->kernel[2]; kx += 1, line += 1) {                               \
+          const csimd_span part = csimd_span_of(w, 2, kx), rows = csimd_span_of(w, 1, ky);            \
+          ptrdiff_t plane = first_row / w->output[1], rest = first_row % w->output[1];                \
+          for (ptrdiff_t row = first_row; row < last_row; plane += 1, rest = 0) {                     \
+            ptrdiff_t z, y = rest * w->stride[1] + ky * w->dilation[1] - w->padding[1];               \
+            int is_inside = csimd_outer_position(w, 0, plane, kz, &z);                                \
+            ptrdiff_t at = ((c * w->input[0] + z) * w->input[1] + y) * w->input[2];                   \
+            for (; row < last_row && rest < w->output[1]; row += 1, rest += 1, at += next_place) {    \
+              const ptrdiff_t row_at = is_inside && rest >= rows.first && rest < rows.last ? at : -1; \
+              body;                                                                                   \
+            }                                                                                         \
+          }                                                                                           \
         }
 
 // Copies every other element, four at a time; one element past the last may be read.
@@ -39,8 +39,9 @@ EVERY_OTHER(every_other4, uint32_t)
 EVERY_OTHER(every_other8, uint64_t)
 
 #define UNFOLD(name, S, every_other)                                                                    \
-  static void name(const csimd_windows *w, const S *image, ptrdiff_t first_row, ptrdiff_t last_row,     \
-                   S *lines, ptrdiff_t line_stride) {                                                   \
+  static void name(                                                                                     \
+      const csimd_windows *w, const S *image, ptrdiff_t first_row, ptrdiff_t last_row, S *lines,        \
+      ptrdiff_t line_stride) {                                                                          \
     ptrdiff_t width = w->output[2], stride = w->stride[2];                                              \
     FOR_EACH_ROW(w, {                                                                                   \
       S *to = lines + line * line_stride + (row - first_row) * width;                                   \
@@ -66,25 +67,24 @@ UNFOLD(unfold4, uint32_t, every_other4)
 UNFOLD(unfold8, uint64_t, every_other8)
 
 void csimd_unfold(
-    const csimd_windows *windows, int bytes, const void *image, ptrdiff_t first_row, ptrdiff_t last_row,
-    void *lines, ptrdiff_t line_stride) {
-  if (bytes == 4)
-    unfold4(windows, image, first_row, last_row, lines, line_stride);
-  else
-    unfold8(windows, image, first_row, last_row, lines, line_stride);
+    const csimd_windows *windows, int bytes, const void *image, ptrdiff_t first_row, ptrdiff_t last_row, void *lines,
+    ptrdiff_t line_stride) {
+  if (bytes == 4) unfold4(windows, image, first_row, last_row, lines, line_stride);
+  else unfold8(windows, image, first_row, last_row, lines, line_stride);
 }
 
-#define FOLD(name, S)                                                                               \
-  static void name(const csimd_windows *w, const S *lines, ptrdiff_t line_stride,                   \
-                   ptrdiff_t first_row, ptrdiff_t last_row, S *image) {                             \
-    ptrdiff_t width = w->output[2], stride = w->stride[2];                                          \
-    FOR_EACH_ROW(w, {                                                                               \
-      if (row_at >= 0) {                                                                            \
-        const S *from = lines + line * line_stride + (row - first_row) * width;                     \
-        S *to = image + row_at + part.start;                                                        \
-        for (ptrdiff_t i = part.first; i < part.last; i += 1, to += stride) *to += from[i];         \
-      }                                                                                             \
-    })                                                                                              \
+#define FOLD(name, S)                                                                                         \
+  static void name(                                                                                           \
+      const csimd_windows *w, const S *lines, ptrdiff_t line_stride, ptrdiff_t first_row, ptrdiff_t last_row, \
+      S *image) {                                                                                             \
+    ptrdiff_t width = w->output[2], stride = w->stride[2];                                                    \
+    FOR_EACH_ROW(w, {                                                                                         \
+      if (row_at >= 0) {                                                                                      \
+        const S *from = lines + line * line_stride + (row - first_row) * width;                               \
+        S *to = image + row_at + part.start;                                                                  \
+        for (ptrdiff_t i = part.first; i < part.last; i += 1, to += stride) *to += from[i];                   \
+      }                                                                                                       \
+    })                                                                                                        \
   }
 FOLD(fold_f32, float)
 FOLD(fold_f64, double)

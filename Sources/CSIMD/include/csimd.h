@@ -12,8 +12,16 @@
 /// The raw values of `Lane` and `DType` in ApusDevice.
 enum { CSIMD_I32, CSIMD_I64, CSIMD_F32, CSIMD_F64, CSIMD_LANES };
 enum {
-  CSIMD_BOOL, CSIMD_U8, CSIMD_S8, CSIMD_S32, CSIMD_S64, CSIMD_FLOAT16, CSIMD_BFLOAT16,
-  CSIMD_FLOAT32, CSIMD_FLOAT64, CSIMD_DTYPES
+  CSIMD_BOOL,
+  CSIMD_U8,
+  CSIMD_S8,
+  CSIMD_S32,
+  CSIMD_S64,
+  CSIMD_FLOAT16,
+  CSIMD_BFLOAT16,
+  CSIMD_FLOAT32,
+  CSIMD_FLOAT64,
+  CSIMD_DTYPES
 };
 
 /// The maximum number of bytes of a value that is broadcast to 16 lanes.
@@ -132,11 +140,9 @@ typedef struct {
   /// Merges other columns, whose elements have later indices.
   void (*merge_columns)(size_t count, void *numbers, int64_t *indices, const void *other, const int64_t *other_indices);
   /// For `sum_squared_difference` only: accumulates this reducer and `sum_difference` in one pass.
-  void (*take_deviations)(
-      size_t count, void *squares, void *sums, const csimd_operand *values, const char *ahead);
+  void (*take_deviations)(size_t count, void *squares, void *sums, const csimd_operand *values, const char *ahead);
   /// The two results of `begin`, `take_deviations` and `finish` for one array; the second operand is a single value.
-  void (*deviation_row)(
-      size_t count, const csimd_operand *values, void *square, void *sum, const char *ahead);
+  void (*deviation_row)(size_t count, const csimd_operand *values, void *square, void *sum, const char *ahead);
   /// `take_deviations` by columns for `lines` arrays; all arrays share the second operand.
   void (*deviation_lines)(
       size_t count, void *squares, void *sums, const csimd_operand *values, ptrdiff_t distance, size_t lines);
@@ -150,8 +156,7 @@ typedef struct {
 /// Combines each of `lines` lines of `width` elements with all lines before it (after it, if reversed). `state` has
 /// CSIMD_SCAN_LINES lines. The scan continues after `earlier` lines; `earlier` is a multiple of CSIMD_CHAIN, and 0 at
 /// the start.
-typedef void (*csimd_scan)(
-    size_t lines, size_t width, void *values, int is_reversed, void *state, int64_t earlier);
+typedef void (*csimd_scan)(size_t lines, size_t width, void *values, int is_reversed, void *state, int64_t earlier);
 /// `C[m, n] = A[m, k]·B[k, n]` for integers, or `C += A·B` with `accumulates`, with the given row and column strides.
 typedef void (*csimd_integer_matmul)(
     size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_column, const void *b, size_t b_row,
@@ -308,26 +313,26 @@ typedef struct {
       size_t rows, size_t count, const float *source, size_t source_stride, float *target, size_t target_stride);
   /// `target[r·target_stride + c] = source[c·source_stride + r]` for elements of 1, 2, 4 and 8 bytes.
   void (*transpose[4])(
-      size_t rows, size_t columns, const void *source, ptrdiff_t source_stride, void *target,
-      ptrdiff_t target_stride);
+      size_t rows, size_t columns, const void *source, ptrdiff_t source_stride, void *target, ptrdiff_t target_stride);
   /// Like `transpose` for elements of 4 bytes, with non-temporal stores. `scratch`, of CSIMD_TRANSPOSE_SCRATCH bytes,
   /// and each row of the target must begin at a cache line.
   void (*transpose_streamed)(
-      size_t rows, size_t columns, const float *source, ptrdiff_t source_stride, float *target,
-      ptrdiff_t target_stride, void *scratch);
+      size_t rows, size_t columns, const float *source, ptrdiff_t source_stride, float *target, ptrdiff_t target_stride,
+      void *scratch);
   /// Copies bytes with non-temporal stores; the caller must issue a fence afterwards.
   void (*stream)(size_t count, const void *source, void *target);
   /// `panel[t·distance + r·width + c] = w[c·column + r·row + offsets[t]]`, padded with zeros from `columns` to `width`.
   void (*pack_taps)(
-      size_t columns, size_t width, size_t rows, size_t taps, const ptrdiff_t *offsets, const float *w, ptrdiff_t column,
-      ptrdiff_t row, float *panel, size_t distance);
+      size_t columns, size_t width, size_t rows, size_t taps, const ptrdiff_t *offsets, const float *w,
+      ptrdiff_t column, ptrdiff_t row, float *panel, size_t distance);
   /// `w[(c·rows + r)·taps + t] = Σ_p sums[p·part + (t·rows + r)·width + c]`, for at most 16 columns.
   void (*unpack_taps)(
       size_t columns, size_t rows, size_t taps, size_t parts, size_t part, const float *sums, size_t width, float *w);
   /// Transforms tiles `first ..< first + count` of all images: the 36 values of each channel are stored `distance`
   /// elements apart, tiles `pitch` elements apart.
   void (*winograd_patches)(
-      const csimd_winograd *w, size_t first, size_t count, const float *images, float *to, size_t distance, size_t pitch);
+      const csimd_winograd *w, size_t first, size_t count, const float *images, float *to, size_t distance,
+      size_t pitch);
   /// Transforms products to results; `results` is the start of the first tile's top row of pixels.
   void (*winograd_results)(
       const csimd_winograd *w, size_t first, size_t count, const float *products, size_t distance, size_t pitch,
@@ -349,16 +354,17 @@ typedef struct {
   /// `out[k·stride + p] = Σ_t weights[t·channels + k]·x[p + offsets[t]]` for p < 16·vectors; `channels` is 1
   /// or an even number up to `plane_block`.
   void (*plane_multiply)(
-      size_t channels, size_t taps, const float *x, const ptrdiff_t *offsets, const float *weights,
-      float *out, size_t stride, size_t vectors);
+      size_t channels, size_t taps, const float *x, const ptrdiff_t *offsets, const float *weights, float *out,
+      size_t stride, size_t vectors);
   /// `sums[(k·taps + t)·16 + p mod 16] += Σ_p y[k·stride + p]·x[p + offsets[t]]`
   void (*plane_correlate)(
-      size_t channels, size_t taps, const float *x, const ptrdiff_t *offsets, const float *y,
-      size_t stride, size_t vectors, float *sums);
+      size_t channels, size_t taps, const float *x, const ptrdiff_t *offsets, const float *y, size_t stride,
+      size_t vectors, float *sums);
   /// `out[r·out_row + p] = Σ weights[3i + j]·x[r + i + first][p + j − padding]` for i, j < 3, r < rows and p < columns;
   /// `columns` must be at least 16.
   void (*depthwise_multiply)(
-      const csimd_depthwise_plane *plane, const float *weights, float *out, size_t out_row, size_t rows, size_t columns);
+      const csimd_depthwise_plane *plane, const float *weights, float *out, size_t out_row, size_t rows,
+      size_t columns);
   /// Adds the products `y[r·y_row + p]·x[(r + i)·x_row + p + j]` for r < rows and p < columns to the 16 sums of weight
   /// 3i + j, `sums[(3i + j)·16 + lane]`; `columns` must be at least 16.
   void (*depthwise_correlate)(
@@ -415,7 +421,8 @@ typedef struct {
   /// `c[rows, columns] = Σ chains`, added in their order. The row stride of a chain is `row` elements, the stride of
   /// chains is `distance`.
   void (*chain_sums[2])(
-      size_t rows, size_t columns, size_t chains, const void *first, size_t row, size_t distance, void *c, size_t c_row);
+      size_t rows, size_t columns, size_t chains, const void *first, size_t row, size_t distance, void *c,
+      size_t c_row);
   void (*cell_forward[2])(const csimd_cell *cell);
   void (*cell_backward[2])(const csimd_cell_gradient *cell);
 } csimd_table;
@@ -444,8 +451,8 @@ void csimd_sort(int lane, int is_descending, size_t count, uint64_t *workspace, 
 /// Lines are `line_stride` elements of `bytes` (4 or 8) bytes apart; pixels outside the image are 0. One element past
 /// the image may be read.
 void csimd_unfold(
-    const csimd_windows *windows, int bytes, const void *image, ptrdiff_t first_row, ptrdiff_t last_row,
-    void *lines, ptrdiff_t line_stride);
+    const csimd_windows *windows, int bytes, const void *image, ptrdiff_t first_row, ptrdiff_t last_row, void *lines,
+    ptrdiff_t line_stride);
 /// Adds each element of the lines to the pixel that `csimd_unfold` reads it from (col2im); `lane` is the element type.
 void csimd_fold(
     const csimd_windows *windows, int lane, const void *lines, ptrdiff_t line_stride, ptrdiff_t first_row,

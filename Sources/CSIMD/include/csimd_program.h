@@ -121,8 +121,7 @@ typedef void (*csimd_sink)(void *context, const csimd_operand *outputs, int64_t 
 
 /// Runs elements `start..<end`.
 void csimd_run(
-    const csimd_kernel *kernel, const csimd_frame *frame, int64_t start, int64_t end, csimd_sink sink,
-    void *context);
+    const csimd_kernel *kernel, const csimd_frame *frame, int64_t start, int64_t end, csimd_sink sink, void *context);
 
 /// A tile of a domain whose rows have `width` elements: `rows` × `columns` elements, beginning at element `start`. The
 /// row stride of the core results is `leading`; they begin with the tile's first row.
@@ -168,8 +167,8 @@ typedef struct {
 /// reducer. Results are written to `results[i] + position·bytes`; with `keeps_states`, no results are written, and the
 /// accumulators remain in `states`.
 void csimd_reduce_rows(
-    const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start,
-    int64_t end, void *states, void *const *results, int keeps_states);
+    const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start, int64_t end,
+    void *states, void *const *results, int keeps_states);
 
 /// Merges the accumulators of `parts` parts of each of `count` results pairwise and writes the results.
 void csimd_merge_rows(
@@ -183,8 +182,8 @@ int64_t csimd_column_arrays(int64_t lines);
 /// Reduces positions `start..<end` for kept positions `first..<last` of `width` into `columns`: `arrays` arrays of
 /// 8·width bytes for each reducer.
 void csimd_reduce_columns(
-    const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start,
-    int64_t end, void *columns, int64_t width, int64_t arrays);
+    const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start, int64_t end,
+    void *columns, int64_t width, int64_t arrays);
 
 /// Merges the columns of `parts` parts, which are contiguous, pairwise and writes the results.
 void csimd_merge_columns(
@@ -193,12 +192,10 @@ void csimd_merge_columns(
 
 /// Moves full chains to the levels above after group number `groups` of lines. Levels are `distance` bytes apart, the
 /// lowest one first.
-void csimd_carry_columns(
-    const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups);
+void csimd_carry_columns(const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups);
 
 /// Combines all levels of `groups` groups of lines into the lowest level.
-void csimd_total_columns(
-    const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups);
+void csimd_total_columns(const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups);
 
 /// Bytes of an element of a lane, and (below) of a type.
 int csimd_lane_bytes(int lane);
