@@ -1,4 +1,4 @@
-// Copies an array that is not contiguous along the axis along which the result is contiguous:
+// Copies an array whose contiguous axis is not the contiguous axis of the result:
 //
 //   source  i →  contiguous        result  i ↓  by $resultStride
 //           j ↓  by $sourceStride          j →  contiguous

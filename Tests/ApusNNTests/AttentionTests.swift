@@ -73,7 +73,7 @@ import Testing
   }
 
   /// A query without keys gives zeros and has no gradient, whatever the masked values are.
-  /// OpenCL skips the added mask, since it uses the kernels of the unfused definition, which other tests run.
+  /// With an added mask, attention is not fused; other tests run its kernels, so the mask is left out on OpenCL.
   @Test(
     arguments: TestDevice.conformance.flatMap { test in
       (test.name.hasPrefix("opencl") ? [false] : [false, true]).map { (test, $0) }

@@ -129,4 +129,19 @@ import Testing
       #expect(one.memory == other.memory)
     }
   }
+
+  /// A rate that was reduced because every metric was NaN stays reduced in a resumed run.
+  @Test func plateausRememberWithoutABestValue() {
+    var one = ReduceOnPlateau(patience: 1)
+    #expect(one.memory.isEmpty)
+    for _ in 0..<3 { one.observe(.nan) }
+    var other = ReduceOnPlateau(patience: 1)
+    other.memory = one.memory
+    #expect(other.factor(step: 0, of: 1) == one.factor(step: 0, of: 1) && other.factor(step: 0, of: 1) < 1)
+    for metric in [2.0, 2, 2, 2] {
+      one.observe(metric)
+      other.observe(metric)
+      #expect(one.memory == other.memory && one.memory.count == 4)
+    }
+  }
 }

@@ -62,7 +62,7 @@ enum TrainCommand: Command {
   }
 
   static func run(_ arguments: Arguments) throws {
-    // A closed pipe must not end the run: head -1 ends after the first line.
+    // A run survives a closed pipe, as in `apus train … | head -1`.
     StandardStreams.surviveClosedPipes()
     var run = try prepared(arguments)
     let epochs = EpochPrinter(isEnabled: arguments[json])
@@ -94,7 +94,7 @@ enum TrainCommand: Command {
       }
       try report?.check()
     } catch let error as OutputError {
-      // A terminal that hung up receives no results: the signal is the reason why the run ended.
+      // If the terminal hung up, writing fails, too. The signal is reported, not the write.
       if let interruption { throw interruption }
       throw OutputError(description: "\(error); the run is finished and saved in \(run.files.path)")
     }

@@ -1,4 +1,4 @@
-/// The safetensors format, version 0.8 (https://github.com/huggingface/safetensors).
+/// The safetensors format, as version 0.8 of its library defines it (https://github.com/huggingface/safetensors).
 ///
 /// ```text
 /// u64 N, N bytes of JSON {name: {dtype, shape, data_offsets: [begin, end]}}, tensors one after the other

@@ -18,7 +18,8 @@ public struct WordPieceTokenizer: Tokenizer, Hashable {
   /// The maximum word length; longer words are unknown, as in BERT.
   private static let longestWord = 100
 
-  /// - Parameter vocabulary: the pieces; `nil` is returned without `[UNK]`.
+  /// - Parameter vocabulary: the pieces.
+  /// - Returns: `nil` if the vocabulary has no `[UNK]`.
   public init?(vocabulary: Vocabulary, isLowercased: Bool = true) {
     guard let unknown = vocabulary["[UNK]"] else { return nil }
     (self.vocabulary, self.isLowercased, self.unknown) = (vocabulary, isLowercased, unknown)
@@ -27,7 +28,8 @@ public struct WordPieceTokenizer: Tokenizer, Hashable {
   /// Learns pieces from a text after lowercasing.
   public init(learning text: String, size: Int) { self.init(learning: text, size: size, isLowercased: true) }
 
-  /// Starts with the characters and repeatedly merges the pair that increases the likelihood of the text most, by
+  /// Starts with the reserved pieces and the characters, in the order of their codes while there is room, and
+  /// repeatedly merges the pair that increases the likelihood of the text most, by
   /// `count(ab) / (count(a) · count(b))`, until there are `size` pieces or no pair occurs twice.
   public init(learning text: String, size: Int, isLowercased: Bool) {
     var counts: [String: Int] = [:]
@@ -91,7 +93,8 @@ public struct WordPieceTokenizer: Tokenizer, Hashable {
     return pieces
   }
 
-  /// Decodes tokens: joins pieces, and separates words by spaces except before `, . ; : ! ? ) ]`.
+  /// Decodes tokens: joins pieces, and separates words by spaces except before `, . ; : ! ? ) ]`. Padding and unknown
+  /// numbers are left out.
   public func decode(_ tokens: some Sequence<Int32>) -> String {
     var text = ""
     for token in tokens {

@@ -17,8 +17,8 @@ struct DepthwiseTiling {
   /// The maximum number of taps whose sums fit into registers.
   static let mostTaps = 25
 
-  /// Returns `nil` for convolutions that are not depthwise and two-dimensional, for strides, dilation and many taps,
-  /// and for large planes.
+  /// Returns `nil` unless the convolution is depthwise and two-dimensional, has a stride and dilation of 1 and at most
+  /// `mostTaps` taps, and its planes are small.
   init?(_ g: ConvolutionGeometry, _ pass: Convolution.Pass, registerWidth: Int) {
     let one = SIMD3(repeating: 1)
     guard g.groups > 1, g.inputChannels == g.groups, g.outputChannels == g.groups, g.stride == one, g.dilation == one,

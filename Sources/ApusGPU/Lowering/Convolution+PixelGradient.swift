@@ -30,7 +30,7 @@ private struct GradientTiling {
     // The split of the sums determines their bits, so it depends on a typical tile and not on the chosen tile.
     let tasks = (g.outputChannels + 31) / 32 * ((taps * ((g.inputChannels + 11) / 12) + most - 1) / most)
     let perPart = max(1, (lines * tasks + 31) / 32)
-    // A part has at least about two thousand pixels, because the sums of each part are stored and then added.
+    // With fewer than about 2,000 pixels, storing and adding the sums of a part would take too long.
     let leastLines = (2048 + g.output.z - 1) / g.output.z
     rowsPerPart = min(lines, max(perPart, leastLines))
     parts = (lines + rowsPerPart - 1) / rowsPerPart

@@ -18,7 +18,7 @@ public struct TextNetwork: Hashable, Sendable {
   public var depth: Int
   /// The rate of dropout between layers.
   public var dropout: Double
-  /// The tokenizer, see `TokenizerCatalog`.
+  /// The name of the tokenizer in `TokenizerCatalog`.
   public var tokenizer: String
   /// The maximum number of tokens in the vocabulary.
   public var vocabularySize: Int
@@ -39,7 +39,7 @@ public struct TextNetwork: Hashable, Sendable {
   }
 
   /// The language model for a vocabulary size: integers `[batch, time]` to logits `[batch, time, vocabulary]`.
-  /// - Throws: `ModelError.misfit` if the heads of a Transformer do not divide the width.
+  /// - Throws: `ModelError.misfit` if a Transformer has no heads, or the heads do not divide the width.
   public func languageModel(vocabulary count: Int) throws(ModelError) -> any LanguageModel {
     try check()
     return switch core {
@@ -52,7 +52,7 @@ public struct TextNetwork: Hashable, Sendable {
 
   /// The classifier for a vocabulary size and a number of classes: integers `[batch, time]`, padded with token 0, to
   /// logits `[batch, classes]`.
-  /// - Throws: `ModelError.misfit` if the heads of a Transformer do not divide the width.
+  /// - Throws: `ModelError.misfit` if a Transformer has no heads, or the heads do not divide the width.
   public func classifier(vocabulary count: Int, classes: Int) throws(ModelError) -> any Layer {
     try check()
     return switch core {

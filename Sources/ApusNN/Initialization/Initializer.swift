@@ -6,11 +6,12 @@ import ApusTensor
 public struct Initializer: Sendable {
   private let make: @Sendable (Shape, Fans, inout RandomKey) -> Tensor
 
-  /// The number of connections into and out of a unit, which scales variances.
+  /// The numbers of connections into and out of a unit. Variances are inversely proportional to them.
   public struct Fans: Hashable, Sendable {
     /// The number of terms summed into one output.
     public var fanIn: Int
-    /// The number of outputs that one input contributes to.
+    /// The number of outputs that one input contributes to, as PyTorch counts it: in grouped convolutions, the inputs
+    /// of all groups together.
     public var fanOut: Int
 
     public init(fanIn: Int, fanOut: Int) {
@@ -63,9 +64,9 @@ extension Initializer {
     Initializer { shape, _, key in .normal(shape, mean: mean, deviation: deviation, key: &key) }
   }
 
-  /// Normal, truncated to `mean + deviation · (lower … upper)`, by default at two deviations. Samples outside of the
-  /// range do not occur, and none is moved to a bound, so that the resulting deviation is smaller (0.88 of it for two
-  /// deviations).
+  /// Normal, truncated to `mean + deviation · (lower … upper)`, by default at two deviations. Values outside of
+  /// the range are never sampled, and none is clamped. The deviation of the result is therefore smaller: 0.88 ·
+  /// `deviation` for two deviations.
   ///
   /// PyTorch's `trunc_normal_(mean, std, a, b)` takes absolute bounds: `lower = (a − mean) / std`, and likewise
   /// `upper`.

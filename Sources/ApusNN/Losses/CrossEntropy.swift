@@ -2,7 +2,7 @@ import ApusTensor
 
 /// The cross-entropy of logits and class indices: `w_t (log Σⱼ exp(xⱼ) − x_t)`.
 ///
-/// Without weights the gradient of an example's logits is `softmax(x) − onehot(t)`.
+/// Without weights and smoothing, the gradient of an example's loss by its logits is `softmax(x) − onehot(t)`.
 ///
 /// - Parameters:
 ///   - logits: unnormalized, `[batch, classes]` or `[batch, classes, spatial…]`, or `[classes]` for one example.
@@ -67,8 +67,8 @@ public func crossEntropy(
   }
 }
 
-/// The cross-entropy of probabilities and class indices: `−w_t max(log p_t, −100)`. The logarithm of probabilities
-/// loses what a softmax has rounded away: prefer logits where they are available.
+/// The cross-entropy of probabilities and class indices: `−w_t max(log p_t, −100)`. Probabilities that a softmax has
+/// rounded to 0 or 1 have lost their digits: prefer logits where they are available.
 ///
 /// - Parameters:
 ///   - probabilities: `[batch, classes]` or `[batch, classes, spatial…]`; they sum to 1 along axis 1.

@@ -15,7 +15,7 @@ public struct ReduceOnPlateau: MetricSchedule {
   public var prefersLarger: Bool
   /// The factor of a reduction.
   public var reduction: Double
-  /// The number of observations without improvement before a reduction.
+  /// The number of observations without improvement that are tolerated; the next one reduces the rate.
   public var patience: Int
   /// The minimum improvement that counts.
   public var threshold: Threshold
@@ -23,7 +23,7 @@ public struct ReduceOnPlateau: MetricSchedule {
   public var cooldown: Int
   /// The smallest factor of the rate.
   public var minimum: Double
-  /// Reductions that change the factor by no more than this are skipped.
+  /// Reductions that change the factor by no more than this are skipped. (PyTorch compares the change of the rate.)
   public var epsilon: Double
 
   private var current = 1.0
@@ -75,15 +75,19 @@ public struct ReduceOnPlateau: MetricSchedule {
   }
 
   public var memory: [Double] {
-    // Before the first observation the best value is infinite, which JSON cannot represent.
-    get { best.isFinite ? [current, Double(badCount), Double(cooldownCount), best] : [] }
+    get {
+      let state = [current, Double(badCount), Double(cooldownCount)]
+      // Until a metric is finite, the best value is infinite, which JSON cannot represent.
+      return best.isFinite ? state + [best] : state == [1, 0, 0] ? [] : state
+    }
     set {
       // A checkpoint may contain arbitrary numbers: invalid ones are ignored.
-      guard newValue.count == 4, newValue.allSatisfy(\.isFinite), (0...1).contains(newValue[0]),
+      guard (3...4).contains(newValue.count), newValue.allSatisfy(\.isFinite), (0...1).contains(newValue[0]),
         let bad = Int(exactly: newValue[1]),
         let cooldown = Int(exactly: newValue[2]), (0...1 << 53).contains(bad), (0...1 << 53).contains(cooldown)
       else { return }
-      (current, badCount, cooldownCount, best) = (newValue[0], bad, cooldown, newValue[3])
+      (current, badCount, cooldownCount) = (newValue[0], bad, cooldown)
+      best = newValue.count == 4 ? newValue[3] : prefersLarger ? -.infinity : .infinity
     }
   }
 }

@@ -7,7 +7,7 @@ struct PlanCache: ~Copyable {
     let outputs: [Plan.Output]
     let stepCount: Int
     let indices: IndexAnalysis
-    /// Whether `indices` has requirements or sources to check in each run; few plans have.
+    /// Whether indices are checked in each run: `indices` has requirements or sources, or its requirements are unknown.
     let hasIndices: Bool
     let dependencies: DependencyTable
     var lastUse: UInt64 = 0

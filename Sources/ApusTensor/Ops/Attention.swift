@@ -8,7 +8,8 @@ package struct AttentionOptions: Sendable {
   package var offset: Tensor?
   /// `bool`, `[batch, heads, queries, keys]`: true where a query may attend to a key.
   package var open: Tensor?
-  /// The dropped weights: those for which `Tensor.bernoulli` with the key samples `false`, at `1 − rate`.
+  /// The rule that drops weights: a weight is dropped where `Tensor.bernoulli(probability: 1 − rate)` with the key is
+  /// false.
   package var dropout: Dropout?
 
   package init(scale: Double, isCausal: Bool, offset: Tensor?, open: Tensor?, dropout: Dropout?) {
@@ -135,7 +136,8 @@ extension Tensor {
   /// The largest last extent of queries, keys and values that devices hold in registers.
   package static let attentionLimit = 256
 
-  /// Attention as one step: returns the output `[batch, heads, queries, width]`, and `whole`, which the gradient needs.
+  /// Attention as one step: returns the output `[batch, heads, queries, width]`, and `whole`, which the gradient needs:
+  /// the elements of the output, followed by the log-sum-exp of each query.
   ///
   /// The caller defines its derivatives. All tensors have one type, `float32` or `float64`, and four non-empty axes;
   /// the last axis of queries, keys and values has at most `attentionLimit` elements.

@@ -269,8 +269,8 @@ typedef struct {
   const void *kept, *state, *cell, *next_state;
   /// The gradient of the outgoing state through the next time step's product, and the output's gradient or NULL.
   const void *product, *gradient;
-  /// The gradients of the states on the path that bypasses the product: on entry of the outgoing states, on return of
-  /// the incoming states.
+  /// The part of the states' gradients that bypasses the product. On entry: of the outgoing states; on return: of the
+  /// incoming states.
   void *carried, *carried_cell;
   /// The gradient of the input and, for a GRU, of the biased product.
   void *input_gradient, *product_gradient;
