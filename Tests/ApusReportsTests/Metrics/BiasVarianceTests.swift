@@ -87,7 +87,7 @@ import Testing
     #expect(report.text.contains("class b: variance (avoidable bias 0.0 %, variance 100.0 %)"))
     #expect(report.json["classes"]?.array?.count == 3 && report.json["verdict"]?.string == "both")
     #expect(report.json["slices"]?.array?[1]["train_error"]?.number == report.overall.train.value)
-    let error = #expect(throws: TrainingError.self) {
+    let error = #expect(throws: MeasureError.self) {
       try BiasVarianceReport(
         train: train, validation: test, slices: [BiasVarianceReport.Slice(name: "far", validation: [150])])
     }

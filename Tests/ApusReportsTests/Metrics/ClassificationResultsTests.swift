@@ -155,7 +155,7 @@ import Testing
   func whatCannotBeMeasuredIsRefused(
     probabilities: [Float], classes: Int, labels: [Int32], threshold: Double?, reason: String
   ) {
-    let error = #expect(throws: TrainingError.self) {
+    let error = #expect(throws: MeasureError.self) {
       try ClassificationResults(
         probabilities: probabilities, classes: classes, labels: labels, threshold: threshold)
     }
