@@ -2,7 +2,7 @@ import Apus
 import ApusRuns
 import ApusTestSupport
 
-/// A directory for runs, and the settings of short runs of an MLP on synthetic images.
+/// A folder for runs, and the settings of short runs of an MLP on synthetic images.
 struct RunFixture {
   let scratch: ScratchDirectory
   private let defaults: JSONObject
@@ -10,8 +10,8 @@ struct RunFixture {
   init(steps: Int, trainCount: Int) throws {
     scratch = try ScratchDirectory()
     defaults = [
-      "data": "synthetic", "batch_size": 500, "steps": .number(Double(steps)), "seed": 4,
-      "train_count": .number(Double(trainCount)),
+      "data": "synthetic", "batch_size": 500, "steps": .integer(steps), "seed": 4,
+      "train_count": .integer(trainCount),
     ]
   }
 

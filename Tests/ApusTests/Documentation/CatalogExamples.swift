@@ -16,4 +16,13 @@ import Testing
     // end
     #expect(count == data.train.labels.count && data.validation != nil)
   }
+
+  @Test func measuresOfAClassifier() throws {
+    // example
+    let logits: [Float] = [2, 0, 0, 1, 3, 1, 1, 0, 0.5]  // [example, class]
+    let results = try ClassificationResults(logits: logits, classes: 3, labels: [0, 1, 2])
+    print(results.accuracy, results.confusion[2, 0])
+    // end
+    #expect(results.accuracy == 2.0 / 3 && results.confusion[2, 0] == 1)
+  }
 }
