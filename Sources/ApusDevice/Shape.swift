@@ -23,8 +23,8 @@ public struct Shape: Sendable {
     excess = 0
   }
 
-  /// Creates a shape with the given extents, outermost axis first. Any extents are accepted; `flaw` describes negative
-  /// extents, too many elements, and more than `maximumRank` extents, of which only the first are kept.
+  /// Creates a shape with the given extents, outermost axis first. Any extents are accepted, and `invalidReason` says
+  /// what is wrong: negative extents, too many elements or too many axes. A shape keeps the first `maximumRank` extents.
   @inlinable public init(_ extents: some Collection<Int>) {
     self.init()
     for extent in extents { append(extent) }

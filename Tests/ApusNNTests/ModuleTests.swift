@@ -401,7 +401,7 @@ private final class Owner: Module {
     }
   }
 
-  /// The mode of a layer is also that of dropout which it contains without a key.
+  /// A layer passes its mode to dropout that it contains without a key.
   @Test func modesOfHiddenLayers() throws {
     try withDevice(device) { () throws in
       let layer = TransformerEncoderLayer(4, heads: 2, hidden: 8, dropout: 0.5)

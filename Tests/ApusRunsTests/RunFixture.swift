@@ -15,7 +15,7 @@ struct RunFixture {
     ]
   }
 
-  /// The settings, with `options` in place of the defaults.
+  /// The settings of a run: the defaults, some of which `options` replaces.
   func settings(_ options: JSONObject = [:]) throws -> RunSettings {
     var all = defaults
     for (key, value) in options { all[key] = value }
