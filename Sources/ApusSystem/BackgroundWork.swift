@@ -8,7 +8,8 @@ package enum BackgroundWork {
     let monitor = Monitor()
     var deferred: [@Sendable () -> Void] = []
     var runningCount = 0
-    var isEnding = false
+    /// The calls that wait for the jobs at the moment.
+    var waiterCount = 0
   }
 
   private final class Job {
@@ -22,8 +23,8 @@ package enum BackgroundWork {
     }
   }
 
-  /// Whether the process waits for the jobs in order to end: a long job stops early.
-  package static var isEnding: Bool { state.monitor.withLock { state.isEnding } }
+  /// Whether the process waits for the jobs before it ends. Long jobs read this property and stop early.
+  package static var isEnding: Bool { state.monitor.withLock { state.waiterCount > 0 } }
 
   /// Runs `body` on a new thread, or on the calling thread if no thread can be created. The process waits for it at its
   /// end.
@@ -58,7 +59,7 @@ package enum BackgroundWork {
   package static func finish() {
     waitForJobs()
     let bodies = state.monitor.withLock { () -> [@Sendable () -> Void] in
-      defer { (state.deferred, state.isEnding) = ([], false) }
+      defer { state.deferred = [] }
       return state.deferred
     }
     for body in bodies { body() }
@@ -66,8 +67,9 @@ package enum BackgroundWork {
 
   private static func waitForJobs() {
     state.monitor.withLock {
-      state.isEnding = true
+      state.waiterCount += 1
       while state.runningCount > 0 { state.monitor.wait(for: .result) }
+      state.waiterCount -= 1
     }
   }
 }
