@@ -18,7 +18,7 @@ enum ExitCode: Int32, CaseIterable {
   case interrupted = 130
   case terminated = 143
 
-  /// The exit code of an error; every mapping from errors to exit codes is here.
+  /// The exit code for an error. Exit codes of errors are defined only here.
   init(for error: any Error) {
     switch error {
     case is OptionError: self = .usage
