@@ -5,10 +5,10 @@ import ApusData
 /// With many classes and slices, some are found to be high by chance: one in twenty where `thresholds.deviations` is
 /// 1.96. A larger value reports fewer findings, with more certainty.
 public struct BiasVarianceReport: Sendable {
-  /// A subset of the examples that have something in common, by their indices.
+  /// A subset of examples with a common property.
   public struct Slice: Hashable, Sendable {
     public var name: String
-    /// `nil` for all training examples.
+    /// The indices of training examples; `nil` for all of them.
     public var train: [Int]?
     /// The indices of validation examples.
     public var validation: [Int]

@@ -5,7 +5,7 @@ extension ClassificationResults {
     public var key: String
     /// The name in reports.
     public var name: String
-    /// `nil` where it is undefined: for the area under a curve if all examples are of one class.
+    /// The value; `nil` if it is undefined, as the area under a curve is if all examples are of one class.
     public var value: Double?
   }
 

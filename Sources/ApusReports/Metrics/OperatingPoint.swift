@@ -85,7 +85,8 @@ extension RankedScores {
     return best
   }
 
-  /// The operating point of the threshold at an index; before the first one nothing is predicted as positive.
+  /// The operating point of the threshold at an index. Index −1 stands for an infinite threshold, at which nothing is
+  /// predicted as positive.
   private subscript(position: Int) -> OperatingPoint {
     let (hits, misses) = position < 0 ? (0, 0) : (truePositives[position], falsePositives[position])
     return OperatingPoint(
