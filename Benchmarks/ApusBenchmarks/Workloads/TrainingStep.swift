@@ -1,7 +1,8 @@
 import Apus
 import Synchronization
 
-/// A training step on random data: forward, backward, update; the loss is read back one step late.
+/// A training step on random data: forward pass, backward pass and update. The loss of a step is read back after the
+/// next step has been submitted.
 public struct TrainingStep: Workload {
   public let name: String
   private let model: Model
@@ -106,7 +107,7 @@ public struct TrainingStep: Workload {
     /// Inputs and targets.
     public typealias Batch = (inputs: Tensor, targets: Tensor)
 
-    /// Some random examples.
+    /// Returns a batch of random examples of the given size.
     public let batch: (Int) throws -> Batch
     /// Each call builds and runs the next step and returns its loss.
     public let step: (Batch) throws -> Tensor
