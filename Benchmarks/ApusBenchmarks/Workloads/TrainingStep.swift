@@ -93,7 +93,7 @@ public struct TrainingStep: Workload {
     }
   }
 
-  /// The extra time of the first step with three quarters of the batch size, compared with the second, in milliseconds.
+  /// How much longer the first step with three quarters of the batch size takes than the second one, in milliseconds.
   private func otherBatch(_ training: Training) throws -> Double {
     let batch = try training.batch(max(1, batchSize * 3 / 4))
     let times = try (0..<2).map { _ in
@@ -102,7 +102,7 @@ public struct TrainingStep: Workload {
     return times[0] - times[1]
   }
 
-  /// A new model in training.
+  /// The training of a new model.
   public struct Training {
     /// Inputs and targets.
     public typealias Batch = (inputs: Tensor, targets: Tensor)

@@ -103,8 +103,8 @@ enum TrainCommand: Command {
 }
 
 extension Arguments {
-  /// The arguments, in which options of a run that the command line does not set have the values of `--set`, else of
-  /// `--config`.
+  /// The arguments, completed by the values of `--set`, and then by the values of `--config`. Options that are already
+  /// set do not change.
   func filled() throws -> Arguments {
     var filled = self
     try filled.fill(from: Configuration(assignments: all(TrainCommand.set)), RunOptions.declarations)

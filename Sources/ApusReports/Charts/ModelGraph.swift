@@ -56,7 +56,7 @@ public struct ModelGraph: Chart {
     return graph
   }
 
-  /// Merges neighbors whose paths begin with the same `level` names.
+  /// Merges neighbors whose paths have the same first `level` names.
   private func grouped(level: Int) -> ModelGraph {
     var groups: [(key: String, members: [Int])] = []
     for (index, node) in nodes.enumerated() {

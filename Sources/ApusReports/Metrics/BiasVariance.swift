@@ -28,7 +28,8 @@ public struct BiasVariance: Hashable, Sendable {
     public var absolute: Double
     /// The smallest fraction of the sum of both gaps.
     public var relative: Double
-    /// How many standard errors a gap must exceed; 1.96 is exceeded by chance in 5 of 100 cases.
+    /// How many standard errors a gap must exceed. A gap that is really 0 is measured outside of ± 1.96 standard errors
+    /// in 5 of 100 cases.
     public var deviations: Double
     /// The smallest number of examples for a verdict.
     public var examples: Int

@@ -2,8 +2,8 @@ import ApusData
 
 /// The verdict on a classifier as a whole, on each of its classes, and on slices of the data.
 ///
-/// With many classes and slices, some are found to be high by chance: one in twenty where `thresholds.deviations` is
-/// 1.96. A larger value reports fewer findings, with more certainty.
+/// With many classes and slices, some findings are due to chance: about one in twenty comparisons exceeds a
+/// `thresholds.deviations` of 1.96 by chance. A larger value reports fewer findings, with more certainty.
 public struct BiasVarianceReport: Sendable {
   /// A subset of examples with a common property.
   public struct Slice: Hashable, Sendable {
@@ -23,7 +23,7 @@ public struct BiasVarianceReport: Sendable {
   /// The verdict on a class or a slice.
   public struct Part: Hashable, Sendable {
     public var name: String
-    /// The comparison of the errors on its examples.
+    /// The comparison of the errors on the examples of the class or slice.
     public var result: BiasVariance
   }
 

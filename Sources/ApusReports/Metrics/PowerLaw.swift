@@ -42,7 +42,7 @@ public struct PowerLaw: Hashable, Sendable {
     public struct Extrapolation: Hashable, Sendable {
       /// The number of examples.
       public var size: Double
-      /// The error that the law predicts for it.
+      /// The error that the law predicts for `size` examples.
       public var error: Double
       /// How much lower `error` is than the law's error at the largest measured size.
       public var gain: Double

@@ -63,7 +63,7 @@ public struct RegressionResults: Sendable {
 
   /// The coefficient of determination for each output, `R² = 1 − Σ residual² / Σ (target − mean)²`.
   ///
-  /// If all targets are equal, it is 1 when all predictions are right and otherwise 0, as in scikit-learn. `nil` for a
+  /// If all targets are equal, R² is 1 when all predictions are right and otherwise 0, as in scikit-learn. `nil` for a
   /// single example, which has no variance.
   public var r2PerOutput: [Double]? {
     guard count > 1 else { return nil }

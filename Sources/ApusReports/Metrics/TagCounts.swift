@@ -1,6 +1,6 @@
 import ApusData
 
-/// The share of a model's errors that have each tag of a sheet, and the possible gain from correcting them.
+/// For each tag of a sheet, the fraction of a model's errors with this tag, and the possible gain from correcting them.
 public struct TagCounts: Hashable, Sendable {
   /// A tag and the misclassified examples that have it. Examples may have several tags, so the fractions of all tags
   /// may add up to more than 1.

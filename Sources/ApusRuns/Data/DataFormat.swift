@@ -24,7 +24,8 @@ public protocol DataFormat: Sendable {
   ///   - settings: The settings of the run.
   ///   - tokenizer: The tokenizer of the weights that the model starts from, for texts; `nil` to train one.
   ///   - willLoad: Receives the format of the data and the number of training examples as soon as they are known, to
-  ///     check the memory of training. This format may lack the statistics of the data, which need no memory.
+  ///     check the memory of training. This format may lack the statistics of the data, because the memory does not
+  ///     depend on them.
   static func load(
     _ settings: RunSettings, tokenizer: (any Tokenizer)?,
     willLoad: (_ format: any DataFormat, _ count: Int) throws -> Void
@@ -55,8 +56,8 @@ public protocol DataFormat: Sendable {
   /// Throws if the current device has too little memory to train the model, before any of its parameters is computed.
   func checkMemory(_ settings: RunSettings, rule: any UpdateRule) throws
 
-  /// The inputs and targets of `count` examples for planning a step, in the shapes `[count, …]` and types of the
-  /// format's examples; `upload` makes the tensors.
+  /// Inputs and targets for planning a step with `count` examples. They have the shapes `[count, …]` and the types of
+  /// real examples. `upload` makes the tensors.
   func plannedExamples(
     _ count: Int, _ settings: RunSettings, upload: PlannedExamples.Upload
   ) -> (inputs: Tensor, targets: Tensor)
@@ -158,7 +159,7 @@ public enum DataKinds {
     throw .misfit("\(settings.model.name) does not take the data of \(settings.data)")
   }
 
-  /// The format that a checkpoint stores; `nil` if it stores none that a kind can restore.
+  /// The format that a checkpoint stores; `nil` if no kind can restore it.
   static func format(in configuration: JSONObject) -> (any DataFormat)? {
     for kind in all {
       if let format = kind.init(configuration[kind.key]) { return format }

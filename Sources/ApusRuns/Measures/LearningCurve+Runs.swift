@@ -32,10 +32,10 @@ extension Run {
   /// Trains on growing subsets of the training examples, and returns the errors by the number of examples, as
   /// `apus learning-curve` does.
   ///
-  /// All runs have the same settings and number of epochs. Each repetition adds one to the seeds: it starts from other
-  /// weights and, if the data have no validation split, holds out other examples. Each run measures two errors: on its
-  /// subset, without augmentation, and on the validation examples. The error is the error rate for classes, and
-  /// `1 − R²` for numbers. The runs are not stored.
+  /// All runs have the same settings and number of epochs. Each repetition adds one to the seeds, so that it starts
+  /// from other weights and, if the data have no validation split, holds out other examples. Each run measures two
+  /// errors: on its subset, without augmentation, and on the validation examples. The error is the error rate for
+  /// classes, and `1 − R²` for numbers. The runs are not stored.
   ///
   /// - Parameters:
   ///   - settings: The settings of a model of images or tables. Without validation examples, a fifth of the training

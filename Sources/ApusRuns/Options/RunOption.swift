@@ -94,7 +94,7 @@ extension RunOption.Topic {
       return settings.isTable ? "is for images, \(settings.data) is a table" : nil
     case .table:
       if settings.isTable { return nil }
-      // An unknown source is reported first.
+      // For an unknown source, `find` throws.
       return "is for tables, \(settings.data) is \(try DatasetDescription.find(settings.data).description.contentName)"
     }
   }

@@ -9,7 +9,7 @@ package struct PlannedTraining {
   private let makeExamples:
     @Sendable (_ count: Int, _ upload: PlannedExamples.Upload) -> (inputs: Tensor, targets: Tensor)
 
-  /// Creates the plan of a run on data in a format.
+  /// Creates the plan of a run on data of the given format.
   package init(_ settings: RunSettings, _ format: any DataFormat) {
     self.settings = settings
     let classes = format.classNames.count

@@ -49,8 +49,8 @@ public struct DataSettings: Hashable, Sendable {
 public struct ImageSettings: Hashable, Sendable {
   /// The stem; `nil` for the stem that suits the size of the images.
   public var stem: ImageStem?
-  /// The height and width to which images are resized. `nil` keeps the size of the images; if they differ in size, it
-  /// stands for the network's input size.
+  /// The height and width to which images are resized. `nil` keeps the size of the images, or stands for the network's
+  /// input size if the images differ in size.
   public var size: Int?
   /// The number of channels; `nil` for the images' own.
   public var channels: Int?

@@ -46,7 +46,7 @@ public struct EarlyStopSettings: Hashable, Sendable {
     guard change == nil || patience != nil else { throw failure("change=X needs patience=N") }
   }
 
-  /// The settings of a value of the option; `nil` for `none`.
+  /// The settings for a value of `--early-stop`; `nil` for `none`.
   package static func chosen(by text: String) throws(OptionError) -> EarlyStopSettings? {
     text == none ? nil : try EarlyStopSettings(parsing: text)
   }
