@@ -26,7 +26,7 @@ package struct PretrainedWeights {
   /// - Throws: `TrainingError.mismatch` if the stored tokenizer is of another kind.
   package func tokenizer(ofKind kind: String) throws(TrainingError) -> (any Tokenizer)? {
     guard let format = checkpoint.flatMap({ DataKinds.format(in: $0.state.configuration) }) as? TextFormat else {
-      Diagnostics.write("\(path): the file has no tokenizer: the tokens have the numbers of this run's own tokenizer")
+      Diagnostics.write("\(path): the file has no tokenizer: this run uses the token numbers of a tokenizer of its own")
       return nil
     }
     let known = type(of: format.tokenizer).kind
