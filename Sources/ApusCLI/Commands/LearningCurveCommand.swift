@@ -29,8 +29,8 @@ enum LearningCurveCommand: Command {
     ]
   static let discussion = """
     Each run trains on a subset with the same recipe and number of epochs. Subsets are stratified by class, and larger
-    ones contain the smaller ones. The errors are those on the subset, without augmentation, and on held-out examples
-    (--validation): the error rate, or for numbers the fraction of the variance that is not explained, 1 - R². Each
+    ones contain the smaller ones. Each run is measured on its subset, without augmentation, and on held-out examples
+    (--validation). The error is the error rate, or for numbers the unexplained fraction of the variance, 1 - R². Each
     repetition adds one to --seed and --split-seed: it holds out other examples and starts from other weights. A power
     law that is fitted to the errors estimates the error with twice as many examples.
     """

@@ -26,7 +26,9 @@ package struct PretrainedWeights {
   /// - Throws: `TrainingError.mismatch` if the stored tokenizer is of another kind.
   package func tokenizer(ofKind kind: String) throws(TrainingError) -> (any Tokenizer)? {
     guard let format = checkpoint.flatMap({ DataKinds.format(in: $0.state.configuration) }) as? TextFormat else {
-      Diagnostics.write("\(path): the file has no tokenizer: this run uses the token numbers of a tokenizer of its own")
+      Diagnostics.write(
+        "\(path): the file has no tokenizer: a new one is trained, and its token numbers may differ from those of the "
+          + "weights")
       return nil
     }
     let known = type(of: format.tokenizer).kind
