@@ -45,7 +45,7 @@ public struct Run {
       throw TrainingError.damaged(path: path, reason: "no checkpoint is whole: \(first)")
     }
     guard choice == nil || checkpoint.path != path else {
-      throw OptionError("--checkpoint chooses a checkpoint of a run, but \(path) is itself a checkpoint")
+      throw OptionError("--checkpoint chooses a checkpoint of a run, but \(path) is a checkpoint itself")
     }
     let stored = checkpoint.state.configuration
     settings = try RunSettings(
