@@ -17,7 +17,7 @@ public struct Measurement: Sendable {
   public var device: String
   public var dtype = DType.float32
   public var timing: Timing
-  /// The work of one run; `nil` if no number of operations or bytes describes it well.
+  /// The work of one run; `nil` if no number of operations, bytes or images describes it well.
   public var work: Work?
   /// The time from the start of the process to the first loss on the host.
   public var firstStepMilliseconds: Double?

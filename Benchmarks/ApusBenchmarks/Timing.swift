@@ -16,8 +16,8 @@ public struct Timing: Hashable, Sendable {
     runs = sorted.count
   }
 
-  /// Times `body` on a device: a few warm-up executions, then runs of enough executions to take at least `span`. The
-  /// clock is read only when the device has no work left.
+  /// Times `body` on a device. After a few warm-up executions, each run executes `body` often enough to take about
+  /// `span` milliseconds. The clock is read only when the device has no work left.
   ///
   /// - Parameters:
   ///   - runs: the number of samples. Each sample is the mean over the executions of a run.

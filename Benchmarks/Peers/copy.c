@@ -39,8 +39,8 @@ static void *copy_part(void *argument) {
   return NULL;
 }
 
-// Copies `size` bytes. Each thread copies a multiple of 64 bytes. At most 64 threads. Both pointers are aligned to 64
-// bytes.
+// Copies `size` bytes with at most 64 threads. `size` must be a multiple of 64 * `threads`, and both pointers must be
+// aligned to 64 bytes. With `streaming`, the stores are non-temporal.
 void copy(char *to, const char *from, size_t size, int threads, int streaming) {
   pthread_t others[64];
   struct part parts[64];

@@ -22,7 +22,7 @@ copy, times = measure.library("copy.c").copy, {}
 
 
 def ops(name):
-    """The time depends only on the size: it is the time of a copy, which reads and writes the matrix once."""
+    """The time of a copy, which reads and writes the matrix once. It is the same for all operations of one size."""
     side = int(name.rpartition("x")[2])
     if side not in times:
         size, threads = 4 * side * side, min(options.threads, 64)

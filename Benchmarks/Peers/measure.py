@@ -92,8 +92,8 @@ def serve(options, peer, bodies, steps=(), problems="*"):
 
 
 def measure(body, synchronize, runs, span=0.05):
-    """Milliseconds per execution, for each run. A run has enough executions to take about `span` seconds; three warm-up
-    executions come first."""
+    """Milliseconds per execution, for each run. A run has enough executions to take about `span` seconds. Three warm-up
+    executions come before the first run."""
 
     def run(count):
         start = time.perf_counter()

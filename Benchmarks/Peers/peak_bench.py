@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The processor's peak: multiply-adds on registers per second, with a given number of threads.
+"""The peak rate of the processor: multiply-adds in registers per second, with a given number of threads.
 Install: a C compiler"""
 
 import ctypes

@@ -15,7 +15,7 @@ let model = Sequential {
 let optimizer = Optimizer(Adam(learningRate: 2e-3), for: model)
 var key = RandomKey(seed: 1)
 
-/// A loss over points of one wave, `a sin(x + p)`.
+/// Returns the loss of one random wave, `a sin(x + p)`. Each call of the loss uses new random points.
 @MainActor func wave() -> () -> Tensor {
   let amplitude = Tensor.uniform([1], lower: 0.5, upper: 3, key: &key)
   let phase = Tensor.uniform([1], lower: 0, upper: .pi, key: &key)

@@ -17,7 +17,7 @@ struct SkipGram: Module {
   let centers = Embedding(words, width, initializer: .normal(deviation: 0.1))
   let contexts = Embedding(words, width, initializer: .normal(deviation: 0.1))
 
-  /// The loss of pairs that occur, `[batch]` each, and of randomly sampled words, `[batch, negatives]`.
+  /// The loss for words and their neighbors, `[batch]` each, and for random words, `noise: [batch, negatives]`.
   func callAsFunction(_ center: Tensor, _ context: Tensor, _ noise: Tensor) -> Tensor {
     let vector = centers(center)
     let near = (vector * contexts(context)).sum(axis: 1)

@@ -28,8 +28,8 @@ enum ApusCommand {
     }
   }
 
-  /// The message of an error, with the options that may resolve it. The message of an invalid command line also names
-  /// the command and its page.
+  /// The message of an error, with the options that may resolve it. For an invalid command line, the message also names
+  /// the command and tells how to show its help.
   private static func message(of error: any Error) -> String {
     let text = String(describing: error) + (hint(for: error).map { " (\($0))" } ?? "")
     // A child process has written such a message itself.
@@ -53,7 +53,7 @@ enum ApusCommand {
       if words.count == 2, words[1] == "--man" { return try StandardOutput.write(line: ManualPage.text(commands)) }
       let command = try find(words[1])
       guard words.count == 2 else {
-        throw OptionError("help takes one command; all of \(command.name) is in its page")
+        throw OptionError("help takes one command; the page of \(command.name) describes all its options")
       }
       try StandardOutput.write(line: Help.page(command))
     default:

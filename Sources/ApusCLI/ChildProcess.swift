@@ -4,8 +4,9 @@ import ApusSystem
 
 /// Runs this command again as a child process.
 enum ChildProcess {
-  /// Runs `apus` with the given words and returns the JSON objects that it prints. It writes its errors to the
-  /// standard error of this process.
+  /// Runs `apus` with the given words and returns the JSON objects that the child process prints. The child process
+  /// writes its errors to the standard error of this process.
+  /// - Throws: `ChildFailure` if the child process cannot be started, or does not exit with 0.
   static func output(of words: [String]) throws -> [JSONObject] {
     let output: ProgramOutput
     do throws(FileError) {
@@ -20,7 +21,7 @@ enum ChildProcess {
   }
 }
 
-/// A child process failed, and has reported the reason.
+/// A child process failed. If it was started, it has printed the reason.
 struct ChildFailure: Error, CustomStringConvertible {
   var words: [String]
   var status: Int32

@@ -3,11 +3,11 @@ import ApusRuns
 /// A subcommand: `apus <name> …`.
 protocol Command: Sendable {
   static var name: String { get }
-  /// One line, without a full stop, that starts in lower case.
+  /// One line that starts in lower case and has no full stop.
   static var summary: String { get }
-  /// More about the command, between usage and options; empty if there is nothing to add.
+  /// Further text of the help, printed between the usage and the options. May be empty.
   static var discussion: String { get }
-  /// Options, flags and arguments; arguments in the order of their positions.
+  /// Options, flags and arguments. The arguments are in the order of their positions.
   static var declarations: [Declaration] { get }
   static func run(_ arguments: Arguments) throws
 }

@@ -4,7 +4,7 @@ import ApusRuns
 /// The exit codes of the command, on which scripts rely.
 enum ExitCode: Int32, CaseIterable {
   case success = 0
-  /// The run itself failed: it diverged, ran out of memory, or a kernel did not build.
+  /// The run itself failed: it diverged, ran out of memory, a kernel did not build, or devices disagree.
   case failure = 1
   /// The command line is invalid (`EX_USAGE`).
   case usage = 64
@@ -18,7 +18,7 @@ enum ExitCode: Int32, CaseIterable {
   case interrupted = 130
   case terminated = 143
 
-  /// The exit code of an error; every mapping from errors to exit codes is here.
+  /// The exit code for an error. Exit codes of errors are defined only here.
   init(for error: any Error) {
     switch error {
     case is OptionError: self = .usage

@@ -1,4 +1,4 @@
-/// Outputs, labels or targets that no measure can be computed of.
+/// Outputs, labels or targets from which no measure can be computed.
 public struct MeasureError: Error, Hashable, Sendable {
   /// Which value is unsuitable, and why.
   public var reason: String

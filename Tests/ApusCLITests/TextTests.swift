@@ -159,7 +159,7 @@ struct TextTests {
       (["char-lstm", "--data", "synthetic"], 65, "it has images, but the model needs text"),
       (["text-lstm", "--data", "text:\(text)"], 65, "it has text, but the model needs labelled texts"),
       (["char-lstm", "--tokenizer", "chars"], 64, "--tokenizer"),
-      (["char-lstm", "--data", "text:\(short)"], 65, "a window takes 64 and one"),
+      (["char-lstm", "--data", "text:\(short)"], 65, "a window takes 65"),
       (["char-lstm", "--data", "text:/nowhere"], 74, "/nowhere"),
       (["text-lstm", "--data", "labelled-text:\(text)"], 65, "the line has no class or no text"),
       (["text-lstm", "--data", "labelled-text:\(labelled)", "--classes", "1"], 64, "less than the 2 classes"),

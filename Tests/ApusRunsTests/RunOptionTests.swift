@@ -83,7 +83,7 @@ import Testing
       ("mlp", ["replace_head": true], "--replace-head needs --weights"),
       (
         "mlp", ["test_share": 0.5, "validation": 0.5],
-        "--test-share and --validation together leave nothing to learn from"
+        "--test-share and --validation together leave no training examples"
       ),
       ("mlp", ["transform": "mixup 0.2"], "--transform: mixing is for training alone; write it in --augment"),
       ("mlp", ["batch_size": 0], "options: batch_size: 0 is not an integer from 1 to 1000000000, or full"),

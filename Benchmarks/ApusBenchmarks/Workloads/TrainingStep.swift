@@ -1,7 +1,8 @@
 import Apus
 import Synchronization
 
-/// A training step on random data: forward, backward, update; the loss is read back one step late.
+/// A training step on random data: forward pass, backward pass and update. The loss of a step is read back after the
+/// next step has been submitted.
 public struct TrainingStep: Workload {
   public let name: String
   private let model: Model
@@ -92,7 +93,7 @@ public struct TrainingStep: Workload {
     }
   }
 
-  /// The extra time of the first step with three quarters of the batch size, compared with the second, in milliseconds.
+  /// How much longer the first step with three quarters of the batch size takes than the second one, in milliseconds.
   private func otherBatch(_ training: Training) throws -> Double {
     let batch = try training.batch(max(1, batchSize * 3 / 4))
     let times = try (0..<2).map { _ in
@@ -101,12 +102,12 @@ public struct TrainingStep: Workload {
     return times[0] - times[1]
   }
 
-  /// A new model in training.
+  /// The training of a new model.
   public struct Training {
     /// Inputs and targets.
     public typealias Batch = (inputs: Tensor, targets: Tensor)
 
-    /// Some random examples.
+    /// Returns a batch of random examples of the given size.
     public let batch: (Int) throws -> Batch
     /// Each call builds and runs the next step and returns its loss.
     public let step: (Batch) throws -> Tensor

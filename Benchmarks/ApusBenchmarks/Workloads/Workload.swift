@@ -1,6 +1,6 @@
 import Apus
 
-/// One or more lines of `apus bench`.
+/// A benchmark that gives one or more lines of `apus bench`.
 public protocol Workload: Sendable {
   /// The value of `--problem`, or the name of a step.
   var name: String { get }

@@ -62,7 +62,7 @@ private struct Parser {
     }
   }
 
-  /// Usual names of options in other programs, with the names here.
+  /// Common names of options in other programs, with the names of these options in `apus`.
   private static let usualNames = [
     "lr": "learning-rate", "wd": "weight-decay", "bs": "batch-size", "dataset": "data", "out": "output",
     "lr-schedule": "schedule", "lr-scheduler": "schedule", "optim": "optimizer", "num-workers": "workers",
@@ -73,8 +73,8 @@ private struct Parser {
     usualNames[String(word.drop { $0 == "-" })].map { "--\($0)" }.flatMap { known.contains($0) ? $0 : nil }
   }
 
-  /// The option that was most likely meant. A name of at most three letters must be a prefix of the option, because
-  /// nearly every option is similar to a short name.
+  /// The option that was most likely meant; `nil` if no option is similar. A name of at most three letters must be a
+  /// prefix of the option, because nearly every option is similar to a short name.
   private func nearest(_ name: String) -> String? {
     let match = nearestMatch(to: name, in: options.map(\.name))
     return match.flatMap { name.count > 3 || $0.hasPrefix(name) ? "--\($0)" : nil }

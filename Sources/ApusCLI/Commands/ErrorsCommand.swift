@@ -12,7 +12,7 @@ enum ErrorsCommand: Command {
   static let device = RunOptions.device
   static let output = Option(
     "output", .file, help: "write all misclassified examples to a CSV file with columns for tags")
-  static let tags = Option("tags", .file, help: "count the tags in such a file, after they were filled in")
+  static let tags = Option("tags", .file, help: "count the tags in a file of --output, after you filled them in")
   static let count = Option(
     "count", .count, help: "the number of misclassified examples to list, the worst first (default: 20)")
   static let json = Flag("json", help: "print one JSON object for each listed example, then one for all")
@@ -22,14 +22,15 @@ enum ErrorsCommand: Command {
   ]
   static let discussion = """
     Examine about a hundred misclassified examples, and write into the tag columns why each of them is hard: "blurry",
-    "wrong label" or your own tags, separated by semicolons. You can add columns: any mark in one tags the row with
-    the title of the column. Rows without a tag or comment count as not examined. --tags then prints for each tag the
-    fraction of the examined examples that have it, and the highest accuracy that work on them could reach (ceiling).
+    "wrong label" or your own tags, separated by semicolons. You can also add a column for a tag: its title is the tag,
+    and any mark in a row gives the row this tag. Rows without a tag or comment count as not examined. --tags then
+    prints for each tag the fraction of the examined examples that have it, and the highest accuracy that work on such
+    examples could reach (ceiling).
     """
 
   static func run(_ arguments: Arguments) throws {
     let stored = try Run(at: arguments[run]!)
-    // Files are checked before the model runs.
+    // The files are checked first, because the model may run for a long time.
     try stored.checkHasErrors()
     let sheet = try arguments[tags].map { try ErrorSheet(path: $0) }
     if let path = arguments[output] { try checkUnused(path) }
@@ -55,7 +56,7 @@ enum ErrorsCommand: Command {
   private static func checkUnused(_ path: String) throws {
     guard FileSystem.exists(path) else { return }
     if let old = try? ErrorSheet(path: path), !old.rows.contains(where: \.isExamined) { return }
-    throw OptionError("--output \(path): there is a file with other content; take another name")
+    throw OptionError("--output \(path): there is a file with other content; use another name")
   }
 }
 

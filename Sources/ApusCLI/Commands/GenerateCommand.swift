@@ -5,7 +5,7 @@ enum GenerateCommand: Command {
   static let name = "generate"
   static let summary = "continue a text with a language model"
   static let run = Argument.run
-  static let prompt = Option("prompt", .anyText, help: "the text to continue (default: the end of a line)")
+  static let prompt = Option("prompt", .anyText, help: "the text to continue (default: a line break)")
   static let length = Option("length", .count(upTo: 1_000_000), help: "the number of tokens to generate (default: 500)")
   static let temperature = Option(
     "temperature", .nonNegativeNumber,
@@ -36,7 +36,7 @@ enum GenerateCommand: Command {
     let given = arguments[prompt] ?? ""
     let text = given.isEmpty ? "\n" : given
     var tokens = format.tokenizer.encode(text)
-    // The tokenizer may return no tokens, as WordPiece does for the end of a line.
+    // The tokenizer may return no tokens, as WordPiece does for a line break.
     if tokens.isEmpty { tokens = [ReservedToken.unknown] }
     let clock = ContinuousClock()
     let start = clock.now

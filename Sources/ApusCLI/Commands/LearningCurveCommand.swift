@@ -12,13 +12,14 @@ enum LearningCurveCommand: Command {
     "repeats", .count(upTo: 1000), help: "the number of runs for each fraction (default: 3)")
   static let output = Option("output", .folder, help: "the folder for the numbers, the figure and a page")
   static let json = Flag("json", help: "print one JSON object for each run, then one for the curve")
-  /// The options of checkpoints and of early stopping, which do not apply because the runs are neither stored nor
-  /// measured before their end, and the options of models of text, which have no learning curves.
+  /// The options of a training run that a learning curve does not take. Its runs store no checkpoints and are measured
+  /// only at their end, so the options of checkpoints and of early stopping do not apply. Models of text have no
+  /// learning curves.
   private static let unused = Set(
     [RunOptions.saveEvery.name, RunOptions.earlyStop.name, RunOptions.keep.name]
       + RunOptions.textDeclarations.map(\.name))
   private static let validation = RunOptions.validationOption(default: "\(LearningCurveOptions.validationShare)")
-  /// The other options of a training run, and the options of the curve.
+  /// The options of a training run without the unused ones, and the options of the curve.
   static let declarations =
     RunOptions.declarations.filter { !unused.contains($0.name) }
     .map { $0.name == validation.name ? validation.declaration : $0 }
@@ -28,8 +29,8 @@ enum LearningCurveCommand: Command {
     ]
   static let discussion = """
     Each run trains on a subset with the same recipe and number of epochs. Subsets are stratified by class, and larger
-    ones contain the smaller ones. The errors are those on the subset, without augmentation, and on held-out examples
-    (--validation): the error rate, or for numbers the fraction of the variance that is not explained, 1 - R². Each
+    ones contain the smaller ones. Each run is measured on its subset, without augmentation, and on held-out examples
+    (--validation). The error is the error rate, or for numbers the unexplained fraction of the variance, 1 - R². Each
     repetition adds one to --seed and --split-seed: it holds out other examples and starts from other weights. A power
     law that is fitted to the errors estimates the error with twice as many examples.
     """

@@ -47,7 +47,7 @@ enum PlotCommand: Command {
     ])
   }
 
-  /// The file of the page, which is opened before anything is computed for it.
+  /// Opens the file of the page. This is done first, so that a path that cannot be written is an early error.
   static func page(of source: RunRecord, output: String?) throws(DataError) -> AtomicFile {
     try reportingFiles { () throws(FileError) in
       if let output { return try AtomicFile(path: output) }

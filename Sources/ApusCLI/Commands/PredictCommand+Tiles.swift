@@ -3,7 +3,8 @@ import ApusRuns
 import ApusSystem
 
 extension PredictCommand {
-  /// Prints the predictions for images that are cut into tiles, and writes the overlaid images.
+  /// Prints the predictions for images that are cut into tiles. With `--output`, also writes copies of the images,
+  /// overlaid with the probability of their class.
   static func predictTiles(_ stored: Run, overlap: Int, _ arguments: Arguments) throws {
     // Errors in the options are found before the folder is created.
     _ = try stored.tileFormat(overlap: overlap)
@@ -24,7 +25,8 @@ extension PredictCommand {
     if arguments[json] { try StandardOutput.write(.object(summary(paths.count, stored, device))) }
   }
 
-  /// The path of the output file for each image, `DIR/NAME.png`. Creates the folder.
+  /// Creates the folder, and returns the path of the output file for each image, `DIR/NAME.png`.
+  /// - Throws: `OptionError` if two images have the same name.
   private static func mapPaths(_ folder: String, _ paths: [String]) throws -> [String] {
     let names = paths.map { path in
       let file = path.split(separator: "/").last.map(String.init) ?? path

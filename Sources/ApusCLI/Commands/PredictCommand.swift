@@ -29,7 +29,7 @@ enum PredictCommand: Command {
     let stored = try Run(at: arguments[run]!)
     try stored.checkClassifier([threshold.declaration], arguments)
     if let overlap = arguments[tiles] { return try predictTiles(stored, overlap: overlap, arguments) }
-    if arguments.contains(output.declaration) { throw OptionError("--output goes with --tile-overlap") }
+    if arguments.contains(output.declaration) { throw OptionError("--output needs --tile-overlap") }
     if case .language = stored.settings.model.kind {
       throw OptionError("\(stored.settings.model.name) is a language model; try apus generate")
     }
@@ -76,7 +76,7 @@ enum PredictCommand: Command {
 }
 
 extension ValueKind<Int> {
-  /// The number of pixels that neighboring tiles share; less than the size of a tile.
+  /// The smallest number of pixels that neighboring tiles share. `Run.tileFormat` checks that it is less than a tile.
   fileprivate static let tileOverlap = ValueKind(
     "N", expectation: nonNegativeCount(upTo: 100_000).expectation, parse: nonNegativeCount(upTo: 100_000).parse)
 }

@@ -16,7 +16,7 @@ enum SummaryCommand: Command {
   static let layers = RunOptions.layers
   static let json = Flag("json", help: "print one JSON object for each layer, then one for the model")
   static let classes = RunOptions.classes
-  /// The options on which the memory of training depends, also for the model of a run.
+  /// The options that are also accepted for a run: the memory of training depends on them, the model does not.
   private static let training = [RunOptions.batchSize.declaration, RunOptions.device.declaration]
   static let declarations =
     [model.declaration, layers.declaration, classes.declaration, json.declaration] + training
@@ -102,13 +102,13 @@ extension ModelSummary {
 }
 
 extension PlannedTraining {
-  /// The requirements of training, as text and as members of the summary.
+  /// The memory of training, as text and as members of the JSON summary.
   fileprivate struct Statement {
     let text: String
     let json: JSONObject
   }
 
-  /// The memory of training on the chosen device, and the error if it does not fit.
+  /// The memory of training on the chosen device, and the error if the device has less.
   fileprivate func stated(
     _ batchSize: BatchSize, _ arguments: Arguments
   ) throws -> (memory: Statement, refusal: TrainingError?) {

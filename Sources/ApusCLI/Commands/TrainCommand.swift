@@ -46,7 +46,7 @@ enum TrainCommand: Command {
     training rows; losses and errors are still in the target's own units.
 
     Losses are means over the examples; of text they are means over the tokens, in nats, and of numbers mean squared
-    errors. They do not include penalties, class weights and label smoothing, neither in training nor in evaluation.
+    errors. They leave out penalties, class weights and label smoothing, in training and in evaluation.
     Training metrics come from the outputs of the training steps, while the weights change.
 
     The first Ctrl-C finishes the step and saves a checkpoint; apus train --resume DIR then continues, and the result
@@ -103,8 +103,8 @@ enum TrainCommand: Command {
 }
 
 extension Arguments {
-  /// The arguments with the values of `--set`, then of `--config`, for options of a run that the command line does not
-  /// set.
+  /// The arguments, completed by the values of `--set`, and then by the values of `--config`. Options that are already
+  /// set do not change.
   func filled() throws -> Arguments {
     var filled = self
     try filled.fill(from: Configuration(assignments: all(TrainCommand.set)), RunOptions.declarations)
@@ -123,7 +123,7 @@ struct Interruption: Error, CustomStringConvertible {
   var description: String { "stopped and saved; continue with: apus train --resume \(run)" }
 }
 
-/// Prints the records of epochs. A failure to print ends the command with an error, but not the run.
+/// Prints the records of epochs. If printing fails, the run continues, and the command then ends with an error.
 private final class EpochPrinter: Sendable {
   private let isEnabled: Bool
   private let failure = Mutex<OutputError?>(nil)
@@ -185,7 +185,7 @@ extension TrainedRun {
       rows.append(("losses", "mean squared errors of \(target), in the square of its own units"))
     }
     let rate = result.stepsPerSecond.map { ", \($0.text(places: 1)) steps a second" } ?? ""
-    // Less is displayed as 0.0 %.
+    // A smaller share would be displayed as 0.0 %.
     let waited = result.loaderShare.flatMap { $0 >= 0.0005 ? $0.percent(places: 1) : nil }
     let loader = waited.map { ", \($0) of the step time spent waiting for examples" } ?? ""
     let session = "\(result.sessionSeconds.text(places: 1)) s"

@@ -24,8 +24,9 @@ enum TuneCommand: Command {
     Kernels of products and convolutions can use tiles of several shapes. Tables that ship with apus and a cost model
     choose the shape, unless this command has measured that another shape is at least 5 % faster for similar sizes.
     Results keep the same bits (on GPUs except for the signs of zeros). A kernel that cannot be built or run, or whose
-    results differ from the other kernels' results, is skipped and reported. All workloads take some minutes. Each choice is
-    stored as soon as it is measured, for the device and its driver, in $XDG_CACHE_HOME/apus, else ~/.cache/apus.
+    results differ from the other kernels' results, is skipped and reported. All workloads take some minutes. Each
+    choice is stored as soon as it is measured, for the device and its driver, in $XDG_CACHE_HOME/apus, else
+    ~/.cache/apus.
     """
 
   static func run(_ arguments: Arguments) throws {
@@ -126,7 +127,7 @@ private final class TuningReport: Sendable {
       ])
     } else {
       try StandardOutput.write(
-        line: "\(state.0) problems on \(device), another kernel than without measuring for \(state.1), "
+        line: "\(state.0) problems on \(device), another kernel than the default for \(state.1), "
           + "\(state.2) kernels left out")
     }
   }
@@ -135,7 +136,7 @@ private final class TuningReport: Sendable {
 extension TuningRecord.Candidate {
   /// The reason why the candidate has no time.
   fileprivate var reason: String {
-    if case .failed(let text) = outcome { text } else { "it gives other numbers than most" }
+    if case .failed(let text) = outcome { text } else { "its results differ from those of most kernels" }
   }
 }
 

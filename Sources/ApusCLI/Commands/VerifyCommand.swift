@@ -71,7 +71,7 @@ private struct ComparedStep {
       let train = try LearningTask(settings).train
       let count = min(settings.batchSize.count ?? train.count, train.count)
       let examples = try train.readableExamples((0..<count).map { Int32($0) })
-      // The CPU computes the initial values for all devices: they start from the same bits.
+      // The CPU computes the initial values for all devices, so that all devices start from the same bits.
       let (values, parameters) = (network.state.entries, network.parameters)
       for (entry, value) in zip(values, try firstValues()) { entry.assign(try value.moved(to: device)) }
       let (loss, gradients) = try checkingShapes {

@@ -25,7 +25,7 @@ final class ProfileReport: Sendable {
     _ = try reportingFiles { () throws(FileError) in try AtomicFile(path: path) }
   }
 
-  /// Measures the limits of the device.
+  /// Measures the limits of the device: the rate of arithmetic and the bandwidth of memory.
   func measureLimits(of device: ComputeDevice) throws {
     let limits = try DeviceLimits.measured(on: device)
     state.withLock { $0.limits = limits }

@@ -24,7 +24,7 @@ final class ReadingReport: Sendable {
     (self.now, self.write) = (now, write)
   }
 
-  /// Records that a fraction of a file has been read.
+  /// Records that a fraction of a file has been read, and writes a message if one is due.
   @Sendable func note(_ path: String, _ share: Double) {
     let isDue = state.withLock { state in
       let time = now()

@@ -10,7 +10,7 @@ public struct Axis: Hashable, Sendable {
   public var isLogarithmic: Bool
   /// Whether all values are whole numbers, such as steps and epochs.
   public var isInteger: Bool
-  /// A range that the axis covers at least; `nil` if the axis covers the data only.
+  /// A range that the axis always covers; `nil` if the axis covers only the data.
   public var range: ClosedRange<Double>?
 
   /// Creates an axis, by default linear and as wide as the data.
@@ -28,7 +28,8 @@ public struct Axis: Hashable, Sendable {
   /// `loss (nats)`
   var label: String { unit.map { "\(title) (\($0))" } ?? title }
 
-  /// Whether the axis can show a number. Extremely large numbers are left out: they would leave no room for the others.
+  /// Whether the axis can show a number. Magnitudes of 1e100 and more are left out, because all other numbers would
+  /// fall on one point.
   func holds(_ value: Double) -> Bool {
     value.isFinite && value.magnitude < 1e100 && (!isLogarithmic || value > 1e-100)
   }
@@ -42,7 +43,7 @@ public struct Axis: Hashable, Sendable {
       (low, high) = (min(low, range.lowerBound), max(high, range.upperBound))
     }
     if low > high { (low, high) = isLogarithmic ? (0.1, 1) : (0, 1) }
-    // A requested end is kept if no number lies beyond it: a fraction, for example, is at most 1.
+    // An end of `range` gets no padding if no number lies beyond it. So an axis of fractions ends at 1.
     let isFixed = (low: low >= range?.lowerBound ?? .infinity, high: high <= range?.upperBound ?? -.infinity)
     if isLogarithmic {
       let room = max(pow(high / low, padding), low == high ? 2 : 1)
@@ -62,7 +63,7 @@ public struct Axis: Hashable, Sendable {
 struct Scale {
   let axis: Axis
   let domain: ClosedRange<Double>
-  /// The pixels of the domain's ends; the first may be the larger one.
+  /// The pixel coordinates of the domain's ends. On a vertical axis, `start` is larger than `end`.
   let start: Double
   let end: Double
   private let low: Double
@@ -84,7 +85,7 @@ struct Scale {
     return start + (end - start) * ((number - low) / (high - low))
   }
 
-  /// Tick marks that are at least `distance` pixels apart.
+  /// Tick marks about `distance` pixels apart.
   func ticks(distance: Double) -> [Ticks.Tick] {
     let count = max(2, Int((end - start).magnitude / distance))
     let found =

@@ -1,4 +1,4 @@
-/// A horizontal bar for each of some named numbers, one below the other, which leaves room for the names.
+/// Numbers as horizontal bars, one below the other, with a name next to each bar.
 public struct BarChart: Chart {
   /// A bar.
   public struct Bar: Hashable, Sendable {
@@ -18,7 +18,7 @@ public struct BarChart: Chart {
 
   /// The title of the chart.
   public var title: String
-  /// The axis along the bars, which begins at zero.
+  /// The axis along the bars. It always includes zero.
   public var axis: Axis
   /// The bars, from the top down.
   public var bars: [Bar]

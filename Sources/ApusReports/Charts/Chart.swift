@@ -3,11 +3,10 @@ public protocol Chart: Sendable {
   /// The title of the chart.
   var title: String { get }
 
-  /// The drawing of the chart, without its title, for a width in pixels at which labels have the size of text. A chart
-  /// whose labels do not fit is wider.
+  /// The drawing of the chart, without its title. If the labels do not fit into `width` pixels, the drawing is wider.
   func drawing(width: Double) -> Drawing
 
-  /// The markup of the chart in a page; `nil` if the page shows drawings of several widths.
+  /// The markup of the chart in an HTML page; `nil` if the page contains SVG drawings of several widths.
   var page: Markup? { get }
 }
 

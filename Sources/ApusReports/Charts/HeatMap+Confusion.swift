@@ -1,7 +1,7 @@
 extension HeatMap {
   /// A confusion matrix: the number of examples of each class (row) that were predicted as each class (column). The
-  /// shade of a cell is the square root of its fraction of the row, so that rare misclassifications are visible;
-  /// misclassifications have the second color.
+  /// shade of a cell is the square root of its fraction of the row, so that rare misclassifications are visible.
+  /// Misclassifications have the second color.
   ///
   /// - Parameters:
   ///   - counts: `[classes, classes]`, row-major.

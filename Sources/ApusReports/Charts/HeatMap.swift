@@ -35,9 +35,9 @@ public struct HeatMap: Chart {
 
   /// The title of the chart.
   public var title: String
-  /// The title of the rows, and the name of each.
+  /// The title of the rows, and the name of each row.
   public private(set) var rows: (title: String, names: [String])
-  /// The title of the columns, and the name of each.
+  /// The title of the columns, and the name of each column.
   public private(set) var columns: (title: String, names: [String])
   /// `[rows, columns]`, row-major.
   public private(set) var cells: [Cell]
@@ -81,7 +81,8 @@ private struct HeatMapLayout {
   let rowNames: [String]
   let columnNames: [String]
 
-  /// The smallest edge length of a cell: a hundred classes fill the width of a page, with names in nine-pixel letters.
+  /// The smallest edge length of a cell. With it, a hundred classes fill the width of a page, with names in nine-pixel
+  /// letters.
   private static let least = 10.2
   private static let most = 46.0
 
@@ -103,7 +104,7 @@ private struct HeatMapLayout {
     top = 20 + (isTurned ? longest + 8 : size + 8)
   }
 
-  /// The font size, and the edge length of a cell that it leaves room for.
+  /// The largest font size of the names that leaves room for legible cells, and the edge length of a cell.
   private static func fit(_ map: HeatMap, _ width: Double, _ limit: Double) -> (size: Double, cell: Double) {
     let count = Double(max(map.columns.names.count, 1))
     for (size, enough) in [(TextExtent.size, 16.0), (TextExtent.small, 12.5), (9, least)] {

@@ -48,7 +48,7 @@ public struct Histogram: Chart {
     var counts = [Double](repeating: 0, count: count)
     for value in values {
       let position = (Double(value) - low) * factor
-      // NaN is in no range.
+      // The condition is false for NaN.
       if position >= 0, position <= Double(count) { counts[min(count - 1, Int(position))] += 1 }
     }
     let edges = (0...count).map { low + (high - low) * Double($0) / Double(count) }

@@ -29,8 +29,8 @@ public struct ImageGrid: Chart {
     self.columnCount = columnCount
   }
 
-  /// The display size of the largest image: small images are enlarged by a whole factor, without interpolation, to at
-  /// least `least` pixels, and large ones are reduced to `most` pixels.
+  /// The limits for the display size of the largest image. Small images are enlarged by a whole factor, without
+  /// interpolation, to at least `least` pixels. Large images are reduced to `most` pixels.
   private static let (least, most) = (72.0, 224.0)
 
   /// The display sizes of the images, which are all scaled by the same factor.
@@ -45,7 +45,7 @@ public struct ImageGrid: Chart {
   /// The image as a data URL.
   private func address(_ cell: Cell) -> Markup.Value { .text("data:image/png;base64,\(cell.png.base64)") }
 
-  /// A list that the browser breaks into rows; the images of one row stay side by side.
+  /// An HTML list, which the browser breaks into lines. The images of one row of the grid stay side by side.
   public var page: Markup? {
     let sizes = sizes
     let items = zip(cells, sizes).map { cell, size in

@@ -9,7 +9,7 @@ extension LineChart {
     }
     var series = [Series("training", points(\.train)), Series("validation", points(\.validation))]
     if let fitted = curve.fit.fitted, let first = curve.points.first.map({ Double($0.size) }) {
-      // Equal steps of the logarithm, like the axis.
+      // Equal steps on the logarithmic axis.
       let factor = 2 * fitted.largestSize / first
       let count = LineChart.lawPointCount
       let positions = (0...count).map { first * exp(log(factor) * Double($0) / Double(count)) }
@@ -19,6 +19,6 @@ extension LineChart {
       title, x: Axis("training examples", isLogarithmic: true, isInteger: true), y: Axis("error", range: 0...0), series)
   }
 
-  /// Enough for a smooth line, and too many for a marker at each point.
+  /// The number of steps of the power law's line. The line looks smooth, and has too many points for markers.
   private static let lawPointCount = 64
 }

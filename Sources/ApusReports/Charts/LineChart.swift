@@ -19,7 +19,7 @@ public struct LineChart: Chart {
     public var name: String
     /// The points, in the order in which they are connected.
     public var points: [Point]
-    /// How the line is smoothed; the original line is then drawn faintly behind it.
+    /// How the line is smoothed; `nil` for not at all. The original line is drawn faintly behind a smoothed line.
     public var smoothing: Smoothing?
 
     /// A line through points.
@@ -38,7 +38,7 @@ public struct LineChart: Chart {
   public var y: Axis
   /// The lines.
   public var series: [Series]
-  /// Whether a reference line `y = x` is drawn, for chance level or perfect predictions.
+  /// Whether the reference line `y = x` is drawn. It marks, for example, the chance level or perfect predictions.
   public var hasIdentityLine: Bool
 
   /// Lines over two axes.
@@ -68,7 +68,7 @@ public struct LineChart: Chart {
 extension Plot {
   /// Lines of at most this many points have a marker at each point.
   private static let markedCount = 24
-  /// At most this many positions along the axis have a tooltip with their values.
+  /// The largest number of positions along the axis for which tooltips show the values.
   private static let bandCount = 160
 
   /// The line `y = x` within both domains.

@@ -18,7 +18,7 @@ extension Markup {
       ], isVoid: true)
   }
 
-  /// A rectangle at its upper left corner.
+  /// A rectangle with its upper left corner at `corner`.
   /// - Parameters:
   ///   - opacity: the opacity of the fill, in `0 ... 1`.
   ///   - note: the tooltip.

@@ -1,6 +1,6 @@
 /// A fragment of XML, SVG or HTML.
 ///
-/// Markup is built from elements whose names are literals in the source code; texts and the values of attributes are
+/// The names of elements and attributes are literals in the source code. Texts and the values of attributes are
 /// escaped, so that nothing that is read from a file can become markup.
 public struct Markup: Hashable, Sendable {
   /// The markup, as it is written to a file.

@@ -45,8 +45,8 @@ public struct ModelGraph: Chart {
     self.nodes = nodes
   }
 
-  /// The graph with neighboring layers of one submodule merged into one box, at the finest level that has no more than
-  /// `limit` boxes, or otherwise the coarsest.
+  /// The graph in which neighboring layers of one submodule are merged into one box. Of the levels of nesting, the
+  /// finest one with at most `limit` boxes is used, or the coarsest one if all have more.
   public func grouped(limit: Int) -> ModelGraph {
     let depth = nodes.map { $0.path.split(separator: ".").count }.max() ?? 0
     var graph = self
@@ -56,7 +56,7 @@ public struct ModelGraph: Chart {
     return graph
   }
 
-  /// Merges neighbors whose paths begin with the same `level` names.
+  /// Merges neighbors whose paths have the same first `level` names.
   private func grouped(level: Int) -> ModelGraph {
     var groups: [(key: String, members: [Int])] = []
     for (index, node) in nodes.enumerated() {
@@ -65,7 +65,7 @@ public struct ModelGraph: Chart {
       if parts.count > level, let last = groups.last, last.key == key {
         groups[groups.count - 1].members.append(index)
       } else {
-        // A layer that is in no submodule stays alone, under a key that no group has.
+        // A layer that is not in a submodule of this level stays alone, under a key that no group has.
         groups.append((parts.count > level ? key : "\(key)\u{0}", [index]))
       }
     }
@@ -94,10 +94,11 @@ public struct ModelGraph: Chart {
 
 /// The layout of boxes and edges: the boxes are below each other, and edges that skip a box run in lanes next to them.
 private struct ModelGraphLayout {
-  /// An edge from a box to others further down.
+  /// The edges from one box to all boxes that do not follow it directly. They share a vertical line.
   struct Lane {
     var source: Int
     var targets: [Int]
+    /// The position of the vertical line, from 0 next to the boxes.
     var track: Int
   }
 
@@ -113,8 +114,7 @@ private struct ModelGraphLayout {
     boxWidth = min(max(width - tracks - 20, 220), 340)
   }
 
-  /// The edges that do not lead to the next box. Edges of one source share a lane, and lanes that do not overlap share
-  /// a track.
+  /// The lanes of the edges that do not lead to the next box. Lanes that do not overlap share a track.
   private static func lanes(of graph: ModelGraph) -> [Lane] {
     var targets: [Int: [Int]] = [:]
     for (index, node) in graph.nodes.enumerated() {

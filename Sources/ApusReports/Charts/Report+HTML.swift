@@ -22,7 +22,8 @@ extension Report {
       """
   }
 
-  /// Allows images that are embedded in the page and its own style only: neither scripts nor other files.
+  /// The content security policy. It allows embedded images and the style in the page, but no scripts and no other
+  /// files.
   private static let policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
   private var header: Markup {
@@ -81,8 +82,8 @@ extension Report {
       "figure", ["class": figure.isWide ? "wide" : "half", "data-name": .text(figure.name)], content)
   }
 
-  /// A drawing for phones, one for half a page and one for a full page, of which the browser shows one: letters have
-  /// the same size in all.
+  /// Drawings for several widths of the page, of which the browser shows one. Letters have the same size in all
+  /// drawings.
   private func drawings(_ figure: Figure) -> Markup {
     let sizes: [(name: String, width: Double)] =
       figure.isWide ? [("fig n", 358), ("fig m", 560), ("fig w", 1136)] : [("fig n", 358), ("fig m w", 556)]
@@ -96,7 +97,7 @@ extension Report {
     }.joined()
   }
 
-  /// The drawing, in a scrolling box if it is wider than its room: it would be illegible when reduced.
+  /// The drawing, in a scrolling box if the drawing is wider than `room`. If it were reduced, it would be illegible.
   private static func box(_ drawing: Drawing, _ label: String, _ name: String, room: Double) -> Markup {
     guard drawing.width > room + 1 else { return drawing.inline(label, name) }
     return .element("div", ["class": "scroll"], drawing.inline(label, name + " natural"))

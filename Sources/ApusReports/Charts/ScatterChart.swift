@@ -53,11 +53,11 @@ public struct ScatterChart: Chart {
 }
 
 extension Plot {
-  /// More points than this are merged by squares of pixels.
+  /// If there are more points than this, the points in one square of pixels are merged.
   private static let separateCount = 3000
 
   /// The points as dots. If there are many, the points in one square of pixels are merged into a dot, whose opacity
-  /// rises with their number; isolated points remain visible.
+  /// rises with their number. Isolated points remain visible.
   fileprivate func dots(_ points: [LineChart.Point], _ index: Int) -> Markup {
     let pixels = points.compactMap { point -> Pixel? in
       guard let x = x.position(of: point.x), let y = y.position(of: point.y) else { return nil }

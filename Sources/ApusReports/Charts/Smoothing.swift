@@ -1,7 +1,8 @@
 /// How a noisy line is smoothed.
 public enum Smoothing: Hashable, Sendable {
-  /// An exponential moving average `s_t = w s_{t-1} + (1 − w) y_t` with `s_0 = 0`, whose bias is corrected: the result
-  /// is `s_t / (1 − wᵗ)` (Kingma, Ba: "Adam", 2015, section 3). `w` is in `0 ..< 1`.
+  /// An exponential moving average with the weight `w` in `0 ..< 1`: `s_t = w s_{t-1} + (1 − w) y_t` for the numbers
+  /// `y_t`, with `s_0 = 0`. The result is `s_t / (1 − wᵗ)`, which corrects the bias of the start (Kingma, Ba: "Adam",
+  /// 2015, section 3).
   case exponential(Double)
 
   /// The smoothed numbers. Non-finite numbers stay as they are, and do not enter the average.

@@ -28,7 +28,7 @@ public struct TableChart: Chart {
     self.rows = rows
   }
 
-  /// An HTML table, in a box that scrolls by itself.
+  /// An HTML table, in a box that scrolls separately from the page.
   public var page: Markup? {
     func cell(_ name: StaticString, _ column: Column, _ text: String) -> Markup {
       column.isNumeric ? .element(name, ["class": "number"], .text(text)) : .element(name, .text(text))

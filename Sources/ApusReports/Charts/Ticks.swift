@@ -32,7 +32,7 @@ struct Ticks: Hashable, Sendable {
   }
 
   /// Powers of ten, of which at most `count` are labelled. A range with fewer than three powers also has marks at 2 and
-  /// 5 times them; if fewer than three marks result, the marks of a linear axis are used.
+  /// 5 times these powers. If these are fewer than three marks, the marks of a linear axis are used.
   static func logarithmic(_ range: ClosedRange<Double>, count: Int) -> Ticks {
     let (low, high) = (log10(range.lowerBound), log10(range.upperBound))
     let (first, last) = (Int((low - 1e-9).rounded(.up)), Int((high + 1e-9).rounded(.down)))
@@ -58,7 +58,7 @@ struct Ticks: Hashable, Sendable {
     return power * (share < 1.5 ? 1 : share < 3.5 ? 2 : share < 7.5 ? 5 : 10)
   }
 
-  /// The number with the decimal places that marks `step` apart need: `0.25`, `12,000`, `3M`, `2×10⁻⁶`.
+  /// The number with as many decimal places as distinguish marks `step` apart: `0.25`, `12,000`, `3M`, `2×10⁻⁶`.
   static func label(_ value: Double, step: Double) -> String {
     guard value.isFinite else { return value.isNaN ? "nan" : value < 0 ? "−∞" : "∞" }
     let unit = step > 0 ? step : value.magnitude

@@ -3,12 +3,12 @@
 ///
 /// `avoidable bias = training error − Bayes error`, `variance = validation error − training error`. The Bayes error is
 /// the lowest possible error; the error of people who do the task well can be used instead. (Ng, "Machine Learning
-/// Yearning", chapters 20–27 and 33–35; the terms come from the decomposition of the squared error by Geman,
-/// Bienenstock and Doursat, "Neural networks and the bias/variance dilemma", 1992, and this is its practical form.)
+/// Yearning", chapters 20–27 and 33–35. The terms come from the decomposition of the squared error by Geman,
+/// Bienenstock and Doursat, "Neural networks and the bias/variance dilemma", 1992.)
 ///
-/// A gap is a finding when all of these conditions hold:
+/// The avoidable bias and the variance are called gaps. A gap is a finding when all of these conditions hold:
 /// - it is at least `thresholds.absolute`,
-/// - it is at least the fraction `thresholds.relative` of the sum of both gaps, without negative ones,
+/// - it is at least the fraction `thresholds.relative` of the sum of both gaps, in which a negative gap counts as 0,
 /// - it is more than `thresholds.deviations` standard errors: `√(s²ₜ + s²ᵥ)` for the variance and `sₜ` for the bias,
 ///   with the standard error `s` of the training (t) and validation (v) error, see `MeasuredError`,
 /// - both errors are measured on at least `thresholds.examples` examples.
@@ -28,7 +28,8 @@ public struct BiasVariance: Hashable, Sendable {
     public var absolute: Double
     /// The smallest fraction of the sum of both gaps.
     public var relative: Double
-    /// How many standard errors a gap must exceed; 1.96 is exceeded by chance in 5 of 100 cases.
+    /// How many standard errors a gap must exceed. A gap that is really 0 is measured outside of ± 1.96 standard errors
+    /// in 5 of 100 cases.
     public var deviations: Double
     /// The smallest number of examples for a verdict.
     public var examples: Int

@@ -2,13 +2,13 @@ import ApusData
 
 /// The verdict on a classifier as a whole, on each of its classes, and on slices of the data.
 ///
-/// With many classes and slices, some are found to be high by chance: one in twenty where `thresholds.deviations` is
-/// 1.96. A larger value reports fewer findings, with more certainty.
+/// With many classes and slices, some findings are due to chance: about one in twenty comparisons exceeds a
+/// `thresholds.deviations` of 1.96 by chance. A larger value reports fewer findings, with more certainty.
 public struct BiasVarianceReport: Sendable {
-  /// A subset of the examples that have something in common, by their indices.
+  /// A subset of examples with a common property.
   public struct Slice: Hashable, Sendable {
     public var name: String
-    /// `nil` for all training examples.
+    /// The indices of training examples; `nil` for all of them.
     public var train: [Int]?
     /// The indices of validation examples.
     public var validation: [Int]
@@ -23,7 +23,7 @@ public struct BiasVarianceReport: Sendable {
   /// The verdict on a class or a slice.
   public struct Part: Hashable, Sendable {
     public var name: String
-    /// The comparison of the errors on its examples.
+    /// The comparison of the errors on the examples of the class or slice.
     public var result: BiasVariance
   }
 

@@ -1,6 +1,6 @@
 /// How well predicted probabilities match observed frequencies.
 ///
-/// The range from 0 to 1 is divided into bins of equal width, `(i/b, (i+1)/b]`; the first includes 0.
+/// The range from 0 to 1 is divided into `b` bins of equal width. Bin `i` is `(i/b, (i+1)/b]`, and bin 0 includes 0.
 public struct CalibrationCurve: Hashable, Sendable {
   /// The examples whose probabilities are in one bin.
   public struct Bin: Hashable, Sendable {
@@ -28,7 +28,7 @@ public struct CalibrationCurve: Hashable, Sendable {
     let step = 1 / Double(binCount)
     for (probability, isTrue) in zip(probabilities, isTrue) {
       let value = Double(probability)
-      // The bin that the product gives, corrected for its rounding: an edge is i · step, as in numpy.linspace.
+      // The product is rounded, so the loops correct the bin. Its edges are i · step, as in numpy.linspace.
       var position = min(binCount - 1, Int(value * Double(binCount)))
       while position > 0, value <= Double(position) * step { position -= 1 }
       while position + 1 < binCount, value > Double(position + 1) * step { position += 1 }
@@ -44,7 +44,8 @@ public struct CalibrationCurve: Hashable, Sendable {
     }
   }
 
-  /// The expected calibration error: `Σ countᵢ / n · |observed shareᵢ − mean probabilityᵢ|`.
+  /// The expected calibration error: `Σ countᵢ / n · |observed shareᵢ − mean probabilityᵢ|` over the bins `i`, with `n`
+  /// examples.
   ///
   /// (Naeini et al., "Obtaining well calibrated probabilities using Bayesian binning", 2015; Guo et al., "On
   /// calibration of modern neural networks", 2017.)
@@ -58,7 +59,8 @@ public struct CalibrationCurve: Hashable, Sendable {
 }
 
 extension ClassificationResults {
-  /// The calibration of the predictions: how often the most likely class is the true one, by its probability.
+  /// The calibration of the predictions: how often the most likely class is the true one, as a function of its
+  /// probability.
   /// - Precondition: `bins` is positive.
   public func calibration(bins: Int = 15) -> CalibrationCurve {
     var (confidences, hits): ([Float], [Bool]) = ([], [])
@@ -72,7 +74,7 @@ extension ClassificationResults {
     return CalibrationCurve(confidences, isTrue: hits, binCount: bins)
   }
 
-  /// The calibration of one class: how often examples are of the class, by its probability.
+  /// The calibration of one class: how often examples are of the class, as a function of its probability.
   /// - Precondition: `bins` is positive.
   public func calibration(ofClass number: Int, bins: Int = 15) -> CalibrationCurve {
     CalibrationCurve(

@@ -69,5 +69,5 @@ extension ConfusionMatrix {
   }
 }
 
-/// `0 / 0 = 0`
+/// `part / whole`, where `0 / 0` is 0.
 func ratio(_ part: Int, _ whole: Int) -> Double { whole == 0 ? 0 : Double(part) / Double(whole) }

@@ -1,11 +1,11 @@
 extension ClassificationResults {
-  /// A measure by its name.
+  /// A measure with its name.
   public struct Measure: Hashable, Sendable {
     /// The key in JSON: `balanced_accuracy`.
     public var key: String
     /// The name in reports.
     public var name: String
-    /// `nil` where it is undefined: for the area under a curve if all examples are of one class.
+    /// The value; `nil` if it is undefined, for example the area under a curve if all examples are of one class.
     public var value: Double?
   }
 

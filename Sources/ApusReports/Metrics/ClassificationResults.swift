@@ -27,8 +27,8 @@ public struct ClassificationResults: Sendable {
   ///   - probabilities: `[labels.count, classes]`, row-major; they should add up to 1 for each example.
   ///   - classes: the number of classes.
   ///   - labels: the true class of each example.
-  ///   - threshold: for two classes, the smallest probability of class 1 for which it is predicted; `nil` to predict
-  ///     the more likely class.
+  ///   - threshold: for two classes: class 1 is predicted if its probability is at least this number. With `nil`, the
+  ///     more likely class is predicted.
   /// - Throws: when there are no examples, a label is not in `0 ..< classes`, a value is not a
   ///   probability, or there is a threshold but not two classes.
   public init(
@@ -42,8 +42,8 @@ public struct ClassificationResults: Sendable {
     )
   }
 
-  /// The results of logits: `probabilities = softmax(logits)`, whereas ranks and predictions use the logits, which may
-  /// differ even where float32 probabilities are equal.
+  /// The results of logits. The probabilities are `softmax(logits)`. Ranks and predictions are computed from the
+  /// logits, because these may differ where the float32 probabilities are equal.
   /// - Parameters:
   ///   - logits: `[labels.count, classes]`, row-major.
   ///   - classes: the number of classes.
@@ -91,13 +91,14 @@ public struct ClassificationResults: Sendable {
         if value > own || value == own && position < label { rank += 1 }
       }
       ranks.append(Int32(rank))
-      // Compared in float32, like the probabilities: an example reaches its own printed probability as a threshold.
+      // The comparison is in float32, like the probabilities, so that a printed probability can be used as a threshold.
       predicted.append(threshold.map { probabilities[start + 1] >= Float($0) ? 1 : 0 } ?? Int32(best))
     }
     return (predicted, ranks)
   }
 
-  /// `softmax(logits)` of each example, `[count, classes]`, bitwise equal to `probabilities` of such results.
+  /// `softmax(logits)` of each example, `[count, classes]`. The property `probabilities` of results from the same
+  /// logits has the same bits.
   public static func probabilities(logits: [Float], classes: Int) -> [Float] { softmax(logits, rows: classes) }
 
   /// The fraction of examples whose predicted class is the true one.
@@ -117,7 +118,8 @@ public struct ClassificationResults: Sendable {
     return -log(min(max(share, Double.ulpOfOne), 1 - Double.ulpOfOne))
   }
 
-  /// The mean of `Σₖ (pₖ − yₖ)²`, from 0 to 2; for two classes the mean of `(p₁ − y₁)²`, from 0 to 1.
+  /// The mean of `Σₖ (pₖ − yₖ)²`, from 0 to 2; for two classes the mean of `(p₁ − y₁)²`, from 0 to 1. `pₖ` is the
+  /// probability of class `k`, and `yₖ` is 1 for the true class, else 0.
   ///
   /// (Brier, "Verification of forecasts expressed in terms of probability", 1950; for two classes as in scikit-learn.)
   public var brierScore: Double {

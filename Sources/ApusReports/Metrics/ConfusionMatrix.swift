@@ -1,6 +1,6 @@
 /// The number of examples for each pair of true and predicted class.
 ///
-/// All measures here follow from the counts, and equal those of scikit-learn for the same labels and predictions.
+/// All measures are computed from the counts, and equal those of scikit-learn for the same labels and predictions.
 public struct ConfusionMatrix: Hashable, Sendable {
   /// The number of classes, including those that do not occur.
   public let classCount: Int
@@ -9,7 +9,7 @@ public struct ConfusionMatrix: Hashable, Sendable {
   /// The number of examples.
   public let total: Int
 
-  /// More classes would require a matrix of gigabytes.
+  /// The largest number of classes. More classes would require a matrix of gigabytes.
   static let classLimit = 10_000
 
   /// Counts pairs of true and predicted classes.
@@ -32,7 +32,7 @@ public struct ConfusionMatrix: Hashable, Sendable {
     total = labels.count
   }
 
-  /// Rejects labels that cannot be counted.
+  /// Throws if labels cannot be counted.
   static func check(_ labels: [Int32], classes: Int) throws(MeasureError) {
     guard !labels.isEmpty else { throw MeasureError(reason: "there are no examples") }
     guard 1...classLimit ~= classes else {
@@ -79,8 +79,9 @@ extension ConfusionMatrix {
 
   /// Cohen's kappa: the accuracy in excess of chance, relative to the largest possible excess.
   ///
-  /// `κ = (a − e) / (1 − e)` with the accuracy `a` and `e = Σ supportₖ · predictedₖ / n²`. `nil` when all labels and
-  /// predictions are of one class: `0 / 0`. (Cohen, "A coefficient of agreement for nominal scales", 1960.)
+  /// `κ = (a − e) / (1 − e)` with the accuracy `a`, `n` examples and `e = Σ supportₖ · predictedₖ / n²` over the
+  /// classes `k`. `nil` when all labels and predictions are of one class: `0 / 0`. (Cohen, "A coefficient of agreement
+  /// for nominal scales", 1960.)
   public var kappa: Double? {
     let agreements = chance
     let all = Double(total) * Double(total)
@@ -89,9 +90,9 @@ extension ConfusionMatrix {
 
   /// The Matthews correlation coefficient, for any number of classes.
   ///
-  /// `(c·n − Σ sₖpₖ) / √((n² − Σ pₖ²)(n² − Σ sₖ²))` with `c` correct predictions, supports `s` and predicted counts
-  /// `p`; 0 where the denominator is 0. (Gorodkin, "Comparing two K-category assignments by a K-category correlation
-  /// coefficient", 2004.)
+  /// `(c·n − Σ sₖpₖ) / √((n² − Σ pₖ²)(n² − Σ sₖ²))` with `c` correct predictions of `n` examples, supports `s` and
+  /// predicted counts `p`; 0 where the denominator is 0. (Gorodkin, "Comparing two K-category assignments by a
+  /// K-category correlation coefficient", 2004.)
   public var matthewsCorrelation: Double {
     let all = Double(total) * Double(total)
     let spreads = [supports, predictedCounts].map { counts in

@@ -30,7 +30,7 @@ public struct ErrorAnalysis: Sendable {
     public var count: Int
   }
 
-  /// By descending loss, ties by index.
+  /// The entries by descending loss. Entries of equal loss are in the order of their indices.
   public let entries: [Entry]
   /// The confused classes, the most frequent first; empty for regression.
   public let confusions: [Confusion]
@@ -67,7 +67,7 @@ public struct ErrorAnalysis: Sendable {
     count = results.count
   }
 
-  /// The examples with the largest losses, which are the means of their squared residuals.
+  /// The examples with the largest losses. The loss of an example is the mean of its squared residuals.
   /// - Parameter worst: the maximum number of entries.
   public init(of results: RegressionResults, worst: Int, names: [String]? = nil) {
     let (width, residuals) = (results.outputCount, results.residuals)

@@ -3,8 +3,9 @@ import ApusSystem
 
 /// A spreadsheet of misclassified examples, with columns for tags that are filled in by hand and read back.
 ///
-/// Tags are user-defined words for the difficulty of an example, such as `blurry`. They are entered in the columns
-/// named `tag …`, several in a cell separated by semicolons, or as additional columns, in which any mark tags a row.
+/// Tags are user-defined words for the difficulty of an example, such as `blurry`. They are written in the columns
+/// named `tag …`; several tags in a cell are separated by semicolons. The title of an additional column is also a tag,
+/// and any mark in the column gives the row this tag.
 public struct ErrorSheet: Hashable, Sendable {
   /// A row that was read back.
   public struct Row: Hashable, Sendable {
@@ -24,7 +25,7 @@ public struct ErrorSheet: Hashable, Sendable {
   private static let columns = ["example", "name", "true", "predicted", "probability", "loss"]
   private static let tagColumns = ["tag 1", "tag 2", "tag 3"]
   private static let comment = "comment"
-  /// The values in the column of a tag that leave a row without the tag.
+  /// The marks in an additional column that do not give a row the tag.
   private static let negations: Set<String> = ["0", "no", "false", "-", "n"]
 
   /// The text of a sheet to fill in.
@@ -81,7 +82,7 @@ public struct ErrorSheet: Hashable, Sendable {
     var rows: [Row] = []
     var lines: [Int: Int] = [:]
     while let row = try reader.next() {
-      // A spreadsheet drops empty cells at the end of a row, or adds some.
+      // Spreadsheet programs may drop or add empty cells at the end of a row.
       let fields = header.indices.map { $0 < row.fields.count ? String(row.fields[$0].trimmed) : "" }
       if row.fields.allSatisfy({ $0.trimmed.isEmpty }) { continue }
       guard row.fields.dropFirst(header.count).allSatisfy({ $0.trimmed.isEmpty }) else {

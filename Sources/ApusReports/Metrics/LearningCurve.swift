@@ -2,12 +2,12 @@ import ApusData
 
 /// Training and validation errors by the number of training examples.
 ///
-/// Every size is run with several seeds. Each seed has its own subsets; the larger subsets contain the
+/// Every size is run with several seeds. The subsets differ between seeds. For one seed, the larger subsets contain the
 /// smaller ones. (Cortes et al., "Learning curves: asymptotic values and rate of convergence", 1993.)
 public struct LearningCurve: Hashable, Sendable {
   /// One training run.
   public struct Run: Hashable, Sendable {
-    /// The seed that selects its examples.
+    /// The seed that selects the examples of the run.
     public var seed: UInt64
     /// The error over the training examples.
     public var train: Double
@@ -21,7 +21,7 @@ public struct LearningCurve: Hashable, Sendable {
     }
   }
 
-  /// The mean of several runs' errors, and their standard deviation, `√(Σ (x − mean)² / (n − 1))`.
+  /// The mean of the errors `x` of `n` runs, and their standard deviation, `√(Σ (x − mean)² / (n − 1))`.
   public struct Spread: Hashable, Sendable {
     /// The mean over the runs.
     public var mean: Double

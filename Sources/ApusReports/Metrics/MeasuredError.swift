@@ -9,9 +9,9 @@ public struct MeasuredError: Hashable, Sendable {
 
   /// The fraction of examples that are misclassified.
   ///
-  /// Its squared standard error is `p (1 − p) / (count + 2)` with `p = (wrong + 1) / (count + 2)`: the binomial one,
-  /// with one correct and one misclassified example added. So it is not 0 if all examples are correct, or all
-  /// misclassified.
+  /// Its squared standard error is `p (1 − p) / (count + 2)` with `p = (wrong + 1) / (count + 2)`. This is the binomial
+  /// standard error with one correct and one misclassified example added, so that it is not 0 if all examples are
+  /// correct, or all misclassified.
   /// (Agresti and Caffo, "Simple and effective confidence intervals for proportions and differences of proportions
   /// result from adding two successes and two failures", 2000.)
   /// - Precondition: `0 ≤ wrong ≤ count`.
@@ -23,7 +23,8 @@ public struct MeasuredError: Hashable, Sendable {
     squaredDeviation = share * (1 - share) / Double(count + 2)
   }
 
-  /// The mean of some examples' losses, with the squared standard error `s² / count`.
+  /// The mean of the losses of some examples. Its squared standard error is `s² / count` with the sample variance `s²`
+  /// of the losses, or infinite for fewer than two losses.
   public init(losses: [Double]) {
     count = losses.count
     let mean = losses.isEmpty ? 0 : mean(losses)

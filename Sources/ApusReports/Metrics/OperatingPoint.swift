@@ -1,4 +1,7 @@
-/// The effect of a threshold on the score of a class.
+/// The counts of predictions that result from a threshold on the score of a class.
+///
+/// In the formulas, `tp`, `fp`, `fn` and `tn` are the true positives, false positives, false negatives and true
+/// negatives.
 public struct OperatingPoint: Hashable, Sendable {
   /// The lowest score for which an example is predicted as positive.
   public var threshold: Float
@@ -23,8 +26,8 @@ public struct OperatingPoint: Hashable, Sendable {
   public var youden: Double { recall - falsePositiveRate }
 }
 
-/// The choice of a threshold. Of several equally good thresholds the highest is chosen, so that equal scores always
-/// lead to the same result. A threshold should be chosen on other examples than those used to evaluate the model.
+/// The choice of a threshold. Of several equally good thresholds, the highest is chosen. A threshold should be chosen
+/// with other examples than the examples that evaluate the model.
 extension RankedScores {
   /// The operating point of a threshold.
   public func point(at threshold: Float) -> OperatingPoint {
@@ -85,7 +88,8 @@ extension RankedScores {
     return best
   }
 
-  /// The operating point of the threshold at an index; before the first one nothing is predicted as positive.
+  /// The operating point of the threshold at an index. Index −1 stands for an infinite threshold, at which nothing is
+  /// predicted as positive.
   private subscript(position: Int) -> OperatingPoint {
     let (hits, misses) = position < 0 ? (0, 0) : (truePositives[position], falsePositives[position])
     return OperatingPoint(

@@ -5,11 +5,11 @@ import Glibc
 /// `a` is the error that remains with any number of examples. (Cortes et al., 1993; Hestness et al., "Deep learning
 /// scaling is predictable, empirically", 2017.)
 public struct PowerLaw: Hashable, Sendable {
-  /// The error that remains with endless data, at least 0.
+  /// `a`: the error that remains with endless data, at least 0.
   public var asymptote: Double
-  /// The reducible error at one example; above 0.
+  /// `b`: the reducible error with one example, above 0.
   public var scale: Double
-  /// The rate at which the reducible error falls.
+  /// `c`: the rate at which the reducible error falls.
   public var exponent: Double
 
   /// The error with `count` examples.
@@ -31,22 +31,22 @@ public struct PowerLaw: Hashable, Sendable {
     public var law: PowerLaw
     /// `√(mean of residual²)`, in units of the error.
     public var residual: Double
-    /// The number of sizes that it was fitted to.
+    /// The number of sizes to which the law was fitted.
     public var pointCount: Int
     /// The largest measured size: beyond it the law is a guess.
     public var largestSize: Double
-    /// The laws fitted with one point left out, if there are enough points.
+    /// For each point, the law that is fitted without this point; empty for fewer than five sizes.
     public var variants: [PowerLaw]
 
     /// An error that was not measured but extrapolated.
     public struct Extrapolation: Hashable, Sendable {
       /// The number of examples.
       public var size: Double
-      /// The error that the law predicts for it.
+      /// The error that the law predicts for `size` examples.
       public var error: Double
-      /// How much lower this is than the law's error at the largest measured size.
+      /// How much lower `error` is than the law's error at the largest measured size.
       public var gain: Double
-      /// The range of predictions of the law and of the laws with one point left out; `nil` with four sizes.
+      /// The range of the errors that the law and its variants predict, see `variants`; `nil` if there are no variants.
       public var range: ClosedRange<Double>?
     }
 
@@ -70,8 +70,8 @@ extension PowerLaw {
 
   /// The law with the least sum of squared residuals, with `a ≥ 0` and `b > 0`.
   ///
-  /// For a given exponent the rest is linear and solved in closed form; the exponent is searched on a grid and refined
-  /// by golden-section search around the best grid point.
+  /// For a given exponent, `a` and `b` have a closed form. The exponent is searched on a grid, and then by
+  /// golden-section search around the best grid point.
   /// - Parameter points: sizes and errors. At least four sizes are required, because three parameters are fitted.
   public static func fit(_ points: [(size: Double, error: Double)]) -> Fit {
     let sizes = Set(points.map(\.size))
@@ -108,7 +108,8 @@ extension PowerLaw {
     return linear(points, largest, exp((left + right) / 2))
   }
 
-  /// The least-squares solution of `a + b x` with `x = (n / largest)^(−c)`, `a ≥ 0`, `b ≥ 0`.
+  /// The least-squares fit of `a + b' x` to the errors with `x = (n / largest)^(−c)`, `a ≥ 0` and `b' ≥ 0`, as the law
+  /// with `b = b' · largest^c`.
   private static func linear(
     _ points: [(size: Double, error: Double)], _ largest: Double, _ exponent: Double
   ) -> PowerLaw {

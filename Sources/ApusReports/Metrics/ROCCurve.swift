@@ -4,7 +4,7 @@ public struct ROCCurve: Hashable, Sendable {
   public var falsePositiveRates: [Double]
   /// True positive rates: the fraction of the positives at or above each threshold.
   public var truePositiveRates: [Double]
-  /// In descending order; the first is infinite, where nothing is predicted as positive.
+  /// The thresholds in descending order. At the first, infinity, no example is predicted as positive.
   public var thresholds: [Float]
 }
 
@@ -29,8 +29,8 @@ extension RankedScores {
     counts[position + 1] - counts[position] != counts[position] - counts[position - 1]
   }
 
-  /// The area under the ROC curve: the probability that a random positive has a higher score than a random negative,
-  /// ties counting half. `nil` if there are no positives or no negatives.
+  /// The area under the ROC curve: the probability that a random positive has a higher score than a random negative.
+  /// Pairs of equal scores count half. `nil` if there are no positives or no negatives.
   ///
   /// The trapezoids are summed as integers: the result is the exact ratio, rounded once. (Hanley and McNeil, "The
   /// meaning and use of the area under a receiver operating characteristic (ROC) curve", 1982.)

@@ -14,7 +14,7 @@ public struct RegressionResults: Sendable {
 
   /// Measures predictions.
   /// - Throws: when there are no examples, or a number is not finite.
-  /// - Precondition: there are as many predictions as targets, a multiple of `outputs`, which is positive.
+  /// - Precondition: `outputs` is positive, and the numbers of predictions and of targets are the same multiple of it.
   public init(predicted: [Float], targets: [Float], outputs: Int = 1) throws(MeasureError) {
     guard outputs > 0, predicted.count == targets.count, targets.count % outputs == 0 else {
       fatalError(
@@ -45,7 +45,7 @@ public struct RegressionResults: Sendable {
   /// The mean of `residual²`.
   public var meanSquaredError: Double { mean(meanSquaredErrors) }
 
-  /// `√(mean of residual²)`; with several outputs the mean of their roots.
+  /// `√(mean of residual²)`; with several outputs, the mean of this root over the outputs.
   public var rootMeanSquaredError: Double { mean(meanSquaredErrors.map { $0.squareRoot() }) }
 
   /// The median of `|residual|` for each output; for an even number of examples the mean of the middle two.
@@ -63,7 +63,7 @@ public struct RegressionResults: Sendable {
 
   /// The coefficient of determination for each output, `R² = 1 − Σ residual² / Σ (target − mean)²`.
   ///
-  /// If all targets are equal, it is 1 when all predictions are right and otherwise 0, as in scikit-learn. `nil` for a
+  /// If all targets are equal, R² is 1 when all predictions are right and otherwise 0, as in scikit-learn. `nil` for a
   /// single example, which has no variance.
   public var r2PerOutput: [Double]? {
     guard count > 1 else { return nil }
@@ -81,8 +81,8 @@ public struct RegressionResults: Sendable {
     return zip(r2PerOutput, variances).reduce(0) { $0 + $1.0 * $1.1 } / sum
   }
 
-  /// `1 − Var(residual) / Var(target)` for each output: R² without the residuals' mean. Equal targets are treated as
-  /// for R².
+  /// `1 − Var(residual) / Var(target)` for each output: R² after the mean of the residuals is subtracted from them. If
+  /// all targets are equal, the value is defined as for R².
   public var explainedVariances: [Double] { zip(perOutput(variance), targetVariances).map(share) }
   /// The fraction of the targets' variance that the predictions explain.
   public var explainedVariance: Double { mean(explainedVariances) }

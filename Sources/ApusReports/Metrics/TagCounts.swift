@@ -1,8 +1,9 @@
 import ApusData
 
-/// The share of a model's error that each tag of a sheet accounts for, and the possible gain from fixing it.
+/// For each tag of a sheet, the fraction of a model's errors with this tag, and the possible gain from correcting them.
 public struct TagCounts: Hashable, Sendable {
-  /// A tag and the misclassified examples that have it. Examples may have several tags, so fractions need not add up to 1.
+  /// A tag and the misclassified examples that have it. Examples may have several tags, so the fractions of all tags
+  /// may add up to more than 1.
   public struct Tag: Hashable, Sendable {
     public var name: String
     /// The number of tagged examples.

@@ -2,11 +2,11 @@ import Apus
 import ApusSystem
 import Synchronization
 
-/// The format of the data that a model takes. It prepares other data in the same way, and checkpoints store it. Each
-/// kind of data, such as images or tables, is one conformance.
+/// The format of the data that a model takes. Checkpoints store the format, to prepare other data in the same way. Each
+/// kind of data, such as images or tables, is a type that conforms to this protocol.
 ///
-/// A program can add its own kind with `DataKinds.register(MyFormat.self)`. Runs whose settings the kind serves are
-/// trained, measured, resumed and used like others.
+/// A program can add a kind with `DataKinds.register(MyFormat.self)`. Runs for whose settings `serves(_:)` returns
+/// `true` are then trained, resumed, measured and used like other runs.
 public protocol DataFormat: Sendable {
   /// The key of the format in a checkpoint's configuration.
   static var key: String { get }
@@ -14,24 +14,25 @@ public protocol DataFormat: Sendable {
   /// Whether a run with these settings trains on data of this kind.
   static func serves(_ settings: RunSettings) -> Bool
 
-  /// Whether models of these settings predict numbers, for which no accuracy is defined. It is called before a run has
-  /// a folder, if the settings use the accuracy to stop the run or to keep a checkpoint. The default is `false`; the
-  /// trainer checks again when it has the data.
+  /// Whether a model with these settings predicts numbers and so has no accuracy. If early stopping or the best
+  /// checkpoint depends on the accuracy, this is called before the folder of the run is created. The default returns
+  /// `false`, because the trainer checks again when it has the data.
   static func predictsNumbers(_ settings: RunSettings) throws -> Bool
 
   /// Reads the data of a new run.
   /// - Parameters:
   ///   - settings: The settings of the run.
   ///   - tokenizer: The tokenizer of the weights that the model starts from, for texts; `nil` to train one.
-  ///   - willLoad: Receives the format of the data and the number of training examples as soon as they are known. The
-  ///     format may lack statistics of the data, on which the memory of training does not depend.
+  ///   - willLoad: Receives the format of the data and the number of training examples as soon as they are known, to
+  ///     check the memory of training. This format may lack the statistics of the data, because the memory does not
+  ///     depend on them.
   static func load(
     _ settings: RunSettings, tokenizer: (any Tokenizer)?,
     willLoad: (_ format: any DataFormat, _ count: Int) throws -> Void
   ) throws -> LearningTask
 
-  /// Restores a format.
-  /// - Returns: `nil` if a member is missing or inconsistent: a checkpoint may come from anywhere.
+  /// Restores a format from the JSON of a checkpoint.
+  /// - Returns: `nil` if a member is missing or inconsistent, because checkpoints are not trusted.
   init?(_ json: JSON?)
 
   /// The JSON from which `init(_:)` restores the format.
@@ -46,29 +47,29 @@ public protocol DataFormat: Sendable {
   /// The examples with their size: `images of 1x28x28`.
   var summary: String { get }
 
-  /// One input of the model.
+  /// The size and the element type of one input of the model.
   func input(_ settings: RunSettings) -> ModelSummary.Input
 
-  /// The model of the settings for such data, with new weights. It takes the inputs of examples of the format.
+  /// The model of the settings, with new weights. It takes the inputs of examples in this format.
   func model(_ settings: RunSettings) throws -> any Layer
 
   /// Throws if the current device has too little memory to train the model, before any of its parameters is computed.
   func checkMemory(_ settings: RunSettings, rule: any UpdateRule) throws
 
-  /// The inputs and targets of `count` examples for planning a step, in the shapes `[count, …]` and types of the
-  /// format's examples; `upload` makes the tensors.
+  /// Inputs and targets for planning a step with `count` examples. They have the shapes `[count, …]` and the types of
+  /// real examples. `upload` makes the tensors.
   func plannedExamples(
     _ count: Int, _ settings: RunSettings, upload: PlannedExamples.Upload
   ) -> (inputs: Tensor, targets: Tensor)
 
-  /// The examples of a data source that have this format.
+  /// The requested examples of a data source, prepared in this format.
   func examples(_ request: DataRequest, _ settings: RunSettings) throws -> MeasuredData
 
-  /// Calls `body` with the prediction for each example of some files, in their order.
+  /// Calls `body` with the prediction for each example, in the order of the files and of the examples in each file.
   /// - Parameters:
   ///   - files: The paths of the files.
   ///   - settings: The settings of the run.
-  ///   - threshold: For two classes: the smallest probability of the second class for which it is predicted.
+  ///   - threshold: For two classes: predict the second class if its probability is at least this number.
   ///   - model: Loads the model, after the files were read.
   ///   - body: Receives each prediction.
   func predict(
@@ -79,24 +80,26 @@ public protocol DataFormat: Sendable {
 
 /// The meaning of a model's outputs.
 public enum ModelOutputs: Hashable, Sendable {
-  /// A logit for each class; the names by index.
+  /// A logit for each class. The names are in the order of the logits.
   case classes([String])
   /// A number `(x − mean) / deviation`, where `x` has the target's own units.
   case number(target: String, mean: Double, deviation: Double)
-  /// A logit for each token that may come next; with the number of tokens per character, for bits per character.
+  /// A logit for each token that may come next. Bits per character are computed with the number of tokens per character
+  /// of the measured text; `nil` if it is not known.
   case tokens(perCharacter: Double?)
 }
 
 extension DataFormat {
   public static func predictsNumbers(_ settings: RunSettings) throws -> Bool { false }
 
-  /// Builds the model to count its parameters: their values are not computed before they are used.
+  /// Builds the model to count its parameters. Their values are not computed.
   public func checkMemory(_ settings: RunSettings, rule: any UpdateRule) throws {
     try ModelDescription.checkMemory(
       parameters: model(settings).parameters.reduce(0) { $0 + $1.shape.elementCount }, rule: rule)
   }
 
-  /// The names of the classes, by index; a model may have more outputs.
+  /// The names of the classes, by index; empty if the model predicts no classes. A model may have more outputs than
+  /// names.
   public var classNames: [String] { if case .classes(let names) = outputs { names } else { [] } }
 
   /// The name of a class, or its index if it has none.
@@ -114,8 +117,8 @@ extension DataFormat {
   /// A description of a model that predicts no classes: `a language model`.
   package var modelName: String { isLanguage ? "a language model" : "a regression model" }
 
-  /// The objective without class weights. Losses are means over examples or tokens, in nats; for numbers they are mean
-  /// squared errors, in the square of the target's own units.
+  /// The objective of evaluations, without class weights and label smoothing. Losses are means over examples or tokens,
+  /// in nats; for numbers they are mean squared errors, in the square of the target's own units.
   package var objective: Objective {
     switch outputs {
     case .classes(let names): .classification(classCount: names.count)
@@ -143,19 +146,20 @@ public enum DataKinds {
   }
 
   /// Adds a kind. It takes precedence over the earlier kinds, if it serves the settings of a run.
-  /// - Precondition: No other kind has its key.
+  /// - Precondition: No other kind has the same key.
   public static func register(_ kind: any DataFormat.Type) {
     guard !all.contains(where: { $0.key == kind.key }) else { fatalError("DataKinds: \(kind.key) is registered twice") }
     registered.withLock { $0.append(kind) }
   }
 
   /// The kind of data of a run.
+  /// - Throws: `ModelError.misfit` if no kind serves the settings.
   static func kind(for settings: RunSettings) throws(ModelError) -> any DataFormat.Type {
     if let kind = all.first(where: { $0.serves(settings) }) { return kind }
     throw .misfit("\(settings.model.name) does not take the data of \(settings.data)")
   }
 
-  /// The format that a checkpoint stores; `nil` if there is none.
+  /// The format that a checkpoint stores; `nil` if no kind can restore it.
   static func format(in configuration: JSONObject) -> (any DataFormat)? {
     for kind in all {
       if let format = kind.init(configuration[kind.key]) { return format }

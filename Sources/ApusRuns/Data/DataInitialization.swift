@@ -3,10 +3,12 @@ import ApusSystem
 
 /// Initial values of weights that are computed from the data.
 public enum DataInitialization: String, CaseIterable, Sendable {
+  /// Scales the weights of each layer until its outputs have variance 1 for the first batch.
   case lsuv
+  /// Trains each dense or convolutional layer before the last layer to reconstruct its inputs.
   case autoencoder
 
-  /// The number of steps of an autoencoder for each layer.
+  /// The number of training steps for each layer of an autoencoder.
   private static let steps = 300
 
   /// Initializes a model from the training data.

@@ -53,7 +53,7 @@ package struct SkippedImageReport {
     count.map { [("skipped", "\($0.grouped) \($0 == 1 ? "image" : "images") that could not be read")] } ?? []
   }
 
-  /// Reports the first images on standard error.
+  /// Writes the errors of the first skipped images, and the number of further ones, to standard error.
   package func report() {
     for skipped in sources where skipped.count > 0 {
       for image in skipped.first { Diagnostics.write("skipped: \(image.error)") }

@@ -1,19 +1,21 @@
 import Apus
 import ApusSystem
 
-/// Groups of examples that have something in common, by their indices in the measured split: `color = red`.
+/// Groups of examples with a common property, such as `color = red`. A group contains the indices of its examples in
+/// the measured split.
 struct DataSlices {
   struct Slice {
     var name: String
     var examples: [Int]
   }
 
-  /// The groups by name; for numbers in ascending order.
+  /// The groups of the file in the order of their names, then the groups of each column in the order of its values.
   package private(set) var slices: [Slice] = []
 
   /// - Parameters:
   ///   - path: The CSV file of `--slices`; `nil` for none.
   ///   - columns: The columns of a table that `--slice` names.
+  /// - Throws: `OptionError` if the data have no such columns or cannot be grouped, `DataError` if the file is invalid.
   package init(file path: String?, columns: [String], of data: MeasuredData) throws {
     guard path != nil || !columns.isEmpty else { return }
     func refuse(_ option: String, _ reason: String) -> OptionError {
@@ -37,13 +39,15 @@ struct DataSlices {
 
   // MARK: - Files
 
-  /// Reads groups from a file: each row names an example, and the values of its other columns are its groups.
+  /// Reads groups from a file. Each row names an example. Each value in another column of the row is a group to which
+  /// the example belongs, `COLUMN = VALUE`.
   private static func read(_ path: String, _ data: MeasuredData) throws(DataError) -> [Slice] {
     let reader = try CSVReader(path: path)
     func malformed(_ line: Int, _ reason: String) -> DataError {
       .malformed(
         path: path, format: "CSV", location: .line(line), reason: reason,
-        remedy: "it has a column example, numbers from 0, or name, as apus errors prints them, and columns to group by")
+        remedy: "use a file with a column example (numbers from 0) or name, as apus errors writes them, and columns to "
+          + "group by")
     }
     let header = try reader.next()?.fields ?? []
     guard let key = header.firstIndex(of: "example") ?? header.firstIndex(of: "name") else {
@@ -71,7 +75,8 @@ struct DataSlices {
     return slices.map { Slice(name: $0.key, examples: $0.value.sorted()) }
   }
 
-  /// The indices of the examples of each name. The last component of a path is also a name if it is unique.
+  /// For each name, the indices of the examples that have it. The last component of a path is also a name if it is
+  /// unique.
   private static func numbers(of names: [String]) -> [String: [Int]] {
     func grouped(_ names: [String]) -> [String: [Int]] {
       Dictionary(grouping: names.indices) { names[$0] }
@@ -93,13 +98,13 @@ struct DataSlices {
     }
   }
 
-  /// Groups by value, or by quartile if there are more than four values.
+  /// Groups by value, or by quartile if there are more than four different values.
   private static func groups(_ name: String, _ values: [Double]) -> [Slice] {
     let present = values.indices.filter { !values[$0].isNaN }
     let sorted = present.map { values[$0] }.sorted()
     let isFew = Set(sorted).count <= 4
     let quartiles = sorted.isEmpty ? [] : (1...3).map { sorted[sorted.count * $0 / 4] }
-    // Equal numbers are in one group.
+    // `<=` puts equal numbers into the same quartile.
     let groups = Dictionary(grouping: present) { example in
       isFew ? values[example] : Double(quartiles.count { $0 <= values[example] })
     }

@@ -1,13 +1,13 @@
 import Apus
 import ApusSystem
 
-/// The images of files that are named individually: an IDX file contains many images, any other file one.
+/// The images of individual files. An IDX file contains many images, any other file contains one.
 struct ImageFiles {
   package let images: any ImageSource
   private let paths: [String]
   private let areSingleImages: Bool
 
-  /// Consecutive files of one image become one source, so that they run in batches.
+  /// The sources for the files. Consecutive files with one image each become one source, so that they run in batches.
   package static func grouped(_ paths: [String], for format: ImageFormat) throws(DataError) -> [ImageFiles] {
     var groups: [ImageFiles] = []
     var single: [String] = []
@@ -37,12 +37,13 @@ struct ImageFiles {
     self.init(images: SingleImageFiles(paths: paths), paths: paths, areSingleImages: true)
   }
 
-  /// The location of an image: its file, and its index in a file of many.
+  /// The file of an image, and the index of the image in an IDX file; `nil` for a file with one image.
   package func location(of index: Int) -> (file: String, index: Int?) {
     areSingleImages ? (paths[index], nil) : (paths[0], index)
   }
 
-  /// IDX files begin with two zero bytes, compressed ones with the magic number of gzip; all others should be images.
+  /// IDX files begin with two zero bytes, compressed IDX files with the magic number of gzip. All other files should be
+  /// images.
   private static func isSingleImage(_ path: String) throws(DataError) -> Bool {
     do throws(FileError) {
       let start = try FileDescriptor(reading: path).bytes(at: 0, count: 2)
@@ -69,7 +70,7 @@ private struct SingleImageFiles: ImageSource {
 }
 
 extension ImageSet {
-  /// The images of an IDX file: `[height, width]`, `[count, height, width]` or `[count, channels, height, width]`.
+  /// Reads an IDX file of the shape `[height, width]`, `[count, height, width]` or `[count, channels, height, width]`.
   fileprivate init(idx path: String) throws(DataError) {
     let array = try IDXArray(path: path)
     let extents = array.extents

@@ -39,8 +39,8 @@ extension ImageFormat: DataFormat {
       input: size, classes: classNames.count, outputs: outputCount(settings), stem: settings.image.stem)
   }
 
-  /// The number of outputs of the last layer; `nil` for the number that the layer itself specifies. A model of the
-  /// catalog has an output for each class.
+  /// The number of outputs of the last layer: the value of `--classes`, else the number of classes. `nil` keeps the
+  /// units of the last layer of `--layers`.
   private func outputCount(_ settings: RunSettings) -> Int? {
     settings.classes ?? (settings.hasOwnLayers ? nil : classNames.count)
   }
@@ -99,7 +99,7 @@ extension ImageFormat: DataFormat {
 }
 
 extension RunSettings {
-  /// The network of a model of images or rows.
+  /// The network of a model of images or of rows of tables.
   func imageNetwork() throws(ModelError) -> ImageNetwork {
     if case .images(let network) = model.kind { return network }
     throw .misfit("\(model.name) does not take images or rows")
@@ -112,8 +112,12 @@ extension Module {
 }
 
 extension ImageSource {
-  /// The images with the model's indices of the classes of these names. If no name is common to both, for example
-  /// because names are digits, the indices stay as they are.
+  /// The images, with the class indices of the model. If the two lists have no name in common, for example because one
+  /// of them has digits, and the model has enough classes, the indices stay as they are.
+  /// - Parameters:
+  ///   - names: The names of the images' classes.
+  ///   - known: The names of the model's classes.
+  /// - Throws: `DataError.unsupported` if the model does not have one of the classes.
   func renumbered(
     _ names: [String], _ known: [String], _ source: String
   ) throws(DataError) -> any ImageSource {

@@ -42,7 +42,8 @@ public struct ImageFormat: Hashable, Sendable {
     statistics = PixelStatistics(mean: mean, standardDeviation: deviation)
   }
 
-  /// Whether images can have a size; the extents of a model are computed from it.
+  /// Whether a size is in the supported range. Checkpoints are not trusted, and the shapes of the model are computed
+  /// from the size.
   private static func isPossible(_ size: [Int]) -> Bool {
     size.count == 3 && (1...4096).contains(size[0]) && size[1...].allSatisfy((1...65_536).contains)
   }
@@ -65,7 +66,8 @@ extension ImageFormat {
     return ImageFormat(reading, classNames: data.classNames, statistics: statistics)
   }
 
-  /// The format of a data set as far as it is known without reading images, which are assumed to be standardized.
+  /// The format of a data set without reading its images. In place of their statistics, the mean is 0 and the standard
+  /// deviation 1.
   package static func planned(
     _ data: ImageDataset, _ settings: RunSettings, _ network: ImageNetwork
   ) throws(DataError) -> ImageFormat {
@@ -77,7 +79,8 @@ extension ImageFormat {
         mean: Array(repeating: 0, count: channels), standardDeviation: Array(repeating: 1, count: channels)))
   }
 
-  /// The inputs of images in evaluation; they are in device memory if images need no transform.
+  /// The images as examples for evaluation. All of them are loaded to the device if they need no transform, else they
+  /// are read in batches.
   package func examples(_ source: any ImageSource, _ settings: ImageSettings) -> any ExampleSource {
     if let images = source as? ImageSet, reading.isDirect(images) {
       return LoadedImages(images, statistics: statistics)
@@ -86,7 +89,7 @@ extension ImageFormat {
       source, evaluation: reading.options(settings), statistics: statistics, classCount: classNames.count)
   }
 
-  /// The inputs of images in training.
+  /// The images as examples for training, with augmentation.
   func trainingExamples(_ source: any ImageSource, _ settings: RunSettings) throws(DataError) -> any ExampleSource {
     let image = settings.image
     guard !image.augmentation.isEmpty else { return examples(source, image) }
@@ -96,8 +99,8 @@ extension ImageFormat {
       evaluation: reading.options(image), statistics: statistics, classCount: classNames.count)
   }
 
-  /// The format that prepares the given images: if the training images had one size and no transform, images of another
-  /// size are resized.
+  /// The format that prepares images of individual files. If the model was trained on images without a transform, files
+  /// with one image are resized to the input size. IDX files are not resized.
   package func fitting(_ images: any ImageSource) -> ImageFormat {
     guard !(images is ImageSet), reading.transform.isEmpty else { return self }
     var format = self
@@ -105,8 +108,8 @@ extension ImageFormat {
     return format
   }
 
-  /// Refuses images of one size that cannot be inputs of the model.
-  /// - Parameter own: `[channels, height, width]`; `nil` if images differ.
+  /// Throws if images need a transform to become inputs of the model, but the model has none.
+  /// - Parameter own: The size of all images, `[channels, height, width]`; `nil` if they differ in size.
   package func check(_ own: [Int]?, _ path: String) throws(DataError) {
     guard let own, reading.transform.isEmpty, own != size else { return }
     func text(_ size: [Int]) -> String { size.map(String.init).joined(separator: "x") }

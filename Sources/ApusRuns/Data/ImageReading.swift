@@ -13,10 +13,11 @@ package struct ImageReading: Hashable, Sendable {
     self.transform = transform
   }
 
-  /// The reading that the settings request for a model and data.
+  /// The conversion that the settings request for a network and a data set.
   ///
   /// - Parameter own: the size of all images, `[channels, height, width]`; `nil` if they differ.
-  /// - Throws: when images would have different sizes.
+  /// - Throws: `DataError.unsupported` if the images would still differ in size, or if `--transform` and `--image-size`
+  ///   give different sizes.
   package init(_ settings: ImageSettings, for network: ImageNetwork, own: [Int]?, source: String) throws(DataError) {
     let channels = settings.channels ?? own?[0] ?? 3
     let ownSize = own.map { ImageSize(height: $0[1], width: $0[2]) }
@@ -39,16 +40,18 @@ package struct ImageReading: Hashable, Sendable {
     size = [channels, found.height, found.width]
   }
 
-  /// The shorter side is resized to 8/7 of the size and the center is cropped, as is common for 224 of 256 pixels; for
-  /// small or non-square sizes, images are resized directly.
+  /// Resizes the shorter side to 8/7 of the size and crops the center, as is common with 256 and 224 pixels. If the
+  /// size is at most 64 pixels or not square, images are only resized. If they already have the size, the pipeline is
+  /// empty.
   private static func fitting(_ size: ImageSize, own: ImageSize?) -> ImagePipeline {
     if own == size { return ImagePipeline() }
     guard min(size.height, size.width) > 64, size.height == size.width else { return ImagePipeline([Resize(size)]) }
     return ImagePipeline([ResizeShorter(size.height * 8 / 7), CenterCrop(size)])
   }
 
-  /// The pipeline of training: the transform and then the augmentation, or the augmentation alone if it brings images
-  /// of any size to the required one.
+  /// The pipeline of training: the transform and then the augmentation, or the augmentation alone if its results have
+  /// the required size for images of any size.
+  /// - Throws: `DataError.unsupported` if the augmentation changes the size.
   package func training(_ augmentation: ImagePipeline, source: String) throws(DataError) -> ImagePipeline {
     let wanted = ImageSize(height: size[1], width: size[2])
     if augmentation.outputSize(nil) == wanted { return augmentation }

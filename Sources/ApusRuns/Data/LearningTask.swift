@@ -52,14 +52,15 @@ extension LearningTask {
     return "\(all) \(format.summary)\(classes)"
   }
 
-  /// The objective that is minimized.
+  /// The objective that training minimizes.
   package func objective(_ settings: RunSettings) -> Objective {
     guard format.isClassifier else { return format.objective }
     return settings.dataSettings.objective(labels: labels, classCount: format.classNames.count)
   }
 }
 
-/// The model's indices of classes with the given names.
+/// For each name of a class, its index in `known`, the classes of the model.
+/// - Throws: `DataError.unsupported` if the model does not have the class.
 func numbers(of names: [String], _ known: [String], _ source: String) throws(DataError) -> [Int32] {
   var numbers: [Int32] = []
   for name in names {

@@ -11,7 +11,7 @@ public struct MeasuredData {
   public var examples: any ExampleSource
   /// The names of the examples; `nil` if they are only numbered.
   public var names: [String]?
-  /// The model's format, with values that are measured on these examples.
+  /// The model's format. For a language model, it contains the number of tokens per character of these examples.
   public var format: any DataFormat
   /// For a table, its columns except the target, and the row of each example.
   package var table: (features: Table, rows: [Int32])?
@@ -31,8 +31,8 @@ extension Run {
   ///
   /// - Parameters:
   ///   - source: The source; `nil` for the source of the run.
-  ///   - part: The split; `nil` for the validation split, or the test split if there is no validation split. Of another
-  ///     source without splits, such as a file, `nil` selects all examples.
+  ///   - part: The split; `nil` for the validation split, or the test split if there is no validation split. If the
+  ///     source is not that of the run and has no splits, such as a file, `nil` selects all examples.
   public func data(of source: String? = nil, part: DataPart? = nil) throws -> MeasuredData {
     guard let source else {
       return try explainingRelativeData(of: settings, in: checkpoint.path) {

@@ -1,8 +1,8 @@
 import Apus
 import ApusSystem
 
-/// Runs a body that opens a run's data. If the data are not found and the run has a relative path, reports what the
-/// path is relative to.
+/// Runs a body that opens a run's data. If the data are not found and the run names them by a relative path, reports
+/// what the path is relative to.
 ///
 /// - Parameter run: the folder of an existing run; `nil` for a new run.
 func explainingRelativeData<R>(of settings: RunSettings, in run: String?, _ body: () throws -> R) throws -> R {

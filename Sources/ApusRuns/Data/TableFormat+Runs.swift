@@ -41,7 +41,7 @@ extension TableFormat: DataFormat {
     return task
   }
 
-  /// The number of outputs: one for each class, or one for a predicted number.
+  /// The number of outputs: the value of `--classes`, else one for each class, or one for a predicted number.
   private func outputCount(_ settings: RunSettings) -> Int { settings.classes ?? max(1, classNames.count) }
 
   public func model(_ settings: RunSettings) throws -> any Layer {

@@ -62,7 +62,7 @@ public struct TableFormat: Hashable, Sendable {
   /// Whether classes or numbers are predicted.
   package var kind: TableTask.Kind { if case .classes = task { .classification } else { .regression } }
 
-  /// The kind of values in the target column.
+  /// The kind of values in the target column: categories if the name of a class is not a number, else numbers.
   var targetKind: Table.Kind {
     classNames.allSatisfy { Double($0) != nil } ? .numeric : .categorical
   }
@@ -113,8 +113,8 @@ extension TableFormat {
     return try LoadedTable(data, rows: rows, encoder: encoder)
   }
 
-  /// The table of another source.
-  /// - Parameter isWhole: whether no rows are held out.
+  /// The table of a source, with the class indices of the model.
+  /// - Parameter isWhole: whether the table is one split with all rows.
   package func data(of source: String, _ settings: RunSettings, isWhole: Bool) throws(DataError) -> TableDataset {
     let split = settings.dataSettings.split
     var data = try TableDataset.load(

@@ -108,7 +108,7 @@ extension TextFormat: DataFormat {
 }
 
 extension TextFormat {
-  /// The windows of a text for evaluation; stores the number of tokens per character.
+  /// Returns the windows of a text for evaluation, and stores the number of tokens per character.
   /// - Parameter part: the name of the text, for errors: `test part`.
   fileprivate mutating func measured(
     _ text: String, _ length: Int, _ part: String, _ name: String
@@ -126,13 +126,17 @@ extension TextFormat {
     if let windows = TokenWindows(tokens, length: length) { return windows }
     throw .unsupported(
       path: name, format: "text",
-      reason: "its \(part) has \(tokens.count) tokens, a window takes \(length) and one",
+      reason: "its \(part) has \(tokens.count) tokens, but a window takes \(length + 1)",
       remedy: "use a longer text, or train a model with a smaller --sequence-length")
   }
 }
 
 extension LabelledTexts {
-  /// The texts with the model's indices of the classes of these names.
+  /// The texts, with the class indices of the model.
+  /// - Parameters:
+  ///   - names: The names of the texts' classes.
+  ///   - known: The names of the model's classes.
+  /// - Throws: `DataError.unsupported` if the model does not have one of the classes.
   func renumbered(
     _ names: [String], _ known: [String], _ source: String
   ) throws(DataError) -> LabelledTexts {
@@ -142,7 +146,7 @@ extension LabelledTexts {
 }
 
 extension TextNetwork {
-  /// The known tokenizer, else a tokenizer that is trained on the text.
+  /// The known tokenizer, else a tokenizer that is trained on the text. Warns if many tokens of the text are unknown.
   fileprivate func tokenizer(_ known: (any Tokenizer)?, for text: String, _ source: String) -> any Tokenizer {
     // The option accepts only kinds of the catalog.
     let tokenizer = known ?? TokenizerCatalog.learn(tokenizer, from: text, size: vocabularySize)!
@@ -157,7 +161,8 @@ extension TextNetwork {
 }
 
 extension Tokenizer {
-  /// The fraction of unknown tokens at the beginning of a text: a model learns little from these.
+  /// The fraction of unknown tokens in the first 100,000 characters of a text. A model learns little from unknown
+  /// tokens.
   fileprivate func unknownShare(of text: String) -> Double {
     let tokens = encode(String(text.prefix(100_000)))
     // A byte-pair tokenizer has a token for every text, so its token 1 is an ordinary token.

@@ -8,7 +8,7 @@ package struct ClassificationReport {
   package let top: Int?
   private let auc: ClassAUC
 
-  /// Larger matrices are left out of JSON.
+  /// The largest number of classes for which the JSON contains the confusion matrix.
   private static let matrixLimit = 100
 
   package init(_ results: ClassificationResults, _ format: any DataFormat, top: Int?) {
@@ -24,7 +24,8 @@ package struct ClassificationReport {
 
   // MARK: - Text
 
-  /// One row for each measure except the log loss, which is the loss of the evaluation.
+  /// One row for each measure, and for two classes the best thresholds. The log loss is left out, because it is the
+  /// loss that the evaluation reports.
   package var rows: [(String, String)] {
     var rows = results.measures(top: top).filter { $0.key != "log_loss" }.map {
       ($0.name, $0.value?.text(places: 4) ?? ClassificationReport.undefined)
@@ -73,7 +74,8 @@ package struct ClassificationReport {
 
   // MARK: - JSON
 
-  /// The members of the summary. A ratio 0/0 is written as 0, and the member `undefined` of its class names it.
+  /// The members of the JSON summary. A ratio 0/0 of a class is written as 0, and the member `undefined` of the class
+  /// lists the name of the measure.
   package var json: JSONObject {
     var object = JSONObject()
     for measure in results.measures(top: top) { object[measure.key] = measure.value.map { .number($0) } }

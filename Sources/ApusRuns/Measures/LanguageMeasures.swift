@@ -3,7 +3,7 @@ import Glibc
 
 /// Measures that are derived from the loss of a language model.
 package struct LanguageMeasures {
-  /// `loss · tokens / characters / log 2`
+  /// `loss · tokens / characters / ln 2`
   var bitsPerCharacter: Double
   /// `exp(loss)`
   var perplexity: Double

@@ -32,16 +32,17 @@ extension Run {
   /// Trains on growing subsets of the training examples, and returns the errors by the number of examples, as
   /// `apus learning-curve` does.
   ///
-  /// All runs have the same settings and number of epochs. Each repetition adds one to the seeds: it starts from other
-  /// weights and, if the data have no validation split, holds out other examples. Each run measures two errors: on its
-  /// subset, without augmentation, and on the validation examples. The error is the error rate for classes, and
-  /// `1 − R²` for numbers. The runs are not stored.
+  /// All runs have the same settings and number of epochs. Each repetition adds one to the seeds, so that it starts
+  /// from other weights and, if the data have no validation split, holds out other examples. Each run measures two
+  /// errors: on its subset, without augmentation, and on the validation examples. The error is the error rate for
+  /// classes, and `1 − R²` for numbers. The runs are not stored.
   ///
   /// - Parameters:
   ///   - settings: The settings of a model of images or tables. Without validation examples, a fifth of the training
   ///     examples is held out.
   ///   - options: The fractions, the number of repetitions and the output folder.
   ///   - body: Receives each run when it has ended.
+  /// - Throws: `OptionError` if the model takes text, or if no examples remain for training.
   public static func learningCurve(
     _ settings: RunSettings, _ options: LearningCurveOptions = LearningCurveOptions(),
     _ body: (MeasuredSubset) throws -> Void = { _ in }
@@ -65,7 +66,9 @@ package struct LearningCurveRuns {
     }
     if settings.dataSettings.split.validation == 0 {
       guard settings.dataSettings.split.test + LearningCurveOptions.validationShare < 1 else {
-        throw OptionError("--test-share leaves nothing to learn from and to hold out")
+        let share = LearningCurveOptions.validationShare
+        throw OptionError(
+          "--test-share must be below \(1 - share), because \(share) of the examples are held out for validation")
       }
       self.settings.dataSettings.split.validation = LearningCurveOptions.validationShare
     }
@@ -118,7 +121,7 @@ package struct LearningCurveRuns {
         trainer.model, on: examples, objective: task.format.objective,
         batchSize: settings.batchSize.count ?? examples.count)
       guard !task.format.isClassifier else { return 1 - (try predictions.classification().accuracy) }
-      // A single example has no variance to explain.
+      // R² is undefined for a single example. Its error counts as 0.
       return try predictions.regression().r2.map { 1 - $0 } ?? 0
     }
     return LearningCurve.Run(

@@ -28,15 +28,15 @@ extension Run {
   /// Returns the misclassified examples of a classifier, the worst first.
   /// - Parameters:
   ///   - data: The data source; `nil` for the run's.
-  ///   - part: The split; `nil` as for `EvaluationOptions.part`.
-  ///   - threshold: For two classes: the smallest probability of the second class for which it is predicted.
+  ///   - part: The split; `nil` means the same as for `EvaluationOptions.part`.
+  ///   - threshold: For two classes: predict the second class if its probability is at least this number.
   /// - Throws: `OptionError` for models that predict no classes.
   public func errors(data: String? = nil, part: DataPart? = nil, threshold: Double? = nil) throws -> RunErrors {
     try checkHasErrors()
     return try RunErrors(model(), self, self.data(of: data, part: part), threshold: threshold)
   }
 
-  /// Refuses models that predict no classes.
+  /// Throws if the model predicts no classes.
   package func checkHasErrors() throws(OptionError) {
     if format.isClassifier { return }
     throw OptionError("\(settings.model.name) is \(format.modelName); try apus evaluate")

@@ -4,21 +4,22 @@ import Apus
 public struct EvaluationOptions: Sendable {
   /// The data source; `nil` for the run's.
   public var data: String?
-  /// The split; `nil` for the validation examples if there are any, else the test examples, and all examples of a
-  /// source without splits.
+  /// The split. `nil` selects the validation examples if there are any, else the test examples. If `data` names another
+  /// source without splits, such as a file, `nil` selects all examples.
   public var part: DataPart?
-  /// With two classes: the smallest probability of the second class for which it is predicted.
+  /// For two classes: predict the second class if its probability is at least this number.
   public var threshold: Double?
-  /// The k of the top-k accuracy; `nil` for 5 with more than 5 classes.
+  /// The k of the top-k accuracy. `nil` means 5 if there are more than 5 classes, else no top-k accuracy.
   public var top: Int?
-  /// The error rate of people, which separates bias from variance; the training examples are then measured, too.
+  /// The error rate of people. If it is set, the training examples are measured, too, and bias is separated from
+  /// variance.
   public var humanError: Double?
   /// A CSV file that groups examples, see `apus evaluate --slices`.
   public var slicesFile: String?
-  /// The columns of a table by whose values its rows are grouped.
+  /// Columns of a table. Its rows are grouped by the values of each column.
   public var slices: [String] = []
 
-  /// Measures the run's own held-out examples as a whole.
+  /// The options that measure the held-out examples of the run, without groups.
   public init() {}
 }
 
@@ -34,14 +35,14 @@ public struct RunEvaluation {
   package private(set) var regression: RegressionReport?
   package private(set) var classes: ClassificationReport?
   package private(set) var slices: SliceReport?
-  /// The results on the training examples, which the verdict uses.
+  /// The results on the training examples; `nil` without the error rate of people.
   private var train: Evaluation?
   package private(set) var verdict: BiasVarianceReport?
 
   /// The mean loss over examples, in nats. For language models it is the mean over tokens, for regression the mean
   /// squared error in the square of the target's units.
   public var loss: Double { total.loss }
-  /// The fraction of examples whose class is predicted; `nil` for models that predict no classes.
+  /// The fraction of examples whose class is predicted correctly; `nil` for models that predict no classes.
   public var accuracy: Double? { total.accuracy }
   /// The number of measured examples.
   public var count: Int { total.count }
@@ -111,7 +112,7 @@ public struct RunEvaluation {
     return results
   }
 
-  /// Compares the results with those on the training examples.
+  /// Compares the results with the results on the training examples.
   private mutating func judge(
     _ results: ClassificationResults, _ known: Predictions, humanError: Double, _ format: any DataFormat,
     _ options: EvaluationOptions
@@ -123,7 +124,7 @@ public struct RunEvaluation {
       slices: slices?.validationSlices ?? [])
   }
 
-  /// Refuses the model's own training examples: they do not measure variance.
+  /// Throws if the examples include the training examples of the model, because these do not measure variance.
   private static func checkHeldOut(_ data: MeasuredData, _ stored: Run) throws {
     guard data.part == .train || data.part == .all, try stored.isOwn(data.source) else { return }
     throw OptionError("--human-error compares the training part with others; try --part validation or test")

@@ -2,7 +2,7 @@ import Apus
 
 /// The results of a model on groups of examples, the worst first.
 package struct SliceReport {
-  /// A group, with the positions of its examples among the measured ones.
+  /// A group, with the positions of its examples among the measured examples.
   private struct Line {
     var name: String
     var positions: [Int]
@@ -34,7 +34,7 @@ package struct SliceReport {
     let positions = Dictionary(uniqueKeysWithValues: examples.enumerated().map { ($1, $0) })
     self.isRegression = isRegression
     lines = groups.slices.compactMap { slice in
-      // Some examples may not have been readable.
+      // Examples that could not be read have no results.
       let own = slice.examples.compactMap { positions[$0] }
       guard !own.isEmpty else { return nil }
       let mean = own.reduce(0) { $0 + measure($1) } / Double(own.count)

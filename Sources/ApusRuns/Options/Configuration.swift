@@ -1,7 +1,7 @@
 import Apus
 import ApusSystem
 
-/// Values for options that do not come from the command line: a file, `--set`, an earlier run.
+/// Values of options from a file, from `--set` or from an earlier run.
 package struct Configuration {
   /// The source of the values, for errors.
   package let origin: String
@@ -41,7 +41,7 @@ package struct Configuration {
     values = object
   }
 
-  /// Parses the `key=value` words of `--set`; of a repeated key the last value counts.
+  /// Parses the `key=value` words of `--set`. If a key is repeated, the last value counts.
   package init(assignments: [String]) throws(OptionError) {
     origin = "--set"
     var object = JSONObject()
@@ -84,8 +84,8 @@ extension Arguments {
     }
   }
 
-  /// Whether `--epochs` or `--steps` is set, if the declaration is one of them: they are alternatives, and the source
-  /// of higher precedence decides.
+  /// Whether `--epochs` or `--steps` is set, if the declaration is one of these two. They are alternatives: if a source
+  /// sets one of them, sources of lower precedence set neither.
   private func containsAlternative(of declaration: Declaration) -> Bool {
     let pair = [RunOptions.epochs.declaration, RunOptions.steps.declaration]
     guard pair.contains(where: { $0.name == declaration.name }) else { return false }
@@ -96,7 +96,7 @@ extension Arguments {
 extension Declaration {
   fileprivate var accepted: String { role == .flag ? "true or false" : expectation }
 
-  /// The value of a member of a configuration; for a flag a `Bool`.
+  /// The value of a member of a configuration, for a flag a `Bool`; `nil` if the member is not accepted.
   fileprivate func value(of json: JSON) -> (any Sendable)? {
     guard let text = json.word else { return nil }
     guard role == .flag else { return parse(text) }

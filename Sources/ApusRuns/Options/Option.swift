@@ -26,8 +26,8 @@ package struct Argument<Value: Sendable>: Sendable {
   package let declaration: Declaration
 
   /// - Parameters:
-  ///   - isRequired: whether at least one value is required
-  ///   - repeats: whether it accepts all remaining values; only the last argument of a command may
+  ///   - isRequired: Whether at least one value is required.
+  ///   - repeats: Whether the argument accepts all remaining values. Only the last argument of a command may do so.
   package init(
     _ kind: ValueKind<Value>, isRequired: Bool = true, repeats: Bool = false, help: String
   ) {
@@ -86,7 +86,7 @@ package struct Declaration: Sendable {
     }
   }
 
-  /// How the declaration is written in the list of its kind.
+  /// How the declaration is written in the list of arguments or options.
   package var label: String {
     switch role {
     case .flag: "--\(name)"
@@ -108,12 +108,12 @@ package struct Arguments: Sendable {
 
   package func contains(_ declaration: Declaration) -> Bool { values[declaration.name] != nil }
 
-  /// Whether the option with a key of configurations is given.
+  /// Whether the option with a configuration key, such as `batch_size`, is given.
   func contains(key: String) -> Bool { values[key.replacing("_", with: "-")] != nil }
 
   package subscript<Value>(option: Option<Value>) -> Value? { all(option).first }
   package subscript(flag: Flag) -> Bool { values[flag.name]?.first as? Bool ?? false }
-  /// The value of an argument; a required argument always has one.
+  /// The value of an argument; after parsing, a required argument always has one.
   package subscript<Value>(argument: Argument<Value>) -> Value? { all(argument).first }
 
   package func all<Value>(_ option: Option<Value>) -> [Value] { all(option.name) }

@@ -1,7 +1,7 @@
 import Apus
 
-/// One option of a training run: its declaration and the setting that it determines. The parser, `--set`, `--config`,
-/// `config.json`, the help, the completions and the manual page follow from it.
+/// One option of a training run: its declaration and the setting that the option determines. The parser, `--set`,
+/// `--config`, `config.json`, the help, the completions and the manual page are derived from it.
 package struct RunOption: Sendable {
   /// The topic of an option. It determines for which models and data the option may be given.
   enum Topic: Sendable { case run, data, table, image, text }
@@ -22,7 +22,7 @@ package struct RunOption: Sendable {
     (self.declaration, self.apply, self.json) = (declaration, apply, json)
   }
 
-  /// A setting that always has a value, which is stored unless it is `omitted`.
+  /// A setting that always has a value. A value equal to `omitted` is not stored.
   init<Value: OptionValue>(
     _ option: Option<Value>, _ path: any WritableKeyPath<RunSettings, Value> & Sendable, unless omitted: Value? = nil
   ) {
@@ -30,7 +30,7 @@ package struct RunOption: Sendable {
       if let value = arguments[option] { settings[keyPath: path] = value }
     } json: { settings in
       let value = settings[keyPath: path]
-      // `nil` alone would be `JSON.null`.
+      // In this context, `nil` alone would be `JSON.null`.
       return value == omitted ? JSON?.none : value.json
     }
   }
@@ -54,7 +54,7 @@ package struct RunOption: Sendable {
   }
 
   /// A setting that `parse` makes from the option's text.
-  /// - Parameter text: The text that `parse` turns into the setting; `nil` where the setting is not stored.
+  /// - Parameter text: The inverse of `parse`. It returns `nil` for a setting that is not stored.
   init<Setting>(
     _ option: Option<String>, _ path: any WritableKeyPath<RunSettings, Setting> & Sendable,
     parse: @escaping @Sendable (String) throws -> Setting, text: @escaping @Sendable (Setting) -> String?
@@ -66,8 +66,7 @@ package struct RunOption: Sendable {
     }
   }
 
-  /// The option, marked as one that a resumed run may change: it changes the length of the run or the way of the
-  /// computation, but not the results of a step.
+  /// The option, marked as one that a resumed run may change. Such an option does not change the results of a step.
   var free: RunOption {
     var option = self
     option.mayChange = true
@@ -95,7 +94,7 @@ extension RunOption.Topic {
       return settings.isTable ? "is for images, \(settings.data) is a table" : nil
     case .table:
       if settings.isTable { return nil }
-      // An unknown source is reported first.
+      // For an unknown source, `find` throws.
       return "is for tables, \(settings.data) is \(try DatasetDescription.find(settings.data).description.contentName)"
     }
   }

@@ -74,7 +74,7 @@ package enum RunOptions {
   package static var imageDeclarations: [Declaration] { declarations(about: .image) }
   package static var textDeclarations: [Declaration] { declarations(about: .text) }
 
-  /// The option of a key of configurations.
+  /// The option with a configuration key, such as `batch_size`.
   static func option(key: String) -> RunOption? { all.first { $0.declaration.key == key } }
 
   private static let general: [RunOption] = [
@@ -152,7 +152,7 @@ package enum RunOptions {
   private static let dataOptions: [RunOption] = [
     RunOption(
       Option(
-        "test-share", .share, help: "the fraction held out for the test, if the data have no test split (default: 0.2)"),
+        "test-share", .share, help: "the fraction held out for tests, if the data have no test split (default: 0.2)"),
       \.dataSettings.split.test, unless: DataSettings.usual.split.test),
     RunOption(validation, \.dataSettings.split.validation, unless: 0),
     RunOption(
@@ -325,7 +325,7 @@ extension ValueKind<BatchSize> {
 extension ValueKind<String> {
   private static let unusablePrecision = "tf32"
 
-  /// The name of a precision. TF32 is not accepted either, but `Precision.init(option:)` gives the reason.
+  /// The name of a precision. `tf32` is parsed, too, so that `Precision.init(option:)` can say why it is not available.
   static let precision = {
     let names = Precision.named.map(\.key)
     let choice = choice("P", of: names)
@@ -336,7 +336,8 @@ extension ValueKind<String> {
 }
 
 extension Precision {
-  /// The precision of a value of `--precision`.
+  /// The precision with a name.
+  /// - Throws: `OptionError` for `tf32`.
   package init(option name: String) throws(OptionError) {
     guard let found = Precision.named.first(where: { $0.key == name }) else {
       throw OptionError(

@@ -2,7 +2,7 @@
 package struct ValueKind<Value: Sendable>: Sendable {
   /// The placeholder in help: `N`, `FILE`, …
   package let placeholder: String
-  /// A description of the accepted values, to end the sentence "expected …".
+  /// A description of the accepted values, such as `an integer from 1 to 9`. It ends the sentence "VALUE is not …".
   package let expectation: String
   package let completion: Completion
   /// Parses text; `nil` if it is not accepted.

@@ -1,6 +1,6 @@
 import Apus
 
-/// The results of a trained model on examples, which are identified by their positions among the examined ones.
+/// The results of a trained model on examples. Positions number the examined examples from 0.
 package struct Examination {
   package let model: any Layer
   package let device: ComputeDevice
@@ -20,7 +20,7 @@ package struct Examination {
   /// Images that could not be read.
   package let skipped: SkippedImageReport
   private let data: any ExampleSource
-  /// The indices of the examined examples in the data.
+  /// The indices of the examined examples in the data, by position.
   private let numbers: [Int]
 
   /// The maximum number of examined examples: a page should be made quickly.
@@ -45,7 +45,7 @@ package struct Examination {
     classNames = (0..<(results?.classCount ?? 0)).map { measured.format.className($0) }
   }
 
-  /// The number of all examples, and of the examined ones.
+  /// The number of all examples, and the number of the examined ones.
   package var counts: (all: Int, examined: Int) { (data.count, min(data.count, Examination.limit)) }
 
   /// The name of the examples, in the plural: `test examples`.
@@ -58,7 +58,7 @@ package struct Examination {
     try data.examples(positions.map { Int32(numbers[$0]) }).inputs
   }
 
-  /// The first examples, for statistics of the layers' outputs.
+  /// The inputs of the first 64 examples, for statistics of the layers' outputs.
   package var sample: Tensor {
     get throws { try inputs(Array(0..<min(numbers.count, 64))) }
   }

@@ -21,8 +21,12 @@ extension RunReport {
     }
   }
 
-  /// A row for each example: the image; for Vision Transformers the attention rollout over all layers; the weights of
-  /// the class token in each head of the last layer with tokens; the weights of the last four layers with pixels.
+  /// One row of images for each example. It begins with the image itself. Copies of the image follow, each overlaid
+  /// with attention weights:
+  ///
+  /// - for Vision Transformers, the attention rollout over all layers;
+  /// - for each head of the last layer over tokens, the weights from the class token to the patches;
+  /// - for each of the last four layers over pixels, its weights.
   private func positionMaps(
     _ examination: Examination, _ maps: [AttentionMap], _ x: Tensor, _ images: [Image]
   ) throws -> ImageGrid? {
@@ -57,7 +61,8 @@ extension RunReport {
     return ImageGrid("Attention", cells, columnCount: 1 + columns.count)
   }
 
-  /// The weights of the channels of each layer in descending order, averaged over the examples.
+  /// The weights of the channels, averaged over the examples and in descending order, for each of the last eight layers
+  /// with attention over channels.
   private func channels(_ maps: [AttentionMap]) throws -> LineChart? {
     let series = try maps.filter { $0.kind == .channels }.suffix(8).map { map -> LineChart.Series in
       let weights = try map.weights.mean(axis: 0).array(of: Float.self).sorted(by: >)
@@ -70,7 +75,8 @@ extension RunReport {
 }
 
 extension AttentionMap {
-  /// The rows and columns of the patches that tile an image, without the class token.
+  /// The rows and columns of the patches of an image; `nil` if the tokens without the class token do not tile the image
+  /// with square patches.
   fileprivate func patches(_ height: Int, _ width: Int) -> (rows: Int, columns: Int)? {
     let count = weights.shape[3] - 1
     return (1...max(count, 1)).first { $0 * $0 * width == count * height }.map { ($0, count / $0) }

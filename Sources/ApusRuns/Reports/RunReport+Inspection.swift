@@ -1,7 +1,7 @@
 import Apus
 
 extension RunReport {
-  /// The parts of some images that the model uses: saliency, Grad-CAM and feature maps.
+  /// The saliency, Grad-CAM and feature maps of some images; `nil` if the model is not a classifier of images.
   func seeing() throws -> Report.Section? {
     guard let examination, let results = examination.results, examination.format is ImageFormat else { return nil }
     return try withDevice(examination.device) {
@@ -9,8 +9,8 @@ extension RunReport {
       guard let images = try examination.images(shown) else { return nil }
       var blocks: [Report.Block] = [
         .text(
-          "For the predicted class. Saliency: the gradient of its score with respect to each pixel. Grad-CAM: the "
-            + "regions in the last convolution that increase its score.")
+          "Saliency is the gradient of the score of the predicted class with respect to each pixel. Grad-CAM shows the "
+            + "regions in the last convolution that increase this score.")
       ]
       blocks.append(.figure(Report.Figure("saliency", try maps(examination, results, shown, images), isWide: true)))
       blocks += try featureMaps(examination, shown[0])
@@ -54,13 +54,13 @@ extension RunReport {
     return ImageGrid("Saliency and Grad-CAM", cells, columnCount: cam == nil ? 2 : 3)
   }
 
-  /// The maps, with each example divided by its maximum: `[batch, …]` in `0 ... 1`.
+  /// Divides the map of each example, `[batch, …]`, by its maximum. The results are in `0 ... 1`.
   private func normalized(_ maps: Tensor) -> Tensor {
     let axes = Array(1..<maps.rank)
     return maps / (maps.max(axes: axes, keepingAxes: true) + 1e-30)
   }
 
-  /// The channels of the convolutions' outputs for one example.
+  /// The channels of the outputs of the first convolutions for one example.
   private func featureMaps(_ examination: Examination, _ example: Int) throws -> [Report.Block] {
     let input = try examination.inputs([example])
     let layers = withMode(.inference) { LayerTrace(of: examination.model, on: input).layers }

@@ -1,7 +1,8 @@
 import Apus
 
 extension RunReport {
-  /// The number of lines in a chart that can be distinguished.
+  /// The number of curves in a chart if there are more than `lineCount + 2` classes. More curves would be hard to
+  /// distinguish.
   private static let lineCount = 8
 
   /// The results of a classifier on the examined data, as a whole and by class.
@@ -70,7 +71,8 @@ extension RunReport {
 
   // MARK: - Curves
 
-  /// The classes whose curves are drawn, in their order; if there are too many, those with the smallest areas.
+  /// The classes whose curves are drawn, in ascending order. Of more than `lineCount + 2` classes, only the `lineCount`
+  /// with the smallest areas under the ROC curve are drawn.
   private static func shownClasses(_ results: ClassificationResults) -> [Int] {
     let areas = results.auc.classes
     let defined = areas.indices.filter { areas[$0] != nil }

@@ -3,7 +3,8 @@ import ApusSystem
 
 /// The report about a run, one function per section.
 ///
-/// To add a section: write a function that returns it (`nil` if the run has nothing for it), and call it in `make()`.
+/// To add a section, write a function that returns the section, or `nil` if the run has no data for it, and call the
+/// function in `make()`.
 package struct RunReport {
   package let record: RunRecord
   /// The newest checkpoint, if there is one.
@@ -27,9 +28,8 @@ package struct RunReport {
 
   // MARK: - Examination
 
-  /// Reads the newest checkpoint and the data, and runs the model over the data. Other errors are recorded as
-  /// omissions.
-  /// - Throws: An error in the options.
+  /// Reads the newest checkpoint and the data, and runs the model over the data.
+  /// - Throws: `OptionError` for an error in the options. All other errors are recorded as omissions.
   package mutating func examine(
     data: String?, part: DataPart?, on device: @autoclosure () throws -> ComputeDevice
   ) throws(OptionError) {

@@ -2,9 +2,10 @@ import Apus
 
 /// The class that a model predicts for an example.
 struct Prediction {
-  /// The example's index in its file.
+  /// The index of the example among those of the runner.
   var index: Int
-  /// The class with the largest output; with a threshold, class 1 if its probability reaches it.
+  /// The class with the largest output. With a threshold: class 1 if its probability is at least the threshold, else
+  /// class 0.
   var label: Int
   /// The probability of the class: `softmax(outputs)[label]`.
   var probability: Double
@@ -24,8 +25,10 @@ package struct ModelRunner {
     (self.model, self.count, self.inputs) = (model, count, inputs)
   }
 
-  /// Calls `body` with the prediction for each example, in order; `apus evaluate` measures the same predictions.
-  /// - Parameter threshold: For two classes, the smallest probability of the second class for which it is predicted.
+  /// Calls `body` with the prediction for each example, in order. These are the predictions that `apus evaluate`
+  /// measures.
+  /// - Parameter threshold: For two classes: predict the second class if its probability is at least this number.
+  /// - Throws: `ModelError.notFinite` if an output is NaN, `OptionError` for a threshold without two classes.
   func predictClasses(threshold: Double?, _ body: (Prediction) throws -> Void) throws {
     try runBatches { index, outputs in
       try checkThreshold(threshold, classCount: outputs.count)
@@ -57,7 +60,7 @@ package struct ModelRunner {
   }
 }
 
-/// Refuses a threshold unless there are two classes.
+/// Throws if there is a threshold, but not two classes.
 package func checkThreshold(_ threshold: Double?, classCount: Int) throws(OptionError) {
   guard let threshold, classCount != 2 else { return }
   throw OptionError("--threshold \(threshold): a threshold needs two classes, but there are \(classCount)")

@@ -1,6 +1,6 @@
 import Apus
 
-/// A run whose steps can be planned without its data, to determine the device memory that it needs.
+/// A run whose steps are planned without its data, to determine the device memory that the run needs.
 package struct PlannedTraining {
   private let settings: RunSettings
   private let objective: Objective
@@ -9,7 +9,7 @@ package struct PlannedTraining {
   private let makeExamples:
     @Sendable (_ count: Int, _ upload: PlannedExamples.Upload) -> (inputs: Tensor, targets: Tensor)
 
-  /// Creates the plan of a run on data of a format.
+  /// Creates the plan of a run on data of the given format.
   package init(_ settings: RunSettings, _ format: any DataFormat) {
     self.settings = settings
     let classes = format.classNames.count
@@ -21,7 +21,10 @@ package struct PlannedTraining {
     makeExamples = { format.plannedExamples($0, settings, upload: $1) }
   }
 
-  /// Creates the plan of a run of a model with the inputs and outputs that it was built for.
+  /// Creates the plan of a run without a data format.
+  /// - Parameters:
+  ///   - input: One input of the model.
+  ///   - model: Builds the model.
   package init(_ settings: RunSettings, input: ModelSummary.Input, model: @escaping () throws -> any Layer) {
     self.settings = settings
     let isLanguage = if case .language = settings.model.kind { true } else { false }
@@ -31,7 +34,7 @@ package struct PlannedTraining {
     makeExamples = { ($1(Shape([$0] + input.extents), input.dtype), $1(Shape([$0] + length), .int32)) }
   }
 
-  /// Plans a few steps.
+  /// The memory of training, found by planning three steps.
   package func memory(batchSize: Int, on device: ComputeDevice) throws -> TrainingMemory {
     try TrainingMemory(on: device) {
       let rule = try settings.updateRule()
@@ -55,7 +58,7 @@ package struct PlannedTraining {
   }
 }
 
-/// Makes the steps measure the norm of the gradients.
+/// Makes the steps measure the norm of the gradients, as early stopping by this norm does.
 private final class NormReader: TrainingObserver {
   var needsGradientNorm: Bool { true }
 }

@@ -5,7 +5,7 @@ import ApusSystem
 package struct PretrainedWeights {
   /// The safetensors file.
   package let path: String
-  /// The checkpoint that contains the weights; `nil` for a separate file.
+  /// The checkpoint that contains the weights; `nil` if the file belongs to none.
   package let checkpoint: Checkpoint?
 
   package init(path: String) throws {
@@ -20,11 +20,15 @@ package struct PretrainedWeights {
     }
   }
 
-  /// The tokenizer of the weights, if they are in a checkpoint: token numbers have no meaning without it.
-  /// - Parameter kind: the kind of the model's tokenizer, which must be the same.
+  /// The tokenizer that the checkpoint of the weights stores. The weights fit only the token numbers of this tokenizer.
+  /// Without such a checkpoint, warns and returns `nil`.
+  /// - Parameter kind: The kind of tokenizer that the settings name.
+  /// - Throws: `TrainingError.mismatch` if the stored tokenizer is of another kind.
   package func tokenizer(ofKind kind: String) throws(TrainingError) -> (any Tokenizer)? {
     guard let format = checkpoint.flatMap({ DataKinds.format(in: $0.state.configuration) }) as? TextFormat else {
-      Diagnostics.write("\(path): the file has no tokenizer: the tokens have the numbers of this run's own tokenizer")
+      Diagnostics.write(
+        "\(path): the file has no tokenizer: a new one is trained, and its token numbers may differ from those of the "
+          + "weights")
       return nil
     }
     let known = type(of: format.tokenizer).kind
@@ -35,7 +39,8 @@ package struct PretrainedWeights {
   }
 
   /// Loads all parameters and statistics into a model.
-  /// - Parameter replacesHead: whether to skip the last layer that has parameters; it may then have another size.
+  /// - Parameter replacesHead: Whether the last layer that has parameters keeps its new weights. Its size may then
+  ///   differ from that of the stored weights.
   func load(into model: any Layer, replacesHead: Bool) throws {
     let head = replacesHead ? model.headKey.map { "\($0)." } : nil
     func isKept(_ key: String) -> Bool { head.map { key.hasPrefix($0) } ?? false }
@@ -50,7 +55,7 @@ package struct PretrainedWeights {
     }
   }
 
-  /// Adds advice to a mismatch: weights of a published network differ from a run's in the first and in the last layer.
+  /// Adds advice to a mismatch. The first and the last layer of a published network often differ from those of a run.
   private static func advised(_ error: TrainingError) -> TrainingError {
     guard case .mismatch(let path, let reason) = error else { return error }
     return .mismatch(

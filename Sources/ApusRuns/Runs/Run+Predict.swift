@@ -1,6 +1,6 @@
 import Apus
 
-/// The prediction of a model for an image, a text or a row of a file.
+/// The prediction of a model for an image, a text or a row of a table.
 public struct FilePrediction: Sendable {
   /// The path of the file.
   public let file: String
@@ -10,9 +10,9 @@ public struct FilePrediction: Sendable {
   public let line: Int?
   /// The index of the predicted class; `nil` for a predicted number.
   public let label: Int?
-  /// The name of the predicted class, or its index if it has none.
+  /// The name of the predicted class, or its index if it has no name; `nil` for a predicted number.
   public let name: String?
-  /// The probability of the class.
+  /// The probability of the predicted class; `nil` for a predicted number.
   public let probability: Double?
   /// The predicted number, in the target's own units; `nil` for a class.
   public let value: Double?
@@ -33,19 +33,19 @@ extension FilePrediction {
 }
 
 extension Run {
-  /// Returns the predictions for all examples of some files, in their order.
+  /// Returns the predictions for all examples, in the order of the files and of the examples in each file.
   /// - Parameters:
-  ///   - files: Images (PNG, JPEG or IDX files of many); for models of texts files with one text a line; for models of
-  ///     tables CSV files.
-  ///   - threshold: For two classes: the smallest probability of the second class for which it is predicted.
+  ///   - files: For models of images: PNG, JPEG or IDX files. For models of texts: files with one text a line. For
+  ///     models of tables: CSV files.
+  ///   - threshold: For two classes: predict the second class if its probability is at least this number.
   public func predict(_ files: [String], threshold: Double? = nil) throws -> [FilePrediction] {
     var found: [FilePrediction] = []
     try predict(files, threshold: threshold) { found.append($0) }
     return found
   }
 
-  /// Calls `body` with the prediction for each example of some files, in their order. Files of many examples are read
-  /// before the first result: a malformed one is found early.
+  /// Calls `body` with the prediction for each example, in the order of the files and of the examples in each file.
+  /// Files of many examples are read before the first result, so that a malformed file is found early.
   public func predict(
     _ files: [String], threshold: Double? = nil, _ body: (FilePrediction) throws -> Void
   ) throws {

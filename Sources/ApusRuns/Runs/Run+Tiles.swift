@@ -59,7 +59,7 @@ extension Run {
   /// - Parameters:
   ///   - files: PNG and JPEG images.
   ///   - overlap: The smallest number of pixels that neighboring tiles share.
-  ///   - threshold: For two classes: the smallest mean probability of the second class for which it is predicted.
+  ///   - threshold: For two classes: predict the second class if its mean probability is at least this number.
   /// - Throws: `OptionError` if the model does not take images, or if the overlap is not smaller than a tile.
   public func predictTiles(
     _ files: [String], overlap: Int, threshold: Double? = nil
@@ -85,7 +85,7 @@ extension Run {
     }
   }
 
-  /// The format that prepares tiles: they have the size of the model's inputs, so no transform applies.
+  /// The format that prepares tiles. It has no transform, because tiles have the size of the model's inputs.
   /// - Throws: `OptionError` if the model does not take images, or if the overlap is not smaller than a tile.
   package func tileFormat(overlap: Int) throws(OptionError) -> ImageFormat {
     guard let own = format as? ImageFormat else {

@@ -25,8 +25,9 @@ public struct Run {
   /// - Parameters:
   ///   - path: The folder of a run, or of one of its checkpoints.
   ///   - choice: Which checkpoint of a run; `nil` for the newest one, or for the checkpoint that `path` names.
-  /// - Throws: `DataError` if there is no run, `TrainingError` if every checkpoint is damaged or the checkpoint is not
-  ///   of a run, and `OptionError` if `choice` is given and `path` is itself a checkpoint.
+  /// - Throws: `DataError` if there is no run or its settings are invalid, `TrainingError` if every checkpoint is
+  ///   damaged or the checkpoint is not of a run, and `OptionError` if `choice` is given and `path` is itself a
+  ///   checkpoint.
   public init(at path: String, checkpoint choice: CheckpointChoice? = nil) throws {
     self.path = path
     guard FileSystem.isDirectory(path) else {
@@ -44,7 +45,7 @@ public struct Run {
       throw TrainingError.damaged(path: path, reason: "no checkpoint is whole: \(first)")
     }
     guard choice == nil || checkpoint.path != path else {
-      throw OptionError("--checkpoint chooses one of a run's; \(path) is a checkpoint itself")
+      throw OptionError("--checkpoint chooses a checkpoint of a run, but \(path) is a checkpoint itself")
     }
     let stored = checkpoint.state.configuration
     settings = try RunSettings(
@@ -73,6 +74,7 @@ public struct Run {
   }
 
   /// Measures the model with held-out examples, as `apus evaluate` does.
+  /// - Parameter options: The data and the measures. The default measures the held-out examples of the run.
   public func evaluate(_ options: EvaluationOptions = EvaluationOptions()) throws -> RunEvaluation {
     try RunEvaluation(model(), self, options)
   }
@@ -80,7 +82,7 @@ public struct Run {
   /// Trains a new run to its end.
   /// - Parameters:
   ///   - settings: The settings of the run.
-  ///   - output: The folder of the run, which must not contain one; `nil` for `runs/MODEL-N`.
+  ///   - output: The folder of the run, which must not contain another run; `nil` for `runs/MODEL-N`.
   ///   - observers: Observers, which receive the events of the run and may stop it.
   /// - Returns: The run at its newest checkpoint, and the result of training.
   public static func train(
@@ -94,8 +96,8 @@ public struct Run {
   /// the same bits as a run that was not interrupted.
   ///
   /// - Parameters:
-  ///   - options: The options that change, by their keys: `epochs`, `steps`, `device`, `save_every`, `detect_anomaly`,
-  ///     `workers`, `early_stop` and `keep`; `data` for a moved table or folder of images.
+  ///   - options: The options that change, by their keys. Allowed are `epochs`, `steps`, `device`, `save_every`,
+  ///     `detect_anomaly`, `workers`, `early_stop`, `keep`, and `data` for a moved table or folder of images.
   ///   - output: A new folder, to continue from a copy of the run; `nil` for the run's own.
   ///   - observers: Observers of the continued run.
   public func resume(
@@ -124,7 +126,7 @@ public struct Run {
   /// examples, layers and maps.
   /// - Parameters:
   ///   - data: Another data source; `nil` for the run's.
-  ///   - part: The split; `nil` as for `EvaluationOptions.part`.
+  ///   - part: The split; `nil` means the same as for `EvaluationOptions.part`.
   public func report(data: String? = nil, part: DataPart? = nil) throws -> Report {
     var report = RunReport(try RunRecord(path: path))
     try report.examine(data: data, part: part, on: .current)

@@ -30,8 +30,8 @@ package struct RunFiles {
   /// - Throws: when another process has locked it.
   package init(locking folder: Folder) throws(TrainingError) { self.init(try RunFolder(locking: folder), isNew: false) }
 
-  /// The named folder, or otherwise the first of `runs/<model>-1`, `runs/<model>-2`, … that does not exist. It is
-  /// created and locked.
+  /// Creates and locks the named folder, or without a name the first of `runs/<model>-1`, `runs/<model>-2`, … that does
+  /// not exist.
   /// - Throws: when the named folder contains a run, which is not overwritten.
   package static func creating(_ path: String?, for model: String) throws -> RunFiles {
     guard let path else { return try next(for: model) }
@@ -71,7 +71,8 @@ package struct RunFiles {
     }
   }
 
-  /// Removes a folder that was created for a run that ended before its first step: there is nothing to resume.
+  /// Removes the folder if this process created it and the run ended before its first step, so that there is nothing to
+  /// resume.
   package func removeIfUnused() {
     let own: Set<String> = [
       RunFiles.configuration, RunFiles.metrics, "checkpoints", "tensorboard", FolderLock.name,

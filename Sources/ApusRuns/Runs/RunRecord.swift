@@ -3,7 +3,7 @@ import ApusSystem
 
 /// The files of a run: its settings and its metrics.
 package struct RunRecord {
-  /// The folder of the run, which also receives the page about it.
+  /// The folder of the run. The page about the run is also written to it.
   package let files: RunFiles
   package let configuration: JSONObject
   package let settings: RunSettings
@@ -37,6 +37,6 @@ package struct RunRecord {
 
   package var path: String { files.path }
 
-  /// The records at the ends of epochs.
+  /// The records that were written at the end of an epoch.
   package var epochs: [JSONObject] { metrics.records.filter { $0["train_loss"] != nil || $0["test_loss"] != nil } }
 }

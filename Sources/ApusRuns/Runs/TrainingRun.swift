@@ -27,7 +27,7 @@ package struct TrainingRun {
   private var isNew: Bool { if case .new = origin { true } else { false } }
 
   /// Prepares a new run. When this returns, the folder exists and contains the settings.
-  /// - Parameter output: The folder of the run, which must not contain one; `nil` for `runs/MODEL-N`.
+  /// - Parameter output: The folder of the run, which must not contain another run; `nil` for `runs/MODEL-N`.
   package init(_ settings: RunSettings, output: String?) throws {
     self.settings = settings
     // Errors in the settings are found before anything is created.
@@ -38,8 +38,8 @@ package struct TrainingRun {
     try writeFirstSettings()
   }
 
-  /// Prepares to resume a run. It keeps its own settings on disk until training starts, so that a failure before then
-  /// changes nothing.
+  /// Prepares to resume a run. The stored settings are not changed until training starts, so that a failure before then
+  /// leaves the run as it is.
   /// - Parameters:
   ///   - path: The folder of a run or of a checkpoint.
   ///   - output: A new folder for a copy of the run; `nil` for the run's own.
@@ -89,9 +89,10 @@ package struct TrainingRun {
     return (settings, run, .newest(checkpoint))
   }
 
-  /// The settings of a resumed run: its own, except for options that may change. These determine the length of the run,
-  /// the device, the checkpoints and the way of the computation, but not the results of a step. Tables and images may
-  /// have moved: after loading, they are compared with those of the run.
+  /// The settings of a resumed run: the stored settings, changed by the given options. Only options that do not change
+  /// the results of a step are allowed, such as the length of the run, the device and the checkpoints. Tables and
+  /// folders of images may have moved. Once they are loaded, their format is compared with the format of the run.
+  /// - Throws: `TrainingError.mismatch` if another option has changed.
   private static func continued(_ stored: Configuration, _ given: Arguments) throws -> RunSettings {
     let old = try RunSettings(stored: stored)
     var merged = given
@@ -114,8 +115,8 @@ package struct TrainingRun {
     return new
   }
 
-  /// Whether two sources are both tables, or both folders of images. A run's format contains their statistics, which
-  /// show whether data are the same; texts are identified by name only.
+  /// Whether two sources are both tables, or both folders of images. The statistics in the format of a run show whether
+  /// such data are the same. Texts are only identified by their path, so their path must not change.
   private static func isSameKind(_ one: String, _ other: String) throws -> Bool {
     let (one, other) = (try DatasetDescription.find(one), try DatasetDescription.find(other))
     return one.description.name == other.description.name && one.argument != nil && other.argument != nil
@@ -123,11 +124,11 @@ package struct TrainingRun {
 
   // MARK: - Running
 
-  /// Runs to the end, until it is stopped early, or until a signal.
+  /// Trains to the end of the run, to an early stop or to a signal.
   /// - Parameters:
   ///   - device: The device; its name is stored.
   ///   - observers: Observers in addition to those that the settings request.
-  ///   - willStart: Called when the data are loaded, before the first step.
+  ///   - willStart: Called after the data are loaded, before the first step.
   ///   - adapt: Sets options that do not change the results, such as progress and signals.
   package mutating func run(
     on device: ComputeDevice, observers: [any TrainingObserver] = [], willStart: () throws -> Void = {},
@@ -161,7 +162,7 @@ package struct TrainingRun {
     return TrainedRun(result: result, format: task.format, device: device, skipped: skipped)
   }
 
-  /// Reports the device memory that training needs, and throws if it does not fit, before anything is built.
+  /// Reports the device memory that training needs, and throws if the device has less. The model is not built for this.
   private func stateMemory(_ format: any DataFormat, _ count: Int, on device: ComputeDevice) throws {
     let size = min(settings.batchSize.count ?? count, count)
     let memory = try PlannedTraining(settings, format).check(batchSize: max(size, 1), on: device)
@@ -174,7 +175,7 @@ package struct TrainingRun {
     }
   }
 
-  /// Warns of a run of few steps, in which a model learns little.
+  /// Warns if an epoch and the whole run have only a few steps, in which a model learns little.
   private func adviseOnSteps(_ count: Int) {
     guard case .count(let size) = settings.batchSize, case .epochs(let epochs) = settings.length else { return }
     let steps = (count + size - 1) / size

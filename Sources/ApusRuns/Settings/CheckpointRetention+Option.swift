@@ -38,12 +38,12 @@ extension CheckpointRetention {
     }
   }
 
-  /// The value of `--keep` that is parsed to the same value.
+  /// The value of `--keep` that `init(parsing:)` parses to this retention.
   package var text: String { "last=\(last)" + (best.map { ",best" + ($0 == .loss ? "" : "=\($0.rawValue)") } ?? "") }
 }
 
 extension ValueKind<CheckpointChoice> {
-  /// One of the checkpoints of a run, `step-17` also by its name `step-000000017`.
+  /// A checkpoint of a run: `last`, `best`, or `step-17`, which may also be written as its folder `step-000000017`.
   package static let checkpoint = ValueKind(
     "WHICH", expectation: "last, best or step-N, such as step-100", completion: .words(["last", "best"])
   ) { text in

@@ -13,7 +13,7 @@ public enum BatchSize: Hashable, Sendable {
   package var json: JSON { count.map { .integer($0) } ?? "full" }
 }
 
-/// How examples are weighted by class.
+/// How losses are weighted by class.
 public enum ClassWeighting: String, CaseIterable, Sendable { case none, balanced }
 
 /// How an epoch samples the examples.
@@ -25,7 +25,7 @@ public struct DataSettings: Hashable, Sendable {
   public var split = SplitOptions(test: 0.2)
   /// The number of training examples; `nil` for all of them.
   public var trainCount: Int?
-  /// The part of the target that is distributed evenly over all classes.
+  /// The fraction of each target that is distributed evenly over all classes.
   public var labelSmoothing = 0.0
   /// How the losses of classes are weighted.
   public var classWeights = ClassWeighting.none
@@ -47,13 +47,14 @@ public struct DataSettings: Hashable, Sendable {
 
 /// How images are read and transformed, and which stem the model has.
 public struct ImageSettings: Hashable, Sendable {
-  /// The stem; `nil` for the one that suits the size of the images.
+  /// The stem; `nil` for the stem that suits the size of the images.
   public var stem: ImageStem?
-  /// The height and width to which images are resized; `nil` for their own.
+  /// The height and width to which images are resized. `nil` keeps the size of the images, or stands for the network's
+  /// input size if the images differ in size.
   public var size: Int?
   /// The number of channels; `nil` for the images' own.
   public var channels: Int?
-  /// The transform of every image; `nil` for the one that the size requires.
+  /// The transform of every image; `nil` for the transform that the size requires.
   public var transform: ImagePipeline?
   /// Additional transforms of images in training.
   public var augmentation = ImagePipeline()

@@ -3,16 +3,16 @@ import ApusSystem
 
 /// The value of `--early-stop`: `loss:patience=5,change=0.001`.
 public struct EarlyStopSettings: Hashable, Sendable {
-  /// The measure that decides.
+  /// The measure that decides whether the run stops.
   public var measure: EarlyStopping.Measure
-  /// The number of epochs without improvement after which the run stops.
+  /// The number of epochs without improvement after which the run stops; `nil` for no such limit.
   public var patience: Int?
-  /// The smallest change that counts as an improvement.
+  /// The smallest change that counts as an improvement; `nil` for 0.
   public var change: Double?
-  /// The value at which the run stops.
+  /// The value of the measure at which the run stops; `nil` for none.
   public var target: Double?
 
-  /// The value that sets no early stopping, for a run that is resumed.
+  /// The value of `--early-stop` that ends early stopping in a resumed run.
   private static let none = "none"
 
   fileprivate enum Key: String, CaseIterable { case patience, change, target }
@@ -46,7 +46,7 @@ public struct EarlyStopSettings: Hashable, Sendable {
     guard change == nil || patience != nil else { throw failure("change=X needs patience=N") }
   }
 
-  /// The settings of a value of the option; `nil` for `none`.
+  /// The settings for a value of `--early-stop`; `nil` for `none`.
   package static func chosen(by text: String) throws(OptionError) -> EarlyStopSettings? {
     text == none ? nil : try EarlyStopSettings(parsing: text)
   }
@@ -80,7 +80,7 @@ extension EarlyStopSettings.Key {
 }
 
 extension EarlyStopSettings: CustomStringConvertible {
-  /// The text that is parsed to the same value.
+  /// The value of `--early-stop` that `init(parsing:)` parses to these settings.
   public var description: String {
     let pairs = [
       patience.map { "patience=\($0)" }, change.map { "change=\($0)" }, target.map { "target=\($0)" },

@@ -1,8 +1,8 @@
 import Apus
 
 extension RunSettings {
-  /// The model and one of its inputs, as far as the settings and the list of data sets determine them without any data;
-  /// `nil` if the number of classes depends on files.
+  /// The model and one of its inputs, determined by the settings and the list of data sets without reading data; `nil`
+  /// if the number of classes or the size of the inputs depends on files.
   func expectedModel() throws -> (any Layer, ModelSummary.Input)? {
     guard case .images(let network) = model.kind else { return (try model.exampleModel(), model.exampleInput()) }
     let description = try DatasetDescription.find(data).description

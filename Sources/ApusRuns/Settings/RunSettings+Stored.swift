@@ -2,7 +2,7 @@ import Apus
 
 extension RunSettings {
   /// The settings that a run or a checkpoint has stored.
-  /// - Throws: a data error if the settings are invalid: a mistake in a file is not a usage error.
+  /// - Throws: `DataError` if the settings are invalid, because a mistake in a file is not a usage error.
   package init(stored: Configuration) throws(DataError) {
     do {
       var arguments = Arguments()

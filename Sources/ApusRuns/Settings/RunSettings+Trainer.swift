@@ -5,8 +5,8 @@ extension RunSettings {
   /// - Parameters:
   ///   - weights: the initial weights of a new run; `nil` for random ones.
   ///   - isNew: whether the run starts from initial weights instead of a checkpoint.
-  ///   - measures: whether the model is evaluated on the validation and the test examples, and stopped early by what
-  ///     is measured.
+  ///   - measures: whether the model is evaluated on the validation and the test examples, and whether early stopping
+  ///     applies.
   ///   - others: observers in addition to early stopping.
   ///   - adapt: sets options that do not change the results.
   package func trainer(
@@ -31,13 +31,13 @@ extension RunSettings {
     }
   }
 
-  /// Refuses to stop, or to keep checkpoints, by the accuracy of a regression model.
+  /// Throws if the settings need the accuracy of a regression model, for early stopping or for the best checkpoint.
   func checkMeasures() throws {
     guard earlyStop?.measure == .accuracy || retention.best == .accuracy else { return }
     if try DataKinds.kind(for: self).predictsNumbers(self) { try refuseAccuracy() }
   }
 
-  /// Throws if the settings need an accuracy.
+  /// Throws if early stopping or the best checkpoint depends on the accuracy.
   func refuseAccuracy() throws(TrainingError) {
     if earlyStop?.measure == .accuracy { throw SelectionMeasure.missingAccuracy(for: "early stopping") }
     if retention.best == .accuracy { throw SelectionMeasure.missingAccuracy(for: "the best checkpoint") }

@@ -8,7 +8,7 @@ public struct RunSettings: Sendable {
   public private(set) var ownLayers: String?
   /// The name of the data set, for example `mnist` or `csv:FILE`.
   public var data: String
-  /// The name of the device; `auto` until it is chosen, `nil` for the device that the environment names.
+  /// The name of the device. `nil` stands for the device of `APUS_DEVICE`, or for `auto` if that variable is not set.
   public var device: String?
   /// The number of epochs or steps.
   public var length: TrainingOptions.Length
@@ -20,31 +20,33 @@ public struct RunSettings: Sendable {
   public var learningRate: Double
   /// The name of the schedule of the learning rate, one of `scheduleNames`.
   public var schedule: String
-  /// The number of steps in which the learning rate rises.
+  /// The number of steps in which the learning rate rises; `nil` for none.
   public var warmup: Int?
   /// The coefficient of weight decay.
   public var weightDecay = 0.0
-  /// The types of matrix products and convolutions.
+  /// The element types in which matrix products and convolutions are computed.
   public var precision = Precision.float32
   /// The global norm to which gradients are clipped; `nil` or 0 for none.
   public var clipNorm: Double?
-  /// The largest magnitude of an element of the gradients.
+  /// The magnitude to which each element of the gradients is clipped; `nil` for no clipping.
   public var clipValue: Double?
   /// Whether biases and normalization layers are exempt from weight decay.
   public var decaysWeightsOnly = false
-  /// The coefficient of the penalty `Σ |w|`.
+  /// The coefficient of the penalty `Σ |w|` over the elements `w` of parameters with more than one axis; `nil` for no
+  /// penalty.
   public var l1: Double?
-  /// The coefficient of the penalty `Σ w²`.
+  /// The coefficient of the penalty `Σ w²` over the elements `w` of parameters with more than one axis; `nil` for no
+  /// penalty.
   public var l2: Double?
-  /// The largest norm of the weights of a unit.
+  /// The largest norm of the weights of a unit; `nil` for no limit.
   public var maxNorm: Double?
   /// Whether each result is checked for NaN and infinities.
   public var detectsAnomalies = false
   /// The seed of all random numbers, below 2⁶³.
   public var seed: UInt64 = 0
-  /// The safetensors file, run or checkpoint with the initial weights.
+  /// The safetensors file, run or checkpoint with the initial weights; `nil` for random ones.
   public var weights: String?
-  /// How initial weights follow from the data; `nil` for random ones.
+  /// How initial weights are computed from the data; `nil` for random ones.
   public var initialization: DataInitialization?
   /// Whether the last layer is initialized although `weights` are given.
   public var replacesHead = false
@@ -60,7 +62,7 @@ public struct RunSettings: Sendable {
   public var dataSettings = DataSettings()
   /// How images are read and transformed, and which stem the model has.
   public var image = ImageSettings()
-  /// The target and the encoding of a table, if the data are one.
+  /// The target and the encoding of a table. Other data do not use them.
   public var table = TableSettings()
 
   /// The settings of a model's recipe.
@@ -89,7 +91,7 @@ public struct RunSettings: Sendable {
     try self.init(arguments)
   }
 
-  /// Values that the arguments do not set come from the model's recipe.
+  /// Creates the settings of the arguments. Settings that the arguments do not contain come from the model's recipe.
   package init(_ arguments: Arguments) throws {
     let layers = try arguments[RunOptions.layers].map { try LayerList(parsing: $0) }
     self.init(try .chosen(by: arguments), ownLayers: layers?.description)
@@ -112,7 +114,7 @@ public struct RunSettings: Sendable {
     }
     let split = dataSettings.split
     guard split.test + split.validation < 1 else {
-      throw OptionError("--test-share and --validation together leave nothing to learn from")
+      throw OptionError("--test-share and --validation together leave no training examples")
     }
     if case .images(let network) = model.kind, image.stem != nil, !network.hasStems {
       let form = network.layers != nil ? "is a chain of layers" : "has one form for all image sizes"
@@ -137,7 +139,7 @@ public struct RunSettings: Sendable {
   }
 }
 
-// MARK: - Settings as options see them
+// MARK: - Settings of single options
 
 extension RunSettings {
   /// Whether `--layers` defines the layers, instead of the catalog.
@@ -180,7 +182,7 @@ extension RunSettings {
 }
 
 extension ModelDescription {
-  /// The name of a chain of layers for which none was given.
+  /// The name of a chain of layers if no name is given.
   private static let unnamed = "layers"
 
   fileprivate func with(_ kind: Kind) -> ModelDescription {
