@@ -168,7 +168,7 @@ extension TableDataset {
   }
 
   /// Mean and standard deviation of the training targets, as `StandardScaler` computes them: the deviation is 1 if all
-  /// are equal. `nil` for classes.
+  /// targets are equal. `nil` for classes.
   public var targetStatistics: (mean: Double, standardDeviation: Double)? {
     guard case .numbers(let numbers) = targets else { return nil }
     let (mean, deviation) = TableEncoder.Rule.standardization(split.train.map { numbers[Int($0)] })

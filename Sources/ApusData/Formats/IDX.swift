@@ -76,7 +76,7 @@ struct IDXHeader {
     extents = (0..<rank).map { axis in sizes[4 * axis..<4 * axis + 4].reduce(0) { $0 << 8 | Int($1) } }
   }
 
-  /// The number of bytes of the elements; `nil` when it does not fit `Int`.
+  /// The number of bytes of the elements; `nil` when it is `Int.max / 2` or more.
   var byteCount: Int? {
     var bytes = type.byteCount
     for extent in extents {

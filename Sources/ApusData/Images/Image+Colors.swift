@@ -44,7 +44,7 @@ extension Image {
     let (red, green, blue) = (Float(pixel[0]), Float(pixel[1]), Float(pixel[2]))
     let (high, low) = (max(red, max(green, blue)), min(red, min(green, blue)))
     let spread = high - low
-    // No branches, because the strongest primary is unpredictable. For grays, the numerator is 0.
+    // The code has no branches, because the strongest primary is unpredictable. For grays, `difference` is 0.
     let isRed = high == red
     let isGreen = high == green
     let difference = isRed ? green - blue : isGreen ? blue - red : red - green
@@ -64,7 +64,7 @@ extension Image {
     pixel[2] = level(hue - 4)
   }
 
-  /// Replaces every value by `function` of it, rounded and clamped to 0...255.
+  /// Replaces every value `v` by `function(v)`, rounded and clamped to 0...255.
   private mutating func replaceValues(_ function: (Int) -> Double) {
     let table = (0..<256).map { UInt8(max(0, min(255, function($0))).rounded()) }
     pixels.withUnsafeMutableBufferPointer { buffer in

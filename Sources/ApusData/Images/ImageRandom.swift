@@ -15,7 +15,7 @@ public struct ImageRandom: Sendable {
     random = CounterRandom(seed: epochs[repetition], stream: UInt64(bitPattern: Int64(example)))
   }
 
-  /// The random numbers of a batch, independent of the numbers of examples.
+  /// The random numbers of a batch, independent of the random numbers of its examples.
   init(seed: UInt64, epoch: Int, batch: Int) {
     self.init(seed: seed, epoch: epoch, example: batch, repetition: -1)
   }
@@ -89,8 +89,8 @@ public struct ImageRandom: Sendable {
     }
   }
 
-  /// `X / (X + Y)` of `X = U^(1/α)`, `Y = V^(1/α)` accepted if their sum is at most 1; computed with logarithms,
-  /// because `X` and `Y` underflow for small `α`.
+  /// Returns `X / (X + Y)`, where `X = U^(1/α)` and `Y = V^(1/α)` for uniform random numbers `U` and `V`; samples with
+  /// `X + Y > 1` are rejected. Computes with logarithms, because `X` and `Y` underflow for small `α`.
   private mutating func betaByPowers(_ alpha: Double) -> Double {
     while true {
       let (first, second) = (log(1 - unit()) / alpha, log(1 - unit()) / alpha)

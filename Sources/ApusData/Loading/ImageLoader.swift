@@ -17,7 +17,7 @@ public final class ImageLoader: @unchecked Sendable {
     public var seed: UInt64
     /// The number of threads; with 0, the caller of `next` does the work.
     public var workers: Int
-    /// The number of batches that are prefetched.
+    /// The largest number of batches that are loaded ahead of the consumer; 0 counts as 1.
     public var batchesAhead: Int
     /// How to handle an image that cannot be read.
     public var badImages: BadImages
@@ -49,7 +49,7 @@ public final class ImageLoader: @unchecked Sendable {
     public var error: DataError
   }
 
-  /// Seconds that callers of `next` waited, or worked if there are no threads.
+  /// The seconds that `next` took: waiting for threads, or loading if there are none.
   public private(set) var waitedSeconds = 0.0
   /// The number of distinct unreadable images in the batches returned so far.
   public var badCount: Int { bad.count }
