@@ -9,7 +9,8 @@ public struct CheckpointStore: Sendable {
   private let run: String
   /// The same folder, if it is already open.
   private var openFolder: Folder?
-  /// Checkpoints that this store wrote or read, or that are older than the one that it read, oldest first.
+  /// The names of the checkpoints that this store wrote, of the one that it read, and of those older than that one;
+  /// oldest first.
   private var whole: [String] = []
 
   private static let name = "checkpoints"
@@ -64,8 +65,8 @@ public struct CheckpointStore: Sendable {
 
   /// A checkpoint of the run.
   ///
-  /// - Parameter warn: receives a message for each damaged checkpoint that is newer than the newest undamaged one, if
-  ///   that is read.
+  /// - Parameter warn: receives a message for each damaged checkpoint that is newer than the newest undamaged one; not
+  ///   called for `.step`.
   /// - Throws: `TrainingError.checkpointNotKept` when the run has checkpoints, but not the chosen one.
   public mutating func find(_ choice: CheckpointChoice, warn: (String) -> Void) throws(TrainingError) -> Checkpoint {
     switch choice {
@@ -77,7 +78,7 @@ public struct CheckpointStore: Sendable {
         do throws(TrainingError) {
           return try checkpoint(of: step)
         } catch {
-          // A run in progress may have found a better one, and removed this one.
+          // A run in progress may have found a better epoch in the meantime, and removed this checkpoint.
           let before = state
           state = try newest(warn: warn).state
           guard state.step > before.step else { throw error }
@@ -181,7 +182,7 @@ public struct CheckpointStore: Sendable {
       Checkpoint.weightsName: .string(weightsDigest), Checkpoint.optimizerName: .string(slotsDigest),
     ]
     members["weights_sha256"] = .string(ModelState.sha256(of: weights))
-    // Non-finite numbers are written as null and read back as null: the digest covers the values that are read back.
+    // Non-finite numbers are written as null and read back as null, so the digest covers the values that are read back.
     let text = JSON.object(members).text()
     let readable: JSON
     do throws(JSONError) {

@@ -38,7 +38,7 @@ public struct LoadedImages: Sendable {
   }
 
   /// The examples with these indices, in this order.
-  /// - Precondition: all are in `0..<count`.
+  /// - Precondition: all indices are in `0..<count`.
   public func batch(_ examples: some Collection<Int32>) -> Batch {
     let indices = Tensor(Array(examples), device: device)
     return Batch(

@@ -20,8 +20,8 @@ public struct DeviceLimits: Hashable, Sendable {
     max(flops / gflops, bytes / gbytesPerSecond) * 1e-9
   }
 
-  /// Measures matrix products and negations of growing size until one takes a few milliseconds; this takes about a
-  /// second.
+  /// Measures matrix products and negations of growing size, until one takes more than 3 ms. The measurement takes
+  /// about a second.
   public static func measured(on device: ComputeDevice) throws -> DeviceLimits {
     DeviceLimits(
       gflops: try rate(on: device, sizes: [1024, 2048, 4096, 8192], work: { 2 * $0 * $0 * $0 }) { size in

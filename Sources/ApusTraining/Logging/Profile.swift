@@ -13,7 +13,7 @@ import ApusTensor
 /// ```
 /// The file is a trace in Chrome's format, for https://ui.perfetto.dev or chrome://tracing.
 public struct Profile: Sendable {
-  /// The name of the device, followed by its vendor's name for it.
+  /// The name of the device, such as `cpu`, followed by its vendor's name.
   public var device: String
   /// The recorded steps, in the order in which they began.
   public var records: [StepRecord]

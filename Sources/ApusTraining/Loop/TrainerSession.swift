@@ -4,14 +4,14 @@ import ApusTensor
 /// The state of a trainer during a session. A session begins with a new run or a checkpoint. It ends when the run is
 /// complete, is stopped or gets a signal.
 struct TrainerSession {
-  /// All observers: the observers of the trainer's options, then the user's.
+  /// All observers: those that the trainer's options request, then the user's.
   var observers: [any TrainingObserver] = []
   /// The metrics file, if there is an output folder.
   var metrics: MetricsLog?
 
   /// The reason for which an observer has stopped the run.
   var stopReason: String?
-  /// Whether the reason is part of the metrics.
+  /// Whether `stopReason` has been recorded in the metrics.
   var hasRecordedStop = false
   /// Whether an observer has requested a checkpoint.
   var savesCheckpoint = false
