@@ -22,14 +22,14 @@ package enum BackgroundWork {
     }
   }
 
-  /// Whether the process waits for the jobs in order to end: a long job stops early.
+  /// Whether the process is ending and waits for the jobs: a long job should then stop early.
   package static var isEnding: Bool { state.monitor.withLock { state.isEnding } }
 
-  /// Runs `body` on a new thread, or on the calling thread if no thread can be created. The process waits for it at its
-  /// end.
+  /// Runs `body` on a new thread, or on the calling thread if no thread can be created. The process does not end before
+  /// `body` has returned.
   package static func start(_ body: @escaping @Sendable () -> Void) {
     state.monitor.withLock { state.runningCount += 1 }
-    // Exit handlers run in reverse order: this one before the handlers of a driver that the job uses.
+    // Exit handlers run in reverse order, so this one runs before the handlers of a driver that the job uses.
     atexit { BackgroundWork.waitForJobs() }
     let job = Unmanaged.passRetained(Job(body))
     var thread = pthread_t()

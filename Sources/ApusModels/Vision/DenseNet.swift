@@ -38,8 +38,8 @@ public struct DenseNet: Layer {
   }
 }
 
-/// The stem of a `DenseNet`, its blocks with transitions between them, which halve channels and extents, and the final
-/// norm: `[batch, inputs, height, width]` to `[batch, channels, …]`.
+/// The stem of a `DenseNet`, its blocks and the final norm: `[batch, inputs, height, width]` to `[batch, channels, …]`.
+/// Transitions between the blocks halve channels and extents.
 struct DenseFeatures: Layer {
   private let conv0: Conv2d
   private let norm0: BatchNorm

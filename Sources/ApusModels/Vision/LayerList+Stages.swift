@@ -6,7 +6,7 @@ extension LayerList {
     /// The shape of the input without the batch: `[channels, height, width]`, `[time, features]`, or `[features]` once
     /// flattened.
     public var input: [Int]
-    /// The shape of the output, as `input`.
+    /// The shape of the output, in the same form as `input`.
     public var output: [Int]
     /// The stages of each branch of a link.
     public var branches: [[Stage]] = []
@@ -171,7 +171,7 @@ private struct LayerFit {
       try extent(shape[1], "height", layer.window.height, layer.stride.height, layer.padding.height, 1),
       try extent(shape[2], "width", layer.window.width, layer.stride.width, layer.padding.width, 1),
     ]
-    // Each is at most 2^24 by the grammar.
+    // Each extent of the window is at most 2^24 by the grammar, so the product does not overflow.
     try checkWork(try product(output), layer.window.height * layer.window.width)
     return output
   }

@@ -8,8 +8,8 @@ import ApusTensor
 /// ```
 /// for `x: [batch, channels, height, width]`, `s: [batch, channels]`, to `y` in the shape of `x`.
 ///
-/// Names and initialization follow torchvision: `fc1` and `fc2` are 1 × 1 convolutions, normal with the variance
-/// `2 / fanOut`, with biases of zeros as in its EfficientNet.
+/// Names and initialization follow torchvision's EfficientNet: `fc1` and `fc2` are 1 × 1 convolutions, initialized
+/// normal with the variance `2 / fanOut`, with biases of zeros.
 public struct SqueezeExcitation: AttendingLayer {
   let fc1: Conv2d
   let fc2: Conv2d
