@@ -6,7 +6,7 @@ enum DataBudget {
   /// The most bytes of host memory for the pixels of a file or for a table: an eighth of the memory limit of the
   /// process, because two or three copies exist during the transfer to a device.
   static let memoryByteCount = HostMemory.byteCount / 8
-  /// The most bytes of a text: its tokens and the working memory of tokenizers occupy about thirty times as much.
+  /// The most bytes of a text. Its tokens and the working memory of tokenizers take about thirty times as much.
   static let textByteCount = min(1 << 30, HostMemory.byteCount / 32)
 
   /// Throws if data would occupy more than `memoryByteCount`.

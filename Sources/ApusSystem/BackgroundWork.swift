@@ -46,7 +46,7 @@ package enum BackgroundWork {
     }
   }
 
-  /// Defers `body` to `finish`.
+  /// Defers `body` until `finish` is called.
   package static func atExit(_ body: @escaping @Sendable () -> Void) {
     state.monitor.withLock { state.deferred.append(body) }
   }

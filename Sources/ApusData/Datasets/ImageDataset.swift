@@ -64,8 +64,8 @@ public struct ImageDataset: Sendable {
     statistics = (train as? ImageSet).map { PixelStatistics(of: $0) }
   }
 
-  /// A data set with at most `count` training images, the same fraction of each class; `nil` keeps all images. For one
-  /// seed, a smaller subset is contained in every larger one.
+  /// A data set with at most `count` training images, and the same fraction of each class; `nil` keeps all images. For
+  /// one seed, a smaller subset is contained in every larger one.
   public func learning(from count: Int?, seed: UInt64) -> ImageDataset {
     guard let count, count < train.labels.count else { return self }
     let chosen = NestedSubsets(labels: train.labels, seed: seed).subset(count).sorted()

@@ -81,7 +81,7 @@ public struct Split: Hashable, Sendable {
       return remainders.0 == remainders.1 ? $0 < $1 : remainders.0 > remainders.1
     }
     var rest = wanted - given.reduce(0, +)
-    // Each class gives at most one more. If limits prevent that, the remaining examples stay in the training split.
+    // Each class gives at most one more example. If limits prevent that, the examples stay in the training split.
     for index in order where rest > 0 && given[index] < limits[index] {
       given[index] += 1
       rest -= 1

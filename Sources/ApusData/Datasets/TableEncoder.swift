@@ -4,7 +4,7 @@ import ApusSystem
 public struct TableEncoding: Hashable, Sendable {
   /// How numbers are scaled.
   public enum Scaling: String, CaseIterable, Hashable, Sendable {
-    /// `(x − mean) / standard deviation`, the deviation with the divisor `n`, as scikit-learn's `StandardScaler`.
+    /// `(x − mean) / σ` with `σ = √(Σ (x − mean)² / n)` over the `n` training rows, as scikit-learn's `StandardScaler`.
     case standard
     /// `(x − min) / (max − min)`, as `MinMaxScaler`.
     case minMax = "minmax"

@@ -1,7 +1,7 @@
 /// An array in the IDX format of the MNIST files (http://yann.lecun.com/exdb/mnist).
 ///
 /// ```text
-/// 0, 0, type, rank, rank × extent as big-endian uint32, elements in row-major order, big-endian
+/// 0, 0, type, rank, one extent for each axis (big-endian uint32), elements (row-major, big-endian)
 /// ```
 public struct IDXArray: Hashable, Sendable {
   /// The element types and their codes in a file.

@@ -126,8 +126,8 @@ enum JPEG {
       remedy: "copy or download the file again")
   }
 
-  /// The range that contains the first damaged byte, by bisection. The library does not report the offset, but for a
-  /// file truncated before the damage it reports a premature end.
+  /// Finds the range that contains the first damaged byte, by bisection. The library does not report the offset. But if
+  /// the file is truncated before the damage, it reports a premature end instead.
   /// - Parameter tries: the maximum number of decodings; if the bisection needs more, the range has several bytes
   private static func firstWrong(
     _ bytes: [UInt8], tries: Int, _ isWrong: (_ first: Int) -> Bool

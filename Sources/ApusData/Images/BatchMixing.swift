@@ -2,7 +2,8 @@
 public struct BatchMixing: Hashable, Sendable {
   /// How two images are mixed.
   public enum Kind: String, Hashable, Sendable, CaseIterable {
-    /// All pixels, `λ · x + (1 − λ) · x[partner]` (Zhang et al., "mixup: beyond empirical risk minimization", 2017).
+    /// All pixels are mixed: `λ · x + (1 − λ) · x[partner]` (Zhang et al., "mixup: beyond empirical risk minimization",
+    /// 2017).
     case mixup
     /// A rectangle of the partner replaces the same rectangle of the image (Yun et al., "CutMix", 2019).
     case cutmix

@@ -1,7 +1,7 @@
 import ApusSystem
 import Glibc
 
-/// Reads and transforms the images of an epoch on worker threads, a number of batches ahead of the consumer.
+/// Reads and transforms the images of an epoch on worker threads, some batches ahead of the consumer.
 ///
 /// The batches are a function of the seed, the epoch and the image numbers: their bits do not depend on the number of
 /// threads or on the first batch. Only one thread may call `next` at a time.
@@ -33,11 +33,12 @@ public final class ImageLoader: @unchecked Sendable {
 
   /// How to handle an image that cannot be read.
   public enum BadImages: Hashable, Sendable {
-    /// It causes an error.
+    /// The image is an error.
     case refused
-    /// The next readable image in epoch order, cyclically, replaces it. Batches stay full, as training requires.
+    /// The next readable image in epoch order, cyclically, replaces the image. Batches stay full, as training requires.
     case replaced
-    /// Zeros replace it, and the batch lists its index. Evaluation then covers the readable images alone.
+    /// Zeros replace the image, and `LoadedBatch.missing` has its index. Evaluation then covers the readable images
+    /// alone.
     case leftOut
   }
 

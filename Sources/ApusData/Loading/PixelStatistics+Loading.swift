@@ -1,5 +1,5 @@
 extension PixelStatistics {
-  /// Computes the statistics of images after loading and transforms.
+  /// Computes the statistics of images as a loader returns them, after the transforms.
   ///
   /// - Parameters:
   ///   - source: the training images

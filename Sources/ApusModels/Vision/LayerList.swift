@@ -39,7 +39,7 @@ public struct LayerList: Hashable, Sendable {
     public var stride = Size(1, 1)
     /// The zeros on each side; `nil` for the number that preserves height and width.
     public var padding: Size? = Size(0, 0)
-    /// The distance between adjacent elements under a filter.
+    /// The distance, in the input, between adjacent elements of a filter.
     public var dilation = Size(1, 1)
     /// The number of independent groups of channels.
     public var groups = 1

@@ -75,7 +75,7 @@ public struct BottleneckBlock: Layer {
   }
 }
 
-/// The common end of the residual blocks.
+/// The layers at the end of both kinds of residual blocks.
 private protocol Residual: Layer {
   var se: SqueezeExcitation? { get }
   var cbam: CBAM? { get }

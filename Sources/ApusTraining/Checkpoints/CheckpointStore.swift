@@ -72,7 +72,7 @@ public struct CheckpointStore: Sendable {
     switch choice {
     case .last: return try newest(warn: warn)
     case .best:
-      // A newer checkpoint that is damaged could name another step: the newest undamaged one decides.
+      // A newer checkpoint that is damaged could name another step, so the newest undamaged checkpoint decides.
       var state = try newest(warn: warn).state
       while let step = state.bestStep {
         do throws(TrainingError) {
@@ -131,7 +131,8 @@ public struct CheckpointStore: Sendable {
     return checkpoint
   }
 
-  /// Writes a checkpoint under a temporary name, flushes it, renames it, then removes those that are not kept.
+  /// Writes a checkpoint under a temporary name, flushes it and renames it. Then removes the checkpoints that are not
+  /// kept.
   /// - Parameters:
   ///   - run: the folder of the run, which this process has locked.
   ///   - count: the number of the newest checkpoints that are kept.

@@ -30,7 +30,7 @@ public protocol ExamplePass {
   /// How long `next` has waited for examples that were not ready, in seconds.
   var waitedSeconds: Double { get }
 
-  /// The positions of the examples in the last batch that could not be read. These examples do not count, and their
+  /// The positions, in the last batch, of the examples that could not be read. These examples do not count, and their
   /// values in the batch are meaningless. Training batches have no such examples.
   var missing: [Int] { get }
 }

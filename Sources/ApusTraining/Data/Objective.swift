@@ -103,7 +103,8 @@ public struct Objective: Sendable {
   public static let regression = Objective.regression(unit: 1)
 
   /// Regression of values in units of `unit`: outputs and targets are `[batch, …]`, of equal shape. The loss is the
-  /// mean squared error in these units. The reported loss and mean absolute error are those of the values times `unit`.
+  /// mean squared error in these units. The reported loss and mean absolute error are those of the values multiplied by
+  /// `unit`.
   public static func regression(unit: Double) -> Objective {
     var objective = Objective(
       losses: { outputs, targets in

@@ -4,9 +4,9 @@ import ApusTensor
 
 /// The measured limits of a device, against which kernels are compared.
 public struct DeviceLimits: Hashable, Sendable {
-  /// 10⁹ `float32` multiplications and additions per second in a large matrix product.
+  /// The rate of a large matrix product, in 10⁹ `float32` multiplications and additions per second.
   public var gflops: Double
-  /// 10⁹ bytes per second that a large element-wise operation reads and writes.
+  /// The rate at which a large element-wise operation reads and writes memory, in 10⁹ bytes per second.
   public var gbytesPerSecond: Double
 
   /// Creates limits from known values.

@@ -81,6 +81,7 @@ public struct Profile: Sendable {
   public var seconds: Double { records.reduce(0) { $0 + $1.duration } }
 
   /// The fraction of the device's limits that is reached: the lower bound on the time divided by the measured time.
+  /// `nil` if the limits are unknown, or if the time or the work is 0.
   public func share(seconds: Double, flops: Double, bytes: Double) -> Double? {
     guard let limits, seconds > 0, flops > 0 || bytes > 0 else { return nil }
     return limits.leastSeconds(flops: flops, bytes: bytes) / seconds

@@ -36,8 +36,8 @@ public final class EarlyStopping: TrainingObserver {
   /// The newest value, if it was finite.
   private var last: Double?
 
-  /// - Precondition: there is a patience or a target; a gradient norm has a target only. `patience` is positive and
-  ///   `change` is not negative.
+  /// - Precondition: there is a patience or a target; for the gradient norm there is no patience. `patience` is
+  ///   positive and `change` is not negative.
   public init(_ measure: Measure = .loss, patience: Int? = nil, change: Double = 0, target: Double? = nil) {
     guard patience != nil || target != nil, patience ?? 1 > 0, change >= 0, change.isFinite, target?.isFinite != false,
       measure != .gradientNorm || patience == nil

@@ -42,7 +42,8 @@ public struct SplitMetrics: Hashable, Sendable {
 
 /// The newest results of a run on each split of its data.
 public struct RunResults: Hashable, Sendable {
-  /// The results of the training examples in the last finished epoch, each measured in the step that learns from it.
+  /// The results of the training examples in the last finished epoch. Each example is measured in the step that learns
+  /// from it.
   public var train: SplitMetrics?
   /// The results of the validation examples after the last finished epoch, if there are any.
   public var validation: SplitMetrics?

@@ -45,8 +45,8 @@ extension Trainer {
   }
 
   /// Passes the metric of the epoch to a schedule that depends on one: the metric of the validation examples if there
-  /// are any, otherwise the training loss. Test examples are never used: a metric that has steered a run is not an
-  /// unbiased estimate.
+  /// are any, otherwise the training loss. Test examples are never used: a metric that has influenced a run is a biased
+  /// estimate.
   private func informSchedule() {
     guard var schedule = schedule as? any MetricSchedule else { return }
     let metrics = progress().selection

@@ -23,7 +23,7 @@ extension Trainer {
     return options.handlesSignals ? try Interrupts.watching(body) : try body()
   }
 
-  /// Runs a session until `end` steps of the run are finished and saved, or it is stopped.
+  /// Runs a session until `end` steps of the run are finished and saved, or the session is stopped.
   /// - Returns: the signal that ended the session.
   @discardableResult
   func run(until end: Int) throws(TrainingError) -> Int32? {

@@ -23,7 +23,7 @@ extension Trainer {
       }
     }
     state.step += 1
-    // The previous step is finished by now, or nearly: waiting for it stalls nothing.
+    // The previous step is finished or nearly finished by now, so waiting for it costs little.
     try drain()
     let count = batch.targets.shape[0]
     session.exampleCount += count

@@ -105,7 +105,7 @@ public final class Trainer {
   public var totalSteps: Int {
     switch options.length {
     case .epochs(let count):
-      // More steps than `Int` can represent are as good as endless.
+      // A number of steps that does not fit `Int` is limited to the largest `Int`.
       let (steps, overflow) = count.multipliedReportingOverflow(by: order.batchesPerEpoch)
       return overflow ? .max : steps
     case .steps(let count): return count

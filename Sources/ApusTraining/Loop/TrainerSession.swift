@@ -26,15 +26,15 @@ struct TrainerSession {
   var clock = ContinuousClock.seconds
   /// The number of steps before this session.
   var firstStep = 0
-  /// Time spent before this session.
+  /// The seconds spent before this session.
   var earlierSeconds = 0.0
   /// The number of examples in the steps of this session.
   var exampleCount = 0
-  /// Time spent in steps, including waiting for examples.
+  /// The seconds spent in steps, including waiting for examples.
   var stepSeconds = 0.0
   /// The values of `exampleCount` and `stepSeconds` at the start of the epoch.
   var epochStart = (examples: 0, seconds: 0.0)
-  /// Time spent waiting for examples in the epochs before the current one.
+  /// The seconds spent waiting for examples in the epochs before the current one.
   var waitedSeconds = 0.0
 
   init() {}

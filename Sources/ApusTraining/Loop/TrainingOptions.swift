@@ -43,7 +43,7 @@ public struct TrainingOptions: Sendable {
   public var configuration: JSONObject
   /// How progress is shown.
   public var progress: Progress.Style
-  /// Whether SIGINT, SIGTERM and SIGHUP end the run gracefully.
+  /// Whether SIGINT, SIGTERM and SIGHUP end the run after the step in progress, with a checkpoint.
   public var handlesSignals: Bool
   /// Receives each record of `metrics.jsonl`, also without an output folder.
   public var onRecord: (@Sendable (JSONObject) -> Void)?
@@ -101,9 +101,9 @@ public struct TrainingResult: Hashable, Sendable {
   /// The reason for which an observer ended the run early.
   public var stopped: String?
 
-  /// The mean loss of the last epoch, without penalties, in the unit of the other losses.
+  /// The mean loss of the training examples in the last epoch, in the objective's unit and without penalties.
   public var trainLoss: Double? { results.train?.loss }
-  /// The accuracy on the training examples of the last epoch, each measured in the step that learns from it.
+  /// The accuracy on the training examples of the last epoch. Each example is measured in the step that learns from it.
   public var trainAccuracy: Double? { results.train?.accuracy }
   /// The mean loss over the validation examples after the last epoch, if there are any.
   public var validationLoss: Double? { results.validation?.loss }
