@@ -151,7 +151,7 @@ extension TableDataset {
   /// The data set with fewer training rows; with class targets, it keeps the same fraction of each class.
   ///
   /// - Parameters:
-  ///   - count: the number of training rows; `nil` or a larger number than there are keeps all.
+  ///   - count: the number of training rows; `nil` keeps all rows, and so does a number above the number of rows.
   ///   - seed: the seed of the random selection.
   public func learning(from count: Int?, seed: UInt64) -> TableDataset {
     let rows = split.train

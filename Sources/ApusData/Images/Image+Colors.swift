@@ -44,8 +44,8 @@ extension Image {
     let (red, green, blue) = (Float(pixel[0]), Float(pixel[1]), Float(pixel[2]))
     let (high, low) = (max(red, max(green, blue)), min(red, min(green, blue)))
     let spread = high - low
-    // Selections instead of branches, because the processor cannot predict the strongest primary. For grays,
-    // `difference` is 0.
+    // The code selects values instead of branching, because the processor cannot predict which primary is strongest.
+    // For grays, `difference` is 0.
     let isRed = high == red
     let isGreen = high == green
     let difference = isRed ? green - blue : isGreen ? blue - red : red - green

@@ -33,7 +33,7 @@ public final class ImageLoader: @unchecked Sendable {
 
   /// How to handle an image that cannot be read.
   public enum BadImages: Hashable, Sendable {
-    /// The image is an error.
+    /// The image causes an error.
     case refused
     /// The next readable image in epoch order, cyclically, replaces the image. Batches stay full, as training requires.
     case replaced

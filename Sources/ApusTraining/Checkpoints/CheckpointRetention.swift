@@ -2,7 +2,8 @@ import ApusSystem
 
 /// Which checkpoints of a run are kept; older ones are removed when a new one is written.
 public struct CheckpointRetention: Hashable, Sendable {
-  /// How many of the newest checkpoints are kept. With 1, a single damaged file makes it impossible to resume the run.
+  /// How many of the newest checkpoints are kept. With 1, a single damaged file may make it impossible to resume the
+  /// run.
   public var last: Int
   /// The measure that selects the best epoch, whose checkpoint is kept in addition; `nil` for none.
   public var best: SelectionMeasure?

@@ -13,7 +13,7 @@ import ApusTensor
 /// ```
 /// The file is a trace in Chrome's format, for https://ui.perfetto.dev or chrome://tracing.
 public struct Profile: Sendable {
-  /// The name of the device, such as `cpu`, followed by its vendor's name.
+  /// The name of the device, such as `cpu`, followed by the name that its vendor gives it.
   public var device: String
   /// The recorded steps, in the order in which they began.
   public var records: [StepRecord]

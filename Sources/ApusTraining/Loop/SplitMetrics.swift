@@ -23,7 +23,7 @@ public struct SplitMetrics: Hashable, Sendable {
     self.measures = measures
   }
 
-  /// Splits the accuracy from the other measures.
+  /// Separates the accuracy from the other measures.
   init(loss: Double, all measures: [String: Double]) {
     var others = measures
     let accuracy = others.removeValue(forKey: Objective.accuracy)
