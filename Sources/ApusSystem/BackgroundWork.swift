@@ -22,7 +22,7 @@ package enum BackgroundWork {
     }
   }
 
-  /// Whether the process is ending and waits for the jobs: a long job should then stop early.
+  /// Whether the process waits for the jobs in order to end: a long job stops early.
   package static var isEnding: Bool { state.monitor.withLock { state.isEnding } }
 
   /// Runs `body` on a new thread, or on the calling thread if no thread can be created. The process does not end before

@@ -24,7 +24,7 @@ public struct BatchMixing: Hashable, Sendable {
   /// The syntax of the methods in a pipeline text.
   public static let usage = [
     (usage: "mixup [A]", summary: "mix pairs of images and their classes, with weights from Beta(A, A) (0.2)"),
-    (usage: "cutmix [A]", summary: "paste a rectangle of one image into another; classes by area, Beta(A, A) (1)"),
+    (usage: "cutmix [A]", summary: "paste a rectangle of one image into another, mix classes by area, Beta(A, A) (1)"),
   ]
 }
 
