@@ -1,12 +1,12 @@
 import ApusSystem
 
-/// The memory limits for decoded data, checked before decoding: a file of a few megabytes can expand to any number of
-/// gigabytes.
+/// The memory limits for decoded data. They are checked before decoding, because a file of a few megabytes can expand
+/// to many gigabytes.
 enum DataBudget {
   /// The most bytes of host memory for the pixels of a file or for a table: an eighth of the memory limit of the
   /// process, because two or three copies exist during the transfer to a device.
   static let memoryByteCount = HostMemory.byteCount / 8
-  /// The most bytes of a text: its tokens and the working memory of tokenizers occupy about thirty times as much.
+  /// The most bytes of a text. Its tokens and the working memory of tokenizers take about thirty times as much.
   static let textByteCount = min(1 << 30, HostMemory.byteCount / 32)
 
   /// Throws if data would occupy more than `memoryByteCount`.
@@ -32,7 +32,7 @@ struct GrowingBudget {
 
   init(_ source: String) { self.source = source }
 
-  /// Adds the bytes that a line of the file requires; throws above the limit.
+  /// Adds the bytes that a line of the file requires; throws if the total is above the limit.
   mutating func take(_ bytes: Int, line: Int) throws(DataError) {
     byteCount += bytes
     let limit = DataBudget.memoryByteCount

@@ -1,6 +1,6 @@
 import ApusSystem
 
-/// An error in data, with the file, the location in it and a remedy.
+/// An error in data, with the file, the location in the file and a remedy.
 public enum DataError: Error, Hashable, Sendable {
   /// The operating system reported an error: the file does not exist, may not be read, the disk is full, …
   case inputOutput(path: String, operation: String, reason: String)

@@ -6,11 +6,11 @@ import ApusSystem
 public struct ModelDescription: Sendable {
   /// The input and output of a model.
   public enum Kind: Hashable, Sendable {
-    /// Images to classes.
+    /// From images to classes.
     case images(ImageNetwork)
-    /// The start of a text to the next token.
+    /// From the start of a text to the next token.
     case language(TextNetwork)
-    /// Texts to classes.
+    /// From texts to classes.
     case texts(TextNetwork)
   }
 

@@ -26,11 +26,11 @@ package enum BackgroundWork {
   /// Whether the process waits for the jobs before it ends. Long jobs read this property and stop early.
   package static var isEnding: Bool { state.monitor.withLock { state.waiterCount > 0 } }
 
-  /// Runs `body` on a new thread, or on the calling thread if no thread can be created. The process waits for it at its
-  /// end.
+  /// Runs `body` on a new thread, or on the calling thread if no thread can be created. The process does not end before
+  /// `body` has returned.
   package static func start(_ body: @escaping @Sendable () -> Void) {
     state.monitor.withLock { state.runningCount += 1 }
-    // Exit handlers run in reverse order: this one before the handlers of a driver that the job uses.
+    // Exit handlers run in reverse order, so this one runs before the handlers of a driver that the job uses.
     atexit { BackgroundWork.waitForJobs() }
     let job = Unmanaged.passRetained(Job(body))
     var thread = pthread_t()
@@ -47,7 +47,7 @@ package enum BackgroundWork {
     }
   }
 
-  /// Defers `body` to `finish`.
+  /// Defers `body` until `finish` is called.
   package static func atExit(_ body: @escaping @Sendable () -> Void) {
     state.monitor.withLock { state.deferred.append(body) }
   }

@@ -2,8 +2,8 @@ import Glibc
 
 /// An exclusive lock of a folder. It lasts until the value is released or the process ends for any reason.
 ///
-/// The lock is an `flock` of the file `.lock` in the folder, which contains the process ID. The file is never removed:
-/// a lock of a removed file would not exclude a lock of its successor.
+/// The lock is an `flock` of the file `.lock` in the folder. The file contains the process ID. It is never removed,
+/// because a lock of a removed file would not exclude a lock of the file that replaces it.
 package final class FolderLock: Sendable {
   /// The name of the file.
   package static let name = ".lock"
@@ -37,7 +37,8 @@ package final class FolderLock: Sendable {
     return .locked(FolderLock(file))
   }
 
-  /// The process that holds the lock. It writes its ID shortly after it acquires the lock.
+  /// The ID of the process that holds the lock; `nil` if it cannot be read within half a second. A process writes its
+  /// ID shortly after it acquires the lock.
   private static func holder(_ file: FileDescriptor) throws(FileError) -> Int? {
     for _ in 0..<50 {
       let text = String(decoding: try file.bytes(at: 0, count: 20), as: UTF8.self)

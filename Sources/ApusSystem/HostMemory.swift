@@ -19,8 +19,8 @@ package enum HostMemory {
 
   /// The lowest limit of the control groups of this process and of their ancestors; `nil` without a limit.
   ///
-  /// `/proc/self/cgroup` names the groups, `/proc/self/mountinfo` the mount points of their files: for version 2, and
-  /// for the memory controller of version 1. A machine may have both.
+  /// `/proc/self/cgroup` names the groups, and `/proc/self/mountinfo` names the mount points of their files. The groups
+  /// of version 2 and those of the memory controller of version 1 are read: a machine may have both.
   ///
   /// - Parameter root: a folder that replaces `/`, for tests
   package static func controlGroupByteCount(root: String) -> Int? {
@@ -55,6 +55,8 @@ private struct ControlGroupMount {
   private let group: String
   private let point: String
 
+  /// Parses a line; `nil` for other mounts.
+  ///
   /// ```text
   /// 32 31 0:29 /group /sys/fs/cgroup/memory rw,relatime … - cgroup cgroup rw,memory
   /// ```

@@ -1,4 +1,4 @@
-// Formats numbers for messages. These are members, so that other modules can use them without importing this one.
+// Formats numbers for messages. These are members, so that other modules can use them without importing this module.
 
 extension Int {
   /// A size in bytes: `512 B`, `3.1 GiB`.

@@ -2,7 +2,7 @@ import CSHA256
 
 /// The SHA-256 digest of a stream of bytes (FIPS 180-4).
 ///
-/// Identifies stored bytes: cached GPU programs, checkpoints, `weights_sha256`.
+/// The digest identifies stored bytes: cached GPU programs, checkpoints, `weights_sha256`.
 package struct SHA256: Sendable {
   private var state: InlineArray<8, UInt32> = [
     0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,

@@ -1,12 +1,12 @@
-/// The generator SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014), whose state is
-/// a counter.
+/// The generator SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014), whose state
+/// is a counter.
 package struct SplitMix64: RandomNumberGenerator, Sendable {
-  /// The increment of the counter: the golden ratio times 2⁶⁴, odd.
+  /// The increment of the counter: 2⁶⁴ divided by the golden ratio, rounded down to an odd number.
   package static let gamma: UInt64 = 0x9E37_79B9_7F4A_7C15
 
   private var state: UInt64
 
-  /// Starts at a counter; different counters give independent sequences.
+  /// Starts at a value of the counter.
   package init(state: UInt64) { self.state = state }
 
   package mutating func next() -> UInt64 {

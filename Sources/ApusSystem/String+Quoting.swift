@@ -44,7 +44,7 @@ extension Unicode.Scalar {
     if value < 0x7F { return value >= 0x20 }
     switch properties.generalCategory {
     case .control, .lineSeparator, .paragraphSeparator, .surrogate: return false
-    // U+200C and U+200D control how characters of scripts and emoji join.
+    // U+200C and U+200D control whether neighboring characters join, in some scripts and in emoji.
     case .format: return value == 0x200C || value == 0x200D
     default: return true
     }

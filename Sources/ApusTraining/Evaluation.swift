@@ -23,7 +23,7 @@ public struct Evaluation: Hashable, Sendable {
   public var metrics: SplitMetrics { SplitMetrics(loss: loss, accuracy: accuracy, measures: measures) }
 }
 
-/// Runs a model in inference over all examples and measures it.
+/// Runs a model in inference mode over all examples and measures it.
 /// - Parameters:
 ///   - model: takes the inputs of the source; its outputs have a shape that the objective takes, `[batch, classes]` for
 ///     a classifier.

@@ -50,9 +50,10 @@ struct InferenceBatches {
 }
 
 extension Array {
-  /// The given rows of a row-major matrix, ascending, concatenated.
+  /// The given rows of a row-major matrix, concatenated.
+  /// - Precondition: `positions` ascend.
   func rows(_ positions: [Int], width: Int) -> [Element] {
-    // Usually the positions are a prefix: the whole batch.
+    // Usually the positions are `0 ..< count`, without gaps.
     if positions.last == positions.count - 1 { return Array(self[..<(positions.count * width)]) }
     return positions.flatMap { self[$0 * width..<($0 + 1) * width] }
   }

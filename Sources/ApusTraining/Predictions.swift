@@ -54,7 +54,7 @@ public struct Predictions: Sendable {
   }
 }
 
-/// Runs a model in inference over all examples, as `evaluate` does, and returns its outputs for each.
+/// Runs a model in inference mode over all examples, as `evaluate` does, and returns its outputs for each example.
 ///
 /// All outputs are stored on the host: 4 bytes for each output of each example.
 /// - Parameters:

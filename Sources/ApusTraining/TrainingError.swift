@@ -22,7 +22,7 @@ public enum TrainingError: Error, Hashable, Sendable {
   case noCheckpoint(path: String, damaged: [String])
   /// The run has checkpoints, but not this one.
   case checkpointNotKept(path: String, name: String, kept: [String])
-  /// Another process is writing to the run; `process` is its number if it could be read.
+  /// Another process is writing to the run; `process` is its process ID if that could be read.
   case inUse(path: String, process: Int?)
   /// The output folder contains another run.
   case occupied(path: String)

@@ -23,7 +23,7 @@ static cl_device_id device;
 static cl_context context;
 static cl_command_queue queue;
 
-// Reads exactly `count` bytes; returns 0 if the other end is closed.
+// Reads exactly `count` bytes; returns 0 if the other end is closed or a read fails.
 static int receive(void *bytes, size_t count) {
   char *at = bytes;
   while (count > 0) {
@@ -93,7 +93,8 @@ static int build(const COpenCLFunctions *cl, const COpenCLJob *job, const char *
   return is_built;
 }
 
-// Builds an empty kernel if there is no job yet, so that the compiler is loaded when the first job arrives.
+// Opens the device. If there is no job yet, builds an empty kernel, so that the compiler is loaded when the first job
+// arrives.
 static void warm_up(const COpenCLFunctions *cl, cl_uint number) {
   static const char text[] = "__kernel void nothing(int at) {}";
   COpenCLJob job = {.local_size = 1, .option_count = 1, .name_count = sizeof "nothing", .text_count = sizeof text};
@@ -105,7 +106,7 @@ static void warm_up(const COpenCLFunctions *cl, cl_uint number) {
 }
 
 static void serve(cl_uint number) {
-  // A signal ends a compiler that hangs.
+  // SIGALRM ends this process if the compiler hangs.
   alarm(MOST_SECONDS);
   const COpenCLFunctions *cl = copencl_functions();
   if (cl == NULL) return;
@@ -156,7 +157,7 @@ __attribute__((constructor(101))) static void begin(int count, char **words) {
   unsigned long number = strtoul(words[1], &end, 10);
   if (end == words[1] || *end != 0 || !is_local_socket(COPENCL_BUILDER_SOCKET)) return;
   if (fork() != 0) _exit(0);
-  // For C libraries that cannot close the descriptors at the spawn.
+  // Some C libraries cannot close the descriptors when they start a process.
   close_from(COPENCL_BUILDER_SOCKET + 1);
   // Reset the signal mask, which is inherited from the process that started this one.
   sigset_t none;

@@ -17,7 +17,7 @@ enum Bible {
     return try TextCorpus.text(bytes, path: program)
   }
 
-  /// How the books are grouped, and how many books each group has.
+  /// The groups of books, in the order of the Bible, with the number of books in each group.
   private static let groups = [
     (name: "law", books: 5), (name: "history", books: 12), (name: "poetry", books: 5), (name: "prophets", books: 17),
     (name: "gospels and acts", books: 5), (name: "letters and revelation", books: 22),

@@ -4,7 +4,7 @@ import ApusSystem
 /// the binary version, read from a folder of the files or streamed from the distributed archive.
 ///
 /// ```text
-/// record: a byte for each label, 32 · 32 of red, 32 · 32 of green, 32 · 32 of blue
+/// record: 1 byte for each label, 32 · 32 bytes of red, 32 · 32 bytes of green, 32 · 32 bytes of blue
 /// ```
 struct CIFAR: Sendable {
   let name: String

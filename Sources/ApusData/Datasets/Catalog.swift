@@ -16,7 +16,7 @@ public struct DatasetDescription: Sendable {
       classNames: [String]?, @Sendable (String) throws(DataError) -> (texts: LabelledTexts, classNames: [String]))
     /// Rows of a table; the target column depends on the file.
     case table
-    /// Examples that a program reads in its own way; their name in the plural.
+    /// Examples that a program reads itself; the string is the name of the examples, in the plural.
     case other(String)
   }
 
@@ -24,7 +24,7 @@ public struct DatasetDescription: Sendable {
   /// The placeholder for the text after the colon in a source, for example `DIR`; `nil` when the source has no colon.
   public let argument: String?
   public let summary: String
-  /// The file or folder that is read by default.
+  /// The file or folder that is read by default; `nil` if there is none.
   public let defaultPath: String?
   let content: Content
 
@@ -119,7 +119,7 @@ extension DatasetDescription {
       name: name, argument: argument, summary: summary, content: .labelledTexts(classNames: classNames, read))
   }
 
-  /// Returns the description of examples that the program reads itself, for a kind of data of its own.
+  /// Returns the description of examples of another kind, which the program reads itself.
   /// - Parameter examples: The name of the examples, in the plural.
   public static func other(
     named name: String, argument: String? = nil, summary: String, examples: String
@@ -146,8 +146,8 @@ extension DatasetDescription {
     return (match, value)
   }
 
-  /// Whether a source has fixed training and test splits. Of other sources, such as a user's file, a fraction is held
-  /// out.
+  /// Whether a source has fixed training and test splits. Runs hold out a fraction of every other source, such as a
+  /// user's file.
   public static func hasParts(_ source: String) throws(DataError) -> Bool {
     let (description, argument) = try find(source)
     switch description.content {
@@ -157,7 +157,7 @@ extension DatasetDescription {
     }
   }
 
-  /// Reads a source whose content must be of one kind.
+  /// Reads a source with `read`, which returns `nil` if the content is not of the kind `wanted`; throws in this case.
   static func load<R>(
     _ source: String, _ wanted: String, _ read: (Content, String) throws(DataError) -> R?
   ) throws(DataError) -> R {
@@ -173,7 +173,7 @@ extension DatasetDescription {
 extension ImageDataset {
   /// Reads the data set that a source names: `fashion-mnist`, `mnist:DIR`, `cifar10:PATH`, `image-folder:DIR`.
   ///
-  /// - Parameter split: the fractions to hold out when the data set has no such split of its own
+  /// - Parameter split: the fractions to hold out for the splits that the data set does not have
   public static func load(
     _ source: String, split: SplitOptions = SplitOptions()
   ) throws(DataError) -> ImageDataset {

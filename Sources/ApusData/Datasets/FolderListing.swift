@@ -92,7 +92,8 @@ struct FolderListing {
       .filter { !$0.name.hasPrefix(".") }.sorted { Self.precedes($0.name, $1.name) }
   }
 
-  /// Throws if the entry is a folder: it cannot be opened, and its files would be missing.
+  /// Throws if an entry whose name is not UTF-8 is a folder. Such a folder cannot be opened, so its images would be
+  /// missing without notice.
   private func checkFolder(_ entry: FileSystem.Entry, in folder: String) throws(DataError) {
     guard entry.isDirectory else { return }
     throw .inputOutput(

@@ -45,7 +45,8 @@ public struct ImageDataset: Sendable {
   public let test: any ImageSource
   /// `[channels, height, width]` when all images have one size and are in memory; else `nil`.
   public let imageSize: [Int]?
-  /// The pixel statistics of the training images when these are in memory; all images are standardized with them.
+  /// The pixel statistics of the training images, with which all images are standardized; `nil` when the training
+  /// images are not in memory.
   public let statistics: PixelStatistics?
 
   /// Creates a data set, and computes its statistics if the training images are in memory.
@@ -63,8 +64,8 @@ public struct ImageDataset: Sendable {
     statistics = (train as? ImageSet).map { PixelStatistics(of: $0) }
   }
 
-  /// A data set with at most `count` training images, the same fraction of each class; `nil` keeps all images. For one
-  /// seed, a smaller subset is contained in every larger one.
+  /// A data set with at most `count` training images, and the same fraction of each class; `nil` keeps all images. For
+  /// one seed, a smaller subset is contained in every larger one.
   public func learning(from count: Int?, seed: UInt64) -> ImageDataset {
     guard let count, count < train.labels.count else { return self }
     let chosen = NestedSubsets(labels: train.labels, seed: seed).subset(count).sorted()
@@ -96,8 +97,8 @@ extension DataError {
 
 /// Mean and standard deviation of the pixels of each channel, scaled to 0...1.
 ///
-/// `mean = Σ v / n`, `standardDeviation = √(Σ (v − mean)² / (n − 1))` with `v = pixel / 255`, over all images
-/// and positions, as `torch.std` computes it.
+/// `mean = Σ v / n` and `standardDeviation = √(Σ (v − mean)² / (n − 1))`, where `v = pixel / 255`. The sums are over
+/// the `n` pixels of a channel in all images. The deviation is that of `torch.std`.
 public struct PixelStatistics: Hashable, Sendable {
   /// The mean of each channel.
   public var mean: [Double]
@@ -137,7 +138,7 @@ public struct PixelStatistics: Hashable, Sendable {
     }
   }
 
-  /// The 256-bin histogram of the runs of `area` pixels that begin at `start`, `start + step`, `start + 2 · step`, …
+  /// The 256-bin histogram of the blocks of `area` pixels that begin at `start`, `start + step`, `start + 2 · step`, …
   static func histogram(
     _ pixels: UnsafeBufferPointer<UInt8>, from start: Int, _ area: Int, every step: Int
   ) -> [Int] {

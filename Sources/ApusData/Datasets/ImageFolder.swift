@@ -3,7 +3,7 @@ import ApusSystem
 /// Images in one folder per class, as torchvision's `ImageFolder` reads them: `DIR/<class>/…/name.png`.
 ///
 /// PNG and JPEG files are recognized by their extensions, at any depth below the class folder; hidden files are
-/// skipped. The files are listed when the folder is opened, sorted by path, and each is decoded when it is
+/// skipped. The files are listed when the folder is opened, sorted by path. Each file is decoded when its image is
 /// read.
 public struct ImageFolder: ImageSource {
   /// The class names, indexed by class number: the folder names, sorted by their bytes.
@@ -15,7 +15,7 @@ public struct ImageFolder: ImageSource {
 
   /// Lists the images of a folder.
   /// - Throws: when the folder cannot be listed or has no subfolders, a subfolder has no images, or a symbolic link
-  ///   leads out.
+  ///   leads out of the folder.
   public init(path: String) throws(DataError) { try self.init(FolderListing(path), part: "", classNames: nil) }
 
   /// Lists the images of a split; `known` are the class names if another split determines them.
@@ -49,8 +49,8 @@ public struct ImageFolder: ImageSource {
 
 extension ImageFolder {
   /// Reads the training, validation and test splits of a folder. `DIR/train` and `DIR/test` or `DIR/val` are the
-  /// splits: `DIR/val` is the validation split if `DIR/test` exists, else the test split. `options` split a folder
-  /// without them.
+  /// splits: `DIR/val` is the validation split if `DIR/test` exists, else the test split. A folder without these
+  /// subfolders is split by `options`.
   static func dataset(_ path: String, _ options: SplitOptions) throws(DataError) -> ImageDataset {
     let listing = try listing(path)
     let (hasTest, hasValidation) = (try listing.contains("test"), try listing.contains("val"))
@@ -80,7 +80,8 @@ extension ImageFolder {
     return try FolderListing(path)
   }
 
-  /// Holds out a fraction of each class. If `train` is the only folder, its subfolders are the classes.
+  /// Holds out a fraction of each class. If `train` is the only folder and has subfolders, its subfolders are the
+  /// classes.
   private static func split(_ listing: FolderListing, _ options: SplitOptions) throws(DataError) -> ImageDataset {
     let folders = try listing.folders(in: "")
     let hasClasses = try folders == ["train"] ? !listing.folders(in: "train").isEmpty : false

@@ -20,7 +20,7 @@ extension ImageSet: ImageSource {
   public func name(of number: Int) -> String { String(number) }
 
   /// The images with these numbers, in this order.
-  /// - Precondition: all are in `0 ..< count`.
+  /// - Precondition: all numbers are in `0 ..< count`.
   public func selecting(_ numbers: [Int32]) -> ImageSet {
     var chosen: [UInt8] = []
     chosen.reserveCapacity(numbers.count * imageByteCount)

@@ -66,8 +66,8 @@ extension ImageDataset {
 }
 
 extension ImageSource {
-  /// The images with these numbers, in this order; they are in memory if the source is.
-  /// - Precondition: all are in `0 ..< labels.count`.
+  /// The images with these numbers, in this order; an `ImageSet` if the source is one.
+  /// - Precondition: all numbers are in `0 ..< labels.count`.
   func part(_ numbers: [Int32]) -> any ImageSource {
     (self as? ImageSet)?.selecting(numbers) ?? ImageSubset(self, numbers: numbers)
   }

@@ -24,7 +24,8 @@ enum MNIST {
   ) throws(DataError) -> ImageSet {
     let imagePath = try find("\(prefix)-images-idx3-ubyte", in: folder, name, remedy)
     let labelPath = try find("\(prefix)-labels-idx1-ubyte", in: folder, name, remedy)
-    // Both headers and the labels are read first: decompressed images may be a thousand times as large as their file.
+    // Both headers and the labels are checked before the images are read: decompressed images may be a thousand times
+    // as large as their file.
     let imageReader = try ByteReader(path: imagePath)
     let header = try header(imageReader, rank: 3)
     let labelReader = try ByteReader(path: labelPath)

@@ -2,9 +2,9 @@ import ApusSystem
 
 /// Nested subsets of examples: the subset of size `n` is the first `n` examples of one order.
 ///
-/// With classes, each subset has nearly the class proportions of the whole set: example `j` of a class of `n` has the
-/// sort key `(2j + 1) / 2n`, as in the apportionment of Webster and Sainte-Laguë. The order of examples within a class,
-/// and the order of classes with equal keys, is random.
+/// If the examples have classes, each subset has nearly the class proportions of the whole set. Example `j = 0, 1, …`
+/// of a class of `m` examples has the sort key `(2j + 1) / (2m)`, as in the apportionment of Webster and Sainte-Laguë.
+/// The order of examples within a class, and the order of examples with equal keys, is random.
 public struct NestedSubsets: Hashable, Sendable {
   /// All examples in order; the subset of size `n` is the first `n` of them.
   public let order: [Int32]

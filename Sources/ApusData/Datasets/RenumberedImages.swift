@@ -6,7 +6,7 @@ public struct RenumberedImages: ImageSource {
   public let labels: [Int32]
 
   /// - Parameter numbers: the new number of each class.
-  /// - Precondition: `numbers` has an element for each label of the source.
+  /// - Precondition: every label of the source is an index of `numbers`.
   public init(_ source: any ImageSource, _ numbers: [Int32]) {
     self.source = source
     labels = source.labels.map { numbers[Int($0)] }

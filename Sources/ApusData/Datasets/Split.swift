@@ -36,9 +36,9 @@ public struct Split: Hashable, Sendable {
 
   /// Splits every class by the same fractions.
   ///
-  /// A held-out split has `n · fraction` examples, rounded. Its number of examples of a class follows from
-  /// `n_c · fraction` by the method of largest remainders. At least one example of each class stays in the training
-  /// split, even if a held-out split is then smaller than requested.
+  /// Of `n` examples, a held-out split gets `n · fraction`, rounded. Of the `n_c` examples of class `c`, it gets
+  /// `n_c · fraction`, rounded up or down by the method of largest remainders. At least one example of each class stays
+  /// in the training split, even if a held-out split is then smaller than requested.
   ///
   /// - Parameter labels: the class of each example
   public init(labels: [Int32], _ options: SplitOptions) {
@@ -81,7 +81,7 @@ public struct Split: Hashable, Sendable {
       return remainders.0 == remainders.1 ? $0 < $1 : remainders.0 > remainders.1
     }
     var rest = wanted - given.reduce(0, +)
-    // Each class gives at most one more. If limits prevent that, the remaining examples stay in the training split.
+    // Each class gives at most one more example. If limits prevent that, the examples stay in the training split.
     for index in order where rest > 0 && given[index] < limits[index] {
       given[index] += 1
       rest -= 1

@@ -1,7 +1,7 @@
 import ApusSystem
 
-/// Generated images that need no files. Each class has a pattern of soft blobs; every image shows it shifted, with
-/// random brightness and noise. A small network learns the classes, a faulty one does not.
+/// Generated images that need no files. Each class has a pattern of soft blobs. Each image shows the pattern of its
+/// class, shifted, with random brightness and noise. A small network learns the classes, a faulty one does not.
 enum Synthetic {
   static let classCount = 10
   private static let size = 28

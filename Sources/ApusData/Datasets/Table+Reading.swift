@@ -4,11 +4,12 @@ extension Table {
   /// Reads a file of delimiter-separated values, plain or compressed by gzip.
   ///
   /// A column is numeric if all its values, except missing ones, are decimal numbers; else it is categorical. White
-  /// space around values is ignored. The file is read twice, first to determine the kinds of the columns; its text is
-  /// never kept in memory.
+  /// space around values is ignored. The file is read twice: first for the kinds of the columns, then for the values.
+  /// The whole text is never in memory.
   ///
-  /// - Throws: an error that names the line when a row has another number of fields than the first, a value is not of
-  ///   the requested kind, or a number is too large; also when there are no rows, or two columns have the same name.
+  /// - Throws: an error that names the line when a row does not have as many fields as the first line, a value is not
+  ///   of the requested kind, or a number is too large; also when there are no rows, two columns have the same name, or
+  ///   numbers have decimal commas.
   public init(path: String, options: TableOptions = TableOptions()) throws(DataError) {
     try self.init(path, options) { () throws(DataError) in try CSVReader(path: path, delimiter: options.delimiter) }
   }
@@ -90,12 +91,13 @@ private struct TableSurvey {
     _ options: TableOptions, _ reader: CSVReader, _ first: CSVReader.Record?
   ) throws(DataError) {
     var isNumeric = [Bool](repeating: true, count: names.count)
-    // Whether all values are numbers if decimal commas are allowed, and the first value with such a comma.
+    // For each column: whether all values are numbers if decimal commas are allowed, and the first value with a
+    // decimal comma.
     var hasCommas = isNumeric
     var example = [Substring?](repeating: nil, count: names.count)
     let missing = MissingWords(options.missing)
     var count = 0
-    // The first pass only sums the memory of the rows: a line number and a number for each column.
+    // The first pass checks only the memory of the rows: 8 bytes for the line number and 8 for each value.
     var budget = GrowingBudget(path)
     let rowByteCount = 8 + 8 * wantedCount
     func look(at record: CSVReader.Record) throws(DataError) {
@@ -237,7 +239,7 @@ extension DataError {
   }
 
   static func noColumn(_ name: String, _ path: String, _ names: [String]) -> DataError {
-    // The description of the error joins reason and remedy with the semicolon that a suggestion begins with.
+    // A suggestion begins with "; ", but the description of the error already puts "; " before the remedy.
     let match = suggestion(for: name, in: names).dropFirst(2)
     return .unsupported(
       path: path, format: "CSV", reason: "it has no column \(name.quoted())",

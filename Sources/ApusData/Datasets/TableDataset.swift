@@ -8,7 +8,8 @@ public enum TableTargets: Hashable, Sendable {
   case numbers([Double])
 }
 
-/// The prediction task of a table: by default its last column, as classes or numbers according to its content.
+/// The prediction task of a table. By default the last column is predicted, as classes or numbers according to its
+/// content.
 public struct TableTask: Hashable, Sendable {
   /// The kind of prediction.
   public enum Kind: String, Hashable, Sendable {
@@ -150,7 +151,7 @@ extension TableDataset {
   /// The data set with fewer training rows; with class targets, it keeps the same fraction of each class.
   ///
   /// - Parameters:
-  ///   - count: the number of training rows; `nil`, or more than there are, keeps all.
+  ///   - count: the number of training rows; `nil` keeps all rows, and so does a number above the number of rows.
   ///   - seed: the seed of the random selection.
   public func learning(from count: Int?, seed: UInt64) -> TableDataset {
     let rows = split.train
@@ -168,7 +169,7 @@ extension TableDataset {
   }
 
   /// Mean and standard deviation of the training targets, as `StandardScaler` computes them: the deviation is 1 if all
-  /// are equal. `nil` for classes.
+  /// targets are equal. `nil` for classes.
   public var targetStatistics: (mean: Double, standardDeviation: Double)? {
     guard case .numbers(let numbers) = targets else { return nil }
     let (mean, deviation) = TableEncoder.Rule.standardization(split.train.map { numbers[Int($0)] })
@@ -186,7 +187,7 @@ extension TableTargets {
 }
 
 extension TableDataset {
-  /// Reads the table that a source names, `csv:FILE`, to be encoded by a fitted encoder.
+  /// Reads the table that a source names, `csv:FILE`, for encoding with a fitted encoder.
   /// - Parameter targetKind: the kind of the target column.
   public static func load(
     _ source: String, options: TableOptions = TableOptions(), encoder: TableEncoder, task: TableTask,

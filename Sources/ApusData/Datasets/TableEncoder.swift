@@ -4,7 +4,7 @@ import ApusSystem
 public struct TableEncoding: Hashable, Sendable {
   /// How numbers are scaled.
   public enum Scaling: String, CaseIterable, Hashable, Sendable {
-    /// `(x − mean) / standard deviation`, the deviation with the divisor `n`, as scikit-learn's `StandardScaler`.
+    /// `(x − mean) / σ` with `σ = √(Σ (x − mean)² / n)` over the `n` training rows, as scikit-learn's `StandardScaler`.
     case standard
     /// `(x − min) / (max − min)`, as `MinMaxScaler`.
     case minMax = "minmax"
@@ -43,8 +43,8 @@ public struct TableEncoding: Hashable, Sendable {
 ///
 /// Missing numbers are filled in before columns are scaled, as in scikit-learn's
 /// `make_pipeline(SimpleImputer(), StandardScaler())`. A column that is constant in the training rows has the scale 1,
-/// so standard and min-max scaling map it to 0 there. A numeric column without values in the training rows gives no
-/// feature.
+/// so standard and min-max scaling map its training values to 0. A numeric column without values in the training rows
+/// gives no feature.
 public struct TableEncoder: Hashable, Sendable {
   /// The encoding rule of a column.
   public enum Rule: Hashable, Sendable {
@@ -79,7 +79,8 @@ public struct TableEncoder: Hashable, Sendable {
   /// - Parameters:
   ///   - table: the features, without the target
   ///   - rows: the training rows
-  /// - Throws: when numbers are too large to be scaled, or there would be no features, or too many.
+  /// - Throws: when numbers are too large to be scaled, when no column has a value in the training rows, or when there
+  ///   would be more than 2²⁰ features.
   /// - Precondition: there are rows, all in `0 ..< table.rowCount`.
   public init(
     fitting table: Table, rows: [Int32], _ encoding: TableEncoding = TableEncoding()

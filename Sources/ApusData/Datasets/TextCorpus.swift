@@ -10,6 +10,7 @@ public struct TextCorpus: Sendable {
 
   /// The fraction that is held out.
   private static let testShare = 0.1
+
   /// Splits a text: the last tenth of its characters (Unicode scalars) is held out.
   /// - Throws: when the text is too short to be split.
   public init(name: String, text: String) throws(DataError) {
@@ -27,7 +28,7 @@ public struct TextCorpus: Sendable {
     test = String(scalars[cut...])
   }
 
-  /// Reads a file of UTF-8.
+  /// Reads a text file in UTF-8.
   public init(path: String) throws(DataError) { try self.init(name: path, text: TextCorpus.text(of: path)) }
 
   /// The text of a file. Windows line ends become line feeds, and a byte-order mark is removed.
@@ -39,7 +40,7 @@ public struct TextCorpus: Sendable {
     return try text(bytes, path: path)
   }
 
-  /// Decodes bytes of UTF-8.
+  /// Decodes UTF-8. Windows line ends become line feeds.
   static func text(_ bytes: [UInt8], path: String) throws(DataError) -> String {
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw .malformed(
@@ -49,7 +50,7 @@ public struct TextCorpus: Sendable {
     return bytes.contains(0x0D) ? text.replacing("\r\n", with: "\n") : text
   }
 
-  /// The offset of the first bytes that are not UTF-8.
+  /// The offset of the first invalid UTF-8 sequence.
   private static func invalidOffset(of bytes: [UInt8]) -> Int {
     var decoder = UTF8()
     var iterator = bytes.makeIterator()

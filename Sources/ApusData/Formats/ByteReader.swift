@@ -2,8 +2,8 @@ import ApusSystem
 
 /// Reads bytes in order from a plain or a gzip file (RFC 1952); the first two bytes distinguish the two kinds.
 ///
-/// A file is read in chunks, and a compressed stream is inflated only as far as requested. The caller bounds the
-/// memory, not the file: 1 byte of deflate can expand to a thousand bytes.
+/// A file is read in chunks, and a compressed stream is inflated only as far as requested. So the caller, not the file,
+/// bounds the memory: 1 byte of compressed data can expand to a thousand bytes.
 final class ByteReader {
   let path: String
   private let stored: StoredBytes
@@ -54,7 +54,7 @@ final class ByteReader {
   }
 }
 
-/// A queue of stored bytes, in memory or in a file. Only one chunk of a file is in memory.
+/// Reads the bytes of a source as they are stored, in memory or in a file. Only one chunk of a file is in memory.
 final class StoredBytes {
   private static let pieceByteCount = 1 << 18
   private let file: FileDescriptor?

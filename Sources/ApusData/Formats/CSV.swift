@@ -186,7 +186,8 @@ public final class CSVReader {
 /// A writer of comma-separated values (RFC 4180), for spreadsheets and other readers.
 public enum CSVWriter {
   /// The text of records: commas separate the fields, CR LF ends each record. A field is quoted if it contains a
-  /// delimiter of `CSVReader`, a quote or a line end, or if it is empty and the only field: readers skip empty lines.
+  /// delimiter of `CSVReader`, a quote or a line end. An empty field that is the only one of its record is quoted too,
+  /// because readers skip empty lines.
   public static func text(of records: [[String]]) -> String {
     records.map { ($0 == [""] ? "\"\"" : $0.map(quoted).joined(separator: ",")) + "\r\n" }.joined()
   }

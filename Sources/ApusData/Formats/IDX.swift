@@ -1,7 +1,7 @@
 /// An array in the IDX format of the MNIST files (http://yann.lecun.com/exdb/mnist).
 ///
 /// ```text
-/// 0, 0, type, rank, rank × extent as big-endian uint32, elements in row-major order, big-endian
+/// 0, 0, type, rank, one extent for each axis (big-endian uint32), elements (row-major, big-endian)
 /// ```
 public struct IDXArray: Hashable, Sendable {
   /// The element types and their codes in a file.
@@ -76,7 +76,7 @@ struct IDXHeader {
     extents = (0..<rank).map { axis in sizes[4 * axis..<4 * axis + 4].reduce(0) { $0 << 8 | Int($1) } }
   }
 
-  /// The number of bytes of the elements; `nil` when it does not fit `Int`.
+  /// The number of bytes of the elements; `nil` when it is `Int.max / 2` or more.
   var byteCount: Int? {
     var bytes = type.byteCount
     for extent in extents {

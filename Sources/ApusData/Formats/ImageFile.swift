@@ -1,6 +1,7 @@
 import ApusSystem
 
-/// The size limits of images, checked before decoding: a file of a few kilobytes can expand to gigabytes of pixels.
+/// The size limits of images. They are checked before decoding, because a file of a few kilobytes can expand to
+/// gigabytes of pixels.
 public struct ImageLimits: Hashable, Sendable {
   /// The largest product of height and width.
   public var pixels: Int
@@ -33,7 +34,7 @@ extension Image {
   ///
   /// Gray images have 1 channel, all others 3. As in torchvision's `ImageFolder`, transparency is dropped, color
   /// profiles are not applied, and the EXIF orientation is ignored. 16-bit values are rounded to 8 bits, palettes are
-  /// expanded, and CMYK is converted to RGB. Of an animation, the first frame is read.
+  /// expanded, and CMYK is converted to RGB. Of an animated PNG, only the default image is read.
   ///
   /// - Throws: an error that names the file when it cannot be read, has another format, exceeds `limits`, is truncated
   ///   or is damaged anywhere.

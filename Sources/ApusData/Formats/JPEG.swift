@@ -59,7 +59,8 @@ enum JPEG {
       height: Int(height), width: Int(width), channels: min(stored, 3), pixels: hasInks ? composed(pixels) : pixels)
   }
 
-  /// `k − (255 − c) · k / 255` of inverted CMYK values, rounded twice as in Pillow.
+  /// Converts inverted CMYK values to RGB: `k − (255 − c) · k / 255`, rounded twice as in Pillow. `k` is the value of
+  /// black, `c` the value of cyan, magenta or yellow.
   private static func composed(_ inks: [UInt8]) -> [UInt8] {
     let area = inks.count / 4
     return [UInt8](unsafeUninitializedCapacity: 3 * area) { buffer, count in
@@ -102,7 +103,7 @@ enum JPEG {
   /// The limit of pixels times scans that are decoded to locate damage.
   private static let searchWork = 1 << 28
 
-  /// An upper bound of the number of scans: 0xFF 0xDA never occurs in the data of a scan.
+  /// An upper bound of the number of scans: each scan starts with 0xFF 0xDA, and its data never contain these bytes.
   private static func scanCount(_ bytes: [UInt8]) -> Int {
     var count = 0
     for index in bytes.indices.dropLast() where bytes[index] == 0xff && bytes[index + 1] == 0xda { count += 1 }
@@ -125,10 +126,9 @@ enum JPEG {
       remedy: "copy or download the file again")
   }
 
-  /// The range that contains the first damaged byte, by bisection. The library does not report the offset, but for a
-  /// file truncated before the damage it reports a premature end.
-  /// - Parameter tries: the maximum number of decodings; with fewer than the bisection requires, a range of bytes
-  ///   remains
+  /// Finds the range that contains the first damaged byte, by bisection. The library does not report the offset. But if
+  /// the file is truncated before the damage, it reports a premature end instead.
+  /// - Parameter tries: the maximum number of decodings; if the bisection needs more, the range has several bytes
   private static func firstWrong(
     _ bytes: [UInt8], tries: Int, _ isWrong: (_ first: Int) -> Bool
   ) -> ClosedRange<Int>? {
@@ -150,7 +150,7 @@ enum JPEG {
       guard bytes[start] == 0xff, marker != 0xd9 else { return start }
       switch marker {
       case 0xff: start += 1  // Any number of fill bytes may precede a marker.
-      case 0x01, 0xd0...0xd7: start += 2  // These have no length.
+      case 0x01, 0xd0...0xd7: start += 2  // These markers have no length field.
       default:
         let length = Int(bytes[start + 2]) << 8 | Int(bytes[start + 3])
         guard length >= 2 else { return start + 2 }

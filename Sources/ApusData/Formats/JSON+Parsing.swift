@@ -13,14 +13,15 @@ public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
 extension JSON {
   /// The default limit of the nesting depth of arrays and objects.
   public static let defaultDepth = 32
-  /// The largest number of values in a text: each value occupies many times the memory of its characters.
+  /// The largest number of values in a text. It is limited because a value takes much more memory than its characters.
   public static let maximumValueCount = 1 << 21
 
   /// Reads one JSON value.
   ///
-  /// Stricter than most readers: no duplicate keys (canonically equivalent Unicode spellings are duplicates), no
-  /// trailing commas, no bytes after the value, no lone surrogates, only valid UTF-8, no number outside the range of
-  /// `Int` or `Double`, at most `maximumDepth` nested arrays and objects, and at most `maximumValueCount` values.
+  /// The parser is stricter than most: it accepts no duplicate keys (canonically equivalent Unicode spellings are
+  /// duplicates), no trailing commas, no bytes after the value, no lone surrogates, only valid UTF-8, no number outside
+  /// the range of `Int` or `Double`, at most `maximumDepth` nested arrays and objects, and at most `maximumValueCount`
+  /// values.
   public init(parsing bytes: [UInt8], maximumDepth: Int = JSON.defaultDepth) throws(JSONError) {
     var parser = JSONParser(bytes: bytes, maximumDepth: maximumDepth)
     self = try parser.document()

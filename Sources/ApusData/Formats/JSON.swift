@@ -85,7 +85,7 @@ extension JSON {
   /// The members; `nil` for other values.
   public var object: JSONObject? { if case .object(let value) = self { value } else { nil } }
 
-  /// An integer or floating-point number.
+  /// An integer or floating-point number; `nil` for other values.
   public var number: Double? {
     switch self {
     case .number(let value): value

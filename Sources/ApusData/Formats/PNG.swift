@@ -36,7 +36,7 @@ enum PNG {
         initialized = isDecoded ? count * stored : 0
       }
     }
-    // A warning concerns the pixels too, because the stream contains nothing else.
+    // Warnings are errors here: the stream contains only pixel data, so a warning means damaged pixels.
     guard let pixels, !pixels.isEmpty, state.warning_or_error == 0 else { throw failure(state, path) }
     return Image(
       height: header.height, width: header.width, channels: channels,

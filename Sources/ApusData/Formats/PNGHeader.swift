@@ -10,7 +10,7 @@ package struct PNGHeader: Sendable {
   /// The size of the signature and the first chunk: its length, its name, 13 bytes of data and the checksum.
   private static let byteCount = 8 + 4 + 4 + 13 + 4
 
-  /// Reads the beginning of a file; `nil` for other bytes. The checksum is not checked here.
+  /// Reads the beginning of a file; `nil` if it is not that of a PNG file. The checksum is not checked here.
   package init?(_ file: [UInt8]) {
     let name = PNG.signature + [0, 0, 0, 13] + Array("IHDR".utf8)
     guard file.count >= PNGHeader.byteCount, file.starts(with: name) else { return nil }
@@ -33,7 +33,7 @@ package struct PNGHeader: Sendable {
 }
 
 extension [UInt8] {
-  /// The width and height in the header of a PNG file; `nil` for other bytes, and for sizes that no page can show.
+  /// The width and height in the header of a PNG file; `nil` for other files, and if an extent is not in `1 ... 2²⁰`.
   package var pngSize: (width: Int, height: Int)? {
     guard let header = PNGHeader(self) else { return nil }
     let limits = 1...1 << 20

@@ -26,8 +26,8 @@ extension Safetensors {
 
   /// Atomically replaces a file by a file that contains these tensors.
   ///
-  /// The bytes equal those of the reference implementation for the same tensors: sorted by element type, the largest
-  /// elements first, then by name.
+  /// The file equals that of the reference implementation for the same tensors. Tensors are sorted by element type,
+  /// with the largest elements first, then by name.
   /// - Precondition: no name occurs twice.
   /// - Returns: the SHA-256 digest of the file, in hexadecimal.
   @discardableResult
@@ -80,7 +80,7 @@ extension Safetensors {
     return sorted
   }
 
-  /// The length of the header and the header, padded with spaces to a multiple of 8.
+  /// The length of the header as 8 bytes, then the header, padded with spaces to a multiple of 8 bytes.
   private static func headerBytes(_ tensors: [StoredTensor], metadata: [String: String]) -> [UInt8] {
     var json = JSONObject()
     if !metadata.isEmpty {

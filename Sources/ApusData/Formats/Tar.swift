@@ -24,7 +24,8 @@ final class TarReader {
   private static let attributeLimit = 1 << 20
   /// The largest number of padding bytes after the end of the archive.
   private static let fillLimit = 1 << 20
-  /// The largest inflated archive and the largest number of headers: ten times the values of any supported data set.
+  /// The limits of the inflated size in bytes and of the number of headers, more than ten times those of any supported
+  /// data set.
   private static let byteLimit = 1 << 31
   private static let headerLimit = 100_000
   private var headerCount = 0

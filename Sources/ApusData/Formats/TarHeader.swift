@@ -1,6 +1,6 @@
 import ApusSystem
 
-/// The error of an invalid header, with the offset of the byte.
+/// The error of an invalid header or pax record, with its offset in the parsed bytes.
 struct TarError: Error {
   var offset: Int
   var reason: String
@@ -9,7 +9,9 @@ struct TarError: Error {
 /// The header block before each file of an archive.
 ///
 /// ```text
-/// name 100, mode 8, owner 8, group 8, size 12, time 12, sum 8, type 1, link 100, magic 8, …, prefix 155 (from 345)
+/// field and its number of bytes:
+/// name 100, mode 8, owner 8, group 8, size 12, time 12, sum 8, type 1, link 100, magic 8, …
+/// prefix 155, at offset 345
 /// ```
 struct TarHeader {
   static let blockByteCount = 512

@@ -1,11 +1,12 @@
 import Glibc
 
-/// An affine map about the center of an image; it maps output coordinates to source coordinates.
+/// An affine map about the center of an image, from output coordinates to source coordinates.
 ///
-/// `R(angle) · shear · scale`, then the translation, as torchvision's `affine` composes them. Rotation and shear angles
-/// are in degrees, clockwise.
+/// It is the inverse of a map that applies `R(angle) · shear · scale` and then the translation, as torchvision's
+/// `affine` does. Rotation and shear angles are in degrees, clockwise; the translation is in pixels.
 struct AffineMap {
-  /// `x' = xx · x + xy · y + x0`, `y' = yx · x + yy · y + y0`, relative to the center.
+  /// The source coordinates of the output coordinates `(x, y)`, relative to the center, are
+  /// `(xx · x + xy · y + x0, yx · x + yy · y + y0)`.
   let xx, xy, x0, yx, yy, y0: Double
 
   init(angle: Double, right: Double = 0, down: Double = 0, scale: Double = 1, shearX: Double = 0, shearY: Double = 0) {
@@ -44,11 +45,12 @@ private struct AffineSampler {
     (height, width, self.channels, self.fill) = (image.height, image.width, channels, fill)
   }
 
-  /// The unit of interpolation weights, 2⁻¹¹: the product of two weights and a byte fits 32 bits.
+  /// The interpolation weight 1, in fixed point with 11 fractional bits: the product of two weights and a byte fits 32
+  /// bits.
   private static let one: Int32 = 1 << 11
 
-  /// Fixed-point coordinates in units of 2⁻³², relative to the center of the first pixel; the integer bits cover
-  /// coordinates far outside the image.
+  /// A coordinate relative to the center of the first pixel, in fixed point with 32 fractional bits. The other bits are
+  /// enough for coordinates far outside the image.
   private static func fixed(_ position: Double) -> Int { Int((position * 0x1p32).rounded()) }
 
   private static func share(_ position: Int) -> Int32 { Int32(truncatingIfNeeded: (position >> 21) & 0x7ff) }

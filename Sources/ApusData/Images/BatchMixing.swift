@@ -1,10 +1,11 @@
-/// A method that mixes the images of a batch in pairs; each image gets a fraction of its partner's class.
+/// A method that mixes the images of a batch in pairs; each image also gets a fraction of its partner's class.
 public struct BatchMixing: Hashable, Sendable {
   /// How two images are mixed.
   public enum Kind: String, Hashable, Sendable, CaseIterable {
-    /// All pixels, `λ · x + (1 − λ) · x[partner]` (Zhang et al., "mixup: beyond empirical risk minimization", 2017).
+    /// All pixels are mixed: `λ · x + (1 − λ) · x[partner]` (Zhang et al., "mixup: beyond empirical risk minimization",
+    /// 2017).
     case mixup
-    /// A rectangle of the partner replaces that region of the image (Yun et al., "CutMix", 2019).
+    /// A rectangle of the partner replaces the same rectangle of the image (Yun et al., "CutMix", 2019).
     case cutmix
   }
 
@@ -23,12 +24,12 @@ public struct BatchMixing: Hashable, Sendable {
   /// The syntax of the methods in a pipeline text.
   public static let usage = [
     (usage: "mixup [A]", summary: "mix pairs of images and their classes, with weights from Beta(A, A) (0.2)"),
-    (usage: "cutmix [A]", summary: "paste a rectangle of one image into another; classes by area, Beta(A, A) (1)"),
+    (usage: "cutmix [A]", summary: "paste a rectangle of one image into another, mix classes by area, Beta(A, A) (1)"),
   ]
 }
 
 extension BatchMixing.Kind {
-  /// The default: the authors' value for ImageNet.
+  /// The default of `alpha`: the authors' value for ImageNet.
   fileprivate var usualAlpha: Double { self == .mixup ? 0.2 : 1 }
 }
 
@@ -38,17 +39,17 @@ extension BatchMixing: CustomStringConvertible {
 
 /// How the images of one batch are mixed.
 ///
-/// The loss is `λ · loss(outputs, labels) + (1 − λ) · loss(outputs, labels[partners])`. The loader applies cutmix
-/// before it returns a batch; mixup is applied on the device, to standardized values.
+/// The loss is `λ · loss(outputs, labels) + (1 − λ) · loss(outputs, labels[partners])`, where λ is `ownShare`. The
+/// loader applies cutmix before it returns a batch; mixup is applied on the device, to standardized values.
 public struct MixPlan: Hashable, Sendable {
   public var kind: BatchMixing.Kind
   /// The index in the batch of each image's partner.
   public var partners: [Int32]
   /// λ, the weight of an image's own class.
   public var ownShare: Double
-  /// With cutmix, the rows of the rectangle from the partner; may be empty.
+  /// The rows of cutmix's rectangle; may be empty, and is empty for mixup.
   public var rows: Range<Int>
-  /// The columns of that rectangle.
+  /// The columns of cutmix's rectangle; may be empty, and is empty for mixup.
   public var columns: Range<Int>
 
   /// Samples a plan with one λ for the batch, as the authors of both papers do.

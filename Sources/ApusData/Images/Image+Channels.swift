@@ -6,8 +6,8 @@ extension Image {
     UInt8(truncatingIfNeeded: (Int(red) * 19_595 + Int(green) * 38_470 + Int(blue) * 7_471 + 0x8000) >> 16)
   }
 
-  /// The image converted to gray or RGB: gray is `0.299 R + 0.587 G + 0.114 B`, rounded, and becomes equal red, green
-  /// and blue.
+  /// The image converted to gray or RGB: RGB becomes the gray `0.299 R + 0.587 G + 0.114 B`, rounded; gray becomes
+  /// equal red, green and blue.
   /// - Precondition: `count` is the number of channels, or one of the two is 1 and the other 3.
   public func converted(toChannels count: Int) -> Image {
     if count == channels { return self }

@@ -11,7 +11,7 @@ extension Image {
   /// Scales the distance of all colors from their luma: 0 gives a gray image.
   public mutating func changeSaturation(by factor: Double) {
     guard channels == 3 else { return }
-    // Fixed point with 12 fractional bits.
+    // The factor in fixed point with 12 fractional bits.
     let share = Int32((min(factor, 1e4) * 4096).rounded())
     let area = height * width
     pixels.withUnsafeMutableBufferPointer { buffer in
@@ -30,7 +30,7 @@ extension Image {
   /// Rotates all hues by a fraction of a full turn, in HSV space (Smith, 1978).
   public mutating func turnHues(by turn: Double) {
     guard channels == 3 else { return }
-    // In sixths of a turn.
+    // The rotation in sixths of a turn.
     let shift = Float(6 * (turn - turn.rounded(.down)))
     let area = height * width
     pixels.withUnsafeMutableBufferPointer { buffer in
@@ -44,7 +44,8 @@ extension Image {
     let (red, green, blue) = (Float(pixel[0]), Float(pixel[1]), Float(pixel[2]))
     let (high, low) = (max(red, max(green, blue)), min(red, min(green, blue)))
     let spread = high - low
-    // No branches, because the strongest primary is unpredictable. For grays, the numerator is 0.
+    // The code selects values instead of branching, because the processor cannot predict which primary is strongest.
+    // For grays, `difference` is 0.
     let isRed = high == red
     let isGreen = high == green
     let difference = isRed ? green - blue : isGreen ? blue - red : red - green
@@ -64,7 +65,7 @@ extension Image {
     pixel[2] = level(hue - 4)
   }
 
-  /// Replaces every value by `function` of it, rounded and clamped to 0...255.
+  /// Replaces every value `v` by `function(v)`, rounded and clamped to 0...255.
   private mutating func replaceValues(_ function: (Int) -> Double) {
     let table = (0..<256).map { UInt8(max(0, min(255, function($0))).rounded()) }
     pixels.withUnsafeMutableBufferPointer { buffer in

@@ -85,7 +85,7 @@ extension Image {
     }
   }
 
-  /// The central region of a size; a smaller image is padded on both sides.
+  /// The central region of the given size; a smaller image is padded on both sides.
   public func centerCropped(to size: ImageSize, edges: EdgeMode = .constant(0)) -> Image {
     // Halves are rounded to even, as in Python.
     let top = (Double(height - size.height) / 2).rounded(.toNearestOrEven)
@@ -93,7 +93,7 @@ extension Image {
     return cropped(top: Int(top), left: Int(left), size, edges: edges)
   }
 
-  /// All complete patches of a size in row-major order, one every `stride` pixels along both axes.
+  /// All complete patches of the given size in row-major order, one every `stride` pixels along both axes.
   /// - Precondition: `stride` is positive.
   public func patches(_ size: ImageSize, stride step: Int) -> [Image] {
     stride(from: 0, through: height - size.height, by: step).flatMap { top in

@@ -15,7 +15,7 @@ public struct ImageRandom: Sendable {
     random = CounterRandom(seed: epochs[repetition], stream: UInt64(bitPattern: Int64(example)))
   }
 
-  /// The random numbers of a batch, independent of the numbers of examples.
+  /// The random numbers of a batch, independent of the random numbers of its examples.
   init(seed: UInt64, epoch: Int, batch: Int) {
     self.init(seed: seed, epoch: epoch, example: batch, repetition: -1)
   }
@@ -26,15 +26,15 @@ public struct ImageRandom: Sendable {
     return random[position]
   }
 
-  /// A number in `0 ..< 1`.
+  /// A uniform random number in `0 ..< 1`.
   public mutating func unit() -> Double { bits().randomUnit }
 
-  /// A number in a range.
+  /// A uniform random number in a range.
   public mutating func uniform(in range: ClosedRange<Double>) -> Double {
     range.lowerBound + (range.upperBound - range.lowerBound) * unit()
   }
 
-  /// An integer in `0 ..< bound`.
+  /// A uniform random integer in `0 ..< bound`.
   public mutating func integer(below bound: Int) -> Int { bits().randomInteger(below: bound) }
 
   /// Returns `true` with this probability.
@@ -72,8 +72,8 @@ public struct ImageRandom: Sendable {
 
   /// A number from the distribution `Beta(alpha, alpha)`.
   ///
-  /// Uses M. D. Jöhnk's method (1964) for `alpha` up to 1, above it R. C. H. Cheng's algorithm BB (1978) for equal
-  /// parameters; both are rejection methods.
+  /// Uses M. D. Jöhnk's method (1964) for `alpha` up to 1, and R. C. H. Cheng's algorithm BB (1978) for larger `alpha`.
+  /// Both are rejection methods.
   /// - Precondition: `alpha` is positive.
   mutating func beta(_ alpha: Double) -> Double {
     guard alpha > 1 else { return betaByPowers(alpha) }
@@ -89,8 +89,8 @@ public struct ImageRandom: Sendable {
     }
   }
 
-  /// `X / (X + Y)` of `X = U^(1/α)`, `Y = V^(1/α)` accepted if their sum is at most 1; computed with logarithms,
-  /// because `X` and `Y` underflow for small `α`.
+  /// Returns `X / (X + Y)`, where `X = U^(1/α)` and `Y = V^(1/α)` for uniform random numbers `U` and `V`; samples with
+  /// `X + Y > 1` are rejected. Computes with logarithms, because `X` and `Y` underflow for small `α`.
   private mutating func betaByPowers(_ alpha: Double) -> Double {
     while true {
       let (first, second) = (log(1 - unit()) / alpha, log(1 - unit()) / alpha)

@@ -15,7 +15,7 @@ extension ImageSize: CustomStringConvertible {
   /// `224` for a square, else height and width: `224x320`.
   public var description: String { height == width ? "\(height)" : "\(height)x\(width)" }
 
-  /// Parses a description. Neither extent may exceed 16,384.
+  /// Parses a description; `nil` if the text is malformed or an extent is not in 1...16,384.
   init?(_ text: String) {
     let numbers = text.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
     guard (1...2).contains(numbers.count), numbers.allSatisfy((1...16_384).contains) else { return nil }

@@ -1,7 +1,8 @@
 /// Divides a large image into overlapping tiles of one size, and stitches the predictions for the tiles.
 ///
-/// The last tile of each row and column ends at the edge of the image, so it may overlap its neighbor by more. In
-/// overlaps, values are averaged with weights that decrease towards the edges of a tile, which avoids seams.
+/// The last tile of each row and column ends at the edge of the image, so it may overlap its neighbor by more than the
+/// others do. In overlaps, values are averaged with weights that decrease towards the edges of a tile, which avoids
+/// seams.
 public struct ImageTiles: Hashable, Sendable {
   /// The size of the image.
   public let image: ImageSize
@@ -49,8 +50,9 @@ public struct ImageTiles: Hashable, Sendable {
 
   /// Stitches the predictions of the tiles into values for each pixel of the image, `[channels, height, width]`.
   ///
-  /// `Σ w · v / Σ w` over the tiles that contain a pixel; the weight `w` of a pixel in a tile is the product of the
-  /// weights of its row and its column, `min(i + 1, length − i, overlap + 1)`.
+  /// The value of a pixel is `Σ w · v / Σ w` over the tiles that contain it, where `v` is the value in a tile. The
+  /// weight `w` is the product of a weight for the row and a weight for the column of the pixel in the tile:
+  /// `min(i + 1, length − i, overlap + 1)` for index `i` of the `length` rows or columns.
   ///
   /// - Parameter predictions: the values of each tile, `[channels, tile height, tile width]`
   /// - Precondition: there is one prediction of that size per tile.
@@ -62,8 +64,10 @@ public struct ImageTiles: Hashable, Sendable {
     return stitched(channels: channels) { predictions[$0][$1] }
   }
 
-  /// Stitches values that are computed on demand: tiles with a large overlap have many more values than the image.
-  /// - Parameter value: returns the value of a tile at an index of its `[channels, tile height, tile width]`.
+  /// Stitches values that are computed on demand, because tiles with a large overlap have many more values than the
+  /// image.
+  /// - Parameter value: returns the value at index `position` of a tile's `[channels, tile height, tile width]`,
+  ///   row-major.
   public func stitched(channels: Int, _ value: (_ tile: Int, _ position: Int) -> Float) -> [Float] {
     let (size, area) = (image.height * image.width, tile.height * tile.width)
     var sums = [Float](repeating: 0, count: channels * size)

@@ -15,10 +15,11 @@ public struct ClassBalance: Hashable, Sendable {
     self.counts = counts
   }
 
-  /// `n / (classes · n_c)`, as scikit-learn's "balanced": all examples together have the weight `n`, and all classes
-  /// have equal weight.
+  /// The weight of each class `c`, `n / (classes · n_c)`, as scikit-learn's "balanced".
   ///
-  /// `classes` is the number of classes that occur; an absent class has the weight 0.
+  /// `n_c` of the `n` examples are in class `c`, and `classes` is the number of classes that occur. The weights of all
+  /// examples add up to `n`. The weights of the examples of one class add up to `n / classes`, the same for each class.
+  /// An absent class has the weight 0.
   public var weights: [Double] {
     let total = Double(counts.reduce(0, +))
     let occurring = Double(counts.count { $0 > 0 })

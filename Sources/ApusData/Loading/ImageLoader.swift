@@ -1,7 +1,7 @@
 import ApusSystem
 import Glibc
 
-/// Reads and transforms the images of an epoch on worker threads, a number of batches ahead of the consumer.
+/// Reads and transforms the images of an epoch on worker threads, some batches ahead of the consumer.
 ///
 /// The batches are a function of the seed, the epoch and the image numbers: their bits do not depend on the number of
 /// threads or on the first batch. Only one thread may call `next` at a time.
@@ -17,7 +17,7 @@ public final class ImageLoader: @unchecked Sendable {
     public var seed: UInt64
     /// The number of threads; with 0, the caller of `next` does the work.
     public var workers: Int
-    /// The number of batches that are prefetched.
+    /// The largest number of batches that are loaded ahead of the consumer; 0 counts as 1.
     public var batchesAhead: Int
     /// How to handle an image that cannot be read.
     public var badImages: BadImages
@@ -33,11 +33,12 @@ public final class ImageLoader: @unchecked Sendable {
 
   /// How to handle an image that cannot be read.
   public enum BadImages: Hashable, Sendable {
-    /// It causes an error.
+    /// The image causes an error.
     case refused
-    /// The next readable image in epoch order, cyclically, replaces it. Batches stay full, as training requires.
+    /// The next readable image in epoch order, cyclically, replaces the image. Batches stay full, as training requires.
     case replaced
-    /// Zeros replace it, and the batch lists its index. Evaluation then covers the readable images alone.
+    /// Zeros replace the image, and `LoadedBatch.missing` has its index. Evaluation then covers the readable images
+    /// alone.
     case leftOut
   }
 
@@ -49,7 +50,7 @@ public final class ImageLoader: @unchecked Sendable {
     public var error: DataError
   }
 
-  /// Seconds that callers of `next` waited, or worked if there are no threads.
+  /// The seconds that `next` took: waiting for threads, or loading if there are none.
   public private(set) var waitedSeconds = 0.0
   /// The number of distinct unreadable images in the batches returned so far.
   public var badCount: Int { bad.count }

@@ -1,4 +1,4 @@
-/// The images of an epoch and the conversion of each to pixels, independent of thread and time.
+/// The images of an epoch, and their conversion to pixels, which does not depend on threads or timing.
 struct LoaderWork: Sendable {
   let source: any ImageSource
   let options: ImageLoader.Options
@@ -53,7 +53,7 @@ struct LoaderWork: Sendable {
 
   private var size: ImageSize { ImageSize(height: options.imageSize[1], width: options.imageSize[2]) }
 
-  /// The number of images in a piece of work: copies are cheap, so their pieces are large.
+  /// The number of images in a piece of work. It is large if images are only copied, because a copy is cheap.
   var pieceCount: Int { planes == nil ? 4 : 256 }
 
   /// The number of consecutive unreadable images after which the search for a replacement ends.

@@ -6,7 +6,7 @@ import ApusSystem
 /// same batches as an uninterrupted run, and a checkpoint stores only `(seed, epoch, batch)`.
 public struct MinibatchOrder: Hashable, Sendable {
   public let count: Int
-  /// The number of examples in a batch; the last one may have fewer.
+  /// The number of examples in a batch; the last batch of an epoch may have fewer.
   public let batchSize: Int
   /// Equal seeds give equal orders.
   public let seed: UInt64
@@ -17,7 +17,7 @@ public struct MinibatchOrder: Hashable, Sendable {
   /// The examples of each class, if classes are balanced.
   private let classes: [[Int32]]?
 
-  /// Each example once in an epoch.
+  /// Creates an order that visits each example once in an epoch.
   /// - Parameters:
   ///   - count: the number of examples
   ///   - batchSize: the number of examples in a batch; limited to `count`
@@ -34,11 +34,11 @@ public struct MinibatchOrder: Hashable, Sendable {
     classes = nil
   }
 
-  /// Each class equally often in an epoch, its examples sampled with replacement: an example of a rare class occurs
-  /// several times, and some examples of a frequent class do not occur.
+  /// Creates an order that visits each class equally often in an epoch. The examples of a class are sampled with
+  /// replacement: an example of a rare class occurs several times, and some examples of a frequent class do not occur.
   ///
-  /// An epoch has `labels.count` examples. If the number of classes does not divide it, the rest goes to classes that
-  /// are chosen at random in each epoch.
+  /// An epoch has `labels.count` examples. If the number of classes does not divide `labels.count`, some classes have
+  /// one example more than others; they are chosen at random in each epoch.
   ///
   /// - Parameters:
   ///   - labels: the class of each example; classes without examples are ignored
@@ -92,7 +92,7 @@ public struct MinibatchOrder: Hashable, Sendable {
       examples[batch * batchSize..<Swift.min((batch + 1) * batchSize, examples.count)]
     }
 
-    /// A random permutation, with random numbers by position.
+    /// The numbers `0 ..< count` in random order.
     private static func permutation(_ count: Int, seed: UInt64, epoch: Int) -> [Int32] {
       let random = CounterRandom(seed: seed, stream: UInt64(bitPattern: Int64(epoch)))
       return Array(0..<Int32(count)).shuffled { random.integer(below: $0, at: $1) }
@@ -100,8 +100,8 @@ public struct MinibatchOrder: Hashable, Sendable {
 
     /// Assigns a class to each position, shuffled, and samples an example of that class.
     private static func balanced(_ classes: [[Int32]], _ count: Int, seed: UInt64, epoch: Int) -> [Int32] {
-      // Positions are permuted like the examples of unbalanced epochs; the last, incomplete round of classes is the
-      // rest.
+      // Position `p` gets the class `round[p % classes.count]`: every round has each class once, except an incomplete
+      // last round. The positions are shuffled like the examples of unbalanced epochs.
       let positions = permutation(count, seed: seed, epoch: epoch)
       let random = CounterRandom(seed: seed, stream: UInt64(bitPattern: Int64(epoch)) ^ drawing)
       let round = shuffledClasses(classes.count, random)

@@ -11,7 +11,7 @@ struct PairMerger {
   /// The words as symbols, with their numbers of occurrences.
   private var words: [(symbols: [Int32], count: Int)]
   private var pairCounts: [Pair: Int] = [:]
-  /// The words that contain or contained a pair.
+  /// The words that contain a pair, or contained it before a merge.
   private var occurrences: [Pair: Set<Int>] = [:]
   private(set) var symbolCounts: [Int32: Int] = [:]
 

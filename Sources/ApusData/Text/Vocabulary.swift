@@ -11,7 +11,7 @@ public struct Vocabulary: Hashable, Sendable {
     guard numbers.count == words.count else { return nil }
   }
 
-  /// Reserved words, then the most frequent others.
+  /// Reserved words, then the most frequent other words, up to `size` words in all.
   /// - Parameter counts: the number of occurrences of each word; equally frequent words are in ascending order.
   init(reserved: [String], counts: [String: Int], size: Int) {
     let known = Set(reserved)
@@ -22,7 +22,7 @@ public struct Vocabulary: Hashable, Sendable {
 
   public var count: Int { words.count }
 
-  /// The number of a word.
+  /// The number of a word; `nil` if it is not in the list.
   public subscript(word: String) -> Int32? { numbers[word] }
 
   /// The word of a number; `nil` for invalid token numbers.
@@ -30,7 +30,7 @@ public struct Vocabulary: Hashable, Sendable {
 
   var json: JSON { .array(words.map { .string($0) }) }
 
-  /// - Returns: `nil` when it is not a list of distinct words.
+  /// - Returns: `nil` when `json` is not a list of distinct words.
   init?(_ json: JSON?) {
     guard let elements = json?.array else { return nil }
     let words = elements.compactMap(\.string)

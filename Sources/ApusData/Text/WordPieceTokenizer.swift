@@ -28,9 +28,10 @@ public struct WordPieceTokenizer: Tokenizer, Hashable {
   /// Learns pieces from a text after lowercasing.
   public init(learning text: String, size: Int) { self.init(learning: text, size: size, isLowercased: true) }
 
-  /// Starts with the reserved pieces and the characters, in the order of their codes while there is room, and
-  /// repeatedly merges the pair that increases the likelihood of the text most, by
-  /// `count(ab) / (count(a) · count(b))`, until there are `size` pieces or no pair occurs twice.
+  /// Learns pieces from a text. The first pieces are the reserved ones and the characters, in the order of their code
+  /// points, as long as there are at most `size`. Then the pair `ab` with the largest
+  /// `count(ab) / (count(a) · count(b))`, which increases the likelihood of the text most, is merged repeatedly, until
+  /// there are `size` pieces or no pair occurs twice.
   public init(learning text: String, size: Int, isLowercased: Bool) {
     var counts: [String: Int] = [:]
     for word in WordPieceTokenizer.words(of: text, isLowercased) { counts[word, default: 0] += 1 }
@@ -119,7 +120,7 @@ public struct WordPieceTokenizer: Tokenizer, Hashable {
 
   // MARK: - Words
 
-  /// `token` to `t`, `##o`, `##k`, …
+  /// The characters of a word as pieces: `token` gives `t`, `##o`, `##k`, `##e`, `##n`.
   private static func characters(of word: String) -> [String] {
     word.unicodeScalars.enumerated().map { $0 == 0 ? String($1) : "##" + String($1) }
   }

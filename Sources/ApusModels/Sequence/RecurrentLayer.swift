@@ -24,7 +24,7 @@ public struct RecurrentLayer: Layer {
   private let module: any Module
   private let run: @Sendable (Tensor) -> (output: Tensor, state: Tensor)
 
-  /// The layer described by a list, for `inputs` features.
+  /// Creates the layer that an element of a `LayerList` describes, for `inputs` features.
   public init(_ layer: LayerList.Recurrent, inputs: Int) {
     self.layer = layer
     switch layer.kind {

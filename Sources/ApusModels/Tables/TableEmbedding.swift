@@ -12,7 +12,7 @@ import ApusTensor
 public struct TableEmbedding: Layer {
   /// A feature that contains codes `0 ..< count`.
   public struct Code: Hashable, Sendable {
-    /// Its index among the features.
+    /// The index of the feature.
     public var feature: Int
     /// The number of different codes.
     public var count: Int

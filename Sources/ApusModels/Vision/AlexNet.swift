@@ -9,9 +9,9 @@ import ApusTensor
 /// classification with deep convolutional neural networks" (2012), made for two GPUs: all convolutions except the first
 /// and the third have two groups, and local response normalization follows the first two.
 ///
-/// For small images the first two convolutions are 3 × 3 with stride 1, pooling windows are 2 × 2, and the dense layers
-/// read 2 × 2 pixels. Weights are initialized by PyTorch's default, as in torchvision; the 2012 paper initializes them
-/// differently.
+/// For small images the first two convolutions are 3 × 3 with stride 1, pooling windows are 2 × 2, and the first dense
+/// layer reads 2 × 2 pixels. Weights are initialized by PyTorch's default, as in torchvision; the 2012 paper
+/// initializes them differently.
 public struct AlexNet: Layer {
   let features: Sequential
   let avgpool: AdaptiveAvgPool2d

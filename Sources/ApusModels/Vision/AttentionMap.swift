@@ -3,7 +3,7 @@ import ApusTensor
 
 /// The attention of a layer of a model: the weight of each channel, pixel or patch of its input.
 public struct AttentionMap: Sendable {
-  /// What the weights refer to.
+  /// The elements that have weights.
   public enum Kind: String, Hashable, Sendable, CaseIterable {
     /// Channels: `[batch, channels]`, each weight in `0 … 1`.
     case channels
@@ -25,7 +25,7 @@ public struct AttentionMap: Sendable {
     (self.path, self.kind, self.weights) = (path, kind, weights)
   }
 
-  /// All maps of a model in inference, in the order in which its layers run.
+  /// All maps of a model in inference mode, in the order in which its layers run.
   ///
   /// Nothing is evaluated before a map is read. The model itself is not changed.
   /// - Parameter x: `[batch, channels, height, width]`.

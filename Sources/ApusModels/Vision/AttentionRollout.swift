@@ -7,8 +7,9 @@ extension VisionTransformer {
   /// ```text
   /// R = A_L · … · A₁,   Aᵢ = ½ mean over heads(weightsᵢ) + ½ I
   /// ```
-  /// The identity accounts for the residual connections. The result is the class token's row of `R` without its own
-  /// column, interpolated linearly between patch centers.
+  /// `weightsᵢ` are the attention weights of layer `i` of `L`, and the identity `I` accounts for the residual
+  /// connections. The result is the row of the class token in `R`, without the column of the class token, interpolated
+  /// linearly between patch centers.
   ///
   /// - Parameter x: `[batch, channels, height, width]`.
   /// - Returns: `[batch, 1, height, width]`; the weights of all patches and of the class token itself sum to 1 before

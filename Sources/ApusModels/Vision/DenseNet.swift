@@ -19,7 +19,7 @@ public struct DenseNet: Layer {
   ///   - channels: the number of channels of the images.
   ///   - stem: small images use a 3 × 3 convolution with stride 1 and no pooling. The paper's networks for small images
   ///     have three blocks and `2 · growth` channels before them: `[6, 6, 6]` with a growth of 12 and a width of 24 is
-  ///     its DenseNet-BC with 40 layers.
+  ///     the paper's DenseNet-BC with 40 layers.
   public init(
     layers: [Int] = [6, 12, 24, 16], growth: Int = 32, width: Int = 64, bottleneck: Int = 4, channels: Int = 3,
     classes: Int = 1000, stem: ImageStem = .imageNet
@@ -38,8 +38,8 @@ public struct DenseNet: Layer {
   }
 }
 
-/// The stem of a `DenseNet`, its blocks with transitions between them, which halve channels and extents, and the final
-/// norm: `[batch, inputs, height, width]` to `[batch, channels, …]`.
+/// The stem of a `DenseNet`, its blocks and the final norm: `[batch, inputs, height, width]` to `[batch, channels, …]`.
+/// Transitions between the blocks halve channels and extents.
 struct DenseFeatures: Layer {
   private let conv0: Conv2d
   private let norm0: BatchNorm

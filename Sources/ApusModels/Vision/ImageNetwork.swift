@@ -57,7 +57,7 @@ extension ImageNetwork {
     }
   }
 
-  /// The layers; if the last layer is dense, its number of outputs is replaced.
+  /// The layers; a last layer that is dense gets `outputs` outputs, unless `outputs` is `nil`.
   private func layers(giving outputs: Int?) -> LayerList {
     var list = layers ?? LayerList([])
     if let outputs, case .dense(_, let hasBias)? = list.layers.last {

@@ -80,7 +80,7 @@ extension Substring {
 
 /// Parses one layer, word by word.
 private struct LayerParser {
-  /// The largest extent. The limit prevents unnoticed overflow of products computed later.
+  /// The largest extent, so that products of two extents do not overflow.
   static let largest = 1 << 24
 
   let position: Int

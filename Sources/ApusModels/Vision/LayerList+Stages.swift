@@ -6,7 +6,7 @@ extension LayerList {
     /// The shape of the input without the batch: `[channels, height, width]`, `[time, features]`, or `[features]` once
     /// flattened.
     public var input: [Int]
-    /// The shape of the output, as `input`.
+    /// The shape of the output, in the same form as `input`.
     public var output: [Int]
     /// The stages of each branch of a link.
     public var branches: [[Stage]] = []
@@ -94,12 +94,11 @@ extension LayerFit {
 
 /// The shape rules, with errors that describe the layer.
 private struct LayerFit {
-  /// The maximum number of multiplications for one example: no machine does more in a week, and sums over a batch do
-  /// not overflow.
+  /// The maximum number of multiplications for one example, so that sums over a batch do not overflow.
   static let largestWork = 1 << 50
-  /// The maximum number of elements of a tensor: no memory is large enough for more.
+  /// The maximum number of elements of a tensor. In float32, so many elements take 4 TiB.
   static let largestTensor = 1 << 40
-  /// The maximum number of layers: four times the depth of the deepest published networks.
+  /// The maximum number of layers, about four times the depth of the deepest published networks.
   static let mostLayers = 4096
 
   let position: Int
@@ -171,7 +170,7 @@ private struct LayerFit {
       try extent(shape[1], "height", layer.window.height, layer.stride.height, layer.padding.height, 1),
       try extent(shape[2], "width", layer.window.width, layer.stride.width, layer.padding.width, 1),
     ]
-    // Each is at most 2^24 by the grammar.
+    // Each extent of the window is at most 2^24 by the grammar, so the product does not overflow.
     try checkWork(try product(output), layer.window.height * layer.window.width)
     return output
   }
@@ -200,7 +199,7 @@ private struct LayerFit {
     return (padded - covered) / stride + 1
   }
 
-  /// The product of extents. Throws if no memory is large enough for that number of elements.
+  /// The product of extents. Throws if it is above `largestTensor`.
   fileprivate func product(_ extents: [Int]) throws(LayerListError) -> Int {
     var product = 1
     for extent in extents {

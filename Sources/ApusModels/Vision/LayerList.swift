@@ -14,7 +14,7 @@ import ApusSystem
 ///       | "relu" | "tanh" | "sigmoid" | …
 /// SIZE  = N | HEIGHT "x" WIDTH
 /// ```
-/// It is only a description, with shapes and without tensors. `stages(for:)` fits it to an input.
+/// The list describes the layers and has no tensors. `stages(for:)` fits it to an input.
 public struct LayerList: Hashable, Sendable {
   /// A height and a width.
   public struct Size: Hashable, Sendable {
@@ -39,7 +39,7 @@ public struct LayerList: Hashable, Sendable {
     public var stride = Size(1, 1)
     /// The zeros on each side; `nil` for the number that preserves height and width.
     public var padding: Size? = Size(0, 0)
-    /// The distance between adjacent elements under a filter.
+    /// The distance, in the input, between adjacent elements of a filter.
     public var dilation = Size(1, 1)
     /// The number of independent groups of channels.
     public var groups = 1
@@ -79,7 +79,7 @@ public struct LayerList: Hashable, Sendable {
     public var layers = 1
     /// Whether each layer also runs backward in time.
     public var isBidirectional = false
-    /// Whether it returns the states of all time steps, not only the last.
+    /// Whether the layer returns the states of all time steps, not only the last.
     public var givesAll = false
     /// Whether a bias is added.
     public var hasBias = true
@@ -97,7 +97,7 @@ public struct LayerList: Hashable, Sendable {
   public struct Link: Hashable, Sendable {
     /// How the outputs are combined.
     public enum Kind: String, Hashable, Sendable, CaseIterable {
-      /// Their sum.
+      /// The sum of the outputs.
       case residual
       /// Concatenation along the channels or features.
       case concat
@@ -155,7 +155,7 @@ public struct LayerListError: Error, Hashable, Sendable {
   public var kind: Kind
   /// The number of the layer, counted from 1.
   public var position: Int
-  /// The layer as written; inside a link, the link.
+  /// The text of the layer; for a layer inside a link, the text of the link.
   public var layer: String
   /// The reason of the error.
   public var reason: String

@@ -15,7 +15,7 @@ public struct PublishedNetwork: Sendable {
 
   /// - Parameters:
   ///   - hasStems: whether `make` builds different networks for different stems.
-  ///   - make: builds the network for inputs `[channels, height, width]`; throws if there is none for that size.
+  ///   - make: builds the network for inputs `[channels, height, width]`; throws if there is no network for that size.
   public init(
     _ name: String, inputSize: [Int] = [3, 224, 224], classes: Int = 1000, hasStems: Bool = true,
     make: @escaping @Sendable (_ input: [Int], _ classes: Int, _ stem: ImageStem) throws(ModelError) -> any Layer

@@ -7,7 +7,7 @@ import ApusTensor
 /// Convolutions are initialized normal with the variance `2 / fanOut`, norms as the identity, and the dense layer by
 /// PyTorch's default.
 public struct ResNet: Layer {
-  /// The blocks of the stages.
+  /// The kind of the blocks.
   public enum Block: Hashable, Sendable {
     /// `ResidualBlock`, used in ResNet-18 and 34.
     case basic

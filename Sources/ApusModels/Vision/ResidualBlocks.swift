@@ -1,9 +1,9 @@
 import ApusNN
 import ApusTensor
 
-/// Two 3 × 3 convolutions with normalization, `y = relu(f(x) + x)`: `x: [batch, inputs, height, width]` to
-/// `[batch, outputs, ⌈height / stride⌉, ⌈width / stride⌉]`. If the sizes differ, `x` is projected by a 1 × 1
-/// convolution with normalization.
+/// Two 3 × 3 convolutions `f` with normalization and a residual connection, `y = relu(f(x) + x)`:
+/// `x: [batch, inputs, height, width]` to `[batch, outputs, ⌈height / stride⌉, ⌈width / stride⌉]`. If the sizes of
+/// input and output differ, the `x` that is added is projected by a 1 × 1 convolution with normalization.
 public struct ResidualBlock: Layer {
   let conv1: Conv2d
   let bn1: BatchNorm
@@ -32,10 +32,11 @@ public struct ResidualBlock: Layer {
   }
 }
 
-/// A 1 × 1, a 3 × 3 and a 1 × 1 convolution with normalization, `y = relu(f(x) + x)`; the last has four times the
-/// channels: `x: [batch, inputs, height, width]` to `[batch, 4 · channels, ⌈height / stride⌉, ⌈width / stride⌉]`. If
-/// the sizes differ, `x` is projected by a 1 × 1 convolution with normalization. The 3 × 3 convolution has the stride,
-/// as in torchvision; in the paper it is the first convolution.
+/// A 1 × 1, a 3 × 3 and a 1 × 1 convolution `f` with normalization and a residual connection, `y = relu(f(x) + x)`:
+/// `x: [batch, inputs, height, width]` to `[batch, 4 · channels, ⌈height / stride⌉, ⌈width / stride⌉]`. The last
+/// convolution has `4 · channels` channels, the others have `channels`. If the sizes of input and output differ, the
+/// `x` that is added is projected by a 1 × 1 convolution with normalization. The 3 × 3 convolution has the stride, as
+/// in torchvision; in the paper the first convolution has it.
 public struct BottleneckBlock: Layer {
   /// The output channels, as a multiple of the channels of the inner convolutions.
   public static let expansion = 4
@@ -74,7 +75,7 @@ public struct BottleneckBlock: Layer {
   }
 }
 
-/// The common end of the residual blocks.
+/// The layers at the end of both kinds of residual blocks.
 private protocol Residual: Layer {
   var se: SqueezeExcitation? { get }
   var cbam: CBAM? { get }
@@ -106,7 +107,7 @@ extension ResNet.Attention {
   }
 }
 
-/// Projects the input of a block to the size of its output; `nil` if they are equal.
+/// Projects the input of a block to the size of its output; `nil` if the sizes are equal.
 private func projection(_ inputs: Int, _ outputs: Int, stride: Int) -> Sequential? {
   guard stride != 1 || inputs != outputs else { return nil }
   return Sequential {

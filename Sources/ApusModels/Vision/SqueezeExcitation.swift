@@ -6,10 +6,11 @@ import ApusTensor
 /// ```text
 /// y[n, c] = s[n, c] · x[n, c],   s = sigmoid(W₂ · relu(W₁ · mean(x) + b₁) + b₂)
 /// ```
-/// for `x: [batch, channels, height, width]`, `s: [batch, channels]`, to `y` in the shape of `x`.
+/// for example `n`, channel `c`, `x: [batch, channels, height, width]` and `s: [batch, channels]`, to `y` in the shape
+/// of `x`.
 ///
-/// Names and initialization follow torchvision: `fc1` and `fc2` are 1 × 1 convolutions, normal with the variance
-/// `2 / fanOut`, with biases of zeros as in its EfficientNet.
+/// Names and initialization follow torchvision's EfficientNet: `fc1` and `fc2` are 1 × 1 convolutions, initialized
+/// normal with the variance `2 / fanOut`, with biases of zeros.
 public struct SqueezeExcitation: AttendingLayer {
   let fc1: Conv2d
   let fc2: Conv2d

@@ -28,7 +28,7 @@ public struct VisionTransformer: Layer {
   ///   - width: the size of a token.
   ///   - depth: the number of layers.
   ///   - heads: the number of heads, a divisor of `width`.
-  ///   - hidden: the size between the two dense layers of each layer; by default `4 · width`.
+  ///   - hidden: the size between the two dense layers of a Transformer layer; by default `4 · width`.
   ///   - dropout: the dropout rate after positions, attention and dense layers.
   ///   - attentionDropout: the dropout rate of attention weights.
   ///   - channels: the number of channels of the images.

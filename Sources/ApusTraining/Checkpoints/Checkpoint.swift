@@ -98,7 +98,8 @@ public struct Checkpoint: Sendable {
 
   /// Loads the parameters and statistics into a model.
   ///
-  /// - Parameter isKept: whether the model's entry under a key keeps its value instead of the checkpoint's.
+  /// - Parameter isKept: returns whether the parameter or statistic of this key keeps its value; the checkpoint's value
+  ///   is then ignored.
   public func load(
     into model: any Module, device: ComputeDevice = .current,
     keeping isKept: (_ key: String) -> Bool = { _ in false }

@@ -2,7 +2,8 @@ import ApusSystem
 
 /// Which checkpoints of a run are kept; older ones are removed when a new one is written.
 public struct CheckpointRetention: Hashable, Sendable {
-  /// The number of the newest checkpoints that are kept. With one, a damaged file costs the run.
+  /// How many of the newest checkpoints are kept. With 1, a single damaged file may make it impossible to resume the
+  /// run.
   public var last: Int
   /// The measure that selects the best epoch, whose checkpoint is kept in addition; `nil` for none.
   public var best: SelectionMeasure?
@@ -34,7 +35,7 @@ final class CheckpointSchedule: TrainingObserver {
   private(set) var best: (step: Int, value: Double)?
 
   /// - Parameters:
-  ///   - saveEvery: seconds from one checkpoint to the next, in addition to those at the ends of epochs.
+  ///   - saveEvery: the seconds from one checkpoint to the next, in addition to the checkpoints at the ends of epochs.
   ///   - measure: the measure that selects the best epoch; `nil` for none.
   init(saveEvery: Double, best measure: SelectionMeasure?) {
     self.saveEvery = saveEvery
@@ -90,6 +91,6 @@ final class CheckpointSchedule: TrainingObserver {
 }
 
 extension TrainingState {
-  /// The step of the best epoch so far, whose checkpoint the run keeps; `nil` if the run finds none.
+  /// The step of the best epoch so far, whose checkpoint the run keeps; `nil` if there is no best epoch.
   public var bestStep: Int? { CheckpointSchedule.bestStep(self) }
 }

@@ -9,7 +9,8 @@ public struct CheckpointStore: Sendable {
   private let run: String
   /// The same folder, if it is already open.
   private var openFolder: Folder?
-  /// Checkpoints that this store wrote or read, or that are older than the one that it read, oldest first.
+  /// The names of the checkpoints that this store wrote, of the one that it read, and of those older than that one;
+  /// oldest first.
   private var whole: [String] = []
 
   private static let name = "checkpoints"
@@ -64,20 +65,20 @@ public struct CheckpointStore: Sendable {
 
   /// A checkpoint of the run.
   ///
-  /// - Parameter warn: receives a message for each damaged checkpoint that is newer than the newest undamaged one, if
-  ///   that is read.
+  /// - Parameter warn: receives a message for each damaged checkpoint that is newer than the newest undamaged one; not
+  ///   called for `.step`.
   /// - Throws: `TrainingError.checkpointNotKept` when the run has checkpoints, but not the chosen one.
   public mutating func find(_ choice: CheckpointChoice, warn: (String) -> Void) throws(TrainingError) -> Checkpoint {
     switch choice {
     case .last: return try newest(warn: warn)
     case .best:
-      // A newer checkpoint that is damaged could name another step: the newest undamaged one decides.
+      // A newer checkpoint that is damaged could name another step, so the newest undamaged checkpoint decides.
       var state = try newest(warn: warn).state
       while let step = state.bestStep {
         do throws(TrainingError) {
           return try checkpoint(of: step)
         } catch {
-          // A run in progress may have found a better one, and removed this one.
+          // A run in progress may have found a better epoch in the meantime, and removed this checkpoint.
           let before = state
           state = try newest(warn: warn).state
           guard state.step > before.step else { throw error }
@@ -130,7 +131,8 @@ public struct CheckpointStore: Sendable {
     return checkpoint
   }
 
-  /// Writes a checkpoint under a temporary name, flushes it, renames it, then removes those that are not kept.
+  /// Writes a checkpoint under a temporary name, flushes it and renames it. Then removes the checkpoints that are not
+  /// kept.
   /// - Parameters:
   ///   - run: the folder of the run, which this process has locked.
   ///   - count: the number of the newest checkpoints that are kept.
@@ -181,7 +183,7 @@ public struct CheckpointStore: Sendable {
       Checkpoint.weightsName: .string(weightsDigest), Checkpoint.optimizerName: .string(slotsDigest),
     ]
     members["weights_sha256"] = .string(ModelState.sha256(of: weights))
-    // Non-finite numbers are written as null and read back as null: the digest covers the values that are read back.
+    // Non-finite numbers are written as null and read back as null, so the digest covers the values that are read back.
     let text = JSON.object(members).text()
     let readable: JSON
     do throws(JSONError) {

@@ -1,6 +1,6 @@
 import ApusSystem
 
-/// The folder of a run, open and locked: no other process writes to the run while this value lives.
+/// The folder of a run, open and locked: no other process writes to the run while this object exists.
 ///
 /// The contents of the folder are not trusted; see `Folder`.
 package final class RunFolder: Sendable {

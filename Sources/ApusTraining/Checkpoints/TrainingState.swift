@@ -34,7 +34,7 @@ public struct TrainingState: Hashable, Sendable {
   var observerMemory: [String: [Double]] = [:]
   /// The state of a learning-rate schedule that depends on a metric.
   var scheduleMemory: [Double] = []
-  /// Time spent in training, over all sessions.
+  /// The seconds spent in training, over all sessions.
   public var seconds = 0.0
   /// The length of the metrics file in bytes.
   var metricsByteCount = 0

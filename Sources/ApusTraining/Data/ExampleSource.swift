@@ -30,8 +30,8 @@ public protocol ExamplePass {
   /// How long `next` has waited for examples that were not ready, in seconds.
   var waitedSeconds: Double { get }
 
-  /// The positions in the last batch of examples that could not be read. They do not count, and the values there are
-  /// meaningless. Training batches have none.
+  /// The positions, in the last batch, of the examples that could not be read. These examples do not count, and their
+  /// values in the batch are meaningless. Training batches have no such examples.
   var missing: [Int] { get }
 }
 

@@ -38,7 +38,7 @@ public struct LoadedImages: Sendable {
   }
 
   /// The examples with these indices, in this order.
-  /// - Precondition: all are in `0..<count`.
+  /// - Precondition: all indices are in `0..<count`.
   public func batch(_ examples: some Collection<Int32>) -> Batch {
     let indices = Tensor(Array(examples), device: device)
     return Batch(
@@ -55,8 +55,8 @@ public struct LoadedImages: Sendable {
 }
 
 extension PixelStatistics {
-  /// `(pixels / 255 − mean) / standardDeviation` of each channel, in float32 and in the shape of `pixels`; only the
-  /// mean is subtracted from a channel without variation.
+  /// `(pixels / 255 − mean) / standardDeviation` of each channel, in float32 and in the shape of `pixels`. A deviation
+  /// of 0 is replaced by 1.
   ///
   /// - Parameter pixels: uint8 `[count, channels, height, width]`
   public func standardizing(_ pixels: Tensor) -> Tensor {

@@ -23,7 +23,7 @@ public struct Objective: Sendable {
   /// The measures other than losses and hits.
   public var measures: [Measure] = []
   /// The factor by which reported losses are multiplied. A model of standardized targets minimizes squared errors in
-  /// standardized units; the factor converts them to the target's own units.
+  /// standardized units; the factor converts them to the units of the original targets.
   public var lossUnit = 1.0
 
   /// An objective with a loss, and optionally hits and measures.
@@ -102,8 +102,9 @@ public struct Objective: Sendable {
   /// Regression with the mean squared error: outputs and targets are `[batch, …]`, of equal shape.
   public static let regression = Objective.regression(unit: 1)
 
-  /// Regression of values in units of `unit`: outputs and targets are `[batch, …]`, of equal shape. The mean squared
-  /// error is minimized in these units; it and the mean absolute error are reported for values multiplied by `unit`.
+  /// Regression of values in units of `unit`: outputs and targets are `[batch, …]`, of equal shape. The loss is the
+  /// mean squared error in these units. The reported loss and mean absolute error are those of the values multiplied by
+  /// `unit`.
   public static func regression(unit: Double) -> Objective {
     var objective = Objective(
       losses: { outputs, targets in

@@ -1,7 +1,7 @@
 import ApusData
 import ApusTensor
 
-/// Examples that consist of shapes only, for planning a training run: see ``TrainingMemory``.
+/// Examples of which only the shapes matter, for planning a training run: see ``TrainingMemory``.
 public struct PlannedExamples: ExampleSource {
   /// Creates a tensor of a shape and type with its own buffer, like an uploaded batch.
   public typealias Upload = (_ shape: Shape, _ dtype: DType) -> Tensor

@@ -33,7 +33,8 @@ public struct PrefetchedExamples<Source: ExampleSource>: ExampleSource {
   public func pass(over batches: [[Int32]], from first: Int, epoch: Int?) -> any ExamplePass {
     let (source, device) = (source, device)
     let queue = BatchQueue(count: batches.count, from: first, ahead: batchesAhead) { number throws(DataError) in
-      // One batch from the source's own pass: in training, examples may differ from epoch to epoch.
+      // The batch comes from a pass of the source, not from `examples`: in training, examples may differ from epoch to
+      // epoch.
       try withDeviceOf(device) { () throws(DataError) in
         var pass = source.pass(over: batches, from: number, epoch: epoch)
         guard let (inputs, targets) = try pass.next() else { fatalError("\(Source.self): a batch is missing") }

@@ -8,12 +8,12 @@ public struct RunSeeds: Hashable, Sendable {
   /// The seeds of a run.
   public init(_ seed: UInt64) { self.seed = seed }
 
-  /// For the initial values of the parameters: `withRandomKey(seeds.initialization) { makeModel() }`.
+  /// The random key for the initial values of the parameters: `withRandomKey(seeds.initialization) { makeModel() }`.
   public var initialization: RandomKey { RandomKey(seed: seed).stream(0) }
-  /// For the layers in training.
+  /// The random key for layers in training, such as dropout.
   public var training: RandomKey { RandomKey(seed: seed).stream(1) }
-  /// For the augmentation of examples, which differs from epoch to epoch.
+  /// The seed for the augmentation of examples, which differs from epoch to epoch.
   public var augmentation: UInt64 { RandomKey(seed: seed).stream(3).seed }
-  /// For the order of the examples.
+  /// The seed for the order of the examples.
   public var order: UInt64 { RandomKey(seed: seed).stream(2).seed }
 }

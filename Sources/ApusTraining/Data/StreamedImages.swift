@@ -19,14 +19,14 @@ public struct StreamedImages: ExampleSource {
   public let classCount: Int
   /// The device that stores the batches.
   public let device: ComputeDevice
-  /// The images that could not be read and were left out.
+  /// The images that could not be read: training replaces them, evaluation leaves them out.
   public let skipped = SkippedImages()
 
   /// - Parameters:
-  ///   - training: the options in training; by default the options of evaluation. Unless images that cannot be read
-  ///     are refused, they are replaced in training.
-  ///   - evaluation: the options in evaluation. Unless images that cannot be read are refused, evaluation leaves them
-  ///     out and does not count them.
+  ///   - training: the options in training; by default the options of evaluation. If `badImages` is not `.refused`,
+  ///     `.replaced` is used.
+  ///   - evaluation: the options in evaluation. If `badImages` is not `.refused`, `.leftOut` is used: images that
+  ///     cannot be read do not count.
   public init(
     _ source: any ImageSource, training: ImageLoader.Options? = nil, evaluation: ImageLoader.Options,
     statistics: PixelStatistics, classCount: Int, device: ComputeDevice = .current
@@ -65,16 +65,17 @@ public struct StreamedImages: ExampleSource {
   }
 }
 
-/// Images that could not be read and were left out.
+/// The images that a training or an evaluation could not read.
 public final class SkippedImages: Sendable {
   private let found = Mutex<(count: Int, first: [ImageLoader.BadImage])>((0, []))
 
-  /// The number of images that were left out in an epoch.
+  /// The number of different images that could not be read.
   public var count: Int { found.withLock { $0.count } }
-  /// The first images that were left out.
+  /// The first images that could not be read, at most 10.
   public var first: [ImageLoader.BadImage] { found.withLock { $0.first } }
 
-  /// Records a loader's unreadable images. Every epoch finds all of them, so the largest count is kept.
+  /// Records the unreadable images of a loader. Each epoch has a new loader, which finds the same images again, so the
+  /// largest count is kept.
   fileprivate func note(_ loader: ImageLoader) {
     found.withLock { found in
       if loader.badCount > found.count { found = (loader.badCount, loader.badImages) }
@@ -112,7 +113,8 @@ private struct ImagePass: ExamplePass {
 }
 
 extension MixPlan {
-  /// `λ · onehot(label) + (1 − λ) · onehot(label of the partner)` for each example, `[batch, classes]`.
+  /// `λ · onehot(label) + (1 − λ) · onehot(label of the partner)` for each example, `[batch, classes]`, where λ is
+  /// `ownShare`.
   fileprivate func distributions(of labels: [Int32], classCount: Int) -> [Float] {
     var shares = [Float](repeating: 0, count: labels.count * classCount)
     for (position, label) in labels.enumerated() {

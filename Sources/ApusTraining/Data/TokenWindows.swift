@@ -3,8 +3,8 @@ import ApusTensor
 
 /// A tokenized text on a device, divided into windows of one length for next-token prediction.
 ///
-/// Window `i` has the tokens `i·n ..< (i+1)·n` as inputs, and the tokens shifted by one as targets. The remainder at
-/// the end of the text is unused.
+/// Window `i` of length `n` has the tokens `i·n ..< (i+1)·n` as inputs, and the tokens `i·n + 1 ... (i+1)·n` as
+/// targets. The remainder at the end of the text is unused.
 public struct TokenWindows: Sendable {
   /// int32 `[count, length]`
   public let inputs: Tensor
@@ -27,7 +27,7 @@ public struct TokenWindows: Sendable {
 
   /// The windows with these numbers, in this order.
   /// - Returns: inputs and targets, int32 `[windows.count, length]` each.
-  /// - Precondition: all are in `0 ..< count`.
+  /// - Precondition: all numbers are in `0 ..< count`.
   public func batch(_ windows: some Collection<Int32>) -> (inputs: Tensor, targets: Tensor) {
     let indices = Tensor(Array(windows), device: inputs.device)
     return (inputs[indices], targets[indices])

@@ -2,9 +2,9 @@ import ApusNN
 import ApusTensor
 
 extension Layer {
-  /// The image regions that support a class: `relu(Σ_k α_k A_k)` over the channels of a convolution's output `A`, with
-  /// `α_k = mean ∂ score / ∂ A_k` over the positions (Selvaraju et al.: "Grad-CAM: visual explanations from deep
-  /// networks via gradient-based localization", 2017). The model runs in inference mode.
+  /// The image regions that support a class: `relu(Σ_k α_k A_k)` over the channels `k` of a convolution's output `A`.
+  /// `α_k` is the mean of `∂ score / ∂ A_k` over the positions (Selvaraju et al.: "Grad-CAM: visual explanations from
+  /// deep networks via gradient-based localization", 2017). The model runs in inference mode.
   ///
   /// - Parameters:
   ///   - x: `[batch, channels, height, width]`

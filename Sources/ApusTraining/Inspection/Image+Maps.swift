@@ -11,7 +11,8 @@ extension Image {
     return Image(height: height, width: width, channels: 1, pixels: values.map { scale($0) })
   }
 
-  /// The image of one or three channels, all on the same scale; of other counts, the mean of the channels.
+  /// An image of `count` channels. Three channels are red, green and blue, on the same scale. For other counts, the
+  /// mean of the channels is shown in gray.
   /// - Parameters:
   ///   - values: `[channels, height, width]`, row-major.
   ///   - range: the numbers for black and white; `nil` for the smallest and the largest number.
@@ -31,8 +32,8 @@ extension Image {
     return Image(height: height, width: width, channels: 3, pixels: pixels)
   }
 
-  /// This image, in gray, under a map of numbers in colors from black through red to yellow. The larger the number,
-  /// the less of the image is visible.
+  /// This image in gray, covered by a map in colors from black for 0 through red to yellow for 1. The larger the
+  /// number, the less of the image is visible.
   /// - Parameter map: `[height, width]` of the image, in `0 ... 1`.
   public func overlaid(with map: some RandomAccessCollection<Float>) -> Image {
     let map = Array(map)

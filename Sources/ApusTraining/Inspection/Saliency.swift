@@ -20,7 +20,7 @@ extension Layer {
   }
 }
 
-/// The sum over the examples of the score of each example's class.
+/// The sum of one score of each example: that of its class in `classes`, or the largest score if `classes` is `nil`.
 func classScore(_ outputs: Tensor, _ classes: Tensor?) -> Tensor {
   guard outputs.rank == 2 else {
     ShapeError("classScore", "the model returns \(outputs.shape), not [batch, classes]").report()

@@ -4,9 +4,9 @@ import ApusTensor
 
 /// The measured limits of a device, against which kernels are compared.
 public struct DeviceLimits: Hashable, Sendable {
-  /// 10⁹ `float32` multiplications and additions per second in a large matrix product.
+  /// The rate of a large matrix product, in 10⁹ `float32` multiplications and additions per second.
   public var gflops: Double
-  /// 10⁹ bytes per second that a large element-wise operation reads and writes.
+  /// The rate at which a large element-wise operation reads and writes memory, in 10⁹ bytes per second.
   public var gbytesPerSecond: Double
 
   /// Creates limits from known values.
@@ -20,8 +20,8 @@ public struct DeviceLimits: Hashable, Sendable {
     max(flops / gflops, bytes / gbytesPerSecond) * 1e-9
   }
 
-  /// Measures matrix products and negations of growing size until one takes a few milliseconds; this takes about a
-  /// second.
+  /// Measures matrix products and negations of growing size, until one takes more than 3 ms. The measurement takes
+  /// about a second.
   public static func measured(on device: ComputeDevice) throws -> DeviceLimits {
     DeviceLimits(
       gflops: try rate(on: device, sizes: [1024, 2048, 4096, 8192], work: { 2 * $0 * $0 * $0 }) { size in

@@ -52,7 +52,7 @@ public final class EventFile: Sendable {
     append { $0.set(3, "brain.Event:2") }
     append {
       $0.set(2, step > 0 ? step + 1 : 0)
-      // SessionLog, START
+      // A `SessionLog` with the status `START`.
       $0.set(7) { $0.set(1, 1) }
     }
     try flush()
@@ -65,7 +65,8 @@ public final class EventFile: Sendable {
     return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 
-  /// `events.out.tfevents.<seconds>.<host>.<process>`, later than all existing files: they are read in this order.
+  /// Creates `events.out.tfevents.<seconds>.<host>.<process>`, with more seconds than in the names of all existing
+  /// files, because TensorBoard reads files in the order of their names.
   private static func create(in folder: Folder, now: Double) throws(FileError) -> FileDescriptor {
     let prefix = "events.out.tfevents."
     let last = try folder.entries().compactMap { name -> Int? in
@@ -158,7 +159,7 @@ public final class EventFile: Sendable {
   public func add(text: String, _ tag: String, step: Int) {
     append(tag, step: step) {
       $0.set(8) { tensor in
-        // DT_STRING of shape [1]
+        // A tensor of type `DT_STRING` and shape [1].
         tensor.set(1, 7)
         tensor.set(2) { shape in shape.set(2) { $0.set(1, 1) } }
         tensor.set(8, text)

@@ -13,7 +13,7 @@ import ApusTensor
 /// ```
 /// The file is a trace in Chrome's format, for https://ui.perfetto.dev or chrome://tracing.
 public struct Profile: Sendable {
-  /// The name of the device, followed by its vendor's name for it.
+  /// The name of the device, such as `cpu`, followed by the name that its vendor gives it.
   public var device: String
   /// The recorded steps, in the order in which they began.
   public var records: [StepRecord]
@@ -81,6 +81,7 @@ public struct Profile: Sendable {
   public var seconds: Double { records.reduce(0) { $0 + $1.duration } }
 
   /// The fraction of the device's limits that is reached: the lower bound on the time divided by the measured time.
+  /// `nil` if the limits are unknown, or if the time or the work is 0.
   public func share(seconds: Double, flops: Double, bytes: Double) -> Double? {
     guard let limits, seconds > 0, flops > 0 || bytes > 0 else { return nil }
     return limits.leastSeconds(flops: flops, bytes: bytes) / seconds

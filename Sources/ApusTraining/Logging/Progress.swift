@@ -3,7 +3,7 @@ import Glibc
 
 /// Shows the progress of a run: a bar with the remaining time on a terminal, plain lines elsewhere.
 ///
-/// Output to a terminal is one line that fits its width, which is queried each time: fields of the highest ranks are
+/// On a terminal, the progress is one line that fits the current width of the terminal: fields of the highest ranks are
 /// left out first. Lines that go to a file are written whole.
 public struct Progress {
   /// How progress is shown.

@@ -9,7 +9,7 @@ struct ProtocolMessage {
     case varint = 0, fixed64 = 1, lengthDelimited = 2, fixed32 = 5
   }
 
-  /// Seven bits a byte, the lowest first; all but the last byte have the highest bit set.
+  /// Appends seven bits per byte, the lowest first; all bytes but the last have their highest bit set.
   private mutating func append(varint value: UInt64) {
     var rest = value
     while rest >= 0x80 {
@@ -25,27 +25,27 @@ struct ProtocolMessage {
     withUnsafeBytes(of: value.littleEndian) { bytes += $0 }
   }
 
-  /// `int32`, `int64` and enumerations: negative numbers take ten bytes.
+  /// Adds an `int32`, `int64` or enumeration field; a negative number takes ten bytes.
   mutating func set(_ field: Int, _ value: Int) {
     guard value != 0 else { return }
     begin(field, .varint)
     append(varint: UInt64(bitPattern: Int64(value)))
   }
 
-  /// `double`
+  /// Adds a `double` field.
   mutating func set(_ field: Int, _ value: Double) {
     guard value != 0 else { return }
     begin(field, .fixed64)
     append(littleEndian: value.bitPattern)
   }
 
-  /// A `float` member of a `oneof`, which is written even if it is zero.
+  /// Adds a `float` member of a `oneof`, which is written even if it is zero.
   mutating func set(_ field: Int, choice value: Float) {
     begin(field, .fixed32)
     append(littleEndian: value.bitPattern)
   }
 
-  /// `bytes`
+  /// Adds a `bytes` field.
   mutating func set(_ field: Int, _ value: [UInt8]) {
     guard !value.isEmpty else { return }
     begin(field, .lengthDelimited)
@@ -53,10 +53,10 @@ struct ProtocolMessage {
     bytes += value
   }
 
-  /// `string`
+  /// Adds a `string` field.
   mutating func set(_ field: Int, _ value: String) { set(field, Array(value.utf8)) }
 
-  /// A nested message, which is written even if it is empty.
+  /// Adds a nested message, which is written even if it is empty.
   mutating func set(_ field: Int, _ build: (inout ProtocolMessage) -> Void) {
     var message = ProtocolMessage()
     build(&message)
@@ -65,7 +65,7 @@ struct ProtocolMessage {
     bytes += message.bytes
   }
 
-  /// `repeated double`, packed.
+  /// Adds a packed `repeated double` field.
   mutating func set(_ field: Int, packed values: [Double]) {
     guard !values.isEmpty else { return }
     begin(field, .lengthDelimited)

@@ -54,7 +54,8 @@ public struct RunMetrics: Sendable {
     return keys
   }
 
-  /// The numbers under a key, over the numbers under another key; records that lack either are left out.
+  /// A point for each record: its x is the number under the key `x`, its y the number under `key`. Records that lack
+  /// one of these keys are left out.
   public func points(_ key: String, over x: String = "step") -> [LineChart.Point] {
     records.compactMap { record in
       guard let position = record[x]?.number, let value = record[key]?.number else { return nil }

@@ -1,13 +1,13 @@
-/// Stops a run when a measure has not improved for some epochs, or has reached a target (Prechelt, "Early stopping – but
-/// when?", 1998).
+/// Stops a run when a measure has not improved for some epochs, or has reached a target (Prechelt, "Early stopping –
+/// but when?", 1998).
 ///
 /// ```swift
 /// let stopping = EarlyStopping(.loss, patience: 5)
 /// let trainer = Trainer(model, Adam(), on: train, validating: held, observers: [stopping], options)
 /// print(try trainer.run().stopped ?? "all epochs were needed")
 /// ```
-/// The run measures its validation examples if it has any, otherwise its training examples. It reads the measure at the
-/// end of each whole epoch. A resumed run continues to count from the values of its checkpoint.
+/// The measure is that of the validation examples if the run has any, otherwise that of the training examples. It is
+/// checked at the end of each whole epoch. A resumed run continues to count from the values of its checkpoint.
 public final class EarlyStopping: TrainingObserver {
   /// The measures that can stop a run.
   public enum Measure: String, CaseIterable, Hashable, Sendable {
@@ -22,11 +22,11 @@ public final class EarlyStopping: TrainingObserver {
 
   /// The measure that stops the run.
   public let measure: Measure
-  /// The number of epochs without improvement after which the run stops.
+  /// The number of epochs without improvement after which the run stops; `nil` for no such limit.
   public let patience: Int?
   /// A value counts as an improvement if it is better than the best value by more than this.
   public let change: Double
-  /// The value at which the run stops: a loss or norm of at most this, an accuracy of at least this.
+  /// The value at which the run stops: a loss or norm of at most this, an accuracy of at least this; `nil` for none.
   public let target: Double?
 
   /// The best value so far. Improvements of `change` or less do not replace it.
@@ -36,8 +36,8 @@ public final class EarlyStopping: TrainingObserver {
   /// The newest value, if it was finite.
   private var last: Double?
 
-  /// - Precondition: there is a patience or a target; a gradient norm has a target only. `patience` is positive and
-  ///   `change` is not negative.
+  /// - Precondition: there is a patience or a target; for the gradient norm there is no patience. `patience` is
+  ///   positive and `change` is not negative.
   public init(_ measure: Measure = .loss, patience: Int? = nil, change: Double = 0, target: Double? = nil) {
     guard patience != nil || target != nil, patience ?? 1 > 0, change >= 0, change.isFinite, target?.isFinite != false,
       measure != .gradientNorm || patience == nil
@@ -52,7 +52,7 @@ public final class EarlyStopping: TrainingObserver {
     self.target = target
   }
 
-  /// The measure's name is part of it: counts of another measure are not restored.
+  /// The name contains the measure, so that the counts of another measure are not restored.
   public var name: String { "early stopping by \(measure.rawValue)" }
 
   public var needsGradientNorm: Bool { measure == .gradientNorm }

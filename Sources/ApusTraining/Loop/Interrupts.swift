@@ -23,7 +23,7 @@ enum Interrupts {
   }
 
   private static func install() {
-    // Accessed before a handler can run, so that no handler triggers the lazy initialization.
+    // `received` is accessed before a handler can run, so that no handler triggers its lazy initialization.
     received.store(0, ordering: .relaxed)
     var action = sigaction()
     action.__sigaction_handler.sa_handler = { number in

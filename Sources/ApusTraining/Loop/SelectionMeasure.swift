@@ -9,7 +9,7 @@ public enum SelectionMeasure: String, CaseIterable, Hashable, Sendable {
   /// Whether larger values are better.
   public var prefersLarger: Bool { self == .accuracy }
 
-  /// Whether a value is better than another one by more than `change`; a value that is not a number never is.
+  /// Whether a value is better than another one by more than `change`; `false` if one of them is NaN.
   func isBetter(_ value: Double, than other: Double, by change: Double = 0) -> Bool {
     prefersLarger ? value > other + change : value < other - change
   }
@@ -20,7 +20,7 @@ public enum SelectionMeasure: String, CaseIterable, Hashable, Sendable {
   }
 
   /// Throws if a run does not measure this.
-  /// - Parameter purpose: the purpose of the measure, to begin a sentence.
+  /// - Parameter purpose: the subject of the error message, such as `early stopping`.
   func check(_ progress: TrainingProgress, for purpose: String) throws(TrainingError) {
     guard self == .loss || progress.measureNames.contains(Objective.accuracy) else {
       throw SelectionMeasure.missingAccuracy(for: purpose)

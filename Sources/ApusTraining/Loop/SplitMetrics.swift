@@ -4,7 +4,7 @@ public enum DataSplit: String, CaseIterable, Hashable, Sendable {
   case train
   /// Held-out examples for decisions during the run.
   case validation
-  /// Held-out examples that decide nothing.
+  /// Held-out examples that are only reported and influence nothing.
   case test
 }
 
@@ -23,7 +23,7 @@ public struct SplitMetrics: Hashable, Sendable {
     self.measures = measures
   }
 
-  /// Splits the accuracy from the other measures.
+  /// Separates the accuracy from the other measures.
   init(loss: Double, all measures: [String: Double]) {
     var others = measures
     let accuracy = others.removeValue(forKey: Objective.accuracy)
@@ -42,7 +42,8 @@ public struct SplitMetrics: Hashable, Sendable {
 
 /// The newest results of a run on each split of its data.
 public struct RunResults: Hashable, Sendable {
-  /// The results of the training examples in the last finished epoch, each measured in the step that learns from it.
+  /// The results of the training examples in the last finished epoch. Each example is measured in the step that learns
+  /// from it.
   public var train: SplitMetrics?
   /// The results of the validation examples after the last finished epoch, if there are any.
   public var validation: SplitMetrics?

@@ -19,7 +19,7 @@ struct StepMeasures {
     names = objective.allMeasures.map(\.name)
   }
 
-  /// The measured means, and the number of elements that each is a mean of.
+  /// The measured means of a batch.
   struct Values {
     /// The means, concatenated, float32; the norm of the gradients is last.
     let means: Tensor
@@ -53,7 +53,7 @@ struct StepMeasures {
     let partsPerExample: [Int]
     let hasNorm: Bool
 
-    /// Starts reading values, which must be scheduled.
+    /// Starts reading values, whose evaluation must be scheduled.
     init(_ values: Values) throws(DeviceError) {
       reading = try values.means.startReading()
       partsPerExample = values.partsPerExample

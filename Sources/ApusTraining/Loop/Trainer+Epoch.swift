@@ -17,14 +17,14 @@ extension Trainer {
   func finishEpoch() throws(TrainingError) {
     try drain()
     state.results.train = progress().running
-    // A last epoch that the number of steps cuts short continues if the run becomes longer.
+    // If the number of steps ends the run within an epoch, a resumed longer run continues this epoch.
     let isWholeEpoch = state.step % order.batchesPerEpoch == 0
     if isWholeEpoch {
       state.epochLoss = RunningMean()
       state.epochMeasures = [:]
     }
     if let validation {
-      // The test results of an earlier end of the run do not belong to this model.
+      // Test results from an earlier end of the run are not those of the current weights.
       state.results.test = nil
       try measure(validation, .validation)
     } else if let test {
@@ -45,8 +45,8 @@ extension Trainer {
   }
 
   /// Passes the metric of the epoch to a schedule that depends on one: the metric of the validation examples if there
-  /// are any, otherwise the training loss. Test examples are never used: a metric that has steered a run is not an
-  /// unbiased estimate.
+  /// are any, otherwise the training loss. Test examples are never used: a metric that has influenced a run is a biased
+  /// estimate.
   private func informSchedule() {
     guard var schedule = schedule as? any MetricSchedule else { return }
     let metrics = progress().selection
@@ -83,8 +83,8 @@ extension Trainer {
     try self.record(record)
   }
 
-  /// Records the reason for which the run was stopped, if the line of an epoch does not have it. A resumed run that is
-  /// stopped at once has recorded it before.
+  /// Records why the run was stopped, unless the line of an epoch contains the reason. A resumed run that is stopped
+  /// before its first step records nothing: the reason is in its metrics already.
   func recordStop() throws(TrainingError) {
     guard let reason = session.stopReason, !session.hasRecordedStop, state.step > session.firstStep else { return }
     session.hasRecordedStop = true

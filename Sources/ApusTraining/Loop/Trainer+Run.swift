@@ -9,7 +9,7 @@ extension Trainer {
   /// The number of steps between two lines of metrics.
   private static let window = 50
 
-  /// Runs to the end, until an observer stops the run, or until a signal.
+  /// Runs to the end, until an observer stops the run, or until a signal arrives.
   public func run() throws(TrainingError) -> TrainingResult {
     defer {
       // Closes the files of the run and ends the threads that prepare batches.
@@ -23,7 +23,7 @@ extension Trainer {
     return options.handlesSignals ? try Interrupts.watching(body) : try body()
   }
 
-  /// Runs a session until `end` steps of the run are finished and saved, or it is stopped.
+  /// Runs a session until `end` steps of the run are finished and saved, or the session is stopped.
   /// - Returns: the signal that ended the session.
   @discardableResult
   func run(until end: Int) throws(TrainingError) -> Int32? {
@@ -99,7 +99,7 @@ extension Trainer {
     countTime()
     let digest = try reportingTraining { try modelState.sha256() }
     var results = state.results
-    // A run without a finished epoch reports the epoch that it is in.
+    // A run without a finished epoch reports its current epoch so far.
     if results.train == nil { results.train = progress().running }
     let steps = state.step - session.firstStep
     return TrainingResult(
@@ -172,7 +172,8 @@ extension Trainer {
     if let first { throw first }
   }
 
-  /// The observers whose memory checkpoints store, with their keys: their names, numbered from the second of a name on.
+  /// The observers whose memory checkpoints store, with their keys. The key is the observer's name; a second observer
+  /// with the same name gets the key `name 2`, and so on.
   var rememberingObservers: [(key: String, observer: any TrainingObserver)] {
     var counts: [String: Int] = [:]
     return ((checkpoints.map { [$0] } ?? []) + observers).map { observer in

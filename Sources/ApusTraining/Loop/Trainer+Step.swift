@@ -3,7 +3,7 @@ import ApusNN
 import ApusTensor
 
 extension Trainer {
-  /// Makes a step, and reads the values of the step before.
+  /// Makes a step, and reads the values of the previous step.
   func step() throws(TrainingError) {
     defer { session.hasCheckedParameters = true }
     let step = state.step
@@ -23,7 +23,7 @@ extension Trainer {
       }
     }
     state.step += 1
-    // The previous step is finished by now, or nearly: waiting for it stalls nothing.
+    // The previous step is finished or nearly finished by now, so waiting for it costs little.
     try drain()
     let count = batch.targets.shape[0]
     session.exampleCount += count
@@ -55,7 +55,7 @@ extension Trainer {
   }
 
   /// Builds a step. The last batch of an epoch may be a single example, from which some layers cannot compute
-  /// statistics. This occurs only at the end of an epoch, so it is thrown as an error instead of stopping the process.
+  /// statistics. A run notices this only at the end of an epoch, so it is an error and does not stop the process.
   private func checkingSingleExample<R>(_ batch: (inputs: Tensor, targets: Tensor), _ body: () throws -> R) throws -> R
   {
     guard batch.targets.shape.first == 1 else { return try body() }

@@ -55,9 +55,9 @@ public final class Trainer {
   ///   - rule: the update rule of the optimizer.
   ///   - train: the examples to train with.
   ///   - test: examples for evaluation at the end of each epoch; with validation examples, at the end of the run only.
-  ///   - validation: examples for evaluation at the end of each epoch and for model selection: a `MetricSchedule`
-  ///     observes these, or without them the training loss, but never `test`.
-  ///   - objective: the loss to minimize, and the measures of it that are reported.
+  ///   - validation: examples for evaluation at the end of each epoch and for model selection. A `MetricSchedule`
+  ///     observes their results; without validation examples it observes the training loss, never `test`.
+  ///   - objective: the loss to minimize, and the measures that are reported.
   ///   - testObjective: the objective of evaluations; `nil` for the training objective.
   ///   - groups: parameters with their own learning rates, weight decays and constraints.
   ///   - penalty: a term that is added to the loss. Reported training losses exclude it: like evaluation losses they
@@ -105,7 +105,7 @@ public final class Trainer {
   public var totalSteps: Int {
     switch options.length {
     case .epochs(let count):
-      // More steps than `Int` can represent are as good as endless.
+      // A number of steps that does not fit `Int` is limited to the largest `Int`.
       let (steps, overflow) = count.multipliedReportingOverflow(by: order.batchesPerEpoch)
       return overflow ? .max : steps
     case .steps(let count): return count

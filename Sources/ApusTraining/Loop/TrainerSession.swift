@@ -4,14 +4,14 @@ import ApusTensor
 /// The state of a trainer during a session. A session begins with a new run or a checkpoint. It ends when the run is
 /// complete, is stopped or gets a signal.
 struct TrainerSession {
-  /// All observers: the observers of the trainer's options, then the user's.
+  /// All observers: those that the trainer's options request, then the user's.
   var observers: [any TrainingObserver] = []
   /// The metrics file, if there is an output folder.
   var metrics: MetricsLog?
 
   /// The reason for which an observer has stopped the run.
   var stopReason: String?
-  /// Whether the reason is part of the metrics.
+  /// Whether `stopReason` has been recorded in the metrics.
   var hasRecordedStop = false
   /// Whether an observer has requested a checkpoint.
   var savesCheckpoint = false
@@ -26,15 +26,15 @@ struct TrainerSession {
   var clock = ContinuousClock.seconds
   /// The number of steps before this session.
   var firstStep = 0
-  /// Time spent before this session.
+  /// The seconds spent before this session.
   var earlierSeconds = 0.0
   /// The number of examples in the steps of this session.
   var exampleCount = 0
-  /// Time spent in steps, including waiting for examples.
+  /// The seconds spent in steps, including waiting for examples.
   var stepSeconds = 0.0
   /// The values of `exampleCount` and `stepSeconds` at the start of the epoch.
   var epochStart = (examples: 0, seconds: 0.0)
-  /// Time spent waiting for examples in the epochs before the current one.
+  /// The seconds spent waiting for examples in the epochs before the current one.
   var waitedSeconds = 0.0
 
   init() {}

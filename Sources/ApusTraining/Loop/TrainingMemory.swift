@@ -18,7 +18,7 @@ public struct TrainingMemory: Hashable, Sendable {
   /// The bytes of the batch, activations, gradients and workspaces.
   public var stepByteCount: Int { max(0, byteCount - modelByteCount - optimizerByteCount) }
 
-  /// A size from its parts.
+  /// Creates a value from its parts.
   public init(
     batchSize: Int, byteCount: Int, largestByteCount: Int, modelByteCount: Int, optimizerByteCount: Int
   ) {
@@ -81,7 +81,7 @@ public struct MemoryLimit: Hashable, Sendable {
   /// Whether training fits.
   public func fits(_ memory: TrainingMemory) -> Bool { share(memory) <= 1 }
 
-  /// The largest batch size that fits, below one that does not. Both it and the next larger one have been planned.
+  /// The largest batch size that fits, below the batch size of `refused`, which does not fit.
   ///
   /// Memory is nearly affine in the batch size. The search begins where a line through both ends of the range meets the
   /// limit. From there it moves in doubling steps until the limit lies between two sizes, and then it bisects.

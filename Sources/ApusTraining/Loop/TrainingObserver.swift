@@ -32,26 +32,30 @@ public enum TrainingEnd: Hashable, Sendable {
 /// }
 /// let trainer = Trainer(model, Adam(), on: train, observers: [Budget()], options)
 /// ```
-/// Methods that are not written do nothing; a method whose signature differs from the one here is never called.
+/// By default, the methods do nothing. A method whose signature differs from the one here is never called.
 ///
-/// The events of a step are, in this order: `willStartEpoch` for the first step of an epoch, `willStep`, `didStep`, then
-/// at the end of an epoch `willEvaluate` and `didEvaluate` for each split that is measured, and `didFinishEpoch`; then
-/// `didRecord` for each line of metrics, and `willSaveCheckpoint` and `didSaveCheckpoint` if a checkpoint is written.
+/// The events of a step are, in this order:
+/// - `willStartEpoch` for the first step of an epoch, `willStep`, `didStep`,
+/// - `didRecord` if the step ends a window of 50 steps or an epoch,
+/// - at the end of an epoch `willEvaluate` and `didEvaluate` for each split that is measured, `didFinishEpoch`, and
+///   `didRecord` for the results,
+/// - `willSaveCheckpoint` and `didSaveCheckpoint` if a checkpoint is written.
+///
 /// Requests take effect after all observers have received the events of the step. If several observers stop a run, the
 /// first reason counts.
 ///
 /// The observer is called on the thread that trains, between the steps. An observer that depends on what it saw earlier
 /// stores it in `memory`: then a resumed run ends like one that was not interrupted.
 public protocol TrainingObserver: AnyObject {
-  /// The name under which checkpoints store `memory`; the type's name if it is not written. Observers of one run with
-  /// equal names are numbered in their order.
+  /// The name under which checkpoints store `memory`; by default the type's name. Observers of one run with equal names
+  /// are numbered in their order.
   var name: String { get }
 
   /// The state of the observer, which checkpoints store and resumed runs restore: at most 1024 finite numbers.
   ///
-  /// An empty memory is the initial state: a new run, and a run from a checkpoint without a memory of this observer, set
-  /// it. A checkpoint may come from anywhere: setting an invalid value must leave the state as it is, and the run is then not
-  /// resumed.
+  /// An empty memory is the initial state. It is set when a new run starts, and when a run resumes from a checkpoint
+  /// without a memory of this observer. A checkpoint may come from an untrusted source: if an invalid value is set, the
+  /// observer must keep its state. The run is then not resumed.
   var memory: [Double] { get set }
 
   /// Whether the run measures the norm of the gradients. It then reports the norm for each step, and its mean over an
@@ -74,11 +78,11 @@ public protocol TrainingObserver: AnyObject {
   func willEvaluate(_ progress: TrainingProgress, _ split: DataSplit) throws(TrainingError)
 
   /// Called after the examples of a split were measured: validation examples at the end of each epoch, test examples at
-  /// the end of the run, or without validation examples at the end of each epoch.
+  /// the end of the run or, if there are no validation examples, at the end of each epoch.
   func didEvaluate(_ progress: TrainingProgress, _ split: DataSplit) throws(TrainingError) -> TrainingRequest
 
-  /// Called at the end of each epoch, also of a last one that the number of steps cuts short. If the run ends here, test
-  /// examples of a run with validation examples are measured afterwards.
+  /// Called at the end of each epoch, also of an incomplete last epoch. If the run ends here and has validation
+  /// examples, its test examples are measured afterwards.
   func didFinishEpoch(_ progress: TrainingProgress) throws(TrainingError) -> TrainingRequest
 
   /// Called with each line of metrics: of a window of 50 steps, of an epoch, or of the end of a stopped run.
@@ -90,8 +94,8 @@ public protocol TrainingObserver: AnyObject {
   /// Called after a checkpoint was written to the folder `path`.
   func didSaveCheckpoint(_ progress: TrainingProgress, path: String) throws(TrainingError) -> TrainingRequest
 
-  /// Called once at the end of a session, after its last checkpoint, for every observer. The first error that is thrown is
-  /// the error of the session, unless it ended by `failed`.
+  /// Called once at the end of a session, after its last checkpoint, for every observer. The first error that is thrown
+  /// is the error of the session, unless the session ended by `failed`.
   func didEnd(_ progress: TrainingProgress, _ end: TrainingEnd) throws(TrainingError)
 }
 

@@ -14,17 +14,17 @@ public struct TrainingOptions: Sendable {
   public var length: Length
   /// The number of examples in a batch; `nil` for all examples in one batch.
   public var batchSize: Int?
-  /// The classes of the training examples, if each class is to occur equally often in an epoch.
+  /// The class of each training example, if each class is to occur equally often in an epoch; otherwise `nil`.
   public var balancedLabels: [Int32]?
   /// The seed of the order of the examples and of the layers' random numbers.
   public var seed: UInt64
   /// How the learning rate changes.
   public var schedule: any Schedule
-  /// The precision of losses in training; evaluation is in `float32`.
+  /// The precision in which training computes losses; evaluation is in `float32`.
   public var precision: Precision
-  /// The maximum norm of the gradients, to which they are scaled down.
+  /// The maximum norm of all gradients together; larger gradients are scaled down to it. `nil` for no limit.
   public var clipNorm: Double?
-  /// The maximum magnitude of each gradient element, which is clipped before `clipNorm` applies.
+  /// The maximum magnitude of each gradient element, which is clipped before `clipNorm` applies; `nil` for no limit.
   public var clipValue: Double?
   /// Whether the first operation that produces NaN or an infinity ends the run and is reported; see
   /// `detectingAnomalies(_:)`.
@@ -35,7 +35,7 @@ public struct TrainingOptions: Sendable {
   package var folder: RunFolder?
   /// Whether the metrics are also written for TensorBoard, to `tensorboard/` in the output folder.
   public var writesEvents = false
-  /// Seconds from one checkpoint to the next, in addition to those at the ends of epochs.
+  /// The seconds from one checkpoint to the next, in addition to the checkpoints at the ends of epochs.
   public var saveEvery: Double
   /// Which checkpoints are kept.
   public var retention: CheckpointRetention
@@ -43,7 +43,7 @@ public struct TrainingOptions: Sendable {
   public var configuration: JSONObject
   /// How progress is shown.
   public var progress: Progress.Style
-  /// Whether SIGINT, SIGTERM and SIGHUP end the run gracefully.
+  /// Whether SIGINT, SIGTERM and SIGHUP end the run after the step in progress, with a checkpoint.
   public var handlesSignals: Bool
   /// Receives each record of `metrics.jsonl`, also without an output folder.
   public var onRecord: (@Sendable (JSONObject) -> Void)?
@@ -80,17 +80,17 @@ public struct TrainingOptions: Sendable {
 
 /// The outcome of a run.
 public struct TrainingResult: Hashable, Sendable {
-  /// The number of finished epochs; the last one may have been cut short by the number of steps.
+  /// The number of epochs, including an incomplete last one.
   public var epochs: Int
   /// The number of finished steps, over all sessions.
   public var steps: Int
   /// The newest results on each split of the data.
   public var results: RunResults
-  /// Time spent, over all sessions.
+  /// The seconds that the run took, over all sessions.
   public var seconds: Double
-  /// Time spent in this session.
+  /// The seconds that this session took.
   public var sessionSeconds: Double
-  /// The rate of this session, without validation and checkpoints; `nil` if it made no step.
+  /// The steps per second of this session, without the time for evaluation and checkpoints; `nil` if it made no step.
   public var stepsPerSecond: Double?
   /// The fraction of this session's step time that was spent waiting for examples; `nil` if no step waited.
   public var loaderShare: Double?
@@ -101,9 +101,9 @@ public struct TrainingResult: Hashable, Sendable {
   /// The reason for which an observer ended the run early.
   public var stopped: String?
 
-  /// The mean loss of the last epoch, without penalties, in the unit of the other losses.
+  /// The mean loss of the training examples in the last epoch, in the objective's unit and without penalties.
   public var trainLoss: Double? { results.train?.loss }
-  /// The accuracy on the training examples of the last epoch, each measured in the step that learns from it.
+  /// The accuracy on the training examples of the last epoch. Each example is measured in the step that learns from it.
   public var trainAccuracy: Double? { results.train?.accuracy }
   /// The mean loss over the validation examples after the last epoch, if there are any.
   public var validationLoss: Double? { results.validation?.loss }

@@ -45,7 +45,7 @@ public struct TrainingProgress: Sendable {
   public var results: RunResults { state.results }
 
   /// The results that may influence a run: of the validation examples if the run has any, otherwise of the training
-  /// examples. A measure that has influenced a run is not an unbiased estimate, so test results must not.
+  /// examples. A measure that has influenced a run is a biased estimate, so test results must not influence it.
   public var selection: SplitMetrics? { results[selectionSplit] }
 
   /// The split of `selection`.

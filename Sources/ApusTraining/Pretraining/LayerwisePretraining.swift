@@ -3,8 +3,11 @@ import ApusNN
 import ApusTensor
 
 /// Layer-wise pre-training by autoencoders (Bengio, Lamblin, Popovici, Larochelle, 2007; with corrupted inputs Vincent
-/// et al., 2008): dense and convolutional layers, from the first on, each learn to reconstruct their input `h` from
-/// `y = f(W h + b)` as `ĥ = Wᵀ y + c`, with the squared error. Earlier layers stay fixed.
+/// et al., 2008).
+///
+/// One dense or convolutional layer after the other, from the first on, learns to reconstruct its input `h` from its
+/// output: it minimizes the squared error of `ĥ = Wᵀ y + c` with `y = f(W h + b)`. `W` and `b` are the parameters of
+/// the layer, and `f` is the element-wise layer behind it, if there is one. Earlier layers stay fixed.
 ///
 /// ```swift
 /// let outcomes = try LayerwisePretraining(steps: 500)(model, on: images)
@@ -124,7 +127,7 @@ private struct Autoencoder: Module {
 
   func reconstruction(of h: Tensor) -> Tensor {
     let sum = layer(h)
-    // In inference mode, so that an activation uses no random numbers while the layer is reversed.
+    // The activation runs in inference mode, in which it uses no random numbers.
     let y = activation.map { layer in withMode(.inference) { layer(sum) } } ?? sum
     // The layer is affine: the gradient of ⟨W h + b, y⟩ with respect to h is Wᵀ y, for any kind of layer.
     let probe = Tensor.zeros(h.shape, dtype: h.dtype, device: h.device)

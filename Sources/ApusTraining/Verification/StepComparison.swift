@@ -75,7 +75,7 @@ public struct StepComparison: Sendable {
 /// Repeats operations on the reference device.
 private struct Replay {
   let reference: ComputeDevice
-  /// The copies of tensors on the device, by the identity of the original.
+  /// The copies of tensors on the reference device, by the identity of the original.
   private var copies: [TensorIdentity: Tensor] = [:]
 
   init(reference: ComputeDevice) { self.reference = reference }

@@ -8,9 +8,10 @@ struct Tolerance {
   /// The bound on the difference in an element.
   ///
   /// - elementwise functions: 4 units in the last place,
-  /// - sums of `K` terms: `4 · √K · u · Σ|terms|`, `u` being half a unit in the last place of 1,
-  /// - gradients of attention and recurrent layers over `K` numbers: the same, relative to the largest element,
-  /// - float16 `10⁻³`, bfloat16 `1.6 · 10⁻²`, relative.
+  /// - sums of `K` terms: `4 · √K · u · Σ|terms|`, where `u` is half a unit in the last place of 1,
+  /// - gradients of attention and recurrent layers over `K` numbers: `4 · √K · u` times the largest magnitude in the
+  ///   result,
+  /// - float16: `10⁻³` relative, bfloat16: `1.6 · 10⁻²` relative.
   ///
   /// - Parameters:
   ///   - value: the expected value.

@@ -79,7 +79,8 @@ typedef struct COpenCLJob {
   cl_uint text_count;
 } COpenCLJob;
 
-/// Whether this program can be started as a builder: not if this code is in a library that another program has loaded.
+/// Whether this program can be started as a builder. It cannot if this code is in a library that another program has
+/// loaded.
 int copencl_can_start_builders(void);
 
 /// Starts `/proc/self/exe` as a builder for a device, with this environment and no descriptors except the socket; the

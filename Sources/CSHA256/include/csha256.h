@@ -10,5 +10,5 @@ bool csha256_has_instructions(void);
 /// Runs the compression function of FIPS 180-4 over `count` blocks of 64 bytes.
 void csha256_compress_portable(uint32_t state[8], const void *blocks, size_t count);
 
-/// The same with the processor's SHA-256 instructions, which it must have.
+/// The same function with SHA-256 instructions; the processor must have them.
 void csha256_compress_instructions(uint32_t state[8], const void *blocks, size_t count);

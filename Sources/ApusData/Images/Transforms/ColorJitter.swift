@@ -1,9 +1,10 @@
 /// Changes brightness, contrast, saturation and hue of every image by random amounts, in random order: torchvision's
 /// `ColorJitter`.
 ///
-/// Brightness, contrast and saturation interpolate between the image and black, its mean luma, or its gray version.
-/// Their factors are uniform in `1 − x ... 1 + x`, the hue rotation in `−x ... x` of a full turn. Every step rounds and
-/// clamps to 0 ... 255. Only brightness and contrast of a gray image change.
+/// Brightness interpolates between black and the image, contrast between the mean luma and the image, saturation
+/// between the gray version and the image. For an amount `x`, their factors are uniform in `max(0, 1 − x) ... 1 + x`,
+/// and the hue rotation is uniform in `−x ... x` of a full turn. Every step rounds and clamps to 0 ... 255. Saturation
+/// and hue do not change a gray image.
 public struct ColorJitter: ImageTransform {
   public static let name = "color"
   public static let usage = "color X | color [brightness X] [contrast X] [saturation X] [hue X]"
@@ -19,7 +20,7 @@ public struct ColorJitter: ImageTransform {
   /// The largest hue rotation as a fraction of a full turn, at most 0.5.
   public var hue: Double
 
-  /// - Precondition: none is negative, `hue` is at most 0.5.
+  /// - Precondition: no value is negative, and `hue` is at most 0.5.
   public init(brightness: Double = 0, contrast: Double = 0, saturation: Double = 0, hue: Double = 0) {
     (self.brightness, self.contrast, self.saturation, self.hue) = (brightness, contrast, saturation, hue)
   }

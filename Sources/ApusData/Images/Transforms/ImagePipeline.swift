@@ -4,7 +4,7 @@ import ApusSystem
 public struct ImagePipeline: Sendable {
   /// The transforms of each image, in order.
   public var transforms: [any ImageTransform]
-  /// The mixing of a batch; of several methods, one is chosen at random for each batch.
+  /// The methods that mix a batch; if there are several, one is chosen at random for each batch.
   public var mixing: [BatchMixing]
 
   public init(_ transforms: [any ImageTransform] = [], mixing: [BatchMixing] = []) {
@@ -30,7 +30,8 @@ public struct ImagePipeline: Sendable {
     for transform in transforms { transform.apply(to: &image, random: &random) }
   }
 
-  /// The output size for input images of a size, or (`nil`) of any size; `nil` if it varies.
+  /// The output size for images of the size `input`, or of any size if `input` is `nil`; `nil` if the output size
+  /// varies.
   public func outputSize(_ input: ImageSize? = nil) -> ImageSize? {
     transforms.reduce(input) { $1.outputSize($0) }
   }

@@ -16,7 +16,8 @@ public protocol ImageTransform: Hashable, Sendable, CustomStringConvertible {
   /// Transforms an image of 1 or 3 channels.
   func apply(to image: inout Image, random: inout ImageRandom)
 
-  /// The output size for input images of a size, or (`nil`) of any size; `nil` if it varies.
+  /// The output size for images of the size `input`, or of any size if `input` is `nil`; `nil` if the output size
+  /// varies.
   func outputSize(_ input: ImageSize?) -> ImageSize?
 }
 

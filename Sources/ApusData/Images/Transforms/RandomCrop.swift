@@ -34,7 +34,7 @@ public struct RandomCrop: ImageTransform {
     image = image.cropped(top: top, left: left, part, edges: edges)
   }
 
-  /// A random start of the region along one axis, with the padding and the extra padding of a small image.
+  /// The random first row or column of the region; negative if the region begins in the padding.
   private func start(_ extent: Int, _ length: Int, _ random: inout ImageRandom) -> Int {
     let added = max(padding, (length - extent + 1) / 2)
     return random.integer(below: extent + 2 * added - length + 1) - added

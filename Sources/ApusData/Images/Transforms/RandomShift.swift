@@ -1,9 +1,8 @@
-/// Translates every image by whole pixels: down by `d` and to the right by `r`. They are independent uniform random
-/// numbers, rounded to integers: `d` in `−share · height ... share · height`, `r` in
-/// `−share · width ... share · width`.
+/// Translates every image by whole pixels: down by `d` and to the right by `r`. Both are uniform random numbers,
+/// rounded to integers: `d` in `−share · height ... share · height`, `r` in `−share · width ... share · width`.
 ///
-/// The image keeps its size. Pixel `(y, x)` of the result is pixel `(y − d, x − r)` of the image, or a pixel of `edges`
-/// if there is none.
+/// The image keeps its size. Pixel `(y, x)` of the result is pixel `(y − d, x − r)` of the image; `edges` gives the
+/// pixels outside of the image.
 public struct RandomShift: ImageTransform {
   public static let name = "shift"
   public static let usage = "shift S [reflect|replicate|fill V]"
@@ -23,7 +22,8 @@ public struct RandomShift: ImageTransform {
   }
 
   /// Parses the arguments after the name, see `usage`.
-  /// - Throws: `specification` if the fraction is missing or not in `0 ... 1`, or if an edge mode has no valid number.
+  /// - Throws: `specification` if the fraction is missing or not in `0 ... 1`, or if the value after `fill` is missing
+  ///   or not in `0 ... 255`.
   public init(_ words: inout TransformWords) throws(DataError) {
     let share = try words.requiredNumber(in: 0.0...1)
     self.init(share, edges: try words.edgeMode())

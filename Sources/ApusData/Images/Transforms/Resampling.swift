@@ -6,12 +6,12 @@ public enum ResampleFilter: String, Hashable, Sendable, CaseIterable {
   /// Pillow's and torchvision's `BILINEAR`.
   case antialias
   /// Bilinear interpolation between the two nearest pixels along each axis, also when downsizing: `F.interpolate` of
-  /// PyTorch with `mode: bilinear`, `align_corners: False`.
+  /// PyTorch with `mode="bilinear", align_corners=False`.
   case bilinear
   /// The mean of the source pixels whose centers are inside the output pixel: Pillow's `BOX`.
   case box
-  /// Cubic (Keys, 1981; a = −0.5), with antialiasing: PyTorch's `bicubic` with `antialias`. Pillow also clamps to 0 ...
-  /// 255 between the two axes.
+  /// Cubic (Keys, 1981; a = −0.5), with antialiasing: PyTorch's `mode="bicubic", antialias=True`. Pillow's `BICUBIC`
+  /// differs: it also clamps to 0 ... 255 between the two axes.
   case bicubic
 
   /// The radius of the filter, in pixels of the coarser image.
@@ -80,7 +80,8 @@ struct ResampledAxis {
       longest = max(longest, end - first)
     }
     taps = longest
-    // Every output pixel has `taps` source pixels: the last ranges begin earlier, with weights of 0.
+    // Every output pixel reads `taps` source pixels. Ranges that would end beyond the source begin earlier, with
+    // weights of 0.
     starts = firsts.map { min($0, source - longest) }
     var packed = [Float](repeating: 0, count: count * longest)
     for new in 0..<count {
@@ -132,7 +133,7 @@ private struct Resampler {
     _ rows: ResampledAxis, from source: UnsafePointer<UInt8>, rowBytes: Int, to target: UnsafeMutablePointer<UInt8>
   ) {
     let (count, newCount) = (width * channels, newWidth * channels)
-    // RGB pixels are loaded and stored as four values, one more than a pixel has.
+    // RGB pixels are loaded and stored as four values, one more than a pixel has. So both rows need room at their end.
     withUnsafeTemporaryAllocation(of: Float.self, capacity: count + newCount + 8) { room in
       let row = room.baseAddress!
       let newRow = row + count + 4

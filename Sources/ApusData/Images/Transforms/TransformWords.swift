@@ -92,7 +92,7 @@ public struct TransformWords {
   /// Parses the two numbers after a word, the second not below the first, if the word is present.
   mutating func range(after word: String, in range: ClosedRange<Double>) throws(DataError) -> ClosedRange<Double>? {
     guard let lower = try number(after: word, in: range) else { return nil }
-    // The word after the first number has moved to its index.
+    // The first number has been removed, so the second number is at its index.
     let index = positionBehindLast
     let upper = try number(at: index, in: range)
     guard lower <= upper else { throw failure(word, "\(word) needs the smaller number first") }
