@@ -7,14 +7,14 @@ public enum Tolerance: Sendable {
   case exact
   /// One function, within 4 units in the last place.
   case elementwise
-  /// A sum of `terms` products: 4·√terms·2⁻²⁴·Σ|terms|. Σ|terms| is the reference value for the magnitudes of the
-  /// inputs, so the function must be a sum without negative factors of its terms.
+  /// A sum of `terms` products `tᵢ`: `4·√terms·2⁻²⁴·Σ|tᵢ|` in `float32`. `Σ|tᵢ|` is the result of the reference for the
+  /// magnitudes of the inputs, so no product may have a negative constant factor.
   case sum(terms: Int)
   /// Several functions in a row: `steps` times the error of one function, relative to the result, or to `scale` if
   /// `scale` is larger.
   case composed(steps: Int, scale: Double = 0)
 
-  /// The largest difference at one element.
+  /// The largest allowed difference at one element.
   ///
   /// - Parameters:
   ///   - expected: the reference's value.
@@ -24,7 +24,7 @@ public enum Tolerance: Sendable {
     switch self {
     case .exact: return 0
     case .elementwise:
-      // Below the normal numbers, units no longer shrink.
+      // Subnormal numbers all have the same spacing.
       return max(Tolerance.relative(dtype) * expected.magnitude, 4 * Tolerance.format(dtype).unit(at: 0))
     case .sum(let terms):
       switch dtype {
@@ -66,7 +66,8 @@ public enum Tolerance: Sendable {
   }
 }
 
-/// The number of representable `dtype` numbers between two values, 0 for equal values and for two NaNs.
+/// The difference of two values in units in the last place of `expected`. It is 0 for equal values and for two NaNs,
+/// and infinite for all other pairs with a NaN or an infinity.
 public func unitsInLastPlace(_ value: Double, _ expected: Double, _ dtype: DType) -> Double {
   if value == expected || value.isNaN && expected.isNaN { return 0 }
   guard value.isFinite, expected.isFinite else { return .infinity }
