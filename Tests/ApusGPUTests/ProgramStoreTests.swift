@@ -30,7 +30,7 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
 }
 
 @Suite struct ProgramStoreTests {
-  /// A new directory that is removed after `body`.
+  /// Calls `body` with the path of a directory that does not exist yet, and removes the directory afterwards.
   private func withDirectory(_ body: (String) throws -> Void) rethrows {
     let path = FileManager.default.temporaryDirectory.path + "/apus-store-\(UUID().uuidString)"
     defer { try? FileManager.default.removeItem(atPath: path) }
