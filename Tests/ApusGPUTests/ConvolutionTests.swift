@@ -194,7 +194,7 @@ import Testing
     try check(Self.pixels[1], pass, dtype, order: .channelsLast, tolerance: 0x1p-22)
   }
 
-  /// Half-precision images are converted as they are read: no second buffer of an image's size is needed.
+  /// `float16` images are converted as they are read: no second buffer of an image's size is needed.
   @Test(
     .enabled(if: Harness.classes.contains(.cpu) && !Harness.isSimulator, "kernels for CPUs; the simulator takes hours"),
     arguments: Convolution.Pass.allCases)

@@ -303,7 +303,7 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
     try [UInt8](repeating: value, count: buffer.byteCount).withUnsafeBytes { try device.upload($0, to: buffer) }
   }
 
-  /// A loss is read one step late: its buffer is released and its memory reused before the copy is waited for.
+  /// Each loss is read one step late. Its buffer is released, and the memory reused, before `wait` is called.
   @Test func downloadsOutliveTheirBuffers() throws {
     let device = try device()
     var pending: (any Download)?

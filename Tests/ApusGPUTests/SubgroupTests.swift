@@ -38,7 +38,7 @@ import Testing
   }
 
   /// Reductions by sub-groups of 16, on a device that emulates shifts in local memory. The emulation needs all
-  /// work-items, so there are rows for all sub-groups.
+  /// work-items of a work-group, so cases that use sub-groups have rows for all of them.
   @Test(
     .enabled(if: Harness.isPoCL, "the emulation of sub-groups is written for PoCL"),
     arguments: [[32, 17], [32, 300], [16, 512], [3, 513], [2, 90_000]])

@@ -7,7 +7,7 @@ import Testing
 
 /// The error names the first operation that produces NaN or an infinity.
 @Suite struct AnomalyTests {
-  /// One kernel class is enough: detection does not depend on it.
+  /// Detection does not depend on the kernel class, so one class is enough.
   private static let devices = TestDevice.all.filter { $0.extent != .everyShape }
 
   private func anomaly(_ body: () throws -> Void) -> Anomaly? {

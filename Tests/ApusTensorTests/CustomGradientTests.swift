@@ -14,7 +14,7 @@ import Testing
         $0[0].rounded() * 2
       }
       let first = gradients(of: (y * x).sum(), withRespectTo: [x])[0]
-      // The derivative of `first`, which is `y + 10·x`. The rule gives 10 as the derivative of `y`.
+      // `first` is `y + 10·x`, and the rule gives 10 as the derivative of `y`.
       let second = gradients(of: first, withRespectTo: [x])[0]
       try eval([y, first, second])
       #expect(try y.values() == [2, 4, 6])
@@ -98,8 +98,8 @@ import Testing
         }
         #expect("\(try #require(error))".contains("recordingGradients"))
       }
-      // No errors: a constant made with `stopGradient`, and a tensor that is newer than the value that was read, so
-      // that the value cannot depend on it.
+      // These gradients are no errors: through `stopGradient`, and with respect to a tensor that was created after the
+      // value was read.
       let later = Tensor([3] as [Float])
       let zeros = try checkingShapes {
         gradients(of: read.stopGradient() * x.sum(), withRespectTo: [x, later])

@@ -213,7 +213,8 @@ import Testing
     }
   }
 
-  /// The same operation on the same shapes shares one plan; another operation with the same names gets another plan.
+  /// Calls of one operation on equal shapes share a plan. An operation with equal names but other source gets another
+  /// plan.
   @Test func plansAreReused() throws {
     try recordingPlans { device in
       func make(_ text: String) -> CustomOperation {

@@ -2,7 +2,8 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Element types of results follow PyTorch.
+/// Element types of results follow PyTorch, with the exceptions in the table of conventions in
+/// `Documentation/Tensors.md`.
 @Suite struct PromotionTests {
   @Test(arguments: [
     (DType.bool, DType.int8, DType.int8), (.uint8, .int8, .int32), (.int32, .int64, .int64),

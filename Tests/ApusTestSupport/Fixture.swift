@@ -7,13 +7,14 @@ public struct Fixture: Sendable {
   public let cases: [String]
   private let file: Safetensors.File
 
+  /// Opens the fixture `Tests/Conformance/NAME.safetensors`.
   public init(_ name: String) throws {
     let path = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .appending(path: "Conformance/\(name).safetensors").path
     try self.init(path: path)
   }
 
-  /// A fixture file at another path.
+  /// Opens a fixture file at any path.
   public init(path: String) throws {
     file = try Safetensors.File(path: path)
     let list = try JSON(parsing: Array((file.header.metadata["cases"] ?? "").utf8))

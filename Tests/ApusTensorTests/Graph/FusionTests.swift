@@ -5,7 +5,7 @@ import Testing
 
 /// The steps of plans, on a device that computes nothing.
 @Suite struct FusionTests {
-  /// The steps of the plan that computes `tensors`.
+  /// The steps of the plan that computes the tensors of `make`.
   private func steps(_ make: () -> [Tensor]) throws -> [Step] {
     let device = RecordingDevice()
     return try withDevice(ComputeDevice(backend: device)) { () throws in
@@ -184,8 +184,8 @@ import Testing
     #expect(steps.count == 1)
   }
 
-  /// The nodes that read a product do not change its orientation, since the order of sums, and so the bits, may depend
-  /// on it.
+  /// A product has the same orientation whichever nodes read it. Otherwise its bits could change, because the order of
+  /// its sums may depend on the orientation.
   @Test func whoWantsAProductDoesNotChangeIt() throws {
     func extents(keeping: Bool) throws -> [[Int]] {
       try steps {

@@ -1,6 +1,6 @@
 import Apus
 
-/// A module with the settings of a case of a fixture.
+/// A module that is compared with the case of the same name in a fixture.
 public struct ModuleCase: Sendable {
   public let name: String
   public let make: @Sendable () -> any Module

@@ -106,6 +106,6 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
   /// Describes the first difference of each pass on a device from the interpreter.
   public func problems(on device: any Device) throws -> [String] { try firstProblems(on: device) }
 
-  /// The bits of both passes.
+  /// The bits of the results of all passes.
   public func bits(on device: any Device) throws -> [[UInt32]] { try resultBits(on: device) }
 }

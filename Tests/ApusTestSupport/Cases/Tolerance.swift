@@ -1,11 +1,12 @@
 import Apus
 import ApusDevice
 
-/// The allowed difference between a result and its scalar reference. Every tolerance of every test is in this file.
+/// The allowed difference between the result of an operation and its scalar reference.
 public enum Tolerance: Sendable {
   /// No rounding: moves, comparisons, integers.
   case exact
-  /// One function, within 4 units in the last place.
+  /// One function: 4 units in the last place in `float32` and `float64`, a relative error of 1e-3 in `float16` and
+  /// 1.6e-2 in `bfloat16`.
   case elementwise
   /// A sum of `terms` products `tᵢ`: `4·√terms·2⁻²⁴·Σ|tᵢ|` in `float32`. `Σ|tᵢ|` is the result of the reference for the
   /// magnitudes of the inputs, so no product may have a negative constant factor.
