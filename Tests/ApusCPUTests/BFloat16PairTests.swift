@@ -11,7 +11,7 @@ private let hasPairs = csimd_open("avx512").map { csimd_find_pairs($0, .vector) 
 
 /// Products of bfloat16 factors in pairs have the same bits as single multiply-adds.
 @Suite(.enabled(if: hasPairs, "this processor has no AVX512-BF16")) struct BFloat16PairTests {
-  /// Runs `body` on a device of each instruction set and compares the bits of the results.
+  /// Runs `body` with products in pairs (`avx512`) and without (`avx2`), and compares the bits of the results.
   private func compare(_ name: String, _ body: () throws -> [Tensor]) throws {
     let results = try ["avx512", "avx2"].map { simd in
       let device = try CPUDevice(threadCount: 3, simd: simd, memoryLimit: 1 << 32, pairs: .vector)
@@ -19,7 +19,7 @@ private let hasPairs = csimd_open("avx512").map { csimd_find_pairs($0, .vector) 
         try body().map { try $0.cast(to: .float32).array().map(\Float.bitPattern) }
       }
     }
-    // A failure does not show the arrays: computing their difference takes hours.
+    // `elementsEqual`, since `==` takes hours to show the difference of two large arrays if the test fails.
     for (pairs, single) in zip(results[0], results[1]) { #expect(pairs.elementsEqual(single), "\(name)") }
   }
 
@@ -29,6 +29,7 @@ private let hasPairs = csimd_open("avx512").map { csimd_find_pairs($0, .vector) 
     return Tensor(random.array(shape.elementCount).map { Float($0) }, shape: shape).cast(to: .bfloat16)
   }
 
+  /// The step of a `float32` product names the type of its `bfloat16` factors.
   @Test func factorsAreKnownToBeNarrow() throws {
     let device = RecordingDevice(prefersFloat32Products: true)
     try withDevice(ComputeDevice(backend: device)) { () throws in
@@ -40,7 +41,7 @@ private let hasPairs = csimd_open("avx512").map { csimd_find_pairs($0, .vector) 
     #expect(products.map(\.dtype) == [.float32] && products.map(\.factorDtype) == [.bfloat16])
   }
 
-  /// Shows that the instruction is used: it flushes subnormal sums to zero, whereas single multiply-adds keep them.
+  /// The pair instruction is used: it flushes subnormal sums to zero, but single multiply-adds keep them.
   @Test func subnormalSumsAreZeros() throws {
     let tiny = 0x1p-66
     func results(_ simd: String) throws -> [Float] {

@@ -15,8 +15,8 @@ import Testing
     var dtype: DType = .float32
     /// Whether all products of the batch share the right factor.
     var isStacked = false
-    /// Whether tiles consist of whole groups of rows, as the reduction adds them at once, so that the product's tasks
-    /// compute the sums.
+    /// Whether the product's tasks compute the sums. This requires tiles of whole groups of
+    /// `ReductionShape.linesAtOnce` rows, which the reduction also combines first.
     var isJoined = true
 
     var description: String { "\(batch) \(m)x\(n)x\(k) \(dtype)" }
@@ -30,7 +30,7 @@ import Testing
     Case(m: 0, n: 40, k: 8), Case(m: 30, n: 40, k: 0),
   ]
 
-  /// A product, then `2·relu(product)`, and the column sums of the result.
+  /// A plan with the outputs `2·relu(a·b)` and its column sums, or only with the column sums of `stored`.
   private func plan(_ test: Case, stored: [Double]?, reducer: ReductionRow = .sum) -> PlanBuilder {
     var (builder, numbers) = (PlanBuilder(), TestNumbers(seed: 7))
     let lane = test.dtype.lane
@@ -85,13 +85,14 @@ import Testing
     #expect(zip(results[1], sums).allSatisfy { abs($0 - $1) <= bound * max(1, abs($1)) })
   }
 
-  /// A product's tasks compute sums only: other reductions read the stored product.
+  /// A product's tasks compute only sums. Other reductions of columns read the stored product.
   @Test(arguments: [ReductionRow.max, .argmax, .product]) func otherReductions(reducer: ReductionRow) throws {
     let test = Case(m: 50, n: 40, k: 9)
     let found = try plan(test, stored: nil, reducer: reducer).run(on: cpu())
     #expect(found[1] == (try plan(test, stored: found[0], reducer: reducer).run(on: cpu()))[0])
   }
 
+  /// The product's step computes the column sums in the cases with `isJoined`.
   @Test(arguments: cases) func productsGiveThem(_ test: Case) throws {
     let steps = StepBuilder(plan: plan(test, stored: nil).plan, loops: try #require(csimd_open(nil)), threadCount: 2)
     let built = try steps.plan.steps.map { try steps.build($0) }

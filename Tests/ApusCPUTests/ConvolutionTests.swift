@@ -41,24 +41,26 @@ import Testing
     geometry(batch: 2, 1, 19, input: [2, 9, 10], kernel: [1, 1, 1]),
     geometry(batch: 2, 5, 1, input: [1, 12, 13], kernel: [1, 1, 1]),
     geometry(batch: 2, 8, 6, input: [1, 16, 16], kernel: [1, 1, 1], padding: [0, 1, 1], behind: [0, -1, -1]),
-    // A 3 × 3 filter for each channel (depthwise): overlapping last vectors and tiles, few rows, and strips.
+    // Depthwise 3 × 3 kernels: last vectors and last tiles that overlap the one before, images of few rows, and images
+    // in several strips of rows.
     geometry(batch: 2, groups: 5, 5, 5, input: [1, 7, 37], kernel: [1, 3, 3], padding: [0, 1, 1]),
     geometry(batch: 2, groups: 3, 3, 3, input: [2, 5, 18], kernel: [1, 3, 3]),
     geometry(batch: 1, groups: 2, 2, 2, input: [1, 260, 300], kernel: [1, 3, 3], padding: [0, 2, 1]),
-    // im2col matrices: several accumulation chains, rows of pixels a page apart, and images used as matrices directly.
+    // im2col matrices: several accumulation chains, rows of pixels a page apart, and images that are used as matrices
+    // without a copy.
     geometry(batch: 3, 40, 50, input: [1, 30, 33], kernel: [1, 1, 1], stride: [1, 2, 2]),
     geometry(batch: 2, 40, 50, input: [1, 33, 33], kernel: [1, 3, 3], stride: [1, 2, 2], padding: [0, 1, 1]),
     geometry(batch: 2, 9, 20, input: [1, 64, 64], kernel: [1, 2, 2], stride: [1, 2, 2]),
     geometry(batch: 2, groups: 2, 12, 10, input: [1, 16, 20], kernel: [1, 1, 1]),
     geometry(batch: 2, 3, 4, input: [3, 9, 8], kernel: [2, 3, 3], stride: [2, 2, 2], padding: [1, 1, 2]),
-    // More input than output channels: transposed weight gradients, in splits and in groups.
+    // More input channels than output channels: the weight gradient is computed transposed, in splits or in groups.
     geometry(batch: 2, 64, 32, input: [1, 33, 32], kernel: [1, 1, 1]),
     geometry(batch: 2, groups: 2, 24, 10, input: [1, 16, 20], kernel: [1, 1, 1]),
     geometry(batch: 2, 260, 20, input: [1, 10, 20], kernel: [1, 1, 1]),
   ]
 
-  /// Channels last: channel counts that fill vectors and other counts, images that are rows of tiles, and taps outside
-  /// the image.
+  /// Channels-last geometries: channel counts that fill whole vectors and others, small images, 1 × 1 kernels, and
+  /// kernel elements outside of the image.
   static let channelsLast: [ConvolutionGeometry] = [
     geometry(batch: 3, 6, 16, input: [1, 14, 14], kernel: [1, 5, 5]),
     geometry(batch: 2, 3, 64, input: [1, 30, 29], kernel: [1, 7, 7], stride: [1, 2, 2], padding: [0, 3, 3]),
@@ -203,7 +205,7 @@ import Testing
     return (try builder.run(on: cpu(threads: threads, simd: simd))[0], expected)
   }
 
-  /// Results are within the tolerance of a sum, `4·√K·2⁻²⁴·Σ|terms|`.
+  /// Winograd results are within the tolerance of a sum of `K` terms `tᵢ`, `4·√K·2⁻²⁴·Σ|tᵢ|`.
   @Test(arguments: transformed, Convolution.Pass.allCases)
   func transformedTilesAreNear(geometry: ConvolutionGeometry, pass: Convolution.Pass) throws {
     #expect(WinogradGeometry.profitable(geometry, pass: pass) != nil)
@@ -221,15 +223,16 @@ import Testing
     for threads in [2, 5] { #expect(try run(geometry, pass, threads: threads, order: .channelsLast).result == one) }
   }
 
-  /// Whether a method reads images in an order.
+  /// Whether a convolution method exists for this order of the images.
   private static func reads(
     _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ order: Convolution.Order, _ dtype: DType = .float32
   ) -> Bool {
     ConvolutionMethod(geometry, pass, order, dtype) != nil
   }
 
-  /// All passes of these geometries allow channels last except one: weight gradients need whole vectors of output
-  /// channels.
+  /// All passes of the geometries `channelsLast` can use channels-last images, except one weight gradient: its 18
+  /// output channels are no whole vectors. Convolutions with groups or in `float64`, and input gradients with stride
+  /// and dilation, cannot.
   @Test func channelsLastIsFor() {
     let pairs = Self.channelsLast.flatMap { geometry in Convolution.Pass.allCases.map { (geometry, $0) } }
     let refused = pairs.filter { !Self.reads($0, $1, .channelsLast) }
@@ -242,7 +245,7 @@ import Testing
     #expect(Self.reads(spread, .output, .channelsLast) && !Self.reads(spread, .inputGradient, .channelsLast))
   }
 
-  /// Copies to another channel order must cost less than they save.
+  /// The device prefers channels-last images only where the copies to this order cost less time than they save.
   @Test func channelsLastIsWanted() throws {
     let device = try cpu()
     func wanted(
@@ -280,7 +283,7 @@ import Testing
     #expect(try run(geometry, pass, threads: 5, order: .channelsLast).result == one)
   }
 
-  /// Images are read channels-first for any number of channels, in passes that support it.
+  /// The input image is channels-first and the output channels-last (`mixed`), for any number of channels.
   @Test(arguments: channelsLast, [Convolution.Pass.output, .weightGradient])
   func mixedOrderMatchesReference(geometry: ConvolutionGeometry, pass: Convolution.Pass) throws {
     guard Self.reads(geometry, pass, .mixed) else { return }
@@ -294,8 +297,8 @@ import Testing
     #expect(try run(geometry, pass, threads: 5, order: .mixed).result == one)
   }
 
-  /// Geometries whose windows are read in place, with channels first in operands and results: windows of few channels,
-  /// or windows of more channels at a stride.
+  /// Geometries whose windows are read in place from channels-first images: windows of few channels, or strided windows
+  /// of more channels.
   static let planes: [(ConvolutionGeometry, Convolution.Pass)] =
     [Convolution.Pass.output, .weightGradient].flatMap { pass in
       let fewChannels = channelsLast.filter { $0.inputChannels <= 4 && $0.kernel.z >= 5 }

@@ -42,14 +42,16 @@ import Testing
     withExtendedLifetime((second, large)) {}
   }
 
-  /// Allocates blocks of many sizes one after the other, as networks of different shapes do.
+  /// The pool of released memory has a limit. Blocks of many sizes are allocated one after the other, as by networks of
+  /// different shapes.
   @Test func whatIsKeptHasALimit() throws {
     let allocator = Allocator(limit: 1 << 30, cacheLimit: CacheLimit(memoryByteCount: 1 << 30, fixedByteCount: 8 << 20))
     for size in stride(from: 1 << 20, to: 4 << 20, by: 1 << 17) {
       allocator.release(try allocator.allocate(byteCount: size), byteCount: size)
       #expect(allocator.statistics.pooled <= 8 << 20)
     }
-    // The pool keeps up to three times the peak, and the blocks of plans that alternate.
+    // The pool keeps at most three times the peak of used memory. That is enough for the blocks of plans that
+    // alternate.
     let device = try CPUDevice(threadCount: 1, simd: nil, memoryLimit: 1 << 32)
     let sizes = [30 << 20, 40 << 20, 50 << 20]
     for _ in 0..<2 { for size in sizes { _ = try device.allocate(byteCount: size) } }

@@ -73,7 +73,7 @@ import Testing
     }
   }
 
-  /// Every element of every segment is written, whichever task covers it.
+  /// Tasks cover every element of segments of all sizes.
   @Test func segmentsOfAllSizesAreCutIntoTasks() throws {
     var builder = PlanBuilder()
     let counts = [1, 40_000, 1024, 1025, 7, 100_000, 65_536, 2]
@@ -112,7 +112,7 @@ import Testing
   }
 
   @Test func updatesInPlace() throws {
-    // Momentum: v' = 0.9 v + g, p' = p − rate v', both in place; the old p is an output too.
+    // Momentum: `v' = 2 v + g` and `p' = p − rate·v'`, both in place. The old `p` is a third output.
     var builder = PlanBuilder()
     var random = TestNumbers(seed: 33)
     let counts = [50_000, 7, 2000]
@@ -236,7 +236,7 @@ import Testing
     }
   }
 
-  /// A 64-bit scalar that is stored next to arrays of 32 bits needs a block of 64-bit elements.
+  /// A 64-bit scalar that is stored next to 16-bit and 32-bit arrays needs a block of 64-bit elements.
   @Test func storedNumbersBesideArrays() throws {
     var (builder, numbers) = (PlanBuilder(), TestNumbers(seed: 9))
     let count = 5000
@@ -261,8 +261,9 @@ import Testing
     #expect(found[1] == x && found[2] == x.map { -$0 })
   }
 
-  /// Large contiguous arrays run in short blocks. Values that are stored and read again, and results written over an
-  /// argument, equal the results for slices of the arrays.
+  /// Programs over large contiguous arrays run in short blocks. Their results equal those of the same program over
+  /// slices of the arrays, also for a value that is stored and read again, and for a result that overwrites an
+  /// argument.
   @Test(arguments: availableSets, [(DType.float32, 0), (.float64, 0), (.float32, 8)])
   func flatPrograms(simd: String, test: (dtype: DType, more: Int)) throws {
     var numbers = TestNumbers(seed: 4)

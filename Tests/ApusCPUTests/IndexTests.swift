@@ -186,7 +186,8 @@ import Testing
     #expect(Set(result).count > 69_000)
   }
 
-  /// Word numbers in order, in rows that begin within a block of four words, in another order, and repeated.
+  /// Random words equal those of the reference device for word numbers in order, in rows that begin within a block of
+  /// four words, in another order, and repeated.
   @Test(arguments: availableSets) func wordsAreThoseOfTheirNumbers(simd: String) throws {
     let layouts: [(Layout, Lane)] = [
       (Layout(contiguous: [1]), .int32), (Layout(contiguous: [5003]), .int32),
@@ -243,8 +244,8 @@ import Testing
     }
   }
 
-  /// A result larger than the caches, whose rows are segments of longer rows: whole tiles, and partial tiles at the
-  /// edges.
+  /// Transposes larger than the caches, with whole tiles and with partial tiles at the edges. Rows of the result may be
+  /// parts of longer rows.
   @Test(arguments: availableSets, [(1100, 1030, 1040), (600, 4130, 4144), (9, 150_000, 150_000)])
   func largeCopiesExchangeAxes(simd: String, size: (rows: Int, columns: Int, width: Int)) throws {
     let (rows, columns, width) = size

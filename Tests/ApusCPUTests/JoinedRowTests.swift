@@ -7,7 +7,8 @@ import Testing
 
 /// Instructions of a program that the CPU fuses into one loop.
 @Suite struct JoinedRowTests {
-  /// The order of a row and of its per-row scalar, in the arguments and in the difference.
+  /// The order of a row and its scalar, `shift`, in the arguments and in the difference. `rowFirst` and `rowLast`
+  /// compute `row − shift`, `subtracted` computes `shift − row`.
   enum Order: CaseIterable {
     case rowFirst, rowLast, subtracted
 
@@ -99,8 +100,8 @@ import Testing
     }
   }
 
-  /// `c + a·b` and `c − a·b` are fused into one instruction, unless something else reads the product or both of its
-  /// factors are uniform.
+  /// `c + a·b` and `c − a·b` are fused into one instruction, unless another instruction or output also reads the
+  /// product, or both factors are uniform.
   @Test func productsInSums() {
     func joined(
       _ function: ElementwiseRow, _ operands: [Int], outputs: [Int] = [4], uniform: Set<Int> = []

@@ -79,7 +79,7 @@ import Testing
     var builder = PlanBuilder()
     let batches = test.batch.elementCount
     let isFloat = test.dtype.isFloatingPoint
-    // The leading rows of A and all of B do not depend on the number of rows.
+    // A and B have separate generators, so that B and the leading rows of A do not depend on the number of rows.
     func numbers(_ count: Int, _ random: inout TestNumbers) -> [Double] {
       (isFloat ? random.array(count) : random.integers(count, -5...5)).map(test.dtype.rounded)
     }

@@ -9,14 +9,14 @@ import Testing
 /// Whether this machine multiplies bfloat16 numbers on tile registers.
 private let hasTiles = csimd_open("avx512").map { csimd_find_pairs($0, .matrix) != nil } ?? false
 
-/// Products of bfloat16 factors on AMX: the documented order of additions, bit for bit, for any number of threads.
+/// Products of bfloat16 factors on AMX add in the documented order, with the same bits for any number of threads.
 @Suite(.enabled(if: hasTiles, "this processor has no AMX-BF16")) struct MatrixUnitTests {
   private func device(threads: Int) throws -> ComputeDevice {
     ComputeDevice(backend: try CPUDevice(threadCount: threads, simd: nil, memoryLimit: 1 << 32, pairs: .matrix))
   }
 
-  /// Returns what a tile adds to a sum for one chain: 32 products at a time, with separate sums of products of even and
-  /// of odd indices.
+  /// Returns the sum of one accumulation chain. A tile adds 32 products at a time: it sums the products with even and
+  /// with odd indices separately, and adds both sums to the accumulator.
   private func chain(_ a: [Float], _ b: [Float]) -> Float {
     var sum: Float = 0
     for start in stride(from: 0, to: a.count, by: 32) {
@@ -72,7 +72,7 @@ private let hasTiles = csimd_open("avx512").map { csimd_find_pairs($0, .matrix) 
     }
   }
 
-  /// Windows whose lines are whole groups of words, and other windows.
+  /// Windows of a multiple of 32 channels, which use tile registers, and other windows.
   @Test(arguments: [(64, 3, 1, 16), (32, 3, 2, 17), (64, 1, 1, 14), (32, 5, 1, 9), (48, 3, 1, 8), (16, 3, 1, 12)])
   func convolutions(_ channels: Int, _ kernel: Int, _ stride: Int, _ size: Int) throws {
     let (x, w) = (numbers([3, channels, size, size], seed: 1), numbers([40, channels, kernel, kernel], seed: 2))

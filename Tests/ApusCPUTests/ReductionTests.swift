@@ -172,7 +172,7 @@ import Testing
     #expect(try reduce(numbers, [2, 3], axes: [1], .max)[0].isNaN)
     #expect(try reduce(numbers, [2, 3], axes: [1], .argmax) == [1, 1])
     #expect(try reduce(numbers, [2, 3], axes: [0], .argmin) == [1, 0, 1])
-    // If several NaNs are in different lanes, the first index is returned.
+    // With several NaNs, the index of the first one is returned, wherever they are in the vectors.
     for indices in [[70, 150], [17, 18], [199, 3], [64, 128], [190]] {
       var row = (0..<200).map { Double($0 % 7) }
       for index in indices { row[index] = .nan }
@@ -237,7 +237,7 @@ import Testing
 }
 
 extension Epilogue {
-  /// Stores the core result unchanged.
+  /// An epilogue that stores the result of the step unchanged.
   static func plain(_ domain: Shape, lane: Lane, into value: Int, _ dtype: DType? = nil) -> Epilogue {
     Epilogue(
       program: Program(

@@ -1,6 +1,7 @@
 import Foundation
 
-/// The functions of the rows that are not a `UnaryFunction`, in double precision.
+/// References for the rows that have no `UnaryFunction`: floating-point rows in `Double`, integer rows in their own
+/// type.
 enum RowTable {
   static let floatBinary: [String: @Sendable (Double, Double) -> Double] = [
     "add": { $0 + $1 }, "subtract": { $0 - $1 }, "multiply": { $0 * $1 }, "divide": { $0 / $1 },

@@ -82,7 +82,8 @@ import Testing
     }
   }
 
-  /// Pairs of special values, then of floats of all exponents, then of moderate floats.
+  /// Pairs of special values, then pairs of floats of all exponents, alternating with pairs in `0...2` and
+  /// `-160...160`.
   static let pairs: (a: [Float], b: [Float]) = {
     var random = TestNumbers(seed: 71)
     var (a, b): ([Float], [Float]) = ([], [])
@@ -104,7 +105,7 @@ import Testing
     for (index, result) in row(a, b, as: Float.self, zero: 0).enumerated() {
       let exact = function(Double(a[index]), Double(b[index]))
       var error = Self.ulps(result, exact)
-      // Either zero is a correct minimum or maximum of two zeros.
+      // A zero of either sign is a correct minimum or maximum of two zeros.
       if error == .infinity, exact == 0, result == 0, name.hasSuffix("imum") { error = 0 }
       #expect(error <= 2, "\(name)(\(a[index]), \(b[index])) is \(result), not \(exact)")
       if error > 2 { break }
@@ -117,7 +118,7 @@ import Testing
     }
   }
 
-  /// The row's second operand is `exp(−a²/2)` after rounding.
+  /// In `float32`, the second operand of the row `normal` is `exp(−a²/2)`, rounded.
   @Test(arguments: availableSets)
   func normalDistribution(simd: String) throws {
     let a = Self.floats(step: 80_021)
@@ -193,7 +194,8 @@ import Testing
       let row = try find(name, lane, simd)
       if let test = RowTable.comparisons[name] {
         for (i, y) in row(a, b, as: Int32.self, zero: 0).enumerated() {
-          // Only the order is compared: large integers have no exact double.
+          // The reference compares 0 and 1 in the order of the integers, because `Double` cannot represent large
+          // integers exactly.
           #expect(y == (test(a[i] > b[i] ? 1 : 0, b[i] > a[i] ? 1 : 0) ? 1 : 0), "\(name) \(a[i]) \(b[i])")
         }
       } else if RowTable.integerUnary(name, T(1)) != nil {
@@ -227,7 +229,7 @@ import Testing
     #expect(units == [0, 0, 0x1p-24, 1 - 0x1p-24, 0.5])
   }
 
-  /// The row has the same bits as the number times its normal distribution function.
+  /// The row `gelu` has the same bits as the rows `gaussian`, `normal` and `multiply` one after the other.
   @Test(arguments: availableSets) func gelu(simd: String) throws {
     let a = Self.floats(step: 80_021)
     let g = try find("gaussian", .float32, simd)(a, as: Float.self, zero: 0)
@@ -241,7 +243,7 @@ import Testing
     }
   }
 
-  /// The fused rows have the same bits as the product followed by the sum or difference.
+  /// The fused rows have the same bits as `multiply` followed by `add` or `subtract`.
   @Test(arguments: availableSets) func productsInSums(simd: String) throws {
     let a = Self.floats(step: 80_021)
     let (b, c) = (Array(a.reversed()), a.map { $0 / 3 + 1 })
@@ -269,7 +271,8 @@ import Testing
     }
   }
 
-  /// The tables have the rows of the enumerations, and the fused rows of CSIMD.
+  /// The tables of loops have exactly the rows of `ElementwiseRow` and the fused rows. All reducers and fused sums are
+  /// found.
   @Test func enumerationsNameTheRowsOfTheTables() {
     let loops = csimd_open(nil)!
     let table = loops.pointee

@@ -7,10 +7,10 @@ import Testing
 
 /// Softmax and log-sum-exp in one pass over rows give the same bits as their separate steps.
 @Suite struct SoftmaxRowsTests {
-  /// The results computed from the row maxima.
+  /// What a plan computes from the row maxima.
   enum Kind: CaseIterable, Sendable {
-    /// Exponentials divided by their sums; exponentials and their sums; sums of exponentials after finite maxima are
-    /// subtracted, without or with storing the exponentials.
+    /// `softmax`: exponentials divided by their sums. `exponentials`: exponentials and their sums. `sums`: sums of
+    /// exponentials, with infinite maxima replaced by a number. `storedSums`: the same, with the exponentials stored.
     case softmax, exponentials, sums, storedSums
 
     var replacesInfinite: Bool { self == .sums || self == .storedSums }
@@ -27,7 +27,8 @@ import Testing
     return plan.builder
   }
 
-  /// Whether the results are equal, except for the first, which only the separating steps write.
+  /// Whether the results have the same bits, without the first result, which only the unrelated steps of `RowPlan`
+  /// write.
   private func isEqual(_ left: [[Double]], _ right: [[Double]]) -> Bool {
     left.count == right.count
       && zip(left, right).dropFirst().allSatisfy {
@@ -35,7 +36,7 @@ import Testing
       }
   }
 
-  /// Rows that end within a vector or a group of four, and rows of NaN or of infinities alone.
+  /// Rows that end within a vector or a group of four, and rows that contain only NaN or infinities.
   @Test(arguments: Kind.allCases, [16, 17, 64, 100, 257, 4096]) func sameBits(kind: Kind, length: Int) throws {
     let rows = 70
     for dtype in [DType.float32, .float64] {
@@ -65,7 +66,7 @@ import Testing
     }
   }
 
-  /// Rows that exceed the caches, whose quotients are written with non-temporal stores.
+  /// An array larger than the caches, whose quotients are written with non-temporal stores.
   @Test(arguments: availableSets, [DType.float32, .float64]) func largeRows(simd: String, dtype: DType) throws {
     let (rows, length) = (8224 / dtype.byteCount, 4096)
     var random = TestNumbers(seed: 5)
@@ -87,7 +88,7 @@ import Testing
     }
     #expect(Kind.allCases.map { pattern($0)?.count } == [4, 3, 3, 4])
     #expect(pattern(.softmax)?.quotients != nil && pattern(.exponentials)?.exponentials != nil)
-    // Rows with NaN read the numbers again, so that the exponentials must not overwrite them.
+    // Rows with NaN are read a second time, so the exponentials must not overwrite the numbers.
     #expect(pattern(.softmax, aliases: true) == nil)
     let others: [(inout Reduction) -> Void] = [
       { $0.reducers = [.min] }, { $0.axes = [0] },

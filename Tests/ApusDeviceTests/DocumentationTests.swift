@@ -2,7 +2,7 @@ import Testing
 
 /// Every public declaration has a documentation comment.
 ///
-/// Exempt are declarations that are documented elsewhere: members that a protocol of the project or of Swift requires,
+/// Declarations that are documented elsewhere need none: members that a protocol of the project or of Swift requires,
 /// type aliases, and initializers whose parameters are the properties.
 struct DocumentationTests {
   @Test func whatIsPublicIsDocumented() throws {
@@ -120,7 +120,7 @@ extension Source {
     }
   }
 
-  /// Whether a name is a public stored property or the argument label of a literal initializer.
+  /// Whether a name is a public property or the argument label of a literal initializer.
   private func isProperty(_ name: String) -> Bool {
     if name.hasSuffix("Literal") { return true }
     return lines.contains { line in

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// The modules that each module may import: the layers of the design, bottom up, as `Package.swift` declares them.
+/// The modules that each module may import, as `Package.swift` declares them.
 private let layers: [String: Set<String>] = {
   var layers: [String: Set<String>] = [
     "ApusBenchmarks": ["Apus", "ApusSystem"], "ApusCLI": ["Apus", "ApusRuns", "ApusBenchmarks", "ApusSystem"],
@@ -144,8 +144,9 @@ struct LayeringTests {
     }
   }
 
-  /// Optimized code stops at a `precondition` without its message, and removes an `assert`. Below the tensors,
-  /// preconditions check what no caller can violate; elsewhere the code uses `guard … else { fatalError("…") }`.
+  /// In optimized code, a `precondition` stops without its message, and an `assert` is removed. So the code calls
+  /// `fatalError` with a message. Only the CPU and GPU devices use preconditions, for conditions that no caller can
+  /// violate.
   @Test func mistakesAreNamed() throws {
     let owners: Set<String> = ["ApusGPU", "ApusCPU"]
     let mute: Set<Substring> = ["precondition", "preconditionFailure", "assert", "assertionFailure"]
@@ -159,7 +160,7 @@ struct LayeringTests {
     }
   }
 
-  /// The simulator runs every suite of kernel tests.
+  /// `.ci/oclgrind-check` runs every suite of kernel tests on the simulator.
   @Test func noSuiteOfKernelsIsLeftOut() throws {
     let check = try String(contentsOf: root.appending(path: ".ci/oclgrind-check"), encoding: .utf8)
     let filter = try #require(check.firstMatch(of: /ApusGPUTests\.\(([A-Za-z|]+)\)Tests/))

@@ -18,7 +18,7 @@ extension CheckedDriver where Base == OpenCLDriver {
 }
 
 /// A driver that stops the process if a caller breaks the contract of ``GPUDriver``: copies and launches out of bounds,
-/// calls from two threads at once. It builds altered kernel sources and fails if a test requests it.
+/// calls from two threads at once. A test can make it alter kernel sources, or fail in a replay.
 final class CheckedDriver<Base: GPUDriver>: GPUDriver {
   typealias Transfer = Base.Transfer
   typealias Module = Base.Module

@@ -5,7 +5,8 @@ import Testing
 @testable import ApusGPU
 
 @DeviceThread @Suite struct ConvolutionTests {
-  /// A geometry with the extents of the output that a symmetric padding gives, plus `extra`.
+  /// A geometry whose output has the extents of a symmetric padding. `extra` is additional padding after the last
+  /// elements.
   nonisolated static func geometry(
     _ batch: Int, _ input: Int, _ output: Int, groups: Int = 1, size: SIMD3<Int>, kernel: SIMD3<Int>,
     stride: SIMD3<Int> = .one, padding: SIMD3<Int> = .zero, dilation: SIMD3<Int> = .one,
@@ -29,16 +30,16 @@ import Testing
       1, 2, 5, size: SIMD3(4, 5, 6), kernel: SIMD3(2, 3, 2), stride: SIMD3(2, 1, 2), padding: SIMD3(1, 1, 0)),
     geometry(2, 5, 5, groups: 5, size: SIMD3(1, 9, 9), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(1, 2, 3, size: SIMD3(1, 5, 5), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 2), padding: SIMD3(0, 3, 3)),
-    // Windows of single pixels: matrix products, and a stride that skips most pixels.
+    // 1 × 1 kernels: matrix products, and strides that skip most pixels.
     geometry(3, 5, 7, size: SIMD3(1, 6, 9), kernel: SIMD3(1, 1, 1)),
     geometry(2, 5, 7, size: SIMD3(1, 8, 9), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 3)),
     geometry(2, 3, 4, size: SIMD3(3, 8, 9), kernel: SIMD3(1, 1, 1), stride: SIMD3(2, 2, 1)),
-    // Images of whole registers, which are read in place.
+    // 1 × 1 kernels on images that fill whole registers and are read in place.
     geometry(2, 6, 4, groups: 2, size: SIMD3(1, 8, 8), kernel: SIMD3(1, 1, 1)),
     geometry(3, 70, 5, size: SIMD3(1, 4, 8), kernel: SIMD3(1, 1, 1)),
     geometry(2, 5, 7, size: SIMD3(1, 8, 8), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 2)),
-    // Images that each work-item prepares in a private array: stride phases, zeros between elements, several planes,
-    // and channel blocks.
+    // Images that each work-item copies to a private array: elements grouped by their coordinates modulo the stride,
+    // zeros between elements, several planes, and channel blocks.
     geometry(
       17, 3, 13, size: SIMD3(1, 7, 20), kernel: SIMD3(1, 3, 2), stride: SIMD3(1, 2, 2), padding: SIMD3(0, 1, 1)),
     geometry(8, 4, 6, groups: 2, size: SIMD3(3, 4, 5), kernel: SIMD3(2, 2, 3), padding: SIMD3(1, 0, 1)),
@@ -47,16 +48,17 @@ import Testing
     geometry(3, 2, 2, groups: 2, size: SIMD3(1, 11, 37), kernel: SIMD3(1, 5, 5), padding: SIMD3(0, 1, 2)),
     geometry(2, 2, 2, groups: 2, size: SIMD3(1, 3, 2), kernel: SIMD3(1, 4, 5), padding: SIMD3(0, 3, 4)),
     geometry(2, 2, 2, groups: 2, size: SIMD3(1, 9, 17), kernel: SIMD3(1, 7, 7), padding: SIMD3(0, 3, 3)),
-    // Weight gradients in blocks: of images, of pixels of one image, and of more channels than a work-item computes.
+    // Weight gradients in blocks of images, in blocks of pixels of one image, and with more channels than a work-item
+    // computes.
     geometry(11, 6, 16, size: SIMD3(1, 14, 14), kernel: SIMD3(1, 5, 5)),
     geometry(2, 3, 17, size: SIMD3(1, 48, 48), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(2, 1, 260, size: SIMD3(1, 6, 6), kernel: SIMD3(1, 3, 3)),
-    // An input gradient whose rows end in the middle of a register of every second element.
+    // Stride 2: rows of the input gradient end in the middle of a register that holds every second element.
     geometry(2, 5, 7, size: SIMD3(1, 5, 35), kernel: SIMD3(1, 1, 1), stride: SIMD3(1, 2, 2)),
   ]
 
-  /// Geometries for images with channels last: padding, strides with phases that no tap reaches, and more taps and
-  /// channels than a block and a work-item process.
+  /// Channels-last geometries: padding, strides that skip some pixels entirely, more kernel elements than a block
+  /// processes, and more channels than a work-item processes.
   nonisolated static let pixels: [ConvolutionGeometry] = [
     geometry(2, 16, 20, size: SIMD3(1, 7, 9), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(
@@ -69,15 +71,16 @@ import Testing
       16, 3, 18, size: SIMD3(1, 20, 22), kernel: SIMD3(1, 5, 3), stride: SIMD3(1, 2, 2), padding: SIMD3(0, 2, 1)),
   ]
 
-  /// Winograd geometries whose sizes are no multiples of tiles, panels and registers. In the first, the weights are
-  /// transformed in advance; in the second, the patches; the third has more tasks than work-items.
+  /// Winograd geometries whose sizes are no multiples of tiles, panels and registers. For the first, the weights are
+  /// transformed in advance. For the second, the patches are. The third has more tasks than work-items.
   nonisolated static let transformed: [ConvolutionGeometry] = [
     geometry(10, 33, 40, size: SIMD3(1, 11, 13), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(6, 72, 100, size: SIMD3(1, 9, 6), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 0, 2)),
     geometry(6, 32, 32, size: SIMD3(1, 32, 28), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
   ]
 
-  /// Calls `body` with the offsets in x, w and y of each product of a convolution.
+  /// Calls `body` with the offsets in the input `x`, the kernel `w` and the output `y` for each product of a
+  /// convolution.
   private func products(_ g: ConvolutionGeometry, _ body: (Int, Int, Int) -> Void) {
     let (x, y) = (g.inputChannels / g.groups, g.outputChannels / g.groups)
     let taps = g.kernel.wrappedProduct
@@ -122,7 +125,7 @@ import Testing
     try check(Self.pixels[index], pass, .float32, order: .channelsLast, tolerance: 0x1p-20)
   }
 
-  /// Results are within the tolerance of a sum, `4·√K·2⁻²⁴·Σ|terms|`.
+  /// Winograd results are within the tolerance of a sum of `K` terms `tᵢ`, `4·√K·2⁻²⁴·Σ|tᵢ|`.
   @Test(arguments: Harness.isSimulator ? 0..<2 : 0..<3, [Convolution.Pass.output, .inputGradient])
   func transformedTiles(_ index: Int, _ pass: Convolution.Pass) throws {
     let g = Self.transformed[index]
@@ -133,7 +136,8 @@ import Testing
       g, pass, .float32, order: .channelsLast, tolerance: 4 * Double(terms).squareRoot() * 0x1p-24)
   }
 
-  /// Weight gradients in parts of the tiles, and in blocks of channels; the last part and the last block are smaller.
+  /// Winograd weight gradients that are computed in parts of the tiles, or in blocks of channels. The last part and the
+  /// last block are smaller than the others.
   @Test(arguments: [(32, 64, 25, true), (208, 96, 2, false)])
   func transformedGradients(_ channels: Int, _ columns: Int, _ batch: Int, hasParts: Bool) throws {
     let g = Self.geometry(
@@ -145,14 +149,13 @@ import Testing
     try check(g, .weightGradient, .float32, order: .channelsLast, tolerance: 4 * terms.squareRoot() * 0x1p-24)
   }
 
-  /// The geometries that the depthwise kernels compute: in the test `passes`, the other geometries use other kernels.
+  /// Exactly four of the geometries in the test `passes` use the depthwise kernels.
   @Test(arguments: Convolution.Pass.allCases) func depthwiseRowsAreFor(pass: Convolution.Pass) {
     let rows = Self.geometries.indices.filter { DepthwiseTiling(Self.geometries[$0], pass, registerWidth: 16) != nil }
     #expect(rows == [5, 15, 16, 17])
   }
 
-  /// Winograd tiles are used where they save time: in layers of 3 × 3 taps and stride 1 with enough channels and
-  /// pixels.
+  /// Winograd is used where it saves time: for 3 × 3 kernels of stride 1 with enough channels and pixels.
   @Test func transformedTilesAreFor() {
     func takes(
       _ batch: Int, _ channels: Int, side: Int, kernel: Int = 3, stride: Int = 1, dilation: Int = 1,
@@ -174,7 +177,7 @@ import Testing
     #expect(!takes(32, 72, side: 16, .weightGradient), "registers would reach past the last channel")
     #expect(!takes(32, 256, side: 64, .weightGradient), "the transforms would not stay in a cache")
     #expect(!takes(32, 512, side: 2), "most of a tile is past the end")
-    #expect(!takes(32, 16, side: 32), "half of a panel is")
+    #expect(!takes(32, 16, side: 32), "half of a panel is past the end")
     #expect(!takes(1, 32, side: 16), "too small")
     #expect(!takes(32, 64, side: 32, kernel: 5) && !takes(32, 64, side: 32, kernel: 1))
     #expect(!takes(32, 64, side: 32, stride: 2) && !takes(32, 64, side: 32, dilation: 2))
@@ -191,7 +194,7 @@ import Testing
     try check(Self.pixels[1], pass, dtype, order: .channelsLast, tolerance: 0x1p-22)
   }
 
-  /// Half-precision images are converted as they are read: no second buffer of an image's size is needed.
+  /// `float16` images are converted as they are read: no second buffer of an image's size is needed.
   @Test(
     .enabled(if: Harness.classes.contains(.cpu) && !Harness.isSimulator, "kernels for CPUs; the simulator takes hours"),
     arguments: Convolution.Pass.allCases)
@@ -201,7 +204,7 @@ import Testing
     device.releaseUnusedMemory()
     let before = device.memory.used
     try check(g, pass, .float16, order: .channelsLast, tolerance: 0x1p-20)
-    // The arguments and the result; blocks of the pool are up to an eighth larger.
+    // The bytes of the arguments and the result. Blocks of the pool are up to an eighth larger than requested.
     let (x, y) = (g.batch * g.inputChannels * 576, g.batch * g.outputChannels * 576)
     let bytes = pass == .output ? 2 * x + 4 * y : pass == .inputGradient ? 4 * x + 2 * y : 2 * (x + y)
     let image = 4 * (pass == .inputGradient ? y : x)
@@ -263,7 +266,8 @@ import Testing
       var builder = PlanBuilder()
       let leftValue = builder.input(pass == .inputGradient ? yPlaced : xPlaced, dtype)
       let rightValue = builder.input(pass == .weightGradient ? yPlaced : w, dtype)
-      // A bias for each channel (or row of weights), and a result with its axes in another order.
+      // The bias has an element for each channel, or for each output channel of a weight gradient. Channels-last
+      // results have the channel axis at the end.
       let channels = domain[pass == .weightGradient ? 0 : 1]
       let bias = numbers.array(channels)
       let biasValue = builder.input(bias, dtype.lane.dtype)
@@ -280,7 +284,7 @@ import Testing
             epilogue: epilogue(
               dtype.lane, operand, domain: laid, bias: Operand(value: biasValue, layout: biasLayout)))))
       let raw = try builder.results(on: device)[0]
-      // Moves the channels first again, with pixels and channels exchanged.
+      // With pixels and channels exchanged, `reordered` moves the channels to the front again.
       let pixels = domain[2] * domain[3] * domain[4]
       let output = isLast && isImage ? reordered(raw, channels: pixels, pixels: domain[1]) : raw
       let inner = domain.elementCount / (pass == .weightGradient ? domain[0] : domain[0] * domain[1])

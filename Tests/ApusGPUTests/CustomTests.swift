@@ -3,8 +3,8 @@ import ApusGPU
 import ApusTestSupport
 import Testing
 
-/// User-defined kernels: names, sizes, more work-items than a work-group, and elements of every type through `LOAD` and
-/// `STORE`.
+/// User-defined kernels: names, sizes, more items than a work-group has work-items, and elements of several types
+/// through `LOAD` and `STORE`.
 @DeviceThread @Suite struct CustomTests {
   private func run(
     _ kernel: CustomKernel, count: Int, sizes: [Int], _ inputs: [([Double], DType)], _ results: [(Int, DType)],

@@ -4,7 +4,7 @@ import Foundation
 ///
 /// The simulator of `.ci/oclgrind-check` tracks uninitialized memory per thread, and crashes if a kernel is launched on
 /// another thread than the one that created the context. The main actor is not bound to one thread: once the main
-/// thread waits in `dispatch_main`, any free thread of the pool runs its work.
+/// thread waits in `dispatch_main`, any free thread of the pool runs the actor's work.
 @globalActor actor DeviceThread {
   static let shared = DeviceThread()
 

@@ -4,7 +4,7 @@ import ApusTestSupport
 import Testing
 
 @DeviceThread @Suite struct ElementwiseTests {
-  /// y = x · s + b over [rows, columns] with b broadcast along rows.
+  /// `y = x·s + b` over `[rows, columns]`, with a scalar `s` and `b: [columns]` broadcast to all rows.
   static func affine(_ dtype: DType) -> Program {
     Program(
       inputs: [.tensor(dtype), .scalar(dtype.lane), .tensor(dtype)],
@@ -48,8 +48,8 @@ import Testing
     }
   }
 
-  /// Every half-precision number converts to float32 and back. A float32 between two half-precision numbers rounds to
-  /// the nearest, and a float32 in the middle to the even one.
+  /// Every 16-bit number converts to `float32` exactly. A `float32` number between two 16-bit numbers rounds to the
+  /// nearest one, or to the even one if it is in the middle.
   @Test(arguments: [DType.float16, .bfloat16]) func halfWidths(dtype: DType) throws {
     let halves = stride(from: 0, to: 65_536, by: Harness.isSimulator ? 97 : 1).map { bits -> Float in
       let bits = UInt16(bits)
@@ -88,7 +88,7 @@ import Testing
     }
   }
 
-  /// A copy of elements that are contiguous along another axis transposes blocks of elements.
+  /// A copy of a transposed matrix of 16-bit numbers transposes blocks of elements.
   @Test(arguments: [DType.float16, .bfloat16]) func turnsHalfWidths(dtype: DType) throws {
     let (rows, columns) = (37, 150)
     let numbers = (0..<rows * columns).map { Double($0 % 251 - 125) }

@@ -16,7 +16,8 @@ private protocol DriverContract {
   func freeMemoryIsPartOfTheWhole() throws
 }
 
-/// The contract, for one driver. The kernel computes `result[i] = argument[i] + geometry[at]` for every work-item.
+/// The contract, for one driver. The kernel computes `result[i] = argument[i] + geometry[offset]` for every work-item
+/// `i`. `offset` is the launch's `geometryOffset`, plus the shift of loops.
 private struct Contract<Driver: GPUDriver>: DriverContract {
   let driver: Driver
 
@@ -41,7 +42,7 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
   }
 
   private func copyIn<T: BitwiseCopyable>(_ values: [T], to memory: Driver.Memory) throws {
-    // The driver must not read the source after the call: it is overwritten.
+    // The source is overwritten after the call, because the driver must not read it later.
     var copy = values
     try copy.withUnsafeMutableBytes { bytes in
       try driver.copyIn(UnsafeRawBufferPointer(bytes), to: memory)
@@ -160,7 +161,8 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
     #expect(try driver.synchronize(measuring: false).isEmpty)
   }
 
-  /// Results are in the order of the programs; a binary avoids a build, and a rejected binary does not.
+  /// Results are in the order of the programs. A valid binary avoids a build. A program with an invalid binary is
+  /// built.
   func programsAreBuiltOrReported() throws {
     let (good, kernel) = source()
     let (bad, _) = source(body: "  nonsense;\n")
@@ -266,7 +268,8 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
     #expect(model.freeByteCount == before)
   }
 
-  /// The source of a GPU kernel states its only group size, and each launch states its local memory.
+  /// The source of a GPU kernel contains the work-group size of its launch, and the launch has the bytes of its local
+  /// memory.
   @Test func launchesStateTheirResources() throws {
     let target = KernelTarget(dialect: "prelude/opencl.h", kernelClass: .gpu, supportsFloat64: true)
     var sums = PlanBuilder()
@@ -300,7 +303,7 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
     try [UInt8](repeating: value, count: buffer.byteCount).withUnsafeBytes { try device.upload($0, to: buffer) }
   }
 
-  /// A loss is read one step late: its buffer is released and its memory reused before the copy is waited for.
+  /// Each loss is read one step late. Its buffer is released, and the memory reused, before `wait` is called.
   @Test func downloadsOutliveTheirBuffers() throws {
     let device = try device()
     var pending: (any Download)?

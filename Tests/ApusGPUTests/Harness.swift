@@ -16,7 +16,8 @@ enum Harness {
   /// Both kernel classes, or the class that `APUS_KERNEL_CLASS` names.
   static let classes = GPUOptions.environment.kernelClass.map { [$0] } ?? KernelTarget.Class.allCases
 
-  /// Whether `.ci/oclgrind-check` runs the tests: its simulator takes minutes for large cases, which are then skipped.
+  /// Whether `.ci/oclgrind-check` runs the tests. Large cases are then skipped, because they take minutes on the
+  /// simulator.
   static let isSimulator = getenv("OCLGRIND_LOG") != nil
 
   /// Whether the tests run on PoCL.
@@ -25,7 +26,7 @@ enum Harness {
   /// Compute units of the device.
   static let computeUnits = (try? OpenCL.devices().first?.computeUnits) ?? 0
 
-  /// Opens a new device, whose calls of the driver are checked.
+  /// Opens a new device with a checked driver.
   static func open(
     _ kernelClass: KernelTarget.Class, cacheDirectory: String? = nil
   ) -> GPUDevice<CheckedOpenCL> {
@@ -55,8 +56,8 @@ extension PlanBuilder {
   }
 }
 
-/// Generates the CUDA source of every plan that a test runs with kernels for GPUs, and writes it to the directory that
-/// `APUS_DUMP_CUDA` names, if it names one; `.ci/nvrtc-check` compiles the files there.
+/// Generates the CUDA source of every plan that a test runs with kernels for GPUs. If `APUS_DUMP_CUDA` names a
+/// directory, the source is written there, and `.ci/nvrtc-check` compiles it.
 enum CUDADump {
   private static let directory = ProcessInfo.processInfo.environment["APUS_DUMP_CUDA"]
 

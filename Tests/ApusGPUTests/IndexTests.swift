@@ -208,7 +208,8 @@ import Testing
     }
   }
 
-  /// The cascade crosses blocks of 256 elements; 19 columns are one whole register and a part of another.
+  /// A scan along columns has the same bits as along rows. The cascade crosses blocks of 256 elements, and 19 columns
+  /// are one whole register and a part of another.
   @Test(arguments: [ReductionRow.sum, .product], [false, true])
   func columnsHaveTheBitsOfRows(_ combine: ReductionRow, _ isReversed: Bool) throws {
     let (extent, columns) = (4500, 19)
@@ -288,7 +289,7 @@ import Testing
   }
 
   @Test func knownAnswer() {
-    // From the authors' known-answer file: counter and key of all ones.
+    // From the authors' known-answer file: all bits of counter and key are 1.
     let ones = [UInt32](repeating: .max, count: 4)
     #expect(Self.philox(ones, [.max, .max]) == [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd])
   }

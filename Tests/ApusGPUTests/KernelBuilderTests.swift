@@ -19,8 +19,8 @@ import Testing
   @Test(.enabled(if: Harness.isPoCL, "only PoCL uses kernel builders")) func buildersInheritNothing() throws {
     let scratch = try ScratchDirectory()
     let path = try scratch.write([1], to: "secret")
-    // Neither descriptor has the close-on-exec flag, and the second number is too large for loops that close the first
-    // few thousand descriptors.
+    // Neither descriptor has the close-on-exec flag, and the number of the second one is too large for loops that close
+    // the first few thousand descriptors.
     let file = open(path, O_RDONLY)
     let high = fcntl(file, F_DUPFD, 5000)
     defer {
@@ -60,7 +60,8 @@ import Testing
 }
 
 @Suite struct MemoryPoolTests {
-  /// Allocates blocks of many sizes one after the other, as networks of different shapes do.
+  /// The pool of released memory has a limit. Blocks of many sizes are allocated one after the other, as by networks of
+  /// different shapes.
   @Test func whatIsKeptHasALimit() throws {
     let device = Harness.open(.cpu)
     let pool = MemoryPool(

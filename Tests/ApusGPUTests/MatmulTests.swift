@@ -3,7 +3,8 @@ import ApusGPU
 import ApusTestSupport
 import Testing
 
-/// An epilogue with one result: `relu(core + bias)`, or the core result unchanged if there is no bias.
+/// An epilogue with one result: `relu(core + bias)`, where `core` is the result of the step, or `core` if there is no
+/// bias.
 func epilogue(
   _ lane: Lane, _ result: Operand, domain: Shape, bias: Operand? = nil, dtype: DType? = nil
 ) -> Epilogue {
@@ -59,7 +60,7 @@ func epilogue(
     Case(m: 270, n: 64, k: 600, isLeftTransposed: true, hasBias: true), Case(m: 20, n: 32, k: 2100),
     Case(m: 4000, n: 256, k: 400, isLeftTransposed: true), Case(m: 1024, n: 1024, k: 510, isLeftTransposed: true),
     Case(m: 5, n: 7, k: 0, dtype: .float16),
-    // Half-precision factors that are converted as they are read: along rows, across rows, and in several segments.
+    // 16-bit factors that are converted as they are read: along rows, across rows, and in several segments.
     Case(m: 13, n: 64, k: 37, isLeftTransposed: true, dtype: .float16), Case(m: 1, n: 1024, k: 70, dtype: .float16),
     Case(m: 20, n: 192, k: 400, dtype: .bfloat16),
     // Panels that each work-item packs, from rows and from columns of the right factor.
@@ -70,7 +71,7 @@ func epilogue(
     Case(m: 256, n: 120, k: 100), Case(m: 20, n: 61, k: 300, isLeftTransposed: true),
   ]
 
-  /// Each element, and the sum of the magnitudes of its terms.
+  /// Each element of the product, and the sum of the magnitudes of its terms.
   private func expected(_ item: Case, _ a: [Double], _ b: [Double], _ bias: [Double]) -> [(sum: Double, size: Double)] {
     Grid.indices(Shape([item.batch.reduce(1, *), item.m, item.n])).map { index in
       let (batch, m, n) = (index[0], index[1], index[2])
@@ -86,7 +87,8 @@ func epilogue(
     }
   }
 
-  /// Cases that a simulator finishes in seconds; work-items of GPU kernels compute whole tiles.
+  /// Cases that the simulator finishes in seconds. GPU kernels compute whole tiles of 64 × 64 elements, also for
+  /// smaller products.
   nonisolated private static let smallCases = cases.filter { item in
     let tiled = max(item.m, 64) * max(item.n, 64) * item.k
     return item.m * item.n * item.k <= 100_000 && (Harness.classes != [.gpu] || tiled <= 1_000_000)

@@ -3,11 +3,11 @@ import Synchronization
 
 @testable import ApusGPU
 
-/// A driver without a device. It reveals callers that rely on more than the contract of ``GPUDriver``. Work waits in a
-/// queue until a call has to wait for it, and the host memory of a transfer is overwritten when the transfer is released.
-/// Kernels are Swift functions, which are looked up by the prefix of the kernel's name.
+/// A driver without a device. It reveals callers that rely on more than the contract of ``GPUDriver``. Work stays in a
+/// queue until a call needs its results, and the host memory of a transfer is overwritten when the transfer is
+/// released. Kernels are Swift functions, which are looked up by the prefix of the kernel's name.
 final class ModelDriver: GPUDriver, Sendable {
-  /// The bytes of a block. Work in the queue keeps them, but not the block.
+  /// The bytes of a block. Work in the queue keeps the bytes alive, but not the block.
   final class Contents: @unchecked Sendable {
     var bytes: [UInt8]
 
@@ -45,7 +45,7 @@ final class ModelDriver: GPUDriver, Sendable {
   /// One launch of a kernel: the contents of its memories, the offset in the geometry, and the number of work-items.
   typealias Kernel = @Sendable (_ memories: [Contents], _ offset: Int, _ count: Int) -> Void
 
-  /// Host memory of a transfer, which one owner at a time uses.
+  /// Host memory of a transfer. Only one owner uses it at a time.
   fileprivate struct HostBlock: @unchecked Sendable {
     let bytes: UnsafeMutableRawBufferPointer
   }
@@ -133,7 +133,7 @@ final class ModelDriver: GPUDriver, Sendable {
     return transfer
   }
 
-  /// The host memory of released transfers is reused.
+  /// Returns the host memory of a released transfer of this size, or new memory.
   fileprivate func hostBlock(_ byteCount: Int) -> UnsafeMutableRawBufferPointer {
     let reused = state.withLock { state -> HostBlock? in
       state.hostBlocks.lastIndex { $0.bytes.count == byteCount }.map { state.hostBlocks.remove(at: $0) }

@@ -30,7 +30,7 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
 }
 
 @Suite struct ProgramStoreTests {
-  /// A new directory that is removed after `body`.
+  /// Calls `body` with the path of a directory that does not exist yet, and removes the directory afterwards.
   private func withDirectory(_ body: (String) throws -> Void) rethrows {
     let path = FileManager.default.temporaryDirectory.path + "/apus-store-\(UUID().uuidString)"
     defer { try? FileManager.default.removeItem(atPath: path) }
@@ -193,7 +193,7 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
   }
 
   /// PoCL is the only platform whose memory size can be set.
-  @Test(.enabled(if: Harness.isPoCL, "its memory is limited by a setting of PoCL")) func memoryRunsOutCleanly() async {
+  @Test(.enabled(if: Harness.isPoCL, "the test limits the memory of PoCL")) func memoryRunsOutCleanly() async {
     await #expect(processExitsWith: .success) {
       // The device then has 1 GiB, and 256 MiB per allocation.
       setenv("POCL_MEMORY_LIMIT", "1", 1)

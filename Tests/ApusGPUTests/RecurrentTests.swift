@@ -21,10 +21,11 @@ import Testing
     }
   }
 
-  /// The numbers of registers and cores decide on tiles, groups and weight packing, but never change a sum.
+  /// The numbers of registers and cores decide on tiles, work-groups and weight packing, but never change the bits of a
+  /// result.
   @Test(
     .enabled(
-      if: Harness.classes.contains(.cpu) && !Harness.isSimulator, "tiles are of the CPU class; simulators take minutes")
+      if: Harness.classes.contains(.cpu) && !Harness.isSimulator, "only CPU kernels use tiles; simulators take minutes")
   )
   func everyTileGivesTheSameBits() throws {
     var options = GPUOptions.environment

@@ -22,7 +22,7 @@ import Testing
     Case(shape: [130, 10], axes: [1], permutation: [1, 0]),
   ]
 
-  /// The row-major positions of the elements of each result.
+  /// For each result, the row-major positions of the elements that are reduced to it.
   private func groups(_ shape: [Int], _ axes: [Int]) -> [[Int]] {
     let kept = shape.indices.filter { !axes.contains($0) }
     var groups = [[Int]](repeating: [], count: kept.reduce(1) { $0 * shape[$1] })
@@ -38,7 +38,7 @@ import Testing
     return groups
   }
 
-  /// Squares, the elements twice, and whether they exceed 1.875.
+  /// The outputs: the square of the element, two copies of the element, and whether the element exceeds 1.875.
   nonisolated private static let prologue = Program(
     inputs: [.tensor(.float32)],
     instructions: [
@@ -60,18 +60,18 @@ import Testing
       Program.Output(register: 2, dtype: .int64), Program.Output(register: 3, dtype: .bool),
     ])
 
-  /// Computes a sum of squares, max, argmin and any in one reduction; the epilogue doubles the first.
+  /// Computes a sum of squares, max, argmin and any in one reduction. The epilogue doubles the sum.
   @Test(arguments: cases) func severalAtOnce(_ item: Case) throws {
     for (kernelClass, device) in Harness.devices { try check(item, on: device, "\(kernelClass)") }
   }
 
-  /// The same check on one device.
+  /// Checks a case of `severalAtOnce` on one device.
   func check(_ item: Case, on device: any Device, _ name: String = "") throws {
     let shape = Shape(item.shape)
     var numbers = Numbers(seed: UInt64(shape.elementCount))
     let x = numbers.array(shape.elementCount)
     let kept = Shape(item.shape.indices.map { item.axes.contains($0) ? 1 : item.shape[$0] })
-    // The elements are stored in another order of axes.
+    // `permutation` is the order of the axes in memory.
     let order = item.permutation ?? Array(item.shape.indices)
     let memory = Shape(order.map { item.shape[$0] })
     var inverse = order
@@ -109,7 +109,7 @@ import Testing
     }
   }
 
-  /// Each reducer over the columns of `rows` lines of numbers, with the results as `Double`.
+  /// The results of each reducer over each column of a matrix with `rows` rows.
   private func columns(
     _ numbers: [Double], rows: Int, _ reducers: [ReductionRow], on device: any Device
   ) throws -> [[Double]] {
@@ -134,8 +134,8 @@ import Testing
     return try builder.results(on: device)
   }
 
-  /// If there are many columns, several vectors of columns are reduced side by side, with the same bits as among few
-  /// columns.
+  /// With many columns, several registers of columns are reduced side by side. The results have the same bits as with
+  /// few columns.
   @Test(
     arguments: [[ReductionRow.sum], [.max], [.argmin], [.sum, .argmax]],
     [(3, 512), (300, 512), (600, 256), (40, 1056)])

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ApusGPU
 
-/// The state of inputs that a failing plan would have overwritten.
+/// A failed run says whether it may have overwritten its inputs.
 @DeviceThread @Suite struct RunFailureTests {
   /// Gathers rows of a table, then overwrites the table with its negation.
   private func plan(_ indices: [Double]) -> PlanBuilder {
@@ -35,7 +35,7 @@ import Testing
     return buffer
   }
 
-  /// Runs the plan; returns its error, whether it reports that it may have overwritten its inputs, and the table.
+  /// Runs the plan. Returns the error, whether the run says that it may have overwritten its inputs, and the table.
   private func outcome(
     _ indices: [Int32], replaysLeft: Int? = nil, areIndicesKnown: Bool = false
   ) throws -> (error: DeviceError?, hasOverwritten: Bool, table: [Float]) {

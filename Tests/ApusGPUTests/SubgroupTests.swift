@@ -15,12 +15,12 @@ import Testing
 
   @Test func whatTheDeviceHasNotIsNotUsed() throws {
     let driver = try driver()
-    // With 64 work-items, NVIDIA's instruction reads no further than work-item 32; other devices lack the instruction.
+    // NVIDIA's instruction shifts within 32 work-items, not within 64. Other devices lack the instruction.
     #expect(try !driver.works(Subgroup(size: 64, access: .ptx)))
     // No device has sub-groups of this size.
     #expect(try !driver.works(Subgroup(size: 256, access: .khr)))
     #expect(try !driver.works(Subgroup(size: 256, access: .intel)))
-    // Sub-groups that the device reports work.
+    // Sub-groups are used if the device reports some, and only then.
     #expect((driver.target.subgroup == nil) == driver.entry.subgroups.isEmpty)
   }
 
@@ -31,16 +31,16 @@ import Testing
     #expect(driver.target.subgroup == nil)
   }
 
-  @Test(.enabled(if: Harness.isPoCL, "what is expected is that of PoCL")) func poclsDevicesHaveNone() throws {
+  @Test(.enabled(if: Harness.isPoCL, "the expected result is PoCL's")) func poclsDevicesHaveNone() throws {
     let driver = try driver()
     #expect(driver.entry.subgroups.isEmpty)
     #expect(driver.target.subgroup == nil)
   }
 
   /// Reductions by sub-groups of 16, on a device that emulates shifts in local memory. The emulation needs all
-  /// work-items, so there are rows for all sub-groups.
+  /// work-items of a work-group, so cases that use sub-groups have rows for all of them.
   @Test(
-    .enabled(if: Harness.isPoCL, "what replaces sub-groups is made for PoCL"),
+    .enabled(if: Harness.isPoCL, "the emulation of sub-groups is written for PoCL"),
     arguments: [[32, 17], [32, 300], [16, 512], [3, 513], [2, 90_000]])
   func sumsAreRight(_ shape: [Int]) throws {
     var options = GPUOptions.environment
@@ -64,7 +64,8 @@ import Testing
     try ReductionTests().check(ReductionTests.Case(shape: shape, axes: [1]), on: device)
   }
 
-  /// Sub-groups reduce rows of few elements, work-groups rows of many, and work-items rows of very few.
+  /// A work-item reduces a row of at most 32 elements, a sub-group a row of at most 1024, and a work-group a longer
+  /// row.
   @Test(arguments: [(32, false, false), (33, true, false), (1024, true, false), (1025, true, true)])
   func sizesDecideWhoReduces(_ count: Int, shifts: Bool, shares: Bool) throws {
     var builder = PlanBuilder()

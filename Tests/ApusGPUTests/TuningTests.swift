@@ -59,7 +59,7 @@ struct TuningTests {
     return options
   }
 
-  /// A device with altered kernel sources, and with fewer registers if `registerCount` is given.
+  /// A device with altered kernel sources, and with `registerCount` registers if it is given.
   private func open(
     _ options: GPUOptions, registerCount: Int? = nil, alter: @escaping @Sendable (String) -> String = { $0 }
   ) throws -> GPUDevice<CheckedOpenCL> {
@@ -68,8 +68,8 @@ struct TuningTests {
     return try GPUDevice(driver: driver, options: options)
   }
 
-  /// Includes the tile shapes of processors with fewer registers. In another order, most sums of 500 terms would
-  /// differ.
+  /// The candidates include tile shapes for processors with fewer registers. If a candidate added in another order,
+  /// most sums of 500 terms would differ.
   @Test(arguments: [(KernelTarget.Class.cpu, 32), (.cpu, 8), (.gpu, 32)].filter { Harness.classes.contains($0.0) })
   func everyShapeGivesTheSameBits(kernelClass: KernelTarget.Class, registerCount: Int) throws {
     let device = try open(options(kernelClass), registerCount: registerCount)
@@ -82,7 +82,8 @@ struct TuningTests {
     }
   }
 
-  /// A kernel that does not build and a kernel with a wrong result are excluded. Later processes use the same choice.
+  /// A kernel that does not build and a kernel with a wrong result are excluded. Devices that are opened later use the
+  /// same choice.
   @Test func unfitKernelsAreLeftOut() throws {
     let folder = FileManager.default.temporaryDirectory.path + "/apus-tuning-\(UUID().uuidString)"
     defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -107,11 +108,11 @@ struct TuningTests {
     try device.forgetTuning()
     #expect(device.tuner.choices[record.problem] == nil)
     #expect(try open().tuner.choices[record.problem] == nil)
-    // Nothing is measured unless tuning was started.
+    // Without tuning, nothing is measured: the plan uses the default kernel, whose source is invalid.
     #expect(throws: DeviceError.self) { try device.prepare(plan) }
   }
 
-  /// A kernel that is many times slower than the others is not chosen, whether it is the default or not.
+  /// Kernels that are many times slower are not chosen: either the default kernel is slow, or all others are.
   @Test(arguments: [true, false]) func slowKernelsAreNotTaken(isUsualSlow: Bool) throws {
     let device = try open(options(.cpu), registerCount: 32) { text in
       guard text.contains("sums[8][2]") == isUsualSlow else { return text }
@@ -127,6 +128,8 @@ struct TuningTests {
     #expect(device.tuner.choices[record.problem] == chosen)
   }
 
+  /// A kernel is clearly faster if the median ratio of times is at most 0.95 and three quarters of the ratios are below
+  /// 1.
   @Test func aTwentiethIsClear() {
     #expect(isClearlyLess([0.9, 0.94, 0.95, 0.95, 1.2]))
     #expect(!isClearlyLess([0.9, 0.94, 0.96, 0.96, 1.2]))

@@ -7,20 +7,19 @@ import Testing
 @testable import ApusCPU
 @testable import ApusGPU
 
-/// The workspace of a step is proportional to its operands and results, whatever the ratios of their sizes. Plans are
+/// The workspace of a plan is bounded by the size of its values, whatever the ratios of their extents. Plans are
 /// lowered, not run.
 @Suite struct WorkspaceTests {
-  /// The workspace bytes that any step may use, and a factor: a step may also use this factor times the bytes of its
-  /// values.
+  /// A plan may use `free` bytes of workspace, and `times` times the bytes of its values.
   private static let free = 4 << 20
   private static let times = 4
 
-  /// An evaluated input of a plan, with arbitrary values.
+  /// An evaluated input of a plan, filled with zeros.
   private func input(_ shape: Shape, _ dtype: DType = .float32) throws -> Tensor {
     try eval(Tensor(repeating: 0, shape: shape, dtype: dtype))
   }
 
-  /// Checks the plans lowered for a GPU.
+  /// Lowers plans for both kernel classes, and checks their workspace.
   private func checkKernels(_ plans: some Sequence<Plan>, _ name: String) throws {
     for plan in plans {
       let (values, bound) = bound(plan)
@@ -34,7 +33,7 @@ import Testing
     }
   }
 
-  /// Checks the plans prepared for the CPU.
+  /// Prepares plans for the CPU, and checks their workspace.
   private func checkLoops(_ plans: some Sequence<Plan>, _ name: String) throws {
     for plan in plans {
       let (values, bound) = bound(plan)
@@ -42,7 +41,7 @@ import Testing
         let loops = try #require(csimd_open(nil))
         let executable = try CPUExecutable(
           plan, loops: loops, threadCount: threads, pairs: csimd_find_fast_pairs(loops))
-        // Each thread has buffers of the size of its caches.
+        // Each thread may use 2 MiB more, for buffers whose size follows the caches.
         let workspace = executable.workspaceByteCounts.reduce(executable.sharedByteCount, +)
         #expect(
           workspace <= bound + (threads << 21),

@@ -7,7 +7,7 @@ import Testing
 
 /// The error names the first operation that produces NaN or an infinity.
 @Suite struct AnomalyTests {
-  /// Detection does not depend on the kernel class.
+  /// Detection does not depend on the kernel class, so one class is enough.
   private static let devices = TestDevice.all.filter { $0.extent != .everyShape }
 
   private func anomaly(_ body: () throws -> Void) -> Anomaly? {
@@ -48,7 +48,7 @@ import Testing
         let (carried, _) = loop(over: [y], carrying: [Tensor.ones([1])], isReversed: isReversed) { carried, elements in
           ([(elements[0] + carried[0] * 0).exp() * carried[0]], [])
         }
-        // e²⁰ · e⁴⁰ is finite; e¹²⁰ and e⁸⁰ · e⁶⁰ are not.
+        // Forward, e²⁰ · e⁴⁰ is finite and e²⁰ · e⁴⁰ · e⁶⁰ is not. Reversed, e⁸⁰ is finite and e⁸⁰ · e⁶⁰ is not.
         let found = try #require(anomaly { try eval(carried) })
         #expect(
           found.operation == "multiply" && found.iteration == .init(index: isReversed ? 2 : 2, count: 4), "\(found)")

@@ -14,8 +14,8 @@ import Testing
     "input": "CustomOperationTests", "result": "CustomOperationTests",
   ]
 
-  /// Operations that the planner or an access inserts, that create values without inputs, or whose family is tested
-  /// against its unfused definition.
+  /// Operations without a case. The planner or the reading of a value inserts them, they create values without inputs,
+  /// or other suites compare them with their definition.
   private static let plumbing: Set<String> = [
     "customGradient", "customGradientResults", "alias", "loop", "unitFloat", "randomBits", "customWithoutGradient",
     "attention", "attentionGradient", "recurrent", "recurrentGradient", "rowWrite",
@@ -33,7 +33,8 @@ import Testing
     return fixed.contains(name) || reductions.contains { name == $0 + "(all)" }
   }
 
-  /// Every case runs on a shape without elements, and on a shape with an axis of extent 1 or a scalar.
+  /// Every case has an input shape without elements, and an input shape with an axis of extent 1 or without axes,
+  /// unless the operation does not allow such shapes.
   @Test func everyCaseHasTheSmallestShapes() {
     let large = Set(OpCase.large.map(\.name))
     let cases = OpCase.all.filter { !$0.inputs.isEmpty && !large.contains($0.name) }
@@ -76,14 +77,14 @@ import Testing
         for second in gradients(of: sum, withRespectTo: numbers) { collect(second, &seen) }
       }
     }
-    // An operation is named by a string, or by its row.
+    // The name of an operation is a string or the name of its row.
     let pattern = /static let \w+(?:: Op)? =\s*(?:Op\(\s*name: |\w+\(\s*)(?:"(\w+)"|\.(\w+)[,)])/
     let operations = try sources("Ops").matches(of: pattern).compactMap { ($0.1 ?? $0.2).map(String.init) }
     #expect(operations.count > 80)
     #expect(Set(operations).subtracting(seen).sorted() == [])
   }
 
-  /// An operation with a gradient rule is part of a case whose derivatives are compared with differences.
+  /// Every operation with a gradient rule is part of a case whose derivatives are compared with finite differences.
   @Test func everyGradientRuleIsCompared() throws {
     var (found, compared) = (Set<String>(), Set<String>())
     try withDevice(TestDevice.reference.device) { () throws in

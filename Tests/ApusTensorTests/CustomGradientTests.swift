@@ -2,19 +2,19 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Custom gradients, checkpoints and auxiliary results.
+/// Custom gradients, gradient checkpointing, and gradients that are zero or an error.
 @Suite struct CustomGradientTests {
   @Test func aRuleReplacesThoseInside() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let x = Tensor([1, 2, 3] as [Double])
-      // Rounds, and passes 10 times the gradient straight through.
+      // The function rounds and doubles. The rule passes on 10 times the gradient.
       let y = withGradient([x]) { gradient, _, _ in
         [gradient * 10]
       } function: {
         $0[0].rounded() * 2
       }
       let first = gradients(of: (y * x).sum(), withRespectTo: [x])[0]
-      // d(y + 10·x)/dx, where the custom gradient applies to y again.
+      // `first` is `y + 10·x`, and the rule gives 10 as the derivative of `y`.
       let second = gradients(of: first, withRespectTo: [x])[0]
       try eval([y, first, second])
       #expect(try y.values() == [2, 4, 6])
@@ -44,7 +44,8 @@ import Testing
     }
   }
 
-  /// Captured tensors of a checkpointed function get their gradients, also through the values that depend on them.
+  /// Tensors that a checkpointed function captures get gradients, also through other captured tensors that depend on
+  /// them.
   @Test func checkpointsOfMoreThanTheirInputs() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let (x, w) = (Tensor([1, 2, 3] as [Float]), Tensor([2, 0, 1] as [Float]))
@@ -59,7 +60,7 @@ import Testing
     }
   }
 
-  /// If an input depends on another input, the gradient flows through that input only once.
+  /// If an input depends on another input, the gradient counts each path once.
   @Test func checkpointsOfInputsThatDependOnEachOther() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let x = Tensor([1, 2, 3] as [Float])
@@ -85,7 +86,7 @@ import Testing
     }
   }
 
-  /// Reading a value releases its graph, so that a gradient through it is an error, not zero.
+  /// Reading a value releases its graph, so a gradient through this value is an error, not zero.
   @Test func aGradientThroughAValueThatWasReadIsAMistake() throws {
     try withDevice(ComputeDevice(backend: ReferenceDevice())) { () throws in
       let x = Tensor([0.5, 1, 2] as [Float])
@@ -97,7 +98,8 @@ import Testing
         }
         #expect("\(try #require(error))".contains("recordingGradients"))
       }
-      // A deliberate constant, a tensor that the output cannot depend on, and an input without any use.
+      // These gradients are no errors: through `stopGradient`, and with respect to a tensor that was created after the
+      // value was read.
       let later = Tensor([3] as [Float])
       let zeros = try checkingShapes {
         gradients(of: read.stopGradient() * x.sum(), withRespectTo: [x, later])

@@ -9,7 +9,7 @@ import Testing
 @Suite struct CustomOperationTests {
   private static let x = (0..<12).map { Float(($0 * 7) % 11) / 4 - 1 }
 
-  /// Views and scalars as inputs, work before and after, use in a loop, and a result that is never read.
+  /// Views and scalars as inputs, other operations before and after, use in a loop, and a result that is never read.
   @Test(arguments: TestDevice.all) func severalInputsAndResults(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let x = Tensor(CustomOperationTests.x, shape: [4, 3])
@@ -45,7 +45,7 @@ import Testing
     }
   }
 
-  /// First and second derivatives of a fused operation equal the derivatives of its composed form.
+  /// Derivatives of a custom operation equal those of the same function composed of ordinary operations.
   @Test(arguments: TestDevice.all.filter { $0.extent == .everything }) func gradientsEqualTheComposedForm(
     _ test: TestDevice
   ) throws {
@@ -213,7 +213,8 @@ import Testing
     }
   }
 
-  /// The same operation on the same shapes shares one plan; another operation with the same names gets another plan.
+  /// Calls of one operation on equal shapes share a plan. An operation with equal names but other source gets another
+  /// plan.
   @Test func plansAreReused() throws {
     try recordingPlans { device in
       func make(_ text: String) -> CustomOperation {

@@ -66,7 +66,7 @@ import Testing
     #expect(BFloat16(0.333).description == "0.33203125")
   }
 
-  /// Every bit pattern rounds to itself.
+  /// Every bit pattern except NaN converts to `Float` and back to itself.
   @Test func everyBrainFloatComesBack() {
     for bits in UInt16.min...UInt16.max where !Float(BFloat16(bitPattern: bits)).isNaN {
       #expect(BFloat16(Float(BFloat16(bitPattern: bits))).bitPattern == bits)

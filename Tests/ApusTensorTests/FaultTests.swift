@@ -63,7 +63,7 @@ import Testing
     }
   }
 
-  /// Threads with separate graphs; every second graph has a wrong index.
+  /// Several threads evaluate separate graphs on one device. Every second graph has a wrong index.
   @Test(arguments: TestDevice.all) func threads(_ test: TestDevice) throws {
     let device = test.device
     let queue = DispatchQueue(label: "faults", attributes: .concurrent)

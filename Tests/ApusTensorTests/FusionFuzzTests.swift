@@ -4,8 +4,8 @@ import Testing
 
 @testable import ApusTensor
 
-/// Fusion never changes bits: a random graph evaluated as one plan equals the same graph evaluated
-/// operation by operation; the reference device checks every plan.
+/// Fusion never changes bits: a random graph evaluated as one plan equals the same graph evaluated operation by
+/// operation. The reference device also checks every plan.
 @Suite struct FusionFuzzTests {
   /// Devices that build no kernels.
   private static let fast = TestDevice.all.filter { $0.extent == .everything }
@@ -83,7 +83,7 @@ private struct RandomGraph {
     kept.append(values[values.count - 1])
   }
 
-  /// Releases all but the last few values.
+  /// Releases all but the last 8 values.
   mutating func forget() {
     values.removeFirst(values.count - 8)
     kept = []

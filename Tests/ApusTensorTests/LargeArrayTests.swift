@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Arrays that exceed the caches use other memory paths, with the same results.
+/// Arrays larger than the caches use other loads and stores, with the same results.
 @Suite struct LargeArrayTests {
   private static let rows = 6001
   private static let columns = 2052
@@ -54,7 +54,7 @@ import Testing
     #expect(try x.transposed([0, 2, 1]).reshaped(to: [count]).array() == expected)
   }
 
-  /// A transpose whose rows are segments of longer rows.
+  /// A transpose whose result is a part of each row of a larger array.
   @Test func transposesIntoColumns() throws {
     let (rows, columns, rest) = (1030, 1100, 10)
     let x = try matrix(numbers()).reshaped(to: [Self.rows * Self.columns])

@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Sums, means, variances and running sums of counts at which sequential addition would lose digits.
+/// Sums, means, variances and running sums of so many numbers that sequential addition in `float32` would lose digits.
 @Suite struct LongSumTests {
   /// All devices except the interpreter.
   private static let devices = TestDevice.all.filter { $0.name != "reference" }
@@ -47,7 +47,7 @@ import Testing
     }
   }
 
-  /// Along rows and across them, with many rows and with few.
+  /// Long sums along rows and along columns, with many rows and with few.
   @Test(arguments: devices) func rowsAndColumns(_ test: TestDevice) throws {
     let (name, numbers) = Self.sets[2]
     for shape in [[4, 2_500_000], [1_000_000, 10], [400_000, 25]] as [Shape] {
@@ -68,7 +68,7 @@ import Testing
     }
   }
 
-  /// The gradient of a bias: the sums of a product's columns.
+  /// The sums of a product's columns, as in the gradient of a bias.
   @Test(arguments: devices) func columnsOfProducts(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let (rows, columns) = (300_000, 12)
@@ -80,7 +80,7 @@ import Testing
     }
   }
 
-  /// Rows that many indices address: gradients of tables, scatters of rows and of elements, and segments.
+  /// Many terms are added to one row: in the gradient of a gather, in a scatter of elements, and in a segment sum.
   @Test(arguments: devices) func scattersAndSegments(_ test: TestDevice) throws {
     let count = 200_000
     let places = (0..<count).map { Int64($0 % 7 == 0 ? 2 : 0) }
@@ -123,7 +123,8 @@ import Testing
     }
   }
 
-  /// A single line is split. It has the same bits as a line among several lines and as a column, on all devices.
+  /// The running sum of a single line is computed in parts. The bits are the same among several lines, along a column,
+  /// and on all devices.
   @Test func runningSumsOfAnyCut() throws {
     let numbers = Self.random(100_003).map { $0 - 0.25 }
     var expected: [Float] = []

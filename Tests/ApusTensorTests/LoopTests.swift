@@ -80,7 +80,7 @@ import Testing
     }
   }
 
-  /// Carried values that are exchanged, and a loop without sequences.
+  /// A loop without input sequences, whose carried values change places.
   @Test(arguments: TestDevice.all) func fibonacci(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let zero = Tensor([0] as [Int32])
@@ -130,7 +130,7 @@ import Testing
     }
   }
 
-  /// The graph and its plan contain the body once.
+  /// The graph and its plan contain the body once, whatever the length of the loop.
   @Test func lengthChangesNoStructure() throws {
     let device = ComputeDevice(backend: ReferenceDevice())
     var counts: [Int] = []

@@ -8,7 +8,7 @@ import Testing
 @Suite struct MistakeTests {
   private struct Mistake: Sendable, CustomTestStringConvertible {
     let operation: String
-    /// `x` is `[2, 3]`, `deep` has eight axes of 1, `image` is `[1, 4, 5, 5]`.
+    /// `x` has the shape `[2, 3]`, `deep` has eight axes of extent 1, and `image` has the shape `[1, 4, 5, 5]`.
     let make: @Sendable (_ x: Tensor, _ deep: Tensor, _ image: Tensor) -> Void
 
     init(_ operation: String, _ make: @escaping @Sendable (Tensor, Tensor, Tensor) -> Void) {
@@ -276,7 +276,8 @@ import Testing
     }
   }
 
-  /// Every operation on inputs with unsuitable shapes: after the first mistake, building the graph continues.
+  /// Every operation on inputs of random shapes, which often do not fit. After the first mistake, building the graph
+  /// continues.
   @Test func placeholdersArePassedOn() throws {
     var random = SplitMix64(state: 11)
     func shape() -> Shape {
@@ -284,7 +285,7 @@ import Testing
     }
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
       var refused = 0
-      // The case of `split` reads its input's shape itself.
+      // The case of `split` reads the first extent of its input, which may have no axes here.
       for operation in OpCase.all where operation.name != "split" {
         for _ in 0..<40 {
           let inputs = operation.inputs.map { values -> Tensor in

@@ -17,6 +17,7 @@ import Testing
     ),
   ]
 
+  /// Operations whose results are `float32` in mixed precision.
   private static let wide: [(name: String, body: @Sendable (Tensor) -> Tensor)] = [
     ("exp", { $0.exp() }), ("exp2", { $0.exp2() }), ("expm1", { $0.expm1() }), ("log", { $0.log() }),
     ("log2", { $0.log2() }), ("log10", { $0.log10() }), ("log1p", { $0.log1p() }), ("rsqrt", { $0.rsqrt() }),
@@ -29,6 +30,7 @@ import Testing
     ("cumulativeSum", { $0.cumulativeSum(axis: 0) }), ("cumulativeProduct", { $0.cumulativeProduct(axis: 0) }),
   ]
 
+  /// Operations whose results have the type of their input in mixed precision.
   private static let following: [(name: String, body: @Sendable (Tensor) -> Tensor)] = [
     ("add", { $0 + $0 }), ("multiply", { $0 * 2 }), ("relu", { $0.relu() }), ("tanh", { $0.tanh() }),
     ("sigmoid", { $0.sigmoid() }), ("gelu", { $0.gelu() }), ("sqrt", { $0.sqrt() }), ("max", { $0.max() }),
@@ -101,7 +103,7 @@ import Testing
       }
       #expect(loss.dtype == .float32 && found.allSatisfy { $0.dtype == .float32 })
       let expected = gradients(of: x.matmul(w).squared().sum(), withRespectTo: [x, w])
-      // Small integers and their halves are exact.
+      // Small integers and their halves and quarters are exact in `float16`.
       for (one, other) in zip(found, expected) { #expect(try one.array() == other.array()) }
       // A graph that was built in mixed precision keeps its types if it is differentiated outside of the scope.
       let y = withPrecision(.mixed) { x.matmul(w) }

@@ -2,7 +2,8 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Element types of results follow PyTorch.
+/// Element types of results follow PyTorch, with the exceptions in the table of conventions in
+/// `Documentation/Tensors.md`.
 @Suite struct PromotionTests {
   @Test(arguments: [
     (DType.bool, DType.int8, DType.int8), (.uint8, .int8, .int32), (.int32, .int64, .int64),
@@ -42,7 +43,8 @@ import Testing
     }
   }
 
-  /// Scalar tensors (rank 0) change the type of other tensors only across categories.
+  /// A tensor of rank 0 sets the type of the result only if its category is higher: `bool`, then integers, then
+  /// floating point.
   @Test(arguments: [
     (DType.float16, DType.float32, DType.float16), (.float16, .int64, .float16), (.int8, .int64, .int8),
     (.int32, .float64, .float64), (.int32, .float16, .float16), (.bool, .int8, .int8), (.float16, .bfloat16, .float16),

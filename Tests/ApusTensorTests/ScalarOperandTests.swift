@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Scalars next to tensors, comparisons, and tensors made of nested lists.
+/// Operations of tensors with Swift numbers, comparisons, and tensors made of nested lists.
 @Suite struct ScalarOperandTests {
   private let n = 3
   private let f: Float = 0.5

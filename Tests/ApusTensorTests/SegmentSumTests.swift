@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Sums of segments: invalid ids, and gradients of large tables through them.
+/// Sums of segments: invalid ids, many rows, and gradients of large tables, which are sums of segments.
 @Suite struct SegmentSumTests {
   @Test(arguments: TestDevice.all) func idsThatAreNone(_ test: TestDevice) throws {
     for bad: [Int64] in [[0, 1, 5], [-1, 0, 1], [0, 2, 1], [.min, 0, 0], [3, 3, .max]] {
@@ -19,7 +19,7 @@ import Testing
     }
   }
 
-  /// Many ids, on several threads: each row is added once and in order, so that the bits are equal.
+  /// Several threads sum many rows. Each row is added once and in order, so the bits equal those of a sequential sum.
   @Test(arguments: TestDevice.all.filter { ["reference", "cpu"].contains($0.name) })
   func manyRows(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
@@ -29,7 +29,7 @@ import Testing
       for (place, value) in values.enumerated() { expected[Int(ids[place / 5]) * 5 + place % 5] += value }
       let sums = Tensor(values, shape: [9000, 5]).segmentSum(Tensor(ids), count: 1000)
       #expect(try sums.array() == expected)
-      // A wrong id at the end of many is an error too.
+      // An id below its predecessor is an error, also at the end of many ids.
       var late = ids
       late[8999] = 0
       let error = #expect(throws: DeviceError.self) {
@@ -42,7 +42,7 @@ import Testing
     }
   }
 
-  /// The gradient of a large table has the bits of the gradient of a small one.
+  /// The gradient of a table of 70,000 rows has the same bits as that of a table of 23 rows.
   @Test(arguments: TestDevice.all.filter { $0.extent != .everyType }) func gradientsOfLargeTables(_ test: TestDevice)
     throws
   {

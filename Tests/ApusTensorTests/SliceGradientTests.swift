@@ -5,7 +5,7 @@ import Testing
 
 /// The gradient of a tensor that is read in slices.
 @Suite struct SliceGradientTests {
-  /// The sum of `weights[i]·slice²` over slices `[start, count]` of the last axis.
+  /// `Σᵢ (i + 1)·Σ sliceᵢ²` over the slices of the last axis.
   private func loss(_ x: Tensor, _ slices: [(start: Int, count: Int, step: Int)]) -> Tensor {
     let terms = slices.enumerated().map { index, slice in
       let part = x.slice(axis: x.rank - 1, from: slice.start, count: slice.count, step: slice.step)
@@ -39,7 +39,7 @@ import Testing
     #expect(try gradient.array(of: Double.self) == expected(numbers, width: 6, named))
   }
 
-  /// One copy joins the slices; no array of zeros is created and added.
+  /// One copy step joins the gradients of the slices. No array of zeros is created and added.
   @Test func wholeCutsAreJoined() throws {
     let device = RecordingDevice()
     let steps = try withDevice(ComputeDevice(backend: device)) { () throws in

@@ -6,7 +6,7 @@ import Testing
 /// Tensors that several threads use at the same time.
 @Suite struct ThreadTests {
   /// In each round, five tasks share a graph: one task evaluates the graph, one evaluates a common subgraph, one
-  /// differentiates, one builds more operations and reads the result, and one releases the graph.
+  /// differentiates, one differentiates twice, and one builds more operations and reads a result.
   @Test func oneGraphOnSeveralThreads() async throws {
     for device in [TestDevice.reference.device, try #require(TestDevice.all.first { $0.name == "cpu" }).device] {
       try await withThrowingTaskGroup(of: Void.self) { group in
@@ -20,8 +20,8 @@ import Testing
     }
   }
 
-  /// A value that is attached to the next evaluation is not evaluated by another thread while its graph is still
-  /// recorded.
+  /// While a thread records gradients, an evaluation on another thread does not evaluate the values that wait for the
+  /// next evaluation (`evaluateWithNext`).
   @Test func attachedValuesWaitForTheirScope() throws {
     let device = TestDevice.reference.device
     let x = try eval(Tensor([1, 2, 3] as [Float], device: device))
@@ -47,7 +47,7 @@ import Testing
 
   private func share(_ device: ComputeDevice, _ value: Float) async throws {
     let x = Tensor([value, 2], device: device)
-    // Long enough that evaluations begin while another task traverses it.
+    // The chain is so long that evaluations begin while another task traverses it.
     let common = (0..<20).reduce(x * x + 1) { (sum: Tensor, _: Int) -> Tensor in sum + 2 - 1 - 1 }
     let y = (common * common).sum()
     let z = common.log()
@@ -63,8 +63,8 @@ import Testing
         #expect(common.isEvaluated)
       }
       group.addTask {
-        // If `common` was evaluated meanwhile, it is a constant and the path to x may be cut; otherwise the gradient
-        // exists.
+        // If another task has already evaluated `common`, it may be a constant without a path to `x`. Then the gradient
+        // is zero or an error.
         let loss = (common * 3).sum() + y * 0
         do {
           let found = try checkingShapes { gradients(of: loss, withRespectTo: [x])[0] }.array()

@@ -7,13 +7,14 @@ public struct Fixture: Sendable {
   public let cases: [String]
   private let file: Safetensors.File
 
+  /// Opens the fixture `Tests/Conformance/NAME.safetensors`.
   public init(_ name: String) throws {
     let path = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .appending(path: "Conformance/\(name).safetensors").path
     try self.init(path: path)
   }
 
-  /// A fixture file at another path.
+  /// Opens a fixture file at any path.
   public init(path: String) throws {
     file = try Safetensors.File(path: path)
     let list = try JSON(parsing: Array((file.header.metadata["cases"] ?? "").utf8))
@@ -42,9 +43,12 @@ public struct Fixture: Sendable {
     return try withDevice(device) { () throws in try tensor(name, key).array(of: Double.self) }
   }
 
-  /// The difference between `found` and a tensor of a case, in units of `4 √K 2⁻²⁴` of its largest element, where K is
-  /// the size of the largest tensor of the case. Results may be off by at most 1 and gradients by at most 10; integers
-  /// have to be equal.
+  /// The largest difference between `found` and a tensor of a case, in units of `4·√K·2⁻²⁴·M`. `K` is the element count
+  /// of the largest tensor of the case, and `M` the largest finite magnitude in the expected tensor.
+  /// `ConformanceReport` allows 1 unit for results and 10 units for gradients. Integers and `bool` must be equal: the
+  /// difference is 0 or infinite.
+  ///
+  /// - Throws: `FixtureError` if the case has no such tensor or the shapes differ.
   public func error(of found: Tensor, _ name: String, _ key: String) throws -> Double {
     guard let entry = file.header["\(name)/\(key)"] else { throw FixtureError("\(name) has no \(key)") }
     guard Array(found.shape) == entry.shape else {
@@ -66,7 +70,7 @@ public struct Fixture: Sendable {
 }
 
 extension ComputeDevice {
-  /// The device on which tests read numbers.
+  /// The device on which the numbers of fixtures are read.
   fileprivate static let host = ComputeDevice(backend: ReferenceDevice())
 }
 
@@ -75,7 +79,7 @@ public struct FixtureError: Error, CustomStringConvertible {
   init(_ description: String) { self.description = description }
 }
 
-/// The largest errors of a family on a device, which tests print.
+/// The largest errors of a family of cases on a device. Tests print them.
 public struct ConformanceReport {
   private let family: String
   private let device: String
@@ -89,7 +93,8 @@ public struct ConformanceReport {
 
   public mutating func beginCase() { caseCount += 1 }
 
-  /// Records an error; returns a description of the problem, if there is one.
+  /// Records an error. Returns a description if the error exceeds the bound, 1 unit for results and 10 units for
+  /// gradients.
   public mutating func add(_ error: Double, of place: String, isGradient: Bool = false) -> String? {
     if isGradient {
       if error >= worst.gradient.0 { worst.gradient = (error, place) }
@@ -109,17 +114,17 @@ public struct ConformanceReport {
 }
 
 extension TestDevice {
-  /// The devices on which modules are compared with PyTorch: the interpreter, the CPU, and OpenCL with its default
-  /// kernels.
+  /// The devices on which modules are compared with PyTorch: the interpreter, the CPU, and OpenCL devices with the
+  /// kernel class `cpu`.
   public static var conformance: [TestDevice] { all.filter { !$0.name.contains("gpu") } }
 }
 
-/// The sum of the floating-point tensors, each times `cos(i)` of its row-major index; fixtures contain the gradients of
-/// this loss.
+/// The sum of `cos(i)·xᵢ` over all elements `xᵢ` of the floating-point tensors, where `i` is the row-major index in the
+/// tensor. Fixtures contain the gradients of this loss.
 public func patternLoss(_ outputs: [Tensor]) -> Tensor {
   outputs.filter { $0.dtype.isFloatingPoint }.map { output in
     let pattern = (0..<output.elementCount).map { cos(Double($0)) }
-    // Products with a narrow type stay float32.
+    // The product of a 16-bit tensor and `float32` factors is `float32`.
     let factors =
       output.dtype == .float64
       ? Tensor(pattern, shape: output.shape) : Tensor(pattern.map { Float($0) }, shape: output.shape)

@@ -1,7 +1,7 @@
 import Apus
 import ApusSystem
 
-/// Damaged copies of well-formed bytes, equal on every run, which a parser must survive without a trap.
+/// Damaged copies of well-formed inputs, the same in every run. A parser must not trap on any of them.
 public struct Mutations: Sequence, Sendable {
   private let seeds: [[UInt8]]
   private let count: Int

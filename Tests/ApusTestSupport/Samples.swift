@@ -3,12 +3,12 @@ import Foundation
 
 /// Inputs of tests.
 public enum Samples {
-  /// The same number in `0 ..< 1` for an index in each run.
+  /// A number in `0 ..< 1` that depends only on the index.
   public static func noise(_ index: Int) -> Double {
     SplitMix64.mixed(UInt64(index) &* SplitMix64.gamma).randomUnit
   }
 
-  /// 5 × 5 gray pixels.
+  /// A PNG file of 5 × 5 gray pixels.
   public static let checkerboard = [UInt8](
     Data(
       base64Encoded:

@@ -1,5 +1,6 @@
 // Sets a separate PoCL kernel cache for every test process, so that programs are built from source and the user's cache
-// is not used. The environment is set before the first thread starts, because other threads read it later.
+// is not used. A cache that `POCL_CACHE_DIR` already names is kept. The variable is set before the first thread starts,
+// because threads read the environment later.
 #define _XOPEN_SOURCE 700
 #include "environment.h"
 

@@ -8,7 +8,7 @@ extension OpCase {
     [[3, 4], [3, 4]], [[5, 1, 3], [4, 1]], [[], [7]], [[37, 9], [9]], [[0, 3], [1, 3]], [[1], [1, 1]],
   ]
 
-  /// A function of two numbers, broadcast.
+  /// An elementwise function of two inputs, with broadcasting.
   static func binary(
     _ name: String, on left: ClosedRange<Double> = -2...2, and right: ClosedRange<Double> = -2...2,
     dtypes: [DType] = floats, tolerance: Tolerance = .elementwise, derivatives: Derivatives = .second,
@@ -21,7 +21,7 @@ extension OpCase {
       reference: { Grid.combined($0) { function($0[0], $0[1]) } })
   }
 
-  /// A comparison, with `bool` results.
+  /// A comparison with `bool` results. Inputs are rounded, so that some are equal.
   private static func comparison(
     _ name: String, _ apply: @escaping @Sendable (Tensor, Tensor) -> Tensor,
     _ function: @escaping @Sendable (Double, Double) -> Bool

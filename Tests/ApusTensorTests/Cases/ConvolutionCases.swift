@@ -14,7 +14,8 @@ private struct Slide: Sendable {
 }
 
 extension OpCase {
-  /// `y[n, k, o] = Σ x[n, c, o·stride + r·dilation − before]·w[k, c, r]`, by definition.
+  /// The definition of a convolution: `y[n, k, o] = Σ x[n, c, o·stride + r·dilation − before]·w[k, c, r]` over the
+  /// input channels `c` of the group and the kernel positions `r`, for image `n`, output channel `k` and position `o`.
   private static func convolve(_ x: Grid, _ w: Grid, _ slides: [Slide], groups: Int) -> Grid {
     let spatial = slides.indices.map { slides[$0].count(x.shape[$0 + 2], w.shape[$0 + 2]) }
     return Grid(Shape([x.shape[0], w.shape[0]] + spatial)) { index in
@@ -29,7 +30,8 @@ extension OpCase {
     }
   }
 
-  /// Adds each product of `x` and `w` at the index from which the transposed convolution would read.
+  /// The definition of a transposed convolution: `x[n, c, i]·w[c, k, r]` is added to `y[n, k, o]`, where
+  /// `o = i·stride + r·dilation − before`. `extra` is the output padding.
   private static func transposeConvolve(
     _ x: Grid, _ w: Grid, _ slides: [Slide], groups: Int, extra: [Int]
   ) -> Grid {

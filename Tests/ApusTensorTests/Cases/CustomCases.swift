@@ -3,7 +3,7 @@ import ApusTestSupport
 import Foundation
 
 extension CustomOperation {
-  /// `30 · tanh(x / 30)` in one pass, in either type.
+  /// `30 · tanh(x / 30)` in one pass, in `float32` or `float64`.
   static let softCap = CustomOperation(
     "softCap", inputs: ["x"], results: ["y"], elementTypes: [.float32, .float64],
     types: { inputs throws(ShapeError) in [inputs[0]] },

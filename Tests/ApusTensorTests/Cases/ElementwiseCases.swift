@@ -3,7 +3,7 @@ import ApusTestSupport
 import Foundation
 
 extension OpCase {
-  /// A function of one number.
+  /// An elementwise function of one input.
   static func unary(
     _ name: String, on range: ClosedRange<Double> = -2...2, dtypes: [DType] = floats,
     tolerance: Tolerance = .elementwise, derivatives: Derivatives = .second,
@@ -19,7 +19,7 @@ extension OpCase {
   private static let composedFunctions: [OpCase] = [
     .unary("cbrt", on: -30...30, tolerance: .composed(steps: 4), { $0.cbrt() }, { cbrt($0) }),
     .unary("squared", { $0.squared() }, { $0 * $0 }),
-    // Integers are converted.
+    // Integer inputs are converted to `float32`.
     .unary("sqrt(integers)", on: 0...100, dtypes: integers, derivatives: .none, { $0.sqrt() }, { $0.squareRoot() }),
     .unary("stopGradient", dtypes: numbers, tolerance: .exact, derivatives: .none, { $0.stopGradient() }, { $0 }),
   ]

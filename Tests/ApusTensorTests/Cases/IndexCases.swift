@@ -94,7 +94,7 @@ extension OpCase {
       }, reference: { x in Grid([x[0].values.count, x[1].values.count]) { x[0][$0[0]] * x[1][$0[1]] } }),
   ]
 
-  /// Segment ids 0, 1, 3 and 4 for `rows` rows.
+  /// Ascending segment ids 0, 1, 3 and 4 for `rows` rows; segment 2 is empty.
   private static func segments(_ rows: Int) -> [Int32] {
     (0..<rows).map { row in Int32(row * 4 / rows + (row * 4 / rows > 1 ? 1 : 0)) }
   }

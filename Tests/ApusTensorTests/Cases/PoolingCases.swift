@@ -2,8 +2,9 @@ import Apus
 import ApusTestSupport
 
 extension OpCase {
-  /// The elements of each window along the spatial axes. `bounds(axis, i)` are the first and last (excluded) indices of
-  /// window `i`, which may be outside of the input.
+  /// Applies `function` to each window: to its elements inside of `x`, and to its size with padding. `bounds(axis, i)`
+  /// returns the first index of window `i` along a spatial axis, and the index after the last one. Both may be outside
+  /// of `x`.
   private static func pool(
     _ x: Grid, _ output: [Int], step: Int = 1, _ bounds: (Int, Int) -> (Int, Int), _ function: ([Double], Int) -> Double
   ) -> Grid {

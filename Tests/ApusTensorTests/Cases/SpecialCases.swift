@@ -22,7 +22,7 @@ struct SpecialCase: Sendable {
     self.tolerance = tolerance ?? (dtype.isFloatingPoint ? ofType : 0)
   }
 
-  /// The smallest relevant difference: subnormal numbers have fewer digits.
+  /// A difference that is always allowed: subnormal `float16` numbers have fewer digits.
   private var floor: Double { dtype == .float16 ? 0x1p-24 : 0 }
 
   func isRight(_ value: Double, _ expected: Double) -> Bool {
@@ -54,7 +54,7 @@ extension SpecialCase {
 
   static let all = halves + kinks + edges + integers
 
-  /// Operations whose intermediate values would overflow or underflow in 16 bits.
+  /// Operations whose intermediate values would overflow or underflow in the type of the input.
   private static let halves: [SpecialCase] = [
     .init("tanh-GELU's derivative", .float16, [300, -300, 60000, -60000, 1], expected: [1, 0, 1, 0, 1.0829640838]) {
       derivative { $0.gelu(isApproximate: true) }($0)
@@ -104,7 +104,7 @@ extension SpecialCase {
     .init("tanhShrink", .bfloat16, [0.125], expected: [0.125 - tanh(0.125)]) { $0[0].tanhShrink() },
   ]
 
-  /// Derivatives at kinks of functions, or at kinks of the functions that they are composed of.
+  /// Derivatives at kinks of a function, or at kinks of a part of the function.
   private static let kinks: [SpecialCase] = [
     .init("clamped's derivative", .float32, [-1, 1, 0.5, -2, nan], expected: [1, 1, 1, 0, 0]) {
       derivative { $0.clamped(lower: -1, upper: 1) }($0)

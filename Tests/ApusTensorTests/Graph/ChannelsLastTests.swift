@@ -6,7 +6,8 @@ import Testing
 
 /// Convolutions with channels last, and the operations that keep this order.
 @Suite struct ChannelsLastTests {
-  /// A residual block with normalization between a stem and a pooled head, and its parameters.
+  /// A small residual network with its parameters: a first convolution, a residual block with normalization, and
+  /// pooling.
   struct Network {
     let input: Tensor
     let weights: [Tensor]
@@ -41,7 +42,8 @@ import Testing
       return pooled.mean(axes: [2, 3])
     }
 
-    /// The result, the gradients with respect to all inputs, and the gradients of the sum of their squares.
+    /// The result, the gradients with respect to all inputs, and the gradients of the sum of the squares of these
+    /// gradients.
     func results() throws -> [[Double]] {
       let sources = [input] + weights + scales
       let (y, first, second) = recordingGradients { () -> (Tensor, [Tensor], [Tensor]) in
@@ -55,7 +57,8 @@ import Testing
     }
   }
 
-  /// The CPU agrees with the interpreter, which computes channels-first, in values and in two derivatives.
+  /// Values and first and second derivatives on the CPU agree with those of the reference device, which computes
+  /// channels-first.
   @Test(arguments: [1, 3], [5, 9, 32]) func agreesWithTheReference(batch: Int, side: Int) throws {
     func results(_ device: ComputeDevice) throws -> [[Double]] {
       try withDevice(device) { () throws in try Network(batch: batch, side: side).results() }
@@ -86,8 +89,8 @@ import Testing
   }
 
   /// Images that can be read channels-first at no cost are never copied: neither inputs nor results that are only
-  /// returned. If the device prefers channels last only for sequences of convolutions, they keep their order unless
-  /// another convolution follows.
+  /// returned. If the device prefers channels last only in chains of convolutions (`ifChained`), such images keep their
+  /// order unless another convolution follows.
   @Test func imagesOfFewChannelsStayAsTheyAre() throws {
     let device = RecordingDevice(channelsLast: { geometry, _ in
       let isNarrow = geometry.inputChannels <= 4
@@ -118,7 +121,7 @@ import Testing
     #expect(deeper == [.mixed, .channelsLast])
   }
 
-  /// If the device cannot read channels-first, a preference for sequences also requires a convolution that follows.
+  /// The preference `ifChained` requires a following convolution, also if the device cannot read channels-first images.
   @Test func stridedPixelsStayAsTheyAre() throws {
     let device = RecordingDevice(channelsLast: { geometry, _ in
       .init(geometry.kernel.z == 1 ? .ifChained : .always)
@@ -152,7 +155,8 @@ import Testing
     #expect(steps.count == 4 && steps.allSatisfy { $0.order == .channelsFirst })
   }
 
-  /// Reductions over some axes, along channels too, and broadcasting of smaller ranks.
+  /// Reductions over various axes, also the channels, and broadcasting of tensors with fewer axes, on channels-last
+  /// images.
   @Test func orderedReductionsAndBroadcasts() throws {
     func results(_ device: ComputeDevice) throws -> [[Double]] {
       try withDevice(device) { () throws in
@@ -179,7 +183,7 @@ import Testing
 }
 
 extension Step {
-  /// The layouts that a copy reads.
+  /// The layouts that the step reads, if it is an elementwise copy; else none.
   fileprivate var argumentsOfCopies: [Layout] {
     guard case .elementwise(let step) = self, step.program.instructions.isEmpty else { return [] }
     return step.segments.flatMap(\.arguments).compactMap { argument in

@@ -3,9 +3,9 @@ import ApusDevice
 import ApusTestSupport
 import Testing
 
-/// The plans of graphs, counted on a device that computes nothing.
+/// The steps of plans, on a device that computes nothing.
 @Suite struct FusionTests {
-  /// The steps of the plan that computes `tensors`.
+  /// The steps of the plan that computes the tensors of `make`.
   private func steps(_ make: () -> [Tensor]) throws -> [Step] {
     let device = RecordingDevice()
     return try withDevice(ComputeDevice(backend: device)) { () throws in
@@ -18,8 +18,8 @@ import Testing
     Tensor(Grid(shape) { _ in 1 }, dtype: dtype)
   }
 
-  /// On a device that computes 16-bit products in `float32`, the update of the weights is the epilogue of their
-  /// gradient's product despite the casts between them, and reductions read the rounded product in place.
+  /// The device computes 16-bit products in `float32`. Although there are casts in between, the update of a weight is
+  /// the epilogue of the product that computes its gradient. A reduction reads the rounded product without a copy.
   @Test func roundedProductsHaveEpilogues() throws {
     let device = RecordingDevice(prefersFloat32Products: true)
     try withDevice(ComputeDevice(backend: device)) { () throws in
@@ -68,7 +68,7 @@ import Testing
     #expect(step.segments.count == 1 && step.segments[0].results.count == 1)
   }
 
-  /// Loads widen half-precision inputs: no float32 copy is stored, even if several steps read it.
+  /// 16-bit inputs are converted as they are loaded: no `float32` copy is stored, even if several steps read an input.
   @Test func inputsAreWidenedAsTheyAreRead() throws {
     let single = try steps { [input([8, 6]).softmax()] }
     for dtype in [DType.float16, .bfloat16] {
@@ -97,7 +97,7 @@ import Testing
     #expect(plain.count == 1)
   }
 
-  /// On all devices, with rows of any length.
+  /// Joined heads have the right values on all devices, with rows of any length.
   @Test(arguments: TestDevice.all, [1, 8, 16, 40]) func joinedHeads(test: TestDevice, width: Int) throws {
     let shape: Shape = [2, 4, 3, width]
     let found: [Float] = try withDevice(test.device) { () throws in
@@ -143,7 +143,7 @@ import Testing
     #expect(try steps { [input([8, 6]).softmax()] }.count == 4)
   }
 
-  /// A reshape after an epilogue does not separate it from its product.
+  /// A reshape after an epilogue does not separate the epilogue from its product.
   @Test func reshapesLeaveAnEpilogueWhereItIs() throws {
     let steps = try steps {
       let product = (input([8, 6]).matmul(input([6, 4])) + input([4])).relu()
@@ -184,7 +184,8 @@ import Testing
     #expect(steps.count == 1)
   }
 
-  /// The readers of a product do not change its orientation. The order of its sums may depend on the orientation.
+  /// A product has the same orientation whichever nodes read it. Otherwise its bits could change, because the order of
+  /// its sums may depend on the orientation.
   @Test func whoWantsAProductDoesNotChangeIt() throws {
     func extents(keeping: Bool) throws -> [[Int]] {
       try steps {

@@ -28,7 +28,7 @@ import Testing
     #expect(order(from: [1, 4]) == [0, 1, 2, 3, 4] && order(from: [4], endingAt: 2) == [2, 0, 1, 3, 4])
   }
 
-  /// Every edge is traversed, with its user.
+  /// Every edge is visited once, as a vertex and the vertex that uses it.
   @Test func edges() {
     var (edges, seen) = ([[Int?]](), Set<Int>())
     var traversal = Traversal<Int>()
@@ -42,7 +42,7 @@ import Testing
     #expect(edges == [[3, nil], [2, 3], [0, 2], [1, 3], [0, 1]])
   }
 
-  /// The lists and counts of pending operations do not overflow the stack either.
+  /// Listing and counting a long chain of pending operations does not overflow the stack.
   @Test func longChains() {
     withDevice(ComputeDevice(backend: RecordingDevice())) {
       let x = Tensor([1, 2, 3, 4] as [Float], shape: [2, 2])

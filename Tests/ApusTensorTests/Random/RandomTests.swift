@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Distributions, and equal numbers on every device.
+/// Random numbers have the right distributions and are equal on every device.
 @Suite struct RandomTests {
   private static let draws: [(String, @Sendable (inout RandomKey) -> Tensor)] = [
     ("uniform", { .uniform([1000], lower: -1, upper: 3, key: &$0) }),
@@ -64,7 +64,8 @@ import Testing
   @Test func truncatedNormal() throws {
     let x = try values { .truncatedNormal([20000], mean: 1, deviation: 2, lower: -1, upper: 2, key: &$0) }
     #expect(x.allSatisfy { (-1.0001...5.0001).contains($0) })
-    // (φ(−1) − φ(2)) / (Φ(2) − Φ(−1)) = 0.2296.
+    // φ is the density and Φ the distribution function of the standard normal distribution. Truncated to −1 … 2, it has
+    // the mean `(φ(−1) − φ(2)) / (Φ(2) − Φ(−1)) = 0.2296`.
     #expect(abs(mean(x) - 1 - 2 * 0.2296) < 0.04)
   }
 

@@ -2,14 +2,15 @@ import ApusDevice
 import Foundation
 import Testing
 
-/// An attention step, on operands whose heads are adjacent in each row, as projections produce them.
+/// An attention step. Operands are stored as `[batch, rows, heads, size + 2]`, with the heads of a row next to each
+/// other, as projections produce them. The last two elements of each head are not used.
 public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible {
   private let geometry: Attention.Geometry
   private let isCausal: Bool
   private let offset: Int?
-  /// Whether the mask varies along batch, heads, queries and keys.
+  /// Whether the mask varies along batch, heads, queries and keys; `nil` without a mask.
   private let mask: [Bool]?
-  /// The same for the added mask.
+  /// Whether the added mask varies along each of these axes; `nil` without an added mask.
   private let added: [Bool]?
   private let dropoutRate: Double?
 
@@ -24,8 +25,8 @@ public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible
     (self.added, self.dropoutRate) = (added, dropoutRate)
   }
 
-  /// A register has 1 or 16 queries, and a block 4 or 8 keys. Random words are generated in groups of four, and rows
-  /// begin within a group.
+  /// The sizes cover whole and partial registers of 1 or 16 queries, and whole and partial blocks of 4 or 8 keys.
+  /// Random words are generated in groups of four; some rows begin within a group.
   public static let all = [
     AttentionStepCase([1, 1, 1, 1, 1, 1, 1]),
     AttentionStepCase([2, 2, 1, 5, 9, 3, 4]),
@@ -113,6 +114,6 @@ public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible
   static let tolerance: Float = 4e-6
   public var passes: [Attention.Pass] { [.forward, .backward] }
 
-  /// Describes where both passes on a device differ from the interpreter.
+  /// Describes the first difference of each pass on a device from the interpreter.
   public func problems(on device: any Device) throws -> [String] { try firstProblems(on: device) }
 }

@@ -41,13 +41,13 @@ public struct Grid: Sendable {
 
   public func map(_ function: (Double) -> Double) -> Grid { Grid(shape, values.map(function)) }
 
-  /// The element that broadcasting reads at an index of a shape whose rank is at least this one.
+  /// The element that broadcasting reads at an index of the broadcast shape, whose rank is the same or higher.
   public func spread(_ index: [Int]) -> Double {
     let own = Array(index.suffix(rank))
     return self[own.indices.map { shape[$0] == 1 ? 0 : own[$0] }]
   }
 
-  /// Applies a function to the elements at the same index after broadcasting.
+  /// Broadcasts the grids, and applies a function to their elements at each index.
   public static func combined(_ grids: [Grid], _ function: ([Double]) -> Double) -> Grid {
     let rank = grids.map(\.rank).max() ?? 0
     let shape = Shape(
@@ -61,7 +61,7 @@ public struct Grid: Sendable {
     return Grid(shape) { index in function(grids.map { $0.spread(index) }) }
   }
 
-  /// Applies a function to the elements that differ only in `axes`, in row-major order.
+  /// Applies a function to each list of elements whose indices differ only in `axes`; lists are in row-major order.
   public func reduced(_ axes: [Int], keeping: Bool = false, _ function: ([Double]) -> Double) -> Grid {
     var kept = shape
     for axis in axes { kept[axis] = 1 }
@@ -75,11 +75,10 @@ public struct Grid: Sendable {
     return Grid(result, lists.map(function))
   }
 
-  /// Applies a function to each line along `axis`; all results have the same length, which may differ from the length
-  /// of the lines.
+  /// Applies a function to each line along `axis`. All results must have the same length, which may differ from the
+  /// extent of the axis.
   ///
-  /// - Parameter count: The length of the results. It is required if it differs from the extent of the axis and there
-  ///   may be no line.
+  /// - Parameter count: The length of the results if there are no lines; `nil` for the extent of the axis.
   public func lines(_ axis: Int, count: Int? = nil, _ function: ([Double]) -> [Double]) -> Grid {
     var unit = shape
     unit[axis] = 1

@@ -4,8 +4,7 @@ import ApusDevice
 // Values are copied to and from devices as bytes, so that the conversions of a device are not part of every test.
 
 extension Tensor {
-  /// A tensor of the current device.
-  /// - Precondition: `dtype` can represent the values.
+  /// A tensor of the current device; each value is rounded or wrapped to `dtype`.
   public init(_ grid: Grid, dtype: DType) {
     let bytes = HostArray(grid.values, dtype).bytes
     self = bytes.withUnsafeBytes { Tensor(bytes: $0, shape: grid.shape, dtype: dtype) }
@@ -16,6 +15,6 @@ extension Tensor {
     try withBytes { HostArray(bytes: UnsafeRawBufferPointer(rebasing: $0[...]), dtype).numbers }
   }
 
-  /// The elements with the shape.
+  /// The elements with their shape.
   public func grid() throws -> Grid { Grid(shape, try values()) }
 }

@@ -1,15 +1,15 @@
 import Apus
 
-/// A module with the settings of a case in a fixture.
+/// A module that is compared with the case of the same name in a fixture.
 public struct ModuleCase: Sendable {
   public let name: String
   public let make: @Sendable () -> any Module
   private var mode = Mode.training
-  /// The number of runs, for modules that track statistics.
+  /// The number of runs before the comparison; several for modules that track statistics.
   private var repeatCount = 1
   private let call: @Sendable (any Module, [Tensor]) -> [Tensor]
 
-  /// A module with any signature.
+  /// A module that `call` applies to the inputs of the case.
   public init<M: Module>(
     _ name: String, mode: Mode = .training, repeatCount: Int = 1, _ make: @escaping @Sendable () -> M,
     call: @escaping @Sendable (M, [Tensor]) -> [Tensor]
@@ -21,7 +21,7 @@ public struct ModuleCase: Sendable {
     self.call = { call($0 as! M, $1) }
   }
 
-  /// A layer.
+  /// A layer, applied to one input.
   public init<L: Layer>(
     _ name: String, mode: Mode = .training, repeatCount: Int = 1, _ make: @escaping @autoclosure @Sendable () -> L
   ) {

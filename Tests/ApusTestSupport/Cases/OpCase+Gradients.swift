@@ -5,7 +5,9 @@ import ApusSystem
 extension OpCase {
   /// Compares first and second derivatives in `float64` with central differences along random directions.
   ///
-  /// For `L = Σ s·(f(x) + f(x)²/2)` the slope along `d` is `⟨∇L, d⟩`; for `G = ⟨∇L, u⟩` it is `⟨∇G, d⟩`.
+  /// `f` is the operation, `s` are random weights, `u` and `d` are random directions of the inputs `x`. The first
+  /// derivative of `L = Σ s·(f(x) + f(x)²/2)` along `d` is `⟨∇L, d⟩`. The second derivative is that of `G = ⟨∇L, u⟩`
+  /// along `d`, `⟨∇G, d⟩`.
   public func gradientProblems(on device: TestDevice) throws -> [String] {
     guard derivatives != .none else { return [] }
     var problems: [String] = []
@@ -22,9 +24,9 @@ extension OpCase {
 
   /// Compares gradients in `float32` with the gradients of `oracle` in `float64`.
   ///
-  /// Devices that build kernels at run time skip second derivatives of composed operations, because their components
-  /// have separate cases. With the extent `everyShape`, they skip all derivatives of these operations: their kernels
-  /// differ only in the width of a register.
+  /// Devices that build kernels at run time skip second derivatives of composed operations, because the components have
+  /// separate cases. Devices with the extent `everyShape` skip all derivatives of composed operations: the kernels of
+  /// their class differ from those of the class `cpu` only in the width of a register.
   public func gradientParityProblems(on device: TestDevice, oracle: TestDevice) throws -> [String] {
     guard derivatives != .none else { return [] }
     let isLeftToParts = device.extent == .everything ? false : try isComposed(on: device)
@@ -48,7 +50,7 @@ extension OpCase {
   }
 }
 
-/// The inputs, the directions, and a weight for each element of the result.
+/// The inputs of a case, random directions `d` (`directions`) and `u` (`inner`), and random weights `s` of the result.
 private struct Probe {
   let operation: OpCase
   let grids: [Grid]
@@ -71,7 +73,7 @@ private struct Probe {
     (self.grids, self.targets) = (grids, targets)
   }
 
-  /// The inputs moved along the directions.
+  /// The inputs moved by `distance` along `d`.
   private func moved(_ distance: Double) -> [Grid] {
     var result = grids
     for (direction, target) in zip(directions, targets) {
@@ -82,12 +84,13 @@ private struct Probe {
     return result
   }
 
-  /// `L`, or `G` if `order` is 1, and the inputs that it depends on.
+  /// `L`, or `G` if `order` is 1, and the input tensors to which gradients flow.
   private func function(_ grids: [Grid], order: Int, dtype: DType) -> (value: Tensor, inputs: [Tensor]) {
     let tensors = operation.tensors(grids, dtype: dtype)
     let inputs = targets.map { tensors[$0] }
     let result = operation.apply(tensors)
-    // The output's gradient depends on the result, so that second derivatives pass through backward operations.
+    // `L` is not linear in the result, so the gradient that reaches the operation depends on the inputs. Second
+    // derivatives then also pass through this gradient.
     var value = (result * (result * 0.5 + 1) * Tensor(weights, dtype: dtype)).sum()
     if order == 1 {
       let first = Apus.gradients(of: value, withRespectTo: inputs)
@@ -96,7 +99,7 @@ private struct Probe {
     return (value, inputs)
   }
 
-  /// The slope along the directions, by gradients and by differences.
+  /// The derivative along `d` by gradients and by central differences, and the sum of the magnitudes of its terms.
   func slopes(on device: TestDevice, order: Int) throws -> (gradient: Double, difference: Double, scale: Double) {
     try withDevice(device.device) { () throws in
       let h = Tolerance.finiteDistance

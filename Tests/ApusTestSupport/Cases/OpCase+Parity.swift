@@ -2,7 +2,7 @@ import Apus
 import ApusDevice
 
 extension OpCase {
-  /// Compares the results of all element types and shapes with the scalar reference.
+  /// Compares the results of the element types and shapes that the device runs with the scalar reference.
   /// - Returns: one line for each result that is wrong.
   public func parityProblems(on device: TestDevice) throws -> [String] {
     let types = dtypes.filter { $0 != .float64 || device.device.info.supportsFloat64 }
@@ -28,7 +28,7 @@ extension OpCase {
     }
   }
 
-  /// Whether the operation is composed of several operations that compute.
+  /// Whether the case builds more than one operation, not counting operations that only move, compare or select values.
   func isComposed(on device: TestDevice) throws -> Bool {
     try withDevice(device.device) { () throws in
       let result = try checkingShapes { apply(tensors(grids(0, dtype: dtypes[0]), dtype: dtypes[0])) }
@@ -36,8 +36,8 @@ extension OpCase {
     }
   }
 
-  /// Devices that build kernels at run time run composed operations only with the first type and with a narrow type,
-  /// because they run the components with every type.
+  /// Devices that build kernels at run time run composed operations only with the first type and with `float16`,
+  /// because other cases run the components with every type.
   private func isRun(_ dtype: DType, _ shape: Int, isComposed: Bool, _ extent: TestDevice.Extent) -> Bool {
     switch extent {
     case .everything: true
@@ -55,7 +55,8 @@ extension OpCase {
     _ values: [Double], _ expected: [Double], _ magnitudes: [Double], _ dtype: DType, _ type: DType
   ) -> String? {
     for (place, value) in values.enumerated() {
-      // A comparison of narrow floats is exact; a result wider than the inputs gets the tolerance of the inputs' type.
+      // The type of the result sets the tolerance, so comparisons are exact. A floating-point result that is wider than
+      // the inputs gets the tolerance of the inputs' type.
       let unit = type.isFloatingPoint && dtype.isFloatingPoint && dtype.byteCount < type.byteCount ? dtype : type
       let bound = tolerance.bound(expected[place], magnitude: magnitudes[place], dtype: unit)
       let isRight =

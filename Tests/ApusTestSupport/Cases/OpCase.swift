@@ -12,7 +12,7 @@ public struct OpCase: Sendable, CustomTestStringConvertible {
     case numbers(ClosedRange<Double>)
     /// Whole numbers of the type of the run.
     case wholeNumbers(ClosedRange<Double>)
-    /// Indices (`int64`) below `bound`; from −bound on if `wraps`.
+    /// `int64` indices in `0 ..< bound`, or in `-bound ..< bound` if `wraps`.
     case indices(bound: Int, wraps: Bool = false)
     /// `true` and `false`.
     case truth
@@ -23,7 +23,7 @@ public struct OpCase: Sendable, CustomTestStringConvertible {
   /// The method's name, or `name(variant)` if it has several cases.
   public let name: String
   public var inputs: [Values]
-  /// Shapes of the inputs; gradients are checked on the first list.
+  /// Lists of input shapes. Gradients are checked with the first list.
   public var shapes: [[Shape]]
   public var dtypes: [DType]
   public var tolerance: Tolerance
@@ -46,14 +46,15 @@ public struct OpCase: Sendable, CustomTestStringConvertible {
   /// The method that the case tests.
   public var method: String { String(name.prefix { $0 != "(" }) }
 
-  /// Shapes of one input: some elements, vectors with a tail, no elements, one element, and a scalar.
+  /// Shapes of one input: a few elements, a length that is no multiple of a vector, no elements, one element, and a
+  /// scalar.
   public static let unaryShapes: [[Shape]] = [[[3, 5]], [[261]], [[2, 0]], [[1, 1]], [[]]]
 
   public static let floats: [DType] = [.float32, .float64, .float16, .bfloat16]
   public static let integers: [DType] = [.int64, .int32, .int8, .uint8]
   public static let numbers: [DType] = floats + integers
 
-  /// The inputs of shape list `index`, equal on every call: numbers that `dtype` can represent.
+  /// Inputs with the shapes `shapes[index]`, the same on every call: numbers that `dtype` can represent.
   public func grids(_ index: Int = 0, dtype: DType) -> [Grid] {
     var random = SplitMix64(state: name.utf8.reduce(UInt64(index)) { $0 &* 31 &+ UInt64($1) })
     return zip(inputs, shapes[index]).map { values, shape in

@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// A plan under construction, with the numbers of its inputs and scalars.
+/// A plan under construction, with the values of its inputs and scalars.
 public struct PlanBuilder {
   public private(set) var plan = Plan()
   private var inputs: [[UInt8]] = []
@@ -51,7 +51,8 @@ public struct PlanBuilder {
     plan.steps.append(Plan.PlannedStep(step: step, names: [name]))
   }
 
-  /// Adds a step that computes the random words whose numbers are the offsets of a layout.
+  /// Adds a step that computes random words. The offsets of the layout `numbers` are the numbers of the words in the
+  /// random stream.
   public mutating func drawWords(_ numbers: Layout, lane: Lane = .int32, seed: Int64, counter: Int64) {
     let key = [seed, counter].map { scalar(.integer($0), .int64) }
     let result = output(numbers.shape.elementCount, .int32)
@@ -80,7 +81,8 @@ extension Plan {
   /// - Returns: The bytes of each output.
   func run(on device: any Device, inputs: [[UInt8]], scalars: [Scalar]) throws -> [[UInt8]] {
     let executable = try device.prepare(self)
-    // The simulator takes the size of the last upload as the size of a buffer, which is wrong for reused memory.
+    // The simulator of `.ci/oclgrind-check` takes the size of the last upload as the size of a buffer. This size is
+    // wrong for reused memory.
     device.releaseUnusedMemory()
     func buffer(_ bytes: [UInt8]) throws -> Buffer {
       let buffer = try device.allocate(byteCount: bytes.count)
@@ -88,12 +90,11 @@ extension Plan {
       return buffer
     }
     func pattern(_ count: Int) -> [UInt8] { Array(repeating: 0xA5, count: count) }
-    // Kernels may read whole registers past the last element; the contents there must not matter.
+    // Kernels may read up to a register past the last element. The pattern there must not change a result.
     let buffers = try inputs.map { try buffer($0 + pattern(256)) }
     let results = try outputs.map { output in
       if let donated = output.donatedInput { return buffers[donated] }
-      // Other devices than the CPU fill new memory themselves; on these devices, an upload would count as a written
-      // result.
+      // Only results on the CPU are filled here. GPU devices fill new memory themselves.
       guard device.info.kind == .cpu else { return try device.allocate(byteCount: output.byteCount) }
       return try buffer(pattern(output.byteCount))
     }

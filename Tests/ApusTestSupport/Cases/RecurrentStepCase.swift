@@ -9,7 +9,7 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
   private let hasMask: Bool
   private let hasBias: Bool
   private let keeps: Bool
-  /// Whether the states of all time steps, and the last states, have gradients.
+  /// Whether the backward pass gets gradients of the states of all time steps, and of the last states.
   private let gradients: (all: Bool, last: Bool)
 
   private init(
@@ -21,9 +21,9 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
     self.hasBias = hasBias && kind == .gru
   }
 
-  /// The sizes cover partial and whole blocks of all kernels. In OpenCL kernels, a block of 1 to 6 or 8 sequences
-  /// shares a load of weights, and a work-group computes one block or several; a register has 1 or 16 elements, and a
-  /// product of the backward pass 1, 2 or 4 registers. A tile of the CPU has up to 12 rows and 32 columns.
+  /// The sizes cover partial and whole blocks of all kernels. In OpenCL kernels, a block of 1 to 6 or 8 sequences loads
+  /// each weight once, and a work-group computes one or more blocks. A register has 1 or 16 elements, and a product of
+  /// the backward pass has 1, 2 or 4 registers. A tile of the CPU has up to 12 rows and 32 columns.
   public static let all = [
     RecurrentStepCase(.tanh, [5, 9, 6]),
     RecurrentStepCase(.relu, [3, 2, 17], isReversed: true, hasMask: true),
@@ -33,7 +33,7 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
     RecurrentStepCase(.gru, [2, 13, 32], isReversed: true, hasBias: false, gradients: (false, true)),
     RecurrentStepCase(.lstm, [2, 7, 64], hasMask: true),
     RecurrentStepCase(.tanh, [3, 13, 64], isReversed: true),
-    // Several blocks of rows in each work-group; the last block is partial.
+    // Several blocks of sequences in each work-group; the last block is partial.
     RecurrentStepCase(.lstm, [4, 35, 48], isReversed: true, hasMask: true),
     RecurrentStepCase(.gru, [4, 26, 32], hasMask: true),
     // More elements than a work-group has work-items.
@@ -57,8 +57,8 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
     ]
   }
 
-  /// A plan of one pass. Inputs: the input, two states, the weight, the bias, the forward result, the gradient, two of
-  /// the last states, the mask.
+  /// A plan of one pass. Inputs: the input, two states, the weight, the bias, the forward result, the gradient of all
+  /// states, the gradients of two last states, the mask.
   public func plan(_ pass: Recurrent.Pass) -> Plan {
     let g = geometry
     var plan = Plan(inputCount: 10)
@@ -100,12 +100,12 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
 
   static let tolerance: Float = 6e-6
 
-  /// The passes of this case.
+  /// The backward pass needs the values that the forward pass keeps.
   public var passes: [Recurrent.Pass] { keeps ? [.forward, .backward] : [.forward] }
 
-  /// Describes where both passes on a device differ from the interpreter.
+  /// Describes the first difference of each pass on a device from the interpreter.
   public func problems(on device: any Device) throws -> [String] { try firstProblems(on: device) }
 
-  /// The bits of both passes.
+  /// The bits of the results of all passes.
   public func bits(on device: any Device) throws -> [[UInt32]] { try resultBits(on: device) }
 }

@@ -6,7 +6,7 @@ protocol StepCase {
   associatedtype Pass: RawRepresentable<String>
   var passes: [Pass] { get }
 
-  /// The allowed difference of results, relative to expected values above 1.
+  /// The allowed difference of results: relative for expected values above 1, else absolute.
   static var tolerance: Float { get }
   static var scalars: [Scalar] { get }
 
@@ -27,8 +27,8 @@ extension StepCase {
     }
   }
 
-  /// Describes where the passes on a device differ from the interpreter. The backward pass uses the forward result of
-  /// the interpreter.
+  /// Describes the first difference of each pass on a device from the interpreter. The backward pass uses the forward
+  /// result of the interpreter.
   func firstProblems(on device: any Device) throws -> [String] {
     let reference = ReferenceDevice()
     var forward: [Float]?

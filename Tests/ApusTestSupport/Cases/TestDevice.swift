@@ -6,12 +6,12 @@ import Testing
 
 /// A device on which operations are tested.
 public struct TestDevice: Sendable, CustomTestStringConvertible {
-  /// The part of each case that a device runs. A kernel that is built at run time costs 20 ms, so devices with such
-  /// kernels do not run every type with every shape.
+  /// The element types, shapes and derivatives of an `OpCase` that a device runs. Building a kernel at run time takes
+  /// 20 ms, so OpenCL devices do not run every type with every shape.
   public enum Extent: Sendable {
     /// Every type with every shape.
     case everything
-    /// The first type with every shape, and the others with the first shape; first and second derivatives.
+    /// The first type with every shape, and the other types with the first shape; first and second derivatives.
     case everyType
     /// The first type with every shape; first derivatives.
     case everyShape
@@ -48,7 +48,7 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
   /// The reference device, the CPU, and every OpenCL device with both kernel classes.
   public static let all: [TestDevice] = [reference] + opened.devices
 
-  /// The reasons why devices are missing; tests fail if there are any.
+  /// The errors of devices that could not be opened. Tests fail if there is an error.
   public static var problems: [DeviceError] { opened.problems }
 
   private static let opened: (devices: [TestDevice], problems: [DeviceError]) = {
@@ -67,7 +67,7 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
           ) { () throws(DeviceError) in
             var options = GPUOptions.environment
             options.kernelClass = kernels
-            // Storing programs builds each a second time, and tests must not use the user's cache.
+            // Tests must not use the user's cache. To store a program, the device would also build it a second time.
             options.cacheDirectory = nil
             return try OpenCL.open(index, options: options)
           }

@@ -1,20 +1,21 @@
 import Apus
 import ApusDevice
 
-/// The allowed difference between a result and its scalar reference. Every tolerance of every test is in this file.
+/// The allowed difference between the result of an operation and its scalar reference.
 public enum Tolerance: Sendable {
   /// No rounding: moves, comparisons, integers.
   case exact
-  /// One function, within 4 units in the last place.
+  /// One function: 4 units in the last place in `float32` and `float64`, a relative error of 1e-3 in `float16` and
+  /// 1.6e-2 in `bfloat16`.
   case elementwise
-  /// A sum of `terms` products: 4·√terms·2⁻²⁴·Σ|terms|. Σ|terms| is the reference value for the magnitudes of the
-  /// inputs, so the function must be a sum without negative factors of its terms.
+  /// A sum of `terms` products `tᵢ`: `4·√terms·2⁻²⁴·Σ|tᵢ|` in `float32`. `Σ|tᵢ|` is the result of the reference for the
+  /// magnitudes of the inputs, so no product may have a negative constant factor.
   case sum(terms: Int)
   /// Several functions in a row: `steps` times the error of one function, relative to the result, or to `scale` if
   /// `scale` is larger.
   case composed(steps: Int, scale: Double = 0)
 
-  /// The largest difference at one element.
+  /// The largest allowed difference at one element.
   ///
   /// - Parameters:
   ///   - expected: the reference's value.
@@ -24,7 +25,7 @@ public enum Tolerance: Sendable {
     switch self {
     case .exact: return 0
     case .elementwise:
-      // Below the normal numbers, units no longer shrink.
+      // Subnormal numbers all have the same spacing.
       return max(Tolerance.relative(dtype) * expected.magnitude, 4 * Tolerance.format(dtype).unit(at: 0))
     case .sum(let terms):
       switch dtype {
@@ -66,7 +67,8 @@ public enum Tolerance: Sendable {
   }
 }
 
-/// The number of representable `dtype` numbers between two values, 0 for equal values and for two NaNs.
+/// The difference of two values in units in the last place of `expected`. It is 0 for equal values and for two NaNs,
+/// and infinite for all other pairs with a NaN or an infinity.
 public func unitsInLastPlace(_ value: Double, _ expected: Double, _ dtype: DType) -> Double {
   if value == expected || value.isNaN && expected.isNaN { return 0 }
   guard value.isFinite, expected.isFinite else { return .infinity }

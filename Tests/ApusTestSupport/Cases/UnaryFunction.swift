@@ -10,7 +10,7 @@ public struct UnaryFunction: Sendable, CustomTestStringConvertible {
   public let row: ElementwiseRow
   /// The value in `Double`.
   public let reference: @Sendable (Double) -> Double
-  /// The case of the operation; `nil` if a row belongs to a larger operation.
+  /// The case of the operation; `nil` if no operation consists of this row alone.
   public let operation: OpCase?
 
   public var testDescription: String { row.name }

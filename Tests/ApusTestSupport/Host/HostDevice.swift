@@ -10,7 +10,7 @@ public class HostDevice: Device, @unchecked Sendable {
   public let info: DeviceInfo
   private let counters = Mutex(MemoryStatistics())
 
-  /// The preference of a device for channels-last images, for each convolution.
+  /// Returns the device's preference for channels-last images in a pass of a convolution.
   public typealias ChannelsLastRule =
     @Sendable (ConvolutionGeometry, ApusDevice.Convolution.Pass) -> ChannelsLastPreference
 

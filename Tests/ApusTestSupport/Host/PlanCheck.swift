@@ -1,8 +1,9 @@
 import ApusDevice
 
 extension Plan {
-  /// The first defect of the plan, or `nil`: values outside of their memory, reads of values that are not written yet
-  /// or already overwritten, results that overwrite values that the same step still reads.
+  /// The first defect of the plan, or `nil`. Defects are values outside of their memory, layouts that do not fit their
+  /// step, reads of values that are not yet written or already overwritten, and results that overwrite values that the
+  /// same step still reads.
   public var problem: String? {
     var check = PlanCheck(self)
     return check.firstProblem()
@@ -62,7 +63,7 @@ private struct PlanCheck {
     }
   }
 
-  /// The bytes of the block that contains a value. An input's block has the size of the value.
+  /// The size in bytes of the block that contains a value. The block of an input has the size of the value.
   private func sizes(of value: Plan.Value) -> Int {
     switch value.storage {
     case .input: value.byteCount
@@ -84,7 +85,7 @@ private struct PlanCheck {
     for read in accesses.reads {
       let count = plan.values[read.value].elementCount
       if !read.stays(inside: count) { return "reads outside of value \(read.value) of \(count) elements" }
-      if !isIntact[read.value] { return "reads value \(read.value), which is not there" }
+      if !isIntact[read.value] { return "reads value \(read.value), which is not written yet or already overwritten" }
     }
     for write in accesses.writes {
       let count = plan.values[write.value].elementCount
@@ -118,8 +119,9 @@ struct StepAccesses {
     var value: Int
     /// `nil` for the whole value, in order.
     var layout: Layout?
-    /// The program that reads or writes element by element: the segment of an elementwise step (segments may run at the
-    /// same time), 0 for an epilogue, −1 for reads in the order of the step.
+    /// The program that reads or writes element by element: the segment of an elementwise step, 0 for an epilogue, −1
+    /// for an access in another order. A program may overwrite elements that it has read itself. Segments may run at
+    /// the same time, so a segment must not overwrite what another segment reads.
     var segment = -1
 
     func stays(inside count: Int) -> Bool {
@@ -136,7 +138,7 @@ struct StepAccesses {
 
   var reads: [Access] = []
   var writes: [Access] = []
-  /// The description of a layout that does not fit the domain over which it is read or written.
+  /// Describes a layout that does not fit the domain of its program, or a defect of a loop.
   private(set) var mismatch: String?
 
   init(_ step: Step) {
@@ -191,14 +193,14 @@ struct StepAccesses {
     }
   }
 
-  /// The description of a loop whose lists do not fit its body.
+  /// Describes how the lists of a loop differ from those of its body; `nil` if they agree.
   private static func mismatch(_ step: Loop) -> String? {
     guard step.inputs.count == step.body.inputCount, step.outputs.count == step.body.outputs.count,
       step.initial.count == step.carried.count, step.slabs.count == step.body.slabs.count
-    else { return "a loop of other inputs, outputs or slabs than its body has" }
+    else { return "a loop and its body differ in inputs, outputs, carried values or slabs" }
     for (target, output) in zip(step.outputs, step.body.outputs) {
       if case .carried(let number) = target, output.donatedInput.map({ step.inputs[$0] }) != .carried(number) {
-        return "what is carried under \(number) is not overwritten"
+        return "carried value \(number) is not overwritten"
       }
     }
     return nil

@@ -16,8 +16,8 @@ public final class RecordingDevice: HostDevice, @unchecked Sendable {
   private let checksPlans: Bool
   private let prefersFloat32: Bool
 
-  /// - Parameter checksPlans: Whether `prepare` refuses defective plans, which costs time proportional to the square of
-  ///   their steps.
+  /// - Parameter checksPlans: Whether `prepare` refuses defective plans. The check takes time proportional to the
+  ///   square of the number of steps.
   public init(
     maximumAllocationByteCount: Int = 1 << 30, checksPlans: Bool = true, prefersFloat32Products: Bool = false,
     channelsLast: @escaping ChannelsLastRule = { _, _ in .never }

@@ -32,7 +32,7 @@ extension HostileFolder {
       }
   }
 
-  /// Files that are truncated, and files with damaged bytes.
+  /// Truncated files, files with other content, and files with damaged bytes.
   static func damages(_ layout: RunLayout) -> [HostileFolder] {
     let files = layout.files.filter { ![".lock", "report.html", "plots/loss.svg"].contains($0.path) }
     let cut = files.flatMap { file, _ in

@@ -71,7 +71,7 @@ extension HostileFolder {
     }
   }
 
-  /// Adds objects next to the files of a run that could be written to, followed or removed. The run can still be
+  /// Adds objects to a run folder at paths that a command could write to, follow or remove. The run can still be
   /// resumed.
   static func additions(_ layout: RunLayout) -> [HostileFolder] {
     let names = [

@@ -2,13 +2,13 @@ import Apus
 import Foundation
 
 extension HostileFolder {
-  /// Numbers, and values of other types, that would trap in careless arithmetic.
+  /// Numbers out of range and values of other types. Code that does not check them would trap.
   private static let values: [JSON] = [
     .number(1e19), .number(-1e19), .integer(-1), .integer(.min), .integer(.max), .integer(.max - 1), .number(1e308),
     .number(-1e308), .number(0.5), .null, "7", [], [:], true,
   ]
 
-  /// Edits the object in a file, and renews its digest if it has one.
+  /// Edits the JSON object in a file. If the object has a member `sha256`, the member is computed again.
   private static func editing(
     _ file: String, _ description: String, _ refusals: Set<Use>,
     _ edit: @escaping @Sendable (inout JSONObject) -> Void
@@ -25,7 +25,7 @@ extension HostileFolder {
     }
   }
 
-  /// Names in a signed state that lead out of the folder or to other files in the folder.
+  /// File names in `state.json`, under a valid digest, that lead out of the checkpoint or to other files in it.
   static func names(_ layout: RunLayout) -> [HostileFolder] {
     let names = [
       "../../../victim", "/etc/hostname", "..", ".", "", "a/b", "./weights.safetensors", "weights.safetensors\u{0}",
@@ -71,7 +71,7 @@ extension HostileFolder {
     return own + files
   }
 
-  /// Numbers in a signed state.
+  /// Numbers and values of other types in `state.json`, under a valid digest.
   static func numbers(_ layout: RunLayout) -> [HostileFolder] {
     let strict = [
       ["step"], ["example_count"], ["batch_size"], ["epoch_loss", "count"], ["window_loss", "count"],
@@ -110,7 +110,7 @@ extension HostileFolder {
     ]
     return keys.flatMap { key in
       values.flatMap { value -> [HostileFolder] in
-        // A null value counts as not set, and a seed may be any integer.
+        // No command has to refuse these values: null counts as not set, and a seed may be any integer.
         [
           editing("config.json", "\(key) is \(value.text())", []) { $0[key] = value },
           editing(layout.state, "settings.\(key) is \(value.text())", []) {
@@ -121,7 +121,7 @@ extension HostileFolder {
     }
   }
 
-  /// The description of the data in a checkpoint.
+  /// Invalid descriptions of the data in a checkpoint.
   static func formats(_ layout: RunLayout) -> [HostileFolder] {
     let uses: Set<Use> = [.resuming, .evaluating]
     let sizes: [JSON] = [

@@ -4,7 +4,7 @@ import Foundation
 public struct HostileFolder: Sendable, CustomStringConvertible {
   /// The change.
   public let description: String
-  /// The commands that have to refuse the folder; other commands may also succeed.
+  /// The commands that have to refuse the folder. Other commands may refuse it or succeed.
   public let refusals: Set<Use>
   let change: @Sendable (_ run: URL, _ victims: Victims) throws -> Void
 
@@ -20,7 +20,7 @@ public struct HostileFolder: Sendable, CustomStringConvertible {
   }
 
   /// All hostile folders.
-  /// - Parameter run: A complete run with one checkpoint, whose folders contain each kind of file.
+  /// - Parameter run: The path of a complete run with one checkpoint and all files and folders of `RunLayout`.
   public static func all(of run: String) throws -> [HostileFolder] {
     let layout = try RunLayout(of: run)
     return replacements(layout) + additions(layout) + names(layout) + digests(layout) + numbers(layout)
@@ -28,14 +28,14 @@ public struct HostileFolder: Sendable, CustomStringConvertible {
   }
 }
 
-/// The paths of a run's files.
+/// The paths of a run's files and folders, relative to the run folder.
 struct RunLayout: Sendable {
   let checkpoint: String
   let events: String
 
   var state: String { "\(checkpoint)/state.json" }
 
-  /// Each file, with the commands that need it or write to it.
+  /// Each file, with the commands that read it or write to it.
   var files: [(path: String, uses: Set<HostileFolder.Use>)] {
     [
       ("config.json", [.resuming, .plotting]), ("metrics.jsonl", [.resuming, .plotting]), (".lock", [.resuming]),

@@ -15,7 +15,7 @@ struct HostArray {
   /// The address of the first element.
   var pointer: UnsafeMutableRawPointer { buffer.bytes.baseAddress! + offset }
 
-  /// A value in the memory of this array, from one of its elements on.
+  /// An array for `value` in the memory of this array, starting at `element`.
   func part(_ value: Plan.Value, at element: Int) -> HostArray {
     HostArray(value, in: buffer, at: offset + element * dtype.byteCount)
   }

@@ -24,7 +24,7 @@ extension Interpreter {
   }
 }
 
-/// The operands of attention, element by element.
+/// Reads the operands of an attention step by index, and computes the results of one query at a time.
 private struct AttentionReader {
   private let step: Attention
   private let g: Attention.Geometry
@@ -64,7 +64,7 @@ private struct AttentionReader {
     }
   }
 
-  /// The factors of dropout for the weights of a query.
+  /// The dropout factors of a query's weights. `line` is the query's row-major index in `[batch, heads, queries]`.
   private func factors(_ line: Int) -> [Double] {
     guard let dropout = step.dropout else { return Array(repeating: 1, count: g.keys) }
     return (0..<g.keys).map { key in

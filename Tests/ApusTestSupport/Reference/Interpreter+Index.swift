@@ -49,7 +49,8 @@ extension Interpreter {
       device: device, operation: list.indexing.operation ?? names.joined(separator: " "), fault: fault)
   }
 
-  /// Calls `body` with each element of `[outer, count, inner]` and its index in `[outer, extent, inner]`.
+  /// Calls `body` with the row-major number of each element of `[outer, count, inner]`, and with the number of the
+  /// element of `[outer, extent, inner]` that its index selects.
   private func forEachIndex(
     _ indices: Operand, _ outer: Int, _ count: Int, _ inner: Int, extent: Int, _ body: (Int, Int) -> Void
   ) {
@@ -61,7 +62,7 @@ extension Interpreter {
   }
 }
 
-/// A word of a random stream, as the instruction `random` computes it.
+/// Word number `place` of a random stream, as the instruction `random` computes it.
 func randomWord(_ place: Int, seed: Int64, counter: Int64) -> UInt32 {
   func low(_ word: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: word) }
   func high(_ word: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: word >> 32) }

@@ -35,8 +35,8 @@ extension Interpreter {
     run(step.epilogue.program, step.epilogue.binding, cores: [core])
   }
 
-  /// All three passes iterate over the same terms `x · w · y`, and add the product of two factors at the index of the
-  /// third array.
+  /// All three passes iterate over the same triples of elements of the input `x`, the kernel `w` and the output `y`.
+  /// Each pass adds the product of two of the elements to the sum at the index of the third.
   func run(_ step: Convolution) {
     let g = step.geometry
     let count =
@@ -57,7 +57,8 @@ extension Interpreter {
     run(step.epilogue.program, step.epilogue.binding, cores: [sums.map(\.result)])
   }
 
-  /// Calls `body` with the indices in `x`, `w` and `y` of each multiply-add of a convolution.
+  /// Calls `body` with the indices in the input `x`, the kernel `w` and the output `y` for each multiply-add of a
+  /// convolution.
   private func forEachTerm(
     _ g: ConvolutionGeometry, _ order: Convolution.Order, _ body: (Int, Int, Int) -> Void
   ) {

@@ -14,7 +14,7 @@ extension Interpreter {
   }
 }
 
-/// The operands of a recurrent layer, element by element.
+/// Reads the operands of a recurrent layer by index, and computes the results of one sequence at a time.
 private struct RecurrentReader {
   private let step: Recurrent
   private let g: Recurrent.Geometry
@@ -112,7 +112,8 @@ private struct RecurrentReader {
     }
   }
 
-  /// The gradients of the input and of the product; the part that bypasses the product stays in `carried`.
+  /// The gradients of the input and of the product of state and weight. `carried` keeps the part of the state's
+  /// gradient that bypasses the product.
   private func gradients(
     _ line: Int, _ previous: Int?, _ row: Int, _ carried: inout [[Double]]
   ) -> (input: [Double], product: [Double]) {

@@ -5,7 +5,8 @@ extension Interpreter {
     let arguments = arguments(step.arguments, over: step.domain)
     var kept = step.domain
     for axis in step.axes { kept[axis] = 1 }
-    // The result to which each element of the domain contributes, and its position among the elements of that result.
+    // For an element of the domain, `target` is the index of the result to which it contributes, and `number` is its
+    // position among the elements of this result.
     var target = Layout(contiguous: kept)
     var number = Layout(shape: step.domain, strides: Shape(repeating: 0, count: step.domain.rank))
     target.shape = step.domain
@@ -56,7 +57,7 @@ extension Interpreter {
           return step.isDescending ? a.double > b.double : a.double < b.double
         }
       }
-      // The standard library's sort is stable, but its documentation does not guarantee it.
+      // The position decides between equal values, so the sort is stable.
       let order = (0..<step.columns).sorted { left, right in
         let (a, b) = (value(left), value(right))
         return precedes(a, b) || !precedes(b, a) && left < right

@@ -67,7 +67,7 @@ struct Interpreter {
 
   // MARK: - Programs
 
-  /// Runs a program over its domain. `cores[i][e]` is core result `i` of element `e`.
+  /// Runs a program over its domain. `cores[i][e]` is result `i` of the preceding step at element `e`.
   func run(_ program: Program, _ binding: Binding, cores: [[Scalar]]) {
     let arguments = arguments(binding.arguments, over: binding.domain, cores)
     let places = binding.results.map { Places($0.layout) }
@@ -79,7 +79,7 @@ struct Interpreter {
     }
   }
 
-  /// Functions that read the inputs of a program for an element.
+  /// A function for each input of a program, which returns the input's value at an element of the domain.
   func arguments(
     _ arguments: [Argument], over domain: Shape, _ cores: [[Scalar]] = []
   ) -> [(Int) -> Scalar] {

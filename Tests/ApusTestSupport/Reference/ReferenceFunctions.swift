@@ -27,7 +27,7 @@ extension Instruction {
 
   private func converted(_ value: Scalar) -> Scalar {
     guard lane.isFloatingPoint, !result.isFloatingPoint else {
-      // Integers to narrower integers wrap; everything else is rounded by the register.
+      // The register rounds the value later, or wraps it if it is an integer.
       if case .integer(let integer) = value, result.isFloatingPoint { return .float(Double(integer)) }
       return value
     }
@@ -145,11 +145,11 @@ public enum Reference {
     }
   }
 
-  /// Newton's method on `erf`, or on `erfc` in the tails where `erf` has lost its digits.
+  /// `erf⁻¹(y)` by Newton's method on `erf`, or on `erfc` for `|y| ≥ 0.5`, where `1 − erf(x)` loses digits.
   public static func inverseErrorFunction(_ y: Double) -> Double {
     guard y.magnitude < 1 else { return y.magnitude == 1 ? y * .infinity : .nan }
     if y == 0 { return y }
-    // Winitzki's approximation is good to 2e-3.
+    // Winitzki's approximation has a relative error of up to 2e-3.
     let logarithm = log((1 - y) * (1 + y))
     let half = 2 / (Double.pi * 0.147) + logarithm / 2
     var x = ((half * half - logarithm / 0.147).squareRoot() - half).squareRoot()

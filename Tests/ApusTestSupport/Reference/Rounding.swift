@@ -1,4 +1,4 @@
-/// A narrow binary floating-point format by its definition: numbers are multiples of the spacing at their exponent.
+/// A binary floating-point format, by definition: a number is a multiple of the spacing at its exponent.
 public struct Rounding: Sendable {
   let fractionBits: Int
   let leastExponent: Int

@@ -1,1 +1,1 @@
-// The target has a constructor and nothing to call.
+// Nothing to call: linking the target is enough, since its constructor runs before `main`.
