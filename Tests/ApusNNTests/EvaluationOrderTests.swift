@@ -20,6 +20,7 @@ import Testing
 
   // MARK: - Reading inside a scope
 
+  /// Gradients that are built inside `recordingGradients` may be read after it, and values may be read before.
   @Test(arguments: devices) func gradientsOutliveTheirScope(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let x = Tensor(Self.x)
@@ -31,7 +32,7 @@ import Testing
         return gradients(of: value, withRespectTo: [x])[0]
       }
       #expect(try found.array() == expected)
-      // Second derivatives, some of which are read inside the scope.
+      // Second derivatives; the loss and the first derivatives are read inside the scope.
       func slope() -> Tensor { gradients(of: loss(), withRespectTo: [x])[0] }
       let second = try gradients(of: slope().sum(), withRespectTo: [x])[0].array()
       let outside = try recordingGradients {

@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Losses without a reference to compare with: bad targets, types and shapes.
+/// Invalid targets of losses, element types and shapes.
 @Suite struct LossTests {
   let device = ComputeDevice(backend: ReferenceDevice())
 
@@ -27,7 +27,7 @@ import Testing
     }
   }
 
-  /// Other element types of logits and targets, and ignored targets, give the losses of float32.
+  /// Losses do not depend on the element types of logits and targets. Ignored targets do not contribute to the mean.
   @Test(arguments: TestDevice.all) func typesOfTargets(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let logits = Tensor([1, 2, 3, 4, 0, 2] as [Float], shape: [2, 3])

@@ -73,6 +73,7 @@ private final class Owner: Module {
     }
   }
 
+  /// Two modules that refer to each other: each parameter is found once.
   @Test func modulesThatHoldEachOtherEnd() {
     withDevice(device) {
       let (one, two) = (Owner(), Owner())
@@ -82,6 +83,7 @@ private final class Owner: Module {
     }
   }
 
+  /// `withValues` substitutes values inside its closure; `store` assigns them.
   @Test func valuesStandInForAWhile() throws {
     try withDevice(device) { () throws in
       let net = Sequential { Linear(2, 1, initializer: .ones, biasInitializer: .zeros) }
@@ -97,6 +99,7 @@ private final class Owner: Module {
     }
   }
 
+  /// Statistics that are assigned inside `withValues` have their old values after it.
   @Test func statisticsInsideValuesAreGivenUp() throws {
     try withDevice(device) { () throws in
       let norm = BatchNorm(1)
@@ -171,7 +174,7 @@ private final class Owner: Module {
     }
   }
 
-  /// Narrow types are for inference.
+  /// A model that is converted to a 16-bit type gives nearly the outputs of `float32` in inference.
   @Test(arguments: [DType.float16, .bfloat16]) func narrowModelsInfer(_ dtype: DType) throws {
     try withDevice(device) { () throws in
       let model = Sequential {
@@ -193,6 +196,7 @@ private final class Owner: Module {
     }
   }
 
+  /// An update stops the process if a parameter has another element type than at the first update.
   @Test func optimizersKeepTheirType() async throws {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       let device = ComputeDevice(backend: ReferenceDevice())
@@ -207,6 +211,7 @@ private final class Owner: Module {
     #expect(text.contains("weight changed from float32 to float64"), "\(text)")
   }
 
+  /// Dropout without a mode stops the process where gradients are taken.
   @Test func modesAreAskedForInsideGradients() async {
     await #expect(processExitsWith: .failure) {
       let device = ComputeDevice(backend: ReferenceDevice())
@@ -348,6 +353,7 @@ private final class Owner: Module {
     }
   }
 
+  /// Layers with `inMode(.inference)` run in inference mode during training, also in a checkpointed function.
   @Test func aModeOfItsOwn() throws {
     for device in TestDevice.all {
       try withDevice(device.reopened()) { () throws in
@@ -401,7 +407,7 @@ private final class Owner: Module {
     }
   }
 
-  /// A layer passes its mode to dropout that it contains without a key.
+  /// The mode of a layer also applies to dropout that the layer runs but does not list in `members`.
   @Test func modesOfHiddenLayers() throws {
     try withDevice(device) { () throws in
       let layer = TransformerEncoderLayer(4, heads: 2, hidden: 8, dropout: 0.5)

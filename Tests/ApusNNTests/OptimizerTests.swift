@@ -10,7 +10,8 @@ import Testing
     #expect(CosineSchedule(warmup: 4).factor(step: 1, of: 10) == 0.5)
   }
 
-  /// Rates and corrections are scalar arguments of a plan, not constants in it; old values are overwritten.
+  /// Learning rates and bias corrections are scalar arguments of a plan, not constants in it. Updates overwrite the old
+  /// values.
   @Test func aThousandAdamStepsPrepareTwoPlans() throws {
     try withDevice(device) { () throws in
       let net = withRandomKey(RandomKey(seed: 1)) { Sequential { Linear(3, 2) } }

@@ -64,7 +64,8 @@ extension ModuleCase {
     }
   }
 
-  /// Self-attention with masks, which are identified by their shapes as in the script.
+  /// Self-attention. As in the script, a mask is a key mask if its first extent is 2, the batch size. Otherwise it is an
+  /// attention mask.
   private static func alone(
     _ name: String, isCausal: Bool = false, _ make: @escaping @Sendable () -> MultiheadAttention
   ) -> ModuleCase {
