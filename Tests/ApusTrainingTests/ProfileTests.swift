@@ -64,6 +64,7 @@ import Testing
     #expect(throws: TrainingError.self) { try profile.write(to: "/nonexistent/profile.json") }
   }
 
+  /// The profile of a run has at most 20 steps and leaves out the first two, which build kernels.
   @Test func trainingIsProfiledBehindItsFirstSteps() throws {
     for (steps, expected) in [(2, nil), (5, 3), (40, 20)] as [(Int, Int?)] {
       var run = SmallRun()

@@ -124,7 +124,7 @@ private struct Line: ExampleSource {
     }
   }
 
-  /// The number of examples per second is the rate within an epoch: the times of the epochs sum to the time of all
+  /// Each epoch reports the examples per second of this epoch alone: the times of the epochs sum to the time of all
   /// steps.
   @Test func ratesAreThoseOfTheEpoch() throws {
     try SmallRun().inDirectory { run, path in
@@ -145,7 +145,7 @@ private struct Line: ExampleSource {
     run.options.batchSize = nil
     try withDevice(run.device) { () throws in
       _ = try run.trainer().run()
-      // The initial values, the step, the evaluation.
+      // Plans for the initial values, the step and the evaluation.
       #expect(run.device.preparedPlanCount == 3)
     }
   }
@@ -394,7 +394,7 @@ private final class Records: @unchecked Sendable {
       #expect(throws: DataError.self) { try pass.next() }
       #expect(try pass.next()?.targets.array(of: Int.self).first == 30)
       #expect(try pass.next() == nil)
-      // An abandoned pass ends its threads.
+      // This pass is not read to its end.
       var first = Broken().prefetched(threads: 2, batchesAhead: 1).pass(over: batches, from: 0, epoch: nil)
       #expect(try first.next() != nil)
     }

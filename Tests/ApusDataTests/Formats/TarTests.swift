@@ -4,7 +4,7 @@ import Testing
 
 @testable import ApusData
 
-/// A header and its contents, padded to whole blocks.
+/// A tar entry: the header and the contents, padded to whole blocks.
 func tarEntry(
   _ name: String, _ bytes: [UInt8] = [], type: Character = "0", size: [UInt8]? = nil, prefix: String = "",
   magic: String = "ustar\u{0}00"

@@ -281,7 +281,7 @@ struct ImageLoaderTests {
     let threads = source.count.threads.withLock { $0 }
     #expect(threads.count >= 30 && !threads.contains(Files.Counter.thread))
     #expect(FileSystem.exists("/proc/\(Files.Counter.thread)"))
-    // The system lists a joined thread for a moment.
+    // The system still lists a joined thread for a moment.
     func left() -> Set<String> { threads.filter { FileSystem.exists("/proc/\($0)") } }
     for _ in 0..<1000 where !left().isEmpty { usleep(10_000) }
     #expect(left().isEmpty)

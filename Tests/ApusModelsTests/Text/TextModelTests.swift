@@ -52,7 +52,7 @@ struct TextModelTests {
     #expect(throws: ModelError.self) { try network(.transformer(heads: 3)).languageModel(vocabulary: 9) }
   }
 
-  /// When a text outgrows the model's context, the model reads the second half of the context again.
+  /// If a text becomes longer than the model's context, the model reads the second half of the context again.
   @Test func longTextsOutgrowTheMemory() throws {
     let model = try withRandomKey(RandomKey(seed: 5)) {
       try network(.transformer(heads: 2)).languageModel(vocabulary: 12)
@@ -86,7 +86,7 @@ struct TextModelTests {
     }
   }
 
-  /// Later tokens do not change the logits of earlier ones.
+  /// Later tokens do not change the logits of earlier tokens.
   @Test(arguments: cores) func languageModelsDoNotLookAhead(_ core: TextNetwork.Core) throws {
     let model = try withRandomKey(RandomKey(seed: 5)) { try network(core).languageModel(vocabulary: 12) }
     try withMode(.inference) {

@@ -64,8 +64,8 @@ extension ModuleCase {
     }
   }
 
-  /// Self-attention. As in the script, a mask is a key mask if its first extent is 2, the batch size. Otherwise it is an
-  /// attention mask.
+  /// Self-attention. As in the script, masks whose first extent is 2, the batch size, are key masks. All others are
+  /// attention masks.
   private static func alone(
     _ name: String, isCausal: Bool = false, _ make: @escaping @Sendable () -> MultiheadAttention
   ) -> ModuleCase {

@@ -5,7 +5,8 @@ import Testing
 
 @testable import ApusTraining
 
-/// Inspections of a model agree with PyTorch's results in `Tests/Conformance/inspection.py`.
+/// Saliency and Grad-CAM agree with PyTorch's results from `Tests/Conformance/inspection.py`; statistics and graphs of
+/// models.
 struct InspectionTests {
   private func chain(_ fixture: Fixture) throws -> Sequential {
     let model = Sequential {
