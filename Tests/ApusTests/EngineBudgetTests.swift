@@ -92,7 +92,8 @@ import Testing
     #expect(large <= 10 * small, "\(small) and \(large) ms")
   }
 
-  /// Chains without an evaluation in between. A loop builds such chains if the program reads no value.
+  /// The time to plan a chain of operations is proportional to its length. A Swift loop builds a long chain if it reads
+  /// no value.
   @Test func planningALongChainTakesTimeInProportion() throws {
     func milliseconds(count: Int) throws -> Double {
       try withDevice(ComputeDevice(backend: RecordingDevice(checksPlans: false))) { () throws in
