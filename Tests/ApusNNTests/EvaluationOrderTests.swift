@@ -57,6 +57,7 @@ import Testing
     }
   }
 
+  /// Gradients through recurrent layers, checkpointed functions and loops do not change if the loss is read first.
   @Test(arguments: devices) func loopsAndCheckpoints(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let lstm = withRandomKey(RandomKey(seed: 2)) { LSTM(3, 4) }
@@ -82,6 +83,7 @@ import Testing
     }
   }
 
+  /// The weights do not change if the closure of `minimize` reads the loss.
   @Test(arguments: devices) func minimizingWithARead(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       func weights(readsInside: Bool) throws -> [Float] {
@@ -104,6 +106,7 @@ import Testing
 
   // MARK: - Losses without a gradient path
 
+  /// A loss without a path to a trainable parameter is an error, also if an earlier evaluation has cut the path.
   @Test(arguments: devices) func lossesWithoutAGradientPath(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let net = Self.network()
@@ -125,6 +128,8 @@ import Testing
     }
   }
 
+  /// An input that the output does not depend on has the gradient 0, or is an error on request. A path that an
+  /// evaluation has cut is always an error.
   @Test(arguments: devices) func unusedInputs(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let old = try eval(Tensor([1, 2] as [Float]))

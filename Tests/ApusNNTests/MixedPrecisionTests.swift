@@ -161,6 +161,7 @@ import Testing
     }
   }
 
+  /// `valueAndGradients` returns the gradients of the unscaled loss.
   @Test func gradientsAreThoseOfTheLossItself() throws {
     try withDevice(device) { () throws -> Void in
       let run = Overflow(SGD(learningRate: 1), LossScaler.Settings(initialScale: 1024))

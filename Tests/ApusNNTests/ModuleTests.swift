@@ -114,6 +114,7 @@ private final class Owner: Module {
     }
   }
 
+  /// The plan of the update also evaluates the loss and the auxiliary results.
   @Test func auxiliaryResultsComeWithTheLoss() throws {
     try withDevice(device) { () throws in
       let net = Sequential { Linear(2, 2) }
@@ -222,6 +223,7 @@ private final class Owner: Module {
     }
   }
 
+  /// In training, the slopes of `RReLU` are uniformly distributed between the bounds.
   @Test func randomSlopesStayInTheirRange() throws {
     try withDevice(device) { () throws in
       let x = Tensor.ones([50, 50]) * -1
@@ -313,6 +315,8 @@ private final class Owner: Module {
     }
   }
 
+  /// `load(from:)` copies the values of another model and converts their type. Later steps of the other model do not
+  /// change the copy.
   @Test func loadingFromAnother() throws {
     for device in TestDevice.all {
       try withDevice(device.reopened()) { () throws in
@@ -418,6 +422,7 @@ private final class Owner: Module {
     }
   }
 
+  /// `minimize` clips the norm of the gradients, also of accumulated gradients.
   @Test func clippedSteps() throws {
     try withDevice(device) { () throws in
       let layer = Linear(weight: Parameter([[3.0, 4]]), bias: nil)

@@ -58,7 +58,8 @@ import Testing
     #expect(RunOptions.declarations.allSatisfy { !$0.help.isEmpty })
   }
 
-  /// The help of an option contains all its values, except for models, data sets and devices: other commands list these.
+  /// The help of an option contains all its values. Models, data sets and devices are exceptions: other commands list
+  /// them.
   @Test func helpHasTheValues() {
     for declaration in RunOptions.declarations where !["model", "data", "device"].contains(declaration.key) {
       guard case .words(let words) = declaration.completion else { continue }

@@ -105,6 +105,7 @@ struct FolderTests {
     #expect(!FileSystem.exists(folder.path))
   }
 
+  /// A folder cannot be locked twice, not even by the same process.
   @Test func aLockIsForOne() throws {
     guard case .locked(let lock) = try FolderLock.take(of: folder) else {
       Issue.record("a free folder cannot be locked")

@@ -48,6 +48,7 @@ import Testing
     }
   }
 
+  /// The error names the step whose loss is not finite.
   @Test func theStepOfTheLossIsTold() throws {
     var run = SmallRun()
     run.options.saveEvery = 1000

@@ -72,6 +72,7 @@ struct PipelineTests {
     #expect(error?.description.contains(expected) == true, "\(error!)")
   }
 
+  /// The result depends on the epoch and on the number of the example, and is repeatable.
   @Test func aStreamGivesOneResult() throws {
     let text = "resized-crop 24, flip, color 0.4 hue 0.1, affine rotate 20 shear 5, erase 1"
     let first = try result(text, of: image)

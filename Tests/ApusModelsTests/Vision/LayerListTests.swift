@@ -54,6 +54,7 @@ struct LayerListTests {
     #expect(try LayerList(parsing: list.description) == list)
   }
 
+  /// Texts that are no list of layers. The error names the position of the layer.
   @Test(arguments: [
     ("", 1, "a layer is missing"), ("relu,,relu", 2, "a layer is missing"), ("relu,", 2, "a layer is missing"),
     ("cnov 6 5x5", 1, "unknown layer \"cnov\"; did you mean conv?"), ("conv", 1, "the number of filters is missing"),
@@ -80,6 +81,7 @@ struct LayerListTests {
     #expect(error?.reason.contains(reason) == true, "\(error!)")
   }
 
+  /// Lists with a layer that does not fit its input. The error names the position of the layer.
   @Test(arguments: [
     ("relu, conv 6 29x5", 2, "needs a height of at least 29, but its input has 28"),
     ("conv 6 5x29", 1, "needs a width of at least 29"),

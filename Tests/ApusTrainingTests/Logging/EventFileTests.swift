@@ -83,6 +83,7 @@ struct EventFileTests {
     #expect(try size() == full)
   }
 
+  /// Only valid PNG files are accepted as images.
   @Test func picturesAreOfPNGFiles() throws {
     let file = try EventFile(folder: scratch.path)
     var empty = Samples.checkerboard
@@ -98,6 +99,7 @@ struct EventFileTests {
     #expect(try Data(contentsOf: URL(filePath: file.path)).count > before + Samples.checkerboard.count)
   }
 
+  /// The TensorBoard tags of the keys in records.
   @Test func keysOfRecords() {
     #expect(TensorBoardLog.tag(of: "loss") == "loss/step" && TensorBoardLog.tag(of: "learning_rate") == "learning_rate")
     #expect(TensorBoardLog.tag(of: "test_top5_accuracy") == "top5_accuracy/test")
