@@ -185,7 +185,7 @@ struct TrainTests {
       return try run.member("weights_sha256", as: String.self)
     }
     #expect(optimizerNames.count == 15 && scheduleNames.count == 13)
-    // All but two optimizers must give different weights. A schedule may not change the first two steps.
+    // At most two optimizers may give the weights of another one. Some schedules have no effect on the first two steps.
     #expect(Set(digests.prefix(optimizerNames.count)).count >= optimizerNames.count - 2, "\(digests)")
     print("command: \(digests.count) optimizers and schedules trained")
   }

@@ -44,6 +44,7 @@ struct CatalogTests {
   /// The counts for 1,000 classes are those of ViT-S/16 and ViT-B/16 (Dosovitskiy et al.).
   ///
   /// The count for 32 × 32 color images of ten classes is computed by hand, with a width of 192:
+  ///
   /// - patches 48 · 192 + 192, class token 192, positions 65 · 192
   /// - each of six blocks: attention 4 · (192² + 192), dense layers 2 · 4 · 192² + 5 · 192, norms 4 · 192
   /// - final norm 2 · 192, last layer 192 · 10 + 10

@@ -73,7 +73,7 @@ import Testing
     }
   }
 
-  /// Whole channels are dropped, with the values that `AlphaDropout` gives to an element.
+  /// Whole channels are dropped. Dropped and kept channels get the values that `AlphaDropout` gives to elements.
   @Test(arguments: devices) func featureAlphaDropout(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let x = Tensor.ones([40, 25, 2, 3])

@@ -57,7 +57,7 @@ import Testing
     }
   }
 
-  /// A `Sequential` gives every element a name. So modules without parameters have whole paths.
+  /// A `Sequential` gives every element a name, so the paths of modules without parameters are complete.
   @Test func keysNameModulesWithoutParameters() {
     withDevice(device) {
       let model = Sequential {

@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Invalid targets of losses, element types and shapes.
+/// Losses: invalid targets, element types and shapes.
 @Suite struct LossTests {
   let device = ComputeDevice(backend: ReferenceDevice())
 
@@ -15,7 +15,7 @@ import Testing
           try withDevice(device) { () throws in
             let targets = Tensor([0, bad, 2] as [Int32]).cast(to: dtype)
             let losses = crossEntropy(.zeros([3, 3]), try eval(targets), reduction: .none)
-            // Some devices notice when the loss is computed, others when it is read.
+            // Some devices find the invalid target when the loss is computed, others when the loss is read.
             _ = try losses.array()
           }
         }

@@ -127,7 +127,7 @@ import Testing
     }
   }
 
-  /// Gradients that are finite at no scale end the run on every device, with an error that names the operation.
+  /// If the gradients are finite at no scale, the run ends on every device, with an error that names the operation.
   @Test(arguments: TestDevice.conformance) func twentySkippedUpdatesAreAnError(target: TestDevice) throws {
     try withDevice(try target.reopened()) { () throws -> Void in
       let net = Self.network()
@@ -261,7 +261,7 @@ import Testing
     }
   }
 
-  /// An overflow that loss scaling handles is no anomaly. An overflow in the loss itself is one.
+  /// An overflow that loss scaling handles is no anomaly. An overflow in the loss itself is an anomaly.
   @Test func anomaliesAreThoseThatReachTheWeights() throws {
     try withDevice(device) { () throws -> Void in
       let run = Overflow(SGD(learningRate: 1), LossScaler.Settings(initialScale: 0x1p18))

@@ -240,7 +240,7 @@ private final class Owner: Module {
     }
   }
 
-  /// Parameters used by a checkpointed function get the same gradients as outside, and dropout drops the same elements.
+  /// Checkpointing changes no gradient of the parameters that a function uses, and dropout drops the same elements.
   @Test(arguments: TestDevice.all.filter { !$0.name.contains("opencl") })
   func checkpointedLayersLearn(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in

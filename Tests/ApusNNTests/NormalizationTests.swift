@@ -6,8 +6,8 @@ import Testing
 @Suite struct NormalizationTests {
   private static let devices = TestDevice.all.filter { ["reference", "cpu"].contains($0.name) }
 
-  /// Norms of 16-bit values are computed in `float32`: squares would overflow in `float16`, and sums would lose digits
-  /// in `bfloat16`.
+  /// Normalization layers compute 16-bit values in `float32`: squares would overflow in `float16`, and sums would lose
+  /// digits in `bfloat16`.
   @Test(arguments: devices, [DType.float16, .bfloat16])
   func narrowTypesAreWorkedOutInFloat32(_ test: TestDevice, _ dtype: DType) throws {
     try withDevice(test.device) { () throws in

@@ -126,7 +126,7 @@ import Testing
 
   // MARK: - README and CONTRIBUTING
 
-  /// `.ci/run` takes the first line with this command.
+  /// `.ci/run` runs the first line of README.md that contains `swift test`.
   @Test func theReadmeHasTheTestCommand() throws {
     let readme = try text("README.md").components(separatedBy: "\n")
     let line = readme.first { $0.contains("swift test ") }

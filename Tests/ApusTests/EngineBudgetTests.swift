@@ -72,8 +72,8 @@ import Testing
     #expect(device.memory.used == 0)
   }
 
-  /// The time to plan a network is proportional to its size: four times the layers take about four times as long,
-  /// whereas an algorithm over pairs of layers would take sixteen times as long.
+  /// The time to plan a network is proportional to its size: four times the layers take about four times as long. An
+  /// algorithm over pairs of layers would take sixteen times as long.
   @Test func planningADeepNetworkTakesTimeInProportion() throws {
     func milliseconds(layers: Int) throws -> Double {
       try withDevice(ComputeDevice(backend: RecordingDevice(checksPlans: false))) { () throws in

@@ -18,7 +18,7 @@ import Testing
       self.body = body
     }
 
-    /// The value and its gradients by all inputs, on the current device.
+    /// The value and its gradients with respect to all inputs, on the current device.
     func values() throws -> [[Float]] {
       var key = RandomKey(seed: 5)
       let inputs = shapes.map { Tensor.normal($0, key: &key) }

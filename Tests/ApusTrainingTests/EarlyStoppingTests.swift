@@ -144,7 +144,7 @@ import Testing
       #expect(try resumed(EarlyStopping(.accuracy, patience: 100)).stopped == nil)
       let whole = try trainer(nil).run()
       #expect(try resumed(nil).weightsSHA256 == whole.weightsSHA256)
-      // The test results of the first end are not repeated in the epochs that follow.
+      // Later epochs do not repeat the test results of the first end.
       let tested = try RunMetrics(path: scratch.file("run") + "/metrics.jsonl").records.filter {
         $0["test_loss"] != nil
       }

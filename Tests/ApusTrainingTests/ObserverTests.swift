@@ -45,7 +45,7 @@ import Testing
     func didStep(_ progress: TrainingProgress) -> TrainingRequest { progress.step == step ? request : .continue }
   }
 
-  /// Stops a run after a number of steps that it counts itself.
+  /// Counts the steps, and stops the run after `limit` of them.
   private final class Counter: TrainingObserver {
     let limit: Int
     var count = 0
@@ -189,8 +189,8 @@ import Testing
     }
   }
 
-  /// In a new run, an observer starts from its initial state. So it does in a run that is resumed from a checkpoint
-  /// without values of the observer.
+  /// An observer starts from its initial state in a new run, and in a run that is resumed from a checkpoint without
+  /// values of this observer.
   @Test func observersOfAnotherRunAreReset() throws {
     let stopping = EarlyStopping(.loss, patience: 100)
     try SmallRun().inDirectory { run, _ in

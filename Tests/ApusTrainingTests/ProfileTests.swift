@@ -17,7 +17,7 @@ import Testing
   @Test(arguments: devices) func recordsWhatRan(shared: TestDevice) throws {
     let device = try shared.reopened()
     try withDevice(device) {
-      // Steps that ran before or after are not recorded.
+      // Steps that run before or after `record` are not recorded.
       try work()
       let limits = DeviceLimits(gflops: 100, gbytesPerSecond: 10)
       let (_, profile) = try Profile.record(on: device, limits: limits) { try work() }

@@ -144,7 +144,7 @@ struct TarTests {
 }
 
 struct ByteReaderTests {
-  /// Reads files of several chunks, so that members and reads cross chunk boundaries.
+  /// Reads files of several chunks, so that gzip members and reads cross chunk boundaries.
   @Test func filesAreReadInPieces() throws {
     let scratch = try ScratchDirectory()
     var random = SystemRandomNumberGenerator()

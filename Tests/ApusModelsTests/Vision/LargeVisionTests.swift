@@ -85,7 +85,7 @@ struct LargeVisionTests {
 /// The largest errors of a case, and their ratios to the tolerances.
 ///
 /// In `float64`, the error of each element is at most 10⁻⁹ of the largest element of its tensor. In `float32`, the
-/// error of results is at most a fraction of the largest element, which the script determined.
+/// error of results is at most the fraction `share` of the largest element. The script computes this fraction.
 ///
 /// Gradients in `float32` are compared by their norms: for each parameter, and with a smaller tolerance for all
 /// parameters together. Single elements may have larger errors, since a rounding error can change the sign of a ReLU's
@@ -121,7 +121,7 @@ private struct Comparison {
   private func numbers(_ found: Tensor, _ key: String) throws -> (found: [Double], expected: [Double]) {
     let expected = try fixture.numbers(name, key)
     #expect(expected.count == found.elementCount, "\(key)")
-    // A device may not support float64.
+    // Some devices do not support float64.
     guard dtype == .float64 else { return (try found.cast(to: .float32).array().map { Double($0) }, expected) }
     return (try found.array(of: Double.self), expected)
   }

@@ -20,8 +20,8 @@ struct LayerListTests {
     #expect(zip(stages, stages.dropFirst()).allSatisfy { $0.output == $1.input })
   }
 
-  /// PyTorch's `nn.Conv2d(3, 8, (3, 5), stride=(2, 1), padding=(1, 0), dilation=(2, 1), groups=…)` and
-  /// `nn.MaxPool2d` on the same input have these shapes.
+  /// PyTorch's `nn.Conv2d(3, 8, (3, 5), stride=(2, 1), padding=(1, 0), dilation=(2, 1))` and `nn.MaxPool2d(3, 2, 1)`
+  /// give these shapes.
   @Test func everyOption() throws {
     let text = "Conv 8 3x5 stride 2x1 pad 1x0 dilation 2x1 no-bias, pool 3 stride 2 pad 1, globalpool, dense 4"
     let list = try LayerList(parsing: text)

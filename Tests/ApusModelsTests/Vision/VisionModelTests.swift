@@ -134,7 +134,7 @@ import Testing
     }
   }
 
-  /// A tensor of any type whose elements are exact in float32.
+  /// A tensor of type `dtype`. Its elements are rounded to `float32` first.
   private func tensor(_ numbers: [Double], _ shape: Shape, _ dtype: DType) -> Tensor {
     Tensor(numbers.map { Float($0) }, shape: shape).cast(to: dtype)
   }

@@ -123,7 +123,7 @@ import Testing
     }
   }
 
-  /// The distribution is uniform over all orthogonal matrices: no element prefers a sign.
+  /// The distribution is uniform over all orthogonal matrices: the mean of each element is 0.
   @Test func orthogonalSignsAreEven() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       var sums = [Double](repeating: 0, count: 9)

@@ -112,7 +112,7 @@ struct EventFileTests {
     #expect(error?.description.contains("/proc/nowhere") == true)
   }
 
-  /// Writes the files that `tensorboard_check.py` reads. The script names their folder in `APUS_TENSORBOARD`.
+  /// Writes the files that `tensorboard_check.py` reads, to the folder `APUS_TENSORBOARD` if this variable is set.
   @Test func writesWhatTheScriptReads() throws {
     let folder = ProcessInfo.processInfo.environment["APUS_TENSORBOARD"] ?? scratch.file("tensorboard")
     let log = try TensorBoardLog(folder: folder)
