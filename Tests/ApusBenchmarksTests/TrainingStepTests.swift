@@ -4,7 +4,7 @@ import Testing
 
 @Suite(.serialized)
 struct TrainingStepTests {
-  /// A training step runs one known plan of at most `limit` steps: fewer steps mean fewer commands to a device.
+  /// Every training step reuses one plan, which has at most `limit` steps.
   @Test(arguments: [("mlp-b128-adam", 45), ("lenet5-b128-sgd", 45)])
   func aStepIsAFewStepsOfOnePlan(name: String, limit: Int) throws {
     try recordingPlans { device in

@@ -24,8 +24,8 @@ struct WorkloadTests {
     }
   }
 
-  /// Every pass counts two operations for each multiply-add of the output: 2·1·4·3·3 · 1·3·3 for this grouped
-  /// convolution.
+  /// Every pass counts two operations for each multiply-add of the forward pass. This grouped convolution has 4·3·3
+  /// outputs of 1·3·3 multiply-adds each.
   @Test func aConvolutionHasALineForEachPass() throws {
     let lines = try lines(of: Conv("N1C2H5W5K4R3S3P1U2D1G2"))
     #expect(lines.map { $0["pass"]?.string } == ["forward", "input", "weight"])

@@ -114,7 +114,7 @@ struct BenchTests {
   @Test(
     .enabled(
       if: Invocation.isPoCL && ProcessInfo.processInfo.activeProcessorCount > 1,
-      "only PoCL builds one kernel at a time, and one processor gives nothing to build beside"))
+      "only PoCL builds one kernel at a time, and helper processes need a second processor"))
   func kernelsAreBuiltBeside() throws {
     let runs = try CachedRuns()
     defer { runs.remove() }

@@ -30,7 +30,7 @@ import Testing
     .map { $0.components(separatedBy: "  #")[0].trimmingCharacters(in: .whitespaces) }
   }
 
-  /// The code spans in the rows of tables that begin with `apus`.
+  /// The code spans that begin with `apus`, in rows of tables.
   private static func tableCommands(_ path: String) throws -> [String] {
     try text(path).split(separator: "\n").filter { $0.hasPrefix("|") }.flatMap { row in
       row.components(separatedBy: "`").enumerated().filter { $0.offset % 2 == 1 }.map(\.element)

@@ -127,6 +127,7 @@ struct EarlyStopTests {
     #expect(unknown.status == 64 && unknown.errors.contains("it is last, best or step-N"), "\(unknown.errors)")
   }
 
+  /// If the run kept no best checkpoint, the error names the option that keeps it.
   @Test func runsWithoutABestSaySo() throws {
     let run = try train("run", ["--steps", "2"])
     #expect(run.status == 0, "\(run.errors)")

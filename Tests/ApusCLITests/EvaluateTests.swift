@@ -103,7 +103,7 @@ import Testing
     #expect((all["classes"] as? [[String: Any]])?.last?["recall"] as? Double == 1)
     #expect(all["test_loss"] as? Double == plain["test_loss"] as? Double)
     #expect(try evaluate(run).output.contains("best F1"))
-    // The other commands apply the same threshold, also to the example whose probability equals it.
+    // The other commands apply the threshold in the same way, also if a probability is equal to the threshold.
     let errors = try Invocation("errors", run, "--threshold", "\(threshold)", "--device", "cpu", "--json").summary()
     #expect(errors["test_accuracy"] as? Double == chosen["test_accuracy"] as? Double)
     #expect(errors["threshold"] as? Double == threshold)
@@ -188,6 +188,7 @@ import Testing
     #expect(try String(contentsOfFile: sheet, encoding: .utf8).contains("odd"))
   }
 
+  /// CSV files that are not error sheets are refused, and not overwritten.
   @Test func sheetsThatAreNoneAreRefused() throws {
     let run = try imageRun()
     let path = try scratch.write(Array("a,b\n1,2\n".utf8), to: "other.csv")

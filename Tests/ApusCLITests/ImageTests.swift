@@ -90,7 +90,7 @@ struct ImageTests {
     #expect(alone.status == 64 && alone.errors.contains("--tile-overlap"), "\(alone.errors)")
   }
 
-  /// Neither the number of threads nor a stop within an epoch changes a bit, with or without mixing.
+  /// Neither the number of threads nor a stop within an epoch changes a bit, with or without mixup and cutmix.
   @Test(arguments: [[], ["--augment", "flip, mixup, cutmix"]]) func sameBits(mixing: [String]) throws {
     func digest(_ words: [String]) throws -> String? {
       // An option may be given only once.
@@ -132,8 +132,8 @@ struct ImageTests {
     #expect(try counted.status == 0 && counted.member("skipped_images") == 1, "\(counted.errors)")
   }
 
-  /// Evaluation covers the images that can be read, under their own names; an unreadable image named as an argument is
-  /// an error.
+  /// Evaluation leaves out test images that cannot be read, and names all others correctly. An argument of `predict`
+  /// that cannot be read is an error.
   @Test func badPicturesOfTheTestAreLeftOut() throws {
     let path = scratch.file("pictures/test/green/4.png")
     let whole = try Data(contentsOf: URL(filePath: path))

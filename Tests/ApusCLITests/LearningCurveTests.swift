@@ -3,7 +3,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// `apus learning-curve`
+/// The command `apus learning-curve`.
 struct LearningCurveTests {
   private let images: TinyImages
   private let scratch: ScratchDirectory

@@ -12,6 +12,7 @@ struct PartTests {
     try Invocation(["evaluate"] + words + ["--device", "cpu", "--json"])
   }
 
+  /// A run that holds out validation examples is evaluated on them by default; `--part` selects other examples.
   @Test func theTestWaitsWhereExamplesAreHeldOut() throws {
     let images = try TinyImages()
     func train(_ name: String, _ words: [String]) throws -> String {
@@ -74,7 +75,7 @@ struct PartTests {
     }
     #expect(try measure(scratch.file("run"), "--part", "all").member("examples") == 50)
     #expect(try measure(scratch.file("run"), "--part", "train").member("examples") == 40)
-    // The verdict compares with the training split of the run, not of the file.
+    // The verdict compares the file with the training examples of the run.
     let judged = try measure(
       scratch.file("run"), "--data", table("other.csv", ["tree", "moss", "moss"]), "--human-error", "0")
     let verdict = try #require(try judged.member("bias_variance", as: [String: Any].self), "\(judged.errors)")

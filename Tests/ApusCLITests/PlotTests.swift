@@ -89,7 +89,7 @@ struct PlotTests {
     #expect(files.contains("loss.svg") && files.contains("weights.svg") && !files.contains("saliency.svg"))
   }
 
-  /// A run with an incomplete last record, a damaged run, and a run that has just begun each get their own message.
+  /// There are different messages for a run with an incomplete last record, a damaged run, and a run without records.
   @Test func runsThatAreNotWhole() throws {
     let run = try train(["mlp", "--steps", "60", "--batch-size", "16"])
     let metrics = URL(filePath: "\(run)/metrics.jsonl")

@@ -37,6 +37,7 @@ struct PrecisionTests {
     #expect(other.status == 65 && other.errors.contains("its precision is \"mixed\", not unset"), "\(other.errors)")
   }
 
+  /// TF32 and misspelt precisions are refused.
   @Test func precisionsThatAreNotThere() throws {
     let tf32 = try train(["mlp", "--precision", "tf32"])
     #expect(tf32.status == 64 && tf32.errors.contains("--precision tf32: TF32 is a mode of"), "\(tf32.errors)")

@@ -30,7 +30,7 @@ struct SecurityTests {
     #expect(try Invocation(words, environment: ["APUS_CACHED_MEMORY": "0"]).status == 0)
   }
 
-  /// PoCL executes the binaries in its cache, so that no other user may write there.
+  /// PoCL executes the binaries in its cache, so other users must not be able to write there.
   @Test(.enabled(if: Invocation.isPoCL, "only PoCL has this cache")) func theCacheOfPoCLIsPrivate() throws {
     let home = try ScratchDirectory()
     #expect(try bench(home.path).status == 0)

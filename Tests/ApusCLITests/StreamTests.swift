@@ -37,7 +37,7 @@ struct StreamTests {
     try? FileManager.default.contentsOfDirectory(atPath: scratch.file("run/checkpoints")).max()
   }
 
-  /// A file that is opened must not get the descriptor of a standard stream.
+  /// If a standard stream is closed, no file that the command opens gets the descriptor of the stream.
   @Test(
     arguments: [("2>&-", 0), ("0<&-", 0), ("0<&- 2>&-", 0), ("1>&-", 74), ("0<&- 1>&- 2>&-", 74)] as [(String, Int32)])
   func closedStreams(_ closing: String, status: Int32) throws {
@@ -52,6 +52,7 @@ struct StreamTests {
     #expect(try JSONSerialization.jsonObject(with: config) is [String: Any])
   }
 
+  /// If the reader of the output ends early, the run is still finished and saved.
   @Test func aReaderThatLeavesCostsNothing() throws {
     // More lines than fit into a pipe.
     let run = try shell("{ \"$0\" \"$@\"; echo $? > \"\(scratch.file("status"))\"; } | head -n 1", words(steps: 3000))
@@ -82,7 +83,7 @@ struct StreamTests {
     return (process.terminationStatus, try String(contentsOfFile: scratch.file("errors"), encoding: .utf8))
   }
 
-  /// A terminal that closes and its shell both send the signal.
+  /// A run saves and stops at SIGHUP, also if the closing terminal and its shell both send the signal.
   @Test func hangingUpSaves() throws {
     let run = try start(words(steps: 1_000_000))
     for _ in 0..<3 { kill(run.processIdentifier, SIGHUP) }

@@ -40,7 +40,8 @@ struct TableTests {
     return (run, path)
   }
 
-  /// A run reports that its data are missing, resumes when given their new path, and a failed attempt changes nothing.
+  /// If the data of a run were moved, resuming it is an error that changes no file. With the new path in `--data` it
+  /// resumes.
   @Test func dataMayMove() throws {
     let run = scratch.file("moved")
     let never = try Invocation(["train", "mlp", "--data", "csv:none.csv"], in: scratch.path)

@@ -1,7 +1,7 @@
 import ApusTestSupport
 import Foundation
 
-/// A data set of 28x28 images in ten classes that loads quickly: each class has its own bright row.
+/// A small data set of 28x28 images in ten classes. The class is the position of a bright row.
 struct TinyImages {
   let directory: ScratchDirectory
 

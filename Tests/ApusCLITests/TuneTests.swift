@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @Suite struct TuneTests {
+  /// `apus tune` stores its choices in the cache folder, and `--forget` deletes them.
   @Test func choicesAreKept() throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "apus-tune-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

@@ -7,8 +7,7 @@ import Testing
 @testable import ApusModels
 
 struct CatalogTests {
-  /// The graph of a Transformer is one stream: only additions have two sources, the stream and the branch that is
-  /// added.
+  /// In the graph of a Vision Transformer, only the additions of residual connections have two sources.
   @Test func theGraphOfATransformerIsAStream() throws {
     let graph = try withDevice(.named("cpu")) { () throws in
       let model = VisionTransformer(imageSize: 8, patch: 4, width: 8, depth: 4, heads: 2, channels: 1, classes: 3)
@@ -42,10 +41,13 @@ struct CatalogTests {
     #expect(error?.description == "unknown model \"lenet\"; did you mean lenet5?")
   }
 
-  /// The counts for 1,000 classes are the counts of ViT-S/16 and ViT-B/16 (Dosovitskiy et al.). For ten classes of 32 ×
-  /// 32 pixels, computed by hand with the width 192: patches 48 · 192 + 192, the class token 192, positions 65 · 192,
-  /// in each of six blocks attention 4 · (192² + 192), dense layers 2 · 4 · 192² + 5 · 192 and norms 4 · 192, a norm
-  /// 384, the last layer 192 · 10 + 10.
+  /// The counts for 1,000 classes are those of ViT-S/16 and ViT-B/16 (Dosovitskiy et al.).
+  ///
+  /// The count for 32 × 32 color images of ten classes is computed by hand, with a width of 192:
+  ///
+  /// - patches 48 · 192 + 192, class token 192, positions 65 · 192
+  /// - each of six blocks: attention 4 · (192² + 192), dense layers 2 · 4 · 192² + 5 · 192, norms 4 · 192
+  /// - final norm 2 · 192, last layer 192 · 10 + 10
   @Test func parametersOfVisionTransformers() throws {
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
       func count(_ name: String, _ input: [Int]? = nil, classes: Int? = nil) throws -> Int {
@@ -59,14 +61,15 @@ struct CatalogTests {
     }
   }
 
-  /// By hand: 28·28·6·25 + 10·10·16·150 + 400·120 + 120·84 + 84·10.
+  /// By hand: the convolutions need 28·28·6·25 + 10·10·16·150 multiply-adds, the dense layers
+  /// 400·120 + 120·84 + 84·10.
   @Test func costsOfLeNet5() throws {
     let stages = try ImageNetwork.lenet5.layers!.stages(for: [1, 28, 28])
     #expect(stages.reduce(0) { $0 + $1.multiplyAddCount } == 416_520)
     #expect(stages.map(\.parameterCount) == [156, 0, 0, 2416, 0, 0, 0, 48_120, 0, 10_164, 0, 850])
   }
 
-  /// By hand: gates · 128 · (28 + 128 weights + 2 biases), then 128 · 10 + 10.
+  /// By hand: the recurrent layer has gates · 128 · (28 + 128 + 2) weights and biases, the last layer 128 · 10 + 10.
   @Test(arguments: [("rnn", 21_514), ("lstm", 82_186), ("gru", 61_962)])
   func parametersOfRecurrentModels(_ name: String, _ count: Int) throws {
     guard case .images(let description) = try ModelDescription.find(name).kind else { throw ModelError.misfit(name) }

@@ -2,9 +2,9 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Layers that consist of `x · Wᵀ + b` use the same types for weights and biases in mixed precision.
+/// In mixed precision, all layers that compute `x · Wᵀ + b` convert weights and biases in the same way.
 @Suite struct AffineTests {
-  /// The outputs of each layer for inputs of one type, with weights of 0.1, which 16-bit types round, and biases of
+  /// The output of each layer for an input of type `dtype`. Weights are 0.1, which 16-bit types round, and biases are
   /// 0.2.
   private func results(_ dtype: DType) throws -> [(name: String, found: Tensor)] {
     func filled<M: Module>(_ module: M) -> M {
@@ -31,7 +31,7 @@ import Testing
     }
   }
 
-  /// The weights are 0.1 as `float32`, not as the nearest `float16`.
+  /// With `float64` inputs, weights and biases keep their `float32` values: they are not rounded to `float16`.
   @Test func mixedPrecisionLeavesDoublesAlone() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let (w, b) = (Double(Float(0.1)), Double(Float(0.2)))

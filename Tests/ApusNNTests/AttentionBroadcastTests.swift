@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Keys and values with different numbers of heads, where one head is broadcast.
+/// Attention with different numbers of key heads and value heads: a single head is broadcast to all query heads.
 @Suite struct AttentionBroadcastTests {
   private static func tensor(_ shape: Shape, _ seed: Int) -> Tensor {
     Tensor((0..<shape.elementCount).map { Float(($0 * 7 + seed) % 13) / 6 - 1 }, shape: shape)
@@ -12,7 +12,7 @@ import Testing
   func oneHeadServesAll(_ test: TestDevice, _ heads: (keys: Int, values: Int)) throws {
     try withDevice(test.device) { () throws in
       let query = Self.tensor([3, 4, 2, 3], 1)
-      // 0 stands for tensors without a head axis.
+      // With 0 heads, the tensor has no batch axis and no head axis.
       func other(_ heads: Int, _ seed: Int) -> Tensor { Self.tensor(heads == 0 ? [5, 3] : [3, heads, 5, 3], seed) }
       let (key, value) = (other(heads.keys, 2), other(heads.values, 3))
       func results(_ key: Tensor, _ value: Tensor) -> [Tensor] {

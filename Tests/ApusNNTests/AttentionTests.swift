@@ -3,7 +3,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Attention: second derivatives, rows without keys, generation, dropout.
+/// Attention: second derivatives, queries without keys, anomaly detection and dropout.
 @Suite struct AttentionTests {
   /// Numbers without repetitions.
   private static func numbers(_ shape: Shape, _ start: Int) -> Tensor {
@@ -12,7 +12,7 @@ import Testing
 
   private static let kinds = ["plain", "causal", "mask", "added", "grouped", "dropped"]
 
-  /// A penalty on the gradients of attention, which depend on all inputs.
+  /// The sum of the squared gradients of attention with respect to `inputs`. Each gradient depends on all inputs.
   private static func penalty(_ kind: String, _ inputs: [Tensor]) -> Tensor {
     let flags = Tensor([true, false, true, true, true, true, false, false, false], shape: [3, 3])
     let mask = kind == "mask" ? flags : kind == "added" ? inputs[3] : nil
@@ -32,6 +32,7 @@ import Testing
     return shapes.enumerated().map { numbers($0.element, 100 * $0.offset) }
   }
 
+  /// Second derivatives agree with central differences in `float64`.
   @Test(arguments: kinds) func secondDerivativesAreThoseOfDifferences(_ kind: String) throws {
     let device = try #require(TestDevice.all.first { $0.name == "cpu" }).device
     try withDevice(device) { () throws in
@@ -72,8 +73,8 @@ import Testing
     }
   }
 
-  /// A query without keys gives zeros and has no gradient, whatever the masked values are.
-  /// With an added mask, attention is not fused; other tests run its kernels, so the mask is left out on OpenCL.
+  /// A query whose keys are all masked gives zeros, and its gradient is zero. No result is infinite or NaN, although
+  /// queries and keys are large. OpenCL runs the boolean mask only.
   @Test(
     arguments: TestDevice.conformance.flatMap { test in
       (test.name.hasPrefix("opencl") ? [false] : [false, true]).map { (test, $0) }
@@ -97,7 +98,7 @@ import Testing
     }
   }
 
-  /// For a sequence that consists of padding, the module returns the output's bias.
+  /// For a sequence of padding only, the module returns the bias of its output projection, which is zero here.
   @Test func sequencesOfPaddingGiveTheBias() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let attention = withRandomKey(RandomKey(seed: 1)) { MultiheadAttention(4, heads: 2, isBatchFirst: true) }
@@ -125,7 +126,7 @@ import Testing
     }
   }
 
-  /// Dropout drops weights at the given rate and scales the others up, in training only.
+  /// In training, dropout sets attention weights to zero at the given rate and scales the remaining weights up.
   @Test func dropoutDropsWeights() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let attention = withRandomKey(RandomKey(seed: 1)) { MultiheadAttention(4, heads: 2, dropout: 0.25) }

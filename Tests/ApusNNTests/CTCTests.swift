@@ -3,7 +3,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Connectionist temporal classification beyond PyTorch's cases: enumerated paths, derivatives, and mistakes.
+/// The CTC loss beyond PyTorch's cases: enumerated paths, derivatives, and mistakes.
 @Suite struct CTCTests {
   /// OpenCL runs PyTorch's cases only.
   static let hosts = TestDevice.all.filter { ["reference", "cpu"].contains($0.name) }
@@ -29,7 +29,7 @@ import Testing
   }
 
   @Test(arguments: CTCTests.hosts, [0, 1]) func equalsTheSumOverAllPaths(_ test: TestDevice, blank: Int) throws {
-    // Without log-softmax, so that derivatives hold for single elements.
+    // Without log-softmax, the elements of `x` are independent of each other.
     let x = (0..<5).map { time in (0..<3).map { -1 - abs(sin(Double(3 * time + $0) * 1.7)) } }
     let targets = blank == 0 ? [[1, 1], [2], [], [2, 1]] : [[0, 0], [2], [], [2, 0]]
     try withDevice(test.device) { () throws in
@@ -83,7 +83,7 @@ import Testing
       #expect(try losses.array()[1].isFinite)
       #expect(try slopes.array().allSatisfy(\.isFinite))
       #expect(try slopes[.all, 0..<1].array().allSatisfy { $0 == 0 })
-      // NaN stays NaN.
+      // NaN inputs give a NaN loss.
       let poisoned = ctcLoss(x * .nan, targets, inputLengths: [4, 4], targetLengths: [2, 2])
       #expect(try poisoned.scalar().isNaN)
     }
@@ -113,8 +113,7 @@ import Testing
     }
   }
 
-  /// A target that is no class, or is the blank, raises the index error of the gather. Other tests check this error on
-  /// OpenCL.
+  /// A target outside of the classes, or equal to the blank, is an index error. Other tests check this error on OpenCL.
   @Test(arguments: CTCTests.hosts) func targetsThatAreNoClass(_ test: TestDevice) throws {
     for bad: Int64 in [-1, 5, .max, 0] {
       let device = try test.reopened()

@@ -3,7 +3,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Checks in the sources that every public type has a conformance case.
+/// Every public layer, loss, optimizer and schedule in the sources has a conformance case.
 @Suite struct CoverageTests {
   private func sources(_ folder: String) throws -> String {
     let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -12,7 +12,7 @@ import Testing
       .filter { $0.pathExtension == "swift" }.map { try String(contentsOf: $0, encoding: .utf8) }.joined()
   }
 
-  /// The public types of a folder that conform to any of the protocols.
+  /// The public types of a folder of `Sources/ApusNN` that conform to one of the protocols.
   private func types(_ folder: String, _ protocols: Set<String>) throws -> Set<String> {
     let found = try sources(folder).matches(of: /public (?:struct|final class) (\w+)(?:<[^>]*>)?: ([\w, ]+)/).filter {
       let conformances = $0.2.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
@@ -21,7 +21,7 @@ import Testing
     return Set(found.map { String($0.1) })
   }
 
-  /// `MaxPool` for a `MaxPool<2>`.
+  /// The name of the value's type without generic arguments: `MaxPool` for a `MaxPool<2>`.
   private func name(_ value: Any) -> String { String("\(type(of: value))".prefix { $0 != "<" }) }
 
   private func check(_ kind: String, _ types: Set<String>, _ covered: Set<String>, atLeast count: Int) {
@@ -35,7 +35,7 @@ import Testing
     let covered = withDevice(device) {
       (ModuleCase.layers + ModuleCase.moreActivations).map { self.name($0.make()) }
     }
-    // Random layers, containers, user-defined closures and layers in their own mode: see ModuleTests.
+    // `DropoutTests` and `ModuleTests` test these types: random layers, containers, closures and `inMode`.
     let others: Set = ["Dropout", "Sequential", "Function", "InMode"]
     check("layers", try types("Layers", ["Layer", "Module"]), others.union(covered), atLeast: 50)
   }
@@ -50,7 +50,7 @@ import Testing
     let device = TestDevice.reference.device
     let covered = withDevice(device) { ModuleCase.attention.map { self.name($0.make()) } }
     check("kinds of attention", try types("Layers/Attention", ["Layer", "Module"]), Set(covered), atLeast: 8)
-    // Functions without parameters have separate cases with their names.
+    // Cases without parameters all have the same module type, so they are found by the prefixes of their names.
     let cases = ModuleCase.attention.map(\.name)
     for prefix in ["sdpa", "rotary", "linear-biases"] { #expect(cases.contains { $0.hasPrefix(prefix) }) }
   }

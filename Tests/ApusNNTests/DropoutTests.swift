@@ -3,7 +3,7 @@ import ApusDevice
 import ApusTestSupport
 import Testing
 
-/// Dropped elements for fixed seeds, equal on the interpreter and the CPU.
+/// Dropped elements for fixed seeds, which are equal on the reference device and the CPU.
 @Suite struct DropoutTests {
   static let devices = TestDevice.all.filter { ["reference", "cpu"].contains($0.name) }
 
@@ -17,7 +17,7 @@ import Testing
       let values = try run(Dropout(0.3), x)
       let kept: Float = 1 / 0.7
       #expect(Set(values) == [0, kept])
-      // The fraction of 0.3 has a standard deviation of 0.0046 here.
+      // The share of dropped elements has a mean of 0.3 and a standard deviation of 0.0046.
       let droppedCount = values.count { $0 == 0 }
       #expect(abs(Double(droppedCount) / 10_000 - 0.3) < 0.014)
       let sum: Float = values.reduce(0, +)
@@ -50,7 +50,8 @@ import Testing
     }
   }
 
-  /// Standard normal inputs keep their mean and variance; dropped elements get SELU's limit.
+  /// Standard normal inputs keep their mean and variance. Dropped elements become SELU's limit, then all elements are
+  /// scaled and shifted.
   @Test(arguments: devices) func alphaDropoutKeepsMeanAndVariance(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       var key = RandomKey(seed: 5)
@@ -72,7 +73,7 @@ import Testing
     }
   }
 
-  /// Whole channels are dropped, with the values that `AlphaDropout` gives to an element.
+  /// Whole channels are dropped. Dropped and kept channels get the values that `AlphaDropout` gives to elements.
   @Test(arguments: devices) func featureAlphaDropout(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let x = Tensor.ones([40, 25, 2, 3])
@@ -90,7 +91,7 @@ import Testing
     }
   }
 
-  /// Monte-Carlo dropout: inference drops elements too, and the mean of its outputs is near the input.
+  /// Monte-Carlo dropout: inference drops elements too, and the mean of the outputs is near the input.
   @Test(arguments: devices) func layersThatAreAlwaysOnDropInInference(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let x = Tensor.ones([1, 50, 2, 2])
@@ -113,8 +114,8 @@ import Testing
     }
   }
 
-  /// Masks are recomputed where they are read, for results and gradients: no value of a plan contains random words or
-  /// masks.
+  /// Results and gradients recompute the mask instead of reading it from memory: no value of a plan contains random
+  /// words or masks.
   @Test func masksAreNotStored() throws {
     func plan(_ layer: some Layer, _ shape: Shape, weight: Shape?) throws -> Plan {
       let device = RecordingDevice(channelsLast: { _, _ in ChannelsLastPreference(.always) })
@@ -142,7 +143,8 @@ import Testing
     }
   }
 
-  /// Dropped elements have no gradient, and all others have the gradient of their factor, whichever step drops them.
+  /// The gradient of a dropped element is zero, and that of a kept element is multiplied by dropout's factor, whichever
+  /// step of the plan applies the dropout.
   @Test(arguments: devices) func gradientsDropTheSame(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       func check(_ shape: Shape, _ hidden: (Tensor) -> Tensor) throws {

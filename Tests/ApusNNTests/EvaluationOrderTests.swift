@@ -20,6 +20,7 @@ import Testing
 
   // MARK: - Reading inside a scope
 
+  /// Gradients that are built inside `recordingGradients` may be read after its end, also if values were read inside.
   @Test(arguments: devices) func gradientsOutliveTheirScope(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let x = Tensor(Self.x)
@@ -31,7 +32,7 @@ import Testing
         return gradients(of: value, withRespectTo: [x])[0]
       }
       #expect(try found.array() == expected)
-      // Second derivatives, some of which are read inside the scope.
+      // Second derivatives; the loss and the first derivatives are read inside the scope.
       func slope() -> Tensor { gradients(of: loss(), withRespectTo: [x])[0] }
       let second = try gradients(of: slope().sum(), withRespectTo: [x])[0].array()
       let outside = try recordingGradients {
@@ -56,6 +57,7 @@ import Testing
     }
   }
 
+  /// Gradients through recurrent layers, checkpointed functions and loops do not change if the loss is read first.
   @Test(arguments: devices) func loopsAndCheckpoints(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let lstm = withRandomKey(RandomKey(seed: 2)) { LSTM(3, 4) }
@@ -81,6 +83,7 @@ import Testing
     }
   }
 
+  /// The weights do not change if the closure of `minimize` reads the loss.
   @Test(arguments: devices) func minimizingWithARead(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       func weights(readsInside: Bool) throws -> [Float] {
@@ -103,6 +106,7 @@ import Testing
 
   // MARK: - Losses without a gradient path
 
+  /// A loss without a path to a trainable parameter is an error, also if an earlier evaluation has cut the path.
   @Test(arguments: devices) func lossesWithoutAGradientPath(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let net = Self.network()
@@ -124,6 +128,8 @@ import Testing
     }
   }
 
+  /// An input that the output does not depend on has the gradient 0, or is an error on request. A path that an
+  /// evaluation has cut is always an error.
   @Test(arguments: devices) func unusedInputs(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let old = try eval(Tensor([1, 2] as [Float]))

@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Failed steps lose nothing, and training continues as if they had not been tried.
+/// A failed step changes no weights, optimizer state or random key. Training continues as if it had not been tried.
 @Suite struct FailedStepTests {
   static let devices = TestDevice.all.filter { $0.name != "reference" }
 
@@ -12,7 +12,7 @@ import Testing
     let precision: Precision
     let rule: any UpdateRule
     let model: @Sendable () -> Sequential
-    /// The inputs of a step. If `isWrong` and the inputs are indices, they are invalid.
+    /// The inputs of a step. If `isWrong` is true and the inputs are indices, one index is out of range.
     let inputs: @Sendable (_ step: Int, _ isWrong: Bool) -> Tensor
     let hasIndices: Bool
 
@@ -140,7 +140,7 @@ import Testing
     }
   }
 
-  /// If a closure throws, the statistics that it assigned and the random numbers that it consumed are restored.
+  /// If the closure of `minimize` throws, statistics that it assigned and the random key have their old values again.
   @Test func closuresThatThrow() throws {
     struct Mistake: Error {}
     try withDevice(TestDevice.reference.device) { () throws in
@@ -160,7 +160,7 @@ import Testing
     }
   }
 
-  /// The second of several batches of a step fails after the first has been evaluated.
+  /// If the second of two accumulated batches fails, the first batch has no effect either.
   @Test func accumulatedSteps() throws {
     for test in TestDevice.all.prefix(2) {
       try withDevice(test.device) { () throws in

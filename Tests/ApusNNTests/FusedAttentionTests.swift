@@ -8,7 +8,7 @@ import Testing
 @testable import ApusCPU
 @testable import ApusNN
 
-/// Attention as one fused step: agreement with its unfused definition, and where it is used.
+/// Attention as one fused step: it agrees with the unfused definition, and layers use it where it is supported.
 @Suite struct FusedAttentionTests {
   /// Extents and options below and above every block and register size of the devices.
   struct Setting: Hashable, Sendable, CustomTestStringConvertible {
@@ -43,7 +43,7 @@ import Testing
       }
     }
 
-    /// A boolean mask that hides a third of the keys, and all keys from the second query.
+    /// All masks of the setting. The boolean mask hides a third of the keys, and all keys from the second query.
     func masks(_ device: ComputeDevice, _ added: Tensor?) -> AttentionMasks {
       let flags = mask.map { shape in
         Tensor(
@@ -94,7 +94,8 @@ import Testing
     return try found.map { try $0.array(of: Double.self) }
   }
 
-  /// The interpreter is slow, and OpenCL runs only settings for which no other test builds kernels.
+  /// The reference device is slow and runs only settings with at most 1000 query elements. On OpenCL, other tests build
+  /// the kernels of the remaining settings.
   static let pairs = TestDevice.all.flatMap { test in
     let settings = test.name.hasPrefix("opencl") ? [large[0], large[1]] : small + large
     return settings.filter { test.name != "reference" || $0.query.elementCount <= 1000 }.map { (test, $0) }
@@ -148,7 +149,7 @@ import Testing
     }
   }
 
-  /// The narrow types are computed in float32 and rounded once.
+  /// Attention of 16-bit types is computed in `float32` and rounded once.
   @Test(arguments: [false, true]) func takesNarrowTypes(isBrain: Bool) throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let setting = FusedAttentionTests.small[1]
@@ -194,8 +195,8 @@ import Testing
     #expect(steps[1].mask?.layout.strides == [5, 0, 0, 1])
   }
 
-  /// With dropout, an added mask and a boolean mask, no value is as large as the weights. Both passes use the same
-  /// random numbers, and the next step reuses the plan with new numbers.
+  /// With dropout and both kinds of masks, every value of the plan has fewer elements than the attention weights. Both
+  /// passes use the same random numbers. The next training step reuses the plan with new random numbers.
   @Test func nothingHoldsTheWeights() throws {
     let runs = try attentionRuns()
     let steps = try runs.map { run in

@@ -35,6 +35,7 @@ import Testing
     }
   }
 
+  /// A decoder caches the keys and values of the memory. Single elements give the results of the whole sequence.
   @Test(arguments: TestDevice.conformance.filter { !$0.name.hasPrefix("opencl") }) func decodersRememberTheirMemory(
     _ test: TestDevice
   ) throws {
@@ -68,7 +69,7 @@ import Testing
     }
   }
 
-  /// One plan serves every element, however long the sequence grows.
+  /// All elements use one plan, however long the sequence becomes.
   @Test func elementsShareAPlan() throws {
     let device = ComputeDevice(backend: ReferenceDevice())
     try withDevice(device) { () throws in

@@ -3,8 +3,8 @@ import ApusDevice
 import ApusTestSupport
 import Testing
 
-/// The cost of a penalty on gradients through a recurrent layer: `lstm-rows`, 28 steps of 28, 128 units, batches of
-/// 128, and `loss + 0.1 · mean((‖∂loss/∂x‖ − 1)²)` with the gradients of all parameters.
+/// The cost of a gradient penalty through a recurrent layer. The model is that of `lstm-rows`: 28 time steps of 28
+/// inputs, 128 units, batches of 128. The loss is `loss + 0.1 · mean((‖∂loss/∂x‖ − 1)²)`.
 @Suite struct GradientPenaltyTests {
   struct Rows: Module {
     let lstm = LSTM(28, 128, isBatchFirst: true)
@@ -18,8 +18,8 @@ import Testing
     }
   }
 
-  /// The multiply-adds of a plan's products, and the number of its steps. The steps of loops count once per iteration;
-  /// a recurrent step counts as a product and a cell for each time step.
+  /// The multiply-adds of a plan's products, and the number of its steps. A step inside a loop counts once for each
+  /// iteration. A recurrent step counts as two steps for each time step: a product and a cell.
   private func work(_ steps: [Plan.PlannedStep]) -> (products: Int, steps: Int) {
     steps.reduce(into: (0, 0)) { sum, planned in
       switch planned.step {

@@ -72,7 +72,7 @@ import Testing
     }
   }
 
-  /// The second derivative is the derivative of the square, also where both arguments are equal.
+  /// Near their minimum, both losses are `x² / 2` of the difference `x`: the second derivative is 1, also at `x = 0`.
   @Test func robustLossesAreSquaresAtTheirMinimum() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let x = Tensor([2, 1, 0.5] as [Float])
@@ -83,8 +83,8 @@ import Testing
     }
   }
 
-  /// Keys and values that all examples share: the fused step does not support them, and the unfused definition is as
-  /// exact.
+  /// Attention with keys and values that are broadcast over the batch. The fused step does not support them, and the
+  /// unfused definition loses no digits.
   @Test(arguments: TestDevice.all.filter { $0.extent != .everyShape }, [DType.bfloat16, .float16])
   func attentionOverBroadcastAxes(_ test: TestDevice, _ dtype: DType) throws {
     try withDevice(test.device) { () throws in
@@ -100,7 +100,8 @@ import Testing
       let expected = results(q.cast(to: .float32), k.cast(to: .float32), v.cast(to: .float32))
       try eval(found + expected)
       #expect(found.allSatisfy { $0.dtype == dtype })
-      // Half a unit of the largest elements; gradients are computed from the rounded output.
+      // Outputs differ by at most half a unit in the last place of the largest element. Gradients are computed from
+      // rounded outputs, so their bound is larger.
       let unit = dtype == .bfloat16 ? 0x1p-9 : 0x1p-12
       for (place, pair) in zip(found, expected).enumerated() {
         let (one, other) = (try pair.0.array(), try pair.1.array())

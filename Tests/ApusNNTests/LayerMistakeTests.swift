@@ -120,7 +120,7 @@ import Testing
     Construction("orthogonal: [3] must have at least two axes", Initializer.orthogonal()([3])),
   ]
 
-  /// Constructors stop the process; the message is the last output.
+  /// Constructors with invalid sizes stop the process, with a message on standard error.
   @Test(arguments: constructions.indices) func sizesThatNoLayerHas(_ index: Int) async throws {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) { [index] in
       withDevice(ComputeDevice(backend: ReferenceDevice())) {
@@ -133,7 +133,7 @@ import Testing
     #expect(text.contains(message), "\(text)")
   }
 
-  /// An index outside of the table is an error on every device, also a negative one.
+  /// Indices outside of the table, also negative ones, are errors on every device.
   @Test(arguments: TestDevice.all, [4, -1]) func embeddingsCheckIndices(_ test: TestDevice, _ wrong: Int) throws {
     let device = try test.reopened()
     try withDevice(device) { () throws in

@@ -35,7 +35,7 @@ import Testing
     }
   }
 
-  /// A layer that reflection does not find.
+  /// This type is no module, so reflection does not find its layer.
   private struct Captured: Sendable { let head: Linear }
 
   private func net() -> Net { Net(outside: Captured(head: Linear(6, 5))) }
@@ -57,7 +57,7 @@ import Testing
     }
   }
 
-  /// With explicit keys, modules without parameters and the modules inside them have names.
+  /// A `Sequential` gives every element a name, so the paths of modules without parameters are complete.
   @Test func keysNameModulesWithoutParameters() {
     withDevice(device) {
       let model = Sequential {

@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Losses without a reference to compare with: bad targets, types and shapes.
+/// Losses: invalid targets, element types and shapes.
 @Suite struct LossTests {
   let device = ComputeDevice(backend: ReferenceDevice())
 
@@ -15,7 +15,7 @@ import Testing
           try withDevice(device) { () throws in
             let targets = Tensor([0, bad, 2] as [Int32]).cast(to: dtype)
             let losses = crossEntropy(.zeros([3, 3]), try eval(targets), reduction: .none)
-            // Some devices notice when the loss is computed, others when it is read.
+            // Some devices find the invalid target when the loss is computed, others when the loss is read.
             _ = try losses.array()
           }
         }
@@ -27,7 +27,7 @@ import Testing
     }
   }
 
-  /// Other element types of logits and targets, and ignored targets, give the losses of float32.
+  /// Losses do not depend on the element types of logits and targets. Ignored targets do not contribute to the mean.
   @Test(arguments: TestDevice.all) func typesOfTargets(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let logits = Tensor([1, 2, 3, 4, 0, 2] as [Float], shape: [2, 3])

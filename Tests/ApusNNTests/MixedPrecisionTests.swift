@@ -58,7 +58,7 @@ import Testing
     }
   }
 
-  /// A weight whose gradient is `scale · 2⁻⁴`, computed by a product in float16.
+  /// A model with one weight. The gradient of the scaled loss is `scale · 2⁻⁴`, computed by a product in `float16`.
   private struct Overflow {
     let net = Linear(weight: Parameter(Tensor([1] as [Float], shape: [1, 1])), bias: nil)
     let optimizer: Optimizer
@@ -75,7 +75,7 @@ import Testing
 
   @Test func overflowsHalveTheScaleAndChangeNothingElse() throws {
     try withDevice(device) { () throws -> Void in
-      // The gradient of the product is the scale itself: 65,536 is too large for float16.
+      // The gradient of the product's result is the scale itself. From 2¹⁶ = 65,536 on, it is too large for float16.
       let run = Overflow(
         Adam(learningRate: 0.25), LossScaler.Settings(initialScale: 0x1p18, growthInterval: 3))
       for expected in [0x1p17, 0x1p16, 0x1p15] {
@@ -92,7 +92,7 @@ import Testing
       #expect(try abs(run.weight - 0.75) < 1e-6 && run.scale == 0x1p15 && run.skipped == 3)
       try run.step()
       try run.step()
-      // After three good steps the scale grows, overflows, shrinks, and the count restarts.
+      // After three good steps the scale doubles. The next step overflows, so the scale halves and the count restarts.
       #expect(try run.scale == 0x1p16)
       try run.step()
       #expect(try run.scale == 0x1p15 && run.skipped == 4)
@@ -127,7 +127,7 @@ import Testing
     }
   }
 
-  /// Gradients that are finite at no scale end the run on every device, with an error that names the operation.
+  /// If the gradients are not finite at any scale, the run ends with an error that names the operation.
   @Test(arguments: TestDevice.conformance) func twentySkippedUpdatesAreAnError(target: TestDevice) throws {
     try withDevice(try target.reopened()) { () throws -> Void in
       let net = Self.network()
@@ -161,6 +161,7 @@ import Testing
     }
   }
 
+  /// `valueAndGradients` returns the gradients of the unscaled loss.
   @Test func gradientsAreThoseOfTheLossItself() throws {
     try withDevice(device) { () throws -> Void in
       let run = Overflow(SGD(learningRate: 1), LossScaler.Settings(initialScale: 1024))
@@ -180,6 +181,7 @@ import Testing
     }
   }
 
+  /// If the gradients of one accumulated batch overflow, the whole update is skipped.
   @Test func accumulatedBatchesAreGivenUpTogether() throws {
     try withDevice(device) { () throws -> Void in
       let run = Overflow(SGD(learningRate: 1), LossScaler.Settings(initialScale: 1024))
@@ -216,7 +218,7 @@ import Testing
           return try value.array()
         }
         let expected = try run(skipping: nil)
-        // NAdam's momentum schedule counts attempted steps.
+        // NAdam's momentum schedule also counts skipped steps, so its run skips none.
         for (one, other) in zip(try run(skipping: name == "nadam" ? 0 : 7), expected) {
           #expect(abs(one - other) <= 2e-6 * max(abs(other), 1), "\(one) \(other)")
         }
@@ -237,7 +239,7 @@ import Testing
       }
       #expect(device.preparedPlanCount == 2)
       #expect(used.count == 1, "memory grows from step to step: \(used.sorted())")
-      // The scale grew until it overflowed, repeatedly.
+      // The scale grew until the gradients overflowed, many times.
       #expect(try optimizer.lossScaler!.skippedSteps.scalar() > 10)
     }
   }
@@ -259,7 +261,7 @@ import Testing
     }
   }
 
-  /// An overflow that loss scaling handles is no anomaly; an overflow in the loss itself is.
+  /// An overflow that loss scaling handles is no anomaly. An overflow in the loss itself is an anomaly.
   @Test func anomaliesAreThoseThatReachTheWeights() throws {
     try withDevice(device) { () throws -> Void in
       let run = Overflow(SGD(learningRate: 1), LossScaler.Settings(initialScale: 0x1p18))

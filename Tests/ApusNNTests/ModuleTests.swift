@@ -73,6 +73,7 @@ private final class Owner: Module {
     }
   }
 
+  /// Two modules that refer to each other: each parameter is found once.
   @Test func modulesThatHoldEachOtherEnd() {
     withDevice(device) {
       let (one, two) = (Owner(), Owner())
@@ -82,6 +83,7 @@ private final class Owner: Module {
     }
   }
 
+  /// `withValues` substitutes values inside its closure; `store` assigns them.
   @Test func valuesStandInForAWhile() throws {
     try withDevice(device) { () throws in
       let net = Sequential { Linear(2, 1, initializer: .ones, biasInitializer: .zeros) }
@@ -97,6 +99,7 @@ private final class Owner: Module {
     }
   }
 
+  /// Statistics that are assigned inside `withValues` have their old values after it.
   @Test func statisticsInsideValuesAreGivenUp() throws {
     try withDevice(device) { () throws in
       let norm = BatchNorm(1)
@@ -111,6 +114,7 @@ private final class Owner: Module {
     }
   }
 
+  /// The plan of the update also evaluates the loss and the auxiliary results.
   @Test func auxiliaryResultsComeWithTheLoss() throws {
     try withDevice(device) { () throws in
       let net = Sequential { Linear(2, 2) }
@@ -171,7 +175,7 @@ private final class Owner: Module {
     }
   }
 
-  /// Narrow types are for inference.
+  /// A model that is converted to a 16-bit type gives nearly the outputs of `float32` in inference.
   @Test(arguments: [DType.float16, .bfloat16]) func narrowModelsInfer(_ dtype: DType) throws {
     try withDevice(device) { () throws in
       let model = Sequential {
@@ -193,6 +197,7 @@ private final class Owner: Module {
     }
   }
 
+  /// An update stops the process if a parameter has another element type than at the first update.
   @Test func optimizersKeepTheirType() async throws {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       let device = ComputeDevice(backend: ReferenceDevice())
@@ -207,6 +212,7 @@ private final class Owner: Module {
     #expect(text.contains("weight changed from float32 to float64"), "\(text)")
   }
 
+  /// Dropout without a mode stops the process where gradients are taken.
   @Test func modesAreAskedForInsideGradients() async {
     await #expect(processExitsWith: .failure) {
       let device = ComputeDevice(backend: ReferenceDevice())
@@ -217,6 +223,7 @@ private final class Owner: Module {
     }
   }
 
+  /// In training, the slopes of `RReLU` are uniformly distributed between the bounds.
   @Test func randomSlopesStayInTheirRange() throws {
     try withDevice(device) { () throws in
       let x = Tensor.ones([50, 50]) * -1
@@ -233,7 +240,7 @@ private final class Owner: Module {
     }
   }
 
-  /// Parameters used by a checkpointed function get the same gradients as outside, and dropout drops the same elements.
+  /// Checkpointing changes no gradient of the parameters that a function uses, and dropout drops the same elements.
   @Test(arguments: TestDevice.all.filter { !$0.name.contains("opencl") })
   func checkpointedLayersLearn(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
@@ -308,6 +315,8 @@ private final class Owner: Module {
     }
   }
 
+  /// `load(from:)` copies the values of another model and converts their type. Later steps of the other model do not
+  /// change the copy.
   @Test func loadingFromAnother() throws {
     for device in TestDevice.all {
       try withDevice(device.reopened()) { () throws in
@@ -348,6 +357,7 @@ private final class Owner: Module {
     }
   }
 
+  /// Layers with `inMode(.inference)` run in inference mode during training, also in a checkpointed function.
   @Test func aModeOfItsOwn() throws {
     for device in TestDevice.all {
       try withDevice(device.reopened()) { () throws in
@@ -401,7 +411,7 @@ private final class Owner: Module {
     }
   }
 
-  /// A layer passes its mode to dropout that it contains without a key.
+  /// The mode of a layer also applies to dropout that the layer runs but does not list in `members`.
   @Test func modesOfHiddenLayers() throws {
     try withDevice(device) { () throws in
       let layer = TransformerEncoderLayer(4, heads: 2, hidden: 8, dropout: 0.5)
@@ -412,6 +422,7 @@ private final class Owner: Module {
     }
   }
 
+  /// `minimize` clips the norm of the gradients, also of accumulated gradients.
   @Test func clippedSteps() throws {
     try withDevice(device) { () throws in
       let layer = Linear(weight: Parameter([[3.0, 4]]), bias: nil)

@@ -2,11 +2,12 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Properties that PyTorch's results in `float64` do not test.
+/// Properties of normalization layers that the comparison with PyTorch does not test.
 @Suite struct NormalizationTests {
   private static let devices = TestDevice.all.filter { ["reference", "cpu"].contains($0.name) }
 
-  /// Squares of `float16` values overflow, and sums of `bfloat16` values lose digits.
+  /// Normalization layers compute 16-bit values in `float32`: squares would overflow in `float16`, and sums would lose
+  /// digits in `bfloat16`.
   @Test(arguments: devices, [DType.float16, .bfloat16])
   func narrowTypesAreWorkedOutInFloat32(_ test: TestDevice, _ dtype: DType) throws {
     try withDevice(test.device) { () throws in
@@ -19,7 +20,7 @@ import Testing
       for layer in layers {
         let (narrow, wide) = withMode(.training) { (layer(x), layer(x.cast(to: .float32))) }
         #expect(narrow.dtype == dtype)
-        // Within half a unit of the type.
+        // At most half a unit in the last place of `dtype`.
         let bound: Float = dtype == .float16 ? 0x1p-11 : 0x1p-8
         let isRight = zip(try narrow.array(), try wide.array()).allSatisfy { abs($0 - $1) <= bound * abs($1) + 1e-6 }
         #expect(isRight, "\(type(of: layer))")

@@ -6,11 +6,13 @@ import Testing
 @Suite struct OptimizerTests {
   let device = ComputeDevice(backend: ReferenceDevice())
 
+  /// With a warmup of four steps, the factor of the second step is 2/4.
   @Test func cosineRisesFirst() {
     #expect(CosineSchedule(warmup: 4).factor(step: 1, of: 10) == 0.5)
   }
 
-  /// Rates and corrections are scalar arguments of a plan, not constants in it; old values are overwritten.
+  /// Learning rates and bias corrections are scalar arguments of a plan, not constants in it. Updates overwrite the old
+  /// values.
   @Test func aThousandAdamStepsPrepareTwoPlans() throws {
     try withDevice(device) { () throws in
       let net = withRandomKey(RandomKey(seed: 1)) { Sequential { Linear(3, 2) } }

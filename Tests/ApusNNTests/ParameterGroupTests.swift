@@ -52,7 +52,7 @@ import Testing
     }
   }
 
-  /// A resumed run ends with the same bits.
+  /// A run that is resumed from the optimizer's state ends with the bits of an uninterrupted run.
   @Test func groupsAreSavedAndRestored() throws {
     try withDevice(device) { () throws in
       let x = try batch()
@@ -173,7 +173,7 @@ import Testing
 
   // MARK: - Accumulation
 
-  /// Several small batches, one after the other, equal one large batch.
+  /// A step that accumulates several small batches equals a step of one large batch.
   @Test func partsOfABatchAreTheWhole() throws {
     for (accumulation, isMean) in [(Optimizer.Accumulation.mean, true), (.sum, false)] {
       let device = ComputeDevice(backend: ReferenceDevice())

@@ -3,11 +3,11 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Batches of sequences of different lengths agree with the single sequences; each test prints the largest difference.
+/// Batches of sequences with different lengths agree with runs of the single sequences.
 @Suite struct PackedSequenceTests {
   enum Kind: String, CaseIterable, Sendable { case rnn, lstm, gru }
 
-  /// A recurrent layer of one kind, from a batch of sequences to outputs and states.
+  /// A recurrent layer and its call, which takes a batch of sequences and returns outputs and states.
   struct Layer: Sendable {
     let module: any Module
     let run: @Sendable (_ x: Tensor, _ lengths: [Int]?) -> [Tensor]
@@ -45,7 +45,7 @@ import Testing
     }
   }
 
-  /// Outputs, states and the gradients of `Σ output · slope`.
+  /// Outputs and states, and the gradients of their sum, weighted by `slopes`.
   struct Result {
     var outputs: [Tensor]
     var gradients: [Tensor]
@@ -77,7 +77,8 @@ import Testing
     }
   }
 
-  /// Bits are equal on every device: an element of a product is the same sum, whatever the other rows of the product.
+  /// On each device, a batch gives the bits of the single runs: an element of a product is the same sum, whatever other
+  /// rows the product has.
   @Test(arguments: TestDevice.conformance, Kind.allCases)
   func aBatchEqualsItsSequencesOneByOne(_ test: TestDevice, _ kind: Kind) throws {
     try withDevice(test.device) { () throws in

@@ -72,8 +72,8 @@ import Testing
     }
   }
 
-  /// Results in float64, with sizes of whole registers and many time steps. In this case, CPU kernels of OpenCL devices
-  /// may copy the weights.
+  /// Results in `float64` for many time steps and a hidden size that fills whole registers. For such sizes, OpenCL
+  /// kernels of class `cpu` may pack the weights.
   @Test(arguments: TestDevice.all, ["lstm", "gru"])
   func float64AgreesWithTheReference(_ test: TestDevice, kind: String) throws {
     func results(on device: ComputeDevice) throws -> [[Double]] {
@@ -101,6 +101,7 @@ import Testing
     #expect(found.map(\.count) == expected.map(\.count))
   }
 
+  /// The size of the graph does not depend on the number of time steps.
   @Test func graphsHoldNoTimes() throws {
     let device = ComputeDevice(backend: ReferenceDevice())
     try withDevice(device) { () throws in

@@ -88,7 +88,8 @@ import Testing
       #expect(try run(layer(0.4, layers: 2), x, .inference) == plain)
       // There is no dropout after the last layer, hence none in a single layer.
       #expect(try run(layer(0.4, layers: 1), x) == run(layer(0, layers: 1), x))
-      // The second layer passes positive numbers on: elements multiplied by 0 or 1/0.6 were dropped or kept.
+      // Both layers return positive inputs unchanged. So outputs divided by inputs are 0 for dropped elements and 1/0.6
+      // for kept elements.
       let passing = layer(0.4, layers: 2)
       passing.parameters[0].value = Tensor.eye(40)
       passing.parameters[1].value = .zeros([40, 40])
@@ -97,8 +98,9 @@ import Testing
       let shares = zip(try run(passing, x), try x.array()).map { $0 / $1 }
       #expect(shares.allSatisfy { abs($0) < 1e-6 || abs($0 - 1 / 0.6) < 1e-5 })
       let share = Double(shares.count { $0 == 0 }) / 24_000
-      // The fraction of 0.4 has a standard deviation of 0.0032 here; each time step has a different mask.
+      // The share of dropped elements has a mean of 0.4 and a standard deviation of 0.0032.
       #expect(abs(share - 0.4) < 0.0128)
+      // Each time step has a different mask.
       let patterns = (0..<30).map { (time: Int) -> [Bool] in shares[time * 800..<time * 800 + 800].map { $0 == 0 } }
       #expect(Set(patterns).count == 30)
       let mean: Float = shares.reduce(0, +) / 24_000
@@ -106,7 +108,7 @@ import Testing
     }
   }
 
-  /// Second derivatives on OpenCL agree with the CPU. `RecurrentTests` compares the CPU with finite differences.
+  /// Second derivatives on all devices agree with the CPU. `RecurrentTests` compares the CPU with finite differences.
   @Test(arguments: ["lstm", "gru"]) func secondDerivativesOfDevicesAgree(_ kind: String) throws {
     var found: [String: [[Double]]] = [:]
     for test in TestDevice.conformance {

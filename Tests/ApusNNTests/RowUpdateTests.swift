@@ -67,7 +67,8 @@ import Testing
     }
   }
 
-  /// A table that is also read as a whole, and accumulated gradients.
+  /// If gradients are accumulated, or the table is read in other ways than by lookups, rows with a zero gradient stay
+  /// unchanged too.
   @Test func wholeGradientsLeaveRowsWithoutOne() throws {
     for device in TestDevice.conformance {
       try withDevice(device.reopened()) { () throws in
@@ -98,7 +99,7 @@ import Testing
     }
   }
 
-  /// The memory and work of a step depend on the number of its rows, not on the size of the table.
+  /// The memory and work of a step depend on the number of rows that are looked up, not on the size of the table.
   @Test func aStepCostsItsRows() throws {
     let recording = RecordingDevice()
     try withDevice(ComputeDevice(backend: recording)) { () throws in

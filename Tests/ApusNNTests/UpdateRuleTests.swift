@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Common properties of all rules, and equivalent forms of one rule.
+/// Common properties of all update rules, and equivalent forms of one rule.
 @Suite struct UpdateRuleTests {
   let device = ComputeDevice(backend: ReferenceDevice())
 
@@ -20,7 +20,7 @@ import Testing
 
   private func batch() throws -> Tensor { try eval(Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3])) }
 
-  /// Rates, momenta and corrections are scalar arguments of a plan, not constants in it.
+  /// Learning rates, momenta and bias corrections are scalar arguments of a plan, not constants in it.
   @Test func aThousandStepsOfEveryRulePrepareTwoPlans() throws {
     let rules = try UpdateRuleTests.rules()
     for rule in rules {
@@ -72,7 +72,7 @@ import Testing
     }
   }
 
-  /// The variance of a gradient that never changes is 0, not negative.
+  /// In centered RMSProp, the variance of a constant gradient is never negative.
   @Test func centeredAveragesOfConstantGradientsAreFinite() throws {
     try withDevice(device) { () throws in
       let net = Sequential { Linear(3, 2) }
@@ -82,7 +82,7 @@ import Testing
     }
   }
 
-  /// A schedule's momentum reaches the rule, according to the formula of SGD.
+  /// SGD uses the momentum of the schedule in its formula.
   @Test func schedulesMoveTheMomentum() throws {
     try withDevice(device) { () throws in
       let net = Sequential { Linear(1, 1, hasBias: false, initializer: .ones) }
@@ -100,8 +100,7 @@ import Testing
     }
   }
 
-  /// Schedules with default lengths are valid for runs that are shorter than these lengths, and for the longest
-  /// possible runs.
+  /// Every schedule gives factors from 0 to 1 for runs of any length, also for runs shorter than its default lengths.
   @Test func schedulesStandAnyLength() throws {
     for name in scheduleNames {
       for warmup in [0, 5] {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ApusRuns
 
-/// Points of a line with a given slope and offset: a kind of data that Apus does not have.
+/// A kind of data that Apus does not have: points of a line with a given slope.
 private struct PointFormat: DataFormat {
   static let key = "points"
   let slope: Double
@@ -63,7 +63,8 @@ private struct Points: ExampleSource {
 }
 
 @Suite struct DataKindTests {
-  /// A program adds a data set and a kind of data; its runs are trained, stored, resumed and measured like other runs.
+  /// A program can add a data set and a kind of data. Runs on this data are trained, stored, resumed and measured like
+  /// other runs.
   @Test func programsAddKindsAndSets() throws {
     DataKinds.register(PointFormat.self)
     DatasetDescription.register(

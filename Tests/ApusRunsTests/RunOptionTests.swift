@@ -3,9 +3,9 @@ import Testing
 
 @testable import ApusRuns
 
-/// The table of options: options that the parser accepts, that `config.json` stores, and that a configuration sets.
+/// The parser accepts every option of the table, `config.json` stores it, and a configuration sets it.
 @Suite struct RunOptionTests {
-  /// A value for each option that differs from the default.
+  /// For each option, a value that differs from the default.
   private static let values: [String: JSON] = [
     "model": "lenet5", "layers": "dense 10", "data": "synthetic", "device": "cpu", "epochs": 7, "steps": 70,
     "batch_size": "full", "optimizer": "sgd", "learning_rate": 0.25, "schedule": "cosine", "warmup": 3,
@@ -20,7 +20,7 @@ import Testing
     "tokenizer": "bpe", "vocabulary_size": 300, "sequence_length": 50, "width": 24, "depth": 3, "dropout": 0.5,
   ]
 
-  /// A model and data for which an option may be given, with the options that it needs.
+  /// A model, and other options, with which `option` may be given.
   private static func start(_ option: RunOption) -> (model: String, options: JSONObject) {
     switch option.topic {
     case .run, .data: ("mlp", option.declaration.name == "replace-head" ? ["weights": "w"] : [:])
@@ -40,7 +40,7 @@ import Testing
       options[key] = value
       let settings = try RunSettings(model, options)
       #expect(settings.json[key] == value && usual != value, "\(key): \(settings.json[key]?.text() ?? "nil")")
-      // The stored settings give the same settings.
+      // Settings that are read from the stored JSON are the same.
       var arguments = Arguments()
       try arguments.fill(from: Configuration(origin: "test", values: settings.json), RunOptions.declarations)
       #expect(try RunSettings(arguments).json == settings.json, "\(key)")
@@ -58,7 +58,8 @@ import Testing
     #expect(RunOptions.declarations.allSatisfy { !$0.help.isEmpty })
   }
 
-  /// The help of an option has all its values, except for names that other commands list.
+  /// The help of an option contains all its values. Models, data sets and devices are exceptions: other commands list
+  /// them.
   @Test func helpHasTheValues() {
     for declaration in RunOptions.declarations where !["model", "data", "device"].contains(declaration.key) {
       guard case .words(let words) = declaration.completion else { continue }

@@ -21,7 +21,7 @@ private final class Stopper: TrainingObserver {
 
   init() throws { fixture = try RunFixture(steps: 6, trainCount: 2000) }
 
-  /// A run that is trained, evaluated and resumed from Swift equals a run of the command.
+  /// A run can be trained, evaluated, resumed and copied from Swift.
   @Test func runsAreValues() throws {
     let path = fixture.scratch.file("run")
     let (run, result) = try Run.train(fixture.settings(), output: path, observers: [Stopper(after: 4)])
@@ -83,7 +83,8 @@ private final class Stopper: TrainingObserver {
     #expect(report.html().contains("mlp"))
   }
 
-  /// Runs that stop or keep checkpoints by the accuracy of a regression model leave no folder.
+  /// A regression model has no accuracy. Early stopping by accuracy, or keeping the best checkpoint by accuracy, is an
+  /// error that leaves no folder.
   @Test(
     arguments: [
       (["early_stop": "accuracy:patience=3"], "early stopping"),
@@ -104,7 +105,7 @@ private final class Stopper: TrainingObserver {
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
     #expect(throws: TrainingError.self) { try Run.train(RunSettings("mlp", all), output: path) }
     #expect(try FileManager.default.contentsOfDirectory(atPath: path).isEmpty)
-    // Neither does a resumed run create a folder for its copy.
+    // A resumed run creates no folder for its copy either.
     let (run, _) = try Run.train(RunSettings("mlp", common), output: path)
     let change = options.filter { $0.key != "task" }.reduce(into: JSONObject()) { $0[$1.key] = $1.value }
     #expect(throws: TrainingError.self) { try run.resume(change, output: fixture.scratch.file("copy")) }

@@ -36,6 +36,7 @@ struct FolderTests {
     }
   }
 
+  /// Symbolic links, files with several hard links and pipes are refused.
   @Test func whatIsNoFileOfItsOwnIsRefused() throws {
     let name = "entry"
     let path = folder.path(of: name)
@@ -62,8 +63,8 @@ struct FolderTests {
     try FileSystem.createDirectory(folder.path(of: "tree/deeper"))
     #expect(symlink(scratch.file("victims"), folder.path(of: "tree/deeper/link")) == 0)
     #expect(mkfifo(folder.path(of: "tree/pipe"), 0o600) == 0)
-    // A name that is not UTF-8.
     #expect(open(folder.path(of: "tree/") + "x", O_CREAT | O_WRONLY, 0o600) >= 0)
+    // A name that is not UTF-8.
     let bytes = folder.path(of: "tree/").utf8CString.dropLast() + [-1, -2, 0]
     #expect(Array(bytes).withUnsafeBufferPointer { mkdir($0.baseAddress!, 0o700) } == 0)
     try folder.remove("tree")
@@ -72,7 +73,7 @@ struct FolderTests {
     #expect(try FileSystem.entries(of: scratch.file("victims/inner")) == ["file"])
   }
 
-  /// An open folder stays the same folder: another folder under its path changes nothing.
+  /// An open folder remains the same folder, also if its path leads to another folder later.
   @Test func pathsAreResolvedOnce() throws {
     try FileSystem.createDirectory(scratch.file("other"))
     #expect(rename(scratch.file("folder"), scratch.file("moved")) == 0)
@@ -104,6 +105,7 @@ struct FolderTests {
     #expect(!FileSystem.exists(folder.path))
   }
 
+  /// A folder cannot be locked twice, not even by the same process.
   @Test func aLockIsForOne() throws {
     guard case .locked(let lock) = try FolderLock.take(of: folder) else {
       Issue.record("a free folder cannot be locked")

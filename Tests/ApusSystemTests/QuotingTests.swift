@@ -11,7 +11,7 @@ struct QuotingTests {
     #expect("a\nb\tc".printable(keepsLines: true) == "a\nb\tc")
   }
 
-  /// Characters on which a terminal or an editor acts: control characters of both sets, text directions, line
+  /// Characters on which a terminal or an editor acts: control characters (C0 and C1), text directions, line
   /// separators, and invisible characters.
   @Test(arguments: [
     ("\u{1B}[31mred", "\\u{1B}[31mred"), ("a\rb\u{7}", "a\\u{D}b\\u{7}"), ("\u{9B}2J", "\\u{9B}2J"),
@@ -69,7 +69,8 @@ struct FileSystemTests {
     #expect(error?.description.contains("its name may not be UTF-8; rename it") == true)
   }
 
-  /// A sparse file can have any size: too little memory for it is an error, and does not end the process.
+  /// Reading a file that does not fit into memory is an error, and does not end the process. A sparse file can have any
+  /// size.
   @Test func aFileLargerThanMemoryIsAnError() throws {
     let scratch = try ScratchDirectory()
     let path = try scratch.write([], to: "sparse")

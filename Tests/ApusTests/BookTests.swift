@@ -6,7 +6,7 @@ import Testing
   private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
 
-  /// The paths of the files of a folder with an extension, sorted.
+  /// The sorted paths of the files of `folder` whose names end in `ending`.
   private static func files(in folder: String, ending: String) throws -> [String] {
     try FileManager.default.contentsOfDirectory(atPath: root.appending(path: folder).path)
       .filter { $0.hasSuffix(ending) }.sorted().map { "\(folder)/\($0)" }
@@ -61,7 +61,7 @@ import Testing
     for example in compiled.subtracting(shown) { Issue.record("the book lacks the example \(example)") }
   }
 
-  /// The blocks in the documentation comments of `Sources`.
+  /// The code blocks in the documentation comments of `Sources`.
   private func commentBlocks() throws -> [(path: String, language: String, lines: [String])] {
     var blocks: [(path: String, language: String, lines: [String])] = []
     let sources = Self.root.appending(path: "Sources")
@@ -126,7 +126,7 @@ import Testing
 
   // MARK: - README and CONTRIBUTING
 
-  /// `.ci/run` takes the first line with this command.
+  /// `.ci/run` runs the first line of README.md that contains `swift test`.
   @Test func theReadmeHasTheTestCommand() throws {
     let readme = try text("README.md").components(separatedBy: "\n")
     let line = readme.first { $0.contains("swift test ") }

@@ -72,8 +72,8 @@ import Testing
     #expect(device.memory.used == 0)
   }
 
-  /// The time to plan a network is proportional to its size: four times the layers take about four times as long,
-  /// whereas an algorithm over pairs of layers would take sixteen times as long.
+  /// The time to plan a network is proportional to its size: four times the layers take about four times as long. An
+  /// algorithm over pairs of layers would take sixteen times as long.
   @Test func planningADeepNetworkTakesTimeInProportion() throws {
     func milliseconds(layers: Int) throws -> Double {
       try withDevice(ComputeDevice(backend: RecordingDevice(checksPlans: false))) { () throws in
@@ -92,7 +92,8 @@ import Testing
     #expect(large <= 10 * small, "\(small) and \(large) ms")
   }
 
-  /// Chains without an evaluation in between. A loop builds such chains if the program reads no value.
+  /// The time to plan a chain of operations is proportional to its length. A Swift loop builds a long chain if it reads
+  /// no value.
   @Test func planningALongChainTakesTimeInProportion() throws {
     func milliseconds(count: Int) throws -> Double {
       try withDevice(ComputeDevice(backend: RecordingDevice(checksPlans: false))) { () throws in

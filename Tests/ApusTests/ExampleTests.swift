@@ -66,8 +66,8 @@ import Testing
     }
     switch program.name {
     case "DCGAN":
-      // Both networks change: no loss repeats, and the bright fraction approaches the bright fraction of the
-      // rectangles.
+      // Both networks change: no loss repeats, and the fraction of bright pixels in generated images is near that of
+      // the real images.
       let (of, by) = (Self.numbers(after: "discriminator", in: output), Self.numbers(after: "generator", in: output))
       try #require(of.count >= 4 && by.count >= 4, "\(output)")
       let moves = Set(of).count == of.count && Set(by).count == by.count

@@ -5,7 +5,7 @@ import Testing
 /// One computation of each step family, forward and backward, on each device: the tests that run before every commit.
 /// `OpCaseTests` has every operation, element type and edge case.
 @Suite struct SmokeTests {
-  /// A scalar of some inputs, one step family.
+  /// A step family, and a scalar function of normally distributed inputs that uses it.
   struct Family: Sendable, CustomTestStringConvertible {
     let name: String
     let shapes: [Shape]
@@ -18,7 +18,7 @@ import Testing
       self.body = body
     }
 
-    /// The value and its gradients by all inputs, on the current device.
+    /// The value and its gradients with respect to all inputs, on the current device.
     func values() throws -> [[Float]] {
       var key = RandomKey(seed: 5)
       let inputs = shapes.map { Tensor.normal($0, key: &key) }
@@ -72,7 +72,7 @@ import Testing
     }
   }
 
-  /// An LSTM with a linear layer learns a sequence's sum in some steps of Adam.
+  /// 20 steps of Adam halve the loss of an LSTM with a linear layer that learns the sum of a sequence.
   @Test(arguments: TestDevice.all.dropFirst())
   func trainingLowersTheLoss(device: TestDevice) throws {
     try withDevice(device.device) { () throws in

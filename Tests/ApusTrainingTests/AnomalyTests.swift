@@ -4,7 +4,7 @@ import Testing
 
 @testable import ApusTraining
 
-/// Runs whose values become non-finite stop, and their last checkpoint is good.
+/// A run whose loss or weights become NaN or infinite stops, and its last checkpoint is valid.
 @Suite struct AnomalyTests {
   /// Points of which one batch becomes NaN.
   private final class Spoiled: ExampleSource, @unchecked Sendable {
@@ -48,6 +48,7 @@ import Testing
     }
   }
 
+  /// The error names the step whose loss is not finite.
   @Test func theStepOfTheLossIsTold() throws {
     var run = SmallRun()
     run.options.saveEvery = 1000
@@ -92,7 +93,7 @@ import Testing
     }
   }
 
-  /// The first step of a session also determines which parameters are read. It is checked like the other steps.
+  /// The first step of a session also records which parameters the model reads. Anomaly detection checks this step too.
   @Test func theLayerIsNamedInTheFirstStepToo() throws {
     var run = SmallRun()
     run.options.detectsAnomalies = true
@@ -109,7 +110,7 @@ import Testing
     }
   }
 
-  /// The loss scaler handles an overflow in the first step, whose graph is built while layers are recorded.
+  /// An overflow that the loss scaler handles is no anomaly, also in the first step, which records the layers.
   @Test func anOverflowThatIsProvidedForIsNone() throws {
     var run = SmallRun()
     run.options.precision = .mixed
@@ -123,6 +124,7 @@ import Testing
     }
   }
 
+  /// Anomaly detection does not change the loss and prepares few more plans.
   @Test func checkedRunsAreLikeOthers() throws {
     var run = SmallRun()
     try withDevice(run.device) { () throws -> Void in
@@ -130,14 +132,14 @@ import Testing
       run.options.detectsAnomalies = true
       let plans = run.device.preparedPlanCount
       let checked = try run.trainer().run()
-      // Two batch sizes, the evaluation, and the initial values.
+      // Plans for two batch sizes, the evaluation, and the initial values.
       #expect(run.device.preparedPlanCount - plans <= 8)
       #expect(abs(checked.trainLoss! - plain.trainLoss!) < 1e-5)
     }
   }
 }
 
-/// Runs that stop in mixed precision or because a batch is too small.
+/// Runs that end with an error: all updates are skipped in mixed precision, or a batch is too small.
 @Suite struct GivenUpTests {
   /// The identity, with a gradient that divides by 0 in `float16`.
   private struct Vanishing: Layer {
@@ -153,7 +155,7 @@ import Testing
     }
   }
 
-  /// A run that skips every update does not continue silently.
+  /// A run that skips 20 updates in a row ends with an error, which names the operation.
   @Test func twentySkippedUpdatesEndTheRun() throws {
     var run = SmallRun()
     run.options.precision = .mixed

@@ -70,6 +70,7 @@ import Testing
     }
   }
 
+  /// Without a valid checkpoint, a run is not resumed, and a new run does not overwrite its folder.
   @Test func withoutAnyWholeOneNothingStartsAnew() throws {
     try SmallRun().inDirectory { run, path in
       #expect(throws: TrainingError.noCheckpoint(path: "\(path)/checkpoints", damaged: [])) {
@@ -83,7 +84,6 @@ import Testing
         return
       }
       #expect(damaged.count == 2)
-      // A new run does not overwrite it either.
       #expect(throws: TrainingError.occupied(path: path)) { try run.trainer().run() }
     }
   }

@@ -38,7 +38,7 @@ import Testing
       result.stopped == "the validation loss has not improved from \(loss.text(places: 4)) for 3 epochs",
       "\(result.stopped ?? "")")
     #expect(stopping.best == loss && stopping.epochsWithoutImprovement == 3)
-    // The run ends here: the test examples are measured.
+    // The run has ended, so the test examples were measured.
     #expect(result.testLoss != nil)
   }
 
@@ -82,7 +82,7 @@ import Testing
       #expect(result.epochs == 1 && result.stopped?.hasPrefix("the mean gradient norm of ") == true, "\(result)")
       #expect(norms.values.count == 1 && abs(norms.values[0] / expected - 1) < 1e-5, "\(norms.values), \(expected)")
     }
-    // A norm that is not reached stops nothing.
+    // A target that no norm reaches does not stop the run.
     #expect(try result(EarlyStopping(.gradientNorm, target: 0), epochs: 2).stopped == nil)
   }
 
@@ -144,7 +144,7 @@ import Testing
       #expect(try resumed(EarlyStopping(.accuracy, patience: 100)).stopped == nil)
       let whole = try trainer(nil).run()
       #expect(try resumed(nil).weightsSHA256 == whole.weightsSHA256)
-      // The test results of the first end are not repeated in the epochs that follow.
+      // Later epochs do not repeat the test results of the first end.
       let tested = try RunMetrics(path: scratch.file("run") + "/metrics.jsonl").records.filter {
         $0["test_loss"] != nil
       }
@@ -157,7 +157,7 @@ import Testing
       .replacing(/"(seconds|epoch_seconds|examples_per_second|loader_share)":[^,}]*/, with: "")
   }
 
-  /// The values that a checkpoint stores; invalid values are ignored.
+  /// `memory` holds the values that a checkpoint stores. Setting invalid values has no effect.
   @Test func invalidMemoryIsLeftOut() {
     let stopping = EarlyStopping(.loss, patience: 3)
     #expect(stopping.memory.isEmpty)

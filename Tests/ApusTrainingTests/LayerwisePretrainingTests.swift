@@ -64,7 +64,7 @@ struct LayerwisePretrainingTests {
     }
   }
 
-  /// A layer that became NaN stops the pretraining of the following layers.
+  /// If the loss of a layer is not finite, the following layers are not pretrained.
   @Test func brokenLayersStopIt() throws {
     let model = dense()
     let second = try model.state.entries[2].value.array(of: Float.self)
@@ -77,7 +77,7 @@ struct LayerwisePretrainingTests {
     #expect(try model.state.entries[2].value.array(of: Float.self) == second)
   }
 
-  /// Inputs of convolutions of any stride are reconstructed with the weights of the convolution.
+  /// The input of a convolution, also with a stride, is reconstructed with the weights of the convolution.
   @Test func convolutions() throws {
     let model = withRandomKey(RandomKey(seed: 1)) {
       Sequential {

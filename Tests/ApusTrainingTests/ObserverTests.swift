@@ -5,7 +5,7 @@ import Testing
 
 @testable import ApusTraining
 
-/// Observers of a user.
+/// User-defined observers: their events, requests, and values in checkpoints.
 @Suite struct ObserverTests {
   /// Records the events.
   private final class Listener: TrainingObserver {
@@ -45,7 +45,7 @@ import Testing
     func didStep(_ progress: TrainingProgress) -> TrainingRequest { progress.step == step ? request : .continue }
   }
 
-  /// Stops a run after a number of steps that it counts itself.
+  /// Counts the steps, and stops the run after `limit` of them.
   private final class Counter: TrainingObserver {
     let limit: Int
     var count = 0
@@ -149,7 +149,7 @@ import Testing
     }
   }
 
-  /// At the end of an epoch the reason is part of the epoch's line, and the first reason counts.
+  /// If observers stop a run at the end of an epoch, the record of the epoch contains the first reason.
   @Test func theLineOfTheEpochHasTheReason() throws {
     try SmallRun().inDirectory { run, path in
       let observers = [Requester(.stop(reason: "first"), after: 6), Requester(.stop(reason: "second"), after: 6)]
@@ -167,7 +167,7 @@ import Testing
     run.options.retention = CheckpointRetention(last: 9)
     try run.inDirectory { run, path in
       _ = try trainer(run, [Requester(.saveCheckpoint, after: 4)]).run()
-      // A slow device may add checkpoints at the ends of epochs.
+      // On a slow device, the ends of epochs add checkpoints, but not before step 6.
       #expect(try checkpoints(path).filter { $0 < "step-000000006" } == ["step-000000000", "step-000000004"])
     }
     // Without an output folder the request has no effect.
@@ -189,7 +189,8 @@ import Testing
     }
   }
 
-  /// A new run, and a run from a checkpoint without the observer, start from the initial state.
+  /// An observer starts from its initial state in a new run, and in a run that is resumed from a checkpoint without
+  /// values of this observer.
   @Test func observersOfAnotherRunAreReset() throws {
     let stopping = EarlyStopping(.loss, patience: 100)
     try SmallRun().inDirectory { run, _ in
@@ -223,7 +224,7 @@ import Testing
     }
   }
 
-  /// All observers receive the end exactly once, and the first error counts.
+  /// `didEnd` is called once for each observer, also after an error. The run throws the first error.
   @Test func errorsAtTheEnd() throws {
     let observers = [Failing("first"), Failing("second")]
     withDevice(SmallRun().device) {
@@ -247,7 +248,7 @@ import Testing
     }
   }
 
-  /// The values of a step arrive one step later, also after a checkpoint that waited for them.
+  /// Observers get the loss and the gradient norm of a step one step later, also in a resumed run.
   @Test func valuesOfStepsArriveOneStepLater() throws {
     try SmallRun().inDirectory { run, _ in
       let first = Reader(needsNorm: true)

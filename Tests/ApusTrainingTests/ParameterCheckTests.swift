@@ -6,7 +6,7 @@ import Testing
 
 /// A run does not start if a trainable parameter would not be trained.
 @Suite struct ParameterCheckTests {
-  /// Two layers, of which one does not affect the loss.
+  /// A model in which one of two layers, and one more parameter, do not affect the loss.
   private struct Idle: Layer {
     let used = Linear(3, 2)
     let idle = Linear(3, 2)

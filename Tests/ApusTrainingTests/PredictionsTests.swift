@@ -15,7 +15,7 @@ private struct Sums: ExampleSource {
   }
 }
 
-/// Examples of which some cannot be read: their elements of a batch are wrong.
+/// Examples of which some cannot be read. A batch lists their positions in `missing` and has wrong inputs there.
 private struct Holes: ExampleSource {
   let points: Points
   let bad: Set<Int32>

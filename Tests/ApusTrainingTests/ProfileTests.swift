@@ -17,7 +17,7 @@ import Testing
   @Test(arguments: devices) func recordsWhatRan(shared: TestDevice) throws {
     let device = try shared.reopened()
     try withDevice(device) {
-      // Steps that ran before or after are not recorded.
+      // Steps that run before or after `record` are not recorded.
       try work()
       let limits = DeviceLimits(gflops: 100, gbytesPerSecond: 10)
       let (_, profile) = try Profile.record(on: device, limits: limits) { try work() }
@@ -64,6 +64,7 @@ import Testing
     #expect(throws: TrainingError.self) { try profile.write(to: "/nonexistent/profile.json") }
   }
 
+  /// The profile of a run has at most 20 steps and leaves out the first two, which build kernels.
   @Test func trainingIsProfiledBehindItsFirstSteps() throws {
     for (steps, expected) in [(2, nil), (5, 3), (40, 20)] as [(Int, Int?)] {
       var run = SmallRun()

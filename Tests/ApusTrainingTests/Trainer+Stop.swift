@@ -7,7 +7,7 @@ extension Trainer {
   /// Runs until `steps` steps are done and written, then stops as if the process had been killed.
   func stop(after steps: Int) throws {
     try run(until: steps)
-    // The lock is released when a process ends.
+    // This releases the lock of the run folder, as the end of a process does.
     session = TrainerSession()
     runFolder = nil
   }

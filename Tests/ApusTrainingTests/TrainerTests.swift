@@ -124,7 +124,7 @@ private struct Line: ExampleSource {
     }
   }
 
-  /// The number of examples per second is the rate within an epoch: the times of the epochs sum to the time of all
+  /// Each epoch reports the examples per second of this epoch alone: the times of the epochs sum to the time of all
   /// steps.
   @Test func ratesAreThoseOfTheEpoch() throws {
     try SmallRun().inDirectory { run, path in
@@ -145,7 +145,7 @@ private struct Line: ExampleSource {
     run.options.batchSize = nil
     try withDevice(run.device) { () throws in
       _ = try run.trainer().run()
-      // The initial values, the step, the evaluation.
+      // Plans for the initial values, the step and the evaluation.
       #expect(run.device.preparedPlanCount == 3)
     }
   }
@@ -203,6 +203,7 @@ private struct Line: ExampleSource {
     }
   }
 
+  /// Resuming a finished run makes no step and returns the stored results.
   @Test func aFinishedRunIsGivenBackAsItIs() throws {
     try SmallRun().inDirectory { run, _ in
       let result = try run.trainer().run()
@@ -257,6 +258,7 @@ private struct Line: ExampleSource {
     }
   }
 
+  /// A run cannot be resumed with another batch size, seed or optimizer, or for fewer steps than it has.
   @Test func aRunGoesOnOnlyWithWhatItStartedWith() throws {
     try SmallRun().inDirectory { run, _ in
       _ = try run.trainer().run()
@@ -284,6 +286,7 @@ private struct Line: ExampleSource {
     }
   }
 
+  /// `onRecord` receives the records that are written to `metrics.jsonl`.
   @Test func recordsAreGivenOn() throws {
     try SmallRun().inDirectory { run, path in
       let records = Records()
@@ -314,6 +317,7 @@ private struct Line: ExampleSource {
     #expect(losses.count == 3 && seen.values.compactMap { $0["metric"]?.number } == losses)
   }
 
+  /// A schedule that depends on the accuracy needs validation examples.
   @Test func anAccuracyToGoByHasToBeMeasured() throws {
     var run = SmallRun()
     run.options.schedule = ReduceOnPlateau(prefersLarger: true)
@@ -385,6 +389,7 @@ private final class Records: @unchecked Sendable {
     }
   }
 
+  /// The error of a batch is thrown when this batch is read. Later batches can still be read.
   @Test func errorsComeInTheirTurn() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let batches = (0..<4).map { (index: Int32) -> [Int32] in Array(index * 10..<index * 10 + 10) }
@@ -394,7 +399,7 @@ private final class Records: @unchecked Sendable {
       #expect(throws: DataError.self) { try pass.next() }
       #expect(try pass.next()?.targets.array(of: Int.self).first == 30)
       #expect(try pass.next() == nil)
-      // An abandoned pass ends its threads.
+      // This pass is not read to its end.
       var first = Broken().prefetched(threads: 2, batchesAhead: 1).pass(over: batches, from: 0, epoch: nil)
       #expect(try first.next() != nil)
     }

@@ -62,7 +62,7 @@ import Testing
     }
   }
 
-  /// Penalties, class weights and label smoothing change the minimized loss, not the unit of the reported loss.
+  /// Penalties, class weights and label smoothing change the minimized loss, but not the reported training loss.
   @Test func lossesOfTrainingAreThoseOfTests() throws {
     try withDevice(SmallRun().device) {
       let source = ManyClasses(points: try Points(count: 43))
@@ -77,6 +77,7 @@ import Testing
     }
   }
 
+  /// A unit of 1000 multiplies reported absolute errors by 1000 and reported squared errors by 1000².
   @Test func numbersAreMeasuredInTheirOwnUnits() throws {
     struct Line: ExampleSource {
       let points: Points

@@ -26,7 +26,7 @@ import Testing
       model, Adam(learningRate: 0.1), on: examples, TrainingOptions(length: .steps(3), batchSize: batchSize))
   }
 
-  /// The planned memory equals the memory that the same run uses, on a device that no other test uses.
+  /// The planned memory is close to the memory that the same run uses. No other test uses the device.
   @Test(arguments: devices) func planningTellsWhatARunTakes(_ place: TestDevice) throws {
     let device = try place.reopened()
     for batchSize in [8, 512] {
@@ -38,7 +38,7 @@ import Testing
       #expect(planned.modelByteCount == 4 * (8 * 9 + 8 + 2048 * 64 + 64 + 640 + 10))
       #expect(planned.optimizerByteCount == 2 * planned.modelByteCount)
       try withDevice(device) { _ = try trainer(batchSize).run() }
-      // The workspaces of the CPU are not buffers.
+      // On the CPU, the plan contains workspaces, which are no buffers of the device. So the ratio may be larger.
       let ratio = Double(planned.byteCount) / Double(device.memory.peak)
       #expect((0.99...(device.info.kind == .cpu ? 1.5 : 1.05)).contains(ratio), "\(batchSize): \(ratio)")
       device.releaseUnusedMemory()
@@ -62,7 +62,7 @@ import Testing
     #expect(throws: TrainingError.self) { _ = try limit.check(batchSize: fitting + 1, on: "this", plan) }
   }
 
-  /// A device may have much memory but no large single allocation.
+  /// A device may have much memory but limit the size of a single allocation.
   @Test func aSingleArrayMayBeTooLarge() throws {
     try withDevice(SmallRun().device) {
       func plan(_ size: Int) throws -> TrainingMemory { try TrainingMemory(on: .current) { trainer(size) } }
@@ -96,7 +96,7 @@ import Testing
     }
   }
 
-  /// Sizes beyond all memory are refused without planning.
+  /// Batch sizes that need far more memory than the limit are refused without planning them.
   @Test func absurdSizesAreRefusedAtOnce() throws {
     func plan(_ size: Int) throws -> TrainingMemory {
       #expect(size <= 100_000)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Activations that layers.py does not cover: writes activations.safetensors. After adding a case, run it again and
-commit the file."""
+"""Activations that layers.py does not cover: writes activations.safetensors. After adding a case, run the script again
+and commit the file."""
 
 import torch
 import torch.nn as nn
@@ -10,7 +10,7 @@ f = Fixture()
 
 
 class StraightThrough(torch.autograd.Function):
-    """1 where x >= 0, with the gradient of the identity or of a clipped identity."""
+    """1 where x >= 0, else 0. The gradient is that of the identity; with `clips` it is 0 where |x| > 1."""
 
     @staticmethod
     def forward(ctx, x, clips):
@@ -34,7 +34,7 @@ class UnitStep(nn.Module):
 
 
 class ScaledTanh(nn.Module):
-    """In the form of the literature: 2 / (1 + exp(-2ax)) - 1 is tanh(ax)."""
+    """scale * tanh(slope * x), written as in the literature: tanh(a) = 2 / (1 + exp(-2a)) - 1."""
 
     def __init__(self, slope, scale):
         super().__init__()

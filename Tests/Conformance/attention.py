@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Attention: writes attention.safetensors. After adding a case, run it again and commit the file.
+"""Attention: writes attention.safetensors. After adding a case, run the script again and commit the file.
 
-Boolean masks are true where a query may attend to a key, as in scaled_dot_product_attention; the modules of PyTorch get
-the inverse."""
+Boolean masks are true where a query may attend to a key, as in scaled_dot_product_attention. PyTorch's modules take the
+inverse masks."""
 
 import math
 
@@ -99,7 +99,7 @@ def waves(length, size):
 
 
 def slopes(heads):
-    """The slopes as in the paper's code."""
+    """The slopes of linear biases, as in the code of Press, Smith and Lewis (2022)."""
     if math.log2(heads).is_integer():
         start = 2 ** (-(2 ** -(math.log2(heads) - 3)))
         return [start ** (i + 1) for i in range(heads)]
@@ -194,7 +194,7 @@ heads(
 heads("-key-bias", M(6, 2, add_bias_kv=True), alone(), x)
 heads("-zero-key", M(6, 2, add_zero_attn=True), alone(), x, flags(5, 5))
 heads("-both-keys", M(6, 2, add_bias_kv=True, add_zero_attn=True), alone(), x, flags(5, 5), present(5, 3, size=5))
-# With is_causal=True, PyTorch ignores the mask, and so also the rule that all queries may attend to the added keys.
+# With is_causal=True, PyTorch would ignore the mask, by which all queries may attend to the added keys.
 heads(
     "-both-keys-causal",
     M(6, 2, add_bias_kv=True, add_zero_attn=True),

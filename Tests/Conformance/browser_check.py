@@ -2,8 +2,8 @@
 """Checks the layout of a page in Chromium, at the width of a phone and of a desktop, in light and dark mode.
 
 Fails if the page is wider than the window, a figure is missing, empty or cut off, letters are too small, a text leaves
-its drawing or overlaps another one, the console has an error, or the page requests anything from the network. Keeps
-screenshots.
+its drawing or overlaps another text, the console has an error, or the page requests anything from the network. Writes
+screenshots to FOLDER.
 
 usage: python3 browser_check.py PAGE.html FOLDER [FIGURE…]    (standard library; chromium in PATH)
        FIGURE: names of required figures; without names at least one figure is required
@@ -48,7 +48,7 @@ PROBE = r"""
         if (r.left < box.left - 1 || r.right > box.right + 1 || r.top < box.top - 1 || r.bottom > box.bottom + 1)
           problems.push(`${name(f)}: text leaves the picture: ${t.textContent.slice(0, 30)}`);
       });
-      // Line boxes are higher than letters: a quarter of the height may lie on another one.
+      // Line boxes are higher than letters, so boxes may overlap by less than a third of their height.
       for (let i = 0; i < Math.min(places.length, 400); i++)
         for (let j = i + 1; j < Math.min(places.length, 400); j++) {
         const a = places[i], b = places[j];

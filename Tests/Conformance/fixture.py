@@ -7,8 +7,8 @@ tensor is called CASE/KEY:
   output.I             the outputs
   after.K              a buffer that the module changed
   gradient.input.I, gradient.K
-                       the gradients of the sum of all outputs, each times the pattern cos(0), cos(1), ... of its
-                       row-major indices
+                       the gradients of the sum of all output elements, each multiplied by cos(i), where i is the
+                       row-major index of the element in its output
 
 The metadata contain the names of the cases, in order, and the versions.
 """
@@ -66,7 +66,8 @@ class Fixture:
             self.put(case, key, value)
 
     def module(self, case, module, *inputs, training=True, repeat=1, call=None):
-        """Adds a module with the gradients of inputs and parameters. It runs `repeat` times, for its buffers."""
+        """Adds a module with the gradients of inputs and parameters. The module runs `repeat` times, which changes its
+        buffers."""
         module = module.double().train(training)
         with torch.no_grad():
             for value in module.state_dict().values():

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Image files and the pixels that Pillow reads from them: `file` (bytes) and `pixels`, uint8 of `size` [height, width,
-channels]. Colors are those of `convert("RGB")`, which drops transparency; 16-bit samples are their upper bytes.
+channels]. Colors are those of `convert("RGB")`, which drops transparency. Of 16-bit samples, only the upper bytes are
+stored.
 
 usage: python3 images.py    (torch, numpy, safetensors, pillow)
 """

@@ -6,7 +6,8 @@
   output.0             the scores
   saliency             max over channels of |d score / d pixel| for the given classes; saliency.largest for the class
                        with the largest score
-  cam, cam.4           relu(sum_k alpha_k A_k) of the last convolution, and of the rectifier after it
+  cam, cam.4           relu(sum_k alpha_k A_k) of the last convolution, and of the ReLU after it: A_k is channel k of
+                       the layer's output, and alpha_k the mean of the gradient of the score with respect to A_k
 
 usage: python3 inspection.py    (torch, numpy, safetensors)
 """

@@ -2,8 +2,8 @@
 
     python3 Tests/Conformance/kills_check.py [--kills 300] [--apus .build/release/apus] [--device cpu] [--seed 0]
 
-There are five kinds of runs: mlp, lenet5, char-lstm, a table and a folder of images. Each run is killed with SIGKILL
-and resumed until it is finished; then the next run starts, until the kills of the kind are done.
+There are five kinds of runs: mlp, lenet5, char-lstm, a table and a folder of images. Each kind gets a fifth of the
+kills. A run is killed with SIGKILL and resumed until it is finished. Then the next run of the kind starts.
 """
 
 import argparse
@@ -176,10 +176,10 @@ class Check:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=300, help="how often a process is killed, all in all")
+    parser.add_argument("--kills", type=int, default=300, help="the number of kills, for all kinds together")
     parser.add_argument("--apus", default=".build/release/apus", help="the command")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
+    parser.add_argument("--seed", type=int, default=0, help="the seed of the moments of the kills")
     options = parser.parse_args()
     options.apus = os.path.abspath(options.apus)
     with tempfile.TemporaryDirectory(prefix="apus-kills-") as folder:

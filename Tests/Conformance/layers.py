@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Layers: writes layers.safetensors. After adding a case, run it again and commit the file."""
+"""Layers: writes layers.safetensors. After adding a case, run the script again and commit the file."""
 
 import torch
 import torch.nn as nn

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Losses: writes losses.safetensors. After adding a case, run it again and commit the file."""
+"""Losses: writes losses.safetensors. After adding a case, run the script again and commit the file."""
 
 import torch
 import torch.nn.functional as F
@@ -87,7 +87,7 @@ f.function(
     yes,
     torch.rand(5) + 0.5,
 )
-# Certain and wrong predictions: the logarithm is -100, and the gradient follows PyTorch's clamped rule.
+# Probabilities of 0 and 1, right and wrong: PyTorch clamps logarithms to at least -100.
 f.function(
     "binary-cross-entropy-certain",
     lambda x, t: F.binary_cross_entropy(x, t.detach(), reduction="none"),
@@ -101,7 +101,7 @@ f.function("kl-divergence-batch-mean", lambda x, t: F.kl_div(x, t, reduction="ba
 f.function("kl-divergence-logarithms", lambda x, t: F.kl_div(x, t, log_target=True, reduction="sum"), logs, t.log())
 f.function("kl-divergence-zeros", lambda x, t: F.kl_div(x, t.detach(), reduction="none"), logs, exact(torch.eye(3, 5)))
 
-# PyTorch has no binary hinge loss: computed by the formula.
+# PyTorch has no binary hinge loss, so hinge losses are computed by their formulas.
 f.function("hinge", lambda x, t: torch.relu(1 - t * x).mean(), a, signs)
 f.function("squared-hinge", lambda x, t: torch.relu(1 - t * x).square().sum(), a, signs)
 f.function("soft-margin", lambda x, t: F.soft_margin_loss(x, t.detach()), a, signs)

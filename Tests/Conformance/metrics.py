@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Metrics of classifiers and regressions by scikit-learn: writes metrics.safetensors. After adding a case, run it again
-and commit the file. Metrics that scikit-learn lacks or leaves undefined are computed here from their definitions."""
+"""Metrics of classifiers and regressions by scikit-learn: writes metrics.safetensors. After adding a case, run the
+script again and commit the file. Metrics that scikit-learn lacks or leaves undefined are computed here from their
+definitions."""
 
 import warnings
 
@@ -21,7 +22,8 @@ def defined(values):
 
 
 def top(p, y, k):
-    """Among equal outputs the lower class number ranks first; scikit-learn ranks the higher one first."""
+    """The top-k accuracy. Classes with equal outputs are ranked by their numbers, the lowest first. scikit-learn ranks
+    the highest number first."""
     classes = p.shape[1]
     places = np.argsort(-p, axis=1, kind="stable")[:, :k]
     share = (places == y[:, None]).any(1).mean()
@@ -43,7 +45,7 @@ def calibration_error(confidence, hit, bins):
 
 
 def points(score, positive):
-    """Tuples (threshold, tp, fp, positives, negatives)."""
+    """Tuples (threshold, true positives, false positives, positives, negatives), one for each threshold."""
     return [
         (t, np.sum(positive & (score >= t)), np.sum(~positive & (score >= t)), np.sum(positive), np.sum(~positive))
         for t in np.unique(score)[::-1]

@@ -3,8 +3,8 @@
     python mutants_check.py APUS [--formats png,csv] [--count 10000] [--seconds 600] [--jobs 2] [--seed 1] [--keep DIR]
 
 On a mutant the command has to exit with 0, 1, 64, 65 or 74, within 1 GB of resident memory and 10 seconds, with a
-message of at most 16 KiB without control characters. Formats of which one process reads many files (images) run in
-batches; a failing batch is halved until the mutant is found. Failing mutants are kept in DIR. Requires only Python.
+message of at most 16 KiB without control characters. Image formats run in batches, since one process reads many images.
+A failing batch is halved until the mutant is found. Failing mutants are kept in DIR. Requires only Python.
 """
 
 import argparse
@@ -83,7 +83,7 @@ def run(form, mutants, place, apus):
 
 
 def check(kind, place, apus, tiny, seed, first, count):
-    """Runs some mutants; returns those that fail with the reason, and the maximum seconds and bytes of one run."""
+    """Runs some mutants; returns the failing ones with their reasons, and the maximum seconds and bytes of one run."""
     form = FORMATS[kind](tiny)
     mutants = [form.mutant(random.Random(f"{kind} {seed} {number}")) for number in range(first, first + count)]
     failures, most_seconds, most_memory = [], 0, 0
@@ -106,7 +106,7 @@ def check(kind, place, apus, tiny, seed, first, count):
 
 
 def prepare(place, apus):
-    """Creates small data sets, and runs with a checkpoint of each tokenizer."""
+    """Creates small data sets, a trained MLP, and a trained language model for each tokenizer."""
     tiny = place / "tiny"
     tiny.mkdir()
     for name in ("train", "t10k"):
@@ -129,7 +129,7 @@ def main():
     parser.add_argument("apus")
     parser.add_argument("--formats", default=",".join(FORMATS))
     parser.add_argument("--count", type=int, default=10_000)
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="the most for one format")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="the maximum time for one format")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", default="mutants-kept")

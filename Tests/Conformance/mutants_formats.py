@@ -41,7 +41,7 @@ def fixture_pictures(kind):
 
 
 def png_repaired(data):
-    """The same chunks with correct checksums: otherwise every mutant fails there."""
+    """The same chunks with correct checksums. Otherwise nearly every mutant would be refused because of a checksum."""
     out, at = data[:8], 8
     while at + 12 <= len(data):
         length = struct.unpack(">I", data[at : at + 4])[0]
@@ -97,8 +97,8 @@ def tar_repaired(data):
 
 class Format:
     """One format: `mutant` returns the bytes or the text of a mutant, and `words` writes mutants into `folder` and
-    returns the arguments of the command that reads them, at most `batch` at once. `tiny` holds small data sets and runs
-    without damage."""
+    returns the arguments of the command that reads them, at most `batch` at once. `tiny` is a folder with undamaged
+    data sets and runs."""
 
     batch = 1
 
@@ -279,7 +279,7 @@ class Config(Format):
 
 
 class Tokenizer(Format):
-    """The tokenizer of a checkpoint whose digest matches the mutant."""
+    """A checkpoint with a changed tokenizer, whose digest is correct again."""
 
     def __init__(self, tiny):
         super().__init__(tiny)

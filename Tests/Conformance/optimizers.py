@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""20 steps of a small network with each optimizer: writes optimizers.safetensors. After adding a case, run it again and
-commit the file.
+"""20 steps of a small network with each optimizer: writes optimizers.safetensors. After adding a case, run the script
+again and commit the file.
 
-CASE/losses are the losses before each step, CASE/after.K the parameters and buffers after the last step, and
-CASE/slot.K.NAME the optimizer state at that point. All cases begin with start/state.K, start/input.0 and start/input.1
-(the classes).
+CASE/losses are the losses before each step. CASE/after.K are the parameters and buffers after the last step, and
+CASE/slot.K.NAME is the optimizer state after the last step. All cases start from the parameters and buffers
+start/state.K, and use the images start/input.0 with the classes start/input.1.
 """
 
 import torch
@@ -16,7 +16,7 @@ f = Fixture()
 O = torch.optim
 
 
-# No bias before the batch norm: its gradient is rounding noise, which Adam scales to full steps.
+# There is no bias before the batch norm: its gradient would be rounding noise, which Adam would scale to full steps.
 def net():
     return nn.Sequential(
         nn.Conv2d(1, 3, 3, padding=1, bias=False),

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Recurrent layers: writes recurrent.safetensors. After adding a case, run it again and commit the file.
+"""Recurrent layers: writes recurrent.safetensors. After adding a case, run the script again and commit the file.
 
-The outputs are the sequence, then the last states. Cases with lengths contain CASE/lengths; input elements after the
-end of a sequence are NaN, and their gradients are zeros."""
+The outputs are those of all time steps, then the last states. Cases with lengths contain CASE/lengths. In these cases,
+inputs after the end of a sequence are NaN, and their gradients are zeros."""
 
 import torch
 import torch.nn as nn

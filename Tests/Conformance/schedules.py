@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""200 steps of each schedule from a rate of 1: writes schedules.safetensors. After adding a case, run it again and
-commit the file. CASE/factors are the rates of the steps, CASE/momenta the momenta of schedules that change them, and
-CASE/metrics the metrics that a schedule received after each step."""
+"""200 steps of each schedule from a rate of 1: writes schedules.safetensors. After adding a case, run the script again
+and commit the file. CASE/factors are the rates of the steps. CASE/momenta are the momenta, for schedules that change
+the momentum. CASE/metrics are the metrics that a schedule received after each step."""
 
 import torch
 import torch.nn as nn

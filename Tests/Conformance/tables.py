@@ -74,7 +74,7 @@ def features(scaling, filling, categories, indicates):
         if name in numeric:
             x = numpy.array([[numpy.nan if v in missing else float(v)] for v in values])
             if name == "nearly" and scaling == "min-max":
-                x -= 1e6  # exact; without it MinMaxScaler loses the remaining digits
+                x -= 1e6  # This subtraction is exact. Without it, MinMaxScaler loses the remaining digits.
             scaler = {"standard": StandardScaler, "min-max": MinMaxScaler, "none": FunctionTransformer}[scaling]()
             result.append(make_pipeline(SimpleImputer(strategy=filling), scaler).fit(x[train]).transform(x))
             if indicates:

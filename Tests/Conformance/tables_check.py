@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Compares short training runs on scikit-learn's tables: its own networks and `apus train mlp`.
+"""Compares short training runs of scikit-learn's networks and of `apus train mlp`, on tables of scikit-learn.
 
-Both train on the same rows, with dense layers of 256 and 128, ReLU, Adam at a constant rate, batches of 64 shuffled in
-each epoch, and features and target standardized by the training rows; each uses its own random numbers. `apus evaluate`
-evaluates the held-out rows. The means over the splits must be at most 0.03 (R² of regression) and 0.01 (accuracy of
-classification) below scikit-learn's.
+Both train on the same rows, with dense layers of 256 and 128, ReLU, Adam at a constant rate, and batches of 64 that are
+shuffled in each epoch. Features and the target of a regression are standardized by the training rows. The random
+numbers differ. `apus evaluate` evaluates the held-out rows. The means over the splits must be at most 0.03 (R² of
+regression) and 0.01 (accuracy of classification) below scikit-learn's.
 
 usage: python3 tables_check.py [--apus PATH] [--device cpu] [--splits 5]        (scikit-learn, numpy)
 """

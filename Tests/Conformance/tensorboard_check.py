@@ -22,7 +22,7 @@ def check(what, condition, *details):
 
 
 def noise(i):
-    """The same function as Gallery.noise in the tests."""
+    """The same function as Samples.noise in Tests/ApusTestSupport."""
     mask = (1 << 64) - 1
     z = i * 0x9E3779B97F4A7C15 & mask
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 & mask
@@ -70,7 +70,7 @@ check("losses", all(losses[s] == numpy.float32(v) for s, v in expected.items()),
 check("each step once", len(events.Scalars("loss/step")) == 40, len(events.Scalars("loss/step")))
 check("train loss", scalars("loss/train") == {20: 0.25, 40: 0.125, 60: 0.0625}, scalars("loss/train"))
 check("accuracy", scalars("accuracy/test") == {20: 0.5, 40: 0.75, 60: 0.875}, scalars("accuracy/test"))
-# The records do not contain the run's time at step 30, from which it resumed.
+# Step 40 has no speed, because the records do not contain the time at step 30, from which the run was resumed.
 check("speed", scalars("speed/steps_per_second") == {20: 10.0, 60: 5.0}, scalars("speed/steps_per_second"))
 check("examples", scalars("speed/examples_per_second") == {20: 1000.0}, scalars("speed/examples_per_second"))
 
@@ -96,7 +96,7 @@ check("text", text.tensor_proto.string_val[0].decode() == "# Configuration\n\nle
 metadata = events.SummaryMetadata("configuration")
 check("plugin", metadata.plugin_data.plugin_name == "text", metadata)
 
-# The server's own reader converts all values to tensors of plugins.
+# The reader of TensorBoard's server converts all values to tensors of plugins.
 served = [
     v
     for name in files

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Tokens of byte-pair encoding and WordPiece from the Python package `tokenizers`: writes tokens.json.
 
-Both are trained on a small text in several languages, and split texts with difficult contents: contractions, several
-spaces, digits next to letters, accents, Chinese, and unknown words.
+Both tokenizers are trained on a small text in several languages. They split texts with difficult contents:
+contractions, several spaces, digits next to letters, accents, Chinese, and unknown words.
 """
 
 import json

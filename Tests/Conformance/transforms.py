@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Image transforms by Pillow, PyTorch, torchvision and numpy. All transform `picture C`, `pixels` of uint8 [23, 31, C].
-A case has the `channels` C, the `output`, its `size`, and `numbers`, the arguments of the transform:
+"""Image transforms by Pillow, PyTorch, torchvision and numpy. Their inputs are the cases `picture C`, with `pixels` of
+uint8 [23, 31, C]. All other cases have the `channels` C, the `output`, its `size`, and `numbers`, the arguments of the
+transform:
 
   antialias, box               Pillow's resize: top, left, height, width of the crop
-  bilinear, bicubic            F.interpolate, align_corners=False, the latter with antialias=True (Pillow clips to
-                               0 ... 255 between the axes)
+  bilinear, bicubic            F.interpolate with align_corners=False; bicubic with antialias=True, in place of Pillow,
+                               which clips to 0 ... 255 between the axes
   affine, rotate               torchvision's functional, bilinear: angle, right, down, scale, shear x, shear y, fill
   brightness … hue             torchvision's functional: the factor
   gray, pad, center            convert("L"); numpy.pad: top, bottom, left, right; center_crop
@@ -24,7 +25,8 @@ from fixture import Fixture
 from PIL import Image
 from scene import scene
 
-# Operators built for another PyTorch do not register and are not needed: defining their names suffices.
+# The compiled operators of torchvision may belong to another PyTorch version. They are not needed here, but their names
+# must be defined.
 place = pathlib.Path(importlib.util.find_spec("torchvision").origin).parent
 names = set(re.findall(r'(?:torchvision::|register_meta\(")(\w+)', (place / "_meta_registrations.py").read_text()))
 for name in sorted(names | {"nms", "qnms"}):
@@ -91,8 +93,8 @@ for channels, image in picture.items():
         (12, 0, 0, 1.6, -15, 8, 0),
         (45, 1, 1, 1, 0, 0, 90),
     ):
-        # The fill value is subtracted, and pixels outside are zeros: with the argument `fill`, edges would be blended
-        # twice.
+        # The fill value is subtracted before the transform and added after it, so pixels outside have this value. With
+        # the argument `fill`, torchvision would blend edges twice.
         found = F.affine(tensor(image).double() - fill, angle, [right, down], scale, [x, y], **bilinear) + fill
         add(
             f"affine {angle} {scale} {channels}",
@@ -138,7 +140,7 @@ for channels, image in picture.items():
     padded = numpy.pad(image.astype(float), ((2, 2), (2, 2), (0, 0)), "reflect")
     blurred = sum(kernel[y, x] * padded[y : y + 23, x : x + 31] for y in range(5) for x in range(5))
     add(f"gaussian {channels}", image, numpy.floor(blurred[::2, ::2] + 0.5).astype(numpy.uint8))
-    # With odd sizes, an edge pixel is the mean of two, and the corner is copied.
+    # If a size is odd, a result at the edge is the mean of two pixels, and the result in the corner is a copy.
     odd = numpy.pad(image.astype(float), ((0, 1), (0, 1), (0, 0)), "edge")
     mean = sum(odd[y::2, x::2] for y in range(2) for x in range(2)) / 4
     add(f"mean {channels}", image, numpy.floor(mean + 0.5).astype(numpy.uint8))

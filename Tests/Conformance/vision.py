@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Image networks whose weights are too large to store: here and in the tests they are computed from their indices.
+"""Image networks whose weights are too large to store: here and in the tests, weights are computed from their indices.
 
-Parameter number j (in the order of the state dict, from 1 on) is s * u at row-major index i, where u is SplitMix64's
-finalizer of i + 2^32 * j, its upper 53 bits as a number in -1 ... 1, rounded to float32, with s = sqrt(6 / inputs of an
-output) for matrices and 0.1 for vectors; factors of normalization have 1 added. The input is u of parameter 0.
-Of each gradient, the norm and the first four elements are stored.
+Parameter j, counted from 1 in the order of the state dict, is s * u at row-major index i, rounded to float32. u is
+SplitMix64's finalizer of i + 2^32 * j, whose upper 53 bits are read as a number in -1 ... 1. s is sqrt(6 / n) for a
+matrix or kernel with n inputs for each output, and 0.1 for a vector. Factors of normalization have 1 added. The input
+is u with j = 0. Of each gradient, the norm and the first four elements are stored.
 
 Small modules are stored completely, as in the other files, with their attention maps in inference: `map.I`.
 
@@ -50,7 +50,7 @@ def fill(model):
 
 
 def network(fixture, case, model, *shape):
-    """A training step in float64. Apus uses float64 too, since float32 rounding flips rectifiers near 0."""
+    """A training step in float64. In float32, rounding would change the signs of some inputs of ReLU near 0."""
     model = model.double().train()
     fill(model)
     x = exact(scattered(math.prod(shape), 0)).reshape(shape).requires_grad_()

@@ -1,19 +1,20 @@
 #!/usr/bin/env python3
 """Compares short training runs of PyTorch and `apus train` on a subset of Fashion-MNIST, with one recipe.
 
-Both use the same number of training images, stratified by class, sampled by the seed, and standardized by their own
-mean and standard deviation. Both use Adam with a rate that falls to 0 along half a cosine, and batches of 64 shuffled
-in each epoch. Each side samples its own random numbers from the distributions of torchvision. Both are tested on the
-same 2,500 images, stratified by class. The accuracy, as the mean over the seeds, must be at most 0.02 below PyTorch's.
+Both use the same number of training images, sampled with the seed, stratified by class, and standardized by the mean
+and standard deviation of the sample. Both use Adam with a rate that falls to 0 along half a cosine, and batches of 64
+that are shuffled in each epoch. Initial values have torchvision's distributions, with different random numbers on both
+sides. Both are tested on the same 2,500 images, stratified by class. The mean accuracy over the seeds must be at most
+0.02 below PyTorch's.
 
 The networks are those of the catalog, with one channel and the stem for small images. Before any run, the parameters of
-each layer are compared with the list of `apus summary`; if they differ, nothing is run.
+each layer are compared with the list of `apus summary`. If they differ, nothing is run.
 
-With `--together` both start from PyTorch's initial values and use the same images in the same order, so that only the
-rounding of each step differs. This decides whether one side learns worse if the means of a few seeds do not.
+With `--together`, both start from PyTorch's initial values and use the same images in the same order, so that only the
+rounding of each step differs. Use it if the means of a few seeds do not show whether one side learns worse.
 
 The largest network takes about two minutes per side and seed on two cores. `--torch-cache FILE` stores PyTorch's
-figures, so that a later call with another Apus device need not measure them again; another recipe is measured anew.
+accuracies. A later call with the same recipe, for example with another Apus device, does not measure them again.
 
 usage: python3 vision_accuracy.py [MODEL ...] [--apus PATH] [--device cpu] [--seeds 1,2] [--train-count N] [--epochs N]
                                   [--together] [--torch-cache FILE]                  (torch, numpy, safetensors)
@@ -71,7 +72,7 @@ def read(folder, part):
 
 
 def stratified(labels, count, seed):
-    """The indices of `count` examples, stratified by class; the rounding follows the largest remainders."""
+    """The indices of `count` examples, stratified by class. The classes with the largest remainders are rounded up."""
     random = numpy.random.default_rng(seed)
     classes, sizes = numpy.unique(labels, return_counts=True)
     shares = sizes * count / len(labels)
@@ -97,7 +98,7 @@ def write_data(folder, train, test):
 def difference(apus, name):
     """The differences between the catalog's network and PyTorch's; empty if they are equal.
 
-    `apus summary` has no option for channels, so that both are built for three."""
+    Both networks are built for three channels, the default of `apus summary`."""
     command = [apus, "summary", name, "--stem", "small", "--classes", str(CLASSES), "--image-size", str(SIZE), "--json"]
     run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if run.returncode:
@@ -265,10 +266,10 @@ if __name__ == "__main__":
     parser.add_argument("--apus", default=str(root / ".build/release/apus"))
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seeds", default="1")
-    parser.add_argument("--train-count", type=int, help="in place of each network's own number of training images")
-    parser.add_argument("--epochs", type=int, help="in place of each network's own number of epochs")
-    parser.add_argument("--together", action="store_true", help="the same first values and batches on both sides")
-    parser.add_argument("--torch-cache", type=Path, metavar="FILE", help="PyTorch's figures, read and added to")
+    parser.add_argument("--train-count", type=int, help="the number of training images (default: that of the network)")
+    parser.add_argument("--epochs", type=int, help="the number of epochs (default: that of the network)")
+    parser.add_argument("--together", action="store_true", help="the same initial values and batches on both sides")
+    parser.add_argument("--torch-cache", type=Path, metavar="FILE", help="stores PyTorch's accuracies between calls")
     parser.add_argument("--data", type=Path, default="/usr/share/datasets/fashion-mnist")
     options = parser.parse_args()
     unknown = set(options.models) - set(MODELS)

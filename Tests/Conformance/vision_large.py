@@ -1,24 +1,27 @@
 #!/usr/bin/env python3
 """The catalog's image networks: compares one training step of PyTorch in float64 with Apus in float64 and float32.
 
-For each case, writes NAME/NAME.safetensors in a folder, with random state and input that float32 holds exactly, logits,
-running statistics and all gradients, in the format of fixture.py (up to 1.7 gigabytes per file). Then runs
-LargeVisionTests on the files and prints a table. "NAME" has its published size, and "NAME@32" the stem for small images
-of 32 pixels. Networks with dropout run the step in inference mode.
+For each case, writes NAME/NAME.safetensors in a folder, in the format of fixture.py (up to 1.7 gigabytes per file). The
+file contains random state and input, which float32 represents exactly, logits, running statistics and all gradients.
+Then runs LargeVisionTests on the files and prints a table. The network "NAME" has its published size. "NAME@32" has the
+stem for small images, here of 32 pixels. Networks with dropout run the step in inference mode.
 
 The tolerances:
 
-  float64     1e-9 of the largest element of each tensor, for gradients and results. Rounding flips no rectifier there.
-  float32     results: a fraction of the largest element, 4 * sqrt(K) * 2^-24, where K is the total length of all sums
-              from input to logits, one after the other; or the change of PyTorch's logits due to noise, if that is
-              larger, such as for normalized batches of two examples (`share`, the maximum of three samples). The noise
-              is normally distributed: 4 * sqrt(K) * 2^-24 of the root mean square of each layer's results.
-              gradients: 0.1 of the norm of each tensor with at least 16 elements, and 0.05 of the norm of all together.
-              Rounding can flip a rectifier or a maximum, which changes single elements by far more than rounding (in
-              PyTorch too, up to 0.03 of a norm), but changes the norm of all gradients little.
+  float64     1e-9 of the largest element of each tensor, for gradients and results. In float64, rounding changes the
+              sign of no input of a ReLU.
+  float32     results: `share` of the largest element. `share` is 4 * sqrt(K) * 2^-24, where K is the sum of the lengths
+              of all sums from input to logits. If noise changes PyTorch's logits by a larger fraction, `share` is this
+              fraction, the maximum of three samples: this happens with normalized batches of two examples. The noise
+              is added to the results of each layer. It is normally distributed, with a deviation of
+              4 * sqrt(k) * 2^-24 of the root mean square of the results, where k is the length of the layer's sums.
+              gradients: 0.1 of the norm of each tensor with at least 16 elements, and 0.05 of the norm of all gradients
+              together. Rounding can change the sign of an input of a ReLU, or the position of a maximum. This changes
+              single elements by far more than rounding (in PyTorch too, up to 0.03 of a norm), but changes the norm of
+              all gradients little.
 
-Biases before a norm have the gradient 0 except for rounding. They get an additional tolerance of ten times
-4 * sqrt(n) * u of the magnitudes of the n terms (`terms.KEY`), where u is 2^-53 or 2^-24.
+Biases before a norm have the gradient 0 except for rounding. Their tolerance is larger by 40 * u * `terms.KEY`, where u
+is 2^-53 or 2^-24, and `terms.KEY` is sqrt(n) times the sum of the magnitudes of the n terms of a gradient.
 
 The columns "torch" are the errors of PyTorch's own results and gradients in float32.
 
@@ -82,7 +85,7 @@ networks = {
 }
 cases = {}
 for name, make in networks.items():
-    # The largest networks take minutes each.
+    # The largest networks take minutes each, so their batches have one image.
     count = 1 if name.startswith("v") else 2
     cases[name] = (lambda make=make: make(1000, False), (count, 3, 224, 224))
     cases[name + "@32"] = (lambda make=make: make(10, True), (2, 3, 32, 32))
@@ -165,7 +168,7 @@ def make_case(name, folder):
     x = exact(2 * torch.rand(shape, dtype=torch.float64) - 1)
     layers = {}
     for key, module in model.named_modules():
-        # Modules inside of attention are counted with it.
+        # Modules inside of an attention layer are counted with this layer.
         if terms(module) is not None and not key.endswith("out_proj"):
             layers[key] = module
     state = {key: value.clone() for key, value in model.state_dict().items()}
@@ -304,7 +307,7 @@ if __name__ == "__main__":
     parser.add_argument("names", nargs="*", help=", ".join(cases))
     parser.add_argument("--torchvision", metavar="DIR")
     parser.add_argument("--no-test", action="store_true", help="only make the files")
-    parser.add_argument("--test-only", action="store_true", help="only test the files that are there")
+    parser.add_argument("--test-only", action="store_true", help="only test existing files")
     parser.add_argument("--runs", help="which devices and types to test")
     options = parser.parse_args()
     unknown = set(options.names) - set(cases)

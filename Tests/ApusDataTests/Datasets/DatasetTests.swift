@@ -16,7 +16,7 @@ struct DatasetTests {
     for set in [train, test] {
       for label in 0..<10 { #expect(set.labels.count { $0 == label } == set.count / 10) }
     }
-    // NumPy: x.mean(), x.std(ddof=1) of the training pixels / 255 in float64.
+    // NumPy's x.mean() and x.std(ddof=1), where x is the training pixels / 255 in float64.
     let statistics = try #require(data.statistics)
     #expect(abs(statistics.mean[0] - 0.2860405969887955) < 1e-14)
     #expect(abs(statistics.standardDeviation[0] - 0.35302424826730616) < 1e-14)
@@ -157,7 +157,7 @@ struct MNISTDirectoryTests {
     _ = try scratch.write(huge, to: "train-images-idx3-ubyte.gz")
     _ = try scratch.write([0, 0, 8, 1, 0, 0, 0, 2, 7, 3], to: "train-labels-idx1-ubyte")
     #expect(try failure(scratch).contains("elements of sizes [2, 131072, 131072] need 32"))
-    // The length of an uncompressed file is known.
+    // The length of an uncompressed file is known, and the header is compared with it.
     _ = try scratch.write(Array(header), to: "train-images-idx3-ubyte")
     try FileManager.default.removeItem(atPath: scratch.file("train-images-idx3-ubyte.gz"))
     #expect(try failure(scratch).contains("the header declares 2147483648 bytes of elements"))

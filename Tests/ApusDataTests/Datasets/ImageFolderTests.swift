@@ -8,7 +8,8 @@ import Testing
 struct ImageFolderTests {
   private let files = FileManager.default
 
-  /// Writes one-pixel images at these paths; the value of each pixel is the index of its path.
+  /// Writes an image to each path. The image with index `n` is one row of `n + 1` pixels with the value `n`. Files that
+  /// are no images have one byte.
   private func folder(_ paths: [String]) throws -> ScratchDirectory {
     let scratch = try ScratchDirectory()
     for (number, path) in paths.enumerated() { try write(number, to: path, in: scratch) }
@@ -36,6 +37,7 @@ struct ImageFolderTests {
     #expect(throws: DataError.self) { try ImageDataset.load("image-folder:\(scratch.path)") }?.description ?? ""
   }
 
+  /// The folders `train`, `test` and `val` are the parts of the data set.
   @Test func partsOfTheirOwn() throws {
     let scratch = try folder([
       "train/dog/b.PNG", "train/dog/a.jpeg", "train/dog/deep/er/c.png", "train/cat/1.Jpg", "train/cat/notes.txt",
@@ -56,7 +58,8 @@ struct ImageFolderTests {
     #expect(try data.train.image(3).width == 3)
   }
 
-  /// A file whose name is not UTF-8 cannot be opened: an image is listed but cannot be read; a folder is an error.
+  /// Names that are not UTF-8 cannot be opened. An image with such a name is listed, but cannot be read. A folder with
+  /// such a name is an error.
   @Test func namesThatAreNotUTF8() throws {
     let scratch = try folder(["a/1.png", "b/2.png"])
     func lossy(_ path: String, _ body: (UnsafePointer<CChar>) -> Int32) {
@@ -75,6 +78,7 @@ struct ImageFolderTests {
     #expect(failure(scratch).contains("cannot list: its name is not UTF-8; rename it"))
   }
 
+  /// Without a folder `test`, the images of `val` are the test examples.
   @Test func valIsTestedWithWhereThereIsNoTest() throws {
     let scratch = try folder(["train/a/1.png", "train/b/1.png", "val/b/2.png"])
     let data = try ImageDataset.load("image-folder:\(scratch.path)")
@@ -119,6 +123,7 @@ struct ImageFolderTests {
     #expect(try all.image(found.firstIndex(of: "a/link.png")!).width == 4)
   }
 
+  /// Each folder has two links to the next folder, which gives 2³⁹ paths to the last. Each image is listed once.
   @Test func bushesOfLinksDoNotGrow() throws {
     let scratch = try folder((0..<40).map { "a/\($0)/p.png" })
     for level in 0..<39 {

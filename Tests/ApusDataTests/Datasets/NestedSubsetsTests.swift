@@ -4,7 +4,7 @@ import Testing
 
 struct NestedSubsetsTests {
   @Test func subsetsAreNestedAndHaveTheSharesOfTheWhole() {
-    // 600, 300 and 100 of three classes, mixed.
+    // 600, 300 and 100 examples of three classes, in mixed order.
     let labels = (0..<1000).map { Int32($0 % 10 < 6 ? 0 : $0 % 10 < 9 ? 1 : 2) }
     for seed in 0..<5 as Range<UInt64> {
       let subsets = NestedSubsets(labels: labels, seed: seed)

@@ -22,8 +22,8 @@ struct SplitTests {
     }
   }
 
-  /// Quotas 15, 9.3, 2.1, 0.3, 33.3: the floors sum to 59, and the 60th goes to the first class with the largest
-  /// remainder.
+  /// The classes have quotas of 15, 9.3, 2.1, 0.3 and 33.3 test examples. The floors sum to 59, and the class with the
+  /// largest remainder gives the 60th. Rounding errors decide between 9.3 and 33.3.
   @Test func classesGiveByLargestRemainders() {
     let labels = labels([50, 31, 7, 1, 111])
     let split = Split(labels: labels, SplitOptions(test: 0.3, seed: 1))
@@ -65,7 +65,7 @@ struct SplitTests {
     for seed in 0..<10_000 as Range<UInt64> {
       for number in Split(count: 10, SplitOptions(test: 0.3, seed: seed)).test { counts[Int(number)] += 1 }
     }
-    // A binomial distribution with p = 0.3 has a standard deviation of 46.
+    // A binomial distribution with n = 10,000 and p = 0.3 has a standard deviation of 46.
     #expect(counts.allSatisfy { abs($0 - 3000) < 200 }, "\(counts)")
   }
 }

@@ -95,8 +95,8 @@ struct TableDatasetTests {
     #expect(throws: DataError.self) { _ = try data(text, task) }?.description ?? ""
   }
 
-  /// A smaller number of training rows is a subset with the same fraction of each class; the held-out rows stay the
-  /// same.
+  /// `learning(from:)` selects a part of the training rows, with the same fraction of each class. It keeps the held-out
+  /// rows.
   @Test func fewerRowsAreLearntFrom() throws {
     let rows = (0..<100).map { "\($0),\($0 % 4 == 0 ? "rare" : "usual")\n" }.joined()
     let all = try data("a,y\n" + rows, TableTask(), SplitOptions(test: 0.2))

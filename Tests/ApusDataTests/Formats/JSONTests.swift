@@ -4,7 +4,7 @@ import Testing
 @testable import ApusData
 
 struct JSONTests {
-  /// The number of values is limited, since each takes many times the memory of its characters.
+  /// The number of values is limited, since a value needs many times the memory of its characters.
   @Test func valuesAreCounted() {
     let text = "[" + String(repeating: "0,", count: JSON.maximumValueCount - 2) + "0]"
     #expect((try? JSON(parsing: Array(text.utf8))) != nil)

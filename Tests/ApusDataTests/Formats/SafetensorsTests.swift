@@ -43,8 +43,8 @@ struct SafetensorsTests {
     #expect(error?.description.contains("a header of 9437184 bytes exceeds the limit of 8388608") == true)
   }
 
-  /// Files with the verdict of the specification as the third entry. The reference implementation, version 0.8.0,
-  /// differs twice: it accepts leading spaces and duplicate names.
+  /// The third entry tells whether the specification allows the file. Version 0.8.0 of the reference implementation
+  /// also accepts leading spaces and duplicate names.
   @Test(arguments: [
     ("ok", file("{\"a\":{\(field)}}", data: 4), true),
     ("no tensor", file("{}"), true),

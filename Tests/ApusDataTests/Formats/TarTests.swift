@@ -4,7 +4,7 @@ import Testing
 
 @testable import ApusData
 
-/// A header and its contents, padded to whole blocks.
+/// A tar entry: the header and the contents, padded to whole blocks.
 func tarEntry(
   _ name: String, _ bytes: [UInt8] = [], type: Character = "0", size: [UInt8]? = nil, prefix: String = "",
   magic: String = "ustar\u{0}00"
@@ -144,7 +144,7 @@ struct TarTests {
 }
 
 struct ByteReaderTests {
-  /// Reads files of several chunks, so that members and reads cross chunk boundaries.
+  /// Reads files of several chunks, so that gzip members and reads cross chunk boundaries.
   @Test func filesAreReadInPieces() throws {
     let scratch = try ScratchDirectory()
     var random = SystemRandomNumberGenerator()

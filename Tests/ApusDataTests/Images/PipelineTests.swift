@@ -72,6 +72,7 @@ struct PipelineTests {
     #expect(error?.description.contains(expected) == true, "\(error!)")
   }
 
+  /// The result depends on the epoch and on the number of the example, and is repeatable.
   @Test func aStreamGivesOneResult() throws {
     let text = "resized-crop 24, flip, color 0.4 hue 0.1, affine rotate 20 shear 5, erase 1"
     let first = try result(text, of: image)
@@ -110,7 +111,7 @@ struct PipelineTests {
     #expect(try result("flip 1, flip 1, flip-vertical 1, flip-vertical 1", of: image) == image)
     var places: Set<[UInt8]> = []
     for example in 0..<200 { places.insert(try result("shift 0.4", of: small, example: example).pixels) }
-    // 1.2 columns and 0.8 rows both give shifts of at most 1: nine results.
+    // 1.2 columns and 0.8 rows both give shifts of −1, 0 or 1 pixel: nine results.
     #expect(places.count == 9 && places.contains([0, 0, 0, 0, 1, 2]), "\(places)")
     #expect(try result("gray 1", of: image).pixels.count == image.pixels.count)
   }

@@ -98,6 +98,8 @@ struct ImageLoaderTests {
 
   private static let augmentation = "resized-crop 16, flip, color 0.3 hue 0.1, rotate 9, erase 0.5, mixup, cutmix"
 
+  /// Batches do not depend on the number of workers, on the number of batches ahead, or on the first batch that is
+  /// read.
   @Test func threadsAndStartsDoNotMatter() throws {
     let text = ImageLoaderTests.augmentation
     let one = try records(ImageLoader(source, batches: order(2), epoch: 2, options: options(text, workers: 0)))
@@ -262,6 +264,7 @@ struct ImageLoaderTests {
     #expect(try none.next()?.missing == Array(0..<8) && none.badCount == 8)
   }
 
+  /// Workers read at most `batchesAhead` batches ahead.
   @Test func theRingIsBounded() throws {
     let loader = try ImageLoader(
       source, batches: order(0), epoch: 0, options: options("resize 16", workers: 3, ahead: 2))
@@ -281,7 +284,7 @@ struct ImageLoaderTests {
     let threads = source.count.threads.withLock { $0 }
     #expect(threads.count >= 30 && !threads.contains(Files.Counter.thread))
     #expect(FileSystem.exists("/proc/\(Files.Counter.thread)"))
-    // The system lists a joined thread for a moment.
+    // The system still lists a joined thread for a moment.
     func left() -> Set<String> { threads.filter { FileSystem.exists("/proc/\($0)") } }
     for _ in 0..<1000 where !left().isEmpty { usleep(10_000) }
     #expect(left().isEmpty)

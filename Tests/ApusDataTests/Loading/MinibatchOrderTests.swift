@@ -41,7 +41,8 @@ struct MinibatchOrderTests {
     }
     let expected = Double(epochs) / 10
     let statistic = counts.reduce(0) { $0 + (Double($1) - expected) * (Double($1) - expected) / expected }
-    // 81 degrees of freedom: mean 81, 99.99 % below 137; far below would be too regular.
+    // With 81 degrees of freedom, the mean is 81, and 99.99 % of the values are below 137. Values far below 81 would be
+    // too regular.
     #expect(statistic > 40 && statistic < 137, "\(statistic)")
   }
 
@@ -62,7 +63,7 @@ struct MinibatchOrderTests {
       #expect(batches.count == 11 && batches[10].count == 1)
       var counts = [0, 0, 0]
       for example in batches.examples { counts[Int(labels[Int(example)]) / 2] += 1 }
-      // 1001 in three classes: the two extra examples go to random classes.
+      // 1001 examples of three classes: random classes get the two extra examples.
       #expect(counts.sorted() == [333, 334, 334])
       extra.insert(counts)
       // Classes are mixed within a batch.

@@ -60,7 +60,7 @@ struct TokenizerTests {
     #expect(WordTokenizer(learning: "A a A", size: 9, isLowercased: true).encode("A a") == [2, 2])
   }
 
-  /// Computed by hand: "ab" is the most frequent pair of `ab ab abc bc`, then " ab" with the blank before it.
+  /// Computed by hand: in `ab ab abc bc`, the most frequent pair is `a` and `b`. The next is a blank and `ab`.
   @Test func bytePairsAreLearntByFrequency() {
     let tokenizer = BytePairTokenizer(learning: "ab ab abc bc", size: 259)
     let (a, b, blank) = (Int32(98), Int32(99), Int32(33))
@@ -73,7 +73,7 @@ struct TokenizerTests {
     #expect(tokenizer.decode([0xF0 + 1]) == "\u{FFFD}")
   }
 
-  /// Each merge doubles a token: the hundredth would have 2¹⁰⁰ bytes.
+  /// Each merge doubles a token, so the hundredth token would have 2¹⁰⁰ bytes.
   @Test func vocabulariesAreBounded() throws {
     let doubling = (256..<356).map { (token: Int32) -> [Int32] in [token, token] }
     #expect(BytePairTokenizer(merges: doubling) == nil)
@@ -81,7 +81,8 @@ struct TokenizerTests {
     #expect(tokenizer.decode([276]).utf8.count > 1 << 19)
   }
 
-  /// `count(ab) / (count(a) · count(b))` is 2 / (2 · 3) for `q ##u` and 3 / (5 · 4) for `t ##h`.
+  /// WordPiece merges the pieces a and b with the largest `count(ab) / (count(a) · count(b))`: 2 / (2 · 3) for `q ##u`,
+  /// and only 3 / (5 · 4) for `t ##h`.
   @Test func wordPiecesAreLearntByLikelihood() {
     let tokenizer = WordPieceTokenizer(learning: "qu qu ou th th th tx ty xh", size: 5 + 8 + 1)
     #expect(tokenizer.vocabulary.words.last == "qu")

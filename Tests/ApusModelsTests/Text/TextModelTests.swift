@@ -12,7 +12,7 @@ struct TextModelTests {
 
   private static let cores: [TextNetwork.Core] = [.lstm, .transformer(heads: 2)]
 
-  /// By hand: embeddings, then in each layer four gates of states and inputs with two biases, then the outputs.
+  /// By hand: embeddings; in each layer four gates, with weights of states and inputs and with two biases; outputs.
   @Test func parametersOfLSTMs() throws {
     let model = LSTMLanguageModel(vocabulary: 96, width: 256, depth: 2)
     let count = model.parameters.reduce(0) { $0 + $1.shape.elementCount }
@@ -22,7 +22,7 @@ struct TextModelTests {
         == ["embedding.weight", "output.weight", "output.bias"])
   }
 
-  /// By hand: 64 times two products of 8 by 32 in each of two layers, and 64 times a product of 8 by 12.
+  /// By hand: each of 64 tokens needs two products of 8 by 32 in each of two layers, and a product of 8 by 12.
   @Test func summariesCountRecurrentSteps() throws {
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
       let model = LSTMLanguageModel(vocabulary: 12, width: 8, depth: 2)
@@ -32,8 +32,8 @@ struct TextModelTests {
     }
   }
 
-  /// By hand: for each token the layer's four products of 8 by 8, two of 8 by 32, and the outputs of 8 by 12; for each
-  /// pair of tokens a product of 8 and a sum of 8.
+  /// By hand: each of 16 tokens needs four products of 8 by 8, two of 8 by 32, and one of 8 by 12 for the outputs. Each
+  /// pair of tokens needs 8 multiply-adds for the score and 8 for the weighted sum.
   @Test func summariesCountAttention() throws {
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
       let model = TransformerLanguageModel(vocabulary: 12, width: 8, depth: 1, heads: 2, longest: 16)
@@ -52,7 +52,7 @@ struct TextModelTests {
     #expect(throws: ModelError.self) { try network(.transformer(heads: 3)).languageModel(vocabulary: 9) }
   }
 
-  /// When a text outgrows the model's context, the model reads the second half of the context again.
+  /// If a text becomes longer than the model's context, the model reads the second half of the context again.
   @Test func longTextsOutgrowTheMemory() throws {
     let model = try withRandomKey(RandomKey(seed: 5)) {
       try network(.transformer(heads: 2)).languageModel(vocabulary: 12)
@@ -86,7 +86,7 @@ struct TextModelTests {
     }
   }
 
-  /// Later tokens do not change the logits of earlier ones.
+  /// Later tokens do not change the logits of earlier tokens.
   @Test(arguments: cores) func languageModelsDoNotLookAhead(_ core: TextNetwork.Core) throws {
     let model = try withRandomKey(RandomKey(seed: 5)) { try network(core).languageModel(vocabulary: 12) }
     try withMode(.inference) {

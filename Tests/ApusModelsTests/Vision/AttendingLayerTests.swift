@@ -3,9 +3,9 @@ import ApusDevice
 import ApusTestSupport
 import Testing
 
-/// Layers that attend to channels, pixels and patches, and their attention maps, agree with PyTorch.
+/// Attention over channels, pixels and patches agrees with PyTorch, and so do the attention maps.
 @Suite struct AttendingLayerTests {
-  /// As in `Tests/Conformance/vision.py`.
+  /// Cases of `Tests/Conformance/vision.py`.
   private static let modules = [
     ModuleCase("squeeze-excitation", SqueezeExcitation(6, reduction: 2)),
     ModuleCase("cbam", CBAM(4, reduction: 2)),
@@ -28,7 +28,7 @@ import Testing
     report.print()
   }
 
-  /// A module with the values of a case after its training step, and the input.
+  /// The layer, with the parameters and statistics that a case has after its training step, and the input of the case.
   private func loaded<L: Layer>(_ layer: L, _ name: String, _ fixture: Fixture) throws -> (L, Tensor) {
     for entry in layer.state.entries {
       let after = "after.\(entry.key)"
@@ -65,7 +65,7 @@ import Testing
     }
   }
 
-  /// In training, attention is one step, also with dropout; the weights are computed only for maps.
+  /// In training, attention is a fused step, also with dropout. Only attention maps need the attention weights.
   @Test func trainingHasAttentionAsOneStep() throws {
     let device = RecordingDevice()
     try withDevice(ComputeDevice(backend: device)) { () throws in
@@ -79,7 +79,7 @@ import Testing
       }
       try eval(found)
       func isAttention(_ step: Step) -> Bool { if case .attention = step { true } else { false } }
-      // One forward and at least one backward for each layer.
+      // One forward step and at least one backward step for each layer.
       #expect(device.lastSteps.filter(isAttention).count >= 6)
     }
   }
@@ -95,7 +95,7 @@ import Testing
       let maps = AttentionMap.all(of: model, on: x)
       #expect(maps.count == 10 && maps[2].path == "layer2.0.cbam.ChannelGate")
       #expect(maps[4].weights.shape == [2, 128] && maps[5].weights.shape == [2, 1, 8, 8])
-      // The norm in the spatial gate starts with a factor of 0.
+      // The norm in the spatial gate starts with a factor of 0, and sigmoid(0) is 0.5.
       #expect(try maps[5].weights.array(of: Float.self).allSatisfy { $0 == 0.5 })
       #expect(try maps[4].weights.array(of: Float.self).allSatisfy { $0 > 0 && $0 < 1 })
       #expect(try withMode(.inference) { try model(x).array(of: Float.self) } == before)
@@ -131,8 +131,8 @@ import Testing
       let picture = model.attentionRollout(.zeros([1, 1, 8, 12]))
       #expect(picture.shape == [1, 1, 8, 12])
       let numbers = try picture.array(of: Double.self)
-      // Half of the attention stays at each of three layers, so that 1 − 1/8 reaches the patch. The patch covers pixels
-      // 4 to 7 of the last row.
+      // In each of three layers, half of the attention of a token stays at the token. So 1 − 1/8 reaches the patch,
+      // which covers columns 4 to 7 of the last row.
       #expect(abs(numbers[7 * 12 + 5] - numbers[7 * 12 + 6]) < 1e-6)
       #expect(numbers.max()! > 0.7 && numbers.max()! < 0.876 && numbers.firstIndex(of: numbers.max()!)! % 12 / 4 == 1)
       #expect(numbers[0] < 0.01)

@@ -28,8 +28,8 @@ struct LargeVisionTests {
     var testDescription: String { "\(test.name), \(dtype)" }
   }
 
-  /// Every device with each type that it supports. `APUS_LARGE_RUNS` selects runs by the beginning of their names, such
-  /// as `cpu, float64`.
+  /// Every device with each type that it supports. `APUS_LARGE_RUNS` selects runs: it lists beginnings of their names,
+  /// such as `cpu, float64`, with `;` between them.
   static let runs: [Run] = {
     let wanted = ProcessInfo.processInfo.environment["APUS_LARGE_RUNS"]?.split(separator: ";").map(String.init)
     return TestDevice.conformance.filter { $0.name != "reference" }
@@ -84,11 +84,13 @@ struct LargeVisionTests {
 
 /// The largest errors of a case, and their ratios to the tolerances.
 ///
-/// In `float64` no element is off by more than 10⁻⁹ of the largest element of its tensor. In `float32` the tolerance of
-/// results is a fraction of the largest element that the script determined. Gradients are compared by their norm, for
-/// each parameter and, with a smaller tolerance, for all parameters together: a rounding error that changes the sign of
-/// a ReLU's input changes single elements by more. Therefore parameters of few elements, such as the only factor of a
-/// one-channel norm, count only in the total.
+/// In `float64`, the error of each element is at most 10⁻⁹ of the largest element of its tensor. In `float32`, the
+/// error of results is at most the fraction `share` of the largest element. The script computes this fraction.
+///
+/// Gradients in `float32` are compared by their norms: for each parameter, and with a smaller tolerance for all
+/// parameters together. Single elements may have larger errors, since a rounding error can change the sign of a ReLU's
+/// input. Therefore parameters with few elements, such as the only factor of a one-channel norm, count only in the norm
+/// of all parameters.
 private struct Comparison {
   /// An error relative to the largest element or the norm, its ratio to the tolerance, and its tensor.
   struct Worst {
@@ -119,7 +121,7 @@ private struct Comparison {
   private func numbers(_ found: Tensor, _ key: String) throws -> (found: [Double], expected: [Double]) {
     let expected = try fixture.numbers(name, key)
     #expect(expected.count == found.elementCount, "\(key)")
-    // A device may not support float64.
+    // Some devices do not support float64.
     guard dtype == .float64 else { return (try found.cast(to: .float32).array().map { Double($0) }, expected) }
     return (try found.array(of: Double.self), expected)
   }

@@ -20,8 +20,8 @@ struct LayerListTests {
     #expect(zip(stages, stages.dropFirst()).allSatisfy { $0.output == $1.input })
   }
 
-  /// PyTorch's `nn.Conv2d(3, 8, (3, 5), stride=(2, 1), padding=(1, 0), dilation=(2, 1), groups=…)` and
-  /// `nn.MaxPool2d` on the same input have these shapes.
+  /// PyTorch's `nn.Conv2d(3, 8, (3, 5), stride=(2, 1), padding=(1, 0), dilation=(2, 1))` and `nn.MaxPool2d(3, 2, 1)`
+  /// give these shapes.
   @Test func everyOption() throws {
     let text = "Conv 8 3x5 stride 2x1 pad 1x0 dilation 2x1 no-bias, pool 3 stride 2 pad 1, globalpool, dense 4"
     let list = try LayerList(parsing: text)
@@ -54,6 +54,7 @@ struct LayerListTests {
     #expect(try LayerList(parsing: list.description) == list)
   }
 
+  /// Texts that are no list of layers. The error names the position of the layer.
   @Test(arguments: [
     ("", 1, "a layer is missing"), ("relu,,relu", 2, "a layer is missing"), ("relu,", 2, "a layer is missing"),
     ("cnov 6 5x5", 1, "unknown layer \"cnov\"; did you mean conv?"), ("conv", 1, "the number of filters is missing"),
@@ -80,6 +81,7 @@ struct LayerListTests {
     #expect(error?.reason.contains(reason) == true, "\(error!)")
   }
 
+  /// Lists with a layer that does not fit its input. The error names the position of the layer.
   @Test(arguments: [
     ("relu, conv 6 29x5", 2, "needs a height of at least 29, but its input has 28"),
     ("conv 6 5x29", 1, "needs a width of at least 29"),

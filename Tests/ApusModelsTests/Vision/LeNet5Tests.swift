@@ -20,7 +20,7 @@ import Testing
     try withDevice(ComputeDevice(backend: RecordingDevice())) { () throws in
       let summary = try ModelSummary(of: ImageNetwork.lenet5.model(), input: [1, 28, 28])
       #expect(summary.trainableCount == 61_706 && summary.frozenCount == 0 && summary.statisticCount == 0)
-      // By hand: 28·28·6·25 + 10·10·16·150 + 400·120 + 120·84 + 84·10.
+      // By hand: 28·28·6·25 + 10·10·16·150 in the convolutions, 400·120 + 120·84 + 84·10 in the dense layers.
       #expect(summary.multiplyAccumulates == 416_520)
       #expect(summary.rows.map(\.multiplyAccumulates).reduce(0, +) == 416_520)
       #expect(summary.rows.map(\.parameterCount).reduce(0, +) == 61_706)
@@ -39,8 +39,8 @@ import Testing
     }
   }
 
-  /// The budget of a training step: the steps of its plan, and the host's work from building the graph to handing the
-  /// plan to the device, in `hostUnits`. The measured values were half of each bound.
+  /// The budget of a training step has two bounds: for the number of steps in its plan, and for the host's time from
+  /// building the graph to handing the plan to the device, in `hostUnits`. The bounds are twice the measured values.
   @Test(arguments: [("sgd", 100.0), ("momentum", 120), ("adam", 160)])
   func aStepStaysInItsBudget(_ name: String, _ bound: Double) throws {
     let backend = RecordingDevice()

@@ -16,7 +16,7 @@ import Testing
       #expect(count(VGG(convolutions: [1, 1, 2, 2, 2], isNormalized: true)) == 132_868_840)
       #expect(count(AlexNet()) == 61_100_840)
       #expect(count(AlexNet(columns: 2)) == 60_965_224)
-      // The counts of Hu et al., and the counts of pytorchcv for two layers with biases in each block.
+      // The counts of Hu et al. and of the package pytorchcv. Each attention block has two layers with biases.
       let deep = [3, 4, 6, 3]
       #expect(count(ResNet(attention: .squeezeExcite())) == 11_778_592)
       #expect(count(ResNet(blocks: deep, of: .bottleneck, attention: .squeezeExcite())) == 28_088_024)
@@ -134,7 +134,7 @@ import Testing
     }
   }
 
-  /// A tensor of any type whose elements are exact in float32.
+  /// A tensor of type `dtype`. Its elements are rounded to `float32` first.
   private func tensor(_ numbers: [Double], _ shape: Shape, _ dtype: DType) -> Tensor {
     Tensor(numbers.map { Float($0) }, shape: shape).cast(to: dtype)
   }
@@ -201,7 +201,7 @@ import Testing
       let norm = numbers.reduce(0) { $0 + $1 * $1 }.squareRoot()
       let expected = try fixture.numbers(name, "gradient.\(key)")
       if expected[0] < 1e-9 * largest {
-        // A bias before normalization.
+        // A bias before a normalization has the gradient 0.
         #expect(norm < (isDouble ? 1e-11 : 1e-5) * largest, "\(key)")
         continue
       }

@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 
 extension ModuleCase {
-  /// As in `Tests/Conformance/activations.py`.
+  /// The cases of `Tests/Conformance/activations.py`.
   static let moreActivations = smooth + bounded + alongAxes + learned
 
   private static let smooth = [

@@ -64,7 +64,8 @@ extension ModuleCase {
     }
   }
 
-  /// Self-attention with masks, which are identified by their shapes as in the script.
+  /// Self-attention. As in the script, masks whose first extent is 2, the batch size, are key masks. All others are
+  /// attention masks.
   private static func alone(
     _ name: String, isCausal: Bool = false, _ make: @escaping @Sendable () -> MultiheadAttention
   ) -> ModuleCase {

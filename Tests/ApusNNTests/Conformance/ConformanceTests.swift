@@ -13,7 +13,8 @@ import Testing
   }
 
   @Test(arguments: TestDevice.conformance) func attention(_ test: TestDevice) throws {
-    // The operations have their own cases; on devices whose kernels take time to build, one case of each kind suffices.
+    // Other tests run the operations of attention on all devices. Where kernels take time to build, one case of each
+    // kind is enough here.
     let isBuilt = test.name.hasPrefix("opencl")
     try compare(ModuleCase.attention, "attention", on: test) { !isBuilt || ModuleCase.shortAttention.contains($0) }
   }
@@ -61,8 +62,8 @@ import Testing
     let fixture = try Fixture("optimizers")
     #expect(fixture.cases.filter { $0 != "start" }.sorted() == OptimizerCase.all.map(\.name).sorted())
     var report = ConformanceReport("optimizers", on: test)
-    // Gradients in a separate plan use the same kernels for all rules; only the first rules build gradients and update
-    // as one plan.
+    // Gradients in a separate plan use the same kernels for all rules, which saves build time. Only the rules in
+    // `joined` compute gradients and update in one plan.
     let joined: Set = ["sgd", "momentum", "adam"]
     for run in OptimizerCase.all {
       report.beginCase()
@@ -93,7 +94,7 @@ import Testing
     report.print()
   }
 
-  /// As `net()` in `Tests/Conformance/optimizers.py`.
+  /// The network of `net()` in `Tests/Conformance/optimizers.py`.
   static func net() -> Sequential {
     Sequential {
       Conv2d(1, 3, kernel: 3, padding: 1, hasBias: false)

@@ -1,11 +1,10 @@
 import Apus
 
-/// A loss with the settings of a case in a fixture.
+/// A case of the fixture `losses`: a loss function with its settings.
 struct LossCase: Sendable {
   let name: String
-  /// The name of the function.
   let function: String
-  /// Whether the case differs from other cases only in numbers, so that it runs only on devices that build no kernels.
+  /// Whether other cases use the same kernels. Devices that build kernels skip such a case.
   var isForHosts = false
   let value: @Sendable ([Tensor]) -> Tensor
 

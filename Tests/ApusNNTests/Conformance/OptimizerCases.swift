@@ -1,6 +1,6 @@
 import Apus
 
-/// An optimizer with the settings of a case in a fixture.
+/// A case of the fixture `optimizers`: an update rule, parameter groups and gradient clipping.
 struct OptimizerCase: Sendable {
   let name: String
   let rule: any UpdateRule

@@ -1,12 +1,11 @@
 import Apus
 
-/// A recurrent layer of any kind, from a sequence and states to a sequence and states.
+/// A case of the fixture `recurrent`: a recurrent layer or cell and its call, which returns outputs and states.
 struct RecurrentCase: Sendable {
   let name: String
   let make: @Sendable () -> any Module
   var mode = Mode.training
-  /// Whether the case differs from other cases only outside of kernels, so that it runs only on devices that build no
-  /// kernels.
+  /// Whether other cases use the same kernels. Devices that build kernels skip such a case.
   var isForHosts = false
   let call: @Sendable (any Module, _ x: Tensor, _ states: [Tensor], _ lengths: [Int]?) -> [Tensor]
 

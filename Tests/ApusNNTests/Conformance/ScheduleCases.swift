@@ -1,6 +1,6 @@
 import Apus
 
-/// A schedule with the settings of a case in a fixture, of 200 steps.
+/// A case of the fixture `schedules`: a schedule with its settings, for a run of 200 steps.
 struct ScheduleCase: Sendable {
   let name: String
   let schedule: any Schedule

@@ -5,7 +5,7 @@ import Testing
 /// Large samples compared with the formulas.
 @Suite struct InitializerTests {
   private static let devices = TestDevice.all.filter { ["reference", "cpu"].contains($0.name) }
-  /// Fans of 144 and 576.
+  /// The fan-in is 144, the fan-out 576.
   private static let shape: Shape = [64, 16, 3, 3]
 
   private struct Expected: Sendable, CustomTestStringConvertible {
@@ -76,14 +76,15 @@ import Testing
       let count = Double(values.count)
       let mean = values.reduce(0) { $0 + Double($1) } / count
       let variance = values.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / count
-      // For 9216 samples, the mean is off by 1 % of the standard deviation, and a normal variance by 1.5 %.
+      // With 9216 samples, the standard error of the mean is 1 % of the standard deviation, and that of the variance of
+      // a normal distribution is 1.5 %.
       #expect(abs(mean - expected.mean) <= 0.04 * expected.variance.squareRoot())
       #expect(abs(variance - expected.variance) <= 0.05 * expected.variance)
       if let bounds = expected.bounds {
         let (lower, upper) = (Float(bounds.lowerBound), Float(bounds.upperBound))
         let isInside = values.allSatisfy { $0 >= lower && $0 <= upper }
         #expect(isInside)
-        // The smallest sample is near the lower bound, unless the bound is far out in the tail.
+        // The smallest sample is near the lower bound, since no case has its lower bound far out in the tail.
         #expect(values.min()! - lower < 0.01 * max(upper - lower, 1))
       }
       #expect(try draw(3) == values)
@@ -122,7 +123,7 @@ import Testing
     }
   }
 
-  /// The distribution is uniform over all orthogonal matrices: no element prefers a sign.
+  /// The distribution is uniform over all orthogonal matrices: the mean of each element is 0.
   @Test func orthogonalSignsAreEven() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       var sums = [Double](repeating: 0, count: 9)
@@ -131,7 +132,7 @@ import Testing
         let values = try withRandomKey(RandomKey(seed: UInt64(seed))) { try Initializer.orthogonal()([3, 3]).array() }
         for (place, value) in values.enumerated() { sums[place] += Double(value) / Double(count) }
       }
-      // Each element has mean 0 and variance 1/3: the mean of 400 has a standard deviation of 0.029.
+      // Each element has mean 0 and variance 1/3, so the mean of 400 elements has a standard deviation of 0.029.
       let isEven = sums.allSatisfy { abs($0) < 0.1 }
       #expect(isEven, "\(sums)")
     }
@@ -147,6 +148,7 @@ import Testing
     #expect(areEqual)
   }
 
+  /// A layer with `dirac` weights returns its input.
   @Test func diracAndIdentityPassOn() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       #expect(try Initializer.identity([2, 3]).array() == [1, 0, 0, 0, 1, 0])

@@ -44,6 +44,7 @@ import Testing
     }
   }
 
+  /// A layer that cannot reach unit variance is reported. A frozen layer is left out and keeps its weights.
   @Test func whatCannotBeReachedIsSaid() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let frozen = Linear(3, 3, initializer: .constant(2))
@@ -63,7 +64,7 @@ import Testing
 
   @Test func stepsEnd() throws {
     try withDevice(TestDevice.reference.device) { () throws in
-      // The bias alone has a variance of 4, which no scale of the weight removes.
+      // The bias alone gives a variance of 4, which no scale of the weights can reduce to 1.
       let layer = Linear(2, 2, biasInitializer: Initializer { _, _, _ in Tensor([2, -2] as [Float]) })
       let outcomes = try LSUV(maximumSteps: 3)({ layer(Tensor([1, 0, 0, 1] as [Float], shape: [2, 2])) })
       #expect(outcomes.count == 1 && outcomes[0].steps == 3 && !outcomes[0].isReached)

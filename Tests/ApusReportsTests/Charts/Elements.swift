@@ -16,7 +16,7 @@ final class Elements: NSObject, XMLParserDelegate {
   }
 
   private(set) var names: [String] = []
-  /// The values of `href` and `src`.
+  /// The values of the attributes `href` and `src`.
   private(set) var addresses: [String] = []
   private(set) var boxes: [Box] = []
   private var open: [(name: String, attributes: [String: String], text: String)] = []

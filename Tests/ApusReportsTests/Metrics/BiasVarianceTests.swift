@@ -22,11 +22,12 @@ import Testing
     #expect(verdict(0.005, 0.01) == .low)
     #expect(verdict(0.15, 0.30, bayes: 0.14) == .variance)
     #expect(verdict(0.15, 0.155, bayes: 0.145) == .low)
-    // The example of the accompanying course: 8 % and 10 %, with two human errors.
+    // The example of the accompanying course: 8 % and 10 %, compared with two error rates of humans.
     #expect(verdict(0.08, 0.10, bayes: 0.01) == .bias)
     #expect(verdict(0.08, 0.10, bayes: 0.075) == .variance)
   }
 
+  /// A difference of less than 1.96 standard errors does not count, and less than ten examples give no verdict.
   @Test func chanceIsNotAFinding() {
     // 5 of 100 against 10 of 100: the standard error is 3.9 %, from p = 6/102 and 11/102.
     let few = BiasVariance(train: MeasuredError(wrong: 5, of: 100), validation: MeasuredError(wrong: 10, of: 100))
@@ -61,7 +62,8 @@ import Testing
   }
 
   @Test func classesAndSlicesHaveTheirOwnVerdict() throws {
-    // Class 1 is right in training and wrong otherwise, class 2 is always wrong, class 3 has no examples.
+    // Class 1 is predicted correctly for training examples and wrongly for validation examples. Class 2 is always
+    // predicted wrongly. Class 3 has no examples.
     func results(_ wrong: [Bool]) throws -> ClassificationResults {
       let labels = (0..<150).map { Int32($0 % 3) }
       let probabilities = labels.flatMap { label in

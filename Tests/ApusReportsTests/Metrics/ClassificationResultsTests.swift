@@ -113,7 +113,8 @@ import Testing
     #expect(measures[1].precision == 0 && results.confusion.average(.macro).recall == 0.5)
   }
 
-  /// Logits decide if their float32 probabilities are equal; everything else follows the probabilities.
+  /// Classes with equal `float32` probabilities are ranked by their logits. Everything else is computed from the
+  /// probabilities.
   @Test func logitsAreRankedByThemselves() throws {
     let logits: [Float] = [0, 40, 39.999996, -3, 0, 0, 1, 2, 3]
     let results = try ClassificationResults(logits: logits, classes: 3, labels: [1, 2, 2])
@@ -162,7 +163,7 @@ import Testing
     #expect("\(error!)".contains(reason), "\(error!)")
   }
 
-  /// Recall minus false-positive rate: with 4 positive and 4 negative examples, a multiple of ¼.
+  /// Youden's index is recall minus false-positive rate. With 4 positive and 4 negative examples it is a multiple of ¼.
   @Test func youdenIsRecallLessFalsePositiveRate() throws {
     let ranking = try RankedScores(
       scores: [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2],

@@ -37,6 +37,7 @@ import Testing
     #expect(some.entries.map(\.example) == [7, 9, 17, 3] && some.entries.map(\.name)[1] == "9.png")
   }
 
+  /// For regression, the entries are the examples with the largest squared errors.
   @Test func ofNumbersTheLargestResidualsAreTaken() throws {
     let results = try RegressionResults(predicted: [1, 2, 3, 4, 5, 6], targets: [1, 2, 0, 4, 5, 4], outputs: 2)
     let analysis = ErrorAnalysis(of: results, worst: 2)

@@ -35,7 +35,7 @@ import Testing
     }
   }
 
-  /// scipy's `curve_fit` uses the same bounds.
+  /// Fitted power laws agree with those of SciPy's `curve_fit` with the same bounds.
   @Test func fitsEqualThoseOfSciPy() throws {
     let fixture = try MetricsFixture()
     let names = fixture.cases(with: "law")

@@ -1,7 +1,7 @@
 import Apus
 import Testing
 
-/// The Swift examples that only the pages of the DocC catalogs have, word for word; `BookTests` compares both.
+/// The Swift examples that only the pages of the DocC catalogs have, word for word. `BookTests` compares them.
 @Suite struct CatalogExamples {
   @Test func loadingOfImages() throws {
     // example

@@ -4,7 +4,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// The Swift examples in the comments of `Sources`, word for word; `BookTests` compares both.
+/// The Swift examples in the comments of `Sources`, word for word. `BookTests` compares them.
 @Suite struct CommentExamples {
   let device: ComputeDevice
 
@@ -107,7 +107,7 @@ import Testing
 
   // MARK: - Layers
 
-  /// A classifier of three images with two channels, which are vectors of four numbers here.
+  /// A classifier of two classes, and three images with their labels. The images are vectors of four numbers here.
   private func classifier() -> (model: Sequential, images: Tensor, labels: Tensor) {
     let model = withRandomKey(RandomKey(seed: 1)) {
       Sequential {
@@ -328,7 +328,7 @@ import Testing
   }
 }
 
-/// The same for training.
+/// The Swift examples in the comments about training, word for word. `BookTests` compares them.
 @Suite struct CommentTrainingExamples {
   let device: ComputeDevice
   private let train = Rows()

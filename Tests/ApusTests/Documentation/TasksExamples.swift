@@ -4,10 +4,10 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// The Swift examples of Documentation/Tasks.md, word for word; `BookTests` compares both.
+/// The Swift examples of Documentation/Tasks.md, word for word. `BookTests` compares them.
 @Suite struct TasksExamples {
   let device: ComputeDevice
-  /// The key of initial parameters: a test that needs them builds the model a second time.
+  /// The random key of the initial parameters. A test that needs the initial parameters builds the model again.
   private let key = RandomKey(seed: 5)
 
   init() throws { device = try ComputeDevice.named("cpu") }
@@ -92,7 +92,7 @@ import Testing
     }
   }
 
-  /// Points on a circle, with the half that they are in.
+  /// Points on a circle. The class of a point is 1 in the left half.
   private struct Circle: ExampleSource {
     let count = 256
 
@@ -194,7 +194,7 @@ import Testing
       // end
       let keys = ["0.norm.weight", "0.norm.bias", "0.linear.weight", "0.linear.bias", "1.weight", "1.bias"]
       #expect(model.state.entries.map(\.key) == keys)
-      // Without weights, gelu(0) = 0 is added to the input.
+      // With weights and biases of 0, gelu(0) = 0 is added to the input.
       let block = Residual(8)
       block.linear.weight.value = Tensor.zeros([8, 8])
       block.linear.bias!.value = Tensor.zeros([8])
@@ -217,8 +217,8 @@ import Testing
         let (_, gradients) = try optimizer.valueAndGradients { meanSquaredError(model(inputs), targets) }
         try optimizer.update(gradients.clipped(toValue: 0.1))
         // end
-        // The first update has the norm 1, as the gradients are far above it, and the second has ten elements of at
-        // most 0.1.
+        // The gradients are large, so the first update has a norm of 1. The second update has ten elements of at most
+        // 0.1 each.
         let start = withRandomKey(key) { Linear(4, 2) }
         let (found, initial) = (try values(model), try values(start))
         var squares: Float = 0

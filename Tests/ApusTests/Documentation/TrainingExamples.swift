@@ -1,7 +1,7 @@
 import Apus
 import Testing
 
-/// The Swift examples of Documentation/Training.md, word for word; `BookTests` compares both.
+/// The Swift examples of Documentation/Training.md, word for word. `BookTests` compares them.
 @Suite struct TrainingExamples {
   let device: ComputeDevice
 

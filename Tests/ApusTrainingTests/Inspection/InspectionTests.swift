@@ -5,7 +5,8 @@ import Testing
 
 @testable import ApusTraining
 
-/// Inspections of a model agree with PyTorch's results in `Tests/Conformance/inspection.py`.
+/// Saliency and Grad-CAM agree with PyTorch's results from `Tests/Conformance/inspection.py`; statistics and graphs of
+/// models.
 struct InspectionTests {
   private func chain(_ fixture: Fixture) throws -> Sequential {
     let model = Sequential {
@@ -40,6 +41,7 @@ struct InspectionTests {
     }
   }
 
+  /// Without a layer that returns images there is no Grad-CAM, but there are saliency maps.
   @Test func layersThatGiveNoImages() throws {
     try withDevice(.named("cpu")) { () throws in
       let model = Sequential {
@@ -111,6 +113,7 @@ struct InspectionTests {
     }
   }
 
+  /// Additions are nodes of the graph. Activations are listed with the layer after them.
   @Test func sums() throws {
     let graph = try withDevice(.named("cpu")) { () throws in
       try ModelGraph("residual", of: Residual(), input: [4], dtype: .float32)
@@ -122,6 +125,7 @@ struct InspectionTests {
     #expect(graph.nodes.map(\.path) == ["first", "second", "add", "last"])
   }
 
+  /// Numbers as images: shades of gray, color channels, and colors over an image.
   @Test func pictures() {
     let shades = Image.shades(of: [0, 1, .nan, 2], height: 2, width: 2)
     #expect(shades.pixels == [0, 128, 0, 255] && shades.channels == 1)

@@ -24,7 +24,7 @@ struct EventFileTests {
     #expect(CRC32C.checksum("foo".utf8) == 0xcfc4_ae1d && CRC32C.masked("foo".utf8) == 0xfebe_8a61)
   }
 
-  /// The examples of the encoding's documentation, and numbers at the limits.
+  /// The examples of the documentation of protocol buffers, and numbers at the limits.
   @Test func messages() {
     func bytes(_ build: (inout ProtocolMessage) -> Void) -> [UInt8] {
       var message = ProtocolMessage()
@@ -66,7 +66,7 @@ struct EventFileTests {
     #expect(names == names.sorted() && Set(names).count == 3)
     #expect(names.allSatisfy { $0.hasPrefix("events.out.tfevents.000000100") }, "\(names)")
     let second = try Data(contentsOf: URL(filePath: files[1].path))
-    // Time, step 6, a session log with the status START.
+    // The event has the step 6 and a session log with the status START.
     #expect(second.range(of: Data([0x10, 6, 0x3a, 2, 0x08, 1])) != nil)
   }
 
@@ -83,6 +83,7 @@ struct EventFileTests {
     #expect(try size() == full)
   }
 
+  /// Only valid PNG files are accepted as images.
   @Test func picturesAreOfPNGFiles() throws {
     let file = try EventFile(folder: scratch.path)
     var empty = Samples.checkerboard
@@ -98,6 +99,7 @@ struct EventFileTests {
     #expect(try Data(contentsOf: URL(filePath: file.path)).count > before + Samples.checkerboard.count)
   }
 
+  /// The TensorBoard tags of the keys in records.
   @Test func keysOfRecords() {
     #expect(TensorBoardLog.tag(of: "loss") == "loss/step" && TensorBoardLog.tag(of: "learning_rate") == "learning_rate")
     #expect(TensorBoardLog.tag(of: "test_top5_accuracy") == "top5_accuracy/test")
@@ -110,7 +112,7 @@ struct EventFileTests {
     #expect(error?.description.contains("/proc/nowhere") == true)
   }
 
-  /// Writes the files that `tensorboard_check.py` expects; they are kept if the script requests them.
+  /// Writes the files that `tensorboard_check.py` reads, to the folder `APUS_TENSORBOARD` if this variable is set.
   @Test func writesWhatTheScriptReads() throws {
     let folder = ProcessInfo.processInfo.environment["APUS_TENSORBOARD"] ?? scratch.file("tensorboard")
     let log = try TensorBoardLog(folder: folder)

@@ -5,7 +5,7 @@ import Testing
 @testable import ApusTraining
 
 @Suite struct ProgressTests {
-  /// The text that was written, and a width that can change.
+  /// A terminal: the text that was written, and a width that can change.
   private final class Screen: @unchecked Sendable {
     private let lock = NSLock()
     private var stored = ""
@@ -51,7 +51,7 @@ import Testing
       "test accuracy 0.8561": 200, "62378 examples/s": 200, "test top5 accuracy 0.9921": 200,
     ]
     for (field, least) in shown where width >= least { #expect(line.contains(field), "\(width): \(line)") }
-    // The bar gets the remaining width.
+    // The bar gets the remaining width. At 40 columns none remains.
     #expect(line.contains("█") == (width != 40), "\(line)")
   }
 
@@ -62,7 +62,7 @@ import Testing
     #expect(screen.lines().allSatisfy { $0.displayWidth > 120 && $0.displayWidth < 200 })
     screen.resize(to: 60)
     progress.update(status, now: 2)
-    // The text that overwrites the longer line before it also ends at the edge.
+    // The new line overwrites a longer line. It also ends before the edge of the terminal.
     #expect(screen.lines().allSatisfy { $0.displayWidth < 60 && $0.contains("accuracy 0.8461") })
     screen.resize(to: 80)
     progress.note(StatusLine([.init("epoch 2/5", rank: 0), .init(String(repeating: "x", count: 90), rank: 1)]))

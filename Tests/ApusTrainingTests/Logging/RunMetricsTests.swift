@@ -25,6 +25,7 @@ struct RunMetricsTests {
     #expect(metrics.last("loss") == 1.5 && metrics.last("test_loss") == nil)
   }
 
+  /// An incomplete last line is left out, and `isCutOff` is true.
   @Test func halfALastLine() throws {
     let metrics = try read("{\"step\":1}\n{\"step\":2,\"lo")
     #expect(metrics.records.count == 1 && metrics.isCutOff)
