@@ -212,9 +212,9 @@ struct ImageTests {
   @Test(arguments: [
     (["--augment", "flp"], 64, "did you mean flip?"), (["--augment", "crop 20"], 65, "the model takes 16"),
     (["--augment", "scales 8 16"], 65, "of different sizes"), (["--transform", "shorter 16"], 65, "differ in size"),
-    (["--transform", "mixup"], 64, "for training alone"), (["--workers", "-1"], 64, "an integer from 0 to 256"),
-    (["--stem", "small"], 64, "a chain of layers"), (["--validation", "0.5", "--test-share", "0.5"], 64, "no training"),
-    (["--channels", "2"], 64, "--channels"),
+    (["--transform", "mixup"], 64, "for training alone"),
+    (["--workers", "-1"], 64, "an integer from 0 to 256"), (["--stem", "small"], 64, "a chain of layers"),
+    (["--validation", "0.5", "--test-share", "0.5"], 64, "no training"), (["--channels", "2"], 64, "--channels"),
   ])
   func wrongOptions(options: [String], status: Int32, message: String) throws {
     var words = words("wrong")
