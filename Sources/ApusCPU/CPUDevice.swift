@@ -35,17 +35,17 @@ public final class CPUDevice: Device, @unchecked Sendable {
       threads: Environment["APUS_THREADS"], simd: Environment["APUS_SIMD"])
   }
 
+  /// The properties of the device that `open` returns, without starting its threads.
+  /// - Throws: `DeviceError.unavailable` in the same cases as `open`.
+  static func hostInfo() throws(DeviceError) -> DeviceInfo {
+    try checkCacheLimit()
+    let (threadCount, loops) = (try threadCount(Environment["APUS_THREADS"]), try loops(Environment["APUS_SIMD"]))
+    return info(threadCount: threadCount, loops, memoryLimit: HostMemory.byteCount)
+  }
+
   convenience init(threads: String?, simd: String?) throws(DeviceError) {
-    if let reason = CacheLimit.environmentError { throw .unavailable(device: "cpu", reason: reason) }
-    var threadCount = csimd_available_cores()
-    if let threads {
-      guard let count = Int(threads), (1...1024).contains(count) else {
-        throw .unavailable(
-          device: "cpu", reason: "APUS_THREADS is \"\(threads)\"; it must be a number from 1 to 1024")
-      }
-      threadCount = count
-    }
-    try self.init(threadCount: threadCount, simd: simd, memoryLimit: HostMemory.byteCount)
+    try Self.checkCacheLimit()
+    try self.init(threadCount: Self.threadCount(threads), simd: simd, memoryLimit: HostMemory.byteCount)
   }
 
   /// - Parameter pairs: the unit that multiplies `bfloat16` elements in pairs, if the machine has it; `nil` chooses the
@@ -53,13 +53,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
   init(
     threadCount: Int, simd: String?, memoryLimit: Int, pairs unit: PairUnit? = nil, caches: Caches = .host
   ) throws(DeviceError) {
-    guard let loops = csimd_open(simd) else {
-      let names: [String] = ["avx512", "avx2", "baseline"]
-      let known = names.filter { csimd_open($0) != nil }
-      throw .unavailable(
-        device: "cpu",
-        reason: "APUS_SIMD is \"\(simd ?? "")\"; this machine supports \(known.joined(separator: ", "))")
-    }
+    let loops = try Self.loops(simd)
     // The pool makes OpenBLAS calls concurrently, and the bits of a result depend on the number of OpenBLAS's threads.
     openblas_use_calling_thread()
     (self.loops, self.caches) = (loops, caches)
@@ -67,11 +61,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
     pool = try ThreadPool(threadCount: threadCount)
     allocator = Allocator(limit: memoryLimit)
     workspaces = Workspaces(count: threadCount)
-    info = DeviceInfo(
-      kind: .cpu, identifier: "cpu", name: HostSystem.processorName ?? "processor", vendor: "host",
-      driver: String(cString: loops.pointee.name), isDiscreteGPU: false, computeUnits: threadCount,
-      memoryByteCount: memoryLimit, maximumAllocationByteCount: memoryLimit,
-      alignment: Allocator.alignment, supportsFloat64: true)
+    info = Self.info(threadCount: threadCount, loops, memoryLimit: memoryLimit)
   }
 
   public func allocate(byteCount: Int) throws(DeviceError) -> Buffer {
@@ -148,6 +138,43 @@ public final class CPUDevice: Device, @unchecked Sendable {
   public var memory: MemoryStatistics { allocator.statistics }
 
   public func releaseUnusedMemory() { allocator.releaseUnused() }
+}
+
+// MARK: - Properties
+
+extension CPUDevice {
+  private static func checkCacheLimit() throws(DeviceError) {
+    if let reason = CacheLimit.environmentError { throw .unavailable(device: "cpu", reason: reason) }
+  }
+
+  /// The number of threads that `APUS_THREADS` sets; `nil` stands for an unset variable.
+  private static func threadCount(_ text: String?) throws(DeviceError) -> Int {
+    guard let text else { return csimd_available_cores() }
+    guard let count = Int(text), (1...1024).contains(count) else {
+      throw .unavailable(device: "cpu", reason: "APUS_THREADS is \"\(text)\"; it must be a number from 1 to 1024")
+    }
+    return count
+  }
+
+  /// The loops of the instruction set that `APUS_SIMD` names; `nil` stands for an unset variable.
+  private static func loops(_ name: String?) throws(DeviceError) -> UnsafePointer<csimd_table> {
+    if let loops = csimd_open(name) { return loops }
+    let names: [String] = ["avx512", "avx2", "baseline"]
+    let known = names.filter { csimd_open($0) != nil }
+    throw .unavailable(
+      device: "cpu",
+      reason: "APUS_SIMD is \"\(name ?? "")\"; this machine supports \(known.joined(separator: ", "))")
+  }
+
+  private static func info(
+    threadCount: Int, _ loops: UnsafePointer<csimd_table>, memoryLimit: Int
+  ) -> DeviceInfo {
+    DeviceInfo(
+      kind: .cpu, identifier: "cpu", name: HostSystem.processorName ?? "processor", vendor: "host",
+      driver: String(cString: loops.pointee.name), isDiscreteGPU: false, computeUnits: threadCount,
+      memoryByteCount: memoryLimit, maximumAllocationByteCount: memoryLimit,
+      alignment: Allocator.alignment, supportsFloat64: true)
+  }
 }
 
 /// The address of a buffer of this device.

@@ -1,9 +1,6 @@
-import ApusDevice
-
-/// A kind of device: how its devices are named, listed and opened. The module ApusBackends has a row for each backend.
+/// A row of the table of backends: how the devices of one kind are named, listed and opened.
 ///
-/// Tensors know only the contract of devices. So a change in a backend compiles that backend again, not this module and
-/// all modules above.
+/// The module of a backend defines its row, as `Backend.cpu` in ApusCPU. ApusBackends lists the rows.
 package struct Backend: Sendable {
   /// The name in messages.
   package let title: String
@@ -26,11 +23,4 @@ package struct Backend: Sendable {
     (self.title, self.mayHaveGPUs, self.forms) = (title, mayHaveGPUs, forms)
     (self.identifier, self.open, self.devices) = (identifier, open, devices)
   }
-
-  /// All backends, in the order in which devices are listed.
-  static let all = linkedBackends()
 }
-
-/// The rows of ApusBackends. The linker resolves this function, because that module imports this one.
-@_silgen_name("apus_backends")
-private func linkedBackends() -> [Backend]
