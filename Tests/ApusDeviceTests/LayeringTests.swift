@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// The modules that each module may import, as `Package.swift` declares them.
+/// The modules that each module imports, as `Package.swift` declares them.
 private let layers: [String: Set<String>] = {
   var layers: [String: Set<String>] = [
     "ApusBenchmarks": ["Apus", "ApusSystem"], "ApusCLI": ["Apus", "ApusRuns", "ApusBenchmarks", "ApusSystem"],
@@ -13,6 +13,9 @@ private let layers: [String: Set<String>] = {
   }
   return layers
 }()
+
+/// Dependencies without an import: the linker connects the list of backends to the function that ApusTensor declares.
+private let linked: [String: Set<String>] = ["Apus": ["ApusBackends"]]
 
 /// Modules of the toolchain that any module may import. Full Foundation is excluded: it would make a static binary 60
 /// MB larger.
@@ -87,11 +90,17 @@ struct LayeringTests {
   @Test func importsFollowTheLayers() throws {
     let files = try sources(["Sources", "Benchmarks"], [".swift"])
     #expect(Set(files.map(\.module)).isSuperset(of: ["ApusDevice", "ApusTensor", "ApusCLI"]))
+    var imported: [String: Set<String>] = [:]
     for file in files {
       let allowed = try #require(layers[file.module], "\(file.path): a module without a layer")
       for name in file.imports where !allowed.contains(name) && !system.contains(name) {
         Issue.record("\(file.path): \(file.module) must not import \(name)")
       }
+      imported[file.module, default: []].formUnion(file.imports)
+    }
+    for (module, dependencies) in layers {
+      let unused = dependencies.subtracting(imported[module, default: []]).subtracting(linked[module, default: []])
+      for name in unused.sorted() { Issue.record("no file of \(module) imports \(name), a dependency of the module") }
     }
   }
 
