@@ -34,9 +34,7 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
 
   func allocate(byteCount: Int) throws(DeviceError) -> Buffer {
     // The lock is required because the driver enqueues a fill of new memory.
-    return try lock.withLock { () throws(DeviceError) in
-      GPUBuffer(byteCount: byteCount, block: try pool.take(byteCount), pool: pool)
-    }
+    return try lock.withLock { () throws(DeviceError) in try buffer(byteCount: byteCount) }
   }
 
   func upload(_ source: UnsafeRawBufferPointer, to buffer: Buffer) throws(DeviceError) {
@@ -72,6 +70,19 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
       throw .foreign("buffer", device: info.identifier)
     }
     return buffer.block
+  }
+
+  /// Allocates a buffer, with the lock held.
+  func buffer(byteCount: Int) throws(DeviceError) -> GPUBuffer<Driver> {
+    GPUBuffer(byteCount: byteCount, block: try pool.take(byteCount), pool: pool)
+  }
+
+  /// Copies values to the start of a buffer, with the lock held.
+  func copyIn<T: BitwiseCopyable>(_ values: [T], to buffer: GPUBuffer<Driver>) throws(DeviceError) {
+    let result = values.withUnsafeBytes { bytes in
+      Result { () throws(DeviceError) in try driver.copyIn(bytes, to: buffer.block.memory) }
+    }
+    try result.get()
   }
 }
 

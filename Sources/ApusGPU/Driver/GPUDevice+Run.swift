@@ -1,0 +1,85 @@
+import ApusDevice
+
+extension GPUDevice {
+  func run(
+    _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar], areIndicesKnown: Bool
+  ) throws(RunFailure) {
+    guard let executable = executable as? GPUExecutable<Driver> else {
+      throw RunFailure(.foreign("plan", device: info.identifier))
+    }
+    try lock.withLock { () throws(RunFailure) in
+      var hasOverwritten = false
+      do throws(DeviceError) {
+        let memories = try memories(of: executable, inputs: inputs, outputs: outputs, scalars: scalars)
+        profile?.add(executable)
+        for range in areIndicesKnown ? executable.uncheckedRanges : executable.checkedRanges {
+          hasOverwritten = range.upperBound > executable.preservingLaunches
+          try driver.replay(executable.recording, range, memories: memories)
+          try logLaunches(of: executable)
+          if !areIndicesKnown, range.upperBound == executable.checkedLaunches {
+            let number = try faults.take()
+            if number != 0 { throw try indexFailure(executable, memories, number: number) }
+          }
+        }
+      } catch {
+        throw RunFailure(error, hasOverwritten: hasOverwritten)
+      }
+      executable.runCount += 1
+      if executable.runCount == 1 || executable.runCount == 16 {
+        programs.noteRun(of: executable.kernels, isRepeated: executable.runCount > 1)
+      }
+    }
+  }
+
+  /// Runs a plan to measure its kernels, which are not stored for later processes.
+  func measure(
+    _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar]
+  ) throws(DeviceError) {
+    guard let executable = executable as? GPUExecutable<Driver> else {
+      throw .foreign("plan", device: info.identifier)
+    }
+    try lock.withLock { () throws(DeviceError) in
+      let memories = try memories(of: executable, inputs: inputs, outputs: outputs, scalars: scalars)
+      profile?.add(executable)
+      for range in executable.uncheckedRanges {
+        try driver.replay(executable.recording, range, memories: memories)
+        try logLaunches(of: executable)
+      }
+      // The input values of a measurement may be out of range as indices.
+      if !executable.sites.isEmpty { try faults.clear() }
+    }
+  }
+
+  /// Uploads the scalars and returns the memory of each slot.
+  private func memories(
+    of executable: GPUExecutable<Driver>, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar]
+  ) throws(DeviceError) -> [Driver.Memory] {
+    try scratch.reserve(executable.scratchSizes)
+    try setScalars(scalars, of: executable)
+    let unused = executable.bank.block.memory
+    var memories: [Driver.Memory] = []
+    memories.reserveCapacity(executable.slots.count)
+    for buffer in inputs { memories.append(try block(of: buffer).memory) }
+    for buffer in outputs { memories.append(try block(of: buffer).memory) }
+    for slab in executable.scratchSizes.indices { memories.append(scratch.memory(slab) ?? unused) }
+    memories.append(executable.bank.block.memory)
+    memories.append(executable.geometry.block.memory)
+    memories.append(faults.memory)
+    precondition(memories.count == executable.slots.count, "run: the number of buffers differs from the plan's")
+    return memories
+  }
+
+  /// Uploads the scalar bank if it changed. The queue is in order, so pending runs still read their own values.
+  private func setScalars(
+    _ scalars: [Scalar], of executable: GPUExecutable<Driver>
+  ) throws(DeviceError) {
+    precondition(scalars.count == executable.scalars.count, "run: the number of scalars differs from the plan's")
+    guard !scalars.isEmpty else { return }
+    var contents: [UInt64] = []
+    contents.reserveCapacity(scalars.count)
+    for (scalar, lane) in zip(scalars, executable.scalars) { contents.append(scalar.bits(lane)) }
+    guard contents != executable.bankContents else { return }
+    try copyIn(contents, to: executable.bank)
+    executable.bankContents = contents
+  }
+}
