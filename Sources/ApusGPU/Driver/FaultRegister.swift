@@ -2,7 +2,7 @@ import ApusDevice
 
 /// One word of device memory in which a kernel that finds an index out of range stores the number of its ``IndexSite``;
 /// 0 if every index was in range.
-final class FaultRegister<Driver: GPUDriver>: @unchecked Sendable {
+final class FaultRegister<Driver: GPUDriver>: Sendable {
   private let driver: Driver
   private let pool: MemoryPool<Driver>
   private let block: MemoryPool<Driver>.Block
@@ -53,13 +53,13 @@ extension GPUDevice {
   /// The launches run again, up to each launch that reads indices, because later launches may have reused the memory of
   /// the indices. So the reported index does not depend on which work-item wrote last.
   func indexFailure(
-    _ executable: GPUExecutable<Driver>, _ memories: [Driver.Memory], number: Int
+    _ executable: GPUExecutable<Driver>, _ memories: [Driver.Memory], number: Int, _ state: inout Submission
   ) throws(DeviceError) -> DeviceError {
     let sites = executable.sites
     var done = 0
     for site in sites where site.launch < executable.checkedLaunches && !site.isRepeated {
       if done < site.launch { try driver.replay(executable.recording, done..<site.launch, memories: memories) }
-      try logLaunches(of: executable)
+      try logLaunches(of: executable, &state)
       done = site.launch
       guard let fault = try firstFault(at: site, memories[site.location.slot]) else { continue }
       try faults.clear()

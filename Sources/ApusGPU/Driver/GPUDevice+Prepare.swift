@@ -15,13 +15,13 @@ extension GPUDevice {
   /// Builds the kernels of a plan in the given shapes and binds its launches.
   func executable(of plan: Plan, _ choices: TuningTable) throws(DeviceError) -> GPUExecutable<Driver> {
     let lowering = try lower(plan, choices)
-    return try lock.withLock { () throws(DeviceError) -> GPUExecutable<Driver> in
+    return try submission.withLock { state throws(DeviceError) -> GPUExecutable<Driver> in
       let scratchSizes = plan.slabs + [lowering.workspaceByteCount]
       try scratch.reserve(scratchSizes)
       let kernels = lowering.launches.map(\.kernel)
       let modules = try programs.modules(for: kernels)
-      let firstTag = launchCount
-      launchCount += lowering.launches.count
+      let firstTag = state.launchCount
+      state.launchCount += lowering.launches.count
       let launches = zip(lowering.launches, modules).enumerated().map { index, launch in
         Launch(lowered: launch.0, module: launch.1, tag: firstTag + index)
       }

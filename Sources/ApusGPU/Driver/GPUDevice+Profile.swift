@@ -22,17 +22,17 @@ struct LaunchProfile {
 
 extension GPUDevice {
   func startProfile() throws(DeviceError) {
-    try lock.withLock { () throws(DeviceError) in
-      guard profile == nil else { throw .unsupported(device: info.identifier, feature: "two profiles at a time") }
+    try submission.withLock { state throws(DeviceError) in
+      guard state.profile == nil else { throw .unsupported(device: info.identifier, feature: "two profiles at a time") }
       try driver.synchronize(measuring: true)
-      profile = LaunchProfile()
+      state.profile = LaunchProfile()
     }
   }
 
   func finishProfile() throws(DeviceError) -> [StepRecord] {
-    try lock.withLock { () throws(DeviceError) -> [StepRecord] in
-      guard var ended = profile else { return [] }
-      profile = nil
+    try submission.withLock { state throws(DeviceError) -> [StepRecord] in
+      guard var ended = state.profile else { return [] }
+      state.profile = nil
       ended.add(try driver.synchronize(measuring: options.logsLaunches))
       return ended.records
     }
@@ -40,13 +40,13 @@ extension GPUDevice {
 
   /// With `APUS_DEBUG=1`, waits for the launches that were just started and logs them. If a launch ends the process, the
   /// last line of the log names the launch before it.
-  func logLaunches(of executable: GPUExecutable<Driver>) throws(DeviceError) {
+  func logLaunches(of executable: GPUExecutable<Driver>, _ state: inout Submission) throws(DeviceError) {
     guard options.logsLaunches else { return }
     let times = try driver.synchronize(measuring: true)
     for time in times where executable.costs.indices.contains(time.tag - executable.firstTag) {
       let cost = executable.costs[time.tag - executable.firstTag]
       warn("\(info.identifier): \(cost.line(seconds: time.duration))")
     }
-    profile?.add(times)
+    state.profile?.add(times)
   }
 }

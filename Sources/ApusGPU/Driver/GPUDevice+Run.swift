@@ -7,18 +7,18 @@ extension GPUDevice {
     guard let executable = executable as? GPUExecutable<Driver> else {
       throw RunFailure(.foreign("plan", device: info.identifier))
     }
-    try lock.withLock { () throws(RunFailure) in
+    try submission.withLock { state throws(RunFailure) in
       var hasOverwritten = false
       do throws(DeviceError) {
         let memories = try memories(of: executable, inputs: inputs, outputs: outputs, scalars: scalars)
-        profile?.add(executable)
+        state.profile?.add(executable)
         for range in areIndicesKnown ? executable.uncheckedRanges : executable.checkedRanges {
           hasOverwritten = range.upperBound > executable.preservingLaunches
           try driver.replay(executable.recording, range, memories: memories)
-          try logLaunches(of: executable)
+          try logLaunches(of: executable, &state)
           if !areIndicesKnown, range.upperBound == executable.checkedLaunches {
             let number = try faults.take()
-            if number != 0 { throw try indexFailure(executable, memories, number: number) }
+            if number != 0 { throw try indexFailure(executable, memories, number: number, &state) }
           }
         }
       } catch {
@@ -38,12 +38,12 @@ extension GPUDevice {
     guard let executable = executable as? GPUExecutable<Driver> else {
       throw .foreign("plan", device: info.identifier)
     }
-    try lock.withLock { () throws(DeviceError) in
+    try submission.withLock { state throws(DeviceError) in
       let memories = try memories(of: executable, inputs: inputs, outputs: outputs, scalars: scalars)
-      profile?.add(executable)
+      state.profile?.add(executable)
       for range in executable.uncheckedRanges {
         try driver.replay(executable.recording, range, memories: memories)
-        try logLaunches(of: executable)
+        try logLaunches(of: executable, &state)
       }
       // The input values of a measurement may be out of range as indices.
       if !executable.sites.isEmpty { try faults.clear() }

@@ -1,8 +1,8 @@
 import ApusDevice
-import ApusSystem
+import Synchronization
 
 /// A device that lowers plans to kernels and runs them through a driver.
-final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
+final class GPUDevice<Driver: GPUDriver>: Device {
   let driver: Driver
   let options: GPUOptions
   let pool: MemoryPool<Driver>
@@ -10,12 +10,16 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
   let scratch: ScratchArena<Driver>
   let faults: FaultRegister<Driver>
   let tuner: Tuner
-  /// The record of the launches; `nil` while neither a profile nor the log needs one. Guarded by `lock`.
-  var profile: LaunchProfile?
-  /// The number of launches recorded so far. Each launch gets a unique tag from this number. Guarded by `lock`.
-  var launchCount = 0
   /// Locked while work is submitted to the driver.
-  let lock = Lock()
+  let submission = Mutex(Submission())
+
+  /// The state that changes when work is submitted.
+  struct Submission {
+    /// The record of the launches; `nil` while no profile was started.
+    var profile: LaunchProfile?
+    /// The number of launches recorded so far. Each launch gets a unique tag from this number.
+    var launchCount = 0
+  }
 
   var info: DeviceInfo { driver.info }
   var memory: MemoryStatistics { pool.statistics }
@@ -34,32 +38,32 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
 
   func allocate(byteCount: Int) throws(DeviceError) -> Buffer {
     // The lock is required because the driver enqueues a fill of new memory.
-    return try lock.withLock { () throws(DeviceError) in try buffer(byteCount: byteCount) }
+    return try submission.withLock { _ throws(DeviceError) in try buffer(byteCount: byteCount) }
   }
 
   func upload(_ source: UnsafeRawBufferPointer, to buffer: Buffer) throws(DeviceError) {
     precondition(source.count <= buffer.byteCount, "upload: the source is larger than the buffer")
-    try lock.withLock { () throws(DeviceError) in try driver.copyIn(source, to: try block(of: buffer).memory) }
+    try submission.withLock { _ throws(DeviceError) in try driver.copyIn(source, to: try block(of: buffer).memory) }
   }
 
   func startDownload(_ buffer: Buffer, byteCount: Int) throws(DeviceError) -> any Download {
     precondition(byteCount <= buffer.byteCount, "startDownload: the byte count exceeds the buffer's")
     let memory = try block(of: buffer).memory
-    return try lock.withLock { () throws(DeviceError) -> any Download in
+    return try submission.withLock { _ throws(DeviceError) -> any Download in
       GPUDownload(try driver.copyOut(memory, byteCount: byteCount), of: buffer, programs)
     }
   }
 
   func synchronize() throws(DeviceError) {
-    try lock.withLock { () throws(DeviceError) in
-      let times = try driver.synchronize(measuring: profile != nil || options.logsLaunches)
-      profile?.add(times)
+    try submission.withLock { state throws(DeviceError) in
+      let times = try driver.synchronize(measuring: state.profile != nil || options.logsLaunches)
+      state.profile?.add(times)
       programs.storeUsed()
     }
   }
 
   func releaseUnusedMemory() {
-    lock.withLock {
+    submission.withLock { _ in
       scratch.release()
       pool.flush()
     }
@@ -72,12 +76,12 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
     return buffer.block
   }
 
-  /// Allocates a buffer, with the lock held.
+  /// Allocates a buffer. The caller holds the lock of `submission`.
   func buffer(byteCount: Int) throws(DeviceError) -> GPUBuffer<Driver> {
     GPUBuffer(byteCount: byteCount, block: try pool.take(byteCount), pool: pool)
   }
 
-  /// Copies values to the start of a buffer, with the lock held.
+  /// Copies values to the start of a buffer. The caller holds the lock of `submission`.
   func copyIn<T: BitwiseCopyable>(_ values: [T], to buffer: GPUBuffer<Driver>) throws(DeviceError) {
     let result = values.withUnsafeBytes { bytes in
       Result { () throws(DeviceError) in try driver.copyIn(bytes, to: buffer.block.memory) }
@@ -87,7 +91,7 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
 }
 
 /// A copy from the device to the host.
-final class GPUDownload<Driver: GPUDriver>: Download, @unchecked Sendable {
+final class GPUDownload<Driver: GPUDriver>: Download {
   private let transfer: Driver.Transfer
   private let programs: ProgramLibrary<Driver>
   /// Retained until the copy is done.

@@ -1,6 +1,6 @@
 import ApusDevice
-import ApusSystem
 import Glibc
+import Synchronization
 
 /// The padding after the bytes of every block. Kernels read whole registers (16 elements, or every second of 32) even
 /// where fewer elements remain.
@@ -10,7 +10,7 @@ let blockSlack = 256
 ///
 /// A block may be reused while earlier work on it is still pending: the device's queue is in order, so the work of its
 /// next owner runs later.
-final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
+final class MemoryPool<Driver: GPUDriver>: Sendable {
   struct Block: Sendable {
     var memory: Driver.Memory
     var capacity: Int
@@ -18,10 +18,26 @@ final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
 
   private let driver: Driver
   private let fillsNewMemory: Bool
-  private let lock = Lock()
   private let cacheLimit: CacheLimit
-  private var free = CachedBlocks<Driver.Memory>()
-  private var counts = MemoryStatistics()
+  private let state = Mutex(State())
+
+  private struct State {
+    var free = CachedBlocks<Driver.Memory>()
+    var counts = MemoryStatistics()
+
+    mutating func use(_ block: Block) -> Block {
+      counts.used += block.capacity
+      counts.peak = max(counts.peak, counts.used)
+      return block
+    }
+
+    mutating func evict(above limit: Int) {
+      guard counts.pooled > limit else { return }
+      // Releasing a block frees it.
+      free.evict(above: limit) { _ in }
+      counts.pooled = free.byteCount
+    }
+  }
 
   /// - Parameters:
   ///   - fillsNewMemory: whether new memory is filled with 0xA5 bytes, so that reads of uninitialized memory give wrong
@@ -34,7 +50,7 @@ final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
   }
 
   var statistics: MemoryStatistics {
-    lock.withLock { counts }
+    state.withLock { $0.counts }
   }
 
   /// Returns the block size for a request. There are eight sizes between two powers of two, so that at most an eighth
@@ -49,24 +65,25 @@ final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
   /// Returns a block of at least `byteCount` bytes.
   /// - Throws: `DeviceError.outOfMemory` if the block does not fit even after unused blocks were released.
   func take(_ byteCount: Int) throws(DeviceError) -> Block {
-    try lock.withLock { () throws(DeviceError) -> Block in
+    try state.withLock { state throws(DeviceError) -> Block in
       let capacity = capacity(for: byteCount)
-      if let memory = free.take(byteCount: capacity) {
-        counts.pooled -= capacity
-        return used(Block(memory: memory, capacity: capacity))
+      let counts = state.counts
+      if let memory = state.free.take(byteCount: capacity) {
+        state.counts.pooled -= capacity
+        return state.use(Block(memory: memory, capacity: capacity))
       }
-      if counts.used + counts.pooled + capacity > driver.info.memoryByteCount { flushLocked() }
+      if counts.used + counts.pooled + capacity > driver.info.memoryByteCount { state.evict(above: 0) }
       guard byteCount <= driver.info.maximumAllocationByteCount,
         counts.used + capacity <= driver.info.memoryByteCount
-      else { throw outOfMemory(byteCount) }
+      else { throw outOfMemory(byteCount, used: counts.used) }
       if let memory = try? newMemory(capacity) {
-        return used(Block(memory: memory, capacity: capacity))
+        return state.use(Block(memory: memory, capacity: capacity))
       }
-      flushLocked()
+      state.evict(above: 0)
       do throws(DeviceError) {
-        return used(Block(memory: try newMemory(capacity), capacity: capacity))
+        return state.use(Block(memory: try newMemory(capacity), capacity: capacity))
       } catch {
-        if case .outOfMemory = error { throw outOfMemory(byteCount) }
+        if case .outOfMemory = error { throw outOfMemory(byteCount, used: counts.used) }
         throw error
       }
     }
@@ -83,38 +100,23 @@ final class MemoryPool<Driver: GPUDriver>: @unchecked Sendable {
   }
 
   func give(_ block: Block) {
-    lock.withLock {
-      counts.used -= block.capacity
-      counts.pooled += block.capacity
-      free.insert(block.memory, byteCount: block.capacity)
-      evict(above: cacheLimit.byteCount(peak: counts.peak))
+    state.withLock { state in
+      state.counts.used -= block.capacity
+      state.counts.pooled += block.capacity
+      state.free.insert(block.memory, byteCount: block.capacity)
+      state.evict(above: cacheLimit.byteCount(peak: state.counts.peak))
     }
-  }
-
-  private func evict(above limit: Int) {
-    guard counts.pooled > limit else { return }
-    // Releasing a block frees it.
-    free.evict(above: limit) { _ in }
-    counts.pooled = free.byteCount
   }
 
   /// Releases all blocks that are not in use.
   func flush() {
-    lock.withLock { flushLocked() }
+    state.withLock { $0.evict(above: 0) }
   }
 
-  private func flushLocked() { evict(above: 0) }
-
-  private func used(_ block: Block) -> Block {
-    counts.used += block.capacity
-    counts.peak = max(counts.peak, counts.used)
-    return block
-  }
-
-  private func outOfMemory(_ byteCount: Int) -> DeviceError {
+  private func outOfMemory(_ byteCount: Int, used: Int) -> DeviceError {
     let isLarge = byteCount > driver.info.maximumAllocationByteCount
     return .outOfMemory(
-      device: driver.info.identifier, requested: byteCount, used: counts.used,
+      device: driver.info.identifier, requested: byteCount, used: used,
       available: isLarge ? driver.info.maximumAllocationByteCount : driver.info.memoryByteCount)
   }
 }

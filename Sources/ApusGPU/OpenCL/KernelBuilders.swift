@@ -2,21 +2,21 @@ import ApusDevice
 import ApusSystem
 import COpenCL
 import Glibc
+import Synchronization
 
 /// Helper processes that build programs in parallel, for a platform that builds one kernel at a time per process and
 /// caches its builds on disk. Each helper process runs this executable, see `copencl_can_start_builders`.
 ///
 /// Builders only save time: the driver itself builds all programs that they do not build in time.
-final class KernelBuilders: @unchecked Sendable {
+final class KernelBuilders: Sendable {
   /// The time limit for building a program, in milliseconds.
   private static let buildTimeLimit: Int32 = 300_000
 
   /// The index of the device among the devices of all platforms.
   private let device: Int
   let count: Int
-  private let lock = Lock()
   /// The sockets of the builders. A builder exits when its socket is closed.
-  private var builders: [Int32] = []
+  private let builders = Mutex<[Int32]>([])
 
   /// Creates builders for a PoCL device, one per core but at most four; `nil` if they would not save time.
   init?(_ entry: OpenCLEntry, _ target: KernelTarget) {
@@ -30,12 +30,16 @@ final class KernelBuilders: @unchecked Sendable {
     count = min(cores, 4)
   }
 
-  deinit { for builder in builders { close(builder) } }
+  deinit {
+    builders.withLock { builders in
+      for builder in builders { close(builder) }
+    }
+  }
 
   /// Sends programs to the builders and waits for the results.
   /// - Returns: the number of programs that were built.
   func build(_ programs: [ProgramSource], options: String) -> Int {
-    lock.withLock { () -> Int in
+    builders.withLock { builders in
       guard !programs.isEmpty else { return 0 }
       var used: [Int32] = []
       for program in programs.prefix(count) {
@@ -44,7 +48,7 @@ final class KernelBuilders: @unchecked Sendable {
           close(builders.remove(at: used.count))
         }
         if used.count == builders.count {
-          startBuilders()
+          startBuilders(&builders)
           guard used.count < builders.count, send(program, options, to: builders[used.count]) else { break }
         }
         used.append(builders[used.count])
@@ -56,7 +60,7 @@ final class KernelBuilders: @unchecked Sendable {
   }
 
   /// Starts all missing builders: the others load the compiler while the first one builds.
-  private func startBuilders() {
+  private func startBuilders(_ builders: inout [Int32]) {
     while builders.count < count, let builder = start() { builders.append(builder) }
   }
 

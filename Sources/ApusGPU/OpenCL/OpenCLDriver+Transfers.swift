@@ -2,11 +2,37 @@ import ApusDevice
 import ApusSystem
 import COpenCL
 import Glibc
+import Synchronization
+
+/// The event of a copy. It is released with the last reference.
+final class CopyEvent: @unchecked Sendable {
+  private let event: cl_event
+  private let api: OpenCLFunctions
+
+  init(_ event: cl_event, _ api: OpenCLFunctions) { (self.event, self.api) = (event, api) }
+
+  deinit { _ = api.functions.clReleaseEvent(event) }
+
+  var isComplete: Bool {
+    var status: cl_int = 0
+    let size = MemoryLayout<cl_int>.size
+    let property = cl_event_info(CL_EVENT_COMMAND_EXECUTION_STATUS)
+    guard api.functions.clGetEventInfo(event, property, size, &status, nil) == CL_SUCCESS else { return false }
+    return status <= 0
+  }
+
+  /// Waits for the copy and returns its status.
+  func wait() -> cl_int {
+    var event: cl_event? = event
+    return api.functions.clWaitForEvents(1, &event)
+  }
+}
 
 /// Host memory for copies in both directions. Blocks are reused. On GPUs they are page-locked: copies of page-locked
 /// memory are faster, but its allocation takes long.
 final class HostBlocks: @unchecked Sendable {
-  struct Block {
+  /// A block, which one copy uses at a time.
+  struct Block: @unchecked Sendable {
     fileprivate(set) var bytes: UnsafeMutableRawPointer
     fileprivate var capacity: Int
     /// The OpenCL object that is mapped to the block's memory; `nil` for heap memory.
@@ -21,10 +47,13 @@ final class HostBlocks: @unchecked Sendable {
   private let context: cl_context
   /// The queue for mapping page-locked memory; `nil` if all memory is heap memory.
   private let mapping: cl_command_queue?
-  private let lock = Lock()
-  private var free: [Block] = []
-  /// Blocks that pending uploads read, in the order of the uploads.
-  private var uploads: [(block: Block, event: cl_event?)] = []
+  private let state = Mutex(State())
+
+  private struct State {
+    var free: [Block] = []
+    /// Blocks that pending uploads read, in the order of the uploads.
+    var uploads: [(block: Block, event: CopyEvent)] = []
+  }
 
   init(_ api: OpenCLFunctions, _ context: cl_context, mapping: cl_command_queue?) {
     (self.api, self.context, self.mapping) = (api, context, mapping)
@@ -32,30 +61,29 @@ final class HostBlocks: @unchecked Sendable {
 
   /// Returns a block of at least `byteCount` bytes that no pending copy uses; `nil` if the host is out of memory.
   func take(_ byteCount: Int) -> Block? {
-    lock.withLock { () -> Block? in
-      reclaim()
+    state.withLock { state in
+      reclaim(&state)
+      let free = state.free
       let fits = free.indices.filter { free[$0].capacity >= byteCount && free[$0].capacity <= 4 * byteCount + 4096 }
-      if let best = fits.min(by: { free[$0].capacity < free[$1].capacity }) { return free.remove(at: best) }
+      if let best = fits.min(by: { free[$0].capacity < free[$1].capacity }) { return state.free.remove(at: best) }
       let capacity = (max(byteCount, 1) + 4095) & ~4095
       return mapping.flatMap { pageLocked(capacity, $0) } ?? heap(capacity)
     }
   }
 
   /// Makes a block available again, after the copy that `event` belongs to.
-  func give(_ block: Block, after event: cl_event? = nil) {
-    lock.withLock {
-      if let event { uploads.append((block, event)) } else { keep(block) }
+  func give(_ block: Block, after event: CopyEvent? = nil) {
+    state.withLock { state in
+      if let event { state.uploads.append((block, event)) } else { keep(block, &state) }
     }
   }
 
   /// Releases all blocks. No copy may be pending.
   func releaseAll() {
-    for (block, event) in uploads {
-      if let event { _ = api.functions.clReleaseEvent(event) }
-      release(block)
+    state.withLock { state in
+      for block in state.uploads.map(\.block) + state.free { release(block) }
+      state = State()
     }
-    for block in free { release(block) }
-    (uploads, free) = ([], [])
     if let mapping {
       _ = api.functions.clFinish(mapping)
       _ = api.functions.clReleaseCommandQueue(mapping)
@@ -83,10 +111,10 @@ final class HostBlocks: @unchecked Sendable {
     return Block(bytes: bytes, capacity: capacity, object: object)
   }
 
-  private func keep(_ block: Block) {
-    free.append(block)
-    while free.count > Self.keptCount || free.reduce(0, { $0 + $1.capacity }) > Self.keptByteCount {
-      release(free.removeFirst())
+  private func keep(_ block: Block, _ state: inout State) {
+    state.free.append(block)
+    while state.free.count > Self.keptCount || state.free.reduce(0, { $0 + $1.capacity }) > Self.keptByteCount {
+      release(state.free.removeFirst())
     }
   }
 
@@ -97,22 +125,10 @@ final class HostBlocks: @unchecked Sendable {
   }
 
   /// Frees the blocks of completed uploads. Uploads complete in order, so the search stops at the first pending one.
-  private func reclaim() {
-    let done = uploads.prefix { isComplete($0.event) }
-    for (block, event) in done {
-      if let event { _ = api.functions.clReleaseEvent(event) }
-      keep(block)
-    }
-    uploads.removeFirst(done.count)
-  }
-
-  private func isComplete(_ event: cl_event?) -> Bool {
-    guard let event else { return true }
-    var status: cl_int = 0
-    let size = MemoryLayout<cl_int>.size
-    let property = cl_event_info(CL_EVENT_COMMAND_EXECUTION_STATUS)
-    guard api.functions.clGetEventInfo(event, property, size, &status, nil) == CL_SUCCESS else { return false }
-    return status <= 0
+  private func reclaim(_ state: inout State) {
+    let done = state.uploads.prefix { $0.event.isComplete }
+    for (block, _) in done { keep(block, &state) }
+    state.uploads.removeFirst(done.count)
   }
 }
 
@@ -121,16 +137,16 @@ extension OpenCLDriver {
   private static let stagingLimit = 64 << 20
 
   /// A pending read.
-  final class Transfer: GPUTransfer, @unchecked Sendable {
+  final class Transfer: GPUTransfer {
     private let driver: OpenCLDriver
     private let block: HostBlocks.Block
     private let byteCount: Int
-    private let lock = Lock()
     /// `nil` after the copy was waited for.
-    private var event: cl_event?
+    private let event: Mutex<CopyEvent?>
 
-    fileprivate init(_ driver: OpenCLDriver, _ block: HostBlocks.Block, byteCount: Int, _ event: cl_event?) {
-      (self.driver, self.block, self.byteCount, self.event) = (driver, block, byteCount, event)
+    fileprivate init(_ driver: OpenCLDriver, _ block: HostBlocks.Block, byteCount: Int, _ event: CopyEvent?) {
+      (self.driver, self.block, self.byteCount) = (driver, block, byteCount)
+      self.event = Mutex(event)
     }
 
     deinit {
@@ -139,12 +155,10 @@ extension OpenCLDriver {
     }
 
     func wait() throws(DeviceError) -> UnsafeRawBufferPointer {
-      try lock.withLock { () throws(DeviceError) in
-        guard event != nil else { return }
-        let status = driver.api.clWaitForEvents(1, &event)
-        if let event { _ = driver.api.clReleaseEvent(event) }
+      try event.withLock { event throws(DeviceError) in
+        guard let pending = event else { return }
         event = nil
-        try driver.check(status, "a copy to the host")
+        try driver.check(pending.wait(), "a copy to the host")
       }
       return UnsafeRawBufferPointer(start: block.bytes, count: byteCount)
     }
@@ -162,7 +176,7 @@ extension OpenCLDriver {
     var event: cl_event?
     let status = api.clEnqueueWriteBuffer(
       queue, memory.object, cl_bool(CL_FALSE), 0, source.count, block.bytes, 0, nil, &event)
-    hostBlocks.give(block, after: event)
+    hostBlocks.give(block, after: copyEvent(event))
     try checkMemory(status, byteCount: source.count)
   }
 
@@ -172,11 +186,13 @@ extension OpenCLDriver {
     var event: cl_event?
     let status = api.clEnqueueReadBuffer(
       queue, memory.object, cl_bool(CL_FALSE), 0, byteCount, block.bytes, 0, nil, &event)
-    let transfer = Transfer(self, block, byteCount: byteCount, event)
+    let transfer = Transfer(self, block, byteCount: byteCount, copyEvent(event))
     try checkMemory(status, byteCount: byteCount)
     _ = api.clFlush(queue)
     return transfer
   }
+
+  private func copyEvent(_ event: cl_event?) -> CopyEvent? { event.map { CopyEvent($0, entry.api) } }
 
   private func hostBlock(_ byteCount: Int) throws(DeviceError) -> HostBlocks.Block {
     if let block = hostBlocks.take(byteCount) { return block }

@@ -1,6 +1,6 @@
 import ApusDevice
-import ApusSystem
 import COpenCL
+import Synchronization
 
 /// The entry points of the OpenCL loader.
 struct OpenCLFunctions: @unchecked Sendable {
@@ -42,14 +42,15 @@ struct OpenCLEntry: @unchecked Sendable {
     deinit { _ = api.functions.clReleaseDevice(device) }
   }
 
-  private static let enumeration = Lock()
+  /// Locked while platforms are queried.
+  private static let enumeration = Mutex(())
 
   /// Returns every device of every platform, in the order of the loader.
   /// - Throws: `DeviceError.unavailable` when there is no loader, no platform or no device.
   static func all() throws(DeviceError) -> [OpenCLEntry] {
     let api = try OpenCLFunctions.open()
     // PoCL reports no devices to a thread while the first query of another thread initializes it.
-    return try enumeration.withLock { () throws(DeviceError) -> [OpenCLEntry] in
+    return try enumeration.withLock { _ throws(DeviceError) -> [OpenCLEntry] in
       PoCLCache.prepare()
       var entries: [OpenCLEntry] = []
       for platform in platforms(api) {

@@ -1,6 +1,7 @@
 import ApusDevice
 import ApusSystem
 import Kernels
+import Synchronization
 
 /// A kernel parameter. `type` is the text before the name, with the space or `*` between them.
 struct KernelParameter {
@@ -53,7 +54,7 @@ struct KernelSource: Hashable, Sendable {
 ///
 /// Kernels are looked up by their source, so that plans of the same structure share them. The missing kernels of a plan
 /// are built as one program, because each build has a fixed cost.
-final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
+final class ProgramLibrary<Driver: GPUDriver>: Sendable {
   private final class Program: @unchecked Sendable {
     let module: Driver.Module
     let key: String
@@ -77,15 +78,22 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
   private let driver: Driver
   private let options: GPUOptions
   private let store: ProgramStore?
-  private let lock = Lock()
-  private var programs: [KernelSource: Program] = [:]
-  /// Programs whose kernels ran since they were last stored.
-  private var pending: [Program] = []
-  private var pendingSince: Double?
-  private let storing = Lock()
-  /// Whether a failure to write kernel source was reported; it is reported once.
-  private var hasWarned = false
-  private(set) var buildCount = 0
+  private let state = Mutex(State())
+  /// Locked while programs are written to the disk.
+  private let storing = Mutex(())
+
+  private struct State {
+    var programs: [KernelSource: Program] = [:]
+    /// Programs whose kernels ran since they were last stored.
+    var pending: [Program] = []
+    var pendingSince: Double?
+    /// Whether a failure to write kernel source was reported; it is reported once.
+    var hasWarned = false
+    var buildCount = 0
+  }
+
+  /// The number of programs that were built from source, by the driver or by helper processes.
+  var buildCount: Int { state.withLock { $0.buildCount } }
 
   init(driver: Driver, options: GPUOptions, store: ProgramStore?) {
     self.driver = driver
@@ -96,23 +104,23 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
   /// Returns the modules that contain the given kernels.
   /// - Throws: `DeviceError.buildFailed` with the name of the first kernel that does not build alone.
   func modules(for kernels: [KernelSource]) throws(DeviceError) -> [Driver.Module] {
-    try lock.withLock { () throws(DeviceError) -> [Driver.Module] in
+    try state.withLock { state throws(DeviceError) -> [Driver.Module] in
       var missing: [KernelSource] = []
       var seen: Set<KernelSource> = []
-      for kernel in kernels where programs[kernel] == nil && seen.insert(kernel).inserted {
+      for kernel in kernels where state.programs[kernel] == nil && seen.insert(kernel).inserted {
         missing.append(kernel)
       }
       let parts = parts(of: missing.sorted { $0.name < $1.name })
-      if !parts.isEmpty { try build(parts) }
-      return kernels.map { programs[$0]!.module }
+      if !parts.isEmpty { try build(parts, &state) }
+      return kernels.map { state.programs[$0]!.module }
     }
   }
 
-  private func build(_ parts: [[KernelSource]]) throws(DeviceError) {
+  private func build(_ parts: [[KernelSource]], _ state: inout State) throws(DeviceError) {
     let began = ContinuousClock.seconds
     let texts = parts.map(text)
     let keys = texts.map { ProgramStore.key(of: driver.target.fingerprint + [$0]) }
-    for (text, key) in zip(texts, keys) { keep(text, key: key) }
+    for (text, key) in zip(texts, keys) { keep(text, key: key, &state) }
     let sources = zip(parts, zip(texts, keys)).map { part, source in
       ProgramSource(
         name: part.count == 1 ? part[0].name : "\(part.count) kernels", text: source.0, kernels: part.map(\.name),
@@ -123,8 +131,12 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
       let compiled: CompiledProgram<Driver.Module>
       do throws(DeviceError) { compiled = try results[index].get() } catch { throw failure(error, of: part) }
       let program = Program(module: compiled.module, key: keys[index], kernelCount: part.count)
-      if compiled.origin == .binary { program.storedSize = sources[index].binary?.count ?? 0 } else { buildCount += 1 }
-      for kernel in part { programs[kernel] = program }
+      if compiled.origin == .binary {
+        program.storedSize = sources[index].binary?.count ?? 0
+      } else {
+        state.buildCount += 1
+      }
+      for kernel in part { state.programs[kernel] = program }
     }
     if options.logsLaunches {
       let origins = results.compactMap { try? $0.get().origin }
@@ -143,14 +155,14 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
   /// Records that the kernels of a plan ran for the first time or, with `isRepeated`, that they run repeatedly.
   func noteRun(of kernels: [KernelSource], isRepeated: Bool) {
     guard store != nil else { return }
-    lock.withLock {
+    state.withLock { state in
       for kernel in kernels {
-        guard let program = programs[kernel] else { continue }
+        guard let program = state.programs[kernel] else { continue }
         if isRepeated { program.isRepeated = true }
-        if !isRepeated, !pending.contains(where: { $0 === program }) { pending.append(program) }
+        if !isRepeated, !state.pending.contains(where: { $0 === program }) { state.pending.append(program) }
       }
-      if pendingSince == nil, !pending.isEmpty {
-        pendingSince = ContinuousClock.seconds
+      if state.pendingSince == nil, !state.pending.isEmpty {
+        state.pendingSince = ContinuousClock.seconds
         BackgroundWork.atExit {
           let deadline = ContinuousClock.seconds + Self.exitTimeLimit
           self.storePending(while: { ContinuousClock.seconds < deadline }) { _ in true }
@@ -164,9 +176,10 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
   /// To return a binary, some drivers build every kernel again and block launches meanwhile. So programs are stored at
   /// the end of the process or, in a long-running process, on a background thread.
   func storeUsed() {
-    let isDue = lock.withLock { () -> Bool in
-      let isDue = !pending.isEmpty && pendingSince.map { ContinuousClock.seconds - $0 > Self.storageDelay } ?? false
-      if isDue { pendingSince = ContinuousClock.seconds }
+    let isDue = state.withLock { state in
+      guard !state.pending.isEmpty, let since = state.pendingSince else { return false }
+      let isDue = ContinuousClock.seconds - since > Self.storageDelay
+      if isDue { state.pendingSince = ContinuousClock.seconds }
       return isDue
     }
     guard isDue else { return }
@@ -176,15 +189,15 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
   /// Writes the pending programs that satisfy `condition`, those with the most kernels first. If it stops early, the
   /// other programs stay pending.
   private func storePending(while hasTime: () -> Bool, where condition: (Program) -> Bool) {
-    storing.withLock {
-      let programs = lock.withLock { () -> [Program] in
-        defer { pending.removeAll(where: condition) }
-        return pending.filter(condition).sorted { $0.kernelCount > $1.kernelCount }
+    storing.withLock { _ in
+      let programs = state.withLock { state in
+        defer { state.pending.removeAll(where: condition) }
+        return state.pending.filter(condition).sorted { $0.kernelCount > $1.kernelCount }
       }
       guard let store else { return }
       for (index, program) in programs.enumerated() {
         guard hasTime() else {
-          lock.withLock { pending += programs[index...] }
+          state.withLock { $0.pending += programs[index...] }
           return
         }
         guard let binary = program.module.binary, binary.count != program.storedSize else {
@@ -214,15 +227,15 @@ final class ProgramLibrary<Driver: GPUDriver>: @unchecked Sendable {
   }
 
   /// Writes the source to the folder that `APUS_KEEP_KERNELS` names, if it is set.
-  private func keep(_ text: String, key: String) {
+  private func keep(_ text: String, key: String, _ state: inout State) {
     guard let directory = options.kernelDirectory else { return }
     do throws(FileError) {
       try FileSystem.createDirectory(directory)
       let kind = driver.target.dialect.contains("cuda") ? "cu" : "cl"
       try AtomicFile.write(Array(text.utf8), to: "\(directory)/\(key.prefix(16)).\(kind)")
     } catch {
-      if !hasWarned { warn("APUS_KEEP_KERNELS: \(error)") }
-      hasWarned = true
+      if !state.hasWarned { warn("APUS_KEEP_KERNELS: \(error)") }
+      state.hasWarned = true
     }
   }
 }
