@@ -1,19 +1,27 @@
 import ApusDevice
 
-/// The GPU programming interface that a device uses: seven functions for memory, programs and launches. A driver does
-/// not know tensors or operations.
+/// The GPU programming interface that a device uses: three properties that describe the device, and seven functions for
+/// memory, programs and launches. A driver does not know tensors or operations.
 ///
-/// Each function is here because a programming interface does something of its own there:
+/// Each requirement is a fact or an action that programming interfaces provide in different ways:
 ///
+/// - `info`: the identity and the limits of the device. Errors contain the identifier, and the memory pool observes the
+///   limits of memory.
+/// - `target`: what kernel source depends on, such as the dialect and the width of registers, and the fingerprint, which
+///   is part of the keys of stored binaries.
+/// - `freeByteCount`: other processes use the same device memory, so the device cannot count the free bytes itself.
 /// - `allocate`: device memory has a handle, and its size is limited. Releasing the handle frees the memory, so no
 ///   function frees it.
 /// - `copyIn` and `copyOut`: the host cannot access device memory. They are two functions because a caller waits for
-///   the bytes that it reads, not for those that it writes.
+///   the bytes that it reads, not for the bytes that it writes.
 /// - `compile`: kernels are source until the device is known. It gets all programs of a plan at once, since some
 ///   drivers build in parallel.
 /// - `record` and `replay`: a plan runs many times with other memory. What does not change, such as the arguments of
 ///   each launch, is prepared once.
 /// - `synchronize`: work is asynchronous. The times of launches are known when they are done, so it returns them.
+///
+/// The four associated types are the handles of the programming interface. Two have a requirement: a `GPUModule` returns
+/// its binary, and a `GPUTransfer` waits for its bytes.
 ///
 /// Work runs in order: each call takes effect after all earlier calls. Calls come from one thread at a time. Any thread
 /// may, at any time, call `compile` and `freeByteCount`, use modules and transfers, and release memory.
