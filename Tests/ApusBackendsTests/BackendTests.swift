@@ -18,7 +18,9 @@ struct BackendTests {
   }
 
   @Test func theProcessorIsADevice() throws {
-    #expect(ComputeDevice.available().devices.first?.identifier == "cpu")
+    let listed = try #require(ComputeDevice.available().devices.first)
+    #expect(listed.identifier == "cpu")
+    #expect(try ComputeDevice.named("cpu").info == listed)
     #expect(try ComputeDevice.named("cpu") == ComputeDevice.named("cpu"))
   }
 }
