@@ -108,6 +108,16 @@ extension Tensor {
 
 // MARK: - Gated units
 
+/// The constants of GELU, of its tanh approximation and of their derivatives.
+private enum Gelu {
+  /// `1/√(2π)`, the normal density at 0.
+  static let densityAtZero = 0.3989422804014327
+  /// `√(2/π)`, the factor of the argument of tanh.
+  static let tanhScale = 0.7978845608028654
+  /// The coefficient of `x³` in the argument of tanh.
+  static let tanhCubic = 0.044715
+}
+
 extension Op {
   static let silu = activation(
     "silu",
@@ -126,11 +136,11 @@ extension Op {
     // φ·(2 − x²); φ is already 0 where x² is clamped.
     gradient: .unary { g, x, _ in
       let square = x.squared().minimum(x.constant(1e4))
-      return g * (square * -0.5).exp() * (2 - square) * 0.3989422804014327
+      return g * (square * -0.5).exp() * (2 - square) * Gelu.densityAtZero
     }
   ) { code, x in
     let gaussian = code.emit(.gaussian, x)
-    let density = code.emit(.multiply, gaussian, code.number(0.3989422804014327))
+    let density = code.emit(.multiply, gaussian, code.number(Gelu.densityAtZero))
     return code.emit(.add, code.emit(.normal, x, gaussian), code.emit(.multiply, x, density))
   }
 
@@ -138,16 +148,16 @@ extension Op {
     "geluTanh",
     gradient: .unary { g, x, _ in
       // The value is x·h, where h = σ(2u) = (1 + tanh u) / 2. From x² = 256 on, h is 0 or 1, and u′ must stay finite.
-      let scale = 2 * 0.7978845608028654
+      let scale = 2 * Gelu.tanhScale
       let square = x.squared().minimum(x.constant(256))
-      let h = (x * (square * (scale * 0.044715) + scale)).sigmoid()
-      let derivative = square * (scale * 0.134145) + scale
+      let h = (x * (square * (scale * Gelu.tanhCubic) + scale)).sigmoid()
+      let derivative = square * (scale * (3 * Gelu.tanhCubic)) + scale
       return g * (h + x * h * (1 - h) * derivative)
     }
   ) { code, x in
     let cubic = code.emit(
-      .add, code.emit(.multiply, code.emit(.multiply, x, x), code.number(0.044715)), code.number(1))
-    let inner = code.emit(.multiply, code.emit(.multiply, x, cubic), code.number(0.7978845608028654))
+      .add, code.emit(.multiply, code.emit(.multiply, x, x), code.number(Gelu.tanhCubic)), code.number(1))
+    let inner = code.emit(.multiply, code.emit(.multiply, x, cubic), code.number(Gelu.tanhScale))
     let factor = code.emit(.add, code.emit(.tanh, inner), code.number(1))
     return code.emit(.multiply, code.emit(.multiply, x, code.number(0.5)), factor)
   }
