@@ -8,12 +8,15 @@
 #define LANE_IS_FLOAT 1
 #define LANE_IS_INTEGER 1
 
-#define UNARY(name, result) #name,
-#define BINARY(name, result) UNARY(name, result)
-#define TEST1(name, result) UNARY(name, result)
-#define TEST2(name, result) UNARY(name, result)
-#define FROM_INT(name, result) UNARY(name, result)
-static const char *const elementwise[] = {
+#define UNARY(name, cost, result) {#name, cost},
+#define BINARY(name, cost, result) UNARY(name, cost, result)
+#define TEST1(name, cost, result) UNARY(name, cost, result)
+#define TEST2(name, cost, result) UNARY(name, cost, result)
+#define FROM_INT(name, cost, result) UNARY(name, cost, result)
+static const struct {
+  const char *name;
+  int cost;
+} elementwise[] = {
 #include "elementwise.def"
 };
 
@@ -25,6 +28,10 @@ static const char *const reduction[] = {
 
 #define COUNT(array) (int)(sizeof array / sizeof array[0])
 
-const char *apus_elementwise_name(int row) { return row >= 0 && row < COUNT(elementwise) ? elementwise[row] : NULL; }
+const char *apus_elementwise_name(int row) {
+  return row >= 0 && row < COUNT(elementwise) ? elementwise[row].name : NULL;
+}
+
+int apus_elementwise_cost(apus_elementwise_row row) { return elementwise[row].cost; }
 
 const char *apus_reduction_name(int row) { return row >= 0 && row < COUNT(reduction) ? reduction[row] : NULL; }

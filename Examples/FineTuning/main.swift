@@ -54,7 +54,8 @@ reportingErrors {
   model.head = Linear(32, 2)
   let few = stripes(32, classes: 2)
   model.freeze { $0.hasPrefix("features.") }
-  try train(model, "head", rate: 1e-2) { few }
+  // The batch norms of the frozen features use their running statistics and keep them.
+  try withMode(.inference, of: model.features) { try train(model, "head", rate: 1e-2) { few } }
   model.unfreeze()
   try train(model, "all", rate: 1e-4) { few }
   let (images, labels) = stripes(256, classes: 2)

@@ -12,11 +12,11 @@
 
 /// A row of `elementwise.def`.
 typedef enum __attribute__((enum_extensibility(closed), swift_name("ElementwiseRow"))) {
-#define UNARY(name, result) APUS_ELEMENTWISE_##name __attribute__((swift_name(#name))),
-#define BINARY(name, result) UNARY(name, result)
-#define TEST1(name, result) UNARY(name, result)
-#define TEST2(name, result) UNARY(name, result)
-#define FROM_INT(name, result) UNARY(name, result)
+#define UNARY(name, cost, result) APUS_ELEMENTWISE_##name __attribute__((swift_name(#name))),
+#define BINARY(name, cost, result) UNARY(name, cost, result)
+#define TEST1(name, cost, result) UNARY(name, cost, result)
+#define TEST2(name, cost, result) UNARY(name, cost, result)
+#define FROM_INT(name, cost, result) UNARY(name, cost, result)
 #include "../elementwise.def"
 #undef UNARY
 #undef BINARY
@@ -43,5 +43,8 @@ typedef enum __attribute__((enum_extensibility(closed), swift_name("ReductionRow
 /// The name of a row, or NULL if the `.def` file has no row with this number.
 const char *_Nullable apus_elementwise_name(int row);
 const char *_Nullable apus_reduction_name(int row);
+
+/// The cost that elementwise.def gives the row.
+int apus_elementwise_cost(apus_elementwise_row row);
 
 #endif

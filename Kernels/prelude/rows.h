@@ -3,25 +3,25 @@
 // function identity_name_lane or, if it finds an index, better_name_lane and same_name_lane. The macros paste a name
 // before the preprocessor can expand it, because tanh or max is a macro in some dialects.
 
-#define UNARY(name, result)    \
-  INLINE V FN(row_##name)(V a) {    \
-    return result;             \
-  }
-#define BINARY(name, result)     \
-  INLINE V FN(row_##name)(V a, V b) { \
-    return result;               \
-  }
-#define TEST1(name, result) \
-  INLINE VI FN(row_##name)(V a) { \
-    return result;          \
-  }
-#define TEST2(name, result)       \
-  INLINE VI FN(row_##name)(V a, V b) { \
+#define UNARY(name, cost, result) \
+  INLINE V FN(row_##name)(V a) {  \
     return result;                \
   }
-#define FROM_INT(name, result)  \
+#define BINARY(name, cost, result)    \
+  INLINE V FN(row_##name)(V a, V b) { \
+    return result;                    \
+  }
+#define TEST1(name, cost, result) \
+  INLINE VI FN(row_##name)(V a) { \
+    return result;                \
+  }
+#define TEST2(name, cost, result)      \
+  INLINE VI FN(row_##name)(V a, V b) { \
+    return result;                     \
+  }
+#define FROM_INT(name, cost, result) \
   INLINE V FN(row_##name)(VI a) {    \
-    return result;              \
+    return result;                   \
   }
 #define REDUCE(name, identity, result)       \
   INLINE V FN(identity_##name)(void) {       \

@@ -75,12 +75,23 @@ INLINE VF WIDE(round_float16)(VF a) {
 }
 #endif
 
-// The bfloat16 nearest to a (ties to even), as a float32.
+// The bits of a, rounded up in the upper half so that this half is the bfloat16 nearest to a (ties to even). a is not
+// NaN.
+INLINE VI WIDE(bfloat16_rounded_bits)(VF a) { return AS_I(AS_U(a) + 0x7fffu + AS_U((AS_I(a) >> 16) & 1)); }
+
+// The bfloat16 nearest to a, as a float32. A NaN is returned unchanged.
 INLINE VF WIDE(round_bfloat16)(VF a) {
-  VI bits = AS_I(a);
-  VI rounded = AS_I(AS_U(bits) + 0x7fffu + AS_U((bits >> 16) & 1)) & (VI)(~0xffff);
-  return SELECT_F(a == a, AS_F(rounded), a);
+  return SELECT_F(a == a, AS_F(WIDE(bfloat16_rounded_bits)(a) & (VI)(~0xffff)), a);
 }
+
+// The 16 bits of the bfloat16 nearest to a, in the lower half of each word; the upper half repeats the sign.
+INLINE VI WIDE(bfloat16_from_float)(VF a) {
+  // A NaN whose payload is in the low half must not become infinite.
+  return SELECT_I(a == a, WIDE(bfloat16_rounded_bits)(a) >> 16, (AS_I(a) >> 16) | 0x40);
+}
+
+// The float32 that equals the bfloat16 with these 16 bits.
+INLINE VF WIDE(float_from_bfloat16)(VI bits) { return AS_F(bits << 16); }
 
 // The upper 24 of 32 random bits as a number in [0, 1).
 INLINE VF WIDE(unit_float)(VI bits) { return TO_F(AS_I(AS_U(bits) >> 8)) * 0x1p-24f; }

@@ -18,30 +18,19 @@
 #define SMALLER(a, b) ((a) < (b) ? (a) : (b))
 #define LARGER(a, b) ((a) > (b) ? (a) : (b))
 
-// ---- bfloat16, by its bits; for float16 there are instructions
-
-INLINE VF float_from_brain(VI bits) { return AS_F(bits << 16); }
-
-INLINE VI brain_from_float(VF a) {
-  VI high = AS_I(a) >> 16;
-  VI r = AS_I(AS_U(a) + 0x7fffu + AS_U(high & 1)) >> 16;
-  // A NaN whose payload is in the low half must not become infinite.
-  return SELECT_I(a == a, r, high | 0x40);
-}
-
 // ---- Memory
 
 #define READ_SAME(v) (v)
 #define READ_i8(v) I_FROM_i8(v)
 #define READ_u8(v) I_FROM_u8(v)
 #define READ_HALF(v) FLOAT_FROM_HALF(v)
-#define READ_BRAIN(v) float_from_brain(I_FROM_u16(v))
+#define READ_BFLOAT16(v) WIDE(float_from_bfloat16)(I_FROM_u16(v))
 #define WRITE_SAME(v) (v)
 #define WRITE_i8(v) i8_FROM_I(v)
 #define WRITE_u8(v) u8_FROM_I(v)
 #define WRITE_BOOL(v) u8_FROM_I(TRUTH32((v) != 0))
 #define WRITE_HALF(v) HALF_FROM_FLOAT(v)
-#define WRITE_BRAIN(v) u16_FROM_I(brain_from_float(v))
+#define WRITE_BFLOAT16(v) u16_FROM_I(WIDE(bfloat16_from_float)(v))
 
 // Loads read whole registers; every block of memory ends with padding for that. Lanes from `count` on are unspecified.
 #define DEFINE_STORAGE(name, type, wide, V, READ, WRITE)                                            \
@@ -98,7 +87,7 @@ DEFINE_STORAGE(int8, i8, V_i8, VI, READ_i8, WRITE_i8)
 DEFINE_STORAGE(int32, int, VI, VI, READ_SAME, WRITE_SAME)
 DEFINE_STORAGE(int64, i64, VL, VL, READ_SAME, WRITE_SAME)
 DEFINE_STORAGE(float16, u16, V_u16, VF, READ_HALF, WRITE_HALF)
-DEFINE_STORAGE(bfloat16, u16, V_u16, VF, READ_BRAIN, WRITE_BRAIN)
+DEFINE_STORAGE(bfloat16, u16, V_u16, VF, READ_BFLOAT16, WRITE_BFLOAT16)
 DEFINE_STORAGE(float32, float, VF, VF, READ_SAME, WRITE_SAME)
 // 16-bit elements that are only copied.
 DEFINE_STORAGE(word16, u16, V_u16, V_u16, READ_SAME, WRITE_SAME)

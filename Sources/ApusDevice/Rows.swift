@@ -16,6 +16,11 @@ extension ElementwiseRow: @retroactive CaseIterable, @retroactive CustomStringCo
   /// The name of the row, such as `floorDivide`.
   public var name: String { String(cString: apus_elementwise_name(Int32(rawValue))!) }
   public var description: String { name }
+
+  /// The estimated time for a `float32` or integer element on CPUs, where a load or store of an element takes 1.
+  package var cost: Int { Int(apus_elementwise_cost(self)) }
+  /// Whether the row costs no more than a load and a store.
+  package var isCheap: Bool { cost <= 2 }
 }
 
 extension ReductionRow: @retroactive CaseIterable, @retroactive CustomStringConvertible {

@@ -8,13 +8,13 @@
 #if LANE_IS_FLOAT
 // The rows as functions, for loops that compute several rows.
 #define VALUE(name) FN(value_##name)
-#define UNARY(name, expression) \
+#define UNARY(name, cost, expression) \
   INLINE V VALUE(name)(V a) { return expression; }
-#define BINARY(name, expression) \
+#define BINARY(name, cost, expression) \
   INLINE V VALUE(name)(V a, V b) { return expression; }
-#define TEST1(name, expression)
-#define TEST2(name, expression)
-#define FROM_INT(name, expression)
+#define TEST1(name, cost, expression)
+#define TEST2(name, cost, expression)
+#define FROM_INT(name, cost, expression)
 #include "../../Kernels/elementwise.def"
 #undef UNARY
 #undef BINARY
@@ -23,12 +23,12 @@
 #undef FROM_INT
 #endif
 
-#define UNARY(name, expression)                                         \
+#define UNARY(name, cost, expression)                                   \
   DEFINE_LOOP(ROW(name), V, BYTES_OF(V), 1, SIZES(BYTES_OF(V), 0, 0), { \
     V a = OPERAND(V, 0);                                                \
     r = expression;                                                     \
   })
-#define BINARY(name, expression)                                                  \
+#define BINARY(name, cost, expression)                                            \
   DEFINE_LOOP(ROW(name), V, BYTES_OF(V), 2, SIZES(BYTES_OF(V), BYTES_OF(V), 0), { \
     V a = OPERAND(V, 0);                                                          \
     V b = OPERAND(V, 1);                                                          \
@@ -47,13 +47,13 @@
     V b = OPERAND(V, 1);                                                       \
     r = expression;                                                            \
   })
-#define TEST1(name, expression)          \
+#define TEST1(name, cost, expression)    \
   TEST1_OF(ROW, name, VI, 4, expression) \
   TEST1_OF(TRUTHS, name, bytes16, 1, to_bytes(expression))
-#define TEST2(name, expression)          \
+#define TEST2(name, cost, expression)    \
   TEST2_OF(ROW, name, VI, 4, expression) \
   TEST2_OF(TRUTHS, name, bytes16, 1, to_bytes(expression))
-#define FROM_INT(name, expression)                            \
+#define FROM_INT(name, cost, expression)                      \
   DEFINE_LOOP(ROW(name), V, BYTES_OF(V), 1, SIZES(4, 0, 0), { \
     VI a = OPERAND(VI, 0);                                    \
     r = expression;                                           \
@@ -76,7 +76,7 @@ DEFINE_LOOP(FN(select), V, BYTES_OF(V), 3, SIZES(4, BYTES_OF(V), BYTES_OF(V)), {
     V c = OPERAND(V, 2);                                                                    \
     r = expression;                                                                         \
   })
-BINARY(exp_difference, VALUE(exp)(VALUE(subtract)(a, b)))
+BINARY(exp_difference, , VALUE(exp)(VALUE(subtract)(a, b)))
 TERNARY(multiply_add, VALUE(add)(VALUE(multiply)(a, b), c))
 TERNARY(subtract_product, VALUE(subtract)(c, VALUE(multiply)(a, b)))
 #undef TERNARY
@@ -89,16 +89,16 @@ TERNARY(subtract_product, VALUE(subtract)(c, VALUE(multiply)(a, b)))
 #undef TEST1_OF
 #undef TEST2_OF
 #undef FROM_INT
-#define UNARY(name, expression) {#name, ROW(name), NULL},
-#define BINARY(name, expression) {#name, ROW(name), NULL},
-#define TEST1(name, expression) {#name, ROW(name), TRUTHS(name)},
-#define TEST2(name, expression) {#name, ROW(name), TRUTHS(name)},
-#define FROM_INT(name, expression) {#name, ROW(name), NULL},
+#define UNARY(name, cost, expression) {#name, ROW(name), NULL},
+#define BINARY(name, cost, expression) {#name, ROW(name), NULL},
+#define TEST1(name, cost, expression) {#name, ROW(name), TRUTHS(name)},
+#define TEST2(name, cost, expression) {#name, ROW(name), TRUTHS(name)},
+#define FROM_INT(name, cost, expression) {#name, ROW(name), NULL},
 static const csimd_row LANE_TABLE(rows)[] = {
 #include "../../Kernels/elementwise.def"
 #if LANE_IS_FLOAT
     // clang-format off
-  BINARY(exp_difference, ) UNARY(multiply_add, ) UNARY(subtract_product, )
+  BINARY(exp_difference, , ) UNARY(multiply_add, , ) UNARY(subtract_product, , )
 // clang-format on
 #endif
 };

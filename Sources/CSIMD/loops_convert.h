@@ -72,12 +72,8 @@ INLINE halves16 to_float16(VF a) {
 }
 #endif
 
-INLINE VF from_bfloat16(halves16 h) { return AS_F(TO(VI, h) << 16); }
-INLINE halves16 to_bfloat16(VF a) {
-  VI r = AS_I(round_bfloat16(a)) >> 16;
-  // A NaN with a payload only in the low half must not become an infinity.
-  return TO(halves16, a == a ? r : (r | 0x40));
-}
+INLINE VF from_bfloat16(halves16 h) { return float_from_bfloat16(TO(VI, h)); }
+INLINE halves16 to_bfloat16(VF a) { return TO(halves16, bfloat16_from_float(a)); }
 
 INLINE VI from_bytes(bytes16 b) { return TO(VI, b); }
 INLINE bytes16 to_bytes(VI a) { return TO(bytes16, a); }

@@ -67,7 +67,7 @@ static void FN(cell_forward)(const csimd_cell *cell) {
       case CSIMD_CELL_GRU: FN(gru_forward)(cell, at, count); break;
       default: {
         V sum = CELL_LOAD(cell->input, at) + CELL_LOAD(cell->product, at);
-        V h = cell->kind == CSIMD_CELL_TANH ? FN(tanh)(sum) : VALUE(maximum)((V)(0), sum);
+        V h = cell->kind == CSIMD_CELL_TANH ? FN(tanh_cell)(sum) : FN(relu_cell)(sum);
         CELL_STORE(cell->next_state, at, h);
       }
     }

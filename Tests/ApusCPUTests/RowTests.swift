@@ -37,6 +37,15 @@ import Testing
     try #require(Row(name, lane, simd), "no row \(name) on \(lane)")
   }
 
+  /// The costs of `elementwise.def` reach Swift: they size tasks and select the rows during which memory is prefetched.
+  @Test func rowsHaveCosts() {
+    for row in ElementwiseRow.allCases { #expect((2...100).contains(row.cost), "\(row)") }
+    let cheap: [ElementwiseRow] = [.add, .divide, .sqrt, .less, .isNaN, .shiftLeft, .logicalAnd, .roundBFloat16]
+    for row in cheap { #expect(row.isCheap, "\(row)") }
+    for row in [ElementwiseRow.exp, .tanh, .gelu, .power, .fmod] { #expect(!row.isCheap, "\(row)") }
+    #expect(ElementwiseRow.exp.cost < ElementwiseRow.power.cost)
+  }
+
   static let specials: [Float] = [
     0, -0.0, 1, -1, 0.5, -0.5, 2, -2, .infinity, -.infinity, .nan, .leastNonzeroMagnitude,
     -.leastNonzeroMagnitude, .leastNormalMagnitude, .greatestFiniteMagnitude, -.greatestFiniteMagnitude,

@@ -85,16 +85,21 @@ import Testing
     }
   }
 
-  @Test func frozenBatchNormsUseAndKeepTheirRunningValues() throws {
+  /// The mode alone decides which statistics are used, whether or not the parameters are frozen.
+  @Test(arguments: [true, false]) func batchNormsFollowTheMode(isTrainable: Bool) throws {
     try withDevice(TestDevice.reference.device) { () throws in
-      let norm = BatchNorm(1, epsilon: 0)
+      let norm = BatchNorm(1, epsilon: 0, momentum: 0.5)
       norm.runningMean!.value = Tensor([5] as [Float])
       norm.runningVar!.value = Tensor([4] as [Float])
-      for parameter in norm.parameters { parameter.isTrainable = false }
-      let y = try withMode(.training) { try norm(Tensor([5, 9] as [Float], shape: [2, 1])).array() }
-      #expect(y == [0, 2])
+      for parameter in norm.parameters { parameter.isTrainable = isTrainable }
+      let x = Tensor([5, 9] as [Float], shape: [2, 1])
+      let kept = try withMode(.inference, of: norm) { try withMode(.training) { try norm(x).array() } }
+      #expect(kept == [0, 2])
       #expect(try norm.runningMean!.value.array() == [5])
       #expect(try norm.numBatchesTracked!.value.scalar() == 0)
+      #expect(try withMode(.training) { try norm(x).array() } == [-1, 1])
+      #expect(try norm.runningMean!.value.array() == [6] && norm.runningVar!.value.array() == [6])
+      #expect(try norm.numBatchesTracked!.value.scalar() == 1)
     }
   }
 

@@ -66,6 +66,21 @@ import Testing
     #expect(BFloat16(0.333).description == "0.33203125")
   }
 
+  /// `BFloat16` rounds as the devices do, whose rounding is in `Kernels/prelude/special.h`. The reference device does
+  /// not keep the payloads of NaN.
+  @Test func brainFloatsAreRoundedAsOnDevices() throws {
+    // Every upper half, with lower halves at and next to the tie and at both ends.
+    let lows: [UInt32] = [0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF]
+    let all = (0...UInt32(UInt16.max)).flatMap { high in lows.map { Float(bitPattern: high << 16 | $0) } }
+    for device in TestDevice.all {
+      let values = device.name == TestDevice.reference.name ? all.filter { !$0.isNaN } : all
+      try withDevice(device.device) { () throws in
+        let stored = try Tensor(values).cast(to: .bfloat16).array(of: BFloat16.self)
+        #expect(stored.map(\.bitPattern) == values.map { BFloat16($0).bitPattern }, "\(device.name)")
+      }
+    }
+  }
+
   /// Every bit pattern except NaN converts to `Float` and back to itself.
   @Test func everyBrainFloatComesBack() {
     for bits in UInt16.min...UInt16.max where !Float(BFloat16(bitPattern: bits)).isNaN {

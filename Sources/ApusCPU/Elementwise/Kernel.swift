@@ -123,32 +123,21 @@ struct KernelSlots {
 }
 
 extension Instruction {
-  /// Rows that cost about as much as their loads and stores.
-  private static let cheapRows: Set<ElementwiseRow> = [
-    .add, .subtract, .multiply, .minimum, .maximum, .negate, .absolute, .sign, .equal, .notEqual, .less, .lessOrEqual,
-    .greater, .greaterOrEqual, .bitAnd, .bitOr, .bitXor, .bitNot, .shiftLeft, .shiftRight, .logicalAnd, .logicalOr,
-    .logicalXor, .logicalNot, .divide, .reciprocal, .sqrt, .rsqrt, .floor, .ceil, .round, .truncate, .isNaN,
-    .isFinite, .isInfinite, .unitFloat, .roundFloat16, .roundBFloat16, .wrapInt8, .wrapUInt8,
-  ]
-
   /// Whether the instruction runs long enough to prefetch memory meanwhile.
   var isLong: Bool {
     switch function {
-    case .row(let row): !Self.cheapRows.contains(row)
+    case .row(let row): !row.isCheap
     case .random: true
     case .constant, .select, .convert: false
     }
   }
 
-  /// The estimated time per element.
+  /// The estimated time per element, in the unit of `ElementwiseRow.cost`.
   var weight: Int {
     if !isLong { return 2 }
     if lane == .float64 { return 60 }
-    return switch function {
-    case .row(.power), .row(.fmod): 30
-    case .row(.gelu): 18
-    default: 8
-    }
+    if case .row(let row) = function { return row.cost }
+    return 8
   }
 }
 

@@ -125,13 +125,10 @@ extension PlanLowering {
   }
 
   private func fillForward(_ step: Recurrent, _ template: inout KernelTemplate, _ builder: inout KernelBuilder) {
-    let lane = step.dtype.lane.suffix
     bind(step.states[0], as: "state", &template, &builder)
     if let input = step.input { bind(input, as: "input", &template, &builder) }
     if step.states.count == 2 { bind(step.states[1], as: "cell", &template, &builder) }
-    template["function"] =
-      step.geometry.kind == .tanh
-      ? "tanh_\(lane)(sum)" : ElementwiseRow.maximum.call(step.dtype.lane, "sum, (\(step.dtype.lane.vector))(0)")
+    template["function"] = plainCell(step, "cell", "sum")
     let bias = step.bias.map { bind($0, isConstant: true, &builder) }
     for gate in 0..<3 {
       template["BIAS\(gate)"] =
@@ -155,8 +152,12 @@ extension PlanLowering {
     template["GRADIENT"] = load(step.gradient, "row * \(template["size"]!) + at").map { " + \($0)" } ?? ""
     template["LAST"] = load(step.lastGradients[0], "unit") ?? zero
     template["LASTCELL"] = (step.lastGradients.count == 2 ? load(step.lastGradients[1], "unit") : nil) ?? zero
-    let activation = step.geometry.kind == .tanh ? "tanh" : "relu"
-    template["function"] = "\(activation)_gradient_\(step.dtype.lane.suffix)(h, dh)"
+    template["function"] = plainCell(step, "gradient", "h, dh")
+  }
+
+  /// A call of a function of the plain cells in `Kernels/recurrent/cells.h`.
+  private func plainCell(_ step: Recurrent, _ function: String, _ operands: String) -> String {
+    "\(step.geometry.kind == .tanh ? "tanh" : "relu")_\(function)_\(step.dtype.lane.suffix)(\(operands))"
   }
 
   /// Binds a value: its pointer under `name`, and a number for its offset.

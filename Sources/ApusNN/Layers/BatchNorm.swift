@@ -7,9 +7,11 @@ import ApusTensor
 /// In training the layer normalizes with the mean and variance of the batch and updates the running statistics:
 /// `running = (1 − momentum) · running + momentum · batch`, with the unbiased variance. Without a momentum the running
 /// statistics are the means over all batches so far: batch `n` has the weight `1 / n`. In inference the running
-/// statistics are used and not changed. The same holds in training if all parameters of the layer are frozen or
-/// `withMode(_:of:where:_:)` sets the layer to inference. A layer without running statistics uses the batch statistics in
-/// every mode. A batch with a single value for each channel is an error, as in PyTorch.
+/// statistics are used and not changed. A layer without running statistics uses the batch statistics in every mode. A
+/// batch with a single value for each channel is an error, as in PyTorch.
+///
+/// Only the mode decides which statistics are used: in training, a layer with frozen parameters uses the batch and
+/// updates the running statistics too. `withMode(_:of:where:_:)` and `inMode(_:)` set single layers to inference.
 public struct BatchNorm: Layer {
   /// The scale `γ`, `[channels]`, if the layer is affine.
   public let weight: Parameter?
@@ -46,11 +48,6 @@ public struct BatchNorm: Layer {
     self.channels = channels
   }
 
-  private var isFrozen: Bool {
-    guard let weight, let bias else { return false }
-    return !weight.isTrainable && !bias.isTrainable
-  }
-
   public func callAsFunction(_ x: Tensor) -> Tensor { LayerTrace.leaf(self, x) { normalized(x) } }
 
   private func normalized(_ x: Tensor) -> Tensor {
@@ -68,7 +65,7 @@ public struct BatchNorm: Layer {
   }
 
   private var usesBatch: Bool {
-    runningMean == nil || ModeScope.mode(for: "BatchNorm", identity) == .training && !isFrozen
+    runningMean == nil || ModeScope.mode(for: "BatchNorm", identity) == .training
   }
 
   /// `x − mean` and the variance, with the running statistics.

@@ -1,8 +1,9 @@
 import ApusTensor
 
 extension Module {
-  /// Freezes the parameters whose keys `isChosen` accepts: they get no gradients, and optimizers do not change them. A
-  /// batch norm whose parameters are all frozen keeps its running statistics.
+  /// Freezes the parameters whose keys `isChosen` accepts: they get no gradients, and optimizers do not change them.
+  /// The mode of layers does not change: in training, a frozen batch norm uses the statistics of the batch and updates
+  /// its running statistics, unless `withMode(_:of:where:_:)` sets it to inference.
   /// ```swift
   /// model.freeze { !$0.hasPrefix("fc.") }
   /// ```

@@ -1,6 +1,6 @@
 import ApusDevice
 
-// In each group first the operations with their gradient rules, then the methods. Inside one operation nothing is
+// The method of each operation follows the operation, which has its gradient rule. Inside one operation nothing is
 // rounded to a narrow type; `g` is the gradient of the result `y` of `x`.
 
 // MARK: - Rectifiers
@@ -11,7 +11,14 @@ extension Op {
   ) {
     $0.emit(.maximum, $1, $0.number(0))
   }
+}
 
+extension Tensor {
+  /// `max(x, 0)` of each element, in the same shape and type; NaN stays NaN. The gradient at 0 is 0.
+  public func relu() -> Tensor { Tensor(.relu, OpInputs(node)) }
+}
+
+extension Op {
   /// Attributes: the slope below 0.
   static let leakyRelu = activation(
     "leakyRelu",
@@ -25,9 +32,6 @@ extension Op {
 }
 
 extension Tensor {
-  /// `max(x, 0)` of each element, in the same shape and type; NaN stays NaN. The gradient at 0 is 0.
-  public func relu() -> Tensor { Tensor(.relu, OpInputs(node)) }
-
   /// `x` above 0, `slope · x` elsewhere, in the same shape; integers and `bool` count as `float32`. The gradient at 0
   /// is `slope`.
   public func leakyRelu(slope: Double = 0.01) -> Tensor {
@@ -72,12 +76,6 @@ extension Op {
     let below = code.emit(.multiply, code.emit(.expm1, x), code.number(code.attribute))
     return code.select(code.test(.greater, x, code.number(0)), x, below)
   }
-
-  static let softplus = activation("softplus", gradient: .unary { g, x, _ in g * x.sigmoid() }) { code, x in
-    // log(1 + eˣ) = max(x, 0) + log1p(e^−|x|) does not overflow.
-    let decay = code.emit(.exp, code.emit(.negate, code.emit(.absolute, x)))
-    return code.emit(.add, code.emit(.maximum, x, code.number(0)), code.emit(.log1p, decay))
-  }
 }
 
 extension Tensor {
@@ -95,7 +93,17 @@ extension Tensor {
   /// Self-normalizing ELU (Klambauer et al., 2017): `s · x` above 0, `s · 1.6733 · (eˣ − 1)` elsewhere, with
   /// `s = 1.0507`, in the same shape. Integers and `bool` count as `float32`.
   public func selu() -> Tensor { floating.inWideLane { $0.elu(alpha: 1.6732632423543772) * 1.0507009873554805 } }
+}
 
+extension Op {
+  static let softplus = activation("softplus", gradient: .unary { g, x, _ in g * x.sigmoid() }) { code, x in
+    // log(1 + eˣ) = max(x, 0) + log1p(e^−|x|) does not overflow.
+    let decay = code.emit(.exp, code.emit(.negate, code.emit(.absolute, x)))
+    return code.emit(.add, code.emit(.maximum, x, code.number(0)), code.emit(.log1p, decay))
+  }
+}
+
+extension Tensor {
   /// `log(1 + eˣ)` of each element, without overflow, in the same shape; integers and `bool` count as `float32`.
   public func softplus() -> Tensor { widened.apply(.softplus) }
 
@@ -117,7 +125,24 @@ extension Op {
       return g * (s + y * (1 - s))
     }
   ) { code, x in code.emit(.multiply, x, code.emit(.sigmoid, x)) }
+}
 
+extension Tensor {
+  /// `x · sigmoid(x)` of each element, also called Swish, in the same shape; integers and `bool` count as `float32`.
+  public func silu() -> Tensor { apply(.silu) }
+}
+
+/// The constants of GELU, of its tanh approximation and of their derivatives.
+private enum Gelu {
+  /// `1/√(2π)`, the normal density at 0.
+  static let densityAtZero = 0.3989422804014327
+  /// `√(2/π)`, the factor of the argument of tanh.
+  static let tanhScale = 0.7978845608028654
+  /// The coefficient of `x³` in the argument of tanh.
+  static let tanhCubic = 0.044715
+}
+
+extension Op {
   static let gelu = function(.gelu, gradient: .unary { g, x, _ in g * x.apply(.geluDerivative) })
 
   /// `Φ + x·φ`, both from one exponential.
@@ -126,11 +151,11 @@ extension Op {
     // φ·(2 − x²); φ is already 0 where x² is clamped.
     gradient: .unary { g, x, _ in
       let square = x.squared().minimum(x.constant(1e4))
-      return g * (square * -0.5).exp() * (2 - square) * 0.3989422804014327
+      return g * (square * -0.5).exp() * (2 - square) * Gelu.densityAtZero
     }
   ) { code, x in
     let gaussian = code.emit(.gaussian, x)
-    let density = code.emit(.multiply, gaussian, code.number(0.3989422804014327))
+    let density = code.emit(.multiply, gaussian, code.number(Gelu.densityAtZero))
     return code.emit(.add, code.emit(.normal, x, gaussian), code.emit(.multiply, x, density))
   }
 
@@ -138,31 +163,30 @@ extension Op {
     "geluTanh",
     gradient: .unary { g, x, _ in
       // The value is x·h, where h = σ(2u) = (1 + tanh u) / 2. From x² = 256 on, h is 0 or 1, and u′ must stay finite.
-      let scale = 2 * 0.7978845608028654
+      let scale = 2 * Gelu.tanhScale
       let square = x.squared().minimum(x.constant(256))
-      let h = (x * (square * (scale * 0.044715) + scale)).sigmoid()
-      let derivative = square * (scale * 0.134145) + scale
+      let h = (x * (square * (scale * Gelu.tanhCubic) + scale)).sigmoid()
+      let derivative = square * (scale * (3 * Gelu.tanhCubic)) + scale
       return g * (h + x * h * (1 - h) * derivative)
     }
   ) { code, x in
     let cubic = code.emit(
-      .add, code.emit(.multiply, code.emit(.multiply, x, x), code.number(0.044715)), code.number(1))
-    let inner = code.emit(.multiply, code.emit(.multiply, x, cubic), code.number(0.7978845608028654))
+      .add, code.emit(.multiply, code.emit(.multiply, x, x), code.number(Gelu.tanhCubic)), code.number(1))
+    let inner = code.emit(.multiply, code.emit(.multiply, x, cubic), code.number(Gelu.tanhScale))
     let factor = code.emit(.add, code.emit(.tanh, inner), code.number(1))
     return code.emit(.multiply, code.emit(.multiply, x, code.number(0.5)), factor)
   }
 }
 
 extension Tensor {
-  /// `x · sigmoid(x)` of each element, also called Swish, in the same shape; integers and `bool` count as `float32`.
-  public func silu() -> Tensor { apply(.silu) }
-
   /// `x · Φ(x)` of each element, where `Φ` is the normal distribution function (Hendrycks and Gimpel, 2016), in the
   /// same shape; integers and `bool` count as `float32`.
   ///
   /// - Parameter isApproximate: whether to use `x/2 · (1 + tanh(√(2/π) · (x + 0.044715·x³)))`.
   public func gelu(isApproximate: Bool = false) -> Tensor { apply(isApproximate ? .geluTanh : .gelu) }
+}
 
+extension Tensor {
   /// `a · sigmoid(b)` of the two halves `a` and `b` along `axis`: a gated linear unit (Dauphin et al., 2017). The
   /// result has half of the extent of `axis`; integers and `bool` count as `float32`.
   ///

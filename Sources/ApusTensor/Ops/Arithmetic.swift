@@ -67,7 +67,18 @@ extension Op {
           : nil,
       ]
     })
+}
 
+extension Tensor {
+  /// `xᵖ`, element by element, in the broadcast shape and promoted type of both. A negative base with a fractional
+  /// exponent gives NaN; the negative power of an integer is 0, except for the bases 1 and −1. For the exponent 2, use
+  /// `squared()`.
+  public func power(_ exponent: Tensor) -> Tensor {
+    Tensor.arithmetic(.power, widened, exponent.widened)
+  }
+}
+
+extension Op {
   static let atan2 = binary(
     .atan2,
     gradient: .composed { c in
@@ -80,13 +91,6 @@ extension Op {
 }
 
 extension Tensor {
-  /// `xᵖ`, element by element, in the broadcast shape and promoted type of both. A negative base with a fractional
-  /// exponent gives NaN; the negative power of an integer is 0, except for the bases 1 and −1. For the exponent 2, use
-  /// `squared()`.
-  public func power(_ exponent: Tensor) -> Tensor {
-    Tensor.arithmetic(.power, widened, exponent.widened)
-  }
-
   /// The angle of the point `(x, self)` in radians, in `−π … π`, element by element in the broadcast shape of both;
   /// integers and `bool` count as `float32`. The gradients at the origin are 0.
   public func atan2(_ x: Tensor) -> Tensor { Tensor.floatingBinary(.atan2, self, x) }
@@ -100,25 +104,34 @@ extension Op {
     gradient: .composed { c in
       [c.gradient, c.isNeeded(1) ? -(c.gradient * c.input(0).floorDivided(by: c.input(1))) : nil]
     })
-
-  static let fmod = binary(
-    .fmod,
-    gradient: .composed { c in
-      [c.gradient, c.isNeeded(1) ? -(c.gradient * (c.input(0) / c.input(1)).truncated()) : nil]
-    })
-
-  static let floorDivide = binary(
-    .floorDivide, gradient: .rule { _ in [nil, nil] })
 }
 
 extension Tensor {
   /// The remainder of floored division, with the sign of the divisor (NumPy's `%`), in the broadcast shape and promoted
   /// type of both; for an integer divisor of 0 it is 0.
   public func remainder(_ divisor: Tensor) -> Tensor { Tensor.arithmetic(.remainder, self, divisor) }
+}
+
+extension Op {
+  static let fmod = binary(
+    .fmod,
+    gradient: .composed { c in
+      [c.gradient, c.isNeeded(1) ? -(c.gradient * (c.input(0) / c.input(1)).truncated()) : nil]
+    })
+}
+
+extension Tensor {
   /// The remainder of truncated division, with the sign of the dividend (C's `fmod`), in the broadcast shape and
   /// promoted type of both. It is exact for integers; for an integer divisor of 0 it is 0.
   public func fmod(_ divisor: Tensor) -> Tensor { Tensor.arithmetic(.fmod, self, divisor) }
+}
 
+extension Op {
+  static let floorDivide = binary(
+    .floorDivide, gradient: .rule { _ in [nil, nil] })
+}
+
+extension Tensor {
   /// The quotient rounded down, in the broadcast shape and promoted type of both; for an integer divisor of 0 it is 0.
   /// The gradient is 0.
   public func floorDivided(by divisor: Tensor) -> Tensor {

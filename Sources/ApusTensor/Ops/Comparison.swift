@@ -1,26 +1,33 @@
 import ApusDevice
 
-extension Op {
-  static let equal = predicate(.equal)
-  static let notEqual = predicate(.notEqual)
-  static let less = predicate(.less)
-  static let lessOrEqual = predicate(.lessOrEqual)
-  static let greater = predicate(.greater)
-  static let greaterOrEqual = predicate(.greaterOrEqual)
-  static let isNaN = predicate(.isNaN)
-  static let isFinite = predicate(.isFinite)
-  static let isInfinite = predicate(.isInfinite)
-  static let logicalAnd = predicate(.logicalAnd)
-  static let logicalOr = predicate(.logicalOr)
-  static let logicalXor = predicate(.logicalXor)
-  static let logicalNot = predicate(.logicalNot)
-  static let bitAnd = bitwise(.bitAnd)
-  static let bitOr = bitwise(.bitOr)
-  static let bitXor = bitwise(.bitXor)
-  static let bitNot = bitwise(.bitNot)
-  static let shiftLeft = bitwise(.shiftLeft)
-  static let shiftRight = bitwise(.shiftRight)
+// MARK: - Conversion
 
+extension Op {
+  /// Inputs: any type; the result's type is in the attributes.
+  static let cast: Op = Op(
+    name: "cast",
+    shape: { inputs, attributes throws(ShapeError) in
+      TensorType(inputs[0].shape, DType(rawValue: UInt8(attributes.integers[0]))!)
+    },
+    gradient: .rule { c in [c.gradient.cast(to: c.input(0).dtype)] },
+    lower: .elementwise { builder, node, registers in
+      builder.cast(registers[0], from: node.inputTypes[0].dtype, to: node.dtype)
+    })
+}
+
+extension Tensor {
+  /// The elements converted to another type, in the same shape. Conversion to a narrower floating-point type rounds to
+  /// nearest even. Conversion to an integer type truncates toward zero; NaN becomes 0, and values out of range are
+  /// clamped to `int32` or `int64`, then wrapped to 8 bits for 8-bit types. Conversion to `bool` tests for nonzero.
+  public func cast(to dtype: DType) -> Tensor {
+    if dtype == self.dtype { return self }
+    return Tensor(.cast, OpInputs(node), .integers([Int(dtype.rawValue)]))
+  }
+}
+
+// MARK: - Selection
+
+extension Op {
   /// Inputs: condition (`bool`), the value where it holds, the value elsewhere.
   static let select: Op = Op(
     name: "select",
@@ -44,28 +51,38 @@ extension Op {
     lower: .elementwise { builder, node, registers in
       builder.emit(.select, lane: node.dtype.lane, registers)
     })
-
-  /// Inputs: any type; the result's type is in the attributes.
-  static let cast: Op = Op(
-    name: "cast",
-    shape: { inputs, attributes throws(ShapeError) in
-      TensorType(inputs[0].shape, DType(rawValue: UInt8(attributes.integers[0]))!)
-    },
-    gradient: .rule { c in [c.gradient.cast(to: c.input(0).dtype)] },
-    lower: .elementwise { builder, node, registers in
-      builder.cast(registers[0], from: node.inputTypes[0].dtype, to: node.dtype)
-    })
 }
 
 extension Tensor {
-  /// The elements converted to another type, in the same shape. Conversion to a narrower floating-point type rounds to
-  /// nearest even. Conversion to an integer type truncates toward zero; NaN becomes 0, and values out of range are
-  /// clamped to `int32` or `int64`, then wrapped to 8 bits for 8-bit types. Conversion to `bool` tests for nonzero.
-  public func cast(to dtype: DType) -> Tensor {
-    if dtype == self.dtype { return self }
-    return Tensor(.cast, OpInputs(node), .integers([Int(dtype.rawValue)]))
+  /// `then` where this tensor, a `bool` condition, holds, and `other` elsewhere (`torch.where`). The result has the
+  /// broadcast shape of all three, and the promoted type of `then` and `other`. A condition of another type holds where
+  /// it is not 0. `replacing(where:with:)` keeps the type of the tensor that it changes.
+  public func select(_ then: Tensor, _ other: Tensor) -> Tensor {
+    let dtype = Tensor.promotedType([then, other])
+    return Tensor(
+      .select, OpInputs(truth.node, then.cast(to: dtype).node, other.cast(to: dtype).node))
   }
+}
 
+// MARK: - Comparisons and tests
+
+extension Op {
+  static let equal = predicate(.equal)
+  static let notEqual = predicate(.notEqual)
+  static let less = predicate(.less)
+  static let lessOrEqual = predicate(.lessOrEqual)
+  static let greater = predicate(.greater)
+  static let greaterOrEqual = predicate(.greaterOrEqual)
+  static let isNaN = predicate(.isNaN)
+  static let isFinite = predicate(.isFinite)
+  static let isInfinite = predicate(.isInfinite)
+  static let logicalAnd = predicate(.logicalAnd)
+  static let logicalOr = predicate(.logicalOr)
+  static let logicalXor = predicate(.logicalXor)
+  static let logicalNot = predicate(.logicalNot)
+}
+
+extension Tensor {
   /// Where an element is NaN, `bool` in the same shape.
   public func isNaN() -> Tensor { apply(.isNaN) }
   /// Where an element is neither infinite nor NaN, `bool` in the same shape.
@@ -83,7 +100,20 @@ extension Tensor {
   public func logicalNot() -> Tensor { Tensor(.logicalNot, OpInputs(truth.node)) }
 
   private var truth: Tensor { cast(to: .bool) }
+}
 
+// MARK: - Bits
+
+extension Op {
+  static let bitAnd = bitwise(.bitAnd)
+  static let bitOr = bitwise(.bitOr)
+  static let bitXor = bitwise(.bitXor)
+  static let bitNot = bitwise(.bitNot)
+  static let shiftLeft = bitwise(.shiftLeft)
+  static let shiftRight = bitwise(.shiftRight)
+}
+
+extension Tensor {
   /// The bits that are set in both elements, in the broadcast shape and promoted type of both.
   ///
   /// - Precondition: the elements are integers or `bool`.
@@ -111,13 +141,4 @@ extension Tensor {
   ///
   /// - Precondition: the elements are integers or `bool`.
   public func shiftedRight(by bits: Tensor) -> Tensor { Tensor.arithmetic(.shiftRight, self, bits) }
-
-  /// `then` where this tensor, a `bool` condition, holds, and `other` elsewhere (`torch.where`). The result has the
-  /// broadcast shape of all three, and the promoted type of `then` and `other`. A condition of another type holds where
-  /// it is not 0. `replacing(where:with:)` keeps the type of the tensor that it changes.
-  public func select(_ then: Tensor, _ other: Tensor) -> Tensor {
-    let dtype = Tensor.promotedType([then, other])
-    return Tensor(
-      .select, OpInputs(truth.node, then.cast(to: dtype).node, other.cast(to: dtype).node))
-  }
 }

@@ -33,6 +33,23 @@ final class ConvolutionBox: Sendable {
   }
 }
 
+extension ConvolutionBox {
+  /// The result's shape with all three spatial axes.
+  var resultShape: Shape {
+    let g = geometry
+    func image(_ channels: Int, _ extents: SIMD3<Int>) -> Shape {
+      order != .channelsFirst
+        ? [g.batch, extents.x, extents.y, extents.z, channels] : [g.batch, channels, extents.x, extents.y, extents.z]
+    }
+    switch pass {
+    case .output: return image(g.outputChannels, g.output)
+    case .inputGradient: return image(g.inputChannels, g.input)
+    case .weightGradient:
+      return [g.outputChannels, g.inputChannels / g.groups, g.kernel.x, g.kernel.y, g.kernel.z]
+    }
+  }
+}
+
 extension Op {
   private static func convolutionPass(
     _ name: String, gradient: @escaping @Sendable (GradientInput, ConvolutionBox) -> [Tensor?]
@@ -63,50 +80,6 @@ extension Op {
                 epilogue: operands.epilogue!))
           })))
   }
-
-  /// Computes `y` from `x` and `w`.
-  static let convolution: Op = convolutionPass("convolution") { c, box in
-    let (x, w, g) = (c.input(0), c.input(1), c.gradient)
-    return [
-      c.isNeeded(0) ? Tensor.convolutionPass(.convolutionInputGradient, box, .inputGradient, g, w, like: x) : nil,
-      c.isNeeded(1) ? Tensor.convolutionPass(.convolutionWeightGradient, box, .weightGradient, x, g, like: w) : nil,
-    ]
-  }
-
-  /// Computes the gradient of `x` from the gradient of `y` and `w`: the transposed convolution.
-  static let convolutionInputGradient: Op = convolutionPass("convolutionInputGradient") { c, box in
-    let (y, w, g) = (c.input(0), c.input(1), c.gradient)
-    return [
-      c.isNeeded(0) ? Tensor.convolutionPass(.convolution, box, .output, g, w, like: y) : nil,
-      c.isNeeded(1) ? Tensor.convolutionPass(.convolutionWeightGradient, box, .weightGradient, g, y, like: w) : nil,
-    ]
-  }
-
-  /// Computes the gradient of `w` from `x` and the gradient of `y`.
-  static let convolutionWeightGradient: Op = convolutionPass("convolutionWeightGradient") { c, box in
-    let (x, y, g) = (c.input(0), c.input(1), c.gradient)
-    return [
-      c.isNeeded(0) ? Tensor.convolutionPass(.convolutionInputGradient, box, .inputGradient, y, g, like: x) : nil,
-      c.isNeeded(1) ? Tensor.convolutionPass(.convolution, box, .output, x, g, like: y) : nil,
-    ]
-  }
-}
-
-extension ConvolutionBox {
-  /// The result's shape with all three spatial axes.
-  var resultShape: Shape {
-    let g = geometry
-    func image(_ channels: Int, _ extents: SIMD3<Int>) -> Shape {
-      order != .channelsFirst
-        ? [g.batch, extents.x, extents.y, extents.z, channels] : [g.batch, channels, extents.x, extents.y, extents.z]
-    }
-    switch pass {
-    case .output: return image(g.outputChannels, g.output)
-    case .inputGradient: return image(g.inputChannels, g.input)
-    case .weightGradient:
-      return [g.outputChannels, g.inputChannels / g.groups, g.kernel.x, g.kernel.y, g.kernel.z]
-    }
-  }
 }
 
 extension Tensor {
@@ -117,7 +90,22 @@ extension Tensor {
     let sizes = ConvolutionBox(pass: pass, geometry: box.geometry, shape: target.shape)
     return Tensor(op, OpInputs(left.node, right.node), .convolution(sizes))
   }
+}
 
+// MARK: - Convolution and its gradients
+
+extension Op {
+  /// Computes `y` from `x` and `w`.
+  static let convolution: Op = convolutionPass("convolution") { c, box in
+    let (x, w, g) = (c.input(0), c.input(1), c.gradient)
+    return [
+      c.isNeeded(0) ? Tensor.convolutionPass(.convolutionInputGradient, box, .inputGradient, g, w, like: x) : nil,
+      c.isNeeded(1) ? Tensor.convolutionPass(.convolutionWeightGradient, box, .weightGradient, x, g, like: w) : nil,
+    ]
+  }
+}
+
+extension Tensor {
   /// The convolution (cross-correlation) of rank 1 to 3:
   /// `y[n, k, o] = Σ_{c, r} x[n, c, o·stride + r·dilation − padding] · w[k, c, r]`.
   ///
@@ -152,6 +140,25 @@ extension Tensor {
     }
   }
 
+  /// Adds a bias for each channel; in mixed precision the sum has the product type.
+  private func plus(channelBias bias: Tensor?) -> Tensor {
+    guard let bias else { return self }
+    return self + bias.narrowed.reshaped(to: Shape([bias.elementCount] + Array(repeating: 1, count: rank - 2)))
+  }
+}
+
+extension Op {
+  /// Computes the gradient of `x` from the gradient of `y` and `w`: the transposed convolution.
+  static let convolutionInputGradient: Op = convolutionPass("convolutionInputGradient") { c, box in
+    let (y, w, g) = (c.input(0), c.input(1), c.gradient)
+    return [
+      c.isNeeded(0) ? Tensor.convolutionPass(.convolution, box, .output, g, w, like: y) : nil,
+      c.isNeeded(1) ? Tensor.convolutionPass(.convolutionWeightGradient, box, .weightGradient, g, y, like: w) : nil,
+    ]
+  }
+}
+
+extension Tensor {
   /// The transposed convolution of rank 1 to 3: the gradient of a convolution with respect to its input.
   ///
   /// - Parameters:
@@ -189,10 +196,15 @@ extension Tensor {
       return self
     }
   }
+}
 
-  /// Adds a bias for each channel; in mixed precision the sum has the product type.
-  private func plus(channelBias bias: Tensor?) -> Tensor {
-    guard let bias else { return self }
-    return self + bias.narrowed.reshaped(to: Shape([bias.elementCount] + Array(repeating: 1, count: rank - 2)))
+extension Op {
+  /// Computes the gradient of `w` from `x` and the gradient of `y`.
+  static let convolutionWeightGradient: Op = convolutionPass("convolutionWeightGradient") { c, box in
+    let (x, y, g) = (c.input(0), c.input(1), c.gradient)
+    return [
+      c.isNeeded(0) ? Tensor.convolutionPass(.convolutionInputGradient, box, .inputGradient, y, g, like: x) : nil,
+      c.isNeeded(1) ? Tensor.convolutionPass(.convolution, box, .output, x, g, like: y) : nil,
+    ]
   }
 }

@@ -1,15 +1,8 @@
 import ApusDevice
 
-extension Op {
-  /// The row-major index of each element. Attributes: the raw value of the element type, then the shape.
-  static let index: Op = Op(
-    name: "index",
-    shape: { _, attributes throws(ShapeError) in
-      TensorType(Shape(attributes.integers.dropFirst()), DType(rawValue: UInt8(attributes.integers[0]))!)
-    },
-    gradient: .notDifferentiable,
-    lower: .index)
+// MARK: - Gathering
 
+extension Op {
   /// Inputs: source and integer indices. Attributes: axis, whether the indices have the shape of the source except
   /// along the axis (1, as in `torch.gather`) or replace the axis (0, as in `torch.index_select`, with indices of any
   /// rank), and an `IndexLabel`.
@@ -43,77 +36,28 @@ extension Op {
               dtype: node.dtype, source: operands.inputs[0].value, indices: parts.indices,
               result: operands.result, indexing: parts.indexing))
         })))
-
-  /// Inputs: values in the shape of a `gather` result, and indices. Attributes: the first two of `gather`, the extent
-  /// of the axis, and an `IndexLabel`.
-  static let scatterAdd: Op = Op(
-    name: "scatterAdd",
-    shape: { inputs, attributes throws(ShapeError) in
-      let (axis, isElementwise, extent) = (
-        attributes.integers[0], attributes.integers[1], attributes.integers[2]
-      )
-      try checkIndices("scatterAdd", inputs[1])
-      let (values, indices) = (inputs[0].shape, inputs[1].shape)
-      if isElementwise == 1 {
-        guard values == indices else {
-          throw ShapeError("scatterAdd", "values \(values) and indices \(indices) must have equal shapes")
-        }
-        var result = values
-        result[axis] = extent
-        return TensorType(result, inputs[0].dtype)
-      }
-      return TensorType(
-        Shape(values[..<axis] + [extent] + values[(axis + indices.rank)...]), inputs[0].dtype)
-    },
-    gradient: .rule { c in
-      [
-        Tensor(
-          .gather, OpInputs(c.gradient.node, c.inputNode(1)),
-          .integers(Array(c.attributes.integers.prefix(2)) + [c.attributes.indexLabel.word])), nil,
-      ]
-    },
-    lower: .step(
-      StepLowering(
-        accepts: { _, layout in layout.isIdentity },
-        build: { node, operands in
-          let parts = IndexParts(node.attributes.integers, node.shape, operands.inputs[1])
-          return .scatterAdd(
-            ScatterAdd(
-              outer: parts.outer, extent: parts.extent, count: parts.count, inner: parts.inner,
-              dtype: node.dtype, source: operands.inputs[0].value, indices: parts.indices,
-              result: operands.result, indexing: parts.indexing))
-        })))
-
-  private static func checkIndices(_ name: String, _ node: Node) throws(ShapeError) {
-    guard node.dtype == .int32 || node.dtype == .int64 else {
-      throw ShapeError(name, "indices are \(node.dtype), not int32 or int64")
-    }
-  }
 }
 
-/// The sizes of a gather or scatter as `[outer, extent or count, inner]`.
-private struct IndexParts {
-  var outer: Int
-  var extent: Int
-  var count: Int
-  var inner: Int
-  var indices: Operand
-  var indexing: Indexing
-
-  /// - Parameter full: the shape with the indexed axis.
-  init(_ attributes: [Int], _ full: Shape, _ indices: Operand) {
-    let axis = attributes[0]
-    extent = full[axis]
-    outer = full[..<axis].reduce(1, *)
-    inner = full[(axis + 1)...].reduce(1, *)
-    let isElementwise = attributes[1] == 1
-    count = isElementwise ? indices.layout.shape[axis] : indices.layout.shape.elementCount
-    // Elementwise indices have all axes; other indices are the same for every outer and inner position.
-    let shape: Shape = [outer, count, inner]
-    let strides: Shape = isElementwise ? shape.contiguousStrides : [0, 1, 0]
-    self.indices = Operand(value: indices.value, layout: Layout(shape: shape, strides: strides))
-    indexing = IndexLabel(word: attributes[attributes.count - 1]).indexing(indices.layout.shape)
+/// The gradient of `gather`: adds each row of the result's gradient at the index that it was gathered from.
+///
+/// Some devices search all indices for each row of the source. If that is expensive, as for a large embedding, the rows
+/// are first sorted by index. The sort is stable, so sums are added in the same order.
+private func gatherGradient(_ c: GradientInput) -> Tensor {
+  let (source, ids) = (c.inputNode(0).shape, c.input(1))
+  let (axis, isElementwise, label) = (c.attributes.integers[0], c.attributes.integers[1], c.attributes.indexLabel)
+  let extent = source[axis]
+  guard axis == 0, isElementwise == 0,
+    extent.multipliedReportingOverflow(by: ids.elementCount).partialValue >= 1 << 22
+  else {
+    return Tensor(
+      .scatterAdd, OpInputs(c.gradient.node, ids.node), .integers([axis, isElementwise, extent, label.word]))
   }
+  let list = ids.reshaped(to: [ids.elementCount])
+  let order = list.argsort()
+  let rows = c.gradient.reshaped(to: Shape([ids.elementCount] + source.dropFirst()))
+  let sorted = list.gathering(known: order, axis: 0)
+  return rows.gathering(known: order, axis: 0).segmentSum(
+    sorted, count: extent, IndexLabel(label.operation, ascends: true))
 }
 
 extension Tensor {
@@ -178,7 +122,53 @@ extension Tensor {
     let label = IndexLabel("takingAlong", countsFromEnd: true)
     return Tensor(.gather, OpInputs(source.node, list.node), .integers([axis, 1, label.word]))
   }
+}
 
+// MARK: - Scattering
+
+extension Op {
+  /// Inputs: values in the shape of a `gather` result, and indices. Attributes: the first two of `gather`, the extent
+  /// of the axis, and an `IndexLabel`.
+  static let scatterAdd: Op = Op(
+    name: "scatterAdd",
+    shape: { inputs, attributes throws(ShapeError) in
+      let (axis, isElementwise, extent) = (
+        attributes.integers[0], attributes.integers[1], attributes.integers[2]
+      )
+      try checkIndices("scatterAdd", inputs[1])
+      let (values, indices) = (inputs[0].shape, inputs[1].shape)
+      if isElementwise == 1 {
+        guard values == indices else {
+          throw ShapeError("scatterAdd", "values \(values) and indices \(indices) must have equal shapes")
+        }
+        var result = values
+        result[axis] = extent
+        return TensorType(result, inputs[0].dtype)
+      }
+      return TensorType(
+        Shape(values[..<axis] + [extent] + values[(axis + indices.rank)...]), inputs[0].dtype)
+    },
+    gradient: .rule { c in
+      [
+        Tensor(
+          .gather, OpInputs(c.gradient.node, c.inputNode(1)),
+          .integers(Array(c.attributes.integers.prefix(2)) + [c.attributes.indexLabel.word])), nil,
+      ]
+    },
+    lower: .step(
+      StepLowering(
+        accepts: { _, layout in layout.isIdentity },
+        build: { node, operands in
+          let parts = IndexParts(node.attributes.integers, node.shape, operands.inputs[1])
+          return .scatterAdd(
+            ScatterAdd(
+              outer: parts.outer, extent: parts.extent, count: parts.count, inner: parts.inner,
+              dtype: node.dtype, source: operands.inputs[0].value, indices: parts.indices,
+              result: operands.result, indexing: parts.indexing))
+        })))
+}
+
+extension Tensor {
   /// This tensor with each element of `values` added at the same position, except that `indices` gives the position
   /// along `axis` (`torch.scatter_add`): `y[i, indices[i, j]] += values[i, j]` for axis 1. Values with the same index
   /// are added in order. Negative indices count from the end.
@@ -228,7 +218,19 @@ extension Tensor {
         .scatterAdd, OpInputs(values.cast(to: dtype).node, list.node),
         .integers([axis, 0, shape[axis], IndexLabel("indexAdding", countsFromEnd: true).word]))
   }
+}
 
+// MARK: - Checks and sizes of gather and scatterAdd
+
+extension Op {
+  private static func checkIndices(_ name: String, _ node: Node) throws(ShapeError) {
+    guard node.dtype == .int32 || node.dtype == .int64 else {
+      throw ShapeError(name, "indices are \(node.dtype), not int32 or int64")
+    }
+  }
+}
+
+extension Tensor {
   /// The indices as `int32` or `int64`, with negative ones counted from the end. Reports indices that are not integers.
   private func wrapped(_ indices: Tensor, _ axis: Int, _ operation: String) -> Tensor? {
     guard indices.dtype.isInteger else {
@@ -238,7 +240,47 @@ extension Tensor {
     let list = indices.dtype.byteCount == 1 ? indices.cast(to: .int64) : indices
     return (list .< 0).select(list + list.constant(Double(shape[axis])), list)
   }
+}
 
+/// The sizes of a gather or scatter as `[outer, extent or count, inner]`.
+private struct IndexParts {
+  var outer: Int
+  var extent: Int
+  var count: Int
+  var inner: Int
+  var indices: Operand
+  var indexing: Indexing
+
+  /// - Parameter full: the shape with the indexed axis.
+  init(_ attributes: [Int], _ full: Shape, _ indices: Operand) {
+    let axis = attributes[0]
+    extent = full[axis]
+    outer = full[..<axis].reduce(1, *)
+    inner = full[(axis + 1)...].reduce(1, *)
+    let isElementwise = attributes[1] == 1
+    count = isElementwise ? indices.layout.shape[axis] : indices.layout.shape.elementCount
+    // Elementwise indices have all axes; other indices are the same for every outer and inner position.
+    let shape: Shape = [outer, count, inner]
+    let strides: Shape = isElementwise ? shape.contiguousStrides : [0, 1, 0]
+    self.indices = Operand(value: indices.value, layout: Layout(shape: shape, strides: strides))
+    indexing = IndexLabel(word: attributes[attributes.count - 1]).indexing(indices.layout.shape)
+  }
+}
+
+// MARK: - Indices
+
+extension Op {
+  /// The row-major index of each element. Attributes: the raw value of the element type, then the shape.
+  static let index: Op = Op(
+    name: "index",
+    shape: { _, attributes throws(ShapeError) in
+      TensorType(Shape(attributes.integers.dropFirst()), DType(rawValue: UInt8(attributes.integers[0]))!)
+    },
+    gradient: .notDifferentiable,
+    lower: .index)
+}
+
+extension Tensor {
   /// The index of each element of `shape` along `axis`: for `[2, 3]` and axis 1, `[[0, 1, 2], [0, 1, 2]]`.
   ///
   /// - Precondition: `dtype` is `int64`, or `int32` for fewer than 2³¹ elements.

@@ -1,5 +1,7 @@
 import ApusDevice
 
+// MARK: - Joining
+
 extension Op {
   /// Inputs: tensors that differ in one axis only. Attributes: the axis.
   static let concatenate: Op = Op(
@@ -49,7 +51,43 @@ extension Op {
           return .copy(
             StridedCopy(dtype: node.dtype, fill: nil, pieces: pieces, result: operands.result))
         })))
+}
 
+extension Tensor {
+  /// The tensors concatenated along `axis`, whose extents add up; types are promoted.
+  ///
+  /// - Precondition: there is at least one tensor, and the shapes are equal except along `axis`.
+  public static func concatenated(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
+    guard let first = tensors.first else {
+      ShapeError("concatenate", "no tensors to concatenate").report()
+      return .zeros([])
+    }
+    guard let axis = first.checkedAxis(axis, "concatenate"), tensors.count > 1 else { return first }
+    let dtype = tensors.dropFirst().reduce(first.dtype) { DType.promoted($0, $1.dtype) }
+    return Tensor(
+      .concatenate, OpInputs(list: tensors.map { $0.cast(to: dtype).node }), .integers([axis]))
+  }
+
+  /// Tensors of one shape stacked along a new axis: for `n` tensors `[…]` and axis 0, `[n, …]`; types are promoted.
+  ///
+  /// - Precondition: there is at least one tensor, and all shapes are equal.
+  public static func stacked(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
+    guard let first = tensors.first else {
+      ShapeError("stack", "no tensors to stack").report()
+      return .zeros([])
+    }
+    guard tensors.allSatisfy({ $0.shape == first.shape }), (-first.rank - 1...first.rank).contains(axis) else {
+      ShapeError("stack", "shapes \(tensors.map(\.shape)) must be equal, and axis \(axis) must be in range").report()
+      return first
+    }
+    guard first.hasRoomForAxis("stack") else { return first }
+    return concatenated(tensors.map { $0.expandingAxis(at: axis) }, axis: axis)
+  }
+}
+
+// MARK: - Padding
+
+extension Op {
   /// Input: a tensor that is copied into a filled array. Attributes: the bits of the fill value, starts, steps and
   /// extents.
   static let embed: Op = Op(
@@ -87,36 +125,6 @@ extension Op {
 }
 
 extension Tensor {
-  /// The tensors concatenated along `axis`, whose extents add up; types are promoted.
-  ///
-  /// - Precondition: there is at least one tensor, and the shapes are equal except along `axis`.
-  public static func concatenated(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
-    guard let first = tensors.first else {
-      ShapeError("concatenate", "no tensors to concatenate").report()
-      return .zeros([])
-    }
-    guard let axis = first.checkedAxis(axis, "concatenate"), tensors.count > 1 else { return first }
-    let dtype = tensors.dropFirst().reduce(first.dtype) { DType.promoted($0, $1.dtype) }
-    return Tensor(
-      .concatenate, OpInputs(list: tensors.map { $0.cast(to: dtype).node }), .integers([axis]))
-  }
-
-  /// Tensors of one shape stacked along a new axis: for `n` tensors `[…]` and axis 0, `[n, …]`; types are promoted.
-  ///
-  /// - Precondition: there is at least one tensor, and all shapes are equal.
-  public static func stacked(_ tensors: [Tensor], axis: Int = 0) -> Tensor {
-    guard let first = tensors.first else {
-      ShapeError("stack", "no tensors to stack").report()
-      return .zeros([])
-    }
-    guard tensors.allSatisfy({ $0.shape == first.shape }), (-first.rank - 1...first.rank).contains(axis) else {
-      ShapeError("stack", "shapes \(tensors.map(\.shape)) must be equal, and axis \(axis) must be in range").report()
-      return first
-    }
-    guard first.hasRoomForAxis("stack") else { return first }
-    return concatenated(tensors.map { $0.expandingAxis(at: axis) }, axis: axis)
-  }
-
   /// The tensor copied into an array of shape `shape` that is filled with `value`.
   func embedded(in shape: Shape, start: [Int], step: [Int], value: Double = 0) -> Tensor {
     Tensor(
@@ -144,7 +152,11 @@ extension Tensor {
     return embedded(
       in: target, start: amounts.map(\.before), step: Array(repeating: 1, count: rank), value: value)
   }
+}
 
+// MARK: - Slices along an axis
+
+extension Tensor {
   /// `count` elements of axis `axis`, from `start` on, each `step` apart; the other axes stay whole. For an axis that
   /// is known when the code is written, a subscript does the same: `x[.all, start..<start + count]`.
   ///

@@ -1,5 +1,7 @@
 import ApusDevice
 
+// MARK: - Shapes
+
 extension Op {
   /// Attributes: the new shape.
   static let reshape: Op = Op(
@@ -16,7 +18,74 @@ extension Op {
     },
     gradient: .rule { c in [c.gradient.reshaped(to: c.input(0).shape)] },
     lower: .view { .reshape($0.shape) })
+}
 
+extension Tensor {
+  /// The same elements in row-major order under another shape; one extent may be −1 and is inferred (as 0 if another
+  /// one is 0).
+  ///
+  /// - Precondition: both shapes have the same number of elements.
+  public func reshaped(to shape: Shape) -> Tensor {
+    var target = shape
+    if let free = shape.firstIndex(of: -1) {
+      target[free] = 1
+      let known = target.elementCount
+      guard target.isValid, known == 0 || elementCount % known == 0 else {
+        ShapeError(
+          "reshape", "no extent for -1 gives \(shape) the \(elementCount) elements of \(self.shape)"
+        )
+        .report()
+        return self
+      }
+      target[free] = known == 0 ? 0 : elementCount / known
+    }
+    if target == self.shape { return self }
+    return Tensor(.reshape, OpInputs(node), .shape(ShapeBox(target)))
+  }
+
+  /// The tensor with a new axis of extent 1, which is axis `axis` of the result: `[m, n]` becomes `[m, 1, n]` for axis
+  /// 1 and `[m, n, 1]` for axis −1.
+  ///
+  /// - Precondition: the tensor has at most 7 axes.
+  public func expandingAxis(at axis: Int) -> Tensor {
+    guard (-rank - 1...rank).contains(axis) else {
+      ShapeError("expandingAxis", "\(axis) is not a valid position for a new axis of \(shape)").report()
+      return self
+    }
+    guard hasRoomForAxis("expandingAxis") else { return self }
+    return reshaped(to: shape.inserting(1, at: axis < 0 ? axis + rank + 1 : axis))
+  }
+
+  /// The tensor without axis `axis`: `[m, 1, n]` becomes `[m, n]` for axis 1.
+  ///
+  /// - Precondition: the extent of the axis is 1.
+  public func squeezingAxis(at axis: Int) -> Tensor {
+    guard let axis = checkedAxis(axis, "squeezingAxis") else { return self }
+    guard shape[axis] == 1 else {
+      ShapeError("squeezingAxis", "the extent of axis \(axis) of \(shape) is not 1").report()
+      return self
+    }
+    return reshaped(to: shape.removing(axis))
+  }
+
+  /// The tensor with the axes from `axis` on merged into one: `[n, c, h, w]` becomes `[n, c·h·w]` for axis 1. If `axis`
+  /// is the rank, a new axis of extent 1 is added.
+  public func flattened(from axis: Int = 0) -> Tensor {
+    guard (-rank...rank).contains(axis) else {
+      ShapeError("flatten", "axis \(axis) is not an axis of \(shape)").report()
+      return self
+    }
+    let first = axis < 0 ? axis + rank : axis
+    guard first < rank || hasRoomForAxis("flatten") else { return self }
+    var target = Shape(shape[..<first])
+    target.append(shape[first...].reduce(1, *))
+    return reshaped(to: target)
+  }
+}
+
+// MARK: - Orders of axes
+
+extension Op {
   /// Attributes: for each axis of the result, the axis of the input.
   static let transpose: Op = Op(
     name: "transpose",
@@ -39,7 +108,37 @@ extension Op {
       return [c.gradient.transposed(inverse)]
     },
     lower: .view { .transpose($0.attributes.integers) })
+}
 
+extension Tensor {
+  /// The axes in another order: axis `i` of the result is axis `permutation[i]`. Negative axes count from the end.
+  ///
+  /// - Precondition: `permutation` contains each axis once.
+  public func transposed(_ permutation: [Int]) -> Tensor {
+    let axes = permutation.contains { $0 < 0 } ? permutation.map { $0 < 0 ? $0 + rank : $0 } : permutation
+    if axes.elementsEqual(0..<rank) { return self }
+    return Tensor(.transpose, OpInputs(node), .integers(axes))
+  }
+
+  /// The permutation of a matrix transpose, which every dense layer uses several times a step.
+  private static let exchanged = [1, 0]
+
+  /// The tensor with its last two axes exchanged, the transpose of a matrix: `[…, m, n]` becomes `[…, n, m]`.
+  ///
+  /// - Precondition: the tensor has at least two axes.
+  public func transposed() -> Tensor {
+    guard rank >= 2 else {
+      ShapeError("transpose", "\(shape) must have at least two axes").report()
+      return self
+    }
+    if rank == 2 { return Tensor(.transpose, OpInputs(node), .integers(Tensor.exchanged)) }
+    return transposed(Array(0..<rank - 2) + [rank - 1, rank - 2])
+  }
+}
+
+// MARK: - Broadcasts
+
+extension Op {
   /// Attributes: the new shape.
   static let broadcast: Op = Op(
     name: "broadcast",
@@ -52,7 +151,32 @@ extension Op {
     },
     gradient: .rule { c in [c.gradient] },
     lower: .view { .broadcast($0.shape) })
+}
 
+extension Tensor {
+  /// The elements repeated along axes of extent 1 and new leading axes, in the shape `shape`.
+  ///
+  /// - Precondition: aligned at the last axes, each extent is 1 or equal to the new one.
+  public func broadcast(to shape: Shape) -> Tensor {
+    if shape == self.shape { return self }
+    return Tensor(.broadcast, OpInputs(node), .shape(ShapeBox(shape)))
+  }
+
+  /// The sum over the axes that a broadcast from `target` to this shape has repeated: the gradient of `broadcast`.
+  func summed(to target: Shape) -> Tensor {
+    let lead = rank - target.rank
+    var axes = Array(0..<lead)
+    for axis in 0..<target.rank where target[axis] == 1 && shape[axis + lead] != 1 {
+      axes.append(axis + lead)
+    }
+    let sum = axes.isEmpty ? self : sum(axes: axes, keepingAxes: true)
+    return sum.reshaped(to: target)
+  }
+}
+
+// MARK: - Slices
+
+extension Op {
   /// Attributes: start, step and extent of each axis.
   static let slice: Op = Op(
     name: "slice",
@@ -93,71 +217,6 @@ extension Op {
 }
 
 extension Tensor {
-  /// The same elements in row-major order under another shape; one extent may be −1 and is inferred (as 0 if another
-  /// one is 0).
-  ///
-  /// - Precondition: both shapes have the same number of elements.
-  public func reshaped(to shape: Shape) -> Tensor {
-    var target = shape
-    if let free = shape.firstIndex(of: -1) {
-      target[free] = 1
-      let known = target.elementCount
-      guard target.isValid, known == 0 || elementCount % known == 0 else {
-        ShapeError(
-          "reshape", "no extent for -1 gives \(shape) the \(elementCount) elements of \(self.shape)"
-        )
-        .report()
-        return self
-      }
-      target[free] = known == 0 ? 0 : elementCount / known
-    }
-    if target == self.shape { return self }
-    return Tensor(.reshape, OpInputs(node), .shape(ShapeBox(target)))
-  }
-
-  /// The axes in another order: axis `i` of the result is axis `permutation[i]`. Negative axes count from the end.
-  ///
-  /// - Precondition: `permutation` contains each axis once.
-  public func transposed(_ permutation: [Int]) -> Tensor {
-    let axes = permutation.contains { $0 < 0 } ? permutation.map { $0 < 0 ? $0 + rank : $0 } : permutation
-    if axes.elementsEqual(0..<rank) { return self }
-    return Tensor(.transpose, OpInputs(node), .integers(axes))
-  }
-
-  /// The permutation of a matrix transpose, which every dense layer uses several times a step.
-  private static let exchanged = [1, 0]
-
-  /// The tensor with its last two axes exchanged, the transpose of a matrix: `[…, m, n]` becomes `[…, n, m]`.
-  ///
-  /// - Precondition: the tensor has at least two axes.
-  public func transposed() -> Tensor {
-    guard rank >= 2 else {
-      ShapeError("transpose", "\(shape) must have at least two axes").report()
-      return self
-    }
-    if rank == 2 { return Tensor(.transpose, OpInputs(node), .integers(Tensor.exchanged)) }
-    return transposed(Array(0..<rank - 2) + [rank - 1, rank - 2])
-  }
-
-  /// The elements repeated along axes of extent 1 and new leading axes, in the shape `shape`.
-  ///
-  /// - Precondition: aligned at the last axes, each extent is 1 or equal to the new one.
-  public func broadcast(to shape: Shape) -> Tensor {
-    if shape == self.shape { return self }
-    return Tensor(.broadcast, OpInputs(node), .shape(ShapeBox(shape)))
-  }
-
-  /// The sum over the axes that a broadcast from `target` to this shape has repeated: the gradient of `broadcast`.
-  func summed(to target: Shape) -> Tensor {
-    let lead = rank - target.rank
-    var axes = Array(0..<lead)
-    for axis in 0..<target.rank where target[axis] == 1 && shape[axis + lead] != 1 {
-      axes.append(axis + lead)
-    }
-    let sum = axes.isEmpty ? self : sum(axes: axes, keepingAxes: true)
-    return sum.reshaped(to: target)
-  }
-
   /// Elements `start + i · step` of each axis, `extent` of them.
   func sliced(start: [Int], step: [Int], extent: [Int]) -> Tensor {
     // Normalizes the step of a slice with at most one element and the start of an empty slice.
@@ -165,7 +224,11 @@ extension Tensor {
     let starts = zip(start, extent).map { $1 == 0 ? 0 : $0 }
     return Tensor(.slice, OpInputs(node), .integers(starts + steps + extent))
   }
+}
 
+// MARK: - Checks
+
+extension Tensor {
   /// The axis, with negative numbers counted from the end. Reports an invalid axis and returns `nil`.
   func checkedAxis(_ axis: Int, _ operation: String) -> Int? {
     guard (-rank..<rank).contains(axis) else {
@@ -187,44 +250,5 @@ extension Tensor {
     guard rank == Shape.maximumRank else { return true }
     ShapeError(operation, "\(shape) has no room for another axis, the maximum is \(Shape.maximumRank)").report()
     return false
-  }
-
-  /// The tensor with a new axis of extent 1, which is axis `axis` of the result: `[m, n]` becomes `[m, 1, n]` for axis
-  /// 1 and `[m, n, 1]` for axis −1.
-  ///
-  /// - Precondition: the tensor has at most 7 axes.
-  public func expandingAxis(at axis: Int) -> Tensor {
-    guard (-rank - 1...rank).contains(axis) else {
-      ShapeError("expandingAxis", "\(axis) is not a valid position for a new axis of \(shape)").report()
-      return self
-    }
-    guard hasRoomForAxis("expandingAxis") else { return self }
-    return reshaped(to: shape.inserting(1, at: axis < 0 ? axis + rank + 1 : axis))
-  }
-
-  /// The tensor without axis `axis`: `[m, 1, n]` becomes `[m, n]` for axis 1.
-  ///
-  /// - Precondition: the extent of the axis is 1.
-  public func squeezingAxis(at axis: Int) -> Tensor {
-    guard let axis = checkedAxis(axis, "squeezingAxis") else { return self }
-    guard shape[axis] == 1 else {
-      ShapeError("squeezingAxis", "the extent of axis \(axis) of \(shape) is not 1").report()
-      return self
-    }
-    return reshaped(to: shape.removing(axis))
-  }
-
-  /// The tensor with the axes from `axis` on merged into one: `[n, c, h, w]` becomes `[n, c·h·w]` for axis 1. If `axis`
-  /// is the rank, a new axis of extent 1 is added.
-  public func flattened(from axis: Int = 0) -> Tensor {
-    guard (-rank...rank).contains(axis) else {
-      ShapeError("flatten", "axis \(axis) is not an axis of \(shape)").report()
-      return self
-    }
-    let first = axis < 0 ? axis + rank : axis
-    guard first < rank || hasRoomForAxis("flatten") else { return self }
-    var target = Shape(shape[..<first])
-    target.append(shape[first...].reduce(1, *))
-    return reshaped(to: target)
   }
 }

@@ -71,38 +71,6 @@ public func loop(
   return (Array(results.prefix(carried.count)), Array(results.dropFirst(carried.count)))
 }
 
-/// Describes an error in the arguments of a loop, if there is one.
-private func problem(_ sequences: [Tensor], _ initial: [Tensor], _ count: Int?) -> String? {
-  guard let turns = count ?? sequences.first?.shape.first else {
-    return sequences.isEmpty ? "a loop without sequences needs a count" : "a sequence has no axis"
-  }
-  guard turns >= 0 else { return "the count \(turns) is negative" }
-  for sequence in sequences where sequence.shape.first != turns {
-    return "a sequence \(sequence.shape) does not have \(turns) elements"
-  }
-  let devices = Set((sequences + initial).map(\.device.name))
-  return devices.count > 1 ? "the tensors are on \(devices.sorted().joined(separator: " and "))" : nil
-}
-
-private func keepingTypes(_ types: [TensorType], _ tensors: [Tensor]) -> [Tensor] {
-  tensors.enumerated().map { index, tensor in
-    guard index < types.count, types[index].dtype.isFloatingPoint, tensor.dtype.isFloatingPoint else { return tensor }
-    return tensor.cast(to: types[index].dtype)
-  }
-}
-
-private func mismatch(_ before: [TensorType], _ after: [Tensor]) -> String? {
-  guard before.count == after.count else {
-    return "the body returns \(after.count) values to carry, but receives \(before.count)"
-  }
-  for (index, (type, tensor)) in zip(before, after).enumerated()
-  where type.shape != tensor.shape || type.dtype != tensor.dtype {
-    return "the body returns \(tensor.dtype) \(tensor.shape) as carried value \(index), "
-      + "but receives \(type.dtype) \(type.shape)"
-  }
-  return nil
-}
-
 /// The gradients of a loop, computed by a loop from the last iteration to the first. It carries the gradients of
 /// carried values and accumulates the gradients of outside values.
 private func loopGradients(_ c: GradientInput) -> [Tensor?] {
@@ -154,4 +122,36 @@ private func loopGradients(_ c: GradientInput) -> [Tensor?] {
   for (index, gradient) in zip(smooth + neededInvariants, result.carried) { gradients[index] = gradient }
   for (index, gradient) in zip(neededElements, result.outputs) { gradients[index] = gradient }
   return gradients
+}
+
+/// Describes an error in the arguments of a loop, if there is one.
+private func problem(_ sequences: [Tensor], _ initial: [Tensor], _ count: Int?) -> String? {
+  guard let turns = count ?? sequences.first?.shape.first else {
+    return sequences.isEmpty ? "a loop without sequences needs a count" : "a sequence has no axis"
+  }
+  guard turns >= 0 else { return "the count \(turns) is negative" }
+  for sequence in sequences where sequence.shape.first != turns {
+    return "a sequence \(sequence.shape) does not have \(turns) elements"
+  }
+  let devices = Set((sequences + initial).map(\.device.name))
+  return devices.count > 1 ? "the tensors are on \(devices.sorted().joined(separator: " and "))" : nil
+}
+
+private func keepingTypes(_ types: [TensorType], _ tensors: [Tensor]) -> [Tensor] {
+  tensors.enumerated().map { index, tensor in
+    guard index < types.count, types[index].dtype.isFloatingPoint, tensor.dtype.isFloatingPoint else { return tensor }
+    return tensor.cast(to: types[index].dtype)
+  }
+}
+
+private func mismatch(_ before: [TensorType], _ after: [Tensor]) -> String? {
+  guard before.count == after.count else {
+    return "the body returns \(after.count) values to carry, but receives \(before.count)"
+  }
+  for (index, (type, tensor)) in zip(before, after).enumerated()
+  where type.shape != tensor.shape || type.dtype != tensor.dtype {
+    return "the body returns \(tensor.dtype) \(tensor.shape) as carried value \(index), "
+      + "but receives \(type.dtype) \(type.shape)"
+  }
+  return nil
 }

@@ -88,7 +88,42 @@ extension Op {
                 dtype: node.dtype, epilogue: operands.epilogue!))
           })))
   }
+}
 
+extension Tensor {
+  private func pooled(
+    _ op: Op, _ kind: Pooling.Kind, _ window: [Int], _ stride: [Int]?,
+    _ padding: [(before: Int, after: Int)], _ dilation: [Int], _ roundsUp: Bool, countsPadding: Bool
+  ) -> Tensor {
+    do throws(ShapeError) {
+      guard (3...5).contains(rank) else {
+        throw ShapeError(op.name, "\(shape) must be [batch, channels, 1 to 3 spatial axes]")
+      }
+      let spatialRank = rank - 2
+      let size = try Window.spread(op.name, "window", window, spatialRank, fill: 1)
+      let slide = try Window(
+        op.name, rank: spatialRank, stride: stride ?? window, padding: padding, dilation: dilation)
+      for axis in 0..<3 where slide.before[axis] > size[axis] / 2 || slide.after[axis] > size[axis] / 2 {
+        throw ShapeError(op.name, "padding \(padding) is more than half of the window \(window)")
+      }
+      let input = Window.spatial(shape)
+      let output = try slide.outputs(op.name, input: input, kernel: size, roundsUp: roundsUp)
+      let box = PoolingBox(
+        kind: kind, pass: .forward, countsPadding: countsPadding, planes: shape[0] * shape[1],
+        input: input, window: size, output: output, stride: slide.stride, padding: slide.before,
+        dilation: slide.dilation, inputShape: shape,
+        outputShape: ConvolutionBox.shape(shape[0], shape[1], output, rank: spatialRank))
+      return Tensor(op, OpInputs(node), .pooling(box))
+    } catch {
+      error.report()
+      return self
+    }
+  }
+}
+
+// MARK: - Maxima
+
+extension Op {
   /// Computes `y` from `x`.
   static let maxPool: Op = poolingPass("maxPool") { c, box in
     [Tensor(.maxPoolGradient, OpInputs(c.inputNode(0), c.gradient.node), .pooling(box.with(.backward)))]
@@ -102,14 +137,6 @@ extension Op {
   /// The values of a second tensor at the positions of the maxima of the first.
   static let maxPoolSelect: Op = poolingPass("maxPoolSelect") { c, box in
     [nil, Tensor(.maxPoolGradient, OpInputs(c.inputNode(0), c.gradient.node), .pooling(box.with(.backward)))]
-  }
-
-  static let averagePool: Op = poolingPass("averagePool") { c, box in
-    [Tensor(.averagePoolGradient, OpInputs(c.gradient.node), .pooling(box.with(.backward)))]
-  }
-
-  static let averagePoolGradient: Op = poolingPass("averagePoolGradient") { c, box in
-    [Tensor(.averagePool, OpInputs(c.gradient.node), .pooling(box.with(.forward)))]
   }
 }
 
@@ -137,7 +164,21 @@ extension Tensor {
       $0.pooled(.maxPool, .maximum, window, stride, padding, dilation, roundsUp, countsPadding: true)
     }
   }
+}
 
+// MARK: - Means
+
+extension Op {
+  static let averagePool: Op = poolingPass("averagePool") { c, box in
+    [Tensor(.averagePoolGradient, OpInputs(c.gradient.node), .pooling(box.with(.backward)))]
+  }
+
+  static let averagePoolGradient: Op = poolingPass("averagePoolGradient") { c, box in
+    [Tensor(.averagePool, OpInputs(c.gradient.node), .pooling(box.with(.forward)))]
+  }
+}
+
+extension Tensor {
   /// The mean of each window; means of integers are `float32`.
   ///
   /// - Parameters:
@@ -176,34 +217,5 @@ extension Tensor {
       result = result * isLast.select(constant(share), constant(1)).reshaped(to: along)
     }
     return result
-  }
-
-  private func pooled(
-    _ op: Op, _ kind: Pooling.Kind, _ window: [Int], _ stride: [Int]?,
-    _ padding: [(before: Int, after: Int)], _ dilation: [Int], _ roundsUp: Bool, countsPadding: Bool
-  ) -> Tensor {
-    do throws(ShapeError) {
-      guard (3...5).contains(rank) else {
-        throw ShapeError(op.name, "\(shape) must be [batch, channels, 1 to 3 spatial axes]")
-      }
-      let spatialRank = rank - 2
-      let size = try Window.spread(op.name, "window", window, spatialRank, fill: 1)
-      let slide = try Window(
-        op.name, rank: spatialRank, stride: stride ?? window, padding: padding, dilation: dilation)
-      for axis in 0..<3 where slide.before[axis] > size[axis] / 2 || slide.after[axis] > size[axis] / 2 {
-        throw ShapeError(op.name, "padding \(padding) is more than half of the window \(window)")
-      }
-      let input = Window.spatial(shape)
-      let output = try slide.outputs(op.name, input: input, kernel: size, roundsUp: roundsUp)
-      let box = PoolingBox(
-        kind: kind, pass: .forward, countsPadding: countsPadding, planes: shape[0] * shape[1],
-        input: input, window: size, output: output, stride: slide.stride, padding: slide.before,
-        dilation: slide.dilation, inputShape: shape,
-        outputShape: ConvolutionBox.shape(shape[0], shape[1], output, rank: spatialRank))
-      return Tensor(op, OpInputs(node), .pooling(box))
-    } catch {
-      error.report()
-      return self
-    }
   }
 }

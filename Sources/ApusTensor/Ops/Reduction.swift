@@ -21,22 +21,6 @@ extension Op {
       },
       gradient: gradient, lower: .reduction(reducer))
   }
-
-  static let sum = reduction("sum", reducer: .row(.sum), gradient: .rule { c in [c.kept(c.gradient)] })
-  /// For centered elements, whose sum is 0 except for the rounding of their mean; removing that rounding changes no
-  /// derivative.
-  static let squaredDeviations = reduction(
-    "squaredDeviations", reducer: .squaresOfCentered,
-    gradient: .rule { c in [c.input(0) * c.kept(2 * c.gradient)] })
-  static let product = reduction(
-    "product", reducer: .row(.product),
-    gradient: .composed { c in [c.input(0).productOfOthers(over: c.reducedAxes) * c.kept(c.gradient)] })
-  static let reduceMin = reduction("min", reducer: .row(.min), gradient: .composed { c in [c.extremum()] })
-  static let reduceMax = reduction("max", reducer: .row(.max), gradient: .composed { c in [c.extremum()] })
-  static let any = reduction("any", reducer: .row(.any), gradient: .notDifferentiable)
-  static let all = reduction("all", reducer: .row(.all), gradient: .notDifferentiable)
-  static let argmin = reduction("argmin", reducer: .row(.argmin), dtype: .int64, gradient: .notDifferentiable)
-  static let argmax = reduction("argmax", reducer: .row(.argmax), dtype: .int64, gradient: .notDifferentiable)
 }
 
 extension GradientInput {
@@ -47,12 +31,6 @@ extension GradientInput {
     var shape = inputNode(0).shape
     for axis in reducedAxes { shape[axis] = 1 }
     return tensor.reshaped(to: shape).broadcast(to: inputNode(0).shape)
-  }
-
-  /// Distributes the gradient equally over all elements that equal the extreme element.
-  fileprivate func extremum() -> Tensor {
-    let hit = (input(0) .== kept(output)).cast(to: gradient.dtype)
-    return hit / kept(hit.sum(axes: reducedAxes)) * kept(gradient)
   }
 }
 
@@ -73,7 +51,15 @@ extension Tensor {
     for axis in 0..<rank where axes == nil || isReduced >> axis & 1 == 1 { attributes.append(axis) }
     return Tensor(op, OpInputs(node), .integers(attributes))
   }
+}
 
+// MARK: - Sums and means
+
+extension Op {
+  static let sum = reduction("sum", reducer: .row(.sum), gradient: .rule { c in [c.kept(c.gradient)] })
+}
+
+extension Tensor {
   /// The sum over `axes` (all by default); integers and `bool` are summed as `int64`.
   ///
   /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
@@ -81,15 +67,6 @@ extension Tensor {
   public func sum(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     let source = dtype.isFloatingPoint ? widened : cast(to: .int64)
     return source.reduce(.sum, axes, keepingAxes)
-  }
-
-  /// The product over `axes` (all by default); integers and `bool` as `int64`.
-  ///
-  /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
-  /// - Precondition: `axes` are different axes of the tensor.
-  public func product(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
-    let source = dtype.isFloatingPoint ? widened : cast(to: .int64)
-    return source.reduce(.product, axes, keepingAxes)
   }
 
   /// The mean over `axes` (all by default); NaN over no elements. Integers and `bool` count as `float32`.
@@ -100,94 +77,6 @@ extension Tensor {
     wide { source in
       let sum = source.sum(axes: axes, keepingAxes: keepingAxes)
       return sum / source.constant(Double(elementCount) / Double(Swift.max(sum.elementCount, 1)))
-    }
-  }
-
-  /// The smallest element over `axes` (all by default); NaN if any element is NaN. Equal minima share the gradient.
-  ///
-  /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
-  /// - Precondition: `axes` are different axes of the tensor that are not empty.
-  public func min(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
-    checkedNotEmpty(axes, "min").reduce(.reduceMin, axes, keepingAxes)
-  }
-
-  /// The largest element over `axes` (all by default); NaN if any element is NaN. Equal maxima share the gradient.
-  ///
-  /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
-  /// - Precondition: `axes` are different axes of the tensor that are not empty.
-  public func max(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
-    checkedNotEmpty(axes, "max").reduce(.reduceMax, axes, keepingAxes)
-  }
-
-  /// The index of the first smallest element along `axis`, or in the flattened tensor; the first NaN counts as
-  /// smallest.
-  ///
-  /// - Returns: `int64`, in the shape without `axis`, or with extent 1 for it if `keepingAxes`. Without an `axis`, all
-  ///   axes are removed or have extent 1.
-  /// - Precondition: the axis, or the whole tensor, has elements.
-  public func argmin(axis: Int? = nil, keepingAxes: Bool = false) -> Tensor {
-    checkedNotEmpty(axis.map { [$0] }, "argmin").reduce(.argmin, axis.map { [$0] }, keepingAxes)
-  }
-
-  /// The index of the first largest element along `axis`, or in the flattened tensor; the first NaN counts as largest.
-  ///
-  /// - Returns: `int64`, in the shape without `axis`, or with extent 1 for it if `keepingAxes`. Without an `axis`, all
-  ///   axes are removed or have extent 1.
-  /// - Precondition: the axis, or the whole tensor, has elements.
-  public func argmax(axis: Int? = nil, keepingAxes: Bool = false) -> Tensor {
-    checkedNotEmpty(axis.map { [$0] }, "argmax").reduce(.argmax, axis.map { [$0] }, keepingAxes)
-  }
-
-  /// Whether any element over `axes` (all by default) is not 0; false over no elements.
-  ///
-  /// - Returns: `bool`, in the shape without `axes`, or with extent 1 for them if `keepingAxes`.
-  /// - Precondition: `axes` are different axes of the tensor.
-  public func any(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
-    cast(to: .bool).reduce(.any, axes, keepingAxes)
-  }
-
-  /// Whether no element over `axes` (all by default) is 0; true over no elements.
-  ///
-  /// - Returns: `bool`, in the shape without `axes`, or with extent 1 for them if `keepingAxes`.
-  /// - Precondition: `axes` are different axes of the tensor.
-  public func all(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
-    cast(to: .bool).reduce(.all, axes, keepingAxes)
-  }
-
-  /// `Σ (x − mean)² / (n − correction)` over `axes` (all by default); a correction of 1 gives the unbiased estimate.
-  /// The rounding of the mean does not affect it. Integers and `bool` count as `float32`.
-  ///
-  /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
-  /// - Precondition: `axes` are different axes of the tensor.
-  public func variance(axes: [Int]? = nil, correction: Double = 1, keepingAxes: Bool = false) -> Tensor {
-    wide { source in
-      let centered = source - source.mean(axes: axes, keepingAxes: true)
-      let sum = centered.sumOfSquaredDeviations(axes, keepingAxes: keepingAxes)
-      let count = Double(elementCount) / Double(Swift.max(sum.elementCount, 1)) - correction
-      return sum / source.constant(Swift.max(count, 0))
-    }
-  }
-
-  /// `Σ (x − x̄)²` of elements from which the mean was subtracted, so that `x̄` is the rounding error of that mean.
-  ///
-  /// It has the derivatives of `Σ x²`: if the subtraction of the mean is differentiated too, `x̄` is identically 0.
-  package func sumOfSquaredDeviations(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
-    reduce(.squaredDeviations, axes, keepingAxes)
-  }
-
-  /// The square root of the variance over `axes` (all by default). Its gradient is 0 where the variance is 0, as for
-  /// equal elements. Integers and `bool` count as `float32`.
-  ///
-  /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
-  /// - Precondition: `axes` are different axes of the tensor.
-  public func standardDeviation(
-    axes: [Int]? = nil, correction: Double = 1, keepingAxes: Bool = false
-  ) -> Tensor {
-    wide { source in
-      let variance = source.variance(axes: axes, correction: correction, keepingAxes: keepingAxes)
-      // The slope of the root at 0 is infinite, so a variance of 0 is replaced by 1.
-      let isPositive = variance .> 0
-      return isPositive.select(isPositive.select(variance, variance.constant(1)).sqrt(), variance * 0)
     }
   }
 
@@ -209,6 +98,74 @@ extension Tensor {
     let sum = (self - shift).exp().sum(axes: axes, keepingAxes: true).log() + shift
     return keepingAxes ? sum : sum.reshaped(to: reduce(.sum, axes, false).shape)
   }
+}
+
+// MARK: - Variances
+
+extension Op {
+  /// For centered elements, whose sum is 0 except for the rounding of their mean; removing that rounding changes no
+  /// derivative.
+  static let squaredDeviations = reduction(
+    "squaredDeviations", reducer: .squaresOfCentered,
+    gradient: .rule { c in [c.input(0) * c.kept(2 * c.gradient)] })
+}
+
+extension Tensor {
+  /// `Σ (x − x̄)²` of elements from which the mean was subtracted, so that `x̄` is the rounding error of that mean.
+  ///
+  /// It has the derivatives of `Σ x²`: if the subtraction of the mean is differentiated too, `x̄` is identically 0.
+  package func sumOfSquaredDeviations(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    reduce(.squaredDeviations, axes, keepingAxes)
+  }
+
+  /// `Σ (x − mean)² / (n − correction)` over `axes` (all by default); a correction of 1 gives the unbiased estimate.
+  /// The rounding of the mean does not affect it. Integers and `bool` count as `float32`.
+  ///
+  /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
+  /// - Precondition: `axes` are different axes of the tensor.
+  public func variance(axes: [Int]? = nil, correction: Double = 1, keepingAxes: Bool = false) -> Tensor {
+    wide { source in
+      let centered = source - source.mean(axes: axes, keepingAxes: true)
+      let sum = centered.sumOfSquaredDeviations(axes, keepingAxes: keepingAxes)
+      let count = Double(elementCount) / Double(Swift.max(sum.elementCount, 1)) - correction
+      return sum / source.constant(Swift.max(count, 0))
+    }
+  }
+
+  /// The square root of the variance over `axes` (all by default). Its gradient is 0 where the variance is 0, as for
+  /// equal elements. Integers and `bool` count as `float32`.
+  ///
+  /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
+  /// - Precondition: `axes` are different axes of the tensor.
+  public func standardDeviation(
+    axes: [Int]? = nil, correction: Double = 1, keepingAxes: Bool = false
+  ) -> Tensor {
+    wide { source in
+      let variance = source.variance(axes: axes, correction: correction, keepingAxes: keepingAxes)
+      // The slope of the root at 0 is infinite, so a variance of 0 is replaced by 1.
+      let isPositive = variance .> 0
+      return isPositive.select(isPositive.select(variance, variance.constant(1)).sqrt(), variance * 0)
+    }
+  }
+}
+
+// MARK: - Products
+
+extension Op {
+  static let product = reduction(
+    "product", reducer: .row(.product),
+    gradient: .composed { c in [c.input(0).productOfOthers(over: c.reducedAxes) * c.kept(c.gradient)] })
+}
+
+extension Tensor {
+  /// The product over `axes` (all by default); integers and `bool` as `int64`.
+  ///
+  /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
+  /// - Precondition: `axes` are different axes of the tensor.
+  public func product(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    let source = dtype.isFloatingPoint ? widened : cast(to: .int64)
+    return source.reduce(.product, axes, keepingAxes)
+  }
 
   /// For each element, the product of the other elements that are reduced with it; correct also if some are 0.
   fileprivate func productOfOthers(over axes: [Int]) -> Tensor {
@@ -220,6 +177,39 @@ extension Tensor {
     return transposed(order).reshaped(to: kept).productOfOthers(kept.rank - 1)
       .reshaped(to: Shape(order.map { shape[$0] })).transposed(inverse)
   }
+}
+
+// MARK: - Extremes
+
+extension Op {
+  static let reduceMin = reduction("min", reducer: .row(.min), gradient: .composed { c in [c.extremum()] })
+  static let reduceMax = reduction("max", reducer: .row(.max), gradient: .composed { c in [c.extremum()] })
+}
+
+extension GradientInput {
+  /// Distributes the gradient equally over all elements that equal the extreme element.
+  fileprivate func extremum() -> Tensor {
+    let hit = (input(0) .== kept(output)).cast(to: gradient.dtype)
+    return hit / kept(hit.sum(axes: reducedAxes)) * kept(gradient)
+  }
+}
+
+extension Tensor {
+  /// The smallest element over `axes` (all by default); NaN if any element is NaN. Equal minima share the gradient.
+  ///
+  /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
+  /// - Precondition: `axes` are different axes of the tensor that are not empty.
+  public func min(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    checkedNotEmpty(axes, "min").reduce(.reduceMin, axes, keepingAxes)
+  }
+
+  /// The largest element over `axes` (all by default); NaN if any element is NaN. Equal maxima share the gradient.
+  ///
+  /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
+  /// - Precondition: `axes` are different axes of the tensor that are not empty.
+  public func max(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    checkedNotEmpty(axes, "max").reduce(.reduceMax, axes, keepingAxes)
+  }
 
   private func checkedNotEmpty(_ axes: [Int]?, _ operation: String) -> Tensor {
     for axis in axes ?? Array(0..<rank) {
@@ -229,5 +219,56 @@ extension Tensor {
       return Tensor(repeating: 0, shape: Shape(repeating: 1, count: rank), dtype: dtype, device: device)
     }
     return self
+  }
+}
+
+extension Op {
+  static let argmin = reduction("argmin", reducer: .row(.argmin), dtype: .int64, gradient: .notDifferentiable)
+  static let argmax = reduction("argmax", reducer: .row(.argmax), dtype: .int64, gradient: .notDifferentiable)
+}
+
+extension Tensor {
+  /// The index of the first smallest element along `axis`, or in the flattened tensor; the first NaN counts as
+  /// smallest.
+  ///
+  /// - Returns: `int64`, in the shape without `axis`, or with extent 1 for it if `keepingAxes`. Without an `axis`, all
+  ///   axes are removed or have extent 1.
+  /// - Precondition: the axis, or the whole tensor, has elements.
+  public func argmin(axis: Int? = nil, keepingAxes: Bool = false) -> Tensor {
+    checkedNotEmpty(axis.map { [$0] }, "argmin").reduce(.argmin, axis.map { [$0] }, keepingAxes)
+  }
+
+  /// The index of the first largest element along `axis`, or in the flattened tensor; the first NaN counts as largest.
+  ///
+  /// - Returns: `int64`, in the shape without `axis`, or with extent 1 for it if `keepingAxes`. Without an `axis`, all
+  ///   axes are removed or have extent 1.
+  /// - Precondition: the axis, or the whole tensor, has elements.
+  public func argmax(axis: Int? = nil, keepingAxes: Bool = false) -> Tensor {
+    checkedNotEmpty(axis.map { [$0] }, "argmax").reduce(.argmax, axis.map { [$0] }, keepingAxes)
+  }
+}
+
+// MARK: - Truth values
+
+extension Op {
+  static let any = reduction("any", reducer: .row(.any), gradient: .notDifferentiable)
+  static let all = reduction("all", reducer: .row(.all), gradient: .notDifferentiable)
+}
+
+extension Tensor {
+  /// Whether any element over `axes` (all by default) is not 0; false over no elements.
+  ///
+  /// - Returns: `bool`, in the shape without `axes`, or with extent 1 for them if `keepingAxes`.
+  /// - Precondition: `axes` are different axes of the tensor.
+  public func any(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    cast(to: .bool).reduce(.any, axes, keepingAxes)
+  }
+
+  /// Whether no element over `axes` (all by default) is 0; true over no elements.
+  ///
+  /// - Returns: `bool`, in the shape without `axes`, or with extent 1 for them if `keepingAxes`.
+  /// - Precondition: `axes` are different axes of the tensor.
+  public func all(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
+    cast(to: .bool).reduce(.all, axes, keepingAxes)
   }
 }

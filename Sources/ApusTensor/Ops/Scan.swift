@@ -1,25 +1,6 @@
 import ApusDevice
 
 extension Op {
-  /// Attributes: axis, and whether it runs from the end (0 or 1).
-  static let cumulativeSum: Op = scan(
-    "cumulativeSum", combine: .sum,
-    gradient: .rule { c in
-      // The sum of the gradients of this element and all later ones.
-      [c.gradient.scanned(.cumulativeSum, c.scanAxis, isReversed: !c.isReversedScan)]
-    })
-
-  static let cumulativeProduct: Op = scan(
-    "cumulativeProduct", combine: .product,
-    gradient: .composed { c in
-      let (axis, isReversed) = (c.scanAxis, c.isReversedScan)
-      // ∂yⱼ/∂xᵢ = (Π_{k<i} x_k)·(Π_{i<k≤j} x_k): no division, so that zeros need no special case in any derivative. The
-      // first factor is the result at the previous position.
-      let before = c.output.shifted(1, axis, isReversed, fill: 1)
-      let after = c.gradient.weightedTails(c.input(0), axis, isReversed)
-      return [before * after]
-    })
-
   private static func scan(_ name: String, combine: ReductionRow, gradient: GradientRule) -> Op {
     Op(
       name: name,
@@ -44,6 +25,24 @@ extension GradientInput {
 }
 
 extension Tensor {
+  fileprivate func scanned(_ op: Op, _ axis: Int, isReversed: Bool) -> Tensor {
+    Tensor(op, OpInputs(node), .integers([axis, isReversed ? 1 : 0]))
+  }
+}
+
+// MARK: - Sums
+
+extension Op {
+  /// Attributes: axis, and whether it runs from the end (0 or 1).
+  static let cumulativeSum: Op = scan(
+    "cumulativeSum", combine: .sum,
+    gradient: .rule { c in
+      // The sum of the gradients of this element and all later ones.
+      [c.gradient.scanned(.cumulativeSum, c.scanAxis, isReversed: !c.isReversedScan)]
+    })
+}
+
+extension Tensor {
   /// The cumulative sum along `axis`, including the element itself, in the same shape; integers and `bool` as `int64`.
   ///
   /// - Parameter isReversed: whether it runs from the end to the start.
@@ -52,7 +51,24 @@ extension Tensor {
     guard let axis = checkedAxis(axis, "cumulativeSum") else { return source }
     return source.scanned(.cumulativeSum, axis, isReversed: isReversed)
   }
+}
 
+// MARK: - Products
+
+extension Op {
+  static let cumulativeProduct: Op = scan(
+    "cumulativeProduct", combine: .product,
+    gradient: .composed { c in
+      let (axis, isReversed) = (c.scanAxis, c.isReversedScan)
+      // ∂yⱼ/∂xᵢ = (Π_{k<i} x_k)·(Π_{i<k≤j} x_k): no division, so that zeros need no special case in any derivative. The
+      // first factor is the result at the previous position.
+      let before = c.output.shifted(1, axis, isReversed, fill: 1)
+      let after = c.gradient.weightedTails(c.input(0), axis, isReversed)
+      return [before * after]
+    })
+}
+
+extension Tensor {
   /// The cumulative product along `axis`, including the element itself, in the same shape; integers and `bool` as
   /// `int64`. Derivatives are correct also if elements are 0; each derivative takes log₂ n passes over the data.
   ///
@@ -61,10 +77,6 @@ extension Tensor {
     let source = dtype.isFloatingPoint ? widened : cast(to: .int64)
     guard let axis = checkedAxis(axis, "cumulativeProduct") else { return source }
     return source.scanned(.cumulativeProduct, axis, isReversed: isReversed)
-  }
-
-  fileprivate func scanned(_ op: Op, _ axis: Int, isReversed: Bool) -> Tensor {
-    Tensor(op, OpInputs(node), .integers([axis, isReversed ? 1 : 0]))
   }
 
   /// The elements shifted by `distance` positions in the direction of a scan; vacated positions get `fill`.

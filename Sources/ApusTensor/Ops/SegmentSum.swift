@@ -53,25 +53,3 @@ extension Tensor {
     return Tensor(.segmentSum, OpInputs(node, list.node), .integers([count, label.word]))
   }
 }
-
-/// The gradient of `gather`: adds each row of the result's gradient at the index that it was gathered from.
-///
-/// Some devices search all indices for each row of the source. If that is expensive, as for a large embedding, the rows
-/// are first sorted by index. The sort is stable, so sums are added in the same order.
-func gatherGradient(_ c: GradientInput) -> Tensor {
-  let (source, ids) = (c.inputNode(0).shape, c.input(1))
-  let (axis, isElementwise, label) = (c.attributes.integers[0], c.attributes.integers[1], c.attributes.indexLabel)
-  let extent = source[axis]
-  guard axis == 0, isElementwise == 0,
-    extent.multipliedReportingOverflow(by: ids.elementCount).partialValue >= 1 << 22
-  else {
-    return Tensor(
-      .scatterAdd, OpInputs(c.gradient.node, ids.node), .integers([axis, isElementwise, extent, label.word]))
-  }
-  let list = ids.reshaped(to: [ids.elementCount])
-  let order = list.argsort()
-  let rows = c.gradient.reshaped(to: Shape([ids.elementCount] + source.dropFirst()))
-  let sorted = list.gathering(known: order, axis: 0)
-  return rows.gathering(known: order, axis: 0).segmentSum(
-    sorted, count: extent, IndexLabel(label.operation, ascends: true))
-}
