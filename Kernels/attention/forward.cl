@@ -1,11 +1,14 @@
 // Attention for WIDTH neighboring queries of a head. Each lane computes one query, and all lanes read the same keys.
 //
 //   item     = (batch · heads + head) · parts + part        part: WIDTH neighboring queries
+//   query    [batch, heads, queries, size]                  $share query heads read the same head (group) of
+//   key      [batch, groups, keys, size]                    keys and values
+//   value    [batch, groups, keys, width]
 //   output   [batch, heads, queries, width]
 //   logs     [batch, heads, queries], after the output: the log-sum-exp of each query's scores
 //
-// The kernel processes keys in blocks of $block, so that it rescales the accumulators to a new maximum only once per
-// block.
+// A query attends to the keys up to $ahead positions after its own. The kernel processes keys in blocks of $block, so
+// that it rescales the accumulators to a new maximum only once per block.
 //
 // Parameters: $ADDED, $DROP, $FACTOR, $KEEP, $MASK, $OPEN, $V, $WORDS, $ahead, $block, $capacity, $dtype, $greatest,
 // $heads, $items, $key, $keyBatch, $keyHead, $keyOffset, $keyRow, $keys, $lane, $localSize, $outputCount, $parts,

@@ -1,6 +1,6 @@
 // The gradient of the weights of a depthwise convolution with $tapsH × $tapsW taps: for each tap, the sum of the
-// products of x and y over images and pixels. The kernel works row by row and loads each register of x once for all
-// $tileRows rows of y that use it.
+// products of x (the input) and y (the gradient of the output) over images and pixels. The kernel works row by row and
+// loads each register of x once for all $tileRows rows of y that use it.
 //
 //   sums[u − m][s] += y[h + m][column] · x[h + u][column + s]
 //

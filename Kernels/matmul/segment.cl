@@ -1,4 +1,4 @@
-// Pointers to the terms of a segment, one for each row of the tile.
+// Sets `left` to pointers to the terms of a segment, one for each row of the tile, and `span` to their number.
 //
 // Parameters: $A, $depth, $index, $kStride, $leftOffset, $rowStride, $rows, $terms, $tileRows.
 const $index span = SMALLER($depth - segment * $terms, $terms);

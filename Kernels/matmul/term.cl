@@ -1,4 +1,4 @@
-// Adds one term to all sums of a tile.
+// Adds term `k` to all sums of a tile.
 //
 // Parameters: $RIGHTPART, $V, $bStride, $factor, $lane, $tileRows, $vectors.
 $V b[$vectors];
