@@ -4,7 +4,8 @@
 //   sums[m][column] += weights[u − m][s] · image[h + u][column + s]     m: row of results, u: row of pixels,
 //                                                                       s: column of taps
 //
-// One work-item prepares one plane in a private array (convolution/image_copy.cl) and computes its results.
+// One work-item prepares one plane, a channel of an image, in a private array (convolution/image_copy.cl) and computes
+// its results.
 //
 // Parameters: $EPILOGUE, $IMAGE, $ROW, $T, $V, $dtype, $groups, $index, $lane, $outputH, $outputW, $preparedSize,
 // $tap, $tapsH, $tapsW, $targetH, $targetW, $tileRows, $vectors, $weightOffset, $weights, $zero.

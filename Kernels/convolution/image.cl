@@ -4,9 +4,7 @@
 //
 //   source [image, d, h, w]  →  target [image, phase, d', h', w'], `$imageStride` elements per image
 //
-// Here an image is one channel of one example.
-//
-// One work-item copies a band of rows of some images.
+// Here an image is one channel of one example. One work-item copies a band of rows of some images.
 //
 // Parameters: $IMAGE, $T, $bands, $imageCount, $imageStride, $imagesPerItem, $index, $rowsPerBand, $target, $targetH.
 const $index band = GROUP_ID() % $bands;

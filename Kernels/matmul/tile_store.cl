@@ -1,4 +1,4 @@
-// Stores the elements that tile_fetch.cl loaded in local memory, one row of $extent + 4 elements per term.
+// Stores in local memory the elements that tile_fetch.cl loaded. Each term has a row of $extent + 4 elements.
 //
 // Parameters: $across, $along, $extent, $items, $next, $pieces, $quad, $quadAcross, $quadAlong, $side.
 UNROLL for (int piece = 0; piece < $pieces; piece += 1) {
