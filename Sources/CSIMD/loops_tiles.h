@@ -175,8 +175,8 @@ static __attribute__((noinline)) void FN(tile_with_lines)(
     first += rows;                                                                            \
   }
 
-// If k is at most this number, most of a tile's memory traffic is its results. `BlockSchedule.shortDepth` in ApusCPU has
-// the same value.
+// If k is at most this number, most of a tile's memory traffic is its results. `BlockSchedule.shortDepth` in ApusCPU
+// has the same value.
 #undef SHORT_CHAIN
 #define SHORT_CHAIN 64
 #undef PAGE_BYTES

@@ -453,8 +453,8 @@ void csimd_sort(int lane, int is_descending, size_t count, uint64_t *workspace, 
 /// Writes the windows of an image as a matrix (im2col): line `tap` contains the values that the tap reads for each
 /// pixel of the result's rows `first_row..<last_row` (a row is one position of the two outer axes).
 ///
-/// Lines are `line_stride` elements apart, and elements have 4 or 8 bytes (`bytes`). Pixels outside the image are 0. One
-/// element past the image may be read.
+/// Lines are `line_stride` elements apart, and elements have 4 or 8 bytes (`bytes`). Pixels outside the image are 0.
+/// One element past the image may be read.
 void csimd_unfold(
     const csimd_windows *windows, int bytes, const void *image, ptrdiff_t first_row, ptrdiff_t last_row, void *lines,
     ptrdiff_t line_stride);
