@@ -280,6 +280,7 @@ typedef struct {
   void *input_gradient, *product_gradient;
 } csimd_cell_gradient;
 
+/// The loops of one instruction set.
 typedef struct {
   const char *name;
   /// The operations and reducers, by lane.
