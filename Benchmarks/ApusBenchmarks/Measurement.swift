@@ -9,8 +9,9 @@ public struct Measurement: Sendable {
     case images(Int)
   }
 
-  /// `gemm`, `conv`, `ops`, `step` or `loader`.
+  /// The kind of benchmark: `gemm`, `conv`, `ops`, `step` or `loader`.
   public var benchmark: String
+  /// The name of the workload.
   public var problem: String
   /// The property that distinguishes lines of the same problem: `transpose`, `pass` or `precision`, with its value.
   public var variant: (name: String, value: String)?
@@ -23,6 +24,7 @@ public struct Measurement: Sendable {
   public var firstStepMilliseconds: Double?
   /// The extra time of the first step with another batch size.
   public var otherBatchMilliseconds: Double?
+  /// The peak memory of the workload.
   public var peakByteCount: Int?
 
   public init(_ benchmark: String, problem: String, device: ComputeDevice, timing: Timing) {

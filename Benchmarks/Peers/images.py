@@ -13,6 +13,7 @@ SIDE, EPOCH, BATCH = 256, 1024, 64
 
 
 def unit(numbers):
+    """Pseudo-random numbers in -1 ..< 1, like `unit` in LoaderRate.swift."""
     z = numbers.astype(numpy.uint64)
     z = (z ^ (z >> numpy.uint64(30))) * numpy.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> numpy.uint64(27))) * numpy.uint64(0x94D049BB133111EB)
@@ -21,6 +22,7 @@ def unit(numbers):
 
 
 def synthetic(number):
+    """An image of 256x256 pixels, like `SyntheticImages.image` in LoaderRate.swift."""
     values = numpy.full((SIDE, SIDE, 3), 127.0)
     for octave, strength in enumerate((60.0, 42, 30, 22, 17, 14, 11)):
         cells = 4 << octave

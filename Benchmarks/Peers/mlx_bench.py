@@ -48,7 +48,7 @@ def gemm(name):
 
 
 def conv(name):
-    """Images are stored with channels last, as in MLX. Each gradient is computed by itself."""
+    """Images are stored with channels last, as in MLX. Each gradient is computed separately."""
     s = measure.convolution(name)
     x, w = random(s["N"], s["H"], s["W"], s["C"]), random(s["K"], s["R"], s["S"], s["C"] // s["G"])
 

@@ -24,7 +24,7 @@ ROW_MAJOR, NOT_TRANSPOSED, TRANSPOSED = 101, 111, 112
 
 
 def numbers(count):
-    """Random numbers between -1 and 1, repeated after 1009: for timing, more different values are not needed."""
+    """Random numbers between -1 and 1. The first 1009 repeat, because timing needs no more different values."""
     some = [random.uniform(-1, 1) for _ in range(1009)]
     return (c_float * count)(*(some * (count // 1009 + 1))[:count])
 

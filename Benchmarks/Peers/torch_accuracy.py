@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Trains mlp or lenet5 on Fashion-MNIST in PyTorch with the recipe that Apus uses by default, for comparing accuracies.
 
-Adam with a rate of 1e-3, batches of 128, pixels standardized, PyTorch's own initialization.
-Prints one JSON object per seed.
+The recipe is Adam with a learning rate of 1e-3, batches of 128, standardized pixels and PyTorch's initialization. The
+script prints one JSON object per seed.
 """
 
 import argparse

@@ -47,7 +47,7 @@ class CharTransformer(nn.Module):
 
 
 class SqueezeExcitation(nn.Module):
-    """Weights the channels, with torchvision's names."""
+    """Multiplies channels by computed factors. Parameters have torchvision's names."""
 
     def __init__(self, channels, reduction=16):
         super().__init__()
@@ -63,7 +63,8 @@ class SqueezeExcitation(nn.Module):
 
 
 class CBAM(nn.Module):
-    """Weights the channels, then the pixels, with the names in the authors' code (Jongchan/attention-module)."""
+    """Multiplies channels, then pixels, by computed factors. Parameters have the names in the authors' code
+    (https://github.com/Jongchan/attention-module)."""
 
     def __init__(self, channels, reduction=16):
         super().__init__()

@@ -2,8 +2,8 @@
 """Trains char-lstm or char-transformer in PyTorch with the recipe that Apus uses by default, for comparing bits per
 character on the held-out tenth of the text after the same number of steps.
 
-Adam, gradients clipped to a norm of 1, windows of the text in random order, dropout of 0.1 (only char-lstm) and
-learning rates that follow half a cosine. Prints one JSON object per seed.
+The recipe is Adam, gradients clipped to a norm of 1, windows of the text in random order, dropout of 0.1 (only
+char-lstm) and learning rates that follow half a cosine. The script prints one JSON object per seed.
 """
 
 import argparse

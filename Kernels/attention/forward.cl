@@ -1,11 +1,15 @@
 // Attention for WIDTH neighboring queries of a head. Each lane computes one query, and all lanes read the same keys.
 //
 //   item     = (batch · heads + head) · parts + part        part: WIDTH neighboring queries
+//   query    [batch, heads, queries, size]                  $share query heads read the same head (group) of
+//   key      [batch, groups, keys, size]                    keys and values
+//   value    [batch, groups, keys, width]
 //   output   [batch, heads, queries, width]
 //   logs     [batch, heads, queries], after the output: the log-sum-exp of each query's scores
 //
-// The kernel processes keys in blocks of $block, so that it rescales the accumulators to a new maximum only once per
-// block.
+// A query attends to the keys up to $ahead positions after its own. The kernel processes keys in blocks of $block, so
+// that it rescales the accumulators to a new maximum only once per block. $MASK, $OPEN and $ADDED apply the masks;
+// $WORDS, $KEEP, $DROP and $FACTOR apply dropout.
 //
 // Parameters: $ADDED, $DROP, $FACTOR, $KEEP, $MASK, $OPEN, $V, $WORDS, $ahead, $block, $capacity, $dtype, $greatest,
 // $heads, $items, $key, $keyBatch, $keyHead, $keyOffset, $keyRow, $keys, $lane, $localSize, $outputCount, $parts,
@@ -53,7 +57,7 @@ for (i64 key = 0; key < end; key += $block) {
     p[j] = CHOOSE_$lane(open, p[j] * $scale$ADDED, lowest);
     top = CHOOSE_$lane(row_greater_$lane(p[j], top), p[j], top);
   }
-  // -infinity minus -infinity would be NaN.
+  // If no key is open, top is -infinity, and -infinity minus -infinity would be NaN.
   const $V next = CHOOSE_$lane(row_equal_$lane(top, lowest), ($V)(0), top);
   const $V factor = row_exp_$lane(maximum - next);
   maximum = top;

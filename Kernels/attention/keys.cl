@@ -1,8 +1,8 @@
-// The gradients of keys and values. Each lane computes one key. The kernel iterates over all queries of the heads that
-// share the key, in blocks of $block.
+// The gradients dK of keys and dV of values. Each lane computes one key. The kernel iterates over all queries of the
+// heads that share the key, in blocks of $block.
 //
 //   item     = (batch · groups + group) · parts + part      part: WIDTH neighboring keys
-//   dK       [batch, groups, keys, size], after dQ
+//   dK       [batch, groups, keys, size], in the result after dQ (queries.cl)
 //   dV       [batch, groups, keys, width], after dK
 //
 // Parameters: $ADDED, $DROP, $DROPGRADIENT, $KEEP, $MASK, $OPEN, $V, $WORDS, $ahead, $block, $capacity, $dots, $dtype,

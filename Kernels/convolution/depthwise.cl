@@ -1,9 +1,11 @@
 // A depthwise convolution with $tapsH × $tapsW taps, row by row. The kernel loads each register of pixels once for all
 // $tileRows rows of results that use it.
 //
-//   sums[m][column] += weights[u − m][s] · image[h + u][column + s]
+//   sums[m][column] += weights[u − m][s] · image[h + u][column + s]     m: row of results, u: row of pixels,
+//                                                                       s: column of taps
 //
-// One work-item prepares one plane in a private array (convolution/image_copy.cl) and computes its results.
+// One work-item prepares one plane, a channel of an image, in a private array (convolution/image_copy.cl) and computes
+// its results.
 //
 // Parameters: $EPILOGUE, $IMAGE, $ROW, $T, $V, $dtype, $groups, $index, $lane, $outputH, $outputW, $preparedSize,
 // $tap, $tapsH, $tapsW, $targetH, $targetW, $tileRows, $vectors, $weightOffset, $weights, $zero.

@@ -1,12 +1,12 @@
-// The gradient of the weights of a depthwise convolution with $tapsH × $tapsW taps: for each tap, the sum of the
-// products of x and y over images and pixels. The kernel works row by row and loads each register of x once for all
-// $tileRows rows of y that use it.
+// The gradient of the weights of a depthwise convolution with $tapsH × $tapsW taps, from x, the input, and y, the
+// gradient of the output: for each tap, the sum of the products of x and y over images and pixels. The kernel works row
+// by row and loads each register of x once for all $tileRows rows of y that use it.
 //
 //   sums[u − m][s] += y[h + m][column] · x[h + u][column + s]
 //
-// One work-item sums the planes of one channel over some of the images. It copies the planes to private arrays padded
-// with zeros (convolution/image_copy.cl). Lanes are neighboring pixels; the kernel adds the lanes of each sum at the
-// end.
+// A plane is one channel of one image. One work-item sums the planes of one channel over some of the images. It copies
+// the planes to private arrays padded with zeros (convolution/image_copy.cl). Lanes are neighboring pixels; the kernel
+// adds the lanes of each sum at the end.
 //
 // Parameters: $INPUT, $OUTPUT, $T, $V, $groups, $imageCount, $imagesPerPart, $index, $inputRows, $inputW, $lane,
 // $outputRows, $outputW, $preparedSize, $tapsH, $tapsW, $target, $tileRows, $zero.

@@ -1,10 +1,10 @@
 // Copies images to a layout in which a convolution needs no bounds checks and no strides. The copy converts elements to
 // the arithmetic type and inserts zeros around and between them. It groups elements into phases by the remainders of
-// their coordinates modulo the stride, and leaves out phases that no tap reads:
+// their coordinates modulo the stride, and omits phases that no tap reads:
 //
 //   source [image, d, h, w]  →  target [image, phase, d', h', w'], `$imageStride` elements per image
 //
-// One work-item copies a band of rows of some images.
+// Here an image is one channel of one example. One work-item copies a band of rows of some images.
 //
 // Parameters: $IMAGE, $T, $bands, $imageCount, $imageStride, $imagesPerItem, $index, $rowsPerBand, $target, $targetH.
 const $index band = GROUP_ID() % $bands;

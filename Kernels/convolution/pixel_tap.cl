@@ -1,5 +1,5 @@
-// Pointers to the pixels that a tap reads, one for each row of the tile. For a pixel outside of the image, the pointer
-// refers to zeros.
+// Sets `left` to pointers to the pixels that tap number `segment` reads, one for each row of the tile, and `span` to
+// the number of channels. For a pixel outside of the image, the pointer refers to zeros.
 //
 // Parameters: $A, $imageHeight, $imageWidth, $index, $leftOffset, $leftT, $tapTable, $terms, $tileRows, $zeros.
 const int tapDown = (int)geometry[$tapTable + 2 * segment];

@@ -1,6 +1,6 @@
-// The windows of $tileRows results of a grid of pixels, starting with result `first`. For each window, this code
-// computes the coordinates of its first pixel, which may be outside of the image, and the memory offset of that pixel.
-// Windows past the last result repeat the last window.
+// For the windows of $tileRows results of a grid of pixels, from result `first` on, computes the row and the column of
+// the first pixel (`down`, `across`), which may be outside of the image, and its offset in memory (`origin`). Windows
+// past the last result repeat the last window.
 //
 // Parameters: $gridHeight, $gridWidth, $imageHeight, $imageWidth, $index, $rows, $stepAcross, $stepDown, $terms,
 // $tileRows.

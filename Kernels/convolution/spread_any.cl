@@ -1,4 +1,4 @@
-// A register of zeros, with elements of `from` at the columns that are multiples of $stepW.
+// Sets `core` to a register of zeros, with elements of `from` at the columns that are multiples of $stepW.
 //
 // Parameters: $T, $index, $sourceW, $stepW.
 PRIVATE_ARRAY($T, spread, WIDTH);

@@ -1,10 +1,11 @@
 // Packs weights into panels of $width columns, in the order in which the product reads them. The copy converts elements
 // to the arithmetic type and pads the last panel with zeros:
 //
-//   source, element (column, run, channel, tap) by strides  →  target [panel, slot of tap, channel, $width]
+//   source, element (column, run, channel, tap) by strides  →  target [panel, slot, channel, $width]
 //
-// A run is a sequence of channels that is contiguous in the source, with the taps innermost. The kernel transposes
-// blocks of WIDTH columns × WIDTH elements of a run in registers. One work-item copies some runs of one panel.
+// The slot of a tap, from the table $slots, is its position in the order of the product. A run is a sequence of
+// channels that is contiguous in the source, with the taps innermost. The kernel transposes blocks of WIDTH columns ×
+// WIDTH elements of a run in registers. One work-item copies some runs of one panel.
 //
 // Parameters: $T, $V, $channels, $channelsPerRun, $columnStride, $columns, $dtype, $index, $lane, $offset, $panels,
 // $runStride, $runs, $runsPerItem, $slots, $source, $taps, $target, $width, $zero.

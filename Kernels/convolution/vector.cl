@@ -1,8 +1,8 @@
 // A convolution over images in the layout of convolution/image.cl. In this layout, the element that a tap reads for the
-// output at position q of a plane is at q plus a constant offset. A work-item accumulates $tileRows channels × $vectors
-// registers of neighboring positions:
+// output at position q of a plane (one depth of an image) is at q plus a constant offset. A work-item accumulates
+// $tileRows channels × $vectors registers of neighboring positions:
 //
-//                   q q+1 …          q runs through rows of the prepared width; positions at the end of
+//                   q q+1 …          q iterates over rows of the prepared width. Positions at the end of
 //   row (channel) [ sums   ]         a row that belong to no output are not stored.
 //
 //   sums[row][q] += weights[channel][tap][row] · image[channel][q + offset of tap]

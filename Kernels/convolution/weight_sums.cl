@@ -1,6 +1,6 @@
 // Adds the parts of a gradient of weights and writes the sums in the layout of the weights:
 //
-//   source [part, tap, channel, $width]  →  result [column, (channel, tap)]
+//   source [part, tap, channel, $width]  →  result [column, (channel, tap)]      column: channel of the output
 //
 // The kernel transposes blocks of WIDTH columns of the source × WIDTH elements of a result row in registers. One
 // work-item computes some elements of WIDTH rows.

@@ -3,7 +3,7 @@
 //
 //             ┌ gradients ┐
 //   tile ───  │  b0   b1  │     patches [position, tile, $pitch], gradients [position, tile, $gradientPitch],
-//   c │ a     │   sums    │     sums [position, channel of x, channel of y]
+//   c │ a     │   sums    │     sums [position, channel of x (the input), channel of y (the output)]
 //
 // A task is a part of the tiles and a block of the channels. One work-item computes some tasks in its own scratch
 // buffer. If tasks cover all channels, each task transforms its tiles, a few at a time, and a later launch adds the

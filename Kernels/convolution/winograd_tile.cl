@@ -1,4 +1,4 @@
-// The location of a tile: its image, and the pixel of its first result.
+// Computes the location of `tile`: its image, and the row and column of its first result.
 //
 // Parameters: $index, $tilesAcross, $tilesDown.
 const $index image = tile / ($tilesDown * $tilesAcross);

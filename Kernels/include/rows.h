@@ -3,7 +3,7 @@
 
 // The rows of elementwise.def and reduce.def as enumerations, so that a misspelled name of a row does not compile.
 
-// Include the rows of all lanes.
+// With these definitions, the .def files contain the rows of all lanes.
 #define LANE_F32 0
 #define LANE_I32 0
 #define LANE 0

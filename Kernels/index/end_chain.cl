@@ -1,4 +1,4 @@
-// Counts a term that was added to `sum`. If the chain is full, its sum is added to the levels above it (see
+// Counts a term that was added to `sum`. If its chain is full, adds the sum of the chain to the levels above (see
 // reduce.def).
 //
 // Parameters: $V, $chain, $lane, $levels, $zero.

@@ -1,5 +1,5 @@
-// Counts a term of a sum in memory. If the chain is full, its sum is added to the levels above it (see reduce.def). The
-// first full chain of a sum allocates a block of memory for these levels.
+// Counts a term of sum number `at` in memory. If its chain is full, adds the sum of the chain to the levels above (see
+// reduce.def). The first full chain of a sum allocates a block of memory for these levels.
 //
 // Parameters: $V, $blocks, $chain, $counts, $firstBlock, $from, $inner, $lane, $laneType, $levels, $offset, $pitch,
 // $until, $upper, $zero.

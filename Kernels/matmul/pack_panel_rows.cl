@@ -1,4 +1,4 @@
-// Packs the rows of a panel for one block of terms, from a row-major B.
+// The variant of pack_panel.cl for a row-major B.
 //
 // Parameters: $B, $T, $columns, $depth, $index, $lineStride, $rightDtype, $rightOffset, $terms, $vectors.
 const $index until = SMALLER(end * $terms, $depth);

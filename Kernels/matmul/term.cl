@@ -1,4 +1,4 @@
-// Adds one term to all sums of a tile.
+// Adds one term to all sums of a tile, and advances `row` to the next term.
 //
 // Parameters: $RIGHTPART, $V, $bStride, $factor, $lane, $tileRows, $vectors.
 $V b[$vectors];

@@ -1,4 +1,4 @@
-// Stores the elements of tile_fetch.cl in local memory, one row per term.
+// Stores in local memory the elements that tile_fetch.cl loaded. Each term has a row of $extent + 4 elements.
 //
 // Parameters: $across, $along, $extent, $items, $next, $pieces, $quad, $quadAcross, $quadAlong, $side.
 UNROLL for (int piece = 0; piece < $pieces; piece += 1) {

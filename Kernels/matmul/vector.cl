@@ -1,15 +1,18 @@
 // A matrix product in tiles of $tileRows rows × $vectors registers of columns, with the sums in registers. For each k,
 // the kernel multiplies every element of a column of A by a row of the panel of B.
 //
-//            ┌ panel ┐            A is read in place, from one pointer per row of the tile and segment of
-//   k  ────  │ b0 b1 │            terms. A segment is a part of the row or, if rows are the windows of an
-//   m │ a →  │ c0 c1 │            image, the channels of one pixel. If A is column-major, one pointer
-//                                 serves all rows of a whole tile.
+//            ┌ panel ┐            A is read in place, through one pointer for each row of the tile and
+//   k  ────  │ b0 b1 │            segment of terms. A segment is a part of the row or, if rows are the
+//   m │ a →  │ sums  │            windows of an image, the channels of one pixel. If A is column-major,
+//                                 one pointer serves all rows of a whole tile.
 //                                 B is packed in panels, or read in place if its rows consist of whole
 //                                 panels (except a part of the last register), or each work-item packs
 //                                 its panel, one block of terms at a time.
 //
-// If the elements have another type than the sums, they are converted when they are read.
+// Elements whose type is not the type of the sums are converted when they are read.
+//
+// The lowering fills in other templates: $LEFT is segment.cl or, for windows, convolution/pixel_tap.cl with
+// convolution/pixel_tile.cl as $TILE; $TERMS is one of terms*.cl; $PACK is one of pack_panel*.cl or empty.
 //
 // Rows past the last row repeat the last row and are not stored. One work-item computes some vertically adjacent tiles
 // in some panels. It processes a block of $segmentsPerBlock segments for all these tiles before the next block, so that

@@ -1,5 +1,5 @@
-// The gradient of the input of a pooling, on a GPU. A work-item computes one element: it finds the windows that contain
-// the element. WIDTH is 1.
+// The gradient of the input of a pooling, on a GPU, where WIDTH is 1. A work-item computes one element of the gradient:
+// it finds the windows that contain the element.
 //
 // Parameters: $T, $V, $WINDOWS, $dilationD, $dilationH, $dilationW, $dtype, $gradient, $gradientOffset, $index,
 // $outputD, $outputH, $outputW, $paddingD, $paddingH, $paddingW, $strideD, $strideH, $strideW, $windowD, $windowH,

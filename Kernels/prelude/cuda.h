@@ -1,11 +1,11 @@
-// The dialect for CUDA C++ under NVRTC. WIDTH is 1; HAS_FLOAT64 is 1. prelude/math.h and prelude/storage.h list the
-// names that a dialect defines.
+// The dialect for CUDA C++ under NVRTC. WIDTH is 1; HAS_FLOAT64 is 1. prelude/math.h lists the arithmetic names that a
+// dialect defines; the names for memory and work-items are those of prelude/opencl.h.
 #define KERNEL extern "C" __global__
 #define GLOBAL
 #define INLINE static __device__ __forceinline__
 #define ALWAYS_INLINE INLINE
 #define WIDE(name) name
-// The only group size that a kernel is launched with.
+// Declares the only group size with which a kernel is launched.
 #define GROUP_SIZE(items) __launch_bounds__(items)
 #define LOCAL_ARRAY(type, name, count) __shared__ type name[count]
 #define CONSTANT_TABLE static __device__ const

@@ -11,6 +11,7 @@
 //   NEGATIVE(a) MAGNITUDE(a) QUOTIENT(a, b)   −a, |a|, a / b; integers wrap around, and a divisor of 0 gives 0
 //   LEAST GREATEST   the identities of max and min
 //   LANE_BITS        the width of an integer lane
+//   ANY_LANE(m)      whether the mask m is true in any lane (integers only)
 //   LANE_IS_FLOAT LANE_IS_INTEGER   0 or 1
 
 #define LANE_F32 1

@@ -3,8 +3,8 @@
 // This file follows a dialect, which defines
 //   WIDE(name)           the name of a function: `name`, or `name##_16` where several widths coexist
 //   INLINE               the qualifiers of a function
-//   ALWAYS_INLINE        the same for a large function that a kernel calls in an unrolled loop: otherwise, compilers for
-//                        CPUs call it, and save all registers
+//   ALWAYS_INLINE        the same for a large function that a kernel calls in an unrolled loop. Compilers for CPUs
+//                        would not inline it, and each call would save all registers.
 //   VF VI VU             vectors of float, int and unsigned int of one lane count, or scalars
 //   VL VW                vectors of signed and unsigned 64-bit integers
 //   VD, HAS_FLOAT64      a vector of double where HAS_FLOAT64 is 1 (else 0)
@@ -12,7 +12,7 @@
 //   AS_L(x) AS_W(x)      VW as VL, VL as VW
 //   TO_F(i) TO_I(x)      VI to VF, rounded to nearest even; VF to VI, in range, truncated
 //   MULTIPLY_HIGH(a, b)  the high words of the products of two VU
-//   FMA(a, b, c)         a·b + c of VF, fused where the processor supports it
+//   FMA(a, b, c)         a·b + c of VF (in kernels, also of VD), fused where the processor supports it
 //   EXACT_FMA(a, b, c)   a·b + c of VF without rounding the product
 //   SQUARE_ROOT(x) ROUND(x) FLOOR(x) CEIL(x) TRUNCATE(x)   of VF; ROUND is half to even
 //   LIBM_FMOD(a, b)      fmod of VF
@@ -34,7 +34,7 @@
 #define WITH_SIGN_OF(x, s) AS_F((AS_I(x) & 0x7fffffff) | (AS_I(s) & (VI)(-0x7fffffff - 1)))
 #define INFINITE_F AS_F((VI)(0x7f800000))
 #define NAN_F AS_F((VI)(0x7fc00000))
-// 1.5·2²³: adding and subtracting it rounds a small number to an integer.
+// 1.5·2²³: adding and subtracting it rounds a number below 2²² in magnitude to an integer.
 #define ROUNDER 12582912.0f
 #define EXPONENT_BITS (VI)(-0x00800000)
 
@@ -59,7 +59,7 @@ INLINE VF WIDE(exp_tail)(VF f) {
   return FMA(p, f, (VF)(0.5f));
 }
 
-// exp(f + f_low) for f_low below the last bit of f.
+// exp(f + f_low), where |f_low| is below the last bit of f.
 INLINE VF WIDE(exp_sum)(VF f, VF f_low) {
   VF p = FMA(WIDE(exp_tail)(f) * f, f, f_low);
   return (p + f) + 1.0f;
@@ -166,7 +166,7 @@ INLINE VF WIDE(split_exponent)(VF a, int least, VF *i) {
   return AS_F(bits - e);
 }
 
-// r, except at the edges of a logarithm: −∞ at 0, NaN below, ∞ at ∞.
+// Returns the logarithm of a: r, its value for finite positive a, or −∞ at 0, NaN below 0 and ∞ at ∞.
 INLINE VF WIDE(log_edges)(VF a, VF r) {
   r = SELECT_F(a < INFINITE_F, r, a + a);
   r = SELECT_F(a < 0.0f, NAN_F, r);
@@ -182,7 +182,8 @@ INLINE VF WIDE(log_f32)(VF a) {
   return WIDE(log_edges)(a, sum + (((whole - sum) + f) + low));
 }
 
-// log(a)·(factor + factor_low), where (two + two_low) is log 2 times that factor and i·two is exact.
+// log(a)·(factor + factor_low), where two + two_low is log(2)·(factor + factor_low), and products of `two` with
+// exponents are exact.
 INLINE VF WIDE(log_times)(VF a, VF factor, VF factor_low, VF two, VF two_low) {
   VF i;
   VF f = WIDE(split_exponent)(a, 0x3f2aaaab, &i) - 1.0f;

@@ -89,7 +89,8 @@ INLINE VF WIDE(normal_f32)(VF a, VF g) {
   p = FMA(p, q, (VF)(9.31455493e-2f));
   p = FMA(p, q, (VF)(-0.398887753f));
   p = EXACT_FMA(p, q, (VF)(0.695555329f));
-  // The rounding errors of the sum, its inverse and the product; the derivative of p·u by u is nearly linear.
+  // The rounding errors of the sum, its inverse and the product. The derivative of p·u with respect to u is nearly
+  // linear.
   VF lost = FMA(-u, t - (d - 2.3125f), EXACT_FMA(-u, d, (VF)(1.0f)));
   lost = lost * FMA((VF)(4.47180891f), u, (VF)(0.167820141f));
   VF w = g * u;

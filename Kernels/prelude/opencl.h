@@ -1,5 +1,5 @@
-// The dialect for OpenCL C 1.2. WIDTH, the number of lanes of a register, is 1 or 16; HAS_FLOAT64 is 0 or 1.
-// prelude/math.h and prelude/storage.h list the other names that a dialect defines.
+// The dialect for OpenCL C 1.2. WIDTH, the number of lanes of a register, is 1 (for GPUs) or 16 (for CPUs); HAS_FLOAT64
+// is 0 or 1. prelude/math.h lists the arithmetic names that a dialect defines.
 #pragma OPENCL FP_CONTRACT OFF
 #if HAS_FLOAT64 && defined(cl_khr_fp64)
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable
@@ -14,7 +14,7 @@
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #endif
 #define WIDE(name) name
-// The only group size that a kernel is launched with.
+// Declares the only group size with which a kernel is launched.
 #define GROUP_SIZE(items) __attribute__((reqd_work_group_size(items, 1, 1)))
 #define LOCAL_ARRAY(type, name, count) __local type name[count]
 // A private array that is aligned to cache lines, so that loads of whole registers do not cross lines.
@@ -124,7 +124,8 @@ typedef VECTOR(char) V_i8;
 typedef VECTOR(uchar) V_u8;
 typedef VECTOR(ushort) V_u16;
 
-// Stores the first `count` < WIDTH lanes; with one lane there is nothing to store.
+// VSTORE_PART_type stores the first `count` < WIDTH lanes; with one lane, `count` would be 0. For 16 lanes, see
+// prelude/opencl_lanes.h.
 #if WIDTH == 1
 #define VSTORE_PART_u8(v, p, count)
 #define VSTORE_PART_i8(v, p, count)

@@ -1,6 +1,5 @@
 // Memory access and permutations for registers of 16 lanes. Follows prelude/opencl.h if WIDTH is not 1.
 
-// Stores the first `count` < WIDTH lanes.
 #ifdef SPELLED_LANES
 #define UPPER_HALF(type, v) ((type##8)(v.s8, v.s9, v.sa, v.sb, v.sc, v.sd, v.se, v.sf))
 #else
@@ -8,7 +7,8 @@
 #endif
 // Loads and stores of registers in memory that is aligned to its elements. PoCL expands vload16 and vstore16 to dozens
 // of instructions before it optimizes them. These functions compile to one instruction each, and kernels build in three
-// quarters of the time. The attributes are clang's; OpenCL compilers for CPUs are based on clang.
+// quarters of the time. The attributes are clang's; OpenCL compilers for CPUs are based on clang. VSTORE_PART_type
+// stores the first `count` < WIDTH lanes.
 #define OVERLOADED INLINE __attribute__((overloadable))
 #define DEFINE_STORE(type, lanes, space)                                        \
   OVERLOADED void store_lanes(type##lanes v, space type *p) {                   \
@@ -47,7 +47,7 @@ DEFINE_ACCESS(float, float)
 DEFINE_ACCESS(double, double)
 #endif
 
-// Computed from the products of even and of odd words, for which every CPU has instructions.
+// The high words of products, from the 64-bit products of even and of odd words, for which every CPU has instructions.
 INLINE uint16 multiply_high(uint16 a, uint16 b) {
   uint16 even = as_uint16((as_ulong8(a) & 0xffffffffUL) * (as_ulong8(b) & 0xffffffffUL));
   uint16 odd = as_uint16((as_ulong8(a) >> 32) * (as_ulong8(b) >> 32));
@@ -57,8 +57,7 @@ INLINE uint16 multiply_high(uint16 a, uint16 b) {
 #define INTERLEAVED_(a, b, c, d, i, j, k, l) \
   a.s##i, b.s##i, c.s##i, d.s##i, a.s##j, b.s##j, c.s##j, d.s##j, a.s##k, b.s##k, c.s##k, d.s##k, \
   a.s##l, b.s##l, c.s##l, d.s##l
-// Transposes WIDTH registers: lane j of register i becomes lane i of register j. Each of four rounds interleaves the
-// lanes of registers i and i + WIDTH / 2. With `rows`, the result is also stored row by row.
+// LOW_LANES and HIGH_LANES interleave the first eight, or the last eight, lanes of two registers: a0 b0 a1 b1 …
 #ifdef SPELLED_LANES
 #define LOW_LANES_(a, b) \
   (a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7)
@@ -72,6 +71,8 @@ INLINE uint16 multiply_high(uint16 a, uint16 b) {
 #define HIGH_LANES(type, a, b) \
   __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
 #endif
+// TRANSPOSE transposes WIDTH registers: lane j of register i becomes lane i of register j. Each of four rounds
+// interleaves the lanes of registers i and i + WIDTH / 2. With `rows`, the result is also stored row by row.
 #define DEFINE_TRANSPOSE(type)                                                \
   OVERLOADED void TRANSPOSE(type##16 *tile) {                               \
     type##16 other[16];                                                       \
@@ -97,7 +98,7 @@ DEFINE_TRANSPOSE(float)
 #if HAS_FLOAT64
 DEFINE_TRANSPOSE(double)
 #endif
-// Stores the elements of four registers interleaved.
+// Stores the elements of four registers interleaved: a0 b0 c0 d0 a1 …
 INLINE void store_interleaved(int16 a, int16 b, int16 c, int16 d, int *p) {
   VSTORE(((int16)(INTERLEAVED_(a, b, c, d, 0, 1, 2, 3))), p);
   VSTORE(((int16)(INTERLEAVED_(a, b, c, d, 4, 5, 6, 7))), p + 16);

@@ -9,7 +9,7 @@ INLINE void random_words(VL block, VL counter, VL seed, VU *words) {
   philox_rounds(words, AS_U(I_FROM_L(seed)), AS_U(I_FROM_L(seed >> 32)));
 }
 
-// Returns the random words with the given indices.
+// Returns the random words whose indices are the lanes of `number`.
 INLINE VI random_i64(VL number, VL seed, VL counter) {
   VU words[4];
   random_words(number >> 2, counter, seed, words);
@@ -38,8 +38,8 @@ INLINE void kept_words(VL block, VL counter, VL seed, VI bound, VI *kept) {
   UNROLL for (int i = 0; i < 4; i += 1) kept[i] = TRUTH32(AS_I(words[i] >> 8) < bound);
 }
 
-// Like `kept_words`, for consecutive words from index `position` on, one word per lane. The function does the same for
-// the next two rows; rows are `stride` words apart.
+// Like `kept_words`, for three rows of consecutive words, one word per lane. The first row begins at word `position`;
+// rows are `stride` words apart.
 #if WIDTH == 1
 INLINE void kept_rows(i64 position, i64 stride, VL counter, VL seed, VI bound, VI *kept) {
   UNROLL for (int row = 0; row < 3; row += 1) {

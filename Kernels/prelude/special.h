@@ -1,4 +1,4 @@
-// Powers, rounding and the float64 functions. Follows normal.h.
+// Powers, rounding, and the float64 functions. Follows normal.h.
 
 // ---- Powers
 
@@ -112,7 +112,7 @@ INLINE VD WIDE(sigmoid_f64)(VD a) {
 
 INLINE VD WIDE(gaussian_f64)(VD a) { return WIDE(exp_f64)(a * a * -0.5); }
 
-// g is not used.
+// The argument g is for `normal_f32` only.
 INLINE VD WIDE(normal_f64)(VD a, VD g) {
   (void)g;
   return 0.5 * WIDE(erfc_f64)(a * -0.70710678118654752);

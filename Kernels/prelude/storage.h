@@ -1,6 +1,7 @@
 // Loads, stores and conversions of the element types, for any dialect. Follows prelude/special.h.
 //
 // A register has WIDTH elements. The first `count` elements are valid; `count` is WIDTH except at the end of a row.
+// t is an element type; a and b are lanes.
 //   LOAD_t(p, at, count)               elements at, at + 1, …
 //   EXACT_t(p, at, count)              the same without reading other elements, which may be written concurrently
 //   EVEN_t(p, at, count)               elements at, at + 2, …
@@ -11,9 +12,10 @@
 //   CHOOSE_a(condition, x, y)          x where the VI condition is not 0
 //   CONSTANT_a(bits)                   a number in all lanes
 //   SEQUENCE_a(first, step)            first, first + step, …
+//   SCALAR_a(bank, entry)              an entry of the plan's scalar bank in all lanes
 //   FIRST_a(v), ROTATE_a(v, by)        the first lane; the lanes rotated so that lane `by` is the first
-//   LOWERED_8(v), _4, _2, _1           of 16 lanes: lanes k to 2k - 1, moved to the first k lanes
-//   LANE_MASK(count)                        1 in the first `count` lanes, else 0
+//   LANE_MASK(count)                   1 in the first `count` lanes, else 0
+//   ACCUMULATE_a(x, y, sum)            sum + x·y; integers wrap around
 
 #define SMALLER(a, b) ((a) < (b) ? (a) : (b))
 #define LARGER(a, b) ((a) > (b) ? (a) : (b))
@@ -92,7 +94,7 @@ DEFINE_STORAGE(float32, float, VF, VF, READ_SAME, WRITE_SAME)
 // 16-bit elements that are only copied.
 DEFINE_STORAGE(word16, u16, V_u16, V_u16, READ_SAME, WRITE_SAME)
 
-// The plan's scalar bank has 8 bytes per entry.
+// The scalar bank has 8 bytes per entry.
 #define SCALAR_i32(bank, entry) ((VI)(((GLOBAL const int *)(bank))[2 * (entry)]))
 #define SCALAR_i64(bank, entry) ((VL)((bank)[entry]))
 #define SCALAR_f32(bank, entry) ((VF)(((GLOBAL const float *)(bank))[2 * (entry)]))
@@ -119,7 +121,6 @@ DEFINE_STORAGE(word16, u16, V_u16, V_u16, READ_SAME, WRITE_SAME)
 INLINE VI CONVERT_f32_i32(VF v) { return I_SATURATED_F(SELECT_F(v == v, v, (VF)(0.0f))); }
 INLINE VL CONVERT_f32_i64(VF v) { return L_SATURATED_F(SELECT_F(v == v, v, (VF)(0.0f))); }
 
-// Rotates the lanes down by `by`; the lowest lanes move to the top.
 #define DEFINE_LANES(suffix, type, V)             \
   INLINE V ROTATE_##suffix(V v, int by) {         \
     type part[2 * WIDTH];                         \
@@ -134,7 +135,6 @@ DEFINE_LANES(f32, float, VF)
 #define FIRST_i64(v) FIRST_LANE(v)
 #define FIRST_f32(v) FIRST_LANE(v)
 
-// 1 in the lanes below `count`, else 0.
 #define LANE_MASK(count) TRUTH32(LANES_I < (VI)(count))
 
 #if HAS_FLOAT64
@@ -153,7 +153,6 @@ INLINE VI CONVERT_f64_i32(VD v) { return I_SATURATED_D(v == v ? v : (VD)(0.0)); 
 INLINE VL CONVERT_f64_i64(VD v) { return L_SATURATED_D(v == v ? v : (VD)(0.0)); }
 #endif
 
-// c + a·b
 #define ACCUMULATE_f32(a, b, c) FMA(a, b, c)
 #define ACCUMULATE_f64(a, b, c) FMA(a, b, c)
 #define ACCUMULATE_i32(a, b, c) AS_I(AS_U(c) + AS_U(a) * AS_U(b))

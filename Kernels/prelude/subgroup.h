@@ -1,6 +1,6 @@
 // Sub-groups: SUBGROUP consecutive work-items that run in lockstep. SHIFT_type(x, span) returns the `x` of the
 // work-item `span` positions further on. The result is unspecified if that work-item is outside of the sub-group. All
-// work-items of the sub-group must call it together. Kernels that call it are declared with SUBGROUPS.
+// work-items of the sub-group must call SHIFT together. Kernels that call it are declared with SUBGROUPS.
 #if defined(SUBGROUP_PTX)
 #define SUBGROUPS
 #define SHIFT_WORD(type, letter) \

@@ -2,7 +2,7 @@
 
 // ---- Trigonometric functions
 
-// Selects word i, in 0…4, of five.
+// Selects word i, from 0 to 4, of five words.
 #define PICK_WORD(i, w0, w1, w2, w3, w4)                                                            \
   AS_U(SELECT_I(i < 2, SELECT_I(i < 1, (VI)(w0), (VI)(w1)),                                         \
                 SELECT_I(i < 3, (VI)(w2), SELECT_I(i < 4, (VI)(w3), (VI)(w4)))))
@@ -26,13 +26,14 @@ INLINE VF WIDE(reduce_large)(VF a, VI *quadrant, VF *low_part) {
   VU low = mantissa * w1 + carried;
   VU carry = AS_U(SELECT_I(low < carried, (VI)(1), (VI)(0)));
   VU high = MULTIPLY_HIGH(mantissa, w1) + mantissa * w0 + carry;
-  // high:low is the product in units of 2^-62 quarter turns; round to the nearest whole one.
+  // high:low is the product in units of 2^-62 quarter turns. Round it to the nearest whole number of quarter turns.
   *quadrant = AS_I((high + 0x20000000u) >> 30);
   VI rest = AS_I(high << 2) >> 2;
   VI is_negative = rest >> 31;
   rest = rest ^ is_negative;
   VI below = AS_I(low) ^ is_negative;
-  // Converts the rest to three floats without rounding, then multiplies it by π/2. (The negation lacks its last unit.)
+  // Converts the rest to three floats without rounding, then multiplies it by π/2. (Its complement is used as its
+  // negation, which differs by 1 in the last bit.)
   VF high_part = TO_F(rest >> 5) * 0x1p-25f;
   VF middle = TO_F(((rest & 31) << 19) | AS_I(AS_U(below) >> 13)) * 0x1p-49f;
   VF r = high_part + middle;

@@ -3,6 +3,8 @@
 //
 //     Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A,      ∂g = Gᵀ [(Bᵀ d B) ⊙ (A ∂Y Aᵀ)] G
 //
+// where g are the weights, d the pixels, Y the results, and ∂ denotes the gradient of a value.
+//
 // Inputs are `step` registers apart, and results are `to_step` registers apart. Follows the OpenCL dialect of kernels
 // for CPUs, or the dialect of the CPU device's C loops.
 

@@ -1,3 +1,6 @@
+// The gradients of a GRU, see cells.h: of r, z and n for the input, and of r, z and p for the product. The forward pass
+// stored r, z, n and p.
+//
 // Parameters: $T, $V, $batch, $dtype, $lane, $size, $state, $stateOffset.
 $V reset = ($V)(0), z = ($V)(0), n = ($V)(0), p = ($V)(0);
 if (valid) {

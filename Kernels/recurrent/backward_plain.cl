@@ -1,4 +1,4 @@
-// dx = dh · f′(x + p), from h = f(x + p)
+// dx = dh · f′(x + p), computed from h = f(x + p), where f is tanh or relu and p the product with the weights
 //
 // Parameters: $V, $dtype, $function, $size.
 const $V h = LOAD_$dtype(all, row * $size + at, count);

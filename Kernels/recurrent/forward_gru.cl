@@ -1,3 +1,5 @@
+// A GRU, see cells.h. If $keeps is 1, stores r, z, n and p for the backward pass.
+//
 // Parameters: $BIAS0, $BIAS1, $BIAS2, $T, $V, $dtype, $input, $keeps, $lane, $size.
 $V reset = ($V)(0), z = ($V)(0), n = ($V)(0), p = ($V)(0);
 if (valid) {

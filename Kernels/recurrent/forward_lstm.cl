@@ -1,3 +1,5 @@
+// An LSTM, see cells.h. If $keeps is 1, stores i, f, g, o and c for the backward pass.
+//
 // Parameters: $T, $V, $cell, $cellOffset, $dtype, $input, $keeps, $lane, $size.
 $V c = step == 0 ? LOAD_$dtype($cell, $cellOffset + unit, count) : EXACT_$dtype(cells, unit, count);
 $V i = ($V)(0), f = ($V)(0), g = ($V)(0), o = ($V)(0);

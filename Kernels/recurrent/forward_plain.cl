@@ -1,4 +1,4 @@
-// h = f(x + p)
+// h = f(x + p), where f is tanh or relu and p the product of the previous state and the weights
 //
 // Parameters: $V, $dtype, $function, $input.
 if (valid) {

@@ -1,4 +1,4 @@
-// Overwrites the product of each chunk with the product of the chunks before it.
+// Overwrites the product of each chunk (see products.cl) with the product of the chunks before it.
 //
 // Parameters: $T, $chunks, $items, $localSize, $totals.
 const i64 line = (i64)GROUP_ID() * $localSize + LOCAL_ID();

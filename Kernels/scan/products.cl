@@ -1,8 +1,9 @@
 // Cumulative products along the middle axis of [outer, extent, inner]. If the other axes have too few elements to
-// occupy the device, the axis is split into chunks:
+// occupy the device, the axis is split into chunks, and there are three launches:
 //
-//   totals:  one result for each chunk          carries: the cumulative results before each chunk
-//   apply:   each chunk, starting from its carry
+//   totals     the product of each chunk
+//   carries    the product of all chunks before each chunk (product_carries.cl)
+//   results    the cumulative products of each chunk, starting from its carry
 //
 // A work-item computes one chunk for one outer index and $width adjacent columns of the inner axis. The columns are the
 // lanes of a $T.

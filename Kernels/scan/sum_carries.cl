@@ -1,5 +1,5 @@
-// Overwrites the sum of each chunk with the sum of the chunks before it. The sum is computed by the upper levels of the
-// cascade.
+// Overwrites the sum of each chunk (see sums.cl) with the sum of the chunks before it, which the upper levels of the
+// cascade compute.
 //
 // Parameters: $T, $chain, $chunks, $items, $levels, $localSize, $mostLevels, $totals.
 const i64 line = (i64)GROUP_ID() * $localSize + LOCAL_ID();

@@ -19,7 +19,7 @@ typedef VI VI_line __attribute__((aligned(64), may_alias));
 typedef VD VD_line __attribute__((aligned(64), may_alias));
 typedef VL VL_line __attribute__((aligned(64), may_alias));
 
-// Copies fewer than 16 words of 4 or 8 bytes: a call of memcpy costs more than the copy.
+// Copies fewer than 16 words of 4 or 8 bytes. A call of memcpy would cost more than the copy.
 #define COPY_PART(name, S)                                           \
   INLINE void name(void *target, const void *source, size_t count) { \
     char *t = target;                                                \

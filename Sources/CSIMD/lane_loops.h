@@ -1,5 +1,5 @@
-// The operations of elementwise.def on one lane as loops, and their table. Included once for each lane, with LANE
-// defined.
+// The operations of elementwise.def on one lane as loops, and their table. loops.h includes this file once for each
+// lane, with LANE (see lane.h), SCALAR (the type of an element) and MASK (the type of a comparison's result) defined.
 
 #include "../../Kernels/prelude/lane.h"
 

@@ -1,7 +1,9 @@
 // The loops of one instruction set. An isa_*.c file includes this file once, after it has defined
 //   CSIMD_ISA_NAME     the table's name, a string
 //   CSIMD_TABLE        the table's identifier
-//   CSIMD_HAS_FMA      0 or 1
+//   CSIMD_HAS_FMA      0 or 1: whether there are fused multiply-adds
+//   CSIMD_HAS_F16C     1 if there are instructions that convert float16, else undefined
+//   CSIMD_HAS_AVX512   1 for AVX-512, else undefined
 //   CSIMD_REGISTERS    the number of vectors of 16 floats that the registers hold
 // inside a `#pragma clang attribute push` that sets the target.
 
@@ -9,7 +11,7 @@
 #include "access.h"
 #include "windows.h"
 
-// A loop handles whole groups of 16 elements; the remaining elements use padded copies.
+// A loop handles whole groups of 16 elements; `run_tail` runs it on padded copies of the remaining elements.
 #define TAIL_BYTES 128
 __attribute__((noinline)) static void run_tail(
     csimd_loop loop, size_t whole, size_t rest, char *result, size_t result_bytes, const csimd_operand *operands,

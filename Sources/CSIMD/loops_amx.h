@@ -132,7 +132,8 @@ typedef struct {
   size_t step;
 } amx_factor;
 
-// The sums of up to 32 rows and `columns` columns along all lines; `more` of the rows are in the second block.
+// Computes the sums of rows + more (up to 32) rows and `columns` columns along all lines; `more` rows are in the second
+// block.
 INLINE void amx_tile(
     const int has_more, const int vectors, const csimd_lines *lines, size_t rows, size_t more, amx_factor a,
     amx_factor a_more, amx_factor b, amx_target to, size_t columns) {
@@ -184,7 +185,8 @@ static __attribute__((noinline)) void amx_tile_any(
   else amx_tile(0, 1, lines, rows, more, a, a_more, b, to, columns);
 }
 
-// The rows of the two blocks from row `first` of m on.
+// Sets `rows` and `more` to the heights of the two blocks from row `first` of m on, and configures the tiles if these
+// heights have changed.
 #define AMX_BLOCKS(m, first)                                            \
   size_t left = m - first, rows = left < AMX_ROWS ? left : AMX_ROWS;    \
   size_t more = left - rows < AMX_ROWS ? left - rows : AMX_ROWS;        \

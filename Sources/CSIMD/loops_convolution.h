@@ -2,12 +2,11 @@
 // tap reads is the same for all results, so that vectors run over pixels without im2col. The gaps between the rows of
 // the result get values that are not read.
 //
-//     out[k][p] = Σ_t weights[t][k] · x[p + offsets[t]]
-//
-// K is 1 or an even number up to PLANE_BLOCK.
+//     out[k][p] = Σ_t weights[t][k] · x[p + offsets[t]]      k: channel of the result, p: pixel,
+//                                                            t: tap (source channel and kernel position)
 //
 // The sums of a tile of K channels × B vectors of pixels stay in registers; CSIMD_REGISTERS vectors of 16 floats fit
-// into them.
+// into them. K is 1 or an even number up to PLANE_BLOCK.
 
 #define PLANE_TILE(K, B)                                                                                        \
   INLINE void plane_tile_##K##_##B(                                                                             \
@@ -27,7 +26,8 @@
     for (int k = 0; k < K; k += 1)                                                                              \
       for (int b = 0; b < B; b += 1) STORE(VF, out + k * stride + b * LANES, sums[k][b]);                       \
   }
-// Blocks of B vectors, then of C: several independent chains hide the latency of multiply-adds.
+// Computes blocks of B vectors, then of C, then single vectors. Several independent chains hide the latency of
+// multiply-adds.
 #define PLANE_ROW(K, B, C)                                                                                          \
   static void plane_row_##K(                                                                                        \
       size_t taps, const float *x, const ptrdiff_t *offsets, const float *weights, float *out, size_t stride,       \

@@ -1,10 +1,10 @@
 // Convolutions of one channel with one filter of 3 × 3 taps and stride 1:
 //
-//     out[r][p] = Σ_i Σ_j weights[3i + j] · x[r + i − padding][p + j − padding]
+//     out[r][p] = Σ_i Σ_j weights[3i + j] · x[r + i + first][p + j − padding]
 //
 // Rows of results have at least LANES elements. The last vector of a row ends at the end of the row, and may overlap
-// the previous vector. With a padding of 1 the plane is as large as the result, and pixels around it count as zeros;
-// with a padding of 0 all pixels are in memory.
+// the previous vector. With a padding of 1 the plane is as wide as the result, and pixels on either side of it count as
+// zeros; with a padding of 0 the pixels of all columns are in memory. Rows outside of the plane are zeros.
 
 #define DEPTHWISE_ROWS 4
 #define DEPTHWISE_LOOP _Pragma("clang loop unroll(full)")

@@ -1,6 +1,6 @@
 // Cumulative sums and products, and products of integer matrices.
 
-// A line of `width` elements; lines are in order, or reversed.
+// Line number `step` in the direction of the scan: `width` elements.
 #define LINE(S, step) ((S *)values + (is_reversed ? lines - 1 - (step) : (step)) * width)
 
 // Each line is multiplied by the line before it; the first line is multiplied by `state`.

@@ -1,4 +1,4 @@
-// Floating-point matrix products. Included once for each such lane.
+// Matrix products. Included once for each floating-point lane.
 
 #undef MULTIPLY_ADD
 #if CSIMD_HAS_FMA

@@ -1,4 +1,4 @@
-// Products of one row with a floating-point matrix. Included once for each such lane, after loops_matmul.h.
+// Products of one row with a matrix. Included once for each floating-point lane, after loops_matmul.h.
 
 // The columns of a product of one row that are summed at a time.
 #undef ROW_CHUNK
@@ -25,8 +25,8 @@ INLINE void FN(add_lines)(
 }
 
 #if LANE == LANE_F32 && CSIMD_REGISTERS >= 8
-// The product over a range of k with TRANSPOSE_WIDTH contiguous columns.
-// Prefetches the memory `ahead` elements after the memory that it reads; nothing if `ahead` is 0.
+// Returns the product over a range of k with TRANSPOSE_WIDTH contiguous columns. Prefetches the memory `ahead` elements
+// after the memory that it reads; nothing if `ahead` is 0.
 INLINE transposed_row FN(add_columns)(
     size_t k, const SCALAR *a, size_t a_step, const SCALAR *b, ptrdiff_t column, size_t ahead) {
   transposed_row sum = (transposed_row)(0);

@@ -15,7 +15,8 @@ typedef struct {
   char *e, *quotients;
 } FN(softmax_lines);
 
-/// Processes one vector of each row and updates the accumulators.
+/// Processes one vector of each row and updates the accumulators. With `keeps`, it stores the exponentials; with
+/// `divides`, it writes the quotients of the previous row.
 INLINE void FN(softmax_vector)(
     const FN(softmax_lines) * at, size_t byte, V shift, V scale, V *maximum, V *sum, int keeps, int divides,
     int streams) {

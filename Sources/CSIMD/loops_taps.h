@@ -1,4 +1,4 @@
-// Packing and unpacking of the weights of convolutions with channels last: between the stored layout
+// Packs and unpacks the weights of convolutions with channels-last images: between the stored layout
 // `[result channel][source channel][tap]` and panels of result channels.
 
 #define TAPS_AT_ONCE 144

@@ -8,7 +8,7 @@
 // Loops over a patch must be fully unrolled, so that the patch stays in registers.
 #define PATCH_LOOP _Pragma("clang loop unroll(full)")
 
-// Iterates over tiles with: the image, and the row and column of the tile's first result.
+// Iterates over tiles with: image (its index), top and left (the row and column of the tile's first result).
 #define FOR_EACH_TILE(...)                                                                           \
   for (size_t tile = first; tile < first + count; tile += 1) {                                       \
     size_t image = tile / (w->tiles_y * w->tiles_x), inner = tile % (w->tiles_y * w->tiles_x);       \

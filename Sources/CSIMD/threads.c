@@ -32,7 +32,7 @@ struct csimd_pool {
   // The job has its own cache line: writing to a line that other cores poll is slow.
   _Alignas(64) csimd_task task;
   void *context;
-  // Workers from this number on run no tasks.
+  // The number of workers that run tasks of the job.
   size_t workers;
   struct share *shares;
   _Alignas(64) _Atomic uint32_t wake_sequence;

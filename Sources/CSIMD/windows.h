@@ -20,6 +20,7 @@ static inline __attribute__((unused)) csimd_span csimd_span_of(const csimd_windo
   return (csimd_span){first, last, first * stride + shift};
 }
 
+/// Sets `at` to the position that a tap reads for result `o` along an axis; returns whether it is inside the image.
 static inline __attribute__((unused)) int csimd_outer_position(
     const csimd_windows *w, int axis, ptrdiff_t o, ptrdiff_t tap, ptrdiff_t *at) {
   *at = o * w->stride[axis] + tap * w->dilation[axis] - w->padding[axis];

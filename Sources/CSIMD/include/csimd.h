@@ -27,8 +27,8 @@ enum {
 /// The maximum number of bytes of a value that is broadcast to 16 lanes.
 #define CSIMD_SPLAT_BYTES 128
 /// The number of lines that a reduction by columns combines before it accumulates them, so that it reads and writes the
-/// accumulators only once for these lines. Tasks of products have a multiple of this number of rows, so that they can
-/// compute the same sums.
+/// accumulators only once for these lines. Tasks of matrix products whose columns are summed have a multiple of this
+/// number of rows, so that their sums combine the same lines.
 #define CSIMD_LINES_AT_ONCE 12
 /// The number of terms of a chain in a reduction: see Kernels/reduce.def.
 #define CSIMD_CHAIN 16
@@ -75,9 +75,9 @@ typedef void (*csimd_load)(size_t count, void *result, const void *source, ptrdi
 /// non-temporal stores, if stride and alignment allow it.
 typedef void (*csimd_store)(size_t count, void *result, ptrdiff_t stride, const void *source, int streams);
 
-/// The lines of the factors over which a product iterates, in two nested loops: the number of lines, and their strides
-/// in both factors.
+/// The lines of the factors over which a product iterates.
 typedef struct {
+  /// For the outer and the inner of two nested loops: the number of lines, and (below) their strides in both factors.
   size_t count[2];
   ptrdiff_t a[2], b[2];
   /// The number of elements in a line, and (below) their stride in the first factor.
@@ -94,6 +94,7 @@ typedef struct {
   ptrdiff_t lead_y, lead_x;
 } csimd_winograd;
 
+/// An operation of Kernels/elementwise.def, or a `FusedRow` of ApusCPU, on one lane.
 typedef struct {
   const char *name;
   csimd_loop loop;
@@ -172,7 +173,8 @@ typedef struct {
   int padding;
 } csimd_depthwise_plane;
 
-/// Sliding windows over an image with `channels` channels; a tap is a channel and a kernel position.
+/// Sliding windows over an image with `channels` channels; a tap is a channel and a kernel position. Each array has an
+/// element for depth, height and width.
 typedef struct {
   ptrdiff_t channels;
   ptrdiff_t input[3], kernel[3], output[3], stride[3], padding[3], dilation[3];
@@ -206,6 +208,7 @@ typedef struct {
   size_t stride;
   /// The query of a row may attend to keys below `first_end + row`.
   int64_t first_end;
+  /// The factor of the products of queries and keys.
   double scale;
   /// A query may not attend to keys whose mask is 0; NULL for no mask.
   const uint8_t *mask;
@@ -219,6 +222,7 @@ typedef struct {
   uint32_t *words;
   uint64_t first_word, word_row, seed, counter;
   uint32_t bound;
+  /// The factor of the weights that dropout keeps.
   double kept_factor;
   /// The length of an output row, and the row stride.
   size_t width, output_stride;
@@ -234,7 +238,7 @@ typedef struct {
 /// Panels of columns of a factor: packed, or read in place from rows with a multiple of 16 columns.
 typedef struct {
   const void *data;
-  /// The stride of panels.
+  /// The distance between panels, in elements.
   size_t distance;
   /// The row stride in a panel; 0 if it is packed.
   size_t row;
@@ -276,6 +280,7 @@ typedef struct {
   void *input_gradient, *product_gradient;
 } csimd_cell_gradient;
 
+/// The loops of one instruction set.
 typedef struct {
   const char *name;
   /// The operations and reducers, by lane.
@@ -423,6 +428,7 @@ typedef struct {
   void (*chain_sums[2])(
       size_t rows, size_t columns, size_t chains, const void *first, size_t row, size_t distance, void *c,
       size_t c_row);
+  /// For float32 and float64: one time step of a recurrent layer, and (below) its gradient.
   void (*cell_forward[2])(const csimd_cell *cell);
   void (*cell_backward[2])(const csimd_cell_gradient *cell);
 } csimd_table;
@@ -431,7 +437,7 @@ typedef struct {
 /// machine. Returns NULL if the name is unknown or the machine cannot run the table.
 const csimd_table *csimd_open(const char *name);
 
-/// The loop of an operation on a lane, or NULL.
+/// The loop of an operation on a lane, or NULL if the lane has no such operation.
 csimd_loop csimd_find(const csimd_table *table, const char *row, int lane);
 /// The loop of a comparison that writes bytes, or NULL.
 csimd_loop csimd_find_truths(const csimd_table *table, const char *row, int lane);
@@ -448,12 +454,12 @@ void csimd_sort(int lane, int is_descending, size_t count, uint64_t *workspace, 
 /// Writes the windows of an image as a matrix (im2col): line `tap` contains the values that the tap reads for each
 /// pixel of the result's rows `first_row..<last_row` (a row is one position of the two outer axes).
 ///
-/// Lines are `line_stride` elements of `bytes` (4 or 8) bytes apart; pixels outside the image are 0. One element past
-/// the image may be read.
+/// Lines are `line_stride` elements apart, and elements have 4 or 8 bytes (`bytes`). Pixels outside the image are 0.
+/// One element past the image may be read.
 void csimd_unfold(
     const csimd_windows *windows, int bytes, const void *image, ptrdiff_t first_row, ptrdiff_t last_row, void *lines,
     ptrdiff_t line_stride);
-/// Adds each element of the lines to the pixel that `csimd_unfold` reads it from (col2im); `lane` is the element type.
+/// Adds each element of the lines to the pixel from which `csimd_unfold` reads it (col2im); `lane` is the element type.
 void csimd_fold(
     const csimd_windows *windows, int lane, const void *lines, ptrdiff_t line_stride, ptrdiff_t first_row,
     ptrdiff_t last_row, void *image);

@@ -3,9 +3,10 @@
 
 #include "csimd.h"
 
-/// A program over one domain, resolved to functions and layouts. It runs block by block, so that the registers of
-/// a block stay in the L1 cache.
+/// A program over one domain, resolved to functions and layouts. It runs block by block, so that the registers of a
+/// block, which are arrays in memory, stay in the L1 cache.
 
+/// The maximum rank of a layout.
 #define CSIMD_RANK 8
 
 /// The layout of an array, in elements. Axes that can be traversed as one are merged, so that a contiguous array has
@@ -17,6 +18,8 @@ typedef struct {
   int64_t offset;
 } csimd_layout;
 
+/// The kinds of arguments: an array, an entry of the scalar bank, results that the step computed before the program
+/// runs (core results), the index of the element, and a constant.
 enum { CSIMD_TENSOR, CSIMD_SCALAR, CSIMD_CORE, CSIMD_INDEX, CSIMD_CONSTANT };
 
 /// An input of the program, which fills a register.
@@ -35,6 +38,7 @@ typedef struct {
   const void *splat;
 } csimd_argument;
 
+/// An instruction. The registers of a program are those of its arguments, then those of its instructions.
 typedef struct {
   csimd_loop loop;
   /// The loop that writes a comparison's result directly to an output of bytes, if nothing else reads the result; else
@@ -54,7 +58,9 @@ typedef struct {
   size_t slot;
 } csimd_instruction;
 
+/// An output of the program.
 typedef struct {
+  /// The register that is stored, and (below) the index of the value in which it is stored.
   int reg;
   int value;
   int lane;
@@ -147,8 +153,8 @@ enum {
 
 /// A reduction: `kernel` runs over the inner axes, `outer` gives the offsets of its arguments along the outer axes.
 ///
-/// By rows, the kernel's domain is the reduced axes, and each kept position has one result. By
-/// columns, the kernel's domain is the kept axes, and the reduced positions are accumulated one by one.
+/// By rows, the kernel's domain is the reduced axes, and each position of the kept axes has one result. By columns, the
+/// kernel's domain is the kept axes, and the positions of the reduced axes are accumulated one by one.
 typedef struct {
   const csimd_kernel *kernel;
   int reducer_count;
