@@ -3,7 +3,7 @@ import ApusDevice
 import ApusGPU
 import ApusTensor
 
-/// The list of backends, in the order in which devices are listed; a new backend is one row. `Backend.all` calls it.
+/// Returns all backends, in the order in which devices are listed. `Backend.all` calls this function.
 @_silgen_name("apus_backends")
 package func backends() -> [Backend] { [.cpu, .opencl] }
 

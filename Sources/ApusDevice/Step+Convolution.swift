@@ -137,8 +137,8 @@ extension Convolution: StepFamily {
 
 extension Convolution {
   /// A pointwise convolution as a product for each image: `y[n] = w·x[n]` with the shapes
-  /// `[outputChannels, inputChannels]` and `[inputChannels, pixels]`, or `x[n] = wᵀ·y[n]` for the gradient of the input.
-  /// The domain of its epilogue is `[batch, channels, pixels]`.
+  /// `[outputChannels, inputChannels]` and `[inputChannels, pixels]`, or `x[n] = wᵀ·y[n]` for the input gradient. The
+  /// domain of its epilogue is `[batch, channels, pixels]`.
   ///
   /// `nil` for other convolutions, for integers, for channels-last images, and when the pixels of the epilogue's
   /// operands cannot be merged into one axis.

@@ -30,8 +30,8 @@ public struct Reduction: Hashable, Sendable {
   /// The arguments of the prologue, parallel to `prologue.inputs`; their layouts have the shape of `domain`.
   public var arguments: [Argument]
   /// The reduction of each output of the prologue: `sum`, `product`, `min`, `max`, `any`, `all`, `argmin` or `argmax`.
-  /// An `argmin` or `argmax` is the `int64` row-major index, over the reduced axes, of the first extreme element. `min`,
-  /// `max`, `argmin` and `argmax` prefer NaN to numbers.
+  /// An `argmin` or `argmax` is the `int64` row-major index, over the reduced axes, of the first extreme element.
+  /// `min`, `max`, `argmin` and `argmax` prefer NaN to numbers.
   public var reducers: [ReductionRow]
   /// The program that runs on the combined values.
   public var epilogue: Epilogue

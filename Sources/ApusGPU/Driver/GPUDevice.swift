@@ -10,7 +10,7 @@ final class GPUDevice<Driver: GPUDriver>: Device, @unchecked Sendable {
   let scratch: ScratchArena<Driver>
   let faults: FaultRegister<Driver>
   let tuner: Tuner
-  /// The record of the launches; `nil` while neither a profile nor the log needs one. Guarded by `lock`.
+  /// The record of the launches since `startProfile`; `nil` while there is no profile. Guarded by `lock`.
   var profile: LaunchProfile?
   /// The number of launches recorded so far. Each launch gets a unique tag from this number. Guarded by `lock`.
   var launchCount = 0

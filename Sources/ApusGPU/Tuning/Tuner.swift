@@ -6,7 +6,7 @@ final class Tuner: @unchecked Sendable {
   private let target: KernelTarget
   private let store: ProgramStore?
   private let lock = Lock()
-  /// The choices that ship with the engine, and the measurements on this machine, which override them.
+  /// The choices that ship with Apus, and the measurements on this machine, which override them.
   private let shipped: TuningTable
   private var measured: TuningTable
   private var report: (@Sendable (TuningRecord) -> Void)?
@@ -24,7 +24,7 @@ final class Tuner: @unchecked Sendable {
     lock.withLock { shipped.overridden(by: measured) }
   }
 
-  /// The shape that ships with the engine for a problem.
+  /// Returns the shape that ships with Apus for a problem.
   func shippedChoice(for problem: String) -> String? { shipped[problem] }
 
   var isActive: Bool {
@@ -38,7 +38,6 @@ final class Tuner: @unchecked Sendable {
     }
   }
 
-  /// Ends the tuning run.
   func finish() {
     lock.withLock {
       report = nil
