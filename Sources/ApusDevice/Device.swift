@@ -77,6 +77,7 @@ public protocol Device: AnyObject, Sendable {
 
 /// A failed run of a plan.
 public struct RunFailure: Error, Sendable {
+  /// The cause of the failure.
   public let error: DeviceError
   /// Whether donated inputs may have been written. If not, all inputs are unchanged.
   public let hasOverwritten: Bool

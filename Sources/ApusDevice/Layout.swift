@@ -59,7 +59,7 @@ public struct Layout: Hashable, Sendable {
 // MARK: - Views
 
 extension Layout {
-  /// The layout with its axes in the order `permutation`.
+  /// The layout with its axes in another order: axis `i` of the result is axis `permutation[i]` of this layout.
   public func transposed(_ permutation: [Int]) -> Layout {
     var result = self
     for (axis, source) in permutation.enumerated() {
@@ -125,7 +125,7 @@ extension Layout {
     return result
   }
 
-  /// The stride of the single axis that results from merging adjacent axes; `nil` when they cannot be merged.
+  /// The stride of the axis into which adjacent axes can be merged; `nil` when they cannot be merged.
   private func mergedStride(of axes: Range<Int>) -> Int? {
     var stride: Int?
     var expected = 0

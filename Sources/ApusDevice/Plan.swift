@@ -48,6 +48,7 @@ public struct Plan: Hashable, Sendable {
 
   /// A step with the names of the operations that it computes, for errors, logs, profiles and anomalies.
   public struct PlannedStep: Hashable, Sendable {
+    /// The work of the step.
     public var step: Step
     /// The names of the operations.
     public var names: [String]

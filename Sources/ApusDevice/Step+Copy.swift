@@ -5,6 +5,7 @@
 public struct StridedCopy: Hashable, Sendable {
   /// A source and its destination: a layout of the same shape in the result.
   public struct Piece: Hashable, Sendable {
+    /// The elements to copy.
     public var source: Operand
     /// The layout of the elements in the result.
     public var destination: Layout
