@@ -8,7 +8,7 @@ public struct Plan: Hashable, Sendable {
       case input(Int)
       /// The plan's output buffer with this index.
       case output(Int)
-      /// An offset in one of the plan's slabs, which exist for one run.
+      /// An offset in one of the plan's slabs, whose contents are valid during one run.
       case scratch(slab: Int, byteOffset: Int)
     }
 

@@ -74,8 +74,8 @@ extension SIMD3<Int> {
 /// | pass | `left` | `right` | result |
 /// |---|---|---|---|
 /// | `output` | `x: [batch, inputChannels, input]` | `w` | `y` |
-/// | `inputGradient` | `y: [batch, outputChannels, output]` | `w` | `x` |
-/// | `weightGradient` | `x` | `y` | `w: [outputChannels, inputChannels / groups, kernel]` |
+/// | `inputGradient` | gradient of `y: [batch, outputChannels, output]` | `w` | gradient of `x` |
+/// | `weightGradient` | `x` | gradient of `y` | gradient of `w: [outputChannels, inputChannels / groups, kernel]` |
 public struct Convolution: Hashable, Sendable {
   /// The array that is computed from the other two.
   public enum Pass: String, Hashable, Sendable, CaseIterable {
