@@ -1,6 +1,6 @@
 /// The first operation of a graph that produced NaN or an infinity from inputs without either.
 public struct Anomaly: Hashable, Sendable {
-  /// The description of an input of the operation.
+  /// An input of the operation.
   public struct Input: Hashable, Sendable {
     public var dtype: DType
     /// The extents of the input.
@@ -18,7 +18,7 @@ public struct Anomaly: Hashable, Sendable {
 
   /// The name of the device that found the anomaly.
   public var device: String
-  /// The operation's name, for example `log`; `value` for input data that contain the NaN.
+  /// The operation's name, for example `log`; `value` if the input data themselves are not finite.
   public var operation: String
   /// The keys of the enclosing layers, joined by dots, with the type of the innermost layer: `0.2 (Linear)`.
   public var layer: String?
@@ -28,7 +28,7 @@ public struct Anomaly: Hashable, Sendable {
   public var dtype: DType
   /// The extents of the result.
   public var shape: [Int]
-  /// The index of the first element that is not finite.
+  /// The index of the first element, in row-major order, that is not finite.
   public var coordinates: [Int]
   /// The value of that element: NaN or an infinity.
   public var value: Double
@@ -36,16 +36,17 @@ public struct Anomaly: Hashable, Sendable {
   public var count: Int
   /// The inputs of the operation.
   public var inputs: [Input]
-  /// Inside a loop, the iteration that computed the value; else `nil`.
+  /// The iteration that computed the value; `nil` outside of loops.
   public var iteration: Iteration?
 
-  /// An iteration of a loop, by the index in the loop's sequences that it reads.
+  /// An iteration of a loop, given by the index of the elements that it reads from the loop's sequences.
   public struct Iteration: Hashable, Sendable {
     /// The index, counted from 0.
     public var index: Int
+    /// The number of elements of a sequence.
     public var count: Int
 
-    /// Element `index` of `count`.
+    /// Creates the iteration that reads element `index` of `count`.
     public init(index: Int, count: Int) {
       self.index = index
       self.count = count

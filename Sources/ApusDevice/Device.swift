@@ -1,4 +1,4 @@
-/// An executor of plans. Implementations process steps and bytes; operations are lowered to steps before.
+/// An executor of plans. A device sees steps and bytes: the planner has already lowered operations to steps.
 ///
 /// Calls may come from any thread. Work is ordered: a `run`, `upload` or `startDownload` takes effect after all earlier
 /// calls, but may be incomplete when the call returns.
@@ -16,26 +16,26 @@ public protocol Device: AnyObject, Sendable {
   /// does not wait.
   func startDownload(_ buffer: Buffer, byteCount: Int) throws(DeviceError) -> any Download
 
-  /// The cases in which the device prefers channels-last images for a convolution of channels-first images.
+  /// When the device prefers channels-last images for a pass of a convolution whose images are channels-first.
   func channelsLast(
     _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType
   ) -> ChannelsLastPreference
 
-  /// Whether matrix products and convolutions of 16-bit floating-point values are faster as `float32` steps after a
-  /// conversion of their operands.
+  /// Whether matrix products and convolutions of 16-bit floating-point values are faster if their operands are first
+  /// converted to `float32`.
   var prefersFloat32Products: Bool { get }
 
-  /// The 16-bit types whose matrix products and convolutions are faster than in `float32`.
+  /// The 16-bit floating-point types whose matrix products and convolutions are faster than those of `float32`.
   var fastProductTypes: [DType] { get }
 
-  /// Compiles the kernels of a plan. Expensive; called once per plan.
+  /// Compiles the kernels of a plan. This call is expensive; it is made once per plan.
   func prepare(_ plan: Plan) throws(DeviceError) -> any Executable
 
   /// Runs a plan. `inputs`, `outputs` and `scalars` are parallel to the inputs, outputs and scalars of the plan.
   ///
   /// On return, all indices have been checked: an asynchronous device waits for the check, but not for the remaining
   /// work.
-  /// - Parameter areIndicesKnown: Whether all indices are known to be in range, so that no wait is necessary.
+  /// - Parameter areIndicesKnown: whether all indices are known to be in range, so that no check is necessary.
   func run(
     _ executable: any Executable, inputs: [Buffer], outputs: [Buffer], scalars: [Scalar], areIndicesKnown: Bool
   ) throws(RunFailure)
@@ -75,14 +75,14 @@ public protocol Device: AnyObject, Sendable {
   func releaseUnusedMemory()
 }
 
-/// The failure of a run of a plan.
+/// A failed run of a plan.
 public struct RunFailure: Error, Sendable {
   /// The cause of the failure.
   public let error: DeviceError
   /// Whether donated inputs may have been written. If not, all inputs are unchanged.
   public let hasOverwritten: Bool
 
-  /// Creates a failure; by default, the run has not overwritten inputs.
+  /// Creates a failure; by default, no input was written.
   public init(_ error: DeviceError, hasOverwritten: Bool = false) {
     self.error = error
     self.hasOverwritten = hasOverwritten
@@ -119,7 +119,7 @@ extension Device {
     throw .unsupported(device: info.identifier, feature: "profiles")
   }
 
-  /// By default an empty list, because no profile was started.
+  /// By default, returns an empty list, because no profile was started.
   public func finishProfile() throws(DeviceError) -> [StepRecord] { [] }
 
   /// By default, the device has only one kernel for a step, so it does not support tuning.
@@ -127,7 +127,7 @@ extension Device {
     throw .unsupported(device: info.identifier, feature: "kernel tuning")
   }
 
-  /// By default does nothing, because nothing was measured.
+  /// By default, does nothing, because nothing was measured.
   public func finishTuning() throws(DeviceError) {}
 
   /// By default, the device does not support tuning.
@@ -150,34 +150,34 @@ open class Buffer: @unchecked Sendable {
   /// The usable size in bytes; the allocation may be larger.
   public let byteCount: Int
 
-  /// Called by subclasses, which provide the memory.
+  /// Creates the base of a subclass, which provides the memory.
   public init(byteCount: Int) { self.byteCount = byteCount }
 }
 
 /// The description of a device.
 public struct DeviceInfo: Hashable, Sendable {
-  /// The back ends.
+  /// The kind of a backend; Apus has no backend for `cuda`.
   public enum Kind: String, Hashable, Sendable { case cpu, opencl, cuda }
 
-  /// The back end that drives the device.
+  /// The kind of the backend that drives the device.
   public var kind: Kind
   /// The name for the option `--device`: `cpu`, `opencl:0`, …
   public var identifier: String
-  /// The vendor's name of the device.
+  /// The model of the device, such as the name of a processor.
   public var name: String
-  /// The manufacturer of the device, as reported by its driver.
+  /// The manufacturer that the driver reports; `host` for the CPU.
   public var vendor: String
-  /// The driver and its version, or the instruction set of a CPU.
+  /// The driver and its version; for the CPU, the instruction set.
   public var driver: String
   /// Whether the device is a discrete GPU (with its own memory).
   public var isDiscreteGPU: Bool
-  /// The number of cores of a CPU, or of compute units of an OpenCL device.
+  /// The number of compute units; for the CPU, the number of threads.
   public var computeUnits: Int
-  /// The total memory of the device in bytes.
+  /// The memory that can be allocated on the device, in bytes.
   public var memoryByteCount: Int
   /// The largest single buffer in bytes.
   public var maximumAllocationByteCount: Int
-  /// Alignment of values inside a slab, in bytes; a power of two.
+  /// The alignment of values inside a slab, in bytes; a power of two.
   public var alignment: Int
   /// Whether programs may have `float64` lanes.
   public var supportsFloat64: Bool
@@ -202,7 +202,7 @@ public struct DeviceInfo: Hashable, Sendable {
   }
 }
 
-/// Bytes of device memory.
+/// The use of device memory, in bytes.
 public struct MemoryStatistics: Hashable, Sendable {
   /// The bytes in buffers and running plans.
   public var used: Int

@@ -1,8 +1,8 @@
-/// An error of a device, with the information that is needed to resolve it.
+/// An error of a device, with what the user needs to resolve it.
 public enum DeviceError: Error, Hashable, Sendable {
-  /// No such device or no driver. `reason` says why and what to install.
+  /// There is no such device, or its driver or settings do not work. `reason` says why, and what to do.
   case unavailable(device: String, reason: String)
-  /// An allocation of `requested` bytes failed, also after the pool was flushed.
+  /// An allocation of `requested` bytes failed, even after unused memory was released. All numbers are bytes.
   case outOfMemory(device: String, requested: Int, used: Int, available: Int)
   /// A kernel did not build.
   case buildFailed(device: String, kernel: String, log: String)
@@ -20,7 +20,7 @@ public enum DeviceError: Error, Hashable, Sendable {
 }
 
 extension DeviceError {
-  /// A buffer or plan that belongs to another device.
+  /// Returns the error for a buffer or plan that belongs to another device.
   package static func foreign(_ what: String, device: String) -> DeviceError {
     .launchFailed(device: device, kernel: "a plan", reason: "the \(what) belongs to another device")
   }

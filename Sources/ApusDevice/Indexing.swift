@@ -1,6 +1,6 @@
-/// Properties of the indices of a gather or scatter, in addition to their layout.
+/// What is known about the indices of a gather or scatter, in addition to their layout.
 public struct Indexing: Hashable, Sendable {
-  /// The name of the layer or operation in errors, as the user wrote it; `nil` selects the names of the step.
+  /// The name of the layer or operation for errors, as the user wrote it; `nil` for the names of the step.
   public var operation: String?
   /// The shape of the index tensor, for the positions in errors; `nil` for a list.
   public var shape: Shape?
@@ -10,7 +10,7 @@ public struct Indexing: Hashable, Sendable {
   /// indices.
   public var isKnown: Bool
 
-  /// Creates properties; by default, nothing is known about the indices.
+  /// Creates the properties; by default, nothing is known about the indices.
   public init(
     operation: String? = nil, shape: Shape? = nil, countsFromEnd: Bool = false, isKnown: Bool = false
   ) {
@@ -21,7 +21,7 @@ public struct Indexing: Hashable, Sendable {
   }
 }
 
-/// An index out of range, or an id below its predecessor where ids must ascend.
+/// An index out of range, or a segment id that is smaller than its predecessor, although segment ids must ascend.
 public struct IndexFault: Hashable, Sendable {
   /// The index as the user passed it.
   public var value: Int
@@ -31,7 +31,7 @@ public struct IndexFault: Hashable, Sendable {
   public var extent: Int
   /// Whether negative indices count from the end.
   public var countsFromEnd: Bool
-  /// The predecessor of an id that is in range but out of order; else `nil`.
+  /// The predecessor of a segment id that is in range but out of order; else `nil`.
   public var previous: Int?
 
   /// Creates a fault from its fields.
@@ -61,7 +61,7 @@ package struct IndexList: Sendable {
   package let isSorted: Bool
   package let indexing: Indexing
 
-  /// The number of elements from the start of the value up to the last index.
+  /// The number of elements of the value up to and including the last index.
   package var reach: Int {
     let layout = indices.layout
     guard layout.shape.elementCount > 0 else { return 0 }
@@ -69,7 +69,7 @@ package struct IndexList: Sendable {
   }
 
   /// The first index in row-major order that is out of range or out of order.
-  /// - Parameter read: Returns the element at an offset of the value.
+  /// - Parameter read: returns the element of the value at an offset, in elements.
   package func firstFault(_ read: (Int) -> Int) -> IndexFault? {
     let layout = indices.layout
     let isShared = layout.strides[2] == 0

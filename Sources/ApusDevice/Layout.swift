@@ -33,7 +33,7 @@ public struct Layout: Hashable, Sendable {
     return true
   }
 
-  /// The layout with the axes from `first` on merged into one; `nil` when no single stride describes them.
+  /// The layout with the axes from `first` on merged into one; `nil` if no single stride describes the merged axis.
   package func mergingAxes(from first: Int) -> Layout? {
     var (extent, step) = (1, 0)
     for axis in (first..<shape.rank).reversed() where shape[axis] != 1 {
@@ -46,7 +46,7 @@ public struct Layout: Hashable, Sendable {
     )
   }
 
-  /// Whether both layouts give every element the same offset; strides of axes of extent 1 are ignored.
+  /// Whether both layouts have the same shape and give every element the same offset.
   public func coincides(with other: Layout) -> Bool {
     guard shape == other.shape, offset == other.offset else { return false }
     return (0..<shape.rank).allSatisfy { shape[$0] == 1 || strides[$0] == other.strides[$0] }
@@ -59,7 +59,7 @@ public struct Layout: Hashable, Sendable {
 // MARK: - Views
 
 extension Layout {
-  /// The layout with its axes in the order `permutation`.
+  /// The layout with its axes in another order: axis `i` of the result is axis `permutation[i]` of this layout.
   public func transposed(_ permutation: [Int]) -> Layout {
     var result = self
     for (axis, source) in permutation.enumerated() {
@@ -92,7 +92,7 @@ extension Layout {
     return result
   }
 
-  /// The layout of another shape with the same number of elements; `nil` when no strides describe it.
+  /// The layout of the same elements, in row-major order, over another shape; `nil` when no strides describe it.
   public func reshaped(to target: Shape) -> Layout? {
     guard shape.elementCount > 0 else { return Layout(contiguous: target) }
     // Group old and new axes whose products agree; inside a group the old axes must be mergeable.
@@ -125,7 +125,7 @@ extension Layout {
     return result
   }
 
-  /// The stride of the single axis that results from merging adjacent axes; `nil` when they cannot be merged.
+  /// The stride of the axis into which adjacent axes can be merged; `nil` when they cannot be merged.
   private func mergedStride(of axes: Range<Int>) -> Int? {
     var stride: Int?
     var expected = 0

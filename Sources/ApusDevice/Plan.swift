@@ -8,7 +8,7 @@ public struct Plan: Hashable, Sendable {
       case input(Int)
       /// The plan's output buffer with this index.
       case output(Int)
-      /// An offset in one of the plan's slabs, which exist for one run.
+      /// An offset in one of the plan's slabs, whose contents are valid during one run.
       case scratch(slab: Int, byteOffset: Int)
     }
 
@@ -36,7 +36,7 @@ public struct Plan: Hashable, Sendable {
   public struct Output: Hashable, Sendable {
     /// The size in bytes of the buffer that the caller provides.
     public var byteCount: Int
-    /// The donated input whose buffer the output reuses; `nil` for none.
+    /// The index of the donated input whose buffer the output reuses; `nil` for none.
     public var donatedInput: Int?
 
     /// Creates an output with its own memory, or with the memory of a donated input.
@@ -46,14 +46,14 @@ public struct Plan: Hashable, Sendable {
     }
   }
 
-  /// A step with the names of the operations that were lowered to it, for errors, profiles and anomalies.
+  /// A step with the names of the operations that it computes, for errors, logs, profiles and anomalies.
   public struct PlannedStep: Hashable, Sendable {
-    /// The step itself.
+    /// The work of the step.
     public var step: Step
-    /// The operations that the step computes, for logs and profiles.
+    /// The names of the operations.
     public var names: [String]
 
-    /// A step and the operations in it.
+    /// Creates a planned step from a step and the names of its operations.
     public init(step: Step, names: [String]) {
       self.step = step
       self.names = names
@@ -68,9 +68,9 @@ public struct Plan: Hashable, Sendable {
   public var inputCount: Int
   /// The output buffers of a run.
   public var outputs: [Output]
-  /// Byte sizes of the scratch slabs; each is at most the device's largest allocation.
+  /// The sizes of the slabs in bytes; each is at most the device's largest allocation.
   public var slabs: [Int]
-  /// The lanes of the scalar bank.
+  /// The lanes of the entries of the scalar bank: the numbers that the caller passes to each run.
   public var scalars: [Lane]
 
   /// Creates a plan from its fields, which must be consistent.

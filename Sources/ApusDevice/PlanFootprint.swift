@@ -1,8 +1,8 @@
 /// The memory that running a plan requires in addition to its inputs and outputs, in bytes.
 public struct PlanFootprint: Hashable, Sendable {
-  /// Buffers that are allocated for each run and released at its end.
+  /// The sizes of the buffers that are allocated for each run and released at its end.
   public var perRun: [Int]
-  /// Workspaces that the device keeps and all plans share: the size of each is the largest requirement of any plan.
+  /// The sizes of the workspaces that the device keeps and all plans share; each is as large as any plan requires.
   public var shared: [Int]
   /// The memory that the prepared plan occupies as long as it exists.
   public var prepared: Int

@@ -2,8 +2,8 @@ public import Kernels
 
 /// A straight-line elementwise program: loads, instructions, stores.
 ///
-/// Registers are numbered: register `i` below `inputs.count` is input `i`, register `inputs.count + j` the result of
-/// instruction `j`. A program contains no shapes, so that one compiled kernel serves many domains.
+/// Registers are numbered: register `i` below `inputs.count` is input `i`, and register `inputs.count + j` is the
+/// result of instruction `j`. A program contains no shapes, so that one compiled kernel serves many domains.
 public struct Program: Hashable, Sendable {
   /// The source of an input register.
   public enum Input: Hashable, Sendable {
@@ -11,9 +11,9 @@ public struct Program: Hashable, Sendable {
     case tensor(DType)
     /// An entry of the plan's scalar bank, the same for all elements.
     case scalar(Lane)
-    /// The index of an element, computed and not loaded; of lane `int32` or `int64`.
+    /// The index of an element, which is computed and not loaded; of lane `int32` or `int64`.
     case index(Lane)
-    /// A result of the step that precedes this program (the product of a matmul, a reduced value).
+    /// A core result: a result of the step that precedes this program, such as a product or a reduced value.
     case core(Lane)
 
     /// The arithmetic type of the register.
@@ -66,13 +66,15 @@ public struct Instruction: Hashable, Sendable {
   public enum Function: Hashable, Sendable, CustomStringConvertible {
     /// A row of `Kernels/elementwise.def`.
     case row(ElementwiseRow)
-    /// The value of `immediate`; no operands.
+    /// The value of `immediate`. There are no operands.
     case constant
-    /// Operands: a condition (a register of lane `int32`, nonzero is true), the value where it is true, the value elsewhere.
+    /// One of two values. Operands: a condition (of lane `int32`; nonzero is true), the value where it is true, and the
+    /// value elsewhere.
     case select
     /// Word `number` of a stream of random words, as `int32`. Operands: `number` (of lane `lane`, `int32` or `int64`),
-    /// seed and counter (`int64`). It is word `number mod 4` that Philox4x32-10 (Salmon et al., 2011) returns for the
-    /// counter `(low(number / 4), high(number / 4), low(counter), high(counter))` and the key `(low(seed), high(seed))`.
+    /// seed and counter (`int64`). It is word `number mod 4` of the four words that Philox4x32-10 (Salmon et al., 2011)
+    /// returns for the counter `(low(number / 4), high(number / 4), low(counter), high(counter))` and the key
+    /// `(low(seed), high(seed))`; `low` and `high` are the halves of a 64-bit number.
     case random
     /// The operand, of lane `lane`, as lane `result`: float to integer truncates toward zero and saturates, NaN becomes
     /// 0; other conversions round to nearest even.

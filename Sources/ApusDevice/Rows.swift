@@ -1,6 +1,6 @@
 public import Kernels
 
-// The rows of the `.def` files of `Kernels/`, which C loops, GPU text and these enumerations share.
+// The rows of the `.def` files of `Kernels/`, which the C loops, the GPU kernels and these enumerations share.
 
 /// A row of `Kernels/elementwise.def`: an elementwise function.
 public typealias ElementwiseRow = Kernels.ElementwiseRow
@@ -37,7 +37,7 @@ extension ReductionRow: @retroactive CaseIterable, @retroactive CustomStringConv
   public var isIndex: Bool { self == .argmin || self == .argmax }
 }
 
-/// The rows of a table, whose raw values count from 0.
+/// All rows of a table. Their raw values count from 0.
 private func rows<Row>(_ row: (UInt32) -> Row?, named name: (Int32) -> UnsafePointer<CChar>?) -> [Row] {
   var result: [Row] = []
   while name(Int32(result.count)) != nil, let next = row(UInt32(result.count)) { result.append(next) }

@@ -3,15 +3,16 @@
 /// A shape is a plain value without heap storage, so that building a graph node allocates nothing for it. The rank is
 /// at most `Shape.maximumRank`.
 ///
-/// A value may be invalid for a tensor (negative extents, or more than `maximumRank`), so that its receiver can report
-/// the error: `invalidReason` describes it.
+/// A shape may be invalid for a tensor (negative extents, or more than `maximumRank` extents), so that the operation
+/// that receives it can report the error, which `invalidReason` describes.
 public struct Shape: Sendable {
   /// The largest number of axes of a tensor.
   public static let maximumRank = 8
 
-  /// Extents beyond the rank are 0. A vector instead of an `InlineArray`, because Swift 6.3 loses stores to an
-  /// `InlineArray` in optimized code.
+  /// The extents; those beyond the rank are 0. This is a vector and no `InlineArray`, because Swift 6.3 loses stores to
+  /// an `InlineArray` in optimized code.
   @usableFromInline var extents: SIMD8<Int>
+  /// The rank.
   @usableFromInline var count8: UInt8
   /// The number of extents that did not fit; their values are lost.
   @usableFromInline var excess: UInt8
@@ -23,8 +24,8 @@ public struct Shape: Sendable {
     excess = 0
   }
 
-  /// Creates a shape with the given extents, outermost axis first. Any extents are accepted, and `invalidReason` says
-  /// what is wrong: negative extents, too many elements or too many axes. A shape keeps the first `maximumRank` extents.
+  /// Creates a shape with the given extents, outermost axis first. Any extents are accepted; `invalidReason` reports
+  /// negative extents, too many elements and too many axes. A shape keeps the first `maximumRank` extents.
   @inlinable public init(_ extents: some Collection<Int>) {
     self.init()
     for extent in extents { append(extent) }
@@ -49,8 +50,8 @@ public struct Shape: Sendable {
     count8 += 1
   }
 
-  /// The number of elements: the product of the extents, 1 for a scalar. The product may wrap around if `invalidReason` is not
-  /// `nil`.
+  /// The number of elements: the product of the extents, 1 for a scalar. The product of an invalid shape may wrap
+  /// around.
   @inlinable public var elementCount: Int {
     var product = 1
     for axis in 0..<rank { product &*= extents[axis] }

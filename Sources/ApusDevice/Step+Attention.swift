@@ -1,15 +1,15 @@
-/// Scaled dot-product attention, `y = dropped(softmax(scale · Q Kᵀ + added)) · V` over the unmasked keys, without
-/// materializing all weights (FlashAttention; Dao et al., 2022).
+/// Scaled dot-product attention, `y = dropout(softmax(s)) · V` with the scores `s = scale · Q Kᵀ + added`, over the
+/// unmasked keys, without materializing all weights (FlashAttention; Dao et al., 2022).
 ///
 /// | pass | reads | result, concatenated |
 /// |---|---|---|
-/// | `forward` | `query`, `key`, `value` | `y: [batch, heads, queries, width]`, `log Σ eˣ: [batch, heads, queries]` |
+/// | `forward` | `query`, `key`, `value` | `y: [batch, heads, queries, width]`, `log Σ eˢ: [batch, heads, queries]` |
 /// | `backward` | these, `forward`, `gradient` of `y` | gradients of `query`, `key` and `value`, each contiguous |
 ///
-/// For a query whose keys are all masked, the output is 0, the logarithm is the greatest finite number, and the
-/// gradients are 0.
+/// `log Σ eˢ` is the logarithm of the sum over the keys. For a query whose keys are all masked, the output is 0, the
+/// logarithm is the greatest finite number, and the gradients are 0.
 public struct Attention: Hashable, Sendable {
-  /// The direction.
+  /// The pass.
   public enum Pass: String, Hashable, Sendable { case forward, backward }
 
   /// The extents of all operands.
@@ -63,14 +63,14 @@ public struct Attention: Hashable, Sendable {
   ///
   /// Element `i` of `geometry.weights` is kept if the upper 24 bits of word `i` of the stream are below `bound`.
   public struct Dropout: Hashable, Sendable {
-    /// The index in the scalar bank of the seed, of lane `int64`, as in the instruction `random`.
+    /// The entry of the scalar bank with the seed of the random stream (`int64`), see `Instruction.Function.random`.
     public var seed: Int
-    /// The index in the scalar bank of the counter of the random stream.
+    /// The entry of the scalar bank with the counter of the random stream (`int64`).
     public var counter: Int
     /// The dropout probability, in `0 ..< 1`.
     public var rate: Double
 
-    /// Creates a dropout from a random stream and a rate.
+    /// Creates a dropout from the entries of a random stream and a rate.
     public init(seed: Int, counter: Int, rate: Double) {
       self.seed = seed
       self.counter = counter
@@ -79,11 +79,11 @@ public struct Attention: Hashable, Sendable {
 
     /// The threshold of the 24 bits: `⌈2²⁴ · (1 − rate)⌉`, with the difference rounded to `float32`.
     public var bound: Int { Int((Double(Float(1 - rate)) * 0x1p24).rounded(.up)) }
-    /// The factor of kept weights.
+    /// The factor by which kept weights are multiplied.
     public var factor: Double { 1 / (1 - rate) }
   }
 
-  /// The pass, a row of the table.
+  /// The pass: a row of the table.
   public var pass: Pass
   /// The extents.
   public var geometry: Geometry
@@ -93,28 +93,28 @@ public struct Attention: Hashable, Sendable {
   public var isCausal: Bool
   /// The causal offset, a value of one `int64`; `nil` for 0.
   public var offset: Int?
-  /// The mask of type `bool` over `geometry.weights`: true for the keys to attend to. Any strides.
+  /// The mask of type `bool` over `geometry.weights`, with any strides: true for the keys to attend to; `nil` for all.
   public var mask: Operand?
-  /// The bias over `geometry.weights` that is added to the scaled products. Any strides. A key with −∞ is masked.
+  /// The bias over `geometry.weights`, with any strides, that is added to the scaled products; −∞ masks a key.
   public var added: Operand?
   /// The dropout of the weights; `nil` for none.
   public var dropout: Dropout?
   /// `float32` or `float64`: the type of all other operands.
   public var dtype: DType
-  /// The queries; the elements of a row are contiguous, as in all operands with four axes.
+  /// The queries, over `geometry.query`. Their last axis is contiguous, as in keys, values and the gradient.
   public var query: Operand
-  /// Keys.
+  /// The keys, over `geometry.key`.
   public var key: Operand
-  /// Values.
+  /// The values, over `geometry.value`.
   public var value: Operand
   /// The result of the forward pass, for the backward pass.
   public var forward: Int?
-  /// The gradient of the output, for the backward pass.
+  /// The gradient of the output, over `geometry.output`, for the backward pass.
   public var gradient: Operand?
-  /// The value for the result.
+  /// The value that receives the result.
   public var result: Int
 
-  /// A pass over its operands.
+  /// Creates a pass over its operands.
   public init(
     pass: Pass, geometry: Geometry, scale: Double, isCausal: Bool, offset: Int?, mask: Operand?, added: Operand?,
     dropout: Dropout?, dtype: DType, query: Operand, key: Operand, value: Operand, forward: Int?, gradient: Operand?,
@@ -142,7 +142,7 @@ public struct Attention: Hashable, Sendable {
   /// The values that are read as a whole.
   public var wholeReads: [Int] { [offset, forward].compactMap(\.self) }
 
-  /// The floating-point operations: two per multiply-add of all products, masks ignored.
+  /// The floating-point operations: two for each multiply-add of the products, as if no key were masked.
   public var flops: Double {
     let products = 2 * Double(geometry.weights.elementCount)
     let (size, width) = (Double(geometry.size), Double(geometry.width))

@@ -1,9 +1,10 @@
 /// The sizes of a convolution of rank 3; lower ranks have leading extents of 1.
 ///
-/// `y[n, k, o] = Σ_{c, r} x[n, c, o·stride + r·dilation − padding] · w[k, c, r]`, where channel `c` runs
-/// over the group of `k` and reads outside of `x` are 0.
+/// `y[n, k, o] = Σ_{c, r} x[n, c, o·stride + r·dilation − padding] · w[k, c, r]`, with image `n`, output channel `k`,
+/// position `o` in the output and position `r` in the kernel. The sum runs over the input channels `c` in the group of
+/// `k`; elements outside of `x` are 0.
 public struct ConvolutionGeometry: Hashable, Sendable {
-  /// The number of images, `n` in the formula.
+  /// The number of images.
   public var batch: Int
   /// The number of channel groups; each group reads only its own input channels.
   public var groups: Int
@@ -11,15 +12,15 @@ public struct ConvolutionGeometry: Hashable, Sendable {
   public var inputChannels: Int
   /// The number of channels of `y` in all groups.
   public var outputChannels: Int
-  /// Spatial extents of `x`: depth, height, width.
+  /// The spatial extents of `x`: depth, height, width.
   public var input: SIMD3<Int>
-  /// Spatial extents of `w`.
+  /// The spatial extents of `w`.
   public var kernel: SIMD3<Int>
-  /// Spatial extents of `y`.
+  /// The spatial extents of `y`.
   public var output: SIMD3<Int>
   /// The distance between windows in elements of `x`.
   public var stride: SIMD3<Int>
-  /// Padding before the first element; the padding after the last element follows from `output`.
+  /// The padding before the first element; the padding after the last element follows from `output`.
   public var padding: SIMD3<Int>
   /// The distance between the elements of a window in elements of `x`.
   public var dilation: SIMD3<Int>
@@ -68,13 +69,13 @@ extension SIMD3<Int> {
   package var extentText: String { x == 1 ? "\(y)x\(z)" : "\(x)x\(y)x\(z)" }
 }
 
-/// One of the three passes of a convolution, then an epilogue over the result.
+/// One of the three passes of a convolution, followed by an epilogue.
 ///
 /// | pass | `left` | `right` | result |
 /// |---|---|---|---|
 /// | `output` | `x: [batch, inputChannels, input]` | `w` | `y` |
-/// | `inputGradient` | `y: [batch, outputChannels, output]` | `w` | `x` |
-/// | `weightGradient` | `x` | `y` | `w: [outputChannels, inputChannels / groups, kernel]` |
+/// | `inputGradient` | gradient of `y: [batch, outputChannels, output]` | `w` | gradient of `x` |
+/// | `weightGradient` | `x` | gradient of `y` | gradient of `w: [outputChannels, inputChannels / groups, kernel]` |
 public struct Convolution: Hashable, Sendable {
   /// The array that is computed from the other two.
   public enum Pass: String, Hashable, Sendable, CaseIterable {
@@ -91,7 +92,7 @@ public struct Convolution: Hashable, Sendable {
     case mixed
   }
 
-  /// The pass, a row of the table.
+  /// The pass: a row of the table.
   public var pass: Pass
   /// The sizes, the same for all passes.
   public var geometry: ConvolutionGeometry
@@ -105,10 +106,10 @@ public struct Convolution: Hashable, Sendable {
   public var dtype: DType
   /// The type to which all elements of both factors are already rounded, as in `Matmul`.
   public var factorDtype: DType
-  /// The epilogue; its domain is the result's shape with all three spatial axes in memory order, of rank 5.
+  /// The epilogue. Its domain has rank 5: the shape of the result in memory order, with all three spatial axes.
   public var epilogue: Epilogue
 
-  /// A pass over two values.
+  /// Creates a pass over two values.
   public init(
     pass: Pass, geometry: ConvolutionGeometry, order: Order = .channelsFirst, left: Int, right: Int, dtype: DType,
     factorDtype: DType? = nil, epilogue: Epilogue
@@ -135,9 +136,9 @@ extension Convolution: StepFamily {
 }
 
 extension Convolution {
-  /// A pointwise convolution as the product of the weights and the channels of each image: `y[n] = w·x[n]` with the
-  /// shapes `[outputs, inputs]` and `[inputs, pixels]`, or `x[n] = wᵀ·y[n]` for the gradient of the input. Its epilogue
-  /// has the domain `[batch, channels, pixels]`.
+  /// A pointwise convolution as a product for each image: `y[n] = w·x[n]` with the shapes
+  /// `[outputChannels, inputChannels]` and `[inputChannels, pixels]`, or `x[n] = wᵀ·y[n]` for the input gradient. The
+  /// domain of its epilogue is `[batch, channels, pixels]`.
   ///
   /// `nil` for other convolutions, for integers, for channels-last images, and when the pixels of the epilogue's
   /// operands cannot be merged into one axis.
@@ -157,8 +158,8 @@ extension Convolution {
   }
 
   /// The weight gradient of a pointwise convolution as a product for each image, `w[n] = y[n]·x[n]ᵀ` with the shapes
-  /// `[outputs, pixels]` and `[pixels, inputs]`. The epilogue applies to the sum over the images. `nil` for other
-  /// convolutions.
+  /// `[outputChannels, pixels]` and `[pixels, inputChannels]`. The epilogue applies to the sum over the images.
+  /// `nil` for other convolutions.
   package var pointwiseGradientProducts: Matmul? {
     guard isPointwiseProduct, pass == .weightGradient else { return nil }
     let g = geometry
@@ -188,14 +189,14 @@ extension Convolution {
   }
 }
 
-/// The cases in which a device prefers channels-last images for a convolution, despite the cost of conversion.
+/// When a device prefers channels-last images for a convolution, given the cost of conversion.
 public struct ChannelsLastPreference: Hashable, Sendable {
-  /// When conversion is worth its cost.
+  /// When a convolution uses channels-last images.
   public enum Condition: Hashable, Sendable {
     case never
-    /// Only if the images are already channels-last: no conversion is worth its cost.
+    /// Only if the images are already channels-last: the gain does not pay for a conversion.
     case ifConverted
-    /// If the images are already channels-last, or if the result is used by another convolution.
+    /// If the images are already channels-last, or if another convolution reads the result.
     case ifChained
     case always
   }
@@ -205,7 +206,7 @@ public struct ChannelsLastPreference: Hashable, Sendable {
   /// Whether channels-first `x` is equally efficient (`Convolution.Order.mixed`).
   public var readsChannelsFirst: Bool
 
-  /// The preference for channels-first images in all cases.
+  /// Channels-first images in all cases.
   public static let never = ChannelsLastPreference(.never)
 
   /// Creates a preference from its fields.

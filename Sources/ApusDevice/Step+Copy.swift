@@ -3,9 +3,9 @@
 /// If `fill` is given, the array is first filled with it; it is required if the pieces leave gaps. Then each piece is
 /// copied to its destination. Destinations do not overlap.
 public struct StridedCopy: Hashable, Sendable {
-  /// A source and its destination, a layout of the same shape in the result.
+  /// A source and its destination: a layout of the same shape in the result.
   public struct Piece: Hashable, Sendable {
-    /// The source of the copy.
+    /// The elements to copy.
     public var source: Operand
     /// The layout of the elements in the result.
     public var destination: Layout

@@ -1,6 +1,7 @@
 import Synchronization
 
-/// A user-defined operation: independent items that read and write contiguous values, in any order and concurrently.
+/// A user-defined operation: items that are computed independently, in any order and concurrently, from contiguous
+/// values.
 public struct Custom: Hashable, Sendable {
   /// The kernel that computes an item.
   public var kernel: CustomKernel
@@ -8,12 +9,12 @@ public struct Custom: Hashable, Sendable {
   public var count: Int
   /// Integers that the items read, parallel to `kernel.sizeNames`.
   public var sizes: [Int]
-  /// Contiguous values, parallel to `kernel.inputNames`.
+  /// The contiguous values that the items read, parallel to `kernel.inputNames`.
   public var inputs: [Int]
-  /// Contiguous values, parallel to `kernel.resultNames`; none shares memory with an input.
+  /// The contiguous values that the items write, parallel to `kernel.resultNames`; none shares memory with an input.
   public var results: [Int]
 
-  /// A step from its kernel and values.
+  /// Creates a step from its kernel and values.
   public init(kernel: CustomKernel, count: Int, sizes: [Int], inputs: [Int], results: [Int]) {
     self.kernel = kernel
     self.count = count
@@ -25,12 +26,12 @@ public struct Custom: Hashable, Sendable {
 
 /// The computation of one item of a user-defined operation: as kernel source, as a host function, or both.
 ///
-/// The source is a loop body in OpenCL C 1.2, after the prelude of `Kernels/`. It can use the item index `i`, the
-/// pointers and integers with the names given here, and `REAL`, the arithmetic type of the first floating-point value.
+/// The source is a loop body in OpenCL C 1.2, which follows the prelude of `Kernels/`. It can use the index `i` of the
+/// item, the pointers and integers with the names given here, and `REAL`, the lane of the first floating-point value.
 public final class CustomKernel: Sendable {
   /// The operation's name, for errors and profiles.
   public let name: String
-  /// The unique number of the kernel.
+  /// A number that no other kernel of the process has.
   public let number: UInt64
   /// The names of the inputs in the source.
   public let inputNames: [String]
@@ -38,9 +39,10 @@ public final class CustomKernel: Sendable {
   public let resultNames: [String]
   /// The names of the sizes in the source.
   public let sizeNames: [String]
-  /// The kernel source, the body of the loop over items.
+  /// The kernel source: the body of the loop over items; `nil` if the kernel has only a host function.
   public let text: String?
-  /// The host function, which computes a range of items; called on several threads concurrently.
+  /// The host function, which computes a range of items and is called on several threads concurrently; `nil` if the
+  /// kernel has only source.
   public let host: (@Sendable (CustomItems) -> Void)?
 
   private static let count = Atomic<UInt64>(0)
@@ -90,9 +92,9 @@ public struct CustomItems {
   public let range: Range<Int>
   /// The sizes, parallel to the kernel's names of sizes.
   public let sizes: [Int]
-  /// The complete inputs, independent of the range.
+  /// The inputs as a whole, independent of the range.
   public let inputs: [Array]
-  /// The complete results.
+  /// The results as a whole.
   public let results: [Array]
 
   /// Creates a range of items of a step.

@@ -1,14 +1,14 @@
 public import Kernels
 
-/// One program over a list of domains. A strided copy is a program without instructions; an optimizer's update of all
-/// parameters is one step with a segment for each parameter.
+/// A program that runs over a list of segments: domains with their arrays. A strided copy is a program without
+/// instructions; an optimizer's update of all parameters is one step with a segment for each parameter.
 public struct Elementwise: Hashable, Sendable {
   /// The program that runs for each element.
   public var program: Program
-  /// The arrays, with one domain for each segment.
+  /// The domain and the arrays of each segment.
   public var segments: [Binding]
 
-  /// One program over the domains.
+  /// Creates a step from its program and segments.
   public init(program: Program, segments: [Binding]) {
     self.program = program
     self.segments = segments
@@ -21,19 +21,19 @@ public struct Elementwise: Hashable, Sendable {
 /// runs on the combined values, over the domain with those axes' extents set to 1. The order in which values are
 /// combined depends only on the shape.
 public struct Reduction: Hashable, Sendable {
-  /// The shape whose elements are combined.
+  /// The shape that the prologue runs over.
   public var domain: Shape
   /// The reduced axes, ascending.
   public var axes: [Int]
   /// The program that runs for each element before the reduction.
   public var prologue: Program
-  /// Parallel to `prologue.inputs`; layouts have the shape of `domain`.
+  /// The arguments of the prologue, parallel to `prologue.inputs`; their layouts have the shape of `domain`.
   public var arguments: [Argument]
-  /// One for each output of the prologue: `sum`, `product`, `min`, `max` (NaN is preferred), `any`, `all`, and `argmin`
-  /// and `argmax`, whose result is the `int64` row-major index of the first extreme element (NaN is preferred) among
-  /// the reduced axes.
+  /// The reduction of each output of the prologue: `sum`, `product`, `min`, `max`, `any`, `all`, `argmin` or `argmax`.
+  /// An `argmin` or `argmax` is the `int64` row-major index, over the reduced axes, of the first extreme element.
+  /// `min`, `max`, `argmin` and `argmax` prefer NaN to numbers.
   public var reducers: [ReductionRow]
-  /// The epilogue that runs on the combined values.
+  /// The program that runs on the combined values.
   public var epilogue: Epilogue
 
   /// Creates a reduction from its fields.
@@ -64,12 +64,12 @@ public struct Scan: Hashable, Sendable {
   public var isReversed: Bool
   /// The element type of source and result.
   public var dtype: DType
-  /// Contiguous values `[outer, extent, inner]`.
+  /// A contiguous value `[outer, extent, inner]`.
   public var source: Int
   /// A contiguous value of the source's shape.
   public var result: Int
 
-  /// A scan from its sizes and values.
+  /// Creates a scan from its sizes and values.
   public init(
     outer: Int, extent: Int, inner: Int, combine: ReductionRow, isReversed: Bool, dtype: DType,
     source: Int, result: Int

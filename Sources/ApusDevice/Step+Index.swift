@@ -14,14 +14,15 @@ public struct Gather: Hashable, Sendable {
   public var dtype: DType
   /// A contiguous value `[outer, extent, inner]`.
   public var source: Int
-  /// `int32` or `int64` indices, layout over `[outer, count, inner]` (strides of 0 if one index selects a whole row).
+  /// The `int32` or `int64` indices, over `[outer, count, inner]`; the last stride is 0 if each index selects
+  /// a whole row.
   public var indices: Operand
   /// A contiguous value `[outer, count, inner]`.
   public var result: Int
   /// Additional properties of the indices.
   public var indexing: Indexing
 
-  /// A gather from its sizes and values.
+  /// Creates a gather from its sizes and values.
   public init(
     outer: Int, extent: Int, count: Int, inner: Int, dtype: DType, source: Int, indices: Operand,
     result: Int, indexing: Indexing = Indexing()
@@ -40,7 +41,8 @@ public struct Gather: Hashable, Sendable {
 
 /// `result[o, indices[o, j, i], i] += source[o, j, i]`, starting from zeros, accumulated in ascending order of `j`.
 ///
-/// If the indices ascend, it is a segment sum; a device finds the segments without a search through all indices.
+/// If the indices ascend (`isSorted`), the result is a segment sum: a device can find the start of each segment without
+/// reading all indices.
 public struct ScatterAdd: Hashable, Sendable {
   /// The product of the extents before the axis.
   public var outer: Int
@@ -63,7 +65,7 @@ public struct ScatterAdd: Hashable, Sendable {
   /// Additional properties of the indices.
   public var indexing: Indexing
 
-  /// A scatter from its sizes and values.
+  /// Creates a scatter from its sizes and values.
   public init(
     outer: Int, extent: Int, count: Int, inner: Int, dtype: DType, source: Int, indices: Operand,
     result: Int, isSorted: Bool = false, indexing: Indexing = Indexing()
@@ -84,7 +86,7 @@ public struct ScatterAdd: Hashable, Sendable {
 /// `result[indices[j], i] = rows[j, i]`, in a result that already contains the elements of `base`: it shares the memory
 /// of `base`, or an earlier step has copied them. Other rows are neither read nor written.
 ///
-/// No index occurs twice; rows whose index is outside of `0..<extent` are skipped.
+/// No index may occur twice. Rows whose index is outside of `0..<extent` are skipped.
 public struct RowWrite: Hashable, Sendable {
   /// The number of rows in base and result.
   public var extent: Int
@@ -98,12 +100,12 @@ public struct RowWrite: Hashable, Sendable {
   public var base: Int
   /// A contiguous value `[count, inner]`.
   public var rows: Int
-  /// `int32` or `int64` indices, layout over `[1, count, inner]` with strides of 0 except for `count`.
+  /// The `int32` or `int64` indices, over `[1, count, inner]`; all strides are 0 except that of `count`.
   public var indices: Operand
   /// A contiguous value `[extent, inner]`.
   public var result: Int
 
-  /// A write from its sizes and values.
+  /// Creates a write from its sizes and values.
   public init(
     extent: Int, count: Int, inner: Int, dtype: DType, base: Int, rows: Int, indices: Operand, result: Int
   ) {

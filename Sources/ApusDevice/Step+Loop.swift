@@ -1,4 +1,4 @@
-/// A plan that runs for `count` iterations, with values that are carried from one iteration to the next.
+/// A plan, the body, that runs `count` times, with values that are carried from one iteration to the next.
 ///
 /// Each iteration processes one element of the sequences, from the first to the last or in reverse. The body uses the
 /// scalar bank of the whole plan.
@@ -28,15 +28,15 @@ public struct Loop: Hashable, Sendable {
   public var isReversed: Bool
   /// The plan of one iteration. An output to a carried value reuses the donated buffer of its input.
   public var body: Plan
-  /// Parallel to the body's inputs.
+  /// The sources of the body's inputs.
   public var inputs: [Source]
-  /// Parallel to the body's outputs.
+  /// The destinations of the body's outputs.
   public var outputs: [Target]
-  /// Contiguous values that are copied to the carried values before the first iteration.
+  /// The contiguous values that are copied to the carried values before the first iteration.
   public var initial: [Int]
-  /// The values that store the carried state, and after the loop the last state.
+  /// The values that store the carried values; after the loop, they contain those of the last iteration.
   public var carried: [Int]
-  /// Values that serve as the body's slabs.
+  /// The values that serve as the body's slabs.
   public var slabs: [Int]
 
   /// Creates a loop from its fields.

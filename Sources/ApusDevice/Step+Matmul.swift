@@ -1,15 +1,16 @@
-/// A batched matrix product `C[b] = A[b] · B[b]`, then an epilogue over `batch + [m, n]`.
+/// A batched matrix product `C[i] = A[i] · B[i]` for each index `i` of the batch, followed by an epilogue over
+/// `batch + [m, n]`.
 ///
-/// Float operands accumulate in their lane (`float32` for the narrow ones); `int8`, `uint8` and `int32` accumulate in
-/// `int32`, `int64` in `int64`. The order of accumulation depends only on the shape.
+/// Products are accumulated in the lane of `dtype`: `float32` for 16-bit floats, `int32` for `int8` and `uint8`. The
+/// order of accumulation depends only on the shape.
 public struct Matmul: Hashable, Sendable {
   /// The batch axes, outermost first; empty for one product.
   public var batch: Shape
-  /// Rows of `a` and of the product.
+  /// The number of rows of `a` and of the product.
   public var m: Int
-  /// Columns of `b` and of the product.
+  /// The number of columns of `b` and of the product.
   public var n: Int
-  /// Columns of `a` and rows of `b`, which are summed over.
+  /// The number of columns of `a` and of rows of `b`, which are summed over.
   public var k: Int
   /// The left factor `[batch…, m, k]`; `b` is `[batch…, k, n]`. One of the last two strides is 1, the other is at least
   /// the extent of the contiguous axis; batch strides are arbitrary (0 for broadcast axes).
@@ -19,10 +20,10 @@ public struct Matmul: Hashable, Sendable {
   /// The element type of `a` and `b`. The result before the epilogue has the lane of this type.
   public var dtype: DType
   /// The type to which all elements of `a` and `b` are already rounded: `dtype`, or `bfloat16` if `dtype` is `float32`.
-  /// A device may multiply them in that type: the products are exact in float32, but units that multiply pairs of
-  /// bfloat16 numbers add in another order, and may flush subnormal numbers.
+  /// A device may multiply them in that type. The products are exact in `float32`, but processor units that multiply
+  /// pairs of `bfloat16` numbers add in another order, and may flush subnormal numbers to zero.
   public var factorDtype: DType
-  /// The epilogue that runs on the product.
+  /// The epilogue, over `batch + [m, n]`.
   public var epilogue: Epilogue
 
   /// Creates a product; the default of `factorDtype` is `dtype`.

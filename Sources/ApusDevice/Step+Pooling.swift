@@ -1,4 +1,4 @@
-/// Pooling over windows of rank 3 (lower ranks have leading extents of 1), then an epilogue.
+/// Pooling over windows of rank 3 (lower ranks have leading extents of 1), followed by an epilogue.
 ///
 /// | kind | pass | `left` | `right` | result |
 /// |---|---|---|---|---|
@@ -23,9 +23,9 @@ public struct Pooling: Hashable, Sendable {
   public var countsPadding: Bool
   /// The number of planes: batch times channels.
   public var planes: Int
-  /// Extents of `x`: depth, height, width.
+  /// The extents of `x`: depth, height, width.
   public var input: SIMD3<Int>
-  /// Extents of a window.
+  /// The extents of a window.
   public var window: SIMD3<Int>
   /// The number of windows along each axis.
   public var output: SIMD3<Int>
@@ -39,12 +39,12 @@ public struct Pooling: Hashable, Sendable {
   public var left: Int
   /// The right operand if the table has one, a contiguous value of type `dtype`.
   public var right: Int?
-  /// The element type of the operands; the core result has its lane.
+  /// The element type of the operands. The result before the epilogue has the lane of this type.
   public var dtype: DType
-  /// The epilogue; its domain is `[planes, d, h, w]` of the result.
+  /// The epilogue, over the result's `[planes, depth, height, width]`.
   public var epilogue: Epilogue
 
-  /// A pass over one or two values.
+  /// Creates a pass over one or two values.
   public init(
     kind: Kind, pass: Pass, countsPadding: Bool, planes: Int, input: SIMD3<Int>,
     window: SIMD3<Int>, output: SIMD3<Int>, stride: SIMD3<Int>, padding: SIMD3<Int>,

@@ -1,9 +1,9 @@
 /// A recurrent layer over a whole sequence, in one direction: a matrix product and a cell for each time step.
 ///
-/// The products of the inputs are computed in advance. Gates are concatenated in PyTorch's order; `G` is their number,
-/// `p = hₜ₋₁ · W` the product of the state:
+/// The products of the inputs, `x`, are computed in advance. Gates are concatenated in PyTorch's order; `G` is their
+/// number, and `p = hₜ₋₁ · W` is the product of the state and the weight:
 ///
-/// - `tanh`, `relu`: 1 gate, `hₜ = f(xₜ + p)` (Elman, 1990).
+/// - `tanh`, `relu`: 1 gate, `hₜ = tanh(xₜ + p)` or `hₜ = relu(xₜ + p)` (Elman, 1990).
 /// - `lstm`: 4 gates, `(i, f, g, o) = (σ, σ, tanh, σ)(xₜ + p)`, `cₜ = f · cₜ₋₁ + i · g`, `hₜ = o · tanh cₜ` (Gers et
 ///   al., 2000).
 /// - `gru`: 3 gates, `r = σ(xᵣ + pᵣ + bᵣ)`, `z = σ(x_z + p_z + b_z)`, `n = tanh(xₙ + r · (pₙ + bₙ))`,
@@ -12,7 +12,7 @@
 /// The result of a pass is a concatenation:
 ///
 /// - `forward` reads `input: [times, batch, G · size]`, states, `weight: [size, G · size]`, and for `gru` a bias. The
-///   result is `h: [times, batch, size]`, the last `h` (and `c`), and the kept values.
+///   result is `h: [times, batch, size]`, the last `h` (and `c`), and the kept values, which the backward pass reads.
 /// - `backward` reads states, `weight: [G · size, size]`, the result of `forward` with kept values, and the gradients
 ///   of its outputs. The result is the gradients of the input and of the states; for `gru` also the gradients of the
 ///   biased product, `[times, batch, 3 · size]`.
@@ -22,9 +22,9 @@
 /// gradient of the input is 0. All values are contiguous. The result of a sequence does not depend on the other
 /// sequences of the batch or on their number.
 public struct Recurrent: Hashable, Sendable {
-  /// The cell.
+  /// The kind of a cell.
   public enum Kind: Int, Hashable, Sendable { case tanh, relu, lstm, gru }
-  /// The direction.
+  /// The pass.
   public enum Pass: String, Hashable, Sendable { case forward, backward }
 
   /// The extents of all operands.
@@ -50,7 +50,7 @@ public struct Recurrent: Hashable, Sendable {
     public var gates: Int { kind == .lstm ? 4 : kind == .gru ? 3 : 1 }
     /// The number of carried states: `h`, and `c` for `lstm`.
     public var states: Int { kind == .lstm ? 2 : 1 }
-    /// The number of kept values per state element and time step.
+    /// The number of kept values for each state element and time step.
     public var kept: Int { kind == .lstm ? 5 : kind == .gru ? 4 : 0 }
     /// The number of elements of one state of all sequences.
     public var stateCount: Int { batch * size }
@@ -62,7 +62,7 @@ public struct Recurrent: Hashable, Sendable {
     public var keptStart: Int { sequenceCount + states * stateCount }
     /// The offset of the gradients of the states in the result of the backward pass.
     public var stateGradientStart: Int { gates * sequenceCount }
-    /// The offset of the gradients of the biased product.
+    /// The offset of the gradients of the biased product in the result of the backward pass.
     public var productGradientStart: Int { gates * sequenceCount + states * stateCount }
 
     /// The number of elements of the result of a pass.
@@ -74,11 +74,11 @@ public struct Recurrent: Hashable, Sendable {
     }
   }
 
-  /// The direction.
+  /// The pass.
   public var pass: Pass
   /// The extents.
   public var geometry: Geometry
-  /// Whether time runs from the last element to the first.
+  /// Whether the layer reads the sequence from the last time step to the first.
   public var isReversed: Bool
   /// Whether the forward pass keeps the values that the backward pass needs.
   public var keeps: Bool
@@ -88,11 +88,12 @@ public struct Recurrent: Hashable, Sendable {
   public var input: Int?
   /// The initial states, `[batch, size]` each.
   public var states: [Int]
-  /// The weight in the layout of the pass, see above.
+  /// The weight, in the layout of the pass.
   public var weight: Int
-  /// `[3 · size]`, for the forward pass of a `gru`.
+  /// The bias `[3 · size]`, for the forward pass of a `gru`.
   public var bias: Int?
-  /// The mask of type `bool`, `[times, batch]`: true where a sequence has an element; `nil` for everywhere.
+  /// The mask of type `bool`, `[times, batch]`: true where a sequence has an element; `nil` if all sequences have all
+  /// elements.
   public var mask: Int?
   /// The result of the forward pass, for the backward pass.
   public var forward: Int?
@@ -100,10 +101,10 @@ public struct Recurrent: Hashable, Sendable {
   public var gradient: Int?
   /// The gradients of the last states; `nil` for none.
   public var lastGradients: [Int?]
-  /// The value for the result.
+  /// The value that receives the result.
   public var result: Int
 
-  /// A forward pass.
+  /// Creates a forward pass.
   public init(
     forward geometry: Geometry, isReversed: Bool, keeps: Bool, dtype: DType, input: Int, states: [Int], weight: Int,
     bias: Int?, mask: Int?, result: Int
@@ -122,7 +123,7 @@ public struct Recurrent: Hashable, Sendable {
     self.result = result
   }
 
-  /// A backward pass.
+  /// Creates a backward pass.
   public init(
     backward geometry: Geometry, isReversed: Bool, dtype: DType, states: [Int], weight: Int, mask: Int?, forward: Int,
     gradient: Int?, lastGradients: [Int?], result: Int
@@ -141,7 +142,7 @@ public struct Recurrent: Hashable, Sendable {
     self.result = result
   }
 
-  /// The values that are read, each as a whole.
+  /// The values that the step reads.
   public var reads: [Int] {
     [input, weight, bias, mask, forward, gradient].compactMap(\.self) + states + lastGradients.compactMap(\.self)
   }
@@ -149,7 +150,7 @@ public struct Recurrent: Hashable, Sendable {
   /// The indices of the time steps in processing order.
   public var order: [Int] { isReversed ? (0..<geometry.times).reversed() : Array(0..<geometry.times) }
 
-  /// The floating-point operations: two per multiply-add of the products.
+  /// The floating-point operations: two for each multiply-add of the products.
   public var flops: Double { 2 * Double(geometry.sequenceCount) * Double(geometry.gates * geometry.size) }
 }
 

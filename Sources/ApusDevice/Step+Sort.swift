@@ -14,7 +14,7 @@ public struct Sort: Hashable, Sendable {
   /// A contiguous `int64` value `[rows, columns]`.
   public var result: Int
 
-  /// A sort from its sizes and values.
+  /// Creates a sort from its sizes and values.
   public init(rows: Int, columns: Int, isDescending: Bool, dtype: DType, source: Int, result: Int) {
     self.rows = rows
     self.columns = columns

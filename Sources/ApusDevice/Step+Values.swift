@@ -6,7 +6,7 @@ protocol StepFamily {
 }
 
 extension Step {
-  /// Every value that the step reads or writes.
+  /// The values that the step reads or writes; a value may occur several times.
   package var values: [Int] {
     var list: [Int] = []
     _ = mapped(

@@ -38,9 +38,9 @@ public enum Argument: Hashable, Sendable {
   case tensor(Operand)
   /// An entry of the scalar bank.
   case scalar(Int)
-  /// The offsets that a layout over the domain assigns to its elements.
+  /// The index of each element: the offset that a layout over the domain assigns to it.
   case index(Layout)
-  /// Result `i` of the step that precedes the program.
+  /// The core result with this number, of the step that precedes the program.
   case core(Int)
 
   /// The layout of a tensor or of indices; `nil` for other arguments.
@@ -81,15 +81,15 @@ public struct Binding: Hashable, Sendable {
   }
 }
 
-/// A program that runs on the results of a step before they are stored. It runs over the domain of the step's result.
-/// The trivial epilogue stores the unchanged result.
+/// A program that runs on the results of a step, the core results, before they are stored. Its domain is the shape of
+/// the step's result. The trivial epilogue stores the unchanged result.
 public struct Epilogue: Hashable, Sendable {
   /// The program that runs for each element of the result.
   public var program: Program
-  /// The arrays of the program, over the result's shape.
+  /// The arrays of the program.
   public var binding: Binding
 
-  /// A program and its arrays.
+  /// Creates an epilogue from a program and its arrays.
   public init(program: Program, binding: Binding) {
     self.program = program
     self.binding = binding
@@ -117,7 +117,7 @@ public struct Epilogue: Hashable, Sendable {
     return result
   }
 
-  /// The operand that receives the unchanged core result, or `nil` if the program does more.
+  /// The operand that receives the unchanged core result; `nil` if the epilogue is not trivial.
   public var plainResult: Operand? {
     guard program.inputs.count == 1, program.instructions.isEmpty, program.outputs.count == 1,
       case .core = program.inputs[0], program.outputs[0].dtype == program.inputs[0].lane.dtype

@@ -1,18 +1,18 @@
-/// The operations of a step or kernel, and the memory that it moves; the same for all devices. Logs, errors, profiles
-/// and tuning use the cost.
+/// The arithmetic of a step or kernel and the bytes that it reads and writes, for logs, errors, profiles and tuning.
+/// The cost of a step is the same for all devices.
 public struct StepCost: Hashable, Sendable {
-  /// The operations that the step was planned from.
+  /// The names of the operations that the step computes.
   public var operation: String
-  /// Family, pass, shapes and element type, such as `matmul 64x10x128 NT float32`.
+  /// The family, pass, shapes and element type, such as `matmul 64x10x128 NT float32`.
   public var label: String
-  /// Floating-point operations; 0 where memory traffic bounds the step.
+  /// The number of floating-point operations; 0 where memory traffic bounds the step.
   public var flops: Double
-  /// Bytes of all elements that are read, once for each operand.
+  /// The bytes of the elements that are read, once for each operand.
   public var bytesRead: Double
-  /// Bytes of all elements that are written.
+  /// The bytes of the elements that are written.
   public var bytesWritten: Double
 
-  /// A cost from its parts.
+  /// Creates a cost from its fields.
   public init(operation: String, label: String, flops: Double = 0, bytesRead: Double = 0, bytesWritten: Double = 0) {
     self.operation = operation
     self.label = label
@@ -21,7 +21,7 @@ public struct StepCost: Hashable, Sendable {
     self.bytesWritten = bytesWritten
   }
 
-  /// The cost of steps that run as one.
+  /// The cost of steps that run as one step.
   package init(joining steps: [StepCost]) {
     self.init(
       operation: steps.map(\.operation).joined(separator: ", "), label: steps.map(\.label).joined(separator: " + "),
@@ -29,7 +29,7 @@ public struct StepCost: Hashable, Sendable {
       bytesWritten: steps.reduce(0) { $0 + $1.bytesWritten })
   }
 
-  /// Bytes read and written.
+  /// The bytes that are read or written.
   public var bytes: Double { bytesRead + bytesWritten }
 
   /// A line of `APUS_DEBUG=1`: the label, the time and the rates.
@@ -54,7 +54,7 @@ extension Plan {
 }
 
 extension Step {
-  /// Floating-point operations, a multiply-add counting as two; 0 where memory traffic bounds the step.
+  /// The number of floating-point operations, two for a multiply-add; 0 where memory traffic bounds the step.
   fileprivate var flops: Double {
     switch self {
     case .matmul(let step):
@@ -67,7 +67,7 @@ extension Step {
     }
   }
 
-  /// Family, pass, shapes and element type.
+  /// The family, pass, shapes and element type.
   fileprivate var label: String {
     switch self {
     case .elementwise(let step): step.label
@@ -132,7 +132,7 @@ extension Attention {
 }
 
 extension [String] {
-  /// The first elements of a long list.
+  /// The list as text; of more than four elements, the first three and the number of the others.
   fileprivate var abridged: String {
     count <= 4 ? joined(separator: " ") : prefix(3).joined(separator: " ") + " and \(count - 3) more"
   }
@@ -181,7 +181,7 @@ private struct Traffic {
     for result in binding.results { written += bytes(result) }
   }
 
-  /// Rows that are read and written, and the indices that select them.
+  /// Adds rows with `count` elements in total, which are read and written, and the indices that select them.
   private mutating func addRows(_ count: Int, _ dtype: DType, _ indices: Operand) {
     let rows = Double(count * dtype.byteCount)
     read += rows

@@ -29,7 +29,7 @@ public struct TuningRecord: Hashable, Sendable {
     }
   }
 
-  /// The family, the types and the size classes to which the choice applies.
+  /// What the choice applies to: the kernel family, the types and the size classes.
   public var problem: String
   /// The cost of the measured step.
   public var cost: StepCost

@@ -8,14 +8,15 @@ package final class AtomicFile {
   package let path: String
   private let folder: Folder
   private let name: String
+  /// The name of the new file until the commit.
   private let temporary: String
   private let file: FileDescriptor
   private var isDone = false
   private var written = 0
 
   /// Starts to write a file at a path from the user. A symbolic link is replaced, not followed.
-  /// - Parameter needed: the final size of the file; if the disk has less free space, the error occurs before anything
-  ///   is written.
+  /// - Parameter needed: the final size of the file in bytes; if the disk has less free space, the error occurs before
+  ///   anything is written.
   package convenience init(path: String, needed: Int = 0) throws(FileError) {
     let (parent, name) = splitPath(path)
     var status = stat()
@@ -109,7 +110,7 @@ extension AtomicFile {
   }
 }
 
-/// The folder of a path (`.` when it names none) and its last component.
+/// The folder of a path (`.` if the path has no folder) and the last component of the path.
 func splitPath(_ path: String) -> (folder: String, name: String) {
   guard let slash = path.lastIndex(of: "/") else { return (".", path) }
   let folder = slash == path.startIndex ? "/" : String(path[..<slash])

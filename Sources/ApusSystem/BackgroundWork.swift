@@ -8,7 +8,7 @@ package enum BackgroundWork {
     let monitor = Monitor()
     var deferred: [@Sendable () -> Void] = []
     var runningCount = 0
-    /// The calls that wait for the jobs at the moment.
+    /// The number of calls that wait for the jobs at the moment.
     var waiterCount = 0
   }
 
@@ -23,14 +23,15 @@ package enum BackgroundWork {
     }
   }
 
-  /// Whether the process waits for the jobs before it ends. Long jobs read this property and stop early.
+  /// Whether the process is about to end and waits for the jobs. Long jobs read this property and stop early.
   package static var isEnding: Bool { state.monitor.withLock { state.waiterCount > 0 } }
 
   /// Runs `body` on a new thread, or on the calling thread if no thread can be created. The process does not end before
   /// `body` has returned.
   package static func start(_ body: @escaping @Sendable () -> Void) {
     state.monitor.withLock { state.runningCount += 1 }
-    // Exit handlers run in reverse order, so this one runs before the handlers of a driver that the job uses.
+    // Exit handlers run in reverse order of registration, so this one runs before the handlers of a driver that the job
+    // uses.
     atexit { BackgroundWork.waitForJobs() }
     let job = Unmanaged.passRetained(Job(body))
     var thread = pthread_t()

@@ -1,9 +1,10 @@
 /// Writes progress, logs and errors to standard error.
 package enum Diagnostics {
-  /// The maximum number of characters in a message; messages of the library are shorter.
+  /// The maximum number of Unicode scalars in a message; Apus's own messages are shorter.
   private static let limit = 16_384
 
-  /// Writes a message of one or several lines. Quoted text is escaped, so that it cannot move the terminal's cursor.
+  /// Writes a message of one or several lines. Control characters are escaped, so that text from a file cannot move the
+  /// terminal's cursor.
   package static func write(_ message: String) {
     let line = message.printable(limit: limit, keepsLines: true)
     // A failure to write to standard error cannot be reported.

@@ -44,7 +44,8 @@ package final class FileDescriptor: Sendable {
     return Int(status.st_size)
   }
 
-  /// Reads from `offset` into `buffer` and returns the number of bytes read.
+  /// Reads from `offset` into `buffer` and returns the number of bytes read: fewer than the buffer's only at the end
+  /// of the file.
   package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileError) -> Int {
     var done = 0
     while done < buffer.count {
@@ -59,7 +60,7 @@ package final class FileDescriptor: Sendable {
     return done
   }
 
-  /// Reads `count` bytes from `offset` on; fewer only at the end of the file.
+  /// Reads `count` bytes from `offset` on, or fewer at the end of the file.
   /// - Throws: also when there is not enough memory.
   package func bytes(at offset: Int, count: Int) throws(FileError) -> [UInt8] {
     guard HostAllocation.isPossible(count) else {

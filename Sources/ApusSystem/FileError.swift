@@ -5,7 +5,7 @@ package struct FileError: Error, Hashable, Sendable {
   /// The operation that failed: `open`, `read`, `write`, …
   package var operation: String
   package var path: String
-  /// The `errno` of the call, 0 when the file itself is the reason.
+  /// The `errno` of the call; 0 if no call failed, but the file is not what was expected.
   package var code: Int32
   /// Additional information, for example the number of bytes needed.
   package var detail: String?
@@ -17,7 +17,7 @@ package struct FileError: Error, Hashable, Sendable {
     self.detail = detail
   }
 
-  /// The failure that the current `errno` describes.
+  /// Returns the failure that the current `errno` describes.
   static func current(_ operation: String, _ path: String, detail: String? = nil) -> FileError {
     FileError(operation: operation, path: path, code: errno, detail: detail)
   }

@@ -5,6 +5,7 @@ extension FileSystem {
   package enum Kind: Sendable {
     case file
     case folder
+    /// A symbolic link.
     case link
     /// A pipe, a socket or a device.
     case other

@@ -26,12 +26,14 @@ package final class Monitor: @unchecked Sendable {
   package func lock() { pthread_mutex_lock(mutex) }
   package func unlock() { pthread_mutex_unlock(mutex) }
 
-  /// Releases the lock until another thread announces the event; spurious wake-ups are possible.
+  /// Releases the lock, which the caller holds, until another thread announces the event. Spurious wake-ups are
+  /// possible.
   package func wait(for event: Event) { pthread_cond_wait(conditions + event.rawValue, mutex) }
 
   /// Wakes up all threads that wait for an event.
   package func announce(_ event: Event) { pthread_cond_broadcast(conditions + event.rawValue) }
 
+  /// Runs `body` while no other thread holds the lock.
   package func withLock<R>(_ body: () -> R) -> R {
     lock()
     defer { unlock() }

@@ -26,8 +26,8 @@ extension Int {
 }
 
 extension Double {
-  /// The number with a fixed count of decimal places: `0.8783`; in Swift's notation if it would have more than 15
-  /// digits.
+  /// The number with a fixed count of decimal places: `0.8783`. In Swift's notation if it is not finite or would have
+  /// more than 15 digits.
   package func text(places: Int) -> String {
     let scale = (0..<places).reduce(1.0) { scale, _ in scale * 10 }
     guard isFinite, magnitude * scale < 1e15 else { return "\(self)" }

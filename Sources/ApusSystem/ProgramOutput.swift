@@ -2,6 +2,7 @@ import Glibc
 
 /// The standard output and the exit status of a program. The program inherits the standard error of this process.
 package struct ProgramOutput: Sendable {
+  /// The standard output.
   package var bytes: [UInt8]
   /// The exit status, or 128 plus the signal that ended the program.
   package var status: Int32
@@ -15,6 +16,7 @@ package struct ProgramOutput: Sendable {
   /// - Parameters:
   ///   - path: the path of the program; `PATH` is not searched.
   ///   - name: the program's `argv[0]`; by default its path.
+  ///   - words: the program's arguments.
   /// - Throws: when the program cannot be started.
   package init(running path: String, as name: String? = nil, _ words: [String]) throws(FileError) {
     var ends: [Int32] = [-1, -1]

@@ -8,6 +8,7 @@ package struct SHA256: Sendable {
     0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
   ]
   private var block = InlineArray<64, UInt8>(repeating: 0)
+  /// The number of bytes in `block`.
   private var pending = 0
   private var byteCount: UInt64 = 0
   private let usesInstructions: Bool

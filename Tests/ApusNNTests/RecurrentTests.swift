@@ -10,7 +10,7 @@ import Testing
     let fixture = try Fixture("recurrent")
     #expect(fixture.cases.sorted() == RecurrentCase.all.map(\.name).sorted())
     var report = ConformanceReport("recurrent", on: test)
-    for recurrent in RecurrentCase.all where test.extent == .everything || !recurrent.isForHosts {
+    for recurrent in RecurrentCase.all where test.extent == .everything || !recurrent.sharesKernels {
       let lengths = fixture.contains(recurrent.name, "lengths") ? try fixture.numbers(recurrent.name, "lengths") : nil
       let module = ModuleCase(recurrent.name, mode: recurrent.mode) {
         Erased(recurrent.make())

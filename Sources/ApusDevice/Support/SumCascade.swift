@@ -1,4 +1,4 @@
-/// The cascaded accumulation chains of sums, the same on every device: see `Kernels/reduce.def`.
+/// The cascade of accumulation chains that every device uses for sums, see `Kernels/reduce.def`.
 package enum SumCascade {
   /// The largest number of terms of an accumulation chain; `CSIMD_CHAIN` in the CPU's loops.
   package static let chain = 16

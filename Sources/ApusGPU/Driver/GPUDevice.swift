@@ -15,7 +15,7 @@ final class GPUDevice<Driver: GPUDriver>: Device {
 
   /// The state that changes when work is submitted.
   struct Submission {
-    /// The record of the launches; `nil` while no profile was started.
+    /// The record of the launches since `startProfile`; `nil` while there is no profile.
     var profile: LaunchProfile?
     /// The number of launches recorded so far. Each launch gets a unique tag from this number.
     var launchCount = 0

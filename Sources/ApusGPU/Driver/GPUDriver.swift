@@ -55,9 +55,8 @@ protocol GPUDriver: AnyObject, Sendable {
   func record(_ launches: [Launch<Module>], loops: [LaunchLoop]) throws(DeviceError) -> Recording
   /// Starts a range of launches, with `memories[slot]` bound to each slot. The range must not split a loop.
   func replay(_ recording: Recording, _ launches: Range<Int>, memories: [Memory]) throws(DeviceError)
-  /// Waits for all work. If the previous call had `measuring` set, returns the times of the launches since that call, in
-  /// order of their start; otherwise returns an empty array. With `measuring`, the launches until the next call are
-  /// measured.
+  /// Waits for all work. With `measuring`, the launches from now until the next call are measured, and the next call
+  /// returns their times in order of their start. Without it, the next call returns an empty array.
   @discardableResult
   func synchronize(measuring: Bool) throws(DeviceError) -> [LaunchTime]
 }
@@ -106,8 +105,10 @@ struct Launch<Module: GPUModule>: Sendable {
   /// Indices into the `memories` of `replay`, parallel to the kernel's pointers.
   var slots: [Int]
   var geometryOffset: Int32
+  /// The number of work-groups.
   var groups: Int
-  /// The work-items of a group. The text of GPU kernels states it too, as the kernel's only group size.
+  /// The number of work-items of a group. The source of a GPU kernel contains it too, as the only size that the kernel
+  /// supports.
   var localSize: Int
   /// The bytes of the local arrays of a group.
   var localByteCount: Int
@@ -115,7 +116,7 @@ struct Launch<Module: GPUModule>: Sendable {
   var tag: Int
 }
 
-/// When a launch ran, in seconds on the device's clock.
+/// The time of a launch, in seconds of the device's clock.
 struct LaunchTime: Sendable {
   /// The launch's `tag`.
   var tag: Int

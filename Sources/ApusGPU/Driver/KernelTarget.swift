@@ -1,6 +1,7 @@
 /// The properties of a device that the source of kernels and the build of programs depend on.
 package struct KernelTarget: Sendable, Hashable {
-  /// The two kinds of kernels: long vectors in single work-items, or work-groups that share local memory.
+  /// The two kinds of kernels. Those for CPUs have one work-item per group, which computes in long vectors; those for
+  /// GPUs have groups of work-items that share local memory.
   package enum Class: String, Sendable, Hashable, CaseIterable { case cpu, gpu }
 
   /// The file of `Kernels/prelude` that defines the dialect.
@@ -11,7 +12,7 @@ package struct KernelTarget: Sendable, Hashable {
   var registerCount = 32
   /// For GPUs: the vendor, if it affects the choice of kernel shapes.
   var vendor = Vendor.other
-  /// For GPUs: the local memory of a work-group in bytes, and the largest work-group.
+  /// For GPUs: the local memory of a work-group in bytes, and the maximum number of its work-items.
   var localByteCount = 48 << 10
   var largestGroup = 1024
   /// For GPUs: how work-items read registers of other work-items; `nil` if they cannot.
@@ -51,7 +52,7 @@ package struct KernelTarget: Sendable, Hashable {
   /// split.
   var enoughItems: Int { 16 * computeUnits }
 
-  /// The same for kernels in which each work-item packs factors or stores sums between blocks: a finer split repeats
-  /// this work.
+  /// For CPUs: the number of work-items for kernels in which each work-item packs factors or stores sums between
+  /// blocks. It is lower than `enoughItems`, because a finer split repeats this work.
   var enoughPackingItems: Int { 4 * computeUnits }
 }

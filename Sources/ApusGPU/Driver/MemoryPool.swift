@@ -2,8 +2,8 @@ import ApusDevice
 import Glibc
 import Synchronization
 
-/// The padding after the bytes of every block. Kernels read whole registers (16 elements, or every second of 32) even
-/// where fewer elements remain.
+/// The padding of every block in bytes. Kernels read whole registers (16 elements, or every second of 32) even where
+/// fewer elements remain.
 let blockSlack = 256
 
 /// A pool of device memory blocks that are reused by size.

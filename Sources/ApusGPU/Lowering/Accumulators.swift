@@ -14,7 +14,7 @@ struct Accumulators {
 
     /// Whether the order of additions affects the last bits.
     var isCascade: Bool { reducer == .sum && lane.dtype.isFloatingPoint }
-    /// Returns the register of a level; levels start at 1.
+    /// Returns the register of a level above the lowest one; these levels are numbered from 1.
     func level(_ number: Int) -> String { "\(value)_\(number)" }
   }
 

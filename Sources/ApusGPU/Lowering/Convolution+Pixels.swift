@@ -3,9 +3,9 @@ import ApusDevice
 /// The windows of a convolution over channels-last images: the pixels that the taps read for a grid of results, and the
 /// locations of the results.
 struct PixelWindows {
-  /// Rows and columns of the image that is read, and its channels.
+  /// The numbers of rows, columns and channels of the image that is read.
   var image: (height: Int, width: Int, channels: Int)
-  /// The grid of results: images, rows and columns.
+  /// The numbers of images, rows and columns of the grid of results.
   var grid: (batch: Int, height: Int, width: Int)
   /// The distance between neighboring windows.
   var step: (down: Int, across: Int)
@@ -13,7 +13,7 @@ struct PixelWindows {
   var taps: [(down: Int, across: Int)]
   /// The index of the first tap's weights among the taps of all grids.
   var firstSlot = 0
-  /// Rows and columns of the results. The grid covers every `scale`th row and column, starting at `shift`.
+  /// The numbers of rows and columns of all results. The grid covers every `scale`th row and column, from `shift` on.
   var result: (height: Int, width: Int)
   var scale = (down: 1, across: 1)
   var shift = (down: 0, across: 0)
@@ -32,7 +32,7 @@ struct PixelWindows {
   }
 
   /// Returns the windows of a gradient of the input: one grid for each remainder of the coordinates modulo the stride,
-  /// because each remainder is reached by other taps. `slots` maps each tap to its index among the taps of all grids.
+  /// because different taps reach each remainder. `slots` maps each tap to its index among the taps of all grids.
   static func inputGradient(_ g: ConvolutionGeometry) -> (windows: [PixelWindows], slots: [Int]) {
     var windows: [PixelWindows] = []
     var slots = [Int](repeating: 0, count: g.kernel.y * g.kernel.z)
@@ -83,7 +83,7 @@ extension PlanLowering {
     let terms = isForward ? g.inputChannels : g.outputChannels
     // All grids use the panel width of the largest grid.
     let largest = windows.max { $0.taps.count < $1.taps.count }!
-    // The tile is chosen as if 64 or more pixels were at least 512, so that other batch sizes use kernels that are
+    // From 64 pixels on, the tile is chosen as for at least 512 pixels, so that other batch sizes use kernels that are
     // already built.
     let tile = chooseTile(
       "convolution \(step.pass) \(step.dtype) taps\(largest.taps.count)",

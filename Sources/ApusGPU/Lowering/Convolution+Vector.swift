@@ -92,7 +92,7 @@ private struct GradientFactor {
 
 /// How `Kernels/convolution/gradient.cl` splits a gradient of weights into work-items and cache blocks.
 private struct GradientBlocking {
-  /// The tiles of a work-item and the number of chunks, both vertically and horizontally.
+  /// The number of tiles per work-item and the number of work-items, in each case vertically and horizontally.
   let rowsPerItem, rowChunks, columnsPerItem, columnChunks: Int
   /// The block of images, or of positions of one image, that all tiles of a work-item read before the next block.
   let imagesPerBlock, positionsPerBlock: Int
@@ -147,8 +147,8 @@ extension PlanLowering {
   }
 
   /// Lowers a convolution without zeros between the results; its workspace begins at element `start`.
-  /// - Parameter sums: the workspace offset at which the sums are written without the epilogue; `nil` to apply the
-  ///   epilogue.
+  /// - Parameter sums: the workspace offset, in elements, at which the sums are written without the epilogue; `nil` to
+  ///   apply the epilogue.
   /// - Returns: the size of the workspace in bytes.
   private mutating func lowerDensePlanes(_ step: Convolution, to sums: Int?, behind start: Int) -> Int {
     let g = step.geometry

@@ -19,6 +19,7 @@ extension WinogradGeometry {
     return Double(geometry.tileCount * positions * columns) * overhead <= Double(direct) ? geometry : nil
   }
 
+  /// The number of multiply-adds of the matrix products.
   var productCount: Double { Double(Self.positions * tileCount) * Double(source.channels * results.channels) }
 }
 

@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// The layout of the table with the memory blocks of one run.
+/// The slots of the memory blocks that a run of a plan uses: the indices into the `memories` of `GPUDriver.replay`.
 struct SlotTable: Sendable {
   var inputs: Int
   var outputs: Int
@@ -39,15 +39,16 @@ struct KernelBuilder {
   let target: KernelTarget
   /// The type of indices: 32 bits on GPUs, whose 64-bit division is slow, unless an index needs 64 bits.
   let index: String
-  /// Parameters, in order.
+  /// The pointer parameters, in order.
   private(set) var pointers: [Pointer] = []
+  /// The numbers that the kernel reads, in order.
   private(set) var numbers: [Int64] = []
   private var preface = ""
   private var declarations = ""
   var text = ""
   private var indentation = 1
   private var serial = 0
-  /// The array that the numbers are read from.
+  /// The name of the array from which the kernel reads its numbers.
   var source = "geometry"
   /// Whether work-items read registers of other work-items.
   var usesSubgroups = false

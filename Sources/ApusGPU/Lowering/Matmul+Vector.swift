@@ -35,7 +35,7 @@ struct VectorTile: KernelShape {
 
   /// Returns the shapes among which the cost model chooses. They depend on the class of `m` (one row, at most 4, fewer
   /// than 512, or more) and on whether panels are read in place, so that other batch sizes use kernels that are already
-  /// built. Small factors always have the same shape.
+  /// built. Below 512 rows, all products with a small right factor have the same shape.
   static func defaults(m: Int, factor: Int, isInPlace: Bool, registers: Int) -> [VectorTile] {
     let wide =
       switch m {

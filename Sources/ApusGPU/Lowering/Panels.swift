@@ -1,8 +1,8 @@
 import ApusDevice
 
 extension PlanLowering {
-  /// Packs a matrix into panels in the workspace, starting at byte `workspace`. Batches that share the matrix share the
-  /// copy.
+  /// Packs a matrix of `rows` × `columns` elements into panels of `panel` columns, which are in the workspace from byte
+  /// `workspace` on, and advances `workspace` to their end. Batches that share the matrix share the copy.
   mutating func pack(
     _ matrix: Matrix, _ dtype: DType, batch: Shape, rows: Int, columns: Int, panel: Int, _ workspace: inout Int
   ) -> Matrix {

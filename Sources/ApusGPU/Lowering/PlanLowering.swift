@@ -39,7 +39,7 @@ struct PlanLowering {
   private(set) var loops: [LaunchLoop] = []
   private(set) var geometry: [Int64] = []
   private(set) var workspaceByteCount = 0
-  /// The launches that read indices. A kernel reports the index of its site in this array, plus 1.
+  /// The launches that read indices. A kernel reports the number of its site, counted from 1 in the whole plan.
   private(set) var sites: [IndexSite] = []
   /// The number of sites before the sites of a loop's body.
   private let firstSite: Int

@@ -43,13 +43,13 @@ extension PlanLowering {
 
   /// How the work of a recurrent kernel is divided. Results do not depend on it.
   private struct RecurrentTile {
-    /// How many sequences share a load of the weights.
+    /// The number of sequences that share a load of the weights.
     var rows: Int
-    /// How many sequences a group computes, `rows` at a time.
+    /// The number of sequences that a work-group computes, `rows` at a time.
     var rowsPerGroup: Int
-    /// How many registers of columns share a load of a state in the backward pass.
+    /// The number of registers of columns that share a load of a state in the backward pass.
     var vectors = 1
-    /// How many gates share a load of a state in the forward pass.
+    /// The number of gates that share a load of a state in the forward pass.
     var gates: Int
   }
 

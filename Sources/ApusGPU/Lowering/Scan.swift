@@ -4,7 +4,7 @@ extension PlanLowering {
   mutating func lower(_ step: Scan) {
     let lines = step.outer * step.inner
     guard lines * step.extent > 0 else { return }
-    // Few long lines are split into chunks to occupy the device.
+    // A line is a vector along the axis. Few long lines are split into chunks to occupy the device.
     let isCut = lines < (isCPU ? 2 : 4096) && step.extent > 4096
     let chunkSize = isCut ? self.chunkSize(step) : step.extent
     let chunks = (step.extent + chunkSize - 1) / chunkSize
@@ -16,8 +16,8 @@ extension PlanLowering {
     launch(step, chunks: chunks, chunkSize: chunkSize, isTotals: false)
   }
 
-  /// Returns the size of chunks, at most about a thousand per line. For sums, a chunk is a whole term of a level of the
-  /// cascade.
+  /// Returns the number of elements of a chunk, for about a thousand chunks per line at most. For sums, it is a power
+  /// of 16, so that the sum of a chunk is one term of a level of the cascade.
   private func chunkSize(_ step: Scan) -> Int {
     guard step.isSum else { return max(512, (step.extent + 1023) / 1024) }
     return [1 << 8, 1 << 12].first { step.extent <= $0 << 10 } ?? 1 << 16
@@ -108,6 +108,6 @@ extension PlanLowering {
 extension Scan {
   fileprivate var isSum: Bool { combine == .sum }
 
-  /// Enough for 2⁶⁰ elements.
+  /// The maximum number of levels of a cascade, enough for lines of fewer than 2⁶⁰ elements.
   fileprivate static let mostLevels = 14
 }

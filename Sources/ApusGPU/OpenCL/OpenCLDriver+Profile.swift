@@ -39,7 +39,7 @@ extension OpenCLDriver {
     return ended?.times ?? []
   }
 
-  /// Returns when a finished command reached a state, in nanoseconds.
+  /// Returns the time at which a finished command reached a state, in nanoseconds.
   fileprivate func time(of event: cl_event, _ state: Int32) -> cl_ulong {
     var time: cl_ulong = 0
     _ = api.clGetEventProfilingInfo(event, cl_profiling_info(state), MemoryLayout<cl_ulong>.size, &time, nil)

@@ -124,7 +124,8 @@ final class HostBlocks: @unchecked Sendable {
     _ = api.functions.clReleaseMemObject(object)
   }
 
-  /// Frees the blocks of completed uploads. Uploads complete in order, so the search stops at the first pending one.
+  /// Makes the blocks of completed uploads available again. Uploads complete in order, so the search stops at the first
+  /// pending one.
   private func reclaim(_ state: inout State) {
     let done = state.uploads.prefix { $0.event.isComplete }
     for (block, _) in done { keep(block, &state) }
@@ -133,10 +134,10 @@ final class HostBlocks: @unchecked Sendable {
 }
 
 extension OpenCLDriver {
-  /// Larger uploads wait for the queue instead of being copied in host memory.
+  /// The maximum size in bytes of an upload that is first copied to a host block. Larger uploads wait for the queue.
   private static let stagingLimit = 64 << 20
 
-  /// A pending read.
+  /// A copy to a host block.
   final class Transfer: GPUTransfer {
     private let driver: OpenCLDriver
     private let block: HostBlocks.Block

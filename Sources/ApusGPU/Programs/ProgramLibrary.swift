@@ -22,10 +22,11 @@ struct KernelSource: Hashable, Sendable {
   /// Creates a kernel of `family` from its parameters and body. Its name is the family and a digest.
   ///
   /// A CPU kernel only calls an outlined function: PoCL creates three entry points per kernel and would compile the
-  /// body three times. The kernel does nothing if `at` is negative, so that such a launch can trigger its compilation.
+  /// body three times. The kernel does nothing if its geometry offset `at` is negative: a helper process launches it
+  /// with such an offset, so that PoCL compiles it.
   /// - Parameters:
-  ///   - localSize: The number of work-items of a group of a GPU kernel, which the compiler may rely on.
-  ///   - usesSubgroups: Whether a GPU kernel reads registers of other work-items.
+  ///   - localSize: the number of work-items of a group of a GPU kernel, which the compiler may rely on.
+  ///   - usesSubgroups: whether a GPU kernel reads registers of other work-items.
   init(
     family: String, parameters: [KernelParameter], body: String, for kernelClass: KernelTarget.Class,
     localSize: Int = 1, usesSubgroups: Bool = false
@@ -71,7 +72,7 @@ final class ProgramLibrary<Driver: GPUDriver>: Sendable {
     }
   }
 
-  /// The seconds after which a running process stores its programs, and the time limit for storing them at exit.
+  /// The seconds after which a running process stores its programs, and the limit in seconds for storing them at exit.
   private static var storageDelay: Double { 30 }
   private static var exitTimeLimit: Double { 10 }
 

@@ -70,7 +70,7 @@ struct ProgramStore: Sendable {
     }
   }
 
-  /// Returns the digest of key and program. A file that was renamed to another key is a miss.
+  /// Returns the digest of the key and the program. It contains the key, so that a renamed file is a miss.
   private func digest(of program: [UInt8], key: String) -> [UInt8] {
     var digest = SHA256()
     digest.update(Array(key.utf8))

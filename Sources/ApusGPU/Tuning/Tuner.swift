@@ -6,7 +6,7 @@ import Synchronization
 final class Tuner: Sendable {
   private let target: KernelTarget
   private let store: ProgramStore?
-  /// The choices that ship with the engine.
+  /// The choices that ship with Apus.
   private let shipped: TuningTable
   private let state: Mutex<State>
 
@@ -30,7 +30,7 @@ final class Tuner: Sendable {
     state.withLock { shipped.overridden(by: $0.measured) }
   }
 
-  /// The shape that ships with the engine for a problem.
+  /// Returns the shape that ships with Apus for a problem.
   func shippedChoice(for problem: String) -> String? { shipped[problem] }
 
   var isActive: Bool {
@@ -44,7 +44,6 @@ final class Tuner: Sendable {
     }
   }
 
-  /// Ends the tuning run.
   func finish() {
     state.withLock { state in
       state.report = nil

@@ -34,10 +34,10 @@ struct TuningTable: Hashable, Sendable {
   }
 }
 
-// MARK: - Tables that come with the engine
+// MARK: - Tables that ship with Apus
 
 extension TuningTable {
-  /// Returns the table that ships with the engine for devices like this one.
+  /// Returns the table that ships with Apus for devices like this one.
   static func shipped(for target: KernelTarget) -> TuningTable {
     guard let name = target.tuningFile else { return TuningTable() }
     return TuningTable(KernelPrelude.file("tuning/\(name).txt"))

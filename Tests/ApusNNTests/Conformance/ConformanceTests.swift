@@ -36,7 +36,7 @@ import Testing
     let fixture = try Fixture("losses")
     #expect(fixture.cases.sorted() == LossCase.all.map(\.name).sorted())
     var report = ConformanceReport("losses", on: test)
-    for loss in LossCase.all where test.extent == .everything || !loss.isForHosts {
+    for loss in LossCase.all where test.extent == .everything || !loss.sharesKernels {
       report.beginCase()
       try withDevice(test.device) { () throws in
         let inputs = try fixture.inputs(of: loss.name)

@@ -4,8 +4,8 @@ import Apus
 struct LossCase: Sendable {
   let name: String
   let function: String
-  /// Whether other cases use the same kernels. Devices that build kernels skip such a case.
-  var isForHosts = false
+  /// Whether another case uses the same kernels. Devices that build kernels skip this case.
+  var sharesKernels = false
   let value: @Sendable ([Tensor]) -> Tensor
 
   init(_ name: String, of function: String, _ value: @escaping @Sendable ([Tensor]) -> Tensor) {
@@ -151,7 +151,7 @@ struct LossCase: Sendable {
         $0[0].logSoftmax(), $0[1], inputLengths: inputs, targetLengths: targets, blank: blank, reduction: reduction,
         zeroInfinity: zeroInfinity)
     }
-    result.isForHosts = name != "ctc" && !zeroInfinity
+    result.sharesKernels = name != "ctc" && !zeroInfinity
     return result
   }
 }

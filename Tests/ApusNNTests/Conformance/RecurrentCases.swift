@@ -5,8 +5,8 @@ struct RecurrentCase: Sendable {
   let name: String
   let make: @Sendable () -> any Module
   var mode = Mode.training
-  /// Whether other cases use the same kernels. Devices that build kernels skip such a case.
-  var isForHosts = false
+  /// Whether another case uses the same kernels. Devices that build kernels skip this case.
+  var sharesKernels = false
   let call: @Sendable (any Module, _ x: Tensor, _ states: [Tensor], _ lengths: [Int]?) -> [Tensor]
 
   private static func rnn(_ name: String, _ make: @escaping @Sendable () -> RNN) -> RecurrentCase {
@@ -36,7 +36,7 @@ struct RecurrentCase: Sendable {
     sequences + cells + truncated + [
       RecurrentCase(
         name: "lstm-dropout-inference", make: { LSTM(3, 4, layers: 2, dropout: 0.5) }, mode: .inference,
-        isForHosts: true
+        sharesKernels: true
       ) { module, x, _, _ in
         let found = (module as! LSTM)(x)
         return [found.output, found.state.hidden, found.state.cell]
@@ -53,19 +53,19 @@ struct RecurrentCase: Sendable {
   ]
 
   private static func rnnCell(_ name: String, _ make: @escaping @Sendable () -> RNNCell) -> RecurrentCase {
-    RecurrentCase(name: name, make: make, isForHosts: name.hasSuffix("no-bias")) { module, x, states, _ in
+    RecurrentCase(name: name, make: make, sharesKernels: name.hasSuffix("no-bias")) { module, x, states, _ in
       [(module as! RNNCell)(x, state: states.first)]
     }
   }
 
   private static func gruCell(_ name: String, _ make: @escaping @Sendable () -> GRUCell) -> RecurrentCase {
-    RecurrentCase(name: name, make: make, isForHosts: name.hasSuffix("no-bias")) { module, x, states, _ in
+    RecurrentCase(name: name, make: make, sharesKernels: name.hasSuffix("no-bias")) { module, x, states, _ in
       [(module as! GRUCell)(x, state: states.first)]
     }
   }
 
   private static func lstmCell(_ name: String, _ make: @escaping @Sendable () -> LSTMCell) -> RecurrentCase {
-    RecurrentCase(name: name, make: make, isForHosts: name.hasSuffix("no-bias")) { module, x, states, _ in
+    RecurrentCase(name: name, make: make, sharesKernels: name.hasSuffix("no-bias")) { module, x, states, _ in
       let state = states.isEmpty ? nil : LSTM.State(hidden: states[0], cell: states[1])
       let found = (module as! LSTMCell)(x, state: state)
       return [found.hidden, found.cell]
@@ -74,7 +74,7 @@ struct RecurrentCase: Sendable {
 
   /// Two segments of a sequence with gradients truncated between them.
   private static let truncated: [RecurrentCase] = [
-    RecurrentCase(name: "rnn-truncated", make: { RNN(3, 4) }, isForHosts: true) { module, x, _, _ in
+    RecurrentCase(name: "rnn-truncated", make: { RNN(3, 4) }, sharesKernels: true) { module, x, _, _ in
       let rnn = module as! RNN
       let first = rnn(x[0..<3])
       let second = rnn(x[3..<6], state: first.state.stopGradient())
@@ -86,7 +86,7 @@ struct RecurrentCase: Sendable {
       let second = lstm(x[3..<6], state: first.state.stopGradient())
       return [.concatenated([first.output, second.output]), second.state.hidden, second.state.cell]
     },
-    RecurrentCase(name: "gru-truncated", make: { GRU(3, 4) }, isForHosts: true) { module, x, _, _ in
+    RecurrentCase(name: "gru-truncated", make: { GRU(3, 4) }, sharesKernels: true) { module, x, _, _ in
       let gru = module as! GRU
       let first = gru(x[0..<3])
       let second = gru(x[3..<6], state: first.state.stopGradient())
