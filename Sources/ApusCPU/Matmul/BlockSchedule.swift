@@ -57,9 +57,10 @@ struct BlockSchedule {
   private static let vectorColumns = 1024
   /// The same if the right factor is transposed, so that each column is contiguous.
   private static let vectorTransposedColumns = 256
-  /// The maximum row stride, and (below) the maximum number of rows, with which panels are read in place: rows at
-  /// power-of-two strides map to the same cache sets.
+  /// The maximum row stride with which panels are read in place: rows at power-of-two strides map to the same cache
+  /// sets.
   private static let longestRowInPlace = 256
+  /// The maximum number of rows with which panels are read in place.
   private static let mostRowsInPlace = 256
   // The next six limits apply if `Caches.favorsUnpackedFactors`, and were measured with 48 KiB of L1 and 2 MiB of L2
   // (Intel Xeon, Emerald Rapids).
@@ -95,8 +96,9 @@ struct BlockSchedule {
   /// better.
   private static let mostRowsOfAllColumns = 96
   private static let mostDeepRows = 384
-  /// The number of tasks that balances the threads, for one product and (below) for several products.
+  /// The number of blocks of rows and columns that balances the threads.
   private static let enoughBlocks = 16
+  /// The number of tasks that must remain if a task gets more panels.
   private static let enoughTasks = 32
   /// A product of many chains is split along k if it has fewer tasks per thread than this number.
   private static let fewTasks = 4
