@@ -8,6 +8,7 @@ import ApusTensor
 /// n = tanh(W_in xₜ + b_in + r · (W_hn hₜ₋₁ + b_hn))
 /// hₜ = (1 − z) · n + z · hₜ₋₁
 /// ```
+/// `σ` is the sigmoid, and `·` multiplies elements.
 public struct GRU: Module {
   let stack: RecurrentStack
 

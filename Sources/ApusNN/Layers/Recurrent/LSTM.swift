@@ -6,6 +6,8 @@ import ApusTensor
 /// cₜ = f · cₜ₋₁ + i · g
 /// hₜ = o · tanh cₜ
 /// ```
+/// `σ` is the sigmoid, `·` multiplies elements, and each function applies to a quarter of the sum.
+///
 /// Long sequences are trained in chunks: the state of one call is passed to the next, and `stopGradient` ends the
 /// gradient between them (truncated backpropagation through time; Williams, Peng, 1990):
 /// ```swift
