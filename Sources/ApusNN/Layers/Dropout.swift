@@ -50,8 +50,8 @@ extension Dropping {
 package protocol DroppingLayer: Layer {}
 
 /// In training, each element is 0 with probability `rate`, else `x / (1 − rate)`, which preserves the mean (Srivastava
-/// et al., 2014). In inference the result is `x`. The shape of `x` is kept. `RandomSource.current` chooses the elements;
-/// `withRandomKey` sets its seed.
+/// et al., 2014). In inference the result is `x`. The shape of `x` is kept. `RandomSource.current` chooses the
+/// elements; `withRandomKey` sets its seed.
 ///
 /// A layer with `isAlwaysOn` drops elements in inference too. The outputs of several runs of one model are then samples
 /// of its predictive distribution: their mean is the prediction, their spread its uncertainty (Monte Carlo dropout;
