@@ -21,7 +21,7 @@ public struct StepSchedule: Schedule {
 /// The factor `γ` to the power of the number of milestones reached (`torch.optim.lr_scheduler.MultiStepLR`).
 public struct MultiStepSchedule: Schedule {
   public static let name = "multi-step"
-  /// Step numbers; `nil` for half and three quarters of the run (He et al., 2016).
+  /// The steps at which the rate is reduced; `nil` for half and three quarters of the run (He et al., 2016).
   public var milestones: [Int]?
   /// The factor `γ`.
   public var gamma: Double
