@@ -17,7 +17,7 @@ struct Dropping: Sendable {
     key(layer).map { kept(shape, device, $0) }
   }
 
-  /// The same with a given key.
+  /// A mask of `shape` that is true with probability `1 − rate`, from a given key.
   func kept(_ shape: Shape, _ device: ComputeDevice, _ key: RandomKey) -> Tensor {
     var key = key
     return .bernoulli(shape, probability: 1 - rate, key: &key, device: device)

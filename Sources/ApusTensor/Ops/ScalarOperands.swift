@@ -87,7 +87,8 @@ extension Tensor {
   }
 }
 
-// The same for `Double`: without these, `x * .nan`, `x .< .infinity` and `x / .pi` do not determine a type.
+// The operations above for `Double`: without these overloads, `x * .nan`, `x .< .infinity` and `x / .pi` do not
+// determine a type.
 
 extension Tensor {
   /// Every element plus the number, in the tensor's shape.
