@@ -46,7 +46,7 @@ final class Allocator: @unchecked Sendable {
   static func sizeClass(of byteCount: Int) -> Int {
     let units = max(1, (byteCount + alignment - 1) / alignment)
     guard units > 8 else { return units * alignment }
-    // The class is the number, rounded up to its four leading bits.
+    // The number of units is rounded up, so that only its four leading bits may be set.
     let shift = (Int.bitWidth - 1 - (units - 1).leadingZeroBitCount) - 3
     return ((((units - 1) >> shift) + 1) << shift) * alignment
   }

@@ -16,7 +16,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
   /// Locked while a plan runs: the pool runs one job at a time.
   private let runLock = Mutex(StepLog())
 
-  /// The matrix-product kernels read `float32`.
+  /// The kernels of matrix products read `float32` factors.
   public var prefersFloat32Products: Bool { true }
 
   /// `bfloat16` if the machine has dot-product instructions for pairs of `bfloat16` elements, and they are faster than

@@ -6,8 +6,9 @@ import Glibc
 /// A plan as a list of resolved steps.
 final class CPUExecutable: Executable, @unchecked Sendable {
   let plan: Plan
-  /// Bytes of temporary memory for the steps: per worker, and (below) shared by all workers.
+  /// Bytes of temporary memory that each worker needs for the steps.
   let workspaceByteCounts: [Int]
+  /// Bytes of temporary memory that all workers share.
   let sharedByteCount: Int
   private let steps: [(step: any CPUStep, planned: Range<Int>)]
   /// The address of each value, and the scalars broadcast to 16 lanes; both are set at the start of a run.
@@ -77,7 +78,7 @@ final class CPUExecutable: Executable, @unchecked Sendable {
 protocol CPUStep: AnyObject {
   /// Bytes of temporary memory that each worker needs.
   var workspaceByteCount: Int { get }
-  /// The maximum number of tasks that use such memory, and so the number of workers that need it.
+  /// The maximum number of tasks that use a worker's temporary memory. No more workers than this need the memory.
   var taskCount: Int { get }
   /// Bytes of temporary memory that the workers share.
   var sharedByteCount: Int { get }

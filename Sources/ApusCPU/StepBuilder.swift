@@ -94,7 +94,7 @@ extension DType {
 }
 
 extension Layout {
-  /// The layout with merged axes.
+  /// The layout in C's form. Adjacent axes are merged where one stride describes both.
   var raw: csimd_layout {
     let (extents, strides) = Layout.mergedAxes(0..<shape.rank, of: shape, [self])
     var result = csimd_layout()
@@ -113,7 +113,7 @@ extension Layout {
 }
 
 extension csimd_layout {
-  /// Whether element i has address `offset + i`.
+  /// Whether element `i` is at position `offset + i` of the value.
   var isContiguous: Bool { rank == 1 && strides.0 == 1 }
   /// Whether all indices refer to one element.
   var isRepeated: Bool { rank == 0 }

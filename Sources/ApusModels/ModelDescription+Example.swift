@@ -6,8 +6,8 @@ extension ModelDescription {
   /// The model for its default data: an image model with its default input and classes, a text model with the maximum
   /// vocabulary and, for a classifier, two classes.
   ///
-  /// The parameters are those of `ImageNetwork.model(input:classes:stem:)`. A text classifier uses only `classes`, a
-  /// language model uses none of them.
+  /// The parameters have the same meaning as in `ImageNetwork.model(input:classes:stem:)`. A text classifier uses only
+  /// `classes`, a language model uses none of them.
   public func exampleModel(input: [Int]? = nil, classes: Int? = nil, stem: ImageStem? = nil) throws -> any Layer {
     switch kind {
     case .images(let network): try network.model(input: input, classes: classes, stem: stem)

@@ -80,8 +80,8 @@ public struct Gradients: Sendable {
 ///   - loss: builds the loss, a tensor of one element.
 /// - Returns: the loss, and for each parameter a gradient in its shape and type.
 /// - Precondition: the loss has one element and depends on a parameter that is not frozen. The process stops if the
-///   gradient path to such a parameter is lost: the loss was built from a value that depends on the parameter, but that
-///   was evaluated before and has released its graph.
+///   gradient path to such a parameter is lost: the loss was built from a value that depends on the parameter, and an
+///   earlier evaluation of that value has released its graph.
 public func valueAndGradients(
   of parameters: [Parameter], _ loss: () throws -> Tensor
 ) rethrows -> (value: Tensor, gradients: Gradients) {

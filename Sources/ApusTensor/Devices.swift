@@ -28,8 +28,8 @@ extension ComputeDevice {
   /// The memory of the host that this process may use, in bytes.
   package static var hostMemoryByteCount: Int { HostMemory.byteCount }
 
-  /// The forms of device names: `auto`, `cpu`, `opencl`, `opencl:N` and `opencl:N.P/C`, where `N`, `P` and `C` stand for
-  /// numbers.
+  /// The forms of device names: `auto`, `cpu`, `opencl`, `opencl:N` and `opencl:N.P/C`, where `N`, `P` and `C` stand
+  /// for numbers.
   public static var nameForms: [String] { ["auto"] + Backend.all.flatMap(\.forms) }
 
   /// Whether a string is a valid device name. The device need not exist.
@@ -76,7 +76,7 @@ extension ComputeDevice {
   /// Without it, the process may exit while a driver compiles, which crashes some drivers.
   public static func storePrograms() {
     for device in opened.withLock({ Array($0.values) }) {
-      // Ignored here: reading a value throws the error.
+      // An error is ignored here, because reading a value throws it.
       try? device.synchronize()
     }
     BackgroundWork.finish()

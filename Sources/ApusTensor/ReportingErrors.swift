@@ -17,7 +17,7 @@ public func reportingErrors<R>(_ body: () throws -> R) -> R {
   do { return try body() } catch { endProcess("\(error)") }
 }
 
-/// The same for asynchronous code.
+/// Runs asynchronous code that may throw. An error ends the process, as in the synchronous `reportingErrors(_:)`.
 @discardableResult
 public func reportingErrors<R>(
   isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> R

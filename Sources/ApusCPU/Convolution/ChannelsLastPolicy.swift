@@ -18,8 +18,8 @@ extension CPUDevice {
 }
 
 extension ConvolutionGeometry {
-  /// Whether copies into another layout cost as much as they save. This is so for strided windows of one pixel, because
-  /// the stride skips most pixels, and for channels that do not fill vectors, because padded planes are fast. For the
+  /// Whether copies into channels-last order cost as much as they save. They do for strided 1 × 1 kernels, because the
+  /// stride skips most pixels, and for channels that do not fill vectors, because padded planes are fast. For the
   /// weight gradient of a kernel with many taps, copies pay off.
   fileprivate func isCopyBound(_ pass: Convolution.Pass) -> Bool {
     if kernel.wrappedProduct == 1 { return true }

@@ -11,14 +11,14 @@ enum ConvolutionMethod {
   case planes(PlaneGeometry)
   /// A product of each image with the weights.
   case product(Matmul)
-  /// im2col.
+  /// Products with a matrix of the windows (im2col).
   case unfolded
 
   /// Chooses the method of a pass for images in an order; `nil` if no method reads that order.
   ///
   /// - Parameters:
-  ///   - product: The pass as a product, if it is one and its epilogue allows it.
-  ///   - hasMatrixUnit: Whether the windows are multiplied on a matrix unit. Then direct sums are faster than Winograd
+  ///   - product: the pass as a product, if the pass is one and its epilogue allows it.
+  ///   - hasMatrixUnit: whether the windows are multiplied on a matrix unit. Then direct sums are faster than Winograd
   ///     tiles.
   init?(
     _ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ order: Convolution.Order, _ dtype: DType,

@@ -10,8 +10,9 @@ import CSIMD
 struct PlaneGeometry {
   let batch: Int
   let groups: Int
-  /// The source channels of all groups, and (below) the result channels.
+  /// The source channels of all groups.
   let sourceChannels: Int
+  /// The result channels of all groups.
   let resultChannels: Int
   let source: SIMD3<Int>
   let result: SIMD3<Int>
@@ -22,8 +23,9 @@ struct PlaneGeometry {
   let isFlipped: Bool
   /// The channels of a padded buffer: the source channels of one group.
   let paddedChannels: Int
-  /// Rows per strip, and (below) strips per plane.
+  /// Rows per strip; the last strip of a plane may have fewer.
   let stripRows: Int
+  /// Strips per plane.
   let stripCount: Int
 
   /// The number of bytes of a strip's source and result that should stay in an L2 cache.

@@ -17,8 +17,9 @@ final class PlaneWeightGradientStep: CPUStep {
   private let loops: UnsafePointer<csimd_table>
   private let copier: RowCopier
   private let partCount: Int
-  /// The result channels, all of one group, that are summed as a block, and (below) the blocks per task.
+  /// The result channels, all of one group, that are summed as a block.
   private let channelGrain: Int
+  /// Blocks per task.
   private let blockGrain: Int
   private let gradientOffset: Int
   private let sumsOffset: Int

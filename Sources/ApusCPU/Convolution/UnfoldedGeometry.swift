@@ -14,8 +14,9 @@ struct UnfoldedGeometry {
   let load: csimd_load
   var windows: csimd_windows
 
-  /// The approximate limit for a matrix in bytes, and (below) the minimum number of its pixels.
+  /// The approximate limit for a matrix in bytes.
   private static let matrixByteCount = 600_000
+  /// The number of result pixels that a matrix should have; small images share a matrix, large ones are split by rows.
   private static let leastPixels = 192
 
   init(_ step: Convolution, _ builder: StepBuilder) {
@@ -43,8 +44,9 @@ struct UnfoldedGeometry {
   var pixels: Int { g.output.wrappedProduct }
   var rows: Int { g.output.x * g.output.y }
   var tapCount: Int { windows.channels * g.kernel.wrappedProduct }
-  /// Input channels of a group, and (below) output channels.
+  /// Input channels of a group.
   var inputs: Int { g.inputChannels / g.groups }
+  /// Output channels of a group.
   var outputs: Int { g.outputChannels / g.groups }
   var inputSize: Int { g.input.wrappedProduct }
   var imageBlocks: Int { (g.batch + imageGrain - 1) / imageGrain }
@@ -59,10 +61,13 @@ struct UnfoldedGeometry {
   // MARK: - Temporary memory
 
   private func bytes(_ count: Int) -> Int { (count * lane.byteCount + 63) & ~63 }
-  /// The bytes of the windows of a matrix, and (below) of its output pixels, and of a group's image in its lane's type.
+  /// The bytes of a matrix of windows.
   var linesByteCount: Int { bytes(tapCount * pitch(matrixPixels)) }
+  /// The bytes of the output pixels of a matrix, for one group.
   var pixelsByteCount: Int { bytes(outputs * matrixPixels) }
+  /// The bytes of one group's channels of an image, in the lane's type.
   var imageByteCount: Int { bytes(inputs * inputSize) }
+  /// The bytes of all weights in the lane's type; 0 if they are stored in it.
   var weightsByteCount: Int { dtype.isLane ? 0 : bytes(g.outputChannels * tapCount) }
 
   /// The row stride of a matrix with this number of pixels: a multiple of 16 elements, but not of 64, so that the same

@@ -18,8 +18,9 @@ final class WindowConvolutionStep: CPUStep {
   private let source: Int
   private let loops: UnsafePointer<csimd_table>
   private let pairs: UnsafePointer<csimd_pairs>?
-  /// Transposes a task's results to channels first; (below) the bytes of the results before they are transposed.
+  /// Transposes a task's results to channels first; `nil` if the results stay channels-last.
   private let block: BlockTransposition?
+  /// The bytes of a task's results before they are transposed.
   private let channelsLastByteCount: Int
 
   init(_ step: Convolution, _ builder: StepBuilder) throws(DeviceError) {

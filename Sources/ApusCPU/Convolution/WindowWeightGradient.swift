@@ -28,12 +28,13 @@ final class WindowWeightGradientStep: CPUStep {
   /// Bytes of the buffer that stores weight gradients until the epilogue runs.
   private let storedByteCount: Int
 
-  /// The maximum number of sums of all parts together, and (below) the number of parts that is enough.
+  /// The maximum number of sums of all parts together.
   private static let mostNumbers = 1 << 21
+  /// The number of parts, or of tasks, that is enough to balance the threads.
   private static let enoughParts = 16
-  /// The maximum length of an accumulation chain, and (below) the minimum length: with shorter chains, the loads of the
-  /// sums would cost too much.
+  /// The maximum length of an accumulation chain.
   private static let longestChain = 2048
+  /// The minimum length of an accumulation chain: with shorter chains, the loads of the sums would cost too much.
   private static let shortestChain = 128
   /// The maximum number of weight gradients, and of elements that a block of pixels reads, that stay in an L2 cache.
   private static let mostOwnNumbers = 1 << 17
@@ -70,10 +71,11 @@ final class WindowWeightGradientStep: CPUStep {
   /// Elements of the whole gradient, as `[tap][source channel][result channel]`, or
   /// `[source channel][tap][result channel]` if the source has channels first.
   private var count: Int { taps.y * taps.x * geometry.source.channels * geometry.results.channels }
-  /// The stride of taps in this layout, and (below) of source channels.
+  /// The stride of taps in this layout, in elements.
   private var tapDistance: Int {
     (geometry.source.isPlanar ? 1 : geometry.source.channels) * geometry.results.channels
   }
+  /// The stride of source channels in this layout, in elements.
   private var channelDistance: Int {
     (geometry.source.isPlanar ? taps.y * taps.x : 1) * geometry.results.channels
   }

@@ -18,8 +18,9 @@ struct WinogradSchedule {
   /// share the transformed tiles.
   let sharesWeights: Bool
   private let geometry: WinogradGeometry
-  /// Tiles per task, and (below) channels per task.
+  /// Tiles per task.
   private let tileGrain: Int
+  /// Result channels per task.
   private let channelGrain: Int
 
   /// Tiles per task that only transforms patches.

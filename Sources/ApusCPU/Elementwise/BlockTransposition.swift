@@ -17,16 +17,20 @@ struct BlockTransposition {
   private let byteCount: Int
   private let isStreamed: Bool
   private let isBuffered: Bool
-  /// Bytes of the scratch buffer, and (below) its row stride in elements if it stores a whole block.
+  /// Bytes of the scratch buffer.
   let scratchByteCount: Int
+  /// The row stride of a scratch buffer that stores a whole block, in elements.
   private let scratchStride: Int
 
   /// The minimum number of columns at which rows are long enough for separate copies.
   private static let leastColumns = 256
 
-  /// Whether rows begin at cache lines and are written with non-temporal stores.
+  /// Whether the result is large and its rows begin at cache lines, so that they are written with non-temporal stores.
   ///
-  /// - Parameter offset: the offset of the result's first element.
+  /// - Parameters:
+  ///   - byteCount: bytes of an element.
+  ///   - offset: the offset of the result's first element.
+  ///   - stride: the row stride of the result, in elements.
   static func isStreamed(byteCount: Int, offset: Int, stride: Int, resultByteCount: Int) -> Bool {
     resultByteCount >= CacheLimits.scatteredByteCount && byteCount == 4 && (offset | stride) * byteCount % 64 == 0
   }

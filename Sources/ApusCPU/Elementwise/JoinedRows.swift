@@ -77,8 +77,8 @@ enum FusedSum: String {
   case expDifference = "sum_exp_difference"
 }
 
-/// Sums whose program is fused into the reducers: squared differences, alone or with the differences, or exponentials of
-/// differences.
+/// Sums whose program is fused into the reducers: squared differences, alone or with the differences, or exponentials
+/// of differences.
 struct JoinedSum {
   let reducers: [FusedSum]
   /// The program that computes the minuends and subtrahends.

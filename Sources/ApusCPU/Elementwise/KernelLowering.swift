@@ -155,7 +155,7 @@ struct KernelLowering {
       return csimd_find_conversion(
         builder.loops, Int32(instruction.lane.rawValue), Int32(instruction.result.rawValue))
     case .row(let row):
-      // If operand and result lanes differ, the table lists a function under its result lane, except for comparisons.
+      // The table lists a row under the lane of its operands, but `unitFloat`, which reads integers, under `float32`.
       return try builder.loop(row.name, row == .unitFloat ? instruction.result : instruction.lane)
     case .constant: fatalError("a constant is an argument, not an instruction")
     }

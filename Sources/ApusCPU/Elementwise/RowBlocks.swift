@@ -26,9 +26,9 @@ final class RowBlockStep: CPUStep {
   let sharedByteCount: Int
   private let steps: [any RowwiseStep]
   private let rowCount: Int
-  /// Rows per block, and (below) rows per task. A task runs several blocks, and each block prefetches the data of the
-  /// next block.
+  /// Rows per block.
   private let grain: Int
+  /// Rows per task. A task runs several blocks, and each block prefetches the data of the next block.
   private let taskRows: Int
   /// Values that are read from memory rather than from a cache, and the bytes of one row.
   private let sources: [(value: Int, rowByteCount: Int)]
@@ -126,8 +126,9 @@ final class RowBlockStep: CPUStep {
 struct RowBlock {
   let steps: Range<Int>
   let rowCount: Int
-  /// Values that no other step uses, and (below) large values that the steps only read.
+  /// Values that no other step uses.
   let locals: [Int]
+  /// Large values that the steps only read.
   let sources: [Int]
 
   /// A step, the values that it uses, and a value whose rows the step itself prefetches.

@@ -10,16 +10,18 @@ struct RowCopy {
   private let rowCount: Int
   private let from: csimd_layout
   private let to: csimd_layout
-  /// The number of rows along the innermost of the other axes, and (below) their strides in bytes.
+  /// The number of rows along the innermost of the other axes.
   private let lastExtent: Int
+  /// The strides of these rows in bytes.
   private let lastStep: (source: Int, result: Int)
   /// The function that copies with non-temporal stores, for results with long rows that do not fit into the caches.
   private let stream: (@convention(c) (Int, UnsafeRawPointer?, UnsafeMutableRawPointer?) -> Void)?
   /// The function that copies several short rows, along the innermost of the other axes, in one call.
   private let copyRowsTogether:
     (@convention(c) (Int, Int, UnsafePointer<Float>?, Int, UnsafeMutablePointer<Float>?, Int) -> Void)?
-  /// Rows per task; (below) the bytes per task if a single long row is split.
+  /// Rows per task.
   private let grain: Int
+  /// The approximate bytes per task; a longer row is split.
   private static let taskByteCount = 1 << 17
 
   /// The row copy that a program is equivalent to, or `nil`.

@@ -5,9 +5,11 @@ import CSIMD
 /// axes, so that it uses whole cache lines of arguments and results.
 struct TiledKernel {
   private let kernel: Kernel
-  /// The extent and stride of the axis along which those arguments are contiguous, and (below) the results' extent.
+  /// The extent of the axis along which those arguments are contiguous.
   private let rows: Int
+  /// The distance, in elements of the domain, between adjacent indices of that axis.
   private let width: Int
+  /// The extent of the axis along which results are contiguous.
   private let columns: Int
   /// The layout of the other axes in the domain.
   private let outer: csimd_layout

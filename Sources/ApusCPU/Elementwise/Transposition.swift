@@ -6,17 +6,18 @@ struct Transposition {
   private let source: Int
   private let result: Int
   private let byteCount: Int
-  /// The other axes: their extents, and (below) their layouts in the source and in the result.
+  /// The extents of the other axes.
   private let outer: Shape
+  /// The layouts of the other axes, in the source and in the result.
   private let outerSource: Layout
   private let outerResult: Layout
-  /// The source's axis of stride 1 and the result's stride along it.
+  /// The extent of the source's axis of stride 1, and the result's stride along that axis.
   private let rows: Int
   private let resultStride: Int
-  /// The result's axis of stride 1 and the source's stride along it.
+  /// The extent of the result's axis of stride 1, and the source's stride along that axis.
   private let columns: Int
   private let sourceStride: Int
-  /// Rows per task, and (below) columns per task.
+  /// Rows and columns of the block of a task.
   private let rowGrain: Int
   private let columnGrain: Int
   private let block: BlockTransposition
@@ -76,7 +77,7 @@ struct Transposition {
     let strips = (columns + columnGrain - 1) / columnGrain
     let workspaces = context.workspaces
     let count = outer.elementCount * strips * blocks
-    // A task transposes several small matrices.
+    // If blocks are small, a task transposes several of them.
     let together = max(1, Self.leastElements / (rowGrain * columnGrain))
     func transpose(_ task: Int, _ worker: Int) {
       let (strip, number) = task.quotientAndRemainder(dividingBy: blocks)

@@ -16,8 +16,9 @@ final class ScatterAddStep: CPUStep {
   private let store: csimd_store
   private let lane: Lane
   private let partCount: Int
-  /// Whether sums may have more terms than a chain, and (below) the offset of the term counts in the shared memory.
+  /// Whether sums may have more terms than a chain.
   private let hasChains: Bool
+  /// The offset of the term counts in the shared memory.
   private let countsOffset: Int
 
   init(_ step: ScatterAdd, _ builder: StepBuilder, names: [String]) throws(DeviceError) {

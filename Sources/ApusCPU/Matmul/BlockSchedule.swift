@@ -55,11 +55,12 @@ struct BlockSchedule {
   private static let mostPanels = 8
   /// Columns per task of a product of one row: memory is read in segments of this length.
   private static let vectorColumns = 1024
-  /// The same if the right factor is transposed, so that each column is contiguous.
+  /// Columns per task of a product of one row whose right factor is transposed, so that each column is contiguous.
   private static let vectorTransposedColumns = 256
-  /// The maximum row stride, and (below) the maximum number of rows, with which panels are read in place: rows at
-  /// power-of-two strides map to the same cache sets.
+  /// The maximum row stride with which panels are read in place: rows at power-of-two strides map to the same cache
+  /// sets.
   private static let longestRowInPlace = 256
+  /// The maximum number of rows with which panels are read in place.
   private static let mostRowsInPlace = 256
   // The next six limits apply if `Caches.favorsUnpackedFactors`, and were measured with 48 KiB of L1 and 2 MiB of L2
   // (Intel Xeon, Emerald Rapids).
@@ -72,7 +73,8 @@ struct BlockSchedule {
   private static let mostRowsForColumnsInPlace = 192
   /// The maximum number of columns with which the left factor is read in place.
   private static let mostColumnsForRowsInPlace = 256
-  /// The same for rows that would be packed into shared memory and read from other threads' caches.
+  /// The maximum number of columns with which the left factor is read in place if its rows would otherwise be packed
+  /// into shared memory and read from other threads' caches.
   private static let mostColumnsForSharedRowsInPlace = 1024
   /// A transposed left factor is packed if its stride along k is at least this number, a page of float32 elements: each
   /// element along k is then in another page.
@@ -91,12 +93,13 @@ struct BlockSchedule {
   /// to read whole cache lines.
   private static let rowsOfAllColumns = 24
   private static let transposedRowsOfAllColumns = 96
-  /// The maximum number of rows of such a task if the rows are read in place and the larger size balances threads
-  /// better.
+  /// The maximum number of rows of a task that computes all columns, if the rows are read in place and more rows
+  /// balance the threads better.
   private static let mostRowsOfAllColumns = 96
   private static let mostDeepRows = 384
-  /// The number of tasks that balances the threads, for one product and (below) for several products.
+  /// The number of blocks of rows and columns that balances the threads.
   private static let enoughBlocks = 16
+  /// The number of tasks that must remain if a task gets more panels.
   private static let enoughTasks = 32
   /// A product of many chains is split along k if it has fewer tasks per thread than this number.
   private static let fewTasks = 4

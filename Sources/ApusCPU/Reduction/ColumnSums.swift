@@ -52,7 +52,7 @@ final class ColumnSums {
       let start = task * grain
       let count = min(grain, width - start)
       let distance = grain * size
-      // The levels of each part; at the end, the lowest level of a part contains its sums.
+      // The cascade levels of each part; at the end, the lowest level of a part contains its sums.
       withUnsafeTemporaryAllocation(byteCount: parts * levels * distance, alignment: 64) { scratch in
         func numbers(_ part: Int) -> UnsafeMutableRawPointer { scratch.baseAddress! + part * levels * distance }
         withUnsafePointer(to: reducer) { raw in

@@ -12,8 +12,9 @@ final class ReductionStep: CPUStep, RowwiseStep {
   private let shape: ReductionShape
   private let table: ReductionTable
   private let epilogue: EpilogueKernel
-  /// The addresses of the core results, and (below) their offsets in the shared memory.
+  /// The addresses of the core results.
   private let cores: UnsafeMutablePointer<UnsafeMutableRawPointer?>
+  /// The offsets of the core results in the shared memory.
   private let coreOffsets: [Int]
   private let partsOffset: Int
   /// The value and shape of a reduction that only sums the columns of a contiguous value; `nil` for other reductions.
@@ -169,8 +170,9 @@ struct ReductionShape {
   let keptCount: Int
   let reducedCount: Int
   let byRows: Bool
-  /// Results per task, and (below) reduced positions per part.
+  /// Results per task.
   private let keptGrain: Int
+  /// Reduced positions per part.
   private let partLength: Int
 
   /// The number of lines that a reduction by columns combines first.

@@ -5,8 +5,9 @@ import CSIMD
 ///
 /// The split into blocks depends only on the shape, and a task accumulates its blocks in order.
 struct AttentionBlocks {
-  /// The queries of a task, and (below) the keys of a block, which a task packs once.
+  /// The queries of a task.
   static let queryBlock = 128
+  /// The keys of a block, which a task packs once.
   static let keyBlock = 256
   /// The queries of a block. There are few of them, because each query is multiplied by all keys that the last query
   /// may attend to.
@@ -26,8 +27,9 @@ struct AttentionBlocks {
     table = builder.loops
   }
 
-  /// The keys of a block, and (below) the row stride of its weights.
+  /// The keys of a block.
   var keysOfBlock: Int { min(geometry.keys, Self.keyBlock) }
+  /// The row stride of a block's weights, in elements.
   var stride: Int { (keysOfBlock + 15) & ~15 }
   var queriesOfBlock: Int { min(geometry.queries, Self.rowBlock) }
   /// Bytes of the weights of a block, padded for the last vector.

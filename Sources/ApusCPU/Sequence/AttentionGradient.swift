@@ -1,13 +1,14 @@
 import ApusDevice
 import CSIMD
 
-/// The gradients of attention, one head of keys per task. The weights are recomputed from the log-sum-exps of the
-/// forward pass (Dao et al., 2022):
+/// The gradients of attention, one head of keys per task. The weights `P` are recomputed from `L`, the log-sum-exp of
+/// each query in the forward pass (Dao et al., 2022):
 /// ```text
-/// P = exp(scale · Q Kᵀ − log),  dV = (F · P)ᵀ dY,  dS = scale · P · (F · dY Vᵀ − rows of dY · Y),
+/// P = exp(scale · Q Kᵀ − L),  dV = (F ∘ P)ᵀ dY,  dS = scale · P ∘ (F ∘ dY Vᵀ − D),
 /// dQ = dS K,  dK = dSᵀ Q
 /// ```
-/// `F` is the factor by which dropout multiplies each weight.
+/// `∘` multiplies elements. `F` is the factor by which dropout multiplies each weight, and `D` is the dot product of
+/// the rows of `dY` and `Y` for each query.
 final class AttentionGradientStep: CPUStep {
   let workspaceByteCount: Int
   private let step: Attention

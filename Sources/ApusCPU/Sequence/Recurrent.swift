@@ -4,8 +4,8 @@ import CSIMD
 /// The split of the batch, and the row addresses, for both passes of a recurrent layer.
 ///
 /// A task processes all time steps of some of the sequences, so that no thread waits for another thread between time
-/// steps. Sequences and the products of their rows are independent: the number of threads may affect the split of the
-/// batch.
+/// steps. Sequences are independent, and so are the rows of their products: the split of the batch may depend on the
+/// number of threads, but the results do not.
 struct RecurrentRows {
   let geometry: Recurrent.Geometry
   let lane: Lane

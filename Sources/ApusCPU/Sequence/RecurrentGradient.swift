@@ -35,8 +35,9 @@ final class RecurrentGradientStep: CPUStep {
   private struct Row {
     /// The state's gradient through the matrix product of the next time step.
     var product: UnsafeMutableRawPointer
-    /// The state's gradient on the path that bypasses this product, and (below) the gradient of the cell state `c`.
+    /// The state's gradient on the path that bypasses this product.
     var carried: UnsafeMutableRawPointer
+    /// The gradient of the cell state `c`.
     var carriedCell: UnsafeMutableRawPointer
   }
 

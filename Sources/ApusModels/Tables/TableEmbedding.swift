@@ -25,7 +25,7 @@ public struct TableEmbedding: Layer {
 
   private let embeddings: [Embedding]
   private let features: [Int]
-  /// The ranges of numeric features between the categorical ones.
+  /// The ranges of consecutive numeric features.
   private let runs: [Range<Int>]
   private let width: Int
 

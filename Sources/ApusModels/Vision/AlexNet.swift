@@ -1,8 +1,8 @@
 import ApusNN
 import ApusTensor
 
-/// Five convolutions and three dense layers: `x: [batch, channels, height, width]` to logits `[batch, classes]`, for
-/// images of about 224 pixels.
+/// Five convolutions and three dense layers: `x: [batch, channels, height, width]` to logits `[batch, classes]`, by
+/// default for images of about 224 pixels.
 ///
 /// With one column it is the network of Krizhevsky: "One weird trick for parallelizing convolutional neural networks"
 /// (2014), with torchvision's names. With two columns it is the network of Krizhevsky, Sutskever and Hinton: "ImageNet

@@ -113,7 +113,7 @@ public struct LayerList: Hashable, Sendable {
     }
   }
 
-  /// Element-wise functions, by their name in the grammar.
+  /// Elementwise functions, by their name in the grammar.
   public enum Activation: String, Hashable, Sendable, CaseIterable {
     case relu, sigmoid, tanh, gelu, silu, elu, selu, softplus
     case leakyRelu = "leaky-relu"

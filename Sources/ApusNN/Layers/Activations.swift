@@ -1,6 +1,6 @@
 import ApusTensor
 
-// Element-wise layers for tensors of any shape.
+// Elementwise layers for tensors of any shape.
 
 /// `max(x, 0)` of each element (Nair, Hinton, 2010), in the same shape.
 public struct ReLU: Layer {
@@ -45,8 +45,9 @@ public struct SELU: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.selu() }
 }
 
-/// `x Φ(x)` of each element with the normal distribution function `Φ` (Hendrycks, Gimpel, 2016), or with
-/// `isApproximate` `x/2 · (1 + tanh(√(2/π) · (x + 0.044715·x³)))`, in the same shape.
+/// `x Φ(x)` of each element, where `Φ` is the cumulative distribution function of the standard normal distribution
+/// (Hendrycks, Gimpel, 2016), in the same shape. With `isApproximate` it is
+/// `x/2 · (1 + tanh(√(2/π) · (x + 0.044715·x³)))`.
 public struct GELU: Layer {
   /// Whether the approximation by `tanh` is used.
   public let isApproximate: Bool

@@ -17,7 +17,7 @@ struct Dropping: Sendable {
     key(layer).map { kept(shape, device, $0) }
   }
 
-  /// The same with a given key.
+  /// A mask of `shape` that is true with probability `1 − rate`, from a given key.
   func kept(_ shape: Shape, _ device: ComputeDevice, _ key: RandomKey) -> Tensor {
     var key = key
     return .bernoulli(shape, probability: 1 - rate, key: &key, device: device)
@@ -50,8 +50,8 @@ extension Dropping {
 package protocol DroppingLayer: Layer {}
 
 /// In training, each element is 0 with probability `rate`, else `x / (1 − rate)`, which preserves the mean (Srivastava
-/// et al., 2014). In inference `x`. The result has the shape of `x`. The elements are chosen by `RandomSource.current`;
-/// `withRandomKey` sets the seed.
+/// et al., 2014). In inference the result is `x`. The shape of `x` is kept. `RandomSource.current` chooses the
+/// elements; `withRandomKey` sets its seed.
 ///
 /// A layer with `isAlwaysOn` drops elements in inference too. The outputs of several runs of one model are then samples
 /// of its predictive distribution: their mean is the prediction, their spread its uncertainty (Monte Carlo dropout;
@@ -80,7 +80,7 @@ public struct Dropout: DroppingLayer {
 
 /// Dropout of whole channels, for `x: [batch, channels, spatial…]` or `[channels, spatial…]`, in the same shape. Each
 /// channel of each example is 0 with probability `rate`, else `x / (1 − rate)` (Tompson et al., 2015: `Dropout` has
-/// little effect on strongly correlated neighboring positions). In inference `x`, unless `isAlwaysOn`.
+/// little effect on strongly correlated neighboring positions). In inference the result is `x`, unless `isAlwaysOn`.
 public struct ChannelDropout<let rank: Int>: DroppingLayer {
   private let dropping: Dropping
 
@@ -112,10 +112,10 @@ public typealias Dropout1d = ChannelDropout<1>
 public typealias Dropout2d = ChannelDropout<2>
 public typealias Dropout3d = ChannelDropout<3>
 
-/// Dropout for networks with `SELU`, whose mean and variance it preserves (Klambauer et al., 2017). In training
-/// `a · x + b`, where with probability `rate` the limit of SELU, `α′ = −λα`, replaces an element of `x`;
-/// `a = ((1 − rate)(1 + rate · α′²))^(−1/2)` and `b = −a · rate · α′`. In inference `x`, unless `isAlwaysOn`. The
-/// result has the shape of `x`.
+/// Dropout for networks with `SELU`, whose mean and variance it preserves (Klambauer et al., 2017). In training the
+/// result is `a · x + b`, where with probability `rate` the limit of SELU, `α′ = −λα`, replaces an element of `x`;
+/// `a = ((1 − rate)(1 + rate · α′²))^(−1/2)` and `b = −a · rate · α′`. In inference the result is `x`, unless
+/// `isAlwaysOn`. The shape of `x` is kept.
 public struct AlphaDropout: DroppingLayer {
   private let dropping: Dropping
 

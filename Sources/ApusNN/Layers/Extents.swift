@@ -24,9 +24,10 @@ public struct Extents: Hashable, Sendable, ExpressibleByIntegerLiteral, Expressi
 public enum Padding: Hashable, Sendable, ExpressibleByIntegerLiteral, ExpressibleByArrayLiteral {
   /// The same number before and after an axis: one value for all axes, or one for each.
   case each(Extents)
-  /// The number that preserves the size of the input at stride 1. If it is odd, the extra element comes after the axis.
+  /// As many elements as preserve the size of the input at stride 1. If their number is odd, the extra element comes
+  /// after the axis.
   case same
-  /// Different numbers before and after each axis.
+  /// Different numbers before and after an axis: one value of each for all axes, or one for each axis.
   case sides(before: [Int], after: [Int])
 
   public init(integerLiteral value: Int) { self = .each(Extents(value)) }

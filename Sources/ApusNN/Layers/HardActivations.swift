@@ -1,6 +1,6 @@
 import ApusTensor
 
-// Element-wise layers for tensors of any shape.
+// Elementwise layers for tensors of any shape.
 
 /// `min(max(x, 0), 6)` of each element, in the same shape.
 public struct ReLU6: Layer {

@@ -1,8 +1,7 @@
 import ApusTensor
 
-/// A layer with its own mode, which overrides the mode of the task: for a batch norm that keeps its running statistics
-/// in a model that is trained, or dropout that stays active. Its keys, and the shapes of its input and result, are the
-/// same as for the layer.
+/// A layer with its own mode, which overrides the mode of the task. Examples are a batch norm that keeps its running
+/// statistics in a model that is trained, and dropout that stays active. Keys and shapes are the same as for the layer.
 /// ```swift
 /// let model = Sequential {
 ///   Conv2d(3, 8, kernel: 3)

@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// The binary cross-entropy of logits and target probabilities of the positive class:
-/// `−w (p t log σ(x) + (1 − t) log(1 − σ(x)))`, computed as `w ((1 − t) x + (1 + (p − 1) t) log(1 + e⁻ˣ))`, which
+/// The binary cross-entropy of logits `x` and target probabilities `t` of the positive class, with the sigmoid `σ`:
+/// `−w (p t log σ(x) + (1 − t) log(1 − σ(x)))`. It is computed as `w ((1 − t) x + (1 + (p − 1) t) log(1 + e⁻ˣ))`, which
 /// neither overflows nor takes the logarithm of 0 (`torch.nn.BCEWithLogitsLoss`).
 ///
 /// - Parameters:
@@ -22,8 +22,8 @@ public func binaryCrossEntropy(
   }
 }
 
-/// The binary cross-entropy of probabilities and target probabilities: `−w (t log p + (1 − t) log(1 − p))`, with
-/// logarithms clamped to at least −100 (`torch.nn.BCELoss`). Prefer logits where they are available.
+/// The binary cross-entropy of probabilities `p` and target probabilities `t`: `−w (t log p + (1 − t) log(1 − p))`,
+/// with logarithms clamped to at least −100 (`torch.nn.BCELoss`). Prefer logits where they are available.
 ///
 /// The gradient of `p` is `w (p − t) / max(p (1 − p), 10⁻¹²)`.
 ///

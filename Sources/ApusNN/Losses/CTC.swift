@@ -9,10 +9,10 @@ import ApusTensor
 /// αₜ(s) = eₜ(s) + log(e^αₜ₋₁(s) + e^αₜ₋₁(s−1) + [lₛ ≠ lₛ₋₂] e^αₜ₋₁(s−2))
 /// loss = −log(e^α_T(2S) + e^α_T(2S−1))
 /// ```
-/// for `T` time steps and `S` classes of a target, in one loop over the time steps. Its derivatives are exact, also
-/// with respect to single elements of `logProbabilities`: `∂loss/∂eₜ(s)` is minus the probability that the path is at
-/// `s` at time `t`. PyTorch adds `e^logProbabilities` to the gradient, which the gradient of a log-softmax cancels:
-/// after a log-softmax the gradients are equal.
+/// for `T` time steps and `S` classes of a target, in one loop over the time steps; `[condition]` is 1 if the condition
+/// holds, else 0. The derivatives of the loss are exact, also with respect to single elements of `logProbabilities`:
+/// `∂loss/∂eₜ(s)` is minus the probability that the path is at `s` at time `t`. PyTorch adds `e^logProbabilities` to
+/// the gradient, which the gradient of a log-softmax cancels: after a log-softmax the gradients are equal.
 ///
 /// - Parameters:
 ///   - logProbabilities: floating-point, `[time, batch, classes]`, for example from `logSoftmax()`, or

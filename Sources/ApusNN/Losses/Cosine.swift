@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// `Σ a b / (max(‖a‖, ε) max(‖b‖, ε))` along an axis (`torch.nn.CosineSimilarity`): 1 for parallel vectors, −1 for
-/// opposite ones.
+/// `Σ a b / (max(‖a‖, ε) max(‖b‖, ε))` for the vectors `a` of `first` and `b` of `second` along an axis
+/// (`torch.nn.CosineSimilarity`): 1 for parallel vectors, −1 for opposite ones.
 ///
 /// - Parameters:
 ///   - first, second: tensors of equal shape, which has the axis.
@@ -13,7 +13,7 @@ public func cosineSimilarity(_ first: Tensor, _ second: Tensor, axis: Int = 1, e
   }
 }
 
-/// `1 − cos(a, b)` of each pair of vectors.
+/// `1 − cosineSimilarity` of each pair of vectors.
 ///
 /// - Parameters:
 ///   - outputs: `[batch, features]`, or any shape with features along `axis`.
@@ -28,8 +28,8 @@ public func cosineDistance(
   }
 }
 
-/// `1 − cos(a, b)` where the target is 1, `max(0, cos(a, b) − margin)` where it is −1 (`torch.nn.CosineEmbeddingLoss`,
-/// which takes the norms as `√(Σ a² + 10⁻¹²)`).
+/// `1 − cos(a, b)` where the target is 1, `max(0, cos(a, b) − margin)` where it is −1, for the vectors `a` of `first`
+/// and `b` of `second` (`torch.nn.CosineEmbeddingLoss`). As in PyTorch, the norms in this cosine are `√(Σ a² + 10⁻¹²)`.
 ///
 /// - Parameters:
 ///   - first, second: `[batch, features]`, or `[features]` for one example.

@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// The cross-entropy of logits and class indices: `w_t (log Σⱼ exp(xⱼ) − x_t)`.
+/// The cross-entropy of logits `x` and a class index `t`: `w_t (log Σⱼ exp(xⱼ) − x_t)`.
 ///
 /// Without weights and smoothing, the gradient of an example's loss by its logits is `softmax(x) − onehot(t)`.
 ///
@@ -9,7 +9,7 @@ import ApusTensor
 ///   - targets: integers in `0 ..< classes`: `[batch]` or `[batch, spatial…]`, or `[]` for one example.
 ///   - ignoring: a target value whose loss is 0 and which does not count in the mean.
 ///   - smoothing: label smoothing, the weight `ε` of a uniform distribution in the targets (Szegedy et al., 2016).
-///   - weights: `[classes]`; the mean is weighted, `Σ w_t lossₜ / Σ w_t`, as in `torch.nn.CrossEntropyLoss`.
+///   - weights: `w`, `[classes]`; the mean divides the sum of losses by `Σ w_t`, as in `torch.nn.CrossEntropyLoss`.
 /// - Returns: a scalar, or with `reduction: .none` the shape of `targets`.
 /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is not a class.
 public func crossEntropy(
@@ -40,13 +40,13 @@ public func crossEntropy(
   return choice.reduced(losses, reduction)
 }
 
-/// The cross-entropy of logits and target distributions: `−Σⱼ wⱼ pⱼ log softmax(x)ⱼ`.
+/// The cross-entropy of logits `x` and a target distribution `p`: `−Σⱼ wⱼ pⱼ log softmax(x)ⱼ`.
 ///
 /// - Parameters:
 ///   - logits: unnormalized, `[batch, classes]` or `[batch, classes, spatial…]`, or `[classes]` for one example.
 ///   - probabilities: the same shape; they sum to 1 along axis 1.
 ///   - smoothing: label smoothing, the weight `ε` of a uniform distribution; `probabilities` are weighted by `1 − ε`.
-///   - weights: `[classes]`. The mean over batch and spatial positions is not divided by the weights.
+///   - weights: `w`, `[classes]`. The mean over batch and spatial positions is not divided by the weights.
 /// - Returns: a scalar, or with `reduction: .none` the shape of `logits` without the axis of classes.
 /// - Precondition: logits and probabilities have equal shapes.
 public func crossEntropy(
@@ -67,14 +67,14 @@ public func crossEntropy(
   }
 }
 
-/// The cross-entropy of probabilities and class indices: `−w_t max(log p_t, −100)`. Probabilities that a softmax has
-/// rounded to 0 or 1 have lost their digits: prefer logits where they are available.
+/// The cross-entropy of probabilities `p` and a class index `t`: `−w_t max(log p_t, −100)`. Probabilities that a
+/// softmax has rounded to 0 or 1 have lost their digits: prefer logits where they are available.
 ///
 /// - Parameters:
 ///   - probabilities: `[batch, classes]` or `[batch, classes, spatial…]`; they sum to 1 along axis 1.
 ///   - targets: integers in `0 ..< classes`, `[batch]` or `[batch, spatial…]`.
 ///   - ignoring: a target value whose loss is 0 and which does not count in the mean.
-///   - weights: `[classes]`; the mean is weighted, as for logits.
+///   - weights: `w`, `[classes]`; the mean is weighted, as for logits.
 /// - Returns: a scalar, or with `reduction: .none` the shape of `targets`.
 /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is not a class.
 public func crossEntropy(

@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// `max(0, 1 − t x)` of each element (Cortes, Vapnik, 1995).
+/// `max(0, 1 − t x)` for each output `x` and its target `t` (Cortes, Vapnik, 1995).
 ///
 /// - Parameters:
 ///   - outputs: any shape.
@@ -11,7 +11,7 @@ public func hinge(_ outputs: Tensor, _ targets: Tensor, reduction: LossReduction
   elementLoss("hinge", outputs, targets, reduction) { x, t in (1 - t * x).relu() }
 }
 
-/// `max(0, 1 − t x)²` of each element, which is differentiable everywhere.
+/// `max(0, 1 − t x)²` for each output `x` and its target `t`; it is differentiable everywhere.
 ///
 /// - Parameters:
 ///   - outputs: any shape.
@@ -22,7 +22,7 @@ public func squaredHinge(_ outputs: Tensor, _ targets: Tensor, reduction: LossRe
   elementLoss("squaredHinge", outputs, targets, reduction) { x, t in (1 - t * x).relu().squared() }
 }
 
-/// `log(1 + e^(−t x))` of each element (`torch.nn.SoftMarginLoss`).
+/// `log(1 + e^(−t x))` for each output `x` and its target `t` (`torch.nn.SoftMarginLoss`).
 ///
 /// - Parameters:
 ///   - outputs: any shape.
@@ -49,11 +49,12 @@ public func hingeEmbedding(
   }
 }
 
-/// `max(0, margin − t (x₁ − x₂))`: `x₁` should rank above `x₂` where the target is 1, and below it where the target is
+/// `max(0, margin − t (x₁ − x₂))`: `x₁` should rank above `x₂` where the target `t` is 1, and below `x₂` where `t` is
 /// −1 (`torch.nn.MarginRankingLoss`).
 ///
 /// - Parameters:
-///   - first, second, targets: tensors of equal shape.
+///   - first, second: `x₁` and `x₂`, tensors of equal shape.
+///   - targets: the same shape: 1 or −1.
 /// - Returns: a scalar, or with `reduction: .none` the shape of `first`.
 /// - Precondition: all shapes are equal.
 public func marginRanking(
@@ -62,14 +63,14 @@ public func marginRanking(
   comparing("marginRanking", [first, second, targets]) { reduction((margin - $0[2] * ($0[0] - $0[1])).relu()) }
 }
 
-/// `Σ_{j≠t} w_t max(0, margin − x_t + xⱼ)ᵖ / classes` of each example (Crammer, Singer, 2001;
-/// `torch.nn.MultiMarginLoss`).
+/// `Σ_{j≠t} w_t max(0, margin − x_t + xⱼ)ᵖ / classes` for the outputs `x` and the target class `t` of each example
+/// (Crammer, Singer, 2001; `torch.nn.MultiMarginLoss`).
 ///
 /// - Parameters:
 ///   - outputs: `[batch, classes]`, or `[classes]` for one example.
 ///   - targets: integers in `0 ..< classes`, `[batch]`, or `[]` for one example.
 ///   - power: `p`, 1 or 2.
-///   - weights: `[classes]`.
+///   - weights: `w`, `[classes]`.
 /// - Returns: a scalar, or with `reduction: .none` the shape of `targets`.
 /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is not a class.
 public func multiMargin(

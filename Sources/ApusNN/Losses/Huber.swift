@@ -1,6 +1,7 @@
 import ApusTensor
 
-/// With `d = |x − t|`: `d² / 2` up to `delta`, `delta · (d − delta / 2)` beyond (Huber, 1964; `torch.nn.HuberLoss`).
+/// With the distance `d = |x − t|` of each output `x` and its target `t`: `d² / 2` up to `delta`,
+/// `delta · (d − delta / 2)` beyond (Huber, 1964; `torch.nn.HuberLoss`).
 ///
 /// - Parameters:
 ///   - outputs: any shape.
@@ -19,9 +20,9 @@ public func huber(
   }
 }
 
-/// With `d = |x − t|`: `d² / (2 · beta)` below `beta`, otherwise `d − beta / 2` (Girshick, 2015;
-/// `torch.nn.SmoothL1Loss`). It equals `huber` with `delta = beta`, divided by `beta`; a `beta` of 0 gives the absolute
-/// error.
+/// With the distance `d = |x − t|` of each output `x` and its target `t`: `d² / (2 · beta)` below `beta`, otherwise
+/// `d − beta / 2` (Girshick, 2015; `torch.nn.SmoothL1Loss`). It equals `huber` with `delta = beta`, divided by `beta`;
+/// a `beta` of 0 gives the absolute error.
 ///
 /// - Parameters:
 ///   - outputs: any shape.

@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// The negative log-likelihood of counts under Poisson distributions: `eˣ − t x`, or for rates `x` themselves
-/// `x − t log(x + ε)` (`torch.nn.PoissonNLLLoss`).
+/// The negative log-likelihood of counts `t` under Poisson distributions: `eˣ − t x` for logarithms `x` of rates, or
+/// `x − t log(x + ε)` for rates `x` (`torch.nn.PoissonNLLLoss`).
 ///
 /// - Parameters:
 ///   - outputs: any shape: logarithms of rates, or rates.
@@ -24,9 +24,9 @@ public func poissonNegativeLogLikelihood(
   }
 }
 
-/// The negative log-likelihood of values under normal distributions: `(log v + (x − t)² / v) / 2` with
-/// `v = max(variance, ε)` (Nix, Weigend, 1994; `torch.nn.GaussianNLLLoss`). A variance below `ε` gets the gradient of
-/// `v`, so that it can grow again.
+/// The negative log-likelihood of targets `t` under normal distributions with means `x`: `(log v + (x − t)² / v) / 2`
+/// with `v = max(variance, ε)` (Nix, Weigend, 1994; `torch.nn.GaussianNLLLoss`). A variance below `ε` gets the gradient
+/// of `v`, so that it can grow again.
 ///
 /// - Parameters:
 ///   - means, targets: tensors of equal shape.

@@ -1,6 +1,7 @@
 import ApusTensor
 
-/// `|x − t|` of each element, reduced (`torch.nn.L1Loss`). The gradient is 0 where output and target are equal.
+/// `|x − t|` for each output `x` and its target `t`, reduced (`torch.nn.L1Loss`). The gradient is 0 where output and
+/// target are equal.
 ///
 /// - Parameters:
 ///   - outputs: any shape.

@@ -6,7 +6,7 @@ public enum LossReduction: Sendable {
   case mean
   /// The sum of all losses.
   case sum
-  /// The losses as they are.
+  /// No reduction: the loss of each element or example.
   case none
   /// The sum divided by the extent of the first axis, `[batch, …]`.
   case batchMean
@@ -40,7 +40,7 @@ func comparing(_ name: String, _ tensors: [Tensor], _ loss: (_ tensors: [Tensor]
   return first.wide { wide in loss([wide] + tensors.dropFirst().map { $0.cast(to: wide.dtype) }) }
 }
 
-/// An element-wise loss of `outputs` and `targets` of equal shape, reduced.
+/// An elementwise loss of `outputs` and `targets` of equal shape, reduced.
 func elementLoss(
   _ name: String, _ outputs: Tensor, _ targets: Tensor, _ reduction: LossReduction,
   _ loss: (_ output: Tensor, _ target: Tensor) -> Tensor

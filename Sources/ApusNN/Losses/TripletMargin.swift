@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// `‖a − b + ε‖ₚ` along the last axis (`torch.nn.PairwiseDistance`).
+/// `‖a − b + ε‖ₚ` for the vectors `a` of `first` and `b` of `second` along the last axis (`torch.nn.PairwiseDistance`).
 ///
 /// - Parameters:
 ///   - first, second: `[…, features]`.

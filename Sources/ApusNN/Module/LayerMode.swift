@@ -4,8 +4,8 @@ import ApusTensor
 final class LayerIdentity: Sendable {}
 
 /// Runs `body`, in which some layers have a mode that overrides the mode of the task: a batch norm that keeps its
-/// running statistics in a model that is trained (PyTorch's `layer.eval()` after `model.train()`), or dropout that stays
-/// active. Of several such scopes, the innermost one counts.
+/// running statistics in a model that is trained (PyTorch's `layer.eval()` after `model.train()`), or dropout that
+/// stays active. Of several such scopes, the innermost one counts.
 /// ```swift
 /// let y = withMode(.inference, of: model, where: { $0.hasPrefix("backbone.") }) {
 ///   withMode(.training) { model(x) }

@@ -10,10 +10,10 @@ import ApusTensor
 /// ```
 /// Statistics, such as the running means of batch norms, are not averaged. Only one task may use an average at a time.
 public final class ModelAverage {
-  /// The formula of the average.
+  /// The formula of the average `a` of a parameter `w` after update `t`, counted from 1.
   public enum Kind: Hashable, Sendable {
-    /// `a ← decay · a + (1 − decay) · w`, initialized with the parameters. With `correctsBias` it is initialized with 0
-    /// and read as `a / (1 − decayᵗ)`, so that the initial values do not count too much (Kingma, Ba, 2015).
+    /// `a ← decay · a + (1 − decay) · w`, initialized with the parameters. With `correctsBias`, `a` is initialized with
+    /// 0 and read as `a / (1 − decayᵗ)`, so that the initial values do not count (Kingma, Ba, 2015).
     case exponential(decay: Double, correctsBias: Bool = false)
     /// `a ← a + (w − a) / t`: the mean of the values at all updates (Izmailov et al., 2018).
     case mean

@@ -18,7 +18,7 @@ public struct LossScaler: Sendable {
     public var growthFactor: Double
     /// The factor of the scale after an overflow.
     public var backoffFactor: Double
-    /// The number of steps without overflow before the scale grows.
+    /// The number of consecutive steps without overflow before the scale grows.
     public var growthInterval: Int
 
     public init(

@@ -19,7 +19,7 @@ struct RowFormula {
     return written[0]
   }
 
-  /// The same for a gradient that is materialized as a whole.
+  /// The update for a gradient that is materialized as a whole.
   private func masked(_ value: Tensor, _ gradient: Tensor, _ state: inout [Tensor]) -> Tensor {
     var isUsed = gradient .!= 0
     if value.rank > 1 { isUsed = isUsed.any(axes: Array(1..<value.rank), keepingAxes: true) }

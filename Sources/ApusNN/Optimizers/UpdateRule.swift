@@ -2,6 +2,9 @@ import ApusTensor
 
 /// The formula of an optimizer, written in ordinary tensor operations for a single parameter. The planner fuses the
 /// equal formulas of all parameters into one step.
+///
+/// The documentation of the rules writes `w` for the parameter, `g` for its gradient, `rate` for the learning rate of
+/// the step, and `t` for the number of the update; the first update is 1.
 public protocol UpdateRule: Sendable {
   /// The name of the rule in options and checkpoints, for example `adam`.
   static var name: String { get }

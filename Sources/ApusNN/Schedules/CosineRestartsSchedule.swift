@@ -9,7 +9,7 @@ public struct CosineRestartsSchedule: Schedule {
   public var period: Int?
   /// The factor of the period at each restart, at least 1.
   public var growth: Int
-  /// The factor at the end.
+  /// The factor at the end of a period.
   public var final: Double
 
   public init(period: Int? = nil, growth: Int = 2, final: Double = 0) {

@@ -7,10 +7,11 @@ public struct CyclicSchedule: Schedule {
 
   /// How the height of the cycles changes.
   public enum Mode: Hashable, Sendable {
+    /// All cycles have the same height.
     case triangular
     /// The height is halved at each cycle.
     case halving
-    /// The height is multiplied by `γᵗ`.
+    /// The height is multiplied by `γᵗ` at step `t`.
     case exponential(gamma: Double)
   }
 

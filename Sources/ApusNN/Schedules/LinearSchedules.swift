@@ -1,4 +1,5 @@
-/// A linear ramp from `start` to `end` over `steps`, then `end` (`torch.optim.lr_scheduler.LinearLR`).
+/// A linear ramp of the factor from `start` to `end` over `steps` steps, then `end`
+/// (`torch.optim.lr_scheduler.LinearLR`).
 public struct LinearSchedule: Schedule {
   public static let name = "linear"
   /// The first factor.
@@ -20,7 +21,7 @@ public struct LinearSchedule: Schedule {
   }
 }
 
-/// `factor` for `steps`, then another schedule that starts at its step 0; by default the full rate
+/// A constant `factor` for `steps` steps, then another schedule that starts at its step 0; by default the full rate
 /// (`torch.optim.lr_scheduler.ConstantLR`).
 public struct ConstantThenSchedule: Schedule {
   public static let name = "constant-then"
@@ -44,8 +45,8 @@ public struct ConstantThenSchedule: Schedule {
   }
 }
 
-/// A linear warm-up from `start` to 1 over `steps` (Goyal et al., 2017), then another schedule over the rest of the
-/// run: PyTorch's `SequentialLR` of a `LinearLR` and that schedule.
+/// A linear warm-up of the factor from `start` to 1 over `steps` steps (Goyal et al., 2017), then another schedule over
+/// the rest of the run: PyTorch's `SequentialLR` of a `LinearLR` and that schedule.
 public struct WarmUpSchedule: MetricSchedule {
   public static let name = "warm-up"
   /// The number of warm-up steps; `nil` for a tenth of the run.

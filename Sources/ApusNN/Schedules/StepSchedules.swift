@@ -1,6 +1,6 @@
 import Glibc
 
-/// `γ^⌊t / every⌋` (`torch.optim.lr_scheduler.StepLR`).
+/// The factor `γ^⌊t / every⌋` at step `t` (`torch.optim.lr_scheduler.StepLR`).
 public struct StepSchedule: Schedule {
   public static let name = "step"
   /// The number of steps between two reductions; `nil` for a third of the run.
@@ -18,10 +18,10 @@ public struct StepSchedule: Schedule {
   }
 }
 
-/// `γ` to the power of the number of milestones reached (`torch.optim.lr_scheduler.MultiStepLR`).
+/// The factor `γ` to the power of the number of milestones reached (`torch.optim.lr_scheduler.MultiStepLR`).
 public struct MultiStepSchedule: Schedule {
   public static let name = "multi-step"
-  /// Step numbers; `nil` for half and three quarters of the run (He et al., 2016).
+  /// The steps at which the rate is reduced; `nil` for half and three quarters of the run (He et al., 2016).
   public var milestones: [Int]?
   /// The factor `γ`.
   public var gamma: Double
@@ -37,7 +37,7 @@ public struct MultiStepSchedule: Schedule {
   }
 }
 
-/// `γᵗ` (`torch.optim.lr_scheduler.ExponentialLR`).
+/// The factor `γᵗ` at step `t` (`torch.optim.lr_scheduler.ExponentialLR`).
 public struct ExponentialSchedule: Schedule {
   public static let name = "exponential"
   /// The factor `γ`; `nil` for the value that reduces the rate to a hundredth over the run.
@@ -51,8 +51,8 @@ public struct ExponentialSchedule: Schedule {
   }
 }
 
-/// `1 / (1 + decay · t)`: the sum of the rates diverges, while the sum of their squares converges (Robbins,
-/// Monro, 1951).
+/// The factor `1 / (1 + decay · t)` at step `t`: the sum of the rates diverges, while the sum of their squares
+/// converges (Robbins, Monro, 1951).
 public struct InverseTimeSchedule: Schedule {
   public static let name = "inverse-time"
   /// The decay; `nil` for the value that reduces the rate to a tenth over the run.
@@ -65,7 +65,8 @@ public struct InverseTimeSchedule: Schedule {
   }
 }
 
-/// `final + (1 − final) · (1 − t / steps)ᵖ`, then `final` (`torch.optim.lr_scheduler.PolynomialLR`).
+/// The factor `final + (1 − final) · (1 − t / steps)ᵖ` at step `t`, then `final`
+/// (`torch.optim.lr_scheduler.PolynomialLR`).
 public struct PolynomialSchedule: Schedule {
   public static let name = "polynomial"
   /// The exponent `p`.

@@ -100,7 +100,7 @@ final class AnomalyScope: Sendable {
   }
 
   private let stretches = Mutex<[Stretch]>([])
-  /// The number of stretches that are remembered at least, enough for a long step.
+  /// At least this many of the last stretches are kept, enough for a long step.
   private static let capacity = 1 << 17
 
   static func run<R>(checks: Bool, _ body: () throws -> R) rethrows -> R {
@@ -163,7 +163,7 @@ final class AnomalyScope: Sendable {
           type = type ?? name
         case .guarded: origin.isGuarded = true
         case .gradient(let node):
-          // The layers are the layers of the differentiated node; guards may also enclose the gradient.
+          // The layer of a gradient is the layer of the differentiated node. A guard may enclose either.
           origin.isGradient = true
           forward = forward ?? node
         }

@@ -1,5 +1,5 @@
-/// An operation with one fused step for its value and one for its gradient; derivatives of the gradient are computed from
-/// the definition, in ordinary operations.
+/// An operation with one fused step for its value and one for its gradient; derivatives of the gradient are computed
+/// from the definition, in ordinary operations.
 ///
 /// Tensors other than the inputs, such as masks, are passed as `constants`: a tensor that a rule captures would be kept
 /// as a requested value.

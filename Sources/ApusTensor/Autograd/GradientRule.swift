@@ -10,18 +10,19 @@ enum GradientRule: Sendable {
   /// The node is one of the results of an operation that has several: its gradient becomes an argument of the rule of
   /// that operation, which runs once, with the gradients of all results (``GradientInput/gradients``).
   case result
-  /// The node holds some of the elements of its input, which is an ordinary tensor: the gradients of all slices of that
-  /// tensor are joined to one gradient of its shape (``SliceGradients``). A rule for each slice would be correct too,
-  /// but would add up tensors that are mostly zeros.
+  /// The result is a slice of the input. The gradients of all slices of one tensor are joined to one gradient of its
+  /// shape (``SliceGradients``). A rule for each slice would be correct too, but would add up tensors that are mostly
+  /// zeros.
   case slice
 
-  /// A rule of several operations. For 16-bit types they are computed in `float32`, and only the gradient is rounded:
-  /// rounded intermediate values would overflow or underflow (`x²` overflows in `float16` from 256 on).
+  /// A rule of several operations. For 16-bit types the operations compute in `float32`, and only the gradient is
+  /// rounded: rounded intermediate values would overflow or underflow (`x²` overflows in `float16` from 256 on).
   static func composed(_ rule: @escaping @Sendable (GradientInput) -> [Tensor?]) -> GradientRule {
     .rule { context in rule(context.inWideLane) }
   }
 
-  /// The composed rule of a function of one input: `(g, x, y)` to the gradient of `x`.
+  /// The composed rule of a function of one input: from the gradient `g` of the result, the input `x` and the result
+  /// `y` to the gradient of `x`.
   static func unary(_ rule: @escaping @Sendable (Tensor, Tensor, Tensor) -> Tensor) -> GradientRule {
     .composed { context in [rule(context.gradient, context.input(0), context.output)] }
   }
@@ -36,9 +37,10 @@ struct GradientInput {
   let resultGradients: [Tensor?]?
   /// Bit `i`: whether the gradient of input `i` is needed (inputs from 63 on share a bit).
   let neededMask: UInt64
-  /// The nodes of the pass. `inputs` are the indices of this node's inputs among them: the node's own edges may have
-  /// been cut since the pass began, by an evaluation on another thread or in a user-defined rule.
+  /// The nodes of the backward pass.
   let nodes: [Unmanaged<Node>]
+  /// The indices of this node's inputs in `nodes`. The node's own edges may have been cut since the pass began, by an
+  /// evaluation on another thread or in a user-defined rule.
   let inputs: ArraySlice<Int32>
   /// Whether the rule reads 16-bit values as `float32`.
   var isWide = false

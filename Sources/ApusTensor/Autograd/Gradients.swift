@@ -4,8 +4,8 @@ import ApusDevice
 /// `output`, in the shape and type of `x`.
 ///
 /// The gradients are ordinary tensors and can be differentiated again. Inside `recordingGradients`, values that are
-/// read stay in the graph. A value that any thread evaluates outside of it releases its graph and counts as a constant.
-/// A value whose `stopGradient()` is evaluated keeps its graph.
+/// read stay in the graph. A value that any thread evaluates outside of such a scope releases its graph and counts as a
+/// constant. A value whose `stopGradient()` is evaluated keeps its graph.
 ///
 /// - Parameters:
 ///   - output: a tensor of any shape.
@@ -41,7 +41,7 @@ public enum UnusedInputs: Hashable, Sendable {
   case refused
 }
 
-/// Runs `body` so that values read inside stay differentiable: their edges are kept until it ends.
+/// Runs `body` so that values read inside stay differentiable: their edges are kept until `body` ends.
 public func recordingGradients<R>(_ body: () throws -> R) rethrows -> R {
   try GradientScope.run(body)
 }
@@ -55,11 +55,13 @@ struct BackwardPass: ~Copyable {
   private(set) var order: [Unmanaged<Node>] = []
   /// The indices in `order` of the inputs of each node, concatenated.
   private(set) var edges: [Int32] = []
+  /// The index in `edges` of the first input of each node.
   private var firstEdge: [Int32] = []
   /// Whether a node depends on a target (and can be differentiated).
   private var isNeeded: [Bool] = []
   /// The index of each target in `order`, −1 for targets that were not reached.
   private var targets: [Int] = []
+  /// The gradient of each node, as far as it is known.
   private var cotangents: [Tensor?] = []
   /// The gradients of the results of nodes that have several.
   private var resultCotangents: [Int: [Tensor?]] = [:]

@@ -8,7 +8,7 @@ struct SliceGradients {
   }
 
   private var pieces: [Piece] = []
-  /// The node of the first slice.
+  /// The serial of the first slice's node.
   let serial: UInt64
 
   init(_ slice: Node) { serial = slice.serial }

@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// Runs pending graphs of one device: orders them, finds or makes the plan, binds and runs it.
+/// Runs pending graphs of one device: orders the nodes, finds or makes the plan, binds buffers and runs the plan.
 ///
 /// This is the hot path of a training step; the arrays are kept to avoid allocation.
 struct Evaluator: ~Copyable {
@@ -176,7 +176,7 @@ struct Evaluator: ~Copyable {
   /// Writes the structure of `order` to the key and collects inputs, scalars and outputs.
   private mutating func writeKey() throws(DeviceError) {
     key.begin()
-    // Inside a gradient scope, gradients are computed from the inputs later.
+    // Inside a gradient scope no input is donated, because gradients are computed from the inputs later.
     let mayDonate = GradientScope.current == nil
     for unmanaged in order {
       if let failure = unmanaged._withUnsafeGuaranteedRef({ bind($0, unmanaged, mayDonate) }) {

@@ -145,7 +145,7 @@ extension GraphNode {
 }
 
 extension LoopBody {
-  /// Whether an operation of the body reads indices that may be wrong.
+  /// Whether an operation of the body reads indices that may be out of range.
   fileprivate var readsIndices: Bool {
     entries.contains { entry in
       switch entry.op {

@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// An operation of a graph that was not evaluated yet when it was listed.
+/// An operation that was not yet evaluated when `pendingOperations(of:)` listed it.
 public struct PendingOperation: Sendable {
   /// The operation's name, for example `matmul`.
   public let name: String
@@ -41,7 +41,7 @@ public struct PendingOperation: Sendable {
     case .step:
       guard result.dtype.isFloatingPoint else { return .exact }
       guard inputs.count > 1 else { return .sum(termCount: max(1, inputs.first?.elementCount ?? 1)) }
-      // A matrix product has k = √(m·k · k·n / m·n) terms. Other steps have about as many terms.
+      // A matrix product has k = √((m·k · k·n) / (m·n)) terms. Other steps have about as many terms.
       let factors = inputs.prefix(2).reduce(1.0) { $0 * Double(max(1, $1.elementCount)) }
       return .sum(termCount: max(1, Int((factors / Double(count)).squareRoot())))
     }

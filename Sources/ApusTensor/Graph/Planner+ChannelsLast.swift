@@ -26,9 +26,9 @@ extension Planner {
     var views: [Int: Int] = [:]
   }
 
-  /// `[0, 2, 3, …, 1]`.
+  /// The permutation from channels-first to channels-last order, `[0, 2, 3, …, 1]`.
   private static func channelsLast(_ rank: Int) -> [Int] { [0] + Array(2..<rank) + [1] }
-  /// `[0, rank − 1, 1, 2, …]`, the inverse permutation.
+  /// The inverse permutation, `[0, rank − 1, 1, 2, …]`.
   private static func channelsFirst(_ rank: Int) -> [Int] { [0, rank - 1] + Array(1..<rank - 1) }
 
   private func reordered(_ shape: Shape) -> Shape {

@@ -48,12 +48,16 @@ extension [Group] {
 }
 
 extension Planner {
+  /// The maximum number of nodes of a group.
   static let maximumMembers = 48
+  /// The maximum number of distinct nodes that a group reads from outside.
   static let maximumArguments = 20
-  /// Limits for merging groups with equal programs: the number of earlier groups that a group is compared with, and the
-  /// number of groups that each path search visits. In a long chain of equal groups no two can be merged.
+  /// The number of earlier groups with an equal program that a group is compared with. In a long chain of such groups
+  /// no two can be merged.
   static let maximumTrials = 8
+  /// The number of groups that the path search of such a comparison visits.
   static let maximumTrialVisits = 512
+  /// The number of groups that any other path search visits.
   static let maximumVisits = 16384
 
   /// Assigns every node that computes something to a group.

@@ -38,6 +38,7 @@ final class PlanningDevice: Device, @unchecked Sendable {
     var largest = 0
     /// The sizes of the workspaces that all plans share.
     var shared: [Int] = []
+    /// The number of bytes that prepared plans keep.
     var prepared = 0
 
     /// Updates the peak with the bytes in use plus `extra`.

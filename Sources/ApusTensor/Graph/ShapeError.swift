@@ -20,8 +20,8 @@ public struct ShapeError: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// Runs `body` and returns its result, or throws its first shape error.
 ///
-/// Inside, an invalid shape does not stop the process: the operation returns a placeholder and building continues.
-/// Sizes from a file or an option are checked this way.
+/// Inside `body`, an invalid shape does not stop the process: the operation returns a placeholder and building
+/// continues. Sizes from a file or an option are checked this way.
 public func checkingShapes<R>(_ body: () throws -> R) throws -> R {
   let record = ShapeRecord()
   let result = try ShapeRecord.$current.withValue(record, operation: body)

@@ -1,7 +1,8 @@
 import ApusDevice
 
 extension Step {
-  /// The reads and writes of the step's programs, element by element.
+  /// The reads and writes of the step's segments or epilogue, which run element by element. The reads of a prologue are
+  /// not included.
   var bindings: [Binding] {
     switch self {
     case .elementwise(let step): step.segments

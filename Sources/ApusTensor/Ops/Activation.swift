@@ -145,7 +145,7 @@ private enum Gelu {
 extension Op {
   static let gelu = function(.gelu, gradient: .unary { g, x, _ in g * x.apply(.geluDerivative) })
 
-  /// `Φ + x·φ`, both from one exponential.
+  /// `Φ(x) + x·φ(x)`, where the normal distribution function `Φ` and its density `φ` are computed from one exponential.
   static let geluDerivative = activation(
     "geluDerivative",
     // φ·(2 − x²); φ is already 0 where x² is clamped.
@@ -179,8 +179,8 @@ extension Op {
 }
 
 extension Tensor {
-  /// `x · Φ(x)` of each element, where `Φ` is the normal distribution function (Hendrycks and Gimpel, 2016), in the
-  /// same shape; integers and `bool` count as `float32`.
+  /// `x · Φ(x)` of each element, where `Φ` is the cumulative distribution function of the standard normal distribution
+  /// (Hendrycks and Gimpel, 2016), in the same shape; integers and `bool` count as `float32`.
   ///
   /// - Parameter isApproximate: whether to use `x/2 · (1 + tanh(√(2/π) · (x + 0.044715·x³)))`.
   public func gelu(isApproximate: Bool = false) -> Tensor { apply(isApproximate ? .geluTanh : .gelu) }

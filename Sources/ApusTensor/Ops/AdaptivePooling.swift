@@ -1,8 +1,8 @@
 import ApusDevice
 
 extension Tensor {
-  /// The means of `output[i]` windows along each spatial axis: window `i` consists of elements
-  /// `⌊i·in/out⌋ ..< ⌈(i+1)·in/out⌉`.
+  /// The mean of each window. Along a spatial axis of `in` elements with `out` windows, window `i` consists of the
+  /// elements `⌊i·in/out⌋ ..< ⌈(i+1)·in/out⌉`.
   ///
   /// - Parameter output: the number of windows, one for each spatial axis or one for all.
   /// - Returns: `[batch, channels, output…]` for `self: [batch, channels, spatial…]`.
@@ -24,8 +24,8 @@ extension Tensor {
     }
   }
 
-  /// The largest elements of the windows of `adaptiveAveragePooled`. If windows differ in size, equal maxima share the
-  /// gradient.
+  /// The largest element of each window; the windows are the same as for `adaptiveAveragePooled`. If windows differ in
+  /// size, equal maxima share the gradient.
   ///
   /// - Parameter output: the number of windows, one for each spatial axis or one for all.
   /// - Returns: `[batch, channels, output…]` for `self: [batch, channels, spatial…]`.

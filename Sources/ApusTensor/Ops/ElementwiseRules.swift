@@ -144,7 +144,7 @@ extension Tensor {
     return DType.promoted(whole, single)
   }
 
-  /// The same, but `float32` if all tensors are integers or `bool`.
+  /// As `promotedType`, but `float32` if all tensors are integers or `bool`.
   static func floatingType(_ tensors: [Tensor]) -> DType {
     let dtype = promotedType(tensors)
     return dtype.isFloatingPoint ? dtype : .float32
@@ -189,7 +189,7 @@ extension Tensor {
     literal(value.number, isTruth: Number.dtype == .bool)
   }
 
-  /// The same for a number as a `Scalar`.
+  /// A scalar operand for this tensor, for a number as a `Scalar`.
   /// - Parameter isTruth: whether the number is a Boolean.
   func literal(_ number: Scalar, isTruth: Bool = false) -> Tensor {
     var type = dtype
@@ -207,7 +207,7 @@ extension Tensor {
     compared(op, with: value.number, isTruth: Number.dtype == .bool)
   }
 
-  /// The same for a number as a `Scalar`.
+  /// Compares with a number as a `Scalar`.
   func compared(_ op: Op, with number: Scalar, isTruth: Bool = false) -> Tensor {
     guard dtype.isInteger, case .integer = number, number.converted(to: dtype) != number else {
       return Tensor.binary(op, self, literal(number, isTruth: isTruth))

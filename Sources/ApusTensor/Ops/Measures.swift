@@ -50,8 +50,8 @@ extension Tensor {
     return isZero.select(constant(p < 0 ? .infinity : 0), powers)
   }
 
-  /// Where `|self − other| ≤ absolute + relative · |other|`, `bool` in the broadcast shape of both; infinities must be
-  /// equal.
+  /// Whether `|self − other| ≤ absolute + relative · |other|`: `bool`, in the broadcast shape of both. Infinities are
+  /// close only if they are equal.
   ///
   /// - Parameter equatesNaN: whether NaN is close to NaN.
   public func isClose(
@@ -68,8 +68,9 @@ extension Tensor {
     return result.logicalOr(x.isNaN().logicalAnd(y.isNaN()))
   }
 
-  /// `log(eˣ + eʸ)` of the elements, without overflow, in the broadcast shape and promoted type of both; integers and
-  /// `bool` count as `float32`. The gradients are the fractions of `eˣ` and `eʸ` in the sum.
+  /// `log(eˣ + eʸ)` for each element `x` and the element `y` of `other`, without overflow, in the broadcast shape and
+  /// promoted type of both; integers and `bool` count as `float32`. The gradients are the fractions of `eˣ` and `eʸ` in
+  /// the sum.
   public func logAddExp(_ other: Tensor) -> Tensor {
     Tensor.inWideLane([self, other]) {
       // A custom gradient: the kinks of maximum and |x − y| cancel in the first derivative, but not in second

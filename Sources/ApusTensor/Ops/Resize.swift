@@ -2,7 +2,7 @@ import ApusDevice
 
 /// How the elements of a resized tensor are computed.
 public enum Interpolation: String, Hashable, Sendable, CaseIterable {
-  /// The element at `⌊i · in / out⌋`.
+  /// Element `i` of `out` elements is element `⌊i · in / out⌋` of the `in` elements of the axis.
   case nearest
   /// Linear interpolation between the two neighbors along each axis (linear, bilinear, trilinear).
   case linear
@@ -14,7 +14,7 @@ extension Tensor {
   /// - Parameters:
   ///   - size: the new extents, one for each spatial axis.
   ///   - alignsCorners: for `.linear`, whether the first and last elements keep their values; otherwise element `i`
-  ///     lies at `(i + ½) · in / out − ½`. Values between integers are rounded.
+  ///     of `out` lies at position `(i + ½) · in / out − ½` of `in`. Results of integer tensors are rounded.
   /// - Returns: `[batch, channels, size…]` for `self: [batch, channels, spatial…]`, in the same type.
   /// - Precondition: there are 1 to 3 spatial axes, and neither they nor the new ones are empty.
   public func resized(

@@ -87,7 +87,8 @@ extension Tensor {
   }
 }
 
-// The same for `Double`: without these, `x * .nan`, `x .< .infinity` and `x / .pi` do not determine a type.
+// The operations above for `Double`: without these overloads, `x * .nan`, `x .< .infinity` and `x / .pi` do not
+// determine a type.
 
 extension Tensor {
   /// Every element plus the number, in the tensor's shape.
@@ -106,17 +107,17 @@ extension Tensor {
   public static func / (left: Tensor, right: Double) -> Tensor { left / left.literal(right) }
   /// The number divided by every element, in the tensor's shape.
   public static func / (left: Double, right: Tensor) -> Tensor { right.literal(left) / right }
-  /// Where an element equals the number, `bool` in the tensor's shape.
+  /// Whether each element equals the number: `bool`, in the tensor's shape.
   public static func .== (left: Tensor, right: Double) -> Tensor { left.compared(.equal, with: right) }
-  /// Where an element differs from the number, `bool` in the tensor's shape.
+  /// Whether each element differs from the number: `bool`, in the tensor's shape.
   public static func .!= (left: Tensor, right: Double) -> Tensor { left.compared(.notEqual, with: right) }
-  /// Where an element is below the number, `bool` in the tensor's shape.
+  /// Whether each element is below the number: `bool`, in the tensor's shape.
   public static func .< (left: Tensor, right: Double) -> Tensor { left.compared(.less, with: right) }
-  /// Where an element is not above the number, `bool` in the tensor's shape.
+  /// Whether each element is not above the number: `bool`, in the tensor's shape.
   public static func .<= (left: Tensor, right: Double) -> Tensor { left.compared(.lessOrEqual, with: right) }
-  /// Where an element is above the number, `bool` in the tensor's shape.
+  /// Whether each element is above the number: `bool`, in the tensor's shape.
   public static func .> (left: Tensor, right: Double) -> Tensor { left.compared(.greater, with: right) }
-  /// Where an element is not below the number, `bool` in the tensor's shape.
+  /// Whether each element is not below the number: `bool`, in the tensor's shape.
   public static func .>= (left: Tensor, right: Double) -> Tensor { left.compared(.greaterOrEqual, with: right) }
   /// `xᵖ` of each element, in the same shape.
   public func power(_ exponent: Double) -> Tensor { power(literal(exponent)) }

@@ -43,9 +43,10 @@ extension Op {
 }
 
 extension Tensor {
-  /// The cumulative sum along `axis`, including the element itself, in the same shape; integers and `bool` as `int64`.
+  /// The cumulative sum along `axis`, including the element itself, in the same shape; integers and `bool` are summed
+  /// as `int64`.
   ///
-  /// - Parameter isReversed: whether it runs from the end to the start.
+  /// - Parameter isReversed: whether the sum runs from the end to the start.
   public func cumulativeSum(axis: Int, isReversed: Bool = false) -> Tensor {
     let source = dtype.isFloatingPoint ? widened : cast(to: .int64)
     guard let axis = checkedAxis(axis, "cumulativeSum") else { return source }
@@ -69,10 +70,11 @@ extension Op {
 }
 
 extension Tensor {
-  /// The cumulative product along `axis`, including the element itself, in the same shape; integers and `bool` as
-  /// `int64`. Derivatives are correct also if elements are 0; each derivative takes log₂ n passes over the data.
+  /// The cumulative product along `axis`, including the element itself, in the same shape; integers and `bool` are
+  /// multiplied as `int64`. Derivatives are correct also if elements are 0; each derivative takes log₂ n passes over
+  /// the data, for `n` elements along the axis.
   ///
-  /// - Parameter isReversed: whether it runs from the end to the start.
+  /// - Parameter isReversed: whether the product runs from the end to the start.
   public func cumulativeProduct(axis: Int, isReversed: Bool = false) -> Tensor {
     let source = dtype.isFloatingPoint ? widened : cast(to: .int64)
     guard let axis = checkedAxis(axis, "cumulativeProduct") else { return source }

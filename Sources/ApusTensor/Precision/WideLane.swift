@@ -15,7 +15,7 @@ extension Tensor {
     return body(cast(to: .float32)).cast(to: dtype)
   }
 
-  /// The same for several tensors, which are cast to one floating-point type first.
+  /// Applies `body` to several tensors in the same way; they are cast to one floating-point type first.
   package static func inWideLane(_ tensors: [Tensor], _ body: ([Tensor]) -> Tensor) -> Tensor {
     let common = floatingType(tensors)
     guard common == .float16 || common == .bfloat16 else { return body(tensors.map { $0.cast(to: common) }) }

@@ -112,7 +112,7 @@ public typealias DeviceInfo = ApusDevice.DeviceInfo
 public typealias StepRecord = ApusDevice.StepRecord
 /// The measurements of the kernels that can run a step, as reported by `ComputeDevice.tune(report:_:)`.
 public typealias TuningRecord = ApusDevice.TuningRecord
-/// The cost of such a step.
+/// The cost of a step, as in a `StepRecord`.
 public typealias StepCost = ApusDevice.StepCost
 /// The type of `ComputeDevice.memory`.
 public typealias MemoryStatistics = ApusDevice.MemoryStatistics

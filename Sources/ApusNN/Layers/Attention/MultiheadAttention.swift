@@ -4,7 +4,8 @@ import ApusTensor
 /// ```text
 /// y = concatenated(head₁ … headₙ) · W_oᵀ + b_o,   headᵢ = attention(Q W_qᵢᵀ + b_qᵢ, K W_kᵢᵀ + b_kᵢ, V W_vᵢᵀ + b_vᵢ)
 /// ```
-/// The three projections are stored in one weight, `in_proj_weight: [3 · size, size]`. If keys or values have a
+/// for queries `Q`, keys `K` and values `V`, where `W_qᵢ`, `W_kᵢ` and `W_vᵢ` are the rows of the projections for head
+/// `i`. The three projections are stored in one weight, `in_proj_weight: [3 · size, size]`. If keys or values have a
 /// different size, there are separate `q_proj_weight`, `k_proj_weight` and `v_proj_weight`. With grouped heads the key
 /// and value projections are smaller, `[keyValueHeads · size / heads, …]`.
 ///

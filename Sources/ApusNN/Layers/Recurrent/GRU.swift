@@ -8,6 +8,7 @@ import ApusTensor
 /// n = tanh(W_in xₜ + b_in + r · (W_hn hₜ₋₁ + b_hn))
 /// hₜ = (1 − z) · n + z · hₜ₋₁
 /// ```
+/// `σ` is the sigmoid, and `·` multiplies elements.
 public struct GRU: Module {
   let stack: RecurrentStack
 
@@ -32,12 +33,13 @@ public struct GRU: Module {
     run(x, state, lengths.map { .known($0) })
   }
 
-  /// The same, in the same shapes, with non-optional lengths, so that an array literal is not interpreted as a tensor.
+  /// The overload for an array literal of lengths, which would otherwise be interpreted as a tensor. Shapes and results
+  /// are the same.
   public func callAsFunction(_ x: Tensor, state: Tensor? = nil, lengths: [Int]) -> (output: Tensor, state: Tensor) {
     self(x, state: state, lengths: Optional(lengths))
   }
 
-  /// The same with lengths computed on the device: integers `[batch]`.
+  /// The overload for lengths that are computed on the device: integers `[batch]`.
   ///
   /// - Throws (when a value is read): `DeviceError.indexOutOfRange` for a length outside `1 … time`.
   @_disfavoredOverload

@@ -6,6 +6,8 @@ import ApusTensor
 /// cₜ = f · cₜ₋₁ + i · g
 /// hₜ = o · tanh cₜ
 /// ```
+/// `σ` is the sigmoid, `·` multiplies elements, and each function applies to a quarter of the sum.
+///
 /// Long sequences are trained in chunks: the state of one call is passed to the next, and `stopGradient` ends the
 /// gradient between them (truncated backpropagation through time; Williams, Peng, 1990):
 /// ```swift
@@ -62,12 +64,13 @@ public struct LSTM: Module {
     run(x, state, lengths.map { .known($0) })
   }
 
-  /// The same, in the same shapes, with non-optional lengths, so that an array literal is not interpreted as a tensor.
+  /// The overload for an array literal of lengths, which would otherwise be interpreted as a tensor. Shapes and results
+  /// are the same.
   public func callAsFunction(_ x: Tensor, state: State? = nil, lengths: [Int]) -> (output: Tensor, state: State) {
     self(x, state: state, lengths: Optional(lengths))
   }
 
-  /// The same with lengths computed on the device: integers `[batch]`.
+  /// The overload for lengths that are computed on the device: integers `[batch]`.
   ///
   /// - Throws (when a value is read): `DeviceError.indexOutOfRange` for a length outside `1 … time`.
   @_disfavoredOverload

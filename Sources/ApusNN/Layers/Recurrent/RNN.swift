@@ -39,12 +39,13 @@ public struct RNN: Module {
     run(x, state, lengths.map { .known($0) })
   }
 
-  /// The same, in the same shapes, with non-optional lengths, so that an array literal is not interpreted as a tensor.
+  /// The overload for an array literal of lengths, which would otherwise be interpreted as a tensor. Shapes and results
+  /// are the same.
   public func callAsFunction(_ x: Tensor, state: Tensor? = nil, lengths: [Int]) -> (output: Tensor, state: Tensor) {
     self(x, state: state, lengths: Optional(lengths))
   }
 
-  /// The same with lengths computed on the device: integers `[batch]`.
+  /// The overload for lengths that are computed on the device: integers `[batch]`.
   ///
   /// - Throws (when a value is read): `DeviceError.indexOutOfRange` for a length outside `1 … time`.
   @_disfavoredOverload
