@@ -41,10 +41,10 @@ package enum ResultKey {
 package struct SkippedImageReport {
   /// The number of images; `nil` if unreadable images are an error.
   package let count: Int?
-  private let sources: [SkippedImages]
+  private let sources: [UnreadableImages]
 
   package init(of parts: [any ExampleSource], _ settings: ImageSettings) {
-    sources = parts.compactMap { ($0 as? StreamedImages)?.skipped }
+    sources = parts.compactMap { ($0 as? StreamedImages)?.unreadable }
     count = settings.skipsBad ? sources.reduce(0) { $0 + $1.count } : nil
   }
 

@@ -2,7 +2,7 @@ import ApusSystem
 
 /// The queue of batches that worker threads fill, a bounded number ahead of the consumer. The threads take pieces of
 /// the batches in order.
-final class LoaderRing: @unchecked Sendable {
+final class LoaderQueue: @unchecked Sendable {
   let work: LoaderWork
   private let monitor = Monitor()
   private let depth: Int
