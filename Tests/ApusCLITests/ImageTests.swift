@@ -53,7 +53,7 @@ struct ImageTests {
   }
 
   /// A large image, red on the left and blue on the right, is predicted in tiles of the model's 16 pixels.
-  @Test func largePicturesArePredictedByTiles() throws {
+  @Test func largeImagesArePredictedByTiles() throws {
     #expect(try Invocation(words("run", steps: 60)).status == 0)
     let pixels = (0..<40 * 70 * 3).map { place -> UInt8 in
       let bright = place / 3 % 70 < 42 ? 0 : 2
@@ -108,7 +108,7 @@ struct ImageTests {
     #expect(try rest.member("weights_sha256") == whole, "\(rest.errors)")
   }
 
-  @Test func badPicturesEndTheRunOrAreCounted() throws {
+  @Test func badImagesEndTheRunOrAreCounted() throws {
     let path = scratch.file("pictures/train/red/0.png")
     let whole = try Data(contentsOf: URL(filePath: path))
     try whole.prefix(whole.count / 2).write(to: URL(filePath: path))
@@ -134,7 +134,7 @@ struct ImageTests {
 
   /// Evaluation leaves out test images that cannot be read, and names all others correctly. An argument of `predict`
   /// that cannot be read is an error.
-  @Test func badPicturesOfTheTestAreLeftOut() throws {
+  @Test func badTestImagesAreLeftOut() throws {
     let path = scratch.file("pictures/test/green/4.png")
     let whole = try Data(contentsOf: URL(filePath: path))
     try whole.prefix(whole.count / 2).write(to: URL(filePath: path))

@@ -62,7 +62,7 @@ import Testing
   }
 
   @Test(arguments: TestDevice.all, [false, true])
-  func equalsTheBodyWrittenOut(_ test: TestDevice, isReversed: Bool) throws {
+  func equalsTheUnrolledBody(_ test: TestDevice, isReversed: Bool) throws {
     let recurrence = Recurrence(length: 5, device: test.device)
     try withDevice(test.device) { () throws in
       let (found, expected) = (

@@ -79,7 +79,7 @@ struct ImageFolderTests {
   }
 
   /// Without a folder `test`, the images of `val` are the test examples.
-  @Test func valIsTestedWithWhereThereIsNoTest() throws {
+  @Test func valIsTheTestSplitWithoutAFolderTest() throws {
     let scratch = try folder(["train/a/1.png", "train/b/1.png", "val/b/2.png"])
     let data = try ImageDataset.load("image-folder:\(scratch.path)")
     #expect(names(data.test, scratch) == ["val/b/2.png"] && data.validation == nil)
@@ -124,7 +124,7 @@ struct ImageFolderTests {
   }
 
   /// Each folder has two links to the next folder, which gives 2³⁹ paths to the last. Each image is listed once.
-  @Test func bushesOfLinksDoNotGrow() throws {
+  @Test func imagesBehindManyLinksAreListedOnce() throws {
     let scratch = try folder((0..<40).map { "a/\($0)/p.png" })
     for level in 0..<39 {
       try link("a/\(level)/one", to: "../\(level + 1)", in: scratch)
@@ -161,7 +161,7 @@ struct ImageFolderTests {
     #expect(failure(other).contains("a/l.png: cannot resolve: No such file"))
   }
 
-  @Test func classesMustBeKnownAndHavePictures() throws {
+  @Test func classesMustBeKnownAndHaveImages() throws {
     let unknown = try folder(["train/a/1.png", "test/b/1.png"])
     #expect(failure(unknown).contains("test/b: cannot use this image folder file: an unknown class"))
     let empty = try folder(["train/a/1.png", "train/b/notes.txt", "test/a/1.png"])

@@ -42,7 +42,7 @@ struct InspectionTests {
   }
 
   /// Without a layer that returns images there is no Grad-CAM, but there are saliency maps.
-  @Test func layersThatGiveNoImages() throws {
+  @Test func gradCAMNeedsALayerOfImages() throws {
     try withDevice(.named("cpu")) { () throws in
       let model = Sequential {
         Flatten()
