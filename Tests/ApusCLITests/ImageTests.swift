@@ -76,12 +76,12 @@ struct ImageTests {
     #expect((line["probability"]?.number ?? 2) <= own.reduce(0, max))
     let map = try Image(contentsOf: scratch.file("maps/large.png"))
     #expect(map.height == 40 && map.width == 70 && map.channels == 3)
-    // The overlay is most colorful where the class is found.
-    func colour(_ x: Int) -> Int {
+    // The overlay is most colorful where the class is found: red minus blue in column `x`.
+    func color(_ x: Int) -> Int {
       let start = (20 * 70 + x) * 3
       return Int(map.pixels[start]) - Int(map.pixels[start + 2])
     }
-    #expect(colour(5).magnitude > 40 && colour(66).magnitude < colour(5).magnitude)
+    #expect(color(5).magnitude > 40 && color(66).magnitude < color(5).magnitude)
     let text = try Invocation("predict", scratch.file("run"), file, "--tile-overlap", "0", "--device", "cpu")
     #expect(text.lines.count == 1 && text.output.contains("15 tiles"), "\(text.output) \(text.errors)")
     let wide = try Invocation("predict", scratch.file("run"), file, "--tile-overlap", "16", "--device", "cpu")

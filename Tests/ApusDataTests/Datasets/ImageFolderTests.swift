@@ -19,10 +19,10 @@ struct ImageFolderTests {
   private func write(_ value: Int, to path: String, in scratch: ScratchDirectory) throws {
     let parent = URL(filePath: scratch.file(path)).deletingLastPathComponent().path
     try files.createDirectory(atPath: parent, withIntermediateDirectories: true)
-    let isPicture = path.contains(/\.(?i)(png|jpe?g)$/)
+    let isImage = path.contains(/\.(?i)(png|jpe?g)$/)
     let image = Image(
       height: 1, width: 1 + value, channels: 1, pixels: [UInt8](repeating: UInt8(value), count: 1 + value))
-    _ = try scratch.write(isPicture ? image.pngData() : [1], to: path)
+    _ = try scratch.write(isImage ? image.pngData() : [1], to: path)
   }
 
   private func link(_ path: String, to target: String, in scratch: ScratchDirectory) throws {
@@ -178,7 +178,7 @@ struct ImageFolderTests {
     let scratch = try folder(["a/1.png", "a/2.png", "a/3.png"])
     let all = try ImageFolder(path: scratch.path)
     _ = try scratch.write([], to: "a/1.png")
-    _ = try scratch.write(Array("no picture".utf8), to: "a/2.png")
+    _ = try scratch.write(Array("no image".utf8), to: "a/2.png")
     try files.removeItem(atPath: scratch.file("a/3.png"))
     for number in 0..<3 {
       let error = #expect(throws: DataError.self) { try all.image(number) }

@@ -128,10 +128,10 @@ struct ImageLoaderTests {
     let found = try records(
       ImageLoader(source, batches: batches, epoch: 0, options: options("resized-crop 16", workers: 2)))
     let area = 3 * 16 * 16
-    let pictures = found.flatMap { record in
+    let images = found.flatMap { record in
       stride(from: 0, to: record.pixels.count, by: area).map { Array(record.pixels[$0..<$0 + area]) }
     }
-    #expect(found.flatMap(\.examples) == [3, 4, 3, 3, 5] && Set(pictures).count == 5)
+    #expect(found.flatMap(\.examples) == [3, 4, 3, 3, 5] && Set(images).count == 5)
     let alone = try records(
       ImageLoader(source, batches: batches, epoch: 0, from: 1, options: options("resized-crop 16", workers: 0)))
     #expect(alone == [found[1]])
