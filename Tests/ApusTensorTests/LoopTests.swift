@@ -130,7 +130,7 @@ import Testing
     }
   }
 
-  /// The graph and its plan contain the body once, whatever the length of the loop.
+  /// The graph and its plan contain the body once, for any length of the loop.
   @Test func lengthChangesNoStructure() throws {
     let device = ComputeDevice(backend: ReferenceDevice())
     var counts: [Int] = []

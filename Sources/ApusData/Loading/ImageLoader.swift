@@ -36,6 +36,7 @@ public final class ImageLoader: @unchecked Sendable {
     /// The image causes an error.
     case refused
     /// The next readable image in epoch order, cyclically, replaces the image. Batches stay full, as training requires.
+    /// If 100 images in a row, or all images of the epoch, cannot be read, the last of them causes an error.
     case replaced
     /// Zeros replace the image, and `LoadedBatch.missing` has its index. Evaluation then covers the readable images
     /// alone.

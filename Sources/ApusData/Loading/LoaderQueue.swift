@@ -69,7 +69,7 @@ final class LoaderQueue: @unchecked Sendable {
       let batch = Batch(number: current, count: count, work)
       batches.append(batch)
     }
-    let piece = Piece(batch: batches[current - first], positions: position..<min(position + work.pieceCount, end))
+    let piece = Piece(batch: batches[current - first], positions: position..<min(position + work.imagesPerPiece, end))
     position = piece.positions.upperBound
     if position == end { current += 1 }
     return piece

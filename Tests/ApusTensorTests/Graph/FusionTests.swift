@@ -184,8 +184,8 @@ import Testing
     #expect(steps.count == 1)
   }
 
-  /// A product has the same orientation whichever nodes read it. Otherwise its bits could change, because the order of
-  /// its sums may depend on the orientation.
+  /// The orientation of a product does not depend on the nodes that read it. Otherwise its bits could change, because
+  /// the order of its sums may depend on the orientation.
   @Test func theOrientationOfAProductDoesNotDependOnItsReaders() throws {
     func extents(keeping: Bool) throws -> [[Int]] {
       try steps {
