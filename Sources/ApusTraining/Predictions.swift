@@ -59,8 +59,9 @@ public struct Predictions: Sendable {
 /// All outputs are stored on the host: 4 bytes for each output of each example.
 /// - Parameters:
 ///   - model: returns `[batch, …]`, one or more outputs for each example.
-///   - objective: defines the losses.
-///   - batchSize: limited to the number of examples.
+///   - source: the examples.
+///   - objective: computes the loss of each example from the outputs and targets.
+///   - batchSize: the number of examples in a batch; limited to the number of examples.
 /// - Throws: also `unmeasurable`, when there are no examples or none could be read, or when the targets of an example
 ///   are neither one class nor one number per output.
 public func predict(

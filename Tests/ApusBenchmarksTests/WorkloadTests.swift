@@ -46,7 +46,7 @@ struct WorkloadTests {
     #expect((rate - Double(bytes * 256 * 256) / minimum / 1e6).magnitude < 1e-3 * rate)
   }
 
-  @Test func aLoaderCountsPictures() throws {
+  @Test func aLoaderCountsImages() throws {
     let line = try #require(try lines(of: LoaderRate.find("jpeg256-crop224")).first)
     #expect(line["benchmark"] == "loader" && line["device"] == "cpu" && line["dtype"] == "uint8")
     let (rate, minimum) = (try #require(line["images_per_second"]?.number), try #require(line["min_ms"]?.number))
@@ -65,7 +65,7 @@ struct WorkloadTests {
   }
 
   @Test(arguments: ["", "3x4", "3x4x5x6", "0x1x1", "-1x2x3", "ax1x1", "4000000000x4000000000x1", "3 x4x5"])
-  func whatIsNoProduct(name: String) {
+  func invalidProductsAreRefused(name: String) {
     #expect(throws: ProblemError.self) { try Gemm(name) }
   }
 
@@ -74,7 +74,7 @@ struct WorkloadTests {
     "N1C1H4W4K1R3S3U0", "N0C1H4W4K1R3S3", "N1C1H4W4K1R3S3P-1", "N1C1H4W4K1R3S3P99999999999999999999",
     "N16777216C16777216H16777216W4K1R3S3", "1C1H4W4K1R3S3",
   ])
-  func whatIsNoConvolution(name: String) {
+  func invalidConvolutionsAreRefused(name: String) {
     #expect(throws: ProblemError.self) { try Conv(name) }
   }
 }

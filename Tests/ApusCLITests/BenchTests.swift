@@ -35,7 +35,7 @@ struct BenchTests {
     #expect(try number(operations[0], "gbytes_per_second") > 0)
   }
 
-  @Test func picturesOfALoader() throws {
+  @Test func imagesOfALoader() throws {
     let result = try Invocation("bench", "loader", "--problem", "jpeg256-crop224", "--runs", "1", "--device", "cpu")
     #expect(result.status == 0 && result.lines.count == 2 && result.lines[1].contains("images/s"), "\(result.output)")
     let misspelt = try Invocation("bench", "loader", "--problem", "jpeg256-crop225")
@@ -52,7 +52,7 @@ struct BenchTests {
     }
   }
 
-  @Test func aTypeIsOneOfThreeAndNotForSteps() throws {
+  @Test func otherTypesAndTypesOfStepsAreRefused() throws {
     let misspelt = try Invocation("bench", "gemm", "--dtype", "bfloat61")
     #expect(misspelt.status == 64 && misspelt.errors.contains("did you mean bfloat16?"), "\(misspelt.errors)")
     let step = try Invocation("bench", "step", "--dtype", "float16")
@@ -61,7 +61,7 @@ struct BenchTests {
 
   /// Each workload runs in a separate process, so that other workloads do not affect its first step and its peak
   /// memory.
-  @Test func stepsTellTheFirstLossAndThePeak() throws {
+  @Test func stepsReportTimesAndPeakMemory() throws {
     let lines = try lines("step", "mlp-b128-adam,lenet5-b128-sgd", "--device", "cpu", "--runs", "1")
     #expect(lines.map { $0["problem"] as? String } == ["mlp-b128-adam", "lenet5-b128-sgd"])
     for line in lines {
@@ -115,7 +115,7 @@ struct BenchTests {
     .enabled(
       if: Invocation.isPoCL && ProcessInfo.processInfo.activeProcessorCount > 1,
       "only PoCL builds one kernel at a time, and helper processes need a second processor"))
-  func kernelsAreBuiltBeside() throws {
+  func helperProcessesBuildKernels() throws {
     let runs = try CachedRuns()
     defer { runs.remove() }
     let first = try runs.programs()

@@ -128,7 +128,7 @@ struct EarlyStopTests {
   }
 
   /// If the run kept no best checkpoint, the error names the option that keeps it.
-  @Test func runsWithoutABestSaySo() throws {
+  @Test func aMissingBestCheckpointIsAnError() throws {
     let run = try train("run", ["--steps", "2"])
     #expect(run.status == 0, "\(run.errors)")
     #expect(try object(scratch.file("run/config.json"))["keep"] == nil)

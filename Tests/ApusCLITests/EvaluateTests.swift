@@ -189,7 +189,7 @@ import Testing
   }
 
   /// CSV files that are not error sheets are refused, and not overwritten.
-  @Test func sheetsThatAreNoneAreRefused() throws {
+  @Test func filesThatAreNoSheetsAreRefused() throws {
     let run = try imageRun()
     let path = try scratch.write(Array("a,b\n1,2\n".utf8), to: "other.csv")
     let other = try Invocation("errors", run, "--device", "cpu", "--tags", path)

@@ -119,7 +119,7 @@ struct FaultTests {
     #expect(word.status == 64 && word.errors.contains("APUS_DEVICE: \"cppu\" is not one of auto, cpu"))
   }
 
-  @Test func automaticDeviceIsSaid() throws {
+  @Test func theAutomaticDeviceIsReported() throws {
     let run = try Invocation(
       ["train", "mlp", "--steps", "1", "--data", images.source, "--output", scratch.file("run"), "--json"],
       environment: ["OCL_ICD_VENDORS": scratch.path, "APUS_DEVICE": "auto"])

@@ -53,7 +53,7 @@ struct ImageTests {
   }
 
   /// A large image, red on the left and blue on the right, is predicted in tiles of the model's 16 pixels.
-  @Test func largePicturesArePredictedByTiles() throws {
+  @Test func largeImagesArePredictedByTiles() throws {
     #expect(try Invocation(words("run", steps: 60)).status == 0)
     let pixels = (0..<40 * 70 * 3).map { place -> UInt8 in
       let bright = place / 3 % 70 < 42 ? 0 : 2
@@ -76,12 +76,12 @@ struct ImageTests {
     #expect((line["probability"]?.number ?? 2) <= own.reduce(0, max))
     let map = try Image(contentsOf: scratch.file("maps/large.png"))
     #expect(map.height == 40 && map.width == 70 && map.channels == 3)
-    // The overlay is most colorful where the class is found.
-    func colour(_ x: Int) -> Int {
+    // The overlay is most colorful where the class is found: red minus blue in column `x`.
+    func color(_ x: Int) -> Int {
       let start = (20 * 70 + x) * 3
       return Int(map.pixels[start]) - Int(map.pixels[start + 2])
     }
-    #expect(colour(5).magnitude > 40 && colour(66).magnitude < colour(5).magnitude)
+    #expect(color(5).magnitude > 40 && color(66).magnitude < color(5).magnitude)
     let text = try Invocation("predict", scratch.file("run"), file, "--tile-overlap", "0", "--device", "cpu")
     #expect(text.lines.count == 1 && text.output.contains("15 tiles"), "\(text.output) \(text.errors)")
     let wide = try Invocation("predict", scratch.file("run"), file, "--tile-overlap", "16", "--device", "cpu")
@@ -108,7 +108,7 @@ struct ImageTests {
     #expect(try rest.member("weights_sha256") == whole, "\(rest.errors)")
   }
 
-  @Test func badPicturesEndTheRunOrAreCounted() throws {
+  @Test func badImagesEndTheRunOrAreCounted() throws {
     let path = scratch.file("pictures/train/red/0.png")
     let whole = try Data(contentsOf: URL(filePath: path))
     try whole.prefix(whole.count / 2).write(to: URL(filePath: path))
@@ -134,7 +134,7 @@ struct ImageTests {
 
   /// Evaluation leaves out test images that cannot be read, and names all others correctly. An argument of `predict`
   /// that cannot be read is an error.
-  @Test func badPicturesOfTheTestAreLeftOut() throws {
+  @Test func badTestImagesAreLeftOut() throws {
     let path = scratch.file("pictures/test/green/4.png")
     let whole = try Data(contentsOf: URL(filePath: path))
     try whole.prefix(whole.count / 2).write(to: URL(filePath: path))

@@ -101,14 +101,14 @@ struct LimitTests {
       "\\u{1B}[2j"
     ),
   ])
-  func layersThatNoMachineRuns(_ list: LayerList) throws {
+  func layersBeyondTheLimitsAreRefused(_ list: LayerList) throws {
     for command in [["summary"], ["train", "--data", images.source, "--output", scratch.file("run")]] {
       let run = try Invocation(command + ["--layers", list.layers])
       #expect(run.status == list.status && run.errors.contains(list.message), "\(run.errors)")
     }
   }
 
-  @Test(arguments: ["--transform", "--augment"]) func picturesThatNoMemoryHolds(option: String) throws {
+  @Test(arguments: ["--transform", "--augment"]) func pipelinesBeyondTheLimitsAreRefused(option: String) throws {
     let start = ContinuousClock.now
     for (text, message) in [
       ("resize 16384", "pixels"), ("flip" + String(repeating: ", flip", count: 99), "transforms"),
@@ -120,7 +120,7 @@ struct LimitTests {
   }
 
   /// Models that exceed the memory are refused before a parameter is created, not when memory runs out.
-  @Test(arguments: ["cpu", "opencl"]) func modelsThatNoMemoryHolds(device: String) throws {
+  @Test(arguments: ["cpu", "opencl"]) func modelsThatExceedTheMemoryAreRefused(device: String) throws {
     let layers = ["--layers", "dense 16777216, dense 65536, dense 10"]
     let start = ContinuousClock.now
     let run = try train(layers + ["--device", device])

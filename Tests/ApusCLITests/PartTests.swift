@@ -13,7 +13,7 @@ struct PartTests {
   }
 
   /// A run that holds out validation examples is evaluated on them by default; `--part` selects other examples.
-  @Test func theTestWaitsWhereExamplesAreHeldOut() throws {
+  @Test func validationExamplesAreMeasuredByDefault() throws {
     let images = try TinyImages()
     func train(_ name: String, _ words: [String]) throws -> String {
       let words = ["train", "mlp", "--data", images.source, "--steps", "6", "--batch-size", "16"] + words

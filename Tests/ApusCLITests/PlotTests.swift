@@ -77,7 +77,7 @@ struct PlotTests {
     }
   }
 
-  @Test func textModelsHaveNoPictures() throws {
+  @Test func textModelsHaveNoImages() throws {
     let text = try scratch.write(Array(String(repeating: "the quick brown fox jumps. ", count: 80).utf8), to: "a.txt")
     let output = scratch.file("text")
     let run = try Invocation(
@@ -90,7 +90,7 @@ struct PlotTests {
   }
 
   /// There are different messages for a run with an incomplete last record, a damaged run, and a run without records.
-  @Test func runsThatAreNotWhole() throws {
+  @Test func incompleteAndDamagedRunsAreReported() throws {
     let run = try train(["mlp", "--steps", "60", "--batch-size", "16"])
     let metrics = URL(filePath: "\(run)/metrics.jsonl")
     let whole = try String(contentsOf: metrics, encoding: .utf8)

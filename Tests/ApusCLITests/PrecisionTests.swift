@@ -17,7 +17,7 @@ struct PrecisionTests {
       ["train", "--data", images.source, "--device", "cpu", "--json", "--output", scratch.file(name)] + words)
   }
 
-  @Test func mixedRunsLearnAndGoOnWithTheSameBits() throws {
+  @Test func mixedRunsLearnAndResumeWithTheSameBits() throws {
     let words = ["lenet5", "--precision", "mixed", "--batch-size", "32"]
     let whole = try train(words + ["--steps", "40"], as: "whole")
     #expect(whole.status == 0, "\(whole.errors)")
@@ -38,7 +38,7 @@ struct PrecisionTests {
   }
 
   /// TF32 and misspelt precisions are refused.
-  @Test func precisionsThatAreNotThere() throws {
+  @Test func unknownPrecisionsAreRefused() throws {
     let tf32 = try train(["mlp", "--precision", "tf32"])
     #expect(tf32.status == 64 && tf32.errors.contains("--precision tf32: TF32 is a mode of"), "\(tf32.errors)")
     let half = try train(["mlp", "--precision", "mixd"])

@@ -61,7 +61,7 @@ struct ResumeTests {
   }
 
   /// Kills at any time, also before the first checkpoint, lose nothing that was saved.
-  @Test func killedRunsGoOn() throws {
+  @Test func killedRunsAreResumed() throws {
     let whole = try digest(Invocation(words("whole", steps: 1500)))
     let killed = words("killed", steps: 1500) + ["--save-every", "0.02"]
     for attempt in 0..<6 {
@@ -95,7 +95,7 @@ struct ResumeTests {
     #expect(try digest(kept) == first)
   }
 
-  @Test func aRunGoesOnAsItWas() throws {
+  @Test func resumingWithOtherSettingsIsRefused() throws {
     _ = try digest(Invocation(words("run", steps: 3)))
     for (option, value, reason) in [
       ("--batch-size", "16", "its batch_size is 32, not 16"), ("--seed", "5", "its seed is 0, not 5"),

@@ -22,7 +22,7 @@ struct SecurityTests {
     try files.attributesOfItem(atPath: path)[.posixPermissions] as? Int
   }
 
-  @Test(arguments: ["cpu", "opencl"]) func theLimitOfKeptMemoryIsANumber(device: String) throws {
+  @Test(arguments: ["cpu", "opencl"]) func theLimitOfCachedMemoryIsANumber(device: String) throws {
     let words = ["bench", "gemm", "--problem", "8x8x8", "--device", device, "--runs", "1"]
     let run = try Invocation(words, environment: ["APUS_CACHED_MEMORY": "-1"])
     let message = "APUS_CACHED_MEMORY is \"-1\"; it must be a number"

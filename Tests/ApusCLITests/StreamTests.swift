@@ -92,7 +92,7 @@ struct StreamTests {
     #expect(lastCheckpoint.map { $0 > "step-000000000" } == true)
   }
 
-  @Test func onlyOneProcessGoesOnWithARun() throws {
+  @Test func onlyOneProcessResumesARun() throws {
     let run = try start(words(steps: 1_000_000))
     let name = "process \(run.processIdentifier) is writing to this run"
     for words in [["train", "--resume", scratch.file("run")], self.words(steps: 3)] {

@@ -17,8 +17,8 @@ struct SummaryTests {
   /// Every option changes the output or is refused.
   @Test func noOptionIsIgnored() throws {
     let scratch = try ScratchDirectory()
-    let colours = try Invocation("summary", "lenet5", "--channels", "3", "--image-size", "32", "--json")
-    #expect(try colours.member("input") == [3, 32, 32], "\(colours.errors)")
+    let colored = try Invocation("summary", "lenet5", "--channels", "3", "--image-size", "32", "--json")
+    #expect(try colored.member("input") == [3, 32, 32], "\(colored.errors)")
     let texts = try Invocation("summary", "text-lstm", "--classes", "5", "--width", "8", "--json")
     #expect(try texts.member("output") == [5], "\(texts.errors)")
     for name in ["tokenizer", "augment", "transform", "workers", "skip-bad"] {

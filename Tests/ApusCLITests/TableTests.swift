@@ -202,7 +202,7 @@ struct TableTests {
   }
 
   /// A resumed run ends with the same bits as an uninterrupted run.
-  @Test func runsGoOn() throws {
+  @Test func resumedRunsHaveTheSameBits() throws {
     let words = [
       "--layers", "dense 8, dropout 0.2, tanh, dense 1", "--data", "csv:\(houses)", "--categories", "codes",
       "--scaling",

@@ -130,7 +130,7 @@ struct TextTests {
   }
 
   /// A resumed run ends with the same bits as an uninterrupted run.
-  @Test func runsGoOn() throws {
+  @Test func resumedRunsHaveTheSameBits() throws {
     // A schedule that depends on the length of the run would give other learning rates in a shorter run.
     let words = [
       "char-lstm", "--data", "text:\(text)", "--width", "8", "--depth", "1", "--sequence-length", "8", "--dropout",

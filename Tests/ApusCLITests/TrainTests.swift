@@ -86,7 +86,7 @@ struct TrainTests {
   }
 
   /// A model trained on images of one size predicts images of any size.
-  @Test func picturesOfOtherSizesArePredicted() throws {
+  @Test func imagesOfOtherSizesArePredicted() throws {
     let output = scratch.file("run")
     #expect(try train(["mlp", "--steps", "60", "--batch-size", "32", "--output", output]).status == 0)
     // The bright row of class 3, at twice the size.
@@ -191,7 +191,7 @@ struct TrainTests {
   }
 
   /// The state of the plateau schedule is part of the checkpoint.
-  @Test func plateausGoOnWithTheSameBits() throws {
+  @Test func plateausResumeWithTheSameBits() throws {
     func words(_ name: String, _ epochs: Int) -> [String] {
       [
         "--layers", "dense 8, dense 10", "--epochs", "\(epochs)", "--learning-rate", "1e-7", "--optimizer", "sgd",

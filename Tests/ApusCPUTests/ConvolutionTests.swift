@@ -207,7 +207,7 @@ import Testing
 
   /// Winograd results are within the tolerance of a sum of `K` terms `tᵢ`, `4·√K·2⁻²⁴·Σ|tᵢ|`.
   @Test(arguments: transformed, Convolution.Pass.allCases)
-  func transformedTilesAreNear(geometry: ConvolutionGeometry, pass: Convolution.Pass) throws {
+  func winogradIsWithinTheTolerance(geometry: ConvolutionGeometry, pass: Convolution.Pass) throws {
     #expect(WinogradGeometry.profitable(geometry, pass: pass) != nil)
     let terms = pass == .weightGradient ? geometry.batch * geometry.output.wrappedProduct : 9 * geometry.inputChannels
     for simd in availableSets {
@@ -233,7 +233,7 @@ import Testing
   /// All passes of the geometries `channelsLast` can use channels-last images, except one weight gradient: its 18
   /// output channels are no whole vectors. Convolutions with groups or in `float64`, and input gradients with stride
   /// and dilation, cannot.
-  @Test func channelsLastIsFor() {
+  @Test func passesWithChannelsLast() {
     let pairs = Self.channelsLast.flatMap { geometry in Convolution.Pass.allCases.map { (geometry, $0) } }
     let refused = pairs.filter { !Self.reads($0, $1, .channelsLast) }
     #expect(refused.map(\.0.outputChannels) == [18] && refused.map(\.1) == [.weightGradient])
@@ -246,7 +246,7 @@ import Testing
   }
 
   /// The device prefers channels-last images only where the copies to this order cost less time than they save.
-  @Test func channelsLastIsWanted() throws {
+  @Test func channelsLastIsPreferredWhereItSavesTime() throws {
     let device = try cpu()
     func wanted(
       _ inputs: Int, _ outputs: Int, kernel: Int, stride: Int = 1, _ pass: Convolution.Pass = .output,

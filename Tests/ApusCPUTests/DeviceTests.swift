@@ -44,7 +44,7 @@ import Testing
 
   /// The pool of released memory has a limit. Blocks of many sizes are allocated one after the other, as by networks of
   /// different shapes.
-  @Test func whatIsKeptHasALimit() throws {
+  @Test func releasedMemoryHasALimit() throws {
     let allocator = Allocator(limit: 1 << 30, cacheLimit: CacheLimit(memoryByteCount: 1 << 30, fixedByteCount: 8 << 20))
     for size in stride(from: 1 << 20, to: 4 << 20, by: 1 << 17) {
       allocator.release(try allocator.allocate(byteCount: size), byteCount: size)

@@ -20,7 +20,7 @@ import Testing
     #expect(Shape(validating: extents, dtype: .float64) == nil)
   }
 
-  @Test(arguments: [2, -1]) func axesThatAreMissingAreNamed(_ axis: Int) async throws {
+  @Test(arguments: [2, -1]) func missingAxesAreNamed(_ axis: Int) async throws {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) { [axis] in
       let shape: Shape = [3, 4]
       // The index is computed, so that the compiler does not diagnose it.

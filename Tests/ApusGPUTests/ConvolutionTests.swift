@@ -150,13 +150,13 @@ import Testing
   }
 
   /// Exactly four of the geometries in the test `passes` use the depthwise kernels.
-  @Test(arguments: Convolution.Pass.allCases) func depthwiseRowsAreFor(pass: Convolution.Pass) {
+  @Test(arguments: Convolution.Pass.allCases) func geometriesWithDepthwiseKernels(pass: Convolution.Pass) {
     let rows = Self.geometries.indices.filter { DepthwiseTiling(Self.geometries[$0], pass, registerWidth: 16) != nil }
     #expect(rows == [5, 15, 16, 17])
   }
 
   /// Winograd is used where it saves time: for 3 × 3 kernels of stride 1 with enough channels and pixels.
-  @Test func transformedTilesAreFor() {
+  @Test func winogradIsUsedWhereItSavesTime() {
     func takes(
       _ batch: Int, _ channels: Int, side: Int, kernel: Int = 3, stride: Int = 1, dilation: Int = 1,
       _ pass: Convolution.Pass = .output, _ dtype: DType = .float32

@@ -89,7 +89,7 @@ import Testing
   }
 
   /// A copy of a transposed matrix of 16-bit numbers transposes blocks of elements.
-  @Test(arguments: [DType.float16, .bfloat16]) func turnsHalfWidths(dtype: DType) throws {
+  @Test(arguments: [DType.float16, .bfloat16]) func transposesHalfWidths(dtype: DType) throws {
     let (rows, columns) = (37, 150)
     let numbers = (0..<rows * columns).map { Double($0 % 251 - 125) }
     for (kernelClass, device) in Harness.devices {

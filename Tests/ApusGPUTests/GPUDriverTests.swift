@@ -82,7 +82,7 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
     try driver.replay(recording, 1..<2, memories: [source, result, geometry])
     try driver.replay(recording, 0..<2, memories: [source, result, geometry])
     let late = try driver.copyOut(source, byteCount: 256)
-    // Each copy has the values of its position in the order of the calls, whichever copy is waited for first.
+    // Each copy has the values of its position in the order of the calls, although the later copy is read first.
     #expect(Array(try late.wait().bindMemory(to: Int32.self)) == numbers.map { $0 + 2200 })
     #expect(Array(try early.wait().bindMemory(to: Int32.self)) == numbers.map { $0 + 100 })
     #expect(Array(try early.wait().bindMemory(to: Int32.self)) == numbers.map { $0 + 100 })

@@ -7,7 +7,7 @@ import Testing
 @testable import ApusGPU
 
 @Suite struct KernelBuilderTests {
-  @Test func buildersAreToldLittle() {
+  @Test func buildersGetFewVariables() {
     let environment = [
       "PATH=/bin", "SECRET=1", "POCL_CACHE_DIR=/c", "LD_PRELOAD=x.so", "HOME=/h", "APUS_KERNEL_BUILDER=0", "POCL=2",
     ]
@@ -62,7 +62,7 @@ import Testing
 @Suite struct MemoryPoolTests {
   /// The pool of released memory has a limit. Blocks of many sizes are allocated one after the other, as by networks of
   /// different shapes.
-  @Test func whatIsKeptHasALimit() throws {
+  @Test func releasedMemoryHasALimit() throws {
     let device = Harness.open(.cpu)
     let pool = MemoryPool(
       driver: device.driver, fillsNewMemory: false,

@@ -104,7 +104,7 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
 
   /// Constants, such as the divisor of a mean, are arguments of a kernel: another value needs no new kernel.
   @Test(arguments: [KernelTarget.Class.cpu, .gpu])
-  func numbersAreNoReasonToBuild(kernelClass: KernelTarget.Class) throws {
+  func constantsNeedNoNewKernel(kernelClass: KernelTarget.Class) throws {
     let device = Harness.open(kernelClass)
     for number in [0.25, -1000.5, 0.125] {
       #expect(try increments(100, by: number, on: device) == (0..<100).map { Double($0) + number })

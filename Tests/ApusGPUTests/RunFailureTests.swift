@@ -56,7 +56,7 @@ import Testing
     return (failure?.error, failure?.hasOverwritten ?? false, found)
   }
 
-  @Test func inputsAreOverwrittenWhenAllIsWell() throws {
+  @Test func failedRunsSayWhetherInputsAreOverwritten() throws {
     let expected: [Float] = [-1, -2, -3, -4]
     for isKnown in [false, true] {
       let good = try outcome([3, 0], areIndicesKnown: isKnown)

@@ -13,7 +13,7 @@ import Testing
     return try OpenCLDriver(try #require(OpenCLEntry.all().first), options: options)
   }
 
-  @Test func whatTheDeviceHasNotIsNotUsed() throws {
+  @Test func unsupportedSubgroupsAreNotUsed() throws {
     let driver = try driver()
     // NVIDIA's instruction shifts within 32 work-items, not within 64. Other devices lack the instruction.
     #expect(try !driver.works(Subgroup(size: 64, access: .ptx)))

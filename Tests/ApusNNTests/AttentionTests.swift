@@ -98,14 +98,16 @@ import Testing
     }
   }
 
-  /// For a sequence of padding only, the module returns the bias of its output projection, which is zero here.
+  /// For a sequence of padding only, the module returns the bias of its output projection.
   @Test func sequencesOfPaddingGiveTheBias() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let attention = withRandomKey(RandomKey(seed: 1)) { MultiheadAttention(4, heads: 2, isBatchFirst: true) }
+      let bias: [Float] = [0.5, -1, 2, 0.25]
+      attention.outProj.bias!.value = Tensor(bias)
       let x = AttentionTests.numbers([2, 3, 4], 0).cast(to: .float32)
       let keyMask = Tensor([true, true, false, false, false, false], shape: [2, 3])
       let (y, weights) = attention.withWeights(x, keyMask: keyMask)
-      #expect(try y[1].array().allSatisfy { $0 == 0 })
+      #expect(try y[1].array() == bias + bias + bias)
       #expect(try weights[1].array().allSatisfy { $0 == 0 })
       #expect(try weights[0].sum(axis: -1).array().allSatisfy { abs($0 - 1) < 1e-6 })
       #expect(try (attention(x, keyMask: keyMask) - y).abs().max().scalar() < 1e-6)

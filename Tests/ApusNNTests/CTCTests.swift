@@ -114,7 +114,7 @@ import Testing
   }
 
   /// A target outside of the classes, or equal to the blank, is an index error. Other tests check this error on OpenCL.
-  @Test(arguments: CTCTests.hosts) func targetsThatAreNoClass(_ test: TestDevice) throws {
+  @Test(arguments: CTCTests.hosts) func targetsOutsideOfTheClassesAreErrors(_ test: TestDevice) throws {
     for bad: Int64 in [-1, 5, .max, 0] {
       let device = try test.reopened()
       let error = #expect(throws: DeviceError.self) {

@@ -232,7 +232,7 @@ import Testing
   }
 
   /// Unsupported configurations use the unfused definition.
-  @Test func theDefinitionStandsIn() throws {
+  @Test func unsupportedAttentionUsesTheDefinition() throws {
     func count(_ body: @escaping (Tensor, Tensor) -> Tensor) throws -> Int {
       try steps { [body(.ones([1, 2, 3, 4]), .ones([1, 2, 3, 4]))] }.count
     }

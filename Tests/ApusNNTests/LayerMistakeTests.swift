@@ -121,7 +121,7 @@ import Testing
   ]
 
   /// Constructors with invalid sizes stop the process, with a message on standard error.
-  @Test(arguments: constructions.indices) func sizesThatNoLayerHas(_ index: Int) async throws {
+  @Test(arguments: constructions.indices) func invalidSizesOfLayersStop(_ index: Int) async throws {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) { [index] in
       withDevice(ComputeDevice(backend: ReferenceDevice())) {
         _ = LayerMistakeTests.constructions[index].make()

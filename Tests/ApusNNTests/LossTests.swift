@@ -7,7 +7,7 @@ import Testing
   let device = ComputeDevice(backend: ReferenceDevice())
 
   /// A target outside of the classes is an error on every device, not a loss.
-  @Test(arguments: TestDevice.all) func targetsThatAreNoClass(_ test: TestDevice) throws {
+  @Test(arguments: TestDevice.all) func targetsOutsideOfTheClassesAreErrors(_ test: TestDevice) throws {
     for bad: Int32 in [-1, 3, -3, .min, .max] {
       for dtype in [DType.int32, .int64] {
         let device = try test.reopened()

@@ -182,7 +182,7 @@ import Testing
   }
 
   /// If the gradients of one accumulated batch overflow, the whole update is skipped.
-  @Test func accumulatedBatchesAreGivenUpTogether() throws {
+  @Test func anOverflowSkipsAllAccumulatedBatches() throws {
     try withDevice(device) { () throws -> Void in
       let run = Overflow(SGD(learningRate: 1), LossScaler.Settings(initialScale: 1024))
       func step(_ factors: [Float]) throws {

@@ -84,7 +84,7 @@ private final class Owner: Module {
   }
 
   /// `withValues` substitutes values inside its closure; `store` assigns them.
-  @Test func valuesStandInForAWhile() throws {
+  @Test func withValuesSubstitutesValues() throws {
     try withDevice(device) { () throws in
       let net = Sequential { Linear(2, 1, initializer: .ones, biasInitializer: .zeros) }
       let x = Tensor([1, 2] as [Float], shape: [1, 2])
@@ -100,7 +100,7 @@ private final class Owner: Module {
   }
 
   /// Statistics that are assigned inside `withValues` have their old values after it.
-  @Test func statisticsInsideValuesAreGivenUp() throws {
+  @Test func statisticsInsideWithValuesAreRestored() throws {
     try withDevice(device) { () throws in
       let norm = BatchNorm(1)
       let x = Tensor([1, 3] as [Float], shape: [2, 1])
@@ -213,7 +213,7 @@ private final class Owner: Module {
   }
 
   /// Dropout without a mode stops the process where gradients are taken.
-  @Test func modesAreAskedForInsideGradients() async {
+  @Test func dropoutInAGradientNeedsAMode() async {
     await #expect(processExitsWith: .failure) {
       let device = ComputeDevice(backend: ReferenceDevice())
       withDevice(device) {

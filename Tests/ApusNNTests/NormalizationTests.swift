@@ -9,7 +9,7 @@ import Testing
   /// Normalization layers compute 16-bit values in `float32`: squares would overflow in `float16`, and sums would lose
   /// digits in `bfloat16`.
   @Test(arguments: devices, [DType.float16, .bfloat16])
-  func narrowTypesAreWorkedOutInFloat32(_ test: TestDevice, _ dtype: DType) throws {
+  func narrowTypesAreComputedInFloat32(_ test: TestDevice, _ dtype: DType) throws {
     try withDevice(test.device) { () throws in
       var key = RandomKey(seed: 3)
       let x = Tensor.normal([4, 4, 9], mean: 100, deviation: 900, key: &key).cast(to: dtype)

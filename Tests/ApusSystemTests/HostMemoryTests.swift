@@ -55,7 +55,7 @@ struct HostMemoryTests {
     #expect(try limit(groups, mounts, both) == 500)
   }
 
-  /// A container sees its group at the mount point, whatever the path is outside of the container.
+  /// A container sees its group at the mount point. The path of the group outside of the container does not matter.
   @Test func groupsOfContainers() throws {
     let mount = "35 31 0:32 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n"
     let files = ["sys/fs/cgroup/memory/memory.limit_in_bytes": "2048\n"]

@@ -71,7 +71,7 @@ import Testing
     }
   }
 
-  @Test func nothingIsLookedAtElsewhere() throws {
+  @Test func plansOutsideOfTheScopeAreNotChecked() throws {
     let device = ComputeDevice(backend: ReferenceDevice())
     try withDevice(device) { () throws in
       let x = try eval(Tensor([0, 1] as [Float]))
@@ -88,7 +88,7 @@ import Testing
   }
 
   /// A view of the finite part of a value is finite.
-  @Test func viewsCountAsWhatTheyShow() throws {
+  @Test func viewsOfFiniteElementsAreNoAnomalies() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let x = Tensor([.infinity, 0, 1, .infinity] as [Float], shape: [2, 2])
       let finite = x.transposed().reshaped(to: [4]).slice(axis: 0, from: 1, count: 2)
@@ -121,7 +121,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [DType.float16, .bfloat16, .float64]) func allTypesAreLookedAt(dtype: DType) throws {
+  @Test(arguments: [DType.float16, .bfloat16, .float64]) func allTypesAreChecked(dtype: DType) throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let x = Tensor([1, 3] as [Float]).cast(to: dtype)
       let limit = Tensor([dtype == .float64 ? 1e308 : dtype == .float16 ? 3e4 : 2e38] as [Double]).cast(to: dtype)

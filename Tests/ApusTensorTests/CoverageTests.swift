@@ -16,7 +16,7 @@ import Testing
 
   /// Operations without a case. The planner or the reading of a value inserts them, they create values without inputs,
   /// or other suites compare them with their definition.
-  private static let plumbing: Set<String> = [
+  private static let withoutCase: Set<String> = [
     "customGradient", "customGradientResults", "alias", "loop", "unitFloat", "randomBits", "customWithoutGradient",
     "attention", "attentionGradient", "recurrent", "recurrentGradient", "rowWrite",
   ]
@@ -63,7 +63,7 @@ import Testing
   }
 
   @Test func everyOperationIsInACase() throws {
-    var seen = CoverageTests.plumbing
+    var seen = CoverageTests.withoutCase
     try withDevice(TestDevice.reference.device) { () throws in
       for operation in OpCase.all {
         let dtype = operation.dtypes[0]
@@ -96,7 +96,7 @@ import Testing
       }
     }
     #expect(found.count > 50)
-    #expect(found.subtracting(compared).subtracting(CoverageTests.plumbing).sorted() == [])
+    #expect(found.subtracting(compared).subtracting(CoverageTests.withoutCase).sorted() == [])
   }
 
   private func collect(_ tensor: Tensor, _ names: inout Set<String>, where condition: (Node) -> Bool = { _ in true }) {

@@ -73,7 +73,7 @@ import Testing
   @Test(
     arguments: [([3, 40_000], [1]), ([100, 300], [0, 1]), ([30_000, 40], [0]), ([9, 700, 8], [0, 1])]
       as [(Shape, [Int])])
-  func sumsOfWhatIsNotStored(shape: Shape, axes: [Int]) throws {
+  func sumsDoNotDependOnStoredTerms(shape: Shape, axes: [Int]) throws {
     let x = try eval(
       matrix(numbers()).reshaped(to: [Self.rows * Self.columns])[0..<shape.elementCount].reshaped(to: shape))
     let row = try eval(x[0..<1])

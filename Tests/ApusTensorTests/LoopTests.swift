@@ -62,7 +62,7 @@ import Testing
   }
 
   @Test(arguments: TestDevice.all, [false, true])
-  func equalsTheBodyWrittenOut(_ test: TestDevice, isReversed: Bool) throws {
+  func equalsTheUnrolledBody(_ test: TestDevice, isReversed: Bool) throws {
     let recurrence = Recurrence(length: 5, device: test.device)
     try withDevice(test.device) { () throws in
       let (found, expected) = (
@@ -130,7 +130,7 @@ import Testing
     }
   }
 
-  /// The graph and its plan contain the body once, whatever the length of the loop.
+  /// The graph and its plan contain the body once, for any length of the loop.
   @Test func lengthChangesNoStructure() throws {
     let device = ComputeDevice(backend: ReferenceDevice())
     var counts: [Int] = []

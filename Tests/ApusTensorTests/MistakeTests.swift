@@ -309,7 +309,7 @@ import Testing
     }
   }
 
-  @Test func whatIsRightStays() throws {
+  @Test func validCallsAreNoErrors() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let x = Tensor.range(to: 6).reshaped(to: [2, -1])
       #expect(

@@ -4,7 +4,7 @@ import Testing
 
 /// Sums of segments: invalid ids, many rows, and gradients of large tables, which are sums of segments.
 @Suite struct SegmentSumTests {
-  @Test(arguments: TestDevice.all) func idsThatAreNone(_ test: TestDevice) throws {
+  @Test(arguments: TestDevice.all) func invalidIDsAreErrors(_ test: TestDevice) throws {
     for bad: [Int64] in [[0, 1, 5], [-1, 0, 1], [0, 2, 1], [.min, 0, 0], [3, 3, .max]] {
       let device = try test.reopened()
       let error = #expect(throws: DeviceError.self) {

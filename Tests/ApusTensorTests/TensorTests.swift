@@ -70,7 +70,7 @@ import Testing
     }
   }
 
-  @Test func topKGivesPlaces() throws {
+  @Test func topKReturnsIndices() throws {
     try onReference { () throws in
       let (values, places) = ([[1.0, 9.0, 4.0], [7.0, 2.0, 7.0]] as Tensor).topK(2)
       #expect(try values.values() == [9, 4, 7, 7])

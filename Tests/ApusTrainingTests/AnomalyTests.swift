@@ -49,7 +49,7 @@ import Testing
   }
 
   /// The error names the step whose loss is not finite.
-  @Test func theStepOfTheLossIsTold() throws {
+  @Test func errorsNameTheStepOfTheLoss() throws {
     var run = SmallRun()
     run.options.saveEvery = 1000
     try withDevice(run.device) { () throws -> Void in
@@ -140,7 +140,7 @@ import Testing
 }
 
 /// Runs that end with an error: all updates are skipped in mixed precision, or a batch is too small.
-@Suite struct GivenUpTests {
+@Suite struct FailedRunTests {
   /// The identity, with a gradient that divides by 0 in `float16`.
   private struct Vanishing: Layer {
     var members: [ModuleMember] { [] }

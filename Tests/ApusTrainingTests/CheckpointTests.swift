@@ -21,7 +21,7 @@ import Testing
     }
   }
 
-  @Test func aDamagedOneGivesWayToTheOneBefore() throws {
+  @Test func damagedCheckpointsArePassedOver() throws {
     let whole = try SmallRun().inDirectory { run, _ in try run.trainer().run() }
     for (file, place) in [
       ("weights.safetensors", 0.9), ("weights.safetensors", 0.01), ("optimizer.safetensors", 0.5), ("state.json", 0.3),
@@ -56,7 +56,7 @@ import Testing
     }
   }
 
-  @Test func leftoversOfInterruptedWritesAreNotTaken() throws {
+  @Test func incompleteCheckpointsAreIgnored() throws {
     try SmallRun().inDirectory { run, path in
       try run.trainer().stop(after: 4)
       let manager = FileManager.default
@@ -71,7 +71,7 @@ import Testing
   }
 
   /// Without a valid checkpoint, a run is not resumed, and a new run does not overwrite its folder.
-  @Test func withoutAnyWholeOneNothingStartsAnew() throws {
+  @Test func withoutAValidCheckpointNothingIsOverwritten() throws {
     try SmallRun().inDirectory { run, path in
       #expect(throws: TrainingError.noCheckpoint(path: "\(path)/checkpoints", damaged: [])) {
         try run.trainer().resume { _ in }

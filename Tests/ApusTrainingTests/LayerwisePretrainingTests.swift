@@ -65,7 +65,7 @@ struct LayerwisePretrainingTests {
   }
 
   /// If the loss of a layer is not finite, the following layers are not pretrained.
-  @Test func brokenLayersStopIt() throws {
+  @Test func lossesThatAreNotFiniteStopPretraining() throws {
     let model = dense()
     let second = try model.state.entries[2].value.array(of: Float.self)
     let pretraining = LayerwisePretraining(steps: 4, batchSize: 32, rule: SGD(learningRate: 1e30))

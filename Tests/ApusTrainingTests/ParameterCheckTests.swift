@@ -62,7 +62,7 @@ import Testing
     }
   }
 
-  @Test func runsThatGoOnAreCheckedToo() throws {
+  @Test func resumedRunsAreCheckedToo() throws {
     try SmallRun().inDirectory { run, _ -> Void in
       try run.trainer().stop(after: 4)
       let trainer = try run.trainer()

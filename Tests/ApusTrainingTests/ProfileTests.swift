@@ -65,7 +65,7 @@ import Testing
   }
 
   /// The profile of a run has at most 20 steps and leaves out the first two, which build kernels.
-  @Test func trainingIsProfiledBehindItsFirstSteps() throws {
+  @Test func profilesLeaveOutTheFirstTwoSteps() throws {
     for (steps, expected) in [(2, nil), (5, 3), (40, 20)] as [(Int, Int?)] {
       var run = SmallRun()
       let seen = Seen()

@@ -38,7 +38,7 @@ struct StepComparisonTests {
     #expect(found.device == "faulty" && comparison.largest == found)
   }
 
-  @Test func sumsAreHeldAgainstTheirTerms() throws {
+  @Test func sumsAreComparedRelativeToTheirTerms() throws {
     // The terms cancel: the sum is mostly rounding error, but within the tolerance of its terms.
     func step(_ device: ComputeDevice) throws -> [Tensor] {
       let numbers = (0..<1000).map { (index: Int) -> Float in Float(index * 7919 % 1009) * 1.1 - 554 }

@@ -12,7 +12,7 @@ struct TextTensorTests {
     #expect(try batch.targets.array(of: Int32.self) == [5, 6, 7, 2, 3, 4])
   }
 
-  @Test func textsAreCutAndFilledUp() throws {
+  @Test func textsAreTruncatedAndPadded() throws {
     let texts = LabelledTexts(texts: ["abc", "", "a"], labels: [2, 1, 0])
     let loaded = try TokenizedTexts(texts, tokenizer: CharacterTokenizer(characters: ["a", "b", "c"]), length: 2)
     let batch = loaded.batch([0, 1, 2])

@@ -4,7 +4,7 @@ import Testing
 
 struct TiledPredictionTests {
   /// An image of 4 x 6 in tiles of 4 x 4 that share two columns.
-  @Test func tilesArePutTogether() {
+  @Test func probabilitiesOfTilesAreStitched() {
     let tiles = ImageTiles(ImageSize(height: 4, width: 6), tile: ImageSize(height: 4, width: 4), overlap: 2)
     let found = TiledPrediction(tiles, probabilities: [0.25, 0.75, 1, 0])
     #expect(found.classCount == 2 && Array(found.probabilities(ofTile: 1)) == [1, 0])

@@ -99,7 +99,7 @@ private struct Line: ExampleSource {
   }
 
   /// With the largest possible length a run does not end, and its numbers of steps and epochs do not overflow.
-  @Test func lengthsThatAreNoNumbers() throws {
+  @Test func theLargestLengthsDoNotOverflow() throws {
     try withDevice(SmallRun().device) { () throws in
       for length in [TrainingOptions.Length.epochs(.max), .steps(.max)] {
         var run = SmallRun()
@@ -204,7 +204,7 @@ private struct Line: ExampleSource {
   }
 
   /// Resuming a finished run makes no step and returns the stored results.
-  @Test func aFinishedRunIsGivenBackAsItIs() throws {
+  @Test func resumingAFinishedRunReturnsItsResults() throws {
     try SmallRun().inDirectory { run, _ in
       let result = try run.trainer().run()
       let again = try run.trainer()
@@ -259,7 +259,7 @@ private struct Line: ExampleSource {
   }
 
   /// A run cannot be resumed with another batch size, seed or optimizer, or for fewer steps than it has.
-  @Test func aRunGoesOnOnlyWithWhatItStartedWith() throws {
+  @Test func resumingWithOtherSettingsIsRefused() throws {
     try SmallRun().inDirectory { run, _ in
       _ = try run.trainer().run()
       func refusal(_ change: (inout SmallRun) -> Void, _ rule: any UpdateRule = Adam(learningRate: 0.02)) throws {
@@ -287,7 +287,7 @@ private struct Line: ExampleSource {
   }
 
   /// `onRecord` receives the records that are written to `metrics.jsonl`.
-  @Test func recordsAreGivenOn() throws {
+  @Test func onRecordReceivesTheRecords() throws {
     try SmallRun().inDirectory { run, path in
       let records = Records()
       var run = run
@@ -301,7 +301,7 @@ private struct Line: ExampleSource {
 
   /// Schedules depend on the validation loss or, without validation examples, on the training loss, but never on the
   /// test loss.
-  @Test(arguments: [false, true]) func schedulesNeverGoByTheTest(hasValidation: Bool) throws {
+  @Test(arguments: [false, true]) func schedulesNeverUseTestExamples(hasValidation: Bool) throws {
     let (records, seen) = (Records(), Records())
     var run = SmallRun()
     run.options.schedule = Listener(seen: seen)
@@ -318,7 +318,7 @@ private struct Line: ExampleSource {
   }
 
   /// A schedule that depends on the accuracy needs validation examples.
-  @Test func anAccuracyToGoByHasToBeMeasured() throws {
+  @Test func schedulesByAccuracyNeedValidationExamples() throws {
     var run = SmallRun()
     run.options.schedule = ReduceOnPlateau(prefersLarger: true)
     try withDevice(run.device) {

@@ -27,7 +27,7 @@ import Testing
   }
 
   /// The planned memory is close to the memory that the same run uses. No other test uses the device.
-  @Test(arguments: devices) func planningTellsWhatARunTakes(_ place: TestDevice) throws {
+  @Test(arguments: devices) func plannedMemoryIsCloseToUsedMemory(_ place: TestDevice) throws {
     let device = try place.reopened()
     for batchSize in [8, 512] {
       let before = device.memory

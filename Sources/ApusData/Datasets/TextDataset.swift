@@ -27,11 +27,11 @@ public struct LabelledTexts: Sendable {
   static func reading(_ path: String) throws(DataError) -> (texts: LabelledTexts, classNames: [String]) {
     var examples: [(label: String, text: String)] = []
     let lines = try TextCorpus.text(of: path).split(separator: "\n", omittingEmptySubsequences: false)
-    for (number, line) in lines.enumerated() where !line.isEmpty {
+    for (index, line) in lines.enumerated() where !line.isEmpty {
       let parts = line.split(separator: "\t", maxSplits: 1, omittingEmptySubsequences: false)
       guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
         throw .malformed(
-          path: path, format: "labelled text", location: .record(number), reason: "the line has no class or no text",
+          path: path, format: "labelled text", location: .line(index + 1), reason: "the line has no class or no text",
           remedy: "each line must be a class, a tab and a text")
       }
       examples.append((String(parts[0]), String(parts[1])))

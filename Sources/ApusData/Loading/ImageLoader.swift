@@ -36,6 +36,7 @@ public final class ImageLoader: @unchecked Sendable {
     /// The image causes an error.
     case refused
     /// The next readable image in epoch order, cyclically, replaces the image. Batches stay full, as training requires.
+    /// If 100 images in a row, or all images of the epoch, cannot be read, the last of them causes an error.
     case replaced
     /// Zeros replace the image, and `LoadedBatch.missing` has its index. Evaluation then covers the readable images
     /// alone.
@@ -59,7 +60,7 @@ public final class ImageLoader: @unchecked Sendable {
 
   private static let namedBadImages = 10
   private var bad: Set<Int32> = []
-  private let ring: LoaderRing
+  private let queue: LoaderQueue
   private var threads: [pthread_t] = []
 
   /// Starts to load the batches.
@@ -82,12 +83,12 @@ public final class ImageLoader: @unchecked Sendable {
     guard (0...work.batchCount).contains(first) else {
       fatalError("ImageLoader: batch \(first) of \(work.batchCount)")
     }
-    ring = LoaderRing(work, from: first, depth: max(1, options.batchesAhead))
+    queue = LoaderQueue(work, from: first, depth: max(1, options.batchesAhead))
     for _ in 0..<options.workers { startThread() }
   }
 
   deinit {
-    ring.stop()
+    queue.stop()
     for thread in threads { pthread_join(thread, nil) }
   }
 
@@ -95,14 +96,14 @@ public final class ImageLoader: @unchecked Sendable {
   public var workerCount: Int { threads.count }
 
   private func startThread() {
-    // The thread retains the ring, never the loader: the deinit of the loader ends the thread.
-    let argument = Unmanaged.passRetained(ring)
+    // The thread retains the queue, never the loader: the deinit of the loader ends the thread.
+    let argument = Unmanaged.passRetained(queue)
     var thread = pthread_t()
     let status = pthread_create(
       &thread, nil,
       { argument in
-        let ring = Unmanaged<LoaderRing>.fromOpaque(argument!).takeRetainedValue()
-        while let piece = ring.take() { ring.fill(piece) }
+        let queue = Unmanaged<LoaderQueue>.fromOpaque(argument!).takeRetainedValue()
+        while let piece = queue.take() { queue.fill(piece) }
         return nil
       }, argument.toOpaque())
     if status == 0 { threads.append(thread) } else { argument.release() }
@@ -115,11 +116,11 @@ public final class ImageLoader: @unchecked Sendable {
   public func next() throws(DataError) -> LoadedBatch? {
     let began = ContinuousClock.seconds
     defer { waitedSeconds += ContinuousClock.seconds - began }
-    guard let batch = ring.next(fillsItself: threads.isEmpty) else { return nil }
+    guard let batch = queue.next(fillsItself: threads.isEmpty) else { return nil }
     note(batch)
     if let error = batch.error { throw error.error }
     guard let pixels = batch.pixels else { fatalError("ImageLoader: a batch without pixels or error") }
-    let work = ring.work
+    let work = queue.work
     let positions = work.bounds[batch.number]..<work.bounds[batch.number + 1]
     let examples = positions.map { batch.replacements[$0] ?? work.examples[$0] }
     let missing =
@@ -130,11 +131,11 @@ public final class ImageLoader: @unchecked Sendable {
       source: work.source)
   }
 
-  private func note(_ batch: LoaderRing.Batch) {
+  private func note(_ batch: LoaderQueue.Batch) {
     for (_, failures) in batch.failures.sorted(by: { $0.key < $1.key }) {
       for failure in failures where bad.insert(failure.example).inserted {
         guard badImages.count < ImageLoader.namedBadImages else { continue }
-        badImages.append(BadImage(name: ring.work.source.name(of: Int(failure.example)), error: failure.error))
+        badImages.append(BadImage(name: queue.work.source.name(of: Int(failure.example)), error: failure.error))
       }
     }
   }

@@ -54,7 +54,7 @@ struct LoaderWork: Sendable {
   private var size: ImageSize { ImageSize(height: options.imageSize[1], width: options.imageSize[2]) }
 
   /// The number of images in a piece of work. It is large if images are only copied, because a copy is cheap.
-  var pieceCount: Int { planes == nil ? 4 : 256 }
+  var imagesPerPiece: Int { planes == nil ? 4 : 256 }
 
   /// The number of consecutive unreadable images after which the search for a replacement ends.
   private static let longestSearch = 100

@@ -71,14 +71,20 @@ extension Plot {
   /// The largest number of positions along the axis for which tooltips show the values.
   private static let bandCount = 160
 
+  /// The position of a point on the page; `nil` if an axis cannot show it.
+  func pixel(of point: LineChart.Point) -> Pixel? {
+    guard let x = x.position(of: point.x), let y = y.position(of: point.y) else { return nil }
+    return Pixel(x: x, y: y)
+  }
+
   /// The line `y = x` within both domains.
   var identity: Markup {
     let low = max(x.domain.lowerBound, y.domain.lowerBound)
     let high = min(x.domain.upperBound, y.domain.upperBound)
-    guard low < high, let x1 = x.position(of: low), let y1 = y.position(of: low), let x2 = x.position(of: high),
-      let y2 = y.position(of: high)
-    else { return Markup() }
-    return .line("ref", Pixel(x: x1, y: y1), Pixel(x: x2, y: y2), dashes: "4 4")
+    guard low < high, let start = pixel(of: .init(x: low, y: low)), let end = pixel(of: .init(x: high, y: high)) else {
+      return Markup()
+    }
+    return .line("ref", start, end, dashes: "4 4")
   }
 
   fileprivate func line(_ series: LineChart.Series, _ index: Int) -> Markup {
@@ -112,8 +118,8 @@ extension Plot {
   private func segments(_ points: [LineChart.Point]) -> [[Pixel]] {
     var (parts, part): ([[Pixel]], [Pixel]) = ([], [])
     for point in points {
-      if let x = x.position(of: point.x), let y = y.position(of: point.y) {
-        part.append(Pixel(x: x, y: y))
+      if let pixel = pixel(of: point) {
+        part.append(pixel)
       } else if !part.isEmpty {
         parts.append(part)
         part = []

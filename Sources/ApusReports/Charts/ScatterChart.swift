@@ -59,10 +59,7 @@ extension Plot {
   /// The points as dots. If there are many, the points in one square of pixels are merged into a dot, whose opacity
   /// rises with their number. Isolated points remain visible.
   fileprivate func dots(_ points: [LineChart.Point], _ index: Int) -> Markup {
-    let pixels = points.compactMap { point -> Pixel? in
-      guard let x = x.position(of: point.x), let y = y.position(of: point.y) else { return nil }
-      return Pixel(x: x, y: y)
-    }
+    let pixels = points.compactMap { pixel(of: $0) }
     guard pixels.count > Plot.separateCount else {
       return dots(pixels, index, size: pixels.count > 300 ? 4 : 6, opacity: pixels.count > 300 ? 0.5 : 0.75)
     }

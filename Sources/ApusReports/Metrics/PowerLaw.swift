@@ -18,7 +18,7 @@ public struct PowerLaw: Hashable, Sendable {
   /// The result of fitting a law to measured errors.
   public enum Fit: Hashable, Sendable {
     case law(Fitted)
-    /// No law, and the reason.
+    /// No law was fitted, for this reason.
     case none(String)
 
     /// The law, if there is one.

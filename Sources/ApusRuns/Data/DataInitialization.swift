@@ -8,7 +8,7 @@ public enum DataInitialization: String, CaseIterable, Sendable {
   /// Trains each dense or convolutional layer before the last layer to reconstruct its inputs.
   case autoencoder
 
-  /// The number of training steps for each layer of an autoencoder.
+  /// The number of training steps for each layer with `autoencoder`.
   private static let steps = 300
 
   /// Initializes a model from the training data.

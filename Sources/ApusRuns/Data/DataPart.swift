@@ -33,18 +33,18 @@ package enum ResultKey {
   package static let examples = "examples"
   /// The split of the data.
   package static let part = "part"
-  /// The number of images that could not be read and were left out.
+  /// The number of images that could not be read.
   package static let skipped = "skipped_images"
 }
 
-/// Images that could not be read and were left out.
+/// Images that could not be read. Training replaces them by other images, evaluation leaves them out.
 package struct SkippedImageReport {
   /// The number of images; `nil` if unreadable images are an error.
   package let count: Int?
-  private let sources: [SkippedImages]
+  private let sources: [UnreadableImages]
 
   package init(of parts: [any ExampleSource], _ settings: ImageSettings) {
-    sources = parts.compactMap { ($0 as? StreamedImages)?.skipped }
+    sources = parts.compactMap { ($0 as? StreamedImages)?.unreadable }
     count = settings.skipsBad ? sources.reduce(0) { $0 + $1.count } : nil
   }
 

@@ -38,7 +38,7 @@ public struct LearningTask {
 }
 
 extension LearningTask {
-  /// The images that could not be read and were left out, in all splits.
+  /// The images that could not be read, in all splits.
   package func skipped(_ settings: RunSettings) -> SkippedImageReport {
     SkippedImageReport(of: [train, test, validation].compactMap(\.self), settings.image)
   }

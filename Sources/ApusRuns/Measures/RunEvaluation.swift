@@ -42,7 +42,8 @@ public struct RunEvaluation {
   /// The mean loss over examples, in nats. For language models it is the mean over tokens, for regression the mean
   /// squared error in the square of the target's units.
   public var loss: Double { total.loss }
-  /// The fraction of examples whose class is predicted correctly; `nil` for models that predict no classes.
+  /// The fraction of examples whose class is predicted correctly, for language models the fraction of tokens; `nil` for
+  /// regression.
   public var accuracy: Double? { total.accuracy }
   /// The number of measured examples.
   public var count: Int { total.count }

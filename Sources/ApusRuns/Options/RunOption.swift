@@ -67,7 +67,7 @@ package struct RunOption: Sendable {
   }
 
   /// The option, marked as one that a resumed run may change. Such an option does not change the results of a step.
-  var free: RunOption {
+  var changeable: RunOption {
     var option = self
     option.mayChange = true
     return option

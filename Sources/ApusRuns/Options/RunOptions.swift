@@ -82,9 +82,9 @@ package enum RunOptions {
     RunOption(model.declaration, apply: { _, _ in }, json: { .string($0.model.name) }),
     RunOption(layers.declaration, apply: { _, _ in }, json: { $0.ownLayers.map { .string($0) } }),
     RunOption(data, \.data),
-    RunOption(device, \.device).free,
-    RunOption(epochs, \.epochs).free,
-    RunOption(steps, \.steps).free,
+    RunOption(device, \.device).changeable,
+    RunOption(epochs, \.epochs).changeable,
+    RunOption(steps, \.steps).changeable,
     RunOption(batchSize, \.batchSize),
     RunOption(optimizer, \.optimizer),
     RunOption(
@@ -125,7 +125,7 @@ package enum RunOptions {
       Flag(
         "detect-anomaly", help: "check every result, and stop at the first operation that produces NaN or infinity"),
       \.detectsAnomalies
-    ).free,
+    ).changeable,
     RunOption(seed, \.seed),
     RunOption(
       Option("weights", .file, help: "start from the weights of a safetensors file, run or checkpoint"), \.weights),
@@ -138,13 +138,13 @@ package enum RunOptions {
       \.initialization),
     RunOption(Flag("replace-head", help: "with --weights: the last layer is initialized"), \.replacesHead),
     RunOption(classes, \.classes),
-    RunOption(saveEvery, \.saveEvery).free,
+    RunOption(saveEvery, \.saveEvery).changeable,
     RunOption(
       earlyStop, \.earlyStop, parse: EarlyStopSettings.chosen(by:), text: { $0?.description }
-    ).free,
+    ).changeable,
     RunOption(
       keep, \.retention, parse: CheckpointRetention.init(parsing:), text: { $0 == .usual ? nil : $0.text }
-    ).free,
+    ).changeable,
   ]
 
   // MARK: - Examples
@@ -264,7 +264,7 @@ package enum RunOptions {
         "workers", .nonNegativeCount(upTo: 256),
         help: "threads that read and transform images; results do not depend on it"),
       \.image.workers
-    ).free,
+    ).changeable,
     RunOption(
       Flag(
         "skip-bad",
@@ -341,7 +341,7 @@ extension Precision {
   package init(option name: String) throws(OptionError) {
     guard let found = Precision.named.first(where: { $0.key == name }) else {
       throw OptionError(
-        "--precision \(name): TF32 is a mode of the tensor cores of NVIDIA's GPUs under CUDA, and none is in use here; "
+        "--precision \(name): TF32 is a mode of NVIDIA's tensor cores under CUDA, which Apus does not use; "
           + "take float32 or mixed")
     }
     self = found.value

@@ -42,7 +42,7 @@ public struct Run {
         throw DataError.inputOutput(
           path: path, operation: "read a checkpoint", reason: "it has none; apus train --output \(path) makes one")
       }
-      throw TrainingError.damaged(path: path, reason: "no checkpoint is whole: \(first)")
+      throw TrainingError.damaged(path: path, reason: "no checkpoint is intact: \(first)")
     }
     guard choice == nil || checkpoint.path != path else {
       throw OptionError("--checkpoint chooses a checkpoint of a run, but \(path) is a checkpoint itself")

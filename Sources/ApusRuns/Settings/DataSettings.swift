@@ -29,7 +29,7 @@ public struct DataSettings: Hashable, Sendable {
   public var labelSmoothing = 0.0
   /// How the losses of classes are weighted.
   public var classWeights = ClassWeighting.none
-  /// How an epoch samples the classes.
+  /// How an epoch samples the examples.
   public var sampling = ClassSampling.shuffled
 
   static let usual = DataSettings()

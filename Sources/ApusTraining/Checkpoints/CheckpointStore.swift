@@ -9,9 +9,9 @@ public struct CheckpointStore: Sendable {
   private let run: String
   /// The same folder, if it is already open.
   private var openFolder: Folder?
-  /// The names of the checkpoints that this store wrote, of the one that it read, and of those older than that one;
-  /// oldest first.
-  private var whole: [String] = []
+  /// The names of the checkpoints among which `save` keeps the newest, oldest first: those that this store wrote, the
+  /// one that `newest` read, and those older than it. Newer ones were damaged.
+  private var history: [String] = []
 
   private static let name = "checkpoints"
 
@@ -109,7 +109,7 @@ public struct CheckpointStore: Sendable {
         do throws(TrainingError) {
           let checkpoint = try CheckpointStore.checkpoint(name, in: checkpoints)
           for message in damaged { warn(message + "; continuing from the previous checkpoint") }
-          whole = names[position...].reversed()
+          history = names[position...].reversed()
           return checkpoint
         } catch {
           damaged.append(error.description)
@@ -160,8 +160,8 @@ public struct CheckpointStore: Sendable {
       try checkpoints.flush()
       return checkpoints
     }
-    whole = (whole.filter { $0 != name } + [name]).suffix(max(1, count))
-    try prune(checkpoints, keeping: Set(whole).union(best.map { [CheckpointStore.name(of: $0)] } ?? []))
+    history = (history.filter { $0 != name } + [name]).suffix(max(1, count))
+    try prune(checkpoints, keeping: Set(history).union(best.map { [CheckpointStore.name(of: $0)] } ?? []))
   }
 
   private static func write(

@@ -16,9 +16,9 @@ public struct Batch: Sendable {
 /// The images are uploaded once. A batch is gathered, converted and standardized on the device, as part of the plan
 /// that uses it: each training step copies only the indices of its examples.
 public struct LoadedImages: Sendable {
-  /// uint8 `[count, channels, height, width]`
+  /// The pixels, uint8 `[count, channels, height, width]`.
   public let pixels: Tensor
-  /// int32 `[count]`
+  /// The class of each image, int32 `[count]`.
   public let labels: Tensor
   /// The statistics that standardize the pixels.
   public let statistics: PixelStatistics

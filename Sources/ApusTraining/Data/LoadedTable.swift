@@ -4,9 +4,9 @@ import ApusTensor
 /// Rows of a table on a device, as features and targets. A batch is gathered on the device: each training step copies
 /// only the indices of its rows.
 public struct LoadedTable: Sendable {
-  /// float32 `[count, width]`
+  /// The features, float32 `[count, width]`.
   public let features: Tensor
-  /// Classes, int32 `[count]`, or numbers, float32 `[count, 1]`.
+  /// The targets: classes, int32 `[count]`, or numbers, float32 `[count, 1]`.
   public let targets: Tensor
 
   /// The number of rows.

@@ -5,7 +5,7 @@ import ApusTensor
 public struct Objective: Sendable {
   /// A quantity that is measured for each example, or for each element of it, and whose mean is reported.
   public struct Measure: Sendable {
-    /// The key after the prefixes `train_`, `validation_` and `test_`: `accuracy`.
+    /// The name, such as `accuracy`. Metrics store it under `train_accuracy`, `validation_accuracy`, `test_accuracy`.
     public var name: String
     /// Maps outputs and targets to numbers or booleans, `[batch, …]`.
     public var values: @Sendable (_ outputs: Tensor, _ targets: Tensor) -> Tensor

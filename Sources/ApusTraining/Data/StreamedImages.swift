@@ -20,7 +20,7 @@ public struct StreamedImages: ExampleSource {
   /// The device that stores the batches.
   public let device: ComputeDevice
   /// The images that could not be read: training replaces them, evaluation leaves them out.
-  public let skipped = SkippedImages()
+  public let unreadable = UnreadableImages()
 
   /// - Parameters:
   ///   - training: the options in training; by default the options of evaluation. If `badImages` is not `.refused`,
@@ -66,7 +66,7 @@ public struct StreamedImages: ExampleSource {
 }
 
 /// The images that a training or an evaluation could not read.
-public final class SkippedImages: Sendable {
+public final class UnreadableImages: Sendable {
   private let found = Mutex<(count: Int, first: [ImageLoader.BadImage])>((0, []))
 
   /// The number of different images that could not be read.
@@ -97,7 +97,7 @@ private struct ImagePass: ExamplePass {
 
   mutating func next() throws(DataError) -> (inputs: Tensor, targets: Tensor)? {
     guard let batch = try loader.next() else { return nil }
-    if loader.badCount > 0 { images.skipped.note(loader) }
+    if loader.badCount > 0 { images.unreadable.note(loader) }
     missing = batch.missing
     let inputs = images.statistics.standardizing(batch.images(on: images.device))
     guard isMixed, let mix = batch.mix else { return (inputs, Tensor(batch.labels, device: images.device)) }

@@ -6,9 +6,9 @@ import ApusTensor
 /// Window `i` of length `n` has the tokens `i·n ..< (i+1)·n` as inputs, and the tokens `i·n + 1 ... (i+1)·n` as
 /// targets. The remainder at the end of the text is unused.
 public struct TokenWindows: Sendable {
-  /// int32 `[count, length]`
+  /// The tokens of each window, int32 `[count, length]`.
   public let inputs: Tensor
-  /// int32 `[count, length]`: the inputs, shifted by one token.
+  /// The tokens to predict, int32 `[count, length]`: the inputs, shifted by one token.
   public let targets: Tensor
 
   public var count: Int { inputs.shape[0] }

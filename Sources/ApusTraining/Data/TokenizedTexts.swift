@@ -3,9 +3,9 @@ import ApusTensor
 
 /// Tokenized texts on a device, padded to the length of the longest one.
 public struct TokenizedTexts: Sendable {
-  /// int32 `[count, length]`, padded with `ReservedToken.padding`.
+  /// The tokens of each text, int32 `[count, length]`, padded with `ReservedToken.padding`.
   public let tokens: Tensor
-  /// int32 `[count]`
+  /// The class of each text, int32 `[count]`.
   public let labels: Tensor
 
   public var count: Int { labels.elementCount }

@@ -7,7 +7,10 @@ import ApusTensor
 enum ParameterCheck {
   /// - Parameters:
   ///   - loss: a loss that has not been evaluated yet.
+  ///   - gradients: the gradients of the loss with respect to the optimizer's parameters.
   ///   - reads: the parameters that were read for the loss, with the layers that read them.
+  /// - Throws: `untrained` if a trainable parameter of the optimizer has no gradient, `unknownParameter` if the loss
+  ///   depends on a trainable parameter that the optimizer does not have.
   static func check(
     _ loss: Tensor, _ gradients: Gradients, _ reads: [(parameter: Parameter, layer: String?)], _ optimizer: Optimizer
   ) throws(TrainingError) {

@@ -11,12 +11,12 @@ struct Tolerance {
   /// - sums of `K` terms: `4 · √K · u · Σ|terms|`, where `u` is half a unit in the last place of 1,
   /// - gradients of attention and recurrent layers over `K` numbers: `4 · √K · u` times the largest magnitude in the
   ///   result,
-  /// - float16: `10⁻³` relative, bfloat16: `1.6 · 10⁻²` relative.
+  /// - any of these in float16: `10⁻³ · max(|value|, magnitude)`, in bfloat16: `1.6 · 10⁻² · max(|value|, magnitude)`.
   ///
   /// - Parameters:
   ///   - value: the expected value.
   ///   - magnitude: for sums, the sum of the terms' magnitudes; for composed operations, the magnitude of the largest
-  ///     element; otherwise unused.
+  ///     element; otherwise 0.
   func bound(_ value: Double, magnitude: Double) -> Double {
     switch (precision, dtype) {
     case (.exact, _): return 0

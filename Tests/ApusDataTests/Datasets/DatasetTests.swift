@@ -46,10 +46,10 @@ struct DatasetTests {
       channels: 3, height: 1, width: 2, pixels: [9, 9, 9, 9, 9, 9, 1, 2, 3, 4, 5, 6], labels: [0, 1])
     #expect(images.image(1) == Image(height: 1, width: 2, channels: 3, pixels: [1, 3, 5, 2, 4, 6]))
     #expect(images.name(of: 1) == "1")
-    let grey = ImageSet(channels: 1, height: 1, width: 2, pixels: [1, 2, 3, 4], labels: [0, 1])
-    #expect(grey.image(1).pixels == [3, 4])
-    #expect(grey.selecting([1, 0, 1]).pixels == [3, 4, 1, 2, 3, 4] && grey.selecting([1]).labels == [1])
-    let subset = ImageSubset(grey, numbers: [1])
+    let gray = ImageSet(channels: 1, height: 1, width: 2, pixels: [1, 2, 3, 4], labels: [0, 1])
+    #expect(gray.image(1).pixels == [3, 4])
+    #expect(gray.selecting([1, 0, 1]).pixels == [3, 4, 1, 2, 3, 4] && gray.selecting([1]).labels == [1])
+    let subset = ImageSubset(gray, numbers: [1])
     #expect((try? subset.image(0).pixels) == [3, 4] && subset.labels == [1] && subset.name(of: 0) == "1")
   }
 

@@ -19,10 +19,10 @@ struct ImageFolderTests {
   private func write(_ value: Int, to path: String, in scratch: ScratchDirectory) throws {
     let parent = URL(filePath: scratch.file(path)).deletingLastPathComponent().path
     try files.createDirectory(atPath: parent, withIntermediateDirectories: true)
-    let isPicture = path.contains(/\.(?i)(png|jpe?g)$/)
+    let isImage = path.contains(/\.(?i)(png|jpe?g)$/)
     let image = Image(
       height: 1, width: 1 + value, channels: 1, pixels: [UInt8](repeating: UInt8(value), count: 1 + value))
-    _ = try scratch.write(isPicture ? image.pngData() : [1], to: path)
+    _ = try scratch.write(isImage ? image.pngData() : [1], to: path)
   }
 
   private func link(_ path: String, to target: String, in scratch: ScratchDirectory) throws {
@@ -79,7 +79,7 @@ struct ImageFolderTests {
   }
 
   /// Without a folder `test`, the images of `val` are the test examples.
-  @Test func valIsTestedWithWhereThereIsNoTest() throws {
+  @Test func valIsTheTestSplitWithoutAFolderTest() throws {
     let scratch = try folder(["train/a/1.png", "train/b/1.png", "val/b/2.png"])
     let data = try ImageDataset.load("image-folder:\(scratch.path)")
     #expect(names(data.test, scratch) == ["val/b/2.png"] && data.validation == nil)
@@ -124,7 +124,7 @@ struct ImageFolderTests {
   }
 
   /// Each folder has two links to the next folder, which gives 2³⁹ paths to the last. Each image is listed once.
-  @Test func bushesOfLinksDoNotGrow() throws {
+  @Test func imagesBehindManyLinksAreListedOnce() throws {
     let scratch = try folder((0..<40).map { "a/\($0)/p.png" })
     for level in 0..<39 {
       try link("a/\(level)/one", to: "../\(level + 1)", in: scratch)
@@ -161,7 +161,7 @@ struct ImageFolderTests {
     #expect(failure(other).contains("a/l.png: cannot resolve: No such file"))
   }
 
-  @Test func classesMustBeKnownAndHavePictures() throws {
+  @Test func classesMustBeKnownAndHaveImages() throws {
     let unknown = try folder(["train/a/1.png", "test/b/1.png"])
     #expect(failure(unknown).contains("test/b: cannot use this image folder file: an unknown class"))
     let empty = try folder(["train/a/1.png", "train/b/notes.txt", "test/a/1.png"])
@@ -178,7 +178,7 @@ struct ImageFolderTests {
     let scratch = try folder(["a/1.png", "a/2.png", "a/3.png"])
     let all = try ImageFolder(path: scratch.path)
     _ = try scratch.write([], to: "a/1.png")
-    _ = try scratch.write(Array("no picture".utf8), to: "a/2.png")
+    _ = try scratch.write(Array("no image".utf8), to: "a/2.png")
     try files.removeItem(atPath: scratch.file("a/3.png"))
     for number in 0..<3 {
       let error = #expect(throws: DataError.self) { try all.image(number) }

@@ -44,7 +44,7 @@ struct SplitTests {
     #expect(Split(labels: [], SplitOptions()).train.isEmpty)
   }
 
-  @Test func partsDependOnTheSeedAlone() {
+  @Test func splitsDependOnTheSeedAlone() {
     let labels = labels([500, 300])
     let split = Split(labels: labels, SplitOptions(seed: 7))
     #expect(split == Split(labels: labels, SplitOptions(seed: 7)))
@@ -54,7 +54,7 @@ struct SplitTests {
   }
 
   /// Pins the splits: with other splits, results could not be compared with old results.
-  @Test func partsStayWhatTheyAre() {
+  @Test func splitsStayTheSame() {
     let split = Split(count: 20, SplitOptions(test: 0.25, validation: 0.1, seed: 1))
     #expect(split.test == [4, 9, 11, 16, 17] && split.validation == [5, 19], "\(split)")
   }

@@ -42,7 +42,7 @@ struct CSVTests {
     #expect(try records(gzipped(Array("a,b\n".utf8))) == [["a", "b"]])
   }
 
-  /// Records that were written are read back, whatever their fields contain.
+  /// Records are read back as they were written, for any contents of their fields.
   @Test func recordsAreWritten() throws {
     let fields = [["a", "b"], ["", " x "], ["a,b;c\td", "\"q\" \r\n"], ["\n", "é"], [""]]
     let text = CSVWriter.text(of: fields)

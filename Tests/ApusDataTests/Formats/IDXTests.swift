@@ -37,7 +37,7 @@ struct IDXTests {
     #expect(try IDXArray(path: scratch.write(gzipped(good), to: "a.gz")) == expected)
   }
 
-  @Test func elementsAreTurnedToTheOrderOfTheMachine() throws {
+  @Test func elementsHaveTheByteOrderOfTheMachine() throws {
     let bytes: [UInt8] = [0, 0, 0x0c, 1, 0, 0, 0, 2, 0, 0, 1, 2, 0xff, 0xff, 0xff, 0xfe]
     let array = try IDXArray(parsing: bytes)
     #expect(array.bytes.withUnsafeBytes { Array($0.bindMemory(to: Int32.self)) } == [258, -2])

@@ -50,7 +50,7 @@ struct ImageFileTests {
   }
 
   @Test(arguments: [(1, 1, 1), (1, 1, 3), (7, 300, 1), (64, 5, 3)])
-  func writtenPicturesAreReadAgain(height: Int, width: Int, channels: Int) throws {
+  func writtenImagesAreReadBack(height: Int, width: Int, channels: Int) throws {
     let image = ImageFileTests.scene(height, width, channels)
     #expect(try Image(decoding: image.pngData(), path: "memory") == image)
     let read = try Image(decoding: JPEG.encode(image, quality: 100, isSubsampled: false), path: "memory")
@@ -67,7 +67,7 @@ struct ImageFileTests {
     #expect(try Image(decoding: noise.pngData(), path: "memory") == noise)
   }
 
-  @Test func theKindIsThatOfTheContent() throws {
+  @Test func theContentDeterminesTheFormat() throws {
     let scratch = try ScratchDirectory()
     let image = ImageFileTests.scene(8, 9, 3)
     #expect(try Image(contentsOf: scratch.write(image.pngData(), to: "a.jpg")) == image)
@@ -86,7 +86,7 @@ struct ImageFileTests {
     }
   }
 
-  @Test func errorsNameFileAndPlace() throws {
+  @Test func errorsNameFileAndOffset() throws {
     let png = ImageFileTests.scene(8, 9, 3).pngData()
     let jpeg = ImageFileTests.scene(8, 9, 3).jpegData()
     var damaged = png

@@ -141,7 +141,7 @@ struct SafetensorsTests {
       Safetensors.encode(chosen) == file(header) + tensors[4].bytes + tensors[0].bytes + tensors[2].bytes)
   }
 
-  @Test func aFailedWriteKeepsTheOldFile() throws {
+  @Test func writingToAMissingFolderOrToAFolderThrows() throws {
     let scratch = try ScratchDirectory()
     #expect(throws: DataError.self) {
       try Safetensors.write(tensors, to: scratch.file("no/such/directory"))

@@ -168,7 +168,7 @@ struct ByteReaderTests {
     }
   }
 
-  @Test func membersMayStartAtAnyPlace() throws {
+  @Test func membersMayStartAtAnyOffset() throws {
     let scratch = try ScratchDirectory()
     let random = CounterRandom(seed: 1, stream: 1)
     let bytes = (0..<262_144).map { UInt8(truncatingIfNeeded: random[$0]) }

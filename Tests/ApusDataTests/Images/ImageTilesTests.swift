@@ -10,7 +10,7 @@ struct ImageTilesTests {
   }
 
   @Test(arguments: [(40, 50, 16, 4), (16, 16, 16, 0), (17, 33, 16, 15), (5, 40, 16, 8), (1, 1, 4, 3), (64, 64, 16, 0)])
-  func tilesArePutTogetherAgain(height: Int, width: Int, side: Int, overlap: Int) {
+  func stitchedTilesGiveTheImage(height: Int, width: Int, side: Int, overlap: Int) {
     let image = ImageFileTests.scene(height, width, 3)
     let tiles = ImageTiles(image.size, tile: ImageSize(height: side, width: side), overlap: overlap)
     let parts = tiles.tiles(of: image)

@@ -67,7 +67,7 @@ struct PipelineTests {
     ("shorter 8193", "8193 is not in 1 ... 8192"), ("scales 8 16384", "16384 is not in 1 ... 8192"),
     (String(repeating: "flip, ", count: 64) + "flip", "65 transforms, more than the limit of 64"),
   ])
-  func whatIsBeyondALimit(text: String, expected: String) {
+  func numbersBeyondALimitAreRefused(text: String, expected: String) {
     let error = #expect(throws: DataError.self) { try ImagePipeline(parsing: text) }
     #expect(error?.description.contains(expected) == true, "\(error!)")
   }

@@ -43,7 +43,7 @@ struct TransformConformanceTests {
     return image
   }
 
-  @Test func picturesAreThoseOfTheLibraries() throws {
+  @Test func transformsAgreeWithTheLibraries() throws {
     let names = fixture.cases.filter { !$0.hasPrefix("picture") }
     #expect(names.count == 131)
     var worst: [String: (error: Int, off: Double)] = [:]

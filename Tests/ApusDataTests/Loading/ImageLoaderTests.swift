@@ -123,21 +123,21 @@ struct ImageLoaderTests {
     #expect(other.map(\.examples) == one.map(\.examples) && other.map(\.pixels) != one.map(\.pixels))
   }
 
-  @Test func whatComesTwiceIsTransformedAnew() throws {
+  @Test func repeatedExamplesGetNewTransforms() throws {
     let batches: [[Int32]] = [[3, 4, 3], [3, 5]]
     let found = try records(
       ImageLoader(source, batches: batches, epoch: 0, options: options("resized-crop 16", workers: 2)))
     let area = 3 * 16 * 16
-    let pictures = found.flatMap { record in
+    let images = found.flatMap { record in
       stride(from: 0, to: record.pixels.count, by: area).map { Array(record.pixels[$0..<$0 + area]) }
     }
-    #expect(found.flatMap(\.examples) == [3, 4, 3, 3, 5] && Set(pictures).count == 5)
+    #expect(found.flatMap(\.examples) == [3, 4, 3, 3, 5] && Set(images).count == 5)
     let alone = try records(
       ImageLoader(source, batches: batches, epoch: 0, from: 1, options: options("resized-crop 16", workers: 0)))
     #expect(alone == [found[1]])
   }
 
-  @Test func picturesInMemoryAreCopied() throws {
+  @Test func imagesInMemoryAreCopied() throws {
     let set = ImageSet(
       channels: 3, height: 4, width: 5, pixels: (0..<60 * 30).map { UInt8(truncatingIfNeeded: $0 * 7) },
       labels: (0..<30).map { $0 % 3 })
@@ -162,7 +162,7 @@ struct ImageLoaderTests {
     #expect(copied == flipped)
   }
 
-  @Test func channelsAreThoseAskedFor() throws {
+  @Test func imagesHaveTheRequestedChannels() throws {
     for (channels, number) in [(1, 1), (3, 0), (1, 0), (3, 1)] {
       let loader = try ImageLoader(
         source, batches: [[Int32(number)]], epoch: 0,
@@ -198,7 +198,7 @@ struct ImageLoaderTests {
     #expect(error?.description.contains("picture 5") == true && error?.description.contains("16x16 is needed") == true)
   }
 
-  @Test func badPicturesAreReplaced() throws {
+  @Test func badImagesAreReplaced() throws {
     let files = Files(40, bad: [9, 10, 13, 39])
     let batches = (0..<5).map { (8 * $0..<8 * $0 + 8).map(Int32.init) }
     var all: [[Record]] = []
@@ -222,7 +222,7 @@ struct ImageLoaderTests {
   }
 
   /// A batch without a readable image fails, and its images are not counted as bad.
-  @Test(arguments: [0, 1, 2]) func whereNoneIsGoodThereIsAnEnd(_ workers: Int) throws {
+  @Test(arguments: [0, 1, 2]) func batchesWithoutAReadableImageFail(_ workers: Int) throws {
     let loader = try ImageLoader(
       Files(8, bad: Set(0..<8)), batches: [Array(0..<8)], epoch: 0,
       options: options("resize 16", workers: workers, bad: .replaced))
@@ -233,7 +233,7 @@ struct ImageLoaderTests {
   }
 
   /// For an evaluation, bad images are left out, not replaced by others.
-  @Test func badPicturesAreLeftOut() throws {
+  @Test func badImagesAreLeftOut() throws {
     let batches = (0..<5).map { (8 * $0..<8 * $0 + 8).map(Int32.init) }
     let whole = try records(
       ImageLoader(Files(40), batches: batches, epoch: 0, options: options("resize 16", workers: 1)))
@@ -265,7 +265,7 @@ struct ImageLoaderTests {
   }
 
   /// Workers read at most `batchesAhead` batches ahead.
-  @Test func theRingIsBounded() throws {
+  @Test func theNumberOfBatchesAheadIsBounded() throws {
     let loader = try ImageLoader(
       source, batches: order(0), epoch: 0, options: options("resize 16", workers: 3, ahead: 2))
     #expect(try loader.next() != nil)

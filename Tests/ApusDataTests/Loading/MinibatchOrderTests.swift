@@ -24,7 +24,7 @@ struct MinibatchOrderTests {
   }
 
   /// Pins the order: with another order, old runs could not be repeated.
-  @Test func theOrderStaysWhatItIs() {
+  @Test func theOrderStaysTheSame() {
     let first = MinibatchOrder(count: 10, batchSize: 10, seed: 1).epoch(0).examples
     #expect(first == [2, 4, 1, 8, 6, 0, 5, 3, 7, 9], "\(first)")
   }

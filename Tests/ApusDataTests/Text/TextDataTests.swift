@@ -50,7 +50,7 @@ struct TextDataTests {
       "\(try #require(images))".contains("it has images, but the model needs text; use one of bible-kjv, text:FILE"))
     #expect(throws: DataError.self) { try ImageDataset.load("bible-kjv") }
     let line = #expect(throws: DataError.self) { try TextDataset(path: write(Array("a\tb\nno tab\n".utf8))) }
-    #expect("\(try #require(line))".contains("in record 1"))
+    #expect("\(try #require(line))".contains("in line 2"))
     #expect(throws: DataError.self) { try TextDataset(path: write(Array("a\tb\n".utf8))) }
   }
 

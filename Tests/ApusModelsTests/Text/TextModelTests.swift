@@ -121,7 +121,7 @@ struct TextModelTests {
   }
 
   /// Sampling from NaN logits is an error, and generation runs on the device of the weights.
-  @Test(arguments: cores) func nothingIsDrawnFromNaN(_ core: TextNetwork.Core) throws {
+  @Test(arguments: cores) func samplingFromNaNIsAnError(_ core: TextNetwork.Core) throws {
     let model = try withDevice(TestDevice.reference.device) { () throws in
       try network(core, longest: 5).languageModel(vocabulary: 12)
     }
@@ -150,7 +150,7 @@ struct TextModelTests {
   }
 
   /// The model learns a periodic text and continues it.
-  @Test(arguments: cores) func learnsToGoOn(_ core: TextNetwork.Core) throws {
+  @Test(arguments: cores) func learnsToContinueAText(_ core: TextNetwork.Core) throws {
     let text = (0..<200).map { [2, 3, 4, 3, 5, 6][$0 % 6] as Int32 }
     // A window may begin anywhere in the period.
     let windows = try #require(TokenWindows(text, length: 5))

@@ -98,7 +98,7 @@ import Testing
     ("VisionTransformer: patches of 16 pixels do not divide", { VisionTransformer(imageSize: 100) }),
   ]
 
-  @Test(arguments: mistakes.indices) func sizesThatNoNetworkHas(_ index: Int) async throws {
+  @Test(arguments: mistakes.indices) func invalidSizesOfNetworksStop(_ index: Int) async throws {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) { [index] in
       withDevice(ComputeDevice(backend: RecordingDevice())) { _ = VisionModelTests.mistakes[index].make() }
     }

@@ -56,14 +56,14 @@ import Testing
     report.print()
   }
 
-  /// Twenty steps of a small network. Rounding errors grow from step to step, so the test uses the tolerances of
-  /// gradients.
+  /// Each update rule makes twenty steps of a small network. Rounding errors grow from step to step, so the losses, the
+  /// weights and the optimizer's state are compared with the tolerances of gradients.
   @Test(arguments: TestDevice.conformance) func optimizers(_ test: TestDevice) throws {
     let fixture = try Fixture("optimizers")
     #expect(fixture.cases.filter { $0 != "start" }.sorted() == OptimizerCase.all.map(\.name).sorted())
     var report = ConformanceReport("optimizers", on: test)
-    // Gradients in a separate plan use the same kernels for all rules, which saves build time. Only the rules in
-    // `joined` compute gradients and update in one plan.
+    // The rules in `joined` compute gradients and update in one plan. For the other rules a separate plan computes the
+    // gradients: it is the same for all of them, so its kernels are built only once.
     let joined: Set = ["sgd", "momentum", "adam"]
     for run in OptimizerCase.all {
       report.beginCase()

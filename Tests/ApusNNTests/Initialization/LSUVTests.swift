@@ -45,7 +45,7 @@ import Testing
   }
 
   /// A layer that cannot reach unit variance is reported. A frozen layer is left out and keeps its weights.
-  @Test func whatCannotBeReachedIsSaid() throws {
+  @Test func missedVariancesAreReported() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let frozen = Linear(3, 3, initializer: .constant(2))
       frozen.weight.isTrainable = false

@@ -78,7 +78,7 @@ struct ReportTests {
     #expect(large.pngSize == nil)
   }
 
-  @Test func textIsCutToItsRoom() {
+  @Test func textIsShortenedToFit() {
     #expect(TextExtent.fitting("short", 100) == "short")
     let cut = TextExtent.fitting(String(repeating: "w", count: 100_000), 100)
     #expect(cut.hasSuffix("…") && TextExtent.width(cut) <= 100)

@@ -28,7 +28,7 @@ import Testing
     #expect(curve.json["points"]?.array?[1]["runs"]?.array?.count == 3)
   }
 
-  @Test func errorsOfARunArePassedOn() {
+  @Test func errorsOfARunAreThrown() {
     struct Failure: Error, Equatable {}
     #expect(throws: Failure()) {
       _ = try LearningCurve.measuring(sizes: [2], seeds: [0], count: 4) { _, _ in throw Failure() }

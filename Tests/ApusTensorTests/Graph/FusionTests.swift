@@ -128,7 +128,7 @@ import Testing
     #expect(steps.count == 1)
   }
 
-  @Test func aReductionTakesWhatIsAheadAndBehind() throws {
+  @Test func aReductionHasAPrologueAndAnEpilogue() throws {
     let steps = try steps {
       let x = input([8, 6])
       return [((x - input([6])).exp().sum(axis: 1) * 2 + input([8])).log()]
@@ -184,9 +184,9 @@ import Testing
     #expect(steps.count == 1)
   }
 
-  /// A product has the same orientation whichever nodes read it. Otherwise its bits could change, because the order of
-  /// its sums may depend on the orientation.
-  @Test func whoWantsAProductDoesNotChangeIt() throws {
+  /// The orientation of a product does not depend on the nodes that read it. Otherwise its bits could change, because
+  /// the order of its sums may depend on the orientation.
+  @Test func theOrientationOfAProductDoesNotDependOnItsReaders() throws {
     func extents(keeping: Bool) throws -> [[Int]] {
       try steps {
         let product = input([6, 8]).matmul(input([8, 3]))

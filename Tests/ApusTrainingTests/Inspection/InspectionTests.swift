@@ -42,7 +42,7 @@ struct InspectionTests {
   }
 
   /// Without a layer that returns images there is no Grad-CAM, but there are saliency maps.
-  @Test func layersThatGiveNoImages() throws {
+  @Test func gradCAMNeedsALayerOfImages() throws {
     try withDevice(.named("cpu")) { () throws in
       let model = Sequential {
         Flatten()
@@ -126,7 +126,7 @@ struct InspectionTests {
   }
 
   /// Numbers as images: shades of gray, color channels, and colors over an image.
-  @Test func pictures() {
+  @Test func numbersAsImages() {
     let shades = Image.shades(of: [0, 1, .nan, 2], height: 2, width: 2)
     #expect(shades.pixels == [0, 128, 0, 255] && shades.channels == 1)
     #expect(Image.shades(of: [5, 5], height: 1, width: 2).pixels == [0, 0])

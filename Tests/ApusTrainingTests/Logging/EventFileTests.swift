@@ -84,7 +84,7 @@ struct EventFileTests {
   }
 
   /// Only valid PNG files are accepted as images.
-  @Test func picturesAreOfPNGFiles() throws {
+  @Test func onlyPNGFilesAreImages() throws {
     let file = try EventFile(folder: scratch.path)
     var empty = Samples.checkerboard
     empty.replaceSubrange(16..<20, with: [0, 0, 0, 0])

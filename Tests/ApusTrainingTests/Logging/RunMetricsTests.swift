@@ -26,7 +26,7 @@ struct RunMetricsTests {
   }
 
   /// An incomplete last line is left out, and `isCutOff` is true.
-  @Test func halfALastLine() throws {
+  @Test func anIncompleteLastLineIsLeftOut() throws {
     let metrics = try read("{\"step\":1}\n{\"step\":2,\"lo")
     #expect(metrics.records.count == 1 && metrics.isCutOff)
     #expect(try read("").records.isEmpty && read("").isCutOff == false && read("{").isCutOff)

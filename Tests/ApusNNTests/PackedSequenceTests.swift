@@ -77,8 +77,8 @@ import Testing
     }
   }
 
-  /// On each device, a batch gives the bits of the single runs: an element of a product is the same sum, whatever other
-  /// rows the product has.
+  /// On each device, a batch gives the bits of the single runs, because an element of a product does not depend on the
+  /// other rows of the product.
   @Test(arguments: TestDevice.conformance, Kind.allCases)
   func aBatchEqualsItsSequencesOneByOne(_ test: TestDevice, _ kind: Kind) throws {
     try withDevice(test.device) { () throws in

@@ -2,7 +2,7 @@ import ApusSystem
 
 /// The queue of batches that worker threads fill, a bounded number ahead of the consumer. The threads take pieces of
 /// the batches in order.
-final class LoaderRing: @unchecked Sendable {
+final class LoaderQueue: @unchecked Sendable {
   let work: LoaderWork
   private let monitor = Monitor()
   private let depth: Int
@@ -69,7 +69,7 @@ final class LoaderRing: @unchecked Sendable {
       let batch = Batch(number: current, count: count, work)
       batches.append(batch)
     }
-    let piece = Piece(batch: batches[current - first], positions: position..<min(position + work.pieceCount, end))
+    let piece = Piece(batch: batches[current - first], positions: position..<min(position + work.imagesPerPiece, end))
     position = piece.positions.upperBound
     if position == end { current += 1 }
     return piece
