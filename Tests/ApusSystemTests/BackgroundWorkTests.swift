@@ -6,23 +6,26 @@ import Testing
 
 @Suite struct BackgroundWorkTests {
   private final class Flag: Sendable {
-    let value = Atomic(false)
+    private let value = Atomic(false)
+
+    var isSet: Bool { value.load(ordering: .sequentiallyConsistent) }
+
+    func set() { value.store(true, ordering: .sequentiallyConsistent) }
   }
 
   /// `finish` tells a job to stop, waits until the job has ended, and runs the deferred work after that.
   @Test func finishWaitsForJobsBeforeDeferredWork() {
-    let (jobHasEnded, jobHadEnded) = (Flag(), Flag())
+    let (jobHasEnded, jobEndedFirst) = (Flag(), Flag())
     BackgroundWork.start {
       while !BackgroundWork.isEnding { usleep(1000) }
       usleep(50_000)
-      jobHasEnded.value.store(true, ordering: .sequentiallyConsistent)
+      jobHasEnded.set()
     }
     BackgroundWork.atExit {
-      let value = jobHasEnded.value.load(ordering: .sequentiallyConsistent)
-      jobHadEnded.value.store(value, ordering: .sequentiallyConsistent)
+      if jobHasEnded.isSet { jobEndedFirst.set() }
     }
     BackgroundWork.finish()
-    #expect(jobHasEnded.value.load(ordering: .sequentiallyConsistent))
-    #expect(jobHadEnded.value.load(ordering: .sequentiallyConsistent))
+    #expect(jobHasEnded.isSet)
+    #expect(jobEndedFirst.isSet)
   }
 }
