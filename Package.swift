@@ -14,7 +14,7 @@ let modules: [(name: String, dependencies: [String])] = [
   ("ApusReports", ["ApusSystem", "ApusData"]),
   ("ApusTraining", ["ApusSystem", "ApusTensor", "ApusNN", "ApusData", "ApusReports"]),
   ("ApusModels", ["ApusSystem", "ApusTensor", "ApusNN", "ApusData"]),
-  ("Apus", ["ApusTensor", "ApusBackends", "ApusNN", "ApusData", "ApusReports", "ApusTraining", "ApusModels"]),
+  ("Apus", ["ApusTensor", "ApusNN", "ApusData", "ApusReports", "ApusTraining", "ApusModels"]),
   ("ApusRuns", ["Apus", "ApusSystem"]),
 ]
 
@@ -41,9 +41,11 @@ let swift: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .err
 
 let package = Package(
   name: "Apus",
+  // The products have the devices as targets of their own: the linker connects them with ApusTensor, so that no module
+  // above it waits for their compilation.
   products: [
-    .library(name: "Apus", targets: ["Apus", "ApusRuns"]),
-    .executable(name: "apus", targets: ["ApusCLI"]),
+    .library(name: "Apus", targets: ["Apus", "ApusRuns", "ApusBackends"]),
+    .executable(name: "apus", targets: ["ApusCLI", "ApusBackends"]),
   ],
   targets: [
     .systemLibrary(name: "COpenBLAS", path: "Sources/COpenBLAS", pkgConfig: "openblas"),
@@ -68,12 +70,12 @@ let package = Package(
         name: "ApusCLI", dependencies: closure(["ApusRuns", "ApusBenchmarks"]), swiftSettings: swift),
       .target(name: "CTestEnvironment", path: "Tests/CTestEnvironment"),
       .target(
-        name: "ApusTestSupport", dependencies: closure(["Apus"]) + ["CTestEnvironment"], path: "Tests/ApusTestSupport",
-        swiftSettings: swift),
+        name: "ApusTestSupport", dependencies: closure(["Apus", "ApusBackends"]) + ["CTestEnvironment"],
+        path: "Tests/ApusTestSupport", swiftSettings: swift),
     ]
     + examples.map {
       .executableTarget(
-        name: $0, dependencies: closure(["ApusRuns"]), path: "Examples/\($0)", swiftSettings: swift,
+        name: $0, dependencies: closure(["ApusRuns", "ApusBackends"]), path: "Examples/\($0)", swiftSettings: swift,
         linkerSettings: [.linkedLibrary("m")])
     }
     + (modules.map(\.name) + ["ApusBenchmarks", "ApusCLI"]).map {

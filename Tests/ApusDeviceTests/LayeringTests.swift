@@ -14,9 +14,6 @@ private let layers: [String: Set<String>] = {
   return layers
 }()
 
-/// Dependencies without an import: the linker connects the list of backends to the function that ApusTensor declares.
-private let linked: [String: Set<String>] = ["Apus": ["ApusBackends"]]
-
 /// Modules of the toolchain that any module may import. Full Foundation is excluded: it would make a static binary 60
 /// MB larger.
 private let system: Set<String> = ["Swift", "Glibc", "FoundationEssentials", "Synchronization"]
@@ -99,7 +96,7 @@ struct LayeringTests {
       imported[file.module, default: []].formUnion(file.imports)
     }
     for (module, dependencies) in layers {
-      let unused = dependencies.subtracting(imported[module, default: []]).subtracting(linked[module, default: []])
+      let unused = dependencies.subtracting(imported[module, default: []])
       for name in unused.sorted() { Issue.record("no file of \(module) imports \(name), a dependency of the module") }
     }
   }
