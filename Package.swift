@@ -5,7 +5,7 @@ import PackageDescription
 let modules: [(name: String, dependencies: [String])] = [
   ("ApusSystem", ["CSHA256"]),
   ("ApusDevice", ["ApusSystem", "Kernels"]),
-  ("ApusCPU", ["ApusSystem", "ApusDevice", "CSIMD", "COpenBLAS"]),
+  ("ApusCPU", ["ApusSystem", "ApusDevice", "ApusCSIMD", "COpenBLAS"]),
   ("ApusGPU", ["ApusSystem", "ApusDevice", "Kernels", "COpenCL"]),
   ("ApusBackends", ["ApusDevice", "ApusCPU", "ApusGPU"]),
   ("ApusTensor", ["ApusSystem", "ApusDevice"]),
@@ -53,7 +53,9 @@ let package = Package(
     .systemLibrary(name: "CPNG", path: "Sources/CPNG", pkgConfig: "libpng"),
     .systemLibrary(name: "CTurboJPEG", path: "Sources/CTurboJPEG", pkgConfig: "libturbojpeg"),
     .target(name: "Kernels", path: "Kernels"),
-    .target(name: "CSIMD", dependencies: ["Kernels"]),
+    // SwiftPM starts jobs in descending order of their names. The prefix lets the modules that others wait for go before
+    // these loops, which take long.
+    .target(name: "ApusCSIMD", dependencies: ["Kernels"]),
     .target(name: "COpenCL"),
     .target(name: "CSHA256"),
   ]

@@ -1,7 +1,7 @@
 import ApusDevice
 import ApusSystem
 import COpenBLAS
-import CSIMD
+import ApusCSIMD
 import Synchronization
 
 /// The processor as a device: a thread pool, loops for its instruction set, and OpenBLAS.

@@ -1,6 +1,6 @@
 import ApusDevice
 import ApusSystem
-import CSIMD
+import ApusCSIMD
 import Glibc
 
 /// A plan as a list of resolved steps.

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// Resolves the steps of one plan.
 struct StepBuilder {
@@ -54,7 +54,7 @@ struct StepBuilder {
   /// The loop of a row of `Kernels/elementwise.def`.
   func row(_ row: ElementwiseRow, _ lane: Lane) throws(DeviceError) -> csimd_loop { try loop(row.name, lane) }
 
-  /// The loop of a row by its name in CSIMD.
+  /// The loop of a row by its name in ApusCSIMD.
   func loop(_ name: String, _ lane: Lane) throws(DeviceError) -> csimd_loop {
     guard let loop = csimd_find(loops, name, Int32(lane.rawValue)) else {
       throw .buildFailed(device: "cpu", kernel: name, log: "there is no loop of the row \(name) for \(lane)")

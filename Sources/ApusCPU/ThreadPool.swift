@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// Threads, including the calling thread, that share the numbered tasks of one job.
 ///

@@ -1,7 +1,7 @@
 import Apus
 import ApusDevice
 import ApusTestSupport
-import CSIMD
+import ApusCSIMD
 import Testing
 
 @testable import ApusCPU

@@ -1,6 +1,6 @@
 import ApusDevice
 import ApusTestSupport
-import CSIMD
+import ApusCSIMD
 import Foundation
 import Testing
 

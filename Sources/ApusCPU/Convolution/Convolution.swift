@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 extension StepBuilder {
   /// Builds the step of a convolution with the method for its shape.

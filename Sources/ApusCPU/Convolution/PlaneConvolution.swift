@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// The output or the input gradient of a convolution with stride 1, computed strip by strip on padded
 /// planes (see `PlaneGeometry`). A task computes several images if they are small.

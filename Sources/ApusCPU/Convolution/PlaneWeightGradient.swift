@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// The weight gradient of a convolution with stride 1 on padded planes (see `PlaneGeometry`).
 ///

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// The weights of a convolution, packed for `plane_multiply`: for each group and block of result
 /// channels, tap by tap, one weight for each channel of the block.

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// Copies rows and converts them to `float32`.
 struct RowCopier {

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// The output of a convolution: weights times the matrix of windows (im2col).
 final class UnfoldedConvolutionStep: CPUStep {

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// A convolution as products with the matrix of its windows ("im2col"): any stride, dilation, groups and
 /// type. Small images share a matrix; a large image has one matrix for each block of rows.

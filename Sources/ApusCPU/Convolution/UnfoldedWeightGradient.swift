@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// The weight gradient of a convolution: pixels times transposed windows. Images are split into parts; the number of
 /// parts depends only on the shape. The partial results of the parts are added in order.

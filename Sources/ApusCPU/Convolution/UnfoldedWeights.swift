@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// The weights of a group as the left factor of products: `[outputs, taps]` times windows, or their transpose times
 /// pixels. Floating-point weights are packed once for all tasks.

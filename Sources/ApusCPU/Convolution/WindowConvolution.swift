@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// The output or the input gradient of a convolution that reads windows in place, with channels last. The output can
 /// also be computed from channels-first images; channels-first results are transposed while they are in a cache.

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// A pass of a convolution as windows of its source. The output and the weight gradient have one phase;
 /// the input gradient has one phase for each pixel position modulo the stride.

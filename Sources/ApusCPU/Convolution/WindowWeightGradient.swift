@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// The weight gradient of a convolution with channels last: for each tap, the product of the channels of the pixels
 /// that the tap reads with the gradient of the output. Both factors are read in place. If the gradient is

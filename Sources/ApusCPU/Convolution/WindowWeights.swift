@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// The weights of a convolution, packed in panels of result channels. For each phase they are `[panel][tap][source
 /// channel][result channel]`, or `[panel][source channel][tap][result channel]` if the source has channels first. Zeros

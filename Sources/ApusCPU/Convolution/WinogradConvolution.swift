@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// The output or the input gradient of a Winograd convolution, see `WinogradGeometry`.
 ///

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 extension WinogradGeometry {
   private static let leastTiles = 32

@@ -1,4 +1,4 @@
-import CSIMD
+import ApusCSIMD
 
 /// Transposes blocks into rows that are far apart in memory.
 ///

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// The epilogue of a step: it stores the core results unchanged, or runs a program on them.
 final class EpilogueKernel {

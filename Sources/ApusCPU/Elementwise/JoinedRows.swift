@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// The functions that one loop of CSIMD computes for several instructions; each operation rounds.
+/// The functions that one loop of ApusCSIMD computes for several instructions; each operation rounds.
 enum FusedRow: String {
   /// `exp(a − b)`.
   case expDifference = "exp_difference"
@@ -70,7 +70,7 @@ extension Argument {
   }
 }
 
-/// The sums that a reducer of CSIMD computes, with the program fused into the reducer.
+/// The sums that a reducer of ApusCSIMD computes, with the program fused into the reducer.
 enum FusedSum: String {
   case difference = "sum_difference"
   case squaredDifference = "sum_squared_difference"

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// A program over one domain, resolved to functions and layouts for `csimd_run`.
 final class Kernel {

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// The lowering of a program to a `csimd_kernel`.
 struct KernelLowering {

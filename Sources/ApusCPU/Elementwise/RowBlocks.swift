@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// A step that can run on a range of rows only: on the elements whose index, divided by the row length, is in the
 /// range.

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// A copy without conversion whose source and result are contiguous along the same axis: it copies rows of bytes.
 struct RowCopy {

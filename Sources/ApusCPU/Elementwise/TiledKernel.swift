@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// A kernel with arguments that are contiguous along another axis than its results. It runs in tiles over these two
 /// axes, so that it uses whole cache lines of arguments and results.

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// A copy whose source and result are contiguous along different axes; it runs in tiles over these two axes.
 struct Transposition {

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// `result[o, j, i] = source[o, indices[o, j, i], i]`.
 final class GatherStep: CPUStep {

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// The `int32` or `int64` indices of a gather or scatter, over `[outer, count, inner]`.
 struct IndexReader {

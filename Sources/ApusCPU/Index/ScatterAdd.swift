@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// `result[o, indices[o, j, i], i] += source[o, j, i]`, in ascending order of `j`.
 ///

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// The kernels of floating-point matrix products for one lane. The left factor is packed into slivers (row panels with
 /// the height of a tile), the right factor into panels of columns; micro-kernels multiply a sliver by a panel.

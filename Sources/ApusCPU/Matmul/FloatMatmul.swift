@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// A batched floating-point matrix product by the kernels of this package. The epilogue runs on a task's tile right
 /// after the product of the tile.

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// A batched matrix product of integers. A task is a block of rows, or of columns if there are few rows. The epilogue
 /// runs on a block right after its product.

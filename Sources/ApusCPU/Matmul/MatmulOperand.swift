@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// The layout of a matrix in memory: row-major, or column-major (transposed).
 struct MatrixOrder {

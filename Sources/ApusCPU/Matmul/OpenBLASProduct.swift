@@ -1,6 +1,6 @@
 import ApusDevice
 import COpenBLAS
-import CSIMD
+import ApusCSIMD
 
 /// `C = A·B` for one lane on one thread: OpenBLAS for floating point, loops for integers.
 struct OpenBLASProduct {

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// A floating-point left factor, `[m, k]`, packed once for products with many right factors that run on different
 /// threads. A result is a sum of accumulation chains of `BlockSchedule.depth` fused multiply-adds.

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// Repeated products of rows by one matrix `[k, n]`, which is stored in panels of columns.
 ///

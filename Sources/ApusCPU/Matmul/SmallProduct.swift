@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// Products of small floating-point matrices on one thread, in the caller's scratch memory. Columns that several
 /// products share are packed once.

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// The epilogue of a product's tiles: a tile is computed in the result or in a scratch buffer, and then the epilogue
 /// runs on the tile.

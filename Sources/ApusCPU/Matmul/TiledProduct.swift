@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// A floating-point matrix product, split into tasks.
 ///

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// Column sums of a product's result, which the product's tasks compute while their rows are in a cache. They have the
 /// same bits as the reduction of the stored result, because the reduction also combines `ReductionShape.linesAtOnce`

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// Adds partial results in order: `result = parts[0] + parts[1] + …`; each part has `count` elements.
 struct PartMerger {

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// Pooling, one plane at a time.
 final class PoolingStep: CPUStep {

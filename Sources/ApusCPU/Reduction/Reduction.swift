@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// A reduction, either by rows (the elements of each result are accumulated one after the other) or by columns (one
 /// vector operation accumulates the elements of adjacent results at one reduced position).

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// The C description of a reduction: the kernel over the inner axes, the reducers, and the strides of the kernel's
 /// arguments along the outer axes.

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// A cumulative sum or product along the middle axis of `[outer, extent, inner]`, a few lines at a time.
 final class ScanStep: CPUStep {

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// Consecutive steps of a plan that compute a softmax or log-sum-exp of rows: the maximum, the shift that is subtracted
 /// (the maximum, or a scalar if the maximum is not finite), the exponentials if they are stored, their sum, and the

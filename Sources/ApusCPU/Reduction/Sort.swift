@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// The stable sort order of each row, by a radix sort of keys with the same order as the values.
 final class SortStep: CPUStep {

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// Attention computed in blocks of queries and keys: the weights of each block are computed, used and discarded
 /// (Dao et al., 2022), with a running maximum and sum for each row (Milakov, Gimelshein, 2018).

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// The operands, blocks of queries and keys, and masks that both passes of attention share.
 ///

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// The gradients of attention, one head of keys per task. The weights `P` are recomputed from `L`, the log-sum-exp of
 /// each query in the forward pass (Dao et al., 2022):

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// Runs the steps of a loop body once for each element of the sequences, in order.
 final class LoopStep: CPUStep {

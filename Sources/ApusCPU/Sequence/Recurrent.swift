@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// The split of the batch, and the row addresses, for both passes of a recurrent layer.
 ///

@@ -1,5 +1,5 @@
 import ApusDevice
-import CSIMD
+import ApusCSIMD
 
 /// The gradients of a recurrent layer, from the last time step to the first.
 final class RecurrentGradientStep: CPUStep {
