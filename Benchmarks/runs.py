@@ -12,7 +12,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 
-# The lines of one side. The key is the problem with its transpose or pass.
+# The lines of one side, Apus or the peer. The key is the problem and its transpose or pass ("" for other kinds).
 Lines = dict[tuple[str, str], dict]
 
 # The number of cores that other processes may use during a valid run. Threads that wait for each other, such as
@@ -30,7 +30,8 @@ class Failure(Exception):
 
 
 def output(command: list, threads: int) -> str:
-    """The output of a command. It runs without the OPENBLAS_* variables, which would change the code on both sides."""
+    """Runs a command and returns its output. The command does not get the OPENBLAS_* variables, because they select
+    other code in Apus and in peers."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
     words = [str(word) for word in command]
     try:
@@ -57,7 +58,8 @@ def others(found: Lines) -> float:
 
 
 def quietest(run) -> Lines:
-    """The lines of a run. The run is repeated if other processes disturbed it."""
+    """Calls `run`, at most ATTEMPTS times until other processes did not disturb it, and returns the lines of the call
+    that was disturbed least."""
     attempts = []
     while len(attempts) < ATTEMPTS and (not attempts or others(attempts[-1]) > QUIET):
         attempts.append(run())
@@ -85,7 +87,7 @@ class Apus:
         return lines(command, threads or self.threads)
 
     def title(self) -> list[str]:
-        """The system's name of the device, unless the device is the CPU."""
+        """A list with the device's title, such as the name of the processor; empty if the device is `cpu`."""
         text = output([self.path, "devices", "--json"], self.threads) if self.device != "cpu" else ""
         devices = [json.loads(line) for line in text.splitlines()]
         return [line["title"] for line in devices if line["name"].startswith(self.device)][:1]
@@ -143,7 +145,8 @@ class Peer:
 
 
 def processor_facts(path: Path = Path("/proc/cpuinfo")) -> tuple[str, str, str]:
-    """The processor's name, its family and its widest vectors. In virtual machines, generations can share a name."""
+    """The processor's name, its family and its widest vector instructions. In virtual machines, generations of
+    processors can have the same name."""
     facts = dict(re.findall(r"^([^\t:\n]+)\t*: (.*)$", path.read_text(), re.MULTILINE))
     if "model name" not in facts:
         return platform.machine(), "?", "vectors unknown"
@@ -169,7 +172,7 @@ def machine(threads: int) -> str:
 
 
 class OtherLoad:
-    """Measures the load from processes that do not belong to the comparison: it makes results unreliable."""
+    """Measures the load from processes that do not belong to the comparison. Such load makes results unreliable."""
 
     def __init__(self):
         self.start = self.state()
@@ -183,6 +186,6 @@ class OtherLoad:
         return time.monotonic(), busy, sum(os.times()[:4])
 
     def cores(self) -> float:
-        """The load in cores. Counters are rounded down to whole ticks, so a difference of a few ticks is not load."""
+        """The load in cores. Counters are rounded down to whole ticks, so a difference of five ticks is not load."""
         passed, busy, own = (now - then for now, then in zip(self.state(), self.start))
         return max(0, busy - own - 5 / os.sysconf("SC_CLK_TCK")) / max(passed, 1e-3)

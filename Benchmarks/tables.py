@@ -41,8 +41,8 @@ def bounds(device: str, kind: str, peer: str) -> dict[str, dict[str, float]]:
 
 
 def counted(rounds: list[tuple[Lines, dict[str, Lines]]]) -> list[tuple[Lines, Lines]]:
-    """The rounds with one line of the peer for each problem: the line of the form that is fastest over all rounds. It
-    gets the smallest memory peak of all forms, and the largest load from other processes."""
+    """The rounds with one line of the peer for each problem: the line of the form that is fastest over all rounds. This
+    line gets the smallest memory peak of all forms, and the largest load from other processes of all forms."""
     result: list[tuple[Lines, Lines]] = [(first, {}) for first, _ in rounds]
     problems = {key for _, forms in rounds for found in forms.values() for key in found}
     for key in problems:

@@ -42,11 +42,11 @@ def steps(*rounds):
 
 
 class TableTests(unittest.TestCase):
-    def test_speeds_are_those_of_the_median(self):
+    def test_speeds_are_computed_from_the_median_run(self):
         self.assertEqual(speed(line("a", 4.0)), 0.25)
         self.assertEqual(speed(line("a", 4.0, gflops=100)), 50)
 
-    def test_a_ratio_is_the_median_of_those_of_the_rounds(self):
+    def test_a_ratio_is_the_median_over_the_rounds(self):
         found = steps((1, 2), (2, 6), (1, 10))
         cells = [cell.strip() for cell in found.table().split("\n")[2].strip("|").split("|")]
         shown = ["lenet5-b128-sgd", "1.000", "6.000", "3.00", "2.00–10.00", "1.0", "2.0", "2.00", "2", "yes"]
@@ -130,7 +130,7 @@ class TableTests(unittest.TestCase):
             names = (entry["device"], entry["kind"], entry["peer"])
             self.assertTrue(all(set(bound) <= {"ratio", "peak"} for bound in bounds(*names).values()), names)
 
-    def test_what_the_peer_lacks_is_said(self):
+    def test_problems_that_the_peer_did_not_measure_are_listed(self):
         conv = Comparison("conv", "mlx", "cpu", [({("a", "x"): line("a", 1), ("b", "y"): line("b", 1)}, {})])
         conv.rounds[0][1]["a", "x"] = line("a", 2)
         self.assertIn("Not measured by mlx: b y.", conv.summary())
@@ -172,14 +172,14 @@ class CompareTests(unittest.TestCase):
         self.assertEqual(run.returncode, 69)
         self.assertIn("swift build -c release --product apus", run.stderr)
 
-    def test_words_that_do_not_fit(self):
+    def test_invalid_arguments(self):
         wrong = [["gem"], ["gemm", "--peer", "numpy"], ["gemm", "--pass", "all"], ["gemm,conv", "--problem", "8x8x8"]]
         wrong += [["conv", "--peer", "copy"], ["ops", "--peer", "copy", "--device", "opencl"], ["scaling"]]
         wrong += [["ops", "--problem", "exp-256x256", "--save"], ["gemm", "--rounds", "0"]]
         for words in wrong:
             self.assertEqual(self.compare(*words).returncode, 64, words)
 
-    def test_problems_that_make_no_sense_with_a_peer(self):
+    def test_problems_that_the_peer_does_not_support(self):
         lines = [line("negate-256x256", 0.5, gbytes_per_second=3.0)]
         self.assertEqual(self.compare("ops", "--peer", "copy", lines=lines).returncode, 64)
 
@@ -208,11 +208,11 @@ class CompareTests(unittest.TestCase):
             *) echo '{json.dumps(row | {"gflops": 60})}' ;; esac"""
         run = self.compare("gemm", lines=[row], python=python)
         self.assertEqual(run.returncode, 0, run.stderr)
-        # The rate of Apus's median run is half the rate of its fastest run; the peak is taken from its fastest run.
+        # Apus has 100 GFLOP/s in the fastest run, so 50 in the median run. The peak, 120, is that of a fastest run.
         self.assertRegex(run.stdout, r"\| of peak \|.* must ")
         self.assertRegex(run.stdout, r"\| +1.67 \| 1.67–1.67 \| +0.42 \| +1.5 \| ")
 
-    def test_a_table_beside_a_peer(self):
+    def test_the_printed_comparison_with_a_peer(self):
         lines = [line("negate-4096x4096", 0.5, gbytes_per_second=3.0, benchmark="ops")]
         run = self.compare("ops", "--peer", "copy", lines=lines)
         self.assertEqual(run.returncode, 0, run.stderr)
@@ -227,7 +227,7 @@ class RoundTests(unittest.TestCase):
             found = runs.quietest(lambda: {("a", ""): {"others": rest.pop(0)}})
             self.assertEqual((found, len(rest)), ({("a", ""): {"others": kept}}, left))
 
-    def test_a_round_is_its_parts_by_forms(self):
+    def test_a_round_merges_the_lines_of_its_parts_by_form(self):
         parts = [
             ({("a", ""): 1}, {"eager": {("a", ""): 2}, "compiled": {}}),
             ({("b", ""): 3}, {"eager": {("b", ""): 4}}),
@@ -235,7 +235,7 @@ class RoundTests(unittest.TestCase):
         found = compare.one_round([lambda part=part: part for part in parts])
         self.assertEqual(found, ({("a", ""): 1, ("b", ""): 3}, {"eager": {("a", ""): 2, ("b", ""): 4}, "compiled": {}}))
 
-    def test_what_others_take_is_all_but_what_this_process_waited_for(self):
+    def test_the_load_of_others_excludes_this_process_and_its_children(self):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "stat"
             path.write_text("cpu  100 20 30 5000 600 7 8 9 50 60\ncpu0 1 2 3\n")
@@ -253,7 +253,7 @@ class RoundTests(unittest.TestCase):
 
 
 class PeakTests(unittest.TestCase):
-    def test_all_products_have_the_rate_of_the_processor(self):
+    def test_all_products_have_the_peak_rate_of_the_processor(self):
         words = [
             sys.executable,
             HERE / "Peers/peak_bench.py",
@@ -312,12 +312,12 @@ class GateTests(unittest.TestCase):
             bench = Ratios(ratios)
             self.assertEqual((gate.check(bench, self.table), bench.left), (slow, []))
 
-    def test_other_processors_have_more_room(self):
+    def test_the_limit_is_larger_on_processors_without_a_recorded_ratio(self):
         rows = {"step a": {"unit": "gemm", "recorded": {"one": 1.0, "another": 2.0}}}
         self.assertEqual(gate.check(Ratios([3.9]), self.table | {"rows": rows}), [])
         self.assertEqual(gate.check(Ratios([4.1] * 3), self.table | {"rows": rows}), ["step a"])
 
-    def test_the_table_holds_what_check_needs(self):
+    def test_gate_json_has_the_fields_that_check_needs(self):
         table = json.loads((HERE / "gate.json").read_text())
         self.assertGreaterEqual(table["attempts"], 2)
         self.assertTrue(all(row["unit"] in ("gemm", "openblas", "copy") for row in table["rows"].values()))

@@ -22,9 +22,9 @@ public struct Measurement: Sendable {
   public var work: Work?
   /// The time from the start of the process to the first loss on the host.
   public var firstStepMilliseconds: Double?
-  /// The extra time of the first step with another batch size.
+  /// How much longer the first step with another batch size takes than the second step with that batch size.
   public var otherBatchMilliseconds: Double?
-  /// The peak memory of the workload.
+  /// The peak memory of the workload, in bytes.
   public var peakByteCount: Int?
 
   public init(_ benchmark: String, problem: String, device: ComputeDevice, timing: Timing) {
@@ -55,7 +55,7 @@ public struct Measurement: Sendable {
     return object
   }
 
-  /// Rounds to five significant digits, which is more than any clock's precision.
+  /// Rounds to five significant digits; numbers with more digits before the point are rounded to integers.
   private func rounded(_ value: Double) -> JSON {
     guard value.isFinite, value != 0 else { return .number(value) }
     var scale = 1.0

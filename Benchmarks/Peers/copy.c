@@ -40,7 +40,8 @@ static void *copy_part(void *argument) {
 }
 
 // Copies `size` bytes with at most 64 threads. `size` must be a multiple of 64 * `threads`, and both pointers must be
-// aligned to 64 bytes. With `streaming`, the stores are non-temporal.
+// aligned to 64 bytes. If `streaming` is not 0, the stores are non-temporal, where the compiler and the processor have
+// such stores; otherwise each thread calls memcpy.
 void copy(char *to, const char *from, size_t size, int threads, int streaming) {
   pthread_t others[64];
   struct part parts[64];

@@ -1,5 +1,5 @@
-"""The images of `apus bench loader`, and a PyTorch DataLoader that reads them. Pillow decodes, crops and resizes the
-images like torchvision's transforms (crop and resize in one step), in as many processes as Apus has threads."""
+"""The images of `apus bench loader`, and a PyTorch DataLoader that reads them. Pillow decodes and transforms the images
+like torchvision's transforms, except that crop and resize are one call, in as many processes as Apus has threads."""
 
 import io
 import math
@@ -22,7 +22,7 @@ def unit(numbers):
 
 
 def synthetic(number):
-    """An image of 256x256 pixels, like `SyntheticImages.image` in LoaderRate.swift."""
+    """Image `number`, of 256x256 pixels, with the pixels of `SyntheticImages.image` in LoaderRate.swift."""
     values = numpy.full((SIDE, SIDE, 3), 127.0)
     for octave, strength in enumerate((60.0, 42, 30, 22, 17, 14, 11)):
         cells = 4 << octave
@@ -47,8 +47,8 @@ def crop(image):
 def resized_crop(image):
     for _ in range(10):
         area = SIDE * SIDE * random.uniform(0.08, 1)
-        shape = math.exp(random.uniform(math.log(3 / 4), math.log(4 / 3)))
-        width, height = round(math.sqrt(area * shape)), round(math.sqrt(area / shape))
+        aspect = math.exp(random.uniform(math.log(3 / 4), math.log(4 / 3)))
+        width, height = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
         if 0 < width <= SIDE and 0 < height <= SIDE:
             top, left = random.randint(0, SIDE - height), random.randint(0, SIDE - width)
             return image.resize((224, 224), Image.BILINEAR, box=(left, top, left + width, top + height))
@@ -93,7 +93,7 @@ class SyntheticImages(torch.utils.data.Dataset):
 
 
 def loader(name, workers):
-    """A function that runs an epoch. The worker processes are started once."""
+    """Returns a function that loads one epoch. The worker processes start once, for all epochs."""
     batches = torch.utils.data.DataLoader(
         SyntheticImages(LOADERS[name]), BATCH, shuffle=True, num_workers=workers, persistent_workers=True
     )

@@ -1,4 +1,4 @@
-"""Shared code of the peers' scripts: the arguments of `apus bench`, its timing and its output lines."""
+"""Code that the peers' scripts share. Like `apus bench`, it parses arguments, times functions and prints JSON lines."""
 
 import argparse
 import ctypes
@@ -16,10 +16,10 @@ from pathlib import Path
 
 
 def arguments(description, devices, forms=None):
-    """Parses the arguments of `apus bench`, and the number of threads.
+    """Parses the arguments of `apus bench`, the peer's form and the number of threads.
 
-    `forms` maps a kind to the ways in which the peer can run it, such as eager and compiled. A kind without an entry
-    has one form, which has no name.
+    `forms` maps a kind, such as `gemm`, to the names of the ways in which the peer can run this kind, such as eager and
+    compiled. A kind without an entry has one form, which has no name.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("kind", choices=["gemm", "conv", "ops", "step", "loader", "describe"])
@@ -49,14 +49,14 @@ def arguments(description, devices, forms=None):
 
 
 def stop(reason, install):
-    """Exits with status 69 because the peer is missing, like `apus` when a device is missing."""
+    """Exits with status 69, as `apus` does if a device is missing: the peer is missing, or what the script needs."""
     script = Path(sys.argv[0]).stem
     print(f"{script}: {reason}; install it: {install}", file=sys.stderr)
     sys.exit(69)
 
 
 def need(module, package):
-    """Exits if a module cannot be imported, and prints how to install it."""
+    """If a module cannot be imported, prints how to install it and exits with status 69."""
     try:
         importlib.import_module(module)
     except ImportError as error:
@@ -76,9 +76,12 @@ def library(source, *flags):
 
 
 def serve(options, peer, bodies, steps=(), problems="*"):
-    """Runs the selected measurements. `bodies` maps each kind to a function of a problem's name. The output of
-    `describe` has the workloads of step, the pattern of the supported problems for each other kind, and the peer's
-    forms. A form that does not apply to a problem prints no line."""
+    """Runs the selected measurements, or prints what the script supports if the kind is `describe`.
+
+    `bodies` maps each supported kind to a function that measures one problem, given its name, and prints its lines; it
+    prints none if the form does not apply to the problem. `steps` are the supported workloads of `step`, `problems` is
+    the pattern of the names of all supported problems of the other kinds.
+    """
     if options.kind == "describe":
         kinds = {kind: list(steps) if kind == "step" else [problems] for kind in bodies}
         print(json.dumps({"peer": peer, "devices": options.devices, "kinds": kinds, "forms": options.forms}))
@@ -92,8 +95,8 @@ def serve(options, peer, bodies, steps=(), problems="*"):
 
 
 def measure(body, synchronize, runs, span=0.05):
-    """Milliseconds per execution, for each run. A run has enough executions to take about `span` seconds. Three warm-up
-    executions come before the first run."""
+    """Returns the milliseconds per execution of `body` in each run. A run executes `body` often enough to take about
+    `span` seconds. Three warm-up executions come before the first run."""
 
     def run(count):
         start = time.perf_counter()
@@ -129,9 +132,9 @@ def convolution(name):
 
 
 class ProcessUse:
-    """The time and memory of a process that runs a step, measured as in Apus: the time from the start of the process to
-    the first loss, and the growth of peak memory since before the model was built. Both apply only to the first
-    workload of a process."""
+    """The time and memory of a process that runs a workload of `step`, measured as in Apus: the time from the start of
+    the process to the first loss, and the peak resident memory less the resident memory before the model was built.
+    Only the first workload of a process has these values."""
 
     is_used = False
 

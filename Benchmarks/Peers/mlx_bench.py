@@ -10,8 +10,8 @@ from importlib.metadata import version
 import measure
 
 options = measure.arguments(__doc__, devices=["cpu"])
-# The wheel contains the reference BLAS, which has one thread. With the system's OpenBLAS preloaded, MLX is a hundred
-# times as fast. Both variables are read when a process starts.
+# MLX's wheel contains the reference BLAS, which has one thread. With the system's OpenBLAS preloaded, MLX is a hundred
+# times as fast. LD_PRELOAD and OPENBLAS_NUM_THREADS are read when a process starts, so the script starts itself again.
 openblas = ctypes.util.find_library("openblas")
 if openblas and "LD_PRELOAD" not in os.environ:
     changed = {"LD_PRELOAD": openblas, "OPENBLAS_NUM_THREADS": str(options.threads)}
@@ -48,7 +48,7 @@ def gemm(name):
 
 
 def conv(name):
-    """Images are stored with channels last, as in MLX. Each gradient is computed separately."""
+    """Images and weights are stored with channels last, as MLX needs them. Each gradient is computed separately."""
     s = measure.convolution(name)
     x, w = random(s["N"], s["H"], s["W"], s["C"]), random(s["K"], s["R"], s["S"], s["C"] // s["G"])
 

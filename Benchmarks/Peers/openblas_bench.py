@@ -11,7 +11,7 @@ import measure
 
 options = measure.arguments(__doc__, devices=["cpu", "opencl"])
 if os.environ.get("APUS_SIMD") == "avx2":
-    # Both sides use the same instructions. OpenBLAS reads the variable when it is loaded.
+    # Apus is restricted to AVX2, so OpenBLAS is restricted too. OpenBLAS reads OPENBLAS_CORETYPE when it is loaded.
     os.environ["OPENBLAS_CORETYPE"] = "Haswell"
 name = ctypes.util.find_library("openblas")
 if name is None:

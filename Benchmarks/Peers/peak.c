@@ -40,8 +40,8 @@ static void *work(void *argument) {
   return NULL;
 }
 
-// Pins a thread to one of the cores that the process may use: otherwise a new thread can share the core of its creator
-// for milliseconds.
+// Pins a thread to core `number` (from 0) of the cores in `allowed`: otherwise a new thread can share the core of its
+// creator for milliseconds.
 static void keep_on_core(pthread_t thread, const cpu_set_t *allowed, int number) {
   for (int core = 0; core < CPU_SETSIZE; core++) {
     if (!CPU_ISSET(core, allowed) || number-- > 0) continue;

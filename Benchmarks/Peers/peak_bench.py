@@ -14,7 +14,7 @@ rates = []
 
 
 def gemm(name):
-    """All products get the same rate: the peak."""
+    """Reports the peak as the rate of the product. The peak is measured once, for all products."""
     m, n, k = map(int, name.split("x"))
     threads = min(options.threads, 64)
     operations = peak(threads, ctypes.c_long(1))

@@ -41,7 +41,7 @@ def random(*shape):
 
 
 def laid_out(images):
-    """Images, the weights of a convolution or a whole model, in the memory format of the form."""
+    """Converts images, the weights of a convolution or a whole model to channels-last if that is the chosen form."""
     return images.to(memory_format=torch.channels_last) if options.form == "channels-last" else images
 
 
@@ -123,6 +123,8 @@ def lenet5():
 
 
 class Rows(nn.Module):
+    """A classifier of images `[batch, 1, 28, 28]`: a recurrent layer reads the rows of an image as a sequence."""
+
     def __init__(self, layer):
         super().__init__()
         self.layer = layer(28, 128, batch_first=True)

@@ -1,4 +1,5 @@
-"""Models of Apus in PyTorch. The language models have the learning rates and batch sizes of their recipes."""
+"""Models of Apus in PyTorch. The language models have the learning rates, batch sizes and sequence lengths of their
+recipes as attributes."""
 
 import torch
 import torch.nn as nn
@@ -156,7 +157,8 @@ class ResNet(nn.Module):
             layers += [block(inputs, channels, 1, attention) for _ in range(count - 1)]
             setattr(self, f"layer{stage + 1}", nn.Sequential(*layers))
         self.fc = nn.Linear(inputs, classes)
-        # The initialization of torchvision's networks, with and without SqueezeExcitation.
+        # The initialization of torchvision's ResNet. As in Apus, the biases of SqueezeExcitation and CBAM and the
+        # weight of CBAM's batch norm start at 0.
         for name, module in self.named_modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -4,9 +4,9 @@ import Testing
 
 @Suite(.serialized)
 struct TrainingStepTests {
-  /// Every training step reuses one plan, which has at most `limit` steps.
+  /// After three warm-up steps, training steps make no new plan, and the plan has at most `limit` steps.
   @Test(arguments: [("mlp-b128-adam", 45), ("lenet5-b128-sgd", 45)])
-  func aStepIsAFewStepsOfOnePlan(name: String, limit: Int) throws {
+  func trainingStepsReuseOnePlanOfFewSteps(name: String, limit: Int) throws {
     try recordingPlans { device in
       let training = try TrainingStep.find(name).training()
       let batch = try training.batch(128)

@@ -5,8 +5,8 @@ public struct LoaderRate: Workload {
   public let name: String
   private let pipeline: String
 
-  /// The images are JPEG files of 256x256 pixels in memory, with quality 90. They become 3x224x224, with random crops,
-  /// flips and color changes.
+  /// All workloads. They read JPEG files of 256x256 pixels, with quality 90, from memory and return images of 3x224x224.
+  /// The name of a workload lists its random transforms: crops with or without resizing, flips, changes of color.
   public static let all = [
     LoaderRate(name: "jpeg256-crop224", pipeline: "crop 224"),
     LoaderRate(name: "jpeg256-resized224-flip", pipeline: "resized-crop 224, flip"),
@@ -19,8 +19,9 @@ public struct LoaderRate: Workload {
     throw ProblemError(description: "unknown workload \"\(name)\"" + suggestion(for: name, in: all.map(\.name)))
   }
 
-  /// The number of images in an epoch, and in a batch.
+  /// The number of images in an epoch.
   private static let epochCount = 1024
+  /// The number of images in a batch.
   private static let batchSize = 64
 
   public func run(on device: ComputeDevice, runs: Int, report: (Measurement) throws -> Void) throws {
@@ -64,8 +65,8 @@ private struct SyntheticImages: ImageSource {
 
   func name(of number: Int) -> String { "image \(number)" }
 
-  /// The sum of grids of random numbers with linear interpolation. Each grid is twice as fine as the one before, and
-  /// weaker.
+  /// The sum of seven grids of random numbers, each interpolated linearly to 256x256 pixels. Each grid has twice as many
+  /// cells along each axis as the previous grid, and a smaller amplitude.
   private static func image(_ number: Int) -> Image {
     let side = 256
     var values = [Double](repeating: 127, count: 3 * side * side)

@@ -9,7 +9,8 @@ public struct OpBandwidth: TypedWorkload {
   private let inputs: @Sendable (_ size: Int) -> [Shape]
   private let body: @Sendable ([Tensor]) -> Tensor
 
-  /// All operations, each with a matrix that fits into a core's cache and with a matrix that fits into no cache.
+  /// All operations, each with matrices of two sizes: 256x256, which fits into the cache of a core, and 4096x4096, which
+  /// is larger than most caches.
   public static var all: [OpBandwidth] {
     [256, 4096].flatMap { size in
       operations.map { name, inputs, body in
@@ -53,7 +54,7 @@ extension OpBandwidth {
   }
 
   private static let operations: [Row] = [
-    // The baseline for the other operations.
+    // A copy, written as the concatenation of two halves: the baseline for the other operations.
     unary("copy") {
       let (rows, half) = ($0.shape[0], $0.shape[0] / 2)
       return .concatenated([$0[0..<half], $0[half..<rows]])
@@ -72,7 +73,7 @@ extension OpBandwidth {
     unary("gelu-tanh-gradient") { x in
       recordingGradients { gradients(of: x.gelu(isApproximate: true).sum(), withRespectTo: [x])[0] }
     },
-    // From a 16-bit type, the cast goes to float32: a cast between equal types does nothing.
+    // Casts float32 to float16, but 16-bit types to float32, because a cast to the same type does nothing.
     unary("to-float16") { $0.cast(to: $0.dtype == .float32 ? .float16 : .float32) },
     binary("add") { $0 + $1 },
     binary("multiply") { $0 * $1 },

@@ -11,7 +11,7 @@ public struct TrainingStep: Workload {
   /// The precision of matrix products and convolutions in the step.
   public var precision = Precision.float32
 
-  /// A model of the catalog, or a model for images of a given size.
+  /// A model that the command knows by name, or a model for images of a given size.
   private enum Model: Sendable {
     case named(String)
     case images([Int], classes: Int, @Sendable () -> any Layer)
@@ -51,7 +51,7 @@ public struct TrainingStep: Workload {
   }
 
   /// Whether a workload has already run in this process. The time to the first loss and the peak memory are measured
-  /// for the whole process, so they are valid only for its first workload.
+  /// for the whole process, so they are valid only for the first workload of the process.
   private static let isProcessUsed = Atomic(false)
 
   public func run(on device: ComputeDevice, runs: Int, report: (Measurement) throws -> Void) throws {
@@ -93,7 +93,7 @@ public struct TrainingStep: Workload {
     }
   }
 
-  /// How much longer the first step with three quarters of the batch size takes than the second one, in milliseconds.
+  /// Runs two steps with three quarters of the batch size and returns how many milliseconds longer the first one takes.
   private func otherBatch(_ training: Training) throws -> Double {
     let batch = try training.batch(max(1, batchSize * 3 / 4))
     let times = try (0..<2).map { _ in
@@ -102,7 +102,7 @@ public struct TrainingStep: Workload {
     return times[0] - times[1]
   }
 
-  /// The training of a new model.
+  /// The functions that train a new model: one makes batches, the other runs steps.
   public struct Training {
     /// Inputs and targets.
     public typealias Batch = (inputs: Tensor, targets: Tensor)
@@ -113,7 +113,7 @@ public struct TrainingStep: Workload {
     public let step: (Batch) throws -> Tensor
   }
 
-  /// Creates a new model and its optimizer.
+  /// Creates a new model and its optimizer, and returns the functions that train the model.
   public func training() throws -> Training {
     let (model, objective, examples, classes) = try withRandomKey(RandomKey(seed: 1)) { try network() }
     let optimizer = Optimizer(rule(), for: model, precision: precision)
@@ -159,7 +159,7 @@ public struct TrainingStep: Workload {
     switch try ModelDescription.find(name).kind {
     case .images(let network): return (try network.model(), .classification, .images(network.inputSize), 10)
     case .language(var network):
-      // Workloads use no dropout, unlike the recipes of the models.
+      // The recipes of language models have dropout; the workloads have none.
       network.dropout = 0
       let model = try network.languageModel(vocabulary: count)
       return (model, .tokens, .texts(length: network.sequenceLength, hasTargets: true), count)
@@ -169,8 +169,8 @@ public struct TrainingStep: Workload {
     }
   }
 
-  /// Peak memory of the workload, in bytes: for a device with its own memory, the device's peak; for the CPU, the
-  /// growth of the process.
+  /// The peak memory of the workload, in bytes. For the device `cpu`: the peak resident memory of the process less its
+  /// resident memory before the workload, `before`. For other devices: the peak of the memory allocated on the device.
   private func peak(of device: ComputeDevice, before: Int?) -> Int? {
     guard device.info.kind == .cpu else { return device.memory.peak }
     guard let before, let peak = ProcessStatistics.peakByteCount else { return nil }
