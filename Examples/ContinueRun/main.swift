@@ -1,9 +1,10 @@
-// Opens a run of `apus train`, evaluates it, predicts the classes of images, and trains it for at most one more epoch.
-// Arguments: the folder of the run, and images.
+// Opens a run of `apus train`, evaluates it, predicts the classes of images, trains the run for at most one more epoch,
+// and evaluates it again. Arguments: the folder of the run, then the image files.
 import Apus
 import ApusRuns
 
-/// Stops when the mean loss of 50 steps is no smaller than the mean loss of the 50 steps before.
+/// Stops the training when the mean loss of a window is not smaller than the mean loss of the previous window. A window is
+/// 50 steps, or less at the end of an epoch.
 final class Plateau: TrainingObserver {
   private var last = Double.infinity
 

@@ -5,7 +5,8 @@ let steps = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1])! : 3
 let (size, batch, discount) = (5, 32, 0.95)
 var key = RandomKey(seed: 1)
 
-/// A ball falls from row 0 to the last row. In the last row, a paddle moves left, stays, or moves right.
+/// A ball falls from row 0 to the last row, one row in each move. A paddle in the last row moves left (action 0), stays
+/// (1) or moves right (2).
 struct Catch {
   var (row, paddle) = (0, size / 2)
   let ball: Int
@@ -13,7 +14,7 @@ struct Catch {
 
   init(_ key: inout RandomKey) { ball = Int.random(in: 0..<size, using: &key) }
 
-  /// The reward, and whether the game is over.
+  /// Makes a move. Returns the reward, and whether the game is over.
   mutating func move(_ action: Int) -> (reward: Float, isOver: Bool) {
     row += 1
     paddle = min(max(paddle + action - 1, 0), size - 1)

@@ -1,5 +1,5 @@
-// Fine-tuning: a network is trained on ten kinds of stripes and saved. Then its head is replaced, for two kinds of
-// stripes with few examples: the new head is trained first, then all layers at a low learning rate.
+// Fine-tuning: a network is trained on ten classes of stripes and saved. For two other classes, of which there are only 32
+// examples, a copy of the network gets a new head. The new head is trained first, then all layers at a low learning rate.
 import Apus
 
 let steps = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1])! : 150
@@ -54,7 +54,7 @@ reportingErrors {
   model.head = Linear(32, 2)
   let few = stripes(32, classes: 2)
   model.freeze { $0.hasPrefix("features.") }
-  // The batch norms of the frozen features use their running statistics and keep them.
+  // In inference mode, the batch norms of the frozen features use their running statistics and do not update them.
   try withMode(.inference, of: model.features) { try train(model, "head", rate: 1e-2) { few } }
   model.unfreeze()
   try train(model, "all", rate: 1e-4) { few }

@@ -16,6 +16,7 @@ for left in 0..<nodes {
 }
 let (sources, targets) = (Tensor(edges.map(\.0)), Tensor(edges.map(\.1)))
 let degrees = Tensor.zeros([nodes]).indexAdding(.ones([edges.count]), at: targets)
+// The factor of each edge: 1 / sqrt(degree of the source * degree of the target).
 let shares = (degrees[sources] * degrees[targets]).rsqrt().expandingAxis(at: 1)
 
 struct GraphConvolution: Layer {

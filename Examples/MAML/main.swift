@@ -15,8 +15,8 @@ let model = Sequential {
 let optimizer = Optimizer(Adam(learningRate: 2e-3), for: model)
 var key = RandomKey(seed: 1)
 
-/// Returns the loss of one random wave, `a sin(x + p)`. Each call of the loss uses new random points.
-@MainActor func wave() -> () -> Tensor {
+/// Returns the loss function of a new random wave, `a sin(x + p)`. Each call of that function uses new random points.
+@MainActor func waveLoss() -> () -> Tensor {
   let amplitude = Tensor.uniform([1], lower: 0.5, upper: 3, key: &key)
   let phase = Tensor.uniform([1], lower: 0, upper: .pi, key: &key)
   return {
@@ -25,9 +25,9 @@ var key = RandomKey(seed: 1)
   }
 }
 
-/// The loss on new points after one step of gradient descent; the step is differentiated too.
-@MainActor func adapted() -> Tensor {
-  let loss = wave()
+/// The loss for a new random wave after one step of gradient descent. Its gradient includes the derivative of this step.
+@MainActor func adaptedLoss() -> Tensor {
+  let loss = waveLoss()
   let values = model.values
   let slopes = gradients(of: loss(), withRespectTo: values.tensors)
   return withValues(values.mapped { index, value in value - slopes[index] * innerRate }) { loss() }
@@ -36,7 +36,7 @@ var key = RandomKey(seed: 1)
 reportingErrors {
   for step in 1...steps {
     let loss = try withMode(.training) {
-      try optimizer.minimize { (1..<tasks).reduce(adapted()) { sum, _ in sum + adapted() } / tasks }
+      try optimizer.minimize { (1..<tasks).reduce(adaptedLoss()) { sum, _ in sum + adaptedLoss() } / tasks }
     }
     if step % 20 == 0 { print("step", step, "loss", try loss.scalar()) }
   }

@@ -12,7 +12,7 @@ model = nn.Sequential(nn.Linear(1, 40), nn.Tanh(), nn.Linear(40, 40), nn.Tanh(),
 optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
 
 
-def wave():
+def wave_loss():
     amplitude = torch.rand(1) * 2.5 + 0.5
     phase = torch.rand(1) * torch.pi
 
@@ -23,8 +23,8 @@ def wave():
     return loss
 
 
-def adapted():
-    loss = wave()
+def adapted_loss():
+    loss = wave_loss()
     values = dict(model.named_parameters())
     slopes = torch.autograd.grad(loss(values), list(values.values()), create_graph=True)
     return loss({key: value - slope * inner_rate for (key, value), slope in zip(values.items(), slopes)})
@@ -32,7 +32,7 @@ def adapted():
 
 for step in range(1, steps + 1):
     optimizer.zero_grad()
-    loss = sum(adapted() for _ in range(tasks)) / tasks
+    loss = sum(adapted_loss() for _ in range(tasks)) / tasks
     loss.backward()
     optimizer.step()
     if step % 20 == 0:

@@ -6,7 +6,7 @@ let steps = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1])! : 4
 let (batch, length, digits, width) = (32, 8, 10, 64)
 
 struct Translator: Module {
-  let embedding = Embedding(digits + 1, width)  // the last token starts an answer
+  let embedding = Embedding(digits + 1, width)  // token `digits` starts an answer
   let encoder = GRU(width, width, isBatchFirst: true)
   let decoder = GRU(width, width, isBatchFirst: true)
   let mixing = Linear(2 * width, width)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Activations that layers.py does not cover: writes activations.safetensors. After adding a case, run the script again
-and commit the file."""
+"""Writes activations.safetensors (see fixture.py): the activations that layers.py does not cover. After adding a case,
+run the script again and commit the file."""
 
 import torch
 import torch.nn as nn
@@ -10,7 +10,7 @@ f = Fixture()
 
 
 class StraightThrough(torch.autograd.Function):
-    """1 where x >= 0, else 0. The gradient is that of the identity; with `clips` it is 0 where |x| > 1."""
+    """1 where x >= 0, else 0. The backward pass does not change the gradient; with `clips`, it is 0 where |x| > 1."""
 
     @staticmethod
     def forward(ctx, x, clips):

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Attention: writes attention.safetensors. After adding a case, run the script again and commit the file.
+"""Writes attention.safetensors (see fixture.py): attention functions, positions, and Transformer layers. After adding a
+case, run the script again and commit the file.
 
 Boolean masks are true where a query may attend to a key, as in scaled_dot_product_attention. PyTorch's modules take the
 inverse masks."""
@@ -15,14 +16,14 @@ f = Fixture()
 
 
 def flags(*shape):
-    """A random mask that leaves each query at least the first key."""
+    """A random boolean mask by which each query may attend at least to the first key."""
     mask = torch.rand(*shape) < 0.6
     mask[..., 0] = True
     return mask
 
 
 def present(*lengths, size):
-    """A mask [batch, size] of the elements before the end of each sequence."""
+    """A mask [batch, size] that is true for the elements before the end of each sequence."""
     return torch.arange(size) < torch.tensor(lengths)[:, None]
 
 
@@ -64,6 +65,7 @@ dot(
 
 
 def masked_rows(q, k, v, m):
+    """Attention whose output is 0 for queries that may attend to no key."""
     weights = (q @ k.mT / math.sqrt(5)).masked_fill(~m, -1e300).softmax(-1)
     return (weights * m) @ v
 
@@ -74,7 +76,7 @@ rows[1, 0] = False
 dot("-masked-rows", masked_rows, q, k, v, rows)
 
 
-# Positions.
+# Position encodings: rotary, sinusoidal, learned, and linear biases.
 def rotated(x, pairing, offset=0, base=10000.0):
     length, size = x.shape[-2:]
     place = torch.arange(offset, offset + length, dtype=torch.float64)
@@ -155,7 +157,8 @@ def alone(**options):
 
 
 def named(masks):
-    """Keyword arguments for masks, identified by their shapes, with boolean masks inverted."""
+    """The masks as keyword arguments of nn.MultiheadAttention, with boolean masks inverted. A mask whose first extent
+    is 2, the batch size, is the key padding mask."""
     found = {}
     for mask in masks:
         inverse = ~mask if mask.dtype == torch.bool else mask
@@ -194,7 +197,7 @@ heads(
 heads("-key-bias", M(6, 2, add_bias_kv=True), alone(), x)
 heads("-zero-key", M(6, 2, add_zero_attn=True), alone(), x, flags(5, 5))
 heads("-both-keys", M(6, 2, add_bias_kv=True, add_zero_attn=True), alone(), x, flags(5, 5), present(5, 3, size=5))
-# With is_causal=True, PyTorch would ignore the mask, by which all queries may attend to the added keys.
+# PyTorch extends attn_mask so that all queries may attend to the added keys. With is_causal=True, it ignores attn_mask.
 heads(
     "-both-keys-causal",
     M(6, 2, add_bias_kv=True, add_zero_attn=True),
@@ -204,7 +207,8 @@ heads(
 
 
 class Grouped(nn.Module):
-    """Grouped heads with rotary positions, as in LLaMA."""
+    """Causal self-attention in which groups of heads share keys and values, as in LLaMA; with `rotary`, the positions
+    are rotary."""
 
     def __init__(self, size, heads, groups, rotary):
         super().__init__()

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Checks the layout of a page in Chromium, at the width of a phone and of a desktop, in light and dark mode.
+"""Checks the layout of an HTML report in Chromium, at the width of a phone and of a desktop, in light and dark mode.
 
-Fails if the page is wider than the window, a figure is missing, empty or cut off, letters are too small, a text leaves
-its drawing or overlaps another text, the console has an error, or the page requests anything from the network. Writes
-screenshots to FOLDER.
+Fails if the page or an element is wider than the window, a figure is missing or too small, an image is broken, letters
+are too small, a text leaves its drawing or overlaps another text, the page writes to the console, opens a dialog or
+requests anything from the network. Writes screenshots to FOLDER: NAME-closed.png of the page as it opens, NAME.png with
+all details opened.
 
 usage: python3 browser_check.py PAGE.html FOLDER [FIGURE…]    (standard library; chromium in PATH)
-       FIGURE: names of required figures; without names at least one figure is required
+       FIGURE: the name of a figure that the page must have; without names, the page must have at least one figure
 """
 
 import base64
@@ -20,7 +21,8 @@ import tempfile
 
 SIZES = {"phone": (390, 844, True), "desktop": (1280, 900, False)}
 
-# Collects positions in window pixels. Text and rectangles of drawings are compared with their drawing.
+# JavaScript that opens all details and returns the size of the page, the names of the figures, and the problems.
+# Positions are in pixels of the window. Texts in an SVG drawing are compared with the rectangle of the drawing.
 PROBE = r"""
 (() => {
   const shown = e => e.getClientRects().length > 0 && getComputedStyle(e).visibility === "visible";
@@ -48,7 +50,7 @@ PROBE = r"""
         if (r.left < box.left - 1 || r.right > box.right + 1 || r.top < box.top - 1 || r.bottom > box.bottom + 1)
           problems.push(`${name(f)}: text leaves the picture: ${t.textContent.slice(0, 30)}`);
       });
-      // Line boxes are higher than letters, so boxes may overlap by less than a third of their height.
+      // Line boxes are higher than letters, so two boxes may overlap by up to 0.3 of their shortest side.
       for (let i = 0; i < Math.min(places.length, 400); i++)
         for (let j = i + 1; j < Math.min(places.length, 400); j++) {
         const a = places[i], b = places[j];
@@ -95,7 +97,8 @@ class Browser:
         ]
 
         def wire():
-            # The browser reads commands from descriptor 3 and writes answers to 4; the pipes may already use 3 or 4.
+            # The browser reads commands from descriptor 3 and writes answers to 4. The pipes may already have the
+            # numbers 3 or 4, so they get other numbers first.
             a, b = os.dup2(here[0], 103), os.dup2(there[1], 104)
             os.dup2(a, 3)
             os.dup2(b, 4)
@@ -159,7 +162,7 @@ class Browser:
 
 
 def complaints(events, address):
-    """Console messages, and requests other than for the page itself and its embedded data."""
+    """The messages on the console, dialogs, and requests for anything but the page itself and its embedded data."""
     for event in events:
         method, data = event.get("method"), event.get("params", {})
         if method == "Network.requestWillBeSent" and not data["request"]["url"].startswith(("data:", address)):

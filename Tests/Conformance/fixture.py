@@ -1,4 +1,5 @@
-"""Files of PyTorch's results, with which the tests compare Apus: NAME.safetensors next to NAME.py.
+"""Writes results of PyTorch to NAME.safetensors, next to the script NAME.py that computes them. The tests compare the
+results of Apus with these files.
 
 All results are computed in float64 from values that are exact in float32, so that a difference is an error of Apus. A
 tensor is called CASE/KEY:
@@ -10,7 +11,8 @@ tensor is called CASE/KEY:
                        the gradients of the sum of all output elements, each multiplied by cos(i), where i is the
                        row-major index of the element in its output
 
-The metadata contain the names of the cases, in order, and the versions.
+Floating-point inputs and states are stored in float32, results in float64. The metadata contain the names of the cases,
+in order, and the versions of PyTorch and numpy.
 """
 
 import json
@@ -31,6 +33,7 @@ def exact(t):
 
 
 def pattern(t):
+    """The factors of the elements of an output: cos(i) at row-major index i, in the shape of t."""
     return torch.cos(torch.arange(t.numel(), dtype=torch.float64)).reshape(t.shape)
 
 
@@ -46,7 +49,7 @@ class Fixture:
     def add(self, case, **tensors):
         """Adds a case of tensors; numbers and lists become float64 tensors."""
         if case in self.cases:
-            raise ValueError(f"{case} stands twice")
+            raise ValueError(f"there are two cases {case}")
         self.cases.append(case)
         for key, value in tensors.items():
             self.put(case, key, value)
@@ -84,6 +87,7 @@ class Fixture:
                 self.put(case, f"after.{key}", value)
 
     def record(self, case, inputs, outputs, module=None):
+        """Runs the backward pass, then adds the inputs, outputs and gradients to the case."""
         sum((y * pattern(y)).sum() for y in outputs if y.is_floating_point()).backward()
         for i, x in enumerate(inputs):
             self.put(case, f"input.{i}", x.to(torch.float32) if x.is_floating_point() else x)

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Image files and the pixels that Pillow reads from them: `file` (bytes) and `pixels`, uint8 of `size` [height, width,
-channels]. Colors are those of `convert("RGB")`, which drops transparency. Of 16-bit samples, only the upper bytes are
-stored.
+"""Writes images.safetensors: image files and the pixels that Pillow reads from them. Each case has three tensors:
+`file`, the bytes of the file; `size`, the numbers [height, width, channels]; and `pixels`, uint8 of this size.
+
+Gray images are converted by `convert("L")` and other images by `convert("RGB")`, both of which drop transparency. Of
+16-bit samples, `pixels` has the upper bytes.
 
 usage: python3 images.py    (torch, numpy, safetensors, pillow)
 """

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Saliency maps (Simonyan et al., 2013) and Grad-CAM (Selvaraju et al., 2017) of a small network.
+"""Writes inspection.safetensors (see fixture.py): saliency maps (Simonyan et al., 2013) and Grad-CAM (Selvaraju et al.,
+2017) of a small network. All tensors belong to the case "chain".
 
   input.0, input.1     images, and the classes whose scores are explained
-  state.K              the parameters of a chain of layers
+  state.K              the parameters of the network
   output.0             the scores
   saliency             max over channels of |d score / d pixel| for the given classes; saliency.largest for the class
                        with the largest score
-  cam, cam.4           relu(sum_k alpha_k A_k) of the last convolution, and of the ReLU after it: A_k is channel k of
-                       the layer's output, and alpha_k the mean of the gradient of the score with respect to A_k
+  cam, cam.4           Grad-CAM for the last convolution, and for layer 4, the ReLU after it: relu(sum_k alpha_k A_k),
+                       where A_k is channel k of the layer's output, and alpha_k the mean of the gradient of the score
+                       with respect to A_k
 
 usage: python3 inspection.py    (torch, numpy, safetensors)
 """

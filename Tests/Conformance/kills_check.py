@@ -3,7 +3,8 @@
     python3 Tests/Conformance/kills_check.py [--kills 300] [--apus .build/release/apus] [--device cpu] [--seed 0]
 
 There are five kinds of runs: mlp, lenet5, char-lstm, a table and a folder of images. Each kind gets a fifth of the
-kills. A run is killed with SIGKILL and resumed until it is finished. Then the next run of the kind starts.
+kills. A run is killed with SIGKILL and resumed, again and again, until it ends before the next kill. Then its weights
+are compared, and the next run of the kind starts.
 """
 
 import argparse
@@ -119,6 +120,7 @@ class Check:
         ]
 
     def digest(self, words):
+        """Runs the command to its end; returns the SHA-256 of the weights, and the seconds."""
         start = time.monotonic()
         result = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if result.returncode != 0:
@@ -126,7 +128,8 @@ class Check:
         return json.loads(result.stdout.splitlines()[-1])["weights_sha256"], time.monotonic() - start
 
     def kill_once(self, words, longest):
-        """Runs the command; returns whether it was killed before it ended."""
+        """Runs the command and kills it after a random time of at most `longest` seconds. Returns whether it was
+        killed; if not, it ended before."""
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
             process.wait(self.random.uniform(0.005, longest))
@@ -143,7 +146,7 @@ class Check:
 
     def run(self, name, recipe, kills):
         whole, _ = self.digest(self.words(recipe, self.folder / f"{name}-whole"))
-        # The first run builds kernels, so that the second one gives the duration of later runs.
+        # The first run may have to build kernels. The second run takes as long as the later runs, so it is timed.
         again, seconds = self.digest(self.words(recipe, self.folder / f"{name}-again"))
         if again != whole:
             self.failures.append(f"{name}: two runs without kills have the weights {whole} and {again}")
@@ -189,7 +192,7 @@ def main():
         kinds = recipes(folder)
         total = 0
         for index, (name, recipe) in enumerate(kinds.items()):
-            # The kills of all kinds sum to exactly the requested number.
+            # The last argument is the number of kills of this kind. These numbers sum to options.kills.
             total += check.run(name, recipe, options.kills * (index + 1) // len(kinds) - total)
     for failure in check.failures:
         print(failure)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Layers: writes layers.safetensors. After adding a case, run the script again and commit the file."""
+"""Writes layers.safetensors (see fixture.py): layers and some activations. After adding a case, run the script again
+and commit the file."""
 
 import torch
 import torch.nn as nn
@@ -49,7 +50,7 @@ f.module("avg-pool3d", nn.AvgPool3d((2, 1, 2)), randn(1, 1, 2, 3, 4))
 
 
 class Function(nn.Module):
-    """A function as a module."""
+    """A module that calls a function."""
 
     def __init__(self, call):
         super().__init__()

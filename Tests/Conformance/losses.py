@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Losses: writes losses.safetensors. After adding a case, run the script again and commit the file."""
+"""Writes losses.safetensors (see fixture.py): losses. After adding a case, run the script again and commit the file."""
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +21,7 @@ f.function("cross-entropy-smoothing", lambda x, t: F.cross_entropy(x, t, label_s
 f.function("cross-entropy-probabilities", F.cross_entropy, logits, p)
 f.function("mean-squared-error", F.mse_loss, logits, p)
 
-weights, many = exact(torch.rand(4) + 0.25), torch.tensor([0, -100, 1, -100, 2])
+weights = exact(torch.rand(4) + 0.25)
 f.function("cross-entropy-weights", lambda x, t, w: F.cross_entropy(x, t, w.detach()), logits, targets, weights)
 f.function(
     "cross-entropy-weights-none",
@@ -35,7 +35,7 @@ for case, reduction in [("cross-entropy-everything", "mean"), ("cross-entropy-ev
         case,
         lambda x, t, w: F.cross_entropy(x, t, w.detach(), ignore_index=-100, label_smoothing=0.2, reduction=reduction),
         logits,
-        many,
+        ignored,
         weights,
     )
 f.function(
@@ -49,17 +49,17 @@ f.function(
     weights,
 )
 f.function("cross-entropy-from-probabilities", lambda p, t: F.nll_loss(p.log().clamp(min=-100), t), p, targets)
-f.function("negative-log-likelihood", lambda x, t: F.nll_loss(x, t, ignore_index=-100), logits, many)
+f.function("negative-log-likelihood", lambda x, t: F.nll_loss(x, t, ignore_index=-100), logits, ignored)
 f.function(
     "negative-log-likelihood-weights",
     lambda x, t, w: F.nll_loss(x, t, w.detach(), ignore_index=-100),
     logits,
-    many,
+    ignored,
     weights,
 )
 
-a, b, yes = randn(3, 5) * 2, randn(3, 5) * 2, exact(torch.rand(3, 5))
-signs, sign = exact(torch.sign(torch.randn(3, 5))), torch.tensor([1.0, -1.0, 1.0])
+a, b, random_targets = randn(3, 5) * 2, randn(3, 5) * 2, exact(torch.rand(3, 5))
+signs, pair_signs = exact(torch.sign(torch.randn(3, 5))), torch.tensor([1.0, -1.0, 1.0])
 f.function("mean-squared-error-batch-mean", lambda x, t: F.mse_loss(x, t, reduction="sum") / 3, a, b)
 f.function("mean-absolute-error", F.l1_loss, a, b)
 f.function("mean-absolute-error-none", lambda x, t: F.l1_loss(x, t, reduction="none"), a, b)
@@ -68,23 +68,23 @@ f.function("huber-delta", lambda x, t: F.huber_loss(x, t, delta=2.5, reduction="
 f.function("smooth-l1", F.smooth_l1_loss, a, b)
 f.function("smooth-l1-beta", lambda x, t: F.smooth_l1_loss(x, t, beta=2.5, reduction="none"), a, b)
 
-f.function("binary-cross-entropy", F.binary_cross_entropy_with_logits, a, yes)
-f.function("binary-cross-entropy-large", F.binary_cross_entropy_with_logits, a * 1e3, yes)
+f.function("binary-cross-entropy", F.binary_cross_entropy_with_logits, a, random_targets)
+f.function("binary-cross-entropy-large", F.binary_cross_entropy_with_logits, a * 1e3, random_targets)
 f.function(
     "binary-cross-entropy-weights",
     lambda x, t, w, p: F.binary_cross_entropy_with_logits(x, t, w.detach(), pos_weight=p.detach(), reduction="sum"),
     a,
-    yes,
+    random_targets,
     torch.rand(3, 1) + 0.5,
     torch.rand(5) + 0.5,
 )
 q = exact(torch.rand(3, 5) * 0.9 + 0.05)
-f.function("binary-cross-entropy-from-probabilities", F.binary_cross_entropy, q, yes)
+f.function("binary-cross-entropy-from-probabilities", F.binary_cross_entropy, q, random_targets)
 f.function(
     "binary-cross-entropy-from-probabilities-weights",
     lambda x, t, w: F.binary_cross_entropy(x, t, w.detach(), reduction="none"),
     q,
-    yes,
+    random_targets,
     torch.rand(5) + 0.5,
 )
 # Probabilities of 0 and 1, right and wrong: PyTorch clamps logarithms to at least -100.
@@ -122,7 +122,7 @@ f.function(
     lambda x, y, t: F.cosine_embedding_loss(x, y, t, margin=0.1, reduction="none"),
     a,
     b,
-    sign.to(torch.int64),
+    pair_signs.to(torch.int64),
 )
 f.function("pairwise-distance", F.pairwise_distance, a, b)
 c = randn(3, 5) * 2
@@ -142,13 +142,17 @@ f.function(
     a.exp(),
     counts,
 )
-f.function("gaussian", F.gaussian_nll_loss, a, b, yes + 0.1)
+f.function("gaussian", F.gaussian_nll_loss, a, b, random_targets + 0.1)
 f.function(
-    "gaussian-full", lambda x, t, v: F.gaussian_nll_loss(x, t, v, full=True, eps=0.4, reduction="none"), a, b, yes
+    "gaussian-full",
+    lambda x, t, v: F.gaussian_nll_loss(x, t, v, full=True, eps=0.4, reduction="none"),
+    a,
+    b,
+    random_targets,
 )
 
 
-# Gradients are with respect to logits: PyTorch's gradient is valid only after a log-softmax.
+# The input is the logits. PyTorch's gradient of ctc_loss is correct only if the input of ctc_loss is a log_softmax.
 def ctc(case, targets, inputs, lengths, times=7, classes=5, **options):
     f.function(
         case,

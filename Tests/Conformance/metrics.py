@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Metrics of classifiers and regressions by scikit-learn: writes metrics.safetensors. After adding a case, run the
-script again and commit the file. Metrics that scikit-learn lacks or leaves undefined are computed here from their
-definitions."""
+"""Writes metrics.safetensors: metrics of classifiers and regressions by scikit-learn, and power laws fitted by SciPy.
+After adding a case, run the script again and commit the file. Metrics that scikit-learn lacks or leaves undefined are
+computed here from their definitions."""
 
 import warnings
 
@@ -53,7 +53,8 @@ def points(score, positive):
 
 
 def best(points, value, allowed=lambda *_: True):
-    """The highest threshold with the largest value."""
+    """The threshold with the largest value, of the thresholds that `allowed` accepts; NaN if it accepts none. If
+    several thresholds have this value, the highest one."""
     found, result = -np.inf, np.nan
     for t, tp, fp, p, n in points:
         if allowed(tp, fp, p, n) and value(tp, fp, p, n) > found + 1e-12:
@@ -77,6 +78,8 @@ def one_against_rest(case, number, score, positive):
     all = points(score, positive)
     f1 = lambda tp, fp, p, n: 2 * tp / (tp + fp + p)
     precision, recall = (lambda tp, fp, p, n: tp / (tp + fp)), (lambda tp, fp, p, n: tp / p)
+    # The thresholds with the best F1; the best true positive rate less false positive rate; the best recall with a
+    # precision of at least 0.6; the best precision with a recall of at least 0.75.
     put(
         "choice",
         [

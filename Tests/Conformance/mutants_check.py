@@ -2,9 +2,10 @@
 
     python mutants_check.py APUS [--formats png,csv] [--count 10000] [--seconds 600] [--jobs 2] [--seed 1] [--keep DIR]
 
-On a mutant the command has to exit with 0, 1, 64, 65 or 74, within 1 GB of resident memory and 10 seconds, with a
-message of at most 16 KiB without control characters. Image formats run in batches, since one process reads many images.
-A failing batch is halved until the mutant is found. Failing mutants are kept in DIR. Requires only Python.
+On a mutant, the command has to exit with 0, 1, 64, 65 or 74, use at most 1 GiB of resident memory and 10 seconds of
+processor time, and write at most 20 KiB to standard error, without control characters other than tabs and line feeds.
+Image formats run in batches, since one process reads many images. A failing batch is halved until the failing mutants
+are found. They are kept in DIR. Needs only Python.
 """
 
 import argparse
@@ -93,7 +94,8 @@ def check(kind, place, apus, tiny, seed, first, count):
         try:
             reason, seconds, memory = run(form, [mutants[i] for i in part], place, apus)
         except (OSError, ValueError) as error:
-            # A text that does not fit on a command line is skipped.
+            # A mutant that cannot be an argument of a command is skipped: errno 7 means that it is too long, a
+            # ValueError that it contains a null character.
             reason, seconds, memory = (None if isinstance(error, ValueError) or error.errno == 7 else str(error)), 0, 0
         most_seconds, most_memory = max(most_seconds, seconds), max(most_memory, memory)
         if reason is None:

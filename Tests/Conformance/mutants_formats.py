@@ -41,7 +41,7 @@ def fixture_pictures(kind):
 
 
 def png_repaired(data):
-    """The same chunks with correct checksums. Otherwise nearly every mutant would be refused because of a checksum."""
+    """Returns the PNG file with correct checksums of its chunks: a wrong checksum would hide what a mutant changed."""
     out, at = data[:8], 8
     while at + 12 <= len(data):
         length = struct.unpack(">I", data[at : at + 4])[0]
@@ -96,9 +96,9 @@ def tar_repaired(data):
 
 
 class Format:
-    """One format: `mutant` returns the bytes or the text of a mutant, and `words` writes mutants into `folder` and
-    returns the arguments of the command that reads them, at most `batch` at once. `tiny` is a folder with undamaged
-    data sets and runs."""
+    """One format. `mutant` returns the bytes or the text of a mutant. `words` writes at most `batch` mutants into
+    `folder` and returns the arguments of the command that reads them. `tiny` is a folder with undamaged data sets and
+    runs."""
 
     batch = 1
 
@@ -162,7 +162,7 @@ class CIFAR(Format):
 
 
 class Pictures(Format):
-    """Images in a folder; images that cannot be read are left out."""
+    """Mutants as images of an image folder. The command skips images that it cannot read (`--skip-bad`)."""
 
     batch = 100
 
@@ -279,7 +279,7 @@ class Config(Format):
 
 
 class Tokenizer(Format):
-    """A checkpoint with a changed tokenizer, whose digest is correct again."""
+    """A run whose `state.json` has a changed tokenizer and a digest that is correct for it."""
 
     def __init__(self, tiny):
         super().__init__(tiny)
@@ -291,6 +291,7 @@ class Tokenizer(Format):
         numbers = []
 
         def keep(number):
+            """Replaces a number by a mark: `written` puts back its spelling, which the digest depends on."""
             numbers.append(number)
             return f"@{len(numbers) - 1}@"
 
@@ -321,7 +322,7 @@ class Tokenizer(Format):
 
 
 def find(value, key):
-    """All objects inside of a JSON value that have the key."""
+    """All objects with the key that are inside of a JSON value."""
     if isinstance(value, dict):
         return ([value] if key in value else []) + [found for inner in value.values() for found in find(inner, key)]
     return [found for inner in value for found in find(inner, key)] if isinstance(value, list) else []

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""20 steps of a small network with each optimizer: writes optimizers.safetensors. After adding a case, run the script
-again and commit the file.
+"""Writes optimizers.safetensors (see fixture.py): 20 steps of a small network with each optimizer. After adding a case,
+run the script again and commit the file.
 
 CASE/losses are the losses before each step. CASE/after.K are the parameters and buffers after the last step, and
 CASE/slot.K.NAME is the optimizer state after the last step. All cases start from the parameters and buffers
@@ -16,7 +16,8 @@ f = Fixture()
 O = torch.optim
 
 
-# There is no bias before the batch norm: its gradient would be rounding noise, which Adam would scale to full steps.
+# The convolution has no bias: before a batch norm, the gradient of a bias is only rounding noise, which Adam would
+# scale to full steps.
 def net():
     return nn.Sequential(
         nn.Conv2d(1, 3, 3, padding=1, bias=False),
@@ -90,7 +91,8 @@ run("rprop-limits", lambda p: O.Rprop(p, 2e-3, etas=(0.4, 1.5), step_sizes=(1e-3
 
 
 class Formula(O.Optimizer):
-    """Rules that PyTorch lacks, from their papers: `step_of` updates a parameter with its gradient and state."""
+    """An optimizer that PyTorch lacks, from its paper: step_of(parameter, gradient, state, step count) updates a
+    parameter and the tensors of its state, whose names are `names`."""
 
     def __init__(self, parameters, step_of, names):
         super().__init__(parameters, {})
@@ -108,7 +110,7 @@ class Formula(O.Optimizer):
 
 
 def averaged(p, g, state, t, rate=0.1, momentum=0.9, decay=0.01):
-    """v = momentum * v + (1 - momentum) * g; w = w - rate * v."""
+    """v = momentum * v + (1 - momentum) * (g + decay * w); w = w - rate * v."""
     state["velocity"].copy_(momentum * state["velocity"] + (1 - momentum) * (g + decay * p))
     p.copy_(p - rate * state["velocity"])
 
@@ -165,7 +167,8 @@ run_look_ahead("nesterov-look-ahead", 0.05, 0.9)
 
 
 def groups(m):
-    """No decay for parameters with one axis, and a tenth of the rate for the convolution."""
+    """Three groups: the weights of the convolution, with a tenth of the rate; parameters with one axis, without decay;
+    the rest."""
     named = list(m)
     vectors = [p for p in named if p.dim() <= 1]
     return [

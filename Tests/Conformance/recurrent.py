@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Recurrent layers: writes recurrent.safetensors. After adding a case, run the script again and commit the file.
+"""Writes recurrent.safetensors (see fixture.py): recurrent layers and cells. After adding a case, run the script again
+and commit the file.
 
-The outputs are those of all time steps, then the last states. Cases with lengths contain CASE/lengths. In these cases,
-inputs after the end of a sequence are NaN, and their gradients are zeros."""
+A layer's output.0 is the tensor of the outputs at all time steps; the last states follow. Cases of sequences with
+different lengths also contain CASE/lengths. In these cases, inputs after the end of a sequence are NaN, and the
+gradients of these inputs are zeros."""
 
 import torch
 import torch.nn as nn
@@ -67,7 +69,7 @@ f.module("gru-cell-no-bias", nn.GRUCell(3, 4, bias=False), randn(2, 3), call=cel
 
 
 def truncated(m, x):
-    """Two segments of a sequence with gradients truncated between them."""
+    """Runs the layer on two segments of a sequence. No gradient flows from the second segment to the first."""
     y, s = m(x[:3])
     z, s = m(x[3:], tuple(t.detach() for t in s) if isinstance(s, tuple) else s.detach())
     return flat((torch.cat([y, z]), s))

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""200 steps of each schedule from a rate of 1: writes schedules.safetensors. After adding a case, run the script again
-and commit the file. CASE/factors are the rates of the steps. CASE/momenta are the momenta, for schedules that change
-the momentum. CASE/metrics are the metrics that a schedule received after each step."""
+"""Writes schedules.safetensors (see fixture.py): 200 steps of each learning rate schedule, with a base rate of 1. After
+adding a case, run the script again and commit the file.
+
+CASE/factors are the rates of the steps. Schedules that change the momentum also have CASE/momenta, the momenta of the
+steps. Schedules that depend on a metric have CASE/metrics, the value that the schedule received after each step."""
 
 import torch
 import torch.nn as nn

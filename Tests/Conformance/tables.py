@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""A table, and the features that scikit-learn computes from its columns, fitted on the training rows.
+"""Writes tables.safetensors: a table, and the features that scikit-learn computes from its columns after it was fitted
+to the training rows.
 
   table/csv                     the bytes of the file
   table/train                   the indices of the training rows
   SCALING-FILLING-CATEGORIES/output.0
-                                the features of all rows, in the order of the columns; with "-missing", an indicator
-                                after each numeric column in which training rows have no value
+                                the features of all rows, in the order of the columns. The case named "…-missing" also
+                                has a missing-value indicator, after each numeric column in which a training row has no
+                                value
   table/weights                 compute_class_weight("balanced") of the target's classes in the training rows
 
 usage: python3 tables.py    (scikit-learn, numpy; torch and safetensors to write the file)
@@ -29,7 +31,7 @@ is_train = numpy.isin(numpy.arange(COUNT), train)
 
 
 def with_gaps(values, share):
-    """The values as text, with some replaced by different spellings of a missing value."""
+    """The values as text. A random fraction `share` of them is replaced by spellings of a missing value."""
     words = ["", "NA", "NaN", "null", "?", "nan"]
     gaps = random.random(COUNT) < share
     return [words[random.integers(len(words))] if gap else str(value) for value, gap in zip(values, gaps)]
@@ -84,7 +86,7 @@ def features(scaling, filling, categories, indicates):
             known = [sorted({v[0] for v in x[train]} - {""})]
             if categories == "one-hot":
                 encoder = OneHotEncoder(categories=known, handle_unknown="ignore", sparse_output=False)
-                # `fit` refuses categories that are not listed, so missing values are left out.
+                # `fit` refuses categories that `known` does not list, so it does not get the rows with missing values.
                 result.append(encoder.fit(x[train][x[train][:, 0] != ""]).transform(x))
             else:
                 encoder = OrdinalEncoder(categories=known, handle_unknown="use_encoded_value", unknown_value=-1)

@@ -34,7 +34,7 @@ folder = sys.argv[1]
 files = sorted(f for f in os.listdir(folder) if "tfevents" in f)
 check("two files", len(files) == 2, files)
 
-# Every record has valid checksums, and every event has the same encoding as the library's.
+# Load() checks the checksums of the records. Every event must be encoded as the protobuf library encodes it.
 count = 0
 for name in files:
     for record in event_file_loader.RawEventFileLoader(os.path.join(folder, name)).Load():
@@ -70,7 +70,7 @@ check("losses", all(losses[s] == numpy.float32(v) for s, v in expected.items()),
 check("each step once", len(events.Scalars("loss/step")) == 40, len(events.Scalars("loss/step")))
 check("train loss", scalars("loss/train") == {20: 0.25, 40: 0.125, 60: 0.0625}, scalars("loss/train"))
 check("accuracy", scalars("accuracy/test") == {20: 0.5, 40: 0.75, 60: 0.875}, scalars("accuracy/test"))
-# Step 40 has no speed, because the records do not contain the time at step 30, from which the run was resumed.
+# Step 40 has no speed: the run was resumed at step 30, and the records do not contain the time of that step.
 check("speed", scalars("speed/steps_per_second") == {20: 10.0, 60: 5.0}, scalars("speed/steps_per_second"))
 check("examples", scalars("speed/examples_per_second") == {20: 1000.0}, scalars("speed/examples_per_second"))
 
@@ -96,7 +96,7 @@ check("text", text.tensor_proto.string_val[0].decode() == "# Configuration\n\nle
 metadata = events.SummaryMetadata("configuration")
 check("plugin", metadata.plugin_data.plugin_name == "text", metadata)
 
-# The reader of TensorBoard's server converts all values to tensors of plugins.
+# The reader of TensorBoard's server converts each value to a tensor with the name of a plugin.
 served = [
     v
     for name in files

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Tokens of byte-pair encoding and WordPiece from the Python package `tokenizers`: writes tokens.json.
+"""Writes tokens.json: tokens of byte-pair encoding and WordPiece from the Python package `tokenizers`.
 
-Both tokenizers are trained on a small text in several languages. They split texts with difficult contents:
-contractions, several spaces, digits next to letters, accents, Chinese, and unknown words.
+Both tokenizers are trained on TRAINING, a small text in several languages. Then they split TEXTS, which have difficult
+contents: contractions, several spaces, digits next to letters, accents, Chinese, and unknown words.
 """
 
 import json
@@ -33,7 +33,7 @@ byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
 
 
 def byte_of():
-    """The byte of each character in GPT-2's alphabet."""
+    """Maps each character of GPT-2's alphabet to the byte that it stands for."""
     shown = list(range(33, 127)) + list(range(161, 173)) + list(range(174, 256))
     table = {chr(b): b for b in shown}
     for n, b in enumerate(b for b in range(256) if b not in shown):

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Image transforms by Pillow, PyTorch, torchvision and numpy. Their inputs are the cases `picture C`, with `pixels` of
-uint8 [23, 31, C]. All other cases have the `channels` C, the `output`, its `size`, and `numbers`, the arguments of the
+"""Writes transforms.safetensors: image transforms by Pillow, PyTorch, torchvision and numpy. The input images are the
+cases `picture 1` and `picture 3`: `pixels` is uint8 [23, 31, C], with C channels. Each other case is one transform of
+the image with `channels` channels. It has the `output`, the output's `size`, and `numbers`, the arguments of the
 transform:
 
   antialias, box               Pillow's resize: top, left, height, width of the crop
@@ -9,7 +10,7 @@ transform:
   affine, rotate               torchvision's functional, bilinear: angle, right, down, scale, shear x, shear y, fill
   brightness … hue             torchvision's functional: the factor
   gray, pad, center            convert("L"); numpy.pad: top, bottom, left, right; center_crop
-  gaussian, mean               one level of a pyramid
+  gaussian, mean               one level of an image pyramid, at half the size: a binomial filter, or the mean of 2 x 2
 
 usage: python3 transforms.py    (torch, torchvision, numpy, safetensors, pillow; torchvision may be built for another
 PyTorch version)
@@ -93,8 +94,8 @@ for channels, image in picture.items():
         (12, 0, 0, 1.6, -15, 8, 0),
         (45, 1, 1, 1, 0, 0, 90),
     ):
-        # The fill value is subtracted before the transform and added after it, so pixels outside have this value. With
-        # the argument `fill`, torchvision would blend edges twice.
+        # The fill value is subtracted before the transform and added after it, so pixels outside of the input get this
+        # value. With the argument `fill`, torchvision would blend the edges twice.
         found = F.affine(tensor(image).double() - fill, angle, [right, down], scale, [x, y], **bilinear) + fill
         add(
             f"affine {angle} {scale} {channels}",

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Image networks whose weights are too large to store: here and in the tests, weights are computed from their indices.
+"""Writes vision.safetensors: image networks and small attention modules.
 
-Parameter j, counted from 1 in the order of the state dict, is s * u at row-major index i, rounded to float32. u is
-SplitMix64's finalizer of i + 2^32 * j, whose upper 53 bits are read as a number in -1 ... 1. s is sqrt(6 / n) for a
-matrix or kernel with n inputs for each output, and 0.1 for a vector. Factors of normalization have 1 added. The input
-is u with j = 0. Of each gradient, the norm and the first four elements are stored.
+The weights of the networks are too large to store, so this script and the tests compute them from indices. Parameters
+are numbered from 1 in the order of named_parameters(). Element i (row-major) of parameter j is s * u, rounded to
+float32. u is SplitMix64's finalizer of i + 2^32 * j: its upper 53 bits, scaled to -1 ..< 1. s is sqrt(6 / n) for a
+matrix or kernel with n inputs for each output, and 0.1 for a vector; 1 is added to the weights of normalization layers.
+Element i of the input is u with j = 0. Of each gradient, the norm and the first four elements are stored.
 
-Small modules are stored completely, as in the other files, with their attention maps in inference: `map.I`.
+Small modules are stored completely, as fixture.py describes. `map.I` are their attention maps in inference mode.
 
 usage: python3 vision.py    (torch, numpy, safetensors)
 """
@@ -50,7 +51,8 @@ def fill(model):
 
 
 def network(fixture, case, model, *shape):
-    """A training step in float64. In float32, rounding would change the signs of some inputs of ReLU near 0."""
+    """Adds the output and the gradients of one forward and backward pass, in training mode and float64. In float32,
+    rounding would change the signs of some inputs of ReLU near 0."""
     model = model.double().train()
     fill(model)
     x = exact(scattered(math.prod(shape), 0)).reshape(shape).requires_grad_()
@@ -82,7 +84,7 @@ network(fixture, "cbam-resnet18", ResNet(attention="cbam"), 4, 3, 32, 32)
 
 
 def small(case, module, maps, *shape):
-    """A module with random values, and its attention maps in inference."""
+    """Adds a module with random parameters, and its attention maps in inference mode, maps(module, x)."""
     with torch.no_grad():
         for value in module.parameters():
             value.copy_(torch.randn(value.shape) * 0.5 + (1 if value.dim() == 1 else 0))
@@ -95,7 +97,7 @@ def small(case, module, maps, *shape):
 
 
 def transformer_maps(model, x):
-    """The attention weights of each layer, then the rollout (Abnar, Zuidema, 2020)."""
+    """The attention weights of each layer, then the rollout (Abnar, Zuidema, 2020), resized to the image."""
     x, rollout, all_weights = model.tokens(x), 1, []
     for block in model.encoder.layers:
         weights = block.weights(x)

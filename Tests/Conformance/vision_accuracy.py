@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
 """Compares short training runs of PyTorch and `apus train` on a subset of Fashion-MNIST, with one recipe.
 
-Both use the same number of training images, sampled with the seed, stratified by class, and standardized by the mean
-and standard deviation of the sample. Both use Adam with a rate that falls to 0 along half a cosine, and batches of 64
-that are shuffled in each epoch. Initial values have torchvision's distributions, with different random numbers on both
-sides. Both are tested on the same 2,500 images, stratified by class. The mean accuracy over the seeds must be at most
-0.02 below PyTorch's.
+Both sides use the same number of training images: a random sample, stratified by class, that depends on the seed. The
+images are standardized by the mean and standard deviation of the sample. Both sides use Adam with a rate that falls to
+0 along half a cosine, and batches of 64 that are shuffled in each epoch. Initial values have torchvision's
+distributions, with different random numbers on both sides. Both sides are tested on the same 2,500 images, stratified
+by class. The mean accuracy of Apus over the seeds may be at most 0.02 below the mean accuracy of PyTorch.
 
-The networks are those of the catalog, with one channel and the stem for small images. Before any run, the parameters of
-each layer are compared with the list of `apus summary`. If they differ, nothing is run.
+The networks are models that `apus train` knows by name, with one channel and the stem for small images. Before any
+training, the script compares the number of parameters of each PyTorch layer with the list of `apus summary`. If a
+number differs, nothing is trained.
 
-With `--together`, both start from PyTorch's initial values and use the same images in the same order, so that only the
-rounding of each step differs. Use it if the means of a few seeds do not show whether one side learns worse.
+With `--together`, both sides start from PyTorch's initial values and use the same images in the same order, so that
+only the rounding of each step differs. Use `--together` if the means of a few seeds do not show whether one side learns
+worse.
 
 The largest network takes about two minutes per side and seed on two cores. `--torch-cache FILE` stores PyTorch's
 accuracies. A later call with the same recipe, for example with another Apus device, does not measure them again.
@@ -96,7 +98,7 @@ def write_data(folder, train, test):
 
 
 def difference(apus, name):
-    """The differences between the catalog's network and PyTorch's; empty if they are equal.
+    """The differences between the networks that Apus and PyTorch build for a name; empty if there are none.
 
     Both networks are built for three channels, the default of `apus summary`."""
     command = [apus, "summary", name, "--stem", "small", "--classes", str(CLASSES), "--image-size", str(SIZE), "--json"]
@@ -105,7 +107,7 @@ def difference(apus, name):
         return run.stderr.strip()
     *rows, whole = map(json.loads, run.stdout.splitlines())
     listed = {row["layer"]: row["parameters"] for row in rows if row["parameters"]}
-    # Sums over the paths of the summary, because one of its layers may contain several PyTorch modules.
+    # Parameters are summed for each path of the summary, because one layer there may contain several PyTorch modules.
     found = dict.fromkeys(listed, 0)
     others = []
     total = 0
@@ -214,7 +216,7 @@ def train_apus(apus, device, recipe, seed, train, test):
 
 
 class Cache:
-    """PyTorch's accuracies by their settings, stored in a file if there is a path."""
+    """PyTorch's accuracies by the settings of the training, stored in a file if `path` is not None."""
 
     def __init__(self, path):
         self.path = path
@@ -230,7 +232,7 @@ class Cache:
 
 
 def compare(name, options, seeds, train, test, cache):
-    """Prints a row of the comparison; returns whether the accuracy is good enough."""
+    """Trains on both sides and prints a line of the comparison; returns whether Apus's accuracy is high enough."""
     make, rate, count, epochs = MODELS[name]
     recipe = Recipe(
         name, rate, options.train_count or count, options.epochs or epochs, WARMUP.get(name, 0), options.together

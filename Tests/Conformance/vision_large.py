@@ -1,35 +1,38 @@
 #!/usr/bin/env python3
-"""The catalog's image networks: compares one training step of PyTorch in float64 with Apus in float64 and float32.
+"""Compares one forward and backward pass of image networks in Apus, in float64 and float32, with PyTorch in float64.
 
-For each case, writes NAME/NAME.safetensors in a folder, in the format of fixture.py (up to 1.7 gigabytes per file). The
-file contains random state and input, which float32 represents exactly, logits, running statistics and all gradients.
-Then runs LargeVisionTests on the files and prints a table. The network "NAME" has its published size. "NAME@32" has the
-stem for small images, here of 32 pixels. Networks with dropout run the step in inference mode.
+For each case, writes NAME/NAME.safetensors in FOLDER, in the format of fixture.py (up to 1.7 gigabytes per file). The
+file contains a random state and input, both exact in float32, and PyTorch's logits, running statistics and gradients.
+Then runs LargeVisionTests on the files and prints a table. The cases are the models that Apus knows by name. "NAME" is
+a network in its published size; "NAME@32" is the network with the stem for small images, here of 32 pixels. Networks
+with dropout are in inference mode, the others in training mode.
 
 The tolerances:
 
   float64     1e-9 of the largest element of each tensor, for gradients and results. In float64, rounding changes the
               sign of no input of a ReLU.
-  float32     results: `share` of the largest element. `share` is 4 * sqrt(K) * 2^-24, where K is the sum of the lengths
-              of all sums from input to logits. If noise changes PyTorch's logits by a larger fraction, `share` is this
-              fraction, the maximum of three samples: this happens with normalized batches of two examples. The noise
-              is added to the results of each layer. It is normally distributed, with a deviation of
-              4 * sqrt(k) * 2^-24 of the root mean square of the results, where k is the length of the layer's sums.
+  float32     results: `share` of the largest element. `share` is the larger of two numbers. The first is
+              4 * sqrt(K) * 2^-24, where K is the sum of the lengths of all sums from input to logits. The second is the
+              largest relative change of PyTorch's logits in three runs with noise; it is the larger one if batches of
+              two examples are normalized. The noise is added to the results of each layer. It is normally distributed,
+              with a deviation of 4 * sqrt(k) * 2^-24 times the root mean square of the results, where k is the length
+              of the layer's sums.
               gradients: 0.1 of the norm of each tensor with at least 16 elements, and 0.05 of the norm of all gradients
               together. Rounding can change the sign of an input of a ReLU, or the position of a maximum. This changes
               single elements by far more than rounding (in PyTorch too, up to 0.03 of a norm), but changes the norm of
               all gradients little.
 
 Biases before a norm have the gradient 0 except for rounding. Their tolerance is larger by 40 * u * `terms.KEY`, where u
-is 2^-53 or 2^-24, and `terms.KEY` is sqrt(n) times the sum of the magnitudes of the n terms of a gradient.
+is 2^-53 or 2^-24, and `terms.KEY` is sqrt(n) times the norm, over the channels, of the sums of the magnitudes of the n
+terms of a gradient.
 
-The columns "torch" are the errors of PyTorch's own results and gradients in float32.
+The two columns "torch" are the errors of PyTorch's results and gradients in float32, compared with float64.
 
 usage: python3 vision_large.py FOLDER [NAME ...] [--torchvision DIR] [--no-test] [--test-only] [--runs RUNS]
                                                          (torch, numpy, safetensors)
 
---runs RUNS: runs only tests whose names begin with one of these, separated by semicolons: "cpu, float64;opencl:0 cpu"
-(default: all).
+--runs RUNS: RUNS lists beginnings of the names of test runs, separated by semicolons, for example
+"cpu, float64;opencl:0 cpu". Only the runs with these names are made (default: all).
 
 --torchvision DIR: also compares the models of torch_models.py with those of torchvision in DIR (`pip install --no-deps
 --target DIR "torchvision==0.28.*" pillow`); its compiled operations are not needed.
@@ -62,7 +65,7 @@ def resnet(*arguments, **options):
 
 
 def transformer(classes, small):
-    """The catalog's vit-small."""
+    """The network that Apus knows as vit-small."""
     sizes = {"size": 32, "patch": 4, "width": 192, "depth": 6, "heads": 3} if small else {"width": 384, "heads": 6}
     return VisionTransformer(classes, **sizes)
 
@@ -128,7 +131,7 @@ def terms(module):
 
 
 def step(model, x):
-    """Logits and gradients of one training step."""
+    """Logits and gradients of one forward and backward pass."""
     for p in model.parameters():
         p.grad = None
     x = x.clone().requires_grad_()
@@ -144,13 +147,13 @@ class Noise:
         self.layers, self.generator = layers, generator
 
     def __enter__(self):
-        self.hooks = [module.register_forward_hook(self.move) for module in self.layers.values()]
+        self.hooks = [module.register_forward_hook(self.add_noise) for module in self.layers.values()]
 
     def __exit__(self, *_):
         for hook in self.hooks:
             hook.remove()
 
-    def move(self, module, _, output):
+    def add_noise(self, module, _, output):
         y, *others = output if isinstance(output, tuple) else (output,)
         scale = 4 * math.sqrt(terms(module)) * 2.0**-24 * y.detach().square().mean().sqrt()
         y = y + scale * torch.randn(y.shape, dtype=y.dtype, generator=self.generator)
@@ -173,7 +176,7 @@ def make_case(name, folder):
             layers[key] = module
     state = {key: value.clone() for key, value in model.state_dict().items()}
 
-    # The magnitudes of the terms whose sums are the gradients of convolution biases.
+    # `terms.KEY` of the gradients of convolution biases.
     sums = {}
     hooks = []
     for key, module in layers.items():
