@@ -58,7 +58,7 @@ def others(found: Lines) -> float:
 
 
 def quietest(run) -> Lines:
-    """Calls `run`, at most ATTEMPTS times until other processes did not disturb it, and returns the lines of the call
+    """Calls `run` until other processes do not disturb a call, at most ATTEMPTS times. Returns the lines of the call
     that was disturbed least."""
     attempts = []
     while len(attempts) < ATTEMPTS and (not attempts or others(attempts[-1]) > QUIET):

@@ -102,7 +102,7 @@ class Comparison:
         return [speed(apus) / speed(peer) for apus, peer in self.lines(key)]
 
     def peak(self, key) -> float | None:
-        """The fraction of the processor's peak, over the rounds in which the peak was measured."""
+        """The fraction of the processor's peak that Apus reached: the median of the rounds that measured the peak."""
         shares = [speed(apus) / apus["peak_gflops"] for apus, _ in self.lines(key) if "peak_gflops" in apus]
         return statistics.median(shares) if shares else None
 
@@ -117,7 +117,7 @@ class Comparison:
         return "ratio", bound["ratio"]
 
     def is_reached(self, key) -> bool | None:
-        """`None` if the row has no bound or is not judged."""
+        """Whether Apus reaches the bound of the row; `None` if the row has no bound or is not judged."""
         limit = self.limit(key)
         if limit is None or not self.is_judged(key):
             return None

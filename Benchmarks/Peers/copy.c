@@ -40,8 +40,8 @@ static void *copy_part(void *argument) {
 }
 
 // Copies `size` bytes with at most 64 threads. `size` must be a multiple of 64 * `threads`, and both pointers must be
-// aligned to 64 bytes. If `streaming` is not 0, the stores are non-temporal, where the compiler and the processor have
-// such stores; otherwise each thread calls memcpy.
+// aligned to 64 bytes. If `streaming` is 0, each thread calls memcpy. Otherwise the threads use non-temporal stores, or
+// plain stores if the compiler or the processor has no non-temporal ones.
 void copy(char *to, const char *from, size_t size, int threads, int streaming) {
   pthread_t others[64];
   struct part parts[64];

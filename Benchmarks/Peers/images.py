@@ -1,5 +1,6 @@
-"""The images of `apus bench loader`, and a PyTorch DataLoader that reads them. Pillow decodes and transforms the images
-like torchvision's transforms, except that crop and resize are one call, in as many processes as Apus has threads."""
+"""The images of `apus bench loader`, and a PyTorch DataLoader that reads them. Pillow decodes and transforms the
+images, in as many processes as Apus has threads. The transforms are like torchvision's, except that crop and resize are
+one call."""
 
 import io
 import math

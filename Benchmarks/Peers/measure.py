@@ -49,7 +49,7 @@ def arguments(description, devices, forms=None):
 
 
 def stop(reason, install):
-    """Exits with status 69, as `apus` does if a device is missing: the peer is missing, or what the script needs."""
+    """Prints the reason and how to install what is missing. Exits with 69, as `apus` does if a device is missing."""
     script = Path(sys.argv[0]).stem
     print(f"{script}: {reason}; install it: {install}", file=sys.stderr)
     sys.exit(69)

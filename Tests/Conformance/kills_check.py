@@ -22,7 +22,7 @@ import zlib
 
 
 def png(path, value, seed):
-    """Writes a gray image of 16x16 pixels with noise around a value."""
+    """Writes a gray image of 16x16 pixels, each `value` plus random noise of 0 to 59."""
     noise = random.Random(seed)
     rows = b"".join(b"\0" + bytes(min(255, value + noise.randrange(60)) for _ in range(16)) for _ in range(16))
 

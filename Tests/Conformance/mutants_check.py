@@ -84,7 +84,8 @@ def run(form, mutants, place, apus):
 
 
 def check(kind, place, apus, tiny, seed, first, count):
-    """Runs some mutants; returns the failing ones with their reasons, and the maximum seconds and bytes of one run."""
+    """Runs the mutants `first` to `first + count - 1`. Returns the failing ones as (number, reason, mutant), and the
+    maximum seconds and bytes of one run."""
     form = FORMATS[kind](tiny)
     mutants = [form.mutant(random.Random(f"{kind} {seed} {number}")) for number in range(first, first + count)]
     failures, most_seconds, most_memory = [], 0, 0

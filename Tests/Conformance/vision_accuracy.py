@@ -125,7 +125,7 @@ def difference(apus, name):
 
 
 def factor(step, steps, warmup):
-    """A linear rise to 1, then half a cosine down to 0."""
+    """The factor of the learning rate at a step: a linear rise to 1, then half a cosine down to 0."""
     if step < warmup:
         return 1 / warmup + (1 - 1 / warmup) * step / warmup
     return (1 + math.cos(math.pi * (step - warmup) / (steps - warmup))) / 2

@@ -1,6 +1,6 @@
 import Apus
 
-/// The number of images per second that a loader decodes and transforms, with as many threads as the CPU device.
+/// The number of images per second that a loader decodes and transforms, on as many threads as the CPU device has.
 public struct LoaderRate: Workload {
   public let name: String
   private let pipeline: String
