@@ -78,6 +78,8 @@ dot("-masked-rows", masked_rows, q, k, v, rows)
 
 # Position encodings: rotary, sinusoidal, learned, and linear biases.
 def rotated(x, pairing, offset=0, base=10000.0):
+    """x with rotary positions that begin at `offset`. The elements of a pair are neighbors if `pairing` is
+    "interleaved", otherwise they are half the size apart."""
     length, size = x.shape[-2:]
     place = torch.arange(offset, offset + length, dtype=torch.float64)
     angles = place[:, None] * base ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
@@ -92,6 +94,7 @@ def rotated(x, pairing, offset=0, base=10000.0):
 
 
 def waves(length, size):
+    """The sinusoidal position encodings [length, size] of Vaswani et al. (2017)."""
     place = torch.arange(length, dtype=torch.float64)[:, None]
     rate = torch.exp(torch.arange(0, size, 2, dtype=torch.float64) * (-math.log(10000.0) / size))
     table = torch.zeros(length, size, dtype=torch.float64)
@@ -128,20 +131,22 @@ class Learned(nn.Module):
 f.module("learned", Learned(), randn(4, 2, 3))
 
 
-def linear(q, k, v, heads):
+def biased(q, k, v, heads):
+    """Attention with linear biases (ALiBi) of 4 queries, which are at the positions 2 to 5, and 6 keys."""
     distance = (torch.arange(4)[:, None] + 2 - torch.arange(6)).abs()
     bias = -torch.tensor(slopes(heads), dtype=torch.float64)[:, None, None] * distance
     return sdpa(q, k, v, attn_mask=bias)
 
 
-f.function("linear-biases", lambda q, k, v: linear(q, k, v, 4), randn(2, 4, 4, 3), randn(2, 4, 6, 3), randn(2, 4, 6, 3))
+f.function("linear-biases", lambda q, k, v: biased(q, k, v, 4), randn(2, 4, 4, 3), randn(2, 4, 6, 3), randn(2, 4, 6, 3))
 f.function(
-    "linear-biases-odd", lambda q, k, v: linear(q, k, v, 6), randn(1, 6, 4, 3), randn(1, 6, 6, 3), randn(1, 6, 6, 3)
+    "linear-biases-odd", lambda q, k, v: biased(q, k, v, 6), randn(1, 6, 4, 3), randn(1, 6, 6, 3), randn(1, 6, 6, 3)
 )
 
 
 # Multi-head attention. Biases are random, since PyTorch initializes them to zeros.
 def drawn(m):
+    """The module with random parameters."""
     with torch.no_grad():
         for p in m.parameters():
             p.copy_(exact(torch.randn_like(p) * 0.5))
@@ -152,7 +157,8 @@ def heads(case, m, call, *inputs):
     f.module("multihead" + case, drawn(m), *inputs, call=call)
 
 
-def alone(**options):
+def self_attention(**options):
+    """A function that calls a module with x as queries, keys and values, and returns the output without the weights."""
     return lambda m, x, *masks: list(m(x, x, x, need_weights=False, **options, **named(masks)))[:1]
 
 
@@ -168,13 +174,13 @@ def named(masks):
 
 M = nn.MultiheadAttention
 x = randn(5, 2, 6)
-heads("", M(6, 3), alone(), x)
-heads("-batch-first", M(6, 3, batch_first=True), alone(), randn(2, 5, 6))
-heads("-no-bias", M(6, 2, bias=False), alone(), x)
-heads("-mask", M(6, 2), alone(), x, flags(5, 5))
-heads("-mask-added", M(6, 2), alone(), x, randn(5, 5))
-heads("-key-mask", M(6, 2), alone(), x, present(5, 3, size=5))
-heads("-both-masks", M(6, 2), alone(), x, flags(5, 5), present(5, 3, size=5))
+heads("", M(6, 3), self_attention(), x)
+heads("-batch-first", M(6, 3, batch_first=True), self_attention(), randn(2, 5, 6))
+heads("-no-bias", M(6, 2, bias=False), self_attention(), x)
+heads("-mask", M(6, 2), self_attention(), x, flags(5, 5))
+heads("-mask-added", M(6, 2), self_attention(), x, randn(5, 5))
+heads("-key-mask", M(6, 2), self_attention(), x, present(5, 3, size=5))
+heads("-both-masks", M(6, 2), self_attention(), x, flags(5, 5), present(5, 3, size=5))
 heads("-causal", M(6, 2), lambda m, x: m(x, x, x, need_weights=False, attn_mask=~causal(5, 5), is_causal=True)[:1], x)
 heads("-cross", M(6, 2), lambda m, q, k: m(q, k, k, need_weights=False)[:1], x, randn(3, 2, 6))
 heads("-three", M(6, 2), lambda m, q, k, v: m(q, k, v, need_weights=False)[:1], x, randn(3, 2, 6), randn(3, 2, 6))
@@ -194,9 +200,11 @@ heads(
     randn(2, 5, 6),
     randn(2, 3, 6),
 )
-heads("-key-bias", M(6, 2, add_bias_kv=True), alone(), x)
-heads("-zero-key", M(6, 2, add_zero_attn=True), alone(), x, flags(5, 5))
-heads("-both-keys", M(6, 2, add_bias_kv=True, add_zero_attn=True), alone(), x, flags(5, 5), present(5, 3, size=5))
+heads("-key-bias", M(6, 2, add_bias_kv=True), self_attention(), x)
+heads("-zero-key", M(6, 2, add_zero_attn=True), self_attention(), x, flags(5, 5))
+heads(
+    "-both-keys", M(6, 2, add_bias_kv=True, add_zero_attn=True), self_attention(), x, flags(5, 5), present(5, 3, size=5)
+)
 # PyTorch extends attn_mask so that all queries may attend to the added keys. With is_causal=True, it ignores attn_mask.
 heads(
     "-both-keys-causal",

@@ -145,6 +145,7 @@ class Check:
         return False
 
     def run(self, name, recipe, kills):
+        """Makes `kills` kills of runs of one kind, checks the weights of each run, and returns the number of kills."""
         whole, _ = self.digest(self.words(recipe, self.folder / f"{name}-whole"))
         # The first run may have to build kernels. The second run takes as long as the later runs, so it is timed.
         again, seconds = self.digest(self.words(recipe, self.folder / f"{name}-again"))

@@ -34,6 +34,7 @@ def top(p, y, k):
 
 
 def calibration_error(confidence, hit, bins):
+    """The expected calibration error with `bins` bins of equal width. Bins include their upper edges."""
     edges = np.linspace(0, 1, bins + 1)
     place = np.searchsorted(edges[1:-1], confidence)
     gaps = [
@@ -63,6 +64,8 @@ def best(points, value, allowed=lambda *_: True):
 
 
 def one_against_rest(case, number, score, positive):
+    """Adds curves, calibration and thresholds for class `number`. `score` is the probability of the class for each
+    example, `positive` whether the example has the class."""
     put = lambda key, value: f.put(case, f"{key}.{number}", np.asarray(value, dtype=np.float64).tolist())
     both = positive.any() and not positive.all()
     if both:

@@ -35,6 +35,7 @@ from torch_models import (  # noqa: E402
 
 
 def scattered(count, number):
+    """The numbers u of the first `count` elements of parameter `number`, or of the input if `number` is 0."""
     z = numpy.arange(count, dtype=numpy.uint64) + numpy.uint64(number << 32)
     z = (z ^ (z >> numpy.uint64(30))) * numpy.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> numpy.uint64(27))) * numpy.uint64(0x94D049BB133111EB)
@@ -43,6 +44,7 @@ def scattered(count, number):
 
 
 def fill(model):
+    """Sets all parameters of a network from their indices."""
     with torch.no_grad():
         for j, (key, p) in enumerate(model.named_parameters(), 1):
             scale = math.sqrt(6 / p[0].numel()) if p.dim() > 1 else 0.1

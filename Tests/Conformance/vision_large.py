@@ -161,6 +161,7 @@ class Noise:
 
 
 def relative(y, expected):
+    """The largest difference, as a fraction of the largest magnitude of an expected element."""
     return ((y - expected).abs().max() / expected.abs().max()).item()
 
 
