@@ -34,7 +34,7 @@ extension Image {
     }
   }
 
-  /// Writes the image as planes, `[channels, height, width]`; all planes of a gray image are equal.
+  /// Writes the image as planes, `[count, height, width]`; all planes of a gray image are equal.
   /// - Precondition: `count` is the image's number of channels, or the image is gray.
   func writePlanes(_ count: Int, to target: UnsafeMutablePointer<UInt8>) {
     let (area, channels) = (height * width, channels)

@@ -45,11 +45,12 @@ extension TransformWords {
 }
 
 extension Image {
-  /// A region of the image, which may extend beyond it on any side.
+  /// A region of the image. The region may extend beyond the image on any side.
   ///
   /// - Parameters:
   ///   - top: the first row of the region in the image; may be negative
   ///   - left: the first column of the region; may be negative
+  ///   - part: the size of the region
   ///   - edges: the pixels beyond the edges of the image
   public func cropped(
     top: Int, left: Int, _ part: ImageSize, edges: EdgeMode = .constant(0)

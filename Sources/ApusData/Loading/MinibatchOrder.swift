@@ -98,7 +98,7 @@ public struct MinibatchOrder: Hashable, Sendable {
       return Array(0..<Int32(count)).shuffled { random.integer(below: $0, at: $1) }
     }
 
-    /// Assigns a class to each position, shuffled, and samples an example of that class.
+    /// Assigns the classes to the positions in random order, and samples for each position an example of its class.
     private static func balanced(_ classes: [[Int32]], _ count: Int, seed: UInt64, epoch: Int) -> [Int32] {
       // Position `p` gets the class `round[p % classes.count]`: every round has each class once, except an incomplete
       // last round. The positions are shuffled like the examples of unbalanced epochs.

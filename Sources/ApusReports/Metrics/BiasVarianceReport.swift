@@ -37,7 +37,7 @@ public struct BiasVarianceReport: Sendable {
   /// Compares the predictions of a classifier on its training examples with those on other examples.
   /// - Parameters:
   ///   - bayes: the lowest possible error, or the error of people.
-  ///   - classNames: names by class index; classes without one are called by their index.
+  ///   - classNames: the names of the classes by index; a class without a name is called by its index.
   /// - Throws: when a slice names an example that does not exist.
   public init(
     train: ClassificationResults, validation: ClassificationResults, bayes: Double = 0, classNames: [String] = [],

@@ -42,8 +42,8 @@ public struct ClassificationResults: Sendable {
     )
   }
 
-  /// The results of logits. The probabilities are `softmax(logits)`. Ranks and predictions are computed from the
-  /// logits, because these may differ where the float32 probabilities are equal.
+  /// The results of logits. The probabilities are `softmax(logits)`. Ranks, and predictions without a threshold, are
+  /// computed from the logits, because logits may differ where the float32 probabilities are equal.
   /// - Parameters:
   ///   - logits: `[labels.count, classes]`, row-major.
   ///   - classes: the number of classes.

@@ -31,7 +31,7 @@ public struct OperatingPoint: Hashable, Sendable {
 extension RankedScores {
   /// The operating point of a threshold.
   public func point(at threshold: Float) -> OperatingPoint {
-    // Thresholds are in descending order: a binary search finds the first one that is lower.
+    // `thresholds` is in descending order: a binary search finds the first one that is lower than `threshold`.
     var (low, high) = (0, thresholds.count)
     while low < high {
       let middle = (low + high) / 2

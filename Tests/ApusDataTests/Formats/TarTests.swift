@@ -30,7 +30,7 @@ func tarEntry(
 
 let tarEnd = [UInt8](repeating: 0, count: 1024)
 
-/// A pax record, whose length field includes itself.
+/// A pax record. Its length includes the digits of the length.
 private func paxRecord(_ key: String, _ value: String) -> [UInt8] {
   let rest = " \(key)=\(value)\n".utf8.count
   let length = (1...).first { String($0).utf8.count + rest == $0 }!
