@@ -46,8 +46,8 @@ extension TableEncoder.Rule {
     return sorted.count % 2 == 1 ? sorted[middle] : sorted[middle - 1] / 2 + sorted[middle] / 2
   }
 
-  /// Mean and standard deviation. The deviation is 1 if the variance is not above the bound of its rounding error,
-  /// which is that of scikit-learn (Chan, Golub, LeVeque: "Algorithms for computing the sample variance", 1983).
+  /// Mean and standard deviation. The deviation is 1 if the variance may be rounding error alone, by scikit-learn's
+  /// bound (Chan, Golub, LeVeque: "Algorithms for computing the sample variance", 1983).
   static func standardization(_ numbers: [Double]) -> (Double, Double) {
     let count = Double(numbers.count)
     let mean = mean(of: numbers)

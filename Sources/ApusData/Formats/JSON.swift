@@ -76,7 +76,8 @@ extension JSON {
 
   /// The truth value; `nil` for other values.
   public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
-  /// The integer; `nil` for other values, also for numbers with a fraction.
+  /// The integer; `nil` for other values, also for numbers that are written with a fraction or an exponent: `1.0`,
+  /// `1e2`.
   public var integer: Int? { if case .integer(let value) = self { value } else { nil } }
   /// The text; `nil` for other values.
   public var string: String? { if case .string(let value) = self { value } else { nil } }

@@ -8,7 +8,7 @@ extension Image {
 
   /// The image converted to gray or RGB: RGB becomes the gray `0.299 R + 0.587 G + 0.114 B`, rounded; gray becomes
   /// equal red, green and blue.
-  /// - Precondition: `count` is the number of channels, or one of the two is 1 and the other 3.
+  /// - Precondition: `count` equals `channels`, or one of these numbers is 1 and the other is 3.
   public func converted(toChannels count: Int) -> Image {
     if count == channels { return self }
     let area = height * width

@@ -7,7 +7,7 @@ public enum EdgeMode: Hashable, Sendable {
   /// The repeated outermost pixels: `a a a | a b c d | d d d`.
   case replicate
 
-  /// The index in `0 ..< count` of the pixel to use at index `position`; `nil` for a constant.
+  /// The index in `0 ..< count` of the pixel to use at index `position`; `nil` if the constant is to be used.
   func source(of position: Int, _ count: Int) -> Int? {
     if position >= 0, position < count { return position }
     switch self {

@@ -120,7 +120,8 @@ final class LoaderQueue: @unchecked Sendable {
     }
   }
 
-  /// Waits for the next batch; `nil` after the last one. Without threads, the caller fills it.
+  /// Waits for the next batch; `nil` after the last one.
+  /// - Parameter fillsItself: whether the calling thread fills the batch, because there are no worker threads
   func next(fillsItself: Bool) -> Batch? {
     if fillsItself {
       while monitor.withLock({ first < work.batchCount && current == first }), let piece = take() { fill(piece) }

@@ -21,7 +21,7 @@ public struct MinibatchOrder: Hashable, Sendable {
   /// - Parameters:
   ///   - count: the number of examples
   ///   - batchSize: the number of examples in a batch; limited to `count`
-  /// - Precondition: both are positive.
+  /// - Precondition: `count` and `batchSize` are positive.
   public init(count: Int, batchSize: Int, seed: UInt64, isShuffled: Bool = true, dropsLast: Bool = false) {
     guard count > 0, batchSize > 0 else {
       fatalError("MinibatchOrder: \(count) examples in batches of \(batchSize); both must be positive")
@@ -38,7 +38,7 @@ public struct MinibatchOrder: Hashable, Sendable {
   /// replacement: an example of a rare class occurs several times, and some examples of a frequent class do not occur.
   ///
   /// An epoch has `labels.count` examples. If the number of classes does not divide `labels.count`, some classes have
-  /// one example more than others; they are chosen at random in each epoch.
+  /// one example more than others; these classes are chosen at random in each epoch.
   ///
   /// - Parameters:
   ///   - labels: the class of each example; classes without examples are ignored

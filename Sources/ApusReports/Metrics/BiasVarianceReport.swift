@@ -2,8 +2,8 @@ import ApusData
 
 /// The verdict on a classifier as a whole, on each of its classes, and on slices of the data.
 ///
-/// With many classes and slices, some findings are due to chance: about one in twenty comparisons exceeds a
-/// `thresholds.deviations` of 1.96 by chance. A larger value reports fewer findings, with more certainty.
+/// With many classes and slices, some findings are due to chance: if `thresholds.deviations` is 1.96, about one in
+/// twenty comparisons exceeds it by chance. A larger value gives fewer findings, which are more certain.
 public struct BiasVarianceReport: Sendable {
   /// A subset of examples with a common property.
   public struct Slice: Hashable, Sendable {

@@ -30,8 +30,9 @@ public struct ErrorSheet: Hashable, Sendable {
 
   /// The text of a sheet to fill in.
   ///
-  /// Texts that begin with `=`, `+`, `-`, `@`, `'`, a tab or a carriage return are prefixed with an apostrophe:
-  /// spreadsheets would interpret them as formulas, and the names of files are not trusted. (OWASP, "CSV injection".)
+  /// Texts that begin with `=`, `+`, `-`, `@`, a tab or a carriage return are prefixed with an apostrophe: spreadsheets
+  /// would interpret them as formulas, and the names of files are not trusted. (OWASP, "CSV injection".) Texts that
+  /// begin with an apostrophe get a second one, because reading removes the first.
   public static func text(of analysis: ErrorAnalysis) -> String {
     let header = columns + tagColumns + [comment]
     let rows = analysis.entries.map { entry in

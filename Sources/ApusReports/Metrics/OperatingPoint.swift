@@ -26,8 +26,8 @@ public struct OperatingPoint: Hashable, Sendable {
   public var youden: Double { recall - falsePositiveRate }
 }
 
-/// The choice of a threshold. Of several equally good thresholds, the highest is chosen. A threshold should be chosen
-/// with other examples than the examples that evaluate the model.
+/// The choice of a threshold. Of several equally good thresholds, the highest is chosen. The examples that a threshold
+/// is chosen on should not be those that the model is evaluated on.
 extension RankedScores {
   /// The operating point of a threshold.
   public func point(at threshold: Float) -> OperatingPoint {
