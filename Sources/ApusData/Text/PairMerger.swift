@@ -8,7 +8,7 @@ struct PairMerger {
     var right: Int32
   }
 
-  /// The words as symbols, with their numbers of occurrences.
+  /// The words as symbols, each with its number of occurrences.
   private var words: [(symbols: [Int32], count: Int)]
   private var pairCounts: [Pair: Int] = [:]
   /// For each pair, the indices of the words that contain the pair, or contained it before a merge.

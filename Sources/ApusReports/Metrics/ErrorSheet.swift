@@ -13,7 +13,7 @@ public struct ErrorSheet: Hashable, Sendable {
     public var example: Int
     /// The true class as written in the sheet.
     public var truth: String
-    /// The tags without duplicates, in the order of the sheet.
+    /// The tags without duplicates, in the order of the columns.
     public var tags: [String]
     /// Whether a person has examined the example: it has a tag or a comment.
     public var isExamined: Bool
