@@ -9,7 +9,7 @@ enum DataBudget {
   /// The most bytes of a text. Its tokens and the working memory of tokenizers take about thirty times as much.
   static let textByteCount = min(1 << 30, HostMemory.byteCount / 32)
 
-  /// Throws if data would occupy more than `memoryByteCount`.
+  /// Throws if data would occupy more than `memoryByteCount`, or more memory than can be allocated now.
   /// - Parameter byteCount: the size of the data; `nil` for a number that does not fit `Int`
   static func check(
     _ byteCount: Int?, of what: String, source: String, remedy: String

@@ -2,13 +2,13 @@ import ApusSystem
 
 /// An error in data, with the file, the location in the file and a remedy.
 public enum DataError: Error, Hashable, Sendable {
-  /// The operating system reported an error: the file does not exist, may not be read, the disk is full, …
+  /// An operation on a file or folder failed: the file does not exist, it may not be read, the disk is full, …
   case inputOutput(path: String, operation: String, reason: String)
   /// The files of a data set are missing. `remedy` says how to get them.
   case missing(dataset: String, path: String, remedy: String)
   /// The file violates its format.
   case malformed(path: String, format: String, location: Location, reason: String, remedy: String)
-  /// The file is well-formed, but its content is not supported here.
+  /// The file is well-formed, but its content is not supported or not suitable, for example too short.
   case unsupported(path: String, format: String, reason: String, remedy: String)
   /// The data or an operation on them exceeds a limit, which `reason` names.
   case tooLarge(source: String, reason: String, remedy: String)

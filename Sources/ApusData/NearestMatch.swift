@@ -23,8 +23,8 @@ package func suggestion(for text: String, in words: [String]) -> String {
   return "; did you mean \(match.printable(limit: 80))?" + (known.isEmpty ? "" : " (\(known.dropFirst(2)))")
 }
 
-/// The edit distance (optimal string alignment): the number of letters to insert, remove, replace or swap with a
-/// neighbor.
+/// The edit distance (optimal string alignment): the least number of letters to insert, to remove, to replace, or to
+/// swap with a neighbor.
 private func editDistance(_ one: String, _ other: String) -> Int {
   let (a, b) = (Array(one), Array(other))
   var rows = [[Int]](repeating: Array(0...b.count), count: a.count + 1)

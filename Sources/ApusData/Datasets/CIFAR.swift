@@ -14,7 +14,7 @@ struct CIFAR: Sendable {
   let nameFile: String
   /// The number of classes of each label in a record.
   let classCounts: [Int]
-  /// The index of the record's label that is used as the class.
+  /// Which label of a record is the class of the image: the index of the label in the record.
   let label: Int
   /// The file name of the archive, for the error message when files are missing.
   let archiveName: String

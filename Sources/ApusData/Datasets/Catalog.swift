@@ -39,7 +39,7 @@ public struct DatasetDescription: Sendable {
   /// The source string that names the data set: `mnist:DIR`.
   public var source: String { argument.map { "\(name):\($0)" } ?? name }
 
-  /// `images`, `text`, `labelled texts`, `table rows`, or the name that a program gave.
+  /// `images`, `text`, `labelled texts`, `table rows`, or the name of the examples that a program passed to `other`.
   public var contentName: String {
     switch content {
     case .images: "images"
@@ -157,7 +157,7 @@ extension DatasetDescription {
     }
   }
 
-  /// Reads a source with `read`, which returns `nil` if the content is not of the kind `wanted`; throws in this case.
+  /// Reads a source with `read`. Throws if `read` returns `nil`, because the content is not of the kind `wanted`.
   static func load<R>(
     _ source: String, _ wanted: String, _ read: (Content, String) throws(DataError) -> R?
   ) throws(DataError) -> R {

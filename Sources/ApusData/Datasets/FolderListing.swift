@@ -2,8 +2,8 @@ import ApusSystem
 
 /// The contents of a folder in an order that does not depend on the file system: sorted by the bytes of the names.
 ///
-/// Hidden files and folders are skipped. Symbolic links are followed unless the target contains the link. A link that
-/// leads out of the folder is an error.
+/// Hidden files and folders are skipped. Symbolic links are followed, but the search for images skips a link to a
+/// folder that contains the link. A link to a target outside of `root` is an error.
 struct FolderListing {
   /// The path of the folder as the caller passed it, without trailing slashes.
   let root: String

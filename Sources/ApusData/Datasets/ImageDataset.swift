@@ -64,8 +64,8 @@ public struct ImageDataset: Sendable {
     statistics = (train as? ImageSet).map { PixelStatistics(of: $0) }
   }
 
-  /// A data set with at most `count` training images, and the same fraction of each class; `nil` keeps all images. For
-  /// one seed, a smaller subset is contained in every larger one.
+  /// The data set with at most `count` training images, nearly the same fraction of each class; `nil` keeps all images.
+  /// For one seed, a smaller subset is contained in every larger one.
   public func learning(from count: Int?, seed: UInt64) -> ImageDataset {
     guard let count, count < train.labels.count else { return self }
     let chosen = NestedSubsets(labels: train.labels, seed: seed).subset(count).sorted()
@@ -73,8 +73,8 @@ public struct ImageDataset: Sendable {
       name: name, classNames: classNames, train: train.part(chosen), validation: validation, test: test)
   }
 
-  /// The data set with a validation split: if it has none, the same fraction of each class is held out of the training
-  /// images.
+  /// The same data set if it has a validation split, or if `options` requests none. Otherwise the data set with a
+  /// validation split: the same fraction of each class is held out of the training images.
   func holdingOut(_ options: SplitOptions) throws(DataError) -> ImageDataset {
     guard validation == nil, options.validation > 0 else { return self }
     let split = Split(labels: train.labels, SplitOptions(test: 0, validation: options.validation, seed: options.seed))
@@ -95,10 +95,10 @@ extension DataError {
   }
 }
 
-/// Mean and standard deviation of the pixels of each channel, scaled to 0...1.
+/// Mean and standard deviation of each channel, for pixel values that are scaled to 0...1.
 ///
 /// `mean = Σ v / n` and `standardDeviation = √(Σ (v − mean)² / (n − 1))`, where `v = pixel / 255`. The sums are over
-/// the `n` pixels of a channel in all images. The deviation is that of `torch.std`.
+/// the `n` pixels of a channel in all images. `torch.std` computes the same deviation, but NaN, not 0, for one pixel.
 public struct PixelStatistics: Hashable, Sendable {
   /// The mean of each channel.
   public var mean: [Double]

@@ -29,7 +29,7 @@ public struct ImageFolder: ImageSource {
     var (paths, labels) = ([String](), [Int32]())
     for name in found {
       guard let number = numbers[name] else {
-        throw .imageFolder("\(folder)/\(name)", "an unknown class: the training part has no folder \(name.quoted())")
+        throw .imageFolder("\(folder)/\(name)", "an unknown class: the training split has no folder \(name.quoted())")
       }
       let own = try listing.imagePaths(below: part.isEmpty ? name : "\(part)/\(name)")
       guard !own.isEmpty else { throw .imageFolder("\(folder)/\(name)", "it has no images (png, jpg, jpeg)") }
@@ -48,8 +48,8 @@ public struct ImageFolder: ImageSource {
 }
 
 extension ImageFolder {
-  /// Reads the training, validation and test splits of a folder. `DIR/train` and `DIR/test` or `DIR/val` are the
-  /// splits: `DIR/val` is the validation split if `DIR/test` exists, else the test split. A folder without these
+  /// Reads the training, validation and test splits of a folder. The splits are `DIR/train` with `DIR/test`, `DIR/val`
+  /// or both: `DIR/val` is the validation split if `DIR/test` exists, else the test split. A folder without such
   /// subfolders is split by `options`.
   static func dataset(_ path: String, _ options: SplitOptions) throws(DataError) -> ImageDataset {
     let listing = try listing(path)

@@ -35,6 +35,7 @@ public struct NestedSubsets: Hashable, Sendable {
   /// - Precondition: `size` is not negative and at most the number of examples.
   public func subset(_ size: Int) -> [Int32] { Array(order[..<size]) }
 
-  /// The random stream that breaks ties, far from the streams of the classes.
+  /// The number of the random stream that orders examples with equal keys, far from the numbers of the streams that
+  /// order the examples of a class: 0, 1, …
   private static let tieStream: UInt64 = 1 << 40
 }

@@ -24,8 +24,8 @@ public struct SplitOptions: Hashable, Sendable {
 /// A partition of examples into training, validation and test splits.
 ///
 /// The splits depend only on the labels, the fractions and the seed. The test split does not depend on the validation
-/// fraction. Other classes influence only how many examples of a class are held out, not the order in which they are
-/// selected.
+/// fraction. The other classes influence only how many examples of a class are held out, not the order in which the
+/// examples of the class are selected.
 public struct Split: Hashable, Sendable {
   /// The numbers of the training examples, ascending.
   public let train: [Int32]
@@ -36,7 +36,7 @@ public struct Split: Hashable, Sendable {
 
   /// Splits every class by the same fractions.
   ///
-  /// Of `n` examples, a held-out split gets `n · fraction`, rounded. Of the `n_c` examples of class `c`, it gets
+  /// Of `n` examples, a held-out split gets `n · fraction`, rounded. Of the `n_c` examples of class `c`, the split gets
   /// `n_c · fraction`, rounded up or down by the method of largest remainders. At least one example of each class stays
   /// in the training split, even if a held-out split is then smaller than requested.
   ///
@@ -70,7 +70,8 @@ public struct Split: Hashable, Sendable {
     self.init(labels: [Int32](repeating: 0, count: count), options)
   }
 
-  /// The number of examples that each class contributes to a split (Hamilton's method), at most its limit.
+  /// The number of examples that each class contributes to a held-out split (Hamilton's method): of class `c`, which
+  /// has `counts[c]` examples, about `counts[c] · share`, and at most `limits[c]`.
   private static func apportion(_ counts: [Int], _ share: Double, atMost limits: [Int]) -> [Int] {
     let wanted = Int((Double(counts.reduce(0, +)) * share).rounded())
     let quotas = counts.map { Double($0) * share }

@@ -91,8 +91,8 @@ private struct TableSurvey {
     _ options: TableOptions, _ reader: CSVReader, _ first: CSVReader.Record?
   ) throws(DataError) {
     var isNumeric = [Bool](repeating: true, count: names.count)
-    // For each column: whether all values are numbers if decimal commas are allowed, and the first value with a
-    // decimal comma.
+    // For each column: whether all values are numbers if decimal commas are allowed, and the first value that is not a
+    // number without them.
     var hasCommas = isNumeric
     var example = [Substring?](repeating: nil, count: names.count)
     let missing = MissingWords(options.missing)

@@ -36,7 +36,7 @@ public struct Table: Hashable, Sendable {
     public var kind: Kind { if case .numbers = values { .numeric } else { .categorical } }
   }
 
-  /// The name of the table in error messages: the path of its file.
+  /// The name of the table in error messages: the path of the file, or the name that the creator of the table gave.
   public let name: String
   /// The columns, in order.
   public let columns: [Column]

@@ -48,8 +48,8 @@ public struct TableDataset: Sendable {
 
   /// Separates the target column and splits the rows; with class targets, splits every class by the same fractions.
   ///
-  /// - Throws: when the target column does not exist or is the only column, a row has no target, all rows have the same
-  ///   class, or a split has no rows.
+  /// - Throws: when the target column does not exist or is the only column, a row has no target, the targets of a
+  ///   regression are words, all rows have the same class, or a requested split has no rows.
   public init(
     _ table: Table, task: TableTask = TableTask(), split options: SplitOptions = SplitOptions()
   ) throws(DataError) {
@@ -187,8 +187,10 @@ extension TableTargets {
 }
 
 extension TableDataset {
-  /// Reads the table that a source names, `csv:FILE`, for encoding with a fitted encoder.
-  /// - Parameter targetKind: the kind of the target column.
+  /// Reads the table that a source names, `csv:FILE`, to be encoded by the fitted `encoder`.
+  /// - Parameters:
+  ///   - task: the prediction task; it must name the target column.
+  ///   - targetKind: the kind of the target column.
   public static func load(
     _ source: String, options: TableOptions = TableOptions(), encoder: TableEncoder, task: TableTask,
     targetKind: Table.Kind, split: SplitOptions = SplitOptions()

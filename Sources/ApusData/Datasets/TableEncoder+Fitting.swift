@@ -1,7 +1,7 @@
 import ApusSystem
 
 extension TableEncoder.Rule {
-  /// Fits the encoding rule of a column to its training rows.
+  /// Fits the encoding rule of a column to the training rows.
   init(
     fitting column: Table.Column, _ rows: [Int32], _ encoding: TableEncoding, _ path: String
   ) throws(DataError) {
@@ -46,8 +46,8 @@ extension TableEncoder.Rule {
     return sorted.count % 2 == 1 ? sorted[middle] : sorted[middle - 1] / 2 + sorted[middle] / 2
   }
 
-  /// Mean and standard deviation; the deviation is 1 if it is only rounding error, by the bound of scikit-learn (Chan,
-  /// Golub, LeVeque: "Algorithms for computing the sample variance", 1983).
+  /// Mean and standard deviation. The deviation is 1 if the variance may be rounding error alone, by scikit-learn's
+  /// bound (Chan, Golub, LeVeque: "Algorithms for computing the sample variance", 1983).
   static func standardization(_ numbers: [Double]) -> (Double, Double) {
     let count = Double(numbers.count)
     let mean = mean(of: numbers)

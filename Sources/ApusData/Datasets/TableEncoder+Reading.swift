@@ -6,11 +6,11 @@ extension TableEncoder {
   /// - Parameters:
   ///   - options: how the file is read; ignored columns need not exist.
   ///   - target: the name of the target column.
-  ///   - kind: the kind of the target column.
-  ///   - needsTarget: whether the target column must exist; if not, it is not read.
+  ///   - targetKind: the kind of the target column.
+  ///   - needsTarget: whether the target column must exist; if `false`, it may be missing, and is ignored if present.
   /// - Throws: an error that names the missing or extra columns; also the errors of `Table(path:)`.
   public func table(
-    path: String, options: TableOptions = TableOptions(), target: String, holding kind: Table.Kind,
+    path: String, options: TableOptions = TableOptions(), target: String, holding targetKind: Table.Kind,
     needsTarget: Bool
   ) throws(DataError) -> Table {
     var options = options
@@ -29,7 +29,7 @@ extension TableEncoder {
     }
     options.kinds = kinds
     if needsTarget {
-      options.kinds[target] = kind
+      options.kinds[target] = targetKind
     } else if have.contains(target) {
       options.ignored.insert(target)
     }

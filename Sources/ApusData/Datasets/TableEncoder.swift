@@ -68,7 +68,7 @@ public struct TableEncoder: Hashable, Sendable {
     public let rule: Rule
   }
 
-  /// The encoded columns, in feature order; a table's columns are found by name.
+  /// The encoded columns, in feature order; `encode` finds the columns of a table by their names.
   public let columns: [Column]
 
   /// The largest allowed number of features.
@@ -137,7 +137,8 @@ public struct TableEncoder: Hashable, Sendable {
 
   /// The features of the given rows, in the given order: `[rows.count, width]`, row-major.
   ///
-  /// - Throws: when the table lacks a column or has one of another kind, or a number does not fit a float32.
+  /// - Throws: when the table lacks a column or has one of another kind, a number does not fit a float32, or the
+  ///   features are too many.
   /// - Precondition: all rows are in `0 ..< table.rowCount`.
   public func encode(_ table: Table, rows: [Int32]) throws(DataError) -> [Float] {
     let width = width
@@ -174,7 +175,8 @@ public struct TableEncoder: Hashable, Sendable {
     return features
   }
 
-  /// Calls `body` with the index of every row whose category is known, and the category's index in `known`.
+  /// Calls `body` for each row whose category is in `known`, with the row's index in `rows` and the category's index in
+  /// `known`.
   private static func forEachKnown(
     _ known: [String], _ rows: [Int32], _ codes: [Int32], _ names: [String], _ body: (Int, Int) -> Void
   ) {

@@ -23,7 +23,7 @@ public struct LabelledTexts: Sendable {
 
   public var count: Int { texts.count }
 
-  /// Reads lines `class<TAB>text`. Classes are numbered in the order of their names; empty lines are skipped.
+  /// Reads lines `class<TAB>text`. Classes are numbered in the sorted order of their names; empty lines are skipped.
   static func reading(_ path: String) throws(DataError) -> (texts: LabelledTexts, classNames: [String]) {
     var examples: [(label: String, text: String)] = []
     let lines = try TextCorpus.text(of: path).split(separator: "\n", omittingEmptySubsequences: false)
@@ -83,7 +83,7 @@ public struct TextDataset: Sendable {
       test: part(numbers.filter { $0 % 10 == 9 }))
   }
 
-  /// Reads lines `class<TAB>text`. Classes are numbered in the order of their names; empty lines are skipped.
+  /// Reads lines `class<TAB>text`. Classes are numbered in the sorted order of their names; empty lines are skipped.
   public init(path: String) throws(DataError) {
     let (texts, classNames) = try LabelledTexts.reading(path)
     try self.init(name: path, classNames: classNames, all: texts)

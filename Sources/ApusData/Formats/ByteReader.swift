@@ -1,6 +1,7 @@
 import ApusSystem
 
-/// Reads bytes in order from a plain or a gzip file (RFC 1952); the first two bytes distinguish the two kinds.
+/// Reads bytes in order from a file or from memory, plain or compressed by gzip (RFC 1952). The first two bytes tell
+/// whether the source is compressed.
 ///
 /// A file is read in chunks, and a compressed stream is inflated only as far as requested. So the caller, not the file,
 /// bounds the memory: 1 byte of compressed data can expand to a thousand bytes.
@@ -54,54 +55,55 @@ final class ByteReader {
   }
 }
 
-/// Reads the bytes of a source as they are stored, in memory or in a file. Only one chunk of a file is in memory.
+/// Reads the stored bytes of a source, without inflating them, from memory or from a file. Of a file, only one chunk is
+/// in memory.
 final class StoredBytes {
-  private static let pieceByteCount = 1 << 18
+  private static let chunkByteCount = 1 << 18
   private let file: FileDescriptor?
-  private var piece: [UInt8]
-  /// The index of the first byte of the chunk that has not been consumed.
+  private var chunk: [UInt8]
+  /// The index in `chunk` of the first byte that has not been consumed.
   private var start = 0
   /// The number of bytes that have been consumed.
   private(set) var offset = 0
 
   init(_ bytes: [UInt8]) {
     file = nil
-    piece = bytes
+    chunk = bytes
   }
 
   init(path: String) throws(DataError) {
     file = try reportingFiles { () throws(FileError) in try FileDescriptor(reading: path) }
-    piece = []
+    chunk = []
   }
 
-  /// Reads until `count` bytes are buffered, and returns the number of buffered bytes: fewer only at the end of the
-  /// source.
+  /// Reads until at least `count` bytes are buffered, and returns the number of buffered bytes: fewer than `count` only
+  /// at the end of the source.
   @discardableResult
   func prepare(_ count: Int) throws(DataError) -> Int {
-    let held = piece.count - start
+    let held = chunk.count - start
     guard held < count, let file else { return held }
     let next = offset + held
     let more = try reportingFiles { () throws(FileError) in
-      try file.bytes(at: next, count: max(count, StoredBytes.pieceByteCount))
+      try file.bytes(at: next, count: max(count, StoredBytes.chunkByteCount))
     }
-    piece = held == 0 ? more : piece[start...] + more
+    chunk = held == 0 ? more : chunk[start...] + more
     start = 0
     if let report = ReadingProgress.report {
       let size = try reportingFiles { () throws(FileError) in try file.byteCount() }
       report(file.path, Double(next + more.count) / Double(max(size, 1)))
     }
-    return piece.count
+    return chunk.count
   }
 
   /// Whether the next bytes equal `prefix`.
   func starts(with prefix: [UInt8]) throws(DataError) -> Bool {
     try prepare(prefix.count)
-    return piece[start...].starts(with: prefix)
+    return chunk[start...].starts(with: prefix)
   }
 
   /// Passes the buffered bytes to `body`, which returns the number of bytes it consumed.
   func take(_ body: (UnsafeBufferPointer<UInt8>) -> Int) {
-    let taken = piece.withUnsafeBufferPointer { body(UnsafeBufferPointer(rebasing: $0[start...])) }
+    let taken = chunk.withUnsafeBufferPointer { body(UnsafeBufferPointer(rebasing: $0[start...])) }
     start += taken
     offset += taken
   }
@@ -119,18 +121,18 @@ final class StoredBytes {
     return result
   }
 
-  /// Skips the next `count` bytes and returns the number of skipped bytes.
+  /// Skips the next `count` bytes and returns the number of skipped bytes: fewer only at the end of the source.
   func skip(_ count: Int) throws(DataError) -> Int {
     let skipped = min(count, try remaining())
-    start = min(piece.count, start + skipped)
+    start = min(chunk.count, start + skipped)
     offset += skipped
     return skipped
   }
 
   /// The number of bytes that have not been consumed.
   func remaining() throws(DataError) -> Int {
-    guard let file else { return piece.count - start }
+    guard let file else { return chunk.count - start }
     let size = try reportingFiles { () throws(FileError) in try file.byteCount() }
-    return max(size - offset, piece.count - start)
+    return max(size - offset, chunk.count - start)
   }
 }

@@ -8,7 +8,7 @@ final class Inflater {
   private let input: StoredBytes
   private let path: String
   private var isDone = false
-  // zlib keeps the address of its state, so it must not move.
+  // zlib keeps the address of this state, so the state must not move.
   private let stream: UnsafeMutablePointer<z_stream>
 
   init(_ input: StoredBytes, path: String) throws(DataError) {

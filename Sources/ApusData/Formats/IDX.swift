@@ -101,7 +101,7 @@ extension IDXArray {
   private static func elements(_ reader: ByteReader, _ header: IDXHeader) throws(DataError) -> [UInt8] {
     let extents = header.extents
     guard let needed = header.byteCount else { throw failure(reader, 4, "the sizes \(extents) are too large") }
-    // The size of a plain file shows at once that it is too short.
+    // If a plain file is too short, its size shows this before any element is read.
     if let rest = try reader.plainByteCount(), rest < needed {
       throw failure(
         reader, reader.position + rest,

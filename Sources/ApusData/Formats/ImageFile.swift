@@ -45,7 +45,8 @@ extension Image {
     try self.init(decoding: bytes, path: path, limits: limits)
   }
 
-  /// Decodes a PNG or JPEG file in memory, as `init(contentsOf:limits:)` does. `path` names the source in errors.
+  /// Decodes a PNG or JPEG file in memory, as `init(contentsOf:limits:)` does, but does not check `limits.bytes`.
+  /// `path` names the source in errors.
   public init(decoding bytes: [UInt8], path: String, limits: ImageLimits = .default) throws(DataError) {
     if bytes.starts(with: PNG.signature) {
       self = try PNG.decode(bytes, path: path, limits: limits)

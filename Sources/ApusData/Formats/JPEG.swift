@@ -126,9 +126,12 @@ enum JPEG {
       remedy: "copy or download the file again")
   }
 
-  /// Finds the range that contains the first damaged byte, by bisection. The library does not report the offset. But if
-  /// the file is truncated before the damage, it reports a premature end instead.
-  /// - Parameter tries: the maximum number of decodings; if the bisection needs more, the range has several bytes
+  /// Finds, by bisection, a range that contains the byte at which the library detects the damage. The library does not
+  /// report this offset. But if only the first bytes of a file are decoded, the error is that of the whole file if
+  /// these bytes contain the damage, and a premature end otherwise.
+  /// - Parameters:
+  ///   - tries: the maximum number of decodings; if the bisection needs more, the range has several bytes
+  ///   - isWrong: whether decoding the first `first` bytes gives the error of the whole file
   private static func firstWrong(
     _ bytes: [UInt8], tries: Int, _ isWrong: (_ first: Int) -> Bool
   ) -> ClosedRange<Int>? {

@@ -2,9 +2,9 @@ import ApusSystem
 
 /// The error of a text that is not JSON.
 public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// The byte at which reading stopped.
+  /// The offset in bytes, from 0, at which the text is invalid.
   public var offset: Int
-  /// The error at that byte.
+  /// The error at this offset.
   public var reason: String
 
   public var description: String { "byte \(offset): \(reason)" }
@@ -13,7 +13,8 @@ public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
 extension JSON {
   /// The default limit of the nesting depth of arrays and objects.
   public static let defaultDepth = 32
-  /// The largest number of values in a text. It is limited because a value takes much more memory than its characters.
+  /// The largest number of values in a text. The number is limited because a value takes much more memory than its
+  /// characters.
   public static let maximumValueCount = 1 << 21
 
   /// Reads one JSON value.
@@ -65,7 +66,7 @@ private struct JSONParser {
     return value
   }
 
-  /// A value with the white space around it.
+  /// Parses a value and the white space around it.
   mutating func value() throws(JSONError) -> JSON {
     skipSpace()
     defer { skipSpace() }

@@ -21,7 +21,7 @@ public struct JSONObject: Hashable, Sendable {
   /// Whether there are no members.
   public var isEmpty: Bool { keys.isEmpty }
 
-  /// The value of a key; setting a new key appends it, setting `nil` removes the key.
+  /// The value of a key. Setting the value of a new key appends the key; setting `nil` removes the key.
   public subscript(key: String) -> JSON? {
     get { values[key] }
     set {
@@ -71,12 +71,13 @@ extension JSON: ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral, Expres
 // MARK: - Reading
 
 extension JSON {
-  /// The member of an object; `nil` for other values.
+  /// The value of a key of an object; `nil` if the key is missing, and for values that are not objects.
   public subscript(key: String) -> JSON? { object?[key] }
 
   /// The truth value; `nil` for other values.
   public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
-  /// The integer; `nil` for other values, also for numbers with a fraction.
+  /// The integer; `nil` for other values, also for numbers that are written with a fraction or an exponent: `1.0`,
+  /// `1e2`.
   public var integer: Int? { if case .integer(let value) = self { value } else { nil } }
   /// The text; `nil` for other values.
   public var string: String? { if case .string(let value) = self { value } else { nil } }

@@ -10,7 +10,8 @@ package struct PNGHeader: Sendable {
   /// The size of the signature and the first chunk: its length, its name, 13 bytes of data and the checksum.
   private static let byteCount = 8 + 4 + 4 + 13 + 4
 
-  /// Reads the beginning of a file; `nil` if it is not that of a PNG file. The checksum is not checked here.
+  /// Reads the header at the beginning of a file; `nil` if the file does not begin like a PNG file. Does not check the
+  /// checksum of the header.
   package init?(_ file: [UInt8]) {
     let name = PNG.signature + [0, 0, 0, 13] + Array("IHDR".utf8)
     guard file.count >= PNGHeader.byteCount, file.starts(with: name) else { return nil }

@@ -39,7 +39,7 @@ extension Safetensors {
     }
   }
 
-  /// Decodes and checks the length of the header, which is the first 8 bytes of a file.
+  /// Decodes the first 8 bytes of a file, the length of the header, and checks this length.
   static func headerByteCount(
     _ prefix: [UInt8], fileByteCount: Int, path: String
   ) throws(DataError) -> Int {

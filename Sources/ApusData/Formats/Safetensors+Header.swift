@@ -1,7 +1,8 @@
 import ApusSystem
 
 extension Safetensors {
-  /// The header of a file, which has been validated: every byte after it belongs to exactly one tensor.
+  /// The header of a file. If it was read from a file, it is validated: every byte after the header belongs to exactly
+  /// one tensor.
   public struct Header: Hashable, Sendable {
     /// The tensors in file order.
     public let entries: [Entry]
@@ -9,7 +10,7 @@ extension Safetensors {
     public let metadata: [String: String]
     private let indices: [String: Int]
 
-    /// Creates a header of entries that do not overlap.
+    /// Creates a header. The entries must not overlap, which is not checked.
     public init(entries: [Entry], metadata: [String: String] = [:]) {
       self.entries = entries
       self.metadata = metadata

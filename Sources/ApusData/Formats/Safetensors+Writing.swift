@@ -26,8 +26,8 @@ extension Safetensors {
 
   /// Atomically replaces a file by a file that contains these tensors.
   ///
-  /// The file equals that of the reference implementation for the same tensors. Tensors are sorted by element type,
-  /// with the largest elements first, then by name.
+  /// The safetensors library writes the same bytes for the same tensors. Tensors are sorted by element type, with the
+  /// largest elements first, then by name.
   /// - Precondition: no name occurs twice.
   /// - Returns: the SHA-256 digest of the file, in hexadecimal.
   @discardableResult

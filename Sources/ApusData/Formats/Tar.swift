@@ -14,8 +14,9 @@ final class TarReader {
 
   let path: String
   private let reader: ByteReader
-  /// The number of unread bytes of the current file, without and with the padding of its last block.
+  /// The number of unread bytes of the current file, without the padding of its last block.
   private var rest = 0
+  /// The number of unread bytes of the current file, with the padding of its last block.
   private var blockRest = 0
   private var isDone = false
   private var defaults = TarAttributes()
@@ -24,9 +25,9 @@ final class TarReader {
   private static let attributeLimit = 1 << 20
   /// The largest number of padding bytes after the end of the archive.
   private static let fillLimit = 1 << 20
-  /// The limits of the inflated size in bytes and of the number of headers, more than ten times those of any supported
-  /// data set.
+  /// The limit of the inflated size in bytes, more than ten times the size of any supported data set.
   private static let byteLimit = 1 << 31
+  /// The limit of the number of headers, more than ten times the number in any supported data set.
   private static let headerLimit = 100_000
   private var headerCount = 0
 

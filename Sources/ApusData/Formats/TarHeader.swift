@@ -10,7 +10,7 @@ struct TarError: Error {
 ///
 /// ```text
 /// field and its number of bytes:
-/// name 100, mode 8, owner 8, group 8, size 12, time 12, sum 8, type 1, link 100, magic 8, …
+/// name 100, mode 8, owner 8, group 8, size 12, time 12, checksum 8, type 1, link 100, magic 8, …
 /// prefix 155, at offset 345
 /// ```
 struct TarHeader {
@@ -59,8 +59,8 @@ struct TarHeader {
     self.byteCount = byteCount
   }
 
-  /// Checks the sum of all bytes, with the bytes of the sum itself replaced by spaces. Old programs summed signed
-  /// bytes.
+  /// Checks the checksum, which is the sum of all bytes with the bytes of the checksum itself replaced by spaces. Old
+  /// programs summed signed bytes.
   private static func checkSum(_ block: [UInt8]) throws(TarError) {
     var (sum, signedSum) = (0, 0)
     for (index, byte) in block.enumerated() {
@@ -70,7 +70,8 @@ struct TarHeader {
     }
     let stored = number(block[sums])
     guard stored == sum || stored == signedSum else {
-      throw TarError(offset: 0, reason: "not a file header: its sum is \(stored.map(String.init) ?? "not a number")")
+      let found = stored.map(String.init) ?? "not a number"
+      throw TarError(offset: 0, reason: "not a file header: its checksum is \(found), expected \(sum)")
     }
   }
 

@@ -8,7 +8,7 @@ extension Image {
 
   /// The image converted to gray or RGB: RGB becomes the gray `0.299 R + 0.587 G + 0.114 B`, rounded; gray becomes
   /// equal red, green and blue.
-  /// - Precondition: `count` is the number of channels, or one of the two is 1 and the other 3.
+  /// - Precondition: `count` equals `channels`, or one of these numbers is 1 and the other is 3.
   public func converted(toChannels count: Int) -> Image {
     if count == channels { return self }
     let area = height * width
@@ -34,7 +34,7 @@ extension Image {
     }
   }
 
-  /// Writes the image as planes, `[channels, height, width]`; all planes of a gray image are equal.
+  /// Writes the image as planes, `[count, height, width]`; all planes of a gray image are equal.
   /// - Precondition: `count` is the image's number of channels, or the image is gray.
   func writePlanes(_ count: Int, to target: UnsafeMutablePointer<UInt8>) {
     let (area, channels) = (height * width, channels)

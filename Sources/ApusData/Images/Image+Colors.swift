@@ -57,7 +57,7 @@ extension Image {
     // sixth.
     func level(_ distance: Float) -> UInt8 {
       let fall = min(max(abs(distance) - 1, 0), 1)
-      // The addition leaves the nearest integer in the lowest bits.
+      // 1.5 · 2²³ is added: the lowest bits of the sum are the nearest integer.
       return UInt8(truncatingIfNeeded: (high - fall * spread + 12_582_912).bitPattern)
     }
     pixel[0] = level(hue > 3 ? hue - 6 : hue)

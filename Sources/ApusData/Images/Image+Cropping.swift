@@ -7,7 +7,7 @@ public enum EdgeMode: Hashable, Sendable {
   /// The repeated outermost pixels: `a a a | a b c d | d d d`.
   case replicate
 
-  /// The index in `0 ..< count` of the pixel to use at index `position`; `nil` for a constant.
+  /// The index in `0 ..< count` of the pixel to use at index `position`; `nil` if the constant is to be used.
   func source(of position: Int, _ count: Int) -> Int? {
     if position >= 0, position < count { return position }
     switch self {
@@ -45,11 +45,12 @@ extension TransformWords {
 }
 
 extension Image {
-  /// A region of the image, which may extend beyond it on any side.
+  /// A region of the image. The region may extend beyond the image on any side.
   ///
   /// - Parameters:
   ///   - top: the first row of the region in the image; may be negative
   ///   - left: the first column of the region; may be negative
+  ///   - part: the size of the region
   ///   - edges: the pixels beyond the edges of the image
   public func cropped(
     top: Int, left: Int, _ part: ImageSize, edges: EdgeMode = .constant(0)

@@ -2,7 +2,7 @@
 public enum PyramidFilter: String, Hashable, Sendable, CaseIterable {
   /// Binomial weights `1 4 6 4 1` along both axes around every second pixel, with mirrored edges (Burt, Adelson, 1983).
   case gaussian
-  /// The mean of 2x2 pixels; at the edge of an odd extent, the mean of those inside the image.
+  /// The mean of 2x2 pixels; at the edge of an odd extent, the mean of the pixels inside the image.
   case box
 }
 

@@ -1,8 +1,9 @@
 import ApusSystem
 import Glibc
 
-/// The random numbers of one image in one epoch, or of one batch. They depend only on the seed, the epoch and the image
-/// or batch, so neither threads nor a restart change them.
+/// The random numbers of one image in one epoch, or of one batch. They depend only on the seed, the epoch, the number
+/// of the image or batch, and how often the image occurred earlier in the epoch. So neither threads nor a restart
+/// change them.
 public struct ImageRandom: Sendable {
   private let random: CounterRandom
   private var position = 0
@@ -47,10 +48,10 @@ public struct ImageRandom: Sendable {
 
   /// A region of random area, aspect ratio and position; `nil` if none of ten samples fits.
   /// - Parameters:
-  ///   - limit: the largest height and width.
-  ///   - scale: the range of the region's fraction of the area.
-  ///   - ratio: the range of the ratio of the two sides, sampled uniformly on a logarithmic scale.
-  ///   - size: makes the region's size from the two sides.
+  ///   - limit: the largest height and width of the region, at most those of the image.
+  ///   - scale: the range of the region's area, as a fraction of the area of the image.
+  ///   - ratio: the range of `side / other`, sampled uniformly on a logarithmic scale.
+  ///   - size: returns the region's size, and thus decides which of its arguments is the height.
   mutating func part(
     of image: ImageSize, atMost limit: ImageSize, scale: ClosedRange<Double>, ratio: ClosedRange<Double>,
     size: (_ side: Int, _ other: Int) -> ImageSize
@@ -58,8 +59,8 @@ public struct ImageRandom: Sendable {
     let area = Double(image.height * image.width)
     for _ in 0..<10 {
       let target = area * uniform(in: scale)
-      let shape = exp(uniform(in: log(ratio.lowerBound)...log(ratio.upperBound)))
-      let sides = (target * shape, target / shape)
+      let sideRatio = exp(uniform(in: log(ratio.lowerBound)...log(ratio.upperBound)))
+      let sides = (target * sideRatio, target / sideRatio)
       let part = size(
         Int(sides.0.squareRoot().rounded(.toNearestOrEven)), Int(sides.1.squareRoot().rounded(.toNearestOrEven)))
       guard min(part.height, part.width) >= 1, part.height <= limit.height, part.width <= limit.width else { continue }

@@ -1,8 +1,8 @@
 /// Divides a large image into overlapping tiles of one size, and stitches the predictions for the tiles.
 ///
-/// The last tile of each row and column ends at the edge of the image, so it may overlap its neighbor by more than the
-/// others do. In overlaps, values are averaged with weights that decrease towards the edges of a tile, which avoids
-/// seams.
+/// The last tile of each row and column of tiles ends at the edge of the image, so this tile may overlap its neighbor
+/// by more than the other tiles do. In overlaps, values are averaged with weights that decrease towards the edges of a
+/// tile, which avoids seams.
 public struct ImageTiles: Hashable, Sendable {
   /// The size of the image.
   public let image: ImageSize
@@ -14,7 +14,8 @@ public struct ImageTiles: Hashable, Sendable {
 
   /// - Parameters:
   ///   - image: the size of the image
-  ///   - tile: the size of the tiles; a smaller image is padded by reflection at the bottom and right
+  ///   - tile: the size of the tiles; an image that is smaller than a tile is padded by reflection at the bottom and
+  ///     right
   ///   - overlap: the minimum overlap of neighbors in pixels
   /// - Precondition: extents are positive, and the overlap is not negative and smaller than a tile.
   public init(_ image: ImageSize, tile: ImageSize, overlap: Int) {
@@ -64,8 +65,8 @@ public struct ImageTiles: Hashable, Sendable {
     return stitched(channels: channels) { predictions[$0][$1] }
   }
 
-  /// Stitches values that are computed on demand, because tiles with a large overlap have many more values than the
-  /// image.
+  /// Stitches values that `value` returns one by one, so that they need not be in memory together: tiles with a large
+  /// overlap have many more values than the image.
   /// - Parameter value: returns the value at index `position` of a tile's `[channels, tile height, tile width]`,
   ///   row-major.
   public func stitched(channels: Int, _ value: (_ tile: Int, _ position: Int) -> Float) -> [Float] {

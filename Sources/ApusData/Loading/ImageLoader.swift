@@ -51,7 +51,7 @@ public final class ImageLoader: @unchecked Sendable {
     public var error: DataError
   }
 
-  /// The seconds that `next` took: waiting for threads, or loading if there are none.
+  /// The seconds that `next` took: waiting for the threads, or loading if there are no threads.
   public private(set) var waitedSeconds = 0.0
   /// The number of distinct unreadable images in the batches returned so far.
   public var badCount: Int { bad.count }

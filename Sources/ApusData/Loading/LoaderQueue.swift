@@ -9,8 +9,9 @@ final class LoaderQueue: @unchecked Sendable {
   private var batches: [Batch]
   /// The next batch to return.
   private var first: Int
-  /// The batch of the next piece of work, and the piece's first position in the epoch.
+  /// The batch of the next piece of work.
   private var current: Int
+  /// The first position of the next piece of work in the epoch.
   private var position: Int
   private var isStopped = false
 
@@ -20,10 +21,13 @@ final class LoaderQueue: @unchecked Sendable {
     /// `nil` when the allocation failed; then `error` is set.
     let pixels: PixelBuffer?
     var mix: MixPlan?
+    /// The number of images that are not loaded yet.
     var rest: Int
     var isDone = false
-    /// The replacements of unreadable images, and the unreadable images, by position in the epoch.
+    /// By position in the epoch, the image that replaces an unreadable image, or the unreadable image if it is left
+    /// out.
     var replacements: [Int: Int32] = [:]
+    /// By position in the epoch, the images that could not be read.
     var failures: [Int: [LoaderWork.Failure]] = [:]
     /// The error with the lowest position in the epoch.
     var error: (position: Int, error: DataError)?
@@ -116,7 +120,8 @@ final class LoaderQueue: @unchecked Sendable {
     }
   }
 
-  /// Waits for the next batch; `nil` after the last one. Without threads, the caller fills it.
+  /// Waits for the next batch; `nil` after the last one.
+  /// - Parameter fillsItself: whether the calling thread fills the batch, because there are no worker threads
   func next(fillsItself: Bool) -> Batch? {
     if fillsItself {
       while monitor.withLock({ first < work.batchCount && current == first }), let piece = take() { fill(piece) }

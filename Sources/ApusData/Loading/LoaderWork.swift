@@ -1,4 +1,4 @@
-/// The images of an epoch, and their conversion to pixels, which does not depend on threads or timing.
+/// The images of an epoch, and their conversion to pixels. The pixels do not depend on threads or timing.
 struct LoaderWork: Sendable {
   let source: any ImageSource
   let options: ImageLoader.Options
@@ -61,9 +61,11 @@ struct LoaderWork: Sendable {
 
   /// Writes the image of a position in the epoch.
   ///
-  /// - Returns: the number of the image that was written, and the images that could not be read. The next readable
-  ///   image in epoch order, cyclically, replaces an unreadable one, with the random numbers of the original position;
-  ///   an image that is left out becomes zeros.
+  /// If the image cannot be read, `options.badImages` decides. With `.refused`, the error is thrown. With `.replaced`,
+  /// the next readable image in epoch order, cyclically, is written, with the random numbers of `position`. With
+  /// `.leftOut`, zeros are written.
+  ///
+  /// - Returns: the number of the image that was written, or that is left out, and the images that could not be read.
   func load(_ position: Int, to target: UnsafeMutablePointer<UInt8>) throws(DataError) -> (Int32, [Failure]) {
     var failures: [Failure] = []
     while true {
@@ -84,7 +86,7 @@ struct LoaderWork: Sendable {
   }
 
   /// Allocates the memory of a batch.
-  /// - Throws: when the batches in memory exceed the limit of `DataBudget`.
+  /// - Throws: when the batches in memory exceed the limit of `DataBudget`, or when the allocation fails.
   func pixels(count: Int) throws(DataError) -> PixelBuffer {
     let path = examples.first.map { source.name(of: Int($0)) } ?? "data"
     let bytes = try options.byteCount(ofBatch: count, source: path)
@@ -137,7 +139,7 @@ struct LoaderWork: Sendable {
 extension ImageLoader.Options {
   static let remedy = "use smaller images or a smaller batch"
 
-  /// The number of bytes of a batch.
+  /// The number of bytes of a batch of `count` images.
   /// - Throws: when the batches of a loader, the prefetched ones and the returned one, exceed the memory limit.
   @discardableResult
   package func byteCount(ofBatch count: Int, source: String) throws(DataError) -> Int {

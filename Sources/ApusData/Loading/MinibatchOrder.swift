@@ -21,7 +21,7 @@ public struct MinibatchOrder: Hashable, Sendable {
   /// - Parameters:
   ///   - count: the number of examples
   ///   - batchSize: the number of examples in a batch; limited to `count`
-  /// - Precondition: both are positive.
+  /// - Precondition: `count` and `batchSize` are positive.
   public init(count: Int, batchSize: Int, seed: UInt64, isShuffled: Bool = true, dropsLast: Bool = false) {
     guard count > 0, batchSize > 0 else {
       fatalError("MinibatchOrder: \(count) examples in batches of \(batchSize); both must be positive")
@@ -38,7 +38,7 @@ public struct MinibatchOrder: Hashable, Sendable {
   /// replacement: an example of a rare class occurs several times, and some examples of a frequent class do not occur.
   ///
   /// An epoch has `labels.count` examples. If the number of classes does not divide `labels.count`, some classes have
-  /// one example more than others; they are chosen at random in each epoch.
+  /// one example more than others; these classes are chosen at random in each epoch.
   ///
   /// - Parameters:
   ///   - labels: the class of each example; classes without examples are ignored
@@ -98,7 +98,7 @@ public struct MinibatchOrder: Hashable, Sendable {
       return Array(0..<Int32(count)).shuffled { random.integer(below: $0, at: $1) }
     }
 
-    /// Assigns a class to each position, shuffled, and samples an example of that class.
+    /// Assigns the classes to the positions in random order, and samples for each position an example of its class.
     private static func balanced(_ classes: [[Int32]], _ count: Int, seed: UInt64, epoch: Int) -> [Int32] {
       // Position `p` gets the class `round[p % classes.count]`: every round has each class once, except an incomplete
       // last round. The positions are shuffled like the examples of unbalanced epochs.

@@ -5,7 +5,8 @@ extension PixelStatistics {
   ///   - source: the training images
   ///   - options: the loading options; their transforms should not be random
   ///   - limit: the largest number of images to use, evenly spaced in the source
-  /// - Throws: the error of the first unreadable image, unless `options` replace or leave out bad images.
+  /// - Throws: the error of the first unreadable image, unless `options` replace or leave out bad images. The pixels of
+  ///   an image that is left out count as zeros.
   public init(
     of source: any ImageSource, options: ImageLoader.Options, limit: Int = 5_000
   ) throws(DataError) {

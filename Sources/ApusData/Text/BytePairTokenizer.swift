@@ -15,8 +15,8 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
   private static let firstByte: Int32 = 1
   private static let firstMerge: Int32 = 257
 
-  /// The limit of the bytes of all tokens together: each merge may double the length of a token, so forty merges could
-  /// fill any memory.
+  /// The limit of the bytes of all tokens together. Each merge may give a token twice as long as the token before, so
+  /// forty merges could fill any memory.
   private static let limit = 1 << 26
 
   /// - Returns: `nil` when a merge is not a pair of earlier tokens, a pair occurs twice, or all token texts together
@@ -41,7 +41,7 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
   /// together would exceed 64 MiB.
   public init(learning text: String, size: Int) {
     var counts: [[UInt8]: Int] = [:]
-    BytePairTokenizer.forEachPart(of: text) { counts[Array($0), default: 0] += 1 }
+    BytePairTokenizer.forEachUnit(of: text) { counts[Array($0), default: 0] += 1 }
     let words = counts.sorted { $0.key.lexicographicallyPrecedes($1.key) }
       .map { (symbols: $0.key.map { Int32($0) + BytePairTokenizer.firstByte }, count: $0.value) }
     var merger = PairMerger(words)
@@ -65,7 +65,7 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
   public func encode(_ text: String) -> [Int32] {
     var known: [ArraySlice<UInt8>: [Int32]] = [:]
     var tokens: [Int32] = []
-    BytePairTokenizer.forEachPart(of: text) { part in
+    BytePairTokenizer.forEachUnit(of: text) { part in
       let own = known[part] ?? encoded(part)
       known[part] = own
       tokens += own
@@ -102,14 +102,14 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
     self.init(merges: elements.map { ($0.array ?? []).map { $0.integer.flatMap(Int32.init(exactly:)) ?? -1 } })
   }
 
-  // MARK: - Parts
+  // MARK: - Units
 
-  private enum PartKind { case letters, digits, space, other }
+  private enum ScalarKind { case letters, digits, space, other }
 
   /// Splits a text into the units within which merges happen, as GPT-2 does:
   /// `'s|'t|'re|'ve|'m|'ll|'d| ?letters| ?digits| ?others|spaces`, where the last of several spaces belongs to the next
   /// unit. `body` receives the units one by one, because a list of all units occupies more memory than the text.
-  private static func forEachPart(of text: String, _ body: (ArraySlice<UInt8>) -> Void) {
+  private static func forEachUnit(of text: String, _ body: (ArraySlice<UInt8>) -> Void) {
     let scalars = Array(text.unicodeScalars)
     let kinds = scalars.map { kind(of: $0) }
     let bytes = Array(text.utf8)
@@ -123,7 +123,7 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
   }
 
   /// The end of the unit that begins at `start`.
-  private static func end(of start: Int, _ scalars: [Unicode.Scalar], _ kinds: [PartKind]) -> Int {
+  private static func end(of start: Int, _ scalars: [Unicode.Scalar], _ kinds: [ScalarKind]) -> Int {
     if scalars[start] == "'", let count = contraction(scalars[(start + 1)...]) { return start + 1 + count }
     let hasBlank = scalars[start] == " " && start + 1 < scalars.count && kinds[start + 1] != .space
     let first = hasBlank ? start + 1 : start
@@ -138,7 +138,7 @@ public struct BytePairTokenizer: Tokenizer, Hashable {
     return endings.first { rest.starts(with: $0) }?.count
   }
 
-  private static func kind(of scalar: Unicode.Scalar) -> PartKind {
+  private static func kind(of scalar: Unicode.Scalar) -> ScalarKind {
     if scalar.value < 0x80 {
       switch scalar.value {
       case 0x30...0x39: return .digits

@@ -2,7 +2,7 @@
 public struct CharacterTokenizer: Tokenizer, Hashable {
   public static let kind = "character"
 
-  /// The characters of the tokens from 2 on, in the order of their code points.
+  /// The characters of the tokens 2, 3, …; characters that were learned are in the order of their code points.
   public let characters: [Unicode.Scalar]
   private let numbers: [Unicode.Scalar: Int32]
 

@@ -8,10 +8,10 @@ struct PairMerger {
     var right: Int32
   }
 
-  /// The words as symbols, with their numbers of occurrences.
+  /// The words as symbols, each with its number of occurrences.
   private var words: [(symbols: [Int32], count: Int)]
   private var pairCounts: [Pair: Int] = [:]
-  /// The words that contain a pair, or contained it before a merge.
+  /// For each pair, the indices of the words that contain the pair, or contained it before a merge.
   private var occurrences: [Pair: Set<Int>] = [:]
   private(set) var symbolCounts: [Int32: Int] = [:]
 
@@ -20,7 +20,7 @@ struct PairMerger {
     for index in words.indices { add(index, words[index].count) }
   }
 
-  /// The pair with the highest score that occurs at least twice; ties go to the smallest symbol numbers.
+  /// Of the pairs that occur at least twice, the pair with the highest score; ties go to the smallest symbol numbers.
   ///
   /// - Parameter score: the score of a pair that occurs `count` times, and whose symbols occur `left` and `right`
   ///   times.

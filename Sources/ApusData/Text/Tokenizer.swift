@@ -1,5 +1,5 @@
-/// Converts text to token numbers and back. Token 0 is padding; a tokenizer that cannot encode every text uses token 1
-/// for unknown text.
+/// Converts text to token numbers and back. Token 0 is padding. A tokenizer that cannot encode every text uses token 1
+/// for unknown text, except if it was made from a vocabulary in which `[UNK]` has another number, such as BERT's.
 public protocol Tokenizer: Sendable {
   /// The name of the kind: `character`, `word`, `bpe`, `wordpiece`.
   static var kind: String { get }
@@ -16,7 +16,7 @@ public protocol Tokenizer: Sendable {
   /// The JSON from which `init(_:)` restores the tokenizer.
   var json: JSON { get }
 
-  /// - Returns: `nil` when a value is missing or has the wrong type.
+  /// Restores the tokenizer from `json`; `nil` when `json` is invalid.
   init?(_ json: JSON)
 
   /// Learns from a text.
@@ -28,7 +28,7 @@ public protocol Tokenizer: Sendable {
 public enum ReservedToken {
   /// Pads sequences.
   public static let padding: Int32 = 0
-  /// Represents unknown text.
+  /// Represents unknown text, in tokenizers that are learned.
   public static let unknown: Int32 = 1
 }
 
@@ -52,7 +52,7 @@ public enum TokenizerCatalog {
     ["kind": .string(type(of: tokenizer).kind), "content": tokenizer.json]
   }
 
-  /// Restores a tokenizer from the JSON of `stored`; `nil` when it is invalid.
+  /// Restores a tokenizer from the JSON that `stored` returned; `nil` when the JSON is invalid.
   public static func restored(_ json: JSON?) -> (any Tokenizer)? {
     guard let kind = json?["kind"]?.string, let content = json?["content"] else { return nil }
     return types.first { $0.kind == kind }?.init(content)

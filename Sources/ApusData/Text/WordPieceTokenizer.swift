@@ -28,10 +28,10 @@ public struct WordPieceTokenizer: Tokenizer, Hashable {
   /// Learns pieces from a text after lowercasing.
   public init(learning text: String, size: Int) { self.init(learning: text, size: size, isLowercased: true) }
 
-  /// Learns pieces from a text. The first pieces are the reserved ones and the characters, in the order of their code
-  /// points, as long as there are at most `size`. Then the pair `ab` with the largest
-  /// `count(ab) / (count(a) · count(b))`, which increases the likelihood of the text most, is merged repeatedly, until
-  /// there are `size` pieces or no pair occurs twice.
+  /// Learns pieces from a text. The first pieces are the reserved ones. The next are the characters of the text, with
+  /// the prefix `##` where they do not begin a word, sorted as strings, up to `size` pieces in all. Then the pair `ab`
+  /// with the largest `count(ab) / (count(a) · count(b))`, which increases the likelihood of the text most, is merged
+  /// repeatedly, until there are `size` pieces or no pair occurs twice.
   public init(learning text: String, size: Int, isLowercased: Bool) {
     var counts: [String: Int] = [:]
     for word in WordPieceTokenizer.words(of: text, isLowercased) { counts[word, default: 0] += 1 }
@@ -94,8 +94,8 @@ public struct WordPieceTokenizer: Tokenizer, Hashable {
     return pieces
   }
 
-  /// Decodes tokens: joins pieces, and separates words by spaces except before `, . ; : ! ? ) ]`. Padding and unknown
-  /// numbers are left out.
+  /// Decodes tokens: joins pieces, and separates words by spaces except before `, . ; : ! ? ) ]`. Padding and invalid
+  /// token numbers are left out.
   public func decode(_ tokens: some Sequence<Int32>) -> String {
     var text = ""
     for token in tokens {

@@ -1,8 +1,8 @@
 /// Words, punctuation marks and line ends are tokens: `He said: "it's so"` is `He`, `said`, `:`, `"`, `it's`, `so`,
 /// `"`.
 ///
-/// A word is a run of letters, digits and marks, with apostrophes and hyphens inside. Any other character except a
-/// space is a token of its own. Spaces are dropped; decoding inserts them at their usual positions.
+/// A word is a run of letters, digits and marks, with apostrophes and hyphens inside. White space other than a line
+/// feed is dropped; decoding inserts spaces at their usual positions. Any other character is a token of its own.
 public struct WordTokenizer: Tokenizer, Hashable {
   public static let kind = "word"
 
@@ -67,7 +67,7 @@ public struct WordTokenizer: Tokenizer, Hashable {
   static func words(of text: String) -> [String] {
     var words: [String] = []
     var word = String.UnicodeScalarView()
-    /// An apostrophe or hyphen after a word; it belongs to the word if a letter follows.
+    /// An apostrophe or hyphen after a word; it belongs to the word if a letter, a digit or a mark follows.
     var link: Unicode.Scalar?
     func finish() {
       if !word.isEmpty { words.append(String(word)) }

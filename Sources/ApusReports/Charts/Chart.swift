@@ -6,15 +6,15 @@ public protocol Chart: Sendable {
   /// The drawing of the chart, without its title. If the labels do not fit into `width` pixels, the drawing is wider.
   func drawing(width: Double) -> Drawing
 
-  /// The markup of the chart in an HTML page; `nil` if the page contains SVG drawings of several widths.
+  /// The markup of the chart in an HTML page; `nil` if the page shows the chart as SVG drawings of several widths.
   var page: Markup? { get }
 }
 
 /// A drawing and its size in pixels.
 public struct Drawing: Hashable, Sendable {
-  /// The extent of the horizontal axis.
+  /// The width in pixels.
   public var width: Double
-  /// The extent of the vertical axis.
+  /// The height in pixels.
   public var height: Double
   /// SVG elements, from `(0, 0)` at the upper left to `(width, height)`.
   public var content: Markup

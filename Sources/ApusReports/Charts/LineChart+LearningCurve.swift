@@ -1,8 +1,8 @@
 import Glibc
 
 extension LineChart {
-  /// The errors of a learning curve over the number of examples. If a power law was fitted, it is drawn up to twice the
-  /// largest number.
+  /// The errors of a learning curve over the number of training examples. If a power law was fitted, it is drawn up to
+  /// twice the largest measured number of examples.
   public init(_ title: String, _ curve: LearningCurve) {
     func points(_ errors: KeyPath<LearningCurve.Point, LearningCurve.Spread>) -> [Point] {
       curve.points.map { Point(x: Double($0.size), y: $0[keyPath: errors].mean) }
@@ -19,6 +19,6 @@ extension LineChart {
       title, x: Axis("training examples", isLogarithmic: true, isInteger: true), y: Axis("error", range: 0...0), series)
   }
 
-  /// The number of steps of the power law's line. The line looks smooth, and has too many points for markers.
+  /// The number of steps of the power law's line: enough for the line to look smooth, and too many points for markers.
   private static let lawPointCount = 64
 }

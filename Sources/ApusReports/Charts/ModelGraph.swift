@@ -12,7 +12,7 @@ public struct ModelGraph: Chart {
     public var parameterCount: Int
     /// The indices of the nodes whose outputs the layer uses; −1 is the input of the model.
     public var sources: [Int]
-    /// Operations between the sources and the layer that are not layers: `relu`, `add`, …
+    /// The names of the operations that run between the sources and this layer and belong to no layer: `relu`, `add`, …
     public var operations: [String]
 
     public init(
@@ -45,8 +45,9 @@ public struct ModelGraph: Chart {
     self.nodes = nodes
   }
 
-  /// The graph in which neighboring layers of one submodule are merged into one box. Of the levels of nesting, the
-  /// finest one with at most `limit` boxes is used, or the coarsest one if all have more.
+  /// The graph in which neighboring layers of one submodule are merged into one box. The submodules are those of one
+  /// level of nesting: the finest level that gives at most `limit` boxes, or the coarsest level if all levels give
+  /// more.
   public func grouped(limit: Int) -> ModelGraph {
     let depth = nodes.map { $0.path.split(separator: ".").count }.max() ?? 0
     var graph = self

@@ -3,7 +3,7 @@ struct Plot {
   /// An entry of a legend.
   struct Key {
     var name: String
-    /// The index of its color.
+    /// The index of the series, which selects the color.
     var series: Int
     /// Whether the legend shows a dot instead of a line.
     var isDot = false

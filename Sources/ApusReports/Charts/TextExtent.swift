@@ -1,5 +1,6 @@
 /// The size of text in a drawing. No font is available when a drawing is made, and readers have different fonts. The
-/// widths are those of DejaVu Sans, which is wider than the fonts of most systems, so that text seldom needs more room.
+/// widths are approximately those of DejaVu Sans, which is wider than the fonts of most systems. So text seldom needs
+/// more room than estimated.
 enum TextExtent {
   /// The font size of labels, in pixels.
   static let size = 12.0
@@ -11,7 +12,7 @@ enum TextExtent {
     size * text.unicodeScalars.reduce(0) { $0 + width($1) }
   }
 
-  /// The text, or its beginning with an ellipsis if it is wider than `limit`.
+  /// The text, or its beginning with an ellipsis if the text is wider than `limit`.
   static func fitting(_ text: String, _ limit: Double, size: Double = TextExtent.size) -> String {
     // A long text is not measured as a whole.
     if text.utf8.count < 1000, width(text, size: size) <= limit { return text }
@@ -25,7 +26,7 @@ enum TextExtent {
     return kept + "…"
   }
 
-  /// The text, or its end after an ellipsis if it is wider than `limit`: the end of a path is more informative.
+  /// The text, or its end after an ellipsis if the text is wider than `limit`: the end of a path is more informative.
   static func fittingEnd(_ text: String, _ limit: Double, size: Double = TextExtent.size) -> String {
     String(fitting(String(text.reversed()), limit, size: size).reversed())
   }

@@ -2,7 +2,7 @@
 /// query: viewers that support neither variables nor media queries show the light colors.
 ///
 /// The hues of series come from Okabe and Ito ("Color universal design", 2008). People with each kind of color
-/// blindness can distinguish them. They are made darker or lighter where they would not stand out from the background.
+/// blindness can distinguish these hues. A hue is made darker or lighter if it would not stand out from the background.
 enum Theme {
   /// The number of colors through which series cycle.
   static let seriesCount = light.series.count

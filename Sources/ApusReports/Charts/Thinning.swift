@@ -4,7 +4,7 @@ struct Pixel: Hashable, Sendable {
 }
 
 extension [Pixel] {
-  /// The points that determine how a line through all of them looks: in each column of pixels the first, the lowest,
+  /// The points that determine how a line through all points looks: in each column of pixels the first, the lowest,
   /// the highest and the last (Jugel, Jerzak, Hackenbroich, Markl: "M4: a visualization-oriented time series data
   /// aggregation", 2014). The order is preserved, and no extreme is lost.
   func thinned(columnWidth: Double = 1) -> [Pixel] {

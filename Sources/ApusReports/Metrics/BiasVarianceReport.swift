@@ -2,8 +2,8 @@ import ApusData
 
 /// The verdict on a classifier as a whole, on each of its classes, and on slices of the data.
 ///
-/// With many classes and slices, some findings are due to chance: about one in twenty comparisons exceeds a
-/// `thresholds.deviations` of 1.96 by chance. A larger value reports fewer findings, with more certainty.
+/// With many classes and slices, some findings are due to chance: if `thresholds.deviations` is 1.96, about one in
+/// twenty comparisons exceeds it by chance. A larger value gives fewer findings, which are more certain.
 public struct BiasVarianceReport: Sendable {
   /// A subset of examples with a common property.
   public struct Slice: Hashable, Sendable {
@@ -37,7 +37,7 @@ public struct BiasVarianceReport: Sendable {
   /// Compares the predictions of a classifier on its training examples with those on other examples.
   /// - Parameters:
   ///   - bayes: the lowest possible error, or the error of people.
-  ///   - classNames: names by class index; classes without one are called by their index.
+  ///   - classNames: the names of the classes by index; a class without a name is called by its index.
   /// - Throws: when a slice names an example that does not exist.
   public init(
     train: ClassificationResults, validation: ClassificationResults, bayes: Double = 0, classNames: [String] = [],

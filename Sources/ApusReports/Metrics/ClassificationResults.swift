@@ -29,8 +29,8 @@ public struct ClassificationResults: Sendable {
   ///   - labels: the true class of each example.
   ///   - threshold: for two classes: class 1 is predicted if its probability is at least this number. With `nil`, the
   ///     more likely class is predicted.
-  /// - Throws: when there are no examples, a label is not in `0 ..< classes`, a value is not a
-  ///   probability, or there is a threshold but not two classes.
+  /// - Throws: when there are no examples or more than 10,000 classes, a label is not in `0 ..< classes`, a value is
+  ///   not a probability, or there is a threshold but not two classes.
   public init(
     probabilities: [Float], classes: Int, labels: [Int32], threshold: Double? = nil
   ) throws(MeasureError) {
@@ -42,8 +42,8 @@ public struct ClassificationResults: Sendable {
     )
   }
 
-  /// The results of logits. The probabilities are `softmax(logits)`. Ranks and predictions are computed from the
-  /// logits, because these may differ where the float32 probabilities are equal.
+  /// The results of logits. The probabilities are `softmax(logits)`. Ranks, and predictions without a threshold, are
+  /// computed from the logits, because logits may differ where the float32 probabilities are equal.
   /// - Parameters:
   ///   - logits: `[labels.count, classes]`, row-major.
   ///   - classes: the number of classes.

@@ -1,13 +1,13 @@
 import ApusData
 
-/// The misclassified examples of a classifier, or the examples of a regression with the largest losses, the worst
-/// first, to find their common properties.
+/// A list of the misclassified examples of a classifier, or of the examples of a regression with the largest losses,
+/// the worst first. It helps to find what these examples have in common.
 ///
 /// (Ng, "Machine Learning Yearning", chapters 14–19.)
 public struct ErrorAnalysis: Sendable {
   /// A misclassified example, or an example of a regression.
   public struct Entry: Hashable, Sendable {
-    /// The example's index, from 0.
+    /// The example's index in its source, from 0.
     public var example: Int
     /// The name of the example, such as the path of its file.
     public var name: String
@@ -45,8 +45,9 @@ public struct ErrorAnalysis: Sendable {
   ///   - losses: the loss of each example; `nil` for `−log p` of the true class.
   ///   - examples: the index of each example in its source; `nil` for consecutive indices from 0. See
   ///     `Predictions.examples`.
-  ///   - names: the names of examples by index; examples without one are called by their index.
-  ///   - classNames: the names of classes by index; classes without one are called by their index.
+  ///   - names: the names of the examples by index in the source; an example without a name is called `example` and its
+  ///     index.
+  ///   - classNames: the names of the classes by index; a class without a name is called by its index.
   public init(
     of results: ClassificationResults, losses: [Float]? = nil, examples: [Int]? = nil, names: [String]? = nil,
     classNames: [String] = []

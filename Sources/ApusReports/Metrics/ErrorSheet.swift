@@ -4,8 +4,8 @@ import ApusSystem
 /// A spreadsheet of misclassified examples, with columns for tags that are filled in by hand and read back.
 ///
 /// Tags are user-defined words for the difficulty of an example, such as `blurry`. They are written in the columns
-/// named `tag …`; several tags in a cell are separated by semicolons. The title of an additional column is also a tag,
-/// and any mark in the column gives the row this tag.
+/// named `tag …`; several tags in a cell are separated by semicolons. The title of an additional column is also a tag:
+/// a row has this tag if its cell in the column contains any mark except `0`, `-`, `n`, `no` and `false`.
 public struct ErrorSheet: Hashable, Sendable {
   /// A row that was read back.
   public struct Row: Hashable, Sendable {
@@ -13,7 +13,7 @@ public struct ErrorSheet: Hashable, Sendable {
     public var example: Int
     /// The true class as written in the sheet.
     public var truth: String
-    /// The tags without duplicates, in the order of the sheet.
+    /// The tags without duplicates, in the order of the columns.
     public var tags: [String]
     /// Whether a person has examined the example: it has a tag or a comment.
     public var isExamined: Bool
@@ -30,8 +30,9 @@ public struct ErrorSheet: Hashable, Sendable {
 
   /// The text of a sheet to fill in.
   ///
-  /// Texts that begin with `=`, `+`, `-`, `@`, `'`, a tab or a carriage return are prefixed with an apostrophe:
-  /// spreadsheets would interpret them as formulas, and the names of files are not trusted. (OWASP, "CSV injection".)
+  /// Texts that begin with `=`, `+`, `-`, `@`, a tab or a carriage return are prefixed with an apostrophe: spreadsheets
+  /// would interpret them as formulas, and the names of files are not trusted. (OWASP, "CSV injection".) Texts that
+  /// begin with an apostrophe get a second one, because reading removes the first.
   public static func text(of analysis: ErrorAnalysis) -> String {
     let header = columns + tagColumns + [comment]
     let rows = analysis.entries.map { entry in

@@ -64,7 +64,7 @@ public struct LearningCurve: Hashable, Sendable {
   /// Trains on subsets of the data.
   /// - Parameters:
   ///   - sizes: numbers of examples; duplicates run once, and sizes above the number of examples are reduced to it.
-  ///   - seeds: the seeds of the subsets and of all other random numbers, one per run.
+  ///   - seeds: the seeds of the subsets and of all other random numbers; every size has one run for each seed.
   ///   - labels: the class of each example, so that subsets preserve the class frequencies.
   ///   - run: trains on the examples with these indices and returns the training and the validation error.
   /// - Throws: what `run` throws.

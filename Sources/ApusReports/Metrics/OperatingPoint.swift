@@ -26,12 +26,12 @@ public struct OperatingPoint: Hashable, Sendable {
   public var youden: Double { recall - falsePositiveRate }
 }
 
-/// The choice of a threshold. Of several equally good thresholds, the highest is chosen. A threshold should be chosen
-/// with other examples than the examples that evaluate the model.
+/// The choice of a threshold. Of several equally good thresholds, the highest is chosen. The examples that a threshold
+/// is chosen on should not be those that the model is evaluated on.
 extension RankedScores {
   /// The operating point of a threshold.
   public func point(at threshold: Float) -> OperatingPoint {
-    // Thresholds are in descending order: a binary search finds the first one that is lower.
+    // `thresholds` is in descending order: a binary search finds the first one that is lower than `threshold`.
     var (low, high) = (0, thresholds.count)
     while low < high {
       let middle = (low + high) / 2

@@ -10,8 +10,8 @@ public struct ROCCurve: Hashable, Sendable {
 
 extension RankedScores {
   /// The points of the curve, from (0, 0) to (1, 1); `nil` if there are no positives or no negatives.
-  /// - Parameter droppingIntermediate: leaves out points on a straight line between their neighbors, which change
-  ///   neither the plot nor the area.
+  /// - Parameter droppingIntermediate: whether points halfway between their two neighbors are left out; such points
+  ///   change neither the plot nor the area.
   public func rocCurve(droppingIntermediate: Bool = true) -> ROCCurve? {
     guard positiveCount > 0, negativeCount > 0 else { return nil }
     let last = thresholds.count - 1

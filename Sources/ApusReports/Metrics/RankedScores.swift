@@ -59,7 +59,7 @@ public struct RankedScores: Hashable, Sendable {
 }
 
 extension ClassificationResults {
-  /// The ranking of the examples for one class against all others, by its probability.
+  /// The ranking of the examples for one class against all others, by the probability of this class.
   public func ranking(ofClass number: Int) -> RankedScores {
     RankedScores(
       checked: probabilities(ofClass: number), labels.map { Int($0) == number })

@@ -82,7 +82,7 @@ public struct RegressionResults: Sendable {
   }
 
   /// `1 − Var(residual) / Var(target)` for each output: R² after the mean of the residuals is subtracted from them. If
-  /// all targets are equal, the value is defined as for R².
+  /// all targets are equal, the value is 1 when all residuals are equal and otherwise 0.
   public var explainedVariances: [Double] { zip(perOutput(variance), targetVariances).map(share) }
   /// The fraction of the targets' variance that the predictions explain.
   public var explainedVariance: Double { mean(explainedVariances) }

@@ -13,7 +13,7 @@ public struct TagCounts: Hashable, Sendable {
     /// The accuracy if the tagged examples were classified correctly, and no others changed.
     public var fixedAccuracy: Double
     /// `accuracy + share · (1 − accuracy)`: the accuracy if the tag has the same share of all errors as of the examined
-    /// ones, and all errors with the tag are corrected. It is an upper bound for work on this tag.
+    /// errors, and all errors with the tag are corrected. Work on this tag can reach at most this accuracy.
     public var ceiling: Double
   }
 
@@ -23,8 +23,8 @@ public struct TagCounts: Hashable, Sendable {
   public let errorCount: Int
   /// The number of misclassified examples with a tag or a comment in the sheet. The others count as not examined.
   public let examinedCount: Int
-  /// The number of rows that are left out, because this model classifies their example correctly or the true class
-  /// differs: they come from another model or other data.
+  /// The number of rows of the sheet that are left out. Their example is not among the errors of this model, or has
+  /// another true class, because the sheet comes from another model or other data.
   public let unmatchedCount: Int
   /// The fraction of all examples that are classified correctly.
   public let accuracy: Double

@@ -27,7 +27,7 @@ struct DatasetTests {
     (try #require(data.train as? ImageSet), try #require(data.test as? ImageSet))
   }
 
-  @Test func aValidationPartOfEachClass() throws {
+  @Test func aFractionOfEachClassIsHeldOutForValidation() throws {
     let all = try ImageDataset.load("synthetic")
     let data = try ImageDataset.load("synthetic", split: SplitOptions(validation: 0.25, seed: 3))
     let (train, test) = try parts(data)

@@ -8,8 +8,8 @@ import Testing
 struct ImageFolderTests {
   private let files = FileManager.default
 
-  /// Writes an image to each path. The image with index `n` is one row of `n + 1` pixels with the value `n`. Files that
-  /// are no images have one byte.
+  /// Writes a file to each path. If path number `n` is that of an image, the image is one row of `n + 1` pixels with
+  /// the value `n`. Other files have one byte.
   private func folder(_ paths: [String]) throws -> ScratchDirectory {
     let scratch = try ScratchDirectory()
     for (number, path) in paths.enumerated() { try write(number, to: path, in: scratch) }
@@ -37,8 +37,7 @@ struct ImageFolderTests {
     #expect(throws: DataError.self) { try ImageDataset.load("image-folder:\(scratch.path)") }?.description ?? ""
   }
 
-  /// The folders `train`, `test` and `val` are the parts of the data set.
-  @Test func partsOfTheirOwn() throws {
+  @Test func theFoldersTrainTestAndValAreTheSplits() throws {
     let scratch = try folder([
       "train/dog/b.PNG", "train/dog/a.jpeg", "train/dog/deep/er/c.png", "train/cat/1.Jpg", "train/cat/notes.txt",
       "train/cat/.hidden.png", "train/.hidden/x.png", "train/loose.png", "test/dog/t.png", "val/cat/v.png",
@@ -145,7 +144,7 @@ struct ImageFolderTests {
       #expect(
         text.contains("\(scratch.path)/\(path): cannot use this image folder file: the symbolic link leads"), "\(text)")
     }
-    // A folder whose name only starts with the root folder's name.
+    // The target is beside the root folder, and its name starts with the name of the root folder.
     let scratch = try folder(["r/a/1.png", "r-other/2.png"])
     try link("r/a/l", to: "../../r-other", in: scratch)
     let error = #expect(throws: DataError.self) { try ImageFolder(path: scratch.file("r")) }

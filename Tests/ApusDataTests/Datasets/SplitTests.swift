@@ -13,7 +13,7 @@ struct SplitTests {
     numbers.reduce(into: [Int](repeating: 0, count: classes)) { $0[Int(labels[Int($1)])] += 1 }
   }
 
-  @Test func everyExampleIsInOnePart() {
+  @Test func everyExampleIsInOneSplit() {
     let labels = labels([50, 31, 7, 1, 111])
     for seed in 0..<20 as Range<UInt64> {
       let split = Split(labels: labels, SplitOptions(test: 0.3, validation: 0.21, seed: seed))
@@ -35,7 +35,7 @@ struct SplitTests {
     #expect(counts(Split(labels: even, SplitOptions(test: 0.5)).test, even, 3) == [2, 2, 1])
   }
 
-  @Test func everyClassIsLearnt() {
+  @Test func everyClassHasATrainingExample() {
     let labels = labels([1, 2, 1, 40])
     let split = Split(labels: labels, SplitOptions(test: 0.5, validation: 0.45))
     #expect(counts(split.train, labels, 4).allSatisfy { $0 >= 1 })

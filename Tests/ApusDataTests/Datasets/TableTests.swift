@@ -101,7 +101,7 @@ struct TableDatasetTests {
     let rows = (0..<100).map { "\($0),\($0 % 4 == 0 ? "rare" : "usual")\n" }.joined()
     let all = try data("a,y\n" + rows, TableTask(), SplitOptions(test: 0.2))
     let few = all.learning(from: 20, seed: 3)
-    guard case .classes(let labels, _) = few.targets else { throw NotNumbers() }
+    guard case .classes(let labels, _) = few.targets else { throw UnexpectedTargets() }
     #expect(few.split.train.count == 20 && Set(few.split.train).isSubset(of: all.split.train))
     #expect(few.split.train.count { labels[Int($0)] == 0 } == 5 && few.split.test == all.split.test)
     #expect(all.learning(from: 80, seed: 3).split == all.split && all.learning(from: nil, seed: 3).split == all.split)
@@ -111,7 +111,7 @@ struct TableDatasetTests {
   @Test func targetStatisticsAreOfTheTrainingRows() throws {
     let rows = (0..<40).map { "\($0),\(Double($0 * $0) + 0.5)\n" }.joined()
     let set = try data("a,y\n" + rows)
-    guard case .numbers(let numbers) = set.targets else { throw NotNumbers() }
+    guard case .numbers(let numbers) = set.targets else { throw UnexpectedTargets() }
     let (found, known) = (try #require(set.targetStatistics), set.split.train.map { numbers[Int($0)] })
     let mean = known.reduce(0, +) / Double(known.count)
     let variance = known.map { ($0 - mean) * ($0 - mean) }.reduce(0, +) / Double(known.count)
@@ -132,16 +132,16 @@ struct TableDatasetTests {
     #expect(numbers.targets == .numbers([10, 9.5]))
     #expect(try data("a,y\n1,10\n2,9\n", TableTask(kind: .regression)).targets == .numbers([10, 9]))
     let many = "a,y\n" + (0..<42).map { "1,\($0 % 21)\n" }.joined()
-    guard case .numbers = try data(many).targets else { throw NotNumbers() }
+    guard case .numbers = try data(many).targets else { throw UnexpectedTargets() }
     guard case .classes(_, let names) = try data(many, TableTask(kind: .classification)).targets else {
-      throw NotNumbers()
+      throw UnexpectedTargets()
     }
     #expect(names == (0..<21).map(String.init))
     let first = try data("y,b\nu,1\nv,2\nu,3\nv,4\n", TableTask(target: "y"))
     #expect(first.target == "y" && first.features.columns.map(\.name) == ["b"])
   }
 
-  private struct NotNumbers: Error {}
+  private struct UnexpectedTargets: Error {}
 
   @Test func wrongTargetsAreRefused() {
     #expect(failure("a,why\n1,2\n", TableTask(target: "whi")).contains("no column \"whi\"; did you mean why?"))

@@ -72,7 +72,7 @@ struct IDXTests {
     #expect(throws: DataError.self) { try IDXArray(parsing: bytes) }
   }
 
-  @Test func aBombInflatesNoFurtherThanItsHeader() throws {
+  @Test func aBombInflatesOnlyWhatItsHeaderDeclares() throws {
     var header = good
     header[7] = 1
     header[11] = 1

@@ -43,7 +43,7 @@ struct ImageFileTests {
 
   @Test func sixteenBitsAreRounded() throws {
     let fixture = try Fixture("images")
-    // The nearest level of a 16-bit sample v is 255 v / 65535, rounded. Its upper byte may be another level.
+    // The nearest level of a 16-bit sample v is 255 v / 65535, rounded. The upper byte of v may be another level.
     let image = try Image(decoding: fixture.bytes("png-16-bits-1", "file"), path: "grey")
     let upper = try fixture.bytes("png-16-bits-1", "pixels")
     #expect(zip(image.pixels, upper).contains { $0 != $1 }, "all were cut off, none rounded")
@@ -59,8 +59,8 @@ struct ImageFileTests {
     #expect(worst <= 6, "off by \(worst)")
   }
 
-  /// Noise, which cannot be compressed, is written and read back.
-  @Test func noiseGrowsByLittle() throws {
+  /// Noise cannot be compressed, so the file is larger than the pixels.
+  @Test func noiseIsWrittenAndReadBack() throws {
     let random = CounterRandom(seed: 3, stream: 0)
     let noise = Image(
       height: 200, width: 200, channels: 3, pixels: (0..<120_000).map { UInt8(random.integer(below: 256, at: $0)) })

@@ -14,8 +14,7 @@ private func file(_ header: String, data: Int = 0, length: UInt64? = nil) -> [UI
 }
 
 struct SafetensorsTests {
-  /// Messages shorten long names and escape control characters.
-  @Test func messagesQuoteNamesCutAndEscaped() {
+  @Test func messagesShortenLongNamesAndEscapeControlCharacters() {
     let name = "\u{1B}[2J\u{202E}" + String(repeating: "n", count: 3_000_000)
     let headers = [
       "{\"\(name)\":{\(field)},\"\(name)\":{\(field)}}", "{\"\(name)\":{\"dtype\":\"\(name)\"}}", "{\"\(name)\":{}}",
@@ -43,8 +42,8 @@ struct SafetensorsTests {
     #expect(error?.description.contains("a header of 9437184 bytes exceeds the limit of 8388608") == true)
   }
 
-  /// The third entry tells whether the specification allows the file. Version 0.8.0 of the reference implementation
-  /// also accepts leading spaces and duplicate names.
+  /// Each argument is a name, a file, and whether the specification allows the file. Version 0.8.0 of the safetensors
+  /// library also accepts leading spaces and duplicate names.
   @Test(arguments: [
     ("ok", file("{\"a\":{\(field)}}", data: 4), true),
     ("no tensor", file("{}"), true),
@@ -131,7 +130,7 @@ struct SafetensorsTests {
   }
 
   /// The bytes that `safetensors.numpy.save` 0.8.0 writes for the same three arrays.
-  @Test func bytesAreThoseOfTheReference() {
+  @Test func bytesAreThoseOfTheLibrary() {
     let header =
       #"{"n":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},"#
       + #""b":{"dtype":"F32","shape":[2],"data_offsets":[8,16]},"#

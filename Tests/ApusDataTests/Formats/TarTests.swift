@@ -30,7 +30,7 @@ func tarEntry(
 
 let tarEnd = [UInt8](repeating: 0, count: 1024)
 
-/// A pax record, whose length field includes itself.
+/// A pax record. Its length includes the digits of the length.
 private func paxRecord(_ key: String, _ value: String) -> [UInt8] {
   let rest = " \(key)=\(value)\n".utf8.count
   let length = (1...).first { String($0).utf8.count + rest == $0 }!
@@ -110,7 +110,7 @@ struct TarTests {
     var archive = tarEntry("one", one) + tarEntry("two", two) + tarEnd
     archive[1030] ^= 1
     #expect(failure(archive).contains("a.tar: not a valid tar file at byte 1024: not a file header"))
-    #expect(failure([UInt8](repeating: 65, count: 1024)).contains("its sum is not a number"))
+    #expect(failure([UInt8](repeating: 65, count: 1024)).contains("its checksum is not a number"))
     #expect(failure([]).contains("without the zeros"))
     let huge = [UInt8](repeating: 0xff, count: 12)
     #expect(failure(tarEntry("one", size: huge) + tarEnd).contains("at byte 124: the size of \"one\" is not a number"))

@@ -22,8 +22,7 @@ struct BatchMixingTests {
     #expect(abs(moment(4) - fourth) < 4 * (eighth - fourth * fourth).squareRoot() / root, "\(moment(4)) \(fourth)")
   }
 
-  /// With a tiny α, nearly all numbers are close to 0 or 1.
-  @Test func tinyParametersDecide() {
+  @Test func aTinyAlphaGivesSharesNearZeroOrOne() {
     var random = ImageRandom(seed: 7, epoch: 0, batch: 0)
     let numbers = (0..<1000).map { _ in random.beta(0.001) }
     #expect(numbers.allSatisfy { (0...1).contains($0) })

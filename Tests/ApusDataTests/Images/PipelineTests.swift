@@ -72,8 +72,8 @@ struct PipelineTests {
     #expect(error?.description.contains(expected) == true, "\(error!)")
   }
 
-  /// The result depends on the epoch and on the number of the example, and is repeatable.
-  @Test func aStreamGivesOneResult() throws {
+  /// The same epoch and example give the same result, and another epoch or example gives another result.
+  @Test func resultsDependOnTheEpochAndTheExample() throws {
     let text = "resized-crop 24, flip, color 0.4 hue 0.1, affine rotate 20 shear 5, erase 1"
     let first = try result(text, of: image)
     #expect(try result(text, of: image) == first)

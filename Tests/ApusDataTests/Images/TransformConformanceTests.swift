@@ -38,7 +38,7 @@ struct TransformConformanceTests {
     case "center": image = image.centerCropped(to: size)
     case "gaussian": image = image.pyramid(levels: 2)[1]
     case "mean": image = image.pyramid(levels: 2, filter: .box)[1]
-    default: Issue.record("\(name): nothing is known of it")
+    default: Issue.record("\(name): unknown transform")
     }
     return image
   }

@@ -7,7 +7,7 @@ import Testing
 
 @testable import ApusData
 
-/// Encoded images of different sizes in memory, some of which cannot be decoded.
+/// Encoded images of different sizes in memory. The images in `bad` are truncated, so they cannot be decoded.
 private struct Files: ImageSource {
   let files: [[UInt8]]
   let labels: [Int32]
@@ -153,7 +153,7 @@ struct ImageLoaderTests {
         }
       }
     }
-    // A pipeline of transforms gives the same pixels as the copy.
+    // Two flips, which take the path of transforms, give the same pixels as the copy.
     let copied = try records(
       ImageLoader(set, batches: order(0, count: 30), epoch: 0, options: options("", workers: 0, size: [3, 4, 5])))
     let flipped = try records(
@@ -257,7 +257,7 @@ struct ImageLoaderTests {
       #expect(missing == [9, 10, 39] && loader.badCount == 3)
       #expect(loader.badImages.map(\.name) == ["picture 9", "picture 10", "picture 39"])
     }
-    // This also holds if no image is readable.
+    // Bad images are also left out if no image is readable.
     let none = try ImageLoader(
       Files(8, bad: Set(0..<8)), batches: [Array(0..<8)], epoch: 0,
       options: options("resize 16", workers: 2, bad: .leftOut))

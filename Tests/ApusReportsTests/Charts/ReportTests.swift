@@ -42,7 +42,7 @@ struct ReportTests {
         try Data(figure.chart.svg().utf8).write(to: URL(filePath: "\(folder)/\(figure.name).svg"))
       }
     }
-    // Except for void elements, the body is XML too.
+    // The main element is well-formed XML too: its elements without content, such as images, close themselves.
     let start = try #require(html.range(of: "<main>")), end = try #require(html.range(of: "</main>"))
     let found = try Elements(parsing: String(html[start.lowerBound..<end.upperBound]))
     #expect(!found.names.contains("script") && !found.names.contains("link") && !found.names.contains("iframe"))

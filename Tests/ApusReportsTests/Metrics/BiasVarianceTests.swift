@@ -27,7 +27,7 @@ import Testing
     #expect(verdict(0.08, 0.10, bayes: 0.075) == .variance)
   }
 
-  /// A difference of less than 1.96 standard errors does not count, and less than ten examples give no verdict.
+  /// A difference of less than 1.96 standard errors does not count, and fewer than ten examples give no verdict.
   @Test func chanceIsNotAFinding() {
     // 5 of 100 against 10 of 100: the standard error is 3.9 %, from p = 6/102 and 11/102.
     let few = BiasVariance(train: MeasuredError(wrong: 5, of: 100), validation: MeasuredError(wrong: 10, of: 100))

@@ -115,7 +115,7 @@ import Testing
 
   /// Classes with equal `float32` probabilities are ranked by their logits. Everything else is computed from the
   /// probabilities.
-  @Test func logitsAreRankedByThemselves() throws {
+  @Test func equalProbabilitiesAreRankedByTheirLogits() throws {
     let logits: [Float] = [0, 40, 39.999996, -3, 0, 0, 1, 2, 3]
     let results = try ClassificationResults(logits: logits, classes: 3, labels: [1, 2, 2])
     #expect(results.predicted == [1, 1, 2] && results.ranks == [0, 1, 0])

@@ -6,7 +6,7 @@ import Testing
 @testable import ApusReports
 
 @Suite struct ErrorAnalysisTests {
-  /// Ten examples of three classes, of which 1, 3, 4 and 8 are misclassified.
+  /// Ten examples of three classes. Examples 1, 3, 4 and 8 are misclassified.
   private func analysis(names: [String]? = nil, examples: [Int]? = nil) throws -> ErrorAnalysis {
     let labels: [Int32] = [0, 1, 2, 0, 1, 2, 0, 1, 2, 0]
     let predicted: [Int32: Int32] = [1: 2, 3: 2, 4: 2, 8: 0]
@@ -31,14 +31,13 @@ import Testing
     #expect(analysis.confusions[0] == ErrorAnalysis.Confusion(truth: "dog", predicted: "=cow", count: 2))
     #expect(analysis.confusions.map(\.count) == [2, 1, 1])
     #expect(try self.analysis().entries[0].name == "example 3")
-    // Examples keep their numbers if only some of them are given.
+    // `examples` gives the indices in the source, which has more examples than the results.
     let names = (0..<20).map { "\($0).png" }
     let some = try self.analysis(names: names, examples: (0..<10).map { 2 * $0 + 1 })
     #expect(some.entries.map(\.example) == [7, 9, 17, 3] && some.entries.map(\.name)[1] == "9.png")
   }
 
-  /// For regression, the entries are the examples with the largest squared errors.
-  @Test func ofNumbersTheLargestResidualsAreTaken() throws {
+  @Test func entriesOfARegressionHaveTheLargestSquaredErrors() throws {
     let results = try RegressionResults(predicted: [1, 2, 3, 4, 5, 6], targets: [1, 2, 0, 4, 5, 4], outputs: 2)
     let analysis = ErrorAnalysis(of: results, worst: 2)
     #expect(analysis.entries.map(\.example) == [1, 2] && analysis.entries.map(\.loss) == [4.5, 2])

@@ -52,7 +52,7 @@ import Testing
     }
   }
 
-  @Test func moreDataAreExtrapolated() throws {
+  @Test func errorsAreExtrapolatedToMoreData() throws {
     let points = [100, 200, 400, 800, 1600].map { (size: Double($0), error: 0.1 + 3 / Double($0).squareRoot()) }
     let fitted = try #require(PowerLaw.fit(points).fitted)
     let more = fitted.extrapolated()

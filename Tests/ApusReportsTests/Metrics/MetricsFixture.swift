@@ -12,7 +12,7 @@ struct MetricsFixture {
 
   func numbers(_ name: String, _ key: String) throws -> [Double] { try fixture.numbers(name, key) }
 
-  /// Compares numbers with the fixture, within `10⁻¹²` relative to values above 1. NaN in the fixture stands for `nil`.
+  /// Compares numbers with the fixture, within `10⁻¹² · max(1, |expected|)`. NaN in the fixture stands for `nil`.
   func expect(
     _ found: [Double?], _ name: String, _ key: String, sourceLocation: SourceLocation = #_sourceLocation
   ) throws {

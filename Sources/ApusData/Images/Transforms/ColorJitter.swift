@@ -2,9 +2,9 @@
 /// `ColorJitter`.
 ///
 /// Brightness interpolates between black and the image, contrast between the mean luma and the image, saturation
-/// between the gray version and the image. For an amount `x`, their factors are uniform in `max(0, 1 − x) ... 1 + x`,
-/// and the hue rotation is uniform in `−x ... x` of a full turn. Every step rounds and clamps to 0 ... 255. Saturation
-/// and hue do not change a gray image.
+/// between the gray version and the image. For an amount `x`, the factor of each of these three steps is uniform in
+/// `max(0, 1 − x) ... 1 + x`. For an amount `x` of the hue, the rotation is uniform in `−x ... x` of a full turn. Every
+/// step rounds and clamps to 0 ... 255. Saturation and hue do not change a gray image.
 public struct ColorJitter: ImageTransform {
   public static let name = "color"
   public static let usage = "color X | color [brightness X] [contrast X] [saturation X] [hue X]"

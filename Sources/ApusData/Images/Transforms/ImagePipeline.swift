@@ -1,6 +1,7 @@
 import ApusSystem
 
-/// The transforms of each image, in order, and the mixing of each batch, as in `flip, crop pad 4, color 0.2`.
+/// The transforms of each image, in order, and the mixing of each batch: the text `flip, crop pad 4, mixup` has two
+/// transforms and one method of mixing.
 public struct ImagePipeline: Sendable {
   /// The transforms of each image, in order.
   public var transforms: [any ImageTransform]

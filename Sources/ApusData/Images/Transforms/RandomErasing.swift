@@ -9,7 +9,7 @@ public struct RandomErasing: ImageTransform {
 
   /// The probability of changing an image.
   public var probability: Double
-  /// The range of the rectangle's fraction of the area.
+  /// The range of the rectangle's area, as a fraction of the area of the image.
   public var scale: ClosedRange<Double>
   /// The range of the rectangle's ratio of height to width, sampled uniformly on a logarithmic scale.
   public var ratio: ClosedRange<Double>

@@ -8,7 +8,7 @@ public struct RandomResizedCrop: ImageTransform {
 
   /// The output size.
   public var size: ImageSize
-  /// The range of the region's fraction of the area.
+  /// The range of the region's area, as a fraction of the area of the image.
   public var scale: ClosedRange<Double>
   /// The range of the region's ratio of width to height, sampled uniformly on a logarithmic scale.
   public var ratio: ClosedRange<Double>

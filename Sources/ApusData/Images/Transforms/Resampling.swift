@@ -14,7 +14,7 @@ public enum ResampleFilter: String, Hashable, Sendable, CaseIterable {
   /// differs: it also clamps to 0 ... 255 between the two axes.
   case bicubic
 
-  /// The radius of the filter, in pixels of the coarser image.
+  /// The radius of the filter, in pixels of the coarser of the two images; for `bilinear`, in pixels of the source.
   fileprivate var support: Double {
     switch self {
     case .antialias, .bilinear: 1
@@ -122,7 +122,7 @@ private struct Resampler {
   let newWidth: Int
   let columns: ResampledAxis
 
-  /// 1.5 · 2²³: added to a number below 2²², it leaves the nearest integer in the lowest bits.
+  /// 1.5 · 2²³: if it is added to a number below 2²², the lowest bits of the sum are the nearest integer.
   private static let rounding: Float = 12_582_912
 
   init(channels: Int, width: Int, newWidth: Int, _ columns: ResampledAxis) {

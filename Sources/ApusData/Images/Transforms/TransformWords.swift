@@ -92,7 +92,7 @@ public struct TransformWords {
   /// Parses the two numbers after a word, the second not below the first, if the word is present.
   mutating func range(after word: String, in range: ClosedRange<Double>) throws(DataError) -> ClosedRange<Double>? {
     guard let lower = try number(after: word, in: range) else { return nil }
-    // The first number has been removed, so the second number is at its index.
+    // The first number has been removed, so the second number is now at the index that the first had.
     let index = positionBehindLast
     let upper = try number(at: index, in: range)
     guard lower <= upper else { throw failure(word, "\(word) needs the smaller number first") }
