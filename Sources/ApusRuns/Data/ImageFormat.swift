@@ -108,7 +108,7 @@ extension ImageFormat {
     return format
   }
 
-  /// Throws if images need a transform to become inputs of the model, but the model has none.
+  /// Throws if the images do not have the size of the model's inputs, and the format has no transform.
   /// - Parameter own: The size of all images, `[channels, height, width]`; `nil` if they differ in size.
   package func check(_ own: [Int]?, _ path: String) throws(DataError) {
     guard let own, reading.transform.isEmpty, own != size else { return }

@@ -60,10 +60,10 @@ public struct ImageSettings: Hashable, Sendable {
   public var augmentation = ImagePipeline()
   /// The number of threads that read images; `nil` for 2.
   public var workers: Int?
-  /// Whether images that cannot be read are left out.
+  /// Whether training replaces images that cannot be read, and evaluation leaves them out; otherwise they are errors.
   public var skipsBad = false
 
-  /// The transforms for `--transform` and `--augment`, two lines for each.
+  /// The help on the transforms of `--transform` and `--augment`, two lines for each transform.
   package static let transforms: String = {
     let lines =
       ImagePipeline.transformTypes.map { ($0.usage, $0.summary) } + BatchMixing.usage.map { ($0.usage, $0.summary) }

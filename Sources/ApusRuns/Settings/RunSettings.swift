@@ -168,7 +168,7 @@ extension RunSettings {
     }
   }
 
-  /// The network of a model of text. Other models have none, and ignore a change.
+  /// The network of a model of text. For other models, the getter returns a placeholder, and the setter does nothing.
   var network: TextNetwork {
     get { text ?? TextNetwork(.lstm, width: 0, depth: 0, tokenizer: "", vocabularySize: 0, sequenceLength: 0) }
     set {

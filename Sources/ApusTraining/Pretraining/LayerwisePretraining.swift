@@ -100,7 +100,7 @@ public struct LayerwisePretraining: Sendable {
     return withMode(.training) { Dropout(corruption)(h) } * (1 - corruption)
   }
 
-  /// The next layer, if it is element-wise: it has no parameters and preserves the shape.
+  /// The next layer, if it is element-wise: it has no parameters, preserves the shape and is not a dropout.
   private func activation(behind index: Int, _ layers: [any Layer], _ input: Tensor) -> (any Layer)? {
     guard index + 1 < layers.count else { return nil }
     let next = layers[index + 1]
