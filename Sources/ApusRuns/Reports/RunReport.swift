@@ -20,7 +20,7 @@ package struct RunReport {
   package func make() throws -> Report {
     let sections: [Report.Section?] = [
       curves(), try results(), regression(), try misclassified(), try model(), try weights(), try activations(),
-      try seeing(), try attention(),
+      try saliencyAndFeatureMaps(), try attention(),
       configuration(),
     ]
     return Report(title, subtitle: subtitle, facts: facts, sections: sections.compactMap(\.self))

@@ -115,8 +115,8 @@ package struct TrainingRun {
     return new
   }
 
-  /// Whether two sources are of one kind and name paths, such as two tables or two folders of images. Their formats then
-  /// show whether the data are the same. Texts are only identified by their path, so their path must not change.
+  /// Whether two sources are of the same kind and name paths, such as two tables or two folders of images. The formats
+  /// of such sources show whether the data are the same. A text is identified only by its path, which must not change.
   private static func isSameKind(_ one: String, _ other: String) throws -> Bool {
     let (one, other) = (try DatasetDescription.find(one), try DatasetDescription.find(other))
     return one.description.name == other.description.name && one.argument != nil && other.argument != nil

@@ -210,16 +210,16 @@ public struct CheckpointStore: Sendable {
 }
 
 extension Checkpoint {
-  /// If the folder `path` is a checkpoint, this checkpoint. If the folder is a run, the chosen checkpoint of the run, by
-  /// default the newest undamaged one.
+  /// If the folder `path` is a checkpoint, this checkpoint. If the folder is a run, the chosen checkpoint of the run,
+  /// by default the newest undamaged one.
   public static func find(
     _ path: String, _ choice: CheckpointChoice = .last, warn: (String) -> Void
   ) throws(TrainingError) -> Checkpoint {
     try find(reportingTraining { try Folder(path: path) }, choice, warn: warn)
   }
 
-  /// If `folder` is a checkpoint, this checkpoint. If `folder` is a run, the chosen checkpoint of the run, by default the
-  /// newest undamaged one.
+  /// If `folder` is a checkpoint, this checkpoint. If `folder` is a run, the chosen checkpoint of the run, by default
+  /// the newest undamaged one.
   package static func find(
     _ folder: Folder, _ choice: CheckpointChoice = .last, warn: (String) -> Void
   ) throws(TrainingError) -> Checkpoint {

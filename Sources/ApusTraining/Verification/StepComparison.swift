@@ -5,8 +5,8 @@ import ApusTensor
 ///
 /// The step runs on each device as a whole, and every intermediate value is kept. Then each operation is repeated on
 /// the reference device, alone and with the inputs that it had in the step. The operation's result in the step must lie
-/// within the tolerance for this kind of operation. Thus rounding errors do not accumulate from operation to operation, and the wrong operation
-/// is named instead of one that depends on it.
+/// within the tolerance for this kind of operation. Thus rounding errors do not accumulate from operation to operation,
+/// and the wrong operation is named instead of one that depends on it.
 public struct StepComparison: Sendable {
   /// A difference in an element of an operation's result.
   public struct Difference: Hashable, Sendable {
