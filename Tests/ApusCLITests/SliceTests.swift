@@ -67,7 +67,7 @@ struct SliceTests {
     #expect(try measure("--slices", scratch.file("none.csv")).status == 74)
   }
 
-  /// Slices of a classifier report its accuracy and are part of the verdict.
+  /// For a classifier, each slice has an accuracy, and the verdict on bias and variance contains the slices.
   @Test func slicesOfClassifiers() throws {
     let images = try TinyImages()
     let trained = try Invocation(

@@ -26,8 +26,8 @@ enum EvaluateCommand: Command {
   static let slicesFile = Option(
     "slices", .file,
     help:
-      "measure groups of examples: a CSV file with a column \"example\" (numbers) or \"name\"; the other columns define "
-      + "the groups"
+      "measure groups of examples: a CSV file with a column \"example\" (numbers) or \"name\"; the other columns "
+      + "define the groups"
   )
   static let slice = Option(
     "slice", .text("COLUMN"), repeats: true,

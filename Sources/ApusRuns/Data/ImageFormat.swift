@@ -66,8 +66,8 @@ extension ImageFormat {
     return ImageFormat(reading, classNames: data.classNames, statistics: statistics)
   }
 
-  /// The format of a data set without reading its images. In place of their statistics, the mean is 0 and the standard
-  /// deviation 1.
+  /// The format of a data set, made without reading its images. In place of their statistics, the mean is 0 and the
+  /// standard deviation 1.
   package static func planned(
     _ data: ImageDataset, _ settings: RunSettings, _ network: ImageNetwork
   ) throws(DataError) -> ImageFormat {
@@ -115,6 +115,6 @@ extension ImageFormat {
     func text(_ size: [Int]) -> String { size.map(String.init).joined(separator: "x") }
     throw .unsupported(
       path: path, format: "image", reason: "images of \(text(own)), the model takes \(text(size))",
-      remedy: "use images of that size, or train a model for these")
+      remedy: "use images of \(text(size)), or train a model for images of \(text(own))")
   }
 }

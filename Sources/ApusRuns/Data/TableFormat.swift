@@ -80,7 +80,7 @@ public struct TableFormat: Hashable, Sendable {
 }
 
 extension TableFormat {
-  /// The table of a run, and its format.
+  /// The format of the table of a run, fitted on the training rows, and the table.
   package static func learning(
     _ settings: RunSettings, _ network: ImageNetwork
   ) throws -> (TableFormat, TableDataset) {

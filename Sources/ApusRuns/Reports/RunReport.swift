@@ -7,7 +7,7 @@ import ApusSystem
 /// function in `make()`.
 package struct RunReport {
   package let record: RunRecord
-  /// The newest checkpoint, if there is one.
+  /// The run at its newest checkpoint, if there is one.
   package private(set) var stored: Run?
   /// The results of the model on examples, if there are any.
   private(set) var examination: Examination?

@@ -19,7 +19,7 @@ public enum ClassWeighting: String, CaseIterable, Sendable { case none, balanced
 /// How an epoch samples the examples.
 public enum ClassSampling: String, CaseIterable, Sendable { case shuffled, balanced }
 
-/// The training examples of a run, and their weights.
+/// How the examples of a run are split, sampled and weighted.
 public struct DataSettings: Hashable, Sendable {
   /// The fractions of examples that are held out.
   public var split = SplitOptions(test: 0.2)

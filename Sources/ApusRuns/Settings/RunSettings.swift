@@ -58,7 +58,7 @@ public struct RunSettings: Sendable {
   public var earlyStop: EarlyStopSettings?
   /// Which checkpoints are kept.
   public var retention = CheckpointRetention.usual
-  /// The training examples of the run, and their weights.
+  /// How the examples of the run are split, sampled and weighted.
   public var dataSettings = DataSettings()
   /// How images are read and transformed, and which stem the model has.
   public var image = ImageSettings()

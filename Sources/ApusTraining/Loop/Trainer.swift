@@ -11,8 +11,8 @@ import ApusTensor
 /// let trainer = Trainer(model, Adam(), on: train, testing: test, TrainingOptions(length: .epochs(5), seed: 1))
 /// let result = try trainer.run()
 /// ```
-/// A run is determined by the model's initial values, the data, the options and the kind of device. A run that is
-/// stopped at any time and resumed ends with bitwise the same result as an uninterrupted one.
+/// A run is determined by the arguments of the initializer (among them the model's initial values) and the kind of
+/// device. A run that is stopped at any time and resumed ends with bitwise the same result as an uninterrupted one.
 public final class Trainer {
   /// The model to train.
   public let model: any Layer
