@@ -3,8 +3,8 @@ import ApusTensor
 
 /// Inference of a model over all examples, in order.
 ///
-/// The last batch is padded with copies of an example, which are not counted, so that all batches run the same plan.
-/// Examples that could not be read are not counted either. The results of batch `i` are read while batch `i + 1` runs.
+/// The last batch is padded with copies of its first example, so that all batches run the same plan. The copies and the
+/// examples that could not be read are not counted. The results of batch `i` are read while batch `i + 1` runs.
 struct InferenceBatches {
   let model: any Layer
   let source: any ExampleSource

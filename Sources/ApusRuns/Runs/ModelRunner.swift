@@ -46,7 +46,7 @@ package struct ModelRunner {
 
   /// Calls `body` with the model's outputs for each example, in order.
   ///
-  /// The last batch is padded with copies of an example, so that all batches run the same plan.
+  /// The last batch is padded with copies of its first example, so that all batches run the same plan.
   package func runBatches(_ body: (_ index: Int, _ outputs: ArraySlice<Float>) throws -> Void) throws {
     guard count > 0 else { return }
     let size = min(ModelRunner.batchSize, count)

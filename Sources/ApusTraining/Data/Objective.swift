@@ -23,7 +23,7 @@ public struct Objective: Sendable {
   /// The measures other than losses and hits.
   public var measures: [Measure] = []
   /// The factor by which reported losses are multiplied. A model of standardized targets minimizes squared errors in
-  /// standardized units; the factor converts them to the units of the original targets.
+  /// standardized units; the factor converts these errors to the square of the original targets' unit.
   public var lossUnit = 1.0
 
   /// An objective with a loss, and optionally hits and measures.
@@ -104,7 +104,7 @@ public struct Objective: Sendable {
 
   /// Regression of values in units of `unit`: outputs and targets are `[batch, …]`, of equal shape. Training minimizes
   /// the mean squared error in these units. The reported loss is multiplied by `unit²` and the reported mean absolute
-  /// error by `unit`, which converts them to the original units.
+  /// error by `unit`; this converts them to the original units.
   public static func regression(unit: Double) -> Objective {
     var objective = Objective(
       losses: { outputs, targets in

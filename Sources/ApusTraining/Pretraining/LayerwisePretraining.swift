@@ -6,8 +6,9 @@ import ApusTensor
 /// et al., 2008).
 ///
 /// One dense or convolutional layer after the other, from the first to the last but one, learns to reconstruct its
-/// input `h` from its output: it minimizes the squared error of `ĥ = Wᵀ y + c` with `y = f(W h + b)`. `W` and `b` are the
-/// parameters of the layer, and `f` is the element-wise layer behind it, if there is one. Earlier layers stay fixed.
+/// input `h` from its output: it minimizes the squared error of `ĥ = Wᵀ y + c` with `y = f(W h + b)`. `W` and `b` are
+/// the parameters of the layer, and `f` is the element-wise layer behind it, if there is one. Earlier layers stay
+/// fixed.
 ///
 /// ```swift
 /// let outcomes = try LayerwisePretraining(steps: 500)(model, on: images)
