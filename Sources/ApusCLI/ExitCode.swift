@@ -10,7 +10,7 @@ enum ExitCode: Int32, CaseIterable {
   case usage = 64
   /// Bad data or a bad model, or options that contradict data, weights or a run (`EX_DATAERR`).
   case data = 65
-  /// The device is not available, or was lost (`EX_UNAVAILABLE`).
+  /// The device is not available, was lost, or does not support what the command needs (`EX_UNAVAILABLE`).
   case device = 69
   /// A file could not be read or written (`EX_IOERR`).
   case inputOutput = 74

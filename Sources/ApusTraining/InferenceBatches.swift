@@ -3,8 +3,8 @@ import ApusTensor
 
 /// Inference of a model over all examples, in order.
 ///
-/// The last batch is padded with copies of an example, which are not counted, so that all batches run the same plan.
-/// Examples that could not be read are not counted either. The results of batch `i` are read while batch `i + 1` runs.
+/// The last batch is padded with copies of its first example, so that all batches run the same plan. The copies and the
+/// examples that could not be read are not counted. The results of batch `i` are read while batch `i + 1` runs.
 struct InferenceBatches {
   let model: any Layer
   let source: any ExampleSource
@@ -17,8 +17,8 @@ struct InferenceBatches {
   /// Runs all batches.
   /// - Parameters:
   ///   - read: maps a batch's outputs and targets to the tensors that are read back.
-  ///   - take: receives the readings of these tensors, the positions of the batch that count, ascending, and the index
-  ///     of the example at position 0.
+  ///   - take: receives the readings of these tensors, the ascending positions in the batch of the examples that count,
+  ///     and the index of the example at position 0.
   func run(
     read: (_ outputs: Tensor, _ targets: Tensor) -> [Tensor],
     take: (_ readings: [Reading], _ positions: [Int], _ start: Int) throws -> Void

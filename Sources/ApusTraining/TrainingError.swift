@@ -16,7 +16,7 @@ public enum TrainingError: Error, Hashable, Sendable {
   case damaged(path: String, reason: String)
   /// A file of weights or a checkpoint belongs to another model or run.
   case mismatch(path: String, reason: String)
-  /// The configuration for a checkpoint, or the memory of an observer, could not be read back.
+  /// The configuration for a checkpoint, or the memory of an observer, cannot be stored so that it can be read back.
   case unstorable(path: String, reason: String)
   /// There is no checkpoint to resume from.
   case noCheckpoint(path: String, damaged: [String])
@@ -40,7 +40,7 @@ public enum TrainingError: Error, Hashable, Sendable {
   case optimizer(OptimizerError)
   /// Step `step`, counted from 1, has a single example, with which a layer cannot be trained.
   case singleExample(step: Int, ShapeError)
-  /// Training does not fit the device's memory; `fitting` is the largest batch size that does, if there is one.
+  /// Training does not fit into the device's memory; `fitting` is the largest batch size with which it does, if any.
   case tooLarge(TrainingMemory, limit: MemoryLimit, device: String, fitting: Int?)
   /// The outputs or labels cannot be measured.
   case unmeasurable(reason: String)
@@ -102,9 +102,9 @@ extension TrainingError: CustomStringConvertible {
     case .singleExample(let step, let error):
       return "step \(step) has a batch of one example: \(error); use a batch size that leaves no such batch"
     case .tooLarge(let memory, let limit, let device, let fitting):
-      let isLong = memory.byteCount <= limit.byteCount
+      let isArrayTooLarge = memory.byteCount <= limit.byteCount
       let needs =
-        isLong
+        isArrayTooLarge
         ? "a single array of \(memory.largestByteCount.byteText), but the limit is "
           + "\(limit.largestByteCount.byteText) on device \(device)"
         : "\(memory.byteCount.byteText), but device \(device) has \(limit.byteCount.byteText) left"

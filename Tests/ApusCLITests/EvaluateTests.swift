@@ -3,7 +3,8 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Evaluation of trained models: a model of images, and a model of texts in two classes.
+/// Evaluation of a model of images and of a model of texts in two classes, and the lists of their misclassified
+/// examples.
 @Suite struct EvaluateTests {
   private let scratch: ScratchDirectory
   private let images: TinyImages
@@ -70,7 +71,7 @@ import Testing
     #expect(text.lines.contains { $0.hasPrefix("CLASS") } && text.lines.contains { $0.hasPrefix("weighted average") })
   }
 
-  @Test func biasIsToldFromVariance() throws {
+  @Test func biasAndVarianceAreSeparated() throws {
     let run = try imageRun()
     let line = try evaluate(run, "--human-error", "0.02", "--json").summary()
     let verdict = try #require(line["bias_variance"] as? [String: Any])
@@ -98,7 +99,7 @@ import Testing
     #expect(chosen["threshold"] as? Double == threshold)
     let second = try #require((chosen["classes"] as? [[String: Any]])?.last)
     for key in ["precision", "recall", "f1"] { #expect(second[key] as? Double == best[key], "\(key)") }
-    // At a threshold near 0 nearly every example is predicted as the second class.
+    // At a threshold near 0 every example is predicted as the second class.
     let all = try evaluate(run, "--threshold", "1e-9", "--json").summary()
     #expect((all["classes"] as? [[String: Any]])?.last?["recall"] as? Double == 1)
     #expect(all["test_loss"] as? Double == plain["test_loss"] as? Double)

@@ -72,7 +72,7 @@ struct FaultTests {
     #expect(run.status == 74 && run.errors.contains("use a folder that contains"), "\(run.errors)")
   }
 
-  @Test func predictionsTakeImagesOfTheirSize() throws {
+  @Test func filesToPredictMustHaveImagesOfTheModelsSize() throws {
     let output = scratch.file("trained")
     _ = try Invocation(
       "train", "mlp", "--steps", "1", "--data", images.source, "--device", "cpu", "--output", output)

@@ -76,7 +76,7 @@ struct ImageTests {
     #expect((line["probability"]?.number ?? 2) <= own.reduce(0, max))
     let map = try Image(contentsOf: scratch.file("maps/large.png"))
     #expect(map.height == 40 && map.width == 70 && map.channels == 3)
-    // The overlay is most colorful where the class is found: red minus blue in column `x`.
+    // Red minus blue in column `x` of the overlay, which is most colorful where the predicted class is found.
     func color(_ x: Int) -> Int {
       let start = (20 * 70 + x) * 3
       return Int(map.pixels[start]) - Int(map.pixels[start + 2])

@@ -57,7 +57,8 @@ struct SliceTests {
     #expect(try named.member("slices", as: [[String: Any]].self)?.first?["examples"] as? Int == 2, "\(named.errors)")
     #expect(named.errors.contains("1 rows name none of the measured examples"), "\(named.errors)")
     for (text, message) in [
-      ("a,b\n1,2\n", "neither a column example nor name"), ("example,b\n60,2\n", "not a number from 0 to 59"),
+      ("a,b\n1,2\n", "neither a column \"example\" nor a column \"name\""),
+      ("example,b\n60,2\n", "not a number from 0 to 59"),
       ("example,b\n1\n", "it has 1 fields"), ("name,b\nx,2\n", "it groups none of the 60 examples"),
     ] {
       let wrong = try measure("--slices", file(text))
@@ -66,7 +67,7 @@ struct SliceTests {
     #expect(try measure("--slices", scratch.file("none.csv")).status == 74)
   }
 
-  /// Slices of a classifier report its accuracy and are part of the verdict.
+  /// For a classifier, each slice has an accuracy, and the verdict on bias and variance contains the slices.
   @Test func slicesOfClassifiers() throws {
     let images = try TinyImages()
     let trained = try Invocation(

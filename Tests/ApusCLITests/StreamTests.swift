@@ -53,7 +53,7 @@ struct StreamTests {
   }
 
   /// If the reader of the output ends early, the run is still finished and saved.
-  @Test func aReaderThatLeavesCostsNothing() throws {
+  @Test func aReaderThatLeavesDoesNotEndTheRun() throws {
     // More lines than fit into a pipe.
     let run = try shell("{ \"$0\" \"$@\"; echo $? > \"\(scratch.file("status"))\"; } | head -n 1", words(steps: 3000))
     let status = try String(contentsOfFile: scratch.file("status"), encoding: .utf8)

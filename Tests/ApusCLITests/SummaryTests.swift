@@ -41,7 +41,8 @@ struct SummaryTests {
     }
   }
 
-  /// A model's name means the model in every working directory; a path selects a directory or file of the same name.
+  /// In every working directory, a model's name means the model, even if a file or folder has the same name there;
+  /// `./lenet5` means the file or folder.
   @Test func namesOfModelsComeFirst() throws {
     let scratch = try ScratchDirectory()
     try FileManager.default.createDirectory(atPath: scratch.file("lenet5"), withIntermediateDirectories: false)

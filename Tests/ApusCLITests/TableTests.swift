@@ -40,8 +40,8 @@ struct TableTests {
     return (run, path)
   }
 
-  /// If the data of a run were moved, resuming it is an error that changes no file. With the new path in `--data` it
-  /// resumes.
+  /// If the data of a run were moved, resuming the run is an error that changes no file. With the new path in `--data`,
+  /// the run resumes.
   @Test func dataMayMove() throws {
     let run = scratch.file("moved")
     let never = try Invocation(["train", "mlp", "--data", "csv:none.csv"], in: scratch.path)

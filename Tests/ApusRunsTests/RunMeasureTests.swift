@@ -50,7 +50,7 @@ import Testing
     #expect(found.name == run.classNames[found.label] && (0.1...1).contains(found.probability))
     #expect(found.tiles.allSatisfy { $0.name == run.classNames[$0.label] && $0.probability >= 0.1 })
     #expect(found.overlay.size == ImageSize(height: 40, width: 70))
-    // An image of the model's size has one tile. The prediction for the tile is that for the image.
+    // An image of the model's size has one tile. The prediction for the tile is the prediction for the image.
     let small = try write(
       Image(height: 28, width: 28, channels: 1, pixels: Array(pixels.prefix(28 * 28))), "small.png")
     let (tiled, direct) = (try run.predictTiles([small], overlap: 0), try run.predict([small]))

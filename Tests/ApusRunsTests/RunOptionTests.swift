@@ -3,7 +3,7 @@ import Testing
 
 @testable import ApusRuns
 
-/// The parser accepts every option of the table, `config.json` stores it, and a configuration sets it.
+/// A configuration sets every option of `RunOptions`, and `config.json` stores it. Mistakes are named.
 @Suite struct RunOptionTests {
   /// For each option, a value that differs from the default.
   private static let values: [String: JSON] = [

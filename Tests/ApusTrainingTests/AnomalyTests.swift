@@ -6,10 +6,10 @@ import Testing
 
 /// A run whose loss or weights become NaN or infinite stops, and its last checkpoint is valid.
 @Suite struct AnomalyTests {
-  /// Points of which one batch becomes NaN.
+  /// Points. The inputs of one batch are NaN.
   private final class Spoiled: ExampleSource, @unchecked Sendable {
     let points: Points
-    /// The number of batches before the spoiled one.
+    /// The number of batches that are left before the spoiled one.
     var rest: Int
     var count: Int { points.count }
 
@@ -111,7 +111,7 @@ import Testing
   }
 
   /// An overflow that the loss scaler handles is no anomaly, also in the first step, which records the layers.
-  @Test func anOverflowThatIsProvidedForIsNone() throws {
+  @Test func overflowsThatTheLossScalerHandlesAreNoAnomalies() throws {
     var run = SmallRun()
     run.options.precision = .mixed
     run.options.detectsAnomalies = true

@@ -88,7 +88,7 @@ import Testing
     }
   }
 
-  @Test func everyByteOfTheStateIsGuarded() throws {
+  @Test func mutationsOfTheStateAreDetected() throws {
     try SmallRun().inDirectory { run, path in
       try run.trainer().stop(after: 1)
       let name = "\(path)/checkpoints/step-000000001/state.json"

@@ -144,7 +144,7 @@ import Testing
       #expect(try resumed(EarlyStopping(.accuracy, patience: 100)).stopped == nil)
       let whole = try trainer(nil).run()
       #expect(try resumed(nil).weightsSHA256 == whole.weightsSHA256)
-      // Later epochs do not repeat the test results of the first end.
+      // Each end of the run has test results. The epochs in between do not repeat them.
       let tested = try RunMetrics(path: scratch.file("run") + "/metrics.jsonl").records.filter {
         $0["test_loss"] != nil
       }

@@ -54,7 +54,7 @@ struct LayerwisePretrainingTests {
   }
 
   /// Dropout layers of any kind do not count as activations; an activation that samples in training does.
-  @Test func layersThatDropAreLeftOut() throws {
+  @Test func dropoutLayersAreNoActivations() throws {
     for dropping: any Layer in [Dropout(0.5), AlphaDropout(0.5), FeatureAlphaDropout(0.5), Dropout2d(0.5)] {
       let model = Sequential([
         Conv2d(1, 2, kernel: 3), dropping, RReLU(), Flatten(), Linear(6, 4), RReLU(), Linear(4, 2),

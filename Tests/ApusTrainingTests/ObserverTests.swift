@@ -37,7 +37,7 @@ import Testing
     }
   }
 
-  /// Makes a request after one step.
+  /// Makes a request after the step `step`.
   private final class Requester: TrainingObserver {
     let step: Int
     let request: TrainingRequest
@@ -235,7 +235,7 @@ import Testing
     #expect(observers.map(\.count) == [1, 1])
   }
 
-  @Test func aMemoryThatCannotBeStoredOrTakenBackIsAnError() throws {
+  @Test func aMemoryThatCannotBeStoredOrRestoredIsAnError() throws {
     try SmallRun().inDirectory { run, path in
       let error = #expect(throws: TrainingError.self) { try trainer(run, [UnrestoredObserver(.nan)]).run() }
       #expect(error?.description.contains("the memory of the observer UnrestoredObserver") == true, "\(error!)")

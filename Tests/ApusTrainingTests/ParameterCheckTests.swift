@@ -10,9 +10,9 @@ import Testing
   private struct Idle: Layer {
     let used = Linear(3, 2)
     let idle = Linear(3, 2)
-    let cut = Parameter(Tensor.ones([2]))
+    let detached = Parameter(Tensor.ones([2]))
 
-    func callAsFunction(_ x: Tensor) -> Tensor { used(x) + idle(x).stopGradient() + cut.value.stopGradient() }
+    func callAsFunction(_ x: Tensor) -> Tensor { used(x) + idle(x).stopGradient() + detached.value.stopGradient() }
   }
 
   private func run(_ model: any Layer, precision: Precision = .float32) throws {
@@ -29,12 +29,13 @@ import Testing
   {
     try withDevice(SmallRun().device) { () throws -> Void in
       let model = Idle()
-      #expect(refusal(model, precision: precision) == .untrained(keys: ["idle.weight", "idle.bias", "cut"]))
+      #expect(refusal(model, precision: precision) == .untrained(keys: ["idle.weight", "idle.bias", "detached"]))
       let message = refusal(model)?.description ?? ""
-      #expect(message.contains("the loss does not depend on idle.weight, idle.bias, cut, which would stay untrained"))
+      let names = "idle.weight, idle.bias, detached"
+      #expect(message.contains("the loss does not depend on \(names), which would stay untrained"))
       for parameter in model.idle.parameters { parameter.isTrainable = false }
-      #expect(refusal(model) == .untrained(keys: ["cut"]))
-      model.cut.isTrainable = false
+      #expect(refusal(model) == .untrained(keys: ["detached"]))
+      model.detached.isTrainable = false
       try run(model)
     }
   }
@@ -62,7 +63,7 @@ import Testing
     }
   }
 
-  @Test func resumedRunsAreCheckedToo() throws {
+  @Test func resumedRunsPassTheCheck() throws {
     try SmallRun().inDirectory { run, _ -> Void in
       try run.trainer().stop(after: 4)
       let trainer = try run.trainer()

@@ -110,7 +110,7 @@ private struct Holes: ExampleSource {
     }
   }
 
-  @Test func whatDoesNotFitIsRefused() throws {
+  @Test func unmeasurablePredictionsAreErrors() throws {
     try withDevice(run.device) {
       #expect(throws: TrainingError.unmeasurable(reason: "there are no examples")) {
         try predict(Sequential { Linear(2, 3) }, on: Sums(count: 0), batchSize: 2)

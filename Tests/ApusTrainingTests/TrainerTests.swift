@@ -5,7 +5,7 @@ import Testing
 
 @testable import ApusTraining
 
-/// Points of two classes that a line separates.
+/// Points in three dimensions, of two classes that a plane separates.
 struct Points: ExampleSource {
   let inputs: Tensor
   let targets: Tensor
@@ -182,7 +182,7 @@ private struct Line: ExampleSource {
     return try Outcome(try second.run(), path)
   }
 
-  /// The scale of the loss and its overflow counts are restored too.
+  /// The loss scale and the counts of overflows are restored too.
   @Test func resumingInMixedPrecisionGivesTheSameBits() throws {
     var run = SmallRun()
     run.options.precision = .mixed
@@ -215,7 +215,7 @@ private struct Line: ExampleSource {
     }
   }
 
-  @Test func aRunDoesNotStartOverAnother() throws {
+  @Test func aRunDoesNotOverwriteAnother() throws {
     try SmallRun().inDirectory { run, path in
       _ = try run.trainer().run()
       let error = #expect(throws: TrainingError.self) { try run.trainer().run() }

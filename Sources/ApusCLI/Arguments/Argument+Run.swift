@@ -4,7 +4,7 @@ extension Argument<String> {
   /// The folder of a run or a checkpoint, see `Run`.
   static let run = Argument(
     ValueKind<String>("RUN", expectation: "a run or a checkpoint", completion: .folders) { $0.isEmpty ? nil : $0 },
-    help: "the folder of a run, for its newest checkpoint, or of a checkpoint")
+    help: "the folder of a run (for its newest checkpoint) or of a checkpoint")
 }
 
 extension Run {

@@ -44,8 +44,8 @@ enum BenchCommand: Command {
 
   static let discussion = """
     Rates are computed from the fastest run. The time of the first step is from the start of the process to the first
-    loss. The time of a new batch size is the difference between its first and second step. Each step workload runs in
-    its own process.
+    loss. The time of a new batch size is the difference between its first and second step. Each training step is
+    measured in its own process.
 
     \(Help.rows([
       ("workloads", TrainingStep.all.map(\.name).joined(separator: ", ")),

@@ -25,7 +25,9 @@ enum EvaluateCommand: Command {
   )
   static let slicesFile = Option(
     "slices", .file,
-    help: "measure groups of examples: a CSV file with a column example (numbers) or name; other columns group them"
+    help:
+      "measure groups of examples: a CSV file with a column \"example\" (numbers) or \"name\"; the other columns "
+      + "define the groups"
   )
   static let slice = Option(
     "slice", .text("COLUMN"), repeats: true,

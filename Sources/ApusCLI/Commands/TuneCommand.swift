@@ -21,12 +21,12 @@ enum TuneCommand: Command {
   static let declarations = [workloads.declaration, device.declaration, forget.declaration, json.declaration]
 
   static let discussion = """
-    Kernels of products and convolutions can use tiles of several shapes. Tables that ship with apus and a cost model
-    choose the shape, unless this command has measured that another shape is at least 5 % faster for similar sizes.
-    Results keep the same bits (on GPUs except for the signs of zeros). A kernel that cannot be built or run, or whose
-    results differ from the other kernels' results, is skipped and reported. All workloads take some minutes. Each
-    choice is stored as soon as it is measured, for the device and its driver, in $XDG_CACHE_HOME/apus, else
-    ~/.cache/apus.
+    Kernels of products and convolutions can use tiles of several shapes. A table that ships with apus, or else a cost
+    model, chooses the shape, unless this command has measured that another shape takes at least 5 % less time for
+    similar sizes. Results keep the same bits (on GPUs except for the signs of zeros). A kernel that cannot be built or
+    run, or whose results differ from the other kernels' results, is skipped and reported. Measuring all workloads takes
+    some minutes. Each choice is stored as soon as it is measured, for the device and its driver, in
+    $XDG_CACHE_HOME/apus, else ~/.cache/apus.
     """
 
   static func run(_ arguments: Arguments) throws {
@@ -80,7 +80,7 @@ enum TuneCommand: Command {
 /// Prints the measurements, a line for each, as they arrive.
 private final class TuningReport: Sendable {
   private struct State {
-    var (problems, changed, left) = (0, 0, 0)
+    var (problems, changed, leftOut) = (0, 0, 0)
     var failure: (any Error)?
   }
 
@@ -102,7 +102,7 @@ private final class TuningReport: Sendable {
     }
     state.withLock { state in
       state.problems += 1
-      state.left += unfit.count
+      state.leftOut += unfit.count
       if let chosen = record.chosen, chosen != record.candidates[0].name { state.changed += 1 }
       do {
         if isJSON { try StandardOutput.write(record.json) } else { try StandardOutput.write(line: record.text) }
@@ -119,7 +119,7 @@ private final class TuningReport: Sendable {
 
   func finish() throws {
     try check()
-    let state = state.withLock { ($0.problems, $0.changed, $0.left) }
+    let state = state.withLock { ($0.problems, $0.changed, $0.leftOut) }
     if isJSON {
       try StandardOutput.write([
         "device": .string(device), "problems": .integer(state.0), "changed": .integer(state.1),
@@ -127,7 +127,7 @@ private final class TuningReport: Sendable {
       ])
     } else {
       try StandardOutput.write(
-        line: "\(state.0) problems on \(device), another kernel than the default for \(state.1), "
+        line: "\(state.0) kernel choices examined on \(device): \(state.1) differ from the default; "
           + "\(state.2) kernels left out")
     }
   }

@@ -1,7 +1,7 @@
 import Apus
 import ApusSystem
 
-/// Initial values of weights that are computed from the data.
+/// How the initial values of the weights are computed from the data.
 public enum DataInitialization: String, CaseIterable, Sendable {
   /// Scales the weights of each layer until its outputs have variance 1 for the first batch.
   case lsuv

@@ -1,7 +1,7 @@
 import Apus
 import ApusSystem
 
-/// A split of the data of a run, or of other data.
+/// A split of the data of a run or of other data, or all examples.
 public enum DataPart: String, CaseIterable, Sendable {
   case train
   case validation

@@ -46,12 +46,12 @@ struct DataSlices {
     func malformed(_ line: Int, _ reason: String) -> DataError {
       .malformed(
         path: path, format: "CSV", location: .line(line), reason: reason,
-        remedy: "use a file with a column example (numbers from 0) or name, as apus errors writes them, and columns to "
-          + "group by")
+        remedy: "use a file with a column \"example\" (numbers from 0) or \"name\", as apus errors writes it, and with "
+          + "columns to group by")
     }
     let header = try reader.next()?.fields ?? []
     guard let key = header.firstIndex(of: "example") ?? header.firstIndex(of: "name") else {
-      throw malformed(1, "the first line names neither a column example nor name")
+      throw malformed(1, "the first line has neither a column \"example\" nor a column \"name\"")
     }
     let (isNumbered, numbers, count) = (header[key] == "example", numbers(of: data.names ?? []), data.examples.count)
     var (members, unmatchedCount): ([String: Set<Int>], Int) = ([:], 0)

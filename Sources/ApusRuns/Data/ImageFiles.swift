@@ -37,7 +37,7 @@ struct ImageFiles {
     self.init(images: SingleImageFiles(paths: paths), paths: paths, areSingleImages: true)
   }
 
-  /// The file of an image, and the index of the image in an IDX file; `nil` for a file with one image.
+  /// The file of an image, and the index of the image in an IDX file. For a file with one image, the index is `nil`.
   package func location(of index: Int) -> (file: String, index: Int?) {
     areSingleImages ? (paths[index], nil) : (paths[0], index)
   }

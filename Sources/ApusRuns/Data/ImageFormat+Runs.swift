@@ -112,8 +112,8 @@ extension Module {
 }
 
 extension ImageSource {
-  /// The images, with the class indices of the model. If the two lists have no name in common, for example because one
-  /// of them has digits, and the model has enough classes, the indices stay as they are.
+  /// The images, with the class indices of the model. If `names` and `known` have no name in common (for example
+  /// because one list has digits), and the model has enough classes, the indices stay as they are.
   /// - Parameters:
   ///   - names: The names of the images' classes.
   ///   - known: The names of the model's classes.

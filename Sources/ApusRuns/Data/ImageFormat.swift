@@ -66,8 +66,8 @@ extension ImageFormat {
     return ImageFormat(reading, classNames: data.classNames, statistics: statistics)
   }
 
-  /// The format of a data set without reading its images. In place of their statistics, the mean is 0 and the standard
-  /// deviation 1.
+  /// The format of a data set, made without reading its images. In place of their statistics, the mean is 0 and the
+  /// standard deviation 1.
   package static func planned(
     _ data: ImageDataset, _ settings: RunSettings, _ network: ImageNetwork
   ) throws(DataError) -> ImageFormat {
@@ -108,13 +108,13 @@ extension ImageFormat {
     return format
   }
 
-  /// Throws if images need a transform to become inputs of the model, but the model has none.
+  /// Throws if the images do not have the size of the model's inputs, and the format has no transform.
   /// - Parameter own: The size of all images, `[channels, height, width]`; `nil` if they differ in size.
   package func check(_ own: [Int]?, _ path: String) throws(DataError) {
     guard let own, reading.transform.isEmpty, own != size else { return }
     func text(_ size: [Int]) -> String { size.map(String.init).joined(separator: "x") }
     throw .unsupported(
       path: path, format: "image", reason: "images of \(text(own)), the model takes \(text(size))",
-      remedy: "use images of that size, or train a model for these")
+      remedy: "use images of \(text(size)), or train a model for images of \(text(own))")
   }
 }

@@ -30,7 +30,7 @@ package struct ImageReading: Hashable, Sendable {
     guard let found = transform.outputSize(ownSize) else {
       throw .unsupported(
         path: source, format: "data", reason: "its images differ in size, and --transform does not change that",
-        remedy: "end it with resize, center-crop or pad, or write --image-size N alone")
+        remedy: "end --transform with resize, center-crop or pad, or write --image-size N instead")
     }
     guard wanted == nil || wanted == found else {
       throw .unsupported(
@@ -59,7 +59,7 @@ package struct ImageReading: Hashable, Sendable {
       let found = augmentation.outputSize(wanted).map { "resizes images to \($0)" } ?? "gives images of different sizes"
       throw .unsupported(
         path: source, format: "data", reason: "--augment \(found), the model takes \(wanted)",
-        remedy: "end it with crop \(wanted) or resize \(wanted)")
+        remedy: "end --augment with crop \(wanted) or resize \(wanted)")
     }
     return ImagePipeline(transform.transforms + augmentation.transforms, mixing: augmentation.mixing)
   }

@@ -67,7 +67,7 @@ func numbers(of names: [String], _ known: [String], _ source: String) throws(Dat
     guard let number = known.firstIndex(of: name) else {
       throw .unsupported(
         path: source, format: "data", reason: "it has a class \(name.quoted()), which the model does not know",
-        remedy: "its classes are \(known.joined(separator: ", "))")
+        remedy: "the model's classes are \(known.joined(separator: ", "))")
     }
     numbers.append(Int32(number))
   }

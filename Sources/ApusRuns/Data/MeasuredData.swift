@@ -69,7 +69,7 @@ public struct DataRequest: Sendable {
   /// The split; `nil` for the validation split, or the test split if there is no validation split.
   public let part: DataPart?
 
-  /// Returns the examples of the requested split, and its name.
+  /// Returns the requested split and the examples of this split.
   /// - Parameter examples: Returns the examples of a split; `nil` if there is no such split.
   /// - Throws: `OptionError` if the split does not exist.
   public func choose<Examples>(_ examples: (DataPart) -> Examples?) throws(OptionError) -> (DataPart, Examples) {

@@ -62,7 +62,7 @@ public struct TableFormat: Hashable, Sendable {
   /// Whether classes or numbers are predicted.
   package var kind: TableTask.Kind { if case .classes = task { .classification } else { .regression } }
 
-  /// The kind of values in the target column: categories if the name of a class is not a number, else numbers.
+  /// The kind of values in the target column: categorical if the name of any class is not a number, else numeric.
   var targetKind: Table.Kind {
     classNames.allSatisfy { Double($0) != nil } ? .numeric : .categorical
   }
@@ -80,7 +80,7 @@ public struct TableFormat: Hashable, Sendable {
 }
 
 extension TableFormat {
-  /// The table of a run, and its format.
+  /// The format of the table of a run, fitted on the training rows, and the table.
   package static func learning(
     _ settings: RunSettings, _ network: ImageNetwork
   ) throws -> (TableFormat, TableDataset) {
@@ -114,7 +114,7 @@ extension TableFormat {
   }
 
   /// The table of a source, with the class indices of the model.
-  /// - Parameter isWhole: whether the table is one split with all rows.
+  /// - Parameter isWhole: whether no rows are held out, so that one split has all rows.
   package func data(of source: String, _ settings: RunSettings, isWhole: Bool) throws(DataError) -> TableDataset {
     let split = settings.dataSettings.split
     var data = try TableDataset.load(

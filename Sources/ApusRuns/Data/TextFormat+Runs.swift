@@ -165,7 +165,7 @@ extension Tokenizer {
   /// tokens.
   fileprivate func unknownShare(of text: String) -> Double {
     let tokens = encode(String(text.prefix(100_000)))
-    // A byte-pair tokenizer has a token for every text, so its token 1 is an ordinary token.
+    // A byte-pair tokenizer encodes every text and has no unknown token: its token 1 is an ordinary token.
     guard !(self is BytePairTokenizer), !tokens.isEmpty else { return 0 }
     return Double(tokens.count { $0 == ReservedToken.unknown }) / Double(tokens.count)
   }

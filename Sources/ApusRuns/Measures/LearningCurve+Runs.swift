@@ -20,7 +20,7 @@ public struct LearningCurveOptions: Sendable {
 public struct MeasuredSubset: Sendable {
   /// The number of training examples.
   public let size: Int
-  /// The seed of the run and its errors.
+  /// The seed and the errors of the run.
   public let run: LearningCurve.Run
   /// The number of the run, from 1.
   public let number: Int

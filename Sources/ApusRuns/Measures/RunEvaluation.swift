@@ -128,7 +128,8 @@ public struct RunEvaluation {
   /// Throws if the examples include the training examples of the model, because these do not measure variance.
   private static func checkHeldOut(_ data: MeasuredData, _ stored: Run) throws {
     guard data.part == .train || data.part == .all, try stored.isOwn(data.source) else { return }
-    throw OptionError("--human-error compares the training part with others; try --part validation or test")
+    throw OptionError(
+      "--human-error compares the training examples with held-out examples; try --part validation or test")
   }
 
   package var json: JSONObject {

@@ -16,7 +16,7 @@ package struct SliceReport {
   /// The maximum number of groups in the table.
   private static let listed = 100
 
-  /// - Parameter examples: the indices of the measured examples.
+  /// - Parameter examples: the indices in the data of the examples that were measured, without unreadable ones.
   /// - Returns: `nil` if there are no groups.
   init?(_ groups: DataSlices, _ results: ClassificationResults, _ examples: [Int]) {
     self.init(groups, examples, isRegression: false) { results.predicted[$0] == results.labels[$0] ? 1 : 0 }

@@ -38,7 +38,7 @@ package struct Argument<Value: Sendable>: Sendable {
   }
 }
 
-/// An option, flag or argument without its type, for the parser, the help and the completions.
+/// An option, flag or argument without the Swift type of its value, for the parser, the help and the completions.
 package struct Declaration: Sendable {
   package enum Role: Sendable { case flag, option, requiredArgument, optionalArgument }
 

@@ -66,7 +66,7 @@ package struct RunOption: Sendable {
     }
   }
 
-  /// The option, marked as one that a resumed run may change. Such an option does not change the results of a step.
+  /// The option, marked as one that a resumed run may change: the length of the run, the device, what is stored.
   var changeable: RunOption {
     var option = self
     option.mayChange = true

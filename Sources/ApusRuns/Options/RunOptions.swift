@@ -56,7 +56,7 @@ package enum RunOptions {
 
   package static let all: [RunOption] = general + dataOptions + tableOptions + imageOptions + textOptions
 
-  /// The model, and the declarations of all options.
+  /// The declarations of all options; the first is the argument `MODEL`.
   package static let declarations = all.map(\.declaration)
 
   /// The declarations of the options about a topic.

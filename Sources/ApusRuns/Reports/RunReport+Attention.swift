@@ -25,8 +25,8 @@ extension RunReport {
   /// with attention weights:
   ///
   /// - for Vision Transformers, the attention rollout over all layers;
-  /// - for each head of the last layer over tokens, the weights from the class token to the patches;
-  /// - for each of the last four layers over pixels, its weights.
+  /// - for each head of the last layer with attention over tokens, the weights from the class token to the patches;
+  /// - for each of the last four layers with attention over pixels, the weights of the layer.
   private func positionMaps(
     _ examination: Examination, _ maps: [AttentionMap], _ x: Tensor, _ images: [Image]
   ) throws -> ImageGrid? {

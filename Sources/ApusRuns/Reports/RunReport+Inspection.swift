@@ -2,7 +2,7 @@ import Apus
 
 extension RunReport {
   /// The saliency, Grad-CAM and feature maps of some images; `nil` if the model is not a classifier of images.
-  func seeing() throws -> Report.Section? {
+  func saliencyAndFeatureMaps() throws -> Report.Section? {
     guard let examination, let results = examination.results, examination.format is ImageFormat else { return nil }
     return try withDevice(examination.device) {
       let shown = RunReport.examples(examination, results)

@@ -7,7 +7,7 @@ import ApusSystem
 /// function in `make()`.
 package struct RunReport {
   package let record: RunRecord
-  /// The newest checkpoint, if there is one.
+  /// The run at its newest checkpoint, if there is one.
   package private(set) var stored: Run?
   /// The results of the model on examples, if there are any.
   private(set) var examination: Examination?
@@ -20,7 +20,7 @@ package struct RunReport {
   package func make() throws -> Report {
     let sections: [Report.Section?] = [
       curves(), try results(), regression(), try misclassified(), try model(), try weights(), try activations(),
-      try seeing(), try attention(),
+      try saliencyAndFeatureMaps(), try attention(),
       configuration(),
     ]
     return Report(title, subtitle: subtitle, facts: facts, sections: sections.compactMap(\.self))

@@ -28,7 +28,7 @@ package struct ModelRunner {
   /// Calls `body` with the prediction for each example, in order. These are the predictions that `apus evaluate`
   /// measures.
   /// - Parameter threshold: For two classes: predict the second class if its probability is at least this number.
-  /// - Throws: `ModelError.notFinite` if an output is NaN, `OptionError` for a threshold without two classes.
+  /// - Throws: `ModelError.notFinite` if a probability is NaN, `OptionError` for a threshold without two classes.
   func predictClasses(threshold: Double?, _ body: (Prediction) throws -> Void) throws {
     try runBatches { index, outputs in
       try checkThreshold(threshold, classCount: outputs.count)
@@ -46,7 +46,7 @@ package struct ModelRunner {
 
   /// Calls `body` with the model's outputs for each example, in order.
   ///
-  /// The last batch is padded with copies of an example, so that all batches run the same plan.
+  /// The last batch is padded with copies of its first example, so that all batches run the same plan.
   package func runBatches(_ body: (_ index: Int, _ outputs: ArraySlice<Float>) throws -> Void) throws {
     guard count > 0 else { return }
     let size = min(ModelRunner.batchSize, count)

@@ -9,7 +9,7 @@ package struct PlannedTraining {
   private let makeExamples:
     @Sendable (_ count: Int, _ upload: PlannedExamples.Upload) -> (inputs: Tensor, targets: Tensor)
 
-  /// Creates the plan of a run on data of the given format.
+  /// A run on data of the given format.
   package init(_ settings: RunSettings, _ format: any DataFormat) {
     self.settings = settings
     let classes = format.classNames.count
@@ -21,7 +21,7 @@ package struct PlannedTraining {
     makeExamples = { format.plannedExamples($0, settings, upload: $1) }
   }
 
-  /// Creates the plan of a run without a data format.
+  /// A run of a model that `model` builds, without a data format.
   /// - Parameters:
   ///   - input: One input of the model.
   ///   - model: Builds the model.

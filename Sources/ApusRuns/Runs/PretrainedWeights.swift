@@ -21,7 +21,7 @@ package struct PretrainedWeights {
   }
 
   /// The tokenizer that the checkpoint of the weights stores. The weights fit only the token numbers of this tokenizer.
-  /// Without such a checkpoint, warns and returns `nil`.
+  /// If the weights do not belong to a checkpoint with a tokenizer, warns and returns `nil`.
   /// - Parameter kind: The kind of tokenizer that the settings name.
   /// - Throws: `TrainingError.mismatch` if the stored tokenizer is of another kind.
   package func tokenizer(ofKind kind: String) throws(TrainingError) -> (any Tokenizer)? {

@@ -85,7 +85,7 @@ package struct RunFiles {
     if hasNewParent { rmdir("runs") }
   }
 
-  /// The settings that a run was started with; `nil` if it has not written them.
+  /// The settings that the run has stored; `nil` if it has stored none.
   package func configuration() throws -> Configuration? {
     guard let bytes = try contents(of: RunFiles.configuration, { try $0.contents(limit: Configuration.limit) })
     else {

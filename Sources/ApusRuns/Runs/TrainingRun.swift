@@ -89,9 +89,9 @@ package struct TrainingRun {
     return (settings, run, .newest(checkpoint))
   }
 
-  /// The settings of a resumed run: the stored settings, changed by the given options. Only options that do not change
-  /// the results of a step are allowed, such as the length of the run, the device and the checkpoints. Tables and
-  /// folders of images may have moved. Once they are loaded, their format is compared with the format of the run.
+  /// The settings of a resumed run: the stored settings, changed by the given options. Only the options marked as
+  /// `changeable` may change, such as the length of the run, the device and the checkpoints that are kept. Tables and
+  /// folders of images may have moved: `resume` compares the format of the loaded data with the format of the run.
   /// - Throws: `TrainingError.mismatch` if another option has changed.
   private static func continued(_ stored: Configuration, _ given: Arguments) throws -> RunSettings {
     let old = try RunSettings(stored: stored)
@@ -115,8 +115,8 @@ package struct TrainingRun {
     return new
   }
 
-  /// Whether two sources are of one kind and name paths, such as two tables or two folders of images. Their formats then
-  /// show whether the data are the same. Texts are only identified by their path, so their path must not change.
+  /// Whether two sources are of the same kind and name paths, such as two tables or two folders of images. The formats
+  /// of such sources show whether the data are the same. A text is identified only by its path, which must not change.
   private static func isSameKind(_ one: String, _ other: String) throws -> Bool {
     let (one, other) = (try DatasetDescription.find(one), try DatasetDescription.find(other))
     return one.description.name == other.description.name && one.argument != nil && other.argument != nil
@@ -162,7 +162,7 @@ package struct TrainingRun {
     return TrainedRun(result: result, format: task.format, device: device, skipped: skipped)
   }
 
-  /// Reports the device memory that training needs, and throws if the device has less. The model is not built for this.
+  /// Reports the device memory that training needs, and throws if the device has less. Nothing is computed for this.
   private func stateMemory(_ format: any DataFormat, _ count: Int, on device: ComputeDevice) throws {
     let size = min(settings.batchSize.count ?? count, count)
     let memory = try PlannedTraining(settings, format).check(batchSize: max(size, 1), on: device)

@@ -19,7 +19,7 @@ public enum ClassWeighting: String, CaseIterable, Sendable { case none, balanced
 /// How an epoch samples the examples.
 public enum ClassSampling: String, CaseIterable, Sendable { case shuffled, balanced }
 
-/// The training examples of a run, and their weights.
+/// How the examples of a run are split, sampled and weighted.
 public struct DataSettings: Hashable, Sendable {
   /// The fractions of examples that are held out.
   public var split = SplitOptions(test: 0.2)
@@ -60,10 +60,10 @@ public struct ImageSettings: Hashable, Sendable {
   public var augmentation = ImagePipeline()
   /// The number of threads that read images; `nil` for 2.
   public var workers: Int?
-  /// Whether images that cannot be read are left out.
+  /// Whether training replaces images that cannot be read, and evaluation leaves them out; otherwise they are errors.
   public var skipsBad = false
 
-  /// The transforms for `--transform` and `--augment`, two lines for each.
+  /// The help on the transforms of `--transform` and `--augment`, two lines for each transform.
   package static let transforms: String = {
     let lines =
       ImagePipeline.transformTypes.map { ($0.usage, $0.summary) } + BatchMixing.usage.map { ($0.usage, $0.summary) }

@@ -52,13 +52,13 @@ public struct RunSettings: Sendable {
   public var replacesHead = false
   /// The number of outputs of the last layer; `nil` for the classes of the data.
   public var classes: Int?
-  /// The seconds between checkpoints.
+  /// The number of seconds after a checkpoint at which the next one is due within an epoch.
   public var saveEvery = 60.0
   /// When the run stops early; `nil` for never.
   public var earlyStop: EarlyStopSettings?
   /// Which checkpoints are kept.
   public var retention = CheckpointRetention.usual
-  /// The training examples of the run, and their weights.
+  /// How the examples of the run are split, sampled and weighted.
   public var dataSettings = DataSettings()
   /// How images are read and transformed, and which stem the model has.
   public var image = ImageSettings()
@@ -168,7 +168,7 @@ extension RunSettings {
     }
   }
 
-  /// The network of a model of text. Other models have none, and ignore a change.
+  /// The network of a model of text. For other models, the getter returns a placeholder, and the setter does nothing.
   var network: TextNetwork {
     get { text ?? TextNetwork(.lstm, width: 0, depth: 0, tokenizer: "", vocabularySize: 0, sequenceLength: 0) }
     set {

@@ -9,17 +9,17 @@ import ApusTensor
 /// ```text
 /// weights.safetensors     parameters and statistics under their keys
 /// optimizer.safetensors   the optimizer's state for each parameter
-/// state.json              everything else, with the SHA-256 digests of the other files and of itself
+/// state.json              everything else, with the SHA-256 digests of the other files and of its own members
 /// ```
-/// The files stay open, so that loading reads the verified bytes even if the run removes the checkpoint in the
-/// meantime. A symbolic link, pipe or device instead of a file is refused.
+/// The files of tensors stay open, so that loading reads the verified bytes even if the run removes the checkpoint in
+/// the meantime. A symbolic link, a pipe or a device file in place of one of the files is an error.
 public struct Checkpoint: Sendable {
   /// The folder.
   public let path: String
   /// Everything but the tensors.
   public let state: TrainingState
-  private let weights: FileDescriptor
-  private let slots: FileDescriptor
+  private let weightsFile: FileDescriptor
+  private let optimizerFile: FileDescriptor
 
   static let weightsName = "weights.safetensors"
   static let optimizerName = "optimizer.safetensors"
@@ -52,7 +52,7 @@ public struct Checkpoint: Sendable {
       throw .damaged(path: name, reason: "values are missing or out of range")
     }
     self.state = state
-    // Requires digests of exactly these two files: another name could lead out of the folder.
+    // Requires digests of exactly these two files.
     let files = members["files"]?.object ?? [:]
     guard Set(files.keys) == [Checkpoint.weightsName, Checkpoint.optimizerName] else {
       throw .damaged(
@@ -60,8 +60,8 @@ public struct Checkpoint: Sendable {
         reason: "it must have the digests of \(Checkpoint.weightsName) and \(Checkpoint.optimizerName), and no others"
       )
     }
-    weights = try Checkpoint.verified(folder, Checkpoint.weightsName, files)
-    slots = try Checkpoint.verified(folder, Checkpoint.optimizerName, files)
+    weightsFile = try Checkpoint.verified(folder, Checkpoint.weightsName, files)
+    optimizerFile = try Checkpoint.verified(folder, Checkpoint.optimizerName, files)
   }
 
   private static func members(of bytes: [UInt8], _ name: String) throws(TrainingError) -> JSONObject {
@@ -98,22 +98,22 @@ public struct Checkpoint: Sendable {
 
   /// Loads the parameters and statistics into a model.
   ///
-  /// - Parameter isKept: returns whether the parameter or statistic of this key keeps its value; the checkpoint's value
-  ///   is then ignored.
+  /// - Parameter isKept: returns whether the parameter or statistic with this key keeps the model's value, instead of
+  ///   getting the checkpoint's.
   public func load(
     into model: any Module, device: ComputeDevice = .current,
     keeping isKept: (_ key: String) -> Bool = { _ in false }
   ) throws(TrainingError) {
-    let file = try reportingTraining { try Safetensors.File(weights) }
+    let file = try reportingTraining { try Safetensors.File(weightsFile) }
     try model.state.load(from: file, device: device, keeping: isKept)
   }
 
   /// Loads the optimizer's state.
   func load(into optimizer: Optimizer, device: ComputeDevice) throws(TrainingError) {
-    let file = try reportingTraining { try Safetensors.File(slots) }
+    let file = try reportingTraining { try Safetensors.File(optimizerFile) }
     let shapes = Dictionary(uniqueKeysWithValues: optimizer.state.map { ($0.key, $0.value) })
     guard file.header.entries.count == shapes.count else {
-      throw .mismatch(path: slots.path, reason: "the state belongs to another optimizer")
+      throw .mismatch(path: optimizerFile.path, reason: "the state belongs to another optimizer")
     }
     try optimizer.restore(step: state.step) { key throws(TrainingError) in
       let like = shapes[key]!

@@ -1,6 +1,6 @@
 import ApusSystem
 
-/// Which checkpoints of a run are kept; older ones are removed when a new one is written.
+/// Which checkpoints of a run are kept; the others are removed when a new one is written.
 public struct CheckpointRetention: Hashable, Sendable {
   /// How many of the newest checkpoints are kept. With 1, a single damaged file may make it impossible to resume the
   /// run.
@@ -26,7 +26,8 @@ public enum CheckpointChoice: Hashable, Sendable {
   case step(Int)
 }
 
-/// Requests checkpoints when they are due, and after each epoch that is the best so far.
+/// Requests checkpoints: every `saveEvery` seconds, at the ends of epochs (but not within a second of the last
+/// checkpoint), and after each epoch that is the best so far.
 final class CheckpointSchedule: TrainingObserver {
   private let saveEvery: Double
   private let measure: SelectionMeasure?
@@ -35,7 +36,7 @@ final class CheckpointSchedule: TrainingObserver {
   private(set) var best: (step: Int, value: Double)?
 
   /// - Parameters:
-  ///   - saveEvery: the seconds from one checkpoint to the next, in addition to the checkpoints at the ends of epochs.
+  ///   - saveEvery: the number of seconds after a checkpoint at which the next one is due, even within an epoch.
   ///   - measure: the measure that selects the best epoch; `nil` for none.
   init(saveEvery: Double, best measure: SelectionMeasure?) {
     self.saveEvery = saveEvery
@@ -61,7 +62,7 @@ final class CheckpointSchedule: TrainingObserver {
     return (step, memory[1])
   }
 
-  /// The step of the best epoch that a state has stored.
+  /// The step of the best epoch, from the observer memory of a state; `nil` if the state has none.
   static func bestStep(_ state: TrainingState) -> Int? {
     SelectionMeasure.allCases.lazy.compactMap { best(state.observerMemory[name($0)] ?? [])?.step }.first
   }
@@ -83,7 +84,7 @@ final class CheckpointSchedule: TrainingObserver {
       best = (progress.step, value)
       return .saveCheckpoint
     }
-    // With the full batch every step is an epoch: a step of a few milliseconds is not worth a checkpoint.
+    // If a batch contains all examples, every step is an epoch; a step of a few milliseconds is not worth a checkpoint.
     return progress.isEpochEnd && ContinuousClock.seconds - lastSave >= 1 ? .saveCheckpoint : .continue
   }
 

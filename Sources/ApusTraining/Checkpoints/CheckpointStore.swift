@@ -9,8 +9,8 @@ public struct CheckpointStore: Sendable {
   private let run: String
   /// The same folder, if it is already open.
   private var openFolder: Folder?
-  /// The names of the checkpoints among which `save` keeps the newest, oldest first: those that this store wrote, the
-  /// one that `newest` read, and those older than it. Newer ones were damaged.
+  /// The names of the checkpoints among which `save` keeps the newest, oldest first: the checkpoint that `newest`
+  /// returned, all older ones, and those that this store wrote. Checkpoints that `newest` found damaged are not listed.
   private var history: [String] = []
 
   private static let name = "checkpoints"
@@ -36,7 +36,7 @@ public struct CheckpointStore: Sendable {
     }
   }
 
-  /// The names of the checkpoint folders, newest first, including damaged ones.
+  /// The names of the checkpoint folders, newest first, including damaged checkpoints.
   public func names() throws(TrainingError) -> [String] {
     guard let checkpoints = try checkpoints() else { return [] }
     return try reportingTraining { try CheckpointStore.names(in: checkpoints) }
@@ -72,7 +72,7 @@ public struct CheckpointStore: Sendable {
     switch choice {
     case .last: return try newest(warn: warn)
     case .best:
-      // A newer checkpoint that is damaged could name another step, so the newest undamaged checkpoint decides.
+      // The newest undamaged checkpoint says which step is the best.
       var state = try newest(warn: warn).state
       while let step = state.bestStep {
         do throws(TrainingError) {
@@ -99,7 +99,7 @@ public struct CheckpointStore: Sendable {
   /// The newest undamaged checkpoint.
   ///
   /// - Parameter warn: receives a message for each newer checkpoint that is damaged, with the reason.
-  /// - Throws: `TrainingError.noCheckpoint` when there is none.
+  /// - Throws: `TrainingError.noCheckpoint` when there is no undamaged checkpoint.
   public mutating func newest(warn: (String) -> Void) throws(TrainingError) -> Checkpoint {
     guard let checkpoints = try checkpoints() else { throw .noCheckpoint(path: folder, damaged: []) }
     var names = try names()
@@ -174,13 +174,13 @@ public struct CheckpointStore: Sendable {
     }
     let kept = optimizer.state
     try eval(kept.map(\.value))
-    let slots = try kept.map { try Safetensors.StoredTensor(name: $0.key, $0.value) }
+    let optimizerTensors = try kept.map { try Safetensors.StoredTensor(name: $0.key, $0.value) }
     let weightsDigest = try Safetensors.write(weights, in: folder, name: Checkpoint.weightsName)
-    let slotsDigest = try Safetensors.write(slots, in: folder, name: Checkpoint.optimizerName)
+    let optimizerDigest = try Safetensors.write(optimizerTensors, in: folder, name: Checkpoint.optimizerName)
     var members = state.json
     members["format"] = .integer(Checkpoint.format)
     members["files"] = [
-      Checkpoint.weightsName: .string(weightsDigest), Checkpoint.optimizerName: .string(slotsDigest),
+      Checkpoint.weightsName: .string(weightsDigest), Checkpoint.optimizerName: .string(optimizerDigest),
     ]
     members["weights_sha256"] = .string(ModelState.sha256(of: weights))
     // Non-finite numbers are written as null and read back as null, so the digest covers the values that are read back.
@@ -210,14 +210,16 @@ public struct CheckpointStore: Sendable {
 }
 
 extension Checkpoint {
-  /// A checkpoint in a run's folder, the newest valid one by default, or the checkpoint at the path itself.
+  /// If the folder `path` is a checkpoint, this checkpoint. If the folder is a run, the chosen checkpoint of the run,
+  /// by default the newest undamaged one.
   public static func find(
     _ path: String, _ choice: CheckpointChoice = .last, warn: (String) -> Void
   ) throws(TrainingError) -> Checkpoint {
     try find(reportingTraining { try Folder(path: path) }, choice, warn: warn)
   }
 
-  /// A checkpoint in a run's folder, the newest valid one by default, or the folder itself if it is a checkpoint.
+  /// If `folder` is a checkpoint, this checkpoint. If `folder` is a run, the chosen checkpoint of the run, by default
+  /// the newest undamaged one.
   package static func find(
     _ folder: Folder, _ choice: CheckpointChoice = .last, warn: (String) -> Void
   ) throws(TrainingError) -> Checkpoint {

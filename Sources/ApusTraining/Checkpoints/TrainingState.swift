@@ -5,7 +5,8 @@ import ApusTensor
 public struct TrainingState: Hashable, Sendable {
   /// The number of finished steps.
   public var step = 0
-  /// The number of examples. With `batchSize`, `seed` and `step` it determines the position of the sampler.
+  /// The number of training examples. With `batchSize` and `seed` (and the labels, if the classes are balanced) it
+  /// determines the batches of every epoch.
   public var exampleCount: Int
   /// The number of examples in a batch.
   public var batchSize: Int
@@ -140,7 +141,8 @@ extension TrainingState {
     self.metricsByteCount = metricsByteCount
   }
 
-  /// The memory of observers in a file; empty when it is missing, `nil` when it is malformed.
+  /// The memory of the observers, from the member of a state file; empty when the member is missing, `nil` when it is
+  /// malformed.
   private static func observerMemory(_ json: JSON?) -> [String: [Double]]? {
     guard let json else { return [:] }
     guard let object = json.object, object.count <= observerLimit else { return nil }
@@ -180,7 +182,7 @@ extension JSONObject {
 }
 
 extension SplitMetrics {
-  /// The members of a state for a split; `nil` if the split was not measured.
+  /// The results of a split, from the members of a state file; `nil` if the split was not measured.
   fileprivate init?(_ object: JSONObject, _ split: DataSplit) {
     // A loss that is not finite is stored as null.
     guard let loss = object["\(split.rawValue)_loss"], loss == .null || loss.number != nil else { return nil }

@@ -29,8 +29,8 @@ extension ModelState {
   /// Loads all parameters and statistics from a safetensors file, or nothing when one of them is missing or has another
   /// shape or type.
   ///
-  /// - Parameter isKept: returns whether the parameter or statistic of this key keeps its value; the file's value is
-  ///   then ignored.
+  /// - Parameter isKept: returns whether the parameter or statistic with this key keeps the model's value, instead of
+  ///   getting the file's.
   public func load(
     from path: String, device: ComputeDevice = .current, keeping isKept: (_ key: String) -> Bool = { _ in false }
   ) throws(TrainingError) {

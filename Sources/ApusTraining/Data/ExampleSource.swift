@@ -1,12 +1,12 @@
 import ApusData
 import ApusTensor
 
-/// A source of batches, whose examples are requested by index.
+/// A source of examples, which are requested in batches, by index.
 public protocol ExampleSource: Sendable {
   /// The number of examples.
   var count: Int { get }
 
-  /// The examples with these indices, in this order, in the form used for evaluation.
+  /// The examples with these indices, in this order, in the form used for evaluation (without augmentation).
   /// - Returns: inputs and targets, `[numbers.count, …]` each.
   /// - Throws: when a file that contains examples cannot be read.
   /// - Precondition: all numbers are in `0 ..< count`.
@@ -16,7 +16,7 @@ public protocol ExampleSource: Sendable {
   ///
   /// - Parameters:
   ///   - batches: the indices of the examples of each batch.
-  ///   - first: the index of the first batch.
+  ///   - first: the index in `batches` of the first batch that the pass returns.
   ///   - epoch: the training epoch, on which augmentation may depend; `nil` for the examples that `examples` returns.
   func pass(over batches: [[Int32]], from first: Int, epoch: Int?) -> any ExamplePass
 }
@@ -30,8 +30,8 @@ public protocol ExamplePass {
   /// How long `next` has waited for examples that were not ready, in seconds.
   var waitedSeconds: Double { get }
 
-  /// The positions, in the last batch, of the examples that could not be read. These examples do not count, and their
-  /// values in the batch are meaningless. Training batches have no such examples.
+  /// The positions of the examples that could not be read, in the batch that `next` returned last. Evaluation does not
+  /// count these examples, and their values in the batch are meaningless. Training batches have no such examples.
   var missing: [Int] { get }
 }
 
@@ -41,8 +41,8 @@ extension ExamplePass {
 
 extension ExampleSource {
   /// The readable ones among the given examples, in the form used for evaluation.
-  /// - Returns: inputs and targets, `[count, …]` each for `count` readable examples.
-  /// - Throws: when an example cannot be read and must not be left out, or when none can be read.
+  /// - Returns: inputs and targets, `[readable, …]` each for `readable` readable examples.
+  /// - Throws: when an example cannot be read and the source does not leave it out, or when no example can be read.
   /// - Precondition: all numbers are in `0 ..< count`.
   public func readableExamples(_ numbers: [Int32]) throws(DataError) -> (inputs: Tensor, targets: Tensor) {
     var pass = pass(over: [numbers], from: 0, epoch: nil)

@@ -14,8 +14,9 @@ public struct LoadedTable: Sendable {
 
   /// Encodes and uploads some rows of a table.
   ///
-  /// - Throws: when the rows cannot be encoded, or do not fit into the memory of the device.
-  /// - Precondition: there are rows, all in `0 ..< data.features.rowCount`.
+  /// - Throws: when the rows cannot be encoded, when their features do not fit into the device's memory or a quarter of
+  ///   the host's, or when a target is not finite in float32.
+  /// - Precondition: `rows` is not empty, and its elements are in `0 ..< data.features.rowCount`.
   public init(
     _ data: TableDataset, rows: [Int32], encoder: TableEncoder, device: ComputeDevice = .current
   ) throws(DataError) {

@@ -23,7 +23,7 @@ public struct Objective: Sendable {
   /// The measures other than losses and hits.
   public var measures: [Measure] = []
   /// The factor by which reported losses are multiplied. A model of standardized targets minimizes squared errors in
-  /// standardized units; the factor converts them to the units of the original targets.
+  /// standardized units; the factor converts these errors to the square of the original targets' unit.
   public var lossUnit = 1.0
 
   /// An objective with a loss, and optionally hits and measures.
@@ -58,9 +58,9 @@ public struct Objective: Sendable {
   ///
   /// - Parameters:
   ///   - weights: the weight of an example's loss, by class. The loss of a batch is the mean over its examples, so
-  ///     weights whose mean over the examples is 1 preserve its magnitude.
+  ///     weights whose mean over the examples is 1 preserve the magnitude of the loss.
   ///   - smoothing: the weight of a uniform distribution in the targets (label smoothing: Szegedy et al., 2016).
-  ///   - classCount: with more than ``topClassCount`` classes, top-5 accuracy is also measured.
+  ///   - classCount: the number of classes. If it exceeds ``topClassCount``, top-5 accuracy is also measured.
   public static func classification(
     weights: [Double]? = nil, smoothing: Double = 0, classCount: Int = 0
   ) -> Objective {
@@ -102,9 +102,9 @@ public struct Objective: Sendable {
   /// Regression with the mean squared error: outputs and targets are `[batch, …]`, of equal shape.
   public static let regression = Objective.regression(unit: 1)
 
-  /// Regression of values in units of `unit`: outputs and targets are `[batch, …]`, of equal shape. The loss is the
-  /// mean squared error in these units. The reported loss and mean absolute error are those of the values multiplied by
-  /// `unit`.
+  /// Regression of values in units of `unit`: outputs and targets are `[batch, …]`, of equal shape. Training minimizes
+  /// the mean squared error in these units. The reported loss is multiplied by `unit²` and the reported mean absolute
+  /// error by `unit`; this converts them to the original units.
   public static func regression(unit: Double) -> Objective {
     var objective = Objective(
       losses: { outputs, targets in

@@ -38,7 +38,7 @@ public struct PrefetchedExamples<Source: ExampleSource>: ExampleSource {
       try withDeviceOf(device) { () throws(DataError) in
         var pass = source.pass(over: batches, from: number, epoch: epoch)
         guard let (inputs, targets) = try pass.next() else { fatalError("\(Source.self): a batch is missing") }
-        // An error in the values is thrown where they are read.
+        // If the values cannot be computed, the error is thrown again where they are read.
         _ = try? eval([inputs, targets])
         return LoadedExamples(inputs: inputs, targets: targets, missing: pass.missing)
       }
@@ -77,7 +77,7 @@ private final class BatchQueue: @unchecked Sendable {
   private let count: Int
   private let ahead: Int
   private let load: @Sendable (_ number: Int) throws(DataError) -> LoadedExamples
-  /// The next batch to prepare, and the next to hand out.
+  /// The number of the next batch to prepare (`next`), and of the next batch to hand out (`first`).
   private var next: Int
   private var first: Int
   private var results: [Int: Result<LoadedExamples, DataError>] = [:]

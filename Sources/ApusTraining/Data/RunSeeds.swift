@@ -12,7 +12,7 @@ public struct RunSeeds: Hashable, Sendable {
   public var initialization: RandomKey { RandomKey(seed: seed).stream(0) }
   /// The random key for layers in training, such as dropout.
   public var training: RandomKey { RandomKey(seed: seed).stream(1) }
-  /// The seed for the augmentation of examples, which differs from epoch to epoch.
+  /// The seed for the augmentation of examples. The random numbers also depend on the epoch.
   public var augmentation: UInt64 { RandomKey(seed: seed).stream(3).seed }
   /// The seed for the order of the examples.
   public var order: UInt64 { RandomKey(seed: seed).stream(2).seed }

@@ -1,7 +1,7 @@
 import ApusData
 import ApusTensor
 
-/// A tokenized text on a device, divided into windows of one length for next-token prediction.
+/// A tokenized text on a device, divided into windows of equal length for next-token prediction.
 ///
 /// Window `i` of length `n` has the tokens `i·n ..< (i+1)·n` as inputs, and the tokens `i·n + 1 ... (i+1)·n` as
 /// targets. The remainder at the end of the text is unused.

@@ -2,7 +2,8 @@ import ApusData
 
 /// Images made from numbers.
 extension Image {
-  /// A grayscale image: the smallest number is black, the largest white, unless a range is given. NaN is black.
+  /// A grayscale image. Without a `range`, the smallest finite number is black and the largest is white. NaN and
+  /// infinities are black.
   /// - Parameter values: `[height, width]`, row-major.
   public static func shades(
     of values: some RandomAccessCollection<Float>, height: Int, width: Int, range: ClosedRange<Float>? = nil

@@ -35,7 +35,8 @@ extension ModelGraph {
     self.init(title, input: input, nodes)
   }
 
-  /// A node for the operations that combine values of several layers, in the module that contains the last of them.
+  /// A node for the operations that combine values of several layers. The path of the node is in the module that
+  /// contains the last of these layers.
   private static func meeting(
     of sources: [Int], _ operations: [String], in nodes: [Node], giving output: Tensor
   ) -> Node {
@@ -48,8 +49,8 @@ extension ModelGraph {
       output: Array(output.shape.dropFirst()), parameterCount: 0, sources: sources)
   }
 
-  /// The operations that change values, without changes of shape and constants. Consecutive repetitions are listed
-  /// once.
+  /// The operations without those that supply constants, only change the shape or type, or select or pad elements.
+  /// Consecutive repetitions are listed once.
   private static func names(of operations: [String]) -> [String] {
     let silent: Set<String> = [
       "reshape", "transpose", "broadcast", "slice", "constant", "scalar", "cast", "leaf", "index", "pad",

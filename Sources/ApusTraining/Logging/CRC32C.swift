@@ -13,7 +13,7 @@ enum CRC32C {
   }
 
   /// The checksum as records contain it: rotated by 15 bits plus a constant, so that the checksum of a record that
-  /// contains checksums is unrelated to them.
+  /// contains checksums is unrelated to these checksums.
   static func masked(_ bytes: some Sequence<UInt8>) -> UInt32 {
     let value = checksum(bytes)
     return (value >> 15 | value << 17) &+ 0xa282_ead8

@@ -20,8 +20,8 @@ public struct DeviceLimits: Hashable, Sendable {
     max(flops / gflops, bytes / gbytesPerSecond) * 1e-9
   }
 
-  /// Measures matrix products and negations of growing size, until one takes more than 3 ms. The measurement takes
-  /// about a second.
+  /// Measures matrix products of growing size until one takes more than 3 ms, and then negations in the same way. The
+  /// measurement takes about a second.
   public static func measured(on device: ComputeDevice) throws -> DeviceLimits {
     DeviceLimits(
       gflops: try rate(on: device, sizes: [1024, 2048, 4096, 8192], work: { 2 * $0 * $0 * $0 }) { size in
@@ -35,12 +35,12 @@ public struct DeviceLimits: Hashable, Sendable {
   }
 
   /// The throughput of the fastest of several runs, in 10⁹ units of work per second, at the first size that takes long
-  /// enough. The runs last at least 0.3 s in total, since the speed of a machine fluctuates.
+  /// enough. The runs of a size last at least 0.3 s in total, since the speed of a machine fluctuates.
   private static func rate(
     on device: ComputeDevice, sizes: [Int], work: (Double) -> Double, _ make: (Int) -> () -> Tensor
   ) throws -> Double {
     var rate = 0.0
-    // Sizes that do not fit in memory are skipped.
+    // After the first size, sizes whose matrix takes more than a quarter of the largest allocation are skipped.
     for size in sizes where rate == 0 || 4 * size * size <= device.info.maximumAllocationByteCount / 4 {
       var best = Double.infinity
       try withDevice(device) {

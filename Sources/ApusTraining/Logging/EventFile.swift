@@ -11,13 +11,13 @@ import Synchronization
 /// events.add(scalar: 0.4213, "loss/train", step: 469)
 /// try events.flush()
 /// ```
-/// A record consists of its length in bytes, a checksum of the length, the bytes and their checksum (TensorFlow,
-/// `core/lib/io/record_writer`); the bytes are an `Event` (`core/util/event.proto`).
+/// A record consists of the length of its data in bytes, a checksum of the length, the data, and a checksum of the data
+/// (TensorFlow, `core/lib/io/record_writer`). The data are an `Event` (`core/util/event.proto`).
 ///
-/// A resumed run creates a new file in the same folder, whose name sorts after the others. The file begins with a
-/// session event whose step is the next step to run: TensorBoard drops events of this and later steps from earlier
-/// files, and the run writes them again. Thus resuming neither reads nor truncates a file, and an incomplete file does
-/// no harm.
+/// A resumed run creates a new file in the same folder, whose name sorts after the others. After the version of the
+/// format, the file has a session event whose step is the next step to run: TensorBoard drops events of this and later
+/// steps from earlier files, and the run writes them again. Thus resuming neither reads nor truncates a file, and an
+/// incomplete file does no harm.
 public final class EventFile: Sendable {
   private struct State {
     var buffer: [UInt8] = []
@@ -168,7 +168,8 @@ public final class EventFile: Sendable {
     }
   }
 
-  /// Adds a histogram of numbers in bins of equal width; non-finite numbers are left out.
+  /// Adds a histogram of numbers in bins of equal width. Numbers that are not finite or whose magnitude is at least
+  /// 10¹⁰⁰ are left out.
   public func add(histogram values: [Double], _ tag: String, step: Int, bins: Int = 64) {
     let finite = values.filter { $0.isFinite && $0.magnitude < 1e100 }
     let histogram = Histogram(tag, x: Axis(tag), of: finite, bins: bins)

@@ -64,7 +64,7 @@ public struct Progress {
     public var examples: Int
   }
 
-  /// Called after each step; writes the status when enough time has passed since the last one.
+  /// Called after each step; writes the status if enough time has passed since it was last written.
   public mutating func update(_ status: Status, now: Double) {
     switch style {
     case .silent: return

@@ -2,7 +2,7 @@ import ApusData
 import ApusSystem
 import ApusTensor
 
-/// Shows the steps and epochs of a run as `Progress` does.
+/// Passes the steps and epochs of a run to `Progress`, which shows them.
 final class ProgressObserver: TrainingObserver {
   private var progress: Progress
 

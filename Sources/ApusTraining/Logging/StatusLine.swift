@@ -18,7 +18,7 @@ struct StatusLine {
   /// All fields, two spaces apart.
   var text: String { fields.map(\.text).joined(separator: "  ") }
 
-  /// The fields that fit into `width` columns; the last remaining field is cut if it is too long.
+  /// The fields that fit into `width` columns; if one field remains and is too long, it is truncated.
   func fitted(to width: Int) -> String {
     var line = self
     while line.text.displayWidth > width, line.fields.count > 1 {

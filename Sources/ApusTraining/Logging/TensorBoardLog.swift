@@ -2,7 +2,8 @@ import ApusData
 import ApusSystem
 import Synchronization
 
-/// Writes the records of a run (from `metrics.jsonl`) for TensorBoard: each number becomes a curve over the steps.
+/// Writes the records of a run, which `metrics.jsonl` also has, for TensorBoard: the numbers under each key become a
+/// curve over the steps.
 ///
 /// ```swift
 /// let log = try TensorBoardLog(folder: "/tmp/tensorboard")
@@ -45,7 +46,7 @@ public final class TensorBoardLog: Sendable {
 
   /// Adds the numbers of a record. A record at the end of an epoch also writes all buffered events to the file.
   ///
-  /// Values that are not numbers, and records without a step, are left out.
+  /// The epoch, values that are not numbers, and records without a step are left out.
   public func write(_ record: JSONObject) throws(TrainingError) {
     guard let step = record["step"]?.integer else { return }
     var isEpochEnd = false

@@ -36,8 +36,8 @@ public final class EarlyStopping: TrainingObserver {
   /// The newest value, if it was finite.
   private var last: Double?
 
-  /// - Precondition: there is a patience or a target; for the gradient norm there is no patience. `patience` is
-  ///   positive and `change` is not negative.
+  /// - Precondition: `patience` or `target` is given, for the gradient norm only `target`. `patience` is positive,
+  ///   `change` is finite and not negative, and `target` is finite.
   public init(_ measure: Measure = .loss, patience: Int? = nil, change: Double = 0, target: Double? = nil) {
     guard patience != nil || target != nil, patience ?? 1 > 0, change >= 0, change.isFinite, target?.isFinite != false,
       measure != .gradientNorm || patience == nil
@@ -79,7 +79,7 @@ public final class EarlyStopping: TrainingObserver {
   }
 
   public func didFinishEpoch(_ progress: TrainingProgress) -> TrainingRequest {
-    // An epoch that the number of steps cut short is measured again at its end, if the run becomes longer.
+    // If the number of steps ends the run within an epoch, a longer, resumed run measures this epoch at its end.
     guard progress.isEpochEnd, let value = value(progress) else { return .continue }
     observe(value)
     return request(progress)

@@ -19,7 +19,7 @@ public enum SelectionMeasure: String, CaseIterable, Hashable, Sendable {
     self == .loss ? progress.selection?.loss : progress.selection?.accuracy
   }
 
-  /// Throws if a run does not measure this.
+  /// Throws if a run does not have this measure.
   /// - Parameter purpose: the subject of the error message, such as `early stopping`.
   func check(_ progress: TrainingProgress, for purpose: String) throws(TrainingError) {
     guard self == .loss || progress.measureNames.contains(Objective.accuracy) else {

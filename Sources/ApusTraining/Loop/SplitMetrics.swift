@@ -30,7 +30,7 @@ public struct SplitMetrics: Hashable, Sendable {
     self.init(loss: loss, accuracy: accuracy, measures: others)
   }
 
-  /// All measures except the loss: accuracy first, the others by name.
+  /// All measures except the loss: the accuracy first, then the others, sorted by name.
   var named: [(name: String, value: Double)] {
     (accuracy.map { [(Objective.accuracy, $0)] } ?? [])
       + measures.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }

@@ -21,7 +21,8 @@ struct StepMeasures {
 
   /// The measured means of a batch.
   struct Values {
-    /// The means, concatenated, float32; the norm of the gradients is last.
+    /// The reported loss if it is measured, the mean of each measure, and the norm of the gradients if `hasNorm`,
+    /// concatenated in this order, float32.
     let means: Tensor
     /// For each measure, the number of elements per example.
     let partsPerExample: [Int]
@@ -53,7 +54,7 @@ struct StepMeasures {
     let partsPerExample: [Int]
     let hasNorm: Bool
 
-    /// Starts reading values, whose evaluation must be scheduled.
+    /// Starts reading values back to the host. `Tensor.evaluateWithNext()` must have been called for them.
     init(_ values: Values) throws(DeviceError) {
       reading = try values.means.startReading()
       partsPerExample = values.partsPerExample

@@ -24,7 +24,7 @@ extension Trainer {
   }
 
   /// Runs a session until `end` steps of the run are finished and saved, or the session is stopped.
-  /// - Returns: the signal that ended the session.
+  /// - Returns: the signal that ended the session; `nil` if none did.
   @discardableResult
   func run(until end: Int) throws(TrainingError) -> Int32? {
     try checkSchedule()
@@ -113,7 +113,7 @@ extension Trainer {
 // MARK: - Observers
 
 extension Trainer {
-  /// The number of the epoch of the last finished step, from 1.
+  /// The number of the epoch of the last finished step, from 1; 0 before the first step.
   var epoch: Int { (state.step + order.batchesPerEpoch - 1) / order.batchesPerEpoch }
 
   /// - Parameter isBeforeStep: whether the current epoch is the epoch of the next step instead of the last step.

@@ -54,8 +54,9 @@ extension Trainer {
     return (result.value, result.gradients, measured)
   }
 
-  /// Builds a step. The last batch of an epoch may be a single example, from which some layers cannot compute
-  /// statistics. A run notices this only at the end of an epoch, so it is an error and does not stop the process.
+  /// Builds a step from a batch. The last batch of an epoch may have a single example, from which some layers cannot
+  /// compute statistics. The shape error of such a batch, which appears only at the end of an epoch, is thrown and does
+  /// not stop the process.
   private func checkingSingleExample<R>(_ batch: (inputs: Tensor, targets: Tensor), _ body: () throws -> R) throws -> R
   {
     guard batch.targets.shape.first == 1 else { return try body() }

@@ -11,8 +11,8 @@ import ApusTensor
 /// let trainer = Trainer(model, Adam(), on: train, testing: test, TrainingOptions(length: .epochs(5), seed: 1))
 /// let result = try trainer.run()
 /// ```
-/// A run is determined by the model's initial values, the data, the options and the kind of device. A run that is
-/// stopped at any time and resumed ends with bitwise the same result as an uninterrupted one.
+/// A run is determined by the arguments of the initializer (among them the model's initial values) and the kind of
+/// device. A run that is stopped at any time and resumed ends with bitwise the same result as an uninterrupted one.
 public final class Trainer {
   /// The model to train.
   public let model: any Layer
@@ -60,8 +60,8 @@ public final class Trainer {
   ///   - objective: the loss to minimize, and the measures that are reported.
   ///   - testObjective: the objective of evaluations; `nil` for the training objective.
   ///   - groups: parameters with their own learning rates, weight decays and constraints.
-  ///   - penalty: a term that is added to the loss. Reported training losses exclude it: like evaluation losses they
-  ///     are computed by `testObjective`, if there is one.
+  ///   - penalty: a term that is added to the minimized loss. Reported training losses exclude it: like the losses of
+  ///     evaluations, they are computed by `testObjective`, or by `objective` if that is `nil`.
   ///   - observers: receive the events of the run, and may stop it or request checkpoints.
   ///   - options: the length of the run, the batch size, the seed, and the output folder.
   public init(
@@ -155,7 +155,7 @@ public final class Trainer {
 
   /// Resumes from the newest valid checkpoint of the output folder, as ``resume(from:)`` does. Without an output folder
   /// it does nothing.
-  /// - Parameter warn: receives a message for each damaged checkpoint.
+  /// - Parameter warn: receives a message for each damaged checkpoint that is newer than the valid one.
   /// - Throws: `noCheckpoint` if the folder has no valid checkpoint, `inUse` if another process writes to it, and the
   ///   errors of ``resume(from:)``.
   public func resume(warn: (String) -> Void) throws(TrainingError) {
@@ -175,7 +175,7 @@ public final class Trainer {
     }
   }
 
-  /// Prevents a new run from starting in the folder of another run.
+  /// Locks the output folder. Throws `occupied` if a new run would start in the folder of another run.
   func checkOutput() throws(TrainingError) {
     guard let output = options.output else { return }
     try lockOutput()

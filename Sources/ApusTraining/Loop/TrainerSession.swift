@@ -2,7 +2,7 @@ import ApusSystem
 import ApusTensor
 
 /// The state of a trainer during a session. A session begins with a new run or a checkpoint. It ends when the run is
-/// complete, is stopped or gets a signal.
+/// complete, is stopped, gets a signal or fails.
 struct TrainerSession {
   /// All observers: those that the trainer's options request, then the user's.
   var observers: [any TrainingObserver] = []

@@ -113,7 +113,7 @@ public struct MemoryLimit: Hashable, Sendable {
     return low
   }
 
-  /// Rejects a batch size with which training does not fit, and reports the largest one that does.
+  /// Throws if training at a batch size does not fit; the error contains the largest batch size that fits.
   /// - Parameter plan: plans training at a batch size.
   /// - Returns: the memory that training needs.
   /// - Throws: `TrainingError.tooLarge`, and what `plan` throws.

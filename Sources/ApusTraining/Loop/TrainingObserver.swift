@@ -53,9 +53,10 @@ public protocol TrainingObserver: AnyObject {
 
   /// The state of the observer, which checkpoints store and resumed runs restore: at most 1024 finite numbers.
   ///
-  /// An empty memory is the initial state. It is set when a new run starts, and when a run resumes from a checkpoint
-  /// without a memory of this observer. A checkpoint may come from an untrusted source: if an invalid value is set, the
-  /// observer must keep its state. The run is then not resumed.
+  /// An empty memory is the initial state. The trainer sets it when a new run starts, and when a run resumes from a
+  /// checkpoint without a memory of this observer. A checkpoint may come from an untrusted source: if the trainer sets
+  /// an invalid value, the observer must keep its state. The trainer then finds that `memory` is not the value that it
+  /// has set, and does not resume the run.
   var memory: [Double] { get set }
 
   /// Whether the run measures the norm of the gradients. It then reports the norm for each step, and its mean over an

@@ -29,13 +29,14 @@ public struct TrainingOptions: Sendable {
   /// Whether the first operation that produces NaN or an infinity ends the run and is reported; see
   /// `detectingAnomalies(_:)`.
   public var detectsAnomalies: Bool
-  /// The folder for checkpoints and metrics; without one nothing is written.
+  /// The folder for checkpoints and metrics; if it is `nil`, nothing is written.
   public var output: String?
   /// The output folder, if it is already open and locked.
   package var folder: RunFolder?
   /// Whether the metrics are also written for TensorBoard, to `tensorboard/` in the output folder.
   public var writesEvents = false
-  /// The seconds from one checkpoint to the next, in addition to the checkpoints at the ends of epochs.
+  /// The number of seconds after a checkpoint at which the next one is due within an epoch. The end of an epoch also
+  /// writes a checkpoint, unless the last one is less than a second old.
   public var saveEvery: Double
   /// Which checkpoints are kept.
   public var retention: CheckpointRetention

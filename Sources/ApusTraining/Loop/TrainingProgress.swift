@@ -23,7 +23,7 @@ public struct TrainingProgress: Sendable {
   public let stepsPerEpoch: Int
   /// The number of the current epoch, from 1.
   public let epoch: Int
-  /// The learning rate of the last step; before a step, the rate of that step.
+  /// The learning rate of the last step; in `willStartEpoch` and `willStep`, the rate of the next step.
   public let learningRate: Double
   /// The number of examples in the steps of this session.
   public let sessionExampleCount: Int
@@ -56,7 +56,7 @@ public struct TrainingProgress: Sendable {
     state.epochLoss.mean.map { SplitMetrics(loss: $0, all: state.epochMeasures.compactMapValues(\.mean)) }
   }
 
-  /// The newest step whose values have arrived on the host. This is the step before the last one, so that no step waits
-  /// for values of the device.
+  /// The newest step whose values have arrived on the host. In `didStep` this is the step before the last one, so that
+  /// no step waits for values of the device.
   public var lastStep: MeasuredStep? { state.lastStep }
 }

@@ -5,9 +5,10 @@ import ApusTensor
 /// Layer-wise pre-training by autoencoders (Bengio, Lamblin, Popovici, Larochelle, 2007; with corrupted inputs Vincent
 /// et al., 2008).
 ///
-/// One dense or convolutional layer after the other, from the first on, learns to reconstruct its input `h` from its
-/// output: it minimizes the squared error of `ĥ = Wᵀ y + c` with `y = f(W h + b)`. `W` and `b` are the parameters of
-/// the layer, and `f` is the element-wise layer behind it, if there is one. Earlier layers stay fixed.
+/// One dense or convolutional layer after the other, from the first to the last but one, learns to reconstruct its
+/// input `h` from its output: it minimizes the squared error of `ĥ = Wᵀ y + c` with `y = f(W h + b)`. `W` and `b` are
+/// the parameters of the layer, and `f` is the element-wise layer behind it, if there is one. Earlier layers stay
+/// fixed.
 ///
 /// ```swift
 /// let outcomes = try LayerwisePretraining(steps: 500)(model, on: images)
@@ -100,7 +101,7 @@ public struct LayerwisePretraining: Sendable {
     return withMode(.training) { Dropout(corruption)(h) } * (1 - corruption)
   }
 
-  /// The next layer, if it is element-wise: it has no parameters and preserves the shape.
+  /// The next layer, if it is element-wise: it has no parameters, preserves the shape and is not a dropout.
   private func activation(behind index: Int, _ layers: [any Layer], _ input: Tensor) -> (any Layer)? {
     guard index + 1 < layers.count else { return nil }
     let next = layers[index + 1]

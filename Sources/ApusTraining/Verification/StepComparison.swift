@@ -4,9 +4,9 @@ import ApusTensor
 /// A training step on several devices, compared operation by operation.
 ///
 /// The step runs on each device as a whole, and every intermediate value is kept. Then each operation is repeated on
-/// the reference device, alone and with the inputs that it had in the step: its result in the step must lie within the
-/// tolerance of its kind. Thus rounding errors do not accumulate from operation to operation, and the wrong operation
-/// is named instead of one that depends on it.
+/// the device `reference`, alone and with the inputs that it had in the step. The operation's result in the step must
+/// lie within the tolerance for this kind of operation. Thus rounding errors do not accumulate from operation to
+/// operation, and the wrong operation is named instead of one that depends on it.
 public struct StepComparison: Sendable {
   /// A difference in an element of an operation's result.
   public struct Difference: Hashable, Sendable {
@@ -22,7 +22,7 @@ public struct StepComparison: Sendable {
     public var element: Int
     /// The device's value.
     public var value: Double
-    /// The reference device's value.
+    /// The value that the device `reference` gives.
     public var expected: Double
     /// The difference as a fraction of the tolerance; the devices diverge above 1.
     public var share: Double
@@ -72,10 +72,10 @@ public struct StepComparison: Sendable {
   }
 }
 
-/// Repeats operations on the reference device.
+/// Repeats operations on the device `reference`.
 private struct Replay {
   let reference: ComputeDevice
-  /// The copies of tensors on the reference device, by the identity of the original.
+  /// The copies of tensors on `reference`, by the identity of the original.
   private var copies: [TensorIdentity: Tensor] = [:]
 
   init(reference: ComputeDevice) { self.reference = reference }

@@ -5,8 +5,8 @@ import Testing
 
 @testable import ApusTraining
 
-/// Saliency and Grad-CAM agree with PyTorch's results from `Tests/Conformance/inspection.py`; statistics and graphs of
-/// models.
+/// Saliency and Grad-CAM, which agree with PyTorch's results from `Tests/Conformance/inspection.py`; statistics and
+/// graphs of models; images made from numbers.
 struct InspectionTests {
   private func chain(_ fixture: Fixture) throws -> Sequential {
     let model = Sequential {
@@ -57,7 +57,7 @@ struct InspectionTests {
     }
   }
 
-  /// A rectifier after a bias of −100 is dead; a rectifier after a bias of +100 is not.
+  /// A rectifier unit after a bias of −100 is dead; one after a bias of 0 or +100 is not.
   @Test func statistics() throws {
     try withDevice(.named("cpu")) { () throws in
       let model = Sequential {
