@@ -12,7 +12,7 @@ public struct Sampling: Hashable, Sendable {
   public var topK: Int?
   /// Samples only from the most likely tokens whose total probability reaches `topP` (Holtzman et al., 2020).
   public var topP: Double?
-  /// Equal seeds sample equal tokens.
+  /// Equal seeds sample equal tokens from equal logits.
   public var seed: UInt64
 
   /// - Precondition: `temperature` is not negative, `topK` is positive, `topP` is in 0 … 1.
@@ -59,7 +59,7 @@ public struct Sampling: Hashable, Sendable {
 /// - Parameters:
 ///   - prompt: the tokens to continue, at least one.
 ///   - count: the number of tokens to generate, 0 or more.
-///   - each: receives each generated token; `false` ends the text.
+///   - each: is called with each generated token; if it returns `false`, no further token is generated.
 /// - Returns: the tokens after the prompt.
 /// - Throws: `ModelError.notFinite` if the model's output contains NaN, a `DeviceError`, or any error that `each`
 ///   throws.

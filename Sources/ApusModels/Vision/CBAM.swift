@@ -98,7 +98,8 @@ private struct SpatialGate: Layer {
 }
 
 extension Tensor {
-  /// Whether this is `[batch, channels, height, width]`. Reports an error if not.
+  /// Whether the tensor has four axes, `[batch, channels, height, width]`. Otherwise reports a `ShapeError` that names
+  /// `layer`.
   func isPicture(_ layer: String) -> Bool {
     guard rank == 4 else {
       ShapeError(layer, "\(shape) is not [batch, channels, height, width]").report()

@@ -9,7 +9,7 @@ public struct PublishedNetwork: Sendable {
   public let inputSize: [Int]
   /// The published number of classes.
   public let classes: Int
-  /// Whether the network has a stem for each size of images.
+  /// Whether the network has a different form for each `ImageStem`.
   public let hasStems: Bool
   private let make: @Sendable (_ input: [Int], _ classes: Int, _ stem: ImageStem) throws(ModelError) -> any Layer
 
