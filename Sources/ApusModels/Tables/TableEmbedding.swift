@@ -5,9 +5,9 @@ import ApusTensor
 /// float32.
 ///
 /// The output has first the numeric features, unchanged and in order, then for each categorical feature, in order, the
-/// embedding of its code (Guo, Berkhahn: "Entity embeddings of categorical variables", 2016). Embeddings are initialized
-/// as in `Embedding`, except those of code 0, which represents unknown or missing values: they are initialized with zeros
-/// and change only if training rows contain code 0.
+/// embedding of its code (Guo, Berkhahn: "Entity embeddings of categorical variables", 2016). Embeddings are
+/// initialized as in `Embedding`, except those of code 0, which represents unknown or missing values: they are
+/// initialized with zeros and change only if training rows contain code 0.
 ///
 /// Keys are `embeddings.0.weight`, `embeddings.1.weight`, …, each `[count, outputWidth(count)]`.
 public struct TableEmbedding: Layer {

@@ -22,9 +22,9 @@ private struct AdaptiveSize: Sendable {
   }
 }
 
-/// The mean over a given number of windows, for any size of the input: `x: [batch, channels, spatial…]` to
-/// `[batch, channels, output…]`, both without the batch for one example. Window `i` of `out` along an axis of `in`
-/// elements covers the elements `⌊i·in/out⌋ ..< ⌈(i+1)·in/out⌉`.
+/// The mean of each window, where the number of windows is given, for any size of the input:
+/// `x: [batch, channels, spatial…]` to `[batch, channels, output…]`, both without the batch for one example. Window `i`
+/// of `out` along an axis of `in` elements covers the elements `⌊i·in/out⌋ ..< ⌈(i+1)·in/out⌉`.
 public struct AdaptiveAvgPool<let rank: Int>: Layer {
   private let size: AdaptiveSize
 
@@ -44,8 +44,8 @@ public struct AdaptiveAvgPool<let rank: Int>: Layer {
 }
 
 /// The maximum of each window of `AdaptiveAvgPool`: `x: [batch, channels, spatial…]` to `[batch, channels, output…]`,
-/// both without the batch for one example. If all windows of an axis have the same size, the gradient goes to the first
-/// of equal elements, otherwise it is divided among them.
+/// both without the batch for one example. If all windows have the same size, the gradient goes to the first of equal
+/// maxima; otherwise equal maxima share the gradient.
 public struct AdaptiveMaxPool<let rank: Int>: Layer {
   private let size: AdaptiveSize
 

@@ -10,8 +10,9 @@ import ApusTensor
 /// statistics are used and not changed. A layer without running statistics uses the batch statistics in every mode. A
 /// batch with a single value for each channel is an error, as in PyTorch.
 ///
-/// Only the mode decides which statistics are used: in training, a layer with frozen parameters uses the batch and
-/// updates the running statistics too. `withMode(_:of:where:_:)` and `inMode(_:)` set single layers to inference.
+/// Only the mode decides which statistics are used: in training, even a layer whose parameters are frozen uses the
+/// statistics of the batch and updates the running statistics. `withMode(_:of:where:_:)` and `inMode(_:)` set single
+/// layers to inference.
 public struct BatchNorm: Layer {
   /// The scale `γ`, `[channels]`, if the layer is affine.
   public let weight: Parameter?

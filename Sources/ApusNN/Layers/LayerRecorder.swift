@@ -1,22 +1,22 @@
 import ApusTensor
 import Synchronization
 
-/// Records the runs of layers, for `LayerTrace` and for initialization by data.
+/// Records the runs of layers, for `LayerTrace` and `LSUV`.
 final class LayerRecorder: Sendable {
   /// A module that is running.
   struct Frame: Sendable {
     /// The key in the surrounding module; `nil` if the module was called directly.
     var key: String?
     var module: any Module
-    /// Whether it counts as one layer: `LayerTrace` shows none of the layers inside of it.
+    /// Whether the module counts as one layer: `LayerTrace` shows none of the layers inside of it.
     var isLeaf: Bool
-    /// The number of runs that finished before it started.
+    /// The number of runs that finished before this module started.
     var start: Int
   }
 
   /// A run of a module that has finished.
   struct Run: Sendable {
-    /// The modules around it, from the outermost to the module itself.
+    /// The modules around this one, from the outermost inwards, then this one.
     var frames: [Frame]
     var module: any Module
     var input: Tensor
@@ -39,8 +39,8 @@ final class LayerRecorder: Sendable {
   /// The recorder of the task. If the process has no active recorder, this costs one load.
   @inline(__always) static var current: LayerRecorder? { active.load(ordering: .relaxed) == 0 ? nil : taskLocal }
 
-  /// Runs `body`, which calls `model`, if there is one. Returns the runs of modules in it, in the order in which they
-  /// finished.
+  /// Runs `body`, which calls `model` if one is given. Returns the runs of modules inside `body`, in the order in which
+  /// they finished, and the result of `body`.
   static func recording(
     _ model: (any Module)? = nil, body: () -> Tensor
   ) -> (runs: [Run], output: Tensor) {

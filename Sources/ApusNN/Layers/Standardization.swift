@@ -43,7 +43,7 @@ extension Tensor {
   }
 
   /// Whether this is `[batch, channels, …]` with the given number of channels and of spatial axes. Reports an error if
-  /// not.
+  /// it is not.
   func hasChannels(_ channels: Int, spatialAxes: ClosedRange<Int>, _ layer: String) -> Bool {
     guard rank >= 2, spatialAxes.contains(rank - 2), shape[1] == channels else {
       let rest = spatialAxes.upperBound == 0 ? "" : ", \(spatialAxes.lowerBound) to \(spatialAxes.upperBound) axes"

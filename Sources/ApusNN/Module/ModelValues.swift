@@ -46,7 +46,7 @@ extension Module {
 
 /// Runs `body` with these values in the model that `values` were taken from.
 ///
-/// Assignments to statistics are visible inside and discarded at the end.
+/// Values that `body` assigns to parameters and statistics are visible inside `body` and discarded at its end.
 public func withValues<R>(_ values: ModelValues, _ body: () throws -> R) rethrows -> R {
   try Substitution.run(values.byBox, body)
 }

@@ -106,7 +106,8 @@ extension Statistic: CustomStringConvertible {
 }
 
 extension Optimizer: CustomStringConvertible {
-  /// The rule with its settings, then the groups, one per line.
+  /// The rule with its settings, then a line with the number of parameters outside of groups and the step, then a line
+  /// for each group.
   /// ```text
   /// Adam(learningRate: 0.001, …)
   ///   4 parameters, step 100

@@ -135,8 +135,8 @@ public final class Optimizer {
     slots.joined().reduce(0) { $0 + $1.shape.elementCount * $1.dtype.byteCount }
   }
 
-  /// Evaluates the initial values, so that the first update runs the same plan as all others. The first update calls it
-  /// if needed.
+  /// Evaluates the initial values, so that the first update runs the same plan as all others. The first update calls
+  /// `prepare` if the program has not done so.
   public func prepare() throws(DeviceError) {
     guard !isPrepared else { return }
     try eval(model.entries.map(\.box.storedValue) + slots.joined() + (lossScaler?.state ?? []))
@@ -164,8 +164,8 @@ public final class Optimizer {
 
   /// Builds a loss, a tensor of one element, and its gradients as `minimize` does: in the optimizer's precision, at the
   /// point that the rule requires, and with the loss scaled. The result is unscaled, in the shapes of the loss and of
-  /// the parameters: clip or accumulate the gradients and pass them to `update(_:)`. If that fails, or `loss` throws,
-  /// statistics and random numbers are restored to their present state.
+  /// the parameters: clip or accumulate the gradients and pass them to `update(_:)`. If that update fails, or if `loss`
+  /// throws, statistics and the random number source return to their state before this call.
   public func valueAndGradients(_ loss: () throws -> Tensor) throws -> (value: Tensor, gradients: Gradients) {
     try prepare()
     let origin = StepOrigin(model)

@@ -28,7 +28,8 @@ import Testing
     report.print()
   }
 
-  /// The layer, with the parameters and statistics that a case has after its training step, and the input of the case.
+  /// The layer, with the parameters of a case and with its statistics after the forward pass in training, and the input
+  /// of the case.
   private func loaded<L: Layer>(_ layer: L, _ name: String, _ fixture: Fixture) throws -> (L, Tensor) {
     for entry in layer.state.entries {
       let after = "after.\(entry.key)"

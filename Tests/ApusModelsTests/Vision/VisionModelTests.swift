@@ -3,6 +3,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
+/// Image networks: parameter counts, keys, summaries, small images and invalid sizes. The outputs and gradients of
 /// ResNet, DenseNet, VGG and AlexNet agree with PyTorch, see `Tests/Conformance/vision.py`.
 @Suite struct VisionModelTests {
   @Test func parameterCountsAreThePublishedOnes() throws {

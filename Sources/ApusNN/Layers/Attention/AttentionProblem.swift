@@ -15,7 +15,7 @@ struct AttentionProblem: Sendable {
   let dropping: Dropping
   /// The shape of the weights: `[batch…, heads, queries, keys]`.
   let full: Shape
-  /// The number of heads of keys and values; `nil` if it equals the number of query heads.
+  /// The number of heads of keys and values, if each of them serves several query heads; `nil` if heads broadcast.
   private let groups: Int?
 
   /// Checks the shapes. Reports an error and returns `nil` if they do not fit.
@@ -50,7 +50,8 @@ struct AttentionProblem: Sendable {
     (self.masks, self.dropping, self.full) = (masks, dropping, full)
   }
 
-  /// The number of heads of keys and values; `nil` if it equals the number of query heads.
+  /// The number of heads of keys and values, if it is above 1 and a proper divisor of the number of query heads;
+  /// otherwise `nil`.
   private static func groups(_ query: Tensor, _ others: [Tensor]) -> Int? {
     guard query.rank > 2 else { return nil }
     let heads = query.shape[query.rank - 3]
