@@ -2,7 +2,8 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// A failed step changes no weights, optimizer state or random key. Training continues as if it had not been tried.
+/// A failed step changes no weights, optimizer state or random key: training continues as if the step had not been
+/// tried.
 @Suite struct FailedStepTests {
   static let devices = TestDevice.all.filter { $0.name != "reference" }
 

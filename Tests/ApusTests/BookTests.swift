@@ -134,7 +134,7 @@ import Testing
     #expect(readme.count <= 151)
   }
 
-  @Test func everyFolderOfTheContributingTableIsThere() throws {
+  @Test func everyModuleIsInContributing() throws {
     let contributing = try text("CONTRIBUTING.md")
     let sources = try FileManager.default.contentsOfDirectory(atPath: Self.root.appending(path: "Sources").path)
     let swiftModules = sources.filter { $0.hasPrefix("Apus") && $0 != "Apus" }

@@ -10,7 +10,8 @@ public struct Sampling: Hashable, Sendable {
   public var temperature: Double
   /// Samples only from the `topK` most likely tokens (Fan, Lewis, Dauphin, 2018).
   public var topK: Int?
-  /// Samples only from the most likely tokens whose total probability reaches `topP` (Holtzman et al., 2020).
+  /// Samples only from the smallest set of most likely tokens with a total probability of at least `topP` (Holtzman et
+  /// al., 2020).
   public var topP: Double?
   /// Equal seeds sample equal tokens from equal logits.
   public var seed: UInt64
@@ -30,7 +31,7 @@ public struct Sampling: Hashable, Sendable {
   ///
   /// - Parameters:
   ///   - logits: the logits of all tokens.
-  ///   - position: the index of the draw, which determines its random number.
+  ///   - position: the index of the draw; together with `seed` it determines the random number.
   func token(_ logits: [Float], position: Int) -> Int32 {
     var ranked = logits.indices.filter { $0 != Int(ReservedToken.padding) }
     // Equal logits are ordered by token, so that the result is deterministic.

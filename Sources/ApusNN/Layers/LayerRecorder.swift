@@ -72,8 +72,8 @@ final class LayerRecorder: Sendable {
     return result
   }
 
-  /// Starts a run. Returns `false` if the innermost running module is the same one: the module that contains it has
-  /// started the run under its key, and the module now starts it without a key.
+  /// Starts a run of `module`. Returns `false` if `module` already is the innermost running module and `key` is `nil`:
+  /// the surrounding module has then started the run with a key, and `module` itself now starts the same run.
   private func enter(_ module: any Module, key: String?, isLeaf: Bool) -> Bool {
     state.withLock { state in
       if key == nil, let last = state.frames.last, ModuleIdentity.areEqual(last.module, module) {

@@ -4,8 +4,8 @@ import ApusTensor
 /// `[batch, channels, out…]` with `out = ⌊(in − window) / stride⌋ + 1`, both without the batch for one example
 /// (Sermanet, Chintala, LeCun, 2012; as PyTorch's `LPPool`, with `xᵖ` and not `|x|ᵖ`).
 ///
-/// With `p = 1` it is the sum; as `p` tends to infinity it tends to the maximum. The gradient of a window whose sum is
-/// 0 is 0.
+/// With `p = 1` it is the sum; as `p` tends to infinity it tends to the maximum. Unless `p` is 1, the gradient of a
+/// window whose sum is 0 is 0.
 public struct LPPool<let rank: Int>: Layer {
   /// The exponent `p`.
   public let power: Double

@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Large samples compared with the formulas.
+/// The moments of large samples compared with the formulas; orthogonal and identity matrices.
 @Suite struct InitializerTests {
   private static let devices = TestDevice.all.filter { ["reference", "cpu"].contains($0.name) }
   /// The fan-in is 144, the fan-out 576.

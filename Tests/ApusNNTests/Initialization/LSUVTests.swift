@@ -62,7 +62,7 @@ import Testing
     }
   }
 
-  @Test func stepsEnd() throws {
+  @Test func theNumberOfDivisionsIsLimited() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       // The bias alone gives a variance of 4, which no scale of the weights can reduce to 1.
       let layer = Linear(2, 2, biasInitializer: Initializer { _, _, _ in Tensor([2, -2] as [Float]) })
