@@ -48,7 +48,7 @@ public struct Convolution<let rank: Int>: Layer {
 
   /// A depthwise convolution (Chollet, 2017): output channels `multiplier · c ..< multiplier · (c + 1)` are computed
   /// from input channel `c`, with `W: [channels · multiplier, 1, kernel…]`. A pointwise convolution (`kernel: 1`) after
-  /// it mixes the channels.
+  /// the depthwise convolution mixes the channels.
   public static func depthwise(
     _ channels: Int, multiplier: Int = 1, kernel: Extents, stride: Extents = 1, padding: Padding = 0,
     dilation: Extents = 1, hasBias: Bool = true, paddingMode: PaddingMode = .zeros,

@@ -13,7 +13,7 @@ import ApusTensor
 public struct InMode<Base: Layer>: Layer {
   /// The layer.
   public let base: Base
-  /// The mode that it runs in.
+  /// The mode in which `base` runs.
   public let mode: Mode
 
   public static var typeName: String { Base.typeName }

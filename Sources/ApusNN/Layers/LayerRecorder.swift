@@ -16,14 +16,14 @@ final class LayerRecorder: Sendable {
 
   /// A run of a module that has finished.
   struct Run: Sendable {
-    /// The modules around this one, from the outermost inwards, then this one.
+    /// The modules around `module`, from the outermost inwards, then `module`.
     var frames: [Frame]
     var module: any Module
     var input: Tensor
     var output: Tensor
-    /// Whether other runs are inside of it.
+    /// Whether other runs are inside of this run.
     var isContainer: Bool
-    /// Whether it is inside of a leaf.
+    /// Whether this run is inside of the run of a leaf.
     var isInsideLeaf: Bool
   }
 

@@ -23,8 +23,8 @@ import ApusTensor
 ///   - targetLengths: the number of classes of each target.
 ///   - blank: the index of the blank class.
 ///   - reduction: `mean` first divides each loss by the length of its target (at least 1).
-///   - zeroInfinity: whether the infinite loss of a target that no path can spell is replaced by 0. Its gradient is 0
-///     in any case.
+///   - zeroInfinity: whether the infinite loss of a target that no path can spell is replaced by 0. The gradient of
+///     such a loss is 0 in any case.
 /// - Returns: a scalar, or with `reduction: .none` `[batch]`, or `[]` for one example; `float64` if the probabilities
 ///   are, else `float32`.
 /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is the blank or not a class.

@@ -79,7 +79,7 @@ func ofOneExample(_ outputs: Tensor, _ targets: Tensor, _ loss: (Tensor, Tensor)
 }
 
 /// Whether targets are class indices for `logits`, and weights, if given, match the number of classes. Reports an error
-/// if one of the two does not hold.
+/// if targets or weights do not fit.
 func fits(_ targets: Tensor, _ logits: Tensor, _ weights: Tensor?, _ name: String) -> Bool {
   guard logits.rank >= 2, targets.shape == logits.shape.removing(1), targets.dtype.isInteger else {
     ShapeError(

@@ -20,7 +20,7 @@ enum ModeScope {
   /// The modes of single layers, which take precedence.
   @TaskLocal static var ofLayers: [ObjectIdentifier: Mode] = [:]
 
-  /// The mode for a layer that depends on it.
+  /// The mode for a layer whose behavior depends on the mode.
   static func mode(for layer: String, _ identity: LayerIdentity) -> Mode {
     if let mode = ofLayers[ObjectIdentifier(identity)] ?? current { return mode }
     guard !isRecordingGradients else {

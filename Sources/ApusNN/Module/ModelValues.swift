@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// The values of a model's parameters and statistics at one time. Unlike the model it has value semantics: it can be
-/// stored, averaged and used again, and gradients with respect to it can be computed.
+/// The values of a model's parameters and statistics at one time. Unlike the model, `ModelValues` has value semantics:
+/// the values can be stored, averaged and used again, and gradients with respect to them can be computed.
 public struct ModelValues: Sendable {
   private let state: ModelState
   /// The tensors, parallel to `keys`, in the shapes and types of the parameters and statistics.

@@ -46,7 +46,8 @@ public final class Optimizer {
   public internal(set) var step = 0
   /// The learning rate of the next update.
   public var learningRate: Double
-  /// Replaces the rule's momentum, for rules that have one. Schedules that change the momentum set it.
+  /// Replaces the momentum of a `MomentumRule` whose own momentum is not 0. A training run sets this property if its
+  /// schedule changes the momentum.
   public var momentum: Double?
   /// The rule's state tensors of each parameter.
   var slots: [[Tensor]]

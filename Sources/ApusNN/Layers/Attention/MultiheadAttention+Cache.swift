@@ -15,10 +15,11 @@ extension MultiheadAttention {
   /// same result as one call with the whole sequence and `isCausal`.
   ///
   /// - Parameters:
-  ///   - x: `[count, batch, size]`, or batch first: the elements after those in the cache.
+  ///   - x: the elements after those in the cache: `[count, batch, size]`, or `[batch, count, size]` if the layer is
+  ///     batch first.
   ///   - cache: the cache, to which keys and values are appended.
   ///   - keyMask: `[batch, capacity]`: `bool` (true for keys that may be attended to, false for padding), or additive.
-  /// - Returns: `[count, batch, size]`, or batch first.
+  /// - Returns: the shape of `x`.
   /// - Precondition: the layer adds no keys; queries, keys and values have the same size; and the capacity suffices.
   public func callAsFunction(_ x: Tensor, cache: inout KeyValueCache, keyMask: Tensor? = nil) -> Tensor {
     guard biasK == nil, !addsZeroKey else {

@@ -44,7 +44,7 @@ func weightGradient(_ gradients: Tensor, _ states: Tensor) -> Tensor {
 struct LoopElements {
   private(set) var sequences: [Tensor] = []
 
-  /// Adds a sequence and returns a function that selects its element.
+  /// Adds a sequence. Returns a function that selects the element of this sequence from the elements of an iteration.
   mutating func add(_ sequence: Tensor?) -> ([Tensor]) -> Tensor? {
     guard let sequence else { return { _ in nil } }
     let index = sequences.count
