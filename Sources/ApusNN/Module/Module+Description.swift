@@ -48,7 +48,8 @@ private enum ModulePrinter {
   }
 }
 
-/// The numbers, Booleans, strings and lists of these among the stored properties of a value, as `name: value`.
+/// The stored properties of a value that are numbers, Booleans, strings, element types, enumeration cases or lists of
+/// these, as `name: value`.
 struct Settings {
   private(set) var texts: [String] = []
 

@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// The state that building a loss changes: the statistics that it assigns and the random number source. A failed step
-/// restores it.
+/// The state that building a loss changes: statistics, which layers assign, and the random number source. A failed step
+/// restores this state.
 struct StepOrigin: Sendable {
   private let statistics: [(box: ValueBox, former: FormerValue)]
   /// Strong references that keep evaluations from reusing the values' memory.

@@ -4,7 +4,7 @@ extension Recurrence {
   /// Defines a sequence as a loop of ordinary operations, whose custom gradient is another loop. Each loop computes one
   /// product per time step. Second derivatives of the fused step are computed from this definition.
   ///
-  /// - Parameters: see `callAsFunction`.
+  /// - Parameters: see `Recurrence.callAsFunction`.
   /// - Returns: all `h`, then the last states.
   func definition(
     _ projected: Tensor, states: [Tensor], weight: Tensor, bias: Tensor?, mask: Tensor?, isReversed: Bool
