@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// README.md, CONTRIBUTING.md, the files of `Documentation`, the pages of the DocC catalogs and the examples in comments
-/// agree with the sources and the tests.
+/// README.md, CONTRIBUTING.md, the files of `Documentation`, the pages of the DocC catalogs and the examples in
+/// comments agree with the sources and the tests.
 @Suite struct BookTests {
   private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()

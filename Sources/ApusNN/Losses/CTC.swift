@@ -1,8 +1,8 @@
 import ApusTensor
 
 /// Connectionist temporal classification (Graves et al., 2006; `torch.nn.CTCLoss`): the negative logarithm of the
-/// probability of all paths through the time steps that spell the target. Repeated classes are merged and blanks
-/// removed.
+/// total probability of all paths that spell the target. A path has one class for each time step. It spells the target
+/// if merging repeated classes and then removing blanks gives the target.
 ///
 /// With `l = (blank, t₁, blank, t₂, …, blank)` and `eₜ(s) = logProbabilities[t, lₛ]` of one example:
 /// ```text
