@@ -31,8 +31,8 @@ import Testing
     #expect(own > 10 && Double(own) < 1.5 * Double(peer), "\(own) lines, \(peer) in PyTorch")
   }
 
-  /// `Package.swift` and `Examples/Package.swift` list every folder with a program, and this suite tests every program
-  /// except `ContinueRun` with `programs`.
+  /// `Package.swift` and `Examples/Package.swift` list every folder with a program. `programs` lists every program
+  /// except `ContinueRun`, which has a test of its own.
   @Test func allListsAgree() throws {
     let names = Set(Self.programs.map(\.name))
     let examples = Self.root.appending(path: "Examples")

@@ -8,7 +8,8 @@ extension Tensor {
     return centered * (variance + epsilon).rsqrt()
   }
 
-  /// `x − mean`, the mean and the (biased) variance over `axes`, which keep an extent of 1.
+  /// `x − mean`, the mean, and the (biased) variance. Mean and variance are taken over `axes`, which they keep with an
+  /// extent of 1.
   func centered(_ axes: [Int]) -> (Tensor, mean: Tensor, variance: Tensor) {
     let mean = mean(axes: axes, keepingAxes: true)
     let centered = self - mean

@@ -146,13 +146,14 @@ public final class Optimizer {
 
   /// Builds a loss and takes one step against its gradients.
   ///
-  /// A step that fails (an index out of range, not enough memory) changes nothing: when this throws, parameters,
+  /// A step that fails (an index out of range, not enough memory) changes nothing: when `minimize` throws, parameters,
   /// statistics, the rule's state and the random number source are unchanged.
   /// - Parameters:
-  ///   - clipNorm: the maximum norm of all gradients together; longer ones are scaled down to it, as by
-  ///     `Gradients.clipped(toNorm:)`.
+  ///   - clipNorm: the maximum norm of all gradients together; gradients with a larger norm are scaled down to this
+  ///     norm, as by `Gradients.clipped(toNorm:)`.
   ///   - loss: builds the loss, a tensor of one element.
-  /// - Returns: the loss before the step, in its shape. It is scheduled, but the host does not wait for it.
+  /// - Returns: the loss before the step, in the shape that `loss` gives it. Its computation is scheduled, but the host
+  ///   does not wait for it.
   /// - Throws: what `loss` throws, `DeviceError` when the step cannot be computed, and `OptimizerError.skippedUpdates`.
   /// - Precondition: the loss depends on a parameter that is not frozen; see `valueAndGradients(of:_:)`.
   @discardableResult

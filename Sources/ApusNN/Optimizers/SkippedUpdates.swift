@@ -15,7 +15,7 @@ struct SkippedUpdates {
   /// - Parameter total: the initial value of the counter.
   init(total: Double?) { self.total = total }
 
-  /// Notes the counter after an update.
+  /// Starts reading the counter after an update, and takes note of the value after the update before.
   mutating func note(_ counter: Tensor) throws(DeviceError) {
     let next = try counter.startReading()
     try drain()

@@ -5,7 +5,7 @@ import Testing
 @Suite struct LSUVTests {
   private static let devices = TestDevice.all.filter { ["reference", "cpu"].contains($0.name) }
 
-  /// A deep network whose activations would vanish, except for the last layer, whose activations would explode.
+  /// A deep network. With its initial weights, activations vanish, except for those of the last layer, which explode.
   private func net() -> Sequential {
     Sequential {
       Conv2d(2, 6, kernel: 3, padding: 1, initializer: .normal(deviation: 0.01), biasInitializer: .zeros)
