@@ -48,7 +48,7 @@ public enum SequentialBuilder {
     [Function(function)]
   }
   /// Rejects modules that take or return more than one tensor, such as recurrent layers and attention.
-  @available(*, unavailable, message: "a Sequential needs layers from a tensor to a tensor; call this module in a Function")
+  @available(*, unavailable, message: "a Sequential needs layers from tensor to tensor; call this module in a Function")
   public static func buildExpression(_ module: some Module) -> [any Layer] { [] }
   /// Concatenates elements.
   public static func buildBlock(_ parts: [any Layer]...) -> [any Layer] { parts.flatMap(\.self) }
