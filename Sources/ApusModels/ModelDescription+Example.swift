@@ -3,11 +3,11 @@ import ApusNN
 import ApusTensor
 
 extension ModelDescription {
-  /// The model for its default data: an image model with its default input and classes, a text model with the maximum
-  /// vocabulary and, for a classifier, two classes.
+  /// Builds the model with default sizes: an image model with the default input and classes of its `ImageNetwork`, a
+  /// text model with the maximum vocabulary of its `TextNetwork` and, for a classifier, two classes.
   ///
-  /// The parameters have the same meaning as in `ImageNetwork.model(input:classes:stem:)`. A text classifier uses only
-  /// `classes`, a language model uses none of them.
+  /// The arguments have the same meaning as in `ImageNetwork.model(input:classes:stem:)`. A text classifier uses only
+  /// `classes`, a language model uses no argument.
   public func exampleModel(input: [Int]? = nil, classes: Int? = nil, stem: ImageStem? = nil) throws -> any Layer {
     switch kind {
     case .images(let network): try network.model(input: input, classes: classes, stem: stem)

@@ -2,7 +2,8 @@ import ApusNN
 import ApusTensor
 
 extension ModelDescription {
-  /// Throws if the device has too little memory to train a model with `parameters` parameters.
+  /// Throws `ModelError.tooLarge` if the device has less memory than `parameters` numbers need with their gradients and
+  /// their optimizer state.
   public static func checkMemory(
     parameters: Int, rule: any UpdateRule, device: ComputeDevice = .current
   ) throws(ModelError) {

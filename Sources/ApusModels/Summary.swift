@@ -46,7 +46,8 @@ public struct ModelSummary: Sendable {
   public var statisticCount: Int
   /// The number of multiply-accumulate operations for one example.
   public var multiplyAccumulates: Int
-  /// The size of all layers' outputs for one example in bytes, without layers that only change the shape.
+  /// The size in bytes of the outputs of all layers for one example. `Flatten`, `Unflatten` and `Identity` are not
+  /// counted, since they store no new values.
   public var activationByteCount: Int
 
   /// Runs a model on a placeholder; nothing is evaluated.

@@ -10,12 +10,14 @@ public struct Gradients: Sendable {
   /// Whether all gradients of a scaled loss are finite, `bool` of shape `[]`; otherwise the update is skipped. `nil` if
   /// the loss was not scaled.
   public internal(set) var isFinite: Tensor? = nil
-  /// The losses of the gradients. An update evaluates them too, because an invalid label may be detected only there.
+  /// The losses of the gradients. An update evaluates them too, because an invalid label may be detected only when the
+  /// loss is evaluated.
   var losses: [Tensor] = []
   /// The states to restore if an update with these gradients fails, in order of creation.
   var origins: [StepOrigin] = []
 
-  /// The gradient of a parameter, in its shape and type; `nil` if it has none or is not one of `parameters`.
+  /// The gradient of a parameter, in the parameter's shape and type; `nil` if the parameter has no gradient or is not
+  /// one of `parameters`.
   public subscript(parameter: Parameter) -> Tensor? {
     parameters.firstIndex { $0 === parameter }.flatMap { tensors[$0] }
   }
@@ -49,7 +51,7 @@ public struct Gradients: Sendable {
   }
 
   /// Adds two lists of gradients of the same parameters.
-  /// - Precondition: both have the same `parameters`, in the same order.
+  /// - Precondition: `self` and `other` have the same `parameters`, in the same order.
   public consuming func adding(_ other: Gradients) -> Gradients {
     guard parameters == other.parameters else { fatalError("Gradients: the gradients are of different parameters") }
     for index in tensors.indices {
@@ -115,7 +117,7 @@ func differentiate(_ loss: Tensor, _ parameters: [Parameter]) -> Gradients {
   var targets: [Tensor] = []
   targets.reserveCapacity(parameters.count)
   for parameter in parameters where parameter.isTrainable { targets.append(parameter.value) }
-  // A caller that records reads reports unused parameters by name.
+  // Where `ParameterReads` are recorded, the code that records them reports unused parameters by name.
   var found = lossGradients(
     of: loss, withRespectTo: targets, for: "gradients of the loss", mayBeUnrelated: ParameterReads.current != nil)
   if targets.count < parameters.count {

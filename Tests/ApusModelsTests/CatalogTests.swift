@@ -8,7 +8,7 @@ import Testing
 
 struct CatalogTests {
   /// In the graph of a Vision Transformer, only the additions of residual connections have two sources.
-  @Test func theGraphOfATransformerIsAStream() throws {
+  @Test func onlyResidualAdditionsHaveTwoSources() throws {
     let graph = try withDevice(.named("cpu")) { () throws in
       let model = VisionTransformer(imageSize: 8, patch: 4, width: 8, depth: 4, heads: 2, channels: 1, classes: 3)
       return try ModelGraph("vit", of: model, input: [1, 8, 8], dtype: .float32)

@@ -90,7 +90,7 @@ import Testing
   }
 
   /// The size of the graph does not depend on the number of time steps, and other lengths reuse the plan.
-  @Test func graphsHoldNoTimes() throws {
+  @Test func graphsDoNotGrowWithTime() throws {
     try recordingPlans { device in
       var counts: [Int] = []
       for times in [10, 1000] {

@@ -106,7 +106,7 @@ import Testing
 
   // MARK: - Losses without a gradient path
 
-  /// A loss without a path to a trainable parameter is an error, also if an earlier evaluation has cut the path.
+  /// A loss without a path to a trainable parameter is an error, also if an earlier evaluation has released the path.
   @Test(arguments: devices) func lossesWithoutAGradientPath(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let net = Self.network()
@@ -128,8 +128,8 @@ import Testing
     }
   }
 
-  /// An input that the output does not depend on has the gradient 0, or is an error on request. A path that an
-  /// evaluation has cut is always an error.
+  /// An input that the output does not depend on has the gradient 0, or, with `unused: .refused`, is an error. An input
+  /// whose path an evaluation has released is always an error.
   @Test(arguments: devices) func unusedInputs(_ test: TestDevice) throws {
     try withDevice(test.device) { () throws in
       let old = try eval(Tensor([1, 2] as [Float]))
@@ -148,7 +148,7 @@ import Testing
         try checkingShapes { _ = gradients(of: y, withRespectTo: [new, x]) }
       }
       #expect(hidden?.reason.contains("input 1, since the result of multiply was evaluated before") == true)
-      // The path is cut by more than one evaluation.
+      // Two evaluations, of `data` and of `later`, have released the path from `x`.
       let later = try eval(data.exp() + new)
       let farther = #expect(throws: ShapeError.self) {
         try checkingShapes { _ = gradients(of: later.sum(), withRespectTo: [x]) }

@@ -2,7 +2,8 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// A failed step changes no weights, optimizer state or random key. Training continues as if it had not been tried.
+/// A failed step changes no weights, optimizer state or random key: training continues as if the step had not been
+/// tried.
 @Suite struct FailedStepTests {
   static let devices = TestDevice.all.filter { $0.name != "reference" }
 
@@ -99,7 +100,7 @@ import Testing
     }
   }
 
-  @Test(arguments: devices, cases) func nothingIsLost(_ test: TestDevice, _ item: Case) throws {
+  @Test(arguments: devices, cases) func failedStepsChangeNothing(_ test: TestDevice, _ item: Case) throws {
     let failing = FailingDevice(try test.backend())
     try withDevice(ComputeDevice(backend: failing)) { () throws in
       let (plain, tried) = (Run(item), Run(item))
@@ -123,7 +124,7 @@ import Testing
           if failing.isWaiting {
             // The requested failure did not occur: the step allocated no buffer, or another value failed first.
             failing.fail(nil)
-            Issue.record("\(failure) was not met")
+            Issue.record("\(failure) did not occur")
           }
           guard case .failure = error else {
             Issue.record("\(failure) was not reported")

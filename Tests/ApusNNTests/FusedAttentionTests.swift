@@ -10,7 +10,8 @@ import Testing
 
 /// Attention as one fused step: it agrees with the unfused definition, and layers use it where it is supported.
 @Suite struct FusedAttentionTests {
-  /// Extents and options below and above every block and register size of the devices.
+  /// Extents and options of attention. The extents in `small` and `large` are below and above every block and register
+  /// size of the devices.
   struct Setting: Hashable, Sendable, CustomTestStringConvertible {
     var query: Shape
     var key: Shape
@@ -33,7 +34,7 @@ import Testing
       }
     }
 
-    /// An added mask that hides some keys.
+    /// An additive mask that hides some keys.
     func added(_ dtype: DType) -> Tensor? {
       added.map { shape in
         let numbers = (0..<shape.elementCount).map { (index: Int) -> Double in
@@ -150,10 +151,10 @@ import Testing
   }
 
   /// Attention of 16-bit types is computed in `float32` and rounded once.
-  @Test(arguments: [false, true]) func takesNarrowTypes(isBrain: Bool) throws {
+  @Test(arguments: [false, true]) func takesNarrowTypes(isBfloat16: Bool) throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let setting = FusedAttentionTests.small[1]
-      let dtype: DType = isBrain ? .bfloat16 : .float16
+      let dtype: DType = isBfloat16 ? .bfloat16 : .float16
       let inputs = setting.inputs(dtype)
       let output = scaledDotProductAttention(inputs[0], inputs[1], inputs[2], isCausal: true)
       #expect(output.dtype == dtype)
@@ -182,7 +183,7 @@ import Testing
   }
 
   /// Attention is two steps, forward and backward; projected heads are read in place.
-  @Test func layersUseIt() throws {
+  @Test func layersUseTheFusedSteps() throws {
     let steps = try steps {
       let layer = withRandomKey(RandomKey(seed: 1)) { MultiheadAttention(8, heads: 2) }
       let x = Tensor(Array(repeating: Float(1), count: 80), shape: [5, 2, 8])

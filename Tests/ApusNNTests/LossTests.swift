@@ -59,7 +59,7 @@ import Testing
   }
 }
 
-/// Losses at the ends of their ranges.
+/// Probabilities of 0, and means over the batch.
 @Suite struct SafeLogTests {
   /// A probability of 0 has a loss of 100, not infinity, and its gradient is finite.
   @Test(arguments: TestDevice.conformance) func certainAndWrong(_ test: TestDevice) throws {

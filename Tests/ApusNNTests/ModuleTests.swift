@@ -197,7 +197,7 @@ private final class Owner: Module {
     }
   }
 
-  /// An update stops the process if a parameter has another element type than at the first update.
+  /// An update stops the process if the element type of a parameter has changed since the optimizer was created.
   @Test func optimizersKeepTheirType() async throws {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       let device = ComputeDevice(backend: ReferenceDevice())
@@ -380,7 +380,8 @@ private final class Owner: Module {
     }
   }
 
-  /// The mode of a layer overrides the mode of the task, also where a checkpoint recomputes the layer.
+  /// `withMode(_:of:where:_:)` overrides the mode that `withMode(_:_:)` sets, also where `checkpointed` runs the layer
+  /// again for the gradient.
   @Test func modesOfLayers() throws {
     for device in TestDevice.all {
       try withDevice(device.reopened()) { () throws in

@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// The memory that optimizers retain and overwrite.
+/// The plans and the memory of optimizers, frozen parameters, and the warm-up of a schedule.
 @Suite struct OptimizerTests {
   let device = ComputeDevice(backend: ReferenceDevice())
 

@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Rates, decays and constraints of groups; accumulated batches; averages of weights.
+/// Rates, decays and constraints of groups; penalties; accumulated batches; averages of weights.
 @Suite struct ParameterGroupTests {
   let device = ComputeDevice(backend: ReferenceDevice())
 

@@ -4,7 +4,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Recurrent layers: agreement with PyTorch, second derivatives, lengths, and mistakes.
+/// Recurrent layers: agreement with PyTorch, second derivatives, `float64`, graph sizes, lengths, and mistakes.
 @Suite struct RecurrentTests {
   @Test(arguments: TestDevice.conformance) func agreesWithPyTorch(_ test: TestDevice) throws {
     let fixture = try Fixture("recurrent")
@@ -102,7 +102,7 @@ import Testing
   }
 
   /// The size of the graph does not depend on the number of time steps.
-  @Test func graphsHoldNoTimes() throws {
+  @Test func graphsDoNotGrowWithTime() throws {
     let device = ComputeDevice(backend: ReferenceDevice())
     try withDevice(device) { () throws in
       let lstm = withRandomKey(RandomKey(seed: 1)) { LSTM(2, 2, layers: 4) }

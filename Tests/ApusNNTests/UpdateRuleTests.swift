@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Common properties of all update rules, and equivalent forms of one rule.
+/// Common properties of all update rules, equivalent forms of one rule, and properties of schedules.
 @Suite struct UpdateRuleTests {
   let device = ComputeDevice(backend: ReferenceDevice())
 
@@ -42,7 +42,7 @@ import Testing
     print("plans: 1000 steps of each of \(rules.count) rules prepare 2")
   }
 
-  /// The losses of `steps` steps.
+  /// The losses of `steps` steps, and the optimizer after these steps.
   private func losses(_ rule: any UpdateRule, steps: Int = 30) throws -> (losses: [Double], optimizer: Optimizer) {
     let (net, x) = (net(), try batch())
     let optimizer = Optimizer(rule, for: net)

@@ -1,7 +1,8 @@
 import Foundation
 import Testing
 
-/// README.md, the files of `Documentation` and the pages of the DocC catalogs agree with the tree.
+/// README.md, CONTRIBUTING.md, the files of `Documentation`, the pages of the DocC catalogs and the examples in
+/// comments agree with the sources and the tests.
 @Suite struct BookTests {
   private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
@@ -30,7 +31,7 @@ import Testing
     text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
   }
 
-  /// The fragments of a file between two marks.
+  /// The lines of each fragment of a file that is between `start` and the next `end`.
   private func fragments(_ path: String, from start: String, to end: String) throws -> [[String]] {
     try text(path).components(separatedBy: start).dropFirst().map { lines($0.components(separatedBy: end)[0]) }
   }
@@ -134,7 +135,7 @@ import Testing
     #expect(readme.count <= 151)
   }
 
-  @Test func everyFolderOfTheContributingTableIsThere() throws {
+  @Test func everyModuleIsInContributing() throws {
     let contributing = try text("CONTRIBUTING.md")
     let sources = try FileManager.default.contentsOfDirectory(atPath: Self.root.appending(path: "Sources").path)
     let swiftModules = sources.filter { $0.hasPrefix("Apus") && $0 != "Apus" }

@@ -2,7 +2,8 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// The limits of a training step: steps in its plan, and plans in a run.
+/// Limits of the engine: the steps in the plan of a training step, the plans and the memory of a run, and the time to
+/// plan and release large graphs.
 @Suite struct EngineBudgetTests {
   private func lenet() -> Sequential {
     Sequential {

@@ -7,7 +7,7 @@ import Testing
 /// The programs in Examples: they learn, and are at most one and a half times as long as their PyTorch versions in
 /// Examples/PyTorch.
 @Suite struct ExampleTests {
-  /// A program, its argument, and the word before the decreasing loss in its output.
+  /// A program, its argument, and the word in its output that precedes each value of the loss, which has to fall.
   struct Program: CustomTestStringConvertible, Sendable {
     let name: String
     let amount: Int
@@ -25,13 +25,14 @@ import Testing
   private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
 
-  @Test(arguments: programs) func isAsShortAsInPyTorch(_ program: Program) throws {
+  @Test(arguments: programs) func isNotMuchLongerThanInPyTorch(_ program: Program) throws {
     let own = try Self.lines("Examples/\(program.name)/main.swift", comment: "//")
     let peer = try Self.lines("Examples/PyTorch/\(program.name).py", comment: "#")
     #expect(own > 10 && Double(own) < 1.5 * Double(peer), "\(own) lines, \(peer) in PyTorch")
   }
 
-  /// Both manifests build every folder with a program, and every program is tested.
+  /// `Package.swift` and `Examples/Package.swift` list every folder with a program. `programs` lists every program
+  /// except `ContinueRun`, which has a test of its own.
   @Test func allListsAgree() throws {
     let names = Set(Self.programs.map(\.name))
     let examples = Self.root.appending(path: "Examples")
@@ -86,7 +87,7 @@ import Testing
       let accuracy = Self.numbers(after: "accuracy", in: output).last ?? 0
       #expect(accuracy > 0.8, "\(output)")
     case "SkipGram":
-      // One word in five has the same topic.
+      // A share of 0.2 would be chance: one word in five has the topic of a given word.
       let share = Self.numbers(after: "topic", in: output).last ?? 0
       #expect(share > 0.6, "\(output)")
     case "HalfInference":

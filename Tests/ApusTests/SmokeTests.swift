@@ -2,8 +2,8 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// One computation of each step family, forward and backward, on each device: the tests that run before every commit.
-/// `OpCaseTests` has every operation, element type and edge case.
+/// One computation of each step family, forward and backward, on each device, and a short training, for `.ci/quick`,
+/// which runs before every commit. `OpCaseTests` has every operation, element type and edge case.
 @Suite struct SmokeTests {
   /// A step family, and a scalar function of normally distributed inputs that uses it.
   struct Family: Sendable, CustomTestStringConvertible {
@@ -72,7 +72,7 @@ import Testing
     }
   }
 
-  /// 20 steps of Adam halve the loss of an LSTM with a linear layer that learns the sum of a sequence.
+  /// 20 steps of Adam halve the loss of an LSTM and a linear layer that learn the sum of a sequence.
   @Test(arguments: TestDevice.all.dropFirst())
   func trainingLowersTheLoss(device: TestDevice) throws {
     try withDevice(device.device) { () throws in

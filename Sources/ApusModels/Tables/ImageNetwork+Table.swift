@@ -3,20 +3,22 @@ import ApusTensor
 
 extension ImageNetwork {
   /// The model for rows of a table, `[batch, width]` to `[batch, outputs]`: the chain of layers, preceded by a
-  /// `TableEmbedding` if there are categorical features. The keys of the chain then start at 1.
+  /// `TableEmbedding` if there are categorical features. After an embedding, the keys of the chain start at 1.
   ///
   /// - Parameters:
   ///   - width: the number of features.
-  ///   - codes: the features that contain codes.
+  ///   - codes: the categorical features, whose values are codes.
   ///   - outputs: the number of outputs of the last layer, which is dense: one for each class, or a single number.
-  /// - Throws: `ModelError` unless this is a chain of layers for features, `LayerListError` if the layers do not fit.
+  /// - Throws: `ModelError` if the network is not a chain, has a layer for images or sequences, or does not end with a
+  ///   dense layer; `LayerListError` if the layers do not fit each other.
   public func tableModel(width: Int, codes: [TableEmbedding.Code] = [], outputs: Int) throws -> Sequential {
     let list = try tableLayers(outputs)
     let chain = try list.model(for: [TableEmbedding.outputWidth(of: width, codes: codes)])
     return codes.isEmpty ? chain : Sequential([TableEmbedding(width: width, codes: codes)] + chain.layers)
   }
 
-  /// Throws if a device has too little memory to train a model of a table, before any parameter is allocated.
+  /// Throws `ModelError.tooLarge` if a device has too little memory to train the model of `tableModel`. Allocates no
+  /// parameter.
   public func checkTableMemory(
     width: Int, codes: [TableEmbedding.Code] = [], outputs: Int, rule: any UpdateRule, device: ComputeDevice = .current
   ) throws {

@@ -1,12 +1,13 @@
 import ApusNN
 import ApusTensor
 
-/// Encodes rows of a table whose categories are codes: `[batch, width]` to `[batch, outputs]`, float32.
+/// Encodes rows of a table in which integers, the codes, represent categories: `[batch, width]` to `[batch, outputs]`,
+/// float32.
 ///
-/// Numeric features pass through in order. For each categorical feature, in order, a row of its embedding table
-/// follows (Guo, Berkhahn: "Entity embeddings of categorical variables", 2016). The tables are initialized as
-/// in `Embedding`, except row 0, which represents unknown or missing values: it is initialized with zeros and changes
-/// only if training rows contain code 0.
+/// The output has first the numeric features, unchanged and in order, then for each categorical feature, in order, the
+/// embedding of its code (Guo, Berkhahn: "Entity embeddings of categorical variables", 2016). Embeddings are
+/// initialized as in `Embedding`, except those of code 0, which represents unknown or missing values: they are
+/// initialized with zeros and change only if training rows contain code 0.
 ///
 /// Keys are `embeddings.0.weight`, `embeddings.1.weight`, …, each `[count, outputWidth(count)]`.
 public struct TableEmbedding: Layer {

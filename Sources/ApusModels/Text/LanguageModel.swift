@@ -15,7 +15,7 @@ public protocol LanguageModel: Layer {
   /// - Returns: logits `[batch, vocabulary]` for the next token.
   func read(_ tokens: Tensor, _ memory: inout Memory) -> Tensor
 
-  /// The tensors of a memory, of any shapes, which are evaluated together with the logits.
+  /// The tensors of a memory, of any shapes. The caller evaluates them together with the logits.
   func tensors(of memory: Memory) -> [Tensor]
 
   /// The maximum number of tokens in a text; `nil` if there is no limit.

@@ -10,9 +10,10 @@ public struct Sampling: Hashable, Sendable {
   public var temperature: Double
   /// Samples only from the `topK` most likely tokens (Fan, Lewis, Dauphin, 2018).
   public var topK: Int?
-  /// Samples only from the most likely tokens whose total probability reaches `topP` (Holtzman et al., 2020).
+  /// Samples only from the smallest set of most likely tokens with a total probability of at least `topP` (Holtzman et
+  /// al., 2020).
   public var topP: Double?
-  /// Equal seeds sample equal tokens.
+  /// Equal seeds sample equal tokens from equal logits.
   public var seed: UInt64
 
   /// - Precondition: `temperature` is not negative, `topK` is positive, `topP` is in 0 … 1.
@@ -30,7 +31,7 @@ public struct Sampling: Hashable, Sendable {
   ///
   /// - Parameters:
   ///   - logits: the logits of all tokens.
-  ///   - position: the index of the draw, which determines its random number.
+  ///   - position: the index of the draw; together with `seed` it determines the random number.
   func token(_ logits: [Float], position: Int) -> Int32 {
     var ranked = logits.indices.filter { $0 != Int(ReservedToken.padding) }
     // Equal logits are ordered by token, so that the result is deterministic.
@@ -59,7 +60,7 @@ public struct Sampling: Hashable, Sendable {
 /// - Parameters:
 ///   - prompt: the tokens to continue, at least one.
 ///   - count: the number of tokens to generate, 0 or more.
-///   - each: receives each generated token; `false` ends the text.
+///   - each: is called with each generated token; if it returns `false`, no further token is generated.
 /// - Returns: the tokens after the prompt.
 /// - Throws: `ModelError.notFinite` if the model's output contains NaN, a `DeviceError`, or any error that `each`
 ///   throws.

@@ -22,7 +22,7 @@ public struct TextNetwork: Hashable, Sendable {
   public var tokenizer: String
   /// The maximum number of tokens in the vocabulary.
   public var vocabularySize: Int
-  /// The number of tokens in a window of a language model; a classifier truncates longer texts to it.
+  /// The number of tokens in a window of a language model, or the maximum number of tokens in a text of a classifier.
   public var sequenceLength: Int
 
   public init(

@@ -7,7 +7,7 @@ import ApusTensor
 /// With one column it is the network of Krizhevsky: "One weird trick for parallelizing convolutional neural networks"
 /// (2014), with torchvision's names. With two columns it is the network of Krizhevsky, Sutskever and Hinton: "ImageNet
 /// classification with deep convolutional neural networks" (2012), made for two GPUs: all convolutions except the first
-/// and the third have two groups, and local response normalization follows the first two.
+/// and the third have two groups, and local response normalization follows the first and the second convolution.
 ///
 /// For small images the first two convolutions are 3 × 3 with stride 1, pooling windows are 2 × 2, and the first dense
 /// layer reads 2 × 2 pixels. Weights are initialized by PyTorch's default, as in torchvision; the 2012 paper
@@ -41,7 +41,7 @@ public struct AlexNet: Layer {
     }
   }
 
-  /// The first and the second convolution, and the pooling after each.
+  /// The first and the second convolution, and the pooling, which follows the first, second and last convolution.
   private static func parts(
     _ channels: Int, _ first: Int, _ second: Int, groups: Int, _ stem: ImageStem
   ) -> (first: Conv2d, second: Conv2d, pooling: MaxPool2d) {

@@ -1,7 +1,7 @@
 import ApusNN
 import ApusTensor
 
-/// The attention of a layer of a model: the weight of each channel, pixel or patch of its input.
+/// The attention of a layer of a model: the weight of each channel, pixel or token of the layer's input.
 public struct AttentionMap: Sendable {
   /// The elements that have weights.
   public enum Kind: String, Hashable, Sendable, CaseIterable {

@@ -21,7 +21,7 @@ public struct CBAM: AttendingLayer {
   /// - Parameters:
   ///   - channels: the number of channels of the input.
   ///   - reduction: the hidden layer has `channels / reduction` units, at least one.
-  /// - Precondition: both are 1 or more.
+  /// - Precondition: `channels` and `reduction` are 1 or more.
   public init(_ channels: Int, reduction: Int = 16) {
     guard channels > 0, reduction > 0 else {
       fatalError("CBAM: \(channels) channels and the reduction \(reduction) must be 1 or more")
@@ -98,7 +98,8 @@ private struct SpatialGate: Layer {
 }
 
 extension Tensor {
-  /// Whether this is `[batch, channels, height, width]`. Reports an error if not.
+  /// Whether the tensor has four axes, `[batch, channels, height, width]`. Otherwise reports a `ShapeError` that names
+  /// `layer`.
   func isPicture(_ layer: String) -> Bool {
     guard rank == 4 else {
       ShapeError(layer, "\(shape) is not [batch, channels, height, width]").report()

@@ -37,7 +37,7 @@ public struct ImageNetwork: Hashable, Sendable {
   /// The chain of layers; `nil` for a published network.
   public var layers: LayerList? { if case .layers(let list) = body { list } else { nil } }
 
-  /// Whether the network has a stem for each size of images.
+  /// Whether the network has a different form for each `ImageStem`; `false` for a chain of layers.
   public var hasStems: Bool { if case .published(let network) = body { network.hasStems } else { false } }
 }
 
@@ -49,7 +49,8 @@ extension ImageNetwork {
   ///   - input: the extents of one example, `[channels, height, width]`.
   ///   - classes: the number of outputs; for a chain it replaces the outputs of the last dense layer.
   ///   - stem: the stem of a published network; `nil` for the stem that fits the input.
-  /// - Throws: `LayerListError` or `ModelError`, with the layer at which the model does not fit the input.
+  /// - Throws: `LayerListError` with the first layer of a chain that does not fit its input, or `ModelError` if a
+  ///   published network does not fit `input` or has no such stem.
   public func model(input: [Int]? = nil, classes: Int? = nil, stem: ImageStem? = nil) throws -> any Layer {
     switch body {
     case .layers: return try layers(giving: classes).model(for: input ?? inputSize)
@@ -95,8 +96,9 @@ extension ImageNetwork {
     return try list.model(for: input)
   }
 
-  /// Throws if a device has too little memory to train a chain of layers, before any parameter is allocated. Each
-  /// parameter needs memory for its value, its gradient and the optimizer's state.
+  /// Throws `ModelError.tooLarge` if a device has too little memory to train a chain of layers. Each parameter needs
+  /// memory for its value, its gradient and the optimizer's state. Allocates no parameter; does not check published
+  /// networks.
   /// - Parameter outputs: as for `classifier`.
   public func checkMemory(
     input: [Int], outputs: Int?, rule: any UpdateRule, device: ComputeDevice = .current

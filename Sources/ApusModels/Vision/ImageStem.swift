@@ -1,4 +1,4 @@
-/// The first layers of a network, depending on the size of the images.
+/// The form of a network for the size of the images: its first layers, and in `VGG` and `AlexNet` its dense layers.
 ///
 /// | network     | `imageNet`, about 224 pixels          | `smallImage`, 28 to 64 pixels                           |
 /// |-------------|---------------------------------------|---------------------------------------------------------|
@@ -8,9 +8,9 @@
 /// | `AlexNet`   | 11 × 11, stride 4, pooling of 3       | 3 × 3, stride 1, pooling of 2; dense layers after 2 × 2 |
 /// | `vit-small` | patches of 16 × 16, 12 blocks of 384  | patches of 4 × 4, 6 blocks of 192                       |
 public enum ImageStem: String, Hashable, Sendable, CaseIterable {
-  /// For images of about 224 pixels: the first layers have large windows and strides.
+  /// For images of about 224 pixels.
   case imageNet = "imagenet"
-  /// For images of about 32 pixels: the first layers have 3 × 3 windows.
+  /// For images of 28 to 64 pixels.
   case smallImage = "small"
 
   /// The stem for a size `[channels, height, width]`: small if height or width is at most 64.

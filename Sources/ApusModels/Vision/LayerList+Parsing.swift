@@ -2,7 +2,7 @@ import ApusData
 import ApusSystem
 
 extension LayerList {
-  /// Parses a list in the grammar described at the type; letter case is ignored.
+  /// Parses a list in the grammar in the documentation of `LayerList`; letter case is ignored.
   public init(parsing text: String) throws(LayerListError) { try self.init(parsing: text.lowercased()[...], depth: 0) }
 
   /// The maximum nesting depth of links.
@@ -25,7 +25,7 @@ extension LayerList {
 }
 
 extension LayerList.Link {
-  /// Reads `residual (list | list)`.
+  /// Reads a link, such as `residual (list | list)`.
   /// - Parameter parser: a parser of the link's words, for error messages.
   fileprivate init(_ text: Substring, _ parser: inout LayerParser, _ depth: Int) throws(LayerListError) {
     guard depth < LayerList.deepest else { throw parser.failure("links are more than \(LayerList.deepest) deep") }

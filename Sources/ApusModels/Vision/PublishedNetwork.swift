@@ -9,7 +9,7 @@ public struct PublishedNetwork: Sendable {
   public let inputSize: [Int]
   /// The published number of classes.
   public let classes: Int
-  /// Whether the network has a stem for each size of images.
+  /// Whether the network has a different form for each `ImageStem`.
   public let hasStems: Bool
   private let make: @Sendable (_ input: [Int], _ classes: Int, _ stem: ImageStem) throws(ModelError) -> any Layer
 
@@ -34,7 +34,8 @@ public struct PublishedNetwork: Sendable {
   ///   - input: the extents of one example, `[channels, height, width]`.
   ///   - classes: the number of logits.
   ///   - stem: the stem; `nil` for the stem that fits the size of the input.
-  /// - Throws: `ModelError.misfit` if the input is too small, or a stem is given for a network that has none.
+  /// - Throws: `ModelError.misfit` if the network cannot be built for the input, for example because the input is too
+  ///   small, or if a stem is given for a network that has only one form.
   public func model(input: [Int]? = nil, classes: Int? = nil, stem: ImageStem? = nil) throws -> any Layer {
     if let stem, !hasStems {
       throw ModelError.misfit("\(name) has one form for all image sizes, so it cannot have the stem \(stem.rawValue)")

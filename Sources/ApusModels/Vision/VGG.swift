@@ -19,8 +19,9 @@ public struct VGG: Layer {
   ///   - channels: the number of channels of the images.
   ///   - classes: the number of logits.
   ///   - dropout: the dropout rate before each of the last two of three dense layers.
-  ///   - stem: small images are reduced to one pixel, followed by one dense layer. For images of more than 32 pixels
-  ///     this is the mean of the pixels after the stages. Pooling rounds odd extents up: 28, 14, 7, 4, 2, 1.
+  ///   - stem: `smallImage` has one dense layer, which reads one pixel. Its pooling rounds odd extents up: 28, 14, 7,
+  ///     4, 2, 1. If several pixels are left after the five stages, as with images of more than 32 pixels, the dense
+  ///     layer reads their mean.
   public init(
     convolutions: [Int] = [2, 2, 3, 3, 3], isNormalized: Bool = false, channels: Int = 3, classes: Int = 1000,
     dropout: Double = 0.5, stem: ImageStem = .imageNet

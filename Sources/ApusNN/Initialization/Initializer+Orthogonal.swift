@@ -2,8 +2,8 @@ import ApusTensor
 import Glibc
 
 extension Initializer {
-  /// `gain` times a random matrix with orthonormal rows, or orthonormal columns if there are fewer columns (Saxe,
-  /// McClelland, Ganguli, 2014). The axes after the first are flattened into one.
+  /// `gain` times a random matrix with orthonormal rows, or with orthonormal columns if it has fewer columns than rows
+  /// (Saxe, McClelland, Ganguli, 2014). The axes after the first are flattened into one.
   ///
   /// The matrix is the `Q` of the QR decomposition of a matrix of normally distributed numbers. Householder reflections
   /// compute it in `Double` on the host. The signs of its columns make the diagonal of `R` positive, so that `Q` is
@@ -46,7 +46,7 @@ extension Initializer {
       let start = k * rows + k
       let end = (k + 1) * rows
       let length = a[start..<end].reduce(0) { $0 + $1 * $1 }.squareRoot()
-      // The sign is opposite to the diagonal's, which avoids cancellation.
+      // The new diagonal element gets the sign opposite to the old one's, so that their difference does not cancel.
       let diagonal = a[start] > 0 ? -length : length
       signs[k] = diagonal < 0 ? -1 : 1
       a[start] -= diagonal

@@ -1,8 +1,8 @@
 import ApusTensor
 
 /// Initializers that preserve the variance of activations or gradients: the standard deviation is
-/// `gain · √(2 / (fanIn + fanOut))` or `gain / √fan`. A uniform distribution with that deviation has bounds `√3` times
-/// as large.
+/// `gain · √(2 / (fanIn + fanOut))` or `gain / √fan`. The bounds of a uniform distribution are `√3` times its standard
+/// deviation.
 extension Initializer {
   /// Whether the fan-in or the fan-out scales the variance.
   public enum Fan: String, Hashable, Sendable, CaseIterable {
@@ -16,7 +16,8 @@ extension Initializer {
   public enum XavierForm: String, Hashable, Sendable, CaseIterable {
     /// The variance `2 / (fanIn + fanOut)` of the paper, a compromise between activations and gradients.
     case average
-    /// The variance `1 / fanIn`, which textbooks and Caffe also call Xavier, for activations alone.
+    /// The variance `1 / fanIn`, which textbooks and Caffe also call Xavier: it preserves the variance of activations,
+    /// not that of gradients.
     case input
   }
 
@@ -24,12 +25,14 @@ extension Initializer {
   /// `kaiming_uniform_` with `a = √5`.
   public static let pytorch = scaled(isNormal: false) { 1 / (3 * connections($0, .input)).squareRoot() }
 
-  /// Uniform in `±gain · √(6 / (fanIn + fanOut))` (Glorot, Bengio, 2010), or `±gain · √(3 / fanIn)`.
+  /// Uniform in `±gain · √(6 / (fanIn + fanOut))` (Glorot, Bengio, 2010); with the form `.input` in
+  /// `±gain · √(3 / fanIn)`.
   public static func xavierUniform(gain: Double = 1, form: XavierForm = .average) -> Initializer {
     scaled(isNormal: false) { gain * xavierDeviation($0, form) }
   }
 
-  /// Normal with deviation `gain · √(2 / (fanIn + fanOut))` (Glorot, Bengio, 2010), or `gain · √(1 / fanIn)`.
+  /// Normal with deviation `gain · √(2 / (fanIn + fanOut))` (Glorot, Bengio, 2010); with the form `.input`
+  /// `gain · √(1 / fanIn)`.
   public static func xavierNormal(gain: Double = 1, form: XavierForm = .average) -> Initializer {
     scaled(isNormal: true) { gain * xavierDeviation($0, form) }
   }

@@ -10,8 +10,8 @@ public struct Initializer: Sendable {
   public struct Fans: Hashable, Sendable {
     /// The number of terms summed into one output.
     public var fanIn: Int
-    /// The number of outputs that one input contributes to, as PyTorch counts it: in grouped convolutions, the inputs
-    /// of all groups together.
+    /// The number of outputs that one input contributes to. In grouped convolutions it counts the outputs of all
+    /// groups, as in PyTorch.
     public var fanOut: Int
 
     public init(fanIn: Int, fanOut: Int) {
@@ -29,7 +29,7 @@ public struct Initializer: Sendable {
 
   /// A user-defined initializer.
   ///
-  /// - Parameter make: computes a tensor of the given shape, from the fans and a random key, which advances.
+  /// - Parameter make: computes a tensor of the given shape from the fans and a random key, and advances the key.
   public init(_ make: @escaping @Sendable (Shape, Fans, inout RandomKey) -> Tensor) { self.make = make }
 
   /// A new value of shape `shape`, with random numbers from `RandomSource.current`; `withRandomKey` sets their seed.

@@ -2,7 +2,7 @@ import ApusTensor
 
 /// Layer-sequential unit-variance initialization (Mishkin, Matas, "All you need is a good init", 2016). It starts from
 /// orthonormal weights and processes the layers in the order in which they run: `W ← W / √Var(output)` on a batch of
-/// data, repeated until the variance over all elements of the output is 1.
+/// data, repeated until the variance over all elements of the output differs from 1 by at most `tolerance`.
 ///
 /// ```swift
 /// let outcomes = try LSUV()(model, on: images)
@@ -19,8 +19,8 @@ public struct LSUV: Sendable {
     public let variance: Double
     /// The number of times the weight was divided.
     public let steps: Int
-    /// Whether the variance is within the tolerance of 1. It is not if the layer's output is constant, not finite, or
-    /// mostly its bias.
+    /// Whether the variance differs from 1 by at most the tolerance. `false` if the layer's output is constant or not
+    /// finite, or if `maximumSteps` divisions are not enough, for example because the output is mostly the bias.
     public let isReached: Bool
   }
 

@@ -22,9 +22,9 @@ private struct AdaptiveSize: Sendable {
   }
 }
 
-/// The mean over a given number of windows, for any size of the input: `x: [batch, channels, spatial…]` to
-/// `[batch, channels, output…]`, both without the batch for one example. Window `i` of `out` along an axis of `in`
-/// elements covers the elements `⌊i·in/out⌋ ..< ⌈(i+1)·in/out⌉`.
+/// The mean of each window, where the number of windows is given, for any size of the input:
+/// `x: [batch, channels, spatial…]` to `[batch, channels, output…]`. Window `i` of `out` along an axis of `in` elements
+/// covers the elements `⌊i·in/out⌋ ..< ⌈(i+1)·in/out⌉`. For one example, neither `x` nor the result has a batch axis.
 public struct AdaptiveAvgPool<let rank: Int>: Layer {
   private let size: AdaptiveSize
 
@@ -43,9 +43,9 @@ public struct AdaptiveAvgPool<let rank: Int>: Layer {
   }
 }
 
-/// The maximum of each window of `AdaptiveAvgPool`: `x: [batch, channels, spatial…]` to `[batch, channels, output…]`,
-/// both without the batch for one example. If all windows of an axis have the same size, the gradient goes to the first
-/// of equal elements, otherwise it is divided among them.
+/// The maximum of each window, with the windows of `AdaptiveAvgPool`: `x: [batch, channels, spatial…]` to
+/// `[batch, channels, output…]`. If all windows have the same size, the gradient goes to the first of equal maxima;
+/// otherwise equal maxima share the gradient. For one example, neither `x` nor the result has a batch axis.
 public struct AdaptiveMaxPool<let rank: Int>: Layer {
   private let size: AdaptiveSize
 

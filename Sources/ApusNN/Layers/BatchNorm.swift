@@ -5,13 +5,15 @@ import ApusTensor
 /// the paper.
 ///
 /// In training the layer normalizes with the mean and variance of the batch and updates the running statistics:
-/// `running = (1 − momentum) · running + momentum · batch`, with the unbiased variance. Without a momentum the running
-/// statistics are the means over all batches so far: batch `n` has the weight `1 / n`. In inference the running
-/// statistics are used and not changed. A layer without running statistics uses the batch statistics in every mode. A
-/// batch with a single value for each channel is an error, as in PyTorch.
+/// `running = (1 − momentum) · running + momentum · batch`, with the unbiased variance. Without a momentum, the running
+/// statistics are the means over all batches so far: in this formula the momentum of batch `n` is `1 / n`. In inference
+/// the layer uses the running statistics and does not change them. A layer without running statistics uses the batch
+/// statistics in every mode. Where the batch statistics are used, a batch with a single value for each channel is an
+/// error, as in PyTorch.
 ///
-/// Only the mode decides which statistics are used: in training, a layer with frozen parameters uses the batch and
-/// updates the running statistics too. `withMode(_:of:where:_:)` and `inMode(_:)` set single layers to inference.
+/// Only the mode decides which statistics are used: in training, even a layer whose parameters are frozen uses the
+/// statistics of the batch and updates the running statistics. `withMode(_:of:where:_:)` and `inMode(_:)` set single
+/// layers to inference.
 public struct BatchNorm: Layer {
   /// The scale `γ`, `[channels]`, if the layer is affine.
   public let weight: Parameter?
@@ -68,12 +70,12 @@ public struct BatchNorm: Layer {
     runningMean == nil || ModeScope.mode(for: "BatchNorm", identity) == .training
   }
 
-  /// `x − mean` and the variance, with the running statistics.
+  /// `x − mean` and the variance, where mean and variance are the running statistics.
   private func stored(_ x: Tensor, _ shape: Shape) -> (Tensor, Tensor) {
     (x - runningMean!.value.reshaped(to: shape), runningVar!.value.reshaped(to: shape))
   }
 
-  /// `x − mean` and the variance of the batch. Updates the running statistics.
+  /// `x − mean` and the variance, where mean and variance are those of the batch. Updates the running statistics.
   private func tracked(_ x: Tensor) -> (Tensor, Tensor) {
     let axes = [0] + Array(2..<x.rank)
     let (centered, mean, variance) = x.centered(axes)

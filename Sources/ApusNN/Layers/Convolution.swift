@@ -48,7 +48,7 @@ public struct Convolution<let rank: Int>: Layer {
 
   /// A depthwise convolution (Chollet, 2017): output channels `multiplier · c ..< multiplier · (c + 1)` are computed
   /// from input channel `c`, with `W: [channels · multiplier, 1, kernel…]`. A pointwise convolution (`kernel: 1`) after
-  /// it mixes the channels.
+  /// the depthwise convolution mixes the channels.
   public static func depthwise(
     _ channels: Int, multiplier: Int = 1, kernel: Extents, stride: Extents = 1, padding: Padding = 0,
     dilation: Extents = 1, hasBias: Bool = true, paddingMode: PaddingMode = .zeros,
@@ -69,11 +69,11 @@ public struct Convolution<let rank: Int>: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { LayerTrace.leaf(self, x) { convolved(x) } }
 
   private func convolved(_ x: Tensor) -> Tensor {
-    let isFilled = paddingMode == .zeros || padding.allSatisfy { $0 == (0, 0) }
+    let padsWithZeros = paddingMode == .zeros || padding.allSatisfy { $0 == (0, 0) }
     let axes = Array(repeating: (before: 0, after: 0), count: Swift.max(0, x.rank - rank)) + padding
-    let source = isFilled ? x : x.padded(by: axes, mode: paddingMode)
+    let source = padsWithZeros ? x : x.padded(by: axes, mode: paddingMode)
     return source.convolved(
-      with: weight.value, bias: bias?.value, stride: stride, padding: isFilled ? padding : [(0, 0)],
+      with: weight.value, bias: bias?.value, stride: stride, padding: padsWithZeros ? padding : [(0, 0)],
       dilation: dilation, groups: groups)
   }
 }

@@ -36,7 +36,7 @@ struct Dropping: Sendable {
 }
 
 extension Dropping {
-  /// `a · x + b`, where the limit of SELU replaces `x` if `kept` is false: see `AlphaDropout`.
+  /// `a · x + b`, where the limit of SELU replaces the elements of `x` for which `kept` is false: see `AlphaDropout`.
   func applyAlpha(_ kept: Tensor, to x: Tensor) -> Tensor {
     let limit = -1.0507009873554805 * 1.6732632423543772
     let a = 1 / ((1 - rate) * (1 + rate * limit * limit)).squareRoot()
@@ -54,9 +54,9 @@ package protocol DroppingLayer: Layer {}
 /// elements; `withRandomKey` sets its seed.
 ///
 /// A layer with `isAlwaysOn` drops elements in inference too. The outputs of several runs of one model are then samples
-/// of its predictive distribution: their mean is the prediction, their spread its uncertainty (Monte Carlo dropout;
-/// Gal, Ghahramani, 2016). The other layers stay in the mode of the run, so that batch norm uses its running
-/// statistics.
+/// of its predictive distribution: the mean of the outputs is the prediction, and their spread is the uncertainty of
+/// the prediction (Monte Carlo dropout; Gal, Ghahramani, 2016). The other layers stay in inference, so that batch norm
+/// uses its running statistics.
 public struct Dropout: DroppingLayer {
   private let dropping: Dropping
 

@@ -27,7 +27,7 @@ public enum Padding: Hashable, Sendable, ExpressibleByIntegerLiteral, Expressibl
   /// As many elements as preserve the size of the input at stride 1. If their number is odd, the extra element comes
   /// after the axis.
   case same
-  /// Different numbers before and after an axis: one value of each for all axes, or one for each axis.
+  /// Different numbers before and after an axis. Each list has one value for all axes, or one value for each axis.
   case sides(before: [Int], after: [Int])
 
   public init(integerLiteral value: Int) { self = .each(Extents(value)) }

@@ -1,7 +1,8 @@
 import ApusTensor
 
-// Functional forms of layers, with weights as arguments: these, and `linear(weight:bias:)`, `convolved(with:bias:…)`,
-// `maxPooled(_:)`, `weights[indices]` for embeddings, and activations.
+// Functional forms of the normalization layers and of `Dropout`, with weights as arguments. Functional forms of other
+// layers are `linear(weight:bias:)`, `convolved(with:bias:…)`, `maxPooled(_:)`, `weights[indices]` for embeddings, and
+// the activations.
 
 extension Tensor {
   /// `(x − mean) / √(variance + ε) · γ + β` with the mean and (biased) variance over the last axes of each example, as
@@ -107,8 +108,8 @@ extension Tensor {
     }
   }
 
-  /// Each element is 0 with probability `rate`, else `x / (1 − rate)`, in every mode; the layer `Dropout` does this in
-  /// training only. The result has the same shape.
+  /// Each element is 0 with probability `rate`, else `x / (1 − rate)`, in every mode; the layer `Dropout` drops
+  /// elements in training only. The result has the same shape.
   ///
   /// - Parameter key: the random key, which advances.
   /// - Precondition: `0 ≤ rate < 1`.

@@ -1,18 +1,19 @@
 import ApusTensor
 
-/// A layer with its own mode, which overrides the mode of the task. Examples are a batch norm that keeps its running
-/// statistics in a model that is trained, and dropout that stays active. Keys and shapes are the same as for the layer.
+/// A layer with its own mode, which overrides the `withMode(_:_:)` around the model. Examples are a batch norm that
+/// keeps its running statistics in a model that is trained, and dropout that stays active in inference. Keys and shapes
+/// are those of `base`.
 /// ```swift
 /// let model = Sequential {
 ///   Conv2d(3, 8, kernel: 3)
 ///   BatchNorm(8).inMode(.inference)
 /// }
 /// ```
-/// Recomputation in `checkpointed` runs the layer in the same mode.
+/// The layer keeps this mode when `checkpointed` runs it again for the gradient.
 public struct InMode<Base: Layer>: Layer {
   /// The layer.
   public let base: Base
-  /// The mode that it runs in.
+  /// The mode in which `base` runs.
   public let mode: Mode
 
   public static var typeName: String { Base.typeName }
@@ -22,6 +23,6 @@ public struct InMode<Base: Layer>: Layer {
 }
 
 extension Layer {
-  /// The layer with its own mode. It shares parameters and statistics with this layer.
+  /// This layer with its own mode; the result shares the parameters and statistics of this layer.
   public func inMode(_ mode: Mode) -> InMode<Self> { InMode(base: self, mode: mode) }
 }

@@ -5,9 +5,9 @@ import ApusTensor
 /// `γ, β: [channels]`.
 ///
 /// A layer that tracks statistics uses the running statistics in inference and updates them in training:
-/// `running = (1 − momentum) · running + momentum · batch`, where `batch` is the mean over the examples, with unbiased
-/// variances. An input with a single spatial position is an error unless running statistics are used. The count of
-/// batches exists only for PyTorch's key; as in PyTorch it stays 0.
+/// `running = (1 − momentum) · running + momentum · batch`, where `batch` is the average, over the examples, of their
+/// means or of their unbiased variances. An input with a single spatial position is an error unless running statistics
+/// are used. The count of batches exists only for PyTorch's key; as in PyTorch it stays 0.
 public struct InstanceNorm: Layer {
   /// The scale `γ`, `[channels]`, if the layer is affine.
   public let weight: Parameter?

@@ -86,7 +86,7 @@ private func checkNormalized(_ shape: Shape, _ layer: String) {
 }
 
 extension Tensor {
-  /// The indices of the last axes, if their extents are `normalized`. Reports an error if not.
+  /// The indices of the last axes, if their extents are `normalized`. Otherwise reports an error and returns `nil`.
   fileprivate func lastAxes(_ normalized: Shape, _ layer: String) -> [Int]? {
     guard rank >= normalized.rank, Shape(shape.suffix(normalized.rank)) == normalized else {
       ShapeError(layer, "the last axes of \(shape) are not \(normalized)").report()

@@ -1,29 +1,29 @@
 import ApusTensor
 import Synchronization
 
-/// Records the runs of layers, for `LayerTrace` and for initialization by data.
+/// Records the runs of layers, for `LayerTrace` and `LSUV`.
 final class LayerRecorder: Sendable {
   /// A module that is running.
   struct Frame: Sendable {
     /// The key in the surrounding module; `nil` if the module was called directly.
     var key: String?
     var module: any Module
-    /// Whether it counts as one layer: `LayerTrace` shows none of the layers inside of it.
+    /// Whether the module counts as one layer: `LayerTrace` shows none of the layers inside of it.
     var isLeaf: Bool
-    /// The number of runs that finished before it started.
+    /// The number of runs that finished before this module started.
     var start: Int
   }
 
   /// A run of a module that has finished.
   struct Run: Sendable {
-    /// The modules around it, from the outermost to the module itself.
+    /// The modules around `module`, from the outermost inwards, then `module`.
     var frames: [Frame]
     var module: any Module
     var input: Tensor
     var output: Tensor
-    /// Whether other runs are inside of it.
+    /// Whether other runs are inside of this run.
     var isContainer: Bool
-    /// Whether it is inside of a leaf.
+    /// Whether this run is inside of the run of a leaf.
     var isInsideLeaf: Bool
   }
 
@@ -39,8 +39,8 @@ final class LayerRecorder: Sendable {
   /// The recorder of the task. If the process has no active recorder, this costs one load.
   @inline(__always) static var current: LayerRecorder? { active.load(ordering: .relaxed) == 0 ? nil : taskLocal }
 
-  /// Runs `body`, which calls `model`, if there is one. Returns the runs of modules in it, in the order in which they
-  /// finished.
+  /// Runs `body`, which calls `model` if one is given. Returns the runs of modules inside `body`, in the order in which
+  /// they finished, and the result of `body`.
   static func recording(
     _ model: (any Module)? = nil, body: () -> Tensor
   ) -> (runs: [Run], output: Tensor) {
@@ -72,8 +72,8 @@ final class LayerRecorder: Sendable {
     return result
   }
 
-  /// Starts a run. Returns `false` if the innermost running module is the same one: the module that contains it has
-  /// started the run under its key, and the module now starts it without a key.
+  /// Starts a run of `module`. Returns `false` if `module` already is the innermost running module and `key` is `nil`:
+  /// the surrounding module has then started the run with a key, and `module` itself now starts the same run.
   private func enter(_ module: any Module, key: String?, isLeaf: Bool) -> Bool {
     state.withLock { state in
       if key == nil, let last = state.frames.last, ModuleIdentity.areEqual(last.module, module) {

@@ -36,9 +36,9 @@ public struct LayerTrace: Sendable {
   public struct Record: Sendable {
     /// The name of the layer in the model, as in the keys of `state`: `layer1.0.conv1`.
     ///
-    /// For a layer that runs through `LayerTrace.run(_:_:_:)` it is the recorded module around it and the given key.
-    /// All other layers are found by their parameters: a shared layer has the first of its names, and a layer that is
-    /// not a member of the model has the name of the recorded module around it.
+    /// If a layer runs through `LayerTrace.run(_:_:_:)`, its path is the path of the recorded module around the layer,
+    /// followed by the given key. All other layers are found by their parameters: a shared layer has the first of its
+    /// names, and a layer that is not a member of the model has the name of the recorded module around it.
     public var path: String
     /// The layer.
     public var layer: any Module
@@ -46,7 +46,7 @@ public struct LayerTrace: Sendable {
     public var input: Tensor
     /// The result, in the shape that the layer gives; of a recurrent layer, the outputs of all time steps.
     public var output: Tensor
-    /// Whether the layer contains other recorded layers. These come before it.
+    /// Whether the layer contains other recorded layers. In `records` these come before the layer.
     public var isContainer: Bool
 
     /// The name of the layer's type.
@@ -125,8 +125,8 @@ extension LayerTrace.Record {
   }
 }
 
-/// The modules of a model by their name, found by their parameters and statistics: layers are structs and have no
-/// identity of their own.
+/// The names of the modules in a model. A module is found by its parameters and statistics, since layers are structs
+/// and have no identity of their own.
 private struct ModuleNames {
   private var paths: [ModuleIdentity: String] = [:]
   private var classes: Set<ObjectIdentifier> = []

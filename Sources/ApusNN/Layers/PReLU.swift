@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// `x` where it is positive, else `w · x`, in the same shape, with a learned `w`: one for all or one for each channel
-/// (He et al., 2015).
+/// `x` where it is positive, else `w · x`, in the same shape, with a learned `w`: one number for all elements, or one
+/// for each channel (He et al., 2015).
 ///
 /// Weight decay pulls `w` towards 0, where the layer is a ReLU: exempt `w` from weight decay.
 public struct PReLU: Layer {

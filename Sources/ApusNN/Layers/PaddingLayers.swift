@@ -14,7 +14,7 @@ private struct Border: Sendable {
   }
 
   /// The padding around all axes of `x`, which is `[batch, channels, spatial…]` or `[channels, spatial…]`. Reports an
-  /// error if it does not fit.
+  /// error and returns `nil` if `x` has another rank or the padding is above `most`.
   ///
   /// - Parameter most: the maximum padding on a side of an axis.
   func around(_ x: Tensor, _ layer: String, most: (_ extent: Int) -> Int = { _ in .max }) -> [(
@@ -59,9 +59,9 @@ public struct ConstantPad<let rank: Int>: Layer {
   }
 }
 
-/// Mirrors `x: [batch, channels, spatial…]` or `[channels, spatial…]` around its spatial axes, without repeating its
-/// first and last elements: `c b | a b c | b a`. Each spatial extent becomes `before + in + after`. The padding on each
-/// side must be shorter than the axis.
+/// Mirrors `x: [batch, channels, spatial…]` or `[channels, spatial…]` at both ends of each spatial axis, without
+/// repeating the first and the last element: `c b | a b c | b a`. Each spatial extent becomes `before + in + after`.
+/// The padding on each side must be shorter than the axis.
 public struct ReflectionPad<let rank: Int>: Layer {
   private let border: Border
 

@@ -1,11 +1,11 @@
 import ApusTensor
 
-/// The Lp norm of each window without absolute values: `(Σ xᵖ)^(1/p)`, `[batch, channels, spatial…]` to
-/// `[batch, channels, out…]` with `out = ⌊(in − window) / stride⌋ + 1`, both without the batch for one example
-/// (Sermanet, Chintala, LeCun, 2012; as PyTorch's `LPPool`, with `xᵖ` and not `|x|ᵖ`).
+/// The Lp norm of each window without absolute values (Sermanet, Chintala, LeCun, 2012; as PyTorch's `LPPool`, with
+/// `xᵖ` and not `|x|ᵖ`): `(Σ xᵖ)^(1/p)`, `[batch, channels, spatial…]` to `[batch, channels, out…]` with
+/// `out = ⌊(in − window) / stride⌋ + 1`. For one example, neither the input nor the result has a batch axis.
 ///
-/// With `p = 1` it is the sum; as `p` tends to infinity it tends to the maximum. The gradient of a window whose sum is
-/// 0 is 0.
+/// With `p = 1` it is the sum; as `p` tends to infinity it tends to the maximum. Unless `p` is 1, the gradient of a
+/// window whose sum is 0 is 0.
 public struct LPPool<let rank: Int>: Layer {
   /// The exponent `p`.
   public let power: Double

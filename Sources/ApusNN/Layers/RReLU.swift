@@ -1,7 +1,7 @@
 import ApusTensor
 
 /// `x` where it is positive, else `a · x`, in the same shape. In training `a` is sampled from `lower ..< upper` for
-/// each element; in inference it is the mean of both (Xu et al., 2015).
+/// each element; in inference `a` is `(lower + upper) / 2` (Xu et al., 2015).
 public struct RReLU: Layer {
   /// The smallest factor of negative elements.
   public let lower: Double

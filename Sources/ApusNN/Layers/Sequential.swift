@@ -48,7 +48,7 @@ public enum SequentialBuilder {
     [Function(function)]
   }
   /// Rejects modules that take or return more than one tensor, such as recurrent layers and attention.
-  @available(*, unavailable, message: "a Sequential needs layers from a tensor to a tensor: call it in a Function")
+  @available(*, unavailable, message: "a Sequential needs layers from tensor to tensor; call this module in a Function")
   public static func buildExpression(_ module: some Module) -> [any Layer] { [] }
   /// Concatenates elements.
   public static func buildBlock(_ parts: [any Layer]...) -> [any Layer] { parts.flatMap(\.self) }
@@ -62,8 +62,8 @@ public enum SequentialBuilder {
   public static func buildArray(_ parts: [[any Layer]]) -> [any Layer] { parts.flatMap(\.self) }
 }
 
-/// A closure as a layer, for any shapes: `Function { x in x * 2 }`. Without the name, Swift would parse the braces as a
-/// trailing closure of the line before.
+/// A closure as a layer, for any shapes: `Function { x in x * 2 }`. Without the word `Function`, Swift would parse the
+/// braces as a trailing closure of the line before.
 public struct Function: Layer {
   private let body: @Sendable (Tensor) -> Tensor
 

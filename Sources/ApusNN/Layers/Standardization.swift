@@ -8,7 +8,8 @@ extension Tensor {
     return centered * (variance + epsilon).rsqrt()
   }
 
-  /// `x − mean`, the mean and the (biased) variance over `axes`, which keep an extent of 1.
+  /// `x − mean`, the mean, and the (biased) variance. Mean and variance are taken over `axes`, which they keep with an
+  /// extent of 1.
   func centered(_ axes: [Int]) -> (Tensor, mean: Tensor, variance: Tensor) {
     let mean = mean(axes: axes, keepingAxes: true)
     let centered = self - mean
@@ -43,7 +44,7 @@ extension Tensor {
   }
 
   /// Whether this is `[batch, channels, …]` with the given number of channels and of spatial axes. Reports an error if
-  /// not.
+  /// it is not.
   func hasChannels(_ channels: Int, spatialAxes: ClosedRange<Int>, _ layer: String) -> Bool {
     guard rank >= 2, spatialAxes.contains(rank - 2), shape[1] == channels else {
       let rest = spatialAxes.upperBound == 0 ? "" : ", \(spatialAxes.lowerBound) to \(spatialAxes.upperBound) axes"

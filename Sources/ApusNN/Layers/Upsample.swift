@@ -2,10 +2,10 @@ import ApusTensor
 
 /// Resizes the spatial axes: `x: [batch, channels, spatial…]` to `[batch, channels, size…]`, with 1 to 3 spatial axes.
 ///
-/// Output element `i` of `out` is taken from input position `(i + ½) · in / out − ½`, from `i · (in − 1) / (out − 1)`
-/// if corners are aligned, and for `.nearest` from `⌊i · in / out⌋`. With a scale, `out = ⌊in · scale⌋`. Positions are
-/// computed from the rounded extents (PyTorch's `recompute_scale_factor`), so that a scale gives the same result as the
-/// size computed from it.
+/// Output element `i` of `out` is taken from an input position: for `.linear` from `(i + ½) · in / out − ½`, or, if
+/// corners are aligned, from `i · (in − 1) / (out − 1)`; for `.nearest` from `⌊i · in / out⌋`. With a scale,
+/// `out = ⌊in · scale⌋`. Positions are computed from the rounded extents (PyTorch's `recompute_scale_factor`), so that
+/// a scale gives the same result as the size `out`.
 public struct Upsample: Layer {
   private enum Target: Sendable {
     case size(Extents)

@@ -25,7 +25,7 @@ public func binaryCrossEntropy(
 /// The binary cross-entropy of probabilities `p` and target probabilities `t`: `−w (t log p + (1 − t) log(1 − p))`,
 /// with logarithms clamped to at least −100 (`torch.nn.BCELoss`). Prefer logits where they are available.
 ///
-/// The gradient of `p` is `w (p − t) / max(p (1 − p), 10⁻¹²)`.
+/// The derivative with respect to `p` is `w (p − t) / max(p (1 − p), 10⁻¹²)`.
 ///
 /// - Parameters:
 ///   - probabilities: any shape, in `0 … 1`.

@@ -1,8 +1,8 @@
 import ApusTensor
 
 /// Connectionist temporal classification (Graves et al., 2006; `torch.nn.CTCLoss`): the negative logarithm of the
-/// probability of all paths through the time steps that spell the target. Repeated classes are merged and blanks
-/// removed.
+/// total probability of all paths that spell the target. A path has one class for each time step. It spells the target
+/// if merging repeated classes and then removing blanks gives the target.
 ///
 /// With `l = (blank, t₁, blank, t₂, …, blank)` and `eₜ(s) = logProbabilities[t, lₛ]` of one example:
 /// ```text
@@ -23,8 +23,8 @@ import ApusTensor
 ///   - targetLengths: the number of classes of each target.
 ///   - blank: the index of the blank class.
 ///   - reduction: `mean` first divides each loss by the length of its target (at least 1).
-///   - zeroInfinity: whether the infinite loss of a target that no path can spell is replaced by 0. Its gradient is 0
-///     in any case.
+///   - zeroInfinity: whether the infinite loss of a target that no path can spell is replaced by 0. The gradient of
+///     such a loss is 0 in any case.
 /// - Returns: a scalar, or with `reduction: .none` `[batch]`, or `[]` for one example; `float64` if the probabilities
 ///   are, else `float32`.
 /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is the blank or not a class.
@@ -90,8 +90,9 @@ private struct CTCSizes {
     return nil
   }
 
-  /// For each class of a target and the blanks around it, `[batch, 2 · longest + 1]`, the class `distance` positions
-  /// before it, or its own class if there is none. Positions after the end of the target are blanks.
+  /// For each position in `(blank, t₁, blank, t₂, …, blank)`, `[batch, 2 · longest + 1]`, the class that stands
+  /// `distance` positions before it; for the first `distance` positions, the class at the position itself. After the
+  /// end of a target the sequence continues with blanks.
   func labels(_ targets: Tensor, distance: Int = 0) -> Tensor {
     let flat = targets.reshaped(to: [targets.elementCount])
     let classes = flat.dtype == .int64 ? flat : flat.cast(to: .int32)
@@ -112,7 +113,7 @@ private struct CTCSizes {
       .rows(at: Tensor(indices, shape: [batch, count], device: targets.device), for: "ctcLoss")
   }
 
-  /// Replaces a blank that stands for a target class by an invalid index, so that evaluation throws.
+  /// Replaces blanks that the caller gave as classes of a target by an invalid index, so that evaluation throws.
   private func refusingBlanks(_ labels: Tensor) -> Tensor {
     let flags = targetLengths.flatMap { length in (0..<count).map { $0 % 2 == 1 && $0 / 2 < length } }
     let isClass = Tensor(flags, shape: labels.shape, device: labels.device)
@@ -142,7 +143,7 @@ private struct CTCSizes {
       let leaps = mayLeap.select(padded.slice(axis: 1, from: 0, count: count), impossible)
       let largest = stays.maximum(steps).maximum(leaps).stopGradient()
       let sum = (stays - largest).exp() + (steps - largest).exp() + (leaps - largest).exp()
-      // An infinite emission would turn differences into NaN.
+      // A log-probability of −∞ would turn differences into NaN.
       let next = largest + sum.log() + elements[0].maximum(impossible)
       return ([elements[1].select(next, stays)], [])
     }

@@ -29,7 +29,8 @@ public func cosineDistance(
 }
 
 /// `1 − cos(a, b)` where the target is 1, `max(0, cos(a, b) − margin)` where it is −1, for the vectors `a` of `first`
-/// and `b` of `second` (`torch.nn.CosineEmbeddingLoss`). As in PyTorch, the norms in this cosine are `√(Σ a² + 10⁻¹²)`.
+/// and `b` of `second` (`torch.nn.CosineEmbeddingLoss`). As in PyTorch, the norms in `cos` are `√(Σ a² + 10⁻¹²)` and
+/// `√(Σ b² + 10⁻¹²)`.
 ///
 /// - Parameters:
 ///   - first, second: `[batch, features]`, or `[features]` for one example.

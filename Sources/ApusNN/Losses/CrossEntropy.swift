@@ -2,7 +2,8 @@ import ApusTensor
 
 /// The cross-entropy of logits `x` and a class index `t`: `w_t (log Σⱼ exp(xⱼ) − x_t)`.
 ///
-/// Without weights and smoothing, the gradient of an example's loss by its logits is `softmax(x) − onehot(t)`.
+/// Without weights and smoothing, the gradient of an example's loss with respect to its logits is
+/// `softmax(x) − onehot(t)`.
 ///
 /// - Parameters:
 ///   - logits: unnormalized, `[batch, classes]` or `[batch, classes, spatial…]`, or `[classes]` for one example.

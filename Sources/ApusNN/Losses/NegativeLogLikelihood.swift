@@ -78,7 +78,8 @@ func ofOneExample(_ outputs: Tensor, _ targets: Tensor, _ loss: (Tensor, Tensor)
   return found.rank == 0 ? found : found.squeezingAxis(at: 0)
 }
 
-/// Whether targets are class indices for `logits` and weights match the number of classes. Reports an error if not.
+/// Whether targets are class indices for `logits`, and weights, if given, match the number of classes. Reports an error
+/// if targets or weights do not fit.
 func fits(_ targets: Tensor, _ logits: Tensor, _ weights: Tensor?, _ name: String) -> Bool {
   guard logits.rank >= 2, targets.shape == logits.shape.removing(1), targets.dtype.isInteger else {
     ShapeError(
@@ -91,7 +92,7 @@ func fits(_ targets: Tensor, _ logits: Tensor, _ weights: Tensor?, _ name: Strin
   return fits(weights, logits, name)
 }
 
-/// Whether weights match the number of classes of `logits`. Reports an error if not.
+/// Whether weights, if given, match the number of classes of `logits`. Reports an error if they do not.
 func fits(_ weights: Tensor?, _ logits: Tensor, _ name: String) -> Bool {
   guard let weights, weights.shape != [logits.shape[1]] else { return true }
   ShapeError(name, "weights \(weights.shape) must have one value for each of \(logits.shape[1]) classes").report()

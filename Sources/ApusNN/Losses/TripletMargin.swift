@@ -16,8 +16,8 @@ public func pairwiseDistance(_ first: Tensor, _ second: Tensor, p: Double = 2, e
 /// - Parameters:
 ///   - anchor, positive, negative: `[…, features]`.
 ///   - p: the norm of the distance.
-///   - swaps: whether the distance from the positive to the negative replaces the anchor's distance if it is smaller
-///     (Balntas et al., 2016).
+///   - swaps: whether `d(positive, negative)` replaces `d(anchor, negative)` where the former is smaller (Balntas et
+///     al., 2016).
 /// - Returns: a scalar, or with `reduction: .none` the shape without the last axis.
 /// - Precondition: all three shapes are equal.
 public func tripletMargin(

@@ -3,9 +3,10 @@ import ApusTensor
 /// The identity of a layer that depends on the mode. Copies of the layer share it, as they share its parameters.
 final class LayerIdentity: Sendable {}
 
-/// Runs `body`, in which some layers have a mode that overrides the mode of the task: a batch norm that keeps its
-/// running statistics in a model that is trained (PyTorch's `layer.eval()` after `model.train()`), or dropout that
-/// stays active. Of several such scopes, the innermost one counts.
+/// Runs `body` with a mode for the chosen layers, which overrides every `withMode(_:_:)` around or inside this call:
+/// for example a batch norm that keeps its running statistics while the model is trained (PyTorch's `layer.eval()`
+/// after `model.train()`), or a dropout that stays active in inference. If several such calls choose a layer, the
+/// innermost call sets its mode.
 /// ```swift
 /// let y = withMode(.inference, of: model, where: { $0.hasPrefix("backbone.") }) {
 ///   withMode(.training) { model(x) }

@@ -8,8 +8,8 @@ public enum Mode: Sendable {
   case inference
 }
 
-/// Runs `body` in a mode. Without a mode layers run in inference. In a gradient scope they stop the process instead,
-/// because a missing mode is almost always a mistake there.
+/// Runs `body` in a mode. Without a mode, layers run in inference, but while gradients are recorded, a layer that
+/// depends on the mode stops the process, because a missing mode is almost always a mistake there.
 public func withMode<R>(_ mode: Mode, _ body: () throws -> R) rethrows -> R {
   try ModeScope.$current.withValue(mode, operation: body)
 }
@@ -20,7 +20,7 @@ enum ModeScope {
   /// The modes of single layers, which take precedence.
   @TaskLocal static var ofLayers: [ObjectIdentifier: Mode] = [:]
 
-  /// The mode for a layer that depends on it.
+  /// The mode for a layer whose behavior depends on the mode.
   static func mode(for layer: String, _ identity: LayerIdentity) -> Mode {
     if let mode = ofLayers[ObjectIdentifier(identity)] ?? current { return mode }
     guard !isRecordingGradients else {

@@ -3,11 +3,11 @@ import ApusTensor
 /// The parameters and statistics of a model under their keys. A shared parameter is listed once, under the first of its
 /// keys.
 ///
-/// Creating it reflects over the model: do so once, not in every step.
+/// Creating a `ModelState` reflects over the model: do so once, not in every step.
 public struct ModelState: Sendable {
   /// A parameter or statistic.
   public struct Entry: Sendable {
-    /// The name under which it is stored; the same as in PyTorch for the library's layers.
+    /// The name under which the value is stored; for the library's layers the same as in PyTorch.
     public let key: String
     /// The parameter, or `nil` for a statistic.
     public let parameter: Parameter?

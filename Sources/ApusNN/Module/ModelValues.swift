@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// The values of a model's parameters and statistics at one time. Unlike the model it has value semantics: it can be
-/// stored, averaged and used again, and gradients with respect to it can be computed.
+/// The values of a model's parameters and statistics at one time. Unlike the model, `ModelValues` has value semantics:
+/// the values can be stored, averaged and used again, and gradients with respect to them can be computed.
 public struct ModelValues: Sendable {
   private let state: ModelState
   /// The tensors, parallel to `keys`, in the shapes and types of the parameters and statistics.
@@ -46,7 +46,7 @@ extension Module {
 
 /// Runs `body` with these values in the model that `values` were taken from.
 ///
-/// Assignments to statistics are visible inside and discarded at the end.
+/// Values that `body` assigns to parameters and statistics are visible inside `body` and discarded at its end.
 public func withValues<R>(_ values: ModelValues, _ body: () throws -> R) rethrows -> R {
   try Substitution.run(values.byBox, body)
 }

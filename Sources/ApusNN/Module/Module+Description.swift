@@ -48,7 +48,8 @@ private enum ModulePrinter {
   }
 }
 
-/// The numbers, Booleans, strings and lists of these among the stored properties of a value, as `name: value`.
+/// The stored properties of a value that are numbers, Booleans, strings, element types, enumeration cases or lists of
+/// these, as `name: value`.
 struct Settings {
   private(set) var texts: [String] = []
 
@@ -106,7 +107,8 @@ extension Statistic: CustomStringConvertible {
 }
 
 extension Optimizer: CustomStringConvertible {
-  /// The rule with its settings, then the groups, one per line.
+  /// The rule with its settings, then a line with the number of parameters outside of groups and the step, then a line
+  /// for each group.
   /// ```text
   /// Adam(learningRate: 0.001, …)
   ///   4 parameters, step 100

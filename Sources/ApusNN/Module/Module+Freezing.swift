@@ -39,7 +39,7 @@ extension Module {
   /// network. Later updates of one model do not change the other.
   ///
   /// - Throws: if the models are on different devices and copying between them fails.
-  /// - Precondition: both have the same keys with the same shapes.
+  /// - Precondition: both models have the same keys with the same shapes.
   public func load(from other: some Module) throws(DeviceError) {
     let (own, given) = (state, other.state)
     let values = Dictionary(uniqueKeysWithValues: given.entries.map { ($0.key, $0.value) })

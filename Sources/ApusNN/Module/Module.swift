@@ -16,7 +16,7 @@ public protocol Module: Sendable, CustomStringConvertible {
 
 /// A module from one tensor to one tensor, as used in `Sequential`.
 public protocol Layer: Module {
-  /// The result for an input. The type of the layer documents the shapes of both.
+  /// The result for an input. The documentation of each layer gives the shapes of input and result.
   func callAsFunction(_ x: Tensor) -> Tensor
 }
 

@@ -3,16 +3,16 @@ import Synchronization
 
 /// A trained value of a model.
 ///
-/// A parameter is a reference. Layers with the same parameter share its value, gradients and optimizer state are looked
-/// up by it, and setting `isTrainable` freezes it wherever it is used.
+/// A parameter is a reference. Layers with the same parameter share its value, its gradient and its optimizer state,
+/// and setting `isTrainable` to `false` freezes the parameter wherever it is used.
 public final class Parameter: Sendable {
   let box: ValueBox
   private let trainable: Atomic<Bool>
   /// Whether optimizers update only the rows that the loss looks up, with the same rows of the rule's state, as PyTorch
   /// does with `sparse=True`. All other rows stay unchanged, regardless of momentum and weight decay, and the cost of
-  /// an update is proportional to its rows. It is the cost of the whole parameter if a gradient was evaluated before
-  /// the update, as accumulated gradients are, or does not consist of lookups alone. In that case the rows with a
-  /// nonzero element are updated.
+  /// an update is proportional to the number of rows that are looked up. But if the gradient was evaluated before the
+  /// update, as accumulated gradients are, or does not come from lookups alone, the update costs as much as one of the
+  /// whole parameter; it then changes the rows whose gradient has a nonzero element.
   public let updatesRows: Bool
 
   /// A parameter that starts as `value`, whose shape it keeps.
@@ -58,7 +58,7 @@ public final class Statistic: Sendable {
 
   /// The value; inside `withValues` the substituted value.
   ///
-  /// An assigned value is computed in the plan of the step, without a gradient.
+  /// An assigned value has no gradient, and is computed with the next evaluation, such as an optimizer's update.
   /// - Precondition: a new value has the shape and type of the old one.
   public var value: Tensor {
     get { box.value }

@@ -1,7 +1,7 @@
 import ApusTensor
 
 /// AdaGrad (Duchi et al., 2011), as `torch.optim.Adagrad`. It accumulates squared gradients, so that its steps keep
-/// shrinking; `RMSProp` averages them.
+/// shrinking; `RMSProp` averages squared gradients.
 /// ```text
 /// g ← g + weightDecay · w
 /// s ← s + g²
@@ -10,7 +10,7 @@ import ApusTensor
 public struct AdaGrad: UpdateRule {
   public static let name = "adagrad"
   public var learningRate: Double
-  /// The additional decay of the rate: its factor is `1 / (1 + (t − 1) · rateDecay)`.
+  /// The additional decay of the rate, which is multiplied by `1 / (1 + (t − 1) · rateDecay)`.
   public var rateDecay: Double
   /// The initial value of `s`.
   public var initialAccumulator: Double

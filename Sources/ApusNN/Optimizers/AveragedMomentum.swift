@@ -7,8 +7,8 @@ import ApusTensor
 /// w ← w − rate · v
 /// ```
 /// Its steps equal the steps of `SGD(momentum:)` at a rate of `(1 − momentum) · rate`: the average does not grow with
-/// the momentum, so that a rate tuned without momentum stays right. Like all averages that start at 0, it is too small
-/// at first.
+/// the momentum, so that a learning rate that was tuned without momentum remains suitable. Like all averages that start
+/// at 0, `v` is too small at first.
 public struct AveragedMomentum: MomentumRule {
   public static let name = "averaged-momentum"
   public var learningRate: Double

@@ -12,10 +12,11 @@ extension Optimizer {
   ///
   /// - Parameters:
   ///   - count: the number of losses, at least 1.
-  ///   - clipNorm: the maximum norm of the summed or averaged gradient; a longer one is scaled down to it.
+  ///   - clipNorm: the maximum norm of the summed or averaged gradients; gradients with a larger norm are scaled down
+  ///     to this norm.
   ///   - loss: builds the loss of a batch, a tensor of one element; the first is batch 0.
-  /// - Returns: the sum or mean of the losses before the step, in their shape. It is scheduled, but the host does not
-  ///   wait for it.
+  /// - Returns: the sum or mean of the losses before the step, in the shape of a loss. Its computation is scheduled,
+  ///   but the host does not wait for it.
   /// - Throws: as `minimize(clipNorm:_:)`.
   @discardableResult
   public func minimize(

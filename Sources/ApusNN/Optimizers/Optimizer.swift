@@ -46,7 +46,8 @@ public final class Optimizer {
   public internal(set) var step = 0
   /// The learning rate of the next update.
   public var learningRate: Double
-  /// Replaces the rule's momentum, for rules that have one. Schedules that change the momentum set it.
+  /// Replaces the momentum of a `MomentumRule` whose own momentum is not 0. A training run sets this property if its
+  /// schedule changes the momentum.
   public var momentum: Double?
   /// The rule's state tensors of each parameter.
   var slots: [[Tensor]]
@@ -135,8 +136,8 @@ public final class Optimizer {
     slots.joined().reduce(0) { $0 + $1.shape.elementCount * $1.dtype.byteCount }
   }
 
-  /// Evaluates the initial values, so that the first update runs the same plan as all others. The first update calls it
-  /// if needed.
+  /// Evaluates the initial values, so that the first update runs the same plan as all others. The first update calls
+  /// `prepare` if the program has not done so.
   public func prepare() throws(DeviceError) {
     guard !isPrepared else { return }
     try eval(model.entries.map(\.box.storedValue) + slots.joined() + (lossScaler?.state ?? []))
@@ -145,13 +146,14 @@ public final class Optimizer {
 
   /// Builds a loss and takes one step against its gradients.
   ///
-  /// A step that fails (an index out of range, not enough memory) changes nothing: when this throws, parameters,
+  /// A step that fails (an index out of range, not enough memory) changes nothing: when `minimize` throws, parameters,
   /// statistics, the rule's state and the random number source are unchanged.
   /// - Parameters:
-  ///   - clipNorm: the maximum norm of all gradients together; longer ones are scaled down to it, as by
-  ///     `Gradients.clipped(toNorm:)`.
+  ///   - clipNorm: the maximum norm of all gradients together; gradients with a larger norm are scaled down to this
+  ///     norm, as by `Gradients.clipped(toNorm:)`.
   ///   - loss: builds the loss, a tensor of one element.
-  /// - Returns: the loss before the step, in its shape. It is scheduled, but the host does not wait for it.
+  /// - Returns: the loss before the step, in the shape that `loss` gives it. Its computation is scheduled, but the host
+  ///   does not wait for it.
   /// - Throws: what `loss` throws, `DeviceError` when the step cannot be computed, and `OptimizerError.skippedUpdates`.
   /// - Precondition: the loss depends on a parameter that is not frozen; see `valueAndGradients(of:_:)`.
   @discardableResult
@@ -164,8 +166,8 @@ public final class Optimizer {
 
   /// Builds a loss, a tensor of one element, and its gradients as `minimize` does: in the optimizer's precision, at the
   /// point that the rule requires, and with the loss scaled. The result is unscaled, in the shapes of the loss and of
-  /// the parameters: clip or accumulate the gradients and pass them to `update(_:)`. If that fails, or `loss` throws,
-  /// statistics and random numbers are restored to their present state.
+  /// the parameters: clip or accumulate the gradients and pass them to `update(_:)`. If that update fails, or if `loss`
+  /// throws, statistics and the random number source return to their state before this call.
   public func valueAndGradients(_ loss: () throws -> Tensor) throws -> (value: Tensor, gradients: Gradients) {
     try prepare()
     let origin = StepOrigin(model)

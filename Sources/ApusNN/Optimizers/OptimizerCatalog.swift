@@ -33,7 +33,8 @@ private struct NamedRule: Sendable {
 /// The names that `optimizerRule` accepts.
 public let optimizerNames = NamedRule.all.map(\.name)
 
-/// The update rule of a name, with a momentum of 0.9 and otherwise PyTorch's settings.
+/// The update rule of a name. `momentum` and `nesterov` are `SGD` with a momentum of 0.9, `adamw` and `amsgrad` are
+/// forms of `Adam`; all other settings are the defaults of the rules.
 public func optimizerRule(
   _ name: String, learningRate: Double, weightDecay: Double = 0
 ) throws(OptimizerError) -> any UpdateRule {
@@ -56,7 +57,7 @@ public let scheduleNames = schedules.map(\.name)
 
 /// The schedule of a name, fitted to the length of the run.
 ///
-/// - Parameter warmup: the number of linear warm-up steps before it; 0 for none.
+/// - Parameter warmup: the number of steps of a linear warm-up before the schedule; 0 for none.
 public func learningRateSchedule(
   _ name: String, warmup: Int = 0
 ) throws(OptimizerError) -> any Schedule {

@@ -7,8 +7,8 @@ public struct ParameterGroup: Sendable {
   public let parameters: [Parameter]
   /// The factor on the optimizer's learning rate.
   public var rateFactor: Double
-  /// Replaces the rule's learning rate; `rateFactor` still applies. It is scaled with the optimizer's rate: when a
-  /// schedule halves the optimizer's rate, this rate is halved too.
+  /// Replaces the rule's learning rate; `rateFactor` still applies. When a schedule halves the optimizer's learning
+  /// rate, this rate is halved too.
   public var learningRate: Double?
   /// Replaces the rule's weight decay.
   public var weightDecay: Double?

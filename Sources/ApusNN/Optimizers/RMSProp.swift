@@ -20,7 +20,7 @@ public struct RMSProp: MomentumRule {
   /// Whether `ε` is added inside the root, as in textbooks and TensorFlow.
   public var addsEpsilonInsideRoot: Bool
   public var momentum: Double
-  /// Whether the square of the mean gradient is subtracted.
+  /// Whether `a²` is subtracted from `s`: the difference is the variance of the gradients.
   public var isCentered: Bool
   public var weightDecay: Double
 

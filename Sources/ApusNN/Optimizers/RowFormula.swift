@@ -3,7 +3,7 @@ import ApusTensor
 /// The update rule restricted to the rows of a parameter that have a gradient.
 struct RowFormula {
   let apply: ParameterUpdate
-  /// Whether the update is applied, as known on the device; `nil` if it always is.
+  /// `bool` of shape `[]`: whether the update is applied; `nil` if it is applied in any case.
   let isFinite: Tensor?
 
   /// Returns the new value and updates `state`, the rule's state tensors of the parameter.

@@ -3,8 +3,8 @@ import Glibc
 
 /// The number of an update; the first is 1.
 ///
-/// Updates that a loss scaler skips do not count. Only the device knows how many there were, so that values that depend
-/// on the number are then computed on the device.
+/// Updates that a loss scaler skips do not count. Only the device knows how many were skipped, so with loss scaling the
+/// values that depend on the number of the update are computed on the device.
 public struct StepCount: Sendable, ExpressibleByIntegerLiteral {
   /// The number of the update, counting skipped ones.
   public let attempts: Int

@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// The state that building a loss changes: the statistics that it assigns and the random number source. A failed step
-/// restores it.
+/// The state that building a loss changes: statistics, which layers assign, and the random number source. A failed step
+/// restores this state.
 struct StepOrigin: Sendable {
   private let statistics: [(box: ValueBox, former: FormerValue)]
   /// Strong references that keep evaluations from reusing the values' memory.
@@ -9,7 +9,7 @@ struct StepOrigin: Sendable {
   private let source = RandomSource.current
   private let key: RandomKey
 
-  /// - Parameter isHeld: whether the values must survive evaluations that assign new ones.
+  /// - Parameter isHeld: whether the values stay in memory when evaluations compute new values of the statistics.
   init(_ model: ModelState, isHeld: Bool = false) {
     let boxes = model.entries.filter { $0.parameter == nil }.map(\.box)
     let values = boxes.map(\.storedValue)

@@ -1,6 +1,6 @@
 import ApusTensor
 
-/// A constraint on the values of a parameter. An update projects new values to it in its own plan.
+/// A constraint on the values of a parameter. The plan of an update also projects the new values to the constraint.
 public protocol Constraint: Sendable {
   /// Projects the value to the constraint, in the same shape and type.
   ///
@@ -9,8 +9,8 @@ public protocol Constraint: Sendable {
 }
 
 /// Scales rows down to a norm of at most `limit` (Srebro, Shraibman, 2005; Srivastava et al., 2014): `w · limit / ‖w‖`
-/// where `‖w‖ > limit`. A row is all elements of one index of axis 0: the weights into a unit, or a filter. A parameter
-/// with at most one axis is a single row.
+/// where `‖w‖ > limit`. A row is all elements with the same index along axis 0: the weights into a unit, or a filter. A
+/// parameter with at most one axis is a single row.
 public struct MaxNorm: Constraint {
   /// The maximum norm of a row.
   public var limit: Double

@@ -5,7 +5,8 @@ import Glibc
 /// counts the steps since the last restart. `T` is `period` at first and is multiplied by `growth` at each restart.
 public struct CosineRestartsSchedule: Schedule {
   public static let name = "cosine-restarts"
-  /// The number of steps before the first restart; `nil` for the number with which the third period ends with the run.
+  /// The number of steps before the first restart; `nil` for the smallest number with which three periods cover the
+  /// run.
   public var period: Int?
   /// The factor of the period at each restart, at least 1.
   public var growth: Int

@@ -21,8 +21,8 @@ public struct LinearSchedule: Schedule {
   }
 }
 
-/// A constant `factor` for `steps` steps, then another schedule that starts at its step 0; by default the full rate
-/// (`torch.optim.lr_scheduler.ConstantLR`).
+/// A constant `factor` for `steps` steps, then the schedule `next` from its step 0 on; by default `next` is the full
+/// rate (`torch.optim.lr_scheduler.ConstantLR`).
 public struct ConstantThenSchedule: Schedule {
   public static let name = "constant-then"
   public var factor: Double
@@ -45,13 +45,14 @@ public struct ConstantThenSchedule: Schedule {
   }
 }
 
-/// A linear warm-up of the factor from `start` to 1 over `steps` steps (Goyal et al., 2017), then another schedule over
-/// the rest of the run: PyTorch's `SequentialLR` of a `LinearLR` and that schedule.
+/// A linear warm-up (Goyal et al., 2017): over `steps` steps, the first factor of the schedule `next` is multiplied by
+/// numbers that rise from `start` to 1. Then `next` runs over the rest of the run. If the first factor of `next` is 1,
+/// this is PyTorch's `SequentialLR` of a `LinearLR` and `next`.
 public struct WarmUpSchedule: MetricSchedule {
   public static let name = "warm-up"
   /// The number of warm-up steps; `nil` for a tenth of the run.
   public var steps: Int?
-  /// The first factor; `nil` for `1 / steps`.
+  /// The first number of the warm-up; `nil` for `1 / steps`.
   public var start: Double?
   public var next: any Schedule
 

@@ -42,8 +42,8 @@ struct TextModelTests {
     }
   }
 
-  /// By hand: embeddings and positions, then for each layer the attention's four products, the two dense layers and two
-  /// norms, the last norm, and the outputs.
+  /// By hand: embeddings and positions; for each layer four products of the attention, two dense layers and two norms;
+  /// the last norm; outputs.
   @Test func parametersOfTransformers() throws {
     let model = TransformerLanguageModel(vocabulary: 96, width: 64, depth: 3, heads: 4, longest: 32)
     let count = model.parameters.reduce(0) { $0 + $1.shape.elementCount }

@@ -6,8 +6,8 @@ import Testing
 /// The folder of the fixture files, if `APUS_LARGE_FIXTURES` names one.
 private let folder = ProcessInfo.processInfo.environment["APUS_LARGE_FIXTURES"]
 
-/// One training step of the catalog's image networks, in published sizes and in the sizes for small images, agrees with
-/// PyTorch. `Tests/Conformance/vision_large.py` writes the files and explains the tolerances.
+/// The outputs and gradients of the catalog's image networks, in published sizes and in the sizes for small images,
+/// agree with PyTorch. `Tests/Conformance/vision_large.py` writes the files and explains the tolerances.
 @Suite(
   .enabled(
     if: folder != nil,

@@ -3,6 +3,7 @@ import ApusTestSupport
 import Foundation
 import Testing
 
+/// Image networks: parameter counts, keys, summaries, small images and invalid sizes. The outputs and gradients of
 /// ResNet, DenseNet, VGG and AlexNet agree with PyTorch, see `Tests/Conformance/vision.py`.
 @Suite struct VisionModelTests {
   @Test func parameterCountsAreThePublishedOnes() throws {
@@ -181,8 +182,8 @@ import Testing
       let errors = try gradientErrors(fixture, name, Array(zip(keys, found))).sorted { $0.error < $1.error }
       let (median, last) = (errors[errors.count / 2].error, errors[errors.count - 1])
       print(
-        "conformance: \(name), \(dtype): logits within \(worst) of the largest, gradients within \(last.error) of their "
-          + "norm (\(last.key)), half of them within \(median)")
+        "conformance: \(name), \(dtype): logits within \(worst) of the largest, gradients within \(last.error) of "
+          + "their norm (\(last.key)), half of them within \(median)")
       let isDouble = dtype == .float64
       #expect(worst < (isDouble ? 1e-11 : 1e-4))
       #expect(last.error < (isDouble ? 1e-9 : 2e-2) && median < (isDouble ? 1e-11 : 1e-3))

@@ -66,7 +66,7 @@ extension ModuleCase {
 
   /// Self-attention. As in the script, masks whose first extent is 2, the batch size, are key masks. All others are
   /// attention masks.
-  private static func alone(
+  private static func selfAttention(
     _ name: String, isCausal: Bool = false, _ make: @escaping @Sendable () -> MultiheadAttention
   ) -> ModuleCase {
     ModuleCase("multihead" + name, make) { attention, inputs in
@@ -80,16 +80,16 @@ extension ModuleCase {
   }
 
   private static let multihead = [
-    alone("") { MultiheadAttention(6, heads: 3) },
-    alone("-batch-first") { MultiheadAttention(6, heads: 3, isBatchFirst: true) },
-    alone("-no-bias") { MultiheadAttention(6, heads: 2, hasBias: false) },
-    alone("-mask") { MultiheadAttention(6, heads: 2) },
-    alone("-mask-added") { MultiheadAttention(6, heads: 2) },
-    alone("-key-mask") { MultiheadAttention(6, heads: 2) },
-    alone("-both-masks") { MultiheadAttention(6, heads: 2) },
-    alone("-causal", isCausal: true) { MultiheadAttention(6, heads: 2) },
-    alone("-grouped", isCausal: true) { MultiheadAttention(8, heads: 4, keyValueHeads: 2, isBatchFirst: true) },
-    alone("-rotary", isCausal: true) {
+    selfAttention("") { MultiheadAttention(6, heads: 3) },
+    selfAttention("-batch-first") { MultiheadAttention(6, heads: 3, isBatchFirst: true) },
+    selfAttention("-no-bias") { MultiheadAttention(6, heads: 2, hasBias: false) },
+    selfAttention("-mask") { MultiheadAttention(6, heads: 2) },
+    selfAttention("-mask-added") { MultiheadAttention(6, heads: 2) },
+    selfAttention("-key-mask") { MultiheadAttention(6, heads: 2) },
+    selfAttention("-both-masks") { MultiheadAttention(6, heads: 2) },
+    selfAttention("-causal", isCausal: true) { MultiheadAttention(6, heads: 2) },
+    selfAttention("-grouped", isCausal: true) { MultiheadAttention(8, heads: 4, keyValueHeads: 2, isBatchFirst: true) },
+    selfAttention("-rotary", isCausal: true) {
       MultiheadAttention(
         8, heads: 2, keyValueHeads: 1, isBatchFirst: true, rotary: RotaryPositions(4, capacity: 6))
     },
@@ -110,10 +110,10 @@ extension ModuleCase {
   ]
 
   private static let multiheadKeys = [
-    alone("-key-bias") { MultiheadAttention(6, heads: 2, addsKeyBias: true) },
-    alone("-zero-key") { MultiheadAttention(6, heads: 2, addsZeroKey: true) },
-    alone("-both-keys") { MultiheadAttention(6, heads: 2, addsKeyBias: true, addsZeroKey: true) },
-    alone("-both-keys-causal", isCausal: true) {
+    selfAttention("-key-bias") { MultiheadAttention(6, heads: 2, addsKeyBias: true) },
+    selfAttention("-zero-key") { MultiheadAttention(6, heads: 2, addsZeroKey: true) },
+    selfAttention("-both-keys") { MultiheadAttention(6, heads: 2, addsKeyBias: true, addsZeroKey: true) },
+    selfAttention("-both-keys-causal", isCausal: true) {
       MultiheadAttention(6, heads: 2, addsKeyBias: true, addsZeroKey: true)
     },
   ]

@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Large samples compared with the formulas.
+/// The moments of large samples compared with the formulas; orthogonal and identity matrices.
 @Suite struct InitializerTests {
   private static let devices = TestDevice.all.filter { ["reference", "cpu"].contains($0.name) }
   /// The fan-in is 144, the fan-out 576.
@@ -76,8 +76,8 @@ import Testing
       let count = Double(values.count)
       let mean = values.reduce(0) { $0 + Double($1) } / count
       let variance = values.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / count
-      // With 9216 samples, the standard error of the mean is 1 % of the standard deviation, and that of the variance of
-      // a normal distribution is 1.5 %.
+      // With 9216 samples, the standard error of the mean is 1 % of the standard deviation. For a normal distribution,
+      // the standard error of the variance is 1.5 % of the variance.
       #expect(abs(mean - expected.mean) <= 0.04 * expected.variance.squareRoot())
       #expect(abs(variance - expected.variance) <= 0.05 * expected.variance)
       if let bounds = expected.bounds {

@@ -5,7 +5,7 @@ import Testing
 @Suite struct LSUVTests {
   private static let devices = TestDevice.all.filter { ["reference", "cpu"].contains($0.name) }
 
-  /// A deep network whose activations would vanish, except for the last layer, whose activations would explode.
+  /// A deep network. With its initial weights, activations vanish, except for those of the last layer, which explode.
   private func net() -> Sequential {
     Sequential {
       Conv2d(2, 6, kernel: 3, padding: 1, initializer: .normal(deviation: 0.01), biasInitializer: .zeros)
@@ -62,7 +62,7 @@ import Testing
     }
   }
 
-  @Test func stepsEnd() throws {
+  @Test func theNumberOfDivisionsIsLimited() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       // The bias alone gives a variance of 4, which no scale of the weights can reduce to 1.
       let layer = Linear(2, 2, biasInitializer: Initializer { _, _, _ in Tensor([2, -2] as [Float]) })

@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// Attention as one fused step, for the configurations that it supports: weights are not stored, forward or backward.
-/// Derivatives of the backward step are computed from the definition.
+/// Attention as one fused step, for the configurations that it supports. Neither the forward nor the backward step
+/// stores the attention weights. Second derivatives are computed from the definition.
 extension AttentionProblem {
   /// `[batch…, heads, queries, width]`, or `nil` if the fused step does not support the configuration.
   /// - Parameter random: the key of the dropout mask.
@@ -33,7 +33,8 @@ extension AttentionProblem {
   private func covering(_ mask: Tensor, _ weights: Shape) -> Tensor {
     var shape = mask.shape
     while shape.rank < full.rank { shape = shape.inserting(1, at: 0) }
-    // The batch axes are merged into one. This is a view unless the mask varies along several of them.
+    // The batch axes are merged into one: as a view, unless the mask has several batch axes and varies along one of
+    // them.
     let batches = shape.dropLast(3)
     guard batches.count < 2 || batches.allSatisfy({ $0 == 1 }) else {
       return mask.broadcast(to: full).reshaped(to: weights)
@@ -67,9 +68,9 @@ private struct FusedShapes {
 
 /// Attention on tensors with four axes.
 ///
-/// Its inputs are queries, keys, values and, if there is one, the additive mask. The gradient of that mask is as large
-/// as the weights. It is computed from the definition, and only if requested. Constants are the offset and the Boolean
-/// mask, if there are any.
+/// Its inputs are queries, keys, values and, if there is one, the additive mask. The gradient of that mask, which is as
+/// large as the attention weights, is computed from the definition, and only if it is requested. Constants are the
+/// offset and the Boolean mask, if there are any.
 private struct FusedAttention: Sendable {
   var dropping: Dropping
   var hasOffset: Bool

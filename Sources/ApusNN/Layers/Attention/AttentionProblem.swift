@@ -6,16 +6,16 @@ struct AttentionProblem: Sendable {
 
   /// `[batch…, heads, queries, size]`.
   var query: Tensor
-  /// `[batch…, heads or groups, keys, size]`.
+  /// `[batch…, heads, keys, size]`; the number of heads may be smaller than in `query`.
   var key: Tensor
-  /// `[batch…, heads or groups, keys, width]`.
+  /// `[batch…, heads, keys, width]`; the number of heads may be smaller than in `query`.
   var value: Tensor
   let masks: AttentionMasks
   let scale: Double
   let dropping: Dropping
-  /// The shape of the weights: `[batch…, heads, queries, keys]`.
+  /// The shape of the attention weights: `[batch…, heads, queries, keys]`.
   let full: Shape
-  /// The number of heads of keys and values; `nil` if it equals the number of query heads.
+  /// The number of heads of keys and values, if each of them serves several query heads; `nil` if heads broadcast.
   private let groups: Int?
 
   /// Checks the shapes. Reports an error and returns `nil` if they do not fit.
@@ -50,7 +50,8 @@ struct AttentionProblem: Sendable {
     (self.masks, self.dropping, self.full) = (masks, dropping, full)
   }
 
-  /// The number of heads of keys and values; `nil` if it equals the number of query heads.
+  /// The number of heads of keys and values, if it is above 1 and a proper divisor of the number of query heads;
+  /// otherwise `nil`.
   private static func groups(_ query: Tensor, _ others: [Tensor]) -> Int? {
     guard query.rank > 2 else { return nil }
     let heads = query.shape[query.rank - 3]
@@ -135,7 +136,7 @@ extension AttentionProblem {
     return random.map { dropping.apply(dropping.kept(full, query.device, $0), to: weights) } ?? weights
   }
 
-  /// `[batch…, heads, queries, width]`: the values multiplied by the weights.
+  /// `[batch…, heads, queries, width]`: for each query the sum of the values, weighted by `weights`.
   func output(_ weights: Tensor) -> Tensor {
     let sums = grouped(weights).matmul(grouped(value))
     return sums.reshaped(to: Shape(full.dropLast() + [value.shape[value.rank - 1]]))
@@ -154,7 +155,7 @@ extension Tensor {
   /// The softmax over the allowed elements of the last axis; zeros, with zero gradients, where no element is allowed or
   /// all are −∞.
   ///
-  /// No value becomes infinite that was not infinite before.
+  /// Finite scores give no infinite intermediate values.
   fileprivate func softmaxOrZeros(_ allowed: Tensor?) -> Tensor {
     func number(_ value: Double) -> Tensor { .number(value, dtype: dtype, device: device) }
     let lowest = dtype == .float64 ? -Double.greatestFiniteMagnitude : -Double(Float.greatestFiniteMagnitude)

@@ -1,7 +1,8 @@
 import ApusTensor
 
 extension MultiheadAttention {
-  /// An empty cache for `batch` sequences of at most `capacity` elements; by default of the weights' type.
+  /// An empty cache for `batch` sequences of at most `capacity` elements.
+  /// - Parameter dtype: the type of the elements; by default the type of the weights.
   public func makeCache(
     batch: Int, capacity: Int, dtype: DType? = nil, device: ComputeDevice = .current
   ) -> KeyValueCache {
@@ -14,12 +15,12 @@ extension MultiheadAttention {
   /// same result as one call with the whole sequence and `isCausal`.
   ///
   /// - Parameters:
-  ///   - x: `[count, batch, size]`, or batch first: the elements after those in the cache.
+  ///   - x: the elements after those in the cache: `[count, batch, size]`, or `[batch, count, size]` if the layer is
+  ///     batch first.
   ///   - cache: the cache, to which keys and values are appended.
   ///   - keyMask: `[batch, capacity]`: `bool` (true for keys that may be attended to, false for padding), or additive.
-  /// - Returns: `[count, batch, size]`, or batch first.
-  /// - Precondition: the layer has no additional keys, queries, keys and values have one size, and the capacity
-  ///   suffices.
+  /// - Returns: the shape of `x`.
+  /// - Precondition: the layer adds no keys; queries, keys and values have the same size; and the capacity suffices.
   public func callAsFunction(_ x: Tensor, cache: inout KeyValueCache, keyMask: Tensor? = nil) -> Tensor {
     guard biasK == nil, !addsZeroKey else {
       ShapeError("MultiheadAttention", "a layer that adds keys cannot use a cache").report()

@@ -32,7 +32,7 @@ public struct SinusoidalPositions: Layer {
 
   public func callAsFunction(_ x: Tensor) -> Tensor { table.added(to: x, nil) }
 
-  /// Adds the encodings of elements in the middle of a sequence. The result has the shape of `x`.
+  /// Adds the encodings of the positions from `offset` on. The result has the shape of `x`.
   /// - Parameter offset: the position of the first element, a scalar integer (`KeyValueCache.end`).
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for positions beyond the capacity.
   public func callAsFunction(_ x: Tensor, offset: Tensor) -> Tensor { table.added(to: x, offset) }
@@ -65,7 +65,7 @@ public struct LearnedPositions: Layer {
 
   public func callAsFunction(_ x: Tensor) -> Tensor { LayerTrace.leaf(self, x) { table.added(to: x, nil) } }
 
-  /// Adds the vectors of elements in the middle of a sequence. The result has the shape of `x`.
+  /// Adds the vectors of the positions from `offset` on. The result has the shape of `x`.
   /// - Parameter offset: the position of the first element, a scalar integer (`KeyValueCache.end`).
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for positions beyond the capacity.
   public func callAsFunction(_ x: Tensor, offset: Tensor) -> Tensor {

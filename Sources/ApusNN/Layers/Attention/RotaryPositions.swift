@@ -2,7 +2,7 @@ import ApusTensor
 import Glibc
 
 /// Rotary position embedding (Su et al., 2021): pairs of elements of each query and key are rotated by an angle
-/// proportional to the position, so that products depend only on distances.
+/// proportional to the position, so that positions affect the product of a query and a key only by their distance.
 /// ```text
 /// (a, b) ↦ (a · cos mθᵢ − b · sin mθᵢ, b · cos mθᵢ + a · sin mθᵢ),   θᵢ = base^(−2i / size)
 /// ```

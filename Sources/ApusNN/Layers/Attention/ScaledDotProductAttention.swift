@@ -9,8 +9,8 @@ import ApusTensor
 /// each of their heads serves the same number of consecutive query heads (grouped-query attention; Ainslie et al.,
 /// 2023; PyTorch's `enable_gqa`).
 ///
-/// The output for a query that may attend to no key is zeros, and so are its gradients. (PyTorch returns zeros or NaN,
-/// depending on its version and on the selected kernel.)
+/// If a query may attend to no key, its output and its gradient are zeros. (PyTorch returns zeros or NaN, depending on
+/// its version and on the selected kernel.)
 ///
 /// - Parameters:
 ///   - mask: broadcast to `[batch…, heads, queries, keys]`. A `bool` mask is true where a query may attend to a key; a
@@ -47,10 +47,10 @@ struct AttentionMasks: Sendable {
     self.queryOffset = isCausal ? queryOffset : nil
   }
 
-  /// Whether nothing is masked. If not, a query may have no key that it may attend to.
+  /// Whether there is no mask. With a mask, there may be queries that may attend to no key.
   var isEmpty: Bool { masks.isEmpty && !isCausal }
 
-  /// `[queries, keys]`: whether a key is not after its query.
+  /// `[queries, keys]`: whether query `i` may attend to key `j`, that is `j ≤ i + offset`.
   static func causal(_ queries: Int, _ keys: Int, _ offset: Tensor?, _ device: ComputeDevice) -> Tensor {
     let shape: Shape = [queries, keys]
     let dtype: DType = shape.elementCount <= Int(Int32.max) ? .int32 : .int64

@@ -9,7 +9,7 @@ public struct DecoderCache: Sendable {
 }
 
 /// A layer of a Transformer's decoder (Vaswani et al., 2017), as `torch.nn.TransformerDecoderLayer`. Compared with an
-/// encoder layer it has an additional attention to a memory, the encoder's result:
+/// encoder layer it has an additional attention to a memory, the encoder's result. In the post-norm form:
 /// ```text
 /// x = norm1(x + attention(x)),  x = norm2(x + attention(x, memory)),  y = norm3(x + linear2(f(linear1(x))))
 /// ```
@@ -81,9 +81,9 @@ public struct TransformerDecoderLayer: Module {
     }
   }
 
-  /// Processes new elements, `[count, batch, size]`, after those in the cache, with causal attention, in the same
-  /// shape; see `MultiheadAttention`. Keys and values of the memory, `[keys, batch, size]`, are computed at the first
-  /// call.
+  /// The result for new elements `x: [count, batch, size]`, which follow the elements in the cache, with causal
+  /// attention; it has the shape of `x`. See `MultiheadAttention`. Keys and values of the memory,
+  /// `[keys, batch, size]`, are computed at the first call.
   /// - Parameter memoryKeyMask: `[batch, keys]`, true where an element of the memory may be attended to.
   public func callAsFunction(
     _ x: Tensor, _ memory: Tensor, cache: inout DecoderCache, memoryKeyMask: Tensor? = nil
@@ -151,8 +151,8 @@ public struct TransformerDecoder: Module {
     }
   }
 
-  /// Processes new elements, `[count, batch, size]`, after those in the caches, in the same shape; see
-  /// `TransformerDecoderLayer`.
+  /// The result for new elements `x: [count, batch, size]`, which follow the elements in the caches; it has the shape
+  /// of `x`. See `TransformerDecoderLayer`.
   /// - Parameter memoryKeyMask: `[batch, keys]`, true where an element of the memory may be attended to.
   /// - Precondition: there is one cache for each layer.
   public func callAsFunction(

@@ -76,8 +76,8 @@ public struct TransformerEncoderLayer: Layer {
     }
   }
 
-  /// Processes new elements, `[count, batch, size]`, after those in the cache, with causal attention, in the same
-  /// shape; see `MultiheadAttention`.
+  /// The result for new elements `x: [count, batch, size]`, which follow the elements in the cache, with causal
+  /// attention; it has the shape of `x`. See `MultiheadAttention`.
   /// - Parameter keyMask: `[batch, capacity]`, true where an element may be attended to.
   public func callAsFunction(_ x: Tensor, cache: inout KeyValueCache, keyMask: Tensor? = nil) -> Tensor {
     apply(x) { selfAttn($0, cache: &cache, keyMask: keyMask) }
@@ -98,8 +98,8 @@ public struct TransformerEncoder: Layer {
   public let norm: LayerNorm?
 
   /// - Parameters:
-  ///   - layer: makes a layer; it is called once for each.
-  ///   - norm: the normalization of the result; required for pre-norm layers.
+  ///   - layer: makes a layer; it is called `count` times.
+  ///   - norm: the normalization of the result, which pre-norm layers leave unnormalized.
   public init(_ count: Int, norm: LayerNorm? = nil, _ layer: () -> TransformerEncoderLayer) {
     guard count >= 0 else { fatalError("TransformerEncoder: a count of \(count) layers is negative") }
     layers = (0..<count).map { _ in layer() }
@@ -134,8 +134,8 @@ public struct TransformerEncoder: Layer {
     layers.map { $0.selfAttn.makeCache(batch: batch, capacity: capacity, dtype: dtype, device: device) }
   }
 
-  /// Processes new elements, `[count, batch, size]`, after those in the caches, with causal attention, in the same
-  /// shape; see `MultiheadAttention`.
+  /// The result for new elements `x: [count, batch, size]`, which follow the elements in the caches, with causal
+  /// attention; it has the shape of `x`. See `MultiheadAttention`.
   /// - Parameter keyMask: `[batch, capacity]`, true where an element may be attended to.
   /// - Precondition: there is one cache for each layer.
   public func callAsFunction(_ x: Tensor, caches: inout [KeyValueCache], keyMask: Tensor? = nil) -> Tensor {
@@ -158,7 +158,7 @@ struct FeedForward: Sendable {
 
   func callAsFunction(_ x: Tensor) -> Tensor { linear2(dropout(activation(linear1(x)))) }
 
-  /// `x + dropout(body(norm(x)))`, or `norm(x + dropout(body(x)))`.
+  /// `x + dropout(body(norm(x)))` if `isNormFirst`, else `norm(x + dropout(body(x)))`.
   func residual(_ x: Tensor, _ norm: LayerNorm, _ isNormFirst: Bool, _ body: (Tensor) -> Tensor) -> Tensor {
     isNormFirst ? x + dropout(body(norm(x))) : norm(x + dropout(body(x)))
   }

@@ -25,8 +25,8 @@ public struct GRU: Module {
   public var members: [ModuleMember] { stack.members }
 
   /// - Parameters: see `RNN`.
-  /// - Returns: the states of the last layer at all time steps, `[time, batch, directions · size]`, batch first like
-  ///   `x`, and the last states of all layers, `[layers · directions, batch, size]`.
+  /// - Returns: the states of the last layer at all time steps, `[time, batch, directions · size]` (with `isBatchFirst`
+  ///   the batch axis comes first), and the last states of all layers, `[layers · directions, batch, size]`.
   public func callAsFunction(
     _ x: Tensor, state: Tensor? = nil, lengths: [Int]? = nil
   ) -> (output: Tensor, state: Tensor) {

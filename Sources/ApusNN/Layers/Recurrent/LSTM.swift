@@ -56,8 +56,8 @@ public struct LSTM: Module {
   }
 
   /// - Parameters: see `RNN`; both tensors of `state` are `[layers · directions, batch, size]`.
-  /// - Returns: `h` of the last layer at all time steps, `[time, batch, directions · size]`, batch first like `x`, and
-  ///   the last states of all layers, `[layers · directions, batch, size]` each.
+  /// - Returns: `h` of the last layer at all time steps, `[time, batch, directions · size]` (with `isBatchFirst` the
+  ///   batch axis comes first), and the last `h` and `c` of all layers, each `[layers · directions, batch, size]`.
   public func callAsFunction(
     _ x: Tensor, state: State? = nil, lengths: [Int]? = nil
   ) -> (output: Tensor, state: State) {

@@ -22,7 +22,7 @@ public struct LSTMCell: Module {
   /// - Parameters:
   ///   - x: `[batch, inputs]`, or `[inputs]` for one example.
   ///   - state: `h` and `c`, each `[batch, size]` or `[size]`; zeros by default.
-  /// - Returns: `h′` and `c′`, of the same shape.
+  /// - Returns: `h′` and `c′`, in the shape of `h`.
   public func callAsFunction(_ x: Tensor, state: LSTM.State? = nil) -> LSTM.State {
     var next: [Tensor]?
     let hidden = LayerTrace.leaf(self, x) {

@@ -31,8 +31,8 @@ public struct RNN: Module {
   ///   - state: `[layers · directions, batch, size]`; zeros by default.
   ///   - lengths: the number of valid elements of each sequence in the batch, in `1 … time`; by default all. After the
   ///     end of a sequence outputs are zeros and states stay unchanged; input elements there are ignored.
-  /// - Returns: the states of the last layer at all time steps, `[time, batch, directions · size]`, batch first like
-  ///   `x`, and the last states of all layers, `[layers · directions, batch, size]`.
+  /// - Returns: the states of the last layer at all time steps, `[time, batch, directions · size]` (with `isBatchFirst`
+  ///   the batch axis comes first), and the last states of all layers, `[layers · directions, batch, size]`.
   public func callAsFunction(
     _ x: Tensor, state: Tensor? = nil, lengths: [Int]? = nil
   ) -> (output: Tensor, state: Tensor) {

@@ -7,7 +7,9 @@ import ApusTensor
 /// r = σ(xᵣ + pᵣ),  z = σ(x_z + p_z),  n = tanh(xₙ + r · pₙ)
 /// hₜ = (1 − z) · n + z · hₜ₋₁
 /// ```
-/// - Parameters: see `Recurrence`.
+/// `x` is a time step of `projected`; its three parts and those of `p` belong to the gates `r`, `z` and `n`.
+///
+/// - Parameters: see `Recurrence.callAsFunction`; `h` is the state before the first time step.
 /// - Returns: all states and the last state, followed by `p` at all time steps, which the gradient needs.
 func gruRecurrence(
   _ projected: Tensor, _ h: Tensor, _ weight: Tensor, _ bias: Tensor, _ mask: Tensor?, isReversed: Bool
@@ -30,7 +32,7 @@ func gruRecurrence(
   }
 }
 
-/// One time step of a GRU, from the sums `[batch, 3 · size]` of the inputs and of the state.
+/// One time step of a GRU, from the products of the inputs, `x`, and of the state, `p`, each `[batch, 3 · size]`.
 func gruStep(_ x: Tensor, _ p: Tensor, state: Tensor) -> Tensor {
   let (_, z, n) = gruGates(x, p)
   return (1 - z) * n + z * state

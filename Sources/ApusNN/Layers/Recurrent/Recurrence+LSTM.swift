@@ -6,7 +6,9 @@ import ApusTensor
 /// cₜ = f · cₜ₋₁ + i · g
 /// hₜ = o · tanh cₜ
 /// ```
-/// - Parameters: see `Recurrence`.
+/// `xₜ` is time step `t` of `projected`. Each function applies to a quarter of the sum.
+///
+/// - Parameters: see `Recurrence.callAsFunction`; `h` and `c` are the states before the first time step.
 /// - Returns: all `h` and the last `h` and `c`, followed by all `c` and the gates at all time steps, which the gradient
 ///   needs.
 func lstmRecurrence(
@@ -32,9 +34,9 @@ func lstmRecurrence(
 
 /// One time step of an LSTM.
 /// - Parameters:
-///   - sum: `[batch, 4 · size]`, the inputs of the gates.
+///   - sum: `[batch, 4 · size]`, the sums to which the functions of the gates apply.
 ///   - cell: `[batch, size]`, the previous `c`.
-/// - Returns: the new `h` and `c`, and `i f g o`.
+/// - Returns: the new `h` and `c`, and the gates `i`, `f`, `g` and `o`.
 func lstmStep(_ sum: Tensor, cell: Tensor) -> (h: Tensor, c: Tensor, gates: [Tensor]) {
   let sums = sum.split(4, axis: 1)
   let gates = [sums[0].sigmoid(), sums[1].sigmoid(), sums[2].tanh(), sums[3].sigmoid()]

@@ -1,8 +1,9 @@
 import ApusTensor
 
-/// `hₜ = f(xₜ + hₜ₋₁ · Wᵀ)` with `f` the hyperbolic tangent or `max(·, 0)` (Elman, 1990).
+/// `hₜ = f(xₜ + hₜ₋₁ · Wᵀ)` with `f` the hyperbolic tangent or `max(·, 0)` (Elman, 1990). `xₜ` is time step `t` of
+/// `projected`.
 ///
-/// - Parameters: see `Recurrence`.
+/// - Parameters: see `Recurrence.callAsFunction`; `h` is the state before the first time step.
 /// - Returns: all states and the last state.
 func plainRecurrence(
   _ projected: Tensor, _ h: Tensor, _ weight: Tensor, _ mask: Tensor?, isReversed: Bool, isTanh: Bool

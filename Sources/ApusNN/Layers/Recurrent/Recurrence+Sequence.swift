@@ -10,8 +10,8 @@ extension Recurrence {
     }
   }
 
-  /// All time steps of a sequence in one direction, as one step. Its gradient is another step. In mixed precision both
-  /// compute in `float32`, whatever the types of the input and the states are.
+  /// All time steps of a sequence in one direction, as one step of the plan, whose gradient is another step. Both steps
+  /// compute in `float64` if an input has this type, otherwise in `float32`, also in mixed precision.
   ///
   /// - Parameters:
   ///   - projected: `[T, batch, gates · size]`, the products of the inputs, with the biases.
@@ -36,12 +36,13 @@ extension Recurrence {
   }
 }
 
-/// The fused step of a sequence. Its inputs are the inputs of `Recurrence`, concatenated; the mask is a constant.
+/// The fused step of a sequence. Its inputs are, in one list, `projected`, the states, the weight and the bias of
+/// `Recurrence.callAsFunction`; the mask is a constant.
 private struct RecurrentSequence: Sendable {
   let recurrence: Recurrence
   let options: RecurrentOptions
-  /// Whether the step stores intermediate values for its gradient. Without recording it does not, and the gradient runs
-  /// the step again.
+  /// Whether the step stores intermediate values for its gradient: only while gradients are recorded. If it does not,
+  /// the gradient runs the step again to get them.
   let keeps: Bool
 
   var step: FusedOperation {

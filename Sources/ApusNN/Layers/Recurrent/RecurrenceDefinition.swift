@@ -4,7 +4,7 @@ extension Recurrence {
   /// Defines a sequence as a loop of ordinary operations, whose custom gradient is another loop. Each loop computes one
   /// product per time step. Second derivatives of the fused step are computed from this definition.
   ///
-  /// - Parameters: see `callAsFunction`.
+  /// - Parameters: see `Recurrence.callAsFunction`.
   /// - Returns: all `h`, then the last states.
   func definition(
     _ projected: Tensor, states: [Tensor], weight: Tensor, bias: Tensor?, mask: Tensor?, isReversed: Bool
@@ -44,7 +44,7 @@ func weightGradient(_ gradients: Tensor, _ states: Tensor) -> Tensor {
 struct LoopElements {
   private(set) var sequences: [Tensor] = []
 
-  /// Adds a sequence and returns a function that selects its element.
+  /// Adds a sequence. Returns a function that selects the element of this sequence from the elements of an iteration.
   mutating func add(_ sequence: Tensor?) -> ([Tensor]) -> Tensor? {
     guard let sequence else { return { _ in nil } }
     let index = sequences.count

@@ -20,7 +20,7 @@ enum SequenceLengths {
     }
   }
 
-  /// Describes lengths that do not fit the number of time steps and the batch.
+  /// Describes lengths that do not fit the number of time steps or the batch; `nil` if the lengths fit.
   func problem(count: Int, batch: Int) -> String? {
     switch self {
     case .known(let lengths):
