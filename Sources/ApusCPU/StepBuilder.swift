@@ -5,7 +5,7 @@ import ApusCSIMD
 struct StepBuilder {
   let plan: Plan
   let loops: UnsafePointer<csimd_table>
-  /// The number of threads that run a step. The number may affect how work is split into tasks, but not results.
+  /// The number of threads that run a step. This number may affect how work is split into tasks, but not the results.
   let threadCount: Int
   /// The kernels that multiply pairs of bfloat16 values; `nil` if the device does not use them.
   var pairs: UnsafePointer<csimd_pairs>?
@@ -47,8 +47,8 @@ struct StepBuilder {
     step.pass == .forward ? RecurrentStep(step, self) : try RecurrentGradientStep(step, self)
   }
 
-  /// The kernels for pairs of factors that are rounded to a type; `nil` if there are none, or if the device does not
-  /// use them.
+  /// The kernels that multiply pairs of elements of factors that are rounded to `dtype`; `nil` if there are no such
+  /// kernels, or if the device does not use them.
   func pairs(of dtype: DType) -> UnsafePointer<csimd_pairs>? { dtype == .bfloat16 ? pairs : nil }
 
   /// The loop of a row of `Kernels/elementwise.def`.
