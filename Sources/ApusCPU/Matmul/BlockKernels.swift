@@ -157,7 +157,7 @@ struct BlockKernels {
 
   /// `c[m, n] = a·b`, or `c += a·b` with `accumulates`, for n ≤ 16. Reads `a` in place.
   /// - Parameter isFollowed: whether at least k more elements of `a` follow along k. If so, these elements are
-  /// prefetched.
+  ///   prefetched.
   func multiplyNarrow(
     m: Int, n: Int, k: Int, _ a: Factor, _ panels: csimd_panels, _ c: UnsafeMutableRawPointer, leading: Int,
     accumulates: Bool, isFollowed: Bool

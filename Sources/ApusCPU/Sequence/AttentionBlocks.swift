@@ -27,10 +27,11 @@ struct AttentionBlocks {
     table = builder.loops
   }
 
-  /// The number of keys of a block, if there are fewer keys in total.
+  /// The number of keys of a block: `keyBlock`, or all keys if there are fewer.
   var keysOfBlock: Int { min(geometry.keys, Self.keyBlock) }
   /// The row stride of a block's weights, in elements.
   var stride: Int { (keysOfBlock + 15) & ~15 }
+  /// The number of queries of a block: `rowBlock`, or all queries if there are fewer.
   var queriesOfBlock: Int { min(geometry.queries, Self.rowBlock) }
   /// Bytes of the weights of a block, padded for the last vector.
   var weightByteCount: Int { (queriesOfBlock * stride + 16) * lane.byteCount }
