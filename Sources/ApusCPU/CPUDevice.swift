@@ -80,7 +80,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
   }
 
   public func prepare(_ plan: Plan) throws(DeviceError) -> any Executable {
-    // A plan that cannot fit into memory is rejected before its steps are resolved.
+    // A plan that cannot fit into memory is rejected before its steps are prepared.
     let values = plan.slabs.reduce(0, +) + plan.outputs.reduce(0) { $0 + ($1.donatedInput == nil ? $1.byteCount : 0) }
     guard values <= info.memoryByteCount else {
       throw .outOfMemory(device: "cpu", requested: values, used: memory.used, available: info.memoryByteCount)

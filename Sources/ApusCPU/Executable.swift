@@ -3,7 +3,7 @@ import ApusSystem
 import ApusCSIMD
 import Glibc
 
-/// A plan as a list of resolved steps.
+/// A plan whose steps are prepared: their functions, sizes and tasks are chosen.
 final class CPUExecutable: Executable, @unchecked Sendable {
   let plan: Plan
   /// Bytes of temporary memory that each worker needs for the steps.
@@ -74,7 +74,7 @@ final class CPUExecutable: Executable, @unchecked Sendable {
   }
 }
 
-/// One resolved step.
+/// A prepared step of a plan.
 protocol CPUStep: AnyObject {
   /// Bytes of temporary memory that each worker needs.
   var workspaceByteCount: Int { get }

@@ -1,7 +1,7 @@
 import ApusDevice
 import ApusCSIMD
 
-/// Resolves the steps of one plan.
+/// Builds the `CPUStep` of each step of one plan.
 struct StepBuilder {
   let plan: Plan
   let loops: UnsafePointer<csimd_table>
@@ -89,12 +89,13 @@ extension Lane {
 }
 
 extension DType {
-  /// Whether values are stored in the type of their lane, so that a program's registers can alias the array.
+  /// Whether elements of this type are stored in the type of their lane, so that a program's registers can alias an
+  /// array.
   var isLane: Bool { lane.dtype == self }
 }
 
 extension Layout {
-  /// The layout in C's form. Adjacent axes are merged where one stride describes both.
+  /// The layout as a `csimd_layout`. Two adjacent axes are merged if one stride describes both.
   var raw: csimd_layout {
     let (extents, strides) = Layout.mergedAxes(0..<shape.rank, of: shape, [self])
     var result = csimd_layout()

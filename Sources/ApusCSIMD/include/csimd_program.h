@@ -185,13 +185,13 @@ void csimd_merge_rows(
 /// and argmax need one for values and one for indices.
 int64_t csimd_column_arrays(int64_t lines);
 
-/// Reduces positions `start..<end` for kept positions `first..<last` of `width` into `columns`: `arrays` arrays of
-/// 8·width bytes for each reducer.
+/// For kept positions `first..<last` of `width`, reduces positions `start..<end` into `columns`, which has `arrays`
+/// arrays of 8·width bytes for each reducer.
 void csimd_reduce_columns(
     const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start, int64_t end,
     void *columns, int64_t width, int64_t arrays);
 
-/// Merges the columns of `parts` parts, which are contiguous, pairwise and writes the results.
+/// Merges the columns of `parts` parts pairwise and writes the results. The parts are contiguous in `columns`.
 void csimd_merge_columns(
     const csimd_reduction *reduction, void *columns, int64_t parts, int64_t first, int64_t last, int64_t width,
     int64_t arrays, void *const *results);
