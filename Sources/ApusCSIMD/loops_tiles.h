@@ -6,7 +6,7 @@
 //
 //                       a panel: TILE_VECTORS vectors of columns
 //                      ┌────────────┐
-//                    k │ b          │  a row of it at a time
+//                    k │ b          │  one row at a time
 //                      └────────────┘
 //              k
 //            ┌─────┐   ┌────────────┐

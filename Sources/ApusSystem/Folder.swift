@@ -18,7 +18,7 @@ package final class Folder: Sendable {
     (self.path, self.number) = (path, number)
   }
 
-  /// Opens a folder at a path from the user; creates it and its missing parents.
+  /// Opens a folder at a path from the user. Creates the folder and its parents if they are missing.
   package convenience init(creating path: String) throws(FileError) {
     try FileSystem.createDirectory(path)
     try self.init(path: path)
@@ -47,7 +47,7 @@ package final class Folder: Sendable {
   /// Opens a regular file for reading.
   package func file(reading name: String) throws(FileError) -> FileDescriptor { try file(name, O_RDONLY, "open") }
 
-  /// Opens a regular file for writing. It is created if it does not exist; its contents are preserved.
+  /// Opens a regular file for writing. Creates the file if it does not exist, and preserves its contents otherwise.
   package func file(writing name: String) throws(FileError) -> FileDescriptor {
     try file(name, O_RDWR | O_CREAT, "write")
   }
@@ -106,7 +106,7 @@ package final class Folder: Sendable {
     return Folder(path: path(of: name), number: number)
   }
 
-  /// Opens a folder in this one, which is created if it does not exist.
+  /// Opens a folder in this one. If the inner folder does not exist, creates it first.
   package func folder(creating name: String) throws(FileError) -> Folder {
     try check(name, "create the folder")
     guard mkdirat(number, name, 0o777) == 0 || errno == EEXIST else {

@@ -243,7 +243,7 @@ typedef struct {
   const void *data;
   /// The distance between panels, in elements.
   size_t distance;
-  /// The row stride in a panel; 0 if it is packed.
+  /// The row stride in a panel; 0 for packed panels.
   size_t row;
   /// The number of rows to skip at the start of a panel.
   size_t first;
@@ -271,8 +271,8 @@ typedef struct {
 typedef struct {
   int kind;
   size_t size;
-  /// The values that the forward pass stored for the time step, the states before the time step, and the state after
-  /// it.
+  /// The values that the forward pass stored for the time step (`kept`), the states before the time step (`state` and
+  /// `cell`), and the state after the time step (`next_state`).
   const void *kept, *state, *cell, *next_state;
   /// The gradient of the outgoing state through the next time step's product, and the output's gradient or NULL.
   const void *product, *gradient;
@@ -293,7 +293,7 @@ typedef struct {
   size_t reducer_count[CSIMD_LANES];
   /// `operands[0] ? operands[1] : operands[2]`; the condition has lane int32.
   csimd_loop select[CSIMD_LANES];
-  /// Converts the first lane to the second; float to integer truncates and saturates, NaN becomes 0.
+  /// `convert[a][b]` converts lane a to lane b; float to integer truncates and saturates, NaN becomes 0.
   csimd_loop convert[CSIMD_LANES][CSIMD_LANES];
   csimd_load load[CSIMD_DTYPES];
   csimd_store store[CSIMD_DTYPES];
@@ -405,7 +405,8 @@ typedef struct {
   void (*pack_columns[2])(
       size_t n, size_t k, const void *b, ptrdiff_t row, ptrdiff_t column, void *panels, size_t distance);
   /// `c[m, n] = a[m, k]·b[k, n]`, or `c += a·b` with `accumulates`. Each element of `c` is one accumulation chain of
-  /// fused multiply-adds along k, independent of m and n. Prefetches `ahead` meanwhile, unless it is NULL.
+  /// multiply-adds along k, whatever m and n are; the multiply-adds are fused if the instruction set has FMA.
+  /// Prefetches `ahead` meanwhile, unless it is NULL.
   void (*block_multiply[2])(
       size_t m, size_t n, size_t k, const void *slivers, const csimd_panels *panels, void *c, size_t c_row,
       int accumulates, const csimd_prefetch_block *ahead);
