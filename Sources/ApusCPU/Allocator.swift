@@ -4,8 +4,8 @@ import Synchronization
 
 /// A caching allocator of 64-byte aligned host memory.
 ///
-/// Sizes are rounded up to size classes, eight per power of two. Each class caches its released blocks
-/// for later requests, up to the limit of a `CacheLimit`.
+/// Sizes are rounded up to size classes, eight per power of two. Released blocks are cached for later requests of their
+/// class, up to the limit of a `CacheLimit` for all classes together.
 final class Allocator: @unchecked Sendable {
   static let alignment = 64
   /// Vector loads may read up to this many bytes past the last element.
@@ -54,8 +54,8 @@ final class Allocator: @unchecked Sendable {
   func allocate(byteCount: Int) throws(DeviceError) -> UnsafeMutableRawPointer {
     guard byteCount <= limit else { throw outOfMemory(byteCount) }
     let size = Self.sizeClass(of: byteCount)
-    // The lock returns the pointer as an integer, because pointers are not `Sendable`. No other thread has this pointer
-    // now.
+    // `withLock` returns the pointer as an integer, because pointers are not `Sendable`. No other thread uses the
+    // block: it is no longer in the cache.
     let pooled = state.withLock { UInt(bitPattern: $0.take(size)) }
     if let pointer = UnsafeMutableRawPointer(bitPattern: pooled) { return pointer }
     if let fresh = reserve(size) { return fresh }

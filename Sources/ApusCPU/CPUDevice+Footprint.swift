@@ -10,8 +10,8 @@ extension CPUDevice {
       perRun: plan.slabs, shared: executable.workspaceByteCounts + [executable.sharedByteCount])
   }
 
-  /// The bytes left below the device's limit, but at most the free memory of the system, because other processes use
-  /// memory too.
+  /// The device's limit minus the used bytes, but at most the free memory of the system plus the cached blocks, because
+  /// other processes use memory too.
   public var availableByteCount: Int {
     let (limit, counts) = (info.memoryByteCount, memory)
     return max(0, min(limit - counts.used, (HostSystem.availableByteCount ?? limit) + counts.pooled))

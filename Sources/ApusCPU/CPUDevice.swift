@@ -16,7 +16,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
   /// Locked while a plan runs: the pool runs one job at a time.
   private let runLock = Mutex(StepLog())
 
-  /// The kernels of matrix products read `float32` factors.
+  /// `true`: the kernels of matrix products read `float32` factors.
   public var prefersFloat32Products: Bool { true }
 
   /// `bfloat16` if the machine has dot-product instructions for pairs of `bfloat16` elements, and they are faster than
@@ -35,7 +35,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
       threads: Environment["APUS_THREADS"], simd: Environment["APUS_SIMD"])
   }
 
-  /// The properties of the device that `open` returns, without starting its threads.
+  /// The properties of the device that `open` returns; starts no threads.
   /// - Throws: `DeviceError.unavailable` in the same cases as `open`.
   static func hostInfo() throws(DeviceError) -> DeviceInfo {
     try checkCacheLimit()
@@ -48,8 +48,8 @@ public final class CPUDevice: Device, @unchecked Sendable {
     try self.init(threadCount: Self.threadCount(threads), simd: simd, memoryLimit: HostMemory.byteCount)
   }
 
-  /// - Parameter pairs: the unit that multiplies `bfloat16` elements in pairs, if the machine has it; `nil` chooses the
-  ///   fastest unit.
+  /// - Parameter pairs: the unit that multiplies `bfloat16` elements in pairs, if the machine has this unit; `nil`
+  ///   chooses the fastest unit, or none if `float32` products are faster.
   init(
     threadCount: Int, simd: String?, memoryLimit: Int, pairs unit: PairUnit? = nil, caches: Caches = .host
   ) throws(DeviceError) {
@@ -80,7 +80,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
   }
 
   public func prepare(_ plan: Plan) throws(DeviceError) -> any Executable {
-    // A plan that cannot fit into memory is rejected before its steps are resolved.
+    // A plan that cannot fit into memory is rejected before its steps are prepared.
     let values = plan.slabs.reduce(0, +) + plan.outputs.reduce(0) { $0 + ($1.donatedInput == nil ? $1.byteCount : 0) }
     guard values <= info.memoryByteCount else {
       throw .outOfMemory(device: "cpu", requested: values, used: memory.used, available: info.memoryByteCount)

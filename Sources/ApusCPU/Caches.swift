@@ -1,7 +1,7 @@
 import Glibc
 
-/// The caches of a core. They affect how a product is computed, but never its result. Limits that affect the bits of
-/// results are in `CacheLimits`, which is the same on all machines.
+/// The caches of a core. They affect how a matrix product is packed and prefetched, but never its result. Other steps
+/// use the limits in `CacheLimits`, which are the same on all machines.
 struct Caches: Sendable {
   /// The associativity (number of ways) of the L1 data cache.
   var firstLevelWays: Int
@@ -16,7 +16,8 @@ struct Caches: Sendable {
   /// the L1 cache, and the data of a task fits into the L2 cache. Measured on Intel's Emerald Rapids (12 ways, 2 MiB).
   var favorsUnpackedFactors: Bool { firstLevelWays >= 12 && secondLevelByteCount >= 2 << 20 }
 
-  /// Whether a product of one row, which reads many cache lines at a time, runs faster with the hardware prefetcher
-  /// than with prefetch instructions: on Emerald Rapids, 1x4096x4096 NT takes 1.35 ms without and 2.25 ms with them.
+  /// Whether the hardware prefetches many streams of cache lines, so that a product of one row, which reads many
+  /// streams at a time, is faster without prefetch instructions: on Emerald Rapids, 1x4096x4096 with a transposed right
+  /// factor takes 1.35 ms without these instructions and 2.25 ms with them.
   var prefetchesManyLines: Bool { favorsUnpackedFactors }
 }

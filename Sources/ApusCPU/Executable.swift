@@ -3,7 +3,7 @@ import ApusSystem
 import ApusCSIMD
 import Glibc
 
-/// A plan as a list of resolved steps.
+/// A plan whose steps are prepared: their functions, sizes and tasks are chosen.
 final class CPUExecutable: Executable, @unchecked Sendable {
   let plan: Plan
   /// Bytes of temporary memory that each worker needs for the steps.
@@ -13,7 +13,7 @@ final class CPUExecutable: Executable, @unchecked Sendable {
   private let steps: [(step: any CPUStep, planned: Range<Int>)]
   /// The address of each value, and the scalars broadcast to 16 lanes; both are set at the start of a run.
   private let frame: RunFrame
-  /// The costs of the steps; computed when a log is first written.
+  /// The costs of the steps, which are computed when steps are logged for the first time.
   private lazy var costs = steps.map { entry in StepCost(joining: entry.planned.map { plan.cost(of: plan.steps[$0]) }) }
 
   init(
@@ -74,7 +74,7 @@ final class CPUExecutable: Executable, @unchecked Sendable {
   }
 }
 
-/// One resolved step.
+/// A prepared step of a plan.
 protocol CPUStep: AnyObject {
   /// Bytes of temporary memory that each worker needs.
   var workspaceByteCount: Int { get }
@@ -97,7 +97,7 @@ final class RunFrame {
   /// The scalar bank: this frame's own bank or, in a loop body, the bank of the whole plan.
   var scalars: UnsafeMutableRawPointer
   private let ownScalars: UnsafeMutableRawPointer
-  /// Memory that is read after the current step and that the step prefetches; `nil` if it is not known.
+  /// Memory that is read after the current step, and that the step prefetches; `nil` if this memory is not known.
   var ahead: UnsafeMutablePointer<csimd_prefetch_range>?
 
   init(valueCount: Int, scalarCount: Int) {
@@ -169,7 +169,7 @@ final class Workspaces {
   var shared: UnsafeMutableRawPointer { pieces[workerCount].memory! }
 
   /// Enlarges the blocks to at least these sizes. Returns `false` if the system is out of memory; the blocks then stay
-  /// large enough for older plans. No step may be running.
+  /// large enough for the plans that were prepared before. No step may be running.
   func reserve(_ byteCounts: [Int], shared: Int) -> Bool {
     precondition(byteCounts.count == workerCount, "the number of sizes differs from the number of workers")
     return (byteCounts + [shared]).enumerated().allSatisfy { index, byteCount in pieces[index].enlarge(to: byteCount) }

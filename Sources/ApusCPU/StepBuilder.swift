@@ -1,11 +1,11 @@
 import ApusDevice
 import ApusCSIMD
 
-/// Resolves the steps of one plan.
+/// Builds the `CPUStep` of each step of one plan.
 struct StepBuilder {
   let plan: Plan
   let loops: UnsafePointer<csimd_table>
-  /// The number of threads that run a step. The number may affect how work is split into tasks, but not results.
+  /// The number of threads that run a step. This number may affect how work is split into tasks, but not the results.
   let threadCount: Int
   /// The kernels that multiply pairs of bfloat16 values; `nil` if the device does not use them.
   var pairs: UnsafePointer<csimd_pairs>?
@@ -47,8 +47,8 @@ struct StepBuilder {
     step.pass == .forward ? RecurrentStep(step, self) : try RecurrentGradientStep(step, self)
   }
 
-  /// The kernels for pairs of factors that are rounded to a type; `nil` if there are none, or if the device does not
-  /// use them.
+  /// The kernels that multiply pairs of elements of factors that are rounded to `dtype`; `nil` if there are no such
+  /// kernels, or if the device does not use them.
   func pairs(of dtype: DType) -> UnsafePointer<csimd_pairs>? { dtype == .bfloat16 ? pairs : nil }
 
   /// The loop of a row of `Kernels/elementwise.def`.
@@ -89,12 +89,13 @@ extension Lane {
 }
 
 extension DType {
-  /// Whether values are stored in the type of their lane, so that a program's registers can alias the array.
+  /// Whether elements of this type are stored in the type of their lane, so that a program's registers can alias an
+  /// array.
   var isLane: Bool { lane.dtype == self }
 }
 
 extension Layout {
-  /// The layout in C's form. Adjacent axes are merged where one stride describes both.
+  /// The layout as a `csimd_layout`. Two adjacent axes are merged if one stride describes both.
   var raw: csimd_layout {
     let (extents, strides) = Layout.mergedAxes(0..<shape.rank, of: shape, [self])
     var result = csimd_layout()

@@ -50,8 +50,8 @@ COPY_PART(copy_part_8, uint64_t)
 #define COPY_SOME(type) PASTE(copy_part_, type)
 
 #define CSIMD_CACHE_LINE 64
-// Iterates over the cache lines of a block of memory, row by row. Prefetching along rows is the fastest order, even if
-// the elements are used in another order later.
+// Iterates over the cache lines of a block of memory, row by row. This order is the fastest for prefetches, even if the
+// elements are later read in another order.
 typedef struct {
   csimd_prefetch_block rest;
   // The byte offset in the current row.
@@ -92,10 +92,12 @@ INLINE prefetch_share prefetch_share_of(const csimd_prefetch_block *block, size_
   return result;
 }
 
-// Prefetches a block of at least k rows: for each element along k, a tile prefetches one cache line of another row.
+// Prefetches a block of at least k rows, k rows at a time. A tile has k steps along k, and each step prefetches one
+// cache line of another row: together a column of k cache lines.
 typedef struct {
+  /// The current k rows, the next column in these rows, and the last k rows of the block.
   const char *rows, *next, *last_rows;
-  /// The number of cache lines in a row, of lines left to prefetch in the current k rows, and of lines left in the
+  /// The number of columns in k rows, of columns left to prefetch in the current k rows, and of columns left in the
   /// whole block.
   size_t length, left, count;
   /// The byte strides of k rows, and of one row.
@@ -109,7 +111,7 @@ INLINE prefetch_lines prefetch_lines_of(const csimd_prefetch_block *block, size_
          count = (block->count + k - 1) / k * length;
   if (count > tiles) return result;
   result.rows = result.next = block->data;
-  // The last group of rows also has k rows, and may overlap the group before it.
+  // The last k rows may overlap the k rows before them.
   result.last_rows = result.rows + (block->count - k) * block->distance;
   result.length = result.left = length;
   result.count = count;
@@ -118,6 +120,7 @@ INLINE prefetch_lines prefetch_lines_of(const csimd_prefetch_block *block, size_
   return result;
 }
 
+// The first cache line of the next column, or NULL after the last column.
 INLINE const char *next_line(prefetch_lines *lines) {
   if (lines->count == 0) return NULL;
   if (lines->left == 0) {

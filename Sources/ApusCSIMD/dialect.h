@@ -1,6 +1,6 @@
 // The dialect of Kernels/prelude for C. Vectors have 16 lanes on every instruction set, so that reductions have the
-// same order everywhere. An isa_*.c file defines CSIMD_HAS_FMA and, if it has them, CSIMD_HAS_F16C and CSIMD_HAS_AVX512
-// before it includes this file (see loops.h).
+// same order everywhere. Before an isa_*.c file includes this file, it defines CSIMD_HAS_FMA and, if the instruction
+// set has them, CSIMD_HAS_F16C and CSIMD_HAS_AVX512 (see loops.h).
 
 #include <float.h>
 #include <math.h>

@@ -1,5 +1,6 @@
-// The operations of elementwise.def on one lane as loops, and their table. loops.h includes this file once for each
-// lane, with LANE (see lane.h), SCALAR (the type of an element) and MASK (the type of a comparison's result) defined.
+// The operations of elementwise.def on one lane as loops, and the table of these loops; the other loops that exist for
+// each lane are included at the end. loops.h includes this file once for each lane, with LANE (see lane.h), SCALAR (the
+// type of an element) and MASK (the type of a comparison's result) defined.
 
 #include "../../Kernels/prelude/lane.h"
 

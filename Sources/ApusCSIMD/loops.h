@@ -5,7 +5,7 @@
 //   CSIMD_HAS_F16C     1 if there are instructions that convert float16, else undefined
 //   CSIMD_HAS_AVX512   1 for AVX-512, else undefined
 //   CSIMD_REGISTERS    the number of vectors of 16 floats that the registers hold
-// inside a `#pragma clang attribute push` that sets the target.
+// inside a `#pragma clang attribute push` that sets the target (none for the baseline).
 
 #include "dialect.h"
 #include "access.h"

@@ -1,6 +1,7 @@
 // Attention weights, computed between the two matrix products. Included once for each floating-point lane.
 
-// The mask of the keys from `at` on that a row may attend to: keys below `end` whose entry in the mask is not 0.
+// For 16 keys from `at` on, whether the query of a row may attend to the key: the key must be below `end`, and its
+// entry in `mask` must not be 0.
 INLINE MASK FN(attention_open)(const csimd_weights *w, size_t at, size_t end, const uint8_t *mask) {
   VI lanes = (VI){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} + (int32_t)at;
   VI open = lanes < (int32_t)end;
@@ -17,7 +18,7 @@ INLINE MASK FN(attention_open)(const csimd_weights *w, size_t at, size_t end, co
   return MASK_OF(open);
 }
 
-// The end of the keys that a row may attend to.
+// The query of a row may attend to no keys from this key on.
 INLINE size_t FN(attention_end)(const csimd_weights *w, size_t row) {
   int64_t end = w->first_end + (int64_t)row;
   return end<0 ? 0 : end>(int64_t) w->keys ? w->keys : (size_t)end;

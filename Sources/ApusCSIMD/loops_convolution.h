@@ -1,12 +1,12 @@
-// Convolutions with stride 1 on padded planes. A plane is treated as one row of pixels: the offset of the pixel that a
-// tap reads is the same for all results, so that vectors run over pixels without im2col. The gaps between the rows of
-// the result get values that are not read.
+// Convolutions with stride 1 on padded planes, and their weight gradients. A plane is treated as one row of pixels: the
+// offset of the pixel that a tap reads is the same for all results, so that vectors run over pixels without im2col. The
+// gaps between the rows of the result get values that are not read.
 //
 //     out[k][p] = Σ_t weights[t][k] · x[p + offsets[t]]      k: channel of the result, p: pixel,
 //                                                            t: tap (source channel and kernel position)
 //
-// The sums of a tile of K channels × B vectors of pixels stay in registers; CSIMD_REGISTERS vectors of 16 floats fit
-// into them. K is 1 or an even number up to PLANE_BLOCK.
+// The sums of a tile of K channels × B vectors of pixels stay in the registers, which hold CSIMD_REGISTERS vectors of
+// 16 floats. K is 1 or an even number up to PLANE_BLOCK.
 
 #define PLANE_TILE(K, B)                                                                                        \
   INLINE void plane_tile_##K##_##B(                                                                             \

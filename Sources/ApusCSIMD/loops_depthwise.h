@@ -1,4 +1,4 @@
-// Convolutions of one channel with one filter of 3 × 3 taps and stride 1:
+// Convolutions of one channel with one filter of 3 × 3 taps and stride 1, and (below) their weight gradients:
 //
 //     out[r][p] = Σ_i Σ_j weights[3i + j] · x[r + i + first][p + j − padding]
 //
@@ -21,8 +21,8 @@ INLINE VF depthwise_pixels(const int padding, const int is_first, const int is_l
   return LOAD(VF, x + j - padding);
 }
 
-// Computes one vector of `rows` rows from the rows of pixels in `x`. With enough registers, each pixel row is read
-// once.
+// Computes one vector of each of `rows` rows of results from the rows of pixels in `x`. With enough registers, the
+// pixels are loaded once for all rows of results.
 INLINE void depthwise_tile(
     const int padding, const int is_first, const int is_last, const int rows, const float *const *x, size_t at,
     const float *weights, float *out, size_t out_row) {
@@ -80,7 +80,8 @@ static void depthwise_multiply(
 }
 
 // Accumulates the sums over one vector of each row. A row of pixels is read once and multiplied with three rows of y.
-// With `is_partial`, only `fresh` lanes are accumulated, because the previous vector included the other lanes.
+// With `is_partial`, only the lanes in the mask `fresh` are accumulated, because the previous vector included the
+// others.
 INLINE void depthwise_column(
     const int is_partial, VI fresh, const float *x, size_t x_row, const float *y, size_t y_row, size_t rows,
     float *sums) {

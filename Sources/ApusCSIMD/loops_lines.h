@@ -14,9 +14,9 @@
     }                                                                                                         \
   }
 
-// A sum is the sum within the line's chain of CSIMD_CHAIN lines plus the sum before the chain: the full chains of each
-// level (see reduce.def), starting with the highest level. `state` contains the levels, the sum before the chain, and
-// the sum of the chain.
+// The result of a line is the sum of its chain of CSIMD_CHAIN lines up to this line, plus the sum of all lines before
+// the chain. The latter adds the full chains of each level (see reduce.def), starting with the highest level. `state`
+// contains the levels, the sum of the lines before the chain, and the sum of the chain.
 #define SCAN_SUM(name, S)                                                                                     \
   static void name(size_t lines, size_t width, void *values, int is_reversed, void *state, int64_t earlier) { \
     S *levels = state, *before = levels + (CSIMD_SCAN_LINES - 2) * width, *sum = before + width;              \

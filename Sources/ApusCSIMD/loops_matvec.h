@@ -1,6 +1,6 @@
 // Products of one row with a matrix. Included once for each floating-point lane, after loops_matmul.h.
 
-// The columns of a product of one row that are summed at a time.
+// The number of columns that are summed at a time.
 #undef ROW_CHUNK
 #define ROW_CHUNK 2048
 

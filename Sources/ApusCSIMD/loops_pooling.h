@@ -1,8 +1,9 @@
 // Pooling of one plane: for each row of the result and each tap, a loop along the row. Included for each lane with
 // SCALAR and LANE defined, after lane.h.
 
-// Calls `body` for each tap that reads pixels of a row, with: tap (its index), from (the first pixel), and
-// part, the span of results.
+// Calls `body` for each tap that, for row `row` of the result, reads a row of pixels inside the plane. In `body`, `tap`
+// is the index of the tap, `part` is the span of results for which the tap reads a pixel inside the plane, and `from`
+// is the offset of the first of these pixels.
 #define FOR_EACH_TAP(row, body)                                                 \
   ptrdiff_t tap = 0;                                                            \
   for (ptrdiff_t kz = 0; kz < w->kernel[0]; kz += 1)                            \
@@ -29,8 +30,8 @@
   }
 #define ROW_COUNT (w->output[0] * w->output[1])
 
-// The greatest pixel of each window of a row and its index in the plane: the first of equal pixels; NaN is the
-// greatest.
+// The greatest pixel of each window of row `row` of the result, and the pixel's index in the plane. Of equal pixels,
+// the first is taken; NaN is the greatest.
 static void FN(pool_row)(const csimd_windows *w, const SCALAR *x, ptrdiff_t row, SCALAR *best, int32_t *indices) {
   ptrdiff_t width = w->output[2];
   for (ptrdiff_t i = 0; i < width; i += 1) indices[i] = -1;
@@ -84,7 +85,8 @@ static void FN(pool_selection)(
   }
 }
 
-// The number of pixels of each window of a row: all pixels, or only the pixels inside the plane.
+// The number of pixels of each window of row `row` of the result: with `counts_padding` all pixels, otherwise only the
+// pixels inside the plane.
 static void FN(pool_counts)(const csimd_windows *w, ptrdiff_t row, int counts_padding, int32_t *counts) {
   int32_t all = (int32_t)(w->kernel[0] * w->kernel[1] * w->kernel[2]);
   for (ptrdiff_t i = 0; i < w->output[2]; i += 1) counts[i] = counts_padding ? all : 0;

@@ -1,4 +1,5 @@
-// Maximum pooling with 2 × 2 windows and stride 2 on float32, eight results at a time.
+// Maximum pooling and its gradient for 2 × 2 windows with stride 2 on float32, eight results at a time. For other
+// windows, the functions `…_any_f32` call the loops of loops_pooling.h.
 
 typedef float eight __attribute__((ext_vector_type(8)));
 typedef int32_t eight_masks __attribute__((ext_vector_type(8)));

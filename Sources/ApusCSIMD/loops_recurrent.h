@@ -1,4 +1,5 @@
-// Cells of recurrent layers over rows of memory. Included once for each floating-point lane.
+// One time step of a recurrent layer for one sequence, and its gradient: the formulas of cells.h, 16 elements at a
+// time. Included once for each floating-point lane.
 
 #include "../../Kernels/recurrent/cells.h"
 

@@ -2,7 +2,7 @@
 
 #include "transpose_block.h"
 
-// Transposes a block of a tile without prefetching, because each line of the source is read once.
+// Transposes TRANSPOSE_WIDTH × TRANSPOSE_WIDTH words, like `transpose_block` but without its prefetches.
 INLINE void transpose_piece(const float *source, ptrdiff_t stride, float *target, ptrdiff_t step) {
   transposed_row a[TRANSPOSE_WIDTH];
   TRANSPOSE_LOOP for (int r = 0; r < TRANSPOSE_WIDTH; r += 1) a[r] = LOAD(transposed_row, source + r * stride);
@@ -10,7 +10,7 @@ INLINE void transpose_piece(const float *source, ptrdiff_t stride, float *target
   TRANSPOSE_LOOP for (int r = 0; r < TRANSPOSE_WIDTH; r += 1) STORE(transposed_row, target + r * step, a[r]);
 }
 
-// Words are elements of any type.
+// `WORD` is the unsigned integer that has the size of an element.
 #define TRANSPOSE_PART(name, WORD)                                                                                 \
   typedef WORD name##_word __attribute__((may_alias));                                                             \
   INLINE void name(                                                                                                \
@@ -58,9 +58,9 @@ INLINE void transpose_tile(
 }
 
 // Transposes large matrices with non-temporal stores, for targets whose rows begin at cache lines. A block is
-// transposed into `scratch` while the previous block, also in `scratch`, is written row by row. Reads and writes of
-// short row segments reach only half of the memory bandwidth. The next rows of the source are prefetched, row by row,
-// into the L1 cache.
+// transposed into `scratch` while the previous block, also in `scratch`, is written row by row. Direct reads and writes
+// of short pieces of rows would reach only half of the memory bandwidth. The next rows of the source are prefetched,
+// row by row, into the L1 cache.
 #define STREAM_COLUMNS 64
 #define STREAM_ROWS 512
 #define STREAM_LENGTH (STREAM_COLUMNS + 16)

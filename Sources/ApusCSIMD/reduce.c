@@ -1,4 +1,4 @@
-// Reductions: programs whose blocks are accumulated by reducers.
+// Reductions: a kernel computes blocks of elements, and reducers accumulate them.
 
 #include "csimd_program.h"
 
@@ -68,7 +68,7 @@ static void move(const csimd_reduction *reduction, int64_t position, int64_t *sh
     shifts[i] = csimd_position(&reduction->outer[i], position);
 }
 
-/// The only array of a reduction, if one reducer reads it directly and it is contiguous; otherwise NULL.
+/// The only argument of a reduction, if it is a contiguous array that one reducer reads in place; otherwise NULL.
 static const csimd_argument *plain_argument(const csimd_reduction *reduction) {
   const csimd_kernel *kernel = reduction->kernel;
   const csimd_argument *argument = kernel->arguments;
@@ -77,7 +77,8 @@ static const csimd_argument *plain_argument(const csimd_reduction *reduction) {
   return argument->layout.rank == 1 && argument->layout.strides[0] == 1 ? argument : NULL;
 }
 
-/// The operand for an output that is an argument, starting at element `first` of row or line `position`.
+/// The operand for output number `output` of the kernel, which must be an argument: a constant, or the elements of an
+/// array from element `first` of row `position` on (by columns: of line `position`).
 static csimd_operand joined_operand(
     const csimd_reduction *reduction, const csimd_frame *frame, int output, int64_t first, int64_t position) {
   int reg = reduction->kernel->outputs[output].reg;
@@ -87,8 +88,8 @@ static csimd_operand joined_operand(
   return (csimd_operand){(const char *)frame->values[argument->index] + at * csimd_dtype_bytes(argument->dtype), 1};
 }
 
-/// Whether fused reducers by rows can read their two operands in place: a contiguous array, and one value for all of
-/// its elements.
+/// Whether, by rows, reducers of two operands can read the kernel's arguments without running the kernel: the first
+/// operand is an array that is contiguous along a row, the second operand is one value per row or a constant.
 static int takes_arguments(const csimd_reduction *reduction) {
   const csimd_kernel *kernel = reduction->kernel;
   if (reduction->outputs == CSIMD_OUTPUTS_SEPARATE || kernel->instruction_count > 0) return 0;
@@ -181,9 +182,10 @@ void csimd_merge_rows(
   }
 }
 
-// Columns of `width` results, in arrays with at most 8 bytes per result. A reducer with indices has an array of values
-// and an array of indices. Other reducers have one array for the lines that are combined first, then one array for each
-// level of the cascade.
+// By columns, a line is the elements of one reduced position. The accumulators of `width` results are in arrays with at
+// most 8 bytes per result. A reducer with indices has an array of values and an array of indices. For other reducers,
+// array 0 holds the current group of at most CSIMD_LINES_AT_ONCE lines, which are combined first, and array 1 + k holds
+// level k of the cascade.
 
 int64_t csimd_column_arrays(int64_t lines) {
   int64_t arrays = 2;
@@ -227,8 +229,8 @@ static void take_columns(void *context, const csimd_operand *outputs, int64_t st
   }
 }
 
-/// Begins a group of lines that are combined first; before that, it merges group number `groups` (if not 0), which has
-/// just ended, into the levels.
+/// Merges the group of lines that has just ended, number `groups`, into the levels (none has ended if `groups` is 0),
+/// then clears array 0 for the next group.
 static void change_lines(const column_context *c, int64_t first, int64_t last, int64_t groups) {
   size_t count = (size_t)(last - first);
   for (int i = 0; i < c->reduction->reducer_count; i += 1) {

@@ -66,7 +66,7 @@ static void work(csimd_pool *pool, size_t worker) {
   size_t owner = worker;
   for (size_t i = 0; i < pool->workers; i += 1) {
     struct share *share = &pool->shares[owner];
-    // Check before adding: an atomic add would take the cache line from the worker that owns it.
+    // Check before adding: an atomic add would take the share's cache line from the worker that owns the share.
     while (atomic_load_explicit(&share->next, memory_order_relaxed) < share->end) {
       size_t index = atomic_fetch_add_explicit(&share->next, 1, memory_order_relaxed);
       if (index < share->end) pool->task(pool->context, index, worker);
@@ -90,7 +90,8 @@ static void wait_for_news(csimd_pool *pool, uint64_t seen) {
   } while (now() < deadline);
   uint32_t sequence = atomic_load(&pool->wake_sequence);
   atomic_fetch_add(&pool->sleepers, 1);
-  // The sequence was read first: a job that is published from now on changes it, and the wait returns.
+  // `wake_sequence` was read before this check of `is_news`: a job that is published after the check changes
+  // `wake_sequence`, and the wait returns.
   if (!is_news(pool, seen)) syscall(SYS_futex, &pool->wake_sequence, FUTEX_WAIT_PRIVATE, sequence, NULL, NULL, 0);
   atomic_fetch_sub(&pool->sleepers, 1);
 }

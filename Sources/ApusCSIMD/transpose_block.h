@@ -1,6 +1,6 @@
 // Transposition of blocks of 4-byte words in registers.
 
-// Prefetch distances: in elements along a row, and in lines.
+// Prefetch distances: in elements along a row, and in rows.
 #define PREFETCH_NUMBERS 64
 #define PREFETCH_LINES 24
 #define TRANSPOSE_LOOP _Pragma("clang loop unroll(full)")

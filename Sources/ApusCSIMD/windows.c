@@ -2,8 +2,9 @@
 
 #include "windows.h"
 
-// Calls `body` with line (the index of the tap), row, part (the span of results), and row_at: the offset of the row in
-// the image, or −1 for a row outside of it.
+// Calls `body` for each tap and each row of results, with line (the index of the tap), row, part (the span of results
+// for which the tap reads a pixel inside the image), and row_at: the offset in the image of the row of pixels that the
+// tap reads, or −1 if that row is outside of the image.
 #define FOR_EACH_ROW(w, body)                                                                         \
   ptrdiff_t line = 0;                                                                                 \
   const ptrdiff_t next_place = w->stride[1] * w->input[2];                                            \

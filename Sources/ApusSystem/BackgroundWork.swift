@@ -1,6 +1,6 @@
 import Glibc
 
-/// Work on detached threads, and work that is deferred to the end of the process.
+/// Jobs on detached threads, and work that is deferred until the program calls `finish`.
 package enum BackgroundWork {
   private static let state = State()
 
@@ -8,7 +8,7 @@ package enum BackgroundWork {
     let monitor = Monitor()
     var deferred: [@Sendable () -> Void] = []
     var runningCount = 0
-    /// The number of calls that wait for the jobs at the moment.
+    /// The number of calls that are waiting for the running jobs.
     var waiterCount = 0
   }
 
@@ -23,15 +23,15 @@ package enum BackgroundWork {
     }
   }
 
-  /// Whether the process is about to end and waits for the jobs. Long jobs read this property and stop early.
+  /// Whether `finish` or an exit handler waits for the running jobs. Long jobs read this property and stop early.
   package static var isEnding: Bool { state.monitor.withLock { state.waiterCount > 0 } }
 
-  /// Runs `body` on a new thread, or on the calling thread if no thread can be created. The process does not end before
-  /// `body` has returned.
+  /// Runs `body` on a new thread, or on the calling thread if no thread can be created. A process that ends by `exit`
+  /// or by a return from `main` waits until `body` has returned; `_exit` and signals do not wait.
   package static func start(_ body: @escaping @Sendable () -> Void) {
     state.monitor.withLock { state.runningCount += 1 }
-    // Exit handlers run in reverse order of registration, so this one runs before the handlers of a driver that the job
-    // uses.
+    // Exit handlers run in reverse order of registration, so this handler runs before the handlers that a driver has
+    // registered so far.
     atexit { BackgroundWork.waitForJobs() }
     let job = Unmanaged.passRetained(Job(body))
     var thread = pthread_t()
@@ -48,15 +48,16 @@ package enum BackgroundWork {
     }
   }
 
-  /// Defers `body` until `finish` is called.
-  package static func atExit(_ body: @escaping @Sendable () -> Void) {
+  /// Defers `body` until `finish` is called. A process that does not call `finish` never runs `body`.
+  package static func deferUntilFinish(_ body: @escaping @Sendable () -> Void) {
     state.monitor.withLock { state.deferred.append(body) }
   }
 
   /// Waits for the running jobs, then runs the deferred work.
   ///
-  /// A program calls this function before it exits. An exit handler would run too late for deferred work: compilers in
-  /// drivers may already have been torn down.
+  /// A program calls this function before it exits. Deferred work may need the compiler of a driver. An exit handler
+  /// would run too late for this work: exit handlers that the driver registered later run earlier, and may tear down
+  /// the compiler.
   package static func finish() {
     waitForJobs()
     let bodies = state.monitor.withLock { () -> [@Sendable () -> Void] in

@@ -1,5 +1,5 @@
 /// Counter-based random numbers: the same `(seed, stream, index)` always gives the same bits, in any order and on any
-/// thread, so resuming needs no stored state.
+/// thread, so a resumed run needs no stored state.
 ///
 /// The generator is SplitMix64, whose state is a counter.
 package struct CounterRandom: Sendable {

@@ -2,20 +2,20 @@ import Glibc
 
 /// The environment variables of this process.
 package enum Environment {
-  /// The value of a variable; `nil` if it is not set or empty.
+  /// The value of a variable; `nil` if the variable is unset or empty.
   package static subscript(_ name: String) -> String? {
     guard let value = getenv(name), value.pointee != 0 else { return nil }
     return String(cString: value)
   }
 
-  /// `APUS_DEBUG=1`: whether each step and launch is logged to stderr.
+  /// Whether each step and launch is logged to stderr: `APUS_DEBUG` is set, for example to 1, and is not 0.
   package static let logsSteps = Environment["APUS_DEBUG"].map { $0 != "0" } ?? false
 }
 
 /// Writes a line with the prefix `apus: ` to stderr in one call, so that lines of several threads do not mix.
 package func warn(_ text: String) { writeToStandardError("apus: \(text)\n") }
 
-/// Writes a text to stderr, in one call unless it is interrupted.
+/// Writes a text to stderr, in one call of `write` unless a signal interrupts the call.
 package func writeToStandardError(_ text: String) {
   let bytes = Array(text.utf8)
   bytes.withUnsafeBytes { bytes in

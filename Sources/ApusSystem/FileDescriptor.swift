@@ -31,7 +31,8 @@ package final class FileDescriptor: Sendable {
     self.init(path: path, number: number)
   }
 
-  /// Explains why a listed path does not exist: bytes that are not UTF-8 were replaced in its name.
+  /// Explains why a path from the listing of a folder does not exist: the listing replaced bytes of the name that are
+  /// not UTF-8.
   private static func lossyName(_ path: String) -> String? {
     guard errno == ENOENT, path.unicodeScalars.contains("\u{FFFD}") else { return nil }
     return "its name may not be UTF-8; rename it"
@@ -44,8 +45,8 @@ package final class FileDescriptor: Sendable {
     return Int(status.st_size)
   }
 
-  /// Reads from `offset` into `buffer` and returns the number of bytes read: fewer than the buffer's only at the end
-  /// of the file.
+  /// Reads from `offset` into `buffer` and returns the number of bytes read. The number is less than `buffer.count`
+  /// only if the file ends.
   package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileError) -> Int {
     var done = 0
     while done < buffer.count {
@@ -110,7 +111,7 @@ package final class FileDescriptor: Sendable {
     guard fsync(number) == 0 else { throw .current("flush", path) }
   }
 
-  /// Throws if the file has been removed: data written to it would be lost silently.
+  /// Throws if the file has been removed: data that is written to a removed file would be lost silently.
   package func checkNotRemoved() throws(FileError) {
     var status = stat()
     guard fstat(number, &status) == 0 else { throw .current("access", path) }

@@ -1,7 +1,7 @@
 import Glibc
 
 extension FileSystem {
-  /// The kinds of files at a path.
+  /// The kind of a file.
   package enum Kind: Sendable {
     case file
     case folder

@@ -16,7 +16,7 @@ package enum FileSystem {
     guard mkdir(path, mode) == 0 || errno == EEXIST else { throw .current("create the folder", path) }
   }
 
-  /// Creates a folder that no other user can write to, or checks that an existing one is private.
+  /// Creates a folder that no other user can write to. An existing folder must have the same property.
   package static func createPrivateDirectory(_ path: String) throws(FileError) {
     try createDirectory(path, mode: 0o700)
     var status = stat()
@@ -38,7 +38,8 @@ package enum FileSystem {
   /// An entry of a folder.
   package struct Entry: Sendable {
     package let name: String
-    /// Whether the name is UTF-8. If not, `name` is a lossy conversion that cannot open the entry.
+    /// Whether the name in the file system is UTF-8. If it is not, `name` is a lossy conversion that cannot open the
+    /// entry.
     package let isNamed: Bool
     /// Whether the entry is known to be a folder and not a symbolic link.
     package let isDirectory: Bool

@@ -2,9 +2,10 @@ import Glibc
 
 /// An open folder whose content is not trusted.
 ///
-/// Files and folders in it are opened by name relative to its descriptor: replacing a component of the path does not
-/// redirect later calls. Symbolic links are not followed; files with several hard links, pipes, sockets and devices are
-/// rejected by a check of the opened file. Names with a separator, `.` and `..` are rejected too.
+/// The files and folders that it contains are opened by name, relative to its descriptor: if a component of its path is
+/// replaced, later calls still use the same folder. Symbolic links are not followed. A check of the opened file rejects
+/// pipes, sockets, devices and files with several hard links. The names `.` and `..`, and names that contain a `/`, are
+/// rejected too.
 package final class Folder: Sendable {
   /// The path in error messages.
   package let path: String
@@ -17,7 +18,7 @@ package final class Folder: Sendable {
     (self.path, self.number) = (path, number)
   }
 
-  /// Opens a folder at a path from the user; creates it and its missing parents.
+  /// Opens a folder at a path from the user. Creates the folder and its parents if they are missing.
   package convenience init(creating path: String) throws(FileError) {
     try FileSystem.createDirectory(path)
     try self.init(path: path)
@@ -46,7 +47,7 @@ package final class Folder: Sendable {
   /// Opens a regular file for reading.
   package func file(reading name: String) throws(FileError) -> FileDescriptor { try file(name, O_RDONLY, "open") }
 
-  /// Opens a regular file for writing. It is created if it does not exist; its contents are preserved.
+  /// Opens a regular file for writing. Creates the file if it does not exist, and preserves its contents otherwise.
   package func file(writing name: String) throws(FileError) -> FileDescriptor {
     try file(name, O_RDWR | O_CREAT, "write")
   }
@@ -60,7 +61,8 @@ package final class Folder: Sendable {
   }
 
   private func file(_ name: String, _ flags: Int32, _ operation: String) throws(FileError) -> FileDescriptor {
-    // Opening a device can have side effects, so check the kind first. The check of the open file below is decisive.
+    // Opening a device can have side effects, so check the kind first. The entry may be replaced before `openat`, so
+    // the kind of the open file is checked again below.
     if let kind = try kind(of: name), kind != .file { throw refusal(of: kind, operation, name) }
     let number = openat(number, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o666)
     guard number >= 0 else { throw .current(operation, path(of: name)) }
@@ -79,8 +81,8 @@ package final class Folder: Sendable {
     try file(reading: name).contents(limit: limit)
   }
 
-  /// Throws if the name belongs to anything other than a regular file with one link.
-  /// - Returns: the permissions of the file; `nil` if it does not exist.
+  /// Throws if an entry with this name exists and is not a regular file with one link.
+  /// - Returns: the permissions of the file; `nil` if no entry has this name.
   func checkReplaceable(_ name: String) throws(FileError) -> mode_t? {
     try check(name, "write")
     var status = stat()
@@ -104,7 +106,7 @@ package final class Folder: Sendable {
     return Folder(path: path(of: name), number: number)
   }
 
-  /// Opens a folder in this one, which is created if it does not exist.
+  /// Opens a folder in this one. If the inner folder does not exist, creates it first.
   package func folder(creating name: String) throws(FileError) -> Folder {
     try check(name, "create the folder")
     guard mkdirat(number, name, 0o777) == 0 || errno == EEXIST else {
@@ -125,7 +127,7 @@ package final class Folder: Sendable {
     String(decoding: name.dropLast().lazy.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
-  /// The names as bytes of the file system, with a terminating zero; names need not be UTF-8.
+  /// The names of the entries as the file system's bytes, each with a terminating zero. The bytes need not be UTF-8.
   private func names() throws(FileError) -> [[CChar]] {
     let own = openat(number, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard own >= 0, let folder = fdopendir(own) else { throw .current("list", path) }
@@ -173,7 +175,7 @@ package final class Folder: Sendable {
     guard rmdir(path) == 0 || errno == ENOENT else { throw .current("remove", path) }
   }
 
-  /// Renames an entry. The new name must be free or belong to an entry of the same kind; files are replaced.
+  /// Renames an entry. A file replaces a file that has the new name; a folder replaces only an empty folder.
   package func move(_ name: String, to target: String) throws(FileError) {
     try check(name, "rename")
     try check(target, "rename")
@@ -201,7 +203,7 @@ package final class Folder: Sendable {
   private func refusal(of kind: FileSystem.Kind, _ operation: String, _ name: String) -> FileError {
     let detail =
       switch kind {
-      case .link: "it is a symbolic link, and links in such a folder are not followed"
+      case .link: "it is a symbolic link, and links in this folder are not followed"
       case .folder: "it is a folder, not a file"
       case .file: "it is a file, not a folder"
       case .other: "it is a pipe, a socket or a device, not a file"

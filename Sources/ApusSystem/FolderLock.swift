@@ -2,8 +2,9 @@ import Glibc
 
 /// An exclusive lock of a folder. It lasts until the value is released or the process ends for any reason.
 ///
-/// The lock is an `flock` of the file `.lock` in the folder. The file contains the process ID. It is never removed,
-/// because a lock of a removed file would not exclude a lock of the file that replaces it.
+/// The lock is an `flock` of the file `.lock` in the folder. The file contains the ID of the process that holds the
+/// lock. The file is never removed, because a lock of a removed file would not exclude a lock of the file that replaces
+/// it.
 package final class FolderLock: Sendable {
   /// The name of the file.
   package static let name = ".lock"
@@ -11,7 +12,7 @@ package final class FolderLock: Sendable {
   /// The outcome of an attempt to lock.
   package enum Outcome: Sendable {
     case locked(FolderLock)
-    /// Another process holds the lock, with this ID if it could be read.
+    /// The lock is held already; `process` is the ID of the holder, or `nil` if the ID could not be read.
     case inUse(process: Int?)
   }
 
@@ -24,7 +25,7 @@ package final class FolderLock: Sendable {
     ftruncate(file.number, 0)
   }
 
-  /// Acquires the lock, or returns its holder. Does not wait.
+  /// Acquires the lock, or returns the process that holds it. Does not wait for the lock.
   package static func take(of folder: Folder) throws(FileError) -> Outcome {
     let file = try folder.file(writing: name)
     while flock(file.number, LOCK_EX | LOCK_NB) != 0 {

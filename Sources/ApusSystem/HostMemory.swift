@@ -2,7 +2,7 @@ import Glibc
 
 /// The memory of the host that this process may use.
 package enum HostMemory {
-  /// The memory in bytes: the memory of the machine, or a lower limit of a control group or `ulimit -v`.
+  /// The memory in bytes: the minimum of the machine's memory, the limits of the control groups and `ulimit -v`.
   package static let byteCount = min(
     machineByteCount, addressSpaceByteCount ?? .max, controlGroupByteCount(root: "") ?? .max)
 

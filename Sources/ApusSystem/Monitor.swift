@@ -26,8 +26,8 @@ package final class Monitor: @unchecked Sendable {
   package func lock() { pthread_mutex_lock(mutex) }
   package func unlock() { pthread_mutex_unlock(mutex) }
 
-  /// Releases the lock, which the caller holds, until another thread announces the event. Spurious wake-ups are
-  /// possible.
+  /// Releases the lock, which the caller holds, until another thread announces the event, then acquires it again.
+  /// Spurious wake-ups are possible.
   package func wait(for event: Event) { pthread_cond_wait(conditions + event.rawValue, mutex) }
 
   /// Wakes up all threads that wait for an event.

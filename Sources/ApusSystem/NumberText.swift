@@ -1,4 +1,5 @@
-// Formats numbers for messages. These are members, so that other modules can use them without importing this module.
+// Formats numbers for messages. The functions are members of `Int` and `Double`, so that other modules can use them
+// without importing this module.
 
 extension Int {
   /// A size in bytes: `512 B`, `3.1 GiB`.
@@ -26,8 +27,8 @@ extension Int {
 }
 
 extension Double {
-  /// The number with a fixed count of decimal places: `0.8783`. In Swift's notation if it is not finite or would have
-  /// more than 15 digits.
+  /// The number with a fixed count of decimal places: `0.8783`. A number that is not finite or would have more than 15
+  /// digits is in Swift's notation.
   package func text(places: Int) -> String {
     let scale = (0..<places).reduce(1.0) { scale, _ in scale * 10 }
     guard isFinite, magnitude * scale < 1e15 else { return "\(self)" }
@@ -37,7 +38,7 @@ extension Double {
     return (self < 0 ? "-" : "") + String(whole / Int(scale)) + fraction
   }
 
-  /// A fraction in percent: `87.8 %`, optionally with a no-break space.
+  /// A fraction in percent: `87.8 %`. `space` separates the number and the sign, for example a no-break space.
   package func percent(places: Int, space: Character = " ") -> String {
     "\((100 * self).text(places: places))\(space)%"
   }

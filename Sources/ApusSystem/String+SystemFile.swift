@@ -1,8 +1,8 @@
 import Glibc
 
 extension String {
-  /// Reads the start of a virtual file, for example in `/proc`; such files report no size. `nil` when the file cannot
-  /// be opened.
+  /// Reads the first `limit` bytes of a virtual file, for example in `/proc`: such a file reports no size. `nil` when
+  /// the file cannot be opened.
   /// - Parameter limit: the largest number of bytes to read
   package init?(systemFile path: String, limit: Int = 16_384) {
     guard let file = fopen(path, "re") else { return nil }

@@ -22,7 +22,8 @@ void csha256_compress_portable(uint32_t state[8], const void *blocks, size_t cou
     }
     uint32_t v[8];
     memcpy(v, state, sizeof v);
-    // The eight variables are not moved; their indices rotate: variable j of round i is v[(j - i) mod 8].
+    // The standard moves the values of the eight variables a to h in each round. Here the values stay in v, and the
+    // indices rotate: variable number j is v[(j - i) mod 8] in round i.
 #pragma clang loop unroll_count(8)
     for (unsigned i = 0; i < 64; i++) {
       uint32_t a = v[-i & 7], b = v[(1 - i) & 7], c = v[(2 - i) & 7];

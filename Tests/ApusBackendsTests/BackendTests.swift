@@ -17,7 +17,7 @@ struct BackendTests {
     ) { try ComputeDevice.named("gpu") }
   }
 
-  @Test func theProcessorIsADevice() throws {
+  @Test func theCPUIsTheFirstDevice() throws {
     let listed = try #require(ComputeDevice.available().devices.first)
     #expect(listed.identifier == "cpu")
     #expect(try ComputeDevice.named("cpu").info == listed)

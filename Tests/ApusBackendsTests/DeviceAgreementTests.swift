@@ -1,8 +1,8 @@
 import Apus
 import Testing
 
-/// Training of a model agrees on the CPU and on OpenCL: the losses of the first steps and the first gradients are
-/// close, on the images of Fashion-MNIST.
+/// The CPU and OpenCL agree on the training of a model on Fashion-MNIST: the losses of the first steps and the
+/// gradients of the first step are close.
 @Suite struct DeviceAgreementTests {
   private let train: ImageSet
   private let statistics: PixelStatistics
@@ -54,7 +54,8 @@ import Testing
     #expect(losses[0][19] < losses[0][0])
   }
 
-  /// Every gradient is within ten times the tolerance of a sum of `K` terms, `4·√K·2⁻²⁴·Σ|terms|`.
+  /// The gradients of the two devices differ by at most ten times the tolerance of a sum of `K` terms,
+  /// `4·√K·2⁻²⁴·Σ|terms|`.
   @Test func gradientsOfTheFirstStep() throws {
     var gradients: [[[Float]]] = []
     for device in devices {
@@ -68,8 +69,8 @@ import Testing
         gradients.append(try found.tensors.map { try #require($0).array() })
       }
     }
-    // Σ|terms| is at least the magnitude of any element of the gradient. K is the number of terms of one element: the
-    // batch times the output positions of a convolution.
+    // The largest magnitude in a parameter's gradient stands for Σ|terms|, which is at least as large. K is the number
+    // of terms of one element: the batch size times the number of output positions of a convolution.
     let places = [28 * 28, 28 * 28, 10 * 10, 10 * 10, 1, 1, 1, 1, 1, 1]
     #expect(gradients[0].count == places.count)
     var worst: Float = 0

@@ -3,7 +3,7 @@ import ApusDevice
 import ApusTestSupport
 import Testing
 
-/// A buffer or plan of another device is refused with the same error on every device.
+/// Every device refuses a buffer or a plan of another device, and all devices report the same errors.
 @Suite struct ForeignBufferTests {
   private let reason = "the buffer belongs to another device"
 

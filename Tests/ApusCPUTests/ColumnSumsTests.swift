@@ -73,7 +73,7 @@ import Testing
     return builder
   }
 
-  @Test(arguments: cases, availableSets) func equalThoseOfTheStoredProduct(_ test: Case, simd: String) throws {
+  @Test(arguments: cases, availableSets) func equalTheStoredProductsReduction(_ test: Case, simd: String) throws {
     let builder = plan(test, stored: nil)
     let results = try builder.run(on: cpu(simd: simd))
     #expect(results[1] == (try plan(test, stored: results[0]).run(on: cpu(simd: simd)))[0])
@@ -85,7 +85,7 @@ import Testing
     #expect(zip(results[1], sums).allSatisfy { abs($0 - $1) <= bound * max(1, abs($1)) })
   }
 
-  /// A product's tasks compute only sums. Other reductions of columns read the stored product.
+  /// A product's tasks compute only sums. Column reductions with other reducers read the stored product.
   @Test(arguments: [ReductionRow.max, .argmax, .product]) func otherReductions(reducer: ReductionRow) throws {
     let test = Case(m: 50, n: 40, k: 9)
     let found = try plan(test, stored: nil, reducer: reducer).run(on: cpu())
@@ -93,7 +93,7 @@ import Testing
   }
 
   /// The product's step computes the column sums in the cases with `isJoined`.
-  @Test(arguments: cases) func productsGiveThem(_ test: Case) throws {
+  @Test(arguments: cases) func productsComputeTheSums(_ test: Case) throws {
     let steps = StepBuilder(plan: plan(test, stored: nil).plan, loops: try #require(csimd_open(nil)), threadCount: 2)
     let built = try steps.plan.steps.map { try steps.build($0) }
     built.joinColumnSums(steps.plan)

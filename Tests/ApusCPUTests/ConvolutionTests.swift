@@ -53,7 +53,8 @@ import Testing
     geometry(batch: 2, 9, 20, input: [1, 64, 64], kernel: [1, 2, 2], stride: [1, 2, 2]),
     geometry(batch: 2, groups: 2, 12, 10, input: [1, 16, 20], kernel: [1, 1, 1]),
     geometry(batch: 2, 3, 4, input: [3, 9, 8], kernel: [2, 3, 3], stride: [2, 2, 2], padding: [1, 1, 2]),
-    // More input channels than output channels: the weight gradient is computed transposed, in splits or in groups.
+    // At least twice as many input channels as output channels: the weight gradient is computed transposed, from
+    // several blocks of pixels, with groups, and from one block.
     geometry(batch: 2, 64, 32, input: [1, 33, 32], kernel: [1, 1, 1]),
     geometry(batch: 2, groups: 2, 24, 10, input: [1, 16, 20], kernel: [1, 1, 1]),
     geometry(batch: 2, 260, 20, input: [1, 10, 20], kernel: [1, 1, 1]),
@@ -81,7 +82,8 @@ import Testing
     geometry(batch: 0, 16, 16, input: [1, 4, 4], kernel: [1, 3, 3]),
   ]
 
-  /// Winograd geometries: blocks of tiles and of channels, tiles that extend beyond the image, and splits.
+  /// Winograd geometries: tasks of tiles and of channels, tiles that extend beyond the image, and weight gradients in
+  /// parts and in blocks of channels.
   static let transformed: [ConvolutionGeometry] = [
     geometry(batch: 9, 32, 48, input: [1, 8, 8], kernel: [1, 3, 3], padding: [0, 1, 1]),
     geometry(batch: 2, 64, 32, input: [1, 13, 22], kernel: [1, 3, 3], padding: [0, 1, 1]),
@@ -101,8 +103,8 @@ import Testing
     return result
   }
 
-  /// The reference implementation in scalar code.
-  private func reference(
+  /// The expected result, computed in scalar code.
+  private func scalarResult(
     _ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ left: [Double], _ right: [Double]
   ) -> [Double] {
     let (ci, co) = (g.inputChannels / g.groups, g.outputChannels / g.groups)
@@ -194,7 +196,7 @@ import Testing
         Convolution(
           pass: pass, geometry: g, order: order, left: vl, right: vr, dtype: dtype,
           epilogue: epilogue)))
-    var expected = reference(g, pass, left, right)
+    var expected = scalarResult(g, pass, left, right)
     let inner = domain.elementCount / max(1, domain[0] * channelCount)
     if doubles {
       for index in expected.indices {
@@ -230,9 +232,9 @@ import Testing
     ConvolutionMethod(geometry, pass, order, dtype) != nil
   }
 
-  /// All passes of the geometries `channelsLast` can use channels-last images, except one weight gradient: its 18
-  /// output channels are no whole vectors. Convolutions with groups or in `float64`, and input gradients with stride
-  /// and dilation, cannot.
+  /// All passes of the geometries `channelsLast` can use channels-last images, except one weight gradient, whose 18
+  /// output channels do not fill vectors. Convolutions with groups or in `float64`, and input gradients with a stride
+  /// and a dilation, cannot use channels-last images.
   @Test func passesWithChannelsLast() {
     let pairs = Self.channelsLast.flatMap { geometry in Convolution.Pass.allCases.map { (geometry, $0) } }
     let refused = pairs.filter { !Self.reads($0, $1, .channelsLast) }
@@ -271,7 +273,7 @@ import Testing
   }
 
   @Test(arguments: channelsLast, Convolution.Pass.allCases)
-  func channelsLastMatchReference(geometry: ConvolutionGeometry, pass: Convolution.Pass) throws {
+  func channelsLastMatchesScalarCode(geometry: ConvolutionGeometry, pass: Convolution.Pass) throws {
     guard Self.reads(geometry, pass, .channelsLast) else { return }
     for simd in availableSets {
       for doubles in [false, true] {
@@ -283,9 +285,9 @@ import Testing
     #expect(try run(geometry, pass, threads: 5, order: .channelsLast).result == one)
   }
 
-  /// The input image is channels-first and the output channels-last (`mixed`), for any number of channels.
+  /// With the order `mixed`, the input is channels-first and the output is channels-last, for any number of channels.
   @Test(arguments: channelsLast, [Convolution.Pass.output, .weightGradient])
-  func mixedOrderMatchesReference(geometry: ConvolutionGeometry, pass: Convolution.Pass) throws {
+  func mixedOrderMatchesScalarCode(geometry: ConvolutionGeometry, pass: Convolution.Pass) throws {
     guard Self.reads(geometry, pass, .mixed) else { return }
     for simd in availableSets {
       for doubles in [false, true] {
@@ -318,7 +320,7 @@ import Testing
     ].map { ($0, .output) }
 
   @Test(arguments: planes)
-  func planesMatchReference(geometry: ConvolutionGeometry, pass: Convolution.Pass) throws {
+  func windowsOfPlanesMatchScalarCode(geometry: ConvolutionGeometry, pass: Convolution.Pass) throws {
     #expect(Self.reads(geometry, pass, .mixed) && geometry.readsPlanes(pass, fewChannels: 8))
     for simd in availableSets {
       for doubles in [false, true] {
@@ -331,7 +333,7 @@ import Testing
   }
 
   @Test(arguments: geometries, Convolution.Pass.allCases)
-  func matchesReference(geometry: ConvolutionGeometry, pass: Convolution.Pass) throws {
+  func matchesScalarCode(geometry: ConvolutionGeometry, pass: Convolution.Pass) throws {
     for simd in availableSets {
       let (result, expected) = try run(geometry, pass, simd: simd)
       #expect(result.elementsEqual(expected), "\(simd)")

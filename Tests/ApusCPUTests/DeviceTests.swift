@@ -42,8 +42,8 @@ import Testing
     withExtendedLifetime((second, large)) {}
   }
 
-  /// The pool of released memory has a limit. Blocks of many sizes are allocated one after the other, as by networks of
-  /// different shapes.
+  /// The pool of released memory has a limit. Blocks of many sizes are allocated one after the other, as networks of
+  /// different shapes allocate them.
   @Test func releasedMemoryHasALimit() throws {
     let allocator = Allocator(limit: 1 << 30, cacheLimit: CacheLimit(memoryByteCount: 1 << 30, fixedByteCount: 8 << 20))
     for size in stride(from: 1 << 20, to: 4 << 20, by: 1 << 17) {
@@ -87,7 +87,7 @@ import Testing
     let failure = error { _ = try device.prepare(plan(1 << 46, slabs: [1 << 49, 1 << 49])) }
     #expect(failure == .outOfMemory(device: "cpu", requested: 5 << 48, used: 0, available: 1 << 50))
     #expect(ContinuousClock.now - start < .seconds(10))
-    // A result written over its input allocates no memory.
+    // A result that is written over its input needs no memory.
     var donated = plan(1 << 46, slabs: [1 << 50])
     donated.outputs[0].donatedInput = 0
     _ = try device.prepare(donated)

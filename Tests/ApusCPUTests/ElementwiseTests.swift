@@ -66,7 +66,7 @@ import Testing
   ]
 
   @Test(arguments: layouts)
-  func layoutsMatchReference(test: (Shape, Layout, Layout)) throws {
+  func layoutsMatchScalarCode(test: (Shape, Layout, Layout)) throws {
     for dtype in [DType.float32, .float16, .bfloat16, .float64, .int32, .int64, .int8, .uint8] {
       let (result, expected) = try multiplyAdd(test.0, a: test.1, b: test.2, dtype: dtype)
       #expect(result.elementsEqual(expected), "\(dtype)")
@@ -74,7 +74,7 @@ import Testing
   }
 
   /// Tasks cover every element of segments of all sizes.
-  @Test func segmentsOfAllSizesAreCutIntoTasks() throws {
+  @Test func segmentsOfAllSizesAreSplitIntoTasks() throws {
     var builder = PlanBuilder()
     let counts = [1, 40_000, 1024, 1025, 7, 100_000, 65_536, 2]
     let program = Program(
@@ -198,9 +198,9 @@ import Testing
     #expect(results[3] == [0, 1, 2, 3, 4, 5, 6, 7])
   }
 
-  /// A comparison that is stored only as bool is written directly as bytes. A comparison that is also stored as int32
-  /// is written from a register.
-  @Test(arguments: availableSets) func testsAreStoredAsBytes(simd: String) throws {
+  /// If the result of a comparison is stored only as bool, it is written directly as bytes. If it is also stored as
+  /// int32, the bytes are converted from a register.
+  @Test(arguments: availableSets) func comparisonsAreStoredAsBytes(simd: String) throws {
     let names: [ElementwiseRow] = [.equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual]
     let ofFloats: [ElementwiseRow] = [.isNaN, .isFinite, .isInfinite]
     for dtype in [DType.int32, .int64, .float32, .float64] {
@@ -261,8 +261,8 @@ import Testing
     #expect(found[1] == x && found[2] == x.map { -$0 })
   }
 
-  /// Programs over large contiguous arrays run in short blocks. Their results equal those of the same program over
-  /// slices of the arrays, also for a value that is stored and read again, and for a result that overwrites an
+  /// Programs over large contiguous arrays run in short blocks. Their results equal the results of the same program
+  /// over slices of the arrays. One value of the program is stored and read again, and one result overwrites an
   /// argument.
   @Test(arguments: availableSets, [(DType.float32, 0), (.float64, 0), (.float32, 8)])
   func flatPrograms(simd: String, test: (dtype: DType, more: Int)) throws {

@@ -88,7 +88,7 @@ import Testing
     }
   }
 
-  /// Rows are written in place, other rows stay, and indices out of range are ignored.
+  /// The indexed rows are written in place, other rows stay unchanged, and indices out of range are ignored.
   @Test(arguments: [DType.float32, .float64, .float16, .int64, .int8, .bool], [DType.int32, .int64])
   func rowsAreWritten(dtype: DType, indexType: DType) throws {
     for inner in [1, 5, 3000] {
@@ -147,7 +147,7 @@ import Testing
   }
 
   @Test(arguments: [ReductionRow.sum, .product], [DType.float32, .float64, .int32, .int64, .float16, .uint8])
-  func scanMatchesReference(combine: ReductionRow, dtype: DType) throws {
+  func scanMatchesScalarCode(combine: ReductionRow, dtype: DType) throws {
     for (outer, extent, inner) in [(1, 9, 1), (3, 5, 4), (2, 6, 300), (4, 1, 3)] {
       for isReversed in [false, true] {
         var random = TestNumbers(seed: 47)
@@ -186,9 +186,9 @@ import Testing
     #expect(Set(result).count > 69_000)
   }
 
-  /// Random words equal those of the reference device for word numbers in order, in rows that begin within a block of
-  /// four words, in another order, and repeated.
-  @Test(arguments: availableSets) func wordsAreThoseOfTheirNumbers(simd: String) throws {
+  /// The CPU draws the same random words as the reference device, if the word numbers are consecutive, are rows that
+  /// begin within a block of four words, are in another order, or are repeated.
+  @Test(arguments: availableSets) func randomWordsMatchTheReferenceDevice(simd: String) throws {
     let layouts: [(Layout, Lane)] = [
       (Layout(contiguous: [1]), .int32), (Layout(contiguous: [5003]), .int32),
       (Layout(shape: [3000], strides: [1], offset: 1 << 33 | 3), .int64),

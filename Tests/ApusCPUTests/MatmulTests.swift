@@ -32,7 +32,7 @@ import Testing
   ]
 
   /// Products that cover every way of splitting a product and of packing its factors.
-  static let cuts: [Case] = [
+  static let splits: [Case] = [
     Case(m: 300, n: 290, k: 530), Case(m: 300, n: 290, k: 530, transposesB: true),
     Case(m: 300, n: 290, k: 530, transposesA: true), Case(m: 250, n: 272, k: 260, transposesA: true, transposesB: true),
     Case(m: 500, n: 1, k: 700), Case(m: 500, n: 1, k: 700, transposesA: true), Case(m: 1, n: 900, k: 700),
@@ -132,16 +132,16 @@ import Testing
   }
 
   @Test(arguments: cases, [false, true])
-  func matchesReference(test: Case, bias: Bool) throws {
-    try expectReference(test, bias: bias, simd: nil)
+  func matchesScalarCode(test: Case, bias: Bool) throws {
+    try expectScalarResult(test, bias: bias, simd: nil)
   }
 
-  @Test(arguments: cuts, availableSets)
-  func everyCut(test: Case, simd: String) throws {
-    try expectReference(test, bias: true, simd: simd)
+  @Test(arguments: splits, availableSets)
+  func everySplit(test: Case, simd: String) throws {
+    try expectScalarResult(test, bias: true, simd: simd)
   }
 
-  private func expectReference(_ test: Case, bias: Bool, simd: String?) throws {
+  private func expectScalarResult(_ test: Case, bias: Bool, simd: String?) throws {
     let product = try run(test, bias: bias, simd: simd)
     let (result, expected, scale) = (product.result, product.expected(), product.scale)
     #expect(result.count == expected.count)
@@ -150,14 +150,14 @@ import Testing
     #expect(zip(result, expected).allSatisfy { abs($0 - $1) <= bound }, "\(test)")
   }
 
-  @Test(arguments: cases.prefix(10) + cuts)
+  @Test(arguments: cases.prefix(10) + splits)
   func bitsDoNotDependOnThreads(test: Case) throws {
     let one = try run(test, bias: true, threads: 1).result
     for threads in [2, 5] { #expect(try run(test, bias: true, threads: threads).result == one) }
   }
 
   /// Sums have the same bits whether operands are packed, read in place or split along k.
-  @Test(arguments: cases.filter { $0.dtype == .float32 } + cuts + inPlace, availableSets)
+  @Test(arguments: cases.filter { $0.dtype == .float32 } + splits + inPlace, availableSets)
   func bitsDoNotDependOnCaches(test: Case, simd: String) throws {
     let packed = try run(test, bias: true, simd: simd, caches: Caches(firstLevelWays: 8, secondLevelByteCount: 1 << 20))
     let inPlace = try run(

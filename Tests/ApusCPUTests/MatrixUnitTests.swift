@@ -15,8 +15,9 @@ private let hasTiles = csimd_open("avx512").map { csimd_find_pairs($0, .matrix) 
     ComputeDevice(backend: try CPUDevice(threadCount: threads, simd: nil, memoryLimit: 1 << 32, pairs: .matrix))
   }
 
-  /// Returns the sum of one accumulation chain. A tile adds 32 products at a time: it sums the products with even and
-  /// with odd indices separately, and adds both sums to the accumulator.
+  /// Returns the sum of one accumulation chain. An instruction adds 32 products at a time: it sums the products with
+  /// even indices and the products with odd indices separately, adds the two sums, and adds the result to the
+  /// accumulator.
   private func chain(_ a: [Float], _ b: [Float]) -> Float {
     var sum: Float = 0
     for start in stride(from: 0, to: a.count, by: 32) {

@@ -29,6 +29,7 @@ import Testing
     Case(input: [1, 5, 5], window: [1, 5, 5], stride: [1, 1, 1]),
   ]
 
+  /// Calls `body` for each result, with the index of the result and the indices of the pixels in its window.
   private func windows(_ test: Case, _ body: (_ result: Int, _ pixels: [Int]) -> Void) {
     let (input, output) = (test.input, test.output)
     for plane in 0..<test.planes {
@@ -72,7 +73,7 @@ import Testing
   }
 
   @Test(arguments: cases.indices, [DType.float32, .float64, .float16, .int32])
-  func matchesReference(number: Int, dtype: DType) throws {
+  func maximaMatchScalarCode(number: Int, dtype: DType) throws {
     let test = Self.cases[number]
     var random = TestNumbers(seed: 61)
     let (inputCount, outputCount) = (

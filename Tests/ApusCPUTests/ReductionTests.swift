@@ -6,7 +6,7 @@ import Testing
 @testable import ApusCPU
 
 @Suite struct ReductionTests {
-  /// Reduces a plain tensor and returns the result.
+  /// Reduces a tensor without a prologue and an epilogue, and returns the result.
   private func reduce(
     _ numbers: [Double], _ domain: Shape, axes: [Int], _ reducer: ReductionRow, _ dtype: DType = .float32,
     layout: Layout? = nil, threads: Int = 2, simd: String? = nil
@@ -30,7 +30,8 @@ import Testing
     return try builder.run(on: cpu(threads: threads, simd: simd))[0]
   }
 
-  private func reference(
+  /// The expected result, computed in scalar code.
+  private func scalarResult(
     _ numbers: [Double], _ domain: Shape, axes: [Int], _ reducer: ReductionRow, layout: Layout
   ) -> [Double] {
     var groups: [[Double]] = []
@@ -62,7 +63,7 @@ import Testing
     }
   }
 
-  /// Reducing a row in one call gives the same bits as accumulating it into a state, for any length.
+  /// `row`, which reduces a row in one call, gives the same bits as `begin`, `take` and `finish`, for any length.
   @Test(arguments: availableSets, [0, 16, 48, 64, 80, 777, 1008, 1024, 1040, 4096])
   func wholeRowsHaveTheBitsOfStates(simd: String, count: Int) throws {
     let loops = try #require(csimd_open(simd))
@@ -112,7 +113,7 @@ import Testing
   ]
 
   @Test(arguments: [ReductionRow.sum, .max, .min, .argmax, .argmin], cases)
-  func matchesReference(reducer: ReductionRow, shape: (Shape, [Int])) throws {
+  func matchesScalarCode(reducer: ReductionRow, shape: (Shape, [Int])) throws {
     let (domain, axes) = shape
     var random = TestNumbers(seed: 3)
     let isIndex = reducer.isIndex
@@ -121,7 +122,7 @@ import Testing
     let numbers =
       isIndex || isLong ? random.integers(domain.elementCount, -50...50) : random.array(domain.elementCount)
     let floats = numbers.map { Double(Float($0)) }
-    let expected = reference(
+    let expected = scalarResult(
       floats, domain, axes: axes, reducer, layout: Layout(contiguous: domain))
     let result = try reduce(numbers, domain, axes: axes, reducer)
     let count = Double(domain.elementCount / max(1, expected.count))
@@ -137,7 +138,7 @@ import Testing
     let numbers = random.array(600).map { Double(Float($0)) }
     let layout = Layout(shape: [10, 6, 8], strides: [1, -60, 10], offset: 310)
     for axes in [[0], [1], [2], [0, 2], [0, 1, 2]] {
-      let expected = reference(numbers, layout.shape, axes: axes, .sum, layout: layout)
+      let expected = scalarResult(numbers, layout.shape, axes: axes, .sum, layout: layout)
       let result = try reduce(numbers, layout.shape, axes: axes, .sum, layout: layout)
       for (a, b) in zip(result, expected) { #expect(abs(a - b) < 1e-4) }
     }
@@ -159,7 +160,7 @@ import Testing
     }
   }
 
-  @Test func identitiesOfNothing() throws {
+  @Test func emptyReductionsGiveIdentities() throws {
     #expect(try reduce([], [3, 0], axes: [1], .sum) == [0, 0, 0])
     #expect(try reduce([], [3, 0], axes: [1], .product) == [1, 1, 1])
     #expect(try reduce([], [0, 2], axes: [0], .min) == [.infinity, .infinity])
@@ -172,7 +173,7 @@ import Testing
     #expect(try reduce(numbers, [2, 3], axes: [1], .max)[0].isNaN)
     #expect(try reduce(numbers, [2, 3], axes: [1], .argmax) == [1, 1])
     #expect(try reduce(numbers, [2, 3], axes: [0], .argmin) == [1, 0, 1])
-    // With several NaNs, the index of the first one is returned, wherever they are in the vectors.
+    // With several NaNs, the index of the first NaN is returned, in whatever vectors and lanes the NaNs are.
     for indices in [[70, 150], [17, 18], [199, 3], [64, 128], [190]] {
       var row = (0..<200).map { Double($0 % 7) }
       for index in indices { row[index] = .nan }
@@ -189,11 +190,11 @@ import Testing
     var random = TestNumbers(seed: 9)
     let numbers = random.integers(700, 0...9)
     let domain: Shape = [7, 100]
-    let sums = try reduce(numbers, domain, axes: [0], .max, dtype)
-    let expected = reference(numbers, domain, axes: [0], .max, layout: Layout(contiguous: domain))
-    #expect(sums == expected)
+    let maxima = try reduce(numbers, domain, axes: [0], .max, dtype)
+    let expected = scalarResult(numbers, domain, axes: [0], .max, layout: Layout(contiguous: domain))
+    #expect(maxima == expected)
     let indices = try reduce(numbers, domain, axes: [1], .argmin, dtype)
-    #expect(indices == reference(numbers, domain, axes: [1], .argmin, layout: Layout(contiguous: domain)))
+    #expect(indices == scalarResult(numbers, domain, axes: [1], .argmin, layout: Layout(contiguous: domain)))
   }
 
   @Test func prologueAndEpilogue() throws {

@@ -1,7 +1,7 @@
 import Foundation
 
-/// References for the rows that have no `UnaryFunction`: floating-point rows in `Double`, integer rows in their own
-/// type.
+/// The expected values of rows that have no `UnaryFunction`: of floating-point rows in `Double`, of integer rows in
+/// their own type. `RowTests` has separate tests for the few floating-point rows in neither table.
 enum RowTable {
   static let floatBinary: [String: @Sendable (Double, Double) -> Double] = [
     "add": { $0 + $1 }, "subtract": { $0 - $1 }, "multiply": { $0 * $1 }, "divide": { $0 / $1 },

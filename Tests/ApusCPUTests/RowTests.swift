@@ -203,8 +203,8 @@ import Testing
       let row = try find(name, lane, simd)
       if let test = RowTable.comparisons[name] {
         for (i, y) in row(a, b, as: Int32.self, zero: 0).enumerated() {
-          // The reference compares 0 and 1 in the order of the integers, because `Double` cannot represent large
-          // integers exactly.
+          // `test` compares the numbers 0 and 1, which are in the same order as the integers: `Double` cannot represent
+          // large integers exactly.
           #expect(y == (test(a[i] > b[i] ? 1 : 0, b[i] > a[i] ? 1 : 0) ? 1 : 0), "\(name) \(a[i]) \(b[i])")
         }
       } else if RowTable.integerUnary(name, T(1)) != nil {
@@ -252,7 +252,8 @@ import Testing
     }
   }
 
-  /// The fused rows have the same bits as `multiply` followed by `add` or `subtract`.
+  /// The fused rows `multiply_add` and `subtract_product` have the same bits as `multiply` followed by `add` or
+  /// `subtract`.
   @Test(arguments: availableSets) func productsInSums(simd: String) throws {
     let a = Self.floats(step: 80_021)
     let (b, c) = (Array(a.reversed()), a.map { $0 / 3 + 1 })

@@ -5,7 +5,8 @@ import Testing
 
 @testable import ApusCPU
 
-/// Softmax and log-sum-exp in one pass over rows give the same bits as their separate steps.
+/// The steps of a softmax or log-sum-exp give the same bits if they run together in one pass over rows as if they run
+/// one after the other.
 @Suite struct SoftmaxRowsTests {
   /// What a plan computes from the row maxima.
   enum Kind: CaseIterable, Sendable {
@@ -27,8 +28,8 @@ import Testing
     return plan.builder
   }
 
-  /// Whether the results have the same bits, without the first result, which only the unrelated steps of `RowPlan`
-  /// write.
+  /// Whether the results have the same bits. The first result is ignored: only the unrelated steps of `RowPlan` write
+  /// it.
   private func isEqual(_ left: [[Double]], _ right: [[Double]]) -> Bool {
     left.count == right.count
       && zip(left, right).dropFirst().allSatisfy {

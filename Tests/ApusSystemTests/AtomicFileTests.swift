@@ -41,7 +41,7 @@ struct AtomicFileTests {
     #expect(try FileDescriptor.contents(of: path) == [7])
   }
 
-  @Test func whatIsNotARegularFileIsRefused() throws {
+  @Test func onlyRegularFilesAreReadAndReplaced() throws {
     let scratch = try ScratchDirectory()
     #expect(throws: FileError.self) { try AtomicFile.write([1], to: scratch.path) }
     #expect(throws: FileError.self) { try FileDescriptor.contents(of: scratch.path) }

@@ -13,7 +13,7 @@ import Testing
     func set() { value.store(true, ordering: .sequentiallyConsistent) }
   }
 
-  /// `finish` tells a job to stop, waits until the job has ended, and runs the deferred work after that.
+  /// `finish` tells the running job to stop, waits until the job has ended, and then runs the deferred work.
   @Test func finishWaitsForJobsBeforeDeferredWork() {
     let (jobHasEnded, jobEndedFirst) = (Flag(), Flag())
     BackgroundWork.start {
@@ -21,7 +21,7 @@ import Testing
       usleep(50_000)
       jobHasEnded.set()
     }
-    BackgroundWork.atExit {
+    BackgroundWork.deferUntilFinish {
       if jobHasEnded.isSet { jobEndedFirst.set() }
     }
     BackgroundWork.finish()

@@ -17,7 +17,7 @@ struct FolderTests {
     _ = try scratch.write([1], to: "victims/inner/file")
   }
 
-  /// Every way to open, write or list an entry.
+  /// Every way to open, create, read or replace an entry.
   private func uses(_ name: String) -> [() throws -> Void] {
     [
       { _ = try folder.file(reading: name) }, { _ = try folder.file(writing: name) },
@@ -37,7 +37,7 @@ struct FolderTests {
   }
 
   /// Symbolic links, files with several hard links and pipes are refused.
-  @Test func whatIsNoFileOfItsOwnIsRefused() throws {
+  @Test func linksAndPipesAreRefused() throws {
     let name = "entry"
     let path = folder.path(of: name)
     let makers: [() -> Int32] = [
@@ -73,7 +73,7 @@ struct FolderTests {
     #expect(try FileSystem.entries(of: scratch.file("victims/inner")) == ["file"])
   }
 
-  /// An open folder remains the same folder, also if its path leads to another folder later.
+  /// An open `Folder` stays the same folder, even if its path leads to another folder later.
   @Test func pathsAreResolvedOnce() throws {
     try FileSystem.createDirectory(scratch.file("other"))
     #expect(rename(scratch.file("folder"), scratch.file("moved")) == 0)
@@ -106,7 +106,7 @@ struct FolderTests {
   }
 
   /// A folder cannot be locked twice, not even by the same process.
-  @Test func aLockIsForOne() throws {
+  @Test func aLockIsExclusive() throws {
     guard case .locked(let lock) = try FolderLock.take(of: folder) else {
       Issue.record("a free folder cannot be locked")
       return

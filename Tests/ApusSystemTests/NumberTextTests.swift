@@ -16,7 +16,7 @@ import Testing
     #expect(0.5.text(places: 0) == "1" && 1e20.text(places: 1) == "1e+20" && Double.nan.text(places: 3) == "nan")
   }
 
-  @Test func sharesAreInHundredths() {
+  @Test func fractionsAreInPercent() {
     #expect(0.87825.percent(places: 1) == "87.8 %" && 1.0.percent(places: 0, space: "\u{a0}") == "100\u{a0}%")
   }
 

@@ -35,7 +35,7 @@ struct QuotingTests {
     #expect(("a" + String(repeating: "\u{301}", count: 100_000)).printable(limit: 10).unicodeScalars.count < 40)
   }
 
-  @Test func errorsShowNoPathAsItIs() {
+  @Test func errorsEscapeAndTruncateThePath() {
     let error = FileError(operation: "open", path: "\u{1B}[2J" + String(repeating: "x", count: 5000), code: ENOENT)
     #expect(error.description.hasPrefix("\\u{1B}[2Jxxx") && error.description.utf8.count < 700)
   }

@@ -17,7 +17,8 @@ struct SHA256Tests {
     #expect(SHA256.hexadecimal(of: String(repeating: text, count: count).utf8) == digest)
   }
 
-  /// The digest does not depend on how the bytes are cut, for lengths around multiples of the block size.
+  /// The digest does not depend on the pieces in which the bytes are added. The lengths are near multiples of the block
+  /// size.
   @Test func piecesDoNotMatter() {
     let bytes = (0..<1000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
     for count in [55, 56, 63, 64, 65, 119, 120, 128, 1000] {

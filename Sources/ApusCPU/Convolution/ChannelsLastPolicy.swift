@@ -10,7 +10,7 @@ extension CPUDevice {
     else { return .never }
     let readsChannelsFirst =
       ConvolutionMethod(geometry, pass, .mixed, dtype) != nil && geometry.readsPlanes(pass, fewChannels: 4)
-    // Products with whole images work in either layout, so the images keep their layout.
+    // A 1 × 1 kernel is a product with whole images, which works in either layout, so the images keep their layout.
     let condition: ChannelsLastPreference.Condition =
       geometry.isPointwise ? .ifConverted : geometry.isCopyBound(pass) ? .ifChained : .always
     return ChannelsLastPreference(condition, readsChannelsFirst: readsChannelsFirst)
@@ -18,9 +18,9 @@ extension CPUDevice {
 }
 
 extension ConvolutionGeometry {
-  /// Whether copies into channels-last order cost as much as they save. They do for strided 1 × 1 kernels, because the
-  /// stride skips most pixels, and for channels that do not fill vectors, because padded planes are fast. For the
-  /// weight gradient of a kernel with many taps, copies pay off.
+  /// Whether copies of images into channels-last order cost as much time as they save. This is so for strided 1 × 1
+  /// kernels, because the stride skips most pixels, and for stride 1 and few input channels, which do not fill vectors,
+  /// because padded planes are fast. For the weight gradient of a kernel with many taps, copies always pay off.
   fileprivate func isCopyBound(_ pass: Convolution.Pass) -> Bool {
     if kernel.wrappedProduct == 1 { return true }
     guard inputChannels < Self.leastVectorChannels, stride == SIMD3(1, 1, 1) else { return false }

@@ -1,7 +1,7 @@
 import ApusDevice
 
-/// The algorithm that computes a pass of a convolution. `StepBuilder` builds its step. `CPUDevice.channelsLast` checks
-/// whether a pass has an algorithm for an image order.
+/// The algorithm that computes a pass of a convolution. `StepBuilder.convolution` builds the step of the algorithm.
+/// `CPUDevice.channelsLast` checks whether a pass has an algorithm for an image order.
 enum ConvolutionMethod {
   /// Winograd tiles of channels-last images.
   case winograd(WinogradGeometry)
@@ -14,10 +14,10 @@ enum ConvolutionMethod {
   /// Products with a matrix of the windows (im2col).
   case unfolded
 
-  /// Chooses the method of a pass for images in an order; `nil` if no method reads that order.
+  /// Chooses the method of a pass for images in the order `order`; `nil` if no method reads images in this order.
   ///
   /// - Parameters:
-  ///   - product: the pass as a product, if the pass is one and its epilogue allows it.
+  ///   - product: the pass as a matrix product; `nil` if the pass is no product or its epilogue does not allow one.
   ///   - hasMatrixUnit: whether the windows are multiplied on a matrix unit. Then direct sums are faster than Winograd
   ///     tiles.
   init?(
@@ -56,7 +56,9 @@ extension ConvolutionGeometry {
   /// The number of channels that fills a vector.
   static let leastVectorChannels = 16
 
-  /// Whether windows of channels-last images can be read in place: for two spatial axes, one group, and `float32`.
+  /// Whether windows of channels-last images can be read in place. All passes require two spatial axes, one group and
+  /// `float32`. The input gradient also requires, on each axis, a stride or a dilation of 1, and the weight gradient
+  /// requires output channels that fill vectors.
   fileprivate func hasChannelsLastWindows(_ pass: Convolution.Pass, _ dtype: DType) -> Bool {
     let isFlat = kernel.x == 1 && stride.x == 1 && padding.x == 0 && input.x == output.x
     guard isFlat, groups == 1, dtype == .float32 else { return false }
@@ -67,14 +69,14 @@ extension ConvolutionGeometry {
     }
   }
 
-  /// Whether windows of channels-first `x` can be read in place: the taps of a row must be contiguous.
+  /// Whether windows of a channels-first input can be read in place: the taps of a row must be contiguous.
   fileprivate func hasMixedWindows(_ pass: Convolution.Pass, _ dtype: DType) -> Bool {
     pass != .inputGradient && dilation.z == 1 && input.x == 1 && hasChannelsLastWindows(pass, dtype)
   }
 
-  /// Whether windows are best read in place with channels first: long rows of taps of at most `fewChannels` channels
-  /// or, for the output, strided windows. Neighboring strided windows of a row read the same cache lines, and a
-  /// channels-last copy of the image would cost more than it saves.
+  /// Whether windows of a channels-first input are best read in place: windows with long rows of taps and at most
+  /// `fewChannels` channels or, for the output, strided windows. Neighboring strided windows of a row read the same
+  /// cache lines, and a channels-last copy of the image would cost more time than it saves.
   func readsPlanes(_ pass: Convolution.Pass, fewChannels: Int) -> Bool {
     if inputChannels <= fewChannels && kernel.z >= 5 { return true }
     return pass == .output && stride.z > 1 && kernel.z > 1 && output.z >= Self.leastWindowsOfRow

@@ -1,8 +1,8 @@
 import ApusDevice
 import ApusCSIMD
 
-/// The output or the input gradient of a convolution with stride 1, computed strip by strip on padded
-/// planes (see `PlaneGeometry`). A task computes several images if they are small.
+/// The output or the input gradient of a convolution with stride 1, computed strip by strip on padded planes (see
+/// `PlaneGeometry`). A task computes several images if the images are small.
 final class PlaneConvolutionStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -16,7 +16,8 @@ final class PlaneConvolutionStep: CPUStep {
   private let copier: RowCopier
   /// Strips (or whole images) per task.
   private let grain: Int
-  /// Byte offsets of the buffers in the workspace.
+  /// Byte offsets in the workspace: of the strip with gaps, of the core results, and of the epilogue's memory. The
+  /// padded planes begin at 0.
   private let stripOffset: Int
   private let coreOffset: Int
   private let epilogueOffset: Int

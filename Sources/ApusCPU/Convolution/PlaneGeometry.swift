@@ -18,7 +18,7 @@ struct PlaneGeometry {
   let result: SIMD3<Int>
   let kernel: SIMD3<Int>
   let dilation: SIMD3<Int>
-  /// The offset of the source in the padded plane; negative if its first elements are cropped.
+  /// The offset of the source in the padded plane; negative if the first elements of the source are cropped.
   let lead: SIMD3<Int>
   let isFlipped: Bool
   /// The channels of a padded buffer: the source channels of one group.
@@ -103,7 +103,8 @@ struct PlaneGeometry {
       && result.z >= 16
   }
 
-  /// Whether depthwise results are computed from the unpadded image: it has the result's width, with zero padding.
+  /// Whether depthwise results are computed from the unpadded image. The image must be as wide as the result, with
+  /// one column of zeros on each side and one row of zeros before the first row.
   func readsInPlace(_ dtype: DType) -> Bool {
     isDepthwise && dtype == .float32 && source.z == result.z && lead == SIMD3(0, 1, 1) && source.x == result.x
   }
@@ -145,8 +146,8 @@ struct PlaneGeometry {
     return (plane, (strip * stripRows)..<min((strip + 1) * stripRows, result.y))
   }
 
-  /// Copies the pixels that the taps of a strip read, starting at channel `firstChannel`, into the padded buffer. With
-  /// `clears`, the buffer is filled with zeros first; otherwise its padding must be zero already.
+  /// Copies the pixels that the taps of a strip read, of `paddedChannels` channels from `firstChannel` on, into the
+  /// padded buffer. With `clears`, the buffer is filled with zeros first; otherwise its padding must be zero already.
   func pad(
     _ image: UnsafeMutableRawPointer, firstChannel: Int = 0, plane: Int, rows: Range<Int>,
     into buffer: UnsafeMutablePointer<Float>,

@@ -3,8 +3,8 @@ import ApusCSIMD
 
 /// The weight gradient of a convolution with stride 1 on padded planes (see `PlaneGeometry`).
 ///
-/// Strips are split into parts; the number of parts depends only on the shape. Each part accumulates 16 sums for each
-/// weight; the partial results of the parts are added in order.
+/// The list of strips is split into parts; the number of parts depends only on the shape. Each part accumulates 16 sums
+/// for each weight and adds them; the partial results of the parts are added in order.
 final class PlaneWeightGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -17,7 +17,7 @@ final class PlaneWeightGradientStep: CPUStep {
   private let loops: UnsafePointer<csimd_table>
   private let copier: RowCopier
   private let partCount: Int
-  /// The result channels, all of one group, that are summed as a block.
+  /// The number of result channels, all of one group, whose sums are a block.
   private let channelGrain: Int
   /// Blocks per task.
   private let blockGrain: Int
@@ -57,7 +57,7 @@ final class PlaneWeightGradientStep: CPUStep {
   private var blockCount: Int { blocksPerGroup * geometry.groups }
   private var tasksPerPart: Int { (blockCount + blockGrain - 1) / blockGrain }
 
-  /// The number of tasks; not limited if the epilogue's separate tasks need memory too.
+  /// The number of tasks that use temporary memory; without a limit if the separate tasks of the epilogue use some too.
   var taskCount: Int { epilogue.workspaceByteCount > 0 ? .max : partCount * tasksPerPart }
 
   func run(_ context: borrowing RunContext) {

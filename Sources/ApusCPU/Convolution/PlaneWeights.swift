@@ -1,14 +1,14 @@
 import ApusDevice
 import ApusCSIMD
 
-/// The weights of a convolution, packed for `plane_multiply`: for each group and block of result
-/// channels, tap by tap, one weight for each channel of the block.
+/// The weights of a convolution, packed for `plane_multiply`: for each group and block of result channels, a panel that
+/// contains, tap by tap, one weight for each channel of the block.
 struct PlaneWeights {
   struct Block {
     var group: Int
     /// Result channels, counted from the group's first channel.
     var channels: Range<Int>
-    /// The channels that the tile computes: an odd number above 1 is rounded up.
+    /// The number of channels that a tile computes: the number of `channels`, rounded up to an even number if above 1.
     var width: Int
     /// The element offset of the panel.
     var offset: Int
@@ -42,7 +42,7 @@ struct PlaneWeights {
     count = offset
   }
 
-  /// Bytes of the panels and of the `float32` copy of narrower weights.
+  /// Bytes of the panels and, if the weights are not `float32`, of their `float32` copy.
   var byteCount: Int {
     count * 4 + (dtype == .float32 ? 0 : weightCount * 4) + 64
   }

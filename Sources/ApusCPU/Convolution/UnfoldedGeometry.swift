@@ -1,7 +1,7 @@
 import ApusDevice
 import ApusCSIMD
 
-/// A convolution as products with the matrix of its windows ("im2col"): any stride, dilation, groups and
+/// A convolution as products with the matrix of its windows ("im2col"), for any stride, dilation, number of groups and
 /// type. Small images share a matrix; a large image has one matrix for each block of rows.
 struct UnfoldedGeometry {
   let g: ConvolutionGeometry
@@ -16,7 +16,7 @@ struct UnfoldedGeometry {
 
   /// The approximate limit for a matrix in bytes.
   private static let matrixByteCount = 600_000
-  /// The number of result pixels that a matrix should have; small images share a matrix, large ones are split by rows.
+  /// The minimum number of result pixels that a matrix should have: images with fewer pixels share a matrix.
   private static let leastPixels = 192
 
   init(_ step: Convolution, _ builder: StepBuilder) {
@@ -67,7 +67,7 @@ struct UnfoldedGeometry {
   var pixelsByteCount: Int { bytes(outputs * matrixPixels) }
   /// The bytes of one group's channels of an image, in the lane's type.
   var imageByteCount: Int { bytes(inputs * inputSize) }
-  /// The bytes of all weights in the lane's type; 0 if they are stored in it.
+  /// The bytes of all weights in the lane's type; 0 if the weights are stored in the lane's type.
   var weightsByteCount: Int { dtype.isLane ? 0 : bytes(g.outputChannels * tapCount) }
 
   /// The row stride of a matrix with this number of pixels: a multiple of 16 elements, but not of 64, so that the same
@@ -108,7 +108,7 @@ struct UnfoldedGeometry {
     return OpenBLASProduct.Factor(lines, leading: pitch)
   }
 
-  /// The memory that the windows of the next image read, if each image is one task.
+  /// The memory that the windows of the next image read, if each image is one matrix; otherwise an empty block.
   func imageAhead(_ input: UnsafeRawPointer, _ images: Range<Int>, group: Int) -> csimd_prefetch_block {
     guard imageGrain == 1, rowBlocks == 1, images.upperBound < g.batch, g.input.z > 0 else {
       return csimd_prefetch_block()
@@ -146,7 +146,7 @@ struct UnfoldedGeometry {
     return OpenBLASProduct.Factor(scratch, leading: images.count * width)
   }
 
-  /// The weights in their lane's type.
+  /// The weights in their lane's type: in place, or converted into the shared memory.
   func weights(_ value: Int, _ context: borrowing RunContext) -> UnsafeMutableRawPointer {
     guard !dtype.isLane else { return context.address(value) }
     load(g.outputChannels * tapCount, context.shared, context.address(value), 1)

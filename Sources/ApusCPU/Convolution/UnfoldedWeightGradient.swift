@@ -1,12 +1,12 @@
 import ApusDevice
 import ApusCSIMD
 
-/// The weight gradient of a convolution: pixels times transposed windows. Images are split into parts; the number of
-/// parts depends only on the shape. The partial results of the parts are added in order.
+/// The weight gradient of a convolution: pixels times transposed windows. The images are divided into parts; the number
+/// of parts depends only on the shape. The partial results of the parts are added in order.
 ///
-/// The right factor of a product is packed, and the left factor is read in place. If a group has at least twice as many
-/// taps as outputs and windows are read in place, a part computes windows times transposed pixels, `[taps, outputs]`,
-/// and the sum of the parts is transposed.
+/// The right factor of a product is packed. The left factor is read in place, unless its rows would map to the same
+/// cache set. If a group has at least twice as many taps as outputs, and windows are read in place, a part computes
+/// windows times transposed pixels, `[taps, outputs]`, and the sum of the parts is transposed.
 final class UnfoldedWeightGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -28,7 +28,8 @@ final class UnfoldedWeightGradientStep: CPUStep {
   private typealias Transpose =
     @convention(c) (Int, Int, UnsafeRawPointer?, Int, UnsafeMutableRawPointer?, Int) -> Void
 
-  /// Pixels per block. The windows of a block are read once for each panel of outputs and stay in an L2 cache.
+  /// Pixels per block of a transposed product. The windows of a block are read once for each panel of outputs and stay
+  /// in an L2 cache.
   private static let pixelsOfBlock = 512
 
   init(_ step: Convolution, _ builder: StepBuilder) throws(DeviceError) {

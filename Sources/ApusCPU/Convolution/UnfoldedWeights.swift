@@ -1,13 +1,13 @@
 import ApusDevice
 import ApusCSIMD
 
-/// The weights of a group as the left factor of products: `[outputs, taps]` times windows, or their transpose times
-/// pixels. Floating-point weights are packed once for all tasks.
+/// The weights of a group as the left factor of products: the weights, `[outputs, taps]`, times windows, or the
+/// transposed weights times pixels. Floating-point weights are packed once for all tasks.
 struct UnfoldedWeights {
   private let geometry: UnfoldedGeometry
   private let isTransposed: Bool
   private let product: OpenBLASProduct
-  /// `nil` for integers, and for transposed weights on a machine without AVX2, where OpenBLAS is faster.
+  /// `nil` for integers, and for transposed weights with the `baseline` loops, because OpenBLAS is faster than these.
   private let packed: PackedRows?
 
   init(_ step: Convolution, _ geometry: UnfoldedGeometry, isTransposed: Bool, _ builder: StepBuilder) {

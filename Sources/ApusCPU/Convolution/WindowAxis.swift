@@ -2,8 +2,8 @@ import ApusDevice
 
 /// One spatial axis of a convolution's pass: its results, and the taps that each result reads.
 ///
-/// Result `j` has position `first + j·step`. Its tap `t` reads the source at `j·stride + t·dilation + offset`, unless
-/// that is outside of the source.
+/// Result `j` has position `first + j·step`. Its tap `t` reads position `j·stride + t·dilation + offset` of the source,
+/// unless that position is outside of the source.
 struct WindowAxis {
   /// Consecutive results with the same taps inside of the source.
   struct Segment {
@@ -46,8 +46,9 @@ struct WindowAxis {
       offset: -g.padding[axis], weightTaps: Array(0..<g.kernel[axis]), source: g.input[axis])
   }
 
-  /// An axis of the input gradient. Every `stride`-th tap reads the inputs `phase`, `phase + stride`, …: their gradient
-  /// is the convolution of the output's gradient with these taps in reversed order.
+  /// An axis of the input gradient. In the forward pass, only every `stride`-th tap reads the inputs `phase`, `phase +
+  /// stride`, …: the gradient of these inputs is the convolution of the output's gradient with these taps in reversed
+  /// order.
   ///
   /// - Precondition: the stride or the dilation is 1.
   init(inputGradientOf g: ConvolutionGeometry, axis: Int, phase: Int) {

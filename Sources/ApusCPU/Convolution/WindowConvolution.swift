@@ -1,13 +1,14 @@
 import ApusDevice
 import ApusCSIMD
 
-/// The output or the input gradient of a convolution that reads windows in place, with channels last. The output can
-/// also be computed from channels-first images; channels-first results are transposed while they are in a cache.
+/// The output or the input gradient of a convolution that reads windows of channels-last images in place. The output
+/// can also be computed from channels-first images. Results that must be channels-first are transposed while they are
+/// in a cache.
 ///
-/// The windows of results that read the same taps are the rows of a strided matrix: a row of pixels, a column of
-/// pixels, or one pixel of several images. They are multiplied in place by panels of the weights. Taps outside of the
-/// image are skipped, so nothing is padded. For bfloat16 factors on a machine with bfloat16 pair instructions, the
-/// source is first copied into words of two channels.
+/// The windows of results that read the same taps are the rows of a strided matrix: the windows of a row of pixels, of
+/// a column of pixels, or of one pixel of several images. The windows are multiplied in place by panels of the weights.
+/// Taps outside of the image are skipped, so nothing is padded. For bfloat16 factors on a machine with bfloat16 pair
+/// instructions, the source is first copied into words of two channels.
 final class WindowConvolutionStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -49,7 +50,7 @@ final class WindowConvolutionStep: CPUStep {
     sharedByteCount = weights.byteCount + wordCount * MemoryLayout<Float>.size
   }
 
-  /// The source of a run. For bfloat16 pairs, it is a copy as words, stored after the packed weights.
+  /// The source of a run. For bfloat16 pairs, the source is copied to words, which are stored after the packed weights.
   private func source(_ context: borrowing RunContext) -> UnsafePointer<Float> {
     let numbers = UnsafePointer(context.pointer(source, as: Float.self))
     guard let pairs else { return numbers }
@@ -148,7 +149,7 @@ final class WindowConvolutionStep: CPUStep {
     }
   }
 
-  /// Computes the results of one rectangle, which all read the same taps.
+  /// Computes one rectangle of results, which all read the same taps.
   private func multiply(
     _ phase: WindowGeometry.Phase, _ y: WindowAxis.Segment, _ x: WindowAxis.Segment, _ task: WindowSchedule.Task,
     _ source: UnsafePointer<Float>, _ panels: UnsafePointer<Float>, _ target: Target

@@ -75,7 +75,8 @@ struct WindowGeometry {
   var work: Int { phases.reduce(0) { $0 + $1.tapCount } * source.channels / phases.count }
 }
 
-/// The contiguous lines of the source and of the weights that a rectangle of results with the same taps reads.
+/// The lines, that is, contiguous elements, of the source and of the weights that one result reads; all results of a
+/// rectangle read the same taps.
 struct WindowLines {
   private let lines: csimd_lines
   /// The row of a panel that contains the first tap.

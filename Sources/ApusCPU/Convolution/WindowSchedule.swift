@@ -12,7 +12,7 @@ struct WindowSchedule {
   private let rows: Int
   private let channels: Int
 
-  /// The number of tasks that is enough to balance the threads.
+  /// The number of tasks that balances the threads.
   private static let enough = 16
   /// The minimum number of rows at which a product keeps the arithmetic units busy.
   private static let enoughRows = 8
@@ -23,7 +23,7 @@ struct WindowSchedule {
     self.geometry = geometry
     let results = geometry.results
     let longest = geometry.phases.reduce(0) { max($0, $1.x.count, $1.y.count) }
-    // A product combines several images that have few pixels.
+    // If images have few pixels, a product combines several images.
     images = longest >= Self.enoughRows ? 1 : min(geometry.images, 36)
     var rows = max(1, results.height)
     let pixelWork = max(1, results.width * geometry.work * results.channels)

@@ -13,7 +13,7 @@ final class WindowWeightGradientStep: CPUStep {
   private let geometry: WindowGeometry
   private let taps: (y: Int, x: Int)
   private let parts: Int
-  /// The number of blocks that output channels are split into.
+  /// The number of blocks into which the output channels are split.
   private let blocks: Int
   /// Rows of taps per task: all rows for a small gradient, so that the input is read from memory once.
   private let tapGrain: Int
@@ -30,13 +30,14 @@ final class WindowWeightGradientStep: CPUStep {
 
   /// The maximum number of sums of all parts together.
   private static let mostNumbers = 1 << 21
-  /// The number of parts, or of tasks, that is enough to balance the threads.
+  /// The number of parts, or of tasks, that balances the threads.
   private static let enoughParts = 16
   /// The maximum length of an accumulation chain.
   private static let longestChain = 2048
   /// The minimum length of an accumulation chain: with shorter chains, the loads of the sums would cost too much.
   private static let shortestChain = 128
-  /// The maximum number of weight gradients, and of elements that a block of pixels reads, that stay in an L2 cache.
+  /// The maximum number of sums that stay in an L2 cache, and the maximum number of elements that a block of pixels
+  /// reads.
   private static let mostOwnNumbers = 1 << 17
   /// Output channels per task that merges the parts and runs the epilogue.
   private static let storedChannels = 16
@@ -71,11 +72,11 @@ final class WindowWeightGradientStep: CPUStep {
   /// Elements of the whole gradient, as `[tap][source channel][result channel]`, or
   /// `[source channel][tap][result channel]` if the source has channels first.
   private var count: Int { taps.y * taps.x * geometry.source.channels * geometry.results.channels }
-  /// The stride of taps in this layout, in elements.
+  /// The stride of taps in the layout of `count`, in elements.
   private var tapDistance: Int {
     (geometry.source.isPlanar ? 1 : geometry.source.channels) * geometry.results.channels
   }
-  /// The stride of source channels in this layout, in elements.
+  /// The stride of source channels in the layout of `count`, in elements.
   private var channelDistance: Int {
     (geometry.source.isPlanar ? taps.y * taps.x : 1) * geometry.results.channels
   }
@@ -139,7 +140,7 @@ final class WindowWeightGradientStep: CPUStep {
     }
   }
 
-  /// A range of channels of a range of rows of pixels.
+  /// A block of the gradient: ranges of images, of rows of pixels and of channels.
   private struct Block {
     var images: Range<Int>
     var rows: Range<Int>

@@ -1,9 +1,10 @@
 import ApusDevice
 import ApusCSIMD
 
-/// The weights of a convolution, packed in panels of result channels. For each phase they are `[panel][tap][source
-/// channel][result channel]`, or `[panel][source channel][tap][result channel]` if the source has channels first. Zeros
-/// pad the last panel to 16 channels. A word may contain two source channels.
+/// The weights of a convolution, packed in panels of result channels. The layout of each phase's weights is
+/// `[panel][tap][source channel][result channel]`, or `[panel][source channel][tap][result channel]` if the source has
+/// channels first. Zeros pad the last panel to a multiple of 16 channels. For bfloat16 pairs, a word of two source
+/// channels takes the place of a source channel.
 struct WindowWeights {
   private let geometry: WindowGeometry
   private let pairs: UnsafePointer<csimd_pairs>?
@@ -26,7 +27,8 @@ struct WindowWeights {
   }
 
   var byteCount: Int { geometry.weightCount * MemoryLayout<Float>.size }
-  /// Bytes that each worker needs while it packs: the channels of a task before they are joined into words.
+  /// Bytes that each worker needs while it packs words: the source channels of a task before they are joined into
+  /// words.
   var workspaceByteCount: Int {
     pairs == nil ? 0 : 2 * grain * panelWidth * (geometry.phases.map(\.tapCount).max() ?? 0) * MemoryLayout<Float>.size
   }

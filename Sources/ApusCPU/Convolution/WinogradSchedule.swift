@@ -25,7 +25,7 @@ struct WinogradSchedule {
 
   /// Tiles per task that only transforms patches.
   static let patchGrain = 16
-  /// Elements of a task's transforms that stay in a core's caches.
+  /// The maximum number of elements of a task's transforms that stay in a core's caches.
   private static let nearNumbers = 600_000
   private static let leastTiles = 24
   private static let mostTiles = 96

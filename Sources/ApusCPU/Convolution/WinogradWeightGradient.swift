@@ -14,7 +14,7 @@ final class WinogradWeightGradientStep: CPUStep {
   private let input: Int
   private let gradient: Int
   private let loops: UnsafePointer<csimd_table>
-  /// The number of parts; 0 if weights are summed in blocks of channels.
+  /// The number of parts; 0 if the gradient is summed in blocks of channels.
   private let parts: Int
   /// Tiles that are transformed together.
   private let tileGrain: Int

@@ -4,8 +4,8 @@ import ApusCSIMD
 ///
 /// Large results are written with non-temporal stores: small blocks are transposed into a scratch buffer, whose rows
 /// are then written one after the other. This requires rows that begin at a cache line. If long rows do not begin at a
-/// cache line, a task's whole block is transposed into the scratch buffer first. If its rows were written in short
-/// segments, the partial cache lines at both ends of every segment would be read from memory again.
+/// cache line, a task's whole block is transposed into the scratch buffer before its rows are written: in short pieces
+/// of a row, the partial cache lines at both ends of every piece would be read from memory again.
 struct BlockTransposition {
   private typealias Function =
     @convention(c) (

@@ -1,6 +1,7 @@
 import ApusDevice
 
-/// Copies strided segments into one array: each segment is a program without instructions.
+/// Copies strided pieces into one array, which may be filled with a number before. The pieces are the segments of an
+/// elementwise step whose program has no instructions.
 final class CopyStep: CPUStep {
   let workspaceByteCount: Int
   private let fill: ElementwiseStep?

@@ -1,6 +1,7 @@
 import ApusDevice
 
-/// The functions that one loop of ApusCSIMD computes for several instructions; each operation rounds.
+/// The functions that one loop of ApusCSIMD computes for several instructions. Each operation rounds, as in separate
+/// loops.
 enum FusedRow: String {
   /// `exp(a − b)`.
   case expDifference = "exp_difference"
@@ -18,13 +19,15 @@ struct LoopInstruction: Hashable {
 }
 
 extension Program {
-  /// Returns the instructions after fusion. Several instructions become a `FusedRow` if nothing else reads their
-  /// intermediate results; `nil` replaces an instruction that was fused into another.
+  /// Returns the instructions after fusion. Two instructions become a `FusedRow` if nothing else reads the result of
+  /// the first; `nil` then replaces the first instruction.
   ///
-  /// - Parameter isUniform: whether a register is the same for all elements: products of such registers run only once.
+  /// - Parameter isUniform: whether a register is the same for all elements. A product of two such registers runs only
+  ///   once and is not fused.
   func joiningRows(isUniform: (Int) -> Bool) -> [LoopInstruction?] {
     var result: [LoopInstruction?] = instructions.map { LoopInstruction(instruction: $0) }
-    /// The index of the instruction that computes a register, if it computes `row`, is read once and is not fused.
+    /// The index of the instruction that computes `register`, if its function is `row`, it is not fused, and `register`
+    /// is read once.
     func inner(_ row: ElementwiseRow, _ register: Int) -> Int? {
       let number = register - inputs.count
       guard number >= 0, let found = result[number], found.fused == nil else { return nil }
@@ -84,7 +87,7 @@ struct JoinedSum {
   /// The program that computes the minuends and subtrahends.
   let prologue: Program
 
-  /// Fuses a reduction; `nil` if it has another form, or if the subtrahend is not constant along a row.
+  /// Fuses a reduction; `nil` if the reduction has another form, or if the subtrahend is not constant along a row.
   ///
   /// - Parameter arguments: the reduction's arguments over the axes of a row; `nil` for a reduction by columns.
   init?(_ step: Reduction, over arguments: [Argument]?) {

@@ -63,7 +63,7 @@ final class Kernel {
     csimd_run(self.raw, &raw, Int64(range.lowerBound), Int64(range.upperBound), nil, nil)
   }
 
-  /// Uses ordinary stores for values that are soon read again, and disables prefetches of cached arrays.
+  /// Uses ordinary stores for `values`, which are soon read again, and disables prefetches of arrays, which are cached.
   func keepInCache(_ values: Set<Int>) {
     raw.pointee.is_large = 0
     for index in 0..<Int(raw.pointee.output_count) where values.contains(Int(raw.pointee.outputs[index].value)) {
@@ -104,13 +104,14 @@ final class Kernel {
   var isSmall: Bool { count * weight <= TaskLimits.weight }
 }
 
-/// Register slots in the workspace, reused when their registers are no longer needed.
+/// The slots of the workspace, each of which stores one register for a block of elements. A slot is reused when its
+/// register is no longer needed.
 struct KernelSlots {
   private(set) var byteCount = 0
   private var free: [Int] = []
   let size: Int
 
-  /// Slots are three cache lines larger than a power of two, so that they map to different cache sets.
+  /// A slot is three cache lines larger than a power of two, so that the slots map to different cache sets.
   init(block: Int, laneByteCount: Int) { size = block * laneByteCount + 192 }
 
   mutating func take() -> Int {

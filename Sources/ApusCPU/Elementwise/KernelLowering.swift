@@ -25,7 +25,8 @@ struct KernelLowering {
     static let constant = Int32(CSIMD_CONSTANT)
   }
 
-  /// The kernel's register for each register of the program: constants become arguments.
+  /// The kernel's register for each register of the program. The numbers differ, because constants are instructions of
+  /// the program and arguments of the kernel.
   private var registers: [Int] = []
   private var isUniform: [Bool] = []
 
@@ -175,9 +176,10 @@ struct KernelLowering {
     }
   }
 
-  /// Distributes prefetches over a block's instructions. If there are enough instructions, each of them prefetches one
-  /// array; otherwise the first instruction prefetches all its operands. An instruction prefetches four bytes per
-  /// element.
+  /// Distributes prefetches over a block's instructions. An instruction can prefetch four bytes per element of one
+  /// array. If there are more instructions than arrays, and all elements have four bytes, each instruction prefetches
+  /// one array. Otherwise the first instruction prefetches its operands, and each of the next instructions one other
+  /// array.
   private mutating func spreadPrefetches() {
     let arrays = arguments.indices.filter { arguments[$0].in_place != 0 && !isUniform[$0] }
     let working = instructions.indices.filter { instructions[$0].is_uniform == 0 }
@@ -190,8 +192,8 @@ struct KernelLowering {
     }
   }
 
-  /// Whether all arrays are contiguous along the domain, so that a run only advances pointers, and few instructions
-  /// write all outputs directly.
+  /// Whether a run only advances pointers from block to block: all arrays are contiguous along the domain, there are
+  /// few instructions, and they write all outputs directly.
   var isFlat: Bool {
     let isAlong = arguments.indices.allSatisfy { index in
       let argument = arguments[index]
@@ -232,7 +234,7 @@ struct KernelLowering {
     }
   }
 
-  /// The loop that writes a comparison's result as bytes, if one output is its only use.
+  /// The loop that writes the result of a comparison as bytes; `nil` unless the only use of the result is one output.
   private func truths(at index: Int) -> csimd_loop? {
     let register = arguments.count + index
     let isRead = instructions.contains { $0.reads(register) }

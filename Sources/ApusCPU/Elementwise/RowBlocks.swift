@@ -12,8 +12,8 @@ protocol RowwiseStep: AnyObject {
   func run(
     rows: Range<Int>, of rowCount: Int, _ frame: RunFrame, workspace: UnsafeMutableRawPointer,
     shared: UnsafeMutableRawPointer)
-  /// Tells the step that these values stay in a cache until they are read, and that its other operands are cached
-  /// already.
+  /// Tells the step that these values stay in a cache until they are read, and that the step's other operands are
+  /// cached already.
   func keepInCache(_ values: Set<Int>)
 }
 
@@ -30,13 +30,14 @@ final class RowBlockStep: CPUStep {
   private let grain: Int
   /// Rows per task. A task runs several blocks, and each block prefetches the data of the next block.
   private let taskRows: Int
-  /// Values that are read from memory rather than from a cache, and the bytes of one row.
+  /// Values that are read from memory rather than from a cache, with their bytes per row.
   private let sources: [(value: Int, rowByteCount: Int)]
   /// The offset of each step's shared memory.
   private let sharedOffsets: [Int]
-  /// Values that only these steps use. They need memory for one block only: the bytes of a row, and the offset in a
-  /// worker's memory.
+  /// Values that only these steps use: their bytes per row, and their offset in a worker's memory, which holds only one
+  /// block of rows of each value.
   private let locals: [(value: Int, rowByteCount: Int, offset: Int)]
+  /// The other values that the steps use, whose addresses do not change during a run.
   private let others: [Int]
   private let valueCount: Int
   private var frames: [RunFrame] = []
@@ -239,7 +240,7 @@ struct RowBlockSearch {
     }
   }
 
-  /// The number of leading axes whose product is the number of rows.
+  /// The number of leading axes whose extents have the product `rowCount`; `nil` if there is no such number.
   private func leadingAxes(_ domain: Shape, _ rowCount: Int) -> Int? {
     var product = 1
     for axis in 0..<domain.rank {
@@ -282,7 +283,8 @@ struct RowBlockSearch {
     }
   }
 
-  /// Whether the rows of an operand are in consecutive segments, of equal size, of its value.
+  /// Whether the elements of each row `r` of an operand are in part `r` of its value, if the value is divided into
+  /// `rowCount` consecutive parts of equal size.
   private func isRowLocal(_ operand: Operand, _ domain: Shape, _ rowCount: Int) -> Bool {
     let count = plan.values[operand.value].elementCount
     guard let split = leadingAxes(domain, rowCount), count % rowCount == 0 else { return false }

@@ -14,9 +14,11 @@ struct RowCopy {
   private let lastExtent: Int
   /// The strides of these rows in bytes.
   private let lastStep: (source: Int, result: Int)
-  /// The function that copies with non-temporal stores, for results with long rows that do not fit into the caches.
+  /// The function that copies with non-temporal stores, for results that have long rows and do not fit into the caches;
+  /// otherwise `nil`.
   private let stream: (@convention(c) (Int, UnsafeRawPointer?, UnsafeMutableRawPointer?) -> Void)?
-  /// The function that copies several short rows, along the innermost of the other axes, in one call.
+  /// The function that copies several short rows, along the innermost of the other axes, in one call; `nil` for other
+  /// rows.
   private let copyRowsTogether:
     (@convention(c) (Int, Int, UnsafePointer<Float>?, Int, UnsafeMutablePointer<Float>?, Int) -> Void)?
   /// Rows per task.

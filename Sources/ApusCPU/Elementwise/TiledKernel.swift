@@ -5,7 +5,7 @@ import ApusCSIMD
 /// axes, so that it uses whole cache lines of arguments and results.
 struct TiledKernel {
   private let kernel: Kernel
-  /// The extent of the axis along which those arguments are contiguous.
+  /// The extent of the axis along which these arguments are contiguous.
   private let rows: Int
   /// The distance, in elements of the domain, between adjacent indices of that axis.
   private let width: Int

@@ -24,9 +24,9 @@ struct Transposition {
 
   /// Columns per strip; the number of columns of a task is a multiple of this number.
   private static let stripColumns = 64
-  /// Rows and elements per task. Tasks with short segments would share cache lines with other threads, and each thread
-  /// would fetch these lines again. Streamed tasks prefetch their next block, so they are as large as possible while
-  /// enough tasks remain.
+  /// Rows and elements per task. If tasks covered only short pieces of rows, two threads would often write to the same
+  /// cache line, and each of them would fetch the line again. Tasks with non-temporal stores prefetch their next block,
+  /// so these tasks are as large as possible while enough tasks remain.
   private static let grain = (rows: 1024, elements: 1 << 15)
   private static let streamedGrain = (rows: 4096, elements: 1 << 20)
   private static let enoughTasks = 16

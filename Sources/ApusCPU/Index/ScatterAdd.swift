@@ -3,8 +3,8 @@ import ApusCSIMD
 
 /// `result[o, indices[o, j, i], i] += source[o, j, i]`, in ascending order of `j`.
 ///
-/// A task owns a range of rows of the result. It traverses all indices and adds the terms of its rows, so that the
-/// order of summation does not depend on the tasks. The terms of one result are added in chains.
+/// A task computes a range of rows of the result. It traverses all indices and adds the terms of these rows, so that
+/// the order of summation does not depend on the tasks. The terms of one result are added in cascades of chains.
 final class ScatterAddStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -18,7 +18,7 @@ final class ScatterAddStep: CPUStep {
   private let partCount: Int
   /// Whether sums may have more terms than a chain.
   private let hasChains: Bool
-  /// The offset of the term counts in the shared memory.
+  /// The offset of the term counts of `SumChains` in the shared memory.
   private let countsOffset: Int
 
   init(_ step: ScatterAdd, _ builder: StepBuilder, names: [String]) throws(DeviceError) {
@@ -76,7 +76,7 @@ final class ScatterAddStep: CPUStep {
     if failures.isRaised { throw indices.failure(step.indexList, base, names) }
   }
 
-  /// The chains for the sums of a range of rows.
+  /// The chains for the sums of a range of rows; `nil` if sums have at most one chain.
   private func chains(_ outer: Int, _ rows: Range<Int>, _ shared: UnsafeMutableRawPointer)
     -> SumChains?
   {
@@ -175,10 +175,11 @@ final class ScatterAddStep: CPUStep {
   }
 }
 
-/// Cascades of sums for terms that arrive one at a time (see `Kernels/reduce.def`). The current chain is in the sum
-/// itself. Memory for the levels above is allocated when the first chain of a sum is full.
+/// Cascades of sums for terms that arrive one at a time (see `Kernels/reduce.def`). The current chain of a sum is
+/// stored in the sum itself. Memory for the levels above is allocated when the first chain of the sum is full.
 struct SumChains {
-  /// `counts[unit]`: the number of terms in a sum. `blocks[unit]`: 1 + the index of its block in `memory`, or 0.
+  /// `counts[unit]`: the number of terms of sum number `unit`. `blocks[unit]`: 1 + the index in `memory` of the block
+  /// with the levels of this sum; 0 if the sum has no block yet.
   private let counts: UnsafeMutablePointer<Int32>
   private let blocks: UnsafeMutablePointer<Int32>
   private let unitCount: Int
@@ -203,7 +204,8 @@ struct SumChains {
     levels = SumCascade.levels(of: termCount / Self.chain)
   }
 
-  /// Counts a term that was added to a sum. A full chain moves from the sum to the levels above it.
+  /// Counts a term that was added to sum number `unit`, which is at `sum`. If the chain in `sum` is full, adds the
+  /// chain to the level above and sets `sum` to zero; does the same for each level whose chain is full then.
   mutating func note(
     _ unit: Int, _ sum: UnsafeMutableRawPointer,
     add: (_ target: UnsafeMutableRawPointer, _ source: UnsafeMutableRawPointer) -> Void
@@ -227,7 +229,7 @@ struct SumChains {
     }
   }
 
-  /// Adds the levels to the sums and frees their memory.
+  /// Adds the levels of each sum to the sum, and frees the memory of the levels.
   consuming func finish(
     _ sums: UnsafeMutableRawPointer,
     add: (_ target: UnsafeMutableRawPointer, _ source: UnsafeMutableRawPointer) -> Void

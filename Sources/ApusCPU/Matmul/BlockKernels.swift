@@ -120,7 +120,7 @@ struct BlockKernels {
       data: a.pointer, distance: distance * lane.byteCount, count: count, length: length * lane.byteCount)
   }
 
-  /// The memory that `packColumns`, or a product with columns in place, reads, to be prefetched.
+  /// The memory that `packColumns` reads, or a product that reads columns in place, to be prefetched.
   func ahead(columns: Int, k: Int, _ b: Factor) -> csimd_prefetch_block {
     ahead(rows: columns, k: k, b.transposed)
   }
@@ -138,7 +138,8 @@ struct BlockKernels {
     }
   }
 
-  /// `c[m, n] = a·b`, or `c += a·b` with `accumulates`. Reads `a` in place; neither factor may consist of words.
+  /// `c[m, n] = a·b`, or `c += a·b` with `accumulates`. Reads `a` in place. Neither factor may consist of words of two
+  /// elements.
   func multiply(
     m: Int, n: Int, k: Int, _ a: Factor, _ panels: csimd_panels, _ c: UnsafeMutableRawPointer, leading: Int,
     accumulates: Bool, ahead: csimd_prefetch_block = csimd_prefetch_block()
@@ -155,7 +156,8 @@ struct BlockKernels {
   }
 
   /// `c[m, n] = a·b`, or `c += a·b` with `accumulates`, for n ≤ 16. Reads `a` in place.
-  /// - Parameter isFollowed: whether at least k more elements of `a` follow along k; they are then prefetched.
+  /// - Parameter isFollowed: whether at least k more elements of `a` follow along k. If so, these elements are
+  ///   prefetched.
   func multiplyNarrow(
     m: Int, n: Int, k: Int, _ a: Factor, _ panels: csimd_panels, _ c: UnsafeMutableRawPointer, leading: Int,
     accumulates: Bool, isFollowed: Bool

@@ -1,11 +1,11 @@
-/// The split of a floating-point matrix product into tasks, and the packing of its factors. It depends on the shape,
-/// the caches and, if there are few tasks, on the number of threads; no order of summation depends on the split.
+/// The split of a floating-point matrix product into tasks, and the packing of its factors. Both depend on the shape,
+/// the caches and the number of threads; no order of summation depends on the split.
 struct BlockSchedule {
   enum Method { case blocks, narrow, vector }
 
-  /// Which thread packs a factor, and which threads read the packed factor: each task packs its own block, each thread
-  /// packs the whole factor for its tasks, or all threads pack one shared copy. Data that another thread has written is
-  /// slow to read, so each thread packs a copy of a small factor.
+  /// How a factor is packed. `none`: tasks read the factor in place. `task`: each task packs its own block. `thread`:
+  /// each thread packs the whole factor for its tasks. `shared`: all threads together pack one copy for all tasks. Data
+  /// that another thread has written is slow to read, so each thread packs its own copy of a small factor.
   enum Packing { case none, task, thread, shared }
 
   /// Products with the same shape and the same factor layouts.
@@ -53,7 +53,8 @@ struct BlockSchedule {
   /// If k is at most this number, most of a task's memory traffic is its results, so tasks have long rows.
   private static let shortDepth = 64
   private static let mostPanels = 8
-  /// Columns per task of a product of one row: memory is read in segments of this length.
+  /// Columns per task of a product of one row: a task reads this number of contiguous elements of each row of the right
+  /// factor.
   private static let vectorColumns = 1024
   /// Columns per task of a product of one row whose right factor is transposed, so that each column is contiguous.
   private static let vectorTransposedColumns = 256
@@ -84,13 +85,14 @@ struct BlockSchedule {
   /// half of this limit, because threads pack in parallel. Measured on 40 shapes: 64x64x3584 is 1.26 times as fast in
   /// place, 512x128x3584 is 1.27 times as fast packed, and 384x256x3584 1.40 times.
   private static let mostDistanceInPlace = 49152
-  /// The maximum number of elements of a factor of which each thread packs its own copy. The copy stays in an L2 cache
-  /// and is read often enough.
+  /// The maximum number of elements of a right factor, and (below) of a left factor, of which each thread packs its own
+  /// copy: the copy stays in an L2 cache. A product with at least `manyRows` rows reads its copy more often, so its
+  /// right factor may have twice as many elements.
   private static let mostOwnColumnNumbers = 1 << 18
   private static let mostRowNumbersOfThread = 1 << 17
   private static let manyRows = 768
-  /// Rows per task that computes all columns: a few rows stay in an L1 cache, but a transposed factor needs enough rows
-  /// to read whole cache lines.
+  /// Rows per task that computes all columns. Few rows stay in an L1 cache, but tasks of a transposed left factor need
+  /// enough rows to read whole cache lines.
   private static let rowsOfAllColumns = 24
   private static let transposedRowsOfAllColumns = 96
   /// The maximum number of rows of a task that computes all columns, if the rows are read in place and more rows
@@ -99,9 +101,9 @@ struct BlockSchedule {
   private static let mostDeepRows = 384
   /// The number of blocks of rows and columns that balances the threads.
   private static let enoughBlocks = 16
-  /// The number of tasks that must remain if a task gets more panels.
+  /// The number of tasks that must remain if tasks get more panels.
   private static let enoughTasks = 32
-  /// A product of many chains is split along k if it has fewer tasks per thread than this number.
+  /// A product of many chains is split along k if its other split would give fewer tasks per thread than this number.
   private static let fewTasks = 4
 
   init(_ products: Products, _ kernels: BlockKernels, threadCount: Int, _ caches: Caches) {
@@ -159,7 +161,8 @@ struct BlockSchedule {
       && products.right.leading * kernels.lane.byteCount % distanceOfConflicts != 0
   }
 
-  /// Whether rows can be read in place about as fast as packed rows. Words of two elements are always packed.
+  /// Whether rows of the left factor can be read in place about as fast as packed rows. Words of two elements are
+  /// always packed.
   private static func canReadRowsInPlace(_ kernels: BlockKernels, _ caches: Caches) -> Bool {
     caches.favorsUnpackedFactors && kernels.numbersOfWord == 1
   }
@@ -175,9 +178,9 @@ struct BlockSchedule {
       && products.left.leading * products.n * (isCut ? 2 : 1) < mostDistanceInPlace
   }
 
-  /// Whether a narrow product is faster if its tasks are chains rather than rows. The rows of one task in a transposed
-  /// factor touch a page for each element along k. In a chain, the elements of all rows are adjacent and fit into an L2
-  /// cache.
+  /// Whether a narrow product with a transposed left factor is faster if its tasks are chains rather than rows. A task
+  /// of rows reads a few elements of another page for each element along k. A task of one chain reads the elements of
+  /// all rows, which are adjacent and fit into an L2 cache.
   private static func paysChains(_ products: Products, _ kernels: BlockKernels, _ caches: Caches) -> Bool {
     products.method == .narrow && products.left.isTransposed && products.left.leading >= numbersOfPage / 2
       && caches.favorsUnpackedFactors
@@ -218,8 +221,8 @@ struct BlockSchedule {
     }
   }
 
-  /// Splits k, for few results of many terms: a task packs and multiplies a range of chains, so that no thread reads a
-  /// whole factor. Other tasks then add the chains of a range of rows.
+  /// Splits k, for products with few results of many terms. A task packs and multiplies a range of chains, so that no
+  /// thread reads a whole factor. Then other tasks add the chains, each for a range of rows.
   private mutating func cutChains(_ products: Products, chains: Int, panels: Int) {
     let (m, n) = (products.m, products.n)
     chainGrain = max(1, TaskLimits.multiplyAddCount / (m * n * Self.depth))
@@ -230,8 +233,9 @@ struct BlockSchedule {
   /// Rounds the rows of a task up to whole slivers, whose heights divide 12.
   private mutating func setRowGrain(_ rows: Int, of m: Int) { rowGrain = min(m, (rows + 11) / 12 * 12) }
 
-  /// Splits rows and columns. Blocks of rows stay in a cache, and there are more blocks if the threads need more tasks.
-  /// A task has as many panels as possible while enough tasks remain, but at least enough work for a task.
+  /// Splits rows and columns. A block of rows stays in a cache; if that gives too few tasks for the threads, there are
+  /// more and smaller blocks. A task has as many panels as possible while enough tasks remain, but at least enough work
+  /// for a task.
   private mutating func cutBlocks(_ products: Products, panels: Int, width: Int, isInPlace: Bool, sharesRows: Bool) {
     let m = products.m
     let wanted = products.count >= Self.enoughBlocks ? 1 : Self.enoughBlocks

@@ -1,8 +1,8 @@
 import ApusDevice
 import ApusCSIMD
 
-/// A batched floating-point matrix product by the kernels of this package. The epilogue runs on a task's tile right
-/// after the product of the tile.
+/// A batched floating-point matrix product, computed by `TiledProduct`. The epilogue runs on a task's tile right after
+/// the product of the tile.
 final class FloatMatmulStep: CPUStep {
   let workspaceByteCount: Int
   private(set) var sharedByteCount: Int
@@ -54,7 +54,8 @@ final class FloatMatmulStep: CPUStep {
     return BlockKernels.Factor(pointer: UnsafeRawPointer(start), row: strides.row, column: strides.column)
   }
 
-  /// Whether the step writes a value as a matrix of this shape, in tiles of whole groups of lines.
+  /// Whether the step writes a value as a matrix of this shape, in tiles whose rows are whole groups of
+  /// `ReductionShape.linesAtOnce` rows.
   func gives(_ value: Int, rows: Int, columns: Int) -> Bool {
     let lines = ReductionShape.linesAtOnce
     return results.contains(value) && columns == product.n && rows == batchCount * product.m

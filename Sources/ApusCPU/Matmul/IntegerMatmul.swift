@@ -1,8 +1,8 @@
 import ApusDevice
 import ApusCSIMD
 
-/// A batched matrix product of integers. A task is a block of rows, or of columns if there are few rows. The epilogue
-/// runs on a block right after its product.
+/// A batched matrix product of integers. A task computes one tile of the result (see `MatmulShape`). The epilogue runs
+/// on the tile right after the product of the tile.
 final class IntegerMatmulStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int

@@ -4,7 +4,7 @@ import ApusCSIMD
 /// The layout of a matrix in memory: row-major, or column-major (transposed).
 struct MatrixOrder {
   var isTransposed: Bool
-  /// The row stride (the column stride if it is transposed).
+  /// The row stride, or the column stride of a transposed matrix.
   var leading: Int
 
   /// The layout with which the same memory is the transpose.
@@ -13,7 +13,8 @@ struct MatrixOrder {
   var strides: (row: Int, column: Int) { isTransposed ? (1, leading) : (leading, 1) }
 }
 
-/// One factor of a product: read in place, or first converted to its lane's type in shared memory.
+/// One factor of a product. A factor of its lane's type is read in place; another factor is first converted to the
+/// lane's type in the shared memory.
 struct MatmulOperand {
   let order: MatrixOrder
   let sharedByteCount: Int
@@ -54,7 +55,8 @@ struct MatmulOperand {
     sharedByteCount = isConverted ? (copies * rows * columns * step.dtype.lane.byteCount + 63) & ~63 : 0
   }
 
-  /// The layout of all matrices of the batch stacked into one matrix, or `nil` if their rows are not equally spaced.
+  /// The layout of one matrix that contains the rows of all matrices of the batch, or `nil` if these rows are not
+  /// equally spaced.
   var stackedOrder: MatrixOrder? {
     if isConverted { return isRepeated || order.isTransposed ? nil : order }
     let strides = operand.layout.strides
@@ -75,7 +77,7 @@ struct MatmulOperand {
     isConverted ? context.shared + sharedOffset : context.address(operand.value)
   }
 
-  /// The position of an element, in elements of the lane.
+  /// The position of an element of matrix number `index` of the batch, in elements of the lane.
   func position(_ index: Int, row: Int, column: Int) -> Int {
     let inside = row * order.strides.row + column * order.strides.column
     if isConverted { return (isRepeated ? 0 : index) * rows * columns + inside }
@@ -92,7 +94,7 @@ struct MatmulOperand {
     return result
   }
 
-  /// Fills the shared memory, line by line.
+  /// Converts the matrices into the shared memory, line by line; a line is a row, or a column of transposed matrices.
   func convert(_ context: borrowing RunContext) {
     guard isConverted else { return }
     let source = context.address(operand.value)

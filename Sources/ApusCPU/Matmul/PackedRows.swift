@@ -1,8 +1,8 @@
 import ApusDevice
 import ApusCSIMD
 
-/// A floating-point left factor, `[m, k]`, packed once for products with many right factors that run on different
-/// threads. A result is a sum of accumulation chains of `BlockSchedule.depth` fused multiply-adds.
+/// A floating-point left factor, `[m, k]`, packed once for products with many right factors. These products run on
+/// different threads. A result is a sum of accumulation chains of `BlockSchedule.depth` multiply-adds.
 struct PackedRows {
   typealias Factor = BlockKernels.Factor
 

@@ -3,8 +3,8 @@ import ApusCSIMD
 
 /// A floating-point matrix product, split into tasks.
 ///
-/// An element is a sum of accumulation chains of `BlockSchedule.depth` terms along k, independent of the shape and of
-/// the split. A term is a fused multiply-add or, if a `PairUnit` multiplies bfloat16 elements, a pair of products.
+/// An element is a sum of accumulation chains, each over `BlockSchedule.depth` elements along k, whatever m, n and the
+/// split are. A chain adds single products or, if a `PairUnit` multiplies bfloat16 elements, pairs of products.
 struct TiledProduct {
   let m: Int
   let n: Int
@@ -25,8 +25,8 @@ struct TiledProduct {
 
   private static let depth = BlockSchedule.depth
   private static let cachedByteCount = 1 << 20
-  /// The maximum number of bytes of columns that are prefetched before they are packed: packed columns also stay in the
-  /// L2 cache.
+  /// The maximum number of bytes of columns that are prefetched before they are packed: the L2 cache also has to hold
+  /// the packed columns.
   private static let mostPrefetchedByteCount = 1 << 16
   private var depths: Int { (k + Self.depth - 1) / Self.depth }
   private var cutsChains: Bool { schedule.chainGrain > 0 }
@@ -42,8 +42,8 @@ struct TiledProduct {
   }
   private var allRowsByteCount: Int { depths * rowTasks * rowByteCount }
 
-  /// A thread's memory begins with a flag, which is set if the thread has packed its own factors; packed factors
-  /// follow.
+  /// A thread's memory begins with a flag, which is set if the thread has packed its own copies of factors. The packed
+  /// factors follow the flag.
   private static let markByteCount = 64
   private var ownColumnsOffset: Int {
     let rows = schedule.rowPacking == .task ? rowByteCount : schedule.rowPacking == .thread ? allRowsByteCount : 0
@@ -185,7 +185,7 @@ struct TiledProduct {
     }
   }
 
-  /// The memory to prefetch: the rows of a chain that are packed next, at most `most`.
+  /// The memory to prefetch: the rows of a chain that are packed next, at most `most` rows.
   private func rowsAhead(_ row: Int, most: Int, column: Int, _ a: BlockKernels.Factor) -> csimd_prefetch_block {
     // A small factor is in an L2 cache already.
     guard m * k * kernels.lane.byteCount > Self.cachedByteCount else { return csimd_prefetch_block() }
@@ -193,9 +193,9 @@ struct TiledProduct {
       rows: min(most, m - row), k: min(Self.depth, k - column), a.moved(row: row, column: column, kernels.lane))
   }
 
-  /// The memory to prefetch: the columns of the chain that begins at row `start`, or the first columns after the
-  /// columns of this task. Columns are prefetched if only this task reads them from memory, either in place or as
-  /// packed columns that are few enough to stay in an L2 cache until they are packed.
+  /// The memory to prefetch: the columns of the chain that begins at row `start`, or, after the last chain, the first
+  /// columns after the columns of this task. Columns are prefetched if only this task reads them from memory, and
+  /// either reads them in place, or packs columns that are few enough to stay in an L2 cache until they are packed.
   private func columnsAhead(_ columns: Range<Int>, _ start: Int, _ b: BlockKernels.Factor) -> csimd_prefetch_block {
     let bytesOfChain = columns.count * min(Self.depth, k) * kernels.lane.byteCount
     let readsColumns =

@@ -1,9 +1,9 @@
 import ApusDevice
 import ApusCSIMD
 
-/// Column sums of a product's result, which the product's tasks compute while their rows are in a cache. They have the
-/// same bits as the reduction of the stored result, because the reduction also combines `ReductionShape.linesAtOnce`
-/// lines first. Bias gradients are such reductions.
+/// Column sums of a product's result, which the product's tasks compute while their rows are in a cache. The sums have
+/// the same bits as the reduction of the stored result, because both first add groups of `ReductionShape.linesAtOnce`
+/// lines, that is, rows of the product. Bias gradients are such reductions.
 final class ColumnSums {
   /// One sum for each column; valid from the end of the product until the reduction.
   let results: UnsafeMutableRawPointer
@@ -31,7 +31,8 @@ final class ColumnSums {
 
   private var groupCount: Int { (shape.reducedCount + Self.lines - 1) / Self.lines }
 
-  /// Sums a stored tile. Its rows must begin at a group of lines and end at a group's end or at the last row.
+  /// Sums the columns of a stored tile. The tile's rows must begin where a group of lines begins, and end where a group
+  /// or the product ends.
   func take(
     rows: Range<Int>, columns: Range<Int>, _ frame: RunFrame, shared: UnsafeMutableRawPointer
   ) {

@@ -4,8 +4,8 @@ import ApusCSIMD
 /// A reduction, either by rows (the elements of each result are accumulated one after the other) or by columns (one
 /// vector operation accumulates the elements of adjacent results at one reduced position).
 ///
-/// Long reductions are split into parts of a fixed length, whose accumulators are merged pairwise. Within a part,
-/// elements are combined in a cascade of chains (see `Kernels/reduce.def`).
+/// Long reductions are split into parts, which depend only on the shape and whose accumulators are merged pairwise.
+/// Within a part, elements are combined in a cascade of chains (see `Kernels/reduce.def`).
 final class ReductionStep: CPUStep, RowwiseStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -19,7 +19,7 @@ final class ReductionStep: CPUStep, RowwiseStep {
   private let partsOffset: Int
   /// The value and shape of a reduction that only sums the columns of a contiguous value; `nil` for other reductions.
   let columnSource: (value: Int, shape: ReductionShape)?
-  /// The column sums that a product computes while it writes this value; `nil` if none does.
+  /// The column sums that a product computes while it writes this value; `nil` if no product computes them.
   private var columnSums: ColumnSums?
 
   init(_ step: Reduction, _ builder: StepBuilder) throws(DeviceError) {
@@ -64,7 +64,8 @@ final class ReductionStep: CPUStep, RowwiseStep {
 
   // MARK: - Columns of products
 
-  /// The value that a reduction sums by columns, if it is contiguous, of floating point and used unchanged.
+  /// The value that a reduction sums by columns, if the value is contiguous, is `float32` or `float64`, and is summed
+  /// without a prologue.
   private static func lines(_ step: Reduction, _ builder: StepBuilder) -> Int? {
     let axes = (0..<step.domain.rank).filter { step.domain[$0] > 1 }
     let reduced = axes.prefix { step.axes.contains($0) }
@@ -164,8 +165,8 @@ final class ReductionStep: CPUStep, RowwiseStep {
   }
 }
 
-/// The split of a reduction into tasks and parts. The parts of one result depend only on the shape, so that the order
-/// of summation does not depend on the prologue's cost.
+/// The split of a reduction into tasks and parts. The number of results per task depends on the cost of the prologue.
+/// The parts of one result, and so the order of summation, depend only on the shape.
 struct ReductionShape {
   let keptCount: Int
   let reducedCount: Int
@@ -175,7 +176,7 @@ struct ReductionShape {
   /// Reduced positions per part.
   private let partLength: Int
 
-  /// The number of lines that a reduction by columns combines first.
+  /// The number of lines that a reduction by columns combines first. A line is the elements of one reduced position.
   static let linesAtOnce = Int(CSIMD_LINES_AT_ONCE)
 
   init(_ step: Reduction, weight: Int) {
@@ -210,7 +211,9 @@ struct ReductionShape {
     (Int64(number * partLength), Int64(min((number + 1) * partLength, reducedCount)))
   }
 
-  /// Whether to reduce by rows: the innermost axes are reduced and not short.
+  /// Whether to reduce by rows. This is so if all axes are reduced, if the innermost axis is kept but shorter than 16,
+  /// or if the innermost axis is reduced and either the adjacent reduced axes have at least 64 elements together, or
+  /// there are fewer than 64 results.
   static func prefersRows(_ step: Reduction) -> Bool {
     let axes = (0..<step.domain.rank).filter { step.domain[$0] > 1 }
     guard let inner = axes.last, axes.contains(where: { !step.axes.contains($0) }) else { return true }

@@ -1,7 +1,8 @@
 import ApusDevice
 import ApusCSIMD
 
-/// A cumulative sum or product along the middle axis of `[outer, extent, inner]`, a few lines at a time.
+/// A cumulative sum or product along the middle axis of `[outer, extent, inner]`, a few lines at a time. A line is the
+/// elements of one position of the middle axis.
 final class ScanStep: CPUStep {
   let workspaceByteCount: Int
   private let step: Scan
@@ -44,7 +45,8 @@ final class ScanStep: CPUStep {
     }
   }
 
-  /// Scans the lines of a block. Narrow types are combined in their lane's type and rounded when stored.
+  /// Scans the lines of a block of the inner axis. Elements of narrow types are combined in their lane's type, and
+  /// rounded when they are stored.
   private func run(
     _ outer: Int, _ block: Int, _ source: UnsafeMutableRawPointer, _ result: UnsafeMutableRawPointer,
     _ workspace: UnsafeMutableRawPointer

@@ -7,16 +7,20 @@ import ApusCSIMD
 struct SoftmaxPattern {
   /// The number of steps, including the maximum.
   private(set) var count = 1
+  /// The index of the step that computes the sum.
   private(set) var sum = 0
+  /// The value whose rows are reduced.
   let numbers: Int
   let lane: Lane
+  /// The number of elements of a row.
   let length: Int
+  /// The value with the maximum of each row. The optional values below are `nil` if the pattern has no such step.
   let maxima: Int
   private(set) var shift: (value: Int, scalar: Int)?
   private(set) var exponentials: Int?
   private(set) var quotients: Int?
 
-  /// The exponentials, if nothing reads them after the steps: they are not stored.
+  /// The exponentials, if nothing reads them after these steps; then they are not stored.
   private(set) var unstored: Int?
 
   /// The values that the steps use when they run as one.
@@ -30,7 +34,7 @@ struct SoftmaxPattern {
   private let domain: Shape
   private let axes: [Int]
 
-  /// Matches the longest pattern at the start of `steps`; `nil` if they are other steps.
+  /// Matches the longest pattern at the start of `steps`; `nil` if `steps` do not begin with such a pattern.
   ///
   /// - Parameters:
   ///   - isLast: whether no step after step number `step` reads a value.

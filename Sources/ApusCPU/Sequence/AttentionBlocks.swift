@@ -5,12 +5,12 @@ import ApusCSIMD
 ///
 /// The split into blocks depends only on the shape, and a task accumulates its blocks in order.
 struct AttentionBlocks {
-  /// The queries of a task.
+  /// The number of queries of a task.
   static let queryBlock = 128
-  /// The keys of a block, which a task packs once.
+  /// The number of keys of a block. A task packs the keys of a block once for all its queries.
   static let keyBlock = 256
-  /// The queries of a block. There are few of them, because each query is multiplied by all keys that the last query
-  /// may attend to.
+  /// The number of queries of a block. It is small, because each query of a block is multiplied by all keys that the
+  /// last query of the block may attend to.
   private static let rowBlock = 36
 
   let geometry: Attention.Geometry
@@ -27,10 +27,11 @@ struct AttentionBlocks {
     table = builder.loops
   }
 
-  /// The keys of a block.
+  /// The number of keys of a block: `keyBlock`, or all keys if there are fewer.
   var keysOfBlock: Int { min(geometry.keys, Self.keyBlock) }
   /// The row stride of a block's weights, in elements.
   var stride: Int { (keysOfBlock + 15) & ~15 }
+  /// The number of queries of a block: `rowBlock`, or all queries if there are fewer.
   var queriesOfBlock: Int { min(geometry.queries, Self.rowBlock) }
   /// Bytes of the weights of a block, padded for the last vector.
   var weightByteCount: Int { (queriesOfBlock * stride + 16) * lane.byteCount }
@@ -63,7 +64,7 @@ struct AttentionBlocks {
     return Int(clamping: context.values[offset]!.load(as: Int64.self)).clamped(to: geometry.queries + geometry.keys)
   }
 
-  /// The number of keys that the queries before `end` may attend to.
+  /// The number of keys that at least one of the queries before `end` may attend to.
   func reach(_ end: Int, _ offset: Int) -> Int { max(0, min(geometry.keys, end + offset)) }
 
   /// Describes the weights of a range of queries and keys of one head.

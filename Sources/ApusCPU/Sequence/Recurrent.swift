@@ -4,8 +4,8 @@ import ApusCSIMD
 /// The split of the batch, and the row addresses, for both passes of a recurrent layer.
 ///
 /// A task processes all time steps of some of the sequences, so that no thread waits for another thread between time
-/// steps. Sequences are independent, and so are the rows of their products: the split of the batch may depend on the
-/// number of threads, but the results do not.
+/// steps. Sequences are independent, and each row of a product is independent of the other rows. So the split of the
+/// batch may depend on the number of threads, but the results do not.
 struct RecurrentRows {
   let geometry: Recurrent.Geometry
   let lane: Lane

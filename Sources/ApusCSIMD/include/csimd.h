@@ -26,9 +26,10 @@ enum {
 
 /// The maximum number of bytes of a value that is broadcast to 16 lanes.
 #define CSIMD_SPLAT_BYTES 128
-/// The number of lines that a reduction by columns combines before it accumulates them, so that it reads and writes the
-/// accumulators only once for these lines. Tasks of matrix products whose columns are summed have a multiple of this
-/// number of rows, so that their sums combine the same lines.
+/// The number of lines that a reduction by columns combines before it accumulates the result, so that it reads and
+/// writes the accumulators only once for these lines. A line is the elements of one reduced position. If the columns of
+/// a matrix product are summed, the product's tasks have a multiple of this number of rows, so that they combine the
+/// same lines.
 #define CSIMD_LINES_AT_ONCE 12
 /// The number of terms of a chain in a reduction: see Kernels/reduce.def.
 #define CSIMD_CHAIN 16
@@ -75,7 +76,8 @@ typedef void (*csimd_load)(size_t count, void *result, const void *source, ptrdi
 /// non-temporal stores, if stride and alignment allow it.
 typedef void (*csimd_store)(size_t count, void *result, ptrdiff_t stride, const void *source, int streams);
 
-/// The lines of the factors over which a product iterates.
+/// The lines of two factors `a` and `b` over which a product iterates. A line is `k` elements of a row of `a`, which
+/// are multiplied by `k` rows of `b`.
 typedef struct {
   /// For the outer and the inner of two nested loops: the number of lines, and (below) their strides in both factors.
   size_t count[2];
@@ -88,13 +90,14 @@ typedef struct {
 } csimd_lines;
 
 /// Channels-last images, whose number of channels is a multiple of 16, and the 4 × 4 tiles of their results. Each tile
-/// is computed from a patch of pixels. The patch of the first tile begins `lead` pixels before the image.
+/// is computed from a patch of 6 × 6 pixels. The patch of the first tile begins `lead_y` rows above and `lead_x` pixels
+/// to the left of the image.
 typedef struct {
   size_t height, width, channels, tiles_y, tiles_x;
   ptrdiff_t lead_y, lead_x;
 } csimd_winograd;
 
-/// An operation of Kernels/elementwise.def, or a `FusedRow` of ApusCPU, on one lane.
+/// The loops of a row of Kernels/elementwise.def, or of a `FusedRow` of ApusCPU, on one lane.
 typedef struct {
   const char *name;
   csimd_loop loop;
@@ -138,7 +141,7 @@ typedef struct {
   /// Combines `lines` arrays, which are `distance` bytes apart, in order, and accumulates the result; NULL for
   /// `is_index`.
   void (*take_lines)(size_t count, void *numbers, const void *values, ptrdiff_t distance, size_t lines);
-  /// Merges other columns, whose elements have later indices.
+  /// Merges the accumulators of other columns, whose elements have later indices.
   void (*merge_columns)(size_t count, void *numbers, int64_t *indices, const void *other, const int64_t *other_indices);
   /// For `sum_squared_difference` only: accumulates this reducer and `sum_difference` in one pass.
   void (*take_deviations)(size_t count, void *squares, void *sums, const csimd_operand *values, const char *ahead);
@@ -154,9 +157,9 @@ typedef struct {
 
 /// The number of lines in the state of a scan: the levels of a cascade over 2⁶⁰ lines, and two more lines.
 #define CSIMD_SCAN_LINES 17
-/// Combines each of `lines` lines of `width` elements with all lines before it (after it, if reversed). `state` has
-/// CSIMD_SCAN_LINES lines. The scan continues after `earlier` lines; `earlier` is a multiple of CSIMD_CHAIN, and 0 at
-/// the start.
+/// Combines each of `lines` lines of `width` elements with all lines before the line (after the line, if reversed).
+/// `state` has CSIMD_SCAN_LINES lines. The scan continues a scan of `earlier` lines, which is a multiple of
+/// CSIMD_CHAIN, or 0 at the start.
 typedef void (*csimd_scan)(size_t lines, size_t width, void *values, int is_reversed, void *state, int64_t earlier);
 /// `C[m, n] = A[m, k]·B[k, n]` for integers, or `C += A·B` with `accumulates`, with the given row and column strides.
 typedef void (*csimd_integer_matmul)(
@@ -240,7 +243,7 @@ typedef struct {
   const void *data;
   /// The distance between panels, in elements.
   size_t distance;
-  /// The row stride in a panel; 0 if it is packed.
+  /// The row stride in a panel; 0 for packed panels.
   size_t row;
   /// The number of rows to skip at the start of a panel.
   size_t first;
@@ -268,8 +271,8 @@ typedef struct {
 typedef struct {
   int kind;
   size_t size;
-  /// The values that the forward pass stored for the time step, the states before the time step, and the state after
-  /// it.
+  /// The values that the forward pass stored for the time step (`kept`), the states before the time step (`state` and
+  /// `cell`), and the state after the time step (`next_state`).
   const void *kept, *state, *cell, *next_state;
   /// The gradient of the outgoing state through the next time step's product, and the output's gradient or NULL.
   const void *product, *gradient;
@@ -290,7 +293,7 @@ typedef struct {
   size_t reducer_count[CSIMD_LANES];
   /// `operands[0] ? operands[1] : operands[2]`; the condition has lane int32.
   csimd_loop select[CSIMD_LANES];
-  /// Converts the first lane to the second; float to integer truncates and saturates, NaN becomes 0.
+  /// `convert[a][b]` converts lane a to lane b; float to integer truncates and saturates, NaN becomes 0.
   csimd_loop convert[CSIMD_LANES][CSIMD_LANES];
   csimd_load load[CSIMD_DTYPES];
   csimd_store store[CSIMD_DTYPES];
@@ -402,7 +405,8 @@ typedef struct {
   void (*pack_columns[2])(
       size_t n, size_t k, const void *b, ptrdiff_t row, ptrdiff_t column, void *panels, size_t distance);
   /// `c[m, n] = a[m, k]·b[k, n]`, or `c += a·b` with `accumulates`. Each element of `c` is one accumulation chain of
-  /// fused multiply-adds along k, independent of m and n. Prefetches `ahead` meanwhile, unless it is NULL.
+  /// multiply-adds along k, whatever m and n are; the multiply-adds are fused if the instruction set has FMA.
+  /// Prefetches `ahead` meanwhile, unless it is NULL.
   void (*block_multiply[2])(
       size_t m, size_t n, size_t k, const void *slivers, const csimd_panels *panels, void *c, size_t c_row,
       int accumulates, const csimd_prefetch_block *ahead);

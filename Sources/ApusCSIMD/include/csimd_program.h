@@ -29,7 +29,7 @@ typedef struct {
   int index;
   int lane;
   int dtype;
-  /// Whether the register may alias the array (not if an output could overwrite the array too early).
+  /// Whether the register may alias the array: 0 if an output could overwrite the array before its last use.
   int in_place;
   csimd_layout layout;
   /// The byte offset of the register in the workspace.
@@ -41,8 +41,8 @@ typedef struct {
 /// An instruction. The registers of a program are those of its arguments, then those of its instructions.
 typedef struct {
   csimd_loop loop;
-  /// The loop that writes a comparison's result directly to an output of bytes, if nothing else reads the result; else
-  /// NULL.
+  /// The loop that writes the result of a comparison directly to an output of bytes, if nothing else reads the result;
+  /// otherwise NULL.
   csimd_loop truths;
   int operand_count;
   int operands[3];
@@ -93,7 +93,7 @@ typedef struct {
 
 #define CSIMD_FLAT_INSTRUCTIONS 16
 
-/// The rest of a memory range that is read after this run and has not been prefetched yet.
+/// The part of a memory range that has not been prefetched yet. The memory is read after this run.
 typedef struct {
   const char *next, *end;
 } csimd_prefetch_range;
@@ -130,7 +130,7 @@ void csimd_run(
     const csimd_kernel *kernel, const csimd_frame *frame, int64_t start, int64_t end, csimd_sink sink, void *context);
 
 /// A tile of a domain whose rows have `width` elements: `rows` × `columns` elements, beginning at element `start`. The
-/// row stride of the core results is `leading`; they begin with the tile's first row.
+/// core results begin with the tile's first row, and their row stride is `leading`.
 typedef struct {
   int64_t start, rows, columns, width, leading;
   /// Whether rows and columns each run along one axis of the domain.
@@ -185,19 +185,20 @@ void csimd_merge_rows(
 /// and argmax need one for values and one for indices.
 int64_t csimd_column_arrays(int64_t lines);
 
-/// Reduces positions `start..<end` for kept positions `first..<last` of `width` into `columns`: `arrays` arrays of
-/// 8·width bytes for each reducer.
+/// For kept positions `first..<last` of `width`, reduces positions `start..<end` into `columns`, which has `arrays`
+/// arrays of 8·width bytes for each reducer.
 void csimd_reduce_columns(
     const csimd_reduction *reduction, csimd_frame *frame, int64_t first, int64_t last, int64_t start, int64_t end,
     void *columns, int64_t width, int64_t arrays);
 
-/// Merges the columns of `parts` parts, which are contiguous, pairwise and writes the results.
+/// Merges the columns of `parts` parts pairwise and writes the results. The parts are contiguous in `columns`.
 void csimd_merge_columns(
     const csimd_reduction *reduction, void *columns, int64_t parts, int64_t first, int64_t last, int64_t width,
     int64_t arrays, void *const *results);
 
-/// Moves full chains to the levels above after group number `groups` of lines. Levels are `distance` bytes apart, the
-/// lowest one first.
+/// Must be called after group number `groups` of lines, counted from 1, was merged into the lowest level: merges each
+/// level whose chain is now full into the level above, and clears it. Levels are `distance` bytes apart, the lowest
+/// level first.
 void csimd_carry_columns(const csimd_reducer *reducer, size_t count, void *levels, ptrdiff_t distance, int64_t groups);
 
 /// Combines all levels of `groups` groups of lines into the lowest level.

@@ -3,8 +3,8 @@
 
 #include <stddef.h>
 
-/// A pool of threads that share the numbered tasks of one job at a time. Threads without work spin for
-/// about 100 µs before they sleep, so that they are still awake for the next step.
+/// A pool of threads that share the numbered tasks of one job at a time. Threads without work spin for about 100 µs
+/// before they sleep, so that they are still awake for the next step.
 
 typedef struct csimd_pool csimd_pool;
 /// A task of a job: its index in the job, and the number of the worker that runs it.
@@ -15,11 +15,11 @@ csimd_pool *csimd_pool_open(size_t threads);
 void csimd_pool_close(csimd_pool *pool);
 
 /// Calls `task` for each index below `count` and returns when all calls are done. Worker numbers are below `count`,
-/// too. Only one thread may call it at a time.
+/// too. Only one thread at a time may call `csimd_pool_run` on a pool.
 void csimd_pool_run(csimd_pool *pool, size_t count, csimd_task task, void *context);
 
-/// The number of cores that this process may use: the minimum of its affinity and its control group's quota, rounded
-/// up.
+/// The number of cores that this process may use: the number of cores of its affinity mask or, if smaller, the quota in
+/// /sys/fs/cgroup/cpu.max, rounded up.
 size_t csimd_available_cores(void);
 
 #endif

@@ -164,7 +164,7 @@ final class ProgramLibrary<Driver: GPUDriver>: Sendable {
       }
       if state.pendingSince == nil, !state.pending.isEmpty {
         state.pendingSince = ContinuousClock.seconds
-        BackgroundWork.atExit {
+        BackgroundWork.deferUntilFinish {
           let deadline = ContinuousClock.seconds + Self.exitTimeLimit
           self.storePending(while: { ContinuousClock.seconds < deadline }) { _ in true }
         }
