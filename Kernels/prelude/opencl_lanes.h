@@ -5,10 +5,10 @@
 #else
 #define UPPER_HALF(type, v) v.hi
 #endif
-// Loads and stores of registers in memory that is aligned to its elements. PoCL expands vload16 and vstore16 to dozens
-// of instructions before it optimizes them. These functions compile to one instruction each, and kernels build in three
-// quarters of the time. The attributes are clang's; OpenCL compilers for CPUs are based on clang. VSTORE_PART_type
-// stores the first `count` < WIDTH lanes.
+// Loads and stores of registers at addresses that are aligned to one element. PoCL expands vload16 and vstore16 to
+// dozens of instructions before it optimizes them. These functions compile to one instruction each, and kernels build
+// in three quarters of the time. The attributes are clang's; OpenCL compilers for CPUs are based on clang.
+// VSTORE_PART_type stores the first `count` < WIDTH lanes.
 #define OVERLOADED INLINE __attribute__((overloadable))
 #define DEFINE_STORE(type, lanes, space)                                        \
   OVERLOADED void store_lanes(type##lanes v, space type *p) {                   \
