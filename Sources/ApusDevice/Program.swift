@@ -25,7 +25,7 @@ public struct Program: Hashable, Sendable {
     }
   }
 
-  /// A register to store, and the element type that stores it; its lane is `dtype.lane`.
+  /// A register to store, and the element type in memory; the lane of the register is `dtype.lane`.
   public struct Output: Hashable, Sendable {
     /// The register whose value is stored.
     public var register: Int

@@ -5,8 +5,8 @@ import Testing
 @testable import ApusGPU
 
 @DeviceThread @Suite struct ConvolutionTests {
-  /// A geometry whose output has the extents of a symmetric padding. `extra` is additional padding after the last
-  /// elements.
+  /// A geometry with the same padding before the first and after the last elements, and `extra` more padding after the
+  /// last elements.
   nonisolated static func geometry(
     _ batch: Int, _ input: Int, _ output: Int, groups: Int = 1, size: SIMD3<Int>, kernel: SIMD3<Int>,
     stride: SIMD3<Int> = .one, padding: SIMD3<Int> = .zero, dilation: SIMD3<Int> = .one,

@@ -170,7 +170,7 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
     #expect(try #require(OpenCL.Name("opencl:3.1/4")).part! == (1, 4))
   }
 
-  @Test func threadsFindDevicesAtOnce() async {
+  @Test func concurrentQueriesFindDevices() async {
     await #expect(processExitsWith: .success) {
       let counts = await withTaskGroup { group in
         for _ in 0..<8 { group.addTask { (try? OpenCL.devices().count) ?? 0 } }

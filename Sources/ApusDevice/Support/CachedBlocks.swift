@@ -3,7 +3,7 @@ import Glibc
 
 /// A cache of free blocks of device memory, which are reused for requests of the same size.
 ///
-/// The least recently used block is evicted first. The memory pools of both devices use this cache.
+/// The least recently used block is evicted first. The memory pools of the CPU and of GPUs use this cache.
 public struct CachedBlocks<Block> {
   @usableFromInline struct Entry {
     @usableFromInline let block: Block

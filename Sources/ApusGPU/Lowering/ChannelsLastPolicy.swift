@@ -1,8 +1,8 @@
 import ApusDevice
 
 extension GPUDevice {
-  /// Returns where a convolution prefers channels-last images: nowhere if no method reads them, or if the channels do
-  /// not fill registers.
+  /// Returns when a convolution prefers channels-last images: never if no method reads such images, or if the channels
+  /// do not fill registers.
   func channelsLast(
     _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType
   ) -> ChannelsLastPreference {

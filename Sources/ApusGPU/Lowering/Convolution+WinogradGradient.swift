@@ -161,7 +161,7 @@ extension PlanLowering {
     return template
   }
 
-  /// Returns code that transforms both factors of the tiles from `firstTile` to `lastTile`.
+  /// Returns code that transforms both factors of the tiles `firstTile ..< lastTile`.
   private func transforms(
     _ step: Convolution, _ tiling: WinogradGradientTiling, patches: String, gradients: String,
     _ template: inout KernelTemplate, _ builder: inout KernelBuilder

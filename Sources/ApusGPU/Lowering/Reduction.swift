@@ -376,7 +376,8 @@ private struct ReductionEmitter {
     if items == 256 { body(&builder) } else { builder.block(frame.loop, body) }
   }
 
-  /// Combines the registers of a group in local memory, until only those of its first sub-group remain.
+  /// Combines the registers of a group in local memory, until only the registers of the first sub-group remain or,
+  /// without sub-groups, of the first work-item.
   private func combineShared(_ builder: inout KernelBuilder) {
     for register in accumulators.registers() {
       builder.localArray("all_\(register.name)", of: register.lane, count: 256)
