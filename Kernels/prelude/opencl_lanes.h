@@ -72,7 +72,7 @@ INLINE uint16 multiply_high(uint16 a, uint16 b) {
   __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
 #endif
 // TRANSPOSE transposes WIDTH registers: lane j of register i becomes lane i of register j. Each of four rounds
-// interleaves the lanes of registers i and i + WIDTH / 2. With `rows`, the result is also stored row by row.
+// interleaves the lanes of registers i and i + WIDTH / 2. The variant with `rows` also stores the result there.
 #define DEFINE_TRANSPOSE(type)                                                \
   OVERLOADED void TRANSPOSE(type##16 *tile) {                               \
     type##16 other[16];                                                       \

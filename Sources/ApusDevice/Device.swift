@@ -205,7 +205,7 @@ public struct DeviceInfo: Hashable, Sendable {
 
 /// The use of device memory, in bytes.
 public struct MemoryStatistics: Hashable, Sendable {
-  /// The bytes in buffers and running plans.
+  /// The bytes of buffers and of the memory that plans use.
   public var used: Int
   /// The highest value of `used` so far.
   public var peak: Int

@@ -1,4 +1,4 @@
-/// What is known about the indices of a gather or scatter, in addition to their layout.
+/// The properties of the indices of a gather or scatter, in addition to their layout.
 public struct Indexing: Hashable, Sendable {
   /// The name of the layer or operation that errors report, as the user wrote it; if `nil`, errors report the names of
   /// the step's operations.

@@ -73,7 +73,7 @@ public struct Loop: Hashable, Sendable {
     } + carried + slabs
   }
 
-  /// The index in the sequences of each iteration.
+  /// For each iteration, the index of the elements that it reads from the sequences and writes to them.
   public var order: [Int] { isReversed ? (0..<count).reversed() : Array(0..<count) }
 
   /// The location of a value of the body: a value of the whole plan, the offset in that value, in elements, and the

@@ -28,7 +28,7 @@ package struct WinogradGeometry: Sendable {
   package let source: Extent
   package let results: Extent
   package let tilesOfImage: (down: Int, across: Int)
-  /// The offset by which a source patch begins before the first result of its tile.
+  /// The numbers of pixels by which the patch of a tile begins above and to the left of the tile's first result.
   package let lead: (down: Int, across: Int)
   /// Whether the taps are flipped, as for the gradient of the input.
   package let isFlipped: Bool

@@ -165,7 +165,7 @@ extension PlanLowering {
     template["FACTOR"] = factor
   }
 
-  /// The number of keys (or queries) that a work-item processes at a time. Their sums fit the registers of both kernel
-  /// classes. It is a multiple of 4, because random words are generated in groups of four.
+  /// The number of keys (or queries) that a work-item processes at a time. The sums for these keys fit the registers of
+  /// both kernel classes. The number is a multiple of 4, because random words are generated in groups of four.
   private var keyBlock: Int { isCPU ? 8 : 4 }
 }

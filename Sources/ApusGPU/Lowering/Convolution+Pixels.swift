@@ -146,7 +146,7 @@ extension PlanLowering {
     launch(builder, groups: tiling.parts * tiling.chunks, .step(share: share))
   }
 
-  /// Returns code that declares `output`, the index of the result row for row `first + m` of the grid.
+  /// Returns code that declares `output`, the index among all results of result `first + m` of the grid.
   private func outputIndex(of windows: PixelWindows, _ builder: inout KernelBuilder) -> String {
     let index = builder.index
     if windows.scale == (1, 1) { return "const \(index) output = first + m;" }

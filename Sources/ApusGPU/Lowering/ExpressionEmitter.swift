@@ -35,7 +35,7 @@ struct ExpressionEmitter {
   /// Binds the tensors and scalars of a program as parameters of the kernel.
   ///
   /// - Parameters:
-  ///   - rows: the iteration over the axes of rows, of `bound.layouts`.
+  ///   - rows: the loop over the rows of the arrays of `bound`.
   ///   - columns: the strides of the same arrays along the columns.
   init(
     _ program: Program, _ bound: BoundProgram, rows: StridedLoop, columns: (extent: Int, strides: [Int]),
