@@ -94,7 +94,8 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
     }
   }
 
-  /// x + 1 over 100 elements, and the number of programs that the device built for it.
+  /// Opens a device with a program cache. Returns x + 1 over 100 elements, and the number of programs that the device
+  /// built from source for this sum.
   private func run(cacheDirectory: String) throws -> (numbers: [Double], builds: Int) {
     let device = Harness.open(.cpu, cacheDirectory: cacheDirectory)
     let numbers = try increments(100, on: device)
