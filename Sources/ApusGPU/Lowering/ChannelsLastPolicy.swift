@@ -7,7 +7,8 @@ extension GPUDevice {
     _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType
   ) -> ChannelsLastPreference {
     let width = driver.target.width
-    // With a stride, most taps of the input gradient do not reach a given pixel: other kernels would multiply zeros.
+    // With a stride, most taps of the input gradient do not reach a given pixel. Kernels for channels-first images
+    // would multiply zeros for these taps.
     let isSparse = pass == .inputGradient && geometry.stride.wrappedProduct > 1
     guard geometry.outputChannels >= width, geometry.inputChannels >= width || isSparse,
       ConvolutionMethod(geometry, pass, .channelsLast, dtype, driver.target) != nil
