@@ -111,16 +111,16 @@ private struct GradientBlocking {
   init(
     blocks: Int, blockColumns: Int, items: Int, enough: Int, imageBytes: Int, imagesPerPart: Int, positions: Int
   ) {
-    func cut(_ count: Int, most: Int) -> (each: Int, chunks: Int) {
+    func split(_ count: Int, most: Int) -> (each: Int, chunks: Int) {
       let chunks = (count + most - 1) / most
       let each = (count + chunks - 1) / chunks
       return (each, (count + each - 1) / each)
     }
     // Few tiles get one work-item each, because they share few loads.
     let areFew = blocks * blockColumns * items <= 4 * enough
-    (rowsPerItem, rowChunks) = cut(blocks, most: areFew ? 1 : VectorTile.mostKept)
+    (rowsPerItem, rowChunks) = split(blocks, most: areFew ? 1 : VectorTile.mostKept)
     let balanced = max(1, min(VectorTile.mostKept / rowsPerItem, blockColumns * items * rowChunks / enough))
-    (columnsPerItem, columnChunks) = cut(blockColumns, most: areFew ? 1 : balanced)
+    (columnsPerItem, columnChunks) = split(blockColumns, most: areFew ? 1 : balanced)
     guard !areFew else {
       (imagesPerBlock, positionsPerBlock) = (imagesPerPart, positions)
       return

@@ -86,7 +86,7 @@ struct ExpressionEmitter {
 
   /// Emits the offsets of the arrays at a position of an outer loop. They become the base offsets of the rows that
   /// follow.
-  mutating func move(_ outer: BoundStridedLoop, to position: String, _ builder: inout KernelBuilder) {
+  mutating func beginOuter(_ outer: BoundStridedLoop, at position: String, _ builder: inout KernelBuilder) {
     bases = outer.offsets(at: position, bases: bases, &builder)
   }
 
