@@ -1,8 +1,8 @@
 // The gradients dQ of queries. Each lane computes one query, as in forward.cl. The kernel recomputes the attention
 // weights from the log-sum-exps that forward.cl stored.
 //
-//   dots     [batch, heads, queries] in the workspace: the dot product of each query's output and its gradient, which
-//            keys.cl reads too
+//   dots     [batch, heads, queries] in the workspace: for each query, the dot product of its output and the gradient
+//            of that output; keys.cl reads the products too
 //   dQ       [batch, heads, queries, size]
 //
 // Parameters: $ADDED, $DROPGRADIENT, $KEEP, $MASK, $OPEN, $V, $WORDS, $ahead, $block, $capacity, $dots, $dtype,

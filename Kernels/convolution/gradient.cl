@@ -2,7 +2,7 @@
 // (channel of x, tap), the sum of the products of y and x over images and positions. Both factors have rows of the same
 // width (convolution/image.cl). Lanes are neighboring positions; the kernel adds the lanes of each sum at the end.
 //
-//   sums[i][j] += y[image, row i][q] · x[image][q + offset of (channel, tap) j]
+//   sums[i][j] += y[image][channel i][q] · x[image][q + offset of (channel, tap) j]
 //
 // One work-item computes some tiles of $tileRows × $tileColumns sums over some of the images. It processes one block of
 // images and positions for all its tiles before the next block, so that the block stays in a cache. Between blocks,

@@ -1,5 +1,5 @@
-// Sets `left` to pointers to the pixels that tap number `segment` reads, one for each row of the tile, and `span` to
-// the number of channels. For a pixel outside of the image, the pointer refers to zeros.
+// For tap number `segment`, sets `left[m]` to the address of the pixel that the tap reads for row m of the tile, and
+// `span` to the number of channels. If the pixel is outside of the image, `left[m]` is the address of zeros.
 //
 // Parameters: $A, $imageHeight, $imageWidth, $index, $leftOffset, $leftT, $tapTable, $terms, $tileRows, $zeros.
 const int tapDown = (int)geometry[$tapTable + 2 * segment];

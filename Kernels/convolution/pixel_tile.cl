@@ -1,6 +1,6 @@
-// For the windows of $tileRows results of a grid of pixels, from result `first` on, computes the row and the column of
-// the first pixel (`down`, `across`), which may be outside of the image, and its offset in memory (`origin`). Windows
-// past the last result repeat the last window.
+// Computes, for the windows of $tileRows neighboring results from result `first` on, the pixel from which the offsets
+// of the taps count (pixel_tap.cl): its row `down[m]`, its column `across[m]` and its offset in memory, `origin[m]`.
+// The pixel may be outside of the image. Windows past the last result repeat the last window.
 //
 // Parameters: $gridHeight, $gridWidth, $imageHeight, $imageWidth, $index, $rows, $stepAcross, $stepDown, $terms,
 // $tileRows.

@@ -1,4 +1,5 @@
-// Sets `core` to a register of zeros, with elements of `from` at the columns that are multiples of $stepW.
+// Fills in `core`, a register of zeros: lanes whose column is a multiple of $stepW get element column / $stepW of
+// `from`.
 //
 // Parameters: $T, $index, $sourceW, $stepW.
 PRIVATE_ARRAY($T, spread, WIDTH);

@@ -3,9 +3,10 @@
 //
 //   source, element (column, run, channel, tap) by strides  →  target [panel, slot, channel, $width]
 //
-// The slot of a tap, from the table $slots, is its position in the order of the product. A run is a sequence of
-// channels that is contiguous in the source, with the taps innermost. The kernel transposes blocks of WIDTH columns ×
-// WIDTH elements of a run in registers. One work-item copies some runs of one panel.
+// Here, the slot of a tap is the tap's place in the order in which the product reads the taps; the table $slots
+// contains the slots. A run is a sequence of channels that is contiguous in the source, with the taps innermost. The
+// kernel transposes blocks of WIDTH columns × WIDTH elements of a run in registers. One work-item copies some runs of
+// one panel.
 //
 // Parameters: $T, $V, $channels, $channelsPerRun, $columnStride, $columns, $dtype, $index, $lane, $offset, $panels,
 // $runStride, $runs, $runsPerItem, $slots, $source, $taps, $target, $width, $zero.

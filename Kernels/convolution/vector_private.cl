@@ -1,5 +1,5 @@
-// The variant of convolution/vector.cl for small images. A work-item copies all input channels of one image and group
-// to a private array and computes all their results.
+// The variant of convolution/vector.cl for small images. A work-item copies the input channels of one group of one
+// image to a private array and computes all results of the group.
 //
 // Parameters: $BLOCK, $IMAGE, $T, $blocks, $channels, $chunkSize, $chunks, $firstImage, $groups, $imageStride, $index,
 // $planeStride, $planes, $positionCount, $preparedSize, $targetH.

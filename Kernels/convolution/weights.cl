@@ -3,7 +3,8 @@
 //
 //   source, element (group, row, channel, tap) by strides  →  target [group, block, channel, tap, $tileRows]
 //
-// A row is a channel of the results, a channel is one of the terms of their sums, and a block has $tileRows rows.
+// A row is a channel of the results, a channel is a channel of the images that are read, and a block consists of
+// $tileRows rows.
 //
 // One work-item copies the taps of one channel of one block.
 //

@@ -6,8 +6,8 @@
 //   c │ a     │   sums    │     sums [position, channel of x (the input), channel of y (the output)]
 //
 // A task is a part of the tiles and a block of the channels. One work-item computes some tasks in its own scratch
-// buffer. If tasks cover all channels, each task transforms its tiles, a few at a time, and a later launch adds the
-// sums of all parts. If tasks cover all tiles, an earlier launch transformed the tiles, and each task computes its
+// buffer. If each task covers all channels, the task transforms its tiles, a few at a time, and a later launch adds the
+// sums of all parts. If each task covers all tiles, an earlier launch transformed the tiles, and the task computes its
 // results.
 //
 // Parameters: $RESULTS, $T, $TERMS, $TRANSFORMS, $V, $blocks, $channelBlocks, $channelsPerBlock, $columns,

@@ -1,4 +1,5 @@
-// Transforms the 3 × 3 weights of a panel of $panelWidth results and of the terms firstTerm, … , lastTerm - 1:
+// Transforms the 3 × 3 weights that connect the terms firstTerm, … , lastTerm - 1 with the $panelWidth results
+// (columns) of a panel:
 //
 //   source, element (result, term, tap) by strides  →  weights [36 positions, term, $panelWidth]
 //

@@ -1,5 +1,5 @@
-// Counts a term that was added to `sum`. If its chain is full, adds the sum of the chain to the levels above (see
-// reduce.def).
+// Counts the term that was just added to `sum`. After every $chain terms, adds `sum` to the levels of its cascade (see
+// reduce.def) and sets `sum` to zero.
 //
 // Parameters: $V, $chain, $lane, $levels, $zero.
 terms += 1;

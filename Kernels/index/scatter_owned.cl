@@ -1,6 +1,6 @@
-// Scatter-add on a CPU: adds each row of the source to the row of the result that its index selects. A work-item owns
-// some columns of all rows of the result and adds the rows of the source in order, so that no two work-items add to the
-// same element:
+// Scatter-add on a CPU: adds each element of the source to the result, in the row that the element's index selects. A
+// work-item owns some columns of all rows of the result and adds the rows of the source in order, so that no two
+// work-items add to the same element:
 //
 //   result[outer, index[outer, j, i], i] += source[outer, j, i]
 //

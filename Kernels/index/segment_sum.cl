@@ -2,9 +2,8 @@
 //
 //   result[outer, own, i] = the sum of source[outer, j, i] over all j with index[outer, j] = own
 //
-// A work-item computes one element of the result: it finds the start of its segment by binary search and adds rows up
-// to the end of the segment. The work-items of the first column share the check that the indices are in range and
-// sorted.
+// A work-item computes one element of the result: it finds the first row of the segment by binary search and adds rows
+// up to the end of the segment. The work-items of column 0 share the check that the indices are in range and sorted.
 //
 // Parameters: $CHAINS, $ENDCHAIN, $FAULT, $FINISH, $V, $count, $extent, $firstIndex, $firstResult, $firstSource,
 // $index, $indices, $inner, $lane, $outerStride, $result, $source, $stride, $total, $type, $zero.

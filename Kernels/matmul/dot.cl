@@ -3,9 +3,9 @@
 //
 //   sums[j] += A[m][k, k + 1, …] · B[column j][k, k + 1, …]
 //
-// At the end, the kernel transposes the sums of WIDTH columns and adds their lanes, which gives one register of results
-// (by ACCUMULATE with a factor of 1, so that integers wrap). One work-item computes some registers of results for all
-// rows.
+// At the end, the kernel transposes the sums of WIDTH columns and adds the WIDTH registers, which gives one register of
+// results. It adds by ACCUMULATE with a factor of 1, so that integers wrap around. One work-item computes some
+// registers of results for all rows.
 //
 // Parameters: $A, $B, $BATCH, $EPILOGUE, $ROW, $V, $chunks, $columnStride, $columns, $depth, $dtype, $index, $lane,
 // $leftOffset, $rightOffset, $rowStride, $rows, $vectors, $vectorsPerItem, $zero.

@@ -1,5 +1,5 @@
-// Packs the rows of panel `panel` for segments `begin` to `end` - 1, each of $terms terms, from a column-major B. The
-// kernel transposes blocks of WIDTH rows by WIDTH columns in registers.
+// From a column-major B, packs the rows of panel `panel` for the terms of segments `begin` to `end` - 1; a segment has
+// $terms terms. The kernel transposes blocks of WIDTH rows by WIDTH columns in registers.
 //
 // Parameters: $B, $T, $V, $columns, $depth, $index, $lineStride, $rightDtype, $rightOffset, $terms, $vectors.
 const $index until = SMALLER(end * $terms, $depth);

@@ -1,4 +1,5 @@
-// Sets `row` to the row of panel `panel` for the first term of segment `begin`.
+// Sets `row` to the address of the elements of panel `panel` of B for the first term of segment `begin` (see
+// vector.cl).
 //
 // Parameters: $B, $bStride, $panelStride, $rightOffset, $rightT, $terms.
 GLOBAL const $rightT *row = $B + $rightOffset + panel * $panelStride + begin * $terms * $bStride;

@@ -1,5 +1,5 @@
-// Sets `left` to pointers to the terms of segment number `segment`, one for each row of the tile, and `span` to the
-// number of terms.
+// For segment number `segment` of the terms, sets `left[m]` to the address of the segment's first term in row m of the
+// tile, and `span` to the number of terms.
 //
 // Parameters: $A, $depth, $index, $kStride, $leftOffset, $rowStride, $rows, $terms, $tileRows.
 const $index span = SMALLER($depth - segment * $terms, $terms);

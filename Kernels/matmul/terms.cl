@@ -1,4 +1,4 @@
-// Adds the terms of a segment to the sums.
+// Adds one segment, `span` terms of the inner dimension, to the sums of a tile.
 //
 // Parameters: $TERM, $index.
 for ($index k = 0; k < span; k += 1) {

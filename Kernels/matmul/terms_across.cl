@@ -1,5 +1,5 @@
-// Adds the terms of a segment. The left factor is column-major, and its type is not the type of the sums: each
-// iteration converts the elements of the tile's rows for one term.
+// Adds one segment, `span` terms of the inner dimension. The left factor is column-major, and its type is not the type
+// of the sums, so each iteration converts the elements of the tile's rows for one term.
 //
 // Parameters: $T, $TERM, $index, $kStride, $leftDtype, $rows, $tileRows.
 PRIVATE_ARRAY($T, factors, WIDTH);

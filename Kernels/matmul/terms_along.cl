@@ -1,5 +1,5 @@
-// Adds the terms of a segment. The left factor is row-major, and its type is not the type of the sums: each iteration
-// of the outer loop converts one register of terms for each row of the tile.
+// Adds one segment, `span` terms of the inner dimension. The left factor is row-major, and its type is not the type of
+// the sums, so each iteration of the outer loop converts WIDTH terms of each row of the tile.
 //
 // Parameters: $T, $TERM, $index, $leftDtype, $tileRows.
 PRIVATE_ARRAY($T, factors, $tileRows * WIDTH);

@@ -1,6 +1,6 @@
-// Adds the terms of a segment of a column-major left factor. A tile that lies inside the matrix reads all its rows
-// through one pointer, because one pointer for each row would take too many registers. The loop prefetches the cache
-// lines of the next tile.
+// Adds one segment, `span` terms of the inner dimension. The left factor is column-major. A tile that lies inside the
+// matrix reads all its rows through one pointer, because one pointer for each row would take too many registers. The
+// loop prefetches the cache lines of the next tile.
 //
 // Parameters: $COLUMNTERM, $TERM, $index, $kStride, $leftT, $rows, $tileRows.
 if (first + $tileRows <= $rows) {

@@ -1,6 +1,6 @@
-// Loads the elements of a factor's tile that a work-item copies: $pieces times $quad consecutive elements, along the
-// terms of a sum or across them. `along` is the term, and `across` is the row of A or the column of B, both from the
-// start of the tile. Elements outside of the matrix are zeros.
+// Loads the elements that a work-item copies from a factor's tile: $pieces runs of $quad elements, which are
+// consecutive along the terms or across them. `along` is the term of a run, and `across` its row of A or column of B,
+// both counted from the start of the tile. Elements outside of the matrix are zeros.
 //
 // Parameters: $LOAD, $across, $along, $end, $extent, $index, $items, $line, $lines, $next, $pieces, $quad, $tileLine.
 UNROLL for (int piece = 0; piece < $pieces; piece += 1) {

@@ -1,13 +1,13 @@
 // A matrix product in tiles of $tileRows rows × $vectors registers of columns, with the sums in registers. For each k,
-// the kernel multiplies every element of a column of A by a row of the panel of B.
+// the kernel multiplies every element of a column of A by a row of a panel of B.
 //
 //            ┌ panel ┐            A is read in place, through one pointer for each row of the tile and
 //   k  ────  │ b0 b1 │            segment of terms. A segment is a part of the row or, if rows are the
 //   m │ a →  │ sums  │            windows of an image, the channels of one pixel. If A is column-major,
 //                                 one pointer serves all rows of a whole tile.
-//                                 B is packed in panels, or read in place if its rows consist of whole
-//                                 panels (except a part of the last register), or each work-item packs
-//                                 its panel, one block of terms at a time.
+//                                 B is packed in panels by an earlier launch, or each work-item packs its
+//                                 panel, one block of terms at a time, or B is read in place. Panels that
+//                                 are read in place are whole, but the last register may end past the row.
 //
 // Elements whose type is not the type of the sums are converted when they are read.
 //

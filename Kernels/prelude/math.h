@@ -166,7 +166,8 @@ INLINE VF WIDE(split_exponent)(VF a, int least, VF *i) {
   return AS_F(bits - e);
 }
 
-// Returns the logarithm of a: r, its value for finite positive a, or −∞ at 0, NaN below 0 and ∞ at ∞.
+// Returns the logarithm of any a, where the caller has computed r, the logarithm for finite positive a: −∞ at 0, NaN
+// below 0, ∞ at ∞, else r.
 INLINE VF WIDE(log_edges)(VF a, VF r) {
   r = SELECT_F(a < INFINITE_F, r, a + a);
   r = SELECT_F(a < 0.0f, NAN_F, r);

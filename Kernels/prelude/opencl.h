@@ -124,8 +124,8 @@ typedef VECTOR(char) V_i8;
 typedef VECTOR(uchar) V_u8;
 typedef VECTOR(ushort) V_u16;
 
-// VSTORE_PART_type stores the first `count` < WIDTH lanes; with one lane, `count` would be 0. For 16 lanes, see
-// prelude/opencl_lanes.h.
+// VSTORE_PART_type stores the first `count` < WIDTH lanes. With one lane, `count` could only be 0, and nothing is
+// stored. For 16 lanes, see prelude/opencl_lanes.h.
 #if WIDTH == 1
 #define VSTORE_PART_u8(v, p, count)
 #define VSTORE_PART_i8(v, p, count)

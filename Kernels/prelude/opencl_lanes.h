@@ -5,10 +5,10 @@
 #else
 #define UPPER_HALF(type, v) v.hi
 #endif
-// Loads and stores of registers in memory that is aligned to its elements. PoCL expands vload16 and vstore16 to dozens
-// of instructions before it optimizes them. These functions compile to one instruction each, and kernels build in three
-// quarters of the time. The attributes are clang's; OpenCL compilers for CPUs are based on clang. VSTORE_PART_type
-// stores the first `count` < WIDTH lanes.
+// Loads and stores of registers at addresses that are aligned to one element. PoCL expands vload16 and vstore16 to
+// dozens of instructions before it optimizes them. These functions compile to one instruction each, and kernels build
+// in three quarters of the time. The attributes are clang's; OpenCL compilers for CPUs are based on clang.
+// VSTORE_PART_type stores the first `count` < WIDTH lanes.
 #define OVERLOADED INLINE __attribute__((overloadable))
 #define DEFINE_STORE(type, lanes, space)                                        \
   OVERLOADED void store_lanes(type##lanes v, space type *p) {                   \
@@ -72,7 +72,7 @@ INLINE uint16 multiply_high(uint16 a, uint16 b) {
   __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
 #endif
 // TRANSPOSE transposes WIDTH registers: lane j of register i becomes lane i of register j. Each of four rounds
-// interleaves the lanes of registers i and i + WIDTH / 2. With `rows`, the result is also stored row by row.
+// interleaves the lanes of registers i and i + WIDTH / 2. The variant with `rows` also stores the result there.
 #define DEFINE_TRANSPOSE(type)                                                \
   OVERLOADED void TRANSPOSE(type##16 *tile) {                               \
     type##16 other[16];                                                       \

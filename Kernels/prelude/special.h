@@ -1,4 +1,4 @@
-// Powers, rounding, and the float64 functions. Follows normal.h.
+// Powers, rounding, conversions of 16-bit floats and of random bits, and the float64 functions. Follows normal.h.
 
 // ---- Powers
 
@@ -75,8 +75,8 @@ INLINE VF WIDE(round_float16)(VF a) {
 }
 #endif
 
-// The bits of a, rounded up in the upper half so that this half is the bfloat16 nearest to a (ties to even). a is not
-// NaN.
+// The bits of a plus a rounding increment: the upper half of the sum is the bfloat16 nearest to a (ties to even). a is
+// not NaN.
 INLINE VI WIDE(bfloat16_rounded_bits)(VF a) { return AS_I(AS_U(a) + 0x7fffu + AS_U((AS_I(a) >> 16) & 1)); }
 
 // The bfloat16 nearest to a, as a float32. A NaN is returned unchanged.

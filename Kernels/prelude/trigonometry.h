@@ -32,8 +32,8 @@ INLINE VF WIDE(reduce_large)(VF a, VI *quadrant, VF *low_part) {
   VI is_negative = rest >> 31;
   rest = rest ^ is_negative;
   VI below = AS_I(low) ^ is_negative;
-  // Converts the rest to three floats without rounding, then multiplies it by π/2. (Its complement is used as its
-  // negation, which differs by 1 in the last bit.)
+  // Converts the rest to three floats without rounding, then multiplies it by π/2. A negative rest was replaced by its
+  // bitwise complement, which differs from its negation by 1 in the last bit.
   VF high_part = TO_F(rest >> 5) * 0x1p-25f;
   VF middle = TO_F(((rest & 31) << 19) | AS_I(AS_U(below) >> 13)) * 0x1p-49f;
   VF r = high_part + middle;

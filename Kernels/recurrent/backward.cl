@@ -1,7 +1,7 @@
 // One group computes the gradients of $rowsPerGroup sequences, from the last time step to the first.
 //
 //   result  gradients of the input [times, batch, gates, size], of the states [states, batch, size] and, for a GRU, of
-//           the product of the previous state and the weights, with its bias [times, batch, gates, size]
+//           the biased product of the previous state and the weights [times, batch, gates, size]
 //   weight  [gates · size, size]
 //
 // The gradients of the states accumulate the gradients that flow to the previous time step. In each time step, the

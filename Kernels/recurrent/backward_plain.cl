@@ -1,4 +1,5 @@
-// dx = dh · f′(x + p), computed from h = f(x + p), where f is tanh or relu and p the product with the weights
+// dx = dh · f′(x + p), computed from h = f(x + p), where f is tanh or relu and p the product of the previous state and
+// the weights
 //
 // Parameters: $V, $dtype, $function, $size.
 const $V h = LOAD_$dtype(all, row * $size + at, count);

@@ -1,7 +1,8 @@
 // The cells of recurrent layers and their derivatives. Included once for each floating-point lane, after lane.h.
 //
-// A gate comes as the sum of its input and its product and becomes its value. In a gradient, the value of a gate becomes
-// the gradient of the sum. `dh` is the gradient of the new state.
+// A cell function gets each gate as the sum of its input and its product, and replaces the sum by the value of the
+// gate. A gradient function gets the values of the gates, and replaces each value by the gradient of the sum. `dh` is
+// the gradient of the new state.
 
 // The derivatives of tanh and of the sigmoid function, from their values.
 #undef TANH_DERIVATIVE
@@ -19,8 +20,8 @@ ALWAYS_INLINE V FN(lstm_cell)(V *i, V *f, V *g, V *o, V *c) {
   return *o * FN(tanh)(*c);
 }
 
-// dc = dc + dh · o · (1 − tanh² c);  returns the gradient of the previous cell state. `dc` is the gradient of `c`, the
-// new cell state, and `previous` is the previous one.
+// dc = dc + dh · o · (1 − tanh² c);  returns the gradient of `previous`, the previous cell state. `c` is the new cell
+// state, and `dc` its gradient.
 ALWAYS_INLINE V FN(lstm_gradient)(V *i, V *f, V *g, V *o, V c, V previous, V dh, V dc) {
   V value = FN(tanh)(c);
   dc = dc + dh * *o * TANH_DERIVATIVE(value);
@@ -35,7 +36,8 @@ ALWAYS_INLINE V FN(lstm_gradient)(V *i, V *f, V *g, V *o, V c, V previous, V dh,
   return result;
 }
 
-// n = tanh(n + r · p);  returns h = (1 − z) · n + z · h. `n` comes as the input alone, `p` is its product with the bias.
+// n = tanh(n + r · p);  returns h = (1 − z) · n + z · h. On entry, `n` is the input of this gate without its product,
+// and `p` is the product with its bias.
 ALWAYS_INLINE V FN(gru_cell)(V *r, V *z, V *n, V p, V h) {
   *r = FN(sigmoid)(*r);
   *z = FN(sigmoid)(*z);
@@ -43,7 +45,7 @@ ALWAYS_INLINE V FN(gru_cell)(V *r, V *z, V *n, V p, V h) {
   return (1 - *z) * *n + *z * h;
 }
 
-// dn = dh · (1 − z) · (1 − n²);  returns the gradient of the previous state `h`. `p` becomes its gradient.
+// dn = dh · (1 − z) · (1 − n²);  returns the gradient of the previous state `h`. `p` is replaced by its gradient.
 ALWAYS_INLINE V FN(gru_gradient)(V *r, V *z, V *n, V *p, V h, V dh) {
   V dn = dh * (1 - *z) * TANH_DERIVATIVE(*n);
   V dz = dh * (h - *n) * SIGMOID_DERIVATIVE(*z);

@@ -10,9 +10,9 @@ package struct Backend: Sendable {
   package let forms: [String]
   /// The full name of a device: `opencl` is short for `opencl:0`. `nil` if the text is not a name of this backend.
   package let identifier: @Sendable (_ text: String) -> String?
-  /// Opens the device with a full name. It throws if there is no such device.
+  /// Opens the device with a full name; throws if there is no such device.
   package let open: @Sendable (_ identifier: String) throws(DeviceError) -> any Device
-  /// The devices of this machine. It throws if there are none; the error says what to install.
+  /// Returns the devices of this machine; throws if there are none, with an error that says what to install.
   package let devices: @Sendable () throws(DeviceError) -> [DeviceInfo]
 
   package init(

@@ -16,7 +16,8 @@ public protocol Device: AnyObject, Sendable {
   /// does not wait.
   func startDownload(_ buffer: Buffer, byteCount: Int) throws(DeviceError) -> any Download
 
-  /// When the device prefers channels-last images for a pass of a convolution whose images are channels-first.
+  /// Returns the condition on which the device prefers channels-last images for a pass of a convolution whose images
+  /// are channels-first.
   func channelsLast(
     _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType
   ) -> ChannelsLastPreference
@@ -79,7 +80,7 @@ public protocol Device: AnyObject, Sendable {
 public struct RunFailure: Error, Sendable {
   /// The cause of the failure.
   public let error: DeviceError
-  /// Whether donated inputs may have been written. If not, all inputs are unchanged.
+  /// Whether donated inputs may have been overwritten; if `false`, all inputs are unchanged.
   public let hasOverwritten: Bool
 
   /// Creates a failure; by default, no input was written.
@@ -119,7 +120,7 @@ extension Device {
     throw .unsupported(device: info.identifier, feature: "profiles")
   }
 
-  /// By default, returns an empty list, because no profile was started.
+  /// By default, returns an empty list, because the default `startProfile` throws.
   public func finishProfile() throws(DeviceError) -> [StepRecord] { [] }
 
   /// By default, the device has only one kernel for a step, so it does not support tuning.
@@ -204,7 +205,7 @@ public struct DeviceInfo: Hashable, Sendable {
 
 /// The use of device memory, in bytes.
 public struct MemoryStatistics: Hashable, Sendable {
-  /// The bytes in buffers and running plans.
+  /// The bytes of buffers and of the memory that plans use.
   public var used: Int
   /// The highest value of `used` so far.
   public var peak: Int

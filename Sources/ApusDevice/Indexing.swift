@@ -1,8 +1,10 @@
-/// What is known about the indices of a gather or scatter, in addition to their layout.
+/// The properties of the indices of a gather or scatter, in addition to their layout.
 public struct Indexing: Hashable, Sendable {
-  /// The name of the layer or operation for errors, as the user wrote it; `nil` for the names of the step.
+  /// The name of the layer or operation that errors report, as the user wrote it; if `nil`, errors report the names of
+  /// the step's operations.
   public var operation: String?
-  /// The shape of the index tensor, for the positions in errors; `nil` for a list.
+  /// The shape of the index tensor, from which errors compute the position of an index; if `nil`, the position is the
+  /// offset of the index.
   public var shape: Shape?
   /// Whether the extent was added to negative indices; errors report the original index.
   public var countsFromEnd: Bool
@@ -61,7 +63,8 @@ package struct IndexList: Sendable {
   package let isSorted: Bool
   package let indexing: Indexing
 
-  /// The number of elements of the value up to and including the last index.
+  /// The number of elements of the value that contains the indices, from its first element up to and including the last
+  /// index.
   package var reach: Int {
     let layout = indices.layout
     guard layout.shape.elementCount > 0 else { return 0 }

@@ -26,13 +26,13 @@ public struct Plan: Hashable, Sendable {
       self.storage = storage
     }
 
-    /// The size of the elements in bytes.
+    /// The size of all elements in bytes.
     public var byteCount: Int { elementCount * dtype.byteCount }
   }
 
-  /// An output buffer. If it has a donated input, the caller passes one buffer both as that input and as this output,
-  /// and the input is overwritten in place. All steps that check indices run before the first step that writes to the
-  /// buffer, so that a failed run changes nothing.
+  /// An output buffer. If the output has a donated input, the caller passes one buffer both as that input and as this
+  /// output, and the plan overwrites the input in place. All steps that check indices run before the first step that
+  /// writes to the buffer, so that an index out of range leaves the buffer unchanged.
   public struct Output: Hashable, Sendable {
     /// The size in bytes of the buffer that the caller provides.
     public var byteCount: Int

@@ -25,7 +25,7 @@ public struct Program: Hashable, Sendable {
     }
   }
 
-  /// A register to store, and the element type that stores it; its lane is `dtype.lane`.
+  /// A register to store, and the element type in memory; the lane of the register is `dtype.lane`.
   public struct Output: Hashable, Sendable {
     /// The register whose value is stored.
     public var register: Int
@@ -97,7 +97,8 @@ public struct Instruction: Hashable, Sendable {
   public var function: Function
   /// The lane of the operands, which selects the instance of the row.
   public var lane: Lane
-  /// The lane of the result: equal to the lane of the operands except for comparisons (`int32`, 0 or 1) and `convert`.
+  /// The lane of the result. It is the lane of the operands, except for `convert`, `random` (`int32`), rows that
+  /// compare or test numbers (`int32`, 0 or 1) and the row `unitFloat` (`float32`).
   public var result: Lane
   /// The operand registers, at most three.
   public var operands: [Int]

@@ -3,8 +3,8 @@
 /// A shape is a plain value without heap storage, so that building a graph node allocates nothing for it. The rank is
 /// at most `Shape.maximumRank`.
 ///
-/// A shape may be invalid for a tensor (negative extents, or more than `maximumRank` extents), so that the operation
-/// that receives it can report the error, which `invalidReason` describes.
+/// Any extents make a shape, even if no tensor can have them: negative extents, more than `maximumRank` extents, or too
+/// many elements. The operation that receives an invalid shape reports the error, which `invalidReason` describes.
 public struct Shape: Sendable {
   /// The largest number of axes of a tensor.
   public static let maximumRank = 8

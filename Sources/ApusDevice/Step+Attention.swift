@@ -4,7 +4,7 @@
 /// | pass | reads | result, concatenated |
 /// |---|---|---|
 /// | `forward` | `query`, `key`, `value` | `y: [batch, heads, queries, width]`, `log Σ eˢ: [batch, heads, queries]` |
-/// | `backward` | these, `forward`, `gradient` of `y` | gradients of `query`, `key` and `value`, each contiguous |
+/// | `backward` | the same, `forward`, `gradient` of `y` | gradients of `query`, `key` and `value`, each contiguous |
 ///
 /// `log Σ eˢ` is the logarithm of the sum over the keys. For a query whose keys are all masked, the output is 0, the
 /// logarithm is the greatest finite number, and the gradients are 0.
@@ -99,7 +99,7 @@ public struct Attention: Hashable, Sendable {
   public var added: Operand?
   /// The dropout of the weights; `nil` for none.
   public var dropout: Dropout?
-  /// `float32` or `float64`: the type of all other operands.
+  /// The type of all operands except `mask` and `offset`: `float32` or `float64`.
   public var dtype: DType
   /// The queries, over `geometry.query`. Their last axis is contiguous, as in keys, values and the gradient.
   public var query: Operand

@@ -1,7 +1,7 @@
 /// A copy of several pieces into one array: concatenation, padding, and the gradient of a slice.
 ///
-/// If `fill` is given, the array is first filled with it; it is required if the pieces leave gaps. Then each piece is
-/// copied to its destination. Destinations do not overlap.
+/// If `fill` is not `nil`, the array is first filled with this number; pieces that leave gaps require it. Then each
+/// piece is copied to its destination. Destinations do not overlap.
 public struct StridedCopy: Hashable, Sendable {
   /// A source and its destination: a layout of the same shape in the result.
   public struct Piece: Hashable, Sendable {

@@ -11,7 +11,8 @@ public struct Custom: Hashable, Sendable {
   public var sizes: [Int]
   /// The contiguous values that the items read, parallel to `kernel.inputNames`.
   public var inputs: [Int]
-  /// The contiguous values that the items write, parallel to `kernel.resultNames`; none shares memory with an input.
+  /// The contiguous values that the items write, parallel to `kernel.resultNames`. No result shares memory with an
+  /// input.
   public var results: [Int]
 
   /// Creates a step from its kernel and values.
@@ -27,7 +28,8 @@ public struct Custom: Hashable, Sendable {
 /// The computation of one item of a user-defined operation: as kernel source, as a host function, or both.
 ///
 /// The source is a loop body in OpenCL C 1.2, which follows the prelude of `Kernels/`. It can use the index `i` of the
-/// item, the pointers and integers with the names given here, and `REAL`, the lane of the first floating-point value.
+/// item, the pointers and integers with the names given here, and `REAL`, the C type of the lane of the first
+/// floating-point value.
 public final class CustomKernel: Sendable {
   /// The operation's name, for errors and profiles.
   public let name: String

@@ -1,6 +1,6 @@
 /// `result[o, j, i] = source[o, indices[o, j, i], i]`.
 ///
-/// An index outside `0..<extent` is never read: the run throws `DeviceError.indexOutOfRange`.
+/// For an index outside of `0..<extent`, nothing is read, and the run throws `DeviceError.indexOutOfRange`.
 public struct Gather: Hashable, Sendable {
   /// The product of the extents before the axis.
   public var outer: Int
@@ -83,8 +83,8 @@ public struct ScatterAdd: Hashable, Sendable {
   }
 }
 
-/// `result[indices[j], i] = rows[j, i]`, in a result that already contains the elements of `base`: it shares the memory
-/// of `base`, or an earlier step has copied them. Other rows are neither read nor written.
+/// `result[indices[j], i] = rows[j, i]`, in a result that already contains the elements of `base`: the result shares
+/// the memory of `base`, or an earlier step has copied the elements. The step neither reads nor writes other rows.
 ///
 /// No index may occur twice. Rows whose index is outside of `0..<extent` are skipped.
 public struct RowWrite: Hashable, Sendable {

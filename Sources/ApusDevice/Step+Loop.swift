@@ -18,7 +18,7 @@ public struct Loop: Hashable, Sendable {
   public enum Target: Hashable, Sendable {
     /// The current element of a sequence, which is a contiguous value.
     case element(Int)
-    /// The carried value with this number, whose input is overwritten.
+    /// The carried value with this number, which the output overwrites.
     case carried(Int)
   }
 
@@ -26,7 +26,8 @@ public struct Loop: Hashable, Sendable {
   public var count: Int
   /// Whether the loop runs from the last element to the first.
   public var isReversed: Bool
-  /// The plan of one iteration. An output to a carried value reuses the donated buffer of its input.
+  /// The plan of one iteration. An output to a carried value reuses the donated buffer of the input from the same
+  /// carried value.
   public var body: Plan
   /// The sources of the body's inputs.
   public var inputs: [Source]
@@ -72,11 +73,11 @@ public struct Loop: Hashable, Sendable {
     } + carried + slabs
   }
 
-  /// The index in the sequences of each iteration.
+  /// For each iteration, the index of the elements that it reads from the sequences and writes to them.
   public var order: [Int] { isReversed ? (0..<count).reversed() : Array(0..<count) }
 
-  /// The location of a value of the body: a value of the whole plan, the offset in it in elements, and the additional
-  /// offset per index in the sequences. Offsets in slabs are in bytes.
+  /// The location of a value of the body: a value of the whole plan, the offset in that value, in elements, and the
+  /// stride, the additional offset for each index in the sequences. Offsets in slabs are in bytes.
   public func location(of value: Int) -> (value: Int, offset: Int, stride: Int) {
     let description = body.values[value]
     switch description.storage {

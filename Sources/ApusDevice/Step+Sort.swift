@@ -1,5 +1,5 @@
-/// A stable argsort of each row: `result[r, i]` is the index in row `r` of element `i` in sorted order. NaN sorts after
-/// every number in ascending order, before every number in descending order.
+/// A stable argsort of each row: `result[r, i]` is the index, in row `r` of the source, of the element at position `i`
+/// of the sorted row. NaN sorts after every number in ascending order, before every number in descending order.
 public struct Sort: Hashable, Sendable {
   /// The number of rows, which are sorted independently.
   public var rows: Int

@@ -32,7 +32,7 @@ public struct StepCost: Hashable, Sendable {
   /// The bytes that are read or written.
   public var bytes: Double { bytesRead + bytesWritten }
 
-  /// A line of `APUS_DEBUG=1`: the label, the time and the rates.
+  /// A line of `APUS_DEBUG=1`: the label, the time, the rates and the operations.
   package func line(seconds: Double) -> String {
     // One operation per nanosecond is 10⁹ operations per second, and likewise for bytes.
     let time = max(1, seconds * 1e9)
@@ -132,7 +132,7 @@ extension Attention {
 }
 
 extension [String] {
-  /// The list as text; of more than four elements, the first three and the number of the others.
+  /// The list as text; if it has more than four elements, the first three and the number of the others.
   fileprivate var abridged: String {
     count <= 4 ? joined(separator: " ") : prefix(3).joined(separator: " ") + " and \(count - 3) more"
   }

@@ -4,7 +4,7 @@ public struct TuningRecord: Hashable, Sendable {
   public struct Candidate: Hashable, Sendable {
     /// The outcome of a measurement.
     public enum Outcome: Hashable, Sendable {
-      /// The kernel returned the same values as the others, in this time.
+      /// The kernel returned the same values as most of the others, in this time.
       case seconds(Double)
       /// The kernel could not be built or run, for this reason.
       case failed(String)
@@ -12,7 +12,7 @@ public struct TuningRecord: Hashable, Sendable {
       case wrong
     }
 
-    /// The name of the kernel, the shape of its tiles.
+    /// The name of the kernel: the shape of its tiles.
     public var name: String
     /// The time of the kernel, or the reason for its failure.
     public var outcome: Outcome

@@ -5,7 +5,7 @@ import Testing
 /// Declarations that are documented elsewhere need none: members that a protocol of the project or of Swift requires,
 /// type aliases, and initializers whose parameters are the properties.
 struct DocumentationTests {
-  @Test func whatIsPublicIsDocumented() throws {
+  @Test func publicDeclarationsAreDocumented() throws {
     let files = try sources(["Sources"], [".swift"])
     let asked = files.reduce(into: DocumentationTests.known) { $0.formUnion($1.requirements) }
     var count = 0
@@ -24,7 +24,7 @@ struct DocumentationTests {
     "description", "hash", "==", "<", "startIndex", "endIndex", "makeIterator", "next",
   ]
 
-  @Test func theReaderSeesWhatIsMissing() {
+  @Test func undocumentedDeclarationsAreFound() {
     let text = """
       public protocol Shaped {
         /// The extents.

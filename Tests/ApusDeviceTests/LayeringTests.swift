@@ -155,7 +155,7 @@ struct LayeringTests {
   /// In optimized code, a `precondition` stops without its message, and an `assert` is removed. So the code calls
   /// `fatalError` with a message. Only the CPU and GPU devices use preconditions, for conditions that no caller can
   /// violate.
-  @Test func mistakesAreNamed() throws {
+  @Test func trapsHaveMessages() throws {
     let owners: Set<String> = ["ApusGPU", "ApusCPU"]
     let mute: Set<Substring> = ["precondition", "preconditionFailure", "assert", "assertionFailure"]
     for file in try sources(["Sources", "Benchmarks"], [".swift"]) where !owners.contains(file.module) {
@@ -179,7 +179,7 @@ struct LayeringTests {
     #expect(suites.count > 8 && checked == Set(suites))
   }
 
-  @Test func theReaderOfFunctionsSeesTheirEnds() {
+  @Test func functionsAreFoundWithTheirEnds() {
     let file = Source(
       path: "Sources/X/a.swift",
       lines: [
@@ -189,7 +189,7 @@ struct LayeringTests {
     #expect(file.functions == [1..<4, 5..<10, 14..<17])
   }
 
-  @Test func theReaderOfImportsSeesThemAll() {
+  @Test func allImportsAreFound() {
     let file = Source(
       path: "Sources/X/a.swift",
       lines: [

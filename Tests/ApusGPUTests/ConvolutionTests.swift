@@ -5,8 +5,8 @@ import Testing
 @testable import ApusGPU
 
 @DeviceThread @Suite struct ConvolutionTests {
-  /// A geometry whose output has the extents of a symmetric padding. `extra` is additional padding after the last
-  /// elements.
+  /// A geometry with the same padding before the first and after the last elements, and `extra` more padding after the
+  /// last elements.
   nonisolated static func geometry(
     _ batch: Int, _ input: Int, _ output: Int, groups: Int = 1, size: SIMD3<Int>, kernel: SIMD3<Int>,
     stride: SIMD3<Int> = .one, padding: SIMD3<Int> = .zero, dilation: SIMD3<Int> = .one,
@@ -71,8 +71,8 @@ import Testing
       16, 3, 18, size: SIMD3(1, 20, 22), kernel: SIMD3(1, 5, 3), stride: SIMD3(1, 2, 2), padding: SIMD3(0, 2, 1)),
   ]
 
-  /// Winograd geometries whose sizes are no multiples of tiles, panels and registers. For the first, the weights are
-  /// transformed in advance. For the second, the patches are. The third has more tasks than work-items.
+  /// Winograd geometries whose sizes are no multiples of tiles, panels and registers. In the second, the patches are
+  /// transformed in advance; in the others, the weights. The third has more tasks than work-items.
   nonisolated static let transformed: [ConvolutionGeometry] = [
     geometry(10, 33, 40, size: SIMD3(1, 11, 13), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1)),
     geometry(6, 72, 100, size: SIMD3(1, 9, 6), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 0, 2)),
@@ -198,7 +198,7 @@ import Testing
   @Test(
     .enabled(if: Harness.classes.contains(.cpu) && !Harness.isSimulator, "kernels for CPUs; the simulator takes hours"),
     arguments: Convolution.Pass.allCases)
-  func halfWidthsNeedNoWiderImage(pass: Convolution.Pass) throws {
+  func halfPrecisionNeedsNoWiderImage(pass: Convolution.Pass) throws {
     let g = Self.geometry(10, 20, 33, size: SIMD3(1, 24, 24), kernel: SIMD3(1, 3, 3), padding: SIMD3(0, 1, 1))
     let device = Harness.devices.first { $0.kernelClass == .cpu }!.device
     device.releaseUnusedMemory()

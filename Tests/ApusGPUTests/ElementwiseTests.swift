@@ -50,7 +50,7 @@ import Testing
 
   /// Every 16-bit number converts to `float32` exactly. A `float32` number between two 16-bit numbers rounds to the
   /// nearest one, or to the even one if it is in the middle.
-  @Test(arguments: [DType.float16, .bfloat16]) func halfWidths(dtype: DType) throws {
+  @Test(arguments: [DType.float16, .bfloat16]) func halfPrecisionRounds(dtype: DType) throws {
     let halves = stride(from: 0, to: 65_536, by: Harness.isSimulator ? 97 : 1).map { bits -> Float in
       let bits = UInt16(bits)
       return dtype == .float16 ? Float(Float16(bitPattern: bits)) : Float(bitPattern: UInt32(bits) << 16)
@@ -89,7 +89,7 @@ import Testing
   }
 
   /// A copy of a transposed matrix of 16-bit numbers transposes blocks of elements.
-  @Test(arguments: [DType.float16, .bfloat16]) func transposesHalfWidths(dtype: DType) throws {
+  @Test(arguments: [DType.float16, .bfloat16]) func transposesHalfPrecision(dtype: DType) throws {
     let (rows, columns) = (37, 150)
     let numbers = (0..<rows * columns).map { Double($0 % 251 - 125) }
     for (kernelClass, device) in Harness.devices {

@@ -94,7 +94,8 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
     }
   }
 
-  /// x + 1 over 100 elements, and the number of programs that the device built for it.
+  /// Opens a device with a program cache. Returns x + 1 over 100 elements, and the number of programs that the device
+  /// built from source for this sum.
   private func run(cacheDirectory: String) throws -> (numbers: [Double], builds: Int) {
     let device = Harness.open(.cpu, cacheDirectory: cacheDirectory)
     let numbers = try increments(100, on: device)
@@ -170,7 +171,7 @@ private func increments(_ count: Int, by number: Double = 1, on device: any Devi
     #expect(try #require(OpenCL.Name("opencl:3.1/4")).part! == (1, 4))
   }
 
-  @Test func threadsFindDevicesAtOnce() async {
+  @Test func concurrentQueriesFindDevices() async {
     await #expect(processExitsWith: .success) {
       let counts = await withTaskGroup { group in
         for _ in 0..<8 { group.addTask { (try? OpenCL.devices().count) ?? 0 } }

@@ -20,7 +20,7 @@ import Testing
     // No device has sub-groups of this size.
     #expect(try !driver.works(Subgroup(size: 256, access: .khr)))
     #expect(try !driver.works(Subgroup(size: 256, access: .intel)))
-    // Sub-groups are used if the device reports some, and only then.
+    // Sub-groups are used exactly if there are configurations to try on the device.
     #expect((driver.target.subgroup == nil) == driver.entry.subgroups.isEmpty)
   }
 

@@ -3,7 +3,7 @@ import Glibc
 
 /// A cache of free blocks of device memory, which are reused for requests of the same size.
 ///
-/// The least recently used block is evicted first. The memory pools of both devices use this cache.
+/// The least recently used block is evicted first. The memory pools of the CPU and of GPUs use this cache.
 public struct CachedBlocks<Block> {
   @usableFromInline struct Entry {
     @usableFromInline let block: Block
@@ -111,8 +111,8 @@ public struct CachedBlocks<Block> {
 /// The limit of the bytes of free blocks that a device keeps for reuse.
 ///
 /// The limit is three times the peak usage, so that a few alternating plans (two networks of a GAN, training and
-/// evaluation) reuse their blocks, but at most half of the device's memory. `APUS_CACHED_MEMORY` sets a limit in MiB
-/// instead; 0 keeps nothing.
+/// evaluation) reuse their blocks, but at least 64 MiB and at most half of the device's memory. `APUS_CACHED_MEMORY`
+/// sets a limit in MiB instead; 0 keeps nothing.
 public struct CacheLimit: Sendable {
   private static let peakFactor = 3
   /// The smallest limit: allocating small blocks again costs more than keeping them.

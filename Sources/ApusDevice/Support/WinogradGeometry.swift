@@ -1,10 +1,11 @@
 /// The tiles of a Winograd convolution F(4 × 4, 3 × 3) with stride 1 and channels last, see
-/// `Kernels/prelude/winograd.h`: 36 matrix products replace the 144 multiply-adds of each tile of 4 × 4 results.
+/// `Kernels/prelude/winograd.h`. For each tile of 4 × 4 results and each pair of channels, 36 multiply-adds, one in
+/// each of 36 matrix products, replace 144 multiply-adds.
 ///
 /// The error is about ten times the error of direct sums, `≈ 5·10⁻⁶` of the largest result; the tolerance for sums of
 /// this length is several times larger.
 package struct WinogradGeometry: Sendable {
-  /// Images `[height, width, channels]`.
+  /// The extents of an image `[height, width, channels]`.
   package struct Extent: Sendable {
     package var height: Int
     package var width: Int
@@ -27,13 +28,14 @@ package struct WinogradGeometry: Sendable {
   package let source: Extent
   package let results: Extent
   package let tilesOfImage: (down: Int, across: Int)
-  /// The offset by which a source patch begins before the first result of its tile.
+  /// The numbers of pixels by which the patch of a tile begins above and to the left of the tile's first result.
   package let lead: (down: Int, across: Int)
   /// Whether the taps are flipped, as for the gradient of the input.
   package let isFlipped: Bool
 
-  /// The geometry of a pass, or `nil` for other taps or few channels. The tiles divide the result of the pass; for the
-  /// weight gradient, they divide the output.
+  /// The geometry of a pass. It is `nil` if the taps are not 1 × 3 × 3, if the stride or the dilation is not 1, if
+  /// there are several groups, or if there are few channels. The tiles divide the result of the pass; for the weight
+  /// gradient, they divide the output.
   package init?(_ g: ConvolutionGeometry, pass: Convolution.Pass) {
     guard g.kernel == SIMD3(1, 3, 3), g.stride == SIMD3(1, 1, 1), g.dilation == SIMD3(1, 1, 1), g.groups == 1,
       g.padding.x == 0, g.output.x == g.input.x, min(g.inputChannels, g.outputChannels) >= Self.leastChannels

@@ -14,11 +14,12 @@ import ApusDevice
 ///   function frees it.
 /// - `copyIn` and `copyOut`: the host cannot access device memory. They are two functions because a caller waits for
 ///   the bytes that it reads, not for the bytes that it writes.
-/// - `compile`: kernels are source until the device is known. It gets all programs of a plan at once, since some
-///   drivers build in parallel.
+/// - `compile`: kernels are source until the device is known. The driver gets all programs of a plan at once, since
+///   some drivers build in parallel.
 /// - `record` and `replay`: a plan runs many times with other memory. What does not change, such as the arguments of
 ///   each launch, is prepared once.
-/// - `synchronize`: work is asynchronous. The times of launches are known when they are done, so it returns them.
+/// - `synchronize`: work is asynchronous. The times of launches are known when the launches are done, so `synchronize`
+///   returns the times.
 ///
 /// The four associated types are the handles of the programming interface. Two have a requirement: a `GPUModule` returns
 /// its binary, and a `GPUTransfer` waits for its bytes.

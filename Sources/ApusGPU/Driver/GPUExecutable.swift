@@ -13,7 +13,8 @@ final class GPUExecutable<Driver: GPUDriver>: Executable, @unchecked Sendable {
   /// The number of launches up to the last check of indices, and the number of launches before inputs are overwritten.
   let checkedLaunches: Int
   let preservingLaunches: Int
-  /// The ranges of launches that are started together, if indices are checked and if they are not.
+  /// The ranges of launches that are started together: `checkedRanges` in a run that checks indices, `uncheckedRanges`
+  /// in a run that does not.
   let checkedRanges: [Range<Int>]
   let uncheckedRanges: [Range<Int>]
   /// The launches that read indices. Site `i` stores the number `i + 1` in the fault register.

@@ -1,14 +1,14 @@
 /// The properties of a device that the source of kernels and the build of programs depend on.
 package struct KernelTarget: Sendable, Hashable {
-  /// The two kinds of kernels. Those for CPUs have one work-item per group, which computes in long vectors; those for
-  /// GPUs have groups of work-items that share local memory.
+  /// The two kinds of kernels. Kernels for CPUs have one work-item per group, which computes in long vectors; kernels
+  /// for GPUs have groups of work-items that share local memory.
   package enum Class: String, Sendable, Hashable, CaseIterable { case cpu, gpu }
 
   /// The file of `Kernels/prelude` that defines the dialect.
   var dialect: String
   var kernelClass: Class
   var supportsFloat64: Bool
-  /// For CPUs: the number of vectors of `width` 32-bit elements that fit into the registers of a core.
+  /// For CPUs: the number of kernel registers, of `width` 32-bit elements each, that fit into the registers of a core.
   var registerCount = 32
   /// For GPUs: the vendor, if it affects the choice of kernel shapes.
   var vendor = Vendor.other

@@ -1,4 +1,5 @@
-/// A range of launches that runs several times. Each iteration reads the geometry `geometryStride` numbers further on.
+/// A range of launches that runs several times. Each iteration reads its geometry `geometryStride` numbers after the
+/// geometry of the previous iteration.
 struct LaunchLoop: Sendable {
   var range: Range<Int>
   var count: Int

@@ -24,8 +24,8 @@ extension PlanLowering {
     }
   }
 
-  /// Emits a launch over `lines` heads, counted over all batches. Each head is split into registers along queries or
-  /// keys.
+  /// Emits a launch over `lines` heads, the heads of all examples of the batch. A work-item computes one register of
+  /// queries or of keys of one head.
   private mutating func launch(
     _ name: String, _ step: Attention, lines: Int, along extent: Int,
     _ fill: (PlanLowering, inout KernelTemplate, inout KernelBuilder) -> Void
@@ -55,8 +55,8 @@ extension PlanLowering {
     }
     let scale = builder.number(Int(truncatingIfNeeded: Scalar.float(step.scale).bits(lane)))
     template["scale"] = "CONSTANT_\(lane.suffix)(\(scale))"
-    // The log-sum-exp of an empty row: it makes every weight 0. It is finite, so that a search for infinities does not
-    // report it.
+    // The log-sum-exp of a query whose keys are all masked makes every weight 0. It is finite, so that a search for
+    // infinities does not report it.
     let greatest = lane == .float32 ? Double(Float.greatestFiniteMagnitude) : .greatestFiniteMagnitude
     template["greatest"] = Scalar.float(greatest).text(lane)
     template["ahead"] = ahead(step, &builder)
@@ -88,7 +88,7 @@ extension PlanLowering {
     }
   }
 
-  /// Fills in the offsets of a head's masks, and the code that applies them to a register.
+  /// Fills in the offsets of a head's mask and bias, and the code that applies them to a register of scores.
   private func masks(
     _ step: Attention, isAlongKeys: Bool, _ template: inout KernelTemplate, _ builder: inout KernelBuilder
   ) {
@@ -165,7 +165,7 @@ extension PlanLowering {
     template["FACTOR"] = factor
   }
 
-  /// The number of keys (or queries) that a work-item processes at a time. Their sums fit the registers of both kernel
-  /// classes. It is a multiple of 4, because random words are generated in groups of four.
+  /// The number of keys (or queries) that a work-item processes at a time. The sums for these keys fit the registers of
+  /// both kernel classes. The number is a multiple of 4, because random words are generated in groups of four.
   private var keyBlock: Int { isCPU ? 8 : 4 }
 }

@@ -1,13 +1,14 @@
 import ApusDevice
 
 extension GPUDevice {
-  /// Returns where a convolution prefers channels-last images: nowhere if no method reads them, or if the channels do
-  /// not fill registers.
+  /// Returns when a convolution prefers channels-last images: never if no method reads such images, or if the channels
+  /// do not fill registers.
   func channelsLast(
     _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType
   ) -> ChannelsLastPreference {
     let width = driver.target.width
-    // With a stride, most taps of the input gradient do not reach a given pixel: other kernels would multiply zeros.
+    // With a stride, most taps of the input gradient do not reach a given pixel. Kernels for channels-first images
+    // would multiply zeros for these taps.
     let isSparse = pass == .inputGradient && geometry.stride.wrappedProduct > 1
     guard geometry.outputChannels >= width, geometry.inputChannels >= width || isSparse,
       ConvolutionMethod(geometry, pass, .channelsLast, dtype, driver.target) != nil

@@ -9,7 +9,7 @@ struct PixelWindows {
   var grid: (batch: Int, height: Int, width: Int)
   /// The distance between neighboring windows.
   var step: (down: Int, across: Int)
-  /// The offset of each tap's pixel from the first pixel of the window.
+  /// The offset of each tap's pixel from the pixel at `step` times the result's coordinates in the grid.
   var taps: [(down: Int, across: Int)]
   /// The index of the first tap's weights among the taps of all grids.
   var firstSlot = 0
@@ -64,7 +64,7 @@ struct PixelWindows {
 }
 
 extension PlanLowering {
-  /// Lowers an output or a gradient of the input to products of pixels.
+  /// Lowers an output or a gradient of the input to products of pixels and the weights of each tap.
   mutating func lowerPixels(_ step: Convolution) {
     if step.pass == .output {
       let slots = Array(0..<step.geometry.kernel.wrappedProduct)
@@ -146,7 +146,7 @@ extension PlanLowering {
     launch(builder, groups: tiling.parts * tiling.chunks, .step(share: share))
   }
 
-  /// Returns code that declares `output`, the index of the result row for row `first + m` of the grid.
+  /// Returns code that declares `output`, the index among all results of result `first + m` of the grid.
   private func outputIndex(of windows: PixelWindows, _ builder: inout KernelBuilder) -> String {
     let index = builder.index
     if windows.scale == (1, 1) { return "const \(index) output = first + m;" }
@@ -163,8 +163,8 @@ extension PlanLowering {
       """
   }
 
-  /// Emits the launch that packs the weights in the order in which they are read: panels of results, each with its taps
-  /// in the order of their slots.
+  /// Emits the launch that packs the weights in the order in which kernels read them: panels of results, and in each
+  /// panel the taps in the order of `slots`, which contains the index of each tap in that order.
   private mutating func transposeWeights(
     _ step: Convolution, columns: Int, channels: Int, width panelWidth: Int, slots: [Int], to target: MemoryLocation
   ) {

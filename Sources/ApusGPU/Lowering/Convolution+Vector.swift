@@ -20,7 +20,7 @@ private struct PlaneTiling {
     case preparedInItem
   }
 
-  /// The channels per group of the results and of the terms.
+  /// The numbers of channels per group of the results (`rows`) and of the images that are read (`channels`).
   let rows, channels: Int
   let image: PreparedImage
   let images: Images
@@ -45,7 +45,8 @@ private struct PlaneTiling {
     }
     tile = Self.tile(rows: rows, lane: lane)!
     image = Self.image(g, step.pass, slack: tile.vectors * width)
-    // Each work-item computes all results of one image and group, so there must be enough of these for several cores.
+    // Each work-item computes all results of one group of one image, so there must be enough groups and images for
+    // several cores.
     let isSmall = channels * image.stride <= privateSize && g.batch * g.groups >= 16
     images = isSmall ? .preparedInItem : .prepared
   }
@@ -110,16 +111,16 @@ private struct GradientBlocking {
   init(
     blocks: Int, blockColumns: Int, items: Int, enough: Int, imageBytes: Int, imagesPerPart: Int, positions: Int
   ) {
-    func cut(_ count: Int, most: Int) -> (each: Int, chunks: Int) {
+    func split(_ count: Int, most: Int) -> (each: Int, chunks: Int) {
       let chunks = (count + most - 1) / most
       let each = (count + chunks - 1) / chunks
       return (each, (count + each - 1) / each)
     }
     // Few tiles get one work-item each, because they share few loads.
     let areFew = blocks * blockColumns * items <= 4 * enough
-    (rowsPerItem, rowChunks) = cut(blocks, most: areFew ? 1 : VectorTile.mostKept)
+    (rowsPerItem, rowChunks) = split(blocks, most: areFew ? 1 : VectorTile.mostKept)
     let balanced = max(1, min(VectorTile.mostKept / rowsPerItem, blockColumns * items * rowChunks / enough))
-    (columnsPerItem, columnChunks) = cut(blockColumns, most: areFew ? 1 : balanced)
+    (columnsPerItem, columnChunks) = split(blockColumns, most: areFew ? 1 : balanced)
     guard !areFew else {
       (imagesPerBlock, positionsPerBlock) = (imagesPerPart, positions)
       return
@@ -244,8 +245,8 @@ extension PlanLowering {
     }
   }
 
-  /// Emits the epilogue of the gradient of the input of a strided pointwise convolution. It is 0 except at the elements
-  /// that windows read, whose sums are at the start of the workspace.
+  /// Emits the epilogue of the gradient of the input of a strided pointwise convolution. The gradient is 0 except at
+  /// the elements that windows read; the sums for these elements are at the start of the workspace.
   private mutating func spread(_ step: Convolution) {
     let g = step.geometry
     let lane = step.dtype.lane

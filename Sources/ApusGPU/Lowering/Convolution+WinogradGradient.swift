@@ -10,7 +10,7 @@ struct WinogradGradientTiling {
   private static let mostPartWeights = 1 << 14
   private static let enoughParts = 8
   private static let tilesOfPart = 16
-  /// The channels of x and y in a block.
+  /// The numbers of channels of x (`rows`) and of y (`columns`) in a block.
   private static let block = (rows: 64, columns: 32)
   private static let mostItems = 16
   /// The maximum number of transformed elements that stay in the last-level cache.
@@ -161,7 +161,7 @@ extension PlanLowering {
     return template
   }
 
-  /// Returns code that transforms both factors of the tiles from `firstTile` to `lastTile`.
+  /// Returns code that transforms both factors of the tiles `firstTile ..< lastTile`.
   private func transforms(
     _ step: Convolution, _ tiling: WinogradGradientTiling, patches: String, gradients: String,
     _ template: inout KernelTemplate, _ builder: inout KernelBuilder

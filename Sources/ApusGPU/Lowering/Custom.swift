@@ -5,7 +5,7 @@ extension PlanLowering {
   mutating func lower(_ step: Custom, device: String) throws(DeviceError) {
     let kernel = step.kernel
     guard let text = kernel.text else {
-      throw .unsupported(device: device, feature: "\(kernel.name), which has no kernel source")
+      throw .unsupported(device: device, feature: "\(kernel.name), an operation without kernel source")
     }
     guard step.count > 0 else { return }
     let values = (step.inputs + step.results).map { plan.values[$0] }

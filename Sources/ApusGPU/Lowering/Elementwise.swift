@@ -20,8 +20,8 @@ extension PlanLowering {
     }
   }
 
-  /// The maximum number of segments per launch. Kernels for several segments always have this size, so that optimizers
-  /// of one kind share a kernel.
+  /// The maximum number of segments per launch. Kernels for several segments always have this number of segments, or
+  /// fewer if `pointerLimit` requires it, so that optimizers of one kind share a kernel.
   private static let segmentLimit = 8
   /// The maximum number of pointers per kernel: some devices accept only 1 KiB of arguments.
   private static let pointerLimit = 100

@@ -35,7 +35,7 @@ struct ExpressionEmitter {
   /// Binds the tensors and scalars of a program as parameters of the kernel.
   ///
   /// - Parameters:
-  ///   - rows: the iteration over the axes of rows, of `bound.layouts`.
+  ///   - rows: the loop over the rows of the arrays of `bound`.
   ///   - columns: the strides of the same arrays along the columns.
   init(
     _ program: Program, _ bound: BoundProgram, rows: StridedLoop, columns: (extent: Int, strides: [Int]),
@@ -84,8 +84,9 @@ struct ExpressionEmitter {
     rowLoop = BoundStridedLoop(rows, &builder)
   }
 
-  /// Emits the offsets at a position of an outer iteration; they become the base offsets of all rows.
-  mutating func move(_ outer: BoundStridedLoop, to position: String, _ builder: inout KernelBuilder) {
+  /// Emits the offsets of the arrays at a position of an outer loop. They become the base offsets of the rows that
+  /// follow.
+  mutating func beginOuter(_ outer: BoundStridedLoop, at position: String, _ builder: inout KernelBuilder) {
     bases = outer.offsets(at: position, bases: bases, &builder)
   }
 
@@ -117,7 +118,8 @@ struct ExpressionEmitter {
     }
   }
 
-  /// Returns the variable with the index of a row's first element if an instruction generates random words, else `nil`.
+  /// If an instruction generates the random words of neighboring elements of a row, returns the variable that contains
+  /// the index of the row's first word; else returns `nil`.
   private func firstWord(_ instruction: Instruction) -> String? {
     guard instruction.function == .random, instruction.operands[0] < inputs.count,
       let access = inputs[instruction.operands[0]], access.pointer == nil, case .unit = access.stride

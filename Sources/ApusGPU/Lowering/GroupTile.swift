@@ -88,8 +88,8 @@ extension KernelTemplate {
   /// them.
   /// - Parameters:
   ///   - quad: The number of elements per load, 4 or 1. Either all of these elements are inside the matrix, or none is.
-  ///   - load: Returns code that loads the elements at `depth` and `row` or `column` into the given register and those
-  ///     after it.
+  ///   - load: Returns code that loads the `quad` elements at `depth` and `row` or `column` into the given register and
+  ///     the registers after it.
   mutating func fetch(
     _ side: Side, of tile: GroupTile, alongDepth: Bool, quad: Int, load: (String) -> String
   ) {

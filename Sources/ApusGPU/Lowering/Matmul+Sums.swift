@@ -16,7 +16,7 @@ extension PlanLowering {
     func spread(_ operand: Operand, at axis: Int) -> Argument {
       let layout = operand.layout
       var strides = Array(layout.strides)
-      // The right factor has its columns last.
+      // The terms are the last axis of the domain, but the columns are the last axis of the right factor.
       if axis == rank { strides.swapAt(rank, rank + 1) }
       strides.insert(0, at: axis)
       return .tensor(

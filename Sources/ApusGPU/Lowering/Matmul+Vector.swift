@@ -112,7 +112,7 @@ struct VectorTiling {
   var parts: Int { (panels + panelsPerItem - 1) / panelsPerItem }
 
   /// Distributes tiles to work-items: chunks are as large as fits the caches, but there are enough chunks for the
-  /// cores. If terms are read in several blocks, adjacent tiles share cache lines.
+  /// cores. If terms are read in several blocks, chunks are larger, because adjacent tiles share cache lines.
   /// - Parameters:
   ///   - bytesPerTile: the bytes of the left factor that a tile reads per block.
   ///   - enough: the number of work-items that occupies the cores; while there are fewer work-items, each gets fewer
@@ -186,7 +186,7 @@ extension KernelTemplate {
     self["RIGHTPART"] = "VLOAD(row + v * WIDTH)"
   }
 
-  /// Fills in the loop over the terms of a segment. It converts left factors whose type is not the lane's.
+  /// Fills in the loop over the terms of a segment. The loop converts left factors whose type is not the lane's.
   mutating func fillTerms(of dtype: DType) {
     self["RIGHTPART"] = self["RIGHTPART"] ?? "LOAD_\(self["rightDtype"]!)(row, v * WIDTH, WIDTH)"
     let isAlongRow = self["kStride"] == "1"

@@ -19,8 +19,8 @@ struct BoundProgram {
   var arguments: [Argument]
   var results: [MemoryLocation]
   var bankSlot: Int
-  /// The layouts of the tensors and indices among the arguments, then of the results. The locations contain their
-  /// offsets.
+  /// The layouts of the tensors and indices among the arguments, then of the results. The offsets of these layouts are
+  /// included in the arguments and results.
   var layouts: [Layout]
 }
 
@@ -70,7 +70,7 @@ struct PlanLowering {
   }
 
   /// Lowers all steps.
-  /// - Throws: `DeviceError.unsupported` where a step needs `float64` and the device has none.
+  /// - Throws: `DeviceError.unsupported` if the device cannot run a step, for example because it has no `float64`.
   mutating func run(device: String) throws(DeviceError) {
     if !target.supportsFloat64, plan.values.contains(where: { $0.dtype == .float64 }) {
       throw .unsupported(device: device, feature: "float64")
@@ -138,7 +138,7 @@ struct PlanLowering {
 
   // MARK: - Launches
 
-  /// Reserves workspace; it is only valid within the step.
+  /// Reserves workspace, whose contents are valid only within the step.
   mutating func needWorkspace(_ byteCount: Int) {
     workspaceByteCount = max(workspaceByteCount, byteCount)
   }
@@ -194,13 +194,13 @@ struct PlanLowering {
 
 /// The part of a step's work that a kernel does.
 enum KernelWork {
-  /// A share of the step's own work, with a name if several kernels share it; `flops` if the kernel's method needs
-  /// another number of operations.
+  /// A share of the step's own work, with a name if several kernels divide this work; `flops` if the method of the
+  /// kernel needs another number of operations.
   case step(share: Double = 1, flops: Double? = nil, named: String? = nil)
   /// Work that prepares or completes the step: its name, and the bytes that it reads and writes.
   case part(String, read: Int, written: Int)
 
-  /// The cost of the kernel, for the cost of the step.
+  /// Returns the cost of the kernel, given the cost of the whole step.
   func cost(of step: StepCost) -> StepCost {
     var cost = step
     switch self {

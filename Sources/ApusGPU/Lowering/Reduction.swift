@@ -5,18 +5,18 @@ extension PlanLowering {
     let prologueBinding = Binding(domain: step.domain, arguments: step.arguments, results: [])
     var prologue = step.prologue
     prologue.outputs = []
-    lower(step, prologue: bind(prologue, prologueBinding), mayCut: true)
+    lower(step, prologue: bind(prologue, prologueBinding), maySplit: true)
   }
 
   /// Lowers a reduction whose arguments are at the locations in `prologue`.
-  /// - Parameter mayCut: whether the reduction may be split into parts, whose results are stored in the workspace.
-  private mutating func lower(_ step: Reduction, prologue prologueBound: BoundProgram, mayCut: Bool) {
+  /// - Parameter maySplit: whether the reduction may be split into parts, whose results are stored in the workspace.
+  private mutating func lower(_ step: Reduction, prologue prologueBound: BoundProgram, maySplit: Bool) {
     let epilogueBound = bind(step.epilogue.program, step.epilogue.binding)
     var shape = ReductionShape(step, prologue: prologueBound.layouts, epilogue: epilogueBound.layouts)
     guard shape.outputCount > 0 else { return }
     let isSerial = !isCPU && shape.isAlong && shape.reducedCount <= target.subgroup?.size ?? 64
     if isSerial { shape.runAcross() }
-    shape.parts = mayCut ? parts(of: shape) : 1
+    shape.parts = maySplit ? parts(of: shape) : 1
     if isCPU, !shape.isAlong, shape.parts == 1 { shape.vectors = vectors(of: shape, reducers: step.reducers.count) }
     if let size = target.subgroup?.size, shape.isAlong, shape.reducedCount <= 32 * size {
       shape.itemsPerOutput = size
@@ -59,7 +59,7 @@ extension PlanLowering {
     let sum = KernelWork.part(
       "sum of \(parts) parts", read: domain.elementCount * lane.dtype.byteCount,
       written: shape.elementCount * lane.dtype.byteCount)
-    lower(part: sum) { $0.lower(step, prologue: source, mayCut: false) }
+    lower(part: sum) { $0.lower(step, prologue: source, maySplit: false) }
   }
 
   /// Returns the number of result vectors per work-item: several, to read memory in longer runs, if all vectors are
@@ -105,17 +105,17 @@ private struct ReductionEmitter {
     func count(_ terms: Int, _ length: Int) -> Int { (terms + length - 1) / length }
     let rows = count(shape.reduced.count, shape.parts)
     if !shape.isAlong { return count(rows, Accumulators.chain) }
-    if isCPU { return (cutsRows ? shape.reduced.count : rows) * count(rowLength, Accumulators.chain * width) }
+    if isCPU { return (splitsRows ? shape.reduced.count : rows) * count(rowLength, Accumulators.chain * width) }
     return count(count(shape.reducedCount, shape.parts), Accumulators.chain * shape.itemsPerOutput)
   }
   private var accumulators: Accumulators { Accumulators(step, chains: chains, sets: shape.vectors) }
 
   /// For a reduction along the innermost axis on a CPU, whether rows are split into parts; else whole rows are
   /// distributed.
-  private var cutsRows: Bool { shape.parts > 1 && shape.reduced.count < shape.parts }
+  private var splitsRows: Bool { shape.parts > 1 && shape.reduced.count < shape.parts }
   /// The number of elements of a row in a part.
   private var rowLength: Int {
-    cutsRows ? (shape.inner.extent / shape.parts + width) / width * width : shape.inner.extent
+    splitsRows ? (shape.inner.extent / shape.parts + width) / width * width : shape.inner.extent
   }
 
   /// The number of outputs that one work-item or group computes at a time.
@@ -159,7 +159,7 @@ private struct ReductionEmitter {
         if shape.isAlong {
           vectorsAlong(&text, outer, total: total, inner: inner, &builder)
         } else {
-          text.move(outer, to: "row", &builder)
+          text.beginOuter(outer, at: "row", &builder)
           accumulators.declare(&builder)
           let (first, end) = range(total, &builder)
           inChains(of: accumulators, "outer", from: first, to: end, step: "1", &builder) { builder in
@@ -306,12 +306,12 @@ private struct ReductionEmitter {
     for register in accumulators.registers() {
       builder.line("\(register.lane.scalar) all_\(register.name)[WIDTH];")
     }
-    let piece = cutsRows ? builder.number(rowLength) : ""
-    let rows = cutsRows ? ("0", total) : range(total, &builder)
-    let (first, end) = cutsRows ? ("part * \(piece)", "SMALLER((part + 1) * \(piece), \(inner))") : ("0", inner)
+    let piece = splitsRows ? builder.number(rowLength) : ""
+    let rows = splitsRows ? ("0", total) : range(total, &builder)
+    let (first, end) = splitsRows ? ("part * \(piece)", "SMALLER((part + 1) * \(piece), \(inner))") : ("0", inner)
     builder.block("for (int one = 0; one < count; one += 1)") { builder in
       var text = text
-      text.move(outer, to: "(output + one)", &builder)
+      text.beginOuter(outer, at: "(output + one)", &builder)
       accumulators.declare(&builder)
       builder.line("const \(index) outerEnd = \(rows.1);")
       builder.block("for (\(index) outer = \(rows.0); outer < outerEnd; outer += 1)") { builder in
@@ -355,7 +355,7 @@ private struct ReductionEmitter {
     builder.line("const int lid = LOCAL_ID()\(items == 256 ? "" : " % \(items)");")
     func body(_ builder: inout KernelBuilder) {
       emitBlock(frame, &builder)
-      text.move(outer, to: "output", &builder)
+      text.beginOuter(outer, at: "output", &builder)
       accumulators.declare(&builder)
       inChains(
         of: accumulators, "position", from: "part * \(size) + lid",
@@ -376,7 +376,8 @@ private struct ReductionEmitter {
     if items == 256 { body(&builder) } else { builder.block(frame.loop, body) }
   }
 
-  /// Combines the registers of a group in local memory, until only those of its first sub-group remain.
+  /// Combines the registers of a group in local memory, until only the registers of the first sub-group remain or,
+  /// without sub-groups, of the first work-item.
   private func combineShared(_ builder: inout KernelBuilder) {
     for register in accumulators.registers() {
       builder.localArray("all_\(register.name)", of: register.lane, count: 256)

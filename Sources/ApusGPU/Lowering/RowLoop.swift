@@ -1,7 +1,8 @@
 extension KernelBuilder {
   /// Emits loops over `rows` rows of `columns` elements, distributed to work-items. On a CPU, a work-item processes a
-  /// run of `elementsPerGroup` elements in registers; on a GPU, each of the 256 work-items of a group processes every
-  /// 256th of them. The code of `body` can use `column` and `count`, the code of `begin` can use `row`.
+  /// run of about `elementsPerGroup` elements in registers; on a GPU, each of the 256 work-items of a group processes
+  /// every 256th of the group's `elementsPerGroup` elements. The code of `body` can use `column` and `count`, the code
+  /// of `begin` can use `row`.
   ///
   /// The kernel must define a variable `start` with the index of the first group.
   /// - Returns: the number of groups.
@@ -14,7 +15,7 @@ extension KernelBuilder {
       : overElements(rows, columns, elementsPerGroup, begin, body)
   }
 
-  /// Emits the loops for a CPU. A unit is a row or, if rows are long, a segment of a row.
+  /// Emits the loops for a CPU. A unit is a row or, if rows are long, a piece of a row.
   private mutating func overRegisters(
     _ rows: Int, _ extent: Int, _ elementsPerGroup: Int, _ begin: (inout KernelBuilder) -> Void,
     _ body: (inout KernelBuilder) -> Void

@@ -5,8 +5,8 @@ extension PlanLowering {
     let lines = step.outer * step.inner
     guard lines * step.extent > 0 else { return }
     // A line is a vector along the axis. Few long lines are split into chunks to occupy the device.
-    let isCut = lines < (isCPU ? 2 : 4096) && step.extent > 4096
-    let chunkSize = isCut ? self.chunkSize(step) : step.extent
+    let isSplit = lines < (isCPU ? 2 : 4096) && step.extent > 4096
+    let chunkSize = isSplit ? self.chunkSize(step) : step.extent
     let chunks = (step.extent + chunkSize - 1) / chunkSize
     if chunks > 1 {
       needWorkspace(lines * chunks * step.dtype.lane.dtype.byteCount)

@@ -162,8 +162,8 @@ extension PlanLowering {
 
   // MARK: - On GPUs
 
-  /// Emits a kernel in which a work-item computes one element of the result. It searches all indices for its own row
-  /// or, if the indices are sorted, finds the start of its segment.
+  /// Emits a kernel in which a work-item computes one element of the result. The work-item searches all indices for the
+  /// row of its element or, if the indices are sorted, finds the start of the segment.
   private mutating func lowerElements(_ step: ScatterAdd) {
     let isLarge = step.outer * step.inner * max(step.extent, step.count) >= 1 << 30
     var scatter = scatter(

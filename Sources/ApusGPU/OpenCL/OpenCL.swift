@@ -18,7 +18,8 @@ public enum OpenCL {
     private var partNumber: Int?
     private var partCount = 1
 
-    /// Parses `opencl:N`, device `N`, or `opencl:N.P/C`, sub-device `P` (from 0) of `C`; `nil` for any other text.
+    /// Parses `opencl:N`, which names device `N`, or `opencl:N.P/C`, which names sub-device `P`, counted from 0, of the
+    /// `C` equal sub-devices of device `N`. Returns `nil` for any other text.
     public init?(_ text: String) {
       guard text.hasPrefix("opencl:") else { return nil }
       let words = text.dropFirst(7).split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)

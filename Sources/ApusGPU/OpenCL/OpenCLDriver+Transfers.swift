@@ -28,8 +28,8 @@ final class CopyEvent: @unchecked Sendable {
   }
 }
 
-/// Host memory for copies in both directions. Blocks are reused. On GPUs they are page-locked: copies of page-locked
-/// memory are faster, but its allocation takes long.
+/// Host memory for copies in both directions. On GPUs the blocks are page-locked, which makes copies faster and
+/// allocations slow, so blocks are reused.
 final class HostBlocks: @unchecked Sendable {
   /// A block, which one copy uses at a time.
   struct Block: @unchecked Sendable {
@@ -71,7 +71,7 @@ final class HostBlocks: @unchecked Sendable {
     }
   }
 
-  /// Makes a block available again, after the copy that `event` belongs to.
+  /// Makes a block available again: after the copy that `event` belongs to, or immediately if `event` is `nil`.
   func give(_ block: Block, after event: CopyEvent? = nil) {
     state.withLock { state in
       if let event { state.uploads.append((block, event)) } else { keep(block, &state) }

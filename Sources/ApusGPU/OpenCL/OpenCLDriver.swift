@@ -59,7 +59,7 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
     var status: cl_int = 0
     var device: cl_device_id? = entry.device
     guard let context = api.clCreateContext(nil, 1, &device, nil, nil, &status) else {
-      throw .unavailable(device: info.identifier, reason: "creating a context: \(OpenCLStatus(code: status))")
+      throw .unavailable(device: info.identifier, reason: "creating a context failed: \(OpenCLStatus(code: status))")
     }
     self.context = context
     do throws(DeviceError) {
@@ -86,7 +86,7 @@ final class OpenCLDriver: GPUDriver, @unchecked Sendable {
     var status: cl_int = 0
     let properties = measuresTimes ? cl_command_queue_properties(CL_QUEUE_PROFILING_ENABLE) : 0
     guard let queue = entry.api.functions.clCreateCommandQueue(context, entry.device, properties, &status) else {
-      throw .unavailable(device: entry.identifier, reason: "creating a command queue: \(OpenCLStatus(code: status))")
+      throw .unavailable(device: entry.identifier, reason: "creating a queue failed: \(OpenCLStatus(code: status))")
     }
     return queue
   }

@@ -16,9 +16,9 @@ extension OpenCLEntry {
     return target
   }
 
-  /// The sub-group configurations that kernels may use, by the device's extensions, best first. A device with variable
-  /// sub-group sizes must support kernels that require a size. NVIDIA's devices do not report sub-groups; their size is
-  /// always 32.
+  /// The sub-group configurations to try, best first. NVIDIA's devices do not report sub-groups; the size of their
+  /// sub-groups is always 32. Other devices have none without the extension `cl_intel_required_subgroup_size`, because
+  /// kernels could not rely on a size.
   var subgroups: [KernelTarget.Subgroup] {
     if vendor == .nvidia { return [KernelTarget.Subgroup(size: 32, access: .ptx)] }
     let extensions = text(CL_DEVICE_EXTENSIONS).split(separator: " ")
@@ -30,9 +30,9 @@ extension OpenCLEntry {
       .map { KernelTarget.Subgroup(size: 16, access: $0.access) }
   }
 
-  /// For CPUs: the number of vectors of 16 32-bit elements that fit into the registers. The device reports the register
-  /// width: 32 registers of 512 bits with AVX-512, 16 of 256 bits with AVX2, 16 of 128 bits with SSE and 32 of 128 bits
-  /// with NEON.
+  /// For CPUs: the number of kernel registers, of 16 32-bit elements each, that fit into the registers of a core. The
+  /// device reports only the width of its registers; their number follows from the instruction set: 32 of 512 bits with
+  /// AVX-512, 16 of 256 bits with AVX2, 16 of 128 bits with SSE, and 32 of 128 bits with NEON.
   private var registerCount: Int {
     switch number(CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, cl_uint.self) {
     case 16...: return 32

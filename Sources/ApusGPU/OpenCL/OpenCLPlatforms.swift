@@ -100,14 +100,16 @@ extension OpenCLEntry {
     let name = "\(identifier).\(number)/\(count)"
     guard count >= 1, (0..<count).contains(number), units >= count else {
       throw .unavailable(
-        device: name, reason: "\(count) equal parts of \(units) compute units have no part \(number)")
+        device: name,
+        reason: "\(identifier) has \(units) compute units; in opencl:N.P/C, C must be from 1 to \(units), "
+          + "and P from 0 to C - 1")
     }
     var properties = [cl_device_partition_property(CL_DEVICE_PARTITION_EQUALLY), units / count, 0]
     var found: cl_uint = 0
     var parts = [cl_device_id?](repeating: nil, count: units)
     let status = api.functions.clCreateSubDevices(device, &properties, cl_uint(units), &parts, &found)
     guard status == CL_SUCCESS, found >= count else {
-      throw .unavailable(device: name, reason: "dividing \(identifier): \(OpenCLStatus(code: status))")
+      throw .unavailable(device: name, reason: "dividing \(identifier) failed: \(OpenCLStatus(code: status))")
     }
     for (other, part) in parts.prefix(Int(found)).enumerated() where other != number {
       if let part { _ = api.functions.clReleaseDevice(part) }

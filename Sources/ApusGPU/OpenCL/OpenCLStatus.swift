@@ -12,12 +12,13 @@ struct OpenCLStatus: Hashable {
 
   /// Whether the device or the connection to it is lost.
   var isLoss: Bool {
+    // Codes up to -9999 are drivers' own codes, such as NVIDIA's -9999 after an illegal memory access.
     [CL_DEVICE_NOT_AVAILABLE, CL_INVALID_COMMAND_QUEUE, CL_INVALID_CONTEXT, CL_INVALID_EVENT].contains(code)
       || code <= -9999
       || code == CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST
   }
 
-  private var name: String {
+  private var message: String {
     switch code {
     case CL_DEVICE_NOT_FOUND: "no device was found"
     case CL_DEVICE_NOT_AVAILABLE: "the device is not available"
@@ -44,5 +45,5 @@ struct OpenCLStatus: Hashable {
 }
 
 extension OpenCLStatus: CustomStringConvertible {
-  var description: String { "OpenCL error \(code), \(name)" }
+  var description: String { "OpenCL error \(code), \(message)" }
 }

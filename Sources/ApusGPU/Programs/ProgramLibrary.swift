@@ -51,7 +51,8 @@ struct KernelSource: Hashable, Sendable {
   }
 }
 
-/// The built programs of a device, in this process and on disk.
+/// The built programs of a device, in this process and on disk. A program here is compiled kernel source, not the
+/// elementwise `Program` of a step.
 ///
 /// Kernels are looked up by their source, so that plans of the same structure share them. The missing kernels of a plan
 /// are built as one program, because each build has a fixed cost.
@@ -172,7 +173,7 @@ final class ProgramLibrary<Driver: GPUDriver>: Sendable {
     }
   }
 
-  /// Writes programs whose kernels ran to the disk, if that is due.
+  /// Writes to disk the programs whose kernels have run, if that is due.
   ///
   /// To return a binary, some drivers build every kernel again and block launches meanwhile. So programs are stored at
   /// the end of the process or, in a long-running process, on a background thread.
@@ -187,8 +188,8 @@ final class ProgramLibrary<Driver: GPUDriver>: Sendable {
     BackgroundWork.start { self.storePending(while: { !BackgroundWork.isEnding }) { $0.isRepeated } }
   }
 
-  /// Writes the pending programs that satisfy `condition`, those with the most kernels first. If it stops early, the
-  /// other programs stay pending.
+  /// Writes to disk the pending programs that satisfy `condition`, the programs with the most kernels first. When
+  /// `hasTime` returns false, the other programs stay pending.
   private func storePending(while hasTime: () -> Bool, where condition: (Program) -> Bool) {
     storing.withLock { _ in
       let programs = state.withLock { state in

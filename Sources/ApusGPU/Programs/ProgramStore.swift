@@ -3,10 +3,11 @@ import ApusSystem
 import Glibc
 import Synchronization
 
-/// Built programs and tuning tables on disk: one file each, named by the digest of everything that the file depends on.
+/// Built programs and tuning tables on disk: one file each, named by the digest of everything that the contents depend
+/// on. A program here is compiled kernel source, not the elementwise `Program` of a step.
 ///
-/// A file contains a magic number, the length of the payload, a SHA-256 digest, and the payload. A file that does not
-/// match is a miss: the program is built again and the file replaced.
+/// A file contains a magic number, the length of the payload, a SHA-256 digest, and the payload. A file with another
+/// length or digest is a miss: the program is built again and the file replaced.
 struct ProgramStore: Sendable {
   /// Must change whenever the meaning of a key or the layout of a file changes.
   static let version = "apus-kernels-1"
@@ -63,14 +64,14 @@ struct ProgramStore: Sendable {
     bytes += digest(of: program, key: key)
     bytes += program
     do throws(FileError) { try AtomicFile.write(bytes, to: path(key)) } catch {
-      // A full disk is reported once, not for every program.
+      // Only the first failed write of a process is reported, because a full disk would fail all of them.
       guard ProgramStore.hasFailed.exchange(true, ordering: .relaxed) == false else { return }
       warn(
         "kernels are not stored in the cache \(directory.printable()): \(error.reason); they are built again next time")
     }
   }
 
-  /// Returns the digest of the key and the program. It contains the key, so that a renamed file is a miss.
+  /// Returns the digest of the key and the program. The digest covers the key, so that a renamed file is a miss.
   private func digest(of program: [UInt8], key: String) -> [UInt8] {
     var digest = SHA256()
     digest.update(Array(key.utf8))

@@ -75,8 +75,8 @@ func isClearlyLess(_ shares: [Double]) -> Bool {
 private struct Measurement<Driver: GPUDriver> {
   private typealias Candidate = (name: String, executable: GPUExecutable<Driver>, digest: [UInt8])
 
-  /// The seconds of a timing, the number of rounds over all candidates, and the maximum number of timings in a
-  /// comparison.
+  /// The seconds of a timing, the number of rounds over all candidates, and the maximum number of ratios in a
+  /// comparison of two candidates.
   private let sample = 0.004
   private let rounds = 8
   private let comparisons = 16
@@ -151,8 +151,8 @@ private struct Measurement<Driver: GPUDriver> {
   /// candidate is clearly faster.
   ///
   /// The speed of a machine varies over time. So each round times the first candidate along with the others, and
-  /// candidates are compared by the ratio of their time to that of the first one. Candidates that are far slower after
-  /// three rounds drop out.
+  /// candidates are compared by the ratios of their times to the times of the first candidate. Candidates that are far
+  /// slower after three rounds drop out.
   private func times(_ candidates: [Candidate]) throws(DeviceError) -> (seconds: [Double], fastest: Int?) {
     guard !candidates.isEmpty else { return ([], nil) }
     var repeats: [Int] = []

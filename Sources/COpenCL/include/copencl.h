@@ -50,7 +50,7 @@ typedef struct COpenCLFunctions {
   COPENCL_FUNCTIONS(COPENCL_FIELD)
 } COpenCLFunctions;
 
-/// The entry points of libOpenCL.so.1, or NULL if there is no such library or it lacks one of them.
+/// The entry points of libOpenCL.so.1, or NULL if there is no such library or if it lacks an entry point.
 /// The first call opens the library; later calls, from any thread, return the same table.
 const COpenCLFunctions *_Nullable copencl_functions(void);
 
@@ -62,8 +62,8 @@ const char *_Nonnull copencl_failure(void);
 // even if several threads build.
 
 /// The first argument (argv[0]) of a builder; the second is the index of its device among the devices of all platforms.
-/// The descriptor is the builder's end of the socket. A process with all three is a builder; environment variables,
-/// which a user may set, have no influence.
+/// The descriptor is the builder's end of the socket. A process with these two arguments and the socket is a builder;
+/// environment variables, which a user may set, have no influence.
 #define COPENCL_BUILDER_NAME "apus-kernel-builder"
 #define COPENCL_BUILDER_SOCKET 3
 
