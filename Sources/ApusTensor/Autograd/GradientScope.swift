@@ -1,7 +1,7 @@
 import Synchronization
 
-/// A scope of code whose graph is differentiated at its end. Values read inside keep their edges, so that gradients
-/// still flow through them. The edges are cut when the outermost scope ends.
+/// A scope of code that may read values before it takes gradients. Nodes evaluated inside keep their edges, so that
+/// gradients still flow through them. The edges are cut when the outermost scope ends.
 final class GradientScope: Sendable {
   @TaskLocal static var taskLocal: GradientScope?
   private static let active = Atomic<Int>(0)

@@ -105,8 +105,8 @@ private struct HalfPrecisionWidening {
     return result
   }
 
-  /// The `float32` node of an input. A view without a twin becomes the same view of its base; the base is cast in
-  /// memory order.
+  /// The `float32` node of an input. For a view without a twin, this is the same view of the cast base, so that the
+  /// cast reads the base in memory order.
   private mutating func widened(_ input: Int, region: UInt32, _ planner: inout Planner) -> Int {
     if let known = twins[input] ?? aliases[input] { return known }
     let node = planner.nodes[input]

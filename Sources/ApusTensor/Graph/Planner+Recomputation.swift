@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension Planner {
-  /// Results of this many consecutive operations on random words, or more, are stored instead of recomputed at each
+  /// A value that at least this many consecutive operations compute from random words is stored, not recomputed at each
   /// use.
   private static let maximumRecomputationDepth = 4
 

@@ -162,11 +162,11 @@ extension Op {
 }
 
 extension Tensor {
-  /// The smaller of both elements, in the broadcast shape and promoted type; NaN where one is NaN. At a tie each gets
-  /// half of the gradient.
+  /// The smaller of the two elements, in the broadcast shape and promoted type; NaN where one is NaN. Where both are
+  /// equal, each gets half of the gradient.
   public func minimum(_ other: Tensor) -> Tensor { Tensor.binary(.minimum, self, other) }
-  /// The larger of both elements, in the broadcast shape and promoted type; NaN where one is NaN. At a tie each gets
-  /// half of the gradient.
+  /// The larger of the two elements, in the broadcast shape and promoted type; NaN where one is NaN. Where both are
+  /// equal, each gets half of the gradient.
   public func maximum(_ other: Tensor) -> Tensor { Tensor.binary(.maximum, self, other) }
 }
 
@@ -215,7 +215,7 @@ extension Tensor {
   func clamped(_ lower: Double?, _ upper: Double?, passesAtBounds: Bool) -> Tensor {
     let limits = [lower, upper]
     if lower == nil && upper == nil { return self }
-    // The type is promoted with the type of each bound as a literal.
+    // Promotes the type as if each bound were a literal operand.
     let dtype = limits.reduce(dtype) { dtype, limit in
       limit.map { DType.promoted(dtype, literal(Scalar(bound: $0)).dtype) } ?? dtype
     }

@@ -157,7 +157,7 @@ extension Tensor {
   /// - Parameters:
   ///   - equation: one letter for each axis, operands separated by commas; `...` for axes that broadcast. Without `->`
   ///     the result has the labels that occur once, in alphabetical order.
-  ///   - operands: a tensor for each term, with one axis for each letter.
+  ///   - operands: the tensors, in the order of the equation, with one axis for each letter.
   /// - Returns: one axis for each label of the result, with the extent that the label has in the operands.
   /// - Precondition: axes with the same letter have the same extent, and no product of two operands has more than 8
   ///   axes.

@@ -97,7 +97,7 @@ extension Shape {
 }
 
 extension DType {
-  /// The common type of all inputs, which methods have promoted before.
+  /// The one type of all inputs; throws if they differ. Methods promote their operands before they build a node.
   static func common(_ name: String, _ inputs: borrowing OpInputs) throws(ShapeError) -> DType {
     let first = inputs.dtype(0)
     for index in 1..<max(inputs.count, 1) where inputs.dtype(index) != first {
@@ -175,7 +175,7 @@ extension Tensor {
   /// Builds a function of floating-point numbers.
   func apply(_ op: Op) -> Tensor { Tensor(op, OpInputs(floating.node)) }
 
-  /// The tensor, or its values as `float32` where they are integers or `bool`.
+  /// The tensor itself if it is floating-point, else its values as `float32`.
   var floating: Tensor { dtype.isFloatingPoint ? self : cast(to: .float32) }
 
   /// A constant of this tensor's type; its value is part of the plan.
