@@ -170,7 +170,7 @@ extension Tensor {
   ///     dilation.
   ///   - bias: `[outputChannels]`, added to the result.
   /// - Returns: `[batch, outputChannels, (in − 1)·stride − before − after + dilation·(kernel−1) + outputPadding + 1…]`
-  ///   for `self: [batch, inputChannels, spatial…]`; both without the batch for `self: [inputChannels, spatial…]`.
+  ///   for `self: [batch, inputChannels, spatial…]`; both shapes without `batch` for `self: [inputChannels, spatial…]`.
   /// - Precondition: `groups` divides both numbers of channels, and all extents of the result are at least 1.
   public func transposeConvolved(
     with weight: Tensor, bias: Tensor? = nil, stride: [Int] = [1], padding: [(before: Int, after: Int)] = [(0, 0)],

@@ -156,7 +156,7 @@ extension Op {
 extension Tensor {
   /// The elements repeated along axes of extent 1 and new leading axes, in the shape `shape`.
   ///
-  /// - Precondition: aligned at the last axes, each extent is 1 or equal to the new one.
+  /// - Precondition: with axes aligned at the last one, each extent is 1 or equals the extent in `shape`.
   public func broadcast(to shape: Shape) -> Tensor {
     if shape == self.shape { return self }
     return Tensor(.broadcast, OpInputs(node), .shape(ShapeBox(shape)))

@@ -98,8 +98,8 @@ extension Tensor {
     return (indices(shape, 0, "eye", .int64, device) .== indices(shape, 1, "eye", .int64, device)).cast(to: dtype)
   }
 
-  /// `count` equally spaced numbers from `start` to `end`, including both, in the shape `[count]`. One number is
-  /// `start`.
+  /// `count` equally spaced numbers from `start` to `end`, including both, in the shape `[count]`. For a `count` of 1
+  /// the number is `start`.
   public static func linspace(
     from start: Double, to end: Double, count: Int, dtype: DType = .float32,
     device: ComputeDevice = .current

@@ -1,7 +1,8 @@
 import ApusDevice
 
-// Operations on a tensor and a number. Like Python numbers in PyTorch, numbers take the tensor's element type, but an
-// integer tensor and a floating-point number give `float32`, and a `bool` tensor and an integer give `int64`.
+// Operations on a tensor and a number. Like Python numbers in PyTorch, numbers take the tensor's element type, with two
+// exceptions: an integer or `bool` tensor and a floating-point number give `float32`, and a `bool` tensor and an
+// integer give `int64`.
 
 extension Tensor {
   /// Every element plus the number, in the tensor's shape.
@@ -87,8 +88,8 @@ extension Tensor {
   }
 }
 
-// The operations above for `Double`: without these overloads, `x * .nan`, `x .< .infinity` and `x / .pi` do not
-// determine a type.
+// Overloads for `Double` of the arithmetic and comparison operators, `power`, `minimum`, `maximum` and `select`:
+// without them, `x * .nan`, `x .< .infinity` and `x / .pi` do not determine a type.
 
 extension Tensor {
   /// Every element plus the number, in the tensor's shape.

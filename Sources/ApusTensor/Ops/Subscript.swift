@@ -78,8 +78,8 @@ extension AxisIndex {
 extension Tensor {
   /// The part that indices select: `x[1]`, `x[0..<4, -1]`, `x[.range(step: -1)]`, `x[.ellipsis, .newAxis]`, and with
   /// lists of indices `x[[2, 0]]`, `x[.all, indices]`. Axes without an index are selected whole. A single index removes
-  /// its axis, a range changes its extent, and a list of indices replaces it by the axes of the list: for
-  /// `x: [4, 5, 6]`, `x[1]` is `[5, 6]`, `x[1..<3]` `[2, 5, 6]` and `x[.all, [2, 0, 2]]` `[4, 3, 6]`.
+  /// its axis, a range changes its extent, and a list of indices replaces it by the axes of the list: for `x: [4, 5,
+  /// 6]`, `x[1]` has the shape `[5, 6]`, `x[1..<3]` has `[2, 5, 6]`, and `x[.all, [2, 0, 2]]` has `[4, 3, 6]`.
   ///
   /// Several lists are broadcast against each other and used together: `x[[0, 1], [2, 3]]` are the elements `x[0, 2]`
   /// and `x[1, 3]`. Their result axes are at the position of the first list, or come first if other axes are between
