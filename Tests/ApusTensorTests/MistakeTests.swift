@@ -233,8 +233,12 @@ import Testing
     Mistake("convolution") { _, _, image in
       _ = image.convolved(with: .zeros([2, 4, 1, 1]), padding: [(Int(Int32.max), Int(Int32.max))])
     },
-    Mistake("transposeConvolved") { _, _, image in _ = image.transposeConvolved(with: .zeros([4, 2, 3, 3]), stride: [0]) },
-    Mistake("transposeConvolved") { _, _, image in _ = image.transposeConvolved(with: .zeros([4, 2, 3, 3]), stride: [.max]) },
+    Mistake("transposeConvolved") { _, _, image in
+      _ = image.transposeConvolved(with: .zeros([4, 2, 3, 3]), stride: [0])
+    },
+    Mistake("transposeConvolved") { _, _, image in
+      _ = image.transposeConvolved(with: .zeros([4, 2, 3, 3]), stride: [.max])
+    },
     Mistake("transposeConvolved") { _, _, image in
       _ = image.transposeConvolved(with: .zeros([4, 2, 3, 3]), outputPadding: [1])
     },
@@ -242,7 +246,8 @@ import Testing
       _ = image.transposeConvolved(with: .zeros([4, 2, 3, 3]), outputPadding: [.max])
     },
     Mistake("transposeConvolved") { _, _, image in _ = image.transposeConvolved(with: .zeros([3, 2, 3, 3])) },
-    Mistake("transposeConvolved") { _, _, image in _ = image.transposeConvolved(with: .zeros([4, 2, 3, 3]), groups: 0) },
+    Mistake("transposeConvolved") { _, _, image in _ = image.transposeConvolved(with: .zeros([4, 2, 3, 3]), groups: 0)
+    },
     Mistake("transposeConvolved") { _, _, image in _ = image.transposeConvolved(with: .zeros([4, 2, 0, 3])) },
     Mistake("transposeConvolved") { x, _, _ in _ = x.transposeConvolved(with: x) },
     Mistake("maxPool") { _, _, image in _ = image.maxPooled([0]) },
