@@ -4,8 +4,8 @@ import ApusTestSupport
 import Testing
 
 /// One bad call for every way to pass a wrong argument. Inside `checkingShapes`, each call gives an error and does not
-/// stop the process. The error names the operation, or the first failing operation of a composed one: `mean` gives an
-/// error of `sum`.
+/// stop the process. The error names the operation or, if the method is built from other operations, the one that
+/// fails: `mean` reports `sum`, and `takingAlong` reports `gather`.
 @Suite struct MistakeTests {
   private struct Mistake: Sendable, CustomTestStringConvertible {
     let operation: String

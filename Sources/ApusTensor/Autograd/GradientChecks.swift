@@ -1,8 +1,8 @@
 import ApusDevice
 
 extension BackwardPass {
-  /// Reports an output or inputs that are not floating-point, inputs whose gradient path an evaluation released (their
-  /// gradients would silently be zero), and, with `.refused`, unused inputs.
+  /// Reports an output or an input that is not floating-point, an input whose gradient path an evaluation has released
+  /// (its gradient would silently be zero), and, with `.refused`, an unused input.
   func check(_ output: Tensor, _ inputs: [Tensor], _ unused: UnusedInputs) {
     for tensor in [output] + inputs where !tensor.dtype.isFloatingPoint {
       return ShapeError("gradients", "\(tensor.dtype) tensors have no gradients; use cast(to: .float32)").report()
@@ -18,7 +18,7 @@ extension BackwardPass {
     }
   }
 
-  /// Reports a value to which an evaluation has released the gradient path from the loss. Unless `mayBeUnrelated`, also
+  /// Reports a value whose gradient path from the loss an evaluation has released. If `mayBeUnrelated` is `false`, also
   /// reports a loss that depends on none of `values`.
   func check(loss: Tensor, of values: [Tensor], _ operation: String, mayBeUnrelated: Bool) {
     let unreached = values.indices.filter { !isReached($0) }
@@ -37,8 +37,8 @@ extension BackwardPass {
     ).report()
   }
 
-  /// Why no gradient path leads from the output to `input` although the output was computed from it; `nil` if it was
-  /// not.
+  /// Why no gradient path leads from the output to `input` although the output was computed from it; `nil` if the
+  /// output was not computed from `input`.
   private func reasonForMissingPath(to input: Tensor) -> String? {
     guard let last = order.indices.last else { return nil }
     let nodes = input.node.sourceSerials

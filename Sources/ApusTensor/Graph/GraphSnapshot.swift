@@ -70,7 +70,9 @@ struct GraphSnapshot {
 /// A node of a graph that is being planned.
 struct GraphNode {
   enum Kind {
+    /// An input of the plan, with its index.
     case leaf(Int)
+    /// A scalar, with its entry in the scalar bank.
     case scalar(Int)
     case constant(Scalar)
     /// The row-major index of each element of a shape.

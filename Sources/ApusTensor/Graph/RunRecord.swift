@@ -63,7 +63,7 @@ extension Node {
 
 /// The dependencies between the values of one run, which remain known after the values have released their graph.
 ///
-/// Every evaluation creates a record, so its values are tail-allocated: one allocation.
+/// Every evaluation creates a record, so the record and its values are one allocation.
 final class RunRecord: ManagedBuffer<RunRecordHeader, RunRecordValue> {
   /// An output of a run.
   struct Output {

@@ -202,8 +202,8 @@ extension Op {
 }
 
 extension Tensor {
-  /// Each element clamped to `lower … upper`, in the same shape; NaN stays NaN. The gradient is 0 outside and passes at
-  /// the bounds.
+  /// Each element clamped to `lower … upper`, in the same shape; NaN stays NaN. The gradient is 1 inside and at the
+  /// bounds, and 0 outside.
   ///
   /// Integer tensors keep their type if the bounds are whole numbers, even if the type cannot hold the bounds; a
   /// fractional bound gives `float32`.

@@ -26,7 +26,7 @@ import ApusDevice
 /// let y = softCap([x])[0]
 /// ```
 /// An operation is trusted like any other code of the program: nothing prevents the function or the kernel from
-/// accessing memory outside of its arrays. Test both with sizes that are not round numbers.
+/// accessing memory outside of its arrays. Test the function and the kernel with sizes that are not round numbers.
 ///
 /// A custom operation becomes a step of a plan, also inside `loop`, but nothing is fused with it. Create an operation
 /// once, not for each call: every instance is compiled separately.
@@ -54,8 +54,8 @@ public final class CustomOperation: Sendable {
   ///   - sizes: named integers for the kernel source, computed from the inputs' shapes.
   ///   - items: the number of items, from the inputs' shapes; at least 1 if a result has elements.
   ///   - text: kernel source for one item; required on OpenCL and CUDA devices.
-  ///   - host: computes a range of items on the CPU; required on that device.
-  ///   - gradient: `nil` for an operation that has none.
+  ///   - host: computes a range of items on the CPU; required on CPU devices.
+  ///   - gradient: the gradient rule; `nil` for an operation without a gradient.
   public init(
     _ name: String, inputs: [String], results: [String], elementTypes: Set<DType> = [.float32],
     types: @escaping @Sendable (_ inputs: [TensorType]) throws(ShapeError) -> [TensorType],
