@@ -7,9 +7,10 @@ public typealias Anomaly = ApusDevice.Anomaly
 /// Runs `body`; each evaluation inside checks the results of all its operations for NaN and infinities.
 ///
 /// `DeviceError.notFinite` reports the first operation, in order of creation, whose result has a NaN or an infinity
-/// although its inputs have none. Any call that evaluates throws it: `eval(_:)`, reading a value, an optimizer's
-/// update. The values remain available afterwards. Infinities in the input data, such as in masks, are not reported. A
-/// NaN in the input data, or one computed from such infinities, is reported if a requested value is not finite.
+/// although its inputs have none. Any call that evaluates throws this error: `eval(_:)`, reading a value, an
+/// optimizer's update. The values remain available afterwards. Infinities in the input data, such as in masks, are not
+/// reported. A NaN in the input data, or one computed from such infinities, is reported if a requested value is not
+/// finite.
 ///
 /// ```swift
 /// try detectingAnomalies {
@@ -144,7 +145,7 @@ final class AnomalyScope: Sendable {
     return type.map { "\(keys.reversed().joined(separator: ".")) (\($0))" }
   }
 
-  /// The layer of a node, and whether it belongs to a gradient or may overflow.
+  /// The layer of a node, and whether the node belongs to a gradient or may overflow.
   struct Origin {
     var layer: String?
     var isGradient = false

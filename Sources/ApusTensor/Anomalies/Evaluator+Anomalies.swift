@@ -21,7 +21,7 @@ private struct AnomalyCheck {
 
   private let roots: [Node]
   private let scope: AnomalyScope
-  /// In order of creation, so that inputs come before their users, and forward before backward.
+  /// In order of creation, so that inputs come before their users, and forward operations before their gradients.
   private var operations: [Operation] = []
   private var indices: [ObjectIdentifier: Int] = [:]
   /// Keeps the values alive.

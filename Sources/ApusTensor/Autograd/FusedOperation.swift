@@ -60,7 +60,7 @@ package struct FusedOperation: Sendable {
     }
   }
 
-  /// The gradients of `arguments` from `seconds`, the gradients of what `first` returns; computed from the definition.
+  /// The gradients of `arguments`, computed from the definition. `seconds` are the gradients of the results of `first`.
   /// - Parameter arguments: the gradients of the results at `indices`, then the inputs.
   private func second(
     _ seconds: [Tensor?], _ indices: [Int], _ arguments: [Tensor], _ constants: [Tensor]

@@ -19,7 +19,7 @@ final class GradientScope: Sendable {
   func keep(_ node: Node) { kept.withLock { $0.append(node) } }
 
   /// Cuts the edges of materialized values. Intermediate nodes without a value stay in the graphs that refer to them
-  /// and are recomputed when those are evaluated.
+  /// and are recomputed when these graphs are evaluated.
   private func cutEdges() {
     var nodes = kept.withLock { $0 }
     while let device = nodes.first?.device {

@@ -41,7 +41,7 @@ public enum UnusedInputs: Hashable, Sendable {
   case refused
 }
 
-/// Runs `body` so that values read inside stay differentiable: their edges are kept until `body` ends.
+/// Runs `body` so that values read inside stay differentiable: they keep their graph until `body` ends.
 public func recordingGradients<R>(_ body: () throws -> R) rethrows -> R {
   try GradientScope.run(body)
 }
@@ -57,7 +57,7 @@ struct BackwardPass: ~Copyable {
   private(set) var edges: [Int32] = []
   /// The index in `edges` of the first input of each node.
   private var firstEdge: [Int32] = []
-  /// Whether a node depends on a target (and can be differentiated).
+  /// Whether gradients flow through a node to a target.
   private var isNeeded: [Bool] = []
   /// The index of each target in `order`, −1 for targets that were not reached.
   private var targets: [Int] = []
@@ -119,7 +119,7 @@ struct BackwardPass: ~Copyable {
     targets = targetNodes.map { $0.device === output.device && $0.mark == epoch ? Int($0.position) : -1 }
   }
 
-  /// Runs each rule in the types of its operation, whatever the precision is.
+  /// Runs each rule in the types of its operation, whatever precision the task has now.
   mutating func run(_ seed: Tensor) -> [Tensor?] {
     guard PrecisionScope.productType != nil else { return propagate(seed) }
     return PrecisionScope.run(nil) { propagate(seed) }
@@ -180,7 +180,7 @@ struct BackwardPass: ~Copyable {
     for contribution in contributions { add(contribution, at: index) }
   }
 
-  /// Adds the gradients that a rule returns to the inputs of its node.
+  /// Adds the gradients that a rule returns to the gradients of its node's inputs.
   private mutating func add(_ contributions: [Tensor?], along range: Range<Int>) {
     for (input, contribution) in contributions.enumerated() {
       guard let contribution else { continue }

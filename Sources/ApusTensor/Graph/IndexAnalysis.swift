@@ -137,7 +137,7 @@ extension GraphNode {
     }
   }
 
-  /// Whether the node copies integers without changing their values as indices.
+  /// Whether the node is a copy or cast of integers to `int32` or `int64`, the types of indices.
   fileprivate var isIntegerCast: Bool {
     (op === Op.cast || op === Op.copy || op === Op.materialize) && (dtype == .int32 || dtype == .int64)
       && inputTypes[0].dtype.isInteger

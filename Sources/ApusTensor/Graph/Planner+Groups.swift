@@ -53,12 +53,12 @@ extension Planner {
   static let maximumMembers = 48
   /// The maximum number of distinct nodes that a group reads from outside.
   static let maximumArguments = 20
-  /// The number of earlier groups with an equal program that a group is compared with. In a long chain of such groups,
-  /// where each reads the result of the group before it, no two can be merged.
+  /// The maximum number of earlier groups with an equal program that a group is compared with. In a long chain of such
+  /// groups, where each reads the result of the group before it, no two can be merged.
   static let maximumTrials = 8
-  /// The number of groups that the path search of such a comparison visits.
+  /// The maximum number of groups that the path search of such a comparison visits.
   static let maximumTrialVisits = 512
-  /// The number of groups that any other path search visits.
+  /// The maximum number of groups that any other path search visits.
   static let maximumVisits = 16384
 
   /// Assigns every node that computes something to a group.

@@ -80,7 +80,8 @@ private struct HalfPrecisionWidening {
     planner.nodes[index].kind = .elementwise { builder, _, registers in emit(&builder, node, registers) }
   }
 
-  /// The node with `float32` inputs and a `float32` result, which elementwise operations round to the node's type.
+  /// The node with `float32` inputs and a `float32` result. An elementwise operation still rounds its result to the
+  /// type of `node`.
   private mutating func widened(_ node: GraphNode, _ planner: inout Planner) -> GraphNode {
     var result = node
     result.inputs = inputs(of: node, &planner)

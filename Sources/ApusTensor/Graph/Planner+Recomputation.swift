@@ -34,7 +34,7 @@ extension Planner {
     return nodes[nodes[node].inputs[0]].dtype.lane.dtype == nodes[node].dtype
   }
 
-  /// Whether all users of a node are elementwise operations of its shape or reductions.
+  /// Whether all users of a node are reductions, or elementwise operations of the node's shape.
   private func isReadByPrograms(_ node: Int) -> Bool {
     users[node].allSatisfy { user in
       switch nodes[user].kind {

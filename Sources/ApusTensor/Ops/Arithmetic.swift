@@ -38,13 +38,13 @@ extension Tensor {
   /// The quotient of the elements, in the broadcast shape of both; integers and `bool` are divided as `float32`
   /// numbers.
   public static func / (left: Tensor, right: Tensor) -> Tensor { floatingBinary(.divide, left, right) }
-  /// Replaces the left side with the sum; its shape and type may change.
+  /// Replaces the left side, whose shape and type may change, with the sum.
   public static func += (left: inout Tensor, right: Tensor) { left = left + right }
-  /// Replaces the left side with the difference; its shape and type may change.
+  /// Replaces the left side, whose shape and type may change, with the difference.
   public static func -= (left: inout Tensor, right: Tensor) { left = left - right }
-  /// Replaces the left side with the product; its shape and type may change.
+  /// Replaces the left side, whose shape and type may change, with the product.
   public static func *= (left: inout Tensor, right: Tensor) { left = left * right }
-  /// Replaces the left side with the quotient; its shape and type may change.
+  /// Replaces the left side, whose shape and type may change, with the quotient.
   public static func /= (left: inout Tensor, right: Tensor) { left = left / right }
 }
 

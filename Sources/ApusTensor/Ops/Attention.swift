@@ -82,7 +82,7 @@ extension Op {
           })))
   }
 
-  /// Whether the elements of each row are contiguous and rows do not overlap.
+  /// Whether the elements of each row, along the last axis, are contiguous and the rows do not overlap.
   private static func isRows(_ layout: Layout) -> Bool {
     let (row, width) = (layout.strides[2], layout.shape[3])
     return (layout.strides[3] == 1 || width == 1) && (row >= width || layout.shape[2] == 1)

@@ -38,7 +38,7 @@ extension Op {
         })))
 }
 
-/// The gradient of `gather`: adds each row of the result's gradient at the index that it was gathered from.
+/// The gradient of `gather`: adds the gradient of each gathered row at the index of that row.
 ///
 /// Some devices search all indices for each row of the source. If that is expensive, as for a large embedding, the rows
 /// are first sorted by index. The sort is stable, so sums are added in the same order.

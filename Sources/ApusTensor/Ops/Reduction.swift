@@ -119,7 +119,7 @@ extension Tensor {
   }
 
   /// `Σ (x − mean)² / (n − correction)` over `axes` (all by default); a correction of 1 gives the unbiased estimate.
-  /// The rounding of the mean does not affect it. Integers and `bool` count as `float32`.
+  /// The rounding of the mean does not affect the result. Integers and `bool` count as `float32`.
   ///
   /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
   /// - Precondition: `axes` are different axes of the tensor.

@@ -25,9 +25,9 @@ extension Tensor {
   public static func += <Number: TensorElement>(left: inout Tensor, right: Number) { left = left + right }
   /// Subtracts the number from the left side, whose element type may change.
   public static func -= <Number: TensorElement>(left: inout Tensor, right: Number) { left = left - right }
-  /// Multiplies the left side by the number; its element type may change.
+  /// Multiplies the left side, whose element type may change, by the number.
   public static func *= <Number: TensorElement>(left: inout Tensor, right: Number) { left = left * right }
-  /// Divides the left side by the number; its element type may change.
+  /// Divides the left side, whose element type may change, by the number.
   public static func /= <Number: TensorElement>(left: inout Tensor, right: Number) { left = left / right }
 
   /// `xᵖ` of each element, in the same shape.
