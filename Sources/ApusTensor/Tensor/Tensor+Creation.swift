@@ -178,8 +178,8 @@ extension Scalar {
     self = isWhole ? .integer(Int64(value)) : .float(value)
   }
 
-  /// The number of `dtype` nearest to `value`: a value out of range of an integer type becomes its smallest or largest
-  /// number.
+  /// The number of `dtype` nearest to `value`: a value out of range of an integer type becomes the smallest or largest
+  /// number of the type.
   init(saturating value: Double, as dtype: DType) {
     switch dtype {
     case .int8: self.init(min(max(value, -128), 127), as: dtype)
