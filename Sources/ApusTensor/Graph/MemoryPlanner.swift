@@ -89,8 +89,8 @@ struct MemoryPlanner {
     }
   }
 
-  /// Places an output of a loop's body that overwrites an input. If no later step reads the input, the output is
-  /// written directly over it; else the output is copied there at the end.
+  /// Places an output of a loop's body that overwrites an input. The output is written directly over the input if the
+  /// last read of the input allows that, as in `placeOutputs`; else it is copied there at the end.
   private mutating func placeCarried(
     _ node: Int, output: Int, writtenAt position: Int, _ reads: StepReads, end: Int
   ) {

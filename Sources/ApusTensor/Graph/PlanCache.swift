@@ -7,8 +7,8 @@ struct PlanCache: ~Copyable {
     let outputs: [Plan.Output]
     let stepCount: Int
     let indices: IndexAnalysis
-    /// Whether each run looks up the known ranges of index values: `indices` has requirements or sources, or no
-    /// requirements put all indices in range.
+    /// Whether each run looks up the known ranges of index values: `indices` has requirements or sources, or its
+    /// `requirements` are `nil`.
     let hasIndices: Bool
     let dependencies: DependencyTable
     var lastUse: UInt64 = 0

@@ -106,8 +106,8 @@ private struct HalfPrecisionWidening {
     return result
   }
 
-  /// The `float32` node of an input. For a view without a twin, this is the same view of the cast base, so that the
-  /// cast reads the base in memory order.
+  /// The `float32` node of an input. For a view without a twin, this is the same view of the `float32` node of its
+  /// base, so that a cast reads the base in memory order.
   private mutating func widened(_ input: Int, region: UInt32, _ planner: inout Planner) -> Int {
     if let known = twins[input] ?? aliases[input] { return known }
     let node = planner.nodes[input]

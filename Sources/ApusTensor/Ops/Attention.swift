@@ -34,7 +34,7 @@ package struct AttentionOptions: Sendable {
 
 extension Op {
   /// Inputs: queries, keys and values with four axes, then the optional inputs in the order of `AttentionParts.Input`.
-  /// `AttentionParts` decodes the attributes.
+  /// `AttentionParts` encodes and decodes the attributes.
   ///
   /// The caller's custom gradient provides the derivatives.
   static let attention = attention("attention", .forward)
