@@ -3,7 +3,7 @@ import Synchronization
 
 /// The element types that operations on `float32` tensors are computed in.
 public struct Precision: Hashable, Sendable {
-  /// The 16-bit type of the factors and results of products; `nil` if everything is `float32`.
+  /// The 16-bit type of the factors and results of products; `nil` if operations compute in the types of their inputs.
   public let productType: DType?
 
   private init(_ productType: DType?) { self.productType = productType }
