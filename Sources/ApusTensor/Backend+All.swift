@@ -5,7 +5,7 @@ extension Backend {
   static let all = linkedBackends()
 }
 
-/// The list that ApusBackends defines. The linker connects both modules: this one imports no backend, so a change in a
-/// backend does not compile it and the modules above again.
+/// The list that ApusBackends defines. The linker connects ApusTensor with it: ApusTensor imports no backend, so a
+/// change in a backend recompiles neither ApusTensor nor the modules above.
 @_silgen_name("apus_backends")
 private func linkedBackends() -> [Backend]

@@ -5,11 +5,12 @@ import Synchronization
 extension ComputeDevice {
   private static let opened = Mutex<[String: ComputeDevice]>([:])
 
-  /// Returns the device with a name: `cpu`, `opencl`, `opencl:N`, or `auto`; `opencl:N.P/C` names a sub-device,
-  /// partition `P`, counted from 0, of `C` equal partitions of the compute units of `opencl:N`.
+  /// Returns the device with a name: `cpu`, `opencl`, `opencl:N`, or `auto`; `opencl:N.P/C` names a sub-device: the
+  /// compute units of `opencl:N` are divided into `C` equal parts, and `P`, counted from 0, says which part.
   ///
-  /// A device is opened once per process. `auto` selects a discrete OpenCL GPU, else the CPU.
-  /// - Throws: `DeviceError.unavailable` when there is no such device; there is no silent fallback.
+  /// A device is opened once per process. `auto` selects a discrete OpenCL GPU; without one, or if OpenCL fails, it
+  /// selects the CPU.
+  /// - Throws: `DeviceError.unavailable` if there is no such device; only `auto` falls back to another device.
   public static func named(_ name: String) throws(DeviceError) -> ComputeDevice {
     if name == "auto" { return try automatic().device }
     guard let (backend, identifier) = backend(of: name) else {
@@ -35,7 +36,7 @@ extension ComputeDevice {
   /// Whether a string is a valid device name. The device need not exist.
   public static func isName(_ text: String) -> Bool { text == "auto" || backend(of: text) != nil }
 
-  /// The backend of a device name, and the full name.
+  /// The backend of a device name, and the full name, for example `opencl:0` for `opencl`.
   private static func backend(of name: String) -> (backend: Backend, identifier: String)? {
     for backend in Backend.all {
       if let identifier = backend.identifier(name) { return (backend, identifier) }
@@ -61,7 +62,7 @@ extension ComputeDevice {
     return (try named("cpu"), "no discrete GPU was found\(reason)")
   }
 
-  /// The available devices, and the errors of backends that cannot be opened.
+  /// The available devices, and the errors of the backends that could not list their devices.
   public static func available() -> (devices: [DeviceInfo], problems: [DeviceError]) {
     var devices: [DeviceInfo] = []
     var problems: [DeviceError] = []
@@ -71,9 +72,9 @@ extension ComputeDevice {
     return (devices, problems)
   }
 
-  /// Waits for pending work on all devices, and for background work that stores compiled programs for later processes.
-  /// A program calls it once, before it exits; it may take some seconds after the first use of a model on a device.
-  /// Without it, the process may exit while a driver compiles, which crashes some drivers.
+  /// Waits for the work of all opened devices, and for background work that stores compiled programs for later
+  /// processes. Call this function once, before the process exits; it may take some seconds after the first use of a
+  /// model on a device. Without the call, the process may exit while a driver compiles, which crashes some drivers.
   public static func storePrograms() {
     for device in opened.withLock({ Array($0.values) }) {
       // An error is ignored here, because reading a value throws it.

@@ -10,8 +10,8 @@ import Glibc
 /// }
 /// ```
 /// By default, an uncaught error in Swift is a trap, which prints a message, the stack, registers and libraries. In a
-/// program without this function, `SWIFT_BACKTRACE=enable=no` in the environment reduces this to at most a few frames.
-/// Programming errors, such as incompatible shapes, still trap inside `body`.
+/// program without this function, `SWIFT_BACKTRACE=enable=no` in the environment reduces that output to at most a few
+/// frames of the stack. Programming errors, such as incompatible shapes, still trap inside `body`.
 @discardableResult
 public func reportingErrors<R>(_ body: () throws -> R) -> R {
   do { return try body() } catch { endProcess("\(error)") }

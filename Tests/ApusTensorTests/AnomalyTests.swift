@@ -56,7 +56,7 @@ import Testing
     }
   }
 
-  @Test func gradientsAreNamedWithWhatTheyDifferentiate() throws {
+  @Test func anomaliesOfGradientsAreMarked() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let x = Tensor([0, 1] as [Float])
       let found = try #require(

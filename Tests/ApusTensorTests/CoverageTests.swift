@@ -4,7 +4,8 @@ import Testing
 
 @testable import ApusTensor
 
-/// Checks that every public method, every operation and every gradient rule has a case.
+/// Checks that every public method and operation of `Sources/ApusTensor/Ops` and every gradient rule has a case, that
+/// the cases include the smallest shapes, and that no device is missing.
 @Suite struct CoverageTests {
   /// Methods that other suites test, with the name of the suite.
   private static let others = [

@@ -5,7 +5,8 @@ import Testing
 
 @testable import ApusTensor
 
-/// User-defined operations: several inputs and results, all uses in plans, invalid source, and missing code.
+/// User-defined operations: several inputs and results, gradients, reuse of plans, 16-bit types, invalid source,
+/// missing code, and the errors of wrong calls and rules.
 @Suite struct CustomOperationTests {
   private static let x = (0..<12).map { Float(($0 * 7) % 11) / 4 - 1 }
 
@@ -213,8 +214,8 @@ import Testing
     }
   }
 
-  /// Calls of one operation on equal shapes share a plan. An operation with equal names but other source gets another
-  /// plan.
+  /// Calls of one operation on equal shapes share a plan. Another operation with the same names but other source gets
+  /// another plan.
   @Test func plansAreReused() throws {
     try recordingPlans { device in
       func make(_ text: String) -> CustomOperation {

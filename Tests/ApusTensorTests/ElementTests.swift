@@ -66,8 +66,8 @@ import Testing
     #expect(BFloat16(0.333).description == "0.33203125")
   }
 
-  /// `BFloat16` rounds as the devices do, whose rounding is in `Kernels/prelude/special.h`. The reference device does
-  /// not keep the payloads of NaN.
+  /// `BFloat16` rounds as the devices do with `Kernels/prelude/special.h`. The reference device does not keep the
+  /// payloads of NaN.
   @Test func brainFloatsAreRoundedAsOnDevices() throws {
     // Every upper half, with lower halves at and next to the tie and at both ends.
     let lows: [UInt32] = [0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF]

@@ -22,7 +22,7 @@ import Testing
     ("random + 10,000", random(count).map { $0 + 10_000 }),
   ]
 
-  /// `|actual − expected| ≤ 4 ULP`.
+  /// `|actual − expected| ≤ 4 · 2⁻²³ · |expected|`, which is 4 to 8 ULP of `float32`.
   private func check(_ actual: Double, _ expected: Double, _ what: String) {
     #expect(abs(actual - expected) <= 4 * 0x1p-23 * abs(expected), "\(what): \(actual) for \(expected)")
   }
@@ -123,9 +123,9 @@ import Testing
     }
   }
 
-  /// The running sum of a single line is computed in parts. The bits are the same among several lines, along a column,
-  /// and on all devices.
-  @Test func runningSumsOfAnyCut() throws {
+  /// The running sum of a single line is computed in parts. The results have the same bits if the line is one of
+  /// several rows, is a column or is summed in reverse, and on all devices.
+  @Test func runningSumsHaveTheSameBitsInAllLayouts() throws {
     let numbers = Self.random(100_003).map { $0 - 0.25 }
     var expected: [Float] = []
     for test in Self.devices {

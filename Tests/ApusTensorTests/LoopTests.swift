@@ -2,7 +2,8 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Loops agree with the same body unrolled in Swift.
+/// Loops agree with the same body unrolled in Swift, and errors name what is wrong; also custom gradients for several
+/// results.
 @Suite struct LoopTests {
   /// A recurrence with every feature of a body: weights from outside, several carried values (one of them an integer),
   /// outputs that are also carried, and outputs that are not.
@@ -168,7 +169,7 @@ import Testing
     }
   }
 
-  @Test func noTimes() throws {
+  @Test func noIterations() throws {
     let x = Tensor.zeros([0, 2])
     let h = Tensor.ones([2])
     let (last, all) = loop(over: [x], carrying: [h]) { ([$0[0] + $1[0]], [$0[0].sum()]) }

@@ -2,7 +2,8 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Operations of tensors with Swift numbers, comparisons, and tensors made of nested lists.
+/// Operations of tensors with Swift numbers, comparisons, tensors made of nested lists, and the arguments `axis:` and
+/// `axes:`.
 @Suite struct ScalarOperandTests {
   private let n = 3
   private let f: Float = 0.5
@@ -111,7 +112,7 @@ import Testing
   }
 }
 
-/// Assignments to subscripts, and subscripts by lists of indices.
+/// Assignments to subscripts, subscripts by lists of indices, additions at indices, and diagonals of any two axes.
 @Suite struct SubscriptTests {
   private func onAll(_ body: (String) throws -> Void) throws {
     for device in TestDevice.all { try withDevice(device.reopened()) { () throws in try body(device.name) } }

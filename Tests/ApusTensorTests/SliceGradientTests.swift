@@ -31,7 +31,7 @@ import Testing
     [(0, 2, 1), (2, 3, 1), (5, 1, 1)], [(5, 1, 1), (0, 2, 1), (2, 3, 1)], [(0, 2, 1), (4, 2, 1)],
     [(0, 4, 1), (2, 4, 1)], [(0, 3, 2), (1, 3, 2)], [(0, 6, 1), (0, 6, 1)], [(0, 2, 1), (2, 4, 1), (3, 1, 1)],
   ])
-  func anyCut(slices: [(Int, Int, Int)]) throws {
+  func everyArrangementOfSlices(slices: [(Int, Int, Int)]) throws {
     let numbers = (0..<18).map { Double($0) - 7 }
     let x = Tensor(numbers, shape: [3, 6])
     let named = slices.map { (start: $0.0, count: $0.1, step: $0.2) }
@@ -39,8 +39,9 @@ import Testing
     #expect(try gradient.array(of: Double.self) == expected(numbers, width: 6, named))
   }
 
-  /// One copy step joins the gradients of the slices. No array of zeros is created and added.
-  @Test func wholeCutsAreJoined() throws {
+  /// If the slices partition the tensor, one copy step concatenates their gradients: no array of zeros is created and
+  /// added.
+  @Test func partitionsAreConcatenated() throws {
     let device = RecordingDevice()
     let steps = try withDevice(ComputeDevice(backend: device)) { () throws in
       let x = Tensor(Grid([4, 6]) { _ in 1 }, dtype: .float32)

@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Literals, printing, access and masks.
+/// Literals, printing, access, masks, splits, top-k, sorting, index checks, and functions at zeros, infinities and NaN.
 @Suite struct TensorTests {
   private func onReference<R>(_ body: () throws -> R) throws -> R {
     try withDevice(TestDevice.reference.device, body)

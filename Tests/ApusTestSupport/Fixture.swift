@@ -102,7 +102,7 @@ public struct ConformanceReport {
       worst.result = (error, place)
     }
     let bound: Double = isGradient ? 10 : 1
-    return error <= bound ? nil : "\(place) on \(device): \(error) of the unit, at most \(bound)"
+    return error <= bound ? nil : "\(place) on \(device): the error is \(error) units, at most \(bound) allowed"
   }
 
   public func print() {

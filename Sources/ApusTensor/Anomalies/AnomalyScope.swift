@@ -7,25 +7,26 @@ public typealias Anomaly = ApusDevice.Anomaly
 /// Runs `body`; each evaluation inside checks the results of all its operations for NaN and infinities.
 ///
 /// `DeviceError.notFinite` reports the first operation, in order of creation, whose result has a NaN or an infinity
-/// although its inputs have none. Any call that evaluates throws it: `eval(_:)`, reading a value, an optimizer's
-/// update. The values remain available afterwards. A NaN in the input data is reported too, if something depends on it;
-/// infinities in the input data, such as in masks, are not.
+/// although its inputs have none. Any call that evaluates throws this error: `eval(_:)`, reading a value, an
+/// optimizer's update. The values remain available afterwards. Infinities in the input data, such as in masks, are not
+/// reported. A NaN in the input data, or one computed from such infinities, is reported if a requested value is not
+/// finite.
 ///
 /// ```swift
 /// try detectingAnomalies {
 ///   try optimizer.minimize { crossEntropy(model(images), labels) }
 /// }
 /// ```
-/// Every intermediate value is kept in memory and read by the host: a step takes two or three times as long. Sums may
-/// be rounded differently, because operations are not fused. Outside of such a scope nothing is checked, and there is
-/// no cost.
+/// Every intermediate value is kept in memory and read by the host: a training step takes two or three times as long.
+/// Sums may be rounded differently, because operations are not fused. Outside of such a scope nothing is checked, and
+/// there is no cost.
 @discardableResult
 public func detectingAnomalies<R>(_ body: () throws -> R) rethrows -> R {
   try AnomalyScope.run(checks: true, body)
 }
 
-/// Runs `body`, which builds the operations of a layer; anomalies in them or in their gradients are reported with its
-/// name.
+/// Runs `body`, which builds the operations of a layer; an anomaly in one of these operations, or in their gradients,
+/// is reported with the name of the layer.
 /// - Parameter layer: the key and the type of the layer.
 package func namingOperations<R>(
   after layer: @autoclosure () -> (key: String, type: String), _ body: () throws -> R
@@ -37,7 +38,7 @@ package func namingOperations<R>(
 
 /// Runs `body`; inside, `currentLayer` is the layer that is being built.
 package func namingLayers<R>(_ body: () throws -> R) rethrows -> R {
-  // A scope that checks evaluations tracks layers too, and must receive all nodes.
+  // A scope that checks evaluations tracks layers too. It stays the innermost scope, so that it records all nodes.
   if AnomalyScope.current != nil { return try body() }
   return try AnomalyScope.run(checks: false, body)
 }
@@ -45,23 +46,24 @@ package func namingLayers<R>(_ body: () throws -> R) rethrows -> R {
 /// The keys and the type of the layer whose operations are being built, inside of `namingLayers(_:)`.
 package var currentLayer: String? { AnomalyScope.naming == nil ? nil : AnomalyScope.openLayer }
 
-/// Runs `body`, which builds operations that may overflow because values that depend on them are then discarded. Their
-/// results are anomalies only if a requested value is not finite in the end.
+/// Runs `body`, which builds operations that may overflow, since the code discards the values computed from overflowed
+/// results. A result of these operations is an anomaly only if a requested value is not finite in the end.
 package func expectingOverflow<R>(_ body: () throws -> R) rethrows -> R {
   guard AnomalyScope.current != nil else { return try body() }
   return try AnomalyScope.building(.guarded, body)
 }
 
-/// A scope of code whose evaluations are checked, and the purposes that its nodes were built for.
+/// A scope of code whose evaluations are checked or whose layers are tracked. A checking scope also records for which
+/// purpose each node was built.
 ///
-/// Nodes store nothing for it: each node that is built inside the scope records its serial here. Nodes that child tasks
-/// build concurrently are distinguished by the task.
+/// Nodes do not store their purpose: the scope records the serial of each node that is built inside. The current
+/// purpose is a task-local value, so child tasks may build nodes for different purposes concurrently.
 final class AnomalyScope: Sendable {
   @TaskLocal private static var taskLocal: AnomalyScope?
   @TaskLocal private static var purpose: Nested?
   private static let active = Atomic<Int>(0)
 
-  /// Whether evaluations are checked, or only layers are tracked.
+  /// Whether evaluations are checked; if `false`, the scope only tracks layers.
   private let checks: Bool
 
   private init(checks: Bool) { self.checks = checks }
@@ -100,7 +102,7 @@ final class AnomalyScope: Sendable {
   }
 
   private let stretches = Mutex<[Stretch]>([])
-  /// At least this many of the last stretches are kept, enough for a long step.
+  /// At least this many of the last stretches are kept, enough for a long training step.
   private static let capacity = 1 << 17
 
   static func run<R>(checks: Bool, _ body: () throws -> R) rethrows -> R {
@@ -143,7 +145,7 @@ final class AnomalyScope: Sendable {
     return type.map { "\(keys.reversed().joined(separator: ".")) (\($0))" }
   }
 
-  /// The layer of a node, and whether it belongs to a gradient or may overflow.
+  /// The layer of a node, and whether the node belongs to a gradient or may overflow.
   struct Origin {
     var layer: String?
     var isGradient = false
@@ -163,7 +165,8 @@ final class AnomalyScope: Sendable {
           type = type ?? name
         case .guarded: origin.isGuarded = true
         case .gradient(let node):
-          // The layer of a gradient is the layer of the differentiated node. A guard may enclose either.
+          // The layer of a gradient is the layer of the differentiated node. `.guarded` may enclose the gradient or
+          // that node.
           origin.isGradient = true
           forward = forward ?? node
         }

@@ -15,13 +15,13 @@ private struct AnomalyCheck {
     let node: Node
     /// The inputs of `whole`. They are stored because the evaluation cuts the edges of nodes.
     let inputs: [Node]
-    /// The node itself, or the operation that it is a result of.
+    /// `node` itself or, if `node` is one of several results of an operation, the node of that operation.
     let whole: Node
   }
 
   private let roots: [Node]
   private let scope: AnomalyScope
-  /// In order of creation, so that inputs come before their users, and forward before backward.
+  /// In order of creation, so that inputs come before their users, and forward operations before their gradients.
   private var operations: [Operation] = []
   private var indices: [ObjectIdentifier: Int] = [:]
   /// Keeps the values alive.
@@ -36,8 +36,8 @@ private struct AnomalyCheck {
     for (index, operation) in operations.enumerated() {
       indices[ObjectIdentifier(operation.node)] = index
       if !operation.isView { kept.append(Tensor(node: operation.node)) }
-      // A loop is run again from its inputs, so that all of them are kept. Materialized inputs are kept so that they
-      // are not overwritten.
+      // Keeping a materialized input prevents the plan from overwriting its buffer. All inputs of a loop are kept,
+      // because `inside` runs the loop again from them.
       for input in operation.inputs
       where input.isMaterialized || operation.whole.op === Op.loop && input.op !== Op.scalar {
         kept.append(Tensor(node: input))
@@ -56,7 +56,7 @@ private struct AnomalyCheck {
     if node.op === Op.result {
       whole = inputs[0]
       inputs = (0..<whole.inputCount).map { whole.input($0) }
-      // The result has the value of an input.
+      // Result `i` has the value of input `i`.
       if whole.op === Op.customGradientResults { inputs = [inputs[node.attributes.integers[0]]] }
     }
     operations.append(Operation(node: node, inputs: inputs, whole: whole))

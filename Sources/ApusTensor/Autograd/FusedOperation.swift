@@ -1,10 +1,10 @@
 /// An operation with one fused step for its value and one for its gradient; derivatives of the gradient are computed
 /// from the definition, in ordinary operations.
 ///
-/// Tensors other than the inputs, such as masks, are passed as `constants`: a tensor that a rule captures would be kept
-/// as a requested value.
+/// Tensors other than the inputs, such as masks, are passed as `constants`: if the gradient rule captured such a
+/// tensor, each evaluation would have to store its value.
 package struct FusedOperation: Sendable {
-  /// Computes the results from the inputs, followed by the values that the gradient needs.
+  /// Returns the results, then the values that `gradient` needs.
   package var forward: @Sendable (_ inputs: [Tensor], _ constants: [Tensor]) -> [Tensor]
   /// Computes the gradients of the inputs from the gradients of the results (`nil` for results that nothing depends
   /// on), the inputs and all values returned by `forward`.
@@ -60,7 +60,7 @@ package struct FusedOperation: Sendable {
     }
   }
 
-  /// The gradients of the gradients, computed from the definition.
+  /// The gradients of `arguments`, computed from the definition. `seconds` are the gradients of the results of `first`.
   /// - Parameter arguments: the gradients of the results at `indices`, then the inputs.
   private func second(
     _ seconds: [Tensor?], _ indices: [Int], _ arguments: [Tensor], _ constants: [Tensor]

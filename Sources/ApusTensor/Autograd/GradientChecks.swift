@@ -1,13 +1,14 @@
 import ApusDevice
 
 extension BackwardPass {
-  /// Reports integers, and zeros that would hide a released gradient path.
+  /// Reports an output or an input that is not floating-point, an input whose gradient path an evaluation has released
+  /// (its gradient would silently be zero), and, with `.refused`, an unused input.
   func check(_ output: Tensor, _ inputs: [Tensor], _ unused: UnusedInputs) {
     for tensor in [output] + inputs where !tensor.dtype.isFloatingPoint {
       return ShapeError("gradients", "\(tensor.dtype) tensors have no gradients; use cast(to: .float32)").report()
     }
     for (number, input) in inputs.enumerated() where !isReached(number) {
-      if let reason = evaluation(hiding: input) {
+      if let reason = reasonForMissingPath(to: input) {
         return ShapeError("gradients", "no gradient path leads to input \(number), since \(reason)").report()
       }
       guard unused == .refused else { continue }
@@ -17,11 +18,12 @@ extension BackwardPass {
     }
   }
 
-  /// Reports a loss that depends on none of `values`, or that has released the gradient path to one of them.
+  /// Reports a value whose gradient path from the loss an evaluation has released. If `mayBeUnrelated` is `false`, also
+  /// reports a loss that depends on none of `values`.
   func check(loss: Tensor, of values: [Tensor], _ operation: String, mayBeUnrelated: Bool) {
     let unreached = values.indices.filter { !isReached($0) }
     for number in unreached {
-      guard let reason = evaluation(hiding: values[number]) else { continue }
+      guard let reason = reasonForMissingPath(to: values[number]) else { continue }
       return ShapeError(
         operation,
         "no gradient path leads from the loss to a parameter of shape \(values[number].shape), since \(reason)"
@@ -35,15 +37,16 @@ extension BackwardPass {
     ).report()
   }
 
-  /// Why no gradient path leads to an input that the output depended on; `nil` if it never did.
-  private func evaluation(hiding input: Tensor) -> String? {
+  /// Why no gradient path leads from the output to `input` although the output was computed from it; `nil` if the
+  /// output was not computed from `input`.
+  private func reasonForMissingPath(to input: Tensor) -> String? {
     guard let last = order.indices.last else { return nil }
     let nodes = input.node.sourceSerials
-    return order[last].takeUnretainedValue().device.withEvaluator { _ in evaluation(hiding: nodes) }
+    return order[last].takeUnretainedValue().device.withEvaluator { _ in reasonForMissingPath(to: nodes) }
   }
 
-  /// - Parameter nodes: The serials of the input and of the nodes that it is a view of.
-  private func evaluation(hiding nodes: Set<UInt64>) -> String? {
+  /// - Parameter nodes: The serials of the input's node and of the nodes of which the input is a view.
+  private func reasonForMissingPath(to nodes: Set<UInt64>) -> String? {
     var flows = Array(repeating: false, count: order.count)
     flows[order.count - 1] = true
     for index in order.indices.reversed() where flows[index] {
@@ -56,7 +59,8 @@ extension BackwardPass {
       if let found {
         return
           "the result of \(found) was evaluated before, which released its graph; build the loss again "
-          + "after an evaluation, take gradients before values are read, or do both inside recordingGradients { }; "
+          + "after an evaluation, take gradients before values are read, or read values and take gradients inside one "
+          + "recordingGradients { }; "
           + "stopGradient() marks a value that is meant to be a constant"
       }
       guard isDifferentiable(index) else { continue }
@@ -67,7 +71,7 @@ extension BackwardPass {
 }
 
 extension Node {
-  /// The serials of the node and of the nodes that it is a view of.
+  /// The serials of this node and of the nodes of which it is a view.
   fileprivate var sourceSerials: Set<UInt64> {
     device.withEvaluator { _ in
       var found: Set<UInt64> = [serial]

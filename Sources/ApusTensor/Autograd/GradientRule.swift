@@ -10,9 +10,9 @@ enum GradientRule: Sendable {
   /// The node is one of the results of an operation that has several: its gradient becomes an argument of the rule of
   /// that operation, which runs once, with the gradients of all results (``GradientInput/gradients``).
   case result
-  /// The result is a slice of the input. The gradients of all slices of one tensor are joined to one gradient of its
-  /// shape (``SliceGradients``). A rule for each slice would be correct too, but would add up tensors that are mostly
-  /// zeros.
+  /// The result is a slice of the input. The gradients of all slices of one tensor are joined to one gradient of the
+  /// tensor's shape (``SliceGradients``). A rule for each slice would be correct too, but would add up tensors that are
+  /// mostly zeros.
   case slice
 
   /// A rule of several operations. For 16-bit types the operations compute in `float32`, and only the gradient is
@@ -31,7 +31,8 @@ enum GradientRule: Sendable {
 /// The arguments of a gradient rule.
 struct GradientInput {
   let node: Node
-  /// The gradient of the result; of several results, the first gradient that is not `nil`.
+  /// The gradient of the result. For an operation that has several results, the first of their gradients that is not
+  /// `nil`.
   var gradient: Tensor
   /// The gradients of the results of an operation that has several, `nil` for those that nothing depends on.
   let resultGradients: [Tensor?]?

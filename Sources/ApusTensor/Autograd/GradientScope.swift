@@ -1,7 +1,7 @@
 import Synchronization
 
-/// A scope of code whose graph is differentiated at its end. Values read inside keep their edges, so that gradients
-/// still flow through them. The edges are cut when the outermost scope ends.
+/// A scope of code that may read values before it takes gradients. Nodes evaluated inside keep their edges, so that
+/// gradients still flow through them. The edges are cut when the outermost scope ends.
 final class GradientScope: Sendable {
   @TaskLocal static var taskLocal: GradientScope?
   private static let active = Atomic<Int>(0)
@@ -19,7 +19,7 @@ final class GradientScope: Sendable {
   func keep(_ node: Node) { kept.withLock { $0.append(node) } }
 
   /// Cuts the edges of materialized values. Intermediate nodes without a value stay in the graphs that refer to them
-  /// and are recomputed when those are evaluated.
+  /// and are recomputed when these graphs are evaluated.
   private func cutEdges() {
     var nodes = kept.withLock { $0 }
     while let device = nodes.first?.device {

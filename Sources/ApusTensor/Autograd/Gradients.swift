@@ -12,8 +12,8 @@ import ApusDevice
 ///   - seed: the gradient of `output` itself, in its shape; ones by default.
 ///   - unused: how to treat inputs that `output` does not depend on (`allow_unused` of PyTorch).
 /// - Returns: one gradient for each input.
-/// - Precondition: output and inputs are floating-point. If `output` depends on an input through a value that has
-///   released its graph, the process stops instead of returning zeros.
+/// - Precondition: output and inputs are floating-point. If `output` depends on an input only through values that have
+///   released their graph, the process stops instead of returning zeros.
 public func gradients(
   of output: Tensor, withRespectTo inputs: [Tensor], seed: Tensor? = nil, unused: UnusedInputs = .zeros
 ) -> [Tensor] {
@@ -37,19 +37,19 @@ public func gradients(
 public enum UnusedInputs: Hashable, Sendable {
   /// Their gradients are zeros.
   case zeros
-  /// They are an error, which stops the process.
+  /// They are an error (`ShapeError`), which stops the process outside of `checkingShapes(_:)`.
   case refused
 }
 
-/// Runs `body` so that values read inside stay differentiable: their edges are kept until `body` ends.
+/// Runs `body` so that values read inside stay differentiable: they keep their graph until `body` ends.
 public func recordingGradients<R>(_ body: () throws -> R) rethrows -> R {
   try GradientScope.run(body)
 }
 
 /// Reverse-mode differentiation over the pending graph.
 ///
-/// The pass copies the graph under the device's lock and refers to its nodes as long as it lasts, so that an evaluation
-/// on another thread keeps their values.
+/// The pass copies the graph under the device's lock and refers to the nodes of the graph as long as the pass lasts, so
+/// that an evaluation on another thread keeps their values.
 struct BackwardPass: ~Copyable {
   /// The output and its dependencies, inputs first. Owned by the pass.
   private(set) var order: [Unmanaged<Node>] = []
@@ -57,7 +57,7 @@ struct BackwardPass: ~Copyable {
   private(set) var edges: [Int32] = []
   /// The index in `edges` of the first input of each node.
   private var firstEdge: [Int32] = []
-  /// Whether a node depends on a target (and can be differentiated).
+  /// Whether gradients flow through a node to a target.
   private var isNeeded: [Bool] = []
   /// The index of each target in `order`, −1 for targets that were not reached.
   private var targets: [Int] = []
@@ -119,7 +119,7 @@ struct BackwardPass: ~Copyable {
     targets = targetNodes.map { $0.device === output.device && $0.mark == epoch ? Int($0.position) : -1 }
   }
 
-  /// Runs each rule in the types of its operation, whatever the precision is.
+  /// Runs each rule in the types of its operation, whatever precision the task has now.
   mutating func run(_ seed: Tensor) -> [Tensor?] {
     guard PrecisionScope.productType != nil else { return propagate(seed) }
     return PrecisionScope.run(nil) { propagate(seed) }
@@ -156,7 +156,7 @@ struct BackwardPass: ~Copyable {
     return targets.map { $0 < 0 ? nil : cotangents[$0] }
   }
 
-  /// Stores the gradient of one of several results for the rule of their node.
+  /// Stores the gradient of one of several results until the rule of their operation runs.
   private mutating func collect(_ gradient: Tensor, ofResult result: Node, along range: Range<Int>) {
     guard let edge = range.first, isNeeded[Int(edges[edge])] else { return }
     let whole = Int(edges[edge])
@@ -180,7 +180,7 @@ struct BackwardPass: ~Copyable {
     for contribution in contributions { add(contribution, at: index) }
   }
 
-  /// Adds the gradients that a rule returns to the inputs of its node.
+  /// Adds the gradients that a rule returns to the gradients of its node's inputs.
   private mutating func add(_ contributions: [Tensor?], along range: Range<Int>) {
     for (input, contribution) in contributions.enumerated() {
       guard let contribution else { continue }
@@ -189,7 +189,8 @@ struct BackwardPass: ~Copyable {
     }
   }
 
-  /// Adds a contribution, summed over the axes that were broadcast and in the type of the node.
+  /// Sums a contribution over the axes that were broadcast, converts it to the type of the node, and adds it to the
+  /// node's gradient.
   private mutating func add(_ contribution: Tensor, at index: Int) {
     let (shape, dtype) = order[index]._withUnsafeGuaranteedRef { ($0.shape, $0.dtype) }
     var value = contribution

@@ -6,8 +6,8 @@ import ApusDevice
 public var isRecordingGradients: Bool { GradientScope.current != nil }
 
 extension Tensor {
-  /// Computes the value together with the next evaluation on the device, if it is still referred to by then. A loss or
-  /// a statistic is computed in the same plan as the update of the parameters.
+  /// Computes the value together with the next evaluation on the device, if a tensor still refers to it by then. For
+  /// example, a loss or a statistic is computed in the plan that updates the parameters.
   public func evaluateWithNext() {
     device.withEvaluator { if !node.isMaterialized { $0.attach(node) } }
   }
@@ -19,10 +19,11 @@ package func partialGradients(of output: Tensor, withRespectTo inputs: [Tensor])
   return pass.run(output.seed)
 }
 
-/// As `partialGradients`, but reports an error of `operation` if the loss has released its gradient path to one of the
-/// values, or if it depends on none of them.
+/// As `partialGradients`, but reports an error of `operation` if an evaluation has released the gradient path from the
+/// loss to one of `values`, or if the loss depends on none of them.
 ///
-/// - Parameter mayBeUnrelated: Whether a loss that depends on no value is accepted because the caller reports it.
+/// - Parameter mayBeUnrelated: Whether a loss that depends on none of `values` is accepted, because the caller reports
+///   it.
 package func lossGradients(
   of loss: Tensor, withRespectTo values: [Tensor], for operation: String, mayBeUnrelated: Bool
 ) -> [Tensor?] {
@@ -36,7 +37,7 @@ extension Tensor {
   fileprivate var seed: Tensor { Tensor(repeating: 1, shape: shape, dtype: dtype, device: device) }
 }
 
-/// A value that can be restored later. It does not prevent an evaluation from reusing its memory.
+/// A reference to a tensor's value that, unlike a tensor, lets an evaluation overwrite the memory of the value.
 package struct FormerValue: Sendable {
   private let node: Node
 

@@ -26,7 +26,7 @@ extension Node {
 }
 
 extension LoopBody {
-  /// The count for all iterations of the loop.
+  /// The number of multiply-accumulate operations of all iterations of the loop.
   fileprivate var multiplyAccumulates: Int {
     var once = 0
     for entry in entries.dropFirst(parameterCount) {
@@ -46,7 +46,7 @@ extension LoopBody {
   }
 }
 
-/// The count for one operation with a result of `shape`.
+/// The number of multiply-accumulate operations of one operation with a result of `shape`.
 private func multiplyAccumulates(
   _ op: Op, _ attributes: Attributes, _ shape: Shape, _ input: (Int) -> Shape
 ) -> Int {

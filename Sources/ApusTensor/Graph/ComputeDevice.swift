@@ -45,7 +45,7 @@ public final class ComputeDevice: @unchecked Sendable {
   /// Waits for all work on the device.
   public func synchronize() throws(DeviceError) { try backend.synchronize() }
 
-  /// Returns memory that is kept for reuse to the system.
+  /// Returns to the system the memory that the device keeps for reuse.
   public func releaseUnusedMemory() { backend.releaseUnusedMemory() }
 
   /// Starts to record which steps run on the device, and how long each takes.

@@ -50,7 +50,8 @@ struct Evaluator: ~Copyable {
   }
 
   /// Computes all roots and, with them, the attached nodes. If an attached node may have caused a failure, the roots
-  /// are evaluated again without attached nodes. These then have no value, and reading one throws its error.
+  /// are evaluated again without attached nodes. The attached nodes then have no value, and reading one throws its
+  /// error.
   mutating func evaluate(_ roots: [Node]) throws(DeviceError) {
     let extra = takeAttached()
     guard !extra.isEmpty else { return try evaluate(roots, with: []) }
@@ -116,9 +117,9 @@ struct Evaluator: ~Copyable {
     keepsEdges.removeAll(keepingCapacity: true)
   }
 
-  /// Finds the nodes that keep their edges. If a tensor refers to the input of a `stopGradient`, that input will be
-  /// differentiated along another path: for example, generated images train a discriminator and then their generator.
-  /// The input keeps its graph, and the graph keeps the memory of its own inputs.
+  /// Finds the nodes that keep their edges. If a tensor refers to the input of a `stopGradient`, that input may be
+  /// differentiated later along another path: for example, generated images train a discriminator and then their
+  /// generator. The input keeps its graph, and the graph keeps the memory of its own inputs.
   private mutating func findDetached() {
     guard !detached.isEmpty else { return }
     detached.removeAll {
@@ -206,7 +207,7 @@ struct Evaluator: ~Copyable {
       key.append(node, isOutput: false, isInput: false)
       return nil
     }
-    // A tensor or node outside of this evaluation refers to the value, so it must be stored.
+    // The value must be stored if it was requested, or if a tensor or a node outside of this evaluation refers to it.
     let isOutput =
       node.isRoot || node.handleCount.load(ordering: .acquiring) > 0
       || node.consumerCount.load(ordering: .relaxed) > node.edges

@@ -3,7 +3,7 @@ import ApusDevice
 /// A pending graph as plain data, the input of the planner.
 struct GraphSnapshot {
   var nodes: [GraphNode] = []
-  /// The outputs' nodes, in the order of the plan's outputs.
+  /// The indices of the nodes that are outputs, in the order of the plan's outputs.
   var outputs: [Int] = []
   /// Whether the plan may overwrite an input, by input index.
   var donatable: [Bool] = []
@@ -48,7 +48,7 @@ struct GraphSnapshot {
     case .result:
       let index = attributes.integers[0]
       if case .customGradientResults = nodes[inputs[0]].kind {
-        // A result with a custom gradient has the value of an input.
+        // Result `i` of an operation with a custom gradient has the value of its input `i`.
         result.inputs = [nodes[inputs[0]].inputs[index]]
         result.kind = .view([.reshape(type.shape)])
       } else {
@@ -58,19 +58,21 @@ struct GraphSnapshot {
     nodes.append(result)
   }
 
-  /// Adds a scalar that is read from an entry of the scalar bank.
-  mutating func appendNumber(_ type: TensorType, slot: Int) {
+  /// Adds a scalar that is read from entry `entry` of the scalar bank.
+  mutating func appendNumber(_ type: TensorType, entry: Int) {
     nodes.append(
       GraphNode(
         op: .scalar, attributes: .none, shape: type.shape, dtype: type.dtype, inputs: [], inputTypes: [], region: 0,
-        kind: .scalar(slot)))
+        kind: .scalar(entry)))
   }
 }
 
 /// A node of a graph that is being planned.
 struct GraphNode {
   enum Kind {
+    /// An input of the plan, with its index.
     case leaf(Int)
+    /// A scalar, with its entry in the scalar bank.
     case scalar(Int)
     case constant(Scalar)
     /// The row-major index of each element of a shape.
@@ -135,7 +137,7 @@ enum ViewTransform: Hashable, Sendable {
 }
 
 extension [ViewTransform] {
-  /// The layout after all changes to a contiguous array of `shape`, or `nil`.
+  /// The layout after all changes to a contiguous array of `shape`, or `nil` when strides cannot describe it.
   func layout(over shape: Shape) -> Layout? {
     var layout = Layout(contiguous: shape)
     for transform in self {

@@ -9,8 +9,8 @@ struct IndexAnalysis {
     var range: ClosedRange<Int>
   }
 
-  /// The operations that must check their indices. Other indices are in range, or one of these operations checks the
-  /// same ones.
+  /// The operations that must check their indices. The indices of any other operation are known to be in range, or one
+  /// of these operations checks the same indices.
   private(set) var checking: Set<Int> = []
   /// Conditions on the inputs that put all indices in range; `nil` if no such conditions exist.
   private(set) var requirements: [Requirement]? = []
@@ -57,7 +57,7 @@ struct IndexAnalysis {
     }
   }
 
-  /// The node that the values of `node` are copied from, and whether all of its values occur in `node`.
+  /// The root, the node from which the values of `node` are copied, and whether all values of the root occur in `node`.
   private func root(of node: Int) -> (node: Int, isWhole: Bool) {
     var (node, isWhole) = (node, true)
     while true {
@@ -137,7 +137,7 @@ extension GraphNode {
     }
   }
 
-  /// Whether the node copies integers without changing their values as indices.
+  /// Whether the node is a copy or cast of integers to `int32` or `int64`, the types of indices.
   fileprivate var isIntegerCast: Bool {
     (op === Op.cast || op === Op.copy || op === Op.materialize) && (dtype == .int32 || dtype == .int64)
       && inputTypes[0].dtype.isInteger

@@ -110,7 +110,7 @@ extension LoopBody {
 
   /// Captures how a tensor was computed from other tensors, all of them created before it.
   ///
-  /// - Returns: a body that runs once, whose one output is the tensor, and the other nodes that it depends on.
+  /// - Returns: a body that runs once, whose one output is the tensor, and the outside nodes that the body depends on.
   static func capture(_ result: Tensor, from inputs: [Tensor]) -> (body: LoopBody, invariants: [Node]) {
     Capture.between(inputs.map(\.node), [result.node], result.device).finish(
       [result.node], carriedCount: 0, sequenceCount: inputs.count, count: 1, isReversed: false)

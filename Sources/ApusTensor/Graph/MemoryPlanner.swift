@@ -89,8 +89,8 @@ struct MemoryPlanner {
     }
   }
 
-  /// Places an output of a loop's body that overwrites an input: directly if the input is no longer read, else by a
-  /// copy at the end.
+  /// Places an output of a loop's body that overwrites an input. The output is written directly over the input if the
+  /// last read of the input allows that, as in `placeOutputs`; else it is copied there at the end.
   private mutating func placeCarried(
     _ node: Int, output: Int, writtenAt position: Int, _ reads: StepReads, end: Int
   ) {
@@ -172,7 +172,7 @@ struct MemoryPlanner {
     private let coreReads: Set<Int>
     /// The base of a row write, whose buffer the result may reuse.
     private var base: Int?
-    /// The bindings that read a value, and the one that writes it.
+    /// For each value, the bindings that read it (`readers`) and the binding that writes it (`writer`).
     private var readers: [Int: Set<Int>] = [:]
     private var writer: [Int: Int] = [:]
 
@@ -186,8 +186,8 @@ struct MemoryPlanner {
       }
     }
 
-    /// The values that only the program that writes `node` reads. The program reads each of their elements before it
-    /// writes the element at the same position.
+    /// The values that `node` may overwrite. In this step, only the program that writes `node` reads them, and it reads
+    /// each of their elements before it writes the element of `node` at the same position.
     func overwritable(by node: Int) -> [Int] {
       if let base { return [base] }
       guard let index = writer[node], let result = bindings[index].results.first(where: { $0.value == node })

@@ -65,7 +65,7 @@ final class Node: @unchecked Sendable {
   // Scratch fields of one traversal.
   var mark: UInt32 = 0
   var position: Int32 = 0
-  /// How many nodes of the evaluation read the value.
+  /// The number of edges to this node from nodes of the evaluation that do not stay pending.
   var edges: Int32 = 0
   /// Whether this value was requested; it is then stored, whatever else reads it.
   var isRoot = false

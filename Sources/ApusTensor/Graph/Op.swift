@@ -168,7 +168,7 @@ enum Lowering: Sendable {
   enum Reducer: Hashable {
     /// A row of `Kernels/reduce.def`.
     case row(ReductionRow)
-    /// The squared deviations of centered numbers, `Σx² − (Σx)²/n`.
+    /// The sum of the squared deviations of `n` centered numbers `x`: `Σx² − (Σx)²/n`.
     case squaresOfCentered
   }
 

@@ -20,7 +20,8 @@ public struct PendingOperation: Sendable {
     case elementwise
     /// By the rounding of sums of `termCount` terms, in any order.
     case sum(termCount: Int)
-    /// By the rounding of sums of about `termCount` terms, some of which cancel: relative to the largest element.
+    /// By the rounding of sums of about `termCount` terms that may cancel; the difference is relative to the largest
+    /// element of the result.
     case composed(termCount: Int)
   }
 
@@ -101,6 +102,7 @@ public struct TensorIdentity: Hashable, Sendable {
 }
 
 extension Tensor {
-  /// Equal for tensors that share one value, as long as one of them is alive.
+  /// Tensors that share one value have equal identities. The identity may denote another value once none of them is
+  /// alive.
   public var identity: TensorIdentity { TensorIdentity(node) }
 }

@@ -7,7 +7,8 @@ struct PlanCache: ~Copyable {
     let outputs: [Plan.Output]
     let stepCount: Int
     let indices: IndexAnalysis
-    /// Whether indices are checked in each run: `indices` has requirements or sources, or its requirements are unknown.
+    /// Whether each run looks up the known ranges of index values: `indices` has requirements or sources, or its
+    /// `requirements` are `nil`.
     let hasIndices: Bool
     let dependencies: DependencyTable
     var lastUse: UInt64 = 0

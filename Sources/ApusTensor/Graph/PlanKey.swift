@@ -63,7 +63,7 @@ extension Attributes {
       words.append(UInt64(values.count))
       for value in values { words.append(UInt64(bitPattern: Int64(value))) }
     case .shape(let box):
-      // The result's shape, which the node writes itself.
+      // The shape is the result's. The key already contains its extents, so the rank is enough.
       words.append(UInt64(box.shape.rank))
     case .number(.float(let value)): words.append(value.bitPattern)
     case .number(.integer(let value)): words.append(UInt64(bitPattern: value))

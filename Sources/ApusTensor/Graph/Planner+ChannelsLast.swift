@@ -2,8 +2,8 @@ import ApusDevice
 
 extension Planner {
   /// Converts the images of convolutions to channels-last order where the device prefers it, and keeps that order in
-  /// elementwise operations, reductions and pooling. Other operations and outputs read a transposed view, which is a
-  /// copy at the boundary.
+  /// elementwise operations, reductions and pooling. All other operations, and outputs, read a transposed view, which
+  /// is a copy.
   mutating func orderChannels() {
     guard nodes.indices.contains(where: { preference(of: $0).condition != .never }) else { return }
     indexUsers()
@@ -71,7 +71,8 @@ extension Planner {
       if !haveChannelsLast, preference.condition == .ifConverted { return }
       if !haveChannelsLast, preference.condition == .ifChained, !leadsToConvolution(index) { return }
       let isMixed = preference.readsChannelsFirst && order.holders[node.inputs[0]] == nil
-      // If no input and no user has channels-last order, the convolution stays channels-first.
+      // If the input is not in channels-last order and no user can read that order, the convolution stays
+      // channels-first.
       if isMixed, box.pass == .output, !users[index].contains(where: { canKeepOrder($0) }) { return }
       if isMixed, box.pass == .weightGradient, order.holders[node.inputs[1]] == nil { return }
       for image in images where image != 0 || !isMixed {
@@ -104,7 +105,7 @@ extension Planner {
     return device.channelsLast(box.geometry, box.pass, nodes[index].dtype)
   }
 
-  /// Whether the order of a node reaches a forward convolution through nodes that keep it.
+  /// Whether a forward convolution reads the node directly, or through nodes that keep channels-last order.
   private func leadsToConvolution(_ index: Int) -> Bool {
     var seen: Set<Int> = []
     var stack = users[index]

@@ -17,7 +17,7 @@ struct Group {
   fileprivate(set) var dependencies: [Int: Bool] = [:]
   /// The groups that read results of this one.
   fileprivate(set) var dependents: Set<Int> = []
-  /// The position of the last node in topological order.
+  /// The position of the group's last node in the topological order of the graph.
   var last: Int
 
   init(shape: Shape, anchor: Int? = nil, segments: [[Int]] = [[]], last: Int) {
@@ -30,7 +30,8 @@ struct Group {
   var nodes: [Int] { prologue + (anchor.map { [$0] } ?? []) + segments.joined() }
 }
 
-/// Both groups store an edge, so that merging two groups does not scan all others.
+/// The dependency edges between groups. An edge is stored in both groups that it connects, so that merging two groups
+/// does not scan all others.
 extension [Group] {
   mutating func connect(_ reader: Int, to source: Int, needsMemory: Bool) {
     guard reader != source else { return }
@@ -52,12 +53,12 @@ extension Planner {
   static let maximumMembers = 48
   /// The maximum number of distinct nodes that a group reads from outside.
   static let maximumArguments = 20
-  /// The number of earlier groups with an equal program that a group is compared with. In a long chain of such groups
-  /// no two can be merged.
+  /// The maximum number of earlier groups with an equal program that a group is compared with. In a long chain of such
+  /// groups, where each reads the result of the group before it, no two can be merged.
   static let maximumTrials = 8
-  /// The number of groups that the path search of such a comparison visits.
+  /// The maximum number of groups that the path search of such a comparison visits.
   static let maximumTrialVisits = 512
-  /// The number of groups that any other path search visits.
+  /// The maximum number of groups that any other path search visits.
   static let maximumVisits = 16384
 
   /// Assigns every node that computes something to a group.

@@ -80,7 +80,8 @@ private struct HalfPrecisionWidening {
     planner.nodes[index].kind = .elementwise { builder, _, registers in emit(&builder, node, registers) }
   }
 
-  /// The node with `float32` inputs and a `float32` result, which elementwise operations round to the node's type.
+  /// The node with `float32` inputs and a `float32` result. An elementwise operation still rounds its result to the
+  /// type of `node`.
   private mutating func widened(_ node: GraphNode, _ planner: inout Planner) -> GraphNode {
     var result = node
     result.inputs = inputs(of: node, &planner)
@@ -105,8 +106,8 @@ private struct HalfPrecisionWidening {
     return result
   }
 
-  /// The `float32` node of an input. A view without a twin becomes the same view of its base; the base is cast in
-  /// memory order.
+  /// The `float32` node of an input. For a view without a twin, this is the same view of the `float32` node of its
+  /// base, so that a cast reads the base in memory order.
   private mutating func widened(_ input: Int, region: UInt32, _ planner: inout Planner) -> Int {
     if let known = twins[input] ?? aliases[input] { return known }
     let node = planner.nodes[input]

@@ -1,11 +1,11 @@
 import ApusDevice
 
 extension Planner {
-  /// Programs store at most this many results, so that devices can bound their arguments.
+  /// A program stores at most this many results, so that devices can bound the number of kernel arguments.
   static let maximumResults = 16
 
-  /// Splits groups with too many operations or results. Members are in topological order, so the second group may read
-  /// the first, but never the other way round.
+  /// Splits groups with too many operations or results. Members are in topological order, so the second part of a group
+  /// may read results of the first, but never the other way round.
   mutating func splitLargeGroups() {
     let count = groups.count
     var index = 0

@@ -67,8 +67,8 @@ extension Planner {
     var result: [PlannedLoop.Input] = []
     for (index, entry) in body.entries.prefix(body.parameterCount).enumerated() {
       let input = inputs[index]
-      if index >= body.carriedCount + body.sequenceCount, case .scalar(let slot) = nodes[input].kind {
-        graph.appendNumber(entry.type, slot: slot)
+      if index >= body.carriedCount + body.sequenceCount, case .scalar(let number) = nodes[input].kind {
+        graph.appendNumber(entry.type, entry: number)
         continue
       }
       graph.append(.leaf, .none, entry.type, inputs: [], region: 0, isMaterialized: true)

@@ -34,7 +34,7 @@ extension Planner {
         return operand(input, over: nodes[input].shape)
       }
       let numbers = node.inputs.map { input -> Int in
-        if case .scalar(let slot) = nodes[input].kind { return slot }
+        if case .scalar(let entry) = nodes[input].kind { return entry }
         return -1
       }
       let epilogue = lowering.epilogueDomain.map { domain in
@@ -104,8 +104,9 @@ extension Planner {
       epilogue: epilogue(of: anchor, members: group.segments[0], domain: kept))
   }
 
-  /// Computes `Σx² − (Σx)²/n`, with both sums in one pass. `Σx` contains the rounding error of the subtracted mean
-  /// (Chan, Golub, LeVeque, 1983). If the difference is within rounding error, as for equal elements, the result is 0.
+  /// Computes `Σx² − (Σx)²/n` over the `n` elements of each reduced position, with both sums in one pass. The mean was
+  /// subtracted from `x` before. `(Σx)²/n` corrects for the rounding error of that mean (Chan, Golub, LeVeque, 1983).
+  /// If the difference is within rounding error, as for equal elements, the result is 0.
   private func squaresOfCentered(
     _ anchor: Int, of register: Int, _ group: Group, _ domain: Shape, _ kept: Shape, _ axes: [Int],
     _ builder: inout ProgramBuilder
@@ -176,9 +177,9 @@ extension Planner {
     let node = nodes[input]
     var result: Int
     switch node.kind {
-    case .scalar(let slot):
+    case .scalar(let entry):
       result = builder.narrow(
-        builder.input(.scalar(node.dtype.lane), .scalar(slot)), to: node.dtype)
+        builder.input(.scalar(node.dtype.lane), .scalar(entry)), to: node.dtype)
     case .constant(let value): result = builder.constant(value, node.dtype)
     case .view where isUniform(input):
       result = register(of: node.inputs[0], for: shape, &builder, &registers)

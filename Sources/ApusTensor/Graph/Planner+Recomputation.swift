@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension Planner {
-  /// Results of this many consecutive operations on random words, or more, are stored instead of recomputed at each
+  /// A value that at least this many consecutive operations compute from random words is stored, not recomputed at each
   /// use.
   private static let maximumRecomputationDepth = 4
 
@@ -34,7 +34,7 @@ extension Planner {
     return nodes[nodes[node].inputs[0]].dtype.lane.dtype == nodes[node].dtype
   }
 
-  /// Whether all users of a node are elementwise operations of its shape or reductions.
+  /// Whether all users of a node are reductions, or elementwise operations of the node's shape.
   private func isReadByPrograms(_ node: Int) -> Bool {
     users[node].allSatisfy { user in
       switch nodes[user].kind {

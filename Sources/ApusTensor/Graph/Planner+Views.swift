@@ -1,10 +1,10 @@
 import ApusDevice
 
 extension Planner {
-  /// Makes every view a chain of layout changes on a value in memory.
+  /// Makes every view a list of layout changes of a value in memory.
   ///
-  /// A view of an elementwise result that has no other user becomes the same operation on views of its inputs, so that
-  /// reshapes and transposes do not cut elementwise chains.
+  /// A view of the result of an elementwise operation, if that result has no other user, becomes the operation on views
+  /// of the operation's inputs. So reshapes and transposes between elementwise operations do not prevent their fusion.
   mutating func moveViews() {
     flattenViews()
     indexUsers()
@@ -31,8 +31,8 @@ extension Planner {
     }
   }
 
-  /// Replaces a transposed product that has no other user by a product of transposes, `(A·B)ᵀ = Bᵀ·Aᵀ`, so that the
-  /// operations after it can be its epilogue.
+  /// Replaces the transpose of a product that has no other user by a product of transposes, `(A·B)ᵀ = Bᵀ·Aᵀ`, so that
+  /// the operations after the transpose can be the product's epilogue.
   ///
   /// Weight gradients of dense layers have this form. Casts and other roundings of the product become roundings of the
   /// transposed product. A product that is also an output is computed in transposed form and copied: its sums must not
@@ -200,9 +200,9 @@ extension Planner {
     return added
   }
 
-  /// Handles concatenated inputs that end in a reshape which strides cannot describe: if strides can describe the input
-  /// before the reshape, that input is used and its slot in the result is reshaped instead. Joining attention heads
-  /// then needs no copies.
+  /// Handles inputs of concatenations that are views ending in a reshape which strides cannot describe. If strides can
+  /// describe the view before the reshape, the concatenation reads that view, and its part of the result is reshaped
+  /// instead. Merging the heads of attention then needs no copies.
   private mutating func readAheadOfReshapes() {
     for index in topologicalOrder() where nodes[index].op === Op.concatenate {
       let strides = nodes[index].shape.contiguousStrides
@@ -222,7 +222,8 @@ extension Planner {
     }
   }
 
-  /// Copies the first part of each chain of layout changes that strides cannot describe.
+  /// Splits each view whose layout changes strides cannot describe: the value after the first changes is copied to
+  /// memory, and the view becomes the remaining changes of that copy.
   private mutating func splitUnreadableViews() {
     for index in topologicalOrder() { splitView(index) }
   }

@@ -1,7 +1,7 @@
 import ApusDevice
 
-/// Turns a graph into a plan: merges equal nodes, moves views to the operations that read them, fuses elementwise
-/// operations into steps that read or write the same memory, orders the groups and plans memory.
+/// Turns a graph into a plan: merges equal nodes, chooses the element types and image layouts in memory, moves views
+/// before elementwise operations, forms groups of fused operations, orders the groups and plans memory.
 struct Planner {
   var nodes: [GraphNode]
   /// The nodes of the plan's outputs. An output is always a node of a group, never a view.
@@ -168,7 +168,7 @@ struct Planner {
       if let first = known[identity], !kept.contains(index) {
         replacement[index] = first
       } else if let first = known[identity], case .result = nodes[index].kind {
-        // A loop writes each of its results once.
+        // A loop writes each of its results once, so an output that is an equal result becomes a copy of the first.
         nodes[index].inputs = [first]
         nodes[index].op = .copy
         nodes[index].kind = .elementwise { _, _, registers in registers[0] }

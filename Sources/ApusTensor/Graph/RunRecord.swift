@@ -4,7 +4,7 @@ import ApusDevice
 struct DependencyTable {
   let inputCount: Int
   private let outputCount: Int
-  /// The number of words in a row, which has a bit for each input, then for each output.
+  /// The number of words in a row of the table. A row has a bit for each input, then a bit for each output.
   private let width: Int
   private var bits: [UInt64] = []
   /// If the table would have more words than this, each output counts as depending on everything.
@@ -43,7 +43,7 @@ struct DependencyTable {
     }
   }
 
-  /// The indices of the inputs that an output depends on, and `inputCount` plus the index of each such output.
+  /// What `output` depends on: the indices of inputs, and `inputCount` plus the indices of outputs.
   func dependencies(of output: Int) -> [Int] {
     (0..<inputCount + outputCount).filter {
       bits.isEmpty || bits[output * width + $0 / 64] >> UInt64($0 % 64) & 1 == 1
@@ -63,7 +63,7 @@ extension Node {
 
 /// The dependencies between the values of one run, which remain known after the values have released their graph.
 ///
-/// Every evaluation creates a record, so its values are tail-allocated: one allocation.
+/// Every evaluation creates a record, so the record and its values are one allocation.
 final class RunRecord: ManagedBuffer<RunRecordHeader, RunRecordValue> {
   /// An output of a run.
   struct Output {

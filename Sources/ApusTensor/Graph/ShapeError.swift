@@ -18,7 +18,7 @@ public struct ShapeError: Error, Hashable, Sendable, CustomStringConvertible {
   public var description: String { "\(operation): \(reason)" }
 }
 
-/// Runs `body` and returns its result, or throws its first shape error.
+/// Runs `body`, then returns the result of `body` or throws the first shape error that occurred inside.
 ///
 /// Inside `body`, an invalid shape does not stop the process: the operation returns a placeholder and building
 /// continues. Sizes from a file or an option are checked this way.

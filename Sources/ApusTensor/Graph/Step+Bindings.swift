@@ -14,7 +14,7 @@ extension Step {
     }
   }
 
-  /// The values that are read in another order than the results are written.
+  /// The values that the step reads outside of its bindings, possibly not in the order in which it writes the results.
   var coreReads: [Int] {
     let results = Set(results)
     let elementwise = bindings.flatMap(\.arguments).compactMap { argument -> Int? in

@@ -42,7 +42,8 @@ struct NodeTraversal {
   private var seen: Set<ObjectIdentifier> = []
 
   /// Calls `visit` with `root` and the nodes that it depends on, inputs before their users, each node once.
-  /// - Parameter isEnd: whether the inputs of a node are left out. By default these are nodes with a value.
+  /// - Parameter isEnd: whether to leave out the inputs of a node. By default, the inputs of materialized nodes are
+  ///   left out.
   mutating func run(
     from root: Node, until isEnd: (Node) -> Bool = { $0.isMaterialized }, visit: (Node) -> Void
   ) {

@@ -1,7 +1,7 @@
 import ApusDevice
 
-// The method of each operation follows the operation, which has its gradient rule. Inside one operation nothing is
-// rounded to a narrow type; `g` is the gradient of the result `y` of `x`.
+// Each operation with its gradient rule comes before its method. Inside one operation nothing is rounded to a narrow
+// type. In gradient rules, `x` is the input, `y` the result, and `g` the gradient of `y`.
 
 // MARK: - Rectifiers
 
@@ -39,7 +39,7 @@ extension Tensor {
   }
 
   /// `x` above 0, `slope · x` elsewhere, with a learned `slope` (He et al., 2015), in the broadcast shape and promoted
-  /// type of both. The gradient at 0 is `slope`.
+  /// type of `self` and `slope`. The gradient at 0 is `slope`.
   public func prelu(slope: Tensor) -> Tensor { (self .> 0).select(self, self * slope) }
 
   /// Each element clamped to `0 … 6`, in the same shape; integers keep their type. The gradient at both bounds is 0.
@@ -63,7 +63,7 @@ extension Tensor {
 // MARK: - Exponential units
 
 extension Op {
-  /// Attributes: the negative limit α.
+  /// Attributes: α. The result tends to −α for x → −∞.
   static let elu = activation(
     "elu",
     gradient: .composed { c in
@@ -162,7 +162,8 @@ extension Op {
   static let geluTanh = activation(
     "geluTanh",
     gradient: .unary { g, x, _ in
-      // The value is x·h, where h = σ(2u) = (1 + tanh u) / 2. From x² = 256 on, h is 0 or 1, and u′ must stay finite.
+      // The value is x·h, where h = σ(2u) = (1 + tanh u) / 2 and u is the argument of tanh. From x² = 256 on, h is 0 or
+      // 1, and u′ must stay finite.
       let scale = 2 * Gelu.tanhScale
       let square = x.squared().minimum(x.constant(256))
       let h = (x * (square * (scale * Gelu.tanhCubic) + scale)).sigmoid()

@@ -38,13 +38,13 @@ extension Tensor {
   /// The quotient of the elements, in the broadcast shape of both; integers and `bool` are divided as `float32`
   /// numbers.
   public static func / (left: Tensor, right: Tensor) -> Tensor { floatingBinary(.divide, left, right) }
-  /// Replaces the left side with the sum; its shape and type may change.
+  /// Replaces the left side, whose shape and type may change, with the sum.
   public static func += (left: inout Tensor, right: Tensor) { left = left + right }
-  /// Replaces the left side with the difference; its shape and type may change.
+  /// Replaces the left side, whose shape and type may change, with the difference.
   public static func -= (left: inout Tensor, right: Tensor) { left = left - right }
-  /// Replaces the left side with the product; its shape and type may change.
+  /// Replaces the left side, whose shape and type may change, with the product.
   public static func *= (left: inout Tensor, right: Tensor) { left = left * right }
-  /// Replaces the left side with the quotient; its shape and type may change.
+  /// Replaces the left side, whose shape and type may change, with the quotient.
   public static func /= (left: inout Tensor, right: Tensor) { left = left / right }
 }
 
@@ -162,11 +162,11 @@ extension Op {
 }
 
 extension Tensor {
-  /// The smaller of both elements, in the broadcast shape and promoted type; NaN where one is NaN. At a tie each gets
-  /// half of the gradient.
+  /// The smaller of the two elements, in the broadcast shape and promoted type; NaN where one is NaN. Where both are
+  /// equal, each gets half of the gradient.
   public func minimum(_ other: Tensor) -> Tensor { Tensor.binary(.minimum, self, other) }
-  /// The larger of both elements, in the broadcast shape and promoted type; NaN where one is NaN. At a tie each gets
-  /// half of the gradient.
+  /// The larger of the two elements, in the broadcast shape and promoted type; NaN where one is NaN. Where both are
+  /// equal, each gets half of the gradient.
   public func maximum(_ other: Tensor) -> Tensor { Tensor.binary(.maximum, self, other) }
 }
 
@@ -202,8 +202,8 @@ extension Op {
 }
 
 extension Tensor {
-  /// Each element clamped to `lower … upper`, in the same shape; NaN stays NaN. The gradient is 0 outside and passes at
-  /// the bounds.
+  /// Each element clamped to `lower … upper`, in the same shape; NaN stays NaN. The gradient is 1 inside and at the
+  /// bounds, and 0 outside.
   ///
   /// Integer tensors keep their type if the bounds are whole numbers, even if the type cannot hold the bounds; a
   /// fractional bound gives `float32`.
@@ -215,7 +215,7 @@ extension Tensor {
   func clamped(_ lower: Double?, _ upper: Double?, passesAtBounds: Bool) -> Tensor {
     let limits = [lower, upper]
     if lower == nil && upper == nil { return self }
-    // The type is promoted with the type of each bound as a literal.
+    // Promotes the type as if each bound were a literal operand.
     let dtype = limits.reduce(dtype) { dtype, limit in
       limit.map { DType.promoted(dtype, literal(Scalar(bound: $0)).dtype) } ?? dtype
     }

@@ -8,8 +8,8 @@ package struct AttentionOptions: Sendable {
   package var offset: Tensor?
   /// `bool`, `[batch, heads, queries, keys]`: true where a query may attend to a key.
   package var open: Tensor?
-  /// The rule that drops weights: a weight is dropped where `Tensor.bernoulli(probability: 1 − rate)` with the key is
-  /// false.
+  /// The rule that drops weights: a weight is dropped where `Tensor.bernoulli(probability: 1 − rate)` with the random
+  /// key is false.
   package var dropout: Dropout?
 
   package init(scale: Double, isCausal: Bool, offset: Tensor?, open: Tensor?, dropout: Dropout?) {
@@ -33,14 +33,14 @@ package struct AttentionOptions: Sendable {
 }
 
 extension Op {
-  /// Inputs: queries, keys and values with four axes, then the inputs of `AttentionParts`, which also encodes the
-  /// attributes.
+  /// Inputs: queries, keys and values with four axes, then the optional inputs in the order of `AttentionParts.Input`.
+  /// `AttentionParts` encodes and decodes the attributes.
   ///
   /// The caller's custom gradient provides the derivatives.
   static let attention = attention("attention", .forward)
 
-  /// Inputs: queries, keys and values with four axes, the result of `attention`, the gradient, then the inputs of
-  /// `AttentionParts`.
+  /// Inputs: queries, keys and values with four axes, the result of `attention`, the gradient of its output, then the
+  /// optional inputs in the order of `AttentionParts.Input`.
   static let attentionGradient = attention("attentionGradient", .backward)
 
   private static func attention(_ name: String, _ pass: Attention.Pass) -> Op {
@@ -82,7 +82,7 @@ extension Op {
           })))
   }
 
-  /// Whether the elements of each row are contiguous and rows do not overlap.
+  /// Whether the elements of each row, along the last axis, are contiguous and the rows do not overlap.
   private static func isRows(_ layout: Layout) -> Bool {
     let (row, width) = (layout.strides[2], layout.shape[3])
     return (layout.strides[3] == 1 || width == 1) && (row >= width || layout.shape[2] == 1)
@@ -116,8 +116,9 @@ private struct AttentionParts {
     inputs = zip(Input.allCases, integers[3...]).filter { $1 == 1 }.map(\.0)
   }
 
-  /// The optional input at a position, and the position of an optional input.
+  /// The optional input at `index` among those that are present.
   func input(_ index: Int) -> Input? { inputs.indices.contains(index) ? inputs[index] : nil }
+  /// The index of an optional input among those that are present.
   func index(of input: Input) -> Int? { inputs.firstIndex(of: input) }
 
   /// Builds the node from its first inputs, the added tensor and the options.
@@ -139,7 +140,7 @@ extension Tensor {
   /// Attention as one step: returns the output `[batch, heads, queries, width]`, and `whole`, which the gradient needs:
   /// the elements of the output, followed by the log-sum-exp of each query.
   ///
-  /// The caller defines its derivatives. All tensors have one type, `float32` or `float64`, and four non-empty axes;
+  /// The caller defines the derivatives. All tensors have one type, `float32` or `float64`, and four non-empty axes;
   /// the last axis of queries, keys and values has at most `attentionLimit` elements.
   ///
   /// - Parameter added: `[batch, heads, queries, keys]`, added to the scaled products.

@@ -92,9 +92,9 @@ extension Tensor {
 
   /// Where both elements are not 0, `bool` in the broadcast shape of both.
   public func logicalAnd(_ other: Tensor) -> Tensor { Tensor.binary(.logicalAnd, truth, other.truth) }
-  /// Where at least one of both elements is not 0, `bool` in the broadcast shape of both.
+  /// Where at least one of the two elements is not 0, `bool` in the broadcast shape of both.
   public func logicalOr(_ other: Tensor) -> Tensor { Tensor.binary(.logicalOr, truth, other.truth) }
-  /// Where exactly one of both elements is not 0, `bool` in the broadcast shape of both.
+  /// Where exactly one of the two elements is not 0, `bool` in the broadcast shape of both.
   public func logicalXor(_ other: Tensor) -> Tensor { Tensor.binary(.logicalXor, truth, other.truth) }
   /// Where an element is 0, `bool` in the same shape.
   public func logicalNot() -> Tensor { Tensor(.logicalNot, OpInputs(truth.node)) }
@@ -118,11 +118,11 @@ extension Tensor {
   ///
   /// - Precondition: the elements are integers or `bool`.
   public func bitAnd(_ other: Tensor) -> Tensor { Tensor.binary(.bitAnd, self, other) }
-  /// The bits that are set in at least one of both elements, in the broadcast shape and promoted type of both.
+  /// The bits that are set in at least one of the two elements, in the broadcast shape and promoted type of both.
   ///
   /// - Precondition: the elements are integers or `bool`.
   public func bitOr(_ other: Tensor) -> Tensor { Tensor.binary(.bitOr, self, other) }
-  /// The bits that are set in exactly one of both elements, in the broadcast shape and promoted type of both.
+  /// The bits that are set in exactly one of the two elements, in the broadcast shape and promoted type of both.
   ///
   /// - Precondition: the elements are integers or `bool`.
   public func bitXor(_ other: Tensor) -> Tensor { Tensor.binary(.bitXor, self, other) }
@@ -136,8 +136,8 @@ extension Tensor {
   /// - Precondition: the elements are integers or `bool`.
   public func shiftedLeft(by bits: Tensor) -> Tensor { Tensor.arithmetic(.shiftLeft, self, bits) }
   /// The bits of each element shifted right and filled with zeros, in the broadcast shape and promoted type of both; 0
-  /// for counts of the type's width or more, and for negative counts. Here `int8` counts as `int32`: the bits that
-  /// enter a negative element are set, up to a count of 24.
+  /// for counts of the type's width or more, and for negative counts. An `int8` element is shifted as `int32`: for
+  /// counts up to 24, the bits that enter a negative element are ones.
   ///
   /// - Precondition: the elements are integers or `bool`.
   public func shiftedRight(by bits: Tensor) -> Tensor { Tensor.arithmetic(.shiftRight, self, bits) }

@@ -115,8 +115,8 @@ extension Tensor {
   ///   - padding: zeros before and after each spatial axis.
   ///   - bias: `[outputChannels]`, added to the result.
   /// - Returns: `[batch, outputChannels, ⌊(in + before + after − dilation·(kernel−1) − 1) / stride⌋ + 1…]` for
-  ///   `self: [batch, inputChannels, spatial…]`; both without the batch for `self: [inputChannels, spatial…]`. `int32`
-  ///   for `int8` and `uint8`.
+  ///   `self: [batch, inputChannels, spatial…]`; both shapes without `batch` for `self: [inputChannels, spatial…]`. The
+  ///   result is `int32` for `int8` and `uint8`.
   /// - Precondition: `groups` divides both numbers of channels, and the kernel fits into the padded axes.
   public func convolved(
     with weight: Tensor, bias: Tensor? = nil, stride: [Int] = [1], padding: [(before: Int, after: Int)] = [(0, 0)],
@@ -148,7 +148,8 @@ extension Tensor {
 }
 
 extension Op {
-  /// Computes the gradient of `x` from the gradient of `y` and `w`: the transposed convolution.
+  /// Computes the gradient of `x` from `w` and the gradient of `y`: the transposed convolution. The inputs are the
+  /// gradient of `y`, called `y` below, then `w`.
   static let convolutionInputGradient: Op = convolutionPass("convolutionInputGradient") { c, box in
     let (y, w, g) = (c.input(0), c.input(1), c.gradient)
     return [
@@ -165,10 +166,11 @@ extension Tensor {
   ///   - weight: `[inputChannels, outputChannels / groups, kernel…]`, as in PyTorch.
   ///   - stride: one number for each spatial axis, or one for all; likewise `padding`, `outputPadding` and `dilation`.
   ///   - padding: elements removed before and after each spatial axis of the result.
-  ///   - outputPadding: elements added after each spatial axis of the result, below the stride or the dilation.
+  ///   - outputPadding: elements added after each spatial axis of the result, fewer than the larger of stride and
+  ///     dilation.
   ///   - bias: `[outputChannels]`, added to the result.
   /// - Returns: `[batch, outputChannels, (in − 1)·stride − before − after + dilation·(kernel−1) + outputPadding + 1…]`
-  ///   for `self: [batch, inputChannels, spatial…]`; both without the batch for `self: [inputChannels, spatial…]`.
+  ///   for `self: [batch, inputChannels, spatial…]`; both shapes without `batch` for `self: [inputChannels, spatial…]`.
   /// - Precondition: `groups` divides both numbers of channels, and all extents of the result are at least 1.
   public func transposeConvolved(
     with weight: Tensor, bias: Tensor? = nil, stride: [Int] = [1], padding: [(before: Int, after: Int)] = [(0, 0)],

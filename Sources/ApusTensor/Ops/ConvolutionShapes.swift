@@ -27,7 +27,7 @@ struct Window {
     _ name: String, _ what: String, _ values: [Int], _ rank: Int, fill: Int
   ) throws(ShapeError) -> SIMD3<Int> {
     guard values.count == 1 || values.count == rank else {
-      throw ShapeError(name, "\(what) \(values) needs one number or \(rank)")
+      throw ShapeError(name, "\(what) \(values) needs one number, or one for each of \(rank) spatial axes")
     }
     var result = SIMD3(repeating: fill)
     // Products of two values must not overflow.
@@ -102,7 +102,8 @@ extension ConvolutionBox {
     guard groups > 0, x[1] % groups == 0, w[0] % groups == 0, x[1] / groups == w[1] else {
       throw ShapeError(
         "convolution",
-        "input \(x) has \(x[1]) channels and weight \(w) takes \(w[1]) in each of \(groups) group(s), all of one size")
+        "input \(x) has \(x[1]) channels, but weight \(w) takes \(w[1]) in each of \(groups) group(s); "
+          + "the number of groups must also divide the \(w[0]) output channels")
     }
     let rank = x.rank - 2
     let window = try Window(
@@ -143,7 +144,8 @@ extension ConvolutionBox {
       else {
         throw ShapeError(
           name,
-          "input \(y) with weight \(w) gives \(input[axis]) elements; outputPadding \(outputPadding) must be below stride or dilation"
+          "input \(y) with weight \(w) gives \(input[axis]) elements along an axis, at least 1 are needed; outputPadding "
+            + "\(outputPadding) must be at least 0 and below the larger of stride and dilation"
         )
       }
     }

@@ -43,8 +43,8 @@ extension Op {
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
     gradient: .notDifferentiable, lower: .view { .reshape($0.shape) })
 
-  /// The value of the input as a new node. It separates the tensors that gradients are taken with respect to: the
-  /// gradient of one must not flow through another.
+  /// The value of the input as a new node. Gradients with respect to several tensors are taken with respect to their
+  /// aliases, so that the gradient of one tensor does not flow through another.
   static let alias: Op = Op(
     name: "alias",
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
@@ -161,9 +161,9 @@ public func withGradient(
 /// A function whose intermediate values are recomputed for the gradient instead of stored (gradient checkpointing): it
 /// trades computation for memory.
 ///
-/// `function` is called once; the gradient repeats the operations that it built from `inputs`. Other tensors that it
-/// uses, such as a layer's parameters, receive gradients as usual. Random numbers do not depend on `inputs`, so they
-/// are kept.
+/// `function` is called once; the gradient repeats the operations that `function` built from `inputs`. Other tensors
+/// that `function` uses, such as a layer's parameters, receive gradients as usual. Random numbers do not depend on
+/// `inputs`, so the repeated operations use the same ones.
 /// - Parameter inputs: the tensors that the recomputed values depend on.
 /// - Returns: the result of `function`, in its shape and type.
 public func checkpointed(_ inputs: [Tensor], _ function: ([Tensor]) -> Tensor) -> Tensor {

@@ -4,10 +4,10 @@ import ApusDevice
 ///
 /// The work is divided into items, which run in any order and in parallel. There is one item for each element of the
 /// first result unless `items` gives another number. The kernel source `text` computes one item `i`, in OpenCL C 1.2;
-/// CUDA's compiler accepts it too, if it uses only features that both have. It refers to arrays and sizes by the names
-/// given here, and to the type in which the first floating-point array is computed as `REAL`: `double` for `float64`,
-/// else `float`. `continue` ends an item. The arrays are contiguous. Together the items must write every element of the
-/// results exactly once.
+/// CUDA's compiler accepts the source too, if it uses only features that both languages have. The source refers to
+/// arrays and sizes by the names given here. `REAL` is the type in which the first floating-point array is computed:
+/// `double` for `float64`, else `float`. `continue` ends an item. The arrays are contiguous. Together the items must
+/// write every element of the results exactly once.
 ///
 /// `LOAD(x, at)` reads element `at` of the array `x` as a number, and `STORE(y, at, value)` rounds a number to the type
 /// of `y` and stores it. Arrays of 32- and 64-bit elements may be indexed directly; `x[i]` does not compile for
@@ -26,14 +26,14 @@ import ApusDevice
 /// let y = softCap([x])[0]
 /// ```
 /// An operation is trusted like any other code of the program: nothing prevents the function or the kernel from
-/// accessing memory outside of its arrays. Test both with sizes that are not round numbers.
+/// accessing memory outside of its arrays. Test the function and the kernel with sizes that are not round numbers.
 ///
-/// Plans can contain it like any other operation, also inside `loop`, but nothing is fused with it. Create an operation
+/// A custom operation becomes a step of a plan, also inside `loop`, but nothing is fused with it. Create an operation
 /// once, not for each call: every instance is compiled separately.
 public final class CustomOperation: Sendable {
   /// Computes the gradients of the inputs (`nil` for none) from the gradients of the results (`nil` for results that
-  /// nothing depends on), the inputs and the results. It is built from tensor operations and can be differentiated
-  /// again.
+  /// nothing depends on), the inputs and the results. The function builds tensor operations, so its results can be
+  /// differentiated again.
   public typealias Gradient = @Sendable (_ gradients: [Tensor?], _ inputs: [Tensor], _ results: [Tensor]) -> [Tensor?]
 
   /// The name of the operation in errors and profiles.
@@ -54,8 +54,8 @@ public final class CustomOperation: Sendable {
   ///   - sizes: named integers for the kernel source, computed from the inputs' shapes.
   ///   - items: the number of items, from the inputs' shapes; at least 1 if a result has elements.
   ///   - text: kernel source for one item; required on OpenCL and CUDA devices.
-  ///   - host: computes a range of items on the CPU; required on that device.
-  ///   - gradient: `nil` for an operation that has none.
+  ///   - host: computes a range of items on the CPU; required on CPU devices.
+  ///   - gradient: the gradient rule; `nil` for an operation without a gradient.
   public init(
     _ name: String, inputs: [String], results: [String], elementTypes: Set<DType> = [.float32],
     types: @escaping @Sendable (_ inputs: [TensorType]) throws(ShapeError) -> [TensorType],
@@ -138,7 +138,7 @@ public final class CustomOperation: Sendable {
     }
   }
 
-  /// Whether a name is a valid variable name that no kernel already uses.
+  /// Whether a name is a valid variable name that the generated part of the kernels does not use.
   private static func isFree(_ name: String) -> Bool {
     guard name.first.map({ $0.isASCII && $0.isLetter }) == true,
       name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") })

@@ -30,7 +30,7 @@ private struct Equation {
     }
     for (position, label) in result.enumerated() {
       guard operands.contains(where: { $0.contains(label) }), !result[..<position].contains(label) else {
-        throw ShapeError("einsum", "“\(label)” of the result must name one axis of the operands")
+        throw ShapeError("einsum", "“\(label)” of the result must occur in an operand, and only once in the result")
       }
     }
   }
@@ -41,14 +41,15 @@ private struct Equation {
     guard let dots = term.firstRange(of: "...") else {
       let labels = Array(term)
       guard labels.allSatisfy(\.isLabel), labels.count == rank ?? labels.count else {
-        throw ShapeError("einsum", "“\(term)” does not label \(rank ?? 0) axes with letters")
+        throw ShapeError("einsum", "“\(term)” does not label \(rank.map { "\($0) axes" } ?? "its axes") with letters")
       }
       return labels
     }
     let (before, after) = (Array(term[..<dots.lowerBound]), Array(term[dots.upperBound...]))
     let count = rank.map { $0 - before.count - after.count } ?? ellipsis.count
     guard count >= 0, (before + after).allSatisfy(\.isLabel) else {
-      throw ShapeError("einsum", "“\(term)” labels more axes than \(rank ?? 0)")
+      let axes = rank.map { "at most \($0) axes" } ?? "its axes"
+      throw ShapeError("einsum", "“\(term)” does not label \(axes) with letters")
     }
     return before + (0..<count).reversed().map { Character("\($0)") } + after
   }
@@ -157,7 +158,7 @@ extension Tensor {
   /// - Parameters:
   ///   - equation: one letter for each axis, operands separated by commas; `...` for axes that broadcast. Without `->`
   ///     the result has the labels that occur once, in alphabetical order.
-  ///   - operands: a tensor for each term, with one axis for each letter.
+  ///   - operands: the tensors, in the order of the equation, with one axis for each letter.
   /// - Returns: one axis for each label of the result, with the extent that the label has in the operands.
   /// - Precondition: axes with the same letter have the same extent, and no product of two operands has more than 8
   ///   axes.

@@ -1,7 +1,7 @@
 import ApusDevice
 
-// In each group first the operations with their gradient rules, then the methods. The formulas are in
-// `Kernels/elementwise.def`; `g` is the gradient of the result `y` of `x`.
+// Each group has the operations with their gradient rules first, then the methods. The formulas are in
+// `Kernels/elementwise.def`. In gradient rules, `x` is the input, `y` the result, and `g` the gradient of `y`.
 
 // MARK: - Powers, exponentials and logarithms
 
@@ -40,8 +40,8 @@ extension Tensor {
   public func rsqrt() -> Tensor { widened.apply(.rsqrt) }
   /// `1 / x` of each element, in the same shape; integers and `bool` count as `float32`.
   public func reciprocal() -> Tensor { widened.apply(.reciprocal) }
-  /// `x · x` of each element, in the same shape, which rounds once; `bool` counts as `int32`. `power(2)` uses the
-  /// general power function: it is slower, and its last bit may differ.
+  /// `x · x` of each element, rounded once, in the same shape; `bool` counts as `int32`. `power(2)` uses the general
+  /// power function: it is slower, and its last bit may differ.
   public func squared() -> Tensor { self * self }
 }
 
@@ -121,7 +121,7 @@ extension Tensor {
   public func erf() -> Tensor { apply(.erf) }
   /// `1 − erf(x)` of each element, accurate for large `x`, in the same shape; integers and `bool` count as `float32`.
   public func erfc() -> Tensor { apply(.erfc) }
-  /// The inverse of `erf`, on `−1 … 1`, of each element, in the same shape; integers and `bool` count as `float32`.
+  /// The inverse of `erf` for each element in `−1 … 1`, in the same shape; integers and `bool` count as `float32`.
   public func erfinv() -> Tensor { widened.apply(.erfinv) }
 }
 

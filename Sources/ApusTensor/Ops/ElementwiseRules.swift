@@ -77,8 +77,8 @@ extension Shape {
     return result
   }
 
-  /// The shape that both broadcast to: axes are aligned at the right, extents are equal or 1. `nil` if they do not
-  /// broadcast.
+  /// The shape that both shapes broadcast to: axes are aligned at the right, extents are equal or 1. `nil` if the
+  /// shapes do not broadcast.
   public func broadcast(with other: Shape) -> Shape? {
     if rank == 0 { return other }
     if other.rank == 0 { return self }
@@ -97,7 +97,7 @@ extension Shape {
 }
 
 extension DType {
-  /// The common type of all inputs, which methods have promoted before.
+  /// The one type of all inputs; throws if their types differ. Methods promote their operands before they build a node.
   static func common(_ name: String, _ inputs: borrowing OpInputs) throws(ShapeError) -> DType {
     let first = inputs.dtype(0)
     for index in 1..<max(inputs.count, 1) where inputs.dtype(index) != first {
@@ -106,8 +106,8 @@ extension DType {
     return first
   }
 
-  /// The type that holds the values of both, by PyTorch's rule: floating-point before integer before
-  /// `bool`, then the wider one; `float16` with `bfloat16` gives `float32`, `uint8` with `int8` gives `int32`.
+  /// The type that holds the values of both types, by PyTorch's rule: floating-point before integer before `bool`, then
+  /// the wider one; `float16` with `bfloat16` gives `float32`, `uint8` with `int8` gives `int32`.
   public static func promoted(_ left: DType, _ right: DType) -> DType {
     if left == right { return left }
     if left.isFloatingPoint || right.isFloatingPoint {
@@ -164,7 +164,7 @@ extension Tensor {
     return Tensor(op, OpInputs(left.cast(to: dtype).node, right.cast(to: dtype).node))
   }
 
-  /// Builds a binary arithmetic operation: `bool` operands count as `int32`.
+  /// Builds a binary arithmetic operation: two `bool` operands count as `int32`.
   static func arithmetic(_ op: Op, _ left: Tensor, _ right: Tensor) -> Tensor {
     if left.dtype == .bool && right.dtype == .bool {
       return binary(op, left.cast(to: .int32), right.cast(to: .int32))
@@ -175,7 +175,7 @@ extension Tensor {
   /// Builds a function of floating-point numbers.
   func apply(_ op: Op) -> Tensor { Tensor(op, OpInputs(floating.node)) }
 
-  /// The tensor, or its values as `float32` where they are integers or `bool`.
+  /// The tensor itself if it is floating-point, else its values as `float32`.
   var floating: Tensor { dtype.isFloatingPoint ? self : cast(to: .float32) }
 
   /// A constant of this tensor's type; its value is part of the plan.
@@ -184,7 +184,7 @@ extension Tensor {
   }
 
   /// A scalar operand for this tensor, by PyTorch's rule for Python scalars: it has the tensor's type, but is `float32`
-  /// if an integer tensor meets a floating-point number, and `int64` if a `bool` tensor meets an integer.
+  /// if an integer or `bool` tensor meets a floating-point number, and `int64` if a `bool` tensor meets an integer.
   func literal<Number: TensorElement>(_ value: Number) -> Tensor {
     literal(value.number, isTruth: Number.dtype == .bool)
   }

@@ -38,7 +38,7 @@ extension Op {
         })))
 }
 
-/// The gradient of `gather`: adds each row of the result's gradient at the index that it was gathered from.
+/// The gradient of `gather`: adds the gradient of each gathered row at the index of that row.
 ///
 /// Some devices search all indices for each row of the source. If that is expensive, as for a large embedding, the rows
 /// are first sorted by index. The sort is stable, so sums are added in the same order.
@@ -109,7 +109,8 @@ extension Tensor {
   ///
   /// `gathering(_:axis:)` and subscripts select whole slices instead: `y[i, j] = x[i, indices[j]]`.
   ///
-  /// - Parameter indices: integers, with as many axes as this tensor; all axes but `axis` have at most its extents.
+  /// - Parameter indices: integers, with as many axes as this tensor; along all axes but `axis`, at most the extents of
+  ///   this tensor.
   /// - Returns: the shape of `indices`.
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
   public func takingAlong(_ indices: Tensor, axis: Int) -> Tensor {
@@ -242,7 +243,8 @@ extension Tensor {
   }
 }
 
-/// The sizes of a gather or scatter as `[outer, extent or count, inner]`.
+/// The sizes of a gather or scatter: `[outer, extent, inner]` with the indexed axis, `[outer, count, inner]` with the
+/// indices in its place.
 private struct IndexParts {
   var outer: Int
   var extent: Int
@@ -320,8 +322,8 @@ extension Tensor {
     return axis == 0 ? outer : outer.remainder(outer.constant(Double(shape[axis])))
   }
 
-  /// `start, start + step, …` below `end`, or above it for a negative step, of shape `[⌈(end − start) / step⌉]`, or
-  /// `[0]` if that is negative.
+  /// `start, start + step, …` below `end`, or above `end` for a negative step, in the shape `[⌈(end − start) / step⌉]`,
+  /// or `[0]` if that extent is negative.
   ///
   /// - Precondition: `step` is not 0, and there are at most 2⁵³ numbers.
   public static func range(

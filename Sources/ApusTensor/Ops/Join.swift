@@ -3,7 +3,7 @@ import ApusDevice
 // MARK: - Joining
 
 extension Op {
-  /// Inputs: tensors that differ in one axis only. Attributes: the axis.
+  /// Inputs: tensors whose shapes differ at most along one axis. Attributes: the axis.
   static let concatenate: Op = Op(
     name: "concatenate",
     shape: { inputs, attributes throws(ShapeError) in

@@ -120,7 +120,7 @@ extension Tensor {
     return Tensor(.transpose, OpInputs(node), .integers(axes))
   }
 
-  /// The permutation of a matrix transpose, which every dense layer uses several times a step.
+  /// The permutation of a matrix transpose, which every dense layer uses several times in each training step.
   private static let exchanged = [1, 0]
 
   /// The tensor with its last two axes exchanged, the transpose of a matrix: `[…, m, n]` becomes `[…, n, m]`.
@@ -156,7 +156,7 @@ extension Op {
 extension Tensor {
   /// The elements repeated along axes of extent 1 and new leading axes, in the shape `shape`.
   ///
-  /// - Precondition: aligned at the last axes, each extent is 1 or equal to the new one.
+  /// - Precondition: with axes aligned at the last one, each extent is 1 or equals the extent in `shape`.
   public func broadcast(to shape: Shape) -> Tensor {
     if shape == self.shape { return self }
     return Tensor(.broadcast, OpInputs(node), .shape(ShapeBox(shape)))

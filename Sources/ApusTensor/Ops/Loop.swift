@@ -71,8 +71,8 @@ public func loop(
   return (Array(results.prefix(carried.count)), Array(results.dropFirst(carried.count)))
 }
 
-/// The gradients of a loop, computed by a loop from the last iteration to the first. It carries the gradients of
-/// carried values and accumulates the gradients of outside values.
+/// The gradients of a loop, computed by a loop that runs through the iterations in the opposite order. The latter
+/// carries the gradients of carried values and accumulates the gradients of outside values.
 private func loopGradients(_ c: GradientInput) -> [Tensor?] {
   let forward = c.attributes.loop.body
   let (carriedCount, outputCount) = (forward.carriedCount, forward.outputCount)

@@ -18,7 +18,7 @@ extension Tensor {
     return expandingAxis(at: 1) * other
   }
 
-  /// `(Σ |x|ᵖ)^(1/p)` over `axes` (all by default); the largest `|x|` for an infinite `p`, the smallest for `−∞`, the
+  /// `(Σ |x|ᵖ)^(1/p)` over `axes` (all by default); the largest `|x|` for `p = ∞`, the smallest for `p = −∞`, the
   /// number of nonzero elements for `p = 0`. For all `p`, the gradient of zero elements and of a vector of zeros is 0.
   /// Integers and `bool` count as `float32`.
   ///
@@ -42,7 +42,7 @@ extension Tensor {
     }
   }
 
-  /// `|x|ᵖ`, with a gradient of 0 at 0 also where the slope is infinite, for `p < 1`.
+  /// `|x|ᵖ`, with a gradient of 0 at `x = 0`, also for `p < 1`, where the slope is infinite.
   private func absolutePower(_ p: Double) -> Tensor {
     guard p < 1 else { return abs().power(constant(p)) }
     let isZero = self .== 0
@@ -62,7 +62,7 @@ extension Tensor {
     // Integers are subtracted as integers: as `float32`, different large ones would be equal.
     let difference = dtype.isFloatingPoint ? x - y : (cast(to: .int64) - other.cast(to: .int64)).floating
     let isNear = difference.abs() .<= y.abs() * relative + absolute
-    // Every difference meets an infinite bound, so `other` must also be finite.
+    // If `other` is infinite, every difference is within the bound, so `other` must also be finite.
     let result = isNear.logicalAnd(y.isFinite()).logicalOr(self .== other)
     guard equatesNaN else { return result }
     return result.logicalOr(x.isNaN().logicalAnd(y.isNaN()))
@@ -98,8 +98,8 @@ extension Tensor {
     return (indices(shape, 0, "eye", .int64, device) .== indices(shape, 1, "eye", .int64, device)).cast(to: dtype)
   }
 
-  /// `count` equally spaced numbers from `start` to `end`, including both, in the shape `[count]`. One number is
-  /// `start`.
+  /// `count` equally spaced numbers from `start` to `end`, including both, in the shape `[count]`. For a `count` of 1
+  /// the number is `start`.
   public static func linspace(
     from start: Double, to end: Double, count: Int, dtype: DType = .float32,
     device: ComputeDevice = .current

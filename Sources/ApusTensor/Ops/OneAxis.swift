@@ -1,6 +1,6 @@
 import ApusDevice
 
-// Variants for one axis of operations over several axes: `axis:` names one axis, `axes:` several.
+// Variants of the reductions, of `flipped` and of `rolled` for a single axis: `axis:` names one axis, `axes:` several.
 
 extension Tensor {
   /// The sum along `axis`, as `sum(axes:)`: the shape without `axis`, or with extent 1 for it if `keepingAxes`.

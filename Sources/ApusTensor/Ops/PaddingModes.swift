@@ -16,8 +16,8 @@ extension Tensor {
   /// The tensor with `before` and `after` elements around each axis, chosen from its own elements by `mode`. Each
   /// extent becomes `before + extent + after`.
   ///
-  /// - Parameter amounts: for each axis, not negative, at most its extent for `circular` and less than its extent for
-  ///   `reflect`; `replicate` needs an axis with elements.
+  /// - Parameter amounts: one pair for each axis. The numbers are not negative, at most the extent of the axis for
+  ///   `circular`, and less than that extent for `reflect`. `replicate` needs an axis with elements.
   public func padded(by amounts: [(before: Int, after: Int)], mode: PaddingMode) -> Tensor {
     if mode == .zeros { return padded(by: amounts) }
     guard amounts.count == rank else {

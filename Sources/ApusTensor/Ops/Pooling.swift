@@ -153,7 +153,7 @@ extension Tensor {
   ///   - dilation: the distance between the elements of a window, one number for each spatial axis or one for all.
   ///   - roundsUp: whether a window may reach beyond the end (PyTorch's `ceil_mode`).
   /// - Returns: `[batch, channels, ⌊(in + before + after − dilation·(window−1) − 1) / stride⌋ + 1…]` for
-  ///   `self: [batch, channels, spatial…]`; both without the batch if `window` has an extent for all axes but the
+  ///   `self: [batch, channels, spatial…]`; both shapes without `batch` if `window` has an extent for all axes but the
   ///   first.
   /// - Precondition: there are 1 to 3 spatial axes, and each window fits into its padded axis.
   public func maxPooled(
@@ -186,7 +186,7 @@ extension Tensor {
   ///   - countsPadding: whether padding counts as zeros (PyTorch's default) or not at all. Positions beyond the
   ///     padding, which a window reaches if sizes are rounded up, never count.
   /// - Returns: `[batch, channels, ⌊(in + before + after − window) / stride⌋ + 1…]` for
-  ///   `self: [batch, channels, spatial…]`; both without the batch if `window` has an extent for all axes but the
+  ///   `self: [batch, channels, spatial…]`; both shapes without `batch` if `window` has an extent for all axes but the
   ///   first.
   /// - Precondition: there are 1 to 3 spatial axes, and each window fits into its padded axis.
   public func averagePooled(
@@ -201,7 +201,7 @@ extension Tensor {
   }
 
   /// Corrects means that were divided by the full window size, so that they are divided by the number of positions not
-  /// beyond the padding. Only the last window of an axis can reach beyond it.
+  /// beyond the padding. Only the last window of an axis can reach beyond the padding.
   private func countingUntilPaddingEnds(_ after: [Int]) -> Tensor {
     guard node.op === Op.averagePool, case .pooling(let box) = node.attributes else { return self }
     var result = self

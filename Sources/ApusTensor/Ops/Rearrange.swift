@@ -90,7 +90,7 @@ extension Tensor {
     return result
   }
 
-  /// Each element repeated `count` times in a row along `axis`, whose extent is multiplied by `count`.
+  /// Each element repeated `count` times, one after another, along `axis`, whose extent is multiplied by `count`.
   ///
   /// - Precondition: `count` is not negative.
   public func repeated(_ count: Int, axis: Int) -> Tensor {

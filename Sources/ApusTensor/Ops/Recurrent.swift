@@ -20,8 +20,8 @@ extension Op {
   /// The caller of `Tensor.recurrent` provides the derivatives, from the definition.
   static let recurrent = recurrent("recurrent", .forward)
 
-  /// Inputs: the states, the weight, the result of `recurrent`, then, if present, the mask, the gradient of all states
-  /// and the gradients of the last states.
+  /// Inputs: the states, the weight, the result of `recurrent`, then, if present, the mask, the gradient of the states
+  /// at all time steps and the gradients of the last states.
   static let recurrentGradient = recurrent("recurrentGradient", .backward)
 
   private static func recurrent(_ name: String, _ pass: Recurrent.Pass) -> Op {
@@ -114,14 +114,14 @@ package struct RecurrentResults: Sendable {
   package var all: Tensor
   /// `[batch, size]` each.
   package var last: [Tensor]
-  /// The values that the gradient needs, if they were requested.
+  /// The undivided result of the step, with the values that the gradient needs if `keeps` requested them.
   package var whole: Tensor
 }
 
 extension Tensor {
   /// A recurrent layer over a sequence as one step; see `Recurrent` for the computation.
   ///
-  /// The caller defines its derivatives. All tensors but the mask have one type, `float32` or `float64`; there is at
+  /// The caller defines the derivatives. All tensors but the mask have one type, `float32` or `float64`; there is at
   /// least one time step and one sequence.
   ///
   /// - Parameters:
@@ -150,7 +150,7 @@ extension Tensor {
   /// The gradients of a recurrent layer as one step.
   /// - Parameters:
   ///   - whole: the `whole` result of `recurrent`, computed with `keeps`.
-  ///   - all: the gradient of all states.
+  ///   - all: the gradient of the states at all time steps.
   ///   - last: the gradients of the last states.
   /// - Returns: the gradients of the input, of the states, and of the products of the states with the weight for each
   ///   time step (equal to the gradient of the input for all kinds but a GRU).

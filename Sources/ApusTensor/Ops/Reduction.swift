@@ -26,7 +26,7 @@ extension Op {
 extension GradientInput {
   fileprivate var reducedAxes: [Int] { Array(attributes.integers.dropFirst()) }
 
-  /// A tensor of the result's shape with the reduced axes restored, broadcast to the input.
+  /// A tensor of the result's shape, broadcast to the input's shape along the reduced axes.
   fileprivate func kept(_ tensor: Tensor) -> Tensor {
     var shape = inputNode(0).shape
     for axis in reducedAxes { shape[axis] = 1 }
@@ -103,8 +103,8 @@ extension Tensor {
 // MARK: - Variances
 
 extension Op {
-  /// For centered elements, whose sum is 0 except for the rounding of their mean; removing that rounding changes no
-  /// derivative.
+  /// `Σx² − (Σx)²/n` of `n` centered elements `x`. `Σx` differs from 0 only by the rounding of the subtracted mean, so
+  /// the second term contributes nothing to derivatives.
   static let squaredDeviations = reduction(
     "squaredDeviations", reducer: .squaresOfCentered,
     gradient: .rule { c in [c.input(0) * c.kept(2 * c.gradient)] })
@@ -119,7 +119,7 @@ extension Tensor {
   }
 
   /// `Σ (x − mean)² / (n − correction)` over `axes` (all by default); a correction of 1 gives the unbiased estimate.
-  /// The rounding of the mean does not affect it. Integers and `bool` count as `float32`.
+  /// The rounding of the mean does not affect the result. Integers and `bool` count as `float32`.
   ///
   /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
   /// - Precondition: `axes` are different axes of the tensor.

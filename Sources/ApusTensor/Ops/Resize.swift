@@ -16,7 +16,7 @@ extension Tensor {
   ///   - alignsCorners: for `.linear`, whether the first and last elements keep their values; otherwise element `i`
   ///     of `out` lies at position `(i + ½) · in / out − ½` of `in`. Results of integer tensors are rounded.
   /// - Returns: `[batch, channels, size…]` for `self: [batch, channels, spatial…]`, in the same type.
-  /// - Precondition: there are 1 to 3 spatial axes, and neither they nor the new ones are empty.
+  /// - Precondition: there are 1 to 3 spatial axes, which are not empty before or after resizing.
   public func resized(
     to size: [Int], by interpolation: Interpolation = .linear, alignsCorners: Bool = false
   ) -> Tensor {

@@ -51,8 +51,8 @@ extension Tensor {
     Tensor(.rowWrite, OpInputs(list: [node, rows.node, list.indices.node]), .none)
   }
 
-  /// The nonzero rows of a pending gradient that is a sum of gradients of lookups; `nil` if the gradient has other
-  /// terms.
+  /// The rows in which a pending gradient may be nonzero, if the gradient is a sum of gradients of lookups; `nil` if
+  /// the gradient has other terms.
   package func lookedUpRows() -> RowList? {
     var parts: [(rows: Tensor, indices: Tensor)] = []
     guard rank > 0, collect(&parts) else { return nil }

@@ -1,7 +1,8 @@
 import ApusDevice
 
-// Operations on a tensor and a number. Like Python numbers in PyTorch, numbers take the tensor's element type, but an
-// integer tensor and a floating-point number give `float32`, and a `bool` tensor and an integer give `int64`.
+// Operations on a tensor and a number. Like Python numbers in PyTorch, numbers take the tensor's element type, with two
+// exceptions: an integer or `bool` tensor and a floating-point number give `float32`, and a `bool` tensor and an
+// integer give `int64`.
 
 extension Tensor {
   /// Every element plus the number, in the tensor's shape.
@@ -24,9 +25,9 @@ extension Tensor {
   public static func += <Number: TensorElement>(left: inout Tensor, right: Number) { left = left + right }
   /// Subtracts the number from the left side, whose element type may change.
   public static func -= <Number: TensorElement>(left: inout Tensor, right: Number) { left = left - right }
-  /// Multiplies the left side by the number; its element type may change.
+  /// Multiplies the left side, whose element type may change, by the number.
   public static func *= <Number: TensorElement>(left: inout Tensor, right: Number) { left = left * right }
-  /// Divides the left side by the number; its element type may change.
+  /// Divides the left side, whose element type may change, by the number.
   public static func /= <Number: TensorElement>(left: inout Tensor, right: Number) { left = left / right }
 
   /// `xᵖ` of each element, in the same shape.
@@ -87,8 +88,8 @@ extension Tensor {
   }
 }
 
-// The operations above for `Double`: without these overloads, `x * .nan`, `x .< .infinity` and `x / .pi` do not
-// determine a type.
+// Overloads for `Double` of the arithmetic and comparison operators, `power`, `minimum`, `maximum` and `select`:
+// without them, `x * .nan`, `x .< .infinity` and `x / .pi` do not determine a type.
 
 extension Tensor {
   /// Every element plus the number, in the tensor's shape.

@@ -33,11 +33,11 @@ extension Tensor {
 // MARK: - Sums
 
 extension Op {
-  /// Attributes: axis, and whether it runs from the end (0 or 1).
+  /// Attributes: the axis, and whether the scan runs from its end (0 or 1).
   static let cumulativeSum: Op = scan(
     "cumulativeSum", combine: .sum,
     gradient: .rule { c in
-      // The sum of the gradients of this element and all later ones.
+      // The gradient of an element is the sum of the gradients of the result there and of all later results.
       [c.gradient.scanned(.cumulativeSum, c.scanAxis, isReversed: !c.isReversedScan)]
     })
 }
@@ -92,7 +92,7 @@ extension Tensor {
 
   /// `sᵢ = Σ_{j≥i} gⱼ · Π_{i<k≤j} x_k`, the solution of `sᵢ = gᵢ + xᵢ₊₁·sᵢ₊₁`, where self is `g`.
   ///
-  /// It is computed by doubling (Hillis and Steele, 1986): after round m, `s` covers 2ᵐ terms and `factor` is the
+  /// The sum is computed by doubling (Hillis and Steele, 1986): after round m, `s` covers 2ᵐ terms and `factor` is the
   /// product of the next 2ᵐ elements.
   fileprivate func weightedTails(_ x: Tensor, _ axis: Int, _ isReversed: Bool) -> Tensor {
     var sum = self

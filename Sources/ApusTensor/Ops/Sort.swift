@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension Op {
-  /// The permutation that sorts the last axis. Attributes: whether it is descending (0 or 1).
+  /// The permutation that sorts the last axis. Attributes: whether the order is descending (0 or 1).
   static let argsort: Op = Op(
     name: "argsort",
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, .int64) },

@@ -1,11 +1,11 @@
 import ApusDevice
 
 // Every result of an operation is rounded to its type. If the type has 16 bits, a function that consists of several
-// operations computes them in `float32`, so that it is rounded once and overflows only if its value does. Programs keep
-// intermediate values in `float32` registers in any case.
+// operations computes them in `float32`, so that its result is rounded once and overflows only if the exact value does.
+// Programs keep intermediate values in `float32` registers in any case.
 
 extension Tensor {
-  /// The tensor, or its values as `float32` where its type has 16 bits.
+  /// The tensor itself or, if its type has 16 bits, its values as `float32`.
   package var wideLane: Tensor { dtype == .float16 || dtype == .bfloat16 ? cast(to: .float32) : self }
 
   /// Applies `body` to the values, as `float32` if the type has 16 bits. The result is then rounded to this tensor's

@@ -21,10 +21,10 @@ public struct RandomKey: Hashable, Sendable, Codable {
     RandomKey(seed: SplitMix64.mixed(seed &+ (index &+ 1) &* SplitMix64.gamma))
   }
 
-  /// The key of the next draw only: copies of it sample the same numbers.
+  /// A key for the next draw, which this key then skips. Copies of the returned key sample the same numbers.
   package mutating func one() -> RandomKey { RandomKey(seed: seed, counter: nextDraw()) }
 
-  /// The number of the next draw.
+  /// Returns the number of the next draw, and advances the counter.
   mutating func nextDraw() -> UInt64 {
     defer { counter &+= 1 }
     return counter

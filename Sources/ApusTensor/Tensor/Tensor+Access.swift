@@ -36,8 +36,8 @@ extension Tensor {
   /// Whether the value is computed (or being computed on the device), so that the tensor refers to no graph.
   public var isEvaluated: Bool { device.withEvaluator { _ in node.isMaterialized } }
 
-  /// Starts copying the value to the host; `Reading.array()` waits for it. It does not wait for work that is submitted
-  /// to the device in between.
+  /// Starts copying the value to the host. `Reading.array()` waits for the copy, but not for work that is submitted to
+  /// the device in between.
   public func startReading() throws(DeviceError) -> Reading {
     let buffer = try device.withEvaluator { evaluator throws(DeviceError) in
       try evaluator.makeValues(of: [node])

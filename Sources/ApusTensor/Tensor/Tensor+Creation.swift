@@ -39,8 +39,8 @@ extension Tensor {
     Tensor(1, shape, dtype, device, "ones")
   }
 
-  /// A tensor of shape `shape`, by default a scalar, whose elements all have a value that may change from step to step
-  /// (a learning rate, a loss scale): all its values share the same plans.
+  /// A tensor of shape `shape`, by default a scalar, whose elements all have one value. If only that value changes from
+  /// one training step to the next (a learning rate, a loss scale), the steps share a plan.
   public static func number(
     _ value: Double, shape: Shape = [], dtype: DType = .float32, device: ComputeDevice = .current
   ) -> Tensor {
@@ -105,8 +105,9 @@ extension Tensor {
     }
   }
 
-  /// The range of integers that may be indices. If it is known, no run waits for the device to check them. 8-bit
-  /// tensors with several axes are assumed to be images.
+  /// The range of the integers in `bytes`, which may be indices: if the range of indices is known, no run waits for the
+  /// device to check them. `nil` for `bool` and floating-point numbers, and for 8-bit tensors with several axes, which
+  /// are assumed to be images.
   private static func numbers(of bytes: UnsafeRawBufferPointer, _ type: TensorType) -> ClosedRange<Int>? {
     switch type.dtype {
     case .int32: range(of: bytes, as: Int32.self)
@@ -177,8 +178,8 @@ extension Scalar {
     self = isWhole ? .integer(Int64(value)) : .float(value)
   }
 
-  /// The number of `dtype` nearest to `value`: a value out of range of an integer type becomes its smallest or largest
-  /// number.
+  /// The number of `dtype` nearest to `value`: a value out of range of an integer type becomes the smallest or largest
+  /// number of the type.
   init(saturating value: Double, as dtype: DType) {
     switch dtype {
     case .int8: self.init(min(max(value, -128), 127), as: dtype)

@@ -53,8 +53,8 @@ private struct TensorPrinter {
     }
   }
 
-  /// Formats values with four decimals, or in scientific notation if magnitudes are far apart; whole numbers end in a
-  /// decimal point.
+  /// Formats values with four decimals, or in scientific notation if magnitudes are large, small or far apart; whole
+  /// numbers end in a decimal point.
   private static func texts(_ values: [Double]) -> [String] {
     let finite = values.filter(\.isFinite)
     let largest = finite.map(\.magnitude).max() ?? 0

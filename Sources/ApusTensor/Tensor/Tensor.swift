@@ -11,8 +11,8 @@ import Synchronization
 ///   missing. The broadcast shape has the larger extents.
 /// - Element types of operands are promoted: floating-point before integer before `bool`, then the wider one. A tensor
 ///   without axes counts only if its kind is above the kinds of all others.
-/// - A number takes the element type of the tensor next to it. An integer tensor and a floating-point number give
-///   `float32`, a `bool` tensor and an integer give `int64`.
+/// - A number takes the element type of the tensor next to it. An integer or `bool` tensor and a floating-point number
+///   give `float32`, a `bool` tensor and an integer give `int64`.
 /// - Negative axes count from the end: −1 is the last axis.
 ///
 /// The operands are on one device. Shapes, element types and axes that an operation does not accept stop the process at

@@ -3,7 +3,8 @@ import ApusTestSupport
 import Foundation
 
 extension OpCase {
-  /// Inputs larger than every block, every tile and the range of a thread. Only results are compared, in `float32`.
+  /// Inputs larger than a block, a tile and the elements that one thread computes. Only results are compared, not
+  /// derivatives, in `float32`.
   private static func large(
     _ name: String, _ shapes: [Shape], _ inputs: [Values]? = nil, tolerance: Tolerance,
     _ apply: @escaping @Sendable ([Tensor]) -> Tensor, _ reference: @escaping @Sendable ([Grid]) -> Grid

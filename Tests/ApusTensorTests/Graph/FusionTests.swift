@@ -3,7 +3,8 @@ import ApusDevice
 import ApusTestSupport
 import Testing
 
-/// The steps of plans, on a device that computes nothing.
+/// The steps of plans, on a device that computes nothing; for concatenated attention heads, also the values on all
+/// devices.
 @Suite struct FusionTests {
   /// The steps of the plan that computes the tensors of `make`.
   private func steps(_ make: () -> [Tensor]) throws -> [Step] {
@@ -81,6 +82,7 @@ import Testing
     }
   }
 
+  /// Concatenates tensors `[batch, heads, rows, width]`: `[batch, rows, 2 · heads · width]` for two tensors.
   private func joined(_ heads: [Tensor]) -> Tensor {
     let (batch, rows, width) = (heads[0].shape[0], heads[0].shape[2], heads[0].shape[1] * heads[0].shape[3])
     let parts = heads.map { $0.transposed([0, 2, 1, 3]).reshaped(to: [batch, rows, width]) }
@@ -97,7 +99,7 @@ import Testing
     #expect(plain.count == 1)
   }
 
-  /// Joined heads have the right values on all devices, with rows of any length.
+  /// Concatenated attention heads have the right values on all devices, for every length of the rows that are copied.
   @Test(arguments: TestDevice.all, [1, 8, 16, 40]) func joinedHeads(test: TestDevice, width: Int) throws {
     let shape: Shape = [2, 4, 3, width]
     let found: [Float] = try withDevice(test.device) { () throws in

@@ -117,7 +117,7 @@ import Testing
     }
   }
 
-  @Test func attachedAndUnreadValuesDoNotLeak() throws {
+  @Test func unreadValuesDoNotLeak() throws {
     let device = ReferenceDevice()
     try withDevice(ComputeDevice(backend: device)) { () throws in
       var x = vector(100)

@@ -95,7 +95,7 @@ public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible
       Self.bytes(Self.numbers(count(shape), place))
     }
     let forward = forward ?? Array(repeating: 0, count: g.resultCount(.forward))
-    // Each mask hides all keys from its second query.
+    // A mask that varies along the queries hides all keys from the second query.
     let maskShape = extents(mask)
     let flags = (0..<(maskShape?.elementCount ?? 1)).map { place -> UInt8 in
       let (keys, queries) = (maskShape?[3] ?? 1, maskShape?[2] ?? 1)
@@ -114,6 +114,6 @@ public struct AttentionStepCase: StepCase, Sendable, CustomTestStringConvertible
   static let tolerance: Float = 4e-6
   public var passes: [Attention.Pass] { [.forward, .backward] }
 
-  /// Describes the first difference of each pass on a device from the interpreter.
+  /// Describes, for each pass, the first element that differs between `device` and the interpreter.
   public func problems(on device: any Device) throws -> [String] { try firstProblems(on: device) }
 }

@@ -99,7 +99,8 @@ private struct Probe {
     return (value, inputs)
   }
 
-  /// The derivative along `d` by gradients and by central differences, and the sum of the magnitudes of its terms.
+  /// The derivative along `d`: the sum of gradients times directions (`gradient`), the central difference
+  /// (`difference`), and the sum of the magnitudes of the terms of `gradient` (`scale`).
   func slopes(on device: TestDevice, order: Int) throws -> (gradient: Double, difference: Double, scale: Double) {
     try withDevice(device.device) { () throws in
       let h = Tolerance.finiteDistance

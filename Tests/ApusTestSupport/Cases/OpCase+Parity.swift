@@ -2,7 +2,7 @@ import Apus
 import ApusDevice
 
 extension OpCase {
-  /// Compares the results of the element types and shapes that the device runs with the scalar reference.
+  /// Compares results with the scalar reference, for the element types and shapes that the device runs.
   /// - Returns: one line for each result that is wrong.
   public func parityProblems(on device: TestDevice) throws -> [String] {
     let types = dtypes.filter { $0 != .float64 || device.device.info.supportsFloat64 }
@@ -36,8 +36,9 @@ extension OpCase {
     }
   }
 
-  /// Devices that build kernels at run time run composed operations only with the first type and with `float16`,
-  /// because other cases run the components with every type.
+  /// Whether a device with this extent runs the case with this type and shape. With the extent `everyType`, a device
+  /// runs composed operations only with the first type and with `float16`, because other cases run the components with
+  /// every type.
   private func isRun(_ dtype: DType, _ shape: Int, isComposed: Bool, _ extent: TestDevice.Extent) -> Bool {
     switch extent {
     case .everything: true

@@ -57,8 +57,8 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
     ]
   }
 
-  /// A plan of one pass. Inputs: the input, two states, the weight, the bias, the forward result, the gradient of all
-  /// states, the gradients of two last states, the mask.
+  /// A plan of one pass. Inputs: the input, two states, the weight, the bias, the forward result, the gradient of the
+  /// states at all time steps, the gradients of two last states, the mask.
   public func plan(_ pass: Recurrent.Pass) -> Plan {
     let g = geometry
     var plan = Plan(inputCount: 10)
@@ -103,7 +103,7 @@ public struct RecurrentStepCase: StepCase, Sendable, CustomTestStringConvertible
   /// The backward pass needs the values that the forward pass keeps.
   public var passes: [Recurrent.Pass] { keeps ? [.forward, .backward] : [.forward] }
 
-  /// Describes the first difference of each pass on a device from the interpreter.
+  /// Describes, for each pass, the first element that differs between `device` and the interpreter.
   public func problems(on device: any Device) throws -> [String] { try firstProblems(on: device) }
 
   /// The bits of the results of all passes.

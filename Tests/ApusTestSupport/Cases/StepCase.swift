@@ -27,8 +27,8 @@ extension StepCase {
     }
   }
 
-  /// Describes the first difference of each pass on a device from the interpreter. The backward pass uses the forward
-  /// result of the interpreter.
+  /// Describes, for each pass, the first element that differs between `device` and the interpreter. The backward pass
+  /// uses the forward result of the interpreter.
   func firstProblems(on device: any Device) throws -> [String] {
     let reference = ReferenceDevice()
     var forward: [Float]?
@@ -42,7 +42,7 @@ extension StepCase {
     }
   }
 
-  /// The results of all passes; the backward pass uses the forward result of this device.
+  /// The bits of the results of all passes; the backward pass uses the forward result of `device`.
   func resultBits(on device: any Device) throws -> [[UInt32]] {
     var forward: [Float]?
     return try passes.map { pass in

@@ -5,14 +5,14 @@ import ApusDevice
 public enum Tolerance: Sendable {
   /// No rounding: moves, comparisons, integers.
   case exact
-  /// One function: 4 units in the last place in `float32` and `float64`, a relative error of 1e-3 in `float16` and
-  /// 1.6e-2 in `bfloat16`.
+  /// One function: a relative error of `4·2⁻²³` in `float32`, `4·2⁻⁵²` in `float64`, 1e-3 in `float16` and 1.6e-2 in
+  /// `bfloat16`; for subnormal numbers, 4 units in the last place.
   case elementwise
   /// A sum of `terms` products `tᵢ`: `4·√terms·2⁻²⁴·Σ|tᵢ|` in `float32`. `Σ|tᵢ|` is the result of the reference for the
   /// magnitudes of the inputs, so no product may have a negative constant factor.
   case sum(terms: Int)
-  /// Several functions in a row: `steps` times the error of one function, relative to the result, or to `scale` if
-  /// `scale` is larger.
+  /// Several functions, one after another: `steps` times the error of one function, relative to the result, or to
+  /// `scale` if `scale` is larger.
   case composed(steps: Int, scale: Double = 0)
 
   /// The largest allowed difference at one element.

@@ -3,9 +3,9 @@ import ApusDevice
 import Foundation
 import Testing
 
-/// A function of one number: its row, its method and its value in `Double`. `OpCaseTests` makes the cases of operations
-/// from this table, the interpreter computes with it, and `RowTests` tests the loops of every instruction set against
-/// it. A new function is one row of this table.
+/// A function of one number: its row of `Kernels/elementwise.def`, its method and its value in `Double`.
+/// `OpCase.elementwise` makes the cases of operations from this table, the interpreter computes with the table, and
+/// `RowTests` tests the loops of every instruction set against it. A new function is one entry of this table.
 public struct UnaryFunction: Sendable, CustomTestStringConvertible {
   public let row: ElementwiseRow
   /// The value in `Double`.

@@ -2,7 +2,7 @@ import Apus
 import ApusDevice
 import Synchronization
 
-/// A device that forwards calls to another device. Calls fail if a test requests it.
+/// A device that forwards calls to another device; `fail(_:)` makes one call fail.
 public final class FailingDevice: Device, Sendable {
   /// The call that fails, once.
   public enum Failure: Sendable {

@@ -101,7 +101,7 @@ extension Interpreter {
         let y = plane * outputs + o.index
         let window = window(step, at: o.place)
         switch (step.kind, step.pass) {
-        case (.average, .select): fatalError("an average has no place")
+        case (.average, .select): fatalError("average pooling has no pass that selects elements")
         case (.average, _):
           let scale = Scalar.float(1 / Double(window.divisor))
           for x in window.inside {

@@ -67,7 +67,7 @@ struct Interpreter {
 
   // MARK: - Programs
 
-  /// Runs a program over its domain. `cores[i][e]` is result `i` of the preceding step at element `e`.
+  /// Runs a program over its domain. `cores[i][e]` is core result `i` of the step at element `e`.
   func run(_ program: Program, _ binding: Binding, cores: [[Scalar]]) {
     let arguments = arguments(binding.arguments, over: binding.domain, cores)
     let places = binding.results.map { Places($0.layout) }

@@ -15,7 +15,7 @@ public struct Rounding: Sendable {
     return Double(sign: .plus, exponent: exponent - fractionBits, significand: 1)
   }
 
-  /// The nearest number of the format, with ties to even; infinite above the largest.
+  /// The nearest number of the format, with ties to even; infinite if the rounded value exceeds the largest number.
   public func rounded(_ value: Double) -> Double {
     guard value.isFinite, value != 0, fractionBits < 52 else { return value }
     let unit = unit(at: value)
