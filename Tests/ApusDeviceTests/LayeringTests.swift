@@ -114,6 +114,19 @@ struct LayeringTests {
     #expect(open.isEmpty, "these import each other, or something unknown: \(open.sorted())")
   }
 
+  /// The compiler does not compare the declarations of a function that the linker connects, so this test does.
+  @Test func linkedFunctionsHaveOneType() throws {
+    var types: [String: [String]] = [:]
+    for file in try sources(["Sources"], [".swift"]) {
+      for (line, next) in zip(file.lines, file.lines.dropFirst()) {
+        guard let symbol = line.firstMatch(of: /^@_silgen_name\("(\w+)"\)$/) else { continue }
+        let type = next.firstMatch(of: /func \w+(\(.*\) -> [^{]*[^{ ])/)
+        types[String(symbol.1), default: []].append(type.map { String($0.1) } ?? "unreadable: \(next)")
+      }
+    }
+    #expect(types == ["apus_backends": ["() -> [Backend]", "() -> [Backend]"]])
+  }
+
   /// Modules above the devices use no function and no type of a vendor.
   @Test func vendorSymbolsStayInTheirModule() throws {
     let prefixes = [
