@@ -59,7 +59,7 @@ package enum RunOptions {
   /// The declarations of all options; the first is the argument `MODEL`.
   package static let declarations = all.map(\.declaration)
 
-  /// The declarations of the options about a topic.
+  /// The declarations of one topic, in the order of `all`.
   static func declarations(about topic: RunOption.Topic) -> [Declaration] {
     all.filter { $0.topic == topic }.map(\.declaration)
   }
