@@ -28,7 +28,7 @@ extension Tensor {
   @Test func gradientRule() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let x = Tensor([0.25, 0.5] as [Float])
-      let slopes = try recordingGradients { gradients(of: x.logit().sum(), withRespectTo: [x])[0] }
+      let slopes = recordingGradients { gradients(of: x.logit().sum(), withRespectTo: [x])[0] }
       let found = try slopes.array()
       #expect(abs(found[0] - 16.0 / 3) < 1e-5 && found[1] == 4)
     }
