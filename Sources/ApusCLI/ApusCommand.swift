@@ -3,7 +3,7 @@ import ApusRuns
 import ApusSystem
 import Glibc
 
-/// The command `apus`.
+/// The entry point of the executable. The first argument names one of `commands`.
 @main
 enum ApusCommand {
   static let version = "0.1.0"

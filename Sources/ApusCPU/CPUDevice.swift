@@ -177,7 +177,7 @@ extension CPUDevice {
   }
 }
 
-/// The address of a buffer of this device.
+/// The start of the buffer's memory. A buffer of another device is an error.
 func address(of buffer: Buffer) throws(DeviceError) -> UnsafeMutableRawPointer {
   // A comparison of types costs less than a cast; large models have hundreds of buffers.
   guard type(of: buffer) == CPUBuffer.self else { throw .foreign("buffer", device: "cpu") }

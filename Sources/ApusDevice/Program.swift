@@ -53,7 +53,7 @@ public struct Program: Hashable, Sendable {
     self.outputs = outputs
   }
 
-  /// The lane of a register.
+  /// The lane of the input or instruction that defines the register.
   public func lane(of register: Int) -> Lane {
     register < inputs.count
       ? inputs[register].lane : instructions[register - inputs.count].result
@@ -93,7 +93,7 @@ public struct Instruction: Hashable, Sendable {
     public var description: String { name }
   }
 
-  /// The function.
+  /// The computation: a row of `elementwise.def`, a constant, a selection, random bits or a conversion.
   public var function: Function
   /// The lane of the operands, which selects the instance of the row.
   public var lane: Lane

@@ -9,7 +9,7 @@
 /// `log Σ eˢ` is the logarithm of the sum over the keys. For a query whose keys are all masked, the output is 0, the
 /// logarithm is the greatest finite number, and the gradients are 0.
 public struct Attention: Hashable, Sendable {
-  /// The pass.
+  /// Whether a step computes the output, or the gradients of query, key and value.
   public enum Pass: String, Hashable, Sendable { case forward, backward }
 
   /// The extents of all operands.
@@ -40,11 +40,11 @@ public struct Attention: Hashable, Sendable {
       self.width = width
     }
 
-    /// The shape of queries.
+    /// The shape of queries, `[batch, heads, queries, size]`.
     public var query: Shape { [batch, heads, queries, size] }
-    /// The shape of keys.
+    /// The shape of keys, `[batch, groups, keys, size]`.
     public var key: Shape { [batch, groups, keys, size] }
-    /// The shape of values.
+    /// The shape of values, `[batch, groups, keys, width]`.
     public var value: Shape { [batch, groups, keys, width] }
     /// The shape of the output and its gradient.
     public var output: Shape { [batch, heads, queries, width] }

@@ -24,7 +24,7 @@
 public struct Recurrent: Hashable, Sendable {
   /// The kind of a cell.
   public enum Kind: Int, Hashable, Sendable { case tanh, relu, lstm, gru }
-  /// The pass.
+  /// Whether a step computes the states, or the gradients.
   public enum Pass: String, Hashable, Sendable { case forward, backward }
 
   /// The extents of all operands.
@@ -74,7 +74,7 @@ public struct Recurrent: Hashable, Sendable {
     }
   }
 
-  /// The pass.
+  /// Whether this is the forward or the backward pass.
   public var pass: Pass
   /// The extents.
   public var geometry: Geometry

@@ -1,6 +1,6 @@
 /// The record of an executed step or kernel.
 public struct StepRecord: Hashable, Sendable {
-  /// The cost of the step.
+  /// The names of the operations, and the amounts of arithmetic and memory traffic.
   public var cost: StepCost
   /// The start time, in seconds of a device clock.
   public var start: Double

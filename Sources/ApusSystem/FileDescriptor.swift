@@ -128,7 +128,7 @@ extension FileDescriptor {
     try FileDescriptor(reading: path).contents(limit: limit)
   }
 
-  /// The contents of the file.
+  /// Reads the whole file to memory.
   /// - Parameter limit: a larger file is an error, detected before memory is allocated.
   package func contents(limit: Int = .max) throws(FileError) -> [UInt8] {
     let count = try byteCount()

@@ -27,7 +27,7 @@ public struct Evaluation: Hashable, Sendable {
 /// - Parameters:
 ///   - model: takes the inputs of the source; its outputs have a shape that the objective takes, `[batch, classes]` for
 ///     a classifier.
-///   - source: the examples.
+///   - source: the examples to measure.
 ///   - objective: computes the loss of each example from the outputs and targets, and the measures.
 ///   - batchSize: the number of examples in a batch; limited to the number of examples.
 /// - Throws: also `unmeasurable`, when none of the examples could be read.

@@ -59,7 +59,7 @@ public struct Predictions: Sendable {
 /// All outputs are stored on the host: 4 bytes for each output of each example.
 /// - Parameters:
 ///   - model: returns `[batch, …]`, one or more outputs for each example.
-///   - source: the examples.
+///   - source: the examples to predict.
 ///   - objective: computes the loss of each example from the outputs and targets.
 ///   - batchSize: the number of examples in a batch; limited to the number of examples.
 /// - Throws: also `unmeasurable`, when there are no examples or none could be read, or when the targets of an example

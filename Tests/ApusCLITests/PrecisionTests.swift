@@ -22,7 +22,7 @@ struct PrecisionTests {
     let whole = try train(words + ["--steps", "40"], as: "whole")
     #expect(whole.status == 0, "\(whole.errors)")
     let plain = try train(["lenet5", "--batch-size", "32", "--steps", "40"], as: "plain")
-    let notice = "cpu computes 16-bit products as float32 products: --precision mixed is not faster there"
+    let notice = "cpu computes the products of --precision mixed as float32 products, which saves no time"
     #expect(whole.errors.contains(notice) && !plain.errors.contains(notice), "\(whole.errors)")
     let (found, expected) = try (whole.member("test_accuracy") as Double?, plain.member("test_accuracy") as Double?)
     #expect(try abs(#require(found) - #require(expected)) < 0.1)

@@ -1,6 +1,6 @@
 import Testing
 
-/// Every public declaration has a documentation comment.
+/// Every public declaration has a documentation comment, and no comment only repeats the words of the code.
 ///
 /// Declarations that are documented elsewhere need none: members that a protocol of the project or of Swift requires,
 /// type aliases, and initializers whose parameters are the properties.
@@ -70,7 +70,7 @@ struct Declaration {
 }
 
 extension Source {
-  private static let keywords: Set<String> = [
+  static let keywords: Set<String> = [
     "func", "var", "let", "init", "subscript", "struct", "class", "enum", "protocol", "typealias", "actor",
   ]
 

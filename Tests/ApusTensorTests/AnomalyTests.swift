@@ -42,16 +42,17 @@ import Testing
 
   @Test(arguments: AnomalyTests.devices) func loopsNameTheirOperationAndIteration(target: TestDevice) throws {
     try withDevice(target.device) { () throws in
-      let x = Tensor([1, 2, 3, 4] as [Float], shape: [4, 1])
+      let x = Tensor([2, 2, 1, 1] as [Float], shape: [4, 1])
       let y = x * 20
       for isReversed in [false, true] {
         let (carried, _) = loop(over: [y], carrying: [Tensor.ones([1])], isReversed: isReversed) { carried, elements in
           ([(elements[0] + carried[0] * 0).exp() * carried[0]], [])
         }
-        // Forward, e²⁰ · e⁴⁰ is finite and e²⁰ · e⁴⁰ · e⁶⁰ is not. Reversed, e⁸⁰ is finite and e⁸⁰ · e⁶⁰ is not.
+        // Forward, e⁴⁰ · e⁴⁰ is finite, and the product with the e²⁰ of element 2 is not. Reversed, e²⁰ · e²⁰ · e⁴⁰ is
+        // finite, and the product with the e⁴⁰ of element 0 is not. The index is that of the element.
         let found = try #require(anomaly { try eval(carried) })
         #expect(
-          found.operation == "multiply" && found.iteration == .init(index: isReversed ? 2 : 2, count: 4), "\(found)")
+          found.operation == "multiply" && found.iteration == .init(index: isReversed ? 0 : 2, count: 4), "\(found)")
       }
     }
   }

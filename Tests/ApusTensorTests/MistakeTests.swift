@@ -4,8 +4,7 @@ import ApusTestSupport
 import Testing
 
 /// One bad call for every way to pass a wrong argument. Inside `checkingShapes`, each call gives an error and does not
-/// stop the process. The error names the operation or, if the method is built from other operations, the one that
-/// fails: `mean` reports `sum`, and `takingAlong` reports `gather`.
+/// stop the process. The error names the called operation, also if it is built from others: `mean`, not `sum`.
 @Suite struct MistakeTests {
   private struct Mistake: Sendable, CustomTestStringConvertible {
     let operation: String
@@ -149,7 +148,9 @@ import Testing
   private static let reductions: [Mistake] = [
     Mistake("sum") { x, _, _ in _ = x.sum(axis: -3) },
     Mistake("product") { x, _, _ in _ = x.sum().product(axis: 0) },
-    Mistake("sum") { x, _, _ in _ = x.mean(axis: 2) },
+    Mistake("mean") { x, _, _ in _ = x.mean(axis: 2) },
+    Mistake("mean") { x, _, _ in _ = x.mean(axes: [0, 0]) },
+    Mistake("mean") { x, _, _ in _ = x.cast(to: .int32).mean(axis: -3) },
     Mistake("min") { x, _, _ in _ = x.sum().min(axis: 0) },
     Mistake("max") { x, _, _ in _ = x.max(axis: 7) },
     Mistake("max") { x, _, _ in _ = x[0..<0].max() },
@@ -157,10 +158,14 @@ import Testing
     Mistake("argmax") { x, _, _ in _ = x[0..<0].argmax(axis: 0) },
     Mistake("any") { x, _, _ in _ = x.any(axis: 2) },
     Mistake("all") { x, _, _ in _ = x.all(axis: 2) },
-    Mistake("sum") { x, _, _ in _ = x.variance(axis: 2) },
-    Mistake("sum") { x, _, _ in _ = x.standardDeviation(axis: 2) },
-    Mistake("max") { x, _, _ in _ = x.logSumExp(axis: 2) },
-    Mistake("sum") { x, _, _ in _ = x.norm(axes: [2]) },
+    Mistake("variance") { x, _, _ in _ = x.variance(axis: 2) },
+    Mistake("standardDeviation") { x, _, _ in _ = x.standardDeviation(axis: 2) },
+    Mistake("logSumExp") { x, _, _ in _ = x.logSumExp(axis: 2) },
+    Mistake("logSumExp") { x, _, _ in _ = x[0..<0].logSumExp(axis: 2) },
+    Mistake("norm") { x, _, _ in _ = x.norm(axes: [2]) },
+    Mistake("norm") { x, _, _ in _ = x.norm(.infinity, axes: [2]) },
+    Mistake("norm") { x, _, _ in _ = x[0..<0].norm(.infinity) },
+    Mistake("norm") { x, _, _ in _ = x[0..<0].norm(-.infinity, axis: 0) },
     Mistake("softmax") { x, _, _ in _ = x.sum().softmax() },
     Mistake("logSoftmax") { x, _, _ in _ = x.logSoftmax(axis: 2) },
     Mistake("cumulativeSum") { x, _, _ in _ = x.sum().cumulativeSum(axis: 0) },
@@ -186,15 +191,19 @@ import Testing
     Mistake("shiftLeft") { x, _, _ in _ = x.shiftedLeft(by: x) },
     Mistake("shiftRight") { x, _, _ in _ = x.shiftedRight(by: x) },
     Mistake("select") { x, _, _ in _ = x.select(x, .zeros([2])) },
-    Mistake("select") { x, _, _ in _ = x.replacing(where: .zeros([2], dtype: .bool), with: 1) },
+    Mistake("replacing") { x, _, _ in _ = x.replacing(where: x .> 0, with: .zeros([2])) },
+    Mistake("replacing") { x, _, _ in _ = x.replacing(where: .zeros([2], dtype: .bool), with: 1) },
     Mistake("compress") { x, _, _ in _ = try? x.compressed(by: .zeros([3], dtype: .bool)) },
     Mistake("gather") { x, _, _ in _ = x.gathering(x, axis: 0) },
     Mistake("gather") { x, _, _ in _ = x.gathering([true], axis: 0) },
     Mistake("gather") { x, _, _ in _ = x.gathering([0], axis: 2) },
     Mistake("gather") { x, _, _ in _ = x.sum().gathering([0], axis: 0) },
     Mistake("gather") { _, deep, _ in _ = deep.gathering([[0]], axis: 0) },
-    Mistake("gather") { x, _, _ in _ = x.takingAlong([0], axis: 0) },
-    Mistake("gather") { x, _, _ in _ = x.sum().takingAlong([0], axis: 0) },
+    Mistake("takingAlong") { x, _, _ in _ = x.takingAlong([0], axis: 0) },
+    Mistake("takingAlong") { x, _, _ in _ = x.takingAlong([[0, 0, 0, 0]], axis: 0) },
+    Mistake("takingAlong") { x, _, _ in _ = x.takingAlong([0], axis: 2) },
+    Mistake("takingAlong") { x, _, _ in _ = x.takingAlong(x, axis: 0) },
+    Mistake("takingAlong") { x, _, _ in _ = x.sum().takingAlong([0], axis: 0) },
     Mistake("scatterAdd") { x, _, _ in _ = x.scatterAdding(x[0], at: [0, 1, 0], axis: 0) },
     Mistake("scatterAdd") { x, _, _ in _ = x.scatterAdding(x[0..<1], at: [[0, 0, 0]], axis: 1) },
     Mistake("scatterAdd") { x, _, _ in _ = x.scatterAdding(x, at: [[0, 0, 0]], axis: 0) },

@@ -25,7 +25,7 @@ import Testing
     Mistake(operation: "concatenate", reason: "differ in more than axis 0") {
       _ = Tensor.concatenated([$0, .zeros([2, 4])])
     },
-    Mistake(operation: "gather", reason: "indices are float32") { _ = $0.takingAlong($0, axis: 0) },
+    Mistake(operation: "takingAlong", reason: "indices are float32") { _ = $0.takingAlong($0, axis: 0) },
     Mistake(operation: "convolution", reason: "must be [batch, channels") { _ = $0.convolved(with: $0) },
     Mistake(operation: "convolution", reason: "has 3 channels") {
       _ = $0.reshaped(to: [1, 3, 2]).convolved(with: .zeros([4, 2, 1]))

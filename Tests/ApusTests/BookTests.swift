@@ -40,7 +40,7 @@ import Testing
 
   @Test func everySwiftExampleIsCompiledAndRun() throws {
     var tests = try Self.files(in: "Tests/ApusTests/Documentation", ending: ".swift")
-    tests.append("Tests/ApusTests/ReadmeExamples.swift")
+    tests += ["Tests/ApusTests/ReadmeExamples.swift", "Tests/ApusTensorTests/ContributingExamples.swift"]
     var (compiled, shown) = (Set<[String]>(), Set<[String]>())
     for path in tests {
       let examples = try fragments(path, from: "// example\n", to: "// end")
@@ -49,7 +49,9 @@ import Testing
     }
     let pages = Self.catalogPages()
     #expect(pages.count >= 7)
-    for path in try Self.book() + pages { shown.formUnion(try fragments(path, from: "```swift\n", to: "```")) }
+    for path in try Self.book() + ["CONTRIBUTING.md"] + pages {
+      shown.formUnion(try fragments(path, from: "```swift\n", to: "```"))
+    }
     #expect(shown.count >= 20)
     let blocks = try commentBlocks()
     for block in blocks where block.language != "swift" && block.language != "text" {

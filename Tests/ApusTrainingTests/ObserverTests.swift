@@ -157,6 +157,8 @@ import Testing
       #expect(result.stopped == "first" && result.epochs == 1)
       let last = try #require(try records(path).last)
       #expect(last["stopped"] == "first" && last["train_loss"]?.number == result.trainLoss)
+      let accuracy = try #require(result.trainAccuracy)
+      #expect(last["train_accuracy"]?.number == accuracy)
       #expect(try records(path).count { $0["stopped"] != nil } == 1)
     }
   }

@@ -2,7 +2,7 @@ import ApusRuns
 
 /// The texts of `--help`.
 enum Help {
-  /// The overview of all commands.
+  /// The text of `apus --help`: the usage, and a line for each command.
   static func overview(_ commands: [any Command.Type]) -> String {
     """
     Apus \(ApusCommand.version): trains neural networks on the CPU and on OpenCL devices.

@@ -137,7 +137,7 @@ struct PlaneGeometry {
     return offsets
   }
 
-  /// Strips per image.
+  /// The number of strips in all planes of an image.
   var stripsPerImage: Int { result.x * stripCount }
 
   /// The plane and the rows of a strip of an image.

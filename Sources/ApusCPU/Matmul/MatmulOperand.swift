@@ -9,7 +9,7 @@ struct MatrixOrder {
 
   /// The layout with which the same memory is the transpose.
   var transposed: MatrixOrder { MatrixOrder(isTransposed: !isTransposed, leading: leading) }
-  /// The row and column strides.
+  /// The distances, in elements, between neighboring rows and between neighboring columns.
   var strides: (row: Int, column: Int) { isTransposed ? (1, leading) : (leading, 1) }
 }
 

@@ -27,7 +27,7 @@ struct RepeatedRightProduct {
   var sharedByteCount: Int { isInPlace ? 0 : kernels.panelByteCount(columns: n, k: k) }
   /// Bytes of scratch memory for a product of `rows` rows, in addition to its result.
   func scratchByteCount(rows: Int) -> Int { kernels.sliverByteCount(rows: rows, k: k) }
-  /// Bytes of the result of `rows` rows.
+  /// Bytes of the result, in the lane's type and with rows that are padded to whole panels.
   func resultByteCount(rows: Int) -> Int { rows * stride * kernels.lane.byteCount }
 
   /// Prepares the matrix for `multiply(rows:…)`: in place, or packed in shared memory.

@@ -159,7 +159,7 @@ final class SoftmaxRowsStep: RowwiseStep {
 
   var sharedByteCount: Int { sum.sharedByteCount }
 
-  /// - Parameter steps: the steps that this step replaces.
+  /// - Parameter steps: the steps to replace; `pattern.sum` is an index of this list.
   init(_ pattern: SoftmaxPattern, _ steps: [any RowwiseStep], _ builder: StepBuilder) {
     self.pattern = pattern
     sum = steps[pattern.sum] as! ReductionStep

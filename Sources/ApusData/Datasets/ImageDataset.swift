@@ -41,7 +41,7 @@ public struct ImageDataset: Sendable {
   public let train: any ImageSource
   /// The validation images, if there are any.
   public let validation: (any ImageSource)?
-  /// The test images.
+  /// The images of the final measurement. Without validation images, each epoch ends with their measurement.
   public let test: any ImageSource
   /// `[channels, height, width]` when all images have one size and are in memory; else `nil`.
   public let imageSize: [Int]?

@@ -1,6 +1,6 @@
-/// A subset of the images of a source.
+/// Selected images of a source, in any order and possibly repeated.
 public struct ImageSubset: ImageSource {
-  /// The source of the images.
+  /// The images from which `numbers` selects.
   public let source: any ImageSource
   /// The numbers of the images in the source.
   public let numbers: [Int32]

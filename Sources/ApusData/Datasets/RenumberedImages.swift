@@ -1,6 +1,6 @@
 /// The images of a source with renumbered classes.
 public struct RenumberedImages: ImageSource {
-  /// The source of the images.
+  /// The images with their original class numbers.
   public let source: any ImageSource
   /// The class of each image.
   public let labels: [Int32]

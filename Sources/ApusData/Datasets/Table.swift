@@ -62,7 +62,7 @@ public struct Table: Hashable, Sendable {
     self.lines = lines
   }
 
-  /// The column with this name.
+  /// The first column with this name; `nil` if there is none.
   public subscript(name: String) -> Column? { columns.first { $0.name == name } }
 
   /// The line of the file in which a row starts, counted from 1; for a table created from columns, the row number

@@ -189,8 +189,8 @@ extension TableTargets {
 extension TableDataset {
   /// Reads the table that a source names, `csv:FILE`, to be encoded by the fitted `encoder`.
   /// - Parameters:
-  ///   - task: the prediction task; it must name the target column.
-  ///   - targetKind: the kind of the target column.
+  ///   - task: what to predict; it must name the target column.
+  ///   - targetKind: whether the targets are numbers or categories.
   public static func load(
     _ source: String, options: TableOptions = TableOptions(), encoder: TableEncoder, task: TableTask,
     targetKind: Table.Kind, split: SplitOptions = SplitOptions()

@@ -1,6 +1,6 @@
 /// Texts with class labels.
 public struct LabelledTexts: Sendable {
-  /// The texts.
+  /// The texts, in the order of `labels`.
   public let texts: [String]
   /// The class of each text.
   public let labels: [Int32]
@@ -55,7 +55,7 @@ public struct TextDataset: Sendable {
   public let classNames: [String]
   /// The training texts.
   public let train: LabelledTexts
-  /// The test texts.
+  /// The texts of the final measurement; at least one.
   public let test: LabelledTexts
 
   /// - Throws: when a split is empty.

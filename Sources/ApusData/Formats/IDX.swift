@@ -24,7 +24,7 @@ public struct IDXArray: Hashable, Sendable {
     }
   }
 
-  /// The type of the elements.
+  /// The type of the elements, which the third byte of a file gives.
   public var type: ElementType
   /// The extents of the axes, the outermost first.
   public var extents: [Int]

@@ -56,7 +56,7 @@ enum PNG {
     }
   }
 
-  /// Encodes an image.
+  /// Encodes an image as gray or RGB with 8 bits per channel.
   static func encode(_ image: Image) -> [UInt8] {
     var state = png_image()
     state.version = UInt32(PNG_IMAGE_VERSION)

@@ -4,7 +4,7 @@ extension Safetensors {
   /// A tensor to write.
   public struct StoredTensor: Sendable {
     public var name: String
-    /// The type of the elements.
+    /// The type of the elements, `dtype` in the header.
     public var type: ElementType
     /// The extents of the axes; none for a single number.
     public var shape: [Int]

@@ -49,7 +49,7 @@ public enum Safetensors {
   /// The description of one tensor in a header.
   public struct Entry: Hashable, Sendable {
     public var name: String
-    /// The type of the elements.
+    /// The type of the elements, `dtype` in the header.
     public var type: ElementType
     /// The extents of the axes; none for a single number.
     public var shape: [Int]

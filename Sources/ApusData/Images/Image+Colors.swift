@@ -75,7 +75,7 @@ extension Image {
     }
   }
 
-  /// The mean luma.
+  /// The mean luma of all pixels, in `0 ... 255`.
   private var meanLuma: Double {
     var sum = 0
     pixels.withUnsafeBufferPointer { source in

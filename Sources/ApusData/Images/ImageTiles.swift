@@ -4,16 +4,16 @@
 /// by more than the other tiles do. In overlaps, values are averaged with weights that decrease towards the edges of a
 /// tile, which avoids seams.
 public struct ImageTiles: Hashable, Sendable {
-  /// The size of the image.
+  /// The height and width of the image in pixels.
   public let image: ImageSize
-  /// The size of every tile.
+  /// The height and width of every tile in pixels.
   public let tile: ImageSize
   /// The first row and column of each tile, in row-major order.
   public let origins: [(top: Int, left: Int)]
   private let overlap: Int
 
   /// - Parameters:
-  ///   - image: the size of the image
+  ///   - image: its height and width in pixels
   ///   - tile: the size of the tiles; an image that is smaller than a tile is padded by reflection at the bottom and
   ///     right
   ///   - overlap: the minimum overlap of neighbors in pixels

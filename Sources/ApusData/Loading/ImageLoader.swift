@@ -66,7 +66,7 @@ public final class ImageLoader: @unchecked Sendable {
   /// Starts to load the batches.
   ///
   /// - Parameters:
-  ///   - source: the images
+  ///   - source: the images to which the numbers in `batches` refer
   ///   - batches: the image numbers of each batch of the epoch, for example a `MinibatchOrder.Epoch`
   ///   - epoch: the number of the epoch, for random numbers
   ///   - first: the batch to begin with; earlier batches are not read

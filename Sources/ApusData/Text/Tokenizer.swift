@@ -41,7 +41,7 @@ public enum TokenizerCatalog {
   /// The names of all tokenizers.
   public static let kinds = types.map { $0.kind }
 
-  /// Learns a tokenizer of a kind from a text.
+  /// Makes a tokenizer of one of the `kinds` with at most `size` tokens, which it learns from a text.
   /// - Returns: `nil` when there is no such kind.
   public static func learn(_ kind: String, from text: String, size: Int) -> (any Tokenizer)? {
     types.first { $0.kind == kind }.map { $0.init(learning: text, size: size) }

@@ -63,7 +63,7 @@ public struct WordTokenizer: Tokenizer, Hashable {
     self.init(vocabulary: vocabulary, isLowercased: isLowercased)
   }
 
-  /// The words of a text.
+  /// Splits a text into words, line feeds and other single characters; spaces are left out.
   static func words(of text: String) -> [String] {
     var words: [String] = []
     var word = String.UnicodeScalarView()

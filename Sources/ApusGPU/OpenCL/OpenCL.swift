@@ -34,7 +34,7 @@ public enum OpenCL {
     }
   }
 
-  /// Opens a device.
+  /// Opens a device or sub-device, with the options that environment variables set.
   /// - Throws: `DeviceError.unavailable` when there is no such device or when an environment variable has an invalid
   ///   value.
   public static func open(_ name: Name) throws(DeviceError) -> any Device {

@@ -20,7 +20,7 @@ public struct ImageNetwork: Hashable, Sendable {
     self.inputSize = inputSize
   }
 
-  /// A published network.
+  /// A published network, with its default input size.
   public init(_ network: PublishedNetwork) {
     body = .published(network)
     inputSize = network.inputSize

@@ -18,7 +18,7 @@ extension LayerList {
     }
   }
 
-  /// The names of all layers.
+  /// The words that begin a layer or a link in the text of a list.
   static let layerNames =
     ["conv", "pool", "avgpool", "globalpool", "dense", "flatten", "batchnorm", "dropout", "rows"]
     + Link.Kind.allCases.map(\.rawValue) + Recurrent.Kind.allCases.map(\.rawValue) + Activation.allCases.map(\.rawValue)

@@ -1,7 +1,7 @@
 extension LayerList {
   /// A layer with its input and output shapes.
   public struct Stage: Hashable, Sendable {
-    /// The layer.
+    /// The layer, of the list or a `flatten` that was inserted.
     public var layer: Layer
     /// The shape of the input without the batch: `[channels, height, width]`, `[time, features]`, or `[features]` once
     /// flattened.

@@ -59,7 +59,7 @@ public struct LayerList: Hashable, Sendable {
     public enum Kind: Hashable, Sendable { case maximum, average }
 
     public var kind: Kind
-    /// The size of a window.
+    /// The height and width of a window, in elements.
     public var window: Size
     /// The distance between adjacent windows.
     public var stride: Size

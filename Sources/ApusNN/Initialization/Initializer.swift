@@ -41,12 +41,12 @@ public struct Initializer: Sendable {
 }
 
 extension Initializer {
-  /// Zeros.
+  /// All elements are 0.
   public static let zeros = constant(0)
-  /// Ones.
+  /// All elements are 1.
   public static let ones = constant(1)
 
-  /// A constant.
+  /// All elements are `value`.
   public static func constant(_ value: Double) -> Initializer {
     Initializer { shape, _, _ in Tensor(repeating: value, shape: shape) }
   }

@@ -40,7 +40,7 @@ public struct LayerTrace: Sendable {
     /// followed by the given key. All other layers are found by their parameters: a shared layer has the first of its
     /// names, and a layer that is not a member of the model has the name of the recorded module around it.
     public var path: String
-    /// The layer.
+    /// The layer that was called.
     public var layer: any Module
     /// The first input, of any shape.
     public var input: Tensor

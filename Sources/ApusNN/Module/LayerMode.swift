@@ -13,7 +13,7 @@ final class LayerIdentity: Sendable {}
 /// }
 /// ```
 /// - Parameters:
-///   - mode: the mode of the layers.
+///   - mode: whether the layers train or infer.
 ///   - module: the module that contains the layers.
 ///   - isChosen: whether to choose a module within `module`, given its key, such as `layers.0.norm`. A chosen module is
 ///     chosen with all modules that it contains. By default `module` is chosen.

@@ -18,7 +18,7 @@ import ApusTensor
 /// let optimizer = Optimizer(Adam(learningRate: 1e-3), for: model, precision: .mixed)
 /// ```
 public final class Optimizer {
-  /// The update rule.
+  /// The rule that computes new values of parameters from gradients, such as `Adam`.
   public let rule: any UpdateRule
   /// The parameters that are trained.
   public let parameters: [Parameter]

@@ -14,9 +14,9 @@ public struct Rprop: UpdateRule {
   public var shrinkage: Double
   /// The factor of a step where the gradient keeps its sign.
   public var growth: Double
-  /// The smallest step.
+  /// The lower limit of a step, by which an update changes an element, in the unit of the parameter.
   public var smallestStep: Double
-  /// The largest step.
+  /// The upper limit of a step, in the unit of the parameter.
   public var largestStep: Double
   /// The weight decay, which is added to the gradient.
   public var weightDecay: Double

@@ -1,6 +1,6 @@
 /// Numbers as horizontal bars, one below the other, with a name next to each bar.
 public struct BarChart: Chart {
-  /// A bar.
+  /// A name, and a number that is drawn as a bar.
   public struct Bar: Hashable, Sendable {
     /// The name next to the bar.
     public var name: String
@@ -23,7 +23,7 @@ public struct BarChart: Chart {
   /// The bars, from the top down.
   public var bars: [Bar]
 
-  /// Bars along an axis.
+  /// Creates a chart with the bars in this order, from the top down.
   public init(_ title: String, along axis: Axis, _ bars: [Bar]) {
     self.title = title
     self.axis = axis

@@ -1,6 +1,6 @@
 /// A table of numbers that are shown as shades: confusion matrices, correlations.
 public struct HeatMap: Chart {
-  /// A cell.
+  /// A shade, with text on it.
   public struct Cell: Hashable, Sendable {
     /// The strength of the shade, in `0 ... 1`; `nil` for no shade.
     public var shade: Double?
@@ -35,9 +35,9 @@ public struct HeatMap: Chart {
 
   /// The title of the chart.
   public var title: String
-  /// The title of the rows, and the name of each row.
+  /// The title of the vertical axis, and the names of the rows from the top down.
   public private(set) var rows: (title: String, names: [String])
-  /// The title of the columns, and the name of each column.
+  /// The title of the horizontal axis, and the names of the columns from left to right.
   public private(set) var columns: (title: String, names: [String])
   /// `[rows, columns]`, row-major.
   public private(set) var cells: [Cell]
@@ -63,7 +63,7 @@ public struct HeatMap: Chart {
   public func drawing(width: Double) -> Drawing { HeatMapLayout(self, width: width).drawing() }
 }
 
-/// The layout of a heat map.
+/// The positions and sizes of the parts of a heat map, in pixels.
 private struct HeatMapLayout {
   let map: HeatMap
   let width: Double

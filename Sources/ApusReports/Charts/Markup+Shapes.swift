@@ -20,8 +20,8 @@ extension Markup {
 
   /// A rectangle with its upper left corner at `corner`.
   /// - Parameters:
-  ///   - opacity: the opacity of the fill, in `0 ... 1`.
-  ///   - note: the tooltip.
+  ///   - opacity: how opaque the fill is, in `0 ... 1`.
+  ///   - note: the tooltip; `nil` for none.
   static func rectangle(
     _ style: String, _ corner: Pixel, width: Double, height: Double, opacity: Double = 1, rounding: Double = 0,
     note: String? = nil
@@ -34,7 +34,7 @@ extension Markup {
       ], note.map { .element("title", .text($0)) } ?? Markup())
   }
 
-  /// A dot.
+  /// A circle around `middle`.
   static func dot(_ style: String, _ middle: Pixel, radius: Double) -> Markup {
     element(
       "circle",

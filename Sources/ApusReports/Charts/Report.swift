@@ -18,7 +18,7 @@ public struct Report: Sendable {
   public struct Figure: Sendable {
     /// The file name of the chart, without the extension: letters, digits and hyphens.
     public var name: String
-    /// The chart.
+    /// The chart, which is drawn for the width of the figure.
     public var chart: any Chart
     /// The text below the chart.
     public var note: String?
@@ -64,7 +64,7 @@ public struct Report: Sendable {
   public var subtitle: String
   /// The most important numbers.
   public var facts: [Fact]
-  /// The sections.
+  /// The sections, in the order of the page.
   public var sections: [Section]
 
   /// Creates a report from its parts.

@@ -1,6 +1,6 @@
 /// A table of text with column titles.
 public struct TableChart: Chart {
-  /// A column.
+  /// The title and the alignment of a column.
   public struct Column: Hashable, Sendable {
     /// The title above the column.
     public var title: String
@@ -16,7 +16,7 @@ public struct TableChart: Chart {
 
   /// The title of the chart.
   public var title: String
-  /// The columns.
+  /// The columns, from left to right.
   public var columns: [Column]
   /// The rows, with a cell for each column; missing cells are empty.
   public var rows: [[String]]

@@ -43,7 +43,7 @@ public enum Averaging: String, CaseIterable, Sendable {
 }
 
 extension ConfusionMatrix {
-  /// The measures of each class.
+  /// The measures of each class, indexed by class number.
   public var measures: [ClassMeasures] {
     let (supports, predicted) = (supports, predictedCounts)
     return (0..<classCount).map {

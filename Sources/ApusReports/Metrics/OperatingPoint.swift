@@ -29,7 +29,7 @@ public struct OperatingPoint: Hashable, Sendable {
 /// The choice of a threshold. Of several equally good thresholds, the highest is chosen. The examples that a threshold
 /// is chosen on should not be those that the model is evaluated on.
 extension RankedScores {
-  /// The operating point of a threshold.
+  /// The point at which examples with a score of at least `threshold` count as positive.
   public func point(at threshold: Float) -> OperatingPoint {
     // `thresholds` is in descending order: a binary search finds the first one that is lower than `threshold`.
     var (low, high) = (0, thresholds.count)

@@ -21,7 +21,7 @@ public protocol DataFormat: Sendable {
 
   /// Reads the data of a new run.
   /// - Parameters:
-  ///   - settings: The settings of the run.
+  ///   - settings: Name the model, the data source and how the data are split.
   ///   - tokenizer: The tokenizer of the weights that the model starts from, for texts; `nil` to train one.
   ///   - willLoad: Receives the format of the data and the number of training examples as soon as they are known, to
   ///     check the memory of training. This format may lack the statistics of the data, because the memory does not
@@ -67,8 +67,8 @@ public protocol DataFormat: Sendable {
 
   /// Calls `body` with the prediction for each example, in the order of the files and of the examples in each file.
   /// - Parameters:
-  ///   - files: The paths of the files.
-  ///   - settings: The settings of the run.
+  ///   - files: The paths of images, tables or texts, whose examples are predicted in this order.
+  ///   - settings: The settings with which the model was trained.
   ///   - threshold: For two classes: predict the second class if its probability is at least this number.
   ///   - model: Loads the model, after the files were read.
   ///   - body: Receives each prediction.
@@ -152,7 +152,7 @@ public enum DataKinds {
     registered.withLock { $0.append(kind) }
   }
 
-  /// The kind of data of a run.
+  /// The first kind that serves the settings; registered kinds come before those of Apus.
   /// - Throws: `ModelError.misfit` if no kind serves the settings.
   static func kind(for settings: RunSettings) throws(ModelError) -> any DataFormat.Type {
     if let kind = all.first(where: { $0.serves(settings) }) { return kind }

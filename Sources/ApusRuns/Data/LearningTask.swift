@@ -2,7 +2,7 @@ import Apus
 
 /// The training, validation and test examples of a run, with their format.
 public struct LearningTask {
-  /// The format of the data.
+  /// How the examples are read. Checkpoints store it.
   public var format: any DataFormat
   /// The training examples.
   public var train: any ExampleSource

@@ -7,7 +7,7 @@ public struct MeasuredData {
   public var source: String
   /// The split of the source from which the examples come.
   public var part: DataPart
-  /// The examples.
+  /// The examples, as inputs and targets of the model.
   public var examples: any ExampleSource
   /// The names of the examples; `nil` if they are only numbered.
   public var names: [String]?

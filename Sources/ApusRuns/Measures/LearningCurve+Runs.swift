@@ -51,7 +51,7 @@ extension Run {
   }
 }
 
-/// The runs of a learning curve.
+/// Trains a model on growing parts of the data, one run after the other.
 package struct LearningCurveRuns {
   private var settings: RunSettings
   private let options: LearningCurveOptions

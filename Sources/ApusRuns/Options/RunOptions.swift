@@ -23,8 +23,8 @@ package enum RunOptions {
     "precision", .precision,
     help:
       "\(list(Precision.named.map(\.key))): mixed computes products in float16, with float32 weights and a scaled "
-      + "loss, mixed-bfloat16 in bfloat16, which needs no loss scale and is faster on Intel CPUs with AMX and AMD CPUs "
-      + "with AVX512-BF16 (default: float32)")
+      + "loss, mixed-bfloat16 in bfloat16, which needs no loss scale; Intel CPUs with AMX and AMD CPUs with AVX512-BF16 "
+      + "have instructions for products in bfloat16 (default: float32)")
   package static let seed = Option(
     "seed", .seed, help: "the seed of all random numbers, below 2^63 (default: 0)")
   package static let classes = Option(
@@ -59,7 +59,7 @@ package enum RunOptions {
   /// The declarations of all options; the first is the argument `MODEL`.
   package static let declarations = all.map(\.declaration)
 
-  /// The declarations of the options about a topic.
+  /// The declarations of one topic, in the order of `all`.
   static func declarations(about topic: RunOption.Topic) -> [Declaration] {
     all.filter { $0.topic == topic }.map(\.declaration)
   }
@@ -71,7 +71,6 @@ package enum RunOptions {
 
   private static func list<Value: RawRepresentable<String>>(_ cases: [Value]) -> String { list(cases.map(\.rawValue)) }
 
-  package static var imageDeclarations: [Declaration] { declarations(about: .image) }
   package static var textDeclarations: [Declaration] { declarations(about: .text) }
 
   /// The option with a configuration key, such as `batch_size`.

@@ -16,7 +16,7 @@ package struct RunReport {
 
   package init(_ record: RunRecord) { self.record = record }
 
-  /// The report.
+  /// The report, with the sections for which the run has data.
   package func make() throws -> Report {
     let sections: [Report.Section?] = [
       curves(), try results(), regression(), try misclassified(), try model(), try weights(), try activations(),

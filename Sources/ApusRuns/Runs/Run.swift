@@ -81,7 +81,7 @@ public struct Run {
 
   /// Trains a new run to its end.
   /// - Parameters:
-  ///   - settings: The settings of the run.
+  ///   - settings: The model, its data and the options of `apus train`.
   ///   - output: The folder of the run, which must not contain another run; `nil` for `runs/MODEL-N`.
   ///   - observers: Observers, which receive the events of the run and may stop it.
   /// - Returns: The run at its newest checkpoint, and the result of training.

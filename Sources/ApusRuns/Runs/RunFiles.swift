@@ -63,7 +63,7 @@ package struct RunFiles {
 
   private var checkpoints: CheckpointStore { CheckpointStore(folder) }
 
-  /// Writes the settings.
+  /// Writes `config.json`, and replaces an existing one atomically.
   package func write(_ settings: RunSettings) throws(DataError) {
     let text = JSON.object(settings.json).text(indented: true) + "\n"
     try reportingFiles { () throws(FileError) in

@@ -27,7 +27,7 @@ public func detectingAnomalies<R>(_ body: () throws -> R) rethrows -> R {
 
 /// Runs `body`, which builds the operations of a layer; an anomaly in one of these operations, or in their gradients,
 /// is reported with the name of the layer.
-/// - Parameter layer: the key and the type of the layer.
+/// - Parameter layer: its key in the model and its type; evaluated only if operations are named.
 package func namingOperations<R>(
   after layer: @autoclosure () -> (key: String, type: String), _ body: () throws -> R
 ) rethrows -> R {

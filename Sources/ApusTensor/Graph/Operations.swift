@@ -6,7 +6,7 @@ public struct PendingOperation: Sendable {
   public let name: String
   /// The operands, in order.
   public let inputs: [Tensor]
-  /// The result.
+  /// The result, which was pending when the operation was listed.
   public let result: Tensor
   /// The node of the operation, if `result` is one of several results. After evaluation, the result no longer refers to
   /// it.

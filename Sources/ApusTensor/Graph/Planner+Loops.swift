@@ -2,16 +2,25 @@ import ApusDevice
 
 /// A loop with a planned body. Values are nodes of the enclosing planner.
 struct PlannedLoop {
+  /// The plan of one iteration.
   var body: Plan
+  /// The sources of the body's inputs. Scalars are no inputs: the body reads them from the scalar bank.
   var inputs: [Input]
+  /// The destinations of the body's outputs: first the carried values, then the sequences that a node reads.
   var outputs: [Loop.Target]
+  /// For each carried value, the node that it equals before the first iteration.
   var initial: [Int]
+  /// For each carried value, the node that stores it; after the loop, it holds the value of the last iteration.
   var carried: [Int]
+  /// The nodes for the scratch memory of the body, one for each slab of its plan.
   var slabs: [Int]
 
   enum Input {
+    /// A value from outside, the same in each iteration.
     case whole(node: Int)
+    /// The current element of a sequence.
     case element(node: Int)
+    /// A carried value, by its number.
     case carried(Int)
   }
 }

@@ -114,10 +114,19 @@ extension Tensor {
   /// - Returns: the shape of `indices`.
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange`.
   public func takingAlong(_ indices: Tensor, axis: Int) -> Tensor {
-    guard let axis = checkedAxis(axis, "gather"), let list = wrapped(indices, axis, "gather") else { return self }
+    guard let axis = checkedAxis(axis, "takingAlong"), let list = wrapped(indices, axis, "takingAlong") else {
+      return self
+    }
+    let others = (0..<rank).filter { $0 != axis }
+    guard indices.rank == rank, others.allSatisfy({ indices.shape[$0] <= shape[$0] }) else {
+      ShapeError(
+        "takingAlong",
+        "indices \(indices.shape) must have the axes of \(shape) and, except along axis \(axis), at most their extents"
+      ).report()
+      return self
+    }
     var source = self
-    for other in 0..<Swift.min(rank, indices.rank)
-    where other != axis && indices.shape[other] < shape[other] {
+    for other in others where indices.shape[other] < shape[other] {
       source = source.slice(axis: other, from: 0, count: indices.shape[other])
     }
     let label = IndexLabel("takingAlong", countsFromEnd: true)

@@ -25,10 +25,11 @@ extension Tensor {
   /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
   /// - Precondition: `axes` are different axes of the tensor, and not empty for an infinite `p`.
   public func norm(_ p: Double = 2, axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
-    wide { x in
+    guard checkedAxes(axes, "norm") != nil else { return floating }
+    return wide { x in
       switch p {
-      case .infinity: return x.abs().max(axes: axes, keepingAxes: keepingAxes)
-      case -.infinity: return x.abs().min(axes: axes, keepingAxes: keepingAxes)
+      case .infinity: return x.abs().checkedNotEmpty(axes, "norm").max(axes: axes, keepingAxes: keepingAxes)
+      case -.infinity: return x.abs().checkedNotEmpty(axes, "norm").min(axes: axes, keepingAxes: keepingAxes)
       case 0: return (x .!= 0).cast(to: x.dtype).sum(axes: axes, keepingAxes: keepingAxes)
       case 1: return x.abs().sum(axes: axes, keepingAxes: keepingAxes)
       default: break

@@ -2,7 +2,7 @@ import ApusDevice
 
 /// The elements around a padded tensor.
 public enum PaddingMode: String, Hashable, Sendable, CaseIterable {
-  /// Zeros.
+  /// Zeros: `0 0 | a b c | 0`.
   case zeros
   /// The tensor mirrored at its first and last elements, which are not repeated: `c b | a b c | b a`.
   case reflect
@@ -56,7 +56,7 @@ extension Tensor {
     return Tensor.accepts(target, "pad")
   }
 
-  /// The padding before and after an axis.
+  /// The elements that are added before and after an axis.
   private func borders(
     _ amount: (before: Int, after: Int), _ axis: Int, _ mode: PaddingMode
   ) -> (before: Tensor, after: Tensor) {

@@ -35,16 +35,23 @@ extension GradientInput {
 }
 
 extension Tensor {
-  private func reduce(_ op: Op, _ axes: [Int]?, _ keepingAxes: Bool) -> Tensor {
-    var isReduced = 0
+  /// The set of `axes`, bit `i` for axis `i`. If they are not different axes of the tensor, reports an error of
+  /// `operation` and returns `nil`.
+  func checkedAxes(_ axes: [Int]?, _ operation: String) -> Int? {
+    var set = 0
     for axis in axes ?? [] {
-      guard let axis = checkedAxis(axis, op.name) else { return self }
-      guard isReduced >> axis & 1 == 0 else {
-        ShapeError(op.name, "axis \(axis) of \(shape) is given twice").report()
-        return self
+      guard let axis = checkedAxis(axis, operation) else { return nil }
+      guard set >> axis & 1 == 0 else {
+        ShapeError(operation, "axis \(axis) of \(shape) is given twice").report()
+        return nil
       }
-      isReduced |= 1 << axis
+      set |= 1 << axis
     }
+    return set
+  }
+
+  private func reduce(_ op: Op, _ axes: [Int]?, _ keepingAxes: Bool) -> Tensor {
+    guard let isReduced = checkedAxes(axes, op.name) else { return self }
     var attributes: [Int] = []
     attributes.reserveCapacity(1 + (axes?.count ?? rank))
     attributes.append(keepingAxes ? 1 : 0)
@@ -74,7 +81,8 @@ extension Tensor {
   /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
   /// - Precondition: `axes` are different axes of the tensor.
   public func mean(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
-    wide { source in
+    guard checkedAxes(axes, "mean") != nil else { return floating }
+    return wide { source in
       let sum = source.sum(axes: axes, keepingAxes: keepingAxes)
       return sum / source.constant(Double(elementCount) / Double(Swift.max(sum.elementCount, 1)))
     }
@@ -86,7 +94,8 @@ extension Tensor {
   /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
   /// - Precondition: `axes` are different axes of the tensor.
   public func logSumExp(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
-    wide { $0.logSumExpInLane(axes, keepingAxes) }
+    guard checkedAxes(axes, "logSumExp") != nil else { return floating }
+    return wide { $0.logSumExpInLane(axes, keepingAxes) }
   }
 
   private func logSumExpInLane(_ axes: [Int]?, _ keepingAxes: Bool) -> Tensor {
@@ -124,7 +133,8 @@ extension Tensor {
   /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
   /// - Precondition: `axes` are different axes of the tensor.
   public func variance(axes: [Int]? = nil, correction: Double = 1, keepingAxes: Bool = false) -> Tensor {
-    wide { source in
+    guard checkedAxes(axes, "variance") != nil else { return floating }
+    return wide { source in
       let centered = source - source.mean(axes: axes, keepingAxes: true)
       let sum = centered.sumOfSquaredDeviations(axes, keepingAxes: keepingAxes)
       let count = Double(elementCount) / Double(Swift.max(sum.elementCount, 1)) - correction
@@ -140,7 +150,8 @@ extension Tensor {
   public func standardDeviation(
     axes: [Int]? = nil, correction: Double = 1, keepingAxes: Bool = false
   ) -> Tensor {
-    wide { source in
+    guard checkedAxes(axes, "standardDeviation") != nil else { return floating }
+    return wide { source in
       let variance = source.variance(axes: axes, correction: correction, keepingAxes: keepingAxes)
       // The slope of the root at 0 is infinite, so a variance of 0 is replaced by 1.
       let isPositive = variance .> 0
@@ -211,7 +222,9 @@ extension Tensor {
     checkedNotEmpty(axes, "max").reduce(.reduceMax, axes, keepingAxes)
   }
 
-  private func checkedNotEmpty(_ axes: [Int]?, _ operation: String) -> Tensor {
+  /// The tensor itself. If one of `axes` (all by default) is empty, reports an error of `operation` and returns a tensor
+  /// of the same rank that has one element.
+  func checkedNotEmpty(_ axes: [Int]?, _ operation: String) -> Tensor {
     for axis in axes ?? Array(0..<rank) {
       guard let axis = checkedAxis(axis, operation) else { break }
       guard shape[axis] == 0 else { continue }

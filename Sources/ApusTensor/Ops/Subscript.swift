@@ -191,14 +191,23 @@ extension Tensor {
   ///   - mask: `bool`, of a shape that broadcasts to the shape of this tensor.
   ///   - value: of a shape that broadcasts to the shape of this tensor.
   public func replacing(where mask: Tensor, with value: Tensor) -> Tensor {
-    mask.select(value.cast(to: dtype), self)
+    guard canReplace(where: mask.shape, with: value.shape) else { return self }
+    return mask.select(value.cast(to: dtype), self)
   }
 
   /// The tensor with `value`, converted to the tensor's type, where `mask` holds.
   ///
   /// - Parameter mask: `bool`, of a shape that broadcasts to the shape of this tensor.
   public func replacing<Number: TensorElement>(where mask: Tensor, with value: Number) -> Tensor {
-    mask.select(.number(value.number.converted(to: dtype), dtype: dtype, device: device), self)
+    guard canReplace(where: mask.shape, with: []) else { return self }
+    return mask.select(.number(value.number.converted(to: dtype), dtype: dtype, device: device), self)
+  }
+
+  /// Whether the shapes of a mask and of a value broadcast with this tensor's shape; if not, reports an error.
+  private func canReplace(where mask: Shape, with value: Shape) -> Bool {
+    if mask.broadcast(with: value)?.broadcast(with: shape) != nil { return true }
+    ShapeError("replacing", "the mask \(mask) and the value \(value) do not broadcast to \(shape)").report()
+    return false
   }
 
   /// The elements where `mask` holds, in row-major order (`x[mask]` of NumPy). The mask is read back to the host,

@@ -25,14 +25,14 @@ extension Tensor {
         device: .passUnretained(device)))
   }
 
-  /// A tensor of zeros, of shape `shape`.
+  /// A tensor of zeros, by default `float32` on the current device.
   public static func zeros(
     _ shape: Shape, dtype: DType = .float32, device: ComputeDevice = .current
   ) -> Tensor {
     Tensor(0, shape, dtype, device, "zeros")
   }
 
-  /// A tensor of ones, of shape `shape`.
+  /// A tensor of ones, by default `float32` on the current device.
   public static func ones(
     _ shape: Shape, dtype: DType = .float32, device: ComputeDevice = .current
   ) -> Tensor {
@@ -190,7 +190,7 @@ extension Scalar {
 }
 
 extension TensorElement {
-  /// The number as a `Scalar`.
+  /// The number, converted to `Double` or `Int64`.
   var number: Scalar {
     switch Self.dtype {
     case .float32: .float(Double(unsafeBitCast(self, to: Float.self)))

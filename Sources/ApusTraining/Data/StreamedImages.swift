@@ -7,11 +7,11 @@ import Synchronization
 /// Inputs are standardized pixels, float32 `[batch, channels, height, width]`. Targets are classes, int32 `[batch]`;
 /// when a pipeline mixes examples, they are distributions, float32 `[batch, classes]`.
 public struct StreamedImages: ExampleSource {
-  /// The source of the images.
+  /// The images, which threads read ahead of their use.
   public let source: any ImageSource
-  /// The options of the loader in training.
+  /// How training loads images. Images that cannot be read are replaced or refused.
   public let training: ImageLoader.Options
-  /// The options of the loader in evaluation.
+  /// How evaluation loads images. Images that cannot be read are left out or refused.
   public let evaluation: ImageLoader.Options
   /// The statistics that standardize the pixels.
   public let statistics: PixelStatistics

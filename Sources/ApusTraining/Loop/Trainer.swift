@@ -53,7 +53,7 @@ public final class Trainer {
   /// - Parameters:
   ///   - model: the model to train, with its initial values.
   ///   - rule: the update rule of the optimizer.
-  ///   - train: the examples to train with.
+  ///   - train: the examples whose mean loss is minimized.
   ///   - test: examples for evaluation at the end of each epoch; with validation examples, at the end of the run only.
   ///   - validation: examples for evaluation at the end of each epoch and for model selection. A `MetricSchedule`
   ///     observes their results; without validation examples it observes the training loss, never `test`.

@@ -114,7 +114,7 @@ public struct MemoryLimit: Hashable, Sendable {
   }
 
   /// Throws if training at a batch size does not fit; the error contains the largest batch size that fits.
-  /// - Parameter plan: plans training at a batch size.
+  /// - Parameter plan: gives the memory for a batch size; called for one or several sizes.
   /// - Returns: the memory that training needs.
   /// - Throws: `TrainingError.tooLarge`, and what `plan` throws.
   public func check(

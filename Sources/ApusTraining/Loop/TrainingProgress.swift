@@ -48,7 +48,7 @@ public struct TrainingProgress: Sendable {
   /// examples. A measure that has influenced a run is a biased estimate, so test results must not influence it.
   public var selection: SplitMetrics? { results[selectionSplit] }
 
-  /// The split of `selection`.
+  /// The split of `selection`: validation if the run has such examples, otherwise training.
   public var selectionSplit: DataSplit { hasValidation ? .validation : .train }
 
   /// The results of the training examples in the current epoch so far; `nil` at the beginning of an epoch.

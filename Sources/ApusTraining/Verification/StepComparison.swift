@@ -43,7 +43,7 @@ public struct StepComparison: Sendable {
   /// Runs and compares a step.
   ///
   /// - Parameters:
-  ///   - devices: the devices to compare.
+  ///   - devices: each runs the whole step, and its results are compared with those of `reference`.
   ///   - reference: the device that repeats each operation.
   ///   - step: builds the step on a device, without evaluating anything; the first tensor is the loss, of one element,
   ///     the others have any shape.

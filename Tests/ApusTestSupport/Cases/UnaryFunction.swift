@@ -15,7 +15,7 @@ public struct UnaryFunction: Sendable, CustomTestStringConvertible {
 
   public var testDescription: String { row.name }
 
-  private init(
+  public init(
     _ row: ElementwiseRow, named name: String? = nil, on range: ClosedRange<Double> = -2...2,
     dtypes: [DType] = OpCase.floats, tolerance: Tolerance = .elementwise,
     _ apply: (@Sendable (Tensor) -> Tensor)?, _ reference: @escaping @Sendable (Double) -> Double

@@ -19,7 +19,7 @@ public struct HostileFolder: Sendable, CustomStringConvertible {
     try change(URL(filePath: path), victims)
   }
 
-  /// All hostile folders.
+  /// Every hostile folder of the tests, each to be made from a copy of the run.
   /// - Parameter run: The path of a complete run with one checkpoint and all files and folders of `RunLayout`.
   public static func all(of run: String) throws -> [HostileFolder] {
     let layout = try RunLayout(of: run)

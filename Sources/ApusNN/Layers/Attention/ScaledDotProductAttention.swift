@@ -34,7 +34,7 @@ public func scaledDotProductAttention(
   return problem.output()
 }
 
-/// The masks of attention.
+/// The masks that one call of attention combines: any number of tensors, and the causal mask.
 struct AttentionMasks: Sendable {
   /// Each mask is `bool` (true where a query may attend to a key) or added to the scaled products.
   var masks: [Tensor]

@@ -1,0 +1,36 @@
+import ApusDevice
+import ApusTestSupport
+import Testing
+
+@testable import ApusTensor
+
+// The example of a row's operation in CONTRIBUTING.md, word for word. `BookTests` compares it. The composed form of the
+// same operation is an example in another module, `ApusTests`.
+
+extension ElementwiseRow {
+  /// Stands for the row that the example adds to `Kernels/elementwise.def`. It gives other values.
+  fileprivate static var logit: ElementwiseRow { .log }
+}
+
+// example
+extension Op {
+  static let logit = function(.logit, gradient: .unary { g, x, _ in g / (x * (1 - x)) })
+}
+
+extension Tensor {
+  /// `log(x / (1 − x))`, the inverse of `sigmoid`; infinite at 0 and 1.
+  public func logit() -> Tensor { widened.apply(.logit) }
+}
+// end
+
+@Suite struct ContributingExamples {
+  /// The rule depends only on the input, not on the row.
+  @Test func gradientRule() throws {
+    try withDevice(TestDevice.reference.device) { () throws in
+      let x = Tensor([0.25, 0.5] as [Float])
+      let slopes = recordingGradients { gradients(of: x.logit().sum(), withRespectTo: [x])[0] }
+      let found = try slopes.array()
+      #expect(abs(found[0] - 16.0 / 3) < 1e-5 && found[1] == 4)
+    }
+  }
+}
