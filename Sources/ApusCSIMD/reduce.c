@@ -1,5 +1,6 @@
 // Reductions: programs whose blocks are accumulated by reducers.
 
+#include "cascade.h"
 #include "csimd_program.h"
 
 #include <string.h>

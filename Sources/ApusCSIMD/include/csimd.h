@@ -30,8 +30,6 @@ enum {
 /// accumulators only once for these lines. Tasks of matrix products whose columns are summed have a multiple of this
 /// number of rows, so that their sums combine the same lines.
 #define CSIMD_LINES_AT_ONCE 12
-/// The number of terms of a chain in a reduction: see Kernels/reduce.def.
-#define CSIMD_CHAIN 16
 /// Bytes of the accumulator of a reduction: see `csimd_reducer`.
 #define CSIMD_STATE_BYTES 1024
 /// Cache lines that can be prefetched while the deviations of 64 elements are accumulated.

@@ -5,7 +5,9 @@ import Kernels
 enum KernelPrelude {
   static func text(for target: KernelTarget) -> String {
     var text = dialect(of: target)
-    let common = ["math", "hyperbolic", "trigonometry", "normal", "special", "storage", "philox", "random", "rows"]
+    let common = [
+      "bits", "math", "hyperbolic", "trigonometry", "normal", "special", "storage", "philox", "random", "rows",
+    ]
     let lanes = target.width > 1 ? ["prelude/opencl_lanes.h", "prelude/winograd.h"] : []
     for name in lanes + common.map({ "prelude/\($0).h" }) { text += file(name) }
     for lane in ["F32", "I32", "I64"] + (target.supportsFloat64 ? ["F64"] : []) {
