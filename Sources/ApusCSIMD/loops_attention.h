@@ -32,7 +32,7 @@ INLINE const uint32_t *FN(attention_words)(const csimd_weights *w, size_t row, s
 
 // The mask of the weights that dropout keeps.
 INLINE MASK FN(attention_kept)(const csimd_weights *w, const uint32_t *words) {
-  return MASK_OF((VI)(LOAD(VU, words) >> 8) < (int32_t)w->bound);
+  return MASK_OF(KEEPS(LOAD(VU, words), (int32_t)w->bound));
 }
 
 // The values that are added to the products of a row from `at` on; 0 from `end` on.
