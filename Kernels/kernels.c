@@ -200,6 +200,9 @@ static const struct {
     {"pooling/gather.cl", (const char[]){
 #embed "pooling/gather.cl" suffix(, 0)
     }},
+    {"attention/weights.h", (const char[]){
+#embed "attention/weights.h" suffix(, 0)
+    }},
     {"attention/forward.cl", (const char[]){
 #embed "attention/forward.cl" suffix(, 0)
     }},

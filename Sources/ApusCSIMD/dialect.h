@@ -2,7 +2,6 @@
 // same order everywhere. An isa_*.c file defines CSIMD_HAS_FMA and, if it has them, CSIMD_HAS_F16C and CSIMD_HAS_AVX512
 // before it includes this file (see loops.h).
 
-#include <float.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -13,7 +13,7 @@ enum KernelPrelude {
     for lane in ["F32", "I32", "I64"] + (target.supportsFloat64 ? ["F64"] : []) {
       text += "#undef LANE\n#define LANE LANE_\(lane)\n"
       for name in ["prelude/lane.h", "elementwise.def", "reduce.def"] { text += file(name) }
-      if lane.hasPrefix("F") { text += file("recurrent/cells.h") }
+      if lane.hasPrefix("F") { text += file("attention/weights.h") + file("recurrent/cells.h") }
     }
     return text
   }
