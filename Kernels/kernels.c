@@ -23,6 +23,9 @@ static const struct {
     {"prelude/cuda.h", (const char[]){
 #embed "prelude/cuda.h" suffix(, 0)
     }},
+    {"prelude/bits.h", (const char[]){
+#embed "prelude/bits.h" suffix(, 0)
+    }},
     {"prelude/math.h", (const char[]){
 #embed "prelude/math.h" suffix(, 0)
     }},
@@ -196,6 +199,9 @@ static const struct {
     }},
     {"pooling/gather.cl", (const char[]){
 #embed "pooling/gather.cl" suffix(, 0)
+    }},
+    {"attention/weights.h", (const char[]){
+#embed "attention/weights.h" suffix(, 0)
     }},
     {"attention/forward.cl", (const char[]){
 #embed "attention/forward.cl" suffix(, 0)

@@ -11,8 +11,8 @@
 // that it rescales the accumulators to a new maximum only once per block. $MASK, $OPEN and $ADDED apply the masks;
 // $WORDS, $KEEP, $DROP and $FACTOR apply dropout.
 //
-// Parameters: $ADDED, $DROP, $FACTOR, $KEEP, $MASK, $OPEN, $V, $WORDS, $ahead, $block, $capacity, $dtype, $greatest,
-// $heads, $items, $key, $keyBatch, $keyHead, $keyOffset, $keyRow, $keys, $lane, $localSize, $outputCount, $parts,
+// Parameters: $ADDED, $DROP, $FACTOR, $KEEP, $MASK, $OPEN, $V, $WORDS, $ahead, $block, $capacity, $dtype, $heads,
+// $items, $key, $keyBatch, $keyHead, $keyOffset, $keyRow, $keys, $lane, $localSize, $outputCount, $parts,
 // $queries, $query, $queryBatch, $queryHead, $queryOffset, $queryRow, $result, $resultOffset, $scale, $share, $size,
 // $value, $valueBatch, $valueHead, $valueOffset, $valueRow, $width.
 const i64 item = (i64)GROUP_ID() * $localSize + LOCAL_ID();
@@ -57,14 +57,12 @@ for (i64 key = 0; key < end; key += $block) {
     p[j] = CHOOSE_$lane(open, p[j] * $scale$ADDED, lowest);
     top = CHOOSE_$lane(row_greater_$lane(p[j], top), p[j], top);
   }
-  // If no key is open, top is -infinity, and -infinity minus -infinity would be NaN.
-  const $V next = CHOOSE_$lane(row_equal_$lane(top, lowest), ($V)(0), top);
-  const $V factor = row_exp_$lane(maximum - next);
+  shift = softmax_shift_$lane(top);
+  const $V factor = softmax_weight_$lane(maximum, shift);
   maximum = top;
-  shift = next;
   sum = sum * factor;
   UNROLL for (int j = 0; j < $block; j += 1) {
-    p[j] = row_exp_$lane(p[j] - shift);
+    p[j] = softmax_weight_$lane(p[j], shift);
     sum = sum + p[j];
     $DROP
     at[j] = valueAt + (key + SMALLER(j, remaining - 1)) * $valueRow;
@@ -82,5 +80,5 @@ for (int c = 0; c < $width; c += 1) {
   const $V mean = row_divide_$lane(total[c], divisor)$FACTOR;
   SCATTER_$dtype($result, $resultOffset + position * $width + c, $width, count, mean);
 }
-const $V logarithm = CHOOSE_$lane(isEmpty, $greatest, shift + row_log_$lane(divisor));
+const $V logarithm = softmax_logarithm_$lane(shift, sum);
 STORE_$dtype($result, $resultOffset + $outputCount + position, count, logarithm);

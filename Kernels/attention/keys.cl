@@ -63,9 +63,9 @@ for (i64 head = group * $share; head < (group + 1) * $share; head += 1) {
       const i64 near = LARGER(-WIDTH, SMALLER(query + j + $ahead - first, WIDTH));
       const VI open = TRUTH32((VI)((int)near) - LANES_I >= 0) & (VI)(j < remaining ? 1 : 0)$OPEN;
       const $V logarithm = ($V)($forward[$forwardOffset + $outputCount + row]);
-      p[j] = CHOOSE_$lane(open, row_exp_$lane(p[j] * $scale$ADDED - logarithm), ($V)(0));
+      p[j] = CHOOSE_$lane(open, softmax_weight_$lane(p[j] * $scale$ADDED, logarithm), ($V)(0));
       $DROPGRADIENT
-      d[j] = CHOOSE_$lane(open, p[j] * (d[j] - ($V)($dots[row])) * $scale, ($V)(0));
+      d[j] = CHOOSE_$lane(open, softmax_gradient_$lane(p[j], d[j], ($V)($dots[row]), $scale), ($V)(0));
       $DROP
     }
     for (int c = 0; c < $size; c += 1) {

@@ -65,9 +65,9 @@ for (i64 key = 0; key < end; key += $block) {
   UNROLL for (int j = 0; j < $block; j += 1) {
     const i64 near = LARGER(-WIDTH, SMALLER(first + $ahead - key - j, WIDTH));
     const VI open = TRUTH32(LANES_I + (VI)((int)near) >= 0) & (VI)(j < remaining ? 1 : 0)$OPEN;
-    const $V weight = row_exp_$lane(p[j] * $scale$ADDED - logarithm);
+    const $V weight = softmax_weight_$lane(p[j] * $scale$ADDED, logarithm);
     $DROPGRADIENT
-    d[j] = CHOOSE_$lane(open, weight * (d[j] - dot) * $scale, ($V)(0));
+    d[j] = CHOOSE_$lane(open, softmax_gradient_$lane(weight, d[j], dot, $scale), ($V)(0));
   }
   for (int c = 0; c < $size; c += 1) {
     $V part = total[c];

@@ -6,6 +6,9 @@
 //   FN(name)         a function of that lane in the preludes
 //   ROW(name)        the name of the function that the row `name` becomes
 //   SELECT(m, a, b)  a where the mask m is true, else b
+//   MINIMUM(a, b) MAXIMUM(a, b)   NaN if a or b is NaN
+//   PRECEDES_MIN(a, b) PRECEDES_MAX(a, b)   masks: whether argmin or argmax prefers a to b
+//   EITHER(a, b) BOTH(a, b)   masks: whether one of two integers, or both, are not 0
 //   TRUTH(m)         a mask as a VI of 0 or 1
 //   WRAPPING(a, op, b)   a op b; integers wrap around
 //   NEGATIVE(a) MAGNITUDE(a) QUOTIENT(a, b)   −a, |a|, a / b; integers wrap around, and a divisor of 0 gives 0
@@ -38,6 +41,20 @@
 #undef LANE_IS_INTEGER
 
 #define SELECT(m, a, b) ((m) ? (V)(a) : (V)(b))
+
+// The order of minima, maxima and sorting, in which NaN is preferred to every number. The masks are for scalars too.
+//   IS_MIN(a, b) IS_MAX(a, b)   whether the minimum or maximum of a and b is a
+#define IS_MIN(a, b) (((a) < (b)) | ((a) != (a)))
+#define IS_MAX(a, b) (((a) > (b)) | ((a) != (a)))
+#define MINIMUM(a, b) SELECT(IS_MIN(a, b), a, b)
+#define MAXIMUM(a, b) SELECT(IS_MAX(a, b), a, b)
+#define PRECEDES_MIN(a, b) (((a) < (b)) | (((a) != (a)) & ((b) == (b))))
+#define PRECEDES_MAX(a, b) OR_PRECEDES_MAX(0, a, b)
+// m | PRECEDES_MAX(a, b). In another order of the terms, clang would vectorize loops over scalars worse.
+#define OR_PRECEDES_MAX(m, a, b) ((m) | ((a) > (b)) | (((a) != (a)) & ((b) == (b))))
+
+#define EITHER(a, b) (((a) | (b)) != 0)
+#define BOTH(a, b) (((a) != 0) & ((b) != 0))
 
 #if LANE == LANE_F32
 #define V VF

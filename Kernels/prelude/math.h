@@ -1,6 +1,6 @@
 // The float32 functions that the rows of elementwise.def call, written once for C, OpenCL C and CUDA.
 //
-// This file follows a dialect, which defines
+// This file follows bits.h and a dialect, which defines
 //   WIDE(name)           the name of a function: `name`, or `name##_16` where several widths coexist
 //   INLINE               the qualifiers of a function
 //   ALWAYS_INLINE        the same for a large function that a kernel calls in an unrolled loop. Compilers for CPUs
@@ -30,8 +30,6 @@
 
 #define SELECT_F(m, a, b) ((m) ? (VF)(a) : (VF)(b))
 #define SELECT_I(m, a, b) ((m) ? (VI)(a) : (VI)(b))
-#define ABSOLUTE_F(x) AS_F(AS_I(x) & 0x7fffffff)
-#define WITH_SIGN_OF(x, s) AS_F((AS_I(x) & 0x7fffffff) | (AS_I(s) & (VI)(-0x7fffffff - 1)))
 #define INFINITE_F AS_F((VI)(0x7f800000))
 #define NAN_F AS_F((VI)(0x7fc00000))
 // 1.5·2²³: adding and subtracting it rounds a number below 2²² in magnitude to an integer.

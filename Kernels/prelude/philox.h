@@ -3,7 +3,7 @@
 
 // The C loops define both macros before they include this file, because their seeds are scalars, and one multiplication
 // gives both words of a product.
-//   PHILOX_KEY                             the type of a word of the key
+//   PHILOX_KEY                             the type of a word of the key and of the second half of the counter
 //   PHILOX_PRODUCT(high, low, a, factor)   sets the words of the 64-bit products of a VU and a constant
 #ifndef PHILOX_KEY
 #define PHILOX_KEY VU
@@ -29,6 +29,20 @@ INLINE void philox_rounds(VU *words, PHILOX_KEY k0, PHILOX_KEY k1) {
   words[2] = c2;
   words[3] = c3;
 }
+
+// Computes the four random words of block `number` of a stream in each lane: Philox of the counter (number, counter)
+// under the key (seed). The 64-bit numbers come as their lower and upper words.
+INLINE void philox_block(
+    VU number0, VU number1, PHILOX_KEY counter0, PHILOX_KEY counter1, PHILOX_KEY seed0, PHILOX_KEY seed1, VU *words) {
+  words[0] = number0;
+  words[1] = number1;
+  words[2] = (VU)(counter0);
+  words[3] = (VU)(counter1);
+  philox_rounds(words, seed0, seed1);
+}
+
+// Whether dropout keeps the element with a random word: a mask of the words whose upper 24 bits are below `bound`.
+#define KEEPS(word, bound) (AS_I((word) >> 8) < (bound))
 
 // Returns in each lane word `position mod 4` of its block.
 INLINE VI philox_word(const VU *words, VI position) {

@@ -1,12 +1,10 @@
 // Random words, for any dialect. Follows prelude/philox.h.
 
-// Computes the four random words of a block in each lane: Philox of the counter (block, counter) under the key (seed).
+// Computes the four random words of a block in each lane.
 INLINE void random_words(VL block, VL counter, VL seed, VU *words) {
-  words[0] = AS_U(I_FROM_L(block));
-  words[1] = AS_U(I_FROM_L(block >> 32));
-  words[2] = AS_U(I_FROM_L(counter));
-  words[3] = AS_U(I_FROM_L(counter >> 32));
-  philox_rounds(words, AS_U(I_FROM_L(seed)), AS_U(I_FROM_L(seed >> 32)));
+  philox_block(
+      AS_U(I_FROM_L(block)), AS_U(I_FROM_L(block >> 32)), AS_U(I_FROM_L(counter)), AS_U(I_FROM_L(counter >> 32)),
+      AS_U(I_FROM_L(seed)), AS_U(I_FROM_L(seed >> 32)), words);
 }
 
 // Returns the random words whose indices are the lanes of `number`.
@@ -31,11 +29,11 @@ INLINE VI next_words(i64 position, VL seed, VL counter, int *words, i64 *first) 
 }
 #endif
 
-// Sets `kept` to 1 for the words of a block whose upper 24 bits are below `bound`, else to 0.
+// Sets `kept` to 1 for the words of a block with which dropout keeps an element, else to 0.
 INLINE void kept_words(VL block, VL counter, VL seed, VI bound, VI *kept) {
   VU words[4];
   random_words(block, counter, seed, words);
-  UNROLL for (int i = 0; i < 4; i += 1) kept[i] = TRUTH32(AS_I(words[i] >> 8) < bound);
+  UNROLL for (int i = 0; i < 4; i += 1) kept[i] = TRUTH32(KEEPS(words[i], bound));
 }
 
 // Like `kept_words`, for three rows of consecutive words, one word per lane. The first row begins at word `position`;

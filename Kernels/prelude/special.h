@@ -77,7 +77,7 @@ INLINE VF WIDE(round_float16)(VF a) {
 
 // The bits of a plus a rounding increment: the upper half of the sum is the bfloat16 nearest to a (ties to even). a is
 // not NaN.
-INLINE VI WIDE(bfloat16_rounded_bits)(VF a) { return AS_I(AS_U(a) + 0x7fffu + AS_U((AS_I(a) >> 16) & 1)); }
+INLINE VI WIDE(bfloat16_rounded_bits)(VF a) { return AS_I(BFLOAT16_ROUNDED(AS_U(a))); }
 
 // The bfloat16 nearest to a, as a float32. A NaN is returned unchanged.
 INLINE VF WIDE(round_bfloat16)(VF a) {
@@ -86,8 +86,7 @@ INLINE VF WIDE(round_bfloat16)(VF a) {
 
 // The 16 bits of the bfloat16 nearest to a, in the lower half of each word; the upper half repeats the sign.
 INLINE VI WIDE(bfloat16_from_float)(VF a) {
-  // A NaN whose payload is in the low half must not become infinite.
-  return SELECT_I(a == a, WIDE(bfloat16_rounded_bits)(a) >> 16, (AS_I(a) >> 16) | 0x40);
+  return SELECT_I(a == a, WIDE(bfloat16_rounded_bits)(a) >> 16, BFLOAT16_OF_NAN(AS_I(a)));
 }
 
 // The float32 that equals the bfloat16 with these 16 bits.

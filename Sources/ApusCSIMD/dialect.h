@@ -2,7 +2,6 @@
 // same order everywhere. Before an isa_*.c file includes this file, it defines CSIMD_HAS_FMA and, if the instruction
 // set has them, CSIMD_HAS_F16C and CSIMD_HAS_AVX512 (see loops.h).
 
-#include <float.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,6 +35,8 @@ typedef uint64_t VW __attribute__((ext_vector_type(16)));
 #define ANY64(m) (__builtin_reduce_or(m) != 0)
 #define TRUTH32(m) ((m) & 1)
 #define TRUTH64(m) __builtin_convertvector((m) & 1, VI)
+
+#include "../../Kernels/prelude/bits.h"
 
 INLINE VU multiply_high(VU a, VU b) {
   VW product = __builtin_convertvector(a, VW) * __builtin_convertvector(b, VW);
@@ -77,19 +78,20 @@ INLINE VF exact_fma(VF a, VF b, VF c) {
   return __builtin_convertvector(product + __builtin_convertvector(c, VD), VF);
 }
 #define EXACT_FMA(a, b, c) exact_fma((VF)(a), (VF)(b), (VF)(c))
-INLINE VF with_sign(VF x, VF s) { return AS_F((AS_I(x) & 0x7fffffff) | (AS_I(s) & INT32_MIN)); }
 INLINE VF round_even(VF x) {
-  VF t = AS_F(AS_I(x) & 0x7fffffff);
-  return t < 8388608.0f ? with_sign((t + 8388608.0f) - 8388608.0f, x) : x;
+  VF t = ABSOLUTE_F(x);
+  VF r = (t + 8388608.0f) - 8388608.0f;
+  return t < 8388608.0f ? WITH_SIGN_OF(r, x) : x;
 }
 INLINE VF floor_steps(VF x) {
   VF r = round_even(x);
-  return with_sign(r > x ? r - 1.0f : r, x);
+  VF lower = r > x ? r - 1.0f : r;
+  return WITH_SIGN_OF(lower, x);
 }
 #define ROUND(x) round_even(x)
 #define FLOOR(x) floor_steps(x)
 #define CEIL(x) (-floor_steps(-(x)))
-#define TRUNCATE(x) with_sign(floor_steps(AS_F(AS_I(x) & 0x7fffffff)), x)
+#define TRUNCATE(x) WITH_SIGN_OF(floor_steps(ABSOLUTE_F(x)), x)
 #endif
 #define SQUARE_ROOT(x) __builtin_elementwise_sqrt(x)
 #if defined(CSIMD_HAS_AVX512)

@@ -9,6 +9,7 @@
 
 #include "dialect.h"
 #include "access.h"
+#include "cascade.h"
 #include "windows.h"
 
 // A loop handles whole groups of 16 elements; `run_tail` runs it on padded copies of the remaining elements.

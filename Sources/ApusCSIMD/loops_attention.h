@@ -1,5 +1,7 @@
 // Attention weights, computed between the two matrix products. Included once for each floating-point lane.
 
+#include "../../Kernels/attention/weights.h"
+
 // For 16 keys from `at` on, whether the query of a row may attend to the key: the key must be below `end`, and its
 // entry in `mask` must not be 0.
 INLINE MASK FN(attention_open)(const csimd_weights *w, size_t at, size_t end, const uint8_t *mask) {
@@ -33,7 +35,7 @@ INLINE const uint32_t *FN(attention_words)(const csimd_weights *w, size_t row, s
 
 // The mask of the weights that dropout keeps.
 INLINE MASK FN(attention_kept)(const csimd_weights *w, const uint32_t *words) {
-  return MASK_OF((VI)(LOAD(VU, words) >> 8) < (int32_t)w->bound);
+  return MASK_OF(KEEPS(LOAD(VU, words), (int32_t)w->bound));
 }
 
 // The values that are added to the products of a row from `at` on; 0 from `end` on.
@@ -72,7 +74,7 @@ static void FN(attention_weights)(const csimd_weights *w, void *products, void *
   SCALAR *row = products, *maximum = maxima, *sum = sums, *total = output;
   const uint8_t *mask = w->mask;
   const SCALAR *added = w->added;
-  const V lowest = (V)(-INFINITY);
+  const V lowest = LEAST;
   for (size_t r = 0; r < w->rows; r += 1) {
     size_t end = FN(attention_end)(w, r);
     const uint32_t *words = FN(attention_words)(w, r, end);
@@ -86,18 +88,19 @@ static void FN(attention_weights)(const csimd_weights *w, void *products, void *
     }
     SCALAR old = maximum[r], found = FN(attention_largest)(top);
     SCALAR now = found > old ? found : old;
-    // −∞ − −∞ would be NaN.
-    SCALAR shift = now == (SCALAR)-INFINITY ? 0 : now;
+    V shifted = FN(softmax_shift)((V)(now));
+    // A scalar, because float64 exponentials are computed one at a time.
+    SCALAR shift = shifted[0];
     V part = (V)(0);
     for (size_t i = 0; i < w->keys; i += LANES) {
-      V p = FN(exp)(LOAD(V, row + i) - shift);
+      V p = FN(softmax_weight)(LOAD(V, row + i), (V)(shift));
       part += p;
       if (words != NULL) p = SELECT(FN(attention_kept)(w, words + i), p, (V)(0));
       STORE(V, row + i, p);
     }
     SCALAR factor = 1;
     if (now > old) {
-      V change = FN(exp)((V)(old - shift));
+      V change = FN(softmax_weight)((V)(old), (V)(shift));
       factor = change[0];
       FN(attention_multiply)(w->width, total, factor);
     }
@@ -114,10 +117,10 @@ static void FN(attention_weights)(const csimd_weights *w, void *products, void *
 static void FN(attention_finish)(const csimd_weights *w, const void *sums, void *maxima, void *output) {
   const SCALAR *sum = sums;
   SCALAR *maximum = maxima, *total = output;
-  const SCALAR greatest = sizeof(SCALAR) == 4 ? (SCALAR)FLT_MAX : (SCALAR)DBL_MAX;
   for (size_t r = 0; r < w->rows; r += 1) {
-    V logarithm = FN(log)((V)(sum[r]));
-    maximum[r] = sum[r] == 0 ? greatest : maximum[r] + logarithm[0];
+    // If a key is open, the last shift is the maximum.
+    V logarithm = FN(softmax_logarithm)((V)(maximum[r]), (V)(sum[r]));
+    maximum[r] = logarithm[0];
     FN(attention_multiply)(w->width, total, sum[r] == 0 ? 0 : (SCALAR)w->kept_factor / sum[r]);
     total += w->output_stride;
   }
@@ -137,11 +140,11 @@ static void FN(attention_gradients)(
       MASK open = FN(attention_open)(w, i, end, mask);
       V x = LOAD(V, row + i) * (SCALAR)w->scale;
       if (added != NULL) x += FN(attention_added)(w, i, end, added);
-      V p = SELECT(open, FN(exp)(x - logarithm[r]), (V)(0));
+      V p = SELECT(open, FN(softmax_weight)(x, (V)(logarithm[r])), (V)(0));
       V d = LOAD(V, gradient + i), factor = (V)(1);
       if (words != NULL) factor = SELECT(FN(attention_kept)(w, words + i), (V)((SCALAR)w->kept_factor), (V)(0));
       STORE(V, row + i, p * factor);
-      V g = p * (d * factor - dot[r]) * (SCALAR)w->scale;
+      V g = FN(softmax_gradient)(p, d * factor, (V)(dot[r]), (V)((SCALAR)w->scale));
       STORE(V, gradient + i, SELECT(open, g, (V)(0)));
     }
     row += w->stride;

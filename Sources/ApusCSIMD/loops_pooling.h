@@ -38,7 +38,7 @@ static void FN(pool_row)(const csimd_windows *w, const SCALAR *x, ptrdiff_t row,
   FOR_EACH_TAP(row, {FOR_EACH_PIXEL({
                  SCALAR a = x[at];
                  SCALAR b = best[i];
-                 int better = (indices[i] < 0) | (a > b) | ((a != a) & (b == b));
+                 int better = OR_PRECEDES_MAX(indices[i] < 0, a, b);
                  best[i] = better ? a : b;
                  indices[i] = better ? (int32_t)at : indices[i];
                })})
@@ -52,7 +52,7 @@ static void FN(pool_maximum)(const csimd_windows *w, const void *input, void *ou
     for (ptrdiff_t i = 0; i < w->output[2]; i += 1) y_row[i] = least[0];
     FOR_EACH_TAP(row, {FOR_EACH_PIXEL({
                    SCALAR a = x[at];
-                   y_row[i] = ((a > y_row[i]) | (a != a)) ? a : y_row[i];
+                   y_row[i] = IS_MAX(a, y_row[i]) ? a : y_row[i];
                  })})
   }
 }

@@ -16,8 +16,6 @@ INLINE int is_pairs(const csimd_windows *w) {
 #define EVEN(v) __builtin_shufflevector(v, v, 0, 2, 4, 6, 8, 10, 12, 14)
 #define ODD(v) __builtin_shufflevector(v, v, 1, 3, 5, 7, 9, 11, 13, 15)
 #define WOVEN(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15)
-// Whether a replaces b: a is greater, or a is NaN and b is not.
-#define BEATS(a, b) ((a > b) | ((a != a) & (b == b)))
 
 // Calls `body` for eight windows of two rows with: y, i (their results begin at y + i), u and l (the upper and lower
 // pixels), a, b, c, d (the same, by position in the window), count (8, or the row's length if it is shorter). Up
@@ -42,9 +40,9 @@ static void pool_pairs(const csimd_windows *w, const void *input, void *output) 
   float *to = output;
   ptrdiff_t result_size = w->output[0] * w->output[1] * w->output[2];
   FOR_EACH_EIGHT({
-    eight m = BEATS(b, a) ? b : a;
-    m = BEATS(c, m) ? c : m;
-    m = BEATS(d, m) ? d : m;
+    eight m = PRECEDES_MAX(b, a) ? b : a;
+    m = PRECEDES_MAX(c, m) ? c : m;
+    m = PRECEDES_MAX(d, m) ? d : m;
     // The next row overwrites the results that are written past a short row.
     if (y + i + 8 <= result_size) memcpy(to + y + i, &m, sizeof m);
     else copy_part_4(to + y + i, &m, count);
@@ -60,11 +58,11 @@ static void pool_pairs_gradient(const csimd_windows *w, const void *input, const
   if (2 * w->output[1] != w->input[1] || 2 * w->output[2] != w->input[2])
     memset(to, 0, (size_t)input_size * sizeof(float));
   FOR_EACH_EIGHT({
-    eight_masks takes_b = BEATS(b, a);
+    eight_masks takes_b = PRECEDES_MAX(b, a);
     eight m = takes_b ? b : a;
-    eight_masks takes_c = BEATS(c, m);
+    eight_masks takes_c = PRECEDES_MAX(c, m);
     m = takes_c ? c : m;
-    eight_masks takes_d = BEATS(d, m);
+    eight_masks takes_d = PRECEDES_MAX(d, m);
     eight values;
     memcpy(&values, g + y + i, sizeof values);
     values = count_up8 < (int32_t)count ? values : (eight)(0.0f);
@@ -93,7 +91,6 @@ static void pool_pairs_gradient(const csimd_windows *w, const void *input, const
 #undef EVEN
 #undef ODD
 #undef WOVEN
-#undef BEATS
 
 static void pool_maximum_any_f32(const csimd_windows *w, const void *input, void *output) {
   if (is_pairs(w)) pool_pairs(w, input, output);

@@ -22,11 +22,9 @@ INLINE VU multiply_words(VU a, uint32_t factor, VU *low) {
 
 // Computes the four words of the Philox block in each lane.
 INLINE void philox_blocks(VL block, uint64_t seed, uint64_t counter, VU words[4]) {
-  words[0] = __builtin_convertvector(AS_W(block), VU);
-  words[1] = __builtin_convertvector(AS_W(block) >> 32, VU);
-  words[2] = (VU)((uint32_t)counter);
-  words[3] = (VU)((uint32_t)(counter >> 32));
-  philox_rounds(words, (uint32_t)seed, (uint32_t)(seed >> 32));
+  VU lower = __builtin_convertvector(AS_W(block), VU), upper = __builtin_convertvector(AS_W(block) >> 32, VU);
+  philox_block(
+      lower, upper, (uint32_t)counter, (uint32_t)(counter >> 32), (uint32_t)seed, (uint32_t)(seed >> 32), words);
 }
 
 // Writes words `start ..< start + count` of a stream.

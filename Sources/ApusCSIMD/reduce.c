@@ -1,5 +1,6 @@
 // Reductions: a kernel computes blocks of elements, and reducers accumulate them.
 
+#include "cascade.h"
 #include "csimd_program.h"
 
 #include <string.h>

@@ -35,7 +35,7 @@ final class ScatterAddStep: CPUStep {
     // Narrow types are summed in their lane's type.
     countsOffset =
       step.dtype.isLane ? 0 : (step.outer * step.extent * step.inner * lane.byteCount + 63) & ~63
-    hasChains = lane.dtype.isFloatingPoint && step.count > Int(CSIMD_CHAIN)
+    hasChains = lane.dtype.isFloatingPoint && step.count > SumCascade.chain
     let sumsPerRow = indices.servesRows ? 1 : step.inner
     sharedByteCount =
       countsOffset + (hasChains ? SumChains.byteCount(step.outer * step.extent * sumsPerRow) : 0)
@@ -186,7 +186,7 @@ struct SumChains {
   private let byteCount: Int
   private let levels: Int
   private var memory: [UnsafeMutableRawPointer] = []
-  private static let chain = Int(CSIMD_CHAIN)
+  private static var chain: Int { SumCascade.chain }
 
   /// Bytes of the counts of `unitCount` sums.
   static func byteCount(_ unitCount: Int) -> Int { 2 * unitCount * MemoryLayout<Int32>.size }

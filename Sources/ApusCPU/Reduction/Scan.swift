@@ -28,7 +28,7 @@ final class ScanStep: CPUStep {
     load = csimd_find_load(builder.loops, Int32(step.dtype.rawValue))
     store = csimd_find_store(builder.loops, Int32(step.dtype.rawValue))
     width = max(1, min(step.inner, Self.maximumWidth))
-    let chain = Int(CSIMD_CHAIN)
+    let chain = SumCascade.chain
     lineCount = min(
       (step.extent + chain - 1) / chain * chain, max(chain, Self.cachedCount / width / chain * chain))
     workspaceByteCount = (lineCount + Int(CSIMD_SCAN_LINES)) * width * lane.byteCount + 64

@@ -31,8 +31,6 @@ enum {
 /// a matrix product are summed, the product's tasks have a multiple of this number of rows, so that they combine the
 /// same lines.
 #define CSIMD_LINES_AT_ONCE 12
-/// The number of terms of a chain in a reduction: see Kernels/reduce.def.
-#define CSIMD_CHAIN 16
 /// Bytes of the accumulator of a reduction: see `csimd_reducer`.
 #define CSIMD_STATE_BYTES 1024
 /// Cache lines that can be prefetched while the deviations of 64 elements are accumulated.

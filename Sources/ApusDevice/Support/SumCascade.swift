@@ -1,7 +1,9 @@
+import Kernels
+
 /// The cascade of accumulation chains that every device uses for sums, see `Kernels/reduce.def`.
 package enum SumCascade {
-  /// The largest number of terms of an accumulation chain; `CSIMD_CHAIN` in the CPU's loops.
-  package static let chain = 16
+  /// The largest number of terms of an accumulation chain.
+  @inlinable package static var chain: Int { Int(APUS_CHAIN) }
 
   /// The number of levels that combine at most `chains` chains.
   package static func levels(of chains: Int) -> Int {

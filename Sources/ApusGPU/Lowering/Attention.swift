@@ -55,10 +55,6 @@ extension PlanLowering {
     }
     let scale = builder.number(Int(truncatingIfNeeded: Scalar.float(step.scale).bits(lane)))
     template["scale"] = "CONSTANT_\(lane.suffix)(\(scale))"
-    // The log-sum-exp of a query whose keys are all masked makes every weight 0. It is finite, so that a search for
-    // infinities does not report it.
-    let greatest = lane == .float32 ? Double(Float.greatestFiniteMagnitude) : .greatestFiniteMagnitude
-    template["greatest"] = Scalar.float(greatest).text(lane)
     template["ahead"] = ahead(step, &builder)
     builder.append(template)
     launch(

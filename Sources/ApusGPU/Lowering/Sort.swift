@@ -36,8 +36,7 @@ extension PlanLowering {
     template["KEYPOSITION"] = element(step.dtype, source, "\(row) + position")
     template["KEYOTHER"] = element(step.dtype, source, "\(row) + other")
     func precedes(_ left: String, _ right: String) -> String {
-      let (less, more) = step.isDescending ? (right, left) : (left, right)
-      return "\(less) < \(more) || (\(more) != \(more) && \(less) == \(less))"
+      step.isDescending ? "PRECEDES_MAX(\(left), \(right))" : "PRECEDES_MAX(\(right), \(left))"
     }
     template["KEYPRECEDES"] = precedes("key", "before")
     template["OTHERPRECEDES"] = precedes("before", "key")

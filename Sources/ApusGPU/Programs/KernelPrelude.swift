@@ -5,13 +5,15 @@ import Kernels
 enum KernelPrelude {
   static func text(for target: KernelTarget) -> String {
     var text = dialect(of: target)
-    let common = ["math", "hyperbolic", "trigonometry", "normal", "special", "storage", "philox", "random", "rows"]
+    let common = [
+      "bits", "math", "hyperbolic", "trigonometry", "normal", "special", "storage", "philox", "random", "rows",
+    ]
     let lanes = target.width > 1 ? ["prelude/opencl_lanes.h", "prelude/winograd.h"] : []
     for name in lanes + common.map({ "prelude/\($0).h" }) { text += file(name) }
     for lane in ["F32", "I32", "I64"] + (target.supportsFloat64 ? ["F64"] : []) {
       text += "#undef LANE\n#define LANE LANE_\(lane)\n"
       for name in ["prelude/lane.h", "elementwise.def", "reduce.def"] { text += file(name) }
-      if lane.hasPrefix("F") { text += file("recurrent/cells.h") }
+      if lane.hasPrefix("F") { text += file("attention/weights.h") + file("recurrent/cells.h") }
     }
     return text
   }

@@ -1,3 +1,5 @@
+import ApusTensor
+
 extension LayerList {
   /// A layer with its input and output shapes.
   public struct Stage: Hashable, Sendable {
@@ -188,15 +190,16 @@ private struct LayerFit {
     return shape
   }
 
-  /// `⌊(extent + 2 · padding − dilation · (kernel − 1) − 1) / stride⌋ + 1`
+  /// The number of windows along an axis.
   private func extent(
     _ extent: Int, _ name: String, _ kernel: Int, _ stride: Int, _ padding: Int, _ dilation: Int
   ) throws(LayerListError) -> Int {
-    let (padded, covered) = (extent + 2 * padding, dilation * (kernel - 1) + 1)
-    guard covered <= padded else {
-      throw failure("needs a \(name) of at least \(covered), but its input has \(padded) (padding included)")
+    let padded = extent + 2 * padding
+    let positions = WindowPositions(in: padded, kernel: kernel, stride: stride, dilation: dilation)
+    guard positions.room >= 0 else {
+      throw failure("needs a \(name) of at least \(positions.span), but its input has \(padded) (padding included)")
     }
-    return (padded - covered) / stride + 1
+    return positions.count
   }
 
   /// The product of extents. Throws if it is above `largestTensor`.

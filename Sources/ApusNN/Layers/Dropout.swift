@@ -38,7 +38,7 @@ struct Dropping: Sendable {
 extension Dropping {
   /// `a · x + b`, where the limit of SELU replaces the elements of `x` for which `kept` is false: see `AlphaDropout`.
   func applyAlpha(_ kept: Tensor, to x: Tensor) -> Tensor {
-    let limit = -1.0507009873554805 * 1.6732632423543772
+    let limit = -Selu.scale * Selu.alpha
     let a = 1 / ((1 - rate) * (1 + rate * limit * limit)).squareRoot()
     return x.inWideLane { x in
       kept.select(x, Tensor.number(limit, dtype: x.dtype, device: x.device)) * a - a * rate * limit

@@ -78,6 +78,12 @@ extension Op {
   }
 }
 
+/// The numbers of SELU, for which zero mean and unit variance are a fixed point (Klambauer et al., 2017).
+package enum Selu {
+  package static let alpha = 1.6732632423543772
+  package static let scale = 1.0507009873554805
+}
+
 extension Tensor {
   /// `x` above 0, `alpha · (eˣ − 1)` elsewhere, in the same shape; integers and `bool` count as `float32`.
   public func elu(alpha: Double = 1) -> Tensor {
@@ -92,7 +98,7 @@ extension Tensor {
 
   /// Self-normalizing ELU (Klambauer et al., 2017): `s · x` above 0, `s · 1.6733 · (eˣ − 1)` elsewhere, with
   /// `s = 1.0507`, in the same shape. Integers and `bool` count as `float32`.
-  public func selu() -> Tensor { floating.inWideLane { $0.elu(alpha: 1.6732632423543772) * 1.0507009873554805 } }
+  public func selu() -> Tensor { floating.inWideLane { $0.elu(alpha: Selu.alpha) * Selu.scale } }
 }
 
 extension Op {

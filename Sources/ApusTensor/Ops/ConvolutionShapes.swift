@@ -1,5 +1,22 @@
 import ApusDevice
 
+/// The positions of a sliding window along one axis.
+package struct WindowPositions {
+  /// The number of elements that the window spans: `dilation · (kernel − 1) + 1`.
+  package let span: Int
+  /// The number of elements outside of the window, with those of the padding; negative if the window does not fit.
+  package let room: Int
+  /// The number of positions, `⌊room / stride⌋ + 1`, if the window fits.
+  package let count: Int
+
+  /// - Parameter extent: the extent of the axis with its padding.
+  package init(in extent: Int, kernel: Int, stride: Int, dilation: Int) {
+    span = dilation * (kernel - 1) + 1
+    room = extent - span
+    count = room / stride + 1
+  }
+}
+
 /// The sliding window of a convolution or pooling along up to three axes; missing leading axes have neutral values.
 struct Window {
   var stride: SIMD3<Int>
@@ -55,16 +72,17 @@ struct Window {
       guard (1...Int(Int32.max)).contains(kernel[axis]) else {
         throw ShapeError(name, "a window of \(kernel[axis]) elements is not between 1 and \(Int32.max)")
       }
-      let span = dilation[axis] * (kernel[axis] - 1) + 1
-      let room = input[axis] + before[axis] + after[axis] - span
-      guard room >= 0 else {
+      let positions = WindowPositions(
+        in: input[axis] + before[axis] + after[axis], kernel: kernel[axis], stride: stride[axis],
+        dilation: dilation[axis])
+      guard positions.room >= 0 else {
         throw ShapeError(
           name,
-          "a window of \(span) does not fit in \(input[axis]) elements with \(before[axis]) and \(after[axis]) of padding"
+          "a window of \(positions.span) does not fit in \(input[axis]) elements with \(before[axis]) and \(after[axis]) of padding"
         )
       }
-      result[axis] = room / stride[axis] + 1
-      if roundsUp, room % stride[axis] != 0,
+      result[axis] = positions.count
+      if roundsUp, positions.room % stride[axis] != 0,
         result[axis] * stride[axis] < input[axis] + before[axis]
       {
         result[axis] += 1

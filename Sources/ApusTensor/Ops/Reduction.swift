@@ -101,11 +101,16 @@ extension Tensor {
   private func logSumExpInLane(_ axes: [Int]?, _ keepingAxes: Bool) -> Tensor {
     // An empty tensor has no maximum.
     if elementCount == 0 { return exp().sum(axes: axes, keepingAxes: keepingAxes).log() }
-    // An infinite maximum would give ∞ − ∞.
-    let peak = max(axes: axes, keepingAxes: true).stopGradient()
-    let shift = peak.isFinite().select(peak, peak.literal(0))
+    let shift = exponentialShift(axes)
     let sum = (self - shift).exp().sum(axes: axes, keepingAxes: true).log() + shift
     return keepingAxes ? sum : sum.reshaped(to: reduce(.sum, axes, false).shape)
+  }
+
+  /// The maximum over `axes`, which have extent 1 in the result, without a gradient; 0 instead of an infinite maximum,
+  /// which would give ∞ − ∞. Exponentials of differences to it do not overflow.
+  package func exponentialShift(_ axes: [Int]?) -> Tensor {
+    let peak = max(axes: axes, keepingAxes: true).stopGradient()
+    return peak.isFinite().select(peak, peak.literal(0))
   }
 }
 

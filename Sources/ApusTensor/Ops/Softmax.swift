@@ -5,7 +5,7 @@ extension Tensor {
   public func logSoftmax(axis: Int = -1) -> Tensor {
     guard let axis = checkedAxis(axis, "logSoftmax") else { return self }
     return softmaxed(axis) { x in
-      let shifted = x - x.max(axis: axis, keepingAxes: true).stopGradient()
+      let shifted = x.belowMaximum(axis)
       return shifted - shifted.exp().sum(axis: axis, keepingAxes: true).log()
     }
   }
@@ -14,7 +14,7 @@ extension Tensor {
   public func softmax(axis: Int = -1) -> Tensor {
     guard let axis = checkedAxis(axis, "softmax") else { return self }
     return softmaxed(axis) { x in
-      let numerator = (x - x.max(axis: axis, keepingAxes: true).stopGradient()).exp()
+      let numerator = x.belowMaximum(axis).exp()
       return numerator * numerator.sum(axis: axis, keepingAxes: true).reciprocal()
     }
   }
@@ -22,6 +22,9 @@ extension Tensor {
   /// `e⁻ˣⁱ / Σⱼ e⁻ˣʲ` along `axis`, in the same shape: the smallest element has the largest weight. Integers and `bool`
   /// give `float32`.
   public func softmin(axis: Int = -1) -> Tensor { (-floating).softmax(axis: axis) }
+
+  /// `xᵢ − maxⱼ xⱼ` along `axis`, with the gradient of `xᵢ`.
+  private func belowMaximum(_ axis: Int) -> Tensor { self - max(axis: axis, keepingAxes: true).stopGradient() }
 
   /// Applies `body` unless the axis is empty: an empty axis has no maximum.
   private func softmaxed(_ axis: Int, _ body: (Tensor) -> Tensor) -> Tensor {

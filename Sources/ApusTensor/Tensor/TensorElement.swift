@@ -31,10 +31,7 @@ public struct BFloat16: TensorElement, Hashable {
 
   /// The nearest number; ties round to even. NaN becomes a quiet NaN.
   public init(_ value: Float) {
-    let bits = value.bitPattern
-    // Rounds as `Kernels/prelude/special.h` does; `ElementTests` compares the two. Truncating the fraction of a NaN
-    // could leave an infinity.
-    bitPattern = UInt16(value.isNaN ? (bits | 0x40_0000) >> 16 : (bits + 0x7FFF + (bits >> 16 & 1)) >> 16)
+    bitPattern = bfloat16Bits(value)
   }
 
   /// Equality as for `Float`: 0 and −0 are equal, NaN is not equal to itself.

@@ -160,9 +160,7 @@ extension Tensor {
     func number(_ value: Double) -> Tensor { .number(value, dtype: dtype, device: device) }
     let lowest = dtype == .float64 ? -Double.greatestFiniteMagnitude : -Double(Float.greatestFiniteMagnitude)
     let scores = allowed.map { $0.select(self, number(lowest)) } ?? self
-    let peak = scores.max(axis: -1, keepingAxes: true).stopGradient()
-    // −∞ − −∞ would be NaN.
-    var numerator = (scores - peak.isFinite().select(peak, number(0))).exp()
+    var numerator = (scores - scores.exponentialShift([-1])).exp()
     if let allowed { numerator = allowed.select(numerator, number(0)) }
     let sum = numerator.sum(axis: -1, keepingAxes: true)
     return numerator / (sum .== 0).select(number(1), sum)

@@ -1,0 +1,29 @@
+// The weights of attention and their gradients, as an online softmax (Milakov, Gimelshein, "Online normalizer
+// calculation for softmax", 2018). Included once for each floating-point lane, after lane.h.
+//
+// The scores of a query, one for each key, come in blocks. A score is −∞ if the key is masked.
+
+// The log-sum-exp of a query without open keys. It makes every weight 0 and is finite, so that a search for infinities
+// does not report it.
+#undef NO_KEYS
+#if LANE == LANE_F32
+#define NO_KEYS (V)(0x1.fffffep127f)
+#else
+#define NO_KEYS (V)(0x1.fffffffffffffp1023)
+#endif
+
+// What is subtracted from scores whose maximum so far is `top`: the maximum or, if no key is open, 0, because −∞ − −∞
+// would be NaN.
+INLINE V FN(softmax_shift)(V top) { return SELECT(top == LEAST, (V)(0), top); }
+
+// exp(score − shift). With the shift of a block it is the unnormalized weight, and for `score` = the maximum before the
+// block it is the factor that rescales sums of earlier blocks; with the log-sum-exp as shift it is the weight.
+INLINE V FN(softmax_weight)(V score, V shift) { return FN(exp)(score - shift); }
+
+// The log-sum-exp of all scores, from the last shift and the sum of the unnormalized weights.
+INLINE V FN(softmax_logarithm)(V shift, V sum) { return SELECT(sum == 0, NO_KEYS, shift + FN(log)(sum)); }
+
+// The gradient of the product of a query and a key, whose score is scale · product plus an added value:
+// p · (d − dot) · scale. `p` is the weight, `d` the gradient of the weight, and `dot` the sum of p · d over all keys,
+// which is the dot product of the query's output and its gradient.
+INLINE V FN(softmax_gradient)(V p, V d, V dot, V scale) { return p * (d - dot) * scale; }

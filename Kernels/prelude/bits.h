@@ -1,0 +1,11 @@
+// Formulas on the bits of a float32, for any dialect and for scalars. This file precedes math.h; include/bfloat16.h
+// includes it too.
+
+// |x|, and |x| with the sign of s, of VF.
+#define ABSOLUTE_F(x) AS_F(AS_I(x) & 0x7fffffff)
+#define WITH_SIGN_OF(x, s) AS_F((AS_I(x) & 0x7fffffff) | (AS_I(s) & (VI)(-0x7fffffff - 1)))
+
+// The bits of a number, unsigned, rounded so that their upper half is the nearest bfloat16 (ties to even).
+#define BFLOAT16_ROUNDED(bits) ((bits) + 0x7fffu + ((bits) >> 16 & 1))
+// The upper half of the bits of a NaN. It must not become infinite if the payload is in the lower half.
+#define BFLOAT16_OF_NAN(bits) ((bits) >> 16 | 0x40)
