@@ -179,13 +179,15 @@ class OtherLoad:
 
     @staticmethod
     def state(path: str = "/proc/stat") -> tuple[float, float, float]:
-        """Seconds of the clock, of work on all cores, and of work by this process and the children it waited for."""
+        """Three times in seconds: the clock; the work on all cores, including interrupts and the time for which the
+        host of a virtual machine took cores away (`steal`); the work of this process and the children it waited for."""
         with open(path) as stat:
             user, nice, system, _, _, *interrupts = map(int, stat.readline().split()[1:9])
         busy = (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
         return time.monotonic(), busy, sum(os.times()[:4])
 
     def cores(self) -> float:
-        """The load in cores. Counters are rounded down to whole ticks, so a difference of five ticks is not load."""
+        """The load in cores. Counters are rounded down to whole ticks, so a difference of up to five ticks is not
+        counted as load."""
         passed, busy, own = (now - then for now, then in zip(self.state(), self.start))
         return max(0, busy - own - 5 / os.sysconf("SC_CLK_TCK")) / max(passed, 1e-3)

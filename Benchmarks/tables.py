@@ -41,8 +41,9 @@ def bounds(device: str, kind: str, peer: str) -> dict[str, dict[str, float]]:
 
 
 def counted(rounds: list[tuple[Lines, dict[str, Lines]]]) -> list[tuple[Lines, Lines]]:
-    """The rounds with one line of the peer for each problem: the line of the form that is fastest over all rounds. This
-    line gets the smallest memory peak of all forms, and the largest load from other processes of all forms."""
+    """The rounds with one line of the peer for each problem: the line of the form with the largest median speed over
+    all rounds. Two fields of this line are replaced: the memory peak by the smallest of all forms, and the load from
+    other processes by the largest of all forms."""
     result: list[tuple[Lines, Lines]] = [(first, {}) for first, _ in rounds]
     problems = {key for _, forms in rounds for found in forms.values() for key in found}
     for key in problems:
@@ -197,7 +198,7 @@ class Comparison:
 
 
 def number(value: float) -> str:
-    """A number with three or four significant digits."""
+    """A number with four significant digits; from 1000 on, rounded to an integer."""
     return f"{value:.{max(0, 3 - math.floor(math.log10(value)))}f}" if value < 1000 else f"{value:.0f}"
 
 

@@ -1,8 +1,8 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// To start your own program, copy this manifest, list only your program's folder, and replace `..` by the path of a clone
-// of Apus.
+// To start your own program, copy this manifest, list only your program's folder, and replace `..` by the path of a
+// clone of Apus.
 let package = Package(
   name: "Examples",
   dependencies: [.package(name: "Apus", path: "..")],

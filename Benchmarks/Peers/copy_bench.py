@@ -12,7 +12,8 @@ options = measure.arguments(__doc__, devices=["cpu"])
 
 
 def memory(size):
-    """A buffer, and a pointer to `size` bytes of it that begin at a page and that the process has already written."""
+    """A buffer, and a pointer to `size` bytes of it that begin at a page. The process has written all of them, so that
+    the copy causes no page faults."""
     room = ctypes.create_string_buffer(size + 4096)
     address = ctypes.addressof(room)
     ctypes.memset(address, 1, size + 4096)

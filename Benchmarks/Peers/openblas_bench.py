@@ -24,7 +24,8 @@ ROW_MAJOR, NOT_TRANSPOSED, TRANSPOSED = 101, 111, 112
 
 
 def numbers(count):
-    """Random numbers between -1 and 1. The first 1009 repeat, because timing needs no more different values."""
+    """Random numbers between -1 and 1. The first 1009 repeat, which is faster and does not change the time of a
+    product."""
     some = [random.uniform(-1, 1) for _ in range(1009)]
     return (c_float * count)(*(some * (count // 1009 + 1))[:count])
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The workloads of `apus bench` in PyTorch, in three forms: eager, channels-last (for images only) and compiled.
+"""The workloads of `apus bench` in PyTorch, in up to three forms: eager; channels-last, for convolutions and networks
+that contain them; and compiled, for operations and training steps.
 Install: pip install torch, and for the compiled form a C++ compiler"""
 
 import shutil

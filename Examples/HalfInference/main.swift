@@ -1,5 +1,5 @@
-// Inference in half precision: a network is trained in float32, a float16 network loads its weights, and the outputs and
-// accuracies of the two networks are compared.
+// Inference in half precision: a network is trained in float32, a float16 network loads its weights, and the outputs
+// and accuracies of the two networks are compared.
 import Apus
 
 let steps = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1])! : 200

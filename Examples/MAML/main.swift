@@ -25,7 +25,8 @@ var key = RandomKey(seed: 1)
   }
 }
 
-/// The loss for a new random wave after one step of gradient descent. Its gradient includes the derivative of this step.
+/// The loss for a new random wave after one step of gradient descent. The gradient of this loss includes the derivative
+/// of the step, and so second derivatives.
 @MainActor func adaptedLoss() -> Tensor {
   let loss = waveLoss()
   let values = model.values

@@ -2,8 +2,8 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Limits of the engine: the steps in the plan of a training step, the plans and the memory of a run, and the time to
-/// plan and release large graphs.
+/// Limits of the engine: the steps in the plan of a training step, the plans and the memory of a run, the time to plan
+/// large graphs, and the length of a chain of pending nodes that can be released.
 @Suite struct EngineBudgetTests {
   private func lenet() -> Sequential {
     Sequential {

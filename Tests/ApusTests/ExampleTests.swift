@@ -4,10 +4,11 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// The programs in Examples: they learn, and are at most one and a half times as long as their PyTorch versions in
-/// Examples/PyTorch.
+/// The programs in Examples: they learn, and are less than one and a half times as long as their PyTorch versions in
+/// Examples/PyTorch. `ContinueRun` has no PyTorch version, and a limit of its own.
 @Suite struct ExampleTests {
-  /// A program, its argument, and the word in its output that precedes each value of the loss, which has to fall.
+  /// A program, its argument, and the word in its output that precedes each value of the loss. The loss has to fall;
+  /// the word is `nil` for programs whose loss need not fall.
   struct Program: CustomTestStringConvertible, Sendable {
     let name: String
     let amount: Int
@@ -99,8 +100,8 @@ import Testing
     }
   }
 
-  /// A program of at most 30 lines opens a run, evaluates it, predicts, and continues the training until an observer of
-  /// the program stops it.
+  /// `ContinueRun`, which has at most 30 lines, opens a run, evaluates it, predicts, and continues the training until
+  /// the program's own observer stops it.
   @Test func runsContinueInOtherPrograms() throws {
     #expect(try Self.lines("Examples/ContinueRun/main.swift", comment: "//") <= 30)
     let scratch = try ScratchDirectory()

@@ -2,10 +2,10 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// One computation of each step family, forward and backward, on each device, and a short training, for `.ci/quick`,
-/// which runs before every commit. `OpCaseTests` has every operation, element type and edge case.
+/// One computation of each step family except row writes and custom operations, on each device, and a short training.
+/// `.ci/quick` runs these tests before every commit. `OpCaseTests` has every operation, element type and edge case.
 @Suite struct SmokeTests {
-  /// A step family, and a scalar function of normally distributed inputs that uses it.
+  /// A step family or fused operation, and a scalar function of normally distributed inputs that uses it.
   struct Family: Sendable, CustomTestStringConvertible {
     let name: String
     let shapes: [Shape]
@@ -72,7 +72,8 @@ import Testing
     }
   }
 
-  /// 20 steps of Adam halve the loss of an LSTM and a linear layer that learn the sum of a sequence.
+  /// 20 steps of Adam halve the loss of an LSTM and a linear layer that learn the sum of a sequence. This test runs the
+  /// recurrent steps, which `Family.all` does not contain.
   @Test(arguments: TestDevice.all.dropFirst())
   func trainingLowersTheLoss(device: TestDevice) throws {
     try withDevice(device.device) { () throws in

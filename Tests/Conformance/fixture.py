@@ -1,15 +1,15 @@
 """Writes results of PyTorch to NAME.safetensors, next to the script NAME.py that computes them. The tests compare the
 results of Apus with these files.
 
-All results are computed in float64 from values that are exact in float32, so that a difference is an error of Apus. A
-tensor is called CASE/KEY:
+All results are computed in float64 from values that are exact in float32, so that the rounding of PyTorch's results is
+negligible when the tests compare them with Apus. A tensor is called CASE/KEY:
 
   input.I, state.K     the inputs in order, and the parameters and buffers by their keys in the state dict
   output.I             the outputs
   after.K              a buffer that the module changed
   gradient.input.I, gradient.K
-                       the gradients of the sum of all output elements, each multiplied by cos(i), where i is the
-                       row-major index of the element in its output
+                       the gradients of a weighted sum of all output elements. The weight of an element is cos(i),
+                       where i is the row-major index of the element in its output
 
 Floating-point inputs and states are stored in float32, results in float64. The metadata contain the names of the cases,
 in order, and the versions of PyTorch and numpy.
@@ -33,7 +33,7 @@ def exact(t):
 
 
 def pattern(t):
-    """The factors of the elements of an output: cos(i) at row-major index i, in the shape of t."""
+    """The weights of the elements of an output `t`: cos(i) at row-major index i, in the shape of t."""
     return torch.cos(torch.arange(t.numel(), dtype=torch.float64)).reshape(t.shape)
 
 
@@ -60,7 +60,8 @@ class Fixture:
         self.tensors[f"{case}/{key}"] = value.detach().clone().contiguous()
 
     def function(self, case, f, *inputs, **others):
-        """Adds a function of tensors, with the gradients of its floating-point inputs."""
+        """Adds a function of tensors, with the gradients of its floating-point inputs. `others` are further tensors of
+        the case by their keys."""
         inputs = [exact(x).requires_grad_(x.is_floating_point()) for x in inputs]
         outputs = f(*inputs)
         self.add(case)

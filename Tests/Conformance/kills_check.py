@@ -129,7 +129,7 @@ class Check:
 
     def kill_once(self, words, longest):
         """Runs the command and kills it after a random time of at most `longest` seconds. Returns whether it was
-        killed; if not, it ended before."""
+        killed: false if the command ended before this time. If it ended with an error, notes a failure."""
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
             process.wait(self.random.uniform(0.005, longest))
@@ -145,7 +145,8 @@ class Check:
         return False
 
     def run(self, name, recipe, kills):
-        """Makes `kills` kills of runs of one kind, checks the weights of each run, and returns the number of kills."""
+        """Makes `kills` kills of runs of one kind. Checks that each run ends with the right weights and leaves nothing
+        but checkpoints in its folder `checkpoints`. Returns the number of kills."""
         whole, _ = self.digest(self.words(recipe, self.folder / f"{name}-whole"))
         # The first run may have to build kernels. The second run takes as long as the later runs, so it is timed.
         again, seconds = self.digest(self.words(recipe, self.folder / f"{name}-again"))

@@ -101,7 +101,7 @@ f.function("kl-divergence-batch-mean", lambda x, t: F.kl_div(x, t, reduction="ba
 f.function("kl-divergence-logarithms", lambda x, t: F.kl_div(x, t, log_target=True, reduction="sum"), logs, t.log())
 f.function("kl-divergence-zeros", lambda x, t: F.kl_div(x, t.detach(), reduction="none"), logs, exact(torch.eye(3, 5)))
 
-# PyTorch has no binary hinge loss, so hinge losses are computed by their formulas.
+# PyTorch has no binary hinge loss, so the cases "hinge" and "squared-hinge" are computed by their formulas.
 f.function("hinge", lambda x, t: torch.relu(1 - t * x).mean(), a, signs)
 f.function("squared-hinge", lambda x, t: torch.relu(1 - t * x).square().sum(), a, signs)
 f.function("soft-margin", lambda x, t: F.soft_margin_loss(x, t.detach()), a, signs)
@@ -152,7 +152,8 @@ f.function(
 )
 
 
-# The input is the logits. PyTorch's gradient of ctc_loss is correct only if the input of ctc_loss is a log_softmax.
+# PyTorch's gradient of ctc_loss is correct only if the input of ctc_loss is a log_softmax. So the inputs of these cases
+# are logits.
 def ctc(case, targets, inputs, lengths, times=7, classes=5, **options):
     f.function(
         case,

@@ -23,7 +23,7 @@ def defined(values):
 
 def top(p, y, k):
     """The top-k accuracy. Classes with equal outputs are ranked by their numbers, the lowest first. scikit-learn ranks
-    the highest number first."""
+    the highest number first, so it gets the classes in reverse order for the comparison."""
     classes = p.shape[1]
     places = np.argsort(-p, axis=1, kind="stable")[:, :k]
     share = (places == y[:, None]).any(1).mean()
@@ -46,7 +46,8 @@ def calibration_error(confidence, hit, bins):
 
 
 def points(score, positive):
-    """Tuples (threshold, true positives, false positives, positives, negatives), one for each threshold."""
+    """Tuples (threshold, true positives, false positives, positives, negatives), one for each different score as the
+    threshold, from the highest to the lowest."""
     return [
         (t, np.sum(positive & (score >= t)), np.sum(~positive & (score >= t)), np.sum(positive), np.sum(~positive))
         for t in np.unique(score)[::-1]
@@ -54,8 +55,8 @@ def points(score, positive):
 
 
 def best(points, value, allowed=lambda *_: True):
-    """The threshold with the largest value, of the thresholds that `allowed` accepts; NaN if it accepts none. If
-    several thresholds have this value, the highest one."""
+    """The threshold with the largest `value`, among those of `points` that `allowed` accepts; NaN if it accepts none.
+    If several thresholds have this value, the highest one."""
     found, result = -np.inf, np.nan
     for t, tp, fp, p, n in points:
         if allowed(tp, fp, p, n) and value(tp, fp, p, n) > found + 1e-12:

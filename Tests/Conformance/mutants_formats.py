@@ -26,7 +26,8 @@ def safetensors(path):
 
 
 def fixture_pictures(kind):
-    """The image files in images.safetensors, whose bytes are stored as numbers of any width."""
+    """The image files in images.safetensors with `kind` in their names. A file is a tensor with one element, of any
+    type, for each byte."""
     header, data = safetensors(HERE / "images.safetensors")
     widths = {"U8": "B", "I64": "q", "I32": "i", "F32": "f", "F64": "d"}
     found = []
@@ -291,7 +292,8 @@ class Tokenizer(Format):
         numbers = []
 
         def keep(number):
-            """Replaces a number by a mark: `written` puts back its spelling, which the digest depends on."""
+            """Replaces a number by a mark. The digest depends on the spelling of the number, so `written` puts this
+            spelling back in the place of the mark."""
             numbers.append(number)
             return f"@{len(numbers) - 1}@"
 
@@ -322,7 +324,7 @@ class Tokenizer(Format):
 
 
 def find(value, key):
-    """All objects with the key that are inside of a JSON value."""
+    """All objects with the key `key` in a JSON value, itself included."""
     if isinstance(value, dict):
         return ([value] if key in value else []) + [found for inner in value.values() for found in find(inner, key)]
     return [found for inner in value for found in find(inner, key)] if isinstance(value, list) else []

@@ -2,9 +2,9 @@
 """Writes optimizers.safetensors (see fixture.py): 20 steps of a small network with each optimizer. After adding a case,
 run the script again and commit the file.
 
-CASE/losses are the losses before each step. CASE/after.K are the parameters and buffers after the last step, and
-CASE/slot.K.NAME is the optimizer state after the last step. All cases start from the parameters and buffers
-start/state.K, and use the images start/input.0 with the classes start/input.1.
+CASE/losses are the losses before each step. After the last step, CASE/after.K are the parameters and buffers, and
+CASE/slot.K.NAME is the tensor NAME of the optimizer state of parameter K. All cases start from the parameters and
+buffers start/state.K, and use the images start/input.0 with the classes start/input.1.
 """
 
 import torch

@@ -2,8 +2,9 @@
 """Writes schedules.safetensors (see fixture.py): 200 steps of each learning rate schedule, with a base rate of 1. After
 adding a case, run the script again and commit the file.
 
-CASE/factors are the rates of the steps. Schedules that change the momentum also have CASE/momenta, the momenta of the
-steps. Schedules that depend on a metric have CASE/metrics, the value that the schedule received after each step."""
+CASE/factors has the learning rate of each step, which is also the schedule's factor. Schedules that change the momentum
+also have CASE/momenta, the momentum of each step. Schedules that depend on a metric have CASE/metrics, the value that
+the schedule received after each step."""
 
 import torch
 import torch.nn as nn

@@ -86,7 +86,8 @@ def features(scaling, filling, categories, indicates):
             known = [sorted({v[0] for v in x[train]} - {""})]
             if categories == "one-hot":
                 encoder = OneHotEncoder(categories=known, handle_unknown="ignore", sparse_output=False)
-                # `fit` refuses categories that `known` does not list, so it does not get the rows with missing values.
+                # `fit` refuses categories that `known` does not list. Rows with missing values have the category "",
+                # which is not in `known`, so `fit` does not get these rows.
                 result.append(encoder.fit(x[train][x[train][:, 0] != ""]).transform(x))
             else:
                 encoder = OrdinalEncoder(categories=known, handle_unknown="use_encoded_value", unknown_value=-1)

@@ -5,8 +5,9 @@ the image with `channels` channels. It has the `output`, the output's `size`, an
 transform:
 
   antialias, box               Pillow's resize: top, left, height, width of the crop
-  bilinear, bicubic            F.interpolate with align_corners=False; bicubic with antialias=True, in place of Pillow,
-                               which clips to 0 ... 255 between the axes
+  bilinear, bicubic            F.interpolate with align_corners=False, and with the same numbers. bicubic has
+                               antialias=True and replaces Pillow's bicubic resize, which clips to 0 ... 255 after the
+                               first axis
   affine, rotate               torchvision's functional, bilinear: angle, right, down, scale, shear x, shear y, fill
   brightness … hue             torchvision's functional: the factor
   gray, pad, center            convert("L"); numpy.pad: top, bottom, left, right; center_crop

@@ -5,7 +5,7 @@ The weights of the networks are too large to store, so this script and the tests
 are numbered from 1 in the order of named_parameters(). Element i (row-major) of parameter j is s * u, rounded to
 float32. u is SplitMix64's finalizer of i + 2^32 * j: its upper 53 bits, scaled to -1 ..< 1. s is sqrt(6 / n) for a
 matrix or kernel with n inputs for each output, and 0.1 for a vector; 1 is added to the weights of normalization layers.
-Element i of the input is u with j = 0. Of each gradient, the norm and the first four elements are stored.
+Element i of the input is u with j = 0. The fixture has the norm and the first four elements of each gradient.
 
 Small modules are stored completely, as fixture.py describes. `map.I` are their attention maps in inference mode.
 

@@ -12,19 +12,20 @@ The tolerances:
   float64     1e-9 of the largest element of each tensor, for gradients and results. In float64, rounding changes the
               sign of no input of a ReLU.
   float32     results: `share` of the largest element. `share` is the larger of two numbers. The first is
-              4 * sqrt(K) * 2^-24, where K is the sum of the lengths of all sums from input to logits. The second is the
-              largest relative change of PyTorch's logits in three runs with noise; it is the larger one if batches of
-              two examples are normalized. The noise is added to the results of each layer. It is normally distributed,
-              with a deviation of 4 * sqrt(k) * 2^-24 times the root mean square of the results, where k is the length
-              of the layer's sums.
+              4 * sqrt(K) * 2^-24, where K is the total length of the sums of the layers on the longest path from input
+              to logits. The second is the largest relative change of PyTorch's logits in three runs with noise. (The
+              second number is the larger one if a batch norm normalizes batches of two examples.) The noise is added to
+              the results of each layer. It is normally distributed, with a deviation of 4 * sqrt(k) * 2^-24 times the
+              root mean square of the results, where k is the length of the layer's sums.
               gradients: 0.1 of the norm of each tensor with at least 16 elements, and 0.05 of the norm of all gradients
-              together. Rounding can change the sign of an input of a ReLU, or the position of a maximum. This changes
-              single elements by far more than rounding (in PyTorch too, up to 0.03 of a norm), but changes the norm of
-              all gradients little.
+              together. Rounding can change the sign of an input of a ReLU, or the position of a maximum. Such a change
+              alters single elements by far more than rounding does (in PyTorch too, up to 0.03 of a norm), but alters
+              the norm of all gradients little.
 
-Biases before a norm have the gradient 0 except for rounding. Their tolerance is larger by 40 * u * `terms.KEY`, where u
-is 2^-53 or 2^-24, and `terms.KEY` is sqrt(n) times the norm, over the channels, of the sums of the magnitudes of the n
-terms of a gradient.
+The bias of a convolution before a norm has the gradient 0 except for rounding. So the tolerance of the biases of all
+convolutions is larger by 40 * u * `terms.KEY`, where u is 2^-53 or 2^-24. The gradient of the bias of a channel is a
+sum of n terms. `terms.KEY` is sqrt(n) * s, where s is the norm, over the channels, of the sums of the magnitudes of
+these terms.
 
 The two columns "torch" are the errors of PyTorch's results and gradients in float32, compared with float64.
 
@@ -172,12 +173,12 @@ def make_case(name, folder):
     x = exact(2 * torch.rand(shape, dtype=torch.float64) - 1)
     layers = {}
     for key, module in model.named_modules():
-        # Modules inside of an attention layer are counted with this layer.
+        # `terms` counts the output projection of an attention layer (`out_proj`) with the attention layer.
         if terms(module) is not None and not key.endswith("out_proj"):
             layers[key] = module
     state = {key: value.clone() for key, value in model.state_dict().items()}
 
-    # `terms.KEY` of the gradients of convolution biases.
+    # `terms.KEY` of the biases of convolutions, see above.
     sums = {}
     hooks = []
     for key, module in layers.items():

@@ -5,8 +5,9 @@ public struct LoaderRate: Workload {
   public let name: String
   private let pipeline: String
 
-  /// All workloads. They read JPEG files of 256x256 pixels, with quality 90, from memory and return images of 3x224x224.
-  /// The name of a workload lists its random transforms: crops with or without resizing, flips, changes of color.
+  /// All workloads. They read JPEG files of 256x256 pixels, with quality 90, from memory and return images of
+  /// 3x224x224. The name of a workload lists its random transforms: crops with or without resizing, flips, changes of
+  /// color.
   public static let all = [
     LoaderRate(name: "jpeg256-crop224", pipeline: "crop 224"),
     LoaderRate(name: "jpeg256-resized224-flip", pipeline: "resized-crop 224, flip"),
@@ -65,8 +66,9 @@ private struct SyntheticImages: ImageSource {
 
   func name(of number: Int) -> String { "image \(number)" }
 
-  /// The sum of seven grids of random numbers, each interpolated linearly to 256x256 pixels. Each grid has twice as many
-  /// cells along each axis as the previous grid, and a smaller amplitude.
+  /// Gray (127) plus noise of seven octaves. An octave has four grids of random numbers, interpolated linearly to
+  /// 256x256 pixels: one for all channels, and one for each channel with 0.4 of its amplitude. The grids of an octave
+  /// have twice as many cells along each axis as those of the previous octave, and a smaller amplitude.
   private static func image(_ number: Int) -> Image {
     let side = 256
     var values = [Double](repeating: 127, count: 3 * side * side)

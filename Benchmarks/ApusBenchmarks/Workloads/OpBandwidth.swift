@@ -1,6 +1,7 @@
 import Apus
 
-/// The bandwidth of an operation: the bytes of its inputs and its result, per second.
+/// The bandwidth of an operation: the bytes of its inputs and its result, divided by its time. Intermediate results are
+/// not counted.
 public struct OpBandwidth: TypedWorkload {
   public let name: String
   public var dtype = DType.float32
@@ -9,8 +10,8 @@ public struct OpBandwidth: TypedWorkload {
   private let inputs: @Sendable (_ size: Int) -> [Shape]
   private let body: @Sendable ([Tensor]) -> Tensor
 
-  /// All operations, each with matrices of two sizes: 256x256, which fits into the cache of a core, and 4096x4096, which
-  /// is larger than most caches.
+  /// All operations, each with matrices of two sizes: 256x256, which fits into the cache of a core, and 4096x4096,
+  /// which is larger than most caches.
   public static var all: [OpBandwidth] {
     [256, 4096].flatMap { size in
       operations.map { name, inputs, body in

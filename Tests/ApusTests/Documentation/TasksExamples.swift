@@ -218,7 +218,7 @@ import Testing
         try optimizer.update(gradients.clipped(toValue: 0.1))
         // end
         // The gradients are large, so the first update has a norm of 1. The second update has ten elements of at most
-        // 0.1 each.
+        // 0.1 each, so its norm is at most √0.1 < 0.32.
         let start = withRandomKey(key) { Linear(4, 2) }
         let (found, initial) = (try values(model), try values(start))
         var squares: Float = 0
@@ -256,7 +256,7 @@ import Testing
       try profile.write(to: "/tmp/profile.json")
       print(profile.kernels[0].detail, profile.seconds)
       // end
-      // Other tests use the device as well.
+      // Other tests use the device as well, so the profile may contain their kernels.
       let product = profile.kernels.first { $0.detail.hasPrefix("matmul 512x512x512 ") }
       #expect(product?.count == 1 && product?.flops == 2 * 512 * 512 * 512)
       #expect(profile.seconds > 0 && limits.gflops > 0 && limits.gbytesPerSecond > 0)
