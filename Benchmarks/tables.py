@@ -61,7 +61,8 @@ def counted(rounds: list[tuple[Lines, dict[str, Lines]]]) -> list[tuple[Lines, L
 
 @dataclass
 class Comparison:
-    """The rounds of one kind and peer. Each round has the lines of Apus and the lines of the peer."""
+    """The rounds of one kind and peer. Each round has the lines of Apus and the lines of the peer. `sides` has the
+    titles of the two sides; an empty title stands for `peer`."""
 
     kind: str
     peer: str

@@ -4,7 +4,8 @@ import Testing
 
 @Suite(.serialized)
 struct TrainingStepTests {
-  /// After three warm-up steps, training steps make no new plan, and the plan has at most `limit` steps.
+  /// After three warm-up steps, training steps make no new plan, and the plan of one training step has at most `limit`
+  /// steps.
   @Test(arguments: [("mlp-b128-adam", 45), ("lenet5-b128-sgd", 45)])
   func trainingStepsReuseOnePlanOfFewSteps(name: String, limit: Int) throws {
     try recordingPlans { device in

@@ -10,7 +10,8 @@ f = Fixture()
 
 
 class StraightThrough(torch.autograd.Function):
-    """1 where x >= 0, else 0. The backward pass does not change the gradient; with `clips`, it is 0 where |x| > 1."""
+    """1 where x >= 0, else 0. The backward pass does not change the gradient; with `clips`, it sets the gradient to 0
+    where |x| > 1."""
 
     @staticmethod
     def forward(ctx, x, clips):
