@@ -12,7 +12,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 
-# The lines of one side, Apus or the peer. The key is the problem and its transpose or pass ("" for other kinds).
+# The JSON lines that one side, Apus or the peer, has printed. A line is the measurement of one problem. The key is the
+# problem and its transpose or pass ("" for other kinds).
 Lines = dict[tuple[str, str], dict]
 
 # The number of cores that other processes may use during a valid run. Threads that wait for each other, such as
@@ -30,8 +31,8 @@ class Failure(Exception):
 
 
 def output(command: list, threads: int) -> str:
-    """Runs a command and returns its output. The command does not get the OPENBLAS_* variables, because they select
-    other code in Apus and in peers."""
+    """Runs a command with APUS_THREADS set to `threads`, and returns its output. The command does not get the OPENBLAS_*
+    variables, because they select other code in Apus and in peers. Raises a Failure if the command fails."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
     words = [str(word) for word in command]
     try:

@@ -127,7 +127,8 @@ class Comparison:
         return (self.peak(key) if name == "peak" else statistics.median(self.ratios(key))) >= bound
 
     def memory(self, key) -> list[str]:
-        """The memory peaks of both sides, and the peer's peak divided by Apus's."""
+        """The memory peaks of both sides in MB, and the peer's peak divided by Apus's. The three cells are empty if a
+        line has no peak."""
         sides = [[line.get("peak_bytes") for line in side] for side in zip(*self.lines(key))]
         if not all(all(side) for side in sides):
             return ["", "", ""]
@@ -166,7 +167,8 @@ class Comparison:
         return [*titles, "must", "reached", "disturbed"]
 
     def summary(self) -> str:
-        """The geometric mean of the ratios of all rows, and how many rows reach their bounds."""
+        """The geometric mean of the ratios of all rows, how many rows reach their bounds, how many are not judged, and
+        the problems that the peer did not measure."""
         mean = statistics.geometric_mean(statistics.median(self.ratios(key)) for key in self.keys)
         silent = [key for key in self.keys if not self.is_judged(key)]
         text = f"Geometric mean of the ratios: {mean:.2f}"

@@ -53,8 +53,8 @@ static void keep_on_core(pthread_t thread, const cpu_set_t *allowed, int number)
   }
 }
 
-// Runs `rounds` rounds on each of at most 64 threads and returns the number of floating-point operations. A
-// multiply-add counts as 2.
+// Runs `rounds` rounds on each of at most 64 threads and returns the number of floating-point operations. A round has a
+// multiply-add of vectors for each chain. The multiply-add of one lane counts as 2 operations.
 double peak(int threads, long rounds) {
   pthread_t others[64];
   struct part parts[64];

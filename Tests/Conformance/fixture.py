@@ -71,7 +71,7 @@ class Fixture:
 
     def module(self, case, module, *inputs, training=True, repeat=1, call=None):
         """Adds a module with the gradients of inputs and parameters. The module runs `repeat` times, which changes its
-        buffers."""
+        buffers. `call(module, *inputs)` replaces `module(*inputs)`."""
         module = module.double().train(training)
         with torch.no_grad():
             for value in module.state_dict().values():

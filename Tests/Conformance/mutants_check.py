@@ -39,7 +39,7 @@ def limits():
 
 
 def outcome(apus, words):
-    """Runs the command; returns the problem or None, the seconds, and the bytes of memory."""
+    """Runs the command. Returns the problem or None, the seconds of processor time, and the bytes of memory."""
     began = time.monotonic()
     words = [word.encode("utf-8", "surrogatepass") for word in words]
     with tempfile.TemporaryFile() as errors:

@@ -86,7 +86,8 @@ network(fixture, "cbam-resnet18", ResNet(attention="cbam"), 4, 3, 32, 32)
 
 
 def small(case, module, maps, *shape):
-    """Adds a module with random parameters, and its attention maps in inference mode, maps(module, x)."""
+    """Adds a module with random parameters. In inference mode, `maps(module, x)` returns its attention maps, which are
+    also added."""
     with torch.no_grad():
         for value in module.parameters():
             value.copy_(torch.randn(value.shape) * 0.5 + (1 if value.dim() == 1 else 0))

@@ -271,7 +271,8 @@ def compare_with_torchvision(folder):
 
 
 def run_tests(folder, names, runs):
-    """Runs the tests of each case in a separate process, since devices retain memory of every requested size."""
+    """Runs the tests of each case and prints a table of the errors. Each case has a process of its own, since devices
+    retain memory of every requested size. Returns the exit status."""
     command = "swift test -c release --disable-xctest --scratch-path .build-tests --filter LargeVisionTests"
     rows, failed = [], []
     for name in names:
