@@ -31,8 +31,8 @@ class Failure(Exception):
 
 
 def output(command: list, threads: int) -> str:
-    """Runs a command with APUS_THREADS set to `threads`, and returns its output. The command does not get the OPENBLAS_*
-    variables, because they select other code in Apus and in peers. Raises a Failure if the command fails."""
+    """Runs a command with APUS_THREADS set to `threads`, and returns its output. The command does not get the
+    OPENBLAS_* variables, because they select other code in Apus and in peers. Raises a Failure if the command fails."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
     words = [str(word) for word in command]
     try:

@@ -2,8 +2,9 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// One computation of each step family except row writes and custom operations, on each device, and a short training.
-/// `.ci/quick` runs these tests before every commit. `OpCaseTests` has every operation, element type and edge case.
+/// One computation of each step family except recurrent steps, row writes and custom operations, with its gradients, on
+/// each device; and a short training. `.ci/quick` runs these tests before every commit. `OpCaseTests` has every
+/// operation, element type and edge case.
 @Suite struct SmokeTests {
   /// A step family or fused operation, and a scalar function of normally distributed inputs that uses it.
   struct Family: Sendable, CustomTestStringConvertible {
