@@ -106,6 +106,7 @@ private struct ModelGraphLayout {
   private let graph: ModelGraph
   private let boxWidth: Double
   private let lanes: [Lane]
+  /// In pixels: the height of a box, the gap between two boxes, and the distance of neighboring tracks.
   private static let (box, gap, pitch) = (38.0, 26.0, 11.0)
 
   init(_ graph: ModelGraph, width: Double) {
