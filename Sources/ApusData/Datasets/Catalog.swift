@@ -147,8 +147,8 @@ extension DatasetDescription {
     return (match, value)
   }
 
-  /// Whether a source has fixed training and test splits. Runs hold out a fraction of every other source, such as a
-  /// user's file.
+  /// Whether the training and test splits of a source are fixed. A user's texts and tables, and image folders without
+  /// folders for the splits, have no fixed splits: runs hold out a fraction of them.
   public static func hasParts(_ source: String) throws(DataError) -> Bool {
     let (description, argument) = try find(source)
     switch description.content {

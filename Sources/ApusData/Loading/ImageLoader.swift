@@ -31,8 +31,8 @@ public final class ImageLoader: @unchecked Sendable {
     }
   }
 
-  /// How to handle an image that cannot be read. This includes images with an unsupported number of channels, and images
-  /// that do not have the height and width of `imageSize` after the transforms.
+  /// How to handle an image that cannot be read. This includes images with an unsupported number of channels, and
+  /// images that do not have the height and width of `imageSize` after the transforms.
   public enum BadImages: Hashable, Sendable {
     /// The image causes an error.
     case refused
