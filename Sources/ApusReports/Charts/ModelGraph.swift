@@ -93,7 +93,8 @@ public struct ModelGraph: Chart {
   public func drawing(width: Double) -> Drawing { ModelGraphLayout(self, width: width).drawing }
 }
 
-/// The layout of boxes and edges: the boxes are below each other, and edges that skip a box run in lanes next to them.
+/// The layout of boxes and edges: the boxes are below each other, and edges that skip a box run on vertical lines
+/// (lanes) to the right of the boxes.
 private struct ModelGraphLayout {
   /// The edges from one box to all boxes that do not follow it directly. They share a vertical line.
   struct Lane {
