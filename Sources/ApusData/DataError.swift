@@ -69,7 +69,7 @@ extension DataError: CustomStringConvertible {
     case .specification(let text, _, let reason):
       return "\(text.quoted(limit: 200)): \(reason.printable(limit: 2000))"
     case .unknownSource(let source, let known):
-      // Compare only the names before the colons.
+      // Only the names before the colons are compared: the text after a colon, such as a path, may be anything.
       let names = known.map { String($0.prefix { $0 != ":" }) }
       let match = nearestMatch(to: String(source.prefix { $0 != ":" }), in: names)
       let meant = match.flatMap { names.firstIndex(of: $0) }.map { "; did you mean \(known[$0])?" } ?? ""

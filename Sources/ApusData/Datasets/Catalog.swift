@@ -65,7 +65,8 @@ public struct DatasetDescription: Sendable {
     }
   }
 
-  /// Whether the files are installed; `nil` when the source names their path.
+  /// Whether the file or folder at `defaultPath` exists. Without a default path: `nil` if the source names a path, and
+  /// `true` if it has no colon.
   public var isInstalled: Bool? {
     if let defaultPath { return FileSystem.exists(defaultPath) }
     return argument == nil ? true : nil
@@ -146,8 +147,8 @@ extension DatasetDescription {
     return (match, value)
   }
 
-  /// Whether a source has fixed training and test splits. Runs hold out a fraction of every other source, such as a
-  /// user's file.
+  /// Whether the training and test splits of a source are fixed. A user's texts and tables, and image folders without
+  /// folders for the splits, have no fixed splits: runs hold out a fraction of them.
   public static func hasParts(_ source: String) throws(DataError) -> Bool {
     let (description, argument) = try find(source)
     switch description.content {
@@ -157,7 +158,7 @@ extension DatasetDescription {
     }
   }
 
-  /// Reads a source with `read`. Throws if `read` returns `nil`, because the content is not of the kind `wanted`.
+  /// Reads a source with `read`, which returns `nil` for content that is not of the kind `wanted`. `load` then throws.
   static func load<R>(
     _ source: String, _ wanted: String, _ read: (Content, String) throws(DataError) -> R?
   ) throws(DataError) -> R {

@@ -41,7 +41,7 @@ public struct ImageDataset: Sendable {
   public let train: any ImageSource
   /// The validation images, if there are any.
   public let validation: (any ImageSource)?
-  /// The images of the final measurement. Without validation images, each epoch ends with their measurement.
+  /// The images of the final measurement. If there are no validation images, they are also measured after each epoch.
   public let test: any ImageSource
   /// `[channels, height, width]` when all images have one size and are in memory; else `nil`.
   public let imageSize: [Int]?
@@ -73,8 +73,8 @@ public struct ImageDataset: Sendable {
       name: name, classNames: classNames, train: train.part(chosen), validation: validation, test: test)
   }
 
-  /// The same data set if it has a validation split, or if `options` requests none. Otherwise the data set with a
-  /// validation split: the same fraction of each class is held out of the training images.
+  /// The same data set if it has a validation split, or if `options` requests none. Otherwise a validation split is
+  /// added: about the same fraction of each class is held out of the training images.
   func holdingOut(_ options: SplitOptions) throws(DataError) -> ImageDataset {
     guard validation == nil, options.validation > 0 else { return self }
     let split = Split(labels: train.labels, SplitOptions(test: 0, validation: options.validation, seed: options.seed))

@@ -24,8 +24,8 @@ public struct SplitOptions: Hashable, Sendable {
 /// A partition of examples into training, validation and test splits.
 ///
 /// The splits depend only on the labels, the fractions and the seed. The test split does not depend on the validation
-/// fraction. The other classes influence only how many examples of a class are held out, not the order in which the
-/// examples of the class are selected.
+/// fraction. The order in which the examples of a class are selected depends only on these examples, the class number
+/// and the seed; how many are selected also depends on the other classes.
 public struct Split: Hashable, Sendable {
   /// The numbers of the training examples, ascending.
   public let train: [Int32]
@@ -82,7 +82,8 @@ public struct Split: Hashable, Sendable {
       return remainders.0 == remainders.1 ? $0 < $1 : remainders.0 > remainders.1
     }
     var rest = wanted - given.reduce(0, +)
-    // Each class gives at most one more example. If limits prevent that, the examples stay in the training split.
+    // Each class gives at most one more example. If too many classes are at their limits, the split stays smaller than
+    // `wanted`.
     for index in order where rest > 0 && given[index] < limits[index] {
       given[index] += 1
       rest -= 1

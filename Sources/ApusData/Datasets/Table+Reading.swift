@@ -211,7 +211,7 @@ private struct ColumnBuilder {
     }
   }
 
-  /// The memory of a category in the list and in the lookup table, in addition to its text.
+  /// An estimate of the memory that a category takes in the list and in the lookup table, in addition to its text.
   private static let categoryByteCount = 96
 
   private mutating func code(

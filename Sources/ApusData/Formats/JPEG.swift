@@ -59,8 +59,8 @@ enum JPEG {
       height: Int(height), width: Int(width), channels: min(stored, 3), pixels: hasInks ? composed(pixels) : pixels)
   }
 
-  /// Converts inverted CMYK values to RGB: `k − (255 − c) · k / 255`, rounded twice as in Pillow. `k` is the value of
-  /// black, `c` the value of cyan, magenta or yellow.
+  /// Converts inverted CMYK values to RGB: `k − (255 − c) · k / 255`, with the quotient rounded to the nearest integer,
+  /// as in Pillow. `k` is the value of black, `c` the value of cyan, magenta or yellow.
   private static func composed(_ inks: [UInt8]) -> [UInt8] {
     let area = inks.count / 4
     return [UInt8](unsafeUninitializedCapacity: 3 * area) { buffer, count in

@@ -1,5 +1,6 @@
 extension JSON {
-  /// The text of the value, on one line or indented by two spaces; equal values give equal text.
+  /// The text of the value, on one line or indented by two spaces. The members of an object keep their order, so the
+  /// text of a value is always the same.
   ///
   /// Floating-point numbers are written with the fewest digits that restore them exactly. JSON has no infinities and no
   /// NaN: they are written as `null`.

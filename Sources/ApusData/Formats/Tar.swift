@@ -19,6 +19,7 @@ final class TarReader {
   /// The number of unread bytes of the current file, with the padding of its last block.
   private var blockRest = 0
   private var isDone = false
+  /// The attributes from pax records for all following files (`TarHeader.Kind.defaults`).
   private var defaults = TarAttributes()
 
   /// The largest size of a long name or of a set of pax records.

@@ -18,8 +18,11 @@ struct TarHeader {
 
   enum Kind {
     case file
+    /// A link, a device, a folder or a pipe, which has no data after its header.
     case withoutData
+    /// GNU: the data are the name of the next file.
     case longName
+    /// GNU: the data are the link target of the next file.
     case longLink
     /// Pax records for the next file.
     case attributes

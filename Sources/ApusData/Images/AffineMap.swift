@@ -53,6 +53,7 @@ private struct AffineSampler {
   /// enough for coordinates far outside the image.
   private static func fixed(_ position: Double) -> Int { Int((position * 0x1p32).rounded()) }
 
+  /// The first 11 fractional bits of a coordinate: the weight of the right or lower pixel, with `one` for the weight 1.
   private static func share(_ position: Int) -> Int32 { Int32(truncatingIfNeeded: (position >> 21) & 0x7ff) }
 
   func run(_ map: AffineMap, row: Int, from source: UnsafePointer<UInt8>, to target: UnsafeMutablePointer<UInt8>) {

@@ -30,7 +30,7 @@ extension Image {
   /// Rotates all hues by a fraction of a full turn, in HSV space (Smith, 1978).
   public mutating func turnHues(by turn: Double) {
     guard channels == 3 else { return }
-    // The rotation in sixths of a turn.
+    // The rotation in sixths of a turn, in 0 ... 6.
     let shift = Float(6 * (turn - turn.rounded(.down)))
     let area = height * width
     pixels.withUnsafeMutableBufferPointer { buffer in

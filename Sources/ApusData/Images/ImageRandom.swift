@@ -51,7 +51,7 @@ public struct ImageRandom: Sendable {
   ///   - limit: the largest height and width of the region, at most those of the image.
   ///   - scale: the range of the region's area, as a fraction of the area of the image.
   ///   - ratio: the range of `side / other`, sampled uniformly on a logarithmic scale.
-  ///   - size: returns the region's size, and thus decides which of its arguments is the height.
+  ///   - size: makes the region's size of its two extents; the caller decides which of them is the height.
   mutating func part(
     of image: ImageSize, atMost limit: ImageSize, scale: ClosedRange<Double>, ratio: ClosedRange<Double>,
     size: (_ side: Int, _ other: Int) -> ImageSize
@@ -74,7 +74,7 @@ public struct ImageRandom: Sendable {
   /// A number from the distribution `Beta(alpha, alpha)`.
   ///
   /// Uses M. D. Jöhnk's method (1964) for `alpha` up to 1, and R. C. H. Cheng's algorithm BB (1978) for larger `alpha`.
-  /// Both are rejection methods.
+  /// Both are rejection methods. The constant 1.386… of BB is `log 4`.
   /// - Precondition: `alpha` is positive.
   mutating func beta(_ alpha: Double) -> Double {
     guard alpha > 1 else { return betaByPowers(alpha) }

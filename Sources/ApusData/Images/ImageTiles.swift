@@ -1,8 +1,8 @@
 /// Divides a large image into overlapping tiles of one size, and stitches the predictions for the tiles.
 ///
-/// The last tile of each row and column of tiles ends at the edge of the image, so this tile may overlap its neighbor
-/// by more than the other tiles do. In overlaps, values are averaged with weights that decrease towards the edges of a
-/// tile, which avoids seams.
+/// The last of several tiles in a row or column ends at the edge of the image, so it may overlap its neighbor by more
+/// than the other tiles do. In overlaps, values are averaged with weights that decrease towards the edges of a tile,
+/// which avoids seams.
 public struct ImageTiles: Hashable, Sendable {
   /// The height and width of the image in pixels.
   public let image: ImageSize

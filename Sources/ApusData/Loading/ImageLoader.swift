@@ -4,7 +4,7 @@ import Glibc
 /// Reads and transforms the images of an epoch on worker threads, some batches ahead of the consumer.
 ///
 /// The batches are a function of the seed, the epoch and the image numbers: their bits do not depend on the number of
-/// threads or on the first batch. Only one thread may call `next` at a time.
+/// threads or on the batch with which the loader begins. Only one thread may call `next` at a time.
 public final class ImageLoader: @unchecked Sendable {
   /// The image size, the transforms and the threads of a loader.
   public struct Options: Hashable, Sendable {
@@ -31,7 +31,8 @@ public final class ImageLoader: @unchecked Sendable {
     }
   }
 
-  /// How to handle an image that cannot be read.
+  /// How to handle an image that cannot be read. This includes images with an unsupported number of channels, and
+  /// images that do not have the height and width of `imageSize` after the transforms.
   public enum BadImages: Hashable, Sendable {
     /// The image causes an error.
     case refused
@@ -96,7 +97,8 @@ public final class ImageLoader: @unchecked Sendable {
   public var workerCount: Int { threads.count }
 
   private func startThread() {
-    // The thread retains the queue, never the loader: the deinit of the loader ends the thread.
+    // The thread retains the queue, not the loader: otherwise the `deinit` of the loader, which ends the thread, would
+    // never run.
     let argument = Unmanaged.passRetained(queue)
     var thread = pthread_t()
     let status = pthread_create(

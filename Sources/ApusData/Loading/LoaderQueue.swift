@@ -5,6 +5,7 @@ import ApusSystem
 final class LoaderQueue: @unchecked Sendable {
   let work: LoaderWork
   private let monitor = Monitor()
+  /// The largest number of batches that are filled or waiting for the consumer.
   private let depth: Int
   private var batches: [Batch]
   /// The next batch to return.

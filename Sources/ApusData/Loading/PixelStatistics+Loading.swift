@@ -14,7 +14,7 @@ extension PixelStatistics {
     let taken = min(count, max(1, limit))
     let numbers = (0..<taken).map { Int32($0 * count / taken) }
     let byteCount = options.imageSize.reduce(1) { $0.multipliedReportingOverflow(by: $1).partialValue }
-    // The batch size does not affect the histograms, so large images are loaded in small batches.
+    // Large images are loaded in small batches, which take less memory. The batch size does not change the histograms.
     let size = min(64, max(1, (1 << 28) / max(1, byteCount)))
     let batches = stride(from: 0, to: taken, by: size).map { numbers[$0..<min($0 + size, taken)] }
     let (channels, area) = (options.imageSize[0], options.imageSize[1] * options.imageSize[2])

@@ -54,7 +54,7 @@ public struct WordPieceTokenizer: Tokenizer, Hashable {
     while pieces.count < size,
       let pair = merger.best({ Double($0) / (Double($1) * Double($2)) })
     {
-      // Different pairs can form the same piece.
+      // Different pairs can form the same piece, so `number` may return an existing token.
       let right = pieces[Int(pair.right)]
       merger.merge(pair, into: number(pieces[Int(pair.left)] + right.dropFirst(2)))
     }

@@ -94,8 +94,8 @@ struct Scale {
     return found.ticks
   }
 
-  /// Tick marks whose labels do not touch in a horizontal row.
-  /// - Parameter width: the width of the chart, into which labels at the edges are moved.
+  /// Tick marks whose labels do not touch when they stand side by side below the axis.
+  /// - Parameter width: the width of the chart; labels that would extend beyond it are moved inwards.
   func ticksApart(width: Double) -> [Ticks.Tick] {
     var distance = max(56, (end - start).magnitude / 9)
     while true {

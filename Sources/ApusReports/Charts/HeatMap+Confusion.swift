@@ -1,8 +1,7 @@
 extension HeatMap {
   /// A confusion matrix: the number of examples of each class (row) that were predicted as each class (column). The
-  /// shade of a cell is the square root of its count divided by the sum of the row, so that rare misclassifications are
-  /// visible.
-  /// Misclassifications have the second color.
+  /// shade of a cell is `√(count / sum of the row)`; the root makes rare misclassifications visible. Misclassifications
+  /// have the second color.
   ///
   /// - Parameters:
   ///   - counts: `[classes, classes]`, row-major.

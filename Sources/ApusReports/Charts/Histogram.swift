@@ -25,7 +25,7 @@ public struct Histogram: Chart {
     self.counts = counts
   }
 
-  /// Creates bins of equal width over numbers; non-finite numbers are left out.
+  /// Creates bins of equal width over numbers. Non-finite numbers and magnitudes of 1e100 or more are left out.
   public init(_ title: String, x: Axis, y: Axis = Axis("count", range: 0...0), of values: [Double], bins: Int = 40) {
     let finite = values.lazy.filter { $0.isFinite && $0.magnitude < 1e100 }
     self.init(title, x: x, y: y, range: (finite.min() ?? 0)...(finite.max() ?? 1), of: values, bins: bins)

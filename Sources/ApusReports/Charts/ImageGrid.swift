@@ -29,8 +29,8 @@ public struct ImageGrid: Chart {
     self.columnCount = columnCount
   }
 
-  /// The limits for the display size of the largest image. Small images are enlarged by a whole factor, without
-  /// interpolation, to at least `least` pixels. Large images are reduced to `most` pixels.
+  /// The limits, in pixels, for the longer side of the largest image. If this side is shorter than `least`, all images
+  /// are enlarged by a whole factor, without interpolation. If it is longer than `most`, all images are reduced.
   private static let (least, most) = (72.0, 224.0)
 
   /// The display sizes of the images, which are all scaled by the same factor.

@@ -66,9 +66,10 @@ public struct LineChart: Chart {
 }
 
 extension Plot {
-  /// Lines of at most this many points have a marker at each point.
+  /// A line of at most this many points has a marker at each point, unless the line is smoothed.
   private static let markedCount = 24
-  /// The largest number of positions along the axis for which tooltips show the values.
+  /// There are no tooltips if a line has more points than this, or if all lines together have more positions along the
+  /// axis.
   private static let bandCount = 160
 
   /// The position of a point on the page; `nil` if an axis cannot show it.

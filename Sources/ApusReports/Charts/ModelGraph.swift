@@ -93,7 +93,8 @@ public struct ModelGraph: Chart {
   public func drawing(width: Double) -> Drawing { ModelGraphLayout(self, width: width).drawing }
 }
 
-/// The layout of boxes and edges: the boxes are below each other, and edges that skip a box run in lanes next to them.
+/// The layout of boxes and edges: the boxes are below each other, and edges that skip a box run on vertical lines
+/// (lanes) to the right of the boxes.
 private struct ModelGraphLayout {
   /// The edges from one box to all boxes that do not follow it directly. They share a vertical line.
   struct Lane {
@@ -106,6 +107,7 @@ private struct ModelGraphLayout {
   private let graph: ModelGraph
   private let boxWidth: Double
   private let lanes: [Lane]
+  /// In pixels: the height of a box, the gap between two boxes, and the distance of neighboring tracks.
   private static let (box, gap, pitch) = (38.0, 26.0, 11.0)
 
   init(_ graph: ModelGraph, width: Double) {

@@ -84,6 +84,9 @@ extension Report {
 
   /// Drawings for several widths of the page, of which the browser shows one. Letters have the same size in all
   /// drawings.
+  ///
+  /// The CSS classes `n`, `m` and `w` of `pageStyle` are for narrow, medium and wide pages. The widest page has 1136
+  /// pixels without its padding. Of two figures side by side, with a gap of 24 pixels, each has 556 pixels.
   private func drawings(_ figure: Figure) -> Markup {
     let sizes: [(name: String, width: Double)] =
       figure.isWide ? [("fig n", 358), ("fig m", 560), ("fig w", 1136)] : [("fig n", 358), ("fig m w", 556)]

@@ -14,7 +14,7 @@ enum TextExtent {
 
   /// The text, or its beginning with an ellipsis if the text is wider than `limit`.
   static func fitting(_ text: String, _ limit: Double, size: Double = TextExtent.size) -> String {
-    // A long text is not measured as a whole.
+    // A text of 1000 bytes or more counts as too wide, so that it need not be measured as a whole.
     if text.utf8.count < 1000, width(text, size: size) <= limit { return text }
     var (kept, used) = ("", size * 0.9)
     for character in text {
@@ -31,7 +31,8 @@ enum TextExtent {
     String(fitting(String(text.reversed()), limit, size: size).reversed())
   }
 
-  /// The text in lines of at most `limit` pixels, broken between words.
+  /// The text in lines of at most `limit` pixels, broken between words. A text wider than `8 · limit`, and a word wider
+  /// than `limit`, are cut and end in an ellipsis.
   static func lines(_ text: String, _ limit: Double, size: Double = TextExtent.size) -> [String] {
     var lines: [String] = []
     for word in fitting(text, 8 * limit, size: size).split(separator: " ") {

@@ -31,8 +31,8 @@ struct Ticks: Hashable, Sendable {
       })
   }
 
-  /// Powers of ten, of which at most `count` are labelled. A range with fewer than three powers also has marks at 2 and
-  /// 5 times these powers. If these are fewer than three marks, the marks of a linear axis are used.
+  /// Powers of ten, of which at most `count` are labelled. A range with fewer than three powers of ten also has marks
+  /// at 2 and 5 times a power of ten. If there are still fewer than three marks, the marks of a linear axis are used.
   static func logarithmic(_ range: ClosedRange<Double>, count: Int) -> Ticks {
     let (low, high) = (log10(range.lowerBound), log10(range.upperBound))
     let (first, last) = (Int((low - 1e-9).rounded(.up)), Int((high + 1e-9).rounded(.down)))
@@ -65,7 +65,8 @@ struct Ticks: Hashable, Sendable {
     guard value.magnitude > unit * 1e-6, value != 0 else { return "0" }
     let sign = value < 0 ? "−" : ""
     let size = value.magnitude
-    // All marks of an axis have the same step, and thus the same format.
+    // A number below 0.001 gets an exponent only if the step is small too. With a larger step, the marks next to it may
+    // be above 0.001 and are written as decimals.
     if size < 1e-3 && unit < 0.9e-5 || size >= 1e12 {
       var exponent = Int(log10(size).rounded(.down))
       var digits = max(0, exponent - Int(log10(unit).rounded(.down)))

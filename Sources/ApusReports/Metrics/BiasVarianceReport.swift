@@ -2,8 +2,9 @@ import ApusData
 
 /// The verdict on a classifier as a whole, on each of its classes, and on slices of the data.
 ///
-/// With many classes and slices, some findings are due to chance: if `thresholds.deviations` is 1.96, about one in
-/// twenty comparisons exceeds it by chance. A larger value gives fewer findings, which are more certain.
+/// With many classes and slices, some findings are due to chance: an avoidable bias or variance that is really 0 is
+/// measured above 1.96 standard errors, the default of `thresholds.deviations`, in about one of forty cases. A larger
+/// value gives fewer findings, which are more certain.
 public struct BiasVarianceReport: Sendable {
   /// A subset of examples with a common property.
   public struct Slice: Hashable, Sendable {

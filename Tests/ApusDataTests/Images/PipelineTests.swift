@@ -111,7 +111,7 @@ struct PipelineTests {
     #expect(try result("flip 1, flip 1, flip-vertical 1, flip-vertical 1", of: image) == image)
     var places: Set<[UInt8]> = []
     for example in 0..<200 { places.insert(try result("shift 0.4", of: small, example: example).pixels) }
-    // 1.2 columns and 0.8 rows both give shifts of −1, 0 or 1 pixel: nine results.
+    // Shifts of up to 1.2 columns and 0.8 rows are rounded to −1, 0 or 1 pixel along either axis: nine results.
     #expect(places.count == 9 && places.contains([0, 0, 0, 0, 1, 2]), "\(places)")
     #expect(try result("gray 1", of: image).pixels.count == image.pixels.count)
   }

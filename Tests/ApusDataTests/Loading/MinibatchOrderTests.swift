@@ -82,7 +82,8 @@ struct MinibatchOrderTests {
     #expect(order.epoch(4).examples != MinibatchOrder(balancing: labels, batchSize: 20, seed: 2).epoch(4).examples)
   }
 
-  /// With replacement, all examples of a class are equally likely: χ² with 9 degrees of freedom.
+  /// With replacement, all examples of a class are equally likely: χ² with 9 degrees of freedom. 99.99 % of its values
+  /// are below 34.
   @Test func balancedDrawsAreUniform() {
     let labels = (0..<40).map { Int32($0 < 10 ? 0 : 1) }
     let order = MinibatchOrder(balancing: labels, batchSize: 8, seed: 2)
