@@ -10,7 +10,7 @@ public enum TrainingRequest: Hashable, Sendable {
   case stop(reason: String)
 }
 
-/// How a session of a run ended.
+/// How a session, one call of `Trainer.run()`, ended.
 public enum TrainingEnd: Hashable, Sendable {
   /// All steps of the run are finished.
   case finished
@@ -96,7 +96,7 @@ public protocol TrainingObserver: AnyObject {
   func didSaveCheckpoint(_ progress: TrainingProgress, path: String) throws(TrainingError) -> TrainingRequest
 
   /// Called once at the end of a session, after its last checkpoint, for every observer. The first error that is thrown
-  /// is the error of the session, unless the session ended by `failed`.
+  /// is the error of the session, unless an earlier error ended the session (`failed`).
   func didEnd(_ progress: TrainingProgress, _ end: TrainingEnd) throws(TrainingError)
 }
 
