@@ -39,8 +39,8 @@ public struct RunEvaluation {
   private var train: Evaluation?
   package private(set) var verdict: BiasVarianceReport?
 
-  /// The mean loss: of classifiers over examples, in nats; of language models over tokens, in nats; of regression models
-  /// the mean squared error, in the square of the target's units.
+  /// The mean loss: of classifiers over examples, in nats; of language models over tokens, in nats; of regression
+  /// models the mean squared error, in the square of the target's units.
   public var loss: Double { total.loss }
   /// The fraction of examples whose class is predicted correctly, for language models the fraction of tokens; `nil` for
   /// regression.

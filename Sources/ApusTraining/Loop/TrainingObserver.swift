@@ -36,7 +36,7 @@ public enum TrainingEnd: Hashable, Sendable {
 ///
 /// The events of a step are, in this order:
 /// - `willStartEpoch` for the first step of an epoch, `willStep`, `didStep`,
-/// - `didRecord` if the step ends a window of 50 steps or an epoch,
+/// - `didRecord` for each step whose number is a multiple of 50, and for the last step of an epoch,
 /// - at the end of an epoch `willEvaluate` and `didEvaluate` for each split that is measured, `didFinishEpoch`, and
 ///   `didRecord` for the results,
 /// - `willSaveCheckpoint` and `didSaveCheckpoint` if a checkpoint is written.
@@ -86,7 +86,7 @@ public protocol TrainingObserver: AnyObject {
   /// examples, its test examples are measured afterwards.
   func didFinishEpoch(_ progress: TrainingProgress) throws(TrainingError) -> TrainingRequest
 
-  /// Called with each line of metrics: of a window of 50 steps, of an epoch, or of the end of a stopped run.
+  /// Called with each line of metrics: of a window of at most 50 steps, of an epoch, or of the end of a stopped run.
   func didRecord(_ progress: TrainingProgress, _ record: JSONObject) throws(TrainingError) -> TrainingRequest
 
   /// Called before a checkpoint is written to the folder `path`.

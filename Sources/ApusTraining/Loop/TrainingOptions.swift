@@ -111,8 +111,10 @@ public struct TrainingResult: Hashable, Sendable {
   public var validationLoss: Double? { results.validation?.loss }
   /// The accuracy on the validation examples after the last epoch, if there are any.
   public var validationAccuracy: Double? { results.validation?.accuracy }
-  /// The mean loss of the test examples when they were last measured; `nil` if they were not.
+  /// The mean loss of the test examples after the last finished epoch or, with validation examples, at the end of the
+  /// run; `nil` if it was not measured.
   public var testLoss: Double? { results.test?.loss }
-  /// The accuracy on the test examples when they were last measured; `nil` if they were not.
+  /// The accuracy on the test examples after the last finished epoch or, with validation examples, at the end of the
+  /// run; `nil` if it was not measured.
   public var testAccuracy: Double? { results.test?.accuracy }
 }
