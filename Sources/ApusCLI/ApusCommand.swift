@@ -16,7 +16,7 @@ enum ApusCommand {
 
   static func main() {
     StandardStreams.openMissing()
-    // Without the signal, a write that exceeds the file size limit of the process fails instead of ending the process.
+    // If SIGXFSZ is ignored, a write beyond the file size limit of the process fails instead of ending the process.
     signal(SIGXFSZ, SIG_IGN)
     do {
       try run(Array(CommandLine.arguments.dropFirst()))

@@ -25,7 +25,7 @@ func hint(for error: any Error) -> String? {
   }
 }
 
-/// The data source for a bare path; `nil` if there is no file of that name.
+/// The data source that a path without a kind, such as `table.csv`, most likely means; `nil` if nothing has the path.
 private func existingSource(_ path: String) -> String? {
   guard FileSystem.exists(path) else { return nil }
   if FileSystem.isDirectory(path) { return "image-folder:\(path)" }

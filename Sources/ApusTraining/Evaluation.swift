@@ -30,7 +30,7 @@ public struct Evaluation: Hashable, Sendable {
 ///   - source: the examples to measure.
 ///   - objective: computes the loss of each example from the outputs and targets, and the measures.
 ///   - batchSize: the number of examples in a batch; limited to the number of examples.
-/// - Throws: also `unmeasurable`, when none of the examples could be read.
+/// - Throws: errors of the device and of the source, and `unmeasurable` when none of the examples could be read.
 public func evaluate(
   _ model: any Layer, on source: any ExampleSource, objective: Objective = .classification, batchSize: Int
 ) throws(TrainingError) -> Evaluation {

@@ -62,8 +62,8 @@ public struct Predictions: Sendable {
 ///   - source: the examples to predict.
 ///   - objective: computes the loss of each example from the outputs and targets.
 ///   - batchSize: the number of examples in a batch; limited to the number of examples.
-/// - Throws: also `unmeasurable`, when there are no examples or none could be read, or when the targets of an example
-///   are neither one class nor one number per output.
+/// - Throws: errors of the device and of the source, and `unmeasurable` when there are no examples or none could be
+///   read, or when the targets of an example are neither one class nor one number per output.
 public func predict(
   _ model: any Layer, on source: any ExampleSource, objective: Objective = .classification, batchSize: Int
 ) throws(TrainingError) -> Predictions {

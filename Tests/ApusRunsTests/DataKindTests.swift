@@ -83,7 +83,7 @@ private struct Points: ExampleSource {
     #expect(DatasetDescription.all.contains { $0.source == "test-points:SLOPE" })
   }
 
-  /// The kinds of Apus have different keys, and no kind restores a format from the JSON of another kind.
+  /// The kinds have different keys, and none restores a format from JSON that is missing or not of its form.
   @Test func kindsAreDistinct() {
     let keys = DataKinds.all.map { $0.key }
     #expect(Set(keys).count == keys.count && Set(keys).isSuperset(of: ["images", "table", "text"]))

@@ -105,7 +105,7 @@ private final class Stopper: TrainingObserver {
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
     #expect(throws: TrainingError.self) { try Run.train(RunSettings("mlp", all), output: path) }
     #expect(try FileManager.default.contentsOfDirectory(atPath: path).isEmpty)
-    // A resumed run creates no folder for its copy either.
+    // Resuming in a new folder fails in the same way, and does not create this folder.
     let (run, _) = try Run.train(RunSettings("mlp", common), output: path)
     let change = options.filter { $0.key != "task" }.reduce(into: JSONObject()) { $0[$1.key] = $1.value }
     #expect(throws: TrainingError.self) { try run.resume(change, output: fixture.scratch.file("copy")) }

@@ -35,7 +35,7 @@ import Testing
       do {
         _ = try trainer(run, Spoiled(after: batch)).run()
       } catch TrainingError.occupied {
-        // The folder of the first run exists and is complete.
+        // The folder has the checkpoints of the first run, so no new run starts in it.
       }
       let checkpoint = try Checkpoint.find(path) { Issue.record("\($0)") }
       #expect(checkpoint.state.step <= batch)

@@ -37,7 +37,7 @@ import Testing
     try inDirectory { path in
       try trainer(path, CheckpointRetention(last: 3)).stop(after: 9)
       #expect(try steps(path) == [7, 8, 9])
-      // A resumed run keeps the earlier checkpoints.
+      // A resumed run counts the checkpoints of the first session among the newest three.
       let rest = try trainer(path, CheckpointRetention(last: 3))
       try rest.resume { Issue.record("\($0)") }
       try rest.run(until: 10)
@@ -51,7 +51,7 @@ import Testing
 
   @Test(arguments: [SelectionMeasure.loss, .accuracy]) func theBestIsKept(by measure: SelectionMeasure) throws {
     try inDirectory { path in
-      // Only the best epoch requests a checkpoint.
+      // No step requests a checkpoint: `saveEvery` is too long. The best epoch does.
       let first = try trainer(path, CheckpointRetention(last: 1, best: measure), saveEvery: 1e9)
       let result = try first.run()
       let key = "validation_\(measure.rawValue)"

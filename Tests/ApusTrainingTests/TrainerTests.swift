@@ -98,7 +98,7 @@ private struct Line: ExampleSource {
     }
   }
 
-  /// With the largest possible length a run does not end, and its numbers of steps and epochs do not overflow.
+  /// The numbers of steps and epochs do not overflow, even for a run of the largest possible length.
   @Test func theLargestLengthsDoNotOverflow() throws {
     try withDevice(SmallRun().device) { () throws in
       for length in [TrainingOptions.Length.epochs(.max), .steps(.max)] {

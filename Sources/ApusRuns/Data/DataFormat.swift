@@ -19,10 +19,10 @@ public protocol DataFormat: Sendable {
   /// `false`, because the trainer checks again when it has the data.
   static func predictsNumbers(_ settings: RunSettings) throws -> Bool
 
-  /// Reads the data of a new run.
+  /// Reads the data of a new or resumed run.
   /// - Parameters:
   ///   - settings: Name the model, the data source and how the data are split.
-  ///   - tokenizer: The tokenizer of the weights that the model starts from, for texts; `nil` to train one.
+  ///   - tokenizer: For texts, the tokenizer of the initial weights or of the resumed run; `nil` to train one.
   ///   - willLoad: Receives the format of the data and the number of training examples as soon as they are known, to
   ///     check the memory of training. This format may lack the statistics of the data, because the memory does not
   ///     depend on them.

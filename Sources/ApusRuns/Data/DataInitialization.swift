@@ -3,7 +3,8 @@ import ApusSystem
 
 /// How the initial values of the weights are computed from the data.
 public enum DataInitialization: String, CaseIterable, Sendable {
-  /// Scales the weights of each layer until its outputs have variance 1 for the first batch.
+  /// Layer-sequential unit variance (see `LSUV`): weights start orthonormal, and each layer's weights are scaled until
+  /// its outputs for the first batch have a variance of about 1.
   case lsuv
   /// Trains each dense or convolutional layer before the last layer to reconstruct its inputs.
   case autoencoder

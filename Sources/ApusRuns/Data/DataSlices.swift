@@ -104,7 +104,7 @@ struct DataSlices {
     let sorted = present.map { values[$0] }.sorted()
     let isFew = Set(sorted).count <= 4
     let quartiles = sorted.isEmpty ? [] : (1...3).map { sorted[sorted.count * $0 / 4] }
-    // `<=` puts equal numbers into the same quartile.
+    // The group is determined by the number alone: equal numbers are in one group, which may be larger than a quarter.
     let groups = Dictionary(grouping: present) { example in
       isFew ? values[example] : Double(quartiles.count { $0 <= values[example] })
     }

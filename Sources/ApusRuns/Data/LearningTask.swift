@@ -26,8 +26,7 @@ public struct LearningTask {
 
   /// Reads the data, and uploads them to the current device.
   /// - Parameters:
-  ///   - tokenizer: The tokenizer of the weights that the model starts from; without one, a tokenizer is
-  ///     trained on the text.
+  ///   - tokenizer: For texts, the tokenizer of the initial weights or of the resumed run; `nil` to train one.
   ///   - willLoad: Receives the format of the data and the number of training examples as soon as they are known.
   package init(
     _ settings: RunSettings, tokenizer: (any Tokenizer)? = nil,

@@ -4,7 +4,7 @@ import ApusSystem
 /// Runs a body that opens a run's data. If the data are not found and the run names them by a relative path, reports
 /// what the path is relative to.
 ///
-/// - Parameter run: the folder of an existing run; `nil` for a new run.
+/// - Parameter run: the folder of an existing run; `nil` for a new run, for which nothing is reported.
 func explainingRelativeData<R>(of settings: RunSettings, in run: String?, _ body: () throws -> R) throws -> R {
   do {
     return try body()

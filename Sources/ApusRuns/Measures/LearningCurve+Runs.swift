@@ -9,7 +9,8 @@ public struct LearningCurveOptions: Sendable {
   /// The folder for the numbers, the chart and a page; `nil` for none.
   public var output: String?
 
-  /// The fraction of the training examples that is held out if the settings hold out none.
+  /// The validation fraction if the settings have none. Data without their own validation split hold out this fraction:
+  /// of the training examples if the data have their own test split, otherwise of all examples.
   package static let validationShare = 0.2
 
   /// Three runs for each of five fractions, without files.
@@ -38,8 +39,9 @@ extension Run {
   /// classes, and `1 − R²` for numbers. The runs are not stored.
   ///
   /// - Parameters:
-  ///   - settings: The settings of a model of images or tables. Without validation examples, a fifth of the training
-  ///     examples is held out.
+  ///   - settings: The settings of a model of images or tables. If they and the data define no validation examples,
+  ///     0.2 of the examples are held out: of the training examples if the data have their own test split, otherwise
+  ///     of all examples.
   ///   - options: The fractions, the number of repetitions and the output folder.
   ///   - body: Receives each run when it has ended.
   /// - Throws: `OptionError` if the model takes text, or if no examples remain for training.

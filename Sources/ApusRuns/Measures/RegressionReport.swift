@@ -8,7 +8,7 @@ package struct RegressionReport {
   private let mean: Double
   private let deviation: Double
 
-  /// - Returns: `nil` for a model that predicts classes.
+  /// - Returns: `nil` for a model that does not predict numbers.
   package init?(_ predictions: Predictions, _ format: any DataFormat) throws(TrainingError) {
     guard case .number(let target, let mean, let deviation) = format.outputs else { return nil }
     results = try predictions.regression()

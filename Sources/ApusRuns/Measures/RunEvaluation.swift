@@ -11,8 +11,8 @@ public struct EvaluationOptions: Sendable {
   public var threshold: Double?
   /// The k of the top-k accuracy. `nil` means 5 if there are more than 5 classes, else no top-k accuracy.
   public var top: Int?
-  /// The error rate of people. If it is set, the training examples are measured, too, and bias is separated from
-  /// variance.
+  /// For a classifier, the error rate of people. If it is set, the training examples are measured, too, and bias is
+  /// separated from variance.
   public var humanError: Double?
   /// A CSV file that groups examples, see `apus evaluate --slices`.
   public var slicesFile: String?
@@ -39,8 +39,8 @@ public struct RunEvaluation {
   private var train: Evaluation?
   package private(set) var verdict: BiasVarianceReport?
 
-  /// The mean loss over examples, in nats. For language models it is the mean over tokens, for regression the mean
-  /// squared error in the square of the target's units.
+  /// The mean loss: of classifiers over examples, in nats; of language models over tokens, in nats; of regression
+  /// models the mean squared error, in the square of the target's units.
   public var loss: Double { total.loss }
   /// The fraction of examples whose class is predicted correctly, for language models the fraction of tokens; `nil` for
   /// regression.

@@ -51,7 +51,8 @@ package enum RunOptions {
   package static func validationOption(default share: String, also addition: String = "") -> Option<Double> {
     Option(
       "validation", .share,
-      help: "the fraction of the training examples held out for validation\(addition) (default: \(share))")
+      help: "the fraction of the examples held out for validation (of the training examples, if the data have their "
+        + "own test split)\(addition) (default: \(share))")
   }
 
   package static let all: [RunOption] = general + dataOptions + tableOptions + imageOptions + textOptions

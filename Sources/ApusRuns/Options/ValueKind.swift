@@ -55,7 +55,7 @@ extension ValueKind<Int> {
 
 extension ValueKind<UInt64> {
   package static let seed = ValueKind("N", expectation: "an integer from 0 to \(Int64.max)") { text in
-    // JSON and its readers use signed 64-bit integers.
+    // The type `JSON`, in which runs store seeds, has signed 64-bit integers.
     Int64(text).flatMap { UInt64(exactly: $0) }
   }
 }

@@ -1,12 +1,12 @@
 import Apus
 
-/// The results of a trained model on examples. Positions number the examined examples from 0.
+/// The results of a trained model on examples. A position is the number of an example among the examined ones, from 0.
 package struct Examination {
   package let model: any Layer
   package let device: ComputeDevice
   package let format: any DataFormat
   package let source: String
-  /// The part of the source that is examined.
+  /// The split of the source that is examined.
   package let part: DataPart
   package let parameterCount: Int
   /// The results of a classifier; `nil` for other models.

@@ -60,7 +60,8 @@ extension Run {
   ///   - files: PNG and JPEG images.
   ///   - overlap: The smallest number of pixels that neighboring tiles share.
   ///   - threshold: For two classes: predict the second class if its mean probability is at least this number.
-  /// - Throws: `OptionError` if the model does not take images, or if the overlap is not smaller than a tile.
+  /// - Throws: `OptionError` if the model does not take images, if the overlap is not smaller than a tile, or if there
+  ///   is a threshold but not two classes.
   public func predictTiles(
     _ files: [String], overlap: Int, threshold: Double? = nil
   ) throws -> [TiledImagePrediction] {

@@ -24,7 +24,8 @@ public struct Run {
   /// Reads the description of the model in a checkpoint, and verifies the checkpoint's files.
   /// - Parameters:
   ///   - path: The folder of a run, or of one of its checkpoints.
-  ///   - choice: Which checkpoint of a run; `nil` for the newest one, or for the checkpoint that `path` names.
+  ///   - choice: Which checkpoint of a run; `nil` for the newest undamaged one, or for the checkpoint that `path`
+  ///     names.
   /// - Throws: `DataError` if there is no run or its settings are invalid, `TrainingError` if every checkpoint is
   ///   damaged or the checkpoint is not of a run, and `OptionError` if `choice` is given and `path` is itself a
   ///   checkpoint.
@@ -122,11 +123,17 @@ public struct Run {
     return (try Run(at: training.files.path), trained.result)
   }
 
-  /// Returns the report that `apus plot` writes: curves, results on held-out examples, misclassified
-  /// examples, layers and maps.
+  /// Returns the report that `apus plot` writes: curves, results on held-out examples, misclassified examples and
+  /// layers; for classifiers of images also saliency, Grad-CAM, feature maps and attention weights.
+  ///
+  /// The report is about the newest checkpoint of the run, even if this value is at another one, such as `.best`.
+  /// `evaluate` and `predict`, instead, use the checkpoint of this value.
+  ///
   /// - Parameters:
   ///   - data: Another data source; `nil` for the run's.
   ///   - part: The split; `nil` means the same as for `EvaluationOptions.part`.
+  /// - Throws: `DataError` if `path` is the folder of a checkpoint instead of a run, and `OptionError`, for example if
+  ///   the data do not have the split.
   public func report(data: String? = nil, part: DataPart? = nil) throws -> Report {
     var report = RunReport(try RunRecord(path: path))
     try report.examine(data: data, part: part, on: .current)

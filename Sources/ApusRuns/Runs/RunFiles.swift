@@ -11,7 +11,7 @@ package struct RunFiles {
   private(set) var locked: RunFolder?
   /// Whether this process created the folder.
   package private(set) var isNew = false
-  /// Whether this process also created the parent folder.
+  /// Whether this process also created the parent folder `runs`.
   private var hasNewParent = false
 
   package var path: String { folder.path }
@@ -71,8 +71,8 @@ package struct RunFiles {
     }
   }
 
-  /// Removes the folder if this process created it and the run ended before its first step, so that there is nothing to
-  /// resume.
+  /// Removes the folder if this process created it, it has only files that a run writes, and no checkpoint after step 0
+  /// could be resumed. Also removes the folder `runs` if this process created it and it is empty.
   package func removeIfUnused() {
     let own: Set<String> = [
       RunFiles.configuration, RunFiles.metrics, "checkpoints", "tensorboard", FolderLock.name,

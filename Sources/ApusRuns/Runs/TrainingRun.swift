@@ -62,8 +62,8 @@ package struct TrainingRun {
     let source = try RunFiles(reading: path)
     let isCheckpoint = try Checkpoint.isCheckpoint(source.folder)
     let isCopied = output != nil && output != path
-    // A checkpoint that another run starts from is only read. Otherwise the run is locked from here on, so that no
-    // other process resumes from the same checkpoint.
+    // A run or checkpoint that is copied to a new folder is only read. A run that continues in its own folder is locked
+    // from here on, so that no other process resumes from the same checkpoint.
     let run = isCheckpoint || isCopied ? source : try RunFiles(locking: source.folder)
     let checkpoint: Checkpoint
     do throws(TrainingError) {
@@ -175,7 +175,8 @@ package struct TrainingRun {
     }
   }
 
-  /// Warns if an epoch and the whole run have only a few steps, in which a model learns little.
+  /// Warns if an epoch has fewer than 8 steps and the run fewer than about 100: a model learns little in so few. There
+  /// is no warning if the length of the run is a number of steps, or if a batch has all examples.
   private func adviseOnSteps(_ count: Int) {
     guard case .count(let size) = settings.batchSize, case .epochs(let epochs) = settings.length else { return }
     let steps = (count + size - 1) / size

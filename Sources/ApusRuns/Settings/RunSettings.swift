@@ -2,7 +2,7 @@ import Apus
 
 /// The settings of a training run, with all defaults filled in.
 public struct RunSettings: Sendable {
-  /// The model and its recipe.
+  /// The model with its recipe: the default data, optimizer, learning rate, schedule, batch size, epochs and clipping.
   public private(set) var model: ModelDescription
   /// The layers of `--layers`; `nil` for a model of the catalog.
   public private(set) var ownLayers: String?
@@ -105,7 +105,7 @@ public struct RunSettings: Sendable {
     try check()
   }
 
-  /// Throws if settings exclude each other.
+  /// Throws if settings exclude each other, or do not fit the model or the data.
   private func check() throws(OptionError) {
     if initialization != nil, weights != nil { throw OptionError("--initialize and --weights exclude each other") }
     if replacesHead, weights == nil { throw OptionError("--replace-head needs --weights") }
@@ -182,14 +182,15 @@ extension RunSettings {
 }
 
 extension ModelDescription {
-  /// The name of a chain of layers if no name is given.
+  /// The name of a model that `--layers` defines, if no name is given.
   private static let unnamed = "layers"
 
   fileprivate func with(_ kind: Kind) -> ModelDescription {
     ModelDescription(name: name, summary: summary, kind: kind, recipe: recipe)
   }
 
-  /// The model that the arguments name, or the chain of `--layers` with the recipe of the named model.
+  /// The model that the arguments name. With `--layers`, the model of these layers, with the name and the recipe of the
+  /// named model if there is one.
   package static func chosen(by arguments: Arguments) throws -> ModelDescription {
     let name = arguments[RunOptions.model]
     guard let text = arguments[RunOptions.layers] else {

@@ -9,8 +9,8 @@ public struct CheckpointStore: Sendable {
   private let run: String
   /// The same folder, if it is already open.
   private var openFolder: Folder?
-  /// The names of the checkpoints among which `save` keeps the newest, oldest first: the checkpoint that `newest`
-  /// returned, all older ones, and those that this store wrote. Checkpoints that `newest` found damaged are not listed.
+  /// The names of checkpoints, oldest first, of which `save` keeps the newest: the checkpoint that `newest` returned,
+  /// all older ones, and those that this store wrote. Checkpoints that `newest` found damaged are not listed.
   private var history: [String] = []
 
   private static let name = "checkpoints"
@@ -183,7 +183,7 @@ public struct CheckpointStore: Sendable {
       Checkpoint.weightsName: .string(weightsDigest), Checkpoint.optimizerName: .string(optimizerDigest),
     ]
     members["weights_sha256"] = .string(ModelState.sha256(of: weights))
-    // Non-finite numbers are written as null and read back as null, so the digest covers the values that are read back.
+    // JSON has no NaN and no infinities: they are written as null. The digest is that of the values that are read back.
     let text = JSON.object(members).text()
     let readable: JSON
     do throws(JSONError) {

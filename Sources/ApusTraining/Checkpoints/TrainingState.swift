@@ -35,7 +35,7 @@ public struct TrainingState: Hashable, Sendable {
   var observerMemory: [String: [Double]] = [:]
   /// The state of a learning-rate schedule that depends on a metric.
   var scheduleMemory: [Double] = []
-  /// The seconds spent in training, over all sessions.
+  /// The seconds spent in training, over all sessions: the first one and those that resumed the run.
   public var seconds = 0.0
   /// The length of the metrics file in bytes.
   var metricsByteCount = 0
@@ -99,7 +99,8 @@ extension TrainingState {
     return object
   }
 
-  /// The largest count that a file may contain, so that later sums and products with it fit in 64 bits.
+  /// The largest count that a file may contain. 64 bits are enough for the sum of many such counts, and for the product
+  /// of a count with a number below 2¹⁵.
   static let countLimit = 1 << 48
   /// The maximum number of values in a schedule's state.
   private static let memoryLimit = 64

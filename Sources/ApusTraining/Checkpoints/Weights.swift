@@ -26,11 +26,12 @@ extension ModelState {
     try reportingTraining { _ = try Safetensors.write(try stored(), to: path) }
   }
 
-  /// Loads all parameters and statistics from a safetensors file, or nothing when one of them is missing or has another
-  /// shape or type.
+  /// Loads all parameters and statistics from a safetensors file. An error leaves the model as it is.
   ///
   /// - Parameter isKept: returns whether the parameter or statistic with this key keeps the model's value, instead of
   ///   getting the file's.
+  /// - Throws: `mismatch` when a tensor is missing, has another shape or type, or is not part of the model, and the
+  ///   errors of reading the file.
   public func load(
     from path: String, device: ComputeDevice = .current, keeping isKept: (_ key: String) -> Bool = { _ in false }
   ) throws(TrainingError) {

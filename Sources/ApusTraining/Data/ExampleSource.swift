@@ -50,7 +50,7 @@ extension ExampleSource {
     let missing = Set(pass.missing)
     if missing.isEmpty { return (inputs, targets) }
     let rest = numbers.indices.filter { !missing.contains($0) }.map { Int32($0) }
-    // This call throws the error of the first example.
+    // Every example is unreadable: `examples` throws the error of the first one.
     guard !rest.isEmpty else { return try examples(numbers) }
     let positions = Tensor(rest, device: inputs.device)
     return (inputs[positions], targets[positions])

@@ -3,7 +3,7 @@ import ApusTensor
 
 /// Examples of which only the shapes matter, for planning a training run: see ``TrainingMemory``.
 public struct PlannedExamples: ExampleSource {
-  /// Creates a tensor of a shape and type that has its own buffer, like an uploaded batch.
+  /// Creates a tensor of the given shape and type. Like an uploaded batch, it has its own buffer.
   public typealias Upload = (_ shape: Shape, _ dtype: DType) -> Tensor
 
   public let count: Int

@@ -156,7 +156,8 @@ private final class PrefetchedPass: ExamplePass {
   }
 
   private func startThread() {
-    // The thread retains the queue but not the pass: deinitializing the pass stops the thread.
+    // The thread retains the queue but not the pass: the pass would otherwise never be deinitialized, which stops the
+    // thread.
     let argument = Unmanaged.passRetained(queue)
     var thread = pthread_t()
     let status = pthread_create(

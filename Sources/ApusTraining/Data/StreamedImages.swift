@@ -43,8 +43,8 @@ public struct StreamedImages: ExampleSource {
 
   public var count: Int { source.labels.count }
 
-  /// The requested images, inputs and targets in the shapes of the type's description; an image that cannot be read is
-  /// an error, even if a pass would leave it out.
+  /// The requested images as inputs and targets, as `StreamedImages` describes them. An image that cannot be read is an
+  /// error, even if a pass would leave it out.
   public func examples(_ numbers: [Int32]) throws(DataError) -> (inputs: Tensor, targets: Tensor) {
     var options = evaluation
     options.badImages = .refused

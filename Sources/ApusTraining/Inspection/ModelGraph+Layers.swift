@@ -35,8 +35,8 @@ extension ModelGraph {
     self.init(title, input: input, nodes)
   }
 
-  /// A node for the operations that combine values of several layers. The path of the node is in the module that
-  /// contains the last of these layers.
+  /// A node for the operations that combine values of several layers. Its path is the path of the last of these layers,
+  /// with the name of the first operation in place of the layer's own name.
   private static func meeting(
     of sources: [Int], _ operations: [String], in nodes: [Node], giving output: Tensor
   ) -> Node {

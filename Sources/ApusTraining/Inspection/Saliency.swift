@@ -20,8 +20,8 @@ extension Layer {
   }
 }
 
-/// The sum over the examples of one score each: the score of the example's class in `classes`, or the example's largest
-/// score if `classes` is `nil`.
+/// The sum of one score of each example: of the score of its class in `classes`, or of its largest score if `classes`
+/// is `nil`.
 func classScore(_ outputs: Tensor, _ classes: Tensor?) -> Tensor {
   guard outputs.rank == 2 else {
     ShapeError("classScore", "the model returns \(outputs.shape), not [batch, classes]").report()

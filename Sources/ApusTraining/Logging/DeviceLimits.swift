@@ -34,8 +34,9 @@ public struct DeviceLimits: Hashable, Sendable {
       })
   }
 
-  /// The throughput of the fastest of several runs, in 10⁹ units of work per second, at the first size that takes long
-  /// enough. The runs of a size last at least 0.3 s in total, since the speed of a machine fluctuates.
+  /// The throughput of the fastest of several runs, in 10⁹ units of work per second, at the first size that takes more
+  /// than 3 ms, otherwise at the last. The runs of a size last at least 0.3 s in total, since the speed of a machine
+  /// fluctuates.
   private static func rate(
     on device: ComputeDevice, sizes: [Int], work: (Double) -> Double, _ make: (Int) -> () -> Tensor
   ) throws -> Double {

@@ -71,7 +71,7 @@ public final class EventFile: Sendable {
     let prefix = "events.out.tfevents."
     let last = try folder.entries().compactMap { name -> Int? in
       guard name.hasPrefix(prefix) else { return nil }
-      // Times of 2⁴⁰ s or more are ignored: they are not from this program, and would leave no later name.
+      // Times of 2⁴⁰ s or more are ignored: this program writes none, and there is no time after the largest integer.
       return Int(name.dropFirst(prefix.count).prefix { $0.isNumber }).flatMap { $0 < 1 << 40 ? $0 : nil }
     }.max()
     var seconds = max(Int(now), (last ?? 0) &+ 1)

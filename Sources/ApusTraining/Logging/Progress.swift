@@ -3,7 +3,7 @@ import Glibc
 
 /// Shows the progress of a run: a bar with the remaining time on a terminal, plain lines elsewhere.
 ///
-/// On a terminal, the progress is one line that fits the current width of the terminal: fields of the highest ranks are
+/// On a terminal, the progress is one line that fits the current width of the terminal: the least important fields are
 /// left out first. Lines that go to a file are written whole.
 public struct Progress {
   /// How progress is shown.
@@ -28,7 +28,7 @@ public struct Progress {
   private var drawnWidth = 0
 
   /// - Parameters:
-  ///   - firstStep: the number of steps that were finished before this session.
+  ///   - firstStep: the number of steps that were finished before this session, the current call of `Trainer.run()`.
   ///   - width: the columns of the terminal; by default the columns of standard error.
   ///   - write: writes the text; by default to standard error.
   public init(
@@ -76,10 +76,10 @@ public struct Progress {
     }
   }
 
-  /// Writes a permanent line.
+  /// Writes a line that is not redrawn.
   public mutating func note(_ line: String) { note(StatusLine([StatusLine.Field(line, rank: 0)])) }
 
-  /// Writes a permanent line of the fields that fit.
+  /// Writes a line that is not redrawn. A terminal gets the fields that fit.
   mutating func note(_ line: StatusLine) {
     guard style != .silent else { return }
     guard style == .bar else { return write(line.text + "\n") }
@@ -94,7 +94,8 @@ public struct Progress {
     // The last column stays free: some terminals begin a new line as soon as it is written.
     let columns = width() - 1
     let least = 8
-    // A narrow terminal shows the fields without a bar.
+    // The bar has 8 to 24 columns. Below 55 columns, the fields may take all of them, and there is a bar only if they
+    // leave 8.
     var text = StatusLine(fields(status, now)).fitted(to: columns < 55 ? columns : columns - least - 1)
     let room = min(columns - text.displayWidth - 1, 24)
     if room >= least { text = bar(status, width: room) + " " + text }

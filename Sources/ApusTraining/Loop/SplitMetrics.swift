@@ -47,7 +47,8 @@ public struct RunResults: Hashable, Sendable {
   public var train: SplitMetrics?
   /// The results of the validation examples after the last finished epoch, if there are any.
   public var validation: SplitMetrics?
-  /// The results of the test examples in the last evaluation, if there was one.
+  /// The results of the test examples after the last finished epoch or, with validation examples, at the end of the
+  /// run; `nil` if they were not measured.
   public var test: SplitMetrics?
 
   public init(train: SplitMetrics? = nil, validation: SplitMetrics? = nil, test: SplitMetrics? = nil) {
@@ -91,7 +92,8 @@ extension SplitMetrics {
     named.map { ("\(split.rawValue) \(SplitMetrics.words($0.name))", $0.value) }
   }
 
-  /// `test loss 0.4017` and `test accuracy 0.8561`; the first measure has the lowest rank and is left out last.
+  /// `test loss 0.4017` and `test accuracy 0.8561`. The field of the first measure has the lowest rank: a line that is
+  /// too long leaves it out last.
   func fields(of split: DataSplit) -> [StatusLine.Field] {
     let isTrain = split == .train
     var fields = [StatusLine.Field("\(split.rawValue) loss \(loss.text(places: 4))", rank: isTrain ? 4 : 5)]

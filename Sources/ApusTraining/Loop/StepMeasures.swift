@@ -1,8 +1,9 @@
 import ApusNN
 import ApusTensor
 
-/// The measurements of a training batch, from the outputs that its step computes anyway: the reported loss, if it
-/// differs from the minimized loss, the objective's measures, and the norm of the gradients, if it is requested.
+/// The measurements of a training batch, from the outputs and gradients that its step computes anyway: the reported
+/// loss, if it differs from the minimized loss, the objective's measures, and the norm of the gradients, if it is
+/// requested.
 struct StepMeasures {
   private let objective: Objective
   private let hasOwnLoss: Bool
@@ -71,7 +72,8 @@ struct StepMeasures {
     guard let pending else { return (loss * objective.lossUnit, nil) }
     var values = try pending.reading.array(of: Float.self).map { Double($0) }[...]
     let norm = pending.hasNorm ? values.removeLast() : nil
-    // Gradients of a scaled loss may overflow; such a step updates nothing.
+    // Gradients of a scaled loss may overflow. The loss scaler skips the update of such a step: its norm does not
+    // count.
     if let norm, norm.isFinite {
       state.epochMeasures[StepMeasures.gradientNorm, default: RunningMean()].add(norm, count: count)
     }

@@ -6,7 +6,7 @@ import ApusTensor
 // MARK: - The loop
 
 extension Trainer {
-  /// The number of steps between two lines of metrics.
+  /// The maximum number of steps whose mean loss is one line of metrics. The end of an epoch also ends a line.
   private static let window = 50
 
   /// Runs to the end, until an observer stops the run, or until a signal arrives.
@@ -45,7 +45,8 @@ extension Trainer {
     return interruption
   }
 
-  /// Resets observers that were part of another run, and forgets a best checkpoint that is not in the output folder.
+  /// For a new run, resets the observers, which may have been part of another run. Forgets a best checkpoint that is
+  /// not in the output folder.
   private func prepareMemory() throws(TrainingError) {
     if state.step == 0, !isResumed {
       for (_, observer) in rememberingObservers { observer.memory = [] }
@@ -187,7 +188,8 @@ extension Trainer {
 // MARK: - Checkpoints
 
 extension Trainer {
-  /// Writes a checkpoint, unless there is no output folder, or there is a checkpoint of this step.
+  /// Reads the pending values. Then writes a checkpoint, unless there is no output folder, or the run has written the
+  /// checkpoint of this step or resumed from it.
   func save() throws(TrainingError) {
     session.savesCheckpoint = false
     try drain()

@@ -96,7 +96,8 @@ extension Trainer {
     fatalError("Trainer: epoch \(epoch) has fewer batches than its order")
   }
 
-  /// Reads the pending loss and measures.
+  /// Reads the pending loss and measures, and adds them to the means of the epoch and of the window. Throws `diverged`
+  /// if the loss is not finite.
   func drain() throws(TrainingError) {
     guard let last = session.pending else { return }
     session.pending = nil

@@ -45,7 +45,7 @@ public final class Trainer {
   var store: CheckpointStore?
   /// The folder of the run, while it is locked.
   var runFolder: RunFolder?
-  /// The step of the newest checkpoint.
+  /// The step of the checkpoint that was written last or that the run resumed from; `nil` for none.
   var savedStep: Int?
   var isResumed = false
 
@@ -166,7 +166,8 @@ public final class Trainer {
     try resume(from: checkpoint)
   }
 
-  /// Checks that a schedule that depends on accuracy has validation examples: test examples must not steer a run.
+  /// Throws if the schedule depends on the accuracy, and there are no validation examples or the objective defines no
+  /// accuracy. Test examples do not replace validation examples: they must not steer a run.
   func checkSchedule() throws(TrainingError) {
     guard let schedule = schedule as? any MetricSchedule, schedule.prefersLarger else { return }
     guard validation != nil, testObjective.hits != nil else {

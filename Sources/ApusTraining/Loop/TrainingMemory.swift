@@ -71,7 +71,8 @@ public struct MemoryLimit: Hashable, Sendable {
       byteCount: device.availableByteCount, largestByteCount: device.info.maximumAllocationByteCount)
   }
 
-  /// The fraction of the limit that training needs; training fits up to 1.
+  /// The fraction of the memory or of the largest allocation that training needs, whichever is larger. Training fits up
+  /// to 1.
   func share(_ memory: TrainingMemory) -> Double {
     max(
       Double(memory.byteCount) / Double(max(1, byteCount)),
@@ -126,7 +127,8 @@ public struct MemoryLimit: Hashable, Sendable {
     throw TrainingError.tooLarge(memory, limit: self, device: device, fitting: fitting)
   }
 
-  /// Plans a batch size; a size far beyond the limit is extrapolated from two smaller sizes instead.
+  /// Plans a batch size. The memory for a size above 4096 is first extrapolated from the plans for 1024 and 2048. If
+  /// that is more than twice the limit, it is the result, and the size is not planned.
   private func estimate(
     _ batchSize: Int, _ plan: (_ batchSize: Int) throws -> TrainingMemory
   ) rethrows -> TrainingMemory {

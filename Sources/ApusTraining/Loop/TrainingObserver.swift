@@ -10,7 +10,7 @@ public enum TrainingRequest: Hashable, Sendable {
   case stop(reason: String)
 }
 
-/// How a session of a run ended.
+/// How a session, one call of `Trainer.run()`, ended.
 public enum TrainingEnd: Hashable, Sendable {
   /// All steps of the run are finished.
   case finished
@@ -36,7 +36,7 @@ public enum TrainingEnd: Hashable, Sendable {
 ///
 /// The events of a step are, in this order:
 /// - `willStartEpoch` for the first step of an epoch, `willStep`, `didStep`,
-/// - `didRecord` if the step ends a window of 50 steps or an epoch,
+/// - `didRecord` for each step whose number is a multiple of 50, and for the last step of an epoch,
 /// - at the end of an epoch `willEvaluate` and `didEvaluate` for each split that is measured, `didFinishEpoch`, and
 ///   `didRecord` for the results,
 /// - `willSaveCheckpoint` and `didSaveCheckpoint` if a checkpoint is written.
@@ -86,7 +86,7 @@ public protocol TrainingObserver: AnyObject {
   /// examples, its test examples are measured afterwards.
   func didFinishEpoch(_ progress: TrainingProgress) throws(TrainingError) -> TrainingRequest
 
-  /// Called with each line of metrics: of a window of 50 steps, of an epoch, or of the end of a stopped run.
+  /// Called with each line of metrics: of a window of at most 50 steps, of an epoch, or of the end of a stopped run.
   func didRecord(_ progress: TrainingProgress, _ record: JSONObject) throws(TrainingError) -> TrainingRequest
 
   /// Called before a checkpoint is written to the folder `path`.
@@ -96,7 +96,7 @@ public protocol TrainingObserver: AnyObject {
   func didSaveCheckpoint(_ progress: TrainingProgress, path: String) throws(TrainingError) -> TrainingRequest
 
   /// Called once at the end of a session, after its last checkpoint, for every observer. The first error that is thrown
-  /// is the error of the session, unless the session ended by `failed`.
+  /// is the error of the session, unless an earlier error ended the session (`failed`).
   func didEnd(_ progress: TrainingProgress, _ end: TrainingEnd) throws(TrainingError)
 }
 

@@ -48,7 +48,8 @@ public struct TrainingOptions: Sendable {
   public var handlesSignals: Bool
   /// Receives each record of `metrics.jsonl`, also without an output folder.
   public var onRecord: (@Sendable (JSONObject) -> Void)?
-  /// Receives a profile of some steps of the session: those after the first two, which build kernels.
+  /// Receives a profile of some steps of the session, one call of `Trainer.run()`: of the steps after the first two,
+  /// which build kernels.
   public var onProfile: (@Sendable (Profile) -> Void)?
   /// The maximum number of profiled steps.
   public static let profiledSteps = 20
@@ -83,7 +84,7 @@ public struct TrainingOptions: Sendable {
 public struct TrainingResult: Hashable, Sendable {
   /// The number of epochs, including an incomplete last one.
   public var epochs: Int
-  /// The number of finished steps, over all sessions.
+  /// The number of finished steps, over all sessions: the calls of `Trainer.run()` that made steps of the run.
   public var steps: Int
   /// The newest results on each split of the data.
   public var results: RunResults
@@ -110,8 +111,10 @@ public struct TrainingResult: Hashable, Sendable {
   public var validationLoss: Double? { results.validation?.loss }
   /// The accuracy on the validation examples after the last epoch, if there are any.
   public var validationAccuracy: Double? { results.validation?.accuracy }
-  /// The mean loss of the last evaluation, if there was one.
+  /// The mean loss of the test examples after the last finished epoch or, with validation examples, at the end of the
+  /// run; `nil` if it was not measured.
   public var testLoss: Double? { results.test?.loss }
-  /// The accuracy in the last evaluation, if there was one.
+  /// The accuracy on the test examples after the last finished epoch or, with validation examples, at the end of the
+  /// run; `nil` if it was not measured.
   public var testAccuracy: Double? { results.test?.accuracy }
 }

@@ -130,7 +130,7 @@ private struct Autoencoder: Module {
     let sum = layer(h)
     // The activation runs in inference mode, in which it uses no random numbers.
     let y = activation.map { layer in withMode(.inference) { layer(sum) } } ?? sum
-    // The layer is affine: the gradient of ⟨W h + b, y⟩ with respect to h is Wᵀ y, for any kind of layer.
+    // A dense or convolutional layer is affine: the gradient of ⟨W h + b, y⟩ with respect to h is Wᵀ y.
     let probe = Tensor.zeros(h.shape, dtype: h.dtype, device: h.device)
     return gradients(of: (layer(probe) * y).sum(), withRespectTo: [probe])[0] + bias.value
   }

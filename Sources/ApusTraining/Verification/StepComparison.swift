@@ -37,7 +37,7 @@ public struct StepComparison: Sendable {
   public var losses: [Double] = []
   /// The first difference beyond its tolerance.
   public var divergence: Difference?
-  /// The largest difference relative to its tolerance.
+  /// The largest difference relative to its tolerance, among the operations up to `divergence`.
   public var largest: Difference?
 
   /// Runs and compares a step.
