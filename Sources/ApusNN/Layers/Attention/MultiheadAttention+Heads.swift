@@ -34,7 +34,8 @@ extension MultiheadAttention {
     _ query: Tensor, _ key: Tensor?, _ value: Tensor?, _ keyMask: Tensor?
   ) -> (query: Tensor, key: Tensor?, value: Tensor?, keyMask: Tensor?) {
     let spread = { (x: Tensor) in x.rank == 2 ? x.expandingAxis(at: isBatchFirst ? 0 : 1) : x }
-    // Keys that are the same tensor as the queries stay the same tensor, so that one product projects queries and keys.
+    // Inputs that are one tensor stay one tensor, so that one product projects them: `nil` stands for the queries as
+    // keys, or for the keys as values.
     let isSelf = key.map { $0.identity == query.identity } ?? true
     let hasOneSource = value.map { $0.identity == (key ?? query).identity } ?? true
     return (
