@@ -5,7 +5,7 @@ import ApusTensor
 /// `y[n, k, i·stride + r·dilation − padding] += x[n, c, i] · W[c, k, r]` for `x: [batch, inputs, spatial…]`,
 /// `W: [inputs, outputs / groups, kernel…]`, `b: [outputs]`, to
 /// `[batch, outputs, (in − 1)·stride − before − after + dilation·(kernel − 1) + outputPadding + 1…]`. `before` and
-/// `after` are the padding on the sides of each axis; `padding` in the sum is `before`. One example is
+/// `after` are the padding on the sides of each axis; `padding` in the formula is `before`. One example is
 /// `[inputs, spatial…]`, and its result has no batch axis either.
 public struct TransposedConvolution<let rank: Int>: Layer {
   /// The filters `W`, `[inputs, outputs / groups, kernel…]`.
