@@ -78,7 +78,8 @@ public enum ModelError: Error, Hashable, Sendable {
   case misfit(String)
   /// The model's output contains NaN.
   case notFinite
-  /// The device has less memory than training the model needs, for any batch size.
+  /// The parameters do not fit into the memory of the device, whatever the batch size: training needs `valuesEach`
+  /// numbers for each parameter, its value, gradient and optimizer state. `requested` and `available` are bytes.
   case tooLarge(parameters: Int, valuesEach: Int, requested: Int, device: String, available: Int)
 }
 

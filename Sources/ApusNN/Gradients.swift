@@ -117,7 +117,8 @@ func differentiate(_ loss: Tensor, _ parameters: [Parameter]) -> Gradients {
   var targets: [Tensor] = []
   targets.reserveCapacity(parameters.count)
   for parameter in parameters where parameter.isTrainable { targets.append(parameter.value) }
-  // Where `ParameterReads` are recorded, the code that records them reports unused parameters by name.
+  // While `ParameterReads` are recorded, a loss that depends on no parameter is no error here: the code that records
+  // them reports unused parameters by name.
   var found = lossGradients(
     of: loss, withRespectTo: targets, for: "gradients of the loss", mayBeUnrelated: ParameterReads.current != nil)
   if targets.count < parameters.count {

@@ -3,7 +3,8 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Every public layer, loss, optimizer and schedule in the sources has a conformance case.
+/// Every public layer, loss, optimizer and schedule in the sources has a conformance case, except the layers in
+/// `others`.
 @Suite struct CoverageTests {
   private func sources(_ folder: String) throws -> String {
     let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

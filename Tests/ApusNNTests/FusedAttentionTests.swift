@@ -10,8 +10,8 @@ import Testing
 
 /// Attention as one fused step: it agrees with the unfused definition, and layers use it where it is supported.
 @Suite struct FusedAttentionTests {
-  /// Extents and options of attention. The extents in `small` and `large` are below and above every block and register
-  /// size of the devices.
+  /// Extents and options of attention. The CPU computes blocks of 128 queries and 256 keys: the settings in `small` fit
+  /// into one block, and most settings in `large` need several.
   struct Setting: Hashable, Sendable, CustomTestStringConvertible {
     var query: Shape
     var key: Shape

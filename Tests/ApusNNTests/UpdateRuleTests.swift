@@ -100,7 +100,8 @@ import Testing
     }
   }
 
-  /// Every schedule gives factors from 0 to 1 for runs of any length, also for runs shorter than its default lengths.
+  /// Every schedule in the catalog gives factors from 0 to 1, with and without a warm-up of 5 steps, for runs from a
+  /// single step, which is shorter than the warm-up, to `Int.max` steps.
   @Test func schedulesStandAnyLength() throws {
     for name in scheduleNames {
       for warmup in [0, 5] {

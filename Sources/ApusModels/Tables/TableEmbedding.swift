@@ -4,8 +4,8 @@ import ApusTensor
 /// Encodes rows of a table in which integers, the codes, represent categories: `[batch, width]` to `[batch, outputs]`,
 /// float32.
 ///
-/// The output has first the numeric features, unchanged and in order, then for each categorical feature, in order, the
-/// embedding of its code (Guo, Berkhahn: "Entity embeddings of categorical variables", 2016). Embeddings are
+/// The output has the numeric features first, unchanged and in order, then the embeddings of the codes, in the order of
+/// the categorical features (Guo, Berkhahn: "Entity embeddings of categorical variables", 2016). Embeddings are
 /// initialized as in `Embedding`, except those of code 0, which represents unknown or missing values: they are
 /// initialized with zeros and change only if training rows contain code 0.
 ///

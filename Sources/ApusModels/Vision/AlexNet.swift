@@ -6,8 +6,9 @@ import ApusTensor
 ///
 /// With one column it is the network of Krizhevsky: "One weird trick for parallelizing convolutional neural networks"
 /// (2014), with torchvision's names. With two columns it is the network of Krizhevsky, Sutskever and Hinton: "ImageNet
-/// classification with deep convolutional neural networks" (2012), made for two GPUs: all convolutions except the first
-/// and the third have two groups, and local response normalization follows the first and the second convolution.
+/// classification with deep convolutional neural networks" (2012), which ran each column on a GPU: all convolutions
+/// except the first and the third have two groups, one for each column, and local response normalization follows the
+/// first and the second convolution.
 ///
 /// For small images the first two convolutions are 3 × 3 with stride 1, pooling windows are 2 × 2, and the first dense
 /// layer reads 2 × 2 pixels. Weights are initialized by PyTorch's default, as in torchvision; the 2012 paper
@@ -18,7 +19,7 @@ public struct AlexNet: Layer {
   let classifier: Sequential
 
   /// - Parameters:
-  ///   - columns: 1 or 2.
+  ///   - columns: 1 for the network of 2014, 2 for the network of 2012.
   ///   - channels: the number of channels of the images.
   ///   - classes: the number of logits.
   ///   - dropout: the dropout rate before each of the two dense layers with 4,096 outputs.

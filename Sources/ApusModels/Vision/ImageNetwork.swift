@@ -77,7 +77,8 @@ extension ImageNetwork {
   ///   - outputs: the number of outputs. With `nil` a chain of layers is unchanged, and a published network has one
   ///     output for each class.
   ///   - stem: as for `model`.
-  /// - Throws: an error unless there is one output for each class, or more if `outputs` requests them.
+  /// - Throws: `LayerListError` or `ModelError` if the model has fewer outputs than there are classes, if it has more
+  ///   and `outputs` does not request them, or if it does not fit `input` or `stem`.
   public func classifier(input: [Int], classes: Int, outputs: Int?, stem: ImageStem? = nil) throws -> any Layer {
     guard case .layers = body else {
       guard outputs ?? classes >= classes else {

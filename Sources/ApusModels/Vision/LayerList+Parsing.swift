@@ -177,8 +177,8 @@ extension LayerParser {
     return words[next - 1]
   }
 
-  /// Parses the options after the fixed words of a layer: names, each at most once, with their sizes. `pad same` is
-  /// represented by a size of −1; a single number sets height and width.
+  /// Parses the options after the fixed words of a layer: names, each at most once, with their sizes. A single number
+  /// sets height and width. The size of `pad same` is −1, that of an option without a number 1.
   private mutating func options(
     _ known: [String]
   ) throws(LayerListError) -> [(name: String, value: LayerList.Size)] {

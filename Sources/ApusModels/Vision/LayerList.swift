@@ -14,6 +14,9 @@ import ApusSystem
 ///       | "relu" | "tanh" | "sigmoid" | …
 /// SIZE  = N | HEIGHT "x" WIDTH
 /// ```
+/// `rows` makes an image a sequence of its rows. A recurrent layer with `both` runs in both directions; with `all` it
+/// returns the states of all time steps instead of the last.
+///
 /// The list describes the layers and has no tensors. `stages(for:)` fits it to an input.
 public struct LayerList: Hashable, Sendable {
   /// A height and a width.

@@ -36,7 +36,7 @@ struct Dropping: Sendable {
 }
 
 extension Dropping {
-  /// `a · x + b`, where the limit of SELU replaces the elements of `x` for which `kept` is false: see `AlphaDropout`.
+  /// `a · x + b`, where SELU's limit at −∞ replaces the elements of `x` for which `kept` is false: see `AlphaDropout`.
   func applyAlpha(_ kept: Tensor, to x: Tensor) -> Tensor {
     let limit = -Selu.scale * Selu.alpha
     let a = 1 / ((1 - rate) * (1 + rate * limit * limit)).squareRoot()
@@ -113,7 +113,7 @@ public typealias Dropout2d = ChannelDropout<2>
 public typealias Dropout3d = ChannelDropout<3>
 
 /// Dropout for networks with `SELU`, whose mean and variance it preserves (Klambauer et al., 2017). In training the
-/// result is `a · x + b`, where with probability `rate` the limit of SELU, `α′ = −λα`, replaces an element of `x`;
+/// result is `a · x + b`, where with probability `rate` SELU's limit at −∞, `α′ = −λα`, replaces an element of `x`;
 /// `a = ((1 − rate)(1 + rate · α′²))^(−1/2)` and `b = −a · rate · α′`. In inference the result is `x`, unless
 /// `isAlwaysOn`. The shape of `x` is kept.
 public struct AlphaDropout: DroppingLayer {

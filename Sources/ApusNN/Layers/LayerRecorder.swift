@@ -72,8 +72,10 @@ final class LayerRecorder: Sendable {
     return result
   }
 
-  /// Starts a run of `module`. Returns `false` if `module` already is the innermost running module and `key` is `nil`:
-  /// the surrounding module has then started the run with a key, and `module` itself now starts the same run.
+  /// Starts a run of `module`, unless the run has started already; returns whether it was started.
+  ///
+  /// A run has started already if `module` is the innermost running module and `key` is `nil`: `LayerTrace.run` started
+  /// it with a key and called `module`, which reports itself without a key.
   private func enter(_ module: any Module, key: String?, isLeaf: Bool) -> Bool {
     state.withLock { state in
       if key == nil, let last = state.frames.last, ModuleIdentity.areEqual(last.module, module) {

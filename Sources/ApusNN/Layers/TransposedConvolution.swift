@@ -4,7 +4,8 @@ import ApusTensor
 /// (Zeiler et al., 2010), plus a bias for each output channel:
 /// `y[n, k, i·stride + r·dilation − padding] += x[n, c, i] · W[c, k, r]` for `x: [batch, inputs, spatial…]`,
 /// `W: [inputs, outputs / groups, kernel…]`, `b: [outputs]`, to
-/// `[batch, outputs, (in − 1)·stride − before − after + dilation·(kernel − 1) + outputPadding + 1…]`. One example is
+/// `[batch, outputs, (in − 1)·stride − before − after + dilation·(kernel − 1) + outputPadding + 1…]`. `before` and
+/// `after` are the padding on the sides of each axis; `padding` in the formula is `before`. One example is
 /// `[inputs, spatial…]`, and its result has no batch axis either.
 public struct TransposedConvolution<let rank: Int>: Layer {
   /// The filters `W`, `[inputs, outputs / groups, kernel…]`.

@@ -4,25 +4,28 @@ import ApusTensor
 /// total probability of all paths that spell the target. A path has one class for each time step. It spells the target
 /// if merging repeated classes and then removing blanks gives the target.
 ///
-/// With `l = (blank, t₁, blank, t₂, …, blank)` and `eₜ(s) = logProbabilities[t, lₛ]` of one example:
+/// For one example, with the classes `k₁ … k_S` of its target, `l = (blank, k₁, blank, k₂, …, k_S, blank)`, whose
+/// positions `s` count from 0, and `eₜ(s) = logProbabilities[t, lₛ]`:
 /// ```text
 /// αₜ(s) = eₜ(s) + log(e^αₜ₋₁(s) + e^αₜ₋₁(s−1) + [lₛ ≠ lₛ₋₂] e^αₜ₋₁(s−2))
 /// loss = −log(e^α_T(2S) + e^α_T(2S−1))
 /// ```
-/// for `T` time steps and `S` classes of a target, in one loop over the time steps; `[condition]` is 1 if the condition
-/// holds, else 0. The derivatives of the loss are exact, also with respect to single elements of `logProbabilities`:
-/// `∂loss/∂eₜ(s)` is minus the probability that the path is at `s` at time `t`. PyTorch adds `e^logProbabilities` to
-/// the gradient, which the gradient of a log-softmax cancels: after a log-softmax the gradients are equal.
+/// for `T` time steps, in one loop over them; `[condition]` is 1 if the condition holds, else 0. The derivatives of the
+/// loss are exact, also with respect to single elements of `logProbabilities`: `∂loss/∂eₜ(s)` is minus the
+/// probability that the path is at `s` at time `t`. PyTorch adds `e^logProbabilities` to the gradient. If the
+/// log-probabilities come from a log-softmax, its gradient cancels this term, and the gradients of its inputs are
+/// those of PyTorch.
 ///
 /// - Parameters:
 ///   - logProbabilities: floating-point, `[time, batch, classes]`, for example from `logSoftmax()`, or
 ///     `[time, classes]` for one example; no axis is empty.
 ///   - targets: integers, classes other than the blank: `[batch, longest]`, where elements after the end of a target
-///     are ignored, or concatenated targets `[Σ targetLengths]`, as for one example.
+///     are ignored, or all targets concatenated, `[Σ targetLengths]`. For one example these are `[1, longest]` or its
+///     target alone, `[targetLength]`.
 ///   - inputLengths: the number of time steps of each example, in `0 ... time`.
 ///   - targetLengths: the number of classes of each target.
 ///   - blank: the index of the blank class.
-///   - reduction: `mean` first divides each loss by the length of its target (at least 1).
+///   - reduction: `mean` divides each loss by the length of its target (at least 1), then averages over the batch.
 ///   - zeroInfinity: whether the infinite loss of a target that no path can spell is replaced by 0. The gradient of
 ///     such a loss is 0 in any case.
 /// - Returns: a scalar, or with `reduction: .none` `[batch]`, or `[]` for one example; `float64` if the probabilities
@@ -90,7 +93,7 @@ private struct CTCSizes {
     return nil
   }
 
-  /// For each position in `(blank, t₁, blank, t₂, …, blank)`, `[batch, 2 · longest + 1]`, the class that stands
+  /// For each position in `(blank, k₁, blank, k₂, …, blank)`, `[batch, 2 · longest + 1]`, the class that stands
   /// `distance` positions before it; for the first `distance` positions, the class at the position itself. After the
   /// end of a target the sequence continues with blanks.
   func labels(_ targets: Tensor, distance: Int = 0) -> Tensor {

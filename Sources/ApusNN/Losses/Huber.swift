@@ -13,7 +13,7 @@ public func huber(
   _ outputs: Tensor, _ targets: Tensor, delta: Double = 1, reduction: LossReduction = .mean
 ) -> Tensor {
   elementLoss("huber", outputs, targets, reduction) { x, t in
-    // Not the square of the distance: its second derivative would be 0 where output and target are equal.
+    // The square of `difference`, not of `distance`, whose second derivative is 0 where output and target are equal.
     let difference = x - t
     let distance = difference.abs()
     return (distance .< delta).select(difference.squared() * 0.5, (distance - 0.5 * delta) * delta)

@@ -27,7 +27,7 @@ public enum LossReduction: Sendable {
   }
 }
 
-/// A loss that compares tensors of equal shape element by element. Reports an error if shapes differ.
+/// A loss that compares tensors of equal shape. Reports an error if shapes differ.
 ///
 /// Losses of 16-bit values are computed in `float32` and rounded once; in mixed precision they stay `float32`.
 /// - Parameter loss: receives the tensors in the type of the computation.

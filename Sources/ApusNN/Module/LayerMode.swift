@@ -27,7 +27,7 @@ public func withMode<R>(
 }
 
 extension Module {
-  /// The modules within this one that `isChosen` chooses, without the modules inside them.
+  /// The outermost modules within this one that `isChosen` chooses: the modules inside a chosen one are not listed.
   fileprivate func parts(where isChosen: (_ key: String) -> Bool) -> [any Module] {
     var chosen: [any Module] = []
     func visit(_ module: any Module, _ prefix: String) {

@@ -10,9 +10,11 @@ public final class Parameter: Sendable {
   private let trainable: Atomic<Bool>
   /// Whether optimizers update only the rows that the loss looks up, with the same rows of the rule's state, as PyTorch
   /// does with `sparse=True`. All other rows stay unchanged, regardless of momentum and weight decay, and the cost of
-  /// an update is proportional to the number of rows that are looked up. But if the gradient was evaluated before the
-  /// update, as accumulated gradients are, or does not come from lookups alone, the update costs as much as one of the
-  /// whole parameter; it then changes the rows whose gradient has a nonzero element.
+  /// an update is proportional to the number of rows that are looked up.
+  ///
+  /// There are two exceptions: gradients that were evaluated before the update, as accumulated gradients are, and
+  /// gradients that do not come from lookups alone. In these cases, the update costs as much as one of the whole
+  /// parameter, and changes the rows whose gradient has a nonzero element.
   public let updatesRows: Bool
 
   /// A parameter that starts as `value`, whose shape it keeps.

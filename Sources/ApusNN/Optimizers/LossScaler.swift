@@ -73,8 +73,8 @@ public struct LossScaler: Sendable {
     let inverse = scale.reciprocal()
     for index in gradients.tensors.indices {
       guard let gradient = gradients.tensors[index] else { continue }
-      // The flag is computed before the update, so that the selection between old and new values is fused into the
-      // update's pass over memory.
+      // `isFinite` needs all gradients, so it is computed before the update. The selections, here and between old and
+      // new values, are fused into the update's pass over memory.
       let zero = Tensor.number(0, dtype: gradient.dtype, device: gradient.device)
       gradients.tensors[index] = isFinite.select(gradient * inverse.cast(to: gradient.dtype), zero)
     }
@@ -91,7 +91,7 @@ public struct LossScaler: Sendable {
     let larger = scale * settings.growthFactor
     let grown = grows.logicalAnd(larger.isFinite()).select(larger, scale)
     skippedSteps = isFinite.select(skippedSteps, skippedSteps + 1)
-    // Below the floor the reciprocal of the scale would overflow.
+    // Without a floor, the scale could shrink until its reciprocal overflows.
     let floor = Tensor.number(LossScaler.floor, dtype: .float32, device: scale.device)
     let smaller = (scale * settings.backoffFactor).maximum(floor)
     scale = isFinite.select(grown, smaller)

@@ -55,7 +55,8 @@ private let schedules: [(name: String, make: @Sendable () -> any Schedule)] = [
 /// The names that `learningRateSchedule` accepts.
 public let scheduleNames = schedules.map(\.name)
 
-/// The schedule of a name, fitted to the length of the run.
+/// The schedule of a name, fitted to the length of the run. `polynomial` has the power 2; all other settings are the
+/// defaults of the schedules.
 ///
 /// - Parameter warmup: the number of steps of a linear warm-up before the schedule; 0 for none.
 public func learningRateSchedule(

@@ -19,7 +19,8 @@ struct RowFormula {
     return written[0]
   }
 
-  /// The update for a gradient that is materialized as a whole.
+  /// The update for a gradient that does not consist of pending lookups: it is computed for the whole parameter and
+  /// kept for the rows whose gradient has a nonzero element.
   private func masked(_ value: Tensor, _ gradient: Tensor, _ state: inout [Tensor]) -> Tensor {
     var isUsed = gradient .!= 0
     if value.rank > 1 { isUsed = isUsed.any(axes: Array(1..<value.rank), keepingAxes: true) }

@@ -10,13 +10,13 @@ import ApusTensor
 public struct Rprop: UpdateRule {
   public static let name = "rprop"
   public var learningRate: Double
-  /// The factor of a step where the gradient changes its sign.
+  /// The factor of `s` where the gradient changes its sign.
   public var shrinkage: Double
-  /// The factor of a step where the gradient keeps its sign.
+  /// The factor of `s` where the gradient keeps its sign.
   public var growth: Double
-  /// The lower limit of a step, by which an update changes an element, in the unit of the parameter.
+  /// The lower limit of `s`, in the unit of the parameter.
   public var smallestStep: Double
-  /// The upper limit of a step, in the unit of the parameter.
+  /// The upper limit of `s`, in the unit of the parameter.
   public var largestStep: Double
   /// The weight decay, which is added to the gradient.
   public var weightDecay: Double

@@ -3,8 +3,8 @@ import ApusTensor
 /// The number of consecutive updates that a loss scaler has skipped. The host reads the device's counter one update
 /// late, so that it hardly ever waits for the device.
 struct SkippedUpdates {
-  /// After this many skipped updates the scale, by default, is 2⁻²⁰ times its earlier value: if gradients are still not
-  /// finite, the scale is not the cause.
+  /// After this many skipped updates with the default backoff factor of ½, the scale is 2⁻²⁰ times its earlier value.
+  /// If gradients are still not finite, the scale is not the cause.
   static let limit = 20
 
   private var inARow = 0
@@ -15,7 +15,7 @@ struct SkippedUpdates {
   /// - Parameter total: the initial value of the counter.
   init(total: Double?) { self.total = total }
 
-  /// Starts reading the counter after an update, and takes note of the value after the update before.
+  /// Starts reading the counter after an update, and evaluates the value whose reading the previous call started.
   mutating func note(_ counter: Tensor) throws(DeviceError) {
     let next = try counter.startReading()
     try drain()

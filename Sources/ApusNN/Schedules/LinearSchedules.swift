@@ -21,8 +21,8 @@ public struct LinearSchedule: Schedule {
   }
 }
 
-/// A constant `factor` for `steps` steps, then the schedule `next` from its step 0 on; by default `next` is the full
-/// rate (`torch.optim.lr_scheduler.ConstantLR`).
+/// A constant `factor` for `steps` steps, then the schedule `next` from its step 0 on. By default `next` is constant 1,
+/// the full rate (`torch.optim.lr_scheduler.ConstantLR`).
 public struct ConstantThenSchedule: Schedule {
   public static let name = "constant-then"
   public var factor: Double

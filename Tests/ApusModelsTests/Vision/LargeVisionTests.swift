@@ -91,6 +91,8 @@ struct LargeVisionTests {
 /// parameters together. Single elements may have larger errors, since a rounding error can change the sign of a ReLU's
 /// input. Therefore parameters with few elements, such as the only factor of a one-channel norm, count only in the norm
 /// of all parameters.
+///
+/// Biases before a norm have the gradient 0, except for rounding. The script stores what their tolerance depends on.
 private struct Comparison {
   /// An error relative to the largest element or the norm, its ratio to the tolerance, and its tensor.
   struct Worst {
@@ -149,7 +151,7 @@ private struct Comparison {
     let isDouble = dtype == .float64
     let (difference, norm) = try norms(found, "gradient.\(key)", isLargest: isDouble)
     var bound = norm * (isDouble ? Comparison.shareOfDoubles : Comparison.shareOfNorm)
-    // A bias before a norm has the gradient 0, except for the rounding of its terms.
+    // A bias before a norm: the script explains the factor 40 and `terms`.
     if fixture.contains(name, "terms.\(key)") {
       bound += 40 * (isDouble ? 0x1p-53 : 0x1p-24) * (try fixture.numbers(name, "terms.\(key)")[0])
     }

@@ -5,7 +5,7 @@ extension ModuleCase {
   /// Attention of every kind, as in `Tests/Conformance/attention.py`.
   static let attention = dotProducts + groupedDotProducts + positions + multihead + multiheadKeys + transformers
 
-  /// One case of each kind, with as many compatible options as possible.
+  /// A few cases that together have most kinds and options of attention, for devices that build kernels.
   static let shortAttention: Set = [
     "sdpa-mask-added", "sdpa-masked-rows", "rotary-offset", "learned",
     "multihead-both-keys", "multihead-sizes", "multihead-rotary", "encoder-layer-masks",

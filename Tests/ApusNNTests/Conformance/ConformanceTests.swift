@@ -13,8 +13,8 @@ import Testing
   }
 
   @Test(arguments: TestDevice.conformance) func attention(_ test: TestDevice) throws {
-    // Other tests run the operations of attention on all devices. Where kernels take time to build, one case of each
-    // kind is enough here.
+    // Other tests run the operations of attention on all devices. Where kernels take time to build, the short list of
+    // cases is enough here.
     let isBuilt = test.name.hasPrefix("opencl")
     try compare(ModuleCase.attention, "attention", on: test) { !isBuilt || ModuleCase.shortAttention.contains($0) }
   }

@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 
 extension ModuleCase {
-  /// Every layer, as in `Tests/Conformance/layers.py`.
+  /// The cases of `Tests/Conformance/layers.py`.
   static let layers =
     products + convolutions + poolings + normalizations
     + activations + shapes + borders + sizes + dropouts

@@ -15,7 +15,8 @@ struct AttentionProblem: Sendable {
   let dropping: Dropping
   /// The shape of the attention weights: `[batch…, heads, queries, keys]`.
   let full: Shape
-  /// The number of heads of keys and values, if each of them serves several query heads; `nil` if heads broadcast.
+  /// The number of heads of keys and values, if it is above 1 and each head serves several query heads. Otherwise
+  /// `nil`: the axis of heads broadcasts.
   private let groups: Int?
 
   /// Checks the shapes. Reports an error and returns `nil` if they do not fit.
@@ -155,7 +156,7 @@ extension Tensor {
   /// The softmax over the allowed elements of the last axis; zeros, with zero gradients, where no element is allowed or
   /// all are −∞.
   ///
-  /// Finite scores give no infinite intermediate values.
+  /// Finite scores give no infinite intermediate values, which anomaly detection would report.
   fileprivate func softmaxOrZeros(_ allowed: Tensor?) -> Tensor {
     func number(_ value: Double) -> Tensor { .number(value, dtype: dtype, device: device) }
     let lowest = dtype == .float64 ? -Double.greatestFiniteMagnitude : -Double(Float.greatestFiniteMagnitude)

@@ -8,7 +8,8 @@ struct AttentionHeads: Sendable {
 }
 
 extension MultiheadAttention {
-  /// The attention of the heads. Reports an error and returns `nil` if the inputs do not fit.
+  /// The attention of the heads, to which the inputs are projected, with rotary positions and additional keys if the
+  /// layer has them. Reports an error and returns `nil` if the inputs do not fit.
   func problem(
     _ query: Tensor, _ key: Tensor?, _ value: Tensor?, _ mask: Tensor?, _ keyMask: Tensor?, _ isCausal: Bool
   ) -> AttentionProblem? {
@@ -33,7 +34,8 @@ extension MultiheadAttention {
     _ query: Tensor, _ key: Tensor?, _ value: Tensor?, _ keyMask: Tensor?
   ) -> (query: Tensor, key: Tensor?, value: Tensor?, keyMask: Tensor?) {
     let spread = { (x: Tensor) in x.rank == 2 ? x.expandingAxis(at: isBatchFirst ? 0 : 1) : x }
-    // Keys that are the same tensor as the queries stay the same tensor, so that one product projects queries and keys.
+    // Inputs that are one tensor stay one tensor, so that one product projects them: `nil` stands for the queries as
+    // keys, or for the keys as values.
     let isSelf = key.map { $0.identity == query.identity } ?? true
     let hasOneSource = value.map { $0.identity == (key ?? query).identity } ?? true
     return (
@@ -92,7 +94,7 @@ extension MultiheadAttention {
 
   // MARK: Additional keys
 
-  /// Appends the learned key and the zero key, which no mask hides.
+  /// Appends the learned key and the zero key, as far as the layer has them. No mask hides these keys.
   private func extended(_ heads: AttentionHeads, _ masks: inout AttentionMasks) -> AttentionHeads {
     guard biasK != nil || addsZeroKey else { return heads }
     var heads = heads
@@ -140,7 +142,8 @@ extension MultiheadAttention {
     return true
   }
 
-  /// Checks the key mask and reshapes it for all heads and queries.
+  /// Checks the key mask and reshapes it for all heads and queries. Reports an error and returns `nil` if its shape
+  /// does not fit; the tensor is `nil` if there is no mask.
   private func checked(_ keyMask: Tensor?, _ key: Tensor) -> (tensor: Tensor?, Void)? {
     guard let keyMask else { return (nil, ()) }
     let (batch, keys) = (key.shape[0], key.shape[2])
