@@ -1,6 +1,7 @@
 import ApusDevice
 
-/// Runs a program over its segments, split into tasks by shape.
+/// Runs a program over its segments, that is, over several domains, each with its own operands (`Binding`). The split
+/// into tasks depends only on the shapes.
 final class ElementwiseStep: CPUStep, RowwiseStep {
   let workspaceByteCount: Int
   private let kernels: [Kernel]

@@ -103,7 +103,8 @@ struct BlockSchedule {
   private static let enoughBlocks = 16
   /// The number of tasks that must remain if tasks get more panels.
   private static let enoughTasks = 32
-  /// A product of many chains is split along k if its other split would give fewer tasks per thread than this number.
+  /// A product with at least this number of chains per thread is split along k if its other split would give fewer
+  /// tasks per thread than this number, or if `paysChains`.
   private static let fewTasks = 4
 
   init(_ products: Products, _ kernels: BlockKernels, threadCount: Int, _ caches: Caches) {
