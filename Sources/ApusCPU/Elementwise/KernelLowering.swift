@@ -178,9 +178,9 @@ struct KernelLowering {
   }
 
   /// Distributes prefetches over a block's instructions. An instruction can prefetch four bytes per element of one
-  /// array. If there are more instructions than arrays, and all elements have four bytes, each instruction prefetches
-  /// one array. Otherwise the first instruction prefetches its operands, and each of the next instructions one other
-  /// array.
+  /// array. If there are more instructions than arrays, and all elements have four bytes, a separate instruction
+  /// prefetches each array. Otherwise the first instruction prefetches its operands, and each of the next instructions
+  /// one of the other arrays.
   private mutating func spreadPrefetches() {
     let arrays = arguments.indices.filter { arguments[$0].in_place != 0 && !isUniform[$0] }
     let working = instructions.indices.filter { instructions[$0].is_uniform == 0 }

@@ -189,7 +189,7 @@ struct BlockSchedule {
   }
 
   /// Splits the rows. Tasks compute all columns, so that an epilogue runs over whole rows. The preferred number of rows
-  /// is replaced by another number that balances the threads better.
+  /// is replaced by another number if that balances the threads better.
   private mutating func cutRows(_ products: Products, threadCount: Int) {
     let most =
       products.left.isTransposed
@@ -204,7 +204,8 @@ struct BlockSchedule {
       return tasks * (grain + 2) + (whole % threadCount == 0 && rest > 0 ? rest + 2 : 0)
     }
     let largest = rowPacking == .none && method == .blocks ? max(rowGrain, Self.mostRowsOfAllColumns) : rowGrain
-    // Narrow products multiply eight contiguous rows at a time, and column sums need groups of 12: 24 is a multiple.
+    // Narrow products multiply eight contiguous rows at a time, and column sums need groups of 12 rows: 24 is a
+    // multiple of both.
     let step = method == .narrow && !products.left.isTransposed ? 24 : 12
     let others = stride(from: largest / step * step, to: max(least, 12) - 1, by: -step)
     rowGrain = min(products.m, others.reduce(rowGrain) { time($1) < time($0) ? $1 : $0 })

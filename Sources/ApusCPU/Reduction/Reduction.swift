@@ -189,7 +189,7 @@ struct ReductionShape {
     } else {
       // Lines are as long as possible while their sums stay in an L1 cache.
       keptGrain = max(1, min(keptCount, 4096))
-      // A reduction has several parts only if a split of its results does not give enough tasks.
+      // There are several parts only if a split of the results alone does not give enough tasks.
       let blocks = (keptCount + keptGrain - 1) / keptGrain
       let parts = min(
         reducedCount * keptGrain / TaskLimits.elementCount, (16 + blocks - 1) / max(1, blocks))
