@@ -5,7 +5,7 @@ import ApusDevice
 final class ElementwiseStep: CPUStep, RowwiseStep {
   let workspaceByteCount: Int
   private let kernels: [Kernel]
-  /// The index of each kernel's first task, then the number of all tasks.
+  /// The index of each kernel's first task, followed by the number of all tasks.
   private let firstTasks: [Int]
   private let isSmall: Bool
   /// Segments that only move elements.

@@ -144,7 +144,7 @@ final class ScatterAddStep: CPUStep {
     return low
   }
 
-  /// Divides the list of indices into as many parts as the rows. Returns whether the indices of a part, and the first
+  /// Divides the list of indices into `partCount` parts too. Returns whether the indices of a part, and the first
   /// index of the next part, are in range and in ascending order.
   private func ascends(_ outer: Int, _ part: Int, _ base: UnsafeMutableRawPointer) -> Bool {
     var last = 0
