@@ -54,7 +54,8 @@ public final class CPUDevice: Device, @unchecked Sendable {
     threadCount: Int, simd: String?, memoryLimit: Int, pairs unit: PairUnit? = nil, caches: Caches = .host
   ) throws(DeviceError) {
     let loops = try Self.loops(simd)
-    // The pool makes OpenBLAS calls concurrently, and the bits of a result depend on the number of OpenBLAS's threads.
+    // OpenBLAS must not use threads of its own: the pool makes calls concurrently, and the bits of a result depend on
+    // the number of OpenBLAS's threads.
     openblas_use_calling_thread()
     (self.loops, self.caches) = (loops, caches)
     pairs = unit.map { csimd_find_pairs(loops, $0) } ?? csimd_find_fast_pairs(loops)
@@ -115,7 +116,8 @@ public final class CPUDevice: Device, @unchecked Sendable {
         inputs: inputs, outputs: outputs, slabs: slabs, scalars: scalars, pool: pool,
         workspaces: workspaces, log: &log)
     }
-    // Only an invalid index stops a running plan, and indices are checked before any buffer is overwritten.
+    // No input has been overwritten: a buffer of another device is found before the first step, and an invalid index
+    // before a donated buffer is overwritten.
     if let failure { throw RunFailure(failure) }
   }
 

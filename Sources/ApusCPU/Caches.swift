@@ -12,8 +12,9 @@ struct Caches: Sendable {
     firstLevelWays: max(0, sysconf(Int32(_SC_LEVEL1_DCACHE_ASSOC))),
     secondLevelByteCount: max(0, sysconf(Int32(_SC_LEVEL2_CACHE_SIZE))))
 
-  /// Whether a tile reads unpacked factors about as fast as packed factors: the 12 rows of a tile fit into one set of
-  /// the L1 cache, and the data of a task fits into the L2 cache. Measured on Intel's Emerald Rapids (12 ways, 2 MiB).
+  /// Whether a tile reads unpacked factors about as fast as packed factors. The L1 cache must have a way for each of
+  /// the 12 rows of a tile, since all rows may map to one set, and the data of a task must fit into the L2 cache.
+  /// Measured on Intel's Emerald Rapids (12 ways, 2 MiB).
   var favorsUnpackedFactors: Bool { firstLevelWays >= 12 && secondLevelByteCount >= 2 << 20 }
 
   /// Whether the hardware prefetches many streams of cache lines, so that a product of one row, which reads many

@@ -39,8 +39,8 @@ final class ThreadPool: @unchecked Sendable {
     }
   }
 
-  /// Stores the closure, so that workers call it without retaining its context and contending for its reference count.
-  /// The optimizer omits the retain for a constant property of a class.
+  /// Stores the closure as a constant property of a class: to call such a closure, the optimizer omits the retain of
+  /// its context. With retains, the workers would contend for one reference count.
   private final class Job {
     let body: (_ index: Int, _ worker: Int) -> Void
 

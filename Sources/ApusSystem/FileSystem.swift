@@ -16,7 +16,8 @@ package enum FileSystem {
     guard mkdir(path, mode) == 0 || errno == EEXIST else { throw .current("create the folder", path) }
   }
 
-  /// Creates a folder that no other user can write to. An existing folder must have the same property.
+  /// Creates a folder that no other user can write to. An existing folder must belong to this user, and neither its
+  /// group nor others may have the permission to write to it.
   package static func createPrivateDirectory(_ path: String) throws(FileError) {
     try createDirectory(path, mode: 0o700)
     var status = stat()

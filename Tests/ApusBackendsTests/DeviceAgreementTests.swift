@@ -70,7 +70,7 @@ import Testing
       }
     }
     // The largest magnitude in a parameter's gradient stands for Σ|terms|, which is at least as large. K is the number
-    // of terms of one element: the batch size times the number of output positions of a convolution.
+    // of terms of one element: the batch size times the number of output positions, which is 1 in a dense layer.
     let places = [28 * 28, 28 * 28, 10 * 10, 10 * 10, 1, 1, 1, 1, 1, 1]
     #expect(gradients[0].count == places.count)
     var worst: Float = 0

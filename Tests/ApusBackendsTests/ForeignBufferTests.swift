@@ -3,7 +3,8 @@ import ApusDevice
 import ApusTestSupport
 import Testing
 
-/// Every device refuses a buffer or a plan of another device, and all devices report the same errors.
+/// The devices refuse a buffer or a plan of the reference device, which stands for another device. All report the same
+/// errors.
 @Suite struct ForeignBufferTests {
   private let reason = "the buffer belongs to another device"
 

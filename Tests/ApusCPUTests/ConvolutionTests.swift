@@ -53,15 +53,15 @@ import Testing
     geometry(batch: 2, 9, 20, input: [1, 64, 64], kernel: [1, 2, 2], stride: [1, 2, 2]),
     geometry(batch: 2, groups: 2, 12, 10, input: [1, 16, 20], kernel: [1, 1, 1]),
     geometry(batch: 2, 3, 4, input: [3, 9, 8], kernel: [2, 3, 3], stride: [2, 2, 2], padding: [1, 1, 2]),
-    // At least twice as many input channels as output channels: the weight gradient is computed transposed, from
-    // several blocks of pixels, with groups, and from one block.
+    // 1 × 1 kernels with at least twice as many input channels as output channels. The weight gradient is computed
+    // transposed: from several blocks of pixels, with groups, and from one block.
     geometry(batch: 2, 64, 32, input: [1, 33, 32], kernel: [1, 1, 1]),
     geometry(batch: 2, groups: 2, 24, 10, input: [1, 16, 20], kernel: [1, 1, 1]),
     geometry(batch: 2, 260, 20, input: [1, 10, 20], kernel: [1, 1, 1]),
   ]
 
-  /// Channels-last geometries: channel counts that fill whole vectors and others, small images, 1 × 1 kernels, and
-  /// kernel elements outside of the image.
+  /// Channels-last geometries: channel counts that fill whole vectors and counts that do not, small images, 1 × 1
+  /// kernels, and kernel elements outside of the image.
   static let channelsLast: [ConvolutionGeometry] = [
     geometry(batch: 3, 6, 16, input: [1, 14, 14], kernel: [1, 5, 5]),
     geometry(batch: 2, 3, 64, input: [1, 30, 29], kernel: [1, 7, 7], stride: [1, 2, 2], padding: [0, 3, 3]),
@@ -285,7 +285,8 @@ import Testing
     #expect(try run(geometry, pass, threads: 5, order: .channelsLast).result == one)
   }
 
-  /// With the order `mixed`, the input is channels-first and the output is channels-last, for any number of channels.
+  /// With the order `mixed`, the input is channels-first and the output is channels-last. This works for the geometries
+  /// `channelsLast` too, although the device would not choose it for many of them (`readsPlanes`).
   @Test(arguments: channelsLast, [Convolution.Pass.output, .weightGradient])
   func mixedOrderMatchesScalarCode(geometry: ConvolutionGeometry, pass: Convolution.Pass) throws {
     guard Self.reads(geometry, pass, .mixed) else { return }

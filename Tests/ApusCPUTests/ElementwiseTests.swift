@@ -73,7 +73,7 @@ import Testing
     }
   }
 
-  /// Tasks cover every element of segments of all sizes.
+  /// Tasks cover every element of a step with segments of many sizes.
   @Test func segmentsOfAllSizesAreSplitIntoTasks() throws {
     var builder = PlanBuilder()
     let counts = [1, 40_000, 1024, 1025, 7, 100_000, 65_536, 2]
@@ -276,7 +276,8 @@ import Testing
         [builder.output(range.count, dtype), builder.output(range.count, .bool), builder.output(over: inputs[2])]
       let number = builder.scalar(.float(0.25), lane)
       let layout = Layout(contiguous: [range.count])
-      // More instructions make longer blocks; an even number of negations leaves the result unchanged.
+      // With more than two instructions per array, blocks are longer (`flat_block` in `program.c`). An even number of
+      // negations leaves the result unchanged.
       let last = 7 + test.more
       let program = Program(
         inputs: [.tensor(dtype), .tensor(dtype), .tensor(dtype), .scalar(lane)],

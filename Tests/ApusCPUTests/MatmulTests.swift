@@ -59,7 +59,7 @@ import Testing
     Case(m: 300, n: 1000, k: 600), Case(m: 300, n: 1000, k: 600, transposesB: true),
     Case(m: 603, n: 10, k: 2100, transposesA: true), Case(m: 603, n: 16, k: 2100, transposesA: true, transposesB: true),
     Case(batch: [3], m: 70, n: 96, k: 300, dtype: .float64),
-    // Transposed rows so far apart that they are packed, with and without a split along k.
+    // Transposed left factors whose stride along k is so large that they are packed: without and with a split along k.
     Case(m: 520, n: 120, k: 300, transposesA: true), Case(m: 400, n: 72, k: 2100, transposesA: true),
   ]
 

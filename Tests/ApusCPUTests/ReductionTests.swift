@@ -63,7 +63,8 @@ import Testing
     }
   }
 
-  /// `row`, which reduces a row in one call, gives the same bits as `begin`, `take` and `finish`, for any length.
+  /// A reducer's functions `row` and `deviation_row`, which reduce a whole array in one call, give the same bits as
+  /// `begin`, `take` and `finish`.
   @Test(arguments: availableSets, [0, 16, 48, 64, 80, 777, 1008, 1024, 1040, 4096])
   func wholeRowsHaveTheBitsOfStates(simd: String, count: Int) throws {
     let loops = try #require(csimd_open(simd))
@@ -173,7 +174,7 @@ import Testing
     #expect(try reduce(numbers, [2, 3], axes: [1], .max)[0].isNaN)
     #expect(try reduce(numbers, [2, 3], axes: [1], .argmax) == [1, 1])
     #expect(try reduce(numbers, [2, 3], axes: [0], .argmin) == [1, 0, 1])
-    // With several NaNs, the index of the first NaN is returned, in whatever vectors and lanes the NaNs are.
+    // With several NaNs, the index of the first NaN is returned, wherever in a vector the NaNs are.
     for indices in [[70, 150], [17, 18], [199, 3], [64, 128], [190]] {
       var row = (0..<200).map { Double($0 % 7) }
       for index in indices { row[index] = .nan }

@@ -6,7 +6,10 @@ import Testing
 
 @testable import ApusCPU
 
-/// Compares every row, on every lane and instruction set, with `UnaryFunction` and `RowTable`.
+/// Compares the loops of rows with scalar functions, mostly those of `UnaryFunction` and `RowTable`, on all available
+/// instruction sets: all rows of the integer lanes, and all rows of `float32` but `exp_difference`, which
+/// `JoinedRowTests` covers. In `float64`, it compares the functions and tests of one number, the row `normal` and the
+/// rows of `RowTable.floatBinary`.
 @Suite struct RowTests {
   /// The loop of one row, callable on arrays.
   struct Row {
@@ -37,7 +40,8 @@ import Testing
     try #require(Row(name, lane, simd), "no row \(name) on \(lane)")
   }
 
-  /// The costs of `elementwise.def` reach Swift: they size tasks and select the rows during which memory is prefetched.
+  /// The costs of `elementwise.def` reach Swift. They set the sizes of tasks. The loops prefetch memory while they
+  /// compute a row that is not cheap (`isCheap`).
   @Test func rowsHaveCosts() {
     for row in ElementwiseRow.allCases { #expect((2...100).contains(row.cost), "\(row)") }
     let cheap: [ElementwiseRow] = [.add, .divide, .sqrt, .less, .isNaN, .shiftLeft, .logicalAnd, .roundBFloat16]
@@ -91,8 +95,8 @@ import Testing
     }
   }
 
-  /// Pairs of special values, then pairs of floats of all exponents, alternating with pairs in `0...2` and
-  /// `-160...160`.
+  /// Pairs of special values. Then pairs of floats with random bits, alternating with pairs of a number in `0...2` and
+  /// one in `-160...160`.
   static let pairs: (a: [Float], b: [Float]) = {
     var random = TestNumbers(seed: 71)
     var (a, b): ([Float], [Float]) = ([], [])
@@ -203,8 +207,8 @@ import Testing
       let row = try find(name, lane, simd)
       if let test = RowTable.comparisons[name] {
         for (i, y) in row(a, b, as: Int32.self, zero: 0).enumerated() {
-          // `test` compares the numbers 0 and 1, which are in the same order as the integers: `Double` cannot represent
-          // large integers exactly.
+          // `test` takes `Double`s, which cannot represent large integers exactly. So it gets two numbers of 0 and 1
+          // that compare like `a[i]` and `b[i]`.
           #expect(y == (test(a[i] > b[i] ? 1 : 0, b[i] > a[i] ? 1 : 0) ? 1 : 0), "\(name) \(a[i]) \(b[i])")
         }
       } else if RowTable.integerUnary(name, T(1)) != nil {
@@ -238,7 +242,8 @@ import Testing
     #expect(units == [0, 0, 0x1p-24, 1 - 0x1p-24, 0.5])
   }
 
-  /// The row `gelu` has the same bits as the rows `gaussian`, `normal` and `multiply` one after the other.
+  /// The row `gelu` gives the same numbers as the rows `gaussian`, `normal` and `multiply` one after the other. (The
+  /// sign of a zero is not compared.)
   @Test(arguments: availableSets) func gelu(simd: String) throws {
     let a = Self.floats(step: 80_021)
     let g = try find("gaussian", .float32, simd)(a, as: Float.self, zero: 0)
@@ -252,8 +257,8 @@ import Testing
     }
   }
 
-  /// The fused rows `multiply_add` and `subtract_product` have the same bits as `multiply` followed by `add` or
-  /// `subtract`.
+  /// The fused rows `multiply_add` and `subtract_product` give the same numbers as `multiply` followed by `add` or
+  /// `subtract`. (The sign of a zero is not compared.)
   @Test(arguments: availableSets) func productsInSums(simd: String) throws {
     let a = Self.floats(step: 80_021)
     let (b, c) = (Array(a.reversed()), a.map { $0 / 3 + 1 })

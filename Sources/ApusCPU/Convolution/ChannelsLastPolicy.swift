@@ -10,7 +10,8 @@ extension CPUDevice {
     else { return .never }
     let readsChannelsFirst =
       ConvolutionMethod(geometry, pass, .mixed, dtype) != nil && geometry.readsPlanes(pass, fewChannels: 4)
-    // A 1 × 1 kernel is a product with whole images, which works in either layout, so the images keep their layout.
+    // A 1 × 1 kernel with stride 1 and no padding is a product with whole images, which works in either layout. So the
+    // images keep their layout.
     let condition: ChannelsLastPreference.Condition =
       geometry.isPointwise ? .ifConverted : geometry.isCopyBound(pass) ? .ifChained : .always
     return ChannelsLastPreference(condition, readsChannelsFirst: readsChannelsFirst)
@@ -18,9 +19,11 @@ extension CPUDevice {
 }
 
 extension ConvolutionGeometry {
-  /// Whether copies of images into channels-last order cost as much time as they save. This is so for strided 1 × 1
-  /// kernels, because the stride skips most pixels, and for stride 1 and few input channels, which do not fill vectors,
-  /// because padded planes are fast. For the weight gradient of a kernel with many taps, copies always pay off.
+  /// Whether copies of images into channels-last order cost as much time as they save. This is so
+  /// (a) for 1 × 1 kernels: a stride skips most of the copied pixels;
+  /// (b) for stride 1 with input channels too few to fill a vector: the channels-first method for them
+  /// (`ConvolutionMethod.planes`) is already fast. The exceptions are the input gradient and, if the kernel has more
+  /// than nine taps, the weight gradient.
   fileprivate func isCopyBound(_ pass: Convolution.Pass) -> Bool {
     if kernel.wrappedProduct == 1 { return true }
     guard inputChannels < Self.leastVectorChannels, stride == SIMD3(1, 1, 1) else { return false }

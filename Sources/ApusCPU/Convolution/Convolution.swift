@@ -33,8 +33,9 @@ extension StepBuilder {
     step.pass != .weightGradient && pairsOfWindows(step).map { $0.pointee.word_multiple > 1 } ?? false
   }
 
-  /// The bfloat16 pair kernels for the windows of a channels-last pass; `nil` if the source channels of a tap do not
-  /// fill the words of an instruction.
+  /// The functions that multiply pairs of bfloat16 values (`csimd_pairs`), for a channels-last pass. `nil` if the
+  /// images are not channels-last, if the factors are not bfloat16, if the device does not multiply in pairs, or if the
+  /// number of source channels is not a multiple of `2 · word_multiple`.
   func pairsOfWindows(_ step: Convolution) -> UnsafePointer<csimd_pairs>? {
     guard step.order == .channelsLast, let pairs = pairs(of: step.factorDtype) else { return nil }
     let channels = step.pass == .output ? step.geometry.inputChannels : step.geometry.outputChannels

@@ -69,14 +69,17 @@ extension ConvolutionGeometry {
     }
   }
 
-  /// Whether windows of a channels-first input can be read in place: the taps of a row must be contiguous.
+  /// Whether windows of a channels-first input can be read in place: the taps of a row must be contiguous. The input
+  /// gradient does not read the input.
   fileprivate func hasMixedWindows(_ pass: Convolution.Pass, _ dtype: DType) -> Bool {
     pass != .inputGradient && dilation.z == 1 && input.x == 1 && hasChannelsLastWindows(pass, dtype)
   }
 
-  /// Whether windows of a channels-first input are best read in place: windows with long rows of taps and at most
-  /// `fewChannels` channels or, for the output, strided windows. Neighboring strided windows of a row read the same
-  /// cache lines, and a channels-last copy of the image would cost more time than it saves.
+  /// Whether windows of a channels-first input are best read in place. This is so for
+  /// (a) at least five taps in a row and at most `fewChannels` input channels;
+  /// (b) the output of a convolution with strided windows, if a row has enough windows, and a window few enough rows.
+  /// Neighboring strided windows of a row read the same cache lines, and a channels-last copy of the image would cost
+  /// more time than it saves.
   func readsPlanes(_ pass: Convolution.Pass, fewChannels: Int) -> Bool {
     if inputChannels <= fewChannels && kernel.z >= 5 { return true }
     return pass == .output && stride.z > 1 && kernel.z > 1 && output.z >= Self.leastWindowsOfRow

@@ -16,8 +16,8 @@ final class PlaneConvolutionStep: CPUStep {
   private let copier: RowCopier
   /// Strips (or whole images) per task.
   private let grain: Int
-  /// Byte offsets in the workspace: of the strip with gaps, of the core results, and of the epilogue's memory. The
-  /// padded planes begin at 0.
+  /// Byte offsets in the workspace: of the strip with gaps (see `PlaneGeometry`), of the core results, and of the
+  /// epilogue's memory. The padded planes begin at 0.
   private let stripOffset: Int
   private let coreOffset: Int
   private let epilogueOffset: Int

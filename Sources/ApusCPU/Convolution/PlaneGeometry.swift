@@ -5,8 +5,8 @@ import ApusCSIMD
 ///
 /// A strip is a range of rows of one plane of the result. It is computed from a buffer with the rows that its taps
 /// read, padded with zeros: `[channels, kernel planes, rows, padded width]`. Pixel `p` of the strip is at
-/// row `p / width`, column `p mod width`, and each tap reads at a constant offset from it. Columns at or beyond the
-/// result's width are gaps.
+/// row `p / width`, column `p mod width`, and each tap reads the buffer at a constant offset from `p`. Columns at or
+/// beyond the result's width are gaps: they are computed, but are not part of the result.
 struct PlaneGeometry {
   let batch: Int
   let groups: Int
@@ -57,7 +57,8 @@ struct PlaneGeometry {
     // A forward or input-gradient strip has the results of all groups; a weight gradient has the results of one group.
     let row = inner + resultChannels / (pass == .weightGradient ? groups : 1) * width * 4
     let rows = max(4, (Self.stripByteCount - reach.y * inner) / max(1, row))
-    // Strips have equal heights. They have up to a quarter more rows than fit if this reduces the number of strips.
+    // All strips of a plane except the last have equal heights. They have up to a quarter more rows than fit if this
+    // reduces the number of strips.
     let strips = max(1, (result.y * 4 + rows * 5 - 1) / (rows * 5))
     stripRows = max(1, (result.y + strips - 1) / strips)
     stripCount = (result.y + stripRows - 1) / stripRows
@@ -111,6 +112,7 @@ struct PlaneGeometry {
 
   var width: Int { result.z + (kernel.z - 1) * dilation.z }
   var paddedRows: Int { stripRows + (kernel.y - 1) * dilation.y }
+  /// The taps of all source channels of a group.
   var tapCount: Int { kernel.wrappedProduct * sourceChannels / groups }
   var paddedChannelSize: Int { kernel.x * paddedRows * width }
   /// Elements of the padded buffer, with slack because the last vector reads past the last pixel.

@@ -57,7 +57,8 @@ final class PlaneWeightGradientStep: CPUStep {
   private var blockCount: Int { blocksPerGroup * geometry.groups }
   private var tasksPerPart: Int { (blockCount + blockGrain - 1) / blockGrain }
 
-  /// The number of tasks that use temporary memory; without a limit if the separate tasks of the epilogue use some too.
+  /// The maximum number of tasks that use a worker's temporary memory; `Int.max` if the tasks of the epilogue, which
+  /// run after these tasks, also use it.
   var taskCount: Int { epilogue.workspaceByteCount > 0 ? .max : partCount * tasksPerPart }
 
   func run(_ context: borrowing RunContext) {

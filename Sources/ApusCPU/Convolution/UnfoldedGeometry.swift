@@ -43,6 +43,7 @@ struct UnfoldedGeometry {
 
   var pixels: Int { g.output.wrappedProduct }
   var rows: Int { g.output.x * g.output.y }
+  /// The taps of all input channels of a group: the rows of a matrix of windows.
   var tapCount: Int { windows.channels * g.kernel.wrappedProduct }
   /// Input channels of a group.
   var inputs: Int { g.inputChannels / g.groups }

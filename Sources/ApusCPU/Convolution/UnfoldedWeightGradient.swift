@@ -1,12 +1,14 @@
 import ApusDevice
 import ApusCSIMD
 
-/// The weight gradient of a convolution: pixels times transposed windows. The images are divided into parts; the number
-/// of parts depends only on the shape. The partial results of the parts are added in order.
+/// The weight gradient of a convolution: the pixels of the output's gradient times transposed windows. The images are
+/// divided into parts; the number of parts depends only on the shape. The partial results of the parts are added in
+/// order.
 ///
-/// The right factor of a product is packed. The left factor is read in place, unless its rows would map to the same
-/// cache set. If a group has at least twice as many taps as outputs, and windows are read in place, a part computes
-/// windows times transposed pixels, `[taps, outputs]`, and the sum of the parts is transposed.
+/// In floating point, the right factor of a product is packed. The left factor is read in place, unless its rows would
+/// map to the same cache set. A part computes windows times transposed pixels, `[taps, outputs]`, if windows are read
+/// in place, tasks do not split the output channels of a group, and a group has at least twice as many taps (of all
+/// its input channels) as output channels. Then the sum of the parts is transposed.
 final class UnfoldedWeightGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -62,7 +64,8 @@ final class UnfoldedWeightGradientStep: CPUStep {
 
   private var blockCount: Int { (geometry.outputs + channelGrain - 1) / channelGrain }
 
-  /// The number of tasks that use temporary memory; without a limit if the separate tasks of the epilogue use some too.
+  /// The maximum number of tasks that use a worker's temporary memory; `Int.max` if the tasks of the epilogue, which
+  /// run after these tasks, also use it.
   var taskCount: Int {
     epilogue.workspaceByteCount > 0 ? .max : partCount * geometry.g.groups * blockCount
   }

@@ -89,7 +89,7 @@ struct WinogradSchedule {
     min(tileGrain, geometry.tilesPerImage) / geometry.tilesOfImage.across * 4 * geometry.results.width * channelGrain
   }
 
-  // Strides, in elements: of tiles (pitch), and of the 36 positions (distance).
+  // Strides, in elements: of tiles (pitch), and of the 36 positions of a transformed tile (distance).
   var sourcePitch: Int { WinogradGeometry.pitch(geometry.source.channels) }
   var productPitch: Int { WinogradGeometry.pitch(channelGrain) }
   var patchDistance: Int { (sharesWeights ? tileGrain : geometry.tileCount) * sourcePitch }

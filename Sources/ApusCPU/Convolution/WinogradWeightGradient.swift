@@ -83,7 +83,8 @@ final class WinogradWeightGradientStep: CPUStep {
       tileGrain * outputPitch, outputPitch)
   }
 
-  /// Accumulates (or stores) the products of a range of tiles for one block of channels and all 36 positions.
+  /// Accumulates (or stores) the products of `count` tiles for one block of channels and for all 36 positions of a
+  /// transformed tile.
   private func multiply(
     _ count: Int, rows: Range<Int>, columns: Range<Int>, _ transforms: UnsafePointer<Float>,
     _ sums: UnsafeMutablePointer<Float>, distance: Int, pitch: Int, accumulates: Bool

@@ -3,9 +3,11 @@ import ApusCSIMD
 /// Transposes blocks into rows that are far apart in memory.
 ///
 /// Large results are written with non-temporal stores: small blocks are transposed into a scratch buffer, whose rows
-/// are then written one after the other. This requires rows that begin at a cache line. If long rows do not begin at a
-/// cache line, a task's whole block is transposed into the scratch buffer before its rows are written: in short pieces
-/// of a row, the partial cache lines at both ends of every piece would be read from memory again.
+/// are then written one after the other. This requires rows that begin at a cache line.
+///
+/// If long rows of a large result do not begin at a cache line, a task's whole block is transposed into the scratch
+/// buffer before its rows are written. If the rows were written in short pieces, the partial cache lines at both ends
+/// of each piece would be read from memory again.
 struct BlockTransposition {
   private typealias Function =
     @convention(c) (

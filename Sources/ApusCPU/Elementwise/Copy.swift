@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// Copies strided pieces into one array, which may be filled with a number before. The pieces are the segments of an
+/// Copies strided pieces into one array, which may be filled with a number first. The pieces are the segments of an
 /// elementwise step whose program has no instructions.
 final class CopyStep: CPUStep {
   let workspaceByteCount: Int

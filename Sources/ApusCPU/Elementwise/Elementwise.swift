@@ -1,10 +1,11 @@
 import ApusDevice
 
-/// Runs a program over its segments, split into tasks by shape.
+/// Runs a program over its segments, that is, over several domains, each with its own operands (`Binding`). The split
+/// into tasks depends only on the shapes.
 final class ElementwiseStep: CPUStep, RowwiseStep {
   let workspaceByteCount: Int
   private let kernels: [Kernel]
-  /// The index of each kernel's first task, then the number of all tasks.
+  /// The index of each kernel's first task, followed by the number of all tasks.
   private let firstTasks: [Int]
   private let isSmall: Bool
   /// Segments that only move elements.

@@ -7,8 +7,8 @@ final class EpilogueKernel {
   let kernel: Kernel?
   /// The destination of an unchanged core result: a value, and the offset of the first element in it.
   private let plain: (value: Int, offset: Int)?
-  /// A value of the core's size that the epilogue overwrites and does not read, so that the core result may be computed
-  /// in the memory of this value.
+  /// A value of the core result's size that the epilogue overwrites and does not read, so that the core result may be
+  /// computed in the memory of this value.
   private let reused: (value: Int, offset: Int)?
   private let coreByteCount: Int
   let count: Int

@@ -1,7 +1,7 @@
 import ApusDevice
 
-/// The functions that one loop of ApusCSIMD computes for several instructions. Each operation rounds, as in separate
-/// loops.
+/// The functions that one loop of ApusCSIMD computes for two instructions. The result of the first instruction is
+/// rounded too, as in separate loops.
 enum FusedRow: String {
   /// `exp(a − b)`.
   case expDifference = "exp_difference"

@@ -15,7 +15,8 @@ final class Kernel {
   private let splats: [UnsafeMutableRawPointer]
 
   /// - Parameters:
-  ///   - results: the operands in which outputs are stored; `nil` if a sink receives them.
+  ///   - results: the operands in which outputs are stored; `nil` if a `csimd_sink` (the reducers of a reduction)
+  ///     receives them.
   init(
     _ program: Program, domain: Shape, arguments: [Argument], results: [Operand]?, _ builder: StepBuilder
   ) throws(DeviceError) {
@@ -74,7 +75,7 @@ final class Kernel {
   /// Whether rows of `columns` elements run faster together than one by one.
   func takesTiles(columns: Int) -> Bool { columns > 0 && columns <= Int(raw.pointee.block) / 2 }
 
-  /// Runs a tile of the domain on one thread.
+  /// Runs a rectangle of the domain, `tile`, on one thread.
   func run(
     _ tile: csimd_tile, _ frame: RunFrame, workspace: UnsafeMutableRawPointer, core: UnsafeMutableRawPointer
   ) {

@@ -28,13 +28,14 @@ struct KernelLowering {
   /// The kernel's register for each register of the program. The numbers differ, because constants are instructions of
   /// the program and arguments of the kernel.
   private var registers: [Int] = []
+  /// For each register of the kernel: whether it is the same for all elements.
   private var isUniform: [Bool] = []
 
   init(builder: StepBuilder, program: Program, domain: Shape) {
     self.builder = builder
     self.program = program
     self.domain = domain
-    // A uniform register needs no slot for a whole block, unless it is stored.
+    // A scalar needs no slot for a block of elements, unless it is stored.
     let inputs = program.inputs.filter { if case .scalar = $0 { false } else { true } }
     let lanes =
       inputs.map(\.lane) + program.instructions.map(\.result) + program.outputs.map { program.lane(of: $0.register) }
@@ -177,9 +178,9 @@ struct KernelLowering {
   }
 
   /// Distributes prefetches over a block's instructions. An instruction can prefetch four bytes per element of one
-  /// array. If there are more instructions than arrays, and all elements have four bytes, each instruction prefetches
-  /// one array. Otherwise the first instruction prefetches its operands, and each of the next instructions one other
-  /// array.
+  /// array. If there are more instructions than arrays, and all elements have four bytes, a separate instruction
+  /// prefetches each array. Otherwise the first instruction prefetches its operands, and each of the next instructions
+  /// one of the other arrays.
   private mutating func spreadPrefetches() {
     let arrays = arguments.indices.filter { arguments[$0].in_place != 0 && !isUniform[$0] }
     let working = instructions.indices.filter { instructions[$0].is_uniform == 0 }
@@ -246,8 +247,8 @@ struct KernelLowering {
     return csimd_find_truths(builder.loops, instruction.function.name, Int32(instruction.lane.rawValue))
   }
 
-  /// Prevents an array that one output overwrites from being the register of another output: outputs are stored one
-  /// after the other at the end of a block.
+  /// Lets an argument be copied to a slot, instead of read in place, if it is stored as one output and its array is
+  /// overwritten by an output: outputs are stored one after the other at the end of a block.
   private mutating func restrictInPlaceArguments() {
     for argument in arguments.indices where arguments[argument].in_place != 0 {
       let isStored = outputs.contains { $0.reg == argument }
@@ -319,8 +320,8 @@ struct KernelLowering {
     return program.lane(of: original).byteCount
   }
 
-  /// Lets blocks end at the ends of long rows, so that broadcast operands need no copies. Reducers accumulate whole
-  /// groups, so with reducers a row must be a multiple of a group.
+  /// Lets blocks end at the ends of long rows, so that broadcast operands need no copies. If reducers read the outputs,
+  /// the length of a row must be a multiple of `reducerGroup`.
   private mutating func chooseRow(_ inputs: [Argument], _ results: [Operand]?) {
     let (shape, _) = Layout.collapsed(domain, inputs.compactMap(\.layout) + (results ?? []).map(\.layout))
     guard shape.rank > 1, let width = shape.last, width >= 256 else { return }

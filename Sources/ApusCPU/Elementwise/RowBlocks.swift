@@ -1,8 +1,8 @@
 import ApusDevice
 import ApusCSIMD
 
-/// A step that can run on a range of rows only: on the elements whose index, divided by the row length, is in the
-/// range.
+/// A step that can run on a range of its rows. Element `i` of the step's domain belongs to row `i / length`, where
+/// `length` is the number of elements of a row.
 protocol RowwiseStep: AnyObject {
   var workspaceByteCount: Int { get }
   var sharedByteCount: Int { get }

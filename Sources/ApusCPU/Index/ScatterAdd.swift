@@ -3,8 +3,9 @@ import ApusCSIMD
 
 /// `result[o, indices[o, j, i], i] += source[o, j, i]`, in ascending order of `j`.
 ///
-/// A task computes a range of rows of the result. It traverses all indices and adds the terms of these rows, so that
-/// the order of summation does not depend on the tasks. The terms of one result are added in cascades of chains.
+/// A task computes a range of rows of the result. It traverses all indices, or only those of its rows if the indices
+/// are sorted, and adds the terms of its rows. So the order of summation does not depend on the tasks. The terms of one
+/// result are added in cascades of chains.
 final class ScatterAddStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -29,7 +30,7 @@ final class ScatterAddStep: CPUStep {
     add = try builder.row(.add, lane)
     load = csimd_find_load(builder.loops, Int32(step.dtype.rawValue))
     store = csimd_find_store(builder.loops, Int32(step.dtype.rawValue))
-    // Each part reads all indices, so there are few parts.
+    // The rows of the result are divided into parts. There are few, because each part reads all unsorted indices.
     partCount = max(1, min(step.extent, min(16, step.count * step.inner / TaskLimits.elementCount)))
     workspaceByteCount = step.inner * lane.byteCount + 64
     // Narrow types are summed in their lane's type.
@@ -133,7 +134,7 @@ final class ScatterAddStep: CPUStep {
     var (low, high) = (0, step.count)
     while low < high {
       let middle = (low + high) / 2
-      // If an index is out of range, the task that checks its part reports it.
+      // An index that is out of range is reported by the task that checks it (`ascends`).
       if let index = indices.read(base, indices.position(outer, middle)), index < row {
         low = middle + 1
       } else {
@@ -143,7 +144,8 @@ final class ScatterAddStep: CPUStep {
     return low
   }
 
-  /// Whether the indices of a part, and the first index of the next part, are in range and in ascending order.
+  /// Divides the list of indices into `partCount` parts too. Returns whether the indices of a part, and the first
+  /// index of the next part, are in range and in ascending order.
   private func ascends(_ outer: Int, _ part: Int, _ base: UnsafeMutableRawPointer) -> Bool {
     var last = 0
     let entries =
@@ -205,7 +207,8 @@ struct SumChains {
   }
 
   /// Counts a term that was added to sum number `unit`, which is at `sum`. If the chain in `sum` is full, adds the
-  /// chain to the level above and sets `sum` to zero; does the same for each level whose chain is full then.
+  /// chain to the level above and sets `sum` to zero. If this fills the chain of that level, that chain is added to the
+  /// next level, and so on.
   mutating func note(
     _ unit: Int, _ sum: UnsafeMutableRawPointer,
     add: (_ target: UnsafeMutableRawPointer, _ source: UnsafeMutableRawPointer) -> Void

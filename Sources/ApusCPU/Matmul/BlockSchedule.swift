@@ -103,7 +103,8 @@ struct BlockSchedule {
   private static let enoughBlocks = 16
   /// The number of tasks that must remain if tasks get more panels.
   private static let enoughTasks = 32
-  /// A product of many chains is split along k if its other split would give fewer tasks per thread than this number.
+  /// A product with at least this number of chains per thread is split along k if its other split would give fewer
+  /// tasks per thread than this number, or if `paysChains`.
   private static let fewTasks = 4
 
   init(_ products: Products, _ kernels: BlockKernels, threadCount: Int, _ caches: Caches) {
@@ -188,7 +189,7 @@ struct BlockSchedule {
   }
 
   /// Splits the rows. Tasks compute all columns, so that an epilogue runs over whole rows. The preferred number of rows
-  /// is replaced by another number that balances the threads better.
+  /// is replaced by another number if that balances the threads better.
   private mutating func cutRows(_ products: Products, threadCount: Int) {
     let most =
       products.left.isTransposed
@@ -203,7 +204,8 @@ struct BlockSchedule {
       return tasks * (grain + 2) + (whole % threadCount == 0 && rest > 0 ? rest + 2 : 0)
     }
     let largest = rowPacking == .none && method == .blocks ? max(rowGrain, Self.mostRowsOfAllColumns) : rowGrain
-    // Narrow products multiply eight contiguous rows at a time, and column sums need groups of 12: 24 is a multiple.
+    // Narrow products multiply eight contiguous rows at a time, and column sums need groups of 12 rows: 24 is a
+    // multiple of both.
     let step = method == .narrow && !products.left.isTransposed ? 24 : 12
     let others = stride(from: largest / step * step, to: max(least, 12) - 1, by: -step)
     rowGrain = min(products.m, others.reduce(rowGrain) { time($1) < time($0) ? $1 : $0 })

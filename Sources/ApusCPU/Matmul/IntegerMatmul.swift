@@ -80,7 +80,8 @@ struct MatmulShape {
     batchCount = step.batch.elementCount
     (m, n, k) = (step.m, step.n, step.k)
     let work = m * n * max(1, k)
-    // Work of about six microseconds is worth a split. On a large machine, large products have a few tasks per core.
+    // About six microseconds, 400 000 multiply-adds, are worth a split. Very large products have at least a tile for
+    // each 200 million multiply-adds, so that each core of a large machine gets a few tasks.
     let target = work < 400_000 ? 1 : max(2, min(work / 4_000_000, max(16, work / 200_000_000)))
     var (rows, columns, tiles) = (max(1, m), max(1, n), 1)
     while tiles < target || rows * columns > Self.tileLimit {

@@ -165,8 +165,8 @@ final class ReductionStep: CPUStep, RowwiseStep {
   }
 }
 
-/// The split of a reduction into tasks and parts. The number of results per task depends on the cost of the prologue.
-/// The parts of one result, and so the order of summation, depend only on the shape.
+/// The split of a reduction into tasks and parts. In a reduction by rows, the number of results per task depends on the
+/// estimated cost of an element. The parts of one result, and so the order of summation, depend only on the shape.
 struct ReductionShape {
   let keptCount: Int
   let reducedCount: Int
@@ -189,7 +189,7 @@ struct ReductionShape {
     } else {
       // Lines are as long as possible while their sums stay in an L1 cache.
       keptGrain = max(1, min(keptCount, 4096))
-      // A reduction has several parts only if a split of its results does not give enough tasks.
+      // There are several parts only if a split of the results alone does not give enough tasks.
       let blocks = (keptCount + keptGrain - 1) / keptGrain
       let parts = min(
         reducedCount * keptGrain / TaskLimits.elementCount, (16 + blocks - 1) / max(1, blocks))
@@ -211,9 +211,11 @@ struct ReductionShape {
     (Int64(number * partLength), Int64(min((number + 1) * partLength, reducedCount)))
   }
 
-  /// Whether to reduce by rows. This is so if all axes are reduced, if the innermost axis is kept but shorter than 16,
-  /// or if the innermost axis is reduced and either the adjacent reduced axes have at least 64 elements together, or
-  /// there are fewer than 64 results.
+  /// Whether to reduce by rows. Axes of extent 1 do not count. Rows are chosen if
+  /// (a) all axes are reduced;
+  /// (b) the innermost axis is kept and shorter than 16;
+  /// (c) the innermost axis is reduced, and the innermost reduced axes, up to a kept axis, have at least 64 elements;
+  /// (d) the innermost axis is reduced, and there are fewer than 64 results.
   static func prefersRows(_ step: Reduction) -> Bool {
     let axes = (0..<step.domain.rank).filter { step.domain[$0] > 1 }
     guard let inner = axes.last, axes.contains(where: { !step.axes.contains($0) }) else { return true }

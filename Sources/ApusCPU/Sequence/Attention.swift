@@ -2,7 +2,7 @@ import ApusDevice
 import ApusCSIMD
 
 /// Attention computed in blocks of queries and keys: the weights of each block are computed, used and discarded
-/// (Dao et al., 2022), with a running maximum and sum for each row (Milakov, Gimelshein, 2018).
+/// (Dao et al., 2022), with a running maximum and sum for each query (Milakov, Gimelshein, 2018).
 final class AttentionStep: CPUStep {
   let workspaceByteCount: Int
   private let step: Attention

@@ -67,7 +67,7 @@ final class AttentionGradientStep: CPUStep {
       columns: columns, rows: rows, words: rows + rowByteCount)
   }
 
-  /// The addresses of the gradients of a head and its group.
+  /// The addresses of the gradients of a head's queries, and of the keys and values that the heads of a group share.
   private struct Targets {
     var query: UnsafeMutableRawPointer
     var key: UnsafeMutableRawPointer
