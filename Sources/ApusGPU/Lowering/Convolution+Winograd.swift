@@ -74,8 +74,8 @@ struct WinogradTiling {
 
   /// The number of tiles whose patches are stored together.
   var patchedTiles: Int { sharesWeights ? tilesPerTask : (grid.tileCount + Self.rows - 1) / Self.rows * Self.rows }
-  // The distances between positions in memory. At distances that are powers of two, positions would map to the same
-  // cache sets.
+  // The distances in memory between the 36 positions (the elements of a transformed tile). At distances that are powers
+  // of two, positions would map to the same cache sets.
   var patchDistance: Int { patchedTiles * pitch }
   var weightDistance: Int { (termsPerBlock + 1) * width }
 

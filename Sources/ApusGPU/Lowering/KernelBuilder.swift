@@ -32,8 +32,8 @@ struct SlotTable: Sendable {
 
 /// Builds the source of one kernel and the arguments of one launch of it.
 ///
-/// The source contains only structure. The kernel reads extents, strides and offsets from the plan's geometry, so that
-/// launches of different shapes share a kernel.
+/// The source does not contain the numbers of `number`, `word` and `table`, such as extents, strides and offsets. The
+/// kernel reads them from the plan's geometry, so that launches of different shapes share a kernel.
 struct KernelBuilder {
   let family: String
   let target: KernelTarget
@@ -50,7 +50,7 @@ struct KernelBuilder {
   private var serial = 0
   /// The name of the array from which the kernel reads its numbers.
   var source = "geometry"
-  /// Whether work-items read registers of other work-items.
+  /// Whether work-items read registers of other work-items of their sub-group.
   var usesSubgroups = false
   /// The bytes of all local arrays.
   private(set) var localByteCount = 0
