@@ -59,7 +59,7 @@ public struct Shape: Sendable {
   }
 
   /// Whether a tensor can have the shape: at most `maximumRank` axes, no negative extent, and a size in bytes that fits
-  /// `Int` (extents of 0 count as 1, so that partial products do not overflow either).
+  /// `Int` (extents of 0 count as 1, so that products of the other extents do not overflow).
   @inlinable public var isValid: Bool {
     guard excess == 0 else { return false }
     var product = 1

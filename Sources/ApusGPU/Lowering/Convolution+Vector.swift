@@ -106,7 +106,7 @@ private struct GradientBlocking {
 
   /// - Parameters:
   ///   - blocks, blockColumns: the number of tiles vertically and horizontally.
-  ///   - items: the number of work-items if each computed all tiles.
+  ///   - items: the number of work-items if each computed all tiles: one for each group and part.
   ///   - enough: the number of work-items that balances the load of the cores.
   ///   - imageBytes: the bytes of one image of both factors.
   init(
@@ -117,7 +117,7 @@ private struct GradientBlocking {
       let each = (count + chunks - 1) / chunks
       return (each, (count + each - 1) / each)
     }
-    // Few tiles get one work-item each, because they share few loads.
+    // If there are few tiles, each gets a work-item of its own, because they would share few loads.
     let areFew = blocks * blockColumns * items <= 4 * enough
     (rowsPerItem, rowChunks) = split(blocks, most: areFew ? 1 : VectorTile.mostKept)
     let balanced = max(1, min(VectorTile.mostKept / rowsPerItem, blockColumns * items * rowChunks / enough))

@@ -26,8 +26,8 @@ extension WinogradGeometry {
 /// How an output or a gradient of the input is split into tasks for `Kernels/convolution/winograd.cl`. The split
 /// depends only on the sizes.
 ///
-/// With many tiles, the weights are transformed in advance, and each task transforms its own patches. With many
-/// weights, the patches are transformed in advance, and each task transforms its own weights.
+/// With many tiles, the weights are transformed in advance, and each task transforms its own patches, the input pixels
+/// of its tiles. With many weights, the patches are transformed in advance, and each task transforms its own weights.
 struct WinogradTiling {
   /// The rows and vectors of the tiles in registers.
   static let rows = 8

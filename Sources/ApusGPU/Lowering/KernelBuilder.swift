@@ -54,7 +54,8 @@ struct KernelBuilder {
   var usesSubgroups = false
   /// The bytes of all local arrays.
   private(set) var localByteCount = 0
-  /// The number of segments of a kernel that selects its memory by `segment`.
+  /// The number of segments of an elementwise step (domains with their arrays) that one launch computes. If there are
+  /// several, the kernel selects its memory by the variable `segment`.
   var segmentCount = 1
 
   struct Pointer {

@@ -75,7 +75,8 @@ extension PlanLowering {
 
 /// How a product is split into tiles and work-items for `Kernels/matmul/vector.cl`.
 struct VectorTiling {
-  /// The sizes of the product: rows, columns, segments, and terms per segment.
+  /// The sizes of the product: rows, columns, segments, and terms per segment. A segment is a part of the inner
+  /// dimension: a block of terms of a matrix product, or a tap of a convolution.
   let m, n, segments, terms: Int
   /// The rows, vectors and columns of a tile.
   let rows, vectors, width: Int
@@ -223,13 +224,13 @@ private struct FactorAccess {
   static let packedTerms = 512
 
   /// Returns the distance in bytes at which rows or columns of a factor share so few cache sets that they evict each
-  /// other. With few registers, tiles are small and panels are one cache line wide. Then each line is read again for
-  /// every few rows, and lines that are closer than a page conflict too (Zen 3, 512x512x512: 87 GFLOP/s in place, 126
-  /// packed).
+  /// other. With few registers, tiles are small and panels are one cache line wide. Each cache line of a factor is then
+  /// read again for every few rows of a tile, and lines that are closer than a page (4096 bytes) conflict too (Zen 3,
+  /// 512x512x512: 87 GFLOP/s in place, 126 packed).
   static func conflictDistance(_ hasFewRegisters: Bool) -> Int { hasFewRegisters ? 512 : 4096 }
 
   init(_ step: Matmul, _ left: Matrix, _ right: Matrix, width: Int, isConvertedAhead: Bool, hasFewRegisters: Bool) {
-    // The panels of short rows share cache lines.
+    // If the rows of the right factor are short, its panels share cache lines.
     readsInPlace = right.columnStride == 1 && (step.m <= 48 || right.rowStride <= 4 * width)
     // A work-item packs its own panels if the product has so few rows that a separate kernel to pack the whole factor
     // would cost too much, or if the right factor is stored transposed and the product is not small.

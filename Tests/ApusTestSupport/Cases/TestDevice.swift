@@ -22,7 +22,7 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
   public let device: ComputeDevice
   public let extent: Extent
 
-  /// Opens another instance of the device's backend.
+  /// Opens another instance of the device, as the `Device` that a `ComputeDevice` wraps.
   public let backend: @Sendable () throws(DeviceError) -> any Device
 
   /// Opens another instance of the device, for tests that break it.
