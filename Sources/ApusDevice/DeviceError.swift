@@ -9,7 +9,7 @@ public enum DeviceError: Error, Hashable, Sendable {
   /// A kernel did not run.
   case launchFailed(device: String, kernel: String, reason: String)
   /// An index was out of range, or a segment number was smaller than the one before it. `fault` is the first fault;
-  /// `nil` if it is unknown, as in a loop on a GPU.
+  /// `nil` if it is unknown, as in a loop on an OpenCL device.
   case indexOutOfRange(device: String, operation: String, fault: IndexFault?)
   /// The device or its driver stopped responding; the process must open the device again.
   case lost(device: String, reason: String)

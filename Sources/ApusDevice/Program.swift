@@ -76,8 +76,8 @@ public struct Instruction: Hashable, Sendable {
     /// returns for the counter `(low(number / 4), high(number / 4), low(counter), high(counter))` and the key
     /// `(low(seed), high(seed))`; `low` and `high` are the halves of a 64-bit number.
     case random
-    /// The operand, of lane `lane`, as lane `result`: float to integer truncates toward zero and saturates, NaN becomes
-    /// 0; other conversions round to nearest even.
+    /// The operand, of lane `lane`, as lane `result`: float to integer truncates toward zero and saturates, and NaN
+    /// becomes 0; integer to integer wraps; conversions to a float lane round to nearest even.
     case convert
 
     /// The name of the row, or of the case.

@@ -9,8 +9,8 @@ public struct Shape: Sendable {
   /// The largest number of axes of a tensor.
   public static let maximumRank = 8
 
-  /// The extents; those beyond the rank are 0. This is a vector and no `InlineArray`, because Swift 6.3 loses stores to
-  /// an `InlineArray` in optimized code.
+  /// The extents; those beyond the rank are 0. They are in a SIMD vector and not in an `InlineArray`, because Swift 6.3
+  /// loses stores to an `InlineArray` in optimized code.
   @usableFromInline var extents: SIMD8<Int>
   /// The rank.
   @usableFromInline var count8: UInt8
@@ -59,7 +59,7 @@ public struct Shape: Sendable {
   }
 
   /// Whether a tensor can have the shape: at most `maximumRank` axes, no negative extent, and a size in bytes that fits
-  /// `Int` (extents of 0 count as 1, so that partial products do not overflow either).
+  /// `Int` (extents of 0 count as 1, so that products of the other extents do not overflow).
   @inlinable public var isValid: Bool {
     guard excess == 0 else { return false }
     var product = 1

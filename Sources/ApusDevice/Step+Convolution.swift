@@ -55,7 +55,7 @@ public struct ConvolutionGeometry: Hashable, Sendable {
 
 extension ConvolutionGeometry {
   /// Whether each output pixel depends only on the input pixel at the same position: the convolution is a matrix
-  /// product.
+  /// product for each group of channels.
   package var isPointwise: Bool {
     kernel.wrappedProduct == 1 && stride.wrappedProduct == 1 && padding == SIMD3(0, 0, 0) && input == output
   }
@@ -158,8 +158,8 @@ extension Convolution {
   }
 
   /// The weight gradient of a pointwise convolution as a product for each image, `w[n] = y[n]·x[n]ᵀ` with the shapes
-  /// `[outputChannels, pixels]` and `[pixels, inputChannels]`. The epilogue applies to the sum over the images.
-  /// `nil` for other convolutions.
+  /// `[outputChannels, pixels]` and `[pixels, inputChannels]`. The epilogue applies to the sum over the images. `nil`
+  /// for other convolutions, for integers, and for channels-last images.
   package var pointwiseGradientProducts: Matmul? {
     guard isPointwiseProduct, pass == .weightGradient else { return nil }
     let g = geometry
@@ -176,9 +176,9 @@ extension Convolution {
 }
 
 extension Convolution {
-  /// The gradient of the input of a strided 1 × 1 convolution, as a convolution of stride 1 over the input elements
-  /// that windows read, one for each element of `y`; the gradient of all other elements is 0. The epilogue is still the
-  /// epilogue of the strided step. `nil` for other convolutions.
+  /// The gradient of the input of a strided 1 × 1 convolution without padding, as a convolution of stride 1 over the
+  /// input elements that windows read, one for each element of `y`; the gradient of all other elements is 0. The
+  /// epilogue is still the epilogue of the strided step. `nil` for other convolutions.
   package var withoutStride: Convolution? {
     let g = geometry
     guard pass == .inputGradient, g.kernel.wrappedProduct == 1, g.stride.wrappedProduct > 1, g.padding == SIMD3(0, 0, 0)

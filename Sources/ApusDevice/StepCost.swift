@@ -195,7 +195,8 @@ private struct Traffic {
 
   private mutating func read(_ operand: Operand) { read += bytes(operand) }
 
-  /// The bytes of the distinct elements of an operand: elements that are broadcast or overlap count once.
+  /// The bytes of the elements of an operand, at most the bytes of its value. An element that is repeated by a stride
+  /// of 0 counts once.
   private func bytes(_ operand: Operand) -> Double {
     let (layout, value) = (operand.layout, values[operand.value])
     let count = (0..<layout.shape.rank).reduce(1) { layout.strides[$1] == 0 ? $0 : $0 * layout.shape[$1] }

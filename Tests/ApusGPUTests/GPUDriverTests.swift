@@ -82,7 +82,7 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
     try driver.replay(recording, 1..<2, memories: [source, result, geometry])
     try driver.replay(recording, 0..<2, memories: [source, result, geometry])
     let late = try driver.copyOut(source, byteCount: 256)
-    // Each copy has the values of its position in the order of the calls, although the later copy is read first.
+    // Each copy has the values that memory had when `copyOut` was called, although the later copy is read first.
     #expect(Array(try late.wait().bindMemory(to: Int32.self)) == numbers.map { $0 + 2200 })
     #expect(Array(try early.wait().bindMemory(to: Int32.self)) == numbers.map { $0 + 100 })
     #expect(Array(try early.wait().bindMemory(to: Int32.self)) == numbers.map { $0 + 100 })
@@ -268,8 +268,8 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
     #expect(model.freeByteCount == before)
   }
 
-  /// The source of a GPU kernel contains the work-group size of its launch, and the launch has the bytes of its local
-  /// memory.
+  /// The source of a GPU kernel contains the work-group size of its launch, and the launch states the size of the
+  /// kernel's local memory.
   @Test func launchesStateTheirResources() throws {
     let target = KernelTarget(dialect: "prelude/opencl.h", kernelClass: .gpu, supportsFloat64: true)
     var sums = PlanBuilder()
@@ -303,7 +303,7 @@ private struct Contract<Driver: GPUDriver>: DriverContract {
     try [UInt8](repeating: value, count: buffer.byteCount).withUnsafeBytes { try device.upload($0, to: buffer) }
   }
 
-  /// Each loss is read one step late. Its buffer is released, and the memory reused, before `wait` is called.
+  /// Each loss is read one step late, after the test has released its buffer and written the loss of the next step.
   @Test func downloadsOutliveTheirBuffers() throws {
     let device = try device()
     var pending: (any Download)?

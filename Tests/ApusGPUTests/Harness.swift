@@ -5,8 +5,8 @@ import Foundation
 @testable import ApusGPU
 
 /// The OpenCL devices on which tests run: device 0 with each kernel class, or with the class that `APUS_KERNEL_CLASS`
-/// forces. Every run builds programs from source: it uses neither the user's cache nor the cache of the OpenCL
-/// platform.
+/// forces. The devices do not use the user's program cache. PoCL has a cache of its own, for which `.ci/run` names a
+/// new folder.
 ///
 /// The kernel test suites run on one thread, see ``DeviceThread``.
 enum Harness {

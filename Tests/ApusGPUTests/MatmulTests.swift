@@ -3,8 +3,7 @@ import ApusGPU
 import ApusTestSupport
 import Testing
 
-/// An epilogue with one result: `relu(core + bias)`, where `core` is the result of the step, or `core` if there is no
-/// bias.
+/// An epilogue with one result: `relu(core + bias)` or, without a bias, `core`, the unchanged result of the step.
 func epilogue(
   _ lane: Lane, _ result: Operand, domain: Shape, bias: Operand? = nil, dtype: DType? = nil
 ) -> Epilogue {

@@ -10,7 +10,7 @@ import Testing
 /// The workspace of a plan is bounded by the size of its values, whatever the ratios of their extents. Plans are
 /// lowered, not run.
 @Suite struct WorkspaceTests {
-  /// A plan may use `free` bytes of workspace, and `times` times the bytes of its values.
+  /// The workspace of a plan may have `free` bytes plus `times` times the bytes of the plan's values.
   private static let free = 4 << 20
   private static let times = 4
 

@@ -33,9 +33,9 @@ package struct WinogradGeometry: Sendable {
   /// Whether the taps are flipped, as for the gradient of the input.
   package let isFlipped: Bool
 
-  /// The geometry of a pass. It is `nil` if the taps are not 1 × 3 × 3, if the stride or the dilation is not 1, if
-  /// there are several groups, or if there are few channels. The tiles divide the result of the pass; for the weight
-  /// gradient, they divide the output.
+  /// The geometry of a pass. It is `nil` if the taps are not 1 × 3 × 3, if the stride or the dilation is not 1, if the
+  /// depth is padded, if there are several groups, or if there are few channels. The tiles divide the result of the
+  /// pass; for the weight gradient, they divide the output.
   package init?(_ g: ConvolutionGeometry, pass: Convolution.Pass) {
     guard g.kernel == SIMD3(1, 3, 3), g.stride == SIMD3(1, 1, 1), g.dilation == SIMD3(1, 1, 1), g.groups == 1,
       g.padding.x == 0, g.output.x == g.input.x, min(g.inputChannels, g.outputChannels) >= Self.leastChannels

@@ -50,8 +50,9 @@ extension GPUDevice {
   /// Returns the error for the first index out of range, after the checked launches ran with `memories` and stored
   /// `number`.
   ///
-  /// The launches run again, up to each launch that reads indices, because later launches may have reused the memory of
-  /// the indices. So the reported index does not depend on which work-item wrote last.
+  /// Later launches may have reused the memory of the indices, so the launches run again, up to each launch that reads
+  /// indices. The host then searches these indices in order: which index is reported does not depend on the work-item
+  /// that wrote to the register last.
   func indexFailure(
     _ executable: GPUExecutable<Driver>, _ memories: [Driver.Memory], number: Int, _ state: inout Submission
   ) throws(DeviceError) -> DeviceError {

@@ -26,7 +26,8 @@ final class GPUExecutable<Driver: GPUDriver>: Executable, @unchecked Sendable {
   /// The contents of the scalar bank, as 8-byte entries.
   var bankContents: [UInt64] = []
 
-  /// - Parameter isStepwise: whether launches are started one at a time; the launches of a loop run together.
+  /// - Parameter isStepwise: whether launches are started one at a time. The launches of a loop are started together
+  ///   even then.
   init(
     recording: Driver.Recording, firstTag: Int, _ plan: Plan, _ lowering: PlanLowering, scratchSizes: [Int],
     kernels: [KernelSource], bank: GPUBuffer<Driver>, geometry: GPUBuffer<Driver>, isStepwise: Bool

@@ -1,8 +1,9 @@
 import ApusDevice
 import ApusSystem
 
-/// The options for logging, resources and kernels. Only `kernelClass` affects results: kernels of the other class may
-/// round the last bit differently.
+/// The options for logging, resources and kernels. Kernels of the other `kernelClass` may round the last bit
+/// differently, and kernel shapes that `apus tune` stored in `cacheDirectory` may change the sign of a zero. The other
+/// options do not affect results.
 package struct GPUOptions: Sendable {
   /// `APUS_DEBUG=1`: logs one line per launch to stderr.
   package var logsLaunches = false

@@ -4,7 +4,8 @@ package struct KernelTarget: Sendable, Hashable {
   /// for GPUs have groups of work-items that share local memory.
   package enum Class: String, Sendable, Hashable, CaseIterable { case cpu, gpu }
 
-  /// The file of `Kernels/prelude` that defines the dialect.
+  /// The file of `Kernels/prelude` that defines the dialect: the names in which kernels are written, for OpenCL C or
+  /// for CUDA.
   var dialect: String
   var kernelClass: Class
   var supportsFloat64: Bool

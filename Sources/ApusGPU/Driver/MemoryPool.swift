@@ -53,8 +53,8 @@ final class MemoryPool<Driver: GPUDriver>: Sendable {
     state.withLock { $0.counts }
   }
 
-  /// Returns the block size for a request. There are eight sizes between two powers of two, so that at most an eighth
-  /// is wasted and different shapes share blocks.
+  /// Returns the block size for a request. There are eight sizes between two powers of two, but none closer than 256
+  /// bytes, so that at most an eighth or 256 bytes are wasted and different shapes share blocks.
   func capacity(for byteCount: Int) -> Int {
     let least = (max(byteCount + blockSlack, 512) + 7) & ~7
     let step = max(256, 1 << (Int.bitWidth - 1 - least.leadingZeroBitCount - 3))

@@ -2,8 +2,8 @@ import ApusDevice
 
 /// The accumulators of a reduction's reducers, in registers.
 ///
-/// Sums are cascades of accumulation chains (see `Kernels/reduce.def`): each level above the lowest one has its own
-/// register.
+/// Sums are cascades of accumulation chains (see `Kernels/reduce.def`). The accumulator itself is the lowest level;
+/// each higher level has one more register.
 struct Accumulators {
   private struct Item {
     var reducer: ReductionRow
@@ -26,7 +26,7 @@ struct Accumulators {
 
   /// The maximum number of terms in a chain, a power of two.
   static let chain = SumCascade.chain
-  /// Returns the number of lowest-level chains that a term of `level` combines.
+  /// Returns the number of chains whose sums the register of `level` adds before it is carried to the next level.
   private static func chains(of level: Int) -> Int { 1 << (chain.trailingZeroBitCount * level) }
 
   /// Whether terms are accumulated in chains, each ended by `endChain`.
@@ -37,7 +37,7 @@ struct Accumulators {
   ///   - chains: the maximum number of chains (of at most `chain` terms each) that a register accumulates.
   ///   - sets: the number of result vectors that are accumulated side by side.
   init(_ step: Reduction, chains: Int, sets: Int = 1) {
-    // Shapes with a similar number of terms share kernels.
+    // The number of levels is rounded up to 0, 1, 3 or 5, so that shapes with a similar number of terms share kernels.
     levels = chains <= 1 ? 0 : [1, 3].first { chains <= Self.chains(of: $0) } ?? 5
     setCount = sets
     items = (0..<sets).flatMap { set in
@@ -117,7 +117,8 @@ struct Accumulators {
   /// Accumulates registers for all sets, one element per lane.
   /// - Parameters:
   ///   - positions: an expression for the indices of the elements, as VL.
-  ///   - count: the number of lanes with elements; `nil` if the lanes are never combined.
+  ///   - count: the number of lanes with elements; `nil` if the lanes are never combined, so that the other lanes need
+  ///     no mask.
   func add(
     _ registers: [String], positions: String, count: String? = nil, _ builder: inout KernelBuilder
   ) {

@@ -62,7 +62,8 @@ extension PlanLowering {
       step.pass == .forward ? .step() : .step(share: 0.5, named: name))
   }
 
-  /// Returns how many keys beyond its own position a query attends to; all keys if attention is not causal.
+  /// Returns code for the number of keys beyond its own position that a query attends to; at least the number of all
+  /// keys if attention is not causal.
   private func ahead(_ step: Attention, _ builder: inout KernelBuilder) -> String {
     let limit = step.geometry.queries + step.geometry.keys
     guard step.isCausal, let offset = step.offset else { return builder.number(step.isCausal ? 0 : limit) }
@@ -140,7 +141,7 @@ extension PlanLowering {
       template["DROP"] = kept("kept[j]", "p", factor)
       return
     }
-    // The random words of each lane are consecutive.
+    // Each lane is a query. The random words for its keys are consecutive.
     let queries = builder.number(step.geometry.queries)
     template["WORDS"] = """
       const VL word = ((VL)(line * \(queries) + first) + LANES_L) * (VL)((i64)\(keys));

@@ -32,7 +32,8 @@ struct PixelWindows {
   }
 
   /// Returns the windows of a gradient of the input: one grid for each remainder of the coordinates modulo the stride,
-  /// because different taps reach each remainder. `slots` maps each tap to its index among the taps of all grids.
+  /// because other taps reach the pixels of each remainder. `slots` maps each tap to its index among the taps of all
+  /// grids.
   static func inputGradient(_ g: ConvolutionGeometry) -> (windows: [PixelWindows], slots: [Int]) {
     var windows: [PixelWindows] = []
     var slots = [Int](repeating: 0, count: g.kernel.y * g.kernel.z)
@@ -110,7 +111,8 @@ extension PlanLowering {
     let image = location(value: step.left)
     var tiling = VectorTiling(
       m: windows.count, n: columns, segments: windows.taps.count, terms: windows.image.channels, like: model)
-    // A block of weights that every tile reads stays in the L2 cache.
+    // The taps are split into blocks, each with about 512 KiB of weights, which stay in the L2 cache while all tiles
+    // read them.
     let tapBytes = tiling.width * tiling.terms * lane.dtype.byteCount
     let blocks = (windows.taps.count * tapBytes + (1 << 19) - 1) / (1 << 19)
     tiling.segmentsPerBlock = max(1, (windows.taps.count + blocks - 1) / max(1, blocks))
@@ -135,7 +137,8 @@ extension PlanLowering {
     template["OUTPUT"] = outputIndex(of: windows, &builder)
     fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
     template["tapTable"] = builder.table(windows.taps.flatMap { [$0.down, $0.across] })
-    // Kernels read whole registers of the zeros.
+    // The channels of a pixel outside of the image. Kernels read whole registers, so the zeros extend past the last
+    // channel.
     let zeros = (tiling.terms + width) * step.dtype.byteCount
     template["zeros"] = builder.table([Int](repeating: 0, count: (zeros + 7) / 8))
     template["TILE"] = template.with(file: "convolution/pixel_tile.cl").text

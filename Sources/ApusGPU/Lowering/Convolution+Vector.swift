@@ -68,7 +68,8 @@ private struct PlaneTiling {
   }
 
   var blocks: Int { (rows + tile.rows - 1) / tile.rows }
-  /// The number of positions of a plane, in rows of the prepared width.
+  /// The number of positions from the first to the last result of a plane. Rows have the prepared width, so some of
+  /// these positions are past the end of a row of results.
   var positionCount: Int { (output.y - 1) * image.target.z + output.z }
 }
 
@@ -105,7 +106,7 @@ private struct GradientBlocking {
 
   /// - Parameters:
   ///   - blocks, blockColumns: the number of tiles vertically and horizontally.
-  ///   - items: the number of work-items if each computed all tiles.
+  ///   - items: the number of work-items if each computed all tiles: one for each group and part.
   ///   - enough: the number of work-items that balances the load of the cores.
   ///   - imageBytes: the bytes of one image of both factors.
   init(
@@ -116,7 +117,7 @@ private struct GradientBlocking {
       let each = (count + chunks - 1) / chunks
       return (each, (count + each - 1) / each)
     }
-    // Few tiles get one work-item each, because they share few loads.
+    // If there are few tiles, each gets a work-item of its own, because they would share few loads.
     let areFew = blocks * blockColumns * items <= 4 * enough
     (rowsPerItem, rowChunks) = split(blocks, most: areFew ? 1 : VectorTile.mostKept)
     let balanced = max(1, min(VectorTile.mostKept / rowsPerItem, blockColumns * items * rowChunks / enough))
@@ -140,7 +141,8 @@ extension PlanLowering {
       let images = lowerDensePlanes(step, to: nil, behind: 0)
       return needWorkspace(images)
     }
-    // The sums of the elements that windows read are computed first; then zeros are inserted between them.
+    // The input gradient of a 1 × 1 kernel with a stride: the sums of the elements that windows read are computed
+    // first; then zeros are inserted between them.
     let count = g.batch * g.inputChannels * g.output.wrappedProduct
     let sums = (count + 63) / 64 * 64
     needWorkspace(lowerDensePlanes(dense, to: 0, behind: sums))
@@ -327,8 +329,8 @@ extension PlanLowering {
     let perImage = (positions.preparedCount + input.preparedCount) * size
     let imagesPerPiece = perImage == 0 ? g.batch : max(1, min(g.batch, largestPreparedByteCount / perImage))
     let pieces = (g.batch + imagesPerPiece - 1) / imagesPerPiece
-    // The sum is split into parts, so that a gradient with few tiles has work-items for several cores. There are at
-    // least two parts, so that all shapes share the kernel that adds up the parts.
+    // The sum is split into parts, so that a gradient with few tiles has work-items for several cores. A piece with
+    // several images has at least two parts, so that shapes share the kernel that adds up the parts.
     let partsPerPiece = min(imagesPerPiece, max(2, (16 + tiles * pieces - 1) / (tiles * pieces)))
     let imagesPerPart = (imagesPerPiece + partsPerPiece - 1) / partsPerPiece
     let parts = (0..<pieces).map { piece in

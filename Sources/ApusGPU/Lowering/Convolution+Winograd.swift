@@ -26,8 +26,8 @@ extension WinogradGeometry {
 /// How an output or a gradient of the input is split into tasks for `Kernels/convolution/winograd.cl`. The split
 /// depends only on the sizes.
 ///
-/// With many tiles, the weights are transformed in advance, and each task transforms its own patches. With many
-/// weights, the patches are transformed in advance, and each task transforms its own weights.
+/// With many tiles, the weights are transformed in advance, and each task transforms its own patches, the input pixels
+/// of its tiles. With many weights, the patches are transformed in advance, and each task transforms its own weights.
 struct WinogradTiling {
   /// The rows and vectors of the tiles in registers.
   static let rows = 8
@@ -74,8 +74,8 @@ struct WinogradTiling {
 
   /// The number of tiles whose patches are stored together.
   var patchedTiles: Int { sharesWeights ? tilesPerTask : (grid.tileCount + Self.rows - 1) / Self.rows * Self.rows }
-  // The distances between positions in memory. At distances that are powers of two, positions would map to the same
-  // cache sets.
+  // The distances in memory between the 36 positions (the elements of a transformed tile). At distances that are powers
+  // of two, positions would map to the same cache sets.
   var patchDistance: Int { patchedTiles * pitch }
   var weightDistance: Int { (termsPerBlock + 1) * width }
 

@@ -3,9 +3,9 @@ import ApusDevice
 /// How a gradient of weights is split into tasks for `Kernels/convolution/winograd_products.cl`. The split depends only
 /// on the sizes.
 ///
-/// A gradient with few weights is summed in parts (split-K): each part covers some of the tiles and transforms them. A
-/// gradient with many weights is computed in blocks of channels: each block covers all tiles, and an earlier launch
-/// transforms the tiles.
+/// A gradient with few weights is summed in parts (split-K): each part covers some of the tiles, and its work-item
+/// transforms them. A gradient with many weights is computed in blocks of channels: each block covers all tiles, which
+/// an earlier launch transforms.
 struct WinogradGradientTiling {
   private static let mostPartWeights = 1 << 14
   private static let enoughParts = 8
@@ -40,8 +40,8 @@ struct WinogradGradientTiling {
   var tilesPerBlock: Int { hasParts ? Self.tilesOfPart : grid.tileCount }
 
   var pitch: (x: Int, y: Int) { (WinogradGeometry.pitch(channels.x), WinogradGeometry.pitch(channels.y)) }
-  // The distances between positions in memory. At distances that are powers of two, positions would map to the same
-  // cache sets.
+  // The distances in memory between the 36 positions (the elements of a transformed tile). At distances that are powers
+  // of two, positions would map to the same cache sets.
   var distance: (x: Int, y: Int) { (tilesPerBlock * pitch.x, tilesPerBlock * pitch.y) }
   var sumDistance: Int { channelsPerBlock * columnsPerBlock + 32 }
   /// The offset of the transforms of gradients, after the transforms of patches.
@@ -54,8 +54,8 @@ struct WinogradGradientTiling {
 }
 
 extension PlanLowering {
-  /// Lowers a gradient of weights to products of transformed tiles. A second launch transforms the tiles before the
-  /// products, or adds the parts after the products.
+  /// Lowers a gradient of weights to products of transformed tiles. Without parts, an earlier launch transforms the
+  /// tiles; with parts, a later launch adds the parts.
   mutating func lowerWinogradGradient(_ step: Convolution, _ tiling: WinogradGradientTiling) {
     needWorkspace((tiling.sharedCount + tiling.items * tiling.scratchSize) * DType.float32.byteCount)
     if !tiling.hasParts { transformTiles(step, tiling) }
@@ -120,7 +120,7 @@ extension PlanLowering {
         written: tiling.sharedCount * lane.dtype.byteCount))
   }
 
-  /// Emits the sum of the parts; a work-item computes one register of channels of each factor.
+  /// Emits the sum of the parts; a work-item computes the weights between one register of channels of x and one of y.
   private mutating func addParts(_ step: Convolution, _ tiling: WinogradGradientTiling) {
     let lane = step.dtype.lane
     var builder = KernelBuilder(family: "convolution_winograd_sums", target: target, isLarge: true)

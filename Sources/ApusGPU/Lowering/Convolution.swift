@@ -91,7 +91,8 @@ struct PreparedImage {
       slack: slack)
   }
 
-  /// Returns the layout of the gradient of the output, with the row width of the prepared input.
+  /// Returns the layout of the gradient of the output for the gradient of the weights. Its rows and planes have the
+  /// sizes of a phase of the prepared input, so that a position has the same offset in both images.
   static func positions(_ g: ConvolutionGeometry, like input: PreparedImage, slack: Int) -> PreparedImage {
     let one = SIMD3(repeating: 1)
     return PreparedImage(

@@ -11,8 +11,9 @@ enum ConvolutionMethod {
   /// Winograd tiles of channels-last images.
   case winograd(WinogradTiling)
   case winogradGradient(WinogradGradientTiling)
-  /// A product of each image with the weights, or the sum of the products of all images.
+  /// A product of each image with the weights.
   case product(Matmul)
+  /// The gradient of the weights of a 1 × 1 kernel: one product per image, and the sum of these products.
   case gradientProducts(Matmul)
   case depthwise(DepthwiseTiling)
   /// Sums along the rows of planes.

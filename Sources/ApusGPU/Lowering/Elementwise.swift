@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension PlanLowering {
-  /// A segment with the rows and columns that a kernel iterates over.
+  /// A segment of the step, a domain with its arrays, as the rows and columns that a kernel iterates over.
   private struct Segment {
     var bound: BoundProgram
     var rows: StridedLoop

@@ -54,7 +54,8 @@ extension PlanLowering {
       "\(family()) m\(Self.sizeClass(rows)) n\(Self.sizeClass(columns)) k\(Self.sizeClass(depth))",
       among: defaults.isEmpty ? [fitting.first ?? GroupTile.all[0]] : defaults, or: fitting
     ) { tile in
-      // Compute units process the tiles in rounds. The cost of a tile is its multiply-adds plus its loads.
+      // The device computes the tiles in rounds, two tiles per compute unit and round. The cost of a tile is its
+      // multiply-adds for one term plus 8 for each element that it loads.
       let rounds = (count(tile) + 2 * target.computeUnits - 1) / (2 * target.computeUnits)
       return rounds * (tile.rows * tile.columns + 8 * (tile.rows + tile.columns))
     }
@@ -84,8 +85,8 @@ extension KernelTemplate {
     }
   }
 
-  /// Fills in the copy of a factor to local memory. Neighboring work-items read along the terms of a sum or across
-  /// them.
+  /// Fills in the copy of a factor to local memory. Neighboring work-items read neighboring terms of a row or column
+  /// (`alongDepth`), or neighboring rows or columns.
   /// - Parameters:
   ///   - quad: The number of elements per load, 4 or 1. Either all of these elements are inside the matrix, or none is.
   ///   - load: Returns code that loads the `quad` elements at `depth` and `row` or `column` into the given register and

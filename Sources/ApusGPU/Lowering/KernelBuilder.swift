@@ -32,8 +32,8 @@ struct SlotTable: Sendable {
 
 /// Builds the source of one kernel and the arguments of one launch of it.
 ///
-/// The source contains only structure. The kernel reads extents, strides and offsets from the plan's geometry, so that
-/// launches of different shapes share a kernel.
+/// The source does not contain the numbers of `number`, `word` and `table`, such as extents, strides and offsets. The
+/// kernel reads them from the plan's geometry, so that launches of different shapes share a kernel.
 struct KernelBuilder {
   let family: String
   let target: KernelTarget
@@ -50,11 +50,12 @@ struct KernelBuilder {
   private var serial = 0
   /// The name of the array from which the kernel reads its numbers.
   var source = "geometry"
-  /// Whether work-items read registers of other work-items.
+  /// Whether work-items read registers of other work-items of their sub-group.
   var usesSubgroups = false
   /// The bytes of all local arrays.
   private(set) var localByteCount = 0
-  /// The number of segments of a kernel that selects its memory by `segment`.
+  /// The number of segments of an elementwise step (domains with their arrays) that one launch computes. If there are
+  /// several, the kernel selects its memory by the variable `segment`.
   var segmentCount = 1
 
   struct Pointer {

@@ -35,7 +35,7 @@ struct VectorTile: KernelShape {
 
   /// Returns the shapes among which the cost model chooses. They depend on the class of `m` (one row, at most 4, fewer
   /// than 512, or more) and on whether panels are read in place, so that other batch sizes use kernels that are already
-  /// built. Below 512 rows, all products with a small right factor have the same shape.
+  /// built. With 32 registers, all products of fewer than 512 rows with a small right factor have the same shape.
   static func defaults(m: Int, factor: Int, isInPlace: Bool, registers: Int) -> [VectorTile] {
     let wide =
       switch m {
@@ -75,7 +75,8 @@ extension PlanLowering {
 
 /// How a product is split into tiles and work-items for `Kernels/matmul/vector.cl`.
 struct VectorTiling {
-  /// The sizes of the product: rows, columns, segments, and terms per segment.
+  /// The sizes of the product: rows, columns, segments, and terms per segment. A segment is a part of the inner
+  /// dimension: a block of terms of a matrix product, or a tap of a convolution.
   let m, n, segments, terms: Int
   /// The rows, vectors and columns of a tile.
   let rows, vectors, width: Int
@@ -115,8 +116,8 @@ struct VectorTiling {
   /// cores. If terms are read in several blocks, chunks are larger, because adjacent tiles share cache lines.
   /// - Parameters:
   ///   - bytesPerTile: the bytes of the left factor that a tile reads per block.
-  ///   - enough: the number of work-items that occupies the cores; while there are fewer work-items, each gets fewer
-  ///     panels.
+  ///   - enough: the number of work-items that occupies the cores. While there are fewer work-items and each has more
+  ///     than a million operations, a work-item gets fewer panels or, with one panel, fewer tiles.
   mutating func deal(batch: Int, bytesPerTile: Int, enough: Int) {
     let isBlocked = segmentsPerBlock < segments
     tilesPerItem = max(1, min(tiles, isBlocked ? 32 : 12, Self.heldBytes / max(1, bytesPerTile)))
@@ -134,8 +135,9 @@ struct VectorTiling {
     }
   }
 
-  /// Gives each work-item one panel, which it packs, and as many tiles as possible while at least `enough` work-items
-  /// remain. The number of work-items per panel is small, because each of them packs the panel again.
+  /// Gives each work-item one panel, which it packs, and as many tiles as the L2 cache holds, or fewer until there are
+  /// `enough` work-items. The split stops at about 64 rows per work-item, because each work-item of a panel packs the
+  /// panel again.
   mutating func dealPanels(batch: Int, bytesPerTile: Int, enough: Int) {
     let most = max(1, min(tiles, VectorTile.mostKept, Self.heldBytes / max(1, bytesPerTile)))
     var chunks = (tiles + most - 1) / most
@@ -210,7 +212,8 @@ private struct FactorAccess {
   /// Whether panels of the right factor may be read in place, and whether each work-item packs the panels that it
   /// reads.
   let readsInPlace, packsInItem: Bool
-  /// Whether rows or columns of the left factor are so far apart that they evict each other; see `conflictDistance`.
+  /// Whether rows or columns of the left factor lie at distances at which they evict each other from a cache; see
+  /// `conflictDistance`.
   let isCrowded: Bool
   let isLeftPacked: Bool
   /// The number of terms that are added for all tiles of a work-item before the next block of terms.
@@ -221,13 +224,13 @@ private struct FactorAccess {
   static let packedTerms = 512
 
   /// Returns the distance in bytes at which rows or columns of a factor share so few cache sets that they evict each
-  /// other. With few registers, tiles are small and panels are one cache line wide. Then each line is read again for
-  /// every few rows, and lines that are closer than a page conflict too (Zen 3, 512x512x512: 87 GFLOP/s in place, 126
-  /// packed).
+  /// other. With few registers, tiles are small and panels are one cache line wide. Each cache line of a factor is then
+  /// read again for every few rows of a tile, and lines that are closer than a page (4096 bytes) conflict too (Zen 3,
+  /// 512x512x512: 87 GFLOP/s in place, 126 packed).
   static func conflictDistance(_ hasFewRegisters: Bool) -> Int { hasFewRegisters ? 512 : 4096 }
 
   init(_ step: Matmul, _ left: Matrix, _ right: Matrix, width: Int, isConvertedAhead: Bool, hasFewRegisters: Bool) {
-    // The panels of short rows share cache lines.
+    // If the rows of the right factor are short, its panels share cache lines.
     readsInPlace = right.columnStride == 1 && (step.m <= 48 || right.rowStride <= 4 * width)
     // A work-item packs its own panels if the product has so few rows that a separate kernel to pack the whole factor
     // would cost too much, or if the right factor is stored transposed and the product is not small.

@@ -66,8 +66,8 @@ extension PlanLowering {
   }
 
   /// Returns a tile for few registers: the sums of one gate fit into them. Each core has one group, which reads a panel
-  /// of weights from a low-level cache for all its rows. All large batches have the same number of rows, and so the
-  /// same kernel.
+  /// of weights from a low-level cache for all its rows. All batches with more than two tiles per core have tiles of
+  /// the same height, and so the same kernel.
   private func narrowTile(_ step: Recurrent) -> RecurrentTile {
     let g = step.geometry
     let registers = registers(of: step)

@@ -100,7 +100,8 @@ private struct ReductionEmitter {
   private var isCPU: Bool { target.kernelClass == .cpu }
   private var width: Int { target.width }
 
-  /// The maximum number of chains that a register accumulates: the chains of one reduced row, or of all rows together.
+  /// The maximum number of chains that a register accumulates. Along the innermost axis, kernels for CPUs begin new
+  /// chains in each reduced row; chains of kernels for GPUs continue over the rows.
   private var chains: Int {
     func count(_ terms: Int, _ length: Int) -> Int { (terms + length - 1) / length }
     let rows = count(shape.reduced.count, shape.parts)

@@ -4,7 +4,8 @@ extension KernelBuilder {
   /// every 256th of the group's `elementsPerGroup` elements. The code of `body` can use `column` and `count`, the code
   /// of `begin` can use `row`.
   ///
-  /// The kernel must define a variable `start` with the index of the first group.
+  /// The kernel must define a variable `start` with the index of the first group of these rows: 0, unless the rows of
+  /// several segments share the launch.
   /// - Returns: the number of groups.
   mutating func overRows(
     _ rows: Int, columns: Int, elementsPerGroup: Int,

@@ -16,8 +16,8 @@ extension PlanLowering {
     launch(step, chunks: chunks, chunkSize: chunkSize, isTotals: false)
   }
 
-  /// Returns the number of elements of a chunk, for about a thousand chunks per line at most. For sums, it is a power
-  /// of 16, so that the sum of a chunk is one term of a level of the cascade.
+  /// Returns the number of elements of a chunk. A line has at most 1024 chunks, except for sums of more than 2²⁶
+  /// elements. For sums, the number is a power of 16, so that the sum of a chunk is one term of a level of the cascade.
   private func chunkSize(_ step: Scan) -> Int {
     guard step.isSum else { return max(512, (step.extent + 1023) / 1024) }
     return [1 << 8, 1 << 12].first { step.extent <= $0 << 10 } ?? 1 << 16
@@ -38,7 +38,8 @@ extension PlanLowering {
     let lane = step.dtype.lane
     var builder = KernelBuilder(family: "scan", target: target, isLarge: true)
     var template = filled(step.isSum ? "scan/sums.cl" : "scan/products.cl", step, chunks: chunks, &builder)
-    // On CPUs, a work-item scans as many adjacent columns as a register has lanes. Then there is one chunk.
+    // If there are several columns (`inner` > 1), a work-item on a CPU scans as many adjacent ones as a register has
+    // lanes. Lines are not split in this case, because on CPUs only a single line is.
     let isVector = isCPU && step.inner > 1
     let columns = isVector ? width : 1
     let blocks = (step.inner + columns - 1) / columns

@@ -2,7 +2,8 @@ import ApusDevice
 
 extension PlanLowering {
   mutating func lower(_ step: ScatterAdd) {
-    // If the extent is 0, every index is out of range; the kernel that checks all indices reports it.
+    // If the extent is 0, every index is out of range. The kernel of `lowerOwned`, which reads all indices, reports
+    // this.
     guard step.outer * step.inner * max(step.extent, step.count) > 0 else { return }
     if isCPU || step.extent == 0 { lowerOwned(step) } else { lowerElements(step) }
   }
@@ -103,8 +104,8 @@ extension PlanLowering {
   }
 
   /// Returns code for cascades of sums in memory: the code before all terms, after each term, and after all terms.
-  /// Reserves the workspace, from byte `first` on: counts of terms, numbers of blocks, and blocks, each with the levels
-  /// of a cascade.
+  /// Reserves the workspace, from byte `first` on: for each sum (or each row of sums whose elements share indices) the
+  /// count of its terms and the number of its block, then the blocks, each with the upper levels of a cascade.
   private mutating func ownedChains(
     _ step: ScatterAdd, _ scatter: inout Scatter, units: Int, piece: Int, behind first: Int
   ) -> (begin: String, count: String, finish: String) {

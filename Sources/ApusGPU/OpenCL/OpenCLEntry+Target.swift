@@ -17,8 +17,8 @@ extension OpenCLEntry {
   }
 
   /// The sub-group configurations to try, best first. NVIDIA's devices do not report sub-groups; the size of their
-  /// sub-groups is always 32. Other devices have none without the extension `cl_intel_required_subgroup_size`, because
-  /// kernels could not rely on a size.
+  /// sub-groups is always 32. On other devices, sub-groups are used only with the extension
+  /// `cl_intel_required_subgroup_size`, which lets a kernel set their size.
   var subgroups: [KernelTarget.Subgroup] {
     if vendor == .nvidia { return [KernelTarget.Subgroup(size: 32, access: .ptx)] }
     let extensions = text(CL_DEVICE_EXTENSIONS).split(separator: " ")

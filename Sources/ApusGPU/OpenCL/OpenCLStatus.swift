@@ -12,7 +12,7 @@ struct OpenCLStatus: Hashable {
 
   /// Whether the device or the connection to it is lost.
   var isLoss: Bool {
-    // Codes up to -9999 are drivers' own codes, such as NVIDIA's -9999 after an illegal memory access.
+    // Codes of -9999 and below are drivers' own codes, such as NVIDIA's -9999 after an illegal memory access.
     [CL_DEVICE_NOT_AVAILABLE, CL_INVALID_COMMAND_QUEUE, CL_INVALID_CONTEXT, CL_INVALID_EVENT].contains(code)
       || code <= -9999
       || code == CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST

@@ -227,7 +227,7 @@ extension GPUDevice {
   fileprivate func buffer(of value: Plan.Value) throws(DeviceError) -> Buffer {
     var state: UInt64 = 0x9E37_79B9_7F4A_7C15
     func bytes<T: BitwiseCopyable>(_ convert: (Int) -> T) -> [UInt8] {
-      // The values repeat with a period that divides no power of two.
+      // The period is a prime, so that rows whose length is a power of two differ.
       let numbers = (0..<min(value.elementCount, 8191)).map { _ in
         state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
         return convert(Int(state >> 33))

@@ -25,8 +25,8 @@ extension OpCase {
   /// Compares gradients in `float32` with the gradients of `oracle` in `float64`.
   ///
   /// Devices that build kernels at run time skip second derivatives of composed operations, because the components have
-  /// separate cases. Devices with the extent `everyShape` skip all derivatives of composed operations: the kernels of
-  /// their class differ from those of the class `cpu` only in the width of a register.
+  /// separate cases. OpenCL devices with `gpu` kernels (`TestDevice.Extent.everyShape`) run first derivatives only, and
+  /// none of composed operations: the `cpu` kernels are tested with them.
   public func gradientParityProblems(on device: TestDevice, oracle: TestDevice) throws -> [String] {
     guard derivatives != .none else { return [] }
     let isLeftToParts = device.extent == .everything ? false : try isComposed(on: device)

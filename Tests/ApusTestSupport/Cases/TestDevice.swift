@@ -11,9 +11,10 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
   public enum Extent: Sendable {
     /// Every type with every shape.
     case everything
-    /// The first type with every shape, and the other types with the first shape; first and second derivatives.
+    /// The first type with every shape, and the other types with the first shape (of composed operations, only
+    /// `float16`); first derivatives, and second derivatives of operations that are not composed.
     case everyType
-    /// The first type with every shape; first derivatives.
+    /// The first type with every shape; first derivatives of operations that are not composed.
     case everyShape
   }
 
@@ -21,7 +22,7 @@ public struct TestDevice: Sendable, CustomTestStringConvertible {
   public let device: ComputeDevice
   public let extent: Extent
 
-  /// Opens another instance of the device's backend.
+  /// Opens another instance of the device, as the `Device` that a `ComputeDevice` wraps.
   public let backend: @Sendable () throws(DeviceError) -> any Device
 
   /// Opens another instance of the device, for tests that break it.

@@ -102,7 +102,7 @@ extension HostileFolder {
       }
   }
 
-  /// Settings in the configuration of a run and in its checkpoint.
+  /// Settings with the numbers and types of `values`, in the configuration of a run and in its checkpoint.
   static func settings(_ layout: RunLayout) -> [HostileFolder] {
     let keys = [
       "epochs", "steps", "batch_size", "learning_rate", "seed", "classes", "image_size", "save_every", "train_count",
@@ -110,7 +110,8 @@ extension HostileFolder {
     ]
     return keys.flatMap { key in
       values.flatMap { value -> [HostileFolder] in
-        // No command has to refuse these values: null counts as not set, and a seed may be any integer.
+        // No command has to refuse these values, since some of them are valid: null counts as not set, and a seed may
+        // be any integer.
         [
           editing("config.json", "\(key) is \(value.text())", []) { $0[key] = value },
           editing(layout.state, "settings.\(key) is \(value.text())", []) {
