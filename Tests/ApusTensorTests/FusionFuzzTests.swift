@@ -4,7 +4,7 @@ import Testing
 
 @testable import ApusTensor
 
-/// Fusion never changes bits: a random graph evaluated as one plan equals the same graph evaluated operation by
+/// Fusion does not change bits: a random graph evaluated as one plan equals the same graph evaluated operation by
 /// operation. The reference device also checks every plan.
 @Suite struct FusionFuzzTests {
   /// Devices that build no kernels.

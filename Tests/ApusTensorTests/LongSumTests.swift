@@ -123,8 +123,8 @@ import Testing
     }
   }
 
-  /// The running sum of a single line is computed in parts. The results have the same bits if the line is one of
-  /// several rows, is a column or is summed in reverse, and on all devices.
+  /// The running sum of one long array is computed in parts. The results have the same bits on all devices, also if the
+  /// array is one of several rows, is a column or is summed in reverse.
   @Test func runningSumsHaveTheSameBitsInAllLayouts() throws {
     let numbers = Self.random(100_003).map { $0 - 0.25 }
     var expected: [Float] = []
