@@ -4,7 +4,7 @@ import Testing
 
 /// Sums, means, variances and running sums of so many numbers that sequential addition in `float32` would lose digits.
 @Suite struct LongSumTests {
-  /// All devices except the interpreter.
+  /// All devices except the reference device, which accumulates in `Double`.
   private static let devices = TestDevice.all.filter { $0.name != "reference" }
   private static let count = 10_000_000
 

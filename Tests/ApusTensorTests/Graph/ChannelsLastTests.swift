@@ -122,9 +122,8 @@ import Testing
     #expect(deeper == [.mixed, .channelsLast])
   }
 
-  /// With `ifChained`, a convolution of channels-first images uses channels-last images only if another forward
-  /// convolution follows, also if the device has no `.mixed` form that reads channels-first images (`readsChannelsFirst`
-  /// is false).
+  /// With `ifChained`, channels-first images of a convolution are converted only if another forward convolution
+  /// follows, also for convolutions without the `.mixed` form (`readsChannelsFirst` is false).
   @Test func stridedPixelsStayAsTheyAre() throws {
     let device = RecordingDevice(channelsLast: { geometry, _ in
       .init(geometry.kernel.z == 1 ? .ifChained : .always)
