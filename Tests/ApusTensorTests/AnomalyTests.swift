@@ -7,7 +7,8 @@ import Testing
 
 /// The error names the first operation that produces NaN or an infinity.
 @Suite struct AnomalyTests {
-  /// Detection does not depend on the kernel class, so one class is enough.
+  /// All devices but OpenCL devices with `gpu` kernels (`everyShape`): detection does not depend on the kernel class,
+  /// so the `cpu` kernels are enough.
   private static let devices = TestDevice.all.filter { $0.extent != .everyShape }
 
   private func anomaly(_ body: () throws -> Void) -> Anomaly? {
@@ -49,7 +50,7 @@ import Testing
           ([(elements[0] + carried[0] * 0).exp() * carried[0]], [])
         }
         // Forward, e⁴⁰ · e⁴⁰ is finite, and the product with the e²⁰ of element 2 is not. Reversed, e²⁰ · e²⁰ · e⁴⁰ is
-        // finite, and the product with the e⁴⁰ of element 0 is not. The index is that of the element.
+        // finite, and the product with the e⁴⁰ of element 0 is not. `iteration.index` is the index of the element.
         let found = try #require(anomaly { try eval(carried) })
         #expect(
           found.operation == "multiply" && found.iteration == .init(index: isReversed ? 0 : 2, count: 4), "\(found)")

@@ -4,11 +4,11 @@ import Testing
 
 @testable import ApusTensor
 
-// The example of a row's operation in CONTRIBUTING.md, word for word. `BookTests` compares it. The composed form of the
-// same operation is an example in another module, `ApusTests`.
+// The example in CONTRIBUTING.md of an operation with its own row of `Kernels/elementwise.def`, word for word.
+// `BookTests` compares it with the text. The composed form of the operation is an example in the module `ApusTests`.
 
 extension ElementwiseRow {
-  /// Stands for the row that the example adds to `Kernels/elementwise.def`. It gives other values.
+  /// Stands for the row that the example adds. It computes `log(x)`, so only the gradient rule is tested.
   fileprivate static var logit: ElementwiseRow { .log }
 }
 

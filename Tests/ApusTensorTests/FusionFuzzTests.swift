@@ -4,8 +4,8 @@ import Testing
 
 @testable import ApusTensor
 
-/// Fusion never changes bits: a random graph evaluated as one plan equals the same graph evaluated operation by
-/// operation. The reference device also checks every plan.
+/// Fusion does not change bits: a random graph evaluated as one plan equals the same graph evaluated operation by
+/// operation. The reference device also checks that each plan is consistent (`Plan.problem`).
 @Suite struct FusionFuzzTests {
   /// Devices that build no kernels.
   private static let fast = TestDevice.all.filter { $0.extent == .everything }

@@ -69,7 +69,7 @@ import Testing
     }
   }
 
-  /// Sums add in the same order whether their terms were stored or not.
+  /// A sum adds its terms in the same order, whether it computes them itself (as its prologue) or reads stored terms.
   @Test(
     arguments: [([3, 40_000], [1]), ([100, 300], [0, 1]), ([30_000, 40], [0]), ([9, 700, 8], [0, 1])]
       as [(Shape, [Int])])
@@ -83,7 +83,8 @@ import Testing
     }
   }
 
-  /// Steps that are fused over blocks of rows agree with the same steps run separately.
+  /// The steps of a softmax, a normalization and a `logSumExp`, which run together on blocks of rows, give the same
+  /// values as the same operations evaluated one by one.
   @Test(arguments: [[6001, 2052], [257, 300], [3, 5, 70], [2, 9], [1, 100], [100, 1]] as [Shape])
   func rows(shape: Shape) throws {
     let x = try eval(

@@ -4,7 +4,7 @@ import Testing
 
 /// Sums, means, variances and running sums of so many numbers that sequential addition in `float32` would lose digits.
 @Suite struct LongSumTests {
-  /// All devices except the interpreter.
+  /// All devices except the reference device, which accumulates in `Double`.
   private static let devices = TestDevice.all.filter { $0.name != "reference" }
   private static let count = 10_000_000
 
@@ -123,8 +123,8 @@ import Testing
     }
   }
 
-  /// The running sum of a single line is computed in parts. The results have the same bits if the line is one of
-  /// several rows, is a column or is summed in reverse, and on all devices.
+  /// The running sum of one long array is computed in parts. The results have the same bits on all devices, also if the
+  /// array is one of several rows, is a column or is summed in reverse.
   @Test func runningSumsHaveTheSameBitsInAllLayouts() throws {
     let numbers = Self.random(100_003).map { $0 - 0.25 }
     var expected: [Float] = []

@@ -8,9 +8,9 @@ public typealias Anomaly = ApusDevice.Anomaly
 ///
 /// `DeviceError.notFinite` reports the first operation, in order of creation, whose result has a NaN or an infinity
 /// although its inputs have none. Any call that evaluates throws this error: `eval(_:)`, reading a value, an
-/// optimizer's update. The values remain available afterwards. Infinities in the input data, such as in masks, are not
-/// reported. A NaN in the input data, or one computed from such infinities, is reported if a requested value is not
-/// finite.
+/// optimizer's update. The values that the call computed can still be read afterwards. Infinities in the input data,
+/// such as in masks, are not reported. A NaN in the input data, and a NaN that is computed from infinities in the input
+/// data, are reported only if a requested value is not finite.
 ///
 /// ```swift
 /// try detectingAnomalies {
@@ -27,7 +27,8 @@ public func detectingAnomalies<R>(_ body: () throws -> R) rethrows -> R {
 
 /// Runs `body`, which builds the operations of a layer; an anomaly in one of these operations, or in their gradients,
 /// is reported with the name of the layer.
-/// - Parameter layer: its key in the model and its type; evaluated only if operations are named.
+/// - Parameter layer: its key in the model and its type; evaluated only inside of `detectingAnomalies(_:)` or
+///   `namingLayers(_:)`.
 package func namingOperations<R>(
   after layer: @autoclosure () -> (key: String, type: String), _ body: () throws -> R
 ) rethrows -> R {
@@ -46,7 +47,7 @@ package func namingLayers<R>(_ body: () throws -> R) rethrows -> R {
 /// The keys and the type of the layer whose operations are being built, inside of `namingLayers(_:)`.
 package var currentLayer: String? { AnomalyScope.naming == nil ? nil : AnomalyScope.openLayer }
 
-/// Runs `body`, which builds operations that may overflow, since the code discards the values computed from overflowed
+/// Runs `body`, which builds operations that may overflow: the caller discards the values computed from overflowed
 /// results. A result of these operations is an anomaly only if a requested value is not finite in the end.
 package func expectingOverflow<R>(_ body: () throws -> R) rethrows -> R {
   guard AnomalyScope.current != nil else { return try body() }

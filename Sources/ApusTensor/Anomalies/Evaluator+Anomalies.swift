@@ -117,7 +117,8 @@ private struct AnomalyCheck {
 
   // MARK: - Values
 
-  /// Whether no element is NaN or infinite. A view is computed if its base is not finite.
+  /// Whether no element is NaN or infinite. A view of a finite base is finite; any other view is computed, since it may
+  /// leave out the elements that are not finite.
   private mutating func isFinite(_ node: Node, _ evaluator: inout Evaluator) throws(DeviceError) -> Bool {
     let identity = ObjectIdentifier(node)
     if let known = known[identity] { return known }
@@ -207,7 +208,7 @@ private struct AnomalyCheck {
 }
 
 extension AnomalyCheck.Operation {
-  /// Whether the value is a view of an input or equal to it.
+  /// Whether the operation's value is a view of an input, or equal to an input.
   fileprivate var isView: Bool {
     if case .view = node.op.lower { return true }
     return whole.op === Op.customGradientResults

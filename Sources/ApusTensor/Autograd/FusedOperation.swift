@@ -45,7 +45,8 @@ package struct FusedOperation: Sendable {
   ) -> [Tensor?] {
     let indices = gradients.indices.filter { gradients[$0] != nil }
     guard !indices.isEmpty else { return inputs.map { _ in nil } }
-    // The results of `forward` are functions of the inputs; no gradient flows back through them here.
+    // `second` differentiates the definition, with respect to the inputs. So no gradient flows back through `results`,
+    // which `forward` computed from the inputs.
     let arguments = gradients.compactMap(\.self) + inputs + constants + results
     let (count, others, all) = (indices.count + inputs.count, constants.count, arguments.count)
     return withGradient(arguments) { seconds, arguments, _ in

@@ -5,7 +5,7 @@ import ApusDevice
 ///
 /// The gradients are ordinary tensors and can be differentiated again. Inside `recordingGradients`, values that are
 /// read stay in the graph. A value that any thread evaluates outside of such a scope releases its graph and counts as a
-/// constant. A value whose `stopGradient()` is evaluated keeps its graph.
+/// constant. The exception is a value that is evaluated together with its `stopGradient()`: it keeps its graph.
 ///
 /// - Parameters:
 ///   - output: a tensor of any shape.

@@ -150,7 +150,8 @@ struct Evaluator: ~Copyable {
     } enter: { vertex, user in
       let isNew = vertex._withUnsafeGuaranteedRef { enter($0) }
       if let user {
-        // A node that stays pending reads its input again later. Its edge is not counted, so that the input is kept.
+        // A node that stays pending reads its input again later. Its edge to the input is not counted, so that `bind`
+        // treats the node as a user outside of this evaluation, and the input's value is kept.
         let edge: Int32 = user._withUnsafeGuaranteedRef { $0.staysPending ? 0 : 1 }
         vertex._withUnsafeGuaranteedRef { $0.edges += edge }
       }
@@ -315,8 +316,8 @@ struct Evaluator: ~Copyable {
   /// Releases the evaluated graph, inputs first so that nothing is released recursively.
   private mutating func finish() {
     let scope = GradientScope.current
-    // Inputs had values before. If they still have edges, these belong to a gradient scope, which may be another
-    // thread's. `inputNodes` has the same order as `order`.
+    // Inputs had values before, and their edges are left alone: if any remain, they belong to a gradient scope, which
+    // may be another thread's. `inputNodes` has the same order as `order`.
     var inputs = inputNodes[...]
     for (position, unmanaged) in order.enumerated() {
       if inputs.first?.toOpaque() == unmanaged.toOpaque() {
@@ -324,7 +325,8 @@ struct Evaluator: ~Copyable {
         continue
       }
       if !keepsEdges.isEmpty, keepsEdges[position] { continue }
-      // No node without a stored value has users elsewhere: it would have become an output.
+      // The edges can be cut: `bind` made each node that has users outside of this evaluation an output, or left the
+      // node pending.
       unmanaged._withUnsafeGuaranteedRef { node in
         guard node.hasEdges, node.isRoot || !node.staysPending else { return }
         if let scope {

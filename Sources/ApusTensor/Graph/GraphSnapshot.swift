@@ -114,7 +114,7 @@ enum ViewTransform: Hashable, Sendable {
   case transpose([Int])
   /// Elements `start + i · step` along each axis.
   case slice(start: [Int], step: [Int], shape: Shape)
-  /// Overlapping windows along an axis become a new last axis.
+  /// Windows along an axis, which overlap if `step < size`, become a new last axis.
   case window(axis: Int, size: Int, step: Int)
 
   /// The layout after the change, or `nil` when strides cannot describe it.

@@ -57,7 +57,7 @@ struct IndexAnalysis {
     }
   }
 
-  /// The root, the node from which the values of `node` are copied, and whether all values of the root occur in `node`.
+  /// The root of `node`, from which its values are copied, and whether all values of the root occur in `node`.
   private func root(of node: Int) -> (node: Int, isWhole: Bool) {
     var (node, isWhole) = (node, true)
     while true {

@@ -7,8 +7,9 @@ struct PlanCache: ~Copyable {
     let outputs: [Plan.Output]
     let stepCount: Int
     let indices: IndexAnalysis
-    /// Whether each run looks up the known ranges of index values: `indices` has requirements or sources, or its
-    /// `requirements` are `nil`.
+    /// Whether a run needs the known ranges of its integer inputs (`Node.numbers`): to test the `requirements` of
+    /// `indices`, or to derive the ranges of the outputs in its `sources`. Also `true` if the `requirements` are `nil`:
+    /// each run then checks its indices.
     let hasIndices: Bool
     let dependencies: DependencyTable
     var lastUse: UInt64 = 0

@@ -11,7 +11,8 @@ struct PlanKey: Hashable, Sendable {
     regions.removeAll(keepingCapacity: true)
   }
 
-  /// Regions in order of appearance. Their numbers differ between training steps, but their pattern does not.
+  /// The checkpoint regions of the nodes, in order of appearance. The key contains positions in this list, because the
+  /// numbers of regions differ between training steps.
   private var regions: [UInt32] = []
 
   mutating func append(_ node: Node, isOutput: Bool, isInput: Bool) {

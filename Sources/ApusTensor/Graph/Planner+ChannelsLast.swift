@@ -2,8 +2,8 @@ import ApusDevice
 
 extension Planner {
   /// Converts the images of convolutions to channels-last order where the device prefers it, and keeps that order in
-  /// elementwise operations, reductions and pooling. All other operations, and outputs, read a transposed view, which
-  /// is a copy.
+  /// elementwise operations, reductions and pooling. All other operations, and outputs, get a transposed view of the
+  /// images. The view is copied for outputs, and for steps that cannot read its layout.
   mutating func orderChannels() {
     guard nodes.indices.contains(where: { preference(of: $0).condition != .never }) else { return }
     indexUsers()
@@ -22,7 +22,7 @@ extension Planner {
   private struct ChannelsLastPolicy {
     /// For each converted node, the node that holds its elements in channels-last order.
     var holders: [Int: Int] = [:]
-    /// For each other node, its channels-last view.
+    /// For each other node that a channels-last node reads, its channels-last view.
     var views: [Int: Int] = [:]
   }
 
@@ -157,7 +157,7 @@ extension Planner {
     node.inputTypes = [nodes[input].type]
     node.attributes = .integers([keepsAxes ? 1 : 0] + reduced)
     if left == left.sorted() {
-      // The result has the same elements in the same order.
+      // The reduction keeps the order of the remaining axes, so its result has the same memory layout as before.
       nodes[index] = node
     } else if keepsAxes {
       node.shape = reordered(node.shape)

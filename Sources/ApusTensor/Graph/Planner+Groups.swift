@@ -7,13 +7,13 @@ struct Group {
   var shape: Shape
   /// The reduction or other step.
   var anchor: Int?
-  /// Elementwise nodes before a reduction.
+  /// The elementwise nodes that the reduction applies to its input.
   var prologue: [Int] = []
   /// Elementwise nodes, inputs first. Groups without an anchor may have several segments: the same program
   /// on independent values.
   var segments: [[Int]] = [[]]
   var isOpen = true
-  /// The groups whose results this group reads; `true` if it must read them from memory.
+  /// The groups whose results this group reads; the value is `true` if it must read them from memory, not registers.
   fileprivate(set) var dependencies: [Int: Bool] = [:]
   /// The groups that read results of this one.
   fileprivate(set) var dependents: Set<Int> = []
@@ -53,8 +53,8 @@ extension Planner {
   static let maximumMembers = 48
   /// The maximum number of distinct nodes that a group reads from outside.
   static let maximumArguments = 20
-  /// The maximum number of earlier groups with an equal program that a group is compared with. In a long chain of such
-  /// groups, where each reads the result of the group before it, no two can be merged.
+  /// The maximum number of earlier groups with an equal program that a group is compared with. Without a maximum, all
+  /// pairs of a long chain, where each group reads the result of the group before it, would be compared in vain.
   static let maximumTrials = 8
   /// The maximum number of groups that the path search of such a comparison visits.
   static let maximumTrialVisits = 512

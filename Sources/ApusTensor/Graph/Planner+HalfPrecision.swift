@@ -60,7 +60,8 @@ private struct HalfPrecisionWidening {
     planner.nodes[index] = .cast(of: twin, TensorType(node.shape, .float32), to: node.dtype, region: node.region)
   }
 
-  /// Lets a node that keeps its type read twins where it can, and replaces casts among its inputs by equal twins.
+  /// For a node that keeps its type: replaces casts among its inputs by equal twins. If the node is a reduction or an
+  /// elementwise operation and one of its inputs has a twin, `float32` nodes also replace its 16-bit inputs.
   private mutating func read(_ index: Int, hasTwin: Bool, _ planner: inout Planner) {
     let node = planner.nodes[index]
     planner.nodes[index].inputs = node.inputs.map { aliases[$0] ?? $0 }

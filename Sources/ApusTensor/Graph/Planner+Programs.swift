@@ -142,7 +142,7 @@ extension Planner {
     }
   }
 
-  /// Whether a user of a uniform value recomputes it instead of reading it.
+  /// Whether a user of a uniform value (the same at all elements) recomputes the value instead of loading it.
   private func isComputedInline(_ user: Int) -> Bool {
     switch nodes[user].kind {
     case .step, .loop, .custom: return false

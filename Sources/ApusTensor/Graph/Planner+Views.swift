@@ -201,8 +201,8 @@ extension Planner {
   }
 
   /// Handles inputs of concatenations that are views ending in a reshape which strides cannot describe. If strides can
-  /// describe the view before the reshape, the concatenation reads that view, and its part of the result is reshaped
-  /// instead. Merging the heads of attention then needs no copies.
+  /// describe the view before the reshape, the concatenation reads that view, and writes it to a reshaped view of the
+  /// part of the result that the input fills. So merging the heads of attention needs no copies.
   private mutating func readAheadOfReshapes() {
     for index in topologicalOrder() where nodes[index].op === Op.concatenate {
       let strides = nodes[index].shape.contiguousStrides
@@ -222,8 +222,8 @@ extension Planner {
     }
   }
 
-  /// Splits each view whose layout changes strides cannot describe: the value after the first changes is copied to
-  /// memory, and the view becomes the remaining changes of that copy.
+  /// Splits each view whose layout changes strides cannot describe: the value after the first changes, which strides
+  /// can describe, is copied to memory, and the view becomes the remaining changes of that copy.
   private mutating func splitUnreadableViews() {
     for index in topologicalOrder() { splitView(index) }
   }

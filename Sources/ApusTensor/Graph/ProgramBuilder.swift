@@ -7,8 +7,8 @@ struct ProgramBuilder {
   private(set) var arguments: [Argument] = []
   private var instructions: [Instruction] = []
   private var known: [Instruction: Int] = [:]
-  /// Registers whose values are known to be representable in a 16-bit type: a `choices` function of such values
-  /// computed them, or `declare` named them.
+  /// Registers whose values are known to be representable in a 16-bit type: `narrow` found that a function in `choices`
+  /// computes them from such values, or `declare` stated it.
   private var chosen: [Int: DType] = [:]
 
   /// The register of an input; the same argument is loaded once.

@@ -7,7 +7,8 @@ struct DependencyTable {
   /// The number of words in a row of the table. A row has a bit for each input, then a bit for each output.
   private let width: Int
   private var bits: [UInt64] = []
-  /// If the table would have more words than this, each output counts as depending on everything.
+  /// 64 MiB of words. If a row for each node of the graph would need more, each output counts as depending on
+  /// everything.
   private static let wordLimit = 1 << 23
 
   /// - Parameters:
@@ -63,7 +64,7 @@ extension Node {
 
 /// The dependencies between the values of one run, which remain known after the values have released their graph.
 ///
-/// Every evaluation creates a record, so the record and its values are one allocation.
+/// Every evaluation creates a record. To make that cheap, the record and its values are one allocation.
 final class RunRecord: ManagedBuffer<RunRecordHeader, RunRecordValue> {
   /// An output of a run.
   struct Output {
@@ -71,7 +72,7 @@ final class RunRecord: ManagedBuffer<RunRecordHeader, RunRecordValue> {
     let number: Int32
   }
 
-  /// The maximum length of a chain of remembered runs.
+  /// The maximum length of a chain of remembered runs, each of which computed an input of the next.
   private static let depthLimit = 64
   private var depth: Int { withUnsafeMutablePointerToHeader { $0.pointee.depth } }
 
@@ -83,8 +84,8 @@ final class RunRecord: ManagedBuffer<RunRecordHeader, RunRecordValue> {
 
   deinit { _ = withUnsafeMutablePointers { $1.deinitialize(count: $0.pointee.count) } }
 
-  /// - Parameter origin: the origin of an input that outlives the run. Inputs that end with the run, such as parameters
-  ///   before an update, must have none: they would keep the records of all earlier runs.
+  /// - Parameter origin: the origin of an input that outlives the run. Pass `nil` for an input that ends with the run,
+  ///   such as a parameter before an update: its origin would keep the records of up to `depthLimit` earlier runs.
   func append(_ serial: UInt64, origin: Output?) {
     let depth = origin?.record.depth ?? 0
     let kept = depth < RunRecord.depthLimit ? origin : nil
@@ -122,7 +123,7 @@ struct RunRecordHeader {
   let table: DependencyTable
   /// The number of appended values.
   var count = 0
-  /// The length of the longest chain of remembered runs that ends here.
+  /// The length of the longest chain of remembered runs that ends with this run.
   var depth = 1
 }
 

@@ -67,7 +67,8 @@ extension Op {
   static let elu = activation(
     "elu",
     gradient: .composed { c in
-      // Below 0 the slope is α·eˣ. It is not computed as y + α: y is near −α there, and the sum loses digits.
+      // Below 0 the slope is α·eˣ. It is not computed as y + α: for very negative x, y is near −α, and the sum loses
+      // digits.
       let (x, alpha) = (c.input(0), c.gradient.constant(c.attributes.number.double))
       // Above 0 the exponential would overflow, and second derivatives would multiply it by 0.
       return [(x .> 0).select(c.gradient, c.gradient * (x.clamped(upper: 0).exp() * alpha))]
@@ -154,7 +155,7 @@ extension Op {
   /// `Φ(x) + x·φ(x)`, where the normal distribution function `Φ` and its density `φ` are computed from one exponential.
   static let geluDerivative = activation(
     "geluDerivative",
-    // φ·(2 − x²); φ is already 0 where x² is clamped.
+    // φ·(2 − x²), where φ is 0 for large |x|. The clamp keeps 2 − x² finite, so that the product is 0, not NaN.
     gradient: .unary { g, x, _ in
       let square = x.squared().minimum(x.constant(1e4))
       return g * (square * -0.5).exp() * (2 - square) * Gelu.densityAtZero
@@ -169,7 +170,7 @@ extension Op {
     "geluTanh",
     gradient: .unary { g, x, _ in
       // The value is x·h, where h = σ(2u) = (1 + tanh u) / 2 and u is the argument of tanh. From x² = 256 on, h is 0 or
-      // 1, and u′ must stay finite.
+      // 1 to within 10⁻¹³⁷. The clamp keeps u′ finite, so that its product with h·(1 − h) does not become NaN.
       let scale = 2 * Gelu.tanhScale
       let square = x.squared().minimum(x.constant(256))
       let h = (x * (square * (scale * Gelu.tanhCubic) + scale)).sigmoid()

@@ -24,8 +24,9 @@ extension Tensor {
     }
   }
 
-  /// The largest element of each window; the windows are the same as for `adaptiveAveragePooled`. If windows differ in
-  /// size, equal maxima share the gradient.
+  /// The largest element of each window; the windows are the same as for `adaptiveAveragePooled`. If the number of
+  /// windows divides the extent of each spatial axis, the gradient goes to the first maximum in row-major order;
+  /// otherwise equal maxima share it.
   ///
   /// - Parameter output: the number of windows, one for each spatial axis or one for all.
   /// - Returns: `[batch, channels, output…]` for `self: [batch, channels, spatial…]`.

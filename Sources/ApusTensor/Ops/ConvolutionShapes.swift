@@ -4,7 +4,8 @@ import ApusDevice
 package struct WindowPositions {
   /// The number of elements that the window spans: `dilation · (kernel − 1) + 1`.
   package let span: Int
-  /// The number of elements outside of the window, with those of the padding; negative if the window does not fit.
+  /// `extent − span`: the number of elements, with the padding, that the window does not cover; negative if the window
+  /// does not fit.
   package let room: Int
   /// The number of positions, `⌊room / stride⌋ + 1`, if the window fits.
   package let count: Int

@@ -44,7 +44,8 @@ extension Op {
           let strides = node.shape.contiguousStrides
           let pieces = zip(operands.inputs, node.inputTypes).map { source, type in
             defer { start += type.shape[axis] }
-            // The source may be the value before a reshape that joined some of its axes.
+            // The source may be the value before a reshape that joined some of its axes (see `readAheadOfReshapes`).
+            // The destination gets the source's shape.
             let target = Layout(shape: type.shape, strides: strides, offset: start * strides[axis])
             return StridedCopy.Piece(source: source, destination: target.reshaped(to: source.layout.shape)!)
           }

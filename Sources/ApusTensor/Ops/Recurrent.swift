@@ -110,9 +110,9 @@ private struct RecurrentParts {
 
 /// The results of a recurrent layer.
 package struct RecurrentResults: Sendable {
-  /// `[times, batch, size]`.
+  /// The hidden states at all time steps, `[times, batch, size]`.
   package var all: Tensor
-  /// `[batch, size]` each.
+  /// The states after the last time step, `[batch, size]` each.
   package var last: [Tensor]
   /// The undivided result of the step, with the values that the gradient needs if `keeps` requested them.
   package var whole: Tensor

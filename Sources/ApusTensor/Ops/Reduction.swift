@@ -106,8 +106,8 @@ extension Tensor {
     return keepingAxes ? sum : sum.reshaped(to: reduce(.sum, axes, false).shape)
   }
 
-  /// The maximum over `axes`, which have extent 1 in the result, without a gradient; 0 instead of an infinite maximum,
-  /// which would give ∞ − ∞. Exponentials of differences to it do not overflow.
+  /// The maximum over `axes`, which have extent 1 in the result, without a gradient: the exponential of `x − maximum`
+  /// does not overflow. 0 in place of an infinite maximum, because `x − maximum` would be ∞ − ∞, and in place of NaN.
   package func exponentialShift(_ axes: [Int]?) -> Tensor {
     let peak = max(axes: axes, keepingAxes: true).stopGradient()
     return peak.isFinite().select(peak, peak.literal(0))

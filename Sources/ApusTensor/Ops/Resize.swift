@@ -14,8 +14,9 @@ extension Tensor {
   /// - Parameters:
   ///   - size: the new extents, one for each spatial axis.
   ///   - alignsCorners: for `.linear`, whether the first and last elements keep their values; otherwise element `i`
-  ///     of `out` lies at position `(i + ½) · in / out − ½` of `in`. Results of integer tensors are rounded.
-  /// - Returns: `[batch, channels, size…]` for `self: [batch, channels, spatial…]`, in the same type.
+  ///     of `out` lies at position `(i + ½) · in / out − ½` of `in`.
+  /// - Returns: `[batch, channels, size…]` for `self: [batch, channels, spatial…]`, in the same type; interpolated
+  ///   integers are rounded.
   /// - Precondition: there are 1 to 3 spatial axes, which are not empty before or after resizing.
   public func resized(
     to size: [Int], by interpolation: Interpolation = .linear, alignsCorners: Bool = false

@@ -27,7 +27,7 @@ extension Tensor {
   public func hypot(_ other: Tensor) -> Tensor {
     Tensor.inWideLane([self, other]) {
       withGradient($0) { gradient, inputs, output in
-        // The quotients are at most 1.
+        // The quotients are at most 1 in magnitude, so the gradient does not overflow in intermediate values.
         let size = (output .== 0).select(output.constant(1), output)
         return [gradient * (inputs[0] / size), gradient * (inputs[1] / size)]
       } function: {

@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension Op {
-  /// Overlapping windows become a new last axis. Attributes: axis, size, step.
+  /// Windows along an axis, which overlap if `step < size`, become a new last axis. Attributes: axis, size, step.
   static let unfold: Op = Op(
     name: "unfold",
     shape: { inputs, attributes throws(ShapeError) in

@@ -17,7 +17,7 @@ public struct RandomKey: Hashable, Sendable, Codable {
 
   /// An independent key for part `index` of a computation.
   public func stream(_ index: UInt64) -> RandomKey {
-    // The finalizer spreads neighboring indices over all seeds.
+    // The finalizer of SplitMix64, `mixed`, spreads neighboring indices over all seeds.
     RandomKey(seed: SplitMix64.mixed(seed &+ (index &+ 1) &* SplitMix64.gamma))
   }
 

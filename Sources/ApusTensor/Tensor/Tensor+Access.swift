@@ -37,7 +37,7 @@ extension Tensor {
   public var isEvaluated: Bool { device.withEvaluator { _ in node.isMaterialized } }
 
   /// Starts copying the value to the host. `Reading.array()` waits for the copy, but not for work that is submitted to
-  /// the device in between.
+  /// the device after this call.
   public func startReading() throws(DeviceError) -> Reading {
     let buffer = try device.withEvaluator { evaluator throws(DeviceError) in
       try evaluator.makeValues(of: [node])

@@ -88,9 +88,10 @@ import Testing
     #expect(reordered.map(\.shape) == [[3, 9, 9, 3]])
   }
 
-  /// Images that can be read channels-first at no cost are never copied: neither inputs nor results that are only
-  /// returned. If the device prefers channels last only in chains of convolutions (`ifChained`), such images keep their
-  /// order unless another convolution follows.
+  /// A convolution that reads channels-first images at no cost (`readsChannelsFirst`) causes no copy of its input or
+  /// result: it is `.mixed` if an operation that keeps channels-last order reads its result, and stays `.channelsFirst`
+  /// if the result is only returned. With `ifChained`, it is `.mixed` only if another convolution follows; otherwise it
+  /// stays `.channelsFirst`.
   @Test func imagesOfFewChannelsStayAsTheyAre() throws {
     let device = RecordingDevice(channelsLast: { geometry, _ in
       let isNarrow = geometry.inputChannels <= 4
@@ -121,7 +122,8 @@ import Testing
     #expect(deeper == [.mixed, .channelsLast])
   }
 
-  /// The preference `ifChained` requires a following convolution, also if the device cannot read channels-first images.
+  /// With `ifChained`, channels-first images of a convolution are converted only if another forward convolution
+  /// follows, also for convolutions without the `.mixed` form (`readsChannelsFirst` is false).
   @Test func stridedPixelsStayAsTheyAre() throws {
     let device = RecordingDevice(channelsLast: { geometry, _ in
       .init(geometry.kernel.z == 1 ? .ifChained : .always)

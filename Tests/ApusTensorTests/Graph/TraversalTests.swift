@@ -28,7 +28,7 @@ import Testing
     #expect(order(from: [1, 4]) == [0, 1, 2, 3, 4] && order(from: [4], endingAt: 2) == [2, 0, 1, 3, 4])
   }
 
-  /// Every edge is visited once, as a vertex and the vertex that uses it.
+  /// `enter` gets each edge once, as a vertex and its user; the user of a root is `nil`.
   @Test func edges() {
     var (edges, seen) = ([[Int?]](), Set<Int>())
     var traversal = Traversal<Int>()
