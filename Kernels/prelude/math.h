@@ -1,6 +1,6 @@
 // The float32 functions that the rows of elementwise.def call, written once for C, OpenCL C and CUDA.
 //
-// This file follows bits.h and a dialect, which defines
+// Included after bits.h and a *dialect*, a file that defines these names for one language:
 //   WIDE(name)           the name of a function: `name`, or `name##_16` where several widths coexist
 //   INLINE               the qualifiers of a function
 //   ALWAYS_INLINE        the same for a large function that a kernel calls in an unrolled loop. Compilers for CPUs
@@ -191,7 +191,7 @@ INLINE VF WIDE(log_times)(VF a, VF factor, VF factor_low, VF two, VF two_low) {
   low = low + EXACT_FMA(f, factor, -high);
   VF whole = i * two;
   VF sum = whole + high;
-  // |whole| is at least |high|, or it is 0: the rounding error of the sum is exact.
+  // |whole| is at least |high|, or it is 0. So (whole - sum) + high is exactly the rounding error of the sum.
   return WIDE(log_edges)(a, sum + (((whole - sum) + high) + low));
 }
 

@@ -1,4 +1,4 @@
-// Memory access and permutations for registers of 16 lanes. Follows prelude/opencl.h if WIDTH is not 1.
+// Memory access and permutations for registers of 16 lanes. Included after prelude/opencl.h if WIDTH is not 1.
 
 #ifdef SPELLED_LANES
 #define UPPER_HALF(type, v) ((type##8)(v.s8, v.s9, v.sa, v.sb, v.sc, v.sd, v.se, v.sf))

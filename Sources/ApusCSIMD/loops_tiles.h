@@ -137,7 +137,7 @@ INLINE void FN(tile_of)(
 }
 #undef TILE_CASE
 
-// The number of vectors in a panel: a last panel of few columns has one.
+// The number of vectors in a panel of `columns` columns; a narrow last panel may have fewer than TILE_VECTORS.
 INLINE int FN(panel_vectors)(size_t columns) { return (int)((columns + LANES - 1) / LANES); }
 
 static __attribute__((noinline)) void FN(tile_any)(
