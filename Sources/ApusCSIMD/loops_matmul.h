@@ -99,8 +99,8 @@ INLINE void FN(copy_line)(SCALAR *to, const SCALAR *from, size_t rows, int is_wh
 
 #undef SLIVERS_AT_ONCE
 #define SLIVERS_AT_ONCE 4
-// Packs rows of a transposed factor: one line of a few slivers at a time, in memory order. More slivers would evict each
-// other from an L1 cache set if they are a multiple of 4 KiB apart, which is frequent.
+// Packs rows of a transposed factor: one line of a few slivers at a time, in memory order. Slivers are often a multiple
+// of 4 KiB apart, so that their lines map to one L1 cache set, which holds only a few.
 static void FN(pack_transposed_rows)(size_t m, size_t k, const SCALAR *a, ptrdiff_t line, SCALAR *slivers) {
   size_t tiles = (m + TILE_ROWS - 1) / TILE_ROWS;
   for (size_t tile = 0, start = 0; tile < tiles; tile += SLIVERS_AT_ONCE) {

@@ -2,8 +2,8 @@
 // row, the exponentials of the current row and their sum, and the quotients of the previous row. So the loop reads and
 // writes memory all the time; with separate loops, memory would be idle during the exponentials.
 //
-// Each row is computed with the operations of `max`, `exp_difference`, `sum` and `multiply`, in their order, so that the
-// results have the same bits as those of four separate loops.
+// Each row is computed with the operations of `max`, `exp_difference`, `sum` and `multiply`, in their order, so that
+// the results have the same bits as those of four separate loops.
 
 // The prefetch distance, in bytes.
 #define ROWS_AHEAD 32768

@@ -188,8 +188,8 @@ static void FN(block_multiply)(
     int accumulates, const csimd_prefetch_block *ahead) {
   prefetch_lines lines = prefetch_lines_of(ahead, k, TILES(m, n));
   prefetch_share next = prefetch_share_of(lines.count > 0 ? NULL : ahead, TILES(m, n));
-  // If rows of c are a page or more apart, a sliver's rows are completed before the next sliver, so that only a few
-  // pages are written at a time.
+  // If results are most of the memory traffic and rows of c are a page or more apart, a sliver's rows are completed
+  // before the next sliver, so that only a few pages are written at a time.
   size_t group = k <= SHORT_CHAIN && c_row * sizeof(SCALAR) >= PAGE_BYTES ? n : PANEL_WIDTH;
   for (size_t start = 0; start < n; start += group) {
     size_t end = n - start < group ? n : start + group;

@@ -125,8 +125,8 @@ typedef struct {
   int prefetched_lines;
   /// Sets an accumulator to the identity.
   void (*begin)(void *state);
-  /// Accumulates `count` elements; `start` is the index of the first. Prefetches `prefetched_lines` cache lines for
-  /// each 64 elements, starting at `ahead` or, if `ahead` is NULL, 2 KiB after the current elements.
+  /// Accumulates `count` elements; `start` is the index of the first. For each 64 elements, prefetches
+  /// `prefetched_lines` cache lines from `ahead` on or, if `ahead` is NULL, the memory 2 KiB after these elements.
   void (*take)(size_t count, void *state, const csimd_operand *values, int64_t start, const char *ahead);
   /// Merges another accumulator, whose elements have later indices.
   void (*merge)(void *state, const void *other);
@@ -153,7 +153,7 @@ typedef struct {
   void (*row)(size_t count, const csimd_operand *values, void *result, const char *ahead);
 } csimd_reducer;
 
-/// The number of lines in the state of a scan: the levels of a cascade over 2⁶⁰ lines, and two more lines.
+/// The number of lines in the state of a scan: 15 levels of a cascade over 2⁶⁰ lines, and two sums (see loops_lines.h).
 #define CSIMD_SCAN_LINES 17
 /// Combines each of `lines` lines of `width` elements with all lines before the line (after the line, if reversed).
 /// `state` has CSIMD_SCAN_LINES lines. The scan continues a scan of `earlier` lines, which is a multiple of
