@@ -16,7 +16,7 @@
 //   EXACT_FMA(a, b, c)   a·b + c of VF without rounding the product
 //   SQUARE_ROOT(x) ROUND(x) FLOOR(x) CEIL(x) TRUNCATE(x)   of VF; ROUND is half to even
 //   LIBM_FMOD(a, b)      fmod of VF
-//   SCALED(x, j)         x·2^j of VF, integral j, rounded once; undefined if there is no instruction for it
+//   SCALED(x, j)         x·2^j of VF, integral j, rounded once; not defined if there is no instruction for it
 //   HAS_HALF             1 if there are conversion instructions for float16, in a vector of 16-bit words:
 //                        FLOAT_FROM_HALF(h), exact, and HALF_FROM_FLOAT(x), rounded to nearest even
 //   LIBM1(name) LIBM2(name)   define WIDE(name##_f64) of VD as the function of C's math.h

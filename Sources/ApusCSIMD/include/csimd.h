@@ -339,7 +339,8 @@ typedef struct {
   void (*winograd_patches)(
       const csimd_winograd *w, size_t first, size_t count, const float *images, float *to, size_t distance,
       size_t pitch);
-  /// Transforms products to results; `results` is the start of the first tile's top row of pixels.
+  /// Transforms products to results; `results` is the start of the first tile's top row of pixels. Rows of pixels are
+  /// `line` elements apart, pixels `pixel` elements.
   void (*winograd_results)(
       const csimd_winograd *w, size_t first, size_t count, const float *products, size_t distance, size_t pitch,
       float *results, size_t line, size_t pixel);
