@@ -1,10 +1,11 @@
 // The weights of attention and their gradients, as an online softmax (Milakov, Gimelshein, "Online normalizer
 // calculation for softmax", 2018). Included once for each floating-point lane, after lane.h.
 //
-// The scores of a query, one for each key, come in blocks. A score is −∞ if the key is masked.
+// The scores of a query, one for each key, come in blocks. A key is open if the query may attend to it; the scores of
+// the other keys are −∞.
 
-// The log-sum-exp of a query without open keys. It makes every weight 0 and is finite, so that a search for infinities
-// does not report it.
+// The log-sum-exp of a query without open keys. It makes every weight 0. It is finite, because a search for anomalies
+// (NaN or infinity) would report an infinity.
 #undef NO_KEYS
 #if LANE == LANE_F32
 #define NO_KEYS (V)(0x1.fffffep127f)
@@ -16,8 +17,11 @@
 // would be NaN.
 INLINE V FN(softmax_shift)(V top) { return SELECT(top == LEAST, (V)(0), top); }
 
-// exp(score − shift). With the shift of a block it is the unnormalized weight, and for `score` = the maximum before the
-// block it is the factor that rescales sums of earlier blocks; with the log-sum-exp as shift it is the weight.
+// exp(score − shift), for three purposes:
+//   score                          shift              result
+//   the score of a key             shift of a block   the unnormalized weight of the key
+//   the maximum before the block   shift of a block   the factor that rescales the sums of earlier blocks
+//   the score of a key             log-sum-exp        the weight of the key
 INLINE V FN(softmax_weight)(V score, V shift) { return FN(exp)(score - shift); }
 
 // The log-sum-exp of all scores, from the last shift and the sum of the unnormalized weights.

@@ -1,8 +1,8 @@
 // A depthwise convolution with $tapsH × $tapsW taps, row by row. The kernel loads each register of pixels once for all
 // $tileRows rows of results that use it.
 //
-//   sums[m][column] += weights[u − m][s] · image[h + u][column + s]     m: row of results, u: row of pixels,
-//                                                                       s: column of taps
+//   sums[m][column] += weights[u − m][s] · image[h + u][column + s]     m: row of results, u: row of pixels, both
+//                                                                       from row h on; s: column of taps
 //
 // One work-item prepares one plane, a channel of an image, in a private array (convolution/image_copy.cl) and computes
 // its results.

@@ -2,7 +2,8 @@
 // gradient of the output: for each tap, the sum of the products of x and y over images and pixels. The kernel works row
 // by row and loads each register of x once for all $tileRows rows of y that use it.
 //
-//   sums[u − m][s] += y[h + m][column] · x[h + u][column + s]
+//   sums[u − m][s] += y[h + m][column] · x[h + u][column + s]     m: row of y, u: row of x, both from row h on;
+//                                                                 s: column of taps
 //
 // A plane is one channel of one image. One work-item sums the planes of one channel over some of the images. It copies
 // the planes to private arrays padded with zeros (convolution/image_copy.cl). Lanes are neighboring pixels; the kernel

@@ -2,7 +2,7 @@
 // (channel of x, tap), the sum of the products of y and x over images and positions. Both factors have rows of the same
 // width (convolution/image.cl). Lanes are neighboring positions; the kernel adds the lanes of each sum at the end.
 //
-//   sums[i][j] += y[image][channel i][q] · x[image][q + offset of (channel, tap) j]
+//   sums[i][j] += y[image][channel i][q] · x[image][q + offset of (channel, tap) j]     q: position
 //
 // One work-item computes some tiles of $tileRows × $tileColumns sums over some of the images. It processes one block of
 // images and positions for all its tiles before the next block, so that the block stays in a cache. Between blocks,
@@ -73,8 +73,8 @@ for ($index block = firstImage; block < stop; block += $imagesPerBlock) {
     }
   }
 }
-// Adds the lanes of WIDTH sums at a time: after a transpose, row i contains lane i of all sums, and rows are added in
-// pairs.
+// Adds the lanes of each sum, for WIDTH sums at a time: after the transpose, row i contains lane i of these sums, and
+// the rows are added in pairs.
 const $index height = lastTileRow - firstTileRow;
 const $index sumCount = (lastTileColumn - firstTileColumn) * height * $tileRows * $tileColumns;
 for ($index firstSum = 0; firstSum < sumCount; firstSum += WIDTH) {

@@ -1,4 +1,4 @@
-// Adds the parts of a gradient of weights and writes the sums in the layout of the weights:
+// Adds the parts (partial sums) of a gradient of weights and writes the totals in the layout of the weights:
 //
 //   source [part, tap, channel, $width]  →  result [column, (channel, tap)]      column: channel of the output
 //

@@ -1,6 +1,6 @@
 // Scatter-add on a CPU: adds each element of the source to the result, in the row that the element's index selects. A
-// work-item owns some columns of all rows of the result and adds the rows of the source in order, so that no two
-// work-items add to the same element:
+// work-item owns some columns of all rows of the result, so that no two work-items add to the same element. It adds the
+// rows of the source in order:
 //
 //   result[outer, index[outer, j, i], i] += source[outer, j, i]
 //

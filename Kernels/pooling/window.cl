@@ -1,5 +1,5 @@
 // Iterates over the taps of the windows of `count` neighboring outputs, one output per lane. The first output is at
-// `column` of the row (d, h) of `plane`. $TAP processes one tap of all windows; taps in planes or rows outside of the
+// `column` of the row (d, h) of `plane`. $TAP processes one tap of all windows; taps at depths or rows outside of the
 // input are skipped.
 //
 // Parameters: $TAP, $dilationD, $dilationH, $dilationW, $index, $inputD, $inputH, $inputW, $paddingD, $paddingH,

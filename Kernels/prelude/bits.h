@@ -1,5 +1,5 @@
-// Formulas on the bits of a float32, for any dialect and for scalars. This file precedes math.h; include/bfloat16.h
-// includes it too.
+// Formulas on the bits of a float32, for any dialect (see math.h) and for scalars. Included before math.h, and by
+// include/bfloat16.h.
 
 // |x|, and |x| with the sign of s, of VF.
 #define ABSOLUTE_F(x) AS_F(AS_I(x) & 0x7fffffff)

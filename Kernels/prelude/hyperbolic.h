@@ -1,4 +1,4 @@
-// The float32 hyperbolic functions and their inverses. Follows math.h, in the same dialect.
+// The float32 hyperbolic functions and their inverses. Included after math.h, in the same dialect.
 
 INLINE VF WIDE(tanh_f32)(VF a) {
   VF t = ABSOLUTE_F(a);
@@ -52,7 +52,7 @@ INLINE VF WIDE(acosh_f32)(VF a) {
   return SELECT_F(a < 1.0f, NAN_F, r);
 }
 
-// atanh t = ½ log1p(2t / (1 − t)), with the rounding errors of the quotient as a correction.
+// atanh t = ½ log1p(q + q_low) with q = 2t / (1 − t); q_low corrects the rounding errors of 1 − t and of the quotient.
 INLINE VF WIDE(atanh_f32)(VF a) {
   VF t = ABSOLUTE_F(a);
   VF d = 1.0f - t;

@@ -1,6 +1,6 @@
 // The names that a row of elementwise.def or reduce.def may use, for one lane. This file is included once per lane,
 // after the dialect and the other preludes, with LANE defined as LANE_F32, LANE_I32, LANE_I64 or (only if HAS_FLOAT64
-// is 1) LANE_F64. The rows of that lane follow. This file defines
+// is 1) LANE_F64. The rows of that lane are included next. This file defines
 //   V  UV            a vector of the lane, and of its unsigned counterpart (integers only)
 //   UNSIGNED(a)      the bits of a V as UV
 //   FN(name)         a function of that lane in the preludes

@@ -1,6 +1,6 @@
 // The float32 functions that the rows of elementwise.def call, written once for C, OpenCL C and CUDA.
 //
-// This file follows bits.h and a dialect, which defines
+// Included after bits.h and a *dialect*, a file that defines these names for one language:
 //   WIDE(name)           the name of a function: `name`, or `name##_16` where several widths coexist
 //   INLINE               the qualifiers of a function
 //   ALWAYS_INLINE        the same for a large function that a kernel calls in an unrolled loop. Compilers for CPUs
@@ -16,7 +16,7 @@
 //   EXACT_FMA(a, b, c)   a·b + c of VF without rounding the product
 //   SQUARE_ROOT(x) ROUND(x) FLOOR(x) CEIL(x) TRUNCATE(x)   of VF; ROUND is half to even
 //   LIBM_FMOD(a, b)      fmod of VF
-//   SCALED(x, j)         x·2^j of VF, integral j, rounded once; undefined if there is no instruction for it
+//   SCALED(x, j)         x·2^j of VF, integral j, rounded once; not defined if there is no instruction for it
 //   HAS_HALF             1 if there are conversion instructions for float16, in a vector of 16-bit words:
 //                        FLOAT_FROM_HALF(h), exact, and HALF_FROM_FLOAT(x), rounded to nearest even
 //   LIBM1(name) LIBM2(name)   define WIDE(name##_f64) of VD as the function of C's math.h
@@ -191,7 +191,7 @@ INLINE VF WIDE(log_times)(VF a, VF factor, VF factor_low, VF two, VF two_low) {
   low = low + EXACT_FMA(f, factor, -high);
   VF whole = i * two;
   VF sum = whole + high;
-  // |whole| is at least |high|, or it is 0: the rounding error of the sum is exact.
+  // |whole| is at least |high|, or it is 0. So (whole - sum) + high is exactly the rounding error of the sum.
   return WIDE(log_edges)(a, sum + (((whole - sum) + high) + low));
 }
 

@@ -1,4 +1,4 @@
-// The error function and the normal distribution. Follows math.h.
+// The error function and the normal distribution. Included after math.h, in the same dialect.
 
 // ---- The error function
 
@@ -28,7 +28,7 @@ INLINE VF WIDE(erf_f32)(VF a) {
   return SELECT_F(t > 0.93f, WITH_SIGN_OF(far, a), WIDE(erf_near)(a));
 }
 
-// (1 + 2a)·exp(a²)·erfc(a) − 1 is a polynomial in q = (a − 2)/(a + 2) (after Shepherd and Laframboise,
+// For a ≥ 0.4, p = (1 + 2a)·exp(a²)·erfc(a) − 1 is a polynomial in q = (a − 2)/(a + 2) (after Shepherd and Laframboise,
 // Math. Comp. 36, 1981).
 INLINE VF WIDE(erfc_f32)(VF a) {
   VF t = ABSOLUTE_F(a);
@@ -50,8 +50,8 @@ INLINE VF WIDE(erfc_f32)(VF a) {
   p = FMA(p, q, (VF)(-0.166032165f));
   p = FMA(p, q, (VF)(-9.27638263e-2f));
   p = FMA(p, q, (VF)(0.276978403f));
-  // (1 + p)/(1 + 2t)·exp(−t²): the rounding errors of the quotient and of the square are added to the exponent. 1/n is
-  // nearly linear for n up to 1.28.
+  // (1 + p)/(1 + 2t)·exp(−t²), with n = 1 + p. Two errors are added to the exponent: the quotient's relative error
+  // lost/n, and the rounding error of t². A line replaces 1/n, which is nearly linear for n from 1 to 1.29.
   VF n = 1.0f + p;
   VF quotient = n * (inverse * d);
   VF lost = FMA(EXACT_FMA(-quotient, t, (VF)(0.5f)), (VF)(2.0f), p - quotient);
@@ -89,8 +89,8 @@ INLINE VF WIDE(normal_f32)(VF a, VF g) {
   p = FMA(p, q, (VF)(9.31455493e-2f));
   p = FMA(p, q, (VF)(-0.398887753f));
   p = EXACT_FMA(p, q, (VF)(0.695555329f));
-  // The rounding errors of the sum, its inverse and the product. The derivative of p·u with respect to u is nearly
-  // linear.
+  // Corrects the rounding errors of d, of its inverse u and of the product g·u. A line replaces the derivative of p·u
+  // with respect to u, which is nearly linear.
   VF lost = FMA(-u, t - (d - 2.3125f), EXACT_FMA(-u, d, (VF)(1.0f)));
   lost = lost * FMA((VF)(4.47180891f), u, (VF)(0.167820141f));
   VF w = g * u;

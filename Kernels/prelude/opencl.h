@@ -170,8 +170,8 @@ typedef VECTOR(ushort) V_u16;
 #define I_FROM_L(x) CONVERT(int)(x)
 #define L_FROM_I(x) CONVERT(long)(x)
 #define F_FROM_L(x) CONVERT(float)(x)
-// float16 as bits. OpenCL C 1.2 supports float16 only in memory; compilers replace a load from a variable, or a store
-// to it, by one conversion instruction.
+// float16 as bits. OpenCL C 1.2 converts float16 only in loads and stores, so a value is stored in a variable first.
+// Compilers replace the load or store by one conversion instruction.
 #define HAS_HALF 1
 #if WIDTH == 16 && defined(__AVX512F__)
 // PoCL would emit two conversions of half the width, and permutations. The argument 8 (no exceptions) hides the

@@ -1,4 +1,4 @@
-// Memory access and permutations for registers of 16 lanes. Follows prelude/opencl.h if WIDTH is not 1.
+// Memory access and permutations for registers of 16 lanes. Included after prelude/opencl.h if WIDTH is not 1.
 
 #ifdef SPELLED_LANES
 #define UPPER_HALF(type, v) ((type##8)(v.s8, v.s9, v.sa, v.sb, v.sc, v.sd, v.se, v.sf))
@@ -47,7 +47,7 @@ DEFINE_ACCESS(float, float)
 DEFINE_ACCESS(double, double)
 #endif
 
-// The high words of products, from the 64-bit products of even and of odd words, for which every CPU has instructions.
+// The high words of products, from the 64-bit products of even and of odd words: CPUs have instructions for these.
 INLINE uint16 multiply_high(uint16 a, uint16 b) {
   uint16 even = as_uint16((as_ulong8(a) & 0xffffffffUL) * (as_ulong8(b) & 0xffffffffUL));
   uint16 odd = as_uint16((as_ulong8(a) >> 32) * (as_ulong8(b) >> 32));

@@ -1,4 +1,4 @@
-// Random words, for any dialect. Follows prelude/philox.h.
+// Random words, for any dialect. Included after prelude/philox.h.
 
 // Computes the four random words of a block in each lane.
 INLINE void random_words(VL block, VL counter, VL seed, VU *words) {
@@ -48,8 +48,8 @@ INLINE void kept_rows(i64 position, i64 stride, VL counter, VL seed, VI bound, V
   }
 }
 #else
-// Five neighboring lanes generate the blocks of a row. Five blocks are enough wherever the row begins in the first
-// block.
+// Five neighboring lanes generate the blocks of a row: 16 words that begin anywhere in a block of four lie in at most
+// five blocks.
 INLINE void kept_rows(i64 position, i64 stride, VL counter, VL seed, VI bound, VI *kept) {
   const VI row = (VI)(0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2);
   const VL block = (((VL)(position) + L_FROM_I(row) * (VL)(stride)) >> 2) + LANES_L - L_FROM_I(row * 5);
@@ -61,8 +61,8 @@ INLINE void kept_rows(i64 position, i64 stride, VL counter, VL seed, VI bound, V
 }
 #endif
 
-// Like `kept_words`, for four consecutive words per lane. The first word is word `skew` of the block before `block`. On
-// entry, `last` contains the results for the block before `block`; on return, the results for `block`.
+// Like `kept_words`, for four consecutive words per lane. The first of them is word `skew` of the block before `block`.
+// `last` contains results for a whole block: on entry for the block before `block`, on return for `block`.
 INLINE void kept_fours(VL block, VL counter, VL seed, VI bound, VI skew, VI *last, VI *kept) {
   VI all[7];
   UNROLL for (int i = 0; i < 4; i += 1) all[i] = last[i];

@@ -1,4 +1,5 @@
-// Powers, rounding, conversions of 16-bit floats and of random bits, and the float64 functions. Follows normal.h.
+// Powers, rounding, conversions of 16-bit floats and of random bits, and the float64 functions. Included after
+// normal.h.
 
 // ---- Powers
 

@@ -1,4 +1,4 @@
-// Loads, stores and conversions of the element types, for any dialect. Follows prelude/special.h.
+// Loads, stores and conversions of the element types, for any dialect. Included after prelude/special.h.
 //
 // A register has WIDTH elements. The first `count` elements are valid; `count` is WIDTH except at the end of a row.
 // t is an element type; a and b are lanes.

@@ -1,4 +1,4 @@
-// The float32 trigonometric functions and their inverses. Follows math.h, in the same dialect.
+// The float32 trigonometric functions and their inverses. Included after math.h, in the same dialect.
 
 // ---- Trigonometric functions
 
@@ -7,8 +7,9 @@
   AS_U(SELECT_I(i < 2, SELECT_I(i < 1, (VI)(w0), (VI)(w1)),                                         \
                 SELECT_I(i < 3, (VI)(w2), SELECT_I(i < 4, (VI)(w3), (VI)(w4)))))
 
-// Payne and Hanek's range reduction (1983) for |a| ≥ 1: |a| modulo π/2, in [−π/4, π/4], with the sign of a. It
-// multiplies the mantissa by 96 bits of (2/π)/4, which are chosen so that full turns cancel.
+// Payne and Hanek's range reduction (1983) for |a| ≥ 1: returns a − quadrant·π/2, in [−π/4, π/4], as the sum of the
+// result and `low_part`. It multiplies the mantissa by 96 bits of (2/π)/4, without the bits above them, whose products
+// are whole turns.
 INLINE VF WIDE(reduce_large)(VF a, VI *quadrant, VF *low_part) {
   VI e = ((AS_I(a) >> 23) & 255) - 126;
   VU mantissa = AS_U((AS_I(a) << 8) | (VI)(-0x7fffffff - 1));

@@ -5,8 +5,8 @@
 //
 // where g are the weights, d the pixels, Y the results, and ∂ denotes the gradient of a value.
 //
-// Inputs are `step` registers apart, and results are `to_step` registers apart. Follows the OpenCL dialect of kernels
-// for CPUs, or the dialect of the CPU device's C loops.
+// A line is a row or a column of a matrix. Inputs are `step` registers apart, and results are `to_step` registers
+// apart. Included after the OpenCL dialect of kernels for CPUs, or after the dialect of the CPU device's C loops.
 
 // Bᵀ: six pixels of a line to six elements.
 INLINE void winograd_patch_line(const VF *d, int step, VF *to, int to_step) {

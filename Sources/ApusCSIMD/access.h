@@ -92,13 +92,12 @@ INLINE prefetch_share prefetch_share_of(const csimd_prefetch_block *block, size_
   return result;
 }
 
-// Prefetches a block of at least k rows, k rows at a time. A tile has k steps along k, and each step prefetches one
-// cache line of another row: together a column of k cache lines.
+// Prefetches a block of at least k rows, k rows at a time. A tile of a product takes k steps, one for each term. Each
+// step prefetches a cache line of another row, so that a tile prefetches one column: a cache line of each of k rows.
 typedef struct {
   /// The current k rows, the next column in these rows, and the last k rows of the block.
   const char *rows, *next, *last_rows;
-  /// The number of columns in k rows, of columns left to prefetch in the current k rows, and of columns left in the
-  /// whole block.
+  /// Numbers of columns: in k rows, left to prefetch in the current k rows, and left in the whole block.
   size_t length, left, count;
   /// The byte strides of k rows, and of one row.
   size_t distance, step;

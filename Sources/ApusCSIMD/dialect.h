@@ -1,6 +1,6 @@
-// The dialect of Kernels/prelude for C. Vectors have 16 lanes on every instruction set, so that reductions have the
-// same order everywhere. Before an isa_*.c file includes this file, it defines CSIMD_HAS_FMA and, if the instruction
-// set has them, CSIMD_HAS_F16C and CSIMD_HAS_AVX512 (see loops.h).
+// Defines, for C, the names that Kernels/prelude/math.h lists (its *dialect*). Vectors have 16 lanes on every
+// instruction set, so that reductions have the same order everywhere. Before an isa_*.c file includes this file, it
+// defines CSIMD_HAS_FMA and, if the instruction set has them, CSIMD_HAS_F16C and CSIMD_HAS_AVX512 (see loops.h).
 
 #include <math.h>
 #include <stddef.h>
@@ -71,7 +71,7 @@ INLINE VF libm_fmod(VF a, VF b) {
 #define ROUND(x) __builtin_elementwise_roundeven(x)
 #define TRUNCATE(x) __builtin_elementwise_trunc(x)
 #else
-// Without FMA, the built-in fma and rounding functions would be calls to libm.
+// An instruction set without FMA has no rounding instructions either: the built-in functions would call libm.
 #define FMA(a, b, c) ((VF)(a) * (VF)(b) + (VF)(c))
 INLINE VF exact_fma(VF a, VF b, VF c) {
   VD product = __builtin_convertvector(a, VD) * __builtin_convertvector(b, VD);

@@ -68,7 +68,7 @@ static void transpose_pairs(size_t rows, size_t k, const float *source, ptrdiff_
   }
 }
 
-// Joins `count` elements of two lines into words; zeros take the place of the second line if `second` is NULL.
+// Joins `count` elements of two lines into words. If `second` is NULL, the second line is zeros.
 INLINE VF joined_rows(const float *first, const float *second, size_t count) {
   VF a = (VF)(0), b = (VF)(0);
   if (count == LANES) {

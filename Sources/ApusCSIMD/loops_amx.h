@@ -220,7 +220,7 @@ static void amx_block_multiply(
   _tile_release();
 }
 
-// If lines are not whole groups of words, no tile registers are used.
+// Lines that are not contiguous, or not whole groups of 16 words, are multiplied without tile registers.
 static void amx_lines_multiply(
     size_t m, size_t n, const csimd_lines *lines, const void *a, ptrdiff_t a_row, const void *b, size_t b_row,
     ptrdiff_t b_panel, void *c, ptrdiff_t c_row, int accumulates, const csimd_prefetch_block *ahead) {

@@ -20,7 +20,8 @@ INLINE MASK FN(attention_open)(const csimd_weights *w, size_t at, size_t end, co
   return MASK_OF(open);
 }
 
-// The query of a row may attend to no keys from this key on.
+// The number of keys, counted from the first key of the block, to which the query of a row may attend if no mask
+// excludes them.
 INLINE size_t FN(attention_end)(const csimd_weights *w, size_t row) {
   int64_t end = w->first_end + (int64_t)row;
   return end<0 ? 0 : end>(int64_t) w->keys ? w->keys : (size_t)end;
@@ -38,7 +39,7 @@ INLINE MASK FN(attention_kept)(const csimd_weights *w, const uint32_t *words) {
   return MASK_OF(KEEPS(LOAD(VU, words), (int32_t)w->bound));
 }
 
-// The values that are added to the products of a row from `at` on; 0 from `end` on.
+// The values that are added to the products of a row with 16 keys from `at` on; 0 for keys from `end` on.
 INLINE V FN(attention_added)(const csimd_weights *w, size_t at, size_t end, const SCALAR *added) {
   if (w->added_step == 1 && at + LANES <= end) return LOAD(V, added + at);
   SCALAR numbers[LANES];
@@ -89,7 +90,7 @@ static void FN(attention_weights)(const csimd_weights *w, void *products, void *
     SCALAR old = maximum[r], found = FN(attention_largest)(top);
     SCALAR now = found > old ? found : old;
     V shifted = FN(softmax_shift)((V)(now));
-    // A scalar, because float64 exponentials are computed one at a time.
+    // A scalar: float64 exponentials are calls of libm, across which a vector would have to be saved.
     SCALAR shift = shifted[0];
     V part = (V)(0);
     for (size_t i = 0; i < w->keys; i += LANES) {
@@ -118,7 +119,7 @@ static void FN(attention_finish)(const csimd_weights *w, const void *sums, void 
   const SCALAR *sum = sums;
   SCALAR *maximum = maxima, *total = output;
   for (size_t r = 0; r < w->rows; r += 1) {
-    // If a key is open, the last shift is the maximum.
+    // The last shift is the maximum, unless no key is open: then the sum is 0, and the shift has no effect.
     V logarithm = FN(softmax_logarithm)((V)(maximum[r]), (V)(sum[r]));
     maximum[r] = logarithm[0];
     FN(attention_multiply)(w->width, total, sum[r] == 0 ? 0 : (SCALAR)w->kept_factor / sum[r]);

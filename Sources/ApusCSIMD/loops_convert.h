@@ -45,12 +45,12 @@ typedef uint16_t halves16 __attribute__((ext_vector_type(16), aligned(2), may_al
 
 #if HAS_HALF
 INLINE VF from_float16(halves16 h) { return FLOAT_FROM_HALF((VH)h); }
-// Instructions convert vectors of halves. All NaNs are stored with the same payload and keep their sign.
+// Stores every NaN with the same payload; it keeps its sign.
 INLINE halves16 to_float16(VF a) {
   return (halves16)HALF_FROM_FLOAT(a == a ? a : AS_F((AS_I(a) & INT32_MIN) | 0x7fc00000));
 }
 #else
-// float16 as float32: a multiplication adjusts the exponent and also normalizes denormals.
+// float16 as float32: a multiplication adjusts the exponent and also normalizes subnormal numbers.
 INLINE VF from_float16(halves16 h) {
   VI bits = TO(VI, h);
   VI magnitude = (bits & 0x7fff) << 13;

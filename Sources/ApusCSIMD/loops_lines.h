@@ -3,7 +3,8 @@
 // Line number `step` in the direction of the scan: `width` elements.
 #define LINE(S, step) ((S *)values + (is_reversed ? lines - 1 - (step) : (step)) * width)
 
-// Each line is multiplied by the line before it; the first line is multiplied by `state`.
+// Each line is multiplied by the result of the line before it. `state` contains the result of the last line of the
+// previous call.
 #define SCAN_PRODUCT(name, S)                                                                                 \
   static void name(size_t lines, size_t width, void *values, int is_reversed, void *state, int64_t earlier) { \
     S *product = state;                                                                                       \
@@ -15,8 +16,8 @@
   }
 
 // The result of a line is the sum of its chain of CSIMD_CHAIN lines up to this line, plus the sum of all lines before
-// the chain. The latter adds the full chains of each level (see reduce.def), starting with the highest level. `state`
-// contains the levels, the sum of the lines before the chain, and the sum of the chain.
+// the chain. The sum before the chain adds the full chains of each level (see reduce.def), starting with the highest
+// level. `state` contains the levels, the sum of the lines before the chain, and the sum of the chain.
 #define SCAN_SUM(name, S)                                                                                     \
   static void name(size_t lines, size_t width, void *values, int is_reversed, void *state, int64_t earlier) { \
     S *levels = state, *before = levels + (CSIMD_SCAN_LINES - 2) * width, *sum = before + width;              \

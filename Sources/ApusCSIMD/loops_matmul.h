@@ -9,7 +9,8 @@
 
 #include "loops_tiles.h"
 
-// A product with one vector of columns: packing the rows would cost as much as multiplying them.
+// A product with one vector of columns. It reads the rows in place: packing them would cost as much as multiplying
+// them.
 static __attribute__((noinline)) void FN(narrow_rows)(
     size_t rows, size_t k, const SCALAR *a, size_t a_row, size_t a_step, const SCALAR *b, size_t b_row, SCALAR *c,
     size_t c_row, size_t columns, int accumulates, const SCALAR *ahead) {
@@ -24,7 +25,7 @@ static void FN(narrow_multiply)(
   size_t b_row = panels->row != 0 ? panels->row : LANES;
   const SCALAR *lines = a, *b = (const SCALAR *)panels->data + panels->first * b_row;
   if (a_step == 1) {
-    // A few rows at a time: rows at power-of-two strides map to the same cache sets.
+    // At most 8 rows at a time, because rows at power-of-two strides map to the same cache sets.
     size_t height = TILE_ROWS < 8 ? TILE_ROWS : 8;
     for (size_t row = 0; row < m; row += height)
       FN(narrow_rows)(
@@ -33,7 +34,8 @@ static void FN(narrow_multiply)(
     return;
   }
   FOR_SLIVERS(m, {
-    // Lines are far apart: prefetch the sliver after the next sliver, or the first slivers of the next lines.
+    // A line is a column of `a`; lines are far apart. Prefetch the sliver after the next one or, at the end of the
+    // lines, the first slivers of the lines that follow along k.
     size_t next = first + 2 * TILE_ROWS;
     const SCALAR *ahead = next < m ? lines + next : is_followed ? lines + k * a_step + (next - m) : NULL;
     FN(narrow_rows)(
@@ -64,7 +66,7 @@ INLINE void FN(transpose_some_lines)(
 
 static void FN(transpose_lines)(
     size_t rows, size_t k, const SCALAR *source, ptrdiff_t stride, SCALAR *target, size_t step) {
-  // A constant number of rows needs no branch for each row.
+  // With a constant number of rows, the code has no branch for each row.
   switch (rows) {
 #if LANE == LANE_F32 && CSIMD_REGISTERS >= 8
     case TRANSPOSE_WIDTH: FN(transpose_some_lines)(TRANSPOSE_WIDTH, k, source, stride, target, step); break;
@@ -98,7 +100,7 @@ INLINE void FN(copy_line)(SCALAR *to, const SCALAR *from, size_t rows, int is_wh
 #undef SLIVERS_AT_ONCE
 #define SLIVERS_AT_ONCE 4
 // Packs rows of a transposed factor: one line of a few slivers at a time, in memory order. Slivers are often a multiple
-// of 4 KiB apart: lines of only a few slivers fit into an L1 cache set.
+// of 4 KiB apart, so that their lines map to one L1 cache set, which holds only a few.
 static void FN(pack_transposed_rows)(size_t m, size_t k, const SCALAR *a, ptrdiff_t line, SCALAR *slivers) {
   size_t tiles = (m + TILE_ROWS - 1) / TILE_ROWS;
   for (size_t tile = 0, start = 0; tile < tiles; tile += SLIVERS_AT_ONCE) {

@@ -17,9 +17,12 @@ INLINE int is_pairs(const csimd_windows *w) {
 #define ODD(v) __builtin_shufflevector(v, v, 1, 3, 5, 7, 9, 11, 13, 15)
 #define WOVEN(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15)
 
-// Calls `body` for eight windows of two rows with: y, i (their results begin at y + i), u and l (the upper and lower
-// pixels), a, b, c, d (the same, by position in the window), count (8, or the row's length if it is shorter). Up
-// to 15 pixels past the last one are read.
+// Calls `body` for each eight neighboring windows, with
+//   y, i         the results of the windows begin at y + i
+//   u, l         the upper and the lower 16 pixels
+//   a, b, c, d   eight pixels each: upper left, upper right, lower left and lower right in the windows
+//   count        8, or the number of results in a row if it is smaller
+// Up to 15 pixels past the last one are read.
 #define FOR_EACH_EIGHT(body)                                                          \
   ptrdiff_t width = w->output[2], pixels = w->input[2], y = 0;                        \
   for (ptrdiff_t z = 0; z < w->output[0]; z += 1)                                     \

@@ -5,11 +5,11 @@
 // first level, and CSIMD_CHAIN terms of a level are one term of the next level.
 
 typedef struct {
-  /// The current chain.
+  /// The current chain. A full chain is added to `level[0]` when the next chain begins.
   V part[4];
-  /// For each level, the current chain, whose terms are the full chains of the level below. It is valid only if the
-  /// number of its terms is not a multiple of CSIMD_CHAIN; the last level accumulates all its terms. A full chain is
-  /// added to the next level when the next chain begins.
+  /// For each level, the sum of the current chain, whose terms are the full chains of the level below. A chain that
+  /// becomes full is added to the next level, and its own sum is not used after that: it is valid only if the number of
+  /// its terms is not a multiple of CSIMD_CHAIN. The last level has a single chain, of all its terms.
   V level[3];
   /// The number of accumulated groups of four vectors.
   uint64_t groups;

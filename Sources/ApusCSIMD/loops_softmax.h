@@ -2,8 +2,8 @@
 // row, the exponentials of the current row and their sum, and the quotients of the previous row. So the loop reads and
 // writes memory all the time; with separate loops, memory would be idle during the exponentials.
 //
-// Each row uses the operations of `max`, `exp_difference`, `sum` and `multiply` in the same order, so that the results
-// have the same bits.
+// Each row is computed with the operations of `max`, `exp_difference`, `sum` and `multiply`, in their order, so that
+// the results have the same bits as those of four separate loops.
 
 // The prefetch distance, in bytes.
 #define ROWS_AHEAD 32768
@@ -28,7 +28,8 @@ INLINE void FN(softmax_vector)(
   V a = FN(exp)(LOAD(V, at->row + byte) - shift);
   if (keeps) STORE(V, at->e + byte, a);
   *sum = FN(combine_sum)(*sum, a);
-  // Of two equal values, keep the later one, as in `max`. This comparison may lose a NaN, but then the sum is NaN.
+  // Of two equal values, keep the later one, as in `max`. This comparison may lose a NaN, but then the sum of that row
+  // becomes NaN, and `softmax_rows` computes the row again.
   V b = LOAD(V, at->next + byte);
   *maximum = SELECT(*maximum > b, *maximum, b);
   for (size_t line = 0; line < LANES * BYTES_OF(V); line += 64)
@@ -72,7 +73,7 @@ INLINE void FN(softmax_pass)(
     maxima.part[k] = maximum[k];
     sums.part[k] = sum[k];
   }
-  // A maximum does not depend on the order, so one chain is enough.
+  // A maximum does not depend on the order, so all its elements count as one chain.
   maxima.groups = 1;
   sums.groups = groups + (i < n);
   for (int k = 0; i < n; i += LANES, k += 1) {

@@ -137,7 +137,7 @@ INLINE void FN(tile_of)(
 }
 #undef TILE_CASE
 
-// The number of vectors in a panel: a last panel of few columns has one.
+// The number of vectors in a panel of `columns` columns; a narrow last panel may have fewer than TILE_VECTORS.
 INLINE int FN(panel_vectors)(size_t columns) { return (int)((columns + LANES - 1) / LANES); }
 
 static __attribute__((noinline)) void FN(tile_any)(
@@ -188,8 +188,8 @@ static void FN(block_multiply)(
     int accumulates, const csimd_prefetch_block *ahead) {
   prefetch_lines lines = prefetch_lines_of(ahead, k, TILES(m, n));
   prefetch_share next = prefetch_share_of(lines.count > 0 ? NULL : ahead, TILES(m, n));
-  // If rows of c are a page or more apart, a sliver's rows are completed before the next sliver, so that only a few
-  // pages are written at a time.
+  // If results are most of the memory traffic and rows of c are a page or more apart, a sliver's rows are completed
+  // before the next sliver, so that only a few pages are written at a time.
   size_t group = k <= SHORT_CHAIN && c_row * sizeof(SCALAR) >= PAGE_BYTES ? n : PANEL_WIDTH;
   for (size_t start = 0; start < n; start += group) {
     size_t end = n - start < group ? n : start + group;

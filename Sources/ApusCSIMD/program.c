@@ -197,7 +197,8 @@ const char *csimd_prefetch_next(csimd_prefetch_range *ahead, int64_t count) {
   return NULL;
 }
 
-/// Runs the instructions of a block; with `writes_outputs`, they write direct outputs themselves.
+/// Runs the instructions of a block. With `writes_outputs`, an instruction with an `output` writes its result directly
+/// to the output's array.
 static void run_instructions(
     const csimd_kernel *kernel, const csimd_frame *frame, csimd_operand *registers, int64_t start, int64_t count,
     int writes_outputs) {
@@ -237,8 +238,8 @@ static void run_block(
 
 // ---- Flat kernels
 
-/// An instruction of a flat kernel. From block to block, the addresses of its operands, its result and its prefetches
-/// advance by the given bytes per element: the element size for arrays, 0 for registers.
+/// An instruction of a flat kernel (see `is_flat`). From block to block, the addresses of its operands, its result and
+/// its prefetches advance by the given bytes per element: the element size for arrays, 0 for registers.
 typedef struct {
   csimd_loop loop;
   int operand_count, prefetches_ranges;

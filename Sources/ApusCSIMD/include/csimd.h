@@ -28,8 +28,8 @@ enum {
 #define CSIMD_SPLAT_BYTES 128
 /// The number of lines that a reduction by columns combines before it accumulates the result, so that it reads and
 /// writes the accumulators only once for these lines. A line is the elements of one reduced position. If the columns of
-/// a matrix product are summed, the product's tasks have a multiple of this number of rows, so that they combine the
-/// same lines.
+/// a matrix product are summed, the product's tasks have a multiple of this number of rows, so that no two tasks share
+/// such a group of lines.
 #define CSIMD_LINES_AT_ONCE 12
 /// Bytes of the accumulator of a reduction: see `csimd_reducer`.
 #define CSIMD_STATE_BYTES 1024
@@ -117,7 +117,7 @@ typedef struct {
 ///
 /// Three more reducers sum a function of the elements a and the second operand b: `sum_difference` a − b,
 /// `sum_squared_difference` (a − b)², and `sum_exp_difference` exp(a − b). They have neither `take_columns` nor
-/// `take_lines`; by columns, only deviations can be summed, with `deviation_lines`.
+/// `take_lines`; by columns, only the first two can be computed, together, with `deviation_lines`.
 typedef struct {
   const char *name;
   int is_index;
@@ -125,8 +125,8 @@ typedef struct {
   int prefetched_lines;
   /// Sets an accumulator to the identity.
   void (*begin)(void *state);
-  /// Accumulates `count` elements; `start` is the index of the first. Prefetches `prefetched_lines` cache lines for
-  /// each 64 elements, starting at `ahead` or, if `ahead` is NULL, 2 KiB after the current elements.
+  /// Accumulates `count` elements; `start` is the index of the first. For each 64 elements, prefetches
+  /// `prefetched_lines` cache lines from `ahead` on or, if `ahead` is NULL, the memory 2 KiB after these elements.
   void (*take)(size_t count, void *state, const csimd_operand *values, int64_t start, const char *ahead);
   /// Merges another accumulator, whose elements have later indices.
   void (*merge)(void *state, const void *other);
@@ -141,7 +141,7 @@ typedef struct {
   void (*take_lines)(size_t count, void *numbers, const void *values, ptrdiff_t distance, size_t lines);
   /// Merges the accumulators of other columns, whose elements have later indices.
   void (*merge_columns)(size_t count, void *numbers, int64_t *indices, const void *other, const int64_t *other_indices);
-  /// For `sum_squared_difference` only: accumulates this reducer and `sum_difference` in one pass.
+  /// For `sum_squared_difference` only: accumulates the squares, and the sums of `sum_difference`, in one pass.
   void (*take_deviations)(size_t count, void *squares, void *sums, const csimd_operand *values, const char *ahead);
   /// The two results of `begin`, `take_deviations` and `finish` for one array; the second operand is a single value.
   void (*deviation_row)(size_t count, const csimd_operand *values, void *square, void *sum, const char *ahead);
@@ -153,7 +153,7 @@ typedef struct {
   void (*row)(size_t count, const csimd_operand *values, void *result, const char *ahead);
 } csimd_reducer;
 
-/// The number of lines in the state of a scan: the levels of a cascade over 2⁶⁰ lines, and two more lines.
+/// The number of lines in the state of a scan: 15 levels of a cascade over 2⁶⁰ lines, and two sums (see loops_lines.h).
 #define CSIMD_SCAN_LINES 17
 /// Combines each of `lines` lines of `width` elements with all lines before the line (after the line, if reversed).
 /// `state` has CSIMD_SCAN_LINES lines. The scan continues a scan of `earlier` lines, which is a multiple of
@@ -339,7 +339,8 @@ typedef struct {
   void (*winograd_patches)(
       const csimd_winograd *w, size_t first, size_t count, const float *images, float *to, size_t distance,
       size_t pitch);
-  /// Transforms products to results; `results` is the start of the first tile's top row of pixels.
+  /// Transforms products to results; `results` is the start of the first tile's top row of pixels. Rows of pixels are
+  /// `line` elements apart, pixels `pixel` elements.
   void (*winograd_results)(
       const csimd_winograd *w, size_t first, size_t count, const float *products, size_t distance, size_t pitch,
       float *results, size_t line, size_t pixel);
@@ -419,9 +420,9 @@ typedef struct {
   void (*narrow_multiply[2])(
       size_t m, size_t n, size_t k, const void *a, size_t a_row, size_t a_step, const csimd_panels *panels, void *c,
       size_t c_row, int accumulates, int is_followed);
-  /// `c[n] = a[k]·b[k, n]`: the sum of chains of `depth` along k; one of b's strides must be 1. If `prefetches` is set,
-  /// contiguous columns are prefetched. Processors whose hardware prefetches many lines are faster without these
-  /// instructions.
+  /// `c[n] = a[k]·b[k, n]`: adds the terms in chains of `depth` along k, and then the sums of the chains. One of b's
+  /// strides must be 1. If `prefetches` is set, contiguous columns are prefetched. Processors whose hardware prefetches
+  /// many cache lines are faster without these instructions.
   void (*vector_multiply[2])(
       size_t n, size_t k, size_t depth, const void *a, size_t a_step, const void *b, ptrdiff_t row, ptrdiff_t column,
       void *c, int prefetches);

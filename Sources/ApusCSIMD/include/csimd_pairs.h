@@ -3,8 +3,8 @@
 
 #include "csimd.h"
 
-/// Matrix products of float32 factors whose elements are all bfloat16 values. The instructions multiply pairs of
-/// bfloat16 elements.
+/// Matrix products of factors that are stored as float32, but whose elements are all bfloat16 values. The instructions
+/// multiply pairs of bfloat16 elements.
 ///
 /// A word of a packed factor contains two consecutive elements along k, the first element in its upper half. If k is
 /// odd, the lower half of the last word is zero. Subnormals are treated as zeros.

@@ -3,8 +3,8 @@
 
 #include "csimd.h"
 
-/// A program over one domain, resolved to functions and layouts. It runs block by block, so that the registers of a
-/// block, which are arrays in memory, stay in the L1 cache.
+/// A kernel (`csimd_kernel`) is a program over one domain, with its functions and layouts. It runs block by block, so
+/// that the registers of a block, which are arrays in memory, stay in the L1 cache.
 
 /// The maximum rank of a layout.
 #define CSIMD_RANK 8
@@ -48,7 +48,7 @@ typedef struct {
   int operands[3];
   /// The output that the result is written to directly, or −1.
   int output;
-  /// Whether all operands are uniform over the domain, so that the instruction runs once.
+  /// Whether every operand is uniform (has one value over the whole domain), so that the instruction runs once.
   int is_uniform;
   /// Whether the instruction takes more time than its loads and stores, so that memory can be prefetched meanwhile.
   int is_long;

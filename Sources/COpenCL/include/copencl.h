@@ -61,9 +61,9 @@ const char *_Nonnull copencl_failure(void);
 // platforms that cache built programs on disk. Such a platform (PoCL) builds only one kernel at a time per process,
 // even if several threads build.
 
-/// The first argument (argv[0]) of a builder; the second is the index of its device among the devices of all platforms.
-/// The descriptor is the builder's end of the socket. A process with these two arguments and the socket is a builder;
-/// environment variables, which a user may set, have no influence.
+/// The first argument (argv[0]) of a builder, and (below) the descriptor of its end of the socket. The second argument
+/// is the index of its device among the devices of all platforms. A process with these two arguments and the socket is
+/// a builder; environment variables, which a user may set, have no influence.
 #define COPENCL_BUILDER_NAME "apus-kernel-builder"
 #define COPENCL_BUILDER_SOCKET 3
 
