@@ -6,8 +6,10 @@
 //   m │ a →  │ sums  │            windows of an image, the channels of one pixel. If A is column-major,
 //                                 one pointer serves all rows of a whole tile.
 //                                 B is packed in panels by an earlier launch, or each work-item packs its
-//                                 panel, one block of terms at a time, or B is read in place. Panels that
-//                                 are read in place are whole, but the last register may end past the row.
+//                                 panel, one block of terms at a time, or B is read in place. B is read in
+//                                 place only if its columns, rounded up to whole registers, fill all
+//                                 panels (`arePanelsWhole`). The last register may read past the end of a
+//                                 row of B.
 //
 // Elements whose type is not the type of the sums are converted when they are read.
 //

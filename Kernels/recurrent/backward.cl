@@ -4,9 +4,10 @@
 //           the biased product of the previous state and the weights [times, batch, gates, size]
 //   weight  [gates · size, size]
 //
-// The gradients of the states accumulate the gradients that flow to the previous time step. In each time step, the
-// whole group computes the gradients of the product before it multiplies them by the weights, $vectors registers of
-// columns at a time. If $vectors is not 1, the size is a multiple of $vectors · WIDTH.
+// During the loop, the memory of the states' gradients (`carried`, `carriedCell`) holds the gradients that flow to the
+// previous time step. In each time step, the whole group computes the gradients of the product before it multiplies
+// them by the weights, $vectors registers of columns at a time. If $vectors is not 1, the size is a multiple of
+// $vectors · WIDTH.
 //
 // Parameters: $CELL, $GRADIENT, $LAST, $LASTCELL, $T, $V, $VALID, $WEIGHT, $batch, $dtype, $forward, $forwardOffset,
 // $gates, $isReversed, $lane, $localSize, $product, $result, $resultOffset, $rows, $rowsPerGroup, $size, $states,

@@ -72,7 +72,9 @@ enum ExitCode: Int32, CaseIterable {
     case .failure: "The run failed: it diverged, ran out of memory, a kernel did not build, or devices disagree."
     case .usage: "The command line is invalid, or APUS_DEVICE is not the name of a device."
     case .data: "The data or the model are invalid, or options contradict the data, the weights or a run."
-    case .device: "The device is not available or was lost, or a variable APUS_… that configures devices is invalid."
+    case .device:
+      "The device is not available, was lost or does not support what the command needs, or a variable APUS_… that "
+        + "configures devices is invalid."
     case .inputOutput: "A file could not be read or written."
     case .hungUp, .interrupted, .terminated: "The run was ended by signal \(rawValue - 128); a checkpoint was saved."
     }

@@ -4,7 +4,8 @@
 //
 // Rows of results have at least LANES elements. The last vector of a row ends at the end of the row, and may overlap
 // the previous vector. With a padding of 1 the plane is as wide as the result, and pixels on either side of it count as
-// zeros; with a padding of 0 the pixels of all columns are in memory. Rows outside of the plane are zeros.
+// zeros. With a padding of 0 the plane is two columns wider than the result, so every pixel that a tap reads is in
+// memory. Rows outside of the plane are zeros.
 
 #define DEPTHWISE_ROWS 4
 #define DEPTHWISE_LOOP _Pragma("clang loop unroll(full)")

@@ -11,7 +11,8 @@ public struct Program: Hashable, Sendable {
     case tensor(DType)
     /// An entry of the plan's scalar bank, the same for all elements.
     case scalar(Lane)
-    /// The index of an element, which is computed and not loaded; of lane `int32` or `int64`.
+    /// The offset that the argument's layout assigns to the element (`Argument.index`); it is computed, not loaded; of
+    /// lane `int32` or `int64`.
     case index(Lane)
     /// A core result: a result of the step that precedes this program, such as a product or a reduced value.
     case core(Lane)

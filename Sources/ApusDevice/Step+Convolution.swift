@@ -18,11 +18,11 @@ public struct ConvolutionGeometry: Hashable, Sendable {
   public var kernel: SIMD3<Int>
   /// The spatial extents of `y`.
   public var output: SIMD3<Int>
-  /// The distance between windows in elements of `x`.
+  /// The distance, in elements of `x`, between neighboring windows.
   public var stride: SIMD3<Int>
   /// The padding before the first element; the padding after the last element follows from `output`.
   public var padding: SIMD3<Int>
-  /// The distance between the elements of a window in elements of `x`.
+  /// The distance, in elements of `x`, between neighboring elements of a window.
   public var dilation: SIMD3<Int>
 
   /// Creates a geometry from its sizes.
@@ -140,8 +140,8 @@ extension Convolution {
   /// `[outputChannels, inputChannels]` and `[inputChannels, pixels]`, or `x[n] = wᵀ·y[n]` for the input gradient. The
   /// domain of its epilogue is `[batch, channels, pixels]`.
   ///
-  /// `nil` for other convolutions, for integers, for channels-last images, and when the pixels of the epilogue's
-  /// operands cannot be merged into one axis.
+  /// `nil` for other convolutions, several groups, integers, and orders other than channels-first, and when the pixels
+  /// of the epilogue's operands cannot be merged into one axis.
   package var pointwiseProduct: Matmul? {
     guard isPointwiseProduct, pass != .weightGradient, let epilogue = epilogue.mergingAxes(from: 2) else { return nil }
     let g = geometry
@@ -159,7 +159,7 @@ extension Convolution {
 
   /// The weight gradient of a pointwise convolution as a product for each image, `w[n] = y[n]·x[n]ᵀ` with the shapes
   /// `[outputChannels, pixels]` and `[pixels, inputChannels]`. The epilogue applies to the sum over the images. `nil`
-  /// for other convolutions, for integers, and for channels-last images.
+  /// for other convolutions, several groups, integers, and orders other than channels-first.
   package var pointwiseGradientProducts: Matmul? {
     guard isPointwiseProduct, pass == .weightGradient else { return nil }
     let g = geometry

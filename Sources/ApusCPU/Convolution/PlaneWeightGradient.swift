@@ -17,7 +17,7 @@ final class PlaneWeightGradientStep: CPUStep {
   private let loops: UnsafePointer<csimd_table>
   private let copier: RowCopier
   private let partCount: Int
-  /// The number of result channels, all of one group, whose sums are a block.
+  /// The number of result channels in a block. They belong to one group, and their sums are computed together.
   private let channelGrain: Int
   /// Blocks per task.
   private let blockGrain: Int

@@ -3,7 +3,8 @@ import ApusDevice
 /// A plan whose kernels are built and whose launches are bound.
 final class GPUExecutable<Driver: GPUDriver>: Executable, @unchecked Sendable {
   let recording: Driver.Recording
-  /// The costs of the launches, and the tag of the first launch. The tags of the other launches follow in order.
+  /// The costs of the launches, and the tag of the first launch, the number that identifies it in a profile
+  /// (`LaunchTime`). The tags of the other launches follow in order.
   let costs: [StepCost]
   let firstTag: Int
   let slots: SlotTable

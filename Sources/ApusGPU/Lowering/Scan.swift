@@ -17,7 +17,8 @@ extension PlanLowering {
   }
 
   /// Returns the number of elements of a chunk. A line has at most 1024 chunks, except for sums of more than 2²⁶
-  /// elements. For sums, the number is a power of 16, so that the sum of a chunk is one term of a level of the cascade.
+  /// elements. For sums, the size of a chunk is a power of 16, so that the sum of a chunk is one term of a level of the
+  /// cascade.
   private func chunkSize(_ step: Scan) -> Int {
     guard step.isSum else { return max(512, (step.extent + 1023) / 1024) }
     return [1 << 8, 1 << 12].first { step.extent <= $0 << 10 } ?? 1 << 16
@@ -39,7 +40,7 @@ extension PlanLowering {
     var builder = KernelBuilder(family: "scan", target: target, isLarge: true)
     var template = filled(step.isSum ? "scan/sums.cl" : "scan/products.cl", step, chunks: chunks, &builder)
     // If there are several columns (`inner` > 1), a work-item on a CPU scans as many adjacent ones as a register has
-    // lanes. Lines are not split in this case, because on CPUs only a single line is.
+    // lanes. Lines are not split in this case: on CPUs a line is split only if the step has no other line.
     let isVector = isCPU && step.inner > 1
     let columns = isVector ? width : 1
     let blocks = (step.inner + columns - 1) / columns

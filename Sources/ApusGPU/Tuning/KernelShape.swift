@@ -1,8 +1,8 @@
 import ApusDevice
 
-/// How a kernel splits its work into tiles. Kernels of all shapes add in the same order and compute the same bits, so
-/// that the choice only affects time (except the sign of a zero where a GPU tile is padded with zeros). The description
-/// is the shape's name in tuning tables.
+/// How a kernel splits its work into tiles. Kernels of all shapes add in the same order, so that the choice affects
+/// only time and, where a GPU tile is padded with zeros, the sign of a zero. The description is the shape's name in
+/// tuning tables.
 protocol KernelShape: Hashable, Sendable, CustomStringConvertible {}
 
 /// A choice that a lowering made among several kernel shapes.

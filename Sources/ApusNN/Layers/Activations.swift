@@ -95,7 +95,7 @@ public struct Sigmoid: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.sigmoid() }
 }
 
-/// `−log(1 + e⁻ˣ)` of each element, without underflow, in the same shape.
+/// `−log(1 + e⁻ˣ)` of each element, without overflow, in the same shape.
 public struct LogSigmoid: Layer {
   public init() {}
   public var members: [ModuleMember] { [] }
@@ -106,7 +106,8 @@ public struct LogSigmoid: Layer {
 ///
 /// The bipolar sigmoid `2 / (1 + e^(−2ax)) − 1` of the literature is `tanh(ax)`: `Tanh(slope: a)`.
 public struct Tanh: Layer {
-  /// `1.7159·tanh(2x/3)`, which preserves a variance of 1 and maps ±1 to ±1 (LeCun et al., "Efficient BackProp", 1998).
+  /// `1.7159·tanh(2x/3)`, which maps ±1 to ±1 (LeCun et al., "Efficient BackProp", 1998). Inputs from a standard normal
+  /// distribution give results with a variance of 0.75.
   public static let leCun = Tanh(slope: 2.0 / 3, scale: 1.7159)
 
   /// The factor of `x`.

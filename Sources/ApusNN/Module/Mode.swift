@@ -14,7 +14,7 @@ public func withMode<R>(_ mode: Mode, _ body: () throws -> R) rethrows -> R {
   try ModeScope.$current.withValue(mode, operation: body)
 }
 
-/// The modes of the task.
+/// The modes of the Swift task.
 enum ModeScope {
   @TaskLocal static var current: Mode?
   /// The modes of single layers, which take precedence.

@@ -3,7 +3,8 @@ import ApusTensor
 /// The parameters and statistics of a model under their keys. A shared parameter is listed once, under the first of its
 /// keys.
 ///
-/// Creating a `ModelState` reflects over the model: do so once, not in every step.
+/// Creating a `ModelState` visits the `members` of all modules, which reflection finds by default: do so once, not in
+/// every step.
 public struct ModelState: Sendable {
   /// A parameter or statistic.
   public struct Entry: Sendable {
@@ -30,7 +31,7 @@ public struct ModelState: Sendable {
   /// The additional keys of shared values, mapped to the keys under which they are listed.
   public private(set) var aliases: [String: String] = [:]
 
-  /// Finds all parameters and statistics of a model by reflection.
+  /// Finds all parameters and statistics of a model by the `members` of its modules, which reflection finds by default.
   public init(of model: any Module) {
     var listed: [ObjectIdentifier: String] = [:]
     var path: [ObjectIdentifier] = []

@@ -39,7 +39,8 @@ public final class RandomSource: Sendable {
   @TaskLocal private static var taskLocal: RandomSource?
   private static let process = RandomSource(RandomKey(seed: 0))
 
-  /// The source of the innermost `withRandomSource` or `withRandomKey` of the task, otherwise the one of the process.
+  /// The source of the innermost `withRandomSource` or `withRandomKey` of the Swift task, otherwise the one of the
+  /// process.
   public static var current: RandomSource { taskLocal ?? process }
 
   fileprivate static func run<R>(_ source: RandomSource, _ body: () throws -> R) rethrows -> R {

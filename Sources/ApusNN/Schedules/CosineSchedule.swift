@@ -1,12 +1,12 @@
 import Glibc
 
 /// Cosine annealing from 1 down to `final` after a linear warm-up (Loshchilov, Hutter, 2017):
-/// `final + (1 − final) · (1 + cos(π · t)) / 2`, where `t` goes from 0 to 1 over the steps after the warm-up.
+/// `final + (1 − final) · (1 + cos(π · t)) / 2`, where `t` rises from 0 toward 1 over the steps after the warm-up.
 public struct CosineSchedule: Schedule {
   public static let name = "cosine"
   /// The number of warm-up steps; the first has the factor `1 / warmup`.
   public var warmup: Int
-  /// The factor at the end.
+  /// The factor that the schedule approaches at the end.
   public var final: Double
 
   public init(warmup: Int = 0, final: Double = 0) {

@@ -58,7 +58,8 @@ struct Ticks: Hashable, Sendable {
     return power * (share < 1.5 ? 1 : share < 3.5 ? 2 : share < 7.5 ? 5 : 10)
   }
 
-  /// The number with as many decimal places as distinguish marks `step` apart: `0.25`, `12,000`, `3M`, `2×10⁻⁶`.
+  /// The number as text, with enough decimal places (at most 8) to distinguish marks that are `step` apart: `0.25`,
+  /// `12,000`, `3M`, `2×10⁻⁶`.
   static func label(_ value: Double, step: Double) -> String {
     guard value.isFinite else { return value.isNaN ? "nan" : value < 0 ? "−∞" : "∞" }
     let unit = step > 0 ? step : value.magnitude

@@ -69,10 +69,10 @@ final class AnomalyScope: Sendable {
 
   private init(checks: Bool) { self.checks = checks }
 
-  /// The innermost scope of the task. If no scope is active in the process, this costs one load.
+  /// The innermost scope of the Swift task. If no scope is active in the process, this costs one load.
   static var naming: AnomalyScope? { active.load(ordering: .relaxed) == 0 ? nil : taskLocal }
 
-  /// The innermost scope of the task, if evaluations are checked in it.
+  /// The innermost scope of the Swift task, if evaluations are checked in it.
   static var current: AnomalyScope? { naming.flatMap { $0.checks ? $0 : nil } }
 
   /// The purposes that nodes are built for.

@@ -11,7 +11,7 @@ final class GradientScope: Sendable {
   /// Whether nodes that were built inside may still be differentiated.
   var isOpen: Bool { !hasEnded.load(ordering: .acquiring) }
 
-  /// The innermost scope of the task. Outside of any scope this costs one load.
+  /// The innermost scope of the Swift task. Outside of any scope this costs one load.
   static var current: GradientScope? {
     active.load(ordering: .relaxed) == 0 ? nil : taskLocal
   }

@@ -48,8 +48,8 @@ public func recordingGradients<R>(_ body: () throws -> R) rethrows -> R {
 
 /// Reverse-mode differentiation over the pending graph.
 ///
-/// The pass copies the graph under the device's lock and refers to the nodes of the graph as long as the pass lasts, so
-/// that an evaluation on another thread keeps their values.
+/// The pass copies the edges of the graph under the device's lock. It counts as a handle of each node while it lasts,
+/// so that an evaluation on another thread stores the nodes' values, as it does for nodes that a tensor refers to.
 struct BackwardPass: ~Copyable {
   /// The output and its dependencies, inputs first. Owned by the pass.
   private(set) var order: [Unmanaged<Node>] = []
@@ -119,7 +119,8 @@ struct BackwardPass: ~Copyable {
     targets = targetNodes.map { $0.device === output.device && $0.mark == epoch ? Int($0.position) : -1 }
   }
 
-  /// Runs each rule in the types of its operation, whatever precision the task has now.
+  /// Runs each rule in the types of its operation: outside of mixed precision, even if the caller is inside of
+  /// `withPrecision`.
   mutating func run(_ seed: Tensor) -> [Tensor?] {
     guard PrecisionScope.productType != nil else { return propagate(seed) }
     return PrecisionScope.run(nil) { propagate(seed) }

@@ -54,7 +54,7 @@ public func withPrecision<R>(_ precision: Precision, _ body: () throws -> R) ret
   try PrecisionScope.run(precision.productType, body)
 }
 
-/// The precision of the task.
+/// The precision of the Swift task.
 enum PrecisionScope {
   @TaskLocal private static var taskLocal: DType?
   private static let active = Atomic<Int>(0)

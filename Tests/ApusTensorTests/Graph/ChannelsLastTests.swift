@@ -122,8 +122,8 @@ import Testing
     #expect(deeper == [.mixed, .channelsLast])
   }
 
-  /// With `ifChained`, channels-first images of a convolution are converted only if another forward convolution
-  /// follows, also for convolutions without the `.mixed` form (`readsChannelsFirst` is false).
+  /// `ifChained` also works without the `.mixed` form (`readsChannelsFirst` is false): channels-first images are
+  /// converted only if another forward convolution follows.
   @Test func stridedPixelsStayAsTheyAre() throws {
     let device = RecordingDevice(channelsLast: { geometry, _ in
       .init(geometry.kernel.z == 1 ? .ifChained : .always)
