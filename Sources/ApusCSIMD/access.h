@@ -50,8 +50,8 @@ COPY_PART(copy_part_8, uint64_t)
 #define COPY_SOME(type) PASTE(copy_part_, type)
 
 #define CSIMD_CACHE_LINE 64
-// Iterates over the cache lines of a block of memory, row by row. This order is the fastest for prefetches, even if the
-// elements are later read in another order.
+// Iterates over the cache lines of a block of memory, row by row: lines that follow each other in memory are prefetched
+// one after the other, even if the elements are later read in another order.
 typedef struct {
   csimd_prefetch_block rest;
   // The byte offset in the current row.

@@ -20,7 +20,8 @@ public struct TiledPrediction: Hashable, Sendable {
     classCount = probabilities.count / tiles.count
   }
 
-  /// The probabilities of one tile.
+  /// The probability of each class for a tile. The slice has the indices of `probabilities`, which do not begin at 0
+  /// for the second and later tiles.
   public func probabilities(ofTile number: Int) -> ArraySlice<Float> {
     probabilities[number * classCount..<(number + 1) * classCount]
   }

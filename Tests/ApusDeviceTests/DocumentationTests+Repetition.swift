@@ -57,7 +57,7 @@ struct DocumentationText {
   private static let fillers: Set<String> = [
     "a", "an", "the", "of", "to", "its", "it", "their", "this", "that", "these", "those", "which", "in", "on", "at",
     "for", "by", "with", "from", "and", "or", "as", "is", "are", "be", "was", "were", "has", "have", "here", "each",
-    "every", "any", "all", "some",
+    "every", "any", "all", "some", "whether", "one",
   ]
 
   /// Whether all words of the text, except articles, prepositions and the like, occur in the code. A formula is no

@@ -15,7 +15,7 @@ enum Help {
     """
   }
 
-  /// The page of one command.
+  /// The text that `apus COMMAND --help` prints.
   static func page(_ command: any Command.Type) -> String {
     let arguments = command.declarations.filter(\.isArgument)
     let options = command.declarations.filter { !$0.isArgument }

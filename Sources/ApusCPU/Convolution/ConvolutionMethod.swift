@@ -18,8 +18,8 @@ enum ConvolutionMethod {
   ///
   /// - Parameters:
   ///   - product: the pass as a matrix product; `nil` if the pass is no product or its epilogue does not allow one.
-  ///   - hasMatrixUnit: whether the windows are multiplied on a matrix unit. Then direct sums are faster than Winograd
-  ///     tiles.
+  ///   - hasMatrixUnit: whether the windows are multiplied on a matrix unit. If so, direct sums, which need no
+  ///     transforms, take the place of Winograd tiles.
   init?(
     _ g: ConvolutionGeometry, _ pass: Convolution.Pass, _ order: Convolution.Order, _ dtype: DType,
     product: Matmul? = nil, hasMatrixUnit: Bool = false

@@ -8,7 +8,8 @@ struct UnfoldedWeights {
   private let geometry: UnfoldedGeometry
   private let isTransposed: Bool
   private let product: OpenBLASProduct
-  /// `nil` for integers, and for transposed weights with the `baseline` loops, because OpenBLAS is faster than these.
+  /// `nil` for integers, and for transposed weights with the `baseline` loops: then `product` multiplies the unpacked
+  /// weights.
   private let packed: PackedRows?
 
   init(_ step: Convolution, _ geometry: UnfoldedGeometry, isTransposed: Bool, _ builder: StepBuilder) {

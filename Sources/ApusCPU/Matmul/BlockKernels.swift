@@ -104,7 +104,7 @@ struct BlockKernels {
     csimd_panels(data: panels, distance: words(height) * panelWidth, row: 0, first: first / numbersOfWord)
   }
 
-  /// Whether columns can be read in place.
+  /// Columns in place are not transposed, their number is a multiple of 16, and they are not packed in pairs.
   func canReadInPlace(columns: Int, _ isTransposed: Bool) -> Bool {
     numbersOfWord == 1 && !isTransposed && columns % 16 == 0
   }

@@ -23,7 +23,8 @@ struct BlockSchedule {
 
     fileprivate var method: Method { m == 1 ? .vector : n <= 16 ? .narrow : .blocks }
 
-    /// Whether bfloat16 factors are packed in pairs. A product of few rows is faster if it reads columns in place.
+    /// Whether bfloat16 factors are packed in pairs. A product of fewer than 32 rows packs pairs only if its right
+    /// factor is transposed: another right factor may be read in place, but not as pairs.
     var packsPairs: Bool { method == .blocks && (m >= 32 || right.isTransposed) }
 
     /// Whether k is large compared with m and n, so that a task's results and its blocks of both factors for one chain
@@ -179,9 +180,9 @@ struct BlockSchedule {
       && products.left.leading * products.n * (isCut ? 2 : 1) < mostDistanceInPlace
   }
 
-  /// Whether a narrow product with a transposed left factor is faster if its tasks are chains rather than rows. A task
-  /// of rows reads a few elements of another page for each element along k. A task of one chain reads the elements of
-  /// all rows, which are adjacent and fit into an L2 cache.
+  /// Whether the tasks of a narrow product with a transposed left factor are chains rather than rows. A task of rows
+  /// reads a few elements of another page for each element along k. A task of one chain reads the elements of all rows,
+  /// which are adjacent and fit into an L2 cache.
   private static func paysChains(_ products: Products, _ kernels: BlockKernels, _ caches: Caches) -> Bool {
     products.method == .narrow && products.left.isTransposed && products.left.leading >= numbersOfPage / 2
       && caches.favorsUnpackedFactors

@@ -27,7 +27,7 @@ struct PackedRows {
   /// Bytes of scratch memory for a product with `columns` columns.
   func workspaceByteCount(columns: Int) -> Int { kernels.panelByteCount(columns: columns, k: min(k, Self.depth)) }
 
-  /// Packs one chain.
+  /// Packs at most `depth` elements of each row, beginning with element `chain * depth`.
   func pack(_ chain: Int, of a: Factor, into rows: UnsafeMutableRawPointer) {
     let start = chain * Self.depth
     kernels.packRows(

@@ -46,9 +46,9 @@ typedef enum __attribute__((enum_extensibility(closed), swift_name("PairUnit")))
 /// process to use the tile registers of AMX; the first call requests the permission.
 const csimd_pairs *csimd_find_pairs(const csimd_table *table, csimd_pair_unit unit);
 
-/// Returns the functions of the fastest unit; NULL if float32 products are faster. Intel CPUs issue one AVX512-BF16
-/// instruction every other cycle (0.49 times the multiply-adds of float32 in the same time, measured on Emerald
-/// Rapids); on AMD's Zen 4, products of pairs are faster.
+/// Returns the functions of the matrix unit or, if there is none, of the vector unit; NULL if there is neither. The
+/// vector unit of Intel CPUs does not count: they issue one AVX512-BF16 instruction every other cycle (0.49 times the
+/// multiply-adds of float32 in the same time, measured on Emerald Rapids).
 const csimd_pairs *csimd_find_fast_pairs(const csimd_table *table);
 
 #endif

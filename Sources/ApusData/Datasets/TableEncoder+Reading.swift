@@ -6,7 +6,7 @@ extension TableEncoder {
   /// - Parameters:
   ///   - options: how the file is read; ignored columns need not exist.
   ///   - target: the name of the target column.
-  ///   - targetKind: the kind of the target column.
+  ///   - targetKind: how the target's cells are read; has no effect if `needsTarget` is `false`.
   ///   - needsTarget: whether the target column must exist; if `false`, it may be missing, and is ignored if present.
   /// - Throws: an error that names the missing or extra columns; also the errors of `Table(path:)`.
   public func table(

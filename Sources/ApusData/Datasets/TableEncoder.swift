@@ -78,7 +78,7 @@ public struct TableEncoder: Hashable, Sendable {
   ///
   /// - Parameters:
   ///   - table: the features, without the target
-  ///   - rows: the training rows
+  ///   - rows: the indices of the training rows, counted from 0
   /// - Throws: when numbers are too large to be scaled, when no column has a value in the training rows, or when there
   ///   would be more than 2²⁰ features.
   /// - Precondition: there are rows, all in `0 ..< table.rowCount`.

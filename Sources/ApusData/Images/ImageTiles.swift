@@ -40,7 +40,7 @@ public struct ImageTiles: Hashable, Sendable {
   /// - Precondition: the size of the image is `self.image`.
   public func tiles(of image: Image) -> [Image] { (0..<count).map { tile($0, of: image) } }
 
-  /// One of the tiles, by its number.
+  /// The tile at `origins[number]`. Its pixels beyond the edges of the image are reflections.
   /// - Precondition: the size of the image is `self.image`, and `number` is in `0 ..< count`.
   public func tile(_ number: Int, of image: Image) -> Image {
     guard image.size == self.image else {

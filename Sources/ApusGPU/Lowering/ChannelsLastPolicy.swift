@@ -9,7 +9,7 @@ extension GPUDevice {
   ) -> ChannelsLastPreference {
     let width = driver.target.width
     // With a stride, most taps of the input gradient do not reach a given pixel. Kernels for channels-first images
-    // would multiply zeros for these taps, so channels-last images are faster even with few input channels.
+    // would multiply zeros for these taps, so this pass prefers channels-last images even with few input channels.
     let isSparse = pass == .inputGradient && geometry.stride.wrappedProduct > 1
     guard geometry.outputChannels >= width, geometry.inputChannels >= width || isSparse,
       ConvolutionMethod(geometry, pass, .channelsLast, dtype, driver.target) != nil

@@ -147,7 +147,7 @@ public struct LayerList: Hashable, Sendable {
 
 /// An error in the grammar of a layer list, or a layer that does not fit.
 public struct LayerListError: Error, Hashable, Sendable {
-  /// The kind of error.
+  /// Separates text that cannot be parsed from a list whose layers do not fit.
   public enum Kind: Hashable, Sendable {
     /// The text is not a layer list.
     case grammar
@@ -160,7 +160,7 @@ public struct LayerListError: Error, Hashable, Sendable {
   public var position: Int
   /// The text of the layer; for a layer inside a link, the text of the link.
   public var layer: String
-  /// The reason of the error.
+  /// What is wrong: the last part of `description`.
   public var reason: String
 }
 

@@ -43,7 +43,8 @@ public enum SequentialBuilder {
   public static func buildExpression(_ layer: any Layer) -> [any Layer] { [layer] }
   /// Elements of the chain: a layer, an array of layers, or a function.
   public static func buildExpression(_ layers: [any Layer]) -> [any Layer] { layers }
-  /// Elements of the chain: a layer, an array of layers, or a function.
+  /// Elements of the chain: a layer, an array of layers, or a function from a tensor of any shape to a tensor of any
+  /// shape.
   public static func buildExpression(_ function: @escaping @Sendable (Tensor) -> Tensor) -> [any Layer] {
     [Function(function)]
   }
@@ -67,7 +68,7 @@ public enum SequentialBuilder {
 public struct Function: Layer {
   private let body: @Sendable (Tensor) -> Tensor
 
-  /// A layer that runs `body`.
+  /// A layer that runs `body`, which takes and returns a tensor of any shape.
   public init(_ body: @escaping @Sendable (Tensor) -> Tensor) { self.body = body }
 
   public var members: [ModuleMember] { [] }

@@ -6,7 +6,7 @@ import ApusTensor
 /// - Parameters:
 ///   - outputs: any shape: logarithms of rates, or rates.
 ///   - targets: the same shape: counts.
-///   - outputsAreLogarithms: whether `outputs` are logarithms.
+///   - outputsAreLogarithms: `true` for the first formula; `false` for the second, the only one with `ε`.
 ///   - isFull: whether Stirling's approximation of `log t!`, `t log t − t + log(2πt) / 2`, is added where `t > 1`.
 /// - Returns: a scalar, or with `reduction: .none` the shape of `outputs`.
 /// - Precondition: outputs and targets have equal shapes.

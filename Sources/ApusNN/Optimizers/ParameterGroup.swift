@@ -3,7 +3,7 @@ import ApusTensor
 /// Parameters with settings of their own, for example a smaller rate for the layers of a base model, or no weight decay
 /// for biases.
 public struct ParameterGroup: Sendable {
-  /// The parameters of the group.
+  /// Parameters of the optimizer's model; each may be in only one of the optimizer's groups.
   public let parameters: [Parameter]
   /// The factor on the optimizer's learning rate.
   public var rateFactor: Double

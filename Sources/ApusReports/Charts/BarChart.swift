@@ -16,7 +16,7 @@ public struct BarChart: Chart {
     }
   }
 
-  /// The title of the chart.
+  /// The text above the drawing in an SVG file; in a report, the caption of the figure.
   public var title: String
   /// The axis along the bars. It always includes zero.
   public var axis: Axis

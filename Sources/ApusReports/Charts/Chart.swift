@@ -1,6 +1,6 @@
 /// A chart that is drawn from plain data.
 public protocol Chart: Sendable {
-  /// The title of the chart.
+  /// The text above the drawing in an SVG file; in a report, the caption of the figure.
   var title: String { get }
 
   /// The drawing of the chart, without its title. If the labels do not fit into `width` pixels, the drawing is wider.

@@ -33,7 +33,7 @@ public struct HeatMap: Chart {
     }
   }
 
-  /// The title of the chart.
+  /// The text above the drawing in an SVG file; in a report, the caption of the figure.
   public var title: String
   /// The title of the vertical axis, and the names of the rows from the top down.
   public private(set) var rows: (title: String, names: [String])

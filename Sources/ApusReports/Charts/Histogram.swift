@@ -1,6 +1,6 @@
 /// The counts of numbers in bins.
 public struct Histogram: Chart {
-  /// The title of the chart.
+  /// The text above the drawing in an SVG file; in a report, the caption of the figure.
   public var title: String
   /// The axis of the numbers.
   public var x: Axis

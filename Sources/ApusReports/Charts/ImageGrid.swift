@@ -15,7 +15,7 @@ public struct ImageGrid: Chart {
     }
   }
 
-  /// The title of the chart.
+  /// The text above the drawing in an SVG file; in a report, the caption of the figure.
   public var title: String
   /// The images, row by row.
   public var cells: [Cell]

@@ -30,7 +30,7 @@ public struct LineChart: Chart {
     }
   }
 
-  /// The title of the chart.
+  /// The text above the drawing in an SVG file; in a report, the caption of the figure.
   public var title: String
   /// The horizontal axis.
   public var x: Axis

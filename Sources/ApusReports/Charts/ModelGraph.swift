@@ -27,7 +27,7 @@ public struct ModelGraph: Chart {
     }
   }
 
-  /// The title of the chart.
+  /// The text above the drawing in an SVG file; in a report, the caption of the figure.
   public var title: String
   /// The extents of one example.
   public var input: [Int]

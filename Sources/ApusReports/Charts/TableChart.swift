@@ -14,7 +14,7 @@ public struct TableChart: Chart {
     }
   }
 
-  /// The title of the chart.
+  /// The text above the drawing in an SVG file; in a report, the caption of the figure.
   public var title: String
   /// The columns, from left to right.
   public var columns: [Column]

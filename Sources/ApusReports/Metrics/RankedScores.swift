@@ -44,7 +44,7 @@ public struct RankedScores: Hashable, Sendable {
     falsePositives = misses
   }
 
-  /// An integer that is ordered like the score: sorting integers is much faster. The last bit marks positives.
+  /// An integer that is ordered like the score. The last bit marks positives, so sorting also moves the truth values.
   private static func key(_ score: Float, _ isPositive: Bool) -> UInt64 {
     // Adding 0 turns −0 into +0, so that both zeros have the same key.
     let bits = (score + 0).bitPattern

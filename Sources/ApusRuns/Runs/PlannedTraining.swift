@@ -23,7 +23,7 @@ package struct PlannedTraining {
 
   /// A run of a model that `model` builds, without a data format.
   /// - Parameters:
-  ///   - input: One input of the model.
+  ///   - input: the extents of an example, without the batch axis, and its element type.
   ///   - model: Builds the model.
   package init(_ settings: RunSettings, input: ModelSummary.Input, model: @escaping () throws -> any Layer) {
     self.settings = settings

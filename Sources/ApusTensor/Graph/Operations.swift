@@ -66,7 +66,7 @@ public struct PendingOperation: Sendable {
   }
 }
 
-/// The pending operations that `tensors` depend on, inputs first.
+/// The pending operations that `tensors`, of any shapes, depend on, inputs first.
 ///
 /// While the list is held, every intermediate value is an output of the next evaluation. This allows two devices to be
 /// compared operation by operation.

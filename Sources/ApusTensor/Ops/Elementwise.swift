@@ -40,8 +40,8 @@ extension Tensor {
   public func rsqrt() -> Tensor { widened.apply(.rsqrt) }
   /// `1 / x` of each element, in the same shape; integers and `bool` count as `float32`.
   public func reciprocal() -> Tensor { widened.apply(.reciprocal) }
-  /// `x · x` of each element, rounded once, in the same shape; `bool` counts as `int32`. `power(2)` uses the general
-  /// power function: it is slower, and its last bit may differ.
+  /// `x · x` of each element, rounded once, in the same shape; `bool` counts as `int32`. `power(2)` calls the
+  /// general power function in place of one multiplication, and its last bit may differ.
   public func squared() -> Tensor { self * self }
 }
 

@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// Computes the value of a tensor, if it is not computed yet, and returns the tensor.
+/// Computes the value of a tensor of any shape, if it is not computed yet, and returns the tensor.
 ///
 /// Reading a value does this too: call `eval(_:)` to decide when values are computed.
 ///
@@ -10,7 +10,7 @@ import ApusDevice
   return tensor
 }
 
-/// Computes the values of several tensors together, in one plan for each device.
+/// Computes the values of several tensors together, in one plan for each device. Their shapes may differ.
 ///
 /// - Throws: `DeviceError` when a value cannot be computed.
 public func eval(_ tensors: [Tensor]) throws(DeviceError) {

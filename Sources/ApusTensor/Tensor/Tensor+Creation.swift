@@ -25,14 +25,14 @@ extension Tensor {
         device: .passUnretained(device)))
   }
 
-  /// A tensor of zeros, by default `float32` on the current device.
+  /// A tensor of zeros in the shape `shape`, by default `float32` on the current device.
   public static func zeros(
     _ shape: Shape, dtype: DType = .float32, device: ComputeDevice = .current
   ) -> Tensor {
     Tensor(0, shape, dtype, device, "zeros")
   }
 
-  /// A tensor of ones, by default `float32` on the current device.
+  /// A tensor of ones in the shape `shape`, by default `float32` on the current device.
   public static func ones(
     _ shape: Shape, dtype: DType = .float32, device: ComputeDevice = .current
   ) -> Tensor {

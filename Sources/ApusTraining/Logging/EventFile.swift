@@ -23,7 +23,7 @@ public final class EventFile: Sendable {
     var buffer: [UInt8] = []
   }
 
-  /// The path of the file.
+  /// The path, which ends with `events.out.tfevents.<seconds>.<host>.<process>`.
   public let path: String
   private let file: FileDescriptor
   private let state = Mutex(State())

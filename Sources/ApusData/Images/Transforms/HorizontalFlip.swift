@@ -22,7 +22,7 @@ public struct HorizontalFlip: ImageTransform {
 }
 
 extension Image {
-  /// Flips the image horizontally.
+  /// Reverses the order of the pixels in each row, in place.
   public mutating func flipHorizontally() {
     let (height, width, channels) = (height, width, channels)
     pixels.withUnsafeMutableBufferPointer { buffer in

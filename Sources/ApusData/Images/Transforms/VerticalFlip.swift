@@ -22,7 +22,7 @@ public struct VerticalFlip: ImageTransform {
 }
 
 extension Image {
-  /// Flips the image vertically.
+  /// Reverses the order of the rows, in place.
   public mutating func flipVertically() {
     let (height, row) = (height, width * channels)
     pixels.withUnsafeMutableBufferPointer { buffer in

@@ -25,7 +25,7 @@ public struct TransformerEncoderLayer: Layer {
   ///   - heads: the number of heads, a divisor of `size`.
   ///   - hidden: the size between the two dense layers.
   ///   - dropout: the dropout rate, also of attention weights.
-  ///   - epsilon: the epsilon of the norms.
+  ///   - epsilon: the number that `norm1` and `norm2` add to variances.
   ///   - isBatchFirst: whether inputs and results are `[batch, length, size]`, not `[length, batch, size]`.
   ///   - isNormFirst: whether norms are applied before attention and dense layers (pre-norm).
   ///   - hasBias: whether dense layers, attention and norms add biases.
