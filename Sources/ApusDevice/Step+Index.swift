@@ -100,7 +100,7 @@ public struct RowWrite: Hashable, Sendable {
   public var base: Int
   /// A contiguous value `[count, inner]`.
   public var rows: Int
-  /// The `int32` or `int64` indices, over `[1, count, inner]`; all strides are 0 except that of `count`.
+  /// The `int32` or `int64` indices, over `[1, count, inner]`; the strides of the first and the last axis are 0.
   public var indices: Operand
   /// A contiguous value `[extent, inner]`.
   public var result: Int

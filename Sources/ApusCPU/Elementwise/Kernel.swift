@@ -105,7 +105,7 @@ final class Kernel {
   var isSmall: Bool { count * weight <= TaskLimits.weight }
 }
 
-/// The slots of the workspace, each of which stores one register for a block of elements. A slot is reused when its
+/// The slots of the workspace. A slot stores one register for a block of elements. It is reused when its
 /// register is no longer needed.
 struct KernelSlots {
   private(set) var byteCount = 0

@@ -127,8 +127,8 @@ enum JPEG {
   }
 
   /// Finds, by bisection, a range that contains the byte at which the library detects the damage. The library does not
-  /// report this offset. But if only the first bytes of a file are decoded, the error is that of the whole file if
-  /// these bytes contain the damage, and a premature end otherwise.
+  /// report this offset. But if only the first bytes of a file are decoded, the error tells whether they contain the
+  /// damage: then it equals the error of the whole file, and otherwise it is a premature end.
   /// - Parameters:
   ///   - tries: the maximum number of decodings; if the bisection needs more, the range has several bytes
   ///   - isWrong: whether decoding the first `first` bytes gives the error of the whole file

@@ -178,7 +178,7 @@ extension LayerParser {
   }
 
   /// Parses the options after the fixed words of a layer: names, each at most once, with their sizes. A single number
-  /// sets height and width. The size of `pad same` is −1, that of an option without a number 1.
+  /// sets height and width. `pad same` has the size −1, and an option without a number has the size 1.
   private mutating func options(
     _ known: [String]
   ) throws(LayerListError) -> [(name: String, value: LayerList.Size)] {

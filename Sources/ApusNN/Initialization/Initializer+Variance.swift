@@ -17,7 +17,7 @@ extension Initializer {
     /// The variance `2 / (fanIn + fanOut)` of the paper, a compromise between activations and gradients.
     case average
     /// The variance `1 / fanIn`, which textbooks and Caffe also call Xavier: it preserves the variance of activations,
-    /// not that of gradients.
+    /// but not the variance of gradients.
     case input
   }
 

@@ -31,7 +31,7 @@ struct Ticks: Hashable, Sendable {
       })
   }
 
-  /// Powers of ten, of which at most `count` are labelled. A range with fewer than three powers of ten also has marks
+  /// Marks at powers of ten; at most `count` of them have labels. A range with fewer than three powers of ten also has marks
   /// at 2 and 5 times a power of ten. If there are still fewer than three marks, the marks of a linear axis are used.
   static func logarithmic(_ range: ClosedRange<Double>, count: Int) -> Ticks {
     let (low, high) = (log10(range.lowerBound), log10(range.upperBound))

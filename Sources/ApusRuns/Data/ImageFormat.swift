@@ -66,8 +66,8 @@ extension ImageFormat {
     return ImageFormat(reading, classNames: data.classNames, statistics: statistics)
   }
 
-  /// The format of a data set, made without reading its images. In place of their statistics, the mean is 0 and the
-  /// standard deviation 1.
+  /// The format of a data set, made without reading its images. Their mean and standard deviation are
+  /// unknown, so it has 0 and 1.
   package static func planned(
     _ data: ImageDataset, _ settings: RunSettings, _ network: ImageNetwork
   ) throws(DataError) -> ImageFormat {
