@@ -28,11 +28,15 @@ INLINE VF WIDE(cosh_f32)(VF a) {
   return e + 0.25f / e;
 }
 
-// log1p(t + extra) for nonnegative arguments, including the rounding error of the sum.
+// log1p(t + extra), including the rounding error of the sum.
 INLINE VF WIDE(log1p_sum)(VF t, VF extra) {
   VF sum = t + extra;
-  VF low = SELECT_F(t > extra, (t - sum) + extra, (extra - sum) + t);
-  return WIDE(log1p_pair)(sum, low);
+  return WIDE(log1p_pair)(sum, WIDE(sum_error)(t, extra, sum));
+}
+
+// log(2a) for large a, to which asinh and acosh converge; r, the caller's formula, for others.
+INLINE VF WIDE(log_twice_if_large)(VF a, VF r) {
+  return SELECT_F(a < 1e9f, r, WIDE(log_f32)(a) + 0.693147182f);
 }
 
 // asinh t = log1p(t + t² / (1 + √(1 + t²)))
@@ -40,7 +44,7 @@ INLINE VF WIDE(asinh_f32)(VF a) {
   VF t = ABSOLUTE_F(a);
   VF s = t * t;
   VF r = WIDE(log1p_sum)(t, s / (1.0f + SQUARE_ROOT(1.0f + s)));
-  r = SELECT_F(t < 1e9f, r, WIDE(log_f32)(t) + 0.693147182f);
+  r = WIDE(log_twice_if_large)(t, r);
   return WITH_SIGN_OF(SELECT_F(t < 1e-4f, t, r), a);
 }
 
@@ -48,7 +52,7 @@ INLINE VF WIDE(asinh_f32)(VF a) {
 INLINE VF WIDE(acosh_f32)(VF a) {
   VF t = a - 1.0f;
   VF r = WIDE(log1p_sum)(t, SQUARE_ROOT(FMA(t, t, t + t)));
-  r = SELECT_F(a < 1e9f, r, WIDE(log_f32)(a) + 0.693147182f);
+  r = WIDE(log_twice_if_large)(a, r);
   return SELECT_F(a < 1.0f, NAN_F, r);
 }
 

@@ -35,6 +35,22 @@
 // 1.5·2²³: adding and subtracting it rounds a number below 2²² in magnitude to an integer.
 #define ROUNDER 12582912.0f
 #define EXPONENT_BITS (VI)(-0x00800000)
+// The leading 15 bits of log 2, so that products with exponents are exact without fma too, and the rest.
+#define LOG2_HIGH 0x1.62e4p-1f
+#define LOG2_LOW 0x1.7f7d1cp-20f
+
+// j, the integer nearest to t − ROUNDER, as a float; *i is j as an integer.
+INLINE VF WIDE(nearest_integer)(VF t, VI *i) {
+  *i = AS_I(t) - AS_I((VF)(ROUNDER));
+  return t - ROUNDER;
+}
+
+// The rounding error of sum = a + b (Dekker, 1971).
+INLINE VF WIDE(sum_error)(VF a, VF b, VF sum) {
+  VF larger = SELECT_F(ABSOLUTE_F(a) < ABSOLUTE_F(b), b, a);
+  VF smaller = SELECT_F(ABSOLUTE_F(a) < ABSOLUTE_F(b), a, b);
+  return (larger - sum) + smaller;
+}
 
 // ---- Exponentials
 
@@ -63,19 +79,23 @@ INLINE VF WIDE(exp_sum)(VF f, VF f_low) {
   return (p + f) + 1.0f;
 }
 
+// x − j·LOG2_HIGH, where j is the integer nearest to x / log 2; *i is j as an integer.
+INLINE VF WIDE(exp_split)(VF x, VF *j, VI *i) {
+  *j = WIDE(nearest_integer)(FMA(x, (VF)(1.44269502f), (VF)(ROUNDER)), i);
+  return FMA(*j, (VF)(-LOG2_HIGH), x);
+}
+
 // exp(high + low)·2^shift, where low is small. Results that underflow to 0 are not computed, because processors need
 // about a hundred cycles to round a result below the least normal number.
 INLINE VF WIDE(exp_pair)(VF high, VF low, int shift) {
   VF x = SELECT_F(high > 120.0f, (VF)(120.0f), high);
   x = SELECT_F(high < -105.0f, (VF)(0.0f), x);
-  VF t = FMA(x, (VF)(1.44269502f), (VF)(ROUNDER));
-  VF j = t - ROUNDER;
-  VI i = AS_I(t) - AS_I((VF)(ROUNDER)) + shift;
-  // The leading part of log 2 has 15 bits, so that its product with j is exact without fma too.
-  VF f = FMA(j, (VF)(-0x1.62e4p-1f), x);
-  VF f_low = FMA(j, (VF)(-0x1.7f7d1cp-20f), low);
+  VF j;
+  VI i;
+  VF f = WIDE(exp_split)(x, &j, &i);
+  VF f_low = FMA(j, (VF)(-LOG2_LOW), low);
   VF sum = f + f_low;
-  VF r = WIDE(scaled)(WIDE(exp_sum)(sum, (f - sum) + f_low), j + (float)shift, i);
+  VF r = WIDE(scaled)(WIDE(exp_sum)(sum, (f - sum) + f_low), j + (float)shift, i + shift);
   return SELECT_F(high < -105.0f, (VF)(0.0f), r);
 }
 
@@ -83,11 +103,10 @@ INLINE VF WIDE(exp_pair)(VF high, VF low, int shift) {
 INLINE VF WIDE(exp_f32)(VF a) {
   VF x = SELECT_F(a > 120.0f, (VF)(120.0f), a);
   x = SELECT_F(a < -105.0f, (VF)(0.0f), x);
-  VF t = FMA(x, (VF)(1.44269502f), (VF)(ROUNDER));
-  VF j = t - ROUNDER;
-  VI i = AS_I(t) - AS_I((VF)(ROUNDER));
-  VF f = FMA(j, (VF)(-0x1.62e4p-1f), x);
-  f = FMA(j, (VF)(-0x1.7f7d1cp-20f), f);
+  VF j;
+  VI i;
+  VF f = WIDE(exp_split)(x, &j, &i);
+  f = FMA(j, (VF)(-LOG2_LOW), f);
   VF p = FMA(FMA(WIDE(exp_tail)(f), f, (VF)(1.0f)), f, (VF)(1.0f));
   return SELECT_F(a < -105.0f, (VF)(0.0f), WIDE(scaled)(p, j, i));
 }
@@ -96,9 +115,8 @@ INLINE VF WIDE(exp_f32)(VF a) {
 INLINE VF WIDE(exp2_pair)(VF high, VF low) {
   VF x = SELECT_F(high > 200.0f, (VF)(200.0f), high);
   x = SELECT_F(high < -151.0f, (VF)(0.0f), x);
-  VF t = x + ROUNDER;
-  VF j = t - ROUNDER;
-  VI i = AS_I(t) - AS_I((VF)(ROUNDER));
+  VI i;
+  VF j = WIDE(nearest_integer)(x + ROUNDER, &i);
   VF f = x - j;
   VF g = f * 0.693147182f;
   VF g_low = EXACT_FMA(f, (VF)(0.693147182f), -g);
@@ -113,11 +131,10 @@ INLINE VF WIDE(exp2_f32)(VF a) { return WIDE(exp2_pair)(a, (VF)(0.0f)); }
 INLINE VF WIDE(expm1_f32)(VF a) {
   VF x = SELECT_F(a > 89.0f, (VF)(89.0f), a);
   x = SELECT_F(x < -30.0f, (VF)(-30.0f), x);
-  VF t = FMA(x, (VF)(1.44269502f), (VF)(ROUNDER));
-  VF j = t - ROUNDER;
-  VI i = AS_I(t) - AS_I((VF)(ROUNDER));
-  VF f = FMA(j, (VF)(-0x1.62e4p-1f), x);
-  f = FMA(j, (VF)(-0x1.7f7d1cp-20f), f);
+  VF j;
+  VI i;
+  VF f = WIDE(exp_split)(x, &j, &i);
+  f = FMA(j, (VF)(-LOG2_LOW), f);
   VF p = FMA((VF)(1.97646907e-4f), f, (VF)(1.39327755e-3f));
   p = FMA(p, f, (VF)(8.33354332e-3f));
   p = FMA(p, f, (VF)(4.16664891e-2f));
@@ -172,13 +189,20 @@ INLINE VF WIDE(log_edges)(VF a, VF r) {
   return SELECT_F(a == 0.0f, -INFINITE_F, r);
 }
 
+// whole + high + low, where |whole| is at least |high|, or it is 0. So (whole - sum) + high is exactly the rounding
+// error of the sum.
+INLINE VF WIDE(log_sum)(VF whole, VF high, VF low) {
+  VF sum = whole + high;
+  return sum + (((whole - sum) + high) + low);
+}
+
+// i·LOG2_LOW + log(1 + f) − f, the part of log(2^i·(1 + f)) that is added to i·LOG2_HIGH + f.
+INLINE VF WIDE(log_low)(VF i, VF f) { return FMA(i, (VF)(LOG2_LOW), WIDE(log_tail)(f)); }
+
 INLINE VF WIDE(log_f32)(VF a) {
   VF i;
   VF f = WIDE(split_exponent)(a, 0x3f2aaaab, &i) - 1.0f;
-  VF low = FMA(i, (VF)(0x1.7f7d1cp-20f), WIDE(log_tail)(f));
-  VF whole = i * 0x1.62e4p-1f;
-  VF sum = whole + f;
-  return WIDE(log_edges)(a, sum + (((whole - sum) + f) + low));
+  return WIDE(log_edges)(a, WIDE(log_sum)(i * LOG2_HIGH, f, WIDE(log_low)(i, f)));
 }
 
 // log(a)·(factor + factor_low), where two + two_low is log(2)·(factor + factor_low), and products of `two` with
@@ -189,10 +213,7 @@ INLINE VF WIDE(log_times)(VF a, VF factor, VF factor_low, VF two, VF two_low) {
   VF low = FMA(WIDE(log_tail)(f), factor, FMA(f, factor_low, i * two_low));
   VF high = f * factor;
   low = low + EXACT_FMA(f, factor, -high);
-  VF whole = i * two;
-  VF sum = whole + high;
-  // |whole| is at least |high|, or it is 0. So (whole - sum) + high is exactly the rounding error of the sum.
-  return WIDE(log_edges)(a, sum + (((whole - sum) + high) + low));
+  return WIDE(log_edges)(a, WIDE(log_sum)(i * two, high, low));
 }
 
 INLINE VF WIDE(log2_f32)(VF a) {
@@ -212,15 +233,11 @@ INLINE VF WIDE(log1p_pair)(VF a, VF a_low) {
   VF scaled = (a * 0.25f) * scale;
   VF shifted = scale * 0.25f - 1.0f;
   VF f = scaled + shifted;
-  VF first = SELECT_F(ABSOLUTE_F(scaled) < ABSOLUTE_F(shifted), shifted, scaled);
-  VF second = SELECT_F(ABSOLUTE_F(scaled) < ABSOLUTE_F(shifted), scaled, shifted);
-  VF f_low = ((first - f) + second) + (a_low * 0.25f) * scale;
+  VF f_low = WIDE(sum_error)(scaled, shifted, f) + (a_low * 0.25f) * scale;
   VF i = TO_F(e >> 23);
   // f_low times the derivative of log(1 + f) at f, a first-order correction.
-  VF low = FMA(i, (VF)(0x1.7f7d1cp-20f), WIDE(log_tail)(f)) + f_low / (1.0f + f);
-  VF whole = i * 0x1.62e4p-1f;
-  VF sum = whole + f;
-  return sum + (((whole - sum) + f) + low);
+  VF low = WIDE(log_low)(i, f) + f_low / (1.0f + f);
+  return WIDE(log_sum)(i * LOG2_HIGH, f, low);
 }
 
 INLINE VF WIDE(log1p_f32)(VF a) {

@@ -59,7 +59,7 @@ public struct BatchNorm: Layer {
     let shape = x.perChannelShape(channels)
     return x.inWideLane { x in
       let (centered, variance) = usesBatch ? tracked(x) : stored(x, shape)
-      var scale = (variance + epsilon).rsqrt()
+      var scale = variance.inverseRoot(epsilon)
       if let weight { scale = scale * weight.value.reshaped(to: shape) }
       let scaled = centered * scale
       return bias.map { scaled + $0.value.reshaped(to: shape) } ?? scaled

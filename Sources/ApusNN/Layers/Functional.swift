@@ -43,9 +43,7 @@ extension Tensor {
       let batch = mean == nil || variance == nil ? x.centered(axes) : nil
       let centered = mean.map { x - $0.reshaped(to: channels) } ?? batch!.0
       let variance = variance?.reshaped(to: channels) ?? batch!.variance
-      var y = centered * (variance + epsilon).rsqrt()
-      if let weight { y = y * weight.reshaped(to: channels) }
-      return bias.map { y + $0.reshaped(to: channels) } ?? y
+      return (centered * variance.inverseRoot(epsilon)).scaled(perChannel: weight, plus: bias)
     }
   }
 
@@ -103,7 +101,7 @@ extension Tensor {
   public func rmsNormalized(axes: [Int] = [-1], weight: Tensor? = nil, epsilon: Double? = nil) -> Tensor {
     let epsilon = epsilon ?? RMSNorm.unit(dtype)
     return inWideLane { x in
-      let y = x * (x.squared().mean(axes: axes, keepingAxes: true) + epsilon).rsqrt()
+      let y = x * x.squared().mean(axes: axes, keepingAxes: true).inverseRoot(epsilon)
       return weight.map { y * $0 } ?? y
     }
   }

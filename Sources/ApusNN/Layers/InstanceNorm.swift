@@ -65,7 +65,7 @@ public struct InstanceNorm: Layer {
       return tracked(x, runningMean, runningVar)
     }
     let shape = x.perChannelShape(channels)
-    let scale = (runningVar.value.reshaped(to: shape) + epsilon).rsqrt()
+    let scale = runningVar.value.reshaped(to: shape).inverseRoot(epsilon)
     return (x - runningMean.value.reshaped(to: shape)) * scale
   }
 
@@ -77,6 +77,6 @@ public struct InstanceNorm: Layer {
     let unbiased = Double(count) / Double(Swift.max(count - 1, 1))
     runningMean.follow(mean.mean(axis: 0), share: .number(momentum))
     runningVar.follow(variance.mean(axis: 0) * unbiased, share: .number(momentum))
-    return centered * (variance + epsilon).rsqrt()
+    return centered * variance.inverseRoot(epsilon)
   }
 }

@@ -5,8 +5,11 @@ extension Tensor {
   /// `(x − mean) / √(variance + ε)` with the mean and the (biased) variance over `axes`.
   func standardized(_ axes: [Int], epsilon: Double) -> Tensor {
     let (centered, _, variance) = centered(axes)
-    return centered * (variance + epsilon).rsqrt()
+    return centered * variance.inverseRoot(epsilon)
   }
+
+  /// `1 / √(x + ε)`: of a variance, the inverse of the standard deviation.
+  func inverseRoot(_ epsilon: Double) -> Tensor { (self + epsilon).rsqrt() }
 
   /// `x − mean`, the mean, and the (biased) variance. Mean and variance are taken over `axes`, which they keep with an
   /// extent of 1.

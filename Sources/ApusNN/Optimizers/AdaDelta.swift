@@ -28,12 +28,12 @@ public struct AdaDelta: UpdateRule {
 
   public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
     let (rate, keep, share, small) = (number(rate), number(rho), number(1 - rho), number(epsilon))
-    let decay = weightDecay == 0 ? nil : number(weightDecay)
+    let decay = WeightDecay(weightDecay, number)
     return { value, gradient, state in
-      let gradient = decayed(gradient, value, decay)
-      state[0] = state[0] * keep + gradient * gradient * share
+      let gradient = decay.coupled(gradient, value)
+      state[0] = state[0].averaged(withSquareOf: gradient, keep: keep, share: share)
       let change = (state[1] + small).sqrt() / (state[0] + small).sqrt() * gradient
-      state[1] = state[1] * keep + change * change * share
+      state[1] = state[1].averaged(withSquareOf: change, keep: keep, share: share)
       return value - change * rate
     }
   }

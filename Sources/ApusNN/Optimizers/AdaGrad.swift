@@ -40,9 +40,9 @@ public struct AdaGrad: UpdateRule {
     } device: {
       number(rate) / (($0 - number(1)) * number(rateDecay) + number(1))
     }
-    let decay = weightDecay == 0 ? nil : number(weightDecay)
+    let decay = WeightDecay(weightDecay, number)
     return { value, gradient, state in
-      let gradient = decayed(gradient, value, decay)
+      let gradient = decay.coupled(gradient, value)
       state[0] = state[0] + gradient * gradient
       return value - gradient / (state[0].sqrt() + small) * rate
     }

@@ -50,14 +50,11 @@ public struct Adam: MomentumRule {
     let stepSize = step.corrected(rate, decay: beta1, number)
     let root = step.correctedRoot(decay: beta2, number)
     let (share1, share2, keep2, small) = (number(1 - beta1), number(1 - beta2), number(beta2), number(epsilon))
-    let decay = weightDecay == 0 ? nil : number(isDecoupled ? 1 - rate * weightDecay : weightDecay)
-    return { [isDecoupled, isAMSGrad] value, gradient, state in
-      var (value, gradient) = (value, gradient)
-      if let decay {
-        if isDecoupled { value = value * decay } else { gradient = gradient + value * decay }
-      }
-      state[0] = state[0] + (gradient - state[0]) * share1
-      state[1] = state[1] * keep2 + gradient * gradient * share2
+    let decay = WeightDecay(weightDecay, decoupledAt: isDecoupled ? rate : nil, number)
+    return { [isAMSGrad] value, gradient, state in
+      let (value, gradient) = decay.apply(value, gradient)
+      state[0] = state[0].moved(toward: gradient, share: share1)
+      state[1] = state[1].averaged(withSquareOf: gradient, keep: keep2, share: share2)
       if isAMSGrad { state[2] = state[2].maximum(state[1]) }
       return value - state[0] / (state[isAMSGrad ? 2 : 1].sqrt() * root + small) * stepSize
     }

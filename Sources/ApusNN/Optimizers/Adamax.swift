@@ -40,10 +40,10 @@ public struct Adamax: MomentumRule {
   public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
     let stepSize = step.corrected(rate, decay: beta1, number)
     let (share1, keep2, small) = (number(1 - beta1), number(beta2), number(epsilon))
-    let decay = weightDecay == 0 ? nil : number(weightDecay)
+    let decay = WeightDecay(weightDecay, number)
     return { value, gradient, state in
-      let gradient = decayed(gradient, value, decay)
-      state[0] = state[0] + (gradient - state[0]) * share1
+      let gradient = decay.coupled(gradient, value)
+      state[0] = state[0].moved(toward: gradient, share: share1)
       state[1] = (state[1] * keep2).maximum(gradient.abs() + small)
       return value - state[0] / state[1] * stepSize
     }

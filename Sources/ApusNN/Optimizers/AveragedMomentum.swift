@@ -25,9 +25,9 @@ public struct AveragedMomentum: MomentumRule {
 
   public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
     let (rate, keep, share) = (number(rate), number(momentum), number(1 - momentum))
-    let decay = weightDecay == 0 ? nil : number(weightDecay)
+    let decay = WeightDecay(weightDecay, number)
     return { value, gradient, state in
-      state[0] = state[0] * keep + decayed(gradient, value, decay) * share
+      state[0] = state[0] * keep + decay.coupled(gradient, value) * share
       return value - state[0] * rate
     }
   }

@@ -41,12 +41,12 @@ public struct LAMB: MomentumRule {
     let correction2 = step.corrected(1, decay: beta2, number)
     let (share1, share2, keep2, small) = (number(1 - beta1), number(1 - beta2), number(beta2), number(epsilon))
     let (rate, zero, one) = (number(rate), number(0), number(1))
-    let decay = weightDecay == 0 ? nil : number(weightDecay)
+    let decay = WeightDecay(weightDecay, number)
     return { value, gradient, state in
-      state[0] = state[0] + (gradient - state[0]) * share1
-      state[1] = state[1] * keep2 + gradient * gradient * share2
+      state[0] = state[0].moved(toward: gradient, share: share1)
+      state[1] = state[1].averaged(withSquareOf: gradient, keep: keep2, share: share2)
       let adapted = state[0] * correction1 / ((state[1] * correction2).sqrt() + small)
-      let direction = decayed(adapted, value, decay)
+      let direction = decay.coupled(adapted, value)
       let (length, stride) = (value.norm(), direction.norm())
       let isUsable = (length .> zero).logicalAnd(stride .> zero)
       let ratio = isUsable.select(length / isUsable.select(stride, one), one)

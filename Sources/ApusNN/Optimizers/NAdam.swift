@@ -61,12 +61,11 @@ public struct NAdam: MomentumRule {
     let averageSize = number(rate * next / (1 - product * next))
     let correction = step.corrected(1, decay: beta2, number)
     let (share1, keep2, share2, small) = (number(1 - beta1), number(beta2), number(1 - beta2), number(epsilon))
-    let decay = weightDecay == 0 ? nil : number(isDecoupled ? 1 - rate * weightDecay : weightDecay)
-    return { [isDecoupled] value, gradient, state in
-      let gradient = isDecoupled ? gradient : decayed(gradient, value, decay)
-      let value = isDecoupled ? decay.map { value * $0 } ?? value : value
-      state[0] = state[0] + (gradient - state[0]) * share1
-      state[1] = state[1] * keep2 + gradient * gradient * share2
+    let decay = WeightDecay(weightDecay, decoupledAt: isDecoupled ? rate : nil, number)
+    return { value, gradient, state in
+      let (value, gradient) = decay.apply(value, gradient)
+      state[0] = state[0].moved(toward: gradient, share: share1)
+      state[1] = state[1].averaged(withSquareOf: gradient, keep: keep2, share: share2)
       let root = (state[1] * correction).sqrt() + small
       return value - gradient / root * gradientSize - state[0] / root * averageSize
     }

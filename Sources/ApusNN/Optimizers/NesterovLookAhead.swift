@@ -26,16 +26,21 @@ public struct NesterovLookAhead: MomentumRule, LookAheadRule {
 
   public func point(number: (Double) -> Tensor) -> (_ value: Tensor, _ state: [Tensor]) -> Tensor {
     let friction = number(momentum)
-    return { value, state in value + state[0] * friction }
+    return { value, state in NesterovLookAhead.point(value, state, friction) }
   }
 
   public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
     let (rate, friction) = (number(rate), number(momentum))
-    let decay = weightDecay == 0 ? nil : number(weightDecay)
+    let decay = WeightDecay(weightDecay, number)
     return { value, gradient, state in
-      let ahead = value + state[0] * friction
-      state[0] = state[0] * friction - decayed(gradient, ahead, decay) * rate
+      let ahead = NesterovLookAhead.point(value, state, friction)
+      state[0] = state[0] * friction - decay.coupled(gradient, ahead) * rate
       return value + state[0]
     }
+  }
+
+  /// `w + momentum · v`.
+  private static func point(_ value: Tensor, _ state: [Tensor], _ friction: Tensor) -> Tensor {
+    value + state[0] * friction
   }
 }

@@ -43,15 +43,15 @@ public struct RMSProp: MomentumRule {
 
   public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
     let (rate, keep, share, small) = (number(rate), number(alpha), number(1 - alpha), number(epsilon))
-    let decay = weightDecay == 0 ? nil : number(weightDecay)
+    let decay = WeightDecay(weightDecay, number)
     let friction = momentum == 0 ? nil : number(momentum)
     let zero = number(0)
     return { [isCentered, addsEpsilonInsideRoot] value, gradient, state in
-      let gradient = decayed(gradient, value, decay)
-      state[0] = state[0] * keep + gradient * gradient * share
+      let gradient = decay.coupled(gradient, value)
+      state[0] = state[0].averaged(withSquareOf: gradient, keep: keep, share: share)
       var spread = state[0]
       if isCentered {
-        state[1] = state[1] + (gradient - state[1]) * share
+        state[1] = state[1].moved(toward: gradient, share: share)
         // When gradients hardly change, rounding may make the difference negative.
         spread = (spread - state[1] * state[1]).maximum(zero)
       }

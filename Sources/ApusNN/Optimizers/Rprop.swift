@@ -42,9 +42,9 @@ public struct Rprop: UpdateRule {
       number(shrinkage), number(growth), number(smallestStep), number(largestStep)
     )
     let (zero, one) = (number(0), number(1))
-    let decay = weightDecay == 0 ? nil : number(weightDecay)
+    let decay = WeightDecay(weightDecay, number)
     return { value, gradient, state in
-      let gradient = decayed(gradient, value, decay)
+      let gradient = decay.coupled(gradient, value)
       // The product of the signs, because the product of the gradients may underflow.
       let change = gradient.sign() * state[0].sign()
       let isBack = change .< 0

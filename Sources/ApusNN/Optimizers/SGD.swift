@@ -32,7 +32,7 @@ public struct SGD: MomentumRule {
 
   public func update(step: StepCount, rate: Double, number: (Double) -> Tensor) -> ParameterUpdate {
     let rate = number(rate)
-    let decay = weightDecay == 0 ? nil : number(weightDecay)
+    let decay = WeightDecay(weightDecay, number)
     let friction = momentum == 0 ? nil : number(momentum)
     let share =
       dampening == 0
@@ -43,7 +43,7 @@ public struct SGD: MomentumRule {
         ($0 .== 1).select(number(1), number(1 - dampening))
       }
     return { [isNesterov] value, gradient, state in
-      var direction = decayed(gradient, value, decay)
+      var direction = decay.coupled(gradient, value)
       if let friction {
         state[0] = state[0] * friction + (share.map { direction * $0 } ?? direction)
         direction = isNesterov ? direction + state[0] * friction : state[0]

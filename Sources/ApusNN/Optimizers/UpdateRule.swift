@@ -69,7 +69,3 @@ extension Double {
   }
 }
 
-/// `gradient + decay · value`: coupled weight decay, the gradient of `decay / 2 · ‖w‖²` added to the gradient.
-func decayed(_ gradient: Tensor, _ value: Tensor, _ decay: Tensor?) -> Tensor {
-  decay.map { gradient + value * $0 } ?? gradient
-}

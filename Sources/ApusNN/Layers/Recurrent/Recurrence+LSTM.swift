@@ -40,9 +40,12 @@ func lstmRecurrence(
 func lstmStep(_ sum: Tensor, cell: Tensor) -> (h: Tensor, c: Tensor, gates: [Tensor]) {
   let sums = sum.split(4, axis: 1)
   let gates = [sums[0].sigmoid(), sums[1].sigmoid(), sums[2].tanh(), sums[3].sigmoid()]
-  let c = gates[1] * cell + gates[0] * gates[2]
+  let c = nextCell(gates, cell)
   return (gates[3] * c.tanh(), c, gates)
 }
+
+/// `cₜ = f · cₜ₋₁ + i · g`, of the gates `i`, `f`, `g` and `o`.
+private func nextCell(_ gates: [Tensor], _ cell: Tensor) -> Tensor { gates[1] * cell + gates[0] * gates[2] }
 
 private func lstmGradients(
   _ gradients: [Tensor?], _ inputs: [Tensor], _ outputs: [Tensor], _ mask: Tensor?, isReversed: Bool
@@ -62,7 +65,7 @@ private func lstmGradients(
     let parts = gates(elements)!.split(4, axis: 1)
     let (i, f, g, o) = (parts[0], parts[1], parts[2], parts[3])
     let before = previousCell(elements)!
-    let squashed = (f * before + i * g).tanh()
+    let squashed = nextCell(parts, before).tanh()
     let (dh, heldH) = split(carried[0].adding(all(elements)), by: held(elements))
     let (dc, heldC) = split(carried[1].adding(cells(elements)), by: held(elements))
     let cell = dc + dh * o * (1 - squashed * squashed)

@@ -31,11 +31,13 @@ func plainRecurrence(
     let held = elements.add(mask)
     let (carried, found) = loop(over: elements.sequences, carrying: [inputs[1]], isReversed: isReversed) {
       carried, elements in
-      let sum = x(elements)! + carried[0].matmul(transposed)
-      let next = isTanh ? sum.tanh() : sum.relu()
+      let next = plainStep(x(elements)! + carried[0].matmul(transposed), isTanh: isTanh)
       let state = held(elements).map { $0.select(next, carried[0]) } ?? next
       return ([state], [state])
     }
     return [found[0], carried[0]]
   }
 }
+
+/// One time step of a plain recurrent layer: the new `h`, from the sum to which `f` applies, both `[batch, size]`.
+func plainStep(_ sum: Tensor, isTanh: Bool) -> Tensor { isTanh ? sum.tanh() : sum.relu() }

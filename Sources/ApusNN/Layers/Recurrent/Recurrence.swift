@@ -26,8 +26,8 @@ enum Recurrence: Sendable {
   ///   - states: the states, each `[batch, size]`.
   func cell(_ x: Tensor, _ p: Tensor, _ states: [Tensor]) -> [Tensor] {
     switch self {
-    case .rnnTanh: return [(x + p).tanh()]
-    case .rnnReLU: return [(x + p).relu()]
+    case .rnnTanh: return [plainStep(x + p, isTanh: true)]
+    case .rnnReLU: return [plainStep(x + p, isTanh: false)]
     case .lstm:
       let (h, c, _) = lstmStep(x + p, cell: states[1])
       return [h, c]
