@@ -68,4 +68,3 @@ extension Double {
     return result
   }
 }
-
