@@ -3,6 +3,11 @@
 
 // ---- Powers
 
+// (a + a_low)·(b + b_low) − product, where product is a·b, rounded; the low parts are small.
+INLINE VF WIDE(product_low)(VF a, VF a_low, VF b, VF b_low, VF product) {
+  return EXACT_FMA(a, b, -product) + FMA(a, b_low, a_low * b);
+}
+
 // log2 of positive a as a sum of two floats, accurate to about 2^-33. With q = (m − 1)/(m + 1),
 // log m = 2 atanh q = 2q + 2q³·(1/3 + q²/5 + …).
 INLINE VF WIDE(log2_pair)(VF a, VF *low) {
@@ -19,13 +24,13 @@ INLINE VF WIDE(log2_pair)(VF a, VF *low) {
   VF z = w + 0.333333343f;
   VF z_low = ((0.333333343f - z) + w) - 9.93410776e-9f;
   VF u = s * q;
-  VF u_low = EXACT_FMA(s, q, -u) + FMA(s, q_low, s_low * q);
+  VF u_low = WIDE(product_low)(s, s_low, q, q_low, u);
   VF v = u * z;
-  VF v_low = EXACT_FMA(u, z, -v) + FMA(u, z_low, u_low * z);
+  VF v_low = WIDE(product_low)(u, u_low, z, z_low, v);
   VF l = q + v;
   VF l_low = ((q - l) + v) + (q_low + v_low);
   VF g = l * 2.88539004f;
-  VF g_low = EXACT_FMA(l, (VF)(2.88539004f), -g) + FMA(l, (VF)(3.85192607e-8f), l_low * 2.88539004f);
+  VF g_low = WIDE(product_low)(l, l_low, (VF)(2.88539004f), (VF)(3.85192607e-8f), g);
   VF sum = i + g;
   *low = ((i - sum) + g) + g_low;
   return sum;

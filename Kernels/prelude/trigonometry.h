@@ -129,13 +129,22 @@ INLINE VF WIDE(asin_tail)(VF x, VF z) {
   return p * z * x;
 }
 
+// asin(x) − x for the argument *x, whose magnitude is t; above ½ it becomes √((1 − t)/2).
+INLINE VF WIDE(reduced_asin_tail)(VF t, VI is_far, VF *x) {
+  VF z = SELECT_F(is_far, 0.5f * (1.0f - t), t * t);
+  *x = SELECT_F(is_far, SQUARE_ROOT(z), *x);
+  return WIDE(asin_tail)(*x, z);
+}
+
+// π/2 − (x + tail), where tail is small; 1.57079637 is π/2 + 4.37113883e-8.
+INLINE VF WIDE(complement)(VF x, VF tail) { return 1.57079637f - (x + (tail + 4.37113883e-8f)); }
+
 // Above ½: asin t = π/2 − 2 asin √((1 − t)/2)
 INLINE VF WIDE(asin_f32)(VF a) {
   VF t = ABSOLUTE_F(a);
   VI is_far = t > 0.5f;
-  VF z = SELECT_F(is_far, 0.5f * (1.0f - t), t * t);
-  VF x = SELECT_F(is_far, SQUARE_ROOT(z), t);
-  VF tail = WIDE(asin_tail)(x, z);
+  VF x = t;
+  VF tail = WIDE(reduced_asin_tail)(t, is_far, &x);
   VF r = 1.57079637f - (x + x);
   VF r_low = (1.57079637f - r) - (x + x);
   VF far = r + (r_low - ((tail + tail) + 4.37113883e-8f));
@@ -145,10 +154,9 @@ INLINE VF WIDE(asin_f32)(VF a) {
 INLINE VF WIDE(acos_f32)(VF a) {
   VF t = ABSOLUTE_F(a);
   VI is_far = t > 0.5f;
-  VF z = SELECT_F(is_far, 0.5f * (1.0f - t), t * t);
-  VF x = SELECT_F(is_far, SQUARE_ROOT(z), a);
-  VF tail = WIDE(asin_tail)(x, z);
-  VF near = 1.57079637f - (x + (tail + 4.37113883e-8f));
+  VF x = a;
+  VF tail = WIDE(reduced_asin_tail)(t, is_far, &x);
+  VF near = WIDE(complement)(x, tail);
   VF far = x + tail;
   far = SELECT_F(a < 0.0f, 3.14159274f - ((x + x) + ((tail + tail) + 8.74227766e-8f)), far + far);
   return SELECT_F(is_far, far, near);
@@ -172,8 +180,7 @@ INLINE VF WIDE(atan_f32)(VF a) {
   VF t = ABSOLUTE_F(a);
   VF x = SELECT_F(t > 1.0f, 1.0f / t, t);
   VF tail = WIDE(atan_tail)(x);
-  VF far = 1.57079637f - (x + (tail + 4.37113883e-8f));
-  return WITH_SIGN_OF(SELECT_F(t > 1.0f, far, x + tail), a);
+  return WITH_SIGN_OF(SELECT_F(t > 1.0f, WIDE(complement)(x, tail), x + tail), a);
 }
 
 // The angle of the point (b, a).

@@ -1,5 +1,3 @@
-import Glibc
-
 /// Cosine annealing from 1 down to `final`, restarted at the end of every period (Loshchilov, Hutter, 2017;
 /// `torch.optim.lr_scheduler.CosineAnnealingWarmRestarts`): `final + (1 − final) · (1 + cos(π · t / T)) / 2`, where `t`
 /// counts the steps since the last restart. `T` is `period` at first and is multiplied by `growth` at each restart.
@@ -29,7 +27,7 @@ public struct CosineRestartsSchedule: Schedule {
       let (next, overflow) = length.multipliedReportingOverflow(by: growth)
       length = overflow ? .max : next
     }
-    return final + (1 - final) * (1 + cos(Double.pi * Double(position) / Double(length))) / 2
+    return cosineAnnealed(from: 1, to: final, Double(position) / Double(length))
   }
 
   /// The shortest first period with which three periods cover the run.

@@ -18,6 +18,11 @@ public struct CosineSchedule: Schedule {
     if step < warmup { return Double(step + 1) / Double(warmup) }
     let length = max(total - warmup, 1)
     let progress = min(Double(step - warmup) / Double(length), 1)
-    return final + (1 - final) * (1 + cos(Double.pi * progress)) / 2
+    return cosineAnnealed(from: 1, to: final, progress)
   }
+}
+
+/// `last + (first − last) · (1 + cos(π · t)) / 2`: falls from `first` to `last` while `t` rises from 0 to 1.
+func cosineAnnealed(from first: Double, to last: Double, _ t: Double) -> Double {
+  last + (first - last) / 2 * (1 + cos(Double.pi * t))
 }

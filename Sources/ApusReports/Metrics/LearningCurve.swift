@@ -31,8 +31,7 @@ public struct LearningCurve: Hashable, Sendable {
     init(_ values: [Double]) {
       let mean = ApusReports.mean(values)
       self.mean = mean
-      let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
-      deviation = values.count > 1 ? (squares / Double(values.count - 1)).squareRoot() : nil
+      deviation = values.count > 1 ? sampleVariance(values, mean: mean).squareRoot() : nil
     }
   }
 

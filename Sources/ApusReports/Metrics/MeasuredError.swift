@@ -29,7 +29,6 @@ public struct MeasuredError: Hashable, Sendable {
     count = losses.count
     let mean = losses.isEmpty ? 0 : mean(losses)
     value = mean
-    let squares = losses.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
-    squaredDeviation = count > 1 ? squares / Double(count - 1) / Double(count) : .infinity
+    squaredDeviation = count > 1 ? sampleVariance(losses, mean: mean) / Double(count) : .infinity
   }
 }

@@ -104,6 +104,11 @@ public struct RegressionResults: Sendable {
 
 func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
 
+/// `Σ (x − mean)² / (n − 1)` of `n > 1` values.
+func sampleVariance(_ values: [Double], mean: Double) -> Double {
+  values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count - 1)
+}
+
 /// `Σ (x − mean)² / n`
 private func variance(_ values: [Double]) -> Double {
   let mean = mean(values)
