@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 import Glibc
 import Synchronization
 
@@ -44,7 +45,7 @@ final class Allocator: @unchecked Sendable {
 
   /// The size class of a request.
   static func sizeClass(of byteCount: Int) -> Int {
-    let units = max(1, (byteCount + alignment - 1) / alignment)
+    let units = max(1, ceilDivide(byteCount, alignment))
     guard units > 8 else { return units * alignment }
     // The number of units is rounded up, so that only its four leading bits may be set.
     let shift = (Int.bitWidth - 1 - (units - 1).leadingZeroBitCount) - 3

@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// The output or the input gradient of a convolution with stride 1, computed strip by strip on padded planes (see
 /// `PlaneGeometry`). A task computes several images if the images are small.
@@ -46,7 +47,7 @@ final class PlaneConvolutionStep: CPUStep {
   }
 
   private var stripCount: Int { geometry.batch * geometry.stripsPerImage }
-  var taskCount: Int { (stripCount + grain - 1) / grain }
+  var taskCount: Int { ceilDivide(stripCount, grain) }
 
   func run(_ context: borrowing RunContext) {
     let panels = context.shared.assumingMemoryBound(to: Float.self)
@@ -54,7 +55,7 @@ final class PlaneConvolutionStep: CPUStep {
     let (frame, workspaces) = (context.frame, context.workspaces)
     let source = context.address(source)
     context.pool.run(taskCount) { task, worker in
-      for index in (task * grain)..<min((task + 1) * grain, stripCount) {
+      for index in blockRange(task, size: grain, count: stripCount) {
         let isFirst = index == task * grain || geometry.stripsPerImage > 1
         run(index, source, panels, frame, workspaces[worker], clears: isFirst)
       }

@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// A convolution with stride 1 on padded planes.
 ///
@@ -59,9 +60,9 @@ struct PlaneGeometry {
     let rows = max(4, (Self.stripByteCount - reach.y * inner) / max(1, row))
     // All strips of a plane except the last have equal heights. They have up to a quarter more rows than fit if this
     // reduces the number of strips.
-    let strips = max(1, (result.y * 4 + rows * 5 - 1) / (rows * 5))
-    stripRows = max(1, (result.y + strips - 1) / strips)
-    stripCount = (result.y + stripRows - 1) / stripRows
+    let strips = max(1, ceilDivide(result.y * 4, rows * 5))
+    stripRows = max(1, ceilDivide(result.y, strips))
+    stripCount = ceilDivide(result.y, stripRows)
     guard result.wrappedProduct > 0, batch > 0, fillsVectors,
       pass == .weightGradient ? hasLongSums : hasNearWeights
     else { return nil }
@@ -145,7 +146,7 @@ struct PlaneGeometry {
   /// The plane and the rows of a strip of an image.
   func strip(_ index: Int) -> (plane: Int, rows: Range<Int>) {
     let (plane, strip) = index.quotientAndRemainder(dividingBy: stripCount)
-    return (plane, (strip * stripRows)..<min((strip + 1) * stripRows, result.y))
+    return (plane, blockRange(strip, size: stripRows, count: result.y))
   }
 
   /// Copies the pixels that the taps of a strip read, of `paddedChannels` channels from `firstChannel` on, into the

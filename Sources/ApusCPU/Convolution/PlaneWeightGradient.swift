@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// The weight gradient of a convolution with stride 1 on padded planes (see `PlaneGeometry`).
 ///
@@ -36,7 +37,7 @@ final class PlaneWeightGradientStep: CPUStep {
     let strips = geometry.batch * geometry.stripsPerImage
     let weightCount = geometry.resultChannels * geometry.tapCount
     channelGrain = geometry.gradientChannelGrain
-    let blocks = (perGroup + channelGrain - 1) / max(1, channelGrain) * geometry.groups
+    let blocks = ceilDivide(perGroup, max(1, channelGrain)) * geometry.groups
     let work = step.geometry.multiplyAdds
     blockGrain = max(1, blocks / 32)
     partCount = max(
@@ -52,10 +53,10 @@ final class PlaneWeightGradientStep: CPUStep {
   private var weightCount: Int { geometry.resultChannels * geometry.tapCount }
   private var blocksPerGroup: Int {
     let perGroup = geometry.resultChannels / geometry.groups
-    return (perGroup + channelGrain - 1) / channelGrain
+    return ceilDivide(perGroup, channelGrain)
   }
   private var blockCount: Int { blocksPerGroup * geometry.groups }
-  private var tasksPerPart: Int { (blockCount + blockGrain - 1) / blockGrain }
+  private var tasksPerPart: Int { ceilDivide(blockCount, blockGrain) }
 
   /// The maximum number of tasks that use a worker's temporary memory; `Int.max` if the tasks of the epilogue, which
   /// run after these tasks, also use it.
@@ -86,14 +87,14 @@ final class PlaneWeightGradientStep: CPUStep {
   ) {
     let perGroup = geometry.resultChannels / geometry.groups
     let (group, number) = block.quotientAndRemainder(dividingBy: blocksPerGroup)
-    let channels = (number * channelGrain)..<min((number + 1) * channelGrain, perGroup)
+    let channels = blockRange(number, size: channelGrain, count: perGroup)
     let padded = workspace.assumingMemoryBound(to: Float.self)
     let rowsOfGradient = (workspace + gradientOffset).assumingMemoryBound(to: Float.self)
     let sums = (workspace + sumsOffset).assumingMemoryBound(to: Float.self)
     sums.update(repeating: 0, count: channels.count * offsets.count * 16)
     if clears { rowsOfGradient.update(repeating: 0, count: channelGrain * geometry.stripSize) }
     let strips = geometry.batch * geometry.stripsPerImage
-    let range = (part * strips / partCount)..<((part + 1) * strips / partCount)
+    let range = partRange(part, of: partCount, count: strips)
     let imageSize = geometry.sourceChannels * geometry.source.wrappedProduct
     for index in range {
       let (image, number) = index.quotientAndRemainder(dividingBy: geometry.stripsPerImage)

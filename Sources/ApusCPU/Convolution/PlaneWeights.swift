@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// The weights of a convolution, packed for `plane_multiply`: for each group and block of result channels, a panel that
 /// contains, tap by tap, one weight for each channel of the block.
@@ -58,8 +59,8 @@ struct PlaneWeights {
     }
     let perTask = max(1, TaskLimits.elementCount / max(1, geometry.tapCount * 8))
     let source = weights
-    context.pool.run((blocks.count + perTask - 1) / perTask) { task, _ in
-      for index in (task * perTask)..<min((task + 1) * perTask, blocks.count) {
+    context.pool.run(ceilDivide(blocks.count, perTask)) { task, _ in
+      for index in blockRange(task, size: perTask, count: blocks.count) {
         pack(blocks[index], source, panels + blocks[index].offset)
       }
     }

@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// A convolution as products with the matrix of its windows ("im2col"), for any stride, dilation, number of groups and
 /// type. Small images share a matrix; a large image has one matrix for each block of rows.
@@ -29,7 +30,7 @@ struct UnfoldedGeometry {
     let taps = g.inputChannels / g.groups * g.kernel.wrappedProduct
     imageGrain = max(1, min(g.batch, Self.leastPixels / pixels))
     let rowByteCount = max(1, taps * g.output.z * step.dtype.lane.byteCount)
-    let leastRows = (Self.leastPixels + g.output.z - 1) / max(1, g.output.z)
+    let leastRows = ceilDivide(Self.leastPixels, max(1, g.output.z))
     rowGrain = imageGrain > 1 ? rows : max(1, min(rows, max(leastRows, Self.matrixByteCount / rowByteCount)))
     func extents(_ v: SIMD3<Int>) -> (Int, Int, Int) { (v.x, v.y, v.z) }
     windows = csimd_windows(
@@ -50,14 +51,14 @@ struct UnfoldedGeometry {
   /// Output channels of a group.
   var outputs: Int { g.outputChannels / g.groups }
   var inputSize: Int { g.input.wrappedProduct }
-  var imageBlocks: Int { (g.batch + imageGrain - 1) / imageGrain }
-  var rowBlocks: Int { (rows + rowGrain - 1) / max(1, rowGrain) }
+  var imageBlocks: Int { ceilDivide(g.batch, imageGrain) }
+  var rowBlocks: Int { ceilDivide(rows, max(1, rowGrain)) }
   var matrixPixels: Int { imageGrain * rowGrain * g.output.z }
 
   func images(_ block: Int) -> Range<Int> {
-    (block * imageGrain)..<min((block + 1) * imageGrain, g.batch)
+    blockRange(block, size: imageGrain, count: g.batch)
   }
-  func rows(_ block: Int) -> Range<Int> { (block * rowGrain)..<min((block + 1) * rowGrain, rows) }
+  func rows(_ block: Int) -> Range<Int> { blockRange(block, size: rowGrain, count: rows) }
 
   // MARK: - Temporary memory
 

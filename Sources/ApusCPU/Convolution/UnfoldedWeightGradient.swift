@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// The weight gradient of a convolution: the pixels of the output's gradient times transposed windows. The images are
 /// divided into parts; the number of parts depends only on the shape. The partial results of the parts are added in
@@ -62,7 +63,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
     sharedByteCount = (partCount + (isTransposed ? 2 : 1)) * weightCount * geometry.lane.byteCount + 64
   }
 
-  private var blockCount: Int { (geometry.outputs + channelGrain - 1) / channelGrain }
+  private var blockCount: Int { ceilDivide(geometry.outputs, channelGrain) }
 
   /// The maximum number of tasks that use a worker's temporary memory; `Int.max` if the tasks of the epilogue, which
   /// run after these tasks, also use it.
@@ -81,7 +82,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
     context.pool.run(partCount * geometry.g.groups * blocks) { task, worker in
       let (rest, block) = task.quotientAndRemainder(dividingBy: blocks)
       let (part, group) = rest.quotientAndRemainder(dividingBy: geometry.g.groups)
-      let channels = (block * channelGrain)..<min((block + 1) * channelGrain, geometry.outputs)
+      let channels = blockRange(block, size: channelGrain, count: geometry.outputs)
       run(
         part, group, channels, of: input, gradient: gradient, to: partials + part * weightCount * size,
         workspace: workspaces[worker])
@@ -119,7 +120,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
     result.initializeMemory(
       as: UInt8.self, repeating: 0, count: channels.count * geometry.tapCount * size)
     let pixelsStart = workspace + geometry.linesByteCount
-    let blocks = (part * geometry.imageBlocks / partCount)..<((part + 1) * geometry.imageBlocks / partCount)
+    let blocks = partRange(part, of: partCount, count: geometry.imageBlocks)
     for block in blocks {
       let images = geometry.images(block)
       for rowBlock in 0..<geometry.rowBlocks {

@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 /// One spatial axis of a convolution's pass: its results, and the taps that each result reads.
 ///
@@ -57,7 +58,7 @@ struct WindowAxis {
     let firstTap = stride == 1 ? 0 : (phase + padding) % stride
     let taps = Array(Swift.stride(from: firstTap, to: g.kernel[axis], by: stride)).reversed() as [Int]
     self.init(
-      count: (g.input[axis] - phase + stride - 1) / stride, first: phase, step: stride, stride: 1, dilation: dilation,
+      count: ceilDivide(g.input[axis] - phase, stride), first: phase, step: stride, stride: 1, dilation: dilation,
       offset: (phase + padding - firstTap) / stride - (taps.count - 1) * dilation, weightTaps: taps,
       source: g.output[axis])
   }
@@ -69,7 +70,7 @@ struct WindowAxis {
 
   /// The results whose positions lie in a range.
   func results(in positions: Range<Int>) -> Range<Int> {
-    func ordinal(_ position: Int) -> Int { min(count, max(0, (position - first + step - 1) / step)) }
+    func ordinal(_ position: Int) -> Int { min(count, max(0, ceilDivide(position - first, step))) }
     let start = ordinal(positions.lowerBound)
     return start..<max(start, ordinal(positions.upperBound))
   }

@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// The output or the input gradient of a convolution that reads windows of channels-last images in place. The output
 /// can also be computed from channels-first images. Results that must be channels-first are transposed while they are
@@ -57,7 +58,7 @@ final class WindowConvolutionStep: CPUStep {
     let words = (context.shared + weights.byteCount).assumingMemoryBound(to: Float.self)
     let count = geometry.images * geometry.source.image
     let grain = TaskLimits.elementCount
-    context.pool.run((count + grain - 1) / grain) { task, _ in
+    context.pool.run(ceilDivide(count, grain)) { task, _ in
       let first = task * grain
       pairs.pointee.join(min(grain, count - first), numbers + 2 * first, words + first)
     }

@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// The split of a window convolution's pass into tasks; it depends only on the shape.
 struct WindowSchedule {
   struct Task {
@@ -27,26 +29,26 @@ struct WindowSchedule {
     images = longest >= Self.enoughRows ? 1 : min(geometry.images, 36)
     var rows = max(1, results.height)
     let pixelWork = max(1, results.width * geometry.work * results.channels)
-    let imageBlocks = (geometry.images + images - 1) / max(1, images)
-    func blocks(_ rows: Int) -> Int { imageBlocks * ((results.height + rows - 1) / rows) }
+    let imageBlocks = ceilDivide(geometry.images, max(1, images))
+    func blocks(_ rows: Int) -> Int { imageBlocks * ceilDivide(results.height, rows) }
     while blocks(rows) < Self.enough, rows > Self.enoughRows,
       rows * images * pixelWork > 2 * TaskLimits.multiplyAddCount
     {
       rows = (rows + 1) / 2
     }
-    var channels = (results.channels + Self.channelGrain - 1) / Self.channelGrain * Self.channelGrain
-    while blocks(rows) * ((results.channels + channels - 1) / channels) < Self.enough, channels > Self.channelGrain {
-      channels = (channels / 2 + Self.channelGrain - 1) / Self.channelGrain * Self.channelGrain
+    var channels = roundUp(results.channels, toMultipleOf: Self.channelGrain)
+    while blocks(rows) * ceilDivide(results.channels, channels) < Self.enough, channels > Self.channelGrain {
+      channels = roundUp(channels / 2, toMultipleOf: Self.channelGrain)
     }
     (self.rows, self.channels) = (rows, max(1, channels))
   }
 
-  private var rowBlocks: Int { (geometry.results.height + rows - 1) / rows }
-  private var channelBlocks: Int { (geometry.results.channels + channels - 1) / channels }
+  private var rowBlocks: Int { ceilDivide(geometry.results.height, rows) }
+  private var channelBlocks: Int { ceilDivide(geometry.results.channels, channels) }
 
   var taskCount: Int {
     guard geometry.images > 0, geometry.results.image > 0 else { return 0 }
-    return (geometry.images + images - 1) / images * rowBlocks * channelBlocks
+    return ceilDivide(geometry.images, images) * rowBlocks * channelBlocks
   }
 
   /// Rows and channels of the largest task.
@@ -62,9 +64,9 @@ struct WindowSchedule {
     let (rest, channel) = index.quotientAndRemainder(dividingBy: channelBlocks)
     let (image, row) = rest.quotientAndRemainder(dividingBy: rowBlocks)
     return Task(
-      images: (image * images)..<min((image + 1) * images, geometry.images),
-      rows: (row * rows)..<min((row + 1) * rows, geometry.results.height),
-      channels: (channel * channels)..<min((channel + 1) * channels, geometry.results.channels))
+      images: blockRange(image, size: images, count: geometry.images),
+      rows: blockRange(row, size: rows, count: geometry.results.height),
+      channels: blockRange(channel, size: channels, count: geometry.results.channels))
   }
 
   /// Chooses whether images (0), rows (1) or pixels (2) are the rows of a product: pixels if there are enough,

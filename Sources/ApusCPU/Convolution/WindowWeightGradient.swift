@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// The weight gradient of a convolution with channels last: for each tap, the product of the channels of the pixels
 /// that the tap reads with the gradient of the output. Both factors are read in place. If the gradient is
@@ -53,7 +54,7 @@ final class WindowWeightGradientStep: CPUStep {
     let panels = (geometry.results.channels + 31) / 32
     tapGrain = count <= Self.mostOwnNumbers && parts * panels >= Self.enoughParts ? taps.y : 1
     let tasks = parts * (taps.y / tapGrain)
-    blocks = min(panels, (Self.enoughParts + tasks - 1) / tasks)
+    blocks = min(panels, ceilDivide(Self.enoughParts, tasks))
     let stride = step.geometry.stride
     let read = geometry.results.channels + geometry.source.channels * stride.y * stride.z
     chain =
@@ -63,7 +64,7 @@ final class WindowWeightGradientStep: CPUStep {
     storedByteCount = epilogue.hasTarget ? 0 : (Self.storedChannels * rows * MemoryLayout<Float>.size + 63) & ~63
     transposedCount =
       geometry.results.isPlanar
-      ? max(chain, geometry.results.width) * ((panels + blocks - 1) / max(1, blocks)) * 32 : 0
+      ? max(chain, geometry.results.width) * ceilDivide(panels, max(1, blocks)) * 32 : 0
     workspaceByteCount = max(
       storedByteCount + epilogue.workspaceByteCount, transposedCount * MemoryLayout<Float>.size)
     sharedByteCount = parts * count * MemoryLayout<Float>.size
@@ -121,7 +122,7 @@ final class WindowWeightGradientStep: CPUStep {
       let lines = phase.y.segments.filter { $0.taps.contains(tap) }
       return (lines.first?.results.lowerBound ?? 0)..<(lines.last?.results.upperBound ?? 0)
     }
-    let images = (geometry.images * part / parts)..<(geometry.images * (part + 1) / parts)
+    let images = partRange(part, of: parts, count: geometry.images)
     let height = max(1, min(rows.count, chain / max(1, geometry.results.width)))
     let depth = max(1, chain / max(1, height * geometry.results.width))
     for image in stride(from: images.lowerBound, to: images.upperBound, by: depth) {
@@ -218,8 +219,8 @@ final class WindowWeightGradientStep: CPUStep {
     let (frame, workspaces) = (context.frame, context.workspaces)
     let resultBase = epilogue.target(frame)?.assumingMemoryBound(to: Float.self)
     let (width, rows) = (geometry.results.channels, taps.y * taps.x * geometry.source.channels)
-    context.pool.run((width + Self.storedChannels - 1) / Self.storedChannels) { task, worker in
-      let channels = (task * Self.storedChannels)..<min((task + 1) * Self.storedChannels, width)
+    context.pool.run(ceilDivide(width, Self.storedChannels)) { task, worker in
+      let channels = blockRange(task, size: Self.storedChannels, count: width)
       let scratch = workspaces[worker]
       let core = resultBase.map { $0 + channels.lowerBound * rows } ?? scratch.assumingMemoryBound(to: Float.self)
       let (sources, taps) = geometry.source.isPlanar ? (rows, 1) : (geometry.source.channels, taps.y * taps.x)

@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// The weights of a convolution, packed in panels of result channels. The layout of each phase's weights is
 /// `[panel][tap][source channel][result channel]`, or `[panel][source channel][tap][result channel]` if the source has
@@ -48,12 +49,12 @@ struct WindowWeights {
     let weights = UnsafePointer(context.pointer(value, as: Float.self))
     let panels = panels(of: 0..<geometry.results.channels)
     let (grain, workspaces) = (grain, context.workspaces)
-    let blocks = (geometry.source.channels + grain - 1) / grain
+    let blocks = ceilDivide(geometry.source.channels, grain)
     context.pool.run(geometry.phases.count * panels.count * blocks) { task, worker in
       let (rest, block) = task.quotientAndRemainder(dividingBy: blocks)
       let (number, index) = rest.quotientAndRemainder(dividingBy: panels.count)
       let (phase, panel) = (geometry.phases[number], panels[index])
-      let sources = (block * grain)..<min((block + 1) * grain, geometry.source.channels)
+      let sources = blockRange(block, size: grain, count: geometry.source.channels)
       if let pairs {
         let scratch = workspaces[worker].assumingMemoryBound(to: Float.self)
         packPairs(panel, phase, sources, weights, target + offset(of: panel, phase), pairs.pointee, scratch: scratch)

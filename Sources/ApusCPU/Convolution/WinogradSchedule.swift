@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 /// The split of a Winograd convolution into tasks and the choice of shared transforms; both depend only on the shape.
 struct WinogradSchedule {
@@ -50,17 +51,17 @@ struct WinogradSchedule {
   }
 
   /// Blocks of tiles per image. A block that covers several images covers whole images.
-  private var blocksPerImage: Int { max(1, (geometry.tilesPerImage + tileGrain - 1) / tileGrain) }
+  private var blocksPerImage: Int { max(1, ceilDivide(geometry.tilesPerImage, tileGrain)) }
   private var imagesPerBlock: Int { max(1, tileGrain / geometry.tilesPerImage) }
   private var tileBlocks: Int {
-    (geometry.images + imagesPerBlock - 1) / imagesPerBlock * blocksPerImage
+    ceilDivide(geometry.images, imagesPerBlock) * blocksPerImage
   }
-  private var channelBlocks: Int { (geometry.results.channels + channelGrain - 1) / channelGrain }
+  private var channelBlocks: Int { ceilDivide(geometry.results.channels, channelGrain) }
   var taskCount: Int { tileBlocks * channelBlocks }
 
   func task(_ index: Int) -> Task {
     let (block, channel) = index.quotientAndRemainder(dividingBy: channelBlocks)
-    let channels = (channel * channelGrain)..<min((channel + 1) * channelGrain, geometry.results.channels)
+    let channels = blockRange(channel, size: channelGrain, count: geometry.results.channels)
     let (group, part) = block.quotientAndRemainder(dividingBy: blocksPerImage)
     let first = group * imagesPerBlock * geometry.tilesPerImage
     let start = first + part * tileGrain

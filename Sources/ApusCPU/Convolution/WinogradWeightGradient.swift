@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// The weight gradient of a Winograd convolution, see `WinogradGeometry`.
 ///
@@ -110,7 +111,7 @@ final class WinogradWeightGradientStep: CPUStep {
     let (count, workspaces) = (inputs * outputs, context.workspaces)
     context.pool.run(parts) { part, worker in
       let own = workspaces[worker].assumingMemoryBound(to: Float.self)
-      let tiles = (geometry.tileCount * part / parts)..<(geometry.tileCount * (part + 1) / parts)
+      let tiles = partRange(part, of: parts, count: geometry.tileCount)
       for start in stride(from: tiles.lowerBound, to: tiles.upperBound, by: tileGrain) {
         let block = start..<min(start + tileGrain, tiles.upperBound)
         transform(block, at: 0, input, gradient, own)
@@ -137,16 +138,16 @@ final class WinogradWeightGradientStep: CPUStep {
     _ core: UnsafeMutablePointer<Float>, _ context: borrowing RunContext
   ) {
     let (tiles, grain, size) = (geometry.tileCount, WinogradSchedule.patchGrain, Self.blockChannels)
-    context.pool.run((tiles + grain - 1) / grain) { task, _ in
-      let block = (task * grain)..<min((task + 1) * grain, tiles)
+    context.pool.run(ceilDivide(tiles, grain)) { task, _ in
+      let block = blockRange(task, size: grain, count: tiles)
       transform(block, at: block.lowerBound, input, gradient, transforms)
     }
-    let (rowBlocks, workspaces) = ((inputs + size - 1) / size, context.workspaces)
-    context.pool.run(rowBlocks * ((outputs + size - 1) / size)) { task, worker in
+    let (rowBlocks, workspaces) = (ceilDivide(inputs, size), context.workspaces)
+    context.pool.run(rowBlocks * ceilDivide(outputs, size)) { task, worker in
       let own = workspaces[worker].assumingMemoryBound(to: Float.self)
       let (column, row) = task.quotientAndRemainder(dividingBy: rowBlocks)
-      let rows = (row * size)..<min((row + 1) * size, inputs)
-      let columns = (column * size)..<min((column + 1) * size, outputs)
+      let rows = blockRange(row, size: size, count: inputs)
+      let columns = blockRange(column, size: size, count: outputs)
       multiply(
         tiles, rows: rows, columns: columns, transforms, own, distance: size * size, pitch: size, accumulates: false)
       for first in stride(from: 0, to: columns.count, by: 16) {

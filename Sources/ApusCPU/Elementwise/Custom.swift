@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 /// A user-defined operation: calls its host function on ranges of items. The split depends only on the shapes.
 final class CustomStep: CPUStep {
@@ -16,7 +17,7 @@ final class CustomStep: CPUStep {
     values = builder.plan.values
     let elements = (step.inputs + step.results).reduce(0) { $0 + builder.plan.values[$1].elementCount }
     let tasks = max(1, min(step.count, elements / 4096, 64))
-    grain = (step.count + tasks - 1) / tasks
+    grain = ceilDivide(step.count, tasks)
   }
 
   func run(_ context: borrowing RunContext) {
@@ -26,10 +27,10 @@ final class CustomStep: CPUStep {
         pointer: context.address(value), dtype: values[value].dtype, count: values[value].elementCount)
     }
     let (inputs, results) = (Array(arrays.prefix(step.inputs.count)), Array(arrays.dropFirst(step.inputs.count)))
-    context.pool.run((step.count + grain - 1) / grain) { task, _ in
+    context.pool.run(ceilDivide(step.count, grain)) { task, _ in
       host(
         CustomItems(
-          name: step.kernel.name, range: task * grain..<min((task + 1) * grain, step.count), sizes: step.sizes,
+          name: step.kernel.name, range: blockRange(task, size: grain, count: step.count), sizes: step.sizes,
           inputs: inputs, results: results))
     }
   }

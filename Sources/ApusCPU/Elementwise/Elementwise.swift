@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 /// Runs a program over its segments, that is, over several domains, each with its own operands (`Binding`). The split
 /// into tasks depends only on the shapes.
@@ -39,7 +40,7 @@ final class ElementwiseStep: CPUStep, RowwiseStep {
         workspace = max(workspace, kernel.workspaceByteCount)
         continue
       }
-      firstTasks.append(firstTasks[kernels.count] + (kernel.count + kernel.grain - 1) / kernel.grain)
+      firstTasks.append(firstTasks[kernels.count] + ceilDivide(kernel.count, kernel.grain))
       kernels.append(kernel)
     }
     self.kernels = kernels

@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// The epilogue of a step: it stores the core results unchanged, or runs a program on them.
 final class EpilogueKernel {
@@ -77,8 +78,8 @@ final class EpilogueKernel {
     guard let kernel else { return }
     let (frame, workspaces) = (context.frame, context.workspaces)
     let grain = kernel.isSmall ? count : kernel.grain
-    context.pool.run((count + grain - 1) / max(1, grain)) { index, worker in
-      let range = (index * grain)..<min((index + 1) * grain, count)
+    context.pool.run(ceilDivide(count, max(1, grain))) { index, worker in
+      let range = blockRange(index, size: grain, count: count)
       kernel.run(range, frame, workspace: workspaces[worker], cores: cores)
     }
   }

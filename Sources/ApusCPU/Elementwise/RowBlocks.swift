@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// A step that can run on a range of its rows. Element `i` of the step's domain belongs to row `i / length`, where
 /// `length` is the number of elements of a row.
@@ -90,7 +91,7 @@ final class RowBlockStep: CPUStep {
       for value in others { frame.values[value] = context.frame.values[value] }
     }
     let (workspaces, shared, frames) = (context.workspaces, context.shared, frames)
-    context.pool.run((rowCount + taskRows - 1) / taskRows) { index, worker in
+    context.pool.run(ceilDivide(rowCount, taskRows)) { index, worker in
       let frame = frames[worker]
       let end = min((index + 1) * taskRows, rowCount)
       withUnsafeTemporaryAllocation(of: csimd_prefetch_range.self, capacity: sources.count + 1) { ahead in

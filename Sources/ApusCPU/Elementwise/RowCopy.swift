@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// A copy without conversion whose source and result are contiguous along the same axis: it copies rows of bytes.
 struct RowCopy {
@@ -60,10 +61,10 @@ struct RowCopy {
 
   func run(_ context: borrowing RunContext) {
     let (source, target) = (context.address(source), context.address(result))
-    let pieces = (rowByteCount + Self.taskByteCount - 1) / Self.taskByteCount
+    let pieces = ceilDivide(rowByteCount, Self.taskByteCount)
     if pieces <= 1 {
-      context.pool.run((rowCount + grain - 1) / grain) { task, _ in
-        copyRows((task * grain)..<min((task + 1) * grain, rowCount), source, target)
+      context.pool.run(ceilDivide(rowCount, grain)) { task, _ in
+        copyRows(blockRange(task, size: grain, count: rowCount), source, target)
         if stream != nil { csimd_fence() }
       }
       return

@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// A kernel with arguments that are contiguous along another axis than its results. It runs in tiles over these two
 /// axes, so that it uses whole cache lines of arguments and results.
@@ -41,8 +42,8 @@ struct TiledKernel {
 
   func run(_ context: borrowing RunContext) {
     let (frame, workspaces) = (context.frame, context.workspaces)
-    let blocks = (rows + Self.rowGrain - 1) / Self.rowGrain
-    let strips = (columns + Self.columnGrain - 1) / Self.columnGrain
+    let blocks = ceilDivide(rows, Self.rowGrain)
+    let strips = ceilDivide(columns, Self.columnGrain)
     context.pool.run(outerCount * strips * blocks) { task, worker in
       let (strip, block) = task.quotientAndRemainder(dividingBy: blocks)
       let (index, columnBlock) = strip.quotientAndRemainder(dividingBy: strips)

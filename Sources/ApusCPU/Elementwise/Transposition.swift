@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// A copy whose source and result are contiguous along different axes; it runs in tiles over these two axes.
 struct Transposition {
@@ -73,8 +74,8 @@ struct Transposition {
   func run(_ context: borrowing RunContext) {
     let (from, to) = (context.address(source), context.address(result))
     let (sourceLayout, resultLayout) = (outerSource.raw, outerResult.raw)
-    let blocks = (rows + rowGrain - 1) / rowGrain
-    let strips = (columns + columnGrain - 1) / columnGrain
+    let blocks = ceilDivide(rows, rowGrain)
+    let strips = ceilDivide(columns, columnGrain)
     let workspaces = context.workspaces
     let count = outer.elementCount * strips * blocks
     // If blocks are small, a task transposes several of them.
@@ -93,8 +94,8 @@ struct Transposition {
         from + (start + first + left * sourceStride) * byteCount, sourceStride,
         to + (target + first * resultStride + left) * byteCount, resultStride, scratch: workspaces[worker])
     }
-    context.pool.run((count + together - 1) / together) { task, worker in
-      for number in (task * together)..<min((task + 1) * together, count) { transpose(number, worker) }
+    context.pool.run(ceilDivide(count, together)) { task, worker in
+      for number in blockRange(task, size: together, count: count) { transpose(number, worker) }
     }
   }
 }

@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// `result[o, j, i] = source[o, indices[o, j, i], i]`.
 final class GatherStep: CPUStep {
@@ -20,8 +21,8 @@ final class GatherStep: CPUStep {
     let (source, result) = (context.address(step.source), context.address(step.result))
     let base = context.address(indices.value)
     let grain = max(1, TaskLimits.elementCount / step.inner)
-    context.pool.run((rows + grain - 1) / grain) { task, worker in
-      let range = (task * grain)..<min((task + 1) * grain, rows)
+    context.pool.run(ceilDivide(rows, grain)) { task, worker in
+      let range = blockRange(task, size: grain, count: rows)
       if !copy(range, from: source, at: base, to: result) { failures.raise(worker) }
     }
     if failures.isRaised {

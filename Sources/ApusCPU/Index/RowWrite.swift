@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 /// `result[indices[j], i] = rows[j, i]`.
 final class RowWriteStep: CPUStep {
@@ -16,8 +17,8 @@ final class RowWriteStep: CPUStep {
     let base = context.address(indices.value)
     let byteCount = step.inner * step.dtype.byteCount
     let grain = max(1, TaskLimits.elementCount / step.inner)
-    context.pool.run((step.count + grain - 1) / grain) { task, _ in
-      for row in (task * grain)..<min((task + 1) * grain, step.count) {
+    context.pool.run(ceilDivide(step.count, grain)) { task, _ in
+      for row in blockRange(task, size: grain, count: step.count) {
         guard let index = indices.read(base, indices.position(0, row)) else { continue }
         (result + index * byteCount).copyMemory(from: rows + row * byteCount, byteCount: byteCount)
       }

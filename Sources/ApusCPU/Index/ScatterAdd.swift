@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// `result[o, indices[o, j, i], i] += source[o, j, i]`, in ascending order of `j`.
 ///
@@ -56,7 +57,7 @@ final class ScatterAddStep: CPUStep {
     let workspaces = context.workspaces
     context.pool.run(step.outer * partCount) { task, worker in
       let (outer, part) = task.quotientAndRemainder(dividingBy: partCount)
-      let rows = (part * step.extent / partCount)..<((part + 1) * step.extent / partCount)
+      let rows = partRange(part, of: partCount, count: step.extent)
       let first = (outer * step.extent + rows.lowerBound) * step.inner
       (sums + first * lane.byteCount).initializeMemory(
         as: UInt8.self, repeating: 0, count: rows.count * step.inner * lane.byteCount)

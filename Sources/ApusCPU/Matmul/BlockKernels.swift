@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// The kernels of floating-point matrix products for one lane. The left factor is packed into slivers (row panels with
 /// the height of a tile), the right factor into panels of columns; micro-kernels multiply a sliver by a panel.
@@ -81,13 +82,13 @@ struct BlockKernels {
   /// The number of words that contain `k` elements along k.
   private func words(_ k: Int) -> Int {
     let unit = numbersOfWord * wordMultiple
-    return (k + unit - 1) / unit * wordMultiple
+    return ceilDivide(k, unit) * wordMultiple
   }
   /// The size of `rows` packed rows in bytes; `packRows` may write up to 15 words past them.
   func sliverByteCount(rows: Int, k: Int) -> Int { ((rows * words(k) + 16) * lane.byteCount + 63) & ~63 }
   /// The size of `columns` packed columns in bytes, rounded up to whole panels.
   func panelByteCount(columns: Int, k: Int) -> Int {
-    (columns + panelWidth - 1) / panelWidth * panelWidth * words(k) * lane.byteCount
+    roundUp(columns, toMultipleOf: panelWidth) * words(k) * lane.byteCount
   }
 
   func packRows(_ rows: Int, k: Int, _ a: Factor, _ slivers: UnsafeMutableRawPointer) {

@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// The split of a floating-point matrix product into tasks, and the packing of its factors. Both depend on the shape,
 /// the caches and the number of threads; no order of summation depends on the split.
 struct BlockSchedule {
@@ -110,11 +112,11 @@ struct BlockSchedule {
 
   init(_ products: Products, _ kernels: BlockKernels, threadCount: Int, _ caches: Caches) {
     let (m, n, width) = (products.m, products.n, kernels.panelWidth)
-    let panels = max(1, (n + width - 1) / width)
+    let panels = max(1, ceilDivide(n, width))
     method = products.method
     let isInPlace = Self.readsColumnsInPlace(products, kernels, caches, k: products.k)
     let readsRowsInPlace = method != .blocks || Self.readsRowsInPlace(products, kernels, caches, isCut: false)
-    let chains = (products.k + Self.depth - 1) / Self.depth
+    let chains = ceilDivide(products.k, Self.depth)
     (rowGrain, panelGrain) = (max(1, m), panels)
     (rowPacking, columnPacking) = (readsRowsInPlace ? .none : .task, isInPlace ? .none : .task)
     if products.work < TaskLimits.multiplyAddCount { return }
@@ -139,7 +141,7 @@ struct BlockSchedule {
         || products.left.isTransposed
       cutBlocks(products, panels: panels, width: width, isInPlace: isInPlace, sharesRows: sharesRows)
     }
-    let tasks = (m + rowGrain - 1) / rowGrain * ((panels + panelGrain - 1) / panelGrain)
+    let tasks = ceilDivide(m, rowGrain) * ceilDivide(panels, panelGrain)
     let cutsChains = tasks < Self.fewTasks * threadCount || Self.paysChains(products, kernels, caches)
     if products.count == 1, cutsChains, chains >= Self.fewTasks * threadCount {
       cutChains(products, chains: chains, panels: panels)
@@ -195,13 +197,13 @@ struct BlockSchedule {
     let most =
       products.left.isTransposed
       ? Self.transposedRowsOfAllColumns : method == .narrow ? Self.leastRows : Self.rowsOfAllColumns
-    let fair = (products.m + Self.enoughBlocks / 2 - 1) / (Self.enoughBlocks / 2)
+    let fair = ceilDivide(products.m, Self.enoughBlocks / 2)
     let least = TaskLimits.multiplyAddCount / (products.n * products.k)
     setRowGrain(max(min(most, fair), least), of: products.m)
     // The time of the thread with the most rows, in rows; a task has an overhead of two rows.
     func time(_ grain: Int) -> Int {
       let (whole, rest) = products.m.quotientAndRemainder(dividingBy: grain)
-      let tasks = (whole + threadCount - 1) / threadCount
+      let tasks = ceilDivide(whole, threadCount)
       return tasks * (grain + 2) + (whole % threadCount == 0 && rest > 0 ? rest + 2 : 0)
     }
     let largest = rowPacking == .none && method == .blocks ? max(rowGrain, Self.mostRowsOfAllColumns) : rowGrain
@@ -217,9 +219,9 @@ struct BlockSchedule {
     rowPacking = .task
     columnPacking = .task
     if products.n > products.m {
-      panelGrain = min(2 * Self.mostPanels, max(Self.mostPanels, (panels + parts - 1) / parts))
+      panelGrain = min(2 * Self.mostPanels, max(Self.mostPanels, ceilDivide(panels, parts)))
     } else {
-      let fair = (products.m + parts - 1) / parts
+      let fair = ceilDivide(products.m, parts)
       setRowGrain(min(Self.mostDeepRows, max(Self.transposedRowsOfAllColumns, fair)), of: products.m)
     }
   }
@@ -242,8 +244,8 @@ struct BlockSchedule {
   private mutating func cutBlocks(_ products: Products, panels: Int, width: Int, isInPlace: Bool, sharesRows: Bool) {
     let m = products.m
     let wanted = products.count >= Self.enoughBlocks ? 1 : Self.enoughBlocks
-    let blocks = max(1, (m + Self.mostRows - 1) / Self.mostRows, min(m / Self.leastRows, wanted / panels))
-    setRowGrain((m + blocks - 1) / blocks, of: m)
+    let blocks = max(1, ceilDivide(m, Self.mostRows), min(m / Self.leastRows, wanted / panels))
+    setRowGrain(ceilDivide(m, blocks), of: m)
     let most = panels * blocks * products.count / Self.enoughTasks
     let least = TaskLimits.multiplyAddCount / (rowGrain * width * products.k)
     panelGrain = min(panels, max(1, min(Self.mostPanels, most), least))

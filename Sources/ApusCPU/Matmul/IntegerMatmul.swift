@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// A batched matrix product of integers. A task computes one tile of the result (see `MatmulShape`). The epilogue runs
 /// on the tile right after the product of the tile.
@@ -101,15 +102,15 @@ struct MatmulShape {
   /// The maximum number of elements of a tile, which stays in memory until its epilogue runs.
   private static let tileLimit = 262_144
 
-  private var rowTiles: Int { (m + rowGrain - 1) / rowGrain }
-  private var columnTiles: Int { (n + columnGrain - 1) / columnGrain }
+  private var rowTiles: Int { ceilDivide(m, rowGrain) }
+  private var columnTiles: Int { ceilDivide(n, columnGrain) }
   var taskCount: Int { batchCount * rowTiles * columnTiles }
 
   func tile(_ index: Int) -> Tile {
     let (rest, column) = index.quotientAndRemainder(dividingBy: columnTiles)
     let (batch, row) = rest.quotientAndRemainder(dividingBy: rowTiles)
     return Tile(
-      batch: batch, rows: (row * rowGrain)..<min((row + 1) * rowGrain, m),
-      columns: (column * columnGrain)..<min((column + 1) * columnGrain, n))
+      batch: batch, rows: blockRange(row, size: rowGrain, count: m),
+      columns: blockRange(column, size: columnGrain, count: n))
   }
 }

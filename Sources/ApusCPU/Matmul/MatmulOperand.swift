@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// The layout of a matrix in memory: row-major, or column-major (transposed).
 struct MatrixOrder {
@@ -106,7 +107,7 @@ struct MatmulOperand {
     let copies = isRepeated ? 1 : batch.elementCount
     let grain = max(1, TaskLimits.elementCount / max(1, width))
     let isDense = elementStride == 1 && lineStride == width
-    context.pool.run((copies * lines + grain - 1) / grain) { task, _ in
+    context.pool.run(ceilDivide(copies * lines, grain)) { task, _ in
       var line = task * grain
       let end = min(line + grain, copies * lines)
       while line < end {

@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// A floating-point left factor, `[m, k]`, packed once for products with many right factors. These products run on
 /// different threads. A result is a sum of accumulation chains of `BlockSchedule.depth` multiply-adds.
@@ -21,7 +22,7 @@ struct PackedRows {
   private static let longestRowInPlace = 512
 
   /// The number of chains; each chain is packed separately.
-  var chainCount: Int { (k + Self.depth - 1) / Self.depth }
+  var chainCount: Int { ceilDivide(k, Self.depth) }
   private var chainByteCount: Int { kernels.sliverByteCount(rows: m, k: min(k, Self.depth)) }
   var byteCount: Int { chainCount * chainByteCount }
   /// Bytes of scratch memory for a product with `columns` columns.

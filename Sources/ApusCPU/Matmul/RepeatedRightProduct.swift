@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// Repeated products of rows by one matrix `[k, n]`, which is stored in panels of columns.
 ///
@@ -19,7 +20,7 @@ struct RepeatedRightProduct {
     self.n = n
     kernels = BlockKernels(lane, builder)
     let width = kernels.panelWidth
-    stride = (n + width - 1) / width * width
+    stride = roundUp(n, toMultipleOf: width)
     isInPlace = uses <= 24 && kernels.canReadInPlace(columns: n, false)
   }
 

@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// Products of small floating-point matrices on one thread, in the caller's scratch memory. Columns that several
 /// products share are packed once.
@@ -42,7 +43,7 @@ struct SmallProduct {
   ) {
     var panels = b.panels
     let width = kernels.panelWidth
-    let columns = min(b.count, (n + width - 1) / width * width)
+    let columns = min(b.count, roundUp(n, toMultipleOf: width))
     for start in stride(from: 0, through: max(0, k - 1), by: Self.depth) {
       let count = min(Self.depth, k - start)
       kernels.packRows(m, k: count, a.moved(column: start, kernels.lane), scratch)

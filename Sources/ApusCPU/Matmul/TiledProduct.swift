@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// A floating-point matrix product, split into tasks.
 ///
@@ -28,12 +29,12 @@ struct TiledProduct {
   /// The maximum number of bytes of columns that are prefetched before they are packed: the L2 cache also has to hold
   /// the packed columns.
   private static let mostPrefetchedByteCount = 1 << 16
-  private var depths: Int { (k + Self.depth - 1) / Self.depth }
+  private var depths: Int { ceilDivide(k, Self.depth) }
   private var cutsChains: Bool { schedule.chainGrain > 0 }
   /// The rows that a split-K task packs at a time.
   private var rowsOfChain: Int { min(m, BlockSchedule.mostRows) }
-  private var rowTasks: Int { (m + rowGrain - 1) / rowGrain }
-  private var columnTasks: Int { (n + columnGrain - 1) / columnGrain }
+  private var rowTasks: Int { ceilDivide(m, rowGrain) }
+  private var columnTasks: Int { ceilDivide(n, columnGrain) }
   var taskCount: Int { rowTasks * columnTasks }
 
   /// The bytes of a task's packed rows.
@@ -71,7 +72,7 @@ struct TiledProduct {
   func tile(_ task: Int) -> (rows: Range<Int>, columns: Range<Int>) {
     let (column, row) = task.quotientAndRemainder(dividingBy: rowTasks)
     return (
-      (row * rowGrain)..<min((row + 1) * rowGrain, m), (column * columnGrain)..<min((column + 1) * columnGrain, n)
+      blockRange(row, size: rowGrain, count: m), blockRange(column, size: columnGrain, count: n)
     )
   }
 
@@ -81,7 +82,7 @@ struct TiledProduct {
     _ pool: ThreadPool
   ) {
     if cutsChains {
-      pool.run((depths + schedule.chainGrain - 1) / schedule.chainGrain) { task, worker in
+      pool.run(ceilDivide(depths, schedule.chainGrain)) { task, worker in
         let first = task * schedule.chainGrain
         for chain in first..<min(first + schedule.chainGrain, depths) {
           multiplyChain(chain, a, b, shared + chain * chainByteCount, workspace: workspaces[worker])
@@ -89,7 +90,7 @@ struct TiledProduct {
       }
       return
     }
-    let panels = schedule.columnPacking == .shared ? (n + kernels.panelWidth - 1) / kernels.panelWidth : 0
+    let panels = schedule.columnPacking == .shared ? ceilDivide(n, kernels.panelWidth) : 0
     pool.run(panels + (schedule.rowPacking == .shared ? depths * rowTasks : 0)) { task, _ in
       if task < panels {
         packPanels(task..<(task + 1), b, shared + sharedColumnsOffset)
@@ -112,7 +113,7 @@ struct TiledProduct {
       for part in 0..<depths * rowTasks { packRows(part, a, workspace + Self.markByteCount) }
     }
     if schedule.columnPacking == .thread {
-      packPanels(0..<((n + kernels.panelWidth - 1) / kernels.panelWidth), b, workspace + ownColumnsOffset)
+      packPanels(0..<ceilDivide(n, kernels.panelWidth), b, workspace + ownColumnsOffset)
     }
   }
 

@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// Column sums of a product's result, which the product's tasks compute while their rows are in a cache. The sums have
 /// the same bits as the reduction of the stored result, because both first add groups of `ReductionShape.linesAtOnce`
@@ -29,7 +30,7 @@ final class ColumnSums {
 
   deinit { results.deallocate() }
 
-  private var groupCount: Int { (shape.reducedCount + Self.lines - 1) / Self.lines }
+  private var groupCount: Int { ceilDivide(shape.reducedCount, Self.lines) }
 
   /// Sums the columns of a stored tile. The tile's rows must begin where a group of lines begins, and end where a group
   /// or the product ends.
@@ -49,7 +50,7 @@ final class ColumnSums {
   func finish(_ pool: ThreadPool, shared: UnsafeMutableRawPointer) {
     let grain = max(16, TaskLimits.elementCount / max(1, groupCount) / 16 * 16)
     let (levels, parts) = (shape.columnArrayCount - 1, shape.partCount)
-    pool.run((width + grain - 1) / grain) { task, _ in
+    pool.run(ceilDivide(width, grain)) { task, _ in
       let start = task * grain
       let count = min(grain, width - start)
       let distance = grain * size

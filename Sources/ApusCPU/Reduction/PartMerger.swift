@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// Adds partial results in order: `result = parts[0] + parts[1] + …`; each part has `count` elements.
 struct PartMerger {
@@ -22,7 +23,7 @@ struct PartMerger {
     into result: UnsafeMutableRawPointer
   ) {
     let size = lane.byteCount
-    context.pool.run((count + Self.grain - 1) / Self.grain) { task, _ in
+    context.pool.run(ceilDivide(count, Self.grain)) { task, _ in
       let first = task * Self.grain
       let length = min(Self.grain, count - first)
       let target = result + first * size

@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// Pooling, one plane at a time.
 final class PoolingStep: CPUStep {
@@ -41,7 +42,7 @@ final class PoolingStep: CPUStep {
       + epilogue.workspaceByteCount
   }
 
-  var taskCount: Int { (step.planes + grain - 1) / grain }
+  var taskCount: Int { ceilDivide(step.planes, grain) }
 
   func run(_ context: borrowing RunContext) {
     guard epilogue.count > 0 else { return }
@@ -50,7 +51,7 @@ final class PoolingStep: CPUStep {
     let right = step.right.map { frame.values[$0]! }
     let resultBase = epilogue.target(frame)
     context.pool.run(taskCount) { task, worker in
-      let planes = (task * grain)..<min((task + 1) * grain, step.planes)
+      let planes = blockRange(task, size: grain, count: step.planes)
       var workspace = workspaces[worker]
       let scratch = workspace
       workspace += scratchByteCount

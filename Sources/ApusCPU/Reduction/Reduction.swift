@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// A reduction, either by rows (the elements of each result are accumulated one after the other) or by columns (one
 /// vector operation accumulates the elements of adjacent results at one reduced position).
@@ -190,25 +191,29 @@ struct ReductionShape {
       // Lines are as long as possible while their sums stay in an L1 cache.
       keptGrain = max(1, min(keptCount, 4096))
       // There are several parts only if a split of the results alone does not give enough tasks.
-      let blocks = (keptCount + keptGrain - 1) / keptGrain
+      let blocks = ceilDivide(keptCount, keptGrain)
       let parts = min(
-        reducedCount * keptGrain / TaskLimits.elementCount, (16 + blocks - 1) / max(1, blocks))
-      let least = max(1, (reducedCount + max(1, parts) - 1) / max(1, parts))
-      partLength = (least + Self.linesAtOnce - 1) / Self.linesAtOnce * Self.linesAtOnce
+        reducedCount * keptGrain / TaskLimits.elementCount, ceilDivide(16, max(1, blocks)))
+      let least = max(1, ceilDivide(reducedCount, max(1, parts)))
+      partLength = roundUp(least, toMultipleOf: Self.linesAtOnce)
     }
   }
 
-  var partCount: Int { max(1, (reducedCount + partLength - 1) / partLength) }
-  var blockCount: Int { (keptCount + keptGrain - 1) / keptGrain }
+  var partCount: Int { max(1, ceilDivide(reducedCount, partLength)) }
+  var blockCount: Int { ceilDivide(keptCount, keptGrain) }
   /// The arrays per reducer that a part of a reduction by columns needs.
   var columnArrayCount: Int { Int(csimd_column_arrays(Int64(min(partLength, reducedCount)))) }
 
   func kept(_ block: Int) -> (lower: Int64, upper: Int64) {
-    (Int64(block * keptGrain), Int64(min((block + 1) * keptGrain, keptCount)))
+    bounds(blockRange(block, size: keptGrain, count: keptCount))
   }
 
   func part(_ number: Int) -> (lower: Int64, upper: Int64) {
-    (Int64(number * partLength), Int64(min((number + 1) * partLength, reducedCount)))
+    bounds(blockRange(number, size: partLength, count: reducedCount))
+  }
+
+  private func bounds(_ range: Range<Int>) -> (lower: Int64, upper: Int64) {
+    (Int64(range.lowerBound), Int64(range.upperBound))
   }
 
   /// Whether to reduce by rows. Axes of extent 1 do not count. Rows are chosen if

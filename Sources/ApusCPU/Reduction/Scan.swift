@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// A cumulative sum or product along the middle axis of `[outer, extent, inner]`, a few lines at a time. A line is the
 /// elements of one position of the middle axis.
@@ -30,7 +31,7 @@ final class ScanStep: CPUStep {
     width = max(1, min(step.inner, Self.maximumWidth))
     let chain = SumCascade.chain
     lineCount = min(
-      (step.extent + chain - 1) / chain * chain, max(chain, Self.cachedCount / width / chain * chain))
+      roundUp(step.extent, toMultipleOf: chain), max(chain, Self.cachedCount / width / chain * chain))
     workspaceByteCount = (lineCount + Int(CSIMD_SCAN_LINES)) * width * lane.byteCount + 64
   }
 
@@ -38,7 +39,7 @@ final class ScanStep: CPUStep {
     guard step.outer * step.extent * step.inner > 0 else { return }
     let (source, result) = (context.address(step.source), context.address(step.result))
     let workspaces = context.workspaces
-    let blocks = (step.inner + width - 1) / width
+    let blocks = ceilDivide(step.inner, width)
     context.pool.run(step.outer * blocks) { task, worker in
       let (outer, block) = task.quotientAndRemainder(dividingBy: blocks)
       run(outer, block, source, result, workspaces[worker])

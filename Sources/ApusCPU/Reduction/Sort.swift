@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// The stable sort order of each row, by a radix sort of keys with the same order as the values.
 final class SortStep: CPUStep {
@@ -16,7 +17,7 @@ final class SortStep: CPUStep {
 
   /// Rows per task.
   private var grain: Int { max(1, 4096 / max(1, step.columns)) }
-  var taskCount: Int { (step.rows + grain - 1) / grain }
+  var taskCount: Int { ceilDivide(step.rows, grain) }
 
   func run(_ context: borrowing RunContext) {
     guard step.columns > 0 else { return }
@@ -26,7 +27,7 @@ final class SortStep: CPUStep {
     let rowByteCount = step.columns * step.dtype.byteCount
     context.pool.run(taskCount) { task, worker in
       let workspace = workspaces[worker].assumingMemoryBound(to: UInt64.self)
-      for row in (task * grain)..<min((task + 1) * grain, step.rows) {
+      for row in blockRange(task, size: grain, count: step.rows) {
         load(step.columns, workspace, source + row * rowByteCount, 1)
         csimd_sort(
           Int32(step.dtype.lane.rawValue), step.isDescending ? 1 : 0, step.columns, workspace,

@@ -1,5 +1,6 @@
 import ApusDevice
 import ApusCSIMD
+import ApusSystem
 
 /// The split of the batch, and the row addresses, for both passes of a recurrent layer.
 ///
@@ -26,8 +27,8 @@ struct RecurrentRows {
   var byteCount: Int { geometry.size * lane.byteCount }
 
   func tasks(_ pool: ThreadPool) -> [Range<Int>] {
-    let count = max(pool.threadCount, (geometry.batch + Self.limit - 1) / Self.limit)
-    return geometry.batch.pieces(of: max(min(geometry.batch, 4), (geometry.batch + count - 1) / count))
+    let count = max(pool.threadCount, ceilDivide(geometry.batch, Self.limit))
+    return geometry.batch.pieces(of: max(min(geometry.batch, 4), ceilDivide(geometry.batch, count)))
   }
 
   /// Whether a sequence has an element at a time step.

@@ -88,7 +88,7 @@ final class TarReader {
         offset, "a file of \(byteCount) bytes makes the archive larger than the limit of \(TarReader.byteLimit)")
     }
     rest = byteCount
-    blockRest = (byteCount + TarHeader.blockByteCount - 1) / TarHeader.blockByteCount * TarHeader.blockByteCount
+    blockRest = roundUp(byteCount, toMultipleOf: TarHeader.blockByteCount)
   }
 
   private func passOver() throws(DataError) {

@@ -59,7 +59,7 @@ public struct MinibatchOrder: Hashable, Sendable {
 
   /// The number of batches in each epoch.
   public var batchesPerEpoch: Int {
-    dropsLast ? count / batchSize : (count + batchSize - 1) / batchSize
+    dropsLast ? count / batchSize : ceilDivide(count, batchSize)
   }
 
   /// The order of one epoch.
@@ -89,7 +89,7 @@ public struct MinibatchOrder: Hashable, Sendable {
 
     /// The numbers of the examples of a batch.
     public subscript(batch: Int) -> ArraySlice<Int32> {
-      examples[batch * batchSize..<Swift.min((batch + 1) * batchSize, examples.count)]
+      examples[blockRange(batch, size: batchSize, count: examples.count)]
     }
 
     /// The numbers `0 ..< count` in random order.

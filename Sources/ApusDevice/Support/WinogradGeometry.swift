@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// The tiles of a Winograd convolution F(4 × 4, 3 × 3) with stride 1 and channels last, see
 /// `Kernels/prelude/winograd.h`. For each tile of 4 × 4 results and each pair of channels, 36 multiply-adds, one in
 /// each of 36 matrix products, replace 144 multiply-adds.
@@ -46,7 +48,7 @@ package struct WinogradGeometry: Sendable {
     (source, results) = isFlipped ? (output, input) : (input, output)
     images = g.batch * g.input.x
     lead = isFlipped ? (2 - g.padding.y, 2 - g.padding.z) : (g.padding.y, g.padding.z)
-    tilesOfImage = ((results.height + Self.side - 1) / Self.side, (results.width + Self.side - 1) / Self.side)
+    tilesOfImage = (ceilDivide(results.height, Self.side), ceilDivide(results.width, Self.side))
   }
 
   package var tilesPerImage: Int { tilesOfImage.down * tilesOfImage.across }

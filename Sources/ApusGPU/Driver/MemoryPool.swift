@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 import Glibc
 import Synchronization
 
@@ -58,7 +59,7 @@ final class MemoryPool<Driver: GPUDriver>: Sendable {
   func capacity(for byteCount: Int) -> Int {
     let least = (max(byteCount + blockSlack, 512) + 7) & ~7
     let step = max(256, 1 << (Int.bitWidth - 1 - least.leadingZeroBitCount - 3))
-    let rounded = (least + step - 1) / step * step
+    let rounded = roundUp(least, toMultipleOf: step)
     return rounded > driver.info.maximumAllocationByteCount + blockSlack ? least : rounded
   }
 

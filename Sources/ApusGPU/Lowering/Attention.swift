@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 extension PlanLowering {
   mutating func lower(_ step: Attention) {
@@ -33,7 +34,7 @@ extension PlanLowering {
     let g = step.geometry
     let lane = step.dtype.lane
     let localSize = isCPU ? 1 : 64
-    let parts = (extent + width - 1) / width
+    let parts = ceilDivide(extent, width)
     var builder = KernelBuilder(family: "attention_\(name)", target: target, isLarge: true)
     var template = KernelTemplate("attention/\(name).cl", lane, builder)
     bind(step.query, as: "query", &template, &builder)
@@ -58,7 +59,7 @@ extension PlanLowering {
     template["ahead"] = ahead(step, &builder)
     builder.append(template)
     launch(
-      builder, groups: (lines * parts + localSize - 1) / localSize, localSize: localSize,
+      builder, groups: ceilDivide(lines * parts, localSize), localSize: localSize,
       step.pass == .forward ? .step() : .step(share: 0.5, named: name))
   }
 

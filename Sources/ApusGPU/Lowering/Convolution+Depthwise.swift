@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 /// How a depthwise convolution is computed row by row, by `Kernels/convolution/depthwise.cl` and
 /// `Kernels/convolution/depthwise_gradient.cl`.
@@ -34,7 +35,7 @@ struct DepthwiseTiling {
       self.image = image
     case .weightGradient:
       // Rows consist of whole registers; zero padding cancels the products of the lanes past the last column.
-      let columns = (width + registerWidth - 1) / registerWidth * registerWidth
+      let columns = roundUp(width, toMultipleOf: registerWidth)
       var image = PreparedImage.input(g, slack: 0)
       image.target.z = columns + g.kernel.z - 1
       image.slack = (Self.rows - 1) * image.target.z + registerWidth
@@ -100,9 +101,9 @@ extension PlanLowering {
     let lane = step.dtype.lane
     // The sum over images is split into parts, so that a convolution with few channels has work-items for several
     // cores.
-    let mostParts = min(g.batch, max(2, (16 + g.groups - 1) / g.groups))
-    let imagesPerPart = (g.batch + mostParts - 1) / mostParts
-    let parts = (g.batch + imagesPerPart - 1) / imagesPerPart
+    let mostParts = min(g.batch, max(2, ceilDivide(16, g.groups)))
+    let imagesPerPart = ceilDivide(g.batch, mostParts)
+    let parts = ceilDivide(g.batch, imagesPerPart)
     needWorkspace(parts * g.groups * g.kernel.wrappedProduct * lane.dtype.byteCount)
 
     var builder = KernelBuilder(family: "convolution_depthwise", target: target, isLarge: true)

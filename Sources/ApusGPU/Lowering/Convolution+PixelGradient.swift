@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 /// How a gradient of weights is split into tiles and work-items for `Kernels/convolution/pixel_gradient.cl`.
 private struct GradientTiling {
@@ -17,23 +18,23 @@ private struct GradientTiling {
     rows = tile.rows
     vectors = tile.vectors(of: lane)
     width = vectors * registerWidth
-    panels = (g.outputChannels + width - 1) / width
+    panels = ceilDivide(g.outputChannels, width)
     let taps = g.kernel.wrappedProduct
-    let tiles = (g.inputChannels + rows - 1) / rows
+    let tiles = ceilDivide(g.inputChannels, rows)
     let most = VectorTile.mostKept
     channelsPerItem = min(tiles, most) * rows
-    channelBlocks = (g.inputChannels + channelsPerItem - 1) / channelsPerItem
+    channelBlocks = ceilDivide(g.inputChannels, channelsPerItem)
     // Neighboring taps read the same pixels, so a work-item computes all taps, or some taps of one kernel row.
     tapsPerItem = tiles * taps <= most ? taps : max(1, min(g.kernel.z, most / tiles))
-    tapBlocks = (taps + tapsPerItem - 1) / tapsPerItem
+    tapBlocks = ceilDivide(taps, tapsPerItem)
     let lines = g.batch * g.output.y
     // The split of the sums determines their bits, so it depends on a typical tile and not on the chosen tile.
-    let tasks = (g.outputChannels + 31) / 32 * ((taps * ((g.inputChannels + 11) / 12) + most - 1) / most)
+    let tasks = (g.outputChannels + 31) / 32 * ceilDivide(taps * ((g.inputChannels + 11) / 12), most)
     let perPart = max(1, (lines * tasks + 31) / 32)
     // With fewer than about 2,000 pixels, storing and adding the sums of a part would take too long.
-    let leastLines = (2048 + g.output.z - 1) / g.output.z
+    let leastLines = ceilDivide(2048, g.output.z)
     rowsPerPart = min(lines, max(perPart, leastLines))
-    parts = (lines + rowsPerPart - 1) / rowsPerPart
+    parts = ceilDivide(lines, rowsPerPart)
     let lineBytes = (g.stride.y * g.input.z * g.inputChannels + g.output.z * width) * lane.dtype.byteCount
     rowsPerBlock = max(1, min(rowsPerPart, (1 << 18) / max(1, lineBytes)))
   }
@@ -91,7 +92,7 @@ extension PlanLowering {
       among: defaults.isEmpty ? candidates : defaults, or: candidates
     ) { tile in
       let panel = tile.vectors * width
-      let tiles = (g.inputChannels + tile.rows - 1) / tile.rows * ((g.outputChannels + panel - 1) / panel)
+      let tiles = ceilDivide(g.inputChannels, tile.rows) * ceilDivide(g.outputChannels, panel)
       return tiles * (max(tile.rows * tile.vectors, tile.rows + tile.vectors) + 2)
     }
   }
@@ -102,8 +103,8 @@ extension PlanLowering {
     (0..<g.kernel.y * g.kernel.z).flatMap { tap -> [Int] in
       let down = tap / g.kernel.z * g.dilation.y - g.padding.y
       let across = tap % g.kernel.z * g.dilation.z - g.padding.z
-      let first = across >= 0 ? 0 : (-across + g.stride.z - 1) / g.stride.z
-      let end = across >= g.input.z ? 0 : (g.input.z - across + g.stride.z - 1) / g.stride.z
+      let first = across >= 0 ? 0 : ceilDivide(-across, g.stride.z)
+      let end = across >= g.input.z ? 0 : ceilDivide(g.input.z - across, g.stride.z)
       return [down, across, first, max(first, min(g.output.z, end))]
     }
   }
@@ -114,9 +115,9 @@ extension PlanLowering {
     let lane = step.dtype.lane
     let taps = g.kernel.wrappedProduct
     let elements = taps * g.inputChannels
-    let blocks = (g.outputChannels + width - 1) / width
-    let elementsPerItem = max(width, min((elements + width - 1) / width, 16) * width)
-    let chunks = (elements + elementsPerItem - 1) / elementsPerItem
+    let blocks = ceilDivide(g.outputChannels, width)
+    let elementsPerItem = max(width, min(ceilDivide(elements, width), 16) * width)
+    let chunks = ceilDivide(elements, elementsPerItem)
 
     var builder = KernelBuilder(family: "convolution_weight_sums", target: target, isLarge: true)
     var template = KernelTemplate("convolution/weight_sums.cl", lane, builder)

@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 /// The windows of a convolution over channels-last images: the pixels that the taps read for a grid of results, and the
 /// locations of the results.
@@ -43,8 +44,8 @@ struct PixelWindows {
         var grid = PixelWindows(
           image: (g.output.y, g.output.z, g.outputChannels),
           grid: (
-            g.batch, (g.input.y - down + g.stride.y - 1) / g.stride.y,
-            (g.input.z - across + g.stride.z - 1) / g.stride.z
+            g.batch, ceilDivide(g.input.y - down, g.stride.y),
+            ceilDivide(g.input.z - across, g.stride.z)
           ), step: (1, 1), taps: [], firstSlot: slot, result: (g.input.y, g.input.z), scale: (g.stride.y, g.stride.z),
           shift: (down, across))
         for r in 0..<g.kernel.y {
@@ -114,8 +115,8 @@ extension PlanLowering {
     // The taps are split into blocks, each with about 512 KiB of weights, which stay in the L2 cache while all tiles
     // read them.
     let tapBytes = tiling.width * tiling.terms * lane.dtype.byteCount
-    let blocks = (windows.taps.count * tapBytes + (1 << 19) - 1) / (1 << 19)
-    tiling.segmentsPerBlock = max(1, (windows.taps.count + blocks - 1) / max(1, blocks))
+    let blocks = ceilDivide(windows.taps.count * tapBytes, 1 << 19)
+    tiling.segmentsPerBlock = max(1, ceilDivide(windows.taps.count, max(1, blocks)))
     tiling.deal(
       batch: 1, bytesPerTile: 2 * tiling.rows * tiling.terms * lane.dtype.byteCount, enough: target.enoughItems)
 
@@ -178,8 +179,8 @@ extension PlanLowering {
     let isForward = step.pass == .output
     // For the output, all weights of a result are contiguous; for the gradient of the input, only the taps are.
     let channelsPerRun = isForward ? min(channels, width) : 1
-    let runs = (channels + channelsPerRun - 1) / channelsPerRun
-    let panels = (columns + panelWidth - 1) / panelWidth
+    let runs = ceilDivide(channels, channelsPerRun)
+    let panels = ceilDivide(columns, panelWidth)
     let runsPerItem = max(1, min(runs, 16384 / (panelWidth * channelsPerRun * taps)))
 
     var builder = KernelBuilder(family: "convolution_transpose_weights", target: self.target, isLarge: true)
@@ -200,7 +201,7 @@ extension PlanLowering {
     template["slots"] = builder.table(slots)
     builder.append(template)
     launch(
-      builder, groups: panels * ((runs + runsPerItem - 1) / runsPerItem),
+      builder, groups: panels * ceilDivide(runs, runsPerItem),
       .part(
         "packed weights", read: columns * channels * taps * step.dtype.byteCount,
         written: columns * channels * taps * lane.dtype.byteCount))

@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 extension PlanLowering {
   /// Lowers the three passes as products of implicit matrices (implicit GEMM):
@@ -24,13 +25,13 @@ extension PlanLowering {
     let tile = chooseTile(
       "convolution \(step.pass) \(step.dtype) taps\(taps) g\(Self.sizeClass(g.groups))", batch: g.groups, rows: rows,
       columns: columns, depth: depth, lane: lane)
-    let rowTiles = (rows + tile.rows - 1) / tile.rows
-    let columnTiles = (columns + tile.columns - 1) / tile.columns
+    let rowTiles = ceilDivide(rows, tile.rows)
+    let columnTiles = ceilDivide(columns, tile.columns)
     // A long sum for few results is split into parts to occupy the device. The split determines the bits of the sum, so
     // it does not depend on the tile.
     let squares = (rows + 63) / 64 * ((columns + 63) / 64) * g.groups
     let parts = step.pass == .weightGradient ? max(1, min(64, depth / 1024, 512 / squares)) : 1
-    let partSize = (depth + parts - 1) / parts
+    let partSize = ceilDivide(depth, parts)
     let xCount = g.batch * g.inputChannels * g.input.wrappedProduct
     let yCount = g.batch * g.outputChannels * g.output.wrappedProduct
     let wCount = g.outputChannels * (g.inputChannels / g.groups) * g.kernel.wrappedProduct

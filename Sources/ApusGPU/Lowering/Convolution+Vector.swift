@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 /// The maximum size of prepared images in bytes; larger batches are split into pieces.
 private let largestPreparedByteCount = 64 << 20
@@ -63,11 +64,11 @@ private struct PlaneTiling {
       .map { (rows: $0.0, vectors: isWide ? max(1, $0.1 / 2) : $0.1) }
       .filter { fits($0.vectors) }
       .min { left, right in
-        (rows + left.rows - 1) / left.rows * left.rows < (rows + right.rows - 1) / right.rows * right.rows
+        roundUp(rows, toMultipleOf: left.rows) < roundUp(rows, toMultipleOf: right.rows)
       }
   }
 
-  var blocks: Int { (rows + tile.rows - 1) / tile.rows }
+  var blocks: Int { ceilDivide(rows, tile.rows) }
   /// The number of positions from the first to the last result of a plane. Rows have the prepared width, so some of
   /// these positions are past the end of a row of results.
   var positionCount: Int { (output.y - 1) * image.target.z + output.z }
@@ -113,9 +114,9 @@ private struct GradientBlocking {
     blocks: Int, blockColumns: Int, items: Int, enough: Int, imageBytes: Int, imagesPerPart: Int, positions: Int
   ) {
     func split(_ count: Int, most: Int) -> (each: Int, chunks: Int) {
-      let chunks = (count + most - 1) / most
-      let each = (count + chunks - 1) / chunks
-      return (each, (count + each - 1) / each)
+      let chunks = ceilDivide(count, most)
+      let each = ceilDivide(count, chunks)
+      return (each, ceilDivide(count, each))
     }
     // If there are few tiles, each gets a work-item of its own, because they would share few loads.
     let areFew = blocks * blockColumns * items <= 4 * enough
@@ -185,8 +186,8 @@ extension PlanLowering {
     let image = tiling.image
     let tileWidth = tiling.tile.vectors * width
     let most = stageWidth / tileWidth * tileWidth
-    let chunks = (tiling.positionCount + most - 1) / most
-    let chunkSize = (tiling.positionCount + chunks * tileWidth - 1) / (chunks * tileWidth) * tileWidth
+    let chunks = ceilDivide(tiling.positionCount, most)
+    let chunkSize = ceilDivide(tiling.positionCount, chunks * tileWidth) * tileWidth
 
     var builder = KernelBuilder(family: "convolution_vector", target: target, isLarge: true)
     let isOwn = tiling.images == .preparedInItem
@@ -267,7 +268,7 @@ extension PlanLowering {
     fillEpilogue(step.epilogue, &template, &builder, cores: ["core"])
     builder.append(template)
     launch(
-      builder, groups: (rows + rowsPerItem - 1) / rowsPerItem,
+      builder, groups: ceilDivide(rows, rowsPerItem),
       .part(
         "spread results", read: g.batch * g.inputChannels * g.output.wrappedProduct * lane.dtype.byteCount,
         written: rows * g.input.z * lane.dtype.byteCount))
@@ -278,7 +279,7 @@ extension PlanLowering {
     _ step: Convolution, rows: Int, channels: Int, tileRows: Int, to workspaceOffset: Int
   ) {
     let g = step.geometry
-    let blocks = (rows + tileRows - 1) / tileRows
+    let blocks = ceilDivide(rows, tileRows)
     let lane = step.dtype.lane
     let taps = g.kernel.wrappedProduct
     let perOutput = g.inputChannels / g.groups * taps
@@ -324,17 +325,17 @@ extension PlanLowering {
     let isWide = size == 8
     // A group with one output channel has one row.
     let (tileRows, tileColumns) = isWide ? (3, 4) : rows == 1 ? (1, 9) : (4, 6)
-    let tiles = g.groups * ((rows + tileRows - 1) / tileRows) * ((columns + tileColumns - 1) / tileColumns)
+    let tiles = g.groups * ceilDivide(rows, tileRows) * ceilDivide(columns, tileColumns)
 
     let perImage = (positions.preparedCount + input.preparedCount) * size
     let imagesPerPiece = perImage == 0 ? g.batch : max(1, min(g.batch, largestPreparedByteCount / perImage))
-    let pieces = (g.batch + imagesPerPiece - 1) / imagesPerPiece
+    let pieces = ceilDivide(g.batch, imagesPerPiece)
     // The sum is split into parts, so that a gradient with few tiles has work-items for several cores. A piece with
     // several images has at least two parts, so that shapes share the kernel that adds up the parts.
-    let partsPerPiece = min(imagesPerPiece, max(2, (16 + tiles * pieces - 1) / (tiles * pieces)))
-    let imagesPerPart = (imagesPerPiece + partsPerPiece - 1) / partsPerPiece
+    let partsPerPiece = min(imagesPerPiece, max(2, ceilDivide(16, tiles * pieces)))
+    let imagesPerPart = ceilDivide(imagesPerPiece, partsPerPiece)
     let parts = (0..<pieces).map { piece in
-      (min(imagesPerPiece, g.batch - piece * imagesPerPiece) + imagesPerPart - 1) / imagesPerPart
+      ceilDivide(min(imagesPerPiece, g.batch - piece * imagesPerPiece), imagesPerPart)
     }
     let resultCount = g.outputChannels * columns
     let partCount = parts.reduce(0, +)
@@ -379,8 +380,8 @@ extension PlanLowering {
     let channels = g.inputChannels / g.groups
     let taps = right.image.tapOffsets(g)
     let columns = channels * taps.count
-    let blocks = (rows + tile.rows - 1) / tile.rows
-    let blockColumns = (columns + tile.columns - 1) / tile.columns
+    let blocks = ceilDivide(rows, tile.rows)
+    let blockColumns = ceilDivide(columns, tile.columns)
     let positions = ((g.output.x - 1) * right.image.target.y + g.output.y - 1) * right.image.target.z + g.output.z
     let blocking = GradientBlocking(
       blocks: blocks, blockColumns: blockColumns, items: parts.count * g.groups, enough: target.enoughPackingItems,

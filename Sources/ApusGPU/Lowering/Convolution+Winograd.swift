@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 extension WinogradGeometry {
   /// The minimum number of multiply-adds of the direct sums. With fewer, additional launches and kernels cost more than
@@ -15,7 +16,7 @@ extension WinogradGeometry {
     else { return nil }
     let results = geometry.results
     let direct = geometry.images * results.height * results.width * 9 * results.channels
-    let columns = (results.channels + panelWidth - 1) / panelWidth * panelWidth
+    let columns = roundUp(results.channels, toMultipleOf: panelWidth)
     return Double(geometry.tileCount * positions * columns) * overhead <= Double(direct) ? geometry : nil
   }
 
@@ -54,7 +55,7 @@ struct WinogradTiling {
   }
 
   private var terms: Int { grid.source.channels }
-  var panels: Int { (grid.results.channels + width - 1) / width }
+  var panels: Int { ceilDivide(grid.results.channels, width) }
   var pitch: Int { WinogradGeometry.pitch(terms) }
 
   /// Whether the weights are transformed in advance, and a task is a block of tiles with all panels. Otherwise the
@@ -65,15 +66,15 @@ struct WinogradTiling {
 
   var tilesPerTask: Int { sharesWeights ? Self.tilesOfPatches : Self.tilesOfWeights }
   var panelsPerTask: Int { sharesWeights ? panels : 1 }
-  var parts: Int { (panels + panelsPerTask - 1) / panelsPerTask }
-  var tasks: Int { (grid.tileCount + tilesPerTask - 1) / tilesPerTask * parts }
+  var parts: Int { ceilDivide(panels, panelsPerTask) }
+  var tasks: Int { ceilDivide(grid.tileCount, tilesPerTask) * parts }
   /// Returns the number of work-items for `cores` cores: few, so that their scratch buffers stay in the last-level
   /// cache.
   func items(for cores: Int) -> Int { min(tasks, max(tasks < 512 ? 16 : 32, min(128, 4 * cores))) }
   var termsPerBlock: Int { sharesWeights ? terms : min(terms, Self.termsOfWeights) }
 
   /// The number of tiles whose patches are stored together.
-  var patchedTiles: Int { sharesWeights ? tilesPerTask : (grid.tileCount + Self.rows - 1) / Self.rows * Self.rows }
+  var patchedTiles: Int { sharesWeights ? tilesPerTask : roundUp(grid.tileCount, toMultipleOf: Self.rows) }
   // The distances in memory between the 36 positions (the elements of a transformed tile). At distances that are powers
   // of two, positions would map to the same cache sets.
   var patchDistance: Int { patchedTiles * pitch }
@@ -140,7 +141,7 @@ extension PlanLowering {
   /// Emits the transforms of all weights; a work-item transforms some terms of a panel.
   private mutating func transformWeights(_ step: Convolution, _ tiling: WinogradTiling) {
     let lane = step.dtype.lane
-    let blocks = (tiling.grid.source.channels + width - 1) / width
+    let blocks = ceilDivide(tiling.grid.source.channels, width)
     var builder = KernelBuilder(family: "convolution_winograd_weights", target: target, isLarge: true)
     var template = winogradTemplate("convolution/winograd_weights.cl", tiling, &builder)
     fillWeights(step, tiling, &template, &builder)
@@ -181,7 +182,7 @@ extension PlanLowering {
     builder.append(template)
     let pixels = tiling.grid.images * tiling.grid.source.image
     launch(
-      builder, groups: (tiling.patchedTiles + tilesPerItem - 1) / tilesPerItem,
+      builder, groups: ceilDivide(tiling.patchedTiles, tilesPerItem),
       .part(
         "transformed patches", read: pixels * lane.dtype.byteCount, written: tiling.sharedCount * lane.dtype.byteCount))
   }

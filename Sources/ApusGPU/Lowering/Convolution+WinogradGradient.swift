@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 /// How a gradient of weights is split into tasks for `Kernels/convolution/winograd_products.cl`. The split depends only
 /// on the sizes.
@@ -33,8 +34,8 @@ struct WinogradGradientTiling {
   var parts: Int { hasParts ? min(grid.tileCount, Self.enoughParts) : 1 }
   var channelsPerBlock: Int { hasParts ? channels.x : min(channels.x, Self.block.rows) }
   var columnsPerBlock: Int { hasParts ? channels.y : min(channels.y, Self.block.columns) }
-  var channelBlocks: Int { (channels.x + channelsPerBlock - 1) / channelsPerBlock }
-  var blocks: Int { channelBlocks * ((channels.y + columnsPerBlock - 1) / columnsPerBlock) }
+  var channelBlocks: Int { ceilDivide(channels.x, channelsPerBlock) }
+  var blocks: Int { channelBlocks * ceilDivide(channels.y, columnsPerBlock) }
   var items: Int { hasParts ? parts : min(blocks, Self.mostItems) }
   /// The number of tiles whose transforms are stored together.
   var tilesPerBlock: Int { hasParts ? Self.tilesOfPart : grid.tileCount }
@@ -114,7 +115,7 @@ extension PlanLowering {
         gradients: "\(pointer) + \(template["gradientsOffset"]!) + firstTile * \(template["gradientPitch"]!)",
         &template, &builder))
     launch(
-      builder, groups: (grid.tileCount + tilesPerItem - 1) / tilesPerItem,
+      builder, groups: ceilDivide(grid.tileCount, tilesPerItem),
       .part(
         "transformed tiles", read: grid.images * (grid.source.image + grid.results.image) * lane.dtype.byteCount,
         written: tiling.sharedCount * lane.dtype.byteCount))

@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 extension PlanLowering {
   mutating func lower(_ step: Convolution, device: String) throws(DeviceError) {
@@ -137,7 +138,7 @@ extension PlanLowering {
     // A work-item copies a few thousand elements. If there are few large images, they are split into bands of rows.
     let imagesPerItem = max(1, min(8192 / image.stride, (count + 15) / 16))
     let bands = max(1, min(image.target.y, image.stride / 8192, 16 / count))
-    let rowsPerBand = (image.target.y + bands - 1) / bands
+    let rowsPerBand = ceilDivide(image.target.y, bands)
     for (name, value) in [
       ("imagesPerItem", imagesPerItem), ("bands", bands), ("rowsPerBand", rowsPerBand),
       ("imageCount", count), ("imageStride", image.stride),
@@ -146,7 +147,7 @@ extension PlanLowering {
     }
     builder.append(template)
     launch(
-      builder, groups: (count + imagesPerItem - 1) / imagesPerItem * bands,
+      builder, groups: ceilDivide(count, imagesPerItem) * bands,
       .part(
         "prepared images", read: count * image.source.wrappedProduct * dtype.byteCount,
         written: count * image.stride * lane.dtype.byteCount))

@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 extension Program {
   /// Returns the axis of `rows` along which the source of a plain copy is contiguous, if the result is contiguous along
@@ -21,10 +22,10 @@ extension PlanLowering {
     let extent = batch.extents.remove(at: axis)
     let strides = batch.strides.indices.map { batch.strides[$0].remove(at: axis) }
     // A work-item copies a few pages, in rows of several cache lines.
-    let perBand = min((columns.extent + width - 1) / width * width, dtype.byteCount == 2 ? 128 : 64)
-    let perChunk = min((extent + width - 1) / width * width, 256)
-    let bands = (columns.extent + perBand - 1) / perBand
-    let chunks = (extent + perChunk - 1) / perChunk
+    let perBand = min(roundUp(columns.extent, toMultipleOf: width), dtype.byteCount == 2 ? 128 : 64)
+    let perChunk = min(roundUp(extent, toMultipleOf: width), 256)
+    let bands = ceilDivide(columns.extent, perBand)
+    let chunks = ceilDivide(extent, perChunk)
     let lane = dtype.lane
     // 16-bit elements are copied without conversion.
     let (scalar, vector, storage) =

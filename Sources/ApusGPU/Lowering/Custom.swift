@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 extension PlanLowering {
   /// Lowers a user-defined operation: its source is the body of a loop over items.
@@ -34,7 +35,7 @@ extension PlanLowering {
       builder.lines("#undef LOAD_OF_\(name)\n#undef STORE_OF_\(name)")
     }
     launch(
-      builder, groups: (step.count + perGroup - 1) / perGroup, localSize: isCPU ? 1 : 256)
+      builder, groups: ceilDivide(step.count, perGroup), localSize: isCPU ? 1 : 256)
   }
 
   /// Declares an array under the name that the source uses, and defines `LOAD` and `STORE` for it.

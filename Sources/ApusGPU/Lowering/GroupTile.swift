@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 /// The tile of a product that a GPU work-group computes, see `Kernels/matmul/tiled.cl`.
 struct GroupTile: KernelShape {
@@ -39,7 +40,7 @@ extension PlanLowering {
       $0.items <= target.largestGroup && $0.localByteCount(byteCount) <= target.localByteCount
     }
     func count(_ tile: GroupTile) -> Int {
-      batch * ((rows + tile.rows - 1) / tile.rows) * ((columns + tile.columns - 1) / tile.columns)
+      batch * ceilDivide(rows, tile.rows) * ceilDivide(columns, tile.columns)
     }
     let defaults = fitting.filter { tile in
       switch (tile.description, target.vendor) {
@@ -56,7 +57,7 @@ extension PlanLowering {
     ) { tile in
       // The device computes the tiles in rounds, two tiles per compute unit and round. The cost of a tile is its
       // multiply-adds for one term plus 8 for each element that it loads.
-      let rounds = (count(tile) + 2 * target.computeUnits - 1) / (2 * target.computeUnits)
+      let rounds = ceilDivide(count(tile), 2 * target.computeUnits)
       return rounds * (tile.rows * tile.columns + 8 * (tile.rows + tile.columns))
     }
   }

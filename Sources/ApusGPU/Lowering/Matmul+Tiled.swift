@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 extension PlanLowering {
   /// Lowers a product to a kernel in which each work-group computes a tile.
@@ -10,8 +11,8 @@ extension PlanLowering {
     let tile = chooseTile(
       "matmul \(step.dtype) \(left.order)\(right.order) b\(Self.sizeClass(count))", batch: count, rows: step.m,
       columns: step.n, depth: step.k, lane: lane)
-    let rowTiles = (step.m + tile.rows - 1) / tile.rows
-    let columnTiles = (step.n + tile.columns - 1) / tile.columns
+    let rowTiles = ceilDivide(step.m, tile.rows)
+    let columnTiles = ceilDivide(step.n, tile.columns)
     let reach = [step.a, step.b].map { operand in
       zip(operand.layout.shape, operand.layout.strides).reduce(0) { $0 + $1.0 * abs($1.1) }
     }

@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 /// The tile whose sums a CPU work-item keeps in registers: rows of a product, and vectors of its columns.
 struct VectorTile: KernelShape {
@@ -16,7 +17,7 @@ struct VectorTile: KernelShape {
 
   /// Whether `n` columns fill panels of `vectors` registers, each of `width` elements. The last register may extend
   /// past the row, because each buffer ends with padding for one register.
-  static func arePanelsWhole(n: Int, vectors: Int, width: Int) -> Bool { (n + width - 1) / width % vectors == 0 }
+  static func arePanelsWhole(n: Int, vectors: Int, width: Int) -> Bool { ceilDivide(n, width) % vectors == 0 }
 
   /// The number of elements of a right factor below which specialized kernels do not pay off.
   static let smallFactor = 1 << 16
@@ -65,7 +66,7 @@ extension PlanLowering {
       let panel = tile.vectors * width
       // The cost includes the loads: one element per row, and the vectors of the panel.
       let products =
-        (n + panel - 1) / panel * (10 * tile.rows * tile.vectors + tile.rows + tile.vectors) / tile.rows
+        ceilDivide(n, panel) * (10 * tile.rows * tile.vectors + tile.rows + tile.vectors) / tile.rows
       // Only whole panels are read in place; wider panels use the memory bandwidth better.
       let isInPlace = canReadInPlace && VectorTile.arePanelsWhole(n: n, vectors: tile.vectors, width: width)
       return products + (isInPlace ? 20 * ((n - 1) / panel) : 400 * n / m)
@@ -107,10 +108,10 @@ struct VectorTiling {
     segmentsPerBlock = max(1, segments)
   }
 
-  var tiles: Int { (m + rows - 1) / rows }
-  var panels: Int { (n + width - 1) / width }
-  var chunks: Int { (tiles + tilesPerItem - 1) / tilesPerItem }
-  var parts: Int { (panels + panelsPerItem - 1) / panelsPerItem }
+  var tiles: Int { ceilDivide(m, rows) }
+  var panels: Int { ceilDivide(n, width) }
+  var chunks: Int { ceilDivide(tiles, tilesPerItem) }
+  var parts: Int { ceilDivide(panels, panelsPerItem) }
 
   /// Distributes tiles to work-items: chunks are as large as fits the caches, but there are enough chunks for the
   /// cores. If terms are read in several blocks, chunks are larger, because adjacent tiles share cache lines.
@@ -140,10 +141,10 @@ struct VectorTiling {
   /// panel again.
   mutating func dealPanels(batch: Int, bytesPerTile: Int, enough: Int) {
     let most = max(1, min(tiles, VectorTile.mostKept, Self.heldBytes / max(1, bytesPerTile)))
-    var chunks = (tiles + most - 1) / most
+    var chunks = ceilDivide(tiles, most)
     while batch * chunks * parts < enough, tiles * rows / (chunks + 1) >= 64 { chunks += 1 }
     panelsPerItem = 1
-    tilesPerItem = (tiles + chunks - 1) / chunks
+    tilesPerItem = ceilDivide(tiles, chunks)
   }
 }
 
@@ -330,7 +331,7 @@ extension PlanLowering {
   /// Copies the left factor to the workspace with contiguous rows, which are padded so that neighboring rows map to
   /// different cache sets.
   private mutating func packRows(of left: Matrix, _ step: Matmul, _ workspace: inout Int) -> Matrix {
-    var padded = max(width, (step.k + width - 1) / width * width)
+    var padded = max(width, roundUp(step.k, toMultipleOf: width))
     let distance = min(1024, FactorAccess.conflictDistance(hasFewRegisters))
     if padded * step.dtype.lane.dtype.byteCount % distance == 0 { padded += width }
     return pack(left, step.dtype, batch: step.batch, rows: step.m, columns: step.k, panel: padded, &workspace)
@@ -351,7 +352,7 @@ extension PlanLowering {
     let tile = chooseTile(
       "matmul \(step.dtype) \(left.order)\(right.order) b\(Self.sizeClass(count))",
       m: step.m, n: step.n, terms: step.k, canReadInPlace: access.readsInPlace)
-    let segments = access.block == 0 ? 0 : (step.k + access.block - 1) / access.block
+    let segments = access.block == 0 ? 0 : ceilDivide(step.k, access.block)
     var tiling = VectorTiling(
       m: step.m, n: step.n, segments: segments, terms: access.block, tile: access.narrowed(narrowed(tile, for: step)),
       lane: step.dtype.lane, registerWidth: width)
@@ -373,7 +374,7 @@ extension PlanLowering {
   private func narrowed(_ tile: VectorTile, for step: Matmul) -> VectorTile {
     let panelBytes = step.batch.elementCount * step.k * step.dtype.byteCount * tile.vectors * width
     guard panelBytes > 1 << 20 else { return tile }
-    let registers = (step.n + width - 1) / width
+    let registers = ceilDivide(step.n, width)
     let vectors = step.dtype.lane.dtype.byteCount == 8 ? 2 * registers : registers
     return VectorTile(tile.rows, min(tile.vectors, vectors))
   }
@@ -388,11 +389,11 @@ extension PlanLowering {
   /// Lowers a product of a few rows and a column-major matrix: dot products of contiguous vectors.
   private mutating func lowerDot(_ step: Matmul, _ left: Matrix, _ right: Matrix) {
     let lane = step.dtype.lane
-    let vectors = (step.n + width - 1) / width
+    let vectors = ceilDivide(step.n, width)
     // A work-item reads about 16,000 elements, if at least eight work-items remain.
     let spread = max(1, vectors * step.batch.elementCount / 8)
     let vectorsPerItem = max(1, min(spread, 16384 / (step.k * width)))
-    let chunks = (vectors + vectorsPerItem - 1) / vectorsPerItem
+    let chunks = ceilDivide(vectors, vectorsPerItem)
 
     var builder = KernelBuilder(family: "matmul_dot", target: target, isLarge: true)
     var template = KernelTemplate("matmul/dot.cl", lane, builder)

@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 extension PlanLowering {
   /// Packs a matrix of `rows` × `columns` elements into panels of `panel` columns, which are in the workspace from byte
@@ -7,15 +8,15 @@ extension PlanLowering {
     _ matrix: Matrix, _ dtype: DType, batch: Shape, rows: Int, columns: Int, panel: Int, _ workspace: inout Int
   ) -> Matrix {
     let lane = dtype.lane
-    let panels = (columns + panel - 1) / panel
+    let panels = ceilDivide(columns, panel)
     let distinct = batch.indices.filter { batch[$0] > 1 && matrix.batch[$0] != 0 }
     let extents = Shape(distinct.map { batch[$0] })
     let layout = Layout(shape: extents, strides: Shape(distinct.map { matrix.batch[$0] }))
     let isTransposed = matrix.columnStride != 1 && matrix.rowStride == 1
     // Columns of a transposed factor are read several cache lines at a time.
     let leastRows = isTransposed ? 64 : width
-    let rowsPerItem = max(width, min((rows + width - 1) / width * width, max(leastRows, 8192 / panel / width * width)))
-    let chunks = (rows + rowsPerItem - 1) / rowsPerItem
+    let rowsPerItem = max(width, min(roundUp(rows, toMultipleOf: width), max(leastRows, 8192 / panel / width * width)))
+    let chunks = ceilDivide(rows, rowsPerItem)
 
     var builder = KernelBuilder(family: "matmul_pack", target: target, isLarge: true)
     var template = KernelTemplate(isTransposed ? "matmul/pack_transposed.cl" : "matmul/pack.cl", lane, builder)

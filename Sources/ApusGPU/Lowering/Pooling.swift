@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 extension PlanLowering {
   mutating func lower(_ step: Pooling) {
@@ -196,7 +197,7 @@ extension PlanLowering {
     let lane = step.dtype.lane
     let volume = step.input.wrappedProduct
     let planesPerItem = max(1, min(8192 / max(1, volume), (step.planes + 15) / 16))
-    let items = (step.planes + planesPerItem - 1) / planesPerItem
+    let items = ceilDivide(step.planes, planesPerItem)
     var builder = KernelBuilder(family: "pooling_scatter", target: target, isLarge: true)
     var shared = names(step, &builder)
     bind(step.left, as: "source", step.dtype, &shared, &builder)
@@ -205,7 +206,7 @@ extension PlanLowering {
     template["workspace"] = builder.pointer(lane.scalar, slot: slots.workspace, isConstant: false)
     template["planesPerItem"] = builder.number(planesPerItem)
     template["WINDOWS"] = contributions(step, shared) { "stage[\($0)] += \($1);" }
-    let stageStride = (volume + width - 1) / width * width
+    let stageStride = roundUp(volume, toMultipleOf: width)
     template["stageStride"] = builder.number(stageStride)
     let extent = fillEpilogue(step.epilogue, &template, &builder, cores: ["core"], mergingFrom: 1)
     template["rowLength"] = builder.number(extent)

@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 extension PlanLowering {
   mutating func lower(_ step: Recurrent) {
@@ -38,7 +39,7 @@ extension PlanLowering {
     template["CELL"] = template.with(file: "recurrent/\(step.pass.rawValue)_\(cell).cl").text
     builder.append(template)
     launch(
-      builder, groups: (g.batch + tile.rowsPerGroup - 1) / tile.rowsPerGroup, localSize: localSize)
+      builder, groups: ceilDivide(g.batch, tile.rowsPerGroup), localSize: localSize)
   }
 
   /// How the work of a recurrent kernel is divided. Results do not depend on it.
@@ -72,9 +73,9 @@ extension PlanLowering {
     let g = step.geometry
     let registers = registers(of: step)
     let most = registers >= 8 ? 6 : registers >= 4 ? 2 : 1
-    let share = max(1, (g.batch + target.computeUnits - 1) / target.computeUnits)
-    let blocks = (share + most - 1) / most
-    let rows = blocks > 2 ? most : (share + blocks - 1) / blocks
+    let share = max(1, ceilDivide(g.batch, target.computeUnits))
+    let blocks = ceilDivide(share, most)
+    let rows = blocks > 2 ? most : ceilDivide(share, blocks)
     return RecurrentTile(
       rows: rows, rowsPerGroup: blocks * rows, gates: rows * g.gates <= most ? g.gates : 1)
   }

@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 extension PlanLowering {
   mutating func lower(_ step: Reduction) {
@@ -77,7 +78,7 @@ extension PlanLowering {
     let limit = shape.isAlong ? shape.reducedCount / 1024 : shape.reduced.count / 16
     if isCPU {
       let items =
-        shape.isAlong ? shape.outputCount : shape.rows.count * ((shape.columns.extent + width - 1) / width)
+        shape.isAlong ? shape.outputCount : shape.rows.count * ceilDivide(shape.columns.extent, width)
       guard items < 4, total >= 1 << 16 else { return 1 }
       return max(1, min(16, total >> 14, limit))
     }
@@ -103,7 +104,7 @@ private struct ReductionEmitter {
   /// The maximum number of chains that a register accumulates. Along the innermost axis, kernels for CPUs begin new
   /// chains in each reduced row; chains of kernels for GPUs continue over the rows.
   private var chains: Int {
-    func count(_ terms: Int, _ length: Int) -> Int { (terms + length - 1) / length }
+    func count(_ terms: Int, _ length: Int) -> Int { ceilDivide(terms, length) }
     let rows = count(shape.reduced.count, shape.parts)
     if !shape.isAlong { return count(rows, Accumulators.chain) }
     if isCPU { return (splitsRows ? shape.reduced.count : rows) * count(rowLength, Accumulators.chain * width) }
@@ -125,7 +126,7 @@ private struct ReductionEmitter {
     if !shape.isAlong { return width * shape.vectors }
     return max(1, min(width, shape.outputCount / 8, shape.columns.extent))
   }
-  private var blocksPerRow: Int { (shape.columns.extent + block - 1) / block }
+  private var blocksPerRow: Int { ceilDivide(shape.columns.extent, block) }
   private var blocks: Int { shape.rows.count * blocksPerRow }
   /// The number of blocks per work-item, so that each has enough work.
   private var blocksPerItem: Int {
@@ -193,7 +194,7 @@ private struct ReductionEmitter {
     let frame = emitter.openFrame(&builder)
     let parts = builder.number(shape.parts)
     let locations = partLocations(&builder)
-    let sums = Accumulators(step, chains: (shape.parts + Accumulators.chain - 1) / Accumulators.chain)
+    let sums = Accumulators(step, chains: ceilDivide(shape.parts, Accumulators.chain))
     builder.block(frame.loop) { builder in
       emitter.emitBlock(frame, &builder)
       sums.declare(&builder)
@@ -227,7 +228,7 @@ private struct ReductionEmitter {
       builder.number($0)
     }
     let index = builder.index
-    let items = (blocks + blocksPerItem - 1) / blocksPerItem
+    let items = ceilDivide(blocks, blocksPerItem)
     if isCPU {
       let count = builder.number(items)
       builder.line("const \(index) part = (\(index))GROUP_ID() / \(count);")
@@ -261,7 +262,7 @@ private struct ReductionEmitter {
   /// Returns the range of the reduced rows that belong to this part.
   private func range(_ total: String, _ builder: inout KernelBuilder) -> (first: String, end: String) {
     guard shape.parts > 1 else { return ("0", total) }
-    let size = builder.number((shape.reduced.count + shape.parts - 1) / shape.parts)
+    let size = builder.number(ceilDivide(shape.reduced.count, shape.parts))
     return ("part * \(size)", "SMALLER((part + 1) * \(size), \(total))")
   }
 
@@ -352,7 +353,7 @@ private struct ReductionEmitter {
     let index = builder.index
     let items = shape.itemsPerOutput
     let elements = shape.reduced.count * shape.inner.extent
-    let size = builder.number((elements + shape.parts - 1) / shape.parts)
+    let size = builder.number(ceilDivide(elements, shape.parts))
     builder.line("const int lid = LOCAL_ID()\(items == 256 ? "" : " % \(items)");")
     func body(_ builder: inout KernelBuilder) {
       emitBlock(frame, &builder)

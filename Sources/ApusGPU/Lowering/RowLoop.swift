@@ -1,3 +1,5 @@
+import ApusSystem
+
 extension KernelBuilder {
   /// Emits loops over `rows` rows of `columns` elements, distributed to work-items. On a CPU, a work-item processes a
   /// run of about `elementsPerGroup` elements in registers; on a GPU, each of the 256 work-items of a group processes
@@ -22,8 +24,8 @@ extension KernelBuilder {
     _ body: (inout KernelBuilder) -> Void
   ) -> Int {
     let width = target.width
-    let pieces = (extent + elementsPerGroup - 1) / elementsPerGroup
-    let piece = (extent + pieces * width - 1) / (pieces * width) * width
+    let pieces = ceilDivide(extent, elementsPerGroup)
+    let piece = ceilDivide(extent, pieces * width) * width
     let units = rows * pieces
     let unitsPerGroup = max(1, elementsPerGroup / piece)
     let names = [extent, pieces, piece, units, unitsPerGroup].map { number($0) }
@@ -40,7 +42,7 @@ extension KernelBuilder {
         body(&builder)
       }
     }
-    return (units + unitsPerGroup - 1) / unitsPerGroup
+    return ceilDivide(units, unitsPerGroup)
   }
 
   private mutating func overElements(
@@ -59,6 +61,6 @@ extension KernelBuilder {
       begin(&builder)
       body(&builder)
     }
-    return (rows * columns + elementsPerGroup - 1) / elementsPerGroup
+    return ceilDivide(rows * columns, elementsPerGroup)
   }
 }

@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 extension PlanLowering {
   mutating func lower(_ step: Scan) {
@@ -7,7 +8,7 @@ extension PlanLowering {
     // A line is a vector along the axis. Few long lines are split into chunks to occupy the device.
     let isSplit = lines < (isCPU ? 2 : 4096) && step.extent > 4096
     let chunkSize = isSplit ? self.chunkSize(step) : step.extent
-    let chunks = (step.extent + chunkSize - 1) / chunkSize
+    let chunks = ceilDivide(step.extent, chunkSize)
     if chunks > 1 {
       needWorkspace(lines * chunks * step.dtype.lane.dtype.byteCount)
       launch(step, chunks: chunks, chunkSize: chunkSize, isTotals: true)
@@ -43,7 +44,7 @@ extension PlanLowering {
     // lanes. Lines are not split in this case: on CPUs a line is split only if the step has no other line.
     let isVector = isCPU && step.inner > 1
     let columns = isVector ? width : 1
-    let blocks = (step.inner + columns - 1) / columns
+    let blocks = ceilDivide(step.inner, columns)
     let items = step.outer * blocks * chunks
     let (source, sourceOffset) = bind(step.source, isConstant: true, &builder)
     template["T"] = isVector ? lane.vector : lane.scalar
@@ -80,7 +81,7 @@ extension PlanLowering {
     }
     builder.append(template)
     launch(
-      builder, groups: (items + localSize - 1) / localSize, localSize: localSize,
+      builder, groups: ceilDivide(items, localSize), localSize: localSize,
       isTotals
         ? .part("totals", read: step.outer * step.extent * step.inner * step.dtype.byteCount, written: 8 * items)
         : .step())
@@ -96,7 +97,7 @@ extension PlanLowering {
     template["levels"] = builder.number(SumCascade.levels(of: chunks))
     builder.append(template)
     launch(
-      builder, groups: (lines + localSize - 1) / localSize, localSize: localSize,
+      builder, groups: ceilDivide(lines, localSize), localSize: localSize,
       .part("carries", read: 8 * lines * chunks, written: 8 * lines * chunks))
   }
 

@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 extension PlanLowering {
   mutating func lower(_ step: ScatterAdd) {
@@ -38,8 +39,8 @@ extension PlanLowering {
     let lane = step.dtype.lane
     // Columns are distributed to eight work-items, in whole registers if possible.
     let wanted = max(1, min(8 / step.outer, step.inner / width))
-    let piece = max(1, wanted == 1 ? step.inner : (step.inner / wanted + width - 1) / width * width)
-    let pieces = (step.inner + piece - 1) / piece
+    let piece = max(1, wanted == 1 ? step.inner : roundUp(step.inner / wanted, toMultipleOf: width))
+    let pieces = ceilDivide(step.inner, piece)
     let units = step.outer * pieces
     let unitsPerItem = max(
       1, min((units + 7) / 8, 8192 / max(1, (step.count + step.extent) * piece)))
@@ -64,7 +65,7 @@ extension PlanLowering {
     scatter.template["CONVERT"] = isConverted ? conversion(step, scatter.template) : ""
     scatter.builder.append(scatter.template)
     launch(
-      scatter.builder, groups: (units + unitsPerItem - 1) / unitsPerItem)
+      scatter.builder, groups: ceilDivide(units, unitsPerItem))
   }
 
   /// Returns code that adds the columns of source `j` that a work-item owns.

@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 extension PlanLowering {
   mutating func lower(_ step: Sort) {
@@ -46,7 +47,7 @@ extension PlanLowering {
   private mutating func launchBlocks(_ step: Sort, block: Int, to target: MemoryLocation) {
     var builder = KernelBuilder(family: "sort_blocks", target: self.target, isLarge: true)
     var template = filled("sort/blocks.cl", step, &builder)
-    let runs = (step.columns + block - 1) / block
+    let runs = ceilDivide(step.columns, block)
     let items = step.rows * runs
     let pointer = builder.pointer("i64", slot: target.slot, isConstant: false)
     template["target"] = "\(pointer) + \(builder.number(target.offset))"
@@ -55,13 +56,13 @@ extension PlanLowering {
     template["items"] = builder.number(items)
     builder.append(template)
     launch(
-      builder, groups: (items + localSize - 1) / localSize, localSize: localSize)
+      builder, groups: ceilDivide(items, localSize), localSize: localSize)
   }
 
   private mutating func launchMerge(_ step: Sort, run: Int, from source: MemoryLocation, to target: MemoryLocation) {
     let elements = step.rows * step.columns
     let perItem = isCPU ? max(256, min(8192, elements / 16)) : 1
-    let items = (elements + perItem - 1) / perItem
+    let items = ceilDivide(elements, perItem)
     var builder = KernelBuilder(family: "sort_merge", target: self.target, isLarge: true)
     var template = filled("sort/merge.cl", step, &builder)
     let from = builder.pointer("i64", slot: source.slot)
@@ -73,7 +74,7 @@ extension PlanLowering {
     template["perItem"] = builder.number(perItem)
     builder.append(template)
     launch(
-      builder, groups: (items + localSize - 1) / localSize, localSize: localSize,
+      builder, groups: ceilDivide(items, localSize), localSize: localSize,
       .part("runs of \(run)", read: elements * (8 + step.dtype.byteCount), written: 8 * elements))
   }
 }

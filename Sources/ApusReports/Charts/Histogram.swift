@@ -1,3 +1,5 @@
+import ApusSystem
+
 /// The counts of numbers in bins.
 public struct Histogram: Chart {
   /// The text above the drawing in an SVG file; in a report, the caption of the figure.
@@ -75,7 +77,7 @@ public struct Histogram: Chart {
 
   /// Merges neighboring bins if there are more than `limit`.
   private func merged(to limit: Int) -> (edges: [Double], counts: [Double]) {
-    let group = (counts.count + limit - 1) / max(limit, 1)
+    let group = ceilDivide(counts.count, max(limit, 1))
     guard group > 1 else { return (edges, counts) }
     let starts = stride(from: 0, to: counts.count, by: group)
     return (

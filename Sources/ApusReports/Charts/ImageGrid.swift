@@ -1,4 +1,5 @@
 import ApusData
+import ApusSystem
 
 /// Small images with captions: filters, feature maps, misclassified examples.
 public struct ImageGrid: Chart {
@@ -85,7 +86,7 @@ public struct ImageGrid: Chart {
         content += .label("small", x, below, text)
       }
     }
-    let rows = (cells.count + columns - 1) / columns
+    let rows = ceilDivide(cells.count, columns)
     return Drawing(
       width: max(width, Double(min(columns, cells.count)) * pitch.x - 12), height: max(20, Double(rows) * pitch.y),
       content: content)

@@ -63,7 +63,7 @@ public struct Run {
   /// The whole epochs and the steps that were trained.
   public var progress: (epochs: Int, steps: Int) {
     let state = checkpoint.state
-    let stepsPerEpoch = (state.exampleCount + state.batchSize - 1) / state.batchSize
+    let stepsPerEpoch = ceilDivide(state.exampleCount, state.batchSize)
     return (state.step / stepsPerEpoch, state.step)
   }
 

@@ -179,7 +179,7 @@ package struct TrainingRun {
   /// is no warning if the length of the run is a number of steps, or if a batch has all examples.
   private func adviseOnSteps(_ count: Int) {
     guard case .count(let size) = settings.batchSize, case .epochs(let epochs) = settings.length else { return }
-    let steps = (count + size - 1) / size
+    let steps = ceilDivide(count, size)
     guard steps < 8, epochs < 100 / steps else { return }
     Diagnostics.write(
       "an epoch has only \(steps) \(steps == 1 ? "step" : "steps") of \(min(size, count)) examples; for more steps, "

@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 /// Emits the steps of ordered groups and assigns storage to every value: an input or output buffer, a donated input, or
 /// a range of a slab that is free at that step.
@@ -217,7 +218,7 @@ struct MemoryPlanner {
 
   private func alignedByteCount(_ node: Int) -> Int {
     let alignment = max(planner.info.alignment, 64)
-    return max((byteCount(node) + alignment - 1) / alignment * alignment, alignment)
+    return max(roundUp(byteCount(node), toMultipleOf: alignment), alignment)
   }
 
   /// Places a value in the best-fitting free range, else at the end of a slab, else in a new slab.

@@ -1,4 +1,5 @@
 import ApusDevice
+import ApusSystem
 
 extension Tensor {
   /// The mean of each window. Along a spatial axis of `in` elements with `out` windows, window `i` consists of the
@@ -38,7 +39,7 @@ extension Tensor {
     for (index, count) in sizes.enumerated() where count != shape[index + 2] {
       let (axis, extent) = (index + 2, shape[index + 2])
       let (start, end) = adaptiveBounds(extent, count)
-      let longest = (0..<count).lazy.map { (($0 + 1) * extent + count - 1) / count - $0 * extent / count }.max()!
+      let longest = (0..<count).lazy.map { ceilDivide(($0 + 1) * extent, count) - $0 * extent / count }.max()!
       // Short windows repeat their last element.
       let offsets = Tensor.indices([count, longest], axis: 1, device: device)
       let indices = (start.expandingAxis(at: 1) + offsets).minimum(end.expandingAxis(at: 1) - 1)

@@ -115,7 +115,7 @@ extension Trainer {
 
 extension Trainer {
   /// The number of the epoch of the last finished step, from 1; 0 before the first step.
-  var epoch: Int { (state.step + order.batchesPerEpoch - 1) / order.batchesPerEpoch }
+  var epoch: Int { ceilDivide(state.step, order.batchesPerEpoch) }
 
   /// - Parameter isBeforeStep: whether the current epoch is the epoch of the next step instead of the last step.
   func progress(isBeforeStep: Bool = false) -> TrainingProgress {
