@@ -24,7 +24,7 @@ private struct AnomalyCheck {
   /// In order of creation, so that inputs come before their users, and forward operations before their gradients.
   private var operations: [Operation] = []
   private var indices: [ObjectIdentifier: Int] = [:]
-  /// Keeps the values alive.
+  /// Tensors that keep alive the values that the check reads.
   private var kept: [Tensor] = []
   private var known: [ObjectIdentifier: Bool] = [:]
 
@@ -62,7 +62,7 @@ private struct AnomalyCheck {
     operations.append(Operation(node: node, inputs: inputs, whole: whole))
   }
 
-  /// - Precondition: everything has been evaluated.
+  /// - Precondition: the roots have been evaluated.
   mutating func firstAnomaly(_ evaluator: inout Evaluator) throws(DeviceError) -> Anomaly? {
     for operation in operations where !operation.isView {
       guard try !isFinite(operation.node, &evaluator) else { continue }
@@ -139,7 +139,7 @@ private struct AnomalyCheck {
     return result
   }
 
-  /// A node with the value of `node`: itself, or for a view a copy that is computed now.
+  /// A node that holds the value of `node`: `node` itself or, if it is a view, a copy that is evaluated now.
   private mutating func shown(_ node: Node, _ evaluator: inout Evaluator) throws(DeviceError) -> Node {
     guard node.buffer == nil, let index = indices[ObjectIdentifier(node)], operations[index].isView else { return node }
     let source = try shown(operations[index].inputs[0], &evaluator)

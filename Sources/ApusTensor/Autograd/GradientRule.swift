@@ -15,14 +15,14 @@ enum GradientRule: Sendable {
   /// mostly zeros.
   case slice
 
-  /// A rule of several operations. For 16-bit types the operations compute in `float32`, and only the gradient is
+  /// A rule that builds several operations. For 16-bit types they compute in `float32`, and only the gradient is
   /// rounded: rounded intermediate values would overflow or underflow (`x²` overflows in `float16` from 256 on).
   static func composed(_ rule: @escaping @Sendable (GradientInput) -> [Tensor?]) -> GradientRule {
     .rule { context in rule(context.inWideLane) }
   }
 
-  /// The composed rule of a function of one input: from the gradient `g` of the result, the input `x` and the result
-  /// `y` to the gradient of `x`.
+  /// The `composed` rule of a function of one input. `rule` maps the gradient of the result, the input and the result,
+  /// in this order, to the gradient of the input.
   static func unary(_ rule: @escaping @Sendable (Tensor, Tensor, Tensor) -> Tensor) -> GradientRule {
     .composed { context in [rule(context.gradient, context.input(0), context.output)] }
   }
@@ -36,7 +36,7 @@ struct GradientInput {
   var gradient: Tensor
   /// The gradients of the results of an operation that has several, `nil` for those that nothing depends on.
   let resultGradients: [Tensor?]?
-  /// Bit `i`: whether the gradient of input `i` is needed (inputs from 63 on share a bit).
+  /// Bit `i`: whether the gradient of input `i` is needed (all inputs from 63 on share bit 63).
   let neededMask: UInt64
   /// The nodes of the backward pass.
   let nodes: [Unmanaged<Node>]

@@ -15,9 +15,9 @@ package struct Ancestry {
     values.append(value)
   }
 
-  /// Returns the numbers of the recorded values that the tensor depends on without another recorded value in between,
-  /// in ascending order, and the operations between them and the tensor, in order of creation. The search stops at
-  /// materialized nodes.
+  /// Returns, in ascending order, the numbers of the recorded values from which a path of the graph leads to the tensor
+  /// through no other recorded value; and the names of the operations on these paths, in order of creation. The search
+  /// stops at materialized nodes.
   package func sources(of tensor: Tensor) -> (numbers: [Int], operations: [String]) {
     var numbers: Set<Int> = []
     var found: [(serial: UInt64, name: String)] = []

@@ -27,7 +27,7 @@ struct IndexAnalysis {
     }
   }
 
-  /// A read of values of `root` as indices into an axis of `extent` elements.
+  /// A read of indices into an axis of `extent` elements. The indices are copies of values of node `root`.
   private struct Reading: Hashable {
     var root: Int
     var extent: Int
@@ -108,7 +108,7 @@ struct IndexAnalysis {
     return require(value, -Int(extent)...range.upperBound, depth: depth + 1)
   }
 
-  /// The inputs that contain all values of a node, or `nil`.
+  /// The inputs of the plan from which all values of `node` are copied; `nil` if its values are computed.
   private func inputs(behind node: Int) -> [Int]? {
     if case .leaf(let input) = nodes[root(of: node).node].kind { [input] } else { nil }
   }

@@ -35,8 +35,8 @@ extension Planner {
   /// the operations after the transpose can be the product's epilogue.
   ///
   /// Weight gradients of dense layers have this form. Casts and other roundings of the product become roundings of the
-  /// transposed product. A product that is also an output is computed in transposed form and copied: its sums must not
-  /// depend on its other users.
+  /// transposed product. A product that is also an output is computed in transposed form too, and the output is a copy,
+  /// so that the sums do not depend on whether the product is an output.
   private mutating func absorbTransposes() {
     for index in topologicalOrder() {
       guard case .view(let transforms) = nodes[index].kind, transforms.count == 1,
@@ -127,7 +127,7 @@ extension Planner {
     guard users[base].count == 1, !isOutput[base], !followsStep(base) else { return false }
     let isUniformBase = isUniform(base)
     guard let view = transforms.layout(over: nodes[base].shape) else { return false }
-    // If the view has more elements than the base, the base is computed before it is repeated.
+    // A base with fewer elements than the view is computed first, so that the view repeats results, not computations.
     guard isUniformBase || view.shape.elementCount <= nodes[base].shape.elementCount else {
       return false
     }
@@ -137,7 +137,8 @@ extension Planner {
   }
 
   /// Whether an elementwise node can be in the epilogue of a step: it reads the step's result, directly or through
-  /// elementwise nodes without other users. If a view were moved in between, the result would go through memory.
+  /// elementwise nodes without other users. A view moved between the step and this node would require the step's result
+  /// in memory.
   private func followsStep(_ index: Int) -> Bool {
     var stack = [index]
     for _ in 0..<Planner.maximumMembers {
@@ -167,7 +168,7 @@ extension Planner {
     return result.layout(over: nodes[source].shape) == nil ? nil : result
   }
 
-  /// Makes view `index` the operation of `base` on views of its inputs; returns the new views.
+  /// Makes view `index` the operation of `base` on views of the inputs of `base`; returns the new views.
   private mutating func move(_ transforms: [ViewTransform], of index: Int, through base: Int) -> [Int] {
     var added: [Int] = []
     let operation = nodes[base]

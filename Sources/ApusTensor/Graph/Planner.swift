@@ -117,7 +117,7 @@ struct Planner {
         kind: .elementwise { _, _, registers in registers[0] }))
   }
 
-  /// Whether the node has the same value at all elements. It is then computed where it is used.
+  /// Whether the node has the same value at all elements. Such a value is computed where it is used.
   func isUniform(_ node: Int) -> Bool { uniformDepth[node] >= 0 }
 
   /// Whether the node is an element index or a view of one.

@@ -10,7 +10,8 @@ public struct PlannedMemory: Hashable, Sendable {
 }
 
 extension ComputeDevice {
-  /// Runs `body` on a device that plans the work of this device and counts its memory.
+  /// Runs `body` on a planning device, which plans the work as this device would and counts the memory that the work
+  /// would use.
   ///
   /// Nothing is allocated, compiled or computed: values that are read are zero. The planning device stays registered
   /// until the process ends, as all devices do; its plans are small compared to the values they describe.

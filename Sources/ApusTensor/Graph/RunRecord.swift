@@ -7,8 +7,8 @@ struct DependencyTable {
   /// The number of words in a row of the table. A row has a bit for each input, then a bit for each output.
   private let width: Int
   private var bits: [UInt64] = []
-  /// 64 MiB of words. If a row for each node of the graph would need more, each output counts as depending on
-  /// everything.
+  /// 64 MiB of words. If a row for each node of the graph would need more, each output counts as depending on all
+  /// inputs and outputs.
   private static let wordLimit = 1 << 23
 
   /// - Parameters:
@@ -64,7 +64,7 @@ extension Node {
 
 /// The dependencies between the values of one run, which remain known after the values have released their graph.
 ///
-/// Every evaluation creates a record. To make that cheap, the record and its values are one allocation.
+/// Every evaluation creates a record, so a record and its values share one allocation.
 final class RunRecord: ManagedBuffer<RunRecordHeader, RunRecordValue> {
   /// An output of a run.
   struct Output {

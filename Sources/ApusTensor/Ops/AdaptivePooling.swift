@@ -11,7 +11,7 @@ extension Tensor {
     guard let sizes = adaptiveSizes(output, "adaptiveAveragePool") else { return self }
     if sizes.allSatisfy({ $0 == 1 }) { return mean(axes: Array(2..<rank), keepingAxes: true) }
     if let window = evenWindows(sizes) { return averagePooled(window) }
-    // A mean over a box is the mean of means along each axis; a matrix holds the weights of one axis.
+    // A mean over a box is a mean of means, taken along one axis after another. A matrix holds the weights of one axis.
     return inWideLane { x in
       PrecisionScope.run(nil) {
         sizes.enumerated().reduce(x) { result, size in
@@ -39,7 +39,7 @@ extension Tensor {
       let (axis, extent) = (index + 2, shape[index + 2])
       let (start, end) = adaptiveBounds(extent, count)
       let longest = (0..<count).lazy.map { (($0 + 1) * extent + count - 1) / count - $0 * extent / count }.max()!
-      // Short windows repeat their last element.
+      // Windows shorter than the longest one repeat their last element.
       let offsets = Tensor.indices([count, longest], axis: 1, device: device)
       let indices = (start.expandingAxis(at: 1) + offsets).minimum(end.expandingAxis(at: 1) - 1)
       result = result.gathering(known: indices, axis: axis).max(axis: axis + 1)

@@ -106,8 +106,9 @@ extension Op {
 }
 
 extension Tensor {
-  /// The convolution (cross-correlation) of rank 1 to 3:
-  /// `y[n, k, o] = Σ_{c, r} x[n, c, o·stride + r·dilation − padding] · w[k, c, r]`.
+  /// The convolution (cross-correlation) of rank 1 to 3: `y[n, k, o] = Σ_{c, r} x[n, c, o·stride + r·dilation −
+  /// padding] · w[k, c, r]`,
+  /// for image `n`, output channel `k`, position `o`, the input channels `c` of the group of `k`, and the taps `r`.
   ///
   /// - Parameters:
   ///   - weight: `[outputChannels, inputChannels / groups, kernel…]`.
