@@ -18,7 +18,8 @@ package struct WindowPositions {
   }
 }
 
-/// The sliding window of a convolution or pooling along up to three axes; missing leading axes have neutral values.
+/// The sliding window of a convolution or pooling along up to three axes. If there are fewer spatial axes, the leading
+/// ones have stride 1, dilation 1 and no padding.
 struct Window {
   var stride: SIMD3<Int>
   var before: SIMD3<Int>
@@ -48,7 +49,7 @@ struct Window {
       throw ShapeError(name, "\(what) \(values) needs one number, or one for each of \(rank) spatial axes")
     }
     var result = SIMD3(repeating: fill)
-    // Products of two values must not overflow.
+    // With this limit, products of two values do not overflow.
     for value in values where value.magnitude > Int32.max {
       throw ShapeError(name, "\(what) \(values) is beyond \(Int32.max)")
     }

@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// A user-defined gradient rule. It runs in the precision in which the function ran.
+/// A user-defined gradient rule. It runs in the precision in which the function that it differentiates ran.
 final class CustomGradient: Sendable {
   private let productType = PrecisionScope.productType
   private let rule: @Sendable (_ gradient: Tensor, _ inputs: [Tensor], _ output: Tensor) -> [Tensor?]
@@ -50,7 +50,7 @@ extension Op {
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
     gradient: .unary { g, _, _ in g }, lower: .view { .reshape($0.shape) })
 
-  /// Inputs: the result, then the inputs of the gradient rule. The value is the first input's.
+  /// Inputs: the result, then the inputs of the gradient rule. The value is that of the first input.
   static let customGradient: Op = Op(
     name: "customGradient",
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
@@ -64,7 +64,7 @@ extension Op {
 }
 
 extension Op {
-  /// Inputs: the results, then the inputs of the gradient rule. The values are equal to the first inputs.
+  /// Inputs: the results, then the inputs of the gradient rule. Result `i` has the value of input `i`.
   static let customGradientResults: Op = Op(
     name: "customGradientResults", shape: { _, _ throws(ShapeError) in TensorType(Shape(), .float32) },
     gradient: .rule { c in
@@ -106,8 +106,8 @@ extension Tensor {
   /// The same value as a constant, in the same shape and type: no gradient flows through it.
   public func stopGradient() -> Tensor { Tensor(.stopGradient, OpInputs(node)) }
 
-  /// As `stopGradient()`, but for inputs whose gradients flow through a custom rule; the evaluator distinguishes the
-  /// two by the attribute.
+  /// As `stopGradient()`, but for inputs whose gradients flow through a custom rule. The evaluator recognizes these
+  /// nodes by their attributes, an empty list.
   fileprivate func detachedForCustomGradient() -> Tensor { Tensor(.stopGradient, OpInputs(node), .integers([])) }
 
   /// The same value as a new node, for differentiation with respect to one of several tensors.
@@ -158,8 +158,8 @@ public func withGradient(
   return results.indices.map { rules.results.tensor($0, of: node) }
 }
 
-/// A function whose intermediate values are recomputed for the gradient instead of stored (gradient checkpointing): it
-/// trades computation for memory.
+/// A function whose intermediate values are recomputed for the gradient instead of stored (gradient checkpointing).
+/// This saves the memory of these values and computes them twice.
 ///
 /// `function` is called once; the gradient repeats the operations that `function` built from `inputs`. Other tensors
 /// that `function` uses, such as a layer's parameters, receive gradients as usual. Random numbers do not depend on

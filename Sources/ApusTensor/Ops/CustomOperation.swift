@@ -26,7 +26,7 @@ import ApusDevice
 /// let y = softCap([x])[0]
 /// ```
 /// An operation is trusted like any other code of the program: nothing prevents the function or the kernel from
-/// accessing memory outside of its arrays. Test the function and the kernel with sizes that are not round numbers.
+/// accessing memory outside of its arrays. Test the function and the kernel with odd sizes too, such as 1 and 37.
 ///
 /// A custom operation becomes a step of a plan, also inside `loop`, but nothing is fused with it. Create an operation
 /// once, not for each call: every instance is compiled separately.
@@ -220,7 +220,7 @@ extension Attributes {
 public typealias CustomItems = ApusDevice.CustomItems
 
 extension CustomItems {
-  /// All elements of an input, not only those of the items.
+  /// All elements of an input, not only those that the items of `range` read.
   ///
   /// Indices are checked in debug builds only, as for every `UnsafeBufferPointer`, because a check would prevent loops
   /// from being vectorized. In release builds an index outside of `0 ..< count` reads memory of other values.

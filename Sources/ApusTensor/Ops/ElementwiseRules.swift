@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension Op {
-  /// A function of floating-point numbers; integers and `bool` are converted to `float32` by the method.
+  /// A function of floating-point numbers; the methods convert integers and `bool` to `float32` first.
   static func function(_ row: ElementwiseRow, gradient: GradientRule) -> Op {
     Op(
       name: row.name,

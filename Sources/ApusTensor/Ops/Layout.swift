@@ -120,7 +120,8 @@ extension Tensor {
     return Tensor(.transpose, OpInputs(node), .integers(axes))
   }
 
-  /// The permutation of a matrix transpose, which every dense layer uses several times in each training step.
+  /// The permutation of a matrix transpose. It is stored once, because every dense layer needs it several times in each
+  /// training step.
   private static let exchanged = [1, 0]
 
   /// The tensor with its last two axes exchanged, the transpose of a matrix: `[…, m, n]` becomes `[…, n, m]`.

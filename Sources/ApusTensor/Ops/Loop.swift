@@ -7,8 +7,8 @@ extension Op {
     gradient: .rule(loopGradients), lower: .loop)
 }
 
-/// Runs `body` for each element of sequences, and carries values from one iteration to the next: the graph contains the
-/// body once, whatever the length of the sequences.
+/// Runs `body` for each element of sequences, and carries values from one iteration to the next. The graph contains the
+/// body once, for any length of the sequences.
 ///
 /// ```swift
 /// // h: [T, batch, size], the states of an exponential moving average over x: [T, batch, size]
@@ -71,8 +71,8 @@ public func loop(
   return (Array(results.prefix(carried.count)), Array(results.dropFirst(carried.count)))
 }
 
-/// The gradients of a loop, computed by a loop that runs through the iterations in the opposite order. The latter
-/// carries the gradients of carried values and accumulates the gradients of outside values.
+/// The gradients of a loop, computed by a second loop, which runs through the iterations in the opposite order. The
+/// second loop carries the gradients of carried values and accumulates the gradients of outside values.
 private func loopGradients(_ c: GradientInput) -> [Tensor?] {
   let forward = c.attributes.loop.body
   let (carriedCount, outputCount) = (forward.carriedCount, forward.outputCount)

@@ -12,7 +12,7 @@ final class PoolingBox: Sendable {
   let stride: SIMD3<Int>
   let padding: SIMD3<Int>
   let dilation: SIMD3<Int>
-  /// The shapes of `x` and `y`, with the number of spatial axes of the operation.
+  /// The shapes of the input `x` and the result `y`, with as many spatial axes as the operation has.
   let inputShape: Shape
   let outputShape: Shape
 
