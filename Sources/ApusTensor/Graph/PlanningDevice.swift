@@ -24,8 +24,8 @@ extension ComputeDevice {
   /// The number of bytes that new values can use at this moment.
   public var availableByteCount: Int { backend.availableByteCount }
 
-  /// Whether products and convolutions in a precision are faster than in `float32`. On CPUs this holds for `bfloat16`
-  /// on AMD CPUs with AVX512-BF16; other 16-bit values are computed as `float32`.
+  /// Whether products and convolutions in a precision are faster than in `float32`. On CPUs this holds only for
+  /// `bfloat16` on AMD processors with AVX512-BF16. In all other cases CPUs multiply 16-bit values as `float32`.
   public func speedsUp(_ precision: Precision) -> Bool {
     precision.productType.map(backend.fastProductTypes.contains) ?? false
   }

@@ -70,8 +70,8 @@ extension Tensor {
   ///
   /// - Precondition: the tensor and the number are integers or Booleans.
   public func shiftedLeft<Number: TensorElement>(by bits: Number) -> Tensor { shiftedLeft(by: literal(bits)) }
-  /// The bits of each element shifted right and filled with zeros, in the same shape; as `shiftedRight(by:)` of
-  /// tensors.
+  /// The bits of each element shifted right and filled with zeros, in the same shape. Large counts and negative
+  /// elements are treated as in `shiftedRight(by:)` for a tensor.
   ///
   /// - Precondition: the tensor and the number are integers or Booleans.
   public func shiftedRight<Number: TensorElement>(by bits: Number) -> Tensor { shiftedRight(by: literal(bits)) }
