@@ -228,8 +228,8 @@ extension Tensor {
     checkedNotEmpty(axes, "max").reduce(.reduceMax, axes, keepingAxes)
   }
 
-  /// The tensor itself. If one of `axes` (all by default) is empty, reports an error of `operation` and returns a tensor
-  /// of the same rank that has one element.
+  /// The tensor itself. If one of `axes` (all by default) is empty, this reports an error of `operation` and returns a
+  /// tensor of the same rank that has one element.
   func checkedNotEmpty(_ axes: [Int]?, _ operation: String) -> Tensor {
     for axis in axes ?? Array(0..<rank) {
       guard let axis = checkedAxis(axis, operation) else { break }
