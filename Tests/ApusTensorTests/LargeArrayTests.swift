@@ -83,7 +83,7 @@ import Testing
     }
   }
 
-  /// The steps of a softmax, a normalization and a `logSumExp`, which run together on blocks of rows, give the same
+  /// The steps of a softmax, a normalization and a `logSumExp` run together on blocks of rows. They give the same
   /// values as the same operations evaluated one by one.
   @Test(arguments: [[6001, 2052], [257, 300], [3, 5, 70], [2, 9], [1, 100], [100, 1]] as [Shape])
   func rows(shape: Shape) throws {

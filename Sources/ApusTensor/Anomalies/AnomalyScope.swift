@@ -9,8 +9,8 @@ public typealias Anomaly = ApusDevice.Anomaly
 /// `DeviceError.notFinite` reports the first operation, in order of creation, whose result has a NaN or an infinity
 /// although its inputs have none. Any call that evaluates throws this error: `eval(_:)`, reading a value, an
 /// optimizer's update. The values that the call computed can still be read afterwards. Infinities in the input data,
-/// such as in masks, are not reported. A NaN in the input data, and a NaN that is computed from infinities in the input
-/// data, are reported only if a requested value is not finite.
+/// such as in masks, are not reported. Two kinds of NaN are reported only if a requested value is not finite: a NaN in
+/// the input data, and a NaN that is computed from infinities in the input data.
 ///
 /// ```swift
 /// try detectingAnomalies {

@@ -1,4 +1,4 @@
-/// An operation with one fused step for its value and one for its gradient; derivatives of the gradient are computed
+/// An operation with one fused step for its value and one for its gradient. Derivatives of the gradient are computed
 /// from the definition, in ordinary operations.
 ///
 /// Tensors other than the inputs, such as masks, are passed as `constants`. A tensor that the gradient rule captured

@@ -7,8 +7,8 @@ enum GradientRule: Sendable {
   /// Builds the gradients of the inputs from the gradient of the result; `nil` for inputs that have none. A gradient
   /// may have the broadcast shape of the result; it is then summed to the shape of the input.
   case rule(@Sendable (GradientInput) -> [Tensor?])
-  /// The node is one of the results of an operation that has several: its gradient becomes an argument of the rule of
-  /// that operation, which runs once, with the gradients of all results (``GradientInput/gradients``).
+  /// The node is one of the results of an operation that has several. The rule of that operation runs once, with the
+  /// gradients of all results (``GradientInput/gradients``).
   case result
   /// The result is a slice of the input. The gradients of all slices of one tensor are joined to one gradient of the
   /// tensor's shape (``SliceGradients``). A rule for each slice would be correct too, but would add up tensors that are
@@ -16,7 +16,7 @@ enum GradientRule: Sendable {
   case slice
 
   /// A rule that builds several operations. For 16-bit types they compute in `float32`, and only the gradient is
-  /// rounded: rounded intermediate values would overflow or underflow (`x²` overflows in `float16` from 256 on).
+  /// rounded. Rounded intermediate values could overflow or underflow: in `float16`, `x²` overflows from 256 on.
   static func composed(_ rule: @escaping @Sendable (GradientInput) -> [Tensor?]) -> GradientRule {
     .rule { context in rule(context.inWideLane) }
   }

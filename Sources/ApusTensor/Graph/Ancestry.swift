@@ -15,9 +15,9 @@ package struct Ancestry {
     values.append(value)
   }
 
-  /// Returns, in ascending order, the numbers of the recorded values from which a path of the graph leads to the tensor
-  /// through no other recorded value; and the names of the operations on these paths, in order of creation. The search
-  /// stops at materialized nodes.
+  /// Returns the numbers of the recorded values from which a path of the graph leads to the tensor through no other
+  /// recorded value, in ascending order. Also returns the names of the operations on these paths, in order of creation.
+  /// The search stops at materialized nodes.
   package func sources(of tensor: Tensor) -> (numbers: [Int], operations: [String]) {
     var numbers: Set<Int> = []
     var found: [(serial: UInt64, name: String)] = []

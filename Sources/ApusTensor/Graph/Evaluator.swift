@@ -32,9 +32,9 @@ struct Evaluator: ~Copyable {
     plans = PlanCache()
   }
 
-  /// Computes `node` with the next evaluation, even if no requested value depends on `node`. If `node` is attached
-  /// inside a gradient scope, only an evaluation inside the same scope computes it while the scope is open: an
-  /// evaluation on another thread would cut the edges that gradients need.
+  /// Computes `node` with the next evaluation, even if no requested value depends on `node`. A node that is attached
+  /// inside a gradient scope is computed only by evaluations inside that scope, until the scope ends. An evaluation on
+  /// another thread would cut the edges that gradients need.
   mutating func attach(_ node: Node) {
     if attached.count >= attachedLimit {
       // Drop unreferenced values, so that a loop that never evaluates does not accumulate them.
@@ -118,7 +118,7 @@ struct Evaluator: ~Copyable {
   }
 
   /// Finds the nodes that keep their edges. If a tensor refers to the input of a `stopGradient`, that input may be
-  /// differentiated later along another path: for example, generated images train a discriminator and then their
+  /// differentiated later along another path. For example, generated images train a discriminator and then their
   /// generator. So all nodes from this input back to materialized nodes keep their edges, and these materialized nodes
   /// are not donated.
   private mutating func findDetached() {

@@ -114,8 +114,8 @@ enum ViewTransform: Hashable, Sendable {
   case transpose([Int])
   /// Elements `start + i · step` along each axis.
   case slice(start: [Int], step: [Int], shape: Shape)
-  /// Windows of `size` elements along an axis, which overlap if `step < size`: the axis then counts the windows, and a
-  /// new last axis counts the elements of a window.
+  /// Windows of `size` elements along an axis, `step` apart. The axis then counts the windows, and a new last axis
+  /// counts the elements of a window.
   case window(axis: Int, size: Int, step: Int)
 
   /// The layout after the change, or `nil` when strides cannot describe it.

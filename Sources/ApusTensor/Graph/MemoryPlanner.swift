@@ -92,7 +92,8 @@ struct MemoryPlanner {
   }
 
   /// Places an output of a loop's body that overwrites an input. The output is written directly over the input if the
-  /// last read of the input allows that, as in `placeOutputs`; else it is copied there at the end.
+  /// last read of the input allows this, as in `placeOutputs`. Otherwise it is computed elsewhere and copied over the
+  /// input at the end.
   private mutating func placeCarried(
     _ node: Int, output: Int, writtenAt position: Int, _ reads: StepReads, end: Int
   ) {

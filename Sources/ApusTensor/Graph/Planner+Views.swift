@@ -31,12 +31,12 @@ extension Planner {
     }
   }
 
-  /// Replaces the transpose of a product that has no other user by a product of transposes, `(A·B)ᵀ = Bᵀ·Aᵀ`, so that
-  /// the operations after the transpose can be the product's epilogue.
+  /// Replaces the transpose of a product by a product of transposes, `(A·B)ᵀ = Bᵀ·Aᵀ`, if the product has no other
+  /// user. The operations after the transpose can then be the product's epilogue.
   ///
   /// Weight gradients of dense layers have this form. Casts and other roundings of the product become roundings of the
-  /// transposed product. A product that is also an output is computed in transposed form too, and the output is a copy,
-  /// so that the sums do not depend on whether the product is an output.
+  /// transposed product. A product that is also an output is computed in transposed form too, and the output is a copy
+  /// of its transpose. So its sums do not depend on whether it is an output.
   private mutating func absorbTransposes() {
     for index in topologicalOrder() {
       guard case .view(let transforms) = nodes[index].kind, transforms.count == 1,
@@ -202,8 +202,9 @@ extension Planner {
   }
 
   /// Handles inputs of concatenations that are views ending in a reshape which strides cannot describe. If strides can
-  /// describe the view before the reshape, the concatenation reads that view, and writes it to a reshaped view of the
-  /// part of the result that the input fills. So merging the heads of attention needs no copies.
+  /// describe the view before the reshape, the concatenation reads that view. It writes the elements to the part of the
+  /// result that the input fills, with this part reshaped to the shape of the view. So merging the heads of attention
+  /// needs no copies.
   private mutating func readAheadOfReshapes() {
     for index in topologicalOrder() where nodes[index].op === Op.concatenate {
       let strides = nodes[index].shape.contiguousStrides
@@ -223,8 +224,8 @@ extension Planner {
     }
   }
 
-  /// Splits each view whose layout changes strides cannot describe: the value after the first changes, which strides
-  /// can describe, is copied to memory, and the view becomes the remaining changes of that copy.
+  /// Splits each view whose layout changes strides cannot describe as a whole. The value after the first changes, which
+  /// strides can describe, is copied to memory. The view becomes the remaining changes of that copy.
   private mutating func splitUnreadableViews() {
     for index in topologicalOrder() { splitView(index) }
   }

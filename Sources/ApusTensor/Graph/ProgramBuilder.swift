@@ -50,8 +50,8 @@ struct ProgramBuilder {
     .row(.maximum), .row(.minimum), .row(.negate), .row(.absolute), .select,
   ]
 
-  /// Whether a value is known to be representable in `dtype`, so that rounding would not change it: it was loaded or
-  /// rounded as `dtype`, was declared so, is 0, or was selected among such values.
+  /// Whether a value is known to be representable in `dtype`, so that rounding would not change it. Such a value was
+  /// loaded, rounded or declared as `dtype`, is 0, or was selected among such values.
   private func isKnown(_ register: Int, as dtype: DType) -> Bool {
     if chosen[register] == dtype { return true }
     if register < 0 { return inputs[-register - 1] == .tensor(dtype) }

@@ -136,8 +136,8 @@ extension Tensor {
   /// - Precondition: the elements are integers or `bool`.
   public func shiftedLeft(by bits: Tensor) -> Tensor { Tensor.arithmetic(.shiftLeft, self, bits) }
   /// The bits of each element shifted right and filled with zeros, in the broadcast shape and promoted type of both; 0
-  /// for counts of the type's width or more, and for negative counts. In `int8`, negative elements are an exception:
-  /// they are shifted as `int32`, so that ones enter up to a count of 24, and only counts of 32 or more give 0.
+  /// for counts of the type's width or more, and for negative counts. In `int8`, negative elements are an exception.
+  /// They are shifted as `int32`: ones enter up to a count of 24, and only counts of 32 or more give 0.
   ///
   /// - Precondition: the elements are integers or `bool`.
   public func shiftedRight(by bits: Tensor) -> Tensor { Tensor.arithmetic(.shiftRight, self, bits) }

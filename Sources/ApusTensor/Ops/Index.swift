@@ -61,7 +61,7 @@ private func gatherGradient(_ c: GradientInput) -> Tensor {
 }
 
 extension Tensor {
-  /// The slices of this tensor at `indices` along `axis` (`torch.index_select`, NumPy's `take`); the axes of `indices`
+  /// The slices of this tensor at `indices` along `axis` (`torch.index_select`, NumPy's `take`). The axes of `indices`
   /// replace axis `axis`: indices `[k]` along axis 1 of `[n, m, …]` give `[n, k, …]`. Negative indices count from the
   /// end.
   ///

@@ -152,8 +152,8 @@ extension Tensor {
   ///   - whole: the `whole` result of `recurrent`, computed with `keeps`.
   ///   - all: the gradient of the states at all time steps.
   ///   - last: the gradients of the last states.
-  /// - Returns: the gradients of the input, of the states, and of the products of the states with the weight for each
-  ///   time step (equal to the gradient of the input for all kinds but a GRU).
+  /// - Returns: the gradients of the input, of the states, and of the products of the states with the weight at each
+  ///   time step. For all kinds but a GRU, the gradient of the products equals that of the input.
   package static func recurrentGradients(
     all: Tensor?, last: [Tensor?], states: [Tensor], weight: Tensor, mask: Tensor?, whole: Tensor, times: Int,
     _ options: RecurrentOptions

@@ -1,8 +1,8 @@
 import ApusDevice
 
 // Operations on a tensor and a number. Like Python numbers in PyTorch, numbers take the tensor's element type, with two
-// exceptions: an integer or `bool` tensor and a floating-point number give `float32`, and a `bool` tensor and an
-// integer give `int64`.
+// exceptions. An integer or `bool` tensor and a floating-point number give `float32`. A `bool` tensor and an integer
+// give `int64`.
 
 extension Tensor {
   /// Every element plus the number, in the tensor's shape.

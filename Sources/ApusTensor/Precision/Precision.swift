@@ -45,9 +45,9 @@ public struct Precision: Hashable, Sendable {
 /// | all others | the types of their inputs; the wider of two |
 ///
 /// Normalizations compute in `float32` and return the type of their input. Parameters keep their types: their casts are
-/// part of the graph and are computed once in a training step, and their gradients have the parameters' type. `float64`
-/// and integers are unchanged. Gradients are computed in the types of the operations that they belong to, inside or
-/// outside of the scope.
+/// part of the graph and are computed once in a training step. The gradients of parameters have the parameters' types.
+/// `float64` and integers are unchanged. Gradients are computed in the types of the operations that they belong to,
+/// inside or outside of the scope.
 ///
 /// To train, give the precision to the optimizer, which also scales the loss.
 public func withPrecision<R>(_ precision: Precision, _ body: () throws -> R) rethrows -> R {

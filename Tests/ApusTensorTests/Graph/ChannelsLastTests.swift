@@ -89,7 +89,7 @@ import Testing
   }
 
   /// A convolution that reads channels-first images at no cost (`readsChannelsFirst`) causes no copy of its input or
-  /// result: it is `.mixed` if an operation that keeps channels-last order reads its result, and stays `.channelsFirst`
+  /// result. It is `.mixed` if an operation that keeps channels-last order reads its result, and stays `.channelsFirst`
   /// if the result is only returned. With `ifChained`, it is `.mixed` only if another convolution follows; otherwise it
   /// stays `.channelsFirst`.
   @Test func imagesOfFewChannelsStayAsTheyAre() throws {
