@@ -4,7 +4,7 @@ import Synchronization
 /// The first operation whose result had a NaN or an infinity.
 public typealias Anomaly = ApusDevice.Anomaly
 
-/// Runs `body`; each evaluation inside checks the results of all its operations for NaN and infinities.
+/// Runs `body`. In each evaluation inside, the results of all evaluated operations are checked for NaN and infinities.
 ///
 /// `DeviceError.notFinite` reports the first operation, in order of creation, whose result has a NaN or an infinity
 /// although its inputs have none. Any call that evaluates throws this error: `eval(_:)`, reading a value, an

@@ -77,7 +77,8 @@ private struct AnomalyCheck {
     return try undefinedResult(&evaluator)
   }
 
-  /// A NaN that was computed from infinities in the input data, if a root is not finite in the end.
+  /// The first operation that computed a NaN from infinities in the input data. `nil` if there is none, or if all roots
+  /// are finite.
   private mutating func undefinedResult(_ evaluator: inout Evaluator) throws(DeviceError) -> Anomaly? {
     for operation in operations where !operation.isView {
       guard try hasNaN(operation.node, &evaluator) else { continue }
@@ -95,7 +96,7 @@ private struct AnomalyCheck {
     return try values(of: node, &evaluator).contains { $0.isNaN }
   }
 
-  /// A NaN in the input data, if a root is not finite in the end.
+  /// The first input with a NaN. `nil` if there is none, or if all roots are finite.
   private mutating func unknownValue(_ evaluator: inout Evaluator) throws(DeviceError) -> Anomaly? {
     for operation in operations {
       for input in operation.inputs where indices[ObjectIdentifier(input)] == nil && input.isMaterialized {

@@ -120,8 +120,8 @@ struct BackwardPass: ~Copyable {
     targets = targetNodes.map { $0.device === output.device && $0.mark == epoch ? Int($0.position) : -1 }
   }
 
-  /// Runs each rule in the types of its operation: outside of mixed precision, even if the caller is inside of
-  /// `withPrecision`.
+  /// Runs the rules outside of mixed precision, even if the caller is inside of `withPrecision`: each rule computes in
+  /// the types of its operation.
   mutating func run(_ seed: Tensor) -> [Tensor?] {
     guard PrecisionScope.productType != nil else { return propagate(seed) }
     return PrecisionScope.run(nil) { propagate(seed) }

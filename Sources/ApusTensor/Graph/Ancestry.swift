@@ -4,7 +4,8 @@ import ApusDevice
 package struct Ancestry {
   /// The number of each recorded node. If several values share a node, the last number counts.
   private var recorded: [ObjectIdentifier: Int] = [:]
-  /// Keeps the nodes alive, so that no new node reuses the `ObjectIdentifier` of a deallocated one.
+  /// The recorded values. They keep their nodes alive, so that no new node reuses the `ObjectIdentifier` of a
+  /// deallocated one.
   private var values: [Tensor] = []
 
   package init() {}

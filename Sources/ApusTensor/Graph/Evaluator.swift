@@ -317,8 +317,8 @@ struct Evaluator: ~Copyable {
   /// Releases the evaluated graph, inputs first so that nothing is released recursively.
   private mutating func finish() {
     let scope = GradientScope.current
-    // The edges of inputs, which had values before, stay: if an input still has edges, a gradient scope keeps them,
-    // perhaps on another thread. `inputNodes` has the same order as `order`.
+    // Inputs had values before this evaluation. Their edges stay: if an input still has edges, a gradient scope keeps
+    // them, perhaps on another thread. `inputNodes` has the same order as `order`.
     var inputs = inputNodes[...]
     for (position, unmanaged) in order.enumerated() {
       if inputs.first?.toOpaque() == unmanaged.toOpaque() {

@@ -185,7 +185,7 @@ enum Lowering: Sendable {
   case elementwise(@Sendable (inout ProgramBuilder, GraphNode, [Int]) -> Int)
   /// Another layout of the same elements.
   case view(@Sendable (GraphNode) -> ViewTransform)
-  /// A reduction. Its integer attributes are 1 if the reduced axes are kept, else 0, and then the reduced axes.
+  /// A reduction. Its integer attributes: 1 if the reduced axes are kept, else 0; then these axes.
   case reduction(Reducer)
   /// A separate step with an optional epilogue.
   case step(StepLowering)

@@ -101,7 +101,7 @@ private struct HalfPrecisionWidening {
     return result
   }
 
-  /// The inputs of a node, each 16-bit input replaced by a `float32` node of its values.
+  /// The inputs of a node, each 16-bit input replaced by a `float32` node with the same values.
   private mutating func inputs(of node: GraphNode, _ planner: inout Planner) -> [Int] {
     var result = node.inputs
     for position in result.indices { result[position] = widened(result[position], region: node.region, &planner) }

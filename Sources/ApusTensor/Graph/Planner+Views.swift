@@ -3,8 +3,8 @@ import ApusDevice
 extension Planner {
   /// Makes every view a list of layout changes of a value in memory.
   ///
-  /// A view of the result of an elementwise operation, if that result has no other user, becomes the operation on views
-  /// of the operation's inputs. So reshapes and transposes between elementwise operations do not prevent their fusion.
+  /// If only a view reads the result of an elementwise operation, the view becomes this operation, applied to views of
+  /// the operation's inputs. So reshapes and transposes between elementwise operations do not prevent their fusion.
   mutating func moveViews() {
     flattenViews()
     indexUsers()
@@ -201,10 +201,10 @@ extension Planner {
     return added
   }
 
-  /// Handles inputs of concatenations that are views ending in a reshape which strides cannot describe. If strides can
-  /// describe the view before the reshape, the concatenation reads that view. It writes the elements to the part of the
-  /// result that the input fills, with this part reshaped to the shape of the view. So merging the heads of attention
-  /// needs no copies.
+  /// Handles views that end in a reshape which strides cannot describe, where a concatenation reads them. If strides
+  /// can describe the view before the reshape, the concatenation reads that view. It writes the elements to the part of
+  /// the result that the input fills, with this part reshaped to the shape of the view. So merging the heads of
+  /// attention needs no copies.
   private mutating func readAheadOfReshapes() {
     for index in topologicalOrder() where nodes[index].op === Op.concatenate {
       let strides = nodes[index].shape.contiguousStrides
