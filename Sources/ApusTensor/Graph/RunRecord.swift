@@ -62,7 +62,7 @@ extension Node {
   }
 }
 
-/// The dependencies between the values of one run, which remain known after the values have released their graph.
+/// The dependencies between the values of one run. They remain known after the values have released their graph.
 ///
 /// Every evaluation creates a record, so a record and its values share one allocation.
 final class RunRecord: ManagedBuffer<RunRecordHeader, RunRecordValue> {
@@ -85,7 +85,7 @@ final class RunRecord: ManagedBuffer<RunRecordHeader, RunRecordValue> {
   deinit { _ = withUnsafeMutablePointers { $1.deinitialize(count: $0.pointee.count) } }
 
   /// - Parameter origin: the origin of an input that outlives the run. Pass `nil` for an input that ends with the run,
-  ///   such as a parameter before an update: its origin would keep the records of up to `depthLimit` earlier runs.
+  ///   such as a parameter before an update. Its origin would keep the records of up to `depthLimit` earlier runs.
   func append(_ serial: UInt64, origin: Output?) {
     let depth = origin?.record.depth ?? 0
     let kept = depth < RunRecord.depthLimit ? origin : nil

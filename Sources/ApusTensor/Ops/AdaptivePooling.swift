@@ -75,7 +75,8 @@ extension Tensor {
     )
   }
 
-  /// A matrix `[extent, count]`: column `j` has 1 over the size of window `j` in the rows of that window, 0 elsewhere.
+  /// A matrix `[extent, count]`: column `j` has the reciprocal of the size of window `j` in the rows of that window,
+  /// and 0 elsewhere.
   private func adaptiveWeights(_ extent: Int, _ count: Int) -> Tensor {
     let (start, end) = adaptiveBounds(extent, count)
     let index = Tensor.indices([extent, count], axis: 0, device: device)

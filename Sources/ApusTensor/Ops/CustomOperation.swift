@@ -50,7 +50,8 @@ public final class CustomOperation: Sendable {
   ///   - name: letters and digits.
   ///   - inputs, results: the names of the arrays in the kernel source.
   ///   - elementTypes: the floating-point types that inputs may have.
-  ///   - types: computes the results' shapes and element types from the inputs'; throws if inputs do not fit.
+  ///   - types: computes the shapes and element types of the results from those of the inputs; throws if the inputs do
+  ///     not fit.
   ///   - sizes: named integers for the kernel source, computed from the inputs' shapes.
   ///   - items: the number of items, from the inputs' shapes; at least 1 if a result has elements.
   ///   - text: kernel source for one item; required on OpenCL and CUDA devices.

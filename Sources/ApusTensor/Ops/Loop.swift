@@ -31,8 +31,8 @@ extension Op {
 ///   - count: the number of iterations; required if there are no sequences.
 ///   - isReversed: whether the body receives the last elements first. Outputs are stored at the indices of their
 ///     elements.
-///   - body: computes the next carried values, in unchanged shapes and types, and the outputs, from the carried values
-///     and an element of each sequence.
+///   - body: computes the next carried values and the outputs from the carried values and an element of each sequence.
+///     The carried values keep their shapes and types.
 /// - Returns: the carried values after the last iteration, and for each output the sequence of all iterations,
 ///   `[count, …]`.
 /// - Precondition: all sequences have `count` elements, and the body returns as many carried values as it receives.

@@ -37,7 +37,8 @@ extension Op {
   static let cumulativeSum: Op = scan(
     "cumulativeSum", combine: .sum,
     gradient: .rule { c in
-      // The gradient of an element is the sum of the gradients of the result there and of all later results.
+      // The gradient of an element is the sum of the gradients of the result at its position and at all later
+      // positions.
       [c.gradient.scanned(.cumulativeSum, c.scanAxis, isReversed: !c.isReversedScan)]
     })
 }

@@ -185,7 +185,7 @@ import Testing
 }
 
 extension Step {
-  /// The layouts that the step reads, if it is an elementwise copy; else none.
+  /// The layouts that the step reads if it is an elementwise copy; empty for other steps.
   fileprivate var argumentsOfCopies: [Layout] {
     guard case .elementwise(let step) = self, step.program.instructions.isEmpty else { return [] }
     return step.segments.flatMap(\.arguments).compactMap { argument in
