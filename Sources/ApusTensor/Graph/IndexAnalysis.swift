@@ -99,7 +99,7 @@ struct IndexAnalysis {
     }
   }
 
-  /// As `require`, for `x < 0 ? x + extent : x`.
+  /// As `require`, for a `select` node that computes `x < 0 ? x + extent : x`.
   private func require(wrapped select: GraphNode, _ range: ClosedRange<Int>, _ depth: Int) -> [Requirement]? {
     let (sum, value) = (nodes[select.inputs[1]], select.inputs[2])
     guard sum.op === Op.add, sum.inputs[0] == value, range.lowerBound == 0,

@@ -161,7 +161,7 @@ extension Tensor {
   /// `count` elements of axis `axis`, from `start` on, each `step` apart; the other axes stay whole. For an axis that
   /// is known when the code is written, a subscript does the same: `x[.all, start..<start + count]`.
   ///
-  /// - Precondition: all elements are inside of the axis. Negative indices are not: they do not count from the end.
+  /// - Precondition: all elements are inside of the axis. Negative indices are outside: they do not count from the end.
   public func slice(axis: Int, from start: Int, count: Int, step: Int = 1) -> Tensor {
     guard let axis = checkedAxis(axis, "slice") else { return self }
     var starts = Array(repeating: 0, count: rank)
