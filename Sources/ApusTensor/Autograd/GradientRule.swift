@@ -21,8 +21,8 @@ enum GradientRule: Sendable {
     .rule { context in rule(context.inWideLane) }
   }
 
-  /// The `composed` rule of a function of one input. `rule` maps the gradient of the result, the input and the result,
-  /// in this order, to the gradient of the input.
+  /// The `composed` rule of a function of one input. `rule` gets the gradient of the result, then the input `x`, then
+  /// the result; it returns the gradient of `x`.
   static func unary(_ rule: @escaping @Sendable (Tensor, Tensor, Tensor) -> Tensor) -> GradientRule {
     .composed { context in [rule(context.gradient, context.input(0), context.output)] }
   }

@@ -2,7 +2,8 @@ import ApusDevice
 
 /// Runs pending graphs of one device: orders the nodes, finds or makes the plan, binds buffers and runs the plan.
 ///
-/// Each training step runs this code. Evaluations reuse the arrays, so that later ones do not allocate them again.
+/// Each training step runs this code. The arrays are kept from one evaluation to the next, so that they are not
+/// allocated again.
 struct Evaluator: ~Copyable {
   let backend: any Device
   var plans: PlanCache

@@ -118,9 +118,9 @@ extension Tensor {
 ///
 /// - Parameters:
 ///   - inputs: the tensors that gradients flow to.
-///   - gradient: computes the gradients of the inputs (`nil` for none) from the gradient of the result, the inputs and
-///     the result. Each gradient is floating-point, with the shape of its input or a shape that the input was broadcast
-///     to.
+///   - gradient: computes the gradients of the inputs (`nil` for none) from `gradient` (the gradient of the result),
+///     `inputs` and `output` (the result). Each gradient is floating-point, with the shape of its input or a shape that
+///     the input was broadcast to.
 ///   - function: computes the result.
 /// - Returns: the result of `function`, in its shape and type.
 /// - Precondition: `gradient` returns one element for each input. This is checked when gradients are computed.
@@ -138,9 +138,9 @@ public func withGradient(
 ///
 /// - Parameters:
 ///   - inputs: the tensors that gradients flow to.
-///   - gradient: computes the gradients of the inputs (`nil` for none) from the gradients of the results (`nil` for
-///     results that nothing depends on), the inputs and the results. Each gradient is floating-point, with the shape of
-///     its input or a shape that the input was broadcast to.
+///   - gradient: computes the gradients of the inputs (`nil` for none) from `gradients` (the gradients of the results,
+///     `nil` for results that nothing depends on), `inputs` and `outputs` (the results). Each gradient is
+///     floating-point, with the shape of its input or a shape that the input was broadcast to.
 ///   - function: computes the results.
 /// - Returns: the results of `function`, in their shapes and types.
 /// - Precondition: `gradient` returns one element for each input. This is checked when gradients are computed.

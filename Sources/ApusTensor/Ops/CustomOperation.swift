@@ -31,9 +31,9 @@ import ApusDevice
 /// A custom operation becomes a step of a plan, also inside `loop`, but nothing is fused with it. Create an operation
 /// once, not for each call: every instance is compiled separately.
 public final class CustomOperation: Sendable {
-  /// Computes the gradients of the inputs (`nil` for none) from the gradients of the results (`nil` for results that
-  /// nothing depends on), the inputs and the results. The function builds tensor operations, so its results can be
-  /// differentiated again.
+  /// Computes the gradients of the inputs (`nil` for none) from `gradients` (the gradients of the results, `nil` for
+  /// results that nothing depends on), `inputs` and `results`. The function builds tensor operations, so its results
+  /// can be differentiated again.
   public typealias Gradient = @Sendable (_ gradients: [Tensor?], _ inputs: [Tensor], _ results: [Tensor]) -> [Tensor?]
 
   /// The name of the operation in errors and profiles.
