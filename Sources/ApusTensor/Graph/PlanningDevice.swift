@@ -25,7 +25,8 @@ extension ComputeDevice {
   public var availableByteCount: Int { backend.availableByteCount }
 
   /// Whether products and convolutions in a precision are faster than in `float32`. On CPUs this holds only for
-  /// `bfloat16` on AMD processors with AVX512-BF16. In all other cases CPUs multiply 16-bit values as `float32`.
+  /// `bfloat16`, with AMX or, on processors that are not Intel's, with AVX512-BF16. In all other cases CPUs multiply
+  /// 16-bit values as `float32`.
   public func speedsUp(_ precision: Precision) -> Bool {
     precision.productType.map(backend.fastProductTypes.contains) ?? false
   }
