@@ -83,20 +83,20 @@ extension Op {
 }
 
 extension Tensor {
-  /// Where an element is NaN, `bool` in the same shape.
+  /// Whether each element is NaN: `bool`, in the same shape.
   public func isNaN() -> Tensor { apply(.isNaN) }
-  /// Where an element is neither infinite nor NaN, `bool` in the same shape.
+  /// Whether each element is neither infinite nor NaN: `bool`, in the same shape.
   public func isFinite() -> Tensor { apply(.isFinite) }
-  /// Where an element is infinite, `bool` in the same shape.
+  /// Whether each element is infinite: `bool`, in the same shape.
   public func isInfinite() -> Tensor { apply(.isInfinite) }
 
-  /// Where both elements are not 0, `bool` in the broadcast shape of both.
+  /// Whether neither of the two elements is 0: `bool`, in the broadcast shape of both.
   public func logicalAnd(_ other: Tensor) -> Tensor { Tensor.binary(.logicalAnd, truth, other.truth) }
-  /// Where at least one of the two elements is not 0, `bool` in the broadcast shape of both.
+  /// Whether at least one of the two elements is not 0: `bool`, in the broadcast shape of both.
   public func logicalOr(_ other: Tensor) -> Tensor { Tensor.binary(.logicalOr, truth, other.truth) }
-  /// Where exactly one of the two elements is not 0, `bool` in the broadcast shape of both.
+  /// Whether exactly one of the two elements is not 0: `bool`, in the broadcast shape of both.
   public func logicalXor(_ other: Tensor) -> Tensor { Tensor.binary(.logicalXor, truth, other.truth) }
-  /// Where an element is 0, `bool` in the same shape.
+  /// Whether each element is 0: `bool`, in the same shape.
   public func logicalNot() -> Tensor { Tensor(.logicalNot, OpInputs(truth.node)) }
 
   private var truth: Tensor { cast(to: .bool) }

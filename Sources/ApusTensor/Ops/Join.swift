@@ -144,7 +144,7 @@ extension Tensor {
       ShapeError("pad", "\(amounts.count) amounts do not match the axes of \(shape)").report()
       return self
     }
-    // Larger amounts exceed every valid shape, and their sums could overflow.
+    // Amounts above `Int.max / 16` exceed every valid shape, and their sums could overflow.
     guard amounts.allSatisfy({ (0...Int.max / 16).contains($0.before) && (0...Int.max / 16).contains($0.after) }) else {
       ShapeError("pad", "amounts \(amounts) must be 0 or more elements, and not too large").report()
       return self

@@ -85,7 +85,7 @@ extension Tensor {
     }
   }
 
-  /// `self − other`, 0 for two equal infinities.
+  /// `self − other`, but 0 where both are the same infinity.
   private func difference(_ other: Tensor) -> Tensor {
     isInfinite().logicalAnd(self .== other).select(constant(0), self - other)
   }
