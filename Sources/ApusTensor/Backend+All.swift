@@ -5,7 +5,7 @@ extension Backend {
   static let all = linkedBackends()
 }
 
-/// The list that ApusBackends defines. The linker connects ApusTensor with it: ApusTensor imports no backend, so a
-/// change in a backend recompiles neither ApusTensor nor the modules above.
+/// The list that ApusBackends defines; the linker finds it by its symbol. ApusTensor imports no backend, so a change in
+/// a backend recompiles neither ApusTensor nor the modules that import it.
 @_silgen_name("apus_backends")
 private func linkedBackends() -> [Backend]

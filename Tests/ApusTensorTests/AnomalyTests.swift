@@ -49,8 +49,9 @@ import Testing
         let (carried, _) = loop(over: [y], carrying: [Tensor.ones([1])], isReversed: isReversed) { carried, elements in
           ([(elements[0] + carried[0] * 0).exp() * carried[0]], [])
         }
-        // Forward, e⁴⁰ · e⁴⁰ is finite, and the product with the e²⁰ of element 2 is not. Reversed, e²⁰ · e²⁰ · e⁴⁰ is
-        // finite, and the product with the e⁴⁰ of element 0 is not. `iteration.index` is the index of the element.
+        // Forward, e⁴⁰ · e⁴⁰ is finite, and its product with the e²⁰ of element 2 overflows. Reversed, e²⁰ · e²⁰ · e⁴⁰
+        // is finite, and its product with the e⁴⁰ of element 0 overflows. `iteration.index` is the index of the
+        // element.
         let found = try #require(anomaly { try eval(carried) })
         #expect(
           found.operation == "multiply" && found.iteration == .init(index: isReversed ? 0 : 2, count: 4), "\(found)")

@@ -24,7 +24,7 @@ extension Tensor {
 // end
 
 @Suite struct ContributingExamples {
-  /// The rule depends only on the input, not on the row.
+  /// The gradient rule reads the input of `logit`, not the result, so it does not depend on the row.
   @Test func gradientRule() throws {
     try withDevice(TestDevice.reference.device) { () throws in
       let x = Tensor([0.25, 0.5] as [Float])

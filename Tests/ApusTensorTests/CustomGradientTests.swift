@@ -98,8 +98,8 @@ import Testing
         }
         #expect("\(try #require(error))".contains("recordingGradients"))
       }
-      // These gradients are no errors: through `stopGradient`, and with respect to a tensor that was created after the
-      // value was read.
+      // Two kinds of gradients are no errors: a gradient through `stopGradient`, and a gradient with respect to a
+      // tensor that was created after the value was read.
       let later = Tensor([3] as [Float])
       let zeros = try checkingShapes {
         gradients(of: read.stopGradient() * x.sum(), withRespectTo: [x, later])

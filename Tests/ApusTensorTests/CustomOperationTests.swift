@@ -194,7 +194,8 @@ import Testing
     }
   }
 
-  /// Kernel source can use 16-bit numbers only through `LOAD` and `STORE`; the results equal the results on the host.
+  /// Kernel source can use 16-bit numbers only through `LOAD` and `STORE`. The results equal those of `Float16`
+  /// arithmetic.
   @Test(arguments: TestDevice.all) func narrowTypes(_ test: TestDevice) throws {
     func doubling(_ text: String) -> CustomOperation {
       CustomOperation(

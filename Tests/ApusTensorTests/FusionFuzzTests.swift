@@ -47,7 +47,7 @@ import Testing
   }
 }
 
-/// A graph of random operations on small tensors, whose shapes recur.
+/// A graph of random operations on small tensors, which start with few different shapes.
 private struct RandomGraph {
   var values: [Tensor] = []
   var kept: [Tensor] = []

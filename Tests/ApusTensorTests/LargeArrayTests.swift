@@ -2,7 +2,7 @@ import Apus
 import ApusTestSupport
 import Testing
 
-/// Arrays larger than the caches use other loads and stores, with the same results.
+/// Steps on arrays larger than the caches use other loads and stores than steps on small arrays, with the same results.
 @Suite struct LargeArrayTests {
   private static let rows = 6001
   private static let columns = 2052
@@ -69,7 +69,7 @@ import Testing
     }
   }
 
-  /// A sum adds its terms in the same order, whether it computes them itself (as its prologue) or reads stored terms.
+  /// A sum adds its terms in the same order, whether its prologue computes the terms or they are read from memory.
   @Test(
     arguments: [([3, 40_000], [1]), ([100, 300], [0, 1]), ([30_000, 40], [0]), ([9, 700, 8], [0, 1])]
       as [(Shape, [Int])])
@@ -83,7 +83,7 @@ import Testing
     }
   }
 
-  /// The steps of a softmax, a normalization and a `logSumExp`, which run together on blocks of rows, give the same
+  /// The steps of a softmax, a normalization and a `logSumExp` run together on blocks of rows. They give the same
   /// values as the same operations evaluated one by one.
   @Test(arguments: [[6001, 2052], [257, 300], [3, 5, 70], [2, 9], [1, 100], [100, 1]] as [Shape])
   func rows(shape: Shape) throws {

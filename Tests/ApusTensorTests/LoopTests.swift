@@ -194,7 +194,7 @@ import Testing
   @Test func rulesForSeveralResults() throws {
     let x = Tensor([1, 2, 3] as [Float])
     let results = withGradient([x]) { gradients, inputs, outputs in
-      // Not the derivative: twice the gradient of the first result, plus the second result.
+      // The rule is not the derivative: it returns twice the gradient of the first result, plus the second result.
       [(gradients[0] ?? inputs[0] * 0) * 2 + outputs[1]]
     } function: { inputs in
       [inputs[0] * 10, inputs[0].squared()]

@@ -18,7 +18,7 @@ extension OpCase {
     #expect(problems.isEmpty, "\(problems.joined(separator: "\n"))")
   }
 
-  /// All cases are in one plan, which is one program build on an OpenCL device.
+  /// All cases are evaluated in one plan, so that an OpenCL device builds only one program.
   @Test(arguments: TestDevice.all)
   func specialValuesAreKept(device: TestDevice) throws {
     let cases = SpecialCase.all

@@ -68,7 +68,7 @@ import Testing
     }
   }
 
-  /// A sequential sum of ones stops at 2,048 in `float16`, and at 256 in `bfloat16`.
+  /// The sums have 4,096 terms or more. A sequential sum of ones in `float16` would stop at 2,048.
   @Test(arguments: TestDevice.all) func sumsInsideProductsAreFloat32(target: TestDevice) throws {
     try withDevice(target.device) { () throws in
       let count = 4096

@@ -4,13 +4,13 @@ import Synchronization
 /// The first operation whose result had a NaN or an infinity.
 public typealias Anomaly = ApusDevice.Anomaly
 
-/// Runs `body`; each evaluation inside checks the results of all its operations for NaN and infinities.
+/// Runs `body`. In each evaluation inside, the results of all evaluated operations are checked for NaN and infinities.
 ///
 /// `DeviceError.notFinite` reports the first operation, in order of creation, whose result has a NaN or an infinity
 /// although its inputs have none. Any call that evaluates throws this error: `eval(_:)`, reading a value, an
 /// optimizer's update. The values that the call computed can still be read afterwards. Infinities in the input data,
-/// such as in masks, are not reported. A NaN in the input data, and a NaN that is computed from infinities in the input
-/// data, are reported only if a requested value is not finite.
+/// such as in masks, are not reported. Two kinds of NaN are reported only if a requested value is not finite: a NaN in
+/// the input data, and a NaN that is computed from infinities in the input data.
 ///
 /// ```swift
 /// try detectingAnomalies {
@@ -18,8 +18,7 @@ public typealias Anomaly = ApusDevice.Anomaly
 /// }
 /// ```
 /// Every intermediate value is kept in memory and read by the host: a training step takes two or three times as long.
-/// Sums may be rounded differently, because operations are not fused. Outside of such a scope nothing is checked, and
-/// there is no cost.
+/// Sums may be rounded differently, because operations are not fused. Outside of `body`, nothing is checked.
 @discardableResult
 public func detectingAnomalies<R>(_ body: () throws -> R) rethrows -> R {
   try AnomalyScope.run(checks: true, body)
@@ -27,8 +26,8 @@ public func detectingAnomalies<R>(_ body: () throws -> R) rethrows -> R {
 
 /// Runs `body`, which builds the operations of a layer; an anomaly in one of these operations, or in their gradients,
 /// is reported with the name of the layer.
-/// - Parameter layer: its key in the model and its type; evaluated only inside of `detectingAnomalies(_:)` or
-///   `namingLayers(_:)`.
+/// - Parameter layer: the key of the layer in the model, and its type. The closure runs only inside of
+///   `detectingAnomalies(_:)` or `namingLayers(_:)`.
 package func namingOperations<R>(
   after layer: @autoclosure () -> (key: String, type: String), _ body: () throws -> R
 ) rethrows -> R {
@@ -39,23 +38,26 @@ package func namingOperations<R>(
 
 /// Runs `body`; inside, `currentLayer` is the layer that is being built.
 package func namingLayers<R>(_ body: () throws -> R) rethrows -> R {
-  // A scope that checks evaluations tracks layers too. It stays the innermost scope, so that it records all nodes.
+  // A scope that checks evaluations also tracks layers. No second scope is opened inside it, because only the innermost
+  // scope records nodes.
   if AnomalyScope.current != nil { return try body() }
   return try AnomalyScope.run(checks: false, body)
 }
 
-/// The keys and the type of the layer whose operations are being built, inside of `namingLayers(_:)`.
+/// The layer whose operations are being built: its key, after the keys of the layers that contain it, and its type in
+/// parentheses. `nil` outside of `namingLayers(_:)` and `detectingAnomalies(_:)`.
 package var currentLayer: String? { AnomalyScope.naming == nil ? nil : AnomalyScope.openLayer }
 
-/// Runs `body`, which builds operations that may overflow: the caller discards the values computed from overflowed
-/// results. A result of these operations is an anomaly only if a requested value is not finite in the end.
+/// Runs `body`, which builds operations whose results may overflow without harm: the caller discards the values that
+/// are computed from overflowed results. A result of these operations is an anomaly only if a requested value is not
+/// finite in the end.
 package func expectingOverflow<R>(_ body: () throws -> R) rethrows -> R {
   guard AnomalyScope.current != nil else { return try body() }
   return try AnomalyScope.building(.guarded, body)
 }
 
-/// A scope of code whose evaluations are checked or whose layers are tracked. A checking scope also records for which
-/// purpose each node was built.
+/// A scope of code whose evaluations are checked or whose layers are tracked. A scope that checks evaluations also
+/// records for which `Purpose` each node was built.
 ///
 /// Nodes do not store their purpose: the scope records the serial of each node that is built inside. The current
 /// purpose is a task-local value, so child tasks may build nodes for different purposes concurrently.
@@ -69,7 +71,7 @@ final class AnomalyScope: Sendable {
 
   private init(checks: Bool) { self.checks = checks }
 
-  /// The innermost scope of the Swift task. If no scope is active in the process, this costs one load.
+  /// The innermost scope of the Swift task. If no scope is active in the process, only the counter `active` is read.
   static var naming: AnomalyScope? { active.load(ordering: .relaxed) == 0 ? nil : taskLocal }
 
   /// The innermost scope of the Swift task, if evaluations are checked in it.
@@ -95,7 +97,7 @@ final class AnomalyScope: Sendable {
     var all: some Sequence<Purpose> { sequence(first: self, next: \.outer).lazy.map(\.purpose) }
   }
 
-  /// Nodes from `first` to `last`, built consecutively for the same purpose.
+  /// The nodes with the serials `first` to `last`, all built for one purpose.
   private struct Stretch {
     var purpose: Nested
     var first: UInt64
@@ -119,7 +121,7 @@ final class AnomalyScope: Sendable {
     try $purpose.withValue(Nested(purpose, in: Self.purpose), operation: body)
   }
 
-  /// Records the purpose of a new node. If no scope is active in the process, this costs one load.
+  /// Records the purpose of a new node. If no scope is active in the process, only the counter `active` is read.
   @inline(__always) static func note(_ serial: UInt64) {
     if active.load(ordering: .relaxed) != 0 { current?.add(serial) }
   }

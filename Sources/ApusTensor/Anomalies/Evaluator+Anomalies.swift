@@ -24,7 +24,7 @@ private struct AnomalyCheck {
   /// In order of creation, so that inputs come before their users, and forward operations before their gradients.
   private var operations: [Operation] = []
   private var indices: [ObjectIdentifier: Int] = [:]
-  /// Keeps the values alive.
+  /// Tensors that keep alive the values that the check reads.
   private var kept: [Tensor] = []
   private var known: [ObjectIdentifier: Bool] = [:]
 
@@ -62,7 +62,7 @@ private struct AnomalyCheck {
     operations.append(Operation(node: node, inputs: inputs, whole: whole))
   }
 
-  /// - Precondition: everything has been evaluated.
+  /// - Precondition: the roots have been evaluated.
   mutating func firstAnomaly(_ evaluator: inout Evaluator) throws(DeviceError) -> Anomaly? {
     for operation in operations where !operation.isView {
       guard try !isFinite(operation.node, &evaluator) else { continue }
@@ -77,7 +77,8 @@ private struct AnomalyCheck {
     return try undefinedResult(&evaluator)
   }
 
-  /// A NaN that was computed from infinities in the input data, if a root is not finite in the end.
+  /// The first operation that computed a NaN from infinities in the input data. `nil` if there is none, or if all roots
+  /// are finite.
   private mutating func undefinedResult(_ evaluator: inout Evaluator) throws(DeviceError) -> Anomaly? {
     for operation in operations where !operation.isView {
       guard try hasNaN(operation.node, &evaluator) else { continue }
@@ -95,7 +96,7 @@ private struct AnomalyCheck {
     return try values(of: node, &evaluator).contains { $0.isNaN }
   }
 
-  /// A NaN in the input data, if a root is not finite in the end.
+  /// The first input with a NaN. `nil` if there is none, or if all roots are finite.
   private mutating func unknownValue(_ evaluator: inout Evaluator) throws(DeviceError) -> Anomaly? {
     for operation in operations {
       for input in operation.inputs where indices[ObjectIdentifier(input)] == nil && input.isMaterialized {
@@ -139,7 +140,7 @@ private struct AnomalyCheck {
     return result
   }
 
-  /// A node with the value of `node`: itself, or for a view a copy that is computed now.
+  /// A node that holds the value of `node`: `node` itself or, if it is a view, a copy that is evaluated now.
   private mutating func shown(_ node: Node, _ evaluator: inout Evaluator) throws(DeviceError) -> Node {
     guard node.buffer == nil, let index = indices[ObjectIdentifier(node)], operations[index].isView else { return node }
     let source = try shown(operations[index].inputs[0], &evaluator)

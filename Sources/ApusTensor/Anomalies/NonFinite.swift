@@ -28,8 +28,8 @@ extension Download {
   }
 }
 
-/// Whether any element has all exponent bits set: adding the lowest exponent bit then carries into the sign. The inner
-/// loop has no branch, so that it is vectorized.
+/// Whether any element has all bits of the mask `exponent` set. In such an element, adding the lowest bit of the mask
+/// to the exponent carries into the sign bit. The inner loop has no branch, so that it is vectorized.
 private func contains<Bits: FixedWidthInteger & UnsignedInteger>(
   _ elements: UnsafeBufferPointer<Bits>, exponent: Bits
 ) -> Bool {

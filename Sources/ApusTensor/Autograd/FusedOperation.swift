@@ -1,8 +1,8 @@
-/// An operation with one fused step for its value and one for its gradient; derivatives of the gradient are computed
+/// An operation with one fused step for its value and one for its gradient. Derivatives of the gradient are computed
 /// from the definition, in ordinary operations.
 ///
-/// Tensors other than the inputs, such as masks, are passed as `constants`: if the gradient rule captured such a
-/// tensor, each evaluation would have to store its value.
+/// Tensors other than the inputs, such as masks, are passed as `constants`. A tensor that the gradient rule captured
+/// instead would stay referenced, so that each evaluation would have to store its value.
 package struct FusedOperation: Sendable {
   /// Returns the results, then the values that `gradient` needs.
   package var forward: @Sendable (_ inputs: [Tensor], _ constants: [Tensor]) -> [Tensor]

@@ -1,8 +1,8 @@
 import ApusDevice
 
 extension BackwardPass {
-  /// Reports an output or an input that is not floating-point, an input whose gradient path an evaluation has released
-  /// (its gradient would silently be zero), and, with `.refused`, an unused input.
+  /// Reports an output or an input that is not floating-point. Reports an input whose gradient path an evaluation has
+  /// released, because its gradient would silently be zero. With `.refused`, also reports an unused input.
   func check(_ output: Tensor, _ inputs: [Tensor], _ unused: UnusedInputs) {
     for tensor in [output] + inputs where !tensor.dtype.isFloatingPoint {
       return ShapeError("gradients", "\(tensor.dtype) tensors have no gradients; use cast(to: .float32)").report()

@@ -7,22 +7,22 @@ enum GradientRule: Sendable {
   /// Builds the gradients of the inputs from the gradient of the result; `nil` for inputs that have none. A gradient
   /// may have the broadcast shape of the result; it is then summed to the shape of the input.
   case rule(@Sendable (GradientInput) -> [Tensor?])
-  /// The node is one of the results of an operation that has several: its gradient becomes an argument of the rule of
-  /// that operation, which runs once, with the gradients of all results (``GradientInput/gradients``).
+  /// The node is one of the results of an operation that has several. The rule of that operation runs once, with the
+  /// gradients of all results (``GradientInput/gradients``).
   case result
   /// The result is a slice of the input. The gradients of all slices of one tensor are joined to one gradient of the
   /// tensor's shape (``SliceGradients``). A rule for each slice would be correct too, but would add up tensors that are
   /// mostly zeros.
   case slice
 
-  /// A rule of several operations. For 16-bit types the operations compute in `float32`, and only the gradient is
-  /// rounded: rounded intermediate values would overflow or underflow (`x²` overflows in `float16` from 256 on).
+  /// A rule that builds several operations. For 16-bit types they compute in `float32`, and only the gradient is
+  /// rounded. Rounded intermediate values could overflow or underflow: in `float16`, `x²` overflows from 256 on.
   static func composed(_ rule: @escaping @Sendable (GradientInput) -> [Tensor?]) -> GradientRule {
     .rule { context in rule(context.inWideLane) }
   }
 
-  /// The composed rule of a function of one input: from the gradient `g` of the result, the input `x` and the result
-  /// `y` to the gradient of `x`.
+  /// The `composed` rule of a function of one input. `rule` gets the gradient of the result, then the input `x`, then
+  /// the result; it returns the gradient of `x`.
   static func unary(_ rule: @escaping @Sendable (Tensor, Tensor, Tensor) -> Tensor) -> GradientRule {
     .composed { context in [rule(context.gradient, context.input(0), context.output)] }
   }
@@ -36,7 +36,7 @@ struct GradientInput {
   var gradient: Tensor
   /// The gradients of the results of an operation that has several, `nil` for those that nothing depends on.
   let resultGradients: [Tensor?]?
-  /// Bit `i`: whether the gradient of input `i` is needed (inputs from 63 on share a bit).
+  /// Bit `i`: whether the gradient of input `i` is needed (all inputs from 63 on share bit 63).
   let neededMask: UInt64
   /// The nodes of the backward pass.
   let nodes: [Unmanaged<Node>]

@@ -11,15 +11,15 @@ final class GradientScope: Sendable {
   /// Whether nodes that were built inside may still be differentiated.
   var isOpen: Bool { !hasEnded.load(ordering: .acquiring) }
 
-  /// The innermost scope of the Swift task. Outside of any scope this costs one load.
+  /// The innermost scope of the Swift task. If no scope is active in the process, only the counter `active` is read.
   static var current: GradientScope? {
     active.load(ordering: .relaxed) == 0 ? nil : taskLocal
   }
 
   func keep(_ node: Node) { kept.withLock { $0.append(node) } }
 
-  /// Cuts the edges of materialized values. Intermediate nodes without a value stay in the graphs that refer to them
-  /// and are recomputed when these graphs are evaluated.
+  /// Cuts the edges of materialized values. An intermediate node without a value keeps its edges, because a graph that
+  /// refers to it must compute it again.
   private func cutEdges() {
     var nodes = kept.withLock { $0 }
     while let device = nodes.first?.device {

@@ -4,8 +4,9 @@ import ApusDevice
 /// `output`, in the shape and type of `x`.
 ///
 /// The gradients are ordinary tensors and can be differentiated again. Inside `recordingGradients`, values that are
-/// read stay in the graph. A value that any thread evaluates outside of such a scope releases its graph and counts as a
-/// constant. The exception is a value that is evaluated together with its `stopGradient()`: it keeps its graph.
+/// read stay in the graph. A value that any thread evaluates outside of `recordingGradients` releases its graph and
+/// counts as a constant. The exception is a value that is evaluated together with its `stopGradient()`: it keeps its
+/// graph.
 ///
 /// - Parameters:
 ///   - output: a tensor of any shape.
@@ -48,8 +49,8 @@ public func recordingGradients<R>(_ body: () throws -> R) rethrows -> R {
 
 /// Reverse-mode differentiation over the pending graph.
 ///
-/// The pass copies the edges of the graph under the device's lock. It counts as a handle of each node while it lasts,
-/// so that an evaluation on another thread stores the nodes' values, as it does for nodes that a tensor refers to.
+/// The pass copies the edges of the graph under the device's lock. While the pass lasts, it counts as a tensor that
+/// refers to each node, so that an evaluation on another thread stores the nodes' values.
 struct BackwardPass: ~Copyable {
   /// The output and its dependencies, inputs first. Owned by the pass.
   private(set) var order: [Unmanaged<Node>] = []
@@ -61,11 +62,11 @@ struct BackwardPass: ~Copyable {
   private var isNeeded: [Bool] = []
   /// The index of each target in `order`, −1 for targets that were not reached.
   private var targets: [Int] = []
-  /// The gradient of each node, as far as it is known.
+  /// The gradient of each node: the sum of the contributions found so far, `nil` before the first.
   private var cotangents: [Tensor?] = []
-  /// The gradients of the results of nodes that have several.
+  /// For each node that has several results, the gradients of these results.
   private var resultCotangents: [Int: [Tensor?]] = [:]
-  /// The contributions of slices of a node to its gradient.
+  /// For each node with slices, their contributions to its gradient.
   private var slices: [Int: SliceGradients] = [:]
 
   init(_ output: Node, _ targetNodes: [Node]) {
@@ -96,7 +97,7 @@ struct BackwardPass: ~Copyable {
     return Int(firstEdge[index])..<end
   }
 
-  /// Orders the graph; the scratch fields of nodes are used under the device's lock.
+  /// Orders the graph. The caller holds the device's lock, which protects `mark` and `position` of the nodes.
   private mutating func collect(_ output: Node, _ targetNodes: [Node], epoch: UInt32) {
     var traversal = Traversal<Unmanaged<Node>>()
     traversal.run(from: Unmanaged.passUnretained(output)) { vertex, index in
@@ -119,8 +120,8 @@ struct BackwardPass: ~Copyable {
     targets = targetNodes.map { $0.device === output.device && $0.mark == epoch ? Int($0.position) : -1 }
   }
 
-  /// Runs each rule in the types of its operation: outside of mixed precision, even if the caller is inside of
-  /// `withPrecision`.
+  /// Runs the rules outside of mixed precision, even if the caller is inside of `withPrecision`: each rule computes in
+  /// the types of its operation.
   mutating func run(_ seed: Tensor) -> [Tensor?] {
     guard PrecisionScope.productType != nil else { return propagate(seed) }
     return PrecisionScope.run(nil) { propagate(seed) }

@@ -4,7 +4,8 @@ import ApusDevice
 package struct Ancestry {
   /// The number of each recorded node. If several values share a node, the last number counts.
   private var recorded: [ObjectIdentifier: Int] = [:]
-  /// Keeps the nodes alive, so that no new node reuses the `ObjectIdentifier` of a deallocated one.
+  /// The recorded values. They keep their nodes alive, so that no new node reuses the `ObjectIdentifier` of a
+  /// deallocated one.
   private var values: [Tensor] = []
 
   package init() {}
@@ -15,9 +16,9 @@ package struct Ancestry {
     values.append(value)
   }
 
-  /// Returns the numbers of the recorded values that the tensor depends on without another recorded value in between,
-  /// in ascending order, and the operations between them and the tensor, in order of creation. The search stops at
-  /// materialized nodes.
+  /// Returns the numbers of the recorded values from which a path of the graph leads to the tensor through no other
+  /// recorded value, in ascending order. Also returns the names of the operations on these paths, in order of creation.
+  /// The search stops at materialized nodes.
   package func sources(of tensor: Tensor) -> (numbers: [Int], operations: [String]) {
     var numbers: Set<Int> = []
     var found: [(serial: UInt64, name: String)] = []

@@ -28,7 +28,7 @@ public final class ComputeDevice: @unchecked Sendable {
   /// Devices live as long as the process, so nodes hold unowned references to them.
   private static let all = Mutex<[ComputeDevice]>([])
 
-  /// Creates a device on a backend, which is built in or supplied by a test.
+  /// Creates a device from its implementation, which a backend or a test supplies.
   package init(backend: any Device) {
     self.backend = backend
     evaluator = Evaluator(backend: backend)
@@ -54,8 +54,9 @@ public final class ComputeDevice: @unchecked Sendable {
   /// Waits for the device and returns the steps that ran since `startProfile`, in order of their start.
   public func finishProfile() throws(DeviceError) -> [StepRecord] { try backend.finishProfile() }
 
-  /// Measures which kernels are fastest for the steps that `body` runs on the device for the first time, and stores the
-  /// choices for later processes. Results do not depend on the chosen kernels, except for the signs of zeros on GPUs.
+  /// Measures, for each plan that `body` prepares on the device, which kernels run its steps in the least time, and
+  /// stores the choices for later processes. Results do not depend on the chosen kernels, except for the signs of zeros
+  /// on GPUs.
   /// - Parameters:
   ///   - report: called with each result while a plan is prepared; it must not evaluate on the device.
   ///   - body: evaluates tensors on the device.

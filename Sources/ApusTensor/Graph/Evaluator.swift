@@ -2,7 +2,8 @@ import ApusDevice
 
 /// Runs pending graphs of one device: orders the nodes, finds or makes the plan, binds buffers and runs the plan.
 ///
-/// This is the hot path of a training step; the arrays are kept to avoid allocation.
+/// Each training step runs this code. The arrays are kept from one evaluation to the next, so that they are not
+/// allocated again.
 struct Evaluator: ~Copyable {
   let backend: any Device
   var plans: PlanCache
@@ -19,7 +20,7 @@ struct Evaluator: ~Copyable {
   private var scalars: [Scalar] = []
   /// The inputs of the `stopGradient` nodes in the graph.
   private var detached: [Unmanaged<Node>] = []
-  /// For each node of `order`, whether it keeps its inputs; empty if no node does.
+  /// For each node of `order`, whether it keeps its edges; empty if no node keeps them.
   private var keepsEdges: [Bool] = []
   /// Values to compute with the next plan although no requested value depends on them.
   private var attached: [(node: Node, scope: GradientScope?)] = []
@@ -32,9 +33,9 @@ struct Evaluator: ~Copyable {
     plans = PlanCache()
   }
 
-  /// Computes `node` with the next evaluation, whatever it evaluates. If `node` is attached inside a gradient scope,
-  /// only an evaluation inside the same scope computes it while the scope is open: an evaluation on another thread
-  /// would cut the edges that gradients need.
+  /// Computes `node` with the next evaluation, even if no requested value depends on `node`. A node that is attached
+  /// inside a gradient scope is computed only by evaluations inside that scope, until the scope ends. An evaluation on
+  /// another thread would cut the edges that gradients need.
   mutating func attach(_ node: Node) {
     if attached.count >= attachedLimit {
       // Drop unreferenced values, so that a loop that never evaluates does not accumulate them.
@@ -118,8 +119,9 @@ struct Evaluator: ~Copyable {
   }
 
   /// Finds the nodes that keep their edges. If a tensor refers to the input of a `stopGradient`, that input may be
-  /// differentiated later along another path: for example, generated images train a discriminator and then their
-  /// generator. The input keeps its graph, and the graph keeps the memory of its own inputs.
+  /// differentiated later along another path. For example, generated images train a discriminator and then their
+  /// generator. So all nodes from this input back to materialized nodes keep their edges, and these materialized nodes
+  /// are not donated.
   private mutating func findDetached() {
     guard !detached.isEmpty else { return }
     detached.removeAll {
@@ -140,7 +142,7 @@ struct Evaluator: ~Copyable {
     }
   }
 
-  /// Appends `root` and its dependencies to `order`, inputs before their users, and counts edges.
+  /// Appends `root` and its dependencies to `order`, inputs before their users, and counts the edges to each node.
   private mutating func visit(_ root: Node) {
     // Moved out and back, since the closures modify `self`.
     var traversal = Traversal<Unmanaged<Node>>()
@@ -316,8 +318,8 @@ struct Evaluator: ~Copyable {
   /// Releases the evaluated graph, inputs first so that nothing is released recursively.
   private mutating func finish() {
     let scope = GradientScope.current
-    // Inputs had values before, and their edges are left alone: if any remain, they belong to a gradient scope, which
-    // may be another thread's. `inputNodes` has the same order as `order`.
+    // Inputs had values before this evaluation. Their edges stay: if an input still has edges, a gradient scope keeps
+    // them, perhaps on another thread. `inputNodes` has the same order as `order`.
     var inputs = inputNodes[...]
     for (position, unmanaged) in order.enumerated() {
       if inputs.first?.toOpaque() == unmanaged.toOpaque() {

@@ -114,7 +114,8 @@ enum ViewTransform: Hashable, Sendable {
   case transpose([Int])
   /// Elements `start + i · step` along each axis.
   case slice(start: [Int], step: [Int], shape: Shape)
-  /// Windows along an axis, which overlap if `step < size`, become a new last axis.
+  /// Windows of `size` elements along an axis, `step` apart. The axis then counts the windows, and a new last axis
+  /// counts the elements of a window.
   case window(axis: Int, size: Int, step: Int)
 
   /// The layout after the change, or `nil` when strides cannot describe it.

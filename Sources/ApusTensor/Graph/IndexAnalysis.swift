@@ -27,7 +27,7 @@ struct IndexAnalysis {
     }
   }
 
-  /// A read of values of `root` as indices into an axis of `extent` elements.
+  /// A read of indices into an axis of `extent` elements. The indices are copies of values of node `root`.
   private struct Reading: Hashable {
     var root: Int
     var extent: Int
@@ -99,7 +99,7 @@ struct IndexAnalysis {
     }
   }
 
-  /// As `require`, for `x < 0 ? x + extent : x`.
+  /// As `require`, for a `select` node that computes `x < 0 ? x + extent : x`.
   private func require(wrapped select: GraphNode, _ range: ClosedRange<Int>, _ depth: Int) -> [Requirement]? {
     let (sum, value) = (nodes[select.inputs[1]], select.inputs[2])
     guard sum.op === Op.add, sum.inputs[0] == value, range.lowerBound == 0,
@@ -108,7 +108,7 @@ struct IndexAnalysis {
     return require(value, -Int(extent)...range.upperBound, depth: depth + 1)
   }
 
-  /// The inputs that contain all values of a node, or `nil`.
+  /// The inputs of the plan from which all values of `node` are copied; `nil` if its values are computed.
   private func inputs(behind node: Int) -> [Int]? {
     if case .leaf(let input) = nodes[root(of: node).node].kind { [input] } else { nil }
   }

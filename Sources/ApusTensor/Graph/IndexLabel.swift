@@ -5,7 +5,7 @@ import Synchronization
 package struct IndexLabel: Hashable, Sendable {
   private static let names = Mutex<(list: [String], numbers: [String: Int])>(([], [:]))
 
-  /// The encoding: a number for the name, shifted left past the three flag bits.
+  /// The encoding: the number of the operation's name, shifted left by 3, and three flags in the low bits.
   let word: Int
 
   /// - Parameters:

@@ -48,7 +48,7 @@ final class LoopBody: Sendable {
     self.words = words + results.map { UInt64($0) }
   }
 
-  /// Builds one iteration of the body, with other tensors as its parameters.
+  /// Builds the operations of one iteration, with the given tensors as parameters of the body.
   func callAsFunction(_ parameters: [Tensor]) -> [Tensor] {
     var nodes = parameters.map(\.node)
     for entry in entries.dropFirst(parameters.count) {

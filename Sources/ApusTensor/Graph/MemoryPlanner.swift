@@ -2,10 +2,11 @@ import ApusDevice
 import ApusSystem
 
 /// Emits the steps of ordered groups and assigns storage to every value: an input or output buffer, a donated input, or
-/// a range of a slab that is free at that step.
+/// a range of a slab that is free when the value is written.
 struct MemoryPlanner {
   private let planner: Planner
-  /// In the body of a loop, the inputs whose buffers the first outputs overwrite.
+  /// In the body of a loop, the inputs that the first outputs overwrite: output `i` overwrites input
+  /// `carriedInputs[i]`.
   private let carriedInputs: [Int]
   /// Outputs that cannot be computed in their final buffer and are copied to it at the end.
   private var late: [(node: Int, output: Int)] = []
@@ -56,8 +57,9 @@ struct MemoryPlanner {
 
   // MARK: - Outputs
 
-  /// Places each output in a donated input of its type, if the last read of that input comes before the step that
-  /// writes the output, or is made by that step at the same element positions.
+  /// Places each output in a donated input of the same type, if the input is not read after the step that writes the
+  /// output. If that step itself reads the input, it must read each element before it writes the output's element at
+  /// the same position.
   ///
   /// - Parameter checkedStepCount: The number of leading steps whose outputs take no donated inputs: all steps up to
   ///   the last one that may fail on an invalid index. A failed run must leave all inputs unchanged.
@@ -91,7 +93,8 @@ struct MemoryPlanner {
   }
 
   /// Places an output of a loop's body that overwrites an input. The output is written directly over the input if the
-  /// last read of the input allows that, as in `placeOutputs`; else it is copied there at the end.
+  /// last read of the input allows this, as in `placeOutputs`. Otherwise it is computed elsewhere and copied over the
+  /// input at the end.
   private mutating func placeCarried(
     _ node: Int, output: Int, writtenAt position: Int, _ reads: StepReads, end: Int
   ) {

@@ -16,7 +16,7 @@ final class Node: @unchecked Sendable {
   let isNumber: Bool
   /// Whether the node has several results instead of a value.
   let hasSeveralResults: Bool
-  /// Nodes of different checkpointed regions are never merged; 0 is outside of all.
+  /// The checkpointed region of the node, 0 outside of all regions. Nodes of different regions are never merged.
   let region: UInt32
   /// The creation order: a node depends only on nodes with smaller serials.
   let serial: UInt64
@@ -67,7 +67,7 @@ final class Node: @unchecked Sendable {
   var position: Int32 = 0
   /// The number of edges to this node from nodes of the evaluation that do not stay pending.
   var edges: Int32 = 0
-  /// Whether this value was requested; it is then stored, whatever else reads it.
+  /// Whether this value was requested. A requested value is always stored.
   var isRoot = false
   /// Whether the node stays without a value although a tensor refers to it; see `isRearrangement`.
   var staysPending = false
@@ -138,7 +138,7 @@ final class Node: @unchecked Sendable {
   var op: Op { opReference.takeUnretainedValue() }
   var device: ComputeDevice { deviceReference.takeUnretainedValue() }
 
-  /// Whether the node has a value, or failed to get one. Evaluations then treat it as an input.
+  /// Whether the node has a value, or failed to get one. Evaluations treat such a node as an input.
   @inline(__always) var isMaterialized: Bool { buffer != nil || hasFailed }
 
   var hasEdges: Bool { first != nil }
@@ -154,8 +154,8 @@ final class Node: @unchecked Sendable {
   }
   private static let detaching = UInt(bitPattern: Unmanaged.passUnretained(Op.stopGradient).toOpaque())
 
-  /// Whether the node is a view of all elements of a materialized value. Its users can read that value directly; a copy
-  /// is made only on request.
+  /// Whether the node is a view of all elements of a materialized value. Its users can read that value directly, so the
+  /// view is copied to memory only if its own value is requested.
   var isRearrangement: Bool {
     guard op.isView, let first else { return false }
     return first._withUnsafeGuaranteedRef { $0.buffer != nil && $0.shape.elementCount == shape.elementCount }
@@ -170,7 +170,7 @@ final class Node: @unchecked Sendable {
     self.second = nil
     self.third = nil
     if !others.isEmpty { self.others = [] }
-    // In a training step, inputs stay alive or have been cut before, so the pending lists stay empty.
+    // In a training step, each input has other references or no edges, so the `pending` list of each call stays empty.
     Node.disconnect(first)
     if let second { Node.disconnect(second) }
     if let third { Node.disconnect(third) }

@@ -132,14 +132,15 @@ enum Attributes: Sendable {
   case custom(CustomCall)
 }
 
-/// A shape on the heap: only operations that carry one pay for its size.
+/// A shape on the heap, so that attributes without a shape do not have its size.
 final class ShapeBox: Sendable {
   private let packed: PackedShape
   var shape: Shape { packed.shape }
   init(_ shape: Shape) { packed = PackedShape(shape) }
 }
 
-// An operation reads the kind of attributes that its method sets; another kind is a bug in the operation.
+// An operation reads the case of `Attributes` that its method stored in the node; any other case is a bug of the
+// operation.
 extension Attributes {
   var integers: [Int] {
     guard case .integers(let values) = self else { fatalError("expected integer attributes, found \(self)") }
@@ -184,13 +185,13 @@ enum Lowering: Sendable {
   case elementwise(@Sendable (inout ProgramBuilder, GraphNode, [Int]) -> Int)
   /// Another layout of the same elements.
   case view(@Sendable (GraphNode) -> ViewTransform)
-  /// The integer attributes are the keep-axes flag and the reduced axes.
+  /// A reduction. Its integer attributes: 1 if the reduced axes are kept, else 0; then these axes.
   case reduction(Reducer)
   /// A separate step with an optional epilogue.
   case step(StepLowering)
   /// A step that runs a graph many times; it has several results.
   case loop
-  /// The values of the first inputs, with one custom gradient rule.
+  /// Several results with one custom gradient rule: result `i` has the value of input `i`.
   case customGradientResults
   /// A user-defined step with several results.
   case custom
@@ -200,7 +201,7 @@ enum Lowering: Sendable {
 
 /// The lowering of an operation that becomes a separate step.
 struct StepLowering: Sendable {
-  /// Whether input `index` may be read with the layout; otherwise it is copied first.
+  /// Whether input `index` may be read with `layout`; an input that may not is copied first.
   var accepts: @Sendable (_ index: Int, _ layout: Layout) -> Bool = { _, layout in layout.isIdentity }
   /// Whether the step reads input `index` from the scalar bank if it is a scalar.
   var readsNumber: @Sendable (_ node: GraphNode, _ index: Int) -> Bool = { _, _ in false }

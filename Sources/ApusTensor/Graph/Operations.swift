@@ -42,7 +42,8 @@ public struct PendingOperation: Sendable {
     case .step:
       guard result.dtype.isFloatingPoint else { return .exact }
       guard inputs.count > 1 else { return .sum(termCount: max(1, inputs.first?.elementCount ?? 1)) }
-      // A matrix product has k = √((m·k · k·n) / (m·n)) terms. Other steps have about as many terms.
+      // The product of an m × k and a k × n matrix has sums of k = √((m·k · k·n) / (m·n)) terms. This number is also
+      // about right for other steps.
       let factors = inputs.prefix(2).reduce(1.0) { $0 * Double(max(1, $1.elementCount)) }
       return .sum(termCount: max(1, Int((factors / Double(count)).squareRoot())))
     }

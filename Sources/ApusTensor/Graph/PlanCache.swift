@@ -7,9 +7,9 @@ struct PlanCache: ~Copyable {
     let outputs: [Plan.Output]
     let stepCount: Int
     let indices: IndexAnalysis
-    /// Whether a run needs the known ranges of its integer inputs (`Node.numbers`): to test the `requirements` of
-    /// `indices`, or to derive the ranges of the outputs in its `sources`. Also `true` if the `requirements` are `nil`:
-    /// each run then checks its indices.
+    /// Whether a run needs the known ranges of its integer inputs (`Node.numbers`): to test `indices.requirements`, or
+    /// to derive the ranges of the outputs in `indices.sources`. Also `true` if `indices.requirements` is `nil`,
+    /// because each run of such a plan checks its indices.
     let hasIndices: Bool
     let dependencies: DependencyTable
     var lastUse: UInt64 = 0

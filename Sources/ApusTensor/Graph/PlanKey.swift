@@ -64,13 +64,13 @@ extension Attributes {
       words.append(UInt64(values.count))
       for value in values { words.append(UInt64(bitPattern: Int64(value))) }
     case .shape(let box):
-      // The shape is the result's. The key already contains its extents, so the rank is enough.
+      // The shape equals that of the result, whose extents the key already contains, so the rank is enough.
       words.append(UInt64(box.shape.rank))
     case .number(.float(let value)): words.append(value.bitPattern)
     case .number(.integer(let value)): words.append(UInt64(bitPattern: value))
     case .convolution(let box): box.append(to: &words)
     case .pooling(let box): box.append(to: &words)
-    // The gradient rule is not used after differentiation, and each training step creates a new one.
+    // A plan does not depend on the gradient rule, and each training step creates a new rule.
     case .customGradient, .customGradientResults: break
     case .loop(let loop): words += loop.body.words
     case .custom(let call): words += call.words

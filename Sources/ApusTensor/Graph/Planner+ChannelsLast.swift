@@ -157,7 +157,8 @@ extension Planner {
     node.inputTypes = [nodes[input].type]
     node.attributes = .integers([keepsAxes ? 1 : 0] + reduced)
     if left == left.sorted() {
-      // The reduction keeps the order of the remaining axes, so its result has the same memory layout as before.
+      // The reduction keeps the order of the remaining axes, so its result has the same memory layout as for
+      // channels-first images.
       nodes[index] = node
     } else if keepsAxes {
       node.shape = reordered(node.shape)

@@ -1,13 +1,13 @@
 import ApusDevice
 
 extension Planner {
-  /// On devices that compute products of 16-bit numbers faster as `float32` products, keeps the 16-bit values between
-  /// steps in `float32` memory: rounded as before, but without a conversion before each step that reads them.
+  /// On devices with `prefersFloat32Products`, stores 16-bit values as `float32` between steps. The values are still
+  /// rounded to 16 bits, but the steps that read them need no conversion.
   ///
-  /// A 16-bit value gets a twin, a `float32` node with the same values, if it is computed from `float32` values, by a
-  /// product or from twins. Products, pooling, reductions and elementwise operations read the twin. All other
-  /// operations, and the plan's outputs, read the 16-bit value, which becomes a cast of its twin. The results have the
-  /// same bits, because devices accumulate 16-bit values in `float32` anyway.
+  /// A 16-bit value gets a twin, a `float32` node with the same values, if it is a cast of `float32` values, the result
+  /// of a product, or computed from twins. Products, pooling, reductions and elementwise operations read the twin. All
+  /// other operations, and the plan's outputs, read the 16-bit value, which becomes a cast of its twin. The results
+  /// have the same bits, because devices accumulate 16-bit values in `float32` anyway.
   mutating func widenHalfPrecision() {
     guard device.prefersFloat32Products, nodes.contains(where: \.isHalfPrecisionProduct) else { return }
     var widening = HalfPrecisionWidening(kept: Set(outputs))
@@ -23,8 +23,8 @@ private struct HalfPrecisionWidening {
   private var twins: [Int: Int] = [:]
   /// Casts of 16-bit nodes to `float32`, and the twins that they are equal to.
   private var aliases: [Int: Int] = [:]
-  /// Casts to `float32` of 16-bit nodes without a twin, for each checkpoint region that reads them; regions do not
-  /// share values.
+  /// Casts to `float32` of 16-bit nodes without a twin. Each checkpoint region that reads such a node has a cast of its
+  /// own, because regions do not share values.
   private var casts: [CastInput: Int] = [:]
 
   private struct CastInput: Hashable {
@@ -60,8 +60,9 @@ private struct HalfPrecisionWidening {
     planner.nodes[index] = .cast(of: twin, TensorType(node.shape, .float32), to: node.dtype, region: node.region)
   }
 
-  /// For a node that keeps its type: replaces casts among its inputs by equal twins. If the node is a reduction or an
-  /// elementwise operation and one of its inputs has a twin, `float32` nodes also replace its 16-bit inputs.
+  /// For a node that keeps its type: replaces inputs that are casts to `float32` by the twins that they equal. If the
+  /// node is a reduction or an elementwise operation and one of its inputs has a twin, `float32` nodes also replace its
+  /// 16-bit inputs.
   private mutating func read(_ index: Int, hasTwin: Bool, _ planner: inout Planner) {
     let node = planner.nodes[index]
     planner.nodes[index].inputs = node.inputs.map { aliases[$0] ?? $0 }
@@ -100,7 +101,7 @@ private struct HalfPrecisionWidening {
     return result
   }
 
-  /// The inputs of a node, with each 16-bit input replaced by its twin.
+  /// The inputs of a node, each 16-bit input replaced by a `float32` node with the same values.
   private mutating func inputs(of node: GraphNode, _ planner: inout Planner) -> [Int] {
     var result = node.inputs
     for position in result.indices { result[position] = widened(result[position], region: node.region, &planner) }

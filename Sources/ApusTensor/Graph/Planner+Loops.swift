@@ -105,7 +105,7 @@ extension Planner {
         kind: .slab))
   }
 
-  /// The step of a loop; values are numbered by node.
+  /// The step of a loop. A value has the index of its node.
   func step(ofLoop node: Int) -> Step {
     guard let loop = loops[node], case .loop(let attributes) = nodes[node].kind else {
       fatalError("planner: \(nodes[node].op.name) has no plan")

@@ -10,14 +10,14 @@ extension Planner {
     return layout.shape == shape ? layout : layout.broadcast(to: shape)
   }
 
-  /// A read of a node's memory; a view reads the memory of its base. Values are numbered by node.
+  /// A read of a node's memory; a view reads the memory of its base. The value of the operand is the index of a node.
   func operand(_ node: Int, over shape: Shape) -> Operand {
     var value = node
     if case .view = nodes[node].kind { value = nodes[node].inputs[0] }
     return Operand(value: value, layout: layout(of: node, over: shape))
   }
 
-  /// The step of a group; values are numbered by node.
+  /// The step of a group. A value has the index of its node.
   func step(of group: Group) -> Step {
     guard let anchor = group.anchor else {
       let parts = group.segments.map { elementwise($0) }
@@ -65,7 +65,7 @@ extension Planner {
     )
   }
 
-  /// The epilogue of an anchor: its result and the members after it, over the domain of the step.
+  /// The epilogue of `anchor`: over `domain`, a program that computes `members` from the anchor's result.
   /// - Parameter correction: returns the register of the corrected result, from the register of the step's result.
   private func epilogue(
     of anchor: Int, members: [Int], domain: Shape, correction: (inout ProgramBuilder, Int) -> Int = { $1 }

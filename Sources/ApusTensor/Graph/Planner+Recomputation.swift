@@ -18,7 +18,7 @@ extension Planner {
       } else if nodes[node].op === Op.randomBits {
         guard nodes[node].inputs.allSatisfy({ isIndex($0) || isUniform($0) }) else { continue }
       } else {
-        // A computation on several random values would be expensive to repeat.
+        // A computation on several random values would repeat the random words of each of them.
         let inputs = Set(nodes[node].inputs.filter { !isUniform($0) })
         guard inputs.count == 1, let input = inputs.first, isRecomputed[input], nodes[input].shape == nodes[node].shape
         else { continue }

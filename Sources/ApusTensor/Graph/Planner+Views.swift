@@ -3,8 +3,8 @@ import ApusDevice
 extension Planner {
   /// Makes every view a list of layout changes of a value in memory.
   ///
-  /// A view of the result of an elementwise operation, if that result has no other user, becomes the operation on views
-  /// of the operation's inputs. So reshapes and transposes between elementwise operations do not prevent their fusion.
+  /// If only a view reads the result of an elementwise operation, the view becomes this operation, applied to views of
+  /// the operation's inputs. So reshapes and transposes between elementwise operations do not prevent their fusion.
   mutating func moveViews() {
     flattenViews()
     indexUsers()
@@ -31,12 +31,12 @@ extension Planner {
     }
   }
 
-  /// Replaces the transpose of a product that has no other user by a product of transposes, `(A·B)ᵀ = Bᵀ·Aᵀ`, so that
-  /// the operations after the transpose can be the product's epilogue.
+  /// Replaces the transpose of a product by a product of transposes, `(A·B)ᵀ = Bᵀ·Aᵀ`, if the product has no other
+  /// user. The operations after the transpose can then be the product's epilogue.
   ///
   /// Weight gradients of dense layers have this form. Casts and other roundings of the product become roundings of the
-  /// transposed product. A product that is also an output is computed in transposed form and copied: its sums must not
-  /// depend on its other users.
+  /// transposed product. A product that is also an output is computed in transposed form too, and the output is a copy
+  /// of its transpose. So its sums do not depend on whether it is an output.
   private mutating func absorbTransposes() {
     for index in topologicalOrder() {
       guard case .view(let transforms) = nodes[index].kind, transforms.count == 1,
@@ -127,7 +127,7 @@ extension Planner {
     guard users[base].count == 1, !isOutput[base], !followsStep(base) else { return false }
     let isUniformBase = isUniform(base)
     guard let view = transforms.layout(over: nodes[base].shape) else { return false }
-    // If the view has more elements than the base, the base is computed before it is repeated.
+    // A base with fewer elements than the view is computed first, so that the view repeats results, not computations.
     guard isUniformBase || view.shape.elementCount <= nodes[base].shape.elementCount else {
       return false
     }
@@ -137,7 +137,8 @@ extension Planner {
   }
 
   /// Whether an elementwise node can be in the epilogue of a step: it reads the step's result, directly or through
-  /// elementwise nodes without other users. If a view were moved in between, the result would go through memory.
+  /// elementwise nodes without other users. A view moved between the step and this node would require the step's result
+  /// in memory.
   private func followsStep(_ index: Int) -> Bool {
     var stack = [index]
     for _ in 0..<Planner.maximumMembers {
@@ -167,7 +168,7 @@ extension Planner {
     return result.layout(over: nodes[source].shape) == nil ? nil : result
   }
 
-  /// Makes view `index` the operation of `base` on views of its inputs; returns the new views.
+  /// Makes view `index` the operation of `base` on views of the inputs of `base`; returns the new views.
   private mutating func move(_ transforms: [ViewTransform], of index: Int, through base: Int) -> [Int] {
     var added: [Int] = []
     let operation = nodes[base]
@@ -200,9 +201,10 @@ extension Planner {
     return added
   }
 
-  /// Handles inputs of concatenations that are views ending in a reshape which strides cannot describe. If strides can
-  /// describe the view before the reshape, the concatenation reads that view, and writes it to a reshaped view of the
-  /// part of the result that the input fills. So merging the heads of attention needs no copies.
+  /// Handles views that end in a reshape which strides cannot describe, where a concatenation reads them. If strides
+  /// can describe the view before the reshape, the concatenation reads that view. It writes the elements to the part of
+  /// the result that the input fills, with this part reshaped to the shape of the view. So merging the heads of
+  /// attention needs no copies.
   private mutating func readAheadOfReshapes() {
     for index in topologicalOrder() where nodes[index].op === Op.concatenate {
       let strides = nodes[index].shape.contiguousStrides
@@ -222,8 +224,8 @@ extension Planner {
     }
   }
 
-  /// Splits each view whose layout changes strides cannot describe: the value after the first changes, which strides
-  /// can describe, is copied to memory, and the view becomes the remaining changes of that copy.
+  /// Splits each view whose layout changes strides cannot describe as a whole. The value after the first changes, which
+  /// strides can describe, is copied to memory. The view becomes the remaining changes of that copy.
   private mutating func splitUnreadableViews() {
     for index in topologicalOrder() { splitView(index) }
   }

@@ -117,7 +117,7 @@ struct Planner {
         kind: .elementwise { _, _, registers in registers[0] }))
   }
 
-  /// Whether the node has the same value at all elements. It is then computed where it is used.
+  /// Whether the node has the same value at all elements. Such a value is computed where it is used.
   func isUniform(_ node: Int) -> Bool { uniformDepth[node] >= 0 }
 
   /// Whether the node is an element index or a view of one.
@@ -168,7 +168,8 @@ struct Planner {
       if let first = known[identity], !kept.contains(index) {
         replacement[index] = first
       } else if let first = known[identity], case .result = nodes[index].kind {
-        // A loop writes each of its results once, so an output that is an equal result becomes a copy of the first.
+        // A loop writes each of its results once. If two outputs are the same result, the second becomes a copy of the
+        // first.
         nodes[index].inputs = [first]
         nodes[index].op = .copy
         nodes[index].kind = .elementwise { _, _, registers in registers[0] }

@@ -10,7 +10,8 @@ public struct PlannedMemory: Hashable, Sendable {
 }
 
 extension ComputeDevice {
-  /// Runs `body` on a device that plans the work of this device and counts its memory.
+  /// Runs `body` on a planning device, which plans the work as this device would and counts the memory that the work
+  /// would use.
   ///
   /// Nothing is allocated, compiled or computed: values that are read are zero. The planning device stays registered
   /// until the process ends, as all devices do; its plans are small compared to the values they describe.
@@ -23,8 +24,9 @@ extension ComputeDevice {
   /// The number of bytes that new values can use at this moment.
   public var availableByteCount: Int { backend.availableByteCount }
 
-  /// Whether products and convolutions in a precision are faster than in `float32`. On CPUs this holds for `bfloat16`
-  /// on AMD CPUs with AVX512-BF16; other 16-bit values are computed as `float32`.
+  /// Whether products and convolutions in a precision are faster than in `float32`. On CPUs this holds only for
+  /// `bfloat16`, with AMX or, on processors that are not Intel's, with AVX512-BF16. In all other cases CPUs multiply
+  /// 16-bit values as `float32`.
   public func speedsUp(_ precision: Precision) -> Bool {
     precision.productType.map(backend.fastProductTypes.contains) ?? false
   }

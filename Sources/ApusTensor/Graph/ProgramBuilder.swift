@@ -50,8 +50,8 @@ struct ProgramBuilder {
     .row(.maximum), .row(.minimum), .row(.negate), .row(.absolute), .select,
   ]
 
-  /// Whether a value is known to be representable in `dtype`, so that rounding would not change it: it was loaded or
-  /// rounded as `dtype`, was declared so, is 0, or was selected among such values.
+  /// Whether a value is known to be representable in `dtype`, so that rounding would not change it. Such a value was
+  /// loaded, rounded or declared as `dtype`, is 0, or was selected among such values.
   private func isKnown(_ register: Int, as dtype: DType) -> Bool {
     if chosen[register] == dtype { return true }
     if register < 0 { return inputs[-register - 1] == .tensor(dtype) }
@@ -67,7 +67,8 @@ struct ProgramBuilder {
   /// States that all values of a register are representable in `dtype`, so that they are not rounded again.
   mutating func declare(_ register: Int, as dtype: DType) { chosen[register] = dtype }
 
-  /// Rounds or wraps a value of the lane of `dtype` to the values of `dtype`.
+  /// Converts a value, which has the lane of `dtype`, to `dtype`: rounds it to a 16-bit type, wraps it to an 8-bit
+  /// type.
   mutating func narrow(_ register: Int, to dtype: DType) -> Int {
     if dtype == .float16 || dtype == .bfloat16 {
       if isKnown(register, as: dtype) { return register }

@@ -7,8 +7,8 @@ struct DependencyTable {
   /// The number of words in a row of the table. A row has a bit for each input, then a bit for each output.
   private let width: Int
   private var bits: [UInt64] = []
-  /// 64 MiB of words. If a row for each node of the graph would need more, each output counts as depending on
-  /// everything.
+  /// 64 MiB of words. If a row for each node of the graph would need more, each output counts as depending on all
+  /// inputs and outputs.
   private static let wordLimit = 1 << 23
 
   /// - Parameters:
@@ -62,9 +62,9 @@ extension Node {
   }
 }
 
-/// The dependencies between the values of one run, which remain known after the values have released their graph.
+/// The dependencies between the values of one run. They remain known after the values have released their graph.
 ///
-/// Every evaluation creates a record. To make that cheap, the record and its values are one allocation.
+/// Every evaluation creates a record, so a record and its values share one allocation.
 final class RunRecord: ManagedBuffer<RunRecordHeader, RunRecordValue> {
   /// An output of a run.
   struct Output {
@@ -85,7 +85,7 @@ final class RunRecord: ManagedBuffer<RunRecordHeader, RunRecordValue> {
   deinit { _ = withUnsafeMutablePointers { $1.deinitialize(count: $0.pointee.count) } }
 
   /// - Parameter origin: the origin of an input that outlives the run. Pass `nil` for an input that ends with the run,
-  ///   such as a parameter before an update: its origin would keep the records of up to `depthLimit` earlier runs.
+  ///   such as a parameter before an update. Its origin would keep the records of up to `depthLimit` earlier runs.
   func append(_ serial: UInt64, origin: Output?) {
     let depth = origin?.record.depth ?? 0
     let kept = depth < RunRecord.depthLimit ? origin : nil

@@ -70,7 +70,7 @@ extension Op {
       // Below 0 the slope is α·eˣ. It is not computed as y + α: for very negative x, y is near −α, and the sum loses
       // digits.
       let (x, alpha) = (c.input(0), c.gradient.constant(c.attributes.number.double))
-      // Above 0 the exponential would overflow, and second derivatives would multiply it by 0.
+      // Above 0 the exponential would overflow to ∞, and second derivatives would multiply ∞ by 0.
       return [(x .> 0).select(c.gradient, c.gradient * (x.clamped(upper: 0).exp() * alpha))]
     }
   ) { code, x in

@@ -12,7 +12,7 @@ extension Tensor {
     guard let sizes = adaptiveSizes(output, "adaptiveAveragePool") else { return self }
     if sizes.allSatisfy({ $0 == 1 }) { return mean(axes: Array(2..<rank), keepingAxes: true) }
     if let window = evenWindows(sizes) { return averagePooled(window) }
-    // A mean over a box is the mean of means along each axis; a matrix holds the weights of one axis.
+    // A mean over a box is a mean of means, taken along one axis after another. A matrix holds the weights of one axis.
     return inWideLane { x in
       PrecisionScope.run(nil) {
         sizes.enumerated().reduce(x) { result, size in
@@ -40,7 +40,7 @@ extension Tensor {
       let (axis, extent) = (index + 2, shape[index + 2])
       let (start, end) = adaptiveBounds(extent, count)
       let longest = (0..<count).lazy.map { ceilDivide(($0 + 1) * extent, count) - $0 * extent / count }.max()!
-      // Short windows repeat their last element.
+      // Windows shorter than the longest one repeat their last element.
       let offsets = Tensor.indices([count, longest], axis: 1, device: device)
       let indices = (start.expandingAxis(at: 1) + offsets).minimum(end.expandingAxis(at: 1) - 1)
       result = result.gathering(known: indices, axis: axis).max(axis: axis + 1)
@@ -76,7 +76,8 @@ extension Tensor {
     )
   }
 
-  /// A matrix `[extent, count]`: column `j` has 1 over the size of window `j` in the rows of that window, 0 elsewhere.
+  /// A matrix `[extent, count]`: column `j` has the reciprocal of the size of window `j` in the rows of that window,
+  /// and 0 elsewhere.
   private func adaptiveWeights(_ extent: Int, _ count: Int) -> Tensor {
     let (start, end) = adaptiveBounds(extent, count)
     let index = Tensor.indices([extent, count], axis: 0, device: device)

@@ -71,8 +71,8 @@ extension Op {
 
 extension Tensor {
   /// `xᵖ` for each element `x` and its exponent `p`, in the broadcast shape and promoted type of both. A negative base
-  /// with a fractional exponent gives NaN; the negative power of an integer is 0, except for the bases 1 and −1. For
-  /// the exponent 2, use `squared()`.
+  /// with a fractional exponent gives NaN; negative powers of integers are 0, except for the bases 1 and −1. For the
+  /// exponent 2, `squared()` needs only one multiplication.
   public func power(_ exponent: Tensor) -> Tensor {
     Tensor.arithmetic(.power, widened, exponent.widened)
   }

@@ -134,11 +134,11 @@ private struct AttentionParts {
 }
 
 extension Tensor {
-  /// The largest last extent of queries, keys and values that devices hold in registers.
+  /// The largest extent of the last axis of queries, keys and values: devices hold such a row in registers.
   package static let attentionLimit = 256
 
-  /// Attention as one step: returns the output `[batch, heads, queries, width]`, and `whole`, which the gradient needs:
-  /// the elements of the output, followed by the log-sum-exp of each query.
+  /// Attention as one step. Returns the output `[batch, heads, queries, width]`, and `whole`, which the gradient needs.
+  /// `whole` has the elements of the output, followed by the log-sum-exp of each query.
   ///
   /// The caller defines the derivatives. All tensors have one type, `float32` or `float64`, and four non-empty axes;
   /// the last axis of queries, keys and values has at most `attentionLimit` elements.

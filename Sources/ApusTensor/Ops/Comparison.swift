@@ -83,20 +83,20 @@ extension Op {
 }
 
 extension Tensor {
-  /// Where an element is NaN, `bool` in the same shape.
+  /// Whether each element is NaN: `bool`, in the same shape.
   public func isNaN() -> Tensor { apply(.isNaN) }
-  /// Where an element is neither infinite nor NaN, `bool` in the same shape.
+  /// Whether each element is neither infinite nor NaN: `bool`, in the same shape.
   public func isFinite() -> Tensor { apply(.isFinite) }
-  /// Where an element is infinite, `bool` in the same shape.
+  /// Whether each element is infinite: `bool`, in the same shape.
   public func isInfinite() -> Tensor { apply(.isInfinite) }
 
-  /// Where both elements are not 0, `bool` in the broadcast shape of both.
+  /// Whether neither of the two elements is 0: `bool`, in the broadcast shape of both.
   public func logicalAnd(_ other: Tensor) -> Tensor { Tensor.binary(.logicalAnd, truth, other.truth) }
-  /// Where at least one of the two elements is not 0, `bool` in the broadcast shape of both.
+  /// Whether at least one of the two elements is not 0: `bool`, in the broadcast shape of both.
   public func logicalOr(_ other: Tensor) -> Tensor { Tensor.binary(.logicalOr, truth, other.truth) }
-  /// Where exactly one of the two elements is not 0, `bool` in the broadcast shape of both.
+  /// Whether exactly one of the two elements is not 0: `bool`, in the broadcast shape of both.
   public func logicalXor(_ other: Tensor) -> Tensor { Tensor.binary(.logicalXor, truth, other.truth) }
-  /// Where an element is 0, `bool` in the same shape.
+  /// Whether each element is 0: `bool`, in the same shape.
   public func logicalNot() -> Tensor { Tensor(.logicalNot, OpInputs(truth.node)) }
 
   private var truth: Tensor { cast(to: .bool) }
@@ -136,8 +136,8 @@ extension Tensor {
   /// - Precondition: the elements are integers or `bool`.
   public func shiftedLeft(by bits: Tensor) -> Tensor { Tensor.arithmetic(.shiftLeft, self, bits) }
   /// The bits of each element shifted right and filled with zeros, in the broadcast shape and promoted type of both; 0
-  /// for counts of the type's width or more, and for negative counts. In `int8`, negative elements are an exception:
-  /// they are shifted as `int32`, so that ones enter up to a count of 24, and only counts of 32 or more give 0.
+  /// for counts of the type's width or more, and for negative counts. In `int8`, negative elements are an exception.
+  /// They are shifted as `int32`: ones enter up to a count of 24, and only counts of 32 or more give 0.
   ///
   /// - Precondition: the elements are integers or `bool`.
   public func shiftedRight(by bits: Tensor) -> Tensor { Tensor.arithmetic(.shiftRight, self, bits) }

@@ -4,7 +4,7 @@ import ApusDevice
 final class ConvolutionBox: Sendable {
   let pass: Convolution.Pass
   let geometry: ConvolutionGeometry
-  /// The result's shape, with the number of spatial axes of the operation.
+  /// The result's shape, with as many spatial axes as the operation has.
   let shape: Shape
   /// The order of the images' channels, as chosen by the planner.
   let order: Convolution.Order
@@ -107,7 +107,8 @@ extension Op {
 
 extension Tensor {
   /// The convolution (cross-correlation) of rank 1 to 3:
-  /// `y[n, k, o] = Σ_{c, r} x[n, c, o·stride + r·dilation − padding] · w[k, c, r]`.
+  /// `y[n, k, o] = Σ_{c, r} x[n, c, o·stride + r·dilation − padding] · w[k, c, r]`,
+  /// for image `n`, output channel `k`, position `o`, the input channels `c` of the group of `k`, and the taps `r`.
   ///
   /// - Parameters:
   ///   - weight: `[outputChannels, inputChannels / groups, kernel…]`.

@@ -4,7 +4,7 @@ import ApusDevice
 package struct WindowPositions {
   /// The number of elements that the window spans: `dilation · (kernel − 1) + 1`.
   package let span: Int
-  /// `extent − span`: the number of elements, with the padding, that the window does not cover; negative if the window
+  /// `extent − span`: the number of elements of the padded axis that the window does not cover; negative if the window
   /// does not fit.
   package let room: Int
   /// The number of positions, `⌊room / stride⌋ + 1`, if the window fits.
@@ -18,7 +18,8 @@ package struct WindowPositions {
   }
 }
 
-/// The sliding window of a convolution or pooling along up to three axes; missing leading axes have neutral values.
+/// The sliding window of a convolution or pooling along up to three axes. If there are fewer spatial axes, the leading
+/// ones have stride 1, dilation 1 and no padding.
 struct Window {
   var stride: SIMD3<Int>
   var before: SIMD3<Int>
@@ -48,7 +49,7 @@ struct Window {
       throw ShapeError(name, "\(what) \(values) needs one number, or one for each of \(rank) spatial axes")
     }
     var result = SIMD3(repeating: fill)
-    // Products of two values must not overflow.
+    // With this limit, products of two values do not overflow.
     for value in values where value.magnitude > Int32.max {
       throw ShapeError(name, "\(what) \(values) is beyond \(Int32.max)")
     }
@@ -94,7 +95,7 @@ struct Window {
 }
 
 extension ConvolutionBox {
-  /// The shape of two leading extents and the last `rank` of three spatial extents.
+  /// The shape with the extents `first` and `second`, and then the last `rank` extents of `spatial`.
   static func shape(_ first: Int, _ second: Int, _ spatial: SIMD3<Int>, rank: Int) -> Shape {
     var shape: Shape = [first, second]
     for axis in (3 - rank)..<3 { shape.append(spatial[axis]) }

@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// A user-defined gradient rule. It runs in the precision in which the function ran.
+/// A user-defined gradient rule. It runs in the same precision as the function whose gradient it computes.
 final class CustomGradient: Sendable {
   private let productType = PrecisionScope.productType
   private let rule: @Sendable (_ gradient: Tensor, _ inputs: [Tensor], _ output: Tensor) -> [Tensor?]
@@ -50,7 +50,7 @@ extension Op {
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
     gradient: .unary { g, _, _ in g }, lower: .view { .reshape($0.shape) })
 
-  /// Inputs: the result, then the inputs of the gradient rule. The value is the first input's.
+  /// Inputs: the result, then the inputs of the gradient rule. The value is that of the first input.
   static let customGradient: Op = Op(
     name: "customGradient",
     shape: { inputs, _ throws(ShapeError) in TensorType(inputs[0].shape, inputs[0].dtype) },
@@ -64,7 +64,7 @@ extension Op {
 }
 
 extension Op {
-  /// Inputs: the results, then the inputs of the gradient rule. The values are equal to the first inputs.
+  /// Inputs: the results, then the inputs of the gradient rule. Result `i` has the value of input `i`.
   static let customGradientResults: Op = Op(
     name: "customGradientResults", shape: { _, _ throws(ShapeError) in TensorType(Shape(), .float32) },
     gradient: .rule { c in
@@ -106,8 +106,8 @@ extension Tensor {
   /// The same value as a constant, in the same shape and type: no gradient flows through it.
   public func stopGradient() -> Tensor { Tensor(.stopGradient, OpInputs(node)) }
 
-  /// As `stopGradient()`, but for inputs whose gradients flow through a custom rule; the evaluator distinguishes the
-  /// two by the attribute.
+  /// As `stopGradient()`, but for inputs whose gradients flow through a custom rule. The evaluator recognizes these
+  /// nodes by their attributes, an empty list.
   fileprivate func detachedForCustomGradient() -> Tensor { Tensor(.stopGradient, OpInputs(node), .integers([])) }
 
   /// The same value as a new node, for differentiation with respect to one of several tensors.
@@ -118,9 +118,9 @@ extension Tensor {
 ///
 /// - Parameters:
 ///   - inputs: the tensors that gradients flow to.
-///   - gradient: computes the gradients of the inputs (`nil` for none) from the gradient of the result, the inputs and
-///     the result. Each gradient is floating-point, with the shape of its input or a shape that the input was broadcast
-///     to.
+///   - gradient: computes the gradients of the inputs (`nil` for none) from `gradient` (the gradient of the result),
+///     `inputs` and `output` (the result). Each gradient is floating-point, with the shape of its input or a shape that
+///     the input was broadcast to.
 ///   - function: computes the result.
 /// - Returns: the result of `function`, in its shape and type.
 /// - Precondition: `gradient` returns one element for each input. This is checked when gradients are computed.
@@ -138,9 +138,9 @@ public func withGradient(
 ///
 /// - Parameters:
 ///   - inputs: the tensors that gradients flow to.
-///   - gradient: computes the gradients of the inputs (`nil` for none) from the gradients of the results (`nil` for
-///     results that nothing depends on), the inputs and the results. Each gradient is floating-point, with the shape of
-///     its input or a shape that the input was broadcast to.
+///   - gradient: computes the gradients of the inputs (`nil` for none) from `gradients` (the gradients of the results,
+///     `nil` for results that nothing depends on), `inputs` and `outputs` (the results). Each gradient is
+///     floating-point, with the shape of its input or a shape that the input was broadcast to.
 ///   - function: computes the results.
 /// - Returns: the results of `function`, in their shapes and types.
 /// - Precondition: `gradient` returns one element for each input. This is checked when gradients are computed.
@@ -158,8 +158,8 @@ public func withGradient(
   return results.indices.map { rules.results.tensor($0, of: node) }
 }
 
-/// A function whose intermediate values are recomputed for the gradient instead of stored (gradient checkpointing): it
-/// trades computation for memory.
+/// A function whose intermediate values are recomputed for the gradient instead of stored (gradient checkpointing).
+/// This saves the memory of these values and computes them twice.
 ///
 /// `function` is called once; the gradient repeats the operations that `function` built from `inputs`. Other tensors
 /// that `function` uses, such as a layer's parameters, receive gradients as usual. Random numbers do not depend on

@@ -26,14 +26,14 @@ import ApusDevice
 /// let y = softCap([x])[0]
 /// ```
 /// An operation is trusted like any other code of the program: nothing prevents the function or the kernel from
-/// accessing memory outside of its arrays. Test the function and the kernel with sizes that are not round numbers.
+/// accessing memory outside of its arrays. Test the function and the kernel with odd sizes too, such as 1 and 37.
 ///
 /// A custom operation becomes a step of a plan, also inside `loop`, but nothing is fused with it. Create an operation
 /// once, not for each call: every instance is compiled separately.
 public final class CustomOperation: Sendable {
-  /// Computes the gradients of the inputs (`nil` for none) from the gradients of the results (`nil` for results that
-  /// nothing depends on), the inputs and the results. The function builds tensor operations, so its results can be
-  /// differentiated again.
+  /// Computes the gradients of the inputs (`nil` for none) from `gradients` (the gradients of the results, `nil` for
+  /// results that nothing depends on), `inputs` and `results`. The function builds tensor operations, so its results
+  /// can be differentiated again.
   public typealias Gradient = @Sendable (_ gradients: [Tensor?], _ inputs: [Tensor], _ results: [Tensor]) -> [Tensor?]
 
   /// The name of the operation in errors and profiles.
@@ -50,7 +50,8 @@ public final class CustomOperation: Sendable {
   ///   - name: letters and digits.
   ///   - inputs, results: the names of the arrays in the kernel source.
   ///   - elementTypes: the floating-point types that inputs may have.
-  ///   - types: computes the results' shapes and element types from the inputs'; throws if inputs do not fit.
+  ///   - types: computes the shapes and element types of the results from those of the inputs; throws if the inputs do
+  ///     not fit.
   ///   - sizes: named integers for the kernel source, computed from the inputs' shapes.
   ///   - items: the number of items, from the inputs' shapes; at least 1 if a result has elements.
   ///   - text: kernel source for one item; required on OpenCL and CUDA devices.
@@ -220,7 +221,7 @@ extension Attributes {
 public typealias CustomItems = ApusDevice.CustomItems
 
 extension CustomItems {
-  /// All elements of an input, not only those of the items.
+  /// All elements of an input, not only those that the items of `range` read.
   ///
   /// Indices are checked in debug builds only, as for every `UnsafeBufferPointer`, because a check would prevent loops
   /// from being vectorized. In release builds an index outside of `0 ..< count` reads memory of other values.

@@ -1,6 +1,6 @@
 import ApusDevice
 
-/// A parsed Einstein summation: the labels of each operand's axes and of the result's.
+/// A parsed Einstein summation: the labels of the axes of each operand and of the result.
 ///
 /// An ellipsis stands for axes that broadcast; they get separate labels (`"0"`, `"1"`, …, counted from the last axis).
 private struct Equation {
@@ -103,7 +103,8 @@ private struct Labelled {
     return Labelled(tensor: tensor.sum(axes: axes), labels: labels.filter(needed.contains))
   }
 
-  /// The product of both tensors, summed over shared labels that are not in `needed`: one batched matrix product.
+  /// The product of both tensors, summed over shared labels that are not in `needed`. It is computed as one batched
+  /// matrix product, or elementwise if no label is summed or an operand repeats along a summed axis.
   func contracted(with other: Labelled, keeping needed: Set<Character>) throws(ShapeError) -> Labelled {
     let extents = try sharedExtents(with: other)
     let (left, right) = (summed(keeping: needed.union(other.labels)), other.summed(keeping: needed.union(labels)))
@@ -114,7 +115,7 @@ private struct Labelled {
     let columns = right.labels.filter { !shared.contains($0) }
     let labels = batch + rows + columns
     if contracted.isEmpty || left.isBroadcast(contracted, extents) || right.isBroadcast(contracted, extents) {
-      // The result type of a matrix product: 8 bits are too few for products of integers.
+      // The result type of a matrix product: 8 bits are too few for products of 8-bit integers.
       let type = DType.promoted(left.tensor.dtype, right.tensor.dtype).product
       let product =
         try left.ordered(labels + contracted).cast(to: type) * right.ordered(labels + contracted).cast(to: type)
@@ -149,11 +150,12 @@ private struct Labelled {
 }
 
 extension Tensor {
-  /// Einstein summation: products of the operands' elements, summed over labels that the result lacks, as in NumPy:
-  /// `"ij,jk->ik"` is the matrix product, `"bii->b"` the traces, `"...ij->...ji"` the transposes.
+  /// Einstein summation as in NumPy: products of the operands' elements, summed over the labels that the result lacks.
+  /// For example, `"ij,jk->ik"` is the matrix product, `"bii->b"` the traces, `"...ij->...ji"` the transposes.
   ///
-  /// Operands are contracted from left to right, with one batched matrix product each. As in matrix products, products
-  /// of `int8` and `uint8` are `int32`; sums of integers without a product are `int64`.
+  /// Operands are multiplied from left to right. A product of two operands that is summed over a letter is one batched
+  /// matrix product. As in matrix products, products of `int8` and `uint8` are `int32`; sums of integers without a
+  /// product are `int64`.
   ///
   /// - Parameters:
   ///   - equation: one letter for each axis, operands separated by commas; `...` for axes that broadcast. Without `->`

@@ -40,8 +40,8 @@ extension Tensor {
   public func rsqrt() -> Tensor { widened.apply(.rsqrt) }
   /// `1 / x` of each element, in the same shape; integers and `bool` count as `float32`.
   public func reciprocal() -> Tensor { widened.apply(.reciprocal) }
-  /// `x · x` of each element, rounded once, in the same shape; `bool` counts as `int32`. `power(2)` calls the
-  /// general power function in place of one multiplication, and its last bit may differ.
+  /// `x · x` of each element, rounded once, in the same shape; `bool` counts as `int32`. `power(2)` calls the general
+  /// power function in place of one multiplication, and the last bit of its result may differ.
   public func squared() -> Tensor { self * self }
 }
 
@@ -130,7 +130,7 @@ extension Tensor {
 extension Op {
   static let negate = function(.negate, gradient: .rule { c in [-c.gradient] })
   static let absolute = function(.absolute, gradient: .rule { c in [c.gradient * c.input(0).sign()] })
-  // Constant almost everywhere: no gradient flows.
+  // These functions are constant almost everywhere, so no gradient flows.
   static let sign = function(.sign, gradient: .rule { _ in [nil] })
   static let floor = function(.floor, gradient: .rule { _ in [nil] })
   static let ceil = function(.ceil, gradient: .rule { _ in [nil] })

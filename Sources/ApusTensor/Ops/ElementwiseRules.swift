@@ -1,7 +1,7 @@
 import ApusDevice
 
 extension Op {
-  /// A function of floating-point numbers; integers and `bool` are converted to `float32` by the method.
+  /// A function of floating-point numbers; the methods convert integers and `bool` to `float32` first.
   static func function(_ row: ElementwiseRow, gradient: GradientRule) -> Op {
     Op(
       name: row.name,
@@ -183,8 +183,9 @@ extension Tensor {
     Tensor(repeating: value, shape: [], dtype: dtype, device: device)
   }
 
-  /// A scalar operand for this tensor, by PyTorch's rule for Python scalars: it has the tensor's type, but is `float32`
-  /// if an integer or `bool` tensor meets a floating-point number, and `int64` if a `bool` tensor meets an integer.
+  /// A scalar operand for this tensor, by PyTorch's rule for Python scalars. It has the tensor's type, with two
+  /// exceptions: it is `float32` if an integer or `bool` tensor meets a floating-point number, and `int64` if a `bool`
+  /// tensor meets an integer.
   func literal<Number: TensorElement>(_ value: Number) -> Tensor {
     literal(value.number, isTruth: Number.dtype == .bool)
   }

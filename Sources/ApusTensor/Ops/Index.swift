@@ -3,9 +3,9 @@ import ApusDevice
 // MARK: - Gathering
 
 extension Op {
-  /// Inputs: source and integer indices. Attributes: axis, whether the indices have the shape of the source except
-  /// along the axis (1, as in `torch.gather`) or replace the axis (0, as in `torch.index_select`, with indices of any
-  /// rank), and an `IndexLabel`.
+  /// Inputs: source and integer indices. Attributes: the axis, then 1 or 0, then an `IndexLabel`. With 1, the indices
+  /// have the shape of the source except along the axis, as in `torch.gather`. With 0, indices of any rank replace the
+  /// axis, as in `torch.index_select`.
   static let gather: Op = Op(
     name: "gather",
     shape: { inputs, attributes throws(ShapeError) in
@@ -40,8 +40,8 @@ extension Op {
 
 /// The gradient of `gather`: adds the gradient of each gathered row at the index of that row.
 ///
-/// Some devices search all indices for each row of the source. If that is expensive, as for a large embedding, the rows
-/// are first sorted by index. The sort is stable, so sums are added in the same order.
+/// Some devices search all indices for each row of the source. If that takes 2²² comparisons or more, as for a large
+/// embedding, the rows are first sorted by index. The sort is stable, so the terms of each sum keep their order.
 private func gatherGradient(_ c: GradientInput) -> Tensor {
   let (source, ids) = (c.inputNode(0).shape, c.input(1))
   let (axis, isElementwise, label) = (c.attributes.integers[0], c.attributes.integers[1], c.attributes.indexLabel)
@@ -61,7 +61,7 @@ private func gatherGradient(_ c: GradientInput) -> Tensor {
 }
 
 extension Tensor {
-  /// The slices of this tensor at `indices` along `axis` (`torch.index_select`, NumPy's `take`); the axes of `indices`
+  /// The slices of this tensor at `indices` along `axis` (`torch.index_select`, NumPy's `take`). The axes of `indices`
   /// replace axis `axis`: indices `[k]` along axis 1 of `[n, m, …]` give `[n, k, …]`. Negative indices count from the
   /// end.
   ///
@@ -252,8 +252,8 @@ extension Tensor {
   }
 }
 
-/// The sizes of a gather or scatter: `[outer, extent, inner]` with the indexed axis, `[outer, count, inner]` with the
-/// indices in its place.
+/// The sizes of a gather or scatter. The array that is indexed has the shape `[outer, extent, inner]`, where `extent`
+/// is the indexed axis. The other array has the shape `[outer, count, inner]`, with the indices in place of that axis.
 private struct IndexParts {
   var outer: Int
   var extent: Int

@@ -144,7 +144,7 @@ extension Tensor {
       ShapeError("pad", "\(amounts.count) amounts do not match the axes of \(shape)").report()
       return self
     }
-    // Larger amounts exceed every valid shape, and their sums could overflow.
+    // Amounts above `Int.max / 16` exceed every valid shape, and their sums could overflow.
     guard amounts.allSatisfy({ (0...Int.max / 16).contains($0.before) && (0...Int.max / 16).contains($0.after) }) else {
       ShapeError("pad", "amounts \(amounts) must be 0 or more elements, and not too large").report()
       return self
@@ -161,7 +161,7 @@ extension Tensor {
   /// `count` elements of axis `axis`, from `start` on, each `step` apart; the other axes stay whole. For an axis that
   /// is known when the code is written, a subscript does the same: `x[.all, start..<start + count]`.
   ///
-  /// - Precondition: all elements are inside of the axis; neither `start` nor the last index counts from the end.
+  /// - Precondition: all elements are inside of the axis. Negative indices are outside: they do not count from the end.
   public func slice(axis: Int, from start: Int, count: Int, step: Int = 1) -> Tensor {
     guard let axis = checkedAxis(axis, "slice") else { return self }
     var starts = Array(repeating: 0, count: rank)

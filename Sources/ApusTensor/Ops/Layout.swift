@@ -120,7 +120,8 @@ extension Tensor {
     return Tensor(.transpose, OpInputs(node), .integers(axes))
   }
 
-  /// The permutation of a matrix transpose, which every dense layer uses several times in each training step.
+  /// The permutation of a matrix transpose. It is stored once, because every dense layer needs it several times in each
+  /// training step.
   private static let exchanged = [1, 0]
 
   /// The tensor with its last two axes exchanged, the transpose of a matrix: `[…, m, n]` becomes `[…, n, m]`.
@@ -219,7 +220,8 @@ extension Op {
 extension Tensor {
   /// Elements `start + i · step` of each axis, `extent` of them.
   func sliced(start: [Int], step: [Int], extent: [Int]) -> Tensor {
-    // Normalizes the step of a slice with at most one element and the start of an empty slice.
+    // The step of a slice with at most one element and the start of an empty slice may be any numbers. They become 1
+    // and 0, so that strides and offsets do not overflow.
     let steps = zip(step, extent).map { $1 > 1 ? $0 : 1 }
     let starts = zip(start, extent).map { $1 == 0 ? 0 : $0 }
     return Tensor(.slice, OpInputs(node), .integers(starts + steps + extent))

@@ -56,7 +56,7 @@ extension Tensor {
     return (winner.reshaped(to: shape) .> 0).select(replaced, self)
   }
 
-  /// The slice of a region, without lookups.
+  /// The slice of `region`; its lookups are not applied.
   private subscript(region: Region) -> Tensor {
     sliced(start: region.start, step: region.step, extent: region.extent).reshaped(to: region.shape)
   }

@@ -7,8 +7,8 @@ extension Op {
     gradient: .rule(loopGradients), lower: .loop)
 }
 
-/// Runs `body` for each element of sequences, and carries values from one iteration to the next: the graph contains the
-/// body once, whatever the length of the sequences.
+/// Runs `body` for each element of sequences, and carries values from one iteration to the next. The graph contains the
+/// body once, for any length of the sequences.
 ///
 /// ```swift
 /// // h: [T, batch, size], the states of an exponential moving average over x: [T, batch, size]
@@ -31,8 +31,8 @@ extension Op {
 ///   - count: the number of iterations; required if there are no sequences.
 ///   - isReversed: whether the body receives the last elements first. Outputs are stored at the indices of their
 ///     elements.
-///   - body: computes the next carried values, in unchanged shapes and types, and the outputs, from the carried values
-///     and an element of each sequence.
+///   - body: computes the next carried values and the outputs from the carried values and an element of each sequence.
+///     The carried values keep their shapes and types.
 /// - Returns: the carried values after the last iteration, and for each output the sequence of all iterations,
 ///   `[count, …]`.
 /// - Precondition: all sequences have `count` elements, and the body returns as many carried values as it receives.
@@ -71,8 +71,8 @@ public func loop(
   return (Array(results.prefix(carried.count)), Array(results.dropFirst(carried.count)))
 }
 
-/// The gradients of a loop, computed by a loop that runs through the iterations in the opposite order. The latter
-/// carries the gradients of carried values and accumulates the gradients of outside values.
+/// The gradients of a loop, computed by a second loop, which runs through the iterations in the opposite order. The
+/// second loop carries the gradients of carried values and accumulates the gradients of outside values.
 private func loopGradients(_ c: GradientInput) -> [Tensor?] {
   let forward = c.attributes.loop.body
   let (carriedCount, outputCount) = (forward.carriedCount, forward.outputCount)

@@ -45,8 +45,8 @@ extension Op {
               factorDtype: node.factorDtype, epilogue: operands.epilogue!))
         })))
 
-  /// Whether one of the last two axes has the stride 1, and the stride of the other is at least the extent of the
-  /// former.
+  /// Whether a product can read matrices with this layout: one of the last two axes has stride 1, and the stride of the
+  /// other is at least the extent of that axis.
   private static func isMatrix(_ layout: Layout) -> Bool {
     let rank = layout.shape.rank
     let (rows, columns) = (layout.shape[rank - 2], layout.shape[rank - 1])

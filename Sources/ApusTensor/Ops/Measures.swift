@@ -74,8 +74,8 @@ extension Tensor {
   /// the sum.
   public func logAddExp(_ other: Tensor) -> Tensor {
     Tensor.inWideLane([self, other]) {
-      // A custom gradient: the kinks of maximum and |x − y| cancel in the first derivative, but not in second
-      // derivatives.
+      // A custom gradient is needed because the kinks of the maximum and of |x − y| cancel in the first derivative, but
+      // not in second derivatives.
       withGradient($0) { gradient, inputs, _ in
         let difference = inputs[0].difference(inputs[1])
         return [gradient * difference.sigmoid(), gradient * (-difference).sigmoid()]
@@ -85,7 +85,7 @@ extension Tensor {
     }
   }
 
-  /// `self − other`, 0 for two equal infinities.
+  /// `self − other`, but 0 where both are the same infinity.
   private func difference(_ other: Tensor) -> Tensor {
     isInfinite().logicalAnd(self .== other).select(constant(0), self - other)
   }

@@ -37,7 +37,7 @@ extension Tensor {
   /// Whether an axis has the elements that padding repeats; if not, reports an error.
   private func fits(_ amount: (before: Int, after: Int), _ axis: Int, _ mode: PaddingMode) -> Bool {
     let extent = shape[axis]
-    // Larger amounts exceed every valid shape, and their sums could overflow.
+    // Amounts above `Int.max / 16` exceed every valid shape, and their sums could overflow.
     let most =
       switch mode {
       case .reflect: extent - 1

@@ -4,7 +4,8 @@ extension Op {
   /// Inputs: source, and integer indices of its shape without the axis. Attributes: the axis, and an `IndexLabel`.
   ///
   /// The gradient is an elementwise selection, which is fused into adjacent steps: for a cross-entropy, into the step
-  /// of the softmax. If the axis is long and few elements are picked, `gather` is the better operation.
+  /// of the softmax. The selection compares every position of the axis with an index, so for a long axis `gather` does
+  /// less work.
   static let pick: Op = Op(
     name: "pick",
     shape: { inputs, attributes throws(ShapeError) in

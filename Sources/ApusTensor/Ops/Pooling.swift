@@ -12,7 +12,7 @@ final class PoolingBox: Sendable {
   let stride: SIMD3<Int>
   let padding: SIMD3<Int>
   let dilation: SIMD3<Int>
-  /// The shapes of `x` and `y`, with the number of spatial axes of the operation.
+  /// The shapes of the input `x` and the result `y`, with as many spatial axes as the operation has.
   let inputShape: Shape
   let outputShape: Shape
 
@@ -200,8 +200,8 @@ extension Tensor {
     }
   }
 
-  /// Corrects means that were divided by the full window size, so that they are divided by the number of positions not
-  /// beyond the padding. Only the last window of an axis can reach beyond the padding.
+  /// Corrects means that were divided by the full window size. The right divisor is the number of positions that are
+  /// not beyond the padding. Only the last window of an axis can reach beyond the padding.
   private func countingUntilPaddingEnds(_ after: [Int]) -> Tensor {
     guard node.op === Op.averagePool, case .pooling(let box) = node.attributes else { return self }
     var result = self

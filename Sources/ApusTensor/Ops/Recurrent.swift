@@ -17,7 +17,7 @@ package struct RecurrentOptions: Hashable, Sendable {
 extension Op {
   /// Inputs: the input, the states, the weight, then the optional bias and mask. Attributes: see `RecurrentParts`.
   ///
-  /// The caller of `Tensor.recurrent` provides the derivatives, from the definition.
+  /// The caller of `Tensor.recurrent` provides the derivatives; see `FusedOperation`.
   static let recurrent = recurrent("recurrent", .forward)
 
   /// Inputs: the states, the weight, the result of `recurrent`, then, if present, the mask, the gradient of the states
@@ -127,7 +127,7 @@ extension Tensor {
   /// - Parameters:
   ///   - input: `[times, batch, gates · size]`.
   ///   - states: `[batch, size]` each.
-  ///   - weight: `[gates · size, size]`, in the layout of layers.
+  ///   - weight: `[gates · size, size]`, as recurrent layers store it.
   ///   - bias: `[3 · size]`, for a GRU.
   ///   - mask: `bool`, `[times, batch]`.
   ///   - keeps: whether to keep the values that `recurrentGradients` needs.
@@ -152,8 +152,8 @@ extension Tensor {
   ///   - whole: the `whole` result of `recurrent`, computed with `keeps`.
   ///   - all: the gradient of the states at all time steps.
   ///   - last: the gradients of the last states.
-  /// - Returns: the gradients of the input, of the states, and of the products of the states with the weight for each
-  ///   time step (equal to the gradient of the input for all kinds but a GRU).
+  /// - Returns: the gradients of the input, of the states, and of the products of the states with the weight at each
+  ///   time step. For all kinds but a GRU, the gradient of the products equals that of the input.
   package static func recurrentGradients(
     all: Tensor?, last: [Tensor?], states: [Tensor], weight: Tensor, mask: Tensor?, whole: Tensor, times: Int,
     _ options: RecurrentOptions

@@ -26,7 +26,7 @@ extension Op {
 extension GradientInput {
   fileprivate var reducedAxes: [Int] { Array(attributes.integers.dropFirst()) }
 
-  /// A tensor of the result's shape, broadcast to the input's shape along the reduced axes.
+  /// `tensor`, which has the result's shape, broadcast along the reduced axes to the input's shape.
   fileprivate func kept(_ tensor: Tensor) -> Tensor {
     var shape = inputNode(0).shape
     for axis in reducedAxes { shape[axis] = 1 }
@@ -106,8 +106,9 @@ extension Tensor {
     return keepingAxes ? sum : sum.reshaped(to: reduce(.sum, axes, false).shape)
   }
 
-  /// The maximum over `axes`, which have extent 1 in the result, without a gradient: the exponential of `x − maximum`
-  /// does not overflow. 0 in place of an infinite maximum, because `x − maximum` would be ∞ − ∞, and in place of NaN.
+  /// The maximum over `axes`, which have extent 1 in the result. No gradient flows through it. It is subtracted from
+  /// `x`, so that the exponential does not overflow. NaN and infinite maxima are replaced by 0, because `x − maximum`
+  /// could be ∞ − ∞.
   package func exponentialShift(_ axes: [Int]?) -> Tensor {
     let peak = max(axes: axes, keepingAxes: true).stopGradient()
     return peak.isFinite().select(peak, peak.literal(0))
@@ -125,9 +126,10 @@ extension Op {
 }
 
 extension Tensor {
-  /// `Σ (x − x̄)²` of elements from which the mean was subtracted, so that `x̄` is the rounding error of that mean.
+  /// `Σ (x − x̄)²` of elements `x` from which a rounded mean was subtracted. Their own mean `x̄` is the error of this
+  /// rounding.
   ///
-  /// It has the derivatives of `Σ x²`: if the subtraction of the mean is differentiated too, `x̄` is identically 0.
+  /// Its derivatives are those of `Σ x²`, because the derivative of `x̄` through the subtraction of the mean is 0.
   package func sumOfSquaredDeviations(_ axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     reduce(.squaredDeviations, axes, keepingAxes)
   }
@@ -174,7 +176,7 @@ extension Op {
 }
 
 extension Tensor {
-  /// The product over `axes` (all by default); integers and `bool` as `int64`.
+  /// The product over `axes` (all by default); integers and `bool` are multiplied as `int64`.
   ///
   /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
   /// - Precondition: `axes` are different axes of the tensor.
@@ -214,7 +216,7 @@ extension Tensor {
   /// The smallest element over `axes` (all by default); NaN if any element is NaN. Equal minima share the gradient.
   ///
   /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
-  /// - Precondition: `axes` are different axes of the tensor that are not empty.
+  /// - Precondition: `axes` are different, non-empty axes of the tensor.
   public func min(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     checkedNotEmpty(axes, "min").reduce(.reduceMin, axes, keepingAxes)
   }
@@ -222,13 +224,13 @@ extension Tensor {
   /// The largest element over `axes` (all by default); NaN if any element is NaN. Equal maxima share the gradient.
   ///
   /// - Returns: the shape without `axes`, or with extent 1 for them if `keepingAxes`.
-  /// - Precondition: `axes` are different axes of the tensor that are not empty.
+  /// - Precondition: `axes` are different, non-empty axes of the tensor.
   public func max(axes: [Int]? = nil, keepingAxes: Bool = false) -> Tensor {
     checkedNotEmpty(axes, "max").reduce(.reduceMax, axes, keepingAxes)
   }
 
-  /// The tensor itself. If one of `axes` (all by default) is empty, reports an error of `operation` and returns a tensor
-  /// of the same rank that has one element.
+  /// The tensor itself. If one of `axes` (all by default) is empty, this reports an error of `operation` and returns a
+  /// tensor of the same rank that has one element.
   func checkedNotEmpty(_ axes: [Int]?, _ operation: String) -> Tensor {
     for axis in axes ?? Array(0..<rank) {
       guard let axis = checkedAxis(axis, operation) else { break }

@@ -13,8 +13,8 @@ extension Tensor {
   ///
   /// - Parameters:
   ///   - size: the new extents, one for each spatial axis.
-  ///   - alignsCorners: for `.linear`, whether the first and last elements keep their values; otherwise element `i`
-  ///     of `out` lies at position `(i + ½) · in / out − ½` of `in`.
+  ///   - alignsCorners: for `.linear`, whether the first and last elements keep their values. If `false`, element `i`
+  ///     of `out` elements lies at position `(i + ½) · in / out − ½` of the `in` elements.
   /// - Returns: `[batch, channels, size…]` for `self: [batch, channels, spatial…]`, in the same type; interpolated
   ///   integers are rounded.
   /// - Precondition: there are 1 to 3 spatial axes, which are not empty before or after resizing.

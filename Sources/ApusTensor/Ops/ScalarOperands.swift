@@ -1,8 +1,8 @@
 import ApusDevice
 
 // Operations on a tensor and a number. Like Python numbers in PyTorch, numbers take the tensor's element type, with two
-// exceptions: an integer or `bool` tensor and a floating-point number give `float32`, and a `bool` tensor and an
-// integer give `int64`.
+// exceptions. An integer or `bool` tensor and a floating-point number give `float32`. A `bool` tensor and an integer
+// give `int64`.
 
 extension Tensor {
   /// Every element plus the number, in the tensor's shape.
@@ -70,8 +70,8 @@ extension Tensor {
   ///
   /// - Precondition: the tensor and the number are integers or Booleans.
   public func shiftedLeft<Number: TensorElement>(by bits: Number) -> Tensor { shiftedLeft(by: literal(bits)) }
-  /// The bits of each element shifted right and filled with zeros, in the same shape; as `shiftedRight(by:)` of
-  /// tensors.
+  /// The bits of each element shifted right and filled with zeros, in the same shape. Large counts and negative
+  /// elements are treated as in `shiftedRight(by:)` for a tensor.
   ///
   /// - Precondition: the tensor and the number are integers or Booleans.
   public func shiftedRight<Number: TensorElement>(by bits: Number) -> Tensor { shiftedRight(by: literal(bits)) }

@@ -37,7 +37,8 @@ extension Op {
   static let cumulativeSum: Op = scan(
     "cumulativeSum", combine: .sum,
     gradient: .rule { c in
-      // The gradient of an element is the sum of the gradients of the result there and of all later results.
+      // The gradient of an element is the sum of the gradients of the result at its position and at all later
+      // positions.
       [c.gradient.scanned(.cumulativeSum, c.scanAxis, isReversed: !c.isReversedScan)]
     })
 }
@@ -92,8 +93,8 @@ extension Tensor {
 
   /// `sᵢ = Σ_{j≥i} gⱼ · Π_{i<k≤j} x_k`, the solution of `sᵢ = gᵢ + xᵢ₊₁·sᵢ₊₁`, where self is `g`.
   ///
-  /// The sum is computed by doubling (Hillis and Steele, 1986): after round m, `sum` has the first 2ᵐ terms of each sᵢ,
-  /// and `factor` the product of the 2ᵐ elements of `x` after position i.
+  /// The sum is computed by doubling (Hillis and Steele, 1986). After round m, `sum` has the first 2ᵐ terms of each sᵢ,
+  /// and `factor` has the product of the 2ᵐ elements of `x` after position i.
   fileprivate func weightedTails(_ x: Tensor, _ axis: Int, _ isReversed: Bool) -> Tensor {
     var sum = self
     var factor = x.shifted(-1, axis, isReversed, fill: 0)

@@ -78,17 +78,17 @@ extension AxisIndex {
 extension Tensor {
   /// The part that indices select: `x[1]`, `x[0..<4, -1]`, `x[.range(step: -1)]`, `x[.ellipsis, .newAxis]`, and with
   /// lists of indices `x[[2, 0]]`, `x[.all, indices]`. Axes without an index are selected whole. A single index removes
-  /// its axis, a range changes the extent of its axis, and a list of indices replaces its axis by the axes of the list:
-  /// if `x` has the shape `[4, 5, 6]`, then `x[1]` has `[5, 6]`, `x[1..<3]` has `[2, 5, 6]`, and `x[.all, [2, 0, 2]]`
+  /// its axis, a range changes the extent of its axis, and a list of indices replaces its axis by the axes of the list.
+  /// If `x` has the shape `[4, 5, 6]`, then `x[1]` has `[5, 6]`, `x[1..<3]` has `[2, 5, 6]`, and `x[.all, [2, 0, 2]]`
   /// has `[4, 3, 6]`.
   ///
   /// Several lists are broadcast against each other and used together: `x[[0, 1], [2, 3]]` are the elements `x[0, 2]`
   /// and `x[1, 3]`. In the result, the broadcast axes of the lists are at the position of the first list, or come first
   /// if other axes are between the lists.
   ///
-  /// Assigning to a part gives the variable a new tensor with that part replaced, as by `replacing(_:with:)`: other
-  /// tensors do not change, and gradients flow to the new part and to the rest of the old tensor. A `bool` tensor as
-  /// the only index sets the elements where it is true.
+  /// Assigning to a part gives the variable a new tensor with that part replaced, as by `replacing(_:with:)`. Other
+  /// tensors do not change. Gradients flow to the new part and to the rest of the old tensor. A `bool` tensor as the
+  /// only index sets the elements where it is true.
   ///
   /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for lists of indices.
   /// - Precondition: single indices are inside of their axes, and lists are integers; ranges are clamped.

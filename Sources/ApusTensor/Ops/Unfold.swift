@@ -1,7 +1,8 @@
 import ApusDevice
 
 extension Op {
-  /// Windows along an axis, which overlap if `step < size`, become a new last axis. Attributes: axis, size, step.
+  /// Windows of `size` elements along an axis, `step` apart. The axis then counts the windows, and a new last axis
+  /// counts the elements of a window. Attributes: axis, size, step.
   static let unfold: Op = Op(
     name: "unfold",
     shape: { inputs, attributes throws(ShapeError) in

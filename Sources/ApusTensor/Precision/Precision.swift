@@ -32,8 +32,8 @@ public struct Precision: Hashable, Sendable {
   public var name: String { Precision.named.first { $0.value == self }!.key }
 }
 
-/// Runs `body`, whose operations choose their types by family (Micikevicius et al., 2018; as the lists of PyTorch's
-/// autocast, https://pytorch.org/docs/stable/amp.html#autocast-op-reference):
+/// Runs `body`, whose operations choose their types by family (Micikevicius et al., 2018). The families are the lists
+/// of PyTorch's autocast (https://pytorch.org/docs/stable/amp.html#autocast-op-reference):
 ///
 /// | family | input and output types |
 /// |---|---|
@@ -45,9 +45,9 @@ public struct Precision: Hashable, Sendable {
 /// | all others | the types of their inputs; the wider of two |
 ///
 /// Normalizations compute in `float32` and return the type of their input. Parameters keep their types: their casts are
-/// part of the graph and are computed once in a training step, and their gradients have the parameters' type. `float64`
-/// and integers are unchanged. Gradients are computed in the types of the operations that they belong to, inside or
-/// outside of the scope.
+/// part of the graph and are computed once in a training step. The gradients of parameters have the parameters' types.
+/// `float64` and integers are unchanged. Gradients are computed in the types of the operations that they belong to,
+/// inside or outside of the scope.
 ///
 /// To train, give the precision to the optimizer, which also scales the loss.
 public func withPrecision<R>(_ precision: Precision, _ body: () throws -> R) rethrows -> R {
@@ -59,11 +59,12 @@ enum PrecisionScope {
   @TaskLocal private static var taskLocal: DType?
   private static let active = Atomic<Int>(0)
 
-  /// The type of products inside of mixed precision. If no scope is active in the process, this costs one load.
+  /// The type of products inside of mixed precision. If no scope is active in the process, only the counter `active` is
+  /// read.
   @inline(__always) static var productType: DType? { active.load(ordering: .relaxed) == 0 ? nil : taskLocal }
 
   static func run<R>(_ productType: DType?, _ body: () throws -> R) rethrows -> R {
-    // Skip a scope that changes nothing, so that `productType` keeps its cost of one load.
+    // Skip a scope that changes nothing, so that `productType` still reads only the counter.
     if productType == nil && self.productType == nil { return try body() }
     active.add(1, ordering: .relaxed)
     defer { active.subtract(1, ordering: .relaxed) }

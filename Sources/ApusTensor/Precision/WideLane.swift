@@ -1,7 +1,7 @@
 import ApusDevice
 
 // Every result of an operation is rounded to its type. If the type has 16 bits, a function that consists of several
-// operations computes them in `float32`, so that its result is rounded once and overflows only if the exact value does.
+// operations computes them in `float32`. So its result is rounded once, and overflows only if the exact value does.
 // Programs keep intermediate values in `float32` registers in any case.
 
 extension Tensor {

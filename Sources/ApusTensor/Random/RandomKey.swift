@@ -35,7 +35,7 @@ extension RandomKey: RandomNumberGenerator {
   /// 64 random bits, for Swift's own functions: `Int.random(in: 0..<6, using: &key)`, `list.shuffled(using: &key)`.
   public mutating func next() -> UInt64 {
     let draw = nextDraw()
-    // `stream` is applied twice, so that the results are not the seeds of streams.
+    // `stream` is applied twice, so that the results are not the seeds of this key's streams.
     return stream(draw).stream(draw).seed
   }
 }

@@ -1,7 +1,7 @@
 import ApusDevice
 
 /// One index of a subscript: an index, a range with a step, a list or tensor of indices, a new axis, or an ellipsis for
-/// all axes in between.
+/// all axes that the other indices do not use.
 ///
 /// Negative numbers count from the end. Ranges are clamped to the axis, as in NumPy.
 public struct AxisIndex: Sendable {

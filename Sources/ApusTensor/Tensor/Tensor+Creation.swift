@@ -105,7 +105,7 @@ extension Tensor {
     }
   }
 
-  /// The range of the integers in `bytes`, which may be indices: if the range of indices is known, no run waits for the
+  /// The range of the integers in `bytes`, which may be indices. If the range of indices is known, no run waits for the
   /// device to check them. `nil` for `bool` and floating-point numbers, and for 8-bit tensors with several axes, which
   /// are assumed to be images.
   private static func numbers(of bytes: UnsafeRawBufferPointer, _ type: TensorType) -> ClosedRange<Int>? {

@@ -19,8 +19,8 @@ extension CustomOperation {
     },
     gradient: { gradients, _, results in [gradients[0]! * (1 - (results[0] / 30).squared())] })
 
-  /// The sum of each row of `x: [rows, columns]`, and each row times `w: [columns]`, minus the sum of the row. An item
-  /// computes one row.
+  /// Two results: the sum of each row of `x: [rows, columns]`; and each row times `w: [columns]`, minus the sum of the
+  /// row. An item computes one row.
   static let weighing = CustomOperation(
     "weighing", inputs: ["x", "w"], results: ["sum", "y"],
     types: { inputs throws(ShapeError) in

@@ -89,7 +89,7 @@ import Testing
   }
 
   /// A convolution that reads channels-first images at no cost (`readsChannelsFirst`) causes no copy of its input or
-  /// result: it is `.mixed` if an operation that keeps channels-last order reads its result, and stays `.channelsFirst`
+  /// result. It is `.mixed` if an operation that keeps channels-last order reads its result, and stays `.channelsFirst`
   /// if the result is only returned. With `ifChained`, it is `.mixed` only if another convolution follows; otherwise it
   /// stays `.channelsFirst`.
   @Test func imagesOfFewChannelsStayAsTheyAre() throws {
@@ -185,7 +185,7 @@ import Testing
 }
 
 extension Step {
-  /// The layouts that the step reads, if it is an elementwise copy; else none.
+  /// The layouts that the step reads if it is an elementwise copy; empty for other steps.
   fileprivate var argumentsOfCopies: [Layout] {
     guard case .elementwise(let step) = self, step.program.instructions.isEmpty else { return [] }
     return step.segments.flatMap(\.arguments).compactMap { argument in

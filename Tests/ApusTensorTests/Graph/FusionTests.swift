@@ -19,8 +19,9 @@ import Testing
     Tensor(Grid(shape) { _ in 1 }, dtype: dtype)
   }
 
-  /// The device computes 16-bit products in `float32`. Although there are casts in between, the update of a weight is
-  /// the epilogue of the product that computes its gradient. A reduction reads the rounded product without a copy.
+  /// The device computes 16-bit products in `float32`. The update of a weight is the epilogue of the product that
+  /// computes the weight's gradient, despite the casts between product and update. A reduction reads the rounded
+  /// product without a copy.
   @Test func roundedProductsHaveEpilogues() throws {
     let device = RecordingDevice(prefersFloat32Products: true)
     try withDevice(ComputeDevice(backend: device)) { () throws in

@@ -6,8 +6,8 @@ extension OpCase {
   /// Compares first and second derivatives in `float64` with central differences along random directions.
   ///
   /// `f` is the operation, `s` are random weights, `u` and `d` are random directions of the inputs `x`. The first
-  /// derivative of `L = Σ s·(f(x) + f(x)²/2)` along `d` is `⟨∇L, d⟩`. The second derivative is that of `G = ⟨∇L, u⟩`
-  /// along `d`, `⟨∇G, d⟩`.
+  /// derivative of `L = Σ s·(f(x) + f(x)²/2)` along `d` is `⟨∇L, d⟩`. The second derivative, that of `G = ⟨∇L, u⟩`
+  /// along `d`, is `⟨∇G, d⟩`.
   public func gradientProblems(on device: TestDevice) throws -> [String] {
     guard derivatives != .none else { return [] }
     var problems: [String] = []
@@ -25,8 +25,9 @@ extension OpCase {
   /// Compares gradients in `float32` with the gradients of `oracle` in `float64`.
   ///
   /// Devices that build kernels at run time skip second derivatives of composed operations, because the components have
-  /// separate cases. OpenCL devices with `gpu` kernels (`TestDevice.Extent.everyShape`) run first derivatives only, and
-  /// none of composed operations: the `cpu` kernels are tested with them.
+  /// separate cases. OpenCL devices with `gpu` kernels (`TestDevice.Extent.everyShape`) run only first derivatives of
+  /// operations that are not composed. The tests with `cpu` kernels also cover first derivatives of composed operations
+  /// and second derivatives of all others.
   public func gradientParityProblems(on device: TestDevice, oracle: TestDevice) throws -> [String] {
     guard derivatives != .none else { return [] }
     let isLeftToParts = device.extent == .everything ? false : try isComposed(on: device)

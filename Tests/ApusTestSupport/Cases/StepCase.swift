@@ -6,7 +6,7 @@ protocol StepCase {
   associatedtype Pass: RawRepresentable<String>
   var passes: [Pass] { get }
 
-  /// The allowed difference of results: relative for expected values above 1, else absolute.
+  /// The allowed difference of results: relative for expected values with a magnitude above 1, else absolute.
   static var tolerance: Float { get }
   static var scalars: [Scalar] { get }
 

@@ -5,7 +5,7 @@ import Testing
 
 /// A function of one number: its row of `Kernels/elementwise.def`, its method and its value in `Double`.
 /// `OpCase.elementwise` makes the cases of operations from this table, the interpreter computes with the table, and
-/// `RowTests` tests the loops of every instruction set against it. A new function is one entry of this table.
+/// `RowTests` tests the loops of every instruction set against the table. A new function is one entry of this table.
 public struct UnaryFunction: Sendable, CustomTestStringConvertible {
   public let row: ElementwiseRow
   /// The value in `Double`.

@@ -1,9 +1,9 @@
 import Glibc
 
 /// The processor time of one call of `body`, in units of a fixed workload. A unit creates 8 small linked objects and
-/// looks them up in a dictionary, in about 1 µs. The result is the median of `samples` measurements. In each, `count`
-/// calls of `body` and `10·count` units run one after the other, so that the machine and its load have little effect on
-/// the result.
+/// looks them up in a dictionary, in about 1 µs. The result is the median of `samples` measurements. In each
+/// measurement, `count` calls of `body` and `10·count` units run one after the other, so that the machine and its load
+/// have little effect on the result.
 public func hostUnits(count: Int = 200, samples: Int = 21, _ body: () throws -> Void) rethrows -> Double {
   for _ in 0..<count { try body() }
   var check = 0

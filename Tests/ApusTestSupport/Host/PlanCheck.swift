@@ -119,9 +119,10 @@ struct StepAccesses {
     var value: Int
     /// `nil` for the whole value, in order.
     var layout: Layout?
-    /// The code that reads or writes element by element: the number of a segment of an elementwise step, 0 for an
-    /// epilogue or a row write, −1 for an access in another order. Such code may overwrite elements that it has read
-    /// itself. Segments may run at the same time, so a segment must not overwrite what another segment reads.
+    /// The code that makes the access, if it runs element by element: the number of a segment of an elementwise step,
+    /// or 0 for an epilogue or a row write. −1 for an access in another order. Code that runs element by element may
+    /// overwrite elements that it has read itself. Segments may run at the same time, so a segment must not overwrite
+    /// what another segment reads.
     var segment = -1
 
     func stays(inside count: Int) -> Bool {

@@ -49,8 +49,8 @@ extension Interpreter {
       device: device, operation: list.indexing.operation ?? names.joined(separator: " "), fault: fault)
   }
 
-  /// Calls `body` with the row-major number of each element of `[outer, count, inner]`, and with the number of the
-  /// element of `[outer, extent, inner]` that its index selects.
+  /// Calls `body(element, place)` for each element of an array `[outer, count, inner]`. `place` is the element of an
+  /// array `[outer, extent, inner]` that the index of `element` selects. Both are row-major numbers.
   private func forEachIndex(
     _ indices: Operand, _ outer: Int, _ count: Int, _ inner: Int, extent: Int, _ body: (Int, Int) -> Void
   ) {

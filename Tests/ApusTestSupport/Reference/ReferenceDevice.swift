@@ -1,7 +1,8 @@
 import Apus
 import ApusDevice
 
-/// A device that interprets plans element by element. It is slow and simple: the reference for every other device.
+/// A device that interprets plans element by element. Its code follows the definitions of the steps, so that it can be
+/// the reference for every other device.
 ///
 /// Registers contain `Double` or `Int64` and are rounded or wrapped to their lane after each instruction. Sums and
 /// products are accumulated in `Double` and rounded once, so that `float32` results have almost no accumulation error.

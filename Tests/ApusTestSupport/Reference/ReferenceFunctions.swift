@@ -27,7 +27,7 @@ extension Instruction {
 
   private func converted(_ value: Scalar) -> Scalar {
     guard lane.isFloatingPoint, !result.isFloatingPoint else {
-      // The register rounds the value later, or wraps it if it is an integer.
+      // The value is rounded or wrapped later, when it is stored in a register.
       if case .integer(let integer) = value, result.isFloatingPoint { return .float(Double(integer)) }
       return value
     }
