@@ -10,8 +10,8 @@ extension CPUDevice {
       perRun: plan.slabs, shared: executable.workspaceByteCounts + [executable.sharedByteCount])
   }
 
-  /// The device's limit minus the used bytes, but at most the free memory of the system plus the cached blocks, because
-  /// other processes use memory too.
+  /// The smaller of two numbers: the device's limit minus the used bytes; and the cached blocks plus the memory that
+  /// the system has left, which other processes use too.
   public var availableByteCount: Int {
     let (limit, counts) = (info.memoryByteCount, memory)
     return max(0, min(limit - counts.used, (HostSystem.availableByteCount ?? limit) + counts.pooled))

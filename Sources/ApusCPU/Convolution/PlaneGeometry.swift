@@ -31,7 +31,8 @@ struct PlaneGeometry {
   /// The number of bytes of a strip's source and result that should stay in an L2 cache.
   private static let stripByteCount = 400_000
 
-  /// The geometry of a pass, or `nil` if another algorithm is better.
+  /// The geometry of a pass; `nil` if the lane is not `float32`, the stride is not 1, the pass is a matrix product, or
+  /// one of the conditions below (`fillsVectors`, `hasLongSums`, `hasNearWeights`) is not met.
   init?(_ g: ConvolutionGeometry, pass: Convolution.Pass, dtype: DType) {
     // A 1 × 1 kernel over many channels is a matrix product.
     let isProduct = g.kernel.wrappedProduct == 1 && g.inputChannels > 4 * g.groups
@@ -81,17 +82,16 @@ struct PlaneGeometry {
     return byteCount <= 600_000 || stripRows * result.z >= 128
   }
 
-  /// Whether strips of a weight gradient are long enough to be worth their cost: each strip reads and writes all sums
-  /// and pads the source. im2col, the alternative, copies each window, which costs as much as about eight result
-  /// channels.
+  /// Whether strips of a weight gradient have enough pixels: each strip reads and writes all sums and pads the source.
+  /// The alternative, im2col, copies each window, which takes as long as about eight result channels.
   private var hasLongSums: Bool {
     let vectors = vectorCount(rows: stripRows)
     let padding = paddedChannels * kernel.x * (paddedRows * 20 + paddedRows * width / 4)
     return vectors >= 6 && padding * 4 <= (gradientChannelGrain + 8) * tapCount * vectors
   }
 
-  /// The number of result channels of one group whose sums stay in a cache. With fewer pixels per strip, the sums have
-  /// to fit into a smaller, faster cache.
+  /// The number of result channels of one group whose sums stay in a cache. A strip reads and writes all sums, so if
+  /// strips have few pixels, the sums get fewer bytes: they then stay in a cache nearer to the core.
   var gradientChannelGrain: Int {
     let byteCount = 400_000 * max(1, vectorCount(rows: stripRows) / 16)
     return min(resultChannels / groups, max(4, byteCount / max(1, tapCount * 64) / 4 * 4))
@@ -104,8 +104,8 @@ struct PlaneGeometry {
       && result.z >= 16
   }
 
-  /// Whether depthwise results are computed from the unpadded image. The image must be as wide as the result, with
-  /// one column of zeros on each side and one row of zeros before the first row.
+  /// Whether depthwise results are computed from the unpadded image. The image must be as wide as the result, and the
+  /// padding must be one column on each side and one row before the first row.
   func readsInPlace(_ dtype: DType) -> Bool {
     isDepthwise && dtype == .float32 && source.z == result.z && lead == SIMD3(0, 1, 1) && source.x == result.x
   }
@@ -148,7 +148,7 @@ struct PlaneGeometry {
     return (plane, (strip * stripRows)..<min((strip + 1) * stripRows, result.y))
   }
 
-  /// Copies the pixels that the taps of a strip read, of `paddedChannels` channels from `firstChannel` on, into the
+  /// Copies `paddedChannels` channels, from `firstChannel` on, of the pixels that the taps of a strip read to the
   /// padded buffer. With `clears`, the buffer is filled with zeros first; otherwise its padding must be zero already.
   func pad(
     _ image: UnsafeMutableRawPointer, firstChannel: Int = 0, plane: Int, rows: Range<Int>,

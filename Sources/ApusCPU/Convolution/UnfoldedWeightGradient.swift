@@ -6,9 +6,10 @@ import ApusCSIMD
 /// order.
 ///
 /// In floating point, the right factor of a product is packed. The left factor is read in place, unless its rows would
-/// map to the same cache set. A part computes windows times transposed pixels, `[taps, outputs]`, if windows are read
-/// in place, tasks do not split the output channels of a group, and a group has at least twice as many taps (of all
-/// its input channels) as output channels. Then the sum of the parts is transposed.
+/// map to the same cache set. A part computes the transposed product (windows times transposed pixels,
+/// `[taps, outputs]`) if (a) windows are read in place, (b) a task has all output channels of a group, and (c) a group
+/// has at least two taps, counted over all its input channels, for each output channel. The sum of the parts is then
+/// transposed back.
 final class UnfoldedWeightGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -64,8 +65,8 @@ final class UnfoldedWeightGradientStep: CPUStep {
 
   private var blockCount: Int { (geometry.outputs + channelGrain - 1) / channelGrain }
 
-  /// The maximum number of tasks that use a worker's temporary memory; `Int.max` if the tasks of the epilogue, which
-  /// run after these tasks, also use it.
+  /// The number of tasks that compute products; `Int.max` if the epilogue, which runs later in tasks of its own, also
+  /// uses temporary memory of the workers.
   var taskCount: Int {
     epilogue.workspaceByteCount > 0 ? .max : partCount * geometry.g.groups * blockCount
   }
@@ -142,7 +143,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
     }
   }
 
-  /// Bytes of a panel of windows and of packed pixels.
+  /// Bytes of the packed factors: one panel of windows and all pixels or, if `isTransposed`, one block of pixels.
   private static func productByteCount(
     _ geometry: UnfoldedGeometry, _ kernels: BlockKernels?, isTransposed: Bool
   ) -> Int {
@@ -154,7 +155,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
       + kernels.sliverByteCount(rows: geometry.outputs, k: geometry.matrixPixels)
   }
 
-  /// Adds the product of a block of channels' pixels with the windows; each result has one accumulation chain.
+  /// Adds to `result` the pixels of a block of channels times the windows; each result has one accumulation chain.
   private func multiply(
     _ channels: Int, _ count: Int, _ pixels: OpenBLASProduct.Factor, _ lines: OpenBLASProduct.Factor,
     _ result: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer, ahead: csimd_prefetch_block
@@ -192,7 +193,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
     }
   }
 
-  /// Adds the product of the windows with the pixels; each result has one accumulation chain per block of pixels.
+  /// Adds to `result` the windows times the pixels; each result has one accumulation chain per block of pixels.
   private func multiplyTransposed(
     _ kernels: BlockKernels, _ count: Int, _ lines: OpenBLASProduct.Factor, _ pixels: OpenBLASProduct.Factor,
     _ result: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer

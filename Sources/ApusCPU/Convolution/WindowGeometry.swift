@@ -1,8 +1,8 @@
 import ApusDevice
 import ApusCSIMD
 
-/// A pass of a convolution as windows of its source. The output and the weight gradient have one phase;
-/// the input gradient has one phase for each pixel position modulo the stride.
+/// A pass of a convolution as windows of its source: the input or, for the input gradient, the output's gradient. The
+/// output and the weight gradient have one phase; the input gradient has one for each pixel position modulo the stride.
 struct WindowGeometry {
   /// Images `[height, width, channels]`, or `[channels, height, width]`.
   struct Extent {
@@ -75,8 +75,8 @@ struct WindowGeometry {
   var work: Int { phases.reduce(0) { $0 + $1.tapCount } * source.channels / phases.count }
 }
 
-/// The lines, that is, contiguous elements, of the source and of the weights that one result reads; all results of a
-/// rectangle read the same taps.
+/// The lines of the source and of the weights that a result reads; a line is contiguous elements. All results of a
+/// rectangle read the same taps, so that they share a description of their lines.
 struct WindowLines {
   private let lines: csimd_lines
   /// The row of a panel that contains the first tap.

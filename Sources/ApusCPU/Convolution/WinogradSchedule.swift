@@ -23,7 +23,7 @@ struct WinogradSchedule {
   /// Result channels per task.
   private let channelGrain: Int
 
-  /// Tiles per task that only transforms patches.
+  /// Tiles per task, for the tasks that only transform patches.
   static let patchGrain = 16
   /// The maximum number of elements of a task's transforms that stay in a core's caches.
   private static let nearNumbers = 600_000

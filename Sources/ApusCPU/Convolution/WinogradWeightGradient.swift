@@ -70,7 +70,7 @@ final class WinogradWeightGradientStep: CPUStep {
     withUnsafePointer(to: Optional(UnsafeMutableRawPointer(core))) { epilogue.run(context, cores: $0) }
   }
 
-  /// Transforms tiles of both factors, each into its own section of `target`.
+  /// Transforms the tiles of both factors; each factor has its own section of `target`.
   private func transform(
     _ tiles: Range<Int>, at tile: Int, _ input: UnsafePointer<Float>, _ gradient: UnsafePointer<Float>,
     _ target: UnsafeMutablePointer<Float>

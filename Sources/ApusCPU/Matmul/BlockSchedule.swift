@@ -4,8 +4,8 @@ struct BlockSchedule {
   enum Method { case blocks, narrow, vector }
 
   /// How a factor is packed. `none`: tasks read the factor in place. `task`: each task packs its own block. `thread`:
-  /// each thread packs the whole factor for its tasks. `shared`: all threads together pack one copy for all tasks. Data
-  /// that another thread has written is slow to read, so each thread packs its own copy of a small factor.
+  /// each thread packs the whole factor for its tasks. `shared`: all threads together pack one copy for all tasks. A
+  /// small factor is packed by each thread, because the parts of a shared copy are in the caches of other threads.
   enum Packing { case none, task, thread, shared }
 
   /// Products with the same shape and the same factor layouts.
@@ -24,10 +24,10 @@ struct BlockSchedule {
     fileprivate var method: Method { m == 1 ? .vector : n <= 16 ? .narrow : .blocks }
 
     /// Whether bfloat16 factors are packed in pairs. A product of fewer than 32 rows packs pairs only if its right
-    /// factor is transposed: another right factor may be read in place, but not as pairs.
+    /// factor is transposed: if it is not, it may be read in place as single elements, and needs no packing.
     var packsPairs: Bool { method == .blocks && (m >= 32 || right.isTransposed) }
 
-    /// Whether k is large compared with m and n, so that a task's results and its blocks of both factors for one chain
+    /// Whether k is large, and m and n are so small that a task's results and its blocks of both factors for one chain
     /// fit into an L2 cache. Weight gradients of dense layers are such products.
     fileprivate var isDeep: Bool {
       let (short, long) = (min(m, n), max(m, n))
@@ -70,8 +70,8 @@ struct BlockSchedule {
   /// A right factor is packed if its row stride is a multiple of this number of bytes, because its rows map to the same
   /// L2 cache sets.
   private static let distanceOfConflicts = 16384
-  /// The maximum number of rows of the left factor with which the right factor is read in place. With more rows,
-  /// packing pays off.
+  /// The maximum number of rows of the left factor with which the right factor is read in place. With more rows, more
+  /// tiles read a panel that was packed once.
   private static let mostRowsForColumnsInPlace = 192
   /// The maximum number of columns with which the left factor is read in place.
   private static let mostColumnsForRowsInPlace = 256
@@ -92,8 +92,8 @@ struct BlockSchedule {
   private static let mostOwnColumnNumbers = 1 << 18
   private static let mostRowNumbersOfThread = 1 << 17
   private static let manyRows = 768
-  /// Rows per task that computes all columns. Few rows stay in an L1 cache, but tasks of a transposed left factor need
-  /// enough rows to read whole cache lines.
+  /// Rows per task, for tasks that compute all columns. Few rows stay in an L1 cache, but tasks of a transposed left
+  /// factor need enough rows to read whole cache lines.
   private static let rowsOfAllColumns = 24
   private static let transposedRowsOfAllColumns = 96
   /// The maximum number of rows of a task that computes all columns, if the rows are read in place and more rows
@@ -104,8 +104,8 @@ struct BlockSchedule {
   private static let enoughBlocks = 16
   /// The number of tasks that must remain if tasks get more panels.
   private static let enoughTasks = 32
-  /// A product with at least this number of chains per thread is split along k if its other split would give fewer
-  /// tasks per thread than this number, or if `paysChains`.
+  /// A product with at least this number of chains per thread is split along k if the split of its rows and columns
+  /// would give fewer tasks per thread than this number, or if `paysChains`.
   private static let fewTasks = 4
 
   init(_ products: Products, _ kernels: BlockKernels, threadCount: Int, _ caches: Caches) {
@@ -163,8 +163,8 @@ struct BlockSchedule {
       && products.right.leading * kernels.lane.byteCount % distanceOfConflicts != 0
   }
 
-  /// Whether rows of the left factor can be read in place about as fast as packed rows. Words of two elements are
-  /// always packed.
+  /// Whether rows of the left factor may be read in place (see `Caches.favorsUnpackedFactors`). Words of two elements
+  /// are always packed.
   private static func canReadRowsInPlace(_ kernels: BlockKernels, _ caches: Caches) -> Bool {
     caches.favorsUnpackedFactors && kernels.numbersOfWord == 1
   }
@@ -198,7 +198,7 @@ struct BlockSchedule {
     let fair = (products.m + Self.enoughBlocks / 2 - 1) / (Self.enoughBlocks / 2)
     let least = TaskLimits.multiplyAddCount / (products.n * products.k)
     setRowGrain(max(min(most, fair), least), of: products.m)
-    // The time of the thread with the most rows, in rows; a task has an overhead of two rows.
+    // The time of the thread with the most rows, in units of the time of one row; each task adds two units.
     func time(_ grain: Int) -> Int {
       let (whole, rest) = products.m.quotientAndRemainder(dividingBy: grain)
       let tasks = (whole + threadCount - 1) / threadCount

@@ -10,7 +10,7 @@ struct RepeatedRightProduct {
   /// The row stride of results: whole panels.
   let stride: Int
   private let kernels: BlockKernels
-  /// Whether the matrix is read in place: packing it costs more than a few products.
+  /// Whether the matrix is read in place. It then has at most 24 uses, too few for a packed copy.
   private let isInPlace: Bool
 
   /// - Parameter uses: the total number of rows that are multiplied by one matrix.
