@@ -88,7 +88,7 @@ public struct Convolution: Hashable, Sendable {
     case channelsFirst
     /// Both as `[batch, spatial…, channels]`.
     case channelsLast
-    /// `x` with channels first, `y` with channels last: images with few channels are not converted.
+    /// `x` with channels first, `y` with channels last: an `x` with few channels then needs no conversion.
     case mixed
   }
 
@@ -203,7 +203,7 @@ public struct ChannelsLastPreference: Hashable, Sendable {
 
   /// When the convolution uses channels-last images.
   public var condition: Condition
-  /// Whether channels-first `x` is equally efficient (`Convolution.Order.mixed`).
+  /// Whether the device also reads `x` with channels first (`Convolution.Order.mixed`), so that it needs no conversion.
   public var readsChannelsFirst: Bool
 
   /// Channels-first images in all cases.

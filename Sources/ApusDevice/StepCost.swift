@@ -7,7 +7,7 @@ public struct StepCost: Hashable, Sendable {
   public var label: String
   /// The number of floating-point operations; 0 where memory traffic bounds the step.
   public var flops: Double
-  /// The bytes of the elements that are read, once for each operand.
+  /// The bytes of the elements that are read; an element counts once for each operand that contains it.
   public var bytesRead: Double
   /// The bytes of the elements that are written.
   public var bytesWritten: Double

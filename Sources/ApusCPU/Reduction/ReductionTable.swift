@@ -116,7 +116,7 @@ extension Shape {
 }
 
 extension Layout {
-  /// The layout over some axes, at the first position of the others.
+  /// The layout over some axes, at index 0 of all other axes.
   func selecting(_ axes: [Int]) -> Layout {
     Layout(shape: shape.selecting(axes), strides: strides.selecting(axes), offset: offset)
   }
