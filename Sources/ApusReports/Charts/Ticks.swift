@@ -15,7 +15,7 @@ struct Ticks: Hashable, Sendable {
   /// - Parameter isInteger: whether marks between whole numbers are left out.
   static func linear(_ range: ClosedRange<Double>, count: Int, isInteger: Bool = false) -> Ticks {
     let (low, high) = (range.lowerBound, range.upperBound)
-    // Halves, since the extent of a range may overflow.
+    // Half of the extent is computed, since the extent of a range may overflow.
     let half = high / 2 - low / 2
     guard half > 0, half.isFinite else { return Ticks(ticks: [Tick(value: low, label: label(low, step: 0))]) }
     var step = nice(2 * half / Double(max(count, 1)))
@@ -31,8 +31,9 @@ struct Ticks: Hashable, Sendable {
       })
   }
 
-  /// Marks at powers of ten; at most `count` of them have labels. A range with fewer than three powers of ten also has marks
-  /// at 2 and 5 times a power of ten. If there are still fewer than three marks, the marks of a linear axis are used.
+  /// Marks at powers of ten; at most `count` of them have labels. A range with fewer than three powers of ten also has
+  /// marks at 2 and 5 times a power of ten. If there are still fewer than three marks, the marks of a linear axis are
+  /// used.
   static func logarithmic(_ range: ClosedRange<Double>, count: Int) -> Ticks {
     let (low, high) = (log10(range.lowerBound), log10(range.upperBound))
     let (first, last) = (Int((low - 1e-9).rounded(.up)), Int((high + 1e-9).rounded(.down)))
