@@ -11,7 +11,7 @@ import Testing
   /// What a plan computes from the row maxima.
   enum Kind: CaseIterable, Sendable {
     /// `softmax`: exponentials divided by their sums. `exponentials`: exponentials and their sums. `sums`: sums of
-    /// exponentials, with infinite maxima replaced by a number. `storedSums`: the same, with the exponentials stored.
+    /// exponentials, with infinite maxima replaced by a number. `storedSums`: as `sums`, with the exponentials stored.
     case softmax, exponentials, sums, storedSums
 
     var replacesInfinite: Bool { self == .sums || self == .storedSums }
