@@ -31,7 +31,7 @@ final class Allocator: @unchecked Sendable {
   }
 
   private let state = Mutex(State())
-  /// The maximum number of bytes that this process may allocate in total.
+  /// The maximum number of bytes of all blocks, used and cached.
   let limit: Int
   private let cacheLimit: CacheLimit
 
@@ -46,7 +46,8 @@ final class Allocator: @unchecked Sendable {
   static func sizeClass(of byteCount: Int) -> Int {
     let units = max(1, (byteCount + alignment - 1) / alignment)
     guard units > 8 else { return units * alignment }
-    // A unit is `alignment` bytes. Their number is rounded up to one that has zeros below its four leading bits.
+    // A unit is `alignment` bytes. The number of units is rounded up, so that all bits after its four leading bits are
+    // zeros.
     let shift = (Int.bitWidth - 1 - (units - 1).leadingZeroBitCount) - 3
     return ((((units - 1) >> shift) + 1) << shift) * alignment
   }

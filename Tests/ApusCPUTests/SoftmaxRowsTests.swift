@@ -37,7 +37,7 @@ import Testing
       }
   }
 
-  /// Rows that end within a vector or a group of four, and rows that contain only NaN or infinities.
+  /// Rows that end within a vector or within a group of four vectors, and rows that contain only NaN or infinities.
   @Test(arguments: Kind.allCases, [16, 17, 64, 100, 257, 4096]) func sameBits(kind: Kind, length: Int) throws {
     let rows = 70
     for dtype in [DType.float32, .float64] {

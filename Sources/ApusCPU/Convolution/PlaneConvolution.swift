@@ -14,7 +14,7 @@ final class PlaneConvolutionStep: CPUStep {
   private let offsets: [Int]
   private let loops: UnsafePointer<csimd_table>
   private let copier: RowCopier
-  /// Strips (or whole images) per task.
+  /// Strips per task; a small image is one strip.
   private let grain: Int
   /// Byte offsets in the workspace: of the strip with gaps (see `PlaneGeometry`), of the core results, and of the
   /// epilogue's memory. The padded planes begin at 0.

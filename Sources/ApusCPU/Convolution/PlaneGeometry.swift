@@ -28,13 +28,13 @@ struct PlaneGeometry {
   /// Strips per plane.
   let stripCount: Int
 
-  /// The number of bytes of a strip's source and result that should stay in an L2 cache.
+  /// The approximate limit for the bytes of a strip's source and result, which should stay in an L2 cache.
   private static let stripByteCount = 400_000
 
   /// The geometry of a pass; `nil` if the lane is not `float32`, the stride is not 1, the pass is a matrix product, or
   /// one of the conditions below (`fillsVectors`, `hasLongSums`, `hasNearWeights`) is not met.
   init?(_ g: ConvolutionGeometry, pass: Convolution.Pass, dtype: DType) {
-    // A 1 × 1 kernel over many channels is a matrix product.
+    // A 1 × 1 kernel over more than four input channels per group is computed as a matrix product.
     let isProduct = g.kernel.wrappedProduct == 1 && g.inputChannels > 4 * g.groups
     guard dtype.lane == .float32, g.stride == SIMD3(1, 1, 1), !isProduct else { return nil }
     batch = g.batch
@@ -55,11 +55,12 @@ struct PlaneGeometry {
     paddedChannels = sourceChannels / groups
     let width = result.z + reach.z
     let inner = paddedChannels * g.kernel.x * width * 4
-    // A forward or input-gradient strip has the results of all groups; a weight gradient has the results of one group.
+    // The bytes of a row. A strip of the output or of the input gradient has the result channels of all groups, a strip
+    // of the weight gradient those of one group.
     let row = inner + resultChannels / (pass == .weightGradient ? groups : 1) * width * 4
     let rows = max(4, (Self.stripByteCount - reach.y * inner) / max(1, row))
-    // All strips of a plane except the last have equal heights. They have up to a quarter more rows than fit if this
-    // reduces the number of strips.
+    // All strips of a plane except the last have equal heights. They have up to a quarter more rows than fit into
+    // `stripByteCount` if this reduces the number of strips.
     let strips = max(1, (result.y * 4 + rows * 5 - 1) / (rows * 5))
     stripRows = max(1, (result.y + strips - 1) / strips)
     stripCount = (result.y + stripRows - 1) / stripRows
@@ -68,7 +69,7 @@ struct PlaneGeometry {
     else { return nil }
   }
 
-  /// Whether at least half of the vector lanes contain pixels rather than gaps and tails.
+  /// Whether at least half of the vector lanes contain pixels; the others are gaps, or lie after the last pixel.
   private var fillsVectors: Bool {
     stripRows * result.z >= vectorCount(rows: stripRows) * 8
   }
@@ -90,8 +91,8 @@ struct PlaneGeometry {
     return vectors >= 6 && padding * 4 <= (gradientChannelGrain + 8) * tapCount * vectors
   }
 
-  /// The number of result channels of one group whose sums stay in a cache. A strip reads and writes all sums, so if
-  /// strips have few pixels, the sums get fewer bytes: they then stay in a cache nearer to the core.
+  /// The number of result channels of one group whose sums stay in a cache. Each strip reads and writes all sums. If
+  /// strips have few pixels, this is often, so the sums get fewer bytes, to stay in a cache nearer to the core.
   var gradientChannelGrain: Int {
     let byteCount = 400_000 * max(1, vectorCount(rows: stripRows) / 16)
     return min(resultChannels / groups, max(4, byteCount / max(1, tapCount * 64) / 4 * 4))

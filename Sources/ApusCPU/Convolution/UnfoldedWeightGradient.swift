@@ -24,7 +24,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
   private let partCount: Int
   /// Output channels per task, all of one group.
   private let channelGrain: Int
-  /// Whether partial results are transposed.
+  /// Whether each part computes the transposed product.
   private let isTransposed: Bool
   private let transpose: Transpose
 
@@ -44,10 +44,10 @@ final class UnfoldedWeightGradientStep: CPUStep {
     let weightCount = max(1, step.geometry.outputChannels * geometry.tapCount)
     let limit = min(
       geometry.imageBlocks, step.geometry.multiplyAdds / 2_000_000, 8, 10_000_000 / weightCount)
-    // A power of two distributes evenly over threads.
+    // A power of two is divided evenly among 2, 4 or 8 threads.
     partCount = limit >= 8 ? 8 : limit >= 4 ? 4 : limit >= 2 ? 2 : 1
     merger = try PartMerger(count: weightCount, parts: partCount, lane: geometry.lane, builder)
-    // With few parts and groups, tasks split the channels.
+    // If there are few parts and groups, the output channels are split among tasks.
     channelGrain =
       partCount * step.geometry.groups >= 4
       ? max(1, geometry.outputs) : max(1, min(geometry.outputs, max(64, geometry.outputs / 4)))

@@ -28,7 +28,7 @@ final class WindowWeightGradientStep: CPUStep {
   /// Bytes of the buffer that stores weight gradients until the epilogue runs.
   private let storedByteCount: Int
 
-  /// The maximum number of sums of all parts together.
+  /// The maximum number of sums, counted over all parts.
   private static let mostNumbers = 1 << 21
   /// The number of parts, or of tasks, that balances the threads.
   private static let enoughParts = 16

@@ -39,7 +39,7 @@ struct WinogradSchedule {
       let wanted = min(Self.mostTiles, max(Self.leastTiles, near))
       let perImage = geometry.tilesPerImage
       let line = geometry.tilesOfImage.across
-      // Whole images, or whole rows of tiles of one image.
+      // A task has whole images, or whole rows of tiles of one image.
       tileGrain =
         wanted >= perImage ? wanted / perImage * perImage : max(line, wanted / line * line)
       channelGrain = outputs
@@ -98,7 +98,8 @@ struct WinogradSchedule {
     geometry.source.channels * (sharesWeights ? geometry.results.channels : channelGrain)
   }
 
-  // Elements of the transforms.
+  // Numbers of elements: of all transformed patches and weights, of the memory that tasks share, and of a task's own
+  // memory.
   private var patchCount: Int { WinogradGeometry.positions * patchDistance }
   private var weightCount: Int { WinogradGeometry.positions * weightDistance }
   var sharedCount: Int { sharesWeights ? weightCount : patchCount }

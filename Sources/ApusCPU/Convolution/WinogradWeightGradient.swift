@@ -21,7 +21,7 @@ final class WinogradWeightGradientStep: CPUStep {
   private let ownCount: Int
   private let sharedCount: Int
 
-  /// The maximum number of sums of all parts together.
+  /// The maximum number of sums, counted over all parts.
   private static let mostPartNumbers = 1_400_000
   private static let enoughParts = 8
   /// Tiles that a part transforms at a time.
@@ -83,8 +83,8 @@ final class WinogradWeightGradientStep: CPUStep {
       tileGrain * outputPitch, outputPitch)
   }
 
-  /// Accumulates (or stores) the products of `count` tiles for one block of channels and for all 36 positions of a
-  /// transformed tile.
+  /// Adds (or, without `accumulates`, stores) the products of `count` tiles for one block of channels and for all 36
+  /// positions of a transformed tile.
   private func multiply(
     _ count: Int, rows: Range<Int>, columns: Range<Int>, _ transforms: UnsafePointer<Float>,
     _ sums: UnsafeMutablePointer<Float>, distance: Int, pitch: Int, accumulates: Bool

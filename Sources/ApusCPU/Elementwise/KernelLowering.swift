@@ -157,7 +157,8 @@ struct KernelLowering {
       return csimd_find_conversion(
         builder.loops, Int32(instruction.lane.rawValue), Int32(instruction.result.rawValue))
     case .row(let row):
-      // The table lists a row under the lane of its operands, but `unitFloat`, which reads integers, under `float32`.
+      // The table lists each row under the lane of its operands, except `unitFloat`: this row reads integers, and is
+      // listed under `float32`.
       return try builder.loop(row.name, row == .unitFloat ? instruction.result : instruction.lane)
     case .constant: fatalError("a constant is an argument, not an instruction")
     }

@@ -34,7 +34,7 @@ final class ScatterAddStep: CPUStep {
     // are sorted.
     partCount = max(1, min(step.extent, min(16, step.count * step.inner / TaskLimits.elementCount)))
     workspaceByteCount = step.inner * lane.byteCount + 64
-    // Narrow types are summed in their lane's type.
+    // Narrow types are summed in their lane's type: these sums are in the shared memory, before the counts.
     countsOffset =
       step.dtype.isLane ? 0 : (step.outer * step.extent * step.inner * lane.byteCount + 63) & ~63
     hasChains = lane.dtype.isFloatingPoint && step.count > SumCascade.chain

@@ -24,7 +24,7 @@ struct BlockSchedule {
     fileprivate var method: Method { m == 1 ? .vector : n <= 16 ? .narrow : .blocks }
 
     /// Whether bfloat16 factors are packed in pairs. A product of fewer than 32 rows packs pairs only if its right
-    /// factor is transposed: if it is not, it may be read in place as single elements, and needs no packing.
+    /// factor is transposed. Another right factor may be read in place, without packing, but only as single elements.
     var packsPairs: Bool { method == .blocks && (m >= 32 || right.isTransposed) }
 
     /// Whether k is large, and m and n are so small that a task's results and its blocks of both factors for one chain
@@ -59,24 +59,24 @@ struct BlockSchedule {
   private static let vectorColumns = 1024
   /// Columns per task of a product of one row whose right factor is transposed, so that each column is contiguous.
   private static let vectorTransposedColumns = 256
-  /// The maximum row stride with which panels are read in place: rows at power-of-two strides map to the same cache
-  /// sets.
+  /// The maximum row stride of a right factor that is read in place: rows at larger power-of-two strides map to the
+  /// same cache sets.
   private static let longestRowInPlace = 256
-  /// The maximum number of rows with which panels are read in place.
+  /// The maximum number of rows of a right factor that is read in place.
   private static let mostRowsInPlace = 256
   // The next six limits apply if `Caches.favorsUnpackedFactors`, and were measured with 48 KiB of L1 and 2 MiB of L2
   // (Intel Xeon, Emerald Rapids).
 
-  /// A right factor is packed if its row stride is a multiple of this number of bytes, because its rows map to the same
-  /// L2 cache sets.
+  /// A right factor is packed if its row stride is a multiple of this number of bytes, because its rows then map to the
+  /// same L2 cache sets.
   private static let distanceOfConflicts = 16384
   /// The maximum number of rows of the left factor with which the right factor is read in place. With more rows, more
   /// tiles read a panel that was packed once.
   private static let mostRowsForColumnsInPlace = 192
-  /// The maximum number of columns with which the left factor is read in place.
+  /// The maximum number of columns of the product with which the left factor is read in place.
   private static let mostColumnsForRowsInPlace = 256
-  /// The maximum number of columns with which the left factor is read in place if its rows would otherwise be packed
-  /// into shared memory and read from other threads' caches.
+  /// The maximum number of columns of the product with which the left factor is read in place if its rows would
+  /// otherwise be packed into shared memory and read from other threads' caches.
   private static let mostColumnsForSharedRowsInPlace = 1024
   /// A transposed left factor is packed if its stride along k is at least this number, a page of float32 elements: each
   /// element along k is then in another page.
@@ -102,10 +102,10 @@ struct BlockSchedule {
   private static let mostDeepRows = 384
   /// The number of blocks of rows and columns that balances the threads.
   private static let enoughBlocks = 16
-  /// The number of tasks that must remain if tasks get more panels.
+  /// The number of tasks that must remain when the panels per task are increased.
   private static let enoughTasks = 32
-  /// A product with at least this number of chains per thread is split along k if the split of its rows and columns
-  /// would give fewer tasks per thread than this number, or if `paysChains`.
+  /// A product is split along k if it has at least this number of chains per thread, and if (a) the split of its rows
+  /// and columns would give fewer tasks per thread than this number, or (b) `paysChains` is true.
   private static let fewTasks = 4
 
   init(_ products: Products, _ kernels: BlockKernels, threadCount: Int, _ caches: Caches) {
@@ -157,7 +157,7 @@ struct BlockSchedule {
     if products.method == .vector { return true }
     guard kernels.canReadInPlace(columns: products.n, products.right.isTransposed) else { return false }
     if products.right.leading <= longestRowInPlace && k <= mostRowsInPlace { return true }
-    // Contiguous rows are packed already.
+    // A narrow factor without gaps between its rows is contiguous, like a packed factor.
     if products.method == .narrow && products.right.leading == products.n { return true }
     return caches.favorsUnpackedFactors && products.m <= mostRowsForColumnsInPlace
       && products.right.leading * kernels.lane.byteCount % distanceOfConflicts != 0

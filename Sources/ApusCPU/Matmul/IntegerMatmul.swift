@@ -72,7 +72,7 @@ struct MatmulShape {
   let rowGrain: Int
   let columnGrain: Int
 
-  /// The smallest tile: smaller tiles would spend their time on packing.
+  /// The smallest extents of a tile. Each tile packs its factors, so smaller tiles would pack each element more often.
   private static let leastRows = 64
   private static let leastColumns = 128
 

@@ -67,8 +67,8 @@ struct Ticks: Hashable, Sendable {
     guard value.magnitude > unit * 1e-6, value != 0 else { return "0" }
     let sign = value < 0 ? "−" : ""
     let size = value.magnitude
-    // A number below 0.001 gets an exponent only if the step is small too. With a larger step, the marks next to it may
-    // be above 0.001 and are written as decimals.
+    // A number below 0.001 gets an exponent only if the step is small too. If the step is larger, the neighboring marks
+    // may be above 0.001, and such marks are written as decimals.
     if size < 1e-3 && unit < 0.9e-5 || size >= 1e12 {
       var exponent = Int(log10(size).rounded(.down))
       var digits = max(0, exponent - Int(log10(unit).rounded(.down)))

@@ -88,7 +88,7 @@ public struct ErrorAnalysis: Sendable {
   }
 }
 
-/// The positions by descending loss, ties by position. NaN counts as the largest loss.
+/// The positions by descending loss; positions of equal loss are in ascending order. NaN counts as the largest loss.
 private func worstFirst(_ positions: [Int], losses: [Double]) -> [Int] {
   func order(_ position: Int) -> (Double, Int) {
     let loss = position < losses.count ? losses[position] : 0
@@ -105,7 +105,7 @@ extension Optional<[String]> {
 }
 
 extension ClassificationResults {
-  /// The positions of the misclassified examples, the worst first: by descending loss, ties by position.
+  /// The positions of the misclassified examples by descending loss; positions of equal loss are in ascending order.
   /// - Parameter losses: the loss of each example; `nil` for `−log p` of the true class.
   public func misclassified(losses: [Float]? = nil) -> [Int] {
     let wrong = (0..<count).filter { predicted[$0] != labels[$0] }
