@@ -1,9 +1,9 @@
 import ApusDevice
 import ApusCSIMD
 
-/// The weight gradient of a convolution with channels last: for each tap, the transposed matrix of the pixels that the
-/// tap reads, times the gradient of the output. Both factors are read in place. If the gradient is channels-first, each
-/// block of the gradient is transposed once for all taps.
+/// The weight gradient of a convolution whose windows are read in place: for each tap, the transposed matrix of the
+/// pixels that the tap reads, times the gradient of the output. If the gradient is channels-first, each block of the
+/// gradient is transposed once for all taps.
 ///
 /// Small gradients are summed in parts, each over a range of images. Tasks of large gradients cover ranges of taps and
 /// output channels. The split depends only on the shape.
@@ -30,7 +30,7 @@ final class WindowWeightGradientStep: CPUStep {
 
   /// The maximum number of sums, counted over all parts.
   private static let mostNumbers = 1 << 21
-  /// The number of parts, or of tasks, that balances the threads.
+  /// The number of parts, or of tasks, at which all threads get about equal work.
   private static let enoughParts = 16
   /// The maximum length of an accumulation chain.
   private static let longestChain = 2048

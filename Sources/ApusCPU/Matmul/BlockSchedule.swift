@@ -100,7 +100,7 @@ struct BlockSchedule {
   /// balance the threads better.
   private static let mostRowsOfAllColumns = 96
   private static let mostDeepRows = 384
-  /// The number of blocks of rows and columns that balances the threads.
+  /// The number of blocks of rows and columns at which all threads get about equal work.
   private static let enoughBlocks = 16
   /// The number of tasks that must remain when the panels per task are increased.
   private static let enoughTasks = 32

@@ -72,7 +72,8 @@ struct MatmulShape {
   let rowGrain: Int
   let columnGrain: Int
 
-  /// The smallest extents of a tile. Each tile packs its factors, so smaller tiles would pack each element more often.
+  /// The smallest extents of a tile. A tile reads its rows of `a` and its columns of `b` as a whole, so with smaller
+  /// tiles, each element would be read more often.
   private static let leastRows = 64
   private static let leastColumns = 128
 
