@@ -1,7 +1,7 @@
 import ApusDevice
 import ApusCSIMD
 
-/// Repeated products of rows by one matrix `[k, n]`, which is stored in panels of columns.
+/// Repeated products of rows by one matrix `[k, n]`, which is read in place or packed once in panels of columns.
 ///
 /// The result of a row does not depend on the other rows of a product.
 struct RepeatedRightProduct {
@@ -10,7 +10,8 @@ struct RepeatedRightProduct {
   /// The row stride of results: whole panels.
   let stride: Int
   private let kernels: BlockKernels
-  /// Whether the matrix is read in place. It then has at most 24 uses, too few for a packed copy.
+  /// Whether the matrix is read in place. If it has few uses, it is not packed, since packing reads and writes each
+  /// element once.
   private let isInPlace: Bool
 
   /// - Parameter uses: the total number of rows that are multiplied by one matrix.
