@@ -169,7 +169,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
     let size = geometry.lane.byteCount
     let a = BlockKernels.Factor(pointer: pixels.pointer, row: pixels.order.leading, column: 1)
     let slivers = scratch + kernels.panelByteCount(columns: kernels.panelWidth, k: count)
-    // Rows at a multiple of the page size map to the same L1 cache set.
+    // Rows whose distance is a multiple of the page size map to the same L1 cache set.
     let isPacked = a.row * size % 4096 == 0
     if isPacked { kernels.packRows(channels, k: count, a, slivers) }
     for tap in stride(from: 0, to: geometry.tapCount, by: kernels.panelWidth) {

@@ -126,7 +126,7 @@ struct KernelSlots {
 }
 
 extension Instruction {
-  /// Whether the instruction runs long enough to prefetch memory meanwhile.
+  /// Whether the instruction takes so long that memory is prefetched while it runs.
   var isLong: Bool {
     switch function {
     case .row(let row): !row.isCheap

@@ -43,8 +43,8 @@ struct BlockSchedule {
   private(set) var panelGrain: Int
   private(set) var rowPacking: Packing
   private(set) var columnPacking: Packing
-  /// Chains per task of a product that is split along k (split-K), otherwise 0. Such tasks compute chains of the whole
-  /// product, which are added afterwards in their order.
+  /// Chains per task of a product that is split along k (split-K), otherwise 0. A task of such a product computes some
+  /// chains of all results; afterwards, other tasks add the chains in their order.
   private(set) var chainGrain = 0
 
   /// The length of a chain along k. A sliver of this length stays in an L1 cache, and a block of rows in an L2 cache.
