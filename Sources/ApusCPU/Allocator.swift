@@ -5,8 +5,8 @@ import Synchronization
 
 /// A caching allocator of 64-byte aligned host memory.
 ///
-/// Sizes are rounded up to size classes, eight per power of two. Released blocks are cached for later requests of their
-/// class, up to the limit of a `CacheLimit` for all classes together.
+/// Sizes are rounded up to size classes, eight per power of two. Released blocks are cached for later requests of the
+/// same class; a `CacheLimit` bounds the bytes of all cached blocks together.
 final class Allocator: @unchecked Sendable {
   static let alignment = 64
   /// Vector loads may read up to this many bytes past the last element.
@@ -32,7 +32,7 @@ final class Allocator: @unchecked Sendable {
   }
 
   private let state = Mutex(State())
-  /// The maximum number of bytes that this process may allocate in total.
+  /// The maximum number of bytes of all blocks, used and cached.
   let limit: Int
   private let cacheLimit: CacheLimit
 
@@ -47,7 +47,8 @@ final class Allocator: @unchecked Sendable {
   static func sizeClass(of byteCount: Int) -> Int {
     let units = max(1, ceilDivide(byteCount, alignment))
     guard units > 8 else { return units * alignment }
-    // The number of units is rounded up, so that only its four leading bits may be set.
+    // A unit is `alignment` bytes. The number of units is rounded up, so that all bits after its four leading bits are
+    // zeros.
     let shift = (Int.bitWidth - 1 - (units - 1).leadingZeroBitCount) - 3
     return ((((units - 1) >> shift) + 1) << shift) * alignment
   }
@@ -69,7 +70,8 @@ final class Allocator: @unchecked Sendable {
     .outOfMemory(device: "cpu", requested: byteCount, used: state.withLock { $0.statistics.used }, available: limit)
   }
 
-  /// Allocates memory from the system and counts the memory as used; `nil` if there is too little memory.
+  /// Allocates memory from the system and counts the memory as used; `nil` if `limit` would be exceeded or the system
+  /// has too little memory.
   private func reserve(_ size: Int) -> UnsafeMutableRawPointer? {
     let fits = state.withLock { state in
       guard size <= limit - state.statistics.used - state.statistics.pooled else { return false }

@@ -10,8 +10,8 @@ extension CPUDevice {
       perRun: plan.slabs, shared: executable.workspaceByteCounts + [executable.sharedByteCount])
   }
 
-  /// The device's limit minus the used bytes, but at most the free memory of the system plus the cached blocks, because
-  /// other processes use memory too.
+  /// The smaller of two numbers: the device's limit minus the used bytes, and the memory that the system has left plus
+  /// the cached blocks. The system may have less than the limit, since other processes use its memory too.
   public var availableByteCount: Int {
     let (limit, counts) = (info.memoryByteCount, memory)
     return max(0, min(limit - counts.used, (HostSystem.availableByteCount ?? limit) + counts.pooled))

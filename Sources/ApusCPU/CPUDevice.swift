@@ -16,11 +16,10 @@ public final class CPUDevice: Device, @unchecked Sendable {
   /// Locked while a plan runs: the pool runs one job at a time.
   private let runLock = Mutex(StepLog())
 
-  /// `true`: the kernels of matrix products read `float32` factors.
+  /// `true`: the kernels of matrix products read factors of their lane's type, for 16-bit factors `float32`.
   public var prefersFloat32Products: Bool { true }
 
-  /// `bfloat16` if the machine has dot-product instructions for pairs of `bfloat16` elements, and they are faster than
-  /// `float32` products.
+  /// `bfloat16` if the device multiplies `bfloat16` elements in pairs (`pairs`), otherwise none.
   public var fastProductTypes: [DType] { pairs == nil ? [] : [.bfloat16] }
   let pairs: UnsafePointer<csimd_pairs>?
   let caches: Caches
@@ -29,7 +28,8 @@ public final class CPUDevice: Device, @unchecked Sendable {
   ///
   /// `APUS_THREADS` sets the number of threads (default: all cores that this process may use). `APUS_SIMD` sets the
   /// instruction set: `avx512`, `avx2` or `baseline` (default: the best set of the machine).
-  /// - Throws: `DeviceError.unavailable` for an unknown value, or a value that the machine does not support.
+  /// - Throws: `DeviceError.unavailable` if one of these variables or `APUS_CACHED_MEMORY` has an invalid value, or
+  ///   `APUS_SIMD` a value that the machine does not support.
   public static func open() throws(DeviceError) -> CPUDevice {
     try CPUDevice(
       threads: Environment["APUS_THREADS"], simd: Environment["APUS_SIMD"])
@@ -49,7 +49,7 @@ public final class CPUDevice: Device, @unchecked Sendable {
   }
 
   /// - Parameter pairs: the unit that multiplies `bfloat16` elements in pairs, if the machine has this unit; `nil`
-  ///   chooses the fastest unit, or none if `float32` products are faster.
+  ///   leaves the choice to `csimd_find_fast_pairs`.
   init(
     threadCount: Int, simd: String?, memoryLimit: Int, pairs unit: PairUnit? = nil, caches: Caches = .host
   ) throws(DeviceError) {
@@ -181,7 +181,8 @@ extension CPUDevice {
 
 /// The start of the buffer's memory. A buffer of another device is an error.
 func address(of buffer: Buffer) throws(DeviceError) -> UnsafeMutableRawPointer {
-  // A comparison of types costs less than a cast; large models have hundreds of buffers.
+  // A comparison of types calls no function of the Swift runtime, as a cast would; large models have hundreds of
+  // buffers.
   guard type(of: buffer) == CPUBuffer.self else { throw .foreign("buffer", device: "cpu") }
   return unsafeDowncast(buffer, to: CPUBuffer.self).pointer
 }

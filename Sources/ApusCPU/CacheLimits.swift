@@ -1,11 +1,11 @@
-/// Byte counts above which data is assumed not to fit into caches. They describe common machines, not the current
-/// machine (see `Caches`), so that the same loops run on all machines.
+/// Byte counts above which data is assumed not to fit into caches. They describe common machines, so that the same
+/// loops run on all machines; `Caches` describes the current machine.
 enum CacheLimits {
   /// An array above this size does not fit into a core's private caches, so its cache lines are prefetched.
   static let coreByteCount = 2 << 20
   /// A result above this size is written with non-temporal stores if consecutive writes are to distant cache lines.
   static let scatteredByteCount = 4 << 20
-  /// If a step moves more than this number of bytes, its results are not in a cache when the step ends. They are
+  /// If a step moves more than this number of bytes, its results are not in a cache when the step ends. So they are
   /// written with non-temporal stores, which do not read a cache line before they overwrite it.
   static let stepByteCount = 64 << 20
 }

@@ -47,8 +47,8 @@ struct StepBuilder {
     step.pass == .forward ? RecurrentStep(step, self) : try RecurrentGradientStep(step, self)
   }
 
-  /// The kernels that multiply pairs of elements of factors that are rounded to `dtype`; `nil` if there are no such
-  /// kernels, or if the device does not use them.
+  /// The kernels that multiply elements in pairs, for factors that are rounded to `dtype`; `nil` if there are none, or
+  /// if the device does not use them.
   func pairs(of dtype: DType) -> UnsafePointer<csimd_pairs>? { dtype == .bfloat16 ? pairs : nil }
 
   /// The loop of a row of `Kernels/elementwise.def`.
@@ -89,8 +89,8 @@ extension Lane {
 }
 
 extension DType {
-  /// Whether elements of this type are stored in the type of their lane, so that a program's registers can alias an
-  /// array.
+  /// Whether elements of this type are stored in the type of their lane. If so, a register of a program can be an
+  /// array in memory, without a conversion.
   var isLane: Bool { lane.dtype == self }
 }
 

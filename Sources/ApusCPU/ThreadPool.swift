@@ -39,8 +39,8 @@ final class ThreadPool: @unchecked Sendable {
     }
   }
 
-  /// Stores the closure as a constant property of a class, because the optimizer does not retain the context of such a
-  /// closure for a call. With retains, the workers would contend for one reference count.
+  /// Stores the closure as a constant property of a class. For a call of such a property, the optimizer does not retain
+  /// the context of the closure. With retains, the workers would contend for one reference count.
   private final class Job {
     let body: (_ index: Int, _ worker: Int) -> Void
 

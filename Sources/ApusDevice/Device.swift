@@ -22,14 +22,14 @@ public protocol Device: AnyObject, Sendable {
     _ geometry: ConvolutionGeometry, _ pass: Convolution.Pass, _ dtype: DType
   ) -> ChannelsLastPreference
 
-  /// Whether matrix products and convolutions of 16-bit floating-point values are faster if their operands are first
-  /// converted to `float32`.
+  /// Whether the kernels of matrix products and convolutions convert 16-bit floating-point operands to `float32`. If
+  /// so, the planner keeps these operands in `float32` memory, so that they are converted once.
   var prefersFloat32Products: Bool { get }
 
-  /// The 16-bit floating-point types whose matrix products and convolutions are faster than those of `float32`.
+  /// The 16-bit floating-point types whose matrix products and convolutions take less time than those of `float32`.
   var fastProductTypes: [DType] { get }
 
-  /// Compiles the kernels of a plan. This call is expensive; it is made once per plan.
+  /// Compiles the kernels of a plan, or loads them from a cache. Runs of the plan use the result.
   func prepare(_ plan: Plan) throws(DeviceError) -> any Executable
 
   /// Runs a plan. `inputs`, `outputs` and `scalars` are parallel to the inputs, outputs and scalars of the plan.
@@ -57,7 +57,7 @@ public protocol Device: AnyObject, Sendable {
   /// Ends autotuning, and stores the choices for later processes.
   func finishTuning() throws(DeviceError)
 
-  /// Deletes the measured choices, in this and later processes; the built-in choices apply again.
+  /// Deletes the measured choices for this process and later ones; the built-in choices apply again.
   func forgetTuning() throws(DeviceError)
 
   /// The current use of device memory, in bytes.

@@ -11,7 +11,8 @@ public enum DeviceError: Error, Hashable, Sendable {
   /// An index was out of range, or a segment number was smaller than the one before it. `fault` is the first fault;
   /// `nil` if it is unknown, as in a loop on an OpenCL device.
   case indexOutOfRange(device: String, operation: String, fault: IndexFault?)
-  /// The device or its driver stopped responding; the process must open the device again.
+  /// The device, or the connection to it, was lost, for example after an illegal memory access. A process opens a
+  /// device once, so only another process can use the device again.
   case lost(device: String, reason: String)
   /// The device lacks a feature that the plan requires, for example `float64`.
   case unsupported(device: String, feature: String)

@@ -95,7 +95,8 @@ extension Layout {
   /// The layout of the same elements, in row-major order, over another shape; `nil` when no strides describe it.
   public func reshaped(to target: Shape) -> Layout? {
     guard shape.elementCount > 0 else { return Layout(contiguous: target) }
-    // Group old and new axes whose products agree; inside a group the old axes must be mergeable.
+    // Consecutive old axes and new axes with the same product of extents form a group. The old axes of a group must be
+    // mergeable.
     var result = Layout(shape: target, strides: Shape(repeating: 0, count: target.rank), offset: offset)
     var old = 0
     var new = 0

@@ -11,8 +11,8 @@ public struct Program: Hashable, Sendable {
     case tensor(DType)
     /// An entry of the plan's scalar bank, the same for all elements.
     case scalar(Lane)
-    /// The offset that the argument's layout assigns to the element (`Argument.index`); it is computed, not loaded; of
-    /// lane `int32` or `int64`.
+    /// The offset that the argument's layout assigns to the element (`Argument.index`). It is computed, not loaded; its
+    /// lane is `int32` or `int64`.
     case index(Lane)
     /// A core result: a result of the step that precedes this program, such as a product or a reduced value.
     case core(Lane)
@@ -40,9 +40,9 @@ public struct Program: Hashable, Sendable {
     }
   }
 
-  /// The first registers, in order.
+  /// The sources of the first registers, in order.
   public var inputs: [Input]
-  /// The registers after the inputs, each computed from earlier registers.
+  /// The instructions that compute the registers after the inputs, each from earlier registers.
   public var instructions: [Instruction]
   /// The registers to store.
   public var outputs: [Output]
@@ -73,8 +73,8 @@ public struct Instruction: Hashable, Sendable {
     /// value elsewhere.
     case select
     /// Word `number` of a stream of random words, as `int32`. Operands: `number` (of lane `lane`, `int32` or `int64`),
-    /// seed and counter (`int64`). It is word `number mod 4` of the four words that Philox4x32-10 (Salmon et al., 2011)
-    /// returns for the counter `(low(number / 4), high(number / 4), low(counter), high(counter))` and the key
+    /// seed and counter (`int64`). This is word `number mod 4` of the four words that Philox4x32-10 (Salmon et al.,
+    /// 2011) returns for the counter `(low(number / 4), high(number / 4), low(counter), high(counter))` and the key
     /// `(low(seed), high(seed))`; `low` and `high` are the halves of a 64-bit number.
     case random
     /// The operand, of lane `lane`, as lane `result`: float to integer truncates toward zero and saturates, and NaN

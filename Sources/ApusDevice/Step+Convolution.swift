@@ -88,7 +88,7 @@ public struct Convolution: Hashable, Sendable {
     case channelsFirst
     /// Both as `[batch, spatial…, channels]`.
     case channelsLast
-    /// `x` with channels first, `y` with channels last: images with few channels are not converted.
+    /// `x` with channels first, `y` with channels last: an `x` with few channels then needs no conversion.
     case mixed
   }
 
@@ -140,8 +140,8 @@ extension Convolution {
   /// `[outputChannels, inputChannels]` and `[inputChannels, pixels]`, or `x[n] = wᵀ·y[n]` for the input gradient. The
   /// domain of its epilogue is `[batch, channels, pixels]`.
   ///
-  /// `nil` for other convolutions, several groups, integers, and orders other than channels-first, and when the pixels
-  /// of the epilogue's operands cannot be merged into one axis.
+  /// `nil` for convolutions that are not pointwise, have several groups, compute integers or have another order than
+  /// channels-first, and if the pixels of the epilogue's operands cannot be merged into one axis.
   package var pointwiseProduct: Matmul? {
     guard isPointwiseProduct, pass != .weightGradient, let epilogue = epilogue.mergingAxes(from: 2) else { return nil }
     let g = geometry
@@ -176,9 +176,9 @@ extension Convolution {
 }
 
 extension Convolution {
-  /// The gradient of the input of a strided 1 × 1 convolution without padding, as a convolution of stride 1 over the
-  /// input elements that windows read, one for each element of `y`; the gradient of all other elements is 0. The
-  /// epilogue is still the epilogue of the strided step. `nil` for other convolutions.
+  /// The input gradient of a strided 1 × 1 convolution without padding, as a convolution of stride 1. The result of the
+  /// latter is the gradient of the inputs that windows read, one for each element of `y`; the gradient of all other
+  /// inputs is 0. The epilogue is still the epilogue of the strided step. `nil` for other convolutions.
   package var withoutStride: Convolution? {
     let g = geometry
     guard pass == .inputGradient, g.kernel.wrappedProduct == 1, g.stride.wrappedProduct > 1, g.padding == SIMD3(0, 0, 0)
@@ -203,7 +203,7 @@ public struct ChannelsLastPreference: Hashable, Sendable {
 
   /// When the convolution uses channels-last images.
   public var condition: Condition
-  /// Whether channels-first `x` is equally efficient (`Convolution.Order.mixed`).
+  /// Whether the device also reads `x` with channels first (`Convolution.Order.mixed`), so that it needs no conversion.
   public var readsChannelsFirst: Bool
 
   /// Channels-first images in all cases.

@@ -26,8 +26,8 @@ public struct Loop: Hashable, Sendable {
   public var count: Int
   /// Whether the loop runs from the last element to the first.
   public var isReversed: Bool
-  /// The plan of one iteration. An output to a carried value reuses the donated buffer of the input from the same
-  /// carried value.
+  /// The plan of one iteration. An output that goes to a carried value overwrites the donated buffer of the input that
+  /// comes from this carried value.
   public var body: Plan
   /// The sources of the body's inputs.
   public var inputs: [Source]
@@ -76,8 +76,8 @@ public struct Loop: Hashable, Sendable {
   /// For each iteration, the index of the elements that it reads from the sequences and writes to them.
   public var order: [Int] { isReversed ? (0..<count).reversed() : Array(0..<count) }
 
-  /// The location of a value of the body: a value of the whole plan, the offset in that value, in elements, and the
-  /// stride, the additional offset for each index in the sequences. Offsets in slabs are in bytes.
+  /// The location of a value of the body: a value of the whole plan, the offset in it, and the stride, which is added
+  /// to the offset for each index in the sequences. Both are in elements; in a slab, the offset is in bytes.
   public func location(of value: Int) -> (value: Int, offset: Int, stride: Int) {
     let description = body.values[value]
     switch description.storage {

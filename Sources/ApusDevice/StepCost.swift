@@ -5,9 +5,9 @@ public struct StepCost: Hashable, Sendable {
   public var operation: String
   /// The family, pass, shapes and element type, such as `matmul 64x10x128 NT float32`.
   public var label: String
-  /// The number of floating-point operations; 0 where memory traffic bounds the step.
+  /// The number of floating-point operations; 0 for families of steps that memory traffic bounds.
   public var flops: Double
-  /// The bytes of the elements that are read, once for each operand.
+  /// The bytes of the elements that are read; an element counts once for each operand that contains it.
   public var bytesRead: Double
   /// The bytes of the elements that are written.
   public var bytesWritten: Double
@@ -54,7 +54,8 @@ extension Plan {
 }
 
 extension Step {
-  /// The number of floating-point operations, two for a multiply-add; 0 where memory traffic bounds the step.
+  /// The number of floating-point operations, two for a multiply-add; 0 for families of steps that memory traffic
+  /// bounds.
   fileprivate var flops: Double {
     switch self {
     case .matmul(let step):
@@ -107,7 +108,7 @@ extension Elementwise {
 
 extension Matmul {
   fileprivate var label: String {
-    // N where rows are contiguous, T where the matrix is stored transposed.
+    // N if the rows are contiguous, T if the matrix is stored transposed.
     func order(_ operand: Operand) -> String { operand.layout.strides[batch.rank + 1] == 1 ? "N" : "T" }
     let count = batch.elementCount
     return "matmul \(count == 1 ? "" : "\(count)×")\(m)x\(n)x\(k) \(order(a))\(order(b)) \(factorDtype)"

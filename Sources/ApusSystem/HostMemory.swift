@@ -30,7 +30,7 @@ package enum HostMemory {
     let hierarchies = mounts.split(separator: "\n").compactMap { ControlGroupMount($0) }
     var least: Int?
     for line in groups.split(separator: "\n") {
-      // number:controllers:path
+      // A line has the form `number:controllers:path`.
       let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
       guard parts.count == 3 else { continue }
       let isUnified = parts[1].isEmpty

@@ -14,7 +14,7 @@ extension StringProtocol {
   ///   - keepsLines: whether line feeds and tabs stay as they are
   package func printable(limit: Int = 512, keepsLines: Bool = false) -> String {
     let scalars = unicodeScalars
-    // Fast path: nearly all texts are short and plain.
+    // Nearly all texts are short and consist of printable ASCII characters. They need no escapes.
     if utf8.count <= limit, utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) { return String(self) }
     let half = limit / 2
     guard let cut = scalars.index(scalars.startIndex, offsetBy: limit + 1, limitedBy: scalars.endIndex),

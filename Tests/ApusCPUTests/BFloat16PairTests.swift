@@ -9,9 +9,10 @@ import Testing
 /// Whether this machine multiplies bfloat16 elements in pairs.
 private let hasPairs = csimd_open("avx512").map { csimd_find_pairs($0, .vector) != nil } ?? false
 
-/// Products of bfloat16 factors in pairs have the same bits as single multiply-adds.
+/// Multiplication of bfloat16 elements in pairs gives the same bits as single multiply-adds.
 @Suite(.enabled(if: hasPairs, "this processor has no AVX512-BF16")) struct BFloat16PairTests {
-  /// Runs `body` with products in pairs (`avx512`) and without (`avx2`), and compares the bits of the results.
+  /// Runs `body` with multiplication in pairs (`avx512`) and with single multiply-adds (`avx2`), and compares the bits
+  /// of the results.
   private func compare(_ name: String, _ body: () throws -> [Tensor]) throws {
     let results = try ["avx512", "avx2"].map { simd in
       let device = try CPUDevice(threadCount: 3, simd: simd, memoryLimit: 1 << 32, pairs: .vector)

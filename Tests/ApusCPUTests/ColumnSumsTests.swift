@@ -15,8 +15,8 @@ import Testing
     var dtype: DType = .float32
     /// Whether all products of the batch share the right factor.
     var isStacked = false
-    /// Whether the product's tasks compute the sums. This requires tiles of whole groups of
-    /// `ReductionShape.linesAtOnce` rows, which the reduction also combines first.
+    /// Whether the product's tasks compute the sums. This requires that the rows of a tile are whole groups of
+    /// `ReductionShape.linesAtOnce` rows: the reduction first combines the rows of such groups.
     var isJoined = true
 
     var description: String { "\(batch) \(m)x\(n)x\(k) \(dtype)" }
@@ -30,7 +30,8 @@ import Testing
     Case(m: 0, n: 40, k: 8), Case(m: 30, n: 40, k: 0),
   ]
 
-  /// A plan with the outputs `2·relu(a·b)` and its column sums, or only with the column sums of `stored`.
+  /// A plan with two outputs, `2·relu(a·b)` and the column sums of this product; with `stored`, the only output is the
+  /// column sums of `stored`.
   private func plan(_ test: Case, stored: [Double]?, reducer: ReductionRow = .sum) -> PlanBuilder {
     var (builder, numbers) = (PlanBuilder(), TestNumbers(seed: 7))
     let lane = test.dtype.lane
@@ -92,7 +93,7 @@ import Testing
     #expect(found[1] == (try plan(test, stored: found[0], reducer: reducer).run(on: cpu()))[0])
   }
 
-  /// The product's step computes the column sums in the cases with `isJoined`.
+  /// The product's step computes the column sums in exactly the cases with `isJoined`.
   @Test(arguments: cases) func productsComputeTheSums(_ test: Case) throws {
     let steps = StepBuilder(plan: plan(test, stored: nil).plan, loops: try #require(csimd_open(nil)), threadCount: 2)
     let built = try steps.plan.steps.map { try steps.build($0) }

@@ -186,8 +186,8 @@ import Testing
     #expect(Set(result).count > 69_000)
   }
 
-  /// The CPU draws the same random words as the reference device, if the word numbers are consecutive, are rows that
-  /// begin within a block of four words, are in another order, or are repeated.
+  /// The CPU draws the same random words as the reference device. The word numbers of a case are consecutive, form rows
+  /// that begin within a block of four words, are in another order, or are repeated.
   @Test(arguments: availableSets) func randomWordsMatchTheReferenceDevice(simd: String) throws {
     let layouts: [(Layout, Lane)] = [
       (Layout(contiguous: [1]), .int32), (Layout(contiguous: [5003]), .int32),

@@ -9,7 +9,7 @@ import Testing
 /// Whether this machine multiplies bfloat16 numbers on tile registers.
 private let hasTiles = csimd_open("avx512").map { csimd_find_pairs($0, .matrix) != nil } ?? false
 
-/// Products of bfloat16 factors on AMX add in the documented order, with the same bits for any number of threads.
+/// Products of bfloat16 factors on AMX add in the order of `chain` below, with the same bits for any number of threads.
 @Suite(.enabled(if: hasTiles, "this processor has no AMX-BF16")) struct MatrixUnitTests {
   private func device(threads: Int) throws -> ComputeDevice {
     ComputeDevice(backend: try CPUDevice(threadCount: threads, simd: nil, memoryLimit: 1 << 32, pairs: .matrix))

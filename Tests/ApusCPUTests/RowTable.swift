@@ -1,7 +1,8 @@
 import Foundation
 
-/// The expected values of rows that have no `UnaryFunction`: of floating-point rows in `Double`, of integer rows in
-/// their own type. `RowTests` has separate tests for the few floating-point rows in neither table.
+/// The expected values of rows that have no `UnaryFunction`. Those of floating-point rows are computed in `Double`,
+/// those of integer rows in the type of the row's lane. `RowTests` has separate tests for the few floating-point rows
+/// that have neither a `UnaryFunction` nor an entry here.
 enum RowTable {
   static let floatBinary: [String: @Sendable (Double, Double) -> Double] = [
     "add": { $0 + $1 }, "subtract": { $0 - $1 }, "multiply": { $0 * $1 }, "divide": { $0 / $1 },

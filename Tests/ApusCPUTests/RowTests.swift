@@ -131,7 +131,7 @@ import Testing
     }
   }
 
-  /// In `float32`, the second operand of the row `normal` is `exp(−a²/2)`, rounded.
+  /// In `float32`, the row `normal` has two operands: `a`, and `exp(−a²/2)` rounded to `float32`.
   @Test(arguments: availableSets)
   func normalDistribution(simd: String) throws {
     let a = Self.floats(step: 80_021)

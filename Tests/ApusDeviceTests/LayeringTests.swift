@@ -101,7 +101,7 @@ struct LayeringTests {
     }
   }
 
-  /// The rules have no cycles, and the names that they allow are modules or C targets.
+  /// The imports that `layers` allows have no cycles, and their names are modules or C targets.
   @Test func layersHaveAnOrder() {
     var placed: Set<String> = [
       "ApusCSIMD", "COpenBLAS", "Kernels", "COpenCL", "CSHA256", "CZlib", "CPNG", "CTurboJPEG",

@@ -22,8 +22,8 @@ extension ConvolutionGeometry {
   /// Whether copies of images into channels-last order cost as much time as they save. This is so
   /// (a) for 1 × 1 kernels: a stride skips most of the copied pixels;
   /// (b) for stride 1 with input channels too few to fill a vector: the channels-first method for them
-  /// (`ConvolutionMethod.planes`) is already fast. The exceptions are the input gradient and, if the kernel has more
-  /// than nine taps, the weight gradient.
+  /// (`ConvolutionMethod.planes`) fills its vectors with pixels. Case (b) applies to the output and, if the kernel has
+  /// at most nine taps, to the weight gradient.
   fileprivate func isCopyBound(_ pass: Convolution.Pass) -> Bool {
     if kernel.wrappedProduct == 1 { return true }
     guard inputChannels < Self.leastVectorChannels, stride == SIMD3(1, 1, 1) else { return false }

@@ -15,7 +15,7 @@ final class PlaneConvolutionStep: CPUStep {
   private let offsets: [Int]
   private let loops: UnsafePointer<csimd_table>
   private let copier: RowCopier
-  /// Strips (or whole images) per task.
+  /// Strips per task; a small image is one strip.
   private let grain: Int
   /// Byte offsets in the workspace: of the strip with gaps (see `PlaneGeometry`), of the core results, and of the
   /// epilogue's memory. The padded planes begin at 0.
@@ -75,7 +75,8 @@ final class PlaneConvolutionStep: CPUStep {
       image * geometry.resultChannels * channelSize + plane * geometry.result.y * geometry.result.z
       + rows.lowerBound * geometry.result.z
     let resultBase = epilogue.target(frame)?.assumingMemoryBound(to: Float.self)
-    // In the result, channels are whole planes apart; in the workspace, the strips of all channels are contiguous.
+    // From one channel to the next, strips are a whole channel apart in the result; in the workspace, they are
+    // contiguous.
     let stripCount = rows.count * geometry.result.z
     let core = resultBase.map { $0 + first } ?? (workspace + coreOffset).assumingMemoryBound(to: Float.self)
     let stride = resultBase == nil ? stripCount : channelSize

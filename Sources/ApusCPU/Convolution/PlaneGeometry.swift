@@ -29,12 +29,13 @@ struct PlaneGeometry {
   /// Strips per plane.
   let stripCount: Int
 
-  /// The number of bytes of a strip's source and result that should stay in an L2 cache.
+  /// The approximate limit for the bytes of a strip's source and result, which should stay in an L2 cache.
   private static let stripByteCount = 400_000
 
-  /// The geometry of a pass, or `nil` if another algorithm is better.
+  /// The geometry of a pass; `nil` if the lane is not `float32`, the stride is not 1, the pass is a matrix product, or
+  /// one of the conditions below (`fillsVectors`, `hasLongSums`, `hasNearWeights`) is not met.
   init?(_ g: ConvolutionGeometry, pass: Convolution.Pass, dtype: DType) {
-    // A 1 × 1 kernel over many channels is a matrix product.
+    // A 1 × 1 kernel over more than four input channels per group is computed as a matrix product.
     let isProduct = g.kernel.wrappedProduct == 1 && g.inputChannels > 4 * g.groups
     guard dtype.lane == .float32, g.stride == SIMD3(1, 1, 1), !isProduct else { return nil }
     batch = g.batch
@@ -55,11 +56,12 @@ struct PlaneGeometry {
     paddedChannels = sourceChannels / groups
     let width = result.z + reach.z
     let inner = paddedChannels * g.kernel.x * width * 4
-    // A forward or input-gradient strip has the results of all groups; a weight gradient has the results of one group.
+    // The bytes of a row. A strip of the output or of the input gradient has the result channels of all groups, a strip
+    // of the weight gradient those of one group.
     let row = inner + resultChannels / (pass == .weightGradient ? groups : 1) * width * 4
     let rows = max(4, (Self.stripByteCount - reach.y * inner) / max(1, row))
-    // All strips of a plane except the last have equal heights. They have up to a quarter more rows than fit if this
-    // reduces the number of strips.
+    // All strips of a plane except the last have equal heights. They have up to a quarter more rows than fit into
+    // `stripByteCount` if this reduces the number of strips.
     let strips = max(1, ceilDivide(result.y * 4, rows * 5))
     stripRows = max(1, ceilDivide(result.y, strips))
     stripCount = ceilDivide(result.y, stripRows)
@@ -68,7 +70,7 @@ struct PlaneGeometry {
     else { return nil }
   }
 
-  /// Whether at least half of the vector lanes contain pixels rather than gaps and tails.
+  /// Whether at least half of the vector lanes contain pixels; the others are gaps, or lie after the last pixel.
   private var fillsVectors: Bool {
     stripRows * result.z >= vectorCount(rows: stripRows) * 8
   }
@@ -82,17 +84,16 @@ struct PlaneGeometry {
     return byteCount <= 600_000 || stripRows * result.z >= 128
   }
 
-  /// Whether strips of a weight gradient are long enough to be worth their cost: each strip reads and writes all sums
-  /// and pads the source. im2col, the alternative, copies each window, which costs as much as about eight result
-  /// channels.
+  /// Whether strips of a weight gradient have enough pixels: each strip reads and writes all sums and pads the source.
+  /// The alternative, im2col, copies each window, which takes as long as about eight result channels.
   private var hasLongSums: Bool {
     let vectors = vectorCount(rows: stripRows)
     let padding = paddedChannels * kernel.x * (paddedRows * 20 + paddedRows * width / 4)
     return vectors >= 6 && padding * 4 <= (gradientChannelGrain + 8) * tapCount * vectors
   }
 
-  /// The number of result channels of one group whose sums stay in a cache. With fewer pixels per strip, the sums have
-  /// to fit into a smaller, faster cache.
+  /// The number of result channels of one group whose sums stay in a cache. Each strip reads and writes all sums. If
+  /// strips have few pixels, this is often, so the sums get fewer bytes, to stay in a cache nearer to the core.
   var gradientChannelGrain: Int {
     let byteCount = 400_000 * max(1, vectorCount(rows: stripRows) / 16)
     return min(resultChannels / groups, max(4, byteCount / max(1, tapCount * 64) / 4 * 4))
@@ -105,8 +106,8 @@ struct PlaneGeometry {
       && result.z >= 16
   }
 
-  /// Whether depthwise results are computed from the unpadded image. The image must be as wide as the result, with
-  /// one column of zeros on each side and one row of zeros before the first row.
+  /// Whether depthwise results are computed from the unpadded image. The image must be as wide as the result, and the
+  /// padding must be one column on each side and one row before the first row.
   func readsInPlace(_ dtype: DType) -> Bool {
     isDepthwise && dtype == .float32 && source.z == result.z && lead == SIMD3(0, 1, 1) && source.x == result.x
   }
@@ -149,7 +150,7 @@ struct PlaneGeometry {
     return (plane, blockRange(strip, size: stripRows, count: result.y))
   }
 
-  /// Copies the pixels that the taps of a strip read, of `paddedChannels` channels from `firstChannel` on, into the
+  /// Copies `paddedChannels` channels, from `firstChannel` on, of the pixels that the taps of a strip read to the
   /// padded buffer. With `clears`, the buffer is filled with zeros first; otherwise its padding must be zero already.
   func pad(
     _ image: UnsafeMutableRawPointer, firstChannel: Int = 0, plane: Int, rows: Range<Int>,

@@ -58,8 +58,8 @@ final class PlaneWeightGradientStep: CPUStep {
   private var blockCount: Int { blocksPerGroup * geometry.groups }
   private var tasksPerPart: Int { ceilDivide(blockCount, blockGrain) }
 
-  /// The maximum number of tasks that use a worker's temporary memory; `Int.max` if the tasks of the epilogue, which
-  /// run after these tasks, also use it.
+  /// The number of tasks that sum strips; `Int.max` if the epilogue, which runs later in tasks of its own, also uses
+  /// temporary memory of the workers.
   var taskCount: Int { epilogue.workspaceByteCount > 0 ? .max : partCount * tasksPerPart }
 
   func run(_ context: borrowing RunContext) {
@@ -123,7 +123,7 @@ final class PlaneWeightGradientStep: CPUStep {
       partial + (group * perGroup + channels.lowerBound) * offsets.count)
   }
 
-  /// Copies the gradient's rows to the row stride of the padded buffer, with zeros in the gaps.
+  /// Copies the gradient's rows to `target`, where they have the row stride of the padded buffer and zeros in the gaps.
   private func spread(
     _ first: Int, _ count: Int, _ plane: Int, _ rows: Range<Int>, _ gradient: UnsafeMutableRawPointer,
     _ target: UnsafeMutablePointer<Float>

@@ -25,7 +25,7 @@ struct RowCopier {
         rows, count, source.assumingMemoryBound(to: Float.self), stride, target, targetStride)
       return
     }
-    // Single rows are too short for a fast conversion: one call converts several rows and the gaps between them.
+    // One call converts several rows and the gaps between them, because a single row may be shorter than a vector.
     let block = max(1, (Self.scratchCount - count) / max(1, stride) + 1)
     withUnsafeTemporaryAllocation(of: Float.self, capacity: max(Self.scratchCount, count) + 16) { scratch in
       let numbers = scratch.baseAddress!

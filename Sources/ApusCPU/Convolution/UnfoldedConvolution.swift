@@ -75,8 +75,8 @@ final class UnfoldedConvolutionStep: CPUStep {
   }
 }
 
-/// The input gradient of a convolution: transposed weights times the pixels of the output's gradient, accumulated into
-/// the pixels of the windows (col2im).
+/// The input gradient of a convolution: transposed weights times the pixels of the output's gradient. The products are
+/// added to the pixels of the windows (col2im).
 final class UnfoldedInputGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int

@@ -7,9 +7,10 @@ import ApusSystem
 /// order.
 ///
 /// In floating point, the right factor of a product is packed. The left factor is read in place, unless its rows would
-/// map to the same cache set. A part computes windows times transposed pixels, `[taps, outputs]`, if windows are read
-/// in place, tasks do not split the output channels of a group, and a group has at least twice as many taps (of all
-/// its input channels) as output channels. Then the sum of the parts is transposed.
+/// map to the same cache set. A part computes the transposed product (windows times transposed pixels,
+/// `[taps, outputs]`) if (a) windows are read in place, (b) a task has all output channels of a group, and (c) a group
+/// has at least two taps, counted over all its input channels, for each output channel. The sum of the parts is then
+/// transposed back.
 final class UnfoldedWeightGradientStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -24,7 +25,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
   private let partCount: Int
   /// Output channels per task, all of one group.
   private let channelGrain: Int
-  /// Whether partial results are transposed.
+  /// Whether each part computes the transposed product.
   private let isTransposed: Bool
   private let transpose: Transpose
 
@@ -44,10 +45,10 @@ final class UnfoldedWeightGradientStep: CPUStep {
     let weightCount = max(1, step.geometry.outputChannels * geometry.tapCount)
     let limit = min(
       geometry.imageBlocks, step.geometry.multiplyAdds / 2_000_000, 8, 10_000_000 / weightCount)
-    // A power of two distributes evenly over threads.
+    // A power of two is divided evenly among 2, 4 or 8 threads.
     partCount = limit >= 8 ? 8 : limit >= 4 ? 4 : limit >= 2 ? 2 : 1
     merger = try PartMerger(count: weightCount, parts: partCount, lane: geometry.lane, builder)
-    // With few parts and groups, tasks split the channels.
+    // If there are few parts and groups, the output channels are split among tasks.
     channelGrain =
       partCount * step.geometry.groups >= 4
       ? max(1, geometry.outputs) : max(1, min(geometry.outputs, max(64, geometry.outputs / 4)))
@@ -65,8 +66,8 @@ final class UnfoldedWeightGradientStep: CPUStep {
 
   private var blockCount: Int { ceilDivide(geometry.outputs, channelGrain) }
 
-  /// The maximum number of tasks that use a worker's temporary memory; `Int.max` if the tasks of the epilogue, which
-  /// run after these tasks, also use it.
+  /// The number of tasks that compute products; `Int.max` if the epilogue, which runs later in tasks of its own, also
+  /// uses temporary memory of the workers.
   var taskCount: Int {
     epilogue.workspaceByteCount > 0 ? .max : partCount * geometry.g.groups * blockCount
   }
@@ -143,7 +144,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
     }
   }
 
-  /// Bytes of a panel of windows and of packed pixels.
+  /// Bytes of the packed factors: one panel of windows and all pixels or, if `isTransposed`, one block of pixels.
   private static func productByteCount(
     _ geometry: UnfoldedGeometry, _ kernels: BlockKernels?, isTransposed: Bool
   ) -> Int {
@@ -155,7 +156,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
       + kernels.sliverByteCount(rows: geometry.outputs, k: geometry.matrixPixels)
   }
 
-  /// Adds the product of a block of channels' pixels with the windows; each result has one accumulation chain.
+  /// Adds to `result` the pixels of a block of channels times the windows; each result has one accumulation chain.
   private func multiply(
     _ channels: Int, _ count: Int, _ pixels: OpenBLASProduct.Factor, _ lines: OpenBLASProduct.Factor,
     _ result: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer, ahead: csimd_prefetch_block
@@ -169,7 +170,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
     let size = geometry.lane.byteCount
     let a = BlockKernels.Factor(pointer: pixels.pointer, row: pixels.order.leading, column: 1)
     let slivers = scratch + kernels.panelByteCount(columns: kernels.panelWidth, k: count)
-    // Rows at a multiple of the page size map to the same L1 cache set.
+    // Rows whose distance is a multiple of the page size map to the same L1 cache set.
     let isPacked = a.row * size % 4096 == 0
     if isPacked { kernels.packRows(channels, k: count, a, slivers) }
     for tap in stride(from: 0, to: geometry.tapCount, by: kernels.panelWidth) {
@@ -193,7 +194,7 @@ final class UnfoldedWeightGradientStep: CPUStep {
     }
   }
 
-  /// Adds the product of the windows with the pixels; each result has one accumulation chain per block of pixels.
+  /// Adds to `result` the windows times the pixels; each result has one accumulation chain per block of pixels.
   private func multiplyTransposed(
     _ kernels: BlockKernels, _ count: Int, _ lines: OpenBLASProduct.Factor, _ pixels: OpenBLASProduct.Factor,
     _ result: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer

@@ -47,9 +47,9 @@ struct WindowAxis {
       offset: -g.padding[axis], weightTaps: Array(0..<g.kernel[axis]), source: g.input[axis])
   }
 
-  /// An axis of the input gradient. In the forward pass, only every `stride`-th tap reads the inputs `phase`, `phase +
-  /// stride`, …: the gradient of these inputs is the convolution of the output's gradient with these taps in reversed
-  /// order.
+  /// An axis of the input gradient. In the forward pass, only every `stride`-th tap reads the inputs `phase`,
+  /// `phase + stride`, … The gradient of these inputs is the convolution of the output's gradient with these taps in
+  /// reversed order.
   ///
   /// - Precondition: the stride or the dilation is 1.
   init(inputGradientOf g: ConvolutionGeometry, axis: Int, phase: Int) {

@@ -1,8 +1,8 @@
 import ApusDevice
 import ApusCSIMD
 
-/// A pass of a convolution as windows of its source. The output and the weight gradient have one phase;
-/// the input gradient has one phase for each pixel position modulo the stride.
+/// A pass of a convolution as windows of its source: the input or, for the input gradient, the output's gradient. The
+/// output and the weight gradient have one phase; the input gradient has one for each pixel position modulo the stride.
 struct WindowGeometry {
   /// Images `[height, width, channels]`, or `[channels, height, width]`.
   struct Extent {
@@ -75,18 +75,18 @@ struct WindowGeometry {
   var work: Int { phases.reduce(0) { $0 + $1.tapCount } * source.channels / phases.count }
 }
 
-/// The lines, that is, contiguous elements, of the source and of the weights that one result reads; all results of a
-/// rectangle read the same taps.
+/// The lines of the source and of the weights that a result reads; a line is contiguous elements. All results of a
+/// rectangle read the same taps, so that they share a description of their lines.
 struct WindowLines {
   private let lines: csimd_lines
-  /// The row of a panel that contains the first tap.
+  /// The row, within a panel of weights, of the first tap.
   private let firstRow: Int
 
   init(_ phase: WindowGeometry.Phase, y: WindowAxis.Segment, x: WindowAxis.Segment, _ source: WindowGeometry.Extent) {
     var lines = csimd_lines()
     lines.a_step = 1
     if source.isPlanar {
-      // For each channel and row of taps, one line.
+      // There is one line for each channel and row of taps.
       let perLine = phase.x.weightTaps.count
       firstRow = y.taps.lowerBound * perLine + x.taps.lowerBound
       lines.count = (source.channels, y.taps.count)
@@ -98,7 +98,7 @@ struct WindowLines {
     }
     let perLine = phase.x.weightTaps.count * source.channels
     firstRow = y.taps.lowerBound * perLine + x.taps.lowerBound * source.channels
-    // Adjacent taps form one line.
+    // The taps of a row form one line if they are adjacent in memory.
     let isDense = phase.x.dilation == 1
     lines.count = (y.taps.count, isDense ? min(1, x.taps.count) : x.taps.count)
     lines.a = (phase.y.dilation * source.row, phase.x.dilation * source.channels)

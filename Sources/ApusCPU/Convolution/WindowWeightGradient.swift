@@ -2,9 +2,9 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// The weight gradient of a convolution with channels last: for each tap, the product of the channels of the pixels
-/// that the tap reads with the gradient of the output. Both factors are read in place. If the gradient is
-/// channels-first, each block of the gradient is transposed once for all taps.
+/// The weight gradient of a convolution whose windows are read in place: for each tap, the transposed matrix of the
+/// pixels that the tap reads, times the gradient of the output. If the gradient is channels-first, each block of the
+/// gradient is transposed once for all taps.
 ///
 /// Small gradients are summed in parts, each over a range of images. Tasks of large gradients cover ranges of taps and
 /// output channels. The split depends only on the shape.
@@ -29,18 +29,18 @@ final class WindowWeightGradientStep: CPUStep {
   /// Bytes of the buffer that stores weight gradients until the epilogue runs.
   private let storedByteCount: Int
 
-  /// The maximum number of sums of all parts together.
+  /// The maximum number of sums, counted over all parts.
   private static let mostNumbers = 1 << 21
-  /// The number of parts, or of tasks, that balances the threads.
+  /// The number of parts, or of tasks, at which all threads get about equal work.
   private static let enoughParts = 16
   /// The maximum length of an accumulation chain.
   private static let longestChain = 2048
-  /// The minimum length of an accumulation chain: with shorter chains, the loads of the sums would cost too much.
+  /// The minimum length of an accumulation chain: each chain loads and stores its sum once.
   private static let shortestChain = 128
-  /// The maximum number of sums that stay in an L2 cache, and the maximum number of elements that a block of pixels
+  /// The maximum number of sums that stay in an L2 cache; also the maximum number of elements that a block of pixels
   /// reads.
   private static let mostOwnNumbers = 1 << 17
-  /// Output channels per task that merges the parts and runs the epilogue.
+  /// Output channels per task, for the tasks that merge the parts and run the epilogue.
   private static let storedChannels = 16
 
   init(_ step: Convolution, _ builder: StepBuilder) throws(DeviceError) {
@@ -105,7 +105,7 @@ final class WindowWeightGradientStep: CPUStep {
     return (panels * block / blocks * 32)..<min(panels * (block + 1) / blocks * 32, geometry.results.channels)
   }
 
-  /// Sums a range of rows of taps over a part's images, for a range of output channels.
+  /// Computes the sums of a range of rows of taps and a range of output channels, over the images of a part.
   private func add(
     part: Int, taps: Range<Int>, channels: Range<Int>, _ input: UnsafePointer<Float>,
     _ gradient: UnsafePointer<Float>, _ sums: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
@@ -178,7 +178,7 @@ final class WindowWeightGradientStep: CPUStep {
     return Factor(pointer: scratch, pixel: channels, row: results.width * channels, image: pixels * channels)
   }
 
-  /// Accumulates the contribution of a segment of pixels to the taps that all of them read.
+  /// Adds the products of a segment of pixels to the sums of the taps that every pixel of the segment reads.
   private func add(
     _ block: Block, _ x: WindowAxis.Segment, tap: Int, _ input: UnsafePointer<Float>, _ gradient: Factor,
     _ sums: UnsafeMutablePointer<Float>

@@ -33,7 +33,7 @@ struct WindowWeights {
   var workspaceByteCount: Int {
     pairs == nil ? 0 : 2 * grain * panelWidth * (geometry.phases.map(\.tapCount).max() ?? 0) * MemoryLayout<Float>.size
   }
-  /// Source channels (or words) per task, so that a task has enough weights.
+  /// Source channels (or words) per task, so that a task packs about 32768 weights.
   private var grain: Int { max(1, 32768 / (panelWidth * max(1, geometry.phases[0].tapCount))) }
 
   /// The panels of a range of channels that begins at a panel boundary.

@@ -69,7 +69,7 @@ final class WinogradConvolutionStep: CPUStep {
     }
   }
 
-  /// Transforms the patches of a range of tiles.
+  /// Transforms the patches of a range of tiles; a patch is the source pixels that a tile reads.
   private func transform(_ tiles: Range<Int>, _ source: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>)
   {
     withUnsafePointer(to: geometry.sourceTiles) { grid in

@@ -4,7 +4,8 @@ import ApusCSIMD
 extension WinogradGeometry {
   private static let leastTiles = 32
 
-  /// The geometry of a pass, or `nil` if the pass has no Winograd form or direct convolution is faster.
+  /// The geometry of a pass; `nil` if the pass has no Winograd form, its channels do not fill whole vectors, it has
+  /// fewer than `leastTiles` tiles, or it saves too few multiplications (see `overhead`).
   static func profitable(_ g: ConvolutionGeometry, pass: Convolution.Pass) -> WinogradGeometry? {
     guard let geometry = WinogradGeometry(g, pass: pass), geometry.source.channels % 16 == 0,
       geometry.results.channels % 16 == 0, geometry.tileCount >= leastTiles

@@ -24,7 +24,7 @@ struct WinogradSchedule {
   /// Result channels per task.
   private let channelGrain: Int
 
-  /// Tiles per task that only transforms patches.
+  /// Tiles per task, for the tasks that only transform patches.
   static let patchGrain = 16
   /// The maximum number of elements of a task's transforms that stay in a core's caches.
   private static let nearNumbers = 600_000
@@ -40,7 +40,7 @@ struct WinogradSchedule {
       let wanted = min(Self.mostTiles, max(Self.leastTiles, near))
       let perImage = geometry.tilesPerImage
       let line = geometry.tilesOfImage.across
-      // Whole images, or whole rows of tiles of one image.
+      // A task has whole images, or whole rows of tiles of one image.
       tileGrain =
         wanted >= perImage ? wanted / perImage * perImage : max(line, wanted / line * line)
       channelGrain = outputs
@@ -99,7 +99,8 @@ struct WinogradSchedule {
     geometry.source.channels * (sharesWeights ? geometry.results.channels : channelGrain)
   }
 
-  // Elements of the transforms.
+  // Numbers of elements: of all transformed patches and weights, of the memory that tasks share, and of a task's own
+  // memory.
   private var patchCount: Int { WinogradGeometry.positions * patchDistance }
   private var weightCount: Int { WinogradGeometry.positions * weightDistance }
   var sharedCount: Int { sharesWeights ? weightCount : patchCount }

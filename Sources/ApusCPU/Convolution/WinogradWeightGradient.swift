@@ -22,7 +22,7 @@ final class WinogradWeightGradientStep: CPUStep {
   private let ownCount: Int
   private let sharedCount: Int
 
-  /// The maximum number of sums of all parts together.
+  /// The maximum number of sums, counted over all parts.
   private static let mostPartNumbers = 1_400_000
   private static let enoughParts = 8
   /// Tiles that a part transforms at a time.
@@ -71,7 +71,7 @@ final class WinogradWeightGradientStep: CPUStep {
     withUnsafePointer(to: Optional(UnsafeMutableRawPointer(core))) { epilogue.run(context, cores: $0) }
   }
 
-  /// Transforms tiles of both factors, each into its own section of `target`.
+  /// Transforms the tiles of both factors; each factor has its own section of `target`.
   private func transform(
     _ tiles: Range<Int>, at tile: Int, _ input: UnsafePointer<Float>, _ gradient: UnsafePointer<Float>,
     _ target: UnsafeMutablePointer<Float>
@@ -84,8 +84,8 @@ final class WinogradWeightGradientStep: CPUStep {
       tileGrain * outputPitch, outputPitch)
   }
 
-  /// Accumulates (or stores) the products of `count` tiles for one block of channels and for all 36 positions of a
-  /// transformed tile.
+  /// Adds (or, without `accumulates`, stores) the products of `count` tiles for one block of channels and for all 36
+  /// positions of a transformed tile.
   private func multiply(
     _ count: Int, rows: Range<Int>, columns: Range<Int>, _ transforms: UnsafePointer<Float>,
     _ sums: UnsafeMutablePointer<Float>, distance: Int, pitch: Int, accumulates: Bool

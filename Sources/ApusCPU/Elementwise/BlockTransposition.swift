@@ -3,7 +3,7 @@ import ApusCSIMD
 /// Transposes blocks into rows that are far apart in memory.
 ///
 /// Large results are written with non-temporal stores: small blocks are transposed into a scratch buffer, whose rows
-/// are then written one after the other. This requires rows that begin at a cache line.
+/// are then written one after the other. This requires that the rows of the result begin at cache lines.
 ///
 /// If long rows of a large result do not begin at a cache line, a task's whole block is transposed into the scratch
 /// buffer before its rows are written. If the rows were written in short pieces, the partial cache lines at both ends
@@ -42,7 +42,7 @@ struct BlockTransposition {
   ///   - rows: the rows of the largest block of the result.
   ///   - columns: the columns of this block.
   ///   - stride: the row stride of the result, in elements.
-  ///   - resultByteCount: bytes of the whole result; 0 if the result is read again at once.
+  ///   - resultByteCount: bytes of the whole result; 0 for ordinary stores, if the result is soon read again.
   init(
     byteCount: Int, rows: Int, columns: Int, stride: Int, resultByteCount: Int, _ loops: UnsafePointer<csimd_table>
   ) {

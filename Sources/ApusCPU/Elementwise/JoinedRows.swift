@@ -1,7 +1,7 @@
 import ApusDevice
 
-/// The functions that one loop of ApusCSIMD computes for two instructions. The result of the first instruction is
-/// rounded too, as in separate loops.
+/// The functions that a single loop of ApusCSIMD computes in place of two instructions. The loop rounds the result of
+/// the first instruction too, as separate loops would.
 enum FusedRow: String {
   /// `exp(a − b)`.
   case expDifference = "exp_difference"
@@ -11,7 +11,7 @@ enum FusedRow: String {
   case subtractProduct = "subtract_product"
 }
 
-/// An instruction, or a fused instruction that replaces several.
+/// An instruction, or a fused instruction that replaces two.
 struct LoopInstruction: Hashable {
   /// The instruction: lanes, operands and, unless `fused` replaces it, the function.
   var instruction: Instruction

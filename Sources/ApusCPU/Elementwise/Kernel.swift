@@ -64,7 +64,8 @@ final class Kernel {
     csimd_run(self.raw, &raw, Int64(range.lowerBound), Int64(range.upperBound), nil, nil)
   }
 
-  /// Uses ordinary stores for `values`, which are soon read again, and disables prefetches of arrays, which are cached.
+  /// Uses ordinary stores for `values`, since they are soon read again, and disables prefetches, since the arrays that
+  /// the kernel reads are in a cache.
   func keepInCache(_ values: Set<Int>) {
     raw.pointee.is_large = 0
     for index in 0..<Int(raw.pointee.output_count) where values.contains(Int(raw.pointee.outputs[index].value)) {
@@ -72,7 +73,7 @@ final class Kernel {
     }
   }
 
-  /// Whether rows of `columns` elements run faster together than one by one.
+  /// Whether a block of elements has room for several rows of `columns` elements, so that they run together.
   func takesTiles(columns: Int) -> Bool { columns > 0 && columns <= Int(raw.pointee.block) / 2 }
 
   /// Runs a rectangle of the domain, `tile`, on one thread.
@@ -125,7 +126,7 @@ struct KernelSlots {
 }
 
 extension Instruction {
-  /// Whether the instruction runs long enough to prefetch memory meanwhile.
+  /// Whether the instruction takes so long that memory is prefetched while it runs.
   var isLong: Bool {
     switch function {
     case .row(let row): !row.isCheap

@@ -157,7 +157,8 @@ struct KernelLowering {
       return csimd_find_conversion(
         builder.loops, Int32(instruction.lane.rawValue), Int32(instruction.result.rawValue))
     case .row(let row):
-      // The table lists a row under the lane of its operands, but `unitFloat`, which reads integers, under `float32`.
+      // The table lists each row under the lane of its operands, except `unitFloat`: this row reads integers, and is
+      // listed under `float32`.
       return try builder.loop(row.name, row == .unitFloat ? instruction.result : instruction.lane)
     case .constant: fatalError("a constant is an argument, not an instruction")
     }
@@ -247,8 +248,9 @@ struct KernelLowering {
     return csimd_find_truths(builder.loops, instruction.function.name, Int32(instruction.lane.rawValue))
   }
 
-  /// Lets an argument be copied to a slot, instead of read in place, if it is stored as one output and its array is
-  /// overwritten by an output: outputs are stored one after the other at the end of a block.
+  /// Has an argument copied to a slot, instead of read in place, if the argument is itself an output and an output
+  /// overwrites its array. Outputs are stored one after the other at the end of a block, so the array could change
+  /// before the argument is stored.
   private mutating func restrictInPlaceArguments() {
     for argument in arguments.indices where arguments[argument].in_place != 0 {
       let isStored = outputs.contains { $0.reg == argument }
@@ -259,7 +261,8 @@ struct KernelLowering {
     }
   }
 
-  /// Uses non-temporal stores for outputs that do not fit into the caches, except for memory that was just read.
+  /// Uses non-temporal stores for outputs that do not fit into the caches, unless the output overwrites an argument:
+  /// that memory was just read.
   private mutating func chooseStreams() {
     let tensors = arguments.filter { $0.kind == Kind.tensor }.map { Int($0.index) }
     let all = Set(tensors + outputs.map { Int($0.value) })
@@ -299,8 +302,8 @@ struct KernelLowering {
     }
     for index in instructions.indices where instructions[index].is_uniform == 0 {
       let ending = live.keys.filter { uses[$0] == index }.sorted()
-      // The result may reuse the slot of another result of the same size. It must not overwrite an argument's slot,
-      // which may contain a broadcast value that the loop reads for each group of elements.
+      // The result may reuse the slot of an earlier result of the same size that is read here for the last time. It
+      // must not overwrite the slot of an argument: if this is a broadcast value, the loop reads it for each group.
       let size = laneByteCount(arguments.count + index)
       var rest: [Int] = []
       for register in ending {

@@ -53,7 +53,7 @@ final class RowBlockStep: CPUStep {
     let values = Set(members.flatMap(\.values)).sorted()
     let rowByteCounts = values.map { plan.values[$0].byteCount / rows.rowCount }
     let weight = steps.reduce(0) { $0 + $1.weight }
-    // If several steps use the same rows, blocks fit into a cache.
+    // If several steps use one value of more than 16 bytes per row, a block has to fit into a cache.
     let isChained = values.contains { value in
       plan.values[value].byteCount > rows.rowCount * 16 && members.count { $0.values.contains(value) } > 1
     }

@@ -11,15 +11,14 @@ struct RowCopy {
   private let rowCount: Int
   private let from: csimd_layout
   private let to: csimd_layout
-  /// The number of rows along the innermost of the other axes.
+  /// The number of consecutive rows at equal distances: the extent of the axis next to the contiguous one.
   private let lastExtent: Int
   /// The strides of these rows in bytes.
   private let lastStep: (source: Int, result: Int)
   /// The function that copies with non-temporal stores, for results that have long rows and do not fit into the caches;
   /// otherwise `nil`.
   private let stream: (@convention(c) (Int, UnsafeRawPointer?, UnsafeMutableRawPointer?) -> Void)?
-  /// The function that copies several short rows, along the innermost of the other axes, in one call; `nil` for other
-  /// rows.
+  /// The function that copies up to `lastExtent` short rows in one call; `nil` for other rows.
   private let copyRowsTogether:
     (@convention(c) (Int, Int, UnsafePointer<Float>?, Int, UnsafeMutablePointer<Float>?, Int) -> Void)?
   /// Rows per task.
@@ -107,7 +106,7 @@ struct RowCopy {
     }
   }
 
-  /// - Note: other threads see non-temporal stores only after a fence.
+  /// - Note: other threads see non-temporal stores only after a fence, which the caller executes.
   private func copy(_ byteCount: Int, _ source: UnsafeMutableRawPointer, _ target: UnsafeMutableRawPointer) {
     if let stream { stream(byteCount, source, target) } else { target.copyMemory(from: source, byteCount: byteCount) }
   }

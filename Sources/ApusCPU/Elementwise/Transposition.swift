@@ -7,7 +7,7 @@ struct Transposition {
   private let source: Int
   private let result: Int
   private let byteCount: Int
-  /// The extents of the other axes.
+  /// The extents of all axes other than these two.
   private let outer: Shape
   /// The layouts of the other axes, in the source and in the result.
   private let outerSource: Layout

@@ -5,8 +5,8 @@ import ApusSystem
 /// `result[o, indices[o, j, i], i] += source[o, j, i]`, in ascending order of `j`.
 ///
 /// A task computes a range of rows of the result. It traverses all indices, or only those of its rows if the indices
-/// are sorted, and adds the terms of its rows. So the order of summation does not depend on the tasks. The terms of one
-/// result are added in cascades of chains.
+/// are sorted, and adds the terms of its rows. One task adds all terms of a result, so the order of summation does not
+/// depend on the split into tasks. The terms are added in cascades of chains.
 final class ScatterAddStep: CPUStep {
   let workspaceByteCount: Int
   let sharedByteCount: Int
@@ -31,10 +31,11 @@ final class ScatterAddStep: CPUStep {
     add = try builder.row(.add, lane)
     load = csimd_find_load(builder.loops, Int32(step.dtype.rawValue))
     store = csimd_find_store(builder.loops, Int32(step.dtype.rawValue))
-    // The rows of the result are divided into parts. There are few, because each part reads all unsorted indices.
+    // The rows of the result are divided into parts. There are few, because each part reads all indices unless they
+    // are sorted.
     partCount = max(1, min(step.extent, min(16, step.count * step.inner / TaskLimits.elementCount)))
     workspaceByteCount = step.inner * lane.byteCount + 64
-    // Narrow types are summed in their lane's type.
+    // Narrow types are summed in their lane's type: these sums are in the shared memory, before the counts.
     countsOffset =
       step.dtype.isLane ? 0 : (step.outer * step.extent * step.inner * lane.byteCount + 63) & ~63
     hasChains = lane.dtype.isFloatingPoint && step.count > SumCascade.chain
@@ -145,8 +146,8 @@ final class ScatterAddStep: CPUStep {
     return low
   }
 
-  /// Divides the list of indices into `partCount` parts too. Returns whether the indices of a part, and the first
-  /// index of the next part, are in range and in ascending order.
+  /// Divides the list of indices, like the rows of the result, into `partCount` parts. Returns whether the indices of
+  /// a part, and the first index of the next part, are in range and in ascending order.
   private func ascends(_ outer: Int, _ part: Int, _ base: UnsafeMutableRawPointer) -> Bool {
     var last = 0
     let entries =

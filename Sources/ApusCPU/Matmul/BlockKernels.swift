@@ -105,7 +105,8 @@ struct BlockKernels {
     csimd_panels(data: panels, distance: words(height) * panelWidth, row: 0, first: first / numbersOfWord)
   }
 
-  /// Columns in place are not transposed, their number is a multiple of 16, and they are not packed in pairs.
+  /// Whether a right factor can be read in place: it is not transposed, its number of columns is a multiple of 16, and
+  /// its elements are not multiplied in pairs.
   func canReadInPlace(columns: Int, _ isTransposed: Bool) -> Bool {
     numbersOfWord == 1 && !isTransposed && columns % 16 == 0
   }
@@ -114,14 +115,14 @@ struct BlockKernels {
     csimd_panels(data: b.pointer, distance: panelWidth, row: b.row, first: 0)
   }
 
-  /// The memory that `packRows` reads, to be prefetched.
+  /// The memory to be prefetched for `packRows`.
   func ahead(rows: Int, k: Int, _ a: Factor) -> csimd_prefetch_block {
     let (distance, count, length) = a.column == 1 ? (a.row, rows, k) : (a.column, k, rows)
     return csimd_prefetch_block(
       data: a.pointer, distance: distance * lane.byteCount, count: count, length: length * lane.byteCount)
   }
 
-  /// The memory that `packColumns` reads, or a product that reads columns in place, to be prefetched.
+  /// The memory to be prefetched for `packColumns`, or for a product that reads columns in place.
   func ahead(columns: Int, k: Int, _ b: Factor) -> csimd_prefetch_block {
     ahead(rows: columns, k: k, b.transposed)
   }

@@ -6,8 +6,8 @@ struct BlockSchedule {
   enum Method { case blocks, narrow, vector }
 
   /// How a factor is packed. `none`: tasks read the factor in place. `task`: each task packs its own block. `thread`:
-  /// each thread packs the whole factor for its tasks. `shared`: all threads together pack one copy for all tasks. Data
-  /// that another thread has written is slow to read, so each thread packs its own copy of a small factor.
+  /// each thread packs the whole factor for its tasks. `shared`: all threads together pack one copy for all tasks. A
+  /// small factor is packed by each thread, because the parts of a shared copy are in the caches of other threads.
   enum Packing { case none, task, thread, shared }
 
   /// Products with the same shape and the same factor layouts.
@@ -26,10 +26,10 @@ struct BlockSchedule {
     fileprivate var method: Method { m == 1 ? .vector : n <= 16 ? .narrow : .blocks }
 
     /// Whether bfloat16 factors are packed in pairs. A product of fewer than 32 rows packs pairs only if its right
-    /// factor is transposed: another right factor may be read in place, but not as pairs.
+    /// factor is transposed. Another right factor may be read in place, without packing, but only as single elements.
     var packsPairs: Bool { method == .blocks && (m >= 32 || right.isTransposed) }
 
-    /// Whether k is large compared with m and n, so that a task's results and its blocks of both factors for one chain
+    /// Whether k is large, and m and n are so small that a task's results and its blocks of both factors for one chain
     /// fit into an L2 cache. Weight gradients of dense layers are such products.
     fileprivate var isDeep: Bool {
       let (short, long) = (min(m, n), max(m, n))
@@ -45,8 +45,8 @@ struct BlockSchedule {
   private(set) var panelGrain: Int
   private(set) var rowPacking: Packing
   private(set) var columnPacking: Packing
-  /// Chains per task of a product that is split along k (split-K), otherwise 0. Such tasks compute chains of the whole
-  /// product, which are added afterwards in their order.
+  /// Chains per task of a product that is split along k (split-K), otherwise 0. A task of such a product computes some
+  /// chains of all results; afterwards, other tasks add the chains in their order.
   private(set) var chainGrain = 0
 
   /// The length of a chain along k. A sliver of this length stays in an L1 cache, and a block of rows in an L2 cache.
@@ -61,24 +61,24 @@ struct BlockSchedule {
   private static let vectorColumns = 1024
   /// Columns per task of a product of one row whose right factor is transposed, so that each column is contiguous.
   private static let vectorTransposedColumns = 256
-  /// The maximum row stride with which panels are read in place: rows at power-of-two strides map to the same cache
-  /// sets.
+  /// The maximum row stride of a right factor that is read in place: rows at larger power-of-two strides map to the
+  /// same cache sets.
   private static let longestRowInPlace = 256
-  /// The maximum number of rows with which panels are read in place.
+  /// The maximum number of rows of a right factor that is read in place.
   private static let mostRowsInPlace = 256
   // The next six limits apply if `Caches.favorsUnpackedFactors`, and were measured with 48 KiB of L1 and 2 MiB of L2
   // (Intel Xeon, Emerald Rapids).
 
-  /// A right factor is packed if its row stride is a multiple of this number of bytes, because its rows map to the same
-  /// L2 cache sets.
+  /// A right factor is packed if its row stride is a multiple of this number of bytes, because its rows then map to the
+  /// same L2 cache sets.
   private static let distanceOfConflicts = 16384
-  /// The maximum number of rows of the left factor with which the right factor is read in place. With more rows,
-  /// packing pays off.
+  /// The maximum number of rows of the left factor with which the right factor is read in place. With more rows, more
+  /// tiles read a panel that was packed once.
   private static let mostRowsForColumnsInPlace = 192
-  /// The maximum number of columns with which the left factor is read in place.
+  /// The maximum number of columns of the product with which the left factor is read in place.
   private static let mostColumnsForRowsInPlace = 256
-  /// The maximum number of columns with which the left factor is read in place if its rows would otherwise be packed
-  /// into shared memory and read from other threads' caches.
+  /// The maximum number of columns of the product with which the left factor is read in place if its rows would
+  /// otherwise be packed into shared memory and read from other threads' caches.
   private static let mostColumnsForSharedRowsInPlace = 1024
   /// A transposed left factor is packed if its stride along k is at least this number, a page of float32 elements: each
   /// element along k is then in another page.
@@ -94,20 +94,20 @@ struct BlockSchedule {
   private static let mostOwnColumnNumbers = 1 << 18
   private static let mostRowNumbersOfThread = 1 << 17
   private static let manyRows = 768
-  /// Rows per task that computes all columns. Few rows stay in an L1 cache, but tasks of a transposed left factor need
-  /// enough rows to read whole cache lines.
+  /// Rows per task, for tasks that compute all columns. Few rows stay in an L1 cache, but tasks of a transposed left
+  /// factor need enough rows to read whole cache lines.
   private static let rowsOfAllColumns = 24
   private static let transposedRowsOfAllColumns = 96
   /// The maximum number of rows of a task that computes all columns, if the rows are read in place and more rows
   /// balance the threads better.
   private static let mostRowsOfAllColumns = 96
   private static let mostDeepRows = 384
-  /// The number of blocks of rows and columns that balances the threads.
+  /// The number of blocks of rows and columns at which all threads get about equal work.
   private static let enoughBlocks = 16
-  /// The number of tasks that must remain if tasks get more panels.
+  /// The number of tasks that must remain when the panels per task are increased.
   private static let enoughTasks = 32
-  /// A product with at least this number of chains per thread is split along k if its other split would give fewer
-  /// tasks per thread than this number, or if `paysChains`.
+  /// A product is split along k if it has at least this number of chains per thread, and if (a) the split of its rows
+  /// and columns would give fewer tasks per thread than this number, or (b) `paysChains` is true.
   private static let fewTasks = 4
 
   init(_ products: Products, _ kernels: BlockKernels, threadCount: Int, _ caches: Caches) {
@@ -159,14 +159,14 @@ struct BlockSchedule {
     if products.method == .vector { return true }
     guard kernels.canReadInPlace(columns: products.n, products.right.isTransposed) else { return false }
     if products.right.leading <= longestRowInPlace && k <= mostRowsInPlace { return true }
-    // Contiguous rows are packed already.
+    // A narrow factor without gaps between its rows is contiguous, like a packed factor.
     if products.method == .narrow && products.right.leading == products.n { return true }
     return caches.favorsUnpackedFactors && products.m <= mostRowsForColumnsInPlace
       && products.right.leading * kernels.lane.byteCount % distanceOfConflicts != 0
   }
 
-  /// Whether rows of the left factor can be read in place about as fast as packed rows. Words of two elements are
-  /// always packed.
+  /// Whether rows of the left factor may be read in place (see `Caches.favorsUnpackedFactors`). Words of two elements
+  /// are always packed.
   private static func canReadRowsInPlace(_ kernels: BlockKernels, _ caches: Caches) -> Bool {
     caches.favorsUnpackedFactors && kernels.numbersOfWord == 1
   }
@@ -200,7 +200,7 @@ struct BlockSchedule {
     let fair = ceilDivide(products.m, Self.enoughBlocks / 2)
     let least = TaskLimits.multiplyAddCount / (products.n * products.k)
     setRowGrain(max(min(most, fair), least), of: products.m)
-    // The time of the thread with the most rows, in rows; a task has an overhead of two rows.
+    // The time of the thread with the most rows, in units of the time of one row; each task adds two units.
     func time(_ grain: Int) -> Int {
       let (whole, rest) = products.m.quotientAndRemainder(dividingBy: grain)
       let tasks = ceilDivide(whole, threadCount)

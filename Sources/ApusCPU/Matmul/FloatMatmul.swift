@@ -27,7 +27,8 @@ final class FloatMatmulStep: CPUStep {
     (left, right) = isTransposed ? (b, a) : (a, b)
     var products = BlockSchedule.Products(
       m: step.m, n: step.n, k: step.k, count: step.batch.elementCount, left: a.order, right: b.order)
-    // Products of stacked matrices with the same right factor are one product.
+    // The products of a batch are computed as one product if they have the same right factor, and the rows of all left
+    // factors are equally spaced in memory.
     if products.count > 1, b.isRepeated, let stacked = a.stackedOrder {
       (products.m, products.count, products.left) = (products.m * products.count, 1, stacked)
     }

@@ -73,7 +73,8 @@ struct MatmulShape {
   let rowGrain: Int
   let columnGrain: Int
 
-  /// The smallest tile: smaller tiles would spend their time on packing.
+  /// The smallest extents of a tile. A tile reads its rows of `a` and its columns of `b` as a whole, so with smaller
+  /// tiles, each element would be read more often.
   private static let leastRows = 64
   private static let leastColumns = 128
 

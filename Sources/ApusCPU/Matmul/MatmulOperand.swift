@@ -8,7 +8,7 @@ struct MatrixOrder {
   /// The row stride, or the column stride of a transposed matrix.
   var leading: Int
 
-  /// The layout with which the same memory is the transpose.
+  /// The layout of the transposed matrix in the same memory.
   var transposed: MatrixOrder { MatrixOrder(isTransposed: !isTransposed, leading: leading) }
   /// The distances, in elements, between neighboring rows and between neighboring columns.
   var strides: (row: Int, column: Int) { isTransposed ? (1, leading) : (leading, 1) }

@@ -2,7 +2,7 @@ import ApusDevice
 import ApusCSIMD
 import ApusSystem
 
-/// Repeated products of rows by one matrix `[k, n]`, which is stored in panels of columns.
+/// Repeated products of rows by one matrix `[k, n]`, which is read in place or packed once in panels of columns.
 ///
 /// The result of a row does not depend on the other rows of a product.
 struct RepeatedRightProduct {
@@ -11,7 +11,8 @@ struct RepeatedRightProduct {
   /// The row stride of results: whole panels.
   let stride: Int
   private let kernels: BlockKernels
-  /// Whether the matrix is read in place: packing it costs more than a few products.
+  /// Whether the matrix is read in place. If it has few uses, it is not packed, since packing reads and writes each
+  /// element once.
   private let isInPlace: Bool
 
   /// - Parameter uses: the total number of rows that are multiplied by one matrix.

@@ -3,8 +3,8 @@ import ApusCSIMD
 import ApusSystem
 
 /// Column sums of a product's result, which the product's tasks compute while their rows are in a cache. The sums have
-/// the same bits as the reduction of the stored result, because both first add groups of `ReductionShape.linesAtOnce`
-/// lines, that is, rows of the product. Bias gradients are such reductions.
+/// the same bits as a reduction of the stored result: the tasks, like the reduction, first add groups of
+/// `ReductionShape.linesAtOnce` lines (rows of the product). Bias gradients are such column sums.
 final class ColumnSums {
   /// One sum for each column; valid from the end of the product until the reduction.
   let results: UnsafeMutableRawPointer

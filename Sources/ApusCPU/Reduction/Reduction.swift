@@ -177,7 +177,8 @@ struct ReductionShape {
   /// Reduced positions per part.
   private let partLength: Int
 
-  /// The number of lines that a reduction by columns combines first. A line is the elements of one reduced position.
+  /// The number of lines in a group. A line is the elements of one reduced position; a reduction by columns first
+  /// combines the lines of each group.
   static let linesAtOnce = Int(CSIMD_LINES_AT_ONCE)
 
   init(_ step: Reduction, weight: Int) {
@@ -219,7 +220,7 @@ struct ReductionShape {
   /// Whether to reduce by rows. Axes of extent 1 do not count. Rows are chosen if
   /// (a) all axes are reduced;
   /// (b) the innermost axis is kept and shorter than 16;
-  /// (c) the innermost axis is reduced, and the innermost reduced axes, up to a kept axis, have at least 64 elements;
+  /// (c) the innermost axis is reduced; this axis and the reduced axes adjacent to it have at least 64 elements;
   /// (d) the innermost axis is reduced, and there are fewer than 64 results.
   static func prefersRows(_ step: Reduction) -> Bool {
     let axes = (0..<step.domain.rank).filter { step.domain[$0] > 1 }

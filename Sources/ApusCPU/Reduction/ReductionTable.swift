@@ -96,7 +96,7 @@ extension Kernel {
   func outerLayouts(_ inputs: [Argument], of domain: Shape, axes: [Int]) -> [csimd_layout] {
     let fixed = Layout(shape: domain.selecting(axes), strides: Shape(repeating: 0, count: axes.count))
     return (0..<Int(raw.pointee.argument_count)).map { (index: Int) -> csimd_layout in
-      // Constants follow the inputs.
+      // The arguments after the inputs are constants, which have no layout.
       guard index < inputs.count, var layout = inputs[index].layout?.selecting(axes) else { return fixed.raw }
       layout.offset = 0
       return layout.raw
@@ -116,7 +116,7 @@ extension Shape {
 }
 
 extension Layout {
-  /// The layout over some axes, at the first position of the others.
+  /// The layout over some axes, at index 0 of all other axes.
   func selecting(_ axes: [Int]) -> Layout {
     Layout(shape: shape.selecting(axes), strides: strides.selecting(axes), offset: offset)
   }

@@ -1,9 +1,9 @@
 import ApusDevice
 import ApusCSIMD
 
-/// Consecutive steps of a plan that compute a softmax or log-sum-exp of rows: the maximum, the shift that is subtracted
-/// (the maximum, or a scalar if the maximum is not finite), the exponentials if they are stored, their sum, and the
-/// exponentials times the reciprocal of the sum.
+/// Consecutive steps of a plan that compute a softmax or log-sum-exp of rows. The steps are the maximum; the shift that
+/// is subtracted (the maximum, or a scalar if the maximum is not finite); the exponentials, if they are stored; their
+/// sum; and the exponentials times the reciprocal of the sum.
 struct SoftmaxPattern {
   /// The number of steps, including the maximum.
   private(set) var count = 1

@@ -11,7 +11,7 @@ final class SortStep: CPUStep {
   init(_ step: Sort, _ builder: StepBuilder) {
     self.step = step
     load = csimd_find_load(builder.loops, Int32(step.dtype.rawValue))
-    // Two copies of keys and positions.
+    // Two arrays of keys and positions: each pass of the radix sort moves a row from one to the other.
     workspaceByteCount = step.columns * 32 + 64
   }
 

@@ -104,7 +104,7 @@ final class AttentionStep: CPUStep {
     blocks.pick(\.attention_finish)(&whole, scratch.sums, maxima, output)
   }
 
-  /// Accumulates the output of a block of queries over a block of keys.
+  /// Adds the contribution of a block of keys to the output of a block of queries.
   private func attend(
     _ block: csimd_weights, _ query: SmallProduct.Factor,
     _ columns: (key: SmallProduct.Columns, value: SmallProduct.Columns), _ rows: Rows, _ scratch: Scratch

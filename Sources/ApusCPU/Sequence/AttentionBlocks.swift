@@ -10,7 +10,7 @@ struct AttentionBlocks {
   /// The number of keys of a block. A task packs the keys of a block once for all its queries.
   static let keyBlock = 256
   /// The number of queries of a block. It is small, because each query of a block is multiplied by all keys that the
-  /// last query of the block may attend to.
+  /// last query of the block may attend to. In causal attention, the earlier queries may attend to fewer keys.
   private static let rowBlock = 36
 
   let geometry: Attention.Geometry

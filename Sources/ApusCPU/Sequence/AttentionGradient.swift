@@ -1,8 +1,8 @@
 import ApusDevice
 import ApusCSIMD
 
-/// The gradients of attention, one head of keys per task. The weights `P` are recomputed from `L`, the log-sum-exp of
-/// each query in the forward pass (Dao et al., 2022):
+/// The gradients of attention. A task computes one head of keys and all heads of queries that share this head. The
+/// weights `P` are recomputed from `L`, the log-sum-exp of each query in the forward pass (Dao et al., 2022):
 /// ```text
 /// P = exp(scale · Q Kᵀ − L),  dV = (F ∘ P)ᵀ dY,  dS = scale · P ∘ (F ∘ dY Vᵀ − D),
 /// dQ = dS K,  dK = dSᵀ Q
@@ -149,7 +149,8 @@ final class AttentionGradientStep: CPUStep {
     var outputGradient: SmallProduct.Factor
   }
 
-  /// Accumulates the gradients of a block of queries and keys, which begin at the addresses in `rows` and `targets`.
+  /// Adds the contribution of a block to the gradients. The queries, keys and output gradients of the block begin at
+  /// the addresses in `rows`, the gradients at those in `targets`.
   private func attend(
     _ block: csimd_weights, _ logarithms: UnsafeMutableRawPointer,
     _ columns: (key: SmallProduct.Columns, value: SmallProduct.Columns), _ scratch: Scratch, _ rows: Rows,

@@ -1,7 +1,8 @@
 import ApusDevice
 import ApusCSIMD
 
-/// Runs the steps of a loop body once for each element of the sequences, in order.
+/// Runs the steps of a loop body once for each element of the sequences, from the first to the last or, if
+/// `isReversed`, from the last to the first.
 final class LoopStep: CPUStep {
   private let step: Loop
   private let steps: [any CPUStep]

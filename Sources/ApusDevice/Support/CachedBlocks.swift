@@ -110,12 +110,12 @@ public struct CachedBlocks<Block> {
 
 /// The limit of the bytes of free blocks that a device keeps for reuse.
 ///
-/// The limit is three times the peak usage, so that a few alternating plans (two networks of a GAN, training and
-/// evaluation) reuse their blocks, but at least 64 MiB and at most half of the device's memory. `APUS_CACHED_MEMORY`
-/// sets a limit in MiB instead; 0 keeps nothing.
+/// The limit is three times the peak usage, but at least 64 MiB and at most half of the device's memory. So plans that
+/// run in turn (the two networks of a GAN, training and evaluation) reuse their blocks. `APUS_CACHED_MEMORY` sets
+/// another limit, in MiB; 0 keeps nothing.
 public struct CacheLimit: Sendable {
   private static let peakFactor = 3
-  /// The smallest limit: allocating small blocks again costs more than keeping them.
+  /// The smallest limit; it applies if the peak usage is less than a third of this number.
   private static let leastByteCount = 64 << 20
 
   private let memoryByteCount: Int

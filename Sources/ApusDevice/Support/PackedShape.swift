@@ -1,5 +1,5 @@
-/// A shape that is aligned like an integer. The vector in `Shape` is aligned to 64 bytes, so allocating an object that
-/// contains a `Shape` takes a slow path; each training step creates hundreds of graph nodes.
+/// A shape that is aligned like an integer. The vector in `Shape` is aligned to 64 bytes. For an object with this
+/// alignment, Swift calls `posix_memalign` in place of `malloc`; each training step creates hundreds of graph nodes.
 public struct PackedShape: Sendable {
   @usableFromInline let extents: (Int, Int, Int, Int, Int, Int, Int, Int)
   @usableFromInline let count8: UInt8

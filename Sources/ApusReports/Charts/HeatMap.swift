@@ -81,8 +81,8 @@ private struct HeatMapLayout {
   let rowNames: [String]
   let columnNames: [String]
 
-  /// The smallest edge length of a cell. With it, a hundred classes fill the width of a page, with names in nine-pixel
-  /// letters.
+  /// The smallest edge length of a cell: a hundred such cells, and the names of the rows in nine-pixel letters, fill
+  /// the width of a page.
   private static let least = 10.2
   private static let most = 46.0
 

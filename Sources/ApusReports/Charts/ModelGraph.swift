@@ -96,7 +96,8 @@ public struct ModelGraph: Chart {
 /// The layout of boxes and edges: the boxes are below each other, and edges that skip a box run on vertical lines
 /// (lanes) to the right of the boxes.
 private struct ModelGraphLayout {
-  /// The edges from one box to all boxes that do not follow it directly. They share a vertical line.
+  /// The edges from one box to the boxes that use its output and do not follow it directly. These edges share a
+  /// vertical line.
   struct Lane {
     var source: Int
     var targets: [Int]

@@ -1,5 +1,6 @@
-/// The colors of drawings for light and dark backgrounds. Every rule with a color is written twice, the second time in
-/// a media query: viewers that support neither CSS variables nor media queries show the light colors.
+/// The colors of drawings for light and dark backgrounds. Every rule with a color is written twice, without CSS
+/// variables: for light colors, and in a media query for dark colors. Viewers that support neither CSS variables nor
+/// media queries show the light colors.
 ///
 /// The hues of series come from Okabe and Ito ("Color universal design", 2008). People with each kind of color
 /// blindness can distinguish these hues. A hue is made darker or lighter if it would not stand out from the background.

@@ -15,7 +15,7 @@ struct Ticks: Hashable, Sendable {
   /// - Parameter isInteger: whether marks between whole numbers are left out.
   static func linear(_ range: ClosedRange<Double>, count: Int, isInteger: Bool = false) -> Ticks {
     let (low, high) = (range.lowerBound, range.upperBound)
-    // Halves, since the extent of a range may overflow.
+    // Half of the extent is computed, since the extent of a range may overflow.
     let half = high / 2 - low / 2
     guard half > 0, half.isFinite else { return Ticks(ticks: [Tick(value: low, label: label(low, step: 0))]) }
     var step = nice(2 * half / Double(max(count, 1)))
@@ -31,8 +31,9 @@ struct Ticks: Hashable, Sendable {
       })
   }
 
-  /// Marks at powers of ten; at most `count` of them have labels. A range with fewer than three powers of ten also has marks
-  /// at 2 and 5 times a power of ten. If there are still fewer than three marks, the marks of a linear axis are used.
+  /// Marks at powers of ten; at most `count` of them have labels. A range with fewer than three powers of ten also has
+  /// marks at 2 and 5 times a power of ten. If there are still fewer than three marks, the marks of a linear axis are
+  /// used.
   static func logarithmic(_ range: ClosedRange<Double>, count: Int) -> Ticks {
     let (low, high) = (log10(range.lowerBound), log10(range.upperBound))
     let (first, last) = (Int((low - 1e-9).rounded(.up)), Int((high + 1e-9).rounded(.down)))
@@ -66,8 +67,8 @@ struct Ticks: Hashable, Sendable {
     guard value.magnitude > unit * 1e-6, value != 0 else { return "0" }
     let sign = value < 0 ? "−" : ""
     let size = value.magnitude
-    // A number below 0.001 gets an exponent only if the step is small too. With a larger step, the marks next to it may
-    // be above 0.001 and are written as decimals.
+    // A number below 0.001 gets an exponent only if the step is small too. If the step is larger, the neighboring marks
+    // may be above 0.001, and such marks are written as decimals.
     if size < 1e-3 && unit < 0.9e-5 || size >= 1e12 {
       var exponent = Int(log10(size).rounded(.down))
       var digits = max(0, exponent - Int(log10(unit).rounded(.down)))

@@ -28,7 +28,7 @@ public struct CalibrationCurve: Hashable, Sendable {
     let step = 1 / Double(binCount)
     for (probability, isTrue) in zip(probabilities, isTrue) {
       let value = Double(probability)
-      // The product is rounded and may give a neighboring bin, which the loops correct. The edges of the bins are
+      // The product is rounded, so it may give a neighboring bin; the loops correct this. The edges of the bins are
       // i · step, as in numpy.linspace.
       var position = min(binCount - 1, Int(value * Double(binCount)))
       while position > 0, value <= Double(position) * step { position -= 1 }
@@ -60,8 +60,8 @@ public struct CalibrationCurve: Hashable, Sendable {
 }
 
 extension ClassificationResults {
-  /// The calibration of the predictions: how often the most likely class is the true one, as a function of its
-  /// probability.
+  /// The calibration of the predictions: how often the most likely class is the true one, as a function of the
+  /// probability that the model gives to this class.
   /// - Precondition: `bins` is positive.
   public func calibration(bins: Int = 15) -> CalibrationCurve {
     var (confidences, hits): ([Float], [Bool]) = ([], [])
@@ -75,7 +75,8 @@ extension ClassificationResults {
     return CalibrationCurve(confidences, isTrue: hits, binCount: bins)
   }
 
-  /// The calibration of one class: how often examples are of the class, as a function of its probability.
+  /// The calibration of one class: how often examples are of this class, as a function of the probability that the
+  /// model gives to it.
   /// - Precondition: `bins` is positive.
   public func calibration(ofClass number: Int, bins: Int = 15) -> CalibrationCurve {
     CalibrationCurve(

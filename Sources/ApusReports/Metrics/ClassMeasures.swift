@@ -51,7 +51,7 @@ extension ConfusionMatrix {
     }
   }
 
-  /// The average over the classes that occur among labels or predictions, as in scikit-learn: a class that is absent
+  /// The average over the classes that occur among labels or predictions, as in scikit-learn. A class that is absent
   /// from both would lower a macro average, although it says nothing about the model.
   public func average(_ averaging: Averaging) -> AveragedMeasures {
     let present = measures.filter { !$0.isAbsent }

@@ -45,8 +45,8 @@ public struct ErrorAnalysis: Sendable {
   ///   - losses: the loss of each example; `nil` for `−log p` of the true class.
   ///   - examples: the index of each example in its source; `nil` for consecutive indices from 0. See
   ///     `Predictions.examples`.
-  ///   - names: the names of the examples by index in the source; an example without a name is called `example` and its
-  ///     index.
+  ///   - names: the names of the examples by index in the source; example number 7 is called `example 7` if it has no
+  ///     name.
   ///   - classNames: the names of the classes by index; a class without a name is called by its index.
   public init(
     of results: ClassificationResults, losses: [Float]? = nil, examples: [Int]? = nil, names: [String]? = nil,
@@ -88,7 +88,7 @@ public struct ErrorAnalysis: Sendable {
   }
 }
 
-/// The positions by descending loss, ties by position. NaN counts as the largest loss.
+/// The positions by descending loss; positions of equal loss are in ascending order. NaN counts as the largest loss.
 private func worstFirst(_ positions: [Int], losses: [Double]) -> [Int] {
   func order(_ position: Int) -> (Double, Int) {
     let loss = position < losses.count ? losses[position] : 0
@@ -105,7 +105,7 @@ extension Optional<[String]> {
 }
 
 extension ClassificationResults {
-  /// The positions of the misclassified examples, the worst first: by descending loss, ties by position.
+  /// The positions of the misclassified examples by descending loss; positions of equal loss are in ascending order.
   /// - Parameter losses: the loss of each example; `nil` for `−log p` of the true class.
   public func misclassified(losses: [Float]? = nil) -> [Int] {
     let wrong = (0..<count).filter { predicted[$0] != labels[$0] }

@@ -108,8 +108,8 @@ extension PowerLaw {
     return linear(points, largest, exp((left + right) / 2))
   }
 
-  /// The least-squares fit of `a + b' x` to the errors with `x = (n / largest)^(−c)`, `a ≥ 0` and `b' ≥ 0`, as the law
-  /// with `b = b' · largest^c`.
+  /// The law with the exponent `c` that has the least sum of squared residuals. `a` and `b'` in `a + b' x` are fitted,
+  /// with `x = (n / largest)^(−c)`, `a ≥ 0` and `b' ≥ 0`; then `b` is `b' · largest^c`.
   private static func linear(
     _ points: [(size: Double, error: Double)], _ largest: Double, _ exponent: Double
   ) -> PowerLaw {
@@ -121,7 +121,7 @@ extension PowerLaw {
     var slope = spread > 0 ? max(0, together / spread) : 0
     var asymptote = meanError - slope * meanX
     if asymptote < 0 {
-      // On the boundary of the allowed region: a line through the origin.
+      // The best law has `a = 0`, the smallest allowed value: a line through the origin.
       asymptote = 0
       slope = max(0, zip(xs, errors).reduce(0) { $0 + $1.0 * $1.1 } / xs.reduce(0) { $0 + $1 * $1 })
     }

@@ -1,6 +1,6 @@
 /// The sorted scores of positive and negative examples, with the number of each at or above every threshold.
 ///
-/// An example is predicted as positive when its score is at or above the threshold. Equal scores are one threshold.
+/// An example is predicted as positive when its score is at or above the threshold. Equal scores share a threshold.
 public struct RankedScores: Hashable, Sendable {
   /// The distinct scores, in descending order.
   public let thresholds: [Float]

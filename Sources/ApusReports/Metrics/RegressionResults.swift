@@ -76,7 +76,7 @@ public struct RegressionResults: Sendable {
     guard let r2PerOutput else { return nil }
     let variances = targetVariances
     let sum = variances.reduce(0, +)
-    // Without any variance all outputs have the same weight.
+    // If the targets of no output vary, all outputs have the same weight.
     guard sum > 0 else { return r2 }
     return zip(r2PerOutput, variances).reduce(0) { $0 + $1.0 * $1.1 } / sum
   }

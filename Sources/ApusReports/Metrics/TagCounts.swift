@@ -12,8 +12,9 @@ public struct TagCounts: Hashable, Sendable {
     public var share: Double
     /// The accuracy if the tagged examples were classified correctly, and no others changed.
     public var fixedAccuracy: Double
-    /// `accuracy + share · (1 − accuracy)`: the accuracy if the tag has the same share of all errors as of the examined
-    /// errors, and all errors with the tag are corrected. Work on this tag can reach at most this accuracy.
+    /// The accuracy after all errors with the tag are corrected, `accuracy + share · (1 − accuracy)`. The formula
+    /// assumes that the tag is as frequent among all errors as among the examined ones. Work on this tag can reach at
+    /// most this accuracy.
     public var ceiling: Double
   }
 
