@@ -41,7 +41,7 @@ public struct ImageDataset: Sendable {
   public let train: any ImageSource
   /// The validation images, if there are any.
   public let validation: (any ImageSource)?
-  /// The images of the final measurement. If there are no validation images, they are also measured after each epoch.
+  /// The images of the final measurement and, if there are no validation images, of the measurement after each epoch.
   public let test: any ImageSource
   /// `[channels, height, width]` when all images have one size and are in memory; else `nil`.
   public let imageSize: [Int]?
@@ -142,7 +142,8 @@ public struct PixelStatistics: Hashable, Sendable {
   static func histogram(
     _ pixels: UnsafeBufferPointer<UInt8>, from start: Int, _ area: Int, every step: Int
   ) -> [Int] {
-    // Four tables: consecutive increments of the same counter would each wait for the previous store.
+    // Four tables, used in turn: neighboring pixels are often equal, and an increment of the counter that the previous
+    // pixel incremented would wait for its store.
     var tables = [Int](repeating: 0, count: 4 * 256)
     for image in stride(from: start, to: pixels.count, by: step) {
       for index in image..<image + area { tables[(index & 3) << 8 | Int(pixels[index])] += 1 }

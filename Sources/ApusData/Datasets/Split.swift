@@ -70,8 +70,8 @@ public struct Split: Hashable, Sendable {
     self.init(labels: [Int32](repeating: 0, count: count), options)
   }
 
-  /// The number of examples that each class contributes to a held-out split (Hamilton's method): of class `c`, which
-  /// has `counts[c]` examples, about `counts[c] · share`, and at most `limits[c]`.
+  /// The number of examples that each class contributes to a held-out split, by the method of largest remainders: of
+  /// the `counts[c]` examples of class `c`, about `counts[c] · share`, and at most `limits[c]`.
   private static func apportion(_ counts: [Int], _ share: Double, atMost limits: [Int]) -> [Int] {
     let wanted = Int((Double(counts.reduce(0, +)) * share).rounded())
     let quotas = counts.map { Double($0) * share }
@@ -96,6 +96,7 @@ public struct Split: Hashable, Sendable {
     return numbers.shuffled { random.integer(below: $0, at: $1) }
   }
 
-  /// The base of the random streams of the classes, far from the streams of the epochs, which count from 0.
+  /// The number of the random stream of class 0. The streams that order the examples of epochs have the numbers 0, 1,
+  /// …, far below it.
   private static let stream: UInt64 = 0x7370_6c74 << 32
 }
