@@ -114,7 +114,7 @@ public struct MinibatchOrder: Hashable, Sendable {
 
     /// A random order of the classes; it decides which classes an incomplete round contains.
     private static func shuffledClasses(_ count: Int, _ random: CounterRandom) -> [Int] {
-      // Negative indices do not collide with the indices of positions.
+      // The index of a random number is negative here, so it is none of the indices of `balanced`, which are positions.
       Array(0..<count).shuffled { random.integer(below: $0, at: -$1) }
     }
 
