@@ -1,7 +1,7 @@
 import ApusSystem
 
-/// The queue of batches that worker threads fill, at most `depth` batches ahead of the consumer, which calls `next`. The
-/// threads take pieces of the batches in order.
+/// The queue of batches that worker threads fill, at most `depth` batches ahead of the consumer, which calls `next`.
+/// The threads take pieces of the batches in order.
 final class LoaderQueue: @unchecked Sendable {
   let work: LoaderWork
   private let monitor = Monitor()

@@ -29,7 +29,7 @@ public struct CharacterTokenizer: Tokenizer, Hashable {
 
   public func encode(_ text: String) -> [Int32] {
     var tokens: [Int32] = []
-    // An array that grows by doubling temporarily occupies three times the memory, and texts are long.
+    // Texts are long: while an array grows, its old memory and new memory of twice the size exist together.
     tokens.reserveCapacity(text.utf8.count)
     for scalar in text.unicodeScalars { tokens.append(numbers[scalar] ?? ReservedToken.unknown) }
     return tokens

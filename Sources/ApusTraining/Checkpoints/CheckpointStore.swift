@@ -9,8 +9,8 @@ public struct CheckpointStore: Sendable {
   private let run: String
   /// The same folder, if it is already open.
   private var openFolder: Folder?
-  /// The names of checkpoints, oldest first, of which `save` keeps the newest: the checkpoint that `newest` returned,
-  /// all older ones, and those that this store wrote. Checkpoints that `newest` found damaged are not listed.
+  /// The names, oldest first, of the checkpoint that `newest` returned, of all older ones, and of those that this store
+  /// wrote. Checkpoints that `newest` found damaged are not in the list. `save` keeps the last names of the list.
   private var history: [String] = []
 
   private static let name = "checkpoints"
@@ -135,7 +135,7 @@ public struct CheckpointStore: Sendable {
   /// kept.
   /// - Parameters:
   ///   - run: the folder of the run, which this process has locked.
-  ///   - count: the number of the newest checkpoints that are kept.
+  ///   - count: how many of the newest checkpoints are kept.
   ///   - best: the step of another checkpoint that is kept.
   mutating func save(
     _ state: TrainingState, model: ModelState, optimizer: Optimizer, to run: RunFolder, keeping count: Int = 2,

@@ -29,7 +29,7 @@ public struct TrainingState: Hashable, Sendable {
   var epochStart = 0.0
   /// The newest results on each split of the data.
   public var results = RunResults()
-  /// The newest step whose values were read.
+  /// The newest step whose loss was read from the device.
   var lastStep: MeasuredStep?
   /// The memory of the observers, by their keys.
   var observerMemory: [String: [Double]] = [:]
