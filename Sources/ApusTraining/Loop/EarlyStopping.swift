@@ -80,7 +80,8 @@ public final class EarlyStopping: TrainingObserver {
   }
 
   public func didFinishEpoch(_ progress: TrainingProgress) -> TrainingRequest {
-    // If the number of steps ends the run within an epoch, a longer, resumed run measures this epoch at its end.
+    // If the limit of steps ends the run within an epoch, the epoch does not count here: a resumed run with more steps
+    // measures it at its end.
     guard progress.isEpochEnd, let value = value(progress) else { return .continue }
     observe(value)
     return request(progress)
