@@ -72,8 +72,8 @@ struct StepMeasures {
     guard let pending else { return (loss * objective.lossUnit, nil) }
     var values = try pending.reading.array(of: Float.self).map { Double($0) }[...]
     let norm = pending.hasNorm ? values.removeLast() : nil
-    // Gradients of a scaled loss may overflow. The loss scaler skips the update of such a step: its norm does not
-    // count.
+    // Gradients of a scaled loss may overflow. The loss scaler skips the update of such a step, so the norm of its
+    // gradients does not count.
     if let norm, norm.isFinite {
       state.epochMeasures[StepMeasures.gradientNorm, default: RunningMean()].add(norm, count: count)
     }

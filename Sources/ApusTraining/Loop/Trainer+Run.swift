@@ -90,7 +90,7 @@ extension Trainer {
       if isEnd || session.savesCheckpoint { try save() }
       if let interruption { return interruption }
     }
-    // An observer may have stopped the run when it received the checkpoint.
+    // An observer may have stopped the run in `didSaveCheckpoint`.
     try recordStop()
     return nil
   }
@@ -140,7 +140,7 @@ extension Trainer {
     }
   }
 
-  /// Passes an event that precedes an action to all observers.
+  /// Passes an event to all observers before the action that the event announces. They cannot answer with requests.
   func announce(
     isBeforeStep: Bool = false, _ event: (any TrainingObserver, TrainingProgress) throws(TrainingError) -> Void
   ) throws(TrainingError) {
