@@ -85,8 +85,8 @@ public struct MemoryLimit: Hashable, Sendable {
   /// The largest batch size that fits, below the batch size of `refused`, which does not fit.
   ///
   /// Memory is nearly an affine function of the batch size. The search begins at the size where a line through the
-  /// memory for one example and the memory of `refused` meets the limit. From this size it moves in doubling steps until
-  /// the limit lies between two sizes, and then it bisects.
+  /// memory for one example and the memory of `refused` meets the limit. From this size it moves in doubling steps
+  /// until the limit lies between two sizes, and then it bisects.
   /// - Returns: `nil` if not even one example fits.
   public func largestBatchSize(
     below refused: TrainingMemory, _ plan: (_ batchSize: Int) throws -> TrainingMemory
@@ -128,8 +128,8 @@ public struct MemoryLimit: Hashable, Sendable {
     throw TrainingError.tooLarge(memory, limit: self, device: device, fitting: fitting)
   }
 
-  /// Plans a batch size. The memory for a size above 4096 is first extrapolated from the plans for 1024 and 2048. If the
-  /// extrapolated memory is more than twice the limit, it is the result, and the size is not planned.
+  /// Plans a batch size. The memory for a size above 4096 is first extrapolated from the plans for 1024 and 2048. If
+  /// the extrapolated memory is more than twice the limit, it is the result, and the size is not planned.
   private func estimate(
     _ batchSize: Int, _ plan: (_ batchSize: Int) throws -> TrainingMemory
   ) rethrows -> TrainingMemory {

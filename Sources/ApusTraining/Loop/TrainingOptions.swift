@@ -48,8 +48,8 @@ public struct TrainingOptions: Sendable {
   public var handlesSignals: Bool
   /// Receives each record of `metrics.jsonl`, also without an output folder.
   public var onRecord: (@Sendable (JSONObject) -> Void)?
-  /// Receives a profile of at most `profiledSteps` steps of the session, which is one call of `Trainer.run()`. The first
-  /// two steps are not in the profile, because they build kernels.
+  /// Receives a profile of at most `profiledSteps` steps of the session, which is one call of `Trainer.run()`. The
+  /// first two steps are not in the profile, because they build kernels.
   public var onProfile: (@Sendable (Profile) -> Void)?
   /// The maximum number of profiled steps.
   public static let profiledSteps = 20
