@@ -15,7 +15,7 @@ private struct Sums: ExampleSource {
   }
 }
 
-/// Examples of which some cannot be read. A batch lists their positions in `missing` and has wrong inputs there.
+/// Examples of which those in `bad` cannot be read. At their positions, which `missing` lists, a batch has wrong inputs.
 private struct Holes: ExampleSource {
   let points: Points
   let bad: Set<Int32>
