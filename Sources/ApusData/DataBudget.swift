@@ -6,7 +6,8 @@ enum DataBudget {
   /// The most bytes of host memory for the pixels of a file or for a table: an eighth of the memory that the process
   /// may use. The rest leaves room for the two or three copies that exist during the transfer to a device.
   static let memoryByteCount = HostMemory.byteCount / 8
-  /// The most bytes of a text. Its tokens and the working memory of its tokenizer take about thirty times these bytes.
+  /// The most bytes of a text. Its tokens and the working memory of the tokenizer take about 30 bytes for each byte of
+  /// the text.
   static let textByteCount = min(1 << 30, HostMemory.byteCount / 32)
 
   /// Throws if data would occupy more than `memoryByteCount`, or more memory than can be allocated now.

@@ -49,8 +49,8 @@ public struct ImageFolder: ImageSource {
 
 extension ImageFolder {
   /// Reads the splits of a folder: `DIR/train` for training, `DIR/val` for validation, `DIR/test` for the test. If only
-  /// `DIR/train` and `DIR/val` exist, `DIR/val` is the test split. A folder without `DIR/train`, or with neither of the
-  /// others, is split by `options`.
+  /// `DIR/train` and `DIR/val` exist, `DIR/val` is the test split. A folder without `DIR/train`, or with neither
+  /// `DIR/val` nor `DIR/test`, is split by `options`.
   static func dataset(_ path: String, _ options: SplitOptions) throws(DataError) -> ImageDataset {
     let listing = try listing(path)
     let (hasTest, hasValidation) = (try listing.contains("test"), try listing.contains("val"))

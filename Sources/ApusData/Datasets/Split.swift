@@ -25,7 +25,7 @@ public struct SplitOptions: Hashable, Sendable {
 ///
 /// The splits depend only on the labels, the fractions and the seed. The test split does not depend on the validation
 /// fraction. The order in which the examples of a class are selected depends only on these examples, the class number
-/// and the seed; how many are selected also depends on the other classes.
+/// and the seed. How many of them are selected also depends on the other classes.
 public struct Split: Hashable, Sendable {
   /// The numbers of the training examples, ascending.
   public let train: [Int32]
@@ -70,8 +70,8 @@ public struct Split: Hashable, Sendable {
     self.init(labels: [Int32](repeating: 0, count: count), options)
   }
 
-  /// The number of examples that each class contributes to a held-out split, by the method of largest remainders: of
-  /// the `counts[c]` examples of class `c`, about `counts[c] · share`, and at most `limits[c]`.
+  /// The number of examples that each class contributes to a held-out split. By the method of largest remainders, class
+  /// `c` contributes about `counts[c] · share` of its `counts[c]` examples, and at most `limits[c]`.
   private static func apportion(_ counts: [Int], _ share: Double, atMost limits: [Int]) -> [Int] {
     let wanted = Int((Double(counts.reduce(0, +)) * share).rounded())
     let quotas = counts.map { Double($0) * share }

@@ -118,8 +118,8 @@ public struct TableEncoder: Hashable, Sendable {
     }
   }
 
-  /// The index of each feature that holds codes, and the number of its codes with the code 0, which is the size of the
-  /// feature's embedding table.
+  /// For each feature that holds codes: its index, and the number of its different codes, 0 included. This number is
+  /// the size of the feature's embedding table.
   public var codes: [(feature: Int, count: Int)] {
     var found: [(feature: Int, count: Int)] = []
     var start = 0

@@ -115,7 +115,7 @@ enum JPEG {
   private static func failure(
     _ reason: String, _ bytes: [UInt8], _ path: String, damage: @autoclosure () -> ClosedRange<Int>? = nil
   ) -> DataError {
-    // The library detects a premature end only at the end of the data.
+    // The library reports a premature end when no byte is left, so the offset of this error is the end of the data.
     let end = reason.hasPrefix("Premature end") ? bytes.count : nil
     let known = brokenSegment(bytes) ?? end
     let found = known.map { $0...$0 } ?? damage()

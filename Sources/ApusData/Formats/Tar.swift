@@ -1,7 +1,7 @@
 import ApusSystem
 
-/// A streaming reader of the files in a tar archive: ustar (POSIX.1-1988), pax (POSIX.1-2001), GNU long names and large
-/// sizes, plain or compressed by gzip.
+/// A streaming reader of the files in a tar archive, plain or compressed by gzip. It supports ustar (POSIX.1-1988), pax
+/// (POSIX.1-2001), and the long names and large sizes of GNU tar.
 ///
 /// Nothing is written to the disk, and unread data are skipped. Folders, links and devices are skipped. The checksum of
 /// every header is verified.

@@ -53,8 +53,8 @@ struct LoaderWork: Sendable {
 
   private var size: ImageSize { ImageSize(height: options.imageSize[1], width: options.imageSize[2]) }
 
-  /// The number of images that a thread takes from the queue at a time. It is larger if images are only copied: a copy
-  /// is much less work than decoding and transforming, so with few images the queue would take most of the time.
+  /// The number of images that a thread takes from the queue at a time. It is larger if images are only copied, so that
+  /// threads access the queue less often.
   var imagesPerPiece: Int { planes == nil ? 4 : 256 }
 
   /// The number of consecutive unreadable images after which the search for a replacement ends.

@@ -2,8 +2,8 @@ import ApusSystem
 
 /// The order in which the examples of a data set are visited, and their division into minibatches.
 ///
-/// The order is a function of the seed and the epoch alone: a run that resumes in the middle of an epoch requests the
-/// same batches as an uninterrupted run, and a checkpoint stores only `(seed, epoch, batch)`.
+/// The order is a function of the seed and the epoch alone. So a run that resumes in the middle of an epoch requests
+/// the same batches as an uninterrupted run, and a checkpoint stores only `(seed, epoch, batch)`.
 public struct MinibatchOrder: Hashable, Sendable {
   public let count: Int
   /// The number of examples in a batch; the last batch of an epoch may have fewer.

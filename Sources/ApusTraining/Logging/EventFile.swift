@@ -65,8 +65,8 @@ public final class EventFile: Sendable {
     return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 
-  /// Creates `events.out.tfevents.<seconds>.<host>.<process>`, with more seconds than in the names of all existing
-  /// files, because TensorBoard reads files in the order of their names.
+  /// Creates `events.out.tfevents.<seconds>.<host>.<process>`. The number of seconds is larger than in the names of all
+  /// existing files, because TensorBoard reads files in the order of their names.
   private static func create(in folder: Folder, now: Double) throws(FileError) -> FileDescriptor {
     let prefix = "events.out.tfevents."
     let last = try folder.entries().compactMap { name -> Int? in

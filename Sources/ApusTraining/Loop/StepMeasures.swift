@@ -1,9 +1,8 @@
 import ApusNN
 import ApusTensor
 
-/// The measurements of a training batch, from the outputs and gradients that its step computes anyway: the reported
-/// loss, if it differs from the minimized loss, the objective's measures, and the norm of the gradients, if it is
-/// requested.
+/// The measurements of a training batch, which use the outputs and gradients of its step: the objective's measures, the
+/// reported loss if it differs from the minimized loss, and the norm of the gradients if an observer needs it.
 struct StepMeasures {
   private let objective: Objective
   private let hasOwnLoss: Bool

@@ -188,8 +188,8 @@ extension Trainer {
 // MARK: - Checkpoints
 
 extension Trainer {
-  /// Reads the pending values. Then writes a checkpoint, unless there is no output folder, or the run has written the
-  /// checkpoint of this step or resumed from it.
+  /// Reads the pending values. Then, if there is an output folder, writes a checkpoint of this step, unless the run has
+  /// already written it or resumed from it.
   func save() throws(TrainingError) {
     session.savesCheckpoint = false
     try drain()

@@ -1,8 +1,8 @@
 import ApusNN
 import ApusTensor
 
-/// The device memory that training needs at a batch size, planned in the same way as the steps but without allocating,
-/// compiling or computing anything.
+/// The device memory that training needs at a batch size. The steps are planned as in a run, but nothing is allocated,
+/// compiled or computed.
 public struct TrainingMemory: Hashable, Sendable {
   /// The number of examples in a batch.
   public var batchSize: Int
