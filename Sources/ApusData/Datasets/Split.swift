@@ -1,6 +1,6 @@
 import ApusSystem
 
-/// The fractions of examples to hold out, and the seed that selects them.
+/// The fractions of examples to hold out, and the seed of the random selection.
 public struct SplitOptions: Hashable, Sendable {
   /// The test fraction, for data without their own test split; with 0, such data have no test split.
   public var test: Double
@@ -82,8 +82,8 @@ public struct Split: Hashable, Sendable {
       return remainders.0 == remainders.1 ? $0 < $1 : remainders.0 > remainders.1
     }
     var rest = wanted - given.reduce(0, +)
-    // Each class gives at most one more example. If too many classes are at their limits, the split stays smaller than
-    // `wanted`.
+    // Each class gives at most one example more than its quota, rounded down. If too many classes are at their limits,
+    // the split stays smaller than `wanted`.
     for index in order where rest > 0 && given[index] < limits[index] {
       given[index] += 1
       rest -= 1

@@ -16,8 +16,8 @@ public final class EarlyStopping: TrainingObserver {
     case loss
     /// The accuracy; larger values are better.
     case accuracy
-    /// The mean over an epoch of the norms of the steps' gradients, before they are clipped. Steps whose norm is not
-    /// finite do not count.
+    /// The norm of all gradients of a step before clipping, averaged over the steps of an epoch. Steps whose norm is
+    /// not finite do not count.
     case gradientNorm = "gradient-norm"
   }
 

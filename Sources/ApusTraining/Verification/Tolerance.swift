@@ -10,8 +10,8 @@ struct Tolerance {
   /// - operations that only move, compare or select values: 0,
   /// - elementwise functions: 4 units in the last place,
   /// - sums of `K` terms: `4 · √K · u · Σ|terms|`, where `u` is half a unit in the last place of 1,
-  /// - composed operations (recurrent layers, and the gradients of recurrent layers and of attention): `4 · √K · u` times
-  ///   the largest magnitude in the result, where `K` is the number of elements of all inputs,
+  /// - composed operations (recurrent layers, and the gradients of recurrent layers and of attention): `4 · √K · u`
+  ///   times the largest magnitude in the result, where `K` is the number of elements of all inputs,
   /// - functions, sums and composed operations in float16: `10⁻³ · max(|value|, magnitude)`, in bfloat16:
   ///   `1.6 · 10⁻² · max(|value|, magnitude)`.
   ///
