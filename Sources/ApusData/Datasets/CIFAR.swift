@@ -2,7 +2,8 @@ import ApusSystem
 
 /// The images of CIFAR-10 and CIFAR-100 (Krizhevsky: "Learning multiple layers of features from tiny images", 2009).
 ///
-/// The files of the binary version are read from a folder, or streamed from the published archive:
+/// The files of the binary version, which consist of records, are read from a folder or streamed from the published
+/// archive:
 ///
 /// ```text
 /// record: 1 byte for each label, 32 · 32 bytes of red, 32 · 32 bytes of green, 32 · 32 bytes of blue

@@ -195,7 +195,7 @@ extension TextCorpus {
     return try TextCorpus(name: argument ?? description.name, text: text(ofSource: source))
   }
 
-  /// Reads the whole text that a source names and holds nothing out.
+  /// Reads the whole text of a source, without holding out a test split.
   public static func text(ofSource source: String) throws(DataError) -> String {
     try DatasetDescription.load(source, "text") { content, argument throws(DataError) in
       if case .text(let read) = content { try read(argument) } else { nil }
@@ -213,7 +213,7 @@ extension TextDataset {
 }
 
 extension LabelledTexts {
-  /// Reads all labelled texts that a source names, and the class names; holds nothing out.
+  /// Reads all labelled texts of a source, without holding out a test split, and the names of their classes.
   public static func load(_ source: String) throws(DataError) -> (texts: LabelledTexts, classNames: [String]) {
     try DatasetDescription.load(source, "labelled texts") { content, argument throws(DataError) in
       if case .labelledTexts(_, let read) = content { try read(argument) } else { nil }

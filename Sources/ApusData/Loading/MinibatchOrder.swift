@@ -65,7 +65,7 @@ public struct MinibatchOrder: Hashable, Sendable {
   /// The order of one epoch.
   public func epoch(_ epoch: Int) -> Epoch { Epoch(order: self, epoch: epoch) }
 
-  /// The batches of one epoch, each the indices of its examples.
+  /// The batches of one epoch. A batch is a slice with the indices of its examples.
   public struct Epoch: RandomAccessCollection, Sendable {
     /// The examples in the order of the epoch.
     public let examples: [Int32]

@@ -98,7 +98,8 @@ public struct CheckpointStore: Sendable {
 
   /// The newest undamaged checkpoint.
   ///
-  /// - Parameter warn: receives a message for each newer checkpoint that is damaged, with the reason.
+  /// - Parameter warn: receives a message, with the reason, for each damaged checkpoint that is newer than the returned
+  ///   one.
   /// - Throws: `TrainingError.noCheckpoint` when there is no undamaged checkpoint.
   public mutating func newest(warn: (String) -> Void) throws(TrainingError) -> Checkpoint {
     guard let checkpoints = try checkpoints() else { throw .noCheckpoint(path: folder, damaged: []) }
@@ -210,15 +211,15 @@ public struct CheckpointStore: Sendable {
 }
 
 extension Checkpoint {
-  /// If the folder `path` is a checkpoint, this checkpoint. If the folder is a run, the chosen checkpoint of the run,
-  /// by default the newest undamaged one.
+  /// Reads the checkpoint in the folder `path` or, if this is the folder of a run, the chosen checkpoint of the run: by
+  /// default the newest undamaged one.
   public static func find(
     _ path: String, _ choice: CheckpointChoice = .last, warn: (String) -> Void
   ) throws(TrainingError) -> Checkpoint {
     try find(reportingTraining { try Folder(path: path) }, choice, warn: warn)
   }
 
-  /// If `folder` is a checkpoint, this checkpoint. If `folder` is a run, the chosen checkpoint of the run, by default
+  /// Reads the checkpoint in `folder` or, if this is the folder of a run, the chosen checkpoint of the run: by default
   /// the newest undamaged one.
   package static func find(
     _ folder: Folder, _ choice: CheckpointChoice = .last, warn: (String) -> Void

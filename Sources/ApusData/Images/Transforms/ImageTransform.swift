@@ -1,7 +1,7 @@
 /// One step of image preprocessing, with a text form that can be parsed.
 ///
-/// A random transform uses only the random numbers of its `random` argument. If torchvision has a transform with the
-/// same effect, ranges and defaults follow it.
+/// A random transform uses only the random numbers of its `random` argument. Its ranges and defaults are those of
+/// torchvision's transform with the same effect, if there is one.
 public protocol ImageTransform: Hashable, Sendable, CustomStringConvertible {
   /// The name of the transform in a text.
   static var name: String { get }
