@@ -174,7 +174,7 @@ extension JSONObject {
     self[key] = .object(object)
   }
 
-  /// The members of an object for which `read` returns a value.
+  /// The members of the object under `key`, without those for which `read` returns `nil`.
   fileprivate func members<Value>(_ key: String, _ read: (JSON) -> Value?) -> [String: Value] {
     var members: [String: Value] = [:]
     for (name, json) in self[key]?.object ?? [:] { members[name] = read(json) }
