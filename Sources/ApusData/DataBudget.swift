@@ -3,14 +3,15 @@ import ApusSystem
 /// The memory limits for decoded data. They are checked before decoding, because a file of a few megabytes can expand
 /// to many gigabytes.
 enum DataBudget {
-  /// The most bytes of host memory for the pixels of a file or for a table: an eighth of the memory limit of the
-  /// process, because two or three copies exist during the transfer to a device.
+  /// The most bytes of host memory for the pixels of a file or for a table: an eighth of the memory that the process
+  /// may use. The rest leaves room for the two or three copies that exist during the transfer to a device.
   static let memoryByteCount = HostMemory.byteCount / 8
-  /// The most bytes of a text. Its tokens and the working memory of tokenizers take about thirty times as much.
+  /// The most bytes of a text. Its tokens and the working memory of the tokenizer take about 30 bytes for each byte of
+  /// the text.
   static let textByteCount = min(1 << 30, HostMemory.byteCount / 32)
 
   /// Throws if data would occupy more than `memoryByteCount`, or more memory than can be allocated now.
-  /// - Parameter byteCount: the size of the data; `nil` for a number that does not fit `Int`
+  /// - Parameter byteCount: the size of the data; `nil` if the size does not fit `Int`
   static func check(
     _ byteCount: Int?, of what: String, source: String, remedy: String
   ) throws(DataError) {

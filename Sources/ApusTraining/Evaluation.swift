@@ -56,7 +56,7 @@ private struct EvaluationSum {
   /// The number of examples in a batch, padding included.
   let size: Int
   var loss = 0.0
-  /// For each measure, the sum over all elements of the examples, and their number.
+  /// For each measure, the sum of the values of all elements of the examples, and the number of these elements.
   var sums: [RunningMean]
   var count = 0
 

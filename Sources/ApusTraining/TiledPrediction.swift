@@ -34,8 +34,9 @@ public struct TiledPrediction: Hashable, Sendable {
     }
   }
 
-  /// The probability of a class at each pixel of the image, `[height, width]`: the probability of the tile that
-  /// contains the pixel, or the weighted mean of several tiles, see `ImageTiles.stitched(_:channels:)`.
+  /// The probability of a class at each pixel of the image, `[height, width]`. This is the probability for the tile
+  /// that contains the pixel or, if several tiles contain it, their weighted mean (see
+  /// `ImageTiles.stitched(_:channels:)`).
   public func map(ofClass number: Int) -> [Float] {
     tiles.stitched(channels: 1) { tile, _ in probabilities[tile * classCount + number] }
   }

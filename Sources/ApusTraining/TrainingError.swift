@@ -40,7 +40,7 @@ public enum TrainingError: Error, Hashable, Sendable {
   case optimizer(OptimizerError)
   /// Step `step`, counted from 1, has a single example, with which a layer cannot be trained.
   case singleExample(step: Int, ShapeError)
-  /// Training does not fit into the device's memory; `fitting` is the largest batch size with which it does, if any.
+  /// Training does not fit into the device's memory; `fitting` is the largest batch size with which it fits, if any.
   case tooLarge(TrainingMemory, limit: MemoryLimit, device: String, fitting: Int?)
   /// The outputs or labels cannot be measured.
   case unmeasurable(reason: String)

@@ -6,7 +6,7 @@ import Testing
 
 /// A run whose loss or weights become NaN or infinite stops, and its last checkpoint is valid.
 @Suite struct AnomalyTests {
-  /// Points. The inputs of one batch are NaN.
+  /// The examples of `Points`, but all inputs of one batch are NaN.
   private final class Spoiled: ExampleSource, @unchecked Sendable {
     let points: Points
     /// The number of batches that are left before the spoiled one.
@@ -110,7 +110,8 @@ import Testing
     }
   }
 
-  /// An overflow that the loss scaler handles is no anomaly, also in the first step, which records the layers.
+  /// An overflow that the loss scaler handles is no anomaly. This also holds for the first step of a session, which
+  /// records the layers.
   @Test func overflowsThatTheLossScalerHandlesAreNoAnomalies() throws {
     var run = SmallRun()
     run.options.precision = .mixed

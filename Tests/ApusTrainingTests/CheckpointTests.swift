@@ -96,7 +96,7 @@ import Testing
       let state = try Checkpoint(path: "\(path)/checkpoints/step-000000001").state
       for mutation in Mutations(of: [Array(good)], count: 300) {
         try Data(mutation).write(to: URL(filePath: name))
-        // The file is refused, or the change has no meaning, such as a space.
+        // The file is refused, or the mutation, such as an added space, does not change the state.
         if let found = try? Checkpoint(path: "\(path)/checkpoints/step-000000001").state { #expect(found == state) }
       }
     }

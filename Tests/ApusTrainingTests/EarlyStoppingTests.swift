@@ -144,7 +144,7 @@ import Testing
       #expect(try resumed(EarlyStopping(.accuracy, patience: 100)).stopped == nil)
       let whole = try trainer(nil).run()
       #expect(try resumed(nil).weightsSHA256 == whole.weightsSHA256)
-      // Each end of the run has test results. The epochs in between do not repeat them.
+      // At each end of the run, a line of metrics has test results. The lines of the epochs in between have none.
       let tested = try RunMetrics(path: scratch.file("run") + "/metrics.jsonl").records.filter {
         $0["test_loss"] != nil
       }

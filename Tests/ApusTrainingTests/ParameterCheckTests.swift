@@ -6,7 +6,7 @@ import Testing
 
 /// A run does not start if a trainable parameter would not be trained.
 @Suite struct ParameterCheckTests {
-  /// A model in which one of two layers, and one more parameter, do not affect the loss.
+  /// A model in which no gradient of the loss reaches the layer `idle` and the parameter `detached`.
   private struct Idle: Layer {
     let used = Linear(3, 2)
     let idle = Linear(3, 2)
@@ -53,7 +53,7 @@ import Testing
         message.contains("a trainable parameter of shape [3] in layer 0 (Function) that the optimizer does not update"))
       hidden.isTrainable = false
       try run(model)
-      // A parameter that is read without affecting the loss is no error.
+      // A parameter that the optimizer does not have is no error if the loss has no gradient with respect to it.
       hidden.isTrainable = true
       try run(
         Sequential {

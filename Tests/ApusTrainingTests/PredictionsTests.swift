@@ -15,7 +15,8 @@ private struct Sums: ExampleSource {
   }
 }
 
-/// Examples of which some cannot be read. A batch lists their positions in `missing` and has wrong inputs there.
+/// Examples of which those in `bad` cannot be read. Their positions in a batch are in `missing`; the batch has wrong
+/// inputs there.
 private struct Holes: ExampleSource {
   let points: Points
   let bad: Set<Int32>

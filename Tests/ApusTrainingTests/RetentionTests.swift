@@ -51,7 +51,7 @@ import Testing
 
   @Test(arguments: [SelectionMeasure.loss, .accuracy]) func theBestIsKept(by measure: SelectionMeasure) throws {
     try inDirectory { path in
-      // No step requests a checkpoint: `saveEvery` is too long. The best epoch does.
+      // `saveEvery` is longer than the run, so no step requests a checkpoint. The best epoch requests one.
       let first = try trainer(path, CheckpointRetention(last: 1, best: measure), saveEvery: 1e9)
       let result = try first.run()
       let key = "validation_\(measure.rawValue)"

@@ -39,7 +39,7 @@ struct StepComparisonTests {
   }
 
   @Test func sumsAreComparedRelativeToTheirTerms() throws {
-    // The terms cancel: the sum is mostly rounding error, but within the tolerance of its terms.
+    // The terms cancel, so the sum is mostly rounding error. But the tolerance grows with the magnitudes of the terms.
     func step(_ device: ComputeDevice) throws -> [Tensor] {
       let numbers = (0..<1000).map { (index: Int) -> Float in Float(index * 7919 % 1009) * 1.1 - 554 }
       return withDevice(device) { [Tensor(numbers).sum()] }

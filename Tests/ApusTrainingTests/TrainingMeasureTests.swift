@@ -108,7 +108,7 @@ import Testing
   /// The measures are evaluated along with the step: no bit of a weight changes, and no plan is added.
   @Test(arguments: TestDevice.all) func measuringChangesNoBit(_ place: TestDevice) throws {
     func run(_ objective: Objective) throws -> (digest: String, plans: Int) {
-      // A device that no other test uses.
+      // No other test uses this device, so all its plans are those of this run.
       let device = try place.reopened()
       return try withDevice(device) {
         let source = ManyClasses(points: try Points(count: 43))

@@ -1,7 +1,9 @@
 import ApusSystem
 
-/// The images of CIFAR-10 and CIFAR-100 (Krizhevsky: "Learning multiple layers of features from tiny images", 2009), in
-/// the binary version, read from a folder of the files or streamed from the distributed archive.
+/// The images of CIFAR-10 and CIFAR-100 (Krizhevsky: "Learning multiple layers of features from tiny images", 2009).
+///
+/// The files of the binary version, which consist of records, are read from a folder or streamed from the published
+/// archive:
 ///
 /// ```text
 /// record: 1 byte for each label, 32 · 32 bytes of red, 32 · 32 bytes of green, 32 · 32 bytes of blue
@@ -12,9 +14,9 @@ struct CIFAR: Sendable {
   let testFile: String
   /// The name of the file with the class names, one per line.
   let nameFile: String
-  /// The number of classes of each label in a record.
+  /// The number of classes for each label of a record. A record of CIFAR-100 has two labels: coarse and fine.
   let classCounts: [Int]
-  /// Which label of a record is the class of the image: the index of the label in the record.
+  /// The index, in the record, of the label that is the class of the image.
   let label: Int
   /// The file name of the archive, for the error message when files are missing.
   let archiveName: String
@@ -32,7 +34,7 @@ struct CIFAR: Sendable {
   private static let side = 32
   private static let channels = 3
   private static let pixelCount = channels * side * side
-  /// The most bytes to read from one file: seven times the size of the largest file.
+  /// The most bytes to read from one file: seven times the size of the largest one, `train.bin` of CIFAR-100.
   private static let byteLimit = 1 << 30
   private static let nameLimit = 1 << 16
 

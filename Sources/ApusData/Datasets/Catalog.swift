@@ -9,9 +9,10 @@ public struct DatasetDescription: Sendable {
     /// files.
     case images(
       size: [Int]?, classNames: [String]?, @Sendable (String, SplitOptions) throws(DataError) -> ImageDataset)
-    /// Running text, before the test split is held out.
+    /// Running text: the closure returns all of it, and the test split is held out later.
     case text(@Sendable (String) throws(DataError) -> String)
-    /// Labelled texts, before the test split is held out; the class names are `nil` when they depend on the file.
+    /// Labelled texts: the closure returns all of them, and the test split is held out later. The class names are `nil`
+    /// when they depend on the file.
     case labelledTexts(
       classNames: [String]?, @Sendable (String) throws(DataError) -> (texts: LabelledTexts, classNames: [String]))
     /// Rows of a table; the target column depends on the file.
@@ -39,7 +40,8 @@ public struct DatasetDescription: Sendable {
   /// The source string that names the data set: `mnist:DIR`.
   public var source: String { argument.map { "\(name):\($0)" } ?? name }
 
-  /// `images`, `text`, `labelled texts`, `table rows`, or the name of the examples that a program passed to `other`.
+  /// `images`, `text`, `labelled texts`, `table rows`, or the plural name that a program passed to `other` as
+  /// `examples`.
   public var contentName: String {
     switch content {
     case .images: "images"
@@ -65,8 +67,8 @@ public struct DatasetDescription: Sendable {
     }
   }
 
-  /// Whether the file or folder at `defaultPath` exists. Without a default path: `nil` if the source names a path, and
-  /// `true` if it has no colon.
+  /// Whether the file or folder at `defaultPath` exists. Without a default path: `nil` if sources have a text after a
+  /// colon, which names the path; `true` if they have no colon.
   public var isInstalled: Bool? {
     if let defaultPath { return FileSystem.exists(defaultPath) }
     return argument == nil ? true : nil
@@ -79,7 +81,7 @@ extension DatasetDescription {
   /// All data sets, in listing order: the data sets of Apus, then the data sets that the program registered.
   public static var all: [DatasetDescription] { known + registered.withLock { $0 } }
 
-  /// Adds a data set, which sources can then name.
+  /// Adds a data set to the ones that a source string can name.
   /// - Precondition: No other data set has its name.
   public static func register(_ description: DatasetDescription) {
     guard !all.contains(where: { $0.name == description.name }) else {
@@ -147,8 +149,9 @@ extension DatasetDescription {
     return (match, value)
   }
 
-  /// Whether the training and test splits of a source are fixed. A user's texts and tables, and image folders without
-  /// folders for the splits, have no fixed splits: runs hold out a fraction of them.
+  /// Whether the training and test splits of a source are fixed. Sources without fixed splits are a user's texts and
+  /// tables, image folders without folders for the splits, and data sets of kind `other`; runs hold out a fraction of
+  /// their examples.
   public static func hasParts(_ source: String) throws(DataError) -> Bool {
     let (description, argument) = try find(source)
     switch description.content {
@@ -192,7 +195,7 @@ extension TextCorpus {
     return try TextCorpus(name: argument ?? description.name, text: text(ofSource: source))
   }
 
-  /// Reads the whole text that a source names and holds nothing out.
+  /// Reads the whole text of a source, without holding out a test split.
   public static func text(ofSource source: String) throws(DataError) -> String {
     try DatasetDescription.load(source, "text") { content, argument throws(DataError) in
       if case .text(let read) = content { try read(argument) } else { nil }
@@ -210,7 +213,7 @@ extension TextDataset {
 }
 
 extension LabelledTexts {
-  /// Reads all labelled texts that a source names, and the class names; holds nothing out.
+  /// Reads all labelled texts of a source, without holding out a test split, and the names of their classes.
   public static func load(_ source: String) throws(DataError) -> (texts: LabelledTexts, classNames: [String]) {
     try DatasetDescription.load(source, "labelled texts") { content, argument throws(DataError) in
       if case .labelledTexts(_, let read) = content { try read(argument) } else { nil }

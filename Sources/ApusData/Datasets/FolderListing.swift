@@ -47,15 +47,15 @@ struct FolderListing {
     var found: [String] = []
     let start = try item(folder)
     var open = [(path: folder, canonical: start.canonical)]
-    // A folder that several links lead to is visited once. Link cycles therefore end, and nested links do not multiply
-    // the work.
+    // A folder that several links lead to is visited once, so the search ends even if the links form a cycle.
     var seen: Set<String> = [start.canonical]
     while let (path, canonical) = open.popLast() {
       for entry in try contents(of: path) {
         let name = entry.name
         let below = Self.join(path, name)
         guard entry.isNamed else {
-          // A file whose name is not UTF-8 cannot be opened: it is listed here, and reading it fails.
+          // A file whose name is not UTF-8 cannot be opened. It is listed nevertheless, so that reading it reports the
+          // error.
           try checkFolder(entry, in: path)
           if isImage(name) { found.append(below) }
           continue
@@ -101,7 +101,8 @@ struct FolderListing {
   }
 
   /// The kind of the file at a path, and its canonical path (without links).
-  /// - Parameter parent: the canonical path of the containing folder; computed when it is `nil`
+  /// - Parameter parent: the canonical path of the folder that contains the file; `nil` if it is not known. For files
+  ///   that are no links, the canonical path is `parent` and the name, so the file system need not resolve it.
   private func item(
     _ relative: String, in parent: String? = nil
   ) throws(DataError) -> (kind: FileSystem.Kind, canonical: String) {

@@ -41,7 +41,7 @@ public struct ImageDataset: Sendable {
   public let train: any ImageSource
   /// The validation images, if there are any.
   public let validation: (any ImageSource)?
-  /// The images of the final measurement. If there are no validation images, they are also measured after each epoch.
+  /// The images on which a model is measured at the end of training and, without validation images, after each epoch.
   public let test: any ImageSource
   /// `[channels, height, width]` when all images have one size and are in memory; else `nil`.
   public let imageSize: [Int]?
@@ -65,7 +65,7 @@ public struct ImageDataset: Sendable {
   }
 
   /// The data set with at most `count` training images, nearly the same fraction of each class; `nil` keeps all images.
-  /// For one seed, a smaller subset is contained in every larger one.
+  /// With the same seed, a smaller subset is contained in every larger one.
   public func learning(from count: Int?, seed: UInt64) -> ImageDataset {
     guard let count, count < train.labels.count else { return self }
     let chosen = NestedSubsets(labels: train.labels, seed: seed).subset(count).sorted()
@@ -98,7 +98,8 @@ extension DataError {
 /// Mean and standard deviation of each channel, for pixel values that are scaled to 0...1.
 ///
 /// `mean = Σ v / n` and `standardDeviation = √(Σ (v − mean)² / (n − 1))`, where `v = pixel / 255`. The sums are over
-/// the `n` pixels of a channel in all images. `torch.std` computes the same deviation, but NaN, not 0, for one pixel.
+/// the `n` pixels of a channel in all images. `torch.std` computes the same deviation, but for a single pixel it gives
+/// NaN, and this type 0.
 public struct PixelStatistics: Hashable, Sendable {
   /// The mean of each channel.
   public var mean: [Double]
@@ -142,7 +143,8 @@ public struct PixelStatistics: Hashable, Sendable {
   static func histogram(
     _ pixels: UnsafeBufferPointer<UInt8>, from start: Int, _ area: Int, every step: Int
   ) -> [Int] {
-    // Four tables: consecutive increments of the same counter would each wait for the previous store.
+    // Four tables, used in turn. Neighboring pixels are often equal: with one table, an increment would often wait
+    // until the previous increment of the same counter is stored.
     var tables = [Int](repeating: 0, count: 4 * 256)
     for image in stride(from: start, to: pixels.count, by: step) {
       for index in image..<image + area { tables[(index & 3) << 8 | Int(pixels[index])] += 1 }

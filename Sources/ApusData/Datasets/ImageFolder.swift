@@ -48,9 +48,9 @@ public struct ImageFolder: ImageSource {
 }
 
 extension ImageFolder {
-  /// Reads the training, validation and test splits of a folder. The splits are `DIR/train` with `DIR/test`, `DIR/val`
-  /// or both: `DIR/val` is the validation split if `DIR/test` exists, else the test split. A folder without such
-  /// subfolders is split by `options`.
+  /// Reads the splits of a folder: `DIR/train` for training, `DIR/val` for validation, `DIR/test` for the test. If only
+  /// `DIR/train` and `DIR/val` exist, `DIR/val` is the test split. A folder without `DIR/train`, or with neither
+  /// `DIR/val` nor `DIR/test`, is split by `options`.
   static func dataset(_ path: String, _ options: SplitOptions) throws(DataError) -> ImageDataset {
     let listing = try listing(path)
     let (hasTest, hasValidation) = (try listing.contains("test"), try listing.contains("val"))

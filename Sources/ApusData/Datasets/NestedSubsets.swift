@@ -35,7 +35,7 @@ public struct NestedSubsets: Hashable, Sendable {
   /// - Precondition: `size` is not negative and at most the number of examples.
   public func subset(_ size: Int) -> [Int32] { Array(order[..<size]) }
 
-  /// The number of the random stream that orders examples with equal keys, far from the numbers of the streams that
-  /// order the examples of a class: 0, 1, …
+  /// The number of the random stream that orders examples with equal keys. The streams that order the examples within a
+  /// class have the numbers 0, 1, …, far below it.
   private static let tieStream: UInt64 = 1 << 40
 }

@@ -1,6 +1,6 @@
 import ApusSystem
 
-/// The fractions of examples to hold out, and the seed that selects them.
+/// The fractions of examples to hold out, and the seed of the random selection.
 public struct SplitOptions: Hashable, Sendable {
   /// The test fraction, for data without their own test split; with 0, such data have no test split.
   public var test: Double
@@ -25,7 +25,7 @@ public struct SplitOptions: Hashable, Sendable {
 ///
 /// The splits depend only on the labels, the fractions and the seed. The test split does not depend on the validation
 /// fraction. The order in which the examples of a class are selected depends only on these examples, the class number
-/// and the seed; how many are selected also depends on the other classes.
+/// and the seed. How many of them are selected also depends on the other classes.
 public struct Split: Hashable, Sendable {
   /// The numbers of the training examples, ascending.
   public let train: [Int32]
@@ -70,8 +70,8 @@ public struct Split: Hashable, Sendable {
     self.init(labels: [Int32](repeating: 0, count: count), options)
   }
 
-  /// The number of examples that each class contributes to a held-out split (Hamilton's method): of class `c`, which
-  /// has `counts[c]` examples, about `counts[c] · share`, and at most `limits[c]`.
+  /// The number of examples that each class contributes to a held-out split. By the method of largest remainders, class
+  /// `c` contributes about `counts[c] · share` of its `counts[c]` examples, and at most `limits[c]`.
   private static func apportion(_ counts: [Int], _ share: Double, atMost limits: [Int]) -> [Int] {
     let wanted = Int((Double(counts.reduce(0, +)) * share).rounded())
     let quotas = counts.map { Double($0) * share }
@@ -82,8 +82,8 @@ public struct Split: Hashable, Sendable {
       return remainders.0 == remainders.1 ? $0 < $1 : remainders.0 > remainders.1
     }
     var rest = wanted - given.reduce(0, +)
-    // Each class gives at most one more example. If too many classes are at their limits, the split stays smaller than
-    // `wanted`.
+    // Each class gives at most one example more than its quota, rounded down. If too many classes are at their limits,
+    // the split stays smaller than `wanted`.
     for index in order where rest > 0 && given[index] < limits[index] {
       given[index] += 1
       rest -= 1
@@ -96,6 +96,7 @@ public struct Split: Hashable, Sendable {
     return numbers.shuffled { random.integer(below: $0, at: $1) }
   }
 
-  /// The base of the random streams of the classes, far from the streams of the epochs, which count from 0.
+  /// The number of the random stream of class 0. The streams that order the examples of epochs have the numbers 0, 1,
+  /// …, far below it.
   private static let stream: UInt64 = 0x7370_6c74 << 32
 }

@@ -1,7 +1,8 @@
 import ApusSystem
 
 /// Generated images that need no files. Each class has a pattern of soft blobs. Each image shows the pattern of its
-/// class, shifted, with random brightness and noise. A small network learns the classes, a faulty one does not.
+/// class, shifted, with random brightness and noise. A small network learns the classes, unless its code or training
+/// has a mistake.
 enum Synthetic {
   static let classCount = 10
   private static let size = 28

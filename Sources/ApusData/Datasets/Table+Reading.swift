@@ -91,8 +91,8 @@ private struct TableSurvey {
     _ options: TableOptions, _ reader: CSVReader, _ first: CSVReader.Record?
   ) throws(DataError) {
     var isNumeric = [Bool](repeating: true, count: names.count)
-    // For each column: whether all values are numbers if decimal commas are allowed, and the first value that is not a
-    // number without them.
+    // For each column: `hasCommas` says whether all values are numbers with a decimal point or a decimal comma;
+    // `example` is the first value that is no number with a decimal point.
     var hasCommas = isNumeric
     var example = [Substring?](repeating: nil, count: names.count)
     let missing = MissingWords(options.missing)
@@ -157,7 +157,7 @@ private struct Number {
   let value: Double
 
   init?(_ text: Substring) {
-    // Swift would also parse words such as `nan`, and hexadecimal digits.
+    // `Double(_:)` also accepts words such as `nan`, and hexadecimal numbers.
     let isDecimal = text.utf8.allSatisfy { byte in
       (0x30...0x39).contains(byte) || "+-.eE".utf8.contains(byte)
     }

@@ -21,8 +21,8 @@ public struct TableTask: Hashable, Sendable {
   public var target: String?
   /// Whether classes or numbers are predicted; `nil` infers it from the target column.
   ///
-  /// With `nil`, words are classes, and so are whole numbers with at most 20 distinct values; other numbers are
-  /// regression targets.
+  /// With `nil`, the targets are classes if the column contains words, or whole numbers with at most 20 different
+  /// values. Other numbers are regression targets.
   public var kind: Kind?
 
   public init(target: String? = nil, kind: Kind? = nil) {
@@ -108,7 +108,7 @@ public struct TableDataset: Sendable {
     }
   }
 
-  /// Numbers the classes in sorted order of their words or numbers.
+  /// Renumbers the classes in ascending order of their names or, for numeric targets, of their values.
   private static func classes(
     _ codes: [Int32], _ names: [String], sortedBy precedes: (Int, Int) -> Bool
   ) -> TableTargets {
@@ -148,7 +148,7 @@ extension TableDataset {
     return TableDataset(self, targets: targets, split: split)
   }
 
-  /// The data set with fewer training rows; with class targets, it keeps the same fraction of each class.
+  /// The data set with fewer training rows; with class targets, it keeps nearly the same fraction of each class.
   ///
   /// - Parameters:
   ///   - count: the number of training rows; `nil` keeps all rows, and so does a number above the number of rows.
@@ -187,7 +187,7 @@ extension TableTargets {
 }
 
 extension TableDataset {
-  /// Reads the table that a source names, `csv:FILE`, to be encoded by the fitted `encoder`.
+  /// Reads the table that a source (`csv:FILE`) names. The table must have the columns of the fitted `encoder`.
   /// - Parameters:
   ///   - task: what to predict; it must name the target column.
   ///   - targetKind: whether the targets are numbers or categories.

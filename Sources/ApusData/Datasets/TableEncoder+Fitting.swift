@@ -35,7 +35,7 @@ extension TableEncoder.Rule {
   }
 
   private static func mean(of numbers: [Double]) -> Double {
-    // The mean of equal numbers is that number, without rounding.
+    // The mean of equal numbers is exactly the first one; their sum could be rounded.
     guard let first = numbers.first, numbers.contains(where: { $0 != first }) else { return numbers.first ?? 0 }
     return numbers.reduce(0, +) / Double(numbers.count)
   }

@@ -29,8 +29,7 @@ public struct TableEncoding: Hashable, Sendable {
   public var scaling = Scaling.standard
   /// The replacement for missing numbers.
   public var imputation = Imputation.mean
-  /// Whether columns with missing numbers in the training rows get an additional feature that indicates a missing
-  /// number.
+  /// Whether a column that lacks numbers in training rows gets a second feature: 1 for a missing number, else 0.
   public var indicatesMissing = false
   /// How categories become numbers.
   public var categories = Categories.oneHot
@@ -119,7 +118,8 @@ public struct TableEncoder: Hashable, Sendable {
     }
   }
 
-  /// The features that hold codes, each with its number of distinct codes: the sizes of the embedding tables.
+  /// For each feature that holds codes: its index, and the number of its different codes, 0 included. This number is
+  /// the size of the feature's embedding table.
   public var codes: [(feature: Int, count: Int)] {
     var found: [(feature: Int, count: Int)] = []
     var start = 0

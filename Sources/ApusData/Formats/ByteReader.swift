@@ -31,14 +31,14 @@ final class ByteReader {
   /// The number of remaining bytes of an uncompressed source; `nil` for a compressed source.
   func plainByteCount() throws(DataError) -> Int? { inflater == nil ? try stored.remaining() : nil }
 
-  /// The next `count` bytes; fewer only at the end of the source.
+  /// The next `count` bytes, or all that remain if they are fewer.
   func read(_ count: Int) throws(DataError) -> [UInt8] {
     let result = if let inflater { try inflater.read(count) } else { try stored.read(count) }
     position += result.count
     return result
   }
 
-  /// Skips the next `count` bytes and returns the number of skipped bytes: fewer only at the end of the source.
+  /// Skips the next `count` bytes, or all that remain if they are fewer, and returns the number of skipped bytes.
   func skip(_ count: Int) throws(DataError) -> Int {
     guard inflater != nil else {
       let skipped = try stored.skip(count)
@@ -55,8 +55,8 @@ final class ByteReader {
   }
 }
 
-/// Reads the stored bytes of a source, without inflating them, from memory or from a file. Of a file, only one chunk is
-/// in memory.
+/// Reads the bytes of a file or of an array as they are stored, without inflating them. Only one chunk of a file is in
+/// memory.
 final class StoredBytes {
   private static let chunkByteCount = 1 << 18
   private let file: FileDescriptor?
@@ -76,8 +76,8 @@ final class StoredBytes {
     chunk = []
   }
 
-  /// Reads until at least `count` bytes are buffered, and returns the number of buffered bytes: fewer than `count` only
-  /// at the end of the source.
+  /// Reads until `count` bytes are buffered or the source ends. Returns the number of buffered bytes, which may be more
+  /// than `count`.
   @discardableResult
   func prepare(_ count: Int) throws(DataError) -> Int {
     let held = chunk.count - start
@@ -108,7 +108,7 @@ final class StoredBytes {
     offset += taken
   }
 
-  /// The next `count` bytes; fewer only at the end of the source.
+  /// The next `count` bytes, or all that remain if they are fewer.
   func read(_ count: Int) throws(DataError) -> [UInt8] {
     var result: [UInt8] = []
     while result.count < count, try prepare(1) > 0 {
@@ -121,7 +121,7 @@ final class StoredBytes {
     return result
   }
 
-  /// Skips the next `count` bytes and returns the number of skipped bytes: fewer only at the end of the source.
+  /// Skips the next `count` bytes, or all that remain if they are fewer, and returns the number of skipped bytes.
   func skip(_ count: Int) throws(DataError) -> Int {
     let skipped = min(count, try remaining())
     start = min(chunk.count, start + skipped)

@@ -21,7 +21,7 @@ public final class CSVReader {
   private var chunk: [UInt8] = []
   private var position = 0
   private var line = 1
-  /// Whether a byte value ends a run of ordinary bytes in an unquoted field.
+  /// For each byte value: whether it ends a run of ordinary bytes in an unquoted field.
   private var isSpecial = [Bool](repeating: false, count: 256)
 
   /// The default limit of the size of a field, in bytes.

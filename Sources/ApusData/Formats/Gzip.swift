@@ -16,7 +16,7 @@ final class Inflater {
     self.path = path
     stream = .allocate(capacity: 1)
     stream.initialize(to: z_stream())
-    // 15 bits of window, plus 16 for a gzip header; `inflateInit2` is a macro, which Swift cannot import.
+    // 15 selects a window of 2¹⁵ bytes, and 16 more a gzip header. Swift cannot import the macro `inflateInit2`.
     let code = inflateInit2_(stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
     guard code == Z_OK else { throw failure("zlib could not start (code \(code))") }
   }
@@ -26,7 +26,7 @@ final class Inflater {
     stream.deallocate()
   }
 
-  /// The next `count` decompressed bytes; fewer only at the end of the last member.
+  /// The next `count` decompressed bytes, or all that remain in the stream if they are fewer.
   func read(_ count: Int) throws(DataError) -> [UInt8] {
     // The allocation grows with the actual output, not with the size that a header declares.
     var result: [UInt8] = []

@@ -37,7 +37,7 @@ enum JPEG {
         reason: "not enough memory for its \(height)x\(width) pixels",
         remedy: "make the image smaller")
     }
-    // A hostile file with endless progressive scans would otherwise decode for hours.
+    // `TJFLAG_LIMITSCANS`: the library itself also refuses progressive files with unreasonably many scans.
     let flags = TJFLAG_ACCURATEDCT | TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS
     var broken: DataError?
     let pixels = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
@@ -103,7 +103,8 @@ enum JPEG {
   /// The limit of pixels times scans that are decoded to locate damage.
   private static let searchWork = 1 << 28
 
-  /// An upper bound of the number of scans: each scan starts with 0xFF 0xDA, and its data never contain these bytes.
+  /// An upper bound of the number of scans. Each scan starts with 0xFF 0xDA; its data never contain these bytes, but
+  /// other segments may.
   private static func scanCount(_ bytes: [UInt8]) -> Int {
     var count = 0
     for index in bytes.indices.dropLast() where bytes[index] == 0xff && bytes[index + 1] == 0xda { count += 1 }
@@ -114,7 +115,7 @@ enum JPEG {
   private static func failure(
     _ reason: String, _ bytes: [UInt8], _ path: String, damage: @autoclosure () -> ClosedRange<Int>? = nil
   ) -> DataError {
-    // The library detects a premature end only at the end of the data.
+    // The library reports a premature end when no byte is left, so the offset of this error is the end of the data.
     let end = reason.hasPrefix("Premature end") ? bytes.count : nil
     let known = brokenSegment(bytes) ?? end
     let found = known.map { $0...$0 } ?? damage()
@@ -127,8 +128,8 @@ enum JPEG {
   }
 
   /// Finds, by bisection, a range that contains the byte at which the library detects the damage. The library does not
-  /// report this offset. But if only the first bytes of a file are decoded, the error tells whether they contain the
-  /// damage: then it equals the error of the whole file, and otherwise it is a premature end.
+  /// report this offset. But decoding only the first bytes of a file gives the error of the whole file if these bytes
+  /// contain the damage, and a premature end if they do not.
   /// - Parameters:
   ///   - tries: the maximum number of decodings; if the bisection needs more, the range has several bytes
   ///   - isWrong: whether decoding the first `first` bytes gives the error of the whole file

@@ -19,10 +19,10 @@ extension JSON {
 
   /// Reads one JSON value.
   ///
-  /// The parser is stricter than most: it accepts no duplicate keys (canonically equivalent Unicode spellings are
-  /// duplicates), no trailing commas, no bytes after the value, no lone surrogates, only valid UTF-8, no number outside
-  /// the range of `Int` or `Double`, at most `maximumDepth` nested arrays and objects, and at most `maximumValueCount`
-  /// values.
+  /// The text must be valid UTF-8. Duplicate keys (canonically equivalent Unicode spellings are duplicates), trailing
+  /// commas, bytes after the value, lone surrogates, and numbers outside the range of `Int` or `Double` are errors.
+  /// Arrays and objects may be nested at most `maximumDepth` levels deep, and a text may have at most
+  /// `maximumValueCount` values.
   public init(parsing bytes: [UInt8], maximumDepth: Int = JSON.defaultDepth) throws(JSONError) {
     var parser = JSONParser(bytes: bytes, maximumDepth: maximumDepth)
     self = try parser.document()

@@ -64,7 +64,8 @@ enum PNG {
     state.height = UInt32(image.height)
     state.format = image.channels == 1 ? 0 : PNG_FORMAT_FLAG_COLOR
     defer { png_image_free(&state) }
-    // Incompressible data grow by less than an eighth; if the buffer is too small, libpng returns the required size.
+    // Incompressible data grow by less than an eighth. If the buffer is too small nevertheless, libpng sets `room` to
+    // the required size for a second try.
     var room = image.pixels.count + image.height + image.pixels.count / 8 + 1024
     for _ in 0..<2 {
       var isEncoded = false

@@ -2,8 +2,8 @@ import CZlib
 
 /// The chunks of a PNG file that define the pixels; all chunks are checked.
 ///
-/// libpng stops at the last row and ignores damage in chunks that it considers less important. This check finds the
-/// offset of every truncation and of every wrong checksum. Chunks that are not in `kept` are dropped. So gamma,
+/// libpng stops at the last row and ignores damage in ancillary chunks. The initializer finds every truncation and
+/// every wrong checksum, and reports the offset. Chunks whose names are not in `kept` are dropped. So gamma, color
 /// profiles and transparent colors do not change the pixels, as in torchvision, and compressed texts are never
 /// decompressed.
 struct PNGChunks {

@@ -39,7 +39,7 @@ extension Safetensors {
     }
   }
 
-  /// Decodes the first 8 bytes of a file, the length of the header, and checks this length.
+  /// Decodes the first 8 bytes of a file, which give the length of the header, and checks this length.
   static func headerByteCount(
     _ prefix: [UInt8], fileByteCount: Int, path: String
   ) throws(DataError) -> Int {
@@ -47,7 +47,8 @@ extension Safetensors {
       throw .safetensors(path, .file, "\(fileByteCount) bytes are too few for a header")
     }
     let count = prefix.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-    // The first bytes of a zip archive or of a PyTorch pickle are not a valid header length.
+    // As the length of a header, the first bytes of a zip archive or of a PyTorch pickle would exceed the limit, so no
+    // safetensors file starts with them.
     if prefix.starts(with: [0x50, 0x4b, 3, 4]) || prefix.starts(with: [0x80, 2, 0x8a, 0x0a, 0x6c]) {
       throw .unsupported(
         path: path, format: "PyTorch", reason: "it is a pickle, which can run any program when it is loaded",

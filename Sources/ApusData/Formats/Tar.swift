@@ -1,7 +1,7 @@
 import ApusSystem
 
-/// A streaming reader of the files in a tar archive: ustar (POSIX.1-1988), pax (POSIX.1-2001), GNU long names and large
-/// sizes, plain or compressed by gzip.
+/// A streaming reader of the files in a tar archive, plain or compressed by gzip. It supports ustar (POSIX.1-1988), pax
+/// (POSIX.1-2001), and the long names and large sizes of GNU tar.
 ///
 /// Nothing is written to the disk, and unread data are skipped. Folders, links and devices are skipped. The checksum of
 /// every header is verified.
@@ -72,7 +72,7 @@ final class TarReader {
     return nil
   }
 
-  /// The next `count` bytes of the current file; fewer only at its end.
+  /// The next `count` bytes of the current file, or all that remain if they are fewer.
   func read(_ count: Int) throws(DataError) -> [UInt8] {
     let wanted = min(count, rest)
     let bytes = try reader.read(wanted)
@@ -125,7 +125,7 @@ final class TarReader {
     }
   }
 
-  /// The data of a header that describes the next file.
+  /// The data that follow a header of kind `longName`, `attributes` or `defaults`.
   private func data(_ header: TarHeader, _ offset: Int) throws(DataError) -> [UInt8] {
     guard header.byteCount <= TarReader.attributeLimit else {
       throw failure(

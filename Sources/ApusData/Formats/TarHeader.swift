@@ -62,8 +62,8 @@ struct TarHeader {
     self.byteCount = byteCount
   }
 
-  /// Checks the checksum, which is the sum of all bytes with the bytes of the checksum itself replaced by spaces. Old
-  /// programs summed signed bytes.
+  /// Checks the checksum: the sum of all bytes of the header, with spaces in place of the checksum. Old programs summed
+  /// signed bytes.
   private static func checkSum(_ block: [UInt8]) throws(TarError) {
     var (sum, signedSum) = (0, 0)
     for (index, byte) in block.enumerated() {
@@ -82,8 +82,8 @@ struct TarHeader {
     String(decoding: field.prefix { $0 != 0 }, as: UTF8.self)
   }
 
-  /// Parses octal digits that are delimited by spaces or zero bytes or, for GNU, a binary number after a byte of 0x80;
-  /// `nil` when the field is neither or does not fit `Int`.
+  /// Parses octal digits, delimited by spaces or zero bytes, or the form of GNU: the byte 0x80 and a big-endian binary
+  /// number. Returns `nil` for other fields, and for numbers that do not fit `Int`.
   private static func number(_ field: ArraySlice<UInt8>) -> Int? {
     var result = 0
     func append(_ digit: UInt8, _ bits: Int) -> Bool {

@@ -49,8 +49,8 @@ private struct AffineSampler {
   /// bits.
   private static let one: Int32 = 1 << 11
 
-  /// A coordinate relative to the center of the first pixel, in fixed point with 32 fractional bits. The other bits are
-  /// enough for coordinates far outside the image.
+  /// A coordinate relative to the center of the first pixel, in fixed point with 32 fractional bits. The other 32 bits
+  /// are enough for coordinates far outside the image.
   private static func fixed(_ position: Double) -> Int { Int((position * 0x1p32).rounded()) }
 
   /// The first 11 fractional bits of a coordinate: the weight of the right or lower pixel, with `one` for the weight 1.

@@ -54,8 +54,8 @@ public struct MixPlan: Hashable, Sendable {
 
   /// Samples a plan with one λ for the batch, as the authors of both papers do.
   ///
-  /// For cutmix, the rectangle has `√(1 − λ)` of both extents and a random center, and is clipped at the edges; λ
-  /// becomes the fraction of the area outside the rectangle.
+  /// For cutmix, the rectangle has `√(1 − λ)` of both extents and a random center, and is clipped at the edges. Then λ
+  /// is replaced by the fraction of the area outside the rectangle.
   init(_ mixing: BatchMixing, count: Int, _ size: ImageSize, random: inout ImageRandom) {
     kind = mixing.kind
     partners = random.permutation(count)

@@ -1,14 +1,14 @@
 extension Image {
-  /// Multiplies all values: 0 gives black.
+  /// Multiplies all values: a factor of 0 gives black.
   public mutating func changeBrightness(by factor: Double) { replaceValues { factor * Double($0) } }
 
-  /// Scales the distance of all values from the mean luma: 0 gives a uniform gray.
+  /// Scales the distance of all values from the mean luma: a factor of 0 gives a uniform gray.
   public mutating func changeContrast(by factor: Double) {
     let mean = (1 - factor) * meanLuma
     replaceValues { factor * Double($0) + mean }
   }
 
-  /// Scales the distance of all colors from their luma: 0 gives a gray image.
+  /// Scales the distance of all colors from their luma: a factor of 0 gives a gray image.
   public mutating func changeSaturation(by factor: Double) {
     guard channels == 3 else { return }
     // The factor in fixed point with 12 fractional bits.

@@ -9,7 +9,7 @@ public enum PyramidFilter: String, Hashable, Sendable, CaseIterable {
 extension Image {
   /// The image pyramid, starting with the image itself: each level halves both extents, rounded up.
   ///
-  /// - Parameter levels: the number of levels; fewer if a level has only one pixel
+  /// - Parameter levels: the largest number of levels; a level of one pixel is always the last
   public func pyramid(levels: Int, filter: PyramidFilter = .gaussian) -> [Image] {
     var result = [self]
     while result.count < levels, let last = result.last, last.height > 1 || last.width > 1 {

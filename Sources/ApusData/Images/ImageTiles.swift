@@ -17,7 +17,7 @@ public struct ImageTiles: Hashable, Sendable {
   ///   - tile: the size of the tiles; an image that is smaller than a tile is padded by reflection at the bottom and
   ///     right
   ///   - overlap: the minimum overlap of neighbors in pixels
-  /// - Precondition: extents are positive, and the overlap is not negative and smaller than a tile.
+  /// - Precondition: extents are positive, and the overlap is at least 0 and less than both extents of a tile.
   public init(_ image: ImageSize, tile: ImageSize, overlap: Int) {
     guard overlap >= 0, overlap < min(tile.height, tile.width), min(image.height, image.width) > 0 else {
       fatalError("ImageTiles: tiles of \(tile) that overlap by \(overlap) in an image of \(image)")

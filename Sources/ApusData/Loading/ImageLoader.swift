@@ -114,7 +114,7 @@ public final class ImageLoader: @unchecked Sendable {
   /// The next batch; `nil` after the last one.
   ///
   /// - Throws: the error of the first unreadable image of this batch, or an error if the images exceed the memory
-  ///   limit. The batch is lost; the next call returns the following batch.
+  ///   limit. After an error this batch is lost, and the next call returns the following batch.
   public func next() throws(DataError) -> LoadedBatch? {
     let began = ContinuousClock.seconds
     defer { waitedSeconds += ContinuousClock.seconds - began }

@@ -1,11 +1,11 @@
 import ApusSystem
 
-/// The queue of batches that worker threads fill, a bounded number ahead of the consumer. The threads take pieces of
-/// the batches in order.
+/// The queue of batches that worker threads fill, at most `depth` batches ahead of the consumer, which calls `next`.
+/// The threads take pieces of the batches in order.
 final class LoaderQueue: @unchecked Sendable {
   let work: LoaderWork
   private let monitor = Monitor()
-  /// The largest number of batches that are filled or waiting for the consumer.
+  /// The largest number of batches that are being filled or wait for the consumer.
   private let depth: Int
   private var batches: [Batch]
   /// The next batch to return.

@@ -53,7 +53,8 @@ struct LoaderWork: Sendable {
 
   private var size: ImageSize { ImageSize(height: options.imageSize[1], width: options.imageSize[2]) }
 
-  /// The number of images in a piece of work. It is large if images are only copied, because a copy is cheap.
+  /// The number of images that a thread takes from the queue at a time. It is larger if images are only copied, so that
+  /// threads access the queue less often.
   var imagesPerPiece: Int { planes == nil ? 4 : 256 }
 
   /// The number of consecutive unreadable images after which the search for a replacement ends.

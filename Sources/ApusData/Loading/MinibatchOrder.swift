@@ -2,8 +2,8 @@ import ApusSystem
 
 /// The order in which the examples of a data set are visited, and their division into minibatches.
 ///
-/// The order is a function of the seed and the epoch alone: a run that resumes in the middle of an epoch requests the
-/// same batches as an uninterrupted run, and a checkpoint stores only `(seed, epoch, batch)`.
+/// The order is a function of the seed and the epoch alone. So a run that resumes in the middle of an epoch requests
+/// the same batches as an uninterrupted run, and a checkpoint stores only `(seed, epoch, batch)`.
 public struct MinibatchOrder: Hashable, Sendable {
   public let count: Int
   /// The number of examples in a batch; the last batch of an epoch may have fewer.
@@ -65,7 +65,7 @@ public struct MinibatchOrder: Hashable, Sendable {
   /// The order of one epoch.
   public func epoch(_ epoch: Int) -> Epoch { Epoch(order: self, epoch: epoch) }
 
-  /// The batches of one epoch, each the indices of its examples.
+  /// The batches of one epoch. A batch is a slice with the indices of its examples.
   public struct Epoch: RandomAccessCollection, Sendable {
     /// The examples in the order of the epoch.
     public let examples: [Int32]
@@ -114,7 +114,7 @@ public struct MinibatchOrder: Hashable, Sendable {
 
     /// A random order of the classes; it decides which classes an incomplete round contains.
     private static func shuffledClasses(_ count: Int, _ random: CounterRandom) -> [Int] {
-      // Negative indices do not collide with the indices of positions.
+      // The index of a random number is negative here, so it is none of the indices of `balanced`, which are positions.
       Array(0..<count).shuffled { random.integer(below: $0, at: -$1) }
     }
 

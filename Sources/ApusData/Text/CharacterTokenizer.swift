@@ -16,7 +16,7 @@ public struct CharacterTokenizer: Tokenizer, Hashable {
       uniqueKeysWithValues: characters.enumerated().map { ($1, Int32($0) + first) })
   }
 
-  /// Learns the characters of a text; if there would be more than `size` tokens, the most frequent characters.
+  /// Learns the characters of a text; if there would be more than `size` tokens, learns only the most frequent ones.
   public init(learning text: String, size: Int = .max) {
     var counts: [Unicode.Scalar: Int] = [:]
     for scalar in text.unicodeScalars { counts[scalar, default: 0] += 1 }
@@ -29,7 +29,8 @@ public struct CharacterTokenizer: Tokenizer, Hashable {
 
   public func encode(_ text: String) -> [Int32] {
     var tokens: [Int32] = []
-    // An array that grows by doubling temporarily occupies three times the memory, and texts are long.
+    // Reserves the memory at once: while an array grows, its old memory and new memory of twice the size exist
+    // together, and texts are long.
     tokens.reserveCapacity(text.utf8.count)
     for scalar in text.unicodeScalars { tokens.append(numbers[scalar] ?? ReservedToken.unknown) }
     return tokens

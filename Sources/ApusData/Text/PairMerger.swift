@@ -1,7 +1,6 @@
 /// Learns merges of adjacent symbols in words, for byte-pair encoding and WordPiece.
 ///
-/// Each round merges one pair in all words. Only words that contain the pair are visited, so learning thousands of
-/// symbols costs seconds.
+/// Each round merges one pair in all words, and visits only the words that contain the pair.
 struct PairMerger {
   struct Pair: Hashable {
     var left: Int32
@@ -20,7 +19,8 @@ struct PairMerger {
     for index in words.indices { add(index, words[index].count) }
   }
 
-  /// Of the pairs that occur at least twice, the pair with the highest score; ties go to the smallest symbol numbers.
+  /// Of the pairs that occur at least twice, the pair with the highest score; if scores are equal, the pair with the
+  /// smallest left symbol, then with the smallest right symbol.
   ///
   /// - Parameter score: the score of a pair that occurs `count` times, and whose symbols occur `left` and `right`
   ///   times.

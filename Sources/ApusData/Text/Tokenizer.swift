@@ -1,5 +1,6 @@
 /// Converts text to token numbers and back. Token 0 is padding. A tokenizer that cannot encode every text uses token 1
-/// for unknown text, except if it was made from a vocabulary in which `[UNK]` has another number, such as BERT's.
+/// for unknown text. But a `WordPieceTokenizer` that is made from a vocabulary, such as BERT's, uses the number that
+/// `[UNK]` has there.
 public protocol Tokenizer: Sendable {
   /// The name of the kind: `character`, `word`, `bpe`, `wordpiece`.
   static var kind: String { get }

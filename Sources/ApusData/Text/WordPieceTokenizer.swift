@@ -29,9 +29,9 @@ public struct WordPieceTokenizer: Tokenizer, Hashable {
   public init(learning text: String, size: Int) { self.init(learning: text, size: size, isLowercased: true) }
 
   /// Learns pieces from a text. The first pieces are the reserved ones. The next are the characters of the text, with
-  /// the prefix `##` where they do not begin a word, sorted as strings, up to `size` pieces in all. Then the pair `ab`
-  /// with the largest `count(ab) / (count(a) · count(b))`, which increases the likelihood of the text most, is merged
-  /// repeatedly, until there are `size` pieces or no pair occurs twice.
+  /// the prefix `##` where they do not begin a word, sorted as strings, up to `size` pieces in all. Then each round
+  /// merges the pair `ab` with the largest `count(ab) / (count(a) · count(b))`, which increases the likelihood of the
+  /// text most. The rounds end when there are `size` pieces, or when no pair occurs twice.
   public init(learning text: String, size: Int, isLowercased: Bool) {
     var counts: [String: Int] = [:]
     for word in WordPieceTokenizer.words(of: text, isLowercased) { counts[word, default: 0] += 1 }

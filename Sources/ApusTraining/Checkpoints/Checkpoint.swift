@@ -52,7 +52,7 @@ public struct Checkpoint: Sendable {
       throw .damaged(path: name, reason: "values are missing or out of range")
     }
     self.state = state
-    // Requires digests of exactly these two files.
+    // There must be digests of the two files of tensors, and no others.
     let files = members["files"]?.object ?? [:]
     guard Set(files.keys) == [Checkpoint.weightsName, Checkpoint.optimizerName] else {
       throw .damaged(

@@ -9,8 +9,8 @@ public struct CheckpointStore: Sendable {
   private let run: String
   /// The same folder, if it is already open.
   private var openFolder: Folder?
-  /// The names of checkpoints, oldest first, of which `save` keeps the newest: the checkpoint that `newest` returned,
-  /// all older ones, and those that this store wrote. Checkpoints that `newest` found damaged are not listed.
+  /// The names, oldest first, of the checkpoint that `newest` returned, of all older ones, and of those that this store
+  /// wrote. Checkpoints that `newest` found damaged are not in the list. `save` keeps the last names of the list.
   private var history: [String] = []
 
   private static let name = "checkpoints"
@@ -98,7 +98,8 @@ public struct CheckpointStore: Sendable {
 
   /// The newest undamaged checkpoint.
   ///
-  /// - Parameter warn: receives a message for each newer checkpoint that is damaged, with the reason.
+  /// - Parameter warn: receives a message, with the reason, for each damaged checkpoint that is newer than the returned
+  ///   one.
   /// - Throws: `TrainingError.noCheckpoint` when there is no undamaged checkpoint.
   public mutating func newest(warn: (String) -> Void) throws(TrainingError) -> Checkpoint {
     guard let checkpoints = try checkpoints() else { throw .noCheckpoint(path: folder, damaged: []) }
@@ -135,7 +136,7 @@ public struct CheckpointStore: Sendable {
   /// kept.
   /// - Parameters:
   ///   - run: the folder of the run, which this process has locked.
-  ///   - count: the number of the newest checkpoints that are kept.
+  ///   - count: how many of the newest checkpoints are kept.
   ///   - best: the step of another checkpoint that is kept.
   mutating func save(
     _ state: TrainingState, model: ModelState, optimizer: Optimizer, to run: RunFolder, keeping count: Int = 2,
@@ -210,15 +211,15 @@ public struct CheckpointStore: Sendable {
 }
 
 extension Checkpoint {
-  /// If the folder `path` is a checkpoint, this checkpoint. If the folder is a run, the chosen checkpoint of the run,
-  /// by default the newest undamaged one.
+  /// Reads the checkpoint in the folder `path` or, if this is the folder of a run, the chosen checkpoint of the run: by
+  /// default the newest undamaged one.
   public static func find(
     _ path: String, _ choice: CheckpointChoice = .last, warn: (String) -> Void
   ) throws(TrainingError) -> Checkpoint {
     try find(reportingTraining { try Folder(path: path) }, choice, warn: warn)
   }
 
-  /// If `folder` is a checkpoint, this checkpoint. If `folder` is a run, the chosen checkpoint of the run, by default
+  /// Reads the checkpoint in `folder` or, if this is the folder of a run, the chosen checkpoint of the run: by default
   /// the newest undamaged one.
   package static func find(
     _ folder: Folder, _ choice: CheckpointChoice = .last, warn: (String) -> Void

@@ -29,7 +29,7 @@ public struct TrainingState: Hashable, Sendable {
   var epochStart = 0.0
   /// The newest results on each split of the data.
   public var results = RunResults()
-  /// The newest step whose values were read.
+  /// The newest step whose loss was read from the device.
   var lastStep: MeasuredStep?
   /// The memory of the observers, by their keys.
   var observerMemory: [String: [Double]] = [:]
@@ -174,7 +174,7 @@ extension JSONObject {
     self[key] = .object(object)
   }
 
-  /// The members of an object for which `read` returns a value.
+  /// The members of the object under `key`, without those for which `read` returns `nil`.
   fileprivate func members<Value>(_ key: String, _ read: (JSON) -> Value?) -> [String: Value] {
     var members: [String: Value] = [:]
     for (name, json) in self[key]?.object ?? [:] { members[name] = read(json) }

@@ -12,7 +12,8 @@ extension ModelState {
     return result
   }
 
-  /// The SHA-256 digest of the elements of all parameters and statistics: little-endian, by sorted key.
+  /// The SHA-256 digest of the little-endian elements of all parameters and statistics, in ascending order of their
+  /// keys.
   public func sha256() throws(DeviceError) -> String { ModelState.sha256(of: try stored()) }
 
   static func sha256(of tensors: [Safetensors.StoredTensor]) -> String {

@@ -41,7 +41,7 @@ extension ExamplePass {
 
 extension ExampleSource {
   /// The readable ones among the given examples, in the form used for evaluation.
-  /// - Returns: inputs and targets, `[readable, …]` each for `readable` readable examples.
+  /// - Returns: inputs and targets, `[n, …]` each, where `n` is the number of readable examples.
   /// - Throws: when an example cannot be read and the source does not leave it out, or when no example can be read.
   /// - Precondition: all numbers are in `0 ..< count`.
   public func readableExamples(_ numbers: [Int32]) throws(DataError) -> (inputs: Tensor, targets: Tensor) {

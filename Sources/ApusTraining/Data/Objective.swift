@@ -5,7 +5,8 @@ import ApusTensor
 public struct Objective: Sendable {
   /// A quantity that is measured for each example, or for each element of it, and whose mean is reported.
   public struct Measure: Sendable {
-    /// The name, such as `accuracy`. Metrics store it under `train_accuracy`, `validation_accuracy`, `test_accuracy`.
+    /// The name, such as `accuracy`. In the metrics, the measure is called `train_accuracy`, `validation_accuracy` or
+    /// `test_accuracy`.
     public var name: String
     /// Maps outputs and targets to numbers or booleans, `[batch, …]`.
     public var values: @Sendable (_ outputs: Tensor, _ targets: Tensor) -> Tensor

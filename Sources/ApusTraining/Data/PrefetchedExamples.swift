@@ -156,8 +156,8 @@ private final class PrefetchedPass: ExamplePass {
   }
 
   private func startThread() {
-    // The thread retains the queue but not the pass: the pass would otherwise never be deinitialized, which stops the
-    // thread.
+    // The thread retains the queue, not the pass: otherwise the `deinit` of the pass, which ends the thread, would
+    // never run.
     let argument = Unmanaged.passRetained(queue)
     var thread = pthread_t()
     let status = pthread_create(

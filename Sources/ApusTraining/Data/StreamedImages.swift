@@ -19,7 +19,7 @@ public struct StreamedImages: ExampleSource {
   public let classCount: Int
   /// The device that stores the batches.
   public let device: ComputeDevice
-  /// The images that could not be read: training replaces them, evaluation leaves them out.
+  /// The images that could not be read, and that training has replaced or evaluation has left out.
   public let unreadable = UnreadableImages()
 
   /// - Parameters:

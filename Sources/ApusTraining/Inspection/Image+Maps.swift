@@ -35,7 +35,7 @@ extension Image {
 
   /// This image in gray, covered by a map in colors from black for 0 through red to yellow for 1. The larger the
   /// number, the less of the image is visible.
-  /// - Parameter map: `[height, width]` of the image, in `0 ... 1`.
+  /// - Parameter map: a number in `0 ... 1` for each pixel of the image, `[height, width]`.
   public func overlaid(with map: some RandomAccessCollection<Float>) -> Image {
     let map = Array(map)
     guard map.count == height * width else { fatalError("overlaid: \(map.count) numbers for \(height) x \(width)") }

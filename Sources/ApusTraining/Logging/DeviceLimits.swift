@@ -34,9 +34,9 @@ public struct DeviceLimits: Hashable, Sendable {
       })
   }
 
-  /// The throughput of the fastest of several runs, in 10⁹ units of work per second, at the first size that takes more
-  /// than 3 ms, otherwise at the last. The runs of a size last at least 0.3 s in total, since the speed of a machine
-  /// fluctuates.
+  /// The throughput in 10⁹ units of work per second. It is measured at the first size whose fastest run takes more than
+  /// 3 ms, or at the last size if none does. Each size runs at least 6 times and for at least 0.3 s, since the speed of
+  /// a machine fluctuates; the fastest run counts.
   private static func rate(
     on device: ComputeDevice, sizes: [Int], work: (Double) -> Double, _ make: (Int) -> () -> Tensor
   ) throws -> Double {

@@ -14,10 +14,10 @@ import Synchronization
 /// A record consists of the length of its data in bytes, a checksum of the length, the data, and a checksum of the data
 /// (TensorFlow, `core/lib/io/record_writer`). The data are an `Event` (`core/util/event.proto`).
 ///
-/// A resumed run creates a new file in the same folder, whose name sorts after the others. After the version of the
-/// format, the file has a session event whose step is the next step to run: TensorBoard drops events of this and later
-/// steps from earlier files, and the run writes them again. Thus resuming neither reads nor truncates a file, and an
-/// incomplete file does no harm.
+/// A resumed run creates a new file in the same folder, with a name that sorts after the names of the other files. The
+/// first event of a file has the version of the format. The second is a session event, whose step is the next step to
+/// run: TensorBoard drops the events that earlier files have of this and later steps, and the run writes them again. So
+/// resuming neither reads nor truncates a file, and a file with an incomplete last record does no harm.
 public final class EventFile: Sendable {
   private struct State {
     var buffer: [UInt8] = []
@@ -65,8 +65,8 @@ public final class EventFile: Sendable {
     return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 
-  /// Creates `events.out.tfevents.<seconds>.<host>.<process>`, with more seconds than in the names of all existing
-  /// files, because TensorBoard reads files in the order of their names.
+  /// Creates `events.out.tfevents.<seconds>.<host>.<process>`. The number of seconds is larger than in the names of all
+  /// existing files, because TensorBoard reads files in the order of their names.
   private static func create(in folder: Folder, now: Double) throws(FileError) -> FileDescriptor {
     let prefix = "events.out.tfevents."
     let last = try folder.entries().compactMap { name -> Int? in

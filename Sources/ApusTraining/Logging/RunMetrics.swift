@@ -6,7 +6,8 @@ import ApusSystem
 public struct RunMetrics: Sendable {
   /// The records, in the order in which they were written.
   public var records: [JSONObject]
-  /// Whether the last line is incomplete: the run is writing it, or was stopped while writing. The line is left out.
+  /// Whether the last line is incomplete: the run is writing it, or was stopped while writing. An incomplete line is
+  /// left out of `records`.
   public var isCutOff: Bool
 
   /// Creates metrics from known records.
@@ -21,7 +22,7 @@ public struct RunMetrics: Sendable {
     try self.init(reportingFiles { () throws(FileError) in try FileDescriptor(reading: path) })
   }
 
-  /// Reads an open file, as `init(path:)`.
+  /// Reads an open file, as `init(path:)` does.
   package init(_ file: FileDescriptor) throws(DataError) {
     let bytes = try reportingFiles { () throws(FileError) in try file.contents(limit: 1 << 30) }
     records = []

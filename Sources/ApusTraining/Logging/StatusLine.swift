@@ -5,7 +5,7 @@ struct StatusLine {
   /// A field of the line.
   struct Field: Hashable {
     var text: String
-    /// Fields of higher ranks are left out first; among equal ranks, the last one.
+    /// The field with the highest rank is left out first; of fields with equal ranks, the last one first.
     var rank: Int
 
     init(_ text: String, rank: Int) { (self.text, self.rank) = (text, rank) }

@@ -1,7 +1,7 @@
 import ApusTensor
 
-/// Records the kernels that the device runs in some steps of a session, without evaluations: at most
-/// `TrainingOptions.profiledSteps` steps after the first two, which build kernels.
+/// Records the kernels of at most `TrainingOptions.profiledSteps` training steps of a session. Evaluations are left
+/// out, and so are the first two steps, because they build kernels.
 final class StepProfiler: TrainingObserver {
   private let device: ComputeDevice
   private let report: (Profile) -> Void
@@ -40,7 +40,7 @@ final class StepProfiler: TrainingObserver {
 
   func didEnd(_ progress: TrainingProgress, _ end: TrainingEnd) throws(TrainingError) {
     guard case .failed = end else { return try finish() }
-    // Stops recording, because other code uses the device too.
+    // A failed run has no profile. But recording must stop, because other code uses the device too.
     if isRecording { _ = try? device.finishProfile() }
     isRecording = false
   }

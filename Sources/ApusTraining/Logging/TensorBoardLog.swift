@@ -2,8 +2,8 @@ import ApusData
 import ApusSystem
 import Synchronization
 
-/// Writes the records of a run, which `metrics.jsonl` also has, for TensorBoard: the numbers under each key become a
-/// curve over the steps.
+/// Writes the records of a run, which are also the lines of `metrics.jsonl`, for TensorBoard: the numbers under each
+/// key become a curve over the steps.
 ///
 /// ```swift
 /// let log = try TensorBoardLog(folder: "/tmp/tensorboard")

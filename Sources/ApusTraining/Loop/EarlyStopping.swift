@@ -16,8 +16,8 @@ public final class EarlyStopping: TrainingObserver {
     case loss
     /// The accuracy; larger values are better.
     case accuracy
-    /// The mean over an epoch of the norms of the steps' gradients, before they are clipped. Steps whose norm is not
-    /// finite do not count.
+    /// The norm of all gradients of a step before clipping, averaged over the steps of an epoch. Steps whose norm is
+    /// not finite do not count.
     case gradientNorm = "gradient-norm"
   }
 
@@ -80,7 +80,8 @@ public final class EarlyStopping: TrainingObserver {
   }
 
   public func didFinishEpoch(_ progress: TrainingProgress) -> TrainingRequest {
-    // If the number of steps ends the run within an epoch, a longer, resumed run measures this epoch at its end.
+    // If the limit of steps ends the run within an epoch, the epoch does not count here: a resumed run with more steps
+    // measures it at its end.
     guard progress.isEpochEnd, let value = value(progress) else { return .continue }
     observe(value)
     return request(progress)

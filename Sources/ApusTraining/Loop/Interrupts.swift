@@ -2,8 +2,8 @@ import Glibc
 import Synchronization
 
 /// Catches SIGINT, SIGTERM and SIGHUP during a run. The first signal lets the step in progress finish; a second one
-/// exits the process at once with code 130 or 143. A second SIGHUP does not: a terminal that closes sends SIGHUP to the
-/// process, and its shell sends it again.
+/// exits the process at once with code 130 or 143. A second SIGHUP does not exit the process: a terminal that closes
+/// sends SIGHUP to the process, and its shell sends it again.
 enum Interrupts {
   private static let signals = [SIGINT, SIGTERM, SIGHUP]
   private static let received = Atomic<Int32>(0)

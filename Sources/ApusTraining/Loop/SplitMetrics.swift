@@ -40,7 +40,7 @@ public struct SplitMetrics: Hashable, Sendable {
   var all: [String: Double] { Dictionary(uniqueKeysWithValues: named.map { ($0.name, $0.value) }) }
 }
 
-/// The newest results of a run on each split of its data.
+/// The newest results of a run on each split of its data. An incomplete epoch at the end of a run counts as finished.
 public struct RunResults: Hashable, Sendable {
   /// The results of the training examples in the last finished epoch. Each example is measured in the step that learns
   /// from it.

@@ -1,9 +1,8 @@
 import ApusNN
 import ApusTensor
 
-/// The measurements of a training batch, from the outputs and gradients that its step computes anyway: the reported
-/// loss, if it differs from the minimized loss, the objective's measures, and the norm of the gradients, if it is
-/// requested.
+/// The measurements of a training batch, which use the outputs and gradients of its step: the objective's measures, the
+/// reported loss if it differs from the minimized loss, and the norm of the gradients if an observer needs it.
 struct StepMeasures {
   private let objective: Objective
   private let hasOwnLoss: Bool
@@ -72,8 +71,8 @@ struct StepMeasures {
     guard let pending else { return (loss * objective.lossUnit, nil) }
     var values = try pending.reading.array(of: Float.self).map { Double($0) }[...]
     let norm = pending.hasNorm ? values.removeLast() : nil
-    // Gradients of a scaled loss may overflow. The loss scaler skips the update of such a step: its norm does not
-    // count.
+    // Gradients of a scaled loss may overflow. The loss scaler skips the update of such a step, so the norm of its
+    // gradients does not count.
     if let norm, norm.isFinite {
       state.epochMeasures[StepMeasures.gradientNorm, default: RunningMean()].add(norm, count: count)
     }

@@ -17,7 +17,8 @@ extension Trainer {
   func finishEpoch() throws(TrainingError) {
     try drain()
     state.results.train = progress().running
-    // If the number of steps ends the run within an epoch, a resumed longer run continues this epoch.
+    // If the limit of steps ends the run within an epoch, a resumed run with more steps continues this epoch, so its
+    // means are kept.
     let isWholeEpoch = state.step % order.batchesPerEpoch == 0
     if isWholeEpoch {
       state.epochLoss = RunningMean()

@@ -90,7 +90,7 @@ extension Trainer {
       if isEnd || session.savesCheckpoint { try save() }
       if let interruption { return interruption }
     }
-    // An observer may have stopped the run when it received the checkpoint.
+    // An observer may have stopped the run in `didSaveCheckpoint`.
     try recordStop()
     return nil
   }
@@ -140,7 +140,7 @@ extension Trainer {
     }
   }
 
-  /// Passes an event that precedes an action to all observers.
+  /// Passes an event to all observers before the action that the event announces. They cannot answer with requests.
   func announce(
     isBeforeStep: Bool = false, _ event: (any TrainingObserver, TrainingProgress) throws(TrainingError) -> Void
   ) throws(TrainingError) {
@@ -188,8 +188,8 @@ extension Trainer {
 // MARK: - Checkpoints
 
 extension Trainer {
-  /// Reads the pending values. Then writes a checkpoint, unless there is no output folder, or the run has written the
-  /// checkpoint of this step or resumed from it.
+  /// Reads the pending values. Then, if there is an output folder, writes a checkpoint of this step, unless the run has
+  /// already written it or resumed from it.
   func save() throws(TrainingError) {
     session.savesCheckpoint = false
     try drain()

@@ -23,7 +23,7 @@ extension Trainer {
       }
     }
     state.step += 1
-    // The previous step is finished or nearly finished by now, so waiting for it costs little.
+    // Waits for the previous step, not for this one, so the device has work while the values of a step are read.
     try drain()
     let count = batch.targets.shape[0]
     session.exampleCount += count

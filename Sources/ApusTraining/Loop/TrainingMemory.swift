@@ -1,8 +1,8 @@
 import ApusNN
 import ApusTensor
 
-/// The device memory that training needs at a batch size, planned in the same way as the steps but without allocating,
-/// compiling or computing anything.
+/// The device memory that training needs at a batch size. The steps are planned as in a run, but nothing is allocated,
+/// compiled or computed.
 public struct TrainingMemory: Hashable, Sendable {
   /// The number of examples in a batch.
   public var batchSize: Int
@@ -71,8 +71,8 @@ public struct MemoryLimit: Hashable, Sendable {
       byteCount: device.availableByteCount, largestByteCount: device.info.maximumAllocationByteCount)
   }
 
-  /// The fraction of the memory or of the largest allocation that training needs, whichever is larger. Training fits up
-  /// to 1.
+  /// The fraction of the memory or of the largest allocation that training needs, whichever is larger. Training fits if
+  /// this fraction is at most 1.
   func share(_ memory: TrainingMemory) -> Double {
     max(
       Double(memory.byteCount) / Double(max(1, byteCount)),
@@ -84,8 +84,9 @@ public struct MemoryLimit: Hashable, Sendable {
 
   /// The largest batch size that fits, below the batch size of `refused`, which does not fit.
   ///
-  /// Memory is nearly affine in the batch size. The search begins where a line through both ends of the range meets the
-  /// limit. From there it moves in doubling steps until the limit lies between two sizes, and then it bisects.
+  /// Memory is nearly an affine function of the batch size. The search begins at the size where a line through the
+  /// memory for one example and the memory of `refused` meets the limit. From this size it moves in doubling steps
+  /// until the limit lies between two sizes, and then it bisects.
   /// - Returns: `nil` if not even one example fits.
   public func largestBatchSize(
     below refused: TrainingMemory, _ plan: (_ batchSize: Int) throws -> TrainingMemory
@@ -128,7 +129,7 @@ public struct MemoryLimit: Hashable, Sendable {
   }
 
   /// Plans a batch size. The memory for a size above 4096 is first extrapolated from the plans for 1024 and 2048. If
-  /// that is more than twice the limit, it is the result, and the size is not planned.
+  /// the extrapolated memory is more than twice the limit, it is the result, and the size is not planned.
   private func estimate(
     _ batchSize: Int, _ plan: (_ batchSize: Int) throws -> TrainingMemory
   ) rethrows -> TrainingMemory {

@@ -78,8 +78,9 @@ public protocol TrainingObserver: AnyObject {
   /// Called before the examples of a split are measured.
   func willEvaluate(_ progress: TrainingProgress, _ split: DataSplit) throws(TrainingError)
 
-  /// Called after the examples of a split were measured: validation examples at the end of each epoch, test examples at
-  /// the end of the run or, if there are no validation examples, at the end of each epoch.
+  /// Called after the examples of a split were measured. Validation examples are measured at the end of each epoch.
+  /// Test examples are measured at the end of the run or, if there are no validation examples, at the end of each
+  /// epoch.
   func didEvaluate(_ progress: TrainingProgress, _ split: DataSplit) throws(TrainingError) -> TrainingRequest
 
   /// Called at the end of each epoch, also of an incomplete last epoch. If the run ends here and has validation

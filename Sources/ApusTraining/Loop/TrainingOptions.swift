@@ -48,8 +48,8 @@ public struct TrainingOptions: Sendable {
   public var handlesSignals: Bool
   /// Receives each record of `metrics.jsonl`, also without an output folder.
   public var onRecord: (@Sendable (JSONObject) -> Void)?
-  /// Receives a profile of some steps of the session, one call of `Trainer.run()`: of the steps after the first two,
-  /// which build kernels.
+  /// Receives a profile of at most `profiledSteps` steps of the session, which is one call of `Trainer.run()`. The
+  /// first two steps are not in the profile, because they build kernels.
   public var onProfile: (@Sendable (Profile) -> Void)?
   /// The maximum number of profiled steps.
   public static let profiledSteps = 20
@@ -96,7 +96,7 @@ public struct TrainingResult: Hashable, Sendable {
   public var stepsPerSecond: Double?
   /// The fraction of this session's step time that was spent waiting for examples; `nil` if no step waited.
   public var loaderShare: Double?
-  /// The digest of parameters and statistics, by sorted key; identical runs have equal digests.
+  /// The digest of parameters and statistics, in ascending order of their keys; identical runs have equal digests.
   public var weightsSHA256: String
   /// The signal that ended the run early: 1 (SIGHUP), 2 (SIGINT) or 15 (SIGTERM). The exit code is 128 more.
   public var interruption: Int32?

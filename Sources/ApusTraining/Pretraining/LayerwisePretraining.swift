@@ -5,10 +5,10 @@ import ApusTensor
 /// Layer-wise pre-training by autoencoders (Bengio, Lamblin, Popovici, Larochelle, 2007; with corrupted inputs Vincent
 /// et al., 2008).
 ///
-/// One dense or convolutional layer after the other, from the first to the last but one, learns to reconstruct its
-/// input `h` from its output: it minimizes the squared error of `ĥ = Wᵀ y + c` with `y = f(W h + b)`. `W` and `b` are
-/// the parameters of the layer, and `f` is the element-wise layer behind it, if there is one. Earlier layers stay
-/// fixed.
+/// The dense and convolutional layers are trained one after the other, from the first to the last but one, while
+/// earlier layers stay fixed. A layer learns to reconstruct its input `h` from its output: it minimizes the squared
+/// error of `ĥ = Wᵀ y + c` with `y = f(W h + b)`. `W` and `b` are the parameters of the layer, and `f` is the
+/// element-wise layer behind it, if there is one.
 ///
 /// ```swift
 /// let outcomes = try LayerwisePretraining(steps: 500)(model, on: images)

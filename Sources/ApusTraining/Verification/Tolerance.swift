@@ -10,13 +10,13 @@ struct Tolerance {
   /// - operations that only move, compare or select values: 0,
   /// - elementwise functions: 4 units in the last place,
   /// - sums of `K` terms: `4 · √K · u · Σ|terms|`, where `u` is half a unit in the last place of 1,
-  /// - gradients of attention and recurrent layers over `K` numbers: `4 · √K · u` times the largest magnitude in the
-  ///   result,
-  /// - functions, sums and gradients in float16: `10⁻³ · max(|value|, magnitude)`, in bfloat16:
+  /// - composed operations (recurrent layers, and the gradients of recurrent layers and of attention): `4 · √K · u`
+  ///   times the largest magnitude in the result, where `K` is the number of elements of all inputs,
+  /// - functions, sums and composed operations in float16: `10⁻³ · max(|value|, magnitude)`, in bfloat16:
   ///   `1.6 · 10⁻² · max(|value|, magnitude)`.
   ///
-  /// The smallest positive number of the type is added to the bounds in float16 and bfloat16, and to those of sums and
-  /// gradients in float32.
+  /// The smallest positive number of the type is added to the bounds in float16 and bfloat16, and to the bounds of sums
+  /// and composed operations in float32.
   ///
   /// - Parameters:
   ///   - value: the expected value.

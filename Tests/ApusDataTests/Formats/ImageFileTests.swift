@@ -117,7 +117,7 @@ struct ImageFileTests {
     #expect(missing?.description.hasPrefix("/nowhere/a.png: cannot open") == true)
   }
 
-  /// The search for the damaged byte of a large image is limited to the time of a few decodings.
+  /// The search for the damaged byte decodes a large image only a few times. So it finds a range of bytes.
   @Test func theSearchForDamageIsBounded() throws {
     let image = Image(height: 6000, width: 6000, channels: 1, pixels: [UInt8](repeating: 7, count: 36_000_000))
     var bytes = image.jpegData()

@@ -173,7 +173,8 @@ struct ByteReaderTests {
     let random = CounterRandom(seed: 1, stream: 1)
     let bytes = (0..<262_144).map { UInt8(truncatingIfNeeded: random[$0]) }
     let second = gzipped(Array("second".utf8))
-    // The chunk of 2¹⁸ bytes ends before, inside and after the two magic bytes of the second member.
+    // The reader's first chunk has 2¹⁸ bytes. Depending on the length of the first member, it ends before, inside or
+    // after the two magic bytes of the second member.
     var ends: Set<Int> = []
     for length in 261_990..<262_144 {
       let first = gzipped(Array(bytes[..<length]))

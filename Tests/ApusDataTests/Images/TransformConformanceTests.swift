@@ -3,7 +3,7 @@ import Testing
 
 @testable import ApusData
 
-/// Transforms agree with Pillow, PyTorch and torchvision to one level of 255.
+/// The pixel values of transforms differ by at most 1 from those of Pillow, PyTorch and torchvision.
 struct TransformConformanceTests {
   private let fixture: Fixture
 

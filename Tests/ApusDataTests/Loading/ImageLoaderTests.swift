@@ -153,7 +153,7 @@ struct ImageLoaderTests {
         }
       }
     }
-    // Two flips, which take the path of transforms, give the same pixels as the copy.
+    // A pipeline with transforms does not only copy the images. Two flips restore them, so the pixels are the same.
     let copied = try records(
       ImageLoader(set, batches: order(0, count: 30), epoch: 0, options: options("", workers: 0, size: [3, 4, 5])))
     let flipped = try records(

@@ -31,8 +31,8 @@ public struct ImagePipeline: Sendable {
     for transform in transforms { transform.apply(to: &image, random: &random) }
   }
 
-  /// The output size for images of the size `input`, or of any size if `input` is `nil`; `nil` if the output size
-  /// varies.
+  /// The size of the transformed images; `nil` if it varies.
+  /// - Parameter input: the size of the images before the transforms; `nil` if they have several sizes
   public func outputSize(_ input: ImageSize? = nil) -> ImageSize? {
     transforms.reduce(input) { $1.outputSize($0) }
   }

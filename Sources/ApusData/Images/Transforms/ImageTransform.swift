@@ -1,7 +1,7 @@
 /// One step of image preprocessing, with a text form that can be parsed.
 ///
-/// A random transform uses only the random numbers of its `random` argument. Names, ranges and defaults follow
-/// torchvision's transforms where these exist.
+/// A random transform uses only the random numbers of its `random` argument. Its ranges and defaults are those of
+/// torchvision's transform with the same effect, if there is one.
 public protocol ImageTransform: Hashable, Sendable, CustomStringConvertible {
   /// The name of the transform in a text.
   static var name: String { get }
@@ -16,8 +16,8 @@ public protocol ImageTransform: Hashable, Sendable, CustomStringConvertible {
   /// Transforms an image of 1 or 3 channels.
   func apply(to image: inout Image, random: inout ImageRandom)
 
-  /// The output size for images of the size `input`, or of any size if `input` is `nil`; `nil` if the output size
-  /// varies.
+  /// The size of the transformed images; `nil` if it varies.
+  /// - Parameter input: the size of the images before the transform; `nil` if they have several sizes
   func outputSize(_ input: ImageSize?) -> ImageSize?
 }
 

@@ -3,7 +3,7 @@
 public struct MultiScale: ImageTransform {
   public static let name = "scales"
   public static let usage = "scales N N … [bilinear|box|bicubic]"
-  public static let summary = "like shorter, with one of several lengths, chosen at random for each image"
+  public static let summary = "resize the shorter side to one of several lengths, chosen at random for each image"
 
   /// The lengths of the shorter side in pixels.
   public var lengths: [Int]

@@ -1,5 +1,5 @@
 /// Overwrites a random rectangle of some images with noise or one value (Zhong et al., "Random erasing data
-/// augmentation", 2017), sampled as in torchvision's `RandomErasing`.
+/// augmentation", 2017). The rectangle is sampled as in torchvision's `RandomErasing`.
 public struct RandomErasing: ImageTransform {
   public static let name = "erase"
   public static let usage = "erase [P] [scale A B] [ratio A B] [fill V]"
