@@ -71,8 +71,8 @@ package struct RunFiles {
     }
   }
 
-  /// Removes the folder if this process created it, it has only files that a run writes, and no checkpoint after step 0
-  /// could be resumed. Also removes the folder `runs` if this process created it and it is empty.
+  /// Removes the folder if this process created it and it contains only files that a run writes, with no checkpoint
+  /// after step 0. Also removes the folder `runs` if this process created it and it is then empty.
   package func removeIfUnused() {
     let own: Set<String> = [
       RunFiles.configuration, RunFiles.metrics, "checkpoints", "tensorboard", FolderLock.name,
