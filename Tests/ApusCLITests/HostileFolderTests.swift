@@ -67,7 +67,7 @@ struct HostileFolderTests {
           try withDevice(device) { try self.use(path, for: use) }
           #expect(!folder.refusals.contains(use), "\(folder): \(use) is not refused")
         } catch TrainingError.diverged {
-          // The folder may contain a learning rate at which every run diverges, which is a valid number.
+          // The learning rate in the folder may be a valid number at which every run diverges.
           #expect(!folder.refusals.contains(use), "\(folder): \(use) is not refused")
         } catch {
           let code = ExitCode(for: error)

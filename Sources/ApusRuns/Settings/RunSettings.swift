@@ -52,7 +52,7 @@ public struct RunSettings: Sendable {
   public var replacesHead = false
   /// The number of outputs of the last layer; `nil` for the classes of the data.
   public var classes: Int?
-  /// The number of seconds after a checkpoint at which the next one is due within an epoch.
+  /// The number of seconds between two checkpoints within an epoch. The end of an epoch also writes a checkpoint.
   public var saveEvery = 60.0
   /// When the run stops early; `nil` for never.
   public var earlyStop: EarlyStopSettings?
