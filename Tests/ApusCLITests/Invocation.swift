@@ -9,8 +9,8 @@ struct Invocation {
   /// The lines of the output.
   var lines: [Substring] { output.split(separator: "\n") }
 
-  /// Runs `apus` with an empty standard input and without the user's kernel cache, because storing a kernel builds it a
-  /// second time.
+  /// Runs `apus` with an empty standard input and without the user's kernel cache, because some drivers build a kernel
+  /// again when a cache asks for its binary.
   init(
     _ arguments: [String], in directory: String? = nil, environment: [String: String] = [:], output path: String? = nil
   ) throws {

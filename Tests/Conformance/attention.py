@@ -205,7 +205,8 @@ heads("-zero-key", M(6, 2, add_zero_attn=True), self_attention(), x, flags(5, 5)
 heads(
     "-both-keys", M(6, 2, add_bias_kv=True, add_zero_attn=True), self_attention(), x, flags(5, 5), present(5, 3, size=5)
 )
-# PyTorch extends attn_mask so that all queries may attend to the added keys. With is_causal=True, it ignores attn_mask.
+# PyTorch extends attn_mask so that all queries may attend to the added keys. This case leaves out is_causal=True, with
+# which PyTorch would ignore attn_mask.
 heads(
     "-both-keys-causal",
     M(6, 2, add_bias_kv=True, add_zero_attn=True),
