@@ -77,7 +77,7 @@ struct HostileFolderTests {
     }
   }
 
-  /// The command also refuses the folders, or does no harm. It runs on every 30th folder.
+  /// The executable, which gets every 30th folder, also refuses the folder or does no harm.
   @Test(.timeLimit(.minutes(30))) func theCommandRefusesThem() throws {
     let step = Int(ProcessInfo.processInfo.environment["APUS_HOSTILE_STEP"] ?? "") ?? 30
     try forEach(stride(from: 0, to: folders.count, by: step).map { folders[$0] }) { folder, path in

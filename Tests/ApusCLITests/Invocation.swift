@@ -44,7 +44,7 @@ struct Invocation {
       .appending(path: "apus")
   }
 
-  /// Whether the OpenCL device is PoCL's; some of PoCL's environment variables make a device fail.
+  /// Whether the OpenCL device is PoCL's. Some tests make a device fail by environment variables that only PoCL has.
   static let isPoCL = (try? Invocation("devices").output.contains("Portable Computing Language")) ?? false
 
   /// Reads a pipe to its end on another thread.

@@ -43,7 +43,8 @@ def fixture_pictures(kind):
 
 
 def png_repaired(data):
-    """Returns the PNG file with correct checksums of its chunks: a wrong checksum would hide what a mutant changed."""
+    """Returns the PNG file with correct checksums of its chunks: at a wrong checksum, the command would stop before it
+    reads what the mutant changed."""
     out, at = data[:8], 8
     while at + 12 <= len(data):
         length = struct.unpack(">I", data[at : at + 4])[0]

@@ -109,7 +109,8 @@ def difference(apus, name):
         return run.stderr.strip()
     *rows, whole = map(json.loads, run.stdout.splitlines())
     listed = {row["layer"]: row["parameters"] for row in rows if row["parameters"]}
-    # Parameters are summed for each path of the summary, because one layer there may contain several PyTorch modules.
+    # Parameters are summed for each path of the summary, because one layer of the summary may stand for several PyTorch
+    # modules.
     found = dict.fromkeys(listed, 0)
     others = []
     total = 0

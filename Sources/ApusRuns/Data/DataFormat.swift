@@ -14,9 +14,9 @@ public protocol DataFormat: Sendable {
   /// Whether a run with these settings trains on data of this kind.
   static func serves(_ settings: RunSettings) -> Bool
 
-  /// Whether a model with these settings predicts numbers and so has no accuracy. If early stopping or the best
-  /// checkpoint depends on the accuracy, this function is called before the folder of the run is created, so that the
-  /// error leaves no folder. The default returns `false`; then only the trainer finds the error, after it has read the
+  /// Whether a model with these settings predicts numbers and so has no accuracy. Early stopping by accuracy, or a best
+  /// checkpoint by accuracy, is then an error. This function is called before the folder of the run is created, so that
+  /// the error leaves no folder. With the default, `false`, only the trainer finds the error, after it has read the
   /// data.
   static func predictsNumbers(_ settings: RunSettings) throws -> Bool
 

@@ -40,9 +40,9 @@ package struct ImageReading: Hashable, Sendable {
     size = [channels, found.height, found.width]
   }
 
-  /// Resizes the shorter side to 8/7 of the size and crops the center, as is common with 256 and 224 pixels. If the
-  /// size is at most 64 pixels or not square, images are only resized. If they already have the size, the pipeline is
-  /// empty.
+  /// Resizes the shorter side to 8/7 of the size and crops the center: to 256 and 224 pixels, for example, as is
+  /// common. If the size is at most 64 pixels or not square, images are only resized. If they already have the size,
+  /// the pipeline is empty.
   private static func fitting(_ size: ImageSize, own: ImageSize?) -> ImagePipeline {
     if own == size { return ImagePipeline() }
     guard min(size.height, size.width) > 64, size.height == size.width else { return ImagePipeline([Resize(size)]) }

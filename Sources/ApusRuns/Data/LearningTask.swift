@@ -59,7 +59,7 @@ extension LearningTask {
 }
 
 /// For each name of a class, its index in `known`, the classes of the model.
-/// - Throws: `DataError.unsupported` if the model does not have the class.
+/// - Throws: `DataError.unsupported` if the model does not have one of the classes.
 func numbers(of names: [String], _ known: [String], _ source: String) throws(DataError) -> [Int32] {
   var numbers: [Int32] = []
   for name in names {

@@ -80,7 +80,7 @@ public struct TableFormat: Hashable, Sendable {
 }
 
 extension TableFormat {
-  /// The format of the table of a run, fitted on the training rows, and the table.
+  /// Reads the table of a run. Returns its format, which is fitted on the training rows, and the table.
   package static func learning(
     _ settings: RunSettings, _ network: ImageNetwork
   ) throws -> (TableFormat, TableDataset) {

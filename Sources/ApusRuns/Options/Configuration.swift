@@ -84,8 +84,8 @@ extension Arguments {
     }
   }
 
-  /// If the declaration is `--epochs` or `--steps`: whether one of these two options is set. They are alternatives: if
-  /// a source sets one of them, sources of lower precedence set neither. For other declarations `false`.
+  /// Whether the declaration is `--epochs` or `--steps` and one of these two alternatives is set. If a source of values
+  /// sets one of them, sources of lower precedence set neither.
   private func containsAlternative(of declaration: Declaration) -> Bool {
     let pair = [RunOptions.epochs.declaration, RunOptions.steps.declaration]
     guard pair.contains(where: { $0.name == declaration.name }) else { return false }

@@ -312,8 +312,8 @@ extension ValueKind<String> {
     "SOURCE", expectation: "a data source", completion: .words(DatasetDescription.all.map(\.source))
   ) { $0.isEmpty ? nil : $0 }
 
-  /// A list of transforms. `ImagePipeline` parses it later, since its errors name the wrong transform, which the error
-  /// for a `nil` here could not do.
+  /// A list of transforms; any text is accepted here. `ImagePipeline(parsing:)` parses it later, and its errors name
+  /// the transform that is wrong.
   static let transforms = ValueKind("SPEC", expectation: "transforms separated by commas", completion: .none) { $0 }
 }
 

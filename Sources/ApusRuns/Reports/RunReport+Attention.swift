@@ -1,7 +1,7 @@
 import Apus
 
 extension RunReport {
-  /// The weights of attention layers: over the positions and patches of some images, and over channels.
+  /// The weights of attention layers: over patches or pixels as overlays of some images, over channels as a chart.
   func attention() throws -> Report.Section? {
     guard let examination, let results = examination.results, examination.format is ImageFormat else { return nil }
     return try withDevice(examination.device) {
