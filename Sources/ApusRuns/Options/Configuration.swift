@@ -3,7 +3,7 @@ import ApusSystem
 
 /// Values of options from a file, from `--set` or from an earlier run.
 package struct Configuration {
-  /// The source of the values, for errors.
+  /// The source of the values, such as a path or `--set`, which errors name.
   package let origin: String
   package let values: JSONObject
 
@@ -20,7 +20,7 @@ package struct Configuration {
     try self.init(origin: path, text: bytes)
   }
 
-  /// The maximum size of a file in bytes.
+  /// The maximum size of a configuration file in bytes.
   package static let limit = 1 << 20
 
   /// Parses a JSON object from the contents of a file.

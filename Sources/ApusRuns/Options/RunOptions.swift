@@ -65,7 +65,7 @@ package enum RunOptions {
     all.filter { $0.topic == topic }.map(\.declaration)
   }
 
-  /// Words for the help: `standard, minmax or none`.
+  /// Joins words to a list for the help: `standard, minmax or none`.
   private static func list(_ words: [String]) -> String {
     words.dropLast().joined(separator: ", ") + " or " + (words.last ?? "")
   }

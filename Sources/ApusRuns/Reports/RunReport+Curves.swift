@@ -105,7 +105,7 @@ extension RunReport {
     return text.prefix(1).uppercased() + text.dropFirst()
   }
 
-  /// A file name of letters, digits and hyphens.
+  /// Converts a text to a file name of letters, digits and hyphens.
   static func fileName(_ text: String) -> String {
     let name = text.lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }
     return String(name.prefix(60))

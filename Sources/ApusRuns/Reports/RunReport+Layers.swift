@@ -61,7 +61,8 @@ extension RunReport {
     return [statistics.name, RunReport.extents(Array(shape))] + numbers.map { significant($0) }
   }
 
-  /// Four decimal places, or one from 1000 on. Magnitudes below 0.001 are written with an exponent, as `1.23e-5`.
+  /// Writes four decimal places, or one for magnitudes of 1000 or more. Magnitudes below 0.001 are written with an
+  /// exponent, as `1.23e-5`.
   private static func significant(_ value: Double) -> String {
     guard value != 0, value.magnitude < 1e-3 else { return value.text(places: value.magnitude < 1000 ? 4 : 1) }
     let exponent = Int(value.magnitude.exponentOfTen)
