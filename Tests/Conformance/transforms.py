@@ -110,7 +110,7 @@ for channels, image in picture.items():
             y,
             fill,
         )
-    # For torchvision, positive angles turn in the opposite direction than for Apus.
+    # torchvision's rotate turns counterclockwise for positive angles, its affine and Apus clockwise.
     found = F.rotate(tensor(image), -20, **bilinear)
     add(f"rotate {channels}", image, array(found), 20, 0, 0, 1, 0, 0, 0)
 

@@ -4,7 +4,7 @@ import Apus
 public struct RunErrors {
   /// The data source.
   public let source: String
-  /// The split of the source that is measured.
+  /// The measured split of the source.
   public let part: DataPart
   /// The misclassified examples in descending order of their losses, and the confused classes.
   public let analysis: ErrorAnalysis

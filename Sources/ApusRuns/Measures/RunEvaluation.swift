@@ -27,7 +27,7 @@ public struct EvaluationOptions: Sendable {
 public struct RunEvaluation {
   /// The data source.
   public let source: String
-  /// The split of the source that is measured.
+  /// The measured split of the source.
   public let part: DataPart
   package private(set) var total: Evaluation
   package private(set) var skipped: SkippedImageReport

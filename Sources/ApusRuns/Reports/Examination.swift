@@ -6,7 +6,7 @@ package struct Examination {
   package let device: ComputeDevice
   package let format: any DataFormat
   package let source: String
-  /// The split of the source that is examined.
+  /// The examined split of the source.
   package let part: DataPart
   package let parameterCount: Int
   /// The results of a classifier; `nil` for other models.

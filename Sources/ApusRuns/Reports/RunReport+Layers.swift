@@ -79,8 +79,8 @@ extension RunReport {
     return statistics.count > shown.count ? shown + [.text("The first 48 of \(statistics.count).")] : Array(shown)
   }
 
-  /// The filters of the first convolution whose kernels are higher than one pixel, as images. The range of gray values
-  /// or colors is set for each filter separately.
+  /// The filters of the first convolution whose kernels are higher than one pixel, as images. Each filter has its own
+  /// scale, from its smallest to its largest value.
   private func filters(_ model: any Layer) throws -> ImageGrid? {
     let entry = model.state.entries.first { $0.parameter != nil && $0.shape.rank == 4 && $0.shape[2] > 1 }
     guard let entry else { return nil }

@@ -189,8 +189,8 @@ extension ModelDescription {
     ModelDescription(name: name, summary: summary, kind: kind, recipe: recipe)
   }
 
-  /// The model that the arguments name. With `--layers`, a model of these layers: it has the name that the arguments
-  /// give, and the recipe of the model of the catalog that has this name, if there is one.
+  /// The model that the arguments name. With `--layers`, a model of these layers, which needs no name. If the arguments
+  /// name a model of the catalog, the layers are trained by the recipe of that model.
   package static func chosen(by arguments: Arguments) throws -> ModelDescription {
     let name = arguments[RunOptions.model]
     guard let text = arguments[RunOptions.layers] else {
