@@ -42,7 +42,7 @@ let swift: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .err
 let package = Package(
   name: "Apus",
   // The products have the devices as targets of their own: the linker connects them with ApusTensor, so that no module
-  // above it waits for their compilation.
+  // above ApusTensor waits for the compilation of a device.
   products: [
     .library(name: "Apus", targets: ["Apus", "ApusRuns", "ApusBackends"]),
     .executable(name: "apus", targets: ["ApusCLI", "ApusBackends"]),
@@ -53,8 +53,8 @@ let package = Package(
     .systemLibrary(name: "CPNG", path: "Sources/CPNG", pkgConfig: "libpng"),
     .systemLibrary(name: "CTurboJPEG", path: "Sources/CTurboJPEG", pkgConfig: "libturbojpeg"),
     .target(name: "Kernels", path: "Kernels"),
-    // SwiftPM starts jobs in descending order of their names. The prefix lets the modules that others wait for go before
-    // these loops, which take long.
+    // SwiftPM starts jobs in descending order of their names. The name begins with `Apus` so that these loops, which
+    // take long, come after the modules for which others wait.
     .target(name: "ApusCSIMD", dependencies: ["Kernels"]),
     .target(name: "COpenCL"),
     .target(name: "CSHA256"),

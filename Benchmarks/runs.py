@@ -148,8 +148,8 @@ class Peer:
 
 
 def processor_facts(path: Path = Path("/proc/cpuinfo")) -> tuple[str, str, str]:
-    """The processor's name, its family and its widest vector instructions. In virtual machines, generations of
-    processors can have the same name."""
+    """The processor's name, its family and its widest vector instructions. The name alone does not identify the
+    processor: in virtual machines, several generations can have the same name."""
     facts = dict(re.findall(r"^([^\t:\n]+)\t*: (.*)$", path.read_text(), re.MULTILINE))
     if "model name" not in facts:
         return platform.machine(), "?", "vectors unknown"

@@ -20,7 +20,7 @@ public struct Measurement: Sendable {
   public var timing: Timing
   /// The work of one run; `nil` if no number of operations, bytes or images describes it well.
   public var work: Work?
-  /// The time from the start of the process to the first loss on the host.
+  /// The time from the start of the process until the host has read the first loss.
   public var firstStepMilliseconds: Double?
   /// How much longer the first step with another batch size takes than the second step with that batch size.
   public var otherBatchMilliseconds: Double?

@@ -133,7 +133,7 @@ def convolution(name):
 
 class ProcessUse:
     """The time and memory of a process that runs a workload of `step`, measured as in Apus: the time from the start of
-    the process to the first loss, and the peak resident memory less the resident memory before the model was built.
+    the process to the first loss, and the peak resident memory minus the resident memory before the model was built.
     Only the first workload of a process has these values."""
 
     is_used = False

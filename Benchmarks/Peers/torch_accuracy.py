@@ -36,7 +36,8 @@ options = parser.parse_args()
 
 
 def read(part):
-    """The images `[count, 1, 28, 28]` and labels of `train` or `t10k`; IDX headers are 16 and 8 bytes long."""
+    """The images `[count, 1, 28, 28]` and labels of `train` or `t10k`. IDX headers have 16 bytes (images) or 8
+    (labels)."""
 
     def numbers(name, header):
         with gzip.open(options.data / f"{part}-{name}-ubyte.gz") as file:

@@ -276,7 +276,8 @@ class AlexNet(nn.Module):
             layers += [nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups[number])]
             layers += [nn.ReLU(inplace=True)]
             if number < 2 and columns == 2:
-                # The paper sums squares and PyTorch averages them, so that alpha is five times the paper's.
+                # The paper sums the squares of five channels and PyTorch averages them, so alpha is five times the
+                # paper's.
                 layers.append(nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2))
             if number in (0, 1, 4):
                 layers.append(nn.MaxPool2d(2) if small else nn.MaxPool2d(3, 2))

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Trains char-lstm or char-transformer in PyTorch with the recipe that Apus uses by default, for comparing bits per
-character on the held-out tenth of the text after the same number of steps.
+"""Trains char-lstm or char-transformer in PyTorch with the recipe that Apus uses by default. After the same number of
+steps, the bits per character of both on the last tenth of the text, which is held out, can be compared.
 
 The recipe is Adam, gradients clipped to a norm of 1, windows of the text in random order, dropout of 0.1 (only
 char-lstm) and learning rates that follow half a cosine. The script prints one JSON object per seed.

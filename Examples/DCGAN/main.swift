@@ -1,5 +1,5 @@
-// A deep convolutional GAN (Radford et al., 2016) that learns to draw rectangles, in the order of PyTorch's tutorial:
-// each step generates images once and trains the discriminator, then the generator, with these images.
+// A deep convolutional GAN (Radford et al., 2016) that learns to draw rectangles. As in PyTorch's tutorial, each step
+// generates images once, and trains the discriminator and then the generator with these images.
 import Apus
 
 let steps = CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1])! : 400

@@ -2,7 +2,7 @@ import Apus
 import ApusRuns
 import ApusSystem
 
-/// The options that may resolve an error: messages of the library cannot name options of the command.
+/// The options that may resolve an error. The command adds them to the message, because the library does not know them.
 func hint(for error: any Error) -> String? {
   switch error {
   case TrainingError.diverged, TrainingError.anomaly, TrainingError.brokenWeights(step: 1..., _):

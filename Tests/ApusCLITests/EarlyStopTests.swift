@@ -77,7 +77,7 @@ struct EarlyStopTests {
     let whole = try train("whole", ["--epochs", "50"] + words)
     #expect(whole.status == 0, "\(whole.errors)")
     #expect(try train("half", ["--steps", "8"] + words).status == 0)
-    // A resumed run uses the option of the stored run.
+    // A resumed run uses the stored `--early-stop`.
     let rest = try resume("half", "--epochs", "50")
     #expect(rest.status == 0, "\(rest.errors)")
     for key in ["stopped", "weights_sha256"] {

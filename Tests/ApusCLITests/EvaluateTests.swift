@@ -23,7 +23,8 @@ import Testing
     return scratch.file("images")
   }
 
-  /// Trains on cats and dogs whose labels do not depend on the text, so that some examples are misclassified.
+  /// Trains on texts with the labels cat and dog. The labels do not depend on the texts, so that some texts are
+  /// misclassified.
   private func textRun() throws -> String {
     let lines = (0..<200).map { "\($0 % 7 < 3 ? "cat" : "dog")\tthe \($0 % 2 == 0 ? "cat" : "dog") number \($0 % 9)" }
     let path = try scratch.write(Array(lines.joined(separator: "\n").utf8), to: "texts.txt")
@@ -104,7 +105,7 @@ import Testing
     #expect((all["classes"] as? [[String: Any]])?.last?["recall"] as? Double == 1)
     #expect(all["test_loss"] as? Double == plain["test_loss"] as? Double)
     #expect(try evaluate(run).output.contains("best F1"))
-    // The other commands apply the threshold in the same way, also if a probability is equal to the threshold.
+    // `errors` and `predict` apply the threshold in the same way, also if a probability is equal to the threshold.
     let errors = try Invocation("errors", run, "--threshold", "\(threshold)", "--device", "cpu", "--json").summary()
     #expect(errors["test_accuracy"] as? Double == chosen["test_accuracy"] as? Double)
     #expect(errors["threshold"] as? Double == threshold)

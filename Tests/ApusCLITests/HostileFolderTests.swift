@@ -67,7 +67,7 @@ struct HostileFolderTests {
           try withDevice(device) { try self.use(path, for: use) }
           #expect(!folder.refusals.contains(use), "\(folder): \(use) is not refused")
         } catch TrainingError.diverged {
-          // The folder may contain a learning rate at which every run diverges, which is a valid number.
+          // The learning rate in the folder may be a valid number at which every run diverges.
           #expect(!folder.refusals.contains(use), "\(folder): \(use) is not refused")
         } catch {
           let code = ExitCode(for: error)
@@ -77,7 +77,7 @@ struct HostileFolderTests {
     }
   }
 
-  /// The command also refuses the folders, or does no harm. It runs on every 30th folder.
+  /// The executable, which gets every 30th folder, also refuses the folder or does no harm.
   @Test(.timeLimit(.minutes(30))) func theCommandRefusesThem() throws {
     let step = Int(ProcessInfo.processInfo.environment["APUS_HOSTILE_STEP"] ?? "") ?? 30
     try forEach(stride(from: 0, to: folders.count, by: step).map { folders[$0] }) { folder, path in

@@ -8,7 +8,7 @@ struct ImageTests {
   private let scratch: ScratchDirectory
 
   /// Writes 30 training and 12 test images of different sizes in three classes. The class is the brightest color
-  /// channel; half of the images are PNG.
+  /// channel; half of the images are PNG files, the others JPEG files.
   init() throws {
     scratch = try ScratchDirectory()
     for (part, count) in [("train", 30), ("test", 12)] {
@@ -76,7 +76,7 @@ struct ImageTests {
     #expect((line["probability"]?.number ?? 2) <= own.reduce(0, max))
     let map = try Image(contentsOf: scratch.file("maps/large.png"))
     #expect(map.height == 40 && map.width == 70 && map.channels == 3)
-    // Red minus blue in column `x` of the overlay, which is most colorful where the predicted class is found.
+    // Red minus blue in column `x` of row 20. The overlay is most colorful where the predicted class is found.
     func color(_ x: Int) -> Int {
       let start = (20 * 70 + x) * 3
       return Int(map.pixels[start]) - Int(map.pixels[start + 2])
@@ -90,7 +90,8 @@ struct ImageTests {
     #expect(alone.status == 64 && alone.errors.contains("--tile-overlap"), "\(alone.errors)")
   }
 
-  /// Neither the number of threads nor a stop within an epoch changes a bit, with or without mixup and cutmix.
+  /// Neither the number of threads nor a stop within an epoch changes a bit of the trained weights, with or without
+  /// mixup and cutmix.
   @Test(arguments: [[], ["--augment", "flip, mixup, cutmix"]]) func sameBits(mixing: [String]) throws {
     func digest(_ words: [String]) throws -> String? {
       // An option may be given only once.

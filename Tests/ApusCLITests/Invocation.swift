@@ -9,8 +9,8 @@ struct Invocation {
   /// The lines of the output.
   var lines: [Substring] { output.split(separator: "\n") }
 
-  /// Runs `apus` with an empty standard input and without the user's kernel cache, because storing a kernel builds it a
-  /// second time.
+  /// Runs `apus` with an empty standard input and without the user's kernel cache, because some drivers build a kernel
+  /// again when a cache asks for its binary.
   init(
     _ arguments: [String], in directory: String? = nil, environment: [String: String] = [:], output path: String? = nil
   ) throws {
@@ -44,7 +44,7 @@ struct Invocation {
       .appending(path: "apus")
   }
 
-  /// Whether the OpenCL device is PoCL's; some of PoCL's environment variables make a device fail.
+  /// Whether the OpenCL device is PoCL's. Some tests make a device fail by environment variables that only PoCL has.
   static let isPoCL = (try? Invocation("devices").output.contains("Portable Computing Language")) ?? false
 
   /// Reads a pipe to its end on another thread.

@@ -16,7 +16,7 @@ import Testing
       "\(run.errors)")
     #expect(run.errors.contains("--batch-size \(fitting)"), "\(run.errors)")
     #expect(try run.member("fits", as: Bool.self) == false)
-    // Other processes may have taken some memory meanwhile.
+    // Other processes may have taken some memory meanwhile, so only half of the fitting batch size is required to fit.
     let half = try Invocation(words + ["--batch-size", "\(max(1, fitting / 2))"])
     #expect(half.status == 0, "\(half.errors)")
     #expect(try half.member("fits", as: Bool.self) == true)

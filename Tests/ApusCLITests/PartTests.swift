@@ -108,7 +108,7 @@ struct PartTests {
       "train", "text-lstm", "--data", labelled("c.txt", 40), "--width", "4", "--sequence-length", "4", "--steps", "1",
       "--device", "cpu", "--output", scratch.file("texts"))
     try #require(classes.status == 0, "\(classes.errors)")
-    // The file has too few examples for a split.
+    // Three examples are too few for a split, so the file is evaluated as a whole.
     let few = try measure(scratch.file("texts"), "--data", labelled("d.txt", 3))
     #expect(try few.member("examples") == 3 && few.member("part") == "all", "\(few.errors)")
     #expect(try measure(scratch.file("texts")).member("examples") == 4)

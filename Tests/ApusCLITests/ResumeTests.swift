@@ -33,7 +33,8 @@ struct ResumeTests {
     process.arguments = words
     process.standardOutput = FileHandle.nullDevice
     process.standardError = FileHandle.nullDevice
-    // The tests may ignore SIGINT, if a shell runs them in the background, and SIGHUP, if nohup does.
+    // A process inherits the signals that its parent ignores. The tests ignore SIGINT if a shell started them in the
+    // background, and SIGHUP if nohup started them.
     let before = [SIGINT, SIGHUP].map { ($0, Foundation.signal($0, SIG_DFL)) }
     try process.run()
     for (signal, action) in before { _ = Foundation.signal(signal, action) }

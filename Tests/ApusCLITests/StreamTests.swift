@@ -54,7 +54,7 @@ struct StreamTests {
 
   /// If the reader of the output ends early, the run is still finished and saved.
   @Test func aReaderThatLeavesDoesNotEndTheRun() throws {
-    // More lines than fit into a pipe.
+    // The run prints more lines than fit into the buffer of a pipe.
     let run = try shell("{ \"$0\" \"$@\"; echo $? > \"\(scratch.file("status"))\"; } | head -n 1", words(steps: 3000))
     let status = try String(contentsOfFile: scratch.file("status"), encoding: .utf8)
     #expect(status == "74\n" && lastCheckpoint == "step-000003000", "\(status) \(run.errors)")
@@ -99,7 +99,7 @@ struct StreamTests {
       let second = try Invocation(words)
       #expect(second.status == 74 && second.errors.contains(name), "\(second.errors)")
     }
-    // Readers do not need the lock.
+    // Commands that only read the run do not need its lock.
     for words in [
       ["evaluate", scratch.file("run"), "--device", "cpu"], ["plot", scratch.file("run"), "--curves-only"],
     ] {

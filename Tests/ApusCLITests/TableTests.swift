@@ -217,7 +217,7 @@ struct TableTests {
     #expect(other.status == 65 && other.errors.contains("its scaling is \"minmax\""), "\(other.errors)")
     let again = try train(["--config", scratch.file("whole") + "/config.json", "--output", scratch.file("again")])
     #expect(try again.member("weights_sha256", as: String.self) == whole.member("weights_sha256"), "\(again.errors)")
-    // The rows have changed.
+    // Changes the rows, so that the run can no longer be resumed.
     let text = try String(contentsOfFile: houses, encoding: .utf8)
     try text.replacing("Kiel", with: "Jena")
       .write(toFile: houses, atomically: true, encoding: .utf8)

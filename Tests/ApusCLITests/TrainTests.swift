@@ -89,7 +89,7 @@ struct TrainTests {
   @Test func imagesOfOtherSizesArePredicted() throws {
     let output = scratch.file("run")
     #expect(try train(["mlp", "--steps", "60", "--batch-size", "32", "--output", output]).status == 0)
-    // The bright row of class 3, at twice the size.
+    // An image with the bright row of class 3, at twice the height and width.
     let pixels = (0..<56 * 56).map { place -> UInt8 in place / 56 / 2 == 10 ? 220 : 30 }
     let file = scratch.file("large.png")
     try Data(Image(height: 56, width: 56, channels: 1, pixels: pixels).pngData()).write(to: URL(filePath: file))

@@ -83,7 +83,8 @@ private struct Points: ExampleSource {
     #expect(DatasetDescription.all.contains { $0.source == "test-points:SLOPE" })
   }
 
-  /// The kinds have different keys, and none restores a format from JSON that is missing or not of its form.
+  /// The kinds have different keys, and none of them restores a format from missing JSON, or from JSON that no format
+  /// writes.
   @Test func kindsAreDistinct() {
     let keys = DataKinds.all.map { $0.key }
     #expect(Set(keys).count == keys.count && Set(keys).isSuperset(of: ["images", "table", "text"]))

@@ -3,7 +3,8 @@ import Testing
 
 @testable import ApusRuns
 
-/// A configuration sets every option of `RunOptions`, and `config.json` stores it. Mistakes are named.
+/// A configuration can set every option of `RunOptions`, and `config.json` stores its value. An error names the option
+/// that is wrong.
 @Suite struct RunOptionTests {
   /// For each option, a value that differs from the default.
   private static let values: [String: JSON] = [

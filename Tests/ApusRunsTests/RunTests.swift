@@ -117,7 +117,7 @@ private final class Stopper: TrainingObserver {
     let (run, _) = try Run.train(fixture.settings(["steps": 1]), output: fixture.scratch.file("run"))
     #expect(throws: OptionError.self) { try Run(at: run.checkpoint.path, checkpoint: .last) }
     #expect(throws: TrainingError.self) { try Run.train(fixture.settings(), output: run.path) }
-    // Another seed would be another run.
+    // A run cannot be resumed with another seed.
     #expect(throws: TrainingError.self) { try run.resume(["seed": 5]) }
     #expect(throws: OptionError.self) { try run.resume(["sede": 5]) }
   }

@@ -81,7 +81,7 @@ import Testing
       #expect(difference < 0.2, "\(output)")
     case "DQN":
       let rewards = Self.numbers(after: "reward", in: output)
-      // Random play gives −0.6.
+      // The mean reward of random play is −0.6.
       try #require(rewards.count == 3, "\(output)")
       #expect(rewards[2] > 0.3 && rewards[2] > rewards[0], "\(output)")
     case "Seq2Seq", "GCN", "FineTuning", "Accumulation":

@@ -132,7 +132,7 @@ f.module("learned", Learned(), randn(4, 2, 3))
 
 
 def biased(q, k, v, heads):
-    """Attention with linear biases (ALiBi) of 4 queries, which are at the positions 2 to 5, and 6 keys."""
+    """Attention with linear biases (ALiBi) of 4 queries at the positions 2 to 5, and 6 keys at the positions 0 to 5."""
     distance = (torch.arange(4)[:, None] + 2 - torch.arange(6)).abs()
     bias = -torch.tensor(slopes(heads), dtype=torch.float64)[:, None, None] * distance
     return sdpa(q, k, v, attn_mask=bias)
@@ -205,7 +205,8 @@ heads("-zero-key", M(6, 2, add_zero_attn=True), self_attention(), x, flags(5, 5)
 heads(
     "-both-keys", M(6, 2, add_bias_kv=True, add_zero_attn=True), self_attention(), x, flags(5, 5), present(5, 3, size=5)
 )
-# PyTorch extends attn_mask so that all queries may attend to the added keys. With is_causal=True, it ignores attn_mask.
+# PyTorch extends attn_mask so that all queries may attend to the added keys. This case leaves out is_causal=True, with
+# which PyTorch would ignore attn_mask.
 heads(
     "-both-keys-causal",
     M(6, 2, add_bias_kv=True, add_zero_attn=True),

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Checks the layout of an HTML report in Chromium, at the width of a phone and of a desktop, in light and dark mode.
 
-Fails if the page is wider than the window, an element reaches beyond its right edge, a figure is missing or too small,
-an image is broken, letters are too small, a text leaves its drawing or overlaps another text, the page writes to the
-console, opens a dialog or requests anything from the network. Writes screenshots to FOLDER for each NAME of a width and
-a mode, such as phone-dark: NAME-closed.png of the page as it opens, NAME.png with all details opened.
+Fails if the page is wider than the window, an element reaches beyond the right edge of the window, a figure is missing
+or too small, an image is broken, letters are too small, a text leaves its drawing or overlaps another text, the page
+writes to the console, opens a dialog or requests anything from the network. Writes two screenshots to FOLDER for each
+width and mode: phone-dark-closed.png, for example, shows the page as it opens, and phone-dark.png shows it with all
+details opened.
 
 usage: python3 browser_check.py PAGE.html FOLDER [FIGURE…]    (standard library; chromium in PATH)
        FIGURE: the name of a figure that the page must have; without names, the page must have at least one figure

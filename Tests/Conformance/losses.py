@@ -152,8 +152,8 @@ f.function(
 )
 
 
-# PyTorch's gradient of ctc_loss is correct only if the input of ctc_loss is a log_softmax. So the inputs of these cases
-# are logits.
+# PyTorch's gradient of ctc_loss is correct only if the input of ctc_loss is a log_softmax. So these cases take logits,
+# and apply log_softmax before ctc_loss.
 def ctc(case, targets, inputs, lengths, times=7, classes=5, **options):
     f.function(
         case,

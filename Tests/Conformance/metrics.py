@@ -82,8 +82,8 @@ def one_against_rest(case, number, score, positive):
     all = points(score, positive)
     f1 = lambda tp, fp, p, n: 2 * tp / (tp + fp + p)
     precision, recall = (lambda tp, fp, p, n: tp / (tp + fp)), (lambda tp, fp, p, n: tp / p)
-    # The thresholds with the best F1; the best true positive rate less false positive rate; the best recall with a
-    # precision of at least 0.6; the best precision with a recall of at least 0.75.
+    # The thresholds with the best F1; with the largest difference of true and false positive rate; with the best recall
+    # at a precision of at least 0.6; with the best precision at a recall of at least 0.75.
     put(
         "choice",
         [

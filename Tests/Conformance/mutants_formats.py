@@ -1,4 +1,5 @@
-"""The formats of mutants_check.py: seeds, mutants, and the command that reads each format."""
+"""The formats of mutants_check.py: undamaged files (seeds), mutants made from them, and the command that reads each
+format."""
 
 import gzip
 import hashlib
@@ -42,7 +43,8 @@ def fixture_pictures(kind):
 
 
 def png_repaired(data):
-    """Returns the PNG file with correct checksums of its chunks: a wrong checksum would hide what a mutant changed."""
+    """Returns the PNG file with correct checksums of its chunks: at a wrong checksum, the command would stop before it
+    reads what the mutant changed."""
     out, at = data[:8], 8
     while at + 12 <= len(data):
         length = struct.unpack(">I", data[at : at + 4])[0]
@@ -280,7 +282,7 @@ class Config(Format):
 
 
 class Tokenizer(Format):
-    """A run whose `state.json` has a changed tokenizer and a digest that is correct for it."""
+    """A run whose `state.json` has a changed tokenizer, and the digest of the changed contents."""
 
     def __init__(self, tiny):
         super().__init__(tiny)
@@ -324,7 +326,7 @@ class Tokenizer(Format):
 
 
 def find(value, key):
-    """All objects with the key `key` in a JSON value, itself included."""
+    """All objects in a JSON value that have the key `key`; the value itself may be one of them."""
     if isinstance(value, dict):
         return ([value] if key in value else []) + [found for inner in value.values() for found in find(inner, key)]
     return [found for inner in value for found in find(inner, key)] if isinstance(value, list) else []

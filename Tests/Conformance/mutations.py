@@ -1,4 +1,4 @@
-"""Random changes of files for mutants_check.py, of bytes and of tokens."""
+"""Random changes of the bytes or the tokens of files, for mutants_check.py."""
 
 import re
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes tables.safetensors: a table, and the features that scikit-learn computes from its columns after it was fitted
-to the training rows.
+"""Writes tables.safetensors: a table, and the features that scikit-learn computes from its columns. Scalers and
+encoders are fitted to the training rows.
 
   table/csv                     the bytes of the file
   table/train                   the indices of the training rows
@@ -76,7 +76,8 @@ def features(scaling, filling, categories, indicates):
         if name in numeric:
             x = numpy.array([[numpy.nan if v in missing else float(v)] for v in values])
             if name == "nearly" and scaling == "min-max":
-                x -= 1e6  # This subtraction is exact. Without it, MinMaxScaler loses the remaining digits.
+                # This subtraction is exact. Without it, MinMaxScaler loses the digits in which the values differ.
+                x -= 1e6
             scaler = {"standard": StandardScaler, "min-max": MinMaxScaler, "none": FunctionTransformer}[scaling]()
             result.append(make_pipeline(SimpleImputer(strategy=filling), scaler).fit(x[train]).transform(x))
             if indicates:

@@ -36,7 +36,8 @@ check("two files", len(files) == 2, files)
 
 # Load() checks the checksums of the records. Every event must be encoded as the protobuf library encodes it. The sum
 # below has a term for each part of EventFileTests.writesWhatTheScriptReads: 2 for the head of a file (the version and
-# the start of the session), otherwise 1 for each value with a tag, also for a speed that follows from `seconds`.
+# the start of the session), otherwise 1 for each value with a tag. Speeds, which the log computes from `seconds`, are
+# such values.
 count = 0
 for name in files:
     for record in event_file_loader.RawEventFileLoader(os.path.join(folder, name)).Load():
@@ -72,7 +73,7 @@ check("losses", all(losses[s] == numpy.float32(v) for s, v in expected.items()),
 check("each step once", len(events.Scalars("loss/step")) == 40, len(events.Scalars("loss/step")))
 check("train loss", scalars("loss/train") == {20: 0.25, 40: 0.125, 60: 0.0625}, scalars("loss/train"))
 check("accuracy", scalars("accuracy/test") == {20: 0.5, 40: 0.75, 60: 0.875}, scalars("accuracy/test"))
-# Step 40 has no speed: the run was resumed at step 30, and the records do not contain the time of that step.
+# Step 40 has no speed: the run was resumed at step 30, and the records do not contain the time of step 30.
 check("speed", scalars("speed/steps_per_second") == {20: 10.0, 60: 5.0}, scalars("speed/steps_per_second"))
 check("examples", scalars("speed/examples_per_second") == {20: 1000.0}, scalars("speed/examples_per_second"))
 

@@ -5,7 +5,7 @@ the image with `channels` channels. It has the `output`, the output's `size`, an
 transform:
 
   antialias, box               Pillow's resize: top, left, height, width of the crop
-  bilinear, bicubic            F.interpolate with align_corners=False, and with the same numbers. bicubic has
+  bilinear, bicubic            F.interpolate with align_corners=False; the numbers are as for antialias. bicubic has
                                antialias=True and replaces Pillow's bicubic resize, which clips to 0 ... 255 after the
                                first axis
   affine, rotate               torchvision's functional, bilinear: angle, right, down, scale, shear x, shear y, fill
@@ -110,7 +110,7 @@ for channels, image in picture.items():
             y,
             fill,
         )
-    # torchvision rotates in the opposite direction.
+    # torchvision's rotate turns counterclockwise for positive angles, its affine and Apus clockwise.
     found = F.rotate(tensor(image), -20, **bilinear)
     add(f"rotate {channels}", image, array(found), 20, 0, 0, 1, 0, 0, 0)
 

@@ -58,13 +58,15 @@ MODELS = {
     "densenet121": (lambda channels: DenseNet(classes=CLASSES, small=True, channels=channels), 1e-3, 1536, 3),
     "vit-small": (lambda channels: VisionTransformer(CLASSES, SIZE, 4, 192, 6, 3, channels=channels), 1e-3, 6144, 4),
 }
-# Warmup steps. Without warmup, the result of a short training of a Transformer depends on its initial values.
+# Warmup steps. Without warmup, the accuracy of a Transformer after a short training depends strongly on its initial
+# values.
 WARMUP = {"vit-small": 64}
 DEFAULT = ["alexnet", "vgg11", "resnet34", "densenet121", "vit-small"]
 
 
 def read(folder, part):
-    """The images `[count, 28, 28]` and labels of `train` or `t10k` as bytes; IDX headers are 16 and 8 bytes long."""
+    """The images `[count, 28, 28]` and labels of `train` or `t10k` as bytes. The IDX header of images is 16 bytes long,
+    and that of labels 8 bytes."""
 
     def numbers(name, header):
         with gzip.open(folder / f"{part}-{name}-ubyte.gz") as file:
@@ -107,7 +109,8 @@ def difference(apus, name):
         return run.stderr.strip()
     *rows, whole = map(json.loads, run.stdout.splitlines())
     listed = {row["layer"]: row["parameters"] for row in rows if row["parameters"]}
-    # Parameters are summed for each path of the summary, because one layer there may contain several PyTorch modules.
+    # Parameters are summed for each path of the summary, because one layer of the summary may stand for several PyTorch
+    # modules.
     found = dict.fromkeys(listed, 0)
     others = []
     total = 0

@@ -169,8 +169,9 @@ public struct TrainingStep: Workload {
     }
   }
 
-  /// The peak memory of the workload, in bytes. For the device `cpu`: the peak resident memory of the process less its
-  /// resident memory before the workload, `before`. For other devices: the peak of the memory allocated on the device.
+  /// The peak memory of the workload, in bytes. For the device `cpu`: the peak resident memory of the process minus
+  /// `before`, its resident memory before the workload. For other devices: the peak of the memory allocated on the
+  /// device.
   private func peak(of device: ComputeDevice, before: Int?) -> Int? {
     guard device.info.kind == .cpu else { return device.memory.peak }
     guard let before, let peak = ProcessStatistics.peakByteCount else { return nil }

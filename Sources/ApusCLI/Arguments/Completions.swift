@@ -134,7 +134,7 @@ enum Completions {
     commands.map { $0.name }.joined(separator: " ")
   }
 
-  /// Returns a text for use between single quotes. In all three shells, each quote in the text is replaced by a quote
-  /// that ends the quoted text, an escaped quote, and a quote that begins the next quoted text.
+  /// Returns a text for use between single quotes, in all three shells. Each quote in the text becomes `'\''`: the end
+  /// of the quoted text, an escaped quote, and the start of the next quoted text.
   private static func quoted(_ text: String) -> String { text.replacing("'", with: "'\\''") }
 }

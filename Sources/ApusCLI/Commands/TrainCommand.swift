@@ -45,9 +45,9 @@ enum TrainCommand: Command {
     the statistics of the training rows. A predicted number is standardized with the mean and standard deviation of the
     training rows; losses and errors are still in the target's own units.
 
-    Losses are means over the examples; of text they are means over the tokens, in nats, and of numbers mean squared
-    errors. They leave out penalties, class weights and label smoothing, in training and in evaluation.
-    Training metrics come from the outputs of the training steps, while the weights change.
+    Losses are means over the examples, for text means over the tokens, in nats. For numbers they are mean squared
+    errors. They leave out penalties, class weights and label smoothing, in training and in evaluation. Training metrics
+    come from the outputs of the training steps, while the weights change.
 
     The first Ctrl-C finishes the step and saves a checkpoint; apus train --resume DIR then continues, and the result
     has the same bits as without the interruption. A closed terminal has the same effect. If nothing reads the output

@@ -47,7 +47,7 @@ enum VerifyCommand: Command {
   }
 }
 
-/// One training step of a recipe.
+/// One training step of a model, with the optimizer and batch size of its recipe unless options replace them.
 private struct ComparedStep {
   let model: ModelDescription
   private let format: any DataFormat

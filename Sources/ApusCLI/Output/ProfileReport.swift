@@ -5,7 +5,7 @@ import Synchronization
 
 /// Writes a profile to a file, and the slowest kernels to standard error.
 final class ProfileReport: Sendable {
-  /// The help text of an option; `steps` names the training steps that are profiled.
+  /// The help text of `--profile`; `steps` says which training steps are profiled.
   static func help(_ steps: String) -> String {
     "write a trace of \(steps) to FILE, for ui.perfetto.dev, and a table of the slowest kernels to stderr"
   }
@@ -19,7 +19,7 @@ final class ProfileReport: Sendable {
   private let path: String
   private let state = Mutex(State())
 
-  /// Creates a report to `path`, which must be writable.
+  /// Creates a report for the file `path`. Throws if the file cannot be written.
   init(path: String) throws {
     self.path = path
     _ = try reportingFiles { () throws(FileError) in try AtomicFile(path: path) }
@@ -45,7 +45,7 @@ final class ProfileReport: Sendable {
     Diagnostics.write(summary(profile))
   }
 
-  /// Throws if the profile could not be written.
+  /// Throws if the profile could not be written, and warns if the run was too short for a profile.
   func check() throws {
     let (isWritten, failure) = state.withLock { ($0.isWritten, $0.failure) }
     if let failure { throw failure }

@@ -5,7 +5,7 @@ import Synchronization
 
 /// Reports on standard error how much of a large file has been read; a file that is read quickly causes no message.
 final class ReadingReport: Sendable {
-  /// Seconds between two messages, and before the first message of a file.
+  /// The number of seconds between two messages, and from the start of a file to its first message.
   private static let interval = 3.0
 
   private struct State {

@@ -5,8 +5,8 @@ import Synchronization
 /// The format of the data that a model takes. Checkpoints store the format, to prepare other data in the same way. Each
 /// kind of data, such as images or tables, is a type that conforms to this protocol.
 ///
-/// A program can add a kind with `DataKinds.register(MyFormat.self)`. Runs for whose settings `serves(_:)` returns
-/// `true` are then trained, resumed, measured and used like other runs.
+/// A program can add a kind with `DataKinds.register(MyFormat.self)`. If `serves(_:)` returns `true` for the settings
+/// of a run, the run is then trained, resumed, measured and used like other runs.
 public protocol DataFormat: Sendable {
   /// The key of the format in a checkpoint's configuration.
   static var key: String { get }
@@ -14,18 +14,19 @@ public protocol DataFormat: Sendable {
   /// Whether a run with these settings trains on data of this kind.
   static func serves(_ settings: RunSettings) -> Bool
 
-  /// Whether a model with these settings predicts numbers and so has no accuracy. If early stopping or the best
-  /// checkpoint depends on the accuracy, this is called before the folder of the run is created. The default returns
-  /// `false`, because the trainer checks again when it has the data.
+  /// Whether a model with these settings predicts numbers and so has no accuracy. Early stopping by accuracy, or a best
+  /// checkpoint by accuracy, is then an error. This function is called before the folder of the run is created, so that
+  /// the error leaves no folder. With the default, `false`, only the trainer finds the error, after it has read the
+  /// data.
   static func predictsNumbers(_ settings: RunSettings) throws -> Bool
 
   /// Reads the data of a new or resumed run.
   /// - Parameters:
-  ///   - settings: Name the model, the data source and how the data are split.
+  ///   - settings: The settings of the run, with the model, the data source and the fractions of the splits.
   ///   - tokenizer: For texts, the tokenizer of the initial weights or of the resumed run; `nil` to train one.
-  ///   - willLoad: Receives the format of the data and the number of training examples as soon as they are known, to
-  ///     check the memory of training. This format may lack the statistics of the data, because the memory does not
-  ///     depend on them.
+  ///   - willLoad: Receives the format of the data and the number of training examples as soon as they are known, and
+  ///     throws if the device has too little memory for training. This format may lack the statistics of the data, on
+  ///     which the memory does not depend.
   static func load(
     _ settings: RunSettings, tokenizer: (any Tokenizer)?,
     willLoad: (_ format: any DataFormat, _ count: Int) throws -> Void
@@ -53,7 +54,8 @@ public protocol DataFormat: Sendable {
   /// The model of the settings, with new weights. It takes the inputs of examples in this format.
   func model(_ settings: RunSettings) throws -> any Layer
 
-  /// Throws if the current device has too little memory to train the model, before any of its parameters is computed.
+  /// Throws if the current device has too little memory to train the model. Called before any parameter of the model is
+  /// computed.
   func checkMemory(_ settings: RunSettings, rule: any UpdateRule) throws
 
   /// Inputs and targets for planning a step with `count` examples. They have the shapes `[count, …]` and the types of
@@ -82,10 +84,10 @@ public protocol DataFormat: Sendable {
 public enum ModelOutputs: Hashable, Sendable {
   /// A logit for each class. The names are in the order of the logits.
   case classes([String])
-  /// A number `(x − mean) / deviation`, where `x` has the target's own units.
+  /// A number `(x − mean) / deviation`, where `x` is the predicted target in its own units.
   case number(target: String, mean: Double, deviation: Double)
-  /// A logit for each token that may come next. Bits per character are computed with the number of tokens per character
-  /// of the measured text; `nil` if it is not known.
+  /// A logit for each token of the vocabulary, as the next token. `perCharacter` is the number of tokens per character
+  /// in the measured text, from which bits per character follow; `nil` if it is not known.
   case tokens(perCharacter: Double?)
 }
 
@@ -127,7 +129,7 @@ extension DataFormat {
     }
   }
 
-  /// The configuration that a checkpoint stores in addition to its state.
+  /// The configuration that a checkpoint stores: the settings of the run, and this format.
   func configuration(_ settings: RunSettings) -> JSONObject {
     ["settings": .object(settings.json), Self.key: json]
   }

@@ -6,7 +6,7 @@ public enum DataInitialization: String, CaseIterable, Sendable {
   /// Layer-sequential unit variance (see `LSUV`): weights start orthonormal, and each layer's weights are scaled until
   /// its outputs for the first batch have a variance of about 1.
   case lsuv
-  /// Trains each dense or convolutional layer before the last layer to reconstruct its inputs.
+  /// Trains each dense or convolutional layer except the last to reconstruct its inputs.
   case autoencoder
 
   /// The number of training steps for each layer with `autoencoder`.

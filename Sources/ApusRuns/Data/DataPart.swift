@@ -1,7 +1,7 @@
 import Apus
 import ApusSystem
 
-/// A split of the data of a run or of other data, or all examples.
+/// One split of a data source, or all of its examples.
 public enum DataPart: String, CaseIterable, Sendable {
   case train
   case validation
@@ -14,10 +14,10 @@ public enum DataPart: String, CaseIterable, Sendable {
     return "\(count.grouped) \(own)\(name)"
   }
 
-  /// The key of a measure: `test_loss`, for all examples `loss`.
+  /// The key of a measure on these examples: `test_loss` for `.test`, `loss` for `.all`.
   package func key(_ measure: String) -> String { self == .all ? measure : "\(rawValue)_\(measure)" }
 
-  /// The title of a measure: `test loss`, for all examples `loss`.
+  /// The title of a measure on these examples: `test loss` for `.test`, `loss` for `.all`.
   package func title(_ measure: String) -> String { self == .all ? measure : "\(rawValue) \(measure)" }
 }
 

@@ -9,7 +9,8 @@ struct DataSlices {
     var examples: [Int]
   }
 
-  /// The groups of the file in the order of their names, then the groups of each column in the order of its values.
+  /// The groups of the file of `--slices`, ordered by their names. The groups of each column of `--slice` follow,
+  /// ordered by the values of the column.
   package private(set) var slices: [Slice] = []
 
   /// - Parameters:
@@ -39,8 +40,8 @@ struct DataSlices {
 
   // MARK: - Files
 
-  /// Reads groups from a file. Each row names an example. Each value in another column of the row is a group to which
-  /// the example belongs, `COLUMN = VALUE`.
+  /// Reads groups from a file. The column `example` or `name` of a row says which example the row is about. Each value
+  /// in another column puts this example in the group `COLUMN = VALUE`.
   private static func read(_ path: String, _ data: MeasuredData) throws(DataError) -> [Slice] {
     let reader = try CSVReader(path: path)
     func malformed(_ line: Int, _ reason: String) -> DataError {
@@ -75,8 +76,8 @@ struct DataSlices {
     return slices.map { Slice(name: $0.key, examples: $0.value.sorted()) }
   }
 
-  /// For each name, the indices of the examples that have it. The last component of a path is also a name if it is
-  /// unique.
+  /// For each name, the indices of the examples that have it. If a name is a path, its last component is also a name of
+  /// the example, unless another path has the same last component.
   private static func numbers(of names: [String]) -> [String: [Int]] {
     func grouped(_ names: [String]) -> [String: [Int]] {
       Dictionary(grouping: names.indices) { names[$0] }
@@ -104,7 +105,7 @@ struct DataSlices {
     let sorted = present.map { values[$0] }.sorted()
     let isFew = Set(sorted).count <= 4
     let quartiles = sorted.isEmpty ? [] : (1...3).map { sorted[sorted.count * $0 / 4] }
-    // The group is determined by the number alone: equal numbers are in one group, which may be larger than a quarter.
+    // Equal numbers are always in one group, which may therefore have more than a quarter of the examples.
     let groups = Dictionary(grouping: present) { example in
       isFew ? values[example] : Double(quartiles.count { $0 <= values[example] })
     }

@@ -7,7 +7,8 @@ struct ImageFiles {
   private let paths: [String]
   private let areSingleImages: Bool
 
-  /// The sources for the files. Consecutive files with one image each become one source, so that they run in batches.
+  /// The sources for the files. Consecutive files with one image each become one source, so that the model runs on
+  /// batches of their images.
   package static func grouped(_ paths: [String], for format: ImageFormat) throws(DataError) -> [ImageFiles] {
     var groups: [ImageFiles] = []
     var single: [String] = []

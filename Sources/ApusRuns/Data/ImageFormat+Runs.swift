@@ -23,7 +23,7 @@ extension ImageFormat: DataFormat {
     guard !data.test.labels.isEmpty else {
       throw OptionError("--test-share 0: \(settings.data) has no other images to test with")
     }
-    // Called before the statistics of image files are computed, which takes a while.
+    // Called before the statistics are computed, for which thousands of image files may be read.
     try willLoad(ImageFormat.planned(data, settings, network), data.train.labels.count)
     let format = try ImageFormat.reading(data, settings, network)
     var task = LearningTask(
@@ -39,8 +39,8 @@ extension ImageFormat: DataFormat {
       input: size, classes: classNames.count, outputs: outputCount(settings), stem: settings.image.stem)
   }
 
-  /// The number of outputs of the last layer: the value of `--classes`, else the number of classes. `nil` keeps the
-  /// units of the last layer of `--layers`.
+  /// The number of outputs of the last layer: the value of `--classes`, else the number of classes. `nil` for
+  /// `--layers` without `--classes`: the last layer then has as many units as `--layers` says.
   private func outputCount(_ settings: RunSettings) -> Int? {
     settings.classes ?? (settings.hasOwnLayers ? nil : classNames.count)
   }
@@ -99,7 +99,7 @@ extension ImageFormat: DataFormat {
 }
 
 extension RunSettings {
-  /// The network of a model of images or of rows of tables.
+  /// The network of a model that takes images or rows of tables.
   func imageNetwork() throws(ModelError) -> ImageNetwork {
     if case .images(let network) = model.kind { return network }
     throw .misfit("\(model.name) does not take images or rows")
@@ -113,7 +113,7 @@ extension Module {
 
 extension ImageSource {
   /// The images, with the class indices of the model. If `names` and `known` have no name in common (for example
-  /// because one list has digits), and the model has enough classes, the indices stay as they are.
+  /// because the names of one list are numbers), and the model has enough classes, the indices stay as they are.
   /// - Parameters:
   ///   - names: The names of the images' classes.
   ///   - known: The names of the model's classes.

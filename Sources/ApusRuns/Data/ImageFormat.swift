@@ -42,8 +42,8 @@ public struct ImageFormat: Hashable, Sendable {
     statistics = PixelStatistics(mean: mean, standardDeviation: deviation)
   }
 
-  /// Whether a size is in the supported range. Checkpoints are not trusted, and the shapes of the model are computed
-  /// from the size.
+  /// Whether a size is in the supported range. A size from a checkpoint is not trusted, and extents that are too large
+  /// would overflow when the shapes of the model are computed.
   private static func isPossible(_ size: [Int]) -> Bool {
     size.count == 3 && (1...4096).contains(size[0]) && size[1...].allSatisfy((1...65_536).contains)
   }
@@ -58,7 +58,8 @@ extension ImageFormat {
     let known = reading.isDirect(data.train) ? data.statistics : nil
     let options = reading.options(settings.image)
     if known == nil {
-      // Checked before the statistics, for which thousands of images are read.
+      // Throws if a batch exceeds the memory limit. This comes first, because thousands of images are read for the
+      // statistics.
       let count = min(settings.batchSize.count ?? .max, data.train.labels.count)
       try options.byteCount(ofBatch: count, source: settings.data)
     }
@@ -66,8 +67,8 @@ extension ImageFormat {
     return ImageFormat(reading, classNames: data.classNames, statistics: statistics)
   }
 
-  /// The format of a data set, made without reading its images. Their mean and standard deviation are
-  /// unknown, so it has 0 and 1.
+  /// The format of a data set, made without reading its images. Since the statistics of the pixels are not known, the
+  /// format has a mean of 0 and a standard deviation of 1.
   package static func planned(
     _ data: ImageDataset, _ settings: RunSettings, _ network: ImageNetwork
   ) throws(DataError) -> ImageFormat {
@@ -79,8 +80,8 @@ extension ImageFormat {
         mean: Array(repeating: 0, count: channels), standardDeviation: Array(repeating: 1, count: channels)))
   }
 
-  /// The images as examples for evaluation. All of them are loaded to the device if they need no transform, else they
-  /// are read in batches.
+  /// The images as examples for evaluation. If the images are in memory and need no transform, all of them are copied
+  /// to the device. Otherwise they are read in batches.
   package func examples(_ source: any ImageSource, _ settings: ImageSettings) -> any ExampleSource {
     if let images = source as? ImageSet, reading.isDirect(images) {
       return LoadedImages(images, statistics: statistics)

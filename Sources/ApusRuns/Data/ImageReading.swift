@@ -40,17 +40,17 @@ package struct ImageReading: Hashable, Sendable {
     size = [channels, found.height, found.width]
   }
 
-  /// Resizes the shorter side to 8/7 of the size and crops the center, as is common with 256 and 224 pixels. If the
-  /// size is at most 64 pixels or not square, images are only resized. If they already have the size, the pipeline is
-  /// empty.
+  /// Resizes the shorter side to 8/7 of the size and crops the center: to 256 and 224 pixels, for example, as is
+  /// common. If the size is at most 64 pixels or not square, images are only resized. If they already have the size,
+  /// the pipeline is empty.
   private static func fitting(_ size: ImageSize, own: ImageSize?) -> ImagePipeline {
     if own == size { return ImagePipeline() }
     guard min(size.height, size.width) > 64, size.height == size.width else { return ImagePipeline([Resize(size)]) }
     return ImagePipeline([ResizeShorter(size.height * 8 / 7), CenterCrop(size)])
   }
 
-  /// The pipeline of training: the transform and then the augmentation, or the augmentation alone if its results have
-  /// the required size for images of any size.
+  /// The pipeline of training: the transform, followed by the augmentation. If the augmentation converts images of any
+  /// size to the required size, it replaces the transform.
   /// - Throws: `DataError.unsupported` if the augmentation changes the size.
   package func training(_ augmentation: ImagePipeline, source: String) throws(DataError) -> ImagePipeline {
     let wanted = ImageSize(height: size[1], width: size[2])
@@ -65,7 +65,7 @@ package struct ImageReading: Hashable, Sendable {
   }
 
   /// The options of an image loader.
-  /// - Parameter pipeline: the pipeline of training; `nil` for the transform.
+  /// - Parameter pipeline: the pipeline of training; `nil` for `transform`, which prepares images for evaluation.
   package func options(_ settings: ImageSettings, _ pipeline: ImagePipeline? = nil, seed: UInt64 = 0)
     -> ImageLoader.Options
   {

@@ -6,7 +6,7 @@ public struct LearningTask {
   public var format: any DataFormat
   /// The training examples.
   public var train: any ExampleSource
-  /// The examples that are measured at the end, or after each epoch if there are no validation examples.
+  /// The examples that are measured at the end of the run, or after each epoch if there are no validation examples.
   public var test: any ExampleSource
   /// The examples for evaluation after each epoch, if some are held out.
   public var validation: (any ExampleSource)?
@@ -24,7 +24,7 @@ public struct LearningTask {
     (self.validation, self.labels) = (validation, labels)
   }
 
-  /// Reads the data, and uploads them to the current device.
+  /// Reads the data. Examples that are not read in batches during training are copied to the current device.
   /// - Parameters:
   ///   - tokenizer: For texts, the tokenizer of the initial weights or of the resumed run; `nil` to train one.
   ///   - willLoad: Receives the format of the data and the number of training examples as soon as they are known.
@@ -59,7 +59,7 @@ extension LearningTask {
 }
 
 /// For each name of a class, its index in `known`, the classes of the model.
-/// - Throws: `DataError.unsupported` if the model does not have the class.
+/// - Throws: `DataError.unsupported` if the model does not have one of the classes.
 func numbers(of names: [String], _ known: [String], _ source: String) throws(DataError) -> [Int32] {
   var numbers: [Int32] = []
   for name in names {

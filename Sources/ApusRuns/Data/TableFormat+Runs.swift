@@ -7,7 +7,7 @@ extension TableFormat: DataFormat {
     if case .images = settings.model.kind { settings.isTable } else { false }
   }
 
-  /// Reads the table, unless the settings name the task.
+  /// Reads the table if the settings do not say whether the task is classification or regression.
   public static func predictsNumbers(_ settings: RunSettings) throws -> Bool {
     if let kind = settings.table.task.kind { return kind == .regression }
     let (_, data) = try TableFormat.learning(settings, settings.imageNetwork())

@@ -7,8 +7,8 @@ public struct TableFormat: Hashable, Sendable {
   package enum Task: Hashable, Sendable {
     /// The names of the classes, by index.
     case classes([String])
-    /// Numbers, which the model outputs as `(x − mean) / deviation` with the statistics of the training rows. Reported
-    /// errors are in the target's own units, and losses in their square.
+    /// Numbers `x`, which the model outputs as `(x − mean) / deviation` with the statistics of the training rows.
+    /// Reported errors are in the target's own units, and losses in their square.
     case numbers(mean: Double, deviation: Double)
   }
 
@@ -80,7 +80,7 @@ public struct TableFormat: Hashable, Sendable {
 }
 
 extension TableFormat {
-  /// The format of the table of a run, fitted on the training rows, and the table.
+  /// Reads the table of a run. Returns its format, which is fitted on the training rows, and the table.
   package static func learning(
     _ settings: RunSettings, _ network: ImageNetwork
   ) throws -> (TableFormat, TableDataset) {
@@ -114,7 +114,7 @@ extension TableFormat {
   }
 
   /// The table of a source, with the class indices of the model.
-  /// - Parameter isWhole: whether no rows are held out, so that one split has all rows.
+  /// - Parameter isWhole: whether no rows are held out for tests.
   package func data(of source: String, _ settings: RunSettings, isWhole: Bool) throws(DataError) -> TableDataset {
     let split = settings.dataSettings.split
     var data = try TableDataset.load(
@@ -129,7 +129,7 @@ extension TableFormat {
 }
 
 extension RunSettings {
-  /// The first given option that is for classes only.
+  /// The name of the first given option that requires a target of classes.
   fileprivate var classOption: String? {
     let given = [
       ("class-weights", dataSettings.classWeights != .none), ("sampling", dataSettings.sampling != .shuffled),

@@ -146,9 +146,10 @@ extension LabelledTexts {
 }
 
 extension TextNetwork {
-  /// The known tokenizer, else a tokenizer that is trained on the text. Warns if many tokens of the text are unknown.
+  /// The known tokenizer, else a tokenizer that is trained on the text. Warns if more than a quarter of the text's
+  /// tokens are unknown.
   fileprivate func tokenizer(_ known: (any Tokenizer)?, for text: String, _ source: String) -> any Tokenizer {
-    // The option accepts only kinds of the catalog.
+    // Never `nil`, because `--tokenizer` accepts only kinds of the catalog.
     let tokenizer = known ?? TokenizerCatalog.learn(tokenizer, from: text, size: vocabularySize)!
     let share = tokenizer.unknownShare(of: text)
     if share > 0.25 {

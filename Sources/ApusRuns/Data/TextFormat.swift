@@ -5,7 +5,7 @@ public struct TextFormat: Sendable {
   package var tokenizer: any Tokenizer
   /// The names of the classes; `nil` for a language model.
   package var classes: [String]?
-  /// The number of tokens per character in the test text of a language model, for computing bits per character.
+  /// The number of tokens per character in the measured text of a language model, from which bits per character follow.
   var tokensPerCharacter: Double?
 
   public var json: JSON {

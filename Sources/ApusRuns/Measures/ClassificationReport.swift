@@ -24,8 +24,8 @@ package struct ClassificationReport {
 
   // MARK: - Text
 
-  /// One row for each measure, and for two classes the best thresholds. The log loss is left out, because it is the
-  /// loss that the evaluation reports.
+  /// One row for each measure, and for two classes the best thresholds. The log loss is left out, because the
+  /// evaluation reports it as the loss.
   package var rows: [(String, String)] {
     var rows = results.measures(top: top).filter { $0.key != "log_loss" }.map {
       ($0.name, $0.value?.text(places: 4) ?? ClassificationReport.undefined)
@@ -75,7 +75,7 @@ package struct ClassificationReport {
   // MARK: - JSON
 
   /// The members of the JSON summary. A ratio 0/0 of a class is written as 0, and the member `undefined` of the class
-  /// lists the name of the measure.
+  /// lists the name of this measure.
   package var json: JSONObject {
     var object = JSONObject()
     for measure in results.measures(top: top) { object[measure.key] = measure.value.map { .number($0) } }

@@ -39,9 +39,9 @@ extension Run {
   /// classes, and `1 − R²` for numbers. The runs are not stored.
   ///
   /// - Parameters:
-  ///   - settings: The settings of a model of images or tables. If they and the data define no validation examples,
-  ///     0.2 of the examples are held out: of the training examples if the data have their own test split, otherwise
-  ///     of all examples.
+  ///   - settings: The settings of a model of images or tables. If neither the settings nor the data define validation
+  ///     examples, 0.2 of the examples are held out: of the training examples if the data have their own test split,
+  ///     otherwise of all examples.
   ///   - options: The fractions, the number of repetitions and the output folder.
   ///   - body: Receives each run when it has ended.
   /// - Throws: `OptionError` if the model takes text, or if no examples remain for training.
@@ -60,7 +60,7 @@ package struct LearningCurveRuns {
   private let weights: PretrainedWeights?
   private let report: LearningCurveReport?
 
-  /// Checks the settings, and creates the folder of the options.
+  /// Checks the settings, and creates the output folder that the options name.
   package init(_ settings: RunSettings, _ options: LearningCurveOptions) throws {
     (self.settings, self.options) = (settings, options)
     guard case .images = settings.model.kind else {

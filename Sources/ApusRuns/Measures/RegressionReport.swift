@@ -2,7 +2,7 @@ import Apus
 
 /// The measures of a model that predicts numbers, in the target's own units, as text and as JSON.
 package struct RegressionReport {
-  /// The results in units of the model, whose targets are `(x − mean) / deviation`.
+  /// The results in units of the model's outputs, in which a target `x` is `(x − mean) / deviation`.
   package let results: RegressionResults
   package let target: String
   private let mean: Double
@@ -15,7 +15,7 @@ package struct RegressionReport {
     (self.target, self.mean, self.deviation) = (target, mean, deviation)
   }
 
-  /// The mean of `residual²`, in the square of the target's units.
+  /// The mean of `(prediction − target)²`, in the square of the target's units.
   package var loss: Double { results.meanSquaredError * deviation * deviation }
 
   /// `(prediction, target)` of each example.

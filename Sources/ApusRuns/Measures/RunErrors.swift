@@ -4,9 +4,9 @@ import Apus
 public struct RunErrors {
   /// The data source.
   public let source: String
-  /// The split of the source that is measured.
+  /// The measured split of the source.
   public let part: DataPart
-  /// The misclassified examples, the worst first, and the confused classes.
+  /// The misclassified examples in descending order of their losses, and the confused classes.
   public let analysis: ErrorAnalysis
   package let skipped: SkippedImageReport
 
@@ -25,7 +25,7 @@ public struct RunErrors {
 }
 
 extension Run {
-  /// Returns the misclassified examples of a classifier, the worst first.
+  /// Returns the misclassified examples of a classifier, those with the largest losses first.
   /// - Parameters:
   ///   - data: The data source; `nil` for the run's.
   ///   - part: The split; `nil` means the same as for `EvaluationOptions.part`.

@@ -27,7 +27,7 @@ public struct EvaluationOptions: Sendable {
 public struct RunEvaluation {
   /// The data source.
   public let source: String
-  /// The split of the source that is measured.
+  /// The measured split of the source.
   public let part: DataPart
   package private(set) var total: Evaluation
   package private(set) var skipped: SkippedImageReport
@@ -125,7 +125,7 @@ public struct RunEvaluation {
       slices: slices?.validationSlices ?? [])
   }
 
-  /// Throws if the examples include the training examples of the model, because these do not measure variance.
+  /// Throws if the examples include the training examples of the model: variance is measured on other examples.
   private static func checkHeldOut(_ data: MeasuredData, _ stored: Run) throws {
     guard data.part == .train || data.part == .all, try stored.isOwn(data.source) else { return }
     throw OptionError(

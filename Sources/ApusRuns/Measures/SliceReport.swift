@@ -16,7 +16,8 @@ package struct SliceReport {
   /// The maximum number of groups in the table.
   private static let listed = 100
 
-  /// - Parameter examples: the indices in the data of the examples that were measured, without unreadable ones.
+  /// - Parameter examples: for each measured example, its index in the data. Examples that could not be read were not
+  ///   measured.
   /// - Returns: `nil` if there are no groups.
   init?(_ groups: DataSlices, _ results: ClassificationResults, _ examples: [Int]) {
     self.init(groups, examples, isRegression: false) { results.predicted[$0] == results.labels[$0] ? 1 : 0 }

@@ -1,6 +1,6 @@
 import ApusSystem
 
-/// Columns of text; the last column may have any width.
+/// A table of text. Columns are padded with spaces to the width of their longest cell; the last column is not padded.
 package struct TextTable {
   private var rows: [[String]] = []
 

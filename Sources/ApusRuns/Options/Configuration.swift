@@ -3,7 +3,7 @@ import ApusSystem
 
 /// Values of options from a file, from `--set` or from an earlier run.
 package struct Configuration {
-  /// The source of the values, for errors.
+  /// The source of the values, such as a path or `--set`, which errors name.
   package let origin: String
   package let values: JSONObject
 
@@ -20,7 +20,7 @@ package struct Configuration {
     try self.init(origin: path, text: bytes)
   }
 
-  /// The maximum size of a file in bytes.
+  /// The maximum size of a configuration file in bytes.
   package static let limit = 1 << 20
 
   /// Parses a JSON object from the contents of a file.
@@ -84,8 +84,8 @@ extension Arguments {
     }
   }
 
-  /// If the declaration is `--epochs` or `--steps`: whether one of these two options is set. They are alternatives: if
-  /// a source sets one of them, sources of lower precedence set neither. For other declarations `false`.
+  /// Whether the declaration is `--epochs` or `--steps` and one of these two alternatives is set. If a source of values
+  /// sets one of them, sources of lower precedence set neither.
   private func containsAlternative(of declaration: Declaration) -> Bool {
     let pair = [RunOptions.epochs.declaration, RunOptions.steps.declaration]
     guard pair.contains(where: { $0.name == declaration.name }) else { return false }

@@ -66,7 +66,7 @@ package struct RunOption: Sendable {
     }
   }
 
-  /// The option, marked as one that a resumed run may change: the length of the run, the device, what is stored.
+  /// The option, marked as one that a resumed run may change, such as the length of the run or the device.
   var changeable: RunOption {
     var option = self
     option.mayChange = true
@@ -100,7 +100,7 @@ extension RunOption.Topic {
   }
 }
 
-/// The value of an option that is stored in `config.json`.
+/// A type whose values `config.json` can store.
 package protocol OptionValue: Equatable, Sendable {
   var json: JSON { get }
 }

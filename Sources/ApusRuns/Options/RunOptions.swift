@@ -65,7 +65,7 @@ package enum RunOptions {
     all.filter { $0.topic == topic }.map(\.declaration)
   }
 
-  /// Words for the help: `standard, minmax or none`.
+  /// Joins words to a list for the help: `standard, minmax or none`.
   private static func list(_ words: [String]) -> String {
     words.dropLast().joined(separator: ", ") + " or " + (words.last ?? "")
   }
@@ -312,7 +312,8 @@ extension ValueKind<String> {
     "SOURCE", expectation: "a data source", completion: .words(DatasetDescription.all.map(\.source))
   ) { $0.isEmpty ? nil : $0 }
 
-  /// A list of transforms. It is parsed later, with an error that is more precise.
+  /// A list of transforms; any text is accepted here. `ImagePipeline(parsing:)` parses it later, and its errors name
+  /// the transform that is wrong.
   static let transforms = ValueKind("SPEC", expectation: "transforms separated by commas", completion: .none) { $0 }
 }
 

@@ -6,12 +6,12 @@ package struct Examination {
   package let device: ComputeDevice
   package let format: any DataFormat
   package let source: String
-  /// The split of the source that is examined.
+  /// The examined split of the source.
   package let part: DataPart
   package let parameterCount: Int
   /// The results of a classifier; `nil` for other models.
   package let results: ClassificationResults?
-  /// The positions of the misclassified examples, the worst first.
+  /// The positions of the misclassified examples, those with the largest losses first.
   let misclassified: [Int]
   /// The results of a model that predicts numbers; `nil` for other models.
   package let regression: RegressionReport?
@@ -23,7 +23,7 @@ package struct Examination {
   /// The indices of the examined examples in the data, by position.
   private let numbers: [Int]
 
-  /// The maximum number of examined examples: a page should be made quickly.
+  /// The maximum number of examined examples, which limits the time that a page takes.
   package static let limit = 20_000
   private static let batchSize = 256
 

@@ -1,7 +1,7 @@
 import Apus
 
 extension RunReport {
-  /// The weights of attention layers: over the positions and patches of some images, and over channels.
+  /// The weights of attention layers: over patches or pixels as overlays of some images, over channels as a chart.
   func attention() throws -> Report.Section? {
     guard let examination, let results = examination.results, examination.format is ImageFormat else { return nil }
     return try withDevice(examination.device) {
@@ -75,8 +75,8 @@ extension RunReport {
 }
 
 extension AttentionMap {
-  /// The rows and columns of the patches of an image; `nil` if the tokens without the class token do not tile the image
-  /// with square patches.
+  /// How many rows and columns of square patches an image has, if each token except the class token stands for one
+  /// patch; `nil` if such patches do not fill the image.
   fileprivate func patches(_ height: Int, _ width: Int) -> (rows: Int, columns: Int)? {
     let count = weights.shape[3] - 1
     return (1...max(count, 1)).first { $0 * $0 * width == count * height }.map { ($0, count / $0) }

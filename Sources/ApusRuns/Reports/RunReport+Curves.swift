@@ -31,13 +31,14 @@ extension RunReport {
     return Report.Section("Training", blocks)
   }
 
-  /// The loss of windows of steps, and the loss of epochs.
+  /// The training loss of each window of steps, and the loss of each split in each epoch.
   private var loss: LineChart {
     let metrics = record.metrics
     let windows = metrics.points("loss")
     var series: [LineChart.Series] = []
     if windows.count > 1 {
-      // An average over a twenty-fifth of the run: enough to reduce the noise, too little to lag behind.
+      // An exponential average over about 1/25 of the run: the average reduces the noise, and lags behind the loss by
+      // only a small part of the curve.
       let window = Double(windows.count) / 25
       let smoothing: Smoothing? = window >= 2 ? .exponential(1 - 1 / window) : nil
       series.append(LineChart.Series("training, by step", windows, smoothing: smoothing))
@@ -72,7 +73,7 @@ extension RunReport {
     return found
   }
 
-  /// The keys of all other metrics of epochs.
+  /// The keys of the epochs' metrics that belong to no split of the data.
   private var others: [String] {
     let known: Set<String> = ["step", "epoch", "loss", "learning_rate", "seconds", "epoch_seconds"]
     return record.metrics.keys.filter { key in
@@ -104,7 +105,7 @@ extension RunReport {
     return text.prefix(1).uppercased() + text.dropFirst()
   }
 
-  /// A file name of letters, digits and hyphens.
+  /// Converts a text to a file name of letters, digits and hyphens.
   static func fileName(_ text: String) -> String {
     let name = text.lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }
     return String(name.prefix(60))

@@ -60,7 +60,7 @@ extension RunReport {
     return maps / (maps.max(axes: axes, keepingAxes: true) + 1e-30)
   }
 
-  /// The channels of the outputs of the first convolutions for one example.
+  /// For one example, the output channels of each of the first convolutions, as images.
   private func featureMaps(_ examination: Examination, _ example: Int) throws -> [Report.Block] {
     let input = try examination.inputs([example])
     let layers = withMode(.inference) { LayerTrace(of: examination.model, on: input).layers }

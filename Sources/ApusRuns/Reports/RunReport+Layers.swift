@@ -61,7 +61,8 @@ extension RunReport {
     return [statistics.name, RunReport.extents(Array(shape))] + numbers.map { significant($0) }
   }
 
-  /// Four decimal places, or one from 1000 on. Magnitudes below 0.001 are written with an exponent, as `1.23e-5`.
+  /// Writes four decimal places, or one for magnitudes of 1000 or more. Magnitudes below 0.001 are written with an
+  /// exponent, as `1.23e-5`.
   private static func significant(_ value: Double) -> String {
     guard value != 0, value.magnitude < 1e-3 else { return value.text(places: value.magnitude < 1000 ? 4 : 1) }
     let exponent = Int(value.magnitude.exponentOfTen)
@@ -78,8 +79,8 @@ extension RunReport {
     return statistics.count > shown.count ? shown + [.text("The first 48 of \(statistics.count).")] : Array(shown)
   }
 
-  /// The filters of the first convolution whose kernels are higher than one pixel, as images. Each one is scaled
-  /// separately.
+  /// The filters of the first convolution whose kernels are higher than one pixel, as images. Each filter has its own
+  /// scale, from its smallest to its largest value.
   private func filters(_ model: any Layer) throws -> ImageGrid? {
     let entry = model.state.entries.first { $0.parameter != nil && $0.shape.rank == 4 && $0.shape[2] > 1 }
     guard let entry else { return nil }

@@ -1,7 +1,7 @@
 import Apus
 
 extension RunReport {
-  /// The misclassified examples, the worst first, as `apus errors` lists them.
+  /// The misclassified examples, those with the largest losses first, as `apus errors` lists them.
   func misclassified() throws -> Report.Section? {
     guard let examination, let results = examination.results else { return nil }
     let wrong = examination.misclassified

@@ -3,7 +3,7 @@ import Apus
 extension RunReport {
   /// The layers as a table and as a graph.
   package func model() throws -> Report.Section? {
-    // Only the checkpoint contains the number of features, on which the model depends.
+    // A model for tables depends on the number of features, which only a checkpoint contains.
     if stored == nil, record.settings.isTable { return nil }
     let found = try withDevice(.named("cpu")) { () throws -> (any Layer, ModelSummary.Input)? in
       if let stored {

@@ -35,7 +35,7 @@ extension FilePrediction {
 extension Run {
   /// Returns the predictions for all examples, in the order of the files and of the examples in each file.
   /// - Parameters:
-  ///   - files: For models of images: PNG, JPEG or IDX files. For models of texts: files with one text a line. For
+  ///   - files: For models of images: PNG, JPEG or IDX files. For models of texts: files with one text per line. For
   ///     models of tables: CSV files.
   ///   - threshold: For two classes: predict the second class if its probability is at least this number.
   public func predict(_ files: [String], threshold: Double? = nil) throws -> [FilePrediction] {
@@ -45,7 +45,7 @@ extension Run {
   }
 
   /// Calls `body` with the prediction for each example, in the order of the files and of the examples in each file.
-  /// Files of many examples are read before the first result, so that a malformed file is found early.
+  /// Tables, texts and IDX files are read before the first prediction, so that a malformed file is found early.
   public func predict(
     _ files: [String], threshold: Double? = nil, _ body: (FilePrediction) throws -> Void
   ) throws {

@@ -27,8 +27,8 @@ public struct Run {
   ///   - choice: Which checkpoint of a run; `nil` for the newest undamaged one, or for the checkpoint that `path`
   ///     names.
   /// - Throws: `DataError` if there is no run or its settings are invalid, `TrainingError` if every checkpoint is
-  ///   damaged or the checkpoint is not of a run, and `OptionError` if `choice` is given and `path` is itself a
-  ///   checkpoint.
+  ///   damaged or the checkpoint was not written by a run, and `OptionError` if `choice` is given and `path` is itself
+  ///   a checkpoint.
   public init(at path: String, checkpoint choice: CheckpointChoice? = nil) throws {
     self.path = path
     guard FileSystem.isDirectory(path) else {
@@ -60,7 +60,7 @@ public struct Run {
   /// The names of the classes, by index; empty for a model that predicts no classes.
   public var classNames: [String] { format.classNames }
 
-  /// The whole epochs and the steps that were trained.
+  /// How many complete epochs and how many steps were trained.
   public var progress: (epochs: Int, steps: Int) {
     let state = checkpoint.state
     let stepsPerEpoch = ceilDivide(state.exampleCount, state.batchSize)
@@ -126,8 +126,8 @@ public struct Run {
   /// Returns the report that `apus plot` writes: curves, results on held-out examples, misclassified examples and
   /// layers; for classifiers of images also saliency, Grad-CAM, feature maps and attention weights.
   ///
-  /// The report is about the newest checkpoint of the run, even if this value is at another one, such as `.best`.
-  /// `evaluate` and `predict`, instead, use the checkpoint of this value.
+  /// The report is about the newest checkpoint of the run, even if this `Run` was opened at another one, such as
+  /// `.best`. `evaluate` and `predict`, instead, use the checkpoint at which this `Run` was opened.
   ///
   /// - Parameters:
   ///   - data: Another data source; `nil` for the run's.

@@ -30,8 +30,8 @@ package struct RunFiles {
   /// - Throws: when another process has locked it.
   package init(locking folder: Folder) throws(TrainingError) { self.init(try RunFolder(locking: folder), isNew: false) }
 
-  /// Creates and locks the named folder, or without a name the first of `runs/<model>-1`, `runs/<model>-2`, … that does
-  /// not exist.
+  /// Creates and locks a folder: the named one or, without a name, the first of `runs/<model>-1`, `runs/<model>-2`, …
+  /// that does not exist yet.
   /// - Throws: when the named folder contains a run, which is not overwritten.
   package static func creating(_ path: String?, for model: String) throws -> RunFiles {
     guard let path else { return try next(for: model) }
@@ -71,8 +71,8 @@ package struct RunFiles {
     }
   }
 
-  /// Removes the folder if this process created it, it has only files that a run writes, and no checkpoint after step 0
-  /// could be resumed. Also removes the folder `runs` if this process created it and it is empty.
+  /// Removes the folder if this process created it and it contains only files that a run writes, with no checkpoint
+  /// after step 0. Also removes the folder `runs` if this process created it and it is then empty.
   package func removeIfUnused() {
     let own: Set<String> = [
       RunFiles.configuration, RunFiles.metrics, "checkpoints", "tensorboard", FolderLock.name,

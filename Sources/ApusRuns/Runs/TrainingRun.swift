@@ -175,8 +175,8 @@ package struct TrainingRun {
     }
   }
 
-  /// Warns if an epoch has fewer than 8 steps and the run fewer than about 100: a model learns little in so few. There
-  /// is no warning if the length of the run is a number of steps, or if a batch has all examples.
+  /// Warns if an epoch has fewer than 8 steps and the run fewer than about 100: a model learns little in so few steps.
+  /// There is no warning if the length of the run is a number of steps, or if a batch has all examples.
   private func adviseOnSteps(_ count: Int) {
     guard case .count(let size) = settings.batchSize, case .epochs(let epochs) = settings.length else { return }
     let steps = ceilDivide(count, size)
@@ -231,7 +231,7 @@ package struct TrainingRun {
         path: checkpoint.path, reason: "the data of \(settings.data) differ from the data it was trained with")
     }
     if case .newest = origin {
-      // The warnings were given when the checkpoint was found.
+      // Warnings about damaged checkpoints were printed when this checkpoint was found.
       try trainer.resume { _ in }
     } else {
       try trainer.resume(from: checkpoint)

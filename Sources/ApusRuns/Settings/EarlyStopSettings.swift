@@ -7,7 +7,7 @@ public struct EarlyStopSettings: Hashable, Sendable {
   public var measure: EarlyStopping.Measure
   /// The number of epochs without improvement after which the run stops; `nil` for no such limit.
   public var patience: Int?
-  /// A value counts as an improvement if it is better than the best value by more than this; `nil` for 0.
+  /// A value counts as an improvement if it is better than the best value so far by more than `change`; `nil` for 0.
   public var change: Double?
   /// The value of the measure at which the run stops; `nil` for none.
   public var target: Double?

@@ -42,7 +42,7 @@ public struct RunSettings: Sendable {
   public var maxNorm: Double?
   /// Whether each result is checked for NaN and infinities.
   public var detectsAnomalies = false
-  /// The seed of all random numbers, below 2⁶³.
+  /// The seed of all random numbers except those that split the data; below 2⁶³.
   public var seed: UInt64 = 0
   /// The safetensors file, run or checkpoint with the initial weights; `nil` for random ones.
   public var weights: String?
@@ -52,7 +52,7 @@ public struct RunSettings: Sendable {
   public var replacesHead = false
   /// The number of outputs of the last layer; `nil` for the classes of the data.
   public var classes: Int?
-  /// The number of seconds after a checkpoint at which the next one is due within an epoch.
+  /// The number of seconds between two checkpoints within an epoch. The end of an epoch also writes a checkpoint.
   public var saveEvery = 60.0
   /// When the run stops early; `nil` for never.
   public var earlyStop: EarlyStopSettings?
@@ -189,8 +189,8 @@ extension ModelDescription {
     ModelDescription(name: name, summary: summary, kind: kind, recipe: recipe)
   }
 
-  /// The model that the arguments name. With `--layers`, the model of these layers, with the name and the recipe of the
-  /// named model if there is one.
+  /// The model that the arguments name. With `--layers`, a model of these layers, which needs no name. If the arguments
+  /// name a model of the catalog, the layers are trained by the recipe of that model.
   package static func chosen(by arguments: Arguments) throws -> ModelDescription {
     let name = arguments[RunOptions.model]
     guard let text = arguments[RunOptions.layers] else {

@@ -23,8 +23,8 @@ extension ElementwiseRow {
 }
 
 @Suite struct ContributingExamples {
-  /// The composed `logit` of the first example is infinite at 0 and 1, and agrees with the reference of this example's
-  /// row at 0.25.
+  /// The composed `logit` of the first example is infinite at 0 and 1. At 0.25 it agrees with the reference value in
+  /// the table row of the third example.
   @Test func elementwiseOperation() throws {
     let functions: [UnaryFunction] = [
       // example
