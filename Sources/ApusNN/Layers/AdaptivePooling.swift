@@ -22,7 +22,7 @@ private struct AdaptiveSize: Sendable {
   }
 }
 
-/// The mean of each window, where the number of windows is given, for any size of the input:
+/// The means of a given number of windows, for inputs of any size:
 /// `x: [batch, channels, spatial…]` to `[batch, channels, output…]`. Window `i` of `out` along an axis of `in` elements
 /// covers the elements `⌊i·in/out⌋ ..< ⌈(i+1)·in/out⌉`. For one example, neither `x` nor the result has a batch axis.
 public struct AdaptiveAvgPool<let rank: Int>: Layer {
