@@ -9,8 +9,8 @@ import ApusTensor
 /// `n` is the index of an example and `c` of a channel, `x` is `[batch, channels, height, width]`, `s` is
 /// `[batch, channels]`, and `y`, the result, has the shape of `x`.
 ///
-/// Names and initialization follow torchvision's EfficientNet: `fc1` and `fc2` are 1 × 1 convolutions. Their weights are
-/// initialized from a normal distribution with the variance `2 / fanOut`, their biases with zeros.
+/// Names and initialization follow torchvision's EfficientNet: `fc1` and `fc2` are 1 × 1 convolutions. Their weights
+/// are initialized from a normal distribution with the variance `2 / fanOut`, their biases with zeros.
 public struct SqueezeExcitation: AttendingLayer {
   let fc1: Conv2d
   let fc2: Conv2d

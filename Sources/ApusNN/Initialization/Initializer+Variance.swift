@@ -1,8 +1,8 @@
 import ApusTensor
 
 /// Initializers that preserve the variance of activations or gradients: the standard deviation is
-/// `gain · √(2 / (fanIn + fanOut))` or `gain / √fan`, where `fan` is one of `fanIn` and `fanOut` (see `Fans`). The bounds
-/// of a uniform distribution are `√3` times its standard deviation.
+/// `gain · √(2 / (fanIn + fanOut))` or `gain / √fan`, where `fan` is one of `fanIn` and `fanOut` (see `Fans`). The
+/// bounds of a uniform distribution are `√3` times its standard deviation.
 extension Initializer {
   /// Which of the two fans divides the variance.
   public enum Fan: String, Hashable, Sendable, CaseIterable {

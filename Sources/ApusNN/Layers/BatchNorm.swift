@@ -11,8 +11,8 @@ import ApusTensor
 /// statistics in every mode. Where the batch statistics are used, a batch with a single value for each channel is an
 /// error, as in PyTorch.
 ///
-/// Only the mode decides which statistics are used: in training, even a layer whose parameters are frozen uses the
-/// statistics of the batch and updates the running statistics. `withMode(_:of:where:_:)` and `inMode(_:)` set single
+/// If there are running statistics, only the mode decides which statistics are used: in training, even a layer whose
+/// parameters are frozen uses the statistics of the batch and updates the running statistics. `withMode(_:of:where:_:)` and `inMode(_:)` set single
 /// layers to inference.
 public struct BatchNorm: Layer {
   /// The scale `γ`, `[channels]`, if the layer is affine.

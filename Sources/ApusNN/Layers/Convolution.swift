@@ -4,8 +4,8 @@ import ApusTensor
 /// `y[n, k, o] = b[k] + Σ_{c, r} x[n, c, o·stride + r·dilation − padding] · W[k, c, r]` for
 /// `x: [batch, inputs, spatial…]`, `W: [outputs, inputs / groups, kernel…]`, `b: [outputs]`, to
 /// `[batch, outputs, ⌊(in + before + after − dilation·(kernel − 1) − 1) / stride⌋ + 1…]`. Each axis has `before` and
-/// `after` padding elements on its sides; `padding` in the formula is `before`. One example is `[inputs, spatial…]`,
-/// and its result has no batch axis either.
+/// `after` padding elements on its sides; `padding` in the formula is `before`. A single example is
+/// `[inputs, spatial…]`, and its result has no batch axis either.
 ///
 /// A depthwise convolution filters every channel separately. It has as many groups as input channels: see
 /// `depthwise(_:multiplier:…)`.

@@ -45,7 +45,7 @@ public struct InstanceNorm: Layer {
   }
 
   /// - Parameter x: `[batch, channels, spatial…]`, or `[channels, length]` for one example.
-  /// - Returns: the shape of `x`.
+  /// - Returns: the result, in the shape of `x`.
   public func callAsFunction(_ x: Tensor) -> Tensor {
     LayerTrace.leaf(self, x) { x.asBatch(ofRank: 3, normalizedBatch) }
   }

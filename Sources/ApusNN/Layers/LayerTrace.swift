@@ -134,7 +134,7 @@ private struct ModuleNames {
   init(of model: any Module) { collect(model, "") }
 
   private mutating func collect(_ module: any Module, _ path: String) {
-    // Classes may contain themselves.
+    // An object of a class may contain itself.
     if type(of: module) is AnyClass, !classes.insert(ObjectIdentifier(module as AnyObject)).inserted { return }
     if let identity = ModuleIdentity(module), paths[identity] == nil { paths[identity] = path }
     for case .module(let key, let inner) in module.members { collect(inner, path.isEmpty ? key : "\(path).\(key)") }
