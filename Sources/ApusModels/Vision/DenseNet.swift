@@ -18,8 +18,8 @@ public struct DenseNet: Layer {
   ///   - bottleneck: the input channels of a layer's 3 × 3 convolution, as a multiple of `growth`.
   ///   - channels: the number of channels of the images.
   ///   - stem: `smallImage` begins with a 3 × 3 convolution of stride 1, without pooling. The paper's networks for
-  ///     small images have three blocks and `2 · growth` channels before them: `[6, 6, 6]` with a growth of 12 and a width of
-  ///     24 is the paper's DenseNet-BC with 40 layers.
+  ///     small images have three blocks and `2 · growth` channels before them: `[6, 6, 6]` with a growth of 12 and a
+  ///     width of 24 is the paper's DenseNet-BC with 40 layers.
   public init(
     layers: [Int] = [6, 12, 24, 16], growth: Int = 32, width: Int = 64, bottleneck: Int = 4, channels: Int = 3,
     classes: Int = 1000, stem: ImageStem = .imageNet

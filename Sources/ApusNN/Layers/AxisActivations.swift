@@ -29,8 +29,8 @@ public struct Softmin: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.softmin(axis: axis) }
 }
 
-/// `a · sigmoid(b)` for the two halves `a` and `b` of an axis (Dauphin et al., 2017), whose extent must be even. For the
-/// last axis: `[batch…, 2 · features]` to `[batch…, features]`.
+/// `a · sigmoid(b)` for the two halves `a` and `b` of an axis (Dauphin et al., 2017), whose extent must be even. For
+/// the last axis: `[batch…, 2 · features]` to `[batch…, features]`.
 public struct GLU: Layer {
   /// The axis; negative numbers count from the end.
   public let axis: Int

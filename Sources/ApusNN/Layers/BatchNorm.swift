@@ -12,8 +12,8 @@ import ApusTensor
 /// error, as in PyTorch.
 ///
 /// If there are running statistics, only the mode decides which statistics are used: in training, even a layer whose
-/// parameters are frozen uses the statistics of the batch and updates the running statistics. `withMode(_:of:where:_:)` and `inMode(_:)` set single
-/// layers to inference.
+/// parameters are frozen uses the statistics of the batch and updates the running statistics. `withMode(_:of:where:_:)`
+/// and `inMode(_:)` set single layers to inference.
 public struct BatchNorm: Layer {
   /// The scale `γ`, `[channels]`, if the layer is affine.
   public let weight: Parameter?

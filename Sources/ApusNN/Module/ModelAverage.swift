@@ -31,7 +31,7 @@ public final class ModelAverage {
     self.kind = kind
     self.model = model
     state = model.state
-    // A copy: an update overwrites the parameters in place only if nothing else, such as the average, refers to them.
+    // The product is a copy: an update overwrites a parameter in place only if nothing else refers to its value.
     let start: Double = if case .exponential(_, true) = kind { 0 } else { 1 }
     averages = state.entries.map { entry in
       let value = entry.value

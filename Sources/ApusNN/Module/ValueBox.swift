@@ -28,7 +28,7 @@ final class ValueBox: Sendable {
     }
   }
 
-  /// Assigns the substituted value if there is one, otherwise the stored value.
+  /// Replaces the substituted value if there is one, otherwise the stored value.
   func assign(_ newValue: Tensor) {
     check(newValue)
     if let substitution = Substitution.current, substitution[self] != nil {

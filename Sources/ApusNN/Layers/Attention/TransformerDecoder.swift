@@ -83,8 +83,8 @@ public struct TransformerDecoderLayer: Module {
   }
 
   /// Computes the result, in the shape of `x`, for new elements `x: [count, batch, size]`, which follow the elements in
-  /// the cache. Attention is causal; see `MultiheadAttention`. Keys and values of the memory, `[keys, batch, size]`, are
-  /// computed at the first call.
+  /// the cache. Attention is causal; see `MultiheadAttention`. Keys and values of the memory, `[keys, batch, size]`,
+  /// are computed at the first call.
   /// - Parameter memoryKeyMask: `[batch, keys]`, true where an element of the memory may be attended to.
   public func callAsFunction(
     _ x: Tensor, _ memory: Tensor, cache: inout DecoderCache, memoryKeyMask: Tensor? = nil

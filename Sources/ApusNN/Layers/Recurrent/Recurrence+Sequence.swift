@@ -14,7 +14,7 @@ extension Recurrence {
   /// compute in `float64` if an input has this type, otherwise in `float32`, also in mixed precision.
   ///
   /// - Parameters:
-  ///   - projected: `[T, batch, gates · size]`, the products of the inputs, with the biases.
+  ///   - projected: `[T, batch, gates · size]`, the products of the inputs and their weights, plus the biases.
   ///   - states: the states before the first time step, each `[batch, size]`.
   ///   - weight: `[gates · size, size]`.
   ///   - bias: `[gates · size]`, if `hasHiddenBias`.
