@@ -53,8 +53,8 @@ public struct LossScaler: Sendable {
     skippedSteps = .zeros([], dtype: .int32, device: device)
   }
 
-  /// The loss times the scale, which is differentiated, in the shape of the loss; `float64` losses keep their type,
-  /// others become `float32`.
+  /// The loss times the scale, in the shape of the loss: differentiate it in place of the loss. `float64` losses keep
+  /// their type, others become `float32`.
   public func scaled(_ loss: Tensor) -> Tensor { (loss.dtype == .float64 ? loss : loss.cast(to: .float32)) * scale }
 
   /// Divides the gradients of the scaled loss by the scale, in their shapes, and records whether all of them are

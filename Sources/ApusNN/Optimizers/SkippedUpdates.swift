@@ -31,7 +31,7 @@ struct SkippedUpdates {
 
   /// Whether the limit of consecutive skipped updates is reached.
   mutating func reachLimit() throws(DeviceError) -> Bool {
-    // Waiting for the device is cheap here: it happens only one update before the limit.
+    // The host waits for the device here, but only one update before the limit.
     if inARow == SkippedUpdates.limit - 1 { try drain() }
     return inARow >= SkippedUpdates.limit
   }
