@@ -87,12 +87,13 @@ struct LargeVisionTests {
 /// In `float64`, the error of each element is at most 10⁻⁹ of the largest element of its tensor. In `float32`, the
 /// error of results is at most the fraction `share` of the largest element. The script computes this fraction.
 ///
-/// Gradients in `float32` are compared by their norms: for each parameter, and with a smaller tolerance for all
-/// parameters together. Single elements may have larger errors, since a rounding error can change the sign of a ReLU's
-/// input. Therefore parameters with few elements, such as the only factor of a one-channel norm, count only in the norm
-/// of all parameters.
+/// Gradients in `float32` are compared by the Euclidean norm of their difference: for each parameter, and with a
+/// smaller tolerance for all parameters together. Single elements may have larger errors, since a rounding error can
+/// change the sign of a ReLU's input. Therefore parameters with few elements, such as the only scale of a batch norm
+/// with one channel, are compared only together with all others.
 ///
-/// Biases before a norm have the gradient 0, except for rounding. The script stores what their tolerance depends on.
+/// Biases before a batch norm have the gradient 0, except for rounding. The script stores a number from which their
+/// tolerance follows.
 private struct Comparison {
   /// An error relative to the largest element or the norm, its ratio to the tolerance, and its tensor.
   struct Worst {
