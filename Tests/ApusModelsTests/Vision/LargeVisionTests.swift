@@ -152,7 +152,7 @@ private struct Comparison {
     let isDouble = dtype == .float64
     let (difference, norm) = try norms(found, "gradient.\(key)", isLargest: isDouble)
     var bound = norm * (isDouble ? Comparison.shareOfDoubles : Comparison.shareOfNorm)
-    // A bias before a norm: the script explains the factor 40 and `terms`.
+    // A bias before a batch norm: the script explains the factor 40 and `terms`.
     if fixture.contains(name, "terms.\(key)") {
       bound += 40 * (isDouble ? 0x1p-53 : 0x1p-24) * (try fixture.numbers(name, "terms.\(key)")[0])
     }
