@@ -95,7 +95,8 @@ import Testing
     return try found.map { try $0.array(of: Double.self) }
   }
 
-  /// The reference device is slow and runs only settings with at most 1000 query elements. On OpenCL, other tests build
+  /// The reference device computes one element at a time, so it runs only settings with at most 1000 query elements.
+  /// On OpenCL, other tests build
   /// the kernels of the remaining settings.
   static let pairs = TestDevice.all.flatMap { test in
     let settings = test.name.hasPrefix("opencl") ? [large[0], large[1]] : small + large
@@ -210,7 +211,7 @@ import Testing
     #expect(steps.map { $0[1] - $0[0] } == [0, 0] && steps[1][0] == steps[0][0] + 1)
   }
 
-  /// Two training steps.
+  /// The recorded runs of two training steps.
   private func attentionRuns() throws -> [RecordingDevice.Run] {
     var runs: [RecordingDevice.Run] = []
     try recordingPlans { device in
