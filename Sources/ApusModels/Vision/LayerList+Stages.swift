@@ -7,7 +7,7 @@ extension LayerList {
     public var layer: Layer
     /// The shape of the input without the batch: `[channels, height, width]`, `[time, features]` or `[features]`.
     public var input: [Int]
-    /// The shape of the output without the batch, in one of these three forms.
+    /// The shape of the output without the batch, in one of the forms of `input`.
     public var output: [Int]
     /// The stages of each branch of a link.
     public var branches: [[Stage]] = []

@@ -1,7 +1,7 @@
 import ApusNN
 import ApusTensor
 
-/// Two 3 × 3 convolutions `f` with normalization and a residual connection, `y = relu(f(x) + x)`:
+/// Two 3 × 3 convolutions with normalization, together `f`, and a residual connection, `y = relu(f(x) + x)`:
 /// `x: [batch, inputs, height, width]` to `[batch, outputs, ⌈height / stride⌉, ⌈width / stride⌉]`. If the sizes of
 /// input and output differ, the `x` that is added is projected by a 1 × 1 convolution with normalization.
 public struct ResidualBlock: Layer {
@@ -32,7 +32,8 @@ public struct ResidualBlock: Layer {
   }
 }
 
-/// A 1 × 1, a 3 × 3 and a 1 × 1 convolution `f` with normalization and a residual connection, `y = relu(f(x) + x)`:
+/// A 1 × 1, a 3 × 3 and a 1 × 1 convolution with normalization, together `f`, and a residual connection,
+/// `y = relu(f(x) + x)`:
 /// `x: [batch, inputs, height, width]` to `[batch, 4 · channels, ⌈height / stride⌉, ⌈width / stride⌉]`. The last
 /// convolution has `4 · channels` channels, the others have `channels`. If the sizes of input and output differ, the
 /// `x` that is added is projected by a 1 × 1 convolution with normalization. The 3 × 3 convolution has the stride, as

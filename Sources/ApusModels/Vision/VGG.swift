@@ -14,7 +14,7 @@ public struct VGG: Layer {
 
   /// - Parameters:
   ///   - convolutions: the number of convolutions in each of the five stages: `[1, 1, 2, 2, 2]` for VGG-11,
-  ///     `[2, 2, 2, 2, 2]` for 13, `[2, 2, 3, 3, 3]` for 16 and `[2, 2, 4, 4, 4]` for 19.
+  ///     `[2, 2, 2, 2, 2]` for VGG-13, `[2, 2, 3, 3, 3]` for VGG-16 and `[2, 2, 4, 4, 4]` for VGG-19.
   ///   - isNormalized: whether batch normalization follows each convolution.
   ///   - channels: the number of channels of the images.
   ///   - classes: the number of logits.

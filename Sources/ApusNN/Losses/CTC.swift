@@ -18,7 +18,7 @@ import ApusTensor
 ///
 /// - Parameters:
 ///   - logProbabilities: floating-point, `[time, batch, classes]`, for example from `logSoftmax()`, or
-///     `[time, classes]` for one example; no axis is empty.
+///     `[time, classes]` for a single example; no axis is empty.
 ///   - targets: integers, classes other than the blank: `[batch, longest]`, where elements after the end of a target
 ///     are ignored, or all targets concatenated, `[Σ targetLengths]`. For a single example they are
 ///     `[1, longest]` or `[targetLength]`.
@@ -28,7 +28,7 @@ import ApusTensor
 ///   - reduction: `mean` divides each loss by the length of its target (at least 1), then averages over the batch.
 ///   - zeroInfinity: whether the infinite loss of a target that no path can spell is replaced by 0. The gradient of
 ///     such a loss is 0 in any case.
-/// - Returns: a scalar, or with `reduction: .none` `[batch]`, or `[]` for one example; `float64` if
+/// - Returns: a scalar, or with `reduction: .none` `[batch]`, or `[]` for a single example; `float64` if
 ///   `logProbabilities` is, else `float32`.
 /// - Throws (when the value is read): `DeviceError.indexOutOfRange` for a target that is the blank or not a class.
 public func ctcLoss(

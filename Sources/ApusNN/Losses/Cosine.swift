@@ -33,8 +33,8 @@ public func cosineDistance(
 /// `√(Σ b² + 10⁻¹²)`.
 ///
 /// - Parameters:
-///   - first, second: `[batch, features]`, or `[features]` for one example.
-///   - targets: `[batch]`, or `[]` for one example: 1 or −1.
+///   - first, second: `[batch, features]`, or `[features]` for a single example.
+///   - targets: `[batch]`, or `[]` for a single example: 1 or −1.
 /// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `targets`.
 /// - Precondition: `first` and `second` have equal shapes, and there is one target for each pair.
 public func cosineEmbedding(

@@ -6,8 +6,8 @@ import ApusTensor
 /// `softmax(x) − onehot(t)`.
 ///
 /// - Parameters:
-///   - logits: unnormalized, `[batch, classes]` or `[batch, classes, spatial…]`, or `[classes]` for one example.
-///   - targets: integers in `0 ..< classes`: `[batch]` or `[batch, spatial…]`, or `[]` for one example.
+///   - logits: unnormalized, `[batch, classes]` or `[batch, classes, spatial…]`, or `[classes]` for a single example.
+///   - targets: integers in `0 ..< classes`: `[batch]` or `[batch, spatial…]`, or `[]` for a single example.
 ///   - ignoring: a target value whose loss is 0 and which does not count in the mean.
 ///   - smoothing: label smoothing, the weight `ε` of a uniform distribution in the targets (Szegedy et al., 2016).
 ///   - weights: `w`, `[classes]`; the mean divides the sum of losses by `Σ w_t`, as in `torch.nn.CrossEntropyLoss`.
@@ -44,7 +44,7 @@ public func crossEntropy(
 /// The cross-entropy of logits `x` and a target distribution `p`: `−Σⱼ wⱼ pⱼ log softmax(x)ⱼ`.
 ///
 /// - Parameters:
-///   - logits: unnormalized, `[batch, classes]` or `[batch, classes, spatial…]`, or `[classes]` for one example.
+///   - logits: unnormalized, `[batch, classes]` or `[batch, classes, spatial…]`, or `[classes]` for a single example.
 ///   - probabilities: the same shape; they sum to 1 along axis 1.
 ///   - smoothing: label smoothing, the weight `ε` of a uniform distribution; `probabilities` are weighted by `1 − ε`.
 ///   - weights: `w`, `[classes]`. The mean over batch and spatial positions is not divided by the weights.

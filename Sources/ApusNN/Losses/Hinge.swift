@@ -67,8 +67,8 @@ public func marginRanking(
 /// (Crammer, Singer, 2001; `torch.nn.MultiMarginLoss`).
 ///
 /// - Parameters:
-///   - outputs: `[batch, classes]`, or `[classes]` for one example.
-///   - targets: integers in `0 ..< classes`, `[batch]`, or `[]` for one example.
+///   - outputs: `[batch, classes]`, or `[classes]` for a single example.
+///   - targets: integers in `0 ..< classes`, `[batch]`, or `[]` for a single example.
 ///   - power: `p`, 1 or 2.
 ///   - weights: `w`, `[classes]`.
 /// - Returns: a scalar, or with `reduction: .none` a tensor of the shape of `targets`.

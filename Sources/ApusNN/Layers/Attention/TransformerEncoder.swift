@@ -57,7 +57,7 @@ public struct TransformerEncoderLayer: Layer {
   }
 
   /// The result without masks, in the shape of `x`: `[length, batch, size]`, `[batch, length, size]` with
-  /// `isBatchFirst`, or `[length, size]` for one example.
+  /// `isBatchFirst`, or `[length, size]` for a single example.
   public func callAsFunction(_ x: Tensor) -> Tensor { self(x, isCausal: false) }
 
   /// - Parameters:
@@ -107,7 +107,7 @@ public struct TransformerEncoder: Layer {
   }
 
   /// The result without masks, in the shape of `x`: `[length, batch, size]`, `[batch, length, size]` with layers that
-  /// are batch first, or `[length, size]` for one example.
+  /// are batch first, or `[length, size]` for a single example.
   public func callAsFunction(_ x: Tensor) -> Tensor { self(x, isCausal: false) }
 
   /// - Parameters: see `TransformerEncoderLayer`; `x` is `[length, batch, size]`. Masks are true where an element may
