@@ -58,7 +58,7 @@ public struct ModelDescription: Sendable {
 }
 
 extension ModelDescription {
-  /// All models, in the order in which they are listed.
+  /// All models, in the order in which `apus models` lists them.
   public static let all: [ModelDescription] =
     [.mlp, .lenet5] + vision + [
       .rnn, .lstm, .gru, .charLSTM, .wordLSTM, .charTransformer, .textLSTM, .textTransformer,

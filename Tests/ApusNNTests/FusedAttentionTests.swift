@@ -95,9 +95,8 @@ import Testing
     return try found.map { try $0.array(of: Double.self) }
   }
 
-  /// The reference device computes one element at a time, so it runs only settings with at most 1000 query elements.
-  /// On OpenCL, other tests build
-  /// the kernels of the remaining settings.
+  /// The reference device computes one element at a time, so it runs only settings with at most 1000 query elements. On
+  /// OpenCL, other tests build the kernels of the remaining settings.
   static let pairs = TestDevice.all.flatMap { test in
     let settings = test.name.hasPrefix("opencl") ? [large[0], large[1]] : small + large
     return settings.filter { test.name != "reference" || $0.query.elementCount <= 1000 }.map { (test, $0) }

@@ -9,8 +9,8 @@ extension ImageNetwork {
   /// - Parameters:
   ///   - width: the number of features.
   ///   - codes: the categorical features, whose values are codes.
-  ///   - outputs: the number of outputs of the last layer, which is dense: one for each class, or one for a
-  ///     target that is a number.
+  ///   - outputs: the number of outputs of the last layer, which is dense: one for each class, or one for a target that
+  ///     is a number.
   /// - Throws: `ModelError` if the network is not a chain, has a layer for images or sequences, or does not end with a
   ///   dense layer; `LayerListError` if the layers do not fit each other.
   public func tableModel(width: Int, codes: [TableEmbedding.Code] = [], outputs: Int) throws -> Sequential {

@@ -153,8 +153,8 @@ struct DenseTransition: Layer {
 }
 
 extension Conv2d {
-  /// A convolution without bias, whose weights are initialized from a normal distribution with the variance
-  /// `2 / fanIn` (He et al., 2015), as in torchvision.
+  /// A convolution without bias, whose weights are initialized from a normal distribution with the variance `2 / fanIn`
+  /// (He et al., 2015), as in torchvision.
   fileprivate static func dense(
     _ inputs: Int, _ outputs: Int, kernel: Extents, stride: Int = 1, padding: Padding = 0
   ) -> Conv2d {

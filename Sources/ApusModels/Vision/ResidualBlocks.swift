@@ -33,11 +33,11 @@ public struct ResidualBlock: Layer {
 }
 
 /// A 1 × 1, a 3 × 3 and a 1 × 1 convolution with normalization, together `f`, and a residual connection,
-/// `y = relu(f(x) + x)`:
-/// `x: [batch, inputs, height, width]` to `[batch, 4 · channels, ⌈height / stride⌉, ⌈width / stride⌉]`. The last
-/// convolution has `4 · channels` channels, the others have `channels`. If the sizes of input and output differ, the
-/// `x` that is added is projected by a 1 × 1 convolution with normalization. The 3 × 3 convolution has the stride, as
-/// in torchvision; in the paper the first convolution has it.
+/// `y = relu(f(x) + x)`: `x: [batch, inputs, height, width]` to
+/// `[batch, 4 · channels, ⌈height / stride⌉, ⌈width / stride⌉]`. The last convolution has `4 · channels` channels, the
+/// others have `channels`. If the sizes of input and output differ, the `x` that is added is projected by a 1 × 1
+/// convolution with normalization. The 3 × 3 convolution has the stride, as in torchvision; in the paper the first
+/// convolution has it.
 public struct BottleneckBlock: Layer {
   /// The output channels, as a multiple of the channels of the inner convolutions.
   public static let expansion = 4

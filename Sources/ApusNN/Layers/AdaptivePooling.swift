@@ -22,10 +22,10 @@ private struct AdaptiveSize: Sendable {
   }
 }
 
-/// The means of a given number of windows, for inputs of any size:
-/// `x: [batch, channels, spatial…]` to `[batch, channels, output…]`. Window `i` of `out` along an axis of `in` elements
-/// covers the elements `⌊i·in/out⌋ ..< ⌈(i+1)·in/out⌉`. A single example is
-/// `[channels, spatial…]`, and its result has no batch axis either.
+/// The means of a given number of windows, for inputs of any size: `x: [batch, channels, spatial…]` to
+/// `[batch, channels, output…]`. Window `i` of `out` along an axis of `in` elements covers the elements
+/// `⌊i·in/out⌋ ..< ⌈(i+1)·in/out⌉`. A single example is `[channels, spatial…]`, and its result has no batch axis
+/// either.
 public struct AdaptiveAvgPool<let rank: Int>: Layer {
   private let size: AdaptiveSize
 

@@ -6,11 +6,10 @@ import ApusTensor
 ///
 /// In training the layer normalizes with the mean and variance of the batch and updates the running statistics:
 /// `running = (1 − momentum) · running + momentum · batch`, where `batch` is the mean or the unbiased variance of the
-/// batch. Without a momentum, the running
-/// statistics are the means over all batches so far: in this formula the momentum of batch `n` is `1 / n`. In inference
-/// the layer uses the running statistics and does not change them. A layer without running statistics uses the batch
-/// statistics in every mode. Where the batch statistics are used, a batch with a single value for each channel is an
-/// error, as in PyTorch.
+/// batch. Without a momentum, the running statistics are the means over all batches so far: in this formula the
+/// momentum of batch `n` is `1 / n`. In inference the layer uses the running statistics and does not change them. A
+/// layer without running statistics uses the batch statistics in every mode. Where the batch statistics are used, a
+/// batch with a single value for each channel is an error, as in PyTorch.
 ///
 /// If there are running statistics, only the mode decides which statistics are used: in training, even a layer whose
 /// parameters are frozen uses the statistics of the batch and updates the running statistics. `withMode(_:of:where:_:)`

@@ -5,8 +5,8 @@ import ApusTensor
 // the activations.
 
 extension Tensor {
-  /// `(x − mean) / √(variance + ε) · γ + β` with the mean and (biased) variance over `axes`, as
-  /// computed by `LayerNorm`.
+  /// `(x − mean) / √(variance + ε) · γ + β` with the mean and (biased) variance over `axes`, as computed by
+  /// `LayerNorm`.
   ///
   /// - Parameters:
   ///   - axes: the axes that are normalized together; by default the last.

@@ -35,8 +35,8 @@ public struct MaxPool<let rank: Int>: Layer {
 }
 
 /// The mean of each window: `[batch, channels, spatial…]` to `[batch, channels, out…]` with
-/// `out = ⌊(in + before + after − window) / stride⌋ + 1`; `before` and `after` are the padding. A single example
-/// is `[channels, spatial…]`, and its result has no batch axis either.
+/// `out = ⌊(in + before + after − window) / stride⌋ + 1`; `before` and `after` are the padding. A single example is
+/// `[channels, spatial…]`, and its result has no batch axis either.
 public struct AvgPool<let rank: Int>: Layer {
   private let window: [Int]
   private let stride: [Int]

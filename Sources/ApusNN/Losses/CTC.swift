@@ -10,18 +10,17 @@ import ApusTensor
 /// αₜ(s) = eₜ(s) + log(e^αₜ₋₁(s) + e^αₜ₋₁(s−1) + [lₛ ≠ lₛ₋₂] e^αₜ₋₁(s−2))
 /// loss = −log(e^α_T(2S) + e^α_T(2S−1))
 /// ```
-/// `T` is the number of time steps, and `[condition]` is 1 if the condition holds, else 0. The derivatives of the
-/// loss are exact, also with respect to single elements of `logProbabilities`: `∂loss/∂eₜ(s)` is minus the
-/// probability that the path is at `s` at time `t`. PyTorch adds `e^logProbabilities` to the gradient. If the
-/// log-probabilities come from a log-softmax, its gradient cancels this term, and the gradients of its inputs are
-/// those of PyTorch.
+/// `T` is the number of time steps, and `[condition]` is 1 if the condition holds, else 0. The derivatives of the loss
+/// are exact, also with respect to single elements of `logProbabilities`: `∂loss/∂eₜ(s)` is minus the probability that
+/// the path is at `s` at time `t`. PyTorch adds `e^logProbabilities` to the gradient. If the log-probabilities come
+/// from a log-softmax, its gradient cancels this term, and the gradients of its inputs are those of PyTorch.
 ///
 /// - Parameters:
 ///   - logProbabilities: floating-point, `[time, batch, classes]`, for example from `logSoftmax()`, or
 ///     `[time, classes]` for a single example; no axis is empty.
 ///   - targets: integers, classes other than the blank: `[batch, longest]`, where elements after the end of a target
-///     are ignored, or all targets concatenated, `[Σ targetLengths]`. For a single example they are
-///     `[1, longest]` or `[targetLength]`.
+///     are ignored, or all targets concatenated, `[Σ targetLengths]`. For a single example they are `[1, longest]` or
+///     `[targetLength]`.
 ///   - inputLengths: the number of time steps of each example, in `0 ... time`.
 ///   - targetLengths: the number of classes of each target.
 ///   - blank: the index of the blank class.

@@ -9,8 +9,8 @@ public struct DecoderCache: Sendable {
 }
 
 /// A layer of a Transformer's decoder (Vaswani et al., 2017), as `torch.nn.TransformerDecoderLayer`. Compared with an
-/// encoder layer it has an additional attention to a memory, the encoder's result. In the post-norm form,
-/// with the activation `f`:
+/// encoder layer it has an additional attention to a memory, the encoder's result. In the post-norm form, with the
+/// activation `f`:
 /// ```text
 /// x = norm1(x + attention(x)),  x = norm2(x + attention(x, memory)),  y = norm3(x + linear2(f(linear1(x))))
 /// ```
