@@ -13,7 +13,7 @@ public struct Gradients: Sendable {
   /// The losses whose gradients these are. An update evaluates them too, because an invalid label may be detected only
   /// when the loss is evaluated.
   var losses: [Tensor] = []
-  /// The states to restore if an update with these gradients fails, in order of creation.
+  /// The statistics and random keys to restore if an update with these gradients fails, in order of creation.
   var origins: [StepOrigin] = []
 
   /// The gradient of a parameter, in the parameter's shape and type; `nil` if the parameter has no gradient or is not

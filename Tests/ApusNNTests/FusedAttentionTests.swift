@@ -164,7 +164,7 @@ import Testing
     }
   }
 
-  /// Bits do not depend on the number of threads.
+  /// The bits of results do not depend on the number of threads.
   @Test func bitsAreThoseOfOneThread() throws {
     let found = try [1, 2, 3].map { threads in
       let device = ComputeDevice(backend: try CPUDevice(threadCount: threads, simd: nil, memoryLimit: 1 << 30))

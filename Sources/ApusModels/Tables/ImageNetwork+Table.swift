@@ -3,8 +3,8 @@ import ApusTensor
 
 extension ImageNetwork {
   /// The model for rows of a table, `[batch, width]` to `[batch, outputs]`: the chain of layers, preceded by a
-  /// `TableEmbedding` if there are categorical features. The embedding then has the key 0, and the keys of the chain
-  /// start at 1.
+  /// `TableEmbedding` if there are categorical features. The embedding, if there is one, has the key 0, and the keys of
+  /// the chain then start at 1.
   ///
   /// - Parameters:
   ///   - width: the number of features.

@@ -42,8 +42,9 @@ public struct ImageNetwork: Hashable, Sendable {
 }
 
 extension ImageNetwork {
-  /// The model for given inputs or classes. It takes `[batch, channels, height, width]` and returns `[batch, classes]`,
-  /// or `[batch, …]` if the last layer of a chain is not dense.
+  /// The model, by default with the default input and classes of the network. It takes
+  /// `[batch, channels, height, width]` and returns `[batch, classes]`, or `[batch, …]` if the last layer of a chain is
+  /// not dense.
   ///
   /// - Parameters:
   ///   - input: the extents of one example, `[channels, height, width]`.

@@ -20,8 +20,8 @@ public struct VGG: Layer {
   ///   - classes: the number of logits.
   ///   - dropout: the dropout rate before the second and before the third dense layer.
   ///   - stem: `smallImage` has one dense layer, which reads one pixel. Its pooling rounds odd extents up: 28, 14, 7,
-  ///     4, 2, 1. If several pixels are left after the five stages, as with images of more than 32 pixels, the dense
-  ///     layer reads their mean.
+  ///     4, 2, 1. If several pixels are left after the five stages, as with images of more than 32 × 32 pixels, the
+  ///     dense layer reads their mean.
   public init(
     convolutions: [Int] = [2, 2, 3, 3, 3], isNormalized: Bool = false, channels: Int = 3, classes: Int = 1000,
     dropout: Double = 0.5, stem: ImageStem = .imageNet

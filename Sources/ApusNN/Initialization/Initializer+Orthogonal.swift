@@ -6,8 +6,8 @@ extension Initializer {
   /// (Saxe, McClelland, Ganguli, 2014). The axes after the first are flattened into one.
   ///
   /// The matrix is the `Q` of the QR decomposition of a matrix of normally distributed numbers. Householder reflections
-  /// compute it in `Double` on the host. The signs of its columns make the diagonal of `R` positive, so that `Q` is
-  /// uniformly distributed among all such matrices (Mezzadri, 2007). The cost is
+  /// compute it in `Double` on the host. The signs of its columns are chosen such that the diagonal of `R` is positive.
+  /// `Q` is then uniformly distributed among all matrices with orthonormal columns (Mezzadri, 2007). The cost is
   /// `O(rows · columns · min(rows, columns))`. The device draws only the uniform random numbers, which are the same on
   /// every device, so equal seeds give equal bits.
   ///

@@ -13,7 +13,7 @@ import ApusTensor
 ///
 /// If there are running statistics, only the mode decides which statistics are used: in training, even a layer whose
 /// parameters are frozen uses the statistics of the batch and updates the running statistics. `withMode(_:of:where:_:)`
-/// and `inMode(_:)` set single layers to inference.
+/// and `inMode(_:)` can set single layers to inference.
 public struct BatchNorm: Layer {
   /// The scale `γ`, `[channels]`, if the layer is affine.
   public let weight: Parameter?

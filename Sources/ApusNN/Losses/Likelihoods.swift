@@ -39,7 +39,7 @@ public func gaussianNegativeLogLikelihood(
   reduction: LossReduction = .mean
 ) -> Tensor {
   elementLoss("gaussianNegativeLogLikelihood", means, targets, reduction) { x, t in
-    // The clamped value, with the gradient of the variance itself: what clamping adds is a constant.
+    // `v` has the clamped value, but the gradient of `variances`: what clamping adds counts as a constant.
     let variances = variances.cast(to: x.dtype)
     let v = variances + (variances.clamped(lower: epsilon) - variances).stopGradient()
     let losses = (v.log() + (x - t).squared() / v) * 0.5

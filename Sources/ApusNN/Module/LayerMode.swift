@@ -15,8 +15,8 @@ final class LayerIdentity: Sendable {}
 /// - Parameters:
 ///   - mode: whether the layers train or infer.
 ///   - module: the module that contains the layers.
-///   - isChosen: whether to choose a module within `module`, given its key, such as `layers.0.norm`. A chosen module is
-///     chosen with all modules that it contains. By default `module` is chosen.
+///   - isChosen: whether to choose a module within `module`, given its key, such as `layers.0.norm`. All modules inside
+///     a chosen module are chosen too. By default `module` is chosen.
 /// - Precondition: at least one module is chosen.
 public func withMode<R>(
   _ mode: Mode, of module: any Module, where isChosen: ((_ key: String) -> Bool)? = nil, _ body: () throws -> R

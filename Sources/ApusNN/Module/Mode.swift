@@ -17,7 +17,7 @@ public func withMode<R>(_ mode: Mode, _ body: () throws -> R) rethrows -> R {
 /// The modes of the Swift task.
 enum ModeScope {
   @TaskLocal static var current: Mode?
-  /// The modes of single layers, which take precedence.
+  /// The modes of single layers, which take precedence over `current`.
   @TaskLocal static var ofLayers: [ObjectIdentifier: Mode] = [:]
 
   /// The mode for a layer whose behavior depends on the mode.

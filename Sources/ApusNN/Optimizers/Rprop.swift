@@ -45,7 +45,7 @@ public struct Rprop: UpdateRule {
     let decay = weightDecay == 0 ? nil : number(weightDecay)
     return { value, gradient, state in
       let gradient = decayed(gradient, value, decay)
-      // The product of the signs, because the product of the gradients may underflow.
+      // Multiplies the signs, because a product of gradients may underflow.
       let change = gradient.sign() * state[0].sign()
       let isBack = change .< 0
       let factor = isBack.select(less, (change .> 0).select(more, one))

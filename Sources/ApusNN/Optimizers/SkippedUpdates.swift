@@ -15,7 +15,7 @@ struct SkippedUpdates {
   /// - Parameter total: the initial value of the counter.
   init(total: Double?) { self.total = total }
 
-  /// Starts reading the counter after an update, and evaluates the value whose reading the previous call started.
+  /// Starts to read the counter after an update, and takes the value that the previous call started to read.
   mutating func note(_ counter: Tensor) throws(DeviceError) {
     let next = try counter.startReading()
     try drain()

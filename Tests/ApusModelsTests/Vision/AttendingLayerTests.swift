@@ -96,7 +96,7 @@ import Testing
       let maps = AttentionMap.all(of: model, on: x)
       #expect(maps.count == 10 && maps[2].path == "layer2.0.cbam.ChannelGate")
       #expect(maps[4].weights.shape == [2, 128] && maps[5].weights.shape == [2, 1, 8, 8])
-      // The norm in the spatial gate starts with a factor of 0, and sigmoid(0) is 0.5.
+      // The batch norm in the spatial gate starts with a scale of 0, and sigmoid(0) is 0.5.
       #expect(try maps[5].weights.array(of: Float.self).allSatisfy { $0 == 0.5 })
       #expect(try maps[4].weights.array(of: Float.self).allSatisfy { $0 > 0 && $0 < 1 })
       #expect(try withMode(.inference) { try model(x).array(of: Float.self) } == before)

@@ -129,7 +129,8 @@ private struct Comparison {
     return (try found.array(of: Double.self), expected)
   }
 
-  /// The norms of the difference and of the expected elements: the largest magnitude, or the Euclidean norm.
+  /// The norms of the difference and of the expected elements: the largest magnitude if `isLargest`, else the Euclidean
+  /// norm.
   private func norms(_ found: Tensor, _ key: String, isLargest: Bool) throws -> (difference: Double, expected: Double) {
     let (found, expected) = try numbers(found, key)
     var (difference, norm) = (0.0, 0.0)
