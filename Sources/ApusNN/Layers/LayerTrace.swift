@@ -103,7 +103,7 @@ public struct LayerTrace: Sendable {
   }
 
   /// Runs the computation of a layer whose inner layers are not recorded on their own. If the process has no active
-  /// trace, this costs one load.
+  /// trace, the only additional work is one load.
   @inline(__always) package static func leaf<M: Module>(
     _ module: M, _ input: Tensor, _ body: () -> Tensor
   ) -> Tensor {

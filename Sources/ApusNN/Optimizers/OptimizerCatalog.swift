@@ -84,8 +84,8 @@ extension OptimizerError: CustomStringConvertible {
       return "unknown schedule \"\(name)\"; choose from \(scheduleNames.joined(separator: ", "))"
     case .skippedUpdates(let count, let anomaly):
       return "\(count) updates in a row were skipped, because their gradients were not finite at any loss scale: "
-        + "\(anomaly); precision float32 or mixed(.bfloat16), which have a larger range, a lower learning rate or "
-        + "clipped gradients may help"
+        + "\(anomaly); a lower learning rate, clipped gradients, or a precision with a larger range (float32 or "
+        + "mixed(.bfloat16)) may help"
     }
   }
 }

@@ -5,9 +5,9 @@ import ApusTensor
 /// y = concatenated(head₁ … headₙ) · W_oᵀ + b_o,   headᵢ = attention(Q W_qᵢᵀ + b_qᵢ, K W_kᵢᵀ + b_kᵢ, V W_vᵢᵀ + b_vᵢ)
 /// ```
 /// for queries `Q`, keys `K` and values `V`, where `W_qᵢ`, `W_kᵢ` and `W_vᵢ` are the rows of the input projections for
-/// head `i`, and `W_o` is the output projection. The three input projections are stored in one weight,
-/// `in_proj_weight: [3 · size, size]`. If keys or values have another size than queries, the projections are stored
-/// separately, as `q_proj_weight`, `k_proj_weight` and `v_proj_weight`. With grouped heads the key and value
+/// head `i`, `W_o` is the output projection, and the `b` are biases. The three input projections are stored in one
+/// weight, `in_proj_weight: [3 · size, size]`. If keys or values have another size than queries, the projections are
+/// stored separately, as `q_proj_weight`, `k_proj_weight` and `v_proj_weight`. With grouped heads the key and value
 /// projections are smaller, `[keyValueHeads · size / heads, …]`.
 ///
 /// Boolean masks are true where a query may attend to a key, as in `scaledDotProductAttention`. PyTorch's module uses
