@@ -56,7 +56,7 @@ private let schedules: [(name: String, make: @Sendable () -> any Schedule)] = [
 public let scheduleNames = schedules.map(\.name)
 
 /// The schedule with a name. `polynomial` has the power 2; all other settings are the defaults of the schedules, which
-/// fit ramps and periods to the length of the run.
+/// depend on the length of the run.
 ///
 /// - Parameter warmup: the number of steps of a linear warm-up before the schedule; 0 for none.
 public func learningRateSchedule(
